@@ -1,0 +1,167 @@
+//! Owns the one public error type. Every variant names the place, both numbers where there are two,
+//! and the way out.
+
+use std::io;
+use std::path::PathBuf;
+
+use crate::ids::MemoryId;
+
+/// `Result` with this crate's [`Error`].
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+/// Everything that can go wrong. No variant means that an acknowledged memory was lost, except
+/// [`Error::Corrupt`], which says where bytes on disk are damaged.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// The operating system refused an operation on a file.
+    #[error("cannot {op} {}: {source}", path.display())]
+    Io {
+        /// What was tried, as a verb: `open`, `read`, `write`, `sync`, …
+        op: &'static str,
+        /// The file or directory.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// Bytes on disk are not what was written. Nothing was changed; restore the file from a backup.
+    #[error("{} is damaged at byte {offset}: {reason}", file.display())]
+    Corrupt {
+        /// The damaged file.
+        file: PathBuf,
+        /// Where in the file, in bytes from its start.
+        offset: u64,
+        /// What did not hold.
+        reason: String,
+    },
+    /// Another process, or another `Store` in this one, has the store open. Close it first, or use
+    /// `StoreOptions::open_read_only`.
+    #[error("{} is locked by another open store; close it or open read-only", path.display())]
+    Locked {
+        /// The lock file.
+        path: PathBuf,
+    },
+    /// The store was opened read-only, or its directory cannot be written.
+    #[error("{} is read-only; use open_read_only for reading", path.display())]
+    ReadOnly {
+        /// The store's directory.
+        path: PathBuf,
+    },
+    /// The file system is full. Nothing was lost; reads go on, and writes work again once space
+    /// returns.
+    #[error("no space left to write {}; free some space and try again", path.display())]
+    DiskFull {
+        /// The file that was being written.
+        path: PathBuf,
+    },
+    /// The write would pass a budget of the store.
+    #[error("{budget} would be {needed} of {limit} bytes; delete memories or raise the budget")]
+    OverBudget {
+        /// The name of the budget.
+        budget: &'static str,
+        /// Bytes with this write.
+        needed: u64,
+        /// Bytes allowed.
+        limit: u64,
+    },
+    /// A sync failed, so the outcome of the batch is known only after the store is opened again:
+    /// it is there whole or not at all.
+    #[error("a sync failed; operation {seq} may or may not be durable: open the store again")]
+    CommitUnknown {
+        /// The sequence number of the batch's last operation.
+        seq: u64,
+    },
+    /// An earlier sync failed or a worker panicked. Reads go on; open the store again to write.
+    #[error("writes stopped after an earlier failure ({reason}); open the store again")]
+    Poisoned {
+        /// The first failure.
+        reason: String,
+    },
+    /// A file was written by a newer version of this crate.
+    #[error("{} has format {found}, this version reads up to {supported}", file.display())]
+    UnsupportedFormat {
+        /// The file.
+        file: PathBuf,
+        /// The version it asks of its reader.
+        found: u16,
+        /// The newest version read here.
+        supported: u16,
+    },
+    /// A vector has the wrong length.
+    #[error("the vector has {got} dimensions, the collection {expected}")]
+    Dimension {
+        /// The collection's dimension.
+        expected: usize,
+        /// The vector's.
+        got: usize,
+    },
+    /// A vector holds NaN or infinity, or is zero under cosine.
+    #[error("invalid vector{}: {reason}", id.map(|id| format!(" of memory {id}")).unwrap_or_default())]
+    InvalidVector {
+        /// The memory, unless it was a query.
+        id: Option<MemoryId>,
+        /// What is wrong with it.
+        reason: &'static str,
+    },
+    /// An option or argument is out of range, or clashes with what the store was created with.
+    #[error("invalid {name}: {reason}")]
+    InvalidOption {
+        /// The option.
+        name: &'static str,
+        /// What is wrong and what is allowed.
+        reason: String,
+    },
+    /// The collection holds embeddings of another model: their distances would mean nothing.
+    #[error("the collection holds embeddings of {expected:?}, not of {got:?}")]
+    EmbeddingSpace {
+        /// The collection's embedding space.
+        expected: String,
+        /// The one that was asked for.
+        got: String,
+    },
+    /// A text, a metadata value or a batch is larger than the store takes.
+    #[error("{what} has {got} bytes, at most {limit} are allowed")]
+    LimitExceeded {
+        /// What is too large.
+        what: &'static str,
+        /// Its size.
+        got: u64,
+        /// The limit.
+        limit: u64,
+    },
+    /// Metadata could not be encoded or decoded as the type asked for.
+    #[error("metadata: {reason}")]
+    Metadata {
+        /// What the codec said.
+        reason: String,
+    },
+    /// The store or collection was closed or dropped.
+    #[error("the store or collection is closed")]
+    Closed,
+}
+
+impl Error {
+    /// An I/O error, told apart where the caller can do something about it.
+    pub(crate) fn io(op: &'static str, path: impl Into<PathBuf>, source: io::Error) -> Self {
+        let path = path.into();
+        match source.kind() {
+            io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => Self::DiskFull { path },
+            io::ErrorKind::ReadOnlyFilesystem => Self::ReadOnly { path },
+            _ => Self::Io { op, path, source },
+        }
+    }
+
+    /// Damage in `file`.
+    pub(crate) fn corrupt(
+        file: impl Into<PathBuf>,
+        offset: u64,
+        reason: impl Into<String>,
+    ) -> Self {
+        Self::Corrupt { file: file.into(), offset, reason: reason.into() }
+    }
+
+    /// An option out of range.
+    pub(crate) fn option(name: &'static str, reason: impl Into<String>) -> Self {
+        Self::InvalidOption { name, reason: reason.into() }
+    }
+}

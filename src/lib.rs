@@ -1,0 +1,25 @@
+//! Altiplano: an embedded vector memory store that stays flat.
+#![deny(unsafe_op_in_unsafe_fn)]
+
+mod clock;
+mod disk;
+mod error;
+mod filter;
+pub mod format;
+mod ids;
+mod index;
+mod log;
+mod manifest;
+mod memory;
+mod options;
+mod retention;
+mod section;
+mod segment;
+mod vector;
+
+pub use clock::{Clock, ManualClock, SystemClock, Timestamp};
+pub use error::{Error, Result};
+pub use filter::Filter;
+pub use ids::MemoryId;
+pub use memory::{Content, Memory, MetadataCodec};
+pub use options::{Background, Codes, CollectionOptions, Durability, HnswParams, Metric};

@@ -1,0 +1,200 @@
+//! Owns what users choose: options of a store and of a collection, checked in one place each.
+//! Plain data; the manifest stores the lasting part of it (`format::manifest`).
+
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use crate::error::{Error, Result};
+
+/// Largest dimension of a collection.
+pub const MAX_DIMENSION: usize = 65_535;
+
+/// How far apart two vectors are. Smaller is nearer, everywhere.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[non_exhaustive]
+pub enum Metric {
+    /// `1 - cos(a, b)`, from 0 to 2. Zero vectors are refused.
+    Cosine,
+    /// `-(a · b)`: the largest dot product is nearest. May be negative.
+    Dot,
+    /// `|a - b|²`, the squared Euclidean distance.
+    L2,
+}
+
+/// What a write waits for before it is acknowledged.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub enum Durability {
+    /// The batch is on the disk: it survives a power cut.
+    #[default]
+    Sync,
+    /// The batch is with the operating system: it survives the death of the process, and a power
+    /// cut after `max_delay`. What a power cut takes is the youngest part, batches whole.
+    Buffered {
+        /// Longest time until the batch is synced.
+        max_delay: Duration,
+    },
+}
+
+/// The compact form of vectors that searches read first; the best are then measured exactly.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub enum Codes {
+    /// One byte a dimension with a scale per vector; reranked on the full vectors.
+    Int8,
+    /// The full vectors: four bytes a dimension.
+    F32,
+}
+
+/// Parameters of the HNSW graph, named as in Malkov and Yashunin, "Efficient and robust
+/// approximate nearest neighbor search using Hierarchical Navigable Small World graphs",
+/// arXiv:1603.09320, section 4.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HnswParams {
+    /// Neighbors of a node per level, 4 to 128; twice as many at level 0. Default = 16.
+    pub m: u16,
+    /// Candidates kept while building, `m` to 4096. Default = 200.
+    pub ef_construction: u16,
+    /// Fewest rows for which a graph is built; fewer are scanned. Default = 20,000, about where a
+    /// graph begins to win over a scan of codes.
+    pub min_rows: u32,
+}
+
+impl Default for HnswParams {
+    fn default() -> Self {
+        Self { m: 16, ef_construction: 200, min_rows: 20_000 }
+    }
+}
+
+/// What a collection is: fixed at creation (dimension, metric, embedding space, codes) or changed
+/// by opening it with other values (the rest).
+///
+/// ```
+/// use altiplano::{CollectionOptions, Metric};
+/// let options = CollectionOptions::new(384, Metric::Cosine).embedding_space("all-MiniLM-L6-v2");
+/// ```
+#[derive(Clone, Debug, PartialEq)]
+pub struct CollectionOptions {
+    pub(crate) dimension: usize,
+    pub(crate) metric: Metric,
+    pub(crate) embedding_space: Option<String>,
+    pub(crate) codes: Codes,
+    pub(crate) hnsw: HnswParams,
+    pub(crate) durability: Durability,
+    pub(crate) default_ttl: Option<Duration>,
+    pub(crate) volatile: bool,
+    pub(crate) memtable_rows: u32,
+}
+
+impl CollectionOptions {
+    /// Options for vectors of `dimension` (1 to 65,535) floats compared by `metric`.
+    pub fn new(dimension: usize, metric: Metric) -> Self {
+        Self {
+            dimension,
+            metric,
+            embedding_space: None,
+            codes: Codes::Int8,
+            hnsw: HnswParams::default(),
+            durability: Durability::Sync,
+            default_ttl: None,
+            volatile: false,
+            memtable_rows: 4096,
+        }
+    }
+
+    /// Names the model that makes the vectors. Opening the collection under another name is an
+    /// error. Default = unnamed, which is compared with nothing.
+    #[must_use]
+    pub fn embedding_space(mut self, name: impl Into<String>) -> Self {
+        self.embedding_space = Some(name.into());
+        self
+    }
+
+    /// Chooses the codes that searches read. Default = [`Codes::Int8`].
+    #[must_use]
+    pub const fn codes(mut self, codes: Codes) -> Self {
+        self.codes = codes;
+        self
+    }
+
+    /// Sets the parameters of the graph.
+    #[must_use]
+    pub const fn hnsw(mut self, hnsw: HnswParams) -> Self {
+        self.hnsw = hnsw;
+        self
+    }
+
+    /// Sets what a write waits for, unless it says otherwise. Default = [`Durability::Sync`].
+    #[must_use]
+    pub const fn durability(mut self, durability: Durability) -> Self {
+        self.durability = durability;
+        self
+    }
+
+    /// Sets the lifetime of memories that are given none. Default = for ever.
+    #[must_use]
+    pub const fn default_ttl(mut self, ttl: Duration) -> Self {
+        self.default_ttl = Some(ttl);
+        self
+    }
+
+    /// Keeps the whole collection in RAM: no file, no log, gone when the store is closed. Its
+    /// memories count against `StoreOptions::heap_budget`.
+    #[must_use]
+    pub const fn volatile(mut self) -> Self {
+        self.volatile = true;
+        self
+    }
+
+    /// Sets how many rows the active segment (the memtable) takes before it is sealed, 64 to
+    /// 65,536. Default = 4,096. It is also sealed when its vectors and texts pass the cap on a
+    /// segment's bytes.
+    #[must_use]
+    pub const fn memtable_rows(mut self, rows: u32) -> Self {
+        self.memtable_rows = rows;
+        self
+    }
+
+    /// The dimension.
+    pub const fn dimension(&self) -> usize {
+        self.dimension
+    }
+
+    /// The metric.
+    pub const fn metric(&self) -> Metric {
+        self.metric
+    }
+
+    /// Checks every range.
+    pub(crate) fn validate(&self) -> Result<()> {
+        let range = |name, got: u64, low: u64, high: u64| {
+            if (low..=high).contains(&got) {
+                return Ok(());
+            }
+            Err(Error::option(name, format!("{got} is not between {low} and {high}")))
+        };
+        range("dimension", self.dimension as u64, 1, MAX_DIMENSION as u64)?;
+        range("m", self.hnsw.m.into(), 4, 128)?;
+        range("ef_construction", self.hnsw.ef_construction.into(), self.hnsw.m.into(), 4096)?;
+        range("memtable_rows", self.memtable_rows.into(), 64, 65_536)?;
+        if let Some(name) = &self.embedding_space {
+            range("embedding_space (its length)", name.len() as u64, 1, 1024)?;
+        }
+        if self.default_ttl == Some(Duration::ZERO) {
+            return Err(Error::option("default_ttl", "zero would hide every memory at once"));
+        }
+        Ok(())
+    }
+}
+
+/// Who does the background work: sealing, compaction, graph building.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Background {
+    /// Two threads of the store: one for rows, one for indexes.
+    #[default]
+    Auto,
+    /// The caller, through `Store::run_pending`. The store starts no thread.
+    Manual,
+}
