@@ -21,5 +21,10 @@ pub use clock::{Clock, ManualClock, SystemClock, Timestamp};
 pub use error::{Error, Result};
 pub use filter::Filter;
 pub use ids::MemoryId;
-pub use memory::{Content, Memory, MetadataCodec};
-pub use options::{Background, Codes, CollectionOptions, Durability, HnswParams, Metric};
+pub use memory::{
+    Content, MAX_CONTENT_BYTES, MAX_DERIVED_FROM, MAX_METADATA_BYTES, MAX_NAME_BYTES, MAX_TAGS,
+    Memory, MetadataCodec,
+};
+pub use options::{
+    Background, Codes, CollectionOptions, Durability, HnswParams, MAX_DIMENSION, Metric,
+};

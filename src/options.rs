@@ -63,7 +63,11 @@ pub struct HnswParams {
 
 impl Default for HnswParams {
     fn default() -> Self {
-        Self { m: 16, ef_construction: 200, min_rows: 20_000 }
+        Self {
+            m: 16,
+            ef_construction: 200,
+            min_rows: 20_000,
+        }
     }
 }
 
@@ -172,17 +176,28 @@ impl CollectionOptions {
             if (low..=high).contains(&got) {
                 return Ok(());
             }
-            Err(Error::option(name, format!("{got} is not between {low} and {high}")))
+            Err(Error::option(
+                name,
+                format!("{got} is not between {low} and {high}"),
+            ))
         };
         range("dimension", self.dimension as u64, 1, MAX_DIMENSION as u64)?;
         range("m", self.hnsw.m.into(), 4, 128)?;
-        range("ef_construction", self.hnsw.ef_construction.into(), self.hnsw.m.into(), 4096)?;
+        range(
+            "ef_construction",
+            self.hnsw.ef_construction.into(),
+            self.hnsw.m.into(),
+            4096,
+        )?;
         range("memtable_rows", self.memtable_rows.into(), 64, 65_536)?;
         if let Some(name) = &self.embedding_space {
             range("embedding_space (its length)", name.len() as u64, 1, 1024)?;
         }
         if self.default_ttl == Some(Duration::ZERO) {
-            return Err(Error::option("default_ttl", "zero would hide every memory at once"));
+            return Err(Error::option(
+                "default_ttl",
+                "zero would hide every memory at once",
+            ));
         }
         Ok(())
     }
