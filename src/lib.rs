@@ -11,11 +11,13 @@ mod index;
 mod log;
 mod manifest;
 mod memory;
+mod metrics;
 mod options;
 mod retention;
 mod section;
 mod segment;
 mod vector;
+mod worker;
 
 pub use clock::{Clock, ManualClock, SystemClock, Timestamp};
 pub use error::{Error, Result};
@@ -24,6 +26,10 @@ pub use ids::MemoryId;
 pub use memory::{
     Content, MAX_CONTENT_BYTES, MAX_DERIVED_FROM, MAX_METADATA_BYTES, MAX_NAME_BYTES, MAX_TAGS,
     Memory, MetadataCodec,
+};
+pub use metrics::{
+    CollectionStats, CompactionReport, Event, IndexStats, Plan, Reason, SegmentStats, Step,
+    StoreStats,
 };
 pub use options::{
     Background, Codes, CollectionOptions, Durability, HnswParams, MAX_DIMENSION, Metric,

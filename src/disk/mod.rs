@@ -1,1 +1,80 @@
-//! Placeholder: owned by its engineer.
+//! Owns the door to files: the only module that names `std::fs` or maps a file. Everything above
+//! talks to the `Disk` trait, so that every fault can be simulated. Knows nothing of what the bytes
+//! mean.
+//!
+//! What is assumed of the medium: after a successful sync of a file and of its directory, content
+//! and name are durable; bytes outside a written range do not change; a rename is atomic with
+//! respect to a crash. Not assumed: atomic sectors, any order of writes, zero fill.
+//!
+//! A file is created once, appended to, synced, and from then on only read: nothing is overwritten
+//! or truncated (I2).
+
+#[cfg(test)]
+pub(crate) mod fault;
+mod map;
+mod real;
+
+use std::any::Any;
+use std::fmt;
+use std::path::Path;
+use std::sync::Arc;
+
+pub(crate) use map::Mapped;
+pub(crate) use real::RealDisk;
+
+use crate::error::Result;
+
+/// One entry of a directory.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Listed {
+    pub(crate) name: String,
+    pub(crate) is_file: bool,
+}
+
+/// Everything that a store does to the file system.
+pub(crate) trait Disk: fmt::Debug + Send + Sync {
+    /// Makes a directory that only its owner may enter and syncs its parent; tells whether it was
+    /// not there before.
+    fn create_dir(&self, path: &Path) -> Result<bool>;
+    /// The entries of a directory, in no order.
+    fn list(&self, dir: &Path) -> Result<Vec<Listed>>;
+    /// Makes a new file; an existing one is an error.
+    fn create(&self, path: &Path) -> Result<Box<dyn AppendFile>>;
+    /// Opens a file that is not written any more.
+    fn open(&self, path: &Path) -> Result<Arc<dyn SealedFile>>;
+    /// Gives a file a new name, which must be free.
+    fn rename(&self, from: &Path, to: &Path) -> Result<()>;
+    /// Removes a file's name. Maps of it stay readable.
+    fn remove(&self, path: &Path) -> Result<()>;
+    /// Makes the names in a directory durable.
+    fn sync_dir(&self, dir: &Path) -> Result<()>;
+    /// Takes the lock of a store for as long as the result lives.
+    fn lock(&self, path: &Path) -> Result<Box<dyn Any + Send + Sync>>;
+    /// Bytes that the file system has allocated for a file.
+    fn allocated_bytes(&self, path: &Path) -> Result<u64>;
+}
+
+/// A file that is being written.
+pub(crate) trait AppendFile: Send {
+    /// Writes all bytes at the end. After an error the end is unknown: nothing may be appended.
+    fn append(&mut self, bytes: &[u8]) -> Result<()>;
+    /// Makes the content durable; the name is made durable by [`Disk::sync_dir`].
+    fn sync(&mut self) -> Result<()>;
+}
+
+/// A file that nobody writes any more.
+pub(crate) trait SealedFile: fmt::Debug + Send + Sync {
+    fn len(&self) -> u64;
+    /// Fills `buffer` from `offset` on.
+    fn read_at(&self, offset: u64, buffer: &mut [u8]) -> Result<()>;
+    /// The whole file as memory.
+    fn map(&self) -> Result<Mapped>;
+}
+
+/// Reads a whole file of at most `limit` bytes.
+pub(crate) fn read_all(file: &dyn SealedFile, limit: u64) -> Result<Vec<u8>> {
+    let len = usize::try_from(file.len().min(limit)).unwrap_or(usize::MAX);
+    let mut bytes = vec![0; len];
+    file.read_at(0, &mut bytes)?;
+    Ok(bytes)
+}

@@ -1,1 +1,229 @@
-//! Placeholder: owned by its engineer.
+//! Owns the files of the log: appends frames, reads them back, tells a torn tail from corruption.
+//! Knows frames, not the operations in them, and not which file of the chain is whose.
+//!
+//! Only the tail of the last file may be torn (I5): a file is synced before its successor begins. A
+//! bad frame there is a torn tail unless a later frame says that it was durable; anywhere else it is
+//! corruption. Recovery never changes an old file: it copies the valid prefix forward.
+
+use std::path::{Path, PathBuf};
+
+use crate::clock::Timestamp;
+use crate::disk::{AppendFile, Disk, read_all};
+use crate::error::{Error, Result};
+use crate::format::frame::{
+    Frame, FrameContext, FrameHead, FrameKind, decode_frame, encode_frame, frame_len,
+};
+use crate::format::header::{FileHeader, FileKind, HEADER_LEN, StoreId};
+use crate::format::manifest::LogEntry;
+use crate::format::names::FileName;
+use crate::ids::{FileId, Seq};
+use crate::section::{decode_error, read_header};
+
+/// A log file takes frames until it has this many bytes; a larger frame gets a file of its own.
+pub(crate) const LOG_FILE_BYTES: u64 = 4 << 20;
+/// Longest log file that is read: one frame of the largest size, and some.
+const MAX_FILE_BYTES: u64 = 256 << 20;
+
+/// An open log file.
+pub(crate) struct LogWriter {
+    file: Box<dyn AppendFile>,
+    id: FileId,
+    salt: [u8; 16],
+    good_len: u64,
+    failed: bool,
+    buffer: Vec<u8>,
+}
+
+impl LogWriter {
+    /// Creates a log file. Its name is durable once the caller has synced the directory.
+    pub(crate) fn create(disk: &dyn Disk, dir: &Path, header: &FileHeader) -> Result<Self> {
+        let mut file = disk.create(&log_path(dir, header.file))?;
+        file.append(&header.encode())?;
+        Ok(Self {
+            file,
+            id: header.file,
+            salt: header.salt,
+            good_len: HEADER_LEN as u64,
+            failed: false,
+            buffer: Vec::new(),
+        })
+    }
+
+    pub(crate) const fn file(&self) -> FileId {
+        self.id
+    }
+
+    /// Bytes of whole frames: what counts of this file.
+    pub(crate) const fn good_len(&self) -> u64 {
+        self.good_len
+    }
+
+    /// Whether a payload of this size fits, or the file is empty and takes any.
+    pub(crate) const fn has_room(&self, payload: usize) -> bool {
+        let empty = self.good_len == HEADER_LEN as u64;
+        !self.failed && (empty || self.good_len + frame_len(payload) as u64 <= LOG_FILE_BYTES)
+    }
+
+    /// Appends one frame. After an error the file takes no more frames, and only `good_len` bytes
+    /// of it count.
+    pub(crate) fn append(&mut self, head: &FrameHead, payload: &[u8]) -> Result<()> {
+        debug_assert!(!self.failed, "a failed log file takes no more frames");
+        self.buffer.clear();
+        let at = FrameContext {
+            salt: self.salt,
+            file: self.id,
+            offset: self.good_len,
+        };
+        encode_frame(&mut self.buffer, &at, head, payload);
+        if let Err(error) = self.file.append(&self.buffer) {
+            self.failed = true;
+            return Err(error);
+        }
+        self.good_len += self.buffer.len() as u64;
+        // One huge batch must not cost its size in RAM for ever (I13).
+        if self.buffer.capacity() as u64 > LOG_FILE_BYTES {
+            self.buffer = Vec::new();
+        }
+        Ok(())
+    }
+
+    /// Makes every appended frame durable. After an error nothing more may be acknowledged.
+    pub(crate) fn sync(&mut self) -> Result<()> {
+        self.file.sync()
+    }
+}
+
+/// Where and how a log file ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct LogEnd {
+    /// Bytes of valid frames, header included.
+    pub(crate) valid_len: u64,
+    /// The largest `last_seq` of its frames.
+    pub(crate) last_seq: Seq,
+    /// The latest high-water mark of its frames.
+    pub(crate) time: Timestamp,
+}
+
+/// What to read.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct LogSource<'a> {
+    pub(crate) disk: &'a dyn Disk,
+    pub(crate) dir: &'a Path,
+    pub(crate) store: StoreId,
+    pub(crate) entry: &'a LogEntry,
+    /// Whether it is the last file of the chain, whose tail may be torn.
+    pub(crate) last: bool,
+}
+
+impl LogSource<'_> {
+    /// Reads every frame in order. `visit` gets the head, the payload and the payload's offset.
+    pub(crate) fn read(
+        &self,
+        mut visit: impl FnMut(&FrameHead, &[u8], u64) -> Result<()>,
+    ) -> Result<LogEnd> {
+        let path = log_path(self.dir, self.entry.file);
+        let file = self.disk.open(&path)?;
+        let len = self.check_len(&path, file.len())?;
+        let bytes = read_all(file.as_ref(), len)?;
+        let header = read_header(&path, &bytes)?;
+        let ours = header.kind == FileKind::Log
+            && header.store == self.store
+            && header.file == self.entry.file;
+        if !ours {
+            return Err(Error::corrupt(path, 0, "this is another file's content"));
+        }
+        let mut end = LogEnd {
+            valid_len: HEADER_LEN as u64,
+            last_seq: Seq::ZERO,
+            time: Timestamp::MIN,
+        };
+        let mut closed = false;
+        while end.valid_len < len {
+            let frame = match frame_at(&header, &bytes, end.valid_len) {
+                Ok(frame) if !closed => frame,
+                Ok(_) => {
+                    return Err(Error::corrupt(
+                        path,
+                        end.valid_len,
+                        "a frame follows the end",
+                    ));
+                }
+                Err(error) => {
+                    let torn = self.last && !closed && self.entry.valid_len.is_none();
+                    if torn && !acknowledged_later(&header, &bytes, &end) {
+                        return Ok(end);
+                    }
+                    return Err(decode_error(&path, end.valid_len, error));
+                }
+            };
+            let payload_at = end.valid_len + crate::format::frame::FRAME_HEAD_LEN as u64;
+            visit(&frame.head, frame.payload, payload_at)?;
+            closed = frame.head.kind == FrameKind::Close;
+            end.valid_len += frame.len as u64;
+            end.last_seq = end.last_seq.max(frame.head.last_seq);
+            end.time = end.time.max(frame.head.time);
+        }
+        Ok(end)
+    }
+
+    fn check_len(&self, path: &Path, len: u64) -> Result<u64> {
+        let limit = self.entry.valid_len.unwrap_or(len);
+        if len < limit || len < HEADER_LEN as u64 {
+            return Err(Error::corrupt(
+                path,
+                len,
+                format!("the log has {len} bytes, not {limit}"),
+            ));
+        }
+        if limit > MAX_FILE_BYTES {
+            return Err(Error::corrupt(
+                path,
+                limit,
+                "the log is larger than any may be",
+            ));
+        }
+        Ok(limit)
+    }
+
+    /// Copies the valid frames into a new log file, which is then synced. Frames of the end of a
+    /// session (`Close`) are left behind.
+    pub(crate) fn copy_forward(&self, to: &mut LogWriter) -> Result<LogEnd> {
+        let end = self.read(|head, payload, _| match head.kind {
+            FrameKind::Close => Ok(()),
+            _ => to.append(head, payload),
+        })?;
+        to.sync()?;
+        Ok(end)
+    }
+}
+
+/// The path of a log file.
+fn log_path(dir: &Path, file: FileId) -> PathBuf {
+    dir.join(FileName::Log(file).to_string())
+}
+
+fn frame_at<'a>(
+    header: &FileHeader,
+    bytes: &'a [u8],
+    offset: u64,
+) -> std::result::Result<Frame<'a>, crate::format::DecodeError> {
+    let at = FrameContext {
+        salt: header.salt,
+        file: header.file,
+        offset,
+    };
+    decode_frame(bytes.get(offset as usize..).unwrap_or(&[]), &at)
+}
+
+/// Whether a frame after the bad one says that the bad one was durable. Then it is no torn tail:
+/// acknowledged operations are missing.
+fn acknowledged_later(header: &FileHeader, bytes: &[u8], end: &LogEnd) -> bool {
+    let first = end.valid_len as usize + 8;
+    (first..bytes.len()).step_by(8).any(|offset| {
+        frame_at(header, bytes, offset as u64)
+            .is_ok_and(|frame| frame.head.synced_seq > end.last_seq)
+    })
+}
+
+#[cfg(test)]
+mod tests;

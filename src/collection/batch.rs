@@ -1,0 +1,124 @@
+//! Owns `Batch`, several writes that become visible and durable together, and `Outcome`, what a
+//! write did. Plain data: how a batch is carried out is `collection::commit`.
+
+use crate::collection::Collection;
+use crate::filter::Filter;
+use crate::ids::MemoryId;
+use crate::memory::Memory;
+
+/// What an insert did.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Outcome {
+    /// No memory with this id was visible before.
+    Inserted,
+    /// A memory with this id was there and is gone.
+    Replaced,
+}
+
+/// What a batch did, in numbers. An id that the batch names several times counts once, with the last
+/// write to it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Applied {
+    /// Inserts of new ids.
+    pub inserted: u64,
+    /// Inserts that replaced a visible memory.
+    pub replaced: u64,
+    /// Visible memories that were deleted.
+    pub deleted: u64,
+}
+
+/// Several writes, all or none: they become durable together, and a reader of a collection sees all
+/// of them in it or none.
+///
+/// ```
+/// # fn main() -> altiplano::Result<()> {
+/// # let dir = tempfile::tempdir().unwrap();
+/// # use altiplano::{Batch, CollectionOptions, Memory, Metric, Store};
+/// # let store = Store::open(dir.path().join("agent.alt"))?;
+/// let notes = store.collection("notes", CollectionOptions::new(2, Metric::L2))?;
+/// let facts = store.collection("facts", CollectionOptions::new(2, Metric::L2))?;
+/// let batch = Batch::new()
+///     .insert(Memory::new(1u64, [0.0, 1.0]))
+///     .delete(2u64)
+///     .insert_into(&facts, Memory::new(1u64, [1.0, 0.0]));
+/// let applied = notes.apply(batch)?;
+/// assert_eq!(applied.inserted, 2);
+/// # Ok(()) }
+/// ```
+#[derive(Debug, Default)]
+#[must_use = "a batch does nothing until it is applied"]
+pub struct Batch {
+    pub(crate) writes: Vec<(Option<Collection>, Write)>,
+}
+
+/// One write.
+#[derive(Debug)]
+pub(crate) enum Write {
+    Insert(Box<Memory>),
+    Delete(MemoryId),
+    DeleteWhere(Filter),
+}
+
+impl Batch {
+    /// An empty batch. Applying it does nothing.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Adds an insert into the collection that the batch is applied to.
+    pub fn insert(mut self, memory: Memory) -> Self {
+        self.writes.push((None, Write::Insert(Box::new(memory))));
+        self
+    }
+
+    /// Adds a delete in the collection that the batch is applied to.
+    pub fn delete(mut self, id: impl Into<MemoryId>) -> Self {
+        self.writes.push((None, Write::Delete(id.into())));
+        self
+    }
+
+    /// Adds a delete of all memories that match, in the collection that the batch is applied to.
+    pub fn delete_where(mut self, filter: Filter) -> Self {
+        self.writes.push((None, Write::DeleteWhere(filter)));
+        self
+    }
+
+    /// Adds an insert into another collection of the same store.
+    pub fn insert_into(mut self, collection: &Collection, memory: Memory) -> Self {
+        self.writes.push((Some(collection.clone()), Write::Insert(Box::new(memory))));
+        self
+    }
+
+    /// Adds a delete in another collection of the same store.
+    pub fn delete_from(mut self, collection: &Collection, id: impl Into<MemoryId>) -> Self {
+        self.writes.push((Some(collection.clone()), Write::Delete(id.into())));
+        self
+    }
+
+    /// How many writes were added.
+    pub fn len(&self) -> usize {
+        self.writes.len()
+    }
+
+    /// Whether none was added.
+    pub fn is_empty(&self) -> bool {
+        self.writes.is_empty()
+    }
+}
+
+impl Extend<Memory> for Batch {
+    /// Adds an insert for each memory.
+    fn extend<I: IntoIterator<Item = Memory>>(&mut self, memories: I) {
+        self.writes.extend(memories.into_iter().map(|m| (None, Write::Insert(Box::new(m)))));
+    }
+}
+
+impl FromIterator<Memory> for Batch {
+    fn from_iter<I: IntoIterator<Item = Memory>>(memories: I) -> Self {
+        let mut batch = Self::new();
+        batch.extend(memories);
+        batch
+    }
+}

@@ -1,0 +1,146 @@
+//! Owns one open collection: its options, the snapshot that readers load, and the id tables of its
+//! memtables that only writers touch. Knows nothing of the log or of files.
+
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, RwLock};
+
+use arc_swap::ArcSwap;
+
+use crate::clock::Timestamp;
+use crate::collection::snapshot::{MemPart, Snapshot};
+use crate::ids::{CollectionId, FileId, MemoryId, Seq};
+use crate::metrics::CompactionReport;
+use crate::options::CollectionOptions;
+use crate::segment::{Active, Liveness, Row};
+use crate::vector::codes::CodeSpec;
+use crate::worker::lock;
+
+/// The ids of the live rows of one memtable.
+#[derive(Debug, Default)]
+pub(crate) struct IdTable {
+    pub(crate) number: u64,
+    pub(crate) rows: HashMap<MemoryId, Row>,
+}
+
+/// What only a writer that holds the commit token touches.
+#[derive(Debug, Default)]
+pub(crate) struct WriterTables {
+    /// One for each memtable of the snapshot, in the same order.
+    pub(crate) ids: Vec<IdTable>,
+    pub(crate) next_number: u64,
+}
+
+/// One open collection.
+#[derive(Debug)]
+pub(crate) struct Core {
+    pub(crate) id: CollectionId,
+    pub(crate) name: String,
+    options: RwLock<CollectionOptions>,
+    pub(crate) spec: CodeSpec,
+    snapshot: ArcSwap<Snapshot>,
+    pub(crate) tables: Mutex<WriterTables>,
+    /// Held by whoever changes the list of segments or indexes, from reading it to publishing.
+    pub(crate) structure: Mutex<()>,
+    /// Held while rows are sealed or compacted.
+    pub(crate) row_job: Mutex<()>,
+    /// Held while an index is built.
+    pub(crate) index_job: Mutex<()>,
+    pub(crate) dropped: AtomicBool,
+    pub(crate) last_report: Mutex<Option<CompactionReport>>,
+    /// When a segment was first seen with dead rows; the policy's deadline counts from it.
+    pub(crate) dead_since: Mutex<HashMap<FileId, Timestamp>>,
+    mem_bytes: AtomicU64,
+}
+
+impl Core {
+    /// A collection with this snapshot and an empty active segment after it.
+    pub(crate) fn new(
+        id: CollectionId,
+        name: String,
+        options: CollectionOptions,
+        snapshot: Snapshot,
+        log_file: FileId,
+    ) -> Self {
+        let spec = CodeSpec::new(options.codes, options.metric, options.dimension);
+        let core = Self {
+            id,
+            name,
+            options: RwLock::new(options),
+            spec,
+            snapshot: ArcSwap::from_pointee(Snapshot::default()),
+            tables: Mutex::default(),
+            structure: Mutex::default(),
+            row_job: Mutex::default(),
+            index_job: Mutex::default(),
+            dropped: AtomicBool::new(false),
+            last_report: Mutex::default(),
+            dead_since: Mutex::default(),
+            mem_bytes: AtomicU64::new(0),
+        };
+        let mut snapshot = snapshot;
+        snapshot.relink();
+        core.push_memtable(&mut snapshot, &mut lock(&core.tables), log_file);
+        core.publish(snapshot);
+        core
+    }
+
+    pub(crate) fn options(&self) -> CollectionOptions {
+        self.options.read().unwrap_or_else(std::sync::PoisonError::into_inner).clone()
+    }
+
+    pub(crate) fn set_options(&self, options: CollectionOptions) {
+        *self.options.write().unwrap_or_else(std::sync::PoisonError::into_inner) = options;
+    }
+
+    /// What readers see now.
+    pub(crate) fn snapshot(&self) -> Arc<Snapshot> {
+        self.snapshot.load_full()
+    }
+
+    /// Makes readers see `next`. Only called with the commit token held, or before the collection
+    /// is shared.
+    pub(crate) fn publish(&self, next: Snapshot) {
+        let bytes: u64 = next.memtables.iter().map(|m| m.rows.heap_bytes() as u64).sum();
+        self.mem_bytes.store(bytes, Ordering::Relaxed);
+        self.snapshot.store(Arc::new(next));
+    }
+
+    /// Heap bytes of the memtables.
+    pub(crate) fn mem_bytes(&self) -> u64 {
+        self.mem_bytes.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn is_dropped(&self) -> bool {
+        self.dropped.load(Ordering::Acquire)
+    }
+
+    /// Starts a new active segment; the one before it, if any, is frozen from now on.
+    pub(crate) fn push_memtable(
+        &self,
+        snapshot: &mut Snapshot,
+        tables: &mut WriterTables,
+        log_file: FileId,
+    ) {
+        if let Some(frozen) = snapshot.memtables.last_mut() {
+            frozen.log_file = log_file;
+        }
+        let number = tables.next_number;
+        tables.next_number += 1;
+        snapshot.memtables.push(MemPart {
+            number,
+            rows: Active::new(self.spec),
+            live: Liveness::all_live(0),
+            last_seq: Seq::ZERO,
+            log_file,
+        });
+        tables.ids.push(IdTable { number, rows: HashMap::new() });
+    }
+
+    /// Whether every effect on this collection is in files that the manifest names, as this
+    /// snapshot has it.
+    pub(crate) fn is_idle(snapshot: &Snapshot) -> bool {
+        snapshot.memtables.iter().all(|m| m.rows.rows() == 0)
+            && snapshot.segments.iter().all(|s| s.live.dead() == s.dead_on_disk)
+    }
+}

@@ -1,0 +1,278 @@
+//! Owns what all collections of an open store share: the directory, the disk, the clock and its
+//! high-water mark, the manifest, file numbers, poison, events. Knows nothing of rows; the log and
+//! the commit pipeline are `collection::commit`.
+//!
+//! Locks, in the order in which they may be taken: `Engine::collections` < `Core::structure` <
+//! the commit token < `Engine::manifest` < `Engine::time`. Readers take none of them.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, RwLock};
+use std::time::Duration;
+
+use crate::clock::{Clock, Timestamp};
+use crate::collection::commit::Committer;
+use crate::collection::core::Core;
+use crate::collection::snapshot::{FileGuard, Pinned};
+use crate::disk::Disk;
+use crate::error::{Error, Result};
+use crate::format::header::{FileHeader, FileKind, StoreId};
+use crate::format::manifest::Manifest;
+use crate::format::names::FileName;
+use crate::ids::{CollectionId, FileId, Seq};
+use crate::manifest::{CommitError, ManifestStore};
+use crate::metrics::Event;
+use crate::retention::HighWater;
+use crate::worker::{Bell, Poison, lock};
+
+/// What a host does with events.
+pub(crate) type Listener = Arc<dyn Fn(&Event) + Send + Sync>;
+
+/// Shared by a store, its collections and its workers.
+pub(crate) struct Engine {
+    pub(crate) dir: PathBuf,
+    pub(crate) disk: Arc<dyn Disk>,
+    pub(crate) store: StoreId,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) read_only: bool,
+    pub(crate) heap_budget: Option<u64>,
+    pub(crate) poison: Arc<Poison>,
+    pub(crate) pinned: Arc<Pinned>,
+    pub(crate) committer: Committer,
+    pub(crate) collections: RwLock<HashMap<CollectionId, Arc<Core>>>,
+    /// Rung when there may be rows to seal or compact.
+    pub(crate) row_bell: Arc<Bell>,
+    /// Rung when there may be indexes to build.
+    pub(crate) index_bell: Arc<Bell>,
+    /// The pool in which graphs are built and batches searched; made at first use.
+    pool: std::sync::OnceLock<Arc<rayon::ThreadPool>>,
+    pub(crate) listener: Option<Listener>,
+    time: Mutex<HighWater>,
+    manifest: Mutex<ManifestState>,
+    next_file: AtomicU64,
+    salt: AtomicU64,
+}
+
+struct ManifestState {
+    current: Manifest,
+    store: ManifestStore,
+}
+
+/// What an engine starts from.
+pub(crate) struct EngineParts {
+    pub(crate) dir: PathBuf,
+    pub(crate) disk: Arc<dyn Disk>,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) read_only: bool,
+    pub(crate) heap_budget: Option<u64>,
+    pub(crate) listener: Option<Listener>,
+    pub(crate) manifest: Manifest,
+    pub(crate) manifests: ManifestStore,
+    pub(crate) next_file: FileId,
+    pub(crate) seed: u64,
+}
+
+impl fmt::Debug for Engine {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Engine").field("dir", &self.dir).finish_non_exhaustive()
+    }
+}
+
+impl Engine {
+    pub(crate) fn new(parts: EngineParts) -> Self {
+        let mark = HighWater::new(parts.manifest.time, parts.clock.monotonic());
+        Self {
+            dir: parts.dir,
+            disk: parts.disk,
+            store: parts.manifest.store,
+            clock: parts.clock,
+            read_only: parts.read_only,
+            heap_budget: parts.heap_budget,
+            poison: Arc::default(),
+            pinned: Arc::default(),
+            committer: Committer::new(parts.manifest.last_seq),
+            collections: RwLock::default(),
+            row_bell: Arc::default(),
+            index_bell: Arc::default(),
+            pool: std::sync::OnceLock::new(),
+            listener: parts.listener,
+            time: Mutex::new(mark),
+            manifest: Mutex::new(ManifestState {
+                current: parts.manifest,
+                store: parts.manifests,
+            }),
+            next_file: AtomicU64::new(parts.next_file.0),
+            salt: AtomicU64::new(parts.seed),
+        }
+    }
+
+    /// An error unless writes are possible.
+    pub(crate) fn check_writable(&self) -> Result<()> {
+        if self.read_only {
+            return Err(Error::ReadOnly { path: self.dir.clone() });
+        }
+        self.poison.check()
+    }
+
+    /// The number of a new file, never given out before.
+    pub(crate) fn new_file(&self) -> FileId {
+        FileId(self.next_file.fetch_add(1, Ordering::Relaxed))
+    }
+
+    /// The header of a new file of this store.
+    pub(crate) fn header(&self, kind: FileKind, file: FileId) -> FileHeader {
+        FileHeader { kind, store: self.store, file, salt: self.new_salt() }
+    }
+
+    /// Sixteen bytes that tell this file from any other: not a secret.
+    pub(crate) fn new_salt(&self) -> [u8; 16] {
+        let mut salt = [0; 16];
+        for half in salt.chunks_exact_mut(8) {
+            let state = self.salt.fetch_add(0x9E37_79B9_7F4A_7C15, Ordering::Relaxed);
+            half.copy_from_slice(&mix(state).to_le_bytes());
+        }
+        salt
+    }
+
+    pub(crate) fn path(&self, name: FileName) -> PathBuf {
+        self.dir.join(name.to_string())
+    }
+
+    /// Holds a file on behalf of snapshots.
+    pub(crate) fn guard(&self, name: FileName, len: u64) -> FileGuard {
+        let (disk, poison) = (Arc::clone(&self.disk), Arc::clone(&self.poison));
+        FileGuard::new(disk, self.path(name), len, poison, Arc::clone(&self.pinned))
+    }
+
+    pub(crate) fn dir(&self) -> &Path {
+        &self.dir
+    }
+
+    /// The now that readers go by.
+    pub(crate) fn now(&self) -> Timestamp {
+        lock(&self.time).effective(self.clock.wall())
+    }
+
+    /// The now that may destroy.
+    pub(crate) fn plausible_now(&self) -> Timestamp {
+        lock(&self.time).plausible(self.clock.wall(), self.clock.monotonic())
+    }
+
+    /// Moves the high-water mark, as every commit does, and tells where it is.
+    pub(crate) fn advance_time(&self) -> Timestamp {
+        let mut time = lock(&self.time);
+        *time = time.advanced(self.clock.wall(), self.clock.monotonic());
+        time.mark()
+    }
+
+    /// Takes over the mark found in the log.
+    pub(crate) fn recover_time(&self, mark: Timestamp) {
+        let mut time = lock(&self.time);
+        if mark > time.mark() {
+            *time = HighWater::new(mark, self.clock.monotonic());
+        }
+    }
+
+    pub(crate) fn emit(&self, event: &Event) {
+        if let Some(listener) = &self.listener {
+            listener(event);
+        }
+    }
+
+    /// The pool for graph building and batch search, never rayon's global one.
+    pub(crate) fn pool(&self) -> Result<&Arc<rayon::ThreadPool>> {
+        if let Some(pool) = self.pool.get() {
+            return Ok(pool);
+        }
+        let pool = rayon::ThreadPoolBuilder::new()
+            .thread_name(|i| format!("altiplano-pool-{i}"))
+            .build()
+            .map_err(|e| Error::io("start threads for", &self.dir, std::io::Error::other(e)))?;
+        Ok(self.pool.get_or_init(|| Arc::new(pool)))
+    }
+
+    /// A copy of the manifest as it stands.
+    pub(crate) fn manifest(&self) -> Manifest {
+        lock(&self.manifest).current.clone()
+    }
+
+    /// Changes the manifest durably: the commit point of every structural change. What the new
+    /// manifest names must be on the disk, directory entries included, and the log must be synced
+    /// as far as the named files reach.
+    ///
+    /// Log files that no collection needs any more leave the chain here and are unlinked.
+    pub(crate) fn commit_manifest(&self, edit: impl FnOnce(&mut Manifest)) -> Result<()> {
+        self.check_writable()?;
+        let mut state = lock(&self.manifest);
+        let mut next = state.current.clone();
+        edit(&mut next);
+        next.generation = next.generation.saturating_add(1);
+        next.next_file = FileId(self.next_file.load(Ordering::Relaxed));
+        next.time = lock(&self.time).mark();
+        next.last_seq = next.last_seq.max(self.committer.last_seq());
+        let dropped = prune_log(&mut next);
+        match state.store.commit(self.disk.as_ref(), &self.dir, &next) {
+            Ok(()) => state.current = next,
+            Err(CommitError::NothingHappened(error)) => return Err(error),
+            Err(CommitError::OutcomeUnknown(error)) => {
+                self.poison.set(format!("the manifest's outcome is unknown: {error}"));
+                return Err(error);
+            }
+        }
+        drop(state);
+        for file in dropped {
+            let _ = self.disk.remove(&self.path(FileName::Log(file)));
+        }
+        Ok(())
+    }
+
+    /// All collections, in no order.
+    pub(crate) fn cores(&self) -> Vec<Arc<Core>> {
+        let map = self.collections.read().unwrap_or_else(std::sync::PoisonError::into_inner);
+        map.values().cloned().collect()
+    }
+
+    pub(crate) fn core(&self, id: CollectionId) -> Option<Arc<Core>> {
+        let map = self.collections.read().unwrap_or_else(std::sync::PoisonError::into_inner);
+        map.get(&id).cloned()
+    }
+
+    /// Newest operation that is visible.
+    pub(crate) fn visible_seq(&self) -> Seq {
+        self.committer.last_seq()
+    }
+
+    /// How long monotonic time has run.
+    pub(crate) fn monotonic(&self) -> Duration {
+        self.clock.monotonic()
+    }
+}
+
+/// Takes the log files that are older than what any collection needs out of the chain. The newest
+/// one always stays.
+fn prune_log(manifest: &mut Manifest) -> Vec<FileId> {
+    let needed = manifest.collections.iter().map(|c| c.log_from).min();
+    let newest = manifest.log.last().map(|l| l.file);
+    let (mut dropped, mut kept) = (Vec::new(), Vec::new());
+    for entry in manifest.log.drain(..) {
+        let old = needed.is_none_or(|from| entry.file < from);
+        if old && Some(entry.file) != newest {
+            dropped.push(entry.file);
+        } else {
+            kept.push(entry);
+        }
+    }
+    manifest.log = kept;
+    dropped
+}
+
+/// The finaliser of splitmix64 (Steele, Lea and Flood, "Fast splittable pseudorandom number
+/// generators", OOPSLA 2014, figure 16).
+pub(crate) const fn mix(state: u64) -> u64 {
+    let z = state.wrapping_add(0x9E37_79B9_7F4A_7C15);
+    let z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+    let z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+    z ^ (z >> 31)
+}

@@ -1,0 +1,217 @@
+//! Owns what a reader sees: one immutable `Snapshot` of a collection, made of parts. A writer builds
+//! the next one and swaps it in (I6). Also owns `FileGuard`: a file that left the manifest is
+//! unlinked when the last snapshot that names it lets go.
+//!
+//! Invariants: a part never changes once published; the rows of all parts hold every live memory
+//! exactly once; an index covers rows of segments of the same snapshot only.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+
+use crate::disk::Disk;
+use crate::error::Result;
+use crate::ids::{FileId, Seq};
+use crate::index::Index;
+use crate::segment::{Active, Liveness, Locator, Row, Rows, SealedSegment};
+use crate::worker::Poison;
+
+/// Files that left the manifest and wait for the last snapshot that holds them.
+#[derive(Debug, Default)]
+pub(crate) struct Pinned {
+    pub(crate) files: AtomicU64,
+    pub(crate) bytes: AtomicU64,
+}
+
+/// Holds a file of the store on behalf of snapshots.
+#[derive(Debug)]
+pub(crate) struct FileGuard {
+    disk: Arc<dyn Disk>,
+    path: PathBuf,
+    len: u64,
+    obsolete: AtomicBool,
+    poison: Arc<Poison>,
+    pinned: Arc<Pinned>,
+}
+
+impl FileGuard {
+    pub(crate) fn new(
+        disk: Arc<dyn Disk>,
+        path: PathBuf,
+        len: u64,
+        poison: Arc<Poison>,
+        pinned: Arc<Pinned>,
+    ) -> Self {
+        Self { disk, path, len, obsolete: AtomicBool::new(false), poison, pinned }
+    }
+
+    /// Says that the manifest no longer names the file; called after the commit point.
+    pub(crate) fn mark_obsolete(&self) {
+        if !self.obsolete.swap(true, Ordering::AcqRel) {
+            self.pinned.files.fetch_add(1, Ordering::Relaxed);
+            self.pinned.bytes.fetch_add(self.len, Ordering::Relaxed);
+        }
+    }
+
+    pub(crate) const fn len(&self) -> u64 {
+        self.len
+    }
+}
+
+impl Drop for FileGuard {
+    fn drop(&mut self) {
+        if !*self.obsolete.get_mut() {
+            return;
+        }
+        self.pinned.files.fetch_sub(1, Ordering::Relaxed);
+        self.pinned.bytes.fetch_sub(self.len, Ordering::Relaxed);
+        // An outcome is unknown after poison: nothing is removed (design, section 4). What is left
+        // behind is an orphan that the next open removes.
+        if !self.poison.is_set() {
+            let _ = self.disk.remove(&self.path);
+        }
+    }
+}
+
+/// A sealed segment and its file.
+#[derive(Debug)]
+pub(crate) struct Sealed {
+    pub(crate) file: FileId,
+    pub(crate) segment: SealedSegment,
+    pub(crate) guard: FileGuard,
+}
+
+/// An index, its locator and their files.
+#[derive(Debug)]
+pub(crate) struct Indexed {
+    pub(crate) file: FileId,
+    pub(crate) index: Arc<Index>,
+    pub(crate) index_guard: Arc<FileGuard>,
+    pub(crate) locator_file: FileId,
+    pub(crate) locator: Locator,
+    pub(crate) locator_guard: FileGuard,
+}
+
+/// Rows in RAM: the active segment, or one that waits to be sealed.
+#[derive(Clone, Debug)]
+pub(crate) struct MemPart {
+    /// Tells memtables of one collection apart; grows.
+    pub(crate) number: u64,
+    pub(crate) rows: Active,
+    pub(crate) live: Liveness,
+    /// Newest operation that this memtable has seen.
+    pub(crate) last_seq: Seq,
+    /// The log file that was open when the memtable was frozen: later operations are in it or in
+    /// younger ones.
+    pub(crate) log_file: FileId,
+}
+
+/// A sealed segment with the liveness that this snapshot sees.
+#[derive(Clone, Debug)]
+pub(crate) struct SegPart {
+    pub(crate) sealed: Arc<Sealed>,
+    pub(crate) live: Liveness,
+    /// How many dead rows the newest `del` file holds: less than `live.dead()` means that the log
+    /// still carries some.
+    pub(crate) dead_on_disk: u32,
+    /// Whether an index covers the rows.
+    pub(crate) covered: bool,
+}
+
+/// An index with the places of its segments in this snapshot.
+#[derive(Clone, Debug)]
+pub(crate) struct IndexPart {
+    pub(crate) indexed: Arc<Indexed>,
+    /// For each segment of the locator's list, its place in `Snapshot::segments`.
+    pub(crate) slots: Arc<[Option<u32>]>,
+}
+
+/// Everything a reader of one collection sees.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Snapshot {
+    /// Newest operation whose effect is here.
+    pub(crate) visible: Seq,
+    /// Oldest first; the last one is active.
+    pub(crate) memtables: Vec<MemPart>,
+    pub(crate) segments: Vec<SegPart>,
+    pub(crate) indexes: Vec<IndexPart>,
+}
+
+/// Where a row is in a snapshot.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(crate) enum Place {
+    /// In the memtable at this place of the list.
+    Memtable(u32, Row),
+    /// In the segment at this place of the list.
+    Segment(u32, Row),
+}
+
+impl Snapshot {
+    /// The rows behind a place.
+    pub(crate) fn rows_at(&self, place: Place) -> Option<(&dyn Rows, &Liveness, Row)> {
+        match place {
+            Place::Memtable(part, row) => {
+                let part = self.memtables.get(part as usize)?;
+                Some((&part.rows, &part.live, row))
+            }
+            Place::Segment(part, row) => {
+                let part = self.segments.get(part as usize)?;
+                Some((&part.sealed.segment, &part.live, row))
+            }
+        }
+    }
+
+    /// Every part as rows with their liveness: memtables first.
+    pub(crate) fn parts(&self) -> impl Iterator<Item = (&dyn Rows, &Liveness)> {
+        let memtables = self.memtables.iter().map(|p| (&p.rows as &dyn Rows, &p.live));
+        let segments = self.segments.iter().map(|p| (&p.sealed.segment as &dyn Rows, &p.live));
+        memtables.chain(segments)
+    }
+
+    /// Places of the parts, in the order of [`Snapshot::parts`], as functions of a row.
+    pub(crate) fn place(&self, part: usize, row: Row) -> Place {
+        match part.checked_sub(self.memtables.len()) {
+            None => Place::Memtable(part as u32, row),
+            Some(segment) => Place::Segment(segment as u32, row),
+        }
+    }
+
+    /// The live row with this id, if there is one. Live means not deleted; it may have expired.
+    pub(crate) fn find(&self, id: crate::MemoryId) -> Result<Option<Place>> {
+        for (part, (rows, live)) in self.parts().enumerate() {
+            if let Some(row) = rows.find(id)?.into_iter().find(|&row| live.is_live(row)) {
+                return Ok(Some(self.place(part, row)));
+            }
+        }
+        Ok(None)
+    }
+
+    /// Works out which segments the indexes cover and where. Called whenever either list changed.
+    pub(crate) fn relink(&mut self) {
+        for part in &mut self.segments {
+            part.covered = false;
+        }
+        for i in 0..self.indexes.len() {
+            let list = self.indexes[i].indexed.locator.segments();
+            let slots: Arc<[Option<u32>]> = list
+                .iter()
+                .map(|file| {
+                    let at = self.segments.iter().position(|s| s.sealed.file == *file)?;
+                    self.segments[at].covered = true;
+                    u32::try_from(at).ok()
+                })
+                .collect();
+            self.indexes[i].slots = slots;
+        }
+    }
+}
+
+impl IndexPart {
+    /// The places of a node's rows in the snapshot that this part belongs to.
+    pub(crate) fn places(&self, node: u32) -> impl Iterator<Item = (u32, Row)> {
+        self.indexed.locator.entries(node).filter_map(|(slot, row)| {
+            let segment = self.slots.get(slot as usize).copied().flatten()?;
+            Some((segment, row))
+        })
+    }
+}

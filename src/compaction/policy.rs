@@ -1,0 +1,269 @@
+//! Owns the decisions of compaction: which segments to drop, rewrite or merge, which indexes to
+//! build. Pure: facts and `now` in, steps out; nothing here touches a file or a lock.
+//!
+//! Rows and indexes are decided apart (ARCHITECTURE.md, "Compaction"): a row segment is rewritten
+//! for the bytes of its dead, an index for the speed and recall of its searches.
+
+use std::time::Duration;
+
+use crate::clock::Timestamp;
+use crate::ids::FileId;
+use crate::metrics::Reason;
+use crate::options::HnswParams;
+
+/// Smallest cap on the bytes of a segment.
+pub(crate) const MIN_SEGMENT_BYTES: u64 = 4 << 20;
+/// Largest cap on the bytes of a segment.
+pub(crate) const MAX_SEGMENT_BYTES: u64 = 256 << 20;
+/// A segment whose dead share reaches this is rewritten.
+const DEAD_SHARE: f64 = 0.15;
+/// Longest time that dead bytes wait for their reclaim.
+pub(crate) const RECLAIM_WITHIN: Duration = Duration::from_secs(24 * 3600);
+/// So many segments under half the cap are merged.
+const SMALL_SEGMENTS: usize = 4;
+/// So many indexes without a graph are merged into one.
+const SMALL_INDEXES: usize = 6;
+/// An index with a graph is rebuilt when this share of its nodes is dead.
+const GRAPH_DEAD_SHARE: f64 = 0.35;
+/// An index without one is rewritten when this share of its nodes is dead.
+const CODES_DEAD_SHARE: f64 = 0.50;
+/// Rows outside the largest graph get one when they pass this share of it.
+const GRAPHLESS_SHARE: f64 = 0.25;
+/// The graphs beside the largest one are merged into it when there are more than this.
+const SMALL_GRAPHS: usize = 2;
+
+/// What the policy knows of a sealed segment.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct SegmentFacts {
+    pub(crate) file: FileId,
+    pub(crate) bytes: u64,
+    pub(crate) rows: u64,
+    /// Rows deleted, replaced, or expired beyond doubt.
+    pub(crate) dead: u64,
+    /// When the first of them died, as far as is known.
+    pub(crate) dead_since: Option<Timestamp>,
+}
+
+impl SegmentFacts {
+    fn dead_share(&self) -> f64 {
+        self.dead as f64 / self.rows.max(1) as f64
+    }
+
+    /// Bytes of its live rows, taking all rows as equally large.
+    pub(crate) fn live_bytes(&self) -> u64 {
+        (self.bytes as f64 * (1.0 - self.dead_share())) as u64
+    }
+}
+
+/// What the policy knows of an index.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct IndexFacts {
+    pub(crate) file: FileId,
+    pub(crate) nodes: u64,
+    pub(crate) live: u64,
+    pub(crate) graph: bool,
+}
+
+impl IndexFacts {
+    fn dead_share(&self) -> f64 {
+        1.0 - self.live as f64 / self.nodes.max(1) as f64
+    }
+}
+
+/// How eager a plan is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Eagerness {
+    /// What is due by itself.
+    Due,
+    /// Everything that gives a byte back: what an explicit compaction does.
+    All,
+}
+
+/// One rewrite of row segments; an empty output is a drop without reading.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct RowStep {
+    pub(crate) inputs: Vec<FileId>,
+    pub(crate) reason: Reason,
+    pub(crate) drop: bool,
+}
+
+/// One index to build: over the live rows of `replaces` and of all uncovered segments.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct IndexStep {
+    pub(crate) replaces: Vec<FileId>,
+    pub(crate) with_uncovered: bool,
+    pub(crate) graph: bool,
+    pub(crate) reason: Reason,
+}
+
+/// The most bytes that a segment may have in a collection with this many live bytes: an eighth,
+/// so that one rewrite never needs much scratch space.
+pub(crate) fn segment_cap(live_bytes: u64) -> u64 {
+    (live_bytes / 8).clamp(MIN_SEGMENT_BYTES, MAX_SEGMENT_BYTES)
+}
+
+/// What to do about the rows, most urgent first. Each step stands for itself: after one was carried
+/// out, the facts are new and so is the plan.
+pub(crate) fn plan_rows(
+    segments: &[SegmentFacts],
+    now: Timestamp,
+    eagerness: Eagerness,
+) -> Vec<RowStep> {
+    let mut steps = Vec::new();
+    let mut rest: Vec<&SegmentFacts> = Vec::new();
+    for segment in segments {
+        if segment.dead >= segment.rows {
+            let reason = Reason::DeadShare;
+            steps.push(RowStep { inputs: vec![segment.file], reason, drop: true });
+        } else {
+            rest.push(segment);
+        }
+    }
+    let cap = segment_cap(rest.iter().map(|s| s.live_bytes()).sum());
+    // The worst comes first, and brings along whatever small ones fit below the cap with it.
+    rest.sort_by(|a, b| b.dead_share().total_cmp(&a.dead_share()).then(a.file.cmp(&b.file)));
+    let mut taken = vec![false; rest.len()];
+    for i in 0..rest.len() {
+        let Some(reason) = rewrite_reason(rest[i], now, eagerness) else { continue };
+        if std::mem::replace(&mut taken[i], true) {
+            continue;
+        }
+        let mut inputs = vec![rest[i].file];
+        let mut bytes = rest[i].live_bytes();
+        for j in i + 1..rest.len() {
+            let wanted = rewrite_reason(rest[j], now, eagerness).is_some()
+                || rest[j].live_bytes() < cap / 2;
+            if !taken[j] && wanted && bytes + rest[j].live_bytes() <= cap {
+                taken[j] = true;
+                bytes += rest[j].live_bytes();
+                inputs.push(rest[j].file);
+            }
+        }
+        steps.push(RowStep { inputs, reason, drop: false });
+    }
+    let mut small: Vec<&SegmentFacts> = (0..rest.len())
+        .filter(|&i| !taken[i] && rest[i].live_bytes() < cap / 2)
+        .map(|i| rest[i])
+        .collect();
+    if small.len() >= SMALL_SEGMENTS || (eagerness == Eagerness::All && small.len() > 1) {
+        small.sort_by_key(|s| s.bytes);
+        let mut bytes = 0;
+        small.retain(|s| {
+            bytes += s.live_bytes();
+            bytes <= cap
+        });
+        if small.len() > 1 {
+            let inputs = small.iter().map(|s| s.file).collect();
+            steps.push(RowStep { inputs, reason: Reason::Small, drop: false });
+        }
+    }
+    steps
+}
+
+fn rewrite_reason(
+    segment: &SegmentFacts,
+    now: Timestamp,
+    eagerness: Eagerness,
+) -> Option<Reason> {
+    if segment.dead == 0 {
+        return None;
+    }
+    if eagerness == Eagerness::All || segment.dead_share() >= DEAD_SHARE {
+        return Some(Reason::DeadShare);
+    }
+    let due = segment.dead_since.is_some_and(|since| since + RECLAIM_WITHIN <= now);
+    due.then_some(Reason::Deadline)
+}
+
+/// What to do about the indexes: at most one step at a time, since each changes the facts.
+/// `uncovered` is the number of live rows in segments that no index covers.
+pub(crate) fn plan_index(
+    indexes: &[IndexFacts],
+    uncovered: u64,
+    params: &HnswParams,
+    graphs: bool,
+    eagerness: Eagerness,
+) -> Option<IndexStep> {
+    let live: u64 = indexes.iter().map(|i| i.live).sum::<u64>() + uncovered;
+    if live == 0 && indexes.is_empty() {
+        return None;
+    }
+    if graphs && live >= u64::from(params.min_rows) {
+        plan_graph(indexes, uncovered, live, params, eagerness)
+    } else {
+        plan_codes(indexes, uncovered, eagerness)
+    }
+}
+
+fn plan_codes(
+    indexes: &[IndexFacts],
+    uncovered: u64,
+    eagerness: Eagerness,
+) -> Option<IndexStep> {
+    let limit = match eagerness {
+        Eagerness::Due => CODES_DEAD_SHARE,
+        Eagerness::All => f64::MIN_POSITIVE,
+    };
+    let mut step = IndexStep {
+        replaces: Vec::new(),
+        with_uncovered: uncovered > 0,
+        graph: false,
+        reason: Reason::Uncovered,
+    };
+    let many = indexes.len() > SMALL_INDEXES;
+    if many {
+        // All but the largest: it moves only when the rest has grown to its size.
+        let largest = indexes.iter().map(|i| i.live).max().unwrap_or(0);
+        let rest: u64 = indexes.iter().map(|i| i.live).sum::<u64>() - largest;
+        let keep = (rest < largest).then(|| indexes.iter().max_by_key(|i| i.live)).flatten();
+        let kept = keep.map(|i| i.file);
+        step.replaces = indexes.iter().map(|i| i.file).filter(|f| Some(*f) != kept).collect();
+        step.reason = Reason::Small;
+        return Some(step);
+    }
+    step.replaces = indexes.iter().filter(|i| i.dead_share() >= limit).map(|i| i.file).collect();
+    if !step.replaces.is_empty() {
+        step.reason = Reason::DeadShare;
+    }
+    (!step.replaces.is_empty() || step.with_uncovered).then_some(step)
+}
+
+fn plan_graph(
+    indexes: &[IndexFacts],
+    uncovered: u64,
+    live: u64,
+    params: &HnswParams,
+    eagerness: Eagerness,
+) -> Option<IndexStep> {
+    let all = |reason| {
+        let replaces = indexes.iter().map(|i| i.file).collect();
+        Some(IndexStep { replaces, with_uncovered: uncovered > 0, graph: true, reason })
+    };
+    let graphs: Vec<&IndexFacts> = indexes.iter().filter(|i| i.graph).collect();
+    let Some(base) = graphs.iter().max_by_key(|i| i.live) else {
+        return all(Reason::GraphPays);
+    };
+    let dead_limit = match eagerness {
+        Eagerness::Due => GRAPH_DEAD_SHARE,
+        Eagerness::All => f64::MIN_POSITIVE,
+    };
+    if base.dead_share() >= dead_limit {
+        return all(Reason::DeadShare);
+    }
+    let graphless: u64 = live - graphs.iter().map(|i| i.live).sum::<u64>();
+    let outside = live - base.live;
+    if graphs.len() > 1 + SMALL_GRAPHS || outside > base.live {
+        return all(Reason::Small);
+    }
+    let enough = (base.live as f64 * GRAPHLESS_SHARE) as u64;
+    if graphless > enough.max(u64::from(params.min_rows) / 4) {
+        let replaces = indexes.iter().filter(|i| !i.graph).map(|i| i.file).collect();
+        let reason = Reason::GraphPays;
+        return Some(IndexStep { replaces, with_uncovered: uncovered > 0, graph: true, reason });
+    }
+    let codes: Vec<IndexFacts> = indexes.iter().filter(|i| !i.graph).cloned().collect();
+    plan_codes(&codes, uncovered, eagerness)
+}
+
+#[cfg(test)]
+mod tests;

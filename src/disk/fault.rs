@@ -1,0 +1,136 @@
+//! Owns a disk for tests that fails on command: the n-th operation of a kind, once or for ever.
+//! It passes everything else on to the operating system's files.
+
+use std::any::Any;
+use std::io;
+use std::path::Path;
+use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
+use std::sync::{Arc, Mutex};
+
+use super::{AppendFile, Disk, Listed, RealDisk, SealedFile};
+use crate::error::{Error, Result};
+
+/// Kinds of operations that can be made to fail.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Fault {
+    Create,
+    Append,
+    Sync,
+    Rename,
+    SyncDir,
+}
+
+/// When to fail.
+#[derive(Debug, Default)]
+struct Plan {
+    kind: Mutex<Option<Fault>>,
+    left: AtomicI64,
+    forever: AtomicBool,
+}
+
+/// The operating system's files with planned failures. Clones share the plan.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct FaultDisk {
+    plan: Arc<Plan>,
+}
+
+impl FaultDisk {
+    /// Lets `skip` operations of this kind pass and fails the next one, or all from then on.
+    pub(crate) fn fail(&self, kind: Fault, skip: i64, forever: bool) {
+        self.plan.left.store(skip, Ordering::SeqCst);
+        self.plan.forever.store(forever, Ordering::SeqCst);
+        *self.plan.kind.lock().unwrap() = Some(kind);
+    }
+
+    /// No more failures.
+    pub(crate) fn heal(&self) {
+        *self.plan.kind.lock().unwrap() = None;
+    }
+}
+
+impl Plan {
+    fn check(&self, kind: Fault, path: &Path) -> Result<()> {
+        if *self.kind.lock().unwrap() != Some(kind) {
+            return Ok(());
+        }
+        let left = self.left.fetch_sub(1, Ordering::SeqCst);
+        let fails = left == 0 || (left < 0 && self.forever.load(Ordering::SeqCst));
+        if fails {
+            let source = match kind {
+                Fault::Append | Fault::Create => io::ErrorKind::StorageFull.into(),
+                _ => io::Error::other("planned"),
+            };
+            return Err(Error::io("fail, as planned, at", path, source));
+        }
+        Ok(())
+    }
+}
+
+impl Disk for FaultDisk {
+    fn create_dir(&self, path: &Path) -> Result<bool> {
+        RealDisk.create_dir(path)
+    }
+
+    fn list(&self, dir: &Path) -> Result<Vec<Listed>> {
+        RealDisk.list(dir)
+    }
+
+    fn create(&self, path: &Path) -> Result<Box<dyn AppendFile>> {
+        self.plan.check(Fault::Create, path)?;
+        let inner = RealDisk.create(path)?;
+        Ok(Box::new(FaultAppend {
+            inner,
+            path: path.to_owned(),
+            plan: Arc::clone(&self.plan),
+        }))
+    }
+
+    fn open(&self, path: &Path) -> Result<Arc<dyn SealedFile>> {
+        RealDisk.open(path)
+    }
+
+    fn rename(&self, from: &Path, to: &Path) -> Result<()> {
+        self.plan.check(Fault::Rename, from)?;
+        RealDisk.rename(from, to)
+    }
+
+    fn remove(&self, path: &Path) -> Result<()> {
+        RealDisk.remove(path)
+    }
+
+    fn sync_dir(&self, dir: &Path) -> Result<()> {
+        self.plan.check(Fault::SyncDir, dir)?;
+        RealDisk.sync_dir(dir)
+    }
+
+    fn lock(&self, path: &Path) -> Result<Box<dyn Any + Send + Sync>> {
+        RealDisk.lock(path)
+    }
+
+    fn allocated_bytes(&self, path: &Path) -> Result<u64> {
+        RealDisk.allocated_bytes(path)
+    }
+}
+
+struct FaultAppend {
+    inner: Box<dyn AppendFile>,
+    path: std::path::PathBuf,
+    plan: Arc<Plan>,
+}
+
+impl AppendFile for FaultAppend {
+    fn append(&mut self, bytes: &[u8]) -> Result<()> {
+        if let Err(error) = self.plan.check(Fault::Append, &self.path) {
+            // As a full disk does it: a part gets through.
+            let part = bytes.get(..bytes.len() / 2).unwrap_or_default();
+            self.inner.append(part)?;
+            return Err(error);
+        }
+        self.inner.append(bytes)
+    }
+
+    fn sync(&mut self) -> Result<()> {
+        self.plan.check(Fault::Sync, &self.path)?;
+        self.inner.sync()
+    }
+}

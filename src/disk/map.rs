@@ -1,0 +1,41 @@
+//! Owns read-only maps of sealed files, and the one unsafe line that makes one.
+//!
+//! Why a map here is sound although the file system is shared: (1) only sealed files are mapped:
+//! this process never writes, truncates or punches a file once it is sealed (I2; `Disk` has no
+//! operation that could); (2) the store's lock keeps other writers of this crate out, and readers of
+//! this crate never write; (3) files leave by unlink, which keeps maps alive. What remains is
+//! another program that changes the file in place: truncation would end in SIGBUS, as for every
+//! program that maps files. The crate's documentation says so.
+#![expect(unsafe_code, reason = "a memory map cannot be made without")]
+
+use std::fs::File;
+use std::ops::Deref;
+use std::path::Path;
+use std::sync::Arc;
+
+use crate::error::{Error, Result};
+
+/// The bytes of a sealed file. Clones share the map; the last one unmaps it.
+#[derive(Clone, Debug)]
+pub(crate) struct Mapped {
+    map: Arc<memmap2::Mmap>,
+}
+
+impl Mapped {
+    /// Maps a whole sealed file.
+    pub(super) fn new(file: &File, path: &Path) -> Result<Self> {
+        // SAFETY: the file is sealed, so nobody changes it while it is mapped: guaranteed by I2 and
+        // the store's lock, argued at the top of this file; the caller is `SealedFile::map`, the
+        // type of which says that the file was opened for reading only.
+        let map = unsafe { memmap2::Mmap::map(file) }.map_err(|e| Error::io("map", path, e))?;
+        Ok(Self { map: Arc::new(map) })
+    }
+}
+
+impl Deref for Mapped {
+    type Target = [u8];
+
+    fn deref(&self) -> &[u8] {
+        &self.map
+    }
+}

@@ -1,0 +1,131 @@
+//! Owns the use of bincode, and is the only file that names it: metadata, filters and manifest
+//! bodies. The rest of the format is laid out by hand. Decoding has a byte limit and must consume
+//! its input whole; callers check a checksum first.
+
+use bincode::config::{self, Config};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use crate::error::{Error, Result};
+use crate::memory::{MAX_METADATA_BYTES, Memory, Metadata, MetadataCodec};
+
+/// Most bytes that are encoded or decoded at once.
+const LIMIT: usize = 64 << 20;
+
+/// Fixed-size little-endian integers: the bytes of bincode 1, which other codecs can read too.
+fn configuration() -> impl Config {
+    config::legacy().with_limit::<LIMIT>()
+}
+
+/// Encodes any `serde` type.
+pub(crate) fn encode<T: Serialize>(value: &T) -> Result<Vec<u8>> {
+    bincode::serde::encode_to_vec(value, configuration()).map_err(|e| Error::Metadata {
+        reason: e.to_string(),
+    })
+}
+
+/// Decodes exactly these bytes.
+pub(crate) fn decode<T: DeserializeOwned>(bytes: &[u8]) -> Result<T> {
+    let (value, used) =
+        bincode::serde::decode_from_slice(bytes, configuration()).map_err(|e| Error::Metadata {
+            reason: e.to_string(),
+        })?;
+    if used != bytes.len() {
+        let reason = format!(
+            "{} bytes were left after decoding",
+            bytes.len().abs_diff(used)
+        );
+        return Err(Error::Metadata { reason });
+    }
+    Ok(value)
+}
+
+impl Memory {
+    /// Sets typed metadata, with schema number 0. See [`Memory::metadata_with_schema`].
+    pub fn metadata<T: Serialize + DeserializeOwned>(self, value: &T) -> Result<Self> {
+        self.metadata_with_schema(0, value)
+    }
+
+    /// Sets typed metadata with a schema number of the caller's own, to tell versions of `T` apart.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Metadata`] for a type that cannot be decoded again, such as `serde_json::Value`,
+    /// which needs to see a description of itself: store those with [`Memory::metadata_json`].
+    /// [`Error::LimitExceeded`] past [`MAX_METADATA_BYTES`].
+    ///
+    /// ```
+    /// # fn main() -> altiplano::Result<()> {
+    /// # use altiplano::Memory;
+    /// #[derive(serde::Serialize, serde::Deserialize, PartialEq, Debug)]
+    /// struct Source { page: u32, url: String }
+    /// let source = Source { page: 3, url: "https://example.org".into() };
+    /// let memory = Memory::new(1u64, [0.5]).metadata_with_schema(1, &source)?;
+    /// assert_eq!(memory.metadata_as::<Source>()?, Some(source));
+    /// # Ok(()) }
+    /// ```
+    pub fn metadata_with_schema<T>(mut self, schema: u32, value: &T) -> Result<Self>
+    where
+        T: Serialize + DeserializeOwned,
+    {
+        let bytes = encode(value)?;
+        if bytes.len() > MAX_METADATA_BYTES {
+            let (got, limit) = (bytes.len() as u64, MAX_METADATA_BYTES as u64);
+            return Err(Error::LimitExceeded {
+                what: "the metadata",
+                got,
+                limit,
+            });
+        }
+        if let Err(error) = decode::<T>(&bytes) {
+            let reason =
+                format!("the type cannot be read back ({error}); use Memory::metadata_json for it");
+            return Err(Error::Metadata { reason });
+        }
+        self.metadata = Some(Metadata {
+            codec: MetadataCodec::Bincode,
+            schema,
+            bytes,
+        });
+        Ok(self)
+    }
+
+    /// The metadata as the type it was stored as; `None` if there is none.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Metadata`] if the bytes are not a `T`. The rest of the memory is not affected.
+    pub fn metadata_as<T: DeserializeOwned>(&self) -> Result<Option<T>> {
+        match &self.metadata {
+            None => Ok(None),
+            Some(Metadata {
+                codec: MetadataCodec::Json,
+                ..
+            }) => {
+                let reason = "it was stored as JSON: use Memory::metadata_as_json".to_owned();
+                Err(Error::Metadata { reason })
+            }
+            Some(metadata) => decode(&metadata.bytes).map(Some),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn self_describing_types_are_refused_at_insert_and_the_way_out_is_named() {
+        let value = serde_json::json!({"a": 1});
+        let error = Memory::new(1u64, [1.0]).metadata(&value).unwrap_err();
+        assert!(error.to_string().contains("metadata_json"), "{error}");
+    }
+
+    #[test]
+    fn trailing_bytes_and_huge_lengths_are_errors() {
+        let mut bytes = encode(&7u32).unwrap();
+        bytes.push(0);
+        assert!(decode::<u32>(&bytes).is_err());
+        assert!(decode::<Vec<u64>>(&u64::MAX.to_le_bytes()).is_err());
+    }
+}

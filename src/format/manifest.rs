@@ -1,0 +1,463 @@
+//! Owns the bytes of a manifest: the list of everything that is part of the store. Layout:
+//! `format.md`, "Manifest". The body is bincode behind a version, one frozen struct per version.
+
+use std::collections::HashSet;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use super::cursor::Cursor;
+use super::header::{FileHeader, FileKind, HEADER_LEN, HeaderError, StoreId};
+use super::names::FileName;
+use super::{DecodeError, codec, crc32};
+use crate::clock::Timestamp;
+use crate::ids::{CollectionId, FileId, Seq};
+use crate::options::{Codes, CollectionOptions, Durability, HnswParams, Metric};
+
+const BODY_VERSION: u16 = 1;
+
+/// The durable state of a store beside its log.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Manifest {
+    pub(crate) store: StoreId,
+    pub(crate) generation: u64,
+    /// No file has this number or a larger one, unless it is an orphan.
+    pub(crate) next_file: FileId,
+    pub(crate) next_collection: CollectionId,
+    /// The high-water mark of time.
+    pub(crate) time: Timestamp,
+    /// Sequence numbers up to here were given out.
+    pub(crate) last_seq: Seq,
+    /// The log's files, oldest first.
+    pub(crate) log: Vec<LogEntry>,
+    pub(crate) collections: Vec<CollectionEntry>,
+}
+
+/// One file of the log.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct LogEntry {
+    pub(crate) file: FileId,
+    /// Bytes that count, once the file is closed: a failed append may have left more behind them.
+    pub(crate) valid_len: Option<u64>,
+}
+
+/// One collection.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct CollectionEntry {
+    pub(crate) id: CollectionId,
+    pub(crate) name: String,
+    pub(crate) options: CollectionOptions,
+    /// The effects of all operations up to here are in the files named below.
+    pub(crate) covers_seq: Seq,
+    /// Log files before this one hold nothing that the collection still needs.
+    pub(crate) log_from: FileId,
+    pub(crate) segments: Vec<SegmentEntry>,
+    pub(crate) indexes: Vec<IndexEntry>,
+}
+
+/// One sealed segment.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct SegmentEntry {
+    pub(crate) file: FileId,
+    pub(crate) len: u64,
+    pub(crate) rows: u32,
+    pub(crate) deletes: Option<DeletesEntry>,
+}
+
+/// The newest file with a segment's dead rows.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct DeletesEntry {
+    pub(crate) file: FileId,
+    pub(crate) len: u64,
+    /// It holds the deletes of all operations up to here.
+    pub(crate) covers_seq: Seq,
+    pub(crate) dead: u32,
+}
+
+/// An index and its locator.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct IndexEntry {
+    pub(crate) index: FileId,
+    pub(crate) index_len: u64,
+    pub(crate) locator: FileId,
+    pub(crate) locator_len: u64,
+    /// The segments that the locator names.
+    pub(crate) segments: Vec<FileId>,
+}
+
+impl Manifest {
+    /// Every file that is part of the store, the lock and the manifest itself left out.
+    pub(crate) fn files(&self) -> impl Iterator<Item = FileName> {
+        let log = self.log.iter().map(|l| FileName::Log(l.file));
+        let segments = self
+            .collections
+            .iter()
+            .flat_map(|c| &c.segments)
+            .flat_map(|s| {
+                let deletes = s.deletes.as_ref().map(|d| FileName::Deletes(d.file));
+                [Some(FileName::Segment(s.file)), deletes]
+                    .into_iter()
+                    .flatten()
+            });
+        let indexes = self
+            .collections
+            .iter()
+            .flat_map(|c| &c.indexes)
+            .flat_map(|i| [FileName::Index(i.index), FileName::Locator(i.locator)]);
+        log.chain(segments).chain(indexes)
+    }
+
+    /// The entry of a collection.
+    pub(crate) fn collection_mut(&mut self, id: CollectionId) -> Option<&mut CollectionEntry> {
+        self.collections.iter_mut().find(|c| c.id == id)
+    }
+
+    /// Encodes the whole file.
+    pub(crate) fn encode(&self, salt: [u8; 16]) -> crate::Result<Vec<u8>> {
+        let body = codec::encode(&BodyV1::from(self))?;
+        let file = FileId(self.generation);
+        let header = FileHeader {
+            kind: FileKind::Manifest,
+            store: self.store,
+            file,
+            salt,
+        };
+        let mut out = header.encode().to_vec();
+        out.extend_from_slice(&BODY_VERSION.to_le_bytes());
+        out.extend_from_slice(&[0; 2]);
+        out.extend_from_slice(&(body.len() as u32).to_le_bytes());
+        let crc = crc32(&[&salt, &body]);
+        out.extend_from_slice(&crc.to_le_bytes());
+        out.extend_from_slice(&[0; 4]);
+        out.extend_from_slice(&body);
+        Ok(out)
+    }
+
+    /// Decodes a whole file.
+    pub(crate) fn decode(bytes: &[u8]) -> Result<Self, HeaderError> {
+        let header = FileHeader::decode(bytes)?;
+        if header.kind != FileKind::Manifest {
+            return Err(DecodeError::new(8, "this is not a manifest").into());
+        }
+        let mut cursor = Cursor::new(bytes);
+        cursor.bytes(HEADER_LEN)?;
+        let version = cursor.u16()?;
+        cursor.bytes(2)?;
+        let len = cursor.u32()? as usize;
+        let crc = cursor.u32()?;
+        cursor.bytes(4)?;
+        let at = cursor.position() as u64;
+        if len != cursor.remaining() {
+            return Err(DecodeError::new(at, "the manifest's length does not match").into());
+        }
+        let body = cursor.bytes(len)?;
+        if crc != crc32(&[&header.salt, body]) {
+            return Err(DecodeError::new(at, "the manifest's checksum does not match").into());
+        }
+        if version != BODY_VERSION {
+            return Err(HeaderError::TooNew(version));
+        }
+        let body: BodyV1 = codec::decode(body)
+            .map_err(|_| DecodeError::new(at, "the manifest's body cannot be decoded"))?;
+        let manifest = body.into_manifest(header);
+        manifest
+            .check()
+            .map_err(|reason| DecodeError::new(at, reason))?;
+        Ok(manifest)
+    }
+
+    /// What must hold between the parts of a manifest.
+    fn check(&self) -> Result<(), &'static str> {
+        let mut seen = HashSet::new();
+        if !self
+            .files()
+            .filter_map(FileName::file)
+            .all(|f| f < self.next_file && seen.insert(f))
+        {
+            return Err("the manifest names a file twice, or one that was never made");
+        }
+        if self.log.is_empty() {
+            return Err("the manifest names no log");
+        }
+        if !self.log.is_sorted_by(|a, b| a.file < b.file) {
+            return Err("the manifest's log files are out of order");
+        }
+        let mut names = HashSet::new();
+        for collection in &self.collections {
+            if collection.id >= self.next_collection || !names.insert(&collection.name) {
+                return Err("the manifest names a collection twice");
+            }
+            if collection.options.validate().is_err() {
+                return Err("the manifest's options of a collection are out of range");
+            }
+            let segments: HashSet<FileId> = collection.segments.iter().map(|s| s.file).collect();
+            let mut listed = collection.indexes.iter().flat_map(|i| &i.segments);
+            if !listed.all(|file| segments.contains(file)) {
+                return Err("an index covers a segment that is not there");
+            }
+        }
+        Ok(())
+    }
+}
+
+#[derive(Serialize, Deserialize)]
+struct BodyV1 {
+    next_file: u64,
+    next_collection: u32,
+    time: u64,
+    last_seq: u64,
+    log: Vec<(u64, Option<u64>)>,
+    collections: Vec<CollectionV1>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct CollectionV1 {
+    id: u32,
+    name: String,
+    dimension: u32,
+    metric: Metric,
+    embedding_space: Option<String>,
+    codes: Codes,
+    hnsw: HnswParams,
+    durability: Durability,
+    default_ttl: Option<Duration>,
+    memtable_rows: u32,
+    covers_seq: u64,
+    log_from: u64,
+    segments: Vec<SegmentV1>,
+    indexes: Vec<IndexV1>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct SegmentV1 {
+    file: u64,
+    len: u64,
+    rows: u32,
+    /// File, bytes, covers_seq, dead rows.
+    deletes: Option<(u64, u64, u64, u32)>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct IndexV1 {
+    index: u64,
+    index_len: u64,
+    locator: u64,
+    locator_len: u64,
+    segments: Vec<u64>,
+}
+
+impl From<&Manifest> for BodyV1 {
+    fn from(m: &Manifest) -> Self {
+        Self {
+            next_file: m.next_file.0,
+            next_collection: m.next_collection.0,
+            time: m.time.as_millis(),
+            last_seq: m.last_seq.0,
+            log: m.log.iter().map(|l| (l.file.0, l.valid_len)).collect(),
+            collections: m.collections.iter().map(CollectionV1::from).collect(),
+        }
+    }
+}
+
+impl BodyV1 {
+    fn into_manifest(self, header: FileHeader) -> Manifest {
+        let log = self.log.into_iter();
+        Manifest {
+            store: header.store,
+            generation: header.file.0,
+            next_file: FileId(self.next_file),
+            next_collection: CollectionId(self.next_collection),
+            time: Timestamp::from_millis(self.time),
+            last_seq: Seq(self.last_seq),
+            log: log
+                .map(|(file, len)| LogEntry {
+                    file: FileId(file),
+                    valid_len: len,
+                })
+                .collect(),
+            collections: self
+                .collections
+                .into_iter()
+                .map(CollectionV1::into_entry)
+                .collect(),
+        }
+    }
+}
+
+impl From<&CollectionEntry> for CollectionV1 {
+    fn from(c: &CollectionEntry) -> Self {
+        let deletes = |d: &DeletesEntry| (d.file.0, d.len, d.covers_seq.0, d.dead);
+        let segment = |s: &SegmentEntry| SegmentV1 {
+            file: s.file.0,
+            len: s.len,
+            rows: s.rows,
+            deletes: s.deletes.as_ref().map(deletes),
+        };
+        let index = |i: &IndexEntry| IndexV1 {
+            index: i.index.0,
+            index_len: i.index_len,
+            locator: i.locator.0,
+            locator_len: i.locator_len,
+            segments: i.segments.iter().map(|f| f.0).collect(),
+        };
+        Self {
+            id: c.id.0,
+            name: c.name.clone(),
+            dimension: c.options.dimension as u32,
+            metric: c.options.metric,
+            embedding_space: c.options.embedding_space.clone(),
+            codes: c.options.codes,
+            hnsw: c.options.hnsw,
+            durability: c.options.durability,
+            default_ttl: c.options.default_ttl,
+            memtable_rows: c.options.memtable_rows,
+            covers_seq: c.covers_seq.0,
+            log_from: c.log_from.0,
+            segments: c.segments.iter().map(segment).collect(),
+            indexes: c.indexes.iter().map(index).collect(),
+        }
+    }
+}
+
+impl CollectionV1 {
+    fn into_entry(self) -> CollectionEntry {
+        let deletes = |(file, len, covers, dead)| DeletesEntry {
+            file: FileId(file),
+            len,
+            covers_seq: Seq(covers),
+            dead,
+        };
+        let segment = |s: SegmentV1| SegmentEntry {
+            file: FileId(s.file),
+            len: s.len,
+            rows: s.rows,
+            deletes: s.deletes.map(deletes),
+        };
+        let index = |i: IndexV1| IndexEntry {
+            index: FileId(i.index),
+            index_len: i.index_len,
+            locator: FileId(i.locator),
+            locator_len: i.locator_len,
+            segments: i.segments.into_iter().map(FileId).collect(),
+        };
+        let mut options = CollectionOptions::new(self.dimension as usize, self.metric);
+        options.embedding_space = self.embedding_space;
+        options.codes = self.codes;
+        options.hnsw = self.hnsw;
+        options.durability = self.durability;
+        options.default_ttl = self.default_ttl;
+        options.memtable_rows = self.memtable_rows;
+        CollectionEntry {
+            id: CollectionId(self.id),
+            name: self.name,
+            options,
+            covers_seq: Seq(self.covers_seq),
+            log_from: FileId(self.log_from),
+            segments: self.segments.into_iter().map(segment).collect(),
+            indexes: self.indexes.into_iter().map(index).collect(),
+        }
+    }
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use super::*;
+
+    pub(crate) fn manifest() -> Manifest {
+        let options = CollectionOptions::new(3, Metric::Cosine).embedding_space("m");
+        let deletes = DeletesEntry {
+            file: FileId(4),
+            len: 99,
+            covers_seq: Seq(17),
+            dead: 2,
+        };
+        let segment = SegmentEntry {
+            file: FileId(3),
+            len: 1000,
+            rows: 5,
+            deletes: Some(deletes),
+        };
+        let index = IndexEntry {
+            index: FileId(5),
+            index_len: 500,
+            locator: FileId(6),
+            locator_len: 400,
+            segments: vec![FileId(3)],
+        };
+        let collection = CollectionEntry {
+            id: CollectionId(1),
+            name: "notes".into(),
+            options,
+            covers_seq: Seq(17),
+            log_from: FileId(7),
+            segments: vec![segment],
+            indexes: vec![index],
+        };
+        Manifest {
+            store: StoreId([1; 16]),
+            generation: 9,
+            next_file: FileId(8),
+            next_collection: CollectionId(2),
+            time: Timestamp::from_millis(1234),
+            last_seq: Seq(20),
+            log: vec![LogEntry {
+                file: FileId(7),
+                valid_len: None,
+            }],
+            collections: vec![collection],
+        }
+    }
+
+    #[test]
+    fn a_manifest_round_trips() {
+        let bytes = manifest().encode([5; 16]).unwrap();
+        assert_eq!(Manifest::decode(&bytes), Ok(manifest()));
+        assert_eq!(manifest().files().count(), 5);
+    }
+
+    #[test]
+    fn golden_bytes_of_the_body() {
+        let mut empty = manifest();
+        empty.collections.clear();
+        let bytes = empty.encode([5; 16]).unwrap();
+        let mut expected = vec![1, 0, 0, 0]; // body version, reserved
+        expected.extend([53, 0, 0, 0]); // body bytes
+        assert_eq!(bytes[128..136], expected);
+        let mut body = vec![8, 0, 0, 0, 0, 0, 0, 0]; // next_file
+        body.extend([2, 0, 0, 0]); // next_collection
+        body.extend([0xD2, 4, 0, 0, 0, 0, 0, 0]); // time
+        body.extend([20, 0, 0, 0, 0, 0, 0, 0]); // last_seq
+        body.extend([1, 0, 0, 0, 0, 0, 0, 0]); // log: one file
+        body.extend([7, 0, 0, 0, 0, 0, 0, 0, 0]); // its number, no valid_len
+        body.extend([0; 8]); // no collections
+        assert_eq!(bytes[144..], body);
+    }
+
+    #[test]
+    fn every_flipped_bit_and_every_cut_is_noticed() {
+        let bytes = manifest().encode([5; 16]).unwrap();
+        for i in 0..bytes.len() * 8 {
+            let mut damaged = bytes.clone();
+            damaged[i / 8] ^= 1 << (i % 8);
+            // Two reserved fields, all zero, are covered by no checksum.
+            let reserved = (130..132).contains(&(i / 8)) || (140..144).contains(&(i / 8));
+            assert_eq!(Manifest::decode(&damaged).is_err(), !reserved, "bit {i}");
+        }
+        for len in 0..bytes.len() {
+            assert!(Manifest::decode(&bytes[..len]).is_err());
+        }
+    }
+
+    #[test]
+    fn contradictions_are_refused_even_with_a_right_checksum() {
+        let mut twice = manifest();
+        twice.collections[0].indexes[0].locator = FileId(5);
+        let mut missing = manifest();
+        missing.collections[0].indexes[0].segments = vec![FileId(2)];
+        let mut no_log = manifest();
+        no_log.log.clear();
+        for bad in [twice, missing, no_log] {
+            assert!(Manifest::decode(&bad.encode([5; 16]).unwrap()).is_err());
+        }
+    }
+}

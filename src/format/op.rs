@@ -1,0 +1,214 @@
+//! Owns the operations inside a log frame. Layout: `format.md`, "Operations".
+
+use super::cursor::Cursor;
+use super::{DecodeError, codec};
+use crate::clock::Timestamp;
+use crate::filter::Filter;
+use crate::ids::{CollectionId, MemoryId, Seq};
+
+const INSERT: u8 = 1;
+const DELETE: u8 = 2;
+const DELETE_WHERE: u8 = 3;
+/// Version of the encoding of filters.
+const FILTER_VERSION: u16 = 1;
+
+/// One operation on one collection.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Op {
+    pub(crate) collection: CollectionId,
+    pub(crate) seq: Seq,
+    pub(crate) kind: OpKind,
+}
+
+/// What an operation does.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) enum OpKind {
+    /// Adds a row; an older one with the same id dies.
+    Insert {
+        id: MemoryId,
+        /// Length of the vector before it was normalised; 1 where it is not.
+        norm: f32,
+        vector: Vec<f32>,
+        /// See `format::record`.
+        body: Vec<u8>,
+    },
+    /// The row with this id dies.
+    Delete { id: MemoryId },
+    /// All older rows that match and had not expired at `now` die.
+    DeleteWhere { filter: Filter, now: Timestamp },
+}
+
+/// Bytes that an insert takes in a frame.
+pub(crate) const fn insert_len(dimension: usize, body: usize) -> usize {
+    41_usize
+        .saturating_add(dimension.saturating_mul(4))
+        .saturating_add(body)
+}
+
+impl Op {
+    /// Appends the encoded operation to `out`.
+    pub(crate) fn encode(&self, out: &mut Vec<u8>) -> crate::Result<()> {
+        let kind = match &self.kind {
+            OpKind::Insert { .. } => INSERT,
+            OpKind::Delete { .. } => DELETE,
+            OpKind::DeleteWhere { .. } => DELETE_WHERE,
+        };
+        out.push(kind);
+        out.extend_from_slice(&self.collection.0.to_le_bytes());
+        out.extend_from_slice(&self.seq.0.to_le_bytes());
+        match &self.kind {
+            OpKind::Insert {
+                id,
+                norm,
+                vector,
+                body,
+            } => {
+                out.extend_from_slice(&id.as_u128().to_le_bytes());
+                out.extend_from_slice(&norm.to_le_bytes());
+                out.extend_from_slice(&(vector.len() as u32).to_le_bytes());
+                vector
+                    .iter()
+                    .for_each(|x| out.extend_from_slice(&x.to_le_bytes()));
+                out.extend_from_slice(&(body.len() as u32).to_le_bytes());
+                out.extend_from_slice(body);
+            }
+            OpKind::Delete { id } => out.extend_from_slice(&id.as_u128().to_le_bytes()),
+            OpKind::DeleteWhere { filter, now } => {
+                let bytes = codec::encode(filter)?;
+                out.extend_from_slice(&now.as_millis().to_le_bytes());
+                out.extend_from_slice(&FILTER_VERSION.to_le_bytes());
+                out.extend_from_slice(&(bytes.len() as u32).to_le_bytes());
+                out.extend_from_slice(&bytes);
+            }
+        }
+        Ok(())
+    }
+
+    /// Decodes the next operation.
+    pub(crate) fn decode(cursor: &mut Cursor<'_>) -> Result<Self, DecodeError> {
+        let kind = cursor.u8()?;
+        let collection = CollectionId(cursor.u32()?);
+        let seq = Seq(cursor.u64()?);
+        let kind = match kind {
+            INSERT => decode_insert(cursor)?,
+            DELETE => OpKind::Delete {
+                id: MemoryId::from(cursor.u128()?),
+            },
+            DELETE_WHERE => {
+                let now = Timestamp::from_millis(cursor.u64()?);
+                if cursor.u16()? != FILTER_VERSION {
+                    return Err(cursor.error("the filter is of an unknown version"));
+                }
+                let len = cursor.length()?;
+                let bytes = cursor.bytes(len)?;
+                let filter = codec::decode(bytes)
+                    .map_err(|_| cursor.error("the filter cannot be decoded"))?;
+                OpKind::DeleteWhere { filter, now }
+            }
+            _ => return Err(cursor.error("an operation is of an unknown kind")),
+        };
+        Ok(Self {
+            collection,
+            seq,
+            kind,
+        })
+    }
+}
+
+fn decode_insert(cursor: &mut Cursor<'_>) -> Result<OpKind, DecodeError> {
+    let id = MemoryId::from(cursor.u128()?);
+    let norm = cursor.f32()?;
+    let dimension = cursor.u32()? as usize;
+    let bytes = dimension
+        .checked_mul(4)
+        .ok_or(cursor.error("the dimension overflows"))?;
+    let vector = cursor
+        .bytes(bytes)?
+        .chunks_exact(4)
+        .map(|b| f32::from_le_bytes(b.try_into().unwrap_or_default()))
+        .collect();
+    let len = cursor.length()?;
+    let body = cursor.bytes(len)?.to_vec();
+    Ok(OpKind::Insert {
+        id,
+        norm,
+        vector,
+        body,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn ops() -> Vec<Op> {
+        let collection = CollectionId(2);
+        let id = MemoryId::from(9u64);
+        let insert = OpKind::Insert {
+            id,
+            norm: 2.0,
+            vector: vec![1.0, -0.5],
+            body: vec![1, 2, 3],
+        };
+        let filter = Filter::namespace("a").and(Filter::tag("b").negate());
+        let now = Timestamp::from_millis(77);
+        [
+            insert,
+            OpKind::Delete { id },
+            OpKind::DeleteWhere { filter, now },
+        ]
+        .into_iter()
+        .zip(1..)
+        .map(|(kind, seq)| Op {
+            collection,
+            seq: Seq(seq),
+            kind,
+        })
+        .collect()
+    }
+
+    #[test]
+    fn operations_round_trip() {
+        let mut bytes = Vec::new();
+        for op in ops() {
+            op.encode(&mut bytes).unwrap();
+        }
+        let mut cursor = Cursor::new(&bytes);
+        for op in ops() {
+            assert_eq!(Op::decode(&mut cursor).unwrap(), op);
+        }
+        assert!(cursor.is_empty());
+    }
+
+    #[test]
+    fn golden_bytes_of_an_insert() {
+        let mut bytes = Vec::new();
+        ops()[0].encode(&mut bytes).unwrap();
+        let mut expected = vec![1]; // kind: insert
+        expected.extend([2, 0, 0, 0]); // collection
+        expected.extend([1, 0, 0, 0, 0, 0, 0, 0]); // seq
+        expected.extend([9, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0]); // id
+        expected.extend([0, 0, 0, 0x40]); // norm 2.0
+        expected.extend([2, 0, 0, 0]); // dimension
+        expected.extend([0, 0, 0x80, 0x3f, 0, 0, 0, 0xbf]); // 1.0, -0.5
+        expected.extend([3, 0, 0, 0, 1, 2, 3]); // body
+        assert_eq!(bytes, expected);
+        assert_eq!(bytes.len(), insert_len(2, 3));
+    }
+
+    #[test]
+    fn any_damage_is_an_error_or_another_value_never_a_panic() {
+        for op in ops() {
+            let mut bytes = Vec::new();
+            op.encode(&mut bytes).unwrap();
+            for i in 0..bytes.len() * 8 {
+                let mut damaged = bytes.clone();
+                damaged[i / 8] ^= 1 << (i % 8);
+                let _ = Op::decode(&mut Cursor::new(&damaged));
+            }
+            for len in 0..bytes.len() {
+                assert!(Op::decode(&mut Cursor::new(&bytes[..len])).is_err());
+            }
+        }
+    }
+}

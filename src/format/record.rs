@@ -1,0 +1,320 @@
+//! Owns the body of a row: everything of a memory but its id and vector, as tagged fields. Layout:
+//! `format.md`, "Body".
+//!
+//! A body is copied as it is from the log to a segment and from segment to segment, so fields of a
+//! newer writer survive an older one's compaction; a field whose tag has the highest bit set must be
+//! understood, and is refused where it is not.
+
+use super::DecodeError;
+use super::cursor::Cursor;
+use crate::clock::Timestamp;
+use crate::filter::Attributes;
+use crate::ids::MemoryId;
+use crate::memory::{
+    Content, DEFAULT_IMPORTANCE, Lifetime, MAX_DERIVED_FROM, MAX_TAGS, Memory, Metadata,
+    MetadataCodec,
+};
+
+const TEXT: u16 = 1;
+const BYTES: u16 = 2;
+const KEY: u16 = 3;
+const NAMESPACE: u16 = 4;
+const SESSION: u16 = 5;
+const KIND: u16 = 6;
+const TAG: u16 = 7;
+const IMPORTANCE: u16 = 8;
+const PINNED: u16 = 9;
+const CREATED_AT: u16 = 10;
+const EVENT_TIME: u16 = 11;
+const VALID_FROM: u16 = 12;
+const VALID_TO: u16 = 13;
+const SUPERSEDED_BY: u16 = 14;
+const EXPIRES_AT: u16 = 15;
+const TOKENS: u16 = 16;
+const DERIVED_FROM: u16 = 17;
+const METADATA: u16 = 18;
+/// A field whose tag has this bit must be understood by its reader.
+const MUST_UNDERSTAND: u16 = 0x8000;
+
+/// Encodes everything but the id and the vector. `expires_at` is `Timestamp::MAX` for never.
+pub(crate) fn encode_body(
+    memory: &Memory,
+    created_at: Timestamp,
+    expires_at: Timestamp,
+) -> Vec<u8> {
+    let mut out = Vec::new();
+    match &memory.content {
+        Content::None => {}
+        Content::Text(text) => field(&mut out, TEXT, text.as_bytes()),
+        Content::Bytes(bytes) => field(&mut out, BYTES, bytes),
+    }
+    let names = [
+        (KEY, &memory.key),
+        (NAMESPACE, &memory.namespace),
+        (SESSION, &memory.session),
+        (KIND, &memory.kind),
+    ];
+    for (tag, name) in names {
+        if let Some(name) = name {
+            field(&mut out, tag, name.as_bytes());
+        }
+    }
+    memory
+        .tags
+        .iter()
+        .for_each(|name| field(&mut out, TAG, name.as_bytes()));
+    if memory.importance != DEFAULT_IMPORTANCE {
+        field(&mut out, IMPORTANCE, &memory.importance.to_le_bytes());
+    }
+    if memory.pinned {
+        field(&mut out, PINNED, &[]);
+    }
+    let times = [
+        (CREATED_AT, Some(created_at)),
+        (EVENT_TIME, memory.event_time),
+        (VALID_FROM, memory.valid_from),
+        (VALID_TO, memory.valid_to),
+    ];
+    for (tag, time) in times {
+        if let Some(time) = time {
+            field(&mut out, tag, &time.as_millis().to_le_bytes());
+        }
+    }
+    if let Some(id) = memory.superseded_by {
+        field(&mut out, SUPERSEDED_BY, &id.as_u128().to_le_bytes());
+    }
+    if expires_at != Timestamp::MAX {
+        field(&mut out, EXPIRES_AT, &expires_at.as_millis().to_le_bytes());
+    }
+    if let Some(tokens) = memory.tokens {
+        field(&mut out, TOKENS, &tokens.to_le_bytes());
+    }
+    if !memory.derived_from.is_empty() {
+        let ids: Vec<u8> = memory
+            .derived_from
+            .iter()
+            .flat_map(|id| id.as_u128().to_le_bytes())
+            .collect();
+        field(&mut out, DERIVED_FROM, &ids);
+    }
+    if let Some(metadata) = &memory.metadata {
+        let codec = match metadata.codec {
+            MetadataCodec::Bincode => 1,
+            MetadataCodec::Json => 2,
+        };
+        let mut bytes = vec![codec];
+        bytes.extend_from_slice(&metadata.schema.to_le_bytes());
+        bytes.extend_from_slice(&metadata.bytes);
+        field(&mut out, METADATA, &bytes);
+    }
+    out
+}
+
+fn field(out: &mut Vec<u8>, tag: u16, bytes: &[u8]) {
+    out.extend_from_slice(&tag.to_le_bytes());
+    out.extend_from_slice(&(bytes.len() as u32).to_le_bytes());
+    out.extend_from_slice(bytes);
+}
+
+/// Calls `visit` with every field's tag and bytes.
+fn fields<'a>(
+    body: &'a [u8],
+    mut visit: impl FnMut(u16, &'a [u8], &Cursor<'a>) -> Result<(), DecodeError>,
+) -> Result<(), DecodeError> {
+    let mut cursor = Cursor::new(body);
+    while !cursor.is_empty() {
+        let tag = cursor.u16()?;
+        let len = cursor.length()?;
+        let bytes = cursor.bytes(len)?;
+        visit(tag, bytes, &cursor)?;
+    }
+    Ok(())
+}
+
+/// What filters ask of a row. `tags` and names are borrowed from the body.
+pub(crate) fn attributes(id: MemoryId, body: &[u8]) -> Result<Attributes<'_>, DecodeError> {
+    let mut row = Attributes {
+        id,
+        namespace: None,
+        session: None,
+        kind: None,
+        key: None,
+        tags: Vec::new(),
+        created_at: Timestamp::MIN,
+        event_time: None,
+        importance: DEFAULT_IMPORTANCE,
+        pinned: false,
+        expires_at: Timestamp::MAX,
+    };
+    fields(body, |tag, bytes, at| {
+        match tag {
+            KEY => row.key = Some(text(bytes, at)?),
+            NAMESPACE => row.namespace = Some(text(bytes, at)?),
+            SESSION => row.session = Some(text(bytes, at)?),
+            KIND => row.kind = Some(text(bytes, at)?),
+            TAG if row.tags.len() < MAX_TAGS => row.tags.push(text(bytes, at)?),
+            TAG => return Err(at.error("a row has too many tags")),
+            IMPORTANCE => row.importance = Cursor::new(bytes).f32()?,
+            PINNED => row.pinned = true,
+            CREATED_AT => row.created_at = time(bytes)?,
+            EVENT_TIME => row.event_time = Some(time(bytes)?),
+            EXPIRES_AT => row.expires_at = time(bytes)?,
+            _ => known(tag, at)?,
+        }
+        Ok(())
+    })?;
+    Ok(row)
+}
+
+/// The memory that a row holds.
+pub(crate) fn decode_memory(
+    id: MemoryId,
+    vector: Vec<f32>,
+    body: &[u8],
+) -> Result<Memory, DecodeError> {
+    let row = attributes(id, body)?;
+    let mut memory = Memory::new(id, vector);
+    memory.namespace = row.namespace.map(str::to_owned);
+    memory.session = row.session.map(str::to_owned);
+    memory.kind = row.kind.map(str::to_owned);
+    memory.key = row.key.map(str::to_owned);
+    memory.tags = row.tags.iter().map(|&tag| tag.to_owned()).collect();
+    memory.created_at = Some(row.created_at);
+    memory.event_time = row.event_time;
+    memory.importance = row.importance;
+    memory.pinned = row.pinned;
+    memory.lifetime = match row.expires_at {
+        Timestamp::MAX => Lifetime::Forever,
+        at => Lifetime::Until(at),
+    };
+    fields(body, |tag, bytes, at| {
+        let mut value = Cursor::new(bytes);
+        match tag {
+            TEXT => memory.content = Content::Text(text(bytes, at)?.to_owned()),
+            BYTES => memory.content = Content::Bytes(bytes.to_vec()),
+            VALID_FROM => memory.valid_from = Some(time(bytes)?),
+            VALID_TO => memory.valid_to = Some(time(bytes)?),
+            SUPERSEDED_BY => memory.superseded_by = Some(MemoryId::from(value.u128()?)),
+            TOKENS => memory.tokens = Some(value.u32()?),
+            DERIVED_FROM => memory.derived_from = sources(bytes, at)?,
+            METADATA => {
+                let codec = match value.u8()? {
+                    1 => MetadataCodec::Bincode,
+                    2 => MetadataCodec::Json,
+                    _ => return Err(at.error("metadata is of an unknown codec")),
+                };
+                let schema = value.u32()?;
+                let bytes = value.bytes(value.remaining())?.to_vec();
+                memory.metadata = Some(Metadata {
+                    codec,
+                    schema,
+                    bytes,
+                });
+            }
+            _ => {}
+        }
+        Ok(())
+    })?;
+    Ok(memory)
+}
+
+fn sources(bytes: &[u8], at: &Cursor<'_>) -> Result<Vec<MemoryId>, DecodeError> {
+    let (ids, rest) = bytes.as_chunks::<16>();
+    if !rest.is_empty() || ids.len() > MAX_DERIVED_FROM {
+        return Err(at.error("the list of sources has a wrong length"));
+    }
+    Ok(ids
+        .iter()
+        .map(|id| MemoryId::from(u128::from_le_bytes(*id)))
+        .collect())
+}
+
+fn known(tag: u16, at: &Cursor<'_>) -> Result<(), DecodeError> {
+    if tag & MUST_UNDERSTAND != 0 {
+        return Err(at.error("a field must be understood, and a newer version is needed for it"));
+    }
+    Ok(())
+}
+
+fn text<'a>(bytes: &'a [u8], at: &Cursor<'_>) -> Result<&'a str, DecodeError> {
+    std::str::from_utf8(bytes).map_err(|_| at.error("a text is not UTF-8"))
+}
+
+fn time(bytes: &[u8]) -> Result<Timestamp, DecodeError> {
+    Ok(Timestamp::from_millis(Cursor::new(bytes).u64()?))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::time::Duration;
+
+    fn memory() -> Memory {
+        Memory::new(7u64, [1.0, 2.0])
+            .text("likes tea")
+            .key("pref/drink")
+            .namespace("user:42")
+            .session("s1")
+            .kind("preference")
+            .tag("food")
+            .tag("drink")
+            .importance(0.75)
+            .pinned(true)
+            .event_time(Timestamp::from_millis(5))
+            .valid(Some(Timestamp::from_millis(6)), None)
+            .superseded_by(8u64)
+            .tokens(3)
+            .derived_from([MemoryId::from(1u64), MemoryId::from(2u64)])
+            .metadata_json("{\"a\":1}")
+            .ttl(Duration::from_secs(1))
+    }
+
+    fn body() -> Vec<u8> {
+        encode_body(
+            &memory(),
+            Timestamp::from_millis(4),
+            Timestamp::from_millis(1004),
+        )
+    }
+
+    #[test]
+    fn every_field_comes_back() {
+        let back = decode_memory(MemoryId::from(7u64), vec![1.0, 2.0], &body()).unwrap();
+        let mut expected = memory().created_at(Timestamp::from_millis(4));
+        expected.lifetime = Lifetime::Until(Timestamp::from_millis(1004));
+        assert_eq!(back, expected);
+    }
+
+    #[test]
+    fn golden_bytes() {
+        let memory = Memory::new(1u64, [1.0]).text("hi").tag("t");
+        let bytes = encode_body(&memory, Timestamp::from_millis(4), Timestamp::MAX);
+        let mut expected = vec![1, 0, 2, 0, 0, 0, b'h', b'i']; // text
+        expected.extend([7, 0, 1, 0, 0, 0, b't']); // tag
+        expected.extend([10, 0, 8, 0, 0, 0, 4, 0, 0, 0, 0, 0, 0, 0]); // created_at
+        assert_eq!(bytes, expected);
+    }
+
+    #[test]
+    fn fields_of_a_newer_writer_are_skipped_or_refused_as_they_ask() {
+        let mut skipped = body();
+        field(&mut skipped, 0x7000, b"new");
+        assert!(decode_memory(MemoryId::from(7u64), vec![], &skipped).is_ok());
+        let mut refused = body();
+        field(&mut refused, 0xF000, b"new");
+        assert!(decode_memory(MemoryId::from(7u64), vec![], &refused).is_err());
+    }
+
+    #[test]
+    fn no_bytes_make_it_panic() {
+        let body = body();
+        for i in 0..body.len() * 8 {
+            let mut damaged = body.clone();
+            damaged[i / 8] ^= 1 << (i % 8);
+            let _ = decode_memory(MemoryId::from(7u64), vec![], &damaged);
+        }
+        for len in 0..body.len() {
+            let _ = decode_memory(MemoryId::from(7u64), vec![], &body[..len]);
+        }
+    }
+}

@@ -1,0 +1,177 @@
+use super::*;
+use crate::disk::RealDisk;
+use crate::disk::fault::{Fault, FaultDisk};
+
+const STORE: StoreId = StoreId([1; 16]);
+
+fn header(file: u64) -> FileHeader {
+    FileHeader {
+        kind: FileKind::Log,
+        store: STORE,
+        file: FileId(file),
+        salt: [file as u8; 16],
+    }
+}
+
+fn head(seq: u64, synced: u64) -> FrameHead {
+    FrameHead {
+        kind: FrameKind::Batch,
+        last_seq: Seq(seq),
+        synced_seq: Seq(synced),
+        time: Timestamp::from_millis(seq),
+    }
+}
+
+/// Three frames; returns where each ends.
+fn write(dir: &Path, file: u64, synced: [u64; 3]) -> Vec<u64> {
+    let mut log = LogWriter::create(&RealDisk, dir, &header(file)).unwrap();
+    let mut ends = vec![log.good_len()];
+    for (seq, synced) in (1..).zip(synced) {
+        log.append(&head(seq, synced), &[seq as u8; 20]).unwrap();
+        ends.push(log.good_len());
+    }
+    log.sync().unwrap();
+    ends
+}
+
+fn read(dir: &Path, file: u64, last: bool) -> Result<(Vec<Seq>, LogEnd)> {
+    let entry = LogEntry {
+        file: FileId(file),
+        valid_len: None,
+    };
+    let source = LogSource {
+        disk: &RealDisk,
+        dir,
+        store: STORE,
+        entry: &entry,
+        last,
+    };
+    let mut seen = Vec::new();
+    let end = source.read(|head, payload, _| {
+        assert_eq!(payload, [head.last_seq.0 as u8; 20]);
+        seen.push(head.last_seq);
+        Ok(())
+    })?;
+    Ok((seen, end))
+}
+
+#[test]
+fn a_tail_torn_at_any_byte_leaves_the_whole_frames_before_it() {
+    let dir = tempfile::tempdir().unwrap();
+    let ends = write(dir.path(), 1, [0, 0, 0]);
+    let path = log_path(dir.path(), FileId(1));
+    let bytes = std::fs::read(&path).unwrap();
+    for len in HEADER_LEN..bytes.len() {
+        std::fs::write(&path, &bytes[..len]).unwrap();
+        let (seen, end) = read(dir.path(), 1, true).unwrap();
+        let whole = ends.iter().filter(|e| **e <= len as u64).count() - 1;
+        assert_eq!(
+            (seen.len(), end.valid_len),
+            (whole, ends[whole]),
+            "length {len}"
+        );
+        if !ends.contains(&(len as u64)) {
+            assert!(read(dir.path(), 1, false).is_err(), "length {len}");
+        }
+    }
+}
+
+#[test]
+fn a_tail_of_zeros_is_torn_too() {
+    let dir = tempfile::tempdir().unwrap();
+    let ends = write(dir.path(), 1, [0, 1, 2]);
+    let path = log_path(dir.path(), FileId(1));
+    let mut bytes = std::fs::read(&path).unwrap();
+    bytes.resize(bytes.len() + 5000, 0);
+    std::fs::write(&path, &bytes).unwrap();
+    assert_eq!(read(dir.path(), 1, true).unwrap().1.valid_len, ends[3]);
+    assert!(matches!(
+        read(dir.path(), 1, false),
+        Err(Error::Corrupt { .. })
+    ));
+}
+
+#[test]
+fn a_hole_below_what_was_synced_is_corruption_and_above_it_a_torn_tail() {
+    for (synced, corrupt) in [([0, 0, 2], true), ([0, 0, 1], false)] {
+        let dir = tempfile::tempdir().unwrap();
+        let ends = write(dir.path(), 1, synced);
+        let path = log_path(dir.path(), FileId(1));
+        let mut bytes = std::fs::read(&path).unwrap();
+        bytes[ends[1] as usize + 70] ^= 1; // in the second frame
+        std::fs::write(&path, &bytes).unwrap();
+        assert_eq!(read(dir.path(), 1, true).is_err(), corrupt, "{synced:?}");
+    }
+}
+
+#[test]
+fn a_file_with_another_ones_content_is_refused() {
+    let dir = tempfile::tempdir().unwrap();
+    write(dir.path(), 1, [0, 0, 0]);
+    std::fs::rename(
+        log_path(dir.path(), FileId(1)),
+        log_path(dir.path(), FileId(2)),
+    )
+    .unwrap();
+    assert!(matches!(
+        read(dir.path(), 2, true),
+        Err(Error::Corrupt { .. })
+    ));
+}
+
+#[test]
+fn a_failed_append_leaves_a_prefix_that_counts() {
+    let dir = tempfile::tempdir().unwrap();
+    let disk = FaultDisk::default();
+    let mut log = LogWriter::create(&disk, dir.path(), &header(1)).unwrap();
+    log.append(&head(1, 0), &[1; 20]).unwrap();
+    disk.fail(Fault::Append, 0, false);
+    assert!(matches!(
+        log.append(&head(2, 0), &[2; 20]),
+        Err(Error::DiskFull { .. })
+    ));
+    assert!(!log.has_room(1));
+    let entry = LogEntry {
+        file: FileId(1),
+        valid_len: Some(log.good_len()),
+    };
+    let dir = dir.path();
+    let source = LogSource {
+        disk: &RealDisk,
+        dir,
+        store: STORE,
+        entry: &entry,
+        last: false,
+    };
+    let mut frames = 0;
+    source
+        .read(|_, _, _| {
+            frames += 1;
+            Ok(())
+        })
+        .unwrap();
+    assert_eq!(frames, 1);
+}
+
+#[test]
+fn copying_forward_keeps_every_frame() {
+    let dir = tempfile::tempdir().unwrap();
+    write(dir.path(), 1, [0, 1, 2]);
+    let entry = LogEntry {
+        file: FileId(1),
+        valid_len: None,
+    };
+    let source = LogSource {
+        disk: &RealDisk,
+        dir: dir.path(),
+        store: STORE,
+        entry: &entry,
+        last: true,
+    };
+    let mut to = LogWriter::create(&RealDisk, dir.path(), &header(2)).unwrap();
+    source.copy_forward(&mut to).unwrap();
+    assert_eq!(
+        read(dir.path(), 2, true).unwrap().0,
+        [Seq(1), Seq(2), Seq(3)]
+    );
+}

@@ -1,0 +1,244 @@
+//! Owns the plain numbers a store tells about itself: statistics, plans, reports, events. Units are
+//! in the names. Who computes them is elsewhere: `collection::stats`, `compaction`.
+
+use std::time::Duration;
+
+/// What a store holds and what it costs.
+#[derive(Clone, Debug, Default, PartialEq)]
+#[non_exhaustive]
+pub struct StoreStats {
+    /// One entry per collection, by name.
+    pub collections: Vec<CollectionStats>,
+    /// Bytes of every file of the store, as the file system allocated them.
+    pub disk_bytes: u64,
+    /// The part of `disk_bytes` in log files.
+    pub log_bytes: u64,
+    /// Number of log files.
+    pub log_files: usize,
+    /// Bytes of mapped files. How much of it is resident is the kernel's decision.
+    pub mapped_bytes: u64,
+    /// Heap bytes of active segments, liveness and tables, as counted by the store.
+    pub heap_bytes: u64,
+    /// Files that are no longer part of the store but that an open snapshot still holds.
+    pub pinned_files: usize,
+    /// Bytes of those files.
+    pub pinned_bytes: u64,
+    /// Sequence number of the last operation that is visible.
+    pub visible_seq: u64,
+    /// Sequence number up to which the log is known to be on the disk.
+    pub synced_seq: u64,
+    /// Why writes are refused, if they are.
+    pub poisoned: Option<String>,
+}
+
+/// What one collection holds and what it costs.
+#[derive(Clone, Debug, Default, PartialEq)]
+#[non_exhaustive]
+pub struct CollectionStats {
+    /// The name.
+    pub name: String,
+    /// Memories that a reader sees now.
+    pub live_rows: u64,
+    /// Rows that were deleted or replaced and still take space.
+    pub dead_rows: u64,
+    /// Rows that have expired and still take space.
+    pub expired_rows: u64,
+    /// Bytes of the live rows: vectors and bodies, without codes and graphs.
+    pub live_bytes: u64,
+    /// Bytes of dead and expired rows in sealed segments, that a compaction would give back.
+    pub dead_bytes: u64,
+    /// Rows in RAM: the active segment and those waiting to be sealed.
+    pub memtable_rows: u64,
+    /// Heap bytes of the memtables, with their codes.
+    pub heap_bytes: u64,
+    /// Sealed segments.
+    pub segments: Vec<SegmentStats>,
+    /// Indexes over them.
+    pub indexes: Vec<IndexStats>,
+    /// Bytes that background work would rewrite now: the compaction debt.
+    pub debt_bytes: u64,
+    /// The newest compaction since the store was opened.
+    pub last_compaction: Option<CompactionReport>,
+    /// True when nothing bounds the collection: no lifetime by default and no budget.
+    pub retention_unset: bool,
+}
+
+/// One sealed segment.
+#[derive(Clone, Debug, Default, PartialEq)]
+#[non_exhaustive]
+pub struct SegmentStats {
+    /// The number in the file's name.
+    pub file: u64,
+    /// Bytes of the file.
+    pub bytes: u64,
+    /// All rows.
+    pub rows: u64,
+    /// Rows that were deleted or replaced.
+    pub dead_rows: u64,
+    /// Rows that have expired.
+    pub expired_rows: u64,
+}
+
+/// One index: codes, and a graph where one pays.
+#[derive(Clone, Debug, Default, PartialEq)]
+#[non_exhaustive]
+pub struct IndexStats {
+    /// The number in the file's name.
+    pub file: u64,
+    /// Bytes of the index and its locator.
+    pub bytes: u64,
+    /// Distinct vectors.
+    pub nodes: u64,
+    /// Nodes with at least one live row.
+    pub live_nodes: u64,
+    /// Whether it has a graph.
+    pub graph: bool,
+}
+
+/// One thing a compaction does, and why.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub enum Step {
+    /// Write the memtables to sealed segments.
+    Seal {
+        /// Live rows in them.
+        rows: u64,
+    },
+    /// Remove a segment without reading it.
+    Drop {
+        /// The number in the file's name.
+        segment: u64,
+        /// Bytes that this gives back.
+        bytes: u64,
+    },
+    /// Write the live rows of some segments to new ones.
+    Rewrite {
+        /// The numbers in the files' names.
+        segments: Vec<u64>,
+        /// Why these.
+        reason: Reason,
+        /// Bytes of the inputs.
+        bytes_before: u64,
+        /// Predicted bytes of the outputs.
+        bytes_after: u64,
+    },
+    /// Build an index in place of some, over their live rows.
+    Index {
+        /// The numbers of the indexes that go.
+        replaces: Vec<u64>,
+        /// Segments that no index covers yet.
+        uncovered: usize,
+        /// Live rows that it will cover.
+        rows: u64,
+        /// Whether it gets a graph.
+        graph: bool,
+        /// Why now.
+        reason: Reason,
+    },
+}
+
+/// Why a step is part of a plan.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Reason {
+    /// The share of dead or expired rows passed its limit.
+    DeadShare,
+    /// Dead rows have waited as long as they may.
+    Deadline,
+    /// Many small segments or indexes slow searches down.
+    Small,
+    /// No index covers the rows.
+    Uncovered,
+    /// There are enough rows without a graph for one to pay.
+    GraphPays,
+}
+
+/// What a compaction would do, or what is due now.
+#[derive(Clone, Debug, Default, PartialEq)]
+#[non_exhaustive]
+pub struct Plan {
+    /// The steps, in order.
+    pub steps: Vec<Step>,
+}
+
+/// What a compaction did.
+#[derive(Clone, Debug, Default, PartialEq)]
+#[non_exhaustive]
+pub struct CompactionReport {
+    /// Segments sealed from memtables.
+    pub sealed: usize,
+    /// Segments removed without reading.
+    pub dropped: usize,
+    /// Segments read and rewritten.
+    pub rewritten: usize,
+    /// Segments written, sealed ones included.
+    pub written: usize,
+    /// Indexes built.
+    pub indexes_built: usize,
+    /// Rows whose bytes were given back.
+    pub rows_reclaimed: u64,
+    /// Bytes of the collection's files before.
+    pub bytes_before: u64,
+    /// Bytes of the collection's files after.
+    pub bytes_after: u64,
+    /// Time it took.
+    pub took: Duration,
+}
+
+/// Something that a host may want to know about. Given to `StoreOptions::on_event`.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub enum Event {
+    /// A memtable became a sealed segment.
+    Sealed {
+        /// The collection.
+        collection: String,
+        /// Rows written.
+        rows: u64,
+    },
+    /// A compaction is under way: so many of all rows are copied.
+    Progress {
+        /// The collection.
+        collection: String,
+        /// Rows copied so far.
+        done: u64,
+        /// Rows to copy.
+        total: u64,
+    },
+    /// Segments were rewritten or dropped.
+    Compacted {
+        /// The collection.
+        collection: String,
+        /// What was done.
+        report: CompactionReport,
+    },
+    /// An index was built.
+    Indexed {
+        /// The collection.
+        collection: String,
+        /// Rows covered.
+        rows: u64,
+        /// Whether it has a graph.
+        graph: bool,
+    },
+    /// An index file is missing or damaged: its rows are scanned until it is rebuilt.
+    IndexDamaged {
+        /// The collection.
+        collection: String,
+        /// What is wrong.
+        reason: String,
+    },
+    /// Background work failed and will be tried again.
+    BackgroundError {
+        /// The collection, if the work was about one.
+        collection: Option<String>,
+        /// What went wrong.
+        reason: String,
+    },
+    /// A collection has no default lifetime and the store no budget: it grows for as long as
+    /// memories are added.
+    RetentionUnset {
+        /// The collection.
+        collection: String,
+    },
+}

@@ -1,0 +1,103 @@
+use super::*;
+use crate::disk::RealDisk;
+use crate::ids::FileId;
+
+const NAME: FileName = FileName::Segment(FileId(3));
+
+fn header() -> FileHeader {
+    let store = StoreId([1; 16]);
+    FileHeader {
+        kind: FileKind::Segment,
+        store,
+        file: FileId(3),
+        salt: [2; 16],
+    }
+}
+
+fn identity(len: u64) -> Identity {
+    Identity {
+        name: NAME,
+        kind: FileKind::Segment,
+        store: StoreId([1; 16]),
+        len,
+    }
+}
+
+fn write(dir: &Path) -> u64 {
+    let mut writer = SectionWriter::create(&RealDisk, dir, NAME, &header()).unwrap();
+    writer.section(1, Check::Rows, b"rows").unwrap();
+    writer.begin(2, Check::Blocks).unwrap();
+    for i in 0..30_000u32 {
+        writer.write(&i.to_le_bytes()).unwrap();
+    }
+    writer.section(3, Check::Blocks, b"").unwrap();
+    writer.finish().unwrap()
+}
+
+#[test]
+fn sections_come_back() {
+    let dir = tempfile::tempdir().unwrap();
+    let len = write(dir.path());
+    let file = SectionFile::open(&RealDisk, dir.path(), &identity(len)).unwrap();
+    assert_eq!(file.bytes(1), Some(&b"rows"[..]));
+    assert_eq!(file.checked(2).unwrap().len(), 120_000);
+    assert_eq!(file.checked_range(2, 8..12).unwrap(), 2u32.to_le_bytes());
+    assert_eq!(file.checked(3).unwrap(), b"");
+    assert!(file.checked(4).is_err());
+    assert!(file.checked_range(2, 119_999..120_001).is_err());
+    file.verify().unwrap();
+}
+
+#[test]
+fn damage_is_found_where_it_is_used_and_only_there() {
+    let dir = tempfile::tempdir().unwrap();
+    let len = write(dir.path());
+    let path = dir.path().join(NAME.to_string());
+    let mut bytes = std::fs::read(&path).unwrap();
+    bytes[192 + 70_000] ^= 1; // in the second block of section 2
+    std::fs::write(&path, &bytes).unwrap();
+    let file = SectionFile::open(&RealDisk, dir.path(), &identity(len)).unwrap();
+    assert!(file.checked_range(2, 0..100).is_ok());
+    let error = file.checked_range(2, 66_000..66_004).unwrap_err();
+    let offset = 192 + BLOCK_LEN as u64;
+    assert!(
+        matches!(error, Error::Corrupt { offset: at, .. } if at == offset),
+        "{error}"
+    );
+    assert!(file.verify().is_err());
+}
+
+#[test]
+fn another_file_a_wrong_length_and_a_missing_file_are_refused() {
+    let dir = tempfile::tempdir().unwrap();
+    let len = write(dir.path());
+    let open = |identity: &Identity| SectionFile::open(&RealDisk, dir.path(), identity);
+    let store = StoreId([9; 16]);
+    assert!(matches!(
+        open(&Identity {
+            store,
+            ..identity(len)
+        }),
+        Err(Error::Corrupt { .. })
+    ));
+    assert!(matches!(
+        open(&identity(len + 1)),
+        Err(Error::Corrupt { .. })
+    ));
+    let kind = FileKind::Index;
+    assert!(matches!(
+        open(&Identity {
+            kind,
+            ..identity(len)
+        }),
+        Err(Error::Corrupt { .. })
+    ));
+    let name = FileName::Segment(FileId(4));
+    assert!(matches!(
+        open(&Identity {
+            name,
+            ..identity(len)
+        }),
+        Err(Error::Io { .. })
+    ));
+}
