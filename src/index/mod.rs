@@ -1,1 +1,136 @@
-//! Placeholder: owned by its engineer.
+//! Owns indexes: codes in node order and, where one pays, an HNSW graph over them; searching,
+//! building and storing both. Knows nodes, codes and neighbors; nothing of rows, deletion, time or
+//! filters (I9): liveness is what the caller's `offer` or `accept` says.
+
+mod calibrate;
+mod file;
+pub(crate) mod hnsw;
+mod top;
+
+pub(crate) use file::{IndexParts, write_index};
+pub(crate) use hnsw::build::{BuildParams, GraphBuilder};
+pub(crate) use hnsw::search::{Accept, Scratch, SearchInfo};
+pub(crate) use top::TopK;
+
+use crate::section::SectionFile;
+use crate::vector::codes::{CodeRows, CodeSpec, Query};
+use hnsw::graph::Graph;
+
+/// A node with its distance from a query.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) struct Candidate {
+    pub(crate) distance: f32,
+    pub(crate) node: u32,
+}
+
+/// An open index.
+#[derive(Debug)]
+pub(crate) struct Index {
+    file: SectionFile,
+    spec: CodeSpec,
+    nodes: u32,
+    /// Recall reached at each `ef`, ascending; empty without a graph.
+    ef_table: Vec<(u32, f32)>,
+    levels: u32,
+    entry: u32,
+}
+
+impl Index {
+    /// How many distinct vectors it covers.
+    pub(crate) const fn nodes(&self) -> u32 {
+        self.nodes
+    }
+
+    pub(crate) const fn has_graph(&self) -> bool {
+        self.levels > 0
+    }
+
+    /// Bytes mapped.
+    pub(crate) fn len(&self) -> u64 {
+        self.file.len()
+    }
+
+    /// The codes, node by node.
+    pub(crate) fn codes(&self) -> CodeRows<'_> {
+        CodeRows::new(self.spec, self.file.bytes(file::CODES).unwrap_or(&[]))
+    }
+
+    /// Measures every node by code, in order. `offer` is called with each node nearer than the
+    /// bound and gives the new bound.
+    ///
+    /// O(nodes).
+    pub(crate) fn scan(
+        &self,
+        query: &Query,
+        mut bound: f32,
+        mut offer: impl FnMut(Candidate) -> f32,
+    ) {
+        for (node, row) in (0..self.nodes).zip(self.codes().rows()) {
+            let distance = query.distance(row);
+            if distance < bound {
+                bound = offer(Candidate { distance, node });
+            }
+        }
+    }
+
+    /// Measures some nodes by code. As [`Index::scan`] otherwise.
+    pub(crate) fn scan_nodes(
+        &self,
+        query: &Query,
+        nodes: impl Iterator<Item = u32>,
+        mut bound: f32,
+        mut offer: impl FnMut(Candidate) -> f32,
+    ) {
+        let codes = self.codes();
+        for node in nodes {
+            let distance = query.distance(codes.row(node));
+            if distance < bound {
+                bound = offer(Candidate { distance, node });
+            }
+        }
+    }
+
+    /// Searches the graph: about the `ef` nearest accepted nodes, nearest first, are left in
+    /// `scratch`. Without a graph it finds nothing.
+    pub(crate) fn search(
+        &self,
+        query: &Query,
+        ef: usize,
+        accept: &mut Accept<'_>,
+        limit: usize,
+        scratch: &mut Scratch,
+    ) -> SearchInfo {
+        match self.graph() {
+            Some(graph) => {
+                hnsw::search::search(&graph, &self.codes(), query, ef, accept, limit, scratch)
+            }
+            None => SearchInfo::default(),
+        }
+    }
+
+    /// The `ef` at which the graph reaches this recall for `k` results, as calibrated when it was
+    /// built.
+    pub(crate) fn ef_for(&self, recall: f32, k: usize) -> usize {
+        calibrate::ef_for(&self.ef_table, recall, k)
+    }
+
+    /// The graph as stored. Neighbors are checked at use.
+    fn graph(&self) -> Option<Graph<'_>> {
+        file::graph(&self.file, self.nodes, self.levels, self.entry)
+    }
+
+    /// Checks every byte and every neighbor.
+    pub(crate) fn verify(&self) -> crate::Result<()> {
+        self.file.verify()?;
+        match self.graph() {
+            Some(graph) => graph
+                .validate()
+                .map_err(|reason| self.file.corrupt(0, reason)),
+            None if self.has_graph() => Err(self.file.corrupt(0, "the graph is incomplete")),
+            None => Ok(()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

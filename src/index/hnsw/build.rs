@@ -1,0 +1,130 @@
+//! Owns the contract of graph builders and what every builder's output goes through: reachability,
+//! a cache-friendly order of nodes, validation. How edges are chosen is the builder's.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use super::graph::{FlatGraph, FlatLevel};
+use super::reach::attach_unreachable;
+use crate::error::{Error, Result};
+use crate::vector::codes::CodeRows;
+
+/// What a graph is built with.
+#[derive(Clone, Debug)]
+pub(crate) struct BuildParams {
+    pub(crate) m: usize,
+    pub(crate) ef_construction: usize,
+    /// Where the work runs; never rayon's global pool.
+    pub(crate) pool: Arc<rayon::ThreadPool>,
+    /// Set by whoever wants the build to end early.
+    pub(crate) cancelled: Arc<AtomicBool>,
+}
+
+impl BuildParams {
+    /// An error if the build was cancelled.
+    pub(crate) fn check(&self) -> Result<()> {
+        if self.cancelled.load(Ordering::Relaxed) {
+            Err(Error::Closed)
+        } else {
+            Ok(())
+        }
+    }
+}
+
+/// Builds the graph of a set of distinct vectors.
+pub(crate) trait GraphBuilder: Send + Sync {
+    /// Its name, for statistics and benchmarks.
+    fn name(&self) -> &'static str;
+
+    /// A graph over the rows of `codes`, at least one. Distances are those of
+    /// [`CodeRows::pair`]. It need not be connected.
+    fn build(&self, codes: &CodeRows<'_>, params: &BuildParams) -> Result<FlatGraph>;
+}
+
+/// The builder that this build of the crate has, if any.
+pub(crate) fn default_builder() -> Option<&'static dyn GraphBuilder> {
+    #[cfg(feature = "hnsw-rs")]
+    return Some(&super::hnsw_rs_builder::HnswRsBuilder);
+    #[cfg(not(feature = "hnsw-rs"))]
+    return None;
+}
+
+/// A finished graph, and for each of its nodes the row that it was built from.
+pub(crate) struct Built {
+    pub(crate) graph: FlatGraph,
+    /// New node → old row.
+    pub(crate) order: Vec<u32>,
+}
+
+/// Builds, connects, orders and validates a graph. `stored` gives the vector of a row.
+pub(crate) fn build_graph(
+    builder: &dyn GraphBuilder,
+    codes: &CodeRows<'_>,
+    params: &BuildParams,
+    stored: impl Fn(u32) -> Vec<f32>,
+) -> Result<Built> {
+    let mut graph = builder.build(codes, params)?;
+    attach_unreachable(&mut graph, codes, stored);
+    let order = breadth_first(&graph);
+    let graph = renumber(&graph, &order);
+    let invalid = |reason| Error::option("graph builder", format!("{}: {reason}", builder.name()));
+    graph.view().validate().map_err(invalid)?;
+    Ok(Built { graph, order })
+}
+
+/// The nodes in the order of a breadth-first walk from the entry point: neighbors come to lie near
+/// each other (Coleman et al., "Graph Reordering for Cache-Efficient Near Neighbor Search",
+/// NeurIPS 2022, compares such orders).
+fn breadth_first(graph: &FlatGraph) -> Vec<u32> {
+    let view = graph.view();
+    let mut seen = vec![false; graph.nodes as usize];
+    let mut order = vec![graph.entry];
+    seen[graph.entry as usize] = true;
+    let mut next = 0;
+    while let Some(&node) = order.get(next) {
+        next += 1;
+        for &neighbor in view.levels[0].neighbors(node) {
+            if !std::mem::replace(&mut seen[neighbor as usize], true) {
+                order.push(neighbor);
+            }
+        }
+    }
+    order
+}
+
+fn renumber(graph: &FlatGraph, order: &[u32]) -> FlatGraph {
+    let mut new_id = vec![0u32; order.len()];
+    for (new, old) in (0u32..).zip(order) {
+        new_id[*old as usize] = new;
+    }
+    let view = graph.view();
+    let levels = view.levels.iter().enumerate().map(|(depth, level)| {
+        let mut nodes: Vec<u32> = match depth {
+            0 => (0..graph.nodes).collect(),
+            _ => level.nodes.iter().map(|n| new_id[*n as usize]).collect(),
+        };
+        nodes.sort_unstable();
+        let mut flat = FlatLevel {
+            nodes: Vec::new(),
+            offsets: vec![0],
+            neighbors: Vec::new(),
+        };
+        for &node in &nodes {
+            let old = order[node as usize];
+            flat.neighbors
+                .extend(level.neighbors(old).iter().map(|n| new_id[*n as usize]));
+            flat.offsets.push(flat.neighbors.len() as u32);
+        }
+        if depth > 0 {
+            flat.nodes = nodes;
+        }
+        flat
+    });
+    let entry = new_id[graph.entry as usize];
+    FlatGraph {
+        levels: levels.collect(),
+        entry,
+        nodes: graph.nodes,
+        m: graph.m,
+    }
+}

@@ -1,0 +1,138 @@
+//! Owns the shape of a graph: flat arrays, in RAM (`FlatGraph`) or borrowed from a mapped file
+//! (`Graph`). Reads are bounds-checked: stored bytes may be damaged, and then a node has no
+//! neighbors.
+
+/// One level in compressed sparse rows: the neighbors of the i-th node of the level are
+/// `neighbors[offsets[i]..offsets[i + 1]]`.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(crate) struct FlatLevel {
+    /// Nodes of the level, ascending; empty at level 0, which holds all.
+    pub(crate) nodes: Vec<u32>,
+    pub(crate) offsets: Vec<u32>,
+    pub(crate) neighbors: Vec<u32>,
+}
+
+/// A graph in RAM: plain data, as a builder returns it.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(crate) struct FlatGraph {
+    /// Level 0 first.
+    pub(crate) levels: Vec<FlatLevel>,
+    pub(crate) entry: u32,
+    pub(crate) nodes: u32,
+    /// Degree cap above level 0; twice as much at level 0.
+    pub(crate) m: u32,
+}
+
+/// One level, borrowed.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Level<'a> {
+    pub(crate) nodes: &'a [u32],
+    pub(crate) offsets: &'a [u32],
+    pub(crate) neighbors: &'a [u32],
+}
+
+/// Most levels of a graph.
+pub(crate) const MAX_LEVELS: usize = 32;
+
+/// A graph, borrowed.
+#[derive(Clone, Debug)]
+pub(crate) struct Graph<'a> {
+    pub(crate) levels: Vec<Level<'a>>,
+    pub(crate) entry: u32,
+    pub(crate) nodes: u32,
+    pub(crate) m: u32,
+}
+
+impl<'a> Level<'a> {
+    /// The neighbors of a node, empty if it is not on this level.
+    #[inline]
+    pub(crate) fn neighbors(&self, node: u32) -> &'a [u32] {
+        let at = if self.nodes.is_empty() {
+            node as usize
+        } else {
+            match self.nodes.binary_search(&node) {
+                Ok(at) => at,
+                Err(_) => return &[],
+            }
+        };
+        let (Some(&start), Some(&end)) = (self.offsets.get(at), self.offsets.get(at + 1)) else {
+            return &[];
+        };
+        self.neighbors
+            .get(start as usize..end as usize)
+            .unwrap_or(&[])
+    }
+}
+
+impl FlatGraph {
+    pub(crate) fn view(&self) -> Graph<'_> {
+        let levels = self
+            .levels
+            .iter()
+            .map(|l| Level {
+                nodes: &l.nodes,
+                offsets: &l.offsets,
+                neighbors: &l.neighbors,
+            })
+            .collect();
+        Graph {
+            levels,
+            entry: self.entry,
+            nodes: self.nodes,
+            m: self.m,
+        }
+    }
+}
+
+impl Graph<'_> {
+    /// Checks the invariants of a stored graph.
+    pub(crate) fn validate(&self) -> Result<(), &'static str> {
+        if self.nodes == 0 || self.entry >= self.nodes || self.levels.len() > MAX_LEVELS {
+            return Err("the graph has no nodes, no entry point or too many levels");
+        }
+        for (depth, level) in self.levels.iter().enumerate() {
+            self.validate_level(depth, level)?;
+        }
+        let reached = super::reach::reachable(self).iter().filter(|r| **r).count();
+        if reached < self.nodes as usize {
+            return Err("a node of the graph cannot be reached");
+        }
+        Ok(())
+    }
+
+    fn validate_level(&self, depth: usize, level: &Level<'_>) -> Result<(), &'static str> {
+        let count = if depth == 0 {
+            self.nodes as usize
+        } else {
+            level.nodes.len()
+        };
+        let whole = level.offsets.len() == count + 1
+            && level.offsets.first() == Some(&0)
+            && level.offsets.last() == Some(&(level.neighbors.len() as u32))
+            && level.offsets.is_sorted();
+        if !whole || !level.nodes.is_sorted_by(|a, b| a < b) {
+            return Err("a level's arrays do not fit together");
+        }
+        let cap = if depth == 0 { 2 * self.m } else { self.m };
+        let all = (0..self.nodes).collect::<Vec<_>>();
+        let nodes = if depth == 0 { &all[..] } else { level.nodes };
+        let mut sorted = Vec::new();
+        for &node in nodes {
+            sorted.clear();
+            sorted.extend_from_slice(level.neighbors(node));
+            sorted.sort_unstable();
+            if sorted.len() > cap as usize {
+                return Err("a node has more neighbors than the cap");
+            }
+            if sorted.contains(&node) || !sorted.is_sorted_by(|a, b| a < b) {
+                return Err("a node is its own neighbor or has one twice");
+            }
+            let on_level =
+                |n: &u32| *n < self.nodes && (depth == 0 || level.nodes.binary_search(n).is_ok());
+            if node >= self.nodes || !sorted.iter().all(on_level) {
+                return Err("a neighbor is not on the level");
+            }
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,14 @@
+//! Owns HNSW: Malkov and Yashunin, "Efficient and robust approximate nearest neighbor search using
+//! Hierarchical Navigable Small World graphs", arXiv:1603.09320. The names are the paper's: `m`,
+//! `ef`, `ef_construction`, level, entry point, `search_level` (its SEARCH-LAYER, algorithm 2).
+//!
+//! Invariants of every graph that is stored: neighbors are nodes of the same level; none is named
+//! twice or is the node itself; at most `2 m` at level 0 and `m` above; every node can be reached
+//! from the entry point at level 0 (I11).
+
+pub(crate) mod build;
+pub(crate) mod graph;
+#[cfg(feature = "hnsw-rs")]
+mod hnsw_rs_builder;
+mod reach;
+pub(crate) mod search;

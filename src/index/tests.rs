@@ -1,0 +1,257 @@
+use std::sync::Arc;
+
+use super::*;
+use crate::disk::RealDisk;
+use crate::format::header::{FileHeader, FileKind, StoreId};
+use crate::ids::FileId;
+use crate::options::{Codes, Metric};
+use crate::vector::codes::CodeBuffer;
+use crate::vector::metric::prepare;
+
+const STORE: StoreId = StoreId([1; 16]);
+
+struct Random(u64);
+
+impl Random {
+    fn next(&mut self) -> f32 {
+        self.0 = self
+            .0
+            .wrapping_mul(6_364_136_223_846_793_005)
+            .wrapping_add(1_442_695_040_888_963_407);
+        (self.0 >> 40) as f32 / (1 << 23) as f32 - 1.0
+    }
+}
+
+/// Clustered vectors in stored form, with norms from about 0.1 to 10 under dot.
+fn vectors(n: usize, dimension: usize, metric: Metric) -> Vec<Vec<f32>> {
+    let mut random = Random(7);
+    let centers: Vec<Vec<f32>> = (0..30)
+        .map(|_| (0..dimension).map(|_| random.next()).collect())
+        .collect();
+    (0..n)
+        .map(|i| {
+            let center = &centers[i % centers.len()];
+            let size = if metric == Metric::Dot {
+                0.1 + 9.9 * (i % 97) as f32 / 96.0
+            } else {
+                1.0
+            };
+            let mut v: Vec<f32> = center
+                .iter()
+                .map(|c| (c + 0.8 * random.next()) * size)
+                .collect();
+            prepare(metric, dimension, None, &mut v).unwrap();
+            v
+        })
+        .collect()
+}
+
+fn params(m: usize) -> BuildParams {
+    let pool = rayon::ThreadPoolBuilder::new()
+        .num_threads(2)
+        .build()
+        .unwrap();
+    BuildParams {
+        m,
+        ef_construction: 100,
+        pool: Arc::new(pool),
+        cancelled: Arc::default(),
+    }
+}
+
+fn header() -> FileHeader {
+    FileHeader {
+        kind: FileKind::Index,
+        store: STORE,
+        file: FileId(1),
+        salt: [0; 16],
+    }
+}
+
+/// Builds, writes and opens an index; the order is new node → row.
+fn index(dir: &std::path::Path, spec: CodeSpec, rows: &[Vec<f32>]) -> Option<(Index, Vec<u32>)> {
+    let mut codes = CodeBuffer::new(spec, rows.len());
+    rows.iter().for_each(|row| codes.push(row));
+    let built = IndexParts::with_graph(spec, &codes, &params(12), |i| rows[i as usize].clone());
+    let (parts, order) = built.unwrap()?;
+    let len = write_index(&RealDisk, dir, &header(), &parts).unwrap();
+    let index = Index::open(&RealDisk, dir, STORE, FileId(1), len, spec).unwrap();
+    index.verify().unwrap();
+    Some((index, order))
+}
+
+fn exact(rows: &[Vec<f32>], query: &Query, k: usize, accept: impl Fn(u32) -> bool) -> Vec<u32> {
+    let mut top = TopK::new(k);
+    for (i, row) in (0u32..).zip(rows) {
+        if accept(i) {
+            top.offer(query.exact(row), i);
+        }
+    }
+    top.into_sorted().into_iter().map(|(_, i)| i).collect()
+}
+
+#[test]
+fn a_stored_graph_finds_the_nearest_in_every_metric() {
+    for metric in [Metric::Cosine, Metric::Dot, Metric::L2] {
+        for codes in [Codes::Int8, Codes::F32] {
+            let dir = tempfile::tempdir().unwrap();
+            let spec = CodeSpec::new(codes, metric, 24);
+            let mut rows = vectors(2_050, 24, metric);
+            let queries = rows.split_off(2_000);
+            let Some((index, order)) = index(dir.path(), spec, &rows) else {
+                return;
+            };
+            let mut scratch = Scratch::default();
+            let mut found = 0;
+            for query in &queries {
+                let query = Query::new(spec, query.clone());
+                index.search(&query, 100, &mut |_| true, usize::MAX, &mut scratch);
+                let got: Vec<u32> = scratch
+                    .results()
+                    .iter()
+                    .take(20)
+                    .map(|c| order[c.node as usize])
+                    .collect();
+                found += exact(&rows, &query, 10, |_| true)
+                    .iter()
+                    .filter(|i| got.contains(i))
+                    .count();
+            }
+            assert!(found >= 485, "{metric:?} {codes:?}: {found} of 500");
+        }
+    }
+}
+
+#[test]
+fn rejected_nodes_take_no_place_and_are_asked_about_once() {
+    let dir = tempfile::tempdir().unwrap();
+    let spec = CodeSpec::new(Codes::Int8, Metric::L2, 16);
+    let rows = vectors(1_000, 16, Metric::L2);
+    let Some((index, _)) = index(dir.path(), spec, &rows) else {
+        return;
+    };
+    let query = Query::new(spec, rows[3].clone());
+    let mut asked = std::collections::HashSet::new();
+    let mut accept = |node: u32| {
+        assert!(asked.insert(node), "asked twice about {node}");
+        node % 50 == 0
+    };
+    let mut scratch = Scratch::default();
+    index.search(&query, 10, &mut accept, usize::MAX, &mut scratch);
+    assert_eq!(scratch.results().len(), 10);
+    assert!(scratch.results().iter().all(|c| c.node % 50 == 0));
+    let info = index.search(&query, 10, &mut |_| false, 100, &mut scratch);
+    assert!(info.capped && scratch.results().is_empty());
+}
+
+#[test]
+fn a_scan_and_the_ef_table_agree_with_exact_search() {
+    let dir = tempfile::tempdir().unwrap();
+    let spec = CodeSpec::new(Codes::Int8, Metric::Cosine, 32);
+    let rows = vectors(1_500, 32, Metric::Cosine);
+    let Some((index, order)) = index(dir.path(), spec, &rows) else {
+        return;
+    };
+    assert!(index.has_graph() && index.ef_for(0.95, 10) >= 10);
+    let query = Query::new(spec, rows[11].clone());
+    let mut top = TopK::new(36);
+    index.scan(&query, top.bound(), |c| {
+        top.offer(c.distance, order[c.node as usize])
+    });
+    let got: Vec<u32> = top.into_sorted().into_iter().map(|(_, row)| row).collect();
+    assert!(
+        exact(&rows, &query, 10, |_| true)
+            .iter()
+            .all(|row| got.contains(row))
+    );
+}
+
+#[test]
+fn one_node_two_nodes_and_nodes_at_equal_distances_work() {
+    let spec = CodeSpec::new(Codes::F32, Metric::L2, 4);
+    let corners: Vec<Vec<f32>> = (0..4)
+        .map(|i| (0..4).map(|j| f32::from(i == j)).collect())
+        .collect();
+    for n in 1..=4 {
+        let dir = tempfile::tempdir().unwrap();
+        let Some((index, _)) = index(dir.path(), spec, &corners[..n]) else {
+            return;
+        };
+        let mut scratch = Scratch::default();
+        let query = Query::new(spec, vec![0.0; 4]);
+        index.search(&query, 10, &mut |_| true, usize::MAX, &mut scratch);
+        assert_eq!(scratch.results().len(), n);
+    }
+}
+
+#[test]
+fn unreachable_nodes_are_spliced_in_within_the_caps() {
+    use hnsw::graph::{FlatGraph, FlatLevel};
+    let spec = CodeSpec::new(Codes::F32, Metric::L2, 1);
+    let rows: Vec<Vec<f32>> = (0..60).map(|i| vec![i as f32]).collect();
+    let mut codes = CodeBuffer::new(spec, 60);
+    rows.iter().for_each(|row| codes.push(row));
+    struct Islands;
+    impl GraphBuilder for Islands {
+        fn name(&self) -> &'static str {
+            "islands"
+        }
+        fn build(&self, codes: &CodeRows<'_>, params: &BuildParams) -> crate::Result<FlatGraph> {
+            // Islands of five nodes, each fully connected.
+            let mut level = FlatLevel {
+                offsets: vec![0],
+                ..FlatLevel::default()
+            };
+            for node in 0..codes.len() as u32 {
+                let first = node / 5 * 5;
+                level
+                    .neighbors
+                    .extend((first..first + 5).filter(|n| *n != node));
+                level.offsets.push(level.neighbors.len() as u32);
+            }
+            let (nodes, m) = (codes.len() as u32, params.m as u32);
+            Ok(FlatGraph {
+                levels: vec![level],
+                entry: 0,
+                nodes,
+                m,
+            })
+        }
+    }
+    let built = hnsw::build::build_graph(&Islands, &codes.rows(), &params(2), |i| {
+        rows[i as usize].clone()
+    });
+    assert_eq!(built.unwrap().order.len(), 60);
+}
+
+#[test]
+fn no_flipped_bit_of_an_index_file_makes_it_panic() {
+    let dir = tempfile::tempdir().unwrap();
+    let spec = CodeSpec::new(Codes::Int8, Metric::L2, 4);
+    let rows = vectors(40, 4, Metric::L2);
+    let Some((index, _)) = index(dir.path(), spec, &rows) else {
+        return;
+    };
+    let len = index.len();
+    drop(index);
+    let path = dir.path().join("idx-0000000000000001");
+    let bytes = std::fs::read(&path).unwrap();
+    let query = Query::new(spec, rows[0].clone());
+    let mut scratch = Scratch::default();
+    for i in 0..bytes.len() {
+        let mut damaged = bytes.clone();
+        damaged[i] ^= 1 << (i % 8);
+        std::fs::remove_file(&path).unwrap();
+        std::fs::write(&path, &damaged).unwrap();
+        if let Ok(index) = Index::open(&RealDisk, dir.path(), STORE, FileId(1), len, spec) {
+            index.search(&query, 10, &mut |_| true, usize::MAX, &mut scratch);
+            let mut top = TopK::new(5);
+            index.scan(&query, top.bound(), |c| top.offer(c.distance, c.node));
+            let padding = bytes[i] == 0 && index.verify().is_ok();
+            assert!(
+                padding || index.verify().is_err(),
+                "byte {i} is covered by nothing"
+            );
+        }
+    }
+}
