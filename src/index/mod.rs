@@ -7,8 +7,10 @@ mod file;
 pub(crate) mod hnsw;
 mod top;
 
-pub(crate) use file::{IndexParts, write_index};
-pub(crate) use hnsw::build::{BuildParams, GraphBuilder};
+pub(crate) use file::{IndexParts, builds_graphs, write_index};
+pub(crate) use hnsw::build::BuildParams;
+#[cfg(test)]
+use hnsw::build::GraphBuilder;
 pub(crate) use hnsw::search::{Accept, Scratch, SearchInfo};
 pub(crate) use top::TopK;
 

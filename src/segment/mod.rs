@@ -1,1 +1,83 @@
-//! Placeholder: owned by its engineer.
+//! Owns rows: in RAM (`active`), on disk (`sealed`), their liveness, and the link from index nodes
+//! to rows (`locator`). Knows one collection's dimension and metric; nothing of the log, the
+//! manifest or other segments.
+//!
+//! Invariants: a row number is never reused within a segment (I7); a sealed segment never changes
+//! (I2) and holds each id once, in ascending order; liveness belongs to the snapshot, not to the
+//! rows.
+
+mod active;
+mod bloom;
+mod deletes;
+mod liveness;
+mod locator;
+mod postings;
+mod seal;
+mod sealed;
+mod select;
+
+use roaring::RoaringBitmap;
+
+pub(crate) use active::{Active, NewRow};
+pub(crate) use deletes::{read_deletes, write_deletes};
+pub(crate) use liveness::Liveness;
+pub(crate) use locator::{Locator, LocatorBuilder};
+pub(crate) use seal::{RowSource, write_segment};
+pub(crate) use sealed::SealedSegment;
+
+use crate::clock::Timestamp;
+use crate::error::Result;
+use crate::filter::{Attributes, Filter};
+use crate::ids::{MemoryId, Seq};
+
+/// The number of a row within its segment.
+pub(crate) type Row = u32;
+
+/// Everything that a row is.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) struct RowRef<'a> {
+    pub(crate) id: MemoryId,
+    pub(crate) seq: Seq,
+    /// Length of the vector before it was normalised; 1 where it is not.
+    pub(crate) norm: f32,
+    /// In stored form.
+    pub(crate) vector: &'a [f32],
+    /// See `format::record`.
+    pub(crate) body: &'a [u8],
+}
+
+/// Rows, wherever they are. What is read from disk is checked before it is returned.
+pub(crate) trait Rows: Send + Sync {
+    /// How many rows there are, dead ones included.
+    fn rows(&self) -> Row;
+    /// A whole row.
+    fn row(&self, row: Row) -> Result<RowRef<'_>>;
+    /// The vector of a row, in stored form.
+    fn vector(&self, row: Row) -> Result<&[f32]>;
+    fn id(&self, row: Row) -> Result<MemoryId>;
+    fn seq(&self, row: Row) -> Result<Seq>;
+    fn expires_at(&self, row: Row) -> Result<Timestamp>;
+    fn attributes(&self, row: Row) -> Result<Attributes<'_>>;
+    /// The rows with this id, newest first.
+    fn find(&self, id: MemoryId) -> Result<Vec<Row>>;
+    /// The rows that match, dead ones included.
+    fn select(&self, filter: &Filter) -> Result<RoaringBitmap>;
+    /// When the first row expires; `Timestamp::MAX` if none ever does.
+    fn first_expiry(&self) -> Timestamp;
+
+    /// The rows that have expired at `now`, dead ones included.
+    fn expired(&self, now: Timestamp) -> Result<RoaringBitmap> {
+        let mut expired = RoaringBitmap::new();
+        if self.first_expiry() <= now {
+            for row in 0..self.rows() {
+                if self.expires_at(row)? <= now {
+                    expired.insert(row);
+                }
+            }
+        }
+        Ok(expired)
+    }
+}
+
+#[cfg(test)]
+mod tests;

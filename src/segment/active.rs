@@ -1,0 +1,296 @@
+//! Owns `Active`: the rows of a memtable, in RAM. A persistent value: `push` gives a new one that
+//! shares its blocks with the old, so readers need no lock.
+//!
+//! Rows lie in blocks of contiguous vectors and codes. Blocks grow by the logarithmic method
+//! (Bentley and Saxe, "Decomposable searching problems", J. Algorithms 1980): a push makes a small
+//! block, and eight of a size become one of the next, so that a row is copied a few times at most
+//! and a scan meets few blocks.
+
+use std::sync::Arc;
+
+use roaring::RoaringBitmap;
+
+use super::{Row, RowRef, Rows};
+use crate::clock::Timestamp;
+use crate::error::{Error, Result};
+use crate::filter::{Attributes, Filter};
+use crate::format::record;
+use crate::ids::{MemoryId, Seq};
+use crate::index::Candidate;
+use crate::vector::codes::{CodeBuffer, CodeSpec, Query};
+
+/// So many blocks of about one size become one.
+const FANOUT: usize = 8;
+/// Blocks are not merged beyond this many rows.
+const LARGEST: usize = 512;
+/// Heap bytes of a row beside its vector, codes and body.
+const ROW_OVERHEAD: usize = 120;
+
+/// A row to be added.
+#[derive(Clone, Debug)]
+pub(crate) struct NewRow {
+    pub(crate) id: MemoryId,
+    pub(crate) seq: Seq,
+    pub(crate) norm: f32,
+    /// In stored form.
+    pub(crate) vector: Vec<f32>,
+    pub(crate) body: Arc<[u8]>,
+    pub(crate) expires_at: Timestamp,
+}
+
+#[derive(Clone, Debug)]
+struct Head {
+    id: MemoryId,
+    seq: Seq,
+    norm: f32,
+    body: Arc<[u8]>,
+    expires_at: Timestamp,
+}
+
+#[derive(Debug)]
+struct Block {
+    heads: Vec<Head>,
+    vectors: Vec<f32>,
+    codes: CodeBuffer,
+}
+
+/// The rows of a memtable.
+#[derive(Clone, Debug)]
+pub(crate) struct Active {
+    spec: CodeSpec,
+    /// Largest first, in row order.
+    blocks: Vec<Arc<Block>>,
+    /// First row of each block.
+    starts: Vec<Row>,
+    rows: Row,
+    first_expiry: Timestamp,
+    heap_bytes: usize,
+}
+
+impl Active {
+    pub(crate) const fn new(spec: CodeSpec) -> Self {
+        Self {
+            spec,
+            blocks: Vec::new(),
+            starts: Vec::new(),
+            rows: 0,
+            first_expiry: Timestamp::MAX,
+            heap_bytes: 0,
+        }
+    }
+
+    /// These rows after those that are there.
+    #[must_use]
+    pub(crate) fn push(&self, rows: Vec<NewRow>) -> Self {
+        let mut next = self.clone();
+        let mut rows = rows.into_iter();
+        loop {
+            let some: Vec<NewRow> = rows.by_ref().take(LARGEST).collect();
+            if some.is_empty() {
+                return next;
+            }
+            next.push_block(some);
+        }
+    }
+
+    fn push_block(&mut self, rows: Vec<NewRow>) {
+        let mut block = Block::empty(self.spec, rows.len());
+        for row in rows {
+            let vector_bytes = row.vector.len() * 4 + self.spec.row_bytes();
+            self.heap_bytes += vector_bytes + row.body.len() + ROW_OVERHEAD;
+            self.first_expiry = self.first_expiry.min(row.expires_at);
+            block.vectors.extend_from_slice(&row.vector);
+            block.codes.push(&row.vector);
+            let NewRow {
+                id,
+                seq,
+                norm,
+                body,
+                expires_at,
+                ..
+            } = row;
+            block.heads.push(Head {
+                id,
+                seq,
+                norm,
+                body,
+                expires_at,
+            });
+        }
+        self.starts.push(self.rows);
+        self.rows += block.heads.len() as Row;
+        self.blocks.push(Arc::new(block));
+        while let Some(first) = self.mergeable() {
+            let merged = Block::concat(self.spec, &self.blocks[first..]);
+            self.blocks.truncate(first);
+            self.starts.truncate(first + 1);
+            self.blocks.push(Arc::new(merged));
+        }
+    }
+
+    /// Where the blocks at the end that should be one begin.
+    fn mergeable(&self) -> Option<usize> {
+        let last = self.blocks.last()?.heads.len();
+        let (mut first, mut sum) = (self.blocks.len(), 0);
+        // The tail of blocks smaller than the next size above the last one.
+        let size = last.next_power_of_two() * FANOUT;
+        while first > 0 && self.blocks[first - 1].heads.len() < size {
+            first -= 1;
+            sum += self.blocks[first].heads.len();
+        }
+        let many = self.blocks.len() - first >= FANOUT;
+        (many && sum <= LARGEST * 2).then_some(first)
+    }
+
+    fn locate(&self, row: Row) -> Result<(&Block, usize)> {
+        let block = self
+            .starts
+            .partition_point(|start| *start <= row)
+            .checked_sub(1);
+        let found = block.and_then(|b| {
+            let at = (row - self.starts[b]) as usize;
+            self.blocks
+                .get(b)
+                .filter(|block| at < block.heads.len())
+                .map(|block| (&**block, at))
+        });
+        found.ok_or_else(|| Error::option("row", format!("{row} is not in the memtable")))
+    }
+
+    /// Measures every row by code, in order. `offer` is called with each row nearer than the bound
+    /// (as a node) and gives the new bound.
+    pub(crate) fn scan(
+        &self,
+        query: &Query,
+        mut bound: f32,
+        mut offer: impl FnMut(Candidate) -> f32,
+    ) {
+        for (start, block) in self.starts.iter().zip(&self.blocks) {
+            for (node, code) in (*start..).zip(block.codes.rows().rows()) {
+                let distance = query.distance(code);
+                if distance < bound {
+                    bound = offer(Candidate { distance, node });
+                }
+            }
+        }
+    }
+
+    /// The code of a row.
+    pub(crate) fn code(&self, row: Row) -> Result<&[u8]> {
+        let (block, at) = self.locate(row)?;
+        Ok(block.codes.rows().row(at as u32))
+    }
+
+    /// Vectors, codes, bodies and what is known of each row.
+    pub(crate) const fn heap_bytes(&self) -> usize {
+        self.heap_bytes
+    }
+}
+
+impl Block {
+    fn empty(spec: CodeSpec, rows: usize) -> Self {
+        Self {
+            heads: Vec::with_capacity(rows),
+            vectors: Vec::with_capacity(rows * spec.dimension),
+            codes: CodeBuffer::new(spec, rows),
+        }
+    }
+
+    fn concat(spec: CodeSpec, blocks: &[Arc<Self>]) -> Self {
+        let mut all = Self::empty(spec, blocks.iter().map(|b| b.heads.len()).sum());
+        for block in blocks {
+            all.heads.extend_from_slice(&block.heads);
+            all.vectors.extend_from_slice(&block.vectors);
+            block
+                .codes
+                .rows()
+                .rows()
+                .for_each(|row| all.codes.push_row(row));
+        }
+        all
+    }
+
+    fn vector(&self, at: usize, dimension: usize) -> &[f32] {
+        &self.vectors[at * dimension..(at + 1) * dimension]
+    }
+}
+
+impl Rows for Active {
+    fn rows(&self) -> Row {
+        self.rows
+    }
+
+    fn row(&self, row: Row) -> Result<RowRef<'_>> {
+        let (block, at) = self.locate(row)?;
+        let Head {
+            id,
+            seq,
+            norm,
+            body,
+            ..
+        } = &block.heads[at];
+        let vector = block.vector(at, self.spec.dimension);
+        Ok(RowRef {
+            id: *id,
+            seq: *seq,
+            norm: *norm,
+            vector,
+            body,
+        })
+    }
+
+    fn vector(&self, row: Row) -> Result<&[f32]> {
+        let (block, at) = self.locate(row)?;
+        Ok(block.vector(at, self.spec.dimension))
+    }
+
+    fn id(&self, row: Row) -> Result<MemoryId> {
+        let (block, at) = self.locate(row)?;
+        Ok(block.heads[at].id)
+    }
+
+    fn seq(&self, row: Row) -> Result<Seq> {
+        let (block, at) = self.locate(row)?;
+        Ok(block.heads[at].seq)
+    }
+
+    fn expires_at(&self, row: Row) -> Result<Timestamp> {
+        let (block, at) = self.locate(row)?;
+        Ok(block.heads[at].expires_at)
+    }
+
+    fn attributes(&self, row: Row) -> Result<Attributes<'_>> {
+        let (block, at) = self.locate(row)?;
+        let head = &block.heads[at];
+        record::attributes(head.id, &head.body)
+            .map_err(|e| Error::option("body of a row in the memtable", e.reason))
+    }
+
+    /// O(rows): a memtable is small, and writers have a table of their own.
+    fn find(&self, id: MemoryId) -> Result<Vec<Row>> {
+        let mut found = Vec::new();
+        for (start, block) in self.starts.iter().zip(&self.blocks).rev() {
+            let rows = (*start..)
+                .zip(&block.heads)
+                .filter(|(_, head)| head.id == id);
+            let mut rows: Vec<Row> = rows.map(|(row, _)| row).collect();
+            rows.reverse();
+            found.append(&mut rows);
+        }
+        Ok(found)
+    }
+
+    fn select(&self, filter: &Filter) -> Result<RoaringBitmap> {
+        let mut rows = RoaringBitmap::new();
+        for row in 0..self.rows {
+            if filter.matches(&self.attributes(row)?) {
+                rows.insert(row);
+            }
+        }
+        Ok(rows)
+    }
+
+    fn first_expiry(&self) -> Timestamp {
+        self.first_expiry
+    }
+}

@@ -1,0 +1,176 @@
+//! Owns `loc` files: which rows of which segments each node of an index stands for. Layout:
+//! `format.md`, "Locator". Derived (I1). Rewritten when a listed segment is, without touching the
+//! index: a row that is gone loses its entry, and its node stays as a waypoint.
+
+use std::collections::HashMap;
+use std::path::Path;
+
+use super::Row;
+use crate::disk::Disk;
+use crate::error::Result;
+use crate::format::header::{FileHeader, FileKind, StoreId};
+use crate::format::names::FileName;
+use crate::ids::FileId;
+use crate::section::{Check, Identity, SectionFile, SectionWriter};
+
+const SEGMENTS: u32 = 1;
+const OFFSETS: u32 = 2;
+const ENTRIES: u32 = 3;
+
+/// Builds a locator, node after node.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct LocatorBuilder {
+    segments: Vec<FileId>,
+    slots: HashMap<FileId, u32>,
+    offsets: Vec<u32>,
+    entries: Vec<[u32; 2]>,
+}
+
+impl LocatorBuilder {
+    pub(crate) fn new() -> Self {
+        Self {
+            offsets: vec![0],
+            ..Self::default()
+        }
+    }
+
+    /// Adds the next node with its rows.
+    pub(crate) fn push(&mut self, rows: impl IntoIterator<Item = (FileId, Row)>) {
+        for (segment, row) in rows {
+            let slot = *self.slots.entry(segment).or_insert_with(|| {
+                self.segments.push(segment);
+                self.segments.len() as u32 - 1
+            });
+            self.entries.push([slot, row]);
+        }
+        self.offsets.push(self.entries.len() as u32);
+    }
+
+    /// Segments named so far.
+    pub(crate) fn segments(&self) -> &[FileId] {
+        &self.segments
+    }
+
+    /// Whether no node has a row.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.entries.is_empty()
+    }
+
+    /// Writes the file and syncs it; tells its length. The directory is the caller's.
+    pub(crate) fn write(&self, disk: &dyn Disk, dir: &Path, header: &FileHeader) -> Result<u64> {
+        let mut writer = SectionWriter::create(disk, dir, FileName::Locator(header.file), header)?;
+        let segments: Vec<u8> = self
+            .segments
+            .iter()
+            .flat_map(|f| f.0.to_le_bytes())
+            .collect();
+        writer.section(SEGMENTS, Check::Blocks, &segments)?;
+        writer.section(OFFSETS, Check::Blocks, bytemuck::cast_slice(&self.offsets))?;
+        writer.section(ENTRIES, Check::Blocks, bytemuck::cast_slice(&self.entries))?;
+        writer.finish()
+    }
+}
+
+/// An open locator.
+#[derive(Debug)]
+pub(crate) struct Locator {
+    file: SectionFile,
+    segments: Vec<FileId>,
+    nodes: u32,
+}
+
+impl Locator {
+    /// Opens the locator of an index with this many nodes.
+    pub(crate) fn open(
+        disk: &dyn Disk,
+        dir: &Path,
+        store: StoreId,
+        (file, len): (FileId, u64),
+        nodes: u32,
+    ) -> Result<Self> {
+        let identity = Identity {
+            name: FileName::Locator(file),
+            kind: FileKind::Locator,
+            store,
+            len,
+        };
+        let file = SectionFile::open(disk, dir, &identity)?;
+        let (list, _) = file.checked(SEGMENTS)?.as_chunks::<8>();
+        let segments = list
+            .iter()
+            .map(|b| FileId(u64::from_le_bytes(*b)))
+            .collect();
+        let offsets = file.bytes(OFFSETS).map_or(0, <[u8]>::len);
+        if offsets != (nodes as usize + 1) * 4 || file.bytes(ENTRIES).is_none() {
+            return Err(file.corrupt_in(OFFSETS, 0, "the locator does not fit its index"));
+        }
+        Ok(Self {
+            file,
+            segments,
+            nodes,
+        })
+    }
+
+    /// The segments that slots refer to.
+    pub(crate) fn segments(&self) -> &[FileId] {
+        &self.segments
+    }
+
+    /// Bytes mapped.
+    pub(crate) fn len(&self) -> u64 {
+        self.file.len()
+    }
+
+    /// The rows of a node, as slot and row. Damaged bytes can only make it miss or name rows, which
+    /// the caller checks.
+    #[inline]
+    pub(crate) fn entries(&self, node: u32) -> impl Iterator<Item = (u32, Row)> {
+        let array = |kind| {
+            let bytes = self.file.bytes(kind).unwrap_or(&[]);
+            bytemuck::try_cast_slice::<u8, u32>(bytes).unwrap_or(&[])
+        };
+        let (offsets, entries) = (array(OFFSETS), array(ENTRIES));
+        let range = match (offsets.get(node as usize), offsets.get(node as usize + 1)) {
+            (Some(&start), Some(&end)) => start as usize * 2..end as usize * 2,
+            _ => 0..0,
+        };
+        let (pairs, _) = entries.get(range).unwrap_or(&[]).as_chunks::<2>();
+        pairs.iter().map(|[slot, row]| (*slot, *row))
+    }
+
+    /// Every node with its rows as segment and row, for rewriting.
+    pub(crate) fn nodes(&self) -> impl Iterator<Item = Vec<(FileId, Row)>> {
+        (0..self.nodes).map(|node| {
+            let entries = self.entries(node);
+            entries
+                .filter_map(|(slot, row)| Some((*self.segments.get(slot as usize)?, row)))
+                .collect()
+        })
+    }
+
+    /// Checks every byte and that offsets and slots fit.
+    pub(crate) fn verify(&self) -> Result<()> {
+        self.file.verify()?;
+        let offsets = self.file.checked(OFFSETS)?;
+        let offsets: Vec<u32> = offsets
+            .as_chunks::<4>()
+            .0
+            .iter()
+            .map(|b| u32::from_le_bytes(*b))
+            .collect();
+        let entries = self.file.checked(ENTRIES)?.len() / 8;
+        let whole = offsets.first() == Some(&0) && offsets.last() == Some(&(entries as u32));
+        if !whole || !offsets.is_sorted() {
+            return Err(self
+                .file
+                .corrupt_in(OFFSETS, 0, "the offsets do not fit the entries"));
+        }
+        let slots = self.segments.len() as u32;
+        if (0..self.nodes).any(|n| self.entries(n).any(|(slot, _)| slot >= slots)) {
+            return Err(self
+                .file
+                .corrupt_in(ENTRIES, 0, "an entry names no segment"));
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,183 @@
+//! Owns the postings of a segment: for each namespace, session, kind and tag the rows that have it,
+//! as roaring bitmaps behind a sorted dictionary. Layout: `format.md`, "Postings".
+
+use std::collections::BTreeMap;
+
+use roaring::RoaringBitmap;
+
+use super::Row;
+use crate::filter::Attributes;
+use crate::format::DecodeError;
+use crate::format::cursor::Cursor;
+
+/// What a posting list is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[repr(u8)]
+pub(super) enum Field {
+    Namespace = 1,
+    Session = 2,
+    Kind = 3,
+    Tag = 4,
+}
+
+/// Bytes of a dictionary entry: offset and length of the name, offset and length of the bitmap.
+const ENTRY: usize = 16;
+
+/// Collects postings while a segment is written.
+#[derive(Debug, Default)]
+pub(super) struct PostingsBuilder {
+    lists: BTreeMap<(u8, String), RoaringBitmap>,
+}
+
+impl PostingsBuilder {
+    pub(super) fn add(&mut self, row: Row, of: &Attributes<'_>) {
+        let names = [
+            (Field::Namespace, of.namespace),
+            (Field::Session, of.session),
+            (Field::Kind, of.kind),
+        ];
+        let names = names
+            .into_iter()
+            .filter_map(|(field, name)| Some((field, name?)));
+        for (field, name) in names.chain(of.tags.iter().map(|tag| (Field::Tag, *tag))) {
+            self.lists
+                .entry((field as u8, name.to_owned()))
+                .or_default()
+                .insert(row);
+        }
+    }
+
+    /// Count, dictionary, then names and bitmaps.
+    pub(super) fn encode(self) -> Vec<u8> {
+        let start = 4 + self.lists.len() * ENTRY;
+        let (mut dictionary, mut heap) = (Vec::with_capacity(start), Vec::new());
+        dictionary.extend_from_slice(&(self.lists.len() as u32).to_le_bytes());
+        for ((field, name), mut rows) in self.lists {
+            rows.optimize();
+            let name_at = start + heap.len();
+            heap.push(field);
+            heap.extend_from_slice(name.as_bytes());
+            let rows_at = start + heap.len();
+            // Writing to a vector cannot fail.
+            let _ = rows.serialize_into(&mut heap);
+            let rows_len = start + heap.len() - rows_at;
+            for number in [name_at, rows_at - name_at, rows_at, rows_len] {
+                dictionary.extend_from_slice(&(number as u32).to_le_bytes());
+            }
+        }
+        dictionary.extend_from_slice(&heap);
+        dictionary
+    }
+}
+
+/// Postings as stored.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Postings<'a> {
+    bytes: &'a [u8],
+}
+
+impl<'a> Postings<'a> {
+    pub(super) const fn new(bytes: &'a [u8]) -> Self {
+        Self { bytes }
+    }
+
+    fn count(&self) -> Result<usize, DecodeError> {
+        Ok(Cursor::new(self.bytes).u32()? as usize)
+    }
+
+    /// The name (its field in front) and the bitmap's bytes of the i-th list.
+    fn entry(&self, i: usize) -> Result<(&'a [u8], &'a [u8]), DecodeError> {
+        let at = i.saturating_mul(ENTRY).saturating_add(4);
+        let bad = DecodeError::new(at as u64, "a posting list passes the section");
+        let mut cursor = Cursor::new(self.bytes.get(at..).ok_or(bad)?);
+        let mut slice = || -> Result<&'a [u8], DecodeError> {
+            let (start, len) = (cursor.u32()? as usize, cursor.u32()? as usize);
+            self.bytes.get(start..start.saturating_add(len)).ok_or(bad)
+        };
+        Ok((slice()?, slice()?))
+    }
+
+    /// The rows with this name; none if nobody has it. O(log lists + rows found).
+    pub(super) fn rows(&self, field: Field, name: &str) -> Result<RoaringBitmap, DecodeError> {
+        let (mut low, mut high) = (0, self.count()?);
+        let wanted = (field as u8, name.as_bytes());
+        while low < high {
+            let middle = low + (high - low) / 2;
+            let (key, rows) = self.entry(middle)?;
+            let key = key
+                .split_first()
+                .map_or((0, &[][..]), |(field, name)| (*field, name));
+            match key.cmp(&wanted) {
+                std::cmp::Ordering::Equal => return decode_rows(rows),
+                std::cmp::Ordering::Less => low = middle + 1,
+                std::cmp::Ordering::Greater => high = middle,
+            }
+        }
+        Ok(RoaringBitmap::new())
+    }
+
+    /// How many names rows have in all, for the check of a whole segment.
+    pub(super) fn total(&self, rows: Row) -> Result<u64, DecodeError> {
+        let mut total = 0;
+        for i in 0..self.count()? {
+            let list = decode_rows(self.entry(i)?.1)?;
+            if list.max().is_some_and(|row| row >= rows) {
+                return Err(DecodeError::new(
+                    0,
+                    "a posting list names a row that is not there",
+                ));
+            }
+            total += list.len();
+        }
+        Ok(total)
+    }
+}
+
+fn decode_rows(bytes: &[u8]) -> Result<RoaringBitmap, DecodeError> {
+    RoaringBitmap::deserialize_from(bytes)
+        .map_err(|_| DecodeError::new(0, "a posting list cannot be decoded"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::clock::Timestamp;
+    use crate::ids::MemoryId;
+
+    #[test]
+    fn lists_come_back_by_name_and_damage_never_panics() {
+        let mut builder = PostingsBuilder::default();
+        for row in 0..100u32 {
+            let (namespace, tag) = (format!("n{}", row % 7), format!("t{}", row % 3));
+            let id = MemoryId::from(u64::from(row));
+            let of = Attributes {
+                id,
+                namespace: Some(&namespace),
+                session: None,
+                kind: None,
+                key: None,
+                tags: vec![&tag],
+                created_at: Timestamp::MIN,
+                event_time: None,
+                importance: 0.5,
+                pinned: false,
+                expires_at: Timestamp::MAX,
+            };
+            builder.add(row, &of);
+        }
+        let bytes = builder.encode();
+        let postings = Postings::new(&bytes);
+        let rows = postings.rows(Field::Namespace, "n3").unwrap();
+        assert!(rows.iter().eq((3..100).step_by(7)));
+        assert!(postings.rows(Field::Tag, "n3").unwrap().is_empty());
+        assert_eq!(postings.total(100).unwrap(), 200);
+        assert!(postings.total(99).is_err());
+        for i in 0..bytes.len() {
+            let mut damaged = bytes.clone();
+            damaged[i] ^= 0x41;
+            let _ = Postings::new(&damaged).rows(Field::Namespace, "n3");
+            let _ = Postings::new(&damaged).total(100);
+            let _ = Postings::new(&bytes[..i]).rows(Field::Tag, "t1");
+        }
+    }
+}

@@ -1,0 +1,180 @@
+//! Owns the writing of `seg` files. Layout: `format.md`, "Segment". Vectors and bodies are streamed;
+//! what stays in RAM meanwhile is about 100 bytes a row and the postings.
+
+use std::path::Path;
+
+use super::postings::PostingsBuilder;
+use super::sealed::{self, FIRST_EXPIRY_AT, key_hash};
+use super::{Row, RowRef, bloom};
+use crate::clock::Timestamp;
+use crate::disk::Disk;
+use crate::error::{Error, Result};
+use crate::format::crc32;
+use crate::format::header::FileHeader;
+use crate::format::names::FileName;
+use crate::format::record;
+use crate::section::{Check, SectionWriter};
+
+/// The rows of a segment to be: in ascending order of ids, each id once.
+pub(crate) trait RowSource {
+    fn rows(&self) -> Row;
+    /// A row; each is asked for twice.
+    fn row(&self, row: Row) -> Result<RowRef<'_>>;
+}
+
+/// Columns that are collected while the vectors are written.
+#[derive(Default)]
+struct Columns {
+    ids: Vec<u128>,
+    seqs: Vec<u64>,
+    created: Vec<u64>,
+    events: Vec<u64>,
+    expiries: Vec<u64>,
+    importances: Vec<f32>,
+    flags: Vec<u8>,
+    norms: Vec<f32>,
+    vector_crcs: Vec<u32>,
+    body_crcs: Vec<u32>,
+    body_offsets: Vec<u64>,
+    keys: Vec<(u64, Row)>,
+    postings: PostingsBuilder,
+}
+
+impl Columns {
+    fn add(&mut self, at: Row, row: &RowRef<'_>) -> Result<()> {
+        let id = row.id.as_u128();
+        if self.ids.last().is_some_and(|last| *last >= id) {
+            return Err(Error::option(
+                "rows of a segment",
+                "their ids do not ascend",
+            ));
+        }
+        let of = record::attributes(row.id, row.body)
+            .map_err(|e| Error::option("body of a row", e.reason))?;
+        self.ids.push(id);
+        self.seqs.push(row.seq.0);
+        self.created.push(of.created_at.as_millis());
+        self.events
+            .push(of.event_time.unwrap_or(Timestamp::MAX).as_millis());
+        self.expiries.push(of.expires_at.as_millis());
+        self.importances.push(of.importance);
+        let has_event = u8::from(of.event_time.is_some()) << 1;
+        self.flags.push(u8::from(of.pinned) | has_event);
+        self.norms.push(row.norm);
+        self.vector_crcs.push(vector_crc(row));
+        self.body_crcs.push(crc32(&[&id.to_le_bytes(), row.body]));
+        let end = self.body_offsets.last().copied().unwrap_or_default();
+        if self.body_offsets.is_empty() {
+            self.body_offsets.push(0);
+        }
+        self.body_offsets.push(end + row.body.len() as u64);
+        if let Some(key) = of.key {
+            self.keys.push((key_hash(key), at));
+        }
+        self.postings.add(at, &of);
+        Ok(())
+    }
+}
+
+/// Covers what a search returns of a row without its body.
+pub(super) fn vector_crc(row: &RowRef<'_>) -> u32 {
+    crc32(&[
+        &row.id.as_u128().to_le_bytes(),
+        &row.seq.0.to_le_bytes(),
+        &row.norm.to_le_bytes(),
+        bytemuck::cast_slice(row.vector),
+    ])
+}
+
+/// Writes a segment and syncs the file; tells its length. The directory is the caller's. `progress`
+/// is called with the number of rows written so far.
+pub(crate) fn write_segment(
+    disk: &dyn Disk,
+    dir: &Path,
+    header: &FileHeader,
+    dimension: usize,
+    source: &dyn RowSource,
+    progress: &mut dyn FnMut(Row) -> Result<()>,
+) -> Result<u64> {
+    let name = FileName::Segment(header.file);
+    let mut writer = SectionWriter::create(disk, dir, name, header)?;
+    let mut columns = Columns::default();
+    writer.begin(sealed::VECTORS, Check::Rows)?;
+    for at in 0..source.rows() {
+        let row = source.row(at)?;
+        if row.vector.len() != dimension {
+            return Err(Error::Dimension {
+                expected: dimension,
+                got: row.vector.len(),
+            });
+        }
+        columns.add(at, &row)?;
+        writer.write(bytemuck::cast_slice(row.vector))?;
+        if at % 1024 == 0 {
+            progress(at)?;
+        }
+    }
+    writer.begin(sealed::BODIES, Check::Rows)?;
+    for at in 0..source.rows() {
+        writer.write(source.row(at)?.body)?;
+    }
+    write_columns(&mut writer, columns, source.rows(), dimension)?;
+    writer.finish()
+}
+
+fn write_columns(
+    writer: &mut SectionWriter,
+    mut columns: Columns,
+    rows: Row,
+    dimension: usize,
+) -> Result<()> {
+    let first_expiry = columns.expiries.iter().min().copied().unwrap_or(u64::MAX);
+    let mut description = Vec::new();
+    description.extend_from_slice(&rows.to_le_bytes());
+    description.extend_from_slice(&(dimension as u32).to_le_bytes());
+    debug_assert_eq!(description.len(), FIRST_EXPIRY_AT);
+    description.extend_from_slice(&first_expiry.to_le_bytes());
+    columns.keys.sort_unstable();
+    let keys: Vec<u8> = columns
+        .keys
+        .iter()
+        .flat_map(|(hash, row)| {
+            let mut entry = [0; 12];
+            entry[..8].copy_from_slice(&hash.to_le_bytes());
+            entry[8..].copy_from_slice(&row.to_le_bytes());
+            entry
+        })
+        .collect();
+    if columns.body_offsets.is_empty() {
+        columns.body_offsets.push(0);
+    }
+    let sections: [(u32, &[u8]); 14] = [
+        (sealed::DESCRIPTION, &description),
+        (sealed::IDS, bytemuck::cast_slice(&columns.ids)),
+        (sealed::BLOOM, &bloom::build(&columns.ids)),
+        (sealed::SEQS, bytemuck::cast_slice(&columns.seqs)),
+        (sealed::CREATED, bytemuck::cast_slice(&columns.created)),
+        (sealed::EVENTS, bytemuck::cast_slice(&columns.events)),
+        (sealed::EXPIRIES, bytemuck::cast_slice(&columns.expiries)),
+        (
+            sealed::IMPORTANCES,
+            bytemuck::cast_slice(&columns.importances),
+        ),
+        (sealed::FLAGS, &columns.flags),
+        (sealed::NORMS, bytemuck::cast_slice(&columns.norms)),
+        (
+            sealed::VECTOR_CRCS,
+            bytemuck::cast_slice(&columns.vector_crcs),
+        ),
+        (sealed::BODY_CRCS, bytemuck::cast_slice(&columns.body_crcs)),
+        (
+            sealed::BODY_OFFSETS,
+            bytemuck::cast_slice(&columns.body_offsets),
+        ),
+        (sealed::KEYS, &keys),
+    ];
+    for (kind, bytes) in sections {
+        writer.section(kind, Check::Blocks, bytes)?;
+    }
+    writer.section(sealed::POSTINGS, Check::Blocks, &columns.postings.encode())
+}

@@ -1,0 +1,318 @@
+//! Owns `SealedSegment`: an open `seg` file. Layout: `format.md`, "Segment". Every value is checked
+//! before it is returned: rows by their own checksums at each read, columns block by block at first
+//! touch.
+
+use std::path::Path;
+
+use roaring::RoaringBitmap;
+
+use super::postings::Postings;
+use super::{Row, RowRef, Rows, bloom, select};
+use crate::clock::Timestamp;
+use crate::disk::Disk;
+use crate::error::{Error, Result};
+use crate::filter::{Attributes, Filter};
+use crate::format::crc32;
+use crate::format::header::{FileKind, StoreId};
+use crate::format::names::FileName;
+use crate::format::record;
+use crate::ids::{FileId, MemoryId, Seq};
+use crate::section::{Identity, SectionFile};
+
+pub(super) const DESCRIPTION: u32 = 1;
+pub(super) const VECTORS: u32 = 2;
+pub(super) const BODIES: u32 = 3;
+pub(super) const IDS: u32 = 4;
+pub(super) const BLOOM: u32 = 5;
+pub(super) const SEQS: u32 = 6;
+pub(super) const CREATED: u32 = 7;
+pub(super) const EVENTS: u32 = 8;
+pub(super) const EXPIRIES: u32 = 9;
+pub(super) const IMPORTANCES: u32 = 10;
+pub(super) const FLAGS: u32 = 11;
+pub(super) const NORMS: u32 = 12;
+pub(super) const VECTOR_CRCS: u32 = 13;
+pub(super) const BODY_CRCS: u32 = 14;
+pub(super) const BODY_OFFSETS: u32 = 15;
+pub(super) const KEYS: u32 = 16;
+pub(super) const POSTINGS: u32 = 17;
+
+/// Where the first expiry is in the description, after rows and dimension.
+pub(super) const FIRST_EXPIRY_AT: usize = 8;
+/// Bit of `FLAGS`: the row is pinned.
+pub(super) const PINNED: u8 = 1;
+/// Bit of `FLAGS`: the row has an event time.
+pub(super) const HAS_EVENT: u8 = 2;
+
+/// An open sealed segment.
+#[derive(Debug)]
+pub(crate) struct SealedSegment {
+    pub(super) file: SectionFile,
+    rows: Row,
+    dimension: usize,
+    first_expiry: Timestamp,
+}
+
+/// The hash that keys are found by; the same on every machine and in every version.
+pub(super) fn key_hash(key: &str) -> u64 {
+    // FNV-1a, 64 bits.
+    key.bytes().fold(0xcbf2_9ce4_8422_2325, |hash, byte| {
+        (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
+    })
+}
+
+impl SealedSegment {
+    /// Opens a segment of a collection with this dimension.
+    pub(crate) fn open(
+        disk: &dyn Disk,
+        dir: &Path,
+        store: StoreId,
+        file: FileId,
+        len: u64,
+        dimension: usize,
+    ) -> Result<Self> {
+        let identity = Identity {
+            name: FileName::Segment(file),
+            kind: FileKind::Segment,
+            store,
+            len,
+        };
+        let file = SectionFile::open(disk, dir, &identity)?;
+        let description = file.checked(DESCRIPTION)?;
+        let (Some(rows), Some(found), Some(expiry)) = (
+            description
+                .get(..4)
+                .and_then(|b| b.try_into().ok())
+                .map(u32::from_le_bytes),
+            description
+                .get(4..8)
+                .and_then(|b| b.try_into().ok())
+                .map(u32::from_le_bytes),
+            description
+                .get(FIRST_EXPIRY_AT..16)
+                .and_then(|b| b.try_into().ok()),
+        ) else {
+            return Err(file.corrupt_in(DESCRIPTION, 0, "the description is cut short"));
+        };
+        let first_expiry = Timestamp::from_millis(u64::from_le_bytes(expiry));
+        if found as usize != dimension {
+            let reason = format!("the vectors have {found} dimensions, not {dimension}");
+            return Err(file.corrupt_in(DESCRIPTION, 4, reason));
+        }
+        let vectors = file.bytes(VECTORS).map_or(0, <[u8]>::len);
+        if vectors as u64 != u64::from(rows) * dimension as u64 * 4 {
+            return Err(file.corrupt_in(VECTORS, 0, "the vectors do not fit the number of rows"));
+        }
+        Ok(Self {
+            file,
+            rows,
+            dimension,
+            first_expiry,
+        })
+    }
+
+    /// Bytes mapped.
+    pub(crate) fn len(&self) -> u64 {
+        self.file.len()
+    }
+
+    /// The value of a row in a column of fixed-size values; its block is checked.
+    fn column<const N: usize>(&self, kind: u32, row: Row) -> Result<[u8; N]> {
+        let start = row as usize * N;
+        let bytes = self.file.checked_range(kind, start..start + N)?;
+        bytes.try_into().map_err(|_| self.missing(row))
+    }
+
+    pub(super) fn number(&self, kind: u32, row: Row) -> Result<u64> {
+        Ok(u64::from_le_bytes(self.column(kind, row)?))
+    }
+
+    pub(super) fn importance(&self, row: Row) -> Result<f32> {
+        Ok(f32::from_le_bytes(self.column(IMPORTANCES, row)?))
+    }
+
+    pub(super) fn flags(&self, row: Row) -> Result<u8> {
+        Ok(u8::from_le_bytes(self.column(FLAGS, row)?))
+    }
+
+    pub(super) fn postings(&self) -> Result<Postings<'_>> {
+        Ok(Postings::new(self.file.checked(POSTINGS)?))
+    }
+
+    /// The rows whose key has this hash.
+    pub(super) fn rows_by_key_hash(&self, hash: u64) -> Result<Vec<Row>> {
+        let (entries, _) = self.file.checked(KEYS)?.as_chunks::<12>();
+        let parts = |entry: &[u8; 12]| {
+            let [a, b, c, d, e, f, g, h, i, j, k, l] = *entry;
+            let hash = u64::from_le_bytes([a, b, c, d, e, f, g, h]);
+            (hash, u32::from_le_bytes([i, j, k, l]))
+        };
+        let first = entries.partition_point(|entry| parts(entry).0 < hash);
+        let same = entries
+            .iter()
+            .skip(first)
+            .map(parts)
+            .take_while(|(h, _)| *h == hash);
+        Ok(same.map(|(_, row)| row).collect())
+    }
+
+    fn missing(&self, row: Row) -> Error {
+        self.file
+            .corrupt(0, format!("row {row} is not in the segment"))
+    }
+
+    /// The vector without a check of its checksum, which also covers id, seq and norm.
+    fn raw_vector(&self, row: Row) -> Result<&[f32]> {
+        let bytes = self.file.bytes(VECTORS).unwrap_or(&[]);
+        let start = row as usize * self.dimension * 4;
+        let slice = bytes.get(start..start + self.dimension * 4);
+        slice
+            .and_then(|b| bytemuck::try_cast_slice(b).ok())
+            .ok_or_else(|| self.missing(row))
+    }
+
+    /// Everything but the body, checked.
+    fn head(&self, row: Row) -> Result<RowRef<'_>> {
+        let head = RowRef {
+            id: self.id(row)?,
+            seq: self.seq(row)?,
+            norm: f32::from_le_bytes(self.column(NORMS, row)?),
+            vector: self.raw_vector(row)?,
+            body: &[],
+        };
+        let crc = u32::from_le_bytes(self.column(VECTOR_CRCS, row)?);
+        if crc != super::seal::vector_crc(&head) {
+            let offset = u64::from(row) * self.dimension as u64 * 4;
+            let reason = format!("the checksum of row {row} does not match");
+            return Err(self.file.corrupt_in(VECTORS, offset, reason));
+        }
+        Ok(head)
+    }
+
+    fn body(&self, row: Row) -> Result<&[u8]> {
+        let (start, end) = (
+            self.number(BODY_OFFSETS, row)?,
+            self.number(BODY_OFFSETS, row + 1)?,
+        );
+        let bytes = self.file.bytes(BODIES).unwrap_or(&[]);
+        let body = bytes
+            .get(start as usize..end as usize)
+            .ok_or_else(|| self.missing(row))?;
+        let crc = u32::from_le_bytes(self.column(BODY_CRCS, row)?);
+        if crc != crc32(&[&self.id(row)?.as_u128().to_le_bytes(), body]) {
+            let reason = format!("the checksum of the body of row {row} does not match");
+            return Err(self.file.corrupt_in(BODIES, start, reason));
+        }
+        Ok(body)
+    }
+
+    /// Checks every byte, and that columns, postings and rows say the same.
+    pub(crate) fn verify(&self) -> Result<()> {
+        self.file.verify()?;
+        let mut names = 0;
+        let mut last = None;
+        for row in 0..self.rows {
+            let id = self.id(row)?;
+            if last.is_some_and(|last| last >= id) {
+                return Err(self
+                    .file
+                    .corrupt_in(IDS, u64::from(row) * 16, "ids do not ascend"));
+            }
+            last = Some(id);
+            self.head(row)?;
+            let of = self.attributes(row)?;
+            let columns = (
+                Timestamp::from_millis(self.number(CREATED, row)?),
+                self.expires_at(row)?,
+                self.importance(row)?.to_bits(),
+                self.flags(row)? & PINNED != 0,
+            );
+            let body = (
+                of.created_at,
+                of.expires_at,
+                of.importance.to_bits(),
+                of.pinned,
+            );
+            if columns != body || of.expires_at < self.first_expiry {
+                let reason = format!("the columns of row {row} do not say what its body says");
+                return Err(self.file.corrupt_in(CREATED, u64::from(row) * 8, reason));
+            }
+            if self.find(id)? != [row] {
+                let reason = format!("row {row} cannot be found by its id");
+                return Err(self.file.corrupt_in(BLOOM, 0, reason));
+            }
+            names += [of.namespace, of.session, of.kind].iter().flatten().count() as u64;
+            names += of.tags.len() as u64;
+        }
+        let total = self.postings()?.total(self.rows);
+        if total.map_err(|e| self.file.corrupt_in(POSTINGS, e.offset, e.reason))? != names {
+            let reason = "the postings do not say what the bodies say";
+            return Err(self.file.corrupt_in(POSTINGS, 0, reason));
+        }
+        Ok(())
+    }
+}
+
+impl Rows for SealedSegment {
+    fn rows(&self) -> Row {
+        self.rows
+    }
+
+    fn row(&self, row: Row) -> Result<RowRef<'_>> {
+        Ok(RowRef {
+            body: self.body(row)?,
+            ..self.head(row)?
+        })
+    }
+
+    fn vector(&self, row: Row) -> Result<&[f32]> {
+        Ok(self.head(row)?.vector)
+    }
+
+    fn id(&self, row: Row) -> Result<MemoryId> {
+        Ok(MemoryId::from(u128::from_le_bytes(self.column(IDS, row)?)))
+    }
+
+    fn seq(&self, row: Row) -> Result<Seq> {
+        Ok(Seq(self.number(SEQS, row)?))
+    }
+
+    fn expires_at(&self, row: Row) -> Result<Timestamp> {
+        Ok(Timestamp::from_millis(self.number(EXPIRIES, row)?))
+    }
+
+    fn attributes(&self, row: Row) -> Result<Attributes<'_>> {
+        record::attributes(self.id(row)?, self.body(row)?).map_err(|e| {
+            let start = self.number(BODY_OFFSETS, row).unwrap_or_default();
+            self.file.corrupt_in(BODIES, start + e.offset, e.reason)
+        })
+    }
+
+    /// O(log rows): the filter first, then binary search in the mapped ids.
+    fn find(&self, id: MemoryId) -> Result<Vec<Row>> {
+        if self.rows == 0 || id < self.id(0)? || id > self.id(self.rows - 1)? {
+            return Ok(Vec::new());
+        }
+        if !bloom::may_contain(self.file.checked(BLOOM)?, id) {
+            return Ok(Vec::new());
+        }
+        let (mut low, mut high) = (0, self.rows);
+        while low < high {
+            let middle = low + (high - low) / 2;
+            match self.id(middle)?.cmp(&id) {
+                std::cmp::Ordering::Equal => return Ok(vec![middle]),
+                std::cmp::Ordering::Less => low = middle + 1,
+                std::cmp::Ordering::Greater => high = middle,
+            }
+        }
+        Ok(Vec::new())
+    }
+
+    fn select(&self, filter: &Filter) -> Result<RoaringBitmap> {
+        select::select(self, filter)
+    }
+
+    fn first_expiry(&self) -> Timestamp {
+        self.first_expiry
+    }
+}

@@ -1,0 +1,260 @@
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::Arc;
+
+use proptest::prelude::*;
+
+use super::*;
+use crate::Memory;
+use crate::disk::RealDisk;
+use crate::error::Error;
+use crate::format::header::{FileHeader, FileKind, StoreId};
+use crate::format::record::encode_body;
+use crate::ids::FileId;
+use crate::options::{Codes, Metric};
+use crate::vector::codes::{CodeSpec, Query};
+
+const STORE: StoreId = StoreId([1; 16]);
+
+fn header(kind: FileKind) -> FileHeader {
+    FileHeader {
+        kind,
+        store: STORE,
+        file: FileId(1),
+        salt: [0; 16],
+    }
+}
+
+fn row(id: u64, of: Memory, expires_at: Timestamp) -> NewRow {
+    let body = encode_body(&of, Timestamp::from_millis(id * 10), expires_at);
+    let vector = vec![id as f32, 1.0];
+    let body = Arc::from(body);
+    NewRow {
+        id: id.into(),
+        seq: Seq(id + 100),
+        norm: 1.0,
+        vector,
+        body,
+        expires_at,
+    }
+}
+
+fn memory(i: u64) -> Memory {
+    let mut memory = Memory::new(i, [0.0, 0.0]).text(format!("text {i}"));
+    if i % 2 == 0 {
+        memory = memory
+            .namespace(format!("n{}", i % 4))
+            .event_time(Timestamp::from_millis(i));
+    }
+    for t in 0..i % 3 {
+        memory = memory.tag(format!("t{t}"));
+    }
+    if i % 5 == 0 {
+        memory = memory
+            .key(format!("k{i}"))
+            .kind("note")
+            .session("s")
+            .pinned(true);
+    }
+    memory.importance((i % 11) as f32 / 10.0)
+}
+
+fn rows(n: u64) -> Vec<NewRow> {
+    let expiry = |i| {
+        if i % 7 == 3 {
+            Timestamp::from_millis(1_000 + i)
+        } else {
+            Timestamp::MAX
+        }
+    };
+    (0..n).map(|i| row(i, memory(i), expiry(i))).collect()
+}
+
+fn active(rows: Vec<NewRow>) -> Active {
+    let spec = CodeSpec::new(Codes::Int8, Metric::L2, 2);
+    rows.into_iter()
+        .fold(Active::new(spec), |active, row| active.push(vec![row]))
+}
+
+struct Source(Active);
+
+impl RowSource for Source {
+    fn rows(&self) -> Row {
+        self.0.rows()
+    }
+
+    fn row(&self, row: Row) -> Result<RowRef<'_>> {
+        self.0.row(row)
+    }
+}
+
+fn seal(dir: &Path, active: &Active) -> SealedSegment {
+    let source = Source(active.clone());
+    let header = header(FileKind::Segment);
+    let len = write_segment(&RealDisk, dir, &header, 2, &source, &mut |_| Ok(())).unwrap();
+    SealedSegment::open(&RealDisk, dir, STORE, FileId(1), len, 2).unwrap()
+}
+
+#[test]
+fn an_active_segment_keeps_its_rows_and_its_clones_do_not_change() {
+    let mut versions = vec![active(Vec::new())];
+    for new in rows(700) {
+        versions.push(versions.last().unwrap().push(vec![new]));
+    }
+    for (n, version) in versions.iter().enumerate().step_by(37) {
+        assert_eq!(version.rows() as usize, n);
+        for i in 0..n as Row {
+            assert_eq!(version.row(i).unwrap().id, MemoryId::from(u64::from(i)));
+        }
+        assert!(version.row(n as Row).is_err());
+    }
+    let last = versions.last().unwrap();
+    let spec = CodeSpec::new(Codes::Int8, Metric::L2, 2);
+    let mut seen = Vec::new();
+    last.scan(&Query::new(spec, vec![0.0, 1.0]), f32::INFINITY, |c| {
+        seen.push(c.node);
+        f32::INFINITY
+    });
+    assert!(seen.into_iter().eq(0..700));
+    let twice = last.push(rows(3));
+    assert_eq!(twice.find(MemoryId::from(1u64)).unwrap(), [701, 1]);
+}
+
+#[test]
+fn a_sealed_segment_says_what_the_active_one_said() {
+    let dir = tempfile::tempdir().unwrap();
+    let active = active(rows(300));
+    let sealed = seal(dir.path(), &active);
+    sealed.verify().unwrap();
+    for i in 0..300 {
+        assert_eq!(sealed.row(i).unwrap(), active.row(i).unwrap());
+        assert_eq!(sealed.attributes(i).unwrap(), active.attributes(i).unwrap());
+        assert_eq!(sealed.find(MemoryId::from(u64::from(i))).unwrap(), [i]);
+    }
+    assert!(sealed.find(MemoryId::from(300u64)).unwrap().is_empty());
+    assert!(sealed.row(300).is_err() && sealed.vector(u32::MAX).is_err());
+    for now in [0, 1_010, 5_000].map(Timestamp::from_millis) {
+        assert_eq!(sealed.expired(now).unwrap(), active.expired(now).unwrap());
+    }
+}
+
+#[test]
+fn every_flipped_bit_is_noticed_or_changes_nothing() {
+    let dir = tempfile::tempdir().unwrap();
+    let active = active(rows(12));
+    let sealed = seal(dir.path(), &active);
+    let len = sealed.len();
+    drop(sealed);
+    let path = dir.path().join("seg-0000000000000001");
+    let bytes = std::fs::read(&path).unwrap();
+    for i in 0..bytes.len() {
+        let mut damaged = bytes.clone();
+        damaged[i] ^= 1 << (i % 8);
+        std::fs::remove_file(&path).unwrap();
+        std::fs::write(&path, &damaged).unwrap();
+        let open = SealedSegment::open(&RealDisk, dir.path(), STORE, FileId(1), len, 2);
+        let Ok(sealed) = open else { continue };
+        for row in 0..12 {
+            if let Ok(got) = sealed.row(row) {
+                assert_eq!(got, active.row(row).unwrap(), "byte {i}");
+            }
+            if let Ok(found) = sealed.find(MemoryId::from(u64::from(row))) {
+                assert_eq!(found, [row], "byte {i}");
+            }
+        }
+        if let Ok(found) = sealed.select(&Filter::tag("t1")) {
+            assert_eq!(
+                found,
+                active.select(&Filter::tag("t1")).unwrap(),
+                "byte {i}"
+            );
+        }
+        let padding = bytes[i] == 0 && sealed.verify().is_ok();
+        assert!(
+            padding || sealed.verify().is_err(),
+            "byte {i} is covered by nothing"
+        );
+    }
+}
+
+#[test]
+fn deletes_and_locators_come_back_and_belong_to_their_segment() {
+    let dir = tempfile::tempdir().unwrap();
+    let dead: RoaringBitmap = [1, 5, 9].into_iter().collect();
+    let header_ = header(FileKind::Deletes);
+    let len = write_deletes(&RealDisk, dir.path(), &header_, FileId(7), 10, &dead).unwrap();
+    let read = |of| read_deletes(&RealDisk, dir.path(), STORE, (FileId(1), len), of);
+    assert_eq!(read((FileId(7), 10)).unwrap(), dead);
+    assert!(matches!(read((FileId(8), 10)), Err(Error::Corrupt { .. })));
+
+    let mut builder = LocatorBuilder::new();
+    builder.push([(FileId(5), 0), (FileId(6), 3)]);
+    builder.push([]);
+    builder.push([(FileId(6), 4)]);
+    let len = builder
+        .write(&RealDisk, dir.path(), &header(FileKind::Locator))
+        .unwrap();
+    let open = |nodes| Locator::open(&RealDisk, dir.path(), STORE, (FileId(1), len), nodes);
+    let locator = open(3).unwrap();
+    locator.verify().unwrap();
+    let nodes: Vec<_> = locator.nodes().collect();
+    assert_eq!(
+        nodes,
+        [
+            vec![(FileId(5), 0), (FileId(6), 3)],
+            vec![],
+            vec![(FileId(6), 4)]
+        ]
+    );
+    assert!(locator.entries(9).next().is_none());
+    assert!(open(4).is_err());
+}
+
+fn filters() -> impl Strategy<Value = Filter> {
+    let leaf = prop_oneof![
+        Just(Filter::All),
+        (0..5u32).prop_map(|i| Filter::namespace(format!("n{i}"))),
+        Just(Filter::session("s")),
+        Just(Filter::kind("note")),
+        (0..4u32).prop_map(|i| Filter::tag(format!("t{i}"))),
+        Just(Filter::tags_all(["t0", "t1"])),
+        (0..20u32).prop_map(|i| Filter::key(format!("k{i}"))),
+        (0..600u64, 0..600u64).prop_map(|(a, b)| Filter::created(
+            Timestamp::from_millis(a)..Timestamp::from_millis(b)
+        )),
+        (0..60u64).prop_map(|a| Filter::event_time(Timestamp::from_millis(a)..)),
+        (0..11u8).prop_map(|a| Filter::importance_at_least(f32::from(a) / 10.0)),
+        any::<bool>().prop_map(Filter::Pinned),
+        prop::collection::vec(0..80u64, 0..5).prop_map(Filter::ids),
+    ];
+    leaf.prop_recursive(3, 12, 4, |inner| {
+        prop_oneof![
+            prop::collection::vec(inner.clone(), 0..4).prop_map(Filter::And),
+            prop::collection::vec(inner.clone(), 0..4).prop_map(Filter::Or),
+            inner.prop_map(Filter::negate),
+        ]
+    })
+}
+
+#[test]
+fn segments_answer_filters_as_they_are_meant_row_by_row() {
+    let dir = tempfile::tempdir().unwrap();
+    let active = active(rows(60));
+    let sealed = seal(dir.path(), &active);
+    let mut runner = proptest::test_runner::TestRunner::deterministic();
+    runner
+        .run(&filters(), |filter| {
+            let meant: BTreeMap<Row, bool> = (0..60)
+                .map(|row| (row, filter.matches(&active.attributes(row).unwrap())))
+                .collect();
+            let meant: RoaringBitmap = meant
+                .into_iter()
+                .filter(|(_, yes)| *yes)
+                .map(|(row, _)| row)
+                .collect();
+            prop_assert_eq!(&active.select(&filter).unwrap(), &meant);
+            prop_assert_eq!(&sealed.select(&filter).unwrap(), &meant);
+            Ok(())
+        })
+        .unwrap();
+}
