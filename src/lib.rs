@@ -2,6 +2,8 @@
 #![deny(unsafe_op_in_unsafe_fn)]
 
 mod clock;
+mod collection;
+mod compaction;
 mod disk;
 mod error;
 mod filter;
@@ -19,6 +21,9 @@ mod segment;
 mod vector;
 mod worker;
 
+pub use collection::{
+    Applied, Batch, Collection, Explanation, Fields, Hit, Iter, Outcome, Search, SearchPath,
+};
 pub use clock::{Clock, ManualClock, SystemClock, Timestamp};
 pub use error::{Error, Result};
 pub use filter::Filter;

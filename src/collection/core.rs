@@ -10,9 +10,10 @@ use arc_swap::ArcSwap;
 use crate::clock::Timestamp;
 use crate::collection::snapshot::{MemPart, Snapshot};
 use crate::ids::{CollectionId, FileId, MemoryId, Seq};
+use crate::index::Scratch;
 use crate::metrics::CompactionReport;
 use crate::options::CollectionOptions;
-use crate::segment::{Active, Liveness, Row};
+use crate::segment::{Active, Liveness, Row, Rows};
 use crate::vector::codes::CodeSpec;
 use crate::worker::lock;
 
@@ -50,6 +51,8 @@ pub(crate) struct Core {
     pub(crate) last_report: Mutex<Option<CompactionReport>>,
     /// When a segment was first seen with dead rows; the policy's deadline counts from it.
     pub(crate) dead_since: Mutex<HashMap<FileId, Timestamp>>,
+    /// Buffers of graph searches that are not under way.
+    pub(crate) scratch: Mutex<Vec<Scratch>>,
     mem_bytes: AtomicU64,
 }
 
@@ -76,6 +79,7 @@ impl Core {
             dropped: AtomicBool::new(false),
             last_report: Mutex::default(),
             dead_since: Mutex::default(),
+            scratch: Mutex::default(),
             mem_bytes: AtomicU64::new(0),
         };
         let mut snapshot = snapshot;

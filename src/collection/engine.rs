@@ -9,11 +9,11 @@ use std::collections::HashMap;
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, RwLock};
+use std::sync::{Arc, Condvar, Mutex, RwLock};
 use std::time::Duration;
 
 use crate::clock::{Clock, Timestamp};
-use crate::collection::commit::Committer;
+use crate::collection::commit::{Committer, Prepared};
 use crate::collection::core::Core;
 use crate::collection::snapshot::{FileGuard, Pinned};
 use crate::disk::Disk;
@@ -22,10 +22,13 @@ use crate::format::header::{FileHeader, FileKind, StoreId};
 use crate::format::manifest::Manifest;
 use crate::format::names::FileName;
 use crate::ids::{CollectionId, FileId, Seq};
-use crate::manifest::{CommitError, ManifestStore};
+use crate::manifest::{self, CommitError};
 use crate::metrics::Event;
 use crate::retention::HighWater;
 use crate::worker::{Bell, Poison, lock};
+
+/// Writers wait while a collection has more frozen memtables than this.
+const MAX_FROZEN: usize = 8;
 
 /// What a host does with events.
 pub(crate) type Listener = Arc<dyn Fn(&Event) + Send + Sync>;
@@ -49,15 +52,14 @@ pub(crate) struct Engine {
     /// The pool in which graphs are built and batches searched; made at first use.
     pool: std::sync::OnceLock<Arc<rayon::ThreadPool>>,
     pub(crate) listener: Option<Listener>,
+    /// Whether workers of the store's own do what is due.
+    background: bool,
+    room: Mutex<()>,
+    room_made: Condvar,
     time: Mutex<HighWater>,
-    manifest: Mutex<ManifestState>,
+    manifest: Mutex<Manifest>,
     next_file: AtomicU64,
     salt: AtomicU64,
-}
-
-struct ManifestState {
-    current: Manifest,
-    store: ManifestStore,
 }
 
 /// What an engine starts from.
@@ -66,10 +68,10 @@ pub(crate) struct EngineParts {
     pub(crate) disk: Arc<dyn Disk>,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) read_only: bool,
+    pub(crate) background: bool,
     pub(crate) heap_budget: Option<u64>,
     pub(crate) listener: Option<Listener>,
     pub(crate) manifest: Manifest,
-    pub(crate) manifests: ManifestStore,
     pub(crate) next_file: FileId,
     pub(crate) seed: u64,
 }
@@ -98,11 +100,11 @@ impl Engine {
             index_bell: Arc::default(),
             pool: std::sync::OnceLock::new(),
             listener: parts.listener,
+            background: parts.background,
+            room: Mutex::default(),
+            room_made: Condvar::new(),
             time: Mutex::new(mark),
-            manifest: Mutex::new(ManifestState {
-                current: parts.manifest,
-                store: parts.manifests,
-            }),
+            manifest: Mutex::new(parts.manifest),
             next_file: AtomicU64::new(parts.next_file.0),
             salt: AtomicU64::new(parts.seed),
         }
@@ -195,7 +197,7 @@ impl Engine {
 
     /// A copy of the manifest as it stands.
     pub(crate) fn manifest(&self) -> Manifest {
-        lock(&self.manifest).current.clone()
+        lock(&self.manifest).clone()
     }
 
     /// Changes the manifest durably: the commit point of every structural change. What the new
@@ -205,23 +207,23 @@ impl Engine {
     /// Log files that no collection needs any more leave the chain here and are unlinked.
     pub(crate) fn commit_manifest(&self, edit: impl FnOnce(&mut Manifest)) -> Result<()> {
         self.check_writable()?;
-        let mut state = lock(&self.manifest);
-        let mut next = state.current.clone();
+        let mut current = lock(&self.manifest);
+        let mut next = current.clone();
         edit(&mut next);
         next.generation = next.generation.saturating_add(1);
         next.next_file = FileId(self.next_file.load(Ordering::Relaxed));
         next.time = lock(&self.time).mark();
         next.last_seq = next.last_seq.max(self.committer.last_seq());
         let dropped = prune_log(&mut next);
-        match state.store.commit(self.disk.as_ref(), &self.dir, &next) {
-            Ok(()) => state.current = next,
+        match manifest::commit(self.disk.as_ref(), &self.dir, &next, self.new_salt()) {
+            Ok(()) => *current = next,
             Err(CommitError::NothingHappened(error)) => return Err(error),
             Err(CommitError::OutcomeUnknown(error)) => {
                 self.poison.set(format!("the manifest's outcome is unknown: {error}"));
                 return Err(error);
             }
         }
-        drop(state);
+        drop(current);
         for file in dropped {
             let _ = self.disk.remove(&self.path(FileName::Log(file)));
         }
@@ -242,6 +244,40 @@ impl Engine {
     /// Newest operation that is visible.
     pub(crate) fn visible_seq(&self) -> Seq {
         self.committer.last_seq()
+    }
+
+    /// Waits until there is room in RAM for these writes, or refuses them.
+    ///
+    /// Writers outrun the worker that seals memtables; past a few frozen ones they are held back,
+    /// so that RAM stays bounded (I13).
+    pub(crate) fn wait_for_room(&self, writes: &[Prepared]) -> Result<()> {
+        let crowded = || {
+            let frozen = |w: &Prepared| w.core.snapshot().memtables.len() > MAX_FROZEN;
+            self.background && writes.iter().any(frozen)
+        };
+        while crowded() {
+            self.row_bell.ring();
+            let sealed = lock(&self.room);
+            let (guard, _) = self
+                .room_made
+                .wait_timeout(sealed, Duration::from_millis(20))
+                .unwrap_or_else(std::sync::PoisonError::into_inner);
+            drop(guard);
+            self.check_writable()?;
+        }
+        let Some(limit) = self.heap_budget else { return Ok(()) };
+        let used: u64 = self.cores().iter().map(|core| core.mem_bytes()).sum();
+        let added: u64 = writes.iter().map(Prepared::heap_bytes).sum();
+        if added > 0 && used + added > limit {
+            self.row_bell.ring();
+            return Err(Error::OverBudget { budget: "heap_budget", needed: used + added, limit });
+        }
+        Ok(())
+    }
+
+    /// Lets writers that wait for room look again.
+    pub(crate) fn made_room(&self) {
+        self.room_made.notify_all();
     }
 
     /// How long monotonic time has run.

@@ -152,11 +152,11 @@ impl Snapshot {
         match place {
             Place::Memtable(part, row) => {
                 let part = self.memtables.get(part as usize)?;
-                Some((&part.rows, &part.live, row))
+                Some((&part.rows as &dyn Rows, &part.live, row))
             }
             Place::Segment(part, row) => {
                 let part = self.segments.get(part as usize)?;
-                Some((&part.sealed.segment, &part.live, row))
+                Some((&part.sealed.segment as &dyn Rows, &part.live, row))
             }
         }
     }
@@ -184,6 +184,14 @@ impl Snapshot {
             }
         }
         Ok(None)
+    }
+
+    /// How many nodes of an index stand for at least one row that is not deleted. O(nodes).
+    pub(crate) fn live_nodes(&self, part: &IndexPart) -> u64 {
+        let live = |(segment, row): (u32, Row)| {
+            self.segments.get(segment as usize).is_some_and(|s| s.live.is_live(row))
+        };
+        (0..part.indexed.index.nodes()).filter(|n| part.places(*n).any(live)).count() as u64
     }
 
     /// Works out which segments the indexes cover and where. Called whenever either list changed.

@@ -159,6 +159,11 @@ impl CodeBuffer {
         self.words.extend(self.row.chunks_exact(16).map(word));
     }
 
+    /// Takes all rows out.
+    pub(crate) fn clear(&mut self) {
+        self.words.clear();
+    }
+
     /// Adds a row that is encoded already.
     pub(crate) fn push_row(&mut self, row: &[u8]) {
         self.words.extend(row.chunks_exact(16).map(word));

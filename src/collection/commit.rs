@@ -1,0 +1,392 @@
+//! Owns the commit pipeline: batches queue up, one thread at a time holds the commit token and
+//! carries out all that wait, with one append each and one sync for all (group commit, as in
+//! Gray and Reuter, "Transaction Processing", 1993, section 9.4).
+//!
+//! Order for every batch (I4): work it out in private, log it, sync if anyone asked, publish,
+//! acknowledge. A failed append loses that batch alone; a failed sync poisons the store (I10).
+
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock};
+use std::time::Duration;
+
+use crate::clock::Timestamp;
+use crate::collection::core::Core;
+use crate::collection::engine::Engine;
+use crate::collection::stage::{Checkpoint, Effect, Stage};
+use crate::error::{Error, Result};
+use crate::format::frame::{FrameHead, FrameKind, MAX_PAYLOAD_BYTES};
+use crate::format::header::FileKind;
+use crate::format::manifest::LogEntry;
+use crate::format::names::FileName;
+use crate::format::op::{Op, OpKind};
+use crate::ids::{CollectionId, FileId, Seq};
+use crate::log::LogWriter;
+use crate::options::Durability;
+use crate::worker::lock;
+
+/// A memtable is frozen when its heap passes this, whatever its rows.
+pub(crate) const MEMTABLE_BYTES: usize = 8 << 20;
+/// The high-water mark of time goes to the log at least this often.
+const TIME_FRAME_EVERY: Duration = Duration::from_secs(600);
+
+/// One write of a batch, ready to be carried out.
+pub(crate) struct Prepared {
+    pub(crate) core: Arc<Core>,
+    pub(crate) kind: OpKind,
+}
+
+impl Prepared {
+    /// About what it adds to a memtable.
+    pub(crate) fn heap_bytes(&self) -> u64 {
+        match &self.kind {
+            OpKind::Insert { vector, body, .. } => {
+                (vector.len() * 4 + self.core.spec.row_bytes() + body.len()) as u64
+            }
+            _ => 0,
+        }
+    }
+}
+
+/// A batch that waits for its turn.
+struct Slot {
+    writes: Mutex<Vec<Prepared>>,
+    durability: Durability,
+    reply: OnceLock<Mutex<Option<Result<Vec<Effect>>>>>,
+}
+
+impl Slot {
+    fn answer(&self, reply: Result<Vec<Effect>>) {
+        let _ = self.reply.set(Mutex::new(Some(reply)));
+    }
+
+    fn take_answer(&self) -> Option<Result<Vec<Effect>>> {
+        self.reply.get().and_then(|reply| lock(reply).take())
+    }
+}
+
+/// The open end of the log. Whoever holds it holds the commit token.
+pub(crate) struct LogState {
+    writer: LogWriter,
+    appended: Seq,
+    synced: Seq,
+    /// When the oldest frame that is not synced must be, in monotonic time.
+    sync_due: Option<Duration>,
+    /// When the last frame was written, in monotonic time.
+    last_frame: Duration,
+}
+
+impl LogState {
+    pub(crate) fn new(writer: LogWriter, synced: Seq, now: Duration) -> Self {
+        Self { writer, appended: synced, synced, sync_due: None, last_frame: now }
+    }
+
+    /// The file that takes frames.
+    pub(crate) const fn file(&self) -> FileId {
+        self.writer.file()
+    }
+}
+
+/// The queue, the token and the count of operations.
+pub(crate) struct Committer {
+    queue: Mutex<Vec<Arc<Slot>>>,
+    token: Mutex<Option<LogState>>,
+    last_seq: AtomicU64,
+    synced_seq: AtomicU64,
+}
+
+impl Committer {
+    pub(crate) fn new(last_seq: Seq) -> Self {
+        Self {
+            queue: Mutex::default(),
+            token: Mutex::default(),
+            last_seq: AtomicU64::new(last_seq.0),
+            synced_seq: AtomicU64::new(last_seq.0),
+        }
+    }
+
+    /// Sequence numbers up to this one were given out.
+    pub(crate) fn last_seq(&self) -> Seq {
+        Seq(self.last_seq.load(Ordering::Acquire))
+    }
+
+    pub(crate) fn synced_seq(&self) -> Seq {
+        Seq(self.synced_seq.load(Ordering::Acquire))
+    }
+
+    /// Opens the log for writing.
+    pub(crate) fn start(&self, log: LogState) {
+        self.last_seq.fetch_max(log.appended.0, Ordering::AcqRel);
+        self.synced_seq.store(log.synced.0, Ordering::Release);
+        *lock(&self.token) = Some(log);
+    }
+
+    /// Keeps commits out for as long as the guard lives.
+    pub(crate) fn hold(&self) -> MutexGuard<'_, Option<LogState>> {
+        lock(&self.token)
+    }
+
+    fn next_seq(&self) -> Seq {
+        Seq(self.last_seq.fetch_add(1, Ordering::AcqRel) + 1)
+    }
+}
+
+impl Engine {
+    /// Carries out a batch: all of it or nothing.
+    pub(crate) fn commit(
+        &self,
+        writes: Vec<Prepared>,
+        durability: Durability,
+    ) -> Result<Vec<Effect>> {
+        self.check_writable()?;
+        if writes.is_empty() {
+            return Ok(Vec::new());
+        }
+        let writes = Mutex::new(writes);
+        let slot = Arc::new(Slot { writes, durability, reply: OnceLock::new() });
+        lock(&self.committer.queue).push(Arc::clone(&slot));
+        let mut token = self.committer.hold();
+        if let Some(reply) = slot.take_answer() {
+            return reply;
+        }
+        let group = std::mem::take(&mut *lock(&self.committer.queue));
+        Group::new(self).lead(&mut token, group);
+        drop(token);
+        slot.take_answer().unwrap_or(Err(Error::Closed))
+    }
+
+    /// Makes everything that was acknowledged before durable.
+    pub(crate) fn sync_log(&self) -> Result<Seq> {
+        self.check_writable()?;
+        let mut token = self.committer.hold();
+        let log = token.as_mut().ok_or(Error::Closed)?;
+        self.sync_held(log)?;
+        Ok(log.synced)
+    }
+
+    /// Syncs what a buffered write was promised by now, and writes the time if nothing else did for
+    /// long. Tells when it wants to be called again.
+    pub(crate) fn tend_log(&self) -> Result<Duration> {
+        let mut token = self.committer.hold();
+        let Some(log) = token.as_mut() else { return Ok(TIME_FRAME_EVERY) };
+        self.check_writable()?;
+        let now = self.monotonic();
+        if now.saturating_sub(log.last_frame) >= TIME_FRAME_EVERY {
+            self.append(log, FrameKind::Time, &[])?;
+            self.sync_held(log)?;
+        }
+        if log.sync_due.is_some_and(|due| due <= now) {
+            self.sync_held(log)?;
+        }
+        Ok(log.sync_due.map_or(TIME_FRAME_EVERY, |due| due.saturating_sub(now)))
+    }
+
+    /// Ends the log: from now on writes are refused.
+    pub(crate) fn close_log(&self) -> Result<()> {
+        let mut token = self.committer.hold();
+        let Some(mut log) = token.take() else { return Ok(()) };
+        self.check_writable()?;
+        self.sync_held(&mut log)?;
+        self.append(&mut log, FrameKind::Close, &[])?;
+        self.sync_held(&mut log)
+    }
+
+    fn sync_held(&self, log: &mut LogState) -> Result<()> {
+        if let Err(error) = log.writer.sync() {
+            self.poison.set(format!("the log could not be synced: {error}"));
+            return Err(Error::CommitUnknown { seq: log.appended.0 });
+        }
+        log.synced = log.appended;
+        log.sync_due = None;
+        self.committer.synced_seq.store(log.synced.0, Ordering::Release);
+        Ok(())
+    }
+
+    /// Appends one frame, in a new file where the old one is full or failed.
+    fn append(&self, log: &mut LogState, kind: FrameKind, payload: &[u8]) -> Result<()> {
+        if !log.writer.has_room(payload.len()) {
+            self.roll(log)?;
+        }
+        let head = FrameHead {
+            kind,
+            last_seq: self.committer.last_seq(),
+            synced_seq: log.synced,
+            time: self.advance_time(),
+        };
+        log.writer.append(&head, payload)?;
+        log.appended = head.last_seq;
+        log.last_frame = self.monotonic();
+        Ok(())
+    }
+
+    /// Goes on in a new log file. The old one is synced first: a frame of the new file must not be
+    /// durable before one of the old.
+    fn roll(&self, log: &mut LogState) -> Result<()> {
+        self.sync_held(log)?;
+        let file = self.new_file();
+        let header = self.header(FileKind::Log, file);
+        let made = LogWriter::create(self.disk.as_ref(), &self.dir, &header).and_then(|mut w| {
+            w.sync()?;
+            self.disk.sync_dir(&self.dir)?;
+            Ok(w)
+        });
+        let (old, good_len) = (log.writer.file(), log.writer.good_len());
+        let named = made.and_then(|writer| {
+            self.commit_manifest(|manifest| {
+                if let Some(entry) = manifest.log.iter_mut().find(|e| e.file == old) {
+                    entry.valid_len = Some(good_len);
+                }
+                manifest.log.push(LogEntry { file, valid_len: None });
+            })?;
+            Ok(writer)
+        });
+        match named {
+            Ok(writer) => {
+                log.writer = writer;
+                Ok(())
+            }
+            Err(error) => {
+                if !self.poison.is_set() {
+                    let _ = self.disk.remove(&self.path(FileName::Log(file)));
+                }
+                Err(error)
+            }
+        }
+    }
+
+    /// Copies rows of a small collection to the end of the log with their own sequence numbers, so
+    /// that older files can go. The caller holds the token.
+    pub(crate) fn append_carried(&self, log: &mut LogState, ops: &[Op]) -> Result<FileId> {
+        let mut payload = Vec::new();
+        ops.iter().try_for_each(|op| op.encode(&mut payload))?;
+        self.append(log, FrameKind::Carried, &payload)?;
+        Ok(log.file())
+    }
+}
+
+/// The batches that one holder of the token carries out.
+struct Group<'a> {
+    engine: &'a Engine,
+    now: Timestamp,
+    stages: BTreeMap<CollectionId, Stage>,
+    /// Batches that are logged and wait for the sync, with what they did.
+    done: Vec<(Arc<Slot>, Vec<Effect>, bool)>,
+}
+
+impl<'a> Group<'a> {
+    fn new(engine: &'a Engine) -> Self {
+        Self { engine, now: engine.now(), stages: BTreeMap::new(), done: Vec::new() }
+    }
+
+    fn lead(mut self, token: &mut Option<LogState>, group: Vec<Arc<Slot>>) {
+        for slot in group {
+            let writes = std::mem::take(&mut *lock(&slot.writes));
+            match self.one(token, writes) {
+                Ok((effects, logged)) => self.done.push((slot, effects, logged)),
+                Err(error) => slot.answer(Err(error)),
+            }
+        }
+        match self.sync(token) {
+            Ok(()) => self.publish(token),
+            Err(seq) => {
+                for (slot, _, _) in self.done.drain(..) {
+                    slot.answer(Err(Error::CommitUnknown { seq }));
+                }
+            }
+        }
+    }
+
+    /// Works out and logs one batch; on an error nothing of it remains.
+    fn one(
+        &mut self,
+        token: &mut Option<LogState>,
+        writes: Vec<Prepared>,
+    ) -> Result<(Vec<Effect>, bool)> {
+        self.engine.poison.check()?;
+        let log = token.as_mut().ok_or(Error::Closed)?;
+        let mut checkpoints: BTreeMap<CollectionId, Checkpoint> = BTreeMap::new();
+        let result = self.stage(log, writes, &mut checkpoints);
+        if result.is_err() {
+            for (id, checkpoint) in checkpoints {
+                if let Some(stage) = self.stages.get_mut(&id) {
+                    stage.roll_back(checkpoint);
+                }
+            }
+        }
+        result
+    }
+
+    fn stage(
+        &mut self,
+        log: &mut LogState,
+        writes: Vec<Prepared>,
+        checkpoints: &mut BTreeMap<CollectionId, Checkpoint>,
+    ) -> Result<(Vec<Effect>, bool)> {
+        let mut payload = Vec::new();
+        let mut effects = Vec::with_capacity(writes.len());
+        for Prepared { core, kind } in writes {
+            if core.is_dropped() {
+                return Err(Error::Closed);
+            }
+            let stage = self.stages.entry(core.id).or_insert_with(|| Stage::begin(&core, self.now));
+            checkpoints.entry(core.id).or_insert_with(|| stage.checkpoint());
+            let op = Op { collection: core.id, seq: self.engine.committer.next_seq(), kind };
+            if !core.options().volatile {
+                op.encode(&mut payload)?;
+            }
+            effects.push(stage.apply(op)?);
+        }
+        check_payload(payload.len())?;
+        if !payload.is_empty() {
+            self.engine.append(log, FrameKind::Batch, &payload)?;
+        }
+        Ok((effects, !payload.is_empty()))
+    }
+
+    /// Syncs if a batch asked for it; the sequence number of what is unknown if that failed.
+    fn sync(&self, token: &mut Option<LogState>) -> std::result::Result<(), u64> {
+        let Some(log) = token.as_mut() else { return Ok(()) };
+        let now = self.engine.monotonic();
+        let nothing_due = log.sync_due.is_none();
+        for (slot, _, _) in self.done.iter().filter(|(_, _, logged)| *logged) {
+            let due = match slot.durability {
+                Durability::Sync => now,
+                Durability::Buffered { max_delay } => now.saturating_add(max_delay),
+            };
+            log.sync_due = Some(log.sync_due.map_or(due, |d| d.min(due)));
+        }
+        match log.sync_due {
+            Some(due) if due <= now => {
+                self.engine.sync_held(log).map_err(|_| log.appended.0)
+            }
+            Some(_) if nothing_due => {
+                // The worker must wake up in time for it.
+                self.engine.row_bell.ring();
+                Ok(())
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn publish(self, token: &mut Option<LogState>) {
+        let log_file = token.as_ref().map(LogState::file).unwrap_or_default();
+        for mut stage in self.stages.into_values() {
+            if stage.is_full(MEMTABLE_BYTES) {
+                stage.freeze(log_file);
+                self.engine.row_bell.ring();
+            }
+            stage.publish();
+        }
+        for (slot, effects, _) in self.done {
+            slot.answer(Ok(effects));
+        }
+    }
+}
+
+fn check_payload(got: usize) -> Result<()> {
+    if got > MAX_PAYLOAD_BYTES {
+        let (got, limit) = (got as u64, MAX_PAYLOAD_BYTES as u64);
+        return Err(Error::LimitExceeded { what: "the batch", got, limit });
+    }
+    Ok(())
+}

@@ -1,0 +1,157 @@
+//! Owns which rows of a snapshot may be results of one search or scan: live in the snapshot, not
+//! expired at its `now`, matching the filter, passing the closure. Worked out once per query where
+//! that is cheap (bitmaps), row by row where it is not (the closure).
+
+use std::cell::RefCell;
+
+use roaring::RoaringBitmap;
+
+use crate::clock::Timestamp;
+use crate::collection::search::read_memory;
+use crate::collection::snapshot::{Place, Snapshot};
+use crate::error::{Error, Result};
+use crate::filter::Filter;
+use crate::memory::Memory;
+use crate::options::Metric;
+use crate::segment::{Liveness, Row, Rows};
+
+/// A closure of the caller.
+pub(super) type FilterFn<'a> = dyn Fn(&Memory) -> bool + Send + Sync + 'a;
+
+/// The rows of a part that pass liveness, expiry and filter; `None` if those live are all.
+type Mask = Option<(Vec<u64>, u64)>;
+
+/// Decides about rows of a snapshot.
+pub(super) struct Eligible<'a> {
+    snapshot: &'a Snapshot,
+    metric: Metric,
+    /// In the order of `Snapshot::parts`.
+    masks: Vec<Mask>,
+    closure: Option<&'a FilterFn<'a>>,
+    /// The first error met by the closure's reads.
+    error: RefCell<Option<Error>>,
+}
+
+/// The rows of one part that are visible and match, as a bitmap; `None` if all live ones are.
+pub(super) fn visible(
+    rows: &dyn Rows,
+    live: &Liveness,
+    now: Timestamp,
+    filter: &Filter,
+) -> Result<Option<RoaringBitmap>> {
+    let expiring = rows.first_expiry() <= now;
+    if *filter == Filter::All && !expiring {
+        return Ok(None);
+    }
+    let mut matching = rows.select(filter)?;
+    if live.dead() > 0 {
+        matching &= live.live_rows();
+    }
+    if expiring {
+        matching -= rows.expired(now)?;
+    }
+    Ok(Some(matching))
+}
+
+impl<'a> Eligible<'a> {
+    pub(super) fn new(
+        snapshot: &'a Snapshot,
+        metric: Metric,
+        now: Timestamp,
+        filter: &Filter,
+        closure: Option<&'a FilterFn<'a>>,
+    ) -> Result<Self> {
+        let masks = snapshot
+            .parts()
+            .map(|(rows, live)| {
+                let Some(matching) = visible(rows, live, now, filter)? else { return Ok(None) };
+                let mut words = vec![0u64; (rows.rows() as usize).div_ceil(64)];
+                for row in &matching {
+                    words[row as usize / 64] |= 1 << (row % 64);
+                }
+                Ok(Some((words, matching.len())))
+            })
+            .collect::<Result<Vec<_>>>()?;
+        Ok(Self { snapshot, metric, masks, closure, error: RefCell::default() })
+    }
+
+    /// How many rows of a part pass, the closure left aside.
+    pub(super) fn count(&self, part: usize) -> u64 {
+        match self.masks.get(part) {
+            Some(Some((_, count))) => *count,
+            _ => self.snapshot.parts().nth(part).map_or(0, |(_, live)| u64::from(live.live())),
+        }
+    }
+
+    /// How many rows pass in all, at most: a closure may reject more.
+    pub(super) fn total(&self) -> u64 {
+        (0..self.masks.len()).map(|part| self.count(part)).sum()
+    }
+
+    /// Whether rows were left out by more than liveness.
+    pub(super) fn is_filtered(&self) -> bool {
+        self.closure.is_some() || self.masks.iter().any(Option::is_some)
+    }
+
+    pub(super) const fn has_closure(&self) -> bool {
+        self.closure.is_some()
+    }
+
+    /// The place of a segment in the order of parts.
+    pub(super) fn part_of_segment(&self, segment: u32) -> usize {
+        self.snapshot.memtables.len() + segment as usize
+    }
+
+    /// The rows of a part that pass, the closure left aside.
+    pub(super) fn rows(&self, part: usize) -> Box<dyn Iterator<Item = Row> + '_> {
+        match (self.masks.get(part), self.snapshot.parts().nth(part)) {
+            (Some(Some((words, _))), _) => Box::new(bits(words)),
+            (_, Some((_, live))) => Box::new(live.iter()),
+            _ => Box::new(std::iter::empty()),
+        }
+    }
+
+    /// Whether a row may be a result.
+    #[inline]
+    pub(super) fn accept(&self, place: Place) -> bool {
+        let (part, row) = match place {
+            Place::Memtable(part, row) => (part as usize, row),
+            Place::Segment(segment, row) => (self.part_of_segment(segment), row),
+        };
+        let passes = match self.masks.get(part) {
+            Some(Some((words, _))) => {
+                words.get(row as usize / 64).is_some_and(|w| w & (1 << (row % 64)) != 0)
+            }
+            _ => match place {
+                Place::Memtable(..) => self.snapshot.memtables[part].live.is_live(row),
+                Place::Segment(segment, _) => {
+                    self.snapshot.segments[segment as usize].live.is_live(row)
+                }
+            },
+        };
+        passes && self.closure.is_none_or(|closure| self.ask(closure, place))
+    }
+
+    /// Asks the closure; a row that cannot be read is kept in mind as an error.
+    fn ask(&self, closure: &FilterFn<'_>, place: Place) -> bool {
+        let Some((rows, _, row)) = self.snapshot.rows_at(place) else { return false };
+        match read_memory(self.metric, rows, row, false) {
+            Ok(memory) => closure(&memory),
+            Err(error) => {
+                self.error.borrow_mut().get_or_insert(error);
+                false
+            }
+        }
+    }
+
+    /// An error if the closure could not be asked about a row.
+    pub(super) fn check(&self) -> Result<()> {
+        self.error.borrow_mut().take().map_or(Ok(()), Err)
+    }
+}
+
+fn bits(words: &[u64]) -> impl Iterator<Item = Row> {
+    words.iter().zip((0..).step_by(64)).flat_map(|(word, start)| {
+        (0..64).filter(move |bit| word & (1 << bit) != 0).map(move |bit| start + bit)
+    })
+}

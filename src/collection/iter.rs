@@ -1,0 +1,65 @@
+//! Owns streaming over a snapshot: one part at a time, one memory at a time.
+
+use std::sync::Arc;
+
+use crate::clock::Timestamp;
+use crate::collection::eligible::visible;
+use crate::collection::search::read_memory;
+use crate::collection::snapshot::Snapshot;
+use crate::error::Result;
+use crate::filter::Filter;
+use crate::memory::Memory;
+use crate::options::Metric;
+use crate::segment::Row;
+
+/// The visible memories of a collection as of one moment. While it lives, the files that it reads
+/// stay on disk, also if compaction has replaced them.
+#[derive(Debug)]
+pub struct Iter {
+    snapshot: Arc<Snapshot>,
+    now: Timestamp,
+    metric: Metric,
+    filter: Filter,
+    /// The next part to open.
+    part: usize,
+    /// Rows of the part before it that are still to come, last first.
+    rows: Vec<Row>,
+}
+
+impl Iter {
+    pub(super) fn new(
+        snapshot: Arc<Snapshot>,
+        now: Timestamp,
+        metric: Metric,
+        filter: Filter,
+    ) -> Self {
+        Self { snapshot, now, metric, filter, part: 0, rows: Vec::new() }
+    }
+
+    fn advance(&mut self) -> Result<Option<Memory>> {
+        loop {
+            if let Some(row) = self.rows.pop() {
+                let Some((rows, _)) = self.snapshot.parts().nth(self.part - 1) else {
+                    return Ok(None);
+                };
+                return read_memory(self.metric, rows, row, true).map(Some);
+            }
+            let Some((rows, live)) = self.snapshot.parts().nth(self.part) else {
+                return Ok(None);
+            };
+            let matching = visible(rows, live, self.now, &self.filter)?;
+            self.rows = matching.map_or_else(|| live.iter().collect(), |m| m.iter().collect());
+            self.rows.reverse();
+            self.part += 1;
+        }
+    }
+}
+
+impl Iterator for Iter {
+    type Item = Result<Memory>;
+
+    /// The next memory. An error about one row does not end the iteration.
+    fn next(&mut self) -> Option<Self::Item> {
+        self.advance().transpose()
+    }
+}

@@ -1,0 +1,298 @@
+//! Owns one named set of memories: the public verbs, the write path, snapshots, search, recovery.
+//! Joins rows and indexes through locators. Compaction is above, in `compaction`.
+//!
+//! Readers load one immutable snapshot and take no lock (I6); every write goes through the commit
+//! pipeline of the store's one log (`commit`).
+
+mod batch;
+pub(crate) mod commit;
+pub(crate) mod core;
+mod eligible;
+pub(crate) mod engine;
+mod iter;
+pub(crate) mod recovery;
+mod search;
+pub(crate) mod snapshot;
+mod stage;
+pub(crate) mod stats;
+
+use std::sync::Arc;
+
+pub use batch::{Applied, Batch, Outcome};
+pub use iter::Iter;
+pub use search::{Explanation, Fields, Hit, Search, SearchPath};
+
+use crate::collection::batch::Write;
+use crate::collection::commit::Prepared;
+use crate::collection::core::Core;
+use crate::collection::engine::Engine;
+use crate::collection::stage::Effect;
+use crate::error::{Error, Result};
+use crate::filter::Filter;
+use crate::format::op::OpKind;
+use crate::format::record;
+use crate::ids::MemoryId;
+use crate::memory::Memory;
+use crate::metrics::CollectionStats;
+use crate::options::{CollectionOptions, Durability};
+use crate::retention;
+use crate::vector::metric::prepare;
+
+/// A named set of memories of one dimension and metric. A cheap handle: clone it freely, use it from
+/// any thread.
+///
+/// ```
+/// # fn main() -> altiplano::Result<()> {
+/// # let dir = tempfile::tempdir().unwrap();
+/// use altiplano::{CollectionOptions, Memory, Metric, Store};
+/// let store = Store::open(dir.path().join("agent.alt"))?;
+/// let notes = store.collection("notes", CollectionOptions::new(3, Metric::Cosine))?;
+/// notes.insert(Memory::new(7u64, [0.1, 0.2, 0.3]).text("likes tea"))?;
+/// let hits = notes.search(&[0.1, 0.2, 0.3]).k(1).run()?;
+/// assert_eq!(hits[0].text(), Some("likes tea"));
+/// # Ok(()) }
+/// ```
+#[derive(Clone, Debug)]
+pub struct Collection {
+    pub(crate) engine: Arc<Engine>,
+    pub(crate) core: Arc<Core>,
+}
+
+impl Collection {
+    /// The name.
+    pub fn name(&self) -> &str {
+        &self.core.name
+    }
+
+    /// The options it has now.
+    pub fn options(&self) -> CollectionOptions {
+        self.core.options()
+    }
+
+    /// Adds a memory; one with the same id is replaced, as maps do.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Dimension`], [`Error::InvalidVector`], [`Error::LimitExceeded`] and
+    /// [`Error::InvalidOption`] for what the memory itself says; [`Error::DiskFull`] and
+    /// [`Error::Io`] if it could not be logged (nothing changed then); [`Error::CommitUnknown`] if
+    /// the sync failed.
+    ///
+    /// ```
+    /// # fn main() -> altiplano::Result<()> {
+    /// # let dir = tempfile::tempdir().unwrap();
+    /// # use altiplano::{CollectionOptions, Memory, Metric, Outcome, Store};
+    /// # let store = Store::open(dir.path().join("agent.alt"))?;
+    /// # let notes = store.collection("notes", CollectionOptions::new(2, Metric::L2))?;
+    /// assert_eq!(notes.insert(Memory::new(1u64, [0.0, 1.0]))?, Outcome::Inserted);
+    /// assert_eq!(notes.insert(Memory::new(1u64, [1.0, 0.0]))?, Outcome::Replaced);
+    /// # Ok(()) }
+    /// ```
+    pub fn insert(&self, memory: Memory) -> Result<Outcome> {
+        let applied = self.apply(Batch::new().insert(memory))?;
+        Ok(if applied.replaced > 0 { Outcome::Replaced } else { Outcome::Inserted })
+    }
+
+    /// Deletes a memory. Tells whether one was visible. It is gone for readers at once, and its
+    /// bytes are reclaimed by compaction.
+    ///
+    /// ```
+    /// # fn main() -> altiplano::Result<()> {
+    /// # let dir = tempfile::tempdir().unwrap();
+    /// # use altiplano::{CollectionOptions, Memory, Metric, Store};
+    /// # let store = Store::open(dir.path().join("agent.alt"))?;
+    /// # let notes = store.collection("notes", CollectionOptions::new(2, Metric::L2))?;
+    /// notes.insert(Memory::new(1u64, [0.0, 1.0]))?;
+    /// assert!(notes.delete(1u64)?);
+    /// assert!(!notes.delete(1u64)?);
+    /// # Ok(()) }
+    /// ```
+    pub fn delete(&self, id: impl Into<MemoryId>) -> Result<bool> {
+        Ok(self.apply(Batch::new().delete(id))?.deleted > 0)
+    }
+
+    /// Deletes every memory that matches, in one atomic step with one record in the log, and tells
+    /// how many were visible. Memories inserted later with the same attributes are not affected.
+    ///
+    /// ```
+    /// # fn main() -> altiplano::Result<()> {
+    /// # let dir = tempfile::tempdir().unwrap();
+    /// # use altiplano::{CollectionOptions, Filter, Memory, Metric, Store};
+    /// # let store = Store::open(dir.path().join("agent.alt"))?;
+    /// # let notes = store.collection("notes", CollectionOptions::new(2, Metric::L2))?;
+    /// notes.insert(Memory::new(1u64, [0.0, 1.0]).namespace("user:42"))?;
+    /// assert_eq!(notes.delete_where(Filter::namespace("user:42"))?, 1);
+    /// # Ok(()) }
+    /// ```
+    pub fn delete_where(&self, filter: Filter) -> Result<u64> {
+        Ok(self.apply(Batch::new().delete_where(filter))?.deleted)
+    }
+
+    /// Carries out a batch, all of it or nothing, with the collection's durability.
+    pub fn apply(&self, batch: Batch) -> Result<Applied> {
+        self.apply_with(batch, self.core.options().durability)
+    }
+
+    /// Carries out a batch, all of it or nothing. A `Sync` also makes every earlier write of the
+    /// store durable.
+    pub fn apply_with(&self, batch: Batch, durability: Durability) -> Result<Applied> {
+        self.engine.check_writable()?;
+        let writes = self.prepare(batch)?;
+        self.engine.wait_for_room(&writes)?;
+        let mut applied = Applied::default();
+        for effect in self.engine.commit(writes, durability)? {
+            match effect {
+                Effect::Inserted => applied.inserted += 1,
+                Effect::Replaced => applied.replaced += 1,
+                Effect::Deleted(count) => applied.deleted += count,
+            }
+        }
+        Ok(applied)
+    }
+
+    /// Makes every write to the store that was acknowledged before durable.
+    pub fn sync(&self) -> Result<()> {
+        self.engine.sync_log().map(drop)
+    }
+
+    /// The memory with this id, vector included; `None` if there is none, or it has expired.
+    ///
+    /// ```
+    /// # fn main() -> altiplano::Result<()> {
+    /// # let dir = tempfile::tempdir().unwrap();
+    /// # use altiplano::{CollectionOptions, Memory, Metric, Store};
+    /// # let store = Store::open(dir.path().join("agent.alt"))?;
+    /// # let notes = store.collection("notes", CollectionOptions::new(2, Metric::L2))?;
+    /// notes.insert(Memory::new(1u64, [0.0, 1.0]).text("a"))?;
+    /// assert_eq!(notes.get(1u64)?.unwrap().text_content(), Some("a"));
+    /// assert!(notes.get(2u64)?.is_none());
+    /// # Ok(()) }
+    /// ```
+    pub fn get(&self, id: impl Into<MemoryId>) -> Result<Option<Memory>> {
+        let (snapshot, now) = (self.core.snapshot(), self.engine.now());
+        let Some(place) = snapshot.find(id.into())? else { return Ok(None) };
+        let Some((rows, _, row)) = snapshot.rows_at(place) else { return Ok(None) };
+        if rows.expires_at(row)? <= now {
+            return Ok(None);
+        }
+        search::read_memory(self.core.spec.metric, rows, row, true).map(Some)
+    }
+
+    /// Whether a memory with this id is visible.
+    pub fn contains(&self, id: impl Into<MemoryId>) -> Result<bool> {
+        let (snapshot, now) = (self.core.snapshot(), self.engine.now());
+        let Some(place) = snapshot.find(id.into())? else { return Ok(false) };
+        let Some((rows, _, row)) = snapshot.rows_at(place) else { return Ok(false) };
+        Ok(rows.expires_at(row)? > now)
+    }
+
+    /// How many memories are visible. O(segments), and O(rows) of those in which some have expired.
+    pub fn len(&self) -> Result<u64> {
+        let (snapshot, now) = (self.core.snapshot(), self.engine.now());
+        let mut count = 0;
+        for (rows, live) in snapshot.parts() {
+            let expired = rows.expired(now)?;
+            let gone = expired.iter().filter(|row| live.is_live(*row)).count();
+            count += u64::from(live.live()) - gone as u64;
+        }
+        Ok(count)
+    }
+
+    /// Whether no memory is visible.
+    pub fn is_empty(&self) -> Result<bool> {
+        Ok(self.len()? == 0)
+    }
+
+    /// Every visible memory, vectors included, in no particular order, as of now: later writes do not
+    /// show. Needs bounded heap whatever the collection's size.
+    pub fn iter(&self) -> Iter {
+        self.scan(Filter::All)
+    }
+
+    /// Every visible memory that matches. See [`Collection::iter`].
+    pub fn scan(&self, filter: Filter) -> Iter {
+        Iter::new(self.core.snapshot(), self.engine.now(), self.core.spec.metric, filter)
+    }
+
+    /// Begins a search for the memories nearest to `query`.
+    pub fn search<'a>(&'a self, query: &'a [f32]) -> Search<'a> {
+        Search::new(self, query, self.core.snapshot())
+    }
+
+    /// Answers many queries in parallel, all on the same snapshot. `configure` is called for each
+    /// with a search to add options to.
+    ///
+    /// ```
+    /// # fn main() -> altiplano::Result<()> {
+    /// # let dir = tempfile::tempdir().unwrap();
+    /// # use altiplano::{CollectionOptions, Memory, Metric, Store};
+    /// # let store = Store::open(dir.path().join("agent.alt"))?;
+    /// # let notes = store.collection("notes", CollectionOptions::new(2, Metric::L2))?;
+    /// notes.insert(Memory::new(1u64, [0.0, 1.0]))?;
+    /// let queries = [[0.0, 1.0], [1.0, 0.0]];
+    /// let answers = notes.search_batch(&queries, |search| search.k(3))?;
+    /// assert_eq!(answers.len(), 2);
+    /// # Ok(()) }
+    /// ```
+    pub fn search_batch<Q: AsRef<[f32]> + Sync>(
+        &self,
+        queries: &[Q],
+        configure: impl Fn(Search<'_>) -> Search<'_> + Sync,
+    ) -> Result<Vec<Vec<Hit>>> {
+        use rayon::prelude::*;
+        let snapshot = self.core.snapshot();
+        let answer = |query: &Q| {
+            configure(Search::new(self, query.as_ref(), Arc::clone(&snapshot))).run()
+        };
+        self.engine.pool()?.install(|| queries.par_iter().map(answer).collect())
+    }
+
+    /// What the collection holds and what it costs, but for its compaction debt.
+    pub(crate) fn stats(&self) -> Result<CollectionStats> {
+        stats::collection(&self.engine, &self.core)
+    }
+
+    /// Checks a batch and brings it into the form that is logged. An id that is named several times
+    /// keeps the last write to it, between two `delete_where`.
+    fn prepare(&self, batch: Batch) -> Result<Vec<Prepared>> {
+        let mut writes: Vec<Option<Prepared>> = Vec::with_capacity(batch.len());
+        let mut latest = std::collections::HashMap::new();
+        for (target, write) in batch.writes {
+            let target = target.as_ref().unwrap_or(self);
+            if !Arc::ptr_eq(&target.engine, &self.engine) {
+                return Err(Error::option("batch", "a collection is of another store"));
+            }
+            let (id, kind) = target.prepare_one(write)?;
+            match id {
+                Some(id) => {
+                    if let Some(before) = latest.insert((target.core.id, id), writes.len()) {
+                        writes[before] = None;
+                    }
+                }
+                None => latest.clear(),
+            }
+            writes.push(Some(Prepared { core: Arc::clone(&target.core), kind }));
+        }
+        Ok(writes.into_iter().flatten().collect())
+    }
+
+    fn prepare_one(&self, write: Write) -> Result<(Option<MemoryId>, OpKind)> {
+        Ok(match write {
+            Write::Delete(id) => (Some(id), OpKind::Delete { id }),
+            Write::DeleteWhere(filter) => {
+                filter.check()?;
+                (None, OpKind::DeleteWhere { filter, now: self.engine.now() })
+            }
+            Write::Insert(mut memory) => {
+                memory.check_limits()?;
+                let (spec, id, now) = (self.core.spec, memory.id, self.engine.now());
+                let default_ttl = self.core.options().default_ttl;
+                let expires_at = retention::expiry(memory.lifetime, default_ttl, now)?;
+                let norm = prepare(spec.metric, spec.dimension, Some(id), &mut memory.vector)?;
+                let created_at = memory.created_at.unwrap_or(now);
+                let body = record::encode_body(&memory, created_at, expires_at);
+                (Some(id), OpKind::Insert { id, norm, vector: memory.vector, body })
+            }
+        })
+    }
+}

@@ -1,0 +1,235 @@
+//! Owns `Search`: what a query asks for, and the hits it gets. How candidates are found is
+//! `search::run`.
+
+mod run;
+
+use std::sync::Arc;
+
+use crate::clock::Timestamp;
+use crate::collection::Collection;
+use crate::collection::eligible::FilterFn;
+use crate::collection::snapshot::Snapshot;
+use crate::error::{Error, Result};
+use crate::filter::Filter;
+use crate::format::record;
+use crate::ids::MemoryId;
+use crate::memory::Memory;
+use crate::options::Metric;
+use crate::segment::{Row, Rows};
+use crate::vector::metric::restore;
+
+/// Recall that a search aims at unless it says otherwise.
+const DEFAULT_RECALL: f32 = 0.95;
+/// Most results of one search.
+const MAX_K: usize = 1 << 20;
+
+/// How candidates are looked for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum SearchPath {
+    /// Whatever is expected to be cheaper, index by index.
+    #[default]
+    Auto,
+    /// By measuring every code.
+    Scan,
+    /// Through the graph wherever there is one.
+    Graph,
+}
+
+/// How much of a memory a hit brings along.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Fields {
+    /// The id and the distance only.
+    None,
+    /// Everything but the vector.
+    #[default]
+    All,
+    /// Everything.
+    WithVector,
+}
+
+/// One result. It is owned and keeps no file open.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct Hit {
+    /// The memory's id.
+    pub id: MemoryId,
+    /// Exact distance from the query; smaller is nearer.
+    pub distance: f32,
+    /// The same as a similarity, larger is nearer: the cosine, the dot product, or 1 / (1 + L2).
+    pub score: f32,
+    /// The memory, as far as [`Search::fields`] asked for it.
+    pub memory: Option<Memory>,
+}
+
+impl Hit {
+    /// The memory's text, if it has one and fields were asked for.
+    pub fn text(&self) -> Option<&str> {
+        self.memory.as_ref()?.text_content()
+    }
+}
+
+/// What a search did, for those who want to know why it was fast or slow.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Explanation {
+    /// Rows that could be results at most.
+    pub eligible_rows: u64,
+    /// Codes measured by scanning.
+    pub scanned: u64,
+    /// Codes measured in graphs.
+    pub evaluations: u64,
+    /// Nodes of graphs whose neighbors were looked at.
+    pub hops: u64,
+    /// Full vectors measured.
+    pub reranked: u64,
+    /// Indexes searched through their graph.
+    pub graphs: u32,
+    /// Graph searches that did not find enough and were followed by a scan.
+    pub fallbacks: u32,
+}
+
+/// A search in the making. Nothing happens before [`Search::run`].
+#[must_use = "a search does nothing until it is run"]
+pub struct Search<'a> {
+    collection: &'a Collection,
+    query: &'a [f32],
+    snapshot: Arc<Snapshot>,
+    k: usize,
+    ef: Option<usize>,
+    recall: f32,
+    filter: Filter,
+    closure: Option<Box<FilterFn<'a>>>,
+    exact: bool,
+    path: SearchPath,
+    fields: Fields,
+}
+
+impl<'a> Search<'a> {
+    pub(super) fn new(
+        collection: &'a Collection,
+        query: &'a [f32],
+        snapshot: Arc<Snapshot>,
+    ) -> Self {
+        Self {
+            collection,
+            query,
+            snapshot,
+            k: 10,
+            ef: None,
+            recall: DEFAULT_RECALL,
+            filter: Filter::All,
+            closure: None,
+            exact: false,
+            path: SearchPath::Auto,
+            fields: Fields::All,
+        }
+    }
+
+    /// How many results, at most about a million. Default = 10. As many come back whenever that
+    /// many memories match.
+    pub const fn k(mut self, k: usize) -> Self {
+        self.k = k;
+        self
+    }
+
+    /// The width of the beam in graphs. Default: what [`Search::target_recall`] needs.
+    pub const fn ef(mut self, ef: usize) -> Self {
+        self.ef = Some(ef);
+        self
+    }
+
+    /// The share of the true nearest that should be found, 0 to 1. Default = 0.95.
+    pub const fn target_recall(mut self, recall: f32) -> Self {
+        self.recall = recall;
+        self
+    }
+
+    /// Only memories that match; several filters must all match.
+    pub fn filter(mut self, filter: Filter) -> Self {
+        self.filter = std::mem::replace(&mut self.filter, Filter::All).and(filter);
+        self
+    }
+
+    /// Only memories of this namespace.
+    pub fn namespace(self, name: impl Into<String>) -> Self {
+        self.filter(Filter::namespace(name))
+    }
+
+    /// Only memories made in this range of time.
+    pub fn created(self, range: impl std::ops::RangeBounds<Timestamp>) -> Self {
+        self.filter(Filter::created(range))
+    }
+
+    /// Only memories for which the closure is true. It sees them without their vectors, and is
+    /// called for candidates only; data that a [`Filter`] can express is found faster with one.
+    pub fn filter_fn(mut self, closure: impl Fn(&Memory) -> bool + Send + Sync + 'a) -> Self {
+        self.closure = Some(Box::new(closure));
+        self
+    }
+
+    /// Measures every eligible memory exactly: O(rows), and right.
+    pub const fn exact(mut self) -> Self {
+        self.exact = true;
+        self
+    }
+
+    /// How candidates are looked for. Default = [`SearchPath::Auto`].
+    pub const fn path(mut self, path: SearchPath) -> Self {
+        self.path = path;
+        self
+    }
+
+    /// How much of each memory comes back. Default = [`Fields::All`], without vectors.
+    pub const fn fields(mut self, fields: Fields) -> Self {
+        self.fields = fields;
+        self
+    }
+
+    /// The nearest memories, nearest first, ties by id.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Dimension`] or [`Error::InvalidVector`] for the query; [`Error::Corrupt`] if a row
+    /// that belongs in the answer is damaged on disk.
+    pub fn run(self) -> Result<Vec<Hit>> {
+        self.explain().map(|(hits, _)| hits)
+    }
+
+    /// The nearest memories, and what finding them took.
+    pub fn explain(self) -> Result<(Vec<Hit>, Explanation)> {
+        if self.k > MAX_K {
+            let (got, limit) = (self.k as u64, MAX_K as u64);
+            return Err(Error::LimitExceeded { what: "k", got, limit });
+        }
+        if !(0.0..=1.0).contains(&self.recall) {
+            let reason = format!("{} is not between 0 and 1", self.recall);
+            return Err(Error::option("target_recall", reason));
+        }
+        self.filter.check()?;
+        run::run(&self)
+    }
+}
+
+/// The memory at a row.
+pub(super) fn read_memory(
+    metric: Metric,
+    rows: &dyn Rows,
+    row: Row,
+    with_vector: bool,
+) -> Result<Memory> {
+    let found = rows.row(row)?;
+    let vector = if with_vector { restore(metric, found.vector, found.norm) } else { Vec::new() };
+    record::decode_memory(found.id, vector, found.body)
+        .map_err(|e| Error::Metadata { reason: format!("memory {}: {}", found.id, e.reason) })
+}
+
+/// A distance as a similarity.
+fn score(metric: Metric, distance: f32) -> f32 {
+    match metric {
+        Metric::Cosine => 1.0 - distance,
+        Metric::Dot => -distance,
+        Metric::L2 => 1.0 / (1.0 + distance),
+    }
+}

@@ -1,0 +1,256 @@
+//! Owns what operations do to a collection, worked out on a private copy of its snapshot: nothing is
+//! visible before it is published, and what fails leaves no trace. The same code serves live writes
+//! and the replay of the log.
+//!
+//! An operation with sequence number s touches only rows with a smaller one, which makes replay
+//! idempotent.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+
+use crate::clock::Timestamp;
+use crate::collection::core::{Core, WriterTables};
+use crate::collection::snapshot::{Place, Snapshot};
+use crate::error::Result;
+use crate::filter::Filter;
+use crate::format::op::{Op, OpKind};
+use crate::ids::{FileId, MemoryId, Seq};
+use crate::segment::{Active, Liveness, NewRow, Row, Rows};
+use crate::worker::lock;
+
+/// What an operation did.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Effect {
+    Inserted,
+    Replaced,
+    /// Visible memories that were deleted.
+    Deleted(u64),
+}
+
+/// A change to an id table, to be put back if nothing comes of it: table, id, former row.
+type Change = (usize, MemoryId, Option<Row>);
+
+/// The next snapshot of a collection in the making. Dropped unfinished, it leaves no trace.
+pub(crate) struct Stage {
+    core: Arc<Core>,
+    /// Taken from the collection for as long as the stage lives.
+    tables: WriterTables,
+    next: Snapshot,
+    pending: Vec<NewRow>,
+    pending_ids: HashSet<MemoryId>,
+    undo: Vec<Change>,
+    /// Rows that expired before this moment do not count as visible.
+    now: Timestamp,
+}
+
+/// A state of a stage to come back to.
+pub(crate) struct Checkpoint {
+    next: Snapshot,
+    changes: usize,
+}
+
+impl Stage {
+    /// Begins from what readers see. The caller holds the commit token.
+    pub(crate) fn begin(core: &Arc<Core>, now: Timestamp) -> Self {
+        let tables = std::mem::take(&mut *lock(&core.tables));
+        let next = Snapshot::clone(&core.snapshot());
+        let core = Arc::clone(core);
+        let (pending, pending_ids, undo) = Default::default();
+        Self { core, tables, next, pending, pending_ids, undo, now }
+    }
+
+    /// Remembers the state as it is.
+    pub(crate) fn checkpoint(&mut self) -> Checkpoint {
+        self.flush();
+        Checkpoint { next: self.next.clone(), changes: self.undo.len() }
+    }
+
+    /// Goes back to a state.
+    pub(crate) fn roll_back(&mut self, to: Checkpoint) {
+        self.pending.clear();
+        self.pending_ids.clear();
+        self.next = to.next;
+        self.undo_to(to.changes);
+    }
+
+    /// Puts the id tables back as they were before the later changes.
+    fn undo_to(&mut self, changes: usize) {
+        for (table, id, former) in self.undo.drain(changes.min(self.undo.len())..).rev() {
+            let Some(table) = self.tables.ids.get_mut(table) else { continue };
+            match former {
+                Some(row) => table.rows.insert(id, row),
+                None => table.rows.remove(&id),
+            };
+        }
+    }
+
+    /// Carries out one operation.
+    pub(crate) fn apply(&mut self, op: Op) -> Result<Effect> {
+        let seq = op.seq;
+        let effect = match op.kind {
+            OpKind::Insert { id, norm, vector, body } => {
+                // A row in `pending` has no place yet; ids within a run of inserts are distinct
+                // only after the batch was reduced, and replay does not rely on that.
+                if self.pending_ids.contains(&id) {
+                    self.flush();
+                }
+                let Some(killed) = self.kill(id, seq)? else { return Ok(Effect::Inserted) };
+                let of = crate::format::record::attributes(id, &body)
+                    .map_err(|e| crate::Error::option("body of a row", e.reason))?;
+                let expires_at = of.expires_at;
+                let body = Arc::from(body);
+                self.pending_ids.insert(id);
+                self.pending.push(NewRow { id, seq, norm, vector, body, expires_at });
+                if killed { Effect::Replaced } else { Effect::Inserted }
+            }
+            OpKind::Delete { id } => {
+                self.flush();
+                Effect::Deleted(u64::from(self.kill(id, seq)?.unwrap_or(false)))
+            }
+            OpKind::DeleteWhere { filter, now } => {
+                self.flush();
+                Effect::Deleted(self.kill_where(&filter, now, seq)?)
+            }
+        };
+        self.next.visible = self.next.visible.max(seq);
+        if let Some(active) = self.next.memtables.last_mut() {
+            active.last_seq = active.last_seq.max(seq);
+        }
+        Ok(effect)
+    }
+
+    /// Gives the pending rows their places in the active segment.
+    fn flush(&mut self) {
+        let rows = std::mem::take(&mut self.pending);
+        self.pending_ids.clear();
+        let table = self.tables.ids.len().saturating_sub(1);
+        let (Some(active), Some(ids)) =
+            (self.next.memtables.last_mut(), self.tables.ids.last_mut())
+        else {
+            return;
+        };
+        for (row, new) in (active.rows.rows()..).zip(&rows) {
+            self.undo.push((table, new.id, ids.rows.insert(new.id, row)));
+        }
+        if !rows.is_empty() {
+            active.live.extend(rows.len() as Row);
+            active.rows = active.rows.push(rows);
+        }
+    }
+
+    /// Marks the live row with this id as dead, if it is older than `seq`. `None` if a row that is
+    /// not older is there: then the operation was carried out before. Otherwise whether a visible
+    /// row died.
+    fn kill(&mut self, id: MemoryId, seq: Seq) -> Result<Option<bool>> {
+        let Some(place) = self.find(id)? else { return Ok(Some(false)) };
+        let Some((rows, _, row)) = self.next.rows_at(place) else { return Ok(Some(false)) };
+        if rows.seq(row)? >= seq {
+            return Ok(None);
+        }
+        let visible = rows.expires_at(row)? > self.now;
+        self.kill_at(place, id);
+        Ok(Some(visible))
+    }
+
+    /// The live row with this id: memtables by their tables, newest first, then segments.
+    fn find(&self, id: MemoryId) -> Result<Option<Place>> {
+        for (part, table) in self.tables.ids.iter().enumerate().rev() {
+            if let Some(row) = table.rows.get(&id) {
+                return Ok(Some(Place::Memtable(part as u32, *row)));
+            }
+        }
+        for (part, segment) in self.next.segments.iter().enumerate().rev() {
+            let found = segment.sealed.segment.find(id)?;
+            if let Some(row) = found.into_iter().find(|row| segment.live.is_live(*row)) {
+                return Ok(Some(Place::Segment(part as u32, row)));
+            }
+        }
+        Ok(None)
+    }
+
+    fn kill_at(&mut self, place: Place, id: MemoryId) {
+        match place {
+            Place::Memtable(part, row) => {
+                let part = part as usize;
+                self.next.memtables[part].live.kill(row);
+                let former = self.tables.ids[part].rows.remove(&id);
+                self.undo.push((part, id, former));
+            }
+            Place::Segment(part, row) => {
+                self.next.segments[part as usize].live.kill(row);
+            }
+        }
+    }
+
+    /// Marks all live rows that match and are older than `seq` as dead; counts those that were
+    /// visible at `now`.
+    fn kill_where(&mut self, filter: &Filter, now: Timestamp, seq: Seq) -> Result<u64> {
+        let mut doomed = Vec::new();
+        for (part, (rows, live)) in self.next.parts().enumerate() {
+            for row in rows.select(filter)? {
+                if live.is_live(row) && rows.seq(row)? < seq {
+                    let visible = rows.expires_at(row)? > now;
+                    doomed.push((self.next.place(part, row), rows.id(row)?, visible));
+                }
+            }
+        }
+        for (place, id, _) in &doomed {
+            self.kill_at(*place, *id);
+        }
+        Ok(doomed.iter().filter(|(_, _, visible)| *visible).count() as u64)
+    }
+
+    /// Makes readers see the result.
+    pub(crate) fn publish(mut self) {
+        self.flush();
+        self.undo.clear();
+        if self.core.options().volatile {
+            self.shrink_volatile();
+        }
+        self.core.publish(std::mem::take(&mut self.next));
+    }
+
+    /// Whether the active segment has as many rows or heap bytes as it may.
+    pub(crate) fn is_full(&mut self, max_bytes: usize) -> bool {
+        self.flush();
+        let options = self.core.options();
+        !options.volatile
+            && self.next.memtables.last().is_some_and(|active| {
+                active.rows.rows() >= options.memtable_rows || active.rows.heap_bytes() >= max_bytes
+            })
+    }
+
+    /// Starts a new memtable, as replay does when one is full.
+    pub(crate) fn freeze(&mut self, log_file: FileId) {
+        self.flush();
+        self.core.push_memtable(&mut self.next, &mut self.tables, log_file);
+    }
+
+    /// A volatile collection has no compactor: its memtable is copied without its dead rows when
+    /// they are the larger half.
+    fn shrink_volatile(&mut self) {
+        let Some(active) = self.next.memtables.last_mut() else { return };
+        if active.live.dead() < 256 || active.live.dead() <= active.live.live() {
+            return;
+        }
+        let kept = active.live.iter().filter_map(|row| {
+            let expires_at = active.rows.expires_at(row).ok()?;
+            let row = active.rows.row(row).ok()?;
+            let (vector, body) = (row.vector.to_vec(), Arc::from(row.body));
+            Some(NewRow { id: row.id, seq: row.seq, norm: row.norm, vector, body, expires_at })
+        });
+        let kept: Vec<NewRow> = kept.collect();
+        active.live = Liveness::all_live(kept.len() as Row);
+        if let Some(table) = self.tables.ids.last_mut() {
+            table.rows = kept.iter().map(|r| r.id).zip(0..).collect();
+        }
+        active.rows = Active::new(self.core.spec).push(kept);
+    }
+}
+
+impl Drop for Stage {
+    fn drop(&mut self) {
+        self.undo_to(0);
+        *lock(&self.core.tables) = std::mem::take(&mut self.tables);
+    }
+}

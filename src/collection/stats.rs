@@ -1,0 +1,70 @@
+//! Owns the counting of what a collection holds and costs. Reads a snapshot; changes nothing.
+
+use crate::clock::Timestamp;
+use crate::collection::core::Core;
+use crate::collection::engine::Engine;
+use crate::collection::snapshot::{SegPart, Snapshot};
+use crate::error::Result;
+use crate::metrics::{CollectionStats, IndexStats, SegmentStats};
+use crate::segment::Rows;
+use crate::worker::lock;
+
+/// The statistics of one collection. O(segments + index nodes), and O(rows) of segments in which
+/// something has expired.
+pub(super) fn collection(engine: &Engine, core: &Core) -> Result<CollectionStats> {
+    let (snapshot, now, options) = (core.snapshot(), engine.now(), core.options());
+    let mut stats = CollectionStats {
+        name: core.name.clone(),
+        heap_bytes: core.mem_bytes(),
+        last_compaction: lock(&core.last_report).clone(),
+        retention_unset: options.default_ttl.is_none() && engine.heap_budget.is_none(),
+        ..CollectionStats::default()
+    };
+    for memtable in &snapshot.memtables {
+        let (dead, live) = (memtable.live.dead(), memtable.live.live());
+        let expired = memtable.rows.expired(now)?;
+        let expired = expired.iter().filter(|row| memtable.live.is_live(*row)).count() as u64;
+        stats.memtable_rows += u64::from(memtable.rows.rows());
+        stats.dead_rows += u64::from(dead);
+        stats.expired_rows += expired;
+        stats.live_rows += u64::from(live) - expired;
+    }
+    for part in &snapshot.segments {
+        let expired = live_expired(part, now)?;
+        let rows = u64::from(part.sealed.segment.rows());
+        let gone = u64::from(part.live.dead()) + expired;
+        let bytes = part.sealed.segment.len();
+        let dead_bytes = bytes * gone / rows.max(1);
+        stats.dead_rows += u64::from(part.live.dead());
+        stats.expired_rows += expired;
+        stats.live_rows += rows - gone;
+        stats.dead_bytes += dead_bytes;
+        stats.live_bytes += bytes - dead_bytes;
+        stats.segments.push(SegmentStats {
+            file: part.sealed.file.0,
+            bytes,
+            rows,
+            dead_rows: u64::from(part.live.dead()),
+            expired_rows: expired,
+        });
+    }
+    stats.indexes = index_stats(&snapshot);
+    Ok(stats)
+}
+
+/// Rows that are not deleted and have expired at `now`.
+pub(crate) fn live_expired(part: &SegPart, now: Timestamp) -> Result<u64> {
+    let expired = part.sealed.segment.expired(now)?;
+    Ok(expired.iter().filter(|row| part.live.is_live(*row)).count() as u64)
+}
+
+fn index_stats(snapshot: &Snapshot) -> Vec<IndexStats> {
+    let part = |part: &crate::collection::snapshot::IndexPart| IndexStats {
+        file: part.indexed.file.0,
+        bytes: part.indexed.index.len() + part.indexed.locator.len(),
+        nodes: u64::from(part.indexed.index.nodes()),
+        live_nodes: snapshot.live_nodes(part),
+        graph: part.indexed.index.has_graph(),
+    };
+    snapshot.indexes.iter().map(part).collect()
+}

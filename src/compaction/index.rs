@@ -1,0 +1,288 @@
+//! Owns the building of indexes: gathers nodes from older indexes and uncovered segments, builds
+//! codes and, where one pays, a graph, and swaps the result in. Rows may move while a graph is being
+//! built: they are looked up again by id before the swap.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use super::files::NewFiles;
+use super::policy::IndexStep;
+use super::{Cancelled, check_cancelled};
+use crate::collection::core::Core;
+use crate::collection::engine::Engine;
+use crate::collection::recovery::open_index;
+use crate::collection::snapshot::{SegPart, Snapshot};
+use crate::error::Result;
+use crate::format::header::FileKind;
+use crate::format::manifest::IndexEntry;
+use crate::format::names::FileName;
+use crate::ids::FileId;
+use crate::index::{BuildParams, IndexParts, write_index};
+use crate::metrics::Event;
+use crate::segment::{LocatorBuilder, Row, Rows};
+use crate::vector::codes::{CodeBuffer, CodeSpec};
+use crate::worker::lock;
+
+/// Distinct codes in the order of nodes, with the rows of each. Rows with equal codes share a node:
+/// no search on codes can tell them apart, and equal nodes crowd each other out of a graph.
+pub(super) struct CodesIndex {
+    spec: CodeSpec,
+    codes: CodeBuffer,
+    rows: Vec<Vec<(FileId, Row)>>,
+    /// Hash of a code → its node.
+    nodes: HashMap<u64, u32>,
+    scratch: CodeBuffer,
+}
+
+impl CodesIndex {
+    pub(super) fn new(spec: CodeSpec, capacity: usize) -> Self {
+        Self {
+            spec,
+            codes: CodeBuffer::new(spec, capacity),
+            rows: Vec::new(),
+            nodes: HashMap::new(),
+            scratch: CodeBuffer::new(spec, 1),
+        }
+    }
+
+    /// Adds a row by its stored vector.
+    pub(super) fn add(&mut self, vector: &[f32], place: (FileId, Row)) {
+        self.scratch.clear();
+        self.scratch.push(vector);
+        let scratch = std::mem::replace(&mut self.scratch, CodeBuffer::new(self.spec, 0));
+        self.add_code(scratch.rows().row(0), [place]);
+        self.scratch = scratch;
+    }
+
+    /// Adds rows by their code.
+    fn add_code(&mut self, code: &[u8], places: impl IntoIterator<Item = (FileId, Row)>) {
+        let hash = hash(code);
+        let known = self.nodes.get(&hash).copied();
+        let same = known.filter(|node| self.codes.rows().row(*node) == code);
+        match same {
+            Some(node) => self.rows[node as usize].extend(places),
+            None => {
+                // Of two codes with one hash the later is looked for; both have their node.
+                self.nodes.insert(hash, self.rows.len() as u32);
+                self.codes.push_row(code);
+                self.rows.push(places.into_iter().collect());
+            }
+        }
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.rows.is_empty()
+    }
+}
+
+/// A fast hash of a code; only ever compared within one process.
+fn hash(code: &[u8]) -> u64 {
+    use std::hash::{DefaultHasher, Hasher};
+    let mut hasher = DefaultHasher::new();
+    hasher.write(code);
+    hasher.finish()
+}
+
+/// Writes an index without a graph, and its locator.
+pub(super) fn write_codes_index(
+    engine: &Engine,
+    index: &CodesIndex,
+    files: &mut NewFiles,
+) -> Result<IndexEntry> {
+    let parts = IndexParts::scanned(index.spec, index.codes.clone());
+    write(engine, &parts, index.rows.iter().cloned(), files)
+}
+
+fn write(
+    engine: &Engine,
+    parts: &IndexParts,
+    rows: impl Iterator<Item = Vec<(FileId, Row)>>,
+    files: &mut NewFiles,
+) -> Result<IndexEntry> {
+    let (index, locator) = (engine.new_file(), engine.new_file());
+    files.add(FileName::Index(index));
+    files.add(FileName::Locator(locator));
+    let (disk, dir) = (engine.disk.as_ref(), engine.dir());
+    let index_len = write_index(disk, dir, &engine.header(FileKind::Index, index), parts)?;
+    let mut builder = LocatorBuilder::new();
+    rows.for_each(|rows| builder.push(rows));
+    let locator_len = builder.write(disk, dir, &engine.header(FileKind::Locator, locator))?;
+    let segments = builder.segments().to_vec();
+    Ok(IndexEntry { index, index_len, locator, locator_len, segments })
+}
+
+/// Carries out one step of a plan.
+pub(super) fn build(
+    engine: &Arc<Engine>,
+    core: &Arc<Core>,
+    step: &IndexStep,
+    cancelled: Cancelled<'_>,
+) -> Result<()> {
+    check_cancelled(cancelled, core)?;
+    let snapshot = core.snapshot();
+    let nodes = gather(core, &snapshot, step)?;
+    let total: usize = nodes.rows.iter().map(Vec::len).sum();
+    let (parts, rows) = match step.graph && !nodes.is_empty() {
+        true => with_graph(engine, core, &snapshot, nodes, cancelled)?,
+        false => (IndexParts::scanned(nodes.spec, nodes.codes), nodes.rows),
+    };
+    check_cancelled(cancelled, core)?;
+
+    let _structure = lock(&core.structure);
+    let current = core.snapshot();
+    let rows = look_up_again(&snapshot, &current, rows)?;
+    let mut files = NewFiles::new(engine);
+    let entry = match rows.iter().any(|rows| !rows.is_empty()) {
+        true => Some(write(engine, &parts, rows.into_iter(), &mut files)?),
+        false => None,
+    };
+    engine.disk.sync_dir(engine.dir())?;
+    let part = match &entry {
+        Some(entry) => Some(open_index(engine, entry, core.spec)?),
+        None => None,
+    };
+    if let Some(part) = &part {
+        part.indexed.index.verify()?;
+        part.indexed.locator.verify()?;
+    }
+    engine.commit_manifest(|manifest| {
+        if let Some(collection) = manifest.collection_mut(core.id) {
+            // What could not be opened is not in the snapshot, and goes as well.
+            let open = |i: &IndexEntry| current.indexes.iter().any(|o| o.indexed.file == i.index);
+            collection.indexes.retain(|i| open(i) && !step.replaces.contains(&i.index));
+            collection.indexes.extend(entry);
+        }
+    })?;
+    files.keep();
+    let token = engine.committer.hold();
+    let mut next = Snapshot::clone(&core.snapshot());
+    next.indexes.retain(|i| {
+        let goes = step.replaces.contains(&i.indexed.file);
+        if goes {
+            i.indexed.index_guard.mark_obsolete();
+            i.indexed.locator_guard.mark_obsolete();
+        }
+        !goes
+    });
+    next.indexes.extend(part);
+    next.relink();
+    core.publish(next);
+    drop(token);
+    let (collection, rows) = (core.name.clone(), total as u64);
+    engine.emit(&Event::Indexed { collection, rows, graph: step.graph });
+    Ok(())
+}
+
+/// The live rows of the indexes that go and of the segments that have none.
+fn gather(core: &Core, snapshot: &Snapshot, step: &IndexStep) -> Result<CodesIndex> {
+    let mut nodes = CodesIndex::new(core.spec, 0);
+    for part in snapshot.indexes.iter().filter(|i| step.replaces.contains(&i.indexed.file)) {
+        let codes = part.indexed.index.codes();
+        for node in 0..part.indexed.index.nodes() {
+            let live: Vec<(FileId, Row)> = part
+                .places(node)
+                .filter_map(|(segment, row)| {
+                    let segment = snapshot.segments.get(segment as usize)?;
+                    segment.live.is_live(row).then_some((segment.sealed.file, row))
+                })
+                .collect();
+            if !live.is_empty() {
+                nodes.add_code(codes.row(node), live);
+            }
+        }
+    }
+    for segment in snapshot.segments.iter().filter(|s| step.with_uncovered && !s.covered) {
+        for row in segment.live.iter() {
+            nodes.add(segment.sealed.segment.vector(row)?, (segment.sealed.file, row));
+        }
+    }
+    Ok(nodes)
+}
+
+/// Builds the graph; the rows come back in the order of its nodes.
+fn with_graph(
+    engine: &Engine,
+    core: &Core,
+    snapshot: &Snapshot,
+    nodes: CodesIndex,
+    cancelled: Cancelled<'_>,
+) -> Result<(IndexParts, Vec<Vec<(FileId, Row)>>)> {
+    let options = core.options();
+    let params = BuildParams {
+        m: usize::from(options.hnsw.m),
+        ef_construction: usize::from(options.hnsw.ef_construction),
+        pool: Arc::clone(engine.pool()?),
+        cancelled: Arc::new(AtomicBool::new(false)),
+    };
+    let segments: HashMap<FileId, &SegPart> =
+        snapshot.segments.iter().map(|s| (s.sealed.file, s)).collect();
+    let stored = |node: u32| {
+        let place = nodes.rows.get(node as usize).and_then(|rows| rows.first());
+        let vector = place.and_then(|(file, row)| {
+            segments.get(file).and_then(|s| s.sealed.segment.vector(*row).ok())
+        });
+        // A row that cannot be read serves calibration no more; its node has its code all the same.
+        vector.map_or_else(|| vec![0.0; core.spec.dimension], <[f32]>::to_vec)
+    };
+    // The builder asks an atomic flag, the worker a closure: one watches the other.
+    let finished = AtomicBool::new(false);
+    let built = std::thread::scope(|scope| {
+        scope.spawn(|| {
+            while !finished.load(Ordering::Acquire) {
+                if check_cancelled(cancelled, core).is_err() {
+                    params.cancelled.store(true, Ordering::Relaxed);
+                }
+                std::thread::park_timeout(std::time::Duration::from_millis(50));
+            }
+        });
+        let built = IndexParts::with_graph(core.spec, &nodes.codes, &params, stored);
+        finished.store(true, Ordering::Release);
+        built
+    });
+    match built? {
+        Some((parts, order)) => {
+            let mut rows = nodes.rows;
+            let ordered = order.iter().map(|at| std::mem::take(&mut rows[*at as usize])).collect();
+            Ok((parts, ordered))
+        }
+        None => Ok((IndexParts::scanned(core.spec, nodes.codes), nodes.rows)),
+    }
+}
+
+/// Follows rows that moved to other segments since `then`, by id and sequence number. A row whose
+/// segment had no index and has been rewritten got an index of its own there, and is left out.
+fn look_up_again(
+    then: &Snapshot,
+    now: &Snapshot,
+    rows: Vec<Vec<(FileId, Row)>>,
+) -> Result<Vec<Vec<(FileId, Row)>>> {
+    let here: HashMap<FileId, bool> =
+        now.segments.iter().map(|s| (s.sealed.file, s.covered)).collect();
+    let before: HashMap<FileId, &SegPart> =
+        then.segments.iter().map(|s| (s.sealed.file, s)).collect();
+    let follow = |(file, row): (FileId, Row)| -> Result<Option<(FileId, Row)>> {
+        let Some(part) = before.get(&file) else { return Ok(None) };
+        match here.get(&file) {
+            Some(covered) if *covered == part.covered => return Ok(Some((file, row))),
+            Some(_) => return Ok(None),
+            None if !part.covered => return Ok(None),
+            None => {}
+        }
+        let (id, seq) = (part.sealed.segment.id(row)?, part.sealed.segment.seq(row)?);
+        for segment in &now.segments {
+            for found in segment.sealed.segment.find(id)? {
+                if segment.sealed.segment.seq(found)? == seq {
+                    return Ok(Some((segment.sealed.file, found)));
+                }
+            }
+        }
+        Ok(None)
+    };
+    rows.into_iter()
+        .map(|rows| {
+            let found = rows.into_iter().map(follow).collect::<Result<Vec<_>>>()?;
+            Ok(found.into_iter().flatten().collect())
+        })
+        .collect()
+}

@@ -1,0 +1,273 @@
+//! Owns the work that keeps a store flat: sealing memtables, rewriting and dropping segments,
+//! building indexes, trimming the log. What to do is decided in `policy`, which is pure; `rows`,
+//! `index` and `trim` carry it out.
+//!
+//! No lock is held while files are written. Every job ends in one manifest commit and one swap of
+//! the snapshot; deletes that arrive meanwhile are carried over at the swap, and replayed from the
+//! log after a crash (I8).
+
+mod files;
+mod index;
+mod policy;
+mod rows;
+mod trim;
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use crate::clock::Timestamp;
+use crate::collection::core::Core;
+use crate::collection::engine::Engine;
+use crate::collection::snapshot::Snapshot;
+use crate::error::{Error, Result};
+use crate::metrics::{CompactionReport, Event, Plan, Step};
+use crate::options::Codes;
+use crate::segment::Rows;
+use crate::worker::lock;
+use policy::{Eagerness, IndexFacts, IndexStep, RowStep, SegmentFacts};
+
+/// Most steps that one explicit compaction takes; a plan that never comes to rest is a bug, and must
+/// not hang its caller.
+const MAX_STEPS: usize = 100_000;
+
+/// Whether a long job should end early.
+pub(crate) type Cancelled<'a> = &'a (dyn Fn() -> bool + Sync);
+
+/// What the policy needs to know of the rows.
+fn segment_facts(engine: &Engine, core: &Core, snapshot: &Snapshot) -> Result<Vec<SegmentFacts>> {
+    let now = engine.plausible_now();
+    let mut dead_since = lock(&core.dead_since);
+    dead_since.retain(|file, _| snapshot.segments.iter().any(|s| s.sealed.file == *file));
+    let mut facts = Vec::with_capacity(snapshot.segments.len());
+    for part in &snapshot.segments {
+        let expired = crate::collection::stats::live_expired(part, now)?;
+        let dead = u64::from(part.live.dead()) + expired;
+        let file = part.sealed.file;
+        let since = (dead > 0).then(|| *dead_since.entry(file).or_insert(now));
+        facts.push(SegmentFacts {
+            file,
+            bytes: part.sealed.segment.len(),
+            rows: u64::from(part.sealed.segment.rows()),
+            dead,
+            dead_since: since,
+        });
+    }
+    Ok(facts)
+}
+
+/// What the policy needs to know of the indexes, and the live rows that none covers.
+fn index_facts(snapshot: &Snapshot) -> (Vec<IndexFacts>, u64) {
+    let facts = snapshot.indexes.iter().map(|part| IndexFacts {
+        file: part.indexed.file,
+        nodes: u64::from(part.indexed.index.nodes()),
+        live: snapshot.live_nodes(part),
+        graph: part.indexed.index.has_graph(),
+    });
+    let uncovered = snapshot.segments.iter().filter(|s| !s.covered);
+    (facts.collect(), uncovered.map(|s| u64::from(s.live.live())).sum())
+}
+
+fn next_row_steps(engine: &Engine, core: &Core, eagerness: Eagerness) -> Result<Vec<RowStep>> {
+    let facts = segment_facts(engine, core, &core.snapshot())?;
+    Ok(policy::plan_rows(&facts, engine.plausible_now(), eagerness))
+}
+
+fn next_index_step(core: &Core, eagerness: Eagerness) -> Option<IndexStep> {
+    let (facts, uncovered) = index_facts(&core.snapshot());
+    let options = core.options();
+    let graphs = crate::index::builds_graphs();
+    policy::plan_index(&facts, uncovered, &options.hnsw, graphs, eagerness)
+}
+
+/// Does what is due for a collection's rows; tells whether there was anything.
+pub(crate) fn run_rows_due(
+    engine: &Arc<Engine>,
+    core: &Arc<Core>,
+    cancelled: Cancelled<'_>,
+) -> Result<bool> {
+    if core.is_dropped() || core.options().volatile {
+        return Ok(false);
+    }
+    let _job = lock(&core.row_job);
+    let mut report = CompactionReport::default();
+    let mut any = rows::seal(engine, core, false, &mut report, cancelled)?;
+    if let Some(step) = next_row_steps(engine, core, Eagerness::Due)?.first() {
+        compact_step(engine, core, step, &mut report, cancelled)?;
+        any = true;
+    }
+    Ok(any)
+}
+
+/// Does what is due for a collection's indexes; tells whether there was anything.
+pub(crate) fn run_index_due(
+    engine: &Arc<Engine>,
+    core: &Arc<Core>,
+    cancelled: Cancelled<'_>,
+) -> Result<bool> {
+    if core.is_dropped() || core.options().volatile {
+        return Ok(false);
+    }
+    let _job = lock(&core.index_job);
+    let Some(step) = next_index_step(core, Eagerness::Due) else { return Ok(false) };
+    index::build(engine, core, &step, cancelled)?;
+    Ok(true)
+}
+
+/// Keeps the log short; see `trim`.
+pub(crate) fn run_trim(engine: &Arc<Engine>, cancelled: Cancelled<'_>) -> Result<bool> {
+    trim::trim(engine, cancelled)
+}
+
+/// One rewrite or drop, with its report.
+fn compact_step(
+    engine: &Arc<Engine>,
+    core: &Arc<Core>,
+    step: &RowStep,
+    total: &mut CompactionReport,
+    cancelled: Cancelled<'_>,
+) -> Result<()> {
+    let begun = engine.monotonic();
+    let before = collection_bytes(&core.snapshot());
+    let mut report = CompactionReport { bytes_before: before, ..CompactionReport::default() };
+    rows::rewrite(engine, core, step, &mut report, cancelled)?;
+    report.bytes_after = collection_bytes(&core.snapshot());
+    report.took = engine.monotonic().saturating_sub(begun);
+    *lock(&core.last_report) = Some(report.clone());
+    add(total, &report);
+    engine.emit(&Event::Compacted { collection: core.name.clone(), report });
+    Ok(())
+}
+
+fn add(total: &mut CompactionReport, step: &CompactionReport) {
+    total.dropped += step.dropped;
+    total.rewritten += step.rewritten;
+    total.written += step.written;
+    total.rows_reclaimed += step.rows_reclaimed;
+}
+
+/// Bytes of the files that a snapshot reads.
+fn collection_bytes(snapshot: &Snapshot) -> u64 {
+    let segments: u64 = snapshot.segments.iter().map(|s| s.sealed.guard.len()).sum();
+    let index = |i: &crate::collection::snapshot::IndexPart| {
+        i.indexed.index_guard.len() + i.indexed.locator_guard.len()
+    };
+    segments + snapshot.indexes.iter().map(index).sum::<u64>()
+}
+
+/// Everything that gives a byte back, now: seals, rewrites every segment with a dead row, rebuilds
+/// what indexes need it.
+pub(crate) fn compact(
+    engine: &Arc<Engine>,
+    core: &Arc<Core>,
+    cancelled: Cancelled<'_>,
+) -> Result<CompactionReport> {
+    engine.check_writable()?;
+    let begun = engine.monotonic();
+    let mut report = CompactionReport {
+        bytes_before: collection_bytes(&core.snapshot()),
+        ..CompactionReport::default()
+    };
+    if !core.options().volatile {
+        compact_rows(engine, core, &mut report, cancelled)?;
+        let _job = lock(&core.index_job);
+        for _ in 0..MAX_STEPS {
+            let Some(step) = next_index_step(core, Eagerness::All) else { break };
+            index::build(engine, core, &step, cancelled)?;
+            report.indexes_built += 1;
+        }
+    }
+    report.bytes_after = collection_bytes(&core.snapshot());
+    report.took = engine.monotonic().saturating_sub(begun);
+    *lock(&core.last_report) = Some(report.clone());
+    Ok(report)
+}
+
+fn compact_rows(
+    engine: &Arc<Engine>,
+    core: &Arc<Core>,
+    report: &mut CompactionReport,
+    cancelled: Cancelled<'_>,
+) -> Result<()> {
+    let _job = lock(&core.row_job);
+    rows::seal(engine, core, true, report, cancelled)?;
+    for _ in 0..MAX_STEPS {
+        let steps = next_row_steps(engine, core, Eagerness::All)?;
+        let Some(step) = steps.first() else { break };
+        compact_step(engine, core, step, report, cancelled)?;
+    }
+    Ok(())
+}
+
+/// What [`compact`] would do.
+pub(crate) fn plan(engine: &Engine, core: &Core) -> Result<Plan> {
+    let snapshot = core.snapshot();
+    let mut plan = Plan::default();
+    if core.options().volatile {
+        return Ok(plan);
+    }
+    let waiting: u64 = snapshot.memtables.iter().map(|m| u64::from(m.live.live())).sum();
+    if snapshot.memtables.iter().any(|m| m.rows.rows() > 0) {
+        plan.steps.push(Step::Seal { rows: waiting });
+    }
+    let facts = segment_facts(engine, core, &snapshot)?;
+    for step in policy::plan_rows(&facts, engine.plausible_now(), Eagerness::All) {
+        plan.steps.push(describe(&step, &facts));
+    }
+    let (indexes, uncovered) = index_facts(&snapshot);
+    let graphs = crate::index::builds_graphs();
+    let options = core.options();
+    // Rows that are sealed first come with an index of their own codes.
+    let coming = (waiting > 0 && options.codes != Codes::F32)
+        .then_some(IndexFacts { file: Default::default(), nodes: waiting, live: waiting, graph: false });
+    let mut with_coming = indexes.clone();
+    with_coming.extend(coming);
+    if let Some(step) =
+        policy::plan_index(&with_coming, uncovered, &options.hnsw, graphs, Eagerness::All)
+    {
+        let live = |file| with_coming.iter().find(|i| i.file == file).map_or(0, |i| i.live);
+        let covered: u64 = step.replaces.iter().map(|f| live(*f)).sum();
+        plan.steps.push(Step::Index {
+            replaces: step.replaces.iter().filter(|f| f.0 > 0).map(|f| f.0).collect(),
+            uncovered: snapshot.segments.iter().filter(|s| !s.covered).count(),
+            rows: covered + if step.with_uncovered { uncovered } else { 0 },
+            graph: step.graph,
+            reason: step.reason,
+        });
+    }
+    Ok(plan)
+}
+
+fn describe(step: &RowStep, facts: &[SegmentFacts]) -> Step {
+    let of = || facts.iter().filter(|f| step.inputs.contains(&f.file));
+    let bytes_before = of().map(|f| f.bytes).sum();
+    if step.drop {
+        return Step::Drop { segment: step.inputs.first().map_or(0, |f| f.0), bytes: bytes_before };
+    }
+    Step::Rewrite {
+        segments: step.inputs.iter().map(|f| f.0).collect(),
+        reason: step.reason,
+        bytes_before,
+        bytes_after: of().map(SegmentFacts::live_bytes).sum(),
+    }
+}
+
+/// Bytes that the background would rewrite now.
+pub(crate) fn debt(engine: &Engine, core: &Core) -> Result<u64> {
+    if core.options().volatile {
+        return Ok(0);
+    }
+    let facts = segment_facts(engine, core, &core.snapshot())?;
+    let steps = policy::plan_rows(&facts, engine.plausible_now(), Eagerness::Due);
+    let due = |f: &&SegmentFacts| steps.iter().any(|s| s.inputs.contains(&f.file));
+    Ok(facts.iter().filter(due).map(|f| f.bytes).sum())
+}
+
+/// An error if a job should end early.
+fn check_cancelled(cancelled: Cancelled<'_>, core: &Core) -> Result<()> {
+    if cancelled() || core.dropped.load(Ordering::Acquire) { Err(Error::Closed) } else { Ok(()) }
+}
+
+/// Whether rows that expired at this moment may be destroyed.
+fn is_gone(rows: &dyn Rows, row: crate::segment::Row, now: Timestamp) -> Result<bool> {
+    Ok(rows.expires_at(row)? <= now)
+}

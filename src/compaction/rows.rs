@@ -1,0 +1,561 @@
+//! Owns sealing and rewriting: reads the live rows of memtables or segments, writes them to new
+//! segments in order of ids, and swaps those in.
+//!
+//! Invariants: an operation's effect is in files or in the log at every moment; outputs are read
+//! back and checked before their inputs may go; each row keeps its sequence number.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use super::files::NewFiles;
+use super::index::{CodesIndex, write_codes_index};
+use super::policy::{RowStep, segment_cap};
+use super::{Cancelled, check_cancelled, is_gone};
+use crate::collection::core::Core;
+use crate::collection::engine::Engine;
+use crate::collection::recovery::{open_index, open_locator, open_segment};
+use crate::collection::snapshot::{IndexPart, Indexed, SegPart, Snapshot};
+use crate::error::Result;
+use crate::format::header::FileKind;
+use crate::format::manifest::{
+    CollectionEntry, DeletesEntry, IndexEntry, Manifest, SegmentEntry,
+};
+use crate::format::names::FileName;
+use crate::ids::{CollectionId, FileId, MemoryId, Seq};
+use crate::metrics::{CompactionReport, Event};
+use crate::segment::{
+    Liveness, LocatorBuilder, Row, RowRef, RowSource, Rows, write_deletes, write_segment,
+};
+use crate::worker::lock;
+
+/// One input: rows, and which of them were live when the job began.
+struct Input<'a> {
+    rows: &'a dyn Rows,
+    live: &'a Liveness,
+    from: From,
+    bytes: u64,
+}
+
+/// Where an input comes from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+enum From {
+    Memtable(u64),
+    Segment(FileId),
+}
+
+/// Rows of the outputs in order of ids: input and row.
+type Order = Vec<(u32, Row)>;
+
+/// One output: a part of the order.
+struct Output<'a> {
+    inputs: &'a [Input<'a>],
+    order: &'a [(u32, Row)],
+}
+
+impl RowSource for Output<'_> {
+    fn rows(&self) -> Row {
+        self.order.len() as Row
+    }
+
+    fn row(&self, row: Row) -> Result<RowRef<'_>> {
+        let (input, row) = self.order[row as usize];
+        self.inputs[input as usize].rows.row(row)
+    }
+}
+
+/// What a job did to the rows, for everyone who has to follow.
+struct Moved {
+    order: Order,
+    /// New segments with the place of their first row in the order.
+    segments: Vec<(usize, SegmentEntry)>,
+    /// For each input: from, and for each row its place in the order.
+    places: HashMap<From, Vec<u32>>,
+}
+
+/// The place of a row that has none.
+const GONE: u32 = u32::MAX;
+
+impl Moved {
+    /// Where a row of an input is now.
+    fn find(&self, from: From, row: Row) -> Option<(FileId, Row)> {
+        let (segment, row) = self.find_at(from, row)?;
+        Some((self.segments.get(segment)?.1.file, row))
+    }
+
+    /// Where a row of an input is now: place in `segments`, row.
+    fn find_at(&self, from: From, row: Row) -> Option<(usize, Row)> {
+        let place = *self.places.get(&from)?.get(row as usize)?;
+        if place == GONE {
+            return None;
+        }
+        let at = self.segments.partition_point(|(start, _)| *start <= place as usize);
+        let at = at.checked_sub(1)?;
+        Some((at, place - self.segments[at].0 as Row))
+    }
+}
+
+/// Seals the frozen memtables, and the active one if `all`. Tells whether there were any.
+pub(super) fn seal(
+    engine: &Arc<Engine>,
+    core: &Arc<Core>,
+    all: bool,
+    report: &mut CompactionReport,
+    cancelled: Cancelled<'_>,
+) -> Result<bool> {
+    if all {
+        freeze(engine, core)?;
+    }
+    let snapshot = core.snapshot();
+    let frozen = snapshot.memtables.len().saturating_sub(1);
+    if frozen == 0 {
+        return Ok(false);
+    }
+    let sealed = &snapshot.memtables[..frozen];
+    let inputs: Vec<Input<'_>> = sealed
+        .iter()
+        .map(|m| Input {
+            rows: &m.rows,
+            live: &m.live,
+            from: From::Memtable(m.number),
+            bytes: m.rows.heap_bytes() as u64,
+        })
+        .collect();
+    let last_seq = sealed.iter().map(|m| m.last_seq).max().unwrap_or_default();
+    let log_from = sealed.last().map(|m| m.log_file).unwrap_or_default();
+    let covers = Some((last_seq, log_from));
+    let rows = Job { engine, core, cancelled }.run(&inputs, covers, report)?;
+    report.sealed += 1;
+    engine.made_room();
+    engine.emit(&Event::Sealed { collection: core.name.clone(), rows });
+    Ok(true)
+}
+
+/// Makes the active memtable a frozen one, if it has rows.
+fn freeze(engine: &Engine, core: &Core) -> Result<()> {
+    let token = engine.committer.hold();
+    let Some(log) = token.as_ref() else { return Ok(()) };
+    let mut next = Snapshot::clone(&core.snapshot());
+    if next.memtables.last().is_some_and(|m| m.rows.rows() > 0) {
+        core.push_memtable(&mut next, &mut lock(&core.tables), log.file());
+        core.publish(next);
+    }
+    Ok(())
+}
+
+/// Carries out one step of a plan.
+pub(super) fn rewrite(
+    engine: &Arc<Engine>,
+    core: &Arc<Core>,
+    step: &RowStep,
+    report: &mut CompactionReport,
+    cancelled: Cancelled<'_>,
+) -> Result<()> {
+    let snapshot = core.snapshot();
+    let inputs: Vec<Input<'_>> = snapshot
+        .segments
+        .iter()
+        .filter(|s| step.inputs.contains(&s.sealed.file))
+        .map(|s| Input {
+            rows: &s.sealed.segment,
+            live: &s.live,
+            from: From::Segment(s.sealed.file),
+            bytes: s.sealed.segment.len(),
+        })
+        .collect();
+    Job { engine, core, cancelled }.run(&inputs, None, report)?;
+    if step.drop {
+        report.dropped += inputs.len();
+    } else {
+        report.rewritten += inputs.len();
+    }
+    Ok(())
+}
+
+/// Writes newer deletes of all segments, and lets the log before `log_from` go.
+pub(super) fn cover(
+    engine: &Arc<Engine>,
+    core: &Arc<Core>,
+    log_from: FileId,
+    cancelled: Cancelled<'_>,
+) -> Result<()> {
+    let covers = Some((Seq::ZERO, log_from));
+    Job { engine, core, cancelled }.run(&[], covers, &mut CompactionReport::default())?;
+    Ok(())
+}
+
+/// One job, from reading its inputs to the swap.
+struct Job<'a> {
+    engine: &'a Arc<Engine>,
+    core: &'a Arc<Core>,
+    cancelled: Cancelled<'a>,
+}
+
+/// What is going to be in the manifest besides the new segments.
+struct Followers {
+    deletes: Vec<(FileId, DeletesEntry)>,
+    /// Old index file, and its new locator; `None` if no row of it is left.
+    locators: Vec<(FileId, Option<(IndexEntry, IndexPart)>)>,
+    codes: Option<(IndexEntry, IndexPart)>,
+}
+
+impl Job<'_> {
+    /// Moves the live rows of the inputs to new segments; tells how many there were.
+    fn run(
+        &self,
+        inputs: &[Input<'_>],
+        covers: Option<(Seq, FileId)>,
+        report: &mut CompactionReport,
+    ) -> Result<u64> {
+        check_cancelled(self.cancelled, self.core)?;
+        let mut files = NewFiles::new(self.engine);
+        let moved = self.write_segments(inputs, &mut files)?;
+        let total: u64 = inputs.iter().map(|i| u64::from(i.rows.rows())).sum();
+        let kept = moved.order.len() as u64;
+
+        let _structure = lock(&self.core.structure);
+        let current = self.core.snapshot();
+        let followers = self.write_followers(&current, inputs, &moved, covers, &mut files)?;
+        let (disk, dir) = (&self.engine.disk, self.engine.dir());
+        disk.sync_dir(dir)?;
+        let parts = self.open_outputs(&moved)?;
+        // What the files already have must not be lost with the log, in part (I4).
+        self.engine.sync_log()?;
+        let idle = idle_marks(self.engine);
+        self.engine.commit_manifest(|manifest| {
+            if let Some(entry) = manifest.collection_mut(self.core.id) {
+                edit(entry, inputs, &moved, &followers, covers);
+            }
+            mark_idle(manifest, &idle);
+        })?;
+        files.keep();
+        self.swap(inputs, &moved, parts, followers);
+        report.written += moved.segments.len();
+        report.rows_reclaimed += total - kept;
+        Ok(kept)
+    }
+
+    /// Merges the live rows of the inputs by id and writes them, cut at the cap.
+    fn write_segments(&self, inputs: &[Input<'_>], files: &mut NewFiles) -> Result<Moved> {
+        let now = self.engine.plausible_now();
+        let mut keyed: Vec<(MemoryId, u32, Row)> = Vec::new();
+        for (input, source) in (0u32..).zip(inputs) {
+            for row in source.live.iter() {
+                if !is_gone(source.rows, row, now)? {
+                    keyed.push((source.rows.id(row)?, input, row));
+                }
+            }
+        }
+        keyed.sort_unstable();
+        let order: Order = keyed.into_iter().map(|(_, input, row)| (input, row)).collect();
+        let rows: u64 = inputs.iter().map(|i| u64::from(i.rows.rows())).sum();
+        let bytes: u64 = inputs.iter().map(|i| i.bytes).sum();
+        let cap = segment_cap(self.live_bytes() + bytes);
+        let per_segment = (cap * rows.max(1) / bytes.max(1)).max(64) as usize;
+        // Even parts: a full segment and a tiny one would be merged again soon.
+        let parts = order.len().div_ceil(per_segment).max(1);
+        let per_segment = order.len().div_ceil(parts).max(1);
+        let mut segments = Vec::new();
+        for (i, part) in order.chunks(per_segment).enumerate() {
+            let start = i * per_segment;
+            let output = Output { inputs, order: part };
+            segments.push((start, self.write_segment(&output, start, order.len(), files)?));
+        }
+        let mut places: HashMap<From, Vec<u32>> =
+            inputs.iter().map(|i| (i.from, vec![GONE; i.rows.rows() as usize])).collect();
+        for (place, (input, row)) in (0u32..).zip(&order) {
+            if let Some(places) = places.get_mut(&inputs[*input as usize].from) {
+                places[*row as usize] = place;
+            }
+        }
+        Ok(Moved { order, segments, places })
+    }
+
+    fn live_bytes(&self) -> u64 {
+        let part = |s: &SegPart| {
+            let rows = u64::from(s.live.rows().max(1));
+            s.sealed.segment.len() * u64::from(s.live.live()) / rows
+        };
+        self.core.snapshot().segments.iter().map(part).sum()
+    }
+
+    fn write_segment(
+        &self,
+        output: &Output<'_>,
+        start: usize,
+        total: usize,
+        files: &mut NewFiles,
+    ) -> Result<SegmentEntry> {
+        let file = self.engine.new_file();
+        files.add(FileName::Segment(file));
+        let header = self.engine.header(FileKind::Segment, file);
+        let (disk, dir) = (self.engine.disk.as_ref(), self.engine.dir());
+        let mut progress = |row: Row| {
+            let (done, total) = ((start + row as usize) as u64, total as u64);
+            let collection = self.core.name.clone();
+            self.engine.emit(&Event::Progress { collection, done, total });
+            check_cancelled(self.cancelled, self.core)
+        };
+        let dimension = self.core.spec.dimension;
+        let len = write_segment(disk, dir, &header, dimension, output, &mut progress)?;
+        Ok(SegmentEntry { file, len, rows: output.rows(), deletes: None })
+    }
+
+    /// Reads the outputs back and checks them, before their inputs may go.
+    fn open_outputs(&self, moved: &Moved) -> Result<Vec<SegPart>> {
+        let mut parts = Vec::new();
+        for (_, entry) in &moved.segments {
+            let part = open_segment(self.engine, entry, self.core.spec.dimension)?;
+            part.sealed.segment.verify()?;
+            parts.push(part);
+        }
+        Ok(parts)
+    }
+
+    /// Writes what goes with the new segments: deletes, locators, codes of rows without an index.
+    fn write_followers(
+        &self,
+        current: &Snapshot,
+        inputs: &[Input<'_>],
+        moved: &Moved,
+        covers: Option<(Seq, FileId)>,
+        files: &mut NewFiles,
+    ) -> Result<Followers> {
+        let is_input = |file| inputs.iter().any(|i| i.from == From::Segment(file));
+        let mut deletes = Vec::new();
+        for part in current.segments.iter().filter(|s| !is_input(s.sealed.file)) {
+            if covers.is_some() && part.live.dead() > part.dead_on_disk {
+                deletes.push((part.sealed.file, self.write_deletes(current.visible, part, files)?));
+            }
+        }
+        let mut locators = Vec::new();
+        for part in &current.indexes {
+            if part.indexed.locator.segments().iter().any(|file| is_input(*file)) {
+                let new = self.move_locator(part, moved, files)?;
+                locators.push((part.indexed.file, new));
+            }
+        }
+        let codes = self.index_uncovered(current, inputs, moved, files)?;
+        Ok(Followers { deletes, locators, codes })
+    }
+
+    fn write_deletes(
+        &self,
+        covers_seq: Seq,
+        part: &SegPart,
+        files: &mut NewFiles,
+    ) -> Result<DeletesEntry> {
+        let file = self.engine.new_file();
+        files.add(FileName::Deletes(file));
+        let header = self.engine.header(FileKind::Deletes, file);
+        let (disk, dir) = (self.engine.disk.as_ref(), self.engine.dir());
+        let (of, rows) = (part.sealed.file, part.live.rows());
+        let len = write_deletes(disk, dir, &header, of, rows, &part.live.dead_rows())?;
+        Ok(DeletesEntry { file, len, covers_seq, dead: part.live.dead() })
+    }
+
+    /// The locator of an index after the move; `None` if no row of it is left.
+    fn move_locator(
+        &self,
+        part: &IndexPart,
+        moved: &Moved,
+        files: &mut NewFiles,
+    ) -> Result<Option<(IndexEntry, IndexPart)>> {
+        let mut builder = LocatorBuilder::new();
+        for rows in part.indexed.locator.nodes() {
+            builder.push(rows.into_iter().filter_map(|(file, row)| {
+                if moved.places.contains_key(&From::Segment(file)) {
+                    moved.find(From::Segment(file), row)
+                } else {
+                    Some((file, row))
+                }
+            }));
+        }
+        if builder.is_empty() {
+            return Ok(None);
+        }
+        let locator = self.engine.new_file();
+        files.add(FileName::Locator(locator));
+        let header = self.engine.header(FileKind::Locator, locator);
+        let (disk, dir) = (self.engine.disk.as_ref(), self.engine.dir());
+        let locator_len = builder.write(disk, dir, &header)?;
+        let entry = IndexEntry {
+            index: part.indexed.file,
+            index_len: part.indexed.index.len(),
+            locator,
+            locator_len,
+            segments: builder.segments().to_vec(),
+        };
+        let opened = open_locator(self.engine, &entry, part.indexed.index.nodes())?;
+        opened.verify()?;
+        let indexed = Indexed {
+            file: part.indexed.file,
+            index: Arc::clone(&part.indexed.index),
+            index_guard: Arc::clone(&part.indexed.index_guard),
+            locator_file: locator,
+            locator: opened,
+            locator_guard: self.engine.guard(FileName::Locator(locator), locator_len),
+        };
+        Ok(Some((entry, IndexPart { indexed: Arc::new(indexed), slots: Arc::new([]) })))
+    }
+
+    /// An index without a graph for the rows that come from memtables or from segments that no
+    /// index covers.
+    fn index_uncovered(
+        &self,
+        current: &Snapshot,
+        inputs: &[Input<'_>],
+        moved: &Moved,
+        files: &mut NewFiles,
+    ) -> Result<Option<(IndexEntry, IndexPart)>> {
+        let covered = |from| match from {
+            From::Memtable(_) => false,
+            From::Segment(file) => {
+                current.segments.iter().any(|s| s.sealed.file == file && s.covered)
+            }
+        };
+        let mut index = CodesIndex::new(self.core.spec, moved.order.len());
+        for (input, row) in &moved.order {
+            let input = &inputs[*input as usize];
+            if let Some(place) = moved.find(input.from, *row)
+                && !covered(input.from)
+            {
+                index.add(input.rows.vector(*row)?, place);
+            }
+        }
+        if index.is_empty() {
+            return Ok(None);
+        }
+        let entry = write_codes_index(self.engine, &index, files)?;
+        let part = open_index(self.engine, &entry, self.core.spec)?;
+        part.indexed.index.verify()?;
+        part.indexed.locator.verify()?;
+        Ok(Some((entry, part)))
+    }
+
+    /// Makes readers see the result. Deletes that arrived since the inputs were read are carried
+    /// over.
+    fn swap(
+        &self,
+        inputs: &[Input<'_>],
+        moved: &Moved,
+        mut parts: Vec<SegPart>,
+        followers: Followers,
+    ) {
+        let token = self.engine.committer.hold();
+        let mut next = Snapshot::clone(&self.core.snapshot());
+        for input in inputs {
+            let now_live = match input.from {
+                From::Memtable(number) => {
+                    next.memtables.iter().find(|m| m.number == number).map(|m| &m.live)
+                }
+                From::Segment(file) => {
+                    next.segments.iter().find(|s| s.sealed.file == file).map(|s| &s.live)
+                }
+            };
+            let Some(now_live) = now_live else { continue };
+            for row in input.live.iter().filter(|row| !now_live.is_live(*row)) {
+                if let Some((segment, row)) = moved.find_at(input.from, row) {
+                    parts[segment].live.kill(row);
+                }
+            }
+        }
+        let mut tables = lock(&self.core.tables);
+        let mut obsolete = Vec::new();
+        next.memtables.retain(|m| !inputs.iter().any(|i| i.from == From::Memtable(m.number)));
+        tables.ids.retain(|t| !inputs.iter().any(|i| i.from == From::Memtable(t.number)));
+        next.segments.retain(|s| {
+            let goes = inputs.iter().any(|i| i.from == From::Segment(s.sealed.file));
+            if goes {
+                s.sealed.guard.mark_obsolete();
+                obsolete.push(s.sealed.file);
+            }
+            !goes
+        });
+        for part in &mut next.segments {
+            if let Some((_, entry)) =
+                followers.deletes.iter().find(|(file, _)| *file == part.sealed.file)
+            {
+                part.dead_on_disk = entry.dead;
+            }
+        }
+        next.segments.append(&mut parts);
+        follow_indexes(&mut next, followers);
+        next.relink();
+        self.core.publish(next);
+        drop(tables);
+        drop(token);
+    }
+}
+
+fn follow_indexes(next: &mut Snapshot, followers: Followers) {
+    for (file, new) in followers.locators {
+        let Some(at) = next.indexes.iter().position(|i| i.indexed.file == file) else { continue };
+        let old = match new {
+            Some((_, part)) => std::mem::replace(&mut next.indexes[at], part),
+            None => {
+                let old = next.indexes.remove(at);
+                old.indexed.index_guard.mark_obsolete();
+                old
+            }
+        };
+        old.indexed.locator_guard.mark_obsolete();
+    }
+    next.indexes.extend(followers.codes.map(|(_, part)| part));
+}
+
+/// Brings a collection's manifest entry up to date.
+fn edit(
+    entry: &mut CollectionEntry,
+    inputs: &[Input<'_>],
+    moved: &Moved,
+    followers: &Followers,
+    covers: Option<(Seq, FileId)>,
+) {
+    entry.segments.retain(|s| !inputs.iter().any(|i| i.from == From::Segment(s.file)));
+    for (file, deletes) in &followers.deletes {
+        if let Some(segment) = entry.segments.iter_mut().find(|s| s.file == *file) {
+            segment.deletes = Some(deletes.clone());
+        }
+    }
+    entry.segments.extend(moved.segments.iter().map(|(_, s)| s.clone()));
+    for (file, new) in &followers.locators {
+        match new {
+            Some((new, _)) => {
+                entry.indexes.iter_mut().filter(|i| i.index == *file).for_each(|i| *i = new.clone());
+            }
+            None => entry.indexes.retain(|i| i.index != *file),
+        }
+    }
+    // An index that could not be opened names segments that are gone now.
+    let segments: Vec<FileId> = entry.segments.iter().map(|s| s.file).collect();
+    entry.indexes.retain(|i| i.segments.iter().all(|s| segments.contains(s)));
+    entry.indexes.extend(followers.codes.iter().map(|(index, _)| index.clone()));
+    if let Some((seq, log_from)) = covers {
+        entry.covers_seq = entry.covers_seq.max(seq);
+        entry.log_from = entry.log_from.max(log_from);
+    }
+}
+
+/// Collections whose every effect is in files, with the log file that is open now: they need none
+/// of the older ones.
+pub(super) fn idle_marks(engine: &Engine) -> Vec<(CollectionId, Seq, FileId)> {
+    let token = engine.committer.hold();
+    let Some(log) = token.as_ref() else { return Vec::new() };
+    let cores = engine.cores().into_iter();
+    cores
+        .filter(|core| !core.options().volatile)
+        .filter_map(|core| {
+            let snapshot = core.snapshot();
+            Core::is_idle(&snapshot).then(|| (core.id, snapshot.visible, log.file()))
+        })
+        .collect()
+}
+
+pub(super) fn mark_idle(manifest: &mut Manifest, idle: &[(CollectionId, Seq, FileId)]) {
+    for (id, seq, file) in idle {
+        if let Some(entry) = manifest.collection_mut(*id) {
+            entry.covers_seq = entry.covers_seq.max(*seq);
+            entry.log_from = entry.log_from.max(*file);
+        }
+    }
+}

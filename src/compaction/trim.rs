@@ -1,0 +1,71 @@
+//! Owns the length of the log: past a limit, collections that still need its oldest file are
+//! sealed, or, if they are small, their rows are copied to its end (a small collection lives in the
+//! log and has no file).
+
+use std::sync::Arc;
+
+use super::rows::{self, idle_marks, mark_idle};
+use super::Cancelled;
+use crate::collection::core::Core;
+use crate::collection::engine::Engine;
+use crate::error::Result;
+use crate::format::op::{Op, OpKind};
+use crate::ids::FileId;
+use crate::metrics::CompactionReport;
+use crate::segment::Rows;
+use crate::worker::lock;
+
+/// The chain may have this many files of about 4 MiB: 64 MiB.
+const MAX_LOG_FILES: usize = 16;
+/// A collection with fewer rows than this in RAM is copied forward rather than sealed.
+const SMALL_ROWS: u32 = 256;
+
+/// Shortens the log if it is too long; tells whether it was.
+pub(super) fn trim(engine: &Arc<Engine>, cancelled: Cancelled<'_>) -> Result<bool> {
+    let manifest = engine.manifest();
+    if manifest.log.len() <= MAX_LOG_FILES {
+        return Ok(false);
+    }
+    let idle = idle_marks(engine);
+    if !idle.is_empty() {
+        engine.commit_manifest(|manifest| mark_idle(manifest, &idle))?;
+    }
+    let manifest = engine.manifest();
+    let keep = manifest.log.len().saturating_sub(MAX_LOG_FILES / 2);
+    let Some(oldest_kept) = manifest.log.get(keep).map(|l| l.file) else { return Ok(false) };
+    for entry in manifest.collections.iter().filter(|c| c.log_from < oldest_kept) {
+        let Some(core) = engine.core(entry.id).filter(|c| !c.is_dropped()) else { continue };
+        let _job = lock(&core.row_job);
+        match carry(engine, &core)? {
+            Some(file) => rows::cover(engine, &core, file, cancelled)?,
+            None => {
+                rows::seal(engine, &core, true, &mut CompactionReport::default(), cancelled)?;
+            }
+        }
+    }
+    Ok(true)
+}
+
+/// Copies the live rows of a small collection's memtable to the end of the log; gives the file they
+/// are in. `None` if the collection is not small.
+fn carry(engine: &Engine, core: &Core) -> Result<Option<FileId>> {
+    let mut token = engine.committer.hold();
+    let Some(log) = token.as_mut() else { return Ok(None) };
+    let snapshot = core.snapshot();
+    let [active] = &snapshot.memtables[..] else { return Ok(None) };
+    if active.rows.rows() >= SMALL_ROWS {
+        return Ok(None);
+    }
+    let mut ops = Vec::new();
+    for row in active.live.iter() {
+        let row = active.rows.row(row)?;
+        let kind = OpKind::Insert {
+            id: row.id,
+            norm: row.norm,
+            vector: row.vector.to_vec(),
+            body: row.body.to_vec(),
+        };
+        ops.push(Op { collection: core.id, seq: row.seq, kind });
+    }
+    engine.append_carried(log, &ops).map(Some)
+}
