@@ -18,13 +18,14 @@ mod options;
 mod retention;
 mod section;
 mod segment;
+mod store;
 mod vector;
 mod worker;
 
+pub use clock::{Clock, ManualClock, SystemClock, Timestamp};
 pub use collection::{
     Applied, Batch, Collection, Explanation, Fields, Hit, Iter, Outcome, Search, SearchPath,
 };
-pub use clock::{Clock, ManualClock, SystemClock, Timestamp};
 pub use error::{Error, Result};
 pub use filter::Filter;
 pub use ids::MemoryId;
@@ -38,4 +39,6 @@ pub use metrics::{
 };
 pub use options::{
     Background, Codes, CollectionOptions, Durability, HnswParams, MAX_DIMENSION, Metric,
+    StoreOptions,
 };
+pub use store::{Store, VerifyReport};

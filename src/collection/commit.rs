@@ -78,7 +78,13 @@ pub(crate) struct LogState {
 
 impl LogState {
     pub(crate) fn new(writer: LogWriter, synced: Seq, now: Duration) -> Self {
-        Self { writer, appended: synced, synced, sync_due: None, last_frame: now }
+        Self {
+            writer,
+            appended: synced,
+            synced,
+            sync_due: None,
+            last_frame: now,
+        }
     }
 
     /// The file that takes frames.
@@ -143,7 +149,11 @@ impl Engine {
             return Ok(Vec::new());
         }
         let writes = Mutex::new(writes);
-        let slot = Arc::new(Slot { writes, durability, reply: OnceLock::new() });
+        let slot = Arc::new(Slot {
+            writes,
+            durability,
+            reply: OnceLock::new(),
+        });
         lock(&self.committer.queue).push(Arc::clone(&slot));
         let mut token = self.committer.hold();
         if let Some(reply) = slot.take_answer() {
@@ -168,7 +178,9 @@ impl Engine {
     /// long. Tells when it wants to be called again.
     pub(crate) fn tend_log(&self) -> Result<Duration> {
         let mut token = self.committer.hold();
-        let Some(log) = token.as_mut() else { return Ok(TIME_FRAME_EVERY) };
+        let Some(log) = token.as_mut() else {
+            return Ok(TIME_FRAME_EVERY);
+        };
         self.check_writable()?;
         let now = self.monotonic();
         if now.saturating_sub(log.last_frame) >= TIME_FRAME_EVERY {
@@ -178,13 +190,17 @@ impl Engine {
         if log.sync_due.is_some_and(|due| due <= now) {
             self.sync_held(log)?;
         }
-        Ok(log.sync_due.map_or(TIME_FRAME_EVERY, |due| due.saturating_sub(now)))
+        Ok(log
+            .sync_due
+            .map_or(TIME_FRAME_EVERY, |due| due.saturating_sub(now)))
     }
 
     /// Ends the log: from now on writes are refused.
     pub(crate) fn close_log(&self) -> Result<()> {
         let mut token = self.committer.hold();
-        let Some(mut log) = token.take() else { return Ok(()) };
+        let Some(mut log) = token.take() else {
+            return Ok(());
+        };
         self.check_writable()?;
         self.sync_held(&mut log)?;
         self.append(&mut log, FrameKind::Close, &[])?;
@@ -193,12 +209,17 @@ impl Engine {
 
     fn sync_held(&self, log: &mut LogState) -> Result<()> {
         if let Err(error) = log.writer.sync() {
-            self.poison.set(format!("the log could not be synced: {error}"));
-            return Err(Error::CommitUnknown { seq: log.appended.0 });
+            self.poison
+                .set(format!("the log could not be synced: {error}"));
+            return Err(Error::CommitUnknown {
+                seq: log.appended.0,
+            });
         }
         log.synced = log.appended;
         log.sync_due = None;
-        self.committer.synced_seq.store(log.synced.0, Ordering::Release);
+        self.committer
+            .synced_seq
+            .store(log.synced.0, Ordering::Release);
         Ok(())
     }
 
@@ -236,7 +257,10 @@ impl Engine {
                 if let Some(entry) = manifest.log.iter_mut().find(|e| e.file == old) {
                     entry.valid_len = Some(good_len);
                 }
-                manifest.log.push(LogEntry { file, valid_len: None });
+                manifest.log.push(LogEntry {
+                    file,
+                    valid_len: None,
+                });
             })?;
             Ok(writer)
         });
@@ -275,7 +299,12 @@ struct Group<'a> {
 
 impl<'a> Group<'a> {
     fn new(engine: &'a Engine) -> Self {
-        Self { engine, now: engine.now(), stages: BTreeMap::new(), done: Vec::new() }
+        Self {
+            engine,
+            now: engine.now(),
+            stages: BTreeMap::new(),
+            done: Vec::new(),
+        }
     }
 
     fn lead(mut self, token: &mut Option<LogState>, group: Vec<Arc<Slot>>) {
@@ -328,9 +357,18 @@ impl<'a> Group<'a> {
             if core.is_dropped() {
                 return Err(Error::Closed);
             }
-            let stage = self.stages.entry(core.id).or_insert_with(|| Stage::begin(&core, self.now));
-            checkpoints.entry(core.id).or_insert_with(|| stage.checkpoint());
-            let op = Op { collection: core.id, seq: self.engine.committer.next_seq(), kind };
+            let stage = self
+                .stages
+                .entry(core.id)
+                .or_insert_with(|| Stage::begin(&core, self.now));
+            checkpoints
+                .entry(core.id)
+                .or_insert_with(|| stage.checkpoint());
+            let op = Op {
+                collection: core.id,
+                seq: self.engine.committer.next_seq(),
+                kind,
+            };
             if !core.options().volatile {
                 op.encode(&mut payload)?;
             }
@@ -345,7 +383,9 @@ impl<'a> Group<'a> {
 
     /// Syncs if a batch asked for it; the sequence number of what is unknown if that failed.
     fn sync(&self, token: &mut Option<LogState>) -> std::result::Result<(), u64> {
-        let Some(log) = token.as_mut() else { return Ok(()) };
+        let Some(log) = token.as_mut() else {
+            return Ok(());
+        };
         let now = self.engine.monotonic();
         let nothing_due = log.sync_due.is_none();
         for (slot, _, _) in self.done.iter().filter(|(_, _, logged)| *logged) {
@@ -356,12 +396,10 @@ impl<'a> Group<'a> {
             log.sync_due = Some(log.sync_due.map_or(due, |d| d.min(due)));
         }
         match log.sync_due {
-            Some(due) if due <= now => {
-                self.engine.sync_held(log).map_err(|_| log.appended.0)
-            }
+            Some(due) if due <= now => self.engine.sync_held(log).map_err(|_| log.appended.0),
             Some(_) if nothing_due => {
                 // The worker must wake up in time for it.
-                self.engine.row_bell.ring();
+                self.engine.log_bell.ring();
                 Ok(())
             }
             _ => Ok(()),
@@ -386,7 +424,11 @@ impl<'a> Group<'a> {
 fn check_payload(got: usize) -> Result<()> {
     if got > MAX_PAYLOAD_BYTES {
         let (got, limit) = (got as u64, MAX_PAYLOAD_BYTES as u64);
-        return Err(Error::LimitExceeded { what: "the batch", got, limit });
+        return Err(Error::LimitExceeded {
+            what: "the batch",
+            got,
+            limit,
+        });
     }
     Ok(())
 }

@@ -24,14 +24,12 @@ use crate::format::names::FileName;
 use crate::ids::{CollectionId, FileId, Seq};
 use crate::manifest::{self, CommitError};
 use crate::metrics::Event;
+use crate::options::Listener;
 use crate::retention::HighWater;
 use crate::worker::{Bell, Poison, lock};
 
 /// Writers wait while a collection has more frozen memtables than this.
 const MAX_FROZEN: usize = 8;
-
-/// What a host does with events.
-pub(crate) type Listener = Arc<dyn Fn(&Event) + Send + Sync>;
 
 /// Shared by a store, its collections and its workers.
 pub(crate) struct Engine {
@@ -45,6 +43,8 @@ pub(crate) struct Engine {
     pub(crate) pinned: Arc<Pinned>,
     pub(crate) committer: Committer,
     pub(crate) collections: RwLock<HashMap<CollectionId, Arc<Core>>>,
+    /// Rung when a write must be synced by some time.
+    pub(crate) log_bell: Arc<Bell>,
     /// Rung when there may be rows to seal or compact.
     pub(crate) row_bell: Arc<Bell>,
     /// Rung when there may be indexes to build.
@@ -78,7 +78,9 @@ pub(crate) struct EngineParts {
 
 impl fmt::Debug for Engine {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Engine").field("dir", &self.dir).finish_non_exhaustive()
+        f.debug_struct("Engine")
+            .field("dir", &self.dir)
+            .finish_non_exhaustive()
     }
 }
 
@@ -96,6 +98,7 @@ impl Engine {
             pinned: Arc::default(),
             committer: Committer::new(parts.manifest.last_seq),
             collections: RwLock::default(),
+            log_bell: Arc::default(),
             row_bell: Arc::default(),
             index_bell: Arc::default(),
             pool: std::sync::OnceLock::new(),
@@ -113,7 +116,9 @@ impl Engine {
     /// An error unless writes are possible.
     pub(crate) fn check_writable(&self) -> Result<()> {
         if self.read_only {
-            return Err(Error::ReadOnly { path: self.dir.clone() });
+            return Err(Error::ReadOnly {
+                path: self.dir.clone(),
+            });
         }
         self.poison.check()
     }
@@ -125,14 +130,21 @@ impl Engine {
 
     /// The header of a new file of this store.
     pub(crate) fn header(&self, kind: FileKind, file: FileId) -> FileHeader {
-        FileHeader { kind, store: self.store, file, salt: self.new_salt() }
+        FileHeader {
+            kind,
+            store: self.store,
+            file,
+            salt: self.new_salt(),
+        }
     }
 
     /// Sixteen bytes that tell this file from any other: not a secret.
     pub(crate) fn new_salt(&self) -> [u8; 16] {
         let mut salt = [0; 16];
         for half in salt.chunks_exact_mut(8) {
-            let state = self.salt.fetch_add(0x9E37_79B9_7F4A_7C15, Ordering::Relaxed);
+            let state = self
+                .salt
+                .fetch_add(0x9E37_79B9_7F4A_7C15, Ordering::Relaxed);
             half.copy_from_slice(&mix(state).to_le_bytes());
         }
         salt
@@ -219,7 +231,8 @@ impl Engine {
             Ok(()) => *current = next,
             Err(CommitError::NothingHappened(error)) => return Err(error),
             Err(CommitError::OutcomeUnknown(error)) => {
-                self.poison.set(format!("the manifest's outcome is unknown: {error}"));
+                self.poison
+                    .set(format!("the manifest's outcome is unknown: {error}"));
                 return Err(error);
             }
         }
@@ -232,12 +245,18 @@ impl Engine {
 
     /// All collections, in no order.
     pub(crate) fn cores(&self) -> Vec<Arc<Core>> {
-        let map = self.collections.read().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let map = self
+            .collections
+            .read()
+            .unwrap_or_else(std::sync::PoisonError::into_inner);
         map.values().cloned().collect()
     }
 
     pub(crate) fn core(&self, id: CollectionId) -> Option<Arc<Core>> {
-        let map = self.collections.read().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let map = self
+            .collections
+            .read()
+            .unwrap_or_else(std::sync::PoisonError::into_inner);
         map.get(&id).cloned()
     }
 
@@ -265,12 +284,18 @@ impl Engine {
             drop(guard);
             self.check_writable()?;
         }
-        let Some(limit) = self.heap_budget else { return Ok(()) };
+        let Some(limit) = self.heap_budget else {
+            return Ok(());
+        };
         let used: u64 = self.cores().iter().map(|core| core.mem_bytes()).sum();
         let added: u64 = writes.iter().map(Prepared::heap_bytes).sum();
         if added > 0 && used + added > limit {
             self.row_bell.ring();
-            return Err(Error::OverBudget { budget: "heap_budget", needed: used + added, limit });
+            return Err(Error::OverBudget {
+                budget: "heap_budget",
+                needed: used + added,
+                limit,
+            });
         }
         Ok(())
     }

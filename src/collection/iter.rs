@@ -33,7 +33,14 @@ impl Iter {
         metric: Metric,
         filter: Filter,
     ) -> Self {
-        Self { snapshot, now, metric, filter, part: 0, rows: Vec::new() }
+        Self {
+            snapshot,
+            now,
+            metric,
+            filter,
+            part: 0,
+            rows: Vec::new(),
+        }
     }
 
     fn advance(&mut self) -> Result<Option<Memory>> {

@@ -90,7 +90,11 @@ impl Collection {
     /// ```
     pub fn insert(&self, memory: Memory) -> Result<Outcome> {
         let applied = self.apply(Batch::new().insert(memory))?;
-        Ok(if applied.replaced > 0 { Outcome::Replaced } else { Outcome::Inserted })
+        Ok(if applied.replaced > 0 {
+            Outcome::Replaced
+        } else {
+            Outcome::Inserted
+        })
     }
 
     /// Deletes a memory. Tells whether one was visible. It is gone for readers at once, and its
@@ -170,8 +174,12 @@ impl Collection {
     /// ```
     pub fn get(&self, id: impl Into<MemoryId>) -> Result<Option<Memory>> {
         let (snapshot, now) = (self.core.snapshot(), self.engine.now());
-        let Some(place) = snapshot.find(id.into())? else { return Ok(None) };
-        let Some((rows, _, row)) = snapshot.rows_at(place) else { return Ok(None) };
+        let Some(place) = snapshot.find(id.into())? else {
+            return Ok(None);
+        };
+        let Some((rows, _, row)) = snapshot.rows_at(place) else {
+            return Ok(None);
+        };
         if rows.expires_at(row)? <= now {
             return Ok(None);
         }
@@ -181,8 +189,12 @@ impl Collection {
     /// Whether a memory with this id is visible.
     pub fn contains(&self, id: impl Into<MemoryId>) -> Result<bool> {
         let (snapshot, now) = (self.core.snapshot(), self.engine.now());
-        let Some(place) = snapshot.find(id.into())? else { return Ok(false) };
-        let Some((rows, _, row)) = snapshot.rows_at(place) else { return Ok(false) };
+        let Some(place) = snapshot.find(id.into())? else {
+            return Ok(false);
+        };
+        let Some((rows, _, row)) = snapshot.rows_at(place) else {
+            return Ok(false);
+        };
         Ok(rows.expires_at(row)? > now)
     }
 
@@ -211,7 +223,12 @@ impl Collection {
 
     /// Every visible memory that matches. See [`Collection::iter`].
     pub fn scan(&self, filter: Filter) -> Iter {
-        Iter::new(self.core.snapshot(), self.engine.now(), self.core.spec.metric, filter)
+        Iter::new(
+            self.core.snapshot(),
+            self.engine.now(),
+            self.core.spec.metric,
+            filter,
+        )
     }
 
     /// Begins a search for the memories nearest to `query`.
@@ -241,10 +258,11 @@ impl Collection {
     ) -> Result<Vec<Vec<Hit>>> {
         use rayon::prelude::*;
         let snapshot = self.core.snapshot();
-        let answer = |query: &Q| {
-            configure(Search::new(self, query.as_ref(), Arc::clone(&snapshot))).run()
-        };
-        self.engine.pool()?.install(|| queries.par_iter().map(answer).collect())
+        let answer =
+            |query: &Q| configure(Search::new(self, query.as_ref(), Arc::clone(&snapshot))).run();
+        self.engine
+            .pool()?
+            .install(|| queries.par_iter().map(answer).collect())
     }
 
     /// What the collection holds and what it costs, but for its compaction debt.
@@ -271,7 +289,10 @@ impl Collection {
                 }
                 None => latest.clear(),
             }
-            writes.push(Some(Prepared { core: Arc::clone(&target.core), kind }));
+            writes.push(Some(Prepared {
+                core: Arc::clone(&target.core),
+                kind,
+            }));
         }
         Ok(writes.into_iter().flatten().collect())
     }
@@ -281,7 +302,13 @@ impl Collection {
             Write::Delete(id) => (Some(id), OpKind::Delete { id }),
             Write::DeleteWhere(filter) => {
                 filter.check()?;
-                (None, OpKind::DeleteWhere { filter, now: self.engine.now() })
+                (
+                    None,
+                    OpKind::DeleteWhere {
+                        filter,
+                        now: self.engine.now(),
+                    },
+                )
             }
             Write::Insert(mut memory) => {
                 memory.check_limits()?;
@@ -291,7 +318,15 @@ impl Collection {
                 let norm = prepare(spec.metric, spec.dimension, Some(id), &mut memory.vector)?;
                 let created_at = memory.created_at.unwrap_or(now);
                 let body = record::encode_body(&memory, created_at, expires_at);
-                (Some(id), OpKind::Insert { id, norm, vector: memory.vector, body })
+                (
+                    Some(id),
+                    OpKind::Insert {
+                        id,
+                        norm,
+                        vector: memory.vector,
+                        body,
+                    },
+                )
             }
         })
     }

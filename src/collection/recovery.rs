@@ -8,7 +8,7 @@ use std::sync::Arc;
 use crate::collection::commit::MEMTABLE_BYTES;
 use crate::collection::core::Core;
 use crate::collection::engine::Engine;
-use crate::collection::snapshot::{IndexPart, Indexed, SegPart, Sealed, Snapshot};
+use crate::collection::snapshot::{IndexPart, Indexed, Sealed, SegPart, Snapshot};
 use crate::collection::stage::Stage;
 use crate::error::{Error, Result};
 use crate::format::cursor::Cursor;
@@ -27,9 +27,14 @@ use crate::vector::codes::CodeSpec;
 pub(crate) fn open_collection(engine: &Engine, entry: &CollectionEntry) -> Result<Arc<Core>> {
     let options = entry.options.clone();
     let spec = CodeSpec::new(options.codes, options.metric, options.dimension);
-    let mut snapshot = Snapshot { visible: entry.covers_seq, ..Snapshot::default() };
+    let mut snapshot = Snapshot {
+        visible: entry.covers_seq,
+        ..Snapshot::default()
+    };
     for segment in &entry.segments {
-        snapshot.segments.push(open_segment(engine, segment, spec.dimension)?);
+        snapshot
+            .segments
+            .push(open_segment(engine, segment, spec.dimension)?);
     }
     let mut damaged = Vec::new();
     for index in &entry.indexes {
@@ -43,7 +48,13 @@ pub(crate) fn open_collection(engine: &Engine, entry: &CollectionEntry) -> Resul
         }
     }
     drop_coverage(&mut snapshot, damaged);
-    let core = Core::new(entry.id, entry.name.clone(), options, snapshot, entry.log_from);
+    let core = Core::new(
+        entry.id,
+        entry.name.clone(),
+        options,
+        snapshot,
+        entry.log_from,
+    );
     Ok(Arc::new(core))
 }
 
@@ -54,12 +65,14 @@ pub(crate) fn open_segment(
     dimension: usize,
 ) -> Result<SegPart> {
     let (disk, dir) = (engine.disk.as_ref(), engine.dir());
-    let segment =
-        SealedSegment::open(disk, dir, engine.store, entry.file, entry.len, dimension)?;
+    let segment = SealedSegment::open(disk, dir, engine.store, entry.file, entry.len, dimension)?;
     let name = FileName::Segment(entry.file);
     let rows = crate::segment::Rows::rows(&segment);
     if rows != entry.rows {
-        let reason = format!("the segment has {rows} rows, the manifest says {}", entry.rows);
+        let reason = format!(
+            "the segment has {rows} rows, the manifest says {}",
+            entry.rows
+        );
         return Err(Error::corrupt(engine.path(name), 0, reason));
     }
     let live = match &entry.deletes {
@@ -71,16 +84,21 @@ pub(crate) fn open_segment(
         }
     };
     let guard = engine.guard(name, entry.len);
-    let sealed = Arc::new(Sealed { file: entry.file, segment, guard });
-    Ok(SegPart { sealed, dead_on_disk: live.dead(), live, covered: false })
+    let sealed = Arc::new(Sealed {
+        file: entry.file,
+        segment,
+        guard,
+    });
+    Ok(SegPart {
+        sealed,
+        dead_on_disk: live.dead(),
+        live,
+        covered: false,
+    })
 }
 
 /// Opens an index with its locator.
-pub(crate) fn open_index(
-    engine: &Engine,
-    entry: &IndexEntry,
-    spec: CodeSpec,
-) -> Result<IndexPart> {
+pub(crate) fn open_index(engine: &Engine, entry: &IndexEntry, spec: CodeSpec) -> Result<IndexPart> {
     let (disk, dir) = (engine.disk.as_ref(), engine.dir());
     let index = Index::open(disk, dir, engine.store, entry.index, entry.index_len, spec)?;
     let locator = open_locator(engine, entry, index.nodes())?;
@@ -92,7 +110,10 @@ pub(crate) fn open_index(
         locator,
         locator_guard: engine.guard(FileName::Locator(entry.locator), entry.locator_len),
     };
-    Ok(IndexPart { indexed: Arc::new(indexed), slots: Arc::new([]) })
+    Ok(IndexPart {
+        indexed: Arc::new(indexed),
+        slots: Arc::new([]),
+    })
 }
 
 /// Opens a locator and checks that it names the segments that the manifest says.
@@ -102,7 +123,11 @@ pub(crate) fn open_locator(engine: &Engine, entry: &IndexEntry, nodes: u32) -> R
     let locator = Locator::open(disk, dir, engine.store, file, nodes)?;
     if locator.segments() != entry.segments {
         let path = engine.path(FileName::Locator(entry.locator));
-        return Err(Error::corrupt(path, 0, "the locator names other segments than the manifest"));
+        return Err(Error::corrupt(
+            path,
+            0,
+            "the locator names other segments than the manifest",
+        ));
     }
     Ok(locator)
 }
@@ -111,10 +136,13 @@ pub(crate) fn open_locator(engine: &Engine, entry: &IndexEntry, nodes: u32) -> R
 /// index, or its whole segment in none.
 fn drop_coverage(snapshot: &mut Snapshot, mut damaged: Vec<FileId>) {
     loop {
-        let touched = snapshot
-            .indexes
-            .iter()
-            .position(|i| i.indexed.locator.segments().iter().any(|s| damaged.contains(s)));
+        let touched = snapshot.indexes.iter().position(|i| {
+            i.indexed
+                .locator
+                .segments()
+                .iter()
+                .any(|s| damaged.contains(s))
+        });
         let Some(at) = touched else { return };
         let part = snapshot.indexes.remove(at);
         damaged.extend_from_slice(part.indexed.locator.segments());
@@ -123,8 +151,11 @@ fn drop_coverage(snapshot: &mut Snapshot, mut damaged: Vec<FileId>) {
 
 /// Replays the log over the collections; gives the end of its last file.
 pub(crate) fn replay(engine: &Engine, manifest: &Manifest) -> Result<LogEnd> {
-    let covered: HashMap<CollectionId, (Seq, FileId)> =
-        manifest.collections.iter().map(|c| (c.id, (c.covers_seq, c.log_from))).collect();
+    let covered: HashMap<CollectionId, (Seq, FileId)> = manifest
+        .collections
+        .iter()
+        .map(|c| (c.id, (c.covers_seq, c.log_from)))
+        .collect();
     let mut stages: HashMap<CollectionId, Stage> = HashMap::new();
     let mut last_end = None;
     for (at, entry) in manifest.log.iter().enumerate() {
@@ -150,7 +181,9 @@ pub(crate) fn replay(engine: &Engine, manifest: &Manifest) -> Result<LogEnd> {
                     // Covered by files, or of a collection that was dropped.
                     _ => continue,
                 }
-                let Some(core) = engine.core(op.collection) else { continue };
+                let Some(core) = engine.core(op.collection) else {
+                    continue;
+                };
                 check_dimension(engine, &core, &op, entry.file, offset)?;
                 let stage = stages
                     .entry(op.collection)
@@ -163,20 +196,18 @@ pub(crate) fn replay(engine: &Engine, manifest: &Manifest) -> Result<LogEnd> {
             Ok(())
         })?;
         engine.recover_time(end.time);
-        last_end = Some(end);
+        let newest = last_end.map_or(end.last_seq, |e: LogEnd| e.last_seq.max(end.last_seq));
+        last_end = Some(LogEnd {
+            last_seq: newest,
+            ..end
+        });
     }
     stages.into_values().for_each(Stage::publish);
     last_end.ok_or_else(|| Error::corrupt(engine.dir(), 0, "the manifest names no log"))
 }
 
 /// A row of another length passed every checksum and still cannot be taken in.
-fn check_dimension(
-    engine: &Engine,
-    core: &Core,
-    op: &Op,
-    file: FileId,
-    offset: u64,
-) -> Result<()> {
+fn check_dimension(engine: &Engine, core: &Core, op: &Op, file: FileId, offset: u64) -> Result<()> {
     match &op.kind {
         OpKind::Insert { vector, .. } if vector.len() != core.spec.dimension => {
             let reason = format!(
@@ -184,7 +215,11 @@ fn check_dimension(
                 vector.len(),
                 core.spec.dimension
             );
-            Err(Error::corrupt(engine.path(FileName::Log(file)), offset, reason))
+            Err(Error::corrupt(
+                engine.path(FileName::Log(file)),
+                offset,
+                reason,
+            ))
         }
         _ => Ok(()),
     }

@@ -56,13 +56,24 @@ impl Stage {
         let next = Snapshot::clone(&core.snapshot());
         let core = Arc::clone(core);
         let (pending, pending_ids, undo) = Default::default();
-        Self { core, tables, next, pending, pending_ids, undo, now }
+        Self {
+            core,
+            tables,
+            next,
+            pending,
+            pending_ids,
+            undo,
+            now,
+        }
     }
 
     /// Remembers the state as it is.
     pub(crate) fn checkpoint(&mut self) -> Checkpoint {
         self.flush();
-        Checkpoint { next: self.next.clone(), changes: self.undo.len() }
+        Checkpoint {
+            next: self.next.clone(),
+            changes: self.undo.len(),
+        }
     }
 
     /// Goes back to a state.
@@ -76,7 +87,9 @@ impl Stage {
     /// Puts the id tables back as they were before the later changes.
     fn undo_to(&mut self, changes: usize) {
         for (table, id, former) in self.undo.drain(changes.min(self.undo.len())..).rev() {
-            let Some(table) = self.tables.ids.get_mut(table) else { continue };
+            let Some(table) = self.tables.ids.get_mut(table) else {
+                continue;
+            };
             match former {
                 Some(row) => table.rows.insert(id, row),
                 None => table.rows.remove(&id),
@@ -88,20 +101,38 @@ impl Stage {
     pub(crate) fn apply(&mut self, op: Op) -> Result<Effect> {
         let seq = op.seq;
         let effect = match op.kind {
-            OpKind::Insert { id, norm, vector, body } => {
+            OpKind::Insert {
+                id,
+                norm,
+                vector,
+                body,
+            } => {
                 // A row in `pending` has no place yet; ids within a run of inserts are distinct
                 // only after the batch was reduced, and replay does not rely on that.
                 if self.pending_ids.contains(&id) {
                     self.flush();
                 }
-                let Some(killed) = self.kill(id, seq)? else { return Ok(Effect::Inserted) };
+                let Some(killed) = self.kill(id, seq)? else {
+                    return Ok(Effect::Inserted);
+                };
                 let of = crate::format::record::attributes(id, &body)
                     .map_err(|e| crate::Error::option("body of a row", e.reason))?;
                 let expires_at = of.expires_at;
                 let body = Arc::from(body);
                 self.pending_ids.insert(id);
-                self.pending.push(NewRow { id, seq, norm, vector, body, expires_at });
-                if killed { Effect::Replaced } else { Effect::Inserted }
+                self.pending.push(NewRow {
+                    id,
+                    seq,
+                    norm,
+                    vector,
+                    body,
+                    expires_at,
+                });
+                if killed {
+                    Effect::Replaced
+                } else {
+                    Effect::Inserted
+                }
             }
             OpKind::Delete { id } => {
                 self.flush();
@@ -130,7 +161,8 @@ impl Stage {
             return;
         };
         for (row, new) in (active.rows.rows()..).zip(&rows) {
-            self.undo.push((table, new.id, ids.rows.insert(new.id, row)));
+            self.undo
+                .push((table, new.id, ids.rows.insert(new.id, row)));
         }
         if !rows.is_empty() {
             active.live.extend(rows.len() as Row);
@@ -142,8 +174,12 @@ impl Stage {
     /// not older is there: then the operation was carried out before. Otherwise whether a visible
     /// row died.
     fn kill(&mut self, id: MemoryId, seq: Seq) -> Result<Option<bool>> {
-        let Some(place) = self.find(id)? else { return Ok(Some(false)) };
-        let Some((rows, _, row)) = self.next.rows_at(place) else { return Ok(Some(false)) };
+        let Some(place) = self.find(id)? else {
+            return Ok(Some(false));
+        };
+        let Some((rows, _, row)) = self.next.rows_at(place) else {
+            return Ok(Some(false));
+        };
         if rows.seq(row)? >= seq {
             return Ok(None);
         }
@@ -223,13 +259,16 @@ impl Stage {
     /// Starts a new memtable, as replay does when one is full.
     pub(crate) fn freeze(&mut self, log_file: FileId) {
         self.flush();
-        self.core.push_memtable(&mut self.next, &mut self.tables, log_file);
+        self.core
+            .push_memtable(&mut self.next, &mut self.tables, log_file);
     }
 
     /// A volatile collection has no compactor: its memtable is copied without its dead rows when
     /// they are the larger half.
     fn shrink_volatile(&mut self) {
-        let Some(active) = self.next.memtables.last_mut() else { return };
+        let Some(active) = self.next.memtables.last_mut() else {
+            return;
+        };
         if active.live.dead() < 256 || active.live.dead() <= active.live.live() {
             return;
         }
@@ -237,7 +276,14 @@ impl Stage {
             let expires_at = active.rows.expires_at(row).ok()?;
             let row = active.rows.row(row).ok()?;
             let (vector, body) = (row.vector.to_vec(), Arc::from(row.body));
-            Some(NewRow { id: row.id, seq: row.seq, norm: row.norm, vector, body, expires_at })
+            Some(NewRow {
+                id: row.id,
+                seq: row.seq,
+                norm: row.norm,
+                vector,
+                body,
+                expires_at,
+            })
         });
         let kept: Vec<NewRow> = kept.collect();
         active.live = Liveness::all_live(kept.len() as Row);

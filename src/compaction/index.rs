@@ -109,7 +109,13 @@ fn write(
     rows.for_each(|rows| builder.push(rows));
     let locator_len = builder.write(disk, dir, &engine.header(FileKind::Locator, locator))?;
     let segments = builder.segments().to_vec();
-    Ok(IndexEntry { index, index_len, locator, locator_len, segments })
+    Ok(IndexEntry {
+        index,
+        index_len,
+        locator,
+        locator_len,
+        segments,
+    })
 }
 
 /// Carries out one step of a plan.
@@ -150,7 +156,9 @@ pub(super) fn build(
         if let Some(collection) = manifest.collection_mut(core.id) {
             // What could not be opened is not in the snapshot, and goes as well.
             let open = |i: &IndexEntry| current.indexes.iter().any(|o| o.indexed.file == i.index);
-            collection.indexes.retain(|i| open(i) && !step.replaces.contains(&i.index));
+            collection
+                .indexes
+                .retain(|i| open(i) && !step.replaces.contains(&i.index));
             collection.indexes.extend(entry);
         }
     })?;
@@ -170,21 +178,32 @@ pub(super) fn build(
     core.publish(next);
     drop(token);
     let (collection, rows) = (core.name.clone(), total as u64);
-    engine.emit(&Event::Indexed { collection, rows, graph: step.graph });
+    engine.emit(&Event::Indexed {
+        collection,
+        rows,
+        graph: step.graph,
+    });
     Ok(())
 }
 
 /// The live rows of the indexes that go and of the segments that have none.
 fn gather(core: &Core, snapshot: &Snapshot, step: &IndexStep) -> Result<CodesIndex> {
     let mut nodes = CodesIndex::new(core.spec, 0);
-    for part in snapshot.indexes.iter().filter(|i| step.replaces.contains(&i.indexed.file)) {
+    for part in snapshot
+        .indexes
+        .iter()
+        .filter(|i| step.replaces.contains(&i.indexed.file))
+    {
         let codes = part.indexed.index.codes();
         for node in 0..part.indexed.index.nodes() {
             let live: Vec<(FileId, Row)> = part
                 .places(node)
                 .filter_map(|(segment, row)| {
                     let segment = snapshot.segments.get(segment as usize)?;
-                    segment.live.is_live(row).then_some((segment.sealed.file, row))
+                    segment
+                        .live
+                        .is_live(row)
+                        .then_some((segment.sealed.file, row))
                 })
                 .collect();
             if !live.is_empty() {
@@ -192,9 +211,16 @@ fn gather(core: &Core, snapshot: &Snapshot, step: &IndexStep) -> Result<CodesInd
             }
         }
     }
-    for segment in snapshot.segments.iter().filter(|s| step.with_uncovered && !s.covered) {
+    for segment in snapshot
+        .segments
+        .iter()
+        .filter(|s| step.with_uncovered && !s.covered)
+    {
         for row in segment.live.iter() {
-            nodes.add(segment.sealed.segment.vector(row)?, (segment.sealed.file, row));
+            nodes.add(
+                segment.sealed.segment.vector(row)?,
+                (segment.sealed.file, row),
+            );
         }
     }
     Ok(nodes)
@@ -215,12 +241,17 @@ fn with_graph(
         pool: Arc::clone(engine.pool()?),
         cancelled: Arc::new(AtomicBool::new(false)),
     };
-    let segments: HashMap<FileId, &SegPart> =
-        snapshot.segments.iter().map(|s| (s.sealed.file, s)).collect();
+    let segments: HashMap<FileId, &SegPart> = snapshot
+        .segments
+        .iter()
+        .map(|s| (s.sealed.file, s))
+        .collect();
     let stored = |node: u32| {
         let place = nodes.rows.get(node as usize).and_then(|rows| rows.first());
         let vector = place.and_then(|(file, row)| {
-            segments.get(file).and_then(|s| s.sealed.segment.vector(*row).ok())
+            segments
+                .get(file)
+                .and_then(|s| s.sealed.segment.vector(*row).ok())
         });
         // A row that cannot be read serves calibration no more; its node has its code all the same.
         vector.map_or_else(|| vec![0.0; core.spec.dimension], <[f32]>::to_vec)
@@ -243,7 +274,10 @@ fn with_graph(
     match built? {
         Some((parts, order)) => {
             let mut rows = nodes.rows;
-            let ordered = order.iter().map(|at| std::mem::take(&mut rows[*at as usize])).collect();
+            let ordered = order
+                .iter()
+                .map(|at| std::mem::take(&mut rows[*at as usize]))
+                .collect();
             Ok((parts, ordered))
         }
         None => Ok((IndexParts::scanned(core.spec, nodes.codes), nodes.rows)),
@@ -257,12 +291,17 @@ fn look_up_again(
     now: &Snapshot,
     rows: Vec<Vec<(FileId, Row)>>,
 ) -> Result<Vec<Vec<(FileId, Row)>>> {
-    let here: HashMap<FileId, bool> =
-        now.segments.iter().map(|s| (s.sealed.file, s.covered)).collect();
+    let here: HashMap<FileId, bool> = now
+        .segments
+        .iter()
+        .map(|s| (s.sealed.file, s.covered))
+        .collect();
     let before: HashMap<FileId, &SegPart> =
         then.segments.iter().map(|s| (s.sealed.file, s)).collect();
     let follow = |(file, row): (FileId, Row)| -> Result<Option<(FileId, Row)>> {
-        let Some(part) = before.get(&file) else { return Ok(None) };
+        let Some(part) = before.get(&file) else {
+            return Ok(None);
+        };
         match here.get(&file) {
             Some(covered) if *covered == part.covered => return Ok(Some((file, row))),
             Some(_) => return Ok(None),

@@ -114,32 +114,46 @@ pub(crate) fn plan_rows(
     for segment in segments {
         if segment.dead >= segment.rows {
             let reason = Reason::DeadShare;
-            steps.push(RowStep { inputs: vec![segment.file], reason, drop: true });
+            steps.push(RowStep {
+                inputs: vec![segment.file],
+                reason,
+                drop: true,
+            });
         } else {
             rest.push(segment);
         }
     }
     let cap = segment_cap(rest.iter().map(|s| s.live_bytes()).sum());
     // The worst comes first, and brings along whatever small ones fit below the cap with it.
-    rest.sort_by(|a, b| b.dead_share().total_cmp(&a.dead_share()).then(a.file.cmp(&b.file)));
+    rest.sort_by(|a, b| {
+        b.dead_share()
+            .total_cmp(&a.dead_share())
+            .then(a.file.cmp(&b.file))
+    });
     let mut taken = vec![false; rest.len()];
     for i in 0..rest.len() {
-        let Some(reason) = rewrite_reason(rest[i], now, eagerness) else { continue };
+        let Some(reason) = rewrite_reason(rest[i], now, eagerness) else {
+            continue;
+        };
         if std::mem::replace(&mut taken[i], true) {
             continue;
         }
         let mut inputs = vec![rest[i].file];
         let mut bytes = rest[i].live_bytes();
         for j in i + 1..rest.len() {
-            let wanted = rewrite_reason(rest[j], now, eagerness).is_some()
-                || rest[j].live_bytes() < cap / 2;
+            let wanted =
+                rewrite_reason(rest[j], now, eagerness).is_some() || rest[j].live_bytes() < cap / 2;
             if !taken[j] && wanted && bytes + rest[j].live_bytes() <= cap {
                 taken[j] = true;
                 bytes += rest[j].live_bytes();
                 inputs.push(rest[j].file);
             }
         }
-        steps.push(RowStep { inputs, reason, drop: false });
+        steps.push(RowStep {
+            inputs,
+            reason,
+            drop: false,
+        });
     }
     let mut small: Vec<&SegmentFacts> = (0..rest.len())
         .filter(|&i| !taken[i] && rest[i].live_bytes() < cap / 2)
@@ -154,24 +168,26 @@ pub(crate) fn plan_rows(
         });
         if small.len() > 1 {
             let inputs = small.iter().map(|s| s.file).collect();
-            steps.push(RowStep { inputs, reason: Reason::Small, drop: false });
+            steps.push(RowStep {
+                inputs,
+                reason: Reason::Small,
+                drop: false,
+            });
         }
     }
     steps
 }
 
-fn rewrite_reason(
-    segment: &SegmentFacts,
-    now: Timestamp,
-    eagerness: Eagerness,
-) -> Option<Reason> {
+fn rewrite_reason(segment: &SegmentFacts, now: Timestamp, eagerness: Eagerness) -> Option<Reason> {
     if segment.dead == 0 {
         return None;
     }
     if eagerness == Eagerness::All || segment.dead_share() >= DEAD_SHARE {
         return Some(Reason::DeadShare);
     }
-    let due = segment.dead_since.is_some_and(|since| since + RECLAIM_WITHIN <= now);
+    let due = segment
+        .dead_since
+        .is_some_and(|since| since + RECLAIM_WITHIN <= now);
     due.then_some(Reason::Deadline)
 }
 
@@ -195,11 +211,7 @@ pub(crate) fn plan_index(
     }
 }
 
-fn plan_codes(
-    indexes: &[IndexFacts],
-    uncovered: u64,
-    eagerness: Eagerness,
-) -> Option<IndexStep> {
+fn plan_codes(indexes: &[IndexFacts], uncovered: u64, eagerness: Eagerness) -> Option<IndexStep> {
     let limit = match eagerness {
         Eagerness::Due => CODES_DEAD_SHARE,
         Eagerness::All => f64::MIN_POSITIVE,
@@ -215,13 +227,23 @@ fn plan_codes(
         // All but the largest: it moves only when the rest has grown to its size.
         let largest = indexes.iter().map(|i| i.live).max().unwrap_or(0);
         let rest: u64 = indexes.iter().map(|i| i.live).sum::<u64>() - largest;
-        let keep = (rest < largest).then(|| indexes.iter().max_by_key(|i| i.live)).flatten();
+        let keep = (rest < largest)
+            .then(|| indexes.iter().max_by_key(|i| i.live))
+            .flatten();
         let kept = keep.map(|i| i.file);
-        step.replaces = indexes.iter().map(|i| i.file).filter(|f| Some(*f) != kept).collect();
+        step.replaces = indexes
+            .iter()
+            .map(|i| i.file)
+            .filter(|f| Some(*f) != kept)
+            .collect();
         step.reason = Reason::Small;
         return Some(step);
     }
-    step.replaces = indexes.iter().filter(|i| i.dead_share() >= limit).map(|i| i.file).collect();
+    step.replaces = indexes
+        .iter()
+        .filter(|i| i.dead_share() >= limit)
+        .map(|i| i.file)
+        .collect();
     if !step.replaces.is_empty() {
         step.reason = Reason::DeadShare;
     }
@@ -237,7 +259,12 @@ fn plan_graph(
 ) -> Option<IndexStep> {
     let all = |reason| {
         let replaces = indexes.iter().map(|i| i.file).collect();
-        Some(IndexStep { replaces, with_uncovered: uncovered > 0, graph: true, reason })
+        Some(IndexStep {
+            replaces,
+            with_uncovered: uncovered > 0,
+            graph: true,
+            reason,
+        })
     };
     let graphs: Vec<&IndexFacts> = indexes.iter().filter(|i| i.graph).collect();
     let Some(base) = graphs.iter().max_by_key(|i| i.live) else {
@@ -257,9 +284,18 @@ fn plan_graph(
     }
     let enough = (base.live as f64 * GRAPHLESS_SHARE) as u64;
     if graphless > enough.max(u64::from(params.min_rows) / 4) {
-        let replaces = indexes.iter().filter(|i| !i.graph).map(|i| i.file).collect();
+        let replaces = indexes
+            .iter()
+            .filter(|i| !i.graph)
+            .map(|i| i.file)
+            .collect();
         let reason = Reason::GraphPays;
-        return Some(IndexStep { replaces, with_uncovered: uncovered > 0, graph: true, reason });
+        return Some(IndexStep {
+            replaces,
+            with_uncovered: uncovered > 0,
+            graph: true,
+            reason,
+        });
     }
     let codes: Vec<IndexFacts> = indexes.iter().filter(|i| !i.graph).cloned().collect();
     plan_codes(&codes, uncovered, eagerness)

@@ -17,9 +17,7 @@ use crate::collection::recovery::{open_index, open_locator, open_segment};
 use crate::collection::snapshot::{IndexPart, Indexed, SegPart, Snapshot};
 use crate::error::Result;
 use crate::format::header::FileKind;
-use crate::format::manifest::{
-    CollectionEntry, DeletesEntry, IndexEntry, Manifest, SegmentEntry,
-};
+use crate::format::manifest::{CollectionEntry, DeletesEntry, IndexEntry, Manifest, SegmentEntry};
 use crate::format::names::FileName;
 use crate::ids::{CollectionId, FileId, MemoryId, Seq};
 use crate::metrics::{CompactionReport, Event};
@@ -88,7 +86,9 @@ impl Moved {
         if place == GONE {
             return None;
         }
-        let at = self.segments.partition_point(|(start, _)| *start <= place as usize);
+        let at = self
+            .segments
+            .partition_point(|(start, _)| *start <= place as usize);
         let at = at.checked_sub(1)?;
         Some((at, place - self.segments[at].0 as Row))
     }
@@ -123,17 +123,27 @@ pub(super) fn seal(
     let last_seq = sealed.iter().map(|m| m.last_seq).max().unwrap_or_default();
     let log_from = sealed.last().map(|m| m.log_file).unwrap_or_default();
     let covers = Some((last_seq, log_from));
-    let rows = Job { engine, core, cancelled }.run(&inputs, covers, report)?;
+    let rows = Job {
+        engine,
+        core,
+        cancelled,
+    }
+    .run(&inputs, covers, report)?;
     report.sealed += 1;
     engine.made_room();
-    engine.emit(&Event::Sealed { collection: core.name.clone(), rows });
+    engine.emit(&Event::Sealed {
+        collection: core.name.clone(),
+        rows,
+    });
     Ok(true)
 }
 
 /// Makes the active memtable a frozen one, if it has rows.
 fn freeze(engine: &Engine, core: &Core) -> Result<()> {
     let token = engine.committer.hold();
-    let Some(log) = token.as_ref() else { return Ok(()) };
+    let Some(log) = token.as_ref() else {
+        return Ok(());
+    };
     let mut next = Snapshot::clone(&core.snapshot());
     if next.memtables.last().is_some_and(|m| m.rows.rows() > 0) {
         core.push_memtable(&mut next, &mut lock(&core.tables), log.file());
@@ -162,7 +172,12 @@ pub(super) fn rewrite(
             bytes: s.sealed.segment.len(),
         })
         .collect();
-    Job { engine, core, cancelled }.run(&inputs, None, report)?;
+    Job {
+        engine,
+        core,
+        cancelled,
+    }
+    .run(&inputs, None, report)?;
     if step.drop {
         report.dropped += inputs.len();
     } else {
@@ -179,7 +194,12 @@ pub(super) fn cover(
     cancelled: Cancelled<'_>,
 ) -> Result<()> {
     let covers = Some((Seq::ZERO, log_from));
-    Job { engine, core, cancelled }.run(&[], covers, &mut CompactionReport::default())?;
+    Job {
+        engine,
+        core,
+        cancelled,
+    }
+    .run(&[], covers, &mut CompactionReport::default())?;
     Ok(())
 }
 
@@ -246,7 +266,10 @@ impl Job<'_> {
             }
         }
         keyed.sort_unstable();
-        let order: Order = keyed.into_iter().map(|(_, input, row)| (input, row)).collect();
+        let order: Order = keyed
+            .into_iter()
+            .map(|(_, input, row)| (input, row))
+            .collect();
         let rows: u64 = inputs.iter().map(|i| u64::from(i.rows.rows())).sum();
         let bytes: u64 = inputs.iter().map(|i| i.bytes).sum();
         let cap = segment_cap(self.live_bytes() + bytes);
@@ -257,17 +280,29 @@ impl Job<'_> {
         let mut segments = Vec::new();
         for (i, part) in order.chunks(per_segment).enumerate() {
             let start = i * per_segment;
-            let output = Output { inputs, order: part };
-            segments.push((start, self.write_segment(&output, start, order.len(), files)?));
+            let output = Output {
+                inputs,
+                order: part,
+            };
+            segments.push((
+                start,
+                self.write_segment(&output, start, order.len(), files)?,
+            ));
         }
-        let mut places: HashMap<From, Vec<u32>> =
-            inputs.iter().map(|i| (i.from, vec![GONE; i.rows.rows() as usize])).collect();
+        let mut places: HashMap<From, Vec<u32>> = inputs
+            .iter()
+            .map(|i| (i.from, vec![GONE; i.rows.rows() as usize]))
+            .collect();
         for (place, (input, row)) in (0u32..).zip(&order) {
             if let Some(places) = places.get_mut(&inputs[*input as usize].from) {
                 places[*row as usize] = place;
             }
         }
-        Ok(Moved { order, segments, places })
+        Ok(Moved {
+            order,
+            segments,
+            places,
+        })
     }
 
     fn live_bytes(&self) -> u64 {
@@ -292,12 +327,21 @@ impl Job<'_> {
         let mut progress = |row: Row| {
             let (done, total) = ((start + row as usize) as u64, total as u64);
             let collection = self.core.name.clone();
-            self.engine.emit(&Event::Progress { collection, done, total });
+            self.engine.emit(&Event::Progress {
+                collection,
+                done,
+                total,
+            });
             check_cancelled(self.cancelled, self.core)
         };
         let dimension = self.core.spec.dimension;
         let len = write_segment(disk, dir, &header, dimension, output, &mut progress)?;
-        Ok(SegmentEntry { file, len, rows: output.rows(), deletes: None })
+        Ok(SegmentEntry {
+            file,
+            len,
+            rows: output.rows(),
+            deletes: None,
+        })
     }
 
     /// Reads the outputs back and checks them, before their inputs may go.
@@ -324,18 +368,31 @@ impl Job<'_> {
         let mut deletes = Vec::new();
         for part in current.segments.iter().filter(|s| !is_input(s.sealed.file)) {
             if covers.is_some() && part.live.dead() > part.dead_on_disk {
-                deletes.push((part.sealed.file, self.write_deletes(current.visible, part, files)?));
+                deletes.push((
+                    part.sealed.file,
+                    self.write_deletes(current.visible, part, files)?,
+                ));
             }
         }
         let mut locators = Vec::new();
         for part in &current.indexes {
-            if part.indexed.locator.segments().iter().any(|file| is_input(*file)) {
+            if part
+                .indexed
+                .locator
+                .segments()
+                .iter()
+                .any(|file| is_input(*file))
+            {
                 let new = self.move_locator(part, moved, files)?;
                 locators.push((part.indexed.file, new));
             }
         }
         let codes = self.index_uncovered(current, inputs, moved, files)?;
-        Ok(Followers { deletes, locators, codes })
+        Ok(Followers {
+            deletes,
+            locators,
+            codes,
+        })
     }
 
     fn write_deletes(
@@ -350,7 +407,12 @@ impl Job<'_> {
         let (disk, dir) = (self.engine.disk.as_ref(), self.engine.dir());
         let (of, rows) = (part.sealed.file, part.live.rows());
         let len = write_deletes(disk, dir, &header, of, rows, &part.live.dead_rows())?;
-        Ok(DeletesEntry { file, len, covers_seq, dead: part.live.dead() })
+        Ok(DeletesEntry {
+            file,
+            len,
+            covers_seq,
+            dead: part.live.dead(),
+        })
     }
 
     /// The locator of an index after the move; `None` if no row of it is left.
@@ -395,7 +457,13 @@ impl Job<'_> {
             locator: opened,
             locator_guard: self.engine.guard(FileName::Locator(locator), locator_len),
         };
-        Ok(Some((entry, IndexPart { indexed: Arc::new(indexed), slots: Arc::new([]) })))
+        Ok(Some((
+            entry,
+            IndexPart {
+                indexed: Arc::new(indexed),
+                slots: Arc::new([]),
+            },
+        )))
     }
 
     /// An index without a graph for the rows that come from memtables or from segments that no
@@ -409,9 +477,10 @@ impl Job<'_> {
     ) -> Result<Option<(IndexEntry, IndexPart)>> {
         let covered = |from| match from {
             From::Memtable(_) => false,
-            From::Segment(file) => {
-                current.segments.iter().any(|s| s.sealed.file == file && s.covered)
-            }
+            From::Segment(file) => current
+                .segments
+                .iter()
+                .any(|s| s.sealed.file == file && s.covered),
         };
         let mut index = CodesIndex::new(self.core.spec, moved.order.len());
         for (input, row) in &moved.order {
@@ -445,12 +514,16 @@ impl Job<'_> {
         let mut next = Snapshot::clone(&self.core.snapshot());
         for input in inputs {
             let now_live = match input.from {
-                From::Memtable(number) => {
-                    next.memtables.iter().find(|m| m.number == number).map(|m| &m.live)
-                }
-                From::Segment(file) => {
-                    next.segments.iter().find(|s| s.sealed.file == file).map(|s| &s.live)
-                }
+                From::Memtable(number) => next
+                    .memtables
+                    .iter()
+                    .find(|m| m.number == number)
+                    .map(|m| &m.live),
+                From::Segment(file) => next
+                    .segments
+                    .iter()
+                    .find(|s| s.sealed.file == file)
+                    .map(|s| &s.live),
             };
             let Some(now_live) = now_live else { continue };
             for row in input.live.iter().filter(|row| !now_live.is_live(*row)) {
@@ -461,10 +534,15 @@ impl Job<'_> {
         }
         let mut tables = lock(&self.core.tables);
         let mut obsolete = Vec::new();
-        next.memtables.retain(|m| !inputs.iter().any(|i| i.from == From::Memtable(m.number)));
-        tables.ids.retain(|t| !inputs.iter().any(|i| i.from == From::Memtable(t.number)));
+        next.memtables
+            .retain(|m| !inputs.iter().any(|i| i.from == From::Memtable(m.number)));
+        tables
+            .ids
+            .retain(|t| !inputs.iter().any(|i| i.from == From::Memtable(t.number)));
         next.segments.retain(|s| {
-            let goes = inputs.iter().any(|i| i.from == From::Segment(s.sealed.file));
+            let goes = inputs
+                .iter()
+                .any(|i| i.from == From::Segment(s.sealed.file));
             if goes {
                 s.sealed.guard.mark_obsolete();
                 obsolete.push(s.sealed.file);
@@ -472,8 +550,10 @@ impl Job<'_> {
             !goes
         });
         for part in &mut next.segments {
-            if let Some((_, entry)) =
-                followers.deletes.iter().find(|(file, _)| *file == part.sealed.file)
+            if let Some((_, entry)) = followers
+                .deletes
+                .iter()
+                .find(|(file, _)| *file == part.sealed.file)
             {
                 part.dead_on_disk = entry.dead;
             }
@@ -489,7 +569,9 @@ impl Job<'_> {
 
 fn follow_indexes(next: &mut Snapshot, followers: Followers) {
     for (file, new) in followers.locators {
-        let Some(at) = next.indexes.iter().position(|i| i.indexed.file == file) else { continue };
+        let Some(at) = next.indexes.iter().position(|i| i.indexed.file == file) else {
+            continue;
+        };
         let old = match new {
             Some((_, part)) => std::mem::replace(&mut next.indexes[at], part),
             None => {
@@ -511,25 +593,37 @@ fn edit(
     followers: &Followers,
     covers: Option<(Seq, FileId)>,
 ) {
-    entry.segments.retain(|s| !inputs.iter().any(|i| i.from == From::Segment(s.file)));
+    entry
+        .segments
+        .retain(|s| !inputs.iter().any(|i| i.from == From::Segment(s.file)));
     for (file, deletes) in &followers.deletes {
         if let Some(segment) = entry.segments.iter_mut().find(|s| s.file == *file) {
             segment.deletes = Some(deletes.clone());
         }
     }
-    entry.segments.extend(moved.segments.iter().map(|(_, s)| s.clone()));
+    entry
+        .segments
+        .extend(moved.segments.iter().map(|(_, s)| s.clone()));
     for (file, new) in &followers.locators {
         match new {
             Some((new, _)) => {
-                entry.indexes.iter_mut().filter(|i| i.index == *file).for_each(|i| *i = new.clone());
+                entry
+                    .indexes
+                    .iter_mut()
+                    .filter(|i| i.index == *file)
+                    .for_each(|i| *i = new.clone());
             }
             None => entry.indexes.retain(|i| i.index != *file),
         }
     }
     // An index that could not be opened names segments that are gone now.
     let segments: Vec<FileId> = entry.segments.iter().map(|s| s.file).collect();
-    entry.indexes.retain(|i| i.segments.iter().all(|s| segments.contains(s)));
-    entry.indexes.extend(followers.codes.iter().map(|(index, _)| index.clone()));
+    entry
+        .indexes
+        .retain(|i| i.segments.iter().all(|s| segments.contains(s)));
+    entry
+        .indexes
+        .extend(followers.codes.iter().map(|(index, _)| index.clone()));
     if let Some((seq, log_from)) = covers {
         entry.covers_seq = entry.covers_seq.max(seq);
         entry.log_from = entry.log_from.max(log_from);
@@ -540,7 +634,9 @@ fn edit(
 /// of the older ones.
 pub(super) fn idle_marks(engine: &Engine) -> Vec<(CollectionId, Seq, FileId)> {
     let token = engine.committer.hold();
-    let Some(log) = token.as_ref() else { return Vec::new() };
+    let Some(log) = token.as_ref() else {
+        return Vec::new();
+    };
     let cores = engine.cores().into_iter();
     cores
         .filter(|core| !core.options().volatile)

@@ -4,8 +4,8 @@
 
 use std::sync::Arc;
 
-use super::rows::{self, idle_marks, mark_idle};
 use super::Cancelled;
+use super::rows::{self, idle_marks, mark_idle};
 use crate::collection::core::Core;
 use crate::collection::engine::Engine;
 use crate::error::Result;
@@ -32,14 +32,28 @@ pub(super) fn trim(engine: &Arc<Engine>, cancelled: Cancelled<'_>) -> Result<boo
     }
     let manifest = engine.manifest();
     let keep = manifest.log.len().saturating_sub(MAX_LOG_FILES / 2);
-    let Some(oldest_kept) = manifest.log.get(keep).map(|l| l.file) else { return Ok(false) };
-    for entry in manifest.collections.iter().filter(|c| c.log_from < oldest_kept) {
-        let Some(core) = engine.core(entry.id).filter(|c| !c.is_dropped()) else { continue };
+    let Some(oldest_kept) = manifest.log.get(keep).map(|l| l.file) else {
+        return Ok(false);
+    };
+    for entry in manifest
+        .collections
+        .iter()
+        .filter(|c| c.log_from < oldest_kept)
+    {
+        let Some(core) = engine.core(entry.id).filter(|c| !c.is_dropped()) else {
+            continue;
+        };
         let _job = lock(&core.row_job);
         match carry(engine, &core)? {
             Some(file) => rows::cover(engine, &core, file, cancelled)?,
             None => {
-                rows::seal(engine, &core, true, &mut CompactionReport::default(), cancelled)?;
+                rows::seal(
+                    engine,
+                    &core,
+                    true,
+                    &mut CompactionReport::default(),
+                    cancelled,
+                )?;
             }
         }
     }
@@ -50,9 +64,13 @@ pub(super) fn trim(engine: &Arc<Engine>, cancelled: Cancelled<'_>) -> Result<boo
 /// are in. `None` if the collection is not small.
 fn carry(engine: &Engine, core: &Core) -> Result<Option<FileId>> {
     let mut token = engine.committer.hold();
-    let Some(log) = token.as_mut() else { return Ok(None) };
+    let Some(log) = token.as_mut() else {
+        return Ok(None);
+    };
     let snapshot = core.snapshot();
-    let [active] = &snapshot.memtables[..] else { return Ok(None) };
+    let [active] = &snapshot.memtables[..] else {
+        return Ok(None);
+    };
     if active.rows.rows() >= SMALL_ROWS {
         return Ok(None);
     }
@@ -65,7 +83,11 @@ fn carry(engine: &Engine, core: &Core) -> Result<Option<FileId>> {
             vector: row.vector.to_vec(),
             body: row.body.to_vec(),
         };
-        ops.push(Op { collection: core.id, seq: row.seq, kind });
+        ops.push(Op {
+            collection: core.id,
+            seq: row.seq,
+            kind,
+        });
     }
     engine.append_carried(log, &ops).map(Some)
 }

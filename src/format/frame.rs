@@ -3,8 +3,8 @@
 //! Checksums are salted with the file's salt, its number and the frame's offset, so that zeros,
 //! stale blocks and blocks of other files never look like a frame.
 
+use super::DecodeError;
 use super::cursor::Cursor;
-use super::{DecodeError, crc32};
 use crate::clock::Timestamp;
 use crate::ids::{FileId, Seq};
 

@@ -1,0 +1,338 @@
+//! Owns the opening of a store: create or recover, for writing; or read beside a writer.
+//!
+//! Recovery never changes an old file. It replays the log in RAM, copies the valid part of the last
+//! log file to a new one, commits a manifest that names it, and only then removes orphans: a crash
+//! at any point leaves a store that recovers the same way again.
+
+use std::collections::HashMap;
+use std::hash::{BuildHasher, RandomState};
+use std::io::ErrorKind;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex};
+
+use crate::clock::Timestamp;
+use crate::collection::commit::LogState;
+use crate::collection::core::Core;
+use crate::collection::engine::{Engine, EngineParts, mix};
+use crate::collection::recovery;
+use crate::disk::{Disk, RealDisk};
+use crate::error::{Error, Result};
+use crate::format::header::{FileHeader, FileKind, StoreId};
+use crate::format::manifest::{LogEntry, Manifest};
+use crate::format::names::FileName;
+use crate::ids::{CollectionId, FileId, Seq};
+use crate::log::{LogEnd, LogSource, LogWriter};
+use crate::manifest::{self, CommitError, Found};
+use crate::options::{Background, StoreOptions};
+use crate::store::{Store, workers};
+
+/// How often a read-only open tries again when the writer changed files under it.
+const READ_ATTEMPTS: usize = 3;
+
+impl StoreOptions {
+    /// Opens a store with these options. See [`Store::open`].
+    pub fn open(self, path: impl AsRef<Path>) -> Result<Store> {
+        open_for_writing(Arc::new(RealDisk), path.as_ref(), self)
+    }
+
+    /// Opens an existing store for reading, also while another process writes it. Takes no lock and
+    /// writes nothing. It shows the store as of now; see [`Store::refresh`].
+    ///
+    /// ```
+    /// # fn main() -> altiplano::Result<()> {
+    /// # let dir = tempfile::tempdir().unwrap();
+    /// # use altiplano::{CollectionOptions, Memory, Metric, Store, StoreOptions};
+    /// # let path = dir.path().join("agent.alt");
+    /// let writer = Store::open(&path)?;
+    /// let notes = writer.collection("notes", CollectionOptions::new(1, Metric::L2))?;
+    /// let reader = StoreOptions::new().open_read_only(&path)?;
+    /// notes.insert(Memory::new(1u64, [0.5]))?;
+    /// assert!(reader.existing("notes").unwrap().is_empty()?);
+    /// reader.refresh()?;
+    /// assert_eq!(reader.existing("notes").unwrap().len()?, 1);
+    /// # Ok(()) }
+    /// ```
+    pub fn open_read_only(self, path: impl AsRef<Path>) -> Result<Store> {
+        self.validate()?;
+        let disk: Arc<dyn Disk> = Arc::new(RealDisk);
+        let engine = read_with_retries(&disk, path.as_ref(), &self)?;
+        Ok(Store::assemble(engine, Vec::new(), None))
+    }
+}
+
+impl Store {
+    fn assemble(
+        engine: Arc<Engine>,
+        workers: Vec<crate::worker::Worker>,
+        lock: Option<Box<dyn std::any::Any + Send + Sync>>,
+    ) -> Self {
+        let names: HashMap<String, CollectionId> = engine
+            .cores()
+            .iter()
+            .map(|core| (core.name.clone(), core.id))
+            .collect();
+        Self {
+            engine,
+            names: Mutex::new(names),
+            workers,
+            lock,
+        }
+    }
+
+    /// Moves a store that was opened read-only forward to what its writer has written by now. For a
+    /// writable store there is nothing to do.
+    pub fn refresh(&self) -> Result<()> {
+        if !self.engine.read_only {
+            return Ok(());
+        }
+        let options = StoreOptions::new().clock(Arc::clone(&self.engine.clock));
+        let newer = read_with_retries(&self.engine.disk, self.engine.dir(), &options)?;
+        let mut names = crate::worker::lock(&self.names);
+        let newer: HashMap<CollectionId, Arc<Core>> = newer
+            .cores()
+            .into_iter()
+            .map(|core| (core.id, core))
+            .collect();
+        self.collections_mut(|open| {
+            open.retain(|id, _| newer.contains_key(id));
+            for (id, core) in newer {
+                match open.get(&id) {
+                    Some(old) => old.publish(crate::collection::snapshot::Snapshot::clone(
+                        &core.snapshot(),
+                    )),
+                    None => drop(open.insert(id, core)),
+                }
+            }
+            *names = open
+                .values()
+                .map(|core| (core.name.clone(), core.id))
+                .collect();
+        });
+        Ok(())
+    }
+}
+
+/// Opens or creates a store on any disk.
+pub(crate) fn open_for_writing(
+    disk: Arc<dyn Disk>,
+    path: &Path,
+    options: StoreOptions,
+) -> Result<Store> {
+    options.validate()?;
+    let dir = prepare_dir(disk.as_ref(), path, &options)?;
+    let lock = disk
+        .lock(&dir.join(FileName::Lock.to_string()))
+        .map_err(|error| read_only(error, &dir))?;
+    let seed = options
+        .seed
+        .unwrap_or_else(|| RandomState::new().hash_one("altiplano"));
+    let found = match manifest::load(disk.as_ref(), &dir)? {
+        Found::Manifest(manifest) => *manifest,
+        Found::Nothing => {
+            create(disk.as_ref(), &dir, seed, &options).map_err(|error| read_only(error, &dir))?
+        }
+    };
+    let engine = engine(disk, dir, found, &options, seed, false)?;
+    let end = recover(&engine)?;
+    start_log(&engine, &end)?;
+    remove_orphans(&engine)?;
+    let workers = match options.background {
+        Background::Auto => workers::start(&engine)?,
+        Background::Manual => Vec::new(),
+    };
+    Ok(Store::assemble(engine, workers, Some(lock)))
+}
+
+fn prepare_dir(disk: &dyn Disk, path: &Path, options: &StoreOptions) -> Result<PathBuf> {
+    let dir = path.to_owned();
+    if options.create {
+        disk.create_dir(&dir)
+            .map_err(|error| read_only(error, &dir))?;
+    } else if disk.list(&dir)?.is_empty() {
+        return Err(Error::option(
+            "path",
+            format!("there is no store in {}", dir.display()),
+        ));
+    }
+    Ok(dir)
+}
+
+/// A refused permission means that the store can at most be read.
+fn read_only(error: Error, dir: &Path) -> Error {
+    match error {
+        Error::Io { ref source, .. } if source.kind() == ErrorKind::PermissionDenied => {
+            Error::ReadOnly {
+                path: dir.to_owned(),
+            }
+        }
+        other => other,
+    }
+}
+
+/// Makes an empty store: a log, then the manifest that names it.
+fn create(disk: &dyn Disk, dir: &Path, seed: u64, options: &StoreOptions) -> Result<Manifest> {
+    if !options.create {
+        let reason = format!("there is no store in {}", dir.display());
+        return Err(Error::option("path", reason));
+    }
+    let mut id = [0; 16];
+    id[..8].copy_from_slice(&mix(seed).to_le_bytes());
+    id[8..].copy_from_slice(&mix(seed ^ u64::MAX).to_le_bytes());
+    let (store, file) = (StoreId(id), largest_file(disk, dir)?);
+    let header = FileHeader {
+        kind: FileKind::Log,
+        store,
+        file,
+        salt: id,
+    };
+    LogWriter::create(disk, dir, &header)?.sync()?;
+    disk.sync_dir(dir)?;
+    let manifest = Manifest {
+        store,
+        generation: 1,
+        next_file: FileId(file.0 + 1),
+        next_collection: CollectionId(1),
+        time: Timestamp::MIN,
+        last_seq: Seq::ZERO,
+        log: vec![LogEntry {
+            file,
+            valid_len: None,
+        }],
+        collections: Vec::new(),
+    };
+    match manifest::commit(disk, dir, &manifest, id) {
+        Ok(()) => Ok(manifest),
+        Err(CommitError::NothingHappened(error) | CommitError::OutcomeUnknown(error)) => Err(error),
+    }
+}
+
+/// A number larger than that of any file in the directory, so that none is ever used twice.
+fn largest_file(disk: &dyn Disk, dir: &Path) -> Result<FileId> {
+    let names = disk
+        .list(dir)?
+        .into_iter()
+        .filter_map(|e| FileName::parse(&e.name));
+    let largest = names.filter_map(FileName::file).map(|f| f.0).max();
+    Ok(FileId(largest.map_or(1, |n| n.saturating_add(1))))
+}
+
+fn engine(
+    disk: Arc<dyn Disk>,
+    dir: PathBuf,
+    manifest: Manifest,
+    options: &StoreOptions,
+    seed: u64,
+    read_only: bool,
+) -> Result<Arc<Engine>> {
+    let next_file = manifest.next_file.max(largest_file(disk.as_ref(), &dir)?);
+    // Another generation means another stream of salts, also under a fixed seed.
+    let seed = mix(seed ^ mix(manifest.generation));
+    let engine = Engine::new(EngineParts {
+        dir,
+        disk,
+        clock: Arc::clone(&options.clock),
+        read_only,
+        background: options.background == Background::Auto && !read_only,
+        heap_budget: options.heap_budget,
+        listener: options.listener.clone(),
+        manifest,
+        next_file,
+        seed,
+    });
+    Ok(Arc::new(engine))
+}
+
+/// Opens what the manifest names and replays the log over it.
+fn recover(engine: &Arc<Engine>) -> Result<LogEnd> {
+    let manifest = engine.manifest();
+    for entry in &manifest.collections {
+        let core = recovery::open_collection(engine, entry)?;
+        let mut map = engine
+            .collections
+            .write()
+            .unwrap_or_else(std::sync::PoisonError::into_inner);
+        map.insert(core.id, core);
+    }
+    recovery::replay(engine, &manifest)
+}
+
+/// Copies the valid part of the last log file to a new one and puts that in force.
+fn start_log(engine: &Engine, end: &LogEnd) -> Result<()> {
+    let manifest = engine.manifest();
+    let Some(last) = manifest.log.last() else {
+        return Err(Error::corrupt(engine.dir(), 0, "the manifest names no log"));
+    };
+    let (disk, dir) = (engine.disk.as_ref(), engine.dir());
+    let source = LogSource {
+        disk,
+        dir,
+        store: engine.store,
+        entry: last,
+        last: true,
+    };
+    let file = engine.new_file();
+    let mut writer = LogWriter::create(disk, dir, &engine.header(FileKind::Log, file))?;
+    source.copy_forward(&mut writer)?;
+    disk.sync_dir(dir)?;
+    let last_seq = end.last_seq.max(manifest.last_seq);
+    engine
+        .committer
+        .start(LogState::new(writer, last_seq, engine.monotonic()));
+    engine.commit_manifest(|manifest| {
+        manifest.log.pop();
+        manifest.log.push(LogEntry {
+            file,
+            valid_len: None,
+        });
+    })
+}
+
+/// Removes files with names of ours that the manifest does not name: leftovers of jobs that a crash
+/// cut short. Files with other names are left alone.
+fn remove_orphans(engine: &Engine) -> Result<()> {
+    let manifest = engine.manifest();
+    let live: std::collections::HashSet<FileName> = manifest.files().collect();
+    for entry in engine.disk.list(engine.dir())? {
+        let orphan = match FileName::parse(&entry.name) {
+            None | Some(FileName::Lock) => false,
+            Some(FileName::Manifest(n)) => n.saturating_add(1) < manifest.generation,
+            Some(FileName::ManifestTmp(_)) => true,
+            Some(name) => !live.contains(&name),
+        };
+        if orphan && entry.is_file {
+            // One that cannot be removed costs space, and is tried again at the next open.
+            let _ = engine.disk.remove(&engine.dir().join(&entry.name));
+        }
+    }
+    Ok(())
+}
+
+/// Reads a store that somebody else may be changing: between the manifest and a file that it names
+/// the writer may have gone on.
+fn read_with_retries(
+    disk: &Arc<dyn Disk>,
+    path: &Path,
+    options: &StoreOptions,
+) -> Result<Arc<Engine>> {
+    let mut attempts = 0;
+    loop {
+        attempts += 1;
+        match read_once(disk, path, options) {
+            Err(Error::Io { .. } | Error::Corrupt { .. }) if attempts < READ_ATTEMPTS => {}
+            result => return result,
+        }
+    }
+}
+
+fn read_once(disk: &Arc<dyn Disk>, path: &Path, options: &StoreOptions) -> Result<Arc<Engine>> {
+    let found = match manifest::load(disk.as_ref(), path)? {
+        Found::Manifest(manifest) => *manifest,
+        Found::Nothing => {
+            let reason = format!("there is no store in {}", path.display());
+            return Err(Error::option("path", reason));
+        }
+    };
+    let engine = engine(Arc::clone(disk), path.to_owned(), found, options, 0, true)?;
+    recover(&engine)?;
+    Ok(engine)
+}
