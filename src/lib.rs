@@ -1,5 +1,9 @@
 //! Altiplano: an embedded vector memory store that stays flat.
 #![deny(unsafe_op_in_unsafe_fn)]
+#![cfg_attr(
+    test,
+    allow(clippy::disallowed_methods, reason = "tests may damage files by hand")
+)]
 
 mod clock;
 mod collection;

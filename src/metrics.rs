@@ -29,6 +29,8 @@ pub struct StoreStats {
     pub synced_seq: u64,
     /// Why writes are refused, if they are.
     pub poisoned: Option<String>,
+    /// The instruction set that distances are measured with.
+    pub kernels: &'static str,
 }
 
 /// What one collection holds and what it costs.

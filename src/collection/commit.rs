@@ -282,7 +282,7 @@ impl Engine {
     /// that older files can go. The caller holds the token.
     pub(crate) fn append_carried(&self, log: &mut LogState, ops: &[Op]) -> Result<FileId> {
         let mut payload = Vec::new();
-        ops.iter().try_for_each(|op| op.encode(&mut payload))?;
+        ops.iter().for_each(|op| op.encode(&mut payload));
         self.append(log, FrameKind::Carried, &payload)?;
         Ok(log.file())
     }
@@ -370,7 +370,7 @@ impl<'a> Group<'a> {
                 kind,
             };
             if !core.options().volatile {
-                op.encode(&mut payload)?;
+                op.encode(&mut payload);
             }
             effects.push(stage.apply(op)?);
         }
