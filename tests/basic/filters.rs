@@ -39,8 +39,11 @@ fn at(millis: u64) -> altiplano::Timestamp {
     altiplano::Timestamp::from_millis(millis)
 }
 
+/// Whether the row with this number is meant.
+type Means = fn(u64) -> bool;
+
 /// Filters with what they mean, written down a second time.
-fn filters() -> Vec<(Filter, fn(u64) -> bool)> {
+fn filters() -> Vec<(Filter, Means)> {
     vec![
         (Filter::All, |_| true),
         (Filter::namespace("n0"), |i| i % 3 == 0 && i % 7 == 0),

@@ -1,10 +1,8 @@
 //! Owns the tests of the verbs on one collection: insert, get, delete, search, scan.
 
-use altiplano::{
-    Batch, Collection, CollectionOptions, Error, Filter, Memory, Metric, Outcome, Store,
-};
+use altiplano::{Collection, CollectionOptions, Error, Filter, Memory, Metric, Outcome, Store};
 
-use crate::common::{close, contents, ids, manual, memory, settle, vector};
+use crate::common::{close, contents, manual, memory, settle, vector};
 
 pub(crate) const DIMENSION: usize = 8;
 
