@@ -115,7 +115,7 @@ pub enum Step {
     },
     /// Write the live rows of some segments to new ones.
     Rewrite {
-        /// The numbers in the files' names.
+        /// The numbers in the files' names; the segment that a `Seal` before it writes has none yet.
         segments: Vec<u64>,
         /// Why these.
         reason: Reason,

@@ -127,6 +127,11 @@ impl Committer {
         *lock(&self.token) = Some(log);
     }
 
+    /// Takes over what a replay found in a store that is not written here.
+    pub(crate) fn replayed(&self, last: Seq) {
+        self.last_seq.fetch_max(last.0, Ordering::AcqRel);
+    }
+
     /// Keeps commits out for as long as the guard lives.
     pub(crate) fn hold(&self) -> MutexGuard<'_, Option<LogState>> {
         lock(&self.token)
