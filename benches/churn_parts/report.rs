@@ -277,7 +277,7 @@ pub(crate) fn plot(run: &Run, rounds: &[Round]) -> String {
             .map(|r| (r.round as f64, micros_or_gap(r.p99_working)))
             .collect(),
     });
-    panels.push(panel("Query latency", "us", Scale::FromZero, latency));
+    panels.push(panel("Query latency", "us", Scale::Log, latency));
     panels[1].series.push(Series {
         name: "live vectors, raw".to_owned(),
         points: rounds
