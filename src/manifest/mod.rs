@@ -6,6 +6,7 @@
 //! The newest must validate: it was synced before it got its name, so a bad one is corruption, and
 //! falling back silently would lose acknowledged commits.
 
+use std::io::ErrorKind;
 use std::path::Path;
 
 use crate::disk::{Disk, read_all};
@@ -109,7 +110,14 @@ pub(crate) fn commit(
 
 fn write(disk: &dyn Disk, tmp: &Path, manifest: &Manifest, salt: [u8; 16]) -> Result<()> {
     let bytes = manifest.encode(salt)?;
-    let mut file = disk.create(tmp)?;
+    let mut file = match disk.create(tmp) {
+        // A crash left it behind; what has not been renamed never counted.
+        Err(Error::Io { source, .. }) if source.kind() == ErrorKind::AlreadyExists => {
+            disk.remove(tmp)?;
+            disk.create(tmp)?
+        }
+        created => created?,
+    };
     file.append(&bytes)?;
     file.sync()
 }
@@ -173,6 +181,18 @@ mod tests {
             load(&RealDisk, dir.path()),
             Err(Error::Corrupt { .. })
         ));
+    }
+
+    #[test]
+    fn a_temporary_file_that_a_crash_left_behind_is_not_in_the_way() {
+        let dir = tempfile::tempdir().unwrap();
+        commit(&RealDisk, dir.path(), &at(1), [0; 16]).unwrap();
+        let tmp = dir.path().join(FileName::ManifestTmp(2).to_string());
+        std::fs::write(&tmp, b"cut sho").unwrap();
+        assert_eq!(loaded(dir.path()), Some(1));
+        commit(&RealDisk, dir.path(), &at(2), [0; 16]).unwrap();
+        assert_eq!(loaded(dir.path()), Some(2));
+        assert!(!tmp.exists());
     }
 
     #[test]
