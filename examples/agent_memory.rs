@@ -1,257 +1,409 @@
-//! A simulated assistant that runs for weeks of simulated time: every day it talks in sessions, makes
-//! observations, learns preferences that replace older ones, and forgets. Memory of its users grows
-//! to its natural size and stays there, and so do RAM and disk; the last lines show it.
+//! An assistant that runs for months of simulated time, and a store that stays as small as what
+//! it remembers.
 //!
-//! `cargo run --release --example agent_memory [-- --days N]`
+//! `cargo run --release --example agent_memory -- [--days 120] [--sessions 200] [--seed 1]`. Each
+//! session keeps scratch turns with a short lifetime; at its end they are deleted together, in the
+//! same atomic step that keeps what was learnt: observations for 30 days, preferences, tasks and
+//! summaries until they are replaced or done. One session in four is abandoned: its turns expire.
+//! The program fails if a recall ever returns a memory that was deleted, replaced or has expired,
+//! or misses one (I12), and if the store has grown between the middle of the run and its end.
 #![allow(
     clippy::print_stdout,
-    clippy::disallowed_methods,
-    reason = "an example prints and measures"
+    clippy::print_stderr,
+    reason = "an example shows what happens"
 )]
+#![allow(
+    clippy::disallowed_methods,
+    reason = "an example may use files and clocks"
+)]
+
+use std::collections::HashMap;
+use std::error::Error;
+use std::path::Path;
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use altiplano::{
+    Background, Batch, Clock, Collection, CollectionOptions, Durability, Filter, ManualClock,
+    Memory, Metric, Store, StoreOptions, Timestamp,
+};
+
+use measure::{Args, Opt, Rss, Stop, allocated_bytes, median};
+use vectors::{Rng, Vectors};
 
 #[path = "../benches/common/measure.rs"]
 mod measure;
 #[path = "../benches/common/vectors.rs"]
 mod vectors;
 
-use std::collections::HashMap;
-use std::error::Error;
-use std::path::Path;
-use std::sync::Arc;
-use std::time::Duration;
-
-use altiplano::{
-    Batch, Collection, CollectionOptions, Filter, ManualClock, Memory, Metric, StoreOptions,
-    Timestamp,
-};
-use measure::{Opt, Rss};
-use vectors::{Rng, Vectors};
-
-const HOUR: Duration = Duration::from_secs(3600);
 const DAY: Duration = Duration::from_secs(86_400);
-/// Conversation turns of one session, observations and facts of one day, for each of the users.
-const USERS: usize = 12;
-const TURNS: usize = 40;
-const OBSERVATIONS: usize = 25;
-const FACTS: usize = 4;
+const TURN_TTL: Duration = Duration::from_secs(2 * 3600);
+const OBSERVATION_TTL: Duration = Duration::from_secs(30 * 86_400);
+/// A first day, in March 2025.
+const START: Timestamp = Timestamp::from_millis(1_741_000_000_000);
+/// Ids from here on are given once; those below belong to facts, which replace themselves.
+const FIRST_PASSING_ID: u64 = 1 << 32;
+/// Length of the noise that makes two embeddings of the same sentence differ.
+const NOISE: f32 = 0.2;
+/// Largest growth from the middle of the run to its end that counts as flat.
+const FLAT: f64 = 1.10;
+/// Observations fill the store for 30 days; a run that is shorter than this has no flat middle.
+const SHORTEST_VERDICT: usize = 90;
+const K: usize = 8;
 
-fn main() -> Result<(), Box<dyn Error>> {
-    let known = [Opt {
-        key: "days",
-        value: "N",
-        help: "simulated days, default 60",
-    }];
-    let args = match measure::Args::from_env("An assistant's memory over weeks.", &known) {
-        Ok(args) => args,
-        Err(stop) if stop.asked => {
-            println!("{}", stop.text);
-            return Ok(());
-        }
-        Err(stop) => return Err(stop.text.into()),
-    };
-    let days: u64 = args.get_or("days", 60).map_err(|stop| stop.text)?;
-    let path = std::env::temp_dir().join(format!("altiplano-agent-{}.alt", std::process::id()));
-    let clock = Arc::new(ManualClock::new(Timestamp::from_millis(1_767_225_600_000)));
-    let store = StoreOptions::new().clock(clock.clone()).open(&path)?;
-    let options = CollectionOptions::new(384, Metric::Cosine)
-        .embedding_space("all-MiniLM-L6-v2")
-        .default_ttl(90 * DAY)
-        .memtable_rows(1024);
-    let memory = store.collection("memory", options)?;
-    let mut agent = Agent::new(memory, Arc::clone(&clock))?;
-
-    println!("day   live  dead  segments   disk MB   anonymous MB   mapped MB   recalled");
-    let mut history = Vec::new();
-    for day in 1..=days {
-        let recalled = agent.live_a_day()?;
-        // Gives the background a moment: a day takes a blink here.
-        std::thread::sleep(Duration::from_millis(40));
-        let (stats, rss) = (store.stats()?, Rss::now().unwrap_or_default());
-        let own = &stats.collections[0];
-        let disk = measure::allocated_bytes(&path)?;
-        println!(
-            "{day:>3} {:>6} {:>5} {:>9} {:>9.1} {:>14.1} {:>11.1} {recalled:>10}",
-            own.live_rows,
-            own.dead_rows + own.expired_rows,
-            own.segments.len(),
-            disk as f64 / 1e6,
-            rss.anon_bytes as f64 / 1e6,
-            rss.file_bytes as f64 / 1e6,
-        );
-        history.push([own.live_rows as f64, disk as f64, rss.total() as f64]);
-    }
-    verdict(&history)?;
-    drop(agent);
-    store.close()?;
-    std::fs::remove_dir_all(&path)?;
-    Ok(())
+/// One line of `memories.tsv`.
+struct Line {
+    user: String,
+    session: String,
+    kind: String,
+    importance: f32,
+    text: String,
 }
 
-/// Compares the last quarter of the days with the quarter before it.
-fn verdict(history: &[[f64; 3]]) -> Result<(), Box<dyn Error>> {
-    let quarter = history.len() / 4;
-    if history.len() < 44 {
-        println!("too short for a verdict: the oldest memories live for 30 days");
-        return Ok(());
-    }
-    let (early, late) = history[history.len() - 2 * quarter..].split_at(quarter);
-    let mut flat = true;
-    for (i, name) in ["live memories", "disk", "RSS"].into_iter().enumerate() {
-        let of =
-            |days: &[[f64; 3]]| measure::median(&days.iter().map(|day| day[i]).collect::<Vec<_>>());
-        let ratio = of(late) / of(early);
-        println!("{name}: last {quarter} days ÷ the {quarter} before = {ratio:.3}");
-        flat &= ratio < 1.15;
-    }
-    println!("{}", if flat { "flat" } else { "not flat" });
-    if flat {
-        Ok(())
-    } else {
-        Err("the assistant's memory grew".into())
-    }
+/// What the store should hold, kept apart to judge its answers by.
+struct Known {
+    user: String,
+    text: String,
+    expires_at: Timestamp,
 }
 
-/// The assistant, with the world it remembers.
-struct Agent {
-    memory: Collection,
+/// What one simulated day cost.
+struct Day {
+    live: u64,
+    dead: u64,
+    disk_bytes: u64,
+    rss: Rss,
+    segments: usize,
+}
+
+struct Assistant {
+    store: Store,
+    notes: Collection,
     clock: Arc<ManualClock>,
-    vectors: Vectors,
-    texts: Vec<String>,
+    lines: Vec<Line>,
+    embeddings: Vectors,
     queries: Vectors,
-    random: Rng,
+    rng: Rng,
     next_id: u64,
-    sessions: u64,
-    /// What the assistant may still remember: id → when it expires.
-    known: HashMap<u64, Timestamp>,
+    known: HashMap<u64, Known>,
+    recalls: u64,
+    wrong: u64,
 }
 
-impl Agent {
-    fn new(memory: Collection, clock: Arc<ManualClock>) -> Result<Self, Box<dyn Error>> {
+fn main() -> ExitCode {
+    let options = [
+        Opt {
+            key: "days",
+            value: "N",
+            help: "simulated days, default 120",
+        },
+        Opt {
+            key: "sessions",
+            value: "N",
+            help: "sessions a day, default 200",
+        },
+        Opt {
+            key: "seed",
+            value: "N",
+            help: "of everything random, default 1",
+        },
+    ];
+    let numbers = Args::from_env("An assistant's memory over months.", &options).and_then(|args| {
+        Ok((
+            args.get_or("days", 120)?,
+            args.get_or("sessions", 200)?,
+            args.get_or("seed", 1)?,
+        ))
+    });
+    let (days, sessions, seed) = match numbers {
+        Ok((days, sessions, seed)) if sessions > 0 => (days, sessions, seed),
+        Ok(_) => {
+            return stop(&Stop {
+                text: "--sessions must not be 0".into(),
+                asked: false,
+            });
+        }
+        Err(reason) => return stop(&reason),
+    };
+    match live(days, sessions, seed) {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::FAILURE,
+        Err(error) => {
+            eprintln!("{error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn stop(reason: &Stop) -> ExitCode {
+    eprintln!("{}", reason.text);
+    if reason.asked {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    }
+}
+
+/// Lives for so many days; tells whether every answer was right and the store stayed flat.
+fn live(days: usize, sessions: usize, seed: u64) -> Result<bool, Box<dyn Error>> {
+    let dir = std::env::temp_dir().join(format!("agent-memory-{}.alt", std::process::id()));
+    let begun = Instant::now();
+    let mut assistant = Assistant::new(&dir, seed)?;
+    println!(
+        "{:>4} {:>7} {:>7} {:>9} {:>9} {:>9} {:>5}",
+        "", "live", "dead", "disk", "RSS", "RSS", "seg-"
+    );
+    println!(
+        "{:>4} {:>7} {:>7} {:>9} {:>9} {:>9} {:>5}",
+        "day", "rows", "rows", "MiB", "anon MiB", "file MiB", "ments"
+    );
+    let mut past = Vec::with_capacity(days);
+    for number in 1..=days {
+        let day = assistant.day(sessions, &dir)?;
+        println!(
+            "{number:>4} {:>7} {:>7} {:>9.1} {:>9.1} {:>9.1} {:>5}",
+            day.live,
+            day.dead,
+            mib(day.disk_bytes),
+            mib(day.rss.anon_bytes),
+            mib(day.rss.file_bytes),
+            day.segments
+        );
+        past.push(day);
+    }
+    let (recalls, wrong) = (assistant.recalls, assistant.wrong);
+    let report = assistant.store.verify()?;
+    if !report.is_clean() {
+        return Err(format!("the files are damaged: {:?}", report.problems).into());
+    }
+    assistant.store.close()?;
+    std::fs::remove_dir_all(&dir)?;
+    println!(
+        "\n{recalls} recalls, {wrong} wrong; {} files verified",
+        report.files
+    );
+    println!("{:.1} s for {days} days", begun.elapsed().as_secs_f64());
+    Ok(flat(&past) && wrong == 0)
+}
+
+fn mib(bytes: u64) -> f64 {
+    bytes as f64 / f64::from(1 << 20)
+}
+
+/// Compares the last sixth of the run with as many days in its middle, by their medians.
+fn flat(past: &[Day]) -> bool {
+    let window = past.len() / 6;
+    if past.len() < SHORTEST_VERDICT {
+        println!("no verdict on growth in less than {SHORTEST_VERDICT} days");
+        return true;
+    }
+    let middle = &past[past.len() / 2 - window / 2..][..window];
+    let last = &past[past.len() - window..];
+    let figures: [(&str, fn(&Day) -> u64); 4] = [
+        ("live rows", |day| day.live),
+        ("disk", |day| day.disk_bytes),
+        ("RSS anonymous", |day| day.rss.anon_bytes),
+        ("RSS file-mapped", |day| day.rss.file_bytes),
+    ];
+    let mut all_flat = true;
+    for (name, figure) in figures {
+        let of = |days: &[Day]| median(&days.iter().map(|d| figure(d) as f64).collect::<Vec<_>>());
+        let ratio = of(last) / of(middle).max(1.0);
+        println!("{name}: last {window} days are {ratio:.3} x the {window} in the middle");
+        all_flat &= ratio <= FLAT;
+    }
+    println!("{}", if all_flat { "flat" } else { "not flat" });
+    all_flat
+}
+
+impl Assistant {
+    fn new(dir: &Path, seed: u64) -> Result<Self, Box<dyn Error>> {
         let data = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/data");
-        let table = std::fs::read_to_string(data.join("memories.tsv"))?;
-        let text = |line: &str| line.rsplit('\t').next().unwrap_or_default().to_owned();
+        let text = std::fs::read_to_string(data.join("memories.tsv"))?;
+        let lines: Result<Vec<Line>, Box<dyn Error>> = text.lines().skip(1).map(parse).collect();
+        let clock = Arc::new(ManualClock::new(START));
+        // By hand, so that background work keeps up with simulated time and every run is alike.
+        let store = StoreOptions::new()
+            .clock(clock.clone())
+            .background(Background::Manual)
+            .seed(seed)
+            .open(dir)?;
+        let options = CollectionOptions::new(384, Metric::Cosine);
+        let notes = store.collection("notes", options.embedding_space("all-MiniLM-L6-v2"))?;
         Ok(Self {
-            memory,
+            store,
+            notes,
             clock,
-            vectors: Vectors::read(&data.join("memories.npy"), None)?,
-            texts: table.lines().skip(1).map(text).collect(),
+            lines: lines?,
+            embeddings: Vectors::read(&data.join("memories.npy"), None)?,
             queries: Vectors::read(&data.join("queries.npy"), None)?,
-            random: Rng::new(7),
-            next_id: 1_000_000,
-            sessions: 0,
+            rng: Rng::new(seed),
+            next_id: FIRST_PASSING_ID,
             known: HashMap::new(),
+            recalls: 0,
+            wrong: 0,
         })
     }
 
-    /// A thing to remember: one of the real sentences, a little varied.
-    fn thought(&mut self, id: u64) -> Memory {
-        let row = self.random.below(self.vectors.len());
-        let vector: Vec<f32> = self
-            .vectors
-            .row(row)
-            .iter()
-            .map(|x| x + 0.01 * self.random.normal())
-            .collect();
-        Memory::new(id, vector).text(self.texts[row].clone())
-    }
-
-    fn new_id(&mut self) -> u64 {
-        self.next_id += 1;
-        self.next_id
-    }
-
-    /// One day: sessions, observations, facts, and questions. Tells how many memories came back.
-    fn live_a_day(&mut self) -> Result<usize, Box<dyn Error>> {
-        let mut recalled = 0;
-        for user in 0..USERS {
-            self.session(user)?;
-            self.observe(user)?;
-            self.learn(user)?;
-            recalled += self.recall(user)?;
-            self.clock.advance(2 * HOUR);
+    fn day(&mut self, sessions: usize, dir: &Path) -> Result<Day, Box<dyn Error>> {
+        for _ in 0..sessions {
+            self.clock.advance(DAY / sessions as u32);
+            self.session()?;
+            while self.store.run_pending()? {}
         }
-        Ok(recalled)
+        self.finish_tasks()?;
+        while self.store.run_pending()? {}
+        let now = self.clock.wall();
+        self.known.retain(|_, known| known.expires_at > now);
+        let stats = self.store.stats()?;
+        let notes = &stats.collections[0];
+        if notes.live_rows != self.known.len() as u64 {
+            eprintln!(
+                "{} live rows instead of {}",
+                notes.live_rows,
+                self.known.len()
+            );
+            self.wrong += 1;
+        }
+        Ok(Day {
+            live: notes.live_rows,
+            dead: notes.dead_rows + notes.expired_rows,
+            disk_bytes: allocated_bytes(dir)?,
+            rss: Rss::now().unwrap_or_default(),
+            segments: notes.segments.len(),
+        })
     }
 
-    /// A conversation: turns that live for a day, and are dropped when the session ends well.
-    fn session(&mut self, user: usize) -> Result<(), Box<dyn Error>> {
-        self.sessions += 1;
-        let session = format!("session-{}", self.sessions);
-        let expires = altiplano::Clock::wall(&*self.clock) + DAY;
-        let mut batch = Batch::new();
-        let mut ids = Vec::new();
-        for _ in 0..TURNS {
-            let id = self.new_id();
-            let turn = self
-                .thought(id)
-                .kind("turn")
-                .namespace(format!("user:{user}"));
-            batch = batch.insert(turn.session(&session).ttl(DAY).importance(0.2));
-            ids.push(id);
+    /// One session of the data set, begun with a recall and ended, mostly, by keeping what was
+    /// learnt and forgetting the rest.
+    fn session(&mut self) -> Result<(), Box<dyn Error>> {
+        let mut at = self.rng.below(self.lines.len());
+        let name = self.lines[at].session.clone();
+        while at > 0 && self.lines[at - 1].session == name {
+            at -= 1;
         }
-        self.memory.apply(batch)?;
-        if self.sessions.is_multiple_of(3) {
-            // This one broke off: its turns stay until they expire.
-            self.known.extend(ids.into_iter().map(|id| (id, expires)));
-        } else {
-            let dropped = self.memory.delete_where(Filter::session(session))?;
-            assert_eq!(dropped, TURNS as u64, "a session is dropped whole");
-        }
-        Ok(())
-    }
-
-    /// What it noticed: kept for 30 days.
-    fn observe(&mut self, user: usize) -> Result<(), Box<dyn Error>> {
-        let expires = altiplano::Clock::wall(&*self.clock) + 30 * DAY;
-        let mut batch = Batch::new();
-        for _ in 0..OBSERVATIONS {
-            let id = self.new_id();
-            let seen = self
-                .thought(id)
-                .kind("observation")
-                .namespace(format!("user:{user}"));
-            batch = batch.insert(seen.ttl(30 * DAY).importance(0.5));
-            self.known.insert(id, expires);
-        }
-        self.memory.apply(batch)?;
-        Ok(())
-    }
-
-    /// What it holds to be true: each user has a hundred facts, and a new one replaces an old one.
-    fn learn(&mut self, user: usize) -> Result<(), Box<dyn Error>> {
-        for _ in 0..FACTS {
-            let id = (user * 100 + self.random.below(100)) as u64;
-            let fact = self
-                .thought(id)
-                .kind("preference")
-                .namespace(format!("user:{user}"));
-            self.memory.insert(fact.never_expires().importance(0.9))?;
-            self.known.insert(id, Timestamp::MAX);
-        }
-        Ok(())
-    }
-
-    /// Asks a few questions; nothing that was forgotten may come back.
-    fn recall(&mut self, user: usize) -> Result<usize, Box<dyn Error>> {
-        let now = altiplano::Clock::wall(&*self.clock);
-        self.known.retain(|_, expires| *expires > now);
-        let mut count = 0;
-        for _ in 0..5 {
-            let query = self.queries.row(self.random.below(self.queries.len()));
-            let hits = self
-                .memory
-                .search(query)
-                .namespace(format!("user:{user}"))
-                .k(8)
-                .run()?;
-            for hit in &hits {
-                let id = hit.id.as_u128() as u64;
-                if !self.known.contains_key(&id) {
-                    return Err(format!("memory {id} was forgotten and came back").into());
-                }
+        self.recall(&self.lines[at].user.clone())?;
+        // The same session of the data set may come again: this one has a name of its own.
+        let session = format!("{name}-{}", self.next_id);
+        let (mut turns, mut learnt) = (Vec::new(), Batch::new());
+        while at < self.lines.len() && self.lines[at].session == name {
+            let kind = self.lines[at].kind.clone();
+            let (id, memory) = self.memory(at);
+            if kind == "turn" {
+                turns.push(id);
+                // Scratch: it need not survive a power cut.
+                let soon = Durability::Buffered {
+                    max_delay: Duration::from_secs(1),
+                };
+                let turn = Batch::new().insert(memory.session(&session));
+                self.notes.apply_with(turn, soon)?;
+            } else {
+                learnt = learnt.insert(memory);
             }
-            count += hits.len();
+            at += 1;
         }
-        Ok(count)
+        let abandoned = self.rng.below(4) == 0;
+        if !abandoned {
+            learnt = learnt.delete_where(Filter::session(&session));
+            turns.iter().for_each(|id| drop(self.known.remove(id)));
+        }
+        self.notes.apply(learnt)?;
+        Ok(())
     }
+
+    /// The memory of a line, as it is met this time, and its id.
+    fn memory(&mut self, at: usize) -> (u64, Memory) {
+        let line = &self.lines[at];
+        let ttl = match line.kind.as_str() {
+            "turn" => Some(TURN_TTL),
+            "observation" => Some(OBSERVATION_TTL),
+            _ => None,
+        };
+        let id = if ttl.is_some() {
+            self.next_id
+        } else {
+            at as u64
+        };
+        self.next_id += 1;
+        let scale = NOISE / (self.embeddings.dim as f32).sqrt();
+        let row = self.embeddings.row(at).iter();
+        let vector: Vec<f32> = row.map(|x| x + scale * self.rng.normal()).collect();
+        // The number tells a replaced fact from the one that replaced it.
+        let text = format!("{} [{}]", line.text, self.next_id);
+        let memory = Memory::new(id, vector)
+            .text(&text)
+            .namespace(&line.user)
+            .kind(&line.kind)
+            .importance(line.importance);
+        let (memory, expires_at) = match ttl {
+            Some(ttl) => (memory.ttl(ttl), self.clock.wall() + ttl),
+            None => (memory, Timestamp::MAX),
+        };
+        let user = line.user.clone();
+        self.known.insert(
+            id,
+            Known {
+                user,
+                text,
+                expires_at,
+            },
+        );
+        (id, memory)
+    }
+
+    /// Asks one of the held-out questions and judges every hit.
+    fn recall(&mut self, user: &str) -> Result<(), Box<dyn Error>> {
+        let query = self.rng.below(self.queries.len());
+        let hits = self
+            .notes
+            .search(self.queries.row(query))
+            .namespace(user)
+            .k(K)
+            .run()?;
+        let now = self.clock.wall();
+        let live = |known: &&Known| known.user == user && known.expires_at > now;
+        let expected = self.known.values().filter(live).take(K).count();
+        let right = |hit: &altiplano::Hit| {
+            let id = u64::try_from(hit.id.as_u128()).ok();
+            let known = id.and_then(|id| self.known.get(&id)).filter(live);
+            known.is_some_and(|known| hit.text() == Some(&known.text))
+        };
+        self.recalls += 1;
+        if hits.len() != expected || !hits.iter().all(right) {
+            eprintln!(
+                "wrong: {user}, query {query}, {} of {expected} hits",
+                hits.len()
+            );
+            self.wrong += 1;
+        }
+        Ok(())
+    }
+
+    /// Half of the open tasks are done by the evening, and forgotten by id.
+    fn finish_tasks(&mut self) -> Result<(), Box<dyn Error>> {
+        let mut done = Batch::new();
+        for (id, line) in (0u64..).zip(&self.lines) {
+            let open = line.kind == "task" && self.known.contains_key(&id);
+            if open && self.rng.below(2) == 0 {
+                done = done.delete(id);
+                self.known.remove(&id);
+            }
+        }
+        self.notes.apply(done)?;
+        Ok(())
+    }
+}
+
+fn parse(line: &str) -> Result<Line, Box<dyn Error>> {
+    let [user, session, kind, importance, text] = line.split('\t').collect::<Vec<_>>()[..] else {
+        return Err(format!("not five fields: {line}").into());
+    };
+    Ok(Line {
+        user: user.to_owned(),
+        session: session.to_owned(),
+        kind: kind.to_owned(),
+        importance: importance.parse()?,
+        text: text.to_owned(),
+    })
 }
