@@ -101,8 +101,6 @@ pub(crate) fn commit(
     let generation = manifest.generation;
     let tmp = dir.join(FileName::ManifestTmp(generation).to_string());
     let path = dir.join(FileName::Manifest(generation).to_string());
-    // What a crash left of an earlier try would be in the way.
-    let _ = disk.remove(&tmp);
     if let Err(error) = write(disk, &tmp, manifest, salt) {
         // What is left of it would be in the way of the next try.
         let _ = disk.remove(&tmp);
