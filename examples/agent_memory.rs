@@ -1,7 +1,7 @@
 //! An assistant that runs for months of simulated time, and a store that stays as small as what
 //! it remembers.
 //!
-//! `cargo run --release --example agent_memory -- [--days 120] [--sessions 200] [--seed 1]`. Each
+//! `cargo run --release --example agent_memory -- [--days 120] [--sessions 100] [--seed 1]`. Each
 //! session keeps scratch turns with a short lifetime; at its end they are deleted together, in the
 //! same atomic step that keeps what was learnt: observations for 30 days, preferences, tasks and
 //! summaries until they are replaced or done. One session in four is abandoned: its turns expire.
@@ -37,6 +37,7 @@ mod measure;
 #[path = "../benches/common/vectors.rs"]
 mod vectors;
 
+const HOUR: Duration = Duration::from_secs(3600);
 const DAY: Duration = Duration::from_secs(86_400);
 const TURN_TTL: Duration = Duration::from_secs(2 * 3600);
 const OBSERVATION_TTL: Duration = Duration::from_secs(30 * 86_400);
@@ -101,7 +102,7 @@ fn main() -> ExitCode {
         Opt {
             key: "sessions",
             value: "N",
-            help: "sessions a day, default 200",
+            help: "sessions a day, default 100",
         },
         Opt {
             key: "seed",
@@ -112,7 +113,7 @@ fn main() -> ExitCode {
     let numbers = Args::from_env("An assistant's memory over months.", &options).and_then(|args| {
         Ok((
             args.get_or("days", 120)?,
-            args.get_or("sessions", 200)?,
+            args.get_or("sessions", 100)?,
             args.get_or("seed", 1)?,
         ))
     });
@@ -229,7 +230,10 @@ impl Assistant {
             .background(Background::Manual)
             .seed(seed)
             .open(dir)?;
-        let options = CollectionOptions::new(384, Metric::Cosine);
+        // What a power cut may take is the last hour; what a crash of the process may, nothing.
+        let options = CollectionOptions::new(384, Metric::Cosine)
+            .durability(Durability::Buffered { max_delay: HOUR })
+            .memtable_rows(2048);
         let notes = store.collection("notes", options.embedding_space("all-MiniLM-L6-v2"))?;
         Ok(Self {
             store,
@@ -253,6 +257,7 @@ impl Assistant {
             while self.store.run_pending()? {}
         }
         self.finish_tasks()?;
+        self.store.sync()?;
         while self.store.run_pending()? {}
         let now = self.clock.wall();
         self.known.retain(|_, known| known.expires_at > now);
@@ -292,12 +297,7 @@ impl Assistant {
             let (id, memory) = self.memory(at);
             if kind == "turn" {
                 turns.push(id);
-                // Scratch: it need not survive a power cut.
-                let soon = Durability::Buffered {
-                    max_delay: Duration::from_secs(1),
-                };
-                let turn = Batch::new().insert(memory.session(&session));
-                self.notes.apply_with(turn, soon)?;
+                self.notes.insert(memory.session(&session))?;
             } else {
                 learnt = learnt.insert(memory);
             }
