@@ -24,10 +24,24 @@ use crate::{
 };
 use crash_disk::{CrashDisk, copy, copy_durable};
 
+const ALL: [Fault; 7] = [
+    Fault::Create,
+    Fault::Append,
+    Fault::Sync,
+    Fault::Rename,
+    Fault::SyncDir,
+    Fault::Open,
+    Fault::Remove,
+];
 const NAMES: [&str; 2] = ["notes", "facts"];
 
 /// What both collections hold: the text of each id.
 type State = [BTreeMap<u64, String>; 2];
+
+/// In RAM where that is possible: these disks only play at losing what was not synced.
+fn scratch() -> tempfile::TempDir {
+    tempfile::tempdir_in("/dev/shm").unwrap_or_else(|_| tempfile::tempdir().unwrap())
+}
 
 fn open(disk: Arc<dyn Disk>, dir: &Path) -> crate::Result<Store> {
     let options = StoreOptions::new().background(Background::Manual);
@@ -122,13 +136,31 @@ fn step(n: u64, mut state: State) -> (State, impl Fn(&[Collection; 2]) -> crate:
     (state, write)
 }
 
+/// A closed store with segments, deletes, indexes and rows in the log, and what it holds.
+fn template(dir: &Path) -> State {
+    let store = open(Arc::new(RealDisk), dir).unwrap();
+    let to = collections(&store).unwrap();
+    let mut state = State::default();
+    for n in 0..30 {
+        let (next, write) = step(n, state);
+        write(&to).unwrap();
+        state = next;
+        if n < 26 {
+            while store.run_pending().unwrap() {}
+        }
+    }
+    assert_eq!(read(&store), state);
+    store.close().unwrap();
+    state
+}
+
 fn is_full(error: &Error) -> bool {
     matches!(error, Error::DiskFull { .. })
 }
 
 #[test]
 fn a_full_disk_costs_that_batch_alone_and_writes_go_on_in_a_new_log_file_i4() {
-    let temp = tempfile::tempdir().unwrap();
+    let temp = scratch();
     let dir = temp.path().join("a.alt");
     let disk = CrashDisk::over(&dir);
     let store = open(disk.clone(), &dir).unwrap();
@@ -162,7 +194,7 @@ fn a_full_disk_costs_that_batch_alone_and_writes_go_on_in_a_new_log_file_i4() {
 
 #[test]
 fn a_failed_log_sync_poisons_reads_go_on_and_nothing_acknowledged_is_lost_i10() {
-    let temp = tempfile::tempdir().unwrap();
+    let temp = scratch();
     let dir = temp.path().join("a.alt");
     let disk = CrashDisk::over(&dir);
     let store = open(disk.clone(), &dir).unwrap();
@@ -201,7 +233,7 @@ fn half_a_log_file() -> String {
 
 #[test]
 fn no_sync_is_tried_again_after_one_failed_i10() {
-    let temp = tempfile::tempdir().unwrap();
+    let temp = scratch();
     let dir = temp.path().join("a.alt");
     let disk = CrashDisk::over(&dir);
     let clock = Arc::new(ManualClock::new(crate::Timestamp::from(
@@ -227,7 +259,7 @@ fn no_sync_is_tried_again_after_one_failed_i10() {
 
 #[test]
 fn a_batch_is_not_acknowledged_if_the_sync_failed_for_a_later_one_of_its_group_i10() {
-    let temp = tempfile::tempdir().unwrap();
+    let temp = scratch();
     let dir = temp.path().join("a.alt");
     let disk = CrashDisk::over(&dir);
     let store = open(disk.clone(), &dir).unwrap();
@@ -256,4 +288,85 @@ fn a_batch_is_not_acknowledged_if_the_sync_failed_for_a_later_one_of_its_group_i
     let lost = temp.path().join("lost.alt");
     copy_durable(&dir, &lost, &lock(&disk.durable()));
     assert_eq!(recovered(&lost), State::default());
+}
+
+/// A failed operation of a job: its kind, its number, whether all later ones fail as well.
+#[derive(Clone, Copy, Debug)]
+struct Failure(Fault, i64, bool);
+
+/// Runs a job on a copy of the template in which one operation fails. False if the job ended
+/// before that operation.
+fn one_failure(
+    template: &Path,
+    expected: &State,
+    failure: Failure,
+    job: impl Fn(&Store) -> crate::Result<()>,
+) -> bool {
+    let Failure(kind, skip, forever) = failure;
+    let temp = scratch();
+    let at = |name: &str| temp.path().join(name);
+    let dir = at("a.alt");
+    copy(template, &dir);
+    let disk = CrashDisk::over(&dir);
+    let store = open(disk.clone(), &dir).unwrap();
+    disk.take_removed();
+    disk.faults.fail(kind, skip, forever);
+    let result = job(&store);
+    let fired = disk.faults.fired();
+    assert!(fired || result.is_ok(), "{failure:?}: {result:?}");
+    assert_eq!(&read(&store), expected, "{failure:?}");
+    copy(&dir, &at("killed.alt"));
+    copy_durable(&dir, &at("cut.alt"), &lock(&disk.durable()));
+    assert_eq!(&recovered(&at("killed.alt")), expected, "{failure:?}");
+    assert_eq!(&recovered(&at("cut.alt")), expected, "{failure:?}");
+    let poisoned = store.engine.poison.is_set();
+    if poisoned {
+        assert!(result.is_err(), "{failure:?}");
+        disk.take_removed();
+        assert!(
+            matches!(job(&store), Err(Error::Poisoned { .. })),
+            "{failure:?}"
+        );
+    }
+    disk.faults.heal();
+    if poisoned {
+        // Nothing is unlinked while an outcome is unknown.
+        drop(store);
+        assert_eq!(disk.take_removed(), Vec::<PathBuf>::new(), "{failure:?}");
+    } else {
+        job(&store).unwrap_or_else(|e| panic!("{failure:?}: healed, and still {e}"));
+        assert_eq!(&read(&store), expected, "{failure:?}");
+        assert!(store.verify().unwrap().is_clean(), "{failure:?}");
+        if kind != Fault::Remove {
+            assert_eq!(strays(&store), Vec::<String>::new(), "{failure:?}");
+        }
+        store.close().unwrap();
+    }
+    assert_eq!(&recovered(&dir), expected, "{failure:?}");
+    fired
+}
+
+/// Lets every operation of a job fail, one at a time; gives the number of failures.
+fn every_failure(job: impl Fn(&Store) -> crate::Result<()>) -> u64 {
+    let temp = scratch();
+    let made = temp.path().join("template.alt");
+    let expected = template(&made);
+    let mut failures = 0;
+    for kind in ALL {
+        for forever in [false, true] {
+            for skip in 0.. {
+                if !one_failure(&made, &expected, Failure(kind, skip, forever), &job) {
+                    break;
+                }
+                failures += 1;
+            }
+        }
+    }
+    failures
+}
+
+#[test]
+fn a_seal_and_compaction_may_fail_at_any_operation_i3_i4_i10() {
+    let failures = every_failure(|store| store.compact().map(drop));
+    assert!(failures > 60, "{failures}");
 }
