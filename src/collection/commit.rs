@@ -137,6 +137,12 @@ impl Committer {
         lock(&self.token)
     }
 
+    /// Batches that wait for the token.
+    #[cfg(test)]
+    pub(crate) fn waiting(&self) -> usize {
+        lock(&self.queue).len()
+    }
+
     fn next_seq(&self) -> Seq {
         Seq(self.last_seq.fetch_add(1, Ordering::AcqRel) + 1)
     }
@@ -213,6 +219,9 @@ impl Engine {
     }
 
     fn sync_held(&self, log: &mut LogState) -> Result<()> {
+        // After a failed sync the system may have dropped the bytes: a second one would succeed and
+        // prove nothing (I10).
+        self.poison.check()?;
         if let Err(error) = log.writer.sync() {
             self.poison
                 .set(format!("the log could not be synced: {error}"));
@@ -391,6 +400,10 @@ impl<'a> Group<'a> {
         let Some(log) = token.as_mut() else {
             return Ok(());
         };
+        // A roll for a later batch of the group may have failed with everything before it unsynced.
+        if self.engine.poison.is_set() {
+            return Err(log.appended.0);
+        }
         let now = self.engine.monotonic();
         let nothing_due = log.sync_due.is_none();
         for (slot, _, _) in self.done.iter().filter(|(_, _, logged)| *logged) {

@@ -241,6 +241,7 @@ impl Job<'_> {
         // What the files already have must not be lost with the log, in part (I4).
         self.engine.sync_log()?;
         let idle = idle_marks(self.engine);
+        let old_deletes = self.old_deletes(inputs, &followers);
         self.engine.commit_manifest(|manifest| {
             if let Some(entry) = manifest.collection_mut(self.core.id) {
                 edit(entry, inputs, &moved, &followers, covers);
@@ -249,6 +250,10 @@ impl Job<'_> {
         })?;
         files.keep();
         self.swap(inputs, &moved, parts, followers);
+        // No snapshot reads them: they can go at once.
+        for name in old_deletes {
+            let _ = self.engine.disk.remove(&self.engine.path(name));
+        }
         report.written += moved.segments.len();
         report.rows_reclaimed += total - kept;
         Ok(kept)
@@ -393,6 +398,21 @@ impl Job<'_> {
             locators,
             codes,
         })
+    }
+
+    /// The files with deletes of segments that go or get newer ones.
+    fn old_deletes(&self, inputs: &[Input<'_>], followers: &Followers) -> Vec<FileName> {
+        let changes = |file| {
+            inputs.iter().any(|i| i.from == From::Segment(file))
+                || followers.deletes.iter().any(|(of, _)| *of == file)
+        };
+        let manifest = self.engine.manifest();
+        let of_core = manifest.collections.iter().filter(|c| c.id == self.core.id);
+        of_core
+            .flat_map(|c| &c.segments)
+            .filter(|s| changes(s.file))
+            .filter_map(|s| s.deletes.as_ref().map(|d| FileName::Deletes(d.file)))
+            .collect()
     }
 
     fn write_deletes(

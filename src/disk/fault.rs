@@ -18,6 +18,8 @@ pub(crate) enum Fault {
     Sync,
     Rename,
     SyncDir,
+    Open,
+    Remove,
 }
 
 /// When to fail.
@@ -40,6 +42,11 @@ impl FaultDisk {
         self.plan.left.store(skip, Ordering::SeqCst);
         self.plan.forever.store(forever, Ordering::SeqCst);
         *self.plan.kind.lock().unwrap() = Some(kind);
+    }
+
+    /// Whether the planned failure has happened.
+    pub(crate) fn fired(&self) -> bool {
+        self.plan.left.load(Ordering::SeqCst) < 0
     }
 
     /// No more failures.
@@ -86,6 +93,7 @@ impl Disk for FaultDisk {
     }
 
     fn open(&self, path: &Path) -> Result<Arc<dyn SealedFile>> {
+        self.plan.check(Fault::Open, path)?;
         RealDisk.open(path)
     }
 
@@ -95,6 +103,7 @@ impl Disk for FaultDisk {
     }
 
     fn remove(&self, path: &Path) -> Result<()> {
+        self.plan.check(Fault::Remove, path)?;
         RealDisk.remove(path)
     }
 

@@ -4,6 +4,8 @@
 //! frame and lets the lock go.
 
 mod open;
+#[cfg(test)]
+mod tests;
 mod verify;
 mod workers;
 

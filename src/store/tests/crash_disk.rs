@@ -1,0 +1,208 @@
+//! Owns a disk for tests that can show, after any operation, what a crash at that moment leaves:
+//! the directory as it is (the process died), or the least that the medium promises (the power
+//! went): of each file what was synced, of the names those that were there at the last directory
+//! sync and were not removed since. It passes everything on to a `FaultDisk` and remembers what was
+//! removed.
+
+use std::any::Any;
+use std::collections::{HashMap, HashSet};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex};
+
+use crate::disk::fault::FaultDisk;
+use crate::disk::{AppendFile, Disk, Listed, SealedFile};
+use crate::error::Result;
+use crate::worker::lock;
+
+type Hook = Box<dyn FnMut(&str, &Path) + Send>;
+
+#[derive(Default)]
+pub(super) struct CrashDisk {
+    pub(super) faults: FaultDisk,
+    durable: Arc<Mutex<Durable>>,
+    hook: Arc<Mutex<Option<Hook>>>,
+    removed: Mutex<Vec<PathBuf>>,
+}
+
+/// What survives a power cut.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Durable {
+    lengths: HashMap<String, u64>,
+    names: HashSet<String>,
+}
+
+impl std::fmt::Debug for CrashDisk {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("CrashDisk")
+    }
+}
+
+impl CrashDisk {
+    /// A disk on which everything in `dir` is durable.
+    pub(super) fn over(dir: &Path) -> Arc<Self> {
+        let disk = Self::default();
+        if dir.exists() {
+            let mut durable = lock(&disk.durable);
+            for entry in std::fs::read_dir(dir).unwrap().map(|e| e.unwrap()) {
+                let name = entry.file_name().into_string().unwrap();
+                let len = entry.metadata().unwrap().len();
+                durable.lengths.insert(name.clone(), len);
+                durable.names.insert(name);
+            }
+        }
+        Arc::new(disk)
+    }
+
+    /// Calls `hook` after every operation that changes the disk, also after failed ones.
+    pub(super) fn after_each(&self, hook: impl FnMut(&str, &Path) + Send + 'static) {
+        *lock(&self.hook) = Some(Box::new(hook));
+    }
+
+    pub(super) fn no_hook(&self) {
+        *lock(&self.hook) = None;
+    }
+
+    pub(super) fn durable(&self) -> Arc<Mutex<Durable>> {
+        Arc::clone(&self.durable)
+    }
+
+    /// What was removed since the last call.
+    pub(super) fn take_removed(&self) -> Vec<PathBuf> {
+        std::mem::take(&mut *lock(&self.removed))
+    }
+
+    fn after(&self, what: &str, path: &Path) {
+        if let Some(hook) = &mut *lock(&self.hook) {
+            hook(what, path);
+        }
+    }
+}
+
+fn name(path: &Path) -> String {
+    path.file_name().unwrap().to_str().unwrap().to_owned()
+}
+
+/// Copies a directory as a killed process leaves it.
+pub(super) fn copy(from: &Path, to: &Path) {
+    std::fs::create_dir(to).unwrap();
+    for entry in std::fs::read_dir(from).unwrap().map(|e| e.unwrap()) {
+        std::fs::copy(entry.path(), to.join(entry.file_name())).unwrap();
+    }
+}
+
+/// Copies a directory as a power cut may leave it.
+pub(super) fn copy_durable(from: &Path, to: &Path, durable: &Durable) {
+    copy(from, to);
+    for entry in std::fs::read_dir(to).unwrap().map(|e| e.unwrap()) {
+        let name = name(&entry.path());
+        if !durable.names.contains(&name) {
+            std::fs::remove_file(entry.path()).unwrap();
+            continue;
+        }
+        let len = durable.lengths.get(&name).copied().unwrap_or(0);
+        let file = std::fs::OpenOptions::new().write(true).open(entry.path());
+        file.unwrap().set_len(len).unwrap();
+    }
+}
+
+impl Disk for CrashDisk {
+    fn create_dir(&self, path: &Path) -> Result<bool> {
+        self.faults.create_dir(path)
+    }
+
+    fn list(&self, dir: &Path) -> Result<Vec<Listed>> {
+        self.faults.list(dir)
+    }
+
+    fn create(&self, path: &Path) -> Result<Box<dyn AppendFile>> {
+        let inner = self.faults.create(path);
+        self.after("create", path);
+        Ok(Box::new(CrashAppend {
+            inner: inner?,
+            path: path.to_owned(),
+            len: 0,
+            durable: Arc::clone(&self.durable),
+            hook: Arc::clone(&self.hook),
+        }))
+    }
+
+    fn open(&self, path: &Path) -> Result<Arc<dyn SealedFile>> {
+        self.faults.open(path)
+    }
+
+    fn rename(&self, from: &Path, to: &Path) -> Result<()> {
+        let result = self.faults.rename(from, to);
+        if result.is_ok() {
+            let mut durable = lock(&self.durable);
+            let len = durable.lengths.remove(&name(from)).unwrap_or(0);
+            durable.lengths.insert(name(to), len);
+        }
+        self.after("rename", from);
+        result
+    }
+
+    fn remove(&self, path: &Path) -> Result<()> {
+        let result = self.faults.remove(path);
+        if result.is_ok() {
+            lock(&self.removed).push(path.to_owned());
+        }
+        self.after("remove", path);
+        result
+    }
+
+    fn sync_dir(&self, dir: &Path) -> Result<()> {
+        let result = self.faults.sync_dir(dir);
+        if result.is_ok() {
+            let names = self.faults.list(dir)?.into_iter().map(|e| e.name);
+            lock(&self.durable).names = names.collect();
+        }
+        self.after("sync the directory", dir);
+        result
+    }
+
+    fn lock(&self, path: &Path) -> Result<Box<dyn Any + Send + Sync>> {
+        self.faults.lock(path)
+    }
+
+    fn allocated_bytes(&self, path: &Path) -> Result<u64> {
+        self.faults.allocated_bytes(path)
+    }
+}
+
+struct CrashAppend {
+    inner: Box<dyn AppendFile>,
+    path: PathBuf,
+    len: u64,
+    durable: Arc<Mutex<Durable>>,
+    hook: Arc<Mutex<Option<Hook>>>,
+}
+
+impl CrashAppend {
+    fn after(&self, what: &str) {
+        if let Some(hook) = &mut *lock(&self.hook) {
+            hook(what, &self.path);
+        }
+    }
+}
+
+impl AppendFile for CrashAppend {
+    fn append(&mut self, bytes: &[u8]) -> Result<()> {
+        let result = self.inner.append(bytes);
+        if result.is_ok() {
+            self.len += bytes.len() as u64;
+        }
+        self.after("append");
+        result
+    }
+
+    fn sync(&mut self) -> Result<()> {
+        let result = self.inner.sync();
+        if result.is_ok() {
+            lock(&self.durable)
+                .lengths
+                .insert(name(&self.path), self.len);
+        }
+        self.after("sync");
+        result
+    }
+}
