@@ -101,7 +101,7 @@ pub use metrics::{
     StoreStats,
 };
 pub use options::{
-    Background, Codes, CollectionOptions, Durability, HnswParams, MAX_DIMENSION, Metric,
+    Background, Builder, Codes, CollectionOptions, Durability, HnswParams, MAX_DIMENSION, Metric,
     StoreOptions,
 };
 pub use store::{Store, VerifyReport};

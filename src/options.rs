@@ -47,6 +47,18 @@ pub enum Codes {
     F32,
 }
 
+/// Who chooses the edges of a graph. Searches are the same for both.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub enum Builder {
+    /// This crate's own: deterministic, little heap, one thread.
+    #[default]
+    Flat,
+    /// The crate `hnsw_rs`: all threads of the store's pool, about 2 KB of heap a row while it
+    /// builds. The same as `Flat` without the feature `hnsw-rs`.
+    HnswRs,
+}
+
 /// Parameters of the HNSW graph, named as in Malkov and Yashunin, "Efficient and robust
 /// approximate nearest neighbor search using Hierarchical Navigable Small World graphs",
 /// arXiv:1603.09320, section 4.
@@ -56,6 +68,8 @@ pub struct HnswParams {
     pub m: u16,
     /// Candidates kept while building, `m` to 4096. Default = 200.
     pub ef_construction: u16,
+    /// Who builds the graph. Default = [`Builder::Flat`].
+    pub builder: Builder,
     /// Fewest rows for which a graph is built; fewer are scanned. Default = 20,000, about where a
     /// graph begins to win over a scan of codes.
     pub min_rows: u32,
@@ -66,6 +80,7 @@ impl Default for HnswParams {
         Self {
             m: 16,
             ef_construction: 200,
+            builder: Builder::Flat,
             min_rows: 20_000,
         }
     }

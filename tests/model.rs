@@ -137,6 +137,7 @@ impl World {
             m: 4,
             ef_construction: 40,
             min_rows: 100,
+            ..HnswParams::default()
         };
         let options = CollectionOptions::new(DIMENSION, self.metric)
             .codes(self.codes)

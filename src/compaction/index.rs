@@ -18,31 +18,45 @@ use crate::format::header::FileKind;
 use crate::format::manifest::IndexEntry;
 use crate::format::names::FileName;
 use crate::ids::FileId;
-use crate::index::{BuildParams, IndexParts, write_index};
+use crate::index::{BuildParams, BuiltGraph, IndexParts, write_index};
 use crate::metrics::Event;
 use crate::segment::{LocatorBuilder, Row, Rows};
-use crate::vector::codes::{CodeBuffer, CodeSpec};
+use crate::vector::codes::{CodeBuffer, CodeRows, CodeSpec};
 use crate::worker::lock;
 
 /// The rows of each node.
 type NodeRows = Vec<Vec<(FileId, Row)>>;
 
+/// Where the code of a node is.
+#[derive(Clone, Copy, Debug)]
+enum Source {
+    /// In an older index, at this place of the list.
+    Old(u32, u32),
+    /// Among those encoded here.
+    New(u32),
+}
+
 /// Distinct codes in the order of nodes, with the rows of each. Rows with equal codes share a node:
-/// no search on codes can tell them apart, and equal nodes crowd each other out of a graph.
-pub(super) struct CodesIndex {
+/// no search on codes can tell them apart, and equal nodes crowd each other out of a graph. Codes of
+/// older indexes are not copied.
+pub(super) struct CodesIndex<'a> {
     spec: CodeSpec,
-    codes: CodeBuffer,
+    old: Vec<CodeRows<'a>>,
+    new: CodeBuffer,
+    sources: Vec<Source>,
     rows: NodeRows,
     /// Hash of a code → its node.
     nodes: HashMap<u64, u32>,
     scratch: CodeBuffer,
 }
 
-impl CodesIndex {
-    pub(super) fn new(spec: CodeSpec, capacity: usize) -> Self {
+impl<'a> CodesIndex<'a> {
+    pub(super) fn new(spec: CodeSpec) -> Self {
         Self {
             spec,
-            codes: CodeBuffer::new(spec, capacity),
+            old: Vec::new(),
+            new: CodeBuffer::new(spec, 0),
+            sources: Vec::new(),
             rows: Vec::new(),
             nodes: HashMap::new(),
             scratch: CodeBuffer::new(spec, 1),
@@ -54,24 +68,52 @@ impl CodesIndex {
         self.scratch.clear();
         self.scratch.push(vector);
         let scratch = std::mem::replace(&mut self.scratch, CodeBuffer::new(self.spec, 0));
-        self.add_code(scratch.rows().row(0), [place]);
+        let code = scratch.rows().row(0);
+        let next = Source::New(self.new.rows().len() as u32);
+        if self.add_code(code, next, vec![place]) {
+            self.new.push_row(code);
+        }
         self.scratch = scratch;
     }
 
-    /// Adds rows by their code.
-    fn add_code(&mut self, code: &[u8], places: impl IntoIterator<Item = (FileId, Row)>) {
+    /// Adds the rows of a node of an older index.
+    fn add_old(&mut self, at: u32, node: u32, places: Vec<(FileId, Row)>) {
+        let code = self.old[at as usize].row(node);
+        self.add_code(code, Source::Old(at, node), places);
+    }
+
+    /// Adds rows by their code; false if a node has that code already.
+    fn add_code(&mut self, code: &[u8], source: Source, places: Vec<(FileId, Row)>) -> bool {
         let hash = hash(code);
         let known = self.nodes.get(&hash).copied();
-        let same = known.filter(|node| self.codes.rows().row(*node) == code);
-        match same {
-            Some(node) => self.rows[node as usize].extend(places),
-            None => {
-                // Of two codes with one hash the later is looked for; both have their node.
-                self.nodes.insert(hash, self.rows.len() as u32);
-                self.codes.push_row(code);
-                self.rows.push(places.into_iter().collect());
-            }
+        if let Some(node) = known.filter(|node| self.code(*node) == code) {
+            self.rows[node as usize].extend(places);
+            return false;
         }
+        // Of two codes with one hash the later is looked for; both have their node.
+        self.nodes.insert(hash, self.rows.len() as u32);
+        self.sources.push(source);
+        self.rows.push(places);
+        true
+    }
+
+    /// The code of a node.
+    fn code(&self, node: u32) -> &[u8] {
+        match self.sources[node as usize] {
+            Source::Old(at, node) => self.old[at as usize].row(node),
+            Source::New(row) => self.new.rows().row(row),
+        }
+    }
+
+    /// All codes in one piece, as graphs are built on.
+    fn copy_codes(&self) -> CodeBuffer {
+        let mut codes = CodeBuffer::new(self.spec, self.rows.len());
+        (0..self.rows.len() as u32).for_each(|node| codes.push_row(self.code(node)));
+        codes
+    }
+
+    fn parts(&self) -> IndexParts<'_> {
+        IndexParts::scanned(self.spec, self.rows.len() as u32, |node| self.code(node))
     }
 
     pub(super) fn is_empty(&self) -> bool {
@@ -90,16 +132,15 @@ fn hash(code: &[u8]) -> u64 {
 /// Writes an index without a graph, and its locator.
 pub(super) fn write_codes_index(
     engine: &Engine,
-    index: &CodesIndex,
+    index: &CodesIndex<'_>,
     files: &mut NewFiles,
 ) -> Result<IndexEntry> {
-    let parts = IndexParts::scanned(index.spec, index.codes.clone());
-    write(engine, &parts, index.rows.iter().cloned(), files)
+    write(engine, &index.parts(), index.rows.iter().cloned(), files)
 }
 
 fn write(
     engine: &Engine,
-    parts: &IndexParts,
+    parts: &IndexParts<'_>,
     rows: impl Iterator<Item = Vec<(FileId, Row)>>,
     files: &mut NewFiles,
 ) -> Result<IndexEntry> {
@@ -130,12 +171,17 @@ pub(super) fn build(
 ) -> Result<()> {
     check_cancelled(cancelled, core)?;
     let snapshot = core.snapshot();
-    let nodes = gather(core, &snapshot, step)?;
+    let mut nodes = gather(core, &snapshot, step)?;
     let total: usize = nodes.rows.iter().map(Vec::len).sum();
-    let (parts, rows) = match step.graph && !nodes.is_empty() {
-        true => with_graph(engine, core, &snapshot, nodes, cancelled)?,
-        false => (IndexParts::scanned(nodes.spec, nodes.codes), nodes.rows),
+    let graph = match step.graph && !nodes.is_empty() {
+        true => Some(build_graph(engine, core, &snapshot, &mut nodes, cancelled)?),
+        false => None,
     };
+    let parts = match &graph {
+        Some((codes, graph)) => IndexParts::with_graph(codes, graph),
+        None => nodes.parts(),
+    };
+    let rows = nodes.rows.clone();
     check_cancelled(cancelled, core)?;
 
     let _structure = lock(&core.structure);
@@ -190,14 +236,14 @@ pub(super) fn build(
 }
 
 /// The live rows of the indexes that go and of the segments that have none.
-fn gather(core: &Core, snapshot: &Snapshot, step: &IndexStep) -> Result<CodesIndex> {
-    let mut nodes = CodesIndex::new(core.spec, 0);
-    for part in snapshot
+fn gather<'a>(core: &Core, snapshot: &'a Snapshot, step: &IndexStep) -> Result<CodesIndex<'a>> {
+    let mut nodes = CodesIndex::new(core.spec);
+    let replaced = snapshot
         .indexes
         .iter()
-        .filter(|i| step.replaces.contains(&i.indexed.file))
-    {
-        let codes = part.indexed.index.codes();
+        .filter(|i| step.replaces.contains(&i.indexed.file));
+    for (at, part) in (0u32..).zip(replaced) {
+        nodes.old.push(part.indexed.index.codes());
         for node in 0..part.indexed.index.nodes() {
             let live: Vec<(FileId, Row)> = part
                 .places(node)
@@ -210,7 +256,7 @@ fn gather(core: &Core, snapshot: &Snapshot, step: &IndexStep) -> Result<CodesInd
                 })
                 .collect();
             if !live.is_empty() {
-                nodes.add_code(codes.row(node), live);
+                nodes.add_old(at, node, live);
             }
         }
     }
@@ -229,18 +275,19 @@ fn gather(core: &Core, snapshot: &Snapshot, step: &IndexStep) -> Result<CodesInd
     Ok(nodes)
 }
 
-/// Builds the graph; the rows come back in the order of its nodes.
-fn with_graph(
+/// Builds the graph; codes and rows come to be in the order of its nodes.
+fn build_graph(
     engine: &Engine,
     core: &Core,
     snapshot: &Snapshot,
-    nodes: CodesIndex,
+    nodes: &mut CodesIndex<'_>,
     cancelled: Cancelled<'_>,
-) -> Result<(IndexParts, NodeRows)> {
-    let options = core.options();
+) -> Result<(CodeBuffer, BuiltGraph)> {
+    let hnsw = core.options().hnsw;
     let params = BuildParams {
-        m: usize::from(options.hnsw.m),
-        ef_construction: usize::from(options.hnsw.ef_construction),
+        m: usize::from(hnsw.m),
+        ef_construction: usize::from(hnsw.ef_construction),
+        builder: hnsw.builder,
         pool: Arc::clone(engine.pool()?),
         cancelled: Arc::new(AtomicBool::new(false)),
     };
@@ -249,8 +296,9 @@ fn with_graph(
         .iter()
         .map(|s| (s.sealed.file, s))
         .collect();
+    let rows = &nodes.rows;
     let stored = |node: u32| {
-        let place = nodes.rows.get(node as usize).and_then(|rows| rows.first());
+        let place = rows.get(node as usize).and_then(|rows| rows.first());
         let vector = place.and_then(|(file, row)| {
             segments
                 .get(file)
@@ -259,10 +307,11 @@ fn with_graph(
         // A row that cannot be read serves calibration no more; its node has its code all the same.
         vector.map_or_else(|| vec![0.0; core.spec.dimension], <[f32]>::to_vec)
     };
+    let mut codes = nodes.copy_codes();
     // The builder asks an atomic flag, the worker a closure: one watches the other.
     let finished = AtomicBool::new(false);
     let built = std::thread::scope(|scope| {
-        scope.spawn(|| {
+        let watch = scope.spawn(|| {
             while !finished.load(Ordering::Acquire) {
                 if check_cancelled(cancelled, core).is_err() {
                     params.cancelled.store(true, Ordering::Relaxed);
@@ -270,21 +319,18 @@ fn with_graph(
                 std::thread::park_timeout(std::time::Duration::from_millis(50));
             }
         });
-        let built = IndexParts::with_graph(core.spec, &nodes.codes, &params, stored);
+        let built = BuiltGraph::build(&mut codes, &params, stored);
         finished.store(true, Ordering::Release);
+        watch.thread().unpark();
         built
     });
-    match built? {
-        Some((parts, order)) => {
-            let mut rows = nodes.rows;
-            let ordered = order
-                .iter()
-                .map(|at| std::mem::take(&mut rows[*at as usize]))
-                .collect();
-            Ok((parts, ordered))
-        }
-        None => Ok((IndexParts::scanned(core.spec, nodes.codes), nodes.rows)),
-    }
+    let (graph, order) = built?;
+    let mut rows = std::mem::take(&mut nodes.rows);
+    nodes.rows = order
+        .iter()
+        .map(|at| std::mem::take(&mut rows[*at as usize]))
+        .collect();
+    Ok((codes, graph))
 }
 
 /// Follows rows that moved to other segments since `then`, by id and sequence number. A row whose

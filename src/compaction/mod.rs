@@ -79,8 +79,7 @@ fn next_row_steps(engine: &Engine, core: &Core, eagerness: Eagerness) -> Result<
 fn next_index_step(core: &Core, eagerness: Eagerness) -> Option<IndexStep> {
     let (facts, uncovered) = index_facts(&core.snapshot());
     let options = core.options();
-    let graphs = crate::index::builds_graphs();
-    policy::plan_index(&facts, uncovered, &options.hnsw, graphs, eagerness)
+    policy::plan_index(&facts, uncovered, &options.hnsw, eagerness)
 }
 
 /// Does what is due for a collection's rows; tells whether there was anything.
@@ -235,7 +234,6 @@ pub(crate) fn plan(engine: &Engine, core: &Core) -> Result<Plan> {
     let (mut indexes, uncovered) = index_facts(&snapshot);
     // An index without a live row goes with its segments.
     indexes.retain(|i| i.live > 0);
-    let graphs = crate::index::builds_graphs();
     let options = core.options();
     // Rows that are sealed first come with an index of their own codes.
     let coming = (waiting > 0 && options.codes != Codes::F32).then_some(IndexFacts {
@@ -246,13 +244,7 @@ pub(crate) fn plan(engine: &Engine, core: &Core) -> Result<Plan> {
     });
     let mut with_coming = indexes;
     with_coming.extend(coming);
-    if let Some(step) = policy::plan_index(
-        &with_coming,
-        uncovered,
-        &options.hnsw,
-        graphs,
-        Eagerness::All,
-    ) {
+    if let Some(step) = policy::plan_index(&with_coming, uncovered, &options.hnsw, Eagerness::All) {
         let live = |file| {
             with_coming
                 .iter()

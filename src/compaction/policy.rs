@@ -197,14 +197,13 @@ pub(crate) fn plan_index(
     indexes: &[IndexFacts],
     uncovered: u64,
     params: &HnswParams,
-    graphs: bool,
     eagerness: Eagerness,
 ) -> Option<IndexStep> {
     let live: u64 = indexes.iter().map(|i| i.live).sum::<u64>() + uncovered;
     if live == 0 && indexes.is_empty() {
         return None;
     }
-    if graphs && live >= u64::from(params.min_rows) {
+    if live >= u64::from(params.min_rows) {
         plan_graph(indexes, uncovered, live, params, eagerness)
     } else {
         plan_codes(indexes, uncovered, eagerness)

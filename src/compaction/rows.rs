@@ -501,7 +501,7 @@ impl Job<'_> {
                 .iter()
                 .any(|s| s.sealed.file == file && s.covered),
         };
-        let mut index = CodesIndex::new(self.core.spec, moved.order.len());
+        let mut index = CodesIndex::new(self.core.spec);
         for (input, row) in &moved.order {
             let input = &inputs[*input as usize];
             if let Some(place) = moved.find(input.from, *row)

@@ -6,7 +6,7 @@
 
 use std::path::Path;
 
-use super::hnsw::build::{BuildParams, Built, build_graph, default_builder};
+use super::hnsw::build::{BuildParams, Built, build_graph, builder};
 use super::hnsw::graph::{FlatGraph, Graph, Level, MAX_LEVELS};
 use super::{Index, calibrate};
 use crate::disk::Disk;
@@ -25,62 +25,60 @@ const EF_TABLE: u32 = 3;
 const LEVELS: u32 = 16;
 
 /// What an index is made of: distinct vectors, node by node.
-pub(crate) struct IndexParts {
+pub(crate) struct IndexParts<'a> {
     spec: CodeSpec,
-    codes: CodeBuffer,
-    graph: Option<FlatGraph>,
+    nodes: u32,
+    /// The code of a node.
+    code: Box<dyn Fn(u32) -> &'a [u8] + 'a>,
+    graph: Option<&'a BuiltGraph>,
+}
+
+/// A graph with its calibration, over codes in the order of its nodes.
+pub(crate) struct BuiltGraph {
+    graph: FlatGraph,
     ef_table: Vec<(u32, f32)>,
 }
 
-impl IndexParts {
-    /// An index without a graph.
-    pub(crate) fn scanned(spec: CodeSpec, codes: CodeBuffer) -> Self {
+impl<'a> IndexParts<'a> {
+    /// An index without a graph. `code` gives the code of a node.
+    pub(crate) fn scanned(spec: CodeSpec, nodes: u32, code: impl Fn(u32) -> &'a [u8] + 'a) -> Self {
         Self {
             spec,
-            codes,
+            nodes,
+            code: Box::new(code),
             graph: None,
-            ef_table: Vec::new(),
         }
     }
 
-    /// An index with a graph, and for each of its nodes the row of `codes` that it was made from.
-    /// `stored` gives the vector of a row. `None` if this build of the crate has no graph builder.
-    pub(crate) fn with_graph(
-        spec: CodeSpec,
-        codes: &CodeBuffer,
-        params: &BuildParams,
-        stored: impl Fn(u32) -> Vec<f32>,
-    ) -> Result<Option<(Self, Vec<u32>)>> {
-        let Some(builder) = default_builder() else {
-            return Ok(None);
-        };
-        let Built { graph, order } = build_graph(builder, &codes.rows(), params, &stored)?;
-        params.check()?;
-        let mut ordered = CodeBuffer::new(spec, order.len());
-        order
-            .iter()
-            .for_each(|row| ordered.push_row(codes.rows().row(*row)));
-        let original = |node: u32| stored(order.get(node as usize).copied().unwrap_or_default());
-        let ef_table = calibrate::measure(&graph.view(), &ordered.rows(), original);
-        Ok(Some((
-            Self {
-                spec,
-                codes: ordered,
-                graph: Some(graph),
-                ef_table,
-            },
-            order,
-        )))
-    }
-
-    fn nodes(&self) -> u32 {
-        self.codes.rows().len() as u32
+    /// An index with a graph over these codes.
+    pub(crate) fn with_graph(codes: &'a CodeBuffer, graph: &'a BuiltGraph) -> Self {
+        let rows = codes.rows();
+        let (spec, nodes) = (rows.spec, rows.len() as u32);
+        Self {
+            spec,
+            nodes,
+            code: Box::new(move |node| rows.row(node)),
+            graph: Some(graph),
+        }
     }
 }
 
-/// Whether this build of the crate can build graphs.
-pub(crate) fn builds_graphs() -> bool {
-    default_builder().is_some()
+impl BuiltGraph {
+    /// Builds a graph over these codes, and brings them into the order of its nodes. Gives for each
+    /// node the row that it was made from; `stored` gives the vector of a row.
+    pub(crate) fn build(
+        codes: &mut CodeBuffer,
+        params: &BuildParams,
+        stored: impl Fn(u32) -> Vec<f32>,
+    ) -> Result<(Self, Vec<u32>)> {
+        let builder = builder(params.builder);
+        let Built { graph, order } = build_graph(builder, &codes.rows(), params, &stored)?;
+        params.check()?;
+        codes.permute(&order);
+        let original = |node: u32| stored(order.get(node as usize).copied().unwrap_or_default());
+        let ef_table = calibrate::measure(&graph.view(), &codes.rows(), original);
+        Ok((Self { graph, ef_table }, order))
+    }
 }
 
 /// Writes an index and syncs the file; tells its length. The directory is the caller's.
@@ -88,19 +86,22 @@ pub(crate) fn write_index(
     disk: &dyn Disk,
     dir: &Path,
     header: &FileHeader,
-    parts: &IndexParts,
+    parts: &IndexParts<'_>,
 ) -> Result<u64> {
     let name = FileName::Index(header.file);
     let mut writer = SectionWriter::create(disk, dir, name, header)?;
     writer.section(DESCRIPTION, Check::Blocks, &describe(parts))?;
-    writer.section(CODES, Check::Blocks, parts.codes.bytes())?;
+    writer.begin(CODES, Check::Blocks)?;
+    for node in 0..parts.nodes {
+        writer.write((parts.code)(node))?;
+    }
     let mut table = Vec::new();
-    for (ef, recall) in &parts.ef_table {
+    for (ef, recall) in parts.graph.iter().flat_map(|g| &g.ef_table) {
         table.extend_from_slice(&ef.to_le_bytes());
         table.extend_from_slice(&recall.to_le_bytes());
     }
     writer.section(EF_TABLE, Check::Blocks, &table)?;
-    let levels = parts.graph.iter().flat_map(|g| &g.levels);
+    let levels = parts.graph.iter().flat_map(|g| &g.graph.levels);
     for (level, kind) in levels.zip((LEVELS..).step_by(3)) {
         for (array, kind) in [&level.nodes, &level.offsets, &level.neighbors]
             .into_iter()
@@ -112,11 +113,11 @@ pub(crate) fn write_index(
     writer.finish()
 }
 
-fn describe(parts: &IndexParts) -> Vec<u8> {
-    let graph = parts.graph.as_ref();
+fn describe(parts: &IndexParts<'_>) -> Vec<u8> {
+    let graph = parts.graph.map(|g| &g.graph);
     let mut out = Vec::new();
     for number in [
-        parts.nodes(),
+        parts.nodes,
         parts.spec.dimension as u32,
         parts.spec.row_bytes() as u32,
         graph.map_or(0, |g| g.levels.len() as u32),

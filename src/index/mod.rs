@@ -7,7 +7,7 @@ mod file;
 pub(crate) mod hnsw;
 mod top;
 
-pub(crate) use file::{IndexParts, builds_graphs, write_index};
+pub(crate) use file::{BuiltGraph, IndexParts, write_index};
 pub(crate) use hnsw::build::BuildParams;
 #[cfg(test)]
 use hnsw::build::GraphBuilder;

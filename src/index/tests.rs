@@ -4,7 +4,7 @@ use super::*;
 use crate::disk::RealDisk;
 use crate::format::header::{FileHeader, FileKind, StoreId};
 use crate::ids::FileId;
-use crate::options::{Codes, Metric};
+use crate::options::{Builder, Codes, Metric};
 use crate::vector::codes::CodeBuffer;
 use crate::vector::metric::prepare;
 
@@ -53,6 +53,7 @@ fn params(m: usize) -> BuildParams {
         .unwrap();
     BuildParams {
         m,
+        builder: Builder::Flat,
         ef_construction: 100,
         pool: Arc::new(pool),
         cancelled: Arc::default(),
@@ -69,15 +70,30 @@ fn header() -> FileHeader {
 }
 
 /// Builds, writes and opens an index; the order is new node → row.
-fn index(dir: &std::path::Path, spec: CodeSpec, rows: &[Vec<f32>]) -> Option<(Index, Vec<u32>)> {
+fn index(dir: &std::path::Path, spec: CodeSpec, rows: &[Vec<f32>]) -> (Index, Vec<u32>) {
+    built_by(Builder::Flat, dir, spec, rows)
+}
+
+/// As [`index`], with a builder of choice.
+fn built_by(
+    builder: Builder,
+    dir: &std::path::Path,
+    spec: CodeSpec,
+    rows: &[Vec<f32>],
+) -> (Index, Vec<u32>) {
     let mut codes = CodeBuffer::new(spec, rows.len());
     rows.iter().for_each(|row| codes.push(row));
-    let built = IndexParts::with_graph(spec, &codes, &params(12), |i| rows[i as usize].clone());
-    let (parts, order) = built.unwrap()?;
+    let params = BuildParams {
+        builder,
+        ..params(12)
+    };
+    let built = BuiltGraph::build(&mut codes, &params, |i| rows[i as usize].clone());
+    let (graph, order) = built.unwrap();
+    let parts = IndexParts::with_graph(&codes, &graph);
     let len = write_index(&RealDisk, dir, &header(), &parts).unwrap();
     let index = Index::open(&RealDisk, dir, STORE, FileId(1), len, spec).unwrap();
     index.verify().unwrap();
-    Some((index, order))
+    (index, order)
 }
 
 fn exact(rows: &[Vec<f32>], query: &Query, k: usize, accept: impl Fn(u32) -> bool) -> Vec<u32> {
@@ -93,14 +109,16 @@ fn exact(rows: &[Vec<f32>], query: &Query, k: usize, accept: impl Fn(u32) -> boo
 #[test]
 fn a_stored_graph_finds_the_nearest_in_every_metric() {
     for metric in [Metric::Cosine, Metric::Dot, Metric::L2] {
-        for codes in [Codes::Int8, Codes::F32] {
+        for (codes, builder) in [
+            (Codes::Int8, Builder::Flat),
+            (Codes::F32, Builder::Flat),
+            (Codes::Int8, Builder::HnswRs),
+        ] {
             let dir = tempfile::tempdir().unwrap();
             let spec = CodeSpec::new(codes, metric, 24);
             let mut rows = vectors(2_050, 24, metric);
             let queries = rows.split_off(2_000);
-            let Some((index, order)) = index(dir.path(), spec, &rows) else {
-                return;
-            };
+            let (index, order) = built_by(builder, dir.path(), spec, &rows);
             let mut scratch = Scratch::default();
             let mut found = 0;
             for query in &queries {
@@ -117,9 +135,21 @@ fn a_stored_graph_finds_the_nearest_in_every_metric() {
                     .filter(|i| got.contains(i))
                     .count();
             }
-            assert!(found >= 485, "{metric:?} {codes:?}: {found} of 500");
+            assert!(
+                found >= 485,
+                "{metric:?} {codes:?} {builder:?}: {found} of 500"
+            );
         }
     }
+}
+
+#[test]
+fn the_same_rows_give_the_same_graph() {
+    let dirs = [tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap()];
+    let spec = CodeSpec::new(Codes::Int8, Metric::Cosine, 16);
+    let rows = vectors(600, 16, Metric::Cosine);
+    let orders = dirs.each_ref().map(|dir| index(dir.path(), spec, &rows).1);
+    assert_eq!(orders[0], orders[1]);
 }
 
 #[test]
@@ -127,9 +157,7 @@ fn rejected_nodes_take_no_place_and_are_asked_about_once() {
     let dir = tempfile::tempdir().unwrap();
     let spec = CodeSpec::new(Codes::Int8, Metric::L2, 16);
     let rows = vectors(1_000, 16, Metric::L2);
-    let Some((index, _)) = index(dir.path(), spec, &rows) else {
-        return;
-    };
+    let (index, _) = index(dir.path(), spec, &rows);
     let query = Query::new(spec, rows[3].clone());
     let mut asked = std::collections::HashSet::new();
     let mut accept = |node: u32| {
@@ -149,9 +177,7 @@ fn a_scan_and_the_ef_table_agree_with_exact_search() {
     let dir = tempfile::tempdir().unwrap();
     let spec = CodeSpec::new(Codes::Int8, Metric::Cosine, 32);
     let rows = vectors(1_500, 32, Metric::Cosine);
-    let Some((index, order)) = index(dir.path(), spec, &rows) else {
-        return;
-    };
+    let (index, order) = index(dir.path(), spec, &rows);
     assert!(index.has_graph() && index.ef_for(0.95, 10) >= 10);
     let query = Query::new(spec, rows[11].clone());
     let mut top = TopK::new(36);
@@ -174,9 +200,7 @@ fn one_node_two_nodes_and_nodes_at_equal_distances_work() {
         .collect();
     for n in 1..=4 {
         let dir = tempfile::tempdir().unwrap();
-        let Some((index, _)) = index(dir.path(), spec, &corners[..n]) else {
-            return;
-        };
+        let (index, _) = index(dir.path(), spec, &corners[..n]);
         let mut scratch = Scratch::default();
         let query = Query::new(spec, vec![0.0; 4]);
         index.search(&query, 10, &mut |_| true, usize::MAX, &mut scratch);
@@ -229,9 +253,7 @@ fn no_flipped_bit_of_an_index_file_makes_it_panic() {
     let dir = tempfile::tempdir().unwrap();
     let spec = CodeSpec::new(Codes::Int8, Metric::L2, 4);
     let rows = vectors(40, 4, Metric::L2);
-    let Some((index, _)) = index(dir.path(), spec, &rows) else {
-        return;
-    };
+    let (index, _) = index(dir.path(), spec, &rows);
     let len = index.len();
     drop(index);
     let path = dir.path().join("idx-0000000000000001");

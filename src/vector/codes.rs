@@ -164,11 +164,39 @@ impl CodeBuffer {
         self.words.extend(row.chunks_exact(16).map(word));
     }
 
+    /// Brings the rows into another order, in place: row i becomes the former row `order[i]`.
+    /// `order` names every row once.
+    pub(crate) fn permute(&mut self, order: &[u32]) {
+        let width = self.spec.row_bytes() / 16;
+        let mut done = vec![false; order.len()];
+        let mut first = Vec::with_capacity(width);
+        for start in 0..order.len() {
+            if done[start] {
+                continue;
+            }
+            // Follows one cycle; its first row waits outside meanwhile.
+            first.clear();
+            first.extend_from_slice(&self.words[start * width..(start + 1) * width]);
+            let mut to = start;
+            loop {
+                done[to] = true;
+                let from = order[to] as usize;
+                if from == start {
+                    self.words[to * width..(to + 1) * width].copy_from_slice(&first);
+                    break;
+                }
+                self.words
+                    .copy_within(from * width..(from + 1) * width, to * width);
+                to = from;
+            }
+        }
+    }
+
     pub(crate) fn rows(&self) -> CodeRows<'_> {
         CodeRows::new(self.spec, self.bytes())
     }
 
-    pub(crate) fn bytes(&self) -> &[u8] {
+    fn bytes(&self) -> &[u8] {
         bytemuck::cast_slice(&self.words)
     }
 }
@@ -207,6 +235,12 @@ impl<'a> CodeRows<'a> {
     pub(crate) fn row(&self, i: u32) -> &'a [u8] {
         let start = i as usize * self.stride;
         self.bytes.get(start..start + self.stride).unwrap_or(&[])
+    }
+
+    /// Asks for a row that is measured soon.
+    #[inline]
+    pub(crate) fn prefetch(&self, i: u32) {
+        (Kernels::detect().prefetch)(self.row(i));
     }
 
     /// Every row.
@@ -346,6 +380,20 @@ mod tests {
                 }
             }
         }
+    }
+
+    #[test]
+    fn rows_can_be_put_into_any_order() {
+        let spec = CodeSpec::new(Codes::F32, Metric::L2, 7);
+        let rows = vectors(9, 7);
+        let order = [3, 0, 8, 1, 4, 6, 7, 5, 2];
+        let (mut buffer, mut expected) = (CodeBuffer::new(spec, 9), CodeBuffer::new(spec, 9));
+        rows.iter().for_each(|row| buffer.push(row));
+        order
+            .iter()
+            .for_each(|row| expected.push(&rows[*row as usize]));
+        buffer.permute(&order);
+        assert_eq!(buffer.bytes(), expected.bytes());
     }
 
     #[test]

@@ -122,6 +122,7 @@ fn options_out_of_range_are_refused_and_nothing_is_created() {
         m,
         ef_construction,
         min_rows: 0,
+        ..HnswParams::default()
     };
     let bad = [
         CollectionOptions::new(0, Metric::L2),

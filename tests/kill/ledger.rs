@@ -84,6 +84,7 @@ pub(crate) fn collection(c: usize) -> (&'static str, CollectionOptions) {
         m: 6,
         ef_construction: 24,
         min_rows: 300,
+        ..HnswParams::default()
     };
     let options = CollectionOptions::new(DIMENSIONS[c], metric).codes(codes);
     (NAMES[c], options.hnsw(hnsw).memtable_rows(64))

@@ -115,12 +115,11 @@ fn few_rows_get_no_graph() {
             &[index(1, 4_000, 4_000, false)],
             0,
             &params(20_000),
-            true,
             Eagerness::Due
         ),
         None
     );
-    let step = plan_index(&[], 4_000, &params(20_000), true, Eagerness::Due).unwrap();
+    let step = plan_index(&[], 4_000, &params(20_000), Eagerness::Due).unwrap();
     assert!(!step.graph && step.with_uncovered);
 }
 
@@ -130,36 +129,27 @@ fn many_rows_get_one_and_a_dead_share_rebuilds_it() {
         index(1, 15_000, 15_000, false),
         index(2, 15_000, 15_000, false),
     ];
-    let step = plan_index(&codes, 0, &params(20_000), true, Eagerness::Due).unwrap();
+    let step = plan_index(&codes, 0, &params(20_000), Eagerness::Due).unwrap();
     assert!(step.graph);
     assert_eq!(step.replaces.len(), 2);
     let aged = [
         index(3, 30_000, 19_000, true),
         index(4, 4_000, 4_000, false),
     ];
-    let step = plan_index(&aged, 0, &params(20_000), true, Eagerness::Due).unwrap();
+    let step = plan_index(&aged, 0, &params(20_000), Eagerness::Due).unwrap();
     assert_eq!(step.reason, Reason::DeadShare);
     assert_eq!(step.replaces.len(), 2);
     let fresh = [
         index(3, 30_000, 29_000, true),
         index(4, 4_000, 4_000, false),
     ];
-    assert_eq!(
-        plan_index(&fresh, 0, &params(20_000), true, Eagerness::Due),
-        None
-    );
-}
-
-#[test]
-fn without_a_graph_builder_codes_do() {
-    let step = plan_index(&[], 50_000, &params(20_000), false, Eagerness::Due).unwrap();
-    assert!(!step.graph);
+    assert_eq!(plan_index(&fresh, 0, &params(20_000), Eagerness::Due), None);
 }
 
 #[test]
 fn indexes_without_a_graph_do_not_pile_up() {
     let many: Vec<IndexFacts> = (0..7).map(|i| index(i, 1_000, 1_000, false)).collect();
-    let step = plan_index(&many, 0, &params(20_000), true, Eagerness::Due).unwrap();
+    let step = plan_index(&many, 0, &params(20_000), Eagerness::Due).unwrap();
     assert_eq!(step.reason, Reason::Small);
     assert_eq!(step.replaces.len(), 7);
 }

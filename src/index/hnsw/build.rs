@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use super::graph::{FlatGraph, FlatLevel};
 use super::reach::attach_unreachable;
 use crate::error::{Error, Result};
+use crate::options::Builder;
 use crate::vector::codes::CodeRows;
 
 /// What a graph is built with.
@@ -14,6 +15,7 @@ use crate::vector::codes::CodeRows;
 pub(crate) struct BuildParams {
     pub(crate) m: usize,
     pub(crate) ef_construction: usize,
+    pub(crate) builder: Builder,
     /// Where the work runs; never rayon's global pool.
     pub(crate) pool: Arc<rayon::ThreadPool>,
     /// Set by whoever wants the build to end early.
@@ -41,12 +43,13 @@ pub(crate) trait GraphBuilder: Send + Sync {
     fn build(&self, codes: &CodeRows<'_>, params: &BuildParams) -> Result<FlatGraph>;
 }
 
-/// The builder that this build of the crate has, if any.
-pub(crate) fn default_builder() -> Option<&'static dyn GraphBuilder> {
-    #[cfg(feature = "hnsw-rs")]
-    return Some(&super::hnsw_rs_builder::HnswRsBuilder);
-    #[cfg(not(feature = "hnsw-rs"))]
-    return None;
+/// The builder with this name; `hnsw_rs` falls back to our own where the feature is off.
+pub(crate) fn builder(name: Builder) -> &'static dyn GraphBuilder {
+    match name {
+        #[cfg(feature = "hnsw-rs")]
+        Builder::HnswRs => &super::hnsw_rs_builder::HnswRsBuilder,
+        _ => &super::flat_builder::FlatBuilder,
+    }
 }
 
 /// A finished graph, and for each of its nodes the row that it was built from.

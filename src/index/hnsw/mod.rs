@@ -7,8 +7,10 @@
 //! from the entry point at level 0 (I11).
 
 pub(crate) mod build;
+mod flat_builder;
 pub(crate) mod graph;
 #[cfg(feature = "hnsw-rs")]
 mod hnsw_rs_builder;
 mod reach;
 pub(crate) mod search;
+mod select;

@@ -28,7 +28,7 @@ pub(crate) struct SearchInfo {
 
 /// Orders candidates by distance, then by node.
 #[derive(Clone, Copy, Debug, PartialEq)]
-struct Nearest(Candidate);
+pub(super) struct Nearest(pub(super) Candidate);
 
 impl Eq for Nearest {}
 

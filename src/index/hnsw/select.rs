@@ -1,0 +1,49 @@
+//! Owns the choice of neighbors: SELECT-NEIGHBORS-HEURISTIC, algorithm 4 of the paper, without its
+//! two extensions. A pure function.
+
+use crate::index::Candidate;
+
+/// Chooses at most `m` of the candidates, which come nearest first: one is taken only if it is nearer
+/// to the node than to every one taken before it, so that neighbors lie in different directions.
+///
+/// O(candidates × m) distances.
+pub(super) fn select_neighbors(
+    candidates: &[Candidate],
+    m: usize,
+    distance: impl Fn(u32, u32) -> f32,
+) -> Vec<Candidate> {
+    let mut chosen: Vec<Candidate> = Vec::with_capacity(m);
+    for candidate in candidates {
+        if chosen.len() >= m {
+            break;
+        }
+        if chosen
+            .iter()
+            .all(|c| distance(candidate.node, c.node) >= candidate.distance)
+        {
+            chosen.push(*candidate);
+        }
+    }
+    chosen
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn neighbors_lie_in_different_directions() {
+        // On a line, seen from 0: 1 and 2 are on one side, -3 on the other.
+        let place = [0.0f32, 1.0, 2.0, -3.0];
+        let at = |i: u32| place[i as usize];
+        let candidates: Vec<Candidate> = (1..4)
+            .map(|node| Candidate {
+                distance: at(node).abs(),
+                node,
+            })
+            .collect();
+        let chosen = select_neighbors(&candidates, 3, |a, b| (at(a) - at(b)).abs());
+        assert_eq!(chosen.iter().map(|c| c.node).collect::<Vec<_>>(), [1, 3]);
+        assert_eq!(select_neighbors(&candidates, 1, |_, _| 9.0).len(), 1);
+    }
+}
