@@ -341,6 +341,8 @@ impl Round {
     /// Takes over what the store's statistics say.
     fn counts(&mut self, stats: &StoreStats) {
         self.log_bytes = stats.log_bytes;
+        self.heap_bytes = stats.heap_bytes;
+        self.pinned_bytes = stats.pinned_bytes;
         for collection in &stats.collections {
             self.segments += collection.segments.len();
             self.indexes += collection.indexes.len();

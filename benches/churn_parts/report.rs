@@ -43,6 +43,10 @@ pub(crate) struct Round {
     pub(crate) memtable_rows: u64,
     pub(crate) dead_rows: u64,
     pub(crate) log_bytes: u64,
+    /// Heap as the store counts it: what grows beside it is the allocator's.
+    pub(crate) heap_bytes: u64,
+    /// Files that only old snapshots, such as that of a running build, still hold.
+    pub(crate) pinned_bytes: u64,
     pub(crate) took_s: f64,
     pub(crate) told: Told,
 }
@@ -76,6 +80,8 @@ pub(crate) fn json(run: &Run, round: &Round) -> String {
         .field("disk_bytes", round.disk)
         .field("disk_peak_bytes", round.disk_peak)
         .field("log_bytes", round.log_bytes)
+        .field("pinned_bytes", round.pinned_bytes)
+        .field("heap_bytes", round.heap_bytes)
         .field("recall_at_10", round.recall)
         .field("p50_us", micros(round.p50))
         .field("p99_us", micros(round.p99))
@@ -132,15 +138,18 @@ pub(crate) fn verdict(run: &Run, rounds: &[Round]) -> (bool, String) {
     let window = WINDOW.min(rounds.len() / 2).max(1);
     let _ = writeln!(
         text,
-        "first and last: medians of {window} rounds; slopes per round, ± standard error"
+        "first and last: medians of {window} rounds; slopes per round, ± standard error; heap: \
+         memtables and liveness, as the store counts them; pinned: files that await a reader or a build"
     );
     type Figure = (&'static str, fn(&Round) -> f64, bool);
-    let figures: [Figure; 7] = [
+    let figures: [Figure; 9] = [
         ("RSS", |r| (r.rss_anon + r.rss_file) as f64, true),
         ("anonymous", |r| r.rss_anon as f64, true),
         ("mapped", |r| r.rss_file as f64, false),
+        ("heap", |r| r.heap_bytes as f64, false),
         ("disk", |r| r.disk as f64, true),
         ("disk peak", |r| r.disk_peak as f64, false),
+        ("pinned", |r| r.pinned_bytes as f64, false),
         ("p50", |r| micros(r.p50), false),
         ("p99", |r| micros(r.p99), false),
     ];
@@ -148,7 +157,7 @@ pub(crate) fn verdict(run: &Run, rounds: &[Round]) -> (bool, String) {
         let values: Vec<f64> = rounds.iter().map(figure).collect();
         let (first, last) = ends(&values, window);
         let (step, error) = slope(&values);
-        let time = name.starts_with('p');
+        let time = matches!(name, "p50" | "p99");
         let (scale, unit) = if time { (1.0, "us") } else { (1e6, "MB") };
         let _ = writeln!(
             text,
