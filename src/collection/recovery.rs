@@ -4,6 +4,7 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 
 use crate::collection::commit::MEMTABLE_BYTES;
 use crate::collection::core::Core;
@@ -108,6 +109,7 @@ pub(crate) fn open_index(engine: &Engine, entry: &IndexEntry, spec: CodeSpec) ->
         index_guard: Arc::new(engine.guard(FileName::Index(entry.index), entry.index_len)),
         locator,
         locator_guard: engine.guard(FileName::Locator(entry.locator), entry.locator_len),
+        checked: AtomicBool::new(false),
     };
     Ok(IndexPart {
         indexed: Arc::new(indexed),
@@ -133,7 +135,7 @@ pub(crate) fn open_locator(engine: &Engine, entry: &IndexEntry, nodes: u32) -> R
 
 /// Takes every index out that shares a segment with a damaged one: a row must be in exactly one
 /// index, or its whole segment in none.
-fn drop_coverage(snapshot: &mut Snapshot, mut damaged: Vec<FileId>) {
+pub(crate) fn drop_coverage(snapshot: &mut Snapshot, mut damaged: Vec<FileId>) {
     loop {
         let touched = snapshot.indexes.iter().position(|i| {
             i.indexed

@@ -96,6 +96,21 @@ pub(crate) struct Indexed {
     pub(crate) index_guard: Arc<FileGuard>,
     pub(crate) locator: Locator,
     pub(crate) locator_guard: FileGuard,
+    /// Whether every byte of both files was checked.
+    pub(crate) checked: AtomicBool,
+}
+
+impl Indexed {
+    /// Checks every byte of the index and its locator, unless that was done before. They are in use
+    /// until then: damage can cost recall, and must be found before anything is made from them.
+    pub(crate) fn check(&self) -> Result<()> {
+        if !self.checked.load(Ordering::Acquire) {
+            self.index.verify()?;
+            self.locator.verify()?;
+            self.checked.store(true, Ordering::Release);
+        }
+        Ok(())
+    }
 }
 
 /// Rows in RAM: the active segment, or one that waits to be sealed.

@@ -11,7 +11,7 @@ use super::policy::IndexStep;
 use super::{Cancelled, check_cancelled};
 use crate::collection::core::Core;
 use crate::collection::engine::Engine;
-use crate::collection::recovery::open_index;
+use crate::collection::recovery::{drop_coverage, open_index};
 use crate::collection::snapshot::{SegPart, Snapshot};
 use crate::error::Result;
 use crate::format::header::FileKind;
@@ -162,6 +162,36 @@ fn write(
     })
 }
 
+/// Checks the indexes that were opened and not looked at since, and takes the damaged ones out of
+/// use: their rows are scanned until a new index covers them.
+pub(super) fn check(engine: &Engine, core: &Core) -> Result<()> {
+    let mut damaged = Vec::new();
+    for part in &core.snapshot().indexes {
+        if let Err(error) = part.indexed.check() {
+            damaged.push((Arc::clone(&part.indexed), error));
+        }
+    }
+    if damaged.is_empty() {
+        return Ok(());
+    }
+    let structure = lock(&core.structure);
+    let token = engine.committer.hold();
+    let mut next = Snapshot::clone(&core.snapshot());
+    for (indexed, _) in &damaged {
+        next.indexes.retain(|i| !Arc::ptr_eq(&i.indexed, indexed));
+        drop_coverage(&mut next, indexed.locator.segments().to_vec());
+    }
+    next.relink();
+    core.publish(next);
+    drop(token);
+    drop(structure);
+    for (_, error) in damaged {
+        let (collection, reason) = (core.name.clone(), error.to_string());
+        engine.emit(&Event::IndexDamaged { collection, reason });
+    }
+    Ok(())
+}
+
 /// Carries out one step of a plan.
 pub(super) fn build(
     engine: &Arc<Engine>,
@@ -198,13 +228,18 @@ pub(super) fn build(
         None => None,
     };
     if let Some(part) = &part {
-        part.indexed.index.verify()?;
-        part.indexed.locator.verify()?;
+        part.indexed.check()?;
     }
+    let open = |i: &IndexEntry| current.indexes.iter().any(|o| o.indexed.file == i.index);
+    let mut lost = Vec::new();
     engine.commit_manifest(|manifest| {
         if let Some(collection) = manifest.collection_mut(core.id) {
-            // What could not be opened is not in the snapshot, and goes as well.
-            let open = |i: &IndexEntry| current.indexes.iter().any(|o| o.indexed.file == i.index);
+            // What could not be opened or was found damaged is not in the snapshot, and goes as well.
+            let damaged = collection.indexes.iter().filter(|i| !open(i));
+            lost.extend(damaged.flat_map(|i| {
+                let files = [FileName::Index(i.index), FileName::Locator(i.locator)];
+                files.map(|name| engine.path(name))
+            }));
             collection
                 .indexes
                 .retain(|i| open(i) && !step.replaces.contains(&i.index));
@@ -212,6 +247,10 @@ pub(super) fn build(
         }
     })?;
     files.keep();
+    for path in lost {
+        // It may be missing; what stays behind is an orphan.
+        let _ = engine.disk.remove(&path);
+    }
     let token = engine.committer.hold();
     let mut next = Snapshot::clone(&core.snapshot());
     next.indexes.retain(|i| {

@@ -111,6 +111,7 @@ pub(crate) fn run_index_due(
         return Ok(false);
     }
     let _job = lock(&core.index_job);
+    index::check(engine, core)?;
     let Some(step) = next_index_step(core, Eagerness::Due) else {
         return Ok(false);
     };
@@ -179,6 +180,7 @@ pub(crate) fn compact(
         ..CompactionReport::default()
     };
     if !core.options().volatile {
+        index::check(engine, core)?;
         compact_rows(engine, core, &mut report, cancelled)?;
         let _job = lock(&core.index_job);
         for _ in 0..MAX_STEPS {

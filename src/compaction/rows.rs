@@ -6,9 +6,10 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 
 use super::files::NewFiles;
-use super::index::{CodesIndex, write_codes_index};
+use super::index::{self, CodesIndex, write_codes_index};
 use super::policy::{RowStep, segment_cap};
 use super::{Cancelled, check_cancelled, is_gone};
 use crate::collection::core::Core;
@@ -160,6 +161,7 @@ pub(super) fn rewrite(
     report: &mut CompactionReport,
     cancelled: Cancelled<'_>,
 ) -> Result<()> {
+    index::check(engine, core)?;
     let snapshot = core.snapshot();
     let inputs: Vec<Input<'_>> = snapshot
         .segments
@@ -475,6 +477,8 @@ impl Job<'_> {
             index_guard: Arc::clone(&part.indexed.index_guard),
             locator: opened,
             locator_guard: self.engine.guard(FileName::Locator(locator), locator_len),
+            // `rewrite` had it checked before it took its inputs.
+            checked: AtomicBool::new(true),
         };
         Ok(Some((
             entry,
@@ -515,8 +519,7 @@ impl Job<'_> {
         }
         let entry = write_codes_index(self.engine, &index, files)?;
         let part = open_index(self.engine, &entry, self.core.spec)?;
-        part.indexed.index.verify()?;
-        part.indexed.locator.verify()?;
+        part.indexed.check()?;
         Ok(Some((entry, part)))
     }
 

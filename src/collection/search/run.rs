@@ -76,7 +76,11 @@ pub(super) fn run(search: &Search<'_>) -> Result<(Vec<Hit>, Explanation)> {
     };
     run.candidates(k)?;
     run.eligible.check()?;
-    let nearest = run.rerank(k)?;
+    let mut nearest = run.rerank(k)?;
+    if nearest.len() < k && run.is_damaged() {
+        run.told.fallbacks += 1;
+        nearest = run.exact(k)?;
+    }
     let hits = run.hits(nearest)?;
     Ok((hits, run.told))
 }
@@ -231,6 +235,13 @@ impl<'a> Run<'a> {
             offer(&mut self.top, eligible, part, *distance, *node);
         }
         true
+    }
+
+    /// Whether an index that took part is damaged: then rows may be missing from it. Otherwise fewer
+    /// than k means that a closure turned the others down.
+    fn is_damaged(&self) -> bool {
+        let indexes = &self.search.snapshot.indexes;
+        indexes.iter().any(|part| part.indexed.check().is_err())
     }
 
     /// Measures the candidates exactly and keeps the nearest `k`.
