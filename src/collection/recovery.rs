@@ -177,6 +177,14 @@ pub(crate) fn replay(engine: &Engine, manifest: &Manifest) -> Result<LogEnd> {
                     let path = engine.path(FileName::Log(entry.file));
                     Error::corrupt(path, offset + e.offset, e.reason)
                 })?;
+                if op.collection >= manifest.next_collection {
+                    // Its manifest is lost: going on would forget the whole collection.
+                    let (path, reason) = (
+                        engine.path(FileName::Log(entry.file)),
+                        "an operation is of a collection that the manifest does not know",
+                    );
+                    return Err(Error::corrupt(path, offset, reason));
+                }
                 match covered.get(&op.collection) {
                     Some((covers, from)) if op.seq > *covers && entry.file >= *from => {}
                     // Covered by files, or of a collection that was dropped.
