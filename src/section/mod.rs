@@ -227,12 +227,18 @@ impl SectionFile {
         Ok(part)
     }
 
-    /// Checks every block of every checked section.
+    /// Checks every block of every checked section, and that nothing lies between sections.
     pub(crate) fn verify(&self) -> Result<()> {
-        self.table
-            .entries
-            .iter()
-            .try_for_each(|e| self.check_blocks(e, 0..e.blocks()))
+        let mut end = HEADER_LEN as u64;
+        for entry in &self.table.entries {
+            let gap = self.bytes.get(end as usize..entry.offset as usize);
+            if gap.is_some_and(|gap| gap.iter().any(|byte| *byte != 0)) {
+                return Err(self.corrupt(end, "the padding before a section is not zero"));
+            }
+            self.check_blocks(entry, 0..entry.blocks())?;
+            end = entry.offset + entry.len;
+        }
+        Ok(())
     }
 
     /// Damage at an offset in the file.

@@ -42,9 +42,32 @@ pub(crate) fn read_deletes(
     disk: &dyn Disk,
     dir: &Path,
     store: StoreId,
+    file: (FileId, u64),
+    of: (FileId, Row),
+) -> Result<RoaringBitmap> {
+    read(disk, dir, store, file, of).map(|(_, dead)| dead)
+}
+
+/// As [`read_deletes`], with every byte of the file checked.
+pub(crate) fn verify_deletes(
+    disk: &dyn Disk,
+    dir: &Path,
+    store: StoreId,
+    file: (FileId, u64),
+    of: (FileId, Row),
+) -> Result<RoaringBitmap> {
+    let (file, dead) = read(disk, dir, store, file, of)?;
+    file.verify()?;
+    Ok(dead)
+}
+
+fn read(
+    disk: &dyn Disk,
+    dir: &Path,
+    store: StoreId,
     (file, len): (FileId, u64),
     (segment, rows): (FileId, Row),
-) -> Result<RoaringBitmap> {
+) -> Result<(SectionFile, RoaringBitmap)> {
     let identity = Identity {
         name: FileName::Deletes(file),
         kind: FileKind::Deletes,
@@ -67,5 +90,5 @@ pub(crate) fn read_deletes(
     if dead.max().is_some_and(|row| row >= rows) {
         return Err(file.corrupt_in(DEAD, 0, "a row is dead that is not there"));
     }
-    Ok(dead)
+    Ok((file, dead))
 }

@@ -19,7 +19,7 @@ mod select;
 use roaring::RoaringBitmap;
 
 pub(crate) use active::{Active, NewRow};
-pub(crate) use deletes::{read_deletes, write_deletes};
+pub(crate) use deletes::{read_deletes, verify_deletes, write_deletes};
 pub(crate) use liveness::Liveness;
 pub(crate) use locator::{Locator, LocatorBuilder};
 pub(crate) use seal::{RowSource, write_segment};

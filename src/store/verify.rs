@@ -10,7 +10,7 @@ use crate::format::manifest::{CollectionEntry, Manifest};
 use crate::format::names::FileName;
 use crate::log::LogSource;
 use crate::manifest::Found;
-use crate::segment::{Rows, read_deletes};
+use crate::segment::{Rows, verify_deletes};
 use crate::store::Store;
 use crate::worker::lock;
 
@@ -127,7 +127,8 @@ impl Store {
             if let Some(deletes) = &segment.deletes {
                 let file = (deletes.file, deletes.len);
                 let of = (segment.file, segment.rows);
-                let dead = read_deletes(engine.disk.as_ref(), engine.dir(), engine.store, file, of);
+                let dead =
+                    verify_deletes(engine.disk.as_ref(), engine.dir(), engine.store, file, of);
                 let dead = report.note(dead).unwrap_or_default();
                 if let Some(row) = dead.iter().find(|row| part.live.is_live(*row)) {
                     let path = engine.path(FileName::Deletes(deletes.file));
