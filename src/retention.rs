@@ -41,6 +41,11 @@ pub(crate) struct HighWater {
     moved: Duration,
 }
 
+/// A moment that is not `Timestamp::MAX`, which stands for never.
+fn in_time(wall: Timestamp) -> Timestamp {
+    wall.min(Timestamp::MAX - Duration::from_millis(1))
+}
+
 impl HighWater {
     /// The mark that a store was left with; `monotonic` is now.
     pub(crate) const fn new(mark: Timestamp, monotonic: Duration) -> Self {
@@ -57,11 +62,12 @@ impl HighWater {
 
     /// The now that readers go by: time never runs backwards for them.
     pub(crate) fn effective(self, wall: Timestamp) -> Timestamp {
-        wall.max(self.mark)
+        in_time(wall).max(self.mark)
     }
 
     /// The now that may destroy: as far as the mark could advance at this moment.
     pub(crate) fn plausible(self, wall: Timestamp, monotonic: Duration) -> Timestamp {
+        let wall = in_time(wall);
         if self.mark == Timestamp::MIN {
             return wall;
         }
