@@ -426,12 +426,13 @@ impl<'a> Group<'a> {
 
     fn publish(self, token: &mut Option<LogState>) {
         let log_file = token.as_ref().map(LogState::file).unwrap_or_default();
+        let gone = self.engine.plausible_now();
         for mut stage in self.stages.into_values() {
             if stage.is_full(MEMTABLE_BYTES) {
                 stage.freeze(log_file);
                 self.engine.row_bell.ring();
             }
-            stage.publish();
+            stage.publish(gone);
         }
         for (slot, effects, _) in self.done {
             slot.answer(Ok(effects));

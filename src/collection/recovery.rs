@@ -6,6 +6,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
+use crate::clock::Timestamp;
 use crate::collection::commit::MEMTABLE_BYTES;
 use crate::collection::core::Core;
 use crate::collection::engine::Engine;
@@ -211,7 +212,9 @@ pub(crate) fn replay(engine: &Engine, manifest: &Manifest) -> Result<LogEnd> {
             ..end
         });
     }
-    stages.into_values().for_each(Stage::publish);
+    for stage in stages.into_values() {
+        stage.publish(Timestamp::MIN);
+    }
     last_end.ok_or_else(|| Error::corrupt(engine.dir(), 0, "the manifest names no log"))
 }
 

@@ -18,6 +18,9 @@ use crate::ids::{FileId, MemoryId, Seq};
 use crate::segment::{Active, Liveness, NewRow, Row, Rows};
 use crate::worker::lock;
 
+/// A volatile memtable is not copied for fewer dead rows than this.
+const SHRINK_ROWS: u32 = 256;
+
 /// What an operation did.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Effect {
@@ -236,12 +239,12 @@ impl Stage {
         Ok(doomed.iter().filter(|(_, _, visible)| *visible).count() as u64)
     }
 
-    /// Makes readers see the result.
-    pub(crate) fn publish(mut self) {
+    /// Makes readers see the result. What expired before `gone` may be destroyed.
+    pub(crate) fn publish(mut self, gone: Timestamp) {
         self.flush();
         self.undo.clear();
         if self.core.options().volatile {
-            self.shrink_volatile();
+            self.shrink_volatile(gone);
         }
         self.core.publish(std::mem::take(&mut self.next));
     }
@@ -264,16 +267,23 @@ impl Stage {
     }
 
     /// A volatile collection has no compactor: its memtable is copied without its dead rows when
-    /// they are the larger half.
-    fn shrink_volatile(&mut self) {
+    /// they are the larger half. Those that expired are looked for now and then: it is O(rows).
+    fn shrink_volatile(&mut self, gone: Timestamp) {
+        let before = self.core.snapshot();
+        let before = before.memtables.last().map_or(0, |m| m.rows.rows());
         let Some(active) = self.next.memtables.last_mut() else {
             return;
         };
-        if active.live.dead() < 256 || active.live.dead() <= active.live.live() {
+        let mut dead = active.live.dead();
+        if active.rows.rows() / SHRINK_ROWS != before / SHRINK_ROWS {
+            let expired = active.rows.expired(gone).unwrap_or_default();
+            dead += expired.iter().filter(|r| active.live.is_live(*r)).count() as u32;
+        }
+        if dead < SHRINK_ROWS || dead <= active.rows.rows() - dead {
             return;
         }
         let kept = active.live.iter().filter_map(|row| {
-            let expires_at = active.rows.expires_at(row).ok()?;
+            let expires_at = active.rows.expires_at(row).ok().filter(|at| *at > gone)?;
             let row = active.rows.row(row).ok()?;
             let (vector, body) = (row.vector.to_vec(), Arc::from(row.body));
             Some(NewRow {
