@@ -67,9 +67,4 @@ pub(crate) struct Seq(pub(crate) u64);
 
 impl Seq {
     pub(crate) const ZERO: Self = Self(0);
-
-    /// The operation that follows.
-    pub(crate) const fn next(self) -> Self {
-        Self(self.0.saturating_add(1))
-    }
 }

@@ -1,5 +1,68 @@
-//! Altiplano: an embedded vector memory store that stays flat.
+//! Altiplano is an embedded store for the memories of AI agents: vectors with text, metadata and
+//! lifetimes, in one directory, in one process. It stays flat: deleted and expired memories are gone
+//! for readers at once, and a compactor gives their bytes back by itself, files and RAM, however long
+//! the agent lives. No server, no async runtime, no cron.
+//!
+//! ```
+//! use std::time::Duration;
+//! use altiplano::{CollectionOptions, Filter, Memory, Metric, Store};
+//!
+//! # fn main() -> altiplano::Result<()> {
+//! # let dir = tempfile::tempdir().unwrap();
+//! let store = Store::open(dir.path().join("agent.alt"))?;
+//! let notes = store.collection("notes", CollectionOptions::new(3, Metric::Cosine))?;
+//!
+//! notes.insert(
+//!     Memory::new(7u64, [0.2, 0.9, 0.1])
+//!         .text("likes tea")
+//!         .namespace("user:42")
+//!         .ttl(Duration::from_secs(90 * 86_400)),
+//! )?;
+//! let hits = notes.search(&[0.1, 1.0, 0.0]).namespace("user:42").k(10).run()?;
+//! assert_eq!(hits[0].text(), Some("likes tea"));
+//!
+//! notes.delete(7u64)?;
+//! notes.delete_where(Filter::namespace("user:42"))?;
+//! store.close()?;
+//! # Ok(()) }
+//! ```
+//!
+//! # Where things are
+//!
+//! A [`Store`] is a directory with a lock, a log and background workers. It holds [`Collection`]s,
+//! each with one dimension and [`Metric`]. A [`Memory`] goes in through [`Collection::insert`] or a
+//! [`Batch`], and is found with [`Collection::search`], [`Collection::get`] or [`Collection::scan`].
+//! A [`Filter`] is plain data that says which memories are meant. The files are specified in
+//! [`format`](mod@format).
+//!
+//! # What is promised
+//!
+//! - **Durability.** A write that was acknowledged under [`Durability::Sync`] survives the death of the
+//!   process and a power cut; under [`Durability::Buffered`] the death of the process, and a power
+//!   cut after its delay. What a power cut takes is the youngest part of history, batches whole.
+//! - **Deletes and expiry.** A deleted or expired memory is in no answer from that moment on. Its
+//!   bytes are reclaimed when a segment is 15 % dead, and at the latest a day after they died; at
+//!   once by [`Collection::compact`].
+//! - **Results.** If `k` live memories match, `k` come back. Distances are exact; which of the
+//!   nearest are found is a matter of recall ([`Search::target_recall`]).
+//! - **Damage.** Bytes on disk are checked where they are used. Damage is an
+//!   [`Error::Corrupt`] that names the file, never a wrong answer and never a panic.
+//!
+//! # What is not
+//!
+//! - Files are memory-mapped. Another program that truncates a file of an open store in place can
+//!   end the process with SIGBUS, as in every program that maps files.
+//! - Nothing is encrypted; use an encrypted file system.
+//! - Checksums find damage, not malice.
+//! - One process writes. Any number may read beside it ([`StoreOptions::open_read_only`]).
+//! - Network file systems break the assumptions that [`format`](mod@format) lists.
+//! - bincode, which encodes metadata, is unmaintained (RUSTSEC-2025-0141): it is pinned, used in one
+//!   file, and its input is checksummed and limited.
 #![deny(unsafe_op_in_unsafe_fn)]
+#![cfg_attr(
+    test,
+    allow(clippy::disallowed_methods, reason = "tests may damage files by hand")
+)]
 
 mod clock;
 mod collection;

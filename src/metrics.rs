@@ -29,6 +29,8 @@ pub struct StoreStats {
     pub synced_seq: u64,
     /// Why writes are refused, if they are.
     pub poisoned: Option<String>,
+    /// The instruction set that distances are measured with.
+    pub kernels: &'static str,
 }
 
 /// What one collection holds and what it costs.
@@ -113,7 +115,7 @@ pub enum Step {
     },
     /// Write the live rows of some segments to new ones.
     Rewrite {
-        /// The numbers in the files' names.
+        /// The numbers in the files' names; the segment that a `Seal` before it writes has none yet.
         segments: Vec<u64>,
         /// Why these.
         reason: Reason,

@@ -170,6 +170,16 @@ impl CollectionOptions {
         self.metric
     }
 
+    /// The parameters of the graph.
+    pub const fn hnsw_params(&self) -> HnswParams {
+        self.hnsw
+    }
+
+    /// How many rows the active segment takes.
+    pub const fn memtable_row_limit(&self) -> u32 {
+        self.memtable_rows
+    }
+
     /// Checks every range.
     pub(crate) fn validate(&self) -> Result<()> {
         let range = |name, got: u64, low: u64, high: u64| {

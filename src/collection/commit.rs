@@ -127,6 +127,11 @@ impl Committer {
         *lock(&self.token) = Some(log);
     }
 
+    /// Takes over what a replay found in a store that is not written here.
+    pub(crate) fn replayed(&self, last: Seq) {
+        self.last_seq.fetch_max(last.0, Ordering::AcqRel);
+    }
+
     /// Keeps commits out for as long as the guard lives.
     pub(crate) fn hold(&self) -> MutexGuard<'_, Option<LogState>> {
         lock(&self.token)
@@ -291,7 +296,7 @@ impl Engine {
     /// that older files can go. The caller holds the token.
     pub(crate) fn append_carried(&self, log: &mut LogState, ops: &[Op]) -> Result<FileId> {
         let mut payload = Vec::new();
-        ops.iter().try_for_each(|op| op.encode(&mut payload))?;
+        ops.iter().for_each(|op| op.encode(&mut payload));
         self.append(log, FrameKind::Carried, &payload)?;
         Ok(log.file())
     }
@@ -379,7 +384,7 @@ impl<'a> Group<'a> {
                 kind,
             };
             if !core.options().volatile {
-                op.encode(&mut payload)?;
+                op.encode(&mut payload);
             }
             effects.push(stage.apply(op)?);
         }

@@ -105,10 +105,6 @@ impl<'a> Eligible<'a> {
         self.closure.is_some() || self.masks.iter().any(Option::is_some)
     }
 
-    pub(super) const fn has_closure(&self) -> bool {
-        self.closure.is_some()
-    }
-
     /// The place of a segment in the order of parts.
     pub(super) fn part_of_segment(&self, segment: u32) -> usize {
         self.snapshot.memtables.len() + segment as usize

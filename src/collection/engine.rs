@@ -189,6 +189,13 @@ impl Engine {
         }
     }
 
+    /// Moves a reader forward to what a newer look at the same store found.
+    pub(crate) fn adopt(&self, newer: &Self) {
+        self.recover_time(lock(&newer.time).mark());
+        self.committer.replayed(newer.visible_seq());
+        *lock(&self.manifest) = newer.manifest();
+    }
+
     pub(crate) fn emit(&self, event: &Event) {
         if let Some(listener) = &self.listener {
             listener(event);

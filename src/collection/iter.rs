@@ -43,7 +43,21 @@ impl Iter {
         }
     }
 
+    /// Refuses a filter that no search would take either; the iteration ends with the error.
+    fn check(&mut self) -> Result<()> {
+        if self.part > 0 {
+            return Ok(());
+        }
+        let checked = self.filter.check();
+        if checked.is_err() {
+            self.snapshot = Arc::default();
+            self.filter = Filter::All;
+        }
+        checked
+    }
+
     fn advance(&mut self) -> Result<Option<Memory>> {
+        self.check()?;
         loop {
             if let Some(row) = self.rows.pop() {
                 let Some((rows, _)) = self.snapshot.parts().nth(self.part - 1) else {
@@ -54,10 +68,11 @@ impl Iter {
             let Some((rows, live)) = self.snapshot.parts().nth(self.part) else {
                 return Ok(None);
             };
+            // A part that cannot be read is one error, not one without end.
+            self.part += 1;
             let matching = visible(rows, live, self.now, &self.filter)?;
             self.rows = matching.map_or_else(|| live.iter().collect(), |m| m.iter().collect());
             self.rows.reverse();
-            self.part += 1;
         }
     }
 }

@@ -106,7 +106,6 @@ pub(crate) fn open_index(engine: &Engine, entry: &IndexEntry, spec: CodeSpec) ->
         file: entry.index,
         index: Arc::new(index),
         index_guard: Arc::new(engine.guard(FileName::Index(entry.index), entry.index_len)),
-        locator_file: entry.locator,
         locator,
         locator_guard: engine.guard(FileName::Locator(entry.locator), entry.locator_len),
     };

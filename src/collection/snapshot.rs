@@ -94,7 +94,6 @@ pub(crate) struct Indexed {
     pub(crate) file: FileId,
     pub(crate) index: Arc<Index>,
     pub(crate) index_guard: Arc<FileGuard>,
-    pub(crate) locator_file: FileId,
     pub(crate) locator: Locator,
     pub(crate) locator_guard: FileGuard,
 }

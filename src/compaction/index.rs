@@ -24,12 +24,15 @@ use crate::segment::{LocatorBuilder, Row, Rows};
 use crate::vector::codes::{CodeBuffer, CodeSpec};
 use crate::worker::lock;
 
+/// The rows of each node.
+type NodeRows = Vec<Vec<(FileId, Row)>>;
+
 /// Distinct codes in the order of nodes, with the rows of each. Rows with equal codes share a node:
 /// no search on codes can tell them apart, and equal nodes crowd each other out of a graph.
 pub(super) struct CodesIndex {
     spec: CodeSpec,
     codes: CodeBuffer,
-    rows: Vec<Vec<(FileId, Row)>>,
+    rows: NodeRows,
     /// Hash of a code → its node.
     nodes: HashMap<u64, u32>,
     scratch: CodeBuffer,
@@ -233,7 +236,7 @@ fn with_graph(
     snapshot: &Snapshot,
     nodes: CodesIndex,
     cancelled: Cancelled<'_>,
-) -> Result<(IndexParts, Vec<Vec<(FileId, Row)>>)> {
+) -> Result<(IndexParts, NodeRows)> {
     let options = core.options();
     let params = BuildParams {
         m: usize::from(options.hnsw.m),
@@ -286,11 +289,7 @@ fn with_graph(
 
 /// Follows rows that moved to other segments since `then`, by id and sequence number. A row whose
 /// segment had no index and has been rewritten got an index of its own there, and is left out.
-fn look_up_again(
-    then: &Snapshot,
-    now: &Snapshot,
-    rows: Vec<Vec<(FileId, Row)>>,
-) -> Result<Vec<Vec<(FileId, Row)>>> {
+fn look_up_again(then: &Snapshot, now: &Snapshot, rows: NodeRows) -> Result<NodeRows> {
     let here: HashMap<FileId, bool> = now
         .segments
         .iter()

@@ -20,6 +20,7 @@ use crate::collection::core::Core;
 use crate::collection::engine::Engine;
 use crate::collection::snapshot::Snapshot;
 use crate::error::{Error, Result};
+use crate::ids::FileId;
 use crate::metrics::{CompactionReport, Event, Plan, Step};
 use crate::options::Codes;
 use crate::segment::Rows;
@@ -226,11 +227,14 @@ pub(crate) fn plan(engine: &Engine, core: &Core) -> Result<Plan> {
     if snapshot.memtables.iter().any(|m| m.rows.rows() > 0) {
         plan.steps.push(Step::Seal { rows: waiting });
     }
-    let facts = segment_facts(engine, core, &snapshot)?;
+    let mut facts = segment_facts(engine, core, &snapshot)?;
+    facts.extend(coming_segment(&snapshot, waiting));
     for step in policy::plan_rows(&facts, engine.plausible_now(), Eagerness::All) {
         plan.steps.push(describe(&step, &facts));
     }
-    let (indexes, uncovered) = index_facts(&snapshot);
+    let (mut indexes, uncovered) = index_facts(&snapshot);
+    // An index without a live row goes with its segments.
+    indexes.retain(|i| i.live > 0);
     let graphs = crate::index::builds_graphs();
     let options = core.options();
     // Rows that are sealed first come with an index of their own codes.
@@ -240,7 +244,7 @@ pub(crate) fn plan(engine: &Engine, core: &Core) -> Result<Plan> {
         live: waiting,
         graph: false,
     });
-    let mut with_coming = indexes.clone();
+    let mut with_coming = indexes;
     with_coming.extend(coming);
     if let Some(step) = policy::plan_index(
         &with_coming,
@@ -272,6 +276,24 @@ pub(crate) fn plan(engine: &Engine, core: &Core) -> Result<Plan> {
     Ok(plan)
 }
 
+/// Stands for the segment that sealing will write.
+const COMING: FileId = FileId(u64::MAX);
+
+/// The segment that sealing will write, about: later steps may merge it with others.
+fn coming_segment(snapshot: &Snapshot, rows: u64) -> Option<SegmentFacts> {
+    let bytes = |m: &crate::collection::snapshot::MemPart| {
+        let all = u64::from(m.rows.rows().max(1));
+        m.rows.heap_bytes() as u64 * u64::from(m.live.live()) / all
+    };
+    (rows > 0).then(|| SegmentFacts {
+        file: COMING,
+        bytes: snapshot.memtables.iter().map(bytes).sum(),
+        rows,
+        dead: 0,
+        dead_since: None,
+    })
+}
+
 fn describe(step: &RowStep, facts: &[SegmentFacts]) -> Step {
     let of = || facts.iter().filter(|f| step.inputs.contains(&f.file));
     let bytes_before = of().map(|f| f.bytes).sum();
@@ -282,7 +304,12 @@ fn describe(step: &RowStep, facts: &[SegmentFacts]) -> Step {
         };
     }
     Step::Rewrite {
-        segments: step.inputs.iter().map(|f| f.0).collect(),
+        segments: step
+            .inputs
+            .iter()
+            .filter(|f| **f != COMING)
+            .map(|f| f.0)
+            .collect(),
         reason: step.reason,
         bytes_before,
         bytes_after: of().map(SegmentFacts::live_bytes).sum(),

@@ -473,7 +473,6 @@ impl Job<'_> {
             file: part.indexed.file,
             index: Arc::clone(&part.indexed.index),
             index_guard: Arc::clone(&part.indexed.index_guard),
-            locator_file: locator,
             locator: opened,
             locator_guard: self.engine.guard(FileName::Locator(locator), locator_len),
         };

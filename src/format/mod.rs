@@ -11,6 +11,7 @@
 
 pub(crate) mod codec;
 pub(crate) mod cursor;
+mod filter;
 pub(crate) mod frame;
 pub(crate) mod header;
 pub(crate) mod manifest;

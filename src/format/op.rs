@@ -1,7 +1,8 @@
 //! Owns the operations inside a log frame. Layout: `format.md`, "Operations".
 
+use super::DecodeError;
 use super::cursor::Cursor;
-use super::{DecodeError, codec};
+use super::filter::{decode_filter, encode_filter};
 use crate::clock::Timestamp;
 use crate::filter::Filter;
 use crate::ids::{CollectionId, MemoryId, Seq};
@@ -9,8 +10,6 @@ use crate::ids::{CollectionId, MemoryId, Seq};
 const INSERT: u8 = 1;
 const DELETE: u8 = 2;
 const DELETE_WHERE: u8 = 3;
-/// Version of the encoding of filters.
-const FILTER_VERSION: u16 = 1;
 
 /// One operation on one collection.
 #[derive(Clone, Debug, PartialEq)]
@@ -38,16 +37,9 @@ pub(crate) enum OpKind {
     DeleteWhere { filter: Filter, now: Timestamp },
 }
 
-/// Bytes that an insert takes in a frame.
-pub(crate) const fn insert_len(dimension: usize, body: usize) -> usize {
-    41_usize
-        .saturating_add(dimension.saturating_mul(4))
-        .saturating_add(body)
-}
-
 impl Op {
     /// Appends the encoded operation to `out`.
-    pub(crate) fn encode(&self, out: &mut Vec<u8>) -> crate::Result<()> {
+    pub(crate) fn encode(&self, out: &mut Vec<u8>) {
         let kind = match &self.kind {
             OpKind::Insert { .. } => INSERT,
             OpKind::Delete { .. } => DELETE,
@@ -74,14 +66,12 @@ impl Op {
             }
             OpKind::Delete { id } => out.extend_from_slice(&id.as_u128().to_le_bytes()),
             OpKind::DeleteWhere { filter, now } => {
-                let bytes = codec::encode(filter)?;
+                let bytes = encode_filter(filter);
                 out.extend_from_slice(&now.as_millis().to_le_bytes());
-                out.extend_from_slice(&FILTER_VERSION.to_le_bytes());
                 out.extend_from_slice(&(bytes.len() as u32).to_le_bytes());
                 out.extend_from_slice(&bytes);
             }
         }
-        Ok(())
     }
 
     /// Decodes the next operation.
@@ -96,13 +86,10 @@ impl Op {
             },
             DELETE_WHERE => {
                 let now = Timestamp::from_millis(cursor.u64()?);
-                if cursor.u16()? != FILTER_VERSION {
-                    return Err(cursor.error("the filter is of an unknown version"));
-                }
                 let len = cursor.length()?;
-                let bytes = cursor.bytes(len)?;
-                let filter = codec::decode(bytes)
-                    .map_err(|_| cursor.error("the filter cannot be decoded"))?;
+                let at = cursor.position() as u64;
+                let filter = decode_filter(cursor.bytes(len)?)
+                    .map_err(|e| DecodeError::new(at.saturating_add(e.offset), e.reason))?;
                 OpKind::DeleteWhere { filter, now }
             }
             _ => return Err(cursor.error("an operation is of an unknown kind")),
@@ -171,7 +158,7 @@ mod tests {
     fn operations_round_trip() {
         let mut bytes = Vec::new();
         for op in ops() {
-            op.encode(&mut bytes).unwrap();
+            op.encode(&mut bytes);
         }
         let mut cursor = Cursor::new(&bytes);
         for op in ops() {
@@ -183,7 +170,7 @@ mod tests {
     #[test]
     fn golden_bytes_of_an_insert() {
         let mut bytes = Vec::new();
-        ops()[0].encode(&mut bytes).unwrap();
+        ops()[0].encode(&mut bytes);
         let mut expected = vec![1]; // kind: insert
         expected.extend([2, 0, 0, 0]); // collection
         expected.extend([1, 0, 0, 0, 0, 0, 0, 0]); // seq
@@ -193,14 +180,13 @@ mod tests {
         expected.extend([0, 0, 0x80, 0x3f, 0, 0, 0, 0xbf]); // 1.0, -0.5
         expected.extend([3, 0, 0, 0, 1, 2, 3]); // body
         assert_eq!(bytes, expected);
-        assert_eq!(bytes.len(), insert_len(2, 3));
     }
 
     #[test]
     fn any_damage_is_an_error_or_another_value_never_a_panic() {
         for op in ops() {
             let mut bytes = Vec::new();
-            op.encode(&mut bytes).unwrap();
+            op.encode(&mut bytes);
             for i in 0..bytes.len() * 8 {
                 let mut damaged = bytes.clone();
                 damaged[i / 8] ^= 1 << (i % 8);

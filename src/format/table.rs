@@ -133,7 +133,10 @@ fn check_entry(entry: &SectionEntry, end: u64, blocks: u64) -> Result<(), &'stat
         .offset
         .checked_add(entry.len)
         .ok_or("a section's length overflows")?;
-    if entry.offset < HEADER_LEN as u64 || last > end || entry.offset % ALIGNMENT as u64 != 0 {
+    if entry.offset < HEADER_LEN as u64
+        || last > end
+        || !entry.offset.is_multiple_of(ALIGNMENT as u64)
+    {
         return Err("a section passes the file or is not aligned");
     }
     let last = u64::from(entry.first_block).saturating_add(entry.blocks());

@@ -1,10 +1,13 @@
-//! Owns the table that turns a wanted recall into an `ef`: measured leave-one-out on rows of the
-//! index itself when a graph is built. Knows nothing of users' queries, so it asks for some margin.
+//! Owns the table that turns a wanted recall into an `ef`: measured when a graph is built, with
+//! queries made of rows of the index, which are hidden from their own searches (a row that could be
+//! found would lead straight to its neighbors). Knows nothing of users' queries, so it asks for some
+//! margin.
 
 use super::hnsw::graph::Graph;
 use super::hnsw::search::{Scratch, search};
 use super::top::TopK;
 use crate::vector::codes::{CodeRows, Query};
+use crate::vector::metric::prepare;
 
 /// Rows that serve as queries.
 const SAMPLES: usize = 100;
@@ -12,11 +15,17 @@ const SAMPLES: usize = 100;
 const K: usize = 10;
 /// The `ef` that are tried.
 const LADDER: [u32; 13] = [10, 16, 24, 32, 48, 64, 96, 128, 192, 256, 384, 512, 768];
+/// Share of a sample that is one row; the rest is another one. Real queries lie farther from the
+/// rows than rows from each other: at this share recall on 20,000 sentence embeddings was that of
+/// held-out queries to within 0.005 at every `ef`.
+const OWN_SHARE: f32 = 0.6;
+/// Spreads the rows that are mixed in over the index.
+const PRIME: usize = 7919;
 /// Recall at which the ladder ends.
 const ENOUGH: f32 = 0.998;
 /// A query is rarely as near to a row as rows are to each other: this part of what the wanted recall
 /// lacks to 1 is asked for besides.
-const MARGIN: f32 = 0.5;
+const MARGIN: f32 = 0.3;
 
 /// Recall@10 of codes at each `ef`, ascending. `stored` gives the vector of a node.
 ///
@@ -26,39 +35,11 @@ pub(super) fn measure(
     codes: &CodeRows<'_>,
     stored: impl Fn(u32) -> Vec<f32>,
 ) -> Vec<(u32, f32)> {
-    let step = (codes.len() / SAMPLES).max(1);
-    let samples: Vec<u32> = (0..codes.len()).step_by(step).map(|n| n as u32).collect();
-    let queries: Vec<(u32, Query, Vec<u32>)> = samples
-        .into_iter()
-        .map(|node| {
-            let query = Query::new(codes.spec, stored(node));
-            let truth = nearest(codes, &query, node);
-            (node, query, truth)
-        })
-        .collect();
+    let samples = samples(graph, codes, stored);
     let mut scratch = Scratch::default();
     let mut table = Vec::new();
     for ef in LADDER {
-        let (mut found, mut wanted) = (0, 0);
-        for (node, query, truth) in &queries {
-            search(
-                graph,
-                codes,
-                query,
-                ef as usize,
-                &mut |n| n != *node,
-                usize::MAX,
-                &mut scratch,
-            );
-            let got: Vec<u32> = scratch.results().iter().take(K).map(|c| c.node).collect();
-            found += truth.iter().filter(|n| got.contains(n)).count();
-            wanted += truth.len();
-        }
-        let recall = if wanted == 0 {
-            1.0
-        } else {
-            found as f32 / wanted as f32
-        };
+        let recall = recall(graph, codes, &samples, ef, &mut scratch);
         table.push((ef, recall));
         if recall >= ENOUGH {
             break;
@@ -67,15 +48,76 @@ pub(super) fn measure(
     table
 }
 
-/// The exact neighbors of a node by code, itself left out.
-fn nearest(codes: &CodeRows<'_>, query: &Query, node: u32) -> Vec<u32> {
-    let mut top = TopK::new(K);
-    for (other, row) in (0u32..).zip(codes.rows()) {
-        if other != node {
-            let distance = query.distance(row);
-            if distance < top.bound() {
-                top.offer(distance, other);
+/// A query with its true neighbors.
+struct Sample {
+    query: Query,
+    /// The nodes that it was made from: hidden from its searches.
+    made_from: [u32; 2],
+    truth: Vec<u32>,
+}
+
+/// Queries that are not among the rows, but not far from them either: each is a row with a part of
+/// another one mixed in.
+fn samples(
+    graph: &Graph<'_>,
+    codes: &CodeRows<'_>,
+    stored: impl Fn(u32) -> Vec<f32>,
+) -> Vec<Sample> {
+    // A node of the upper levels could not be hidden from the descent.
+    let bottom = |node: &u32| graph.levels.get(1).is_none_or(|l| !l.holds(*node));
+    let bottom: Vec<u32> = (0..graph.nodes).filter(bottom).collect();
+    let step = (bottom.len() / SAMPLES).max(1);
+    let picked = bottom.iter().step_by(step).enumerate();
+    picked
+        .map(|(i, &node)| {
+            let other = bottom[(i * PRIME + PRIME) % bottom.len()];
+            let mut vector = stored(node);
+            for (x, y) in vector.iter_mut().zip(stored(other)) {
+                *x = *x * OWN_SHARE + y * (1.0 - OWN_SHARE);
             }
+            let _ = prepare(codes.spec.metric, codes.spec.dimension, None, &mut vector);
+            let query = Query::new(codes.spec, vector);
+            let made_from = [node, other];
+            let truth = nearest(codes, &query, &made_from);
+            Sample {
+                query,
+                made_from,
+                truth,
+            }
+        })
+        .collect()
+}
+
+fn recall(
+    graph: &Graph<'_>,
+    codes: &CodeRows<'_>,
+    samples: &[Sample],
+    ef: u32,
+    scratch: &mut Scratch,
+) -> f32 {
+    let (mut found, mut wanted) = (0, 0);
+    for sample in samples {
+        scratch.hide(&sample.made_from);
+        let (query, ef) = (&sample.query, ef as usize);
+        search(graph, codes, query, ef, &mut |_| true, usize::MAX, scratch);
+        let got: Vec<u32> = scratch.results().iter().take(K).map(|c| c.node).collect();
+        found += sample.truth.iter().filter(|n| got.contains(n)).count();
+        wanted += sample.truth.len();
+    }
+    if wanted == 0 {
+        1.0
+    } else {
+        found as f32 / wanted as f32
+    }
+}
+
+/// The exact neighbors of a query by code, some nodes left out.
+fn nearest(codes: &CodeRows<'_>, query: &Query, without: &[u32]) -> Vec<u32> {
+    let mut top = TopK::new(K);
+    for (node, row) in (0u32..).zip(codes.rows()) {
+        let distance = query.distance(row);
+        if distance < top.bound() && !without.contains(&node) {
+            top.offer(distance, node);
         }
     }
     top.into_sorted()
@@ -104,10 +146,10 @@ mod tests {
     fn more_recall_or_more_results_never_ask_for_a_smaller_ef() {
         let table = [(10, 0.8), (32, 0.93), (64, 0.97), (128, 0.99), (256, 0.999)];
         assert_eq!(ef_for(&table, 0.80, 10), 32);
-        assert_eq!(ef_for(&table, 0.95, 10), 128);
+        assert_eq!(ef_for(&table, 0.95, 10), 64);
         assert_eq!(ef_for(&table, 0.99, 10), 256);
         assert_eq!(ef_for(&table, 1.0, 10), 256);
-        assert_eq!(ef_for(&table, 0.95, 100), 1280);
+        assert_eq!(ef_for(&table, 0.95, 100), 640);
         assert_eq!(ef_for(&[], 0.95, 1), 64);
     }
 }

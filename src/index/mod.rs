@@ -75,23 +75,6 @@ impl Index {
         }
     }
 
-    /// Measures some nodes by code. As [`Index::scan`] otherwise.
-    pub(crate) fn scan_nodes(
-        &self,
-        query: &Query,
-        nodes: impl Iterator<Item = u32>,
-        mut bound: f32,
-        mut offer: impl FnMut(Candidate) -> f32,
-    ) {
-        let codes = self.codes();
-        for node in nodes {
-            let distance = query.distance(codes.row(node));
-            if distance < bound {
-                bound = offer(Candidate { distance, node });
-            }
-        }
-    }
-
     /// Searches the graph: about the `ef` nearest accepted nodes, nearest first, are left in
     /// `scratch`. Without a graph it finds nothing.
     pub(crate) fn search(

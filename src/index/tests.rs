@@ -134,12 +134,12 @@ fn rejected_nodes_take_no_place_and_are_asked_about_once() {
     let mut asked = std::collections::HashSet::new();
     let mut accept = |node: u32| {
         assert!(asked.insert(node), "asked twice about {node}");
-        node % 50 == 0
+        node.is_multiple_of(50)
     };
     let mut scratch = Scratch::default();
     index.search(&query, 10, &mut accept, usize::MAX, &mut scratch);
     assert_eq!(scratch.results().len(), 10);
-    assert!(scratch.results().iter().all(|c| c.node % 50 == 0));
+    assert!(scratch.results().iter().all(|c| c.node.is_multiple_of(50)));
     let info = index.search(&query, 10, &mut |_| false, 100, &mut scratch);
     assert!(info.capped && scratch.results().is_empty());
 }

@@ -11,6 +11,7 @@ use std::path::Path;
 
 use crate::disk::{Disk, read_all};
 use crate::error::{Error, Result};
+use crate::format::header::HEADER_LEN;
 use crate::format::manifest::Manifest;
 use crate::format::names::FileName;
 use crate::section::header_error;
@@ -48,13 +49,12 @@ pub(crate) fn load(disk: &dyn Disk, dir: &Path) -> Result<Found> {
         _ => None,
     });
     let Some(generation) = newest.max() else {
-        // A crash during creation leaves a log and temporary files at most; anything else is data
-        // without its manifest, over which no empty store may be started.
-        let data = names.iter().find(|n| {
-            !matches!(
-                n,
-                FileName::Lock | FileName::ManifestTmp(_) | FileName::Log(_)
-            )
+        // A crash during creation leaves an empty log and temporary files at most; anything else is
+        // data without its manifest, over which no empty store may be started.
+        let data = names.iter().find(|name| match name {
+            FileName::Lock | FileName::ManifestTmp(_) => false,
+            FileName::Log(_) => has_frames(disk, &dir.join(name.to_string())),
+            _ => true,
         });
         return match data {
             None => Ok(Found::Nothing),
@@ -84,6 +84,11 @@ pub(crate) fn load(disk: &dyn Disk, dir: &Path) -> Result<Found> {
         ));
     }
     Ok(Found::Manifest(Box::new(manifest)))
+}
+
+/// Whether a log has more than its header, as far as can be seen.
+fn has_frames(disk: &dyn Disk, log: &Path) -> bool {
+    disk.open(log).map_or(true, |f| f.len() > HEADER_LEN as u64)
 }
 
 /// Puts a manifest in force.

@@ -175,12 +175,6 @@ impl Active {
         }
     }
 
-    /// The code of a row.
-    pub(crate) fn code(&self, row: Row) -> Result<&[u8]> {
-        let (block, at) = self.locate(row)?;
-        Ok(block.codes.rows().row(at as u32))
-    }
-
     /// Vectors, codes, bodies and what is known of each row.
     pub(crate) const fn heap_bytes(&self) -> usize {
         self.heap_bytes

@@ -41,7 +41,7 @@ fn row(id: u64, of: Memory, expires_at: Timestamp) -> NewRow {
 
 fn memory(i: u64) -> Memory {
     let mut memory = Memory::new(i, [0.0, 0.0]).text(format!("text {i}"));
-    if i % 2 == 0 {
+    if i.is_multiple_of(2) {
         memory = memory
             .namespace(format!("n{}", i % 4))
             .event_time(Timestamp::from_millis(i));
@@ -49,7 +49,7 @@ fn memory(i: u64) -> Memory {
     for t in 0..i % 3 {
         memory = memory.tag(format!("t{t}"));
     }
-    if i % 5 == 0 {
+    if i.is_multiple_of(5) {
         memory = memory
             .key(format!("k{i}"))
             .kind("note")

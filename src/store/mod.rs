@@ -17,6 +17,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 pub use verify::VerifyReport;
 
+use crate::clock::Timestamp;
 use crate::collection::Collection;
 use crate::collection::core::Core;
 use crate::collection::engine::Engine;
@@ -28,6 +29,7 @@ use crate::format::names::FileName;
 use crate::ids::{CollectionId, Seq};
 use crate::metrics::{CompactionReport, Event, Plan, StoreStats};
 use crate::options::{CollectionOptions, StoreOptions};
+use crate::vector::kernel::Kernels;
 use crate::worker::{Worker, lock};
 
 /// Longest name of a collection, in bytes.
@@ -140,6 +142,12 @@ impl Store {
         self.engine.sync_log().map(drop)
     }
 
+    /// The moment that expiry goes by: the clock's, or the latest that a commit has vouched for if
+    /// the clock was set back.
+    pub fn now(&self) -> Timestamp {
+        self.engine.now()
+    }
+
     /// What the store holds and what it costs.
     ///
     /// ```
@@ -160,6 +168,7 @@ impl Store {
             synced_seq: engine.committer.synced_seq().0,
             pinned_files: engine.pinned.files.load(Ordering::Relaxed) as usize,
             pinned_bytes: engine.pinned.bytes.load(Ordering::Relaxed),
+            kernels: Kernels::detect().name,
             poisoned: engine.poison.check().err().map(|e| e.to_string()),
             ..StoreStats::default()
         };

@@ -88,6 +88,7 @@ impl Store {
         let options = StoreOptions::new().clock(Arc::clone(&self.engine.clock));
         let newer = read_with_retries(&self.engine.disk, self.engine.dir(), &options)?;
         let mut names = crate::worker::lock(&self.names);
+        self.engine.adopt(&newer);
         let newer: HashMap<CollectionId, Arc<Core>> = newer
             .cores()
             .into_iter()
@@ -333,6 +334,7 @@ fn read_once(disk: &Arc<dyn Disk>, path: &Path, options: &StoreOptions) -> Resul
         }
     };
     let engine = engine(Arc::clone(disk), path.to_owned(), found, options, 0, true)?;
-    recover(&engine)?;
+    let end = recover(&engine)?;
+    engine.committer.replayed(end.last_seq);
     Ok(engine)
 }

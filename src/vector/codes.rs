@@ -103,11 +103,6 @@ impl Query {
         }
     }
 
-    /// The vector in stored form.
-    pub(crate) fn vector(&self) -> &[f32] {
-        &self.vector
-    }
-
     /// The exact distance to a stored vector.
     pub(crate) fn exact(&self, stored: &[f32]) -> f32 {
         super::metric::distance_stored(self.spec.metric, self.kernels, &self.vector, stored)
@@ -175,10 +170,6 @@ impl CodeBuffer {
 
     pub(crate) fn bytes(&self) -> &[u8] {
         bytemuck::cast_slice(&self.words)
-    }
-
-    pub(crate) const fn heap_bytes(&self) -> usize {
-        self.words.capacity() * 16
     }
 }
 

@@ -4,6 +4,8 @@
 //! If k eligible memories exist, k come back (I12): a graph that did not find enough is followed by
 //! a scan. What an answer contains was read from checked bytes.
 
+use std::collections::HashSet;
+
 use crate::collection::eligible::Eligible;
 use crate::collection::search::{Explanation, Fields, Hit, Search, SearchPath, read_memory, score};
 use crate::collection::snapshot::{IndexPart, Place};
@@ -234,8 +236,13 @@ impl<'a> Run<'a> {
     /// Measures the candidates exactly and keeps the nearest `k`.
     fn rerank(&mut self, k: usize) -> Result<Vec<(f32, MemoryId, Place)>> {
         let candidates = std::mem::replace(&mut self.top, TopK::new(0)).into_sorted();
+        // A damaged locator may name a row twice; no row takes two places in an answer (I6).
+        let mut seen = HashSet::with_capacity(candidates.len());
         let mut nearest: TopK<(MemoryId, Place)> = TopK::new(k);
-        for (_, place) in candidates {
+        for (_, place) in candidates
+            .into_iter()
+            .filter(|(_, place)| seen.insert(*place))
+        {
             let Some((rows, _, row)) = self.search.snapshot.rows_at(place) else {
                 continue;
             };

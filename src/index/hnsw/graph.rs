@@ -44,6 +44,11 @@ pub(crate) struct Graph<'a> {
 }
 
 impl<'a> Level<'a> {
+    /// Whether an upper level has this node.
+    pub(crate) fn holds(&self, node: u32) -> bool {
+        self.nodes.binary_search(&node).is_ok()
+    }
+
     /// The neighbors of a node, empty if it is not on this level.
     #[inline]
     pub(crate) fn neighbors(&self, node: u32) -> &'a [u32] {

@@ -57,9 +57,17 @@ pub(crate) struct Scratch {
     results: BinaryHeap<Nearest>,
     batch: Vec<u32>,
     sorted: Vec<Candidate>,
+    /// Nodes that searches at level 0 behave as if they were not there.
+    hidden: Vec<u32>,
 }
 
 impl Scratch {
+    /// Hides nodes from the searches that follow, as if they had never been inserted.
+    pub(crate) fn hide(&mut self, nodes: &[u32]) {
+        self.hidden.clear();
+        self.hidden.extend_from_slice(nodes);
+    }
+
     /// The results of the last search, nearest first.
     pub(crate) fn results(&self) -> &[Candidate] {
         &self.sorted
@@ -78,6 +86,11 @@ impl Scratch {
         self.frontier.clear();
         self.results.clear();
         self.sorted.clear();
+        let hidden = std::mem::take(&mut self.hidden);
+        for node in &hidden {
+            self.first_sight(*node);
+        }
+        self.hidden = hidden;
     }
 
     /// Marks a node as seen; true the first time. A node out of range counts as seen.

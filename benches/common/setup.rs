@@ -1,0 +1,153 @@
+//! Owns what the benchmarks `recall`, `ingest` and `open` have in common: the data they run on, as
+//! their arguments name it, and a store in a temporary directory. Measuring is `measure`, vectors are
+//! `vectors`.
+#![allow(
+    dead_code,
+    unreachable_pub,
+    reason = "each benchmark takes what it needs"
+)]
+#![allow(clippy::disallowed_methods, reason = "a benchmark uses files")]
+
+use std::path::{Path, PathBuf};
+
+use altiplano::{Batch, Collection, Memory, Metric};
+
+use crate::measure::{Args, Opt};
+use crate::vectors::{self, Neighbors, Vectors};
+
+/// Results that recall is measured on.
+pub const K: usize = 10;
+
+/// The arguments that every benchmark takes.
+pub const OPTIONS: &[Opt] = &[
+    Opt {
+        key: "base",
+        value: "FILE",
+        help: "vectors (.npy, .fvecs, .bvecs, .fbin)",
+    },
+    Opt {
+        key: "queries",
+        value: "FILE",
+        help: "vectors to look for",
+    },
+    Opt {
+        key: "neighbors",
+        value: "FILE",
+        help: "true neighbors; default: exact search",
+    },
+    Opt {
+        key: "metric",
+        value: "NAME",
+        help: "cosine (default), l2 or dot",
+    },
+    Opt {
+        key: "limit",
+        value: "N",
+        help: "use at most so many vectors",
+    },
+    Opt {
+        key: "quick",
+        value: "",
+        help: "small and short, for CI",
+    },
+];
+
+/// What a benchmark runs on.
+pub struct Data {
+    pub name: String,
+    pub base: Vectors,
+    pub queries: Vectors,
+    pub metric: Metric,
+    pub metric_name: &'static str,
+    pub truth: Neighbors,
+    pub quick: bool,
+}
+
+impl Data {
+    /// Reads the files that the arguments name, or makes clustered vectors.
+    pub fn load(about: &str, generated: usize) -> Result<Self, Box<dyn std::error::Error>> {
+        let args = Args::from_env(about, OPTIONS).map_err(|stop| stop.text)?;
+        let quick = args.has("quick");
+        let limit = args.get::<usize>("limit").map_err(|stop| stop.text)?;
+        let (metric, metric_name, exact) = match args.text("metric").unwrap_or("cosine") {
+            "cosine" => (Metric::Cosine, "cosine", vectors::Metric::Cosine),
+            "dot" => (Metric::Dot, "dot", vectors::Metric::Dot),
+            "l2" => (Metric::L2, "l2", vectors::Metric::L2),
+            other => return Err(format!("--metric {other}: not cosine, dot or l2").into()),
+        };
+        let wanted = if quick { 200 } else { 1000 };
+        let (name, base, queries) = match (args.text("base"), args.text("queries")) {
+            (Some(base), Some(queries)) => {
+                let name = Path::new(base)
+                    .file_stem()
+                    .map(|s| s.to_string_lossy().into_owned());
+                let base = Vectors::read(Path::new(base), limit)?;
+                (
+                    name.unwrap_or_default(),
+                    base,
+                    Vectors::read(Path::new(queries), Some(wanted))?,
+                )
+            }
+            (None, None) => {
+                let n = limit.unwrap_or(if quick { generated / 4 } else { generated });
+                let mut base = vectors::clustered(n + wanted, 128, 100, 7);
+                let queries = base.split_off(wanted);
+                ("clustered".to_owned(), base, queries)
+            }
+            _ => return Err("--base and --queries go together".into()),
+        };
+        let read = args
+            .text("neighbors")
+            .map(|file| Neighbors::read(Path::new(file), None));
+        let truth = match read.transpose()? {
+            Some(truth) if truth.fits(base.len()) => truth,
+            _ => vectors::exact_neighbors(&base, &queries, exact, K, 2),
+        };
+        Ok(Self {
+            name,
+            base,
+            queries,
+            metric,
+            metric_name,
+            truth,
+            quick,
+        })
+    }
+
+    /// Inserts vectors `from..to` under their row numbers, in batches.
+    pub fn insert(
+        &self,
+        collection: &Collection,
+        range: std::ops::Range<usize>,
+        batch: usize,
+    ) -> altiplano::Result<()> {
+        let end = range.end;
+        for first in range.step_by(batch) {
+            let last = (first + batch).min(end);
+            let memory = |i: usize| Memory::new(i as u64, self.base.row(i));
+            collection.apply((first..last).map(memory).collect::<Batch>())?;
+        }
+        Ok(())
+    }
+}
+
+/// A directory that goes when the benchmark ends.
+pub struct Scratch(PathBuf);
+
+impl Scratch {
+    pub fn new(name: &str) -> Self {
+        let dir = std::env::temp_dir().join(format!("altiplano-{name}-{}", std::process::id()));
+        let _ = std::fs::remove_dir_all(&dir);
+        Self(dir)
+    }
+
+    pub fn path(&self) -> &Path {
+        &self.0
+    }
+}
+
+impl Drop for Scratch {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.0);
+    }
+}

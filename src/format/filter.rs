@@ -1,0 +1,226 @@
+//! Owns the bytes of a filter in the log.
+//!
+//! Filters nest, so their decoder is written by hand: it refuses what is deeper or larger than the
+//! door lets in, before it uses the stack or the heap for it.
+
+use crate::clock::Timestamp;
+use crate::filter::{Filter, MAX_FILTER_DEPTH, MAX_FILTER_NODES};
+use crate::format::DecodeError;
+use crate::format::cursor::Cursor;
+
+const VERSION: u16 = 1;
+
+mod code {
+    pub(super) const ALL: u8 = 0;
+    pub(super) const NAMESPACE: u8 = 1;
+    pub(super) const SESSION: u8 = 2;
+    pub(super) const KIND: u8 = 3;
+    pub(super) const TAGS_ANY: u8 = 4;
+    pub(super) const TAGS_ALL: u8 = 5;
+    pub(super) const KEY: u8 = 6;
+    pub(super) const CREATED: u8 = 7;
+    pub(super) const EVENT_TIME: u8 = 8;
+    pub(super) const IMPORTANCE: u8 = 9;
+    pub(super) const PINNED: u8 = 10;
+    pub(super) const IDS: u8 = 11;
+    pub(super) const AND: u8 = 12;
+    pub(super) const OR: u8 = 13;
+    pub(super) const NOT: u8 = 14;
+}
+
+/// The bytes of `filter`, which passed `Filter::check`.
+pub(crate) fn encode_filter(filter: &Filter) -> Vec<u8> {
+    let mut out = VERSION.to_le_bytes().to_vec();
+    put(&mut out, filter);
+    out
+}
+
+/// The filter that takes exactly all of `bytes`.
+pub(crate) fn decode_filter(bytes: &[u8]) -> Result<Filter, DecodeError> {
+    let mut cursor = Cursor::new(bytes);
+    if cursor.u16()? != VERSION {
+        return Err(DecodeError::new(0, "a filter needs a newer version"));
+    }
+    let mut reader = Reader { cursor, nodes: 0 };
+    let filter = reader.filter(0)?;
+    if !reader.cursor.is_empty() {
+        return Err(reader.cursor.error("bytes follow the filter"));
+    }
+    Ok(filter)
+}
+
+fn put(out: &mut Vec<u8>, filter: &Filter) {
+    match filter {
+        Filter::All => out.push(code::ALL),
+        Filter::Namespace(name) => put_name(out, code::NAMESPACE, name),
+        Filter::Session(name) => put_name(out, code::SESSION, name),
+        Filter::Kind(name) => put_name(out, code::KIND, name),
+        Filter::TagsAny(names) => put_names(out, code::TAGS_ANY, names),
+        Filter::TagsAll(names) => put_names(out, code::TAGS_ALL, names),
+        Filter::Key(key) => put_name(out, code::KEY, key),
+        Filter::Created { from, to } => put_times(out, code::CREATED, *from, *to),
+        Filter::EventTime { from, to } => put_times(out, code::EVENT_TIME, *from, *to),
+        Filter::Importance { from, to } => {
+            out.push(code::IMPORTANCE);
+            out.extend_from_slice(&from.to_le_bytes());
+            out.extend_from_slice(&to.to_le_bytes());
+        }
+        Filter::Pinned(pinned) => out.extend_from_slice(&[code::PINNED, u8::from(*pinned)]),
+        Filter::Ids(ids) => {
+            put_count(out, code::IDS, ids.len());
+            out.extend(ids.iter().flat_map(|id| id.as_u128().to_le_bytes()));
+        }
+        Filter::And(all) => {
+            put_count(out, code::AND, all.len());
+            all.iter().for_each(|filter| put(out, filter));
+        }
+        Filter::Or(any) => {
+            put_count(out, code::OR, any.len());
+            any.iter().for_each(|filter| put(out, filter));
+        }
+        Filter::Not(inner) => {
+            out.push(code::NOT);
+            put(out, inner);
+        }
+    }
+}
+
+fn put_count(out: &mut Vec<u8>, code: u8, count: usize) {
+    out.push(code);
+    out.extend_from_slice(&(count as u32).to_le_bytes());
+}
+
+fn put_name(out: &mut Vec<u8>, code: u8, name: &str) {
+    put_count(out, code, name.len());
+    out.extend_from_slice(name.as_bytes());
+}
+
+fn put_names(out: &mut Vec<u8>, code: u8, names: &[String]) {
+    put_count(out, code, names.len());
+    for name in names {
+        out.extend_from_slice(&(name.len() as u32).to_le_bytes());
+        out.extend_from_slice(name.as_bytes());
+    }
+}
+
+fn put_times(out: &mut Vec<u8>, code: u8, from: Timestamp, to: Timestamp) {
+    out.push(code);
+    out.extend_from_slice(&from.as_millis().to_le_bytes());
+    out.extend_from_slice(&to.as_millis().to_le_bytes());
+}
+
+struct Reader<'a> {
+    cursor: Cursor<'a>,
+    /// Counted as `Filter::check` counts them.
+    nodes: usize,
+}
+
+impl Reader<'_> {
+    fn filter(&mut self, depth: usize) -> Result<Filter, DecodeError> {
+        if depth > MAX_FILTER_DEPTH {
+            return Err(self.cursor.error("a filter is nested too deeply"));
+        }
+        self.count(1)?;
+        let start = self.cursor.position();
+        Ok(match self.cursor.u8()? {
+            code::ALL => Filter::All,
+            code::NAMESPACE => Filter::Namespace(self.name()?),
+            code::SESSION => Filter::Session(self.name()?),
+            code::KIND => Filter::Kind(self.name()?),
+            code::TAGS_ANY => Filter::TagsAny(self.names()?),
+            code::TAGS_ALL => Filter::TagsAll(self.names()?),
+            code::KEY => Filter::Key(self.name()?),
+            code::CREATED => Filter::Created {
+                from: self.time()?,
+                to: self.time()?,
+            },
+            code::EVENT_TIME => Filter::EventTime {
+                from: self.time()?,
+                to: self.time()?,
+            },
+            code::IMPORTANCE => Filter::Importance {
+                from: self.cursor.f32()?,
+                to: self.cursor.f32()?,
+            },
+            code::PINNED => Filter::Pinned(self.flag()?),
+            code::IDS => {
+                let count = self.cursor.length()?;
+                self.count(count)?;
+                let ids = (0..count).map(|_| Ok(self.cursor.u128()?.into()));
+                Filter::Ids(ids.collect::<Result<_, _>>()?)
+            }
+            code::AND => Filter::And(self.filters(depth)?),
+            code::OR => Filter::Or(self.filters(depth)?),
+            code::NOT => Filter::Not(Box::new(self.filter(depth.saturating_add(1))?)),
+            _ => return Err(DecodeError::new(start as u64, "unknown kind of filter")),
+        })
+    }
+
+    fn filters(&mut self, depth: usize) -> Result<Vec<Filter>, DecodeError> {
+        let count = self.cursor.length()?;
+        let mut filters = Vec::new();
+        for _ in 0..count {
+            filters.push(self.filter(depth.saturating_add(1))?);
+        }
+        Ok(filters)
+    }
+
+    fn names(&mut self) -> Result<Vec<String>, DecodeError> {
+        let count = self.cursor.length()?;
+        self.count(count)?;
+        (0..count).map(|_| self.name()).collect()
+    }
+
+    fn name(&mut self) -> Result<String, DecodeError> {
+        let len = self.cursor.length()?;
+        let bytes = self.cursor.bytes(len)?;
+        let name =
+            std::str::from_utf8(bytes).map_err(|_| self.cursor.error("a name is not UTF-8"))?;
+        Ok(name.to_owned())
+    }
+
+    fn time(&mut self) -> Result<Timestamp, DecodeError> {
+        self.cursor.u64().map(Timestamp::from_millis)
+    }
+
+    fn flag(&mut self) -> Result<bool, DecodeError> {
+        match self.cursor.u8()? {
+            0 => Ok(false),
+            1 => Ok(true),
+            _ => Err(self.cursor.error("a flag is neither 0 nor 1")),
+        }
+    }
+
+    fn count(&mut self, nodes: usize) -> Result<(), DecodeError> {
+        self.nodes = self.nodes.saturating_add(nodes);
+        if self.nodes > MAX_FILTER_NODES {
+            return Err(self.cursor.error("a filter is too large"));
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn filters_round_trip_and_what_is_too_deep_or_cut_short_is_refused() {
+        let filter = Filter::namespace("a")
+            .and(Filter::tags_all(["x", "y"]).negate())
+            .or(Filter::ids([1u64, 2]).or(Filter::importance_at_least(0.5)))
+            .or(Filter::created(Timestamp::from_millis(3)..))
+            .or(Filter::Pinned(true)
+                .and(Filter::key("k"))
+                .and(Filter::session("s")));
+        let bytes = encode_filter(&filter);
+        assert_eq!(decode_filter(&bytes), Ok(filter));
+        for len in 0..bytes.len() {
+            assert!(decode_filter(&bytes[..len]).is_err());
+        }
+        // A million nested negations must not use up the stack.
+        let mut deep = VERSION.to_le_bytes().to_vec();
+        deep.resize(1_000_000, code::NOT);
+        assert!(decode_filter(&deep).is_err());
+    }
+}

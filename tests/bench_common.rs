@@ -1,0 +1,10 @@
+//! Runs the tests of what benchmarks and examples share, which no harness of their own would run.
+
+#[path = "../benches/common/vectors.rs"]
+mod vectors;
+
+#[path = "../benches/common/measure.rs"]
+mod measure;
+
+#[path = "../benches/common/plot.rs"]
+mod plot;

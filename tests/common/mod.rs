@@ -1,0 +1,128 @@
+//! Owns what the integration tests share: repeatable vectors, stores in temporary directories, and
+//! ways to look at a whole collection. Knows nothing of any one property.
+#![allow(
+    dead_code,
+    clippy::disallowed_methods,
+    reason = "each test file uses some of this, and tests may use files"
+)]
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::Arc;
+
+use altiplano::{
+    Background, Collection, ManualClock, Memory, MemoryId, Store, StoreOptions, Timestamp,
+};
+
+/// A moment that tests begin at: 2023-11-14.
+pub(crate) const START: Timestamp = Timestamp::from_millis(1_700_000_000_000);
+
+/// A small generator that repeats: splitmix64.
+#[derive(Clone, Debug)]
+pub(crate) struct Rng(pub(crate) u64);
+
+impl Rng {
+    pub(crate) fn next(&mut self) -> u64 {
+        self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
+        let z = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+        let z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+        z ^ (z >> 31)
+    }
+
+    /// A number below `n`.
+    pub(crate) fn below(&mut self, n: u64) -> u64 {
+        self.next() % n
+    }
+
+    /// From -1 to 1.
+    pub(crate) fn float(&mut self) -> f32 {
+        (self.next() >> 40) as f32 / (1u64 << 23) as f32 - 1.0
+    }
+}
+
+/// A vector that is always the same for the same seed.
+pub(crate) fn vector(seed: u64, dimension: usize) -> Vec<f32> {
+    let mut rng = Rng(seed.wrapping_mul(0x2545_F491_4F6C_DD1D) ^ 0xA5A5);
+    (0..dimension).map(|_| rng.float()).collect()
+}
+
+/// A memory with the vector and the text of its id.
+pub(crate) fn memory(id: u64, dimension: usize) -> Memory {
+    Memory::new(id, vector(id, dimension)).text(format!("memory {id}"))
+}
+
+/// Options for a store that does nothing by itself, with a clock at [`START`] that stands still.
+pub(crate) fn manual() -> StoreOptions {
+    with_clock(&Arc::new(ManualClock::new(START)))
+}
+
+/// As [`manual`], with this clock.
+pub(crate) fn with_clock(clock: &Arc<ManualClock>) -> StoreOptions {
+    StoreOptions::new()
+        .background(Background::Manual)
+        .seed(7)
+        .clock(Arc::clone(clock) as Arc<dyn altiplano::Clock>)
+}
+
+/// Does all background work that is due.
+pub(crate) fn settle(store: &Store) {
+    for _ in 0..10_000 {
+        if !store.run_pending().unwrap() {
+            return;
+        }
+    }
+    panic!("background work does not come to rest");
+}
+
+/// Every visible memory by id; an id that comes twice is an error (I6).
+pub(crate) fn contents(collection: &Collection) -> BTreeMap<MemoryId, Memory> {
+    let mut all = BTreeMap::new();
+    for memory in collection.iter() {
+        let memory = memory.unwrap();
+        let id = memory.id();
+        assert!(all.insert(id, memory).is_none(), "{id} came twice");
+    }
+    all
+}
+
+/// The ids of every visible memory, ascending.
+pub(crate) fn ids(collection: &Collection) -> Vec<u64> {
+    contents(collection)
+        .keys()
+        .map(|id| id.as_u128() as u64)
+        .collect()
+}
+
+/// The names of all files in a directory, sorted.
+pub(crate) fn file_names(dir: &Path) -> Vec<String> {
+    let entries = std::fs::read_dir(dir).unwrap();
+    let mut names: Vec<String> = entries
+        .map(|e| e.unwrap().file_name().into_string().unwrap())
+        .collect();
+    names.sort();
+    names
+}
+
+/// Bytes of all files in a directory whose names begin like this.
+pub(crate) fn bytes_of(dir: &Path, prefix: &str) -> u64 {
+    let names = file_names(dir).into_iter();
+    names
+        .filter(|n| n.starts_with(prefix))
+        .map(|n| std::fs::metadata(dir.join(n)).unwrap().len())
+        .sum()
+}
+
+/// The files of a directory in which these bytes occur.
+pub(crate) fn files_with(dir: &Path, needle: &[u8]) -> Vec<String> {
+    let holds = |name: &String| {
+        let bytes = std::fs::read(dir.join(name)).unwrap();
+        bytes.windows(needle.len()).any(|w| w == needle)
+    };
+    file_names(dir).into_iter().filter(holds).collect()
+}
+
+/// Whether two vectors are equal to about one unit in the last place.
+pub(crate) fn close(a: &[f32], b: &[f32]) -> bool {
+    let near = |(x, y): (&f32, &f32)| (x - y).abs() <= y.abs() * 2.0 * f32::EPSILON;
+    a.len() == b.len() && a.iter().zip(b).all(near)
+}
