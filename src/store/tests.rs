@@ -20,7 +20,9 @@ use super::open::open_for_writing;
 use crate::collection::Collection;
 use crate::disk::{Disk, RealDisk};
 use crate::format::names::FileName;
-use crate::{Background, Batch, CollectionOptions, Filter, Memory, Metric, Store, StoreOptions};
+use crate::{
+    Background, Batch, CollectionOptions, Durability, Filter, Memory, Metric, Store, StoreOptions,
+};
 
 const NAMES: [&str; 2] = ["notes", "facts"];
 
@@ -94,8 +96,17 @@ fn strays(store: &Store) -> Vec<String> {
         .collect()
 }
 
+/// Step `n` of a workload, with a sync.
+fn step(n: u64, state: State) -> (State, impl Fn(&[Collection; 2]) -> crate::Result<()>) {
+    step_with(n, state, Durability::Sync)
+}
+
 /// Step `n` of a workload: inserts into both, replaces, deletes. Gives the state after it.
-fn step(n: u64, mut state: State) -> (State, impl Fn(&[Collection; 2]) -> crate::Result<()>) {
+fn step_with(
+    n: u64,
+    mut state: State,
+    durability: Durability,
+) -> (State, impl Fn(&[Collection; 2]) -> crate::Result<()>) {
     let text = format!("step {n}");
     let ids: Vec<u64> = (0..14).map(|i| (n * 9 + i * 5) % 190).collect();
     let (gone, namespace) = ((n * 31) % 190, format!("user:{}", n % 5));
@@ -115,12 +126,18 @@ fn step(n: u64, mut state: State) -> (State, impl Fn(&[Collection; 2]) -> crate:
             batch = batch.delete_where(Filter::namespace(&*namespace));
         }
         for id in &ids {
-            batch = batch.insert(memory(*id, &text));
-            batch = batch.insert_into(&to[1], memory(id / 2, &text));
+            // By turns, so that either collection has the last operation of a batch.
+            let (here, there) = (memory(*id, &text), memory(id / 2, &text));
+            batch = match n % 2 {
+                0 => batch.insert(here).insert_into(&to[1], there),
+                _ => batch.insert_into(&to[1], there).insert(here),
+            };
         }
-        to[0]
-            .apply(batch.delete(gone).delete_from(&to[1], gone))
-            .map(drop)
+        batch = match n % 2 {
+            0 => batch.delete(gone).delete_from(&to[1], gone),
+            _ => batch.delete_from(&to[1], gone).delete(gone),
+        };
+        to[0].apply_with(batch, durability).map(drop)
     };
     (state, write)
 }

@@ -3,10 +3,9 @@
 
 use std::path::{Path, PathBuf};
 
-use super::crash_disk::{CrashDisk, copy, copy_durable};
+use super::crash_disk::{Crash, CrashDisk, copy, copy_crashed};
 use super::{State, collections, open, read, recovered, scratch, step, strays, template};
 use crate::disk::fault::Fault;
-use crate::worker::lock;
 use crate::{CollectionOptions, Error, Metric, Store};
 
 const ALL: [Fault; 7] = [
@@ -43,11 +42,8 @@ fn one_failure(
     let fired = disk.faults.fired();
     assert!(fired || result.is_ok(), "{failure:?}: {result:?}");
     assert_eq!(&read(&store), expected, "{failure:?}");
-    // A crash at this moment, by turns as a kill and as a power cut.
-    match skip % 2 {
-        0 => copy(&dir, &at("crashed.alt")),
-        _ => copy_durable(&dir, &at("crashed.alt"), &lock(&disk.durable())),
-    }
+    let crash = [Crash::Kill, Crash::Cut, Crash::CutAfterRename][skip as usize % 3];
+    copy_crashed(&dir, &at("crashed.alt"), crash, disk.durable());
     assert_eq!(&recovered(&at("crashed.alt")), expected, "{failure:?}");
     let poisoned = store.engine.poison.is_set();
     if poisoned {
@@ -129,6 +125,18 @@ fn a_failed_rename_or_directory_sync_of_a_manifest_poisons_i10() {
         let to = collections(&store).unwrap();
         let (state, write) = step(0, State::default());
         write(&to).unwrap();
+        store.compact().unwrap();
+        assert!(to[0].delete(5u64).unwrap());
+        assert!(to[1].delete(5u64).unwrap());
+        let state = state.map(|mut rows| {
+            rows.remove(&5);
+            rows
+        });
+        // A reader pins files that no manifest names any more.
+        let reader = to.clone().map(|c| c.iter());
+        store.compact().unwrap();
+        let (state, write) = step(1, state);
+        write(&to).unwrap();
         disk.take_removed();
         disk.faults.fail(kind, 0, false);
         let made = store.collection("more", CollectionOptions::new(3, Metric::Dot));
@@ -142,7 +150,8 @@ fn a_failed_rename_or_directory_sync_of_a_manifest_poisons_i10() {
             "{kind:?}"
         );
         assert_eq!(read(&store), state);
-        drop(store);
+        assert!(store.stats().unwrap().pinned_files > 0);
+        drop((reader, store));
         assert_eq!(disk.take_removed(), Vec::<PathBuf>::new(), "{kind:?}");
         assert_eq!(recovered(&dir), state);
     }

@@ -4,11 +4,10 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::crash_disk::{CrashDisk, copy, copy_durable};
+use super::crash_disk::{Crash, CrashDisk, copy, copy_crashed};
 use super::{State, collections, memory, open, read, recovered, scratch, step, strays};
 use crate::disk::fault::Fault;
 use crate::store::open::open_for_writing;
-use crate::worker::lock;
 use crate::{Background, Batch, Durability, Error, ManualClock, StoreOptions};
 
 fn is_full(error: &Error) -> bool {
@@ -77,7 +76,7 @@ fn a_failed_log_sync_poisons_reads_go_on_and_nothing_acknowledged_is_lost_i10() 
     assert_eq!(disk.take_removed(), Vec::<PathBuf>::new());
 
     let lost = temp.path().join("lost.alt");
-    copy_durable(&dir, &lost, &lock(&disk.durable()));
+    copy_crashed(&dir, &lost, Crash::Cut, disk.durable());
     assert_eq!(recovered(&lost), state);
     let found = recovered(&dir);
     assert!(found == state || found == unknown, "{found:?}");
@@ -143,6 +142,6 @@ fn a_batch_is_not_acknowledged_if_the_sync_failed_for_a_later_one_of_its_group_i
         }
     });
     let lost = temp.path().join("lost.alt");
-    copy_durable(&dir, &lost, &lock(&disk.durable()));
+    copy_crashed(&dir, &lost, Crash::Cut, disk.durable());
     assert_eq!(recovered(&lost), State::default());
 }
