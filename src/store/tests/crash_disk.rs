@@ -1,8 +1,8 @@
 //! Owns a disk for tests that can show, after any operation, what a crash at that moment leaves:
-//! the directory as it is (the process died), or the least that the medium promises (the power
-//! went): of each file what was synced, of the names those that were there at the last directory
-//! sync and were not removed since. It passes everything on to a `FaultDisk` and remembers what was
-//! removed.
+//! the directory as it is (the process died), or what the medium promises (the power went): of each
+//! file what was synced, of the names those that were there at the last directory sync and were not
+//! removed since; of later renames none or all. It passes everything on to a `FaultDisk` and
+//! remembers what was removed.
 
 use std::any::Any;
 use std::collections::{HashMap, HashSet};
@@ -29,6 +29,19 @@ pub(super) struct CrashDisk {
 pub(super) struct Durable {
     lengths: HashMap<String, u64>,
     names: HashSet<String>,
+    /// New names of the renames since the last directory sync.
+    renamed: HashSet<String>,
+}
+
+/// What comes between a store and its next open.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) enum Crash {
+    /// The process died.
+    Kill,
+    /// The power went, and with it all that was not synced.
+    Cut,
+    /// As before, but renames got through before the other names.
+    CutAfterRename,
 }
 
 impl std::fmt::Debug for CrashDisk {
@@ -62,8 +75,8 @@ impl CrashDisk {
         *lock(&self.hook) = None;
     }
 
-    pub(super) fn durable(&self) -> Arc<Mutex<Durable>> {
-        Arc::clone(&self.durable)
+    pub(super) fn durable(&self) -> &Arc<Mutex<Durable>> {
+        &self.durable
     }
 
     /// What was removed since the last call.
@@ -82,7 +95,18 @@ fn name(path: &Path) -> String {
     path.file_name().unwrap().to_str().unwrap().to_owned()
 }
 
-/// Copies a directory as a killed process leaves it.
+/// Copies a directory as a crash leaves it.
+pub(super) fn copy_crashed(from: &Path, to: &Path, crash: Crash, durable: &Mutex<Durable>) {
+    let mut durable = lock(durable).clone();
+    match crash {
+        Crash::Kill => return copy(from, to),
+        Crash::Cut => {}
+        Crash::CutAfterRename => durable.names.extend(durable.renamed.drain()),
+    }
+    copy_durable(from, to, &durable);
+}
+
+/// Copies a directory as it is.
 pub(super) fn copy(from: &Path, to: &Path) {
     std::fs::create_dir(to).unwrap();
     for entry in std::fs::read_dir(from).unwrap().map(|e| e.unwrap()) {
@@ -90,8 +114,7 @@ pub(super) fn copy(from: &Path, to: &Path) {
     }
 }
 
-/// Copies a directory as a power cut may leave it.
-pub(super) fn copy_durable(from: &Path, to: &Path, durable: &Durable) {
+fn copy_durable(from: &Path, to: &Path, durable: &Durable) {
     copy(from, to);
     for entry in std::fs::read_dir(to).unwrap().map(|e| e.unwrap()) {
         let name = name(&entry.path());
@@ -136,6 +159,7 @@ impl Disk for CrashDisk {
             let mut durable = lock(&self.durable);
             let len = durable.lengths.remove(&name(from)).unwrap_or(0);
             durable.lengths.insert(name(to), len);
+            durable.renamed.insert(name(to));
         }
         self.after("rename", from);
         result
@@ -154,7 +178,9 @@ impl Disk for CrashDisk {
         let result = self.faults.sync_dir(dir);
         if result.is_ok() {
             let names = self.faults.list(dir)?.into_iter().map(|e| e.name);
-            lock(&self.durable).names = names.collect();
+            let mut durable = lock(&self.durable);
+            durable.names = names.collect();
+            durable.renamed.clear();
         }
         self.after("sync the directory", dir);
         result
