@@ -33,6 +33,7 @@ fn options() -> CollectionOptions {
             m: 8,
             ef_construction: 32,
             min_rows: 150,
+            ..HnswParams::default()
         })
 }
 

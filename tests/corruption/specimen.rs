@@ -42,6 +42,7 @@ fn options() -> CollectionOptions {
             m: 8,
             ef_construction: 32,
             min_rows: 100,
+            ..HnswParams::default()
         })
 }
 
