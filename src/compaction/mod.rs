@@ -6,6 +6,7 @@
 //! the snapshot; deletes that arrive meanwhile are carried over at the swap, and replayed from the
 //! log after a crash (I8).
 
+mod check;
 mod files;
 mod index;
 mod policy;
@@ -111,7 +112,7 @@ pub(crate) fn run_index_due(
         return Ok(false);
     }
     let _job = lock(&core.index_job);
-    index::check(engine, core)?;
+    check::check_indexes(engine, core)?;
     let Some(step) = next_index_step(core, Eagerness::Due) else {
         return Ok(false);
     };
@@ -180,7 +181,7 @@ pub(crate) fn compact(
         ..CompactionReport::default()
     };
     if !core.options().volatile {
-        index::check(engine, core)?;
+        check::check_indexes(engine, core)?;
         compact_rows(engine, core, &mut report, cancelled)?;
         let _job = lock(&core.index_job);
         for _ in 0..MAX_STEPS {

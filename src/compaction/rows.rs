@@ -8,8 +8,9 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
+use super::check::check_indexes;
 use super::files::NewFiles;
-use super::index::{self, CodesIndex, write_codes_index};
+use super::index::{CodesIndex, write_codes_index};
 use super::policy::{RowStep, segment_cap};
 use super::{Cancelled, check_cancelled, is_gone};
 use crate::collection::core::Core;
@@ -161,7 +162,7 @@ pub(super) fn rewrite(
     report: &mut CompactionReport,
     cancelled: Cancelled<'_>,
 ) -> Result<()> {
-    index::check(engine, core)?;
+    check_indexes(engine, core)?;
     let snapshot = core.snapshot();
     let inputs: Vec<Input<'_>> = snapshot
         .segments
