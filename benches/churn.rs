@@ -15,10 +15,7 @@
     clippy::print_stderr,
     reason = "a benchmark prints what it measures"
 )]
-#![allow(
-    clippy::disallowed_methods,
-    reason = "a benchmark may use files and clocks"
-)]
+#![allow(clippy::disallowed_methods, reason = "a benchmark may use files and clocks")]
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -51,30 +48,14 @@ use vectors::{Metric, Vectors};
 const ABOUT: &str = "Rounds of insert, delete and expire at a constant live count.";
 const OPTIONS: [Opt; 9] = [
     opt("base", "FILE", "vectors: .npy, .fvecs, .bvecs or .fbin"),
-    opt(
-        "queries",
-        "FILE",
-        "queries; default: the last rows of the base",
-    ),
+    opt("queries", "FILE", "queries; default: the last rows of the base"),
     opt("metric", "M", "cosine, l2 or dot; default cosine"),
-    opt(
-        "live",
-        "N",
-        "memories alive; default 10000, 8000 with --quick",
-    ),
+    opt("live", "N", "memories alive; default 10000, 8000 with --quick"),
     opt("rounds", "N", "default 30"),
-    opt(
-        "turnover",
-        "F",
-        "share replaced, deleted or expired a round; default 0.1",
-    ),
+    opt("turnover", "F", "share replaced, deleted or expired a round; default 0.1"),
     opt("path", "P", "auto, scan or graph; default auto"),
     opt("quick", "", "rounds of 100 ms on small data"),
-    opt(
-        "svg",
-        "FILE",
-        "the plot; default churn-PATH.svg in the target directory",
-    ),
+    opt("svg", "FILE", "the plot; default churn-PATH.svg in the target directory"),
 ];
 
 const fn opt(key: &'static str, value: &'static str, help: &'static str) -> Opt {
@@ -193,9 +174,7 @@ impl Job {
         let tmp = Path::new(env!("CARGO_TARGET_TMPDIR"));
         std::fs::create_dir_all(tmp).map_err(|e| format!("{}: {e}", tmp.display()))?;
         let dir = tempfile::tempdir_in(tmp).map_err(|e| e.to_string())?;
-        let Self {
-            setup, run, base, ..
-        } = self;
+        let Self { setup, run, base, .. } = self;
         let count = setup.rounds;
         let load = Load::new(base, setup.metric, setup.live, run.turnover);
         let sizes = load.sizes;
@@ -215,9 +194,7 @@ impl Job {
         let mut rounds: Vec<Round> = Vec::with_capacity(count as usize);
         eprintln!("{}", report::TABLE_HEAD);
         for number in 1..=count {
-            let round = drive
-                .round(number)
-                .map_err(|e| format!("round {number}: {e}"))?;
+            let round = drive.round(number).map_err(|e| format!("round {number}: {e}"))?;
             println!("{}", report::json(&run, &round));
             eprintln!("{}", report::table_line(&round));
             rounds.push(round);

@@ -27,9 +27,7 @@ const PASSES: usize = 3;
 
 fn main() -> Result<(), Box<dyn Error>> {
     let data = Data::load("Vectors inserted a second.", 40_000)?;
-    let buffered = Durability::Buffered {
-        max_delay: Duration::from_millis(100),
-    };
+    let buffered = Durability::Buffered { max_delay: Duration::from_millis(100) };
     eprintln!("durability  batch   vectors    acked/s   sealed/s  written/kept");
     for durability in [Durability::Sync, buffered] {
         for batch in [1, 16, 256, 1024] {
@@ -48,21 +46,14 @@ struct Pass {
 
 fn run(data: &Data, durability: Durability, batch: usize) -> Result<(), Box<dyn Error>> {
     // Single inserts wait for the disk one by one: fewer of them tell as much.
-    let vectors = data
-        .base
-        .len()
-        .min(if batch == 1 { 2_000 } else { usize::MAX });
+    let vectors = data.base.len().min(if batch == 1 { 2_000 } else { usize::MAX });
     let passes = (0..PASSES)
         .map(|_| one_pass(data, durability, batch, vectors))
         .collect::<Result<Vec<Pass>, _>>()?;
     let of = |value: fn(&Pass) -> f64| median(&passes.iter().map(value).collect::<Vec<_>>());
     let (acked, sealed) = (of(|p| p.acked), of(|p| p.sealed));
     let amplification = passes.last().and_then(|p| p.amplification);
-    let name = if durability == Durability::Sync {
-        "Sync"
-    } else {
-        "Buffered"
-    };
+    let name = if durability == Durability::Sync { "Sync" } else { "Buffered" };
     println!(
         "{}",
         Json::new()
@@ -94,10 +85,7 @@ fn one_pass(
     let dir = Scratch::new("ingest");
     let store = Store::open(dir.path())?;
     // No graph here: building one is measured by `recall`.
-    let hnsw = HnswParams {
-        min_rows: u32::MAX,
-        ..HnswParams::default()
-    };
+    let hnsw = HnswParams { min_rows: u32::MAX, ..HnswParams::default() };
     let options = CollectionOptions::new(data.base.dim, data.metric);
     let collection = store.collection("vectors", options.hnsw(hnsw).durability(durability))?;
     let written = written_bytes();
@@ -125,11 +113,7 @@ fn one_pass(
         }
     }
     let rate = |took: Duration| vectors as f64 / took.as_secs_f64();
-    Ok(Pass {
-        acked: rate(acked),
-        sealed: rate(sealed),
-        amplification,
-    })
+    Ok(Pass { acked: rate(acked), sealed: rate(sealed), amplification })
 }
 
 /// Bytes that this process has sent to the disk, where the system tells.

@@ -29,13 +29,9 @@ const PASSES: usize = 5;
 fn main() -> Result<(), Box<dyn Error>> {
     let data = Data::load("Time to open a store.", 100_000)?;
     let (dir, copy) = (Scratch::new("open"), Scratch::new("open-copy"));
-    let store = StoreOptions::new()
-        .background(Background::Manual)
-        .open(dir.path())?;
-    let options = CollectionOptions::new(data.base.dim, data.metric).hnsw(altiplano::HnswParams {
-        min_rows: u32::MAX,
-        ..altiplano::HnswParams::default()
-    });
+    let store = StoreOptions::new().background(Background::Manual).open(dir.path())?;
+    let options = CollectionOptions::new(data.base.dim, data.metric)
+        .hnsw(altiplano::HnswParams { min_rows: u32::MAX, ..altiplano::HnswParams::default() });
     let collection = store.collection("vectors", options)?;
     // The last rows stay in the log: recovery has something to do.
     let sealed = data.base.len().saturating_sub(3_000);
@@ -61,15 +57,10 @@ fn measure_open(data: &Data, after: &str, dir: &Path) -> Result<(), Box<dyn Erro
         let begun = Instant::now();
         let store = Store::open(dir)?;
         let collection = store.existing("vectors").ok_or("the collection is gone")?;
-        let search = collection
-            .search(data.queries.row(0))
-            .k(K)
-            .path(SearchPath::Scan);
+        let search = collection.search(data.queries.row(0)).k(K).path(SearchPath::Scan);
         let hits = search.run()?;
         times.push(begun.elapsed().as_secs_f64() * 1e3);
-        let recall = data
-            .truth
-            .recall(0, K, hits.iter().map(|h| h.id.as_u128() as u32));
+        let recall = data.truth.recall(0, K, hits.iter().map(|h| h.id.as_u128() as u32));
         if recall < 0.9 || collection.len()? != data.base.len() as u64 {
             return Err(format!("after a {after} the answer is wrong: recall {recall}").into());
         }
@@ -91,14 +82,8 @@ fn measure_open(data: &Data, after: &str, dir: &Path) -> Result<(), Box<dyn Erro
             .field("heap_bytes", stats.heap_bytes)
             .field("mapped_bytes", stats.mapped_bytes)
             .field("disk_bytes", stats.disk_bytes)
-            .field(
-                "rss_anon_bytes",
-                rss.anon_bytes.saturating_sub(before.anon_bytes)
-            )
-            .field(
-                "rss_file_bytes",
-                rss.file_bytes.saturating_sub(before.file_bytes)
-            )
+            .field("rss_anon_bytes", rss.anon_bytes.saturating_sub(before.anon_bytes))
+            .field("rss_file_bytes", rss.file_bytes.saturating_sub(before.file_bytes))
             .line()
     );
     eprintln!(

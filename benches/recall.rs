@@ -44,19 +44,10 @@ fn main() -> Result<(), Box<dyn Error>> {
 
 fn run(data: &Data, codes: Codes, pinned: bool) -> Result<(), Box<dyn Error>> {
     let dir = Scratch::new("recall");
-    let min_rows = HnswParams::default()
-        .min_rows
-        .min(data.base.len() as u32 / 2);
-    let hnsw = HnswParams {
-        min_rows,
-        ..HnswParams::default()
-    };
-    let store = StoreOptions::new()
-        .background(Background::Manual)
-        .open(dir.path())?;
-    let options = CollectionOptions::new(data.base.dim, data.metric)
-        .codes(codes)
-        .hnsw(hnsw);
+    let min_rows = HnswParams::default().min_rows.min(data.base.len() as u32 / 2);
+    let hnsw = HnswParams { min_rows, ..HnswParams::default() };
+    let store = StoreOptions::new().background(Background::Manual).open(dir.path())?;
+    let options = CollectionOptions::new(data.base.dim, data.metric).codes(codes).hnsw(hnsw);
     let collection = store.collection("vectors", options)?;
     data.insert(&collection, 0..data.base.len(), 1024)?;
     let begun = Instant::now();
@@ -102,14 +93,8 @@ fn run(data: &Data, codes: Codes, pinned: bool) -> Result<(), Box<dyn Error>> {
                 .field("p50_us", measured.times.p50.as_secs_f64() * 1e6)
                 .field("p99_us", measured.times.p99.as_secs_f64() * 1e6)
                 .field("evals_per_query", measured.evaluations)
-                .field(
-                    "rss_anon_bytes",
-                    rss.anon_bytes.saturating_sub(before.anon_bytes)
-                )
-                .field(
-                    "rss_file_bytes",
-                    rss.file_bytes.saturating_sub(before.file_bytes)
-                )
+                .field("rss_anon_bytes", rss.anon_bytes.saturating_sub(before.anon_bytes))
+                .field("rss_file_bytes", rss.file_bytes.saturating_sub(before.file_bytes))
                 .field("heap_bytes", stats.heap_bytes)
                 .field("disk_bytes", measure::allocated_bytes(dir.path())?)
                 .field("open_ms", open_ms)
@@ -152,11 +137,7 @@ fn measure_case(
     for pass in 0..=PASSES {
         let mut spent = Duration::ZERO;
         for (i, query) in data.queries.rows().enumerate() {
-            let mut search = collection
-                .search(query)
-                .k(K)
-                .path(path)
-                .fields(Fields::None);
+            let mut search = collection.search(query).k(K).path(path).fields(Fields::None);
             if let Some(ef) = ef {
                 search = search.ef(ef);
             }
@@ -164,9 +145,7 @@ fn measure_case(
             let (hits, told) = search.explain()?;
             let took = begun.elapsed();
             if pass == 0 {
-                recall += data
-                    .truth
-                    .recall(i, K, hits.iter().map(|h| h.id.as_u128() as u32));
+                recall += data.truth.recall(i, K, hits.iter().map(|h| h.id.as_u128() as u32));
                 evaluations += told.evaluations + told.scanned;
             } else {
                 spent += took;

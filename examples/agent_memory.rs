@@ -7,15 +7,8 @@
 //! summaries until they are replaced or done. One session in four is abandoned: its turns expire.
 //! The program fails if a recall ever returns a memory that was deleted, replaced or has expired,
 //! or misses one (I12), and if the store has grown between the middle of the run and its end.
-#![allow(
-    clippy::print_stdout,
-    clippy::print_stderr,
-    reason = "an example shows what happens"
-)]
-#![allow(
-    clippy::disallowed_methods,
-    reason = "an example may use files and clocks"
-)]
+#![allow(clippy::print_stdout, clippy::print_stderr, reason = "an example shows what happens")]
+#![allow(clippy::disallowed_methods, reason = "an example may use files and clocks")]
 
 use std::collections::HashMap;
 use std::error::Error;
@@ -94,36 +87,17 @@ struct Assistant {
 
 fn main() -> ExitCode {
     let options = [
-        Opt {
-            key: "days",
-            value: "N",
-            help: "simulated days, default 120",
-        },
-        Opt {
-            key: "sessions",
-            value: "N",
-            help: "sessions a day, default 100",
-        },
-        Opt {
-            key: "seed",
-            value: "N",
-            help: "of everything random, default 1",
-        },
+        Opt { key: "days", value: "N", help: "simulated days, default 120" },
+        Opt { key: "sessions", value: "N", help: "sessions a day, default 100" },
+        Opt { key: "seed", value: "N", help: "of everything random, default 1" },
     ];
     let numbers = Args::from_env("An assistant's memory over months.", &options).and_then(|args| {
-        Ok((
-            args.get_or("days", 120)?,
-            args.get_or("sessions", 100)?,
-            args.get_or("seed", 1)?,
-        ))
+        Ok((args.get_or("days", 120)?, args.get_or("sessions", 100)?, args.get_or("seed", 1)?))
     });
     let (days, sessions, seed) = match numbers {
         Ok((days, sessions, seed)) if sessions > 0 => (days, sessions, seed),
         Ok(_) => {
-            return stop(&Stop {
-                text: "--sessions must not be 0".into(),
-                asked: false,
-            });
+            return stop(&Stop { text: "--sessions must not be 0".into(), asked: false });
         }
         Err(reason) => return stop(&reason),
     };
@@ -139,11 +113,7 @@ fn main() -> ExitCode {
 
 fn stop(reason: &Stop) -> ExitCode {
     eprintln!("{}", reason.text);
-    if reason.asked {
-        ExitCode::SUCCESS
-    } else {
-        ExitCode::FAILURE
-    }
+    if reason.asked { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
 /// Lives for so many days; tells whether every answer was right and the store stayed flat.
@@ -180,10 +150,7 @@ fn live(days: usize, sessions: usize, seed: u64) -> Result<bool, Box<dyn Error>>
     }
     assistant.store.close()?;
     std::fs::remove_dir_all(&dir)?;
-    println!(
-        "\n{recalls} recalls, {wrong} wrong; {} files verified",
-        report.files
-    );
+    println!("\n{recalls} recalls, {wrong} wrong; {} files verified", report.files);
     println!("{:.1} s for {days} days", begun.elapsed().as_secs_f64());
     Ok(flat(&past) && wrong == 0)
 }
@@ -264,11 +231,7 @@ impl Assistant {
         let stats = self.store.stats()?;
         let notes = &stats.collections[0];
         if notes.live_rows != self.known.len() as u64 {
-            eprintln!(
-                "{} live rows instead of {}",
-                notes.live_rows,
-                self.known.len()
-            );
+            eprintln!("{} live rows instead of {}", notes.live_rows, self.known.len());
             self.wrong += 1;
         }
         Ok(Day {
@@ -320,11 +283,7 @@ impl Assistant {
             "observation" => Some(OBSERVATION_TTL),
             _ => None,
         };
-        let id = if ttl.is_some() {
-            self.next_id
-        } else {
-            at as u64
-        };
+        let id = if ttl.is_some() { self.next_id } else { at as u64 };
         self.next_id += 1;
         let scale = NOISE / (self.embeddings.dim as f32).sqrt();
         let row = self.embeddings.row(at).iter();
@@ -341,26 +300,14 @@ impl Assistant {
             None => (memory, Timestamp::MAX),
         };
         let user = line.user.clone();
-        self.known.insert(
-            id,
-            Known {
-                user,
-                text,
-                expires_at,
-            },
-        );
+        self.known.insert(id, Known { user, text, expires_at });
         (id, memory)
     }
 
     /// Asks one of the held-out questions and judges every hit.
     fn recall(&mut self, user: &str) -> Result<(), Box<dyn Error>> {
         let query = self.rng.below(self.queries.len());
-        let hits = self
-            .notes
-            .search(self.queries.row(query))
-            .namespace(user)
-            .k(K)
-            .run()?;
+        let hits = self.notes.search(self.queries.row(query)).namespace(user).k(K).run()?;
         let now = self.clock.wall();
         let live = |known: &&Known| known.user == user && known.expires_at > now;
         let expected = self.known.values().filter(live).take(K).count();
@@ -371,10 +318,7 @@ impl Assistant {
         };
         self.recalls += 1;
         if hits.len() != expected || !hits.iter().all(right) {
-            eprintln!(
-                "wrong: {user}, query {query}, {} of {expected} hits",
-                hits.len()
-            );
+            eprintln!("wrong: {user}, query {query}, {} of {expected} hits", hits.len());
             self.wrong += 1;
         }
         Ok(())

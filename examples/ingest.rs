@@ -29,36 +29,12 @@ const BATCH: usize = 256;
 const K: usize = 10;
 
 const OPTIONS: &[Opt] = &[
-    Opt {
-        key: "base",
-        value: "FILE",
-        help: "vectors to load; default: examples/data",
-    },
-    Opt {
-        key: "queries",
-        value: "FILE",
-        help: "vectors to look for",
-    },
-    Opt {
-        key: "neighbors",
-        value: "FILE",
-        help: "the true neighbors; default: exact search",
-    },
-    Opt {
-        key: "metric",
-        value: "NAME",
-        help: "cosine (default), l2 or dot",
-    },
-    Opt {
-        key: "limit",
-        value: "N",
-        help: "load at most so many vectors",
-    },
-    Opt {
-        key: "dir",
-        value: "DIR",
-        help: "keep the store here; default: a temporary directory",
-    },
+    Opt { key: "base", value: "FILE", help: "vectors to load; default: examples/data" },
+    Opt { key: "queries", value: "FILE", help: "vectors to look for" },
+    Opt { key: "neighbors", value: "FILE", help: "the true neighbors; default: exact search" },
+    Opt { key: "metric", value: "NAME", help: "cosine (default), l2 or dot" },
+    Opt { key: "limit", value: "N", help: "load at most so many vectors" },
+    Opt { key: "dir", value: "DIR", help: "keep the store here; default: a temporary directory" },
 ];
 
 fn main() -> Result<(), Box<dyn Error>> {
@@ -71,10 +47,8 @@ fn main() -> Result<(), Box<dyn Error>> {
         Err(stop) => return Err(stop.text.into()),
     };
     let data = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/data");
-    let file = |key: &str, name: &str| {
-        args.text(key)
-            .map_or_else(|| data.join(name), PathBuf::from)
-    };
+    let file =
+        |key: &str, name: &str| args.text(key).map_or_else(|| data.join(name), PathBuf::from);
     let limit = args.get::<usize>("limit").map_err(|stop| stop.text)?;
     let base = Vectors::read(&file("base", "memories.npy"), limit)?;
     let queries = Vectors::read(&file("queries", "queries.npy"), None)?;
@@ -125,19 +99,13 @@ fn load(store: &Store, collection: &Collection, base: &Vectors) -> Result<(), Bo
     let acknowledged = begun.elapsed();
     bar.finish_and_clear();
     let rate = |took: Duration| base.len() as f64 / took.as_secs_f64();
-    println!(
-        "acknowledged  {:>10.0} vectors/s, durable, batches of {BATCH}",
-        rate(acknowledged)
-    );
+    println!("acknowledged  {:>10.0} vectors/s, durable, batches of {BATCH}", rate(acknowledged));
 
     let waiting = ProgressBar::new_spinner().with_message("sealing and indexing");
     waiting.enable_steady_tick(Duration::from_millis(200));
     wait_until_indexed(store, collection)?;
     waiting.finish_and_clear();
-    println!(
-        "indexed       {:>10.0} vectors/s, by the background",
-        rate(begun.elapsed())
-    );
+    println!("indexed       {:>10.0} vectors/s, by the background", rate(begun.elapsed()));
     Ok(())
 }
 
@@ -149,21 +117,12 @@ fn wait_until_indexed(store: &Store, collection: &Collection) -> altiplano::Resu
         std::thread::sleep(Duration::from_millis(250));
         let stats = store.stats()?;
         let own = &stats.collections[0];
-        let graph_rows: u64 = own
-            .indexes
-            .iter()
-            .filter(|i| i.graph)
-            .map(|i| i.live_nodes)
-            .sum();
+        let graph_rows: u64 = own.indexes.iter().filter(|i| i.graph).map(|i| i.live_nodes).sum();
         let wants_graph = own.live_rows >= u64::from(options.hnsw_params().min_rows);
         // A quarter of the rows may be without a graph: they are scanned.
         let indexed = !wants_graph || graph_rows * 4 >= own.live_rows * 3;
         let sealed = own.memtable_rows <= u64::from(options.memtable_row_limit());
-        quiet = if indexed && sealed && own.debt_bytes == 0 {
-            quiet + 1
-        } else {
-            0
-        };
+        quiet = if indexed && sealed && own.debt_bytes == 0 { quiet + 1 } else { 0 };
     }
     Ok(())
 }
@@ -194,9 +153,6 @@ fn report(dir: &Path, before: Option<Rss>) -> Result<(), Box<dyn Error>> {
             added(now.file_bytes, before.file_bytes),
         );
     }
-    println!(
-        "disk          {:>10.1} MB",
-        measure::allocated_bytes(dir)? as f64 / MB
-    );
+    println!("disk          {:>10.1} MB", measure::allocated_bytes(dir)? as f64 / MB);
     Ok(())
 }

@@ -15,26 +15,16 @@ fn main() -> altiplano::Result<()> {
     let notes = store.collection("notes", CollectionOptions::new(3, Metric::Cosine))?;
 
     // Remember: acknowledged means durable. An id that is there already is replaced.
-    let tea = Memory::new(1u64, [0.9, 0.1, 0.0])
-        .text("likes green tea")
-        .namespace("user:42");
-    let trip = Memory::new(2u64, [0.1, 0.9, 0.0])
-        .text("flies to Lima on Friday")
-        .namespace("user:42");
-    let rain = Memory::new(3u64, [0.0, 0.8, 0.3])
-        .text("it may rain today")
-        .namespace("world");
+    let tea = Memory::new(1u64, [0.9, 0.1, 0.0]).text("likes green tea").namespace("user:42");
+    let trip =
+        Memory::new(2u64, [0.1, 0.9, 0.0]).text("flies to Lima on Friday").namespace("user:42");
+    let rain = Memory::new(3u64, [0.0, 0.8, 0.3]).text("it may rain today").namespace("world");
     notes.insert(tea.importance(0.8))?;
     notes.insert(trip.tag("travel").ttl(Duration::from_secs(7 * 86_400)))?;
     notes.insert(rain.ttl(Duration::from_secs(3_600)))?;
 
     // Recall: the nearest first, filtered by plain data.
-    for hit in notes
-        .search(&[0.2, 0.9, 0.1])
-        .namespace("user:42")
-        .k(2)
-        .run()?
-    {
+    for hit in notes.search(&[0.2, 0.9, 0.1]).namespace("user:42").k(2).run()? {
         println!("{:.3}  {}", hit.distance, hit.text().unwrap_or_default());
     }
 

@@ -47,10 +47,7 @@ impl Add<Duration> for Timestamp {
     type Output = Self;
     /// Saturates at [`Timestamp::MAX`].
     fn add(self, d: Duration) -> Self {
-        Self(
-            self.0
-                .saturating_add(u64::try_from(d.as_millis()).unwrap_or(u64::MAX)),
-        )
+        Self(self.0.saturating_add(u64::try_from(d.as_millis()).unwrap_or(u64::MAX)))
     }
 }
 
@@ -58,10 +55,7 @@ impl Sub<Duration> for Timestamp {
     type Output = Self;
     /// Saturates at [`Timestamp::MIN`].
     fn sub(self, d: Duration) -> Self {
-        Self(
-            self.0
-                .saturating_sub(u64::try_from(d.as_millis()).unwrap_or(u64::MAX)),
-        )
+        Self(self.0.saturating_sub(u64::try_from(d.as_millis()).unwrap_or(u64::MAX)))
     }
 }
 
@@ -95,14 +89,9 @@ pub struct SystemClock {
 
 impl SystemClock {
     /// A clock whose monotonic time starts now.
-    #[expect(
-        clippy::disallowed_methods,
-        reason = "the one place that reads the system's clock"
-    )]
+    #[expect(clippy::disallowed_methods, reason = "the one place that reads the system's clock")]
     pub fn new() -> Self {
-        Self {
-            start: Instant::now(),
-        }
+        Self { start: Instant::now() }
     }
 }
 
@@ -113,10 +102,7 @@ impl Default for SystemClock {
 }
 
 impl Clock for SystemClock {
-    #[expect(
-        clippy::disallowed_methods,
-        reason = "the one place that reads the system's clock"
-    )]
+    #[expect(clippy::disallowed_methods, reason = "the one place that reads the system's clock")]
     fn wall(&self) -> Timestamp {
         SystemTime::now().into()
     }
@@ -143,9 +129,7 @@ pub struct ManualClock {
 impl ManualClock {
     /// A clock that shows `wall`.
     pub const fn new(wall: Timestamp) -> Self {
-        Self {
-            now: Mutex::new((wall, Duration::ZERO)),
-        }
+        Self { now: Mutex::new((wall, Duration::ZERO)) }
     }
 
     /// Moves both the wall clock and the monotonic clock forward.
@@ -160,9 +144,7 @@ impl ManualClock {
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, (Timestamp, Duration)> {
-        self.now
-            .lock()
-            .unwrap_or_else(std::sync::PoisonError::into_inner)
+        self.now.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
     }
 }
 

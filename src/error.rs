@@ -157,18 +157,11 @@ impl Error {
         offset: u64,
         reason: impl Into<String>,
     ) -> Self {
-        Self::Corrupt {
-            file: file.into(),
-            offset,
-            reason: reason.into(),
-        }
+        Self::Corrupt { file: file.into(), offset, reason: reason.into() }
     }
 
     /// An option out of range.
     pub(crate) fn option(name: &'static str, reason: impl Into<String>) -> Self {
-        Self::InvalidOption {
-            name,
-            reason: reason.into(),
-        }
+        Self::InvalidOption { name, reason: reason.into() }
     }
 }

@@ -230,11 +230,7 @@ pub(crate) struct Attributes<'a> {
 }
 
 fn limit(what: &'static str, got: usize, limit: usize) -> Error {
-    Error::LimitExceeded {
-        what,
-        got: got as u64,
-        limit: limit as u64,
-    }
+    Error::LimitExceeded { what, got: got as u64, limit: limit as u64 }
 }
 
 fn half_open(range: &impl std::ops::RangeBounds<Timestamp>) -> (Timestamp, Timestamp) {

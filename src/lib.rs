@@ -59,10 +59,7 @@
 //! - bincode, which encodes metadata, is unmaintained (RUSTSEC-2025-0141): it is pinned, used in one
 //!   file, and its input is checksummed and limited.
 #![deny(unsafe_op_in_unsafe_fn)]
-#![cfg_attr(
-    test,
-    allow(clippy::disallowed_methods, reason = "tests may damage files by hand")
-)]
+#![cfg_attr(test, allow(clippy::disallowed_methods, reason = "tests may damage files by hand"))]
 
 mod clock;
 mod collection;

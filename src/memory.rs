@@ -265,11 +265,7 @@ impl Memory {
     #[must_use]
     pub fn metadata_json(mut self, json: impl Into<String>) -> Self {
         let bytes = json.into().into_bytes();
-        self.metadata = Some(Metadata {
-            codec: MetadataCodec::Json,
-            schema: 0,
-            bytes,
-        });
+        self.metadata = Some(Metadata { codec: MetadataCodec::Json, schema: 0, bytes });
         self
     }
 
@@ -398,18 +394,10 @@ impl Memory {
         )?;
         let names = [&self.key, &self.namespace, &self.session, &self.kind];
         for name in names.into_iter().flatten().chain(&self.tags) {
-            limit(
-                "a key, namespace, session, kind or tag",
-                name.len(),
-                MAX_NAME_BYTES,
-            )?;
+            limit("a key, namespace, session, kind or tag", name.len(), MAX_NAME_BYTES)?;
         }
         limit("the list of tags", self.tags.len(), MAX_TAGS)?;
-        limit(
-            "the list of sources",
-            self.derived_from.len(),
-            MAX_DERIVED_FROM,
-        )?;
+        limit("the list of sources", self.derived_from.len(), MAX_DERIVED_FROM)?;
         if !(0.0..=1.0).contains(&self.importance) {
             let reason = format!("{} is not between 0 and 1", self.importance);
             return Err(Error::option("importance", reason));
@@ -420,11 +408,7 @@ impl Memory {
 
 fn limit(what: &'static str, got: usize, limit: usize) -> Result<()> {
     if got > limit {
-        return Err(Error::LimitExceeded {
-            what,
-            got: got as u64,
-            limit: limit as u64,
-        });
+        return Err(Error::LimitExceeded { what, got: got as u64, limit: limit as u64 });
     }
     Ok(())
 }

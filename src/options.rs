@@ -77,12 +77,7 @@ pub struct HnswParams {
 
 impl Default for HnswParams {
     fn default() -> Self {
-        Self {
-            m: 16,
-            ef_construction: 200,
-            builder: Builder::Flat,
-            min_rows: 20_000,
-        }
+        Self { m: 16, ef_construction: 200, builder: Builder::Flat, min_rows: 20_000 }
     }
 }
 
@@ -201,28 +196,17 @@ impl CollectionOptions {
             if (low..=high).contains(&got) {
                 return Ok(());
             }
-            Err(Error::option(
-                name,
-                format!("{got} is not between {low} and {high}"),
-            ))
+            Err(Error::option(name, format!("{got} is not between {low} and {high}")))
         };
         range("dimension", self.dimension as u64, 1, MAX_DIMENSION as u64)?;
         range("m", self.hnsw.m.into(), 4, 128)?;
-        range(
-            "ef_construction",
-            self.hnsw.ef_construction.into(),
-            self.hnsw.m.into(),
-            4096,
-        )?;
+        range("ef_construction", self.hnsw.ef_construction.into(), self.hnsw.m.into(), 4096)?;
         range("memtable_rows", self.memtable_rows.into(), 64, 65_536)?;
         if let Some(name) = &self.embedding_space {
             range("embedding_space (its length)", name.len() as u64, 1, 1024)?;
         }
         if self.default_ttl == Some(Duration::ZERO) {
-            return Err(Error::option(
-                "default_ttl",
-                "zero would hide every memory at once",
-            ));
+            return Err(Error::option("default_ttl", "zero would hide every memory at once"));
         }
         Ok(())
     }
@@ -330,10 +314,7 @@ impl StoreOptions {
     /// Checks every range.
     pub(crate) fn validate(&self) -> Result<()> {
         if self.heap_budget.is_some_and(|bytes| bytes < 16 << 20) {
-            return Err(Error::option(
-                "heap_budget",
-                "less than 16 MiB holds no memtable",
-            ));
+            return Err(Error::option("heap_budget", "less than 16 MiB holds no memtable"));
         }
         Ok(())
     }

@@ -20,15 +20,13 @@ pub(crate) fn expiry(
     match (lifetime, default_ttl) {
         (Lifetime::Forever, _) | (Lifetime::Default, None) => Ok(Timestamp::MAX),
         (Lifetime::Default, Some(ttl)) => Ok(now + ttl),
-        (Lifetime::For(Duration::ZERO), _) => Err(Error::option(
-            "ttl",
-            "zero: the memory would never be visible",
-        )),
+        (Lifetime::For(Duration::ZERO), _) => {
+            Err(Error::option("ttl", "zero: the memory would never be visible"))
+        }
         (Lifetime::For(ttl), _) => Ok(now + ttl),
-        (Lifetime::Until(at), _) if at <= now => Err(Error::option(
-            "expires_at",
-            format!("{at} is not after now, {now}"),
-        )),
+        (Lifetime::Until(at), _) if at <= now => {
+            Err(Error::option("expires_at", format!("{at} is not after now, {now}")))
+        }
         (Lifetime::Until(at), _) => Ok(at),
     }
 }
@@ -49,10 +47,7 @@ fn in_time(wall: Timestamp) -> Timestamp {
 impl HighWater {
     /// The mark that a store was left with; `monotonic` is now.
     pub(crate) const fn new(mark: Timestamp, monotonic: Duration) -> Self {
-        Self {
-            mark,
-            moved: monotonic,
-        }
+        Self { mark, moved: monotonic }
     }
 
     /// The mark itself.
@@ -72,16 +67,12 @@ impl HighWater {
             return wall;
         }
         let elapsed = monotonic.saturating_sub(self.moved);
-        wall.min(self.mark + elapsed + MAX_CLOCK_STEP)
-            .max(self.mark)
+        wall.min(self.mark + elapsed + MAX_CLOCK_STEP).max(self.mark)
     }
 
     /// The mark after a commit at this moment.
     pub(crate) fn advanced(self, wall: Timestamp, monotonic: Duration) -> Self {
-        Self {
-            mark: self.plausible(wall, monotonic),
-            moved: monotonic,
-        }
+        Self { mark: self.plausible(wall, monotonic), moved: monotonic }
     }
 }
 
@@ -96,10 +87,7 @@ mod tests {
         let mark = HighWater::new(Timestamp::from_millis(10 * DAY), Duration::ZERO);
         let back = Timestamp::from_millis(DAY);
         assert_eq!(mark.effective(back), Timestamp::from_millis(10 * DAY));
-        assert_eq!(
-            mark.advanced(back, Duration::ZERO).mark(),
-            Timestamp::from_millis(10 * DAY)
-        );
+        assert_eq!(mark.advanced(back, Duration::ZERO).mark(), Timestamp::from_millis(10 * DAY));
     }
 
     #[test]
@@ -107,9 +95,6 @@ mod tests {
         let mark = HighWater::new(Timestamp::from_millis(10 * DAY), Duration::ZERO);
         let ahead = Timestamp::from_millis(4000 * DAY);
         assert_eq!(mark.effective(ahead), ahead);
-        assert_eq!(
-            mark.plausible(ahead, Duration::ZERO),
-            Timestamp::from_millis(11 * DAY)
-        );
+        assert_eq!(mark.plausible(ahead, Duration::ZERO), Timestamp::from_millis(11 * DAY));
     }
 }

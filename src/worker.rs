@@ -34,9 +34,7 @@ impl Poison {
     /// An error if writes were stopped.
     pub(crate) fn check(&self) -> Result<()> {
         match self.reason.get() {
-            Some(reason) => Err(Error::Poisoned {
-                reason: reason.clone(),
-            }),
+            Some(reason) => Err(Error::Poisoned { reason: reason.clone() }),
             None => Ok(()),
         }
     }
@@ -118,10 +116,7 @@ impl Worker {
             .name(name.to_owned())
             .spawn(body)
             .map_err(|e| Error::io("start a thread for", name, e))?;
-        Ok(Self {
-            bell,
-            thread: Some(thread),
-        })
+        Ok(Self { bell, thread: Some(thread) })
     }
 }
 

@@ -90,16 +90,8 @@ fn a_zero_vector_is_refused_under_cosine_alone() {
 
 #[test]
 fn vectors_at_the_ends_of_the_range_are_taken_whole_or_refused() {
-    let extremes = [
-        f32::MAX,
-        f32::MIN_POSITIVE,
-        f32::MIN_POSITIVE / 8.0,
-        1e-45,
-        1e18,
-        1e19,
-        1e30,
-        1e-30,
-    ];
+    let extremes =
+        [f32::MAX, f32::MIN_POSITIVE, f32::MIN_POSITIVE / 8.0, 1e-45, 1e18, 1e19, 1e30, 1e-30];
     for metric in METRICS {
         let dir = tempfile::tempdir().unwrap();
         let store = manual().open(dir.path().join("s")).unwrap();
@@ -145,9 +137,7 @@ fn wrong_dimensions_are_refused() {
             assert!(is_dimension(notes.search(&v).run().map(drop)));
             assert!(is_dimension(notes.search(&v).k(0).run().map(drop)));
             assert!(is_dimension(notes.search(&v).exact().run().map(drop)));
-            assert!(is_dimension(
-                notes.insert(Memory::new(1u64, v.clone())).map(drop)
-            ));
+            assert!(is_dimension(notes.insert(Memory::new(1u64, v.clone())).map(drop)));
         }
     });
 }
@@ -164,32 +154,15 @@ fn lifetimes_that_never_were_are_refused() {
         for memory in bad {
             let error = notes.insert(memory).unwrap_err();
             assert!(
-                matches!(
-                    error,
-                    Error::InvalidOption {
-                        name: "ttl" | "expires_at",
-                        ..
-                    }
-                ),
+                matches!(error, Error::InvalidOption { name: "ttl" | "expires_at", .. }),
                 "{error}"
             );
         }
     });
     unharmed(Metric::L2, |notes| {
         for importance in [-0.1, 1.1, f32::NAN, f32::INFINITY] {
-            let error = notes
-                .insert(memory(1, DIMENSION).importance(importance))
-                .unwrap_err();
-            assert!(
-                matches!(
-                    error,
-                    Error::InvalidOption {
-                        name: "importance",
-                        ..
-                    }
-                ),
-                "{error}"
-            );
+            let error = notes.insert(memory(1, DIMENSION).importance(importance)).unwrap_err();
+            assert!(matches!(error, Error::InvalidOption { name: "importance", .. }), "{error}");
         }
     });
 }

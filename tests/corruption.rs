@@ -140,16 +140,8 @@ fn open_for_writing(specimen: &Specimen, name: &str, damage: &Damage) {
         let again = check_store(&store, specimen, name, damage);
         assert!(matches!(again, Found::Unharmed), "{name} {damage:?}");
         let stats = store.stats().unwrap();
-        let nodes: u64 = stats.collections[0]
-            .indexes
-            .iter()
-            .map(|i| i.live_nodes)
-            .sum();
-        let rows: u64 = stats.collections[0]
-            .segments
-            .iter()
-            .map(|s| s.rows - s.dead_rows)
-            .sum();
+        let nodes: u64 = stats.collections[0].indexes.iter().map(|i| i.live_nodes).sum();
+        let rows: u64 = stats.collections[0].segments.iter().map(|s| s.rows - s.dead_rows).sum();
         assert_eq!(nodes, rows, "{name} {damage:?}");
         store.close().unwrap();
         let store = manual().open(copy.path()).unwrap();
@@ -162,10 +154,7 @@ fn a_damaged_index_is_rebuilt_and_other_damage_is_an_error_that_removes_nothing(
     let specimen = Specimen::new();
     for name in specimen.files("") {
         let len = specimen.len(&name);
-        let flips = (0..12).map(|i| Damage::Flip {
-            at: len * i / 12,
-            bit: 3,
-        });
+        let flips = (0..12).map(|i| Damage::Flip { at: len * i / 12, bit: 3 });
         let cuts = [Damage::Cut(0), Damage::Cut(len / 2), Damage::Remove];
         for damage in flips.chain(cuts).filter(|_| len > 0) {
             open_for_writing(&specimen, &name, &damage);
@@ -207,10 +196,8 @@ fn a_collection_is_not_forgotten_with_the_manifest_that_made_it() {
     let second = store.collection("second", options).unwrap();
     second.insert(memory(1, 8)).unwrap();
     store.close().unwrap();
-    let manifests: Vec<String> = file_names(&path)
-        .into_iter()
-        .filter(|n| n.starts_with("MANIFEST"))
-        .collect();
+    let manifests: Vec<String> =
+        file_names(&path).into_iter().filter(|n| n.starts_with("MANIFEST")).collect();
     std::fs::remove_file(path.join(manifests.last().unwrap())).unwrap();
     let log = file_names(&path);
     for _ in 0..2 {
@@ -228,9 +215,7 @@ fn a_drop_is_not_forgotten_with_the_manifest_that_made_it() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("s");
     let store = manual().open(&path).unwrap();
-    let notes = store
-        .collection("notes", CollectionOptions::new(8, Metric::L2))
-        .unwrap();
+    let notes = store.collection("notes", CollectionOptions::new(8, Metric::L2)).unwrap();
     notes.insert(memory(1, 8)).unwrap();
     store.drop_collection("notes").unwrap();
     store.close().unwrap();

@@ -74,15 +74,10 @@ fn a_memory_is_invisible_at_the_very_instant_of_its_end() {
         let clock = Arc::new(ManualClock::new(START));
         let (store, notes) = open(path, &clock);
         notes.insert(memory(1, 4).ttl(SECOND)).unwrap();
-        notes
-            .insert(memory(2, 4).expires_at(START + SECOND * 2))
-            .unwrap();
+        notes.insert(memory(2, 4).expires_at(START + SECOND * 2)).unwrap();
         notes.insert(memory(3, 4)).unwrap();
         place(&store);
-        assert_eq!(
-            notes.get(1u64).unwrap().unwrap().expires(),
-            Some(START + SECOND)
-        );
+        assert_eq!(notes.get(1u64).unwrap().unwrap().expires(), Some(START + SECOND));
         clock.advance(SECOND - MILLI);
         assert!(sees(&notes, 1) && sees(&notes, 2) && sees(&notes, 3));
         clock.advance(MILLI);
@@ -90,10 +85,7 @@ fn a_memory_is_invisible_at_the_very_instant_of_its_end() {
         clock.advance(SECOND);
         assert!(!sees(&notes, 1) && !sees(&notes, 2) && sees(&notes, 3));
         let stats = &store.stats().unwrap().collections[0];
-        assert_eq!(
-            (stats.live_rows, stats.expired_rows, stats.dead_rows),
-            (1, 2, 0)
-        );
+        assert_eq!((stats.live_rows, stats.expired_rows, stats.dead_rows), (1, 2, 0));
         // Gone is gone for every verb.
         assert!(!notes.delete(1u64).unwrap());
         assert_eq!(notes.insert(memory(2, 4)).unwrap(), Outcome::Inserted);
@@ -120,9 +112,7 @@ fn the_collections_lifetime_is_for_those_that_are_given_none() {
     in_every_place(|path, place| {
         let clock = Arc::new(ManualClock::new(START));
         let store = with_clock(&clock).open(path).unwrap();
-        let notes = store
-            .collection("notes", options().default_ttl(HOUR))
-            .unwrap();
+        let notes = store.collection("notes", options().default_ttl(HOUR)).unwrap();
         notes.insert(memory(1, 4)).unwrap();
         notes.insert(memory(2, 4).never_expires()).unwrap();
         notes.insert(memory(3, 4).ttl(HOUR * 2)).unwrap();
@@ -132,9 +122,7 @@ fn the_collections_lifetime_is_for_those_that_are_given_none() {
         clock.advance(SECOND);
         assert!(!sees(&notes, 4));
         // Another default is for later inserts only.
-        let notes = store
-            .collection("notes", options().default_ttl(SECOND))
-            .unwrap();
+        let notes = store.collection("notes", options().default_ttl(SECOND)).unwrap();
         notes.insert(memory(5, 4)).unwrap();
         clock.advance(SECOND);
         assert!(!sees(&notes, 5) && sees(&notes, 1));
@@ -160,10 +148,7 @@ fn a_replacement_brings_its_own_lifetime() {
         clock.advance(HOUR);
         assert!(sees(&notes, 1) && !sees(&notes, 2));
         // What expired and is replaced does not come back, neither does the former one.
-        assert_eq!(
-            notes.insert(memory(2, 4).ttl(SECOND)).unwrap(),
-            Outcome::Inserted
-        );
+        assert_eq!(notes.insert(memory(2, 4).ttl(SECOND)).unwrap(), Outcome::Inserted);
         clock.advance(SECOND);
         place(&store);
         assert!(!sees(&notes, 2));
@@ -185,10 +170,7 @@ fn a_clock_set_back_brings_nothing_back() {
         assert!(!sees(&notes, 1) && sees(&notes, 2));
         // A lifetime counts from the moment that readers go by.
         notes.insert(memory(3, 4).ttl(SECOND)).unwrap();
-        assert_eq!(
-            notes.get(3u64).unwrap().unwrap().expires(),
-            Some(START + HOUR + SECOND)
-        );
+        assert_eq!(notes.get(3u64).unwrap().unwrap().expires(), Some(START + HOUR + SECOND));
         assert!(sees(&notes, 3));
         let past = memory(4, 4).expires_at(START + SECOND);
         assert!(notes.insert(past).is_err());

@@ -30,9 +30,7 @@ const SEED: &str = "ALTIPLANO_KILL_SEED";
 
 fn say(line: &str) {
     let mut out = std::io::stdout().lock();
-    writeln!(out, "{line}")
-        .and_then(|()| out.flush())
-        .expect("the parent reads");
+    writeln!(out, "{line}").and_then(|()| out.flush()).expect("the parent reads");
 }
 
 fn open(dir: &Path, background: Background) -> (Store, [Collection; 2]) {
@@ -72,16 +70,12 @@ fn child() {
     for n in first.. {
         let (base, ops) = batch(seed, n);
         let durability = match n % 3 {
-            0 => Durability::Buffered {
-                max_delay: Duration::from_millis(5),
-            },
+            0 => Durability::Buffered { max_delay: Duration::from_millis(5) },
             _ => Durability::Sync,
         };
         let batch = ledger::to_batch(&collections, base, n, &ops);
         say(&format!("try {n}"));
-        collections[base]
-            .apply_with(batch, durability)
-            .expect("the batch");
+        collections[base].apply_with(batch, durability).expect("the batch");
         say(&format!("ack {n}"));
     }
 }
@@ -110,11 +104,7 @@ fn spawn(dir: &Path, first: u64, seed: u64) -> Running {
             let _ = send.send(String::from_utf8_lossy(&line).into_owned());
         }
     });
-    Running {
-        child,
-        lines,
-        reader,
-    }
+    Running { child, lines, reader }
 }
 
 #[derive(Debug, Default)]
@@ -153,11 +143,7 @@ fn kill_one(dir: &Path, ledger: &mut Ledger, first: u64, rng: &mut Rng, n: &mut 
     let status = running.child.wait().unwrap();
     running.reader.join().unwrap();
     lines.extend(running.lines.iter());
-    assert_eq!(
-        status.signal(),
-        Some(9),
-        "the child ended by itself: {lines:?}"
-    );
+    assert_eq!(status.signal(), Some(9), "the child ended by itself: {lines:?}");
     n.kills += 1;
     n.killed_while_opening += u64::from(!lines.iter().any(|l| l == "open"));
     let (mut next, mut tried) = (first, None);
@@ -228,9 +214,8 @@ fn nothing_acknowledged_is_lost_and_nothing_deleted_comes_back_i4_i8() {
     let cycles = std::env::var("ALTIPLANO_KILLS")
         .ok()
         .map_or(CYCLES, |n| n.parse().expect("a number of cycles"));
-    let seed = std::env::var("ALTIPLANO_SEED")
-        .ok()
-        .map_or(20_260_501, |n| n.parse().expect("a seed"));
+    let seed =
+        std::env::var("ALTIPLANO_SEED").ok().map_or(20_260_501, |n| n.parse().expect("a seed"));
     let temp = tempfile::tempdir().unwrap();
     let dir = temp.path().join("kill.alt");
     let mut rng = Rng(seed);
@@ -244,10 +229,7 @@ fn nothing_acknowledged_is_lost_and_nothing_deleted_comes_back_i4_i8() {
         }
         check(&dir, &mut ledger, cycle, &mut counts);
     }
-    eprintln!(
-        "{cycles} cycles in {:?}, seed {seed}: {counts:?}",
-        begun.elapsed()
-    );
+    eprintln!("{cycles} cycles in {:?}, seed {seed}: {counts:?}", begun.elapsed());
     assert!(counts.kills >= cycles);
     if cycles >= CYCLES {
         // Otherwise the workload has become too tame to prove anything.

@@ -1,9 +1,6 @@
 //! Owns the tests of the source itself: modules name only lower layers, files have a header and a
 //! bounded length, and what is dangerous stays where it belongs. Reads `src`, runs nothing of it.
-#![allow(
-    clippy::disallowed_methods,
-    reason = "a test of the source reads the source"
-)]
+#![allow(clippy::disallowed_methods, reason = "a test of the source reads the source")]
 
 use std::collections::{BTreeSet, HashMap};
 use std::path::{Path, PathBuf};
@@ -27,39 +24,16 @@ const LAYERS: [&[&str]; 10] = [
 
 /// Names upward or sideways that are allowed, and why.
 const EXCEPTIONS: [(&str, &str, &str); 5] = [
-    (
-        "worker",
-        "error",
-        "poison, and threads that cannot be started, are errors of the crate",
-    ),
-    (
-        "retention",
-        "error",
-        "a lifetime that never was is an error of the crate",
-    ),
-    (
-        "retention",
-        "memory",
-        "a lifetime is part of a memory's plain data",
-    ),
-    (
-        "log",
-        "section",
-        "one place gives errors of headers and decoders their file's name",
-    ),
-    (
-        "manifest",
-        "section",
-        "one place gives errors of headers and decoders their file's name",
-    ),
+    ("worker", "error", "poison, and threads that cannot be started, are errors of the crate"),
+    ("retention", "error", "a lifetime that never was is an error of the crate"),
+    ("retention", "memory", "a lifetime is part of a memory's plain data"),
+    ("log", "section", "one place gives errors of headers and decoders their file's name"),
+    ("manifest", "section", "one place gives errors of headers and decoders their file's name"),
 ];
 
 /// Files that are longer for now, and how long they may be until they are split.
-const LONG: [(&str, usize); 3] = [
-    ("collection/commit.rs", 453),
-    ("compaction/rows.rs", 680),
-    ("memory.rs", 430),
-];
+const LONG: [(&str, usize); 3] =
+    [("collection/commit.rs", 453), ("compaction/rows.rs", 680), ("memory.rs", 430)];
 
 struct Source {
     path: PathBuf,
@@ -93,16 +67,13 @@ impl Source {
 
     /// The lines of code without comments.
     fn statements(&self) -> impl Iterator<Item = (usize, &str)> {
-        self.code()
-            .map(|(n, line)| (n, line.split("//").next().unwrap_or_default()))
+        self.code().map(|(n, line)| (n, line.split("//").next().unwrap_or_default()))
     }
 }
 
 fn collect(dir: &Path, root: &Path, into: &mut Vec<Source>) {
-    let mut entries: Vec<PathBuf> = std::fs::read_dir(dir)
-        .unwrap()
-        .map(|e| e.unwrap().path())
-        .collect();
+    let mut entries: Vec<PathBuf> =
+        std::fs::read_dir(dir).unwrap().map(|e| e.unwrap().path()).collect();
     entries.sort();
     for path in entries {
         if path.is_dir() {
@@ -203,11 +174,7 @@ fn modules_name_only_lower_layers() {
             }
         }
     }
-    assert!(
-        wrong.is_empty(),
-        "upward or sideways:\n{}",
-        wrong.join("\n")
-    );
+    assert!(wrong.is_empty(), "upward or sideways:\n{}", wrong.join("\n"));
     for (from, to, why) in EXCEPTIONS {
         let still = used.contains(&(from, to));
         assert!(still, "{from} names {to} no more ({why}): take it out");
@@ -249,11 +216,7 @@ fn every_file_says_what_it_owns() {
     for source in sources() {
         let first = source.text.lines().next().unwrap_or_default();
         let included = source.name == "format/mod.rs" && first.starts_with("#![doc = include_str!");
-        assert!(
-            first.starts_with("//!") || included,
-            "src/{} has no header",
-            source.name
-        );
+        assert!(first.starts_with("//!") || included, "src/{} has no header", source.name);
     }
 }
 
@@ -266,15 +229,9 @@ fn unsafe_code_and_the_file_system_stay_in_their_places() {
         for (line, text) in source.statements() {
             let words = || text.split(|c: char| !c.is_alphanumeric() && c != '_');
             let place = format!("src/{}:{line}", source.name);
-            assert!(
-                may_be_unsafe || !words().any(|w| w == "unsafe"),
-                "{place} is unsafe"
-            );
+            assert!(may_be_unsafe || !words().any(|w| w == "unsafe"), "{place} is unsafe");
             let files = text.contains("std::fs") || text.contains("memmap2");
-            assert!(
-                may_use_files || !files,
-                "{place} uses files past the disk layer"
-            );
+            assert!(may_use_files || !files, "{place} uses files past the disk layer");
         }
     }
 }
@@ -283,10 +240,7 @@ fn unsafe_code_and_the_file_system_stay_in_their_places() {
 fn the_reader_of_names_reads() {
     let only = |text| -> Vec<&str> { names(text).into_iter().map(|(_, name)| name).collect() };
     assert_eq!(only("use crate::disk::{Disk, read_all};"), ["disk"]);
-    assert_eq!(
-        only("use crate::{\n    Error,\n    disk::Disk,\n};")[..2],
-        ["Error", "disk"]
-    );
+    assert_eq!(only("use crate::{\n    Error,\n    disk::Disk,\n};")[..2], ["Error", "disk"]);
     assert_eq!(only("crate::store::b(crate::log::c)"), ["store", "log"]);
     assert_eq!(only("pub(crate) fn"), [""; 0]);
 }

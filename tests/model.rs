@@ -59,26 +59,13 @@ fn inserts() -> impl Strategy<Value = Insert> {
     let ttl = prop::option::weighted(0.3, 1u16..2000);
     (0..200u64, 0..4u8, 0..3u8, ttl, vector).prop_map(|(id, namespace, tag, ttl, mut vector)| {
         // Cosine takes no zero vector.
-        vector[0] = if vector == [0; DIMENSION] {
-            1
-        } else {
-            vector[0]
-        };
-        Insert {
-            id,
-            namespace,
-            tag,
-            ttl_minutes: ttl,
-            vector,
-        }
+        vector[0] = if vector == [0; DIMENSION] { 1 } else { vector[0] };
+        Insert { id, namespace, tag, ttl_minutes: ttl, vector }
     })
 }
 
 fn steps() -> impl Strategy<Value = Vec<Step>> {
-    let batch = (
-        prop::collection::vec(inserts(), 0..60),
-        prop::collection::vec(0..200u64, 0..10),
-    );
+    let batch = (prop::collection::vec(inserts(), 0..60), prop::collection::vec(0..200u64, 0..10));
     let step = prop_oneof![
         6 => inserts().prop_map(Step::Insert),
         5 => batch.prop_map(|(inserts, deletes)| Step::Batch(inserts, deletes)),
@@ -112,17 +99,7 @@ impl World {
         let path = dir.path().join("store");
         let clock = Arc::new(ManualClock::new(Timestamp::from_millis(1_700_000_000_000)));
         let (store, notes, model) = (None, None, BTreeMap::new());
-        let mut world = Self {
-            dir,
-            path,
-            copies: 0,
-            clock,
-            metric,
-            codes,
-            store,
-            notes,
-            model,
-        };
+        let mut world = Self { dir, path, copies: 0, clock, metric, codes, store, notes, model };
         world.open();
         world
     }
@@ -133,12 +110,7 @@ impl World {
             .background(Background::Manual)
             .seed(u64::from(self.copies));
         let store = options.open(&self.path).unwrap();
-        let hnsw = HnswParams {
-            m: 4,
-            ef_construction: 40,
-            min_rows: 100,
-            ..HnswParams::default()
-        };
+        let hnsw = HnswParams { m: 4, ef_construction: 40, min_rows: 100, ..HnswParams::default() };
         let options = CollectionOptions::new(DIMENSION, self.metric)
             .codes(self.codes)
             .hnsw(hnsw)
@@ -171,20 +143,11 @@ impl World {
         let vector = insert.vector.iter().map(|x| f32::from(*x)).collect();
         let ttl = |minutes: u16| now + Duration::from_secs(u64::from(minutes) * 60);
         let expires_at = insert.ttl_minutes.map_or(Timestamp::MAX, ttl);
-        self.model.insert(
-            insert.id,
-            Kept {
-                insert: insert.clone(),
-                vector,
-                expires_at,
-            },
-        );
+        self.model.insert(insert.id, Kept { insert: insert.clone(), vector, expires_at });
     }
 
     fn is_visible(&self, id: u64, now: Timestamp) -> bool {
-        self.model
-            .get(&id)
-            .is_some_and(|kept| kept.expires_at > now)
+        self.model.get(&id).is_some_and(|kept| kept.expires_at > now)
     }
 
     fn step(&mut self, step: &Step) {
@@ -216,11 +179,7 @@ impl World {
                 let filter = Filter::namespace(format!("n{namespace}"));
                 let filter = if *not { filter.negate() } else { filter };
                 let meant = |k: &Kept| (k.insert.namespace == *namespace) != *not;
-                let count = self
-                    .model
-                    .values()
-                    .filter(|k| meant(k) && k.expires_at > now)
-                    .count();
+                let count = self.model.values().filter(|k| meant(k) && k.expires_at > now).count();
                 assert_eq!(self.notes().delete_where(filter).unwrap(), count as u64);
                 self.model.retain(|_, kept| !meant(kept));
             }
@@ -230,8 +189,7 @@ impl World {
                 self.clock.set_wall(wall - back);
             }
             Step::Clock(minutes) => {
-                self.clock
-                    .advance(Duration::from_secs(u64::from(minutes.unsigned_abs()) * 60));
+                self.clock.advance(Duration::from_secs(u64::from(minutes.unsigned_abs()) * 60));
             }
             Step::Pending => while self.store().run_pending().unwrap() {},
             Step::Compact => {
@@ -271,9 +229,7 @@ impl World {
         for memory in self.notes().iter() {
             let memory = memory.unwrap();
             let id = memory.id().as_u128() as u64;
-            let kept = visible
-                .get(&id)
-                .unwrap_or_else(|| panic!("{id} is not visible"));
+            let kept = visible.get(&id).unwrap_or_else(|| panic!("{id} is not visible"));
             assert_eq!(memory.text_content(), Some(&*format!("{:?}", kept.insert)));
             for (x, y) in memory.vector().iter().zip(&kept.vector) {
                 assert!((x - y).abs() <= y.abs() * 1e-6, "{x} is not {y}");
@@ -282,15 +238,8 @@ impl World {
         }
         assert_eq!(seen.len(), visible.len());
         for id in 0..200u64 {
-            assert_eq!(
-                self.notes().contains(id).unwrap(),
-                visible.contains_key(&id),
-                "{id}"
-            );
-            assert_eq!(
-                self.notes().get(id).unwrap().is_some(),
-                visible.contains_key(&id)
-            );
+            assert_eq!(self.notes().contains(id).unwrap(), visible.contains_key(&id), "{id}");
+            assert_eq!(self.notes().get(id).unwrap().is_some(), visible.contains_key(&id));
         }
         self.check_search(&visible, None);
         self.check_search(&visible, namespace);
@@ -301,12 +250,7 @@ impl World {
         let mut meant: Vec<(f32, MemoryId)> = visible
             .iter()
             .filter(|(_, kept)| namespace.is_none_or(|n| kept.insert.namespace == n))
-            .map(|(id, kept)| {
-                (
-                    self.metric.distance(&query, &kept.vector),
-                    MemoryId::from(*id),
-                )
-            })
+            .map(|(id, kept)| (self.metric.distance(&query, &kept.vector), MemoryId::from(*id)))
             .collect();
         meant.sort_by(|a, b| a.0.total_cmp(&b.0).then(a.1.cmp(&b.1)));
         for k in [1, 7, 300] {
@@ -322,10 +266,7 @@ impl World {
                 let hits = search.run().unwrap();
                 assert_eq!(hits.len(), k.min(meant.len()), "k results whenever k match");
                 for (hit, (distance, _)) in hits.iter().zip(&meant) {
-                    let own = meant
-                        .iter()
-                        .find(|(_, id)| *id == hit.id)
-                        .expect("it must match");
+                    let own = meant.iter().find(|(_, id)| *id == hit.id).expect("it must match");
                     let slack = 1e-4 * (1.0 + distance.abs());
                     assert!((hit.distance - own.0).abs() <= slack);
                     if path.is_none() {

@@ -26,15 +26,8 @@ const ROUNDS: u64 = 800;
 fn options() -> CollectionOptions {
     CollectionOptions::new(DIMENSION, Metric::L2)
         .memtable_rows(64)
-        .durability(Durability::Buffered {
-            max_delay: std::time::Duration::from_secs(3600),
-        })
-        .hnsw(HnswParams {
-            m: 8,
-            ef_construction: 32,
-            min_rows: 150,
-            ..HnswParams::default()
-        })
+        .durability(Durability::Buffered { max_delay: std::time::Duration::from_secs(3600) })
+        .hnsw(HnswParams { m: 8, ef_construction: 32, min_rows: 150, ..HnswParams::default() })
 }
 
 fn generation(n: u64) -> Batch {
@@ -57,20 +50,11 @@ impl Drop for Finish<'_> {
 
 /// Writers at work on a store with background threads, until `done`.
 fn busy(path: &std::path::Path, read: impl Fn(&Store, &Collection, &AtomicBool) + Sync) {
-    let store = StoreOptions::new()
-        .background(Background::Auto)
-        .open(path)
-        .unwrap();
+    let store = StoreOptions::new().background(Background::Auto).open(path).unwrap();
     let notes = store.collection("notes", options()).unwrap();
     notes.insert(memory(X, DIMENSION)).unwrap();
     notes.apply(generation(0)).unwrap();
-    notes
-        .apply(
-            STILL
-                .map(|id| memory(id, DIMENSION).namespace("still"))
-                .collect(),
-        )
-        .unwrap();
+    notes.apply(STILL.map(|id| memory(id, DIMENSION).namespace("still")).collect()).unwrap();
     let done = AtomicBool::new(false);
     thread::scope(|scope| {
         scope.spawn(|| {
@@ -85,9 +69,7 @@ fn busy(path: &std::path::Path, read: impl Fn(&Store, &Collection, &AtomicBool) 
             let mut rng = Rng(5);
             while !done.load(Ordering::Acquire) {
                 let ids: Vec<u64> = (0..20).map(|_| rng.below(500)).collect();
-                notes
-                    .apply(ids.iter().map(|id| memory(*id, DIMENSION)).collect())
-                    .unwrap();
+                notes.apply(ids.iter().map(|id| memory(*id, DIMENSION)).collect()).unwrap();
                 for _ in 0..10 {
                     notes.delete(rng.below(500)).unwrap();
                 }
@@ -139,10 +121,7 @@ fn every_memory_is_found_exactly_once_while_it_is_replaced() {
             }
             let exact = notes.search(&query).k(10_000).exact().run().unwrap();
             assert_once(exact.iter().map(id));
-            let all: Vec<u64> = notes
-                .iter()
-                .map(|m| m.unwrap().id().as_u128() as u64)
-                .collect();
+            let all: Vec<u64> = notes.iter().map(|m| m.unwrap().id().as_u128() as u64).collect();
             assert_once(all.into_iter());
             assert!(notes.contains(X).unwrap());
             // What is read is of one write, and never of an earlier one than before.
@@ -166,33 +145,19 @@ fn a_batch_is_seen_whole() {
     busy(&dir.path().join("s"), |_, notes, done| {
         while !done.load(Ordering::Acquire) {
             let query = vector(7, DIMENSION);
-            let hits = notes
-                .search(&query)
-                .k(100)
-                .namespace("group")
-                .run()
-                .unwrap();
+            let hits = notes.search(&query).k(100).namespace("group").run().unwrap();
             assert_eq!(hits.len(), 10);
             assert_one_generation(hits.iter().map(Hit::text));
             let in_group = |m: &Memory| GROUP.contains(&(m.id().as_u128() as u64));
-            let hits = notes
-                .search(&query)
-                .k(100)
-                .filter_fn(in_group)
-                .run()
-                .unwrap();
+            let hits = notes.search(&query).k(100).filter_fn(in_group).run().unwrap();
             assert_eq!(hits.len(), 10);
             assert_one_generation(hits.iter().map(Hit::text));
-            let group: Vec<Memory> = notes
-                .scan(Filter::namespace("group"))
-                .map(Result::unwrap)
-                .collect();
+            let group: Vec<Memory> =
+                notes.scan(Filter::namespace("group")).map(Result::unwrap).collect();
             assert_eq!(group.len(), 10);
             assert_one_generation(group.iter().map(Memory::text_content));
             let queries = [vector(1, DIMENSION), vector(2, DIMENSION)];
-            let answers = notes
-                .search_batch(&queries, |s| s.k(100).namespace("group"))
-                .unwrap();
+            let answers = notes.search_batch(&queries, |s| s.k(100).namespace("group")).unwrap();
             // All queries of a batch see the same moment.
             assert_one_generation(answers.iter().flatten().map(Hit::text));
             looks.fetch_add(1, Ordering::Relaxed);
@@ -274,16 +239,9 @@ fn k_come_back_whatever_the_filter_and_the_path() {
     common::settle(&store);
     notes.apply((2000..3000).map(row).collect()).unwrap();
     common::settle(&store);
-    notes
-        .delete_where(Filter::ids((0..3000u64).filter(|i| i % 7 == 1)))
-        .unwrap();
+    notes.delete_where(Filter::ids((0..3000u64).filter(|i| i % 7 == 1))).unwrap();
     notes.apply((3000..3030).map(row).collect()).unwrap();
-    assert!(
-        store.stats().unwrap().collections[0]
-            .indexes
-            .iter()
-            .any(|i| i.graph)
-    );
+    assert!(store.stats().unwrap().collections[0].indexes.iter().any(|i| i.graph));
     let mut found = 0;
     let mut nearest = 0;
     for filter in filters() {

@@ -25,9 +25,7 @@ const CALLS: &str = "trace=openat,write,writev,pwrite64,fdatasync,fsync,\
 
 fn say(line: &str) {
     let mut out = std::io::stdout().lock();
-    writeln!(out, "{line}")
-        .and_then(|()| out.flush())
-        .expect("the parent reads");
+    writeln!(out, "{line}").and_then(|()| out.flush()).expect("the parent reads");
 }
 
 /// The child: acknowledges by a write to file 1. Does nothing as an ordinary test. One thread does
@@ -90,10 +88,7 @@ fn every_acknowledgement_follows_a_sync_that_began_after_the_write_i4() {
         Ok(trace) => trace,
         Err(reason) => return eprintln!("skipped: {reason}"),
     };
-    let acks: Vec<&Call> = trace
-        .calls()
-        .filter(|c| c.acknowledges().is_some())
-        .collect();
+    let acks: Vec<&Call> = trace.calls().filter(|c| c.acknowledges().is_some()).collect();
     assert_eq!(acks.len() as u64, INSERTS + 1);
     for pair in acks.windows(2) {
         let between = |c: &&Call| c.begun > pair[0].ended && c.ended < pair[1].begun;
@@ -102,10 +97,8 @@ fn every_acknowledgement_follows_a_sync_that_began_after_the_write_i4() {
             .filter(between)
             .rfind(|c| c.writes("log-"))
             .unwrap_or_else(|| panic!("nothing was logged before {:?}", pair[1]));
-        let synced = trace
-            .calls()
-            .filter(between)
-            .any(|c| c.syncs(&frame.file) && c.begun > frame.ended);
+        let synced =
+            trace.calls().filter(between).any(|c| c.syncs(&frame.file) && c.begun > frame.ended);
         assert!(synced, "{:?} was acknowledged before a sync", pair[1]);
     }
 }
@@ -135,23 +128,13 @@ fn what_a_manifest_names_is_durable_before_it_and_nothing_is_removed_before_it_i
                 data_files += 1;
                 let mut later = trace.calls().filter(before);
                 let named = later.any(|c| c.syncs("") && c.begun > created.ended);
-                assert!(
-                    named,
-                    "the name of {} is not durable at {rename:?}",
-                    created.file
-                );
+                assert!(named, "the name of {} is not durable at {rename:?}", created.file);
             }
         }
         let mut after = trace.calls().filter(|c| c.begun > rename.ended);
         let next = after.find(|c| c.syncs("") || c.is("unlink") || c.is("rename"));
-        assert!(
-            next.is_some_and(|c| c.syncs("")),
-            "after {rename:?}: {next:?}"
-        );
+        assert!(next.is_some_and(|c| c.syncs("")), "after {rename:?}: {next:?}");
     }
     let removed = trace.calls().filter(|c| c.is("unlink")).count();
-    assert!(
-        commits > 4 && data_files > 10 && removed > 4,
-        "{commits} {data_files} {removed}"
-    );
+    assert!(commits > 4 && data_files > 10 && removed > 4, "{commits} {data_files} {removed}");
 }

@@ -150,10 +150,7 @@ impl Drive {
         let seen = self.seen(round, &asked, &samples)?;
         let rest = (begun + self.setup.pace).saturating_duration_since(Instant::now());
         std::thread::sleep(rest);
-        Ok(Round {
-            took_s: begun.elapsed().as_secs_f64(),
-            ..seen
-        })
+        Ok(Round { took_s: begun.elapsed().as_secs_f64(), ..seen })
     }
 
     /// Ends the store, after a look at every checksum.
@@ -206,16 +203,9 @@ impl Drive {
         let hits = search.run();
         let took = start.elapsed();
         let hits = hits.map_err(|e| format!("search: {e}"))?;
-        let distances = self
-            .load
-            .judge(vector, &hits, K)
-            .map_err(|e| format!("query {query}: {e}"))?;
-        asked.push(Asked {
-            query,
-            start,
-            took,
-            distances,
-        });
+        let distances =
+            self.load.judge(vector, &hits, K).map_err(|e| format!("query {query}: {e}"))?;
+        asked.push(Asked { query, start, took, distances });
         Ok(())
     }
 
@@ -233,9 +223,8 @@ impl Drive {
         let last = *samples.last().ok_or("no samples")?;
         let peak = samples.iter().map(|s| s.rss.total()).max().unwrap_or(0);
         let cpu = std::mem::replace(&mut self.last_cpu, last.cpu);
-        let (working, quiet): (Vec<&Asked>, Vec<&Asked>) = asked
-            .iter()
-            .partition(|a| was_working(samples, a.start, a.start + a.took));
+        let (working, quiet): (Vec<&Asked>, Vec<&Asked>) =
+            asked.iter().partition(|a| was_working(samples, a.start, a.start + a.took));
         let all = percentiles(asked.iter());
         let added = |now: u64, before: u64| now.saturating_sub(before);
         let mut seen = Round {
@@ -278,10 +267,8 @@ impl Drive {
 
 /// The exact distance of the k-th nearest for as many queries as are judged, from `first` on.
 fn truth(setup: &Setup, load: &Load, queries: &Vectors, first: usize) -> Vec<f64> {
-    let mut some = Vectors {
-        dim: queries.dim,
-        data: Vec::with_capacity(setup.judged * queries.dim),
-    };
+    let mut some =
+        Vectors { dim: queries.dim, data: Vec::with_capacity(setup.judged * queries.dim) };
     for i in 0..setup.judged {
         let row = queries.row((first + i) % queries.len());
         some.data.extend_from_slice(row);
@@ -310,10 +297,7 @@ fn collection_options(setup: &Setup, dim: usize) -> CollectionOptions {
         SearchPath::Scan => u32::MAX,
         _ => return options,
     };
-    options.hnsw(HnswParams {
-        min_rows,
-        ..HnswParams::default()
-    })
+    options.hnsw(HnswParams { min_rows, ..HnswParams::default() })
 }
 
 fn percentiles<'a>(asked: impl Iterator<Item = &'a Asked>) -> Percentiles {

@@ -57,12 +57,7 @@ impl Sizes {
         let replaced = all / 10;
         let deleted = (all - replaced) / 2;
         let expired = all - replaced - deleted;
-        Self {
-            replaced,
-            deleted,
-            expired,
-            rounds_to_live: (live / 2 / expired).max(1),
-        }
+        Self { replaced, deleted, expired, rounds_to_live: (live / 2 / expired).max(1) }
     }
 }
 
@@ -103,10 +98,7 @@ impl Load {
             cursor: 0,
             in_use: vec![false; base.len()],
             next_id: 1,
-            vectors: Vectors {
-                dim: base.dim,
-                data: base.data[..live * base.dim].to_vec(),
-            },
+            vectors: Vectors { dim: base.dim, data: base.data[..live * base.dim].to_vec() },
             rows: vec![0; live],
             ids: vec![0; live],
             due: vec![NEVER; live],
@@ -128,11 +120,7 @@ impl Load {
     /// The writes that fill the store: some expire in each of the first rounds.
     pub(crate) fn fill(&mut self) -> Vec<Op> {
         let live = self.taken.len();
-        let Sizes {
-            expired,
-            rounds_to_live,
-            ..
-        } = self.sizes;
+        let Sizes { expired, rounds_to_live, .. } = self.sizes;
         let mut dues = vec![NEVER; live];
         for (i, due) in dues.iter_mut().take(expired * rounds_to_live).enumerate() {
             *due = 1 + (i % rounds_to_live) as u64;
@@ -154,12 +142,7 @@ impl Load {
     /// The writes of a round, to be made in this order: no id twice, and never more alive than at
     /// the start.
     pub(crate) fn round(&mut self, round: u64) -> Vec<Op> {
-        let Sizes {
-            replaced,
-            deleted,
-            expired,
-            rounds_to_live,
-        } = self.sizes;
+        let Sizes { replaced, deleted, expired, rounds_to_live } = self.sizes;
         let mut touched = HashSet::new();
         let mut ops = Vec::new();
         for i in 0..expired.max(replaced) {

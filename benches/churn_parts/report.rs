@@ -228,10 +228,7 @@ fn median_of(times: impl Iterator<Item = Duration>) -> f64 {
 /// The medians of the first and of the last `window` values.
 fn ends(values: &[f64], window: usize) -> (f64, f64) {
     let window = window.min(values.len());
-    (
-        median(&values[..window]),
-        median(&values[values.len() - window..]),
-    )
+    (median(&values[..window]), median(&values[values.len() - window..]))
 }
 
 pub(crate) fn plot(run: &Run, rounds: &[Round]) -> String {
@@ -263,10 +260,7 @@ pub(crate) fn plot(run: &Run, rounds: &[Round]) -> String {
             "Disk",
             "MB",
             Scale::FromZero,
-            vec![
-                series("end of round", |r| mb(r.disk)),
-                series("peak", |r| mb(r.disk_peak)),
-            ],
+            vec![series("end of round", |r| mb(r.disk)), series("peak", |r| mb(r.disk_peak))],
         ),
         panel(
             "Recall@10",
@@ -275,24 +269,15 @@ pub(crate) fn plot(run: &Run, rounds: &[Round]) -> String {
             vec![series("against exact search", |r| r.recall)],
         ),
     ];
-    let mut latency = vec![
-        series("p50", |r| micros(r.p50)),
-        series("p99", |r| micros(r.p99)),
-    ];
+    let mut latency = vec![series("p50", |r| micros(r.p50)), series("p99", |r| micros(r.p99))];
     latency.push(Series {
         name: "p99 while compacting".to_owned(),
-        points: rounds
-            .iter()
-            .map(|r| (r.round as f64, micros_or_gap(r.p99_working)))
-            .collect(),
+        points: rounds.iter().map(|r| (r.round as f64, micros_or_gap(r.p99_working))).collect(),
     });
     panels.push(panel("Query latency", "us", Scale::Log, latency));
     panels[1].series.push(Series {
         name: "live vectors, raw".to_owned(),
-        points: rounds
-            .iter()
-            .map(|r| (r.round as f64, mb(run.raw_bytes)))
-            .collect(),
+        points: rounds.iter().map(|r| (r.round as f64, mb(run.raw_bytes))).collect(),
     });
     let live = rounds.first().map_or(0, |r| r.live);
     let title = format!(

@@ -54,21 +54,12 @@ impl Watch {
         let body = move || {
             while !ended.load(Ordering::Relaxed) {
                 let sample = Sample::now(&path);
-                own.lock()
-                    .unwrap_or_else(PoisonError::into_inner)
-                    .push(sample);
+                own.lock().unwrap_or_else(PoisonError::into_inner).push(sample);
                 std::thread::sleep(EVERY);
             }
         };
-        let thread = std::thread::Builder::new()
-            .name("churn-watch".into())
-            .spawn(body);
-        Self {
-            dir: dir.to_owned(),
-            samples,
-            stop,
-            thread: thread.ok(),
-        }
+        let thread = std::thread::Builder::new().name("churn-watch".into()).spawn(body);
+        Self { dir: dir.to_owned(), samples, stop, thread: thread.ok() }
     }
 
     /// The samples since the last call, one of that moment first and one of now last.

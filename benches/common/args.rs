@@ -35,11 +35,7 @@ impl Args {
     /// Of this process. `about` is the first line of the usage text.
     pub fn from_env(about: &str, known: &[Opt]) -> Result<Self, Stop> {
         let given = std::env::args_os().skip(1);
-        Self::parse(
-            about,
-            known,
-            given.map(|arg| arg.to_string_lossy().into_owned()),
-        )
+        Self::parse(about, known, given.map(|arg| arg.to_string_lossy().into_owned()))
     }
 
     /// `--bench`, which cargo adds by itself, is passed over.
@@ -48,10 +44,7 @@ impl Args {
         known: &[Opt],
         args: impl IntoIterator<Item = String>,
     ) -> Result<Self, Stop> {
-        let mut parsed = Self {
-            usage: usage(about, known),
-            given: Vec::new(),
-        };
+        let mut parsed = Self { usage: usage(about, known), given: Vec::new() };
         let mut args = args.into_iter();
         while let Some(arg) = args.next() {
             let (key, inline) = match arg.split_once('=') {
@@ -62,10 +55,7 @@ impl Args {
                 return Err(parsed.wrong(format!("unexpected argument {arg:?}")));
             };
             if key == "help" {
-                return Err(Stop {
-                    text: parsed.usage,
-                    asked: true,
-                });
+                return Err(Stop { text: parsed.usage, asked: true });
             }
             let Some(opt) = known.iter().find(|opt| opt.key == key) else {
                 if key == "bench" {
@@ -96,10 +86,7 @@ impl Args {
     }
 
     pub fn text(&self, key: &str) -> Option<&str> {
-        self.given
-            .iter()
-            .find(|(given, _)| *given == key)
-            .map(|(_, value)| value.as_str())
+        self.given.iter().find(|(given, _)| *given == key).map(|(_, value)| value.as_str())
     }
 
     /// The value of `--key`, if given; wrong if it cannot be read as a `T`.
@@ -108,8 +95,7 @@ impl Args {
         T::Err: std::fmt::Display,
     {
         let read = |text: &str| {
-            text.parse()
-                .map_err(|reason| self.wrong(format!("--{key} {text:?}: {reason}")))
+            text.parse().map_err(|reason| self.wrong(format!("--{key} {text:?}: {reason}")))
         };
         self.text(key).map(read).transpose()
     }
@@ -136,10 +122,7 @@ impl Args {
 
     /// A message of the program's own, with the usage text.
     pub fn wrong(&self, message: impl std::fmt::Display) -> Stop {
-        Stop {
-            text: format!("{message}\n\n{}", self.usage),
-            asked: false,
-        }
+        Stop { text: format!("{message}\n\n{}", self.usage), asked: false }
     }
 }
 

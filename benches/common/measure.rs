@@ -3,16 +3,8 @@
 //! Owns resident memory, processor time, allocated blocks, pinning, medians, slopes, the command
 //! line and JSON lines. Not here: plots (`plot.rs`) and vectors (`vectors.rs`). Linux; elsewhere
 //! the readings are `None`. Standard library alone; `#[path = "…/common/measure.rs"] mod measure;`.
-#![allow(
-    dead_code,
-    unreachable_pub,
-    unused_imports,
-    reason = "each target uses a part"
-)]
-#![allow(
-    clippy::disallowed_methods,
-    reason = "looks at the process from outside the store"
-)]
+#![allow(dead_code, unreachable_pub, unused_imports, reason = "each target uses a part")]
+#![allow(clippy::disallowed_methods, reason = "looks at the process from outside the store")]
 
 use std::fmt::Write as _;
 use std::fs;
@@ -48,10 +40,7 @@ impl Rss {
             let kib: u64 = line.trim().strip_suffix("kB")?.trim().parse().ok()?;
             kib.checked_mul(1024)
         };
-        Some(Self {
-            anon_bytes: bytes("RssAnon:")?,
-            file_bytes: bytes("RssFile:")?,
-        })
+        Some(Self { anon_bytes: bytes("RssAnon:")?, file_bytes: bytes("RssFile:")? })
     }
 
     pub fn total(self) -> u64 {
@@ -139,17 +128,11 @@ fn restart_on(core: usize, done: &str) {
         return;
     };
     let mut command = std::process::Command::new("taskset");
-    command
-        .arg("-c")
-        .arg(core.to_string())
-        .arg(program)
-        .args(std::env::args_os().skip(1));
+    command.arg("-c").arg(core.to_string()).arg(program).args(std::env::args_os().skip(1));
     // `taskset` refuses an unknown core only after it has replaced this process: ask before.
     let mut trial = std::process::Command::new("taskset");
     let trial = trial.arg("-c").arg(core.to_string()).arg("true");
-    let quiet = trial
-        .stdout(std::process::Stdio::null())
-        .stderr(std::process::Stdio::null());
+    let quiet = trial.stdout(std::process::Stdio::null()).stderr(std::process::Stdio::null());
     if quiet.status().is_ok_and(|status| status.success()) {
         let _refused: io::Error = command.env(done, "1").exec();
     }
@@ -160,9 +143,7 @@ fn restart_on(_core: usize, _done: &str) {}
 
 fn allowed_cores() -> Option<String> {
     let status = fs::read_to_string("/proc/self/status").ok()?;
-    let list = status
-        .lines()
-        .find_map(|line| line.strip_prefix("Cpus_allowed_list:"))?;
+    let list = status.lines().find_map(|line| line.strip_prefix("Cpus_allowed_list:"))?;
     Some(list.trim().to_owned())
 }
 
@@ -180,16 +161,9 @@ impl Percentiles {
         samples.sort_unstable();
         let rank = |share: f64| {
             let rank = (share * samples.len() as f64).ceil() as usize;
-            samples
-                .get(rank.saturating_sub(1))
-                .copied()
-                .unwrap_or_default()
+            samples.get(rank.saturating_sub(1)).copied().unwrap_or_default()
         };
-        Self {
-            p50: rank(0.50),
-            p99: rank(0.99),
-            max: rank(1.0),
-        }
+        Self { p50: rank(0.50), p99: rank(0.99), max: rank(1.0) }
     }
 }
 
@@ -214,20 +188,11 @@ pub fn slope(values: &[f64]) -> (f64, f64) {
         return (f64::NAN, f64::NAN);
     }
     let (mean_x, mean_y) = ((n - 1.0) / 2.0, values.iter().sum::<f64>() / n);
-    let points = || {
-        values
-            .iter()
-            .enumerate()
-            .map(|(x, y)| (x as f64 - mean_x, y - mean_y))
-    };
+    let points = || values.iter().enumerate().map(|(x, y)| (x as f64 - mean_x, y - mean_y));
     let sxx: f64 = points().map(|(x, _)| x * x).sum();
     let slope = points().map(|(x, y)| x * y).sum::<f64>() / sxx;
     let rest: f64 = points().map(|(x, y)| (y - slope * x).powi(2)).sum();
-    let error = if n > 2.0 {
-        (rest / (n - 2.0) / sxx).sqrt()
-    } else {
-        f64::INFINITY
-    };
+    let error = if n > 2.0 { (rest / (n - 2.0) / sxx).sqrt() } else { f64::INFINITY };
     (slope, error)
 }
 
@@ -280,11 +245,7 @@ impl From<String> for Value {
 
 impl From<f64> for Value {
     fn from(number: f64) -> Self {
-        Self::Plain(if number.is_finite() {
-            number.to_string()
-        } else {
-            "null".to_owned()
-        })
+        Self::Plain(if number.is_finite() { number.to_string() } else { "null".to_owned() })
     }
 }
 

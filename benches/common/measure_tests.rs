@@ -6,13 +6,7 @@ use super::*;
 fn memory_is_read_from_the_status_text() {
     let status = "VmRSS:\t 900 kB\nRssAnon:\t     700 kB\nRssFile:\t     200 kB\nRssShmem: 0 kB\n";
     let rss = Rss::parse(status).unwrap();
-    assert_eq!(
-        rss,
-        Rss {
-            anon_bytes: 700 * 1024,
-            file_bytes: 200 * 1024
-        }
-    );
+    assert_eq!(rss, Rss { anon_bytes: 700 * 1024, file_bytes: 200 * 1024 });
     assert_eq!(rss.total(), 900 * 1024);
     assert_eq!(Rss::parse("RssAnon: 7 kB\n"), None);
     assert_eq!(Rss::parse("RssAnon: x kB\nRssFile: 1 kB\n"), None);
@@ -39,10 +33,7 @@ fn this_process_is_measured() {
         while start.elapsed() < Duration::from_millis(40) {
             x = std::hint::black_box(x.wrapping_mul(3));
         }
-        (
-            cpu_seconds(Some("measured-thread-x")),
-            cpu_seconds(Some("no-such-thread")),
-        )
+        (cpu_seconds(Some("measured-thread-x")), cpu_seconds(Some("no-such-thread")))
     };
     let named = std::thread::Builder::new().name("measured-thread-x".to_owned());
     let (own, other) = named.spawn(work).unwrap().join().unwrap();
@@ -58,10 +49,7 @@ fn blocks_are_counted_and_not_lengths() {
     fs::create_dir_all(dir.join("deep")).unwrap();
     fs::write(dir.join("full"), vec![7; 100_000]).unwrap();
     fs::write(dir.join("deep/more"), vec![7; 50_000]).unwrap();
-    fs::File::create(dir.join("hole"))
-        .unwrap()
-        .set_len(1 << 30)
-        .unwrap();
+    fs::File::create(dir.join("hole")).unwrap().set_len(1 << 30).unwrap();
     let bytes = allocated_bytes(&dir);
     let gone = allocated_bytes(&dir.join("none"));
     fs::remove_dir_all(&dir).unwrap();
@@ -74,10 +62,7 @@ fn blocks_are_counted_and_not_lengths() {
 fn percentiles_and_medians_are_values_of_the_sample() {
     let samples = (1..=200).rev().map(Duration::from_millis).collect();
     let p = Percentiles::of(samples);
-    assert_eq!(
-        [p.p50, p.p99, p.max],
-        [100, 198, 200].map(Duration::from_millis)
-    );
+    assert_eq!([p.p50, p.p99, p.max], [100, 198, 200].map(Duration::from_millis));
     assert_eq!(Percentiles::of(vec![]), Percentiles::default());
     let one = Percentiles::of(vec![Duration::from_secs(3)]);
     assert_eq!(one.p50, one.p99);
@@ -116,21 +101,9 @@ fn json_lines_are_escaped() {
 }
 
 const KNOWN: [Opt; 3] = [
-    Opt {
-        key: "live",
-        value: "N",
-        help: "memories alive",
-    },
-    Opt {
-        key: "ef",
-        value: "LIST",
-        help: "search widths",
-    },
-    Opt {
-        key: "quick",
-        value: "",
-        help: "small run",
-    },
+    Opt { key: "live", value: "N", help: "memories alive" },
+    Opt { key: "ef", value: "LIST", help: "search widths" },
+    Opt { key: "quick", value: "", help: "small run" },
 ];
 
 fn parse(line: &str) -> Result<Args, Stop> {
@@ -161,20 +134,12 @@ fn wrong_arguments_are_named() {
         ("stray", "unexpected argument \"stray\""),
     ] {
         let stop = parse(line).unwrap_err();
-        assert!(
-            stop.text.starts_with(message) && !stop.asked,
-            "{}",
-            stop.text
-        );
+        assert!(stop.text.starts_with(message) && !stop.asked, "{}", stop.text);
         assert!(stop.text.contains("--live N"), "{}", stop.text);
     }
     let args = parse("--live many --ef 1,x").unwrap();
     let stop = args.get::<usize>("live").unwrap_err();
-    assert!(
-        stop.text.starts_with("--live \"many\": invalid digit"),
-        "{}",
-        stop.text
-    );
+    assert!(stop.text.starts_with("--live \"many\": invalid digit"), "{}", stop.text);
     assert!(args.list::<u32>("ef").is_err());
     let help = parse("--help").unwrap_err();
     assert!(help.asked && help.text.starts_with("churn\n"));

@@ -2,12 +2,7 @@
 //!
 //! Owns the drawing. Not here: the axes (`plot_axis.rs`), what is measured (`measure.rs`), and where
 //! the text is written. Standard library alone; `#[path = "…/common/plot.rs"] mod plot;`.
-#![allow(
-    dead_code,
-    unreachable_pub,
-    unused_imports,
-    reason = "each target uses a part"
-)]
+#![allow(dead_code, unreachable_pub, unused_imports, reason = "each target uses a part")]
 
 use std::fmt::Write as _;
 
@@ -91,27 +86,14 @@ fn panel_svg(out: &mut String, panel: &Panel, top: f64) {
     }
     line(out, (x0, y0), (x1, y0), "#444444");
     line(out, (x0, y0), (x0, y1), "#444444");
-    text(
-        out,
-        ((x0 + x1) / 2.0, y0 + 37.0),
-        "middle",
-        13,
-        &panel.x_label,
-    );
-    let _ = writeln!(
-        out,
-        "<g transform=\"rotate(-90) translate({:.1} 16)\">",
-        -(y0 + y1) / 2.0
-    );
+    text(out, ((x0 + x1) / 2.0, y0 + 37.0), "middle", 13, &panel.x_label);
+    let _ = writeln!(out, "<g transform=\"rotate(-90) translate({:.1} 16)\">", -(y0 + y1) / 2.0);
     text(out, (0.0, 0.0), "middle", 13, &panel.y_label);
     out.push_str("</g>\n");
     let mut legend = LEFT;
     for (i, series) in panel.series.iter().enumerate() {
         let (color, dash) = STYLES[i % STYLES.len()];
-        let placed = series
-            .points
-            .iter()
-            .map(|&(a, b)| Some((x.place(a)?, y.place(b)?)));
+        let placed = series.points.iter().map(|&(a, b)| Some((x.place(a)?, y.place(b)?)));
         lines(out, placed, (color, dash), panel.marks);
         let at = top + 36.0;
         let ends = [Some((legend, at)), Some((legend + 26.0, at))];
@@ -135,10 +117,7 @@ fn lines(
         };
         let _ = write!(path, "{pen}{x:.1} {y:.1}");
         if marks {
-            let _ = write!(
-                dots,
-                "<circle cx=\"{x:.1}\" cy=\"{y:.1}\" r=\"3\" fill=\"{color}\"/>"
-            );
+            let _ = write!(dots, "<circle cx=\"{x:.1}\" cy=\"{y:.1}\" r=\"3\" fill=\"{color}\"/>");
         }
         pen = 'L';
     }
@@ -156,15 +135,9 @@ fn line(out: &mut String, (x1, y1): (f64, f64), (x2, y2): (f64, f64), color: &st
 
 fn text(out: &mut String, (x, y): (f64, f64), anchor: &str, size: u32, text: &str) {
     let place = format!("x=\"{x:.1}\" y=\"{y:.1}\" text-anchor=\"{anchor}\"");
-    let _ = writeln!(
-        out,
-        "<text {place} font-size=\"{size}\">{}</text>",
-        escape(text)
-    );
+    let _ = writeln!(out, "<text {place} font-size=\"{size}\">{}</text>", escape(text));
 }
 
 fn escape(text: &str) -> String {
-    text.replace('&', "&amp;")
-        .replace('<', "&lt;")
-        .replace('>', "&gt;")
+    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;")
 }

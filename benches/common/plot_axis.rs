@@ -29,9 +29,7 @@ impl Axis {
         let log = scale == Scale::Log;
         let (mut from, mut to) = values
             .filter_map(|value| drawable(value, log))
-            .fold((f64::INFINITY, f64::NEG_INFINITY), |(a, b), v| {
-                (a.min(v), b.max(v))
-            });
+            .fold((f64::INFINITY, f64::NEG_INFINITY), |(a, b), v| (a.min(v), b.max(v)));
         if scale == Scale::FromZero {
             (from, to) = (from.min(0.0), to.max(0.0));
         }
@@ -44,14 +42,7 @@ impl Axis {
             (from, to) = (from - room / 2.0, to + room / 2.0);
         }
         let step = round_step((to - from) / 5.0);
-        Self {
-            from,
-            to,
-            start,
-            end,
-            step,
-            log,
-        }
+        Self { from, to, start, end, step, log }
     }
 
     /// Moves the ends outwards to ticks.
@@ -60,9 +51,8 @@ impl Axis {
             let ladder = self.ladder();
             let below = ladder.iter().rfind(|v| v.log10() <= self.from + 1e-9);
             let above = ladder.iter().find(|v| v.log10() >= self.to - 1e-9);
-            (self.from, self.to) = below
-                .zip(above)
-                .map_or((self.from, self.to), |(a, b)| (a.log10(), b.log10()));
+            (self.from, self.to) =
+                below.zip(above).map_or((self.from, self.to), |(a, b)| (a.log10(), b.log10()));
         } else {
             let step = self.step;
             self.from = (self.from / step + 1e-9).floor() * step;
@@ -74,8 +64,7 @@ impl Axis {
     /// 1, 2, 5, 10, 20, … around a logarithmic axis.
     fn ladder(&self) -> Vec<f64> {
         let tens = self.from.floor() as i32..=self.to.ceil() as i32;
-        tens.flat_map(|p| [1.0, 2.0, 5.0].map(|m| m * 10f64.powi(p)))
-            .collect()
+        tens.flat_map(|p| [1.0, 2.0, 5.0].map(|m| m * 10f64.powi(p))).collect()
     }
 
     /// Where a value lies in the picture, if it can be drawn.
@@ -87,20 +76,11 @@ impl Axis {
     pub fn ticks(&self) -> Vec<f64> {
         if self.log {
             let ends = self.from - 1e-9..=self.to + 1e-9;
-            return self
-                .ladder()
-                .into_iter()
-                .filter(|v| ends.contains(&v.log10()))
-                .collect();
+            return self.ladder().into_iter().filter(|v| ends.contains(&v.log10())).collect();
         }
         let step = self.step;
-        let (first, last) = (
-            (self.from / step - 1e-9).ceil(),
-            (self.to / step + 1e-9).floor(),
-        );
-        (0..=(last - first) as usize)
-            .map(|i| (first + i as f64) * step)
-            .collect()
+        let (first, last) = ((self.from / step - 1e-9).ceil(), (self.to / step + 1e-9).floor());
+        (0..=(last - first) as usize).map(|i| (first + i as f64) * step).collect()
     }
 }
 
@@ -114,9 +94,7 @@ fn drawable(value: f64, log: bool) -> Option<f64> {
 /// 1, 2 or 5 times a power of ten, no less than `raw`.
 fn round_step(raw: f64) -> f64 {
     let power = 10f64.powf(raw.log10().floor());
-    let step = [1.0, 2.0, 5.0]
-        .into_iter()
-        .find(|m| m * power >= raw * 0.999);
+    let step = [1.0, 2.0, 5.0].into_iter().find(|m| m * power >= raw * 0.999);
     step.unwrap_or(10.0) * power
 }
 

@@ -1,11 +1,7 @@
 //! Owns what the benchmarks `recall`, `ingest` and `open` have in common: the data they run on, as
 //! their arguments name it, and a store in a temporary directory. Measuring is `measure`, vectors are
 //! `vectors`.
-#![allow(
-    dead_code,
-    unreachable_pub,
-    reason = "each benchmark takes what it needs"
-)]
+#![allow(dead_code, unreachable_pub, reason = "each benchmark takes what it needs")]
 #![allow(clippy::disallowed_methods, reason = "a benchmark uses files")]
 
 use std::path::{Path, PathBuf};
@@ -20,36 +16,12 @@ pub const K: usize = 10;
 
 /// The arguments that every benchmark takes.
 pub const OPTIONS: &[Opt] = &[
-    Opt {
-        key: "base",
-        value: "FILE",
-        help: "vectors (.npy, .fvecs, .bvecs, .fbin)",
-    },
-    Opt {
-        key: "queries",
-        value: "FILE",
-        help: "vectors to look for",
-    },
-    Opt {
-        key: "neighbors",
-        value: "FILE",
-        help: "true neighbors; default: exact search",
-    },
-    Opt {
-        key: "metric",
-        value: "NAME",
-        help: "cosine (default), l2 or dot",
-    },
-    Opt {
-        key: "limit",
-        value: "N",
-        help: "use at most so many vectors",
-    },
-    Opt {
-        key: "quick",
-        value: "",
-        help: "small and short, for CI",
-    },
+    Opt { key: "base", value: "FILE", help: "vectors (.npy, .fvecs, .bvecs, .fbin)" },
+    Opt { key: "queries", value: "FILE", help: "vectors to look for" },
+    Opt { key: "neighbors", value: "FILE", help: "true neighbors; default: exact search" },
+    Opt { key: "metric", value: "NAME", help: "cosine (default), l2 or dot" },
+    Opt { key: "limit", value: "N", help: "use at most so many vectors" },
+    Opt { key: "quick", value: "", help: "small and short, for CI" },
 ];
 
 /// What a benchmark runs on.
@@ -78,15 +50,9 @@ impl Data {
         let wanted = if quick { 200 } else { 1000 };
         let (name, base, queries) = match (args.text("base"), args.text("queries")) {
             (Some(base), Some(queries)) => {
-                let name = Path::new(base)
-                    .file_stem()
-                    .map(|s| s.to_string_lossy().into_owned());
+                let name = Path::new(base).file_stem().map(|s| s.to_string_lossy().into_owned());
                 let base = Vectors::read(Path::new(base), limit)?;
-                (
-                    name.unwrap_or_default(),
-                    base,
-                    Vectors::read(Path::new(queries), Some(wanted))?,
-                )
+                (name.unwrap_or_default(), base, Vectors::read(Path::new(queries), Some(wanted))?)
             }
             (None, None) => {
                 let n = limit.unwrap_or(if quick { generated / 4 } else { generated });
@@ -96,22 +62,12 @@ impl Data {
             }
             _ => return Err("--base and --queries go together".into()),
         };
-        let read = args
-            .text("neighbors")
-            .map(|file| Neighbors::read(Path::new(file), None));
+        let read = args.text("neighbors").map(|file| Neighbors::read(Path::new(file), None));
         let truth = match read.transpose()? {
             Some(truth) if truth.fits(base.len()) => truth,
             _ => vectors::exact_neighbors(&base, &queries, exact, K, 2),
         };
-        Ok(Self {
-            name,
-            base,
-            queries,
-            metric,
-            metric_name,
-            truth,
-            quick,
-        })
+        Ok(Self { name, base, queries, metric, metric_name, truth, quick })
     }
 
     /// Inserts vectors `from..to` under their row numbers, in batches.

@@ -22,22 +22,14 @@ pub enum ReadError {
     /// The operating system refused.
     Io { path: PathBuf, source: io::Error },
     /// The bytes at `offset` from the start of the file are not what they must be.
-    Format {
-        path: PathBuf,
-        offset: u64,
-        reason: String,
-    },
+    Format { path: PathBuf, offset: u64, reason: String },
 }
 
 impl fmt::Display for ReadError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Io { path, source } => write!(f, "{}: {source}", path.display()),
-            Self::Format {
-                path,
-                offset,
-                reason,
-            } => {
+            Self::Format { path, offset, reason } => {
                 write!(f, "{}: at byte {offset}: {reason}", path.display())
             }
         }
@@ -82,34 +74,19 @@ struct Source {
 
 impl Source {
     fn open(path: &Path) -> Result<Self, ReadError> {
-        let io = |source| ReadError::Io {
-            path: path.to_owned(),
-            source,
-        };
+        let io = |source| ReadError::Io { path: path.to_owned(), source };
         let file = File::open(path).map_err(io)?;
         let size = file.metadata().map_err(io)?.len();
         let file = BufReader::with_capacity(1 << 18, file);
-        Ok(Self {
-            path: path.to_owned(),
-            file,
-            size,
-            at: 0,
-        })
+        Ok(Self { path: path.to_owned(), file, size, at: 0 })
     }
 
     fn bad(&self, offset: u64, reason: impl Into<String>) -> ReadError {
-        ReadError::Format {
-            path: self.path.clone(),
-            offset,
-            reason: reason.into(),
-        }
+        ReadError::Format { path: self.path.clone(), offset, reason: reason.into() }
     }
 
     fn mismatch(&self, offset: u64, what: &str, expected: u64, found: u64) -> ReadError {
-        self.bad(
-            offset,
-            format!("{what}: expected {expected}, found {found}"),
-        )
+        self.bad(offset, format!("{what}: expected {expected}, found {found}"))
     }
 
     fn fill(&mut self, buffer: &mut [u8]) -> Result<(), ReadError> {
@@ -118,10 +95,7 @@ impl Source {
             return Err(self.mismatch(self.at, "bytes of the file needed", end, self.size));
         }
         let read = self.file.read_exact(buffer);
-        read.map_err(|source| ReadError::Io {
-            path: self.path.clone(),
-            source,
-        })?;
+        read.map_err(|source| ReadError::Io { path: self.path.clone(), source })?;
         self.at = end;
         Ok(())
     }
@@ -137,21 +111,12 @@ impl Source {
             Some("npy") => self.npy(),
             Some("fbin") => {
                 let (rows, dim) = (u64::from(self.u32()?), u64::from(self.u32()?));
-                Ok(Layout {
-                    element: Element::F32,
-                    rows,
-                    dim,
-                    start: 8,
-                    row_header: false,
-                })
+                Ok(Layout { element: Element::F32, rows, dim, start: 8, row_header: false })
             }
             Some("fvecs") => self.vecs(Element::F32),
             Some("bvecs") => self.vecs(Element::U8),
             Some("ivecs") => self.vecs(Element::I32),
-            _ => Err(self.bad(
-                0,
-                "the name must end in .npy, .fvecs, .bvecs, .ivecs or .fbin",
-            )),
+            _ => Err(self.bad(0, "the name must end in .npy, .fvecs, .bvecs, .ivecs or .fbin")),
         }
     }
 
@@ -159,10 +124,7 @@ impl Source {
     fn vecs(&mut self, element: Element) -> Result<Layout, ReadError> {
         let dim = u64::from(self.u32()?);
         self.file.seek_relative(-4).map_err(|source| {
-            ReadError::Io {
-                path: self.path.clone(),
-                source,
-            } // back to the row's start
+            ReadError::Io { path: self.path.clone(), source } // back to the row's start
         })?;
         self.at = 0;
         let row = 4 + dim * element.size() as u64;
@@ -170,13 +132,7 @@ impl Source {
             let whole = self.size / row * row;
             return Err(self.mismatch(whole, "bytes of a whole row", row, self.size - whole));
         }
-        Ok(Layout {
-            element,
-            rows: self.size / row,
-            dim,
-            start: 0,
-            row_header: true,
-        })
+        Ok(Layout { element, rows: self.size / row, dim, start: 0, row_header: true })
     }
 
     fn npy(&mut self) -> Result<Layout, ReadError> {
@@ -203,13 +159,7 @@ impl Source {
         let text = String::from_utf8_lossy(&header);
         let (element, rows, dim) =
             npy_header(&text).map_err(|reason| self.bad(at, format!("{reason} in {text:.200}")))?;
-        Ok(Layout {
-            element,
-            rows,
-            dim,
-            start: self.at,
-            row_header: false,
-        })
+        Ok(Layout { element, rows, dim, start: self.at, row_header: false })
     }
 
     fn read<T: Number>(
@@ -227,17 +177,12 @@ impl Source {
         }
         let header = if layout.row_header { 4 } else { 0 };
         let row_bytes = layout.dim * layout.element.size() as u64 + header;
-        let needed = layout
-            .rows
-            .checked_mul(row_bytes)
-            .and_then(|b| b.checked_add(layout.start));
+        let needed = layout.rows.checked_mul(row_bytes).and_then(|b| b.checked_add(layout.start));
         if needed != Some(self.size) {
             let needed = needed.unwrap_or(u64::MAX);
             return Err(self.mismatch(layout.start, "bytes of the file", needed, self.size));
         }
-        let rows = layout
-            .rows
-            .min(limit.map_or(u64::MAX, |limit| limit as u64));
+        let rows = layout.rows.min(limit.map_or(u64::MAX, |limit| limit as u64));
         let mut values = Vec::new();
         let count = usize::try_from(rows * layout.dim).unwrap_or(usize::MAX);
         if values.try_reserve_exact(count).is_err() {
@@ -269,15 +214,10 @@ impl Source {
         for (i, bytes) in body.chunks_exact(size).enumerate() {
             let Some(value) = T::decode(layout.element, bytes) else {
                 let offset = at + (header.len() + i * size) as u64;
-                let what = if layout.element.is_id() {
-                    "no row number"
-                } else {
-                    "not finite"
-                };
-                return Err(self.bad(
-                    offset,
-                    format!("value {i} of its row is {what}: {bytes:02x?}"),
-                ));
+                let what = if layout.element.is_id() { "no row number" } else { "not finite" };
+                return Err(
+                    self.bad(offset, format!("value {i} of its row is {what}: {bytes:02x?}"))
+                );
             };
             values.push(value);
         }
@@ -289,23 +229,17 @@ impl Source {
 fn npy_header(text: &str) -> Result<(Element, u64, u64), String> {
     let field = |key: &str| {
         let (_, rest) = text.split_once(key).ok_or_else(|| format!("no {key}"))?;
-        let value = rest
-            .trim_start()
-            .strip_prefix(':')
-            .ok_or_else(|| format!("no value of {key}"))?;
+        let value =
+            rest.trim_start().strip_prefix(':').ok_or_else(|| format!("no value of {key}"))?;
         Ok::<_, String>(value.trim_start())
     };
-    let descr = field("'descr'")?
-        .strip_prefix('\'')
-        .and_then(|d| d.split('\'').next());
+    let descr = field("'descr'")?.strip_prefix('\'').and_then(|d| d.split('\'').next());
     let descr = descr.ok_or("structured elements")?;
     let element = Element::of_descr(descr).ok_or_else(|| format!("elements {descr:?}"))?;
     if !field("'fortran_order'")?.starts_with("False") {
         return Err("column order".to_owned());
     }
-    let shape = field("'shape'")?
-        .strip_prefix('(')
-        .and_then(|s| s.split_once(')'));
+    let shape = field("'shape'")?.strip_prefix('(').and_then(|s| s.split_once(')'));
     let shape = shape.ok_or("no shape")?.0.trim().trim_end_matches(',');
     let sizes: Result<Vec<u64>, _> = shape.split(',').map(|n| n.trim().parse()).collect();
     match sizes.as_deref() {

@@ -3,16 +3,8 @@
 //! Owns [`Vectors`], [`Neighbors`], the random numbers and the exact search that answers are judged
 //! by. Not here: the file formats (`vector_files.rs`) and anything of the store. Standard library
 //! alone; included with `#[path = "…/common/vectors.rs"] mod vectors;`.
-#![allow(
-    dead_code,
-    unreachable_pub,
-    unused_imports,
-    reason = "each target uses a part"
-)]
-#![allow(
-    clippy::disallowed_methods,
-    reason = "files of the user, not of a store"
-)]
+#![allow(dead_code, unreachable_pub, unused_imports, reason = "each target uses a part")]
+#![allow(clippy::disallowed_methods, reason = "files of the user, not of a store")]
 
 use std::path::Path;
 
@@ -59,10 +51,7 @@ impl Vectors {
     /// Cuts off the last `count` rows: queries that come from where the base comes from.
     pub fn split_off(&mut self, count: usize) -> Self {
         let kept = self.len().saturating_sub(count);
-        Self {
-            dim: self.dim,
-            data: self.data.split_off(kept * self.dim),
-        }
+        Self { dim: self.dim, data: self.data.split_off(kept * self.dim) }
     }
 
     /// Gives every row the norm 1; a row of zeros stays as it is.
@@ -182,9 +171,7 @@ pub fn clustered(n: usize, dim: usize, clusters: usize, seed: u64) -> Vectors {
         let row = &mut data[start..];
         for (i, axis) in axes.chunks_exact(dim.max(1)).enumerate() {
             let inner_value = centers[cluster * inner + i] + rng.normal();
-            row.iter_mut()
-                .zip(axis)
-                .for_each(|(x, a)| *x += inner_value * a);
+            row.iter_mut().zip(axis).for_each(|(x, a)| *x += inner_value * a);
         }
         row.iter_mut().for_each(|x| *x *= scale);
     }
@@ -222,10 +209,7 @@ pub fn exact_neighbors(
     k: usize,
     threads: usize,
 ) -> Neighbors {
-    assert_eq!(
-        base.dim, queries.dim,
-        "base and queries differ in dimension"
-    );
+    assert_eq!(base.dim, queries.dim, "base and queries differ in dimension");
     let k = k.min(base.len());
     let mut ids = vec![0; k * queries.len()];
     let weights: Vec<f32> = base.rows().map(|row| weight(row, metric)).collect();
@@ -286,13 +270,10 @@ fn scan(
         for ((i, best), out) in best.into_iter().enumerate().zip(out.chunks_mut(k)) {
             let query = queries.row(first + i);
             let kept = best.kept.into_iter();
-            let mut sure: Vec<(f64, u32)> = kept
-                .map(|(_, id)| (distance(query, base.row(id as usize), metric), id))
-                .collect();
+            let mut sure: Vec<(f64, u32)> =
+                kept.map(|(_, id)| (distance(query, base.row(id as usize), metric), id)).collect();
             sure.sort_unstable_by(|a, b| a.0.total_cmp(&b.0).then(a.1.cmp(&b.1)));
-            out.iter_mut()
-                .zip(sure)
-                .for_each(|(out, (_, id))| *out = id);
+            out.iter_mut().zip(sure).for_each(|(out, (_, id))| *out = id);
         }
     }
 }
@@ -306,11 +287,7 @@ struct Best {
 
 impl Best {
     fn new(keep: usize) -> Self {
-        Self {
-            kept: Vec::with_capacity(2 * keep),
-            keep,
-            worst: f32::INFINITY,
-        }
+        Self { kept: Vec::with_capacity(2 * keep), keep, worst: f32::INFINITY }
     }
 
     fn offer(&mut self, id: u32, distance: f32) {
@@ -336,11 +313,7 @@ pub fn distance(a: &[f32], b: &[f32], metric: Metric) -> f64 {
         Metric::L2 => pairs().map(|(x, y)| (x - y) * (x - y)).sum(),
         Metric::Cosine => {
             let (aa, bb) = pairs().fold((0.0, 0.0), |(aa, bb), (x, y)| (aa + x * x, bb + y * y));
-            if aa * bb > 0.0 {
-                1.0 - product / (aa * bb).sqrt()
-            } else {
-                1.0
-            }
+            if aa * bb > 0.0 { 1.0 - product / (aa * bb).sqrt() } else { 1.0 }
         }
     }
 }
@@ -348,12 +321,7 @@ pub fn distance(a: &[f32], b: &[f32], metric: Metric) -> f64 {
 fn dot(a: &[f32], b: &[f32]) -> f32 {
     let mut sums = [0f32; 16];
     let (a16, b16) = (a.chunks_exact(16), b.chunks_exact(16));
-    let rest: f32 = a16
-        .remainder()
-        .iter()
-        .zip(b16.remainder())
-        .map(|(x, y)| x * y)
-        .sum();
+    let rest: f32 = a16.remainder().iter().zip(b16.remainder()).map(|(x, y)| x * y).sum();
     for (x, y) in a16.zip(b16) {
         for i in 0..16 {
             sums[i] += x[i] * y[i];

@@ -70,10 +70,7 @@ fn vector_samples() -> Vec<(&'static str, Vec<u8>)> {
     vec![
         ("npy", npy(1, "<f4", "(2, 3)", &f32s)),
         ("npy", npy(2, "<f8", "(2, 3)", &f64s)),
-        (
-            "npy",
-            npy(3, "<f2", "(2,3,)", &le(halves.map(u16::to_le_bytes))),
-        ),
+        ("npy", npy(3, "<f2", "(2,3,)", &le(halves.map(u16::to_le_bytes)))),
         ("fvecs", fvecs.collect()),
         ("fbin", fbin),
     ]
@@ -83,23 +80,9 @@ fn id_samples() -> Vec<(&'static str, Vec<u8>)> {
     let ids = [5u32, 0, 9, 1];
     let ivecs = [2, 5, 0, 2, 9, 1].map(u32::to_le_bytes);
     vec![
-        (
-            "npy",
-            npy(1, "<u4", "(2, 2)", &le(ids.map(u32::to_le_bytes))),
-        ),
-        (
-            "npy",
-            npy(1, "<i4", "(2, 2)", &le(ids.map(u32::to_le_bytes))),
-        ),
-        (
-            "npy",
-            npy(
-                1,
-                "<i8",
-                "(2, 2)",
-                &le(ids.map(|id| i64::from(id).to_le_bytes())),
-            ),
-        ),
+        ("npy", npy(1, "<u4", "(2, 2)", &le(ids.map(u32::to_le_bytes)))),
+        ("npy", npy(1, "<i4", "(2, 2)", &le(ids.map(u32::to_le_bytes)))),
+        ("npy", npy(1, "<i8", "(2, 2)", &le(ids.map(|id| i64::from(id).to_le_bytes())))),
         ("ivecs", le(ivecs)),
     ]
 }
@@ -110,10 +93,7 @@ fn every_format_is_read_back() {
         let sample = Sample::new(extension, &bytes);
         let vectors = sample.vectors().unwrap();
         assert_eq!((vectors.dim, vectors.len()), (3, 2), "{extension}");
-        assert!(
-            vectors.rows().eq(ROWS.iter().map(|row| &row[..])),
-            "{extension}"
-        );
+        assert!(vectors.rows().eq(ROWS.iter().map(|row| &row[..])), "{extension}");
         assert_eq!(vectors.row(1), ROWS[1]);
         let first = Vectors::read(&sample.0, Some(1)).unwrap();
         assert_eq!(first.data, ROWS[0]);
@@ -123,10 +103,7 @@ fn every_format_is_read_back() {
         let sample = Sample::new(extension, &bytes);
         let neighbors = sample.ids().unwrap();
         assert_eq!((neighbors.k, neighbors.len()), (2, 2));
-        assert_eq!(
-            (neighbors.row(0), neighbors.row(1)),
-            (&[5, 0][..], &[9, 1][..])
-        );
+        assert_eq!((neighbors.row(0), neighbors.row(1)), (&[5, 0][..], &[9, 1][..]));
         assert!(neighbors.fits(10) && !neighbors.fits(9));
         assert!(sample.vectors().is_err(), "row numbers are no vectors");
     }
@@ -203,45 +180,22 @@ fn hostile_headers_are_refused_before_memory_is_taken() {
 
 #[test]
 fn errors_name_file_offset_and_both_numbers() {
-    let sample = Sample::new(
-        "fbin",
-        &[le([2u32, 3].map(u32::to_le_bytes)), vec![0; 20]].concat(),
-    );
+    let sample = Sample::new("fbin", &[le([2u32, 3].map(u32::to_le_bytes)), vec![0; 20]].concat());
     let text = sample.vectors().unwrap_err().to_string();
     assert!(text.contains(sample.0.to_str().unwrap()), "{text}");
-    assert!(
-        text.ends_with("at byte 8: bytes of the file: expected 32, found 28"),
-        "{text}"
-    );
+    assert!(text.ends_with("at byte 8: bytes of the file: expected 32, found 28"), "{text}");
 
     let uneven = [2u32, 1, 1, 3, 1, 1].map(u32::to_le_bytes);
-    let text = Sample::new("ivecs", &le(uneven))
-        .ids()
-        .unwrap_err()
-        .to_string();
-    assert!(
-        text.ends_with("at byte 12: row length: expected 2, found 3"),
-        "{text}"
-    );
+    let text = Sample::new("ivecs", &le(uneven)).ids().unwrap_err().to_string();
+    assert!(text.ends_with("at byte 12: row length: expected 2, found 3"), "{text}");
 
     let negative = npy(1, "<i4", "(1, 2)", &le([3i32, -1].map(i32::to_le_bytes)));
     let offset = negative.len() - 4;
     let text = Sample::new("npy", &negative).ids().unwrap_err().to_string();
-    assert!(
-        text.contains(&format!("at byte {offset}: value 1")),
-        "{text}"
-    );
+    assert!(text.contains(&format!("at byte {offset}: value 1")), "{text}");
 
-    let infinite = npy(
-        1,
-        "<f4",
-        "(1, 2)",
-        &le([1.0, f32::INFINITY].map(f32::to_le_bytes)),
-    );
-    let text = Sample::new("npy", &infinite)
-        .vectors()
-        .unwrap_err()
-        .to_string();
+    let infinite = npy(1, "<f4", "(1, 2)", &le([1.0, f32::INFINITY].map(f32::to_le_bytes)));
+    let text = Sample::new("npy", &infinite).vectors().unwrap_err().to_string();
     assert!(text.contains("not finite"), "{text}");
 }
 
@@ -257,10 +211,7 @@ fn every_half_has_its_value() {
         };
         let value = f64::from(elements::f16_to_f32(half));
         assert_eq!(value.is_sign_negative(), half >> 15 == 1, "{half:#06x}");
-        assert!(
-            value.abs() == size || value.is_nan() && size.is_nan(),
-            "{half:#06x}"
-        );
+        assert!(value.abs() == size || value.is_nan() && size.is_nan(), "{half:#06x}");
     }
 }
 
@@ -290,11 +241,8 @@ fn exact_search_agrees_with_a_plain_sort() {
         let found = exact_neighbors(&base, &queries, metric, 10, 3);
         assert_eq!(found, exact_neighbors(&base, &queries, metric, 10, 1));
         for (i, query) in queries.rows().enumerate() {
-            let mut all: Vec<(f64, u32)> = base
-                .rows()
-                .zip(0..)
-                .map(|(row, id)| (distance(query, row, metric), id))
-                .collect();
+            let mut all: Vec<(f64, u32)> =
+                base.rows().zip(0..).map(|(row, id)| (distance(query, row, metric), id)).collect();
             all.sort_by(|a, b| a.0.total_cmp(&b.0).then(a.1.cmp(&b.1)));
             let nearest: Vec<u32> = all[..10].iter().map(|&(_, id)| id).collect();
             assert_eq!(found.row(i), nearest, "{metric:?}");
@@ -306,24 +254,15 @@ fn exact_search_agrees_with_a_plain_sort() {
 
 #[test]
 fn equal_rows_come_in_the_order_of_their_numbers() {
-    let base = Vectors {
-        dim: 2,
-        data: [1.0, 1.0].repeat(500),
-    };
-    let query = Vectors {
-        dim: 2,
-        data: vec![1.0, 0.5],
-    };
+    let base = Vectors { dim: 2, data: [1.0, 1.0].repeat(500) };
+    let query = Vectors { dim: 2, data: vec![1.0, 0.5] };
     for metric in [Metric::Cosine, Metric::Dot, Metric::L2] {
         let found = exact_neighbors(&base, &query, metric, 4, 2);
         assert_eq!(found.ids, [0, 1, 2, 3], "{metric:?}");
     }
     let few = exact_neighbors(&base, &query, Metric::L2, 1000, 2);
     assert_eq!((few.k, few.ids.len()), (500, 500));
-    let none = Vectors {
-        dim: 2,
-        data: vec![],
-    };
+    let none = Vectors { dim: 2, data: vec![] };
     assert!(exact_neighbors(&none, &query, Metric::L2, 4, 2).is_empty());
     assert!(exact_neighbors(&base, &none, Metric::L2, 4, 2).is_empty());
     assert!(exact_neighbors(&base, &query, Metric::L2, 0, 2).is_empty());

@@ -87,15 +87,13 @@ impl Batch {
 
     /// Adds an insert into another collection of the same store.
     pub fn insert_into(mut self, collection: &Collection, memory: Memory) -> Self {
-        self.writes
-            .push((Some(collection.clone()), Write::Insert(Box::new(memory))));
+        self.writes.push((Some(collection.clone()), Write::Insert(Box::new(memory))));
         self
     }
 
     /// Adds a delete in another collection of the same store.
     pub fn delete_from(mut self, collection: &Collection, id: impl Into<MemoryId>) -> Self {
-        self.writes
-            .push((Some(collection.clone()), Write::Delete(id.into())));
+        self.writes.push((Some(collection.clone()), Write::Delete(id.into())));
         self
     }
 
@@ -113,11 +111,7 @@ impl Batch {
 impl Extend<Memory> for Batch {
     /// Adds an insert for each memory.
     fn extend<I: IntoIterator<Item = Memory>>(&mut self, memories: I) {
-        self.writes.extend(
-            memories
-                .into_iter()
-                .map(|m| (None, Write::Insert(Box::new(m)))),
-        );
+        self.writes.extend(memories.into_iter().map(|m| (None, Write::Insert(Box::new(m)))));
     }
 }
 

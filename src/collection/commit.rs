@@ -78,13 +78,7 @@ pub(crate) struct LogState {
 
 impl LogState {
     pub(crate) fn new(writer: LogWriter, synced: Seq, now: Duration) -> Self {
-        Self {
-            writer,
-            appended: synced,
-            synced,
-            sync_due: None,
-            last_frame: now,
-        }
+        Self { writer, appended: synced, synced, sync_due: None, last_frame: now }
     }
 
     /// The file that takes frames.
@@ -160,11 +154,7 @@ impl Engine {
             return Ok(Vec::new());
         }
         let writes = Mutex::new(writes);
-        let slot = Arc::new(Slot {
-            writes,
-            durability,
-            reply: OnceLock::new(),
-        });
+        let slot = Arc::new(Slot { writes, durability, reply: OnceLock::new() });
         lock(&self.committer.queue).push(Arc::clone(&slot));
         let mut token = self.committer.hold();
         if let Some(reply) = slot.take_answer() {
@@ -201,9 +191,7 @@ impl Engine {
         if log.sync_due.is_some_and(|due| due <= now) {
             self.sync_held(log)?;
         }
-        Ok(log
-            .sync_due
-            .map_or(TIME_FRAME_EVERY, |due| due.saturating_sub(now)))
+        Ok(log.sync_due.map_or(TIME_FRAME_EVERY, |due| due.saturating_sub(now)))
     }
 
     /// Ends the log: from now on writes are refused.
@@ -223,17 +211,12 @@ impl Engine {
         // prove nothing (I10).
         self.poison.check()?;
         if let Err(error) = log.writer.sync() {
-            self.poison
-                .set(format!("the log could not be synced: {error}"));
-            return Err(Error::CommitUnknown {
-                seq: log.appended.0,
-            });
+            self.poison.set(format!("the log could not be synced: {error}"));
+            return Err(Error::CommitUnknown { seq: log.appended.0 });
         }
         log.synced = log.appended;
         log.sync_due = None;
-        self.committer
-            .synced_seq
-            .store(log.synced.0, Ordering::Release);
+        self.committer.synced_seq.store(log.synced.0, Ordering::Release);
         Ok(())
     }
 
@@ -271,10 +254,7 @@ impl Engine {
                 if let Some(entry) = manifest.log.iter_mut().find(|e| e.file == old) {
                     entry.valid_len = Some(good_len);
                 }
-                manifest.log.push(LogEntry {
-                    file,
-                    valid_len: None,
-                });
+                manifest.log.push(LogEntry { file, valid_len: None });
             })?;
             Ok(writer)
         });
@@ -313,12 +293,7 @@ struct Group<'a> {
 
 impl<'a> Group<'a> {
     fn new(engine: &'a Engine) -> Self {
-        Self {
-            engine,
-            now: engine.now(),
-            stages: BTreeMap::new(),
-            done: Vec::new(),
-        }
+        Self { engine, now: engine.now(), stages: BTreeMap::new(), done: Vec::new() }
     }
 
     fn lead(mut self, token: &mut Option<LogState>, group: Vec<Arc<Slot>>) {
@@ -371,18 +346,9 @@ impl<'a> Group<'a> {
             if core.is_dropped() {
                 return Err(Error::Closed);
             }
-            let stage = self
-                .stages
-                .entry(core.id)
-                .or_insert_with(|| Stage::begin(&core, self.now));
-            checkpoints
-                .entry(core.id)
-                .or_insert_with(|| stage.checkpoint());
-            let op = Op {
-                collection: core.id,
-                seq: self.engine.committer.next_seq(),
-                kind,
-            };
+            let stage = self.stages.entry(core.id).or_insert_with(|| Stage::begin(&core, self.now));
+            checkpoints.entry(core.id).or_insert_with(|| stage.checkpoint());
+            let op = Op { collection: core.id, seq: self.engine.committer.next_seq(), kind };
             if !core.options().volatile {
                 op.encode(&mut payload);
             }
@@ -443,11 +409,7 @@ impl<'a> Group<'a> {
 fn check_payload(got: usize) -> Result<()> {
     if got > MAX_PAYLOAD_BYTES {
         let (got, limit) = (got as u64, MAX_PAYLOAD_BYTES as u64);
-        return Err(Error::LimitExceeded {
-            what: "the batch",
-            got,
-            limit,
-        });
+        return Err(Error::LimitExceeded { what: "the batch", got, limit });
     }
     Ok(())
 }

@@ -90,17 +90,11 @@ impl Core {
     }
 
     pub(crate) fn options(&self) -> CollectionOptions {
-        self.options
-            .read()
-            .unwrap_or_else(std::sync::PoisonError::into_inner)
-            .clone()
+        self.options.read().unwrap_or_else(std::sync::PoisonError::into_inner).clone()
     }
 
     pub(crate) fn set_options(&self, options: CollectionOptions) {
-        *self
-            .options
-            .write()
-            .unwrap_or_else(std::sync::PoisonError::into_inner) = options;
+        *self.options.write().unwrap_or_else(std::sync::PoisonError::into_inner) = options;
     }
 
     /// What readers see now.
@@ -111,11 +105,7 @@ impl Core {
     /// Makes readers see `next`. Only called with the commit token held, or before the collection
     /// is shared.
     pub(crate) fn publish(&self, next: Snapshot) {
-        let bytes: u64 = next
-            .memtables
-            .iter()
-            .map(|m| m.rows.heap_bytes() as u64)
-            .sum();
+        let bytes: u64 = next.memtables.iter().map(|m| m.rows.heap_bytes() as u64).sum();
         self.mem_bytes.store(bytes, Ordering::Relaxed);
         self.snapshot.store(Arc::new(next));
     }
@@ -148,19 +138,13 @@ impl Core {
             last_seq: Seq::ZERO,
             log_file,
         });
-        tables.ids.push(IdTable {
-            number,
-            rows: HashMap::new(),
-        });
+        tables.ids.push(IdTable { number, rows: HashMap::new() });
     }
 
     /// Whether every effect on this collection is in files that the manifest names, as this
     /// snapshot has it.
     pub(crate) fn is_idle(snapshot: &Snapshot) -> bool {
         snapshot.memtables.iter().all(|m| m.rows.rows() == 0)
-            && snapshot
-                .segments
-                .iter()
-                .all(|s| s.live.dead() == s.dead_on_disk)
+            && snapshot.segments.iter().all(|s| s.live.dead() == s.dead_on_disk)
     }
 }

@@ -74,24 +74,14 @@ impl<'a> Eligible<'a> {
                 Ok(Some((words, matching.len())))
             })
             .collect::<Result<Vec<_>>>()?;
-        Ok(Self {
-            snapshot,
-            metric,
-            masks,
-            closure,
-            error: RefCell::default(),
-        })
+        Ok(Self { snapshot, metric, masks, closure, error: RefCell::default() })
     }
 
     /// How many rows of a part pass, the closure left aside.
     pub(super) fn count(&self, part: usize) -> u64 {
         match self.masks.get(part) {
             Some(Some((_, count))) => *count,
-            _ => self
-                .snapshot
-                .parts()
-                .nth(part)
-                .map_or(0, |(_, live)| u64::from(live.live())),
+            _ => self.snapshot.parts().nth(part).map_or(0, |(_, live)| u64::from(live.live())),
         }
     }
 
@@ -127,9 +117,9 @@ impl<'a> Eligible<'a> {
             Place::Segment(segment, row) => (self.part_of_segment(segment), row),
         };
         let passes = match self.masks.get(part) {
-            Some(Some((words, _))) => words
-                .get(row as usize / 64)
-                .is_some_and(|w| w & (1 << (row % 64)) != 0),
+            Some(Some((words, _))) => {
+                words.get(row as usize / 64).is_some_and(|w| w & (1 << (row % 64)) != 0)
+            }
             _ => match place {
                 Place::Memtable(..) => self.snapshot.memtables[part].live.is_live(row),
                 Place::Segment(segment, _) => {
@@ -161,12 +151,7 @@ impl<'a> Eligible<'a> {
 }
 
 fn bits(words: &[u64]) -> impl Iterator<Item = Row> {
-    words
-        .iter()
-        .zip((0..).step_by(64))
-        .flat_map(|(word, start)| {
-            (0..64)
-                .filter(move |bit| word & (1 << bit) != 0)
-                .map(move |bit| start + bit)
-        })
+    words.iter().zip((0..).step_by(64)).flat_map(|(word, start)| {
+        (0..64).filter(move |bit| word & (1 << bit) != 0).map(move |bit| start + bit)
+    })
 }

@@ -78,9 +78,7 @@ pub(crate) struct EngineParts {
 
 impl fmt::Debug for Engine {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Engine")
-            .field("dir", &self.dir)
-            .finish_non_exhaustive()
+        f.debug_struct("Engine").field("dir", &self.dir).finish_non_exhaustive()
     }
 }
 
@@ -116,9 +114,7 @@ impl Engine {
     /// An error unless writes are possible.
     pub(crate) fn check_writable(&self) -> Result<()> {
         if self.read_only {
-            return Err(Error::ReadOnly {
-                path: self.dir.clone(),
-            });
+            return Err(Error::ReadOnly { path: self.dir.clone() });
         }
         self.poison.check()
     }
@@ -130,21 +126,14 @@ impl Engine {
 
     /// The header of a new file of this store.
     pub(crate) fn header(&self, kind: FileKind, file: FileId) -> FileHeader {
-        FileHeader {
-            kind,
-            store: self.store,
-            file,
-            salt: self.new_salt(),
-        }
+        FileHeader { kind, store: self.store, file, salt: self.new_salt() }
     }
 
     /// Sixteen bytes that tell this file from any other: not a secret.
     pub(crate) fn new_salt(&self) -> [u8; 16] {
         let mut salt = [0; 16];
         for half in salt.chunks_exact_mut(8) {
-            let state = self
-                .salt
-                .fetch_add(0x9E37_79B9_7F4A_7C15, Ordering::Relaxed);
+            let state = self.salt.fetch_add(0x9E37_79B9_7F4A_7C15, Ordering::Relaxed);
             half.copy_from_slice(&mix(state).to_le_bytes());
         }
         salt
@@ -238,8 +227,7 @@ impl Engine {
             Ok(()) => *current = next,
             Err(CommitError::NothingHappened(error)) => return Err(error),
             Err(CommitError::OutcomeUnknown(error)) => {
-                self.poison
-                    .set(format!("the manifest's outcome is unknown: {error}"));
+                self.poison.set(format!("the manifest's outcome is unknown: {error}"));
                 return Err(error);
             }
         }
@@ -252,18 +240,12 @@ impl Engine {
 
     /// All collections, in no order.
     pub(crate) fn cores(&self) -> Vec<Arc<Core>> {
-        let map = self
-            .collections
-            .read()
-            .unwrap_or_else(std::sync::PoisonError::into_inner);
+        let map = self.collections.read().unwrap_or_else(std::sync::PoisonError::into_inner);
         map.values().cloned().collect()
     }
 
     pub(crate) fn core(&self, id: CollectionId) -> Option<Arc<Core>> {
-        let map = self
-            .collections
-            .read()
-            .unwrap_or_else(std::sync::PoisonError::into_inner);
+        let map = self.collections.read().unwrap_or_else(std::sync::PoisonError::into_inner);
         map.get(&id).cloned()
     }
 
@@ -298,11 +280,7 @@ impl Engine {
         let added: u64 = writes.iter().map(Prepared::heap_bytes).sum();
         if added > 0 && used + added > limit {
             self.row_bell.ring();
-            return Err(Error::OverBudget {
-                budget: "heap_budget",
-                needed: used + added,
-                limit,
-            });
+            return Err(Error::OverBudget { budget: "heap_budget", needed: used + added, limit });
         }
         Ok(())
     }

@@ -33,14 +33,7 @@ impl Iter {
         metric: Metric,
         filter: Filter,
     ) -> Self {
-        Self {
-            snapshot,
-            now,
-            metric,
-            filter,
-            part: 0,
-            rows: Vec::new(),
-        }
+        Self { snapshot, now, metric, filter, part: 0, rows: Vec::new() }
     }
 
     /// Refuses a filter that no search would take either; the iteration ends with the error.

@@ -90,11 +90,7 @@ impl Collection {
     /// ```
     pub fn insert(&self, memory: Memory) -> Result<Outcome> {
         let applied = self.apply(Batch::new().insert(memory))?;
-        Ok(if applied.replaced > 0 {
-            Outcome::Replaced
-        } else {
-            Outcome::Inserted
-        })
+        Ok(if applied.replaced > 0 { Outcome::Replaced } else { Outcome::Inserted })
     }
 
     /// Deletes a memory. Tells whether one was visible. It is gone for readers at once, and its
@@ -223,12 +219,7 @@ impl Collection {
 
     /// Every visible memory that matches. See [`Collection::iter`].
     pub fn scan(&self, filter: Filter) -> Iter {
-        Iter::new(
-            self.core.snapshot(),
-            self.engine.now(),
-            self.core.spec.metric,
-            filter,
-        )
+        Iter::new(self.core.snapshot(), self.engine.now(), self.core.spec.metric, filter)
     }
 
     /// Begins a search for the memories nearest to `query`.
@@ -260,9 +251,7 @@ impl Collection {
         let snapshot = self.core.snapshot();
         let answer =
             |query: &Q| configure(Search::new(self, query.as_ref(), Arc::clone(&snapshot))).run();
-        self.engine
-            .pool()?
-            .install(|| queries.par_iter().map(answer).collect())
+        self.engine.pool()?.install(|| queries.par_iter().map(answer).collect())
     }
 
     /// What the collection holds and what it costs, but for its compaction debt.
@@ -289,10 +278,7 @@ impl Collection {
                 }
                 None => latest.clear(),
             }
-            writes.push(Some(Prepared {
-                core: Arc::clone(&target.core),
-                kind,
-            }));
+            writes.push(Some(Prepared { core: Arc::clone(&target.core), kind }));
         }
         Ok(writes.into_iter().flatten().collect())
     }
@@ -302,13 +288,7 @@ impl Collection {
             Write::Delete(id) => (Some(id), OpKind::Delete { id }),
             Write::DeleteWhere(filter) => {
                 filter.check()?;
-                (
-                    None,
-                    OpKind::DeleteWhere {
-                        filter,
-                        now: self.engine.now(),
-                    },
-                )
+                (None, OpKind::DeleteWhere { filter, now: self.engine.now() })
             }
             Write::Insert(mut memory) => {
                 memory.check_limits()?;
@@ -318,15 +298,7 @@ impl Collection {
                 let norm = prepare(spec.metric, spec.dimension, Some(id), &mut memory.vector)?;
                 let created_at = memory.created_at.unwrap_or(now);
                 let body = record::encode_body(&memory, created_at, expires_at);
-                (
-                    Some(id),
-                    OpKind::Insert {
-                        id,
-                        norm,
-                        vector: memory.vector,
-                        body,
-                    },
-                )
+                (Some(id), OpKind::Insert { id, norm, vector: memory.vector, body })
             }
         })
     }

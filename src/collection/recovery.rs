@@ -29,14 +29,9 @@ use crate::vector::codes::CodeSpec;
 pub(crate) fn open_collection(engine: &Engine, entry: &CollectionEntry) -> Result<Arc<Core>> {
     let options = entry.options.clone();
     let spec = CodeSpec::new(options.codes, options.metric, options.dimension);
-    let mut snapshot = Snapshot {
-        visible: entry.covers_seq,
-        ..Snapshot::default()
-    };
+    let mut snapshot = Snapshot { visible: entry.covers_seq, ..Snapshot::default() };
     for segment in &entry.segments {
-        snapshot
-            .segments
-            .push(open_segment(engine, segment, spec.dimension)?);
+        snapshot.segments.push(open_segment(engine, segment, spec.dimension)?);
     }
     let mut damaged = Vec::new();
     for index in &entry.indexes {
@@ -50,13 +45,7 @@ pub(crate) fn open_collection(engine: &Engine, entry: &CollectionEntry) -> Resul
         }
     }
     drop_coverage(&mut snapshot, damaged);
-    let core = Core::new(
-        entry.id,
-        entry.name.clone(),
-        options,
-        snapshot,
-        entry.log_from,
-    );
+    let core = Core::new(entry.id, entry.name.clone(), options, snapshot, entry.log_from);
     Ok(Arc::new(core))
 }
 
@@ -71,10 +60,7 @@ pub(crate) fn open_segment(
     let name = FileName::Segment(entry.file);
     let rows = crate::segment::Rows::rows(&segment);
     if rows != entry.rows {
-        let reason = format!(
-            "the segment has {rows} rows, the manifest says {}",
-            entry.rows
-        );
+        let reason = format!("the segment has {rows} rows, the manifest says {}", entry.rows);
         return Err(Error::corrupt(engine.path(name), 0, reason));
     }
     let live = match &entry.deletes {
@@ -86,17 +72,8 @@ pub(crate) fn open_segment(
         }
     };
     let guard = engine.guard(name, entry.len);
-    let sealed = Arc::new(Sealed {
-        file: entry.file,
-        segment,
-        guard,
-    });
-    Ok(SegPart {
-        sealed,
-        dead_on_disk: live.dead(),
-        live,
-        covered: false,
-    })
+    let sealed = Arc::new(Sealed { file: entry.file, segment, guard });
+    Ok(SegPart { sealed, dead_on_disk: live.dead(), live, covered: false })
 }
 
 /// Opens an index with its locator.
@@ -112,10 +89,7 @@ pub(crate) fn open_index(engine: &Engine, entry: &IndexEntry, spec: CodeSpec) ->
         locator_guard: engine.guard(FileName::Locator(entry.locator), entry.locator_len),
         checked: AtomicBool::new(false),
     };
-    Ok(IndexPart {
-        indexed: Arc::new(indexed),
-        slots: Arc::new([]),
-    })
+    Ok(IndexPart { indexed: Arc::new(indexed), slots: Arc::new([]) })
 }
 
 /// Opens a locator and checks that it names the segments that the manifest says.
@@ -125,11 +99,7 @@ pub(crate) fn open_locator(engine: &Engine, entry: &IndexEntry, nodes: u32) -> R
     let locator = Locator::open(disk, dir, engine.store, file, nodes)?;
     if locator.segments() != entry.segments {
         let path = engine.path(FileName::Locator(entry.locator));
-        return Err(Error::corrupt(
-            path,
-            0,
-            "the locator names other segments than the manifest",
-        ));
+        return Err(Error::corrupt(path, 0, "the locator names other segments than the manifest"));
     }
     Ok(locator)
 }
@@ -138,13 +108,10 @@ pub(crate) fn open_locator(engine: &Engine, entry: &IndexEntry, nodes: u32) -> R
 /// index, or its whole segment in none.
 pub(crate) fn drop_coverage(snapshot: &mut Snapshot, mut damaged: Vec<FileId>) {
     loop {
-        let touched = snapshot.indexes.iter().position(|i| {
-            i.indexed
-                .locator
-                .segments()
-                .iter()
-                .any(|s| damaged.contains(s))
-        });
+        let touched = snapshot
+            .indexes
+            .iter()
+            .position(|i| i.indexed.locator.segments().iter().any(|s| damaged.contains(s)));
         let Some(at) = touched else { return };
         let part = snapshot.indexes.remove(at);
         damaged.extend_from_slice(part.indexed.locator.segments());
@@ -153,11 +120,8 @@ pub(crate) fn drop_coverage(snapshot: &mut Snapshot, mut damaged: Vec<FileId>) {
 
 /// Replays the log over the collections; gives the end of its last file.
 pub(crate) fn replay(engine: &Engine, manifest: &Manifest) -> Result<LogEnd> {
-    let covered: HashMap<CollectionId, (Seq, FileId)> = manifest
-        .collections
-        .iter()
-        .map(|c| (c.id, (c.covers_seq, c.log_from)))
-        .collect();
+    let covered: HashMap<CollectionId, (Seq, FileId)> =
+        manifest.collections.iter().map(|c| (c.id, (c.covers_seq, c.log_from))).collect();
     let mut stages: HashMap<CollectionId, Stage> = HashMap::new();
     let mut last_end = None;
     for (at, entry) in manifest.log.iter().enumerate() {
@@ -207,10 +171,7 @@ pub(crate) fn replay(engine: &Engine, manifest: &Manifest) -> Result<LogEnd> {
         })?;
         engine.recover_time(end.time);
         let newest = last_end.map_or(end.last_seq, |e: LogEnd| e.last_seq.max(end.last_seq));
-        last_end = Some(LogEnd {
-            last_seq: newest,
-            ..end
-        });
+        last_end = Some(LogEnd { last_seq: newest, ..end });
     }
     for stage in stages.into_values() {
         stage.publish(Timestamp::MIN);
@@ -227,11 +188,7 @@ fn check_dimension(engine: &Engine, core: &Core, op: &Op, file: FileId, offset: 
                 vector.len(),
                 core.spec.dimension
             );
-            Err(Error::corrupt(
-                engine.path(FileName::Log(file)),
-                offset,
-                reason,
-            ))
+            Err(Error::corrupt(engine.path(FileName::Log(file)), offset, reason))
         }
         _ => Ok(()),
     }

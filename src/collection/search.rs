@@ -201,11 +201,7 @@ impl<'a> Search<'a> {
     pub fn explain(self) -> Result<(Vec<Hit>, Explanation)> {
         if self.k > MAX_K {
             let (got, limit) = (self.k as u64, MAX_K as u64);
-            return Err(Error::LimitExceeded {
-                what: "k",
-                got,
-                limit,
-            });
+            return Err(Error::LimitExceeded { what: "k", got, limit });
         }
         if !(0.0..=1.0).contains(&self.recall) {
             let reason = format!("{} is not between 0 and 1", self.recall);
@@ -224,14 +220,9 @@ pub(super) fn read_memory(
     with_vector: bool,
 ) -> Result<Memory> {
     let found = rows.row(row)?;
-    let vector = if with_vector {
-        restore(metric, found.vector, found.norm)
-    } else {
-        Vec::new()
-    };
-    record::decode_memory(found.id, vector, found.body).map_err(|e| Error::Metadata {
-        reason: format!("memory {}: {}", found.id, e.reason),
-    })
+    let vector = if with_vector { restore(metric, found.vector, found.norm) } else { Vec::new() };
+    record::decode_memory(found.id, vector, found.body)
+        .map_err(|e| Error::Metadata { reason: format!("memory {}: {}", found.id, e.reason) })
 }
 
 /// A distance as a similarity.

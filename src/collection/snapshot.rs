@@ -42,14 +42,7 @@ impl FileGuard {
         poison: Arc<Poison>,
         pinned: Arc<Pinned>,
     ) -> Self {
-        Self {
-            disk,
-            path,
-            len,
-            obsolete: AtomicBool::new(false),
-            poison,
-            pinned,
-        }
+        Self { disk, path, len, obsolete: AtomicBool::new(false), poison, pinned }
     }
 
     /// Says that the manifest no longer names the file; called after the commit point.
@@ -184,14 +177,8 @@ impl Snapshot {
 
     /// Every part as rows with their liveness: memtables first.
     pub(crate) fn parts(&self) -> impl Iterator<Item = (&dyn Rows, &Liveness)> {
-        let memtables = self
-            .memtables
-            .iter()
-            .map(|p| (&p.rows as &dyn Rows, &p.live));
-        let segments = self
-            .segments
-            .iter()
-            .map(|p| (&p.sealed.segment as &dyn Rows, &p.live));
+        let memtables = self.memtables.iter().map(|p| (&p.rows as &dyn Rows, &p.live));
+        let segments = self.segments.iter().map(|p| (&p.sealed.segment as &dyn Rows, &p.live));
         memtables.chain(segments)
     }
 
@@ -216,13 +203,9 @@ impl Snapshot {
     /// How many nodes of an index stand for at least one row that is not deleted. O(nodes).
     pub(crate) fn live_nodes(&self, part: &IndexPart) -> u64 {
         let live = |(segment, row): (u32, Row)| {
-            self.segments
-                .get(segment as usize)
-                .is_some_and(|s| s.live.is_live(row))
+            self.segments.get(segment as usize).is_some_and(|s| s.live.is_live(row))
         };
-        (0..part.indexed.index.nodes())
-            .filter(|n| part.places(*n).any(live))
-            .count() as u64
+        (0..part.indexed.index.nodes()).filter(|n| part.places(*n).any(live)).count() as u64
     }
 
     /// Works out which segments the indexes cover and where. Called whenever either list changed.
@@ -248,12 +231,9 @@ impl Snapshot {
 impl IndexPart {
     /// The places of a node's rows in the snapshot that this part belongs to.
     pub(crate) fn places(&self, node: u32) -> impl Iterator<Item = (u32, Row)> {
-        self.indexed
-            .locator
-            .entries(node)
-            .filter_map(|(slot, row)| {
-                let segment = self.slots.get(slot as usize).copied().flatten()?;
-                Some((segment, row))
-            })
+        self.indexed.locator.entries(node).filter_map(|(slot, row)| {
+            let segment = self.slots.get(slot as usize).copied().flatten()?;
+            Some((segment, row))
+        })
     }
 }

@@ -59,24 +59,13 @@ impl Stage {
         let next = Snapshot::clone(&core.snapshot());
         let core = Arc::clone(core);
         let (pending, pending_ids, undo) = Default::default();
-        Self {
-            core,
-            tables,
-            next,
-            pending,
-            pending_ids,
-            undo,
-            now,
-        }
+        Self { core, tables, next, pending, pending_ids, undo, now }
     }
 
     /// Remembers the state as it is.
     pub(crate) fn checkpoint(&mut self) -> Checkpoint {
         self.flush();
-        Checkpoint {
-            next: self.next.clone(),
-            changes: self.undo.len(),
-        }
+        Checkpoint { next: self.next.clone(), changes: self.undo.len() }
     }
 
     /// Goes back to a state.
@@ -104,12 +93,7 @@ impl Stage {
     pub(crate) fn apply(&mut self, op: Op) -> Result<Effect> {
         let seq = op.seq;
         let effect = match op.kind {
-            OpKind::Insert {
-                id,
-                norm,
-                vector,
-                body,
-            } => {
+            OpKind::Insert { id, norm, vector, body } => {
                 // A row in `pending` has no place yet; ids within a run of inserts are distinct
                 // only after the batch was reduced, and replay does not rely on that.
                 if self.pending_ids.contains(&id) {
@@ -123,19 +107,8 @@ impl Stage {
                 let expires_at = of.expires_at;
                 let body = Arc::from(body);
                 self.pending_ids.insert(id);
-                self.pending.push(NewRow {
-                    id,
-                    seq,
-                    norm,
-                    vector,
-                    body,
-                    expires_at,
-                });
-                if killed {
-                    Effect::Replaced
-                } else {
-                    Effect::Inserted
-                }
+                self.pending.push(NewRow { id, seq, norm, vector, body, expires_at });
+                if killed { Effect::Replaced } else { Effect::Inserted }
             }
             OpKind::Delete { id } => {
                 self.flush();
@@ -164,8 +137,7 @@ impl Stage {
             return;
         };
         for (row, new) in (active.rows.rows()..).zip(&rows) {
-            self.undo
-                .push((table, new.id, ids.rows.insert(new.id, row)));
+            self.undo.push((table, new.id, ids.rows.insert(new.id, row)));
         }
         if !rows.is_empty() {
             active.live.extend(rows.len() as Row);
@@ -262,8 +234,7 @@ impl Stage {
     /// Starts a new memtable, as replay does when one is full.
     pub(crate) fn freeze(&mut self, log_file: FileId) {
         self.flush();
-        self.core
-            .push_memtable(&mut self.next, &mut self.tables, log_file);
+        self.core.push_memtable(&mut self.next, &mut self.tables, log_file);
     }
 
     /// A volatile collection has no compactor: its memtable is copied without its dead rows when
@@ -286,14 +257,7 @@ impl Stage {
             let expires_at = active.rows.expires_at(row).ok().filter(|at| *at > gone)?;
             let row = active.rows.row(row).ok()?;
             let (vector, body) = (row.vector.to_vec(), Arc::from(row.body));
-            Some(NewRow {
-                id: row.id,
-                seq: row.seq,
-                norm: row.norm,
-                vector,
-                body,
-                expires_at,
-            })
+            Some(NewRow { id: row.id, seq: row.seq, norm: row.norm, vector, body, expires_at })
         });
         let kept: Vec<NewRow> = kept.collect();
         active.live = Liveness::all_live(kept.len() as Row);

@@ -23,10 +23,7 @@ pub(super) fn collection(engine: &Engine, core: &Core) -> Result<CollectionStats
     for memtable in &snapshot.memtables {
         let (dead, live) = (memtable.live.dead(), memtable.live.live());
         let expired = memtable.rows.expired(now)?;
-        let expired = expired
-            .iter()
-            .filter(|row| memtable.live.is_live(*row))
-            .count() as u64;
+        let expired = expired.iter().filter(|row| memtable.live.is_live(*row)).count() as u64;
         stats.memtable_rows += u64::from(memtable.rows.rows());
         stats.dead_rows += u64::from(dead);
         stats.expired_rows += expired;

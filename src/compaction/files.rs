@@ -13,10 +13,7 @@ pub(super) struct NewFiles {
 
 impl NewFiles {
     pub(super) fn new(engine: &Arc<Engine>) -> Self {
-        Self {
-            engine: Arc::clone(engine),
-            names: Vec::new(),
-        }
+        Self { engine: Arc::clone(engine), names: Vec::new() }
     }
 
     /// Takes charge of a file that is about to be created.

@@ -153,13 +153,7 @@ fn write(
     rows.for_each(|rows| builder.push(rows));
     let locator_len = builder.write(disk, dir, &engine.header(FileKind::Locator, locator))?;
     let segments = builder.segments().to_vec();
-    Ok(IndexEntry {
-        index,
-        index_len,
-        locator,
-        locator_len,
-        segments,
-    })
+    Ok(IndexEntry { index, index_len, locator, locator_len, segments })
 }
 
 /// Carries out one step of a plan.
@@ -210,9 +204,7 @@ pub(super) fn build(
                 let files = [FileName::Index(i.index), FileName::Locator(i.locator)];
                 files.map(|name| engine.path(name))
             }));
-            collection
-                .indexes
-                .retain(|i| open(i) && !step.replaces.contains(&i.index));
+            collection.indexes.retain(|i| open(i) && !step.replaces.contains(&i.index));
             collection.indexes.extend(entry);
         }
     })?;
@@ -236,21 +228,14 @@ pub(super) fn build(
     core.publish(next);
     drop(token);
     let (collection, rows) = (core.name.clone(), total as u64);
-    engine.emit(&Event::Indexed {
-        collection,
-        rows,
-        graph: step.graph,
-    });
+    engine.emit(&Event::Indexed { collection, rows, graph: step.graph });
     Ok(())
 }
 
 /// The live rows of the indexes that go and of the segments that have none.
 fn gather<'a>(core: &Core, snapshot: &'a Snapshot, step: &IndexStep) -> Result<CodesIndex<'a>> {
     let mut nodes = CodesIndex::new(core.spec);
-    let replaced = snapshot
-        .indexes
-        .iter()
-        .filter(|i| step.replaces.contains(&i.indexed.file));
+    let replaced = snapshot.indexes.iter().filter(|i| step.replaces.contains(&i.indexed.file));
     for (at, part) in (0u32..).zip(replaced) {
         nodes.old.push(part.indexed.index.codes());
         for node in 0..part.indexed.index.nodes() {
@@ -258,10 +243,7 @@ fn gather<'a>(core: &Core, snapshot: &'a Snapshot, step: &IndexStep) -> Result<C
                 .places(node)
                 .filter_map(|(segment, row)| {
                     let segment = snapshot.segments.get(segment as usize)?;
-                    segment
-                        .live
-                        .is_live(row)
-                        .then_some((segment.sealed.file, row))
+                    segment.live.is_live(row).then_some((segment.sealed.file, row))
                 })
                 .collect();
             if !live.is_empty() {
@@ -269,16 +251,9 @@ fn gather<'a>(core: &Core, snapshot: &'a Snapshot, step: &IndexStep) -> Result<C
             }
         }
     }
-    for segment in snapshot
-        .segments
-        .iter()
-        .filter(|s| step.with_uncovered && !s.covered)
-    {
+    for segment in snapshot.segments.iter().filter(|s| step.with_uncovered && !s.covered) {
         for row in segment.live.iter() {
-            nodes.add(
-                segment.sealed.segment.vector(row)?,
-                (segment.sealed.file, row),
-            );
+            nodes.add(segment.sealed.segment.vector(row)?, (segment.sealed.file, row));
         }
     }
     Ok(nodes)
@@ -300,18 +275,13 @@ fn build_graph(
         pool: Arc::clone(engine.pool()?),
         cancelled: Arc::new(AtomicBool::new(false)),
     };
-    let segments: HashMap<FileId, &SegPart> = snapshot
-        .segments
-        .iter()
-        .map(|s| (s.sealed.file, s))
-        .collect();
+    let segments: HashMap<FileId, &SegPart> =
+        snapshot.segments.iter().map(|s| (s.sealed.file, s)).collect();
     let rows = &nodes.rows;
     let stored = |node: u32| {
         let place = rows.get(node as usize).and_then(|rows| rows.first());
         let vector = place.and_then(|(file, row)| {
-            segments
-                .get(file)
-                .and_then(|s| s.sealed.segment.vector(*row).ok())
+            segments.get(file).and_then(|s| s.sealed.segment.vector(*row).ok())
         });
         // A row that cannot be read serves calibration no more; its node has its code all the same.
         vector.map_or_else(|| vec![0.0; core.spec.dimension], <[f32]>::to_vec)
@@ -335,21 +305,15 @@ fn build_graph(
     });
     let (graph, order) = built?;
     let mut rows = std::mem::take(&mut nodes.rows);
-    nodes.rows = order
-        .iter()
-        .map(|at| std::mem::take(&mut rows[*at as usize]))
-        .collect();
+    nodes.rows = order.iter().map(|at| std::mem::take(&mut rows[*at as usize])).collect();
     Ok((codes, graph))
 }
 
 /// Follows rows that moved to other segments since `then`, by id and sequence number. A row whose
 /// segment had no index and has been rewritten got an index of its own there, and is left out.
 fn look_up_again(then: &Snapshot, now: &Snapshot, rows: NodeRows) -> Result<NodeRows> {
-    let here: HashMap<FileId, bool> = now
-        .segments
-        .iter()
-        .map(|s| (s.sealed.file, s.covered))
-        .collect();
+    let here: HashMap<FileId, bool> =
+        now.segments.iter().map(|s| (s.sealed.file, s.covered)).collect();
     let before: HashMap<FileId, &SegPart> =
         then.segments.iter().map(|s| (s.sealed.file, s)).collect();
     let follow = |(file, row): (FileId, Row)| -> Result<Option<(FileId, Row)>> {

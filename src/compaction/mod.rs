@@ -66,10 +66,7 @@ fn index_facts(snapshot: &Snapshot) -> (Vec<IndexFacts>, u64) {
         graph: part.indexed.index.has_graph(),
     });
     let uncovered = snapshot.segments.iter().filter(|s| !s.covered);
-    (
-        facts.collect(),
-        uncovered.map(|s| u64::from(s.live.live())).sum(),
-    )
+    (facts.collect(), uncovered.map(|s| u64::from(s.live.live())).sum())
 }
 
 fn next_row_steps(engine: &Engine, core: &Core, eagerness: Eagerness) -> Result<Vec<RowStep>> {
@@ -135,19 +132,13 @@ fn compact_step(
 ) -> Result<()> {
     let begun = engine.monotonic();
     let before = collection_bytes(&core.snapshot());
-    let mut report = CompactionReport {
-        bytes_before: before,
-        ..CompactionReport::default()
-    };
+    let mut report = CompactionReport { bytes_before: before, ..CompactionReport::default() };
     rows::rewrite(engine, core, step, &mut report, cancelled)?;
     report.bytes_after = collection_bytes(&core.snapshot());
     report.took = engine.monotonic().saturating_sub(begun);
     *lock(&core.last_report) = Some(report.clone());
     add(total, &report);
-    engine.emit(&Event::Compacted {
-        collection: core.name.clone(),
-        report,
-    });
+    engine.emit(&Event::Compacted { collection: core.name.clone(), report });
     Ok(())
 }
 
@@ -221,11 +212,7 @@ pub(crate) fn plan(engine: &Engine, core: &Core) -> Result<Plan> {
     if core.options().volatile {
         return Ok(plan);
     }
-    let waiting: u64 = snapshot
-        .memtables
-        .iter()
-        .map(|m| u64::from(m.live.live()))
-        .sum();
+    let waiting: u64 = snapshot.memtables.iter().map(|m| u64::from(m.live.live())).sum();
     if snapshot.memtables.iter().any(|m| m.rows.rows() > 0) {
         plan.steps.push(Step::Seal { rows: waiting });
     }
@@ -248,20 +235,10 @@ pub(crate) fn plan(engine: &Engine, core: &Core) -> Result<Plan> {
     let mut with_coming = indexes;
     with_coming.extend(coming);
     if let Some(step) = policy::plan_index(&with_coming, uncovered, &options.hnsw, Eagerness::All) {
-        let live = |file| {
-            with_coming
-                .iter()
-                .find(|i| i.file == file)
-                .map_or(0, |i| i.live)
-        };
+        let live = |file| with_coming.iter().find(|i| i.file == file).map_or(0, |i| i.live);
         let covered: u64 = step.replaces.iter().map(|f| live(*f)).sum();
         plan.steps.push(Step::Index {
-            replaces: step
-                .replaces
-                .iter()
-                .filter(|f| f.0 > 0)
-                .map(|f| f.0)
-                .collect(),
+            replaces: step.replaces.iter().filter(|f| f.0 > 0).map(|f| f.0).collect(),
             uncovered: snapshot.segments.iter().filter(|s| !s.covered).count(),
             rows: covered + if step.with_uncovered { uncovered } else { 0 },
             graph: step.graph,
@@ -293,18 +270,10 @@ fn describe(step: &RowStep, facts: &[SegmentFacts]) -> Step {
     let of = || facts.iter().filter(|f| step.inputs.contains(&f.file));
     let bytes_before = of().map(|f| f.bytes).sum();
     if step.drop {
-        return Step::Drop {
-            segment: step.inputs.first().map_or(0, |f| f.0),
-            bytes: bytes_before,
-        };
+        return Step::Drop { segment: step.inputs.first().map_or(0, |f| f.0), bytes: bytes_before };
     }
     Step::Rewrite {
-        segments: step
-            .inputs
-            .iter()
-            .filter(|f| **f != COMING)
-            .map(|f| f.0)
-            .collect(),
+        segments: step.inputs.iter().filter(|f| **f != COMING).map(|f| f.0).collect(),
         reason: step.reason,
         bytes_before,
         bytes_after: of().map(SegmentFacts::live_bytes).sum(),
@@ -324,11 +293,7 @@ pub(crate) fn debt(engine: &Engine, core: &Core) -> Result<u64> {
 
 /// An error if a job should end early.
 fn check_cancelled(cancelled: Cancelled<'_>, core: &Core) -> Result<()> {
-    if cancelled() || core.dropped.load(Ordering::Acquire) {
-        Err(Error::Closed)
-    } else {
-        Ok(())
-    }
+    if cancelled() || core.dropped.load(Ordering::Acquire) { Err(Error::Closed) } else { Ok(()) }
 }
 
 /// Whether rows that expired at this moment may be destroyed.

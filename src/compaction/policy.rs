@@ -114,22 +114,14 @@ pub(crate) fn plan_rows(
     for segment in segments {
         if segment.dead >= segment.rows {
             let reason = Reason::DeadShare;
-            steps.push(RowStep {
-                inputs: vec![segment.file],
-                reason,
-                drop: true,
-            });
+            steps.push(RowStep { inputs: vec![segment.file], reason, drop: true });
         } else {
             rest.push(segment);
         }
     }
     let cap = segment_cap(rest.iter().map(|s| s.live_bytes()).sum());
     // The worst comes first, and brings along whatever small ones fit below the cap with it.
-    rest.sort_by(|a, b| {
-        b.dead_share()
-            .total_cmp(&a.dead_share())
-            .then(a.file.cmp(&b.file))
-    });
+    rest.sort_by(|a, b| b.dead_share().total_cmp(&a.dead_share()).then(a.file.cmp(&b.file)));
     let mut taken = vec![false; rest.len()];
     for i in 0..rest.len() {
         let Some(reason) = rewrite_reason(rest[i], now, eagerness) else {
@@ -149,11 +141,7 @@ pub(crate) fn plan_rows(
                 inputs.push(rest[j].file);
             }
         }
-        steps.push(RowStep {
-            inputs,
-            reason,
-            drop: false,
-        });
+        steps.push(RowStep { inputs, reason, drop: false });
     }
     let mut small: Vec<&SegmentFacts> = (0..rest.len())
         .filter(|&i| !taken[i] && rest[i].live_bytes() < cap / 2)
@@ -168,11 +156,7 @@ pub(crate) fn plan_rows(
         });
         if small.len() > 1 {
             let inputs = small.iter().map(|s| s.file).collect();
-            steps.push(RowStep {
-                inputs,
-                reason: Reason::Small,
-                drop: false,
-            });
+            steps.push(RowStep { inputs, reason: Reason::Small, drop: false });
         }
     }
     steps
@@ -185,9 +169,7 @@ fn rewrite_reason(segment: &SegmentFacts, now: Timestamp, eagerness: Eagerness) 
     if eagerness == Eagerness::All || segment.dead_share() >= DEAD_SHARE {
         return Some(Reason::DeadShare);
     }
-    let due = segment
-        .dead_since
-        .is_some_and(|since| since + RECLAIM_WITHIN <= now);
+    let due = segment.dead_since.is_some_and(|since| since + RECLAIM_WITHIN <= now);
     due.then_some(Reason::Deadline)
 }
 
@@ -226,23 +208,13 @@ fn plan_codes(indexes: &[IndexFacts], uncovered: u64, eagerness: Eagerness) -> O
         // All but the largest: it moves only when the rest has grown to its size.
         let largest = indexes.iter().map(|i| i.live).max().unwrap_or(0);
         let rest: u64 = indexes.iter().map(|i| i.live).sum::<u64>() - largest;
-        let keep = (rest < largest)
-            .then(|| indexes.iter().max_by_key(|i| i.live))
-            .flatten();
+        let keep = (rest < largest).then(|| indexes.iter().max_by_key(|i| i.live)).flatten();
         let kept = keep.map(|i| i.file);
-        step.replaces = indexes
-            .iter()
-            .map(|i| i.file)
-            .filter(|f| Some(*f) != kept)
-            .collect();
+        step.replaces = indexes.iter().map(|i| i.file).filter(|f| Some(*f) != kept).collect();
         step.reason = Reason::Small;
         return Some(step);
     }
-    step.replaces = indexes
-        .iter()
-        .filter(|i| i.dead_share() >= limit)
-        .map(|i| i.file)
-        .collect();
+    step.replaces = indexes.iter().filter(|i| i.dead_share() >= limit).map(|i| i.file).collect();
     if !step.replaces.is_empty() {
         step.reason = Reason::DeadShare;
     }
@@ -258,12 +230,7 @@ fn plan_graph(
 ) -> Option<IndexStep> {
     let all = |reason| {
         let replaces = indexes.iter().map(|i| i.file).collect();
-        Some(IndexStep {
-            replaces,
-            with_uncovered: uncovered > 0,
-            graph: true,
-            reason,
-        })
+        Some(IndexStep { replaces, with_uncovered: uncovered > 0, graph: true, reason })
     };
     let graphs: Vec<&IndexFacts> = indexes.iter().filter(|i| i.graph).collect();
     let Some(base) = graphs.iter().max_by_key(|i| i.live) else {
@@ -283,18 +250,9 @@ fn plan_graph(
     }
     let enough = (base.live as f64 * GRAPHLESS_SHARE) as u64;
     if graphless > enough.max(u64::from(params.min_rows) / 4) {
-        let replaces = indexes
-            .iter()
-            .filter(|i| !i.graph)
-            .map(|i| i.file)
-            .collect();
+        let replaces = indexes.iter().filter(|i| !i.graph).map(|i| i.file).collect();
         let reason = Reason::GraphPays;
-        return Some(IndexStep {
-            replaces,
-            with_uncovered: uncovered > 0,
-            graph: true,
-            reason,
-        });
+        return Some(IndexStep { replaces, with_uncovered: uncovered > 0, graph: true, reason });
     }
     let codes: Vec<IndexFacts> = indexes.iter().filter(|i| !i.graph).cloned().collect();
     plan_codes(&codes, uncovered, eagerness)

@@ -88,9 +88,7 @@ impl Moved {
         if place == GONE {
             return None;
         }
-        let at = self
-            .segments
-            .partition_point(|(start, _)| *start <= place as usize);
+        let at = self.segments.partition_point(|(start, _)| *start <= place as usize);
         let at = at.checked_sub(1)?;
         Some((at, place - self.segments[at].0 as Row))
     }
@@ -125,18 +123,10 @@ pub(super) fn seal(
     let last_seq = sealed.iter().map(|m| m.last_seq).max().unwrap_or_default();
     let log_from = sealed.last().map(|m| m.log_file).unwrap_or_default();
     let covers = Some((last_seq, log_from));
-    let rows = Job {
-        engine,
-        core,
-        cancelled,
-    }
-    .run(&inputs, covers, report)?;
+    let rows = Job { engine, core, cancelled }.run(&inputs, covers, report)?;
     report.sealed += 1;
     engine.made_room();
-    engine.emit(&Event::Sealed {
-        collection: core.name.clone(),
-        rows,
-    });
+    engine.emit(&Event::Sealed { collection: core.name.clone(), rows });
     Ok(true)
 }
 
@@ -175,12 +165,7 @@ pub(super) fn rewrite(
             bytes: s.sealed.segment.len(),
         })
         .collect();
-    Job {
-        engine,
-        core,
-        cancelled,
-    }
-    .run(&inputs, None, report)?;
+    Job { engine, core, cancelled }.run(&inputs, None, report)?;
     if step.drop {
         report.dropped += inputs.len();
     } else {
@@ -197,12 +182,7 @@ pub(super) fn cover(
     cancelled: Cancelled<'_>,
 ) -> Result<()> {
     let covers = Some((Seq::ZERO, log_from));
-    Job {
-        engine,
-        core,
-        cancelled,
-    }
-    .run(&[], covers, &mut CompactionReport::default())?;
+    Job { engine, core, cancelled }.run(&[], covers, &mut CompactionReport::default())?;
     Ok(())
 }
 
@@ -274,10 +254,7 @@ impl Job<'_> {
             }
         }
         keyed.sort_unstable();
-        let order: Order = keyed
-            .into_iter()
-            .map(|(_, input, row)| (input, row))
-            .collect();
+        let order: Order = keyed.into_iter().map(|(_, input, row)| (input, row)).collect();
         let rows: u64 = inputs.iter().map(|i| u64::from(i.rows.rows())).sum();
         let bytes: u64 = inputs.iter().map(|i| i.bytes).sum();
         let cap = segment_cap(self.live_bytes() + bytes);
@@ -288,29 +265,17 @@ impl Job<'_> {
         let mut segments = Vec::new();
         for (i, part) in order.chunks(per_segment).enumerate() {
             let start = i * per_segment;
-            let output = Output {
-                inputs,
-                order: part,
-            };
-            segments.push((
-                start,
-                self.write_segment(&output, start, order.len(), files)?,
-            ));
+            let output = Output { inputs, order: part };
+            segments.push((start, self.write_segment(&output, start, order.len(), files)?));
         }
-        let mut places: HashMap<From, Vec<u32>> = inputs
-            .iter()
-            .map(|i| (i.from, vec![GONE; i.rows.rows() as usize]))
-            .collect();
+        let mut places: HashMap<From, Vec<u32>> =
+            inputs.iter().map(|i| (i.from, vec![GONE; i.rows.rows() as usize])).collect();
         for (place, (input, row)) in (0u32..).zip(&order) {
             if let Some(places) = places.get_mut(&inputs[*input as usize].from) {
                 places[*row as usize] = place;
             }
         }
-        Ok(Moved {
-            order,
-            segments,
-            places,
-        })
+        Ok(Moved { order, segments, places })
     }
 
     fn live_bytes(&self) -> u64 {
@@ -335,21 +300,12 @@ impl Job<'_> {
         let mut progress = |row: Row| {
             let (done, total) = ((start + row as usize) as u64, total as u64);
             let collection = self.core.name.clone();
-            self.engine.emit(&Event::Progress {
-                collection,
-                done,
-                total,
-            });
+            self.engine.emit(&Event::Progress { collection, done, total });
             check_cancelled(self.cancelled, self.core)
         };
         let dimension = self.core.spec.dimension;
         let len = write_segment(disk, dir, &header, dimension, output, &mut progress)?;
-        Ok(SegmentEntry {
-            file,
-            len,
-            rows: output.rows(),
-            deletes: None,
-        })
+        Ok(SegmentEntry { file, len, rows: output.rows(), deletes: None })
     }
 
     /// Reads the outputs back and checks them, before their inputs may go.
@@ -376,31 +332,18 @@ impl Job<'_> {
         let mut deletes = Vec::new();
         for part in current.segments.iter().filter(|s| !is_input(s.sealed.file)) {
             if covers.is_some() && part.live.dead() > part.dead_on_disk {
-                deletes.push((
-                    part.sealed.file,
-                    self.write_deletes(current.visible, part, files)?,
-                ));
+                deletes.push((part.sealed.file, self.write_deletes(current.visible, part, files)?));
             }
         }
         let mut locators = Vec::new();
         for part in &current.indexes {
-            if part
-                .indexed
-                .locator
-                .segments()
-                .iter()
-                .any(|file| is_input(*file))
-            {
+            if part.indexed.locator.segments().iter().any(|file| is_input(*file)) {
                 let new = self.move_locator(part, moved, files)?;
                 locators.push((part.indexed.file, new));
             }
         }
         let codes = self.index_uncovered(current, inputs, moved, files)?;
-        Ok(Followers {
-            deletes,
-            locators,
-            codes,
-        })
+        Ok(Followers { deletes, locators, codes })
     }
 
     /// The files with deletes of segments that go or get newer ones.
@@ -430,12 +373,7 @@ impl Job<'_> {
         let (disk, dir) = (self.engine.disk.as_ref(), self.engine.dir());
         let (of, rows) = (part.sealed.file, part.live.rows());
         let len = write_deletes(disk, dir, &header, of, rows, &part.live.dead_rows())?;
-        Ok(DeletesEntry {
-            file,
-            len,
-            covers_seq,
-            dead: part.live.dead(),
-        })
+        Ok(DeletesEntry { file, len, covers_seq, dead: part.live.dead() })
     }
 
     /// The locator of an index after the move; `None` if no row of it is left.
@@ -481,13 +419,7 @@ impl Job<'_> {
             // `rewrite` had it checked before it took its inputs.
             checked: AtomicBool::new(true),
         };
-        Ok(Some((
-            entry,
-            IndexPart {
-                indexed: Arc::new(indexed),
-                slots: Arc::new([]),
-            },
-        )))
+        Ok(Some((entry, IndexPart { indexed: Arc::new(indexed), slots: Arc::new([]) })))
     }
 
     /// An index without a graph for the rows that come from memtables or from segments that no
@@ -501,10 +433,9 @@ impl Job<'_> {
     ) -> Result<Option<(IndexEntry, IndexPart)>> {
         let covered = |from| match from {
             From::Memtable(_) => false,
-            From::Segment(file) => current
-                .segments
-                .iter()
-                .any(|s| s.sealed.file == file && s.covered),
+            From::Segment(file) => {
+                current.segments.iter().any(|s| s.sealed.file == file && s.covered)
+            }
         };
         let mut index = CodesIndex::new(self.core.spec);
         for (input, row) in &moved.order {
@@ -537,16 +468,12 @@ impl Job<'_> {
         let mut next = Snapshot::clone(&self.core.snapshot());
         for input in inputs {
             let now_live = match input.from {
-                From::Memtable(number) => next
-                    .memtables
-                    .iter()
-                    .find(|m| m.number == number)
-                    .map(|m| &m.live),
-                From::Segment(file) => next
-                    .segments
-                    .iter()
-                    .find(|s| s.sealed.file == file)
-                    .map(|s| &s.live),
+                From::Memtable(number) => {
+                    next.memtables.iter().find(|m| m.number == number).map(|m| &m.live)
+                }
+                From::Segment(file) => {
+                    next.segments.iter().find(|s| s.sealed.file == file).map(|s| &s.live)
+                }
             };
             let Some(now_live) = now_live else { continue };
             for row in input.live.iter().filter(|row| !now_live.is_live(*row)) {
@@ -557,15 +484,10 @@ impl Job<'_> {
         }
         let mut tables = lock(&self.core.tables);
         let mut obsolete = Vec::new();
-        next.memtables
-            .retain(|m| !inputs.iter().any(|i| i.from == From::Memtable(m.number)));
-        tables
-            .ids
-            .retain(|t| !inputs.iter().any(|i| i.from == From::Memtable(t.number)));
+        next.memtables.retain(|m| !inputs.iter().any(|i| i.from == From::Memtable(m.number)));
+        tables.ids.retain(|t| !inputs.iter().any(|i| i.from == From::Memtable(t.number)));
         next.segments.retain(|s| {
-            let goes = inputs
-                .iter()
-                .any(|i| i.from == From::Segment(s.sealed.file));
+            let goes = inputs.iter().any(|i| i.from == From::Segment(s.sealed.file));
             if goes {
                 s.sealed.guard.mark_obsolete();
                 obsolete.push(s.sealed.file);
@@ -573,10 +495,8 @@ impl Job<'_> {
             !goes
         });
         for part in &mut next.segments {
-            if let Some((_, entry)) = followers
-                .deletes
-                .iter()
-                .find(|(file, _)| *file == part.sealed.file)
+            if let Some((_, entry)) =
+                followers.deletes.iter().find(|(file, _)| *file == part.sealed.file)
             {
                 part.dead_on_disk = entry.dead;
             }
@@ -616,17 +536,13 @@ fn edit(
     followers: &Followers,
     covers: Option<(Seq, FileId)>,
 ) {
-    entry
-        .segments
-        .retain(|s| !inputs.iter().any(|i| i.from == From::Segment(s.file)));
+    entry.segments.retain(|s| !inputs.iter().any(|i| i.from == From::Segment(s.file)));
     for (file, deletes) in &followers.deletes {
         if let Some(segment) = entry.segments.iter_mut().find(|s| s.file == *file) {
             segment.deletes = Some(deletes.clone());
         }
     }
-    entry
-        .segments
-        .extend(moved.segments.iter().map(|(_, s)| s.clone()));
+    entry.segments.extend(moved.segments.iter().map(|(_, s)| s.clone()));
     for (file, new) in &followers.locators {
         match new {
             Some((new, _)) => {
@@ -641,12 +557,8 @@ fn edit(
     }
     // An index that could not be opened names segments that are gone now.
     let segments: Vec<FileId> = entry.segments.iter().map(|s| s.file).collect();
-    entry
-        .indexes
-        .retain(|i| i.segments.iter().all(|s| segments.contains(s)));
-    entry
-        .indexes
-        .extend(followers.codes.iter().map(|(index, _)| index.clone()));
+    entry.indexes.retain(|i| i.segments.iter().all(|s| segments.contains(s)));
+    entry.indexes.extend(followers.codes.iter().map(|(index, _)| index.clone()));
     if let Some((seq, log_from)) = covers {
         entry.covers_seq = entry.covers_seq.max(seq);
         entry.log_from = entry.log_from.max(log_from);

@@ -35,11 +35,7 @@ pub(super) fn trim(engine: &Arc<Engine>, cancelled: Cancelled<'_>) -> Result<boo
     let Some(oldest_kept) = manifest.log.get(keep).map(|l| l.file) else {
         return Ok(false);
     };
-    for entry in manifest
-        .collections
-        .iter()
-        .filter(|c| c.log_from < oldest_kept)
-    {
+    for entry in manifest.collections.iter().filter(|c| c.log_from < oldest_kept) {
         let Some(core) = engine.core(entry.id).filter(|c| !c.is_dropped()) else {
             continue;
         };
@@ -47,13 +43,7 @@ pub(super) fn trim(engine: &Arc<Engine>, cancelled: Cancelled<'_>) -> Result<boo
         match carry(engine, &core)? {
             Some(file) => rows::cover(engine, &core, file, cancelled)?,
             None => {
-                rows::seal(
-                    engine,
-                    &core,
-                    true,
-                    &mut CompactionReport::default(),
-                    cancelled,
-                )?;
+                rows::seal(engine, &core, true, &mut CompactionReport::default(), cancelled)?;
             }
         }
     }
@@ -83,11 +73,7 @@ fn carry(engine: &Engine, core: &Core) -> Result<Option<FileId>> {
             vector: row.vector.to_vec(),
             body: row.body.to_vec(),
         };
-        ops.push(Op {
-            collection: core.id,
-            seq: row.seq,
-            kind,
-        });
+        ops.push(Op { collection: core.id, seq: row.seq, kind });
     }
     engine.append_carried(log, &ops).map(Some)
 }

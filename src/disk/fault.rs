@@ -85,11 +85,7 @@ impl Disk for FaultDisk {
     fn create(&self, path: &Path) -> Result<Box<dyn AppendFile>> {
         self.plan.check(Fault::Create, path)?;
         let inner = RealDisk.create(path)?;
-        Ok(Box::new(FaultAppend {
-            inner,
-            path: path.to_owned(),
-            plan: Arc::clone(&self.plan),
-        }))
+        Ok(Box::new(FaultAppend { inner, path: path.to_owned(), plan: Arc::clone(&self.plan) }))
     }
 
     fn open(&self, path: &Path) -> Result<Arc<dyn SealedFile>> {

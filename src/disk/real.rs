@@ -1,9 +1,6 @@
 //! Owns the implementation of `Disk` on the operating system. Files are made for their owner's eyes
 //! only. Knows nothing of names or contents.
-#![expect(
-    clippy::disallowed_methods,
-    reason = "this module is the door to std::fs"
-)]
+#![expect(clippy::disallowed_methods, reason = "this module is the door to std::fs")]
 
 use std::any::Any;
 use std::fs::{self, File, OpenOptions, TryLockError};
@@ -44,10 +41,8 @@ impl Disk for RealDisk {
             let entry = entry.map_err(error)?;
             // A name that is not Unicode cannot be ours.
             if let Ok(name) = entry.file_name().into_string() {
-                entries.push(Listed {
-                    name,
-                    is_file: entry.file_type().is_ok_and(|t| t.is_file()),
-                });
+                entries
+                    .push(Listed { name, is_file: entry.file_type().is_ok_and(|t| t.is_file()) });
             }
         }
         Ok(entries)
@@ -58,13 +53,8 @@ impl Disk for RealDisk {
         options.write(true).create_new(true);
         #[cfg(unix)]
         std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-        let file = options
-            .open(path)
-            .map_err(|e| Error::io("create", path, e))?;
-        Ok(Box::new(RealAppend {
-            file,
-            path: path.to_owned(),
-        }))
+        let file = options.open(path).map_err(|e| Error::io("create", path, e))?;
+        Ok(Box::new(RealAppend { file, path: path.to_owned() }))
     }
 
     fn open(&self, path: &Path) -> Result<Arc<dyn SealedFile>> {
@@ -76,11 +66,7 @@ impl Disk for RealDisk {
         }
         let file = File::open(path).map_err(error)?;
         let len = file.metadata().map_err(error)?.len();
-        Ok(Arc::new(RealSealed {
-            file,
-            path: path.to_owned(),
-            len,
-        }))
+        Ok(Arc::new(RealSealed { file, path: path.to_owned(), len }))
     }
 
     fn rename(&self, from: &Path, to: &Path) -> Result<()> {
@@ -112,17 +98,13 @@ impl Disk for RealDisk {
         match file.try_lock() {
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => {
-                return Err(Error::Locked {
-                    path: path.to_owned(),
-                });
+                return Err(Error::Locked { path: path.to_owned() });
             }
             Err(TryLockError::Error(e)) => return Err(Error::io("lock", path, e)),
         }
         if !same_file(&file, path)? {
             // The directory was removed and made anew between the two calls.
-            return Err(Error::Locked {
-                path: path.to_owned(),
-            });
+            return Err(Error::Locked { path: path.to_owned() });
         }
         Ok(Box::new(file))
     }
@@ -135,9 +117,7 @@ impl Disk for RealDisk {
 
     #[cfg(not(unix))]
     fn allocated_bytes(&self, path: &Path) -> Result<u64> {
-        Ok(fs::metadata(path)
-            .map_err(|e| Error::io("look at", path, e))?
-            .len())
+        Ok(fs::metadata(path).map_err(|e| Error::io("look at", path, e))?.len())
     }
 }
 
@@ -145,10 +125,7 @@ impl Disk for RealDisk {
 fn same_file(file: &File, path: &Path) -> Result<bool> {
     use std::os::unix::fs::MetadataExt;
     let error = |e| Error::io("look at", path, e);
-    let (held, named) = (
-        file.metadata().map_err(error)?,
-        fs::metadata(path).map_err(error)?,
-    );
+    let (held, named) = (file.metadata().map_err(error)?, fs::metadata(path).map_err(error)?);
     Ok((held.dev(), held.ino()) == (named.dev(), named.ino()))
 }
 
@@ -165,15 +142,11 @@ struct RealAppend {
 impl AppendFile for RealAppend {
     fn append(&mut self, bytes: &[u8]) -> Result<()> {
         // `write_all` goes on after short writes and interruptions.
-        self.file
-            .write_all(bytes)
-            .map_err(|e| Error::io("write", &self.path, e))
+        self.file.write_all(bytes).map_err(|e| Error::io("write", &self.path, e))
     }
 
     fn sync(&mut self) -> Result<()> {
-        self.file
-            .sync_data()
-            .map_err(|e| Error::io("sync", &self.path, e))
+        self.file.sync_data().map_err(|e| Error::io("sync", &self.path, e))
     }
 }
 
@@ -227,10 +200,7 @@ mod tests {
         file.append(b"hello ").unwrap();
         file.append(b"world").unwrap();
         file.sync().unwrap();
-        assert!(matches!(
-            RealDisk.create(&path),
-            Err(Error::Io { op: "create", .. })
-        ));
+        assert!(matches!(RealDisk.create(&path), Err(Error::Io { op: "create", .. })));
         let sealed = RealDisk.open(&path).unwrap();
         assert_eq!(&*sealed.map().unwrap(), b"hello world");
         let mut part = [0; 5];

@@ -19,22 +19,16 @@ fn configuration() -> impl Config {
 
 /// Encodes any `serde` type.
 pub(crate) fn encode<T: Serialize>(value: &T) -> Result<Vec<u8>> {
-    bincode::serde::encode_to_vec(value, configuration()).map_err(|e| Error::Metadata {
-        reason: e.to_string(),
-    })
+    bincode::serde::encode_to_vec(value, configuration())
+        .map_err(|e| Error::Metadata { reason: e.to_string() })
 }
 
 /// Decodes exactly these bytes.
 pub(crate) fn decode<T: DeserializeOwned>(bytes: &[u8]) -> Result<T> {
-    let (value, used) =
-        bincode::serde::decode_from_slice(bytes, configuration()).map_err(|e| Error::Metadata {
-            reason: e.to_string(),
-        })?;
+    let (value, used) = bincode::serde::decode_from_slice(bytes, configuration())
+        .map_err(|e| Error::Metadata { reason: e.to_string() })?;
     if used != bytes.len() {
-        let reason = format!(
-            "{} bytes were left after decoding",
-            bytes.len().abs_diff(used)
-        );
+        let reason = format!("{} bytes were left after decoding", bytes.len().abs_diff(used));
         return Err(Error::Metadata { reason });
     }
     Ok(value)
@@ -71,22 +65,14 @@ impl Memory {
         let bytes = encode(value)?;
         if bytes.len() > MAX_METADATA_BYTES {
             let (got, limit) = (bytes.len() as u64, MAX_METADATA_BYTES as u64);
-            return Err(Error::LimitExceeded {
-                what: "the metadata",
-                got,
-                limit,
-            });
+            return Err(Error::LimitExceeded { what: "the metadata", got, limit });
         }
         if let Err(error) = decode::<T>(&bytes) {
             let reason =
                 format!("the type cannot be read back ({error}); use Memory::metadata_json for it");
             return Err(Error::Metadata { reason });
         }
-        self.metadata = Some(Metadata {
-            codec: MetadataCodec::Bincode,
-            schema,
-            bytes,
-        });
+        self.metadata = Some(Metadata { codec: MetadataCodec::Bincode, schema, bytes });
         Ok(self)
     }
 
@@ -98,10 +84,7 @@ impl Memory {
     pub fn metadata_as<T: DeserializeOwned>(&self) -> Result<Option<T>> {
         match &self.metadata {
             None => Ok(None),
-            Some(Metadata {
-                codec: MetadataCodec::Json,
-                ..
-            }) => {
+            Some(Metadata { codec: MetadataCodec::Json, .. }) => {
                 let reason = "it was stored as JSON: use Memory::metadata_as_json".to_owned();
                 Err(Error::Metadata { reason })
             }

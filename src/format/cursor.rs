@@ -41,14 +41,8 @@ impl<'a> Cursor<'a> {
 
     /// The next `len` bytes.
     pub(crate) fn bytes(&mut self, len: usize) -> Result<&'a [u8], DecodeError> {
-        let end = self
-            .at
-            .checked_add(len)
-            .ok_or_else(|| self.error("length overflows"))?;
-        let bytes = self
-            .bytes
-            .get(self.at..end)
-            .ok_or_else(|| self.error("cut short"))?;
+        let end = self.at.checked_add(len).ok_or_else(|| self.error("length overflows"))?;
+        let bytes = self.bytes.get(self.at..end).ok_or_else(|| self.error("cut short"))?;
         self.at = end;
         Ok(bytes)
     }

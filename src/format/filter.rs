@@ -130,18 +130,11 @@ impl Reader<'_> {
             code::TAGS_ANY => Filter::TagsAny(self.names()?),
             code::TAGS_ALL => Filter::TagsAll(self.names()?),
             code::KEY => Filter::Key(self.name()?),
-            code::CREATED => Filter::Created {
-                from: self.time()?,
-                to: self.time()?,
-            },
-            code::EVENT_TIME => Filter::EventTime {
-                from: self.time()?,
-                to: self.time()?,
-            },
-            code::IMPORTANCE => Filter::Importance {
-                from: self.cursor.f32()?,
-                to: self.cursor.f32()?,
-            },
+            code::CREATED => Filter::Created { from: self.time()?, to: self.time()? },
+            code::EVENT_TIME => Filter::EventTime { from: self.time()?, to: self.time()? },
+            code::IMPORTANCE => {
+                Filter::Importance { from: self.cursor.f32()?, to: self.cursor.f32()? }
+            }
             code::PINNED => Filter::Pinned(self.flag()?),
             code::IDS => {
                 let count = self.cursor.length()?;
@@ -210,9 +203,7 @@ mod tests {
             .and(Filter::tags_all(["x", "y"]).negate())
             .or(Filter::ids([1u64, 2]).or(Filter::importance_at_least(0.5)))
             .or(Filter::created(Timestamp::from_millis(3)..))
-            .or(Filter::Pinned(true)
-                .and(Filter::key("k"))
-                .and(Filter::session("s")));
+            .or(Filter::Pinned(true).and(Filter::key("k")).and(Filter::session("s")));
         let bytes = encode_filter(&filter);
         assert_eq!(decode_filter(&bytes), Ok(filter));
         for len in 0..bytes.len() {

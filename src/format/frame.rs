@@ -91,10 +91,7 @@ pub(crate) fn decode_frame<'a>(
     let mut cursor = Cursor::new(bytes);
     let fields = cursor.bytes(FRAME_HEAD_LEN - 4)?;
     if cursor.u32()? != salted(at, &[fields]) {
-        return Err(DecodeError::new(
-            0,
-            "the frame head's checksum does not match",
-        ));
+        return Err(DecodeError::new(0, "the frame head's checksum does not match"));
     }
     let mut head = Cursor::new(fields);
     if head.u32()? != MAGIC {
@@ -119,28 +116,13 @@ pub(crate) fn decode_frame<'a>(
     let body_crc = head.u32()?;
     let payload = cursor.bytes(payload_len as usize)?;
     if body_crc != salted(at, &[payload]) {
-        return Err(DecodeError::new(
-            FRAME_HEAD_LEN as u64,
-            "the frame's checksum does not match",
-        ));
+        return Err(DecodeError::new(FRAME_HEAD_LEN as u64, "the frame's checksum does not match"));
     }
     let len = frame_len(payload.len());
     if bytes.len() < len {
-        return Err(DecodeError::new(
-            cursor.position() as u64,
-            "the frame's padding is cut short",
-        ));
+        return Err(DecodeError::new(cursor.position() as u64, "the frame's padding is cut short"));
     }
-    Ok(Frame {
-        head: FrameHead {
-            kind,
-            last_seq,
-            synced_seq,
-            time,
-        },
-        payload,
-        len,
-    })
+    Ok(Frame { head: FrameHead { kind, last_seq, synced_seq, time }, payload, len })
 }
 
 fn salted(at: &FrameContext, pieces: &[&[u8]]) -> u32 {
@@ -158,11 +140,7 @@ fn salted(at: &FrameContext, pieces: &[&[u8]]) -> u32 {
 mod tests {
     use super::*;
 
-    const AT: FrameContext = FrameContext {
-        salt: [7; 16],
-        file: FileId(3),
-        offset: 128,
-    };
+    const AT: FrameContext = FrameContext { salt: [7; 16], file: FileId(3), offset: 128 };
 
     fn head() -> FrameHead {
         FrameHead {
@@ -187,10 +165,7 @@ mod tests {
         assert_eq!(out[..56], expected);
         assert_eq!(out[64..], *b"abc\0\0\0\0\0");
         let frame = decode_frame(&out, &AT).unwrap();
-        assert_eq!(
-            (frame.head, frame.payload, frame.len),
-            (head(), &b"abc"[..], 72)
-        );
+        assert_eq!((frame.head, frame.payload, frame.len), (head(), &b"abc"[..], 72));
     }
 
     #[test]
@@ -207,25 +182,7 @@ mod tests {
         }
         assert!(decode_frame(&[0; 128], &AT).is_err());
         assert!(decode_frame(&out, &FrameContext { offset: 136, ..AT }).is_err());
-        assert!(
-            decode_frame(
-                &out,
-                &FrameContext {
-                    file: FileId(4),
-                    ..AT
-                }
-            )
-            .is_err()
-        );
-        assert!(
-            decode_frame(
-                &out,
-                &FrameContext {
-                    salt: [8; 16],
-                    ..AT
-                }
-            )
-            .is_err()
-        );
+        assert!(decode_frame(&out, &FrameContext { file: FileId(4), ..AT }).is_err());
+        assert!(decode_frame(&out, &FrameContext { salt: [8; 16], ..AT }).is_err());
     }
 }

@@ -27,14 +27,8 @@ pub(crate) enum FileKind {
 
 impl FileKind {
     fn decode(byte: u8) -> Option<Self> {
-        let all = [
-            Self::Manifest,
-            Self::Log,
-            Self::Segment,
-            Self::Deletes,
-            Self::Index,
-            Self::Locator,
-        ];
+        let all =
+            [Self::Manifest, Self::Log, Self::Segment, Self::Deletes, Self::Index, Self::Locator];
         all.into_iter().find(|kind| *kind as u8 == byte)
     }
 }
@@ -104,21 +98,14 @@ impl FileHeader {
         }
         let _write_version = cursor.u16()?;
         cursor.bytes(2)?;
-        let kind = FileKind::decode(kind).ok_or(DecodeError::new(
-            8,
-            "the header names an unknown kind of file",
-        ))?;
+        let kind = FileKind::decode(kind)
+            .ok_or(DecodeError::new(8, "the header names an unknown kind of file"))?;
         if crypto != 0 {
             return Err(DecodeError::new(9, "the file is encrypted").into());
         }
         let store = StoreId(cursor.array()?);
         let file = FileId(cursor.u64()?);
-        Ok(Self {
-            kind,
-            store,
-            file,
-            salt: cursor.array()?,
-        })
+        Ok(Self { kind, store, file, salt: cursor.array()? })
     }
 }
 
@@ -128,12 +115,7 @@ mod tests {
 
     fn header() -> FileHeader {
         let store = StoreId([0x11; 16]);
-        FileHeader {
-            kind: FileKind::Log,
-            store,
-            file: FileId(0x2a),
-            salt: [0x22; 16],
-        }
+        FileHeader { kind: FileKind::Log, store, file: FileId(0x2a), salt: [0x22; 16] }
     }
 
     #[test]

@@ -89,16 +89,10 @@ impl Manifest {
     /// Every file that is part of the store, the lock and the manifest itself left out.
     pub(crate) fn files(&self) -> impl Iterator<Item = FileName> {
         let log = self.log.iter().map(|l| FileName::Log(l.file));
-        let segments = self
-            .collections
-            .iter()
-            .flat_map(|c| &c.segments)
-            .flat_map(|s| {
-                let deletes = s.deletes.as_ref().map(|d| FileName::Deletes(d.file));
-                [Some(FileName::Segment(s.file)), deletes]
-                    .into_iter()
-                    .flatten()
-            });
+        let segments = self.collections.iter().flat_map(|c| &c.segments).flat_map(|s| {
+            let deletes = s.deletes.as_ref().map(|d| FileName::Deletes(d.file));
+            [Some(FileName::Segment(s.file)), deletes].into_iter().flatten()
+        });
         let indexes = self
             .collections
             .iter()
@@ -116,12 +110,7 @@ impl Manifest {
     pub(crate) fn encode(&self, salt: [u8; 16]) -> crate::Result<Vec<u8>> {
         let body = codec::encode(&BodyV1::from(self))?;
         let file = FileId(self.generation);
-        let header = FileHeader {
-            kind: FileKind::Manifest,
-            store: self.store,
-            file,
-            salt,
-        };
+        let header = FileHeader { kind: FileKind::Manifest, store: self.store, file, salt };
         let mut out = header.encode().to_vec();
         out.extend_from_slice(&BODY_VERSION.to_le_bytes());
         out.extend_from_slice(&[0; 2]);
@@ -160,20 +149,14 @@ impl Manifest {
         let body: BodyV1 = codec::decode(body)
             .map_err(|_| DecodeError::new(at, "the manifest's body cannot be decoded"))?;
         let manifest = body.into_manifest(header);
-        manifest
-            .check()
-            .map_err(|reason| DecodeError::new(at, reason))?;
+        manifest.check().map_err(|reason| DecodeError::new(at, reason))?;
         Ok(manifest)
     }
 
     /// What must hold between the parts of a manifest.
     fn check(&self) -> Result<(), &'static str> {
         let mut seen = HashSet::new();
-        if !self
-            .files()
-            .filter_map(FileName::file)
-            .all(|f| f < self.next_file && seen.insert(f))
-        {
+        if !self.files().filter_map(FileName::file).all(|f| f < self.next_file && seen.insert(f)) {
             return Err("the manifest names a file twice, or one that was never made");
         }
         if self.log.is_empty() {
@@ -269,17 +252,8 @@ impl BodyV1 {
             next_collection: CollectionId(self.next_collection),
             time: Timestamp::from_millis(self.time),
             last_seq: Seq(self.last_seq),
-            log: log
-                .map(|(file, len)| LogEntry {
-                    file: FileId(file),
-                    valid_len: len,
-                })
-                .collect(),
-            collections: self
-                .collections
-                .into_iter()
-                .map(CollectionV1::into_entry)
-                .collect(),
+            log: log.map(|(file, len)| LogEntry { file: FileId(file), valid_len: len }).collect(),
+            collections: self.collections.into_iter().map(CollectionV1::into_entry).collect(),
         }
     }
 }
@@ -365,18 +339,8 @@ pub(crate) mod tests {
 
     pub(crate) fn manifest() -> Manifest {
         let options = CollectionOptions::new(3, Metric::Cosine).embedding_space("m");
-        let deletes = DeletesEntry {
-            file: FileId(4),
-            len: 99,
-            covers_seq: Seq(17),
-            dead: 2,
-        };
-        let segment = SegmentEntry {
-            file: FileId(3),
-            len: 1000,
-            rows: 5,
-            deletes: Some(deletes),
-        };
+        let deletes = DeletesEntry { file: FileId(4), len: 99, covers_seq: Seq(17), dead: 2 };
+        let segment = SegmentEntry { file: FileId(3), len: 1000, rows: 5, deletes: Some(deletes) };
         let index = IndexEntry {
             index: FileId(5),
             index_len: 500,
@@ -400,10 +364,7 @@ pub(crate) mod tests {
             next_collection: CollectionId(2),
             time: Timestamp::from_millis(1234),
             last_seq: Seq(20),
-            log: vec![LogEntry {
-                file: FileId(7),
-                valid_len: None,
-            }],
+            log: vec![LogEntry { file: FileId(7), valid_len: None }],
             collections: vec![collection],
         }
     }

@@ -54,9 +54,7 @@ impl FileName {
 
 /// Sixteen lower-case hexadecimal digits, as `Display` writes them.
 fn parse_hex(digits: &str) -> Option<u64> {
-    let lower = digits
-        .bytes()
-        .all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b));
+    let lower = digits.bytes().all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b));
     if digits.len() != 16 || !lower {
         return None;
     }
@@ -98,14 +96,8 @@ mod tests {
         for name in all {
             assert_eq!(FileName::parse(&name.to_string()), Some(name));
         }
-        for foreign in [
-            ".DS_Store",
-            "log-2A",
-            "log-",
-            "seg-000000000000002a.bak",
-            "notes.txt",
-            "",
-        ] {
+        for foreign in [".DS_Store", "log-2A", "log-", "seg-000000000000002a.bak", "notes.txt", ""]
+        {
             assert_eq!(FileName::parse(foreign), None, "{foreign}");
         }
     }

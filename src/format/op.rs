@@ -49,18 +49,11 @@ impl Op {
         out.extend_from_slice(&self.collection.0.to_le_bytes());
         out.extend_from_slice(&self.seq.0.to_le_bytes());
         match &self.kind {
-            OpKind::Insert {
-                id,
-                norm,
-                vector,
-                body,
-            } => {
+            OpKind::Insert { id, norm, vector, body } => {
                 out.extend_from_slice(&id.as_u128().to_le_bytes());
                 out.extend_from_slice(&norm.to_le_bytes());
                 out.extend_from_slice(&(vector.len() as u32).to_le_bytes());
-                vector
-                    .iter()
-                    .for_each(|x| out.extend_from_slice(&x.to_le_bytes()));
+                vector.iter().for_each(|x| out.extend_from_slice(&x.to_le_bytes()));
                 out.extend_from_slice(&(body.len() as u32).to_le_bytes());
                 out.extend_from_slice(body);
             }
@@ -81,9 +74,7 @@ impl Op {
         let seq = Seq(cursor.u64()?);
         let kind = match kind {
             INSERT => decode_insert(cursor)?,
-            DELETE => OpKind::Delete {
-                id: MemoryId::from(cursor.u128()?),
-            },
+            DELETE => OpKind::Delete { id: MemoryId::from(cursor.u128()?) },
             DELETE_WHERE => {
                 let now = Timestamp::from_millis(cursor.u64()?);
                 let len = cursor.length()?;
@@ -94,11 +85,7 @@ impl Op {
             }
             _ => return Err(cursor.error("an operation is of an unknown kind")),
         };
-        Ok(Self {
-            collection,
-            seq,
-            kind,
-        })
+        Ok(Self { collection, seq, kind })
     }
 }
 
@@ -106,9 +93,7 @@ fn decode_insert(cursor: &mut Cursor<'_>) -> Result<OpKind, DecodeError> {
     let id = MemoryId::from(cursor.u128()?);
     let norm = cursor.f32()?;
     let dimension = cursor.u32()? as usize;
-    let bytes = dimension
-        .checked_mul(4)
-        .ok_or(cursor.error("the dimension overflows"))?;
+    let bytes = dimension.checked_mul(4).ok_or(cursor.error("the dimension overflows"))?;
     let vector = cursor
         .bytes(bytes)?
         .chunks_exact(4)
@@ -116,12 +101,7 @@ fn decode_insert(cursor: &mut Cursor<'_>) -> Result<OpKind, DecodeError> {
         .collect();
     let len = cursor.length()?;
     let body = cursor.bytes(len)?.to_vec();
-    Ok(OpKind::Insert {
-        id,
-        norm,
-        vector,
-        body,
-    })
+    Ok(OpKind::Insert { id, norm, vector, body })
 }
 
 #[cfg(test)]
@@ -131,27 +111,14 @@ mod tests {
     fn ops() -> Vec<Op> {
         let collection = CollectionId(2);
         let id = MemoryId::from(9u64);
-        let insert = OpKind::Insert {
-            id,
-            norm: 2.0,
-            vector: vec![1.0, -0.5],
-            body: vec![1, 2, 3],
-        };
+        let insert = OpKind::Insert { id, norm: 2.0, vector: vec![1.0, -0.5], body: vec![1, 2, 3] };
         let filter = Filter::namespace("a").and(Filter::tag("b").negate());
         let now = Timestamp::from_millis(77);
-        [
-            insert,
-            OpKind::Delete { id },
-            OpKind::DeleteWhere { filter, now },
-        ]
-        .into_iter()
-        .zip(1..)
-        .map(|(kind, seq)| Op {
-            collection,
-            seq: Seq(seq),
-            kind,
-        })
-        .collect()
+        [insert, OpKind::Delete { id }, OpKind::DeleteWhere { filter, now }]
+            .into_iter()
+            .zip(1..)
+            .map(|(kind, seq)| Op { collection, seq: Seq(seq), kind })
+            .collect()
     }
 
     #[test]

@@ -59,10 +59,7 @@ pub(crate) fn encode_body(
             field(&mut out, tag, name.as_bytes());
         }
     }
-    memory
-        .tags
-        .iter()
-        .for_each(|name| field(&mut out, TAG, name.as_bytes()));
+    memory.tags.iter().for_each(|name| field(&mut out, TAG, name.as_bytes()));
     if memory.importance != DEFAULT_IMPORTANCE {
         field(&mut out, IMPORTANCE, &memory.importance.to_le_bytes());
     }
@@ -90,11 +87,8 @@ pub(crate) fn encode_body(
         field(&mut out, TOKENS, &tokens.to_le_bytes());
     }
     if !memory.derived_from.is_empty() {
-        let ids: Vec<u8> = memory
-            .derived_from
-            .iter()
-            .flat_map(|id| id.as_u128().to_le_bytes())
-            .collect();
+        let ids: Vec<u8> =
+            memory.derived_from.iter().flat_map(|id| id.as_u128().to_le_bytes()).collect();
         field(&mut out, DERIVED_FROM, &ids);
     }
     if let Some(metadata) = &memory.metadata {
@@ -205,11 +199,7 @@ pub(crate) fn decode_memory(
                 };
                 let schema = value.u32()?;
                 let bytes = value.bytes(value.remaining())?.to_vec();
-                memory.metadata = Some(Metadata {
-                    codec,
-                    schema,
-                    bytes,
-                });
+                memory.metadata = Some(Metadata { codec, schema, bytes });
             }
             _ => {}
         }
@@ -223,10 +213,7 @@ fn sources(bytes: &[u8], at: &Cursor<'_>) -> Result<Vec<MemoryId>, DecodeError> 
     if !rest.is_empty() || ids.len() > MAX_DERIVED_FROM {
         return Err(at.error("the list of sources has a wrong length"));
     }
-    Ok(ids
-        .iter()
-        .map(|id| MemoryId::from(u128::from_le_bytes(*id)))
-        .collect())
+    Ok(ids.iter().map(|id| MemoryId::from(u128::from_le_bytes(*id))).collect())
 }
 
 fn known(tag: u16, at: &Cursor<'_>) -> Result<(), DecodeError> {
@@ -270,11 +257,7 @@ mod tests {
     }
 
     fn body() -> Vec<u8> {
-        encode_body(
-            &memory(),
-            Timestamp::from_millis(4),
-            Timestamp::from_millis(1004),
-        )
+        encode_body(&memory(), Timestamp::from_millis(4), Timestamp::from_millis(1004))
     }
 
     #[test]

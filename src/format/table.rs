@@ -35,11 +35,7 @@ pub(crate) struct SectionEntry {
 impl SectionEntry {
     /// How many blocks have a checksum.
     pub(crate) const fn blocks(&self) -> u64 {
-        if self.flags & CHECKED == 0 {
-            0
-        } else {
-            self.len.div_ceil(BLOCK_LEN as u64)
-        }
+        if self.flags & CHECKED == 0 { 0 } else { self.len.div_ceil(BLOCK_LEN as u64) }
     }
 }
 
@@ -64,9 +60,7 @@ impl SectionTable {
             out.extend_from_slice(&entry.first_block.to_le_bytes());
             out.extend_from_slice(&[0; 4]);
         }
-        self.block_crcs
-            .iter()
-            .for_each(|crc| out.extend_from_slice(&crc.to_le_bytes()));
+        self.block_crcs.iter().for_each(|crc| out.extend_from_slice(&crc.to_le_bytes()));
         let len = (out.len() as u32).to_le_bytes();
         let crc = crc32(&[&out, &len]);
         out.extend_from_slice(&len);
@@ -86,10 +80,7 @@ impl SectionTable {
         let start = end
             .checked_sub(len as usize)
             .filter(|start| *start >= HEADER_LEN)
-            .ok_or(DecodeError::new(
-                end as u64,
-                "the section table passes the file",
-            ))?;
+            .ok_or(DecodeError::new(end as u64, "the section table passes the file"))?;
         let bytes = file.get(start..end).unwrap_or_default();
         if crc != crc32(&[bytes, &len.to_le_bytes()]) {
             let reason = "the section table's checksum does not match";
@@ -102,10 +93,7 @@ impl SectionTable {
             .and_then(|n| n.checked_add(blocks.checked_mul(4)?))
             .filter(|n| *n == cursor.remaining() && sections <= MAX_SECTIONS);
         if expected.is_none() {
-            return Err(DecodeError::new(
-                start as u64,
-                "the section table's counts are wrong",
-            ));
+            return Err(DecodeError::new(start as u64, "the section table's counts are wrong"));
         }
         let mut table = Self::default();
         for _ in 0..sections {
@@ -129,10 +117,7 @@ impl SectionTable {
 }
 
 fn check_entry(entry: &SectionEntry, end: u64, blocks: u64) -> Result<(), &'static str> {
-    let last = entry
-        .offset
-        .checked_add(entry.len)
-        .ok_or("a section's length overflows")?;
+    let last = entry.offset.checked_add(entry.len).ok_or("a section's length overflows")?;
     if entry.offset < HEADER_LEN as u64
         || last > end
         || !entry.offset.is_multiple_of(ALIGNMENT as u64)
@@ -158,10 +143,7 @@ mod tests {
             len: 5,
             first_block: 0,
         };
-        let table = SectionTable {
-            entries: vec![entry],
-            block_crcs: vec![0xAABB_CCDD],
-        };
+        let table = SectionTable { entries: vec![entry], block_crcs: vec![0xAABB_CCDD] };
         let mut bytes = vec![0; 128 + 64];
         bytes.extend(table.encode());
         (table, bytes)

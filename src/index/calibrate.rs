@@ -79,11 +79,7 @@ fn samples(
             let query = Query::new(codes.spec, vector);
             let made_from = [node, other];
             let truth = nearest(codes, &query, &made_from);
-            Sample {
-                query,
-                made_from,
-                truth,
-            }
+            Sample { query, made_from, truth }
         })
         .collect()
 }
@@ -104,11 +100,7 @@ fn recall(
         found += sample.truth.iter().filter(|n| got.contains(n)).count();
         wanted += sample.truth.len();
     }
-    if wanted == 0 {
-        1.0
-    } else {
-        found as f32 / wanted as f32
-    }
+    if wanted == 0 { 1.0 } else { found as f32 / wanted as f32 }
 }
 
 /// The exact neighbors of a query by code, some nodes left out.
@@ -120,19 +112,13 @@ fn nearest(codes: &CodeRows<'_>, query: &Query, without: &[u32]) -> Vec<u32> {
             top.offer(distance, node);
         }
     }
-    top.into_sorted()
-        .into_iter()
-        .map(|(_, node)| node)
-        .collect()
+    top.into_sorted().into_iter().map(|(_, node)| node).collect()
 }
 
 /// The smallest `ef` that promises this recall for `k` results.
 pub(super) fn ef_for(table: &[(u32, f32)], recall: f32, k: usize) -> usize {
     let wanted = recall + (1.0 - recall).max(0.0) * MARGIN;
-    let entry = table
-        .iter()
-        .find(|(_, reached)| *reached >= wanted)
-        .or(table.last());
+    let entry = table.iter().find(|(_, reached)| *reached >= wanted).or(table.last());
     let ef = entry.map_or(64, |(ef, _)| *ef as usize);
     // More results need a wider beam, about in proportion; fewer do not need a narrower one.
     ef.saturating_mul(k.max(K)).div_ceil(K).max(k)

@@ -42,24 +42,14 @@ pub(crate) struct BuiltGraph {
 impl<'a> IndexParts<'a> {
     /// An index without a graph. `code` gives the code of a node.
     pub(crate) fn scanned(spec: CodeSpec, nodes: u32, code: impl Fn(u32) -> &'a [u8] + 'a) -> Self {
-        Self {
-            spec,
-            nodes,
-            code: Box::new(code),
-            graph: None,
-        }
+        Self { spec, nodes, code: Box::new(code), graph: None }
     }
 
     /// An index with a graph over these codes.
     pub(crate) fn with_graph(codes: &'a CodeBuffer, graph: &'a BuiltGraph) -> Self {
         let rows = codes.rows();
         let (spec, nodes) = (rows.spec, rows.len() as u32);
-        Self {
-            spec,
-            nodes,
-            code: Box::new(move |node| rows.row(node)),
-            graph: Some(graph),
-        }
+        Self { spec, nodes, code: Box::new(move |node| rows.row(node)), graph: Some(graph) }
     }
 }
 
@@ -103,9 +93,8 @@ pub(crate) fn write_index(
     writer.section(EF_TABLE, Check::Blocks, &table)?;
     let levels = parts.graph.iter().flat_map(|g| &g.graph.levels);
     for (level, kind) in levels.zip((LEVELS..).step_by(3)) {
-        for (array, kind) in [&level.nodes, &level.offsets, &level.neighbors]
-            .into_iter()
-            .zip(kind..)
+        for (array, kind) in
+            [&level.nodes, &level.offsets, &level.neighbors].into_iter().zip(kind..)
         {
             writer.section(kind, Check::Blocks, bytemuck::cast_slice(array))?;
         }
@@ -139,40 +128,23 @@ impl Index {
         len: u64,
         spec: CodeSpec,
     ) -> Result<Self> {
-        let identity = Identity {
-            name: FileName::Index(file),
-            kind: FileKind::Index,
-            store,
-            len,
-        };
+        let identity = Identity { name: FileName::Index(file), kind: FileKind::Index, store, len };
         let file = SectionFile::open(disk, dir, &identity)?;
         let mut cursor = Cursor::new(file.checked(DESCRIPTION)?);
-        let mut number = || {
-            cursor
-                .u32()
-                .map_err(|e| file.corrupt_in(DESCRIPTION, e.offset, e.reason))
-        };
+        let mut number =
+            || cursor.u32().map_err(|e| file.corrupt_in(DESCRIPTION, e.offset, e.reason));
         let (nodes, dimension, row_bytes) = (number()?, number()?, number()?);
         let (levels, entry, _m) = (number()?, number()?, number()?);
         let fits = dimension as usize == spec.dimension
             && row_bytes as usize == spec.row_bytes()
-            && file
-                .bytes(CODES)
-                .is_some_and(|c| c.len() == nodes as usize * spec.row_bytes())
+            && file.bytes(CODES).is_some_and(|c| c.len() == nodes as usize * spec.row_bytes())
             && levels as usize <= MAX_LEVELS
             && (levels == 0 || entry < nodes);
         if !fits {
             return Err(file.corrupt_in(DESCRIPTION, 0, "the index does not fit its collection"));
         }
         let ef_table = ef_table(&file)?;
-        let index = Self {
-            file,
-            spec,
-            nodes,
-            ef_table,
-            levels,
-            entry,
-        };
+        let index = Self { file, spec, nodes, ef_table, levels, entry };
         if index.has_graph() && index.graph().is_none() {
             return Err(index.file.corrupt(0, "the graph is incomplete"));
         }
@@ -210,10 +182,5 @@ pub(super) fn graph(file: &SectionFile, nodes: u32, levels: u32, entry: u32) -> 
         .collect::<Option<Vec<_>>>()?;
     let m = file.bytes(DESCRIPTION)?.get(20..24)?;
     let m = u32::from_le_bytes(m.try_into().ok()?);
-    Some(Graph {
-        levels,
-        entry,
-        nodes,
-        m,
-    })
+    Some(Graph { levels, entry, nodes, m })
 }

@@ -108,9 +108,7 @@ impl Index {
     pub(crate) fn verify(&self) -> crate::Result<()> {
         self.file.verify()?;
         match self.graph() {
-            Some(graph) => graph
-                .validate()
-                .map_err(|reason| self.file.corrupt(0, reason)),
+            Some(graph) => graph.validate().map_err(|reason| self.file.corrupt(0, reason)),
             None if self.has_graph() => Err(self.file.corrupt(0, "the graph is incomplete")),
             None => Ok(()),
         }

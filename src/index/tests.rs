@@ -16,10 +16,8 @@ struct Random(u64);
 
 impl Random {
     fn next(&mut self) -> f32 {
-        self.0 = self
-            .0
-            .wrapping_mul(6_364_136_223_846_793_005)
-            .wrapping_add(1_442_695_040_888_963_407);
+        self.0 =
+            self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
         (self.0 >> 40) as f32 / (1 << 23) as f32 - 1.0
     }
 }
@@ -27,21 +25,13 @@ impl Random {
 /// Clustered vectors in stored form, with norms from about 0.1 to 10 under dot.
 fn vectors(n: usize, dimension: usize, metric: Metric) -> Vec<Vec<f32>> {
     let mut random = Random(7);
-    let centers: Vec<Vec<f32>> = (0..30)
-        .map(|_| (0..dimension).map(|_| random.next()).collect())
-        .collect();
+    let centers: Vec<Vec<f32>> =
+        (0..30).map(|_| (0..dimension).map(|_| random.next()).collect()).collect();
     (0..n)
         .map(|i| {
             let center = &centers[i % centers.len()];
-            let size = if metric == Metric::Dot {
-                0.1 + 9.9 * (i % 97) as f32 / 96.0
-            } else {
-                1.0
-            };
-            let mut v: Vec<f32> = center
-                .iter()
-                .map(|c| (c + 0.8 * random.next()) * size)
-                .collect();
+            let size = if metric == Metric::Dot { 0.1 + 9.9 * (i % 97) as f32 / 96.0 } else { 1.0 };
+            let mut v: Vec<f32> = center.iter().map(|c| (c + 0.8 * random.next()) * size).collect();
             prepare(metric, dimension, None, &mut v).unwrap();
             v
         })
@@ -49,10 +39,7 @@ fn vectors(n: usize, dimension: usize, metric: Metric) -> Vec<Vec<f32>> {
 }
 
 fn params(m: usize) -> BuildParams {
-    let pool = rayon::ThreadPoolBuilder::new()
-        .num_threads(2)
-        .build()
-        .unwrap();
+    let pool = rayon::ThreadPoolBuilder::new().num_threads(2).build().unwrap();
     BuildParams {
         m,
         builder: Builder::Flat,
@@ -63,12 +50,7 @@ fn params(m: usize) -> BuildParams {
 }
 
 fn header() -> FileHeader {
-    FileHeader {
-        kind: FileKind::Index,
-        store: STORE,
-        file: FileId(1),
-        salt: [0; 16],
-    }
+    FileHeader { kind: FileKind::Index, store: STORE, file: FileId(1), salt: [0; 16] }
 }
 
 /// Builds, writes and opens an index; the order is new node → row.
@@ -85,10 +67,7 @@ fn built_by(
 ) -> (Index, Vec<u32>) {
     let mut codes = CodeBuffer::new(spec, rows.len());
     rows.iter().for_each(|row| codes.push(row));
-    let params = BuildParams {
-        builder,
-        ..params(12)
-    };
+    let params = BuildParams { builder, ..params(12) };
     let built = BuiltGraph::build(&mut codes, &params, |i| rows[i as usize].clone());
     let (graph, order) = built.unwrap();
     let parts = IndexParts::with_graph(&codes, &graph);
@@ -126,21 +105,12 @@ fn a_stored_graph_finds_the_nearest_in_every_metric() {
             for query in &queries {
                 let query = Query::new(spec, query.clone());
                 index.search(&query, 100, &mut |_| true, usize::MAX, &mut scratch);
-                let got: Vec<u32> = scratch
-                    .results()
-                    .iter()
-                    .take(20)
-                    .map(|c| order[c.node as usize])
-                    .collect();
-                found += exact(&rows, &query, 10, |_| true)
-                    .iter()
-                    .filter(|i| got.contains(i))
-                    .count();
+                let got: Vec<u32> =
+                    scratch.results().iter().take(20).map(|c| order[c.node as usize]).collect();
+                found +=
+                    exact(&rows, &query, 10, |_| true).iter().filter(|i| got.contains(i)).count();
             }
-            assert!(
-                found >= 485,
-                "{metric:?} {codes:?} {builder:?}: {found} of 500"
-            );
+            assert!(found >= 485, "{metric:?} {codes:?} {builder:?}: {found} of 500");
         }
     }
 }
@@ -183,23 +153,16 @@ fn a_scan_and_the_ef_table_agree_with_exact_search() {
     assert!(index.has_graph() && index.ef_for(0.95, 10) >= 10);
     let query = Query::new(spec, rows[11].clone());
     let mut top = TopK::new(36);
-    index.scan(&query, top.bound(), |c| {
-        top.offer(c.distance, order[c.node as usize])
-    });
+    index.scan(&query, top.bound(), |c| top.offer(c.distance, order[c.node as usize]));
     let got: Vec<u32> = top.into_sorted().into_iter().map(|(_, row)| row).collect();
-    assert!(
-        exact(&rows, &query, 10, |_| true)
-            .iter()
-            .all(|row| got.contains(row))
-    );
+    assert!(exact(&rows, &query, 10, |_| true).iter().all(|row| got.contains(row)));
 }
 
 #[test]
 fn one_node_two_nodes_and_nodes_at_equal_distances_work() {
     let spec = CodeSpec::new(Codes::F32, Metric::L2, 4);
-    let corners: Vec<Vec<f32>> = (0..4)
-        .map(|i| (0..4).map(|j| f32::from(i == j)).collect())
-        .collect();
+    let corners: Vec<Vec<f32>> =
+        (0..4).map(|i| (0..4).map(|j| f32::from(i == j)).collect()).collect();
     for n in 1..=4 {
         let dir = tempfile::tempdir().unwrap();
         let (index, _) = index(dir.path(), spec, &corners[..n]);
@@ -224,29 +187,18 @@ fn unreachable_nodes_are_spliced_in_within_the_caps() {
         }
         fn build(&self, codes: &CodeRows<'_>, params: &BuildParams) -> crate::Result<FlatGraph> {
             // Islands of five nodes, each fully connected.
-            let mut level = FlatLevel {
-                offsets: vec![0],
-                ..FlatLevel::default()
-            };
+            let mut level = FlatLevel { offsets: vec![0], ..FlatLevel::default() };
             for node in 0..codes.len() as u32 {
                 let first = node / 5 * 5;
-                level
-                    .neighbors
-                    .extend((first..first + 5).filter(|n| *n != node));
+                level.neighbors.extend((first..first + 5).filter(|n| *n != node));
                 level.offsets.push(level.neighbors.len() as u32);
             }
             let (nodes, m) = (codes.len() as u32, params.m as u32);
-            Ok(FlatGraph {
-                levels: vec![level],
-                entry: 0,
-                nodes,
-                m,
-            })
+            Ok(FlatGraph { levels: vec![level], entry: 0, nodes, m })
         }
     }
-    let built = hnsw::build::build_graph(&Islands, &codes.rows(), &params(2), |i| {
-        rows[i as usize].clone()
-    });
+    let built =
+        hnsw::build::build_graph(&Islands, &codes.rows(), &params(2), |i| rows[i as usize].clone());
     assert_eq!(built.unwrap().order.len(), 60);
 }
 
@@ -272,10 +224,7 @@ fn no_flipped_bit_of_an_index_file_makes_it_panic() {
             let mut top = TopK::new(5);
             index.scan(&query, top.bound(), |c| top.offer(c.distance, c.node));
             let padding = bytes[i] == 0 && index.verify().is_ok();
-            assert!(
-                padding || index.verify().is_err(),
-                "byte {i} is covered by nothing"
-            );
+            assert!(padding || index.verify().is_err(), "byte {i} is covered by nothing");
         }
     }
 }

@@ -21,9 +21,7 @@ impl<K: Ord> Eq for Entry<K> {}
 
 impl<K: Ord> Ord for Entry<K> {
     fn cmp(&self, other: &Self) -> Ordering {
-        self.distance
-            .total_cmp(&other.distance)
-            .then_with(|| self.key.cmp(&other.key))
+        self.distance.total_cmp(&other.distance).then_with(|| self.key.cmp(&other.key))
     }
 }
 
@@ -36,10 +34,7 @@ impl<K: Ord> PartialOrd for Entry<K> {
 impl<K: Ord + Copy> TopK<K> {
     pub(crate) fn new(limit: usize) -> Self {
         // Room for what is usual; a huge `limit` costs as many keys as there really are.
-        Self {
-            limit,
-            heap: std::collections::BinaryHeap::with_capacity(limit.min(1024)),
-        }
+        Self { limit, heap: std::collections::BinaryHeap::with_capacity(limit.min(1024)) }
     }
 
     pub(crate) fn len(&self) -> usize {
@@ -71,11 +66,7 @@ impl<K: Ord + Copy> TopK<K> {
 
     /// The kept keys, nearest first.
     pub(crate) fn into_sorted(self) -> Vec<(f32, K)> {
-        self.heap
-            .into_sorted_vec()
-            .into_iter()
-            .map(|e| (e.distance, e.key))
-            .collect()
+        self.heap.into_sorted_vec().into_iter().map(|e| (e.distance, e.key)).collect()
     }
 }
 

@@ -69,11 +69,7 @@ impl LogWriter {
     pub(crate) fn append(&mut self, head: &FrameHead, payload: &[u8]) -> Result<()> {
         debug_assert!(!self.failed, "a failed log file takes no more frames");
         self.buffer.clear();
-        let at = FrameContext {
-            salt: self.salt,
-            file: self.id,
-            offset: self.good_len,
-        };
+        let at = FrameContext { salt: self.salt, file: self.id, offset: self.good_len };
         encode_frame(&mut self.buffer, &at, head, payload);
         if let Err(error) = self.file.append(&self.buffer) {
             self.failed = true;
@@ -132,21 +128,14 @@ impl LogSource<'_> {
         if !ours {
             return Err(Error::corrupt(path, 0, "this is another file's content"));
         }
-        let mut end = LogEnd {
-            valid_len: HEADER_LEN as u64,
-            last_seq: Seq::ZERO,
-            time: Timestamp::MIN,
-        };
+        let mut end =
+            LogEnd { valid_len: HEADER_LEN as u64, last_seq: Seq::ZERO, time: Timestamp::MIN };
         let mut closed = false;
         while end.valid_len < len {
             let frame = match frame_at(&header, &bytes, end.valid_len) {
                 Ok(frame) if !closed => frame,
                 Ok(_) => {
-                    return Err(Error::corrupt(
-                        path,
-                        end.valid_len,
-                        "a frame follows the end",
-                    ));
+                    return Err(Error::corrupt(path, end.valid_len, "a frame follows the end"));
                 }
                 Err(error) => {
                     let torn = self.last && !closed && self.entry.valid_len.is_none();
@@ -169,18 +158,10 @@ impl LogSource<'_> {
     fn check_len(&self, path: &Path, len: u64) -> Result<u64> {
         let limit = self.entry.valid_len.unwrap_or(len);
         if len < limit || len < HEADER_LEN as u64 {
-            return Err(Error::corrupt(
-                path,
-                len,
-                format!("the log has {len} bytes, not {limit}"),
-            ));
+            return Err(Error::corrupt(path, len, format!("the log has {len} bytes, not {limit}")));
         }
         if limit > MAX_FILE_BYTES {
-            return Err(Error::corrupt(
-                path,
-                limit,
-                "the log is larger than any may be",
-            ));
+            return Err(Error::corrupt(path, limit, "the log is larger than any may be"));
         }
         Ok(limit)
     }
@@ -207,11 +188,7 @@ fn frame_at<'a>(
     bytes: &'a [u8],
     offset: u64,
 ) -> std::result::Result<Frame<'a>, crate::format::DecodeError> {
-    let at = FrameContext {
-        salt: header.salt,
-        file: header.file,
-        offset,
-    };
+    let at = FrameContext { salt: header.salt, file: header.file, offset };
     decode_frame(bytes.get(offset as usize..).unwrap_or(&[]), &at)
 }
 

@@ -7,12 +7,7 @@ use crate::disk::fault::{Fault, FaultDisk};
 const STORE: StoreId = StoreId([1; 16]);
 
 fn header(file: u64) -> FileHeader {
-    FileHeader {
-        kind: FileKind::Log,
-        store: STORE,
-        file: FileId(file),
-        salt: [file as u8; 16],
-    }
+    FileHeader { kind: FileKind::Log, store: STORE, file: FileId(file), salt: [file as u8; 16] }
 }
 
 fn head(seq: u64, synced: u64) -> FrameHead {
@@ -37,17 +32,8 @@ fn write(dir: &Path, file: u64, synced: [u64; 3]) -> Vec<u64> {
 }
 
 fn read(dir: &Path, file: u64, last: bool) -> Result<(Vec<Seq>, LogEnd)> {
-    let entry = LogEntry {
-        file: FileId(file),
-        valid_len: None,
-    };
-    let source = LogSource {
-        disk: &RealDisk,
-        dir,
-        store: STORE,
-        entry: &entry,
-        last,
-    };
+    let entry = LogEntry { file: FileId(file), valid_len: None };
+    let source = LogSource { disk: &RealDisk, dir, store: STORE, entry: &entry, last };
     let mut seen = Vec::new();
     let end = source.read(|head, payload, _| {
         assert_eq!(payload, [head.last_seq.0 as u8; 20]);
@@ -67,11 +53,7 @@ fn a_tail_torn_at_any_byte_leaves_the_whole_frames_before_it() {
         std::fs::write(&path, &bytes[..len]).unwrap();
         let (seen, end) = read(dir.path(), 1, true).unwrap();
         let whole = ends.iter().filter(|e| **e <= len as u64).count() - 1;
-        assert_eq!(
-            (seen.len(), end.valid_len),
-            (whole, ends[whole]),
-            "length {len}"
-        );
+        assert_eq!((seen.len(), end.valid_len), (whole, ends[whole]), "length {len}");
         if !ends.contains(&(len as u64)) {
             assert!(read(dir.path(), 1, false).is_err(), "length {len}");
         }
@@ -87,10 +69,7 @@ fn a_tail_of_zeros_is_torn_too() {
     bytes.resize(bytes.len() + 5000, 0);
     std::fs::write(&path, &bytes).unwrap();
     assert_eq!(read(dir.path(), 1, true).unwrap().1.valid_len, ends[3]);
-    assert!(matches!(
-        read(dir.path(), 1, false),
-        Err(Error::Corrupt { .. })
-    ));
+    assert!(matches!(read(dir.path(), 1, false), Err(Error::Corrupt { .. })));
 }
 
 #[test]
@@ -110,15 +89,8 @@ fn a_hole_below_what_was_synced_is_corruption_and_above_it_a_torn_tail() {
 fn a_file_with_another_ones_content_is_refused() {
     let dir = tempfile::tempdir().unwrap();
     write(dir.path(), 1, [0, 0, 0]);
-    std::fs::rename(
-        log_path(dir.path(), FileId(1)),
-        log_path(dir.path(), FileId(2)),
-    )
-    .unwrap();
-    assert!(matches!(
-        read(dir.path(), 2, true),
-        Err(Error::Corrupt { .. })
-    ));
+    std::fs::rename(log_path(dir.path(), FileId(1)), log_path(dir.path(), FileId(2))).unwrap();
+    assert!(matches!(read(dir.path(), 2, true), Err(Error::Corrupt { .. })));
 }
 
 #[test]
@@ -128,23 +100,11 @@ fn a_failed_append_leaves_a_prefix_that_counts() {
     let mut log = LogWriter::create(&disk, dir.path(), &header(1)).unwrap();
     log.append(&head(1, 0), &[1; 20]).unwrap();
     disk.fail(Fault::Append, 0, false);
-    assert!(matches!(
-        log.append(&head(2, 0), &[2; 20]),
-        Err(Error::DiskFull { .. })
-    ));
+    assert!(matches!(log.append(&head(2, 0), &[2; 20]), Err(Error::DiskFull { .. })));
     assert!(!log.has_room(1));
-    let entry = LogEntry {
-        file: FileId(1),
-        valid_len: Some(log.good_len()),
-    };
+    let entry = LogEntry { file: FileId(1), valid_len: Some(log.good_len()) };
     let dir = dir.path();
-    let source = LogSource {
-        disk: &RealDisk,
-        dir,
-        store: STORE,
-        entry: &entry,
-        last: false,
-    };
+    let source = LogSource { disk: &RealDisk, dir, store: STORE, entry: &entry, last: false };
     let mut frames = 0;
     source
         .read(|_, _, _| {
@@ -159,21 +119,10 @@ fn a_failed_append_leaves_a_prefix_that_counts() {
 fn copying_forward_keeps_every_frame() {
     let dir = tempfile::tempdir().unwrap();
     write(dir.path(), 1, [0, 1, 2]);
-    let entry = LogEntry {
-        file: FileId(1),
-        valid_len: None,
-    };
-    let source = LogSource {
-        disk: &RealDisk,
-        dir: dir.path(),
-        store: STORE,
-        entry: &entry,
-        last: true,
-    };
+    let entry = LogEntry { file: FileId(1), valid_len: None };
+    let source =
+        LogSource { disk: &RealDisk, dir: dir.path(), store: STORE, entry: &entry, last: true };
     let mut to = LogWriter::create(&RealDisk, dir.path(), &header(2)).unwrap();
     source.copy_forward(&mut to).unwrap();
-    assert_eq!(
-        read(dir.path(), 2, true).unwrap().0,
-        [Seq(1), Seq(2), Seq(3)]
-    );
+    assert_eq!(read(dir.path(), 2, true).unwrap().0, [Seq(1), Seq(2), Seq(3)]);
 }

@@ -39,11 +39,8 @@ pub(crate) enum Found {
 
 /// Reads the newest manifest of a directory.
 pub(crate) fn load(disk: &dyn Disk, dir: &Path) -> Result<Found> {
-    let names: Vec<FileName> = disk
-        .list(dir)?
-        .iter()
-        .filter_map(|e| FileName::parse(&e.name))
-        .collect();
+    let names: Vec<FileName> =
+        disk.list(dir)?.iter().filter_map(|e| FileName::parse(&e.name)).collect();
     let newest = names.iter().filter_map(|n| match n {
         FileName::Manifest(generation) => Some(*generation),
         _ => None,
@@ -58,30 +55,18 @@ pub(crate) fn load(disk: &dyn Disk, dir: &Path) -> Result<Found> {
         });
         return match data {
             None => Ok(Found::Nothing),
-            Some(name) => Err(Error::corrupt(
-                dir,
-                0,
-                format!("there is {name} but no manifest"),
-            )),
+            Some(name) => Err(Error::corrupt(dir, 0, format!("there is {name} but no manifest"))),
         };
     };
     let path = dir.join(FileName::Manifest(generation).to_string());
     let file = disk.open(&path)?;
     if file.len() > MAX_BYTES {
-        return Err(Error::corrupt(
-            path,
-            file.len(),
-            "the manifest is larger than any may be",
-        ));
+        return Err(Error::corrupt(path, file.len(), "the manifest is larger than any may be"));
     }
     let bytes = read_all(file.as_ref(), MAX_BYTES)?;
     let manifest = Manifest::decode(&bytes).map_err(|e| header_error(&path, e))?;
     if manifest.generation != generation {
-        return Err(Error::corrupt(
-            path,
-            24,
-            "this is another manifest's content",
-        ));
+        return Err(Error::corrupt(path, 24, "this is another manifest's content"));
     }
     Ok(Found::Manifest(Box::new(manifest)))
 }
@@ -106,8 +91,7 @@ pub(crate) fn commit(
         let _ = disk.remove(&tmp);
         return Err(CommitError::NothingHappened(error));
     }
-    disk.rename(&tmp, &path)
-        .map_err(CommitError::OutcomeUnknown)?;
+    disk.rename(&tmp, &path).map_err(CommitError::OutcomeUnknown)?;
     disk.sync_dir(dir).map_err(CommitError::OutcomeUnknown)?;
     remove_old(disk, dir, generation);
     Ok(())
@@ -149,10 +133,7 @@ mod tests {
     use crate::format::manifest::tests::manifest;
 
     fn at(generation: u64) -> Manifest {
-        Manifest {
-            generation,
-            ..manifest()
-        }
+        Manifest { generation, ..manifest() }
     }
 
     fn loaded(dir: &Path) -> Option<u64> {
@@ -182,10 +163,7 @@ mod tests {
         let mut bytes = std::fs::read(&path).unwrap();
         *bytes.last_mut().unwrap() ^= 1;
         std::fs::write(&path, bytes).unwrap();
-        assert!(matches!(
-            load(&RealDisk, dir.path()),
-            Err(Error::Corrupt { .. })
-        ));
+        assert!(matches!(load(&RealDisk, dir.path()), Err(Error::Corrupt { .. })));
     }
 
     #[test]
@@ -204,10 +182,7 @@ mod tests {
     fn no_empty_store_is_started_over_data() {
         let dir = tempfile::tempdir().unwrap();
         std::fs::write(dir.path().join("seg-0000000000000003"), b"data").unwrap();
-        assert!(matches!(
-            load(&RealDisk, dir.path()),
-            Err(Error::Corrupt { .. })
-        ));
+        assert!(matches!(load(&RealDisk, dir.path()), Err(Error::Corrupt { .. })));
     }
 
     #[test]
@@ -224,11 +199,7 @@ mod tests {
             let disk = FaultDisk::default();
             disk.fail(fault, 0, false);
             let error = commit(&disk, dir.path(), &at(2), [0; 16]).unwrap_err();
-            assert_eq!(
-                matches!(error, CommitError::OutcomeUnknown(_)),
-                unknown,
-                "{fault:?}"
-            );
+            assert_eq!(matches!(error, CommitError::OutcomeUnknown(_)), unknown, "{fault:?}");
             if !unknown {
                 assert_eq!(loaded(dir.path()), Some(1));
                 commit(&disk, dir.path(), &at(2), [0; 16]).unwrap();

@@ -51,13 +51,7 @@ impl SectionWriter {
     ) -> Result<Self> {
         let file = disk.create(&dir.join(name.to_string()))?;
         let (table, block) = (SectionTable::default(), None);
-        let mut writer = Self {
-            file,
-            len: 0,
-            table,
-            buffer: Vec::new(),
-            block,
-        };
+        let mut writer = Self { file, len: 0, table, buffer: Vec::new(), block };
         writer.put(&header.encode())?;
         Ok(writer)
     }
@@ -73,13 +67,7 @@ impl SectionWriter {
         };
         let first_block = self.table.block_crcs.len() as u32;
         let offset = self.len;
-        self.table.entries.push(SectionEntry {
-            kind,
-            flags,
-            offset,
-            len: 0,
-            first_block,
-        });
+        self.table.entries.push(SectionEntry { kind, flags, offset, len: 0, first_block });
         if check == Check::Blocks {
             self.block = Some((crc32fast::Hasher::new(), 0));
         }
@@ -173,11 +161,7 @@ impl SectionFile {
             return Err(Error::corrupt(path, file.len().min(expected.len), reason));
         }
         if expected.len < (HEADER_LEN + TAIL_LEN) as u64 {
-            return Err(Error::corrupt(
-                path,
-                0,
-                "the file is too short for its header",
-            ));
+            return Err(Error::corrupt(path, 0, "the file is too short for its header"));
         }
         let bytes = file.map()?;
         let header = read_header(&path, &bytes)?;
@@ -189,15 +173,8 @@ impl SectionFile {
         }
         let table = SectionTable::decode(&bytes).map_err(|e| decode_error(&path, 0, e))?;
         let words = table.block_crcs.len().div_ceil(64);
-        let passed = std::iter::repeat_with(AtomicU64::default)
-            .take(words)
-            .collect();
-        Ok(Self {
-            path,
-            bytes,
-            table,
-            passed,
-        })
+        let passed = std::iter::repeat_with(AtomicU64::default).take(words).collect();
+        Ok(Self { path, bytes, table, passed })
     }
 
     /// The content of a section without any check.
@@ -217,10 +194,7 @@ impl SectionFile {
         let entry = self.require(kind)?;
         let content = self.content(entry);
         let part = content.get(range.clone()).ok_or_else(|| {
-            self.corrupt(
-                entry.offset + entry.len,
-                "the section is shorter than its rows need",
-            )
+            self.corrupt(entry.offset + entry.len, "the section is shorter than its rows need")
         })?;
         let blocks = range.start / BLOCK_LEN..range.end.div_ceil(BLOCK_LEN);
         self.check_blocks(entry, blocks.start as u64..blocks.end as u64)?;
@@ -268,9 +242,7 @@ impl SectionFile {
 
     fn content(&self, entry: &SectionEntry) -> &[u8] {
         // The table's decoder checked that the section lies within the file.
-        self.bytes
-            .get(entry.offset as usize..(entry.offset + entry.len) as usize)
-            .unwrap_or(&[])
+        self.bytes.get(entry.offset as usize..(entry.offset + entry.len) as usize).unwrap_or(&[])
     }
 
     fn check_blocks(&self, entry: &SectionEntry, blocks: Range<u64>) -> Result<()> {

@@ -8,21 +8,11 @@ const NAME: FileName = FileName::Segment(FileId(3));
 
 fn header() -> FileHeader {
     let store = StoreId([1; 16]);
-    FileHeader {
-        kind: FileKind::Segment,
-        store,
-        file: FileId(3),
-        salt: [2; 16],
-    }
+    FileHeader { kind: FileKind::Segment, store, file: FileId(3), salt: [2; 16] }
 }
 
 fn identity(len: u64) -> Identity {
-    Identity {
-        name: NAME,
-        kind: FileKind::Segment,
-        store: StoreId([1; 16]),
-        len,
-    }
+    Identity { name: NAME, kind: FileKind::Segment, store: StoreId([1; 16]), len }
 }
 
 fn write(dir: &Path) -> u64 {
@@ -62,10 +52,7 @@ fn damage_is_found_where_it_is_used_and_only_there() {
     assert!(file.checked_range(2, 0..100).is_ok());
     let error = file.checked_range(2, 66_000..66_004).unwrap_err();
     let offset = 192 + BLOCK_LEN as u64;
-    assert!(
-        matches!(error, Error::Corrupt { offset: at, .. } if at == offset),
-        "{error}"
-    );
+    assert!(matches!(error, Error::Corrupt { offset: at, .. } if at == offset), "{error}");
     assert!(file.verify().is_err());
 }
 
@@ -75,31 +62,10 @@ fn another_file_a_wrong_length_and_a_missing_file_are_refused() {
     let len = write(dir.path());
     let open = |identity: &Identity| SectionFile::open(&RealDisk, dir.path(), identity);
     let store = StoreId([9; 16]);
-    assert!(matches!(
-        open(&Identity {
-            store,
-            ..identity(len)
-        }),
-        Err(Error::Corrupt { .. })
-    ));
-    assert!(matches!(
-        open(&identity(len + 1)),
-        Err(Error::Corrupt { .. })
-    ));
+    assert!(matches!(open(&Identity { store, ..identity(len) }), Err(Error::Corrupt { .. })));
+    assert!(matches!(open(&identity(len + 1)), Err(Error::Corrupt { .. })));
     let kind = FileKind::Index;
-    assert!(matches!(
-        open(&Identity {
-            kind,
-            ..identity(len)
-        }),
-        Err(Error::Corrupt { .. })
-    ));
+    assert!(matches!(open(&Identity { kind, ..identity(len) }), Err(Error::Corrupt { .. })));
     let name = FileName::Segment(FileId(4));
-    assert!(matches!(
-        open(&Identity {
-            name,
-            ..identity(len)
-        }),
-        Err(Error::Io { .. })
-    ));
+    assert!(matches!(open(&Identity { name, ..identity(len) }), Err(Error::Io { .. })));
 }

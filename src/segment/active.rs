@@ -101,21 +101,8 @@ impl Active {
             self.first_expiry = self.first_expiry.min(row.expires_at);
             block.vectors.extend_from_slice(&row.vector);
             block.codes.push(&row.vector);
-            let NewRow {
-                id,
-                seq,
-                norm,
-                body,
-                expires_at,
-                ..
-            } = row;
-            block.heads.push(Head {
-                id,
-                seq,
-                norm,
-                body,
-                expires_at,
-            });
+            let NewRow { id, seq, norm, body, expires_at, .. } = row;
+            block.heads.push(Head { id, seq, norm, body, expires_at });
         }
         self.starts.push(self.rows);
         self.rows += block.heads.len() as Row;
@@ -143,16 +130,10 @@ impl Active {
     }
 
     fn locate(&self, row: Row) -> Result<(&Block, usize)> {
-        let block = self
-            .starts
-            .partition_point(|start| *start <= row)
-            .checked_sub(1);
+        let block = self.starts.partition_point(|start| *start <= row).checked_sub(1);
         let found = block.and_then(|b| {
             let at = (row - self.starts[b]) as usize;
-            self.blocks
-                .get(b)
-                .filter(|block| at < block.heads.len())
-                .map(|block| (&**block, at))
+            self.blocks.get(b).filter(|block| at < block.heads.len()).map(|block| (&**block, at))
         });
         found.ok_or_else(|| Error::option("row", format!("{row} is not in the memtable")))
     }
@@ -195,11 +176,7 @@ impl Block {
         for block in blocks {
             all.heads.extend_from_slice(&block.heads);
             all.vectors.extend_from_slice(&block.vectors);
-            block
-                .codes
-                .rows()
-                .rows()
-                .for_each(|row| all.codes.push_row(row));
+            block.codes.rows().rows().for_each(|row| all.codes.push_row(row));
         }
         all
     }
@@ -216,21 +193,9 @@ impl Rows for Active {
 
     fn row(&self, row: Row) -> Result<RowRef<'_>> {
         let (block, at) = self.locate(row)?;
-        let Head {
-            id,
-            seq,
-            norm,
-            body,
-            ..
-        } = &block.heads[at];
+        let Head { id, seq, norm, body, .. } = &block.heads[at];
         let vector = block.vector(at, self.spec.dimension);
-        Ok(RowRef {
-            id: *id,
-            seq: *seq,
-            norm: *norm,
-            vector,
-            body,
-        })
+        Ok(RowRef { id: *id, seq: *seq, norm: *norm, vector, body })
     }
 
     fn vector(&self, row: Row) -> Result<&[f32]> {
@@ -264,9 +229,7 @@ impl Rows for Active {
     fn find(&self, id: MemoryId) -> Result<Vec<Row>> {
         let mut found = Vec::new();
         for (start, block) in self.starts.iter().zip(&self.blocks).rev() {
-            let rows = (*start..)
-                .zip(&block.heads)
-                .filter(|(_, head)| head.id == id);
+            let rows = (*start..).zip(&block.heads).filter(|(_, head)| head.id == id);
             let mut rows: Vec<Row> = rows.map(|(row, _)| row).collect();
             rows.reverse();
             found.append(&mut rows);

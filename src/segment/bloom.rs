@@ -15,10 +15,7 @@ pub(super) fn build(ids: &[u128]) -> Vec<u8> {
     for &id in ids {
         let hash = hash(MemoryId::from(id));
         let block = block_of(hash, blocks);
-        for (word, mask) in words[block * WORDS..(block + 1) * WORDS]
-            .iter_mut()
-            .zip(masks(hash))
-        {
+        for (word, mask) in words[block * WORDS..(block + 1) * WORDS].iter_mut().zip(masks(hash)) {
             *word |= mask;
         }
     }
@@ -32,11 +29,7 @@ pub(super) fn may_contain(bytes: &[u8], id: MemoryId) -> bool {
     let Some(block) = blocks.get(block_of(hash, blocks.len())) else {
         return true;
     };
-    let words = block
-        .as_chunks::<4>()
-        .0
-        .iter()
-        .map(|b| u32::from_le_bytes(*b));
+    let words = block.as_chunks::<4>().0.iter().map(|b| u32::from_le_bytes(*b));
     words.zip(masks(hash)).all(|(word, mask)| word & mask != 0)
 }
 
@@ -56,8 +49,7 @@ fn masks(hash: u64) -> impl Iterator<Item = u32> {
         0x9EFC_4947,
         0x5C6B_FB31,
     ];
-    ODD.into_iter()
-        .map(move |odd| 1 << ((hash as u32).wrapping_mul(odd) >> 27))
+    ODD.into_iter().map(move |odd| 1 << ((hash as u32).wrapping_mul(odd) >> 27))
 }
 
 /// Mixes both halves of an id; the same on every machine and in every version.
@@ -78,10 +70,7 @@ mod tests {
     fn no_id_is_missed_and_few_others_pass() {
         let ids: Vec<u128> = (0..5_000u128).map(|i| i * 3).collect();
         let bytes = build(&ids);
-        assert!(
-            ids.iter()
-                .all(|id| may_contain(&bytes, MemoryId::from(*id)))
-        );
+        assert!(ids.iter().all(|id| may_contain(&bytes, MemoryId::from(*id))));
         let others = (0..10_000u128).filter(|i| may_contain(&bytes, MemoryId::from(i * 3 + 1)));
         assert!(others.count() < 60);
         assert!(may_contain(&[], MemoryId::from(1u64)));

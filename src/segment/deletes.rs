@@ -68,19 +68,11 @@ fn read(
     (file, len): (FileId, u64),
     (segment, rows): (FileId, Row),
 ) -> Result<(SectionFile, RoaringBitmap)> {
-    let identity = Identity {
-        name: FileName::Deletes(file),
-        kind: FileKind::Deletes,
-        store,
-        len,
-    };
+    let identity = Identity { name: FileName::Deletes(file), kind: FileKind::Deletes, store, len };
     let file = SectionFile::open(disk, dir, &identity)?;
     let error = |e: crate::format::DecodeError| file.corrupt_in(DESCRIPTION, e.offset, e.reason);
     let mut cursor = Cursor::new(file.checked(DESCRIPTION)?);
-    let of = (
-        FileId(cursor.u64().map_err(error)?),
-        cursor.u32().map_err(error)?,
-    );
+    let of = (FileId(cursor.u64().map_err(error)?), cursor.u32().map_err(error)?);
     if of != (segment, rows) {
         return Err(file.corrupt_in(DESCRIPTION, 0, "these are the deletes of another segment"));
     }

@@ -54,11 +54,7 @@ impl Liveness {
             // Up to the end of the word at once.
             let upto = end.min((row / 64 + 1) * 64);
             let bits = (upto - row) as usize;
-            let mask = if bits == 64 {
-                u64::MAX
-            } else {
-                ((1 << bits) - 1) << (row % 64)
-            };
+            let mask = if bits == 64 { u64::MAX } else { ((1 << bits) - 1) << (row % 64) };
             Arc::make_mut(&mut chunks[chunk])[word] |= mask;
             row = upto;
         }
@@ -137,10 +133,7 @@ mod tests {
         let mut liveness = Liveness::all_live(0);
         let mut model = std::collections::BTreeSet::new();
         let mut rows = 0;
-        for (step, more) in [1u32, 62, 1, 1, 64, 4096, 3, 5000, 0]
-            .into_iter()
-            .enumerate()
-        {
+        for (step, more) in [1u32, 62, 1, 1, 64, 4096, 3, 5000, 0].into_iter().enumerate() {
             let before = (liveness.clone(), model.clone());
             liveness.extend(more);
             model.extend(rows..rows + more);
@@ -149,10 +142,7 @@ mod tests {
                 assert_eq!(liveness.kill(row), model.remove(&row), "row {row}");
             }
             assert!(liveness.iter().eq(model.iter().copied()));
-            assert_eq!(
-                (liveness.live() as usize, liveness.rows()),
-                (model.len(), rows)
-            );
+            assert_eq!((liveness.live() as usize, liveness.rows()), (model.len(), rows));
             assert!(before.0.iter().eq(before.1.iter().copied()));
             assert_eq!(liveness.dead_rows().len(), u64::from(liveness.dead()));
         }

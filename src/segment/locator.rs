@@ -28,10 +28,7 @@ pub(crate) struct LocatorBuilder {
 
 impl LocatorBuilder {
     pub(crate) fn new() -> Self {
-        Self {
-            offsets: vec![0],
-            ..Self::default()
-        }
+        Self { offsets: vec![0], ..Self::default() }
     }
 
     /// Adds the next node with its rows.
@@ -59,11 +56,7 @@ impl LocatorBuilder {
     /// Writes the file and syncs it; tells its length. The directory is the caller's.
     pub(crate) fn write(&self, disk: &dyn Disk, dir: &Path, header: &FileHeader) -> Result<u64> {
         let mut writer = SectionWriter::create(disk, dir, FileName::Locator(header.file), header)?;
-        let segments: Vec<u8> = self
-            .segments
-            .iter()
-            .flat_map(|f| f.0.to_le_bytes())
-            .collect();
+        let segments: Vec<u8> = self.segments.iter().flat_map(|f| f.0.to_le_bytes()).collect();
         writer.section(SEGMENTS, Check::Blocks, &segments)?;
         writer.section(OFFSETS, Check::Blocks, bytemuck::cast_slice(&self.offsets))?;
         writer.section(ENTRIES, Check::Blocks, bytemuck::cast_slice(&self.entries))?;
@@ -88,27 +81,16 @@ impl Locator {
         (file, len): (FileId, u64),
         nodes: u32,
     ) -> Result<Self> {
-        let identity = Identity {
-            name: FileName::Locator(file),
-            kind: FileKind::Locator,
-            store,
-            len,
-        };
+        let identity =
+            Identity { name: FileName::Locator(file), kind: FileKind::Locator, store, len };
         let file = SectionFile::open(disk, dir, &identity)?;
         let (list, _) = file.checked(SEGMENTS)?.as_chunks::<8>();
-        let segments = list
-            .iter()
-            .map(|b| FileId(u64::from_le_bytes(*b)))
-            .collect();
+        let segments = list.iter().map(|b| FileId(u64::from_le_bytes(*b))).collect();
         let offsets = file.bytes(OFFSETS).map_or(0, <[u8]>::len);
         if offsets != (nodes as usize + 1) * 4 || file.bytes(ENTRIES).is_none() {
             return Err(file.corrupt_in(OFFSETS, 0, "the locator does not fit its index"));
         }
-        Ok(Self {
-            file,
-            segments,
-            nodes,
-        })
+        Ok(Self { file, segments, nodes })
     }
 
     /// The segments that slots refer to.
@@ -152,24 +134,16 @@ impl Locator {
     pub(crate) fn verify(&self) -> Result<()> {
         self.file.verify()?;
         let offsets = self.file.checked(OFFSETS)?;
-        let offsets: Vec<u32> = offsets
-            .as_chunks::<4>()
-            .0
-            .iter()
-            .map(|b| u32::from_le_bytes(*b))
-            .collect();
+        let offsets: Vec<u32> =
+            offsets.as_chunks::<4>().0.iter().map(|b| u32::from_le_bytes(*b)).collect();
         let entries = self.file.checked(ENTRIES)?.len() / 8;
         let whole = offsets.first() == Some(&0) && offsets.last() == Some(&(entries as u32));
         if !whole || !offsets.is_sorted() {
-            return Err(self
-                .file
-                .corrupt_in(OFFSETS, 0, "the offsets do not fit the entries"));
+            return Err(self.file.corrupt_in(OFFSETS, 0, "the offsets do not fit the entries"));
         }
         let slots = self.segments.len() as u32;
         if (0..self.nodes).any(|n| self.entries(n).any(|(slot, _)| slot >= slots)) {
-            return Err(self
-                .file
-                .corrupt_in(ENTRIES, 0, "an entry names no segment"));
+            return Err(self.file.corrupt_in(ENTRIES, 0, "an entry names no segment"));
         }
         Ok(())
     }

@@ -36,14 +36,9 @@ impl PostingsBuilder {
             (Field::Session, of.session),
             (Field::Kind, of.kind),
         ];
-        let names = names
-            .into_iter()
-            .filter_map(|(field, name)| Some((field, name?)));
+        let names = names.into_iter().filter_map(|(field, name)| Some((field, name?)));
         for (field, name) in names.chain(of.tags.iter().map(|tag| (Field::Tag, *tag))) {
-            self.lists
-                .entry((field as u8, name.to_owned()))
-                .or_default()
-                .insert(row);
+            self.lists.entry((field as u8, name.to_owned())).or_default().insert(row);
         }
     }
 
@@ -104,9 +99,7 @@ impl<'a> Postings<'a> {
         while low < high {
             let middle = low + (high - low) / 2;
             let (key, rows) = self.entry(middle)?;
-            let key = key
-                .split_first()
-                .map_or((0, &[][..]), |(field, name)| (*field, name));
+            let key = key.split_first().map_or((0, &[][..]), |(field, name)| (*field, name));
             match key.cmp(&wanted) {
                 std::cmp::Ordering::Equal => return decode_rows(rows),
                 std::cmp::Ordering::Less => low = middle + 1,
@@ -122,10 +115,7 @@ impl<'a> Postings<'a> {
         for i in 0..self.count()? {
             let list = decode_rows(self.entry(i)?.1)?;
             if list.max().is_some_and(|row| row >= rows) {
-                return Err(DecodeError::new(
-                    0,
-                    "a posting list names a row that is not there",
-                ));
+                return Err(DecodeError::new(0, "a posting list names a row that is not there"));
             }
             total += list.len();
         }

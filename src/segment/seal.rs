@@ -44,18 +44,14 @@ impl Columns {
     fn add(&mut self, at: Row, row: &RowRef<'_>) -> Result<()> {
         let id = row.id.as_u128();
         if self.ids.last().is_some_and(|last| *last >= id) {
-            return Err(Error::option(
-                "rows of a segment",
-                "their ids do not ascend",
-            ));
+            return Err(Error::option("rows of a segment", "their ids do not ascend"));
         }
         let of = record::attributes(row.id, row.body)
             .map_err(|e| Error::option("body of a row", e.reason))?;
         self.ids.push(id);
         self.seqs.push(row.seq.0);
         self.created.push(of.created_at.as_millis());
-        self.events
-            .push(of.event_time.unwrap_or(Timestamp::MAX).as_millis());
+        self.events.push(of.event_time.unwrap_or(Timestamp::MAX).as_millis());
         self.expiries.push(of.expires_at.as_millis());
         self.importances.push(of.importance);
         let has_event = u8::from(of.event_time.is_some()) << 1;
@@ -103,10 +99,7 @@ pub(crate) fn write_segment(
     for at in 0..source.rows() {
         let row = source.row(at)?;
         if row.vector.len() != dimension {
-            return Err(Error::Dimension {
-                expected: dimension,
-                got: row.vector.len(),
-            });
+            return Err(Error::Dimension { expected: dimension, got: row.vector.len() });
         }
         columns.add(at, &row)?;
         writer.write(bytemuck::cast_slice(row.vector))?;
@@ -156,21 +149,12 @@ fn write_columns(
         (sealed::CREATED, bytemuck::cast_slice(&columns.created)),
         (sealed::EVENTS, bytemuck::cast_slice(&columns.events)),
         (sealed::EXPIRIES, bytemuck::cast_slice(&columns.expiries)),
-        (
-            sealed::IMPORTANCES,
-            bytemuck::cast_slice(&columns.importances),
-        ),
+        (sealed::IMPORTANCES, bytemuck::cast_slice(&columns.importances)),
         (sealed::FLAGS, &columns.flags),
         (sealed::NORMS, bytemuck::cast_slice(&columns.norms)),
-        (
-            sealed::VECTOR_CRCS,
-            bytemuck::cast_slice(&columns.vector_crcs),
-        ),
+        (sealed::VECTOR_CRCS, bytemuck::cast_slice(&columns.vector_crcs)),
         (sealed::BODY_CRCS, bytemuck::cast_slice(&columns.body_crcs)),
-        (
-            sealed::BODY_OFFSETS,
-            bytemuck::cast_slice(&columns.body_offsets),
-        ),
+        (sealed::BODY_OFFSETS, bytemuck::cast_slice(&columns.body_offsets)),
         (sealed::KEYS, &keys),
     ];
     for (kind, bytes) in sections {

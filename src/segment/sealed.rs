@@ -71,26 +71,14 @@ impl SealedSegment {
         len: u64,
         dimension: usize,
     ) -> Result<Self> {
-        let identity = Identity {
-            name: FileName::Segment(file),
-            kind: FileKind::Segment,
-            store,
-            len,
-        };
+        let identity =
+            Identity { name: FileName::Segment(file), kind: FileKind::Segment, store, len };
         let file = SectionFile::open(disk, dir, &identity)?;
         let description = file.checked(DESCRIPTION)?;
         let (Some(rows), Some(found), Some(expiry)) = (
-            description
-                .get(..4)
-                .and_then(|b| b.try_into().ok())
-                .map(u32::from_le_bytes),
-            description
-                .get(4..8)
-                .and_then(|b| b.try_into().ok())
-                .map(u32::from_le_bytes),
-            description
-                .get(FIRST_EXPIRY_AT..16)
-                .and_then(|b| b.try_into().ok()),
+            description.get(..4).and_then(|b| b.try_into().ok()).map(u32::from_le_bytes),
+            description.get(4..8).and_then(|b| b.try_into().ok()).map(u32::from_le_bytes),
+            description.get(FIRST_EXPIRY_AT..16).and_then(|b| b.try_into().ok()),
         ) else {
             return Err(file.corrupt_in(DESCRIPTION, 0, "the description is cut short"));
         };
@@ -103,12 +91,7 @@ impl SealedSegment {
         if vectors as u64 != u64::from(rows) * dimension as u64 * 4 {
             return Err(file.corrupt_in(VECTORS, 0, "the vectors do not fit the number of rows"));
         }
-        Ok(Self {
-            file,
-            rows,
-            dimension,
-            first_expiry,
-        })
+        Ok(Self { file, rows, dimension, first_expiry })
     }
 
     /// Bytes mapped.
@@ -148,17 +131,12 @@ impl SealedSegment {
             (hash, u32::from_le_bytes([i, j, k, l]))
         };
         let first = entries.partition_point(|entry| parts(entry).0 < hash);
-        let same = entries
-            .iter()
-            .skip(first)
-            .map(parts)
-            .take_while(|(h, _)| *h == hash);
+        let same = entries.iter().skip(first).map(parts).take_while(|(h, _)| *h == hash);
         Ok(same.map(|(_, row)| row).collect())
     }
 
     fn missing(&self, row: Row) -> Error {
-        self.file
-            .corrupt(0, format!("row {row} is not in the segment"))
+        self.file.corrupt(0, format!("row {row} is not in the segment"))
     }
 
     /// The vector without a check of its checksum, which also covers id, seq and norm.
@@ -166,9 +144,7 @@ impl SealedSegment {
         let bytes = self.file.bytes(VECTORS).unwrap_or(&[]);
         let start = row as usize * self.dimension * 4;
         let slice = bytes.get(start..start + self.dimension * 4);
-        slice
-            .and_then(|b| bytemuck::try_cast_slice(b).ok())
-            .ok_or_else(|| self.missing(row))
+        slice.and_then(|b| bytemuck::try_cast_slice(b).ok()).ok_or_else(|| self.missing(row))
     }
 
     /// Everything but the body, checked.
@@ -190,14 +166,9 @@ impl SealedSegment {
     }
 
     fn body(&self, row: Row) -> Result<&[u8]> {
-        let (start, end) = (
-            self.number(BODY_OFFSETS, row)?,
-            self.number(BODY_OFFSETS, row + 1)?,
-        );
+        let (start, end) = (self.number(BODY_OFFSETS, row)?, self.number(BODY_OFFSETS, row + 1)?);
         let bytes = self.file.bytes(BODIES).unwrap_or(&[]);
-        let body = bytes
-            .get(start as usize..end as usize)
-            .ok_or_else(|| self.missing(row))?;
+        let body = bytes.get(start as usize..end as usize).ok_or_else(|| self.missing(row))?;
         let crc = u32::from_le_bytes(self.column(BODY_CRCS, row)?);
         if crc != crc32(&[&self.id(row)?.as_u128().to_le_bytes(), body]) {
             let reason = format!("the checksum of the body of row {row} does not match");
@@ -214,9 +185,7 @@ impl SealedSegment {
         for row in 0..self.rows {
             let id = self.id(row)?;
             if last.is_some_and(|last| last >= id) {
-                return Err(self
-                    .file
-                    .corrupt_in(IDS, u64::from(row) * 16, "ids do not ascend"));
+                return Err(self.file.corrupt_in(IDS, u64::from(row) * 16, "ids do not ascend"));
             }
             last = Some(id);
             self.head(row)?;
@@ -227,12 +196,7 @@ impl SealedSegment {
                 self.importance(row)?.to_bits(),
                 self.flags(row)? & PINNED != 0,
             );
-            let body = (
-                of.created_at,
-                of.expires_at,
-                of.importance.to_bits(),
-                of.pinned,
-            );
+            let body = (of.created_at, of.expires_at, of.importance.to_bits(), of.pinned);
             if columns != body || of.expires_at < self.first_expiry {
                 let reason = format!("the columns of row {row} do not say what its body says");
                 return Err(self.file.corrupt_in(CREATED, u64::from(row) * 8, reason));
@@ -259,10 +223,7 @@ impl Rows for SealedSegment {
     }
 
     fn row(&self, row: Row) -> Result<RowRef<'_>> {
-        Ok(RowRef {
-            body: self.body(row)?,
-            ..self.head(row)?
-        })
+        Ok(RowRef { body: self.body(row)?, ..self.head(row)? })
     }
 
     fn vector(&self, row: Row) -> Result<&[f32]> {

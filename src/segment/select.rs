@@ -38,9 +38,7 @@ pub(super) fn select(segment: &SealedSegment, filter: &Filter) -> Result<Roaring
         Filter::Key(key) => keyed(segment, key)?,
         Filter::Created { from, to } => {
             let range = from.as_millis()..to.as_millis();
-            column(segment, |row| {
-                Ok(range.contains(&segment.number(sealed::CREATED, row)?))
-            })?
+            column(segment, |row| Ok(range.contains(&segment.number(sealed::CREATED, row)?)))?
         }
         Filter::EventTime { from, to } => {
             let range = from.as_millis()..to.as_millis();
@@ -49,12 +47,12 @@ pub(super) fn select(segment: &SealedSegment, filter: &Filter) -> Result<Roaring
                 Ok(has && range.contains(&segment.number(sealed::EVENTS, row)?))
             })?
         }
-        Filter::Importance { from, to } => column(segment, |row| {
-            Ok((*from..=*to).contains(&segment.importance(row)?))
-        })?,
-        Filter::Pinned(pinned) => column(segment, |row| {
-            Ok((segment.flags(row)? & PINNED != 0) == *pinned)
-        })?,
+        Filter::Importance { from, to } => {
+            column(segment, |row| Ok((*from..=*to).contains(&segment.importance(row)?)))?
+        }
+        Filter::Pinned(pinned) => {
+            column(segment, |row| Ok((segment.flags(row)? & PINNED != 0) == *pinned))?
+        }
         Filter::Ids(ids) => {
             let mut rows = RoaringBitmap::new();
             for id in ids {
@@ -85,11 +83,8 @@ pub(super) fn select(segment: &SealedSegment, filter: &Filter) -> Result<Roaring
 
 fn named(segment: &SealedSegment, field: Field, name: &str) -> Result<RoaringBitmap> {
     let rows = segment.postings()?.rows(field, name);
-    let mut rows = rows.map_err(|e| {
-        segment
-            .file
-            .corrupt_in(sealed::POSTINGS, e.offset, e.reason)
-    })?;
+    let mut rows =
+        rows.map_err(|e| segment.file.corrupt_in(sealed::POSTINGS, e.offset, e.reason))?;
     // What the list names beyond the segment cannot be.
     rows.remove_range(segment.rows()..);
     Ok(rows)

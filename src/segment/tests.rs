@@ -19,63 +19,40 @@ use crate::vector::codes::{CodeSpec, Query};
 const STORE: StoreId = StoreId([1; 16]);
 
 fn header(kind: FileKind) -> FileHeader {
-    FileHeader {
-        kind,
-        store: STORE,
-        file: FileId(1),
-        salt: [0; 16],
-    }
+    FileHeader { kind, store: STORE, file: FileId(1), salt: [0; 16] }
 }
 
 fn row(id: u64, of: Memory, expires_at: Timestamp) -> NewRow {
     let body = encode_body(&of, Timestamp::from_millis(id * 10), expires_at);
     let vector = vec![id as f32, 1.0];
     let body = Arc::from(body);
-    NewRow {
-        id: id.into(),
-        seq: Seq(id + 100),
-        norm: 1.0,
-        vector,
-        body,
-        expires_at,
-    }
+    NewRow { id: id.into(), seq: Seq(id + 100), norm: 1.0, vector, body, expires_at }
 }
 
 fn memory(i: u64) -> Memory {
     let mut memory = Memory::new(i, [0.0, 0.0]).text(format!("text {i}"));
     if i.is_multiple_of(2) {
-        memory = memory
-            .namespace(format!("n{}", i % 4))
-            .event_time(Timestamp::from_millis(i));
+        memory = memory.namespace(format!("n{}", i % 4)).event_time(Timestamp::from_millis(i));
     }
     for t in 0..i % 3 {
         memory = memory.tag(format!("t{t}"));
     }
     if i.is_multiple_of(5) {
-        memory = memory
-            .key(format!("k{i}"))
-            .kind("note")
-            .session("s")
-            .pinned(true);
+        memory = memory.key(format!("k{i}")).kind("note").session("s").pinned(true);
     }
     memory.importance((i % 11) as f32 / 10.0)
 }
 
 fn rows(n: u64) -> Vec<NewRow> {
     let expiry = |i| {
-        if i % 7 == 3 {
-            Timestamp::from_millis(1_000 + i)
-        } else {
-            Timestamp::MAX
-        }
+        if i % 7 == 3 { Timestamp::from_millis(1_000 + i) } else { Timestamp::MAX }
     };
     (0..n).map(|i| row(i, memory(i), expiry(i))).collect()
 }
 
 fn active(rows: Vec<NewRow>) -> Active {
     let spec = CodeSpec::new(Codes::Int8, Metric::L2, 2);
-    rows.into_iter()
-        .fold(Active::new(spec), |active, row| active.push(vec![row]))
+    rows.into_iter().fold(Active::new(spec), |active, row| active.push(vec![row]))
 }
 
 struct Source(Active);
@@ -165,17 +142,10 @@ fn every_flipped_bit_is_noticed_or_changes_nothing() {
             }
         }
         if let Ok(found) = sealed.select(&Filter::tag("t1")) {
-            assert_eq!(
-                found,
-                active.select(&Filter::tag("t1")).unwrap(),
-                "byte {i}"
-            );
+            assert_eq!(found, active.select(&Filter::tag("t1")).unwrap(), "byte {i}");
         }
         let padding = bytes[i] == 0 && sealed.verify().is_ok();
-        assert!(
-            padding || sealed.verify().is_err(),
-            "byte {i} is covered by nothing"
-        );
+        assert!(padding || sealed.verify().is_err(), "byte {i} is covered by nothing");
     }
 }
 
@@ -193,21 +163,12 @@ fn deletes_and_locators_come_back_and_belong_to_their_segment() {
     builder.push([(FileId(5), 0), (FileId(6), 3)]);
     builder.push([]);
     builder.push([(FileId(6), 4)]);
-    let len = builder
-        .write(&RealDisk, dir.path(), &header(FileKind::Locator))
-        .unwrap();
+    let len = builder.write(&RealDisk, dir.path(), &header(FileKind::Locator)).unwrap();
     let open = |nodes| Locator::open(&RealDisk, dir.path(), STORE, (FileId(1), len), nodes);
     let locator = open(3).unwrap();
     locator.verify().unwrap();
     let nodes: Vec<_> = locator.nodes().collect();
-    assert_eq!(
-        nodes,
-        [
-            vec![(FileId(5), 0), (FileId(6), 3)],
-            vec![],
-            vec![(FileId(6), 4)]
-        ]
-    );
+    assert_eq!(nodes, [vec![(FileId(5), 0), (FileId(6), 3)], vec![], vec![(FileId(6), 4)]]);
     assert!(locator.entries(9).next().is_none());
     assert!(open(4).is_err());
 }
@@ -249,11 +210,8 @@ fn segments_answer_filters_as_they_are_meant_row_by_row() {
             let meant: BTreeMap<Row, bool> = (0..60)
                 .map(|row| (row, filter.matches(&active.attributes(row).unwrap())))
                 .collect();
-            let meant: RoaringBitmap = meant
-                .into_iter()
-                .filter(|(_, yes)| *yes)
-                .map(|(row, _)| row)
-                .collect();
+            let meant: RoaringBitmap =
+                meant.into_iter().filter(|(_, yes)| *yes).map(|(row, _)| row).collect();
             prop_assert_eq!(&active.select(&filter).unwrap(), &meant);
             prop_assert_eq!(&sealed.select(&filter).unwrap(), &meant);
             Ok(())

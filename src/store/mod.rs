@@ -189,11 +189,7 @@ impl Store {
         for core in cores {
             let mut collection = self.handle(Arc::clone(&core)).stats()?;
             collection.debt_bytes = compaction::debt(engine, &core)?;
-            let liveness: usize = core
-                .snapshot()
-                .parts()
-                .map(|(_, live)| live.heap_bytes())
-                .sum();
+            let liveness: usize = core.snapshot().parts().map(|(_, live)| live.heap_bytes()).sum();
             stats.heap_bytes += collection.heap_bytes + liveness as u64;
             stats.mapped_bytes += collection.segments.iter().map(|s| s.bytes).sum::<u64>();
             stats.mapped_bytes += collection.indexes.iter().map(|i| i.bytes).sum::<u64>();
@@ -250,43 +246,27 @@ impl Store {
 
     fn shut(&mut self) -> Result<()> {
         self.workers.clear();
-        let closed = if self.engine.read_only {
-            Ok(())
-        } else {
-            self.engine.close_log()
-        };
+        let closed = if self.engine.read_only { Ok(()) } else { self.engine.close_log() };
         self.lock = None;
         closed
     }
 
     fn handle(&self, core: Arc<Core>) -> Collection {
-        Collection {
-            engine: Arc::clone(&self.engine),
-            core,
-        }
+        Collection { engine: Arc::clone(&self.engine), core }
     }
 
     fn collections_mut<T>(
         &self,
         change: impl FnOnce(&mut HashMap<CollectionId, Arc<Core>>) -> T,
     ) -> T {
-        change(
-            &mut self
-                .engine
-                .collections
-                .write()
-                .unwrap_or_else(PoisonError::into_inner),
-        )
+        change(&mut self.engine.collections.write().unwrap_or_else(PoisonError::into_inner))
     }
 
     /// Checks wanted options against those of an open collection and takes over what may change.
     fn agree(&self, core: &Core, wanted: CollectionOptions) -> Result<()> {
         let mut now = core.options();
         if now.dimension != wanted.dimension {
-            return Err(Error::Dimension {
-                expected: now.dimension,
-                got: wanted.dimension,
-            });
+            return Err(Error::Dimension { expected: now.dimension, got: wanted.dimension });
         }
         for (name, same) in [
             ("metric", now.metric == wanted.metric),
@@ -330,18 +310,11 @@ impl Store {
         // The token keeps the log from rolling on between the two steps.
         let token = engine.committer.hold();
         let log_file = token.as_ref().ok_or(Error::Closed)?.file();
-        let snapshot = Snapshot {
-            visible: engine.visible_seq(),
-            ..Snapshot::default()
-        };
+        let snapshot = Snapshot { visible: engine.visible_seq(), ..Snapshot::default() };
         let id = if options.volatile {
             // Volatile collections are in no manifest; their numbers count down.
-            let taken = engine
-                .cores()
-                .iter()
-                .filter(|c| c.options().volatile)
-                .map(|c| c.id.0)
-                .min();
+            let taken =
+                engine.cores().iter().filter(|c| c.options().volatile).map(|c| c.id.0).min();
             CollectionId(taken.unwrap_or(u32::MAX) - 1)
         } else {
             let mut id = CollectionId::default();
@@ -365,9 +338,7 @@ impl Store {
         self.collections_mut(|map| map.insert(id, Arc::clone(&core)));
         drop(token);
         if unset {
-            engine.emit(&Event::RetentionUnset {
-                collection: name.to_owned(),
-            });
+            engine.emit(&Event::RetentionUnset { collection: name.to_owned() });
         }
         Ok(core)
     }
@@ -377,11 +348,7 @@ impl Store {
         if core.options().volatile {
             return Ok(());
         }
-        let _jobs = (
-            lock(&core.row_job),
-            lock(&core.index_job),
-            lock(&core.structure),
-        );
+        let _jobs = (lock(&core.row_job), lock(&core.index_job), lock(&core.structure));
         let deletes: Vec<FileName> = self
             .engine
             .manifest()
@@ -391,16 +358,12 @@ impl Store {
             .flat_map(|c| &c.segments)
             .filter_map(|s| s.deletes.as_ref().map(|d| FileName::Deletes(d.file)))
             .collect();
-        self.engine
-            .commit_manifest(|m| m.collections.retain(|c| c.id != core.id))?;
+        self.engine.commit_manifest(|m| m.collections.retain(|c| c.id != core.id))?;
         for name in deletes {
             let _ = self.engine.disk.remove(&self.engine.path(name));
         }
         let snapshot = core.snapshot();
-        snapshot
-            .segments
-            .iter()
-            .for_each(|s| s.sealed.guard.mark_obsolete());
+        snapshot.segments.iter().for_each(|s| s.sealed.guard.mark_obsolete());
         for part in &snapshot.indexes {
             part.indexed.index_guard.mark_obsolete();
             part.indexed.locator_guard.mark_obsolete();

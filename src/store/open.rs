@@ -66,17 +66,9 @@ impl Store {
         workers: Vec<crate::worker::Worker>,
         lock: Option<Box<dyn std::any::Any + Send + Sync>>,
     ) -> Self {
-        let names: HashMap<String, CollectionId> = engine
-            .cores()
-            .iter()
-            .map(|core| (core.name.clone(), core.id))
-            .collect();
-        Self {
-            engine,
-            names: Mutex::new(names),
-            workers,
-            lock,
-        }
+        let names: HashMap<String, CollectionId> =
+            engine.cores().iter().map(|core| (core.name.clone(), core.id)).collect();
+        Self { engine, names: Mutex::new(names), workers, lock }
     }
 
     /// Moves a store that was opened read-only forward to what its writer has written by now. For a
@@ -89,25 +81,19 @@ impl Store {
         let newer = read_with_retries(&self.engine.disk, self.engine.dir(), &options)?;
         let mut names = crate::worker::lock(&self.names);
         self.engine.adopt(&newer);
-        let newer: HashMap<CollectionId, Arc<Core>> = newer
-            .cores()
-            .into_iter()
-            .map(|core| (core.id, core))
-            .collect();
+        let newer: HashMap<CollectionId, Arc<Core>> =
+            newer.cores().into_iter().map(|core| (core.id, core)).collect();
         self.collections_mut(|open| {
             open.retain(|id, _| newer.contains_key(id));
             for (id, core) in newer {
                 match open.get(&id) {
-                    Some(old) => old.publish(crate::collection::snapshot::Snapshot::clone(
-                        &core.snapshot(),
-                    )),
+                    Some(old) => {
+                        old.publish(crate::collection::snapshot::Snapshot::clone(&core.snapshot()))
+                    }
                     None => drop(open.insert(id, core)),
                 }
             }
-            *names = open
-                .values()
-                .map(|core| (core.name.clone(), core.id))
-                .collect();
+            *names = open.values().map(|core| (core.name.clone(), core.id)).collect();
         });
         Ok(())
     }
@@ -121,12 +107,9 @@ pub(crate) fn open_for_writing(
 ) -> Result<Store> {
     options.validate()?;
     let dir = prepare_dir(disk.as_ref(), path, &options)?;
-    let lock = disk
-        .lock(&dir.join(FileName::Lock.to_string()))
-        .map_err(|error| read_only(error, &dir))?;
-    let seed = options
-        .seed
-        .unwrap_or_else(|| RandomState::new().hash_one("altiplano"));
+    let lock =
+        disk.lock(&dir.join(FileName::Lock.to_string())).map_err(|error| read_only(error, &dir))?;
+    let seed = options.seed.unwrap_or_else(|| RandomState::new().hash_one("altiplano"));
     let found = match manifest::load(disk.as_ref(), &dir)? {
         Found::Manifest(manifest) => *manifest,
         Found::Nothing => {
@@ -147,13 +130,9 @@ pub(crate) fn open_for_writing(
 fn prepare_dir(disk: &dyn Disk, path: &Path, options: &StoreOptions) -> Result<PathBuf> {
     let dir = path.to_owned();
     if options.create {
-        disk.create_dir(&dir)
-            .map_err(|error| read_only(error, &dir))?;
+        disk.create_dir(&dir).map_err(|error| read_only(error, &dir))?;
     } else if disk.list(&dir)?.is_empty() {
-        return Err(Error::option(
-            "path",
-            format!("there is no store in {}", dir.display()),
-        ));
+        return Err(Error::option("path", format!("there is no store in {}", dir.display())));
     }
     Ok(dir)
 }
@@ -162,9 +141,7 @@ fn prepare_dir(disk: &dyn Disk, path: &Path, options: &StoreOptions) -> Result<P
 fn read_only(error: Error, dir: &Path) -> Error {
     match error {
         Error::Io { ref source, .. } if source.kind() == ErrorKind::PermissionDenied => {
-            Error::ReadOnly {
-                path: dir.to_owned(),
-            }
+            Error::ReadOnly { path: dir.to_owned() }
         }
         other => other,
     }
@@ -180,12 +157,7 @@ fn create(disk: &dyn Disk, dir: &Path, seed: u64, options: &StoreOptions) -> Res
     id[..8].copy_from_slice(&mix(seed).to_le_bytes());
     id[8..].copy_from_slice(&mix(seed ^ u64::MAX).to_le_bytes());
     let (store, file) = (StoreId(id), largest_file(disk, dir)?);
-    let header = FileHeader {
-        kind: FileKind::Log,
-        store,
-        file,
-        salt: id,
-    };
+    let header = FileHeader { kind: FileKind::Log, store, file, salt: id };
     LogWriter::create(disk, dir, &header)?.sync()?;
     disk.sync_dir(dir)?;
     let manifest = Manifest {
@@ -195,10 +167,7 @@ fn create(disk: &dyn Disk, dir: &Path, seed: u64, options: &StoreOptions) -> Res
         next_collection: CollectionId(1),
         time: Timestamp::MIN,
         last_seq: Seq::ZERO,
-        log: vec![LogEntry {
-            file,
-            valid_len: None,
-        }],
+        log: vec![LogEntry { file, valid_len: None }],
         collections: Vec::new(),
     };
     match manifest::commit(disk, dir, &manifest, id) {
@@ -209,10 +178,7 @@ fn create(disk: &dyn Disk, dir: &Path, seed: u64, options: &StoreOptions) -> Res
 
 /// A number larger than that of any file in the directory, so that none is ever used twice.
 fn largest_file(disk: &dyn Disk, dir: &Path) -> Result<FileId> {
-    let names = disk
-        .list(dir)?
-        .into_iter()
-        .filter_map(|e| FileName::parse(&e.name));
+    let names = disk.list(dir)?.into_iter().filter_map(|e| FileName::parse(&e.name));
     let largest = names.filter_map(FileName::file).map(|f| f.0).max();
     Ok(FileId(largest.map_or(1, |n| n.saturating_add(1))))
 }
@@ -248,10 +214,7 @@ fn recover(engine: &Arc<Engine>) -> Result<LogEnd> {
     let manifest = engine.manifest();
     for entry in &manifest.collections {
         let core = recovery::open_collection(engine, entry)?;
-        let mut map = engine
-            .collections
-            .write()
-            .unwrap_or_else(std::sync::PoisonError::into_inner);
+        let mut map = engine.collections.write().unwrap_or_else(std::sync::PoisonError::into_inner);
         map.insert(core.id, core);
     }
     recovery::replay(engine, &manifest)
@@ -264,27 +227,16 @@ fn start_log(engine: &Engine, end: &LogEnd) -> Result<()> {
         return Err(Error::corrupt(engine.dir(), 0, "the manifest names no log"));
     };
     let (disk, dir) = (engine.disk.as_ref(), engine.dir());
-    let source = LogSource {
-        disk,
-        dir,
-        store: engine.store,
-        entry: last,
-        last: true,
-    };
+    let source = LogSource { disk, dir, store: engine.store, entry: last, last: true };
     let file = engine.new_file();
     let mut writer = LogWriter::create(disk, dir, &engine.header(FileKind::Log, file))?;
     source.copy_forward(&mut writer)?;
     disk.sync_dir(dir)?;
     let last_seq = end.last_seq.max(manifest.last_seq);
-    engine
-        .committer
-        .start(LogState::new(writer, last_seq, engine.monotonic()));
+    engine.committer.start(LogState::new(writer, last_seq, engine.monotonic()));
     engine.commit_manifest(|manifest| {
         manifest.log.pop();
-        manifest.log.push(LogEntry {
-            file,
-            valid_len: None,
-        });
+        manifest.log.push(LogEntry { file, valid_len: None });
     })
 }
 

@@ -2,10 +2,7 @@
 //! must be there. `log`: full, or refusing to sync. `jobs`: failing at any operation of a job.
 //! `crashes`: cut off after any operation. Processes that are killed for real are in
 //! `tests/kill.rs`.
-#![allow(
-    clippy::disallowed_methods,
-    reason = "these tests look at the disk past the store"
-)]
+#![allow(clippy::disallowed_methods, reason = "these tests look at the disk past the store")]
 
 mod crash_disk;
 mod crashes;
@@ -49,9 +46,7 @@ fn collections(store: &Store) -> crate::Result<[Collection; 2]> {
 }
 
 fn memory(id: u64, text: &str) -> Memory {
-    Memory::new(id, [id as f32, text.len() as f32])
-        .text(text)
-        .namespace(format!("user:{}", id % 5))
+    Memory::new(id, [id as f32, text.len() as f32]).text(text).namespace(format!("user:{}", id % 5))
 }
 
 fn read(store: &Store) -> State {

@@ -80,9 +80,7 @@ impl Store {
         // A reader's store may have gone on since; a writer's own may have rolled its log.
         if newest.is_none_or(|generation| generation < expected.generation) {
             let path = engine.path(FileName::Manifest(expected.generation));
-            report
-                .problems
-                .push(Error::corrupt(path, 0, "the newest manifest is missing"));
+            report.problems.push(Error::corrupt(path, 0, "the newest manifest is missing"));
         }
     }
 
@@ -111,10 +109,7 @@ impl Store {
     ) {
         let engine = &self.engine;
         for segment in &entry.segments {
-            let Some(part) = snapshot
-                .segments
-                .iter()
-                .find(|s| s.sealed.file == segment.file)
+            let Some(part) = snapshot.segments.iter().find(|s| s.sealed.file == segment.file)
             else {
                 let path = engine.path(FileName::Segment(segment.file));
                 let reason = format!("the segment of {:?} is not open", core.name);
@@ -147,11 +142,7 @@ impl Store {
         report: &mut VerifyReport,
     ) {
         for index in &entry.indexes {
-            if !snapshot
-                .indexes
-                .iter()
-                .any(|part| part.indexed.file == index.index)
-            {
+            if !snapshot.indexes.iter().any(|part| part.indexed.file == index.index) {
                 let path = self.engine.path(FileName::Index(index.index));
                 let reason = "the index is not in use; its rows are scanned until it is rebuilt";
                 report.problems.push(Error::corrupt(path, 0, reason));
@@ -162,15 +153,11 @@ impl Store {
             report.note(part.indexed.index.verify());
             report.note(part.indexed.locator.verify());
             for node in 0..part.indexed.index.nodes() {
-                part.places(node)
-                    .for_each(|place| *seen.entry(place).or_default() += 1);
+                part.places(node).for_each(|place| *seen.entry(place).or_default() += 1);
             }
         }
         for (at, segment) in (0u32..).zip(&snapshot.segments).filter(|(_, s)| s.covered) {
-            let wrong = segment
-                .live
-                .iter()
-                .find(|row| seen.get(&(at, *row)) != Some(&1));
+            let wrong = segment.live.iter().find(|row| seen.get(&(at, *row)) != Some(&1));
             if let Some(row) = wrong {
                 let path = self.engine.path(FileName::Segment(segment.sealed.file));
                 let times = seen.get(&(at, row)).copied().unwrap_or_default();

@@ -83,10 +83,7 @@ fn report(engine: &Engine, core: Option<&Core>, error: &Error) -> Duration {
     // `Closed` is how a job says that it was told to stop.
     if !matches!(error, Error::Closed) {
         let collection = core.map(|c| c.name.clone());
-        engine.emit(&Event::BackgroundError {
-            collection,
-            reason: error.to_string(),
-        });
+        engine.emit(&Event::BackgroundError { collection, reason: error.to_string() });
     }
     BUSY
 }

@@ -21,11 +21,7 @@ pub(crate) struct CodeSpec {
 
 impl CodeSpec {
     pub(crate) const fn new(codes: Codes, metric: Metric, dimension: usize) -> Self {
-        Self {
-            codes,
-            metric,
-            dimension,
-        }
+        Self { codes, metric, dimension }
     }
 
     /// Bytes of one row.
@@ -93,14 +89,7 @@ impl Query {
             Codes::Int8 => int8_values(&vector, scale).collect(),
             Codes::F32 => Vec::new(),
         };
-        Self {
-            spec,
-            kernels: Kernels::detect(),
-            vector,
-            values,
-            scale,
-            squared,
-        }
+        Self { spec, kernels: Kernels::detect(), vector, values, scale, squared }
     }
 
     /// The exact distance to a stored vector.
@@ -140,11 +129,7 @@ pub(crate) struct CodeBuffer {
 impl CodeBuffer {
     pub(crate) fn new(spec: CodeSpec, capacity: usize) -> Self {
         let words = Vec::with_capacity(capacity * spec.row_bytes() / 16);
-        Self {
-            spec,
-            words,
-            row: Vec::new(),
-        }
+        Self { spec, words, row: Vec::new() }
     }
 
     /// Encodes and adds a stored vector.
@@ -185,8 +170,7 @@ impl CodeBuffer {
                     self.words[to * width..(to + 1) * width].copy_from_slice(&first);
                     break;
                 }
-                self.words
-                    .copy_within(from * width..(from + 1) * width, to * width);
+                self.words.copy_within(from * width..(from + 1) * width, to * width);
                 to = from;
             }
         }
@@ -219,11 +203,7 @@ pub(crate) struct CodeRows<'a> {
 impl<'a> CodeRows<'a> {
     /// Whole rows only; a rest is left out.
     pub(crate) fn new(spec: CodeSpec, bytes: &'a [u8]) -> Self {
-        Self {
-            spec,
-            bytes,
-            stride: spec.row_bytes(),
-        }
+        Self { spec, bytes, stride: spec.row_bytes() }
     }
 
     pub(crate) const fn len(&self) -> usize {
@@ -298,14 +278,9 @@ impl Reduction {
         }
         let squared = |row| match rows.spec.codes {
             Codes::Int8 => int8_row(row).1,
-            Codes::F32 => f32_row(row, rows.spec.dimension)
-                .iter()
-                .map(|x| x * x)
-                .sum(),
+            Codes::F32 => f32_row(row, rows.spec.dimension).iter().map(|x| x * x).sum(),
         };
-        Self {
-            squared_radius: rows.rows().map(squared).fold(0.0, f32::max),
-        }
+        Self { squared_radius: rows.rows().map(squared).fold(0.0, f32::max) }
     }
 
     fn lift(&self, squared: f32) -> f32 {
@@ -327,10 +302,7 @@ fn int8_row(row: &[u8]) -> (f32, f32, &[i8]) {
         return (0.0, 0.0, &[]);
     };
     let [a, b, c, d, e, f, g, h] = *head;
-    let (scale, squared) = (
-        f32::from_le_bytes([a, b, c, d]),
-        f32::from_le_bytes([e, f, g, h]),
-    );
+    let (scale, squared) = (f32::from_le_bytes([a, b, c, d]), f32::from_le_bytes([e, f, g, h]));
     // The padding is zero and adds nothing to a dot product.
     (scale, squared, bytemuck::cast_slice(values))
 }
@@ -347,14 +319,10 @@ mod tests {
     fn vectors(n: usize, dimension: usize) -> Vec<Vec<f32>> {
         let mut state = 1u64;
         let mut next = || {
-            state = state
-                .wrapping_mul(6_364_136_223_846_793_005)
-                .wrapping_add(1);
+            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
             (state >> 40) as f32 / (1 << 23) as f32 - 1.0
         };
-        (0..n)
-            .map(|_| (0..dimension).map(|_| next()).collect())
-            .collect()
+        (0..n).map(|_| (0..dimension).map(|_| next()).collect()).collect()
     }
 
     #[test]
@@ -389,9 +357,7 @@ mod tests {
         let order = [3, 0, 8, 1, 4, 6, 7, 5, 2];
         let (mut buffer, mut expected) = (CodeBuffer::new(spec, 9), CodeBuffer::new(spec, 9));
         rows.iter().for_each(|row| buffer.push(row));
-        order
-            .iter()
-            .for_each(|row| expected.push(&rows[*row as usize]));
+        order.iter().for_each(|row| expected.push(&rows[*row as usize]));
         buffer.permute(&order);
         assert_eq!(buffer.bytes(), expected.bytes());
     }

@@ -22,11 +22,7 @@ impl Metric {
         match self {
             Self::Cosine => {
                 let norms = (kernels.dot_f32)(a, a).sqrt() * (kernels.dot_f32)(b, b).sqrt();
-                if norms > 0.0 {
-                    1.0 - (kernels.dot_f32)(a, b) / norms
-                } else {
-                    1.0
-                }
+                if norms > 0.0 { 1.0 - (kernels.dot_f32)(a, b) / norms } else { 1.0 }
             }
             Self::Dot | Self::L2 => distance_stored(self, kernels, a, b),
         }
@@ -50,10 +46,7 @@ pub(crate) fn prepare(
     vector: &mut [f32],
 ) -> Result<f32> {
     if vector.len() != dimension {
-        return Err(Error::Dimension {
-            expected: dimension,
-            got: vector.len(),
-        });
+        return Err(Error::Dimension { expected: dimension, got: vector.len() });
     }
     let bad = |reason| Err(Error::InvalidVector { id, reason });
     if vector.iter().any(|x| !x.is_finite()) {
@@ -63,24 +56,14 @@ pub(crate) fn prepare(
     if metric != Metric::Cosine {
         // Beyond this a squared length could overflow and compare as infinite.
         let limit = (f32::MAX / 4.0 / dimension as f32).sqrt();
-        return if largest > limit {
-            bad("its length overflows when squared")
-        } else {
-            Ok(1.0)
-        };
+        return if largest > limit { bad("its length overflows when squared") } else { Ok(1.0) };
     }
     if largest == 0.0 {
         return bad("it is zero, and has no direction under cosine");
     }
     // In f64 neither overflow nor underflow is possible here.
-    let norm = vector
-        .iter()
-        .map(|x| f64::from(*x) * f64::from(*x))
-        .sum::<f64>()
-        .sqrt();
-    vector
-        .iter_mut()
-        .for_each(|x| *x = (f64::from(*x) / norm) as f32);
+    let norm = vector.iter().map(|x| f64::from(*x) * f64::from(*x)).sum::<f64>().sqrt();
+    vector.iter_mut().for_each(|x| *x = (f64::from(*x) / norm) as f32);
     let norm = norm as f32;
     if !norm.is_finite() || norm == 0.0 {
         return bad("its length is out of the range of f32");
@@ -109,15 +92,9 @@ mod tests {
     #[test]
     fn vectors_that_have_no_distance_are_refused() {
         for metric in [Metric::Cosine, Metric::Dot, Metric::L2] {
-            assert!(matches!(
-                prepared(metric, &[1.0]),
-                Err(Error::Dimension { .. })
-            ));
+            assert!(matches!(prepared(metric, &[1.0]), Err(Error::Dimension { .. })));
             for bad in [f32::NAN, f32::INFINITY, f32::NEG_INFINITY] {
-                assert!(matches!(
-                    prepared(metric, &[1.0, bad]),
-                    Err(Error::InvalidVector { .. })
-                ));
+                assert!(matches!(prepared(metric, &[1.0, bad]), Err(Error::InvalidVector { .. })));
             }
         }
         assert!(prepared(Metric::Cosine, &[0.0, -0.0]).is_err());

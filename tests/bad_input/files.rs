@@ -1,9 +1,6 @@
 //! Owns the tests of what an open finds that no store has written: files in the way, leftovers of
 //! crashes, missing manifests, directories that cannot be written.
-#![allow(
-    clippy::disallowed_methods,
-    reason = "tests make and change files on purpose"
-)]
+#![allow(clippy::disallowed_methods, reason = "tests make and change files on purpose")]
 
 use std::path::Path;
 
@@ -18,10 +15,7 @@ fn a_file_is_no_store() {
     let path = dir.path().join("file");
     std::fs::write(&path, b"mine").unwrap();
     assert!(matches!(Store::open(&path), Err(Error::Io { .. })));
-    assert!(matches!(
-        StoreOptions::new().open_read_only(&path),
-        Err(Error::Io { .. })
-    ));
+    assert!(matches!(StoreOptions::new().open_read_only(&path), Err(Error::Io { .. })));
     assert_eq!(std::fs::read(&path).unwrap(), b"mine");
 }
 
@@ -110,15 +104,11 @@ fn without_manifests(rows: u64) {
     let path = dir.path().join("s");
     let store = manual().open(&path).unwrap();
     let notes = store.collection("notes", options(Metric::L2)).unwrap();
-    notes
-        .apply((0..rows).map(|id| memory(id, DIMENSION)).collect())
-        .unwrap();
+    notes.apply((0..rows).map(|id| memory(id, DIMENSION)).collect()).unwrap();
     settle(&store);
     store.close().unwrap();
-    let manifests: Vec<String> = file_names(&path)
-        .into_iter()
-        .filter(|n| n.starts_with("MANIFEST"))
-        .collect();
+    let manifests: Vec<String> =
+        file_names(&path).into_iter().filter(|n| n.starts_with("MANIFEST")).collect();
     for name in &manifests {
         std::fs::rename(path.join(name), dir.path().join(name)).unwrap();
     }

@@ -10,10 +10,7 @@ use crate::common::{contents, ids, manual, memory, vector};
 
 fn two(store: &Store) -> (altiplano::Collection, altiplano::Collection) {
     let options = CollectionOptions::new(4, Metric::L2);
-    (
-        store.collection("a", options.clone()).unwrap(),
-        store.collection("b", options).unwrap(),
-    )
+    (store.collection("a", options.clone()).unwrap(), store.collection("b", options).unwrap())
 }
 
 #[test]
@@ -43,10 +40,7 @@ fn the_last_write_to_an_id_counts_and_counts_once() {
         .insert(memory(3, 4));
     assert_eq!(batch.len(), 6);
     let applied = a.apply(batch).unwrap();
-    assert_eq!(
-        (applied.inserted, applied.replaced, applied.deleted),
-        (1, 1, 0)
-    );
+    assert_eq!((applied.inserted, applied.replaced, applied.deleted), (1, 1, 0));
     assert_eq!(ids(&a), [1, 3]);
     assert_eq!(a.get(1u64).unwrap().unwrap().text_content(), Some("second"));
     store.close().unwrap();
@@ -92,9 +86,7 @@ fn one_bad_write_leaves_no_trace_of_the_batch_in_any_collection() {
     };
     let other = manual().open(dir.path().join("other")).unwrap();
     let (foreign, _) = two(&other);
-    let gone = store
-        .collection("gone", CollectionOptions::new(4, Metric::L2))
-        .unwrap();
+    let gone = store.collection("gone", CollectionOptions::new(4, Metric::L2)).unwrap();
     store.drop_collection("gone").unwrap();
     let bad = [
         good().insert(memory(3, 5)),
@@ -127,9 +119,7 @@ fn batches_are_made_from_memories_and_applied_with_any_durability() {
     let (a, _) = two(&store);
     let mut batch: Batch = (0..10).map(|id| memory(id, 4)).collect();
     batch.extend((5..20).map(|id| memory(id, 4)));
-    let later = Durability::Buffered {
-        max_delay: std::time::Duration::from_secs(3600),
-    };
+    let later = Durability::Buffered { max_delay: std::time::Duration::from_secs(3600) };
     assert_eq!(a.apply_with(batch, later).unwrap().inserted, 20);
     let stats = store.stats().unwrap();
     assert!(stats.synced_seq < stats.visible_seq);
@@ -138,8 +128,7 @@ fn batches_are_made_from_memories_and_applied_with_any_durability() {
     assert_eq!(stats.synced_seq, stats.visible_seq);
     a.apply_with(Batch::new().delete(0u64), later).unwrap();
     // A later write that waits makes the earlier ones durable as well.
-    a.apply_with(Batch::new().delete(1u64), Durability::Sync)
-        .unwrap();
+    a.apply_with(Batch::new().delete(1u64), Durability::Sync).unwrap();
     let stats = store.stats().unwrap();
     assert_eq!(stats.synced_seq, stats.visible_seq);
 }

@@ -20,9 +20,8 @@ fn collections_are_apart_and_stay_after_a_reopen() {
     let store = manual().open(&path).unwrap();
     let names = ["zebra", "a/../b", "ünï", " "];
     for (i, name) in (0u64..).zip(names) {
-        let collection = store
-            .collection(name, CollectionOptions::new(i as usize + 1, Metric::L2))
-            .unwrap();
+        let collection =
+            store.collection(name, CollectionOptions::new(i as usize + 1, Metric::L2)).unwrap();
         for id in 0..=i * 50 {
             collection.insert(memory(id, i as usize + 1)).unwrap();
         }
@@ -54,35 +53,19 @@ fn what_is_fixed_at_creation_must_agree() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("s");
     let store = manual().open(&path).unwrap();
-    store
-        .collection("notes", options().embedding_space("model-a"))
-        .unwrap();
+    store.collection("notes", options().embedding_space("model-a")).unwrap();
     let check = |store: &Store| {
         let open = |options| store.collection("notes", options).map(drop);
         let wrong = open(CollectionOptions::new(5, Metric::L2)).unwrap_err();
-        assert!(matches!(
-            wrong,
-            Error::Dimension {
-                expected: 4,
-                got: 5
-            }
-        ));
+        assert!(matches!(wrong, Error::Dimension { expected: 4, got: 5 }));
         let wrong = open(CollectionOptions::new(4, Metric::Dot)).unwrap_err();
         assert!(matches!(wrong, Error::InvalidOption { name: "metric", .. }));
         let wrong = open(options().codes(Codes::F32)).unwrap_err();
         assert!(matches!(wrong, Error::InvalidOption { name: "codes", .. }));
         let wrong = open(options().volatile()).unwrap_err();
-        assert!(matches!(
-            wrong,
-            Error::InvalidOption {
-                name: "volatile",
-                ..
-            }
-        ));
+        assert!(matches!(wrong, Error::InvalidOption { name: "volatile", .. }));
         let wrong = open(options().embedding_space("model-b")).unwrap_err();
-        let Error::EmbeddingSpace { expected, got } = wrong else {
-            panic!("{wrong}")
-        };
+        let Error::EmbeddingSpace { expected, got } = wrong else { panic!("{wrong}") };
         assert_eq!((expected.as_str(), got.as_str()), ("model-a", "model-b"));
         open(options().embedding_space("model-a")).unwrap();
         open(options()).unwrap();
@@ -102,10 +85,7 @@ fn the_rest_changes_to_what_is_given_and_lasts() {
     let changed = options()
         .default_ttl(Duration::from_secs(5))
         .memtable_rows(128)
-        .hnsw(HnswParams {
-            m: 8,
-            ..HnswParams::default()
-        })
+        .hnsw(HnswParams { m: 8, ..HnswParams::default() })
         .embedding_space("named later");
     let notes = store.collection("notes", changed.clone()).unwrap();
     assert_eq!(notes.options(), changed);
@@ -147,10 +127,7 @@ fn options_out_of_range_are_refused_and_nothing_is_created() {
     }
     assert!(store.collections().is_empty());
     store.collection(&"x".repeat(255), options()).unwrap();
-    let error = StoreOptions::new()
-        .heap_budget(1)
-        .open(dir.path().join("t"))
-        .unwrap_err();
+    let error = StoreOptions::new().heap_budget(1).open(dir.path().join("t")).unwrap_err();
     assert!(matches!(error, Error::InvalidOption { .. }));
 }
 
@@ -159,9 +136,8 @@ fn the_largest_dimension_works() {
     let dir = tempfile::tempdir().unwrap();
     let store = manual().open(dir.path().join("s")).unwrap();
     let dimension = altiplano::MAX_DIMENSION;
-    let notes = store
-        .collection("notes", CollectionOptions::new(dimension, Metric::Cosine))
-        .unwrap();
+    let notes =
+        store.collection("notes", CollectionOptions::new(dimension, Metric::Cosine)).unwrap();
     for id in 0..3 {
         notes.insert(memory(id, dimension)).unwrap();
     }
@@ -195,9 +171,7 @@ fn a_dropped_collection_is_gone_with_its_files_and_its_name_is_free() {
     drop(notes);
     assert_eq!(bytes_of(&path, "seg-"), 0);
     assert_eq!(bytes_of(&path, "idx-") + bytes_of(&path, "loc-"), 0);
-    let again = store
-        .collection("notes", CollectionOptions::new(2, Metric::Dot))
-        .unwrap();
+    let again = store.collection("notes", CollectionOptions::new(2, Metric::Dot)).unwrap();
     assert!(again.is_empty().unwrap());
     again.insert(memory(7, 2)).unwrap();
     store.close().unwrap();
@@ -211,19 +185,12 @@ fn a_dropped_collection_is_gone_with_its_files_and_its_name_is_free() {
 fn a_volatile_collection_is_never_on_disk_and_gone_after_a_reopen() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("s");
-    let store = StoreOptions::new()
-        .background(Background::Manual)
-        .open(&path)
-        .unwrap();
+    let store = StoreOptions::new().background(Background::Manual).open(&path).unwrap();
     let kept = store.collection("kept", options()).unwrap();
-    let scratch = store
-        .collection("scratch-name", options().volatile())
-        .unwrap();
+    let scratch = store.collection("scratch-name", options().volatile()).unwrap();
     for id in 0..500 {
         let secret = memory(id, 4).text("never-written-anywhere");
-        let batch = altiplano::Batch::new()
-            .insert(secret)
-            .insert_into(&kept, memory(id, 4));
+        let batch = altiplano::Batch::new().insert(secret).insert_into(&kept, memory(id, 4));
         scratch.apply(batch).unwrap();
     }
     for id in 0..400u64 {
@@ -233,10 +200,7 @@ fn a_volatile_collection_is_never_on_disk_and_gone_after_a_reopen() {
     store.compact().unwrap();
     assert_eq!(ids(&scratch), (400..500).collect::<Vec<u64>>());
     let query = vector(450, 4);
-    assert_eq!(
-        scratch.search(&query).k(1).run().unwrap()[0].id,
-        450u64.into()
-    );
+    assert_eq!(scratch.search(&query).k(1).run().unwrap()[0].id, 450u64.into());
     assert!(files_with(&path, b"never-written-anywhere").is_empty());
     assert!(files_with(&path, b"scratch-name").is_empty());
     assert!(store.verify().unwrap().is_clean());

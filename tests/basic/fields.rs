@@ -18,12 +18,7 @@ struct Source {
 }
 
 fn source() -> Source {
-    let inner = Source {
-        page: 0,
-        url: String::new(),
-        scores: vec![],
-        nested: None,
-    };
+    let inner = Source { page: 0, url: String::new(), scores: vec![], nested: None };
     Source {
         page: 3,
         url: "https://example.org/ä".into(),
@@ -71,15 +66,9 @@ fn check_full(got: &Memory) {
     assert_eq!(got.event(), at(6));
     assert_eq!(got.validity(), (at(7), at(8)));
     assert_eq!(got.superseded(), Some(MemoryId::from(99u64)));
-    assert_eq!(
-        got.expires(),
-        Some(START + std::time::Duration::from_secs(60))
-    );
+    assert_eq!(got.expires(), Some(START + std::time::Duration::from_secs(60)));
     assert_eq!(got.token_count(), Some(12));
-    assert_eq!(
-        got.sources(),
-        [MemoryId::from(3u64), MemoryId::from(u128::MAX)]
-    );
+    assert_eq!(got.sources(), [MemoryId::from(3u64), MemoryId::from(u128::MAX)]);
     assert_eq!(got.metadata_schema(), Some(4));
     assert_eq!(got.metadata_as::<Source>().unwrap(), Some(source()));
     assert_eq!(got.metadata_as_json(), None);
@@ -88,22 +77,12 @@ fn check_full(got: &Memory) {
 fn check_bare(got: &Memory) {
     assert_eq!(got.content(), &Content::None);
     assert_eq!(got.text_content(), None);
-    let names = [
-        got.key_name(),
-        got.namespace_name(),
-        got.session_name(),
-        got.kind_name(),
-    ];
+    let names = [got.key_name(), got.namespace_name(), got.session_name(), got.kind_name()];
     assert_eq!(names, [None; 4]);
     assert!(got.tags().is_empty() && got.sources().is_empty() && !got.is_pinned());
     assert_eq!(got.importance_value(), 0.5);
     assert_eq!(got.created(), Some(START));
-    let times = [
-        got.event(),
-        got.expires(),
-        got.validity().0,
-        got.validity().1,
-    ];
+    let times = [got.event(), got.expires(), got.validity().0, got.validity().1];
     assert_eq!(times, [None; 4]);
     assert_eq!((got.superseded(), got.token_count()), (None, None));
     assert_eq!(got.metadata_schema(), None);
@@ -115,10 +94,7 @@ fn check_all(notes: &Collection) {
     check_bare(&notes.get(2u64).unwrap().unwrap());
     let json = notes.get(3u64).unwrap().unwrap();
     assert_eq!(json.metadata_as_json(), Some(r#"{"a": [1, null]}"#));
-    assert!(matches!(
-        json.metadata_as::<Source>(),
-        Err(Error::Metadata { .. })
-    ));
+    assert!(matches!(json.metadata_as::<Source>(), Err(Error::Metadata { .. })));
     let bytes = notes.get(4u64).unwrap().unwrap();
     assert_eq!(bytes.content(), &Content::Bytes(vec![0, 255, 7]));
     assert_eq!(bytes.text_content(), None);
@@ -172,10 +148,7 @@ fn metadata_that_cannot_be_read_back_is_refused_and_another_type_is_an_error_of_
     let refused = Memory::new(1u64, [1.0]).metadata(&value).unwrap_err();
     assert!(matches!(refused, Error::Metadata { .. }));
     let memory = Memory::new(1u64, [1.0]).text("t").metadata(&7u8).unwrap();
-    assert!(matches!(
-        memory.metadata_as::<Source>(),
-        Err(Error::Metadata { .. })
-    ));
+    assert!(matches!(memory.metadata_as::<Source>(), Err(Error::Metadata { .. })));
     assert_eq!(memory.metadata_as::<u8>().unwrap(), Some(7));
     assert_eq!(memory.text_content(), Some("t"));
 }
@@ -185,9 +158,7 @@ fn sizes_at_the_limit_are_taken_and_past_it_refused() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("s");
     let store = manual().open(&path).unwrap();
-    let notes = store
-        .collection("notes", CollectionOptions::new(1, Metric::L2))
-        .unwrap();
+    let notes = store.collection("notes", CollectionOptions::new(1, Metric::L2)).unwrap();
     let base = || Memory::new(1u64, [1.0]);
     let name = |len| "n".repeat(len);
     let tags = |n: usize| (0..n).fold(base(), |m, i| m.tag(i.to_string()));

@@ -16,21 +16,13 @@ fn varied(id: u64) -> Memory {
         memory = memory.namespace(format!("n{}", id % 7));
     }
     if id.is_multiple_of(4) {
-        memory = memory.session("s").kind(if id.is_multiple_of(8) {
-            "turn"
-        } else {
-            "summary"
-        });
+        memory = memory.session("s").kind(if id.is_multiple_of(8) { "turn" } else { "summary" });
     }
     if !id.is_multiple_of(6) {
-        memory = memory
-            .tag(format!("t{}", id % 3))
-            .tag(format!("u{}", id % 5));
+        memory = memory.tag(format!("t{}", id % 3)).tag(format!("u{}", id % 5));
     }
     if id.is_multiple_of(9) {
-        memory = memory
-            .key(format!("k{id}"))
-            .event_time(altiplano::Timestamp::from_millis(id));
+        memory = memory.key(format!("k{id}")).event_time(altiplano::Timestamp::from_millis(id));
     }
     memory
 }
@@ -51,22 +43,14 @@ fn filters() -> Vec<(Filter, Means)> {
         (Filter::session("s"), |i| i % 4 == 0),
         (Filter::kind("turn"), |i| i % 8 == 0),
         (Filter::tag("t1"), |i| i % 6 != 0 && i % 3 == 1),
-        (Filter::tags_any(["t1", "u2"]), |i| {
-            i % 6 != 0 && (i % 3 == 1 || i % 5 == 2)
-        }),
-        (Filter::tags_all(["t1", "u2"]), |i| {
-            i % 6 != 0 && i % 3 == 1 && i % 5 == 2
-        }),
+        (Filter::tags_any(["t1", "u2"]), |i| i % 6 != 0 && (i % 3 == 1 || i % 5 == 2)),
+        (Filter::tags_all(["t1", "u2"]), |i| i % 6 != 0 && i % 3 == 1 && i % 5 == 2),
         (Filter::tags_any(Vec::<String>::new()), |_| false),
         (Filter::tags_all(Vec::<String>::new()), |_| true),
         (Filter::key("k18"), |i| i == 18),
         (Filter::key("k19"), |_| false),
-        (Filter::created(at(1010)..at(1020)), |i| {
-            (10..20).contains(&i)
-        }),
-        (Filter::created(at(1010)..=at(1020)), |i| {
-            (10..=20).contains(&i)
-        }),
+        (Filter::created(at(1010)..at(1020)), |i| (10..20).contains(&i)),
+        (Filter::created(at(1010)..=at(1020)), |i| (10..=20).contains(&i)),
         (Filter::created(..at(1010)), |i| i < 10),
         (Filter::created(at(1090)..), |i| i >= 90),
         (Filter::event_time(at(18)..at(36)), |i| i == 18 || i == 27),
@@ -79,13 +63,8 @@ fn filters() -> Vec<(Filter, Means)> {
         (Filter::And(vec![]), |_| true),
         (Filter::Or(vec![]), |_| false),
         (Filter::session("s").negate(), |i| i % 4 != 0),
-        (Filter::kind("turn").or(Filter::key("k9")), |i| {
-            i % 8 == 0 || i == 9
-        }),
-        (
-            Filter::session("s").and(Filter::kind("turn").negate()),
-            |i| i % 8 == 4,
-        ),
+        (Filter::kind("turn").or(Filter::key("k9")), |i| i % 8 == 0 || i == 9),
+        (Filter::session("s").and(Filter::kind("turn").negate()), |i| i % 8 == 4),
         (Filter::All.negate(), |_| false),
     ]
 }
@@ -100,21 +79,15 @@ fn every_filter_means_the_same_in_ram_in_segments_in_scan_and_in_search() {
         |notes| {
             for (filter, means) in filters() {
                 let expected: Vec<u64> = (0..rows).filter(|i| means(*i)).collect();
-                let mut found: Vec<u64> = notes
-                    .scan(filter.clone())
-                    .map(|m| m.unwrap().id().as_u128() as u64)
-                    .collect();
+                let mut found: Vec<u64> =
+                    notes.scan(filter.clone()).map(|m| m.unwrap().id().as_u128() as u64).collect();
                 found.sort_unstable();
                 assert_eq!(found, expected, "scan {filter:?}");
                 // As many come back as match (I12), and the same ones.
                 let query = vector(77, DIMENSION);
                 let hits = notes.search(&query).k(1000).filter(filter.clone());
-                let mut found: Vec<u64> = hits
-                    .run()
-                    .unwrap()
-                    .iter()
-                    .map(|h| h.id.as_u128() as u64)
-                    .collect();
+                let mut found: Vec<u64> =
+                    hits.run().unwrap().iter().map(|h| h.id.as_u128() as u64).collect();
                 found.sort_unstable();
                 assert_eq!(found, expected, "search {filter:?}");
             }
@@ -154,9 +127,7 @@ fn a_batch_of_searches_answers_as_single_ones_do() {
         |notes| {
             let queries: Vec<Vec<f32>> = (500..520).map(|i| vector(i, DIMENSION)).collect();
             let filter = Filter::session("s");
-            let answers = notes
-                .search_batch(&queries, |s| s.k(7).filter(filter.clone()))
-                .unwrap();
+            let answers = notes.search_batch(&queries, |s| s.k(7).filter(filter.clone())).unwrap();
             assert_eq!(answers.len(), queries.len());
             for (query, hits) in queries.iter().zip(answers) {
                 let single = notes.search(query).k(7).filter(filter.clone());

@@ -79,9 +79,7 @@ fn a_reader_beside_a_writer_sees_what_was_and_moves_on_when_told() {
     let reader = manual().open_read_only(&path).unwrap();
     let view = reader.existing("notes").unwrap();
     assert_eq!(contents(&view), contents(&notes));
-    notes
-        .delete_where(altiplano::Filter::ids(0..90u64))
-        .unwrap();
+    notes.delete_where(altiplano::Filter::ids(0..90u64)).unwrap();
     let more = writer.collection("more", options()).unwrap();
     more.insert(memory(1, 8)).unwrap();
     writer.compact().unwrap();
@@ -133,10 +131,7 @@ fn a_refreshed_reader_verifies_what_it_shows() {
     reader.refresh().unwrap();
     let report = reader.verify().unwrap();
     assert!(report.is_clean(), "{:?}", report.problems);
-    assert_eq!(
-        reader.stats().unwrap().visible_seq,
-        writer.stats().unwrap().visible_seq
-    );
+    assert_eq!(reader.stats().unwrap().visible_seq, writer.stats().unwrap().visible_seq);
 }
 
 fn count(plan: &Plan, what: impl Fn(&Step) -> bool) -> usize {
@@ -163,10 +158,7 @@ fn plan_is_carried_out(options: CollectionOptions, dead: u64, in_ram: u64) {
     let before = store.stats().unwrap();
     let plan = store.plan(&notes).unwrap();
     let changed = store.stats().unwrap();
-    assert_eq!(
-        changed.collections, before.collections,
-        "a plan changes nothing"
-    );
+    assert_eq!(changed.collections, before.collections, "a plan changes nothing");
     let report = notes.compact().unwrap();
     let planned = (
         count(&plan, |s| matches!(s, Step::Seal { .. })),
@@ -176,11 +168,7 @@ fn plan_is_carried_out(options: CollectionOptions, dead: u64, in_ram: u64) {
     let done = (report.sealed, report.dropped, report.indexes_built);
     assert_eq!(planned, done, "{dead} {in_ram} {plan:?} {report:?}");
     let rewrites = count(&plan, |s| matches!(s, Step::Rewrite { .. }));
-    assert_eq!(
-        rewrites > 0,
-        report.rewritten > 0,
-        "{dead} {in_ram} {plan:?} {report:?}"
-    );
+    assert_eq!(rewrites > 0, report.rewritten > 0, "{dead} {in_ram} {plan:?} {report:?}");
     assert!(notes.plan().unwrap().steps.is_empty());
     assert_eq!(notes.len().unwrap(), 200 - dead + in_ram);
     let stats = &store.stats().unwrap().collections[0];
@@ -190,10 +178,7 @@ fn plan_is_carried_out(options: CollectionOptions, dead: u64, in_ram: u64) {
 
 #[test]
 fn a_compaction_does_what_was_planned() {
-    let graph = HnswParams {
-        min_rows: 100,
-        ..HnswParams::default()
-    };
+    let graph = HnswParams { min_rows: 100, ..HnswParams::default() };
     for (dead, in_ram) in [(20, 0), (20, 30), (0, 0), (0, 30), (200, 0), (200, 30)] {
         plan_is_carried_out(options(), dead, in_ram);
         plan_is_carried_out(options().codes(Codes::F32), dead, in_ram);
@@ -213,26 +198,15 @@ fn what_happens_is_told() {
     let notes = store.collection("notes", options()).unwrap();
     fill(&notes, 0..200);
     settle(&store);
-    notes
-        .delete_where(altiplano::Filter::ids(0..100u64))
-        .unwrap();
+    notes.delete_where(altiplano::Filter::ids(0..100u64)).unwrap();
     store.compact().unwrap();
     let told = told.lock().unwrap();
     let heard = |what: fn(&Event) -> bool| told.iter().any(what);
-    assert!(heard(
-        |e| matches!(e, Event::RetentionUnset { collection } if collection == "notes")
-    ));
-    assert!(heard(
-        |e| matches!(e, Event::Sealed { rows, .. } if *rows > 0)
-    ));
-    assert!(heard(
-        |e| matches!(e, Event::Compacted { report, .. } if report.rows_reclaimed > 0)
-    ));
+    assert!(heard(|e| matches!(e, Event::RetentionUnset { collection } if collection == "notes")));
+    assert!(heard(|e| matches!(e, Event::Sealed { rows, .. } if *rows > 0)));
+    assert!(heard(|e| matches!(e, Event::Compacted { report, .. } if report.rows_reclaimed > 0)));
     assert!(heard(|e| matches!(e, Event::Indexed { graph: false, .. })));
-    assert!(!heard(|e| matches!(
-        e,
-        Event::BackgroundError { .. } | Event::IndexDamaged { .. }
-    )));
+    assert!(!heard(|e| matches!(e, Event::BackgroundError { .. } | Event::IndexDamaged { .. })));
 }
 
 #[test]
@@ -253,14 +227,7 @@ fn the_heap_budget_refuses_inserts_but_never_deletes() {
         }
         assert!(taken < 100, "the budget is never reached");
     };
-    let Error::OverBudget {
-        budget,
-        needed,
-        limit,
-    } = error
-    else {
-        panic!("{error}")
-    };
+    let Error::OverBudget { budget, needed, limit } = error else { panic!("{error}") };
     assert_eq!((budget, limit), ("heap_budget", 16 << 20));
     assert!(needed > limit && taken >= 10);
     assert!(store.stats().unwrap().collections[0].heap_bytes <= 16 << 20);

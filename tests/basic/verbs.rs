@@ -16,9 +16,7 @@ pub(crate) fn in_every_place(fill: impl Fn(&Collection), check: impl Fn(&Collect
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("s");
     let store = manual().open(&path).unwrap();
-    let notes = store
-        .collection("notes", options(Metric::Cosine).memtable_rows(4096))
-        .unwrap();
+    let notes = store.collection("notes", options(Metric::Cosine).memtable_rows(4096)).unwrap();
     fill(&notes);
     check(&notes);
     store.close().unwrap();
@@ -51,10 +49,7 @@ fn an_insert_of_a_known_id_replaces() {
     let newest = Memory::new(1u64, vector(101, 8)).text("newest");
     assert_eq!(notes.insert(newest).unwrap(), Outcome::Replaced);
     assert_eq!(contents(&notes).len(), 2);
-    assert_eq!(
-        notes.get(1u64).unwrap().unwrap().text_content(),
-        Some("newest")
-    );
+    assert_eq!(notes.get(1u64).unwrap().unwrap().text_content(), Some("newest"));
     assert!(notes.delete(1u64).unwrap());
     assert!(!notes.delete(1u64).unwrap());
     assert!(!notes.contains(1u64).unwrap());
@@ -128,9 +123,7 @@ fn other_metrics_give_vectors_back_to_the_bit() {
         let dir = tempfile::tempdir().unwrap();
         let store = manual().open(dir.path().join("s")).unwrap();
         let notes = store.collection("notes", options(metric)).unwrap();
-        notes
-            .apply((0..100).map(|id| memory(id, 8)).collect())
-            .unwrap();
+        notes.apply((0..100).map(|id| memory(id, 8)).collect()).unwrap();
         store.compact().unwrap();
         for id in 0..100 {
             assert_eq!(notes.get(id).unwrap().unwrap().vector(), vector(id, 8));
@@ -146,15 +139,12 @@ fn distances_are_those_of_the_metric_and_ties_go_by_id() {
         let notes = store.collection("notes", options(metric)).unwrap();
         for id in 0..150 {
             // Every vector twice.
-            notes
-                .insert(Memory::new(id, vector(id / 2, DIMENSION)))
-                .unwrap();
+            notes.insert(Memory::new(id, vector(id / 2, DIMENSION))).unwrap();
         }
         settle(&store);
         let query = vector(999, DIMENSION);
-        let mut expected: Vec<(f32, u64)> = (0..150)
-            .map(|id| (metric.distance(&query, &vector(id / 2, DIMENSION)), id))
-            .collect();
+        let mut expected: Vec<(f32, u64)> =
+            (0..150).map(|id| (metric.distance(&query, &vector(id / 2, DIMENSION)), id)).collect();
         expected.sort_by(|a, b| a.0.total_cmp(&b.0).then(a.1.cmp(&b.1)));
         let hits = notes.search(&query).k(20).exact().run().unwrap();
         assert_eq!(hits.len(), 20);
@@ -169,9 +159,7 @@ fn distances_are_those_of_the_metric_and_ties_go_by_id() {
 fn k_may_be_zero_and_larger_than_the_collection() {
     in_every_place(
         |notes| {
-            notes
-                .apply((0..30).map(|id| memory(id, 8)).collect())
-                .unwrap();
+            notes.apply((0..30).map(|id| memory(id, 8)).collect()).unwrap();
         },
         |notes| {
             let query = vector(3, 8);
@@ -183,10 +171,7 @@ fn k_may_be_zero_and_larger_than_the_collection() {
                 assert_eq!(exact.len(), k.min(30));
             }
             let too_many = notes.search(&query).k((1 << 20) + 1).run();
-            assert!(matches!(
-                too_many,
-                Err(Error::LimitExceeded { what: "k", .. })
-            ));
+            assert!(matches!(too_many, Err(Error::LimitExceeded { what: "k", .. })));
             for recall in [-0.1, 1.1, f32::NAN] {
                 let search = notes.search(&query).target_recall(recall).run();
                 assert!(matches!(search, Err(Error::InvalidOption { .. })));
@@ -204,14 +189,7 @@ fn an_empty_collection_answers() {
     assert_eq!(notes.iter().count(), 0);
     assert_eq!(notes.delete_where(Filter::All).unwrap(), 0);
     notes.compact().unwrap();
-    assert!(
-        notes
-            .search(&vector(1, 8))
-            .exact()
-            .run()
-            .unwrap()
-            .is_empty()
-    );
+    assert!(notes.search(&vector(1, 8)).exact().run().unwrap().is_empty());
 }
 
 #[test]
@@ -219,9 +197,7 @@ fn an_iterator_shows_one_moment() {
     let dir = tempfile::tempdir().unwrap();
     let store = manual().open(dir.path().join("s")).unwrap();
     let notes = store.collection("notes", options(Metric::Cosine)).unwrap();
-    notes
-        .apply((0..100).map(|id| memory(id, 8)).collect())
-        .unwrap();
+    notes.apply((0..100).map(|id| memory(id, 8)).collect()).unwrap();
     let before = notes.iter();
     notes.delete_where(Filter::ids(0..50u64)).unwrap();
     notes.insert(memory(1000, 8)).unwrap();

@@ -87,18 +87,14 @@ pub(crate) fn contents(collection: &Collection) -> BTreeMap<MemoryId, Memory> {
 
 /// The ids of every visible memory, ascending.
 pub(crate) fn ids(collection: &Collection) -> Vec<u64> {
-    contents(collection)
-        .keys()
-        .map(|id| id.as_u128() as u64)
-        .collect()
+    contents(collection).keys().map(|id| id.as_u128() as u64).collect()
 }
 
 /// The names of all files in a directory, sorted.
 pub(crate) fn file_names(dir: &Path) -> Vec<String> {
     let entries = std::fs::read_dir(dir).unwrap();
-    let mut names: Vec<String> = entries
-        .map(|e| e.unwrap().file_name().into_string().unwrap())
-        .collect();
+    let mut names: Vec<String> =
+        entries.map(|e| e.unwrap().file_name().into_string().unwrap()).collect();
     names.sort();
     names
 }

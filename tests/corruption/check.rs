@@ -78,29 +78,15 @@ pub(crate) fn check_store(
 ) -> Found {
     let what = format!("{name} {damage:?}");
     let notes = store.existing("notes").expect(&what);
-    let mut answers = Answers {
-        name,
-        damage,
-        errors: 0,
-    };
+    let mut answers = Answers { name, damage, errors: 0 };
     let state = state_of(&notes, specimen, name, damage);
     check_rows(&notes, state, &mut answers, &what);
     check_searches(&notes, state, &mut answers, &what);
     let report = store.verify().unwrap();
-    report
-        .problems
-        .iter()
-        .for_each(|problem| names_the_file(problem, name));
+    report.problems.iter().for_each(|problem| names_the_file(problem, name));
     let reported = !report.is_clean();
-    assert!(
-        answers.errors == 0 || reported,
-        "{what}: an answer failed, and verify found nothing"
-    );
-    if reported {
-        Found::Reported
-    } else {
-        Found::Unharmed
-    }
+    assert!(answers.errors == 0 || reported, "{what}: an answer failed, and verify found nothing");
+    if reported { Found::Reported } else { Found::Unharmed }
 }
 
 /// The state that the store must be in. A log that lost its end shows an earlier one: that is what
@@ -114,10 +100,8 @@ fn state_of<'a>(
     if !(name.starts_with("log-") && matches!(damage, Damage::Cut(_))) {
         return specimen.expected();
     }
-    let all: State = notes
-        .iter()
-        .map(|m| m.map(|m| (m.id().as_u128() as u64, m)).unwrap())
-        .collect();
+    let all: State =
+        notes.iter().map(|m| m.map(|m| (m.id().as_u128() as u64, m)).unwrap()).collect();
     let found = specimen.states.iter().find(|state| **state == all);
     found.unwrap_or_else(|| panic!("{name} {damage:?}: the state is none that ever was"))
 }
@@ -137,11 +121,8 @@ fn check_rows(notes: &Collection, state: &State, answers: &mut Answers<'_>, what
     }
     for filter in [Filter::All, Filter::namespace("n2").or(Filter::key("k200"))] {
         let means = |id: &u64| filter == Filter::All || id % 5 == 2 || *id == 200;
-        let expected: Vec<&Memory> = state
-            .iter()
-            .filter(|(id, _)| means(id))
-            .map(|(_, m)| m)
-            .collect();
+        let expected: Vec<&Memory> =
+            state.iter().filter(|(id, _)| means(id)).map(|(_, m)| m).collect();
         let before = answers.errors;
         let mut got: Vec<Memory> = Vec::new();
         for (n, answer) in notes.scan(filter.clone()).enumerate() {
@@ -193,9 +174,7 @@ fn check_searches(notes: &Collection, state: &State, answers: &mut Answers<'_>, 
 fn check_hits(hits: &[Hit], query: &[f32], state: &State, what: &str) {
     for hit in hits {
         let id = hit.id.as_u128() as u64;
-        let Some(memory) = state.get(&id) else {
-            panic!("{what}: {id} is not live")
-        };
+        let Some(memory) = state.get(&id) else { panic!("{what}: {id} is not live") };
         assert_eq!(hit.text(), memory.text_content(), "{what}: {id}");
         let distance = altiplano::Metric::L2.distance(query, memory.vector());
         assert!((hit.distance - distance).abs() < 1e-5, "{what}: {id}");

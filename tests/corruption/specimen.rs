@@ -36,14 +36,12 @@ pub(crate) struct Specimen {
 }
 
 fn options() -> CollectionOptions {
-    CollectionOptions::new(DIMENSION, Metric::L2)
-        .memtable_rows(64)
-        .hnsw(HnswParams {
-            m: 8,
-            ef_construction: 32,
-            min_rows: 100,
-            ..HnswParams::default()
-        })
+    CollectionOptions::new(DIMENSION, Metric::L2).memtable_rows(64).hnsw(HnswParams {
+        m: 8,
+        ef_construction: 32,
+        min_rows: 100,
+        ..HnswParams::default()
+    })
 }
 
 /// A memory with attributes, so that every section of a segment holds something.
@@ -67,9 +65,7 @@ fn fill(store: &Store) -> Collection {
     write(&notes, 150..220);
     settle(store);
     // Too few for a rewrite: they become a list of deletes with the next seal.
-    notes
-        .delete_where(Filter::ids([3u64, 77, 149, 160, 161]))
-        .unwrap();
+    notes.delete_where(Filter::ids([3u64, 77, 149, 160, 161])).unwrap();
     notes.insert(rich(20).text("replaced")).unwrap();
     write(&notes, 220..290);
     settle(store);
@@ -90,11 +86,7 @@ impl Specimen {
         for id in 290..310 {
             match id % 5 {
                 0 => drop(notes.delete(id - 200).unwrap()),
-                1 => drop(
-                    notes
-                        .insert(rich(id - 250).text(format!("new {id}")))
-                        .unwrap(),
-                ),
+                1 => drop(notes.insert(rich(id - 250).text(format!("new {id}"))).unwrap()),
                 2 => write(&notes, id * 3 - 600..id * 3 - 597),
                 _ => write(&notes, id..id + 1),
             }
@@ -103,19 +95,12 @@ impl Specimen {
         let stats = store.stats().unwrap();
         let collection = &stats.collections[0];
         assert!(collection.indexes.iter().any(|i| i.graph), "{stats:?}");
-        assert!(
-            collection.indexes.len() > 1 && collection.segments.len() > 2,
-            "{stats:?}"
-        );
+        assert!(collection.indexes.len() > 1 && collection.segments.len() > 2, "{stats:?}");
         assert!(collection.memtable_rows > 0, "{stats:?}");
         assert!(store.verify().unwrap().is_clean());
         drop(notes);
         store.close().unwrap();
-        let this = Self {
-            _dir: dir,
-            path,
-            states,
-        };
+        let this = Self { _dir: dir, path, states };
         for kind in ["seg-", "del-", "idx-", "loc-", "log-", "MANIFEST-"] {
             assert!(!this.files(kind).is_empty(), "there is no {kind}");
         }
@@ -175,10 +160,8 @@ fn share(from: &Path, to: &Path) {
 
 /// The ids and distances of the `k` nearest of a state.
 pub(crate) fn nearest(state: &State, query: &[f32], k: usize) -> Vec<(f32, u64)> {
-    let mut all: Vec<(f32, u64)> = state
-        .iter()
-        .map(|(id, m)| (Metric::L2.distance(query, m.vector()), *id))
-        .collect();
+    let mut all: Vec<(f32, u64)> =
+        state.iter().map(|(id, m)| (Metric::L2.distance(query, m.vector()), *id)).collect();
     all.sort_by(|a, b| a.0.total_cmp(&b.0).then(a.1.cmp(&b.1)));
     all.truncate(k);
     all
@@ -186,8 +169,5 @@ pub(crate) fn nearest(state: &State, query: &[f32], k: usize) -> Vec<(f32, u64)>
 
 /// Queries that come near different rows.
 pub(crate) fn queries() -> Vec<Vec<f32>> {
-    [5u64, 155, 255, 1000]
-        .iter()
-        .map(|id| vector(*id, DIMENSION))
-        .collect()
+    [5u64, 155, 255, 1000].iter().map(|id| vector(*id, DIMENSION)).collect()
 }

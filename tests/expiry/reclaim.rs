@@ -19,12 +19,8 @@ fn what_expired_gives_its_bytes_back() {
     let path = dir.path().join("s");
     let clock = Arc::new(ManualClock::new(START));
     let (store, notes) = open(&path, &clock);
-    notes
-        .apply((0..500).map(|id| marked(id).ttl(HOUR)).collect())
-        .unwrap();
-    notes
-        .apply((500..600).map(|id| memory(id, 4)).collect())
-        .unwrap();
+    notes.apply((0..500).map(|id| marked(id).ttl(HOUR)).collect()).unwrap();
+    notes.apply((500..600).map(|id| memory(id, 4)).collect()).unwrap();
     settle(&store);
     store.compact().unwrap();
     let before = bytes_of(&path, "seg-");
@@ -41,10 +37,7 @@ fn what_expired_gives_its_bytes_back() {
     assert!(report.bytes_after < report.bytes_before);
     assert!(bytes_of(&path, "seg-") < before / 4);
     let stats = &store.stats().unwrap().collections[0];
-    assert_eq!(
-        (stats.live_rows, stats.expired_rows, stats.dead_rows),
-        (100, 0, 0)
-    );
+    assert_eq!((stats.live_rows, stats.expired_rows, stats.dead_rows), (100, 0, 0));
     assert!(notes.plan().unwrap().steps.is_empty());
     assert_eq!(ids(&notes), (500..600).collect::<Vec<u64>>());
     assert!(store.verify().unwrap().is_clean());
@@ -56,9 +49,7 @@ fn the_background_reclaims_what_expired_without_being_told() {
     let path = dir.path().join("s");
     let clock = Arc::new(ManualClock::new(START));
     let (store, notes) = open(&path, &clock);
-    notes
-        .apply((0..300).map(|id| marked(id).ttl(HOUR)).collect())
-        .unwrap();
+    notes.apply((0..300).map(|id| marked(id).ttl(HOUR)).collect()).unwrap();
     settle(&store);
     assert!(bytes_of(&path, "seg-") > 300 * 500);
     clock.advance(HOUR);
@@ -79,11 +70,7 @@ fn what_was_deleted_or_expired_is_in_no_file_after_compaction_and_reopens() {
         let (store, notes) = open(&path, &clock);
         let secret = b"SECRETSECRET";
         for id in 0..200 {
-            let memory = if by_time {
-                marked(id).ttl(HOUR)
-            } else {
-                marked(id)
-            };
+            let memory = if by_time { marked(id).ttl(HOUR) } else { marked(id) };
             notes.insert(memory).unwrap();
         }
         notes.insert(memory(1000, 4)).unwrap();
@@ -122,15 +109,11 @@ fn a_volatile_collection_gives_back_what_expired() {
     let dir = tempfile::tempdir().unwrap();
     let clock = Arc::new(ManualClock::new(START));
     let store = with_clock(&clock).open(dir.path().join("s")).unwrap();
-    let scratch = store
-        .collection("scratch", options().volatile().default_ttl(SECOND))
-        .unwrap();
+    let scratch = store.collection("scratch", options().volatile().default_ttl(SECOND)).unwrap();
     let mut largest = 0;
     for round in 0..40u64 {
         let ids = round * 500..round * 500 + 500;
-        scratch
-            .apply(ids.map(|id| memory(id, 4)).collect())
-            .unwrap();
+        scratch.apply(ids.map(|id| memory(id, 4)).collect()).unwrap();
         assert_eq!(scratch.len().unwrap(), 500);
         let stats = store.stats().unwrap();
         if round == 5 {

@@ -80,12 +80,7 @@ pub(crate) fn batch(seed: u64, n: u64) -> (usize, Vec<Write>) {
 
 pub(crate) fn collection(c: usize) -> (&'static str, CollectionOptions) {
     let (metric, codes) = [(Metric::L2, Codes::Int8), (Metric::Cosine, Codes::F32)][c];
-    let hnsw = HnswParams {
-        m: 6,
-        ef_construction: 24,
-        min_rows: 300,
-        ..HnswParams::default()
-    };
+    let hnsw = HnswParams { m: 6, ef_construction: 24, min_rows: 300, ..HnswParams::default() };
     let options = CollectionOptions::new(DIMENSIONS[c], metric).codes(codes);
     (NAMES[c], options.hnsw(hnsw).memtable_rows(64))
 }
@@ -160,10 +155,7 @@ pub(crate) struct Ledger {
 
 impl Ledger {
     pub(crate) fn new(seed: u64) -> Self {
-        Self {
-            seed,
-            possible: vec![Default::default()],
-        }
+        Self { seed, possible: vec![Default::default()] }
     }
 
     pub(crate) fn acknowledged(&mut self, n: u64) {
@@ -265,10 +257,7 @@ pub(crate) fn search(collections: &[Collection; 2], state: &State, salt: u64) ->
             let hits = collections[c].search(&query).k(K).run().unwrap();
             assert_eq!(hits.len(), wanted, "I12");
             let farthest = truth.last().map_or(0.0, |t| t.0) + 1e-3;
-            right += hits
-                .iter()
-                .filter(|h| f64::from(h.distance) <= farthest)
-                .count();
+            right += hits.iter().filter(|h| f64::from(h.distance) <= farthest).count();
         }
         let all = wanted * QUERIES as usize;
         assert!(right * 10 >= all * 9, "recall {right} of {all}");

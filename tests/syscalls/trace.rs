@@ -94,9 +94,7 @@ impl Trace {
 fn call(text: &str, store: &str, begun: usize, ended: usize) -> Option<Call> {
     let (name, rest) = text.split_once('(')?;
     let (arguments, result) = rest.rsplit_once(" = ")?;
-    let result = result
-        .split(|c: char| c != '-' && !c.is_ascii_digit())
-        .next()?;
+    let result = result.split(|c: char| c != '-' && !c.is_ascii_digit()).next()?;
     let result = result.parse().ok()?;
     // With `-y` a descriptor is followed by its path in angle brackets; other paths are quoted.
     let file = match arguments.split_once(store) {

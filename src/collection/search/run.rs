@@ -44,10 +44,7 @@ pub(super) fn run(search: &Search<'_>) -> Result<(Vec<Hit>, Explanation)> {
     let closure = search.closure.as_deref();
     let eligible = Eligible::new(&search.snapshot, spec.metric, now, &search.filter, closure)?;
     let total = eligible.total();
-    let told = Explanation {
-        eligible_rows: total,
-        ..Explanation::default()
-    };
+    let told = Explanation { eligible_rows: total, ..Explanation::default() };
     // A huge k costs no more than the rows there are.
     let k = search.k.min(usize::try_from(total).unwrap_or(usize::MAX));
     if k == 0 {
@@ -55,25 +52,13 @@ pub(super) fn run(search: &Search<'_>) -> Result<(Vec<Hit>, Explanation)> {
     }
     let query = Query::new(spec, vector);
     if search.exact {
-        let mut run = Run {
-            search,
-            query,
-            eligible,
-            top: TopK::new(k),
-            told,
-        };
+        let mut run = Run { search, query, eligible, top: TopK::new(k), told };
         let nearest = run.exact(k)?;
         let hits = run.hits(nearest)?;
         return Ok((hits, run.told));
     }
     let depth = spec.rerank_depth(k);
-    let mut run = Run {
-        search,
-        query,
-        eligible,
-        top: TopK::new(depth),
-        told,
-    };
+    let mut run = Run { search, query, eligible, top: TopK::new(depth), told };
     run.candidates(k)?;
     run.eligible.check()?;
     let mut nearest = run.rerank(k)?;
@@ -127,16 +112,10 @@ impl<'a> Run<'a> {
         let (top, eligible) = (&mut self.top, &self.eligible);
         for (part, memtable) in (0u32..).zip(&self.search.snapshot.memtables) {
             self.told.scanned += u64::from(memtable.rows.rows());
-            memtable
-                .rows
-                .scan(&self.query, top.bound(), |Candidate { distance, node }| {
-                    let place = Place::Memtable(part, node);
-                    if eligible.accept(place) {
-                        top.offer(distance, place)
-                    } else {
-                        top.bound()
-                    }
-                });
+            memtable.rows.scan(&self.query, top.bound(), |Candidate { distance, node }| {
+                let place = Place::Memtable(part, node);
+                if eligible.accept(place) { top.offer(distance, place) } else { top.bound() }
+            });
         }
     }
 
@@ -145,11 +124,7 @@ impl<'a> Run<'a> {
         let snapshot = &self.search.snapshot;
         let sealed = |s| self.eligible.count(self.eligible.part_of_segment(s));
         let eligible: u64 = (0..snapshot.segments.len() as u32).map(sealed).sum();
-        let nodes: u64 = snapshot
-            .indexes
-            .iter()
-            .map(|i| u64::from(i.indexed.index.nodes()))
-            .sum();
+        let nodes: u64 = snapshot.indexes.iter().map(|i| u64::from(i.indexed.index.nodes())).sum();
         self.eligible.is_filtered() && eligible.saturating_mul(FULL_ROW) < nodes
     }
 
@@ -185,10 +160,7 @@ impl<'a> Run<'a> {
         if !index.has_graph() || search.path == SearchPath::Scan {
             return None;
         }
-        let ef = search
-            .ef
-            .unwrap_or_else(|| index.ef_for(search.recall, k))
-            .max(k);
+        let ef = search.ef.unwrap_or_else(|| index.ef_for(search.recall, k)).max(k);
         if search.path == SearchPath::Graph {
             return Some(ef);
         }
@@ -202,11 +174,9 @@ impl<'a> Run<'a> {
     fn scan(&mut self, part: &IndexPart) {
         self.told.scanned += u64::from(part.indexed.index.nodes());
         let (top, eligible) = (&mut self.top, &self.eligible);
-        part.indexed
-            .index
-            .scan(&self.query, top.bound(), |Candidate { distance, node }| {
-                offer(top, eligible, part, distance, node)
-            });
+        part.indexed.index.scan(&self.query, top.bound(), |Candidate { distance, node }| {
+            offer(top, eligible, part, distance, node)
+        });
     }
 
     /// Searches the graph of an index; false if it gave up because a scan costs less.
@@ -217,10 +187,8 @@ impl<'a> Run<'a> {
             SearchPath::Graph => usize::MAX,
             _ => index.nodes() as usize / GRAPH_EVALUATION as usize,
         };
-        let mut accept = |node| {
-            part.places(node)
-                .any(|(s, r)| eligible.accept(Place::Segment(s, r)))
-        };
+        let mut accept =
+            |node| part.places(node).any(|(s, r)| eligible.accept(Place::Segment(s, r)));
         let info = index.search(&self.query, ef, &mut accept, limit, scratch);
         self.told.evaluations += info.evaluations as u64;
         self.told.hops += info.hops as u64;
@@ -250,21 +218,14 @@ impl<'a> Run<'a> {
         // A damaged locator may name a row twice; no row takes two places in an answer (I6).
         let mut seen = HashSet::with_capacity(candidates.len());
         let mut nearest: TopK<(MemoryId, Place)> = TopK::new(k);
-        for (_, place) in candidates
-            .into_iter()
-            .filter(|(_, place)| seen.insert(*place))
-        {
+        for (_, place) in candidates.into_iter().filter(|(_, place)| seen.insert(*place)) {
             let Some((rows, _, row)) = self.search.snapshot.rows_at(place) else {
                 continue;
             };
             self.told.reranked += 1;
             nearest.offer(self.query.exact(rows.vector(row)?), (rows.id(row)?, place));
         }
-        Ok(nearest
-            .into_sorted()
-            .into_iter()
-            .map(|(d, (id, place))| (d, id, place))
-            .collect())
+        Ok(nearest.into_sorted().into_iter().map(|(d, (id, place))| (d, id, place)).collect())
     }
 
     /// Measures every eligible row exactly.
@@ -282,11 +243,7 @@ impl<'a> Run<'a> {
             }
         }
         self.eligible.check()?;
-        Ok(nearest
-            .into_sorted()
-            .into_iter()
-            .map(|(d, (id, place))| (d, id, place))
-            .collect())
+        Ok(nearest.into_sorted().into_iter().map(|(d, (id, place))| (d, id, place)).collect())
     }
 
     /// Reads what was asked for of the results.
@@ -296,19 +253,11 @@ impl<'a> Run<'a> {
         for (distance, id, place) in nearest {
             let memory = match (self.search.fields, self.search.snapshot.rows_at(place)) {
                 (Fields::None, _) | (_, None) => None,
-                (fields, Some((rows, _, row))) => Some(read_memory(
-                    metric,
-                    rows,
-                    row,
-                    fields == Fields::WithVector,
-                )?),
+                (fields, Some((rows, _, row))) => {
+                    Some(read_memory(metric, rows, row, fields == Fields::WithVector)?)
+                }
             };
-            hits.push(Hit {
-                id,
-                distance,
-                score: score(metric, distance),
-                memory,
-            });
+            hits.push(Hit { id, distance, score: score(metric, distance), memory });
         }
         Ok(hits)
     }

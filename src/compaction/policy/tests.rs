@@ -6,38 +6,20 @@ const NOW: Timestamp = Timestamp::from_millis(1_000_000_000_000);
 
 fn segment(file: u64, rows: u64, dead: u64) -> SegmentFacts {
     let dead_since = (dead > 0).then_some(NOW);
-    SegmentFacts {
-        file: FileId(file),
-        bytes: rows * 1_600,
-        rows,
-        dead,
-        dead_since,
-    }
+    SegmentFacts { file: FileId(file), bytes: rows * 1_600, rows, dead, dead_since }
 }
 
 fn index(file: u64, nodes: u64, live: u64, graph: bool) -> IndexFacts {
-    IndexFacts {
-        file: FileId(file),
-        nodes,
-        live,
-        graph,
-    }
+    IndexFacts { file: FileId(file), nodes, live, graph }
 }
 
 fn params(min_rows: u32) -> HnswParams {
-    HnswParams {
-        min_rows,
-        ..HnswParams::default()
-    }
+    HnswParams { min_rows, ..HnswParams::default() }
 }
 
 #[test]
 fn a_wholly_dead_segment_is_dropped_without_reading() {
-    let steps = plan_rows(
-        &[segment(1, 100, 100), segment(2, 100, 0)],
-        NOW,
-        Eagerness::Due,
-    );
+    let steps = plan_rows(&[segment(1, 100, 100), segment(2, 100, 0)], NOW, Eagerness::Due);
     assert_eq!(steps.len(), 1);
     assert!(steps[0].drop);
     assert_eq!(steps[0].inputs, [FileId(1)]);
@@ -48,23 +30,14 @@ fn dead_rows_below_the_limit_wait_but_not_longer_than_the_deadline() {
     let mut facts = vec![segment(1, 10_000, 500)];
     assert_eq!(plan_rows(&facts, NOW, Eagerness::Due), []);
     facts[0].dead_since = Some(NOW - RECLAIM_WITHIN);
-    assert_eq!(
-        plan_rows(&facts, NOW, Eagerness::Due)[0].reason,
-        Reason::Deadline
-    );
+    assert_eq!(plan_rows(&facts, NOW, Eagerness::Due)[0].reason, Reason::Deadline);
 }
 
 #[test]
 fn an_explicit_compaction_takes_every_segment_with_a_dead_row() {
-    let facts = [
-        segment(1, 10_000, 1),
-        segment(2, 10_000, 0),
-        segment(3, 10_000, 1),
-    ];
-    let inputs: Vec<FileId> = plan_rows(&facts, NOW, Eagerness::All)
-        .into_iter()
-        .flat_map(|s| s.inputs)
-        .collect();
+    let facts = [segment(1, 10_000, 1), segment(2, 10_000, 0), segment(3, 10_000, 1)];
+    let inputs: Vec<FileId> =
+        plan_rows(&facts, NOW, Eagerness::All).into_iter().flat_map(|s| s.inputs).collect();
     assert_eq!(inputs, [FileId(1), FileId(3)]);
 }
 
@@ -102,23 +75,14 @@ fn small_segments_are_merged_once_there_are_some() {
 #[test]
 fn a_plan_comes_to_rest() {
     // One output of each step, all rows live: nothing more is due.
-    let facts = [
-        segment(1, 2_500, 0),
-        segment(2, 2_500, 0),
-        segment(3, 400, 0),
-    ];
+    let facts = [segment(1, 2_500, 0), segment(2, 2_500, 0), segment(3, 400, 0)];
     assert_eq!(plan_rows(&facts, NOW, Eagerness::Due), []);
 }
 
 #[test]
 fn few_rows_get_no_graph() {
     assert_eq!(
-        plan_index(
-            &[index(1, 4_000, 4_000, false)],
-            0,
-            &params(20_000),
-            Eagerness::Due
-        ),
+        plan_index(&[index(1, 4_000, 4_000, false)], 0, &params(20_000), Eagerness::Due),
         None
     );
     let step = plan_index(&[], 4_000, &params(20_000), Eagerness::Due).unwrap();
@@ -127,24 +91,15 @@ fn few_rows_get_no_graph() {
 
 #[test]
 fn many_rows_get_one_and_a_dead_share_rebuilds_it() {
-    let codes = [
-        index(1, 15_000, 15_000, false),
-        index(2, 15_000, 15_000, false),
-    ];
+    let codes = [index(1, 15_000, 15_000, false), index(2, 15_000, 15_000, false)];
     let step = plan_index(&codes, 0, &params(20_000), Eagerness::Due).unwrap();
     assert!(step.graph);
     assert_eq!(step.replaces.len(), 2);
-    let aged = [
-        index(3, 30_000, 19_000, true),
-        index(4, 4_000, 4_000, false),
-    ];
+    let aged = [index(3, 30_000, 19_000, true), index(4, 4_000, 4_000, false)];
     let step = plan_index(&aged, 0, &params(20_000), Eagerness::Due).unwrap();
     assert_eq!(step.reason, Reason::DeadShare);
     assert_eq!(step.replaces.len(), 2);
-    let fresh = [
-        index(3, 30_000, 29_000, true),
-        index(4, 4_000, 4_000, false),
-    ];
+    let fresh = [index(3, 30_000, 29_000, true), index(4, 4_000, 4_000, false)];
     assert_eq!(plan_index(&fresh, 0, &params(20_000), Eagerness::Due), None);
 }
 

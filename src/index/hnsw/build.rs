@@ -25,11 +25,7 @@ pub(crate) struct BuildParams {
 impl BuildParams {
     /// An error if the build was cancelled.
     pub(crate) fn check(&self) -> Result<()> {
-        if self.cancelled.load(Ordering::Relaxed) {
-            Err(Error::Closed)
-        } else {
-            Ok(())
-        }
+        if self.cancelled.load(Ordering::Relaxed) { Err(Error::Closed) } else { Ok(()) }
     }
 }
 
@@ -107,15 +103,10 @@ fn renumber(graph: &FlatGraph, order: &[u32]) -> FlatGraph {
             _ => level.nodes.iter().map(|n| new_id[*n as usize]).collect(),
         };
         nodes.sort_unstable();
-        let mut flat = FlatLevel {
-            nodes: Vec::new(),
-            offsets: vec![0],
-            neighbors: Vec::new(),
-        };
+        let mut flat = FlatLevel { nodes: Vec::new(), offsets: vec![0], neighbors: Vec::new() };
         for &node in &nodes {
             let old = order[node as usize];
-            flat.neighbors
-                .extend(level.neighbors(old).iter().map(|n| new_id[*n as usize]));
+            flat.neighbors.extend(level.neighbors(old).iter().map(|n| new_id[*n as usize]));
             flat.offsets.push(flat.neighbors.len() as u32);
         }
         if depth > 0 {
@@ -124,10 +115,5 @@ fn renumber(graph: &FlatGraph, order: &[u32]) -> FlatGraph {
         flat
     });
     let entry = new_id[graph.entry as usize];
-    FlatGraph {
-        levels: levels.collect(),
-        entry,
-        nodes: graph.nodes,
-        m: graph.m,
-    }
+    FlatGraph { levels: levels.collect(), entry, nodes: graph.nodes, m: graph.m }
 }

@@ -83,9 +83,7 @@ impl<'a> Draft<'a> {
     /// The level of a node: exponentially distributed with 1/ln(m) as in section 4 of the paper, from
     /// a hash of the node, so that the same rows give the same graph.
     fn level_of(&self, node: u32) -> usize {
-        let mut x = u64::from(node)
-            .wrapping_add(1)
-            .wrapping_mul(0x9E37_79B9_7F4A_7C15);
+        let mut x = u64::from(node).wrapping_add(1).wrapping_mul(0x9E37_79B9_7F4A_7C15);
         x = (x ^ (x >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
         x = (x ^ (x >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
         let uniform = ((x ^ (x >> 31)) >> 11) as f64 / (1u64 << 53) as f64;
@@ -102,10 +100,7 @@ impl<'a> Draft<'a> {
             let start = node as usize * 2 * self.m;
             return &self.neighbors[start..start + usize::from(self.degrees[node as usize])];
         }
-        self.upper
-            .get(&node)
-            .and_then(|lists| lists.get(level - 1))
-            .map_or(&[], Vec::as_slice)
+        self.upper.get(&node).and_then(|lists| lists.get(level - 1)).map_or(&[], Vec::as_slice)
     }
 
     fn set_list(&mut self, node: u32, level: usize, list: &[u32]) {
@@ -129,10 +124,7 @@ impl<'a> Draft<'a> {
         if level > 0 {
             self.upper.insert(node, vec![Vec::new(); level]);
         }
-        let mut entry = Candidate {
-            distance: self.distance(node, self.entry),
-            node: self.entry,
-        };
+        let mut entry = Candidate { distance: self.distance(node, self.entry), node: self.entry };
         for above in (level + 1..=self.top).rev() {
             entry = self.descend(node, entry, above);
         }
@@ -158,10 +150,7 @@ impl<'a> Draft<'a> {
             for &next in self.list(before, level) {
                 let distance = self.distance(node, next);
                 if distance < nearest.distance {
-                    nearest = Candidate {
-                        distance,
-                        node: next,
-                    };
+                    nearest = Candidate { distance, node: next };
                 }
             }
             if nearest.node == before {
@@ -195,10 +184,7 @@ impl<'a> Draft<'a> {
             });
             batch.iter().for_each(|next| self.codes.prefetch(*next));
             for &next in &batch {
-                let found = Candidate {
-                    distance: self.distance(node, next),
-                    node: next,
-                };
+                let found = Candidate { distance: self.distance(node, next), node: next };
                 let worst = results.peek().map_or(f32::INFINITY, |w| w.0.distance);
                 if results.len() < ef || found.distance < worst {
                     frontier.push(Reverse(Nearest(found)));
@@ -222,13 +208,8 @@ impl<'a> Draft<'a> {
             list.push(node);
             return self.set_list(host, level, &list);
         }
-        let mut all: Vec<Candidate> = list
-            .iter()
-            .map(|&n| Candidate {
-                distance: self.distance(host, n),
-                node: n,
-            })
-            .collect();
+        let mut all: Vec<Candidate> =
+            list.iter().map(|&n| Candidate { distance: self.distance(host, n), node: n }).collect();
         all.push(Candidate { distance, node });
         all.sort_unstable_by_key(|c| Nearest(*c));
         let chosen = select_neighbors(&all, self.cap(level), |a, b| self.distance(a, b));
@@ -250,10 +231,7 @@ impl<'a> Draft<'a> {
                     }
                 };
                 members.sort_unstable();
-                let mut flat = FlatLevel {
-                    offsets: vec![0],
-                    ..FlatLevel::default()
-                };
+                let mut flat = FlatLevel { offsets: vec![0], ..FlatLevel::default() };
                 for &node in &members {
                     flat.neighbors.extend_from_slice(self.list(node, level));
                     flat.offsets.push(flat.neighbors.len() as u32);
@@ -264,11 +242,6 @@ impl<'a> Draft<'a> {
                 flat
             })
             .collect();
-        FlatGraph {
-            levels,
-            entry: self.entry,
-            nodes,
-            m: self.m as u32,
-        }
+        FlatGraph { levels, entry: self.entry, nodes, m: self.m as u32 }
     }
 }

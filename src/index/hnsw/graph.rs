@@ -63,9 +63,7 @@ impl<'a> Level<'a> {
         let (Some(&start), Some(&end)) = (self.offsets.get(at), self.offsets.get(at + 1)) else {
             return &[];
         };
-        self.neighbors
-            .get(start as usize..end as usize)
-            .unwrap_or(&[])
+        self.neighbors.get(start as usize..end as usize).unwrap_or(&[])
     }
 }
 
@@ -74,18 +72,9 @@ impl FlatGraph {
         let levels = self
             .levels
             .iter()
-            .map(|l| Level {
-                nodes: &l.nodes,
-                offsets: &l.offsets,
-                neighbors: &l.neighbors,
-            })
+            .map(|l| Level { nodes: &l.nodes, offsets: &l.offsets, neighbors: &l.neighbors })
             .collect();
-        Graph {
-            levels,
-            entry: self.entry,
-            nodes: self.nodes,
-            m: self.m,
-        }
+        Graph { levels, entry: self.entry, nodes: self.nodes, m: self.m }
     }
 }
 
@@ -106,11 +95,7 @@ impl Graph<'_> {
     }
 
     fn validate_level(&self, depth: usize, level: &Level<'_>) -> Result<(), &'static str> {
-        let count = if depth == 0 {
-            self.nodes as usize
-        } else {
-            level.nodes.len()
-        };
+        let count = if depth == 0 { self.nodes as usize } else { level.nodes.len() };
         let whole = level.offsets.len() == count + 1
             && level.offsets.first() == Some(&0)
             && level.offsets.last() == Some(&(level.neighbors.len() as u32))

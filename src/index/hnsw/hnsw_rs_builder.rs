@@ -36,11 +36,7 @@ impl Distance<u32> for RowDistance<'_> {
             return f32::MAX;
         };
         let distance = self.codes.pair(&self.reduction, a, b);
-        if distance.is_finite() {
-            distance
-        } else {
-            f32::MAX
-        }
+        if distance.is_finite() { distance } else { f32::MAX }
     }
 }
 
@@ -58,20 +54,13 @@ impl GraphBuilder for HnswRsBuilder {
 
 fn build_and_copy(codes: &CodeRows<'_>, params: &BuildParams) -> Result<FlatGraph> {
     let n = codes.len();
-    let distance = RowDistance {
-        codes: *codes,
-        reduction: Reduction::new(codes),
-    };
+    let distance = RowDistance { codes: *codes, reduction: Reduction::new(codes) };
     let hnsw: Hnsw<'_, u32, RowDistance<'_>> =
         Hnsw::new(params.m, n, CRATE_LEVELS, params.ef_construction, distance);
     let rows: Vec<[u32; 1]> = (0..n as u32).map(|row| [row]).collect();
     hnsw.insert((&rows[0][..], 0));
-    let rest: Vec<(&[u32], usize)> = rows
-        .iter()
-        .enumerate()
-        .skip(1)
-        .map(|(i, row)| (&row[..], i))
-        .collect();
+    let rest: Vec<(&[u32], usize)> =
+        rows.iter().enumerate().skip(1).map(|(i, row)| (&row[..], i)).collect();
     for chunk in rest.chunks(CHUNK) {
         params.check()?;
         hnsw.parallel_insert_slice(&chunk.to_vec());
@@ -106,19 +95,11 @@ fn copy_out(hnsw: &Hnsw<'_, u32, RowDistance<'_>>, n: usize, m: usize) -> FlatGr
     let depth = edges.iter().map(Vec::len).max().unwrap_or(1);
     let entry = edges.iter().position(|e| e.len() == depth).unwrap_or(0) as u32;
     let levels = (0..depth).map(|level| flat_level(&edges, level)).collect();
-    FlatGraph {
-        levels,
-        entry,
-        nodes: n as u32,
-        m: m as u32,
-    }
+    FlatGraph { levels, entry, nodes: n as u32, m: m as u32 }
 }
 
 fn flat_level(edges: &[Edges], level: usize) -> FlatLevel {
-    let mut flat = FlatLevel {
-        offsets: vec![0],
-        ..FlatLevel::default()
-    };
+    let mut flat = FlatLevel { offsets: vec![0], ..FlatLevel::default() };
     for (node, lists) in (0u32..).zip(edges) {
         let Some(list) = lists.get(level) else {
             if level == 0 {

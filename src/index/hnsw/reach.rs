@@ -45,9 +45,8 @@ pub(crate) fn attach_unreachable(
     if lost.is_empty() {
         return 0;
     }
-    let mut lists: Vec<Vec<u32>> = (0..graph.nodes)
-        .map(|n| graph.view().levels[0].neighbors(n).to_vec())
-        .collect();
+    let mut lists: Vec<Vec<u32>> =
+        (0..graph.nodes).map(|n| graph.view().levels[0].neighbors(n).to_vec()).collect();
     let cap = 2 * graph.m as usize;
     let mut scratch = Scratch::default();
     for &node in &lost {
@@ -56,19 +55,9 @@ pub(crate) fn attach_unreachable(
         }
         let query = Query::new(codes.spec, stored(node));
         let view = graph.view();
-        search(
-            &view,
-            codes,
-            &query,
-            EF,
-            &mut |_| true,
-            usize::MAX,
-            &mut scratch,
-        );
+        search(&view, codes, &query, EF, &mut |_| true, usize::MAX, &mut scratch);
         let near: Vec<u32> = scratch.results().iter().map(|c| c.node).collect();
-        let roomy = near
-            .iter()
-            .find(|n| reached[**n as usize] && lists[**n as usize].len() < cap);
+        let roomy = near.iter().find(|n| reached[**n as usize] && lists[**n as usize].len() < cap);
         let host = *roomy.or(near.first()).unwrap_or(&graph.entry);
         splice(&mut lists, host, node, cap);
         // Everything behind the node can now be reached too.

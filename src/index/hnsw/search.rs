@@ -35,9 +35,7 @@ impl Eq for Nearest {}
 impl Ord for Nearest {
     fn cmp(&self, other: &Self) -> std::cmp::Ordering {
         let (a, b) = (self.0, other.0);
-        a.distance
-            .total_cmp(&b.distance)
-            .then_with(|| a.node.cmp(&b.node))
+        a.distance.total_cmp(&b.distance).then_with(|| a.node.cmp(&b.node))
     }
 }
 
@@ -122,25 +120,13 @@ pub(crate) fn search(
     if ef == 0 || graph.entry >= graph.nodes || graph.levels.is_empty() {
         return info;
     }
-    let mut nearest = Candidate {
-        distance: query.distance(codes.row(graph.entry)),
-        node: graph.entry,
-    };
+    let mut nearest =
+        Candidate { distance: query.distance(codes.row(graph.entry)), node: graph.entry };
     info.evaluations += 1;
     for level in graph.levels.iter().skip(1).rev() {
         descend(level, codes, query, &mut nearest, &mut info);
     }
-    search_level(
-        &graph.levels[0],
-        codes,
-        query,
-        nearest,
-        ef,
-        accept,
-        limit,
-        scratch,
-        &mut info,
-    );
+    search_level(&graph.levels[0], codes, query, nearest, ef, accept, limit, scratch, &mut info);
     scratch.sorted.extend(scratch.results.drain().map(|n| n.0));
     scratch.sorted.sort_unstable_by_key(|c| Nearest(*c));
     info
@@ -170,10 +156,7 @@ fn descend(
     }
 }
 
-#[expect(
-    clippy::too_many_arguments,
-    reason = "the paper's algorithm 2 with its scratch and cost"
-)]
+#[expect(clippy::too_many_arguments, reason = "the paper's algorithm 2 with its scratch and cost")]
 fn search_level(
     level: &Level<'_>,
     codes: &CodeRows<'_>,
@@ -192,12 +175,7 @@ fn search_level(
     }
     while let Some(Reverse(Nearest(current))) = scratch.frontier.pop() {
         let full = scratch.results.len() >= ef;
-        if full
-            && scratch
-                .results
-                .peek()
-                .is_some_and(|w| current.distance > w.0.distance)
-        {
+        if full && scratch.results.peek().is_some_and(|w| current.distance > w.0.distance) {
             return;
         }
         if info.evaluations >= limit {
@@ -226,12 +204,7 @@ fn search_level(
 #[inline]
 fn consider(candidate: Candidate, ef: usize, accept: &mut Accept<'_>, scratch: &mut Scratch) {
     let full = scratch.results.len() >= ef;
-    if full
-        && scratch
-            .results
-            .peek()
-            .is_some_and(|w| candidate.distance >= w.0.distance)
-    {
+    if full && scratch.results.peek().is_some_and(|w| candidate.distance >= w.0.distance) {
         return;
     }
     scratch.frontier.push(Reverse(Nearest(candidate)));

@@ -17,10 +17,7 @@ pub(super) fn select_neighbors(
         if chosen.len() >= m {
             break;
         }
-        if chosen
-            .iter()
-            .all(|c| distance(candidate.node, c.node) >= candidate.distance)
-        {
+        if chosen.iter().all(|c| distance(candidate.node, c.node) >= candidate.distance) {
             chosen.push(*candidate);
         }
     }
@@ -36,12 +33,8 @@ mod tests {
         // On a line, seen from 0: 1 and 2 are on one side, -3 on the other.
         let place = [0.0f32, 1.0, 2.0, -3.0];
         let at = |i: u32| place[i as usize];
-        let candidates: Vec<Candidate> = (1..4)
-            .map(|node| Candidate {
-                distance: at(node).abs(),
-                node,
-            })
-            .collect();
+        let candidates: Vec<Candidate> =
+            (1..4).map(|node| Candidate { distance: at(node).abs(), node }).collect();
         let chosen = select_neighbors(&candidates, 3, |a, b| (at(a) - at(b)).abs());
         assert_eq!(chosen.iter().map(|c| c.node).collect::<Vec<_>>(), [1, 3]);
         assert_eq!(select_neighbors(&candidates, 1, |_, _| 9.0).len(), 1);

@@ -224,9 +224,7 @@ impl AppendFile for CrashAppend {
     fn sync(&mut self) -> Result<()> {
         let result = self.inner.sync();
         if result.is_ok() {
-            lock(&self.durable)
-                .lengths
-                .insert(name(&self.path), self.len);
+            lock(&self.durable).lengths.insert(name(&self.path), self.len);
         }
         self.after("sync");
         result

@@ -49,10 +49,7 @@ fn one_failure(
     if poisoned {
         assert!(result.is_err(), "{failure:?}");
         disk.take_removed();
-        assert!(
-            matches!(job(&store), Err(Error::Poisoned { .. })),
-            "{failure:?}"
-        );
+        assert!(matches!(job(&store), Err(Error::Poisoned { .. })), "{failure:?}");
     }
     disk.faults.heal();
     if poisoned {
@@ -141,14 +138,8 @@ fn a_failed_rename_or_directory_sync_of_a_manifest_poisons_i10() {
         disk.faults.fail(kind, 0, false);
         let made = store.collection("more", CollectionOptions::new(3, Metric::Dot));
         assert!(matches!(made, Err(Error::Io { .. })), "{kind:?}: {made:?}");
-        assert!(
-            matches!(write(&to), Err(Error::Poisoned { .. })),
-            "{kind:?}"
-        );
-        assert!(
-            matches!(store.compact(), Err(Error::Poisoned { .. })),
-            "{kind:?}"
-        );
+        assert!(matches!(write(&to), Err(Error::Poisoned { .. })), "{kind:?}");
+        assert!(matches!(store.compact(), Err(Error::Poisoned { .. })), "{kind:?}");
         assert_eq!(read(&store), state);
         assert!(store.stats().unwrap().pinned_files > 0);
         drop((reader, store));

@@ -135,10 +135,7 @@ fn a_batch_is_not_acknowledged_if_the_sync_failed_for_a_later_one_of_its_group_i
         drop(token);
         for writer in writers {
             let result = writer.join().unwrap();
-            assert!(
-                matches!(result, Err(Error::CommitUnknown { .. })),
-                "{result:?}"
-            );
+            assert!(matches!(result, Err(Error::CommitUnknown { .. })), "{result:?}");
         }
     });
     let lost = temp.path().join("lost.alt");

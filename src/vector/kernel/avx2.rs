@@ -94,10 +94,7 @@ fn dot_i8(a: &[i8], b: &[i8]) -> i32 {
         sums[i % 2] = _mm256_add_epi32(sums[i % 2], product);
     }
     let sum: __m256i = _mm256_add_epi32(sums[0], sums[1]);
-    let half = _mm_add_epi32(
-        _mm256_castsi256_si128(sum),
-        _mm256_extracti128_si256::<1>(sum),
-    );
+    let half = _mm_add_epi32(_mm256_castsi256_si128(sum), _mm256_extracti128_si256::<1>(sum));
     let quarter = _mm_hadd_epi32(half, half);
     _mm_cvtsi128_si32(_mm_hadd_epi32(quarter, quarter)) + scalar::dot_i8(a_tail, b_tail)
 }

@@ -56,10 +56,7 @@ fn dot_f32(a: &[f32], b: &[f32]) -> f32 {
     // SAFETY: both tails have the same length.
     let y = unsafe { _mm512_maskz_loadu_ps(mask, b_tail.as_ptr()) };
     let last = _mm512_fmadd_ps(x, y, sums[3]);
-    let sum = _mm512_add_ps(
-        _mm512_add_ps(sums[0], sums[1]),
-        _mm512_add_ps(sums[2], last),
-    );
+    let sum = _mm512_add_ps(_mm512_add_ps(sums[0], sums[1]), _mm512_add_ps(sums[2], last));
     _mm512_reduce_add_ps(sum)
 }
 
@@ -84,10 +81,7 @@ fn l2_f32(a: &[f32], b: &[f32]) -> f32 {
     let y = unsafe { _mm512_maskz_loadu_ps(mask, b_tail.as_ptr()) };
     let d = _mm512_sub_ps(x, y);
     let last = _mm512_fmadd_ps(d, d, sums[3]);
-    let sum = _mm512_add_ps(
-        _mm512_add_ps(sums[0], sums[1]),
-        _mm512_add_ps(sums[2], last),
-    );
+    let sum = _mm512_add_ps(_mm512_add_ps(sums[0], sums[1]), _mm512_add_ps(sums[2], last));
     _mm512_reduce_add_ps(sum)
 }
 

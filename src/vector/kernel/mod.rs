@@ -43,10 +43,7 @@ impl Kernels {
         let fast = [neon::kernels()];
         #[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64")))]
         let fast: [Option<Self>; 0] = [];
-        fast.into_iter()
-            .flatten()
-            .chain([scalar::KERNELS])
-            .collect()
+        fast.into_iter().flatten().chain([scalar::KERNELS]).collect()
     }
 }
 
@@ -57,9 +54,7 @@ mod tests {
     fn floats(len: usize, seed: u32) -> Vec<f32> {
         (0..len as u32)
             .map(|i| {
-                let x = (i + 1)
-                    .wrapping_mul(2_654_435_761)
-                    .wrapping_add(seed.wrapping_mul(97));
+                let x = (i + 1).wrapping_mul(2_654_435_761).wrapping_add(seed.wrapping_mul(97));
                 (x >> 8) as f32 / (1 << 23) as f32 - 1.0
             })
             .collect()
@@ -81,25 +76,12 @@ mod tests {
                     // Sums are taken in another order: an error of some ulps of the terms' size.
                     let tolerance = 1e-6 * (len as f32 + 1.0);
                     let dot = (kernels.dot_f32)(a, b);
-                    assert!(
-                        (dot - scalar::dot_f32(a, b)).abs() <= tolerance,
-                        "{}",
-                        kernels.name
-                    );
+                    assert!((dot - scalar::dot_f32(a, b)).abs() <= tolerance, "{}", kernels.name);
                     let l2 = (kernels.l2_f32)(a, b);
-                    assert!(
-                        (l2 - scalar::l2_f32(a, b)).abs() <= tolerance,
-                        "{}",
-                        kernels.name
-                    );
+                    assert!((l2 - scalar::l2_f32(a, b)).abs() <= tolerance, "{}", kernels.name);
                     let (a, b) = (bytes(len + offset, 1), bytes(len + offset, 2));
                     let (a, b) = (&a[offset..], &b[offset..]);
-                    assert_eq!(
-                        (kernels.dot_i8)(a, b),
-                        scalar::dot_i8(a, b),
-                        "{}",
-                        kernels.name
-                    );
+                    assert_eq!((kernels.dot_i8)(a, b), scalar::dot_i8(a, b), "{}", kernels.name);
                 }
             }
         }
@@ -111,12 +93,7 @@ mod tests {
             let low = vec![-128i8; 1000];
             assert_eq!((kernels.dot_i8)(&low, &low), 16_384_000, "{}", kernels.name);
             let high = vec![127i8; 1000];
-            assert_eq!(
-                (kernels.dot_i8)(&low, &high),
-                -16_256_000,
-                "{}",
-                kernels.name
-            );
+            assert_eq!((kernels.dot_i8)(&low, &high), -16_256_000, "{}", kernels.name);
             let mut a = vec![1.0f32; 40];
             a[39] = f32::INFINITY;
             assert_eq!((kernels.dot_f32)(&a, &a), f32::INFINITY);

@@ -10,13 +10,7 @@ use super::{Kernels, scalar};
 
 /// The kernels.
 pub(super) fn kernels() -> Option<Kernels> {
-    Some(Kernels {
-        name: "neon",
-        dot_f32,
-        l2_f32,
-        dot_i8,
-        prefetch: |_| {},
-    })
+    Some(Kernels { name: "neon", dot_f32, l2_f32, dot_i8, prefetch: |_| {} })
 }
 
 fn dot_f32(a: &[f32], b: &[f32]) -> f32 {
@@ -24,19 +18,13 @@ fn dot_f32(a: &[f32], b: &[f32]) -> f32 {
     let (a, a_tail) = a[..len].as_chunks::<4>();
     let (b, b_tail) = b[..len].as_chunks::<4>();
     // SAFETY: NEON is part of every AArch64 target; each load reads a chunk of 4 floats.
-    #[expect(
-        clippy::multiple_unsafe_ops_per_block,
-        reason = "one fact holds for all"
-    )]
+    #[expect(clippy::multiple_unsafe_ops_per_block, reason = "one fact holds for all")]
     let sum = unsafe {
         let mut sums = [vdupq_n_f32(0.0); 4];
         for (i, (x, y)) in a.iter().zip(b).enumerate() {
             sums[i % 4] = vfmaq_f32(sums[i % 4], vld1q_f32(x.as_ptr()), vld1q_f32(y.as_ptr()));
         }
-        vaddvq_f32(vaddq_f32(
-            vaddq_f32(sums[0], sums[1]),
-            vaddq_f32(sums[2], sums[3]),
-        ))
+        vaddvq_f32(vaddq_f32(vaddq_f32(sums[0], sums[1]), vaddq_f32(sums[2], sums[3])))
     };
     sum + scalar::dot_f32(a_tail, b_tail)
 }
@@ -46,20 +34,14 @@ fn l2_f32(a: &[f32], b: &[f32]) -> f32 {
     let (a, a_tail) = a[..len].as_chunks::<4>();
     let (b, b_tail) = b[..len].as_chunks::<4>();
     // SAFETY: NEON is part of every AArch64 target; each load reads a chunk of 4 floats.
-    #[expect(
-        clippy::multiple_unsafe_ops_per_block,
-        reason = "one fact holds for all"
-    )]
+    #[expect(clippy::multiple_unsafe_ops_per_block, reason = "one fact holds for all")]
     let sum = unsafe {
         let mut sums = [vdupq_n_f32(0.0); 4];
         for (i, (x, y)) in a.iter().zip(b).enumerate() {
             let d = vsubq_f32(vld1q_f32(x.as_ptr()), vld1q_f32(y.as_ptr()));
             sums[i % 4] = vfmaq_f32(sums[i % 4], d, d);
         }
-        vaddvq_f32(vaddq_f32(
-            vaddq_f32(sums[0], sums[1]),
-            vaddq_f32(sums[2], sums[3]),
-        ))
+        vaddvq_f32(vaddq_f32(vaddq_f32(sums[0], sums[1]), vaddq_f32(sums[2], sums[3])))
     };
     sum + scalar::l2_f32(a_tail, b_tail)
 }
@@ -69,10 +51,7 @@ fn dot_i8(a: &[i8], b: &[i8]) -> i32 {
     let (a, a_tail) = a[..len].as_chunks::<16>();
     let (b, b_tail) = b[..len].as_chunks::<16>();
     // SAFETY: NEON is part of every AArch64 target; each load reads a chunk of 16 bytes.
-    #[expect(
-        clippy::multiple_unsafe_ops_per_block,
-        reason = "one fact holds for all"
-    )]
+    #[expect(clippy::multiple_unsafe_ops_per_block, reason = "one fact holds for all")]
     let sum = unsafe {
         let mut sum = vdupq_n_s32(0);
         for (x, y) in a.iter().zip(b) {
