@@ -62,6 +62,9 @@ struct Known {
     expires_at: Timestamp,
 }
 
+/// Takes one figure of a day.
+type Figure = fn(&Day) -> u64;
+
 /// What one simulated day cost.
 struct Day {
     live: u64,
@@ -168,7 +171,7 @@ fn flat(past: &[Day]) -> bool {
     }
     let middle = &past[past.len() / 2 - window / 2..][..window];
     let last = &past[past.len() - window..];
-    let figures: [(&str, fn(&Day) -> u64); 4] = [
+    let figures: [(&str, Figure); 4] = [
         ("live rows", |day| day.live),
         ("disk", |day| day.disk_bytes),
         ("RSS anonymous", |day| day.rss.anon_bytes),

@@ -10,6 +10,7 @@ pub(crate) mod core;
 mod eligible;
 pub(crate) mod engine;
 mod iter;
+pub(crate) mod logging;
 pub(crate) mod recovery;
 mod search;
 pub(crate) mod snapshot;

@@ -4,95 +4,31 @@
 //! Invariants: an operation's effect is in files or in the log at every moment; outputs are read
 //! back and checked before their inputs may go; each row keeps its sequence number.
 
+mod followers;
+mod moved;
+
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
+
+use followers::{Followers, follow_indexes};
+use moved::{From, GONE, Input, Moved, Order, Output};
 
 use super::check::check_indexes;
 use super::files::NewFiles;
-use super::index::{CodesIndex, write_codes_index};
 use super::policy::{RowStep, segment_cap};
 use super::{Cancelled, check_cancelled, is_gone};
 use crate::collection::core::Core;
 use crate::collection::engine::Engine;
-use crate::collection::recovery::{open_index, open_locator, open_segment};
-use crate::collection::snapshot::{IndexPart, Indexed, SegPart, Snapshot};
+use crate::collection::recovery::open_segment;
+use crate::collection::snapshot::{SegPart, Snapshot};
 use crate::error::Result;
 use crate::format::header::FileKind;
-use crate::format::manifest::{CollectionEntry, DeletesEntry, IndexEntry, Manifest, SegmentEntry};
+use crate::format::manifest::{CollectionEntry, Manifest, SegmentEntry};
 use crate::format::names::FileName;
 use crate::ids::{CollectionId, FileId, MemoryId, Seq};
 use crate::metrics::{CompactionReport, Event};
-use crate::segment::{
-    Liveness, LocatorBuilder, Row, RowRef, RowSource, Rows, write_deletes, write_segment,
-};
+use crate::segment::{Row, RowSource, Rows, write_segment};
 use crate::worker::lock;
-
-/// One input: rows, and which of them were live when the job began.
-struct Input<'a> {
-    rows: &'a dyn Rows,
-    live: &'a Liveness,
-    from: From,
-    bytes: u64,
-}
-
-/// Where an input comes from.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-enum From {
-    Memtable(u64),
-    Segment(FileId),
-}
-
-/// Rows of the outputs in order of ids: input and row.
-type Order = Vec<(u32, Row)>;
-
-/// One output: a part of the order.
-struct Output<'a> {
-    inputs: &'a [Input<'a>],
-    order: &'a [(u32, Row)],
-}
-
-impl RowSource for Output<'_> {
-    fn rows(&self) -> Row {
-        self.order.len() as Row
-    }
-
-    fn row(&self, row: Row) -> Result<RowRef<'_>> {
-        let (input, row) = self.order[row as usize];
-        self.inputs[input as usize].rows.row(row)
-    }
-}
-
-/// What a job did to the rows, for everyone who has to follow.
-struct Moved {
-    order: Order,
-    /// New segments with the place of their first row in the order.
-    segments: Vec<(usize, SegmentEntry)>,
-    /// For each input: from, and for each row its place in the order.
-    places: HashMap<From, Vec<u32>>,
-}
-
-/// The place of a row that has none.
-const GONE: u32 = u32::MAX;
-
-impl Moved {
-    /// Where a row of an input is now.
-    fn find(&self, from: From, row: Row) -> Option<(FileId, Row)> {
-        let (segment, row) = self.find_at(from, row)?;
-        Some((self.segments.get(segment)?.1.file, row))
-    }
-
-    /// Where a row of an input is now: place in `segments`, row.
-    fn find_at(&self, from: From, row: Row) -> Option<(usize, Row)> {
-        let place = *self.places.get(&from)?.get(row as usize)?;
-        if place == GONE {
-            return None;
-        }
-        let at = self.segments.partition_point(|(start, _)| *start <= place as usize);
-        let at = at.checked_sub(1)?;
-        Some((at, place - self.segments[at].0 as Row))
-    }
-}
 
 /// Seals the frozen memtables, and the active one if `all`. Tells whether there were any.
 pub(super) fn seal(
@@ -191,14 +127,6 @@ struct Job<'a> {
     engine: &'a Arc<Engine>,
     core: &'a Arc<Core>,
     cancelled: Cancelled<'a>,
-}
-
-/// What is going to be in the manifest besides the new segments.
-struct Followers {
-    deletes: Vec<(FileId, DeletesEntry)>,
-    /// Old index file, and its new locator; `None` if no row of it is left.
-    locators: Vec<(FileId, Option<(IndexEntry, IndexPart)>)>,
-    codes: Option<(IndexEntry, IndexPart)>,
 }
 
 impl Job<'_> {
@@ -319,142 +247,6 @@ impl Job<'_> {
         Ok(parts)
     }
 
-    /// Writes what goes with the new segments: deletes, locators, codes of rows without an index.
-    fn write_followers(
-        &self,
-        current: &Snapshot,
-        inputs: &[Input<'_>],
-        moved: &Moved,
-        covers: Option<(Seq, FileId)>,
-        files: &mut NewFiles,
-    ) -> Result<Followers> {
-        let is_input = |file| inputs.iter().any(|i| i.from == From::Segment(file));
-        let mut deletes = Vec::new();
-        for part in current.segments.iter().filter(|s| !is_input(s.sealed.file)) {
-            if covers.is_some() && part.live.dead() > part.dead_on_disk {
-                deletes.push((part.sealed.file, self.write_deletes(current.visible, part, files)?));
-            }
-        }
-        let mut locators = Vec::new();
-        for part in &current.indexes {
-            if part.indexed.locator.segments().iter().any(|file| is_input(*file)) {
-                let new = self.move_locator(part, moved, files)?;
-                locators.push((part.indexed.file, new));
-            }
-        }
-        let codes = self.index_uncovered(current, inputs, moved, files)?;
-        Ok(Followers { deletes, locators, codes })
-    }
-
-    /// The files with deletes of segments that go or get newer ones.
-    fn old_deletes(&self, inputs: &[Input<'_>], followers: &Followers) -> Vec<FileName> {
-        let changes = |file| {
-            inputs.iter().any(|i| i.from == From::Segment(file))
-                || followers.deletes.iter().any(|(of, _)| *of == file)
-        };
-        let manifest = self.engine.manifest();
-        let of_core = manifest.collections.iter().filter(|c| c.id == self.core.id);
-        of_core
-            .flat_map(|c| &c.segments)
-            .filter(|s| changes(s.file))
-            .filter_map(|s| s.deletes.as_ref().map(|d| FileName::Deletes(d.file)))
-            .collect()
-    }
-
-    fn write_deletes(
-        &self,
-        covers_seq: Seq,
-        part: &SegPart,
-        files: &mut NewFiles,
-    ) -> Result<DeletesEntry> {
-        let file = self.engine.new_file();
-        files.add(FileName::Deletes(file));
-        let header = self.engine.header(FileKind::Deletes, file);
-        let (disk, dir) = (self.engine.disk.as_ref(), self.engine.dir());
-        let (of, rows) = (part.sealed.file, part.live.rows());
-        let len = write_deletes(disk, dir, &header, of, rows, &part.live.dead_rows())?;
-        Ok(DeletesEntry { file, len, covers_seq, dead: part.live.dead() })
-    }
-
-    /// The locator of an index after the move; `None` if no row of it is left.
-    fn move_locator(
-        &self,
-        part: &IndexPart,
-        moved: &Moved,
-        files: &mut NewFiles,
-    ) -> Result<Option<(IndexEntry, IndexPart)>> {
-        let mut builder = LocatorBuilder::new();
-        for rows in part.indexed.locator.nodes() {
-            builder.push(rows.into_iter().filter_map(|(file, row)| {
-                if moved.places.contains_key(&From::Segment(file)) {
-                    moved.find(From::Segment(file), row)
-                } else {
-                    Some((file, row))
-                }
-            }));
-        }
-        if builder.is_empty() {
-            return Ok(None);
-        }
-        let locator = self.engine.new_file();
-        files.add(FileName::Locator(locator));
-        let header = self.engine.header(FileKind::Locator, locator);
-        let (disk, dir) = (self.engine.disk.as_ref(), self.engine.dir());
-        let locator_len = builder.write(disk, dir, &header)?;
-        let entry = IndexEntry {
-            index: part.indexed.file,
-            index_len: part.indexed.index.len(),
-            locator,
-            locator_len,
-            segments: builder.segments().to_vec(),
-        };
-        let opened = open_locator(self.engine, &entry, part.indexed.index.nodes())?;
-        opened.verify()?;
-        let indexed = Indexed {
-            file: part.indexed.file,
-            index: Arc::clone(&part.indexed.index),
-            index_guard: Arc::clone(&part.indexed.index_guard),
-            locator: opened,
-            locator_guard: self.engine.guard(FileName::Locator(locator), locator_len),
-            // `rewrite` had it checked before it took its inputs.
-            checked: AtomicBool::new(true),
-        };
-        Ok(Some((entry, IndexPart { indexed: Arc::new(indexed), slots: Arc::new([]) })))
-    }
-
-    /// An index without a graph for the rows that come from memtables or from segments that no
-    /// index covers.
-    fn index_uncovered(
-        &self,
-        current: &Snapshot,
-        inputs: &[Input<'_>],
-        moved: &Moved,
-        files: &mut NewFiles,
-    ) -> Result<Option<(IndexEntry, IndexPart)>> {
-        let covered = |from| match from {
-            From::Memtable(_) => false,
-            From::Segment(file) => {
-                current.segments.iter().any(|s| s.sealed.file == file && s.covered)
-            }
-        };
-        let mut index = CodesIndex::new(self.core.spec);
-        for (input, row) in &moved.order {
-            let input = &inputs[*input as usize];
-            if let Some(place) = moved.find(input.from, *row)
-                && !covered(input.from)
-            {
-                index.add(input.rows.vector(*row)?, place);
-            }
-        }
-        if index.is_empty() {
-            return Ok(None);
-        }
-        let entry = write_codes_index(self.engine, &index, files)?;
-        let part = open_index(self.engine, &entry, self.core.spec)?;
-        part.indexed.check()?;
-        Ok(Some((entry, part)))
-    }
-
     /// Makes readers see the result. Deletes that arrived since the inputs were read are carried
     /// over.
     fn swap(
@@ -508,24 +300,6 @@ impl Job<'_> {
         drop(tables);
         drop(token);
     }
-}
-
-fn follow_indexes(next: &mut Snapshot, followers: Followers) {
-    for (file, new) in followers.locators {
-        let Some(at) = next.indexes.iter().position(|i| i.indexed.file == file) else {
-            continue;
-        };
-        let old = match new {
-            Some((_, part)) => std::mem::replace(&mut next.indexes[at], part),
-            None => {
-                let old = next.indexes.remove(at);
-                old.indexed.index_guard.mark_obsolete();
-                old
-            }
-        };
-        old.indexed.locator_guard.mark_obsolete();
-    }
-    next.indexes.extend(followers.codes.map(|(_, part)| part));
 }
 
 /// Brings a collection's manifest entry up to date.

@@ -11,9 +11,9 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 
 use crate::clock::Timestamp;
-use crate::collection::commit::LogState;
 use crate::collection::core::Core;
 use crate::collection::engine::{Engine, EngineParts, mix};
+use crate::collection::logging::LogState;
 use crate::collection::recovery;
 use crate::disk::{Disk, RealDisk};
 use crate::error::{Error, Result};

@@ -1,0 +1,160 @@
+//! Owns the open end of the log: appends frames, syncs them, goes on in a new file. Whoever holds it
+//! holds the commit token. Knows frames and files of the log, not what a batch does; see `commit`.
+//!
+//! A file is synced before its successor takes a frame (I5). After a failed sync nothing is
+//! acknowledged any more (I10).
+
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use crate::collection::engine::Engine;
+use crate::error::{Error, Result};
+use crate::format::frame::{FrameHead, FrameKind};
+use crate::format::header::FileKind;
+use crate::format::manifest::LogEntry;
+use crate::format::names::FileName;
+use crate::format::op::Op;
+use crate::ids::{FileId, Seq};
+use crate::log::LogWriter;
+
+/// The high-water mark of time goes to the log at least this often.
+const TIME_FRAME_EVERY: Duration = Duration::from_secs(600);
+
+/// The open end of the log. Whoever holds it holds the commit token.
+pub(crate) struct LogState {
+    pub(super) writer: LogWriter,
+    pub(super) appended: Seq,
+    pub(super) synced: Seq,
+    /// When the oldest frame that is not synced must be, in monotonic time.
+    pub(super) sync_due: Option<Duration>,
+    /// When the last frame was written, in monotonic time.
+    pub(super) last_frame: Duration,
+}
+
+impl LogState {
+    pub(crate) fn new(writer: LogWriter, synced: Seq, now: Duration) -> Self {
+        Self { writer, appended: synced, synced, sync_due: None, last_frame: now }
+    }
+
+    /// The file that takes frames.
+    pub(crate) const fn file(&self) -> FileId {
+        self.writer.file()
+    }
+}
+
+impl Engine {
+    /// Makes everything that was acknowledged before durable.
+    pub(crate) fn sync_log(&self) -> Result<Seq> {
+        self.check_writable()?;
+        let mut token = self.committer.hold();
+        let log = token.as_mut().ok_or(Error::Closed)?;
+        self.sync_held(log)?;
+        Ok(log.synced)
+    }
+
+    /// Syncs what a buffered write was promised by now, and writes the time if nothing else did for
+    /// long. Tells when it wants to be called again.
+    pub(crate) fn tend_log(&self) -> Result<Duration> {
+        let mut token = self.committer.hold();
+        let Some(log) = token.as_mut() else {
+            return Ok(TIME_FRAME_EVERY);
+        };
+        self.check_writable()?;
+        let now = self.monotonic();
+        if now.saturating_sub(log.last_frame) >= TIME_FRAME_EVERY {
+            self.append(log, FrameKind::Time, &[])?;
+            self.sync_held(log)?;
+        }
+        if log.sync_due.is_some_and(|due| due <= now) {
+            self.sync_held(log)?;
+        }
+        Ok(log.sync_due.map_or(TIME_FRAME_EVERY, |due| due.saturating_sub(now)))
+    }
+
+    /// Ends the log: from now on writes are refused.
+    pub(crate) fn close_log(&self) -> Result<()> {
+        let mut token = self.committer.hold();
+        let Some(mut log) = token.take() else {
+            return Ok(());
+        };
+        self.check_writable()?;
+        self.sync_held(&mut log)?;
+        self.append(&mut log, FrameKind::Close, &[])?;
+        self.sync_held(&mut log)
+    }
+
+    pub(super) fn sync_held(&self, log: &mut LogState) -> Result<()> {
+        // After a failed sync the system may have dropped the bytes: a second one would succeed and
+        // prove nothing (I10).
+        self.poison.check()?;
+        if let Err(error) = log.writer.sync() {
+            self.poison.set(format!("the log could not be synced: {error}"));
+            return Err(Error::CommitUnknown { seq: log.appended.0 });
+        }
+        log.synced = log.appended;
+        log.sync_due = None;
+        self.committer.synced_seq.store(log.synced.0, Ordering::Release);
+        Ok(())
+    }
+
+    /// Appends one frame, in a new file where the old one is full or failed.
+    pub(super) fn append(&self, log: &mut LogState, kind: FrameKind, payload: &[u8]) -> Result<()> {
+        if !log.writer.has_room(payload.len()) {
+            self.roll(log)?;
+        }
+        let head = FrameHead {
+            kind,
+            last_seq: self.committer.last_seq(),
+            synced_seq: log.synced,
+            time: self.advance_time(),
+        };
+        log.writer.append(&head, payload)?;
+        log.appended = head.last_seq;
+        log.last_frame = self.monotonic();
+        Ok(())
+    }
+
+    /// Goes on in a new log file. The old one is synced first: a frame of the new file must not be
+    /// durable before one of the old.
+    fn roll(&self, log: &mut LogState) -> Result<()> {
+        self.sync_held(log)?;
+        let file = self.new_file();
+        let header = self.header(FileKind::Log, file);
+        let made = LogWriter::create(self.disk.as_ref(), &self.dir, &header).and_then(|mut w| {
+            w.sync()?;
+            self.disk.sync_dir(&self.dir)?;
+            Ok(w)
+        });
+        let (old, good_len) = (log.writer.file(), log.writer.good_len());
+        let named = made.and_then(|writer| {
+            self.commit_manifest(|manifest| {
+                if let Some(entry) = manifest.log.iter_mut().find(|e| e.file == old) {
+                    entry.valid_len = Some(good_len);
+                }
+                manifest.log.push(LogEntry { file, valid_len: None });
+            })?;
+            Ok(writer)
+        });
+        match named {
+            Ok(writer) => {
+                log.writer = writer;
+                Ok(())
+            }
+            Err(error) => {
+                if !self.poison.is_set() {
+                    let _ = self.disk.remove(&self.path(FileName::Log(file)));
+                }
+                Err(error)
+            }
+        }
+    }
+
+    /// Copies rows of a small collection to the end of the log with their own sequence numbers, so
+    /// that older files can go. The caller holds the token.
+    pub(crate) fn append_carried(&self, log: &mut LogState, ops: &[Op]) -> Result<FileId> {
+        let mut payload = Vec::new();
+        ops.iter().for_each(|op| op.encode(&mut payload));
+        self.append(log, FrameKind::Carried, &payload)?;
+        Ok(log.file())
+    }
+}

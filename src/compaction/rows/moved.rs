@@ -1,0 +1,75 @@
+//! Owns the map of a rewrite: which rows went in, in which order they came out, and where each is
+//! now. Knows nothing of files.
+
+use std::collections::HashMap;
+
+use crate::error::Result;
+use crate::format::manifest::SegmentEntry;
+use crate::ids::FileId;
+use crate::segment::{Liveness, Row, RowRef, RowSource, Rows};
+
+/// One input: rows, and which of them were live when the job began.
+pub(super) struct Input<'a> {
+    pub(super) rows: &'a dyn Rows,
+    pub(super) live: &'a Liveness,
+    pub(super) from: From,
+    pub(super) bytes: u64,
+}
+
+/// Where an input comes from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(super) enum From {
+    Memtable(u64),
+    Segment(FileId),
+}
+
+/// Rows of the outputs in order of ids: input and row.
+pub(super) type Order = Vec<(u32, Row)>;
+
+/// One output: a part of the order.
+pub(super) struct Output<'a> {
+    pub(super) inputs: &'a [Input<'a>],
+    pub(super) order: &'a [(u32, Row)],
+}
+
+impl RowSource for Output<'_> {
+    fn rows(&self) -> Row {
+        self.order.len() as Row
+    }
+
+    fn row(&self, row: Row) -> Result<RowRef<'_>> {
+        let (input, row) = self.order[row as usize];
+        self.inputs[input as usize].rows.row(row)
+    }
+}
+
+/// What a job did to the rows, for everyone who has to follow.
+pub(super) struct Moved {
+    pub(super) order: Order,
+    /// New segments with the place of their first row in the order.
+    pub(super) segments: Vec<(usize, SegmentEntry)>,
+    /// For each input: from, and for each row its place in the order.
+    pub(super) places: HashMap<From, Vec<u32>>,
+}
+
+/// The place of a row that has none.
+pub(super) const GONE: u32 = u32::MAX;
+
+impl Moved {
+    /// Where a row of an input is now.
+    pub(super) fn find(&self, from: From, row: Row) -> Option<(FileId, Row)> {
+        let (segment, row) = self.find_at(from, row)?;
+        Some((self.segments.get(segment)?.1.file, row))
+    }
+
+    /// Where a row of an input is now: place in `segments`, row.
+    pub(super) fn find_at(&self, from: From, row: Row) -> Option<(usize, Row)> {
+        let place = *self.places.get(&from)?.get(row as usize)?;
+        if place == GONE {
+            return None;
+        }
+        let at = self.segments.partition_point(|(start, _)| *start <= place as usize);
+        let at = at.checked_sub(1)?;
+        Some((at, place - self.segments[at].0 as Row))
+    }
+}
