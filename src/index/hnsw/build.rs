@@ -17,6 +17,10 @@ pub(crate) struct BuildParams {
     pub(crate) ef_construction: usize,
     pub(crate) builder: Builder,
     /// Where the work runs; never rayon's global pool.
+    #[cfg_attr(
+        not(feature = "hnsw-rs"),
+        expect(dead_code, reason = "the flat builder has one thread")
+    )]
     pub(crate) pool: Arc<rayon::ThreadPool>,
     /// Set by whoever wants the build to end early.
     pub(crate) cancelled: Arc<AtomicBool>,
