@@ -12,7 +12,7 @@ use super::{Cancelled, check_cancelled};
 use crate::collection::core::Core;
 use crate::collection::engine::Engine;
 use crate::collection::recovery::open_index;
-use crate::collection::snapshot::{SegPart, Snapshot};
+use crate::collection::snapshot::{IndexPart, SegPart, Snapshot};
 use crate::error::Result;
 use crate::format::header::FileKind;
 use crate::format::manifest::IndexEntry;
@@ -213,6 +213,14 @@ pub(super) fn build(
         // It may be missing; what stays behind is an orphan.
         let _ = engine.disk.remove(&path);
     }
+    swap(engine, core, step, part);
+    let (collection, rows) = (core.name.clone(), total as u64);
+    engine.emit(&Event::Indexed { collection, rows, graph: step.graph });
+    Ok(())
+}
+
+/// Makes readers see the new index in place of those that go.
+fn swap(engine: &Engine, core: &Core, step: &IndexStep, part: Option<IndexPart>) {
     let token = engine.committer.hold();
     let mut next = Snapshot::clone(&core.snapshot());
     next.indexes.retain(|i| {
@@ -227,9 +235,6 @@ pub(super) fn build(
     next.relink();
     core.publish(next);
     drop(token);
-    let (collection, rows) = (core.name.clone(), total as u64);
-    engine.emit(&Event::Indexed { collection, rows, graph: step.graph });
-    Ok(())
 }
 
 /// The live rows of the indexes that go and of the segments that have none.
