@@ -2,7 +2,11 @@
 //! takes them from its embedding model.
 //!
 //! `cargo run --example quickstart`
-#![allow(clippy::print_stdout, reason = "an example shows what it does")]
+#![allow(
+    clippy::print_stdout,
+    clippy::disallowed_methods,
+    reason = "an example prints and cleans up"
+)]
 
 use std::time::Duration;
 
@@ -10,7 +14,8 @@ use altiplano::{CollectionOptions, Filter, Memory, Metric, Store};
 
 fn main() -> altiplano::Result<()> {
     // A store is a directory; a collection holds vectors of one dimension and metric.
-    let path = std::env::temp_dir().join("altiplano-quickstart.alt");
+    let name = format!("altiplano-quickstart-{}.alt", std::process::id());
+    let path = std::env::temp_dir().join(name);
     let store = Store::open(&path)?;
     let notes = store.collection("notes", CollectionOptions::new(3, Metric::Cosine))?;
 
@@ -32,5 +37,9 @@ fn main() -> altiplano::Result<()> {
     notes.delete(1u64)?;
     let forgotten = notes.delete_where(Filter::namespace("user:42"))?;
     println!("forgot {} memories, {} left", forgotten + 1, notes.len()?);
-    store.close()
+    store.close()?;
+
+    // This was only an example.
+    let _ = std::fs::remove_dir_all(path);
+    Ok(())
 }
