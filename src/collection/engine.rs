@@ -13,7 +13,7 @@ use std::sync::{Arc, Condvar, Mutex, RwLock};
 use std::time::Duration;
 
 use crate::clock::{Clock, Timestamp};
-use crate::collection::commit::{Committer, Prepared};
+use crate::collection::commit::{Committer, MEMTABLE_BYTES, Prepared};
 use crate::collection::core::Core;
 use crate::collection::snapshot::{FileGuard, Pinned};
 use crate::disk::Disk;
@@ -30,6 +30,9 @@ use crate::worker::{Bell, Poison, lock};
 
 /// Writers wait while a collection has more frozen memtables than this.
 const MAX_FROZEN: usize = 8;
+/// How long a writer waits for a seal before it looks again, and how often: 10 seconds in all.
+const WAIT: Duration = Duration::from_millis(20);
+const MAX_WAITS: usize = 500;
 
 /// Shared by a store, its collections and its workers.
 pub(crate) struct Engine {
@@ -257,32 +260,48 @@ impl Engine {
     /// Waits until there is room in RAM for these writes, or refuses them.
     ///
     /// Writers outrun the worker that seals memtables; past a few frozen ones they are held back,
-    /// so that RAM stays bounded (I13).
+    /// so that RAM stays bounded (I13). Deletes are always admitted.
     pub(crate) fn wait_for_room(&self, writes: &[Prepared]) -> Result<()> {
-        let crowded = || {
-            let frozen = |w: &Prepared| w.core.snapshot().memtables.len() > MAX_FROZEN;
-            self.background && writes.iter().any(frozen)
-        };
-        while crowded() {
-            self.row_bell.ring();
-            let sealed = lock(&self.room);
-            let (guard, _) = self
-                .room_made
-                .wait_timeout(sealed, Duration::from_millis(20))
-                .unwrap_or_else(std::sync::PoisonError::into_inner);
-            drop(guard);
-            self.check_writable()?;
+        let added: u64 = writes.iter().map(Prepared::heap_bytes).sum();
+        if added == 0 {
+            return Ok(());
         }
+        self.wait_for_seals(writes)?;
         let Some(limit) = self.heap_budget else {
             return Ok(());
         };
         let used: u64 = self.cores().iter().map(|core| core.mem_bytes()).sum();
-        let added: u64 = writes.iter().map(Prepared::heap_bytes).sum();
-        if added > 0 && used + added > limit {
+        if used + added > limit {
             self.row_bell.ring();
             return Err(Error::OverBudget { budget: "heap_budget", needed: used + added, limit });
         }
         Ok(())
+    }
+
+    /// Waits while a collection has too many frozen memtables, but not for ever: sealing may be
+    /// failing, on a full disk for one.
+    fn wait_for_seals(&self, writes: &[Prepared]) -> Result<()> {
+        let frozen = |w: &&Prepared| w.core.snapshot().memtables.len() > MAX_FROZEN;
+        for _ in 0..MAX_WAITS {
+            if !self.background || !writes.iter().any(|w| frozen(&w)) {
+                return Ok(());
+            }
+            self.row_bell.ring();
+            let sealed = lock(&self.room);
+            let (guard, _) = self
+                .room_made
+                .wait_timeout(sealed, WAIT)
+                .unwrap_or_else(std::sync::PoisonError::into_inner);
+            drop(guard);
+            self.check_writable()?;
+        }
+        let needed = writes.iter().map(|w| w.core.mem_bytes()).max().unwrap_or_default();
+        let limit = (MAX_FROZEN * MEMTABLE_BYTES) as u64;
+        Err(Error::OverBudget {
+            budget: "the heap of memtables that wait to be sealed",
+            needed,
+            limit,
+        })
     }
 
     /// Lets writers that wait for room look again.
