@@ -3,7 +3,7 @@
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, RwLock};
+use std::sync::{Arc, Mutex, RwLock, Weak};
 
 use arc_swap::ArcSwap;
 
@@ -51,6 +51,9 @@ pub(crate) struct Core {
     pub(crate) last_report: Mutex<Option<CompactionReport>>,
     /// When a segment was first seen with dead rows; the policy's deadline counts from it.
     pub(crate) dead_since: Mutex<HashMap<FileId, Timestamp>>,
+    /// The snapshot whose indexes were found in order: there is nothing to count again before the
+    /// next one.
+    pub(crate) indexes_in_order: Mutex<Weak<Snapshot>>,
     /// Buffers of graph searches that are not under way.
     pub(crate) scratch: Mutex<Vec<Scratch>>,
     mem_bytes: AtomicU64,
@@ -79,6 +82,7 @@ impl Core {
             dropped: AtomicBool::new(false),
             last_report: Mutex::default(),
             dead_since: Mutex::default(),
+            indexes_in_order: Mutex::default(),
             scratch: Mutex::default(),
             mem_bytes: AtomicU64::new(0),
         };
@@ -95,6 +99,7 @@ impl Core {
 
     pub(crate) fn set_options(&self, options: CollectionOptions) {
         *self.options.write().unwrap_or_else(std::sync::PoisonError::into_inner) = options;
+        *lock(&self.indexes_in_order) = Weak::new();
     }
 
     /// What readers see now.

@@ -13,8 +13,8 @@ mod policy;
 mod rows;
 mod trim;
 
-use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::sync::{Arc, Weak};
 
 use crate::clock::Timestamp;
 use crate::collection::core::Core;
@@ -109,8 +109,15 @@ pub(crate) fn run_index_due(
         return Ok(false);
     }
     let _job = lock(&core.index_job);
+    // Counting live nodes takes O(nodes): not for a store in which nothing happens.
+    let now = Arc::downgrade(&core.snapshot());
+    if Weak::ptr_eq(&now, &lock(&core.indexes_in_order)) {
+        return Ok(false);
+    }
     check::check_indexes(engine, core)?;
     let Some(step) = next_index_step(core, Eagerness::Due) else {
+        // If the snapshot changed meanwhile, it is not this one, and is looked at next time.
+        *lock(&core.indexes_in_order) = now;
         return Ok(false);
     };
     index::build(engine, core, &step, cancelled)?;
