@@ -35,7 +35,9 @@ pub(crate) fn expiry(
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct HighWater {
     mark: Timestamp,
-    /// Monotonic time when the mark last moved.
+    /// The mark as the last commit left it, from which the bound on the next step counts.
+    base: Timestamp,
+    /// Monotonic time of that commit.
     moved: Duration,
 }
 
@@ -47,7 +49,7 @@ fn in_time(wall: Timestamp) -> Timestamp {
 impl HighWater {
     /// The mark that a store was left with; `monotonic` is now.
     pub(crate) const fn new(mark: Timestamp, monotonic: Duration) -> Self {
-        Self { mark, moved: monotonic }
+        Self { mark, base: mark, moved: monotonic }
     }
 
     /// The mark itself.
@@ -63,16 +65,23 @@ impl HighWater {
     /// The now that may destroy: as far as the mark could advance at this moment.
     pub(crate) fn plausible(self, wall: Timestamp, monotonic: Duration) -> Timestamp {
         let wall = in_time(wall);
-        if self.mark == Timestamp::MIN {
-            return wall;
+        if self.base == Timestamp::MIN {
+            return wall.max(self.mark);
         }
         let elapsed = monotonic.saturating_sub(self.moved);
-        wall.min(self.mark + elapsed + MAX_CLOCK_STEP).max(self.mark)
+        wall.min(self.base + elapsed + MAX_CLOCK_STEP).max(self.mark)
     }
 
     /// The mark after a commit at this moment.
     pub(crate) fn advanced(self, wall: Timestamp, monotonic: Duration) -> Self {
-        Self { mark: self.plausible(wall, monotonic), moved: monotonic }
+        Self::new(self.plausible(wall, monotonic), monotonic)
+    }
+
+    /// The mark once something has been destroyed by this `now`: time must not go back behind it, or
+    /// what was destroyed would be missed. The bound on the next step stays where it was, so that
+    /// reclaiming again and again does not follow a wrong clock.
+    pub(crate) fn destroyed_by(self, now: Timestamp) -> Self {
+        Self { mark: self.mark.max(now), ..self }
     }
 }
 
@@ -96,5 +105,17 @@ mod tests {
         let ahead = Timestamp::from_millis(4000 * DAY);
         assert_eq!(mark.effective(ahead), ahead);
         assert_eq!(mark.plausible(ahead, Duration::ZERO), Timestamp::from_millis(11 * DAY));
+    }
+
+    #[test]
+    fn reclaiming_again_and_again_does_not_follow_a_wrong_clock() {
+        let mut mark = HighWater::new(Timestamp::from_millis(10 * DAY), Duration::ZERO);
+        let ahead = Timestamp::from_millis(4000 * DAY);
+        for _ in 0..5 {
+            let now = mark.plausible(ahead, Duration::ZERO);
+            assert_eq!(now, Timestamp::from_millis(11 * DAY));
+            mark = mark.destroyed_by(now);
+        }
+        assert_eq!(mark.effective(Timestamp::MIN), Timestamp::from_millis(11 * DAY));
     }
 }

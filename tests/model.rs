@@ -286,6 +286,19 @@ fn copy_dir(from: &Path, to: &Path) {
     }
 }
 
+/// The compactor reclaimed an expired memory, then the clock was set back to before its expiry: the
+/// store's time went back with it, and a memory that should have been visible again was gone.
+#[test]
+fn time_does_not_go_back_behind_what_was_reclaimed() {
+    let mut world = World::new(Metric::Cosine, Codes::Int8);
+    let vector = [1, 0, 0, 0];
+    let insert = Insert { id: 0, namespace: 0, tag: 0, ttl_minutes: Some(1), vector };
+    for step in [Step::Insert(insert), Step::Clock(1), Step::Compact, Step::Clock(-1)] {
+        world.step(&step);
+        world.check(None);
+    }
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 500, ..ProptestConfig::default() })]
 

@@ -166,6 +166,14 @@ impl Engine {
         lock(&self.time).plausible(self.clock.wall(), self.clock.monotonic())
     }
 
+    /// The now that a job destroys by; from here on time does not go back behind it.
+    pub(crate) fn destroy_by(&self) -> Timestamp {
+        let mut time = lock(&self.time);
+        let now = time.plausible(self.clock.wall(), self.clock.monotonic());
+        *time = time.destroyed_by(now);
+        now
+    }
+
     /// Moves the high-water mark, as every commit does, and tells where it is.
     pub(crate) fn advance_time(&self) -> Timestamp {
         let mut time = lock(&self.time);

@@ -172,7 +172,7 @@ impl Job<'_> {
 
     /// Merges the live rows of the inputs by id and writes them, cut at the cap.
     fn write_segments(&self, inputs: &[Input<'_>], files: &mut NewFiles) -> Result<Moved> {
-        let now = self.engine.plausible_now();
+        let now = self.engine.destroy_by();
         let mut keyed: Vec<(MemoryId, u32, Row)> = Vec::new();
         for (input, source) in (0u32..).zip(inputs) {
             for row in source.live.iter() {
