@@ -15,6 +15,7 @@ use std::time::Duration;
 use crate::clock::{Clock, Timestamp};
 use crate::collection::commit::{Committer, MEMTABLE_BYTES, Prepared};
 use crate::collection::core::Core;
+use crate::collection::gate::Gate;
 use crate::collection::snapshot::{FileGuard, Pinned};
 use crate::disk::Disk;
 use crate::error::{Error, Result};
@@ -43,6 +44,7 @@ pub(crate) struct Engine {
     pub(crate) read_only: bool,
     pub(crate) heap_budget: Option<u64>,
     pub(crate) poison: Arc<Poison>,
+    pub(crate) gate: Gate,
     pub(crate) pinned: Arc<Pinned>,
     pub(crate) committer: Committer,
     pub(crate) collections: RwLock<HashMap<CollectionId, Arc<Core>>>,
@@ -89,6 +91,7 @@ impl Engine {
     pub(crate) fn new(parts: EngineParts) -> Self {
         let mark = HighWater::new(parts.manifest.time, parts.clock.monotonic());
         Self {
+            gate: Gate::new(parts.disk.process_id()),
             dir: parts.dir,
             disk: parts.disk,
             store: parts.manifest.store,
@@ -112,14 +115,6 @@ impl Engine {
             next_file: AtomicU64::new(parts.next_file.0),
             salt: AtomicU64::new(parts.seed),
         }
-    }
-
-    /// An error unless writes are possible.
-    pub(crate) fn check_writable(&self) -> Result<()> {
-        if self.read_only {
-            return Err(Error::ReadOnly { path: self.dir.clone() });
-        }
-        self.poison.check()
     }
 
     /// The number of a new file, never given out before.
@@ -149,7 +144,8 @@ impl Engine {
     /// Holds a file on behalf of snapshots.
     pub(crate) fn guard(&self, name: FileName, len: u64) -> FileGuard {
         let (disk, poison) = (Arc::clone(&self.disk), Arc::clone(&self.poison));
-        FileGuard::new(disk, self.path(name), len, poison, Arc::clone(&self.pinned))
+        let owner = (self.gate.process, poison);
+        FileGuard::new(disk, self.path(name), len, owner, Arc::clone(&self.pinned))
     }
 
     pub(crate) fn dir(&self) -> &Path {
@@ -225,8 +221,10 @@ impl Engine {
     ///
     /// Log files that no collection needs any more leave the chain here and are unlinked.
     pub(crate) fn commit_manifest(&self, edit: impl FnOnce(&mut Manifest)) -> Result<()> {
-        self.check_writable()?;
+        self.check_process()?;
         let mut current = lock(&self.manifest);
+        // Under the lock under which a store is closed: no commit is under way once it is.
+        self.check_writable()?;
         let mut next = current.clone();
         edit(&mut next);
         next.generation = next.generation.saturating_add(1);
@@ -247,6 +245,13 @@ impl Engine {
             let _ = self.disk.remove(&self.path(FileName::Log(file)));
         }
         Ok(())
+    }
+
+    /// Lets a commit that is under way end, and no other begin.
+    pub(super) fn close_manifest(&self) {
+        let current = lock(&self.manifest);
+        self.gate.close();
+        drop(current);
     }
 
     /// All collections, in no order.

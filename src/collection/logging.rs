@@ -77,7 +77,7 @@ impl Engine {
         let Some(mut log) = token.take() else {
             return Ok(());
         };
-        self.check_writable()?;
+        self.poison.check()?;
         self.sync_held(&mut log)?;
         self.append(&mut log, FrameKind::Close, &[])?;
         self.sync_held(&mut log)
@@ -141,7 +141,7 @@ impl Engine {
                 Ok(())
             }
             Err(error) => {
-                if !self.poison.is_set() {
+                if self.may_clean_up() {
                     let _ = self.disk.remove(&self.path(FileName::Log(file)));
                 }
                 Err(error)

@@ -9,6 +9,7 @@ pub(crate) mod commit;
 pub(crate) mod core;
 mod eligible;
 pub(crate) mod engine;
+pub(crate) mod gate;
 mod iter;
 pub(crate) mod logging;
 pub(crate) mod recovery;

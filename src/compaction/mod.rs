@@ -89,6 +89,8 @@ pub(crate) fn run_rows_due(
     if core.is_dropped() || core.options().volatile {
         return Ok(false);
     }
+    let _running = engine.begin_job()?;
+    let cancelled: Cancelled<'_> = &|| cancelled() || engine.gate.is_closing();
     let _job = lock(&core.row_job);
     let mut report = CompactionReport::default();
     let mut any = rows::seal(engine, core, false, &mut report, cancelled)?;
@@ -108,6 +110,8 @@ pub(crate) fn run_index_due(
     if core.is_dropped() || core.options().volatile {
         return Ok(false);
     }
+    let _running = engine.begin_job()?;
+    let cancelled: Cancelled<'_> = &|| cancelled() || engine.gate.is_closing();
     let _job = lock(&core.index_job);
     // Counting live nodes takes O(nodes): not for a store in which nothing happens.
     let now = Arc::downgrade(&core.snapshot());
@@ -126,7 +130,8 @@ pub(crate) fn run_index_due(
 
 /// Keeps the log short; see `trim`.
 pub(crate) fn run_trim(engine: &Arc<Engine>, cancelled: Cancelled<'_>) -> Result<bool> {
-    trim::trim(engine, cancelled)
+    let _running = engine.begin_job()?;
+    trim::trim(engine, &|| cancelled() || engine.gate.is_closing())
 }
 
 /// One rewrite or drop, with its report.
@@ -172,7 +177,8 @@ pub(crate) fn compact(
     core: &Arc<Core>,
     cancelled: Cancelled<'_>,
 ) -> Result<CompactionReport> {
-    engine.check_writable()?;
+    let _running = engine.begin_job()?;
+    let cancelled: Cancelled<'_> = &|| cancelled() || engine.gate.is_closing();
     let begun = engine.monotonic();
     let mut report = CompactionReport {
         bytes_before: collection_bytes(&core.snapshot()),

@@ -1,7 +1,7 @@
 //! Owns `Store`: opens, wires and closes. Everything it does, it asks the layers below to do.
 //!
-//! A store that is dropped or closed stops its workers, joins them, ends the log with a `Close`
-//! frame and lets the lock go.
+//! A store that is dropped or closed stops its workers, waits for them and for every other job, ends
+//! the log with a `Close` frame and lets the lock go. Handles that outlive it can only read.
 
 mod open;
 #[cfg(test)]
@@ -245,8 +245,16 @@ impl Store {
     }
 
     fn shut(&mut self) -> Result<()> {
-        self.workers.clear();
-        let closed = if self.engine.read_only { Ok(()) } else { self.engine.close_log() };
+        let closed = if self.engine.read_only {
+            Ok(())
+        } else if let Err(forked) = self.engine.check_process() {
+            // Nothing of it is this process's to end.
+            self.workers.drain(..).for_each(Worker::abandon);
+            Err(forked)
+        } else {
+            self.workers.clear();
+            self.engine.close()
+        };
         self.lock = None;
         closed
     }
