@@ -247,8 +247,10 @@ fn remove_orphans(engine: &Engine) -> Result<()> {
     let live: std::collections::HashSet<FileName> = manifest.files().collect();
     for entry in engine.disk.list(engine.dir())? {
         let orphan = match FileName::parse(&entry.name) {
-            None | Some(FileName::Lock) => false,
-            Some(FileName::Manifest(n)) => n.saturating_add(1) < manifest.generation,
+            None | Some(FileName::Lock | FileName::Reserve) => false,
+            Some(FileName::Manifest(n) | FileName::ManifestOld(n)) => {
+                n.saturating_add(1) < manifest.generation
+            }
             Some(FileName::ManifestTmp(_)) => true,
             Some(name) => !live.contains(&name),
         };
