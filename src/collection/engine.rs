@@ -16,6 +16,7 @@ use crate::clock::{Clock, Timestamp};
 use crate::collection::commit::{Committer, MEMTABLE_BYTES, Prepared};
 use crate::collection::core::Core;
 use crate::collection::gate::Gate;
+use crate::collection::reserve::Reserve;
 use crate::collection::snapshot::{FileGuard, Pinned};
 use crate::disk::Disk;
 use crate::error::{Error, Result};
@@ -45,6 +46,7 @@ pub(crate) struct Engine {
     pub(crate) heap_budget: Option<u64>,
     pub(crate) poison: Arc<Poison>,
     pub(crate) gate: Gate,
+    pub(crate) reserve: Reserve,
     pub(crate) pinned: Arc<Pinned>,
     pub(crate) committer: Committer,
     pub(crate) collections: RwLock<HashMap<CollectionId, Arc<Core>>>,
@@ -75,6 +77,7 @@ pub(crate) struct EngineParts {
     pub(crate) read_only: bool,
     pub(crate) background: bool,
     pub(crate) heap_budget: Option<u64>,
+    pub(crate) reserve_bytes: u64,
     pub(crate) listener: Option<Listener>,
     pub(crate) manifest: Manifest,
     pub(crate) next_file: FileId,
@@ -92,6 +95,7 @@ impl Engine {
         let mark = HighWater::new(parts.manifest.time, parts.clock.monotonic());
         Self {
             gate: Gate::new(parts.disk.process_id()),
+            reserve: Reserve::new(parts.reserve_bytes),
             dir: parts.dir,
             disk: parts.disk,
             store: parts.manifest.store,
@@ -279,6 +283,7 @@ impl Engine {
         if added == 0 {
             return Ok(());
         }
+        self.check_reserve(writes)?;
         self.wait_for_seals(writes)?;
         let Some(limit) = self.heap_budget else {
             return Ok(());

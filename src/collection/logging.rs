@@ -79,7 +79,7 @@ impl Engine {
         };
         self.poison.check()?;
         self.sync_held(&mut log)?;
-        self.append(&mut log, FrameKind::Close, &[])?;
+        self.append_vital(&mut log, FrameKind::Close, &[])?;
         self.sync_held(&mut log)
     }
 
@@ -112,6 +112,20 @@ impl Engine {
         log.appended = head.last_seq;
         log.last_frame = self.monotonic();
         Ok(())
+    }
+
+    /// Appends a frame that must find room also on a full disk: one that lets space be given back, or
+    /// ends the log.
+    pub(super) fn append_vital(
+        &self,
+        log: &mut LogState,
+        kind: FrameKind,
+        payload: &[u8],
+    ) -> Result<()> {
+        match self.append(log, kind, payload) {
+            Err(Error::DiskFull { .. }) if self.spend_reserve() => self.append(log, kind, payload),
+            result => result,
+        }
     }
 
     /// Goes on in a new log file. The old one is synced first: a frame of the new file must not be
@@ -154,7 +168,7 @@ impl Engine {
     pub(crate) fn append_carried(&self, log: &mut LogState, ops: &[Op]) -> Result<FileId> {
         let mut payload = Vec::new();
         ops.iter().for_each(|op| op.encode(&mut payload));
-        self.append(log, FrameKind::Carried, &payload)?;
+        self.append_vital(log, FrameKind::Carried, &payload)?;
         Ok(log.file())
     }
 }

@@ -13,6 +13,7 @@ pub(crate) mod gate;
 mod iter;
 pub(crate) mod logging;
 pub(crate) mod recovery;
+pub(crate) mod reserve;
 mod search;
 pub(crate) mod snapshot;
 mod stage;

@@ -178,6 +178,10 @@ impl Store {
             };
             // A file may go between the two calls.
             let bytes = engine.disk.allocated_bytes(&engine.path(name)).unwrap_or(0);
+            if name == FileName::Reserve {
+                stats.reserve_bytes += bytes;
+                continue;
+            }
             stats.disk_bytes += bytes;
             if matches!(name, FileName::Log(_)) {
                 stats.log_bytes += bytes;
@@ -227,6 +231,7 @@ impl Store {
     /// [`crate::Background::Manual`]: call it until it gives false.
     pub fn run_pending(&self) -> Result<bool> {
         self.engine.tend_log()?;
+        self.engine.tend_reserve();
         let never: compaction::Cancelled<'_> = &|| false;
         for core in self.engine.cores() {
             if compaction::run_rows_due(&self.engine, &core, never)?

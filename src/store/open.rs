@@ -120,6 +120,7 @@ pub(crate) fn open_for_writing(
     let end = recover(&engine)?;
     start_log(&engine, &end)?;
     remove_orphans(&engine)?;
+    engine.open_reserve();
     let workers = match options.background {
         Background::Auto => workers::start(&engine)?,
         Background::Manual => Vec::new(),
@@ -158,8 +159,6 @@ fn create(disk: &dyn Disk, dir: &Path, seed: u64, options: &StoreOptions) -> Res
     id[8..].copy_from_slice(&mix(seed ^ u64::MAX).to_le_bytes());
     let (store, file) = (StoreId(id), largest_file(disk, dir)?);
     let header = FileHeader { kind: FileKind::Log, store, file, salt: id };
-    LogWriter::create(disk, dir, &header)?.sync()?;
-    disk.sync_dir(dir)?;
     let manifest = Manifest {
         store,
         generation: 1,
@@ -170,9 +169,19 @@ fn create(disk: &dyn Disk, dir: &Path, seed: u64, options: &StoreOptions) -> Res
         log: vec![LogEntry { file, valid_len: None }],
         collections: Vec::new(),
     };
-    match manifest::commit(disk, dir, &manifest, id) {
+    let made = LogWriter::create(disk, dir, &header)
+        .and_then(|mut log| log.sync())
+        .and_then(|()| disk.sync_dir(dir))
+        .map_err(CommitError::NothingHappened)
+        .and_then(|()| manifest::commit(disk, dir, &manifest, id));
+    match made {
         Ok(()) => Ok(manifest),
-        Err(CommitError::NothingHappened(error) | CommitError::OutcomeUnknown(error)) => Err(error),
+        Err(CommitError::OutcomeUnknown(error)) => Err(error),
+        Err(CommitError::NothingHappened(error)) => {
+            // On a full disk each try would leave one behind.
+            let _ = disk.remove(&dir.join(FileName::Log(file).to_string()));
+            Err(error)
+        }
     }
 }
 
@@ -201,6 +210,7 @@ fn engine(
         read_only,
         background: options.background == Background::Auto && !read_only,
         heap_budget: options.heap_budget,
+        reserve_bytes: if read_only { 0 } else { options.reserve_bytes },
         listener: options.listener.clone(),
         manifest,
         next_file,
@@ -220,15 +230,30 @@ fn recover(engine: &Arc<Engine>) -> Result<LogEnd> {
     recovery::replay(engine, &manifest)
 }
 
-/// Copies the valid part of the last log file to a new one and puts that in force.
+/// Copies the valid part of the last log file to a new one and puts that in force. A full disk may
+/// cost the reserve.
 fn start_log(engine: &Engine, end: &LogEnd) -> Result<()> {
+    let started = || {
+        let file = engine.new_file();
+        let result = start_log_in(engine, end, file);
+        if result.is_err() && engine.may_clean_up() {
+            let _ = engine.disk.remove(&engine.path(FileName::Log(file)));
+        }
+        result
+    };
+    match started() {
+        Err(Error::DiskFull { .. }) if engine.spend_reserve() => started(),
+        result => result,
+    }
+}
+
+fn start_log_in(engine: &Engine, end: &LogEnd, file: FileId) -> Result<()> {
     let manifest = engine.manifest();
     let Some(last) = manifest.log.last() else {
         return Err(Error::corrupt(engine.dir(), 0, "the manifest names no log"));
     };
     let (disk, dir) = (engine.disk.as_ref(), engine.dir());
     let source = LogSource { disk, dir, store: engine.store, entry: last, last: true };
-    let file = engine.new_file();
     let mut writer = LogWriter::create(disk, dir, &engine.header(FileKind::Log, file))?;
     source.copy_forward(&mut writer)?;
     disk.sync_dir(dir)?;

@@ -4,9 +4,10 @@
 //! `tests/kill.rs`.
 #![allow(clippy::disallowed_methods, reason = "these tests look at the disk past the store")]
 
-mod crash_disk;
 mod closing;
+mod crash_disk;
 mod crashes;
+mod full;
 mod jobs;
 mod log;
 
