@@ -92,7 +92,9 @@ impl fmt::Debug for Engine {
 
 impl Engine {
     pub(crate) fn new(parts: EngineParts) -> Self {
-        let mark = HighWater::new(parts.manifest.time, parts.clock.monotonic());
+        let (time, doubted) = (parts.manifest.time, parts.manifest.clock_doubted);
+        let (wall, monotonic) = (parts.clock.wall(), parts.clock.monotonic());
+        let mark = HighWater::left(time, doubted, wall, monotonic);
         Self {
             gate: Gate::new(parts.disk.process_id()),
             reserve: Reserve::new(parts.reserve_bytes),
@@ -184,9 +186,7 @@ impl Engine {
     /// Takes over the mark found in the log.
     pub(crate) fn recover_time(&self, mark: Timestamp) {
         let mut time = lock(&self.time);
-        if mark > time.mark() {
-            *time = HighWater::new(mark, self.clock.monotonic());
-        }
+        *time = time.raised(mark);
     }
 
     /// Moves a reader forward to what a newer look at the same store found.
@@ -233,7 +233,8 @@ impl Engine {
         edit(&mut next);
         next.generation = next.generation.saturating_add(1);
         next.next_file = FileId(self.next_file.load(Ordering::Relaxed));
-        next.time = lock(&self.time).mark();
+        next.time = self.advance_time();
+        next.clock_doubted = lock(&self.time).doubted();
         next.last_seq = next.last_seq.max(self.committer.last_seq());
         let dropped = prune_log(&mut next);
         match manifest::commit(self.disk.as_ref(), &self.dir, &next, self.new_salt()) {

@@ -165,6 +165,7 @@ fn create(disk: &dyn Disk, dir: &Path, seed: u64, options: &StoreOptions) -> Res
         next_file: FileId(file.0 + 1),
         next_collection: CollectionId(1),
         time: Timestamp::MIN,
+        clock_doubted: Timestamp::MIN,
         last_seq: Seq::ZERO,
         log: vec![LogEntry { file, valid_len: None }],
         collections: Vec::new(),
