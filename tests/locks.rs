@@ -1,5 +1,6 @@
 //! Owns the proof that a process made by fork, which shares the lock and the open files of its
-//! parent, writes nothing of the parent's store and removes nothing of it.
+//! parent, writes nothing of the parent's store and removes nothing of it; and that a store stays
+//! where it is when its process goes elsewhere.
 #![cfg(unix)]
 #![allow(
     clippy::disallowed_methods,
@@ -137,4 +138,30 @@ fn a_child_removes_no_file_that_its_parent_still_reads() {
     assert_eq!(file_names(&dir), before);
     assert_eq!(reader.take().unwrap().count(), 50);
     assert!(file_names(&dir).len() < before.len());
+}
+
+/// A store that was opened by a relative path went on in whatever directory the process was in.
+#[test]
+fn a_store_stays_where_it_is_when_the_process_changes_its_directory() {
+    let temp = tempfile::tempdir().unwrap();
+    let elsewhere = tempfile::tempdir().unwrap();
+    in_a_child(
+        || {
+            // A child, since the directory is that of the whole process.
+            std::env::set_current_dir(temp.path()).unwrap();
+            let (store, notes) = open("s".as_ref(), Background::Manual);
+            notes.insert(memory(1, DIMENSION)).unwrap();
+            let reader = StoreOptions::new().open_read_only("s").unwrap();
+            std::env::set_current_dir(elsewhere.path()).unwrap();
+            store.compact().unwrap();
+            reader.refresh().unwrap();
+            notes.insert(memory(2, DIMENSION)).unwrap();
+            assert_eq!(store.stats().unwrap().collections[0].segments.len(), 1);
+            store.close().unwrap();
+        },
+        || {},
+    );
+    assert_eq!(file_names(elsewhere.path()), [""; 0]);
+    let (_store, notes) = open(&temp.path().join("s"), Background::Manual);
+    assert_eq!(ids(&notes), [1, 2]);
 }

@@ -76,9 +76,9 @@ impl Engine {
         self.tend_reserve();
     }
 
-    /// Makes the ballast if it is missing and there is room.
-    pub(crate) fn tend_reserve(&self) {
-        let _ = self.make_reserve();
+    /// Makes the ballast if it is missing; false if there is no room for it.
+    pub(crate) fn tend_reserve(&self) -> bool {
+        self.make_reserve().is_ok()
     }
 
     fn make_reserve(&self) -> Result<()> {

@@ -33,8 +33,8 @@ pub(crate) struct Listed {
 
 /// Everything that a store does to the file system.
 pub(crate) trait Disk: fmt::Debug + Send + Sync {
-    /// Makes a directory that only its owner may enter and syncs its parent; tells whether it was
-    /// not there before.
+    /// Makes a directory that only its owner may enter, unless it is there, and syncs its parent in
+    /// either case; tells whether it was not there before.
     fn create_dir(&self, path: &Path) -> Result<bool>;
     /// The entries of a directory, in no order.
     fn list(&self, dir: &Path) -> Result<Vec<Listed>>;

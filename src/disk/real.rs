@@ -20,16 +20,24 @@ impl Disk for RealDisk {
         let mut builder = fs::DirBuilder::new();
         #[cfg(unix)]
         std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+        let parent = match path.parent() {
+            Some(parent) if !parent.as_os_str().is_empty() => parent,
+            _ => Path::new("."),
+        };
         match builder.create(path) {
-            Ok(()) => {
-                let parent = match path.parent() {
-                    Some(parent) if !parent.as_os_str().is_empty() => parent,
-                    _ => Path::new("."),
-                };
-                self.sync_dir(parent)?;
-                Ok(true)
+            Ok(()) => self.sync_dir(parent).map(|()| true),
+            Err(e) if e.kind() == ErrorKind::AlreadyExists && path.is_dir() => {
+                // Whoever made it may have died before the sync. A parent that this process may not
+                // read it did not make it in.
+                match self.sync_dir(parent) {
+                    Err(Error::Io { source, .. })
+                        if source.kind() == ErrorKind::PermissionDenied =>
+                    {
+                        Ok(false)
+                    }
+                    synced => synced.map(|()| false),
+                }
             }
-            Err(e) if e.kind() == ErrorKind::AlreadyExists && path.is_dir() => Ok(false),
             Err(e) => Err(Error::io("create the directory", path, e)),
         }
     }

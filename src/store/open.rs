@@ -55,7 +55,7 @@ impl StoreOptions {
     pub fn open_read_only(self, path: impl AsRef<Path>) -> Result<Store> {
         self.validate()?;
         let disk: Arc<dyn Disk> = Arc::new(RealDisk);
-        let engine = read_with_retries(&disk, path.as_ref(), &self)?;
+        let engine = read_with_retries(&disk, &absolute(path.as_ref())?, &self)?;
         Ok(Store::assemble(engine, Vec::new(), None))
     }
 }
@@ -128,8 +128,13 @@ pub(crate) fn open_for_writing(
     Ok(Store::assemble(engine, workers, Some(lock)))
 }
 
+/// The path from the root on: the store stays where it is when the process changes its directory.
+fn absolute(path: &Path) -> Result<PathBuf> {
+    std::path::absolute(path).map_err(|e| Error::io("find", path, e))
+}
+
 fn prepare_dir(disk: &dyn Disk, path: &Path, options: &StoreOptions) -> Result<PathBuf> {
-    let dir = path.to_owned();
+    let dir = absolute(path)?;
     if options.create {
         disk.create_dir(&dir).map_err(|error| read_only(error, &dir))?;
     } else if disk.list(&dir)?.is_empty() {

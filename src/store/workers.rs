@@ -26,6 +26,8 @@ const PATIENCE: Duration = Duration::from_secs(8);
 #[derive(Default)]
 struct Troubles {
     of: HashMap<Option<String>, Trouble>,
+    /// When to try to make the reserve again, in monotonic time.
+    reserve_at: Duration,
 }
 
 struct Trouble {
@@ -101,7 +103,9 @@ fn tend_rows(engine: &Arc<Engine>, bell: &Bell, troubles: &mut Troubles) -> Dura
     if patience.is_zero() {
         engine.index_bell.ring();
     }
-    engine.tend_reserve();
+    if engine.monotonic() >= troubles.reserve_at && !engine.tend_reserve() {
+        troubles.reserve_at = engine.monotonic() + PATIENCE;
+    }
     if let Some(pause) = troubles.pause(engine, &None) {
         return patience.min(pause);
     }
@@ -151,4 +155,51 @@ fn each_core(
         }
     }
     patience
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::PathBuf;
+    use std::sync::Mutex;
+
+    use super::*;
+    use crate::worker::lock;
+    use crate::{Background, ManualClock, StoreOptions, Timestamp};
+
+    #[test]
+    fn what_keeps_failing_is_told_of_once_and_tried_less_and_less_often() {
+        let dir = tempfile::tempdir().unwrap();
+        let clock = Arc::new(ManualClock::new(Timestamp::from_millis(1)));
+        let told: Arc<Mutex<Vec<Event>>> = Arc::default();
+        let inner = Arc::clone(&told);
+        let store = StoreOptions::new()
+            .background(Background::Manual)
+            .clock(clock.clone())
+            .reserve_bytes(0)
+            .on_event(move |event| lock(&inner).push(event.clone()))
+            .open(dir.path().join("s"))
+            .unwrap();
+        let engine = &store.engine;
+        let mut troubles = Troubles::default();
+        let name = Some("notes".to_owned());
+        let waits: Vec<u128> = (0..8)
+            .map(|n| {
+                assert_eq!(troubles.pause(engine, &name), None);
+                let full = Error::DiskFull { path: PathBuf::from(format!("seg-{n}")) };
+                let wait = troubles.report(engine, name.clone(), &full);
+                assert_eq!(troubles.pause(engine, &name), Some(wait));
+                assert_eq!(troubles.pause(engine, &None), None, "others go on");
+                clock.advance(wait);
+                wait.as_millis()
+            })
+            .collect();
+        assert_eq!(waits, [500, 1000, 2000, 4000, 8000, 8000, 8000, 8000]);
+        assert_eq!(lock(&told).len(), 1);
+        troubles.over(&name);
+        let again = troubles.report(engine, name.clone(), &Error::DiskFull { path: "x".into() });
+        assert_eq!((again, lock(&told).len()), (BUSY, 2));
+        let other = Error::corrupt("seg-1", 0, "damage");
+        troubles.report(engine, name, &other);
+        assert_eq!(lock(&told).len(), 3, "another reason is news");
+    }
 }
