@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::sync::{Arc, Mutex};
 
-use super::{AppendFile, Disk, Listed, RealDisk, SealedFile};
+use super::{AppendFile, Disk, Listed, RealDisk, SealedFile, Site};
 use crate::error::{Error, Result};
 
 /// Kinds of operations that can be made to fail.
@@ -94,19 +94,19 @@ impl Disk for FaultDisk {
         RealDisk.open(path)
     }
 
-    fn rename(&self, from: &Path, to: &Path) -> Result<()> {
+    fn rename_at(&self, from: &Path, to: &Path, site: Site) -> Result<()> {
         self.plan.check(Fault::Rename, from)?;
-        RealDisk.rename(from, to)
+        RealDisk.rename_at(from, to, site)
     }
 
-    fn remove(&self, path: &Path) -> Result<()> {
+    fn remove_at(&self, path: &Path, site: Site) -> Result<()> {
         self.plan.check(Fault::Remove, path)?;
-        RealDisk.remove(path)
+        RealDisk.remove_at(path, site)
     }
 
-    fn sync_dir(&self, dir: &Path) -> Result<()> {
+    fn sync_dir_at(&self, dir: &Path, site: Site) -> Result<()> {
         self.plan.check(Fault::SyncDir, dir)?;
-        RealDisk.sync_dir(dir)
+        RealDisk.sync_dir_at(dir, site)
     }
 
     fn lock(&self, path: &Path) -> Result<Box<dyn Any + Send + Sync>> {
@@ -135,9 +135,9 @@ impl AppendFile for FaultAppend {
         self.inner.append(bytes)
     }
 
-    fn sync(&mut self) -> Result<()> {
+    fn sync_at(&mut self, site: Site) -> Result<()> {
         self.plan.check(Fault::Sync, &self.path)?;
-        self.inner.sync()
+        self.inner.sync_at(site)
     }
 }
 
@@ -196,22 +196,22 @@ impl Disk for QuotaDisk {
         RealDisk.open(path)
     }
 
-    fn rename(&self, from: &Path, to: &Path) -> Result<()> {
-        RealDisk.rename(from, to)?;
+    fn rename_at(&self, from: &Path, to: &Path, site: Site) -> Result<()> {
+        RealDisk.rename_at(from, to, site)?;
         let mut space = self.space.lock().unwrap();
         let len = space.files.remove(from).unwrap_or(0);
         space.files.insert(to.to_owned(), len);
         Ok(())
     }
 
-    fn remove(&self, path: &Path) -> Result<()> {
-        RealDisk.remove(path)?;
+    fn remove_at(&self, path: &Path, site: Site) -> Result<()> {
+        RealDisk.remove_at(path, site)?;
         self.space.lock().unwrap().files.remove(path);
         Ok(())
     }
 
-    fn sync_dir(&self, dir: &Path) -> Result<()> {
-        RealDisk.sync_dir(dir)
+    fn sync_dir_at(&self, dir: &Path, site: Site) -> Result<()> {
+        RealDisk.sync_dir_at(dir, site)
     }
 
     fn lock(&self, path: &Path) -> Result<Box<dyn Any + Send + Sync>> {
@@ -243,7 +243,7 @@ impl AppendFile for QuotaAppend {
         Ok(())
     }
 
-    fn sync(&mut self) -> Result<()> {
-        self.inner.sync()
+    fn sync_at(&mut self, site: Site) -> Result<()> {
+        self.inner.sync_at(site)
     }
 }

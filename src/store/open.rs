@@ -17,7 +17,7 @@ use crate::collection::logging::LogState;
 use crate::collection::recovery;
 use crate::disk::{Disk, RealDisk};
 use crate::error::{Error, Result};
-use crate::format::header::{FileHeader, FileKind, StoreId};
+use crate::format::header::{FileHeader, FileKind, HEADER_LEN, StoreId};
 use crate::format::manifest::{LogEntry, Manifest};
 use crate::format::names::FileName;
 use crate::ids::{CollectionId, FileId, Seq};
@@ -32,7 +32,7 @@ const READ_ATTEMPTS: usize = 3;
 impl StoreOptions {
     /// Opens a store with these options. See [`Store::open`].
     pub fn open(self, path: impl AsRef<Path>) -> Result<Store> {
-        open_for_writing(Arc::new(RealDisk), path.as_ref(), self)
+        open_for_writing(Arc::new(RealDisk), &absolute(path.as_ref())?, self)
     }
 
     /// Opens an existing store for reading, also while another process writes it. Takes no lock and
@@ -134,7 +134,7 @@ fn absolute(path: &Path) -> Result<PathBuf> {
 }
 
 fn prepare_dir(disk: &dyn Disk, path: &Path, options: &StoreOptions) -> Result<PathBuf> {
-    let dir = absolute(path)?;
+    let dir = path.to_owned();
     if options.create {
         disk.create_dir(&dir).map_err(|error| read_only(error, &dir))?;
     } else if disk.list(&dir)?.is_empty() {
@@ -172,12 +172,14 @@ fn create(disk: &dyn Disk, dir: &Path, seed: u64, options: &StoreOptions) -> Res
         time: Timestamp::MIN,
         clock_doubted: Timestamp::MIN,
         last_seq: Seq::ZERO,
-        log: vec![LogEntry { file, valid_len: None }],
+        log: vec![LogEntry { file, synced_len: HEADER_LEN as u64, valid_len: None }],
         collections: Vec::new(),
     };
     let made = LogWriter::create(disk, dir, &header)
         .and_then(|mut log| log.sync())
         .and_then(|()| disk.sync_dir(dir))
+        // Also if an attempt that was cut short made the directory: its name may not be durable yet.
+        .and_then(|()| disk.sync_dir(parent(dir)))
         .map_err(CommitError::NothingHappened)
         .and_then(|()| manifest::commit(disk, dir, &manifest, id));
     match made {
@@ -188,6 +190,13 @@ fn create(disk: &dyn Disk, dir: &Path, seed: u64, options: &StoreOptions) -> Res
             let _ = disk.remove(&dir.join(FileName::Log(file).to_string()));
             Err(error)
         }
+    }
+}
+
+fn parent(dir: &Path) -> &Path {
+    match dir.parent() {
+        Some(parent) if !parent.as_os_str().is_empty() => parent,
+        _ => Path::new("."),
     }
 }
 
@@ -263,11 +272,11 @@ fn start_log_in(engine: &Engine, end: &LogEnd, file: FileId) -> Result<()> {
     let mut writer = LogWriter::create(disk, dir, &engine.header(FileKind::Log, file))?;
     source.copy_forward(&mut writer)?;
     disk.sync_dir(dir)?;
-    let last_seq = end.last_seq.max(manifest.last_seq);
+    let (last_seq, synced_len) = (end.last_seq.max(manifest.last_seq), writer.synced_len());
     engine.committer.start(LogState::new(writer, last_seq, engine.monotonic()));
     engine.commit_manifest(|manifest| {
         manifest.log.pop();
-        manifest.log.push(LogEntry { file, valid_len: None });
+        manifest.log.push(LogEntry { file, synced_len, valid_len: None });
     })
 }
 

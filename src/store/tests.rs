@@ -10,6 +10,7 @@ mod crashes;
 mod full;
 mod jobs;
 mod log;
+mod matrix;
 
 use std::collections::BTreeMap;
 use std::path::Path;
