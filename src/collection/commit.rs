@@ -199,6 +199,7 @@ impl<'a> Group<'a> {
     ) -> Result<(Vec<Effect>, bool)> {
         let mut payload = Vec::new();
         let mut effects = Vec::with_capacity(writes.len());
+        let inserts = writes.iter().any(|w| matches!(w.kind, OpKind::Insert { .. }));
         for Prepared { core, kind } in writes {
             if core.is_dropped() {
                 return Err(Error::Closed);
@@ -212,8 +213,11 @@ impl<'a> Group<'a> {
             effects.push(stage.apply(op)?);
         }
         check_payload(payload.len())?;
-        if !payload.is_empty() {
-            self.engine.append(log, FrameKind::Batch, &payload)?;
+        match (payload.is_empty(), inserts) {
+            (true, _) => {}
+            (false, true) => self.engine.append(log, FrameKind::Batch, &payload)?,
+            // What only deletes is the way out of a full disk.
+            (false, false) => self.engine.append_vital(log, FrameKind::Batch, &payload)?,
         }
         Ok((effects, !payload.is_empty()))
     }

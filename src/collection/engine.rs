@@ -15,6 +15,8 @@ use std::time::Duration;
 use crate::clock::{Clock, Timestamp};
 use crate::collection::commit::{Committer, MEMTABLE_BYTES, Prepared};
 use crate::collection::core::Core;
+use crate::collection::gate::Gate;
+use crate::collection::reserve::Reserve;
 use crate::collection::snapshot::{FileGuard, Pinned};
 use crate::disk::Disk;
 use crate::error::{Error, Result};
@@ -43,6 +45,8 @@ pub(crate) struct Engine {
     pub(crate) read_only: bool,
     pub(crate) heap_budget: Option<u64>,
     pub(crate) poison: Arc<Poison>,
+    pub(crate) gate: Gate,
+    pub(crate) reserve: Reserve,
     pub(crate) pinned: Arc<Pinned>,
     pub(crate) committer: Committer,
     pub(crate) collections: RwLock<HashMap<CollectionId, Arc<Core>>>,
@@ -73,6 +77,7 @@ pub(crate) struct EngineParts {
     pub(crate) read_only: bool,
     pub(crate) background: bool,
     pub(crate) heap_budget: Option<u64>,
+    pub(crate) reserve_bytes: u64,
     pub(crate) listener: Option<Listener>,
     pub(crate) manifest: Manifest,
     pub(crate) next_file: FileId,
@@ -87,8 +92,12 @@ impl fmt::Debug for Engine {
 
 impl Engine {
     pub(crate) fn new(parts: EngineParts) -> Self {
-        let mark = HighWater::new(parts.manifest.time, parts.clock.monotonic());
+        let (time, doubted) = (parts.manifest.time, parts.manifest.clock_doubted);
+        let (wall, monotonic) = (parts.clock.wall(), parts.clock.monotonic());
+        let mark = HighWater::left(time, doubted, wall, monotonic);
         Self {
+            gate: Gate::new(parts.disk.process_id()),
+            reserve: Reserve::new(parts.reserve_bytes),
             dir: parts.dir,
             disk: parts.disk,
             store: parts.manifest.store,
@@ -112,14 +121,6 @@ impl Engine {
             next_file: AtomicU64::new(parts.next_file.0),
             salt: AtomicU64::new(parts.seed),
         }
-    }
-
-    /// An error unless writes are possible.
-    pub(crate) fn check_writable(&self) -> Result<()> {
-        if self.read_only {
-            return Err(Error::ReadOnly { path: self.dir.clone() });
-        }
-        self.poison.check()
     }
 
     /// The number of a new file, never given out before.
@@ -149,7 +150,8 @@ impl Engine {
     /// Holds a file on behalf of snapshots.
     pub(crate) fn guard(&self, name: FileName, len: u64) -> FileGuard {
         let (disk, poison) = (Arc::clone(&self.disk), Arc::clone(&self.poison));
-        FileGuard::new(disk, self.path(name), len, poison, Arc::clone(&self.pinned))
+        let owner = (self.gate.process, poison);
+        FileGuard::new(disk, self.path(name), len, owner, Arc::clone(&self.pinned))
     }
 
     pub(crate) fn dir(&self) -> &Path {
@@ -184,9 +186,7 @@ impl Engine {
     /// Takes over the mark found in the log.
     pub(crate) fn recover_time(&self, mark: Timestamp) {
         let mut time = lock(&self.time);
-        if mark > time.mark() {
-            *time = HighWater::new(mark, self.clock.monotonic());
-        }
+        *time = time.raised(mark);
     }
 
     /// Moves a reader forward to what a newer look at the same store found.
@@ -225,13 +225,16 @@ impl Engine {
     ///
     /// Log files that no collection needs any more leave the chain here and are unlinked.
     pub(crate) fn commit_manifest(&self, edit: impl FnOnce(&mut Manifest)) -> Result<()> {
-        self.check_writable()?;
+        self.check_process()?;
         let mut current = lock(&self.manifest);
+        // Under the lock under which a store is closed: no commit is under way once it is.
+        self.check_writable()?;
         let mut next = current.clone();
         edit(&mut next);
         next.generation = next.generation.saturating_add(1);
         next.next_file = FileId(self.next_file.load(Ordering::Relaxed));
-        next.time = lock(&self.time).mark();
+        next.time = self.advance_time();
+        next.clock_doubted = lock(&self.time).doubted();
         next.last_seq = next.last_seq.max(self.committer.last_seq());
         let dropped = prune_log(&mut next);
         match manifest::commit(self.disk.as_ref(), &self.dir, &next, self.new_salt()) {
@@ -247,6 +250,13 @@ impl Engine {
             let _ = self.disk.remove(&self.path(FileName::Log(file)));
         }
         Ok(())
+    }
+
+    /// Lets a commit that is under way end, and no other begin.
+    pub(super) fn close_manifest(&self) {
+        let current = lock(&self.manifest);
+        self.gate.close();
+        drop(current);
     }
 
     /// All collections, in no order.
@@ -274,6 +284,7 @@ impl Engine {
         if added == 0 {
             return Ok(());
         }
+        self.check_reserve(writes)?;
         self.wait_for_seals(writes)?;
         let Some(limit) = self.heap_budget else {
             return Ok(());

@@ -77,9 +77,9 @@ impl Engine {
         let Some(mut log) = token.take() else {
             return Ok(());
         };
-        self.check_writable()?;
+        self.poison.check()?;
         self.sync_held(&mut log)?;
-        self.append(&mut log, FrameKind::Close, &[])?;
+        self.append_vital(&mut log, FrameKind::Close, &[])?;
         self.sync_held(&mut log)
     }
 
@@ -115,6 +115,20 @@ impl Engine {
         Ok(())
     }
 
+    /// Appends a frame that must find room also on a full disk: one that lets space be given back, or
+    /// ends the log.
+    pub(super) fn append_vital(
+        &self,
+        log: &mut LogState,
+        kind: FrameKind,
+        payload: &[u8],
+    ) -> Result<()> {
+        match self.append(log, kind, payload) {
+            Err(Error::DiskFull { .. }) if self.spend_reserve() => self.append(log, kind, payload),
+            result => result,
+        }
+    }
+
     /// Goes on in a new log file. The old one is synced first: a frame of the new file must not be
     /// durable before one of the old.
     fn roll(&self, log: &mut LogState) -> Result<()> {
@@ -143,7 +157,7 @@ impl Engine {
                 Ok(())
             }
             Err(error) => {
-                if !self.poison.is_set() {
+                if self.may_clean_up() {
                     let _ = self.disk.remove(&self.path(FileName::Log(file)));
                 }
                 Err(error)
@@ -156,7 +170,7 @@ impl Engine {
     pub(crate) fn append_carried(&self, log: &mut LogState, ops: &[Op]) -> Result<FileId> {
         let mut payload = Vec::new();
         ops.iter().for_each(|op| op.encode(&mut payload));
-        self.append(log, FrameKind::Carried, &payload)?;
+        self.append_vital(log, FrameKind::Carried, &payload)?;
         Ok(log.file())
     }
 }

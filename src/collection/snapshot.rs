@@ -30,6 +30,8 @@ pub(crate) struct FileGuard {
     path: PathBuf,
     len: u64,
     obsolete: AtomicBool,
+    /// The process that may remove it.
+    process: u32,
     poison: Arc<Poison>,
     pinned: Arc<Pinned>,
 }
@@ -39,10 +41,11 @@ impl FileGuard {
         disk: Arc<dyn Disk>,
         path: PathBuf,
         len: u64,
-        poison: Arc<Poison>,
+        (process, poison): (u32, Arc<Poison>),
         pinned: Arc<Pinned>,
     ) -> Self {
-        Self { disk, path, len, obsolete: AtomicBool::new(false), poison, pinned }
+        let obsolete = AtomicBool::new(false);
+        Self { disk, path, len, obsolete, process, poison, pinned }
     }
 
     /// Says that the manifest no longer names the file; called after the commit point.
@@ -66,8 +69,10 @@ impl Drop for FileGuard {
         self.pinned.files.fetch_sub(1, Ordering::Relaxed);
         self.pinned.bytes.fetch_sub(self.len, Ordering::Relaxed);
         // An outcome is unknown after poison: nothing is removed (design, section 4). What is left
-        // behind is an orphan that the next open removes.
-        if !self.poison.is_set() {
+        // behind is an orphan that the next open removes. After a close it may still go: its number
+        // is below that in the last manifest, so that no later owner of the directory uses it again.
+        // A child made by fork removes nothing.
+        if !self.poison.is_set() && self.disk.process_id() == self.process {
             let _ = self.disk.remove(&self.path);
         }
     }

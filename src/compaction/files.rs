@@ -29,8 +29,7 @@ impl NewFiles {
 
 impl Drop for NewFiles {
     fn drop(&mut self) {
-        // After a commit with an unknown outcome the manifest on the disk may name them.
-        if self.engine.poison.is_set() {
+        if !self.engine.may_clean_up() {
             return;
         }
         for name in &self.names {

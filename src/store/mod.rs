@@ -1,7 +1,7 @@
 //! Owns `Store`: opens, wires and closes. Everything it does, it asks the layers below to do.
 //!
-//! A store that is dropped or closed stops its workers, joins them, ends the log with a `Close`
-//! frame and lets the lock go.
+//! A store that is dropped or closed stops its workers, waits for them and for every other job, ends
+//! the log with a `Close` frame and lets the lock go. Handles that outlive it can only read.
 
 mod open;
 #[cfg(test)]
@@ -178,6 +178,10 @@ impl Store {
             };
             // A file may go between the two calls.
             let bytes = engine.disk.allocated_bytes(&engine.path(name)).unwrap_or(0);
+            if name == FileName::Reserve {
+                stats.reserve_bytes += bytes;
+                continue;
+            }
             stats.disk_bytes += bytes;
             if matches!(name, FileName::Log(_)) {
                 stats.log_bytes += bytes;
@@ -227,6 +231,7 @@ impl Store {
     /// [`crate::Background::Manual`]: call it until it gives false.
     pub fn run_pending(&self) -> Result<bool> {
         self.engine.tend_log()?;
+        self.engine.tend_reserve();
         let never: compaction::Cancelled<'_> = &|| false;
         for core in self.engine.cores() {
             if compaction::run_rows_due(&self.engine, &core, never)?
@@ -245,8 +250,16 @@ impl Store {
     }
 
     fn shut(&mut self) -> Result<()> {
-        self.workers.clear();
-        let closed = if self.engine.read_only { Ok(()) } else { self.engine.close_log() };
+        let closed = if self.engine.read_only {
+            Ok(())
+        } else if let Err(forked) = self.engine.check_process() {
+            // Nothing of it is this process's to end.
+            self.workers.drain(..).for_each(Worker::abandon);
+            Err(forked)
+        } else {
+            self.workers.clear();
+            self.engine.close()
+        };
         self.lock = None;
         closed
     }
