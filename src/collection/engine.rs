@@ -8,8 +8,7 @@
 use std::collections::HashMap;
 use std::fmt;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Condvar, Mutex, RwLock};
+use std::sync::Arc;
 use std::time::Duration;
 
 use crate::clock::{Clock, Timestamp};
@@ -26,6 +25,8 @@ use crate::manifest::{self, CommitError};
 use crate::metrics::Event;
 use crate::options::Listener;
 use crate::retention::HighWater;
+use crate::sync::atomic::{AtomicU64, Ordering};
+use crate::sync::{Condvar, Mutex, RwLock};
 use crate::worker::{Bell, Poison, lock};
 
 /// Writers wait while a collection has more frozen memtables than this.
@@ -88,6 +89,7 @@ impl fmt::Debug for Engine {
 impl Engine {
     pub(crate) fn new(parts: EngineParts) -> Self {
         let mark = HighWater::new(parts.manifest.time, parts.clock.monotonic());
+        let poison: Arc<Poison> = Arc::default();
         Self {
             dir: parts.dir,
             disk: parts.disk,
@@ -95,9 +97,9 @@ impl Engine {
             clock: parts.clock,
             read_only: parts.read_only,
             heap_budget: parts.heap_budget,
-            poison: Arc::default(),
+            poison: Arc::clone(&poison),
             pinned: Arc::default(),
-            committer: Committer::new(parts.manifest.last_seq),
+            committer: Committer::new(parts.manifest.last_seq, poison),
             collections: RwLock::default(),
             log_bell: Arc::default(),
             row_bell: Arc::default(),

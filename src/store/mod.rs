@@ -12,8 +12,7 @@ mod workers;
 use std::any::Any;
 use std::collections::HashMap;
 use std::path::Path;
-use std::sync::atomic::Ordering;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, PoisonError};
 
 pub use verify::VerifyReport;
 
@@ -29,6 +28,8 @@ use crate::format::names::FileName;
 use crate::ids::{CollectionId, Seq};
 use crate::metrics::{CompactionReport, Event, Plan, StoreStats};
 use crate::options::{CollectionOptions, StoreOptions};
+use crate::sync::Mutex;
+use crate::sync::atomic::Ordering;
 use crate::vector::kernel::Kernels;
 use crate::worker::{Worker, lock};
 

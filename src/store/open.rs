@@ -8,7 +8,7 @@ use std::collections::HashMap;
 use std::hash::{BuildHasher, RandomState};
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 
 use crate::clock::Timestamp;
 use crate::collection::core::Core;
@@ -25,6 +25,7 @@ use crate::log::{LogEnd, LogSource, LogWriter};
 use crate::manifest::{self, CommitError, Found};
 use crate::options::{Background, StoreOptions};
 use crate::store::{Store, workers};
+use crate::sync::Mutex;
 
 /// How often a read-only open tries again when the writer changed files under it.
 const READ_ATTEMPTS: usize = 3;
