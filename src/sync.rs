@@ -32,6 +32,18 @@ pub(crate) use checked::{
 
 use std::sync::Arc;
 
+/// Starts a named thread.
+pub(crate) fn spawn(
+    name: &str,
+    body: impl FnOnce() + Send + 'static,
+) -> std::io::Result<thread::JoinHandle<()>> {
+    let builder = thread::Builder::new().name(name.to_owned());
+    // In words. What loom gives by itself is less than a commit needs.
+    #[cfg(loom)]
+    let builder = builder.stack_size(1 << 17);
+    builder.spawn(body)
+}
+
 /// A value that one thread at a time replaces and any number load, without waiting for each other.
 #[derive(Debug)]
 pub(crate) struct Published<T> {
@@ -69,8 +81,7 @@ impl<T> Published<T> {
     }
 
     pub(crate) fn store(&self, next: T) {
-        let mut current =
-            self.current.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let mut current = self.current.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         let before = std::mem::replace(&mut *current, Arc::new(next));
         // As in arc-swap, nobody waits while the old value is dropped.
         drop(current);

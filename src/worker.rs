@@ -9,7 +9,7 @@ use std::time::Duration;
 use crate::error::{Error, Result};
 use crate::sync::atomic::{AtomicBool, Ordering};
 use crate::sync::thread::{self, JoinHandle};
-use crate::sync::{Condvar, Mutex, MutexGuard};
+use crate::sync::{self, Condvar, Mutex, MutexGuard};
 
 /// Locks a mutex whose data stays meaningful even if a holder panicked: every holder leaves it whole
 /// at each step, and a panic on the write path sets [`Poison`] besides.
@@ -69,6 +69,12 @@ impl Bell {
         lock(&self.flags).stopping
     }
 
+    /// Whether it was rung since it was last waited for or asked.
+    #[cfg(test)]
+    pub(crate) fn take_ring(&self) -> bool {
+        std::mem::take(&mut lock(&self.flags).woken)
+    }
+
     fn stop(&self) {
         lock(&self.flags).stopping = true;
         self.changed.notify_all();
@@ -79,10 +85,8 @@ impl Bell {
         let mut flags = lock(&self.flags);
         // Once only: after a spurious wake-up the task looks early, which does no harm.
         if !flags.woken && !flags.stopping && !patience.is_zero() {
-            (flags, _) = self
-                .changed
-                .wait_timeout(flags, patience)
-                .unwrap_or_else(PoisonError::into_inner);
+            (flags, _) =
+                self.changed.wait_timeout(flags, patience).unwrap_or_else(PoisonError::into_inner);
         }
         flags.woken = false;
         !flags.stopping
@@ -119,10 +123,8 @@ impl Worker {
                 }
             }
         };
-        let thread = thread::Builder::new()
-            .name(name.to_owned())
-            .spawn(body)
-            .map_err(|e| Error::io("start a thread for", name, e))?;
+        let thread =
+            sync::spawn(name, body).map_err(|e| Error::io("start a thread for", name, e))?;
         Ok(Self { bell, thread: Some(thread) })
     }
 }

@@ -266,7 +266,7 @@ impl<'a> Group<'a> {
             return Err(log.appended.0);
         }
         let now = self.engine.monotonic();
-        let nothing_due = log.sync_due.is_none();
+        let due_before = log.sync_due;
         for (slot, _, _) in self.done.iter().filter(|(_, _, logged)| *logged) {
             let due = match slot.durability {
                 Durability::Sync => now,
@@ -276,8 +276,8 @@ impl<'a> Group<'a> {
         }
         match log.sync_due {
             Some(due) if due <= now => self.engine.sync_held(log).map_err(|_| log.appended.0),
-            Some(_) if nothing_due => {
-                // The worker must wake up in time for it.
+            Some(due) if due_before.is_none_or(|before| due < before) => {
+                // The worker sleeps until the time that was due before, or longer.
                 self.engine.log_bell.ring();
                 Ok(())
             }

@@ -2,10 +2,12 @@
 //! high-water mark, the manifest, file numbers, poison, events. Knows nothing of rows; the log and
 //! the commit pipeline are `collection::commit`.
 //!
-//! Locks, in the order in which they may be taken: `Engine::collections` < `Core::structure` <
-//! the commit token < `Engine::manifest` < `Engine::time`. Readers take none of them.
+//! Locks, in the order in which they may be taken: `Store::names` < `Core::row_job` <
+//! `Core::index_job` < `Core::structure` < the commit token < `Core::tables` and `Engine::manifest` <
+//! `Engine::time`. Under `collections` and all others none is taken, but for the workers' bells under
+//! `room`. Readers take none of them.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -46,7 +48,7 @@ pub(crate) struct Engine {
     pub(crate) poison: Arc<Poison>,
     pub(crate) pinned: Arc<Pinned>,
     pub(crate) committer: Committer,
-    pub(crate) collections: RwLock<HashMap<CollectionId, Arc<Core>>>,
+    pub(crate) collections: RwLock<BTreeMap<CollectionId, Arc<Core>>>,
     /// Rung when a write must be synced by some time.
     pub(crate) log_bell: Arc<Bell>,
     /// Rung when there may be rows to seal or compact.
@@ -251,7 +253,7 @@ impl Engine {
         Ok(())
     }
 
-    /// All collections, in no order.
+    /// All collections, the oldest first.
     pub(crate) fn cores(&self) -> Vec<Arc<Core>> {
         let map = self.collections.read().unwrap_or_else(std::sync::PoisonError::into_inner);
         map.values().cloned().collect()
@@ -292,17 +294,21 @@ impl Engine {
     /// failing, on a full disk for one.
     fn wait_for_seals(&self, writes: &[Prepared]) -> Result<()> {
         let frozen = |w: &&Prepared| w.core.snapshot().memtables.len() > MAX_FROZEN;
-        for _ in 0..MAX_WAITS {
+        let mut waits = 0;
+        // Held while looking: a seal that ends in between is not missed.
+        let mut room = lock(&self.room);
+        while waits < MAX_WAITS {
             if !self.background || !writes.iter().any(|w| frozen(&w)) {
                 return Ok(());
             }
             self.row_bell.ring();
-            let sealed = lock(&self.room);
-            let (guard, _) = self
+            let (guard, wait) = self
                 .room_made
-                .wait_timeout(sealed, WAIT)
+                .wait_timeout(room, WAIT)
                 .unwrap_or_else(std::sync::PoisonError::into_inner);
-            drop(guard);
+            room = guard;
+            // Seals of other collections wake everyone and do not count.
+            waits += usize::from(wait.timed_out());
             self.check_writable()?;
         }
         let needed = writes.iter().map(|w| w.core.mem_bytes()).max().unwrap_or_default();
@@ -316,6 +322,7 @@ impl Engine {
 
     /// Lets writers that wait for room look again.
     pub(crate) fn made_room(&self) {
+        drop(lock(&self.room));
         self.room_made.notify_all();
     }
 
