@@ -60,7 +60,9 @@ impl FileGuard {
 
 impl Drop for FileGuard {
     fn drop(&mut self) {
-        if !self.obsolete.load(Ordering::Acquire) {
+        // An exchange reads the latest value even where a model checker does not see that the last
+        // owner of an `Arc` comes after all others.
+        if !self.obsolete.swap(false, Ordering::AcqRel) {
             return;
         }
         self.pinned.files.fetch_sub(1, Ordering::Relaxed);

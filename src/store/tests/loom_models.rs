@@ -303,6 +303,16 @@ fn loom_a_delete_during_a_compaction_is_carried_over_and_readers_see_each_row_on
         reader.join().unwrap();
         assert_eq!(ids(&notes), [1, 3]);
         assert!(removed.lock().unwrap().values().all(|n| *n == 1));
+        let manifest = store.engine.manifest();
+        let named = manifest.files().map(|name| name.to_string());
+        let left = disk.list(store.engine.dir()).unwrap().into_iter().map(|e| e.name);
+        let owned = ["seg-", "del-", "idx-", "loc-"];
+        let left = left.filter(|name| owned.iter().any(|kind| name.starts_with(kind)));
+        let (mut named, mut left) = (named.collect::<Vec<_>>(), left.collect::<Vec<_>>());
+        named.retain(|name| owned.iter().any(|kind| name.starts_with(kind)));
+        named.sort();
+        left.sort();
+        assert_eq!(left, named, "a file was left behind or is missing");
         assert_eq!(store.stats().unwrap().pinned_files, 0);
         drop(store);
     });
