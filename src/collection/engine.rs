@@ -2,14 +2,15 @@
 //! high-water mark, the manifest, file numbers, poison, events. Knows nothing of rows; the log and
 //! the commit pipeline are `collection::commit`.
 //!
-//! Locks, in the order in which they may be taken: `Engine::collections` < `Core::structure` <
-//! the commit token < `Engine::manifest` < `Engine::time`. Readers take none of them.
+//! Locks, in the order in which they may be taken: `Store::names` < `Core::row_job` <
+//! `Core::index_job` < `Core::structure` < the commit token < `Core::tables` and `Engine::manifest` <
+//! `Engine::time`. Under `collections` and all others none is taken, but for the workers' bells under
+//! `room`. Readers take none of them.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::fmt;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Condvar, Mutex, RwLock};
+use std::sync::Arc;
 use std::time::Duration;
 
 use crate::clock::{Clock, Timestamp};
@@ -28,6 +29,8 @@ use crate::manifest::{self, CommitError};
 use crate::metrics::Event;
 use crate::options::Listener;
 use crate::retention::HighWater;
+use crate::sync::atomic::{AtomicU64, Ordering};
+use crate::sync::{Condvar, Mutex, RwLock};
 use crate::worker::{Bell, Poison, lock};
 
 /// Writers wait while a collection has more frozen memtables than this.
@@ -49,7 +52,7 @@ pub(crate) struct Engine {
     pub(crate) reserve: Reserve,
     pub(crate) pinned: Arc<Pinned>,
     pub(crate) committer: Committer,
-    pub(crate) collections: RwLock<HashMap<CollectionId, Arc<Core>>>,
+    pub(crate) collections: RwLock<BTreeMap<CollectionId, Arc<Core>>>,
     /// Rung when a write must be synced by some time.
     pub(crate) log_bell: Arc<Bell>,
     /// Rung when there may be rows to seal or compact.
@@ -95,6 +98,7 @@ impl Engine {
         let (time, doubted) = (parts.manifest.time, parts.manifest.clock_doubted);
         let (wall, monotonic) = (parts.clock.wall(), parts.clock.monotonic());
         let mark = HighWater::left(time, doubted, wall, monotonic);
+        let poison: Arc<Poison> = Arc::default();
         Self {
             gate: Gate::new(parts.disk.process_id()),
             reserve: Reserve::new(parts.reserve_bytes),
@@ -104,9 +108,9 @@ impl Engine {
             clock: parts.clock,
             read_only: parts.read_only,
             heap_budget: parts.heap_budget,
-            poison: Arc::default(),
+            poison: Arc::clone(&poison),
             pinned: Arc::default(),
-            committer: Committer::new(parts.manifest.last_seq),
+            committer: Committer::new(parts.manifest.last_seq, poison),
             collections: RwLock::default(),
             log_bell: Arc::default(),
             row_bell: Arc::default(),
@@ -259,7 +263,7 @@ impl Engine {
         drop(current);
     }
 
-    /// All collections, in no order.
+    /// All collections, the oldest first.
     pub(crate) fn cores(&self) -> Vec<Arc<Core>> {
         let map = self.collections.read().unwrap_or_else(std::sync::PoisonError::into_inner);
         map.values().cloned().collect()
@@ -301,17 +305,21 @@ impl Engine {
     /// failing, on a full disk for one.
     fn wait_for_seals(&self, writes: &[Prepared]) -> Result<()> {
         let frozen = |w: &&Prepared| w.core.snapshot().memtables.len() > MAX_FROZEN;
-        for _ in 0..MAX_WAITS {
+        let mut waits = 0;
+        // Held while looking: a seal that ends in between is not missed.
+        let mut room = lock(&self.room);
+        while waits < MAX_WAITS {
             if !self.background || !writes.iter().any(|w| frozen(&w)) {
                 return Ok(());
             }
             self.row_bell.ring();
-            let sealed = lock(&self.room);
-            let (guard, _) = self
+            let (guard, wait) = self
                 .room_made
-                .wait_timeout(sealed, WAIT)
+                .wait_timeout(room, WAIT)
                 .unwrap_or_else(std::sync::PoisonError::into_inner);
-            drop(guard);
+            room = guard;
+            // Seals of other collections wake everyone and do not count.
+            waits += usize::from(wait.timed_out());
             self.check_writable()?;
         }
         let needed = writes.iter().map(|w| w.core.mem_bytes()).max().unwrap_or_default();
@@ -325,6 +333,7 @@ impl Engine {
 
     /// Lets writers that wait for room look again.
     pub(crate) fn made_room(&self) {
+        drop(lock(&self.room));
         self.room_made.notify_all();
     }
 

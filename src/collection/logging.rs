@@ -4,7 +4,6 @@
 //! A file is synced before its successor takes a frame (I5). After a failed sync nothing is
 //! acknowledged any more (I10).
 
-use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use crate::collection::engine::Engine;
@@ -16,6 +15,7 @@ use crate::format::names::FileName;
 use crate::format::op::Op;
 use crate::ids::{FileId, Seq};
 use crate::log::LogWriter;
+use crate::sync::atomic::Ordering;
 
 /// The high-water mark of time goes to the log at least this often.
 const TIME_FRAME_EVERY: Duration = Duration::from_secs(600);
@@ -100,6 +100,7 @@ impl Engine {
 
     /// Appends one frame, in a new file where the old one is full or failed.
     pub(super) fn append(&self, log: &mut LogState, kind: FrameKind, payload: &[u8]) -> Result<()> {
+        self.poison.check()?;
         if !log.writer.has_room(payload.len()) {
             self.roll(log)?;
         }

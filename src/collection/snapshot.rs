@@ -7,13 +7,13 @@
 
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use crate::disk::Disk;
 use crate::error::Result;
 use crate::ids::{FileId, Seq};
 use crate::index::Index;
 use crate::segment::{Active, Liveness, Locator, Row, Rows, SealedSegment};
+use crate::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use crate::worker::Poison;
 
 /// Files that left the manifest and wait for the last snapshot that holds them.
@@ -63,7 +63,9 @@ impl FileGuard {
 
 impl Drop for FileGuard {
     fn drop(&mut self) {
-        if !*self.obsolete.get_mut() {
+        // An exchange reads the latest value even where a model checker does not see that the last
+        // owner of an `Arc` comes after all others.
+        if !self.obsolete.swap(false, Ordering::AcqRel) {
             return;
         }
         self.pinned.files.fetch_sub(1, Ordering::Relaxed);

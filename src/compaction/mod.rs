@@ -13,7 +13,6 @@ mod policy;
 mod rows;
 mod trim;
 
-use std::sync::atomic::Ordering;
 use std::sync::{Arc, Weak};
 
 use crate::clock::Timestamp;
@@ -345,7 +344,7 @@ pub(crate) fn debt(engine: &Engine, core: &Core) -> Result<u64> {
 
 /// An error if a job should end early.
 fn check_cancelled(cancelled: Cancelled<'_>, core: &Core) -> Result<()> {
-    if cancelled() || core.dropped.load(Ordering::Acquire) { Err(Error::Closed) } else { Ok(()) }
+    if cancelled() || core.is_dropped() { Err(Error::Closed) } else { Ok(()) }
 }
 
 /// Whether rows that expired at this moment may be destroyed.

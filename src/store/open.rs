@@ -8,7 +8,7 @@ use std::collections::HashMap;
 use std::hash::{BuildHasher, RandomState};
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 
 use crate::clock::Timestamp;
 use crate::collection::core::Core;
@@ -25,6 +25,7 @@ use crate::log::{LogEnd, LogSource, LogWriter};
 use crate::manifest::{self, CommitError, Found};
 use crate::options::{Background, StoreOptions};
 use crate::store::{Store, workers};
+use crate::sync::Mutex;
 
 /// How often a read-only open tries again when the writer changed files under it.
 const READ_ATTEMPTS: usize = 3;
@@ -53,10 +54,7 @@ impl StoreOptions {
     /// # Ok(()) }
     /// ```
     pub fn open_read_only(self, path: impl AsRef<Path>) -> Result<Store> {
-        self.validate()?;
-        let disk: Arc<dyn Disk> = Arc::new(RealDisk);
-        let engine = read_with_retries(&disk, &absolute(path.as_ref())?, &self)?;
-        Ok(Store::assemble(engine, Vec::new(), None))
+        open_for_reading(Arc::new(RealDisk), &absolute(path.as_ref())?, &self)
     }
 }
 
@@ -68,7 +66,7 @@ impl Store {
     ) -> Self {
         let names: HashMap<String, CollectionId> =
             engine.cores().iter().map(|core| (core.name.clone(), core.id)).collect();
-        Self { engine, names: Mutex::new(names), workers, lock }
+        Self { engine, names: Mutex::new(names), refreshing: Mutex::default(), workers, lock }
     }
 
     /// Moves a store that was opened read-only forward to what its writer has written by now. For a
@@ -77,6 +75,8 @@ impl Store {
         if !self.engine.read_only {
             return Ok(());
         }
+        // Of two at once, the one that read first must not end last: readers would go back in time.
+        let _refreshing = crate::worker::lock(&self.refreshing);
         let options = StoreOptions::new().clock(Arc::clone(&self.engine.clock));
         let newer = read_with_retries(&self.engine.disk, self.engine.dir(), &options)?;
         let mut names = crate::worker::lock(&self.names);
@@ -97,6 +97,17 @@ impl Store {
         });
         Ok(())
     }
+}
+
+/// Opens an existing store on any disk for reading.
+pub(crate) fn open_for_reading(
+    disk: Arc<dyn Disk>,
+    path: &Path,
+    options: &StoreOptions,
+) -> Result<Store> {
+    options.validate()?;
+    let engine = read_with_retries(&disk, path, options)?;
+    Ok(Store::assemble(engine, Vec::new(), None))
 }
 
 /// Opens or creates a store on any disk.

@@ -2,7 +2,6 @@
 //! the rows, codes of rows that no index knew. The rows themselves are `rows`.
 
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
 
 use super::Job;
 use super::moved::{From, Input, Moved};
@@ -16,6 +15,7 @@ use crate::format::manifest::{DeletesEntry, IndexEntry};
 use crate::format::names::FileName;
 use crate::ids::{FileId, Seq};
 use crate::segment::{LocatorBuilder, write_deletes};
+use crate::sync::atomic::AtomicBool;
 
 /// What is going to be in the manifest besides the new segments.
 pub(super) struct Followers {
