@@ -155,7 +155,12 @@ pub(crate) struct Ledger {
 
 impl Ledger {
     pub(crate) fn new(seed: u64) -> Self {
-        Self { seed, possible: vec![Default::default()] }
+        Self::at(seed, State::default())
+    }
+
+    /// The ledger of a store that holds this.
+    pub(crate) fn at(seed: u64, state: State) -> Self {
+        Self { seed, possible: vec![(state, 0)] }
     }
 
     pub(crate) fn acknowledged(&mut self, n: u64) {
