@@ -24,7 +24,7 @@ use std::time::{Duration, Instant};
 use altiplano::{Background, Collection, Durability, Event, Store, StoreOptions};
 use ledger::{Ledger, Rng, batch};
 
-const CYCLES: u64 = 260;
+const CYCLES: u64 = 210;
 const DIR: &str = "ALTIPLANO_KILL_DIR";
 const FIRST: &str = "ALTIPLANO_KILL_FIRST";
 const SEED: &str = "ALTIPLANO_KILL_SEED";

@@ -158,8 +158,6 @@ fn create(disk: &dyn Disk, dir: &Path, seed: u64, options: &StoreOptions) -> Res
     id[8..].copy_from_slice(&mix(seed ^ u64::MAX).to_le_bytes());
     let (store, file) = (StoreId(id), largest_file(disk, dir)?);
     let header = FileHeader { kind: FileKind::Log, store, file, salt: id };
-    LogWriter::create(disk, dir, &header)?.sync()?;
-    disk.sync_dir(dir)?;
     let manifest = Manifest {
         store,
         generation: 1,
@@ -170,9 +168,18 @@ fn create(disk: &dyn Disk, dir: &Path, seed: u64, options: &StoreOptions) -> Res
         log: vec![LogEntry { file, valid_len: None }],
         collections: Vec::new(),
     };
-    match manifest::commit(disk, dir, &manifest, id) {
+    let logged = LogWriter::create(disk, dir, &header).and_then(|mut log| log.sync());
+    let made = match logged.and_then(|()| disk.sync_dir(dir)) {
+        Ok(()) => manifest::commit(disk, dir, &manifest, id),
+        Err(error) => Err(CommitError::NothingHappened(error)),
+    };
+    match made {
         Ok(()) => Ok(manifest),
-        Err(CommitError::NothingHappened(error) | CommitError::OutcomeUnknown(error)) => Err(error),
+        Err(CommitError::NothingHappened(error)) => {
+            let _ = disk.remove(&dir.join(FileName::Log(file).to_string()));
+            Err(error)
+        }
+        Err(CommitError::OutcomeUnknown(error)) => Err(error),
     }
 }
 
@@ -220,15 +227,25 @@ fn recover(engine: &Arc<Engine>) -> Result<LogEnd> {
     recovery::replay(engine, &manifest)
 }
 
-/// Copies the valid part of the last log file to a new one and puts that in force.
+/// Goes on in a new log file. What is left of one that failed is removed, or a full disk would get
+/// fuller with every try to open it.
 fn start_log(engine: &Engine, end: &LogEnd) -> Result<()> {
+    let file = engine.new_file();
+    let started = start_log_in(engine, end, file);
+    if started.is_err() && !engine.poison.is_set() {
+        let _ = engine.disk.remove(&engine.path(FileName::Log(file)));
+    }
+    started
+}
+
+/// Copies the valid part of the last log file to a new one and puts that in force.
+fn start_log_in(engine: &Engine, end: &LogEnd, file: FileId) -> Result<()> {
     let manifest = engine.manifest();
     let Some(last) = manifest.log.last() else {
         return Err(Error::corrupt(engine.dir(), 0, "the manifest names no log"));
     };
     let (disk, dir) = (engine.disk.as_ref(), engine.dir());
     let source = LogSource { disk, dir, store: engine.store, entry: last, last: true };
-    let file = engine.new_file();
     let mut writer = LogWriter::create(disk, dir, &engine.header(FileKind::Log, file))?;
     source.copy_forward(&mut writer)?;
     disk.sync_dir(dir)?;
