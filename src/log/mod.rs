@@ -84,6 +84,7 @@ impl LogWriter {
     }
 
     /// Makes every appended frame durable. After an error nothing more may be acknowledged.
+    #[track_caller]
     pub(crate) fn sync(&mut self) -> Result<()> {
         self.file.sync()
     }

@@ -169,7 +169,10 @@ fn create(disk: &dyn Disk, dir: &Path, seed: u64, options: &StoreOptions) -> Res
         collections: Vec::new(),
     };
     let logged = LogWriter::create(disk, dir, &header).and_then(|mut log| log.sync());
-    let made = match logged.and_then(|()| disk.sync_dir(dir)) {
+    // The parent also if an attempt that was cut short made the directory: its name may not be
+    // durable yet.
+    let named = logged.and_then(|()| disk.sync_dir(dir)).and_then(|()| disk.sync_dir(parent(dir)));
+    let made = match named {
         Ok(()) => manifest::commit(disk, dir, &manifest, id),
         Err(error) => Err(CommitError::NothingHappened(error)),
     };
@@ -180,6 +183,13 @@ fn create(disk: &dyn Disk, dir: &Path, seed: u64, options: &StoreOptions) -> Res
             Err(error)
         }
         Err(CommitError::OutcomeUnknown(error)) => Err(error),
+    }
+}
+
+fn parent(dir: &Path) -> &Path {
+    match dir.parent() {
+        Some(parent) if !parent.as_os_str().is_empty() => parent,
+        _ => Path::new("."),
     }
 }
 
