@@ -15,6 +15,7 @@ use std::time::Duration;
 use crate::clock::{Clock, Timestamp};
 use crate::collection::commit::{Committer, MEMTABLE_BYTES, Prepared};
 use crate::collection::core::Core;
+use crate::collection::owner;
 use crate::collection::snapshot::{FileGuard, Pinned};
 use crate::disk::Disk;
 use crate::error::{Error, Result};
@@ -122,9 +123,25 @@ impl Engine {
         self.poison.check()
     }
 
-    /// The number of a new file, never given out before.
-    pub(crate) fn new_file(&self) -> FileId {
-        FileId(self.next_file.fetch_add(1, Ordering::Relaxed))
+    /// The number of a new file, never given out before, in a directory that is still ours.
+    pub(crate) fn new_file(&self) -> Result<FileId> {
+        self.check_owner()?;
+        Ok(FileId(self.next_file.fetch_add(1, Ordering::Relaxed)))
+    }
+
+    /// An error, and poison, unless the directory is still this store's.
+    pub(crate) fn check_owner(&self) -> Result<()> {
+        // Held, so that no commit removes the manifest meanwhile.
+        let manifest = lock(&self.manifest);
+        self.check_owner_by(manifest.generation)
+    }
+
+    fn check_owner_by(&self, generation: u64) -> Result<()> {
+        if owner::is_ours(self.disk.as_ref(), &self.dir, self.store, generation)? {
+            return Ok(());
+        }
+        self.poison.set("the directory was moved away, removed or replaced");
+        self.poison.check()
     }
 
     /// The header of a new file of this store.
@@ -149,7 +166,7 @@ impl Engine {
     /// Holds a file on behalf of snapshots.
     pub(crate) fn guard(&self, name: FileName, len: u64) -> FileGuard {
         let (disk, poison) = (Arc::clone(&self.disk), Arc::clone(&self.poison));
-        FileGuard::new(disk, self.path(name), len, poison, Arc::clone(&self.pinned))
+        FileGuard::new(disk, self.path(name), self.store, len, poison, Arc::clone(&self.pinned))
     }
 
     pub(crate) fn dir(&self) -> &Path {
@@ -227,6 +244,7 @@ impl Engine {
     pub(crate) fn commit_manifest(&self, edit: impl FnOnce(&mut Manifest)) -> Result<()> {
         self.check_writable()?;
         let mut current = lock(&self.manifest);
+        self.check_owner_by(current.generation)?;
         let mut next = current.clone();
         edit(&mut next);
         next.generation = next.generation.saturating_add(1);

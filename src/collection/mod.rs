@@ -11,6 +11,7 @@ mod eligible;
 pub(crate) mod engine;
 mod iter;
 pub(crate) mod logging;
+mod owner;
 pub(crate) mod recovery;
 mod search;
 pub(crate) mod snapshot;

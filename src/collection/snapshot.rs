@@ -9,8 +9,10 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
+use crate::collection::owner;
 use crate::disk::Disk;
 use crate::error::Result;
+use crate::format::header::StoreId;
 use crate::ids::{FileId, Seq};
 use crate::index::Index;
 use crate::segment::{Active, Liveness, Locator, Row, Rows, SealedSegment};
@@ -28,6 +30,7 @@ pub(crate) struct Pinned {
 pub(crate) struct FileGuard {
     disk: Arc<dyn Disk>,
     path: PathBuf,
+    store: StoreId,
     len: u64,
     obsolete: AtomicBool,
     poison: Arc<Poison>,
@@ -38,11 +41,12 @@ impl FileGuard {
     pub(crate) fn new(
         disk: Arc<dyn Disk>,
         path: PathBuf,
+        store: StoreId,
         len: u64,
         poison: Arc<Poison>,
         pinned: Arc<Pinned>,
     ) -> Self {
-        Self { disk, path, len, obsolete: AtomicBool::new(false), poison, pinned }
+        Self { disk, path, store, len, obsolete: AtomicBool::new(false), poison, pinned }
     }
 
     /// Says that the manifest no longer names the file; called after the commit point.
@@ -67,7 +71,8 @@ impl Drop for FileGuard {
         self.pinned.bytes.fetch_sub(self.len, Ordering::Relaxed);
         // An outcome is unknown after poison: nothing is removed (design, section 4). What is left
         // behind is an orphan that the next open removes.
-        if !self.poison.is_set() {
+        let ours = || owner::is_our_file(self.disk.as_ref(), &self.path, self.store);
+        if !self.poison.is_set() && ours() {
             let _ = self.disk.remove(&self.path);
         }
     }

@@ -240,7 +240,7 @@ fn recover(engine: &Arc<Engine>) -> Result<LogEnd> {
 /// Goes on in a new log file. What is left of one that failed is removed, or a full disk would get
 /// fuller with every try to open it.
 fn start_log(engine: &Engine, end: &LogEnd) -> Result<()> {
-    let file = engine.new_file();
+    let file = engine.new_file()?;
     let started = start_log_in(engine, end, file);
     if started.is_err() && !engine.poison.is_set() {
         let _ = engine.disk.remove(&engine.path(FileName::Log(file)));
