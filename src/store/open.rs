@@ -118,7 +118,7 @@ pub(crate) fn open_for_writing(
     };
     let engine = engine(disk, dir, found, &options, seed, false)?;
     let end = recover(&engine)?;
-    start_log(&engine, &end)?;
+    start_log(&engine, &end).map_err(|error| read_only(error, engine.dir()))?;
     remove_orphans(&engine)?;
     let workers = match options.background {
         Background::Auto => workers::start(&engine)?,
