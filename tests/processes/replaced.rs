@@ -59,7 +59,7 @@ fn a_store_whose_directory_was_replaced_leaves_the_new_one_alone() {
                 held
             });
             let aside = temp.path().join("aside.alt");
-            let moved = (round as usize + turn) % 2 == 0;
+            let moved = (round as usize + turn).is_multiple_of(2);
             match moved {
                 true => std::fs::rename(&dir, &aside).unwrap(),
                 false => std::fs::remove_dir_all(&dir).unwrap(),
