@@ -19,6 +19,8 @@ mod replaced;
 
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
+use std::process::Command;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use altiplano::{Background, CollectionOptions, Error, Memory, Metric, Store, StoreOptions};
@@ -137,6 +139,34 @@ fn of_processes_that_race_for_a_store_one_has_it_at_a_time() {
     assert_eq!(store.existing("notes").unwrap().len().unwrap(), held);
     assert!(held > 0 && store.verify().unwrap().is_clean());
     eprintln!("raced: {held} had the store, {refused} were refused");
+}
+
+/// A process that is being started holds copies of all descriptors for a moment, and with them held
+/// the lock of a store that had been closed meanwhile.
+#[test]
+fn a_store_that_was_closed_while_processes_are_started_is_free() {
+    let temp = in_ram();
+    let dir = temp.path().join("closed.alt");
+    let done = AtomicBool::new(false);
+    let (mut opens, mut started) = (0, 0);
+    std::thread::scope(|scope| {
+        let starter = scope.spawn(|| {
+            let mut started = 0u64;
+            while !done.load(Ordering::Relaxed) {
+                assert!(Command::new("true").status().unwrap().success());
+                started += 1;
+            }
+            started
+        });
+        let refused = (0..rounds() * 40).find_map(|_| {
+            opens += 1;
+            open(&dir).err()
+        });
+        done.store(true, Ordering::Relaxed);
+        started = starter.join().unwrap();
+        assert!(refused.is_none(), "{refused:?} at open {opens}");
+    });
+    eprintln!("{opens} opens while {started} processes were started");
 }
 
 #[test]
