@@ -134,6 +134,8 @@ fn one(system: FileSystem, cut: Cut, round: u64, rng: &mut Rng, tally: &mut Tall
         std::thread::sleep(Duration::from_micros(500));
     }
     std::thread::sleep(Duration::from_micros(rng.below(20_000)));
+    // What was said before the cut began is sure; during it a sync may succeed for nothing.
+    let mut sure = lines(&report);
     let from = match cut {
         Cut::Shutdown => {
             std::fs::write(at.join("unsynced"), vec![7; 256 << 10]).unwrap();
@@ -144,6 +146,7 @@ fn one(system: FileSystem, cut: Cut, round: u64, rng: &mut Rng, tally: &mut Tall
             let pid = writer.id();
             run("kill", &["-STOP"], Path::new(&pid.to_string()));
             wait_until_stopped(pid);
+            sure = lines(&report);
             copy(&image, &copied);
             &copied
         }
@@ -156,7 +159,8 @@ fn one(system: FileSystem, cut: Cut, round: u64, rng: &mut Rng, tally: &mut Tall
     assert!(allowed, "{:?}: {stderr}", ended.status);
     drop(mount);
     let mut book = Book::new(seed());
-    book.enter(&lines(&report));
+    book.enter(&sure);
+    book.enter_after_cut(&lines(&report)[sure.len()..]);
     let what = format!("{system:?}, {cut:?}, round {round}");
     let _mount = Mount::new(&["-o", "loop", from.to_str().unwrap()], &at).expect(&what);
     if let Cut::Shutdown = cut {

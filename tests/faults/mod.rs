@@ -135,6 +135,18 @@ impl Book {
         self.in_flight(&mut failed);
     }
 
+    /// Enters what a writer said after the moment of a cut: none of it need be there, but what is
+    /// there must be the first part of it.
+    pub(crate) fn enter_after_cut(&mut self, lines: &[String]) {
+        let tried = lines.iter().filter_map(|line| line.strip_prefix("try "));
+        let tried: Vec<u64> = tried.map(|n| n.parse().unwrap()).collect();
+        self.in_flight += tried.len() as u64;
+        self.ledger.prefix_of(tried);
+        if lines.iter().any(|line| line.starts_with("scratch ")) {
+            self.scratch = Scratch::Unknown;
+        }
+    }
+
     /// Each of these may be there whole, or not at all.
     fn in_flight(&mut self, batches: &mut Vec<u64>) {
         for n in batches.drain(..) {

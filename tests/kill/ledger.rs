@@ -179,6 +179,16 @@ impl Ledger {
         self.possible.extend(with);
     }
 
+    /// Any number of these, in their order, may be there: what survives is a prefix (I3).
+    #[allow(dead_code, reason = "not every test cuts the power")]
+    pub(crate) fn prefix_of(&mut self, batches: impl IntoIterator<Item = u64>) {
+        for n in batches {
+            let (mut state, stored) = self.possible.last().cloned().expect("one at least");
+            apply(&mut state, self.seed, n);
+            self.possible.push((state, stored + 1));
+        }
+    }
+
     /// Checks that the store is in a possible state, which from now on is the only one. Gives the
     /// number of batches in flight that were stored.
     pub(crate) fn settle(&mut self, found: &State) -> u64 {
