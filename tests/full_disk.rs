@@ -19,14 +19,14 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
-use altiplano::{Background, Error, StoreOptions};
+use altiplano::{Background, CollectionOptions, Error, Memory, Metric, StoreOptions};
 
 use faults::ledger::Rng;
 use faults::places::{self, Mount};
 use faults::session::{self, Go, Session};
 use faults::{Book, count, seed};
 
-const CASES: u64 = 24;
+const CASES: u64 = 16;
 const MOUNT: &str = "size=40m,nr_inodes=400,mode=700";
 const BLOCK: u64 = 4096;
 
@@ -89,7 +89,7 @@ fn one(at: &Path, case: u64, rng: &mut Rng, tally: &mut Tally) {
     let mut session = {
         let mut say = |line: &str| lines.push(line.to_owned());
         let mut session = Session::start(&store, seed(), &mut say).expect("an empty disk");
-        session.large = case % 3 == 0;
+        session.large = case.is_multiple_of(3);
         session
     };
     // So that the disk fills up before each kind of step.
@@ -135,7 +135,7 @@ fn one(at: &Path, case: u64, rng: &mut Rng, tally: &mut Tally) {
     drop(session);
     let mut book = Book::new(seed());
     book.enter(&lines);
-    book.check(&store, &what, case % 2 == 0);
+    book.check(&store, &what, case.is_multiple_of(2));
     tally.cases += 1;
     tally.acknowledged += book.acknowledged;
     tally.failed += book.failed;
@@ -218,6 +218,58 @@ fn an_open_that_fails_on_a_full_disk_leaves_nothing_behind() {
     let mut book = Book::new(seed());
     book.enter(&lines);
     book.check(&store, "after full disks", true);
+}
+
+/// Where a store keeps a reserve, deletes and the compaction that gives their bytes back go on when
+/// there is no byte left, and inserts wait for space.
+#[test]
+fn deletes_and_their_compaction_go_on_when_there_is_no_byte_left() {
+    if !places::enter_namespace("deletes_and_their_compaction_go_on_when_there_is_no_byte_left") {
+        return;
+    }
+    let temp = tempfile::tempdir().unwrap();
+    for round in 0..count("ALTIPLANO_RESERVES", 6) {
+        let mount = Mount::new(&["-t", "tmpfs", "-o", MOUNT, "tmpfs"], temp.path());
+        let Ok(_mount) = mount else {
+            return eprintln!("skipped: no tmpfs can be mounted: {:?}", mount.err());
+        };
+        let (dir, ballast) = (temp.path().join("full.alt"), Ballast::new(temp.path()));
+        let store = StoreOptions::new().background(Background::Manual).open(&dir).unwrap();
+        let options = CollectionOptions::new(4, Metric::L2).memtable_rows(64);
+        let notes = store.collection("notes", options).unwrap();
+        let row = |id: u64| Memory::new(id, [id as f32, 1.0, 2.0, 3.0]).text("x".repeat(4000));
+        for id in 0..600u64 {
+            notes.insert(row(id)).unwrap();
+        }
+        if round.is_multiple_of(2) {
+            while store.run_pending().unwrap() {}
+        }
+        if !dir.join("RESERVE").exists() {
+            return eprintln!("skipped: this store keeps no reserve");
+        }
+        ballast.fill_bytes(round * BLOCK / 2);
+        let mut next = 600;
+        let refused = loop {
+            match notes.insert(row(next)) {
+                Ok(_) => next += 1,
+                Err(error) => break error,
+            }
+        };
+        assert!(matches!(refused, Error::DiskFull { .. }), "{refused}");
+        for id in (0..600u64).filter(|id| !id.is_multiple_of(10)) {
+            notes.delete(id).unwrap_or_else(|error| panic!("round {round}, {id}: {error}"));
+        }
+        store.compact().unwrap_or_else(|error| panic!("round {round}: {error}"));
+        assert_eq!(notes.len().unwrap(), next - 540);
+        ballast.give_back();
+        for id in 0..30u64 {
+            notes.insert(row(10_000 + id)).unwrap();
+        }
+        assert!(store.verify().unwrap().is_clean());
+        store.close().unwrap();
+        let store = StoreOptions::new().open_read_only(&dir).unwrap();
+        assert_eq!(store.existing("notes").unwrap().len().unwrap(), next - 510);
+    }
 }
 
 fn sizes(dir: &Path) -> BTreeMap<String, u64> {

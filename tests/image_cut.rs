@@ -168,7 +168,7 @@ fn one(system: FileSystem, cut: Cut, round: u64, rng: &mut Rng, tally: &mut Tall
         let unsynced = std::fs::read(at.join("unsynced")).unwrap_or_default();
         tally.lost += u64::from(unsynced.iter().filter(|byte| **byte == 7).count() < 256 << 10);
     }
-    book.check(&store, &what, round % 2 == 0);
+    book.check(&store, &what, round.is_multiple_of(2));
     tally.cuts += 1;
     tally.acknowledged += book.acknowledged;
     tally.in_flight += book.in_flight;

@@ -117,7 +117,7 @@ fn a_kill_before_or_after_any_call_loses_nothing_acknowledged_i4_i8() {
             (killed, twice) = (killed + u64::from(at.is_some()), twice + u64::from(at.is_some()));
             at.into_iter().for_each(|at| *points.entry(at).or_default() += 1);
         }
-        book.check(&store, &what, round % 2 == 0);
+        book.check(&store, &what, round.is_multiple_of(2));
         acknowledged += book.acknowledged;
         stored += book.stored_in_flight;
         std::fs::remove_dir_all(&store).unwrap();

@@ -57,7 +57,7 @@ fn under(scripts: &[String], first: u64) -> BTreeMap<String, u64> {
         let mut book = Book::new(seed());
         book.enter(&ended.lines);
         // The parent has no such limit.
-        book.check(&dir, &script, n % 2 == 0);
+        book.check(&dir, &script, n.is_multiple_of(2));
     }
     eprintln!(
         "{} limits in {:?}: {kinds:?}, {signalled} ended by a signal, {unborn} did not start",

@@ -47,12 +47,12 @@ fn a_store_whose_directory_was_replaced_leaves_the_new_one_alone() {
             // The old one has up to a few files more than the new one, or fewer.
             let old = open(&dir).unwrap();
             fill(&old, 40 + 70 * (round % 3), "old");
-            if round % 2 == 0 {
+            if round.is_multiple_of(2) {
                 while old.run_pending().unwrap() {}
             }
             fill(&old, 70, "old again");
             // What a reader still holds is let go of when the directory is another's.
-            let held = (turn % 3 == 0).then(|| {
+            let held = turn.is_multiple_of(3).then(|| {
                 let held = old.existing("notes").unwrap().iter();
                 old.compact().unwrap();
                 pinned += old.stats().unwrap().pinned_files;
