@@ -17,6 +17,7 @@ use crate::clock::{Clock, Timestamp};
 use crate::collection::commit::{Committer, MEMTABLE_BYTES, Prepared};
 use crate::collection::core::Core;
 use crate::collection::gate::Gate;
+use crate::collection::owner;
 use crate::collection::reserve::Reserve;
 use crate::collection::snapshot::{FileGuard, Pinned};
 use crate::disk::Disk;
@@ -127,9 +128,25 @@ impl Engine {
         }
     }
 
-    /// The number of a new file, never given out before.
-    pub(crate) fn new_file(&self) -> FileId {
-        FileId(self.next_file.fetch_add(1, Ordering::Relaxed))
+    /// The number of a new file, never given out before, in a directory that is still ours.
+    pub(crate) fn new_file(&self) -> Result<FileId> {
+        self.check_owner()?;
+        Ok(FileId(self.next_file.fetch_add(1, Ordering::Relaxed)))
+    }
+
+    /// An error, and poison, unless the directory is still this store's.
+    pub(crate) fn check_owner(&self) -> Result<()> {
+        // Held, so that no commit removes the manifest meanwhile.
+        let manifest = lock(&self.manifest);
+        self.check_owner_by(manifest.generation)
+    }
+
+    fn check_owner_by(&self, generation: u64) -> Result<()> {
+        if owner::is_ours(self.disk.as_ref(), &self.dir, self.store, generation)? {
+            return Ok(());
+        }
+        self.poison.set("the directory was moved away, removed or replaced");
+        self.poison.check()
     }
 
     /// The header of a new file of this store.
@@ -154,7 +171,7 @@ impl Engine {
     /// Holds a file on behalf of snapshots.
     pub(crate) fn guard(&self, name: FileName, len: u64) -> FileGuard {
         let (disk, poison) = (Arc::clone(&self.disk), Arc::clone(&self.poison));
-        let owner = (self.gate.process, poison);
+        let owner = (self.store, self.gate.process, poison);
         FileGuard::new(disk, self.path(name), len, owner, Arc::clone(&self.pinned))
     }
 
@@ -233,6 +250,7 @@ impl Engine {
         let mut current = lock(&self.manifest);
         // Under the lock under which a store is closed: no commit is under way once it is.
         self.check_writable()?;
+        self.check_owner_by(current.generation)?;
         let mut next = current.clone();
         edit(&mut next);
         next.generation = next.generation.saturating_add(1);

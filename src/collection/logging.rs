@@ -134,7 +134,7 @@ impl Engine {
     /// durable before one of the old.
     fn roll(&self, log: &mut LogState) -> Result<()> {
         self.sync_held(log)?;
-        let file = self.new_file();
+        let file = self.new_file()?;
         let header = self.header(FileKind::Log, file);
         let made = LogWriter::create(self.disk.as_ref(), &self.dir, &header).and_then(|mut w| {
             w.sync()?;

@@ -8,8 +8,10 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use crate::collection::owner;
 use crate::disk::Disk;
 use crate::error::Result;
+use crate::format::header::StoreId;
 use crate::ids::{FileId, Seq};
 use crate::index::Index;
 use crate::segment::{Active, Liveness, Locator, Row, Rows, SealedSegment};
@@ -28,6 +30,7 @@ pub(crate) struct Pinned {
 pub(crate) struct FileGuard {
     disk: Arc<dyn Disk>,
     path: PathBuf,
+    store: StoreId,
     len: u64,
     obsolete: AtomicBool,
     /// The process that may remove it.
@@ -41,11 +44,11 @@ impl FileGuard {
         disk: Arc<dyn Disk>,
         path: PathBuf,
         len: u64,
-        (process, poison): (u32, Arc<Poison>),
+        (store, process, poison): (StoreId, u32, Arc<Poison>),
         pinned: Arc<Pinned>,
     ) -> Self {
         let obsolete = AtomicBool::new(false);
-        Self { disk, path, len, obsolete, process, poison, pinned }
+        Self { disk, path, store, len, obsolete, process, poison, pinned }
     }
 
     /// Says that the manifest no longer names the file; called after the commit point.
@@ -74,7 +77,11 @@ impl Drop for FileGuard {
         // behind is an orphan that the next open removes. After a close it may still go: its number
         // is below that in the last manifest, so that no later owner of the directory uses it again.
         // A child made by fork removes nothing.
-        if !self.poison.is_set() && self.disk.process_id() == self.process {
+        let ours = || {
+            self.disk.process_id() == self.process
+                && owner::is_our_file(self.disk.as_ref(), &self.path, self.store)
+        };
+        if !self.poison.is_set() && ours() {
             let _ = self.disk.remove(&self.path);
         }
     }

@@ -29,6 +29,11 @@ impl NewFiles {
 
 impl Drop for NewFiles {
     fn drop(&mut self) {
+        if self.names.is_empty() {
+            return;
+        }
+        // In a directory that was replaced, files of these names are another store's.
+        let _ = self.engine.check_owner();
         if !self.engine.may_clean_up() {
             return;
         }

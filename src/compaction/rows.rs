@@ -231,7 +231,7 @@ impl Job<'_> {
         total: usize,
         files: &mut NewFiles,
     ) -> Result<SegmentEntry> {
-        let file = self.engine.new_file();
+        let file = self.engine.new_file()?;
         files.add(FileName::Segment(file));
         let header = self.engine.header(FileKind::Segment, file);
         let (disk, dir) = (self.engine.disk.as_ref(), self.engine.dir());

@@ -129,7 +129,7 @@ pub(crate) fn open_for_writing(
     };
     let engine = engine(disk, dir, found, &options, seed, false)?;
     let end = recover(&engine)?;
-    start_log(&engine, &end)?;
+    start_log(&engine, &end).map_err(|error| read_only(error, engine.dir()))?;
     remove_orphans(&engine)?;
     engine.open_reserve();
     let workers = match options.background {
@@ -260,7 +260,7 @@ fn recover(engine: &Arc<Engine>) -> Result<LogEnd> {
 /// cost the reserve.
 fn start_log(engine: &Engine, end: &LogEnd) -> Result<()> {
     let started = || {
-        let file = engine.new_file();
+        let file = engine.new_file()?;
         let result = start_log_in(engine, end, file);
         if result.is_err() && engine.may_clean_up() {
             let _ = engine.disk.remove(&engine.path(FileName::Log(file)));
