@@ -30,6 +30,14 @@ impl Mapped {
         let map = unsafe { memmap2::Mmap::map(file) }.map_err(|e| Error::io("map", path, e))?;
         Ok(Self { map: Arc::new(map) })
     }
+
+    /// A map of a copy of these bytes, of no file.
+    #[cfg(any(test, feature = "fuzzing"))]
+    pub(crate) fn of_bytes(bytes: &[u8]) -> std::io::Result<Self> {
+        let mut map = memmap2::MmapMut::map_anon(bytes.len())?;
+        map.copy_from_slice(bytes);
+        Ok(Self { map: Arc::new(map.make_read_only()?) })
+    }
 }
 
 impl Deref for Mapped {

@@ -15,6 +15,8 @@ use std::path::Path;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, PoisonError};
 
+#[cfg(any(test, feature = "fuzzing"))]
+pub(crate) use open::open_for_writing;
 pub use verify::VerifyReport;
 
 use crate::clock::Timestamp;
