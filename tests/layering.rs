@@ -52,7 +52,10 @@ impl Source {
     /// Whether the whole file is compiled for tests only.
     fn is_test(&self) -> bool {
         let name = self.path.file_name().unwrap().to_string_lossy();
-        name == "tests.rs" || self.name == "disk/fault.rs" || self.name.contains("/tests/")
+        name == "tests.rs"
+            || self.name == "disk/fault.rs"
+            || self.name.contains("/sim/")
+            || self.name.contains("/tests/")
     }
 
     /// The lines before the tests at its end.

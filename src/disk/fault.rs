@@ -7,7 +7,7 @@ use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::sync::{Arc, Mutex};
 
-use super::{AppendFile, Disk, Listed, RealDisk, SealedFile};
+use super::{AppendFile, Disk, Listed, RealDisk, SealedFile, Site};
 use crate::error::{Error, Result};
 
 /// Kinds of operations that can be made to fail.
@@ -93,19 +93,19 @@ impl Disk for FaultDisk {
         RealDisk.open(path)
     }
 
-    fn rename(&self, from: &Path, to: &Path) -> Result<()> {
+    fn rename_at(&self, from: &Path, to: &Path, site: Site) -> Result<()> {
         self.plan.check(Fault::Rename, from)?;
-        RealDisk.rename(from, to)
+        RealDisk.rename_at(from, to, site)
     }
 
-    fn remove(&self, path: &Path) -> Result<()> {
+    fn remove_at(&self, path: &Path, site: Site) -> Result<()> {
         self.plan.check(Fault::Remove, path)?;
-        RealDisk.remove(path)
+        RealDisk.remove_at(path, site)
     }
 
-    fn sync_dir(&self, dir: &Path) -> Result<()> {
+    fn sync_dir_at(&self, dir: &Path, site: Site) -> Result<()> {
         self.plan.check(Fault::SyncDir, dir)?;
-        RealDisk.sync_dir(dir)
+        RealDisk.sync_dir_at(dir, site)
     }
 
     fn lock(&self, path: &Path) -> Result<Box<dyn Any + Send + Sync>> {
@@ -134,8 +134,8 @@ impl AppendFile for FaultAppend {
         self.inner.append(bytes)
     }
 
-    fn sync(&mut self) -> Result<()> {
+    fn sync_at(&mut self, site: Site) -> Result<()> {
         self.plan.check(Fault::Sync, &self.path)?;
-        self.inner.sync()
+        self.inner.sync_at(site)
     }
 }

@@ -18,7 +18,15 @@ use crate::error::{Error, Result};
 /// The bytes of a sealed file. Clones share the map; the last one unmaps it.
 #[derive(Clone, Debug)]
 pub(crate) struct Mapped {
-    map: Arc<memmap2::Mmap>,
+    bytes: Bytes,
+}
+
+#[derive(Clone, Debug)]
+enum Bytes {
+    Map(Arc<memmap2::Mmap>),
+    /// A simulated file: words, for their alignment, and how many bytes of them count.
+    #[cfg(any(test, feature = "fuzzing"))]
+    Heap(Arc<[u128]>, usize),
 }
 
 impl Mapped {
@@ -28,15 +36,15 @@ impl Mapped {
         // the store's lock, argued at the top of this file; the caller is `SealedFile::map`, the
         // type of which says that the file was opened for reading only.
         let map = unsafe { memmap2::Mmap::map(file) }.map_err(|e| Error::io("map", path, e))?;
-        Ok(Self { map: Arc::new(map) })
+        Ok(Self { bytes: Bytes::Map(Arc::new(map)) })
     }
 
-    /// A map of a copy of these bytes, of no file.
+    /// A copy of a simulated file.
     #[cfg(any(test, feature = "fuzzing"))]
-    pub(crate) fn of_bytes(bytes: &[u8]) -> std::io::Result<Self> {
-        let mut map = memmap2::MmapMut::map_anon(bytes.len())?;
-        map.copy_from_slice(bytes);
-        Ok(Self { map: Arc::new(map.make_read_only()?) })
+    pub(crate) fn copy_of(bytes: &[u8]) -> Self {
+        let mut words = vec![0u128; bytes.len().div_ceil(size_of::<u128>())];
+        bytemuck::cast_slice_mut(&mut words)[..bytes.len()].copy_from_slice(bytes);
+        Self { bytes: Bytes::Heap(words.into(), bytes.len()) }
     }
 }
 
@@ -44,6 +52,10 @@ impl Deref for Mapped {
     type Target = [u8];
 
     fn deref(&self) -> &[u8] {
-        &self.map
+        match &self.bytes {
+            Bytes::Map(map) => map,
+            #[cfg(any(test, feature = "fuzzing"))]
+            Bytes::Heap(words, len) => &bytemuck::cast_slice(words)[..*len],
+        }
     }
 }

@@ -13,9 +13,12 @@
 pub(crate) mod fault;
 mod map;
 mod real;
+#[cfg(any(test, feature = "fuzzing"))]
+pub(crate) mod sim;
 
 use std::any::Any;
 use std::fmt;
+use std::panic::Location;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -31,10 +34,15 @@ pub(crate) struct Listed {
     pub(crate) is_file: bool,
 }
 
-/// Everything that a store does to the file system.
+/// The line of code that asked for an operation on which the order of things on the disk depends:
+/// the simulator leaves such places out, one at a time, to show that each is needed.
+pub(crate) type Site = &'static Location<'static>;
+
+/// Everything that a store does to the file system. What orders things is asked for through the
+/// methods of `dyn Disk` below, which add the place of the call.
 pub(crate) trait Disk: fmt::Debug + Send + Sync {
-    /// Makes a directory that only its owner may enter and syncs its parent; tells whether it was
-    /// not there before.
+    /// Makes a directory that only its owner may enter; tells whether it was not there before. Its
+    /// name is durable once the parent is synced.
     fn create_dir(&self, path: &Path) -> Result<bool>;
     /// The entries of a directory, in no order.
     fn list(&self, dir: &Path) -> Result<Vec<Listed>>;
@@ -42,24 +50,52 @@ pub(crate) trait Disk: fmt::Debug + Send + Sync {
     fn create(&self, path: &Path) -> Result<Box<dyn AppendFile>>;
     /// Opens a file that is not written any more.
     fn open(&self, path: &Path) -> Result<Arc<dyn SealedFile>>;
-    /// Gives a file a new name, which must be free.
-    fn rename(&self, from: &Path, to: &Path) -> Result<()>;
-    /// Removes a file's name. Maps of it stay readable.
-    fn remove(&self, path: &Path) -> Result<()>;
-    /// Makes the names in a directory durable.
-    fn sync_dir(&self, dir: &Path) -> Result<()>;
+    /// See `rename` below.
+    fn rename_at(&self, from: &Path, to: &Path, site: Site) -> Result<()>;
+    /// See `remove` below.
+    fn remove_at(&self, path: &Path, site: Site) -> Result<()>;
+    /// See `sync_dir` below.
+    fn sync_dir_at(&self, dir: &Path, site: Site) -> Result<()>;
     /// Takes the lock of a store for as long as the result lives.
     fn lock(&self, path: &Path) -> Result<Box<dyn Any + Send + Sync>>;
     /// Bytes that the file system has allocated for a file.
     fn allocated_bytes(&self, path: &Path) -> Result<u64>;
 }
 
+impl<'d> dyn Disk + 'd {
+    /// Gives a file a new name, which must be free.
+    #[track_caller]
+    pub(crate) fn rename(&self, from: &Path, to: &Path) -> Result<()> {
+        self.rename_at(from, to, Location::caller())
+    }
+
+    /// Removes a file's name. Maps of it stay readable.
+    #[track_caller]
+    pub(crate) fn remove(&self, path: &Path) -> Result<()> {
+        self.remove_at(path, Location::caller())
+    }
+
+    /// Makes the names in a directory durable.
+    #[track_caller]
+    pub(crate) fn sync_dir(&self, dir: &Path) -> Result<()> {
+        self.sync_dir_at(dir, Location::caller())
+    }
+}
+
 /// A file that is being written.
 pub(crate) trait AppendFile: Send {
     /// Writes all bytes at the end. After an error the end is unknown: nothing may be appended.
     fn append(&mut self, bytes: &[u8]) -> Result<()>;
-    /// Makes the content durable; the name is made durable by [`Disk::sync_dir`].
-    fn sync(&mut self) -> Result<()>;
+    /// See `sync` below.
+    fn sync_at(&mut self, site: Site) -> Result<()>;
+}
+
+impl<'f> dyn AppendFile + 'f {
+    /// Makes the content durable; the name is made durable by `sync_dir`.
+    #[track_caller]
+    pub(crate) fn sync(&mut self) -> Result<()> {
+        self.sync_at(Location::caller())
+    }
 }
 
 /// A file that nobody writes any more.

@@ -8,7 +8,7 @@ use std::io::{ErrorKind, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use super::{AppendFile, Disk, Listed, Mapped, SealedFile};
+use super::{AppendFile, Disk, Listed, Mapped, SealedFile, Site};
 use crate::error::{Error, Result};
 
 /// The operating system's files.
@@ -21,14 +21,7 @@ impl Disk for RealDisk {
         #[cfg(unix)]
         std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
         match builder.create(path) {
-            Ok(()) => {
-                let parent = match path.parent() {
-                    Some(parent) if !parent.as_os_str().is_empty() => parent,
-                    _ => Path::new("."),
-                };
-                self.sync_dir(parent)?;
-                Ok(true)
-            }
+            Ok(()) => Ok(true),
             Err(e) if e.kind() == ErrorKind::AlreadyExists && path.is_dir() => Ok(false),
             Err(e) => Err(Error::io("create the directory", path, e)),
         }
@@ -69,23 +62,23 @@ impl Disk for RealDisk {
         Ok(Arc::new(RealSealed { file, path: path.to_owned(), len }))
     }
 
-    fn rename(&self, from: &Path, to: &Path) -> Result<()> {
+    fn rename_at(&self, from: &Path, to: &Path, _: Site) -> Result<()> {
         fs::rename(from, to).map_err(|e| Error::io("rename", from, e))
     }
 
-    fn remove(&self, path: &Path) -> Result<()> {
+    fn remove_at(&self, path: &Path, _: Site) -> Result<()> {
         fs::remove_file(path).map_err(|e| Error::io("remove", path, e))
     }
 
     #[cfg(unix)]
-    fn sync_dir(&self, dir: &Path) -> Result<()> {
+    fn sync_dir_at(&self, dir: &Path, _: Site) -> Result<()> {
         let file = File::open(dir).map_err(|e| Error::io("open", dir, e))?;
         file.sync_all().map_err(|e| Error::io("sync", dir, e))
     }
 
     /// Windows has no such call: a rename is the commit point there.
     #[cfg(not(unix))]
-    fn sync_dir(&self, _dir: &Path) -> Result<()> {
+    fn sync_dir_at(&self, _: &Path, _: Site) -> Result<()> {
         Ok(())
     }
 
@@ -145,7 +138,7 @@ impl AppendFile for RealAppend {
         self.file.write_all(bytes).map_err(|e| Error::io("write", &self.path, e))
     }
 
-    fn sync(&mut self) -> Result<()> {
+    fn sync_at(&mut self, _: Site) -> Result<()> {
         self.file.sync_data().map_err(|e| Error::io("sync", &self.path, e))
     }
 }
@@ -207,7 +200,8 @@ mod tests {
         sealed.read_at(6, &mut part).unwrap();
         assert_eq!(&part, b"world");
         assert!(sealed.read_at(7, &mut part).is_err());
-        RealDisk.remove(&path).unwrap();
+        let disk: &dyn Disk = &RealDisk;
+        disk.remove(&path).unwrap();
         assert_eq!(sealed.len(), 11);
     }
 

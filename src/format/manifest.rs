@@ -162,6 +162,10 @@ impl Manifest {
         if self.log.is_empty() {
             return Err("the manifest names no log");
         }
+        let numbers = [self.generation, self.next_file.0, self.last_seq.0];
+        if numbers.into_iter().any(|n| n > Seq::MAX.0) || self.next_collection.0 > u32::MAX / 2 {
+            return Err("a number of the manifest is out of range");
+        }
         if !self.log.is_sorted_by(|a, b| a.file < b.file) {
             return Err("the manifest's log files are out of order");
         }

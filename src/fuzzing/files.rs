@@ -2,11 +2,11 @@
 
 use std::any::Any;
 use std::collections::BTreeMap;
-use std::io::{Error as IoError, ErrorKind};
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 
-use crate::disk::{AppendFile, Disk, Listed, Mapped, SealedFile};
+use crate::disk::{AppendFile, Disk, Listed, Mapped, SealedFile, Site};
 use crate::error::{Error, Result};
 use crate::worker::lock;
 
@@ -70,7 +70,7 @@ impl Disk for MemoryDisk {
         Ok(Arc::new(Sealed { bytes: self.get("open", path)?, path: path.to_owned() }))
     }
 
-    fn rename(&self, from: &Path, to: &Path) -> Result<()> {
+    fn rename_at(&self, from: &Path, to: &Path, _site: Site) -> Result<()> {
         let bytes = self.get("rename", from)?;
         let mut files = lock(&self.files);
         files.remove(from);
@@ -78,13 +78,13 @@ impl Disk for MemoryDisk {
         Ok(())
     }
 
-    fn remove(&self, path: &Path) -> Result<()> {
+    fn remove_at(&self, path: &Path, _site: Site) -> Result<()> {
         self.get("remove", path)?;
         lock(&self.files).remove(path);
         Ok(())
     }
 
-    fn sync_dir(&self, _dir: &Path) -> Result<()> {
+    fn sync_dir_at(&self, _dir: &Path, _site: Site) -> Result<()> {
         Ok(())
     }
 
@@ -110,7 +110,7 @@ impl AppendFile for Append {
         Ok(())
     }
 
-    fn sync(&mut self) -> Result<()> {
+    fn sync_at(&mut self, _site: Site) -> Result<()> {
         Ok(())
     }
 }
@@ -137,7 +137,6 @@ impl SealedFile for Sealed {
     }
 
     fn map(&self) -> Result<Mapped> {
-        let map = Mapped::of_bytes(&self.bytes);
-        map.map_err(|error: IoError| Error::io("map", &self.path, error))
+        Ok(Mapped::copy_of(&self.bytes))
     }
 }

@@ -104,6 +104,7 @@ impl SectionWriter {
     }
 
     /// Writes the table and syncs the file; tells its length. The directory is the caller's.
+    #[track_caller]
     pub(crate) fn finish(mut self) -> Result<u64> {
         self.end_section();
         let table = self.table.encode();

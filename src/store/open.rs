@@ -160,6 +160,8 @@ fn create(disk: &dyn Disk, dir: &Path, seed: u64, options: &StoreOptions) -> Res
     let header = FileHeader { kind: FileKind::Log, store, file, salt: id };
     LogWriter::create(disk, dir, &header)?.sync()?;
     disk.sync_dir(dir)?;
+    // Also if an attempt that was cut short made the directory: its name may not be durable yet.
+    disk.sync_dir(parent(dir))?;
     let manifest = Manifest {
         store,
         generation: 1,
@@ -173,6 +175,13 @@ fn create(disk: &dyn Disk, dir: &Path, seed: u64, options: &StoreOptions) -> Res
     match manifest::commit(disk, dir, &manifest, id) {
         Ok(()) => Ok(manifest),
         Err(CommitError::NothingHappened(error) | CommitError::OutcomeUnknown(error)) => Err(error),
+    }
+}
+
+fn parent(dir: &Path) -> &Path {
+    match dir.parent() {
+        Some(parent) if !parent.as_os_str().is_empty() => parent,
+        _ => Path::new("."),
     }
 }
 

@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 
 use crate::disk::fault::FaultDisk;
-use crate::disk::{AppendFile, Disk, Listed, SealedFile};
+use crate::disk::{AppendFile, Disk, Listed, SealedFile, Site};
 use crate::error::Result;
 use crate::worker::lock;
 
@@ -153,8 +153,8 @@ impl Disk for CrashDisk {
         self.faults.open(path)
     }
 
-    fn rename(&self, from: &Path, to: &Path) -> Result<()> {
-        let result = self.faults.rename(from, to);
+    fn rename_at(&self, from: &Path, to: &Path, site: Site) -> Result<()> {
+        let result = self.faults.rename_at(from, to, site);
         if result.is_ok() {
             let mut durable = lock(&self.durable);
             let len = durable.lengths.remove(&name(from)).unwrap_or(0);
@@ -165,8 +165,8 @@ impl Disk for CrashDisk {
         result
     }
 
-    fn remove(&self, path: &Path) -> Result<()> {
-        let result = self.faults.remove(path);
+    fn remove_at(&self, path: &Path, site: Site) -> Result<()> {
+        let result = self.faults.remove_at(path, site);
         if result.is_ok() {
             lock(&self.removed).push(path.to_owned());
         }
@@ -174,8 +174,8 @@ impl Disk for CrashDisk {
         result
     }
 
-    fn sync_dir(&self, dir: &Path) -> Result<()> {
-        let result = self.faults.sync_dir(dir);
+    fn sync_dir_at(&self, dir: &Path, site: Site) -> Result<()> {
+        let result = self.faults.sync_dir_at(dir, site);
         if result.is_ok() {
             let names = self.faults.list(dir)?.into_iter().map(|e| e.name);
             let mut durable = lock(&self.durable);
@@ -221,8 +221,8 @@ impl AppendFile for CrashAppend {
         result
     }
 
-    fn sync(&mut self) -> Result<()> {
-        let result = self.inner.sync();
+    fn sync_at(&mut self, site: Site) -> Result<()> {
+        let result = self.inner.sync_at(site);
         if result.is_ok() {
             lock(&self.durable).lengths.insert(name(&self.path), self.len);
         }
