@@ -79,7 +79,10 @@ fn frames(bytes: &mut [u8]) {
             let crc = crc32(&[&salt, &file, &offset, head]);
             put(bytes, at + FRAME_HEAD_LEN - 4, crc);
         }
-        at = at.saturating_add(frame_len(len));
+        if len > bytes.len() {
+            return;
+        }
+        at += frame_len(len);
     }
 }
 
