@@ -117,5 +117,8 @@ mod tests {
         bytes.push(0);
         assert!(decode::<u32>(&bytes).is_err());
         assert!(decode::<Vec<u64>>(&u64::MAX.to_le_bytes()).is_err());
+        // Refused before 32 MiB are set aside for a text that cannot be there.
+        let error = decode::<String>(&(32u64 << 20).to_le_bytes()).unwrap_err();
+        assert!(error.to_string().contains("LimitExceeded"), "{error}");
     }
 }

@@ -135,6 +135,22 @@ mod tests {
     }
 
     #[test]
+    fn vectors_that_are_none_and_numbers_without_a_successor_are_refused() {
+        let id = MemoryId::from(9u64);
+        let insert = |norm, x| OpKind::Insert { id, norm, vector: vec![1.0, x], body: vec![] };
+        let decode = |seq, kind| {
+            let mut bytes = Vec::new();
+            Op { collection: CollectionId(2), seq, kind }.encode(&mut bytes);
+            Op::decode(&mut Cursor::new(&bytes))
+        };
+        assert!(decode(Seq(1), insert(1.0, 2.0)).is_ok());
+        assert!(decode(Seq(1), insert(1.0, f32::NAN)).is_err());
+        assert!(decode(Seq(1), insert(1.0, f32::INFINITY)).is_err());
+        assert!(decode(Seq(1), insert(f32::NAN, 2.0)).is_err());
+        assert!(decode(Seq(u64::MAX), OpKind::Delete { id }).is_err());
+    }
+
+    #[test]
     fn operations_round_trip() {
         let mut bytes = Vec::new();
         for op in ops() {

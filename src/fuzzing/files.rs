@@ -130,8 +130,8 @@ impl SealedFile for Sealed {
         let start = usize::try_from(offset).unwrap_or(usize::MAX);
         let end = start.saturating_add(buffer.len());
         let part = self.bytes.get(start..end);
-        let part = part
-            .ok_or_else(|| Error::io("read", &self.path, ErrorKind::UnexpectedEof.into()))?;
+        let part =
+            part.ok_or_else(|| Error::io("read", &self.path, ErrorKind::UnexpectedEof.into()))?;
         buffer.copy_from_slice(part);
         Ok(())
     }

@@ -21,9 +21,7 @@ use crate::format::table::SectionTable;
 use crate::ids::{FileId, MemoryId};
 use crate::log::LogSource;
 use crate::manifest::Found;
-use crate::options::{
-    Background, Codes, CollectionOptions, HnswParams, Metric, StoreOptions,
-};
+use crate::options::{Background, Codes, CollectionOptions, HnswParams, Metric, StoreOptions};
 use crate::store::{Store, open_for_writing};
 use crate::{Batch, Memory};
 

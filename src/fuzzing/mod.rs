@@ -73,10 +73,8 @@ pub fn random_input(seed: u64) -> Vec<u8> {
 
 /// Fails unless the error is one that damaged files may cause.
 fn typed(error: &Error) {
-    let fits = matches!(
-        error,
-        Error::Corrupt { .. } | Error::UnsupportedFormat { .. } | Error::Io { .. }
-    );
+    let fits =
+        matches!(error, Error::Corrupt { .. } | Error::UnsupportedFormat { .. } | Error::Io { .. });
     assert!(fits, "damage is reported as {error:?}");
 }
 

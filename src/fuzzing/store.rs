@@ -158,7 +158,8 @@ fn search(name: &str, collection: &Collection, forged: bool) {
             ids.sort_unstable();
             ids.dedup();
             assert!(forged || ids.len() == hits.len(), "a memory takes two places");
-            for memory in hits.iter().filter(|_| with_vector).filter_map(|hit| hit.memory.as_ref()) {
+            for memory in hits.iter().filter(|_| with_vector).filter_map(|hit| hit.memory.as_ref())
+            {
                 right(name, memory, forged);
             }
         }

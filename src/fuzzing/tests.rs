@@ -3,8 +3,13 @@
 use super::*;
 
 /// Inputs for each target, unless `ALTIPLANO_FUZZ_RUNS` says how many.
-const RUNS: [(&str, u64); 5] =
-    [("log", 30_000), ("manifest", 30_000), ("segment", 20_000), ("graph", 20_000), ("store", 4_000)];
+const RUNS: [(&str, u64); 5] = [
+    ("log", 30_000),
+    ("manifest", 30_000),
+    ("segment", 20_000),
+    ("graph", 20_000),
+    ("store", 4_000),
+];
 
 fn runs(target: &Target) -> u64 {
     let asked = std::env::var("ALTIPLANO_FUZZ_RUNS").ok().and_then(|n| n.parse().ok());
@@ -37,7 +42,11 @@ fn fuzz(name: &str) {
     eprintln!(
         "{name}: {} inputs from seed {start}; with checksums repaired {} accepted, {} refused; \
          without {} accepted, {} refused",
-        seeds.end - seeds.start, accepted[1], refused[1], accepted[0], refused[0],
+        seeds.end - seeds.start,
+        accepted[1],
+        refused[1],
+        accepted[0],
+        refused[0],
     );
     // Inputs must get past the checksums, or nothing was tried.
     assert!(accepted[1] > runs(target) / 50, "too few inputs are taken in");
@@ -67,4 +76,44 @@ fn indexes_of_any_bytes_are_searched_or_refused() {
 #[test]
 fn stores_of_any_bytes_are_used_or_refused() {
     fuzz("store");
+}
+
+#[test]
+fn a_forged_body_in_the_log_is_damage_of_the_log() {
+    use crate::format::frame::{FrameContext, encode_frame};
+    use crate::format::header::FileHeader;
+    let (golden, disk) = (Golden::get(), Golden::get().disk());
+    let log = golden.logs.last().unwrap();
+    let (head, payload) =
+        log.frames.iter().find(|(_, payload)| payload.first() == Some(&1)).unwrap();
+    let mut op = Op::decode(&mut Cursor::new(payload)).unwrap();
+    if let OpKind::Insert { body, .. } = &mut op.kind {
+        *body = vec![1, 0, 0xFF, 0, 0, 0];
+    }
+    op.seq = crate::ids::Seq::MAX;
+    let mut payload = Vec::new();
+    op.encode(&mut payload);
+    let whole = golden.bytes(&log.name);
+    let salt = FileHeader::decode(whole).unwrap().salt;
+    let mut bytes = whole[..128].to_vec();
+    encode_frame(&mut bytes, &FrameContext { salt, file: log.file, offset: 128 }, head, &payload);
+    disk.put(golden.dir, &log.name, bytes);
+    let opened =
+        crate::store::open_for_writing(std::sync::Arc::new(disk), golden.dir, golden::options());
+    match opened.unwrap_err() {
+        Error::Corrupt { file, .. } => assert!(file.ends_with(&log.name), "{}", file.display()),
+        error => panic!("{error:?}"),
+    }
+}
+
+#[test]
+fn the_widest_beam_is_no_overflow() {
+    let golden = Golden::get();
+    let disk = std::sync::Arc::new(golden.disk());
+    let store = crate::store::open_for_writing(disk, golden.dir, golden::options()).unwrap();
+    let notes = store.existing("notes").unwrap();
+    let query = golden::vector(1, 6);
+    assert_eq!(notes.search(&query).ef(usize::MAX).k(3).run().unwrap().len(), 3);
+    let graph = notes.search(&query).path(crate::SearchPath::Graph).ef(usize::MAX).k(3);
+    assert_eq!(graph.run().unwrap().len(), 3);
 }

@@ -173,6 +173,11 @@ mod tests {
         assert!(postings.rows(Field::Tag, "n3").unwrap().is_empty());
         assert_eq!(postings.total(100).unwrap(), 200);
         assert!(postings.total(99).is_err());
+        // Every list is the first one: a thousand lists of a megabyte each are a gigabyte to decode.
+        let mut shared = bytes.clone();
+        let (first, rest) = shared[4..].split_at_mut(ENTRY);
+        rest[..ENTRY].copy_from_slice(first);
+        assert!(Postings::new(&shared).total(100).is_err());
         for i in 0..bytes.len() {
             let mut damaged = bytes.clone();
             damaged[i] ^= 0x41;
