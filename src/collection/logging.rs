@@ -83,7 +83,8 @@ impl Engine {
         self.sync_held(&mut log)
     }
 
-    pub(super) fn sync_held(&self, log: &mut LogState) -> Result<()> {
+    /// As [`Engine::sync_log`], for whoever holds the token.
+    pub(crate) fn sync_held(&self, log: &mut LogState) -> Result<()> {
         // After a failed sync the system may have dropped the bytes: a second one would succeed and
         // prove nothing (I10).
         self.poison.check()?;
@@ -105,7 +106,7 @@ impl Engine {
         let head = FrameHead {
             kind,
             last_seq: self.committer.last_seq(),
-            synced_seq: log.synced,
+            synced_len: log.writer.synced_len(),
             time: self.advance_time(),
         };
         log.writer.append(&head, payload)?;
@@ -127,11 +128,12 @@ impl Engine {
         });
         let (old, good_len) = (log.writer.file(), log.writer.good_len());
         let named = made.and_then(|writer| {
+            let synced_len = writer.synced_len();
             self.commit_manifest(|manifest| {
                 if let Some(entry) = manifest.log.iter_mut().find(|e| e.file == old) {
                     entry.valid_len = Some(good_len);
                 }
-                manifest.log.push(LogEntry { file, valid_len: None });
+                manifest.log.push(LogEntry { file, synced_len, valid_len: None });
             })?;
             Ok(writer)
         });

@@ -34,8 +34,8 @@ pub(crate) struct FrameHead {
     pub(crate) kind: FrameKind,
     /// Sequence number of the last operation in the frame or before it.
     pub(crate) last_seq: Seq,
-    /// Everything up to here was known to be durable when the frame was written.
-    pub(crate) synced_seq: Seq,
+    /// So many bytes of the file were known to be durable when the frame was written.
+    pub(crate) synced_len: u64,
     /// The high-water mark of time.
     pub(crate) time: Timestamp,
 }
@@ -70,7 +70,7 @@ pub(crate) fn encode_frame(out: &mut Vec<u8>, at: &FrameContext, head: &FrameHea
     fields.extend_from_slice(&[head.kind as u8, 0, 0, 0]);
     fields.extend_from_slice(&(payload.len() as u64).to_le_bytes());
     fields.extend_from_slice(&head.last_seq.0.to_le_bytes());
-    fields.extend_from_slice(&head.synced_seq.0.to_le_bytes());
+    fields.extend_from_slice(&head.synced_len.to_le_bytes());
     fields.extend_from_slice(&head.time.as_millis().to_le_bytes());
     fields.resize(FRAME_HEAD_LEN - 8, 0);
     let body_crc = salted(at, &[payload]);
@@ -130,14 +130,14 @@ pub(crate) fn decode_head(
         return Err(DecodeError::new(8, "the frame is larger than any may be"));
     }
     let last_seq = Seq(head.u64()?);
-    let synced_seq = Seq(head.u64()?);
+    let synced_len = head.u64()?;
     if last_seq > Seq::MAX {
         return Err(DecodeError::new(16, "the frame's sequence number is out of range"));
     }
     let time = Timestamp::from_millis(head.u64()?);
     head.bytes(16)?;
     let body_crc = head.u32()?;
-    Ok((FrameHead { kind, last_seq, synced_seq, time }, payload_len as usize, body_crc))
+    Ok((FrameHead { kind, last_seq, synced_len, time }, payload_len as usize, body_crc))
 }
 
 fn salted(at: &FrameContext, pieces: &[&[u8]]) -> u32 {
@@ -161,7 +161,7 @@ mod tests {
         FrameHead {
             kind: FrameKind::Batch,
             last_seq: Seq(5),
-            synced_seq: Seq(4),
+            synced_len: 4,
             time: Timestamp::from_millis(9),
         }
     }
@@ -174,7 +174,7 @@ mod tests {
         expected.extend([1, 0, 0, 0]); // kind: batch, reserved
         expected.extend([3, 0, 0, 0, 0, 0, 0, 0]); // payload bytes
         expected.extend([5, 0, 0, 0, 0, 0, 0, 0]); // last_seq
-        expected.extend([4, 0, 0, 0, 0, 0, 0, 0]); // synced_seq
+        expected.extend([4, 0, 0, 0, 0, 0, 0, 0]); // synced_len
         expected.extend([9, 0, 0, 0, 0, 0, 0, 0]); // time
         expected.extend([0; 16]); // reserved
         assert_eq!(out[..56], expected);

@@ -37,6 +37,8 @@ pub(crate) struct Manifest {
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct LogEntry {
     pub(crate) file: FileId,
+    /// Bytes that were durable when the file was named.
+    pub(crate) synced_len: u64,
     /// Bytes that count, once the file is closed: a failed append may have left more behind them.
     pub(crate) valid_len: Option<u64>,
 }
@@ -193,7 +195,7 @@ struct BodyV1 {
     next_collection: u32,
     time: u64,
     last_seq: u64,
-    log: Vec<(u64, Option<u64>)>,
+    log: Vec<(u64, u64, Option<u64>)>,
     collections: Vec<CollectionV1>,
 }
 
@@ -240,7 +242,7 @@ impl From<&Manifest> for BodyV1 {
             next_collection: m.next_collection.0,
             time: m.time.as_millis(),
             last_seq: m.last_seq.0,
-            log: m.log.iter().map(|l| (l.file.0, l.valid_len)).collect(),
+            log: m.log.iter().map(|l| (l.file.0, l.synced_len, l.valid_len)).collect(),
             collections: m.collections.iter().map(CollectionV1::from).collect(),
         }
     }
@@ -256,7 +258,13 @@ impl BodyV1 {
             next_collection: CollectionId(self.next_collection),
             time: Timestamp::from_millis(self.time),
             last_seq: Seq(self.last_seq),
-            log: log.map(|(file, len)| LogEntry { file: FileId(file), valid_len: len }).collect(),
+            log: log
+                .map(|(file, synced_len, valid_len)| LogEntry {
+                    file: FileId(file),
+                    synced_len,
+                    valid_len,
+                })
+                .collect(),
             collections: self.collections.into_iter().map(CollectionV1::into_entry).collect(),
         }
     }
@@ -368,7 +376,7 @@ pub(crate) mod tests {
             next_collection: CollectionId(2),
             time: Timestamp::from_millis(1234),
             last_seq: Seq(20),
-            log: vec![LogEntry { file: FileId(7), valid_len: None }],
+            log: vec![LogEntry { file: FileId(7), synced_len: 128, valid_len: None }],
             collections: vec![collection],
         }
     }
@@ -386,14 +394,15 @@ pub(crate) mod tests {
         empty.collections.clear();
         let bytes = empty.encode([5; 16]).unwrap();
         let mut expected = vec![1, 0, 0, 0]; // body version, reserved
-        expected.extend([53, 0, 0, 0]); // body bytes
+        expected.extend([61, 0, 0, 0]); // body bytes
         assert_eq!(bytes[128..136], expected);
         let mut body = vec![8, 0, 0, 0, 0, 0, 0, 0]; // next_file
         body.extend([2, 0, 0, 0]); // next_collection
         body.extend([0xD2, 4, 0, 0, 0, 0, 0, 0]); // time
         body.extend([20, 0, 0, 0, 0, 0, 0, 0]); // last_seq
         body.extend([1, 0, 0, 0, 0, 0, 0, 0]); // log: one file
-        body.extend([7, 0, 0, 0, 0, 0, 0, 0, 0]); // its number, no valid_len
+        body.extend([7, 0, 0, 0, 0, 0, 0, 0]); // its number
+        body.extend([128, 0, 0, 0, 0, 0, 0, 0, 0]); // synced_len, no valid_len
         body.extend([0; 8]); // no collections
         assert_eq!(bytes[144..], body);
     }

@@ -89,7 +89,7 @@ pub fn log(data: &[u8]) -> Verdict {
     }
     let disk = MemoryDisk::default();
     disk.put(golden.dir, &expected.name, bytes);
-    let entry = LogEntry { file: expected.file, valid_len: None };
+    let entry = LogEntry { file: expected.file, synced_len: 0, valid_len: None };
     let source = LogSource {
         disk: &disk,
         dir: golden.dir,
@@ -142,7 +142,7 @@ fn assert_copied(source: &LogSource<'_>, golden: &Golden, frames: usize) {
     let header = golden.header(FileKind::Log, file);
     let mut to = LogWriter::create(source.disk, golden.dir, &header).unwrap();
     source.copy_forward(&mut to).unwrap();
-    let entry = LogEntry { file, valid_len: Some(to.good_len()) };
+    let entry = LogEntry { file, synced_len: 0, valid_len: Some(to.good_len()) };
     let mut copied = 0;
     let copy = LogSource { entry: &entry, last: false, ..*source };
     copy.read(|_, _, _| {

@@ -101,7 +101,9 @@ fn a_forged_body_in_the_log_is_damage_of_the_log() {
     let opened =
         crate::store::open_for_writing(std::sync::Arc::new(disk), golden.dir, golden::options());
     match opened.unwrap_err() {
-        Error::Corrupt { file, .. } => assert!(file.ends_with(&log.name), "{}", file.display()),
+        Error::Corrupt { file, reason, .. } => {
+            assert!(file.ends_with(&log.name) && reason.contains("body"), "{file:?}: {reason}");
+        }
         error => panic!("{error:?}"),
     }
 }

@@ -30,6 +30,7 @@ pub(crate) struct LogWriter {
     id: FileId,
     salt: [u8; 16],
     good_len: u64,
+    synced_len: u64,
     failed: bool,
     buffer: Vec<u8>,
 }
@@ -44,6 +45,7 @@ impl LogWriter {
             id: header.file,
             salt: header.salt,
             good_len: HEADER_LEN as u64,
+            synced_len: 0,
             failed: false,
             buffer: Vec::new(),
         })
@@ -58,19 +60,25 @@ impl LogWriter {
         self.good_len
     }
 
+    /// Bytes that are durable for certain.
+    pub(crate) const fn synced_len(&self) -> u64 {
+        self.synced_len
+    }
+
     /// Whether a payload of this size fits, or the file is empty and takes any.
     pub(crate) const fn has_room(&self, payload: usize) -> bool {
         let empty = self.good_len == HEADER_LEN as u64;
         !self.failed && (empty || self.good_len + frame_len(payload) as u64 <= LOG_FILE_BYTES)
     }
 
-    /// Appends one frame. After an error the file takes no more frames, and only `good_len` bytes
+    /// Appends one frame; says in it how much of the file is durable. After an error the file takes no more frames, and only `good_len` bytes
     /// of it count.
     pub(crate) fn append(&mut self, head: &FrameHead, payload: &[u8]) -> Result<()> {
         debug_assert!(!self.failed, "a failed log file takes no more frames");
         self.buffer.clear();
         let at = FrameContext { salt: self.salt, file: self.id, offset: self.good_len };
-        encode_frame(&mut self.buffer, &at, head, payload);
+        let head = FrameHead { synced_len: self.synced_len, ..*head };
+        encode_frame(&mut self.buffer, &at, &head, payload);
         if let Err(error) = self.file.append(&self.buffer) {
             self.failed = true;
             return Err(error);
@@ -86,7 +94,9 @@ impl LogWriter {
     /// Makes every appended frame durable. After an error nothing more may be acknowledged.
     #[track_caller]
     pub(crate) fn sync(&mut self) -> Result<()> {
-        self.file.sync()
+        self.file.sync()?;
+        self.synced_len = self.good_len;
+        Ok(())
     }
 }
 
@@ -139,8 +149,11 @@ impl LogSource<'_> {
                     return Err(Error::corrupt(path, end.valid_len, "a frame follows the end"));
                 }
                 Err(error) => {
-                    let torn = self.last && !closed && self.entry.valid_len.is_none();
-                    if torn && !acknowledged_later(&header, &bytes, &end) {
+                    let torn = self.last
+                        && !closed
+                        && self.entry.valid_len.is_none()
+                        && end.valid_len >= self.entry.synced_len;
+                    if torn && !durable_for_a_later_one(&header, &bytes, end.valid_len) {
                         return Ok(end);
                     }
                     return Err(decode_error(&path, end.valid_len, error));
@@ -196,12 +209,12 @@ fn frame_at<'a>(
 /// Whether a frame after the bad one says that the bad one was durable. Then it is no torn tail:
 /// acknowledged operations are missing. A whole head says so, whatever became of its payload; looking
 /// at heads alone also keeps this linear in the file.
-fn acknowledged_later(header: &FileHeader, bytes: &[u8], end: &LogEnd) -> bool {
-    let first = end.valid_len as usize + 8;
+fn durable_for_a_later_one(header: &FileHeader, bytes: &[u8], bad: u64) -> bool {
+    let first = bad as usize + 8;
     (first..bytes.len()).step_by(8).any(|offset| {
         let at = FrameContext { salt: header.salt, file: header.file, offset: offset as u64 };
         decode_head(bytes.get(offset..).unwrap_or(&[]), &at)
-            .is_ok_and(|(head, ..)| head.synced_seq > end.last_seq)
+            .is_ok_and(|(head, ..)| head.synced_len > bad)
     })
 }
 

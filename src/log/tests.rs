@@ -10,29 +10,32 @@ fn header(file: u64) -> FileHeader {
     FileHeader { kind: FileKind::Log, store: STORE, file: FileId(file), salt: [file as u8; 16] }
 }
 
-fn head(seq: u64, synced: u64) -> FrameHead {
+fn head(seq: u64) -> FrameHead {
     FrameHead {
         kind: FrameKind::Batch,
         last_seq: Seq(seq),
-        synced_seq: Seq(synced),
+        synced_len: 0,
         time: Timestamp::from_millis(seq),
     }
 }
 
-/// Three frames; returns where each ends.
-fn write(dir: &Path, file: u64, synced: [u64; 3]) -> Vec<u64> {
+/// Three frames, with a sync after one of them (1, 2; 0 for none); returns where each ends.
+fn write(dir: &Path, file: u64, synced: u64) -> Vec<u64> {
     let mut log = LogWriter::create(&RealDisk, dir, &header(file)).unwrap();
     let mut ends = vec![log.good_len()];
-    for (seq, synced) in (1..).zip(synced) {
-        log.append(&head(seq, synced), &[seq as u8; 20]).unwrap();
+    for seq in 1..=3 {
+        log.append(&head(seq), &[seq as u8; 20]).unwrap();
         ends.push(log.good_len());
+        if seq == synced {
+            log.sync().unwrap();
+        }
     }
     log.sync().unwrap();
     ends
 }
 
 fn read(dir: &Path, file: u64, last: bool) -> Result<(Vec<Seq>, LogEnd)> {
-    let entry = LogEntry { file: FileId(file), valid_len: None };
+    let entry = LogEntry { file: FileId(file), synced_len: 0, valid_len: None };
     let source = LogSource { disk: &RealDisk, dir, store: STORE, entry: &entry, last };
     let mut seen = Vec::new();
     let end = source.read(|head, payload, _| {
@@ -46,7 +49,7 @@ fn read(dir: &Path, file: u64, last: bool) -> Result<(Vec<Seq>, LogEnd)> {
 #[test]
 fn a_tail_torn_at_any_byte_leaves_the_whole_frames_before_it() {
     let dir = tempfile::tempdir().unwrap();
-    let ends = write(dir.path(), 1, [0, 0, 0]);
+    let ends = write(dir.path(), 1, 0);
     let path = log_path(dir.path(), FileId(1));
     let bytes = std::fs::read(&path).unwrap();
     for len in HEADER_LEN..bytes.len() {
@@ -63,7 +66,7 @@ fn a_tail_torn_at_any_byte_leaves_the_whole_frames_before_it() {
 #[test]
 fn a_tail_of_zeros_is_torn_too() {
     let dir = tempfile::tempdir().unwrap();
-    let ends = write(dir.path(), 1, [0, 1, 2]);
+    let ends = write(dir.path(), 1, 2);
     let path = log_path(dir.path(), FileId(1));
     let mut bytes = std::fs::read(&path).unwrap();
     bytes.resize(bytes.len() + 5000, 0);
@@ -74,14 +77,14 @@ fn a_tail_of_zeros_is_torn_too() {
 
 #[test]
 fn a_hole_below_what_was_synced_is_corruption_and_above_it_a_torn_tail() {
-    for (synced, corrupt) in [([0, 0, 2], true), ([0, 0, 1], false)] {
+    for (synced, corrupt) in [(2, true), (1, false), (0, false)] {
         let dir = tempfile::tempdir().unwrap();
         let ends = write(dir.path(), 1, synced);
         let path = log_path(dir.path(), FileId(1));
         let mut bytes = std::fs::read(&path).unwrap();
         bytes[ends[1] as usize + 70] ^= 1; // in the second frame
         std::fs::write(&path, &bytes).unwrap();
-        assert_eq!(read(dir.path(), 1, true).is_err(), corrupt, "{synced:?}");
+        assert_eq!(read(dir.path(), 1, true).is_err(), corrupt, "synced after {synced}");
     }
 }
 
@@ -90,7 +93,7 @@ fn a_hole_below_what_was_synced_is_corruption_and_above_it_a_torn_tail() {
 #[test]
 fn a_head_says_that_frames_before_it_were_durable_though_its_payload_is_torn() {
     let dir = tempfile::tempdir().unwrap();
-    let ends = write(dir.path(), 1, [0, 0, 2]);
+    let ends = write(dir.path(), 1, 2);
     let path = log_path(dir.path(), FileId(1));
     let mut bytes = std::fs::read(&path).unwrap();
     bytes[ends[1] as usize + 70] ^= 1; // in the second frame
@@ -102,7 +105,7 @@ fn a_head_says_that_frames_before_it_were_durable_though_its_payload_is_torn() {
 #[test]
 fn a_file_with_another_ones_content_is_refused() {
     let dir = tempfile::tempdir().unwrap();
-    write(dir.path(), 1, [0, 0, 0]);
+    write(dir.path(), 1, 0);
     std::fs::rename(log_path(dir.path(), FileId(1)), log_path(dir.path(), FileId(2))).unwrap();
     assert!(matches!(read(dir.path(), 2, true), Err(Error::Corrupt { .. })));
 }
@@ -112,11 +115,11 @@ fn a_failed_append_leaves_a_prefix_that_counts() {
     let dir = tempfile::tempdir().unwrap();
     let disk = FaultDisk::default();
     let mut log = LogWriter::create(&disk, dir.path(), &header(1)).unwrap();
-    log.append(&head(1, 0), &[1; 20]).unwrap();
+    log.append(&head(1), &[1; 20]).unwrap();
     disk.fail(Fault::Append, 0, false);
-    assert!(matches!(log.append(&head(2, 0), &[2; 20]), Err(Error::DiskFull { .. })));
+    assert!(matches!(log.append(&head(2), &[2; 20]), Err(Error::DiskFull { .. })));
     assert!(!log.has_room(1));
-    let entry = LogEntry { file: FileId(1), valid_len: Some(log.good_len()) };
+    let entry = LogEntry { file: FileId(1), synced_len: 0, valid_len: Some(log.good_len()) };
     let dir = dir.path();
     let source = LogSource { disk: &RealDisk, dir, store: STORE, entry: &entry, last: false };
     let mut frames = 0;
@@ -132,11 +135,47 @@ fn a_failed_append_leaves_a_prefix_that_counts() {
 #[test]
 fn copying_forward_keeps_every_frame() {
     let dir = tempfile::tempdir().unwrap();
-    write(dir.path(), 1, [0, 1, 2]);
-    let entry = LogEntry { file: FileId(1), valid_len: None };
+    write(dir.path(), 1, 2);
+    let entry = LogEntry { file: FileId(1), synced_len: 0, valid_len: None };
     let source =
         LogSource { disk: &RealDisk, dir: dir.path(), store: STORE, entry: &entry, last: true };
     let mut to = LogWriter::create(&RealDisk, dir.path(), &header(2)).unwrap();
     source.copy_forward(&mut to).unwrap();
     assert_eq!(read(dir.path(), 2, true).unwrap().0, [Seq(1), Seq(2), Seq(3)]);
+}
+
+/// Frames that were copied forward at an open were durable before the manifest named their file,
+/// though no frame after them says so.
+#[test]
+fn a_bad_frame_among_those_that_were_durable_from_the_start_is_corruption() {
+    let dir = tempfile::tempdir().unwrap();
+    let ends = write(dir.path(), 1, 0);
+    let path = log_path(dir.path(), FileId(1));
+    let mut bytes = std::fs::read(&path).unwrap();
+    bytes[ends[1] as usize + 70] ^= 1; // in the second frame
+    std::fs::write(&path, &bytes).unwrap();
+    for (synced_len, corrupt) in [(ends[1], false), (ends[2], true), (ends[3], true)] {
+        let entry = LogEntry { file: FileId(1), synced_len, valid_len: None };
+        let dir = dir.path();
+        let source = LogSource { disk: &RealDisk, dir, store: STORE, entry: &entry, last: true };
+        assert_eq!(source.read(|_, _, _| Ok(())).is_err(), corrupt, "{synced_len}");
+    }
+}
+
+/// After a roll, the first frame of the new file could be lost with a later one kept, and that one
+/// said that everything of the *older* files was durable: the store took the lost frame for damage
+/// and did not open.
+#[test]
+fn a_new_file_that_lost_its_first_frame_alone_is_torn_not_damaged() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut log = LogWriter::create(&RealDisk, dir.path(), &header(1)).unwrap();
+    log.sync().unwrap();
+    let first = log.good_len() as usize;
+    log.append(&head(7), &[7; 20]).unwrap();
+    log.append(&head(8), &[8; 20]).unwrap();
+    let path = log_path(dir.path(), FileId(1));
+    let mut bytes = std::fs::read(&path).unwrap();
+    bytes[first..first + 64].fill(0);
+    std::fs::write(&path, &bytes).unwrap();
+    assert_eq!(read(dir.path(), 1, true).unwrap().0, []);
 }

@@ -297,6 +297,7 @@ impl Store {
             return Ok(());
         }
         if !now.volatile {
+            self.engine.sync_log()?;
             self.engine.commit_manifest(|manifest| {
                 if let Some(entry) = manifest.collection_mut(core.id) {
                     entry.options = now.clone();
@@ -310,8 +311,9 @@ impl Store {
     fn create(&self, name: &str, options: CollectionOptions) -> Result<Arc<Core>> {
         let engine = &self.engine;
         // The token keeps the log from rolling on between the two steps.
-        let token = engine.committer.hold();
-        let log_file = token.as_ref().ok_or(Error::Closed)?.file();
+        let mut token = engine.committer.hold();
+        let log = token.as_mut().ok_or(Error::Closed)?;
+        let log_file = log.file();
         let snapshot = Snapshot { visible: engine.visible_seq(), ..Snapshot::default() };
         let id = if options.volatile {
             // Volatile collections are in no manifest; their numbers count down.
@@ -319,6 +321,8 @@ impl Store {
                 engine.cores().iter().filter(|c| c.options().volatile).map(|c| c.id.0).min();
             CollectionId(taken.unwrap_or(u32::MAX) - 1)
         } else {
+            // What was acknowledged before must not be lost where this is kept (I4).
+            engine.sync_held(log)?;
             let mut id = CollectionId::default();
             engine.commit_manifest(|manifest| {
                 id = manifest.next_collection;
@@ -360,6 +364,8 @@ impl Store {
             .flat_map(|c| &c.segments)
             .filter_map(|s| s.deletes.as_ref().map(|d| FileName::Deletes(d.file)))
             .collect();
+        // What was acknowledged before must not be lost where this is kept (I4).
+        self.engine.sync_log()?;
         self.engine.commit_manifest(|m| m.collections.retain(|c| c.id != core.id))?;
         for name in deletes {
             let _ = self.engine.disk.remove(&self.engine.path(name));

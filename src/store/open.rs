@@ -17,7 +17,7 @@ use crate::collection::logging::LogState;
 use crate::collection::recovery;
 use crate::disk::{Disk, RealDisk};
 use crate::error::{Error, Result};
-use crate::format::header::{FileHeader, FileKind, StoreId};
+use crate::format::header::{FileHeader, FileKind, HEADER_LEN, StoreId};
 use crate::format::manifest::{LogEntry, Manifest};
 use crate::format::names::FileName;
 use crate::ids::{CollectionId, FileId, Seq};
@@ -169,7 +169,7 @@ fn create(disk: &dyn Disk, dir: &Path, seed: u64, options: &StoreOptions) -> Res
         next_collection: CollectionId(1),
         time: Timestamp::MIN,
         last_seq: Seq::ZERO,
-        log: vec![LogEntry { file, valid_len: None }],
+        log: vec![LogEntry { file, synced_len: HEADER_LEN as u64, valid_len: None }],
         collections: Vec::new(),
     };
     match manifest::commit(disk, dir, &manifest, id) {
@@ -241,11 +241,11 @@ fn start_log(engine: &Engine, end: &LogEnd) -> Result<()> {
     let mut writer = LogWriter::create(disk, dir, &engine.header(FileKind::Log, file))?;
     source.copy_forward(&mut writer)?;
     disk.sync_dir(dir)?;
-    let last_seq = end.last_seq.max(manifest.last_seq);
+    let (last_seq, synced_len) = (end.last_seq.max(manifest.last_seq), writer.synced_len());
     engine.committer.start(LogState::new(writer, last_seq, engine.monotonic()));
     engine.commit_manifest(|manifest| {
         manifest.log.pop();
-        manifest.log.push(LogEntry { file, valid_len: None });
+        manifest.log.push(LogEntry { file, synced_len, valid_len: None });
     })
 }
 

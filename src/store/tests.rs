@@ -8,6 +8,7 @@ mod crash_disk;
 mod crashes;
 mod jobs;
 mod log;
+mod matrix;
 
 use std::collections::BTreeMap;
 use std::path::Path;

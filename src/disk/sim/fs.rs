@@ -135,7 +135,7 @@ impl FileSystem {
         self.dir(dir)?.names.get(&name).copied().ok_or_else(missing)
     }
 
-    pub(super) fn make_dir(&mut self, path: &Path) -> bool {
+    pub(crate) fn make_dir(&mut self, path: &Path) -> bool {
         let new = !self.dirs.contains_key(path);
         self.dirs.entry(path.to_owned()).or_default();
         new
@@ -226,7 +226,7 @@ impl FileSystem {
         }
     }
 
-    pub(super) fn sync_dir(&mut self, path: &Path) -> Result<()> {
+    pub(crate) fn sync_dir(&mut self, path: &Path) -> Result<()> {
         for (child, dir) in &mut self.dirs {
             if child.parent() == Some(path) && !dir.anchored {
                 Arc::make_mut(dir).anchored = true;

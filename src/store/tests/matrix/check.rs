@@ -1,0 +1,142 @@
+//! Owns the check of one image: it opens, holds one of the states that may be found, verifies clean,
+//! has no stray file, and can be written on; and a second crash at any operation of that recovery
+//! changes nothing.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::{Arc, Mutex};
+
+use super::model::{self, Model, NAMES, read};
+use super::record::{Point, dir, new_clock, open};
+use crate::clock::Timestamp;
+use crate::disk::Disk;
+use crate::disk::sim::{FileSystem, Image, Op, SimDisk};
+use crate::format::names::FileName;
+use crate::worker::lock;
+use crate::{Memory, Store};
+
+/// How thoroughly an image is looked at.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Depth {
+    /// Searches, look-ups, a write and another open.
+    pub(super) use_it: bool,
+    /// A second crash at every operation of the recovery, with so many random images each.
+    pub(super) again: Option<usize>,
+}
+
+/// Files of ours in the directory that the manifest does not name (I3).
+pub(super) fn strays(store: &Store, disk: &SimDisk) -> Vec<String> {
+    let manifest = store.engine.manifest();
+    let live: Vec<FileName> = manifest.files().collect();
+    let listed = disk.list(dir()).unwrap_or_default().into_iter();
+    listed
+        .map(|e| e.name)
+        .filter(|name| match FileName::parse(name) {
+            None | Some(FileName::Lock) => false,
+            // The previous one is kept for diagnosis.
+            Some(FileName::Manifest(n)) => n + 1 < manifest.generation,
+            Some(name) => !live.contains(&name),
+        })
+        .collect()
+}
+
+/// Opens an image and reads it; what is wrong with it otherwise.
+fn look(
+    files: &FileSystem,
+    now: Timestamp,
+    depth: Depth,
+) -> Result<(Model, Vec<FileSystem>), String> {
+    let disk = SimDisk::new(files.clone(), 5);
+    let recovery: Arc<Mutex<Vec<FileSystem>>> = Arc::default();
+    if depth.again.is_some() {
+        let seen = Arc::clone(&recovery);
+        disk.observe(move |_: &Op, files| lock(&seen).push(files.clone()));
+    }
+    let clock = new_clock(now);
+    let store = open(&disk, &clock).map_err(|e| format!("it does not open: {e}"))?;
+    disk.no_observer();
+    let found = read(&store)?;
+    let report = store.verify().map_err(|e| e.to_string())?;
+    if let Some(problem) = report.problems.first() {
+        return Err(format!("verify: {problem}"));
+    }
+    let strays = strays(&store, &disk);
+    if !strays.is_empty() {
+        return Err(format!("files that no manifest names: {strays:?}"));
+    }
+    if depth.use_it {
+        model::search(&store, &found)?;
+        write_on(&store, &found)?;
+        let wanted = read(&store)?;
+        drop(store);
+        let store = open(&disk, &clock).map_err(|e| format!("the second open: {e}"))?;
+        let again = read(&store)?;
+        if again != wanted {
+            return Err(format!("after another open: {}", wanted.difference(&again)));
+        }
+    }
+    Ok((found, std::mem::take(&mut *lock(&recovery))))
+}
+
+/// A recovered store takes writes and does its work.
+fn write_on(store: &Store, found: &Model) -> Result<(), String> {
+    for c in found.0.keys() {
+        let collection = store.existing(NAMES[*c]).ok_or("a collection is gone")?;
+        // An id of its own that the model's readers understand: text and vector say which write.
+        let dimension = collection.options().dimension();
+        let mut vector = vec![1.0; dimension];
+        (vector[0], vector[1]) = (999.0, 1.0);
+        let memory = Memory::new(999u64, vector).text("write 0");
+        collection.insert(memory).map_err(|e| format!("it takes no writes: {e}"))?;
+    }
+    while store.run_pending().map_err(|e| format!("its work fails: {e}"))? {}
+    Ok(())
+}
+
+/// As `look`; a panic is something wrong like any other.
+fn look_safely(
+    files: &FileSystem,
+    now: Timestamp,
+    depth: Depth,
+) -> Result<(Model, Vec<FileSystem>), String> {
+    catch_unwind(AssertUnwindSafe(|| look(files, now, depth)))
+        .unwrap_or_else(|panic| Err(format!("it panics: {}", text_of(panic.as_ref()))))
+}
+
+pub(super) fn text_of(panic: &(dyn std::any::Any + Send)) -> String {
+    let text = panic.downcast_ref::<String>().map(String::as_str);
+    text.or(panic.downcast_ref::<&str>().copied()).unwrap_or("?").to_owned()
+}
+
+/// Checks what a crash left; gives how many images were looked at, those of second crashes apart.
+pub(super) fn check_image(
+    image: &Image,
+    point: &Point,
+    states: &[Model],
+    depth: Depth,
+    seed: u64,
+) -> Result<u64, String> {
+    let (found, recovery) = look_safely(&image.files, point.now, depth)?;
+    let allowed = point.allowed;
+    let from = if image.is_kill { allowed.from_kill } else { allowed.from_cut };
+    let fits = |state: &Model| state.visible(point.now) == found;
+    if !states[from..=allowed.to].iter().any(fits) {
+        let why = match states.iter().position(fits) {
+            Some(at) => format!("state {at} instead of {from} to {}", allowed.to),
+            None => states[allowed.to].visible(point.now).difference(&found),
+        };
+        return Err(format!("it holds something else: {why}"));
+    }
+    let mut second = 0;
+    for (at, files) in recovery.iter().enumerate() {
+        for again in files.images(seed ^ at as u64, depth.again.unwrap_or_default()) {
+            let (later, _) = look_safely(&again.files, point.now, Depth::default())
+                .map_err(|e| format!("{}, at operation {at} of the recovery: {e}", again.label))?;
+            if later != found {
+                let why = found.difference(&later);
+                return Err(format!("{}, at operation {at} of the recovery: {why}", again.label));
+            }
+            second += 1;
+        }
+    }
+    Ok(second)
+}

@@ -1,0 +1,72 @@
+//! Owns the power cuts: at every operation of every workload, each in many ways, with a second cut at
+//! every operation of some recoveries.
+
+use super::check::{Depth, check_image};
+use super::record::{Recording, new_disk, record};
+use super::run::{Row, each, report, seed, sized};
+use super::script::{Script, random, scripted};
+
+/// How many of the images are used further, and cut again while they recover.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Effort {
+    /// Random images at each point, beside the fixed ones.
+    pub(super) random: usize,
+    pub(super) use_every: u64,
+    pub(super) again_every: u64,
+}
+
+/// Checks every image of every point of a recording.
+pub(super) fn check_all(script: &Script, recording: &Recording, seed: u64, effort: Effort) -> Row {
+    let mut row = Row::default();
+    if let Some(wrong) = &recording.wrong {
+        row.failures.push(format!("{}: {wrong}", script.name));
+    }
+    let mut previous = None;
+    for (at, point) in recording.points.iter().enumerate() {
+        let here = seed ^ (at as u64) << 20;
+        for image in point.files.images(here, effort.random) {
+            // What a later operation did not change was looked at before, unless more is asked now.
+            let print = (image.files.fingerprint(), point.allowed.to);
+            if previous.replace(print) == Some(print) {
+                continue;
+            }
+            row.cases += 1;
+            let n = row.cases + seed;
+            let again = n.is_multiple_of(effort.again_every).then_some(1);
+            let depth = Depth { use_it: n.is_multiple_of(effort.use_every), again };
+            match check_image(&image, point, &recording.states, depth, here) {
+                Ok(second) => row.inner += second,
+                Err(wrong) => row.failures.push(format!(
+                    "{}: {} at point {at}, {}: {wrong}",
+                    script.name, image.label, point.op
+                )),
+            }
+        }
+    }
+    row
+}
+
+/// Scripted workloads, then as many drawn ones as asked for.
+fn workload(at: usize, seed: u64) -> Script {
+    let scripted = scripted();
+    match scripted.into_iter().nth(at) {
+        Some(script) => script,
+        None => random(seed.wrapping_add(at as u64), 30),
+    }
+}
+
+#[test]
+fn a_power_cut_at_any_operation_loses_nothing_acknowledged_i1_i3_i4_i5_i8() {
+    let scripts = scripted().len();
+    let drawn = sized(4, 60, 240);
+    let effort =
+        Effort { random: sized(0, 4, 24), use_every: 8, again_every: sized(997, 131, 131) as u64 };
+    let seed = seed();
+    report("power cuts", "second cuts", 2000, || {
+        each(scripts + drawn, |at| {
+            let script = workload(at, seed);
+            let recording = record(&script, &new_disk(seed));
+            check_all(&script, &recording, seed.wrapping_add(at as u64), effort)
+        })
+    });
+}

@@ -1,0 +1,264 @@
+//! Owns what a store must hold: a plain model of all collections, the history of a workload, and
+//! which of its states may be found after a crash.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use crate::clock::Timestamp;
+use crate::{
+    Batch, Collection, CollectionOptions, Durability, Filter, HnswParams, Memory, Metric, Store,
+};
+
+/// Collections that workloads use; the dimension differs, so that none is taken for another.
+pub(super) const NAMES: [&str; 3] = ["notes", "facts", "turns"];
+
+/// One memory.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Row {
+    /// Names the write that made it.
+    pub(super) text: String,
+    pub(super) expires: Timestamp,
+}
+
+/// The memories of each collection that exists, by number of name and id.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(super) struct Model(pub(super) BTreeMap<usize, BTreeMap<u64, Row>>);
+
+impl Model {
+    /// What readers see at a moment.
+    pub(super) fn visible(&self, now: Timestamp) -> Self {
+        let mut visible = self.clone();
+        visible.0.values_mut().for_each(|rows| rows.retain(|_, row| row.expires > now));
+        visible
+    }
+
+    /// A short account of the first difference.
+    pub(super) fn difference(&self, found: &Self) -> String {
+        for (c, name) in NAMES.iter().enumerate() {
+            match (self.0.get(&c), found.0.get(&c)) {
+                (None, None) => {}
+                (Some(_), None) => return format!("{name} is missing"),
+                (None, Some(_)) => return format!("{name} is back"),
+                (Some(wanted), Some(rows)) => {
+                    for id in wanted.keys().chain(rows.keys()) {
+                        let (wanted, found) = (wanted.get(id), rows.get(id));
+                        if wanted != found {
+                            return format!("{name} {id}: {found:?} instead of {wanted:?}");
+                        }
+                    }
+                }
+            }
+        }
+        "no difference".to_owned()
+    }
+}
+
+/// One write of a batch.
+#[derive(Clone, Debug)]
+pub(super) enum Write {
+    Insert { to: usize, id: u64, ttl: Option<u64> },
+    Delete { from: usize, id: u64 },
+    DeleteWhere { from: usize, namespace: u64 },
+}
+
+impl Write {
+    pub(super) fn collection(&self) -> usize {
+        match self {
+            Self::Insert { to, .. } => *to,
+            Self::Delete { from, .. } | Self::DeleteWhere { from, .. } => *from,
+        }
+    }
+}
+
+pub(super) fn options(collection: usize) -> CollectionOptions {
+    let hnsw = HnswParams { m: 4, ef_construction: 8, min_rows: 150, ..HnswParams::default() };
+    let metric = [Metric::L2, Metric::Cosine, Metric::Dot][collection];
+    CollectionOptions::new(dimension(collection), metric).memtable_rows(64).hnsw(hnsw)
+}
+
+fn dimension(collection: usize) -> usize {
+    [2, 3, 5][collection]
+}
+
+/// The vector says which memory it is of, so that none can be served for another.
+fn vector(collection: usize, id: u64, n: u64) -> Vec<f32> {
+    let mut vector = vec![1.0; dimension(collection)];
+    vector[0] = id as f32;
+    vector[1] = n as f32 + 1.0;
+    vector
+}
+
+fn namespace(id: u64) -> String {
+    format!("user:{}", id % 5)
+}
+
+/// The model after write `n` of a history.
+pub(super) fn apply(model: &mut Model, n: u64, writes: &[Write], now: Timestamp) {
+    for write in writes {
+        let Some(rows) = model.0.get_mut(&write.collection()) else { continue };
+        match write {
+            Write::Insert { id, ttl, .. } => {
+                let expires = ttl.map_or(Timestamp::MAX, |ttl| now + Duration::from_secs(ttl));
+                rows.insert(*id, Row { text: format!("write {n}"), expires });
+            }
+            Write::Delete { id, .. } => drop(rows.remove(id)),
+            Write::DeleteWhere { namespace, .. } => rows.retain(|id, _| id % 5 != *namespace),
+        }
+    }
+}
+
+/// Carries out write `n` on a store.
+pub(super) fn carry_out(
+    store: &Store,
+    n: u64,
+    writes: &[Write],
+    durability: Durability,
+) -> crate::Result<()> {
+    let open = |c: usize| store.existing(NAMES[c]).ok_or(crate::Error::Closed);
+    let Some(first) = writes.first() else { return Ok(()) };
+    // `delete_where` has no form for another collection: its collection is the batch's.
+    let base = writes.iter().find(|w| matches!(w, Write::DeleteWhere { .. })).unwrap_or(first);
+    let base_name = base.collection();
+    let base = open(base_name)?;
+    let mut batch = Batch::new();
+    for write in writes {
+        let c = write.collection();
+        batch = match write {
+            Write::Insert { id, ttl, .. } => {
+                let mut memory = Memory::new(*id, vector(c, *id, n))
+                    .text(format!("write {n}"))
+                    .namespace(namespace(*id));
+                if let Some(ttl) = ttl {
+                    memory = memory.ttl(Duration::from_secs(*ttl));
+                }
+                if c == base_name {
+                    batch.insert(memory)
+                } else {
+                    batch.insert_into(&open(c)?, memory)
+                }
+            }
+            Write::Delete { id, .. } if c == base_name => batch.delete(*id),
+            Write::Delete { id, .. } => batch.delete_from(&open(c)?, *id),
+            Write::DeleteWhere { namespace, .. } => {
+                batch.delete_where(Filter::namespace(format!("user:{namespace}")))
+            }
+        };
+    }
+    base.apply_with(batch, durability).map(drop)
+}
+
+/// What a store holds. Every answer is looked at: ids once, vectors and texts of the same write.
+pub(super) fn read(store: &Store) -> Result<Model, String> {
+    let mut model = Model::default();
+    for name in store.collections() {
+        let c = NAMES.iter().position(|n| *n == name).ok_or(format!("unknown {name}"))?;
+        let collection = store.existing(&name).ok_or(format!("{name} does not open"))?;
+        model.0.insert(c, read_collection(&collection, c)?);
+    }
+    Ok(model)
+}
+
+fn read_collection(collection: &Collection, c: usize) -> Result<BTreeMap<u64, Row>, String> {
+    let mut rows = BTreeMap::new();
+    for memory in collection.iter() {
+        let memory = memory.map_err(|e| e.to_string())?;
+        let id = memory.id().as_u128() as u64;
+        let text = memory.text_content().unwrap_or_default().to_owned();
+        let n = text.strip_prefix("write ").and_then(|n| n.parse().ok());
+        let n: u64 = n.ok_or(format!("{id} has the text {text:?}"))?;
+        check_vector(memory.vector(), &vector(c, id, n))
+            .map_err(|got| format!("{id} of write {n} has the vector {got:?}"))?;
+        let expires = memory.expires().unwrap_or(Timestamp::MAX);
+        if rows.insert(id, Row { text, expires }).is_some() {
+            return Err(format!("{id} is there twice"));
+        }
+    }
+    Ok(rows)
+}
+
+fn check_vector(got: &[f32], wanted: &[f32]) -> Result<(), Vec<f32>> {
+    let near = |(a, b): (&f32, &f32)| (a - b).abs() <= 1e-5 * b.abs().max(1.0);
+    let same = got.len() == wanted.len() && got.iter().zip(wanted).all(near);
+    if same { Ok(()) } else { Err(got.to_vec()) }
+}
+
+/// What searches and look-ups by id say agrees with what is there.
+pub(super) fn search(store: &Store, model: &Model) -> Result<(), String> {
+    for (c, rows) in &model.0 {
+        let collection = store.existing(NAMES[*c]).ok_or("a collection is gone")?;
+        let query = vector(*c, 40, 7);
+        let k = 5.min(rows.len());
+        let hits = collection.search(&query).k(5).run().map_err(|e| e.to_string())?;
+        if hits.len() != k {
+            return Err(format!("{} hits of {k}", hits.len()));
+        }
+        for hit in &hits {
+            if !rows.contains_key(&(hit.id.as_u128() as u64)) {
+                return Err(format!("{:?} was found and is not there", hit.id));
+            }
+        }
+        let count = collection.len().map_err(|e| e.to_string())?;
+        if count != rows.len() as u64 {
+            return Err(format!("{count} memories of {}", rows.len()));
+        }
+        for id in rows.keys().step_by(17).chain(&[1_000_000]) {
+            let there = collection.get(*id).map_err(|e| e.to_string())?.is_some();
+            if there != rows.contains_key(id) {
+                return Err(format!("{id} is there for one reader and not for another"));
+            }
+        }
+    }
+    Ok(())
+}
+
+/// The states of a workload, in order, and how far each kind of crash may go back.
+#[derive(Clone, Debug)]
+pub(super) struct History {
+    pub(super) states: Vec<Model>,
+    /// The last state that was acknowledged.
+    pub(super) acknowledged: usize,
+    /// The last state that a power cut must not undo.
+    pub(super) synced: usize,
+}
+
+/// Which states may be found: `states[from_kill..=to]` after the death of the process,
+/// `states[from_cut..=to]` after a power cut.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Allowed {
+    pub(super) from_kill: usize,
+    pub(super) from_cut: usize,
+    pub(super) to: usize,
+}
+
+impl History {
+    pub(super) fn new() -> Self {
+        Self { states: vec![Model::default()], acknowledged: 0, synced: 0 }
+    }
+
+    pub(super) fn now(&self) -> &Model {
+        &self.states[self.acknowledged]
+    }
+
+    /// A change is about to be made.
+    pub(super) fn begin(&mut self, next: Model) {
+        self.states.truncate(self.acknowledged + 1);
+        self.states.push(next);
+    }
+
+    /// It was acknowledged.
+    pub(super) fn acknowledge(&mut self, durable: bool) {
+        self.acknowledged = self.states.len() - 1;
+        if durable {
+            self.synced = self.acknowledged;
+        }
+    }
+
+    /// It was refused, and nothing of it may ever be found.
+    pub(super) fn refuse(&mut self) {
+        self.states.truncate(self.acknowledged + 1);
+    }
+
+    pub(super) fn allowed(&self) -> Allowed {
+        Allowed { from_kill: self.acknowledged, from_cut: self.synced, to: self.states.len() - 1 }
+    }
+}

@@ -1,0 +1,244 @@
+//! Owns the running of a workload on a simulated disk: after every operation that changes the disk a
+//! point is recorded, with the files as they are and the states that may be found there.
+
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use super::model::{self, Allowed, History, Model, NAMES, read};
+use super::order;
+use super::script::{Act, Script};
+use crate::clock::{Clock, ManualClock, Timestamp};
+use crate::disk::sim::{Failure, Fault, FileSystem, Op, OpKind, SimDisk, SyncModel};
+use crate::store::open::open_for_writing;
+use crate::worker::lock;
+use crate::{Background, Durability, Error, Store, StoreOptions};
+
+/// Where simulated stores are.
+pub(super) fn dir() -> &'static Path {
+    Path::new("sim/a.alt")
+}
+
+/// A moment at which the power may go.
+#[derive(Clone, Debug)]
+pub(super) struct Point {
+    pub(super) op: String,
+    pub(super) files: FileSystem,
+    pub(super) now: Timestamp,
+    pub(super) allowed: Allowed,
+}
+
+/// What a workload did.
+#[derive(Debug, Default)]
+pub(super) struct Recording {
+    pub(super) states: Vec<Model>,
+    pub(super) points: Vec<Point>,
+    /// What was wrong while it ran.
+    pub(super) wrong: Option<String>,
+}
+
+pub(super) fn options(clock: &Arc<ManualClock>) -> StoreOptions {
+    StoreOptions::new()
+        .background(Background::Manual)
+        .clock(Arc::clone(clock) as Arc<dyn Clock>)
+        .seed(11)
+}
+
+/// Opens a store on a simulated disk.
+pub(super) fn open(disk: &SimDisk, clock: &Arc<ManualClock>) -> crate::Result<Store> {
+    open_for_writing(Arc::new(disk.clone()), dir(), options(clock))
+}
+
+/// A store with a workload under way.
+pub(super) struct Runner {
+    pub(super) disk: SimDisk,
+    pub(super) clock: Arc<ManualClock>,
+    pub(super) store: Option<Store>,
+    pub(super) history: Arc<Mutex<History>>,
+    held: Vec<crate::collection::Iter>,
+    n: u64,
+}
+
+/// Begins late enough that nothing is before 1970.
+pub(super) fn new_clock(now: Timestamp) -> Arc<ManualClock> {
+    Arc::new(ManualClock::new(now))
+}
+
+pub(super) const BEGIN: Timestamp = Timestamp::from_millis(1_800_000_000_000);
+
+/// An empty disk with a durable directory in which the store's own is made.
+pub(super) fn new_disk(seed: u64) -> SimDisk {
+    let mut files = FileSystem::default();
+    files.make_dir(&PathBuf::from("sim"));
+    files.sync_dir(Path::new("")).unwrap_or_default();
+    SimDisk::new(files, seed)
+}
+
+impl Runner {
+    pub(super) fn new(disk: SimDisk) -> Self {
+        let history = Arc::new(Mutex::new(History::new()));
+        let (clock, held) = (new_clock(BEGIN), Vec::new());
+        Self { disk, clock, store: None, history, held, n: 0 }
+    }
+
+    pub(super) fn open(&mut self) -> Result<(), Error> {
+        self.store = Some(open(&self.disk, &self.clock)?);
+        Ok(())
+    }
+
+    fn store(&self) -> Result<&Store, Error> {
+        self.store.as_ref().ok_or(Error::Closed)
+    }
+
+    /// Carries out one act. The history knows of it before the disk does.
+    pub(super) fn act(&mut self, act: &Act) -> Result<(), Error> {
+        match act {
+            Act::Write { writes, sync } => {
+                let max_delay = Duration::from_secs(1 << 30);
+                let durability =
+                    if *sync { Durability::Sync } else { Durability::Buffered { max_delay } };
+                self.write(writes, durability)
+            }
+            Act::Sync => {
+                self.store()?.sync()?;
+                lock(&self.history).acknowledge(true);
+                Ok(())
+            }
+            Act::Advance(seconds) => {
+                self.clock.advance(Duration::from_secs(*seconds));
+                Ok(())
+            }
+            Act::RunOne => self.store()?.run_pending().map(drop),
+            Act::Run => {
+                while self.store()?.run_pending()? {}
+                Ok(())
+            }
+            Act::Compact => self.store()?.compact().map(drop),
+            Act::Make(c) => self.make(*c),
+            Act::Drop(c) => self.drop_collection(*c),
+            Act::Reopen => self.reopen(),
+            Act::Refused(writes) => self.refused(writes),
+            Act::Hold => {
+                let store = self.store.as_ref().ok_or(Error::Closed)?;
+                self.held.extend(NAMES.iter().filter_map(|n| store.existing(n)).map(|c| c.iter()));
+                Ok(())
+            }
+            Act::Release => {
+                self.held.clear();
+                Ok(())
+            }
+        }
+    }
+
+    fn write(&mut self, writes: &[model::Write], durability: Durability) -> Result<(), Error> {
+        self.n += 1;
+        let mut next = lock(&self.history).now().clone();
+        // A batch into a collection that is not there is refused whole.
+        if writes.iter().any(|w| !next.0.contains_key(&w.collection())) {
+            return Ok(());
+        }
+        model::apply(&mut next, self.n, writes, self.clock.wall());
+        lock(&self.history).begin(next);
+        model::carry_out(self.store()?, self.n, writes, durability)?;
+        lock(&self.history).acknowledge(durability == Durability::Sync);
+        Ok(())
+    }
+
+    fn make(&mut self, c: usize) -> Result<(), Error> {
+        let mut next = lock(&self.history).now().clone();
+        let new = !next.0.contains_key(&c);
+        next.0.entry(c).or_default();
+        lock(&self.history).begin(next);
+        self.store()?.collection(NAMES[c], model::options(c))?;
+        lock(&self.history).acknowledge(new);
+        Ok(())
+    }
+
+    fn drop_collection(&mut self, c: usize) -> Result<(), Error> {
+        let mut next = lock(&self.history).now().clone();
+        let there = next.0.remove(&c).is_some();
+        lock(&self.history).begin(next);
+        self.store()?.drop_collection(NAMES[c])?;
+        lock(&self.history).acknowledge(there);
+        Ok(())
+    }
+
+    fn reopen(&mut self) -> Result<(), Error> {
+        if let Some(store) = self.store.take() {
+            store.close()?;
+            lock(&self.history).acknowledge(true);
+        }
+        self.open()
+    }
+
+    /// The device refuses an append: the batch must never be found.
+    fn refused(&mut self, writes: &[model::Write]) -> Result<(), Error> {
+        let (only, failure) = (Some(OpKind::Append), Failure::Io);
+        let model = SyncModel::Kept;
+        self.disk.fail(Fault { skip: 0, only, failure, forever: false, model });
+        let result = model::carry_out(self.store()?, 0, writes, Durability::Sync);
+        let fired = self.disk.fired();
+        self.disk.heal();
+        match result {
+            Ok(()) if fired => Err(Error::option("refused write", "it was acknowledged")),
+            _ => Ok(()),
+        }
+    }
+
+    /// What is wrong with what readers of the running store see.
+    pub(super) fn look(&self) -> Result<(), String> {
+        let Some(store) = &self.store else { return Ok(()) };
+        let found = read(store)?;
+        let wanted = lock(&self.history).now().visible(store.now());
+        if found != wanted {
+            return Err(format!("readers see: {}", wanted.difference(&found)));
+        }
+        Ok(())
+    }
+}
+
+/// Runs a workload on a disk and records a point after each of its operations.
+pub(super) fn record(script: &Script, disk: &SimDisk) -> Recording {
+    let points: Arc<Mutex<Vec<Point>>> = Arc::default();
+    let disorder: Arc<Mutex<Option<String>>> = Arc::default();
+    let mut runner = Runner::new(disk.clone());
+    {
+        let (points, disorder) = (Arc::clone(&points), Arc::clone(&disorder));
+        let (history, clock) = (Arc::clone(&runner.history), Arc::clone(&runner.clock));
+        disk.observe(move |op: &Op, files| {
+            if let Some(wrong) = order::check(op, files) {
+                lock(&disorder).get_or_insert(wrong);
+            }
+            let allowed = lock(&history).allowed();
+            let (files, now) = (files.clone(), clock.wall());
+            lock(&points).push(Point { op: op.to_string(), files, now, allowed });
+        });
+    }
+    let wrong = run(script, &mut runner).err();
+    // Readers let go before the store ends, so that its end is recorded too.
+    runner.held.clear();
+    if let Some(store) = runner.store.take() {
+        drop(store);
+    }
+    disk.no_observer();
+    let points = std::mem::take(&mut *lock(&points));
+    let states = std::mem::take(&mut lock(&runner.history).states);
+    Recording { states, points, wrong: wrong.or_else(|| lock(&disorder).take()) }
+}
+
+fn run(script: &Script, runner: &mut Runner) -> Result<(), String> {
+    runner.open().map_err(|e| format!("the first open: {e}"))?;
+    for (i, act) in script.acts.iter().enumerate() {
+        let at = |what: String| format!("act {i} ({act:?}): {what}");
+        runner.act(act).map_err(|e| at(e.to_string()))?;
+        runner.look().map_err(at)?;
+    }
+    let store = runner.store.as_ref().ok_or("no store is open")?;
+    if runner.held.is_empty() {
+        let strays = super::check::strays(store, &runner.disk);
+        if !strays.is_empty() {
+            return Err(format!("files that no manifest names: {strays:?}"));
+        }
+    }
+    Ok(())
+}

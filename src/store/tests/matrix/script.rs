@@ -1,0 +1,378 @@
+//! Owns the workloads of the matrix: a list of acts each, scripted to reach every kind of file and
+//! job, or drawn by a seed.
+
+use super::model::Write;
+use crate::disk::sim::SplitMix;
+
+/// One step of a workload.
+#[derive(Clone, Debug)]
+pub(super) enum Act {
+    /// A batch, with a sync or buffered.
+    Write {
+        writes: Vec<Write>,
+        sync: bool,
+    },
+    Sync,
+    /// Time passes, in seconds.
+    Advance(u64),
+    /// One piece of background work, if any is due.
+    RunOne,
+    /// All background work that is due.
+    Run,
+    Compact,
+    Make(usize),
+    Drop(usize),
+    /// Closed, and opened again.
+    Reopen,
+    /// A write that the device refuses: the next one goes on in a new log file.
+    Refused(Vec<Write>),
+    /// A reader begins to hold what it sees, until the next `Release`.
+    Hold,
+    Release,
+}
+
+/// A named list of acts.
+#[derive(Clone, Debug)]
+pub(super) struct Script {
+    pub(super) name: String,
+    pub(super) acts: Vec<Act>,
+}
+
+pub(super) fn insert(to: usize, ids: std::ops::Range<u64>) -> Vec<Write> {
+    ids.map(|id| Write::Insert { to, id, ttl: None }).collect()
+}
+
+fn mortal(to: usize, ids: std::ops::Range<u64>, ttl: u64) -> Vec<Write> {
+    ids.map(|id| Write::Insert { to, id, ttl: Some(ttl) }).collect()
+}
+
+fn delete(from: usize, ids: impl Iterator<Item = u64>) -> Vec<Write> {
+    ids.map(|id| Write::Delete { from, id }).collect()
+}
+
+fn forget(from: usize, namespace: u64) -> Vec<Write> {
+    vec![Write::DeleteWhere { from, namespace }]
+}
+
+/// A second and a half of days: everything mortal is gone, and may be destroyed.
+const LATER: u64 = 40 * 3600;
+
+fn synced(writes: Vec<Write>) -> Act {
+    Act::Write { writes, sync: true }
+}
+
+fn buffered(writes: Vec<Write>) -> Act {
+    Act::Write { writes, sync: false }
+}
+
+/// What each script is about, with its acts. `w` writes with a sync or without one.
+fn base(w: fn(Vec<Write>) -> Act) -> Vec<(&'static str, Vec<Act>)> {
+    use Act::*;
+    vec![
+        ("insert", vec![w(insert(0, 0..3)), w(insert(0, 3..4)), w(insert(1, 0..2)), Sync]),
+        ("replace", vec![w(insert(0, 0..9)), w(insert(0, 4..6)), w(insert(0, 4..5)), Sync]),
+        ("delete", vec![w(insert(0, 0..9)), w(delete(0, 2..5)), w(delete(0, 4..99)), Sync]),
+        ("delete where", vec![w(insert(0, 0..20)), w(forget(0, 3)), w(insert(0, 3..4)), Sync]),
+        (
+            "batch over two collections",
+            vec![
+                w([insert(0, 0..9), insert(1, 0..9)].concat()),
+                w([delete(0, 0..4), insert(1, 3..6), delete(1, 7..8)].concat()),
+                w([forget(1, 2), insert(0, 1..2)].concat()),
+                Sync,
+            ],
+        ),
+        ("seal", vec![w(insert(0, 0..70)), Run, w(insert(0, 60..80)), Run, Sync]),
+        (
+            "seal under writes",
+            vec![w(insert(0, 0..70)), w(delete(0, 0..9)), RunOne, w(insert(0, 0..3)), RunOne, Run],
+        ),
+        (
+            "seal two collections by turns",
+            vec![
+                w([insert(0, 0..40), insert(1, 0..40)].concat()),
+                w([insert(0, 40..80), insert(1, 40..80)].concat()),
+                RunOne,
+                w([delete(0, 3..9), delete(1, 50..70)].concat()),
+                RunOne,
+                Run,
+                w(delete(1, 0..50)),
+                Run,
+            ],
+        ),
+        (
+            "deletes in segments",
+            vec![
+                w(insert(0, 0..128)),
+                Run,
+                w(delete(0, 0..8)),
+                w(insert(0, 128..200)),
+                Run,
+                Reopen,
+            ],
+        ),
+        (
+            "rewrite for the dead",
+            vec![
+                w(insert(0, 0..130)),
+                Run,
+                w(delete(0, (0..130).step_by(3))),
+                w(insert(0, 200..270)),
+                Run,
+                w(delete(0, (1..130).step_by(3))),
+                Run,
+            ],
+        ),
+        (
+            "drop of a dead segment",
+            vec![w(insert(0, 0..70)), Run, w(delete(0, 0..70)), Run, Reopen],
+        ),
+        (
+            "merge of small segments",
+            (0..6u64)
+                .flat_map(|n| [w(insert(0, n * 70..n * 70 + 70)), Run])
+                .chain([Compact, w(delete(0, 0..70)), Run])
+                .collect(),
+        ),
+        (
+            "graph",
+            vec![
+                w(insert(0, 0..100)),
+                w(insert(0, 100..200)),
+                Run,
+                w(delete(0, (0..200).step_by(2))),
+                Run,
+                Compact,
+                Reopen,
+                w(insert(0, 0..100)),
+                Run,
+            ],
+        ),
+        (
+            "expire in RAM",
+            vec![
+                w(mortal(0, 0..20, 60)),
+                w(insert(0, 20..30)),
+                Advance(61),
+                w(insert(0, 5..8)),
+                Sync,
+            ],
+        ),
+        (
+            "expire in segments",
+            vec![
+                w(mortal(0, 0..80, 3600)),
+                w(insert(0, 80..100)),
+                Run,
+                Advance(3601),
+                w(insert(0, 1..2)),
+                Run,
+                Advance(LATER),
+                w(insert(0, 300..370)),
+                Run,
+                Compact,
+            ],
+        ),
+        (
+            "expire a whole segment",
+            vec![
+                w(mortal(0, 0..70, 60)),
+                Run,
+                Advance(LATER),
+                w(insert(1, 0..2)),
+                Run,
+                Compact,
+                Reopen,
+            ],
+        ),
+        (
+            "compact",
+            vec![w(insert(0, 0..30)), w(delete(0, 3..20)), Compact, w(insert(0, 4..9)), Compact],
+        ),
+        (
+            "compact three collections",
+            vec![
+                w([insert(0, 0..30), insert(1, 0..30), insert(2, 0..30)].concat()),
+                w([delete(0, 0..9), delete(1, 0..30), delete(2, 3..4)].concat()),
+                Compact,
+                w(insert(2, 0..5)),
+                Compact,
+            ],
+        ),
+        (
+            "make and drop",
+            vec![w(insert(0, 0..9)), Drop(0), w(insert(1, 0..9)), Make(0), w(insert(0, 3..5))],
+        ),
+        (
+            "drop with files",
+            vec![
+                w(insert(0, 0..130)),
+                w(insert(1, 0..70)),
+                Run,
+                w(delete(0, 0..9)),
+                Run,
+                Drop(0),
+                w(insert(1, 70..80)),
+                Reopen,
+                Make(0),
+                w(insert(0, 0..4)),
+            ],
+        ),
+        (
+            "drop the last",
+            vec![
+                w(insert(2, 0..9)),
+                Drop(2),
+                Drop(1),
+                Drop(0),
+                Reopen,
+                Make(2),
+                w(insert(2, 0..2)),
+            ],
+        ),
+        (
+            "reopen",
+            vec![
+                w(insert(0, 0..9)),
+                Reopen,
+                w(delete(0, 0..3)),
+                Reopen,
+                Reopen,
+                w(insert(0, 0..1)),
+            ],
+        ),
+        (
+            "reopen with files",
+            vec![
+                w(insert(0, 0..70)),
+                Run,
+                Reopen,
+                w(delete(0, 0..30)),
+                Reopen,
+                Run,
+                w(insert(0, 0..9)),
+                Reopen,
+            ],
+        ),
+        (
+            "log rolls",
+            vec![
+                w(insert(0, 0..9)),
+                Refused(insert(0, 4..12)),
+                w(insert(0, 9..12)),
+                Refused(delete(0, 0..9)),
+                w(delete(0, 1..3)),
+                Sync,
+                Reopen,
+            ],
+        ),
+        (
+            "log is trimmed",
+            (0..26u64)
+                .flat_map(|n| {
+                    let small = if n % 7 == 0 { insert(1, n % 5..n % 5 + 1) } else { Vec::new() };
+                    [
+                        Refused(delete(0, n..n + 1)),
+                        w([insert(0, n * 6..n * 6 + 9), small].concat()),
+                        Run,
+                    ]
+                })
+                .collect(),
+        ),
+        (
+            "held by a reader",
+            vec![
+                w(insert(0, 0..130)),
+                Run,
+                Hold,
+                w(delete(0, 0..60)),
+                Run,
+                Compact,
+                w(insert(0, 0..9)),
+                Release,
+                Compact,
+                Reopen,
+            ],
+        ),
+        (
+            "buffered before a seal",
+            vec![
+                buffered(insert(0, 0..70)),
+                buffered(delete(1, 0..3)),
+                Run,
+                buffered(delete(0, 0..20)),
+                buffered(insert(0, 70..140)),
+                Run,
+                w(insert(1, 0..1)),
+            ],
+        ),
+        (
+            "buffered before a drop",
+            vec![
+                buffered(insert(0, 0..9)),
+                buffered(insert(1, 0..9)),
+                Drop(0),
+                buffered(insert(2, 0..3)),
+                Make(0),
+            ],
+        ),
+    ]
+}
+
+/// The scripted workloads, each with syncs and buffered. None deletes what is not there before the
+/// collections are made: that comes first.
+pub(super) fn scripted() -> Vec<Script> {
+    let mut all = Vec::new();
+    for (mode, w) in [("sync", synced as fn(_) -> _), ("buffered", buffered)] {
+        for (name, acts) in base(w) {
+            let make = (0..3).map(Act::Make);
+            all.push(Script { name: format!("{name}, {mode}"), acts: make.chain(acts).collect() });
+        }
+    }
+    all
+}
+
+/// A workload drawn by a seed.
+pub(super) fn random(seed: u64, acts: usize) -> Script {
+    let mut rng = SplitMix(seed);
+    let mut list: Vec<Act> = (0..3).map(Act::Make).collect();
+    let mut held = false;
+    for _ in 0..acts {
+        let act = match rng.below(40) {
+            0..20 => Act::Write { writes: random_writes(&mut rng), sync: rng.below(3) == 0 },
+            20..22 => Act::Sync,
+            22..25 => Act::Advance([10, 4000, LATER][rng.below(3) as usize]),
+            25..28 => Act::RunOne,
+            28..33 => Act::Run,
+            33 => Act::Compact,
+            34 => Act::Make(rng.below(3) as usize),
+            35 => Act::Drop(rng.below(3) as usize),
+            36 => Act::Reopen,
+            37..39 => Act::Refused(random_writes(&mut rng)),
+            _ => {
+                held = !held;
+                if held { Act::Hold } else { Act::Release }
+            }
+        };
+        list.push(act);
+    }
+    Script { name: format!("random {seed}"), acts: list }
+}
+
+fn random_writes(rng: &mut SplitMix) -> Vec<Write> {
+    let mut writes = Vec::new();
+    // A batch has one `delete_where` at most; see `model::carry_out`.
+    if rng.below(6) == 0 {
+        writes = forget(rng.below(3) as usize, rng.below(5));
+    }
+    for _ in 0..=rng.below(2) {
+        let (c, first) = (rng.below(3) as usize, rng.below(220));
+        let range = first..first + 1 + rng.below(45);
+        writes.extend(match rng.below(5) {
+            0 => delete(c, range),
+            1 => mortal(c, range, 30 + rng.below(5000)),
+            _ => insert(c, range),
+        });
+    }
+    writes
+}
