@@ -139,7 +139,8 @@ fn check_order(before: &[SectionEntry], entry: &SectionEntry) -> Result<(), &'st
         return Err("a section is there twice");
     }
     let (end, block) = before.last().map_or((0, 0), |last| {
-        (last.offset.saturating_add(last.len), u64::from(last.first_block) + last.blocks())
+        let blocks = u64::from(last.first_block).saturating_add(last.blocks());
+        (last.offset.saturating_add(last.len), blocks)
     });
     if entry.offset < end || u64::from(entry.first_block) != block {
         return Err("sections or their checksums overlap");

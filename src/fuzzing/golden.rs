@@ -229,7 +229,7 @@ fn insert(
 fn log(disk: &MemoryDisk, dir: &Path, manifest: &Manifest, entry: &LogEntry) -> GoldenLog {
     let source = LogSource { disk, dir, store: manifest.store, entry, last: false };
     let mut frames = Vec::new();
-    let mut regions = vec![0..HEADER_LEN];
+    let mut regions: Vec<Range<usize>> = std::iter::once(0..HEADER_LEN).collect();
     let mut at = HEADER_LEN;
     let read = source.read(|head, payload, _| {
         frames.push((*head, payload.to_vec()));
@@ -249,7 +249,8 @@ pub(super) fn regions(bytes: &[u8]) -> Vec<Range<usize>> {
     let sections = table.entries.iter().map(|e| e.offset as usize..(e.offset + e.len) as usize);
     let end = sections.clone().map(|s| s.end).max().unwrap_or(HEADER_LEN);
     let sections = sections.filter(|s| !s.is_empty());
-    std::iter::once(0..HEADER_LEN).chain(sections).chain([end..bytes.len()]).collect()
+    let table = std::iter::once(end..bytes.len());
+    std::iter::once(0..HEADER_LEN).chain(sections).chain(table).collect()
 }
 
 /// The length of a file on a disk.
