@@ -5,7 +5,7 @@
 //! Locks, in the order in which they may be taken: `Engine::collections` < `Core::structure` <
 //! the commit token < `Engine::manifest` < `Engine::time`. Readers take none of them.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -57,6 +57,8 @@ pub(crate) struct Engine {
     pub(crate) listener: Option<Listener>,
     /// Whether workers of the store's own do what is due.
     background: bool,
+    /// Files that jobs are writing and that no manifest names yet.
+    pub(crate) making: Mutex<HashSet<FileName>>,
     room: Mutex<()>,
     room_made: Condvar,
     time: Mutex<HighWater>,
@@ -105,6 +107,7 @@ impl Engine {
             pool: std::sync::OnceLock::new(),
             listener: parts.listener,
             background: parts.background,
+            making: Mutex::default(),
             room: Mutex::default(),
             room_made: Condvar::new(),
             time: Mutex::new(mark),
@@ -247,6 +250,13 @@ impl Engine {
             let _ = self.disk.remove(&self.path(FileName::Log(file)));
         }
         Ok(())
+    }
+
+    /// Removes every manifest but the one in force. The directory is the caller's to sync.
+    pub(crate) fn forget_manifests(&self) -> Result<()> {
+        self.check_writable()?;
+        let current = lock(&self.manifest);
+        manifest::remove_others(self.disk.as_ref(), &self.dir, current.generation)
     }
 
     /// All collections, in no order.
