@@ -4,6 +4,8 @@
 //! frame and lets the lock go.
 
 mod open;
+mod purge;
+mod repair;
 #[cfg(test)]
 mod tests;
 mod verify;
@@ -15,7 +17,8 @@ use std::path::Path;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, PoisonError};
 
-pub use verify::VerifyReport;
+pub use repair::{Doubt, Loss, RepairReport, Salvaged};
+pub use verify::{Verify, VerifyReport};
 
 use crate::clock::Timestamp;
 use crate::collection::Collection;
@@ -163,11 +166,12 @@ impl Store {
     /// ```
     pub fn stats(&self) -> Result<StoreStats> {
         let engine = &self.engine;
+        let (pinned_files, pinned_bytes) = engine.pinned.totals();
         let mut stats = StoreStats {
             visible_seq: engine.visible_seq().0,
             synced_seq: engine.committer.synced_seq().0,
-            pinned_files: engine.pinned.files.load(Ordering::Relaxed) as usize,
-            pinned_bytes: engine.pinned.bytes.load(Ordering::Relaxed),
+            pinned_files,
+            pinned_bytes,
             kernels: Kernels::detect().name,
             poisoned: engine.poison.check().err().map(|e| e.to_string()),
             ..StoreStats::default()
