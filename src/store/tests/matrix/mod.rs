@@ -7,6 +7,7 @@
 
 mod check;
 mod cuts;
+mod errors;
 mod model;
 mod order;
 mod record;
