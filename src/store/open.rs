@@ -53,11 +53,19 @@ impl StoreOptions {
     /// # Ok(()) }
     /// ```
     pub fn open_read_only(self, path: impl AsRef<Path>) -> Result<Store> {
-        self.validate()?;
-        let disk: Arc<dyn Disk> = Arc::new(RealDisk);
-        let engine = read_with_retries(&disk, path.as_ref(), &self)?;
-        Ok(Store::assemble(engine, Vec::new(), None))
+        open_for_reading(Arc::new(RealDisk), path.as_ref(), self)
     }
+}
+
+/// Opens an existing store on any disk for reading.
+pub(crate) fn open_for_reading(
+    disk: Arc<dyn Disk>,
+    path: &Path,
+    options: StoreOptions,
+) -> Result<Store> {
+    options.validate()?;
+    let engine = read_with_retries(&disk, path, &options)?;
+    Ok(Store::assemble(engine, Vec::new(), None))
 }
 
 impl Store {
