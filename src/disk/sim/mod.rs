@@ -261,7 +261,10 @@ impl Inner {
             None => usize::MAX,
         };
         let (len, result) = match fault.map(|f| f.failure) {
-            None if bytes.len() > fits => (fits, Err(ErrorKind::StorageFull.into())),
+            None if bytes.len() > fits => {
+                self.fired = true;
+                (fits, Err(ErrorKind::StorageFull.into()))
+            }
             None => (bytes.len(), Ok(())),
             Some(failure @ (Failure::Half | Failure::Full)) => {
                 (bytes.len().min(fits) / 2, Err(failure.error()))

@@ -11,6 +11,7 @@ mod clock;
 mod cuts;
 mod damage;
 mod damages;
+mod errors;
 mod golden;
 mod model;
 mod order;
