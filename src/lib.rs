@@ -79,6 +79,7 @@ mod retention;
 mod section;
 mod segment;
 mod store;
+mod sync;
 mod vector;
 mod worker;
 

@@ -9,8 +9,11 @@ use std::time::Duration;
 pub struct StoreStats {
     /// One entry per collection, by name.
     pub collections: Vec<CollectionStats>,
-    /// Bytes of every file of the store, as the file system allocated them.
+    /// Bytes of every file of the store but its reserve, as the file system allocated them.
     pub disk_bytes: u64,
+    /// Bytes of the file `RESERVE`, which `disk_bytes` leaves out: see
+    /// `StoreOptions::reserve_bytes`. 0 while it is given up on a full disk.
+    pub reserve_bytes: u64,
     /// The part of `disk_bytes` in log files.
     pub log_bytes: u64,
     /// Number of log files.

@@ -3,11 +3,13 @@
 //! a failure whose outcome is unknown (I10).
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
-use std::thread::JoinHandle;
+use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
 use crate::error::{Error, Result};
+use crate::sync::atomic::{AtomicBool, Ordering};
+use crate::sync::thread::{self, JoinHandle};
+use crate::sync::{self, Condvar, Mutex, MutexGuard};
 
 /// Locks a mutex whose data stays meaningful even if a holder panicked: every holder leaves it whole
 /// at each step, and a panic on the write path sets [`Poison`] besides.
@@ -18,24 +20,26 @@ pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 /// Set once, never cleared: from then on writes are refused and no file is removed.
 #[derive(Debug, Default)]
 pub(crate) struct Poison {
-    reason: OnceLock<String>,
+    is_set: AtomicBool,
+    reason: Mutex<Option<String>>,
 }
 
 impl Poison {
     /// Stops writes; the first reason stays.
     pub(crate) fn set(&self, reason: impl Into<String>) {
-        let _ = self.reason.set(reason.into());
+        lock(&self.reason).get_or_insert(reason.into());
+        self.is_set.store(true, Ordering::Release);
     }
 
     pub(crate) fn is_set(&self) -> bool {
-        self.reason.get().is_some()
+        self.is_set.load(Ordering::Acquire)
     }
 
     /// An error if writes were stopped.
     pub(crate) fn check(&self) -> Result<()> {
-        match self.reason.get() {
-            Some(reason) => Err(Error::Poisoned { reason: reason.clone() }),
-            None => Ok(()),
+        match self.is_set() {
+            true => Err(Error::Poisoned { reason: lock(&self.reason).clone().unwrap_or_default() }),
+            false => Ok(()),
         }
     }
 }
@@ -65,6 +69,12 @@ impl Bell {
         lock(&self.flags).stopping
     }
 
+    /// Whether it was rung since it was last waited for or asked.
+    #[cfg(test)]
+    pub(crate) fn take_ring(&self) -> bool {
+        std::mem::take(&mut lock(&self.flags).woken)
+    }
+
     fn stop(&self) {
         lock(&self.flags).stopping = true;
         self.changed.notify_all();
@@ -72,11 +82,12 @@ impl Bell {
 
     /// Waits for a ring, at most `patience`. False when the worker must stop.
     fn wait(&self, patience: Duration) -> bool {
-        let flags = lock(&self.flags);
-        let (mut flags, _) = self
-            .changed
-            .wait_timeout_while(flags, patience, |f| !f.woken && !f.stopping)
-            .unwrap_or_else(PoisonError::into_inner);
+        let mut flags = lock(&self.flags);
+        // Once only: after a spurious wake-up the task looks early, which does no harm.
+        if !flags.woken && !flags.stopping && !patience.is_zero() {
+            (flags, _) =
+                self.changed.wait_timeout(flags, patience).unwrap_or_else(PoisonError::into_inner);
+        }
         flags.woken = false;
         !flags.stopping
     }
@@ -112,11 +123,17 @@ impl Worker {
                 }
             }
         };
-        let thread = std::thread::Builder::new()
-            .name(name.to_owned())
-            .spawn(body)
-            .map_err(|e| Error::io("start a thread for", name, e))?;
+        let thread =
+            sync::spawn(name, body).map_err(|e| Error::io("start a thread for", name, e))?;
         Ok(Self { bell, thread: Some(thread) })
+    }
+}
+
+impl Worker {
+    /// Forgets the thread: in a child made by fork it does not exist, and to wait for it would take
+    /// for ever.
+    pub(crate) fn abandon(self) {
+        std::mem::forget(self);
     }
 }
 
@@ -126,7 +143,7 @@ impl Drop for Worker {
         self.bell.stop();
         if let Some(thread) = self.thread.take() {
             // A worker that drops the last handle of its own store must not wait for itself.
-            if thread.thread().id() != std::thread::current().id() {
+            if thread.thread().id() != thread::current().id() {
                 let _ = thread.join();
             }
         }

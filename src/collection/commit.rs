@@ -6,8 +6,8 @@
 //! acknowledge. A failed append loses that batch alone; a failed sync poisons the store (I10).
 
 use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock};
+use std::ops::{Deref, DerefMut};
+use std::sync::Arc;
 
 use crate::clock::Timestamp;
 use crate::collection::core::Core;
@@ -19,7 +19,9 @@ use crate::format::frame::{FrameKind, MAX_PAYLOAD_BYTES};
 use crate::format::op::{Op, OpKind};
 use crate::ids::{CollectionId, Seq};
 use crate::options::Durability;
-use crate::worker::lock;
+use crate::sync::atomic::{AtomicU64, Ordering};
+use crate::sync::{Mutex, MutexGuard};
+use crate::worker::{Poison, lock};
 
 /// A memtable is frozen when its heap passes this, whatever its rows.
 pub(crate) const MEMTABLE_BYTES: usize = 8 << 20;
@@ -46,16 +48,47 @@ impl Prepared {
 struct Slot {
     writes: Mutex<Vec<Prepared>>,
     durability: Durability,
-    reply: OnceLock<Mutex<Option<Result<Vec<Effect>>>>>,
+    reply: Mutex<Option<Result<Vec<Effect>>>>,
 }
 
 impl Slot {
     fn answer(&self, reply: Result<Vec<Effect>>) {
-        let _ = self.reply.set(Mutex::new(Some(reply)));
+        *lock(&self.reply) = Some(reply);
     }
 
     fn take_answer(&self) -> Option<Result<Vec<Effect>>> {
-        self.reply.get().and_then(|reply| lock(reply).take())
+        lock(&self.reply).take()
+    }
+}
+
+/// The commit token, held. Whoever panics with it in hand may have logged what nobody sees, or half
+/// a frame: no write may follow (I10).
+pub(crate) struct Token<'a> {
+    log: MutexGuard<'a, Option<LogState>>,
+    poison: &'a Poison,
+    /// A destructor may write while its thread unwinds already; that is no failure of ours.
+    unwinding: bool,
+}
+
+impl Deref for Token<'_> {
+    type Target = Option<LogState>;
+
+    fn deref(&self) -> &Self::Target {
+        &self.log
+    }
+}
+
+impl DerefMut for Token<'_> {
+    fn deref_mut(&mut self) -> &mut Self::Target {
+        &mut self.log
+    }
+}
+
+impl Drop for Token<'_> {
+    fn drop(&mut self) {
+        if std::thread::panicking() && !self.unwinding {
+            self.poison.set("a thread panicked while it wrote");
+        }
     }
 }
 
@@ -65,15 +98,17 @@ pub(crate) struct Committer {
     token: Mutex<Option<LogState>>,
     last_seq: AtomicU64,
     pub(super) synced_seq: AtomicU64,
+    poison: Arc<Poison>,
 }
 
 impl Committer {
-    pub(crate) fn new(last_seq: Seq) -> Self {
+    pub(crate) fn new(last_seq: Seq, poison: Arc<Poison>) -> Self {
         Self {
             queue: Mutex::default(),
             token: Mutex::default(),
             last_seq: AtomicU64::new(last_seq.0),
             synced_seq: AtomicU64::new(last_seq.0),
+            poison,
         }
     }
 
@@ -99,8 +134,9 @@ impl Committer {
     }
 
     /// Keeps commits out for as long as the guard lives.
-    pub(crate) fn hold(&self) -> MutexGuard<'_, Option<LogState>> {
-        lock(&self.token)
+    pub(crate) fn hold(&self) -> Token<'_> {
+        let log = lock(&self.token);
+        Token { log, poison: &self.poison, unwinding: std::thread::panicking() }
     }
 
     /// Batches that wait for the token.
@@ -126,7 +162,7 @@ impl Engine {
             return Ok(Vec::new());
         }
         let writes = Mutex::new(writes);
-        let slot = Arc::new(Slot { writes, durability, reply: OnceLock::new() });
+        let slot = Arc::new(Slot { writes, durability, reply: Mutex::default() });
         lock(&self.committer.queue).push(Arc::clone(&slot));
         let mut token = self.committer.hold();
         if let Some(reply) = slot.take_answer() {
@@ -135,7 +171,9 @@ impl Engine {
         let group = std::mem::take(&mut *lock(&self.committer.queue));
         Group::new(self).lead(&mut token, group);
         drop(token);
-        slot.take_answer().unwrap_or(Err(Error::Closed))
+        // Whoever took the batch over panicked; nobody knows how far it came.
+        let unknown = || Err(Error::CommitUnknown { seq: self.committer.last_seq().0 });
+        slot.take_answer().unwrap_or_else(unknown)
     }
 }
 
@@ -199,6 +237,7 @@ impl<'a> Group<'a> {
     ) -> Result<(Vec<Effect>, bool)> {
         let mut payload = Vec::new();
         let mut effects = Vec::with_capacity(writes.len());
+        let inserts = writes.iter().any(|w| matches!(w.kind, OpKind::Insert { .. }));
         for Prepared { core, kind } in writes {
             if core.is_dropped() {
                 return Err(Error::Closed);
@@ -212,8 +251,11 @@ impl<'a> Group<'a> {
             effects.push(stage.apply(op)?);
         }
         check_payload(payload.len())?;
-        if !payload.is_empty() {
-            self.engine.append(log, FrameKind::Batch, &payload)?;
+        match (payload.is_empty(), inserts) {
+            (true, _) => {}
+            (false, true) => self.engine.append(log, FrameKind::Batch, &payload)?,
+            // What only deletes is the way out of a full disk.
+            (false, false) => self.engine.append_vital(log, FrameKind::Batch, &payload)?,
         }
         Ok((effects, !payload.is_empty()))
     }
@@ -228,7 +270,7 @@ impl<'a> Group<'a> {
             return Err(log.appended.0);
         }
         let now = self.engine.monotonic();
-        let nothing_due = log.sync_due.is_none();
+        let due_before = log.sync_due;
         for (slot, _, _) in self.done.iter().filter(|(_, _, logged)| *logged) {
             let due = match slot.durability {
                 Durability::Sync => now,
@@ -238,8 +280,8 @@ impl<'a> Group<'a> {
         }
         match log.sync_due {
             Some(due) if due <= now => self.engine.sync_held(log).map_err(|_| log.appended.0),
-            Some(_) if nothing_due => {
-                // The worker must wake up in time for it.
+            Some(due) if due_before.is_none_or(|before| due < before) => {
+                // The worker sleeps until the time that was due before, or longer.
                 self.engine.log_bell.ring();
                 Ok(())
             }

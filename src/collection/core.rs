@@ -2,10 +2,7 @@
 //! memtables that only writers touch. Knows nothing of the log or of files.
 
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, RwLock, Weak};
-
-use arc_swap::ArcSwap;
+use std::sync::{Arc, Weak};
 
 use crate::clock::Timestamp;
 use crate::collection::snapshot::{MemPart, Snapshot};
@@ -14,6 +11,8 @@ use crate::index::Scratch;
 use crate::metrics::CompactionReport;
 use crate::options::CollectionOptions;
 use crate::segment::{Active, Liveness, Row, Rows};
+use crate::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use crate::sync::{Mutex, Published, RwLock};
 use crate::vector::codes::CodeSpec;
 use crate::worker::lock;
 
@@ -39,7 +38,7 @@ pub(crate) struct Core {
     pub(crate) name: String,
     options: RwLock<CollectionOptions>,
     pub(crate) spec: CodeSpec,
-    snapshot: ArcSwap<Snapshot>,
+    snapshot: Published<Snapshot>,
     pub(crate) tables: Mutex<WriterTables>,
     /// Held by whoever changes the list of segments or indexes, from reading it to publishing.
     pub(crate) structure: Mutex<()>,
@@ -74,7 +73,7 @@ impl Core {
             name,
             options: RwLock::new(options),
             spec,
-            snapshot: ArcSwap::from_pointee(Snapshot::default()),
+            snapshot: Published::new(Snapshot::default()),
             tables: Mutex::default(),
             structure: Mutex::default(),
             row_job: Mutex::default(),
@@ -104,7 +103,7 @@ impl Core {
 
     /// What readers see now.
     pub(crate) fn snapshot(&self) -> Arc<Snapshot> {
-        self.snapshot.load_full()
+        self.snapshot.load()
     }
 
     /// Makes readers see `next`. Only called with the commit token held, or before the collection
@@ -112,7 +111,7 @@ impl Core {
     pub(crate) fn publish(&self, next: Snapshot) {
         let bytes: u64 = next.memtables.iter().map(|m| m.rows.heap_bytes() as u64).sum();
         self.mem_bytes.store(bytes, Ordering::Relaxed);
-        self.snapshot.store(Arc::new(next));
+        self.snapshot.store(next);
     }
 
     /// Heap bytes of the memtables.

@@ -2,19 +2,23 @@
 //! high-water mark, the manifest, file numbers, poison, events. Knows nothing of rows; the log and
 //! the commit pipeline are `collection::commit`.
 //!
-//! Locks, in the order in which they may be taken: `Engine::collections` < `Core::structure` <
-//! the commit token < `Engine::manifest` < `Engine::time`. Readers take none of them.
+//! Locks, in the order in which they may be taken: `Store::names` < `Core::row_job` <
+//! `Core::index_job` < `Core::structure` < the commit token < `Core::tables` and `Engine::manifest` <
+//! `Engine::time`. Under `collections` and all others none is taken, but for the workers' bells under
+//! `room`. Readers take none of them.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::fmt;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Condvar, Mutex, RwLock};
+use std::sync::Arc;
 use std::time::Duration;
 
 use crate::clock::{Clock, Timestamp};
 use crate::collection::commit::{Committer, MEMTABLE_BYTES, Prepared};
 use crate::collection::core::Core;
+use crate::collection::gate::Gate;
+use crate::collection::owner;
+use crate::collection::reserve::Reserve;
 use crate::collection::snapshot::{FileGuard, Pinned};
 use crate::disk::Disk;
 use crate::error::{Error, Result};
@@ -26,6 +30,8 @@ use crate::manifest::{self, CommitError};
 use crate::metrics::Event;
 use crate::options::Listener;
 use crate::retention::HighWater;
+use crate::sync::atomic::{AtomicU64, Ordering};
+use crate::sync::{Condvar, Mutex, RwLock};
 use crate::worker::{Bell, Poison, lock};
 
 /// Writers wait while a collection has more frozen memtables than this.
@@ -43,9 +49,11 @@ pub(crate) struct Engine {
     pub(crate) read_only: bool,
     pub(crate) heap_budget: Option<u64>,
     pub(crate) poison: Arc<Poison>,
+    pub(crate) gate: Gate,
+    pub(crate) reserve: Reserve,
     pub(crate) pinned: Arc<Pinned>,
     pub(crate) committer: Committer,
-    pub(crate) collections: RwLock<HashMap<CollectionId, Arc<Core>>>,
+    pub(crate) collections: RwLock<BTreeMap<CollectionId, Arc<Core>>>,
     /// Rung when a write must be synced by some time.
     pub(crate) log_bell: Arc<Bell>,
     /// Rung when there may be rows to seal or compact.
@@ -73,6 +81,7 @@ pub(crate) struct EngineParts {
     pub(crate) read_only: bool,
     pub(crate) background: bool,
     pub(crate) heap_budget: Option<u64>,
+    pub(crate) reserve_bytes: u64,
     pub(crate) listener: Option<Listener>,
     pub(crate) manifest: Manifest,
     pub(crate) next_file: FileId,
@@ -87,17 +96,22 @@ impl fmt::Debug for Engine {
 
 impl Engine {
     pub(crate) fn new(parts: EngineParts) -> Self {
-        let mark = HighWater::new(parts.manifest.time, parts.clock.monotonic());
+        let (time, doubted) = (parts.manifest.time, parts.manifest.clock_doubted);
+        let (wall, monotonic) = (parts.clock.wall(), parts.clock.monotonic());
+        let mark = HighWater::left(time, doubted, wall, monotonic);
+        let poison: Arc<Poison> = Arc::default();
         Self {
+            gate: Gate::new(parts.disk.process_id()),
+            reserve: Reserve::new(parts.reserve_bytes),
             dir: parts.dir,
             disk: parts.disk,
             store: parts.manifest.store,
             clock: parts.clock,
             read_only: parts.read_only,
             heap_budget: parts.heap_budget,
-            poison: Arc::default(),
+            poison: Arc::clone(&poison),
             pinned: Arc::default(),
-            committer: Committer::new(parts.manifest.last_seq),
+            committer: Committer::new(parts.manifest.last_seq, poison),
             collections: RwLock::default(),
             log_bell: Arc::default(),
             row_bell: Arc::default(),
@@ -114,17 +128,25 @@ impl Engine {
         }
     }
 
-    /// An error unless writes are possible.
-    pub(crate) fn check_writable(&self) -> Result<()> {
-        if self.read_only {
-            return Err(Error::ReadOnly { path: self.dir.clone() });
-        }
-        self.poison.check()
+    /// The number of a new file, never given out before, in a directory that is still ours.
+    pub(crate) fn new_file(&self) -> Result<FileId> {
+        self.check_owner()?;
+        Ok(FileId(self.next_file.fetch_add(1, Ordering::Relaxed)))
     }
 
-    /// The number of a new file, never given out before.
-    pub(crate) fn new_file(&self) -> FileId {
-        FileId(self.next_file.fetch_add(1, Ordering::Relaxed))
+    /// An error, and poison, unless the directory is still this store's.
+    pub(crate) fn check_owner(&self) -> Result<()> {
+        // Held, so that no commit removes the manifest meanwhile.
+        let manifest = lock(&self.manifest);
+        self.check_owner_by(manifest.generation)
+    }
+
+    fn check_owner_by(&self, generation: u64) -> Result<()> {
+        if owner::is_ours(self.disk.as_ref(), &self.dir, self.store, generation)? {
+            return Ok(());
+        }
+        self.poison.set("the directory was moved away, removed or replaced");
+        self.poison.check()
     }
 
     /// The header of a new file of this store.
@@ -149,7 +171,8 @@ impl Engine {
     /// Holds a file on behalf of snapshots.
     pub(crate) fn guard(&self, name: FileName, len: u64) -> FileGuard {
         let (disk, poison) = (Arc::clone(&self.disk), Arc::clone(&self.poison));
-        FileGuard::new(disk, self.path(name), len, poison, Arc::clone(&self.pinned))
+        let owner = (self.store, self.gate.process, poison);
+        FileGuard::new(disk, self.path(name), len, owner, Arc::clone(&self.pinned))
     }
 
     pub(crate) fn dir(&self) -> &Path {
@@ -184,9 +207,7 @@ impl Engine {
     /// Takes over the mark found in the log.
     pub(crate) fn recover_time(&self, mark: Timestamp) {
         let mut time = lock(&self.time);
-        if mark > time.mark() {
-            *time = HighWater::new(mark, self.clock.monotonic());
-        }
+        *time = time.raised(mark);
     }
 
     /// Moves a reader forward to what a newer look at the same store found.
@@ -225,13 +246,17 @@ impl Engine {
     ///
     /// Log files that no collection needs any more leave the chain here and are unlinked.
     pub(crate) fn commit_manifest(&self, edit: impl FnOnce(&mut Manifest)) -> Result<()> {
-        self.check_writable()?;
+        self.check_process()?;
         let mut current = lock(&self.manifest);
+        // Under the lock under which a store is closed: no commit is under way once it is.
+        self.check_writable()?;
+        self.check_owner_by(current.generation)?;
         let mut next = current.clone();
         edit(&mut next);
         next.generation = next.generation.saturating_add(1);
         next.next_file = FileId(self.next_file.load(Ordering::Relaxed));
-        next.time = lock(&self.time).mark();
+        next.time = self.advance_time();
+        next.clock_doubted = lock(&self.time).doubted();
         next.last_seq = next.last_seq.max(self.committer.last_seq());
         let dropped = prune_log(&mut next);
         match manifest::commit(self.disk.as_ref(), &self.dir, &next, self.new_salt()) {
@@ -249,7 +274,14 @@ impl Engine {
         Ok(())
     }
 
-    /// All collections, in no order.
+    /// Lets a commit that is under way end, and no other begin.
+    pub(super) fn close_manifest(&self) {
+        let current = lock(&self.manifest);
+        self.gate.close();
+        drop(current);
+    }
+
+    /// All collections, the oldest first.
     pub(crate) fn cores(&self) -> Vec<Arc<Core>> {
         let map = self.collections.read().unwrap_or_else(std::sync::PoisonError::into_inner);
         map.values().cloned().collect()
@@ -274,6 +306,7 @@ impl Engine {
         if added == 0 {
             return Ok(());
         }
+        self.check_reserve(writes)?;
         self.wait_for_seals(writes)?;
         let Some(limit) = self.heap_budget else {
             return Ok(());
@@ -290,17 +323,21 @@ impl Engine {
     /// failing, on a full disk for one.
     fn wait_for_seals(&self, writes: &[Prepared]) -> Result<()> {
         let frozen = |w: &&Prepared| w.core.snapshot().memtables.len() > MAX_FROZEN;
-        for _ in 0..MAX_WAITS {
+        let mut waits = 0;
+        // Held while looking: a seal that ends in between is not missed.
+        let mut room = lock(&self.room);
+        while waits < MAX_WAITS {
             if !self.background || !writes.iter().any(|w| frozen(&w)) {
                 return Ok(());
             }
             self.row_bell.ring();
-            let sealed = lock(&self.room);
-            let (guard, _) = self
+            let (guard, wait) = self
                 .room_made
-                .wait_timeout(sealed, WAIT)
+                .wait_timeout(room, WAIT)
                 .unwrap_or_else(std::sync::PoisonError::into_inner);
-            drop(guard);
+            room = guard;
+            // Seals of other collections wake everyone and do not count.
+            waits += usize::from(wait.timed_out());
             self.check_writable()?;
         }
         let needed = writes.iter().map(|w| w.core.mem_bytes()).max().unwrap_or_default();
@@ -314,6 +351,7 @@ impl Engine {
 
     /// Lets writers that wait for room look again.
     pub(crate) fn made_room(&self) {
+        drop(lock(&self.room));
         self.room_made.notify_all();
     }
 

@@ -4,7 +4,6 @@
 //! A file is synced before its successor takes a frame (I5). After a failed sync nothing is
 //! acknowledged any more (I10).
 
-use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use crate::collection::engine::Engine;
@@ -16,6 +15,7 @@ use crate::format::names::FileName;
 use crate::format::op::Op;
 use crate::ids::{FileId, Seq};
 use crate::log::LogWriter;
+use crate::sync::atomic::Ordering;
 
 /// The high-water mark of time goes to the log at least this often.
 const TIME_FRAME_EVERY: Duration = Duration::from_secs(600);
@@ -77,9 +77,9 @@ impl Engine {
         let Some(mut log) = token.take() else {
             return Ok(());
         };
-        self.check_writable()?;
+        self.poison.check()?;
         self.sync_held(&mut log)?;
-        self.append(&mut log, FrameKind::Close, &[])?;
+        self.append_vital(&mut log, FrameKind::Close, &[])?;
         self.sync_held(&mut log)
     }
 
@@ -100,6 +100,7 @@ impl Engine {
 
     /// Appends one frame, in a new file where the old one is full or failed.
     pub(super) fn append(&self, log: &mut LogState, kind: FrameKind, payload: &[u8]) -> Result<()> {
+        self.poison.check()?;
         if !log.writer.has_room(payload.len()) {
             self.roll(log)?;
         }
@@ -115,11 +116,25 @@ impl Engine {
         Ok(())
     }
 
+    /// Appends a frame that must find room also on a full disk: one that lets space be given back, or
+    /// ends the log.
+    pub(super) fn append_vital(
+        &self,
+        log: &mut LogState,
+        kind: FrameKind,
+        payload: &[u8],
+    ) -> Result<()> {
+        match self.append(log, kind, payload) {
+            Err(Error::DiskFull { .. }) if self.spend_reserve() => self.append(log, kind, payload),
+            result => result,
+        }
+    }
+
     /// Goes on in a new log file. The old one is synced first: a frame of the new file must not be
     /// durable before one of the old.
     fn roll(&self, log: &mut LogState) -> Result<()> {
         self.sync_held(log)?;
-        let file = self.new_file();
+        let file = self.new_file()?;
         let header = self.header(FileKind::Log, file);
         let made = LogWriter::create(self.disk.as_ref(), &self.dir, &header).and_then(|mut w| {
             w.sync()?;
@@ -143,7 +158,7 @@ impl Engine {
                 Ok(())
             }
             Err(error) => {
-                if !self.poison.is_set() {
+                if self.may_clean_up() {
                     let _ = self.disk.remove(&self.path(FileName::Log(file)));
                 }
                 Err(error)
@@ -156,7 +171,7 @@ impl Engine {
     pub(crate) fn append_carried(&self, log: &mut LogState, ops: &[Op]) -> Result<FileId> {
         let mut payload = Vec::new();
         ops.iter().for_each(|op| op.encode(&mut payload));
-        self.append(log, FrameKind::Carried, &payload)?;
+        self.append_vital(log, FrameKind::Carried, &payload)?;
         Ok(log.file())
     }
 }

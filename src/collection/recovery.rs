@@ -4,7 +4,6 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
 
 use crate::clock::Timestamp;
 use crate::collection::commit::MEMTABLE_BYTES;
@@ -23,6 +22,7 @@ use crate::index::Index;
 use crate::log::{LogEnd, LogSource};
 use crate::metrics::Event;
 use crate::segment::{Liveness, Locator, SealedSegment, read_deletes};
+use crate::sync::atomic::AtomicBool;
 use crate::vector::codes::CodeSpec;
 
 /// Opens a collection as its files have it, without the log.

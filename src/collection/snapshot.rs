@@ -7,13 +7,15 @@
 
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
+use crate::collection::owner;
 use crate::disk::Disk;
 use crate::error::Result;
+use crate::format::header::StoreId;
 use crate::ids::{FileId, Seq};
 use crate::index::Index;
 use crate::segment::{Active, Liveness, Locator, Row, Rows, SealedSegment};
+use crate::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use crate::worker::Poison;
 
 /// Files that left the manifest and wait for the last snapshot that holds them.
@@ -28,8 +30,11 @@ pub(crate) struct Pinned {
 pub(crate) struct FileGuard {
     disk: Arc<dyn Disk>,
     path: PathBuf,
+    store: StoreId,
     len: u64,
     obsolete: AtomicBool,
+    /// The process that may remove it.
+    process: u32,
     poison: Arc<Poison>,
     pinned: Arc<Pinned>,
 }
@@ -39,10 +44,11 @@ impl FileGuard {
         disk: Arc<dyn Disk>,
         path: PathBuf,
         len: u64,
-        poison: Arc<Poison>,
+        (store, process, poison): (StoreId, u32, Arc<Poison>),
         pinned: Arc<Pinned>,
     ) -> Self {
-        Self { disk, path, len, obsolete: AtomicBool::new(false), poison, pinned }
+        let obsolete = AtomicBool::new(false);
+        Self { disk, path, store, len, obsolete, process, poison, pinned }
     }
 
     /// Says that the manifest no longer names the file; called after the commit point.
@@ -60,14 +66,22 @@ impl FileGuard {
 
 impl Drop for FileGuard {
     fn drop(&mut self) {
-        if !*self.obsolete.get_mut() {
+        // An exchange reads the latest value even where a model checker does not see that the last
+        // owner of an `Arc` comes after all others.
+        if !self.obsolete.swap(false, Ordering::AcqRel) {
             return;
         }
         self.pinned.files.fetch_sub(1, Ordering::Relaxed);
         self.pinned.bytes.fetch_sub(self.len, Ordering::Relaxed);
         // An outcome is unknown after poison: nothing is removed (design, section 4). What is left
-        // behind is an orphan that the next open removes.
-        if !self.poison.is_set() {
+        // behind is an orphan that the next open removes. After a close it may still go: its number
+        // is below that in the last manifest, so that no later owner of the directory uses it again.
+        // A child made by fork removes nothing.
+        let ours = || {
+            self.disk.process_id() == self.process
+                && owner::is_our_file(self.disk.as_ref(), &self.path, self.store)
+        };
+        if !self.poison.is_set() && ours() {
             let _ = self.disk.remove(&self.path);
         }
     }

@@ -29,8 +29,12 @@ impl NewFiles {
 
 impl Drop for NewFiles {
     fn drop(&mut self) {
-        // After a commit with an unknown outcome the manifest on the disk may name them.
-        if self.engine.poison.is_set() {
+        if self.names.is_empty() {
+            return;
+        }
+        // In a directory that was replaced, files of these names are another store's.
+        let _ = self.engine.check_owner();
+        if !self.engine.may_clean_up() {
             return;
         }
         for name in &self.names {

@@ -162,6 +162,23 @@ pub(crate) fn plan_rows(
     steps
 }
 
+/// As [`plan_rows`], for a full disk: what needs no space first, then one segment at a time, the
+/// one that needs the least first. Every step gives bytes back.
+pub(crate) fn plan_rows_frugally(
+    segments: &[SegmentFacts],
+    now: Timestamp,
+    eagerness: Eagerness,
+) -> Vec<RowStep> {
+    let mut sorted: Vec<&SegmentFacts> = segments.iter().collect();
+    sorted.sort_by_key(|s| if s.dead >= s.rows { 0 } else { s.live_bytes() + 1 });
+    let step = |s: &SegmentFacts| {
+        let drop = s.dead >= s.rows;
+        let reason = if drop { Some(Reason::DeadShare) } else { rewrite_reason(s, now, eagerness) };
+        reason.map(|reason| RowStep { inputs: vec![s.file], reason, drop })
+    };
+    sorted.into_iter().filter_map(step).collect()
+}
+
 fn rewrite_reason(segment: &SegmentFacts, now: Timestamp, eagerness: Eagerness) -> Option<Reason> {
     if segment.dead == 0 {
         return None;

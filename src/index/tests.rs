@@ -173,20 +173,19 @@ fn one_node_two_nodes_and_nodes_at_equal_distances_work() {
     }
 }
 
-#[test]
-fn unreachable_nodes_are_spliced_in_within_the_caps() {
+/// Islands of five nodes, each fully connected, with an upper level that joins them or without.
+fn islands(upper: bool) {
     use hnsw::graph::{FlatGraph, FlatLevel};
     let spec = CodeSpec::new(Codes::F32, Metric::L2, 1);
     let rows: Vec<Vec<f32>> = (0..60).map(|i| vec![i as f32]).collect();
     let mut codes = CodeBuffer::new(spec, 60);
     rows.iter().for_each(|row| codes.push(row));
-    struct Islands;
+    struct Islands(bool);
     impl GraphBuilder for Islands {
         fn name(&self) -> &'static str {
             "islands"
         }
         fn build(&self, codes: &CodeRows<'_>, params: &BuildParams) -> crate::Result<FlatGraph> {
-            // Islands of five nodes, each fully connected.
             let mut level = FlatLevel { offsets: vec![0], ..FlatLevel::default() };
             for node in 0..codes.len() as u32 {
                 let first = node / 5 * 5;
@@ -194,12 +193,31 @@ fn unreachable_nodes_are_spliced_in_within_the_caps() {
                 level.offsets.push(level.neighbors.len() as u32);
             }
             let (nodes, m) = (codes.len() as u32, params.m as u32);
-            Ok(FlatGraph { levels: vec![level], entry: 0, nodes, m })
+            let mut levels = vec![level];
+            if self.0 {
+                let ends = vec![0, nodes / 2];
+                let (offsets, neighbors) = (vec![0, 1, 2], vec![nodes / 2, 0]);
+                levels.push(FlatLevel { nodes: ends, offsets, neighbors });
+            }
+            Ok(FlatGraph { levels, entry: 0, nodes, m })
         }
     }
-    let built =
-        hnsw::build::build_graph(&Islands, &codes.rows(), &params(2), |i| rows[i as usize].clone());
+    let built = hnsw::build::build_graph(&Islands(upper), &codes.rows(), &params(2), |i| {
+        rows[i as usize].clone()
+    });
     assert_eq!(built.unwrap().order.len(), 60);
+}
+
+#[test]
+fn unreachable_nodes_are_spliced_in_within_the_caps() {
+    islands(false);
+}
+
+/// An upper level led the search for a host into an island: its nodes were spliced into each other
+/// and still not reachable, and the build panicked.
+#[test]
+fn unreachable_nodes_are_not_spliced_into_each_other() {
+    islands(true);
 }
 
 #[test]

@@ -38,8 +38,14 @@ pub(crate) struct LogWriter {
 impl LogWriter {
     /// Creates a log file. Its name is durable once the caller has synced the directory.
     pub(crate) fn create(disk: &dyn Disk, dir: &Path, header: &FileHeader) -> Result<Self> {
-        let mut file = disk.create(&log_path(dir, header.file))?;
-        file.append(&header.encode())?;
+        let path = log_path(dir, header.file);
+        let mut file = disk.create(&path)?;
+        if let Err(error) = file.append(&header.encode()) {
+            // Nobody knows of it yet; on a full disk each try would leave one behind.
+            drop(file);
+            let _ = disk.remove(&path);
+            return Err(error);
+        }
         Ok(Self {
             file,
             id: header.file,

@@ -1,19 +1,25 @@
 //! Owns `Store`: opens, wires and closes. Everything it does, it asks the layers below to do.
 //!
-//! A store that is dropped or closed stops its workers, joins them, ends the log with a `Close`
-//! frame and lets the lock go.
+//! A store that is dropped or closed stops its workers, waits for them and for every other job, ends
+//! the log with a `Close` frame and lets the lock go. Handles that outlive it can only read.
 
 mod open;
-#[cfg(test)]
+// The other tests have threads and locks of their own, which no model checker schedules.
+#[cfg(all(test, loom))]
+#[path = "tests/loom_models.rs"]
+mod loom_models;
+#[cfg(all(test, shuttle))]
+#[path = "tests/shuttle_schedules.rs"]
+mod shuttle_schedules;
+#[cfg(all(test, not(any(loom, shuttle))))]
 mod tests;
 mod verify;
 mod workers;
 
 use std::any::Any;
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::path::Path;
-use std::sync::atomic::Ordering;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, PoisonError};
 
 pub use verify::VerifyReport;
 
@@ -29,6 +35,8 @@ use crate::format::names::FileName;
 use crate::ids::{CollectionId, Seq};
 use crate::metrics::{CompactionReport, Event, Plan, StoreStats};
 use crate::options::{CollectionOptions, StoreOptions};
+use crate::sync::Mutex;
+use crate::sync::atomic::Ordering;
 use crate::vector::kernel::Kernels;
 use crate::worker::{Worker, lock};
 
@@ -52,6 +60,8 @@ pub struct Store {
     engine: Arc<Engine>,
     /// Names of the collections; held while one is made or dropped.
     names: Mutex<HashMap<String, CollectionId>>,
+    /// Held while a reader moves forward.
+    refreshing: Mutex<()>,
     workers: Vec<Worker>,
     lock: Option<Box<dyn Any + Send + Sync>>,
 }
@@ -100,8 +110,14 @@ impl Store {
             return Ok(self.handle(core));
         }
         self.engine.check_writable()?;
+        let unset = options.default_ttl.is_none() && self.engine.heap_budget.is_none();
         let core = self.create(name, options)?;
         names.insert(name.to_owned(), core.id);
+        // The listener may well ask for the collection that it is told of.
+        drop(names);
+        if unset {
+            self.engine.emit(&Event::RetentionUnset { collection: name.to_owned() });
+        }
         Ok(self.handle(core))
     }
 
@@ -178,6 +194,10 @@ impl Store {
             };
             // A file may go between the two calls.
             let bytes = engine.disk.allocated_bytes(&engine.path(name)).unwrap_or(0);
+            if name == FileName::Reserve {
+                stats.reserve_bytes += bytes;
+                continue;
+            }
             stats.disk_bytes += bytes;
             if matches!(name, FileName::Log(_)) {
                 stats.log_bytes += bytes;
@@ -209,7 +229,11 @@ impl Store {
     pub fn compact(&self) -> Result<CompactionReport> {
         let mut total = CompactionReport::default();
         for core in self.engine.cores() {
-            let report = compaction::compact(&self.engine, &core, &|| false)?;
+            let report = match compaction::compact(&self.engine, &core, &|| false) {
+                // Dropped meanwhile: that is no reason to leave the others as they are.
+                Err(Error::Closed) if core.is_dropped() => continue,
+                report => report?,
+            };
             total.sealed += report.sealed;
             total.dropped += report.dropped;
             total.rewritten += report.rewritten;
@@ -227,12 +251,15 @@ impl Store {
     /// [`crate::Background::Manual`]: call it until it gives false.
     pub fn run_pending(&self) -> Result<bool> {
         self.engine.tend_log()?;
+        self.engine.tend_reserve();
         let never: compaction::Cancelled<'_> = &|| false;
         for core in self.engine.cores() {
-            if compaction::run_rows_due(&self.engine, &core, never)?
-                || compaction::run_index_due(&self.engine, &core, never)?
-            {
-                return Ok(true);
+            let rows = || compaction::run_rows_due(&self.engine, &core, never);
+            let index = || compaction::run_index_due(&self.engine, &core, never);
+            match rows().and_then(|done| Ok(done || index()?)) {
+                Ok(false) => {}
+                Err(Error::Closed) if core.is_dropped() => {}
+                done => return done,
             }
         }
         compaction::run_trim(&self.engine, never)
@@ -245,8 +272,16 @@ impl Store {
     }
 
     fn shut(&mut self) -> Result<()> {
-        self.workers.clear();
-        let closed = if self.engine.read_only { Ok(()) } else { self.engine.close_log() };
+        let closed = if self.engine.read_only {
+            Ok(())
+        } else if let Err(forked) = self.engine.check_process() {
+            // Nothing of it is this process's to end.
+            self.workers.drain(..).for_each(Worker::abandon);
+            Err(forked)
+        } else {
+            self.workers.clear();
+            self.engine.close()
+        };
         self.lock = None;
         closed
     }
@@ -257,7 +292,7 @@ impl Store {
 
     fn collections_mut<T>(
         &self,
-        change: impl FnOnce(&mut HashMap<CollectionId, Arc<Core>>) -> T,
+        change: impl FnOnce(&mut BTreeMap<CollectionId, Arc<Core>>) -> T,
     ) -> T {
         change(&mut self.engine.collections.write().unwrap_or_else(PoisonError::into_inner))
     }
@@ -337,13 +372,9 @@ impl Store {
             })?;
             id
         };
-        let unset = options.default_ttl.is_none() && engine.heap_budget.is_none();
         let core = Arc::new(Core::new(id, name.to_owned(), options, snapshot, log_file));
         self.collections_mut(|map| map.insert(id, Arc::clone(&core)));
         drop(token);
-        if unset {
-            engine.emit(&Event::RetentionUnset { collection: name.to_owned() });
-        }
         Ok(core)
     }
 

@@ -2,7 +2,6 @@
 //! the rows, codes of rows that no index knew. The rows themselves are `rows`.
 
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
 
 use super::Job;
 use super::moved::{From, Input, Moved};
@@ -16,6 +15,7 @@ use crate::format::manifest::{DeletesEntry, IndexEntry};
 use crate::format::names::FileName;
 use crate::ids::{FileId, Seq};
 use crate::segment::{LocatorBuilder, write_deletes};
+use crate::sync::atomic::AtomicBool;
 
 /// What is going to be in the manifest besides the new segments.
 pub(super) struct Followers {
@@ -74,7 +74,7 @@ impl Job<'_> {
         part: &SegPart,
         files: &mut NewFiles,
     ) -> Result<DeletesEntry> {
-        let file = self.engine.new_file();
+        let file = self.engine.new_file()?;
         files.add(FileName::Deletes(file));
         let header = self.engine.header(FileKind::Deletes, file);
         let (disk, dir) = (self.engine.disk.as_ref(), self.engine.dir());
@@ -103,7 +103,7 @@ impl Job<'_> {
         if builder.is_empty() {
             return Ok(None);
         }
-        let locator = self.engine.new_file();
+        let locator = self.engine.new_file()?;
         files.add(FileName::Locator(locator));
         let header = self.engine.header(FileKind::Locator, locator);
         let (disk, dir) = (self.engine.disk.as_ref(), self.engine.dir());

@@ -60,7 +60,8 @@ fn one_failure(
         job(&store).unwrap_or_else(|e| panic!("{failure:?}: healed, and still {e}"));
         assert_eq!(&read(&store), expected, "{failure:?}");
         assert!(store.verify().unwrap().is_clean(), "{failure:?}");
-        if kind != Fault::Remove {
+        // A file that could not be looked at was not removed: it might have been another store's.
+        if !matches!(kind, Fault::Remove | Fault::Open) {
             assert_eq!(strays(&store), Vec::<String>::new(), "{failure:?}");
         }
         store.close().unwrap();

@@ -96,7 +96,7 @@ impl Case<'_> {
         let shared = Arc::new(disk.clone());
         let store = match write {
             true => open_for_writing(shared, dir(), options(&clock)),
-            false => open_for_reading(shared, dir(), options(&clock)),
+            false => open_for_reading(shared, dir(), &options(&clock)),
         };
         (disk, store)
     }

@@ -43,6 +43,7 @@ type Hook = Arc<Mutex<Option<Box<dyn FnOnce() + Send>>>>;
 pub(super) fn options(clock: &Arc<ManualClock>) -> StoreOptions {
     StoreOptions::new()
         .background(Background::Manual)
+        .reserve_bytes(0)
         .clock(Arc::clone(clock) as Arc<dyn Clock>)
         .seed(11)
 }

@@ -1,0 +1,90 @@
+//! Owns the choice of locks, condition variables, atomics and threads wherever blocking or order
+//! matters: the standard library's, or those of a model checker that runs the same code under
+//! schedules of its own (`--cfg loom`, `--cfg shuttle`; see `.ci/concurrency`). Also owns
+//! `Published`, the cell through which readers get the newest snapshot.
+//!
+//! What the checkers prove: under them `Published` is a mutex around an `Arc`, and `Arc` is the
+//! standard library's, so that whatever follows from "a load gives the last value stored, a store is
+//! one step, the last owner drops" is checked, for the code around the cell. That arc-swap and `Arc`
+//! keep that contract on real hardware is not; their own tests and ThreadSanitizer speak for it.
+//! Neither checker lets a wait time out: whoever is not woken is found out. Counters and caches that
+//! nobody waits for (`section`, index building, the pool) stay on the standard library.
+
+#[cfg(all(loom, shuttle))]
+compile_error!("one model checker at a time: --cfg loom or --cfg shuttle");
+
+#[cfg(loom)]
+use loom as checked;
+#[cfg(shuttle)]
+use shuttle as checked;
+
+#[cfg(not(any(loom, shuttle)))]
+pub(crate) use std::{
+    sync::{Condvar, Mutex, MutexGuard, RwLock, atomic},
+    thread,
+};
+
+#[cfg(any(loom, shuttle))]
+pub(crate) use checked::{
+    sync::{Condvar, Mutex, MutexGuard, RwLock, atomic},
+    thread,
+};
+
+use std::sync::Arc;
+
+/// Starts a named thread.
+pub(crate) fn spawn(
+    name: &str,
+    body: impl FnOnce() + Send + 'static,
+) -> std::io::Result<thread::JoinHandle<()>> {
+    let builder = thread::Builder::new().name(name.to_owned());
+    // In words. What loom gives by itself is less than a commit needs.
+    #[cfg(loom)]
+    let builder = builder.stack_size(1 << 17);
+    builder.spawn(body)
+}
+
+/// A value that one thread at a time replaces and any number load, without waiting for each other.
+#[derive(Debug)]
+pub(crate) struct Published<T> {
+    #[cfg(not(any(loom, shuttle)))]
+    current: arc_swap::ArcSwap<T>,
+    #[cfg(any(loom, shuttle))]
+    current: Mutex<Arc<T>>,
+}
+
+#[cfg(not(any(loom, shuttle)))]
+impl<T> Published<T> {
+    pub(crate) fn new(value: T) -> Self {
+        Self { current: arc_swap::ArcSwap::from_pointee(value) }
+    }
+
+    /// The value as it is now.
+    pub(crate) fn load(&self) -> Arc<T> {
+        self.current.load_full()
+    }
+
+    /// Replaces the value; the one before goes when its last reader lets go.
+    pub(crate) fn store(&self, next: T) {
+        self.current.store(Arc::new(next));
+    }
+}
+
+#[cfg(any(loom, shuttle))]
+impl<T> Published<T> {
+    pub(crate) fn new(value: T) -> Self {
+        Self { current: Mutex::new(Arc::new(value)) }
+    }
+
+    pub(crate) fn load(&self) -> Arc<T> {
+        Arc::clone(&self.current.lock().unwrap_or_else(std::sync::PoisonError::into_inner))
+    }
+
+    pub(crate) fn store(&self, next: T) {
+        let mut current = self.current.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let before = std::mem::replace(&mut *current, Arc::new(next));
+        // As in arc-swap, nobody waits while the old value is dropped.
+        drop(current);
+        drop(before);
+    }
+}
