@@ -68,6 +68,9 @@ mod disk;
 mod error;
 mod filter;
 pub mod format;
+#[cfg(any(test, feature = "fuzzing"))]
+#[doc(hidden)]
+pub mod fuzzing;
 mod ids;
 mod index;
 mod log;

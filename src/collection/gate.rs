@@ -2,12 +2,13 @@
 //! closed. Counts the jobs that write files, so that a close can wait for them: once the lock of the
 //! store is let go, its directory belongs to somebody else.
 
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Condvar, Mutex, PoisonError};
-use std::thread::ThreadId;
+use std::sync::PoisonError;
 
 use crate::collection::engine::Engine;
 use crate::error::{Error, Result};
+use crate::sync::atomic::{AtomicBool, Ordering};
+use crate::sync::thread::{self, ThreadId};
+use crate::sync::{Condvar, Mutex};
 use crate::worker::lock;
 
 /// The state of an open store: open, closing (no new jobs), closed (nothing is written any more).
@@ -29,7 +30,7 @@ impl Gate {
             process,
             closing: AtomicBool::new(false),
             closed: AtomicBool::new(false),
-            running: Mutex::default(),
+            running: Mutex::new(Vec::new()),
             ended: Condvar::new(),
         }
     }
@@ -52,7 +53,7 @@ impl Gate {
     /// Lets no job begin any more and waits for those that run. One of this very thread (a listener
     /// that closes the store) is not waited for: it ends at its next step.
     pub(super) fn wait_for_jobs(&self) {
-        let own = std::thread::current().id();
+        let own = thread::current().id();
         let running = lock(&self.running);
         self.closing.store(true, Ordering::Release);
         let waited = self.ended.wait_while(running, |r| r.iter().any(|thread| *thread != own));
@@ -68,7 +69,7 @@ pub(crate) struct RunningJob<'a> {
 
 impl Drop for RunningJob<'_> {
     fn drop(&mut self) {
-        let own = std::thread::current().id();
+        let own = thread::current().id();
         let mut running = lock(&self.gate.running);
         if let Some(at) = running.iter().position(|thread| *thread == own) {
             running.swap_remove(at);
@@ -87,7 +88,7 @@ impl Engine {
         if self.gate.is_closing() {
             return Err(Error::Closed);
         }
-        running.push(std::thread::current().id());
+        running.push(thread::current().id());
         Ok(RunningJob { gate: &self.gate })
     }
 

@@ -4,14 +4,13 @@
 //! Invariants: inserts never use it (while it is missing, they wait for it to be made again); whoever
 //! gives it up tries once more what failed, and no more than once.
 
-use std::sync::Mutex;
-use std::sync::atomic::{AtomicBool, Ordering};
-
 use crate::collection::commit::Prepared;
 use crate::collection::engine::{Engine, mix};
 use crate::error::{Error, Result};
 use crate::format::names::FileName;
 use crate::format::op::OpKind;
+use crate::sync::Mutex;
+use crate::sync::atomic::{AtomicBool, Ordering};
 use crate::worker::lock;
 
 /// It is written in pieces of this many bytes, so that a full disk is noticed soon.

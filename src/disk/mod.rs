@@ -13,7 +13,7 @@
 pub(crate) mod fault;
 mod map;
 mod real;
-#[cfg(any(test, feature = "fuzzing"))]
+#[cfg(test)]
 pub(crate) mod sim;
 
 use std::any::Any;

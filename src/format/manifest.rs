@@ -167,6 +167,10 @@ impl Manifest {
         if self.log.is_empty() {
             return Err("the manifest names no log");
         }
+        let numbers = [self.generation, self.next_file.0, self.last_seq.0];
+        if numbers.into_iter().any(|n| n > Seq::MAX.0) || self.next_collection.0 > u32::MAX / 2 {
+            return Err("a number of the manifest is out of range");
+        }
         if !self.log.is_sorted_by(|a, b| a.file < b.file) {
             return Err("the manifest's log files are out of order");
         }
@@ -434,7 +438,13 @@ pub(crate) mod tests {
         missing.collections[0].indexes[0].segments = vec![FileId(2)];
         let mut no_log = manifest();
         no_log.log.clear();
-        for bad in [twice, missing, no_log] {
+        // The next one would overflow.
+        let last_file = Manifest { next_file: FileId(u64::MAX), ..manifest() };
+        let last_seq = Manifest { last_seq: Seq(u64::MAX), ..manifest() };
+        let last_generation = Manifest { generation: u64::MAX, ..manifest() };
+        let last_collection = Manifest { next_collection: CollectionId(u32::MAX), ..manifest() };
+        let numbers = [last_file, last_seq, last_generation, last_collection];
+        for bad in [twice, missing, no_log].into_iter().chain(numbers) {
             assert!(Manifest::decode(&bad.encode([5; 16]).unwrap()).is_err());
         }
     }

@@ -106,6 +106,7 @@ impl SectionTable {
             };
             cursor.bytes(4)?;
             check_entry(&entry, start as u64, blocks as u64)
+                .and_then(|()| check_order(&table.entries, &entry))
                 .map_err(|reason| DecodeError::new(start as u64, reason))?;
             table.entries.push(entry);
         }
@@ -127,6 +128,22 @@ fn check_entry(entry: &SectionEntry, end: u64, blocks: u64) -> Result<(), &'stat
     let last = u64::from(entry.first_block).saturating_add(entry.blocks());
     if last > blocks {
         return Err("a section has more blocks than checksums");
+    }
+    Ok(())
+}
+
+/// Sections follow each other, and so do the checksums of their blocks: bytes that two sections
+/// shared would be checked as one and read as the other.
+fn check_order(before: &[SectionEntry], entry: &SectionEntry) -> Result<(), &'static str> {
+    if before.iter().any(|other| other.kind == entry.kind) {
+        return Err("a section is there twice");
+    }
+    let (end, block) = before.last().map_or((0, 0), |last| {
+        let blocks = u64::from(last.first_block).saturating_add(last.blocks());
+        (last.offset.saturating_add(last.len), blocks)
+    });
+    if entry.offset < end || u64::from(entry.first_block) != block {
+        return Err("sections or their checksums overlap");
     }
     Ok(())
 }
@@ -161,6 +178,24 @@ mod tests {
         assert_eq!(bytes[192..240], expected);
         assert_eq!(bytes[244..], MAGIC);
         assert_eq!(SectionTable::decode(&bytes), Ok(table));
+    }
+
+    #[test]
+    fn sections_that_share_bytes_or_checksums_are_refused() {
+        let (table, _) = file();
+        let first = table.entries[0];
+        let next = |kind, offset, first_block| {
+            let entry = SectionEntry { kind, offset, first_block, ..first };
+            let table =
+                SectionTable { entries: vec![first, entry], block_crcs: vec![0xAABB_CCDD, 1] };
+            let mut bytes = vec![0; 128 + 128];
+            bytes.extend(table.encode());
+            SectionTable::decode(&bytes)
+        };
+        assert!(next(4, 192, 1).is_ok());
+        assert!(next(3, 192, 1).is_err(), "one kind twice");
+        assert!(next(4, 128, 1).is_err(), "the same bytes");
+        assert!(next(4, 192, 0).is_err(), "the same checksum");
     }
 
     #[test]

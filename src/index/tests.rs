@@ -246,3 +246,41 @@ fn no_flipped_bit_of_an_index_file_makes_it_panic() {
         }
     }
 }
+
+/// A graph of three nodes on two levels with these arrays.
+fn damaged(upper: Vec<u32>, lower: Vec<u32>, m: u32) -> hnsw::graph::FlatGraph {
+    let level =
+        |nodes: Vec<u32>, offsets, neighbors| hnsw::graph::FlatLevel { nodes, offsets, neighbors };
+    let len = upper.len() as u32;
+    let levels = vec![
+        level(Vec::new(), vec![0, lower.len() as u32, 0, lower.len() as u32], lower),
+        level(vec![0], vec![0, len], upper),
+    ];
+    hnsw::graph::FlatGraph { levels, entry: 0, nodes: 3, m }
+}
+
+#[test]
+fn a_degree_that_overflows_when_doubled_is_refused() {
+    let graph = damaged(vec![0], vec![1, 2], u32::MAX);
+    assert!(graph.view().validate().is_err());
+}
+
+#[test]
+fn a_damaged_graph_leads_to_no_node_that_is_not_there_and_no_list_is_longer_than_any_may_be() {
+    let spec = CodeSpec::new(Codes::F32, Metric::L2, 2);
+    let mut codes = CodeBuffer::new(spec, 3);
+    (1..4).for_each(|i| codes.push(&[i as f32 * 100.0, 0.0]));
+    // What is not there would measure as zero, nearer than anything.
+    let graph = damaged(vec![77, u32::MAX], vec![1, 2, 99], 4);
+    let query = Query::new(spec, vec![1.0, 0.0]);
+    let mut scratch = Scratch::default();
+    let mut accept = |node: u32| {
+        assert!(node < 3, "node {node}");
+        true
+    };
+    let (view, rows) = (graph.view(), codes.rows());
+    hnsw::search::search(&view, &rows, &query, 10, &mut accept, 1000, &mut scratch);
+    assert_eq!(scratch.results().len(), 3);
+    let long = damaged(vec![0], vec![1; 100_000], 4);
+    assert!(long.view().levels[0].neighbors(0).is_empty());
+}

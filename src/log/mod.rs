@@ -11,7 +11,7 @@ use crate::clock::Timestamp;
 use crate::disk::{AppendFile, Disk, read_all};
 use crate::error::{Error, Result};
 use crate::format::frame::{
-    Frame, FrameContext, FrameHead, FrameKind, decode_frame, encode_frame, frame_len,
+    Frame, FrameContext, FrameHead, FrameKind, decode_frame, decode_head, encode_frame, frame_len,
 };
 use crate::format::header::{FileHeader, FileKind, HEADER_LEN, StoreId};
 use crate::format::manifest::LogEntry;
@@ -213,11 +213,14 @@ fn frame_at<'a>(
 }
 
 /// Whether a frame after the bad one says that the bad one was durable. Then it is no torn tail:
-/// acknowledged operations are missing.
+/// acknowledged operations are missing. A whole head says so, whatever became of its payload; looking
+/// at heads alone also keeps this linear in the file.
 fn durable_for_a_later_one(header: &FileHeader, bytes: &[u8], bad: u64) -> bool {
     let first = bad as usize + 8;
     (first..bytes.len()).step_by(8).any(|offset| {
-        frame_at(header, bytes, offset as u64).is_ok_and(|frame| frame.head.synced_len > bad)
+        let at = FrameContext { salt: header.salt, file: header.file, offset: offset as u64 };
+        decode_head(bytes.get(offset..).unwrap_or(&[]), &at)
+            .is_ok_and(|(head, ..)| head.synced_len > bad)
     })
 }
 

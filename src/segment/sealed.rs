@@ -162,6 +162,12 @@ impl SealedSegment {
             let reason = format!("the checksum of row {row} does not match");
             return Err(self.file.corrupt_in(VECTORS, offset, reason));
         }
+        // The checksum only says that this is what somebody wrote.
+        if !head.norm.is_finite() || !head.vector.iter().all(|x| x.is_finite()) {
+            let offset = u64::from(row) * self.dimension as u64 * 4;
+            let reason = format!("the vector of row {row} holds NaN or infinity");
+            return Err(self.file.corrupt_in(VECTORS, offset, reason));
+        }
         Ok(head)
     }
 

@@ -21,6 +21,8 @@ use std::collections::{BTreeMap, HashMap};
 use std::path::Path;
 use std::sync::{Arc, PoisonError};
 
+#[cfg(any(test, feature = "fuzzing"))]
+pub(crate) use open::open_for_writing;
 pub use verify::VerifyReport;
 
 use crate::clock::Timestamp;
