@@ -94,13 +94,14 @@ impl Golden {
             runner.act(&act).map_err(|e| format!("{act:?}: {e}"))?;
             runner.look()?;
             let (files, state) = (contents(&disk.files()), lock(&runner.history).now().clone());
-            moments.push(Moment { files, state, opened: matches!(act, Act::Reopen) });
+            moments.push(Moment { files, state, wrote: matches!(act, Act::Write { .. }) });
         }
         let killed = disk.files();
         if let Some(store) = runner.store.take() {
             store.close().map_err(|e| e.to_string())?;
         }
-        let files = if ending == Ending::Closed { disk.files() } else { killed };
+        let mut files = if ending == Ending::Closed { disk.files() } else { killed };
+        files.damage(&dir().join("RESERVE"), vec![7; 600]).map_err(|e| e.to_string())?;
         let now = runner.clock.wall();
         let contents = contents(&files);
         let log = last_log(&contents).ok_or("there is no log")?;
@@ -124,17 +125,20 @@ impl Golden {
 
     /// The manifest in force.
     pub(super) fn manifest(&self) -> &str {
-        let newest = self.contents.keys().filter(|n| is_manifest(n)).max();
-        newest.map_or("", String::as_str)
+        newest(&self.contents).map_or("", String::as_str)
     }
+}
+
+fn newest(contents: &BTreeMap<String, Arc<Vec<u8>>>) -> Option<&String> {
+    contents.keys().filter(|n| is_manifest(n)).max()
 }
 
 /// The store after an act.
 struct Moment {
     files: BTreeMap<String, Arc<Vec<u8>>>,
     state: Model,
-    /// Whether the act was an open.
-    opened: bool,
+    /// Whether the act was a write.
+    wrote: bool,
 }
 
 /// What the store held at each length of a log file, beginning with what the manifest vouched for.
@@ -143,9 +147,14 @@ fn tail(moments: &[Moment], log: &str, now: Timestamp) -> Vec<(usize, Model)> {
     let mut before = None::<&Moment>;
     for moment in moments {
         if let Some(bytes) = moment.files.get(log) {
+            let unchanged = before.is_some_and(|b| newest(&b.files) == newest(&moment.files));
+            // A manifest that was committed meanwhile vouches for all that there is.
+            if !moment.wrote && !unchanged {
+                tail.clear();
+            }
             match before {
                 // Made in the middle of an act, and empty at first.
-                Some(before) if !moment.opened && !before.files.contains_key(log) => {
+                Some(before) if moment.wrote && !before.files.contains_key(log) => {
                     tail.push((HEADER_LEN, before.state.visible(now)));
                 }
                 _ => {}
@@ -190,9 +199,15 @@ fn frames(log: &[u8]) -> Result<(Vec<Range<usize>>, Vec<FrameKind>), String> {
 fn the_golden_store_has_every_kind_of_file_and_of_frame() {
     for ending in [Ending::Closed, Ending::Killed] {
         let golden = Golden::new(ending).unwrap();
-        for (prefix, count) in
-            [("LOCK", 1), ("MANIFEST-", 2), ("seg-", 2), ("del-", 1), ("idx-", 2), ("loc-", 2)]
-        {
+        for (prefix, count) in [
+            ("LOCK", 1),
+            ("RESERVE", 1),
+            ("MANIFEST-", 2),
+            ("seg-", 2),
+            ("del-", 1),
+            ("idx-", 2),
+            ("loc-", 2),
+        ] {
             assert!(golden.named(prefix).len() >= count, "{prefix}: {:?}", golden.contents.keys());
         }
         let bytes: usize = golden.contents.values().map(|c| c.len()).sum();

@@ -11,6 +11,7 @@ mod clock;
 mod cuts;
 mod damage;
 mod damages;
+mod erasure;
 mod errors;
 mod golden;
 mod model;
