@@ -7,7 +7,7 @@
 //! `Engine::time`. Under `collections` and all others none is taken, but for the workers' bells under
 //! `room`. Readers take none of them.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -65,6 +65,8 @@ pub(crate) struct Engine {
     pub(crate) listener: Option<Listener>,
     /// Whether workers of the store's own do what is due.
     background: bool,
+    /// Files that jobs are writing and that no manifest names yet.
+    pub(crate) making: Mutex<HashSet<FileName>>,
     room: Mutex<()>,
     room_made: Condvar,
     time: Mutex<HighWater>,
@@ -119,6 +121,7 @@ impl Engine {
             pool: std::sync::OnceLock::new(),
             listener: parts.listener,
             background: parts.background,
+            making: Mutex::default(),
             room: Mutex::default(),
             room_made: Condvar::new(),
             time: Mutex::new(mark),
@@ -280,6 +283,13 @@ impl Engine {
         let current = lock(&self.manifest);
         self.gate.close();
         drop(current);
+    }
+
+    /// Removes every manifest but the one in force. The directory is the caller's to sync.
+    pub(crate) fn forget_manifests(&self) -> Result<()> {
+        self.check_writable()?;
+        let current = lock(&self.manifest);
+        manifest::remove_others(self.disk.as_ref(), &self.dir, current.generation)
     }
 
     /// All collections, the oldest first.

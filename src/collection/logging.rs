@@ -40,6 +40,11 @@ impl LogState {
     pub(crate) const fn file(&self) -> FileId {
         self.writer.file()
     }
+
+    /// Bytes of whole frames in that file.
+    pub(crate) const fn good_len(&self) -> u64 {
+        self.writer.good_len()
+    }
 }
 
 impl Engine {
@@ -129,6 +134,17 @@ impl Engine {
             Err(Error::DiskFull { .. }) if self.spend_reserve() => self.append(log, kind, payload),
             result => result,
         }
+    }
+
+    /// Goes on in a new log file, unless the open one is empty; tells which is open now.
+    pub(crate) fn roll_log(&self) -> Result<FileId> {
+        self.check_writable()?;
+        let mut token = self.committer.hold();
+        let log = token.as_mut().ok_or(Error::Closed)?;
+        if !log.writer.is_untouched() {
+            self.roll(log)?;
+        }
+        Ok(log.file())
     }
 
     /// Goes on in a new log file. The old one is synced first: a frame of the new file must not be

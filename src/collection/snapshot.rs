@@ -5,6 +5,7 @@
 //! Invariants: a part never changes once published; the rows of all parts hold every live memory
 //! exactly once; an index covers rows of segments of the same snapshot only.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -15,14 +16,28 @@ use crate::format::header::StoreId;
 use crate::ids::{FileId, Seq};
 use crate::index::Index;
 use crate::segment::{Active, Liveness, Locator, Row, Rows, SealedSegment};
-use crate::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use crate::worker::Poison;
+use crate::sync::Mutex;
+use crate::sync::atomic::{AtomicBool, Ordering};
+use crate::worker::{Poison, lock};
 
 /// Files that left the manifest and wait for the last snapshot that holds them.
 #[derive(Debug, Default)]
 pub(crate) struct Pinned {
-    pub(crate) files: AtomicU64,
-    pub(crate) bytes: AtomicU64,
+    /// Each file with its bytes.
+    waiting: Mutex<BTreeMap<PathBuf, u64>>,
+}
+
+impl Pinned {
+    /// The files, sorted.
+    pub(crate) fn paths(&self) -> Vec<PathBuf> {
+        lock(&self.waiting).keys().cloned().collect()
+    }
+
+    /// How many files there are, and their bytes.
+    pub(crate) fn totals(&self) -> (usize, u64) {
+        let waiting = lock(&self.waiting);
+        (waiting.len(), waiting.values().sum())
+    }
 }
 
 /// Holds a file of the store on behalf of snapshots.
@@ -54,8 +69,7 @@ impl FileGuard {
     /// Says that the manifest no longer names the file; called after the commit point.
     pub(crate) fn mark_obsolete(&self) {
         if !self.obsolete.swap(true, Ordering::AcqRel) {
-            self.pinned.files.fetch_add(1, Ordering::Relaxed);
-            self.pinned.bytes.fetch_add(self.len, Ordering::Relaxed);
+            lock(&self.pinned.waiting).insert(self.path.clone(), self.len);
         }
     }
 
@@ -71,8 +85,6 @@ impl Drop for FileGuard {
         if !self.obsolete.swap(false, Ordering::AcqRel) {
             return;
         }
-        self.pinned.files.fetch_sub(1, Ordering::Relaxed);
-        self.pinned.bytes.fetch_sub(self.len, Ordering::Relaxed);
         // An outcome is unknown after poison: nothing is removed (design, section 4). What is left
         // behind is an orphan that the next open removes. After a close it may still go: its number
         // is below that in the last manifest, so that no later owner of the directory uses it again.
@@ -84,6 +96,7 @@ impl Drop for FileGuard {
         if !self.poison.is_set() && ours() {
             let _ = self.disk.remove(&self.path);
         }
+        lock(&self.pinned.waiting).remove(&self.path);
     }
 }
 

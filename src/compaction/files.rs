@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use crate::collection::engine::Engine;
 use crate::format::names::FileName;
+use crate::worker::lock;
 
 /// New files of one job.
 pub(super) struct NewFiles {
@@ -18,12 +19,19 @@ impl NewFiles {
 
     /// Takes charge of a file that is about to be created.
     pub(super) fn add(&mut self, name: FileName) {
+        lock(&self.engine.making).insert(name);
         self.names.push(name);
     }
 
     /// The manifest names them now.
     pub(super) fn keep(mut self) {
+        self.unregister();
         self.names.clear();
+    }
+
+    fn unregister(&self) {
+        let mut making = lock(&self.engine.making);
+        making.retain(|name| !self.names.contains(name));
     }
 }
 
@@ -40,5 +48,6 @@ impl Drop for NewFiles {
         for name in &self.names {
             let _ = self.engine.disk.remove(&self.engine.path(*name));
         }
+        self.unregister();
     }
 }

@@ -10,6 +10,7 @@ mod check;
 mod files;
 mod index;
 mod policy;
+mod purge;
 mod rows;
 mod trim;
 
@@ -26,6 +27,7 @@ use crate::options::Codes;
 use crate::segment::Rows;
 use crate::worker::lock;
 use policy::{Eagerness, IndexFacts, IndexStep, RowStep, SegmentFacts};
+pub(crate) use purge::purge;
 
 /// Most steps that one explicit compaction takes; a plan that never comes to rest is a bug, and must
 /// not hang its caller.

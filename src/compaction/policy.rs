@@ -260,6 +260,14 @@ fn plan_graph(
     if base.dead_share() >= dead_limit {
         return all(Reason::DeadShare);
     }
+    // An explicit compaction leaves no dead node: the small graphs that have some become one, with
+    // whatever has none yet.
+    let dead = |i: &IndexFacts| eagerness == Eagerness::All && i.dead_share() >= dead_limit;
+    if graphs.iter().any(|i| dead(i)) {
+        let replaces = indexes.iter().filter(|i| !i.graph || dead(i)).map(|i| i.file).collect();
+        let reason = Reason::DeadShare;
+        return Some(IndexStep { replaces, with_uncovered: uncovered > 0, graph: true, reason });
+    }
     let graphless: u64 = live - graphs.iter().map(|i| i.live).sum::<u64>();
     let outside = live - base.live;
     if graphs.len() > 1 + SMALL_GRAPHS || outside > base.live {

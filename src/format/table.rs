@@ -71,17 +71,29 @@ impl SectionTable {
 
     /// Decodes the table of a file that consists of exactly these bytes.
     pub(crate) fn decode(file: &[u8]) -> Result<Self, DecodeError> {
+        Self::decode_end(file, 0)
+    }
+
+    /// How many bytes the table takes, without the tail, by the last [`TAIL_LEN`] bytes of a file.
+    pub(crate) fn table_len(tail: &[u8]) -> Result<u32, DecodeError> {
+        Cursor::new(tail).u32()
+    }
+
+    /// Decodes the table of a file of which these are the last bytes, from offset `base` on.
+    pub(crate) fn decode_end(file: &[u8], base: usize) -> Result<Self, DecodeError> {
         let end = file.len().saturating_sub(TAIL_LEN);
         let mut tail = Cursor::new(file.get(end..).unwrap_or_default());
         let (len, crc) = (tail.u32()?, tail.u32()?);
+        let end_of = |reason| DecodeError::new(base.saturating_add(end) as u64, reason);
         if tail.array::<8>()? != MAGIC {
-            return Err(DecodeError::new(end as u64, "the file's tail is missing"));
+            return Err(end_of("the file's tail is missing"));
         }
         let start = end
             .checked_sub(len as usize)
-            .filter(|start| *start >= HEADER_LEN)
-            .ok_or(DecodeError::new(end as u64, "the section table passes the file"))?;
+            .filter(|start| base.saturating_add(*start) >= HEADER_LEN)
+            .ok_or(end_of("the section table passes the file"))?;
         let bytes = file.get(start..end).unwrap_or_default();
+        let start = base.saturating_add(start);
         if crc != crc32(&[bytes, &len.to_le_bytes()]) {
             let reason = "the section table's checksum does not match";
             return Err(DecodeError::new(start as u64, reason));

@@ -80,7 +80,10 @@ fn kind_of(name: FileName) -> Option<FileKind> {
         FileName::Deletes(_) => FileKind::Deletes,
         FileName::Index(_) => FileKind::Index,
         FileName::Locator(_) => FileKind::Locator,
-        FileName::Lock | FileName::ManifestTmp(_) => return None,
+        FileName::Lock
+        | FileName::Reserve
+        | FileName::ManifestTmp(_)
+        | FileName::ManifestOld(_) => return None,
     })
 }
 

@@ -284,3 +284,57 @@ fn a_damaged_graph_leads_to_no_node_that_is_not_there_and_no_list_is_longer_than
     let long = damaged(vec![0], vec![1; 100_000], 4);
     assert!(long.view().levels[0].neighbors(0).is_empty());
 }
+
+#[test]
+fn a_graph_whose_levels_do_not_fit_together_is_refused() {
+    use hnsw::graph::{FlatGraph, FlatLevel};
+    let level = |nodes: &[u32], lists: &[&[u32]]| {
+        let mut level = FlatLevel { nodes: nodes.to_vec(), ..FlatLevel::default() };
+        level.offsets.push(0);
+        for list in lists {
+            level.neighbors.extend_from_slice(list);
+            level.offsets.push(level.neighbors.len() as u32);
+        }
+        level
+    };
+    let whole = FlatGraph {
+        levels: vec![
+            level(&[], &[&[1, 2], &[0, 2], &[0, 1]]),
+            level(&[0, 2], &[&[2], &[0]]),
+            level(&[2], &[&[]]),
+        ],
+        entry: 2,
+        nodes: 3,
+        m: 4,
+    };
+    assert_eq!(whole.view().validate(), Ok(()));
+    type Damage = (&'static str, fn(&mut FlatGraph));
+    let damages: [Damage; 12] = [
+        ("the entry point is on no upper level", |g| g.entry = 1),
+        ("the entry point is not on the highest level", |g| g.entry = 0),
+        ("no such entry point", |g| g.entry = 3),
+        ("a level without nodes", |g| {
+            g.levels[2] = FlatLevel { offsets: vec![0], ..FlatLevel::default() }
+        }),
+        ("the lowest level lists its nodes", |g| g.levels[0].nodes = vec![0, 1, 2]),
+        ("a node is missing below", |g| g.levels[1].nodes = vec![0, 1]),
+        ("a neighbor is on no level", |g| g.levels[0].neighbors[0] = 3),
+        ("a neighbor is not on this level", |g| g.levels[1].neighbors[0] = 1),
+        ("a node is its own neighbor", |g| g.levels[0].neighbors[0] = 0),
+        ("a neighbor comes twice", |g| g.levels[0].neighbors[0] = 2),
+        ("more neighbors than the cap", |g| g.m = 0),
+        ("a node cannot be reached", |g| {
+            g.levels[0] =
+                FlatLevel { nodes: Vec::new(), offsets: vec![0, 0, 1, 2], neighbors: vec![0, 0] };
+        }),
+    ];
+    for (what, damage) in damages {
+        let mut graph = whole.clone();
+        damage(&mut graph);
+        assert!(graph.view().validate().is_err(), "{what}");
+    }
+    // A cap as damage leaves it must not overflow.
+    let mut graph = whole;
+    graph.m = u32::MAX;
+    assert_eq!(graph.view().validate(), Ok(()));
+}

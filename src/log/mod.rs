@@ -5,9 +5,13 @@
 //! bad frame there is a torn tail unless a later frame says that it was durable; anywhere else it is
 //! corruption. Recovery never changes an old file: it copies the valid prefix forward.
 
+mod salvage;
+
 use std::path::{Path, PathBuf};
 
 use crate::clock::Timestamp;
+pub(crate) use salvage::Hole;
+
 use crate::disk::{AppendFile, Disk, read_all};
 use crate::error::{Error, Result};
 use crate::format::frame::{
@@ -64,6 +68,11 @@ impl LogWriter {
     /// Bytes of whole frames: what counts of this file.
     pub(crate) const fn good_len(&self) -> u64 {
         self.good_len
+    }
+
+    /// Whether nothing was appended, nor tried to be.
+    pub(crate) const fn is_untouched(&self) -> bool {
+        !self.failed && self.good_len == HEADER_LEN as u64
     }
 
     /// Bytes that are durable for certain.

@@ -22,7 +22,7 @@ use crate::format::names::FileName;
 use crate::section::header_error;
 
 /// Longest manifest that is read.
-const MAX_BYTES: u64 = 64 << 20;
+pub(crate) const MAX_BYTES: u64 = 64 << 20;
 
 /// What a failed commit leaves behind.
 #[derive(Debug)]
@@ -129,6 +129,18 @@ fn write(disk: &dyn Disk, tmp: &Path, manifest: &Manifest, salt: [u8; 16]) -> Re
     };
     file.append(&bytes)?;
     file.sync()
+}
+
+/// Removes every manifest but this one, for good: what an older one says may have to be forgotten.
+pub(crate) fn remove_others(disk: &dyn Disk, dir: &Path, generation: u64) -> Result<()> {
+    for entry in disk.list(dir)? {
+        // In force, put aside or never in force: only the one is needed.
+        let ours = FileName::parse(&entry.name).filter(|_| entry.name.starts_with("MANIFEST-"));
+        if ours.is_some_and(|name| name != FileName::Manifest(generation)) {
+            disk.remove(&dir.join(&entry.name))?;
+        }
+    }
+    Ok(())
 }
 
 /// Takes its name from the manifest before `generation` and removes older ones. Only for when

@@ -146,6 +146,10 @@ impl Locator {
         if !whole || !offsets.is_sorted() {
             return Err(self.file.corrupt_in(OFFSETS, 0, "the offsets do not fit the entries"));
         }
+        let distinct: std::collections::HashSet<&FileId> = self.segments.iter().collect();
+        if distinct.len() != self.segments.len() {
+            return Err(self.file.corrupt_in(SEGMENTS, 0, "a segment is listed twice"));
+        }
         let slots = self.segments.len() as u32;
         if (0..self.nodes).any(|n| self.entries(n).any(|(slot, _)| slot >= slots)) {
             return Err(self.file.corrupt_in(ENTRIES, 0, "an entry names no segment"));

@@ -4,6 +4,8 @@
 //! the log with a `Close` frame and lets the lock go. Handles that outlive it can only read.
 
 mod open;
+mod purge;
+mod repair;
 // The other tests have threads and locks of their own, which no model checker schedules.
 #[cfg(all(test, loom))]
 #[path = "tests/loom_models.rs"]
@@ -23,7 +25,8 @@ use std::sync::{Arc, PoisonError};
 
 #[cfg(any(test, feature = "fuzzing"))]
 pub(crate) use open::open_for_writing;
-pub use verify::VerifyReport;
+pub use repair::{Doubt, Loss, RepairReport, Salvaged};
+pub use verify::{Verify, VerifyReport};
 
 use crate::clock::Timestamp;
 use crate::collection::Collection;
@@ -181,11 +184,12 @@ impl Store {
     /// ```
     pub fn stats(&self) -> Result<StoreStats> {
         let engine = &self.engine;
+        let (pinned_files, pinned_bytes) = engine.pinned.totals();
         let mut stats = StoreStats {
             visible_seq: engine.visible_seq().0,
             synced_seq: engine.committer.synced_seq().0,
-            pinned_files: engine.pinned.files.load(Ordering::Relaxed) as usize,
-            pinned_bytes: engine.pinned.bytes.load(Ordering::Relaxed),
+            pinned_files,
+            pinned_bytes,
             kernels: Kernels::detect().name,
             poisoned: engine.poison.check().err().map(|e| e.to_string()),
             ..StoreStats::default()

@@ -130,3 +130,14 @@ fn indexes_without_a_graph_do_not_pile_up() {
     assert_eq!(step.reason, Reason::Small);
     assert_eq!(step.replaces.len(), 7);
 }
+
+#[test]
+fn an_explicit_compaction_left_dead_nodes_in_every_graph_but_the_largest() {
+    let facts = [index(1, 1_000, 1_000, true), index(2, 300, 299, true), index(3, 9, 9, false)];
+    assert_eq!(plan_index(&facts, 0, &params(100), Eagerness::Due), None);
+    let step = plan_index(&facts, 0, &params(100), Eagerness::All).unwrap();
+    assert_eq!(step.replaces, [FileId(2), FileId(3)]);
+    assert!(step.graph);
+    let after = [index(1, 1_000, 1_000, true), index(4, 308, 308, true)];
+    assert_eq!(plan_index(&after, 0, &params(100), Eagerness::All), None);
+}

@@ -90,7 +90,22 @@ impl Graph<'_> {
             return Err("the graph has no nodes, no entry point or too many levels");
         }
         for (depth, level) in self.levels.iter().enumerate() {
+            // An empty list of nodes stands for all of them, at level 0 and nowhere else.
+            if (depth == 0) != level.nodes.is_empty() {
+                return Err("a level has no nodes, or the lowest one lists them");
+            }
             self.validate_level(depth, level)?;
+        }
+        let upper = self.levels.get(1..).unwrap_or_default();
+        if upper.last().is_some_and(|top| !top.holds(self.entry)) {
+            return Err("the entry point is not on the highest level");
+        }
+        for pair in upper.windows(2) {
+            if let [below, above] = pair
+                && !above.nodes.iter().all(|node| below.holds(*node))
+            {
+                return Err("a node is missing on a level below its own");
+            }
         }
         let reached = super::reach::reachable(self).iter().filter(|r| **r).count();
         if reached < self.nodes as usize {
