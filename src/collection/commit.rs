@@ -17,7 +17,7 @@ use crate::collection::stage::{Checkpoint, Effect, Stage};
 use crate::error::{Error, Result};
 use crate::format::frame::{FrameKind, MAX_PAYLOAD_BYTES};
 use crate::format::op::{Op, OpKind};
-use crate::ids::{CollectionId, Seq};
+use crate::ids::{CollectionId, FileId, Seq};
 use crate::options::Durability;
 use crate::sync::atomic::{AtomicU64, Ordering};
 use crate::sync::{Mutex, MutexGuard};
@@ -98,6 +98,8 @@ pub(crate) struct Committer {
     token: Mutex<Option<LogState>>,
     last_seq: AtomicU64,
     pub(super) synced_seq: AtomicU64,
+    /// The open log file, and how much of it is durable. Taken after all other locks.
+    synced_log: Mutex<(FileId, u64)>,
     poison: Arc<Poison>,
 }
 
@@ -108,8 +110,19 @@ impl Committer {
             token: Mutex::default(),
             last_seq: AtomicU64::new(last_seq.0),
             synced_seq: AtomicU64::new(last_seq.0),
+            synced_log: Mutex::new((FileId(0), 0)),
             poison,
         }
+    }
+
+    /// So many bytes of the open log file are durable.
+    pub(super) fn log_synced(&self, file: FileId, len: u64) {
+        *lock(&self.synced_log) = (file, len);
+    }
+
+    /// The open log file, and how much of it is durable.
+    pub(super) fn synced_log(&self) -> (FileId, u64) {
+        *lock(&self.synced_log)
     }
 
     /// Sequence numbers up to this one were given out.

@@ -261,6 +261,7 @@ impl Engine {
         next.time = self.advance_time();
         next.clock_doubted = lock(&self.time).doubted();
         next.last_seq = next.last_seq.max(self.committer.last_seq());
+        vouch(&mut next, self.committer.synced_log());
         let dropped = prune_log(&mut next);
         match manifest::commit(self.disk.as_ref(), &self.dir, &next, self.new_salt()) {
             Ok(()) => *current = next,
@@ -368,6 +369,14 @@ impl Engine {
     /// How long monotonic time has run.
     pub(crate) fn monotonic(&self) -> Duration {
         self.clock.monotonic()
+    }
+}
+
+/// Says how much of the open log file is durable by now: what is missing of it is damage then. The
+/// files that the manifest names may hold effects of its frames.
+fn vouch(manifest: &mut Manifest, (file, len): (FileId, u64)) {
+    for entry in manifest.log.iter_mut().filter(|entry| entry.file == file) {
+        entry.synced_len = entry.synced_len.max(len);
     }
 }
 

@@ -100,6 +100,7 @@ impl Engine {
         log.synced = log.appended;
         log.sync_due = None;
         self.committer.synced_seq.store(log.synced.0, Ordering::Release);
+        self.committer.log_synced(log.writer.file(), log.writer.synced_len());
         Ok(())
     }
 

@@ -81,7 +81,7 @@ fn dimension(collection: usize) -> usize {
 }
 
 /// The vector says which memory it is of, so that none can be served for another.
-fn vector(collection: usize, id: u64, n: u64) -> Vec<f32> {
+pub(super) fn vector(collection: usize, id: u64, n: u64) -> Vec<f32> {
     let mut vector = vec![1.0; dimension(collection)];
     vector[0] = id as f32;
     vector[1] = n as f32 + 1.0;
@@ -180,7 +180,7 @@ fn read_collection(collection: &Collection, c: usize) -> Result<BTreeMap<u64, Ro
     Ok(rows)
 }
 
-fn check_vector(got: &[f32], wanted: &[f32]) -> Result<(), Vec<f32>> {
+pub(super) fn check_vector(got: &[f32], wanted: &[f32]) -> Result<(), Vec<f32>> {
     let near = |(a, b): (&f32, &f32)| (a - b).abs() <= 1e-5 * b.abs().max(1.0);
     let same = got.len() == wanted.len() && got.iter().zip(wanted).all(near);
     if same { Ok(()) } else { Err(got.to_vec()) }

@@ -156,7 +156,7 @@ impl Runner {
         if writes.iter().any(|w| !next.0.contains_key(&w.collection())) {
             return Ok(());
         }
-        model::apply(&mut next, self.n, writes, self.clock.wall());
+        model::apply(&mut next, self.n, writes, self.store()?.now());
         lock(&self.history).begin(next);
         model::carry_out(&handles(self.store()?), self.n, writes, durability)?;
         lock(&self.history).acknowledge(durability == Durability::Sync);
@@ -227,6 +227,23 @@ impl Runner {
             Ok(()) if fired => Err(Error::option("refused write", "it was acknowledged")),
             _ => Ok(()),
         }
+    }
+
+    /// Goes on with what a crash left, which must be one of these states.
+    pub(super) fn restart(&mut self, files: FileSystem, states: &[Model]) -> Result<(), String> {
+        self.held.clear();
+        self.store = None;
+        self.disk = SimDisk::new(files, self.n);
+        self.open().map_err(|e| format!("after a crash it does not open: {e}"))?;
+        let store = self.store.as_ref().ok_or("no store is open")?;
+        let (found, now) = (read(store)?, store.now());
+        let wanted = states.last().ok_or("no state may be found")?;
+        let state =
+            states.iter().rev().find(|s| s.visible(now) == found).ok_or_else(|| {
+                format!("after a crash: {}", wanted.visible(now).difference(&found))
+            })?;
+        *lock(&self.history) = History { states: vec![state.clone()], acknowledged: 0, synced: 0 };
+        Ok(())
     }
 
     /// What is wrong with what readers of the running store see.
