@@ -81,6 +81,7 @@ mod memory;
 mod metrics;
 mod options;
 mod retention;
+mod sabotage;
 mod section;
 mod segment;
 mod store;

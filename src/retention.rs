@@ -9,6 +9,7 @@ use std::time::Duration;
 use crate::clock::Timestamp;
 use crate::error::{Error, Result};
 use crate::memory::Lifetime;
+use crate::sabotage::{self, Sabotage};
 
 /// Most that the high-water mark may be ahead of the monotonic time that passed.
 const MAX_AHEAD: Duration = Duration::from_secs(24 * 3600);
@@ -107,6 +108,9 @@ impl HighWater {
 
     /// The now that may destroy: as far as the mark could advance at this moment.
     pub(crate) fn plausible(self, wall: Timestamp, monotonic: Duration) -> Timestamp {
+        if sabotage::on(Sabotage::DestroyByRawClock) {
+            return wall;
+        }
         self.advanced(wall, monotonic).mark
     }
 

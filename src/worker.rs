@@ -7,6 +7,7 @@ use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
 use crate::error::{Error, Result};
+use crate::sabotage::{self, Sabotage};
 use crate::sync::atomic::{AtomicBool, Ordering};
 use crate::sync::thread::{self, JoinHandle};
 use crate::sync::{self, Condvar, Mutex, MutexGuard};
@@ -37,7 +38,7 @@ impl Poison {
 
     /// An error if writes were stopped.
     pub(crate) fn check(&self) -> Result<()> {
-        match self.is_set() {
+        match self.is_set() && !sabotage::on(Sabotage::IgnorePoison) {
             true => Err(Error::Poisoned { reason: lock(&self.reason).clone().unwrap_or_default() }),
             false => Ok(()),
         }

@@ -10,7 +10,7 @@ const MAX_LINES: usize = 400;
 
 /// The layers, lowest first. A module may name modules of lower layers only.
 const LAYERS: [&[&str]; 11] = [
-    &["ids", "clock", "sync"],
+    &["ids", "clock", "sync", "sabotage"],
     &["error", "metrics", "retention", "worker"],
     &["memory", "options", "filter"],
     &["format", "disk"],

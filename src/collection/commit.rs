@@ -19,6 +19,7 @@ use crate::format::frame::{FrameKind, MAX_PAYLOAD_BYTES};
 use crate::format::op::{Op, OpKind};
 use crate::ids::{CollectionId, FileId, Seq};
 use crate::options::Durability;
+use crate::sabotage::{self, Sabotage};
 use crate::sync::atomic::{AtomicU64, Ordering};
 use crate::sync::{Mutex, MutexGuard};
 use crate::worker::{Poison, lock};
@@ -263,6 +264,9 @@ impl<'a> Group<'a> {
             if !core.options().volatile {
                 op.encode(&mut payload);
             }
+            if sabotage::on(Sabotage::SplitBatch) && !payload.is_empty() {
+                self.engine.append(log, FrameKind::Batch, &std::mem::take(&mut payload))?;
+            }
             effects.push(stage.apply(op)?);
         }
         check_payload(payload.len())?;
@@ -288,6 +292,9 @@ impl<'a> Group<'a> {
         let due_before = log.sync_due;
         for (slot, _, _) in self.done.iter().filter(|(_, _, logged)| *logged) {
             let due = match slot.durability {
+                Durability::Sync if sabotage::on(Sabotage::AcknowledgeEarly) => {
+                    now.saturating_add(std::time::Duration::from_secs(1 << 30))
+                }
                 Durability::Sync => now,
                 Durability::Buffered { max_delay } => now.saturating_add(max_delay),
             };

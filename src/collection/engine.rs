@@ -30,6 +30,7 @@ use crate::manifest::{self, CommitError};
 use crate::metrics::Event;
 use crate::options::Listener;
 use crate::retention::HighWater;
+use crate::sabotage::{self, Sabotage};
 use crate::sync::atomic::{AtomicU64, Ordering};
 use crate::sync::{Condvar, Mutex, RwLock};
 use crate::worker::{Bell, Poison, lock};
@@ -184,6 +185,9 @@ impl Engine {
 
     /// The now that readers go by.
     pub(crate) fn now(&self) -> Timestamp {
+        if sabotage::on(Sabotage::RawClock) {
+            return self.clock.wall();
+        }
         lock(&self.time).effective(self.clock.wall())
     }
 
@@ -257,12 +261,17 @@ impl Engine {
         let mut next = current.clone();
         edit(&mut next);
         next.generation = next.generation.saturating_add(1);
-        next.next_file = FileId(self.next_file.load(Ordering::Relaxed));
+        if !sabotage::on(Sabotage::ReuseFileNumbers) {
+            next.next_file = FileId(self.next_file.load(Ordering::Relaxed));
+        }
         next.time = self.advance_time();
         next.clock_doubted = lock(&self.time).doubted();
         next.last_seq = next.last_seq.max(self.committer.last_seq());
         vouch(&mut next, self.committer.synced_log());
         let dropped = prune_log(&mut next);
+        if sabotage::on(Sabotage::UnlinkLogEarly) {
+            self.remove_logs(&dropped);
+        }
         match manifest::commit(self.disk.as_ref(), &self.dir, &next, self.new_salt()) {
             Ok(()) => *current = next,
             Err(CommitError::NothingHappened(error)) => return Err(error),
@@ -272,10 +281,14 @@ impl Engine {
             }
         }
         drop(current);
-        for file in dropped {
-            let _ = self.disk.remove(&self.path(FileName::Log(file)));
-        }
+        self.remove_logs(&dropped);
         Ok(())
+    }
+
+    fn remove_logs(&self, files: &[FileId]) {
+        for file in files {
+            let _ = self.disk.remove(&self.path(FileName::Log(*file)));
+        }
     }
 
     /// Lets a commit that is under way end, and no other begin.
@@ -383,7 +396,8 @@ fn vouch(manifest: &mut Manifest, (file, len): (FileId, u64)) {
 /// Takes the log files that are older than what any collection needs out of the chain. The newest
 /// one always stays.
 fn prune_log(manifest: &mut Manifest) -> Vec<FileId> {
-    let needed = manifest.collections.iter().map(|c| c.log_from).min();
+    let from = manifest.collections.iter().map(|c| c.log_from);
+    let needed = if sabotage::on(Sabotage::PruneByNewest) { from.max() } else { from.min() };
     let newest = manifest.log.last().map(|l| l.file);
     let (mut dropped, mut kept) = (Vec::new(), Vec::new());
     for entry in manifest.log.drain(..) {

@@ -15,6 +15,7 @@ use crate::format::names::FileName;
 use crate::format::op::Op;
 use crate::ids::{FileId, Seq};
 use crate::log::LogWriter;
+use crate::sabotage::{self, Sabotage};
 use crate::sync::atomic::Ordering;
 
 /// The high-water mark of time goes to the log at least this often.
@@ -93,7 +94,11 @@ impl Engine {
         // After a failed sync the system may have dropped the bytes: a second one would succeed and
         // prove nothing (I10).
         self.poison.check()?;
-        if let Err(error) = log.writer.sync() {
+        let synced = match log.writer.sync() {
+            Err(_) if sabotage::on(Sabotage::RetryFailedSync) => log.writer.sync(),
+            synced => synced,
+        };
+        if let Err(error) = synced {
             self.poison.set(format!("the log could not be synced: {error}"));
             return Err(Error::CommitUnknown { seq: log.appended.0 });
         }
@@ -150,7 +155,9 @@ impl Engine {
     /// Goes on in a new log file. The old one is synced first: a frame of the new file must not be
     /// durable before one of the old.
     fn roll(&self, log: &mut LogState) -> Result<()> {
-        self.sync_held(log)?;
+        if !sabotage::on(Sabotage::SkipRollSync) {
+            self.sync_held(log)?;
+        }
         let file = self.new_file()?;
         let header = self.header(FileKind::Log, file);
         let made = LogWriter::create(self.disk.as_ref(), &self.dir, &header).and_then(|mut w| {

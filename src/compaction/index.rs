@@ -20,6 +20,7 @@ use crate::format::names::FileName;
 use crate::ids::FileId;
 use crate::index::{BuildParams, BuiltGraph, IndexParts, write_index};
 use crate::metrics::Event;
+use crate::sabotage::{self, Sabotage};
 use crate::segment::{LocatorBuilder, Row, Rows};
 use crate::vector::codes::{CodeBuffer, CodeRows, CodeSpec};
 use crate::worker::lock;
@@ -186,7 +187,9 @@ pub(super) fn build(
         true => Some(write(engine, &parts, rows.into_iter(), &mut files)?),
         false => None,
     };
-    engine.disk.sync_dir(engine.dir())?;
+    if !sabotage::on(Sabotage::SkipNameSync) {
+        engine.disk.sync_dir(engine.dir())?;
+    }
     let part = match &entry {
         Some(entry) => Some(open_index(engine, entry, core.spec)?),
         None => None,

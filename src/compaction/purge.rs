@@ -23,6 +23,7 @@ use crate::error::{Error, Result};
 use crate::format::names::FileName;
 use crate::ids::FileId;
 use crate::metrics::{CompactionReport, PurgeReceipt};
+use crate::sabotage::{self, Sabotage};
 use crate::worker::lock;
 
 /// Purges one collection, or all. The log is shared: the live rows of every collection leave its
@@ -37,7 +38,10 @@ pub(crate) fn purge(
     let begun = engine.monotonic();
     let before = sizes(engine)?;
     // Everything that died before is in older files than this one.
-    let log = engine.roll_log()?;
+    let log = match sabotage::on(Sabotage::PurgeKeepsLog) {
+        false => engine.roll_log()?,
+        true => FileId::default(),
+    };
     let mut report = CompactionReport::default();
     let mut cores = engine.cores();
     cores.retain(|core| !core.options().volatile);
@@ -108,7 +112,9 @@ fn purge_one(
     if wanted {
         let _job = lock(&core.index_job);
         drop_lost_indexes(engine, core)?;
-        rebuild_stale(engine, core, cancelled)?;
+        if !sabotage::on(Sabotage::PurgeKeepsCodes) {
+            rebuild_stale(engine, core, cancelled)?;
+        }
     }
     Ok(())
 }

@@ -27,6 +27,7 @@ use crate::format::manifest::{CollectionEntry, Manifest, SegmentEntry};
 use crate::format::names::FileName;
 use crate::ids::{CollectionId, FileId, MemoryId, Seq};
 use crate::metrics::{CompactionReport, Event};
+use crate::sabotage::{self, Sabotage};
 use crate::segment::{Row, RowSource, Rows, write_segment};
 use crate::worker::lock;
 
@@ -56,8 +57,14 @@ pub(super) fn seal(
             bytes: m.rows.heap_bytes() as u64,
         })
         .collect();
-    let last_seq = sealed.iter().map(|m| m.last_seq).max().unwrap_or_default();
-    let log_from = sealed.last().map(|m| m.log_file).unwrap_or_default();
+    let mut last_seq = sealed.iter().map(|m| m.last_seq).max().unwrap_or_default();
+    let mut log_from = sealed.last().map(|m| m.log_file).unwrap_or_default();
+    if sabotage::on(Sabotage::CoverTooMuch) {
+        last_seq = engine.visible_seq();
+    }
+    if sabotage::on(Sabotage::LetGoOfLog) {
+        log_from = FileId(log_from.0.saturating_add(1));
+    }
     let covers = Some((last_seq, log_from));
     let job = Job { engine, core, cancelled };
     // More of the log goes than a segment of the rest takes.
@@ -157,10 +164,21 @@ impl Job<'_> {
         let current = self.core.snapshot();
         let followers = self.write_followers(&current, inputs, &moved, covers, &mut files)?;
         let (disk, dir) = (&self.engine.disk, self.engine.dir());
-        disk.sync_dir(dir)?;
+        if !sabotage::on(Sabotage::SkipNameSync) {
+            disk.sync_dir(dir)?;
+        }
         let parts = self.open_outputs(&moved)?;
         // What the files already have must not be lost with the log, in part (I4).
-        self.engine.sync_log()?;
+        if !sabotage::on(Sabotage::SkipPrefixSync) {
+            self.engine.sync_log()?;
+        }
+        if sabotage::on(Sabotage::UnlinkSegmentEarly) {
+            for input in inputs {
+                if let From::Segment(file) = input.from {
+                    let _ = disk.remove(&self.engine.path(FileName::Segment(file)));
+                }
+            }
+        }
         let idle = idle_marks(self.engine);
         let old_deletes = self.old_deletes(inputs, &followers);
         self.engine.commit_manifest(|manifest| {
@@ -278,6 +296,9 @@ impl Job<'_> {
                 }
             };
             let Some(now_live) = now_live else { continue };
+            if sabotage::on(Sabotage::DropCarriedDeletes) {
+                continue;
+            }
             for row in input.live.iter().filter(|row| !now_live.is_live(*row)) {
                 if let Some((segment, row)) = moved.find_at(input.from, row) {
                     parts[segment].live.kill(row);

@@ -7,6 +7,7 @@ use super::DecodeError;
 use super::cursor::Cursor;
 use crate::clock::Timestamp;
 use crate::ids::{FileId, Seq};
+use crate::sabotage::{self, Sabotage};
 
 /// Bytes of a frame before its payload.
 pub(crate) const FRAME_HEAD_LEN: usize = 64;
@@ -88,6 +89,11 @@ pub(crate) fn decode_frame<'a>(
     bytes: &'a [u8],
     at: &FrameContext,
 ) -> Result<Frame<'a>, DecodeError> {
+    if sabotage::on(Sabotage::ZerosAreFrames) && bytes.starts_with(&[0; FRAME_HEAD_LEN]) {
+        let (kind, last_seq, time) = (FrameKind::Time, Seq::ZERO, Timestamp::MIN);
+        let head = FrameHead { kind, last_seq, synced_len: 0, time };
+        return Ok(Frame { head, payload: &[], len: FRAME_HEAD_LEN });
+    }
     let (head, payload_len, body_crc) = decode_head(bytes, at)?;
     let mut cursor = Cursor::new(bytes);
     cursor.bytes(FRAME_HEAD_LEN)?;

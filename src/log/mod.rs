@@ -21,6 +21,7 @@ use crate::format::header::{FileHeader, FileKind, HEADER_LEN, StoreId};
 use crate::format::manifest::LogEntry;
 use crate::format::names::FileName;
 use crate::ids::{FileId, Seq};
+use crate::sabotage::{self, Sabotage};
 use crate::section::{decode_error, read_header};
 
 /// A log file takes frames until it has this many bytes; a larger frame gets a file of its own.
@@ -95,7 +96,7 @@ impl LogWriter {
         let head = FrameHead { synced_len: self.synced_len, ..*head };
         encode_frame(&mut self.buffer, &at, &head, payload);
         if let Err(error) = self.file.append(&self.buffer) {
-            self.failed = true;
+            self.failed = !sabotage::on(Sabotage::AppendAfterFailure);
             return Err(error);
         }
         self.good_len += self.buffer.len() as u64;
@@ -109,7 +110,9 @@ impl LogWriter {
     /// Makes every appended frame durable. After an error nothing more may be acknowledged.
     #[track_caller]
     pub(crate) fn sync(&mut self) -> Result<()> {
-        self.file.sync()?;
+        if !sabotage::on(Sabotage::SkipLogSync) {
+            self.file.sync()?;
+        }
         self.synced_len = self.good_len;
         Ok(())
     }
@@ -168,6 +171,9 @@ impl LogSource<'_> {
                         && !closed
                         && self.entry.valid_len.is_none()
                         && end.valid_len >= self.entry.synced_len;
+                    if sabotage::on(Sabotage::IgnoreSyncedLen) {
+                        return Ok(end);
+                    }
                     if torn && !durable_for_a_later_one(&header, &bytes, end.valid_len) {
                         return Ok(end);
                     }
@@ -202,7 +208,9 @@ impl LogSource<'_> {
             FrameKind::Close => Ok(()),
             _ => to.append(head, payload),
         })?;
-        to.sync()?;
+        if !sabotage::on(Sabotage::SkipCopySync) {
+            to.sync()?;
+        }
         Ok(end)
     }
 }

@@ -19,6 +19,7 @@ use crate::error::{Error, Result};
 use crate::format::header::HEADER_LEN;
 use crate::format::manifest::Manifest;
 use crate::format::names::FileName;
+use crate::sabotage::{self, Sabotage};
 use crate::section::header_error;
 
 /// Longest manifest that is read.
@@ -104,15 +105,25 @@ pub(crate) fn commit(
     salt: [u8; 16],
 ) -> std::result::Result<(), CommitError> {
     let generation = manifest.generation;
-    let tmp = dir.join(FileName::ManifestTmp(generation).to_string());
     let path = dir.join(FileName::Manifest(generation).to_string());
+    let tmp = match sabotage::on(Sabotage::ManifestInPlace) {
+        false => dir.join(FileName::ManifestTmp(generation).to_string()),
+        true => path.clone(),
+    };
+    if sabotage::on(Sabotage::PutAsideEarly) {
+        put_aside(disk, dir, generation);
+    }
     if let Err(error) = write(disk, &tmp, manifest, salt) {
         // What is left of it would be in the way of the next try.
         let _ = disk.remove(&tmp);
         return Err(CommitError::NothingHappened(error));
     }
-    disk.rename(&tmp, &path).map_err(CommitError::OutcomeUnknown)?;
-    disk.sync_dir(dir).map_err(CommitError::OutcomeUnknown)?;
+    if tmp != path {
+        disk.rename(&tmp, &path).map_err(CommitError::OutcomeUnknown)?;
+    }
+    if !sabotage::on(Sabotage::SkipCommitSync) {
+        disk.sync_dir(dir).map_err(CommitError::OutcomeUnknown)?;
+    }
     put_aside(disk, dir, generation);
     Ok(())
 }
@@ -128,6 +139,9 @@ fn write(disk: &dyn Disk, tmp: &Path, manifest: &Manifest, salt: [u8; 16]) -> Re
         created => created?,
     };
     file.append(&bytes)?;
+    if sabotage::on(Sabotage::SkipManifestSync) {
+        return Ok(());
+    }
     file.sync()
 }
 

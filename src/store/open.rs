@@ -24,6 +24,7 @@ use crate::ids::{CollectionId, FileId, Seq};
 use crate::log::{LogEnd, LogSource, LogWriter};
 use crate::manifest::{self, CommitError, Found};
 use crate::options::{Background, StoreOptions};
+use crate::sabotage::{self, Sabotage};
 use crate::store::{Store, workers};
 use crate::sync::Mutex;
 
@@ -190,7 +191,10 @@ fn create(disk: &dyn Disk, dir: &Path, seed: u64, options: &StoreOptions) -> Res
         .and_then(|mut log| log.sync())
         .and_then(|()| disk.sync_dir(dir))
         // Also if an attempt that was cut short made the directory: its name may not be durable yet.
-        .and_then(|()| disk.sync_dir(parent(dir)))
+        .and_then(|()| match sabotage::on(Sabotage::SkipParentSync) {
+            true => Ok(()),
+            false => disk.sync_dir(parent(dir)),
+        })
         .map_err(CommitError::NothingHappened)
         .and_then(|()| manifest::commit(disk, dir, &manifest, id));
     match made {
@@ -226,7 +230,10 @@ fn engine(
     seed: u64,
     read_only: bool,
 ) -> Result<Arc<Engine>> {
-    let next_file = manifest.next_file.max(largest_file(disk.as_ref(), &dir)?);
+    let mut next_file = manifest.next_file;
+    if !sabotage::on(Sabotage::ReuseFileNumbers) {
+        next_file = next_file.max(largest_file(disk.as_ref(), &dir)?);
+    }
     // Another generation means another stream of salts, also under a fixed seed.
     let seed = mix(seed ^ mix(manifest.generation));
     let engine = Engine::new(EngineParts {
@@ -281,7 +288,9 @@ fn start_log_in(engine: &Engine, end: &LogEnd, file: FileId) -> Result<()> {
     let (disk, dir) = (engine.disk.as_ref(), engine.dir());
     let source = LogSource { disk, dir, store: engine.store, entry: last, last: true };
     let mut writer = LogWriter::create(disk, dir, &engine.header(FileKind::Log, file))?;
-    source.copy_forward(&mut writer)?;
+    if !sabotage::on(Sabotage::SkipCopyForward) {
+        source.copy_forward(&mut writer)?;
+    }
     disk.sync_dir(dir)?;
     let (last_seq, synced_len) = (end.last_seq.max(manifest.last_seq), writer.synced_len());
     engine.committer.start(LogState::new(writer, last_seq, engine.monotonic()));

@@ -14,6 +14,7 @@ use crate::format::header::FileKind;
 use crate::format::manifest::{DeletesEntry, IndexEntry};
 use crate::format::names::FileName;
 use crate::ids::{FileId, Seq};
+use crate::sabotage::{self, Sabotage};
 use crate::segment::{LocatorBuilder, write_deletes};
 use crate::sync::atomic::AtomicBool;
 
@@ -38,7 +39,8 @@ impl Job<'_> {
         let is_input = |file| inputs.iter().any(|i| i.from == From::Segment(file));
         let mut deletes = Vec::new();
         for part in current.segments.iter().filter(|s| !is_input(s.sealed.file)) {
-            if covers.is_some() && part.live.dead() > part.dead_on_disk {
+            let forget = sabotage::on(Sabotage::ForgetDeletes);
+            if covers.is_some() && part.live.dead() > part.dead_on_disk && !forget {
                 deletes.push((part.sealed.file, self.write_deletes(current.visible, part, files)?));
             }
         }
@@ -94,7 +96,9 @@ impl Job<'_> {
         for rows in part.indexed.locator.nodes() {
             builder.push(rows.into_iter().filter_map(|(file, row)| {
                 if moved.places.contains_key(&From::Segment(file)) {
-                    moved.find(From::Segment(file), row)
+                    let found = moved.find(From::Segment(file), row);
+                    let keep = sabotage::on(Sabotage::KeepLocators);
+                    found.map(|(file, moved)| (file, if keep { row } else { moved }))
                 } else {
                     Some((file, row))
                 }

@@ -59,13 +59,6 @@ pub(crate) enum OpKind {
     Lock,
 }
 
-impl OpKind {
-    /// Whether it changes anything.
-    pub(crate) const fn changes(self) -> bool {
-        !matches!(self, Self::List | Self::Open | Self::Read | Self::Map | Self::Lock)
-    }
-}
-
 /// One operation, as an observer sees it.
 #[derive(Clone, Debug)]
 pub(crate) struct Op {
@@ -113,6 +106,40 @@ pub(crate) struct Fault {
     pub(crate) model: SyncModel,
 }
 
+/// A place in the code: file and line.
+pub(crate) type Place = (&'static str, u32);
+
+thread_local! {
+    static LEFT_OUT: std::cell::Cell<Option<Place>> = const { std::cell::Cell::new(None) };
+}
+
+/// Every place that asked any simulated disk for a sync, a rename or a removal.
+static SEEN: Mutex<BTreeSet<(OpKind, &'static str, u32)>> = Mutex::new(BTreeSet::new());
+
+/// The places of the code itself, its tests left aside, that have asked for something until now.
+pub(crate) fn places_seen() -> Vec<(OpKind, &'static str, u32)> {
+    let seen = SEEN.lock().unwrap_or_else(PoisonError::into_inner);
+    seen.iter().filter(|(_, file, _)| !file.contains("tests")).copied().collect()
+}
+
+/// The place that is left out on this thread.
+pub(crate) fn left_out() -> Option<Place> {
+    LEFT_OUT.get()
+}
+
+/// Runs `job` with every sync, rename and removal that is asked for at this place left out, on every
+/// disk of this thread: it reports success and does nothing.
+pub(crate) fn leaving_out<T>(place: Option<Place>, job: impl FnOnce() -> T) -> T {
+    struct Reset(Option<Place>);
+    impl Drop for Reset {
+        fn drop(&mut self) {
+            LEFT_OUT.set(self.0);
+        }
+    }
+    let _reset = Reset(LEFT_OUT.replace(place));
+    job()
+}
+
 type Observer = Box<dyn FnMut(&Op, &FileSystem) + Send>;
 
 struct Inner {
@@ -121,12 +148,9 @@ struct Inner {
     fault: Option<Fault>,
     fired: bool,
     quota: Option<u64>,
-    left_out: Option<(&'static str, u32)>,
-    sites: BTreeMap<(OpKind, &'static str, u32), u64>,
     locks: BTreeSet<PathBuf>,
     maps: BTreeMap<Inode, Mapped>,
     observer: Option<Observer>,
-    operations: u64,
 }
 
 /// See the top of this file.
@@ -150,12 +174,9 @@ impl SimDisk {
             fault: None,
             fired: false,
             quota: None,
-            left_out: None,
-            sites: BTreeMap::new(),
             locks: BTreeSet::new(),
             maps: BTreeMap::new(),
             observer: None,
-            operations: 0,
         };
         Self { inner: Arc::new(Mutex::new(inner)) }
     }
@@ -195,17 +216,6 @@ impl SimDisk {
         self.inner().quota = bytes;
     }
 
-    /// Leaves out every sync, rename or removal that is asked for at this place: it reports success
-    /// and does nothing.
-    pub(crate) fn leave_out(&self, site: Option<(&'static str, u32)>) {
-        self.inner().left_out = site;
-    }
-
-    /// The places that asked for a sync, a rename or a removal, with how often.
-    pub(crate) fn sites(&self) -> BTreeMap<(OpKind, &'static str, u32), u64> {
-        self.inner().sites.clone()
-    }
-
     /// Calls `observer` after every operation that changes something, also after failed ones. It
     /// must not use the disk.
     pub(crate) fn observe(&self, observer: impl FnMut(&Op, &FileSystem) + Send + 'static) {
@@ -215,17 +225,11 @@ impl SimDisk {
     pub(crate) fn no_observer(&self) {
         self.inner().observer = None;
     }
-
-    /// Operations so far, reads included.
-    pub(crate) fn operations(&self) -> u64 {
-        self.inner().operations
-    }
 }
 
 impl Inner {
     /// Counts an operation; the failure that it meets, if it is planned.
     fn step(&mut self, kind: OpKind) -> Option<Fault> {
-        self.operations += 1;
         let fault = self.fault.as_mut()?;
         if fault.only.is_some_and(|only| only != kind) {
             return None;
@@ -244,8 +248,9 @@ impl Inner {
 
     /// Notes where an operation was asked for; whether it is left out.
     fn is_left_out(&mut self, kind: OpKind, site: Site) -> bool {
-        *self.sites.entry((kind, site.file(), site.line())).or_default() += 1;
-        self.left_out == Some((site.file(), site.line()))
+        let place = (site.file(), site.line());
+        SEEN.lock().unwrap_or_else(PoisonError::into_inner).insert((kind, place.0, place.1));
+        LEFT_OUT.get() == Some(place)
     }
 
     fn observed(&mut self, kind: OpKind, path: &Path, site: Option<Site>, ok: bool) {

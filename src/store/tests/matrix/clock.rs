@@ -144,7 +144,7 @@ impl World {
 }
 
 /// One workload with one wrong clock, or with some after each other; gives the number of crashes.
-fn workload(seed: u64) -> Result<u64, String> {
+pub(super) fn workload(seed: u64) -> Result<u64, String> {
     let mut rng = SplitMix(seed);
     let mut world = World::new(seed)?;
     world.acts(&mut rng, 12, None)?;

@@ -3,7 +3,7 @@
 
 use super::check::{Depth, check_image};
 use super::record::{Recording, new_disk, record};
-use super::run::{Row, each, report, seed, sized};
+use super::run::{Row, broken, each, report, seed, sized};
 use super::script::{Script, random, scripted};
 
 /// How many of the images are used further, and cut again while they recover.
@@ -24,6 +24,9 @@ pub(super) fn check_all(script: &Script, recording: &Recording, seed: u64, effor
     let mut previous = None;
     for (at, point) in recording.points.iter().enumerate() {
         let here = seed ^ (at as u64) << 20;
+        if broken() && !row.failures.is_empty() {
+            return row;
+        }
         for image in point.files.images(here, effort.random) {
             // What a later operation did not change was looked at before, unless more is asked now.
             let print = (image.files.fingerprint(), point.allowed.to);

@@ -72,7 +72,7 @@ fn purge(store: &Store) -> Result<(), String> {
 
 /// A drawn workload, then a purge with a crash at each of its operations, each followed by another
 /// purge; gives the number of crashes.
-fn workload(seed: u64, every: u64) -> Result<u64, String> {
+pub(super) fn workload(seed: u64, every: u64) -> Result<u64, String> {
     let mut rng = SplitMix(seed);
     let mut runner = Runner::new(new_disk(seed));
     runner.open().map_err(|e| e.to_string())?;

@@ -40,10 +40,13 @@ pub(super) struct Recording {
 /// What is done when a job has begun to write.
 type Hook = Arc<Mutex<Option<Box<dyn FnOnce() + Send>>>>;
 
+/// Simulated stores have a small reserve.
+pub(super) const RESERVE: u64 = 1500;
+
 pub(super) fn options(clock: &Arc<ManualClock>) -> StoreOptions {
     StoreOptions::new()
         .background(Background::Manual)
-        .reserve_bytes(0)
+        .reserve_bytes(RESERVE)
         .clock(Arc::clone(clock) as Arc<dyn Clock>)
         .seed(11)
 }
@@ -132,6 +135,7 @@ impl Runner {
                 Ok(())
             }
             Act::Compact => self.store()?.compact().map(drop),
+            Act::Purge => self.store()?.purge().map(drop),
             Act::Make(c) => self.make(*c),
             Act::Drop(c) => self.drop_collection(*c),
             Act::Reopen => self.reopen(),

@@ -4,6 +4,8 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Instant;
 
+use crate::disk::sim;
+use crate::sabotage;
 use crate::worker::lock;
 
 /// How much is run.
@@ -35,9 +37,9 @@ pub(super) fn seed() -> u64 {
     std::env::var("ALTIPLANO_SEED").ok().and_then(|s| s.parse().ok()).unwrap_or(20_261_125)
 }
 
-/// Whether a workload is wanted: `ALTIPLANO_WORKLOAD` names a part of its name.
-pub(super) fn wanted(name: &str) -> bool {
-    std::env::var("ALTIPLANO_WORKLOAD").map_or(true, |part| name.contains(&part))
+/// Whether something is broken on purpose, so that one failure is enough.
+pub(super) fn broken() -> bool {
+    sabotage::active().is_some() || sim::left_out().is_some()
 }
 
 /// What one row of the matrix found.
@@ -60,18 +62,23 @@ impl Row {
 /// Does jobs `0..count` on all processors.
 pub(super) fn each(count: usize, job: impl Fn(usize) -> Row + Sync) -> Row {
     let (next, total) = (AtomicUsize::new(0), Mutex::new(Row::default()));
+    // What is broken on purpose here is broken there.
+    let (switch, place) = (sabotage::active(), sim::left_out());
     let threads = std::thread::available_parallelism().map_or(1, usize::from);
     std::thread::scope(|scope| {
         for _ in 0..threads {
             scope.spawn(|| {
-                loop {
-                    let at = next.fetch_add(1, Ordering::Relaxed);
-                    if at >= count {
-                        return;
+                let work = || {
+                    loop {
+                        let at = next.fetch_add(1, Ordering::Relaxed);
+                        if at >= count {
+                            return;
+                        }
+                        let row = job(at);
+                        lock(&total).add(row);
                     }
-                    let row = job(at);
-                    lock(&total).add(row);
-                }
+                };
+                sabotage::with(switch, || sim::leaving_out(place, work));
             });
         }
     });

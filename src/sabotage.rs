@@ -1,0 +1,158 @@
+//! Owns the switches that break the protocol on purpose, one for each place where the order of things
+//! or a check matters. They are in test builds only, where the fault matrix must catch every one:
+//! a harness that finds nothing proves nothing until it has found these.
+//!
+//! A switch is of its thread alone, so that tests can run beside each other.
+
+/// One way to get the protocol wrong.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(not(test), allow(dead_code, reason = "only tests make them"))]
+pub(crate) enum Sabotage {
+    /// The log is not synced, and that is taken for done.
+    SkipLogSync,
+    /// A failed sync of the log is tried again, and its success believed.
+    RetryFailedSync,
+    /// Writes go on whatever has failed.
+    IgnorePoison,
+    /// A batch is acknowledged before the sync that it asked for.
+    AcknowledgeEarly,
+    /// Each operation of a batch has a frame of its own.
+    SplitBatch,
+    /// A log file takes frames after one that was cut short.
+    AppendAfterFailure,
+    /// The old log file is not synced before a new one begins.
+    SkipRollSync,
+    /// Zeros pass for a frame.
+    ZerosAreFrames,
+    /// Every bad frame is taken for a torn tail.
+    IgnoreSyncedLen,
+    /// Segments, deletes, indexes and locators are not synced.
+    SkipSectionSync,
+    /// New files are named before their names are durable.
+    SkipNameSync,
+    /// The log is not synced as far as the named files reach.
+    SkipPrefixSync,
+    /// A manifest is not synced before its rename.
+    SkipManifestSync,
+    /// The rename of a manifest is not made durable.
+    SkipCommitSync,
+    /// A manifest is written under its last name.
+    ManifestInPlace,
+    /// The old manifest is put aside before the new one is in force.
+    PutAsideEarly,
+    /// Log files go before the manifest that does without them is in force.
+    UnlinkLogEarly,
+    /// Segments go before the manifest that does without them is in force.
+    UnlinkSegmentEarly,
+    /// The new files of a job go though the manifest on the disk may name them.
+    CleanUpInDoubt,
+    /// Numbers of files are given out again after an open.
+    ReuseFileNumbers,
+    /// Deletes that arrive while rows are moved stay with the old rows.
+    DropCarriedDeletes,
+    /// Deletes of sealed rows are not written though their log is let go.
+    ForgetDeletes,
+    /// Replay applies what files already hold.
+    ReplayCovered,
+    /// A seal says that it covers what has arrived since.
+    CoverTooMuch,
+    /// Log files go as soon as one collection does without them.
+    PruneByNewest,
+    /// A seal lets go of the log file in which its successor's rows are.
+    LetGoOfLog,
+    /// Recovery leaves the frames of the last log file behind.
+    SkipCopyForward,
+    /// The copy of the last log file is not synced.
+    SkipCopySync,
+    /// Locators stay as they were when rows moved.
+    KeepLocators,
+    /// The name of a new store's directory is not made durable.
+    SkipParentSync,
+    /// Expiry goes by the clock alone, wherever it was set back to.
+    RawClock,
+    /// What has expired by the clock is destroyed, however wrong the clock is.
+    DestroyByRawClock,
+    /// A purge keeps the log.
+    PurgeKeepsLog,
+    /// A purge keeps the codes of dead rows.
+    PurgeKeepsCodes,
+}
+
+#[cfg(test)]
+thread_local! {
+    static ACTIVE: std::cell::Cell<Option<Sabotage>> = const { std::cell::Cell::new(None) };
+}
+
+/// Whether this thread has the switch on.
+#[cfg(test)]
+pub(crate) fn on(what: Sabotage) -> bool {
+    ACTIVE.get() == Some(what)
+}
+
+/// Never, outside of tests.
+#[cfg(not(test))]
+#[inline(always)]
+pub(crate) const fn on(_: Sabotage) -> bool {
+    false
+}
+
+/// The switch that this thread has on.
+#[cfg(test)]
+pub(crate) fn active() -> Option<Sabotage> {
+    ACTIVE.get()
+}
+
+/// Runs `job` with a switch on.
+#[cfg(test)]
+pub(crate) fn with<T>(what: Option<Sabotage>, job: impl FnOnce() -> T) -> T {
+    struct Reset(Option<Sabotage>);
+    impl Drop for Reset {
+        fn drop(&mut self) {
+            ACTIVE.set(self.0);
+        }
+    }
+    let _reset = Reset(ACTIVE.replace(what));
+    job()
+}
+
+/// All switches.
+#[cfg(test)]
+pub(crate) const ALL: [Sabotage; 34] = {
+    use Sabotage::*;
+    [
+        SkipLogSync,
+        RetryFailedSync,
+        IgnorePoison,
+        AcknowledgeEarly,
+        SplitBatch,
+        AppendAfterFailure,
+        SkipRollSync,
+        ZerosAreFrames,
+        IgnoreSyncedLen,
+        SkipSectionSync,
+        SkipNameSync,
+        SkipPrefixSync,
+        SkipManifestSync,
+        SkipCommitSync,
+        ManifestInPlace,
+        PutAsideEarly,
+        UnlinkLogEarly,
+        UnlinkSegmentEarly,
+        CleanUpInDoubt,
+        ReuseFileNumbers,
+        DropCarriedDeletes,
+        ForgetDeletes,
+        ReplayCovered,
+        CoverTooMuch,
+        PruneByNewest,
+        LetGoOfLog,
+        SkipCopyForward,
+        SkipCopySync,
+        KeepLocators,
+        SkipParentSync,
+        RawClock,
+        DestroyByRawClock,
+        PurgeKeepsLog,
+        PurgeKeepsCodes,
+    ]
+};

@@ -1,0 +1,101 @@
+//! Owns the proof that the matrix finds what it is for: each switch of `crate::sabotage` breaks the
+//! protocol at one place, and some row must notice.
+
+use super::clock;
+use super::cuts::{Effort, check_all};
+use super::damage::grey_zone;
+use super::erasure;
+use super::errors::all_errors;
+use super::record::{new_disk, record};
+use super::run::{Row, each, seed};
+use super::script::scripted;
+use super::sequences::safely;
+use crate::sabotage::{ALL, Sabotage, with};
+
+/// Cases that a switch may take until it is noticed.
+const BUDGET: u64 = 20_000;
+
+/// The first thing that power cuts find, and after how many cases.
+fn by_cuts(seed: u64) -> (u64, Option<String>) {
+    let effort = Effort { random: 6, use_every: 4, again_every: 61 };
+    let mut cases = 0;
+    for script in scripted() {
+        let found = safely(|| {
+            let recording = record(&script, &new_disk(seed));
+            let row = check_all(&script, &recording, seed, effort);
+            match row.failures.into_iter().next() {
+                Some(failure) => Err(failure),
+                None => Ok(row.cases + row.inner),
+            }
+        });
+        match found {
+            Ok(n) => cases += n,
+            Err(failure) => return (cases, Some(failure)),
+        }
+        if cases > BUDGET {
+            break;
+        }
+    }
+    (cases, None)
+}
+
+/// The first thing that errors find, and after how many cases.
+fn by_errors(seed: u64) -> (u64, Option<String>) {
+    let mut total = Row::default();
+    for (at, script) in scripted().iter().enumerate() {
+        total.add(all_errors(script, at, seed, 1, false));
+        let cases = total.cases + total.inner;
+        if !total.failures.is_empty() || cases > BUDGET {
+            return (cases, total.failures.into_iter().next());
+        }
+    }
+    (total.cases + total.inner, None)
+}
+
+/// The first of `count` jobs that fails.
+fn by_jobs(count: u64, job: impl Fn(u64) -> Result<u64, String>) -> (u64, Option<String>) {
+    for n in 0..count {
+        if let Err(failure) = safely(|| job(n)) {
+            return (n, Some(failure));
+        }
+    }
+    (count, None)
+}
+
+/// Lets the row that ought to notice a switch look for it.
+fn notice(switch: Sabotage, seed: u64) -> (u64, Option<String>) {
+    use Sabotage::*;
+    with(Some(switch), || match switch {
+        RetryFailedSync | IgnorePoison | AppendAfterFailure | CleanUpInDoubt => by_errors(seed),
+        IgnoreSyncedLen => by_jobs(1, |_| {
+            grey_zone();
+            Ok(0)
+        }),
+        RawClock | DestroyByRawClock => by_jobs(300, |n| clock::workload(seed.wrapping_add(n))),
+        PurgeKeepsLog | PurgeKeepsCodes => {
+            by_jobs(40, |n| erasure::workload(seed.wrapping_add(n), 1 << 40))
+        }
+        _ => by_cuts(seed),
+    })
+}
+
+#[test]
+#[expect(clippy::print_stderr, reason = "each switch is named with what caught it")]
+fn every_sabotage_is_noticed() {
+    let seed = seed();
+    let row = each(ALL.len(), |at| {
+        let (switch, mut row) = (ALL[at], Row::default());
+        let (cases, found) = notice(switch, seed);
+        match found {
+            Some(by) => {
+                let by: String = by.chars().take(160).collect();
+                eprintln!("sabotage: {switch:?}: noticed after {cases} cases: {by}");
+                row.cases = 1;
+            }
+            None => row.failures.push(format!("{switch:?} is not noticed in {cases} cases")),
+        }
+        row
+    });
+    eprintln!("sabotage: {} of {} switches noticed", row.cases, ALL.len());
+    assert!(row.failures.is_empty(), "{:#?}", row.failures);
+}
