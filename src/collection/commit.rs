@@ -182,7 +182,9 @@ impl Engine {
             return reply;
         }
         let group = std::mem::take(&mut *lock(&self.committer.queue));
-        Group::new(self).lead(&mut token, group);
+        if !group.is_empty() {
+            Group::new(self).lead(&mut token, group);
+        }
         drop(token);
         // Whoever took the batch over panicked; nobody knows how far it came.
         let unknown = || Err(Error::CommitUnknown { seq: self.committer.last_seq().0 });
