@@ -192,8 +192,10 @@ impl LogSource<'_> {
 
     fn check_len(&self, path: &Path, len: u64) -> Result<u64> {
         let limit = self.entry.valid_len.unwrap_or(len);
-        if len < limit || len < HEADER_LEN as u64 {
-            return Err(Error::corrupt(path, len, format!("the log has {len} bytes, not {limit}")));
+        // A file that was cut between two frames has no bad one to show for it.
+        let least = limit.max(self.entry.synced_len).max(HEADER_LEN as u64);
+        if len < least {
+            return Err(Error::corrupt(path, len, format!("the log has {len} bytes, not {least}")));
         }
         if limit > MAX_FILE_BYTES {
             return Err(Error::corrupt(path, limit, "the log is larger than any may be"));

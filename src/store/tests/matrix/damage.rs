@@ -5,6 +5,7 @@
 //! The one thing that cannot be told from a torn write is damage from some frame of the last log
 //! file to its very end. Then the store is as it was before that frame.
 
+use std::ops::Range;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
@@ -38,9 +39,10 @@ enum Verdict {
 fn verdict(golden: &Golden, damage: &Damage) -> Verdict {
     let files = damage.files(golden);
     let Some(name) = files.first() else { return Verdict::Harmless };
-    let all_manifests = files.iter().any(|n| n == golden.manifest());
+    if files.iter().any(|n| n == golden.manifest()) {
+        return Verdict::Refused;
+    }
     match FileName::parse(name) {
-        Some(FileName::Manifest(_)) if all_manifests => Verdict::Refused,
         Some(FileName::Segment(_) | FileName::Deletes(_)) => Verdict::Truth { reported: true },
         Some(FileName::Index(_) | FileName::Locator(_)) => Verdict::Derived,
         Some(FileName::Log(_)) if files.len() > 1 || !damage.keeps_names() => Verdict::Refused,
@@ -62,7 +64,11 @@ fn of_last_log(golden: &Golden, damage: &Damage) -> Verdict {
     let Some(after) = damaged.and_then(|files| contents(&files).remove(&golden.log)) else {
         return Verdict::Refused;
     };
-    let whole = |part: &std::ops::Range<usize>| after.get(part.clone()) == before.get(part.clone());
+    // The zeros behind a frame say nothing, but must be there.
+    let whole = |part: &Range<usize>| {
+        after.get(part.clone()) == before.get(part.clone())
+            && after.len() >= part.end.next_multiple_of(8)
+    };
     let vouched = golden.tail.first().map_or(0, |(len, _)| *len);
     let Some(bad) = golden.frames.iter().position(|frame| !whole(frame)) else {
         // Behind a close nothing may follow, and what was synced must be there.

@@ -237,15 +237,18 @@ impl Runner {
     pub(super) fn restart(&mut self, files: FileSystem, states: &[Model]) -> Result<(), String> {
         self.held.clear();
         self.store = None;
-        self.disk = SimDisk::new(files, self.n);
-        self.open().map_err(|e| format!("after a crash it does not open: {e}"))?;
-        let store = self.store.as_ref().ok_or("no store is open")?;
-        let (found, now) = (read(store)?, store.now());
+        // By the earliest clock, so that none of the states look alike for what a wrong one hides.
+        let early = SimDisk::new(files.clone(), self.n);
+        let store = open(&early, &new_clock(Timestamp::MIN))
+            .map_err(|e| format!("after a crash it does not open: {e}"))?;
+        let (found, now) = (read(&store)?, store.now());
         let wanted = states.last().ok_or("no state may be found")?;
         let state =
             states.iter().rev().find(|s| s.visible(now) == found).ok_or_else(|| {
                 format!("after a crash: {}", wanted.visible(now).difference(&found))
             })?;
+        self.disk = SimDisk::new(files, self.n);
+        self.open().map_err(|e| format!("after a crash it does not open: {e}"))?;
         *lock(&self.history) = History { states: vec![state.clone()], acknowledged: 0, synced: 0 };
         Ok(())
     }

@@ -43,11 +43,23 @@ fn the_first_frame_of_a_rolled_log_was_lost_alone() {
 /// were gone without a word while those of the sealed one were there.
 #[test]
 fn a_log_cut_to_before_a_seal_passed_for_a_torn_one() {
+    refuses_a_cut_log(Act::Run);
+}
+
+/// A log file that was cut between two frames has no bad frame, and was taken although the manifest
+/// said that more of it had been durable: what an open had copied forward could go without a word.
+#[test]
+fn a_log_cut_between_two_frames_passed_for_a_whole_one() {
+    refuses_a_cut_log(Act::Reopen);
+}
+
+/// Cuts the last log file to its header, after an act that commits a manifest.
+fn refuses_a_cut_log(last: Act) {
     let disk = new_disk(1);
     let mut runner = Runner::new(disk.clone());
     runner.open().unwrap();
     let write = |c, ids| Act::Write { writes: insert(c, ids), sync: true };
-    let acts = [Act::Make(0), Act::Make(1), write(1, 0..3), write(0, 0..70), Act::Run];
+    let acts = [Act::Make(0), Act::Make(1), write(1, 0..3), write(0, 0..70), last];
     acts.iter().for_each(|act| runner.act(act).unwrap());
     let mut files = disk.files();
     let log = files.names(dir()).unwrap().into_iter().rfind(|n| n.starts_with("log-")).unwrap();
