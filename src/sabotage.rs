@@ -26,6 +26,8 @@ pub(crate) enum Sabotage {
     ZerosAreFrames,
     /// Every bad frame is taken for a torn tail.
     IgnoreSyncedLen,
+    /// A manifest does not say how far the open log is durable.
+    ForgetOpenLog,
     /// Segments, deletes, indexes and locators are not synced.
     SkipSectionSync,
     /// New files are named before their names are durable.
@@ -117,7 +119,7 @@ pub(crate) fn with<T>(what: Option<Sabotage>, job: impl FnOnce() -> T) -> T {
 
 /// All switches.
 #[cfg(test)]
-pub(crate) const ALL: [Sabotage; 34] = {
+pub(crate) const ALL: [Sabotage; 35] = {
     use Sabotage::*;
     [
         SkipLogSync,
@@ -129,6 +131,7 @@ pub(crate) const ALL: [Sabotage; 34] = {
         SkipRollSync,
         ZerosAreFrames,
         IgnoreSyncedLen,
+        ForgetOpenLog,
         SkipSectionSync,
         SkipNameSync,
         SkipPrefixSync,

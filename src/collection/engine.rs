@@ -267,7 +267,9 @@ impl Engine {
         next.time = self.advance_time();
         next.clock_doubted = lock(&self.time).doubted();
         next.last_seq = next.last_seq.max(self.committer.last_seq());
-        vouch(&mut next, self.committer.synced_log());
+        if !sabotage::on(Sabotage::ForgetOpenLog) {
+            vouch(&mut next, self.committer.synced_log());
+        }
         let dropped = prune_log(&mut next);
         if sabotage::on(Sabotage::UnlinkLogEarly) {
             self.remove_logs(&dropped);
