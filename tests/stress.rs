@@ -1,6 +1,6 @@
 //! Owns the stress run: sixteen readers, writers, a compactor and collections that come and go, for
-//! some seconds, with every answer checked; then a close under all of them. Made to be run under
-//! ThreadSanitizer as well (`.ci/concurrency`). `STRESS_SECONDS` sets for how long.
+//! some seconds, with every answer checked; then a close under all of them. `STRESS_SECONDS` sets for
+//! how long.
 
 mod common;
 
