@@ -301,6 +301,10 @@ impl Engine {
             if !self.background || !writes.iter().any(|w| frozen(&w)) {
                 return Ok(());
             }
+            // The store is being closed: nobody seals any more.
+            if self.row_bell.is_stopping() {
+                return Err(Error::Closed);
+            }
             self.row_bell.ring();
             let (guard, wait) = self
                 .room_made
