@@ -77,6 +77,16 @@ pub enum Error {
         /// The first failure.
         reason: String,
     },
+    /// The process is a child, made by fork, of the one that opened the store. It shares the lock and
+    /// the files with it, so it may read and must not write; open the store again when the parent
+    /// has closed it.
+    #[error("the store was opened by process {opened_by}; its child {process} can only read")]
+    Forked {
+        /// The process that opened the store.
+        opened_by: u32,
+        /// This process.
+        process: u32,
+    },
     /// A file was written by a newer version of this crate.
     #[error("{} has format {found}, this version reads up to {supported}", file.display())]
     UnsupportedFormat {

@@ -67,4 +67,6 @@ pub(crate) struct Seq(pub(crate) u64);
 
 impl Seq {
     pub(crate) const ZERO: Self = Self(0);
+    /// Files that hold a larger one are damaged: counting on from it would overflow.
+    pub(crate) const MAX: Self = Self(u64::MAX / 2);
 }

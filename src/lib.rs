@@ -42,11 +42,13 @@
 //!   cut after its delay. What a power cut takes is the youngest part of history, batches whole.
 //! - **Deletes and expiry.** A deleted or expired memory is in no answer from that moment on. Its
 //!   bytes are reclaimed when a segment is 15 % dead, and at the latest a day after they died; at
-//!   once by [`Collection::compact`].
+//!   once by [`Collection::compact`]. [`Store::purge`] leaves nothing of them in any file, and gives
+//!   a receipt.
 //! - **Results.** If `k` live memories match, `k` come back. Distances are exact; which of the
 //!   nearest are found is a matter of recall ([`Search::target_recall`]).
 //! - **Damage.** Bytes on disk are checked where they are used. Damage is an
 //!   [`Error::Corrupt`] that names the file, never a wrong answer and never a panic.
+//!   [`Store::verify_with`] looks for it, [`StoreOptions::repair`] salvages what is left.
 //!
 //! # What is not
 //!
@@ -68,6 +70,9 @@ mod disk;
 mod error;
 mod filter;
 pub mod format;
+#[cfg(any(test, feature = "fuzzing"))]
+#[doc(hidden)]
+pub mod fuzzing;
 mod ids;
 mod index;
 mod log;
@@ -95,11 +100,11 @@ pub use memory::{
     Memory, MetadataCodec,
 };
 pub use metrics::{
-    CollectionStats, CompactionReport, Event, IndexStats, Plan, Reason, SegmentStats, Step,
-    StoreStats,
+    CollectionStats, CompactionReport, Event, IndexStats, Plan, PurgeReceipt, Reason, SegmentStats,
+    Step, StoreStats,
 };
 pub use options::{
     Background, Builder, Codes, CollectionOptions, Durability, HnswParams, MAX_DIMENSION, Metric,
     StoreOptions,
 };
-pub use store::{Store, VerifyReport};
+pub use store::{Doubt, Loss, RepairReport, Salvaged, Store, Verify, VerifyReport};

@@ -1,6 +1,7 @@
 //! Owns the plain numbers a store tells about itself: statistics, plans, reports, events. Units are
 //! in the names. Who computes them is elsewhere: `collection::stats`, `compaction`.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 /// What a store holds and what it costs.
@@ -9,8 +10,11 @@ use std::time::Duration;
 pub struct StoreStats {
     /// One entry per collection, by name.
     pub collections: Vec<CollectionStats>,
-    /// Bytes of every file of the store, as the file system allocated them.
+    /// Bytes of every file of the store but its reserve, as the file system allocated them.
     pub disk_bytes: u64,
+    /// Bytes of the file `RESERVE`, which `disk_bytes` leaves out: see
+    /// `StoreOptions::reserve_bytes`. 0 while it is given up on a full disk.
+    pub reserve_bytes: u64,
     /// The part of `disk_bytes` in log files.
     pub log_bytes: u64,
     /// Number of log files.
@@ -185,6 +189,32 @@ pub struct CompactionReport {
     pub bytes_after: u64,
     /// Time it took.
     pub took: Duration,
+}
+
+/// What a purge did. See `Store::purge`.
+#[derive(Clone, Debug, Default, PartialEq)]
+#[non_exhaustive]
+pub struct PurgeReceipt {
+    /// The manifest that was in force when it ended: the number in its file's name.
+    pub generation: u64,
+    /// Dead and expired rows that were left behind when the others were copied.
+    pub rows: u64,
+    /// Files that were there before and are gone.
+    pub files_removed: usize,
+    /// Bytes that the file system had allocated for them.
+    pub bytes_removed: u64,
+    /// Files that are no longer part of the store but that an iterator, a search or another reader
+    /// in this process still holds: each goes when the last of them lets go.
+    pub pending: Vec<PathBuf>,
+    /// Time it took.
+    pub took: Duration,
+}
+
+impl PurgeReceipt {
+    /// Whether everything is gone: nothing is pending.
+    pub fn is_complete(&self) -> bool {
+        self.pending.is_empty()
+    }
 }
 
 /// Something that a host may want to know about. Given to `StoreOptions::on_event`.

@@ -244,6 +244,7 @@ pub struct StoreOptions {
     pub(crate) clock: std::sync::Arc<dyn crate::clock::Clock>,
     pub(crate) background: Background,
     pub(crate) heap_budget: Option<u64>,
+    pub(crate) reserve_bytes: u64,
     pub(crate) listener: Option<Listener>,
     pub(crate) seed: Option<u64>,
     pub(crate) create: bool,
@@ -256,6 +257,7 @@ impl StoreOptions {
             clock: std::sync::Arc::new(crate::clock::SystemClock::new()),
             background: Background::Auto,
             heap_budget: None,
+            reserve_bytes: 4 << 20,
             listener: None,
             seed: None,
             create: true,
@@ -282,6 +284,15 @@ impl StoreOptions {
     #[must_use]
     pub const fn heap_budget(mut self, bytes: u64) -> Self {
         self.heap_budget = Some(bytes);
+        self
+    }
+
+    /// Sets the size of the file `RESERVE`, at most 1 GiB: ballast that is given up when the disk is
+    /// full, so that deletes, compaction, recovery and closing still find room, and made again when
+    /// space is back. Inserts never use it. 0 = none. Default = 4 MiB.
+    #[must_use]
+    pub const fn reserve_bytes(mut self, bytes: u64) -> Self {
+        self.reserve_bytes = bytes;
         self
     }
 
@@ -316,6 +327,9 @@ impl StoreOptions {
         if self.heap_budget.is_some_and(|bytes| bytes < 16 << 20) {
             return Err(Error::option("heap_budget", "less than 16 MiB holds no memtable"));
         }
+        if self.reserve_bytes > 1 << 30 {
+            return Err(Error::option("reserve_bytes", "more than 1 GiB"));
+        }
         Ok(())
     }
 }
@@ -332,6 +346,7 @@ impl std::fmt::Debug for StoreOptions {
             .field("clock", &self.clock)
             .field("background", &self.background)
             .field("heap_budget", &self.heap_budget)
+            .field("reserve_bytes", &self.reserve_bytes)
             .field("seed", &self.seed)
             .field("create", &self.create)
             .finish_non_exhaustive()

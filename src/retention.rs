@@ -1,6 +1,8 @@
 //! Owns what time does to a memory: when it expires, and which "now" may hide and which may
 //! destroy. Pure. A clock that jumps forward hides memories; it must not make the compactor destroy
-//! them, so the mark that reclaiming goes by advances by a bounded step per commit.
+//! them. So the mark that reclaiming goes by may be a day ahead of the monotonic time that passed,
+//! however many commits and opens there are. A clock that stays further ahead for a day of its own
+//! time without being set back is believed: so it looks when a store was not open for long.
 
 use std::time::Duration;
 
@@ -8,8 +10,10 @@ use crate::clock::Timestamp;
 use crate::error::{Error, Result};
 use crate::memory::Lifetime;
 
-/// Most that the high-water mark may advance at one commit beyond the monotonic time that passed.
-pub(crate) const MAX_CLOCK_STEP: Duration = Duration::from_secs(24 * 3600);
+/// Most that the high-water mark may be ahead of the monotonic time that passed.
+const MAX_AHEAD: Duration = Duration::from_secs(24 * 3600);
+/// A clock that is further ahead is believed after this long.
+const BELIEVED_AFTER: Duration = Duration::from_secs(24 * 3600);
 
 /// The moment a memory expires, `Timestamp::MAX` for never. `now` is the effective now.
 pub(crate) fn expiry(
@@ -35,10 +39,21 @@ pub(crate) fn expiry(
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct HighWater {
     mark: Timestamp,
-    /// The mark as the last commit left it, from which the bound on the next step counts.
+    /// The moment from which the bound on the mark counts.
     base: Timestamp,
-    /// Monotonic time of that commit.
+    /// Monotonic time of that moment.
     moved: Duration,
+    doubt: Option<Doubt>,
+}
+
+/// A clock that is further ahead than the mark may follow.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Doubt {
+    /// What the clock showed when this was first seen.
+    since: Timestamp,
+    /// How long that was ago at the monotonic time `from`.
+    before: Duration,
+    from: Duration,
 }
 
 /// A moment that is not `Timestamp::MAX`, which stands for never.
@@ -47,14 +62,42 @@ fn in_time(wall: Timestamp) -> Timestamp {
 }
 
 impl HighWater {
-    /// The mark that a store was left with; `monotonic` is now.
+    /// A mark with nothing to say against the clock; `monotonic` is now.
     pub(crate) const fn new(mark: Timestamp, monotonic: Duration) -> Self {
-        Self { mark, base: mark, moved: monotonic }
+        Self { mark, base: mark, moved: monotonic, doubt: None }
+    }
+
+    /// What a store was left with: its mark, and since when its clock is in doubt (`Timestamp::MIN`
+    /// for not). Then the mark is as far ahead as it may be, and opening again gains nothing.
+    pub(crate) fn left(
+        mark: Timestamp,
+        doubted: Timestamp,
+        wall: Timestamp,
+        monotonic: Duration,
+    ) -> Self {
+        if doubted == Timestamp::MIN {
+            return Self::new(mark, monotonic);
+        }
+        let doubt = Doubt { since: doubted, before: in_time(wall).since(doubted), from: monotonic };
+        // Not the first moment there is, which stands for knowing nothing.
+        let base = (mark - MAX_AHEAD).max(Timestamp::from_millis(1));
+        Self { mark, base, moved: monotonic, doubt: Some(doubt) }
     }
 
     /// The mark itself.
     pub(crate) const fn mark(self) -> Timestamp {
         self.mark
+    }
+
+    /// Since when the clock is in doubt, by what it showed then; `Timestamp::MIN` if it is not.
+    pub(crate) fn doubted(self) -> Timestamp {
+        self.doubt.map_or(Timestamp::MIN, |doubt| doubt.since)
+    }
+
+    /// As before with a later mark, found in the log.
+    pub(crate) fn raised(self, mark: Timestamp) -> Self {
+        let by = mark.since(self.mark);
+        Self { mark: self.mark + by, base: self.base + by, ..self }
     }
 
     /// The now that readers go by: time never runs backwards for them.
@@ -64,22 +107,33 @@ impl HighWater {
 
     /// The now that may destroy: as far as the mark could advance at this moment.
     pub(crate) fn plausible(self, wall: Timestamp, monotonic: Duration) -> Timestamp {
-        let wall = in_time(wall);
-        if self.base == Timestamp::MIN {
-            return wall.max(self.mark);
-        }
-        let elapsed = monotonic.saturating_sub(self.moved);
-        wall.min(self.base + elapsed + MAX_CLOCK_STEP).max(self.mark)
+        self.advanced(wall, monotonic).mark
     }
 
     /// The mark after a commit at this moment.
     pub(crate) fn advanced(self, wall: Timestamp, monotonic: Duration) -> Self {
-        Self::new(self.plausible(wall, monotonic), monotonic)
+        let wall = in_time(wall);
+        if self.base == Timestamp::MIN {
+            // A new store knows no better.
+            return Self::new(wall.max(self.mark), monotonic);
+        }
+        let bound = self.base + monotonic.saturating_sub(self.moved) + MAX_AHEAD;
+        if wall <= bound {
+            return Self { mark: self.mark.max(wall), doubt: None, ..self };
+        }
+        let fresh = Doubt { since: wall, before: Duration::ZERO, from: monotonic };
+        // One that was set back and is still ahead is another clock.
+        let doubt = self.doubt.filter(|doubt| doubt.since <= wall).unwrap_or(fresh);
+        let age = doubt.before.saturating_add(monotonic.saturating_sub(doubt.from));
+        if age >= BELIEVED_AFTER {
+            return Self::new(wall.max(self.mark), monotonic);
+        }
+        Self { mark: self.mark.max(bound), doubt: Some(doubt), ..self }
     }
 
     /// The mark once something has been destroyed by this `now`: time must not go back behind it, or
-    /// what was destroyed would be missed. The bound on the next step stays where it was, so that
-    /// reclaiming again and again does not follow a wrong clock.
+    /// what was destroyed would be missed. The bound stays where it was, so that reclaiming again
+    /// and again does not follow a wrong clock.
     pub(crate) fn destroyed_by(self, now: Timestamp) -> Self {
         Self { mark: self.mark.max(now), ..self }
     }
@@ -105,6 +159,42 @@ mod tests {
         let ahead = Timestamp::from_millis(4000 * DAY);
         assert_eq!(mark.effective(ahead), ahead);
         assert_eq!(mark.plausible(ahead, Duration::ZERO), Timestamp::from_millis(11 * DAY));
+    }
+
+    #[test]
+    fn commits_and_opens_without_number_do_not_follow_a_wrong_clock() {
+        let mut mark = HighWater::new(Timestamp::from_millis(10 * DAY), Duration::ZERO);
+        let ahead = Timestamp::from_millis(4000 * DAY);
+        for n in 0..1000u64 {
+            mark = mark.advanced(ahead, Duration::from_millis(n));
+            assert!(mark.mark() <= Timestamp::from_millis(11 * DAY + n));
+        }
+        for _ in 0..1000 {
+            let opened = HighWater::left(mark.mark(), mark.doubted(), ahead, Duration::ZERO);
+            mark = opened.advanced(ahead, Duration::ZERO);
+            assert!(mark.mark() <= Timestamp::from_millis(11 * DAY + 1000));
+        }
+        // Set right again, it is followed as ever.
+        let right = Timestamp::from_millis(12 * DAY);
+        mark = HighWater::left(mark.mark(), mark.doubted(), right, Duration::ZERO)
+            .advanced(right, Duration::from_millis(DAY));
+        assert_eq!((mark.mark(), mark.doubted()), (right, Timestamp::MIN));
+    }
+
+    #[test]
+    fn a_clock_that_stays_ahead_for_a_day_is_believed_and_one_set_back_is_not() {
+        let ahead = |n: u64| Timestamp::from_millis(4000 * DAY + n);
+        let start = HighWater::new(Timestamp::from_millis(10 * DAY), Duration::ZERO);
+        let seen = start.advanced(ahead(0), Duration::ZERO);
+        let almost = Duration::from_millis(DAY - 1);
+        assert!(seen.plausible(ahead(DAY - 1), almost) < Timestamp::from_millis(12 * DAY));
+        assert_eq!(seen.plausible(ahead(DAY), Duration::from_millis(DAY)), ahead(DAY));
+        // Over an open it is what the clock shows that counts.
+        let left = |wall| HighWater::left(seen.mark(), seen.doubted(), wall, Duration::ZERO);
+        assert_eq!(left(ahead(DAY)).plausible(ahead(DAY), Duration::ZERO), ahead(DAY));
+        let back = Timestamp::from_millis(3000 * DAY);
+        let again = left(back).advanced(back, Duration::ZERO);
+        assert_eq!((again.mark(), again.doubted()), (Timestamp::from_millis(11 * DAY), back));
     }
 
     #[test]

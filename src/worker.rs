@@ -129,6 +129,14 @@ impl Worker {
     }
 }
 
+impl Worker {
+    /// Forgets the thread: in a child made by fork it does not exist, and to wait for it would take
+    /// for ever.
+    pub(crate) fn abandon(self) {
+        std::mem::forget(self);
+    }
+}
+
 impl Drop for Worker {
     /// Stops the thread and waits for it.
     fn drop(&mut self) {

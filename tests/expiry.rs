@@ -276,6 +276,65 @@ fn a_clock_far_ahead_at_the_very_first_open_does_no_lasting_harm() {
     assert!(sees(&notes, 1));
 }
 
+/// The mark followed a wrong clock by a day at each commit, so that a busy store destroyed all.
+#[test]
+fn no_number_of_commits_or_opens_makes_a_wrong_clock_destroy() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("s");
+    let clock = Arc::new(ManualClock::new(START));
+    let (mut store, mut notes) = open(&path, &clock);
+    for id in 0..100 {
+        notes.insert(memory(id, 4).ttl(DAY * 30)).unwrap();
+    }
+    store.compact().unwrap();
+    clock.set_wall(START + DAY * 4000);
+    for round in 0..40u64 {
+        for id in 200..210 {
+            notes.insert(memory(id, 4)).unwrap();
+        }
+        store.compact().unwrap();
+        assert_eq!(notes.len().unwrap(), 10, "hidden at once");
+        if round % 2 == 0 {
+            drop(notes);
+            store.close().unwrap();
+            (store, notes) = open(&path, &clock);
+        }
+    }
+    clock.set_wall(START + DAY * 2);
+    assert_eq!(notes.len().unwrap(), 110);
+}
+
+#[test]
+fn after_a_long_time_without_an_open_the_clock_is_believed_a_day_later() {
+    for reopen in [false, true] {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("s");
+        let clock = Arc::new(ManualClock::new(START));
+        let (store, notes) = open(&path, &clock);
+        notes.insert(memory(1, 4)).unwrap();
+        for id in 2..100 {
+            notes.insert(memory(id, 4).ttl(DAY * 30)).unwrap();
+        }
+        store.compact().unwrap();
+        drop(notes);
+        store.close().unwrap();
+        clock.set_wall(START + DAY * 40);
+        let (mut store, mut notes) = open(&path, &clock);
+        assert_eq!(ids(&notes), [1]);
+        assert_eq!(store.compact().unwrap().rows_reclaimed, 0);
+        if reopen {
+            drop(notes);
+            store.close().unwrap();
+            clock.set_wall(START + DAY * 41);
+            (store, notes) = open(&path, &clock);
+        } else {
+            clock.advance(DAY);
+        }
+        assert_eq!(store.compact().unwrap().rows_reclaimed, 98);
+        assert_eq!(ids(&notes), [1]);
+    }
+}
+
 #[test]
 fn the_ends_of_time_are_moments_like_others() {
     let dir = tempfile::tempdir().unwrap();

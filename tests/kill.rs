@@ -1,7 +1,8 @@
 //! Owns the proof by `kill -9`: a child process writes to a store and says on a pipe what was
 //! acknowledged, the parent kills it at any moment, opens the store and compares it with a ledger
 //! (I1, I3, I4, I5, I8). The ledger goes on over all cycles. A killed process leaves what it gave to
-//! the system, so this says nothing of a power cut: see `syscalls.rs` and `src/store/tests.rs`.
+//! the system, so this says nothing of a power cut: see `syscalls.rs` and `src/store/tests.rs`. Kills at
+//! named points are in `kill_points.rs`.
 #![cfg(unix)]
 #![allow(
     clippy::disallowed_methods,
@@ -23,7 +24,7 @@ use std::time::{Duration, Instant};
 use altiplano::{Background, Collection, Durability, Event, Store, StoreOptions};
 use ledger::{Ledger, Rng, batch};
 
-const CYCLES: u64 = 200;
+const CYCLES: u64 = 210;
 const DIR: &str = "ALTIPLANO_KILL_DIR";
 const FIRST: &str = "ALTIPLANO_KILL_FIRST";
 const SEED: &str = "ALTIPLANO_KILL_SEED";

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 const MAX_LINES: usize = 400;
 
 /// The layers, lowest first. A module may name modules of lower layers only.
-const LAYERS: [&[&str]; 10] = [
+const LAYERS: [&[&str]; 11] = [
     &["ids", "clock", "sync"],
     &["error", "metrics", "retention", "worker"],
     &["memory", "options", "filter"],
@@ -20,6 +20,7 @@ const LAYERS: [&[&str]; 10] = [
     &["collection"],
     &["compaction"],
     &["store"],
+    &["fuzzing"],
 ];
 
 /// Names upward or sideways that are allowed, and why.

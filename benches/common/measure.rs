@@ -87,7 +87,8 @@ fn stat_seconds(stat: &str) -> Option<f64> {
     Some((next()? + next()?) as f64 / TICKS_PER_SECOND)
 }
 
-/// What the files under `dir` take on the disk: blocks, not lengths. Files that vanish count 0.
+/// What the files under `dir` take on the disk: blocks, not lengths. Files that vanish count 0, and
+/// so does a store's `RESERVE`, which holds nothing.
 #[cfg(unix)]
 pub fn allocated_bytes(dir: &Path) -> io::Result<u64> {
     use std::os::unix::fs::MetadataExt;
@@ -96,6 +97,7 @@ pub fn allocated_bytes(dir: &Path) -> io::Result<u64> {
         for entry in fs::read_dir(&dir)? {
             let entry = entry?;
             match entry.metadata() {
+                Ok(_) if entry.file_name() == "RESERVE" => {}
                 Ok(metadata) if metadata.is_dir() => dirs.push(entry.path()),
                 Ok(metadata) => sum += metadata.blocks() * 512,
                 Err(e) if e.kind() == io::ErrorKind::NotFound => {}

@@ -17,7 +17,7 @@ use crate::collection::stage::{Checkpoint, Effect, Stage};
 use crate::error::{Error, Result};
 use crate::format::frame::{FrameKind, MAX_PAYLOAD_BYTES};
 use crate::format::op::{Op, OpKind};
-use crate::ids::{CollectionId, Seq};
+use crate::ids::{CollectionId, FileId, Seq};
 use crate::options::Durability;
 use crate::sync::atomic::{AtomicU64, Ordering};
 use crate::sync::{Mutex, MutexGuard};
@@ -98,6 +98,8 @@ pub(crate) struct Committer {
     token: Mutex<Option<LogState>>,
     last_seq: AtomicU64,
     pub(super) synced_seq: AtomicU64,
+    /// The open log file, and how much of it is durable. Taken after all other locks.
+    synced_log: Mutex<(FileId, u64)>,
     poison: Arc<Poison>,
 }
 
@@ -108,8 +110,19 @@ impl Committer {
             token: Mutex::default(),
             last_seq: AtomicU64::new(last_seq.0),
             synced_seq: AtomicU64::new(last_seq.0),
+            synced_log: Mutex::new((FileId(0), 0)),
             poison,
         }
+    }
+
+    /// So many bytes of the open log file are durable.
+    pub(super) fn log_synced(&self, file: FileId, len: u64) {
+        *lock(&self.synced_log) = (file, len);
+    }
+
+    /// The open log file, and how much of it is durable.
+    pub(super) fn synced_log(&self) -> (FileId, u64) {
+        *lock(&self.synced_log)
     }
 
     /// Sequence numbers up to this one were given out.
@@ -169,7 +182,9 @@ impl Engine {
             return reply;
         }
         let group = std::mem::take(&mut *lock(&self.committer.queue));
-        Group::new(self).lead(&mut token, group);
+        if !group.is_empty() {
+            Group::new(self).lead(&mut token, group);
+        }
         drop(token);
         // Whoever took the batch over panicked; nobody knows how far it came.
         let unknown = || Err(Error::CommitUnknown { seq: self.committer.last_seq().0 });
@@ -237,6 +252,7 @@ impl<'a> Group<'a> {
     ) -> Result<(Vec<Effect>, bool)> {
         let mut payload = Vec::new();
         let mut effects = Vec::with_capacity(writes.len());
+        let inserts = writes.iter().any(|w| matches!(w.kind, OpKind::Insert { .. }));
         for Prepared { core, kind } in writes {
             if core.is_dropped() {
                 return Err(Error::Closed);
@@ -250,8 +266,11 @@ impl<'a> Group<'a> {
             effects.push(stage.apply(op)?);
         }
         check_payload(payload.len())?;
-        if !payload.is_empty() {
-            self.engine.append(log, FrameKind::Batch, &payload)?;
+        match (payload.is_empty(), inserts) {
+            (true, _) => {}
+            (false, true) => self.engine.append(log, FrameKind::Batch, &payload)?,
+            // What only deletes is the way out of a full disk.
+            (false, false) => self.engine.append_vital(log, FrameKind::Batch, &payload)?,
         }
         Ok((effects, !payload.is_empty()))
     }

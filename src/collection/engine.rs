@@ -7,7 +7,7 @@
 //! `Engine::time`. Under `collections` and all others none is taken, but for the workers' bells under
 //! `room`. Readers take none of them.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -16,6 +16,9 @@ use std::time::Duration;
 use crate::clock::{Clock, Timestamp};
 use crate::collection::commit::{Committer, MEMTABLE_BYTES, Prepared};
 use crate::collection::core::Core;
+use crate::collection::gate::Gate;
+use crate::collection::owner;
+use crate::collection::reserve::Reserve;
 use crate::collection::snapshot::{FileGuard, Pinned};
 use crate::disk::Disk;
 use crate::error::{Error, Result};
@@ -46,6 +49,8 @@ pub(crate) struct Engine {
     pub(crate) read_only: bool,
     pub(crate) heap_budget: Option<u64>,
     pub(crate) poison: Arc<Poison>,
+    pub(crate) gate: Gate,
+    pub(crate) reserve: Reserve,
     pub(crate) pinned: Arc<Pinned>,
     pub(crate) committer: Committer,
     pub(crate) collections: RwLock<BTreeMap<CollectionId, Arc<Core>>>,
@@ -60,6 +65,8 @@ pub(crate) struct Engine {
     pub(crate) listener: Option<Listener>,
     /// Whether workers of the store's own do what is due.
     background: bool,
+    /// Files that jobs are writing and that no manifest names yet.
+    pub(crate) making: Mutex<HashSet<FileName>>,
     room: Mutex<()>,
     room_made: Condvar,
     time: Mutex<HighWater>,
@@ -76,6 +83,7 @@ pub(crate) struct EngineParts {
     pub(crate) read_only: bool,
     pub(crate) background: bool,
     pub(crate) heap_budget: Option<u64>,
+    pub(crate) reserve_bytes: u64,
     pub(crate) listener: Option<Listener>,
     pub(crate) manifest: Manifest,
     pub(crate) next_file: FileId,
@@ -90,9 +98,13 @@ impl fmt::Debug for Engine {
 
 impl Engine {
     pub(crate) fn new(parts: EngineParts) -> Self {
-        let mark = HighWater::new(parts.manifest.time, parts.clock.monotonic());
+        let (time, doubted) = (parts.manifest.time, parts.manifest.clock_doubted);
+        let (wall, monotonic) = (parts.clock.wall(), parts.clock.monotonic());
+        let mark = HighWater::left(time, doubted, wall, monotonic);
         let poison: Arc<Poison> = Arc::default();
         Self {
+            gate: Gate::new(parts.disk.process_id()),
+            reserve: Reserve::new(parts.reserve_bytes),
             dir: parts.dir,
             disk: parts.disk,
             store: parts.manifest.store,
@@ -109,6 +121,7 @@ impl Engine {
             pool: std::sync::OnceLock::new(),
             listener: parts.listener,
             background: parts.background,
+            making: Mutex::default(),
             room: Mutex::default(),
             room_made: Condvar::new(),
             time: Mutex::new(mark),
@@ -118,17 +131,25 @@ impl Engine {
         }
     }
 
-    /// An error unless writes are possible.
-    pub(crate) fn check_writable(&self) -> Result<()> {
-        if self.read_only {
-            return Err(Error::ReadOnly { path: self.dir.clone() });
-        }
-        self.poison.check()
+    /// The number of a new file, never given out before, in a directory that is still ours.
+    pub(crate) fn new_file(&self) -> Result<FileId> {
+        self.check_owner()?;
+        Ok(FileId(self.next_file.fetch_add(1, Ordering::Relaxed)))
     }
 
-    /// The number of a new file, never given out before.
-    pub(crate) fn new_file(&self) -> FileId {
-        FileId(self.next_file.fetch_add(1, Ordering::Relaxed))
+    /// An error, and poison, unless the directory is still this store's.
+    pub(crate) fn check_owner(&self) -> Result<()> {
+        // Held, so that no commit removes the manifest meanwhile.
+        let manifest = lock(&self.manifest);
+        self.check_owner_by(manifest.generation)
+    }
+
+    fn check_owner_by(&self, generation: u64) -> Result<()> {
+        if owner::is_ours(self.disk.as_ref(), &self.dir, self.store, generation)? {
+            return Ok(());
+        }
+        self.poison.set("the directory was moved away, removed or replaced");
+        self.poison.check()
     }
 
     /// The header of a new file of this store.
@@ -153,7 +174,8 @@ impl Engine {
     /// Holds a file on behalf of snapshots.
     pub(crate) fn guard(&self, name: FileName, len: u64) -> FileGuard {
         let (disk, poison) = (Arc::clone(&self.disk), Arc::clone(&self.poison));
-        FileGuard::new(disk, self.path(name), len, poison, Arc::clone(&self.pinned))
+        let owner = (self.store, self.gate.process, poison);
+        FileGuard::new(disk, self.path(name), len, owner, Arc::clone(&self.pinned))
     }
 
     pub(crate) fn dir(&self) -> &Path {
@@ -188,9 +210,7 @@ impl Engine {
     /// Takes over the mark found in the log.
     pub(crate) fn recover_time(&self, mark: Timestamp) {
         let mut time = lock(&self.time);
-        if mark > time.mark() {
-            *time = HighWater::new(mark, self.clock.monotonic());
-        }
+        *time = time.raised(mark);
     }
 
     /// Moves a reader forward to what a newer look at the same store found.
@@ -229,14 +249,19 @@ impl Engine {
     ///
     /// Log files that no collection needs any more leave the chain here and are unlinked.
     pub(crate) fn commit_manifest(&self, edit: impl FnOnce(&mut Manifest)) -> Result<()> {
-        self.check_writable()?;
+        self.check_process()?;
         let mut current = lock(&self.manifest);
+        // Under the lock under which a store is closed: no commit is under way once it is.
+        self.check_writable()?;
+        self.check_owner_by(current.generation)?;
         let mut next = current.clone();
         edit(&mut next);
         next.generation = next.generation.saturating_add(1);
         next.next_file = FileId(self.next_file.load(Ordering::Relaxed));
-        next.time = lock(&self.time).mark();
+        next.time = self.advance_time();
+        next.clock_doubted = lock(&self.time).doubted();
         next.last_seq = next.last_seq.max(self.committer.last_seq());
+        vouch(&mut next, self.committer.synced_log());
         let dropped = prune_log(&mut next);
         match manifest::commit(self.disk.as_ref(), &self.dir, &next, self.new_salt()) {
             Ok(()) => *current = next,
@@ -251,6 +276,20 @@ impl Engine {
             let _ = self.disk.remove(&self.path(FileName::Log(file)));
         }
         Ok(())
+    }
+
+    /// Lets a commit that is under way end, and no other begin.
+    pub(super) fn close_manifest(&self) {
+        let current = lock(&self.manifest);
+        self.gate.close();
+        drop(current);
+    }
+
+    /// Removes every manifest but the one in force. The directory is the caller's to sync.
+    pub(crate) fn forget_manifests(&self) -> Result<()> {
+        self.check_writable()?;
+        let current = lock(&self.manifest);
+        manifest::remove_others(self.disk.as_ref(), &self.dir, current.generation)
     }
 
     /// All collections, the oldest first.
@@ -278,6 +317,7 @@ impl Engine {
         if added == 0 {
             return Ok(());
         }
+        self.check_reserve(writes)?;
         self.wait_for_seals(writes)?;
         let Some(limit) = self.heap_budget else {
             return Ok(());
@@ -333,6 +373,14 @@ impl Engine {
     /// How long monotonic time has run.
     pub(crate) fn monotonic(&self) -> Duration {
         self.clock.monotonic()
+    }
+}
+
+/// Says how much of the open log file is durable by now: what is missing of it is damage then. The
+/// files that the manifest names may hold effects of its frames.
+fn vouch(manifest: &mut Manifest, (file, len): (FileId, u64)) {
+    for entry in manifest.log.iter_mut().filter(|entry| entry.file == file) {
+        entry.synced_len = entry.synced_len.max(len);
     }
 }
 

@@ -40,6 +40,11 @@ impl LogState {
     pub(crate) const fn file(&self) -> FileId {
         self.writer.file()
     }
+
+    /// Bytes of whole frames in that file.
+    pub(crate) const fn good_len(&self) -> u64 {
+        self.writer.good_len()
+    }
 }
 
 impl Engine {
@@ -77,9 +82,9 @@ impl Engine {
         let Some(mut log) = token.take() else {
             return Ok(());
         };
-        self.check_writable()?;
+        self.poison.check()?;
         self.sync_held(&mut log)?;
-        self.append(&mut log, FrameKind::Close, &[])?;
+        self.append_vital(&mut log, FrameKind::Close, &[])?;
         self.sync_held(&mut log)
     }
 
@@ -95,6 +100,7 @@ impl Engine {
         log.synced = log.appended;
         log.sync_due = None;
         self.committer.synced_seq.store(log.synced.0, Ordering::Release);
+        self.committer.log_synced(log.writer.file(), log.writer.synced_len());
         Ok(())
     }
 
@@ -116,11 +122,36 @@ impl Engine {
         Ok(())
     }
 
+    /// Appends a frame that must find room also on a full disk: one that lets space be given back, or
+    /// ends the log.
+    pub(super) fn append_vital(
+        &self,
+        log: &mut LogState,
+        kind: FrameKind,
+        payload: &[u8],
+    ) -> Result<()> {
+        match self.append(log, kind, payload) {
+            Err(Error::DiskFull { .. }) if self.spend_reserve() => self.append(log, kind, payload),
+            result => result,
+        }
+    }
+
+    /// Goes on in a new log file, unless the open one is empty; tells which is open now.
+    pub(crate) fn roll_log(&self) -> Result<FileId> {
+        self.check_writable()?;
+        let mut token = self.committer.hold();
+        let log = token.as_mut().ok_or(Error::Closed)?;
+        if !log.writer.is_untouched() {
+            self.roll(log)?;
+        }
+        Ok(log.file())
+    }
+
     /// Goes on in a new log file. The old one is synced first: a frame of the new file must not be
     /// durable before one of the old.
     fn roll(&self, log: &mut LogState) -> Result<()> {
         self.sync_held(log)?;
-        let file = self.new_file();
+        let file = self.new_file()?;
         let header = self.header(FileKind::Log, file);
         let made = LogWriter::create(self.disk.as_ref(), &self.dir, &header).and_then(|mut w| {
             w.sync()?;
@@ -144,7 +175,7 @@ impl Engine {
                 Ok(())
             }
             Err(error) => {
-                if !self.poison.is_set() {
+                if self.may_clean_up() {
                     let _ = self.disk.remove(&self.path(FileName::Log(file)));
                 }
                 Err(error)
@@ -157,7 +188,7 @@ impl Engine {
     pub(crate) fn append_carried(&self, log: &mut LogState, ops: &[Op]) -> Result<FileId> {
         let mut payload = Vec::new();
         ops.iter().for_each(|op| op.encode(&mut payload));
-        self.append(log, FrameKind::Carried, &payload)?;
+        self.append_vital(log, FrameKind::Carried, &payload)?;
         Ok(log.file())
     }
 }

@@ -17,6 +17,7 @@ use crate::format::frame::FrameKind;
 use crate::format::manifest::{CollectionEntry, IndexEntry, Manifest, SegmentEntry};
 use crate::format::names::FileName;
 use crate::format::op::{Op, OpKind};
+use crate::format::record;
 use crate::ids::{CollectionId, FileId, Seq};
 use crate::index::Index;
 use crate::log::{LogEnd, LogSource};
@@ -158,7 +159,7 @@ pub(crate) fn replay(engine: &Engine, manifest: &Manifest) -> Result<LogEnd> {
                 let Some(core) = engine.core(op.collection) else {
                     continue;
                 };
-                check_dimension(engine, &core, &op, entry.file, offset)?;
+                check_row(engine, &core, &op, entry.file, offset)?;
                 let stage = stages
                     .entry(op.collection)
                     .or_insert_with(|| Stage::begin(&core, engine.now()));
@@ -179,8 +180,9 @@ pub(crate) fn replay(engine: &Engine, manifest: &Manifest) -> Result<LogEnd> {
     last_end.ok_or_else(|| Error::corrupt(engine.dir(), 0, "the manifest names no log"))
 }
 
-/// A row of another length passed every checksum and still cannot be taken in.
-fn check_dimension(engine: &Engine, core: &Core, op: &Op, file: FileId, offset: u64) -> Result<()> {
+/// A row of another length, or with a body that says nothing, passed every checksum and still cannot
+/// be taken in.
+fn check_row(engine: &Engine, core: &Core, op: &Op, file: FileId, offset: u64) -> Result<()> {
     match &op.kind {
         OpKind::Insert { vector, .. } if vector.len() != core.spec.dimension => {
             let reason = format!(
@@ -190,6 +192,13 @@ fn check_dimension(engine: &Engine, core: &Core, op: &Op, file: FileId, offset: 
             );
             Err(Error::corrupt(engine.path(FileName::Log(file)), offset, reason))
         }
+        OpKind::Insert { id, body, .. } => match record::attributes(*id, body) {
+            Ok(_) => Ok(()),
+            Err(e) => {
+                let reason = format!("the body of a logged row: {}", e.reason);
+                Err(Error::corrupt(engine.path(FileName::Log(file)), offset, reason))
+            }
+        },
         _ => Ok(()),
     }
 }

@@ -5,22 +5,39 @@
 //! Invariants: a part never changes once published; the rows of all parts hold every live memory
 //! exactly once; an index covers rows of segments of the same snapshot only.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use crate::collection::owner;
 use crate::disk::Disk;
 use crate::error::Result;
+use crate::format::header::StoreId;
 use crate::ids::{FileId, Seq};
 use crate::index::Index;
 use crate::segment::{Active, Liveness, Locator, Row, Rows, SealedSegment};
-use crate::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use crate::worker::Poison;
+use crate::sync::Mutex;
+use crate::sync::atomic::{AtomicBool, Ordering};
+use crate::worker::{Poison, lock};
 
 /// Files that left the manifest and wait for the last snapshot that holds them.
 #[derive(Debug, Default)]
 pub(crate) struct Pinned {
-    pub(crate) files: AtomicU64,
-    pub(crate) bytes: AtomicU64,
+    /// Each file with its bytes.
+    waiting: Mutex<BTreeMap<PathBuf, u64>>,
+}
+
+impl Pinned {
+    /// The files, sorted.
+    pub(crate) fn paths(&self) -> Vec<PathBuf> {
+        lock(&self.waiting).keys().cloned().collect()
+    }
+
+    /// How many files there are, and their bytes.
+    pub(crate) fn totals(&self) -> (usize, u64) {
+        let waiting = lock(&self.waiting);
+        (waiting.len(), waiting.values().sum())
+    }
 }
 
 /// Holds a file of the store on behalf of snapshots.
@@ -28,8 +45,11 @@ pub(crate) struct Pinned {
 pub(crate) struct FileGuard {
     disk: Arc<dyn Disk>,
     path: PathBuf,
+    store: StoreId,
     len: u64,
     obsolete: AtomicBool,
+    /// The process that may remove it.
+    process: u32,
     poison: Arc<Poison>,
     pinned: Arc<Pinned>,
 }
@@ -39,17 +59,17 @@ impl FileGuard {
         disk: Arc<dyn Disk>,
         path: PathBuf,
         len: u64,
-        poison: Arc<Poison>,
+        (store, process, poison): (StoreId, u32, Arc<Poison>),
         pinned: Arc<Pinned>,
     ) -> Self {
-        Self { disk, path, len, obsolete: AtomicBool::new(false), poison, pinned }
+        let obsolete = AtomicBool::new(false);
+        Self { disk, path, store, len, obsolete, process, poison, pinned }
     }
 
     /// Says that the manifest no longer names the file; called after the commit point.
     pub(crate) fn mark_obsolete(&self) {
         if !self.obsolete.swap(true, Ordering::AcqRel) {
-            self.pinned.files.fetch_add(1, Ordering::Relaxed);
-            self.pinned.bytes.fetch_add(self.len, Ordering::Relaxed);
+            lock(&self.pinned.waiting).insert(self.path.clone(), self.len);
         }
     }
 
@@ -65,13 +85,18 @@ impl Drop for FileGuard {
         if !self.obsolete.swap(false, Ordering::AcqRel) {
             return;
         }
-        self.pinned.files.fetch_sub(1, Ordering::Relaxed);
-        self.pinned.bytes.fetch_sub(self.len, Ordering::Relaxed);
         // An outcome is unknown after poison: nothing is removed (design, section 4). What is left
-        // behind is an orphan that the next open removes.
-        if !self.poison.is_set() {
+        // behind is an orphan that the next open removes. After a close it may still go: its number
+        // is below that in the last manifest, so that no later owner of the directory uses it again.
+        // A child made by fork removes nothing.
+        let ours = || {
+            self.disk.process_id() == self.process
+                && owner::is_our_file(self.disk.as_ref(), &self.path, self.store)
+        };
+        if !self.poison.is_set() && ours() {
             let _ = self.disk.remove(&self.path);
         }
+        lock(&self.pinned.waiting).remove(&self.path);
     }
 }
 

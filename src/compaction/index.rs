@@ -144,7 +144,7 @@ fn write(
     rows: impl Iterator<Item = Vec<(FileId, Row)>>,
     files: &mut NewFiles,
 ) -> Result<IndexEntry> {
-    let (index, locator) = (engine.new_file(), engine.new_file());
+    let (index, locator) = (engine.new_file()?, engine.new_file()?);
     files.add(FileName::Index(index));
     files.add(FileName::Locator(locator));
     let (disk, dir) = (engine.disk.as_ref(), engine.dir());

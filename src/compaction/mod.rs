@@ -10,6 +10,7 @@ mod check;
 mod files;
 mod index;
 mod policy;
+mod purge;
 mod rows;
 mod trim;
 
@@ -26,6 +27,7 @@ use crate::options::Codes;
 use crate::segment::Rows;
 use crate::worker::lock;
 use policy::{Eagerness, IndexFacts, IndexStep, RowStep, SegmentFacts};
+pub(crate) use purge::purge;
 
 /// Most steps that one explicit compaction takes; a plan that never comes to rest is a bug, and must
 /// not hang its caller.
@@ -70,7 +72,38 @@ fn index_facts(snapshot: &Snapshot) -> (Vec<IndexFacts>, u64) {
 
 fn next_row_steps(engine: &Engine, core: &Core, eagerness: Eagerness) -> Result<Vec<RowStep>> {
     let facts = segment_facts(engine, core, &core.snapshot())?;
-    Ok(policy::plan_rows(&facts, engine.plausible_now(), eagerness))
+    let plan = match engine.reserve.is_full() {
+        true => policy::plan_rows_frugally,
+        false => policy::plan_rows,
+    };
+    Ok(plan(&facts, engine.plausible_now(), eagerness))
+}
+
+/// Carries out the next step for the rows, if there is one. On a full disk it is the one that needs
+/// the least space, and may cost the reserve.
+fn next_row_step(
+    engine: &Arc<Engine>,
+    core: &Arc<Core>,
+    eagerness: Eagerness,
+    report: &mut CompactionReport,
+    cancelled: Cancelled<'_>,
+) -> Result<bool> {
+    loop {
+        let steps = next_row_steps(engine, core, eagerness)?;
+        let Some(step) = steps.first() else {
+            return Ok(false);
+        };
+        match compact_step(engine, core, step, report, cancelled) {
+            Ok(()) => {
+                engine.reserve.note_room();
+                return Ok(true);
+            }
+            // Each of the two is true once.
+            Err(Error::DiskFull { .. }) if engine.reserve.note_full() || engine.spend_reserve() => {
+            }
+            Err(error) => return Err(error),
+        }
+    }
 }
 
 fn next_index_step(core: &Core, eagerness: Eagerness) -> Option<IndexStep> {
@@ -88,14 +121,17 @@ pub(crate) fn run_rows_due(
     if core.is_dropped() || core.options().volatile {
         return Ok(false);
     }
+    let _running = engine.begin_job()?;
+    let cancelled: Cancelled<'_> = &|| cancelled() || engine.gate.is_closing();
     let _job = lock(&core.row_job);
     let mut report = CompactionReport::default();
-    let mut any = rows::seal(engine, core, false, &mut report, cancelled)?;
-    if let Some(step) = next_row_steps(engine, core, Eagerness::Due)?.first() {
-        compact_step(engine, core, step, &mut report, cancelled)?;
-        any = true;
+    let sealed = rows::seal(engine, core, false, &mut report, cancelled);
+    if !matches!(sealed, Ok(_) | Err(Error::DiskFull { .. })) {
+        return sealed;
     }
-    Ok(any)
+    // On a full disk these give the space back that a seal needs.
+    let stepped = next_row_step(engine, core, Eagerness::Due, &mut report, cancelled)?;
+    if stepped { Ok(true) } else { sealed }
 }
 
 /// Does what is due for a collection's indexes; tells whether there was anything.
@@ -107,6 +143,8 @@ pub(crate) fn run_index_due(
     if core.is_dropped() || core.options().volatile {
         return Ok(false);
     }
+    let _running = engine.begin_job()?;
+    let cancelled: Cancelled<'_> = &|| cancelled() || engine.gate.is_closing();
     let _job = lock(&core.index_job);
     // Counting live nodes takes O(nodes): not for a store in which nothing happens.
     let now = Arc::downgrade(&core.snapshot());
@@ -125,7 +163,8 @@ pub(crate) fn run_index_due(
 
 /// Keeps the log short; see `trim`.
 pub(crate) fn run_trim(engine: &Arc<Engine>, cancelled: Cancelled<'_>) -> Result<bool> {
-    trim::trim(engine, cancelled)
+    let _running = engine.begin_job()?;
+    trim::trim(engine, &|| cancelled() || engine.gate.is_closing())
 }
 
 /// One rewrite or drop, with its report.
@@ -171,7 +210,8 @@ pub(crate) fn compact(
     core: &Arc<Core>,
     cancelled: Cancelled<'_>,
 ) -> Result<CompactionReport> {
-    engine.check_writable()?;
+    let _running = engine.begin_job()?;
+    let cancelled: Cancelled<'_> = &|| cancelled() || engine.gate.is_closing();
     let begun = engine.monotonic();
     let mut report = CompactionReport {
         bytes_before: collection_bytes(&core.snapshot()),
@@ -202,13 +242,20 @@ fn compact_rows(
     cancelled: Cancelled<'_>,
 ) -> Result<()> {
     let _job = lock(&core.row_job);
-    rows::seal(engine, core, true, report, cancelled)?;
+    let mut sealed = rows::seal(engine, core, true, report, cancelled);
     for _ in 0..MAX_STEPS {
-        let steps = next_row_steps(engine, core, Eagerness::All)?;
-        let Some(step) = steps.first() else { break };
-        compact_step(engine, core, step, report, cancelled)?;
+        if !matches!(sealed, Ok(_) | Err(Error::DiskFull { .. })) {
+            break;
+        }
+        if !next_row_step(engine, core, Eagerness::All, report, cancelled)? {
+            break;
+        }
+        if sealed.is_err() {
+            // There is more room now.
+            sealed = rows::seal(engine, core, true, report, cancelled);
+        }
     }
-    Ok(())
+    sealed.map(drop)
 }
 
 /// What [`compact`] would do.

@@ -162,6 +162,23 @@ pub(crate) fn plan_rows(
     steps
 }
 
+/// As [`plan_rows`], for a full disk: what needs no space first, then one segment at a time, the
+/// one that needs the least first. Every step gives bytes back.
+pub(crate) fn plan_rows_frugally(
+    segments: &[SegmentFacts],
+    now: Timestamp,
+    eagerness: Eagerness,
+) -> Vec<RowStep> {
+    let mut sorted: Vec<&SegmentFacts> = segments.iter().collect();
+    sorted.sort_by_key(|s| if s.dead >= s.rows { 0 } else { s.live_bytes() + 1 });
+    let step = |s: &SegmentFacts| {
+        let drop = s.dead >= s.rows;
+        let reason = if drop { Some(Reason::DeadShare) } else { rewrite_reason(s, now, eagerness) };
+        reason.map(|reason| RowStep { inputs: vec![s.file], reason, drop })
+    };
+    sorted.into_iter().filter_map(step).collect()
+}
+
 fn rewrite_reason(segment: &SegmentFacts, now: Timestamp, eagerness: Eagerness) -> Option<Reason> {
     if segment.dead == 0 {
         return None;
@@ -242,6 +259,14 @@ fn plan_graph(
     };
     if base.dead_share() >= dead_limit {
         return all(Reason::DeadShare);
+    }
+    // An explicit compaction leaves no dead node: the small graphs that have some become one, with
+    // whatever has none yet.
+    let dead = |i: &IndexFacts| eagerness == Eagerness::All && i.dead_share() >= dead_limit;
+    if graphs.iter().any(|i| dead(i)) {
+        let replaces = indexes.iter().filter(|i| !i.graph || dead(i)).map(|i| i.file).collect();
+        let reason = Reason::DeadShare;
+        return Some(IndexStep { replaces, with_uncovered: uncovered > 0, graph: true, reason });
     }
     let graphless: u64 = live - graphs.iter().map(|i| i.live).sum::<u64>();
     let outside = live - base.live;

@@ -21,7 +21,7 @@ use crate::collection::core::Core;
 use crate::collection::engine::Engine;
 use crate::collection::recovery::open_segment;
 use crate::collection::snapshot::{SegPart, Snapshot};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::format::header::FileKind;
 use crate::format::manifest::{CollectionEntry, Manifest, SegmentEntry};
 use crate::format::names::FileName;
@@ -59,7 +59,17 @@ pub(super) fn seal(
     let last_seq = sealed.iter().map(|m| m.last_seq).max().unwrap_or_default();
     let log_from = sealed.last().map(|m| m.log_file).unwrap_or_default();
     let covers = Some((last_seq, log_from));
-    let rows = Job { engine, core, cancelled }.run(&inputs, covers, report)?;
+    let job = Job { engine, core, cancelled };
+    // More of the log goes than a segment of the rest takes.
+    let (live, all) = sealed.iter().fold((0u64, 0u64), |(live, all), m| {
+        (live + u64::from(m.live.live()), all + u64::from(m.rows.rows()))
+    });
+    let rows = match job.run(&inputs, covers, report) {
+        Err(Error::DiskFull { .. }) if live * 2 <= all && engine.spend_reserve() => {
+            job.run(&inputs, covers, report)?
+        }
+        result => result?,
+    };
     report.sealed += 1;
     engine.made_room();
     engine.emit(&Event::Sealed { collection: core.name.clone(), rows });
@@ -221,7 +231,7 @@ impl Job<'_> {
         total: usize,
         files: &mut NewFiles,
     ) -> Result<SegmentEntry> {
-        let file = self.engine.new_file();
+        let file = self.engine.new_file()?;
         files.add(FileName::Segment(file));
         let header = self.engine.header(FileKind::Segment, file);
         let (disk, dir) = (self.engine.disk.as_ref(), self.engine.dir());

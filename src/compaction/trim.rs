@@ -4,8 +4,8 @@
 
 use std::sync::Arc;
 
-use super::Cancelled;
 use super::rows::{self, idle_marks, mark_idle};
+use super::{Cancelled, is_gone};
 use crate::collection::core::Core;
 use crate::collection::engine::Engine;
 use crate::error::Result;
@@ -41,7 +41,7 @@ pub(super) fn trim(engine: &Arc<Engine>, cancelled: Cancelled<'_>) -> Result<boo
         };
         let _job = lock(&core.row_job);
         match carry(engine, &core)? {
-            Some(file) => rows::cover(engine, &core, file, cancelled)?,
+            Some(carried) => rows::cover(engine, &core, carried.file, cancelled)?,
             None => {
                 rows::seal(engine, &core, true, &mut CompactionReport::default(), cancelled)?;
             }
@@ -50,9 +50,18 @@ pub(super) fn trim(engine: &Arc<Engine>, cancelled: Cancelled<'_>) -> Result<boo
     Ok(true)
 }
 
-/// Copies the live rows of a small collection's memtable to the end of the log; gives the file they
-/// are in. `None` if the collection is not small.
-fn carry(engine: &Engine, core: &Core) -> Result<Option<FileId>> {
+/// Where the rows of a small collection are now.
+pub(super) struct Carried {
+    /// The log file that has them; older ones hold nothing that the memtable still needs.
+    pub(super) file: FileId,
+    /// Dead and expired rows that were left behind.
+    pub(super) left: u64,
+}
+
+/// Copies the live rows of a small collection's memtable to the end of the log, without those that
+/// have expired. `None` if the collection is not small.
+pub(super) fn carry(engine: &Engine, core: &Core) -> Result<Option<Carried>> {
+    let now = engine.destroy_by();
     let mut token = engine.committer.hold();
     let Some(log) = token.as_mut() else {
         return Ok(None);
@@ -66,6 +75,9 @@ fn carry(engine: &Engine, core: &Core) -> Result<Option<FileId>> {
     }
     let mut ops = Vec::new();
     for row in active.live.iter() {
+        if is_gone(&active.rows, row, now)? {
+            continue;
+        }
         let row = active.rows.row(row)?;
         let kind = OpKind::Insert {
             id: row.id,
@@ -75,5 +87,10 @@ fn carry(engine: &Engine, core: &Core) -> Result<Option<FileId>> {
         };
         ops.push(Op { collection: core.id, seq: row.seq, kind });
     }
-    engine.append_carried(log, &ops).map(Some)
+    let left = u64::from(active.rows.rows()) - ops.len() as u64;
+    let file = match ops.is_empty() {
+        true => log.file(),
+        false => engine.append_carried(log, &ops)?,
+    };
+    Ok(Some(Carried { file, left }))
 }

@@ -1,9 +1,10 @@
-//! Owns a disk for tests that fails on command: the n-th operation of a kind, once or for ever.
-//! It passes everything else on to the operating system's files.
+//! Owns two disks for tests, over the operating system's files: one that fails on command, the n-th
+//! operation of a kind, once or for ever; and one that is full at a number of bytes.
 
 use std::any::Any;
+use std::collections::HashMap;
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::sync::{Arc, Mutex};
 
@@ -136,6 +137,113 @@ impl AppendFile for FaultAppend {
 
     fn sync_at(&mut self, site: Site) -> Result<()> {
         self.plan.check(Fault::Sync, &self.path)?;
+        self.inner.sync_at(site)
+    }
+}
+
+/// The operating system's files, of at most so many bytes in all. Clones share the limit.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct QuotaDisk {
+    space: Arc<Mutex<Space>>,
+}
+
+#[derive(Debug, Default)]
+struct Space {
+    limit: u64,
+    files: HashMap<PathBuf, u64>,
+}
+
+impl Space {
+    fn used(&self) -> u64 {
+        self.files.values().sum()
+    }
+}
+
+impl QuotaDisk {
+    /// Sets how many bytes there may be.
+    pub(crate) fn limit(&self, bytes: u64) {
+        self.space.lock().unwrap().limit = bytes;
+    }
+
+    /// Leaves no room beyond what is used now, but for `more` bytes.
+    pub(crate) fn fill(&self, more: u64) {
+        let mut space = self.space.lock().unwrap();
+        space.limit = space.used() + more;
+    }
+
+    /// Bytes of all files now.
+    pub(crate) fn used(&self) -> u64 {
+        self.space.lock().unwrap().used()
+    }
+}
+
+impl Disk for QuotaDisk {
+    fn create_dir(&self, path: &Path) -> Result<bool> {
+        RealDisk.create_dir(path)
+    }
+
+    fn list(&self, dir: &Path) -> Result<Vec<Listed>> {
+        RealDisk.list(dir)
+    }
+
+    fn create(&self, path: &Path) -> Result<Box<dyn AppendFile>> {
+        let inner = RealDisk.create(path)?;
+        self.space.lock().unwrap().files.insert(path.to_owned(), 0);
+        Ok(Box::new(QuotaAppend { inner, path: path.to_owned(), space: Arc::clone(&self.space) }))
+    }
+
+    fn open(&self, path: &Path) -> Result<Arc<dyn SealedFile>> {
+        RealDisk.open(path)
+    }
+
+    fn rename_at(&self, from: &Path, to: &Path, site: Site) -> Result<()> {
+        RealDisk.rename_at(from, to, site)?;
+        let mut space = self.space.lock().unwrap();
+        let len = space.files.remove(from).unwrap_or(0);
+        space.files.insert(to.to_owned(), len);
+        Ok(())
+    }
+
+    fn remove_at(&self, path: &Path, site: Site) -> Result<()> {
+        RealDisk.remove_at(path, site)?;
+        self.space.lock().unwrap().files.remove(path);
+        Ok(())
+    }
+
+    fn sync_dir_at(&self, dir: &Path, site: Site) -> Result<()> {
+        RealDisk.sync_dir_at(dir, site)
+    }
+
+    fn lock(&self, path: &Path) -> Result<Box<dyn Any + Send + Sync>> {
+        RealDisk.lock(path)
+    }
+
+    fn allocated_bytes(&self, path: &Path) -> Result<u64> {
+        RealDisk.allocated_bytes(path)
+    }
+}
+
+struct QuotaAppend {
+    inner: Box<dyn AppendFile>,
+    path: PathBuf,
+    space: Arc<Mutex<Space>>,
+}
+
+impl AppendFile for QuotaAppend {
+    fn append(&mut self, bytes: &[u8]) -> Result<()> {
+        let mut space = self.space.lock().unwrap();
+        let room = space.limit.saturating_sub(space.used());
+        let fits = bytes.len().min(room as usize);
+        // As a full disk does it: a part gets through.
+        self.inner.append(bytes.get(..fits).unwrap_or_default())?;
+        *space.files.entry(self.path.clone()).or_default() += fits as u64;
+        if fits < bytes.len() {
+            return Err(Error::io("write", &self.path, io::ErrorKind::StorageFull.into()));
+        }
+        Ok(())
+    }
+
+    fn sync_at(&mut self, site: Site) -> Result<()> {
         self.inner.sync_at(site)
     }
 }

@@ -41,7 +41,7 @@ impl Mapped {
 
     /// A copy of a simulated file.
     #[cfg(any(test, feature = "fuzzing"))]
-    pub(super) fn copy_of(bytes: &[u8]) -> Self {
+    pub(crate) fn copy_of(bytes: &[u8]) -> Self {
         let mut words = vec![0u128; bytes.len().div_ceil(size_of::<u128>())];
         bytemuck::cast_slice_mut(&mut words)[..bytes.len()].copy_from_slice(bytes);
         Self { bytes: Bytes::Heap(words.into(), bytes.len()) }

@@ -13,7 +13,7 @@
 pub(crate) mod fault;
 mod map;
 mod real;
-#[cfg(any(test, feature = "fuzzing"))]
+#[cfg(test)]
 pub(crate) mod sim;
 
 use std::any::Any;
@@ -60,6 +60,10 @@ pub(crate) trait Disk: fmt::Debug + Send + Sync {
     fn lock(&self, path: &Path) -> Result<Box<dyn Any + Send + Sync>>;
     /// Bytes that the file system has allocated for a file.
     fn allocated_bytes(&self, path: &Path) -> Result<u64>;
+    /// The process that asks: a child made by fork is another one.
+    fn process_id(&self) -> u32 {
+        std::process::id()
+    }
 }
 
 impl<'d> dyn Disk + 'd {

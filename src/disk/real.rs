@@ -99,7 +99,7 @@ impl Disk for RealDisk {
             // The directory was removed and made anew between the two calls.
             return Err(Error::Locked { path: path.to_owned() });
         }
-        Ok(Box::new(file))
+        Ok(Box::new(LockFile { file, process: std::process::id() }))
     }
 
     #[cfg(unix)]
@@ -111,6 +111,22 @@ impl Disk for RealDisk {
     #[cfg(not(unix))]
     fn allocated_bytes(&self, path: &Path) -> Result<u64> {
         Ok(fs::metadata(path).map_err(|e| Error::io("look at", path, e))?.len())
+    }
+}
+
+/// A held lock. A child made by fork holds it as well: only the process that took it lets it go, and
+/// for both, so that a child that lives on does not keep the store locked.
+struct LockFile {
+    file: File,
+    process: u32,
+}
+
+impl Drop for LockFile {
+    fn drop(&mut self) {
+        if self.process == std::process::id() {
+            // It goes with the last descriptor in any case.
+            let _ = self.file.unlock();
+        }
     }
 }
 

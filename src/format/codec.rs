@@ -11,22 +11,29 @@ use crate::memory::{MAX_METADATA_BYTES, Memory, Metadata, MetadataCodec};
 
 /// Most bytes that are encoded or decoded at once.
 const LIMIT: usize = 64 << 20;
+/// The limit for what is shorter than this. A text's length is believed, and room for it made, up to
+/// the limit: few bytes must not ask for many.
+const SMALL: usize = 64 << 10;
 
 /// Fixed-size little-endian integers: the bytes of bincode 1, which other codecs can read too.
-fn configuration() -> impl Config {
-    config::legacy().with_limit::<LIMIT>()
+fn configuration<const MOST: usize>() -> impl Config {
+    config::legacy().with_limit::<MOST>()
 }
 
 /// Encodes any `serde` type.
 pub(crate) fn encode<T: Serialize>(value: &T) -> Result<Vec<u8>> {
-    bincode::serde::encode_to_vec(value, configuration())
+    bincode::serde::encode_to_vec(value, configuration::<LIMIT>())
         .map_err(|e| Error::Metadata { reason: e.to_string() })
 }
 
 /// Decodes exactly these bytes.
 pub(crate) fn decode<T: DeserializeOwned>(bytes: &[u8]) -> Result<T> {
-    let (value, used) = bincode::serde::decode_from_slice(bytes, configuration())
-        .map_err(|e| Error::Metadata { reason: e.to_string() })?;
+    let decoded = if bytes.len() <= SMALL {
+        bincode::serde::decode_from_slice(bytes, configuration::<SMALL>())
+    } else {
+        bincode::serde::decode_from_slice(bytes, configuration::<LIMIT>())
+    };
+    let (value, used) = decoded.map_err(|e| Error::Metadata { reason: e.to_string() })?;
     if used != bytes.len() {
         let reason = format!("{} bytes were left after decoding", bytes.len().abs_diff(used));
         return Err(Error::Metadata { reason });
@@ -110,5 +117,8 @@ mod tests {
         bytes.push(0);
         assert!(decode::<u32>(&bytes).is_err());
         assert!(decode::<Vec<u64>>(&u64::MAX.to_le_bytes()).is_err());
+        // Refused before 32 MiB are set aside for a text that cannot be there.
+        let error = decode::<String>(&(32u64 << 20).to_le_bytes()).unwrap_err();
+        assert!(error.to_string().contains("LimitExceeded"), "{error}");
     }
 }

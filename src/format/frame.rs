@@ -88,14 +88,34 @@ pub(crate) fn decode_frame<'a>(
     bytes: &'a [u8],
     at: &FrameContext,
 ) -> Result<Frame<'a>, DecodeError> {
+    let (head, payload_len, body_crc) = decode_head(bytes, at)?;
+    let mut cursor = Cursor::new(bytes);
+    cursor.bytes(FRAME_HEAD_LEN)?;
+    let payload = cursor.bytes(payload_len)?;
+    if body_crc != salted(at, &[payload]) {
+        return Err(DecodeError::new(FRAME_HEAD_LEN as u64, "the frame's checksum does not match"));
+    }
+    let len = frame_len(payload.len());
+    if bytes.len() < len {
+        return Err(DecodeError::new(cursor.position() as u64, "the frame's padding is cut short"));
+    }
+    Ok(Frame { head, payload, len })
+}
+
+/// Decodes the head of the frame at the start of `bytes`: its fields, the length of its payload and
+/// the payload's checksum. O(1), whatever the length says.
+pub(crate) fn decode_head(
+    bytes: &[u8],
+    at: &FrameContext,
+) -> Result<(FrameHead, usize, u32), DecodeError> {
     let mut cursor = Cursor::new(bytes);
     let fields = cursor.bytes(FRAME_HEAD_LEN - 4)?;
-    if cursor.u32()? != salted(at, &[fields]) {
-        return Err(DecodeError::new(0, "the frame head's checksum does not match"));
-    }
     let mut head = Cursor::new(fields);
     if head.u32()? != MAGIC {
         return Err(DecodeError::new(0, "no frame begins here"));
+    }
+    if cursor.u32()? != salted(at, &[fields]) {
+        return Err(DecodeError::new(0, "the frame head's checksum does not match"));
     }
     let kind = match head.u8()? {
         1 => FrameKind::Batch,
@@ -111,18 +131,13 @@ pub(crate) fn decode_frame<'a>(
     }
     let last_seq = Seq(head.u64()?);
     let synced_len = head.u64()?;
+    if last_seq > Seq::MAX {
+        return Err(DecodeError::new(16, "the frame's sequence number is out of range"));
+    }
     let time = Timestamp::from_millis(head.u64()?);
     head.bytes(16)?;
     let body_crc = head.u32()?;
-    let payload = cursor.bytes(payload_len as usize)?;
-    if body_crc != salted(at, &[payload]) {
-        return Err(DecodeError::new(FRAME_HEAD_LEN as u64, "the frame's checksum does not match"));
-    }
-    let len = frame_len(payload.len());
-    if bytes.len() < len {
-        return Err(DecodeError::new(cursor.position() as u64, "the frame's padding is cut short"));
-    }
-    Ok(Frame { head: FrameHead { kind, last_seq, synced_len, time }, payload, len })
+    Ok((FrameHead { kind, last_seq, synced_len, time }, payload_len as usize, body_crc))
 }
 
 fn salted(at: &FrameContext, pieces: &[&[u8]]) -> u32 {

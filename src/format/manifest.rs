@@ -26,6 +26,9 @@ pub(crate) struct Manifest {
     pub(crate) next_collection: CollectionId,
     /// The high-water mark of time.
     pub(crate) time: Timestamp,
+    /// What the clock showed when it was first found too far ahead of the mark; `Timestamp::MIN` if
+    /// it is not.
+    pub(crate) clock_doubted: Timestamp,
     /// Sequence numbers up to here were given out.
     pub(crate) last_seq: Seq,
     /// The log's files, oldest first.
@@ -164,6 +167,10 @@ impl Manifest {
         if self.log.is_empty() {
             return Err("the manifest names no log");
         }
+        let numbers = [self.generation, self.next_file.0, self.last_seq.0];
+        if numbers.into_iter().any(|n| n > Seq::MAX.0) || self.next_collection.0 > u32::MAX / 2 {
+            return Err("a number of the manifest is out of range");
+        }
         if !self.log.is_sorted_by(|a, b| a.file < b.file) {
             return Err("the manifest's log files are out of order");
         }
@@ -190,6 +197,7 @@ struct BodyV1 {
     next_file: u64,
     next_collection: u32,
     time: u64,
+    clock_doubted: u64,
     last_seq: u64,
     log: Vec<(u64, u64, Option<u64>)>,
     collections: Vec<CollectionV1>,
@@ -237,6 +245,7 @@ impl From<&Manifest> for BodyV1 {
             next_file: m.next_file.0,
             next_collection: m.next_collection.0,
             time: m.time.as_millis(),
+            clock_doubted: m.clock_doubted.as_millis(),
             last_seq: m.last_seq.0,
             log: m.log.iter().map(|l| (l.file.0, l.synced_len, l.valid_len)).collect(),
             collections: m.collections.iter().map(CollectionV1::from).collect(),
@@ -253,6 +262,7 @@ impl BodyV1 {
             next_file: FileId(self.next_file),
             next_collection: CollectionId(self.next_collection),
             time: Timestamp::from_millis(self.time),
+            clock_doubted: Timestamp::from_millis(self.clock_doubted),
             last_seq: Seq(self.last_seq),
             log: log
                 .map(|(file, synced_len, valid_len)| LogEntry {
@@ -371,6 +381,7 @@ pub(crate) mod tests {
             next_file: FileId(8),
             next_collection: CollectionId(2),
             time: Timestamp::from_millis(1234),
+            clock_doubted: Timestamp::from_millis(5),
             last_seq: Seq(20),
             log: vec![LogEntry { file: FileId(7), synced_len: 128, valid_len: None }],
             collections: vec![collection],
@@ -390,11 +401,12 @@ pub(crate) mod tests {
         empty.collections.clear();
         let bytes = empty.encode([5; 16]).unwrap();
         let mut expected = vec![1, 0, 0, 0]; // body version, reserved
-        expected.extend([61, 0, 0, 0]); // body bytes
+        expected.extend([69, 0, 0, 0]); // body bytes
         assert_eq!(bytes[128..136], expected);
         let mut body = vec![8, 0, 0, 0, 0, 0, 0, 0]; // next_file
         body.extend([2, 0, 0, 0]); // next_collection
         body.extend([0xD2, 4, 0, 0, 0, 0, 0, 0]); // time
+        body.extend([5, 0, 0, 0, 0, 0, 0, 0]); // clock_doubted
         body.extend([20, 0, 0, 0, 0, 0, 0, 0]); // last_seq
         body.extend([1, 0, 0, 0, 0, 0, 0, 0]); // log: one file
         body.extend([7, 0, 0, 0, 0, 0, 0, 0]); // its number
@@ -426,7 +438,13 @@ pub(crate) mod tests {
         missing.collections[0].indexes[0].segments = vec![FileId(2)];
         let mut no_log = manifest();
         no_log.log.clear();
-        for bad in [twice, missing, no_log] {
+        // The next one would overflow.
+        let last_file = Manifest { next_file: FileId(u64::MAX), ..manifest() };
+        let last_seq = Manifest { last_seq: Seq(u64::MAX), ..manifest() };
+        let last_generation = Manifest { generation: u64::MAX, ..manifest() };
+        let last_collection = Manifest { next_collection: CollectionId(u32::MAX), ..manifest() };
+        let numbers = [last_file, last_seq, last_generation, last_collection];
+        for bad in [twice, missing, no_log].into_iter().chain(numbers) {
             assert!(Manifest::decode(&bad.encode([5; 16]).unwrap()).is_err());
         }
     }

@@ -9,8 +9,12 @@ use crate::ids::FileId;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) enum FileName {
     Lock,
+    /// Ballast, given up on a full disk.
+    Reserve,
     Manifest(u64),
     ManifestTmp(u64),
+    /// The manifest that was in force before.
+    ManifestOld(u64),
     Log(FileId),
     Segment(FileId),
     Deletes(FileId),
@@ -24,10 +28,15 @@ impl FileName {
         if name == "LOCK" {
             return Some(Self::Lock);
         }
+        if name == "RESERVE" {
+            return Some(Self::Reserve);
+        }
         let (kind, number) = name.split_once('-')?;
         if kind == "MANIFEST" {
-            return match number.strip_suffix(".tmp") {
-                Some(number) => Some(Self::ManifestTmp(parse_hex(number)?)),
+            return match number.split_once('.') {
+                Some((number, "tmp")) => Some(Self::ManifestTmp(parse_hex(number)?)),
+                Some((number, "old")) => Some(Self::ManifestOld(parse_hex(number)?)),
+                Some(_) => None,
                 None => Some(Self::Manifest(parse_hex(number)?)),
             };
         }
@@ -47,26 +56,30 @@ impl FileName {
         match self {
             Self::Log(f) | Self::Segment(f) | Self::Deletes(f) => Some(f),
             Self::Index(f) | Self::Locator(f) => Some(f),
-            Self::Lock | Self::Manifest(_) | Self::ManifestTmp(_) => None,
+            Self::Lock | Self::Reserve => None,
+            Self::Manifest(_) | Self::ManifestTmp(_) | Self::ManifestOld(_) => None,
         }
     }
 }
 
-/// Sixteen lower-case hexadecimal digits, as `Display` writes them.
+/// Sixteen lower-case hexadecimal digits, as `Display` writes them. No store ever comes to numbers in
+/// the upper half, and counting on from the last of them would overflow.
 fn parse_hex(digits: &str) -> Option<u64> {
     let lower = digits.bytes().all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b));
     if digits.len() != 16 || !lower {
         return None;
     }
-    u64::from_str_radix(digits, 16).ok()
+    u64::from_str_radix(digits, 16).ok().filter(|number| *number <= u64::MAX / 2)
 }
 
 impl fmt::Display for FileName {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Lock => f.write_str("LOCK"),
+            Self::Reserve => f.write_str("RESERVE"),
             Self::Manifest(n) => write!(f, "MANIFEST-{n:016x}"),
             Self::ManifestTmp(n) => write!(f, "MANIFEST-{n:016x}.tmp"),
+            Self::ManifestOld(n) => write!(f, "MANIFEST-{n:016x}.old"),
             Self::Log(file) => write!(f, "log-{:016x}", file.0),
             Self::Segment(file) => write!(f, "seg-{:016x}", file.0),
             Self::Deletes(file) => write!(f, "del-{:016x}", file.0),
@@ -85,18 +98,22 @@ mod tests {
         let file = FileId(0x2a);
         let all = [
             FileName::Lock,
+            FileName::Reserve,
             FileName::Manifest(7),
             FileName::ManifestTmp(7),
+            FileName::ManifestOld(7),
             FileName::Log(file),
             FileName::Segment(file),
             FileName::Deletes(file),
             FileName::Index(file),
-            FileName::Locator(FileId(u64::MAX)),
+            FileName::Locator(FileId(u64::MAX / 2)),
         ];
         for name in all {
             assert_eq!(FileName::parse(&name.to_string()), Some(name));
         }
         for foreign in [".DS_Store", "log-2A", "log-", "seg-000000000000002a.bak", "notes.txt", ""]
+            .into_iter()
+            .chain(["log-ffffffffffffffff", "MANIFEST-8000000000000000"])
         {
             assert_eq!(FileName::parse(foreign), None, "{foreign}");
         }

@@ -72,6 +72,9 @@ impl Op {
         let kind = cursor.u8()?;
         let collection = CollectionId(cursor.u32()?);
         let seq = Seq(cursor.u64()?);
+        if seq > Seq::MAX {
+            return Err(cursor.error("the sequence number of an operation is out of range"));
+        }
         let kind = match kind {
             INSERT => decode_insert(cursor)?,
             DELETE => OpKind::Delete { id: MemoryId::from(cursor.u128()?) },
@@ -98,10 +101,20 @@ fn decode_insert(cursor: &mut Cursor<'_>) -> Result<OpKind, DecodeError> {
         .bytes(bytes)?
         .chunks_exact(4)
         .map(|b| f32::from_le_bytes(b.try_into().unwrap_or_default()))
-        .collect();
+        .collect::<Vec<f32>>();
+    check_finite(norm, &vector).map_err(|reason| cursor.error(reason))?;
     let len = cursor.length()?;
     let body = cursor.bytes(len)?.to_vec();
     Ok(OpKind::Insert { id, norm, vector, body })
+}
+
+/// No vector that was let in holds NaN or infinity; one that is taken in would be in the way of every
+/// comparison of distances.
+fn check_finite(norm: f32, vector: &[f32]) -> Result<(), &'static str> {
+    if norm.is_finite() && vector.iter().all(|x| x.is_finite()) {
+        return Ok(());
+    }
+    Err("a vector holds NaN or infinity")
 }
 
 #[cfg(test)]
@@ -119,6 +132,22 @@ mod tests {
             .zip(1..)
             .map(|(kind, seq)| Op { collection, seq: Seq(seq), kind })
             .collect()
+    }
+
+    #[test]
+    fn vectors_that_are_none_and_numbers_without_a_successor_are_refused() {
+        let id = MemoryId::from(9u64);
+        let insert = |norm, x| OpKind::Insert { id, norm, vector: vec![1.0, x], body: vec![] };
+        let decode = |seq, kind| {
+            let mut bytes = Vec::new();
+            Op { collection: CollectionId(2), seq, kind }.encode(&mut bytes);
+            Op::decode(&mut Cursor::new(&bytes))
+        };
+        assert!(decode(Seq(1), insert(1.0, 2.0)).is_ok());
+        assert!(decode(Seq(1), insert(1.0, f32::NAN)).is_err());
+        assert!(decode(Seq(1), insert(1.0, f32::INFINITY)).is_err());
+        assert!(decode(Seq(1), insert(f32::NAN, 2.0)).is_err());
+        assert!(decode(Seq(u64::MAX), OpKind::Delete { id }).is_err());
     }
 
     #[test]

@@ -71,17 +71,29 @@ impl SectionTable {
 
     /// Decodes the table of a file that consists of exactly these bytes.
     pub(crate) fn decode(file: &[u8]) -> Result<Self, DecodeError> {
+        Self::decode_end(file, 0)
+    }
+
+    /// How many bytes the table takes, without the tail, by the last [`TAIL_LEN`] bytes of a file.
+    pub(crate) fn table_len(tail: &[u8]) -> Result<u32, DecodeError> {
+        Cursor::new(tail).u32()
+    }
+
+    /// Decodes the table of a file of which these are the last bytes, from offset `base` on.
+    pub(crate) fn decode_end(file: &[u8], base: usize) -> Result<Self, DecodeError> {
         let end = file.len().saturating_sub(TAIL_LEN);
         let mut tail = Cursor::new(file.get(end..).unwrap_or_default());
         let (len, crc) = (tail.u32()?, tail.u32()?);
+        let end_of = |reason| DecodeError::new(base.saturating_add(end) as u64, reason);
         if tail.array::<8>()? != MAGIC {
-            return Err(DecodeError::new(end as u64, "the file's tail is missing"));
+            return Err(end_of("the file's tail is missing"));
         }
         let start = end
             .checked_sub(len as usize)
-            .filter(|start| *start >= HEADER_LEN)
-            .ok_or(DecodeError::new(end as u64, "the section table passes the file"))?;
+            .filter(|start| base.saturating_add(*start) >= HEADER_LEN)
+            .ok_or(end_of("the section table passes the file"))?;
         let bytes = file.get(start..end).unwrap_or_default();
+        let start = base.saturating_add(start);
         if crc != crc32(&[bytes, &len.to_le_bytes()]) {
             let reason = "the section table's checksum does not match";
             return Err(DecodeError::new(start as u64, reason));
@@ -106,6 +118,7 @@ impl SectionTable {
             };
             cursor.bytes(4)?;
             check_entry(&entry, start as u64, blocks as u64)
+                .and_then(|()| check_order(&table.entries, &entry))
                 .map_err(|reason| DecodeError::new(start as u64, reason))?;
             table.entries.push(entry);
         }
@@ -127,6 +140,22 @@ fn check_entry(entry: &SectionEntry, end: u64, blocks: u64) -> Result<(), &'stat
     let last = u64::from(entry.first_block).saturating_add(entry.blocks());
     if last > blocks {
         return Err("a section has more blocks than checksums");
+    }
+    Ok(())
+}
+
+/// Sections follow each other, and so do the checksums of their blocks: bytes that two sections
+/// shared would be checked as one and read as the other.
+fn check_order(before: &[SectionEntry], entry: &SectionEntry) -> Result<(), &'static str> {
+    if before.iter().any(|other| other.kind == entry.kind) {
+        return Err("a section is there twice");
+    }
+    let (end, block) = before.last().map_or((0, 0), |last| {
+        let blocks = u64::from(last.first_block).saturating_add(last.blocks());
+        (last.offset.saturating_add(last.len), blocks)
+    });
+    if entry.offset < end || u64::from(entry.first_block) != block {
+        return Err("sections or their checksums overlap");
     }
     Ok(())
 }
@@ -161,6 +190,24 @@ mod tests {
         assert_eq!(bytes[192..240], expected);
         assert_eq!(bytes[244..], MAGIC);
         assert_eq!(SectionTable::decode(&bytes), Ok(table));
+    }
+
+    #[test]
+    fn sections_that_share_bytes_or_checksums_are_refused() {
+        let (table, _) = file();
+        let first = table.entries[0];
+        let next = |kind, offset, first_block| {
+            let entry = SectionEntry { kind, offset, first_block, ..first };
+            let table =
+                SectionTable { entries: vec![first, entry], block_crcs: vec![0xAABB_CCDD, 1] };
+            let mut bytes = vec![0; 128 + 128];
+            bytes.extend(table.encode());
+            SectionTable::decode(&bytes)
+        };
+        assert!(next(4, 192, 1).is_ok());
+        assert!(next(3, 192, 1).is_err(), "one kind twice");
+        assert!(next(4, 128, 1).is_err(), "the same bytes");
+        assert!(next(4, 192, 0).is_err(), "the same checksum");
     }
 
     #[test]

@@ -107,6 +107,17 @@ impl Index {
     /// Checks every byte and every neighbor.
     pub(crate) fn verify(&self) -> crate::Result<()> {
         self.file.verify()?;
+        self.verify_structure()
+    }
+
+    /// Checks everything but the bytes of the codes.
+    pub(crate) fn verify_structure(&self) -> crate::Result<()> {
+        self.file.verify_but(&[file::CODES])?;
+        let recall = |r: f32| (0.0..=1.0).contains(&r);
+        let sound = self.ef_table.iter().all(|(ef, r)| *ef > 0 && recall(*r));
+        if !sound || !self.ef_table.is_sorted_by(|a, b| a.0 < b.0) {
+            return Err(self.file.corrupt(0, "the ef table is out of order"));
+        }
         match self.graph() {
             Some(graph) => graph.validate().map_err(|reason| self.file.corrupt(0, reason)),
             None if self.has_graph() => Err(self.file.corrupt(0, "the graph is incomplete")),

@@ -173,20 +173,19 @@ fn one_node_two_nodes_and_nodes_at_equal_distances_work() {
     }
 }
 
-#[test]
-fn unreachable_nodes_are_spliced_in_within_the_caps() {
+/// Islands of five nodes, each fully connected, with an upper level that joins them or without.
+fn islands(upper: bool) {
     use hnsw::graph::{FlatGraph, FlatLevel};
     let spec = CodeSpec::new(Codes::F32, Metric::L2, 1);
     let rows: Vec<Vec<f32>> = (0..60).map(|i| vec![i as f32]).collect();
     let mut codes = CodeBuffer::new(spec, 60);
     rows.iter().for_each(|row| codes.push(row));
-    struct Islands;
+    struct Islands(bool);
     impl GraphBuilder for Islands {
         fn name(&self) -> &'static str {
             "islands"
         }
         fn build(&self, codes: &CodeRows<'_>, params: &BuildParams) -> crate::Result<FlatGraph> {
-            // Islands of five nodes, each fully connected.
             let mut level = FlatLevel { offsets: vec![0], ..FlatLevel::default() };
             for node in 0..codes.len() as u32 {
                 let first = node / 5 * 5;
@@ -194,12 +193,31 @@ fn unreachable_nodes_are_spliced_in_within_the_caps() {
                 level.offsets.push(level.neighbors.len() as u32);
             }
             let (nodes, m) = (codes.len() as u32, params.m as u32);
-            Ok(FlatGraph { levels: vec![level], entry: 0, nodes, m })
+            let mut levels = vec![level];
+            if self.0 {
+                let ends = vec![0, nodes / 2];
+                let (offsets, neighbors) = (vec![0, 1, 2], vec![nodes / 2, 0]);
+                levels.push(FlatLevel { nodes: ends, offsets, neighbors });
+            }
+            Ok(FlatGraph { levels, entry: 0, nodes, m })
         }
     }
-    let built =
-        hnsw::build::build_graph(&Islands, &codes.rows(), &params(2), |i| rows[i as usize].clone());
+    let built = hnsw::build::build_graph(&Islands(upper), &codes.rows(), &params(2), |i| {
+        rows[i as usize].clone()
+    });
     assert_eq!(built.unwrap().order.len(), 60);
+}
+
+#[test]
+fn unreachable_nodes_are_spliced_in_within_the_caps() {
+    islands(false);
+}
+
+/// An upper level led the search for a host into an island: its nodes were spliced into each other
+/// and still not reachable, and the build panicked.
+#[test]
+fn unreachable_nodes_are_not_spliced_into_each_other() {
+    islands(true);
 }
 
 #[test]
@@ -227,4 +245,96 @@ fn no_flipped_bit_of_an_index_file_makes_it_panic() {
             assert!(padding || index.verify().is_err(), "byte {i} is covered by nothing");
         }
     }
+}
+
+/// A graph of three nodes on two levels with these arrays.
+fn damaged(upper: Vec<u32>, lower: Vec<u32>, m: u32) -> hnsw::graph::FlatGraph {
+    let level =
+        |nodes: Vec<u32>, offsets, neighbors| hnsw::graph::FlatLevel { nodes, offsets, neighbors };
+    let len = upper.len() as u32;
+    let levels = vec![
+        level(Vec::new(), vec![0, lower.len() as u32, 0, lower.len() as u32], lower),
+        level(vec![0], vec![0, len], upper),
+    ];
+    hnsw::graph::FlatGraph { levels, entry: 0, nodes: 3, m }
+}
+
+#[test]
+fn a_degree_that_overflows_when_doubled_is_refused() {
+    let graph = damaged(vec![0], vec![1, 2], u32::MAX);
+    assert!(graph.view().validate().is_err());
+}
+
+#[test]
+fn a_damaged_graph_leads_to_no_node_that_is_not_there_and_no_list_is_longer_than_any_may_be() {
+    let spec = CodeSpec::new(Codes::F32, Metric::L2, 2);
+    let mut codes = CodeBuffer::new(spec, 3);
+    (1..4).for_each(|i| codes.push(&[i as f32 * 100.0, 0.0]));
+    // What is not there would measure as zero, nearer than anything.
+    let graph = damaged(vec![77, u32::MAX], vec![1, 2, 99], 4);
+    let query = Query::new(spec, vec![1.0, 0.0]);
+    let mut scratch = Scratch::default();
+    let mut accept = |node: u32| {
+        assert!(node < 3, "node {node}");
+        true
+    };
+    let (view, rows) = (graph.view(), codes.rows());
+    hnsw::search::search(&view, &rows, &query, 10, &mut accept, 1000, &mut scratch);
+    assert_eq!(scratch.results().len(), 3);
+    let long = damaged(vec![0], vec![1; 100_000], 4);
+    assert!(long.view().levels[0].neighbors(0).is_empty());
+}
+
+#[test]
+fn a_graph_whose_levels_do_not_fit_together_is_refused() {
+    use hnsw::graph::{FlatGraph, FlatLevel};
+    let level = |nodes: &[u32], lists: &[&[u32]]| {
+        let mut level = FlatLevel { nodes: nodes.to_vec(), ..FlatLevel::default() };
+        level.offsets.push(0);
+        for list in lists {
+            level.neighbors.extend_from_slice(list);
+            level.offsets.push(level.neighbors.len() as u32);
+        }
+        level
+    };
+    let whole = FlatGraph {
+        levels: vec![
+            level(&[], &[&[1, 2], &[0, 2], &[0, 1]]),
+            level(&[0, 2], &[&[2], &[0]]),
+            level(&[2], &[&[]]),
+        ],
+        entry: 2,
+        nodes: 3,
+        m: 4,
+    };
+    assert_eq!(whole.view().validate(), Ok(()));
+    type Damage = (&'static str, fn(&mut FlatGraph));
+    let damages: [Damage; 12] = [
+        ("the entry point is on no upper level", |g| g.entry = 1),
+        ("the entry point is not on the highest level", |g| g.entry = 0),
+        ("no such entry point", |g| g.entry = 3),
+        ("a level without nodes", |g| {
+            g.levels[2] = FlatLevel { offsets: vec![0], ..FlatLevel::default() }
+        }),
+        ("the lowest level lists its nodes", |g| g.levels[0].nodes = vec![0, 1, 2]),
+        ("a node is missing below", |g| g.levels[1].nodes = vec![0, 1]),
+        ("a neighbor is on no level", |g| g.levels[0].neighbors[0] = 3),
+        ("a neighbor is not on this level", |g| g.levels[1].neighbors[0] = 1),
+        ("a node is its own neighbor", |g| g.levels[0].neighbors[0] = 0),
+        ("a neighbor comes twice", |g| g.levels[0].neighbors[0] = 2),
+        ("more neighbors than the cap", |g| g.m = 0),
+        ("a node cannot be reached", |g| {
+            g.levels[0] =
+                FlatLevel { nodes: Vec::new(), offsets: vec![0, 0, 1, 2], neighbors: vec![0, 0] };
+        }),
+    ];
+    for (what, damage) in damages {
+        let mut graph = whole.clone();
+        damage(&mut graph);
+        assert!(graph.view().validate().is_err(), "{what}");
+    }
+    // A cap as damage leaves it must not overflow.
+    let mut graph = whole;
+    graph.m = u32::MAX;
+    assert_eq!(graph.view().validate(), Ok(()));
 }

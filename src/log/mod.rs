@@ -5,13 +5,17 @@
 //! bad frame there is a torn tail unless a later frame says that it was durable; anywhere else it is
 //! corruption. Recovery never changes an old file: it copies the valid prefix forward.
 
+mod salvage;
+
 use std::path::{Path, PathBuf};
 
 use crate::clock::Timestamp;
+pub(crate) use salvage::Hole;
+
 use crate::disk::{AppendFile, Disk, read_all};
 use crate::error::{Error, Result};
 use crate::format::frame::{
-    Frame, FrameContext, FrameHead, FrameKind, decode_frame, encode_frame, frame_len,
+    Frame, FrameContext, FrameHead, FrameKind, decode_frame, decode_head, encode_frame, frame_len,
 };
 use crate::format::header::{FileHeader, FileKind, HEADER_LEN, StoreId};
 use crate::format::manifest::LogEntry;
@@ -38,8 +42,14 @@ pub(crate) struct LogWriter {
 impl LogWriter {
     /// Creates a log file. Its name is durable once the caller has synced the directory.
     pub(crate) fn create(disk: &dyn Disk, dir: &Path, header: &FileHeader) -> Result<Self> {
-        let mut file = disk.create(&log_path(dir, header.file))?;
-        file.append(&header.encode())?;
+        let path = log_path(dir, header.file);
+        let mut file = disk.create(&path)?;
+        if let Err(error) = file.append(&header.encode()) {
+            // Nobody knows of it yet; on a full disk each try would leave one behind.
+            drop(file);
+            let _ = disk.remove(&path);
+            return Err(error);
+        }
         Ok(Self {
             file,
             id: header.file,
@@ -58,6 +68,11 @@ impl LogWriter {
     /// Bytes of whole frames: what counts of this file.
     pub(crate) const fn good_len(&self) -> u64 {
         self.good_len
+    }
+
+    /// Whether nothing was appended, nor tried to be.
+    pub(crate) const fn is_untouched(&self) -> bool {
+        !self.failed && self.good_len == HEADER_LEN as u64
     }
 
     /// Bytes that are durable for certain.
@@ -207,11 +222,14 @@ fn frame_at<'a>(
 }
 
 /// Whether a frame after the bad one says that the bad one was durable. Then it is no torn tail:
-/// acknowledged operations are missing.
+/// acknowledged operations are missing. A whole head says so, whatever became of its payload; looking
+/// at heads alone also keeps this linear in the file.
 fn durable_for_a_later_one(header: &FileHeader, bytes: &[u8], bad: u64) -> bool {
     let first = bad as usize + 8;
     (first..bytes.len()).step_by(8).any(|offset| {
-        frame_at(header, bytes, offset as u64).is_ok_and(|frame| frame.head.synced_len > bad)
+        let at = FrameContext { salt: header.salt, file: header.file, offset: offset as u64 };
+        decode_head(bytes.get(offset..).unwrap_or(&[]), &at)
+            .is_ok_and(|(head, ..)| head.synced_len > bad)
     })
 }
 

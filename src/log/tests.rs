@@ -88,6 +88,20 @@ fn a_hole_below_what_was_synced_is_corruption_and_above_it_a_torn_tail() {
     }
 }
 
+/// The payload behind the head may be torn itself, and used to take the evidence with it; reading it
+/// for every place where a head might be was quadratic.
+#[test]
+fn a_head_says_that_frames_before_it_were_durable_though_its_payload_is_torn() {
+    let dir = tempfile::tempdir().unwrap();
+    let ends = write(dir.path(), 1, 2);
+    let path = log_path(dir.path(), FileId(1));
+    let mut bytes = std::fs::read(&path).unwrap();
+    bytes[ends[1] as usize + 70] ^= 1; // in the second frame
+    bytes[ends[2] as usize + 70] ^= 1; // in the payload of the third
+    std::fs::write(&path, &bytes).unwrap();
+    assert!(matches!(read(dir.path(), 1, true), Err(Error::Corrupt { .. })));
+}
+
 #[test]
 fn a_file_with_another_ones_content_is_refused() {
     let dir = tempfile::tempdir().unwrap();

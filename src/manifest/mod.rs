@@ -2,9 +2,14 @@
 //! manifest says; that is `format::manifest`.
 //!
 //! A manifest is written under a temporary name, synced, renamed to a name never used before, and
-//! the directory is synced: that is the commit point. The previous one is kept for diagnosis only.
-//! The newest must validate: it was synced before it got its name, so a bad one is corruption, and
-//! falling back silently would lose acknowledged commits.
+//! the directory is synced: that is the commit point. Then the previous one, kept for diagnosis only,
+//! is renamed to `.old`: it can never come into force again, and says that a later one must exist.
+//! The newest must validate: it was synced before it got its name, so a bad or missing one is
+//! corruption, and falling back silently would lose acknowledged commits.
+//!
+//! After a crash before the commit point the previous manifest still has its name, and is in force.
+//! After one behind it, both may have theirs (a rename to `.old` is not synced, and may be lost): the
+//! newer is in force, and the next commit, at the latest that of the next open, puts the older aside.
 
 use std::io::ErrorKind;
 use std::path::Path;
@@ -17,7 +22,7 @@ use crate::format::names::FileName;
 use crate::section::header_error;
 
 /// Longest manifest that is read.
-const MAX_BYTES: u64 = 64 << 20;
+pub(crate) const MAX_BYTES: u64 = 64 << 20;
 
 /// What a failed commit leaves behind.
 #[derive(Debug)]
@@ -45,18 +50,18 @@ pub(crate) fn load(disk: &dyn Disk, dir: &Path) -> Result<Found> {
         FileName::Manifest(generation) => Some(*generation),
         _ => None,
     });
-    let Some(generation) = newest.max() else {
-        // A crash during creation leaves an empty log and temporary files at most; anything else is
-        // data without its manifest, over which no empty store may be started.
-        let data = names.iter().find(|name| match name {
-            FileName::Lock | FileName::ManifestTmp(_) => false,
-            FileName::Log(_) => has_frames(disk, &dir.join(name.to_string())),
-            _ => true,
-        });
-        return match data {
-            None => Ok(Found::Nothing),
-            Some(name) => Err(Error::corrupt(dir, 0, format!("there is {name} but no manifest"))),
-        };
+    let newest = newest.max();
+    let put_aside = names.iter().filter_map(|n| match n {
+        FileName::ManifestOld(generation) => Some(*generation),
+        _ => None,
+    });
+    // A manifest is put aside only once its successor is in force.
+    if let Some(old) = put_aside.max().filter(|old| newest.is_none_or(|newest| newest <= *old)) {
+        let path = dir.join(FileName::Manifest(old.saturating_add(1)).to_string());
+        return Err(Error::corrupt(path, 0, "the manifest is missing: the one before it is there"));
+    }
+    let Some(generation) = newest else {
+        return no_manifest(disk, dir, &names);
     };
     let path = dir.join(FileName::Manifest(generation).to_string());
     let file = disk.open(&path)?;
@@ -69,6 +74,21 @@ pub(crate) fn load(disk: &dyn Disk, dir: &Path) -> Result<Found> {
         return Err(Error::corrupt(path, 24, "this is another manifest's content"));
     }
     Ok(Found::Manifest(Box::new(manifest)))
+}
+
+/// A directory without a manifest: one in which a store can be made, or what is left of one.
+fn no_manifest(disk: &dyn Disk, dir: &Path, names: &[FileName]) -> Result<Found> {
+    // A crash during creation leaves an empty log and temporary files at most; anything else is data
+    // without its manifest, over which no empty store may be started.
+    let data = names.iter().find(|name| match name {
+        FileName::Lock | FileName::Reserve | FileName::ManifestTmp(_) => false,
+        FileName::Log(_) => has_frames(disk, &dir.join(name.to_string())),
+        _ => true,
+    });
+    match data {
+        None => Ok(Found::Nothing),
+        Some(name) => Err(Error::corrupt(dir, 0, format!("there is {name} but no manifest"))),
+    }
 }
 
 /// Whether a log has more than its header, as far as can be seen.
@@ -93,7 +113,7 @@ pub(crate) fn commit(
     }
     disk.rename(&tmp, &path).map_err(CommitError::OutcomeUnknown)?;
     disk.sync_dir(dir).map_err(CommitError::OutcomeUnknown)?;
-    remove_old(disk, dir, generation);
+    put_aside(disk, dir, generation);
     Ok(())
 }
 
@@ -111,17 +131,35 @@ fn write(disk: &dyn Disk, tmp: &Path, manifest: &Manifest, salt: [u8; 16]) -> Re
     file.sync()
 }
 
-/// Removes manifests older than the previous one. Failing to is harmless: they are orphans.
-fn remove_old(disk: &dyn Disk, dir: &Path, generation: u64) {
-    for entry in disk.list(dir).unwrap_or_default() {
-        let old = match FileName::parse(&entry.name) {
-            Some(FileName::Manifest(n)) => n.saturating_add(1) < generation,
-            Some(FileName::ManifestTmp(n)) => n < generation,
-            _ => false,
-        };
-        if old {
-            let _ = disk.remove(&dir.join(&entry.name));
+/// Removes every manifest but this one, for good: what an older one says may have to be forgotten.
+pub(crate) fn remove_others(disk: &dyn Disk, dir: &Path, generation: u64) -> Result<()> {
+    for entry in disk.list(dir)? {
+        // In force, put aside or never in force: only the one is needed.
+        let ours = FileName::parse(&entry.name).filter(|_| entry.name.starts_with("MANIFEST-"));
+        if ours.is_some_and(|name| name != FileName::Manifest(generation)) {
+            disk.remove(&dir.join(&entry.name))?;
         }
+    }
+    Ok(())
+}
+
+/// Takes its name from the manifest before `generation` and removes older ones. Only for when
+/// `generation` is in force for good. Failing to is harmless: the next commit tries again.
+fn put_aside(disk: &dyn Disk, dir: &Path, generation: u64) {
+    for entry in disk.list(dir).unwrap_or_default() {
+        let path = dir.join(&entry.name);
+        let before = |n: u64| n.saturating_add(1) == generation;
+        let _ = match FileName::parse(&entry.name) {
+            _ if !entry.is_file => continue,
+            Some(FileName::Manifest(n)) if before(n) => {
+                disk.rename(&path, &dir.join(FileName::ManifestOld(n).to_string()))
+            }
+            Some(FileName::Manifest(n) | FileName::ManifestTmp(n)) if n < generation => {
+                disk.remove(&path)
+            }
+            Some(FileName::ManifestOld(n)) if !before(n) => disk.remove(&path),
+            _ => continue,
+        };
     }
 }
 
@@ -151,7 +189,11 @@ mod tests {
             commit(&RealDisk, dir.path(), &at(generation), [0; 16]).unwrap();
             assert_eq!(loaded(dir.path()), Some(generation));
         }
-        assert_eq!(RealDisk.list(dir.path()).unwrap().len(), 2);
+        let mut names: Vec<String> =
+            RealDisk.list(dir.path()).unwrap().into_iter().map(|e| e.name).collect();
+        names.sort();
+        let left = [FileName::ManifestOld(3), FileName::Manifest(4)];
+        assert_eq!(names, left.map(|n| n.to_string()));
     }
 
     #[test]
@@ -176,6 +218,43 @@ mod tests {
         commit(&RealDisk, dir.path(), &at(2), [0; 16]).unwrap();
         assert_eq!(loaded(dir.path()), Some(2));
         assert!(!tmp.exists());
+    }
+
+    #[test]
+    fn a_lost_newest_manifest_is_noticed_and_named() {
+        let dir = tempfile::tempdir().unwrap();
+        for generation in 1..=3 {
+            commit(&RealDisk, dir.path(), &at(generation), [0; 16]).unwrap();
+        }
+        let newest = dir.path().join(FileName::Manifest(3).to_string());
+        std::fs::remove_file(&newest).unwrap();
+        // A leftover that a failed rename did not put aside must not be taken for the newest.
+        for leftover in [None, Some(1)] {
+            if let Some(n) = leftover {
+                let path = dir.path().join(FileName::Manifest(n).to_string());
+                std::fs::write(path, at(n).encode([0; 16]).unwrap()).unwrap();
+            }
+            match load(&RealDisk, dir.path()) {
+                Err(Error::Corrupt { file, .. }) => assert_eq!(file, newest),
+                other => panic!("{other:?}"),
+            }
+        }
+    }
+
+    #[test]
+    fn a_manifest_that_a_crash_did_not_let_be_put_aside_is_put_aside_by_the_next_commit() {
+        let dir = tempfile::tempdir().unwrap();
+        let disk = FaultDisk::default();
+        for generation in 1..=3 {
+            // The second rename of a commit is the one to `.old`.
+            disk.fail(Fault::Rename, 1, true);
+            commit(&disk, dir.path(), &at(generation), [0; 16]).unwrap();
+            assert_eq!(loaded(dir.path()), Some(generation));
+        }
+        disk.heal();
+        commit(&disk, dir.path(), &at(4), [0; 16]).unwrap();
+        assert_eq!(loaded(dir.path()), Some(4));
+        assert_eq!(RealDisk.list(dir.path()).unwrap().len(), 2);
     }
 
     #[test]

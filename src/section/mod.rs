@@ -157,21 +157,9 @@ impl SectionFile {
     pub(crate) fn open(disk: &dyn Disk, dir: &Path, expected: &Identity) -> Result<Self> {
         let path = dir.join(expected.name.to_string());
         let file = disk.open(&path)?;
-        if file.len() != expected.len {
-            let reason = format!("the file has {} bytes, not {}", file.len(), expected.len);
-            return Err(Error::corrupt(path, file.len().min(expected.len), reason));
-        }
-        if expected.len < (HEADER_LEN + TAIL_LEN) as u64 {
-            return Err(Error::corrupt(path, 0, "the file is too short for its header"));
-        }
+        check_len(&path, file.len(), expected)?;
         let bytes = file.map()?;
-        let header = read_header(&path, &bytes)?;
-        let same = header.kind == expected.kind
-            && header.store == expected.store
-            && Some(header.file) == expected.name.file();
-        if !same {
-            return Err(Error::corrupt(path, 0, "this is another file's content"));
-        }
+        check_identity(&path, &read_header(&path, &bytes)?, expected)?;
         let table = SectionTable::decode(&bytes).map_err(|e| decode_error(&path, 0, e))?;
         let words = table.block_crcs.len().div_ceil(64);
         let passed = std::iter::repeat_with(AtomicU64::default).take(words).collect();
@@ -204,13 +192,21 @@ impl SectionFile {
 
     /// Checks every block of every checked section, and that nothing lies between sections.
     pub(crate) fn verify(&self) -> Result<()> {
+        self.verify_but(&[])
+    }
+
+    /// As [`SectionFile::verify`], without the blocks of these sections.
+    pub(crate) fn verify_but(&self, skipped: &[u32]) -> Result<()> {
         let mut end = HEADER_LEN as u64;
         for entry in &self.table.entries {
             let gap = self.bytes.get(end as usize..entry.offset as usize);
             if gap.is_some_and(|gap| gap.iter().any(|byte| *byte != 0)) {
                 return Err(self.corrupt(end, "the padding before a section is not zero"));
             }
-            self.check_blocks(entry, 0..entry.blocks())?;
+            if !skipped.contains(&entry.kind) {
+                // Also those that passed before: what was read then may be damaged by now.
+                (0..entry.blocks()).try_for_each(|block| self.check_block(entry, block))?;
+            }
             end = entry.offset + entry.len;
         }
         Ok(())
@@ -246,28 +242,75 @@ impl SectionFile {
         self.bytes.get(entry.offset as usize..(entry.offset + entry.len) as usize).unwrap_or(&[])
     }
 
+    /// Checks the blocks that have not passed yet.
     fn check_blocks(&self, entry: &SectionEntry, blocks: Range<u64>) -> Result<()> {
         for block in blocks.start..blocks.end.min(entry.blocks()) {
             let at = entry.first_block as usize + block as usize;
-            let (word, bit) = (at / 64, 1 << (at % 64));
-            let passed = self.passed.get(word);
-            if passed.is_some_and(|w| w.load(Ordering::Relaxed) & bit != 0) {
-                continue;
-            }
-            let start = block as usize * BLOCK_LEN;
-            let content = self.content(entry);
-            let end = (start + BLOCK_LEN).min(content.len());
-            let bytes = content.get(start..end).unwrap_or(&[]);
-            if self.table.block_crcs.get(at) != Some(&crc32fast::hash(bytes)) {
-                let reason = "the block's checksum does not match";
-                return Err(self.corrupt(entry.offset + start as u64, reason));
-            }
-            if let Some(word) = passed {
-                word.fetch_or(bit, Ordering::Relaxed);
+            let passed = self.passed.get(at / 64).map_or(0, |w| w.load(Ordering::Relaxed));
+            if passed & (1 << (at % 64)) == 0 {
+                self.check_block(entry, block)?;
             }
         }
         Ok(())
     }
+
+    /// Checks a block, whether it passed before or not.
+    fn check_block(&self, entry: &SectionEntry, block: u64) -> Result<()> {
+        let at = entry.first_block as usize + block as usize;
+        let (passed, bit) = (self.passed.get(at / 64), 1 << (at % 64));
+        let start = block as usize * BLOCK_LEN;
+        let content = self.content(entry);
+        let end = (start + BLOCK_LEN).min(content.len());
+        let bytes = content.get(start..end).unwrap_or(&[]);
+        let whole = self.table.block_crcs.get(at) == Some(&crc32fast::hash(bytes));
+        if let Some(word) = passed {
+            match whole {
+                true => word.fetch_or(bit, Ordering::Relaxed),
+                false => word.fetch_and(!bit, Ordering::Relaxed),
+            };
+        }
+        if whole {
+            return Ok(());
+        }
+        let reason = "the block's checksum does not match";
+        Err(self.corrupt(entry.offset + start as u64, reason))
+    }
+}
+
+/// Checks header, length and section table of a file, and reads nothing else of it.
+pub(crate) fn probe(disk: &dyn Disk, dir: &Path, expected: &Identity) -> Result<()> {
+    let path = dir.join(expected.name.to_string());
+    let file = disk.open(&path)?;
+    check_len(&path, file.len(), expected)?;
+    let mut header = [0; HEADER_LEN];
+    file.read_at(0, &mut header)?;
+    check_identity(&path, &read_header(&path, &header)?, expected)?;
+    let mut tail = [0; TAIL_LEN];
+    file.read_at(expected.len - TAIL_LEN as u64, &mut tail)?;
+    let table = SectionTable::table_len(&tail).map_err(|e| decode_error(&path, 0, e))?;
+    let start = expected.len.saturating_sub(TAIL_LEN as u64 + u64::from(table));
+    let mut end = vec![0; (expected.len - start) as usize];
+    file.read_at(start, &mut end)?;
+    SectionTable::decode_end(&end, start as usize).map_err(|e| decode_error(&path, 0, e))?;
+    Ok(())
+}
+
+fn check_len(path: &Path, len: u64, expected: &Identity) -> Result<()> {
+    if len != expected.len {
+        let reason = format!("the file has {len} bytes, not {}", expected.len);
+        return Err(Error::corrupt(path, len.min(expected.len), reason));
+    }
+    if len < (HEADER_LEN + TAIL_LEN) as u64 {
+        return Err(Error::corrupt(path, 0, "the file is too short for its header"));
+    }
+    Ok(())
+}
+
+fn check_identity(path: &Path, header: &FileHeader, expected: &Identity) -> Result<()> {
+    let same = header.kind == expected.kind
+        && header.store == expected.store
+        && Some(header.file) == expected.name.file();
+    if same { Ok(()) } else { Err(Error::corrupt(path, 0, "this is another file's content")) }
 }
 
 /// Reads the header at the start of a file's bytes.

@@ -57,6 +57,50 @@ fn damage_is_found_where_it_is_used_and_only_there() {
 }
 
 #[test]
+fn damage_to_a_block_that_had_passed_was_never_found_by_a_verification() {
+    let dir = tempfile::tempdir().unwrap();
+    let len = write(dir.path());
+    let file = SectionFile::open(&RealDisk, dir.path(), &identity(len)).unwrap();
+    file.verify().unwrap();
+    let path = dir.path().join(NAME.to_string());
+    let mut bytes = std::fs::read(&path).unwrap();
+    bytes[192 + 70_000] ^= 1;
+    std::fs::write(&path, &bytes).unwrap();
+    assert!(file.verify().is_err());
+    assert!(file.verify_but(&[2]).is_ok());
+    // From here on it is found where it is used, too.
+    assert!(file.checked_range(2, 66_000..66_004).is_err());
+}
+
+#[test]
+fn a_probe_sees_header_length_and_table_as_an_open_does() {
+    let dir = tempfile::tempdir().unwrap();
+    let len = write(dir.path());
+    let path = dir.path().join(NAME.to_string());
+    let whole = std::fs::read(&path).unwrap();
+    let both = |bytes: &[u8]| {
+        std::fs::write(&path, bytes).unwrap();
+        let opened = SectionFile::open(&RealDisk, dir.path(), &identity(len)).is_ok();
+        let probed = probe(&RealDisk, dir.path(), &identity(len)).is_ok();
+        assert_eq!(opened, probed);
+        probed
+    };
+    assert!(both(&whole));
+    let ends = (0..HEADER_LEN).chain(whole.len() - 120..whole.len());
+    let mut refused = 0;
+    for at in ends {
+        let mut bytes = whole.clone();
+        bytes[at] ^= 0x10;
+        refused += u32::from(!both(&bytes));
+    }
+    // What of these 248 bytes is content is not looked at.
+    assert!(refused > 230, "{refused}");
+    for cut in [0, 1, 100, 130, whole.len() - 1] {
+        assert!(!both(&whole[..cut]));
+    }
+}
+
+#[test]
 fn another_file_a_wrong_length_and_a_missing_file_are_refused() {
     let dir = tempfile::tempdir().unwrap();
     let len = write(dir.path());

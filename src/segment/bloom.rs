@@ -8,9 +8,19 @@ use crate::ids::MemoryId;
 const WORDS: usize = 8;
 const BITS_PER_ID: usize = 16;
 
+const fn blocks(ids: usize) -> usize {
+    let blocks = (ids * BITS_PER_ID).div_ceil(WORDS * 32);
+    if blocks == 0 { 1 } else { blocks }
+}
+
+/// How many bytes the filter of so many ids has.
+pub(super) const fn bytes(ids: usize) -> usize {
+    blocks(ids) * WORDS * 4
+}
+
 /// Builds the filter's bytes.
 pub(super) fn build(ids: &[u128]) -> Vec<u8> {
-    let blocks = (ids.len() * BITS_PER_ID).div_ceil(WORDS * 32).max(1);
+    let blocks = blocks(ids.len());
     let mut words = vec![0u32; blocks * WORDS];
     for &id in ids {
         let hash = hash(MemoryId::from(id));

@@ -61,6 +61,30 @@ pub(crate) fn verify_deletes(
     Ok(dead)
 }
 
+/// Reads a file of deletes without knowing of which segment: tells the segment, its rows and which
+/// are dead. Every byte is checked.
+pub(crate) fn salvage_deletes(
+    disk: &dyn Disk,
+    dir: &Path,
+    store: StoreId,
+    file: FileId,
+) -> Result<(FileId, Row, RoaringBitmap)> {
+    let name = FileName::Deletes(file);
+    let len = disk.open(&dir.join(name.to_string()))?.len();
+    let identity = Identity { name, kind: FileKind::Deletes, store, len };
+    let opened = SectionFile::open(disk, dir, &identity)?;
+    let (segment, rows) = described(&opened)?;
+    let dead = verify_deletes(disk, dir, store, (file, len), (segment, rows))?;
+    Ok((segment, rows, dead))
+}
+
+/// The segment that the deletes are of, and its rows.
+fn described(file: &SectionFile) -> Result<(FileId, Row)> {
+    let error = |e: crate::format::DecodeError| file.corrupt_in(DESCRIPTION, e.offset, e.reason);
+    let mut cursor = Cursor::new(file.checked(DESCRIPTION)?);
+    Ok((FileId(cursor.u64().map_err(error)?), cursor.u32().map_err(error)?))
+}
+
 fn read(
     disk: &dyn Disk,
     dir: &Path,
@@ -70,10 +94,7 @@ fn read(
 ) -> Result<(SectionFile, RoaringBitmap)> {
     let identity = Identity { name: FileName::Deletes(file), kind: FileKind::Deletes, store, len };
     let file = SectionFile::open(disk, dir, &identity)?;
-    let error = |e: crate::format::DecodeError| file.corrupt_in(DESCRIPTION, e.offset, e.reason);
-    let mut cursor = Cursor::new(file.checked(DESCRIPTION)?);
-    let of = (FileId(cursor.u64().map_err(error)?), cursor.u32().map_err(error)?);
-    if of != (segment, rows) {
+    if described(&file)? != (segment, rows) {
         return Err(file.corrupt_in(DESCRIPTION, 0, "these are the deletes of another segment"));
     }
     let bytes = file.checked(DEAD)?;

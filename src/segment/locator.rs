@@ -73,7 +73,7 @@ pub(crate) struct Locator {
 }
 
 impl Locator {
-    /// Opens the locator of an index with this many nodes.
+    /// Opens the locator of an index with this many nodes. O(nodes).
     pub(crate) fn open(
         disk: &dyn Disk,
         dir: &Path,
@@ -89,6 +89,11 @@ impl Locator {
         let offsets = file.bytes(OFFSETS).map_or(0, <[u8]>::len);
         if offsets != (nodes as usize + 1) * 4 || file.bytes(ENTRIES).is_none() {
             return Err(file.corrupt_in(OFFSETS, 0, "the locator does not fit its index"));
+        }
+        // Lists that overlap would make a scan of all nodes quadratic.
+        let (offsets, _) = file.checked(OFFSETS)?.as_chunks::<4>();
+        if !offsets.iter().map(|b| u32::from_le_bytes(*b)).is_sorted() {
+            return Err(file.corrupt_in(OFFSETS, 0, "the offsets do not ascend"));
         }
         Ok(Self { file, segments, nodes })
     }
@@ -140,6 +145,10 @@ impl Locator {
         let whole = offsets.first() == Some(&0) && offsets.last() == Some(&(entries as u32));
         if !whole || !offsets.is_sorted() {
             return Err(self.file.corrupt_in(OFFSETS, 0, "the offsets do not fit the entries"));
+        }
+        let distinct: std::collections::HashSet<&FileId> = self.segments.iter().collect();
+        if distinct.len() != self.segments.len() {
+            return Err(self.file.corrupt_in(SEGMENTS, 0, "a segment is listed twice"));
         }
         let slots = self.segments.len() as u32;
         if (0..self.nodes).any(|n| self.entries(n).any(|(slot, _)| slot >= slots)) {

@@ -12,6 +12,7 @@ mod deletes;
 mod liveness;
 mod locator;
 mod postings;
+mod salvage;
 mod seal;
 mod sealed;
 mod select;
@@ -19,9 +20,10 @@ mod select;
 use roaring::RoaringBitmap;
 
 pub(crate) use active::{Active, NewRow};
-pub(crate) use deletes::{read_deletes, verify_deletes, write_deletes};
+pub(crate) use deletes::{read_deletes, salvage_deletes, verify_deletes, write_deletes};
 pub(crate) use liveness::Liveness;
 pub(crate) use locator::{Locator, LocatorBuilder};
+pub(crate) use salvage::SalvagedSegment;
 pub(crate) use seal::{RowSource, write_segment};
 pub(crate) use sealed::SealedSegment;
 

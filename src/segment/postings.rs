@@ -112,8 +112,19 @@ impl<'a> Postings<'a> {
     /// How many names rows have in all, for the check of a whole segment.
     pub(super) fn total(&self, rows: Row) -> Result<u64, DecodeError> {
         let mut total = 0;
-        for i in 0..self.count()? {
-            let list = decode_rows(self.entry(i)?.1)?;
+        let count = self.count()?;
+        let mut end = count.saturating_mul(ENTRY).saturating_add(4);
+        for i in 0..count {
+            let (name, list) = self.entry(i)?;
+            // In order and apart: lists that share bytes would make this quadratic.
+            for part in [name, list] {
+                let at = part.as_ptr().addr() - self.bytes.as_ptr().addr();
+                if at != end {
+                    return Err(DecodeError::new(at as u64, "posting lists are out of order"));
+                }
+                end += part.len();
+            }
+            let list = decode_rows(list)?;
             if list.max().is_some_and(|row| row >= rows) {
                 return Err(DecodeError::new(0, "a posting list names a row that is not there"));
             }
@@ -162,6 +173,11 @@ mod tests {
         assert!(postings.rows(Field::Tag, "n3").unwrap().is_empty());
         assert_eq!(postings.total(100).unwrap(), 200);
         assert!(postings.total(99).is_err());
+        // Every list is the first one: a thousand lists of a megabyte each are a gigabyte to decode.
+        let mut shared = bytes.clone();
+        let (first, rest) = shared[4..].split_at_mut(ENTRY);
+        rest[..ENTRY].copy_from_slice(first);
+        assert!(Postings::new(&shared).total(100).is_err());
         for i in 0..bytes.len() {
             let mut damaged = bytes.clone();
             damaged[i] ^= 0x41;

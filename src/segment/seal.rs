@@ -20,6 +20,10 @@ pub(crate) trait RowSource {
     fn rows(&self) -> Row;
     /// A row; each is asked for twice.
     fn row(&self, row: Row) -> Result<RowRef<'_>>;
+    /// What is wrong with the body of a row, where the source can tell more than that it is.
+    fn damage(&self, _row: Row) -> Option<Error> {
+        None
+    }
 }
 
 /// Columns that are collected while the vectors are written.
@@ -41,10 +45,11 @@ struct Columns {
 }
 
 impl Columns {
-    fn add(&mut self, at: Row, row: &RowRef<'_>) -> Result<()> {
+    fn add(&mut self, into: &Path, at: Row, row: &RowRef<'_>) -> Result<()> {
         let id = row.id.as_u128();
         if self.ids.last().is_some_and(|last| *last >= id) {
-            return Err(Error::option("rows of a segment", "their ids do not ascend"));
+            let reason = "rows for one segment have the same id, or their ids do not ascend";
+            return Err(Error::Corrupt { file: into.to_owned(), offset: 0, reason: reason.into() });
         }
         let of = record::attributes(row.id, row.body)
             .map_err(|e| Error::option("body of a row", e.reason))?;
@@ -101,7 +106,8 @@ pub(crate) fn write_segment(
         if row.vector.len() != dimension {
             return Err(Error::Dimension { expected: dimension, got: row.vector.len() });
         }
-        columns.add(at, &row)?;
+        let added = columns.add(dir, at, &row);
+        added.map_err(|error| source.damage(at).unwrap_or(error))?;
         writer.write(bytemuck::cast_slice(row.vector))?;
         if at % 1024 == 0 {
             progress(at)?;

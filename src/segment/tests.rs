@@ -11,9 +11,11 @@ use crate::Memory;
 use crate::disk::RealDisk;
 use crate::error::Error;
 use crate::format::header::{FileHeader, FileKind, StoreId};
+use crate::format::names::FileName;
 use crate::format::record::encode_body;
 use crate::ids::FileId;
 use crate::options::{Codes, Metric};
+use crate::section::{Check, SectionWriter};
 use crate::vector::codes::{CodeSpec, Query};
 
 const STORE: StoreId = StoreId([1; 16]);
@@ -171,6 +173,37 @@ fn deletes_and_locators_come_back_and_belong_to_their_segment() {
     assert_eq!(nodes, [vec![(FileId(5), 0), (FileId(6), 3)], vec![], vec![(FileId(6), 4)]]);
     assert!(locator.entries(9).next().is_none());
     assert!(open(4).is_err());
+}
+
+/// Right checksums only say that somebody wrote these bytes.
+#[test]
+fn rows_that_no_memory_can_be_are_damage_whatever_their_checksums_say() {
+    let dir = tempfile::tempdir().unwrap();
+    let bad = NewRow { vector: vec![f32::NAN, 1.0], ..row(1, memory(1), Timestamp::MAX) };
+    let sealed = seal(dir.path(), &active(vec![row(0, memory(0), Timestamp::MAX), bad]));
+    assert!(sealed.row(0).is_ok());
+    assert!(matches!(sealed.row(1), Err(Error::Corrupt { .. })));
+    assert!(matches!(sealed.vector(1), Err(Error::Corrupt { .. })));
+    let source = Source(active(vec![rows(1).remove(0), rows(1).remove(0)]));
+    let (dir, header) = (tempfile::tempdir().unwrap(), header(FileKind::Segment));
+    let twice = write_segment(&RealDisk, dir.path(), &header, 2, &source, &mut |_| Ok(()));
+    assert!(matches!(twice, Err(Error::Corrupt { .. })));
+}
+
+/// Lists that reach over each other would be walked once for each node.
+#[test]
+fn a_locator_whose_lists_overlap_is_refused_when_it_is_opened() {
+    let dir = tempfile::tempdir().unwrap();
+    let offsets = [0u32, 3, 0, 3];
+    let header = header(FileKind::Locator);
+    let name = FileName::Locator(FileId(1));
+    let mut writer = SectionWriter::create(&RealDisk, dir.path(), name, &header).unwrap();
+    writer.section(1, Check::Blocks, &7u64.to_le_bytes()).unwrap();
+    writer.section(2, Check::Blocks, bytemuck::cast_slice(&offsets)).unwrap();
+    writer.section(3, Check::Blocks, &[0; 24]).unwrap();
+    let file = (FileId(1), writer.finish().unwrap());
+    let opened = Locator::open(&RealDisk, dir.path(), STORE, file, 3);
+    assert!(matches!(opened, Err(Error::Corrupt { .. })));
 }
 
 fn filters() -> impl Strategy<Value = Filter> {

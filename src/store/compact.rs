@@ -41,6 +41,7 @@ impl Store {
     /// [`crate::Background::Manual`]: call it until it gives false.
     pub fn run_pending(&self) -> Result<bool> {
         self.engine.tend_log()?;
+        self.engine.tend_reserve();
         let never: compaction::Cancelled<'_> = &|| false;
         for core in self.engine.cores() {
             let rows = || compaction::run_rows_due(&self.engine, &core, never);

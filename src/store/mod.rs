@@ -1,10 +1,12 @@
 //! Owns `Store`: opens, wires and closes. Everything it does, it asks the layers below to do.
 //!
-//! A store that is dropped or closed stops its workers, joins them, ends the log with a `Close`
-//! frame and lets the lock go.
+//! A store that is dropped or closed stops its workers, waits for them and for every other job, ends
+//! the log with a `Close` frame and lets the lock go. Handles that outlive it can only read.
 
 mod compact;
 mod open;
+mod purge;
+mod repair;
 // The other tests have threads and locks of their own, which no model checker schedules.
 #[cfg(all(test, loom))]
 #[path = "tests/loom_models.rs"]
@@ -22,7 +24,10 @@ use std::collections::{BTreeMap, HashMap};
 use std::path::Path;
 use std::sync::{Arc, PoisonError};
 
-pub use verify::VerifyReport;
+#[cfg(any(test, feature = "fuzzing"))]
+pub(crate) use open::open_for_writing;
+pub use repair::{Doubt, Loss, RepairReport, Salvaged};
+pub use verify::{Verify, VerifyReport};
 
 use crate::clock::Timestamp;
 use crate::collection::Collection;
@@ -180,11 +185,12 @@ impl Store {
     /// ```
     pub fn stats(&self) -> Result<StoreStats> {
         let engine = &self.engine;
+        let (pinned_files, pinned_bytes) = engine.pinned.totals();
         let mut stats = StoreStats {
             visible_seq: engine.visible_seq().0,
             synced_seq: engine.committer.synced_seq().0,
-            pinned_files: engine.pinned.files.load(Ordering::Relaxed) as usize,
-            pinned_bytes: engine.pinned.bytes.load(Ordering::Relaxed),
+            pinned_files,
+            pinned_bytes,
             kernels: Kernels::detect().name,
             poisoned: engine.poison.check().err().map(|e| e.to_string()),
             ..StoreStats::default()
@@ -195,6 +201,10 @@ impl Store {
             };
             // A file may go between the two calls.
             let bytes = engine.disk.allocated_bytes(&engine.path(name)).unwrap_or(0);
+            if name == FileName::Reserve {
+                stats.reserve_bytes += bytes;
+                continue;
+            }
             stats.disk_bytes += bytes;
             if matches!(name, FileName::Log(_)) {
                 stats.log_bytes += bytes;
@@ -222,8 +232,16 @@ impl Store {
     }
 
     fn shut(&mut self) -> Result<()> {
-        self.workers.clear();
-        let closed = if self.engine.read_only { Ok(()) } else { self.engine.close_log() };
+        let closed = if self.engine.read_only {
+            Ok(())
+        } else if let Err(forked) = self.engine.check_process() {
+            // Nothing of it is this process's to end.
+            self.workers.drain(..).for_each(Worker::abandon);
+            Err(forked)
+        } else {
+            self.workers.clear();
+            self.engine.close()
+        };
         self.lock = None;
         closed
     }

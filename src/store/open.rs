@@ -33,7 +33,7 @@ const READ_ATTEMPTS: usize = 3;
 impl StoreOptions {
     /// Opens a store with these options. See [`Store::open`].
     pub fn open(self, path: impl AsRef<Path>) -> Result<Store> {
-        open_for_writing(Arc::new(RealDisk), path.as_ref(), self)
+        open_for_writing(Arc::new(RealDisk), &absolute(path.as_ref())?, self)
     }
 
     /// Opens an existing store for reading, also while another process writes it. Takes no lock and
@@ -54,7 +54,7 @@ impl StoreOptions {
     /// # Ok(()) }
     /// ```
     pub fn open_read_only(self, path: impl AsRef<Path>) -> Result<Store> {
-        open_for_reading(Arc::new(RealDisk), path.as_ref(), &self)
+        open_for_reading(Arc::new(RealDisk), &absolute(path.as_ref())?, &self)
     }
 }
 
@@ -129,13 +129,19 @@ pub(crate) fn open_for_writing(
     };
     let engine = engine(disk, dir, found, &options, seed, false)?;
     let end = recover(&engine)?;
-    start_log(&engine, &end)?;
+    start_log(&engine, &end).map_err(|error| read_only(error, engine.dir()))?;
     remove_orphans(&engine)?;
+    engine.open_reserve();
     let workers = match options.background {
         Background::Auto => workers::start(&engine)?,
         Background::Manual => Vec::new(),
     };
     Ok(Store::assemble(engine, workers, Some(lock)))
+}
+
+/// The path from the root on: the store stays where it is when the process changes its directory.
+fn absolute(path: &Path) -> Result<PathBuf> {
+    std::path::absolute(path).map_err(|e| Error::io("find", path, e))
 }
 
 fn prepare_dir(disk: &dyn Disk, path: &Path, options: &StoreOptions) -> Result<PathBuf> {
@@ -169,23 +175,32 @@ fn create(disk: &dyn Disk, dir: &Path, seed: u64, options: &StoreOptions) -> Res
     id[8..].copy_from_slice(&mix(seed ^ u64::MAX).to_le_bytes());
     let (store, file) = (StoreId(id), largest_file(disk, dir)?);
     let header = FileHeader { kind: FileKind::Log, store, file, salt: id };
-    LogWriter::create(disk, dir, &header)?.sync()?;
-    disk.sync_dir(dir)?;
-    // Also if an attempt that was cut short made the directory: its name may not be durable yet.
-    disk.sync_dir(parent(dir))?;
     let manifest = Manifest {
         store,
         generation: 1,
         next_file: FileId(file.0 + 1),
         next_collection: CollectionId(1),
         time: Timestamp::MIN,
+        clock_doubted: Timestamp::MIN,
         last_seq: Seq::ZERO,
         log: vec![LogEntry { file, synced_len: HEADER_LEN as u64, valid_len: None }],
         collections: Vec::new(),
     };
-    match manifest::commit(disk, dir, &manifest, id) {
+    let made = LogWriter::create(disk, dir, &header)
+        .and_then(|mut log| log.sync())
+        .and_then(|()| disk.sync_dir(dir))
+        // Also if an attempt that was cut short made the directory: its name may not be durable yet.
+        .and_then(|()| disk.sync_dir(parent(dir)))
+        .map_err(CommitError::NothingHappened)
+        .and_then(|()| manifest::commit(disk, dir, &manifest, id));
+    match made {
         Ok(()) => Ok(manifest),
-        Err(CommitError::NothingHappened(error) | CommitError::OutcomeUnknown(error)) => Err(error),
+        Err(CommitError::OutcomeUnknown(error)) => Err(error),
+        Err(CommitError::NothingHappened(error)) => {
+            // On a full disk each try would leave one behind.
+            let _ = disk.remove(&dir.join(FileName::Log(file).to_string()));
+            Err(error)
+        }
     }
 }
 
@@ -221,6 +236,7 @@ fn engine(
         read_only,
         background: options.background == Background::Auto && !read_only,
         heap_budget: options.heap_budget,
+        reserve_bytes: if read_only { 0 } else { options.reserve_bytes },
         listener: options.listener.clone(),
         manifest,
         next_file,
@@ -240,15 +256,30 @@ fn recover(engine: &Arc<Engine>) -> Result<LogEnd> {
     recovery::replay(engine, &manifest)
 }
 
-/// Copies the valid part of the last log file to a new one and puts that in force.
+/// Copies the valid part of the last log file to a new one and puts that in force. A full disk may
+/// cost the reserve.
 fn start_log(engine: &Engine, end: &LogEnd) -> Result<()> {
+    let started = || {
+        let file = engine.new_file()?;
+        let result = start_log_in(engine, end, file);
+        if result.is_err() && engine.may_clean_up() {
+            let _ = engine.disk.remove(&engine.path(FileName::Log(file)));
+        }
+        result
+    };
+    match started() {
+        Err(Error::DiskFull { .. }) if engine.spend_reserve() => started(),
+        result => result,
+    }
+}
+
+fn start_log_in(engine: &Engine, end: &LogEnd, file: FileId) -> Result<()> {
     let manifest = engine.manifest();
     let Some(last) = manifest.log.last() else {
         return Err(Error::corrupt(engine.dir(), 0, "the manifest names no log"));
     };
     let (disk, dir) = (engine.disk.as_ref(), engine.dir());
     let source = LogSource { disk, dir, store: engine.store, entry: last, last: true };
-    let file = engine.new_file();
     let mut writer = LogWriter::create(disk, dir, &engine.header(FileKind::Log, file))?;
     source.copy_forward(&mut writer)?;
     disk.sync_dir(dir)?;
@@ -267,8 +298,10 @@ fn remove_orphans(engine: &Engine) -> Result<()> {
     let live: std::collections::HashSet<FileName> = manifest.files().collect();
     for entry in engine.disk.list(engine.dir())? {
         let orphan = match FileName::parse(&entry.name) {
-            None | Some(FileName::Lock) => false,
-            Some(FileName::Manifest(n)) => n.saturating_add(1) < manifest.generation,
+            None | Some(FileName::Lock | FileName::Reserve) => false,
+            Some(FileName::Manifest(n) | FileName::ManifestOld(n)) => {
+                n.saturating_add(1) < manifest.generation
+            }
             Some(FileName::ManifestTmp(_)) => true,
             Some(name) => !live.contains(&name),
         };

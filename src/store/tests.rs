@@ -4,8 +4,10 @@
 //! `tests/kill.rs`.
 #![allow(clippy::disallowed_methods, reason = "these tests look at the disk past the store")]
 
+mod closing;
 mod crash_disk;
 mod crashes;
+mod full;
 mod jobs;
 mod log;
 mod matrix;
@@ -34,7 +36,7 @@ fn scratch() -> tempfile::TempDir {
 }
 
 fn open(disk: Arc<dyn Disk>, dir: &Path) -> crate::Result<Store> {
-    let options = StoreOptions::new().background(Background::Manual);
+    let options = StoreOptions::new().background(Background::Manual).reserve_bytes(0);
     open_for_writing(disk, dir, options)
 }
 
@@ -85,9 +87,9 @@ fn strays(store: &Store) -> Vec<String> {
     listed
         .map(|e| e.name)
         .filter(|name| match FileName::parse(name).unwrap() {
-            FileName::Lock => false,
+            FileName::Lock | FileName::Reserve => false,
             // The previous one is kept for diagnosis.
-            FileName::Manifest(n) => n + 1 < manifest.generation,
+            FileName::Manifest(n) | FileName::ManifestOld(n) => n + 1 < manifest.generation,
             name => !live.contains(&name),
         })
         .collect()

@@ -1,6 +1,7 @@
 //! Owns the background threads: one for the log's timers, one for rows, one for indexes. They hold
 //! the engine, never the store, so that dropping the store ends them.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -16,12 +17,68 @@ const BUSY: Duration = Duration::from_millis(500);
 /// How long it sleeps when nothing has happened: expiry is noticed this late.
 const IDLE: Duration = Duration::from_secs(10);
 
+/// Longest time until what failed is tried again; it begins with [`BUSY`] and doubles. Writers wait
+/// longer than this for a seal.
+const PATIENCE: Duration = Duration::from_secs(8);
+
+/// What failed and has not succeeded since, by collection: told of once, and tried again less and
+/// less often, since a failed job may cost as much as one that succeeds.
+#[derive(Default)]
+struct Troubles {
+    of: HashMap<Option<String>, Trouble>,
+    /// When to try to make the reserve again, in monotonic time.
+    reserve_at: Duration,
+}
+
+struct Trouble {
+    reason: String,
+    wait: Duration,
+    /// In monotonic time.
+    again_at: Duration,
+}
+
+impl Troubles {
+    /// How long to leave it alone, if it failed not long ago.
+    fn pause(&self, engine: &Engine, collection: &Option<String>) -> Option<Duration> {
+        let left = self.of.get(collection)?.again_at.saturating_sub(engine.monotonic());
+        (!left.is_zero()).then_some(left)
+    }
+
+    fn over(&mut self, collection: &Option<String>) {
+        self.of.remove(collection);
+    }
+
+    /// Tells the host of a failure, unless it was told before; gives how long to wait.
+    fn report(&mut self, engine: &Engine, collection: Option<String>, error: &Error) -> Duration {
+        // `Closed` is how a job says that it was told to stop.
+        if matches!(error, Error::Closed) {
+            return BUSY;
+        }
+        let reason = error.to_string();
+        let before = self.of.get(&collection);
+        // Each try has a file of its own, so that the texts of a full disk differ.
+        let told = |b: &Trouble| b.reason == reason || matches!(error, Error::DiskFull { .. });
+        if !before.is_some_and(told) {
+            let (collection, reason) = (collection.clone(), reason.clone());
+            engine.emit(&Event::BackgroundError { collection, reason });
+        }
+        let wait = before.map_or(BUSY, |b| (b.wait * 2).min(PATIENCE));
+        let again_at = engine.monotonic() + wait;
+        self.of.insert(collection, Trouble { reason, wait, again_at });
+        wait
+    }
+}
+
+/// What a worker does when it wakes up; tells how long to sleep.
+type Task = fn(&Arc<Engine>, &Bell, &mut Troubles) -> Duration;
+
 /// Starts the threads of a store.
 pub(super) fn start(engine: &Arc<Engine>) -> Result<Vec<Worker>> {
-    let spawn = |name: &str, bell: &Arc<Bell>, task: fn(&Arc<Engine>, &Bell) -> Duration| {
+    let spawn = |name: &str, bell: &Arc<Bell>, task: Task| {
         let (engine, own) = (Arc::clone(engine), Arc::clone(bell));
         let poison = Arc::clone(&engine.poison);
-        Worker::start(name, Arc::clone(bell), poison, move || task(&engine, &own))
+        let mut troubles = Troubles::default();
+        Worker::start(name, Arc::clone(bell), poison, move || task(&engine, &own, &mut troubles))
     };
     Ok(vec![
         spawn("altiplano-log", &engine.log_bell, tend_log)?,
@@ -30,27 +87,39 @@ pub(super) fn start(engine: &Arc<Engine>) -> Result<Vec<Worker>> {
     ])
 }
 
-fn tend_log(engine: &Arc<Engine>, _bell: &Bell) -> Duration {
+fn tend_log(engine: &Arc<Engine>, _bell: &Bell, troubles: &mut Troubles) -> Duration {
     match engine.tend_log() {
-        Ok(patience) => patience,
-        Err(error) => report(engine, None, &error),
+        Ok(patience) => {
+            troubles.over(&None);
+            patience
+        }
+        Err(error) => troubles.report(engine, None, &error),
     }
 }
 
-fn tend_rows(engine: &Arc<Engine>, bell: &Bell) -> Duration {
+fn tend_rows(engine: &Arc<Engine>, bell: &Bell, troubles: &mut Troubles) -> Duration {
     let cancelled = || bell.is_stopping();
-    let patience = each_core(engine, &cancelled, compaction::run_rows_due);
+    let patience = each_core(engine, &cancelled, compaction::run_rows_due, troubles);
     if patience.is_zero() {
         engine.index_bell.ring();
     }
+    if engine.monotonic() >= troubles.reserve_at && !engine.tend_reserve() {
+        troubles.reserve_at = engine.monotonic() + PATIENCE;
+    }
+    if let Some(pause) = troubles.pause(engine, &None) {
+        return patience.min(pause);
+    }
     match compaction::run_trim(engine, &cancelled) {
-        Ok(_) => patience,
-        Err(error) => report(engine, None, &error),
+        Ok(_) => {
+            troubles.over(&None);
+            patience
+        }
+        Err(error) => troubles.report(engine, None, &error).min(patience),
     }
 }
 
-fn tend_indexes(engine: &Arc<Engine>, bell: &Bell) -> Duration {
-    each_core(engine, &|| bell.is_stopping(), compaction::run_index_due)
+fn tend_indexes(engine: &Arc<Engine>, bell: &Bell, troubles: &mut Troubles) -> Duration {
+    each_core(engine, &|| bell.is_stopping(), compaction::run_index_due, troubles)
 }
 
 /// Runs a task once for every collection; tells how long to sleep.
@@ -58,17 +127,27 @@ fn each_core(
     engine: &Arc<Engine>,
     cancelled: Cancelled<'_>,
     task: fn(&Arc<Engine>, &Arc<Core>, Cancelled<'_>) -> Result<bool>,
+    troubles: &mut Troubles,
 ) -> Duration {
     if engine.poison.is_set() {
         return IDLE;
     }
     let mut patience = IDLE;
     for core in engine.cores() {
-        let wanted = match task(engine, &core, cancelled) {
+        let name = Some(core.name.clone());
+        if let Some(pause) = troubles.pause(engine, &name) {
+            patience = patience.min(pause);
+            continue;
+        }
+        let result = task(engine, &core, cancelled);
+        if result.is_ok() {
+            troubles.over(&name);
+        }
+        let wanted = match result {
             Ok(true) => Duration::ZERO,
             Ok(false) if core.snapshot().segments.is_empty() => IDLE,
             Ok(false) => BUSY,
-            Err(error) => report(engine, Some(&core), &error),
+            Err(error) => troubles.report(engine, name, &error),
         };
         patience = patience.min(wanted);
         if cancelled() {
@@ -78,12 +157,49 @@ fn each_core(
     patience
 }
 
-/// Tells the host of a failure; it will be tried again a little later.
-fn report(engine: &Engine, core: Option<&Core>, error: &Error) -> Duration {
-    // `Closed` is how a job says that it was told to stop.
-    if !matches!(error, Error::Closed) {
-        let collection = core.map(|c| c.name.clone());
-        engine.emit(&Event::BackgroundError { collection, reason: error.to_string() });
+#[cfg(test)]
+mod tests {
+    use std::path::PathBuf;
+    use std::sync::Mutex;
+
+    use super::*;
+    use crate::worker::lock;
+    use crate::{Background, ManualClock, StoreOptions, Timestamp};
+
+    #[test]
+    fn what_keeps_failing_is_told_of_once_and_tried_less_and_less_often() {
+        let dir = tempfile::tempdir().unwrap();
+        let clock = Arc::new(ManualClock::new(Timestamp::from_millis(1)));
+        let told: Arc<Mutex<Vec<Event>>> = Arc::default();
+        let inner = Arc::clone(&told);
+        let store = StoreOptions::new()
+            .background(Background::Manual)
+            .clock(clock.clone())
+            .reserve_bytes(0)
+            .on_event(move |event| lock(&inner).push(event.clone()))
+            .open(dir.path().join("s"))
+            .unwrap();
+        let engine = &store.engine;
+        let mut troubles = Troubles::default();
+        let name = Some("notes".to_owned());
+        let waits: Vec<u128> = (0..8)
+            .map(|n| {
+                assert_eq!(troubles.pause(engine, &name), None);
+                let full = Error::DiskFull { path: PathBuf::from(format!("seg-{n}")) };
+                let wait = troubles.report(engine, name.clone(), &full);
+                assert_eq!(troubles.pause(engine, &name), Some(wait));
+                assert_eq!(troubles.pause(engine, &None), None, "others go on");
+                clock.advance(wait);
+                wait.as_millis()
+            })
+            .collect();
+        assert_eq!(waits, [500, 1000, 2000, 4000, 8000, 8000, 8000, 8000]);
+        assert_eq!(lock(&told).len(), 1);
+        troubles.over(&name);
+        let again = troubles.report(engine, name.clone(), &Error::DiskFull { path: "x".into() });
+        assert_eq!((again, lock(&told).len()), (BUSY, 2));
+        let other = Error::corrupt("seg-1", 0, "damage");
+        troubles.report(engine, name, &other);
+        assert_eq!(lock(&told).len(), 3, "another reason is news");
     }
-    BUSY
 }

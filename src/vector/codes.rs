@@ -92,6 +92,12 @@ impl Query {
         Self { spec, kernels: Kernels::detect(), vector, values, scale, squared }
     }
 
+    /// The same query, measured by other kernels.
+    #[cfg(any(test, feature = "fuzzing"))]
+    pub(crate) fn with_kernels(self, kernels: &'static Kernels) -> Self {
+        Self { kernels, ..self }
+    }
+
     /// The exact distance to a stored vector.
     pub(crate) fn exact(&self, stored: &[f32]) -> f32 {
         super::metric::distance_stored(self.spec.metric, self.kernels, &self.vector, stored)

@@ -27,7 +27,7 @@ fn files_that_are_not_ours_are_left_alone() {
         ("log-2A", b"mine"),
         ("seg-0000000000000001.bak", b"mine"),
         ("MANIFEST-1", b"mine"),
-        ("MANIFEST-0000000000000001.old", b"mine"),
+        ("MANIFEST-0000000000000001.bak", b"mine"),
         ("LOCK2", b""),
         (".hidden", b"mine"),
     ];

@@ -60,6 +60,7 @@ pub(crate) fn manual() -> StoreOptions {
 pub(crate) fn with_clock(clock: &Arc<ManualClock>) -> StoreOptions {
     StoreOptions::new()
         .background(Background::Manual)
+        .reserve_bytes(0)
         .seed(7)
         .clock(Arc::clone(clock) as Arc<dyn altiplano::Clock>)
 }

@@ -155,7 +155,12 @@ pub(crate) struct Ledger {
 
 impl Ledger {
     pub(crate) fn new(seed: u64) -> Self {
-        Self { seed, possible: vec![Default::default()] }
+        Self::at(seed, State::default())
+    }
+
+    /// The ledger of a store that holds this.
+    pub(crate) fn at(seed: u64, state: State) -> Self {
+        Self { seed, possible: vec![(state, 0)] }
     }
 
     pub(crate) fn acknowledged(&mut self, n: u64) {
@@ -172,6 +177,16 @@ impl Ledger {
             *stored += 1;
         }
         self.possible.extend(with);
+    }
+
+    /// Any number of these, in their order, may be there: what survives is a prefix (I3).
+    #[allow(dead_code, reason = "not every test cuts the power")]
+    pub(crate) fn prefix_of(&mut self, batches: impl IntoIterator<Item = u64>) {
+        for n in batches {
+            let (mut state, stored) = self.possible.last().cloned().expect("one at least");
+            apply(&mut state, self.seed, n);
+            self.possible.push((state, stored + 1));
+        }
     }
 
     /// Checks that the store is in a possible state, which from now on is the only one. Gives the

@@ -167,7 +167,8 @@ impl<'a> Run<'a> {
         // Where few nodes are eligible, the beam wanders on until it has met enough of them.
         let nodes = u64::from(index.nodes());
         let eligible = self.eligible.total().min(nodes).max(1);
-        let evaluations = (ef as u64 * EVALUATIONS_PER_EF).saturating_mul(nodes) / eligible;
+        let evaluations =
+            (ef as u64).saturating_mul(EVALUATIONS_PER_EF).saturating_mul(nodes) / eligible;
         (evaluations.saturating_mul(GRAPH_EVALUATION) < nodes).then_some(ef)
     }
 

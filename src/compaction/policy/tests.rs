@@ -26,6 +26,26 @@ fn a_wholly_dead_segment_is_dropped_without_reading() {
 }
 
 #[test]
+fn on_a_full_disk_the_dead_go_first_and_then_the_smallest_output_alone() {
+    let facts = [
+        segment(1, 10_000, 4_000),
+        segment(2, 10_000, 9_000),
+        segment(3, 10_000, 0),
+        segment(4, 10_000, 10_000),
+        segment(5, 10_000, 1),
+        segment(6, 10, 0),
+    ];
+    let order = |eagerness| -> Vec<(Vec<FileId>, bool)> {
+        let steps = plan_rows_frugally(&facts, NOW, eagerness).into_iter();
+        steps.map(|s| (s.inputs, s.drop)).collect()
+    };
+    let step = |file, drop| (vec![FileId(file)], drop);
+    let due = [step(4, true), step(2, false), step(1, false)];
+    assert_eq!(order(Eagerness::Due), due);
+    assert_eq!(order(Eagerness::All)[3..], [step(5, false)]);
+}
+
+#[test]
 fn dead_rows_below_the_limit_wait_but_not_longer_than_the_deadline() {
     let mut facts = vec![segment(1, 10_000, 500)];
     assert_eq!(plan_rows(&facts, NOW, Eagerness::Due), []);
@@ -109,4 +129,15 @@ fn indexes_without_a_graph_do_not_pile_up() {
     let step = plan_index(&many, 0, &params(20_000), Eagerness::Due).unwrap();
     assert_eq!(step.reason, Reason::Small);
     assert_eq!(step.replaces.len(), 7);
+}
+
+#[test]
+fn an_explicit_compaction_left_dead_nodes_in_every_graph_but_the_largest() {
+    let facts = [index(1, 1_000, 1_000, true), index(2, 300, 299, true), index(3, 9, 9, false)];
+    assert_eq!(plan_index(&facts, 0, &params(100), Eagerness::Due), None);
+    let step = plan_index(&facts, 0, &params(100), Eagerness::All).unwrap();
+    assert_eq!(step.replaces, [FileId(2), FileId(3)]);
+    assert!(step.graph);
+    let after = [index(1, 1_000, 1_000, true), index(4, 308, 308, true)];
+    assert_eq!(plan_index(&after, 0, &params(100), Eagerness::All), None);
 }

@@ -74,7 +74,7 @@ impl Job<'_> {
         part: &SegPart,
         files: &mut NewFiles,
     ) -> Result<DeletesEntry> {
-        let file = self.engine.new_file();
+        let file = self.engine.new_file()?;
         files.add(FileName::Deletes(file));
         let header = self.engine.header(FileKind::Deletes, file);
         let (disk, dir) = (self.engine.disk.as_ref(), self.engine.dir());
@@ -103,7 +103,7 @@ impl Job<'_> {
         if builder.is_empty() {
             return Ok(None);
         }
-        let locator = self.engine.new_file();
+        let locator = self.engine.new_file()?;
         files.add(FileName::Locator(locator));
         let header = self.engine.header(FileKind::Locator, locator);
         let (disk, dir) = (self.engine.disk.as_ref(), self.engine.dir());

@@ -3,7 +3,7 @@
 
 use std::collections::HashMap;
 
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::format::manifest::SegmentEntry;
 use crate::ids::FileId;
 use crate::segment::{Liveness, Row, RowRef, RowSource, Rows};
@@ -40,6 +40,11 @@ impl RowSource for Output<'_> {
     fn row(&self, row: Row) -> Result<RowRef<'_>> {
         let (input, row) = self.order[row as usize];
         self.inputs[input as usize].rows.row(row)
+    }
+
+    fn damage(&self, row: Row) -> Option<Error> {
+        let (input, row) = self.order[row as usize];
+        self.inputs[input as usize].rows.attributes(row).err()
     }
 }
 

@@ -132,6 +132,9 @@ impl FileSystem {
 
     pub(super) fn find(&self, path: &Path) -> Result<Inode> {
         let (dir, name) = split(path)?;
+        if self.dirs.contains_key(path) {
+            return Err(ErrorKind::IsADirectory.into());
+        }
         self.dir(dir)?.names.get(&name).copied().ok_or_else(missing)
     }
 
@@ -143,7 +146,7 @@ impl FileSystem {
 
     pub(super) fn create(&mut self, path: &Path) -> Result<Inode> {
         let (dir, name) = split(path)?;
-        if self.dir(dir)?.names.contains_key(&name) {
+        if self.dir(dir)?.names.contains_key(&name) || self.dirs.contains_key(path) {
             return Err(ErrorKind::AlreadyExists.into());
         }
         let (order, inode) = (self.tick(), self.next);
@@ -155,7 +158,8 @@ impl FileSystem {
 
     pub(super) fn rename(&mut self, from: &Path, to: &Path) -> Result<()> {
         let ((dir, old), (other, new)) = (split(from)?, split(to)?);
-        if dir != other || self.dir(dir)?.names.contains_key(&new) {
+        let taken = self.dir(dir)?.names.contains_key(&new) || self.dirs.contains_key(to);
+        if dir != other || taken {
             return Err(ErrorKind::AlreadyExists.into());
         }
         let (inode, order) = (self.find(from)?, self.tick());
@@ -254,9 +258,19 @@ impl FileSystem {
         }
     }
 
-    /// Names in a directory, as readers see them.
+    /// Names of files and directories in a directory, as readers see them.
     pub(crate) fn names(&self, dir: &Path) -> Result<Vec<String>> {
-        Ok(self.dir(dir)?.names.keys().cloned().collect())
+        let files = self.dir(dir)?.names.keys().cloned();
+        let dirs = self
+            .dirs
+            .keys()
+            .filter(|d| d.parent() == Some(dir))
+            .filter_map(|d| d.file_name().map(|name| name.to_string_lossy().into_owned()));
+        Ok(files.chain(dirs).collect())
+    }
+
+    pub(super) fn is_dir(&self, path: &Path) -> bool {
+        self.dirs.contains_key(path)
     }
 
     /// A file's bytes, as readers see them.
@@ -286,6 +300,18 @@ impl FileSystem {
     pub(crate) fn lose(&mut self, path: &Path) -> Result<()> {
         self.remove(path)?;
         self.sync_dir(path.parent().unwrap_or(Path::new("")))
+    }
+
+    /// Puts an empty directory in the place of a file, durably: damage.
+    pub(crate) fn obstruct(&mut self, path: &Path) -> Result<()> {
+        self.lose(path)?;
+        self.make_dir(path);
+        self.sync_dir(path.parent().unwrap_or(Path::new("")))
+    }
+
+    /// Takes an empty directory away.
+    pub(crate) fn clear(&mut self, path: &Path) {
+        self.dirs.remove(path);
     }
 
     /// Whether a file has a durable name and no byte that is not on the medium.

@@ -261,7 +261,10 @@ impl Inner {
             None => usize::MAX,
         };
         let (len, result) = match fault.map(|f| f.failure) {
-            None if bytes.len() > fits => (fits, Err(ErrorKind::StorageFull.into())),
+            None if bytes.len() > fits => {
+                self.fired = true;
+                (fits, Err(ErrorKind::StorageFull.into()))
+            }
             None => (bytes.len(), Ok(())),
             Some(failure @ (Failure::Half | Failure::Full)) => {
                 (bytes.len().min(fits) / 2, Err(failure.error()))
@@ -305,7 +308,11 @@ impl Disk for SimDisk {
         let fault = inner.step(OpKind::List);
         let names = fail(fault).and_then(|()| inner.files.names(dir));
         let names = names.map_err(|e| Error::io("list", dir, e))?;
-        Ok(names.into_iter().map(|name| Listed { name, is_file: true }).collect())
+        let listed = |name: String| {
+            let is_file = !inner.files.is_dir(&dir.join(&name));
+            Listed { name, is_file }
+        };
+        Ok(names.into_iter().map(listed).collect())
     }
 
     fn create(&self, path: &Path) -> Result<Box<dyn AppendFile>> {

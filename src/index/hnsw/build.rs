@@ -69,8 +69,11 @@ pub(crate) fn build_graph(
     let mut graph = builder.build(codes, params)?;
     attach_unreachable(&mut graph, codes, stored);
     let order = breadth_first(&graph);
-    let graph = renumber(&graph, &order);
     let invalid = |reason| Error::option("graph builder", format!("{}: {reason}", builder.name()));
+    if order.len() < graph.nodes as usize {
+        return Err(invalid("a node cannot be reached"));
+    }
+    let graph = renumber(&graph, &order);
     graph.view().validate().map_err(invalid)?;
     Ok(Built { graph, order })
 }

@@ -31,6 +31,10 @@ pub(crate) struct Level<'a> {
     pub(crate) neighbors: &'a [u32],
 }
 
+/// No node has more neighbors: twice the largest m. Lists that reach further are damage, and would
+/// make a search quadratic.
+const MAX_DEGREE: usize = 256;
+
 /// Most levels of a graph.
 pub(crate) const MAX_LEVELS: usize = 32;
 
@@ -63,7 +67,8 @@ impl<'a> Level<'a> {
         let (Some(&start), Some(&end)) = (self.offsets.get(at), self.offsets.get(at + 1)) else {
             return &[];
         };
-        self.neighbors.get(start as usize..end as usize).unwrap_or(&[])
+        let list = self.neighbors.get(start as usize..end as usize);
+        list.filter(|list| list.len() <= MAX_DEGREE).unwrap_or(&[])
     }
 }
 
@@ -85,7 +90,22 @@ impl Graph<'_> {
             return Err("the graph has no nodes, no entry point or too many levels");
         }
         for (depth, level) in self.levels.iter().enumerate() {
+            // An empty list of nodes stands for all of them, at level 0 and nowhere else.
+            if (depth == 0) != level.nodes.is_empty() {
+                return Err("a level has no nodes, or the lowest one lists them");
+            }
             self.validate_level(depth, level)?;
+        }
+        let upper = self.levels.get(1..).unwrap_or_default();
+        if upper.last().is_some_and(|top| !top.holds(self.entry)) {
+            return Err("the entry point is not on the highest level");
+        }
+        for pair in upper.windows(2) {
+            if let [below, above] = pair
+                && !above.nodes.iter().all(|node| below.holds(*node))
+            {
+                return Err("a node is missing on a level below its own");
+            }
         }
         let reached = super::reach::reachable(self).iter().filter(|r| **r).count();
         if reached < self.nodes as usize {
@@ -100,10 +120,13 @@ impl Graph<'_> {
             && level.offsets.first() == Some(&0)
             && level.offsets.last() == Some(&(level.neighbors.len() as u32))
             && level.offsets.is_sorted();
-        if !whole || !level.nodes.is_sorted_by(|a, b| a < b) {
+        if !whole
+            || !level.nodes.is_sorted_by(|a, b| a < b)
+            || (depth == 0 && !level.nodes.is_empty())
+        {
             return Err("a level's arrays do not fit together");
         }
-        let cap = if depth == 0 { 2 * self.m } else { self.m };
+        let cap = if depth == 0 { self.m.saturating_mul(2) } else { self.m };
         let all = (0..self.nodes).collect::<Vec<_>>();
         let nodes = if depth == 0 { &all[..] } else { level.nodes };
         let mut sorted = Vec::new();

@@ -56,8 +56,10 @@ pub(crate) fn attach_unreachable(
         let query = Query::new(codes.spec, stored(node));
         let view = graph.view();
         search(&view, codes, &query, EF, &mut |_| true, usize::MAX, &mut scratch);
-        let near: Vec<u32> = scratch.results().iter().map(|c| c.node).collect();
-        let roomy = near.iter().find(|n| reached[**n as usize] && lists[**n as usize].len() < cap);
+        // An upper level may have led to nodes that level 0 alone does not lead to: no host is there.
+        let found = scratch.results().iter().map(|c| c.node);
+        let near: Vec<u32> = found.filter(|n| reached[*n as usize]).collect();
+        let roomy = near.iter().find(|n| lists[**n as usize].len() < cap);
         let host = *roomy.or(near.first()).unwrap_or(&graph.entry);
         splice(&mut lists, host, node, cap);
         // Everything behind the node can now be reached too.

@@ -144,6 +144,10 @@ fn descend(
         let before = nearest.node;
         info.hops += 1;
         for &node in level.neighbors(before) {
+            // A damaged list may name what is no node.
+            if node as usize >= codes.len() {
+                continue;
+            }
             let distance = query.distance(codes.row(node));
             info.evaluations += 1;
             if distance < nearest.distance {

@@ -6,7 +6,9 @@ use std::time::Duration;
 
 use super::crash_disk::{Crash, CrashDisk, copy, copy_crashed};
 use super::{State, collections, memory, open, read, recovered, scratch, step, strays};
+use crate::disk::RealDisk;
 use crate::disk::fault::Fault;
+use crate::format::names::FileName;
 use crate::store::open::open_for_writing;
 use crate::{Background, Batch, Durability, Error, ManualClock, StoreOptions};
 
@@ -141,4 +143,20 @@ fn a_batch_is_not_acknowledged_if_the_sync_failed_for_a_later_one_of_its_group_i
     let lost = temp.path().join("lost.alt");
     copy_crashed(&dir, &lost, Crash::Cut, disk.durable());
     assert_eq!(recovered(&lost), State::default());
+}
+
+#[test]
+fn a_log_that_was_cut_behind_the_back_of_its_writer_passed_for_whole_i5() {
+    let temp = scratch();
+    let dir = temp.path().join("a.alt");
+    let store = open(Arc::new(RealDisk), &dir).unwrap();
+    let to = collections(&store).unwrap();
+    to[0].insert(memory(1, "there")).unwrap();
+    assert!(store.verify().unwrap().is_clean());
+    let log = store.engine.manifest().log.last().unwrap().file;
+    let path = store.engine.path(FileName::Log(log));
+    let len = std::fs::metadata(&path).unwrap().len();
+    std::fs::OpenOptions::new().write(true).open(&path).unwrap().set_len(len - 8).unwrap();
+    let report = store.verify_with(crate::Verify::Quick).unwrap();
+    assert_eq!(report.problems.len(), 1, "{:?}", report.problems);
 }

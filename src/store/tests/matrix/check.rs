@@ -31,9 +31,9 @@ pub(super) fn strays(store: &Store, disk: &SimDisk) -> Vec<String> {
     listed
         .map(|e| e.name)
         .filter(|name| match FileName::parse(name) {
-            None | Some(FileName::Lock) => false,
+            None | Some(FileName::Lock | FileName::Reserve) => false,
             // The previous one is kept for diagnosis.
-            Some(FileName::Manifest(n)) => n + 1 < manifest.generation,
+            Some(FileName::Manifest(n) | FileName::ManifestOld(n)) => n + 1 < manifest.generation,
             Some(name) => !live.contains(&name),
         })
         .collect()

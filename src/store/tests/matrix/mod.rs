@@ -5,11 +5,19 @@
 //! operation, `soak` for ten times that, and `ALTIPLANO_SEED` where to begin. What is found is
 //! repeated with the seed that the report names.
 
+mod answers;
 mod check;
+mod clock;
 mod cuts;
+mod damage;
+mod damages;
+mod erasure;
+mod errors;
+mod golden;
 mod model;
 mod order;
 mod record;
 mod regressions;
 mod run;
 mod script;
+mod sequences;

@@ -81,15 +81,11 @@ fn dimension(collection: usize) -> usize {
 }
 
 /// The vector says which memory it is of, so that none can be served for another.
-fn vector(collection: usize, id: u64, n: u64) -> Vec<f32> {
+pub(super) fn vector(collection: usize, id: u64, n: u64) -> Vec<f32> {
     let mut vector = vec![1.0; dimension(collection)];
     vector[0] = id as f32;
     vector[1] = n as f32 + 1.0;
     vector
-}
-
-fn namespace(id: u64) -> String {
-    format!("user:{}", id % 5)
 }
 
 /// The model after write `n` of a history.
@@ -107,14 +103,21 @@ pub(super) fn apply(model: &mut Model, n: u64, writes: &[Write], now: Timestamp)
     }
 }
 
+/// The collections that a write may name, open.
+pub(super) type Handles = [Option<Collection>; 3];
+
+pub(super) fn handles(store: &Store) -> Handles {
+    NAMES.map(|name| store.existing(name))
+}
+
 /// Carries out write `n` on a store.
 pub(super) fn carry_out(
-    store: &Store,
+    to: &Handles,
     n: u64,
     writes: &[Write],
     durability: Durability,
 ) -> crate::Result<()> {
-    let open = |c: usize| store.existing(NAMES[c]).ok_or(crate::Error::Closed);
+    let open = |c: usize| to[c].clone().ok_or(crate::Error::Closed);
     let Some(first) = writes.first() else { return Ok(()) };
     // `delete_where` has no form for another collection: its collection is the batch's.
     let base = writes.iter().find(|w| matches!(w, Write::DeleteWhere { .. })).unwrap_or(first);
@@ -123,21 +126,13 @@ pub(super) fn carry_out(
     let mut batch = Batch::new();
     for write in writes {
         let c = write.collection();
+        let here = c == base_name;
         batch = match write {
             Write::Insert { id, ttl, .. } => {
-                let mut memory = Memory::new(*id, vector(c, *id, n))
-                    .text(format!("write {n}"))
-                    .namespace(namespace(*id));
-                if let Some(ttl) = ttl {
-                    memory = memory.ttl(Duration::from_secs(*ttl));
-                }
-                if c == base_name {
-                    batch.insert(memory)
-                } else {
-                    batch.insert_into(&open(c)?, memory)
-                }
+                let memory = memory(c, *id, n, *ttl);
+                if here { batch.insert(memory) } else { batch.insert_into(&open(c)?, memory) }
             }
-            Write::Delete { id, .. } if c == base_name => batch.delete(*id),
+            Write::Delete { id, .. } if here => batch.delete(*id),
             Write::Delete { id, .. } => batch.delete_from(&open(c)?, *id),
             Write::DeleteWhere { namespace, .. } => {
                 batch.delete_where(Filter::namespace(format!("user:{namespace}")))
@@ -145,6 +140,15 @@ pub(super) fn carry_out(
         };
     }
     base.apply_with(batch, durability).map(drop)
+}
+
+fn memory(c: usize, id: u64, n: u64, ttl: Option<u64>) -> Memory {
+    let memory = Memory::new(id, vector(c, id, n)).text(format!("write {n}"));
+    let memory = memory.namespace(format!("user:{}", id % 5));
+    match ttl {
+        Some(ttl) => memory.ttl(Duration::from_secs(ttl)),
+        None => memory,
+    }
 }
 
 /// What a store holds. Every answer is looked at: ids once, vectors and texts of the same write.
@@ -176,7 +180,7 @@ fn read_collection(collection: &Collection, c: usize) -> Result<BTreeMap<u64, Ro
     Ok(rows)
 }
 
-fn check_vector(got: &[f32], wanted: &[f32]) -> Result<(), Vec<f32>> {
+pub(super) fn check_vector(got: &[f32], wanted: &[f32]) -> Result<(), Vec<f32>> {
     let near = |(a, b): (&f32, &f32)| (a - b).abs() <= 1e-5 * b.abs().max(1.0);
     let same = got.len() == wanted.len() && got.iter().zip(wanted).all(near);
     if same { Ok(()) } else { Err(got.to_vec()) }
@@ -256,6 +260,23 @@ impl History {
     /// It was refused, and nothing of it may ever be found.
     pub(super) fn refuse(&mut self) {
         self.states.truncate(self.acknowledged + 1);
+    }
+
+    /// A sync failed: what was acknowledged without one may be gone even without a power cut.
+    pub(super) fn doubt(&mut self) {
+        self.acknowledged = self.synced;
+    }
+
+    /// The state that an open after a failure found, which recovery made durable; what is wrong
+    /// with it otherwise.
+    pub(super) fn adopt(&mut self, found: &Model, now: Timestamp) -> Result<(), String> {
+        let Allowed { from_kill, to, .. } = self.allowed();
+        let fits = self.states[from_kill..=to].iter().find(|s| s.visible(now) == *found);
+        let Some(state) = fits else {
+            return Err(self.states[to].visible(now).difference(found));
+        };
+        *self = Self { states: vec![state.clone()], acknowledged: 0, synced: 0 };
+        Ok(())
     }
 
     pub(super) fn allowed(&self) -> Allowed {

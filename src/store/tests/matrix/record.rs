@@ -5,14 +5,14 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use super::model::{self, Allowed, History, Model, NAMES, read};
+use super::model::{self, Allowed, History, Model, NAMES, handles, read};
 use super::order;
 use super::script::{Act, Script};
 use crate::clock::{Clock, ManualClock, Timestamp};
 use crate::disk::sim::{Failure, Fault, FileSystem, Op, OpKind, SimDisk, SyncModel};
 use crate::store::open::open_for_writing;
 use crate::worker::lock;
-use crate::{Background, Durability, Error, Store, StoreOptions};
+use crate::{Background, Durability, Error, Event, Store, StoreOptions};
 
 /// Where simulated stores are.
 pub(super) fn dir() -> &'static Path {
@@ -37,9 +37,13 @@ pub(super) struct Recording {
     pub(super) wrong: Option<String>,
 }
 
+/// What is done when a job has begun to write.
+type Hook = Arc<Mutex<Option<Box<dyn FnOnce() + Send>>>>;
+
 pub(super) fn options(clock: &Arc<ManualClock>) -> StoreOptions {
     StoreOptions::new()
         .background(Background::Manual)
+        .reserve_bytes(0)
         .clock(Arc::clone(clock) as Arc<dyn Clock>)
         .seed(11)
 }
@@ -49,13 +53,27 @@ pub(super) fn open(disk: &SimDisk, clock: &Arc<ManualClock>) -> crate::Result<St
     open_for_writing(Arc::new(disk.clone()), dir(), options(clock))
 }
 
+fn open_with(disk: &SimDisk, clock: &Arc<ManualClock>, hook: &Hook) -> crate::Result<Store> {
+    let hook = Arc::clone(hook);
+    let options = options(clock).on_event(move |event| {
+        if matches!(event, Event::Progress { .. }) {
+            let job = lock(&hook).take();
+            if let Some(job) = job {
+                job();
+            }
+        }
+    });
+    open_for_writing(Arc::new(disk.clone()), dir(), options)
+}
+
 /// A store with a workload under way.
 pub(super) struct Runner {
     pub(super) disk: SimDisk,
     pub(super) clock: Arc<ManualClock>,
     pub(super) store: Option<Store>,
     pub(super) history: Arc<Mutex<History>>,
-    held: Vec<crate::collection::Iter>,
+    pub(super) held: Vec<crate::collection::Iter>,
+    hook: Hook,
     n: u64,
 }
 
@@ -78,11 +96,11 @@ impl Runner {
     pub(super) fn new(disk: SimDisk) -> Self {
         let history = Arc::new(Mutex::new(History::new()));
         let (clock, held) = (new_clock(BEGIN), Vec::new());
-        Self { disk, clock, store: None, history, held, n: 0 }
+        Self { disk, clock, store: None, history, held, hook: Hook::default(), n: 0 }
     }
 
     pub(super) fn open(&mut self) -> Result<(), Error> {
-        self.store = Some(open(&self.disk, &self.clock)?);
+        self.store = Some(open_with(&self.disk, &self.clock, &self.hook)?);
         Ok(())
     }
 
@@ -127,6 +145,7 @@ impl Runner {
                 self.held.clear();
                 Ok(())
             }
+            Act::During(writes) => self.during(writes),
         }
     }
 
@@ -137,11 +156,36 @@ impl Runner {
         if writes.iter().any(|w| !next.0.contains_key(&w.collection())) {
             return Ok(());
         }
-        model::apply(&mut next, self.n, writes, self.clock.wall());
+        model::apply(&mut next, self.n, writes, self.store()?.now());
         lock(&self.history).begin(next);
-        model::carry_out(self.store()?, self.n, writes, durability)?;
+        model::carry_out(&handles(self.store()?), self.n, writes, durability)?;
         lock(&self.history).acknowledge(durability == Durability::Sync);
         Ok(())
+    }
+
+    /// Compacts, with a write from within the job's first step. If there is no job, nothing is
+    /// written.
+    fn during(&mut self, writes: &[model::Write]) -> Result<(), Error> {
+        self.n += 1;
+        let mut next = lock(&self.history).now().clone();
+        if writes.iter().any(|w| !next.0.contains_key(&w.collection())) {
+            return Ok(());
+        }
+        model::apply(&mut next, self.n, writes, self.clock.wall());
+        let (to, writes, n) = (handles(self.store()?), writes.to_vec(), self.n);
+        let (history, failed) = (Arc::clone(&self.history), Arc::new(Mutex::new(None)));
+        let refused = Arc::clone(&failed);
+        *lock(&self.hook) = Some(Box::new(move || {
+            lock(&history).begin(next);
+            match model::carry_out(&to, n, &writes, Durability::Sync) {
+                Ok(()) => lock(&history).acknowledge(true),
+                Err(error) => *lock(&refused) = Some(error),
+            }
+        }));
+        let done = self.store()?.compact();
+        *lock(&self.hook) = None;
+        let refused = lock(&failed).take();
+        refused.map_or(Ok(()), Err).and(done.map(drop))
     }
 
     fn make(&mut self, c: usize) -> Result<(), Error> {
@@ -176,13 +220,30 @@ impl Runner {
         let (only, failure) = (Some(OpKind::Append), Failure::Io);
         let model = SyncModel::Kept;
         self.disk.fail(Fault { skip: 0, only, failure, forever: false, model });
-        let result = model::carry_out(self.store()?, 0, writes, Durability::Sync);
+        let result = model::carry_out(&handles(self.store()?), 0, writes, Durability::Sync);
         let fired = self.disk.fired();
         self.disk.heal();
         match result {
             Ok(()) if fired => Err(Error::option("refused write", "it was acknowledged")),
             _ => Ok(()),
         }
+    }
+
+    /// Goes on with what a crash left, which must be one of these states.
+    pub(super) fn restart(&mut self, files: FileSystem, states: &[Model]) -> Result<(), String> {
+        self.held.clear();
+        self.store = None;
+        self.disk = SimDisk::new(files, self.n);
+        self.open().map_err(|e| format!("after a crash it does not open: {e}"))?;
+        let store = self.store.as_ref().ok_or("no store is open")?;
+        let (found, now) = (read(store)?, store.now());
+        let wanted = states.last().ok_or("no state may be found")?;
+        let state =
+            states.iter().rev().find(|s| s.visible(now) == found).ok_or_else(|| {
+                format!("after a crash: {}", wanted.visible(now).difference(&found))
+            })?;
+        *lock(&self.history) = History { states: vec![state.clone()], acknowledged: 0, synced: 0 };
+        Ok(())
     }
 
     /// What is wrong with what readers of the running store see.

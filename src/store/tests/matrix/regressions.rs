@@ -1,8 +1,11 @@
 //! Owns the workloads in which the matrix found something wrong, each kept as a test of its own.
 
 use super::cuts::{Effort, check_all};
-use super::record::{new_disk, record};
+use super::record::{Runner, dir, new_disk, open, record};
 use super::script::{Act, Script, insert};
+use crate::Error;
+use crate::disk::sim::SimDisk;
+use crate::format::header::HEADER_LEN;
 
 fn holds(name: &str, acts: Vec<Act>) {
     let acts = (0..3).map(Act::Make).chain(acts).collect();
@@ -33,4 +36,23 @@ fn the_first_frame_of_a_rolled_log_was_lost_alone() {
     let roll = Act::Refused(insert(0, 0..2));
     let acts = vec![buffered(0), roll, buffered(1), buffered(2), buffered(0), buffered(1)];
     holds("rolled", acts);
+}
+
+/// The manifest that a seal commits did not say how much of the log was durable: a log that had lost
+/// its end from before the seal passed for one with a torn tail, and the writes of other collections
+/// were gone without a word while those of the sealed one were there.
+#[test]
+fn a_log_cut_to_before_a_seal_passed_for_a_torn_one() {
+    let disk = new_disk(1);
+    let mut runner = Runner::new(disk.clone());
+    runner.open().unwrap();
+    let write = |c, ids| Act::Write { writes: insert(c, ids), sync: true };
+    let acts = [Act::Make(0), Act::Make(1), write(1, 0..3), write(0, 0..70), Act::Run];
+    acts.iter().for_each(|act| runner.act(act).unwrap());
+    let mut files = disk.files();
+    let log = files.names(dir()).unwrap().into_iter().rfind(|n| n.starts_with("log-")).unwrap();
+    let cut = files.read(&dir().join(&log)).unwrap()[..HEADER_LEN].to_vec();
+    files.damage(&dir().join(&log), cut).unwrap();
+    let opened = open(&SimDisk::new(files, 1), &runner.clock);
+    assert!(matches!(opened, Err(Error::Corrupt { .. })), "{opened:?}");
 }

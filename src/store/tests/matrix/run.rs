@@ -35,6 +35,11 @@ pub(super) fn seed() -> u64 {
     std::env::var("ALTIPLANO_SEED").ok().and_then(|s| s.parse().ok()).unwrap_or(20_261_125)
 }
 
+/// Whether a workload is wanted: `ALTIPLANO_WORKLOAD` names a part of its name.
+pub(super) fn wanted(name: &str) -> bool {
+    std::env::var("ALTIPLANO_WORKLOAD").map_or(true, |part| name.contains(&part))
+}
+
 /// What one row of the matrix found.
 #[derive(Debug, Default)]
 pub(super) struct Row {

@@ -29,6 +29,8 @@ pub(super) enum Act {
     /// A reader begins to hold what it sees, until the next `Release`.
     Hold,
     Release,
+    /// Everything is compacted, and a batch is written while the first new segment is.
+    During(Vec<Write>),
 }
 
 /// A named list of acts.
@@ -295,6 +297,32 @@ fn base(w: fn(Vec<Write>) -> Act) -> Vec<(&'static str, Vec<Act>)> {
             ],
         ),
         (
+            "writes during a merge",
+            vec![
+                w(insert(0, 0..130)),
+                Run,
+                w(delete(0, 0..20)),
+                During([delete(0, 15..60), insert(0, 60..64)].concat()),
+                w(insert(0, 200..203)),
+                During([forget(0, 2), insert(0, 2..3)].concat()),
+                Reopen,
+                During(mortal(0, 70..90, 60)),
+                Advance(61),
+                Run,
+            ],
+        ),
+        (
+            "writes during a seal",
+            vec![
+                w(insert(0, 0..60)),
+                During([insert(0, 50..63), delete(0, 0..9)].concat()),
+                w(insert(0, 300..365)),
+                During(delete(0, 290..340)),
+                During(insert(1, 0..3)),
+                Reopen,
+            ],
+        ),
+        (
             "buffered before a seal",
             vec![
                 buffered(insert(0, 0..70)),
@@ -344,6 +372,7 @@ pub(super) fn random(seed: u64, acts: usize) -> Script {
             22..25 => Act::Advance([10, 4000, LATER][rng.below(3) as usize]),
             25..28 => Act::RunOne,
             28..33 => Act::Run,
+            33 if rng.below(2) == 0 => Act::During(random_writes(&mut rng)),
             33 => Act::Compact,
             34 => Act::Make(rng.below(3) as usize),
             35 => Act::Drop(rng.below(3) as usize),

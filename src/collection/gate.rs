@@ -1,0 +1,127 @@
+//! Owns the question who may write at this moment: the process that opened the store, until it is
+//! closed. Counts the jobs that write files, so that a close can wait for them: once the lock of the
+//! store is let go, its directory belongs to somebody else.
+
+use std::sync::PoisonError;
+
+use crate::collection::engine::Engine;
+use crate::error::{Error, Result};
+use crate::sync::atomic::{AtomicBool, Ordering};
+use crate::sync::thread::{self, ThreadId};
+use crate::sync::{Condvar, Mutex};
+use crate::worker::lock;
+
+/// The state of an open store: open, closing (no new jobs), closed (nothing is written any more).
+#[derive(Debug)]
+pub(crate) struct Gate {
+    /// The process that opened the store. A child made by fork has the same lock and the same memory,
+    /// and would write to the same files.
+    pub(super) process: u32,
+    closing: AtomicBool,
+    closed: AtomicBool,
+    /// The threads that run jobs now.
+    running: Mutex<Vec<ThreadId>>,
+    ended: Condvar,
+}
+
+impl Gate {
+    pub(super) fn new(process: u32) -> Self {
+        Self {
+            process,
+            closing: AtomicBool::new(false),
+            closed: AtomicBool::new(false),
+            running: Mutex::new(Vec::new()),
+            ended: Condvar::new(),
+        }
+    }
+
+    /// Whether jobs should end early because the store is being closed.
+    pub(crate) fn is_closing(&self) -> bool {
+        self.closing.load(Ordering::Acquire)
+    }
+
+    pub(super) fn is_closed(&self) -> bool {
+        self.closed.load(Ordering::Acquire)
+    }
+
+    /// Nothing is written from here on. The caller holds the lock of the manifest, so that a commit
+    /// is over before or does not begin.
+    pub(super) fn close(&self) {
+        self.closed.store(true, Ordering::Release);
+    }
+
+    /// Lets no job begin any more and waits for those that run. One of this very thread (a listener
+    /// that closes the store) is not waited for: it ends at its next step.
+    pub(super) fn wait_for_jobs(&self) {
+        let own = thread::current().id();
+        let running = lock(&self.running);
+        self.closing.store(true, Ordering::Release);
+        let waited = self.ended.wait_while(running, |r| r.iter().any(|thread| *thread != own));
+        drop(waited.unwrap_or_else(PoisonError::into_inner));
+    }
+}
+
+/// A job that is running; it ends when this is dropped.
+#[derive(Debug)]
+pub(crate) struct RunningJob<'a> {
+    gate: &'a Gate,
+}
+
+impl Drop for RunningJob<'_> {
+    fn drop(&mut self) {
+        let own = thread::current().id();
+        let mut running = lock(&self.gate.running);
+        if let Some(at) = running.iter().position(|thread| *thread == own) {
+            running.swap_remove(at);
+        }
+        drop(running);
+        self.gate.ended.notify_all();
+    }
+}
+
+impl Engine {
+    /// Begins a job that writes files. A store that is closing or was closed takes none: its handles
+    /// outlive it, its lock does not.
+    pub(crate) fn begin_job(&self) -> Result<RunningJob<'_>> {
+        self.check_writable()?;
+        let mut running = lock(&self.gate.running);
+        if self.gate.is_closing() {
+            return Err(Error::Closed);
+        }
+        running.push(thread::current().id());
+        Ok(RunningJob { gate: &self.gate })
+    }
+
+    /// An error in a process that inherited the store from the one that opened it.
+    pub(crate) fn check_process(&self) -> Result<()> {
+        let (opened_by, process) = (self.gate.process, self.disk.process_id());
+        if opened_by == process { Ok(()) } else { Err(Error::Forked { opened_by, process }) }
+    }
+
+    /// An error unless writes are possible.
+    pub(crate) fn check_writable(&self) -> Result<()> {
+        if self.read_only {
+            return Err(Error::ReadOnly { path: self.dir.clone() });
+        }
+        self.check_process()?;
+        if self.gate.is_closed() {
+            return Err(Error::Closed);
+        }
+        self.poison.check()
+    }
+
+    /// Whether files that are not part of the store may be removed: not while an outcome is unknown
+    /// (the manifest on the disk may name them), nor when the directory belongs to somebody else.
+    /// They are orphans then, for whoever opens the store next.
+    pub(crate) fn may_clean_up(&self) -> bool {
+        self.check_writable().is_ok()
+    }
+
+    /// Ends everything that writes, the log last. The lock of the store may be let go afterwards.
+    pub(crate) fn close(&self) -> Result<()> {
+        self.gate.wait_for_jobs();
+        let closed = self.close_log();
+        self.close_manifest();
+        closed
+    }
+}

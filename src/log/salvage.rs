@@ -1,0 +1,78 @@
+//! Owns the reading of a damaged log file: every whole frame, before the damage and behind it. For
+//! repair only: recovery takes frames up to the first bad one, see `log`.
+
+use super::{LogSource, MAX_FILE_BYTES, frame_at, log_path};
+use crate::disk::read_all;
+use crate::error::{Error, Result};
+use crate::format::frame::{FrameHead, FrameKind};
+use crate::format::header::{FileHeader, FileKind, HEADER_LEN, HeaderError};
+use crate::ids::Seq;
+
+/// Where the file's salt is in its header.
+const SALT: std::ops::Range<usize> = 40..56;
+
+/// A part of a log in which there is no whole frame.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Hole {
+    pub(crate) offset: u64,
+    pub(crate) bytes: u64,
+    /// The `last_seq` of the next whole frame in the file.
+    pub(crate) next: Option<Seq>,
+    pub(crate) reason: &'static str,
+}
+
+impl LogSource<'_> {
+    /// Gives every whole frame in order, and the holes between them. An error means that nothing can
+    /// be read, or that it is another file.
+    pub(crate) fn salvage(
+        &self,
+        mut visit: impl FnMut(&FrameHead, &[u8], u64) -> Result<()>,
+    ) -> Result<Vec<Hole>> {
+        let path = log_path(self.dir, self.entry.file);
+        let file = self.disk.open(&path)?;
+        let bytes = read_all(file.as_ref(), MAX_FILE_BYTES.min(file.len()))?;
+        let header = match FileHeader::decode(&bytes) {
+            Ok(header) => header,
+            Err(HeaderError::TooNew(_)) => return Err(Error::corrupt(path, 10, "it is too new")),
+            // The frames say by their checksums whether the salt is right.
+            Err(HeaderError::Decode(_)) => {
+                let salt = bytes.get(SALT).and_then(|salt| salt.try_into().ok());
+                let salt = salt.ok_or_else(|| Error::corrupt(&path, 0, "the file is cut short"))?;
+                let (store, file) = (self.store, self.entry.file);
+                FileHeader { kind: FileKind::Log, store, file, salt }
+            }
+        };
+        let ours = header.kind == FileKind::Log
+            && header.store == self.store
+            && header.file == self.entry.file;
+        if !ours {
+            return Err(Error::corrupt(path, 0, "this is another file's content"));
+        }
+        let len = bytes.len() as u64;
+        let end = self.entry.valid_len.unwrap_or(len);
+        let (mut at, mut hole, mut holes) = (HEADER_LEN as u64, None, Vec::new());
+        while at < end.min(len) {
+            let Ok(frame) = frame_at(&header, &bytes, at) else {
+                hole.get_or_insert(at);
+                at += 8;
+                continue;
+            };
+            if let Some(offset) = hole.take() {
+                let next = Some(frame.head.last_seq);
+                let reason = "no whole frame is here";
+                holes.push(Hole { offset, bytes: at - offset, next, reason });
+            }
+            visit(&frame.head, frame.payload, at)?;
+            at += frame.len as u64;
+            if frame.head.kind == FrameKind::Close {
+                return Ok(holes);
+            }
+        }
+        if hole.is_some() || end > len {
+            let offset = hole.unwrap_or(at.min(len));
+            let reason = if end > len { "the log is cut short" } else { "no whole frame is here" };
+            holes.push(Hole { offset, bytes: end - offset, next: None, reason });
+        }
+        Ok(holes)
+    }
+}

@@ -1,0 +1,88 @@
+//! Owns the tests of handles that outlive their store: once the lock is let go, nothing writes.
+
+use std::path::Path;
+use std::sync::mpsc::channel;
+use std::sync::{Arc, Mutex};
+
+use super::{State, collections, read, recovered, scratch, step, strays};
+use crate::disk::{Disk, RealDisk};
+use crate::store::open::open_for_writing;
+use crate::worker::lock;
+use crate::{Background, CollectionOptions, Error, Event, HnswParams, Metric, StoreOptions};
+
+fn files(dir: &Path) -> Vec<String> {
+    let mut names: Vec<String> =
+        RealDisk.list(dir).unwrap().into_iter().map(|entry| entry.name).collect();
+    names.sort();
+    names
+}
+
+fn options() -> StoreOptions {
+    StoreOptions::new().background(Background::Manual).reserve_bytes(0)
+}
+
+/// `compact` on a handle found an index to build and committed a manifest, after the store was closed
+/// and somebody else could have its lock.
+#[test]
+fn a_handle_whose_store_was_closed_commits_nothing_i6() {
+    let temp = scratch();
+    let dir = temp.path().join("a.alt");
+    let store = options().open(&dir).unwrap();
+    let [notes, _] = collections(&store).unwrap();
+    let (state, write) = step(0, State::default());
+    write(&collections(&store).unwrap()).unwrap();
+    store.compact().unwrap();
+    // Now a graph pays, which is work for the indexes alone.
+    let graph = HnswParams { min_rows: 4, ..HnswParams::default() };
+    let wanted = CollectionOptions::new(2, Metric::L2).memtable_rows(64).hnsw(graph);
+    store.collection("notes", wanted).unwrap();
+    assert!(!store.plan(&notes).unwrap().steps.is_empty());
+    store.close().unwrap();
+    let before = files(&dir);
+    let next = options().open(&dir).unwrap();
+    let owned = files(&dir);
+    assert_ne!(before, owned);
+    assert!(matches!(notes.compact(), Err(Error::Closed)));
+    assert!(matches!(notes.sync(), Err(Error::Closed)));
+    assert!(matches!(notes.delete(0u64), Err(Error::Closed)));
+    assert_eq!(files(&dir), owned);
+    assert_eq!(notes.len().unwrap(), state[0].len() as u64, "reads go on");
+    assert_eq!(strays(&next), Vec::<String>::new());
+}
+
+/// A compaction on another thread went on writing after `close` had let the lock go.
+#[test]
+fn a_close_waits_for_a_compaction_on_another_thread_and_ends_it_early_i6() {
+    let temp = scratch();
+    let dir = temp.path().join("a.alt");
+    let (begun, has_begun) = channel();
+    let (go_on, may_go_on) = channel::<()>();
+    let may_go_on = Mutex::new(may_go_on);
+    let listener = move |event: &Event| {
+        if matches!(event, Event::Progress { .. }) && begun.send(()).is_ok() {
+            let _ = lock(&may_go_on).recv();
+        }
+    };
+    let store = open_for_writing(Arc::new(RealDisk), &dir, options().on_event(listener)).unwrap();
+    let to = collections(&store).unwrap();
+    let (state, write) = step(0, State::default());
+    write(&to).unwrap();
+    let engine = Arc::clone(&store.engine);
+    let notes = to[0].clone();
+    let job = std::thread::spawn(move || notes.compact());
+    has_begun.recv().unwrap();
+    let closer = std::thread::spawn(move || store.close());
+    while !engine.gate.is_closing() {
+        std::thread::yield_now();
+    }
+    assert!(matches!(to[1].compact(), Err(Error::Closed)), "no job begins any more");
+    assert!(matches!(options().open(&dir), Err(Error::Locked { .. })));
+    drop((go_on, has_begun));
+    assert!(matches!(job.join().unwrap(), Err(Error::Closed)));
+    closer.join().unwrap().unwrap();
+    let next = options().open(&dir).unwrap();
+    assert_eq!(strays(&next), Vec::<String>::new());
+    assert_eq!(read(&next), state);
+    drop(next);
+    assert_eq!(recovered(&dir), state);
+}

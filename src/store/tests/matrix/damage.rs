@@ -1,0 +1,309 @@
+//! Owns the check of damaged files (I1, I3, I5): whatever happens to any file of a store, each open
+//! and each answer is exactly right or a typed error; what is derived is made again; an open that
+//! fails changes nothing; and with the damage undone the store is whole.
+//!
+//! The one thing that cannot be told from a torn write is damage from some frame of the last log
+//! file to its very end. Then the store is as it was before that frame.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+
+use super::answers::{Answers, is_typed};
+use super::check::text_of;
+use super::damages::{Damage, list};
+use super::golden::{Ending, Golden, contents};
+use super::model::Model;
+use super::record::{dir, new_clock, options};
+use super::run::{Row, each, report, seed};
+use crate::disk::sim::{FileSystem, SimDisk};
+use crate::format::names::FileName;
+use crate::store::open::{open_for_reading, open_for_writing};
+use crate::{Error, Store};
+
+/// What may come of a damage.
+#[derive(Clone, Debug)]
+enum Verdict {
+    /// The file has no meaning, or the bytes have none.
+    Harmless,
+    /// An error; where none is met, the answers are right, and `verify` reports it if so told.
+    Truth { reported: bool },
+    /// Right answers, and a report.
+    Derived,
+    /// An open must fail.
+    Refused,
+    /// The end of the log is gone: this is what the store held before it.
+    Earlier(Model),
+}
+
+fn verdict(golden: &Golden, damage: &Damage) -> Verdict {
+    let files = damage.files(golden);
+    let Some(name) = files.first() else { return Verdict::Harmless };
+    let all_manifests = files.iter().any(|n| n == golden.manifest());
+    match FileName::parse(name) {
+        Some(FileName::Manifest(_)) if all_manifests => Verdict::Refused,
+        Some(FileName::Segment(_) | FileName::Deletes(_)) => Verdict::Truth { reported: true },
+        Some(FileName::Index(_) | FileName::Locator(_)) => Verdict::Derived,
+        Some(FileName::Log(_)) if files.len() > 1 || !damage.keeps_names() => Verdict::Refused,
+        Some(FileName::Log(_)) if *name == golden.log => of_last_log(golden, damage),
+        Some(FileName::Log(_)) => Verdict::Truth { reported: false },
+        // A number that is larger than that of any manifest is taken for the newest.
+        _ if matches!(damage, Damage::Rename { to, .. } if FileName::parse(to).is_some()) => {
+            Verdict::Truth { reported: false }
+        }
+        _ if matches!(damage, Damage::Directory { .. }) => Verdict::Truth { reported: false },
+        _ => Verdict::Harmless,
+    }
+}
+
+/// Damage to the file that only a crash may leave torn.
+fn of_last_log(golden: &Golden, damage: &Damage) -> Verdict {
+    let Some(before) = golden.contents.get(&golden.log) else { return Verdict::Refused };
+    let damaged = damage.apply(golden).ok();
+    let Some(after) = damaged.and_then(|files| contents(&files).remove(&golden.log)) else {
+        return Verdict::Refused;
+    };
+    let whole = |part: &std::ops::Range<usize>| after.get(part.clone()) == before.get(part.clone());
+    let vouched = golden.tail.first().map_or(0, |(len, _)| *len);
+    let Some(bad) = golden.frames.iter().position(|frame| !whole(frame)) else {
+        // Behind a close nothing may follow, and what was synced must be there.
+        let intact = whole(&(0..golden.frames.first().map_or(0, |f| f.start)));
+        return if intact { Verdict::Truth { reported: false } } else { Verdict::Refused };
+    };
+    let header = whole(&(0..golden.frames.first().map_or(0, |f| f.start)));
+    let later = golden.frames.iter().skip(bad + 1).any(whole);
+    let start = golden.frames[bad].start;
+    if !header || later || start < vouched {
+        return Verdict::Refused;
+    }
+    let state = golden.tail.iter().rev().find(|(len, _)| *len <= start);
+    state.map_or(Verdict::Refused, |(_, model)| Verdict::Earlier(model.clone()))
+}
+
+/// One damage with what it may lead to.
+struct Case<'a> {
+    golden: &'a Golden,
+    damage: &'a Damage,
+    verdict: Verdict,
+    files: FileSystem,
+    opens: u64,
+}
+
+impl Case<'_> {
+    fn open(&mut self, files: &FileSystem, write: bool) -> (SimDisk, Result<Store, Error>) {
+        self.opens += 1;
+        let disk = SimDisk::new(files.clone(), 5);
+        let clock = new_clock(self.golden.now);
+        let shared = Arc::new(disk.clone());
+        let store = match write {
+            true => open_for_writing(shared, dir(), options(&clock)),
+            false => open_for_reading(shared, dir(), &options(&clock)),
+        };
+        (disk, store)
+    }
+
+    fn state(&self) -> &Model {
+        match &self.verdict {
+            Verdict::Earlier(model) => model,
+            _ => &self.golden.state,
+        }
+    }
+
+    /// An open that failed must have had a reason, and changed nothing but the lock file.
+    fn refused(&mut self, error: &Error, disk: &SimDisk) -> Result<(), String> {
+        let may = !matches!(self.verdict, Verdict::Harmless | Verdict::Derived);
+        if !may || !is_typed(error) {
+            return Err(format!("it does not open: {error}"));
+        }
+        let (mut before, mut after) = (contents(&self.files), contents(&disk.files()));
+        (before.remove("LOCK"), after.remove("LOCK"));
+        if before != after {
+            return Err(format!("an open that failed ({error}) changed files"));
+        }
+        let mut files = disk.files();
+        self.damage.undo(self.golden, &mut files).map_err(|e| e.to_string())?;
+        self.whole(&files)
+    }
+
+    /// With the damage undone everything is there.
+    fn whole(&mut self, files: &FileSystem) -> Result<(), String> {
+        // The files are those of the golden store then: looked at once in a while.
+        if !self.opens.is_multiple_of(2) && files.fingerprint() == self.golden.files.fingerprint() {
+            return Ok(());
+        }
+        let (_, store) = self.open(files, true);
+        let store = store.map_err(|e| format!("with the damage undone: {e}"))?;
+        let mut answers = Answers::default();
+        answers.ask(&store, &self.golden.state).map_err(|e| format!("undone: {e}"))?;
+        match answers.errors {
+            0 => Ok(()),
+            errors => Err(format!("{errors} errors with the damage undone")),
+        }
+    }
+
+    /// Asks an open store; whether anything told of the damage.
+    fn ask(&self, store: &Store) -> Result<bool, String> {
+        if matches!(self.verdict, Verdict::Refused) {
+            return Err("it opens".to_owned());
+        }
+        let mut answers = Answers::default();
+        answers.ask(store, self.state())?;
+        if answers.errors > 0 && !matches!(self.verdict, Verdict::Truth { .. }) {
+            return Err(format!("{} answers failed", answers.errors));
+        }
+        let problems = match store.verify() {
+            Ok(report) => report.problems,
+            Err(error) => vec![error],
+        };
+        match problems.iter().find(|p| !is_typed(p)) {
+            Some(odd) => Err(format!("verify: {odd}")),
+            None if answers.errors > 0 && problems.is_empty() => {
+                Err(format!("{} answers failed, and verify found nothing", answers.errors))
+            }
+            None => Ok(!problems.is_empty()),
+        }
+    }
+
+    fn read(&mut self) -> Result<(), String> {
+        let files = self.files.clone();
+        let (disk, store) = self.open(&files, false);
+        let told = match store {
+            Ok(store) => self.ask(&store)?,
+            Err(error) => {
+                self.refused(&error, &disk)?;
+                true
+            }
+        };
+        if disk.files().fingerprint() != files.fingerprint() {
+            return Err("a reader changed files".to_owned());
+        }
+        let must = matches!(self.verdict, Verdict::Truth { reported: true } | Verdict::Derived);
+        if must && !told {
+            return Err("nothing tells of it".to_owned());
+        }
+        Ok(())
+    }
+
+    fn write(&mut self, work: bool) -> Result<(), String> {
+        let files = self.files.clone();
+        let (disk, store) = self.open(&files, true);
+        let store = match store {
+            Ok(store) => store,
+            Err(error) => return self.refused(&error, &disk),
+        };
+        self.ask(&store)?;
+        if !work {
+            return Ok(());
+        }
+        let harmed = matches!(self.verdict, Verdict::Truth { .. });
+        let mut answers = Answers::default();
+        let mut rounds = 0;
+        while answers.take(store.run_pending())?.unwrap_or(false) {
+            rounds += 1;
+            if rounds > 100 {
+                return Err("its work does not end".to_owned());
+            }
+        }
+        answers.take(store.compact())?;
+        if answers.errors > 0 && !harmed {
+            return Err(format!("{} jobs failed", answers.errors));
+        }
+        self.ask(&store)?;
+        drop(store);
+        self.after(disk.files(), harmed)
+    }
+
+    /// What is left after work on a damaged store is whole, once damage that is still there is
+    /// undone.
+    fn after(&mut self, mut files: FileSystem, harmed: bool) -> Result<(), String> {
+        let left = contents(&files);
+        let damaged = self.damage.files(self.golden);
+        if harmed && self.damage.keeps_names() && damaged.iter().any(|n| left.contains_key(n)) {
+            for name in damaged.iter().filter(|n| left.contains_key(*n)) {
+                let content = self.golden.contents.get(name).map_or_else(Vec::new, |c| c.to_vec());
+                files.damage(&dir().join(name), content).map_err(|e| e.to_string())?;
+            }
+        }
+        let (_, store) = self.open(&files, true);
+        let store = store.map_err(|e| format!("after work: {e}"))?;
+        let mut answers = Answers::default();
+        answers.ask(&store, self.state()).map_err(|e| format!("after work: {e}"))?;
+        let problems = store.verify().map_err(|e| e.to_string())?.problems;
+        match problems.first() {
+            None if answers.errors == 0 => Ok(()),
+            first => Err(format!("after work: {} errors, {first:?}", answers.errors)),
+        }
+    }
+}
+
+/// Checks one damage; gives how many opens that took.
+fn check(golden: &Golden, damage: &Damage, work: bool) -> Result<u64, String> {
+    let files = damage.apply(golden).map_err(|e| e.to_string())?;
+    if files.fingerprint() == golden.files.fingerprint() {
+        return Ok(0);
+    }
+    let verdict = verdict(golden, damage);
+    let mut case = Case { golden, damage, verdict, files, opens: 0 };
+    let done = catch_unwind(AssertUnwindSafe(|| case.read().and_then(|()| case.write(work))))
+        .unwrap_or_else(|panic| Err(format!("it panics: {}", text_of(panic.as_ref()))));
+    done.map(|()| case.opens).map_err(|wrong| format!("{damage:?}, {:?}: {wrong}", kind(&case)))
+}
+
+fn kind(case: &Case<'_>) -> String {
+    let verdict = format!("{:?}", case.verdict);
+    verdict.split(['(', ' ']).next().unwrap_or_default().to_owned()
+}
+
+fn check_all(golden: &Golden, damages: &[Damage], work_every: usize) -> Row {
+    const CHUNK: usize = 32;
+    each(damages.len().div_ceil(CHUNK), |chunk| {
+        let mut row = Row::default();
+        for (i, damage) in damages.iter().enumerate().skip(chunk * CHUNK).take(CHUNK) {
+            match check(golden, damage, i.is_multiple_of(work_every)) {
+                Ok(opens) => {
+                    row.cases += opens.min(1);
+                    row.inner += opens;
+                }
+                Err(wrong) => row.failures.push(wrong),
+            }
+        }
+        row
+    })
+}
+
+#[test]
+fn damage_to_any_file_is_an_error_or_does_no_harm_i1_i3_i5() {
+    let seed = seed();
+    report("damaged files", "opens of them", 1500, || {
+        let mut row = Row::default();
+        let golden = Golden::new(Ending::Closed).unwrap();
+        row.add(check_all(&golden, &list(&golden, seed), 5));
+        // Without a close the log ends as a crash may leave it.
+        let killed = Golden::new(Ending::Killed).unwrap();
+        let damages = list(&killed, seed ^ 1).into_iter();
+        let of_log = damages.filter(|d| d.files(&killed).contains(&killed.log)).collect::<Vec<_>>();
+        row.add(check_all(&killed, &of_log, 5));
+        row
+    });
+}
+
+/// Every bit of every frame but the last is reported; of the last one nothing can be.
+#[test]
+fn only_the_last_frame_of_the_log_is_in_a_grey_zone_i5() {
+    for ending in [Ending::Closed, Ending::Killed] {
+        let golden = Golden::new(ending).unwrap();
+        let (last, others) = golden.frames.split_last().unwrap();
+        for frame in others.iter().chain([last]) {
+            for at in frame.clone().step_by(3) {
+                let file = golden.log.clone();
+                let damage = Damage::Flip { file, at, bit: (at % 8) as u8 };
+                let verdict = verdict(&golden, &damage);
+                // A close says nothing but that it was one: without it, nothing is missing.
+                let earlier = matches!(&verdict, Verdict::Earlier(state)
+                    if (*state == golden.state) == (ending == Ending::Closed));
+                let refused = matches!(verdict, Verdict::Refused);
+                assert!(if frame == last { earlier } else { refused }, "{damage:?}: {verdict:?}");
+                check(&golden, &damage, false).unwrap();
+            }
+        }
+    }
+}

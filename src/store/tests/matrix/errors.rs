@@ -1,0 +1,282 @@
+//! Owns the errors: one at every operation of every workload, of each kind, once and for a while; and
+//! a disk that runs full at any byte. What was refused is never found, what was acknowledged always;
+//! a store whose writer stopped reads on, and the next open finds everything.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use super::check::{Depth, check_image, strays, text_of};
+use super::model::read;
+use super::record::{Point, Runner, new_disk};
+use super::run::{Row, each, report, seed, sized};
+use super::script::{Act, Script, random, scripted};
+use crate::Error;
+use crate::clock::Clock;
+use crate::disk::sim::{Failure, Fault, Op, OpKind, SyncModel};
+use crate::worker::lock;
+
+/// After so many acts a lasting failure ends.
+const LASTS: usize = 3;
+
+/// What goes wrong.
+#[derive(Clone, Copy, Debug)]
+enum Trouble {
+    Fault(Fault),
+    /// The disk has so many bytes.
+    Quota(u64),
+}
+
+/// A workload in trouble.
+struct Trial {
+    runner: Runner,
+    removed: Arc<AtomicU64>,
+    /// Acts until the trouble ends, once it has begun.
+    left: Option<usize>,
+    over: bool,
+    checked: u64,
+    seed: u64,
+}
+
+impl Trial {
+    fn new(trouble: Trouble, seed: u64) -> Self {
+        let disk = new_disk(seed);
+        let removed: Arc<AtomicU64> = Arc::default();
+        let count = Arc::clone(&removed);
+        disk.observe(move |op: &Op, _| {
+            if op.kind == OpKind::Remove && op.ok {
+                count.fetch_add(1, Ordering::Relaxed);
+            }
+        });
+        match trouble {
+            Trouble::Fault(fault) => disk.fail(fault),
+            Trouble::Quota(bytes) => disk.set_quota(Some(bytes)),
+        }
+        let runner = Runner::new(disk);
+        Self { runner, removed, left: None, over: false, checked: 0, seed }
+    }
+
+    /// The trouble ends.
+    fn heal(&mut self) {
+        self.runner.disk.heal();
+        self.runner.disk.set_quota(None);
+        self.over = true;
+    }
+
+    /// Opens, twice if need be.
+    fn open(&mut self) -> Result<(), String> {
+        if let Err(first) = self.runner.open() {
+            if self.over {
+                return Err(format!("it does not open: {first}"));
+            }
+            self.heal();
+            self.runner.open().map_err(|e| format!("it does not open again: {e} after {first}"))?;
+        }
+        Ok(())
+    }
+
+    /// Carries out an act, and what it takes to go on after it failed.
+    fn act(&mut self, act: &Act) -> Result<(), String> {
+        match self.left {
+            Some(0) if !self.over => self.heal(),
+            Some(n) => self.left = Some(n.saturating_sub(1)),
+            None => {}
+        }
+        let Err(error) = self.runner.act(act) else {
+            return self.runner.look();
+        };
+        if self.over {
+            return Err(format!("it fails after the trouble is over: {error}"));
+        }
+        self.left.get_or_insert(LASTS);
+        let poisoned = self.runner.store.as_ref().is_none_or(|s| s.engine.poison.is_set());
+        if matches!(error, Error::CommitUnknown { .. } | Error::Poisoned { .. }) && !poisoned {
+            return Err(format!("{error}, and the writer goes on"));
+        }
+        if poisoned {
+            return self.start_again(act);
+        }
+        lock(&self.runner.history).refuse();
+        self.runner.look()?;
+        self.check_images("refused", 3)
+    }
+
+    /// The writer has stopped: readers go on, nothing is removed, and the next open finds all.
+    fn start_again(&mut self, act: &Act) -> Result<(), String> {
+        self.heal();
+        if let Some(store) = &self.runner.store {
+            let (found, now) = (read(store)?, store.now());
+            let history = lock(&self.runner.history);
+            let seen =
+                history.states[history.acknowledged..].iter().any(|s| s.visible(now) == found);
+            if !seen {
+                return Err(format!(
+                    "readers see: {}",
+                    history.now().visible(now).difference(&found)
+                ));
+            }
+        }
+        lock(&self.runner.history).doubt();
+        self.check_images("stopped", 6)?;
+        let removed = self.removed.load(Ordering::Relaxed);
+        self.runner.held.clear();
+        drop(self.runner.store.take());
+        if self.removed.load(Ordering::Relaxed) != removed {
+            return Err(format!("{act:?}: files were removed after the writer had stopped"));
+        }
+        self.check_images("stopped and dropped", 3)?;
+        self.runner.open().map_err(|e| format!("it does not open after {act:?}: {e}"))?;
+        self.adopt()
+    }
+
+    fn adopt(&mut self) -> Result<(), String> {
+        let store = self.runner.store.as_ref().ok_or("no store is open")?;
+        let (found, now) = (read(store)?, store.now());
+        lock(&self.runner.history).adopt(&found, now).map_err(|e| format!("the open finds: {e}"))
+    }
+
+    /// Checks some of what a crash now would leave.
+    fn check_images(&mut self, op: &str, most: usize) -> Result<(), String> {
+        let (files, now) = (self.runner.disk.files(), self.runner.clock.wall());
+        let history = lock(&self.runner.history).clone();
+        let point = Point { op: op.to_owned(), files, now, allowed: history.allowed() };
+        let images = point.files.images(self.seed, 2);
+        for image in images.iter().take(1).chain(images.iter().rev().take(most - 1)) {
+            let depth = Depth::default();
+            check_image(image, &point, &history.states, depth, self.seed)
+                .map_err(|e| format!("{op}, {}: {e}", image.label))?;
+            self.checked += 1;
+        }
+        Ok(())
+    }
+}
+
+/// Runs a workload in trouble; how many crashes were looked at.
+fn trial(script: &Script, trial: &mut Trial, trouble: Trouble) -> Result<u64, String> {
+    trial.open()?;
+    for (i, act) in script.acts.iter().enumerate() {
+        if matches!(act, Act::Refused(_)) {
+            continue; // it plans a failure of its own
+        }
+        trial.act(act).map_err(|e| format!("act {i} ({act:?}): {e}"))?;
+    }
+    trial.heal();
+    trial.runner.held.clear();
+    trial.runner.act(&Act::Compact).map_err(|e| format!("the last compaction: {e}"))?;
+    trial.runner.look()?;
+    let store = trial.runner.store.as_ref().ok_or("no store is open")?;
+    let strays = strays(store, &trial.runner.disk);
+    // A file that could not be removed is, at the next open.
+    let kept = matches!(trouble, Trouble::Fault(f) if f.only.is_none());
+    if !strays.is_empty() && !kept {
+        return Err(format!("files that no manifest names: {strays:?}"));
+    }
+    trial.check_images("the end", 3)?;
+    trial.runner.act(&Act::Reopen).map_err(|e| format!("the last open: {e}"))?;
+    trial.runner.look()?;
+    Ok(trial.checked)
+}
+
+/// Adds a workload in trouble to a row; whether the trouble came, and more is to be had.
+fn add(row: &mut Row, script: &Script, trouble: Trouble, seed: u64) -> bool {
+    let mut under_way = Trial::new(trouble, seed);
+    let disk = under_way.runner.disk.clone();
+    let run = std::panic::AssertUnwindSafe(|| trial(script, &mut under_way, trouble));
+    let result = std::panic::catch_unwind(run)
+        .unwrap_or_else(|panic| Err(format!("it panics: {}", text_of(panic.as_ref()))));
+    let come = disk.fired();
+    row.cases += u64::from(come);
+    match result {
+        Ok(checked) => row.inner += checked,
+        Err(wrong) => row.failures.push(format!("{}: {trouble:?}: {wrong}", script.name)),
+    }
+    come && row.failures.len() < 20
+}
+
+const FAILURES: [Failure; 4] = [Failure::Io, Failure::Full, Failure::Interrupted, Failure::Half];
+const MODELS: [SyncModel; 4] =
+    [SyncModel::Kept, SyncModel::Dropped, SyncModel::Part, SyncModel::Written];
+
+fn workload(at: usize, seed: u64) -> Script {
+    scripted().into_iter().nth(at).unwrap_or_else(|| random(seed.wrapping_add(at as u64), 25))
+}
+
+/// Every `stride`-th operation of each workload fails, in all ways or in one by turns.
+fn all_errors(script: &Script, at: usize, seed: u64, stride: u64, all: bool) -> Row {
+    let mut row = Row::default();
+    let mut n = at as u64 % stride;
+    loop {
+        let mut come = false;
+        for kind in 0..8u64 {
+            if !all && kind != (n / stride) % 8 {
+                continue;
+            }
+            let failure = FAILURES[kind as usize % 4];
+            let (forever, model) = (kind >= 4, MODELS[(n % 4) as usize]);
+            let fault = Fault { skip: n, only: None, failure, forever, model };
+            come |= add(&mut row, script, Trouble::Fault(fault), seed ^ n);
+        }
+        if !come {
+            return row;
+        }
+        n += stride;
+    }
+}
+
+#[test]
+fn an_error_at_any_operation_is_refused_whole_or_stops_the_writer_i4_i10() {
+    let (scripts, drawn) = (scripted().len(), sized(2, 20, 120));
+    let (stride, all) = (sized(7, 1, 1) as u64, sized(0, 0, 1) == 1);
+    let seed = seed();
+    report("errors", "crashes after them", 500, || {
+        each(scripts + drawn, |at| all_errors(&workload(at, seed), at, seed, stride, all))
+    });
+}
+
+#[test]
+fn a_failed_sync_stops_the_writer_and_nothing_acknowledged_is_lost_i10() {
+    let (scripts, drawn) = (scripted().len(), sized(2, 20, 100));
+    let models = sized(1, 4, 4);
+    let seed = seed();
+    report("failed syncs", "crashes after them", 200, || {
+        each(scripts + drawn, |at| {
+            let (script, mut row) = (workload(at, seed), Row::default());
+            for kind in [OpKind::Sync, OpKind::SyncDir] {
+                for skip in 0.. {
+                    let mut come = false;
+                    for m in 0..models {
+                        let model = MODELS[(m + skip as usize) % 4];
+                        let (only, failure) = (Some(kind), Failure::Io);
+                        let forever = skip % 2 == 1;
+                        let fault = Fault { skip, only, failure, forever, model };
+                        come |= add(&mut row, &script, Trouble::Fault(fault), seed ^ skip);
+                    }
+                    if !come {
+                        break;
+                    }
+                }
+            }
+            row
+        })
+    });
+}
+
+#[test]
+fn a_disk_that_is_full_at_any_byte_loses_nothing_and_works_again_with_space_i4() {
+    let (scripts, drawn) = (scripted().len(), sized(2, 20, 100));
+    let steps = sized(8, 40, 260) as u64;
+    let seed = seed();
+    report("full disks", "crashes after them", 200, || {
+        each(scripts + drawn, |at| {
+            let (script, mut row) = (workload(at, seed), Row::default());
+            // What the workload needs at most, and from where on it fits.
+            let mut bytes = 0;
+            for step in 0..steps {
+                bytes += 300 + 97 * step * 40 / steps;
+                if !add(&mut row, &script, Trouble::Quota(bytes), seed ^ bytes) {
+                    break;
+                }
+            }
+            row
+        })
+    });
+}
