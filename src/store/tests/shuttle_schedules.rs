@@ -114,8 +114,8 @@ fn check_files(store: &Store, disk: &SimDisk) {
     let found: Vec<FileName> = listed.iter().filter_map(|e| FileName::parse(&e.name)).collect();
     for name in &found {
         let known = match name {
-            FileName::Lock => true,
-            FileName::Manifest(n) => n + 1 >= manifest.generation,
+            FileName::Lock | FileName::Reserve => true,
+            FileName::Manifest(n) | FileName::ManifestOld(n) => n + 1 >= manifest.generation,
             name => live.contains(name),
         };
         assert!(known, "{name} was left behind");
