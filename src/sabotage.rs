@@ -54,8 +54,6 @@ pub(crate) enum Sabotage {
     DropCarriedDeletes,
     /// Deletes of sealed rows are not written though their log is let go.
     ForgetDeletes,
-    /// Replay applies what files already hold.
-    ReplayCovered,
     /// A seal says that it covers what has arrived since.
     CoverTooMuch,
     /// Log files go as soon as one collection does without them.
@@ -119,7 +117,7 @@ pub(crate) fn with<T>(what: Option<Sabotage>, job: impl FnOnce() -> T) -> T {
 
 /// All switches.
 #[cfg(test)]
-pub(crate) const ALL: [Sabotage; 35] = {
+pub(crate) const ALL: [Sabotage; 34] = {
     use Sabotage::*;
     [
         SkipLogSync,
@@ -145,7 +143,6 @@ pub(crate) const ALL: [Sabotage; 35] = {
         ReuseFileNumbers,
         DropCarriedDeletes,
         ForgetDeletes,
-        ReplayCovered,
         CoverTooMuch,
         PruneByNewest,
         LetGoOfLog,

@@ -25,7 +25,6 @@ fn likely(switch: Sabotage) -> &'static str {
         SkipPrefixSync => "buffered before a seal, buffered",
         UnlinkLogEarly | PruneByNewest => "log is trimmed",
         DropCarriedDeletes => "writes during a merge",
-        ReplayCovered => "rewrite for the dead",
         _ => "",
     }
 }
@@ -60,7 +59,7 @@ fn by_cuts(seed: u64, first: &str) -> (u64, Option<String>) {
 fn by_errors(seed: u64) -> (u64, Option<String>) {
     let mut total = Row::default();
     for (at, script) in scripted().iter().enumerate() {
-        total.add(all_errors(script, at, seed, 1, false));
+        total.add(all_errors(script, at, seed, 1, 1));
         let cases = total.cases + total.inner;
         if !total.failures.is_empty() || cases > BUDGET {
             return (cases, total.failures.into_iter().next());
