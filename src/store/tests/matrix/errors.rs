@@ -222,7 +222,7 @@ pub(super) fn all_errors(script: &Script, at: usize, seed: u64, stride: u64, way
 
 #[test]
 fn an_error_at_any_operation_is_refused_whole_or_stops_the_writer_i4_i10() {
-    let (scripts, drawn) = (scripted().len(), sized(2, 20, 120));
+    let (scripts, drawn) = (scripted().len(), sized(2, 4, 10));
     let (stride, ways) = (sized(61, 1, 1) as u64, sized(1, 1, 4) as u64);
     let seed = seed();
     report("errors", "crashes after them", 200, || {
@@ -232,7 +232,7 @@ fn an_error_at_any_operation_is_refused_whole_or_stops_the_writer_i4_i10() {
 
 #[test]
 fn a_failed_sync_stops_the_writer_and_nothing_acknowledged_is_lost_i10() {
-    let (scripts, drawn) = (scripted().len(), sized(2, 20, 100));
+    let (scripts, drawn) = (scripted().len(), sized(2, 4, 10));
     let (stride, models) = (sized(6, 1, 1) as u64, sized(1, 1, 4));
     let seed = seed();
     report("failed syncs", "crashes after them", 200, || {
