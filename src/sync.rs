@@ -1,28 +1,37 @@
 //! Owns the choice of locks, condition variables, atomics and threads wherever blocking or order
 //! matters: the standard library's, or those of a model checker that runs the same code under
-//! schedules of its own (`--cfg loom`, `--cfg shuttle`; see `.ci/concurrency`). Also owns
-//! `Published`, the cell through which readers get the newest snapshot.
+//! schedules of its own (`--cfg loom`, `--cfg shuttle`; see `.ci/concurrency`), or the standard
+//! library's in wrappers that ThreadSanitizer understands (`--cfg tsan`). Also owns `Published`, the
+//! cell through which readers get the newest snapshot.
 //!
 //! What the checkers prove: under them `Published` is a mutex around an `Arc`, and `Arc` is the
 //! standard library's, so that whatever follows from "a load gives the last value stored, a store is
 //! one step, the last owner drops" is checked, for the code around the cell. That arc-swap and `Arc`
-//! keep that contract on real hardware is not; `tests/stress.rs` only exercises it.
+//! keep that contract on real hardware is not; `tests/stress.rs` only exercises it, with
+//! ThreadSanitizer too.
 //! Neither checker lets a wait time out: whoever is not woken is found out. Counters and caches that
 //! nobody waits for (`section`, index building, the pool) stay on the standard library.
 
-#[cfg(all(loom, shuttle))]
-compile_error!("one model checker at a time: --cfg loom or --cfg shuttle");
+#[cfg(any(all(loom, shuttle), all(loom, tsan), all(shuttle, tsan)))]
+compile_error!("one at a time: --cfg loom, --cfg shuttle or --cfg tsan");
 
 #[cfg(loom)]
 use loom as checked;
 #[cfg(shuttle)]
 use shuttle as checked;
 
+#[cfg(tsan)]
+mod instrumented;
+
+#[cfg(tsan)]
+pub(crate) use instrumented::{Condvar, Mutex, MutexGuard, OnceLock, RwLock};
+#[cfg(not(any(loom, shuttle, tsan)))]
+pub(crate) use std::sync::{Condvar, Mutex, MutexGuard, RwLock};
 #[cfg(not(any(loom, shuttle)))]
-pub(crate) use std::{
-    sync::{Condvar, Mutex, MutexGuard, RwLock, atomic},
-    thread,
-};
+pub(crate) use std::{sync::atomic, thread};
+// The model checkers do not order what nobody waits for.
+#[cfg(not(tsan))]
+pub(crate) use std::sync::OnceLock;
 
 #[cfg(any(loom, shuttle))]
 pub(crate) use checked::{

@@ -32,7 +32,7 @@ use crate::options::Listener;
 use crate::retention::HighWater;
 use crate::sabotage::{self, Sabotage};
 use crate::sync::atomic::{AtomicU64, Ordering};
-use crate::sync::{Condvar, Mutex, RwLock};
+use crate::sync::{Condvar, Mutex, OnceLock, RwLock};
 use crate::worker::{Bell, Poison, lock};
 
 /// Shared by a store, its collections and its workers.
@@ -56,7 +56,7 @@ pub(crate) struct Engine {
     /// Rung when there may be indexes to build.
     pub(crate) index_bell: Arc<Bell>,
     /// The pool in which graphs are built and batches searched; made at first use.
-    pool: std::sync::OnceLock<Arc<rayon::ThreadPool>>,
+    pool: OnceLock<Arc<rayon::ThreadPool>>,
     pub(crate) listener: Option<Listener>,
     /// Whether workers of the store's own do what is due.
     pub(super) background: bool,
@@ -113,7 +113,7 @@ impl Engine {
             log_bell: Arc::default(),
             row_bell: Arc::default(),
             index_bell: Arc::default(),
-            pool: std::sync::OnceLock::new(),
+            pool: OnceLock::new(),
             listener: parts.listener,
             background: parts.background,
             making: Mutex::default(),

@@ -10,7 +10,7 @@ mod avx512;
 #[cfg(target_arch = "aarch64")]
 mod neon;
 
-use std::sync::OnceLock;
+use crate::sync::OnceLock;
 
 /// The measuring functions of one instruction set. Both slices of a call have the same length; if
 /// they do not, the longer one is cut.
