@@ -142,25 +142,30 @@ fn sixteen_readers_writers_a_compactor_drops_and_a_close_agree() {
     let (never, timer) = mpsc::channel::<()>();
     let acknowledged = thread::scope(|scope| {
         let _finish = Finish(&flags);
-        for reader in 0..READERS {
+        let reader = |reader| {
             let (notes, done, looks) = (&notes, &done, &looks);
-            scope.spawn(move || read(notes, reader, done, looks));
-        }
+            scope.spawn(move || read(notes, reader, done, looks))
+        };
+        let mut others: Vec<_> = (0..READERS).map(reader).collect();
         let writer = scope.spawn(|| write(&notes, &done));
-        scope.spawn(|| {
+        others.push(scope.spawn(|| {
             while !done.load(Ordering::Acquire) {
                 or_closed(notes.compact());
             }
-        });
+        }));
         thread::scope(|using_store| {
-            using_store.spawn(|| come_and_go(&store, &quiet));
+            let coming = using_store.spawn(|| come_and_go(&store, &quiet));
             let waited = timer.recv_timeout(Duration::from_secs(seconds));
             assert!(matches!(waited, Err(mpsc::RecvTimeoutError::Timeout)));
             quiet.store(true, Ordering::Release);
+            coming.join().unwrap();
         });
         // Under readers, a writer and a compaction.
         store.close().unwrap();
-        writer.join().unwrap()
+        let acknowledged = writer.join().unwrap();
+        done.store(true, Ordering::Release);
+        others.into_iter().for_each(|thread| thread.join().unwrap());
+        acknowledged
     });
     drop((never, notes));
     assert!(looks.load(Ordering::Relaxed) >= READERS);
