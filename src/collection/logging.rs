@@ -115,11 +115,13 @@ impl Engine {
         if !log.writer.has_room(payload.len()) {
             self.roll(log)?;
         }
+        let time = self.advance_time();
         let head = FrameHead {
             kind,
             last_seq: self.committer.last_seq(),
             synced_len: log.writer.synced_len(),
-            time: self.advance_time(),
+            time: time.mark(),
+            clock_doubted: time.doubted(),
         };
         log.writer.append(&head, payload)?;
         log.appended = head.last_seq;
