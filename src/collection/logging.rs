@@ -86,7 +86,11 @@ impl Engine {
         self.poison.check()?;
         self.sync_held(&mut log)?;
         self.append_vital(&mut log, FrameKind::Close, &[])?;
-        self.sync_held(&mut log)
+        self.sync_held(&mut log)?;
+        // Says that the log reaches this far, so that one that lost its end does not pass for whole.
+        // Nothing that was acknowledged depends on it: a full disk is no reason not to close.
+        let _ = self.commit_manifest(|_| {});
+        Ok(())
     }
 
     /// As [`Engine::sync_log`], for whoever holds the token.
