@@ -6,10 +6,10 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::check::{Depth, check_image, strays, text_of};
-use super::model::read;
+use super::model::{Write, read};
 use super::record::{Point, Runner, new_disk};
 use super::run::{Row, broken, each, report, seed, sized};
-use super::script::{Act, Script, random, scripted};
+use super::script::{Act, Script, insert, random, scripted};
 use crate::Error;
 use crate::clock::Clock;
 use crate::disk::sim::{Failure, Fault, Op, OpKind, SyncModel};
@@ -224,6 +224,36 @@ pub(super) fn all_errors(script: &Script, at: usize, seed: u64, stride: u64, way
         }
         n += stride;
     }
+}
+
+/// On a disk without a byte left inserts are refused, deletes work, and with room everything does.
+pub(super) fn deletes_on_a_full_disk() -> Result<(), String> {
+    let mut runner = Runner::new(new_disk(2));
+    runner.open().map_err(|e| e.to_string())?;
+    let write = |writes| Act::Write { writes, sync: true };
+    for act in [Act::Make(0), write(insert(0, 0..40))] {
+        runner.act(&act).map_err(|e| e.to_string())?;
+    }
+    let disk = runner.disk.clone();
+    disk.set_quota(Some(disk.files().used()));
+    let refused = runner.act(&write(insert(0, 50..60)));
+    if !matches!(refused, Err(Error::DiskFull { .. })) {
+        return Err(format!("an insert on a full disk: {refused:?}"));
+    }
+    lock(&runner.history).refuse();
+    let gone = (3..9).map(|id| Write::Delete { from: 0, id }).collect();
+    runner.act(&write(gone)).map_err(|e| format!("a delete on a full disk: {e}"))?;
+    runner.look()?;
+    disk.set_quota(None);
+    for act in [Act::Run, write(insert(0, 50..60)), Act::Reopen] {
+        runner.act(&act).map_err(|e| format!("with room again: {e}"))?;
+    }
+    runner.look()
+}
+
+#[test]
+fn a_full_disk_takes_deletes_and_works_again_with_room() {
+    deletes_on_a_full_disk().unwrap();
 }
 
 #[test]
