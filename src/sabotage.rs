@@ -26,6 +26,8 @@ pub(crate) enum Sabotage {
     ZerosAreFrames,
     /// Every bad frame is taken for a torn tail.
     IgnoreSyncedLen,
+    /// A manifest does not say how far the open log is durable.
+    ForgetOpenLog,
     /// Segments, deletes, indexes and locators are not synced.
     SkipSectionSync,
     /// New files are named before their names are durable.
@@ -52,8 +54,6 @@ pub(crate) enum Sabotage {
     DropCarriedDeletes,
     /// Deletes of sealed rows are not written though their log is let go.
     ForgetDeletes,
-    /// Replay applies what files already hold.
-    ReplayCovered,
     /// A seal says that it covers what has arrived since.
     CoverTooMuch,
     /// Log files go as soon as one collection does without them.
@@ -129,6 +129,7 @@ pub(crate) const ALL: [Sabotage; 34] = {
         SkipRollSync,
         ZerosAreFrames,
         IgnoreSyncedLen,
+        ForgetOpenLog,
         SkipSectionSync,
         SkipNameSync,
         SkipPrefixSync,
@@ -142,7 +143,6 @@ pub(crate) const ALL: [Sabotage; 34] = {
         ReuseFileNumbers,
         DropCarriedDeletes,
         ForgetDeletes,
-        ReplayCovered,
         CoverTooMuch,
         PruneByNewest,
         LetGoOfLog,

@@ -14,7 +14,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::clock::{Clock, Timestamp};
-use crate::collection::commit::{Committer, MEMTABLE_BYTES, Prepared};
+use crate::collection::commit::Committer;
 use crate::collection::core::Core;
 use crate::collection::gate::Gate;
 use crate::collection::owner;
@@ -34,12 +34,6 @@ use crate::sabotage::{self, Sabotage};
 use crate::sync::atomic::{AtomicU64, Ordering};
 use crate::sync::{Condvar, Mutex, RwLock};
 use crate::worker::{Bell, Poison, lock};
-
-/// Writers wait while a collection has more frozen memtables than this.
-const MAX_FROZEN: usize = 8;
-/// How long a writer waits for a seal before it looks again, and how often: 10 seconds in all.
-const WAIT: Duration = Duration::from_millis(20);
-const MAX_WAITS: usize = 500;
 
 /// Shared by a store, its collections and its workers.
 pub(crate) struct Engine {
@@ -65,11 +59,11 @@ pub(crate) struct Engine {
     pool: std::sync::OnceLock<Arc<rayon::ThreadPool>>,
     pub(crate) listener: Option<Listener>,
     /// Whether workers of the store's own do what is due.
-    background: bool,
+    pub(super) background: bool,
     /// Files that jobs are writing and that no manifest names yet.
     pub(crate) making: Mutex<HashSet<FileName>>,
-    room: Mutex<()>,
-    room_made: Condvar,
+    pub(super) room: Mutex<()>,
+    pub(super) room_made: Condvar,
     time: Mutex<HighWater>,
     manifest: Mutex<Manifest>,
     next_file: AtomicU64,
@@ -267,7 +261,9 @@ impl Engine {
         next.time = self.advance_time();
         next.clock_doubted = lock(&self.time).doubted();
         next.last_seq = next.last_seq.max(self.committer.last_seq());
-        vouch(&mut next, self.committer.synced_log());
+        if !sabotage::on(Sabotage::ForgetOpenLog) {
+            vouch(&mut next, self.committer.synced_log());
+        }
         let dropped = prune_log(&mut next);
         if sabotage::on(Sabotage::UnlinkLogEarly) {
             self.remove_logs(&dropped);
@@ -319,64 +315,6 @@ impl Engine {
     /// Newest operation that is visible.
     pub(crate) fn visible_seq(&self) -> Seq {
         self.committer.last_seq()
-    }
-
-    /// Waits until there is room in RAM for these writes, or refuses them.
-    ///
-    /// Writers outrun the worker that seals memtables; past a few frozen ones they are held back,
-    /// so that RAM stays bounded (I13). Deletes are always admitted.
-    pub(crate) fn wait_for_room(&self, writes: &[Prepared]) -> Result<()> {
-        let added: u64 = writes.iter().map(Prepared::heap_bytes).sum();
-        if added == 0 {
-            return Ok(());
-        }
-        self.check_reserve(writes)?;
-        self.wait_for_seals(writes)?;
-        let Some(limit) = self.heap_budget else {
-            return Ok(());
-        };
-        let used: u64 = self.cores().iter().map(|core| core.mem_bytes()).sum();
-        if used + added > limit {
-            self.row_bell.ring();
-            return Err(Error::OverBudget { budget: "heap_budget", needed: used + added, limit });
-        }
-        Ok(())
-    }
-
-    /// Waits while a collection has too many frozen memtables, but not for ever: sealing may be
-    /// failing, on a full disk for one.
-    fn wait_for_seals(&self, writes: &[Prepared]) -> Result<()> {
-        let frozen = |w: &&Prepared| w.core.snapshot().memtables.len() > MAX_FROZEN;
-        let mut waits = 0;
-        // Held while looking: a seal that ends in between is not missed.
-        let mut room = lock(&self.room);
-        while waits < MAX_WAITS {
-            if !self.background || !writes.iter().any(|w| frozen(&w)) {
-                return Ok(());
-            }
-            self.row_bell.ring();
-            let (guard, wait) = self
-                .room_made
-                .wait_timeout(room, WAIT)
-                .unwrap_or_else(std::sync::PoisonError::into_inner);
-            room = guard;
-            // Seals of other collections wake everyone and do not count.
-            waits += usize::from(wait.timed_out());
-            self.check_writable()?;
-        }
-        let needed = writes.iter().map(|w| w.core.mem_bytes()).max().unwrap_or_default();
-        let limit = (MAX_FROZEN * MEMTABLE_BYTES) as u64;
-        Err(Error::OverBudget {
-            budget: "the heap of memtables that wait to be sealed",
-            needed,
-            limit,
-        })
-    }
-
-    /// Lets writers that wait for room look again.
-    pub(crate) fn made_room(&self) {
-        drop(lock(&self.room));
-        self.room_made.notify_all();
     }
 
     /// How long monotonic time has run.

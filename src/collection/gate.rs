@@ -55,10 +55,11 @@ impl Gate {
     /// that closes the store) is not waited for: it ends at its next step.
     pub(super) fn wait_for_jobs(&self) {
         let own = thread::current().id();
-        let running = lock(&self.running);
+        let mut running = lock(&self.running);
         self.closing.store(true, Ordering::Release);
-        let waited = self.ended.wait_while(running, |r| r.iter().any(|thread| *thread != own));
-        drop(waited.unwrap_or_else(PoisonError::into_inner));
+        while running.iter().any(|thread| *thread != own) {
+            running = self.ended.wait(running).unwrap_or_else(PoisonError::into_inner);
+        }
     }
 }
 

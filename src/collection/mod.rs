@@ -15,6 +15,7 @@ pub(crate) mod logging;
 mod owner;
 pub(crate) mod recovery;
 pub(crate) mod reserve;
+mod room;
 mod search;
 pub(crate) mod snapshot;
 mod stage;

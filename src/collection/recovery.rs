@@ -22,7 +22,6 @@ use crate::ids::{CollectionId, FileId, Seq};
 use crate::index::Index;
 use crate::log::{LogEnd, LogSource};
 use crate::metrics::Event;
-use crate::sabotage::{self, Sabotage};
 use crate::segment::{Liveness, Locator, SealedSegment, read_deletes};
 use crate::sync::atomic::AtomicBool;
 use crate::vector::codes::CodeSpec;
@@ -153,7 +152,6 @@ pub(crate) fn replay(engine: &Engine, manifest: &Manifest) -> Result<LogEnd> {
                     return Err(Error::corrupt(path, offset, reason));
                 }
                 match covered.get(&op.collection) {
-                    Some(_) if sabotage::on(Sabotage::ReplayCovered) => {}
                     Some((covers, from)) if op.seq > *covers && entry.file >= *from => {}
                     // Covered by files, or of a collection that was dropped.
                     _ => continue,

@@ -89,10 +89,13 @@ pub(crate) fn decode_frame<'a>(
     bytes: &'a [u8],
     at: &FrameContext,
 ) -> Result<Frame<'a>, DecodeError> {
-    if sabotage::on(Sabotage::ZerosAreFrames) && bytes.starts_with(&[0; FRAME_HEAD_LEN]) {
+    if sabotage::on(Sabotage::ZerosAreFrames) && bytes.starts_with(&[0; 8]) {
         let (kind, last_seq, time) = (FrameKind::Time, Seq::ZERO, Timestamp::MIN);
-        let head = FrameHead { kind, last_seq, synced_len: 0, time };
-        return Ok(Frame { head, payload: &[], len: FRAME_HEAD_LEN });
+        return Ok(Frame {
+            head: FrameHead { kind, last_seq, synced_len: 0, time },
+            payload: &[],
+            len: 8,
+        });
     }
     let (head, payload_len, body_crc) = decode_head(bytes, at)?;
     let mut cursor = Cursor::new(bytes);

@@ -4,10 +4,11 @@ use std::any::Any;
 use std::collections::BTreeMap;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 
 use crate::disk::{AppendFile, Disk, Listed, Mapped, SealedFile, Site};
 use crate::error::{Error, Result};
+use crate::sync::Mutex;
 use crate::worker::lock;
 
 type Files = Arc<Mutex<BTreeMap<PathBuf, Arc<Vec<u8>>>>>;

@@ -3,6 +3,7 @@
 //! A store that is dropped or closed stops its workers, waits for them and for every other job, ends
 //! the log with a `Close` frame and lets the lock go. Handles that outlive it can only read.
 
+mod compact;
 mod open;
 mod purge;
 mod repair;
@@ -38,7 +39,7 @@ use crate::error::{Error, Result};
 use crate::format::manifest::CollectionEntry;
 use crate::format::names::FileName;
 use crate::ids::{CollectionId, Seq};
-use crate::metrics::{CompactionReport, Event, Plan, StoreStats};
+use crate::metrics::{Event, StoreStats};
 use crate::options::{CollectionOptions, StoreOptions};
 use crate::sync::Mutex;
 use crate::sync::atomic::Ordering;
@@ -224,53 +225,6 @@ impl Store {
         Ok(stats)
     }
 
-    /// What [`Store::compact`] would do to a collection, and why. Changes nothing.
-    pub fn plan(&self, collection: &Collection) -> Result<Plan> {
-        compaction::plan(&self.engine, &collection.core)
-    }
-
-    /// Compacts every collection now, on the calling thread: seals memtables, gives back the bytes
-    /// of all dead and expired rows, rebuilds the indexes that have dead nodes. The background does
-    /// the same by itself when it pays; this is for those who want the bytes at once.
-    pub fn compact(&self) -> Result<CompactionReport> {
-        let mut total = CompactionReport::default();
-        for core in self.engine.cores() {
-            let report = match compaction::compact(&self.engine, &core, &|| false) {
-                // Dropped meanwhile: that is no reason to leave the others as they are.
-                Err(Error::Closed) if core.is_dropped() => continue,
-                report => report?,
-            };
-            total.sealed += report.sealed;
-            total.dropped += report.dropped;
-            total.rewritten += report.rewritten;
-            total.written += report.written;
-            total.indexes_built += report.indexes_built;
-            total.rows_reclaimed += report.rows_reclaimed;
-            total.bytes_before += report.bytes_before;
-            total.bytes_after += report.bytes_after;
-            total.took += report.took;
-        }
-        Ok(total)
-    }
-
-    /// Does one piece of background work that is due, if any; tells whether there was. For
-    /// [`crate::Background::Manual`]: call it until it gives false.
-    pub fn run_pending(&self) -> Result<bool> {
-        self.engine.tend_log()?;
-        self.engine.tend_reserve();
-        let never: compaction::Cancelled<'_> = &|| false;
-        for core in self.engine.cores() {
-            let rows = || compaction::run_rows_due(&self.engine, &core, never);
-            let index = || compaction::run_index_due(&self.engine, &core, never);
-            match rows().and_then(|done| Ok(done || index()?)) {
-                Ok(false) => {}
-                Err(Error::Closed) if core.is_dropped() => {}
-                done => return done,
-            }
-        }
-        compaction::run_trim(&self.engine, never)
-    }
-
     /// Stops the workers, ends the log and lets the lock go. Dropping a store does the same, but
     /// cannot tell what went wrong.
     pub fn close(mut self) -> Result<()> {
@@ -418,30 +372,5 @@ impl Store {
 impl Drop for Store {
     fn drop(&mut self) {
         let _ = self.shut();
-    }
-}
-
-impl Collection {
-    /// Compacts this collection now, on the calling thread. See [`Store::compact`].
-    ///
-    /// ```
-    /// # fn main() -> altiplano::Result<()> {
-    /// # let dir = tempfile::tempdir().unwrap();
-    /// # use altiplano::{CollectionOptions, Memory, Metric, Store};
-    /// # let store = Store::open(dir.path().join("agent.alt"))?;
-    /// let notes = store.collection("notes", CollectionOptions::new(2, Metric::Cosine))?;
-    /// notes.insert(Memory::new(1u64, [0.6, 0.8]))?;
-    /// notes.delete(1u64)?;
-    /// let report = notes.compact()?;
-    /// assert_eq!(report.rows_reclaimed, 1);
-    /// # Ok(()) }
-    /// ```
-    pub fn compact(&self) -> Result<CompactionReport> {
-        compaction::compact(&self.engine, &self.core, &|| false)
-    }
-
-    /// What [`Collection::compact`] would do, and why. Changes nothing.
-    pub fn plan(&self) -> Result<Plan> {
-        compaction::plan(&self.engine, &self.core)
     }
 }

@@ -159,8 +159,8 @@ fn each_core(
 
 #[cfg(test)]
 mod tests {
+    use crate::sync::Mutex;
     use std::path::PathBuf;
-    use std::sync::Mutex;
 
     use super::*;
     use crate::worker::lock;

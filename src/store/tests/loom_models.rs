@@ -16,6 +16,8 @@ use crate::collection::Collection;
 use crate::collection::snapshot::{FileGuard, Pinned};
 use crate::disk::Disk;
 use crate::disk::sim::{OpKind, SimDisk};
+use crate::format::header::{FileHeader, FileKind, StoreId};
+use crate::ids::FileId;
 use crate::store::open::open_for_writing;
 use crate::sync::atomic::{AtomicU64, Ordering};
 use crate::sync::{Condvar, Mutex, Published, spawn};
@@ -61,9 +63,13 @@ fn removals(disk: &SimDisk) -> Removals {
     removed
 }
 
+const STORE: StoreId = StoreId([3; 16]);
+
 fn file(disk: &SimDisk, name: &str) -> PathBuf {
     let path = PathBuf::from("/s").join(name);
-    disk.create(&path).unwrap();
+    let header =
+        FileHeader { kind: FileKind::Segment, store: STORE, file: FileId(1), salt: [7; 16] };
+    disk.create(&path).unwrap().append(&header.encode()).unwrap();
     path
 }
 
@@ -73,7 +79,8 @@ fn exists(disk: &SimDisk, path: &std::path::Path) -> bool {
 
 fn guard(disk: &SimDisk, name: &str, poison: &Arc<Poison>, pinned: &Arc<Pinned>) -> FileGuard {
     let (path, disk) = (file(disk, name), Arc::new(disk.clone()));
-    FileGuard::new(disk, path, 1, Arc::clone(poison), Arc::clone(pinned))
+    let owner = (STORE, disk.process_id(), Arc::clone(poison));
+    FileGuard::new(disk, path, 1, owner, Arc::clone(pinned))
 }
 
 fn empty_disk() -> SimDisk {
@@ -114,8 +121,7 @@ fn loom_a_file_goes_once_and_only_after_the_last_snapshot_that_names_it() {
         readers.into_iter().for_each(|r| r.join().unwrap());
         let counts = removed.lock().unwrap().clone();
         assert_eq!(counts, names.into_iter().map(|n| (n, 1)).collect());
-        assert_eq!(pinned.files.load(Ordering::Relaxed), 0);
-        assert_eq!(pinned.bytes.load(Ordering::Relaxed), 0);
+        assert_eq!(pinned.totals(), (0, 0));
     });
 }
 
@@ -148,7 +154,7 @@ fn loom_whoever_sees_poison_removes_nothing() {
             .collect();
         setter.join().unwrap();
         droppers.into_iter().for_each(|d| d.join().unwrap());
-        assert_eq!(pinned.files.load(Ordering::Relaxed), 0);
+        assert_eq!(pinned.totals(), (0, 0));
     });
 }
 

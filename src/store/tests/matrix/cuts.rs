@@ -61,9 +61,9 @@ fn workload(at: usize, seed: u64) -> Script {
 #[test]
 fn a_power_cut_at_any_operation_loses_nothing_acknowledged_i1_i3_i4_i5_i8() {
     let scripts = scripted().len();
-    let drawn = sized(4, 60, 240);
+    let drawn = sized(2, 60, 120);
     let effort =
-        Effort { random: sized(0, 4, 24), use_every: 8, again_every: sized(997, 131, 131) as u64 };
+        Effort { random: sized(0, 2, 12), use_every: 8, again_every: sized(997, 131, 97) as u64 };
     let seed = seed();
     report("power cuts", "second cuts", 2000, || {
         each(scripts + drawn, |at| {

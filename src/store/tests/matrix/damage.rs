@@ -121,7 +121,8 @@ impl Case<'_> {
             return Err(format!("it does not open: {error}"));
         }
         let (mut before, mut after) = (contents(&self.files), contents(&disk.files()));
-        (before.remove("LOCK"), after.remove("LOCK"));
+        before.remove("LOCK");
+        after.remove("LOCK");
         if before != after {
             return Err(format!("an open that failed ({error}) changed files"));
         }

@@ -68,6 +68,14 @@ fn left(files: &FileSystem, all: &BTreeSet<Written>, live: &Model) -> Option<Str
 
 fn purge(store: &Store) -> Result<(), String> {
     let receipt = store.purge().map_err(|e| format!("purge: {e}"))?;
+    // Codes cannot be told from other bytes; what they stand for can.
+    for core in store.engine.cores() {
+        let snapshot = core.snapshot();
+        let dead = |part| snapshot.live_nodes(part) < u64::from(part.indexed.index.nodes());
+        if let Some(part) = snapshot.indexes.iter().find(|part| dead(part)) {
+            return Err(format!("codes of dead rows are still in index {:?}", part.indexed.file));
+        }
+    }
     match receipt.is_complete() {
         true => Ok(()),
         false => Err(format!("pending without a reader: {:?}", receipt.pending)),
@@ -102,7 +110,7 @@ pub(super) fn workload(seed: u64, every: u64) -> Result<u64, String> {
     let moments = std::mem::take(&mut *lock(&moments));
     let mut crashes = 0;
     for (at, files) in moments.iter().enumerate() {
-        if (at as u64 + seed) % every != 0 {
+        if !(at as u64 + seed).is_multiple_of(every) {
             continue;
         }
         let images = files.images(rng.next(), 1);

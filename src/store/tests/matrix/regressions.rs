@@ -54,7 +54,7 @@ fn a_log_cut_between_two_frames_passed_for_a_whole_one() {
 }
 
 /// Cuts the last log file to its header, after an act that commits a manifest.
-fn refuses_a_cut_log(last: Act) {
+pub(super) fn refuses_a_cut_log(last: Act) {
     let disk = new_disk(1);
     let mut runner = Runner::new(disk.clone());
     runner.open().unwrap();

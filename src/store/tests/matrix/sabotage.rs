@@ -7,19 +7,35 @@ use super::damage::grey_zone;
 use super::erasure;
 use super::errors::all_errors;
 use super::record::{new_disk, record};
+use super::regressions::refuses_a_cut_log;
 use super::run::{Row, each, seed};
-use super::script::scripted;
+use super::script::{Act, scripted};
 use super::sequences::safely;
 use crate::sabotage::{ALL, Sabotage, with};
 
 /// Cases that a switch may take until it is noticed.
 const BUDGET: u64 = 20_000;
 
+/// A part of the names of the workloads that come first, since they go through what is broken.
+fn likely(switch: Sabotage) -> &'static str {
+    use Sabotage::*;
+    match switch {
+        SkipRollSync => "log rolls, buffered",
+        ZerosAreFrames => "insert, buffered",
+        SkipPrefixSync => "buffered before a seal, buffered",
+        UnlinkLogEarly | PruneByNewest => "log is trimmed",
+        DropCarriedDeletes => "writes during a merge",
+        _ => "",
+    }
+}
+
 /// The first thing that power cuts find, and after how many cases.
-fn by_cuts(seed: u64) -> (u64, Option<String>) {
+fn by_cuts(seed: u64, first: &str) -> (u64, Option<String>) {
     let effort = Effort { random: 6, use_every: 4, again_every: 61 };
     let mut cases = 0;
-    for script in scripted() {
+    let mut scripts = scripted();
+    scripts.sort_by_key(|script| !script.name.contains(first));
+    for script in scripts {
         let found = safely(|| {
             let recording = record(&script, &new_disk(seed));
             let row = check_all(&script, &recording, seed, effort);
@@ -43,7 +59,7 @@ fn by_cuts(seed: u64) -> (u64, Option<String>) {
 fn by_errors(seed: u64) -> (u64, Option<String>) {
     let mut total = Row::default();
     for (at, script) in scripted().iter().enumerate() {
-        total.add(all_errors(script, at, seed, 1, false));
+        total.add(all_errors(script, at, seed, 1, 1));
         let cases = total.cases + total.inner;
         if !total.failures.is_empty() || cases > BUDGET {
             return (cases, total.failures.into_iter().next());
@@ -71,11 +87,15 @@ fn notice(switch: Sabotage, seed: u64) -> (u64, Option<String>) {
             grey_zone();
             Ok(0)
         }),
+        ForgetOpenLog => by_jobs(1, |_| {
+            refuses_a_cut_log(Act::Run);
+            Ok(0)
+        }),
         RawClock | DestroyByRawClock => by_jobs(300, |n| clock::workload(seed.wrapping_add(n))),
         PurgeKeepsLog | PurgeKeepsCodes => {
             by_jobs(40, |n| erasure::workload(seed.wrapping_add(n), 1 << 40))
         }
-        _ => by_cuts(seed),
+        _ => by_cuts(seed, likely(switch)),
     })
 }
 

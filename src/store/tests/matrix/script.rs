@@ -360,6 +360,7 @@ fn base(w: fn(Vec<Write>) -> Act) -> Vec<(&'static str, Vec<Act>)> {
         (
             "buffered before a seal",
             vec![
+                buffered(insert(1, 0..5)),
                 buffered(insert(0, 0..70)),
                 buffered(delete(1, 0..3)),
                 Run,

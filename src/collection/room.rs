@@ -1,0 +1,79 @@
+//! Owns the waiting of writers that are ahead of the worker that seals, and the budget of heap. Knows
+//! nothing of how memtables are sealed.
+
+use std::time::Duration;
+
+use crate::collection::commit::{MEMTABLE_BYTES, Prepared};
+use crate::collection::engine::Engine;
+use crate::error::{Error, Result};
+use crate::worker::lock;
+
+/// Writers wait while a collection has more frozen memtables than this.
+const MAX_FROZEN: usize = 8;
+/// How long a writer waits for a seal before it looks again, and how often: 10 seconds in all.
+const WAIT: Duration = Duration::from_millis(20);
+const MAX_WAITS: usize = 500;
+
+impl Engine {
+    /// Waits until there is room in RAM for these writes, or refuses them.
+    ///
+    /// Writers outrun the worker that seals memtables; past a few frozen ones they are held back,
+    /// so that RAM stays bounded (I13). Deletes are always admitted.
+    pub(crate) fn wait_for_room(&self, writes: &[Prepared]) -> Result<()> {
+        let added: u64 = writes.iter().map(Prepared::heap_bytes).sum();
+        if added == 0 {
+            return Ok(());
+        }
+        self.check_reserve(writes)?;
+        self.wait_for_seals(writes)?;
+        let Some(limit) = self.heap_budget else {
+            return Ok(());
+        };
+        let used: u64 = self.cores().iter().map(|core| core.mem_bytes()).sum();
+        if used + added > limit {
+            self.row_bell.ring();
+            return Err(Error::OverBudget { budget: "heap_budget", needed: used + added, limit });
+        }
+        Ok(())
+    }
+
+    /// Waits while a collection has too many frozen memtables, but not for ever: sealing may be
+    /// failing, on a full disk for one.
+    fn wait_for_seals(&self, writes: &[Prepared]) -> Result<()> {
+        let frozen = |w: &&Prepared| w.core.snapshot().memtables.len() > MAX_FROZEN;
+        let mut waits = 0;
+        // Held while looking: a seal that ends in between is not missed.
+        let mut room = lock(&self.room);
+        while waits < MAX_WAITS {
+            if !self.background || !writes.iter().any(|w| frozen(&w)) {
+                return Ok(());
+            }
+            // The store is being closed: nobody seals any more.
+            if self.row_bell.is_stopping() {
+                return Err(Error::Closed);
+            }
+            self.row_bell.ring();
+            let (guard, wait) = self
+                .room_made
+                .wait_timeout(room, WAIT)
+                .unwrap_or_else(std::sync::PoisonError::into_inner);
+            room = guard;
+            // Seals of other collections wake everyone and do not count.
+            waits += usize::from(wait.timed_out());
+            self.check_writable()?;
+        }
+        let needed = writes.iter().map(|w| w.core.mem_bytes()).max().unwrap_or_default();
+        let limit = (MAX_FROZEN * MEMTABLE_BYTES) as u64;
+        Err(Error::OverBudget {
+            budget: "the heap of memtables that wait to be sealed",
+            needed,
+            limit,
+        })
+    }
+
+    /// Lets writers that wait for room look again.
+    pub(crate) fn made_room(&self) {
+        drop(lock(&self.room));
+        self.room_made.notify_all();
+    }
+}

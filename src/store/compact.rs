@@ -1,0 +1,82 @@
+//! Owns the verbs that reclaim bytes by hand: plan, compact, one piece of what is due. What they do is
+//! `compaction`.
+
+use crate::collection::Collection;
+use crate::compaction;
+use crate::error::{Error, Result};
+use crate::metrics::{CompactionReport, Plan};
+use crate::store::Store;
+
+impl Store {
+    /// What [`Store::compact`] would do to a collection, and why. Changes nothing.
+    pub fn plan(&self, collection: &Collection) -> Result<Plan> {
+        compaction::plan(&self.engine, &collection.core)
+    }
+
+    /// Compacts every collection now, on the calling thread: seals memtables, gives back the bytes
+    /// of all dead and expired rows, rebuilds the indexes that have dead nodes. The background does
+    /// the same by itself when it pays; this is for those who want the bytes at once.
+    pub fn compact(&self) -> Result<CompactionReport> {
+        let mut total = CompactionReport::default();
+        for core in self.engine.cores() {
+            let report = match compaction::compact(&self.engine, &core, &|| false) {
+                // Dropped meanwhile: that is no reason to leave the others as they are.
+                Err(Error::Closed) if core.is_dropped() => continue,
+                report => report?,
+            };
+            total.sealed += report.sealed;
+            total.dropped += report.dropped;
+            total.rewritten += report.rewritten;
+            total.written += report.written;
+            total.indexes_built += report.indexes_built;
+            total.rows_reclaimed += report.rows_reclaimed;
+            total.bytes_before += report.bytes_before;
+            total.bytes_after += report.bytes_after;
+            total.took += report.took;
+        }
+        Ok(total)
+    }
+
+    /// Does one piece of background work that is due, if any; tells whether there was. For
+    /// [`crate::Background::Manual`]: call it until it gives false.
+    pub fn run_pending(&self) -> Result<bool> {
+        self.engine.tend_log()?;
+        self.engine.tend_reserve();
+        let never: compaction::Cancelled<'_> = &|| false;
+        for core in self.engine.cores() {
+            let rows = || compaction::run_rows_due(&self.engine, &core, never);
+            let index = || compaction::run_index_due(&self.engine, &core, never);
+            match rows().and_then(|done| Ok(done || index()?)) {
+                Ok(false) => {}
+                Err(Error::Closed) if core.is_dropped() => {}
+                done => return done,
+            }
+        }
+        compaction::run_trim(&self.engine, never)
+    }
+}
+
+impl Collection {
+    /// Compacts this collection now, on the calling thread. See [`Store::compact`].
+    ///
+    /// ```
+    /// # fn main() -> altiplano::Result<()> {
+    /// # let dir = tempfile::tempdir().unwrap();
+    /// # use altiplano::{CollectionOptions, Memory, Metric, Store};
+    /// # let store = Store::open(dir.path().join("agent.alt"))?;
+    /// let notes = store.collection("notes", CollectionOptions::new(2, Metric::Cosine))?;
+    /// notes.insert(Memory::new(1u64, [0.6, 0.8]))?;
+    /// notes.delete(1u64)?;
+    /// let report = notes.compact()?;
+    /// assert_eq!(report.rows_reclaimed, 1);
+    /// # Ok(()) }
+    /// ```
+    pub fn compact(&self) -> Result<CompactionReport> {
+        compaction::compact(&self.engine, &self.core, &|| false)
+    }
+
+    /// What [`Collection::compact`] would do, and why. Changes nothing.
+    pub fn plan(&self) -> Result<Plan> {
+        compaction::plan(&self.engine, &self.core)
+    }
+}
