@@ -199,21 +199,26 @@ impl Engine {
     }
 
     /// Moves the high-water mark, as every commit does, and tells where it is.
-    pub(crate) fn advance_time(&self) -> Timestamp {
+    pub(crate) fn advance_time(&self) -> HighWater {
         let mut time = lock(&self.time);
         *time = time.advanced(self.clock.wall(), self.clock.monotonic());
-        time.mark()
+        *time
     }
 
-    /// Takes over the mark found in the log.
-    pub(crate) fn recover_time(&self, mark: Timestamp) {
+    /// Takes over a later mark found in the log, and since when the clock was in doubt with it.
+    pub(crate) fn recover_time(&self, (mark, doubted): (Timestamp, Timestamp)) {
         let mut time = lock(&self.time);
-        *time = time.raised(mark);
+        // Marks only rise: a later one is of a later moment. Of two moments with the same mark the
+        // one with more doubt counts.
+        if (mark, doubted) > (time.mark(), time.doubted()) {
+            *time = HighWater::left(mark, doubted, self.clock.wall(), self.clock.monotonic());
+        }
     }
 
     /// Moves a reader forward to what a newer look at the same store found.
     pub(crate) fn adopt(&self, newer: &Self) {
-        self.recover_time(lock(&newer.time).mark());
+        let time = *lock(&newer.time);
+        self.recover_time((time.mark(), time.doubted()));
         self.committer.replayed(newer.visible_seq());
         *lock(&self.manifest) = newer.manifest();
     }
@@ -258,8 +263,8 @@ impl Engine {
         if !sabotage::on(Sabotage::ReuseFileNumbers) {
             next.next_file = FileId(self.next_file.load(Ordering::Relaxed));
         }
-        next.time = self.advance_time();
-        next.clock_doubted = lock(&self.time).doubted();
+        let time = self.advance_time();
+        (next.time, next.clock_doubted) = (time.mark(), time.doubted());
         next.last_seq = next.last_seq.max(self.committer.last_seq());
         if !sabotage::on(Sabotage::ForgetOpenLog) {
             vouch(&mut next, self.committer.synced_log());

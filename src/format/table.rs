@@ -2,7 +2,7 @@
 //! section lies and the checksum of each of its blocks. Layout: `format.md`, "Section table".
 
 use super::cursor::Cursor;
-use super::header::HEADER_LEN;
+use super::header::{FileKind, HEADER_LEN};
 use super::{DecodeError, crc32};
 
 /// Bytes that one checksum covers.
@@ -126,6 +126,24 @@ impl SectionTable {
             table.block_crcs.push(cursor.u32()?);
         }
         Ok(table)
+    }
+
+    /// A section for which a reader must refuse a file of this kind: it is required, and unknown.
+    pub(crate) fn unknown(&self, file: FileKind) -> Option<&SectionEntry> {
+        let required = |entry: &&SectionEntry| entry.flags & REQUIRED != 0;
+        self.entries.iter().filter(required).find(|entry| !is_known(file, entry.kind))
+    }
+}
+
+/// Whether this version knows the section of a file of this kind.
+fn is_known(file: FileKind, kind: u32) -> bool {
+    match file {
+        FileKind::Segment => matches!(kind, 1..=17),
+        FileKind::Deletes => matches!(kind, 1..=2),
+        // Of 32 levels at most, three each.
+        FileKind::Index => matches!(kind, 1..=3 | 16..=111),
+        FileKind::Locator => matches!(kind, 1..=3),
+        FileKind::Manifest | FileKind::Log => false,
     }
 }
 

@@ -16,6 +16,7 @@ fn head(seq: u64) -> FrameHead {
         last_seq: Seq(seq),
         synced_len: 0,
         time: Timestamp::from_millis(seq),
+        clock_doubted: Timestamp::MIN,
     }
 }
 

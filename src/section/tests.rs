@@ -101,6 +101,32 @@ fn a_probe_sees_header_length_and_table_as_an_open_does() {
 }
 
 #[test]
+fn a_file_with_an_unknown_section_is_refused_if_the_section_is_required() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join(NAME.to_string());
+    for flags in [REQUIRED | CHECKED, CHECKED] {
+        let _ = std::fs::remove_file(&path);
+        let mut writer = SectionWriter::create(&RealDisk, dir.path(), NAME, &header()).unwrap();
+        writer.section(1, Check::Blocks, b"known").unwrap();
+        writer.section(18, Check::Blocks, b"of a later version").unwrap();
+        writer.table.entries[1].flags = flags;
+        let len = writer.finish().unwrap();
+        let opened = SectionFile::open(&RealDisk, dir.path(), &identity(len)).map(|_| ());
+        for result in [opened, probe(&RealDisk, dir.path(), &identity(len))] {
+            match result {
+                Ok(()) => assert_eq!(flags & REQUIRED, 0),
+                Err(Error::Corrupt { file, reason, .. }) => {
+                    assert_ne!(flags & REQUIRED, 0);
+                    assert_eq!(file, path);
+                    assert!(reason.contains("section 18"), "{reason}");
+                }
+                Err(other) => panic!("{other}"),
+            }
+        }
+    }
+}
+
+#[test]
 fn another_file_a_wrong_length_and_a_missing_file_are_refused() {
     let dir = tempfile::tempdir().unwrap();
     let len = write(dir.path());

@@ -146,7 +146,10 @@ struct Inner {
     files: FileSystem,
     rng: SplitMix,
     fault: Option<Fault>,
+    /// Whether a planned failure has happened, and the kind of the first operation that failed.
     fired: bool,
+    failed: Option<OpKind>,
+    asked: BTreeSet<Place>,
     quota: Option<u64>,
     locks: BTreeSet<PathBuf>,
     maps: BTreeMap<Inode, Mapped>,
@@ -173,6 +176,8 @@ impl SimDisk {
             rng: SplitMix(seed),
             fault: None,
             fired: false,
+            failed: None,
+            asked: BTreeSet::new(),
             quota: None,
             locks: BTreeSet::new(),
             maps: BTreeMap::new(),
@@ -211,6 +216,16 @@ impl SimDisk {
         self.inner().fired
     }
 
+    /// The kind of the first operation that a planned failure met.
+    pub(crate) fn failed(&self) -> Option<OpKind> {
+        self.inner().failed
+    }
+
+    /// Whether the code at a place has asked this disk for anything.
+    pub(crate) fn was_asked_at(&self, place: Place) -> bool {
+        self.inner().asked.contains(&place)
+    }
+
     /// From now on all files together have at most so many bytes.
     pub(crate) fn set_quota(&self, bytes: Option<u64>) {
         self.inner().quota = bytes;
@@ -240,6 +255,7 @@ impl Inner {
         }
         let fault = *fault;
         self.fired = true;
+        self.failed.get_or_insert(kind);
         if !fault.forever {
             self.fault = None;
         }
@@ -249,6 +265,7 @@ impl Inner {
     /// Notes where an operation was asked for; whether it is left out.
     fn is_left_out(&mut self, kind: OpKind, site: Site) -> bool {
         let place = (site.file(), site.line());
+        self.asked.insert(place);
         SEEN.lock().unwrap_or_else(PoisonError::into_inner).insert((kind, place.0, place.1));
         LEFT_OUT.get() == Some(place)
     }

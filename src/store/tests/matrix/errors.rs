@@ -165,8 +165,14 @@ fn trial(script: &Script, trial: &mut Trial, trouble: Trouble) -> Result<u64, St
     trial.runner.look()?;
     let store = trial.runner.store.as_ref().ok_or("no store is open")?;
     let strays = strays(store, &trial.runner.disk);
-    // A file that could not be removed is, at the next open.
-    let kept = matches!(trouble, Trouble::Fault(f) if f.only.is_none());
+    // What could not be looked at or removed stays until the next open.
+    let kept = match (trouble, trial.runner.disk.failed()) {
+        (Trouble::Fault(fault), Some(kind)) => {
+            use OpKind::*;
+            fault.forever || !matches!(kind, Create | Append | Sync | Rename | SyncDir)
+        }
+        _ => false,
+    };
     if !strays.is_empty() && !kept {
         return Err(format!("files that no manifest names: {strays:?}"));
     }
