@@ -213,4 +213,28 @@ mod tests {
         assert!(decode_frame(&out, &FrameContext { file: FileId(4), ..AT }).is_err());
         assert!(decode_frame(&out, &FrameContext { salt: [8; 16], ..AT }).is_err());
     }
+
+    #[test]
+    fn a_head_that_cannot_be_is_refused_even_with_a_right_checksum() {
+        let reason = |change: &dyn Fn(&mut [u8])| {
+            let mut out = Vec::new();
+            encode_frame(&mut out, &AT, &head(), b"abc");
+            change(&mut out);
+            let crc = salted(&AT, &[&out[..FRAME_HEAD_LEN - 4]]);
+            out[FRAME_HEAD_LEN - 4..FRAME_HEAD_LEN].copy_from_slice(&crc.to_le_bytes());
+            decode_frame(&out, &AT).map(|frame| frame.head.kind).map_err(|e| e.reason)
+        };
+        assert_eq!(reason(&|_| {}), Ok(FrameKind::Batch));
+        assert_eq!(reason(&|out| out[4] = 2), Ok(FrameKind::Carried));
+        for kind in [0, 5, 255] {
+            let refused = Err("the frame is of an unknown kind");
+            assert_eq!(reason(&|out| out[4] = kind), refused);
+        }
+        let large = (MAX_PAYLOAD_BYTES as u64 + 1).to_le_bytes();
+        let refused = Err("the frame is larger than any may be");
+        assert_eq!(reason(&|out| out[8..16].copy_from_slice(&large)), refused);
+        let late = (Seq::MAX.0 + 1).to_le_bytes();
+        let refused = Err("the frame's sequence number is out of range");
+        assert_eq!(reason(&|out| out[16..24].copy_from_slice(&late)), refused);
+    }
 }

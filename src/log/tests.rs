@@ -180,3 +180,59 @@ fn a_new_file_that_lost_its_first_frame_alone_is_torn_not_damaged() {
     std::fs::write(&path, &bytes).unwrap();
     assert_eq!(read(dir.path(), 1, true).unwrap().0, []);
 }
+
+#[test]
+fn a_frame_behind_the_end_of_a_session_is_corruption() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut log = LogWriter::create(&RealDisk, dir.path(), &header(1)).unwrap();
+    log.append(&head(1), &[1; 20]).unwrap();
+    log.append(&FrameHead { kind: FrameKind::Close, ..head(2) }, &[2; 20]).unwrap();
+    let end = log.good_len();
+    assert_eq!(read(dir.path(), 1, true).unwrap().1.valid_len, end);
+    log.append(&head(3), &[3; 20]).unwrap();
+    match read(dir.path(), 1, true) {
+        Err(Error::Corrupt { offset, .. }) => assert_eq!(offset, end),
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn a_log_larger_than_any_is_refused_unread() {
+    let dir = tempfile::tempdir().unwrap();
+    write(dir.path(), 1, 0);
+    let path = log_path(dir.path(), FileId(1));
+    let file = std::fs::OpenOptions::new().write(true).open(&path).unwrap();
+    file.set_len(MAX_FILE_BYTES + 1).unwrap();
+    match read(dir.path(), 1, true) {
+        Err(Error::Corrupt { reason, .. }) => assert!(reason.contains("larger"), "{reason}"),
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn nothing_is_salvaged_from_another_ones_file_or_one_of_a_newer_version() {
+    let dir = tempfile::tempdir().unwrap();
+    write(dir.path(), 1, 0);
+    let entry = |file| LogEntry { file: FileId(file), synced_len: 0, valid_len: None };
+    let salvage = |file| {
+        let (dir, entry) = (dir.path(), entry(file));
+        let source = LogSource { disk: &RealDisk, dir, store: STORE, entry: &entry, last: true };
+        let mut frames = 0;
+        let holes = source.salvage(|_, _, _| {
+            frames += 1;
+            Ok(())
+        });
+        holes.map(|holes| (frames, holes.len()))
+    };
+    assert_eq!(salvage(1).unwrap(), (3, 0));
+    let path = log_path(dir.path(), FileId(1));
+    let whole = std::fs::read(&path).unwrap();
+    std::fs::write(log_path(dir.path(), FileId(2)), &whole).unwrap();
+    assert!(matches!(salvage(2), Err(Error::Corrupt { .. })));
+    let mut newer = whole;
+    newer[10] = 2; // the version that a reader must know
+    let crc = crate::format::crc32(&[&newer[..124]]);
+    newer[124..128].copy_from_slice(&crc.to_le_bytes());
+    std::fs::write(&path, newer).unwrap();
+    assert!(matches!(salvage(1), Err(Error::Corrupt { offset: 10, .. })));
+}

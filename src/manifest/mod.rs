@@ -300,4 +300,21 @@ mod tests {
             }
         }
     }
+
+    #[test]
+    fn a_manifest_under_another_ones_name_or_larger_than_any_is_refused() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join(FileName::Manifest(4).to_string());
+        let refused = || match load(&RealDisk, dir.path()) {
+            Err(Error::Corrupt { file, reason, .. }) if file == path => reason,
+            other => panic!("{other:?}"),
+        };
+        std::fs::write(&path, at(3).encode([0; 16]).unwrap()).unwrap();
+        assert_eq!(refused(), "this is another manifest's content");
+        // It is not read to find that out.
+        std::fs::File::create(&path).unwrap().set_len(MAX_BYTES + 1).unwrap();
+        assert_eq!(refused(), "the manifest is larger than any may be");
+        std::fs::write(&path, at(4).encode([0; 16]).unwrap()).unwrap();
+        assert_eq!(loaded(dir.path()), Some(4));
+    }
 }

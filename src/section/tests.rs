@@ -139,3 +139,29 @@ fn another_file_a_wrong_length_and_a_missing_file_are_refused() {
     let name = FileName::Segment(FileId(4));
     assert!(matches!(open(&Identity { name, ..identity(len) }), Err(Error::Io { .. })));
 }
+
+#[test]
+fn a_newer_version_is_told_apart_from_damage_and_a_stub_is_not_mapped() {
+    let dir = tempfile::tempdir().unwrap();
+    let len = write(dir.path());
+    let path = dir.path().join(NAME.to_string());
+    let mut bytes = std::fs::read(&path).unwrap();
+    bytes[10] = 2; // the version that a reader must know
+    let crc = crate::format::crc32(&[&bytes[..124]]);
+    bytes[124..128].copy_from_slice(&crc.to_le_bytes());
+    std::fs::write(&path, &bytes).unwrap();
+    let both = |len| {
+        [
+            SectionFile::open(&RealDisk, dir.path(), &identity(len)).map(drop),
+            probe(&RealDisk, dir.path(), &identity(len)),
+        ]
+    };
+    for result in both(len) {
+        assert!(matches!(result, Err(Error::UnsupportedFormat { found: 2, .. })), "{result:?}");
+    }
+    // As long as the manifest says, and too short to be anything.
+    std::fs::write(&path, b"stub").unwrap();
+    for result in both(4) {
+        assert!(matches!(result, Err(Error::Corrupt { .. })), "{result:?}");
+    }
+}

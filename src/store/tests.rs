@@ -12,6 +12,7 @@ mod jobs;
 mod log;
 mod matrix;
 mod races;
+mod replay;
 
 use std::collections::BTreeMap;
 use std::path::Path;
