@@ -111,7 +111,7 @@ pub(super) fn workload(seed: u64, every: u64) -> Result<u64, String> {
             return Err(format!("{}: {left}", image.label));
         }
     }
-    let names = files.names(dir()).map_err(|e| e.to_string())?;
+    let names = files.durable_names(dir());
     if names.iter().filter(|name| name.starts_with("MANIFEST-")).count() > 1 {
         return Err(format!("an older manifest is still there: {names:?}"));
     }
