@@ -11,6 +11,7 @@ mod full;
 mod jobs;
 mod log;
 mod matrix;
+mod opening;
 mod races;
 
 use std::collections::BTreeMap;
