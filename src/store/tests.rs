@@ -13,6 +13,7 @@ mod log;
 mod matrix;
 mod opening;
 mod races;
+mod shares;
 
 use std::collections::BTreeMap;
 use std::path::Path;
