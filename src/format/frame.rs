@@ -237,4 +237,19 @@ mod tests {
         let refused = Err("the frame's sequence number is out of range");
         assert_eq!(reason(&|out| out[16..24].copy_from_slice(&late)), refused);
     }
+
+    #[test]
+    fn every_kind_comes_back_and_the_largest_payload_passes() {
+        for kind in [FrameKind::Batch, FrameKind::Carried, FrameKind::Time, FrameKind::Close] {
+            let mut out = Vec::new();
+            encode_frame(&mut out, &AT, &FrameHead { kind, ..head() }, b"abc");
+            assert_eq!(decode_frame(&out, &AT).unwrap().head.kind, kind);
+        }
+        let mut out = Vec::new();
+        encode_frame(&mut out, &AT, &head(), &vec![0; MAX_PAYLOAD_BYTES]);
+        assert_eq!(decode_frame(&out, &AT).unwrap().payload.len(), MAX_PAYLOAD_BYTES);
+        out.clear();
+        encode_frame(&mut out, &AT, &head(), &vec![0; MAX_PAYLOAD_BYTES + 1]);
+        assert!(decode_frame(&out, &AT).is_err());
+    }
 }

@@ -240,4 +240,19 @@ mod tests {
             assert!(SectionTable::decode(&bytes[..len]).is_err());
         }
     }
+
+    #[test]
+    fn a_section_outside_of_the_file_or_between_two_alignments_is_refused() {
+        let with = |offset, len| {
+            let entry = SectionEntry { kind: 3, flags: REQUIRED, offset, len, first_block: 0 };
+            let mut bytes = vec![0; 192];
+            bytes.extend(SectionTable { entries: vec![entry], ..Default::default() }.encode());
+            SectionTable::decode(&bytes).is_ok()
+        };
+        assert!(with(128, 64));
+        assert!(!with(64, 64), "in the header");
+        assert!(!with(128, 65), "in the table");
+        assert!(!with(136, 8), "not aligned");
+        assert!(!with(u64::MAX - 63, 64), "past the end of numbers");
+    }
 }

@@ -165,3 +165,31 @@ fn a_newer_version_is_told_apart_from_damage_and_a_stub_is_not_mapped() {
         assert!(matches!(result, Err(Error::Corrupt { .. })), "{result:?}");
     }
 }
+
+#[test]
+fn a_block_that_passed_never_stood_for_another() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut writer = SectionWriter::create(&RealDisk, dir.path(), NAME, &header()).unwrap();
+    writer.section(2, Check::Blocks, &vec![7; 130 * BLOCK_LEN]).unwrap();
+    let len = writer.finish().unwrap();
+    let path = dir.path().join(NAME.to_string());
+    let whole = std::fs::read(&path).unwrap();
+    // Neighbors, and those with the same bit in another word or the same word by another reckoning.
+    for (good, bad) in [(0, 1), (1, 0), (0, 64), (64, 65), (65, 1), (1, 65), (129, 2), (2, 128)] {
+        let mut bytes = whole.clone();
+        bytes[HEADER_LEN + bad * BLOCK_LEN + 5] ^= 1;
+        std::fs::write(&path, &bytes).unwrap();
+        let file = SectionFile::open(&RealDisk, dir.path(), &identity(len)).unwrap();
+        let block = |n: usize| file.checked_range(2, n * BLOCK_LEN..(n + 1) * BLOCK_LEN);
+        assert!(block(good).is_ok() && block(bad).is_err(), "{bad} after {good}");
+    }
+}
+
+#[test]
+fn damage_in_a_section_is_told_by_its_place_in_the_file() {
+    let dir = tempfile::tempdir().unwrap();
+    let len = write(dir.path());
+    let file = SectionFile::open(&RealDisk, dir.path(), &identity(len)).unwrap();
+    let error = file.corrupt_in(2, 5, "why");
+    assert!(matches!(error, Error::Corrupt { offset: 197, .. }), "{error}");
+}
