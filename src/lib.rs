@@ -37,6 +37,8 @@
 //!
 //! # What is promised
 //!
+//! In short; [`reliability`] has the whole of it, and how it is tested.
+//!
 //! - **Durability.** A write that was acknowledged under [`Durability::Sync`] survives the death of the
 //!   process and a power cut; under [`Durability::Buffered`] the death of the process, and a power
 //!   cut after its delay. What a power cut takes is the youngest part of history, batches whole.
@@ -80,6 +82,7 @@ mod manifest;
 mod memory;
 mod metrics;
 mod options;
+pub mod reliability;
 mod retention;
 mod sabotage;
 mod section;

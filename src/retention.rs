@@ -95,12 +95,6 @@ impl HighWater {
         self.doubt.map_or(Timestamp::MIN, |doubt| doubt.since)
     }
 
-    /// As before with a later mark, found in the log.
-    pub(crate) fn raised(self, mark: Timestamp) -> Self {
-        let by = mark.since(self.mark);
-        Self { mark: self.mark + by, base: self.base + by, ..self }
-    }
-
     /// The now that readers go by: time never runs backwards for them.
     pub(crate) fn effective(self, wall: Timestamp) -> Timestamp {
         in_time(wall).max(self.mark)

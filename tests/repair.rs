@@ -330,6 +330,37 @@ fn frames_before_and_behind_damage_to_the_log_are_salvaged() {
 }
 
 #[test]
+fn a_damaged_close_costs_nothing_and_a_log_that_was_cut_between_two_frames_is_reported() {
+    const CLOSE_FRAME: usize = 64;
+    let specimen = specimen();
+    let closes: [fn(&mut Vec<u8>); 2] = [
+        |bytes| bytes.truncate(bytes.len() - CLOSE_FRAME),
+        |bytes| *bytes.iter_mut().rev().nth(9).unwrap() ^= 4,
+    ];
+    for damage in closes {
+        let damage = |dir: &Path| {
+            edit(&log_of(dir), damage);
+            assert!(matches!(manual().open(dir), Err(Error::Corrupt { .. })));
+        };
+        specimen.all_but("close", Doubt::GiveUp, &[], damage);
+    }
+    let cut = |dir: &Path| {
+        edit(&log_of(dir), |bytes| {
+            let frames: Vec<usize> = (0..bytes.len())
+                .step_by(8)
+                .filter(|at| bytes[*at..].starts_with(b"AFRM"))
+                .collect();
+            // The last frame but the close.
+            bytes.truncate(frames[frames.len() - 2]);
+        });
+        assert!(matches!(manual().open(dir), Err(Error::Corrupt { .. })));
+    };
+    let report = specimen.repaired(Doubt::Revive, cut).unwrap().0;
+    assert!(!report.is_complete());
+    assert!(report.lost.iter().any(|loss| loss.file.to_string_lossy().contains("log-")));
+}
+
+#[test]
 fn without_the_log_the_segments_come_back_only_when_asked_for() {
     let specimen = specimen();
     let damage = |dir: &Path| std::fs::remove_file(log_of(dir)).unwrap();

@@ -185,3 +185,19 @@ fn a_quick_look_reads_headers_and_tables_and_nothing_between() {
     assert_eq!(report.files, sealed + 1);
     assert_eq!(report.rows, 0);
 }
+
+#[test]
+fn an_older_manifest_that_was_put_back_behind_an_open_store_is_found_by_every_level() {
+    let temp = tempfile::tempdir().unwrap();
+    let dir = temp.path().join("s");
+    specimen(&dir);
+    let store = manual().open(&dir).unwrap();
+    let manifests = || file_names(&dir).into_iter().filter(|name| name.starts_with("MANIFEST-"));
+    let newest = manifests().filter(|name| !name.ends_with(".old")).max().unwrap();
+    let older = std::fs::read(dir.join(&newest)).unwrap();
+    store.collection("more", CollectionOptions::new(2, Metric::L2)).unwrap();
+    assert_eq!(finds(&store), []);
+    manifests().for_each(|name| std::fs::remove_file(dir.join(name)).unwrap());
+    std::fs::write(dir.join(newest), older).unwrap();
+    assert_eq!(finds(&store), LEVELS);
+}

@@ -334,3 +334,16 @@ fn check_payload(got: usize) -> Result<()> {
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_batch_may_fill_a_frame_and_no_more() {
+        assert!(check_payload(MAX_PAYLOAD_BYTES).is_ok());
+        for over in [MAX_PAYLOAD_BYTES + 1, MAX_PAYLOAD_BYTES * 2] {
+            assert!(matches!(check_payload(over), Err(Error::LimitExceeded { .. })));
+        }
+    }
+}

@@ -199,21 +199,26 @@ impl Engine {
     }
 
     /// Moves the high-water mark, as every commit does, and tells where it is.
-    pub(crate) fn advance_time(&self) -> Timestamp {
+    pub(crate) fn advance_time(&self) -> HighWater {
         let mut time = lock(&self.time);
         *time = time.advanced(self.clock.wall(), self.clock.monotonic());
-        time.mark()
+        *time
     }
 
-    /// Takes over the mark found in the log.
-    pub(crate) fn recover_time(&self, mark: Timestamp) {
+    /// Takes over a later mark found in the log, and since when the clock was in doubt with it.
+    pub(crate) fn recover_time(&self, (mark, doubted): (Timestamp, Timestamp)) {
         let mut time = lock(&self.time);
-        *time = time.raised(mark);
+        // Marks only rise: a later one is of a later moment. Of two moments with the same mark the
+        // one with more doubt counts.
+        if (mark, doubted) > (time.mark(), time.doubted()) {
+            *time = HighWater::left(mark, doubted, self.clock.wall(), self.clock.monotonic());
+        }
     }
 
     /// Moves a reader forward to what a newer look at the same store found.
     pub(crate) fn adopt(&self, newer: &Self) {
-        self.recover_time(lock(&newer.time).mark());
+        let time = *lock(&newer.time);
+        self.recover_time((time.mark(), time.doubted()));
         self.committer.replayed(newer.visible_seq());
         *lock(&self.manifest) = newer.manifest();
     }
@@ -258,8 +263,8 @@ impl Engine {
         if !sabotage::on(Sabotage::ReuseFileNumbers) {
             next.next_file = FileId(self.next_file.load(Ordering::Relaxed));
         }
-        next.time = self.advance_time();
-        next.clock_doubted = lock(&self.time).doubted();
+        let time = self.advance_time();
+        (next.time, next.clock_doubted) = (time.mark(), time.doubted());
         next.last_seq = next.last_seq.max(self.committer.last_seq());
         if !sabotage::on(Sabotage::ForgetOpenLog) {
             vouch(&mut next, self.committer.synced_log());
@@ -357,4 +362,15 @@ pub(crate) const fn mix(state: u64) -> u64 {
     let z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
     let z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
     z ^ (z >> 31)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn mix_is_the_first_output_of_splitmix64() {
+        assert_eq!(mix(0), 0xE220_A839_7B1D_CDAF);
+        assert_eq!(mix(0x9E37_79B9_7F4A_7C15), 0x6E78_9E6A_A1B9_65F4);
+    }
 }

@@ -86,7 +86,11 @@ impl Engine {
         self.poison.check()?;
         self.sync_held(&mut log)?;
         self.append_vital(&mut log, FrameKind::Close, &[])?;
-        self.sync_held(&mut log)
+        self.sync_held(&mut log)?;
+        // Says that the log reaches this far, so that one that lost its end does not pass for whole.
+        // Nothing that was acknowledged depends on it: a full disk is no reason not to close.
+        let _ = self.commit_manifest(|_| {});
+        Ok(())
     }
 
     /// As [`Engine::sync_log`], for whoever holds the token.
@@ -115,11 +119,13 @@ impl Engine {
         if !log.writer.has_room(payload.len()) {
             self.roll(log)?;
         }
+        let time = self.advance_time();
         let head = FrameHead {
             kind,
             last_seq: self.committer.last_seq(),
             synced_len: log.writer.synced_len(),
-            time: self.advance_time(),
+            time: time.mark(),
+            clock_doubted: time.doubted(),
         };
         log.writer.append(&head, payload)?;
         log.appended = head.last_seq;

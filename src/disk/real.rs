@@ -246,4 +246,14 @@ mod tests {
         std::os::unix::fs::symlink(&file, &link).unwrap();
         assert!(RealDisk.open(&link).is_err());
     }
+
+    #[test]
+    fn a_directory_that_cannot_be_synced_is_an_error_and_the_process_is_this_one() {
+        let dir = tempfile::tempdir().unwrap();
+        let disk: &dyn Disk = &RealDisk;
+        disk.sync_dir(dir.path()).unwrap();
+        #[cfg(unix)]
+        assert!(disk.sync_dir(&dir.path().join("gone")).is_err());
+        assert_eq!(disk.process_id(), std::process::id());
+    }
 }

@@ -121,4 +121,13 @@ mod tests {
         let error = decode::<String>(&(32u64 << 20).to_le_bytes()).unwrap_err();
         assert!(error.to_string().contains("LimitExceeded"), "{error}");
     }
+
+    #[test]
+    fn metadata_may_have_so_many_bytes_and_not_one_more() {
+        // A text has eight bytes of length in front.
+        let with = |len: usize| Memory::new(1u64, [1.0]).metadata(&"a".repeat(len - 8));
+        assert!(with(MAX_METADATA_BYTES).is_ok());
+        let error = with(MAX_METADATA_BYTES + 1).unwrap_err();
+        assert!(matches!(error, Error::LimitExceeded { .. }), "{error}");
+    }
 }

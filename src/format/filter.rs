@@ -214,4 +214,18 @@ mod tests {
         deep.resize(1_000_000, code::NOT);
         assert!(decode_filter(&deep).is_err());
     }
+
+    #[test]
+    fn a_filter_may_have_so_many_nodes_and_not_one_more() {
+        let with = |ids: usize| {
+            // One node for the list, and one for each of its ids.
+            let mut bytes = VERSION.to_le_bytes().to_vec();
+            bytes.push(code::IDS);
+            bytes.extend((ids as u32).to_le_bytes());
+            bytes.resize(bytes.len() + 16 * ids, 1);
+            decode_filter(&bytes).is_ok()
+        };
+        assert!(with(MAX_FILTER_NODES - 1));
+        assert!(!with(MAX_FILTER_NODES));
+    }
 }

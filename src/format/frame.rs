@@ -39,6 +39,8 @@ pub(crate) struct FrameHead {
     pub(crate) synced_len: u64,
     /// The high-water mark of time.
     pub(crate) time: Timestamp,
+    /// Since when the clock was in doubt, by what it showed then; `Timestamp::MIN` if it was not.
+    pub(crate) clock_doubted: Timestamp,
 }
 
 /// Where a frame stands: part of its checksums.
@@ -73,6 +75,7 @@ pub(crate) fn encode_frame(out: &mut Vec<u8>, at: &FrameContext, head: &FrameHea
     fields.extend_from_slice(&head.last_seq.0.to_le_bytes());
     fields.extend_from_slice(&head.synced_len.to_le_bytes());
     fields.extend_from_slice(&head.time.as_millis().to_le_bytes());
+    fields.extend_from_slice(&head.clock_doubted.as_millis().to_le_bytes());
     fields.resize(FRAME_HEAD_LEN - 8, 0);
     let body_crc = salted(at, &[payload]);
     fields.extend_from_slice(&body_crc.to_le_bytes());
@@ -91,11 +94,8 @@ pub(crate) fn decode_frame<'a>(
 ) -> Result<Frame<'a>, DecodeError> {
     if sabotage::on(Sabotage::ZerosAreFrames) && bytes.starts_with(&[0; 8]) {
         let (kind, last_seq, time) = (FrameKind::Time, Seq::ZERO, Timestamp::MIN);
-        return Ok(Frame {
-            head: FrameHead { kind, last_seq, synced_len: 0, time },
-            payload: &[],
-            len: 8,
-        });
+        let head = FrameHead { kind, last_seq, synced_len: 0, time, clock_doubted: time };
+        return Ok(Frame { head, payload: &[], len: 8 });
     }
     let (head, payload_len, body_crc) = decode_head(bytes, at)?;
     let mut cursor = Cursor::new(bytes);
@@ -144,9 +144,11 @@ pub(crate) fn decode_head(
         return Err(DecodeError::new(16, "the frame's sequence number is out of range"));
     }
     let time = Timestamp::from_millis(head.u64()?);
-    head.bytes(16)?;
+    let clock_doubted = Timestamp::from_millis(head.u64()?);
+    head.bytes(8)?;
     let body_crc = head.u32()?;
-    Ok((FrameHead { kind, last_seq, synced_len, time }, payload_len as usize, body_crc))
+    let head = FrameHead { kind, last_seq, synced_len, time, clock_doubted };
+    Ok((head, payload_len as usize, body_crc))
 }
 
 fn salted(at: &FrameContext, pieces: &[&[u8]]) -> u32 {
@@ -172,6 +174,7 @@ mod tests {
             last_seq: Seq(5),
             synced_len: 4,
             time: Timestamp::from_millis(9),
+            clock_doubted: Timestamp::from_millis(6),
         }
     }
 
@@ -185,7 +188,8 @@ mod tests {
         expected.extend([5, 0, 0, 0, 0, 0, 0, 0]); // last_seq
         expected.extend([4, 0, 0, 0, 0, 0, 0, 0]); // synced_len
         expected.extend([9, 0, 0, 0, 0, 0, 0, 0]); // time
-        expected.extend([0; 16]); // reserved
+        expected.extend([6, 0, 0, 0, 0, 0, 0, 0]); // clock_doubted
+        expected.extend([0; 8]); // reserved
         assert_eq!(out[..56], expected);
         assert_eq!(out[64..], *b"abc\0\0\0\0\0");
         let frame = decode_frame(&out, &AT).unwrap();
@@ -208,5 +212,44 @@ mod tests {
         assert!(decode_frame(&out, &FrameContext { offset: 136, ..AT }).is_err());
         assert!(decode_frame(&out, &FrameContext { file: FileId(4), ..AT }).is_err());
         assert!(decode_frame(&out, &FrameContext { salt: [8; 16], ..AT }).is_err());
+    }
+
+    #[test]
+    fn a_head_that_cannot_be_is_refused_even_with_a_right_checksum() {
+        let reason = |change: &dyn Fn(&mut [u8])| {
+            let mut out = Vec::new();
+            encode_frame(&mut out, &AT, &head(), b"abc");
+            change(&mut out);
+            let crc = salted(&AT, &[&out[..FRAME_HEAD_LEN - 4]]);
+            out[FRAME_HEAD_LEN - 4..FRAME_HEAD_LEN].copy_from_slice(&crc.to_le_bytes());
+            decode_frame(&out, &AT).map(|frame| frame.head.kind).map_err(|e| e.reason)
+        };
+        assert_eq!(reason(&|_| {}), Ok(FrameKind::Batch));
+        assert_eq!(reason(&|out| out[4] = 2), Ok(FrameKind::Carried));
+        for kind in [0, 5, 255] {
+            let refused = Err("the frame is of an unknown kind");
+            assert_eq!(reason(&|out| out[4] = kind), refused);
+        }
+        let large = (MAX_PAYLOAD_BYTES as u64 + 1).to_le_bytes();
+        let refused = Err("the frame is larger than any may be");
+        assert_eq!(reason(&|out| out[8..16].copy_from_slice(&large)), refused);
+        let late = (Seq::MAX.0 + 1).to_le_bytes();
+        let refused = Err("the frame's sequence number is out of range");
+        assert_eq!(reason(&|out| out[16..24].copy_from_slice(&late)), refused);
+    }
+
+    #[test]
+    fn every_kind_comes_back_and_the_largest_payload_passes() {
+        for kind in [FrameKind::Batch, FrameKind::Carried, FrameKind::Time, FrameKind::Close] {
+            let mut out = Vec::new();
+            encode_frame(&mut out, &AT, &FrameHead { kind, ..head() }, b"abc");
+            assert_eq!(decode_frame(&out, &AT).unwrap().head.kind, kind);
+        }
+        let mut out = Vec::new();
+        encode_frame(&mut out, &AT, &head(), &vec![0; MAX_PAYLOAD_BYTES]);
+        assert_eq!(decode_frame(&out, &AT).unwrap().payload.len(), MAX_PAYLOAD_BYTES);
+        out.clear();
+        encode_frame(&mut out, &AT, &head(), &vec![0; MAX_PAYLOAD_BYTES + 1]);
+        assert!(decode_frame(&out, &AT).is_err());
     }
 }

@@ -154,4 +154,18 @@ mod tests {
         bytes[124..].copy_from_slice(&crc.to_le_bytes());
         assert_eq!(FileHeader::decode(&bytes), Err(HeaderError::TooNew(2)));
     }
+
+    #[test]
+    fn an_unknown_kind_and_an_encrypted_file_are_refused_even_with_a_right_checksum() {
+        for (at, value) in [(8, 0), (8, 7), (9, 1)] {
+            let mut bytes = header().encode();
+            bytes[at] = value;
+            let crc = crc32(&[&bytes[..124]]);
+            bytes[124..].copy_from_slice(&crc.to_le_bytes());
+            match FileHeader::decode(&bytes) {
+                Err(HeaderError::Decode(error)) => assert_eq!(error.offset, at as u64),
+                other => panic!("{other:?}"),
+            }
+        }
+    }
 }

@@ -448,4 +448,39 @@ pub(crate) mod tests {
             assert!(Manifest::decode(&bad.encode([5; 16]).unwrap()).is_err());
         }
     }
+
+    #[test]
+    fn each_contradiction_is_named() {
+        let reason = |bad: Manifest| match Manifest::decode(&bad.encode([5; 16]).unwrap()) {
+            Err(HeaderError::Decode(error)) => error.reason,
+            other => panic!("{other:?}"),
+        };
+        let mut order = manifest();
+        order.log.push(LogEntry { file: FileId(2), synced_len: 128, valid_len: None });
+        assert_eq!(reason(order), "the manifest's log files are out of order");
+        let mut twice = manifest();
+        let (id, name) = (CollectionId(2), twice.collections[0].name.clone());
+        let (segments, indexes) = (Vec::new(), Vec::new());
+        let same = CollectionEntry { id, name, segments, indexes, ..twice.collections[0].clone() };
+        twice.next_collection = CollectionId(3);
+        twice.collections.push(same);
+        assert_eq!(reason(twice), "the manifest names a collection twice");
+        let mut options = manifest();
+        options.collections[0].options.dimension = 0;
+        let refused = "the manifest's options of a collection are out of range";
+        assert_eq!(reason(options), refused);
+    }
+
+    #[test]
+    fn another_kind_of_file_and_a_newer_body_are_told_apart_from_damage() {
+        let mut bytes = manifest().encode([5; 16]).unwrap();
+        bytes[128] = 2;
+        assert_eq!(Manifest::decode(&bytes), Err(HeaderError::TooNew(2)));
+        let mut bytes = manifest().encode([5; 16]).unwrap();
+        bytes[8] = FileKind::Log as u8;
+        let crc = crc32(&[&bytes[..124]]);
+        bytes[124..128].copy_from_slice(&crc.to_le_bytes());
+        let refused = DecodeError::new(8, "this is not a manifest");
+        assert_eq!(Manifest::decode(&bytes), Err(refused.into()));
+    }
 }

@@ -300,4 +300,29 @@ mod tests {
             let _ = decode_memory(MemoryId::from(7u64), vec![], &body[..len]);
         }
     }
+
+    #[test]
+    fn metadata_of_both_codecs_comes_back() {
+        let memory = Memory::new(7u64, [1.0]).metadata(&5u32).unwrap();
+        let body = encode_body(&memory, Timestamp::from_millis(4), Timestamp::MAX);
+        let back = decode_memory(MemoryId::from(7u64), vec![1.0], &body).unwrap();
+        assert_eq!(back.metadata_as::<u32>().unwrap(), Some(5));
+    }
+
+    #[test]
+    fn as_many_tags_and_sources_pass_as_a_memory_may_have_and_no_more() {
+        let mut tags = Vec::new();
+        (0..MAX_TAGS).for_each(|_| field(&mut tags, TAG, b"t"));
+        assert_eq!(attributes(MemoryId::from(7u64), &tags).unwrap().tags.len(), MAX_TAGS);
+        field(&mut tags, TAG, b"t");
+        assert!(attributes(MemoryId::from(7u64), &tags).is_err());
+        for (len, passes) in
+            [(16 * MAX_DERIVED_FROM, true), (16 * MAX_DERIVED_FROM + 16, false), (17, false)]
+        {
+            let mut body = Vec::new();
+            field(&mut body, DERIVED_FROM, &vec![1; len]);
+            let back = decode_memory(MemoryId::from(7u64), vec![], &body);
+            assert_eq!(back.is_ok(), passes, "{len} bytes");
+        }
+    }
 }

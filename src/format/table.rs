@@ -2,7 +2,7 @@
 //! section lies and the checksum of each of its blocks. Layout: `format.md`, "Section table".
 
 use super::cursor::Cursor;
-use super::header::HEADER_LEN;
+use super::header::{FileKind, HEADER_LEN};
 use super::{DecodeError, crc32};
 
 /// Bytes that one checksum covers.
@@ -127,6 +127,24 @@ impl SectionTable {
         }
         Ok(table)
     }
+
+    /// A section for which a reader must refuse a file of this kind: it is required, and unknown.
+    pub(crate) fn unknown(&self, file: FileKind) -> Option<&SectionEntry> {
+        let required = |entry: &&SectionEntry| entry.flags & REQUIRED != 0;
+        self.entries.iter().filter(required).find(|entry| !is_known(file, entry.kind))
+    }
+}
+
+/// Whether this version knows the section of a file of this kind.
+fn is_known(file: FileKind, kind: u32) -> bool {
+    match file {
+        FileKind::Segment => matches!(kind, 1..=17),
+        FileKind::Deletes => matches!(kind, 1..=2),
+        // Of 32 levels at most, three each.
+        FileKind::Index => matches!(kind, 1..=3 | 16..=111),
+        FileKind::Locator => matches!(kind, 1..=3),
+        FileKind::Manifest | FileKind::Log => false,
+    }
 }
 
 fn check_entry(entry: &SectionEntry, end: u64, blocks: u64) -> Result<(), &'static str> {
@@ -221,5 +239,20 @@ mod tests {
         for len in 0..bytes.len() {
             assert!(SectionTable::decode(&bytes[..len]).is_err());
         }
+    }
+
+    #[test]
+    fn a_section_outside_of_the_file_or_between_two_alignments_is_refused() {
+        let with = |offset, len| {
+            let entry = SectionEntry { kind: 3, flags: REQUIRED, offset, len, first_block: 0 };
+            let mut bytes = vec![0; 192];
+            bytes.extend(SectionTable { entries: vec![entry], ..Default::default() }.encode());
+            SectionTable::decode(&bytes).is_ok()
+        };
+        assert!(with(128, 64));
+        assert!(!with(64, 64), "in the header");
+        assert!(!with(128, 65), "in the table");
+        assert!(!with(136, 8), "not aligned");
+        assert!(!with(u64::MAX - 63, 64), "past the end of numbers");
     }
 }

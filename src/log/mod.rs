@@ -87,8 +87,8 @@ impl LogWriter {
         !self.failed && (empty || self.good_len + frame_len(payload) as u64 <= LOG_FILE_BYTES)
     }
 
-    /// Appends one frame; says in it how much of the file is durable. After an error the file takes no more frames, and only `good_len` bytes
-    /// of it count.
+    /// Appends one frame; says in it how much of the file is durable. After an error the file takes
+    /// no more frames, and only `good_len` bytes of it count.
     pub(crate) fn append(&mut self, head: &FrameHead, payload: &[u8]) -> Result<()> {
         debug_assert!(!self.failed, "a failed log file takes no more frames");
         self.buffer.clear();
@@ -125,8 +125,8 @@ pub(crate) struct LogEnd {
     pub(crate) valid_len: u64,
     /// The largest `last_seq` of its frames.
     pub(crate) last_seq: Seq,
-    /// The latest high-water mark of its frames.
-    pub(crate) time: Timestamp,
+    /// The latest high-water mark of its frames, and since when the clock was in doubt with it.
+    pub(crate) time: (Timestamp, Timestamp),
 }
 
 /// What to read.
@@ -158,7 +158,7 @@ impl LogSource<'_> {
             return Err(Error::corrupt(path, 0, "this is another file's content"));
         }
         let mut end =
-            LogEnd { valid_len: HEADER_LEN as u64, last_seq: Seq::ZERO, time: Timestamp::MIN };
+            LogEnd { valid_len: HEADER_LEN as u64, last_seq: Seq::ZERO, time: Default::default() };
         let mut closed = false;
         while end.valid_len < len {
             let frame = match frame_at(&header, &bytes, end.valid_len) {
@@ -185,7 +185,7 @@ impl LogSource<'_> {
             closed = frame.head.kind == FrameKind::Close;
             end.valid_len += frame.len as u64;
             end.last_seq = end.last_seq.max(frame.head.last_seq);
-            end.time = end.time.max(frame.head.time);
+            end.time = end.time.max((frame.head.time, frame.head.clock_doubted));
         }
         Ok(end)
     }

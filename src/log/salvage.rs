@@ -4,7 +4,7 @@
 use super::{LogSource, MAX_FILE_BYTES, frame_at, log_path};
 use crate::disk::read_all;
 use crate::error::{Error, Result};
-use crate::format::frame::{FrameHead, FrameKind};
+use crate::format::frame::{FRAME_HEAD_LEN, FrameHead, FrameKind};
 use crate::format::header::{FileHeader, FileKind, HEADER_LEN, HeaderError};
 use crate::ids::Seq;
 
@@ -49,7 +49,8 @@ impl LogSource<'_> {
             return Err(Error::corrupt(path, 0, "this is another file's content"));
         }
         let len = bytes.len() as u64;
-        let end = self.entry.valid_len.unwrap_or(len);
+        let vouched = self.entry.valid_len.unwrap_or(self.entry.synced_len);
+        let end = self.entry.valid_len.unwrap_or(len.max(vouched));
         let (mut at, mut hole, mut holes) = (HEADER_LEN as u64, None, Vec::new());
         while at < end.min(len) {
             let Ok(frame) = frame_at(&header, &bytes, at) else {
@@ -70,6 +71,10 @@ impl LogSource<'_> {
         }
         if hole.is_some() || end > len {
             let offset = hole.unwrap_or(at.min(len));
+            // A head with nothing behind it: the close of a session, or how late it was.
+            if end == vouched && end.saturating_sub(offset) == FRAME_HEAD_LEN as u64 {
+                return Ok(holes);
+            }
             let reason = if end > len { "the log is cut short" } else { "no whole frame is here" };
             holes.push(Hole { offset, bytes: end - offset, next: None, reason });
         }

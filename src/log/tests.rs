@@ -16,6 +16,7 @@ fn head(seq: u64) -> FrameHead {
         last_seq: Seq(seq),
         synced_len: 0,
         time: Timestamp::from_millis(seq),
+        clock_doubted: Timestamp::MIN,
     }
 }
 
@@ -178,4 +179,126 @@ fn a_new_file_that_lost_its_first_frame_alone_is_torn_not_damaged() {
     bytes[first..first + 64].fill(0);
     std::fs::write(&path, &bytes).unwrap();
     assert_eq!(read(dir.path(), 1, true).unwrap().0, []);
+}
+
+#[test]
+fn a_frame_behind_the_end_of_a_session_is_corruption() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut log = LogWriter::create(&RealDisk, dir.path(), &header(1)).unwrap();
+    log.append(&head(1), &[1; 20]).unwrap();
+    log.append(&FrameHead { kind: FrameKind::Close, ..head(2) }, &[2; 20]).unwrap();
+    let end = log.good_len();
+    assert_eq!(read(dir.path(), 1, true).unwrap().1.valid_len, end);
+    log.append(&head(3), &[3; 20]).unwrap();
+    match read(dir.path(), 1, true) {
+        Err(Error::Corrupt { offset, .. }) => assert_eq!(offset, end),
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn a_log_larger_than_any_is_refused_unread() {
+    let dir = tempfile::tempdir().unwrap();
+    write(dir.path(), 1, 0);
+    let path = log_path(dir.path(), FileId(1));
+    let file = std::fs::OpenOptions::new().write(true).open(&path).unwrap();
+    file.set_len(MAX_FILE_BYTES + 1).unwrap();
+    match read(dir.path(), 1, true) {
+        Err(Error::Corrupt { reason, .. }) => assert!(reason.contains("larger"), "{reason}"),
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn a_file_is_untouched_until_the_first_try_to_append() {
+    let dir = tempfile::tempdir().unwrap();
+    let disk = FaultDisk::default();
+    let mut log = LogWriter::create(&disk, dir.path(), &header(1)).unwrap();
+    assert!(log.is_untouched());
+    log.append(&head(1), &[1; 20]).unwrap();
+    assert!(!log.is_untouched());
+    let mut log = LogWriter::create(&disk, dir.path(), &header(2)).unwrap();
+    disk.fail(Fault::Append, 0, false);
+    assert!(log.append(&head(1), &[1; 20]).is_err());
+    assert!(!log.is_untouched(), "what failed may have left bytes behind");
+}
+
+#[test]
+fn a_log_larger_than_any_is_refused_before_it_is_read() {
+    let dir = tempfile::tempdir().unwrap();
+    write(dir.path(), 1, 0);
+    let path = log_path(dir.path(), FileId(1));
+    // Holes: it takes no space.
+    std::fs::OpenOptions::new().write(true).open(path).unwrap().set_len(1 << 40).unwrap();
+    let entry = LogEntry { file: FileId(1), synced_len: 0, valid_len: None };
+    let source =
+        LogSource { disk: &RealDisk, dir: dir.path(), store: STORE, entry: &entry, last: true };
+    match source.read(|_, _, _| Ok(())).unwrap_err() {
+        Error::Corrupt { reason, .. } => assert!(reason.contains("larger"), "{reason}"),
+        error => panic!("{error:?}"),
+    }
+}
+
+#[test]
+fn nothing_is_salvaged_from_another_ones_file_or_one_of_a_newer_version() {
+    let dir = tempfile::tempdir().unwrap();
+    write(dir.path(), 1, 0);
+    let entry = |file| LogEntry { file: FileId(file), synced_len: 0, valid_len: None };
+    let salvage = |file| {
+        let (dir, entry) = (dir.path(), entry(file));
+        let source = LogSource { disk: &RealDisk, dir, store: STORE, entry: &entry, last: true };
+        let mut frames = 0;
+        let holes = source.salvage(|_, _, _| {
+            frames += 1;
+            Ok(())
+        });
+        holes.map(|holes| (frames, holes.len()))
+    };
+    assert_eq!(salvage(1).unwrap(), (3, 0));
+    let path = log_path(dir.path(), FileId(1));
+    let whole = std::fs::read(&path).unwrap();
+    std::fs::write(log_path(dir.path(), FileId(2)), &whole).unwrap();
+    assert!(matches!(salvage(2), Err(Error::Corrupt { .. })));
+    let mut newer = whole;
+    newer[10] = 2; // the version that a reader must know
+    let crc = crate::format::crc32(&[&newer[..124]]);
+    newer[124..128].copy_from_slice(&crc.to_le_bytes());
+    std::fs::write(&path, newer).unwrap();
+    assert!(matches!(salvage(1), Err(Error::Corrupt { offset: 10, .. })));
+}
+
+#[test]
+fn salvage_gives_every_whole_frame_and_names_the_holes() {
+    let dir = tempfile::tempdir().unwrap();
+    let ends = write(dir.path(), 1, 0);
+    let path = log_path(dir.path(), FileId(1));
+    let whole = std::fs::read(&path).unwrap();
+    let salvage = |bytes: &[u8], valid_len| {
+        std::fs::write(&path, bytes).unwrap();
+        let entry = LogEntry { file: FileId(1), synced_len: 0, valid_len };
+        let source =
+            LogSource { disk: &RealDisk, dir: dir.path(), store: STORE, entry: &entry, last: true };
+        let mut seen = Vec::new();
+        let holes = source.salvage(|head, _, at| {
+            seen.push((head.last_seq.0, at));
+            Ok(())
+        });
+        let holes: Vec<_> =
+            holes.unwrap().iter().map(|h| (h.offset, h.bytes, h.next, h.reason)).collect();
+        (seen, holes)
+    };
+    let frames = vec![(1, ends[0]), (2, ends[1]), (3, ends[2])];
+    let (none, len) = ("no whole frame is here", ends[3]);
+    for valid_len in [None, Some(len)] {
+        assert_eq!(salvage(&whole, valid_len), (frames.clone(), vec![]));
+    }
+    let mut bytes = whole.clone();
+    bytes[ends[1] as usize + 70] ^= 1; // in the second frame
+    let hole = (ends[1], ends[2] - ends[1], Some(Seq(3)), none);
+    assert_eq!(salvage(&bytes, None), (vec![frames[0], frames[2]], vec![hole]));
+    let torn = len - 8;
+    let hole = (ends[2], torn - ends[2], None, none);
+    assert_eq!(salvage(&whole[..torn as usize], None), (frames[..2].to_vec(), vec![hole]));
+    let hole = (len, 80, None, "the log is cut short");
+    assert_eq!(salvage(&whole, Some(len + 80)), (frames, vec![hole]));
 }

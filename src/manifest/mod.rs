@@ -300,4 +300,50 @@ mod tests {
             }
         }
     }
+
+    #[test]
+    fn a_manifest_under_another_ones_name_or_larger_than_any_is_refused() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join(FileName::Manifest(4).to_string());
+        let refused = || match load(&RealDisk, dir.path()) {
+            Err(Error::Corrupt { file, reason, .. }) if file == path => reason,
+            other => panic!("{other:?}"),
+        };
+        std::fs::write(&path, at(3).encode([0; 16]).unwrap()).unwrap();
+        assert_eq!(refused(), "this is another manifest's content");
+        // It is not read to find that out.
+        std::fs::File::create(&path).unwrap().set_len(MAX_BYTES + 1).unwrap();
+        assert_eq!(refused(), "the manifest is larger than any may be");
+        std::fs::write(&path, at(4).encode([0; 16]).unwrap()).unwrap();
+        assert_eq!(loaded(dir.path()), Some(4));
+    }
+
+    #[test]
+    fn a_store_is_made_over_logs_that_have_no_frame_and_over_no_other() {
+        for (len, empty) in [(0, true), (HEADER_LEN, true), (HEADER_LEN + 1, false)] {
+            let dir = tempfile::tempdir().unwrap();
+            let log = dir.path().join(FileName::Log(crate::ids::FileId(1)).to_string());
+            std::fs::write(log, vec![0; len]).unwrap();
+            assert_eq!(load(&RealDisk, dir.path()).is_ok(), empty, "{len} bytes");
+        }
+    }
+
+    #[test]
+    fn a_directory_with_a_name_of_ours_is_left_alone() {
+        let dir = tempfile::tempdir().unwrap();
+        let other = dir.path().join(FileName::Manifest(1).to_string());
+        std::fs::create_dir(&other).unwrap();
+        commit(&RealDisk, dir.path(), &at(2), [0; 16]).unwrap();
+        assert!(other.is_dir());
+    }
+
+    #[test]
+    fn a_commit_that_cannot_begin_says_what_failed() {
+        let dir = tempfile::tempdir().unwrap();
+        let gone = dir.path().join("gone");
+        match commit(&RealDisk, &gone, &at(1), [0; 16]) {
+            Err(CommitError::NothingHappened(Error::Io { op: "create", .. })) => {}
+            other => panic!("{other:?}"),
+        }
+    }
 }

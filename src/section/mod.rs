@@ -1,7 +1,7 @@
 //! Owns sealed files made of sections (`seg`, `del`, `idx`, `loc`): writes them in one pass and
 //! checks them where they are used. Knows the bytes' places and checksums, not their meaning.
 //!
-//! Checks at open: header, exact length, section table. Checks at first touch: one CRC per 64 KiB
+//! Checks at open: header, exact length, section table, that every required section is known. Checks at first touch: one CRC per 64 KiB
 //! block of a checked section, remembered in a bitmap; a block that failed fails again. Sections that
 //! are not checked here (rows) carry checksums of their own.
 
@@ -164,6 +164,7 @@ impl SectionFile {
         let bytes = file.map()?;
         check_identity(&path, &read_header(&path, &bytes)?, expected)?;
         let table = SectionTable::decode(&bytes).map_err(|e| decode_error(&path, 0, e))?;
+        check_known(&path, &table, expected.kind)?;
         let words = table.block_crcs.len().div_ceil(64);
         let passed = std::iter::repeat_with(AtomicU64::default).take(words).collect();
         Ok(Self { path, bytes, table, passed })
@@ -294,8 +295,20 @@ pub(crate) fn probe(disk: &dyn Disk, dir: &Path, expected: &Identity) -> Result<
     let start = expected.len.saturating_sub(TAIL_LEN as u64 + u64::from(table));
     let mut end = vec![0; (expected.len - start) as usize];
     file.read_at(start, &mut end)?;
-    SectionTable::decode_end(&end, start as usize).map_err(|e| decode_error(&path, 0, e))?;
-    Ok(())
+    let table =
+        SectionTable::decode_end(&end, start as usize).map_err(|e| decode_error(&path, 0, e))?;
+    check_known(&path, &table, expected.kind)
+}
+
+/// An error for a file with a section that a reader must know, and this version does not.
+pub(crate) fn check_known(path: &Path, table: &SectionTable, kind: FileKind) -> Result<()> {
+    match table.unknown(kind) {
+        None => Ok(()),
+        Some(entry) => {
+            let reason = format!("this version does not know section {}", entry.kind);
+            Err(Error::corrupt(path, entry.offset, reason))
+        }
+    }
 }
 
 fn check_len(path: &Path, len: u64, expected: &Identity) -> Result<()> {

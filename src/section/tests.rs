@@ -101,6 +101,32 @@ fn a_probe_sees_header_length_and_table_as_an_open_does() {
 }
 
 #[test]
+fn a_file_with_an_unknown_section_is_refused_if_the_section_is_required() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join(NAME.to_string());
+    for flags in [REQUIRED | CHECKED, CHECKED] {
+        let _ = std::fs::remove_file(&path);
+        let mut writer = SectionWriter::create(&RealDisk, dir.path(), NAME, &header()).unwrap();
+        writer.section(1, Check::Blocks, b"known").unwrap();
+        writer.section(18, Check::Blocks, b"of a later version").unwrap();
+        writer.table.entries[1].flags = flags;
+        let len = writer.finish().unwrap();
+        let opened = SectionFile::open(&RealDisk, dir.path(), &identity(len)).map(|_| ());
+        for result in [opened, probe(&RealDisk, dir.path(), &identity(len))] {
+            match result {
+                Ok(()) => assert_eq!(flags & REQUIRED, 0),
+                Err(Error::Corrupt { file, reason, .. }) => {
+                    assert_ne!(flags & REQUIRED, 0);
+                    assert_eq!(file, path);
+                    assert!(reason.contains("section 18"), "{reason}");
+                }
+                Err(other) => panic!("{other}"),
+            }
+        }
+    }
+}
+
+#[test]
 fn another_file_a_wrong_length_and_a_missing_file_are_refused() {
     let dir = tempfile::tempdir().unwrap();
     let len = write(dir.path());
@@ -112,4 +138,58 @@ fn another_file_a_wrong_length_and_a_missing_file_are_refused() {
     assert!(matches!(open(&Identity { kind, ..identity(len) }), Err(Error::Corrupt { .. })));
     let name = FileName::Segment(FileId(4));
     assert!(matches!(open(&Identity { name, ..identity(len) }), Err(Error::Io { .. })));
+}
+
+#[test]
+fn a_newer_version_is_told_apart_from_damage_and_a_stub_is_not_mapped() {
+    let dir = tempfile::tempdir().unwrap();
+    let len = write(dir.path());
+    let path = dir.path().join(NAME.to_string());
+    let mut bytes = std::fs::read(&path).unwrap();
+    bytes[10] = 2; // the version that a reader must know
+    let crc = crate::format::crc32(&[&bytes[..124]]);
+    bytes[124..128].copy_from_slice(&crc.to_le_bytes());
+    std::fs::write(&path, &bytes).unwrap();
+    let both = |len| {
+        [
+            SectionFile::open(&RealDisk, dir.path(), &identity(len)).map(drop),
+            probe(&RealDisk, dir.path(), &identity(len)),
+        ]
+    };
+    for result in both(len) {
+        assert!(matches!(result, Err(Error::UnsupportedFormat { found: 2, .. })), "{result:?}");
+    }
+    // As long as the manifest says, and too short to be anything.
+    std::fs::write(&path, b"stub").unwrap();
+    for result in both(4) {
+        assert!(matches!(result, Err(Error::Corrupt { .. })), "{result:?}");
+    }
+}
+
+#[test]
+fn a_block_that_passed_never_stood_for_another() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut writer = SectionWriter::create(&RealDisk, dir.path(), NAME, &header()).unwrap();
+    writer.section(2, Check::Blocks, &vec![7; 130 * BLOCK_LEN]).unwrap();
+    let len = writer.finish().unwrap();
+    let path = dir.path().join(NAME.to_string());
+    let whole = std::fs::read(&path).unwrap();
+    // Neighbors, and those with the same bit in another word or the same word by another reckoning.
+    for (good, bad) in [(0, 1), (1, 0), (0, 64), (64, 65), (65, 1), (1, 65), (129, 2), (2, 128)] {
+        let mut bytes = whole.clone();
+        bytes[HEADER_LEN + bad * BLOCK_LEN + 5] ^= 1;
+        std::fs::write(&path, &bytes).unwrap();
+        let file = SectionFile::open(&RealDisk, dir.path(), &identity(len)).unwrap();
+        let block = |n: usize| file.checked_range(2, n * BLOCK_LEN..(n + 1) * BLOCK_LEN);
+        assert!(block(good).is_ok() && block(bad).is_err(), "{bad} after {good}");
+    }
+}
+
+#[test]
+fn damage_in_a_section_is_told_by_its_place_in_the_file() {
+    let dir = tempfile::tempdir().unwrap();
+    let len = write(dir.path());
+    let file = SectionFile::open(&RealDisk, dir.path(), &identity(len)).unwrap();
+    let error = file.corrupt_in(2, 5, "why");
+    assert!(matches!(error, Error::Corrupt { offset: 197, .. }), "{error}");
 }

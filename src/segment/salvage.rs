@@ -9,11 +9,12 @@ use super::{Row, RowRef, bloom, seal};
 use crate::disk::{Disk, Mapped};
 use crate::error::{Error, Result};
 use crate::format::crc32;
-use crate::format::header::{FileHeader, FileKind, HEADER_LEN, StoreId};
+use crate::format::header::{FileHeader, FileKind, HEADER_LEN, HeaderError, StoreId};
 use crate::format::names::FileName;
 use crate::format::record;
 use crate::format::table::{ALIGNMENT, SectionTable};
 use crate::ids::{FileId, MemoryId, Seq};
+use crate::section::check_known;
 
 /// A segment file of which some bytes may be damaged.
 #[derive(Debug)]
@@ -64,15 +65,24 @@ impl SalvagedSegment {
         }
         let bytes = opened.map()?;
         // A header that does not decode says nothing of the rows; one that does may say that they
-        // are of another file.
-        if let Ok(header) = FileHeader::decode(&bytes) {
-            let ours =
-                header.kind == FileKind::Segment && header.store == store && header.file == file;
-            if !ours {
-                return Err(Error::corrupt(path, 0, "this is another file's content"));
+        // are of another file, or not for this version to read.
+        match FileHeader::decode(&bytes) {
+            Err(HeaderError::Decode(_)) => {}
+            Err(HeaderError::TooNew(_)) => return Err(Error::corrupt(path, 10, "it is too new")),
+            Ok(header) => {
+                let ours = header.kind == FileKind::Segment
+                    && header.store == store
+                    && header.file == file;
+                if !ours {
+                    return Err(Error::corrupt(path, 0, "this is another file's content"));
+                }
             }
         }
-        let found = SectionTable::decode(&bytes).ok().and_then(|table| Layout::of_table(&table));
+        let table = SectionTable::decode(&bytes).ok();
+        if let Some(table) = &table {
+            check_known(&path, table, FileKind::Segment)?;
+        }
+        let found = table.and_then(|table| Layout::of_table(&table));
         let layout = found.or_else(|| Layout::search(&bytes, rows as usize, dimension));
         let layout = layout.ok_or_else(|| {
             Error::corrupt(path, opened.len(), "the places of the rows cannot be made out")

@@ -13,6 +13,7 @@ use crate::error::Error;
 use crate::format::header::{FileHeader, FileKind, StoreId};
 use crate::format::names::FileName;
 use crate::format::record::encode_body;
+use crate::format::table::SectionTable;
 use crate::ids::FileId;
 use crate::options::{Codes, Metric};
 use crate::section::{Check, SectionWriter};
@@ -250,4 +251,33 @@ fn segments_answer_filters_as_they_are_meant_row_by_row() {
             Ok(())
         })
         .unwrap();
+}
+
+/// A repair took rows out of files that a later version had written for no older one to read.
+#[test]
+fn rows_of_a_file_that_this_version_must_refuse_were_salvaged() {
+    let dir = tempfile::tempdir().unwrap();
+    let segment = seal(dir.path(), &active(rows(20)));
+    let path = dir.path().join(FileName::Segment(FileId(1)).to_string());
+    let whole = std::fs::read(&path).unwrap();
+    let salvaged = |bytes: &[u8]| {
+        std::fs::remove_file(&path).unwrap();
+        std::fs::write(&path, bytes).unwrap();
+        SalvagedSegment::open(&RealDisk, dir.path(), STORE, FileId(1), segment.rows(), 2)
+    };
+    assert!(salvaged(&whole).is_ok());
+
+    let mut newer = whole.clone();
+    newer[10] = 2;
+    let crc = crate::format::crc32(&[&newer[..124]]);
+    newer[124..128].copy_from_slice(&crc.to_le_bytes());
+    assert!(matches!(salvaged(&newer), Err(Error::Corrupt { offset: 10, .. })));
+
+    let mut table = SectionTable::decode(&whole).unwrap();
+    let last = table.entries.last_mut().unwrap();
+    last.kind = 18;
+    let end = (last.offset + last.len) as usize;
+    let mut unknown = whole[..end].to_vec();
+    unknown.extend(table.encode());
+    assert!(matches!(salvaged(&unknown), Err(Error::Corrupt { .. })));
 }

@@ -352,3 +352,14 @@ fn read_once(disk: &Arc<dyn Disk>, path: &Path, options: &StoreOptions) -> Resul
     engine.committer.replayed(end.last_seq);
     Ok(engine)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_parent_of_a_name_alone_is_where_we_are() {
+        assert_eq!(parent(Path::new("agent.alt")), Path::new("."));
+        assert_eq!(parent(Path::new("/a/agent.alt")), Path::new("/a"));
+    }
+}

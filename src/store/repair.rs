@@ -91,7 +91,7 @@ impl StoreOptions {
         let survivors = Survivors::of(&sources, doubt, &mut report)?;
         let options = self.background(Background::Manual).create(true);
         let store = open_for_writing(Arc::clone(&disk), to, options)?;
-        store.engine.recover_time(sources.manifest.time);
+        store.engine.recover_time((sources.manifest.time, sources.manifest.clock_doubted));
         write_all(&store, &sources, survivors, &mut report)?;
         store.close()?;
         Ok(report)

@@ -11,7 +11,10 @@ mod full;
 mod jobs;
 mod log;
 mod matrix;
+mod opening;
 mod races;
+mod replay;
+mod shares;
 
 use std::collections::BTreeMap;
 use std::path::Path;

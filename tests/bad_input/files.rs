@@ -183,3 +183,26 @@ fn what_a_crash_during_creation_leaves_is_no_obstacle() {
     let store = manual().open(&path).unwrap();
     assert_eq!(ids(&store.existing("notes").unwrap()), [1]);
 }
+
+#[test]
+fn a_directory_without_a_store_is_not_opened_as_one() {
+    for foreign in [None, Some("notes.txt")] {
+        let dir = tempfile::tempdir().unwrap();
+        if let Some(name) = foreign {
+            std::fs::write(dir.path().join(name), b"mine").unwrap();
+        }
+        let refused = |result| matches!(result, Err(Error::InvalidOption { .. }));
+        assert!(refused(manual().create(false).open(dir.path())), "{foreign:?}");
+        assert!(refused(manual().open_read_only(dir.path())), "{foreign:?}");
+        let left = file_names(dir.path());
+        assert!(left.iter().all(|name| name == "LOCK" || Some(name.as_str()) == foreign));
+        let to = tempfile::tempdir().unwrap();
+        let repaired = manual().repair(dir.path(), to.path().join("to"));
+        // Beside files of others there may have been a store: nothing says so any more.
+        match repaired {
+            Err(Error::InvalidOption { .. }) => assert_eq!(foreign, None),
+            Err(Error::Corrupt { .. }) => assert!(foreign.is_some()),
+            other => panic!("{other:?}"),
+        }
+    }
+}

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 
 use super::golden::contents;
 use super::model::{Model, read, vector};
-use super::record::{Runner, new_disk, open};
+use super::record::{Runner, dir, new_disk, open};
 use super::run::{self, each, report, seed, sized};
 use super::script::{Act, random};
 use super::sequences::safely;
@@ -104,8 +104,16 @@ pub(super) fn workload(seed: u64, every: u64) -> Result<u64, String> {
     purge(store)?;
     runner.disk.no_observer();
     runner.look()?;
-    if let Some(left) = left(&runner.disk.files(), &all, &live) {
-        return Err(left);
+    // Also where the power goes right after it: what was removed does not come back.
+    let files = runner.disk.files();
+    for image in files.images(seed, 0) {
+        if let Some(left) = left(&image.files, &all, &live) {
+            return Err(format!("{}: {left}", image.label));
+        }
+    }
+    let names = files.durable_names(dir());
+    if names.iter().filter(|name| name.starts_with("MANIFEST-")).count() > 1 {
+        return Err(format!("an older manifest is still there: {names:?}"));
     }
     let moments = std::mem::take(&mut *lock(&moments));
     let mut crashes = 0;

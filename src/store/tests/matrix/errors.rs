@@ -6,10 +6,10 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::check::{Depth, check_image, strays, text_of};
-use super::model::read;
+use super::model::{Write, read};
 use super::record::{Point, Runner, new_disk};
 use super::run::{Row, broken, each, report, seed, sized};
-use super::script::{Act, Script, random, scripted};
+use super::script::{Act, Script, insert, random, scripted};
 use crate::Error;
 use crate::clock::Clock;
 use crate::disk::sim::{Failure, Fault, Op, OpKind, SyncModel};
@@ -224,6 +224,66 @@ pub(super) fn all_errors(script: &Script, at: usize, seed: u64, stride: u64, way
         }
         n += stride;
     }
+}
+
+/// On a disk without a byte left inserts are refused, deletes work, and with room everything does.
+pub(super) fn deletes_on_a_full_disk() -> Result<(), String> {
+    let mut runner = Runner::new(new_disk(2));
+    runner.open().map_err(|e| e.to_string())?;
+    let write = |writes| Act::Write { writes, sync: true };
+    for act in [Act::Make(0), write(insert(0, 0..40))] {
+        runner.act(&act).map_err(|e| e.to_string())?;
+    }
+    let disk = runner.disk.clone();
+    disk.set_quota(Some(disk.files().used()));
+    let refused = runner.act(&write(insert(0, 50..60)));
+    if !matches!(refused, Err(Error::DiskFull { .. })) {
+        return Err(format!("an insert on a full disk: {refused:?}"));
+    }
+    lock(&runner.history).refuse();
+    let gone = (3..9).map(|id| Write::Delete { from: 0, id }).collect();
+    runner.act(&write(gone)).map_err(|e| format!("a delete on a full disk: {e}"))?;
+    runner.look()?;
+    disk.set_quota(None);
+    for act in [Act::Run, write(insert(0, 50..60)), Act::Reopen] {
+        runner.act(&act).map_err(|e| format!("with room again: {e}"))?;
+    }
+    runner.look()
+}
+
+/// A delete finds room by a new log file and the reserve, wherever the first try ends; what did not
+/// fit is removed.
+pub(super) fn nothing_left_on_a_full_disk() -> Result<(), String> {
+    for room in (0..1000).step_by(50) {
+        let mut runner = Runner::new(new_disk(2));
+        runner.open().map_err(|e| e.to_string())?;
+        let fill = Act::Write { writes: insert(0, 0..40), sync: true };
+        // The next write goes on in a new file.
+        for act in [Act::Make(0), fill, Act::Refused(insert(0, 50..52))] {
+            runner.act(&act).map_err(|e| e.to_string())?;
+        }
+        let disk = runner.disk.clone();
+        disk.set_quota(Some(disk.files().used() + room));
+        let writes = vec![Write::Delete { from: 0, id: 3 }];
+        runner.act(&Act::Write { writes, sync: true }).map_err(|e| format!("{room}: {e}"))?;
+        let store = runner.store.as_ref().ok_or("no store is open")?;
+        let strays = strays(store, &disk);
+        if !strays.is_empty() {
+            return Err(format!("with room for {room} bytes {strays:?} is left"));
+        }
+        runner.look()?;
+    }
+    Ok(())
+}
+
+#[test]
+fn what_did_not_fit_on_a_full_disk_is_removed() {
+    nothing_left_on_a_full_disk().unwrap();
+}
+
+#[test]
+fn a_full_disk_takes_deletes_and_works_again_with_room() {
+    deletes_on_a_full_disk().unwrap();
 }
 
 #[test]

@@ -7,12 +7,12 @@ use std::sync::Arc;
 
 use super::model::{Model, Write};
 use super::record::{Runner, dir, new_clock, new_disk, open};
-
 use super::script::{Act, insert};
 use crate::clock::{Clock, Timestamp};
 use crate::disk::sim::{FileSystem, SimDisk};
 use crate::format::frame::{FrameContext, FrameKind, decode_frame};
 use crate::format::header::{FileHeader, HEADER_LEN};
+use crate::format::manifest::Manifest;
 use crate::format::names::FileName;
 use crate::worker::lock;
 
@@ -39,6 +39,8 @@ pub(super) struct Golden {
     pub(super) frames: Vec<Range<usize>>,
     /// How long it was and what the store held, after each act since it was made.
     pub(super) tail: Vec<(usize, Model)>,
+    /// So many bytes of it must be there, as the manifest says.
+    pub(super) vouched: u64,
 }
 
 fn w(writes: Vec<Write>) -> Act {
@@ -114,8 +116,11 @@ impl Golden {
                 older.push((name, bytes));
             }
         }
+        let manifest = newest(&contents).ok_or("there is no manifest")?;
+        let manifest = Manifest::decode(&contents[manifest]).map_err(|e| format!("{e:?}"))?;
+        let vouched = manifest.log.last().map_or(0, |entry| entry.synced_len);
         let state = tail.last().map(|t| t.1.clone()).unwrap_or_default();
-        Ok(Self { files, now, state, contents, older, log, frames, tail })
+        Ok(Self { files, now, state, contents, older, log, frames, tail, vouched })
     }
 
     /// Files whose names begin so.
