@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::golden::Golden;
 use super::record::dir;
-use super::run::{Size, size, sized};
+use super::run::sized;
 use crate::disk::sim::{FileSystem, SplitMix};
 use crate::format::names::FileName;
 
@@ -189,16 +189,15 @@ pub(super) fn list(golden: &Golden, seed: u64) -> Vec<Damage> {
 fn flips(name: &str, len: usize, seed: u64, all: &mut Vec<Damage>) {
     let step = sized(31, 5, 1);
     for at in (0..len).filter(|at| (*at as u64 + seed).is_multiple_of(step as u64)) {
-        let bits = if size() == Size::Soak { 0..8 } else { 0..1 };
-        for bit in bits {
-            let bit = (bit + SplitMix(seed ^ at as u64).below(8)) % 8;
+        for bit in 0..sized(1, 1, 2) {
+            let bit = (bit as u64 + SplitMix(seed ^ at as u64).below(8)) % 8;
             all.push(Damage::Flip { file: name.to_owned(), at, bit: bit as u8 });
         }
     }
 }
 
 fn cuts(name: &str, len: usize, seed: u64, all: &mut Vec<Damage>) {
-    let step = sized(509, 23, 1);
+    let step = sized(509, 23, 5);
     let lens = (0..len).filter(|at| (*at as u64 + seed).is_multiple_of(step as u64));
     let file = || name.to_owned();
     all.extend(
@@ -215,7 +214,7 @@ fn blocks(name: &str, content: &Arc<Vec<u8>>, seed: u64, all: &mut Vec<Damage>) 
     let count = content.len().div_ceil(BLOCK);
     let file = || name.to_owned();
     for at in (0..count).filter(|at| (*at as u64 + seed).is_multiple_of(step as u64)) {
-        for _ in 0..sized(1, 2, 20) {
+        for _ in 0..sized(1, 2, 6) {
             let (start, other) = (at * BLOCK, rng.below(count as u64) as usize * BLOCK);
             all.push(Damage::Zero { file: file(), start, len: BLOCK });
             all.push(Damage::Repeat { file: file(), from: other, to: start });
