@@ -191,7 +191,7 @@ fn search_level(
         batch.clear();
         for &node in level.neighbors(current.node) {
             if scratch.first_sight(node) {
-                query.prefetch(codes.row(node));
+                codes.prefetch(node);
                 batch.push(node);
             }
         }
