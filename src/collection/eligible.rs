@@ -8,7 +8,7 @@ use roaring::RoaringBitmap;
 
 use crate::clock::Timestamp;
 use crate::collection::search::read_memory;
-use crate::collection::snapshot::{Place, Snapshot};
+use crate::collection::snapshot::{IndexPart, Place, Snapshot};
 use crate::error::{Error, Result};
 use crate::filter::Filter;
 use crate::memory::Memory;
@@ -88,6 +88,17 @@ impl<'a> Eligible<'a> {
     /// How many rows pass in all, at most: a closure may reject more.
     pub(super) fn total(&self) -> u64 {
         (0..self.masks.len()).map(|part| self.count(part)).sum()
+    }
+
+    /// About which part of an index's nodes stand for an eligible row, at most 1; 0 where only the
+    /// closure knows.
+    pub(super) fn share(&self, part: &IndexPart) -> f64 {
+        if self.closure.is_some() {
+            return 0.0;
+        }
+        let segments = part.slots.iter().flatten();
+        let eligible: u64 = segments.map(|s| self.count(self.part_of_segment(*s))).sum();
+        (eligible as f64 / f64::from(part.indexed.index.nodes().max(1))).min(1.0)
     }
 
     /// Whether rows were left out by more than liveness.

@@ -95,7 +95,7 @@ fn recall(
     for sample in samples {
         scratch.hide(&sample.made_from);
         let (query, ef) = (&sample.query, ef as usize);
-        search(graph, codes, query, ef, &mut |_| true, usize::MAX, scratch);
+        search(graph, codes, query, ef, None, usize::MAX, scratch);
         let got: Vec<u32> = scratch.results().iter().take(K).map(|c| c.node).collect();
         found += sample.truth.iter().filter(|n| got.contains(n)).count();
         wanted += sample.truth.len();

@@ -75,13 +75,13 @@ impl Index {
         }
     }
 
-    /// Searches the graph: about the `ef` nearest accepted nodes, nearest first, are left in
-    /// `scratch`. Without a graph it finds nothing.
+    /// Searches the graph: about the `ef` nearest accepted nodes (of all, without an `accept`),
+    /// nearest first, are left in `scratch`. Without a graph it finds nothing.
     pub(crate) fn search(
         &self,
         query: &Query,
         ef: usize,
-        accept: &mut Accept<'_>,
+        accept: Option<&mut Accept<'_>>,
         limit: usize,
         scratch: &mut Scratch,
     ) -> SearchInfo {
