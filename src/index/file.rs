@@ -6,10 +6,11 @@
 
 use std::path::Path;
 
+use super::Index;
+use super::calibrate::{self, Beam};
 use super::hnsw::build::{BuildParams, Built, build_graph, builder};
 use super::hnsw::graph::{FlatGraph, Graph, Level, MAX_DEGREE, MAX_LEVELS, NO_NODE};
 use super::hnsw::pool::MAX_NODES;
-use super::{Index, calibrate};
 use crate::disk::Disk;
 use crate::error::{Error, Result};
 use crate::format::cursor::Cursor;
@@ -39,7 +40,7 @@ pub(crate) struct IndexParts<'a> {
 /// A graph with its calibration, over codes in the order of its nodes.
 pub(crate) struct BuiltGraph {
     graph: FlatGraph,
-    ef_table: Vec<(u32, f32)>,
+    ef_table: Vec<Beam>,
 }
 
 impl<'a> IndexParts<'a> {
@@ -89,9 +90,10 @@ pub(crate) fn write_index(
         writer.write((parts.code)(node))?;
     }
     let mut table = Vec::new();
-    for (ef, recall) in parts.graph.iter().flat_map(|g| &g.ef_table) {
-        table.extend_from_slice(&ef.to_le_bytes());
-        table.extend_from_slice(&recall.to_le_bytes());
+    for beam in parts.graph.iter().flat_map(|g| &g.ef_table) {
+        table.extend_from_slice(&beam.ef.to_le_bytes());
+        table.extend_from_slice(&beam.recall.to_le_bytes());
+        table.extend_from_slice(&beam.evaluations.to_le_bytes());
     }
     writer.section(EF_TABLE, Check::Blocks, &table)?;
     let Some(graph) = parts.graph.map(|g| &g.graph) else {
@@ -173,13 +175,14 @@ impl Index {
     }
 }
 
-fn ef_table(file: &SectionFile) -> Result<Vec<(u32, f32)>> {
+fn ef_table(file: &SectionFile) -> Result<Vec<Beam>> {
     let error =
         |e: crate::format::DecodeError| -> Error { file.corrupt_in(EF_TABLE, e.offset, e.reason) };
     let mut cursor = Cursor::new(file.checked(EF_TABLE)?);
     let mut table = Vec::new();
     while !cursor.is_empty() {
-        table.push((cursor.u32().map_err(error)?, cursor.f32().map_err(error)?));
+        let (ef, recall) = (cursor.u32().map_err(error)?, cursor.f32().map_err(error)?);
+        table.push(Beam { ef, recall, evaluations: cursor.u32().map_err(error)? });
     }
     Ok(table)
 }
