@@ -271,7 +271,7 @@ impl<'a> Run<'a> {
         let share = eligible.share(part);
         let wide = (ef as f64 / share).ceil() as usize;
         let mut found = share >= SHARE_OF_MOST && search(wide, None, scratch);
-        if found && scratch.results().len() >= wide {
+        if found && scratch.results().len() >= wide && !eligible.all_of(part) {
             let accepted = scratch.results().iter().filter(|c| accept(c.node)).count();
             // Those that are not eligible lie together near the query.
             found = accepted >= ef - ef / 8;

@@ -216,11 +216,11 @@ impl<'a> Draft<'a> {
         let Work { seen, pool, batch, distances, candidates } = work;
         let ef = self.ef_construction;
         seen.begin(self.degrees.len() as u32);
-        pool.clear();
+        pool.begin(ef);
         seen.first_sight(node);
         for &entry in candidates.iter().take(ef) {
             seen.first_sight(entry.node);
-            pool.insert(entry, ef);
+            pool.insert(entry);
         }
         while let Some(current) = pool.expand() {
             seen.first_sights(self.list(current, level), batch);
@@ -231,8 +231,8 @@ impl<'a> Draft<'a> {
             }
             self.codes.pairs(&self.reduction, node, batch, distances);
             for (&node, &distance) in batch.iter().zip(distances.iter()) {
-                if distance < pool.bound(ef) {
-                    pool.insert(Candidate { distance, node }, ef);
+                if distance < pool.bound() {
+                    pool.insert(Candidate { distance, node });
                 }
             }
         }

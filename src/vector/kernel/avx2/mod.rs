@@ -48,7 +48,6 @@ pub(super) fn kernels() -> Option<Kernels> {
 
 /// Every line that the row touches: rows are aligned to 16 bytes, not to lines.
 #[inline(always)]
-#[inline]
 pub(super) fn prefetch(row: &[u8]) {
     let skew = row.as_ptr().addr() % 64;
     for at in (0..skew + row.len()).step_by(64) {
