@@ -14,6 +14,7 @@ mod matrix;
 mod opening;
 mod races;
 mod replay;
+mod room;
 mod shares;
 
 use std::collections::BTreeMap;

@@ -224,3 +224,37 @@ fn compaction_on_a_full_disk_leaves_nothing_behind_and_goes_on_when_there_is_roo
     assert_eq!(notes.len().unwrap(), 134);
     assert!(store.verify().unwrap().is_clean());
 }
+
+/// The dead stayed where they were as long as a seal did not fit, though they give it its room.
+#[test]
+fn a_seal_that_does_not_fit_waits_for_no_more_than_what_the_dead_give_back() {
+    for due in [true, false] {
+        let temp = scratch();
+        let dir = temp.path().join("a.alt");
+        let disk = QuotaDisk::default();
+        disk.limit(u64::MAX);
+        let store = open(&disk, &dir, 0).unwrap();
+        let notes = notes(&store).unwrap();
+        notes.apply((0..64).map(memory).collect::<Batch>()).unwrap();
+        settle(&store);
+        let files = || notes.stats().unwrap().segments.iter().map(|s| s.file).collect::<Vec<u64>>();
+        let dead = files();
+        notes.delete_where(Filter::All).unwrap();
+        notes.apply((64..128).map(memory).collect::<Batch>()).unwrap();
+        // Enough for a manifest, and not for 64 rows.
+        disk.fill(20_000);
+        if due {
+            assert!(store.run_pending().unwrap());
+            assert_eq!(files(), Vec::<u64>::new(), "the dead are gone, and nothing is sealed yet");
+            settle(&store);
+        } else {
+            store.compact().unwrap();
+        }
+        assert_eq!((files().len(), dead.len()), (1, 1));
+        assert_ne!(files(), dead);
+        assert_eq!(notes.len().unwrap(), 64);
+        assert_eq!(strays(&store), Vec::<String>::new());
+        store.close().unwrap();
+        recovered(&dir);
+    }
+}
