@@ -5,6 +5,7 @@
 #![allow(clippy::disallowed_methods, reason = "these tests look at the disk past the store")]
 
 mod closing;
+mod compactions;
 mod crash_disk;
 mod crashes;
 mod full;

@@ -1,5 +1,5 @@
-//! Owns the tests of writers that are ahead of the worker that seals. The worker is held up in all of
-//! them: a job for the rows of that collection never ends meanwhile.
+//! Owns the tests of room in RAM: writers that are ahead of the worker that seals, which is held up
+//! here by a job for the rows of the same collection, and the budget of heap.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -10,7 +10,9 @@ use crate::collection::Collection;
 use crate::disk::RealDisk;
 use crate::store::open::open_for_writing;
 use crate::worker::lock;
-use crate::{Batch, CollectionOptions, Error, Metric, Result, Store, StoreOptions};
+use crate::{
+    Background, Batch, CollectionOptions, Error, Memory, Metric, Result, Store, StoreOptions,
+};
 
 /// As many memtables as writers may leave unsealed, with the active one.
 const MEMTABLES: usize = 9;
@@ -85,4 +87,20 @@ fn a_close_lets_a_writer_go_that_waits_for_room() {
     drop(held_up);
     closer.join().unwrap().unwrap();
     assert_eq!(recovered(&dir)[0].len() as u64, there);
+}
+
+#[test]
+fn the_heap_budget_counts_the_vectors_of_a_batch_before_it_takes_them_in() {
+    const BUDGET: u64 = 16 << 20;
+    let temp = scratch();
+    let options = StoreOptions::new().background(Background::Manual).reserve_bytes(0);
+    let store = options.heap_budget(BUDGET).open(temp.path().join("a.alt")).unwrap();
+    let notes = store.collection("notes", CollectionOptions::new(4096, Metric::L2)).unwrap();
+    let vectors = |n: u64| (0..n).map(|id| Memory::new(id, vec![0.5; 4096])).collect::<Batch>();
+    let Err(Error::OverBudget { needed, limit, .. }) = notes.apply(vectors(1024)) else {
+        panic!("16 MiB of vectors and more are within a budget of 16 MiB");
+    };
+    assert!(limit == BUDGET && needed > BUDGET, "{needed}");
+    assert_eq!(notes.len().unwrap(), 0);
+    notes.apply(vectors(512)).unwrap();
 }
