@@ -117,10 +117,11 @@ impl Query {
         }
     }
 
-    /// Asks for a row that is measured soon.
+    /// The distances to these rows, in their order, in place of what `out` held.
     #[inline]
-    pub(crate) fn prefetch(&self, row: &[u8]) {
-        (self.kernels.prefetch)(row);
+    pub(crate) fn distances(&self, rows: &CodeRows<'_>, nodes: &[u32], out: &mut Vec<f32>) {
+        out.clear();
+        out.extend(nodes.iter().map(|node| self.distance(rows.row(*node))));
     }
 }
 
@@ -227,6 +228,12 @@ impl<'a> CodeRows<'a> {
     #[inline]
     pub(crate) fn prefetch(&self, i: u32) {
         (Kernels::detect().prefetch)(self.row(i));
+    }
+
+    /// The distances from one row to others, as [`Self::pair`] gives them, in place of what `out` held.
+    pub(crate) fn pairs(&self, reduction: &Reduction, a: u32, others: &[u32], out: &mut Vec<f32>) {
+        out.clear();
+        out.extend(others.iter().map(|b| self.pair(reduction, a, *b)));
     }
 
     /// Every row.

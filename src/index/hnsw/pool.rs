@@ -1,0 +1,186 @@
+//! Owns the working set of a search in a graph: which nodes were met, and the nearest of them, in
+//! order.
+//!
+//! Most nodes that are measured are too far to enter the pool, and one that enters moves a few
+//! cache lines at most: so one sorted array, in which the expanded nodes are marked, is faster than
+//! the two heaps of the paper.
+
+use crate::index::Candidate;
+
+/// Marks a node of the pool as expanded. No index has so many nodes.
+const EXPANDED: u32 = 1 << 31;
+/// Most nodes that can be searched.
+pub(crate) const MAX_NODES: u32 = EXPANDED - 1;
+
+/// Orders candidates by distance, then by node.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) struct Nearest(pub(super) Candidate);
+
+impl Eq for Nearest {}
+
+impl Ord for Nearest {
+    fn cmp(&self, other: &Self) -> std::cmp::Ordering {
+        let (a, b) = (self.0, other.0);
+        a.distance.total_cmp(&b.distance).then_with(|| a.node.cmp(&b.node))
+    }
+}
+
+impl PartialOrd for Nearest {
+    fn partial_cmp(&self, other: &Self) -> Option<std::cmp::Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+/// The nodes that were met: one bit each.
+#[derive(Debug, Default)]
+pub(super) struct Seen(Vec<u64>);
+
+impl Seen {
+    /// Forgets all. O(nodes / 64): what one distance costs, every few thousand nodes.
+    pub(super) fn begin(&mut self, nodes: u32) {
+        self.0.clear();
+        self.0.resize((nodes as usize).div_ceil(64), 0);
+        // What is no node counts as met.
+        if let Some(last) = self.0.last_mut()
+            && !nodes.is_multiple_of(64)
+        {
+            *last = u64::MAX << (nodes % 64);
+        }
+    }
+
+    /// Marks a node as met; true the first time. A node out of range counts as met.
+    #[inline]
+    pub(super) fn first_sight(&mut self, node: u32) -> bool {
+        let bit = 1 << (node % 64);
+        match self.0.get_mut(node as usize / 64) {
+            Some(word) if *word & bit == 0 => {
+                *word |= bit;
+                true
+            }
+            _ => false,
+        }
+    }
+}
+
+/// The nearest nodes so far, nearest first; ties go to the smaller number.
+#[derive(Debug, Default)]
+pub(super) struct Pool {
+    entries: Vec<Candidate>,
+    /// Every entry before this place is expanded.
+    next: usize,
+}
+
+impl Pool {
+    pub(super) fn clear(&mut self) {
+        self.entries.clear();
+        self.next = 0;
+    }
+
+    /// What a node must be nearer than, if no more than `limit` are kept.
+    #[inline]
+    pub(super) fn bound(&self, limit: usize) -> f32 {
+        match self.entries.last() {
+            Some(worst) if self.entries.len() >= limit => worst.distance,
+            _ => f32::INFINITY,
+        }
+    }
+
+    /// Takes a node in at its place; the farthest goes if there are more than `limit`. Whether the
+    /// new one is the next to be expanded.
+    #[inline]
+    pub(super) fn insert(&mut self, candidate: Candidate, limit: usize) -> bool {
+        let nearer = |c: &Candidate| {
+            let order = c.distance.total_cmp(&candidate.distance);
+            order.then_with(|| (c.node & !EXPANDED).cmp(&candidate.node)).is_lt()
+        };
+        let at = self.entries.partition_point(nearer);
+        if self.entries.len() >= limit {
+            self.entries.pop();
+        }
+        let at = at.min(self.entries.len());
+        self.entries.insert(at, candidate);
+        let first = at <= self.next;
+        self.next = self.next.min(at);
+        first
+    }
+
+    /// The nearest node that is not expanded.
+    #[inline]
+    pub(super) fn nearest(&mut self) -> Option<Candidate> {
+        while self.entries.get(self.next).is_some_and(|c| c.node & EXPANDED != 0) {
+            self.next += 1;
+        }
+        self.entries.get(self.next).copied()
+    }
+
+    /// The same, marked as expanded.
+    #[inline]
+    pub(super) fn expand(&mut self) -> Option<u32> {
+        let node = self.nearest()?.node;
+        self.entries[self.next].node |= EXPANDED;
+        self.next += 1;
+        Some(node)
+    }
+
+    /// The node that will be expanded next, as far as is known.
+    #[inline]
+    pub(super) fn upcoming(&self) -> Option<u32> {
+        self.entries.get(self.next).map(|c| c.node & !EXPANDED)
+    }
+
+    /// Takes the marks away.
+    pub(super) fn finish(&mut self) {
+        self.entries.iter_mut().for_each(|c| c.node &= !EXPANDED);
+    }
+
+    /// The nodes, after [`Self::finish`].
+    pub(super) fn finished(&self) -> &[Candidate] {
+        &self.entries
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_pool_keeps_the_nearest_in_order_and_expands_each_once() {
+        let mut pool = Pool::default();
+        let distance = |node: u32| ((node * 37) % 11) as f32;
+        let mut expanded = Vec::new();
+        for node in 0..40 {
+            let candidate = Candidate { distance: distance(node), node };
+            if candidate.distance < pool.bound(6) {
+                pool.insert(candidate, 6);
+            }
+            if node % 3 == 0 {
+                expanded.extend(pool.expand());
+            }
+        }
+        while let Some(node) = pool.expand() {
+            expanded.push(node);
+        }
+        assert_eq!((pool.upcoming(), pool.nearest()), (None, None));
+        pool.finish();
+        let mut all: Vec<u32> = (0..40).collect();
+        all.sort_by(|a, b| distance(*a).total_cmp(&distance(*b)).then(a.cmp(b)));
+        let kept: Vec<u32> = pool.finished().iter().map(|c| c.node).collect();
+        assert_eq!(kept, all[..6]);
+        assert!(kept.iter().all(|n| expanded.contains(n)), "{expanded:?}");
+        let mut once = expanded.clone();
+        once.sort_unstable();
+        once.dedup();
+        assert_eq!(once.len(), expanded.len());
+    }
+
+    #[test]
+    fn a_node_is_met_once_and_what_is_no_node_never() {
+        let mut seen = Seen::default();
+        for nodes in [130, 64, 1, 0] {
+            seen.begin(nodes);
+            let first = |seen: &mut Seen| (0..300).filter(|n| seen.first_sight(*n)).count();
+            assert_eq!((first(&mut seen), first(&mut seen)), (nodes as usize, 0));
+            assert!(!seen.first_sight(u32::MAX));
+        }
+    }
+}
