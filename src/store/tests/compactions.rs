@@ -2,14 +2,17 @@
 //! are in `jobs` and in the matrix.
 
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock, Weak};
 
 use super::{collections, memory, open, read, recovered, scratch, strays};
+use crate::compaction::{run_index_due, run_rows_due};
 use crate::disk::RealDisk;
 use crate::format::names::FileName;
 use crate::store::open::open_for_writing;
-use crate::{Background, Batch, CollectionOptions, Error, Event, Metric, Store, StoreOptions};
+use crate::{
+    Background, Batch, CollectionOptions, Error, Event, HnswParams, Metric, Store, StoreOptions,
+};
 
 fn rows(ids: std::ops::Range<u64>) -> Batch {
     ids.map(|id| memory(id, "a")).collect()
@@ -71,6 +74,22 @@ fn a_collection_that_has_nothing_in_the_log_keeps_none_of_it() {
     }
     notes.compact().unwrap();
     assert_eq!(store.engine.manifest().log.len(), 1);
+}
+
+/// Replayed on top of their segment, rows would be there twice: dead in it, and in RAM.
+#[test]
+fn what_was_sealed_is_not_replayed_from_a_log_that_still_has_it_i4() {
+    let temp = scratch();
+    let dir = temp.path().join("a.alt");
+    let store = open(Arc::new(RealDisk), &dir).unwrap();
+    let [notes, _] = collections(&store).unwrap();
+    notes.apply(rows(0..40)).unwrap();
+    notes.compact().unwrap();
+    notes.apply(rows(40..50)).unwrap();
+    drop((notes, store));
+    let store = open(Arc::new(RealDisk), &dir).unwrap();
+    let stats = store.existing("notes").unwrap().stats().unwrap();
+    assert_eq!((stats.live_rows, stats.dead_rows, stats.memtable_rows), (50, 0, 10));
 }
 
 #[test]
@@ -173,4 +192,53 @@ fn a_directory_that_was_moved_away_stops_the_writer_i6() {
     drop(store);
     assert!(!dir.exists());
     assert_eq!(recovered(&elsewhere), before);
+}
+
+/// Rows of one segment may be in several indexes: where one of them is lost, the others do not cover it.
+#[test]
+fn an_index_that_is_lost_takes_those_along_that_share_a_segment_with_it_i11_i12() {
+    let temp = scratch();
+    let dir = temp.path().join("a.alt");
+    let store = open(Arc::new(RealDisk), &dir).unwrap();
+    let [notes, _] = collections(&store).unwrap();
+    for n in 0..4u64 {
+        notes.apply(rows(n * 64..(n + 1) * 64)).unwrap();
+        settle(&store);
+    }
+    let stats = notes.stats().unwrap();
+    assert_eq!((stats.segments.len(), stats.indexes.len()), (1, 4));
+    drop(notes);
+    let (store, _) = with_a_damaged_index(store, &dir);
+    let notes = store.existing("notes").unwrap();
+    assert_eq!(notes.search(&[100.0, 1.0]).k(256).run().unwrap().len(), 256);
+}
+
+#[test]
+fn rows_that_move_while_an_index_of_them_is_built_are_in_it_i11() {
+    let temp = scratch();
+    let store = open(Arc::new(RealDisk), &temp.path().join("a.alt")).unwrap();
+    let [notes, _] = collections(&store).unwrap();
+    notes.apply(rows(0..300)).unwrap();
+    store.compact().unwrap();
+    let graph = HnswParams { min_rows: 4, ..HnswParams::default() };
+    let wanted = CollectionOptions::new(2, Metric::L2).memtable_rows(64).hnsw(graph);
+    let notes = store.collection("notes", wanted).unwrap();
+    let before = notes.stats().unwrap().segments;
+    // Asked for the second time when the build knows its rows.
+    let asked = AtomicUsize::new(0);
+    let cancelled = || {
+        if asked.fetch_add(1, Ordering::SeqCst) == 1 {
+            for id in 0..100u64 {
+                notes.delete(id).unwrap();
+            }
+            assert!(run_rows_due(&store.engine, &notes.core, &|| false).unwrap());
+        }
+        false
+    };
+    assert!(run_index_due(&store.engine, &notes.core, &cancelled).unwrap());
+    let stats = notes.stats().unwrap();
+    assert_ne!(stats.segments[0].file, before[0].file);
+    assert_eq!((stats.live_rows, stats.dead_rows, stats.indexes.len()), (200, 0, 1));
+    assert!(stats.indexes[0].graph && stats.indexes[0].live_nodes == 200, "{stats:?}");
+    assert_eq!(notes.search(&[200.0, 1.0]).k(200).run().unwrap().len(), 200);
 }
