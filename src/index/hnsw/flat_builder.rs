@@ -223,8 +223,7 @@ impl<'a> Draft<'a> {
             pool.insert(entry, ef);
         }
         while let Some(current) = pool.expand() {
-            batch.clear();
-            batch.extend(self.list(current, level).iter().filter(|next| seen.first_sight(**next)));
+            seen.first_sights(self.list(current, level), batch);
             if let Some(next) = pool.upcoming().filter(|_| level == 0) {
                 let start = next as usize * self.slots;
                 let list = &self.neighbors[start..start + self.slots];

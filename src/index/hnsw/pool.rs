@@ -62,6 +62,31 @@ impl Seen {
     }
 }
 
+impl Seen {
+    /// Marks the nodes of a list as met; those met for the first time are left in `out`. Without a
+    /// branch on whether one was, since nobody could foresee it.
+    #[inline]
+    pub(super) fn first_sights(&mut self, list: &[u32], out: &mut Vec<u32>) {
+        out.clear();
+        out.resize(list.len(), 0);
+        let mut count = 0;
+        for &node in list {
+            let Some(word) = self.0.get_mut(node as usize / 64) else {
+                continue;
+            };
+            let bit = 1 << (node % 64);
+            let first = *word & bit == 0;
+            *word |= bit;
+            // There is room: `count` grows at most as often as the list has entries.
+            if let Some(place) = out.get_mut(count) {
+                *place = node;
+            }
+            count += usize::from(first);
+        }
+        out.truncate(count);
+    }
+}
+
 /// The nearest nodes so far, nearest first; ties go to the smaller number.
 #[derive(Debug, Default)]
 pub(super) struct Pool {
@@ -181,6 +206,11 @@ mod tests {
             let first = |seen: &mut Seen| (0..300).filter(|n| seen.first_sight(*n)).count();
             assert_eq!((first(&mut seen), first(&mut seen)), (nodes as usize, 0));
             assert!(!seen.first_sight(u32::MAX));
+            seen.begin(nodes);
+            let (list, mut out) = ([3, u32::MAX, 3, 0, 200, 3], Vec::new());
+            seen.first_sights(&list, &mut out);
+            let expected: Vec<u32> = [3, 0].into_iter().filter(|n| *n < nodes).collect();
+            assert_eq!(out, expected);
         }
     }
 }

@@ -169,12 +169,7 @@ impl LevelSearch<'_> {
             }
             info.hops += 1;
             let mut batch = std::mem::take(&mut scratch.batch);
-            batch.clear();
-            for &node in self.level.listed(current) {
-                if scratch.seen.first_sight(node) {
-                    batch.push(node);
-                }
-            }
+            scratch.seen.first_sights(self.level.listed(current), &mut batch);
             // The list of the next node comes in while this one's neighbors are measured.
             if let Some(node) = scratch.pool.upcoming() {
                 self.level.prefetch(node);
