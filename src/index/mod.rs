@@ -28,6 +28,31 @@ pub(crate) struct Candidate {
     pub(crate) node: u32,
 }
 
+/// Codes that a scan measures at once.
+const AT_ONCE: u32 = 256;
+
+/// Measures rows by code, in order. `offer` is called with each that is nearer than the bound, its
+/// number counted from `first`, and gives the new bound.
+pub(crate) fn scan(
+    codes: &CodeRows<'_>,
+    first: u32,
+    query: &Query,
+    bound: &mut f32,
+    offer: &mut impl FnMut(Candidate) -> f32,
+) {
+    let mut distances = [0.0; AT_ONCE as usize];
+    let len = codes.len() as u32;
+    for start in (0..len).step_by(AT_ONCE as usize) {
+        let some = &mut distances[..(len - start).min(AT_ONCE) as usize];
+        query.scan(codes, start, some);
+        for (node, &distance) in (first + start..).zip(some.iter()) {
+            if distance < *bound {
+                *bound = offer(Candidate { distance, node });
+            }
+        }
+    }
+}
+
 /// An open index.
 #[derive(Debug)]
 pub(crate) struct Index {
@@ -75,12 +100,7 @@ impl Index {
         mut bound: f32,
         mut offer: impl FnMut(Candidate) -> f32,
     ) {
-        for (node, row) in (0..self.nodes).zip(self.codes().rows()) {
-            let distance = query.distance(row);
-            if distance < bound {
-                bound = offer(Candidate { distance, node });
-            }
-        }
+        scan(&self.codes(), 0, query, &mut bound, &mut offer);
     }
 
     /// Searches the graph: about the `ef` nearest accepted nodes (of all, without an `accept`),

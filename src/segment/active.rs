@@ -16,7 +16,7 @@ use crate::error::{Error, Result};
 use crate::filter::{Attributes, Filter};
 use crate::format::record;
 use crate::ids::{MemoryId, Seq};
-use crate::index::Candidate;
+use crate::index::{self, Candidate};
 use crate::vector::codes::{CodeBuffer, CodeSpec, Query};
 
 /// So many blocks of about one size become one.
@@ -147,12 +147,7 @@ impl Active {
         mut offer: impl FnMut(Candidate) -> f32,
     ) {
         for (start, block) in self.starts.iter().zip(&self.blocks) {
-            for (node, code) in (*start..).zip(block.codes.rows().rows()) {
-                let distance = query.distance(code);
-                if distance < bound {
-                    bound = offer(Candidate { distance, node });
-                }
-            }
+            index::scan(&block.codes.rows(), *start, query, &mut bound, &mut offer);
         }
     }
 

@@ -164,8 +164,8 @@ impl SealedSegment {
             return Err(self.file.corrupt_in(VECTORS, offset, reason));
         }
         // The checksum only says that this is what somebody wrote.
-        // No early end: so it takes many at a time.
-        let finite = head.vector.iter().fold(true, |finite, x| finite & x.is_finite());
+        // No vector is stored whose squared length overflows.
+        let finite = (Kernels::detect().dot_f32)(head.vector, head.vector).is_finite();
         if !head.norm.is_finite() || !finite {
             let offset = u64::from(row) * self.dimension as u64 * 4;
             let reason = format!("the vector of row {row} holds NaN or infinity");

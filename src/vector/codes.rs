@@ -117,6 +117,13 @@ impl Query {
         }
     }
 
+    /// The distances to the rows from `from` on, one for each place in `out`.
+    pub(crate) fn scan(&self, rows: &CodeRows<'_>, from: u32, out: &mut [f32]) {
+        for (node, out) in (from..).zip(out) {
+            *out = self.distance(rows.row(node));
+        }
+    }
+
     /// The distances to these rows, in their order, in place of what `out` held.
     #[inline]
     pub(crate) fn distances(&self, rows: &CodeRows<'_>, nodes: &[u32], out: &mut Vec<f32>) {
