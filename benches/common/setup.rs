@@ -103,19 +103,11 @@ impl Data {
         range: std::ops::Range<usize>,
         batch: usize,
     ) -> altiplano::Result<()> {
-        self.insert_rows(collection, &range.collect::<Vec<_>>(), batch)
-    }
-
-    /// The same in the order of `rows`.
-    pub fn insert_rows(
-        &self,
-        collection: &Collection,
-        rows: &[usize],
-        batch: usize,
-    ) -> altiplano::Result<()> {
-        for rows in rows.chunks(batch) {
-            let memory = |&i: &usize| Memory::new(i as u64, self.base.row(i));
-            collection.apply(rows.iter().map(memory).collect::<Batch>())?;
+        let end = range.end;
+        for first in range.step_by(batch) {
+            let last = (first + batch).min(end);
+            let memory = |i: usize| Memory::new(i as u64, self.base.row(i));
+            collection.apply((first..last).map(memory).collect::<Batch>())?;
         }
         Ok(())
     }

@@ -1,34 +1,15 @@
 //! What the recall benchmark prints: a line for each point of a curve, one for each curve, and one
 //! for the spread over orders of insertion.
 //!
-//! Owns the JSON keys and the tables. Not here: the measuring (`recall.rs`).
+//! Owns the JSON keys and the tables. Not here: the measuring (`run.rs`).
 
 use altiplano::SearchPath;
 
-use crate::build::{Built, Kind};
 use crate::curve::{self, RECALLS};
 use crate::measure::{Json, Rss};
+use crate::run::{Built, Kind, Searched};
 use crate::setup::Data;
-
-/// How wide a search looks.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub(crate) enum Width {
-    Ef(usize),
-    Target(f32),
-}
-
-/// One point of a curve. Rates are medians of the passes.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Point {
-    pub(crate) width: Width,
-    pub(crate) recall: f64,
-    pub(crate) qps: f64,
-    /// By processor time, which other programs do not take away.
-    pub(crate) cpu_qps: f64,
-    pub(crate) p50_us: f64,
-    pub(crate) p99_us: f64,
-    pub(crate) evaluations: f64,
-}
+use crate::steps::Point;
 
 /// All points of one path, and what the store took.
 pub(crate) struct Curve<'a> {
@@ -38,13 +19,7 @@ pub(crate) struct Curve<'a> {
     pub(crate) kind: Kind,
     pub(crate) built: Built,
     pub(crate) path: SearchPath,
-    pub(crate) kernels: &'static str,
-    pub(crate) open_ms: f64,
-    /// Since the moment before the store was opened, after all queries so far.
-    pub(crate) rss: Rss,
-    pub(crate) heap_bytes: u64,
-    pub(crate) disk_bytes: u64,
-    pub(crate) points: Vec<Point>,
+    pub(crate) searched: Searched,
 }
 
 impl Curve<'_> {
@@ -58,49 +33,48 @@ impl Curve<'_> {
             .field("metric", self.data.metric_name)
             .field("codes", &*format!("{:?}", self.kind.codes))
             .field("builder", &*format!("{:?}", self.kind.builder))
-            .field("seed", self.kind.seed)
-            .field("kernels", self.kernels)
-            .field("build_s", self.built.seconds)
-            .field("build_cpu_s", self.built.cpu_seconds)
+            .field("kernels", &*self.searched.kernels)
             .field("threads", 1usize)
             .field("pinned", self.pinned)
             .field("path", &*format!("{:?}", self.path))
     }
 
-    fn memory(&self, json: Json) -> Json {
-        json.field("rss_anon_bytes", self.rss.anon_bytes)
-            .field("rss_file_bytes", self.rss.file_bytes)
-            .field("heap_bytes", self.heap_bytes)
-            .field("disk_bytes", self.disk_bytes)
-            .field("open_ms", self.open_ms)
+    fn costs(&self, json: Json, rss: Rss) -> Json {
+        json.field("seed", self.kind.seed)
+            .field("build_s", self.built.seconds)
+            .field("build_cpu_s", self.built.cpu_seconds)
+            .field("rss_anon_bytes", rss.anon_bytes)
+            .field("rss_file_bytes", rss.file_bytes)
+            .field("heap_bytes", self.searched.heap_bytes)
+            .field("disk_bytes", self.built.disk_bytes)
+            .field("open_ms", self.searched.open_ms)
     }
 
-    /// The newest point.
-    pub(crate) fn print_point(&self) {
-        let Some(point) = self.points.last() else {
-            return;
-        };
-        let (ef, target) = match point.width {
-            Width::Ef(ef) => (Some(ef), None),
-            Width::Target(target) => (None, Some(f64::from(target))),
-        };
+    /// Its points, and what they say together.
+    pub(crate) fn print(&self) {
+        self.searched.points.iter().for_each(|point| self.print_point(point));
+        self.print_summary();
+    }
+
+    fn print_point(&self, point: &Point) {
+        let by_ef = self.path == SearchPath::Graph;
         let line = self
             .json()
-            .field("ef", ef)
-            .field("target", target)
+            .field("ef", by_ef.then_some(point.width))
+            .field("target", (!by_ef).then_some(point.width))
             .field("recall_at_10", point.recall)
             .field("qps", point.qps)
             .field("cpu_qps", point.cpu_qps)
             .field("p50_us", point.p50_us)
             .field("p99_us", point.p99_us)
             .field("evals_per_query", point.evaluations);
-        println!("{}", self.memory(line).line());
+        println!("{}", self.costs(line, point.rss).line());
         eprintln!(
-            "{:<6} {:<7} {:<5} {:>12} {:>9.4} {:>9.0} {:>9.0} {:>9.1} {:>9.1} {:>12.0}",
+            "{:<6} {:<7} {:<5} {:>9} {:>9.4} {:>9.0} {:>9.0} {:>9.1} {:>9.1} {:>12.0}",
             format!("{:?}", self.kind.codes),
             format!("{:?}", self.kind.builder),
             format!("{:?}", self.path),
-            format!("{:?}", point.width),
+            point.width,
             point.recall,
             point.qps,
             point.cpu_qps,
@@ -111,16 +85,21 @@ impl Curve<'_> {
     }
 
     fn at(&self, value: fn(&Point) -> f64, recall: f64) -> Option<f64> {
-        curve::at(self.points.iter().map(|p| (p.recall, value(p))), recall)
+        curve::at(self.searched.points.iter().map(|p| (p.recall, value(p))), recall)
+    }
+
+    /// After all queries.
+    fn rss(&self) -> Rss {
+        self.searched.points.last().map(|point| point.rss).unwrap_or_default()
     }
 
     fn bytes_a_vector(&self) -> [f64; 3] {
-        [self.rss.anon_bytes, self.rss.file_bytes, self.disk_bytes]
+        let rss = self.rss();
+        [rss.anon_bytes, rss.file_bytes, self.built.disk_bytes]
             .map(|bytes| bytes as f64 / self.rows as f64)
     }
 
-    /// What the curve says at the recalls that are compared.
-    pub(crate) fn print_summary(&self) {
+    fn print_summary(&self) {
         let [anon, mapped, disk] = self.bytes_a_vector();
         let mut line = self
             .json()
@@ -138,7 +117,7 @@ impl Curve<'_> {
         let line = line
             .field("p50_us_at_95", self.at(|p| p.p50_us, 0.95))
             .field("p99_us_at_95", self.at(|p| p.p99_us, 0.95));
-        println!("{}", self.memory(line).line());
+        println!("{}", self.costs(line, self.rss()).line());
     }
 
     fn row(&self) -> String {
@@ -163,7 +142,8 @@ impl Curve<'_> {
 /// The heads of the columns of the points.
 pub(crate) fn heads() {
     eprintln!(
-        "codes  builder path         width recall@10       qps   cpu qps    p50 us    p99 us  evaluations"
+        "codes  builder path      width recall@10       qps   cpu qps    p50 us    p99 us  \
+         evaluations"
     );
 }
 
@@ -172,29 +152,29 @@ pub(crate) fn table(curves: &[Curve<'_>]) {
     eprintln!(
         "\n                             bytes a vector        QPS at recall            \
          QPS by processor time    at recall .95\n\
-         codes  builder path    build s   anon mapped   disk      .90     .95     .99      \
+         codes  builder path  build s   anon mapped   disk      .90     .95     .99      \
          .90     .95     .99   p50 us   p99 us     evals"
     );
     curves.iter().for_each(|curve| eprintln!("{}", curve.row()));
 }
 
-/// The extremes at each `ef` over orders of insertion, of curves of one kind.
+/// The smallest and the largest figures at each beam over orders of insertion, of curves of one kind.
 pub(crate) fn spread(curves: &[Curve<'_>], efs: &[usize]) {
     let Some(first) = curves.first() else {
         return;
     };
+    let ends = |values: &mut dyn Iterator<Item = f64>| {
+        values.fold((f64::INFINITY, 0.0f64), |(a, b), v| (a.min(v), b.max(v)))
+    };
+    let build = ends(&mut curves.iter().map(|curve| curve.built.seconds));
     for &ef in efs {
-        let at =
-            |curve: &Curve<'_>| curve.points.iter().find(|p| p.width == Width::Ef(ef)).copied();
-        let points: Vec<Point> = curves.iter().filter_map(at).collect();
-        let ends = |value: fn(&Point) -> f64| {
-            points.iter().map(value).fold((f64::INFINITY, 0.0f64), |(a, b), v| (a.min(v), b.max(v)))
-        };
-        let (recall, qps, cpu) = (ends(|p| p.recall), ends(|p| p.qps), ends(|p| p.cpu_qps));
-        let build = curves
+        let points: Vec<&Point> = curves
             .iter()
-            .map(|c| c.built.seconds)
-            .fold((f64::INFINITY, 0.0f64), |(a, b), v| (a.min(v), b.max(v)));
+            .filter_map(|curve| curve.searched.points.iter().find(|p| p.width == ef as f64))
+            .collect();
+        let recall = ends(&mut points.iter().map(|p| p.recall));
+        let qps = ends(&mut points.iter().map(|p| p.qps));
+        let cpu = ends(&mut points.iter().map(|p| p.cpu_qps));
         let line = first
             .json()
             .field("spread", true)
@@ -210,8 +190,8 @@ pub(crate) fn spread(curves: &[Curve<'_>], efs: &[usize]) {
             .field("build_s_max", build.1);
         println!("{}", line.line());
         eprintln!(
-            "{:<6} {:<7} ef {ef}: over {} orders of insertion, recall {:.4} to {:.4}, QPS {:.0} to {:.0}, \
-             by processor time {:.0} to {:.0}, build {:.1} to {:.1} s",
+            "{:<6} {:<7} ef {ef}, {} orders of insertion: recall {:.4} to {:.4}, QPS {:.0} to \
+             {:.0}, by processor time {:.0} to {:.0}, build {:.1} to {:.1} s",
             format!("{:?}", first.kind.codes),
             format!("{:?}", first.kind.builder),
             points.len(),

@@ -30,8 +30,10 @@ mod peers;
 #[path = "../../common/plot.rs"]
 mod plot;
 mod report;
+mod run;
 #[path = "../../common/setup.rs"]
 mod setup;
+#[path = "../../common/steps.rs"]
 mod steps;
 #[path = "../../common/vectors.rs"]
 mod vectors;
@@ -57,17 +59,20 @@ fn main() -> Result<()> {
     let args = args.map_err(|stop| stop.text)?;
     let pinned = measure::pin_to_core(0);
     if let Some(step) = args.text("step") {
-        return steps::run(step, &args);
+        return run::step(step, &args);
     }
     let mut data = Data::of(&args, GENERATED)?;
     let rows = data.base.len();
     data.base.data = Vec::new();
     let work = Scratch::new("peers");
-    std::fs::create_dir_all(work.path())?;
-    steps::hand_over(&data, work.path())?;
+    if data.exact == vectors::Metric::Cosine {
+        data.queries.normalize();
+    }
+    steps::hand_over(&data.queries, &data.truth, work.path())?;
     let only = args.list::<String>("only").map_err(|stop| stop.text)?;
     let known = peers::all();
-    if let Some(wrong) = only.iter().flatten().find(|name| known.iter().all(|p| p.name() != *name)) {
+    if let Some(wrong) = only.iter().flatten().find(|name| known.iter().all(|p| p.name() != *name))
+    {
         let names: Vec<_> = known.iter().map(|peer| peer.name()).collect();
         return Err(args.wrong(format!("--only {wrong}: not one of {names:?}")).text.into());
     }
@@ -78,7 +83,7 @@ fn main() -> Result<()> {
             continue;
         }
         let dir = work.path().join(peer.name());
-        let measured = steps::measure(&args, peer.name(), work.path(), &dir);
+        let measured = run::measure(&args, peer.name(), work.path(), &dir);
         let _ = std::fs::remove_dir_all(&dir);
         match measured {
             Ok(measured) => {

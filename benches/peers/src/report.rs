@@ -3,8 +3,9 @@
 use crate::curve::{self, RECALLS};
 use crate::measure::Json;
 use crate::plot::{Panel, Scale, Series, svg};
+use crate::run::Measured;
 use crate::setup::Data;
-use crate::steps::{Measured, Point};
+use crate::steps::Point;
 
 /// A library and its figures.
 pub struct Peer<'a> {
@@ -89,7 +90,9 @@ impl Peer<'_> {
 }
 
 pub fn heads() {
-    eprintln!("library         width recall@10       qps   cpu qps    p50 us    p99 us  bytes/vector");
+    eprintln!(
+        "library         width recall@10       qps   cpu qps    p50 us    p99 us  bytes/vector"
+    );
 }
 
 /// A row for each library.

@@ -3,8 +3,8 @@
 use std::path::Path;
 
 use altiplano::{
-    Background, Batch, Codes, Collection, CollectionOptions, Fields, HnswParams, Memory, SearchPath,
-    Store, StoreOptions,
+    Background, Batch, Codes, Collection, CollectionOptions, Fields, HnswParams, Memory,
+    SearchPath, Store, StoreOptions,
 };
 
 use crate::peer::{EF_CONSTRUCTION, Index, M, Metric, Peer, Result, Vectors};
@@ -13,7 +13,11 @@ pub struct Altiplano(pub Codes);
 
 impl Altiplano {
     fn hnsw(&self) -> HnswParams {
-        let default = HnswParams { m: M as u16, ef_construction: EF_CONSTRUCTION as u16, ..HnswParams::default() };
+        let default = HnswParams {
+            m: M as u16,
+            ef_construction: EF_CONSTRUCTION as u16,
+            ..HnswParams::default()
+        };
         HnswParams { min_rows: 1_000.min(default.min_rows), ..default }
     }
 }

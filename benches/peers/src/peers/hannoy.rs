@@ -43,8 +43,8 @@ impl Peer for Hannoy {
 
 fn build<D: Distance>(base: &Vectors, dir: &Path) -> Result<()> {
     let env = lmdb::open(dir)?;
+    let database: Database<'static, D> = lmdb::create(env)?;
     let mut txn = env.write_txn()?;
-    let database: Database<'_, D> = env.create_database(&mut txn, None)?;
     let writer = Writer::new(database, 0, base.dim);
     for (id, row) in (0u32..).zip(base.rows()) {
         writer.add_item(&mut txn, id, row)?;
@@ -57,9 +57,9 @@ fn build<D: Distance>(base: &Vectors, dir: &Path) -> Result<()> {
 
 fn open<D: Distance>(dir: &Path) -> Result<Box<dyn Index>> {
     let env = lmdb::open(dir)?;
+    let database: Database<'static, D> = lmdb::existing(env)?;
     let txn = env.read_txn()?;
-    let database: Option<Database<'static, D>> = env.open_database(&txn, None)?;
-    let reader = Reader::open(&txn, 0, database.ok_or("no database")?)?;
+    let reader = Reader::open(&txn, 0, database)?;
     Ok(Box::new(Open { reader, txn }))
 }
 

@@ -2,8 +2,8 @@
 
 use std::path::Path;
 
-use hnsw_rs::prelude::{AnnT, DistDot, DistL2, Distance, Hnsw, HnswIo};
 use crate::peer::{EF_CONSTRUCTION, Index, M, Metric, Peer, Result, Vectors, unsupported};
+use hnsw_rs::prelude::{AnnT, DistDot, DistL2, Distance, Hnsw, HnswIo};
 
 const LAYERS: usize = 16;
 const NAME: &str = "graph";
