@@ -2,7 +2,11 @@
 //! on, as their arguments name it, the codes they compare, and a store in a temporary directory.
 //! Measuring is `measure`, vectors are `vectors`.
 #![allow(dead_code, unreachable_pub, reason = "each benchmark takes what it needs")]
-#![allow(clippy::disallowed_methods, reason = "a benchmark uses files")]
+#![allow(
+    clippy::disallowed_methods,
+    clippy::print_stderr,
+    reason = "a benchmark uses files and says what it waits for"
+)]
 
 use std::path::{Path, PathBuf};
 
@@ -56,7 +60,13 @@ impl Data {
         let read = args.text("neighbors").map(|file| Neighbors::read(Path::new(file), None));
         data.truth = match read.transpose()? {
             Some(truth) if truth.fits(data.base.len()) => truth,
-            _ => vectors::exact_neighbors(&data.base, &data.queries, data.exact, K, 2),
+            _ => {
+                let begun = std::time::Instant::now();
+                let truth = vectors::exact_neighbors(&data.base, &data.queries, data.exact, K, 2);
+                let took = begun.elapsed().as_secs_f64();
+                eprintln!("{} true neighbors by exact search in {took:.1} s", truth.ids.len());
+                truth
+            }
         };
         Ok(data)
     }

@@ -53,7 +53,10 @@ impl Curve<'_> {
     /// Its points, and what they say together.
     pub(crate) fn print(&self) {
         self.searched.points.iter().for_each(|point| self.print_point(point));
-        self.print_summary();
+        // Later seeds have a few points for the spread, not a curve.
+        if self.kind.seed == 0 {
+            self.print_summary();
+        }
     }
 
     fn print_point(&self, point: &Point) {
@@ -128,12 +131,13 @@ impl Curve<'_> {
         let [p50, p99] = [|p: &Point| p.p50_us, |p: &Point| p.p99_us]
             .map(|value| self.at(value, 0.95).map_or("-".to_owned(), |v| format!("{v:.1}")));
         format!(
-            "{:<6} {:<7} {:<5} {:>7.1} {anon:>6.0} {mapped:>6.0} {disk:>6.0}  {a:>7} {b:>7} {c:>7}  \
+            "{:<6} {:<7} {:<5} {:>7.1} {:>6.1} {anon:>6.0} {mapped:>6.0} {disk:>6.0}  {a:>7} {b:>7} {c:>7}  \
              {d:>7} {e:>7} {f:>7} {p50:>8} {p99:>8} {:>9}",
             format!("{:?}", self.kind.codes),
             format!("{:?}", self.kind.builder),
             format!("{:?}", self.path),
             self.built.seconds,
+            self.built.cpu_seconds,
             shown(self.at(|p| p.evaluations, 0.95)),
         )
     }
@@ -150,9 +154,9 @@ pub(crate) fn heads() {
 /// The table of the curves.
 pub(crate) fn table(curves: &[Curve<'_>]) {
     eprintln!(
-        "\n                             bytes a vector        QPS at recall            \
+        "\n                      build           bytes a vector        QPS at recall            \
          QPS by processor time    at recall .95\n\
-         codes  builder path  build s   anon mapped   disk      .90     .95     .99      \
+         codes  builder path        s  cpu s   anon mapped   disk      .90     .95     .99      \
          .90     .95     .99   p50 us   p99 us     evals"
     );
     curves.iter().for_each(|curve| eprintln!("{}", curve.row()));

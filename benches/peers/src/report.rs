@@ -99,8 +99,8 @@ pub fn heads() {
 pub fn table(peers: &[Peer<'_>]) {
     let shown = |value: Option<f64>| value.map_or("-".to_owned(), |v| format!("{v:.0}"));
     eprintln!(
-        "\n                          bytes a vector         QPS at recall, by processor time\n\
-         library        build s   anon mapped   disk       .90      .95      .99"
+        "\n                        build           bytes a vector   QPS at recall, by processor time\n\
+         library              s  cpu s   anon mapped   disk       .90      .95      .99"
     );
     for peer in peers {
         let rss = peer.measured.points.last().map(|p| p.rss).unwrap_or_default();
@@ -108,8 +108,8 @@ pub fn table(peers: &[Peer<'_>]) {
             .map(|bytes| bytes as f64 / peer.rows as f64);
         let [a, b, c] = RECALLS.map(|recall| shown(peer.at(|p| p.cpu_qps, recall)));
         eprintln!(
-            "{:<14} {:>7.1} {anon:>6.0} {mapped:>6.0} {disk:>6.0}  {a:>8} {b:>8} {c:>8}",
-            peer.name, peer.measured.build_s
+            "{:<14} {:>7.1} {:>6.1} {anon:>6.0} {mapped:>6.0} {disk:>6.0}  {a:>8} {b:>8} {c:>8}",
+            peer.name, peer.measured.build_s, peer.measured.build_cpu_s
         );
     }
 }
