@@ -106,6 +106,18 @@ impl<'a> Eligible<'a> {
         (self.matches(part) as f64 / f64::from(part.indexed.index.nodes().max(1))).min(1.0)
     }
 
+    /// Whether every node of an index stands for an eligible row.
+    pub(super) fn all_of(&self, part: &IndexPart) -> bool {
+        let whole = |segment: &Option<u32>| {
+            segment.is_some_and(|segment| {
+                let part = self.part_of_segment(segment);
+                let all_live = self.live(part).is_some_and(|live| live.dead() == 0);
+                all_live && matches!(self.masks.get(part), Some(None))
+            })
+        };
+        self.closure.is_none() && part.indexed.locator.is_full() && part.slots.iter().all(whole)
+    }
+
     /// How many rows of the segments that an index covers pass, the closure left aside.
     pub(super) fn matches(&self, part: &IndexPart) -> u64 {
         part.slots.iter().flatten().map(|s| self.count(self.part_of_segment(*s))).sum()

@@ -97,6 +97,7 @@ pub(crate) struct Locator {
     file: SectionFile,
     segments: Vec<FileId>,
     nodes: u32,
+    full: bool,
 }
 
 impl Locator {
@@ -120,15 +121,22 @@ impl Locator {
         }
         // Lists that overlap would make a scan of all nodes quadratic.
         let (offsets, _) = file.checked(OFFSETS)?.as_chunks::<4>();
-        if !offsets.iter().map(|b| u32::from_le_bytes(*b)).is_sorted() {
+        let offsets = || offsets.iter().map(|b| u32::from_le_bytes(*b));
+        if !offsets().is_sorted() {
             return Err(file.corrupt_in(OFFSETS, 0, "the offsets do not ascend"));
         }
-        Ok(Self { file, segments, nodes })
+        let full = offsets().is_sorted_by(|a, b| a < b);
+        Ok(Self { file, segments, nodes, full })
     }
 
     /// The segments that slots refer to.
     pub(crate) fn segments(&self) -> &[FileId] {
         &self.segments
+    }
+
+    /// Whether every node has a row.
+    pub(crate) const fn is_full(&self) -> bool {
+        self.full
     }
 
     /// Bytes mapped.

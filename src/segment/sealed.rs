@@ -277,10 +277,13 @@ impl Rows for SealedSegment {
     }
 
     fn prefetch(&self, row: Row) {
-        let bytes = self.file.bytes(VECTORS).unwrap_or(&[]);
-        let start = row as usize * self.dimension * 4;
-        let row = bytes.get(start..start + self.dimension * 4);
-        (Kernels::detect().prefetch)(row.unwrap_or(&[]));
+        // What a rerank reads of a row, each in another page.
+        let widths = [(VECTORS, self.dimension * 4), (VECTOR_CRCS, 4), (IDS, 16), (SEQS, 8)];
+        for (kind, width) in widths.into_iter().chain([(NORMS, 4)]) {
+            let bytes = self.file.bytes(kind).unwrap_or(&[]);
+            let start = row as usize * width;
+            (Kernels::detect().prefetch)(bytes.get(start..start + width).unwrap_or(&[]));
+        }
     }
 
     fn id(&self, row: Row) -> Result<MemoryId> {

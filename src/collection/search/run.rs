@@ -4,8 +4,6 @@
 //! If k eligible memories exist, k come back (I12): a graph that did not find enough is followed by
 //! a scan. What an answer contains was read from checked bytes.
 
-use std::collections::HashSet;
-
 use crate::collection::eligible::Eligible;
 use crate::collection::search::{Explanation, Fields, Hit, Search, SearchPath, read_memory, score};
 use crate::collection::snapshot::{IndexPart, Place};
@@ -273,7 +271,7 @@ impl<'a> Run<'a> {
         let share = eligible.share(part);
         let wide = (ef as f64 / share).ceil() as usize;
         let mut found = share >= SHARE_OF_MOST && search(wide, None, scratch);
-        if found && scratch.results().len() >= wide {
+        if found && scratch.results().len() >= wide && !eligible.all_of(part) {
             let accepted = scratch.results().iter().filter(|c| accept(c.node)).count();
             // Those that are not eligible lie together near the query.
             found = accepted >= ef - ef / 8;
@@ -301,19 +299,17 @@ impl<'a> Run<'a> {
     /// Measures the candidates exactly and keeps the nearest `k`.
     fn rerank(&mut self, k: usize) -> Result<Vec<(f32, MemoryId, Place)>> {
         let candidates = std::mem::replace(&mut self.top, TopK::new(0)).into_sorted();
+        let mut places: Vec<Place> = candidates.into_iter().map(|(_, place)| place).collect();
         // A damaged locator may name a row twice; no row takes two places in an answer (I6).
-        let mut seen = HashSet::with_capacity(candidates.len());
+        places.sort_unstable();
+        places.dedup();
         let mut nearest: TopK<(MemoryId, Place)> = TopK::new(k);
         let snapshot = &self.search.snapshot;
-        for at in 0..candidates.len() {
-            if let Some((_, ahead)) = candidates.get(at + ROWS_AHEAD)
+        for (at, &place) in places.iter().enumerate() {
+            if let Some(ahead) = places.get(at + ROWS_AHEAD)
                 && let Some((rows, _, row)) = snapshot.rows_at(*ahead)
             {
                 rows.prefetch(row);
-            }
-            let (_, place) = candidates[at];
-            if !seen.insert(place) {
-                continue;
             }
             let Some((rows, _, row)) = snapshot.rows_at(place) else {
                 continue;

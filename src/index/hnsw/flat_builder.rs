@@ -216,15 +216,14 @@ impl<'a> Draft<'a> {
         let Work { seen, pool, batch, distances, candidates } = work;
         let ef = self.ef_construction;
         seen.begin(self.degrees.len() as u32);
-        pool.clear();
+        pool.begin(ef);
         seen.first_sight(node);
         for &entry in candidates.iter().take(ef) {
             seen.first_sight(entry.node);
-            pool.insert(entry, ef);
+            pool.insert(entry);
         }
         while let Some(current) = pool.expand() {
-            batch.clear();
-            batch.extend(self.list(current, level).iter().filter(|next| seen.first_sight(**next)));
+            seen.first_sights(self.list(current, level), batch);
             if let Some(next) = pool.upcoming().filter(|_| level == 0) {
                 let start = next as usize * self.slots;
                 let list = &self.neighbors[start..start + self.slots];
@@ -232,8 +231,8 @@ impl<'a> Draft<'a> {
             }
             self.codes.pairs(&self.reduction, node, batch, distances);
             for (&node, &distance) in batch.iter().zip(distances.iter()) {
-                if distance < pool.bound(ef) {
-                    pool.insert(Candidate { distance, node }, ef);
+                if distance < pool.bound() {
+                    pool.insert(Candidate { distance, node });
                 }
             }
         }

@@ -57,9 +57,9 @@ impl Scratch {
         self.pool.finished()
     }
 
-    fn begin(&mut self, nodes: u32) {
+    fn begin(&mut self, nodes: u32, ef: usize) {
         self.seen.begin(nodes);
-        self.pool.clear();
+        self.pool.begin(ef);
         self.waypoints.clear();
         for &node in &self.hidden {
             self.seen.first_sight(node);
@@ -68,10 +68,10 @@ impl Scratch {
 
     /// The nearest node that is not expanded, marked as expanded; `None` if it is too far to lead on.
     #[inline]
-    fn expand(&mut self, ef: usize) -> Option<u32> {
+    fn expand(&mut self) -> Option<u32> {
         if let Some(Reverse(Nearest(waypoint))) = self.waypoints.peek().copied() {
             let nearest = self.pool.nearest().is_none_or(|c| waypoint.distance < c.distance);
-            if nearest && waypoint.distance <= self.pool.bound(ef) {
+            if nearest && waypoint.distance <= self.pool.bound() {
                 self.waypoints.pop();
                 return Some(waypoint.node);
             }
@@ -92,7 +92,7 @@ pub(crate) fn search(
     scratch: &mut Scratch,
 ) -> SearchInfo {
     let mut info = SearchInfo::default();
-    scratch.begin(graph.nodes);
+    scratch.begin(graph.nodes, ef);
     if ef == 0 || graph.entry >= graph.nodes || graph.nodes > MAX_NODES {
         return info;
     }
@@ -105,7 +105,7 @@ pub(crate) fn search(
     for level in upper.iter().rev() {
         descend(level, codes, query, &mut nearest, &mut info, scratch);
     }
-    let mut search = LevelSearch { level: lowest, codes, query, ef, limit };
+    let mut search = LevelSearch { level: lowest, codes, query, limit };
     match accept {
         None => search.run(nearest, &mut |_| true, &mut info, scratch),
         Some(accept) => search.run(nearest, accept, &mut info, scratch),
@@ -148,7 +148,6 @@ struct LevelSearch<'a> {
     level: &'a Level<'a>,
     codes: &'a CodeRows<'a>,
     query: &'a Query,
-    ef: usize,
     limit: usize,
 }
 
@@ -162,19 +161,14 @@ impl LevelSearch<'_> {
     ) {
         scratch.seen.first_sight(entry.node);
         self.consider(entry, accept, scratch);
-        while let Some(current) = scratch.expand(self.ef) {
+        while let Some(current) = scratch.expand() {
             if info.evaluations >= self.limit {
                 info.capped = true;
                 return;
             }
             info.hops += 1;
             let mut batch = std::mem::take(&mut scratch.batch);
-            batch.clear();
-            for &node in self.level.listed(current) {
-                if scratch.seen.first_sight(node) {
-                    batch.push(node);
-                }
-            }
+            scratch.seen.first_sights(self.level.listed(current), &mut batch);
             // The list of the next node comes in while this one's neighbors are measured.
             if let Some(node) = scratch.pool.upcoming() {
                 self.level.prefetch(node);
@@ -199,13 +193,13 @@ impl LevelSearch<'_> {
         scratch: &mut Scratch,
     ) {
         // A damaged code may measure as NaN, which is not nearer than anything.
-        let nearer = candidate.distance < scratch.pool.bound(self.ef);
+        let nearer = candidate.distance < scratch.pool.bound();
         if !nearer {
             return;
         }
         if !accept(candidate.node) {
             scratch.waypoints.push(Reverse(Nearest(candidate)));
-        } else if scratch.pool.insert(candidate, self.ef) {
+        } else if scratch.pool.insert(candidate) {
             self.level.prefetch(candidate.node);
         }
     }

@@ -1,24 +1,28 @@
-//! Owns the kernels for x86-64 with AVX-512 F, BW and VNNI.
+//! Owns the kernels for x86-64 with AVX-512 F, BW and VNNI: here those of two vectors, in `rows` those
+//! of many rows.
 //!
 //! Unsafe here is of two kinds: pointer loads from chunks whose length the type states, and calls of
 //! functions that need a processor feature, which `kernels` has checked before it hands them out.
 #![expect(unsafe_code, reason = "SIMD loads, and calls after feature detection")]
 
 use std::arch::x86_64::{
-    _MM_HINT_T0, _mm_prefetch, _mm512_add_epi32, _mm512_add_ps, _mm512_dpbusd_epi32,
-    _mm512_fmadd_ps, _mm512_loadu_ps, _mm512_loadu_si512, _mm512_maskz_loadu_epi8,
-    _mm512_maskz_loadu_ps, _mm512_reduce_add_epi32, _mm512_reduce_add_ps, _mm512_set1_epi8,
-    _mm512_setzero_ps, _mm512_setzero_si512, _mm512_sub_epi32, _mm512_sub_ps, _mm512_xor_si512,
+    _mm512_add_epi32, _mm512_add_ps, _mm512_dpbusd_epi32, _mm512_fmadd_ps, _mm512_loadu_ps,
+    _mm512_loadu_si512, _mm512_maskz_loadu_epi8, _mm512_maskz_loadu_ps, _mm512_reduce_add_epi32,
+    _mm512_reduce_add_ps, _mm512_set1_epi8, _mm512_setzero_ps, _mm512_setzero_si512,
+    _mm512_sub_epi32, _mm512_sub_ps, _mm512_xor_si512,
 };
 
-use super::Kernels;
+use super::{BitsFromBits, Kernels, avx2, scalar};
+use crate::vector::kernel::avx2::prefetch;
+
+mod rows;
 
 /// The kernels, if the processor has what they need: holding them is the proof.
 pub(super) fn kernels() -> Option<Kernels> {
     let able = is_x86_feature_detected!("avx512f")
         && is_x86_feature_detected!("avx512bw")
         && is_x86_feature_detected!("avx512vnni");
-    able.then_some(Kernels {
+    able.then(|| Kernels {
         name: "avx512",
         // SAFETY: the features were detected just above.
         dot_f32: |a, b| unsafe { dot_f32(a, b) },
@@ -27,14 +31,30 @@ pub(super) fn kernels() -> Option<Kernels> {
         // SAFETY: the features were detected just above.
         dot_i8: |a, b| unsafe { dot_i8(a, b) },
         prefetch,
+        // SAFETY: the features were detected just above.
+        int8: |batch, query, out| unsafe { rows::int8(batch, query, out) },
+        // SAFETY: the features were detected just above.
+        bits4: |batch, query, out| unsafe { rows::bits4(batch, query, out) },
+        // SAFETY: the features were detected just above.
+        bits2: |batch, query, out| unsafe { rows::bits2(batch, query, out) },
+        // SAFETY: the features were detected just above.
+        bits1: |batch, query, out| unsafe { rows::bits1(batch, query, out) },
+        // SAFETY: the features were detected just above.
+        bits4_pairs: |batch, a, out| unsafe { rows::bits4_pairs(batch, a, out) },
+        // SAFETY: the features were detected just above.
+        bits2_pairs: |batch, a, out| unsafe { rows::bits2_pairs(batch, a, out) },
+        bits1_pairs: bits1_pairs(),
     })
 }
 
-pub(super) fn prefetch(row: &[u8]) {
-    for line in row.chunks(64) {
-        // SAFETY: a prefetch has no effect on memory whatever the address; this one is in `row`.
-        unsafe { _mm_prefetch::<_MM_HINT_T0>(line.as_ptr().cast()) };
+/// By population count, which is a feature of its own; without it by the kernel for AVX2, which every
+/// processor with AVX-512 can run.
+fn bits1_pairs() -> BitsFromBits {
+    if is_x86_feature_detected!("avx512vpopcntdq") {
+        // SAFETY: the feature was detected just above, the others before this is called.
+        return |batch, a, out| unsafe { rows::bits1_pairs(batch, a, out) };
     }
+    avx2::kernels().map_or(scalar::KERNELS.bits1_pairs, |kernels| kernels.bits1_pairs)
 }
 
 #[target_feature(enable = "avx512f")]

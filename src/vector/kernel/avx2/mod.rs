@@ -1,4 +1,5 @@
-//! Owns the kernels for x86-64 with AVX2 and FMA.
+//! Owns the kernels for x86-64 with AVX2 and FMA: here those of two vectors, in `rows` those of many
+//! rows.
 //!
 //! Unsafe here is of two kinds: pointer loads from chunks whose length the type states, and calls of
 //! functions that need a processor feature, which `kernels` has checked before it hands them out.
@@ -14,6 +15,8 @@ use std::arch::x86_64::{
 
 use super::{Kernels, scalar};
 
+mod rows;
+
 /// The kernels, if the processor has what they need: holding them is the proof.
 pub(super) fn kernels() -> Option<Kernels> {
     let able = is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma");
@@ -26,13 +29,31 @@ pub(super) fn kernels() -> Option<Kernels> {
         // SAFETY: the features were detected just above.
         dot_i8: |a, b| unsafe { dot_i8(a, b) },
         prefetch,
+        // SAFETY: the features were detected just above.
+        int8: |batch, query, out| unsafe { rows::int8(batch, query, out) },
+        // SAFETY: the features were detected just above.
+        bits4: |batch, query, out| unsafe { rows::bits4(batch, query, out) },
+        // SAFETY: the features were detected just above.
+        bits2: |batch, query, out| unsafe { rows::bits2(batch, query, out) },
+        // SAFETY: the features were detected just above.
+        bits1: |batch, query, out| unsafe { rows::bits1(batch, query, out) },
+        // SAFETY: the features were detected just above.
+        bits4_pairs: |batch, a, out| unsafe { rows::bits4_pairs(batch, a, out) },
+        // SAFETY: the features were detected just above.
+        bits2_pairs: |batch, a, out| unsafe { rows::bits2_pairs(batch, a, out) },
+        // SAFETY: the features were detected just above.
+        bits1_pairs: |batch, a, out| unsafe { rows::bits1_pairs(batch, a, out) },
     })
 }
 
-fn prefetch(row: &[u8]) {
-    for line in row.chunks(64) {
-        // SAFETY: a prefetch has no effect on memory whatever the address; this one is in `row`.
-        unsafe { _mm_prefetch::<_MM_HINT_T0>(line.as_ptr().cast()) };
+/// Every line that the row touches: rows are aligned to 16 bytes, not to lines.
+#[inline(always)]
+pub(super) fn prefetch(row: &[u8]) {
+    let skew = row.as_ptr().addr() % 64;
+    for at in (0..skew + row.len()).step_by(64) {
+        let line = row.as_ptr().wrapping_sub(skew).wrapping_add(at);
+        // SAFETY: a prefetch has no effect on memory whatever the address.
+        unsafe { _mm_prefetch::<_MM_HINT_T0>(line.cast()) };
     }
 }
 

@@ -8,9 +8,31 @@ use std::arch::aarch64::{
 
 use super::{Kernels, scalar};
 
+mod rows;
+
 /// The kernels.
 pub(super) fn kernels() -> Option<Kernels> {
-    Some(Kernels { name: "neon", dot_f32, l2_f32, dot_i8, prefetch: |_| {} })
+    Some(Kernels {
+        name: "neon",
+        dot_f32,
+        l2_f32,
+        dot_i8,
+        prefetch: |_| {},
+        // SAFETY: NEON is part of every AArch64 target.
+        int8: |batch, query, out| unsafe { rows::int8(batch, query, out) },
+        // SAFETY: NEON is part of every AArch64 target.
+        bits4: |batch, query, out| unsafe { rows::bits4(batch, query, out) },
+        // SAFETY: NEON is part of every AArch64 target.
+        bits2: |batch, query, out| unsafe { rows::bits2(batch, query, out) },
+        // SAFETY: NEON is part of every AArch64 target.
+        bits1: |batch, query, out| unsafe { rows::bits1(batch, query, out) },
+        // SAFETY: NEON is part of every AArch64 target.
+        bits4_pairs: |batch, a, out| unsafe { rows::bits4_pairs(batch, a, out) },
+        // SAFETY: NEON is part of every AArch64 target.
+        bits2_pairs: |batch, a, out| unsafe { rows::bits2_pairs(batch, a, out) },
+        // SAFETY: NEON is part of every AArch64 target.
+        bits1_pairs: |batch, a, out| unsafe { rows::bits1_pairs(batch, a, out) },
+    })
 }
 
 fn dot_f32(a: &[f32], b: &[f32]) -> f32 {
