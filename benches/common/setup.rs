@@ -19,11 +19,11 @@ use crate::vectors::{self, Neighbors, Vectors};
 pub const K: usize = 10;
 
 /// Every kind of codes, the default one first.
-pub const CODES: &[Codes] = &[Codes::Int8, Codes::F32];
+pub const CODES: &[Codes] = &[Codes::Int8, Codes::F32, Codes::Bits4, Codes::Bits2, Codes::Bits1];
 
 /// The argument of those that compare codes.
 pub const CODES_OPTION: Opt =
-    Opt { key: "codes", value: "LIST", help: "int8,f32; default: all, int8 with --quick" };
+    Opt { key: "codes", value: "LIST", help: "int8,f32,bits4,…; --quick: int8" };
 
 /// The arguments that every benchmark takes.
 pub const OPTIONS: &[Opt] = &[

@@ -27,6 +27,9 @@ impl Peer for Altiplano {
         match self.0 {
             Codes::Int8 => "altiplano-int8",
             Codes::F32 => "altiplano-f32",
+            Codes::Bits4 => "altiplano-bits4",
+            Codes::Bits2 => "altiplano-bits2",
+            Codes::Bits1 => "altiplano-bits1",
             _ => "altiplano",
         }
     }
