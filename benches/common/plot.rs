@@ -16,7 +16,7 @@ pub use axis::Scale;
 use axis::{Axis, label};
 
 /// Colours that people with any kind of colour vision tell apart; each also has its own dashes.
-const STYLES: [(&str, &str); 8] = [
+const STYLES: [(&str, &str); 10] = [
     ("#0072b2", ""),
     ("#d55e00", "7 3"),
     ("#009e73", "2 3"),
@@ -25,6 +25,8 @@ const STYLES: [(&str, &str); 8] = [
     ("#b8860b", "12 4"),
     ("#56b4e9", "1 4"),
     ("#000000", "12 3 2 3 2 3"),
+    ("#e69f00", "4 2"),
+    ("#7b3294", "14 2 2 2"),
 ];
 const WIDTH: f64 = 800.0;
 const HEIGHT: f64 = 250.0;
