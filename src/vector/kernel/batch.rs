@@ -126,14 +126,17 @@ pub(super) fn measure<const HEAD: usize, const SCALE: usize>(
     each(rest, out_rest);
 }
 
+/// A row in chunks of N bytes, and what is left of it.
+pub(super) type Chunked<'a, const N: usize> = (&'a [[u8; N]], &'a [u8]);
+
 /// Rows of one length in chunks of N bytes, with what is left of each, and the number of chunks, at most
 /// `limit`. In a loop over the chunks so counted no access is checked.
 #[inline(always)]
-pub(super) fn chunked<'a, const R: usize, const N: usize>(
-    rows: [&'a [u8]; R],
+pub(super) fn chunked<const R: usize, const N: usize>(
+    rows: [&[u8]; R],
     limit: usize,
-) -> ([(&'a [[u8; N]], &'a [u8]); R], usize) {
-    let mut chunks: [(&[[u8; N]], &[u8]); R] = [(&[], &[]); R];
+) -> ([Chunked<'_, N>; R], usize) {
+    let mut chunks: [Chunked<'_, N>; R] = [(&[], &[]); R];
     let mut blocks = limit;
     for r in 0..R {
         chunks[r] = rows[r].as_chunks();
