@@ -229,6 +229,27 @@ mod tests {
     }
 
     #[test]
+    fn counts_that_are_not_those_of_the_table_are_refused() {
+        let with = |sections: u32, blocks: u32| {
+            let (_, mut bytes) = file();
+            bytes[192..196].copy_from_slice(&sections.to_le_bytes());
+            bytes[196..200].copy_from_slice(&blocks.to_le_bytes());
+            let crc = crc32(&[&bytes[192..236], &44u32.to_le_bytes()]);
+            bytes[240..244].copy_from_slice(&crc.to_le_bytes());
+            SectionTable::decode(&bytes).map_err(|e| e.reason)
+        };
+        assert!(with(1, 1).is_ok());
+        for (sections, blocks) in [(1, 2), (1, 0), (0, 10), (0, 1), (2, 1), (u32::MAX, u32::MAX)] {
+            let refused = with(sections, blocks);
+            assert_eq!(
+                refused,
+                Err("the section table's counts are wrong"),
+                "{sections}, {blocks}"
+            );
+        }
+    }
+
+    #[test]
     fn every_flipped_bit_and_every_cut_is_noticed() {
         let (_, bytes) = file();
         for i in 192 * 8..bytes.len() * 8 {

@@ -146,6 +146,7 @@ impl Query {
     }
 
     /// The distances to these rows, in their order, in place of what `out` held.
+    #[allow(dead_code, reason = "for graphs, which measure whole lists")]
     #[inline]
     pub(crate) fn distances(&self, rows: &CodeRows<'_>, nodes: &[u32], out: &mut Vec<f32>) {
         out.clear();

@@ -3,8 +3,8 @@
 
 use super::{CodeSpec, bits, f32_row, int8};
 use crate::options::{Codes, Metric};
-use crate::vector::kernel::Kernels;
 use crate::vector::kernel::batch::{Batch, Terms};
+use crate::vector::kernel::{BitsFromBits, Kernels};
 
 /// Code rows in RAM. Kept in words, so that every row is aligned as in a mapped file.
 #[derive(Clone, Debug)]
@@ -132,6 +132,7 @@ impl<'a> CodeRows<'a> {
     }
 
     /// The distances from one row to others, as [`Self::pair`] gives them, in place of what `out` held.
+    #[allow(dead_code, reason = "for graphs, which measure whole lists")]
     pub(crate) fn pairs(&self, reduction: &Reduction, a: u32, others: &[u32], out: &mut Vec<f32>) {
         out.clear();
         out.resize(others.len(), 0.0);
@@ -165,7 +166,7 @@ impl<'a> CodeRows<'a> {
             }
             Codes::Bits4 | Codes::Bits2 | Codes::Bits1 => {
                 let (head, codes) = bits::read(row);
-                let (measure, top): (fn(&Batch<'_>, &[u8], &mut [f32]), _) = match self.spec.codes {
+                let (measure, top): (BitsFromBits, _) = match self.spec.codes {
                     Codes::Bits4 => (kernels.bits4_pairs, 15),
                     Codes::Bits2 => (kernels.bits2_pairs, 3),
                     _ => (kernels.bits1_pairs, 1),

@@ -227,9 +227,18 @@ fn the_bytes_of_a_row_are_those_of_the_format() {
         buffer.push(&vector);
         buffer.bytes().iter().map(|byte| format!("{byte:02x}")).collect::<String>()
     };
-    assert_eq!(row(Codes::Bits4), "");
-    assert_eq!(row(Codes::Bits2), "");
-    assert_eq!(row(Codes::Bits1), "");
+    assert_eq!(
+        row(Codes::Bits4),
+        "3ed3533f00504545b7030000d2cc523f3722a75f5aae739c6457aa598a83cfa0aa6366b8597a48785b087697558c698764a0a887976c78c37a77b697456a59676a974a74a9553398b868f78418a78dc9"
+    );
+    assert_eq!(
+        row(Codes::Bits2),
+        "d57f3e4000504545b90000000d0732404180a997966f58e35855e69626687b646a9419729a56029adb4ad5a119a79ee9"
+    );
+    assert_eq!(
+        row(Codes::Bits1),
+        "004bca40005045453e000000dfeb9e40b85cf963646195d3a4f409a89e0c92ed"
+    );
 }
 
 #[test]

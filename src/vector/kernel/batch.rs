@@ -1,5 +1,8 @@
 //! Owns what all kernels of many rows share: which rows are meant, how a product of codes becomes a
 //! distance, and the walk over the rows, which asks for them ahead and hands them on in fours.
+//!
+//! Unsafe here are rows whose number was compared with how many there are.
+#![expect(unsafe_code, reason = "one check for each row, not one for each access")]
 
 /// How many rows ahead of the one that is measured cache lines are asked for.
 const AHEAD: usize = 8;
@@ -41,21 +44,34 @@ pub(crate) struct Batch<'a> {
 }
 
 impl<'a> Batch<'a> {
+    /// How many rows there are.
+    fn rows(&self) -> u32 {
+        let rows = self.bytes.len().checked_div(self.stride).unwrap_or(0);
+        u32::try_from(rows).unwrap_or(u32::MAX)
+    }
+
+    /// A row that is there.
+    ///
+    /// # Safety
+    ///
+    /// `node` is less than [`Self::rows`].
     #[inline(always)]
-    fn row<const HEAD: usize>(&self, node: u32) -> Option<(&'a [u8; HEAD], &'a [u8])> {
+    unsafe fn row(&self, node: u32) -> &'a [u8] {
         let start = node as usize * self.stride;
-        self.bytes.get(start..start + self.stride)?.split_first_chunk()
+        // SAFETY: whole rows before and with this one are in `bytes`, says the caller.
+        unsafe { self.bytes.get_unchecked(start..start + self.stride) }
     }
 }
 
 #[inline(always)]
-fn float<const HEAD: usize>(head: &[u8; HEAD], at: usize) -> f32 {
-    let bytes = head.get(at..at + 4).and_then(|b| b.try_into().ok()).unwrap_or([0; 4]);
-    f32::from_le_bytes(bytes)
+fn float(head: &[u8], at: usize) -> f32 {
+    head[at..].first_chunk().map_or(0.0, |bytes| f32::from_le_bytes(*bytes))
 }
 
 /// Measures the rows of a batch into `out`. A row has a head of `HEAD` bytes with its scale at
-/// `SCALE` and its squared norm at 4. `four` gives the products of four rows (all of one length), `one` of one.
+/// `SCALE` and its squared norm at 4. `four` gives the products of four rows, all of one length, `one`
+/// that of one. Both, and `prefetch`, become part of the caller, with the processor features that it
+/// may use: so what calls this is a whole kernel, and nothing is called for a row.
 #[inline(always)]
 pub(super) fn measure<const HEAD: usize, const SCALE: usize>(
     batch: &Batch<'_>,
@@ -64,36 +80,67 @@ pub(super) fn measure<const HEAD: usize, const SCALE: usize>(
     four: impl Fn([&[u8]; 4]) -> [i32; 4],
     one: impl Fn(&[u8]) -> i32,
 ) {
-    let ask = |at: usize| {
-        if let Some(row) = batch.nodes.get(at).and_then(|node| {
-            let start = *node as usize * batch.stride;
-            batch.bytes.get(start..start + batch.stride)
-        }) {
-            prefetch(row);
-        }
-    };
-    let finish =
-        |head: &[u8; HEAD], dot| batch.terms.distance(dot, float(head, SCALE), float(head, 4));
-    (0..AHEAD).for_each(ask);
-    let groups = batch.nodes.chunks(4).zip(out.chunks_mut(4));
-    for (group, (nodes, out)) in groups.enumerate() {
-        (0..4).for_each(|i| ask(4 * group + AHEAD + i));
-        if let ([a, b, c, d], [w, x, y, z]) = (nodes, &mut *out) {
-            let rows = (batch.row(*a), batch.row(*b), batch.row(*c), batch.row(*d));
-            if let (Some(a), Some(b), Some(c), Some(d)) = rows {
-                let dots = four([a.1, b.1, c.1, d.1]);
-                *w = finish(a.0, dots[0]);
-                *x = finish(b.0, dots[1]);
-                *y = finish(c.0, dots[2]);
-                *z = finish(d.0, dots[3]);
-                continue;
+    let rows = batch.rows();
+    let Batch { nodes, terms, .. } = *batch;
+    let finish = |row: &[u8], dot| terms.distance(dot, float(row, SCALE), float(row, 4));
+    if batch.stride < HEAD {
+        return out.fill(terms.bias);
+    }
+    let ask = |nodes: &[u32]| {
+        for &node in nodes {
+            if node < rows {
+                // SAFETY: it is there.
+                prefetch(unsafe { batch.row(node) });
             }
         }
-        for (node, out) in nodes.iter().zip(out) {
-            *out = match batch.row::<HEAD>(*node) {
-                Some((head, values)) => finish(head, one(values)),
-                None => batch.terms.bias,
-            };
+    };
+    let each = |nodes: &[u32], out: &mut [f32]| {
+        for (&node, out) in nodes.iter().zip(out) {
+            *out = terms.bias;
+            if node < rows {
+                // SAFETY: it is there.
+                let row = unsafe { batch.row(node) };
+                *out = finish(row, one(&row[HEAD..]));
+            }
+        }
+    };
+    ask(&nodes[..nodes.len().min(AHEAD)]);
+    let ((fours, rest), (outs, out_rest)) = (nodes.as_chunks::<4>(), out.as_chunks_mut::<4>());
+    for (group, (nodes_of_group, out)) in fours.iter().zip(outs).enumerate() {
+        let ahead = nodes.get(4 * group + AHEAD..).unwrap_or(&[]);
+        ask(&ahead[..ahead.len().min(4)]);
+        let [a, b, c, d] = *nodes_of_group;
+        if a.max(b).max(c.max(d)) < rows {
+            // SAFETY: all four are there.
+            #[expect(clippy::multiple_unsafe_ops_per_block, reason = "one fact holds for all")]
+            let [a, b, c, d] = unsafe { [batch.row(a), batch.row(b), batch.row(c), batch.row(d)] };
+            let dots = four([&a[HEAD..], &b[HEAD..], &c[HEAD..], &d[HEAD..]]);
+            out[0] = finish(a, dots[0]);
+            out[1] = finish(b, dots[1]);
+            out[2] = finish(c, dots[2]);
+            out[3] = finish(d, dots[3]);
+        } else {
+            each(nodes_of_group, out);
         }
     }
+    each(rest, out_rest);
+}
+
+/// Rows of one length in chunks of N bytes, with what is left of each, and the number of chunks, at most
+/// `limit`. In a loop over the chunks so counted no access is checked.
+#[inline(always)]
+pub(super) fn chunked<'a, const R: usize, const N: usize>(
+    rows: [&'a [u8]; R],
+    limit: usize,
+) -> ([(&'a [[u8; N]], &'a [u8]); R], usize) {
+    let mut chunks: [(&[[u8; N]], &[u8]); R] = [(&[], &[]); R];
+    let mut blocks = limit;
+    for r in 0..R {
+        chunks[r] = rows[r].as_chunks();
+        blocks = blocks.min(chunks[r].0.len());
+    }
+    for chunks in &mut chunks {
+        chunks.0 = &chunks.0[..blocks];
+    }
+    (chunks, blocks)
 }

@@ -8,7 +8,6 @@ pub(crate) const KERNELS: Kernels = Kernels {
     name: "scalar",
     dot_f32,
     l2_f32,
-    dot_i8,
     prefetch: |_| {},
     int8: |batch, query, out| each::<8, 0>(batch, out, |row| int8(query, row)),
     bits4: |batch, query, out| each::<16, 0>(batch, out, |row| bits::<4>(query, row)),
@@ -37,12 +36,8 @@ pub(crate) fn l2_f32(a: &[f32], b: &[f32]) -> f32 {
     a.iter().zip(b).map(|(x, y)| (x - y) * (x - y)).sum()
 }
 
-/// Dot product of bytes: at most 65,535 terms of at most 2^14 each, so it fits.
-pub(crate) fn dot_i8(a: &[i8], b: &[i8]) -> i32 {
-    a.iter().zip(b).map(|(x, y)| i32::from(*x) * i32::from(*y)).sum()
-}
-
-/// Dot product of int8 values and the bytes of an int8 row.
+/// Dot product of int8 values and the bytes of an int8 row: at most 65,544 terms of at most 2^14 each,
+/// so it fits.
 pub(super) fn int8(query: &[i8], row: &[u8]) -> i32 {
     query.iter().zip(row).map(|(q, x)| i32::from(*q) * i32::from(*x as i8)).sum()
 }

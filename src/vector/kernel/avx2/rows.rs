@@ -14,7 +14,7 @@ use std::arch::x86_64::{
 };
 
 use super::prefetch;
-use crate::vector::kernel::batch::{Batch, Lanes, measure};
+use crate::vector::kernel::batch::{Batch, Lanes, chunked, measure};
 
 /// Widens to 16 bits: VPMADDUBSW would saturate.
 #[target_feature(enable = "avx2")]
@@ -33,21 +33,20 @@ pub(super) fn int8(batch: &Batch<'_>, query: &[i8], out: &mut [f32]) {
 #[inline]
 fn int8_rows<const R: usize>(query: &[u8], rows: [&[u8]; R]) -> [i32; R] {
     let mut sums = [_mm256_setzero_si256(); R];
-    let mut step = |q: &[u8; 16], x: [&[u8; 16]; R]| {
+    let (query, query_rest) = query.as_chunks::<16>();
+    let (chunks, blocks) = chunked::<R, 16>(rows, query.len());
+    for (i, q) in query[..blocks].iter().enumerate() {
         let q = widened(q);
         for r in 0..R {
-            sums[r] = _mm256_add_epi32(sums[r], _mm256_madd_epi16(widened(x[r]), q));
+            let product = _mm256_madd_epi16(widened(&chunks[r].0[i]), q);
+            sums[r] = _mm256_add_epi32(sums[r], product);
         }
-    };
-    let (query, query_rest) = query.as_chunks::<16>();
-    let chunks = rows.map(|row| row.as_chunks::<16>());
-    let blocks = chunks.iter().fold(query.len(), |least, (full, _)| least.min(full.len()));
-    let full = chunks.map(|(full, _)| &full[..blocks]);
-    for (i, q) in query[..blocks].iter().enumerate() {
-        step(q, full.map(|blocks| &blocks[i]));
     }
-    let rests = chunks.map(|(_, rest)| filled(rest));
-    step(&filled(query_rest), rests.each_ref());
+    let q = widened(&filled(query_rest));
+    for r in 0..R {
+        let product = _mm256_madd_epi16(widened(&filled(chunks[r].1)), q);
+        sums[r] = _mm256_add_epi32(sums[r], product);
+    }
     totals(sums)
 }
 
@@ -69,10 +68,7 @@ pub(super) fn bits4_pairs(batch: &Batch<'_>, a: &[u8], out: &mut [f32]) {
     let (mask, top) = (_mm256_set1_epi8(0x0f), _mm256_set1_epi8(15));
     let values = |i| {
         let x = load(a, i);
-        [x, _mm256_srli_epi16::<4>(x)].map(|p| {
-            let code = _mm256_and_si256(p, mask);
-            _mm256_sub_epi8(_mm256_add_epi8(code, code), top)
-        })
+        centred([x, _mm256_srli_epi16::<4>(x)], mask, top)
     };
     measure::<16, 12>(
         batch,
@@ -123,8 +119,7 @@ pub(super) fn bits2(batch: &Batch<'_>, query: &[Lanes], out: &mut [f32]) {
 #[target_feature(enable = "avx2")]
 pub(super) fn bits2_pairs(batch: &Batch<'_>, a: &[u8], out: &mut [f32]) {
     let top = _mm256_set1_epi8(3);
-    let values =
-        |i| planes2(load(a, i)).map(|code| _mm256_sub_epi8(_mm256_add_epi8(code, code), top));
+    let values = |i| centred(planes2(load(a, i)), top, top);
     measure::<16, 12>(
         batch,
         out,
@@ -132,6 +127,17 @@ pub(super) fn bits2_pairs(batch: &Batch<'_>, a: &[u8], out: &mut [f32]) {
         |rows| bits2_rows(values, rows),
         |row| bits2_rows(values, [row])[0],
     );
+}
+
+/// The codes under the mask, moved to 2 c - top.
+#[target_feature(enable = "avx2")]
+#[inline]
+fn centred<const P: usize>(mut planes: [__m256i; P], mask: __m256i, top: __m256i) -> [__m256i; P] {
+    for plane in &mut planes {
+        let code = _mm256_and_si256(*plane, mask);
+        *plane = _mm256_sub_epi8(_mm256_add_epi8(code, code), top);
+    }
+    planes
 }
 
 /// Products of codes to 3 and values to 128, eight of them in 16 bits, do not saturate.
@@ -147,7 +153,10 @@ fn bits2_rows<const R: usize>(
         let values = values(i);
         for r in 0..R {
             let codes = planes2(x[r]);
-            let [a, b, c, d] = std::array::from_fn(|p| _mm256_maddubs_epi16(codes[p], values[p]));
+            let a = _mm256_maddubs_epi16(codes[0], values[0]);
+            let b = _mm256_maddubs_epi16(codes[1], values[1]);
+            let c = _mm256_maddubs_epi16(codes[2], values[2]);
+            let d = _mm256_maddubs_epi16(codes[3], values[3]);
             let products = _mm256_add_epi16(_mm256_add_epi16(a, b), _mm256_add_epi16(c, d));
             sums[r] = _mm256_add_epi32(sums[r], _mm256_madd_epi16(products, ones));
         }
@@ -160,9 +169,12 @@ fn bits2_rows<const R: usize>(
 #[inline]
 fn planes2(x: __m256i) -> [__m256i; 4] {
     let mask = _mm256_set1_epi8(3);
-    let shifted =
-        [x, _mm256_srli_epi16::<2>(x), _mm256_srli_epi16::<4>(x), _mm256_srli_epi16::<6>(x)];
-    shifted.map(|p| _mm256_and_si256(p, mask))
+    [
+        _mm256_and_si256(x, mask),
+        _mm256_and_si256(_mm256_srli_epi16::<2>(x), mask),
+        _mm256_and_si256(_mm256_srli_epi16::<4>(x), mask),
+        _mm256_and_si256(_mm256_srli_epi16::<6>(x), mask),
+    ]
 }
 
 #[target_feature(enable = "avx2")]
@@ -187,21 +199,20 @@ fn bits1_rows<const R: usize>(query: &[Lanes], rows: [&[u8]; R]) -> [i32; R] {
     let bit = _mm256_set1_epi64x(0x8040_2010_0804_0201u64 as i64);
     let (one, one16) = (_mm256_set1_epi8(1), _mm256_set1_epi16(1));
     let mut sums = [_mm256_setzero_si256(); R];
-    let rows = rows.map(|row| row.as_chunks::<8>().0);
-    let blocks = rows.iter().fold(query.len(), |least, row| least.min(row.len()));
-    let (rows, query) = (rows.map(|row| &row[..blocks]), &query[..blocks]);
-    for i in 0..blocks {
-        let values = halves(&query[i]);
+    let (chunks, blocks) = chunked::<R, 8>(rows, query.len());
+    for (i, q) in query[..blocks].iter().enumerate() {
+        let [low_values, high_values] = halves(q);
         for r in 0..R {
-            let [a, b, c, d, e, f, g, h] = rows[r][i];
-            let words = [i32::from_le_bytes([a, b, c, d]), i32::from_le_bytes([e, f, g, h])];
-            let [low, high] = std::array::from_fn(|half| {
-                let bytes = _mm256_shuffle_epi8(_mm256_set1_epi32(words[half]), spread);
-                let set = _mm256_cmpeq_epi8(_mm256_and_si256(bytes, bit), bit);
-                _mm256_maddubs_epi16(one, _mm256_and_si256(set, values[half]))
-            });
-            let products = _mm256_madd_epi16(_mm256_add_epi16(low, high), one16);
-            sums[r] = _mm256_add_epi32(sums[r], products);
+            let [a, b, c, d, e, f, g, h] = chunks[r].0[i];
+            let low = _mm256_set1_epi32(i32::from_le_bytes([a, b, c, d]));
+            let high = _mm256_set1_epi32(i32::from_le_bytes([e, f, g, h]));
+            let low = _mm256_and_si256(_mm256_shuffle_epi8(low, spread), bit);
+            let high = _mm256_and_si256(_mm256_shuffle_epi8(high, spread), bit);
+            let low = _mm256_and_si256(_mm256_cmpeq_epi8(low, bit), low_values);
+            let high = _mm256_and_si256(_mm256_cmpeq_epi8(high, bit), high_values);
+            let pairs =
+                _mm256_add_epi16(_mm256_maddubs_epi16(one, low), _mm256_maddubs_epi16(one, high));
+            sums[r] = _mm256_add_epi32(sums[r], _mm256_madd_epi16(pairs, one16));
         }
     }
     totals(sums)
@@ -249,15 +260,20 @@ fn bits1_pair_rows<const R: usize>(a: &[u8], rows: [&[u8]; R]) -> [i32; R] {
 #[target_feature(enable = "avx2")]
 #[inline]
 fn walk<const R: usize>(rows: [&[u8]; R], mut step: impl FnMut(usize, [__m256i; R])) {
-    let chunks = rows.map(|row| row.as_chunks::<32>());
-    let blocks = chunks.iter().fold(usize::MAX, |least, (full, _)| least.min(full.len()));
-    let full = chunks.map(|(full, _)| &full[..blocks]);
+    let (chunks, blocks) = chunked::<R, 32>(rows, usize::MAX);
+    let mut x = [_mm256_setzero_si256(); R];
     for i in 0..blocks {
-        // SAFETY: each is a chunk of 32 bytes.
-        step(i, full.map(|blocks| unsafe { _mm256_loadu_si256(blocks[i].as_ptr().cast()) }));
+        for r in 0..R {
+            // SAFETY: a chunk of 32 bytes.
+            x[r] = unsafe { _mm256_loadu_si256(chunks[r].0[i].as_ptr().cast()) };
+        }
+        step(i, x);
     }
-    if chunks.iter().any(|(_, rest)| !rest.is_empty()) {
-        step(blocks, chunks.map(|(_, rest)| load(rest, 0)));
+    if !chunks[0].1.is_empty() {
+        for r in 0..R {
+            x[r] = load(chunks[r].1, 0);
+        }
+        step(blocks, x);
     }
 }
 
@@ -296,16 +312,24 @@ fn widened(x: &[u8; 16]) -> __m256i {
 #[target_feature(enable = "avx2")]
 #[inline]
 fn half_lanes<const P: usize>(planes: &[[Lanes; P]], i: usize) -> [__m256i; P] {
-    let none = [_mm256_setzero_si256(); P];
-    planes.get(i / 2).map_or(none, |planes| planes.each_ref().map(|p| halves(p)[i % 2]))
+    let mut all = [_mm256_setzero_si256(); P];
+    if let Some(planes) = planes.get(i / 2) {
+        for (values, plane) in all.iter_mut().zip(planes) {
+            *values = halves(plane)[i % 2];
+        }
+    }
+    all
 }
 
 #[target_feature(enable = "avx2")]
 #[inline]
 fn halves(values: &Lanes) -> [__m256i; 2] {
     let (halves, _) = values.0.as_chunks::<32>();
-    // SAFETY: chunks of 32 bytes.
-    std::array::from_fn(|i| unsafe { _mm256_loadu_si256(halves[i].as_ptr().cast()) })
+    // SAFETY: a chunk of 32 bytes.
+    let low = unsafe { _mm256_loadu_si256(halves[0].as_ptr().cast()) };
+    // SAFETY: a chunk of 32 bytes.
+    let high = unsafe { _mm256_loadu_si256(halves[1].as_ptr().cast()) };
+    [low, high]
 }
 
 /// The sum of the lanes of each.
@@ -313,13 +337,21 @@ fn halves(values: &Lanes) -> [__m256i; 2] {
 #[inline]
 fn totals<const R: usize>(sums: [__m256i; R]) -> [i32; R] {
     let mut totals = [0; R];
-    for (sums, totals) in sums.chunks(4).zip(totals.chunks_mut(4)) {
-        let at = |i: usize| sums.get(i).copied().unwrap_or(_mm256_setzero_si256());
-        let low = _mm256_hadd_epi32(at(0), at(1));
-        let sum = _mm256_hadd_epi32(low, _mm256_hadd_epi32(at(2), at(3)));
-        let high = _mm256_extracti128_si256::<1>(sum);
-        let four: [i32; 4] = bytemuck::cast(_mm_add_epi32(_mm256_castsi256_si128(sum), high));
-        totals.copy_from_slice(&four[..sums.len()]);
+    let (fours, rest) = sums.as_chunks::<4>();
+    let (four_totals, rest_totals) = totals.as_chunks_mut::<4>();
+    for (sums, totals) in fours.iter().zip(four_totals) {
+        *totals = totals_of_four(*sums);
+    }
+    for (sum, total) in rest.iter().zip(rest_totals) {
+        *total = totals_of_four([*sum; 4])[0];
     }
     totals
+}
+
+#[target_feature(enable = "avx2")]
+#[inline]
+fn totals_of_four([a, b, c, d]: [__m256i; 4]) -> [i32; 4] {
+    let sum = _mm256_hadd_epi32(_mm256_hadd_epi32(a, b), _mm256_hadd_epi32(c, d));
+    let high = _mm256_extracti128_si256::<1>(sum);
+    bytemuck::cast(_mm_add_epi32(_mm256_castsi256_si128(sum), high))
 }

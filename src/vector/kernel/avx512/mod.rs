@@ -6,10 +6,8 @@
 #![expect(unsafe_code, reason = "SIMD loads, and calls after feature detection")]
 
 use std::arch::x86_64::{
-    _mm512_add_epi32, _mm512_add_ps, _mm512_dpbusd_epi32, _mm512_fmadd_ps, _mm512_loadu_ps,
-    _mm512_loadu_si512, _mm512_maskz_loadu_epi8, _mm512_maskz_loadu_ps, _mm512_reduce_add_epi32,
-    _mm512_reduce_add_ps, _mm512_set1_epi8, _mm512_setzero_ps, _mm512_setzero_si512,
-    _mm512_sub_epi32, _mm512_sub_ps, _mm512_xor_si512,
+    _mm512_add_ps, _mm512_fmadd_ps, _mm512_loadu_ps, _mm512_maskz_loadu_ps, _mm512_reduce_add_ps,
+    _mm512_setzero_ps, _mm512_sub_ps,
 };
 
 use super::{BitsFromBits, Kernels, avx2, scalar};
@@ -28,8 +26,6 @@ pub(super) fn kernels() -> Option<Kernels> {
         dot_f32: |a, b| unsafe { dot_f32(a, b) },
         // SAFETY: the features were detected just above.
         l2_f32: |a, b| unsafe { l2_f32(a, b) },
-        // SAFETY: the features were detected just above.
-        dot_i8: |a, b| unsafe { dot_i8(a, b) },
         prefetch,
         // SAFETY: the features were detected just above.
         int8: |batch, query, out| unsafe { rows::int8(batch, query, out) },
@@ -103,40 +99,4 @@ fn l2_f32(a: &[f32], b: &[f32]) -> f32 {
     let last = _mm512_fmadd_ps(d, d, sums[3]);
     let sum = _mm512_add_ps(_mm512_add_ps(sums[0], sums[1]), _mm512_add_ps(sums[2], last));
     _mm512_reduce_add_ps(sum)
-}
-
-/// VPDPBUSD multiplies unsigned by signed bytes, so `a` is moved up by 128, and 128 · Σb, which is
-/// summed beside, is taken off again.
-#[target_feature(enable = "avx512f,avx512bw,avx512vnni")]
-fn dot_i8(a: &[i8], b: &[i8]) -> i32 {
-    let len = a.len().min(b.len());
-    let (a, a_tail) = a[..len].as_chunks::<64>();
-    let (b, b_tail) = b[..len].as_chunks::<64>();
-    let flip = _mm512_set1_epi8(-128);
-    let (mut even, mut odd) = (_mm512_setzero_si512(), _mm512_setzero_si512());
-    let mut shift = _mm512_setzero_si512();
-    for (i, (x, y)) in a.iter().zip(b).enumerate() {
-        // SAFETY: `x` is a chunk of 64 bytes.
-        let x = unsafe { _mm512_loadu_si512(x.as_ptr().cast()) };
-        // SAFETY: `y` is a chunk of 64 bytes.
-        let y = unsafe { _mm512_loadu_si512(y.as_ptr().cast()) };
-        let x = _mm512_xor_si512(x, flip);
-        if i % 2 == 0 {
-            even = _mm512_dpbusd_epi32(even, x, y);
-        } else {
-            odd = _mm512_dpbusd_epi32(odd, x, y);
-        }
-        shift = _mm512_dpbusd_epi32(shift, flip, y);
-    }
-    if !a_tail.is_empty() {
-        let mask = (1u64 << a_tail.len()) - 1;
-        // SAFETY: the mask reads `a_tail.len()` bytes and no more.
-        let x = unsafe { _mm512_maskz_loadu_epi8(mask, a_tail.as_ptr()) };
-        // SAFETY: both tails have the same length.
-        let y = unsafe { _mm512_maskz_loadu_epi8(mask, b_tail.as_ptr()) };
-        even = _mm512_dpbusd_epi32(even, _mm512_xor_si512(x, flip), y);
-        shift = _mm512_dpbusd_epi32(shift, flip, y);
-    }
-    let sum = _mm512_sub_epi32(_mm512_add_epi32(even, odd), shift);
-    _mm512_reduce_add_epi32(sum)
 }

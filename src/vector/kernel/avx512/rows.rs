@@ -5,16 +5,16 @@
 //! features are the caller's business, as `target_feature` says.
 
 use std::arch::x86_64::{
-    __m512i, _mm_add_epi32, _mm256_add_epi32, _mm256_castsi256_si128, _mm256_extracti128_si256,
-    _mm256_hadd_epi32, _mm512_add_epi8, _mm512_add_epi32, _mm512_add_epi64, _mm512_and_si512,
-    _mm512_castsi512_si256, _mm512_dpbusd_epi32, _mm512_extracti64x4_epi64, _mm512_loadu_si512,
-    _mm512_maskz_loadu_epi8, _mm512_maskz_mov_epi8, _mm512_popcnt_epi64, _mm512_reduce_add_epi32,
-    _mm512_set1_epi8, _mm512_setzero_si512, _mm512_srai_epi32, _mm512_srli_epi16, _mm512_sub_epi8,
-    _mm512_xor_si512,
+    __m256i, __m512i, _mm_add_epi32, _mm256_add_epi32, _mm256_castsi256_si128,
+    _mm256_extracti128_si256, _mm256_hadd_epi32, _mm512_add_epi8, _mm512_add_epi32,
+    _mm512_add_epi64, _mm512_and_si512, _mm512_castsi512_si256, _mm512_dpbusd_epi32,
+    _mm512_extracti64x4_epi64, _mm512_loadu_si512, _mm512_maskz_loadu_epi8, _mm512_maskz_mov_epi8,
+    _mm512_popcnt_epi64, _mm512_reduce_add_epi32, _mm512_set1_epi8, _mm512_setzero_si512,
+    _mm512_srai_epi32, _mm512_srli_epi16, _mm512_sub_epi8, _mm512_xor_si512,
 };
 
 use super::prefetch;
-use crate::vector::kernel::batch::{Batch, Lanes, measure};
+use crate::vector::kernel::batch::{Batch, Lanes, chunked, measure};
 
 /// VPDPBUSD multiplies unsigned by signed bytes, so the rows are moved up by 128, and 128 · Σ query
 /// is taken off again: once per call, not once per row.
@@ -66,11 +66,7 @@ pub(super) fn bits4_pairs(batch: &Batch<'_>, a: &[u8], out: &mut [f32]) {
     let (mask, top) = (_mm512_set1_epi8(0x0f), _mm512_set1_epi8(15));
     let values = |i| {
         let x = load(a, i);
-        let planes = [x, _mm512_srli_epi16::<4>(x)];
-        planes.map(|p| {
-            let code = _mm512_and_si512(p, mask);
-            _mm512_sub_epi8(_mm512_add_epi8(code, code), top)
-        })
+        centred([x, _mm512_srli_epi16::<4>(x)], mask, top)
     };
     measure::<16, 12>(
         batch,
@@ -124,12 +120,8 @@ pub(super) fn bits2_pairs(batch: &Batch<'_>, a: &[u8], out: &mut [f32]) {
     let (mask, top) = (_mm512_set1_epi8(3), _mm512_set1_epi8(3));
     let values = |i| {
         let x = load(a, i);
-        let shifted =
-            [x, _mm512_srli_epi16::<2>(x), _mm512_srli_epi16::<4>(x), _mm512_srli_epi16::<6>(x)];
-        shifted.map(|p| {
-            let code = _mm512_and_si512(p, mask);
-            _mm512_sub_epi8(_mm512_add_epi8(code, code), top)
-        })
+        let high = [_mm512_srli_epi16::<4>(x), _mm512_srli_epi16::<6>(x)];
+        centred([x, _mm512_srli_epi16::<2>(x), high[0], high[1]], mask, top)
     };
     measure::<16, 12>(
         batch,
@@ -140,6 +132,17 @@ pub(super) fn bits2_pairs(batch: &Batch<'_>, a: &[u8], out: &mut [f32]) {
     );
 }
 
+/// The codes under the mask, moved to 2 c - top.
+#[target_feature(enable = "avx512f,avx512bw")]
+#[inline]
+fn centred<const P: usize>(mut planes: [__m512i; P], mask: __m512i, top: __m512i) -> [__m512i; P] {
+    for plane in &mut planes {
+        let code = _mm512_and_si512(*plane, mask);
+        *plane = _mm512_sub_epi8(_mm512_add_epi8(code, code), top);
+    }
+    planes
+}
+
 /// All but the lowest plane are left where they are, 4, 16 and 64 times too large, until the end.
 #[target_feature(enable = "avx512f,avx512bw,avx512vnni")]
 #[inline]
@@ -147,7 +150,12 @@ fn bits2_rows<const R: usize>(
     values: impl Fn(usize) -> [__m512i; 4],
     rows: [&[u8]; R],
 ) -> [i32; R] {
-    let masks = [0x03, 0x0c, 0x30, 0xc0u8 as i8].map(|mask| _mm512_set1_epi8(mask));
+    let masks = [
+        _mm512_set1_epi8(0x03),
+        _mm512_set1_epi8(0x0c),
+        _mm512_set1_epi8(0x30),
+        _mm512_set1_epi8(0xc0u8 as i8),
+    ];
     let mut sums = [[_mm512_setzero_si512(); R]; 4];
     walk(rows, |i, x| {
         let values = values(i);
@@ -184,13 +192,11 @@ pub(super) fn bits1(batch: &Batch<'_>, query: &[Lanes], out: &mut [f32]) {
 fn bits1_rows<const R: usize>(query: &[Lanes], rows: [&[u8]; R]) -> [i32; R] {
     let ones = _mm512_set1_epi8(1);
     let mut sums = [_mm512_setzero_si512(); R];
-    let rows = rows.map(|row| row.as_chunks::<8>().0);
-    let blocks = rows.iter().fold(query.len(), |least, row| least.min(row.len()));
-    let (rows, query) = (rows.map(|row| &row[..blocks]), &query[..blocks]);
-    for i in 0..blocks {
-        let q = lanes(&query[i]);
+    let (chunks, blocks) = chunked::<R, 8>(rows, query.len());
+    for (i, q) in query[..blocks].iter().enumerate() {
+        let q = lanes(q);
         for r in 0..R {
-            let chosen = _mm512_maskz_mov_epi8(u64::from_le_bytes(rows[r][i]), q);
+            let chosen = _mm512_maskz_mov_epi8(u64::from_le_bytes(chunks[r].0[i]), q);
             sums[r] = _mm512_dpbusd_epi32(sums[r], ones, chosen);
         }
     }
@@ -228,15 +234,20 @@ fn bits1_pair_rows<const R: usize>(a: &[u8], rows: [&[u8]; R]) -> [i32; R] {
 #[target_feature(enable = "avx512f,avx512bw")]
 #[inline]
 fn walk<const R: usize>(rows: [&[u8]; R], mut step: impl FnMut(usize, [__m512i; R])) {
-    let chunks = rows.map(|row| row.as_chunks::<64>());
-    let blocks = chunks.iter().fold(usize::MAX, |least, (full, _)| least.min(full.len()));
-    let full = chunks.map(|(full, _)| &full[..blocks]);
+    let (chunks, blocks) = chunked::<R, 64>(rows, usize::MAX);
+    let mut x = [_mm512_setzero_si512(); R];
     for i in 0..blocks {
-        // SAFETY: each is a chunk of 64 bytes.
-        step(i, full.map(|blocks| unsafe { _mm512_loadu_si512(blocks[i].as_ptr().cast()) }));
+        for r in 0..R {
+            // SAFETY: a chunk of 64 bytes.
+            x[r] = unsafe { _mm512_loadu_si512(chunks[r].0[i].as_ptr().cast()) };
+        }
+        step(i, x);
     }
-    if chunks.iter().any(|(_, rest)| !rest.is_empty()) {
-        step(blocks, chunks.map(|(_, rest)| masked(rest)));
+    if !chunks[0].1.is_empty() {
+        for r in 0..R {
+            x[r] = masked(chunks[r].1);
+        }
+        step(blocks, x);
     }
 }
 
@@ -264,8 +275,13 @@ fn masked(bytes: &[u8]) -> __m512i {
 #[target_feature(enable = "avx512f")]
 #[inline]
 fn all_lanes<const P: usize>(planes: &[[Lanes; P]], i: usize) -> [__m512i; P] {
-    let none = [_mm512_setzero_si512(); P];
-    planes.get(i).map_or(none, |planes| planes.each_ref().map(|values| lanes(values)))
+    let mut all = [_mm512_setzero_si512(); P];
+    if let Some(planes) = planes.get(i) {
+        for (values, plane) in all.iter_mut().zip(planes) {
+            *values = lanes(plane);
+        }
+    }
+    all
 }
 
 #[target_feature(enable = "avx512f")]
@@ -283,10 +299,7 @@ fn totals<const R: usize>(sums: [__m512i; R]) -> [i32; R] {
     let (fours, rest) = sums.as_chunks::<4>();
     let (four_totals, rest_totals) = totals.as_chunks_mut::<4>();
     for (sums, totals) in fours.iter().zip(four_totals) {
-        let [a, b, c, d] = sums.map(|sum| {
-            let high = _mm512_extracti64x4_epi64::<1>(sum);
-            _mm256_add_epi32(_mm512_castsi512_si256(sum), high)
-        });
+        let [a, b, c, d] = [halved(sums[0]), halved(sums[1]), halved(sums[2]), halved(sums[3])];
         let sum = _mm256_hadd_epi32(_mm256_hadd_epi32(a, b), _mm256_hadd_epi32(c, d));
         let high = _mm256_extracti128_si256::<1>(sum);
         *totals = bytemuck::cast(_mm_add_epi32(_mm256_castsi256_si128(sum), high));
@@ -295,4 +308,10 @@ fn totals<const R: usize>(sums: [__m512i; R]) -> [i32; R] {
         *total = _mm512_reduce_add_epi32(*sum);
     }
     totals
+}
+
+#[target_feature(enable = "avx512f")]
+#[inline]
+fn halved(sum: __m512i) -> __m256i {
+    _mm256_add_epi32(_mm512_castsi512_si256(sum), _mm512_extracti64x4_epi64::<1>(sum))
 }

@@ -15,7 +15,7 @@ use crate::vector::kernel::scalar;
 
 #[target_feature(enable = "neon")]
 pub(super) fn int8(batch: &Batch<'_>, query: &[i8], out: &mut [f32]) {
-    each::<8, 0>(batch, out, |row| super::dot_i8(query, bytemuck::cast_slice(row)));
+    each::<8, 0>(batch, out, |row| int8_row(query, row));
 }
 
 #[target_feature(enable = "neon")]
@@ -49,6 +49,21 @@ pub(super) fn bits2_pairs(batch: &Batch<'_>, a: &[u8], out: &mut [f32]) {
 #[target_feature(enable = "neon")]
 pub(super) fn bits1_pairs(batch: &Batch<'_>, a: &[u8], out: &mut [f32]) {
     each::<16, 12>(batch, out, |row| bits1_pair(a, row));
+}
+
+#[target_feature(enable = "neon")]
+#[inline]
+fn int8_row(query: &[i8], row: &[u8]) -> i32 {
+    let (query, query_rest) = query.as_chunks::<16>();
+    let (row, row_rest) = row.as_chunks::<16>();
+    let mut sum = vdupq_n_s32(0);
+    for (q, x) in query.iter().zip(row) {
+        // SAFETY: an array of 16 bytes.
+        let (q, x) = (unsafe { vld1q_s8(q.as_ptr()) }, vreinterpretq_s8_u8(load(x)));
+        sum = vpadalq_s16(sum, vmull_s8(vget_low_s8(q), vget_low_s8(x)));
+        sum = vpadalq_s16(sum, vmull_s8(vget_high_s8(q), vget_high_s8(x)));
+    }
+    vaddvq_s32(sum) + scalar::int8(query_rest, row_rest)
 }
 
 fn each<const HEAD: usize, const SCALE: usize>(
