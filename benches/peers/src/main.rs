@@ -20,6 +20,7 @@
 //! each library one with `peer`, `build_s`, `q90`, `q95`, `q99`: queries a second at a recall, on a
 //! curve whose logarithm is linear between two points, of the best of three passes by wall clock;
 //! `cpu_q90` and so on of their median by processor time. Writes both plots into one SVG file.
+#![allow(clippy::disallowed_methods, reason = "a benchmark uses files and clocks")]
 
 #[path = "../../common/curve.rs"]
 mod curve;

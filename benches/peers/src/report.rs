@@ -7,6 +7,9 @@ use crate::run::Measured;
 use crate::setup::Data;
 use crate::steps::Point;
 
+/// Points below are left out of the plots: no one asks for so little.
+const PLOTTED: f64 = 0.8;
+
 /// A library and its figures.
 pub struct Peer<'a> {
     pub name: &'static str,
@@ -84,7 +87,13 @@ impl Peer<'_> {
         let point = |p: &Point| (p.recall, value(p));
         Series {
             name: self.name.to_owned(),
-            points: self.measured.points.iter().map(point).collect(),
+            points: self
+                .measured
+                .points
+                .iter()
+                .filter(|p| p.recall >= PLOTTED)
+                .map(point)
+                .collect(),
         }
     }
 }

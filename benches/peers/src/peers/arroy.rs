@@ -25,7 +25,7 @@ impl Peer for Arroy {
     }
 
     fn widths(&self) -> Vec<usize> {
-        vec![300, 1_000, 2_000, 4_000, 8_000, 16_000, 32_000]
+        vec![1_000, 2_000, 4_000, 8_000, 16_000, 32_000, 64_000]
     }
 
     fn build(&self, base: &Vectors, metric: Metric, dir: &Path) -> Result<()> {

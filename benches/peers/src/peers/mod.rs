@@ -1,8 +1,8 @@
 //! One file per library.
 //!
 //! Left out: `faiss` binds a C++ library that must be built beside it with CMake and a BLAS;
-//! `qdrant-edge` and `lancedb` have 350 and 600 crates below them and did not build within five
-//! minutes on two cores.
+//! `qdrant-edge`, with 350 crates below it, did not build within five minutes on two busy cores;
+//! `lancedb`, with 600, was not tried.
 
 mod altiplano;
 mod arroy;
