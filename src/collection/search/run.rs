@@ -4,6 +4,8 @@
 //! If k eligible memories exist, k come back (I12): a graph that did not find enough is followed by
 //! a scan. What an answer contains was read from checked bytes.
 
+use std::collections::HashSet;
+
 use crate::collection::eligible::Eligible;
 use crate::collection::search::{Explanation, Fields, Hit, Search, SearchPath, read_memory, score};
 use crate::collection::snapshot::{IndexPart, Place};
@@ -296,26 +298,33 @@ impl<'a> Run<'a> {
         indexes.iter().any(|part| part.indexed.check().is_err())
     }
 
-    /// Measures the candidates exactly and keeps the nearest `k`.
+    /// Measures the candidates exactly and keeps the nearest `k`. They come nearest by code first, and
+    /// the walk ends where the next one's code is so far behind that its row cannot be among them.
     fn rerank(&mut self, k: usize) -> Result<Vec<(f32, MemoryId, Place)>> {
         let candidates = std::mem::replace(&mut self.top, TopK::new(0)).into_sorted();
-        let mut places: Vec<Place> = candidates.into_iter().map(|(_, place)| place).collect();
         // A damaged locator may name a row twice; no row takes two places in an answer (I6).
-        places.sort_unstable();
-        places.dedup();
+        let mut seen = HashSet::with_capacity(k.min(candidates.len()) + 16);
         let mut nearest: TopK<(MemoryId, Place)> = TopK::new(k);
         let snapshot = &self.search.snapshot;
-        for (at, &place) in places.iter().enumerate() {
-            if let Some(ahead) = places.get(at + ROWS_AHEAD)
+        // Of those measured so far: the longest rows come first under dot.
+        let mut longest = 0.0f32;
+        for (at, &(distance, place)) in candidates.iter().enumerate() {
+            if distance - self.query.code_error(distance, longest) > nearest.bound() {
+                break;
+            }
+            if let Some((_, ahead)) = candidates.get(at + ROWS_AHEAD)
                 && let Some((rows, _, row)) = snapshot.rows_at(*ahead)
             {
                 rows.prefetch(row);
             }
-            let Some((rows, _, row)) = snapshot.rows_at(place) else {
+            let Some((rows, _, row)) = snapshot.rows_at(place).filter(|_| seen.insert(place))
+            else {
                 continue;
             };
             self.told.reranked += 1;
-            nearest.offer(self.query.exact(rows.vector(row)?), (rows.id(row)?, place));
+            let vector = rows.vector(row)?;
+            longest = longest.max(self.query.length(vector));
+            nearest.offer(self.query.exact(vector), (rows.id(row)?, place));
         }
         Ok(nearest.into_sorted().into_iter().map(|(d, (id, place))| (d, id, place)).collect())
     }
