@@ -68,9 +68,9 @@ impl CodeSpec {
         let (times, more) = match self.codes {
             Codes::F32 => (1, 0),
             Codes::Int8 => (2, 16),
-            Codes::Bits4 => (8, 64),
-            Codes::Bits2 => (20, 120),
-            Codes::Bits1 => (40, 240),
+            Codes::Bits4 => (16, 160),
+            Codes::Bits2 => (40, 400),
+            Codes::Bits1 => (80, 800),
         };
         k.saturating_mul(times).saturating_add(more)
     }
