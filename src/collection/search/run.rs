@@ -73,7 +73,12 @@ pub(super) fn run(search: &Search<'_>) -> Result<(Vec<Hit>, Explanation)> {
     }
     let depth = spec.rerank_depth(k);
     let mut run = Run { search, query, eligible, costs, top: TopK::new(depth), told };
-    run.candidates(k)?;
+    let Some(ways) = run.ways(k) else {
+        let nearest = run.exact(k)?;
+        let hits = run.hits(nearest)?;
+        return Ok((hits, run.told));
+    };
+    run.candidates(k, ways)?;
     run.eligible.check()?;
     let mut nearest = run.rerank(k)?;
     if nearest.len() < k && run.is_damaged() {
@@ -86,13 +91,9 @@ pub(super) fn run(search: &Search<'_>) -> Result<(Vec<Hit>, Explanation)> {
 
 impl<'a> Run<'a> {
     /// Fills `top` with the nearest by code.
-    fn candidates(&mut self, k: usize) -> Result<()> {
+    fn candidates(&mut self, k: usize, ways: Vec<Way>) -> Result<()> {
         let snapshot = &self.search.snapshot;
         self.scan_memtables();
-        let ways = self.ways(k);
-        let Some(ways) = ways else {
-            return (0..snapshot.segments.len() as u32).try_for_each(|s| self.measure_rows(s));
-        };
         self.measure_uncovered()?;
         // The largest index first: it makes the bound small for the others.
         let mut order: Vec<(&IndexPart, Way)> = snapshot.indexes.iter().zip(ways).collect();
@@ -136,14 +137,13 @@ impl<'a> Run<'a> {
         }
     }
 
-    /// How to search each index; `None` where measuring all eligible sealed rows exactly costs less
-    /// than all of that.
+    /// How to search each index; `None` where measuring all eligible rows exactly costs less than all of
+    /// that.
     fn ways(&self, k: usize) -> Option<Vec<Way>> {
         let snapshot = &self.search.snapshot;
         let (ways, costs): (Vec<Way>, Vec<f64>) =
             snapshot.indexes.iter().map(|part| self.way(part, k)).unzip();
-        let sealed = |s| self.eligible.count(self.eligible.part_of_segment(s));
-        let eligible: u64 = (0..snapshot.segments.len() as u32).map(sealed).sum();
+        let eligible = self.eligible.total();
         let exact = eligible as f64 * f64::from(self.costs.row);
         let fewer = self.search.path == SearchPath::Auto && self.eligible.is_filtered();
         // About twice as many rows as are asked for are measured exactly behind any of these ways.
