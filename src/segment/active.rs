@@ -146,11 +146,16 @@ impl Active {
         mut bound: f32,
         mut offer: impl FnMut(Candidate) -> f32,
     ) {
+        let mut distances = [0.0; 64];
         for (start, block) in self.starts.iter().zip(&self.blocks) {
-            for (node, code) in (*start..).zip(block.codes.rows().rows()) {
-                let distance = query.distance(code);
-                if distance < bound {
-                    bound = offer(Candidate { distance, node });
+            let codes = block.codes.rows();
+            for from in (0..codes.len()).step_by(distances.len()) {
+                let some = (codes.len() - from).min(distances.len());
+                query.scan(&codes, from as u32, &mut distances[..some]);
+                for (node, &distance) in (start + from as u32..).zip(&distances[..some]) {
+                    if distance < bound {
+                        bound = offer(Candidate { distance, node });
+                    }
                 }
             }
         }

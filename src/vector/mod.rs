@@ -1,6 +1,7 @@
-//! Owns geometry: metrics, codes, and the kernels that measure them. Knows nothing of rows, files or
-//! graphs.
+//! Owns geometry: metrics, codes, the rotation that some of them are made in, and the kernels that
+//! measure them. Knows nothing of rows, files or graphs.
 
 pub(crate) mod codes;
 pub(crate) mod kernel;
 pub(crate) mod metric;
+pub(crate) mod rotate;

@@ -1,6 +1,7 @@
 //! Owns the choice of kernels: once per process, by what the processor can do. Each fast kernel has
 //! a scalar twin (`scalar`) that the tests compare it with.
 
+pub(crate) mod batch;
 pub(crate) mod scalar;
 
 #[cfg(target_arch = "x86_64")]
@@ -9,6 +10,8 @@ mod avx2;
 mod avx512;
 #[cfg(target_arch = "aarch64")]
 mod neon;
+
+use batch::{Batch, Lanes};
 
 use crate::sync::OnceLock;
 
@@ -22,11 +25,24 @@ pub(crate) struct Kernels {
     pub(crate) dot_f32: fn(&[f32], &[f32]) -> f32,
     /// Squared Euclidean distance.
     pub(crate) l2_f32: fn(&[f32], &[f32]) -> f32,
-    /// Dot product of bytes. Exact.
-    pub(crate) dot_i8: fn(&[i8], &[i8]) -> i32,
     /// Asks for the cache lines of a row that is measured soon.
     pub(crate) prefetch: fn(&[u8]),
+    /// Distances of int8 rows from int8 values, which go as far as the rows do.
+    pub(crate) int8: fn(&Batch<'_>, &[i8], &mut [f32]),
+    /// Distances of rows of 4, 2 or 1 bits from int8 values in the order in which the rows are
+    /// unpacked: see `codes::bits`.
+    pub(crate) bits4: BitsFromInt8,
+    pub(crate) bits2: BitsFromInt8,
+    pub(crate) bits1: BitsFromInt8,
+    /// Distances of rows of 4, 2 or 1 bits from the values of such a row. The scale is the one for
+    /// pairs.
+    pub(crate) bits4_pairs: BitsFromBits,
+    pub(crate) bits2_pairs: BitsFromBits,
+    pub(crate) bits1_pairs: BitsFromBits,
 }
+
+pub(crate) type BitsFromInt8 = fn(&Batch<'_>, &[Lanes], &mut [f32]);
+pub(crate) type BitsFromBits = fn(&Batch<'_>, &[u8], &mut [f32]);
 
 impl Kernels {
     /// The fastest kernels of this processor.
@@ -50,6 +66,7 @@ impl Kernels {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use batch::Terms;
 
     fn floats(len: usize, seed: u32) -> Vec<f32> {
         (0..len as u32)
@@ -79,21 +96,100 @@ mod tests {
                     assert!((dot - scalar::dot_f32(a, b)).abs() <= tolerance, "{}", kernels.name);
                     let l2 = (kernels.l2_f32)(a, b);
                     assert!((l2 - scalar::l2_f32(a, b)).abs() <= tolerance, "{}", kernels.name);
-                    let (a, b) = (bytes(len + offset, 1), bytes(len + offset, 2));
-                    let (a, b) = (&a[offset..], &b[offset..]);
-                    assert_eq!((kernels.dot_i8)(a, b), scalar::dot_i8(a, b), "{}", kernels.name);
+                }
+            }
+        }
+    }
+
+    /// One call for each kernel of many rows.
+    type Call<'a> = Box<dyn Fn(&Kernels, &mut [f32]) + 'a>;
+
+    fn calls<'a>(batch: Batch<'a>, query: &'a [Lanes], values: usize) -> [Call<'a>; 7] {
+        let int8: Vec<i8> = query.iter().flat_map(|lanes| lanes.0).chain([0; 8]).collect();
+        let first = batch.bytes.get(16..batch.stride).unwrap_or(&[]);
+        [
+            Box::new(move |k, out| (k.int8)(&batch, &int8[..values + 8], out)),
+            Box::new(move |k, out| (k.bits4)(&batch, query, out)),
+            Box::new(move |k, out| (k.bits2)(&batch, query, out)),
+            Box::new(move |k, out| (k.bits1)(&batch, query, out)),
+            Box::new(move |k, out| (k.bits4_pairs)(&batch, first, out)),
+            Box::new(move |k, out| (k.bits2_pairs)(&batch, first, out)),
+            Box::new(move |k, out| (k.bits1_pairs)(&batch, first, out)),
+        ]
+    }
+
+    fn agree(batch: Batch<'_>, query: &[Lanes], values: usize) {
+        let differs = |a: &[f32], b: &[f32]| {
+            a.iter().zip(b).any(|(a, b)| a != b && !(a.is_nan() && b.is_nan()))
+        };
+        for (which, call) in calls(batch, query, values).iter().enumerate() {
+            let mut expected = vec![0.0; batch.nodes.len()];
+            call(&scalar::KERNELS, &mut expected);
+            for kernels in Kernels::all() {
+                let mut found = vec![0.0; batch.nodes.len()];
+                call(&kernels, &mut found);
+                let place = format!("{} {which} {values} {:?}", kernels.name, batch.nodes);
+                assert!(!differs(&found, &expected), "{place}: {found:?}, {expected:?}");
+            }
+        }
+    }
+
+    /// Heads with plain scales, so that a difference shows; one row is not there.
+    #[test]
+    fn every_kernel_of_many_rows_agrees_with_its_scalar_twin() {
+        let query: Vec<Lanes> =
+            (0..16).map(|i| Lanes(std::array::from_fn(|j| bytes(64, i)[j].max(-127)))).collect();
+        let terms = Terms { factor: 2, shift: -77, weight: 0.5, bias: 1.0, squared: 1.0 };
+        for values in (0..=130).chain([192, 384, 768]) {
+            let stride = 16 + values;
+            let mut rows: Vec<u8> = bytes(10 * stride + 16, 3).iter().map(|x| *x as u8).collect();
+            for offset in [0, 1, 4, 8, 15] {
+                let rows = &mut rows[offset..offset + 10 * stride];
+                for (i, row) in rows.chunks_exact_mut(stride).enumerate() {
+                    row[..4].copy_from_slice(&(1.0 + i as f32).to_le_bytes());
+                    row[4..8].copy_from_slice(&(0.5 * i as f32).to_le_bytes());
+                    row[12..16].copy_from_slice(&(3.0 + i as f32).to_le_bytes());
+                }
+                for nodes in [&[0, 1, 2, 3, 9, 8, 7, 6, 4, 2, 5][..], &[1, 2, 99, 3, 10, 4], &[]] {
+                    agree(Batch { bytes: rows, stride, nodes, terms }, &query, values);
                 }
             }
         }
     }
 
     #[test]
-    fn extreme_values_do_not_overflow_or_vanish() {
+    fn extreme_codes_do_not_saturate() {
+        let terms = Terms { factor: 1, shift: 0, weight: 1.0, bias: 0.0, squared: 0.0 };
+        for (low, high) in [(-128i8, 0xffu8), (127, 0xff), (-128, 0x80), (127, 0x80), (127, 0x7f)] {
+            let query = [Lanes([low; 64]); 160];
+            let mut rows = vec![high; 5 * (16 + 1280)];
+            for row in rows.chunks_exact_mut(16 + 1280) {
+                row[..4].copy_from_slice(&1.0f32.to_le_bytes());
+                row[12..16].copy_from_slice(&1.0f32.to_le_bytes());
+            }
+            let (stride, nodes) = (16 + 1280, &[0, 1, 2, 3, 4][..]);
+            agree(Batch { bytes: &rows, stride, nodes, terms }, &query, 1280);
+        }
+    }
+
+    /// Kernels may be called with what does not fit: then they measure something, and within bounds.
+    #[test]
+    fn queries_that_are_too_short_or_too_long_are_cut() {
+        let rows = vec![1u8; 10 * 80];
+        let batch =
+            Batch { bytes: &rows, stride: 80, nodes: &[0, 1, 2, 3, 4], terms: Terms::default() };
+        for lanes in 0..20 {
+            let query = vec![Lanes([1; 64]); lanes];
+            for call in calls(batch, &query, (64 * lanes).saturating_sub(3)) {
+                Kernels::all().iter().for_each(|kernels| call(kernels, &mut [0.0; 5]));
+                Kernels::all().iter().for_each(|kernels| call(kernels, &mut [0.0; 2]));
+            }
+        }
+    }
+
+    #[test]
+    fn infinity_and_nan_do_not_vanish() {
         for kernels in Kernels::all() {
-            let low = vec![-128i8; 1000];
-            assert_eq!((kernels.dot_i8)(&low, &low), 16_384_000, "{}", kernels.name);
-            let high = vec![127i8; 1000];
-            assert_eq!((kernels.dot_i8)(&low, &high), -16_256_000, "{}", kernels.name);
             let mut a = vec![1.0f32; 40];
             a[39] = f32::INFINITY;
             assert_eq!((kernels.dot_f32)(&a, &a), f32::INFINITY);

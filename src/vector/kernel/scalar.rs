@@ -1,10 +1,30 @@
 //! Owns the reference kernels: the simplest code that is right, always compiled.
 
 use super::Kernels;
+use super::batch::{Batch, Lanes, measure};
 
 /// The reference.
-pub(crate) const KERNELS: Kernels =
-    Kernels { name: "scalar", dot_f32, l2_f32, dot_i8, prefetch: |_| {} };
+pub(crate) const KERNELS: Kernels = Kernels {
+    name: "scalar",
+    dot_f32,
+    l2_f32,
+    prefetch: |_| {},
+    int8: |batch, query, out| each::<8, 0>(batch, out, |row| int8(query, row)),
+    bits4: |batch, query, out| each::<16, 0>(batch, out, |row| bits::<4>(query, row)),
+    bits2: |batch, query, out| each::<16, 0>(batch, out, |row| bits::<2>(query, row)),
+    bits1: |batch, query, out| each::<16, 0>(batch, out, |row| bits1(query, row)),
+    bits4_pairs: |batch, a, out| each::<16, 12>(batch, out, |row| bits_pair::<4>(a, row)),
+    bits2_pairs: |batch, a, out| each::<16, 12>(batch, out, |row| bits_pair::<2>(a, row)),
+    bits1_pairs: |batch, a, out| each::<16, 12>(batch, out, |row| bits1_pair(a, row)),
+};
+
+fn each<const HEAD: usize, const SCALE: usize>(
+    batch: &Batch<'_>,
+    out: &mut [f32],
+    one: impl Fn(&[u8]) -> i32,
+) {
+    measure::<HEAD, SCALE>(batch, out, |_| {}, |rows| rows.map(&one), &one);
+}
 
 /// Dot product.
 pub(crate) fn dot_f32(a: &[f32], b: &[f32]) -> f32 {
@@ -16,7 +36,46 @@ pub(crate) fn l2_f32(a: &[f32], b: &[f32]) -> f32 {
     a.iter().zip(b).map(|(x, y)| (x - y) * (x - y)).sum()
 }
 
-/// Dot product of bytes: at most 65,535 terms of at most 2^14 each, so it fits.
-pub(crate) fn dot_i8(a: &[i8], b: &[i8]) -> i32 {
-    a.iter().zip(b).map(|(x, y)| i32::from(*x) * i32::from(*y)).sum()
+/// Dot product of int8 values and the bytes of an int8 row: at most 65,544 terms of at most 2^14 each,
+/// so it fits.
+pub(super) fn int8(query: &[i8], row: &[u8]) -> i32 {
+    query.iter().zip(row).map(|(q, x)| i32::from(*q) * i32::from(*x as i8)).sum()
+}
+
+/// Dot product of int8 values and the codes of a row of `BITS` bits: for each 64 bytes of the row one
+/// vector of values for its lowest bits, one for the next, and so on.
+pub(super) fn bits<const BITS: usize>(query: &[Lanes], row: &[u8]) -> i32 {
+    let blocks = query.chunks_exact(8 / BITS).zip(row.chunks(64));
+    let products = blocks.flat_map(|(planes, bytes)| {
+        planes.iter().enumerate().flat_map(move |(plane, values)| {
+            let code = move |byte: &u8| i32::from(byte >> (BITS * plane)) & ((1 << BITS) - 1);
+            values.0.iter().zip(bytes).map(move |(q, byte)| i32::from(*q) * code(byte))
+        })
+    });
+    products.sum()
+}
+
+/// The same for one bit, where the codes of 64 values are 8 bytes, lowest bit first.
+pub(super) fn bits1(query: &[Lanes], row: &[u8]) -> i32 {
+    let blocks = query.iter().zip(row.chunks_exact(8));
+    let products = blocks.flat_map(|(values, bytes)| {
+        let bits = bytes.iter().flat_map(|byte| (0..8).map(move |i| i32::from(byte >> i) & 1));
+        values.0.iter().zip(bits).map(|(q, bit)| i32::from(*q) * bit)
+    });
+    products.sum()
+}
+
+/// Dot product of the codes of one row and those of another, the first moved to `2 c - (2^BITS - 1)`.
+pub(super) fn bits_pair<const BITS: usize>(a: &[u8], row: &[u8]) -> i32 {
+    let top = (1 << BITS) - 1;
+    let code = |byte: u8, plane: usize| i32::from(byte >> (BITS * plane)) & top;
+    let products = a.iter().zip(row).flat_map(|(x, y)| {
+        (0..8 / BITS).map(move |plane| (2 * code(*x, plane) - top) * code(*y, plane))
+    });
+    products.sum()
+}
+
+/// How many bits of two rows differ.
+pub(super) fn bits1_pair(a: &[u8], row: &[u8]) -> i32 {
+    a.iter().zip(row).map(|(x, y)| (x ^ y).count_ones() as i32).sum()
 }

@@ -1,40 +1,56 @@
-//! Owns the kernels for x86-64 with AVX-512 F, BW and VNNI.
+//! Owns the kernels for x86-64 with AVX-512 F, BW and VNNI: here those of two vectors, in `rows` those
+//! of many rows.
 //!
 //! Unsafe here is of two kinds: pointer loads from chunks whose length the type states, and calls of
 //! functions that need a processor feature, which `kernels` has checked before it hands them out.
 #![expect(unsafe_code, reason = "SIMD loads, and calls after feature detection")]
 
 use std::arch::x86_64::{
-    _MM_HINT_T0, _mm_prefetch, _mm512_add_epi32, _mm512_add_ps, _mm512_dpbusd_epi32,
-    _mm512_fmadd_ps, _mm512_loadu_ps, _mm512_loadu_si512, _mm512_maskz_loadu_epi8,
-    _mm512_maskz_loadu_ps, _mm512_reduce_add_epi32, _mm512_reduce_add_ps, _mm512_set1_epi8,
-    _mm512_setzero_ps, _mm512_setzero_si512, _mm512_sub_epi32, _mm512_sub_ps, _mm512_xor_si512,
+    _mm512_add_ps, _mm512_fmadd_ps, _mm512_loadu_ps, _mm512_maskz_loadu_ps, _mm512_reduce_add_ps,
+    _mm512_setzero_ps, _mm512_sub_ps,
 };
 
-use super::Kernels;
+use super::{BitsFromBits, Kernels, avx2, scalar};
+use crate::vector::kernel::avx2::prefetch;
+
+mod rows;
 
 /// The kernels, if the processor has what they need: holding them is the proof.
 pub(super) fn kernels() -> Option<Kernels> {
     let able = is_x86_feature_detected!("avx512f")
         && is_x86_feature_detected!("avx512bw")
         && is_x86_feature_detected!("avx512vnni");
-    able.then_some(Kernels {
+    able.then(|| Kernels {
         name: "avx512",
         // SAFETY: the features were detected just above.
         dot_f32: |a, b| unsafe { dot_f32(a, b) },
         // SAFETY: the features were detected just above.
         l2_f32: |a, b| unsafe { l2_f32(a, b) },
-        // SAFETY: the features were detected just above.
-        dot_i8: |a, b| unsafe { dot_i8(a, b) },
         prefetch,
+        // SAFETY: the features were detected just above.
+        int8: |batch, query, out| unsafe { rows::int8(batch, query, out) },
+        // SAFETY: the features were detected just above.
+        bits4: |batch, query, out| unsafe { rows::bits4(batch, query, out) },
+        // SAFETY: the features were detected just above.
+        bits2: |batch, query, out| unsafe { rows::bits2(batch, query, out) },
+        // SAFETY: the features were detected just above.
+        bits1: |batch, query, out| unsafe { rows::bits1(batch, query, out) },
+        // SAFETY: the features were detected just above.
+        bits4_pairs: |batch, a, out| unsafe { rows::bits4_pairs(batch, a, out) },
+        // SAFETY: the features were detected just above.
+        bits2_pairs: |batch, a, out| unsafe { rows::bits2_pairs(batch, a, out) },
+        bits1_pairs: bits1_pairs(),
     })
 }
 
-pub(super) fn prefetch(row: &[u8]) {
-    for line in row.chunks(64) {
-        // SAFETY: a prefetch has no effect on memory whatever the address; this one is in `row`.
-        unsafe { _mm_prefetch::<_MM_HINT_T0>(line.as_ptr().cast()) };
+/// By population count, which is a feature of its own; without it by the kernel for AVX2, which every
+/// processor with AVX-512 can run.
+fn bits1_pairs() -> BitsFromBits {
+    if is_x86_feature_detected!("avx512vpopcntdq") {
+        // SAFETY: the feature was detected just above, the others before this is called.
+        return |batch, a, out| unsafe { rows::bits1_pairs(batch, a, out) };
     }
+    avx2::kernels().map_or(scalar::KERNELS.bits1_pairs, |kernels| kernels.bits1_pairs)
 }
 
 #[target_feature(enable = "avx512f")]
@@ -83,40 +99,4 @@ fn l2_f32(a: &[f32], b: &[f32]) -> f32 {
     let last = _mm512_fmadd_ps(d, d, sums[3]);
     let sum = _mm512_add_ps(_mm512_add_ps(sums[0], sums[1]), _mm512_add_ps(sums[2], last));
     _mm512_reduce_add_ps(sum)
-}
-
-/// VPDPBUSD multiplies unsigned by signed bytes, so `a` is moved up by 128, and 128 · Σb, which is
-/// summed beside, is taken off again.
-#[target_feature(enable = "avx512f,avx512bw,avx512vnni")]
-fn dot_i8(a: &[i8], b: &[i8]) -> i32 {
-    let len = a.len().min(b.len());
-    let (a, a_tail) = a[..len].as_chunks::<64>();
-    let (b, b_tail) = b[..len].as_chunks::<64>();
-    let flip = _mm512_set1_epi8(-128);
-    let (mut even, mut odd) = (_mm512_setzero_si512(), _mm512_setzero_si512());
-    let mut shift = _mm512_setzero_si512();
-    for (i, (x, y)) in a.iter().zip(b).enumerate() {
-        // SAFETY: `x` is a chunk of 64 bytes.
-        let x = unsafe { _mm512_loadu_si512(x.as_ptr().cast()) };
-        // SAFETY: `y` is a chunk of 64 bytes.
-        let y = unsafe { _mm512_loadu_si512(y.as_ptr().cast()) };
-        let x = _mm512_xor_si512(x, flip);
-        if i % 2 == 0 {
-            even = _mm512_dpbusd_epi32(even, x, y);
-        } else {
-            odd = _mm512_dpbusd_epi32(odd, x, y);
-        }
-        shift = _mm512_dpbusd_epi32(shift, flip, y);
-    }
-    if !a_tail.is_empty() {
-        let mask = (1u64 << a_tail.len()) - 1;
-        // SAFETY: the mask reads `a_tail.len()` bytes and no more.
-        let x = unsafe { _mm512_maskz_loadu_epi8(mask, a_tail.as_ptr()) };
-        // SAFETY: both tails have the same length.
-        let y = unsafe { _mm512_maskz_loadu_epi8(mask, b_tail.as_ptr()) };
-        even = _mm512_dpbusd_epi32(even, _mm512_xor_si512(x, flip), y);
-        shift = _mm512_dpbusd_epi32(shift, flip, y);
-    }
-    let sum = _mm512_sub_epi32(_mm512_add_epi32(even, odd), shift);
-    _mm512_reduce_add_epi32(sum)
 }

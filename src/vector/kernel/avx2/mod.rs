@@ -1,18 +1,19 @@
-//! Owns the kernels for x86-64 with AVX2 and FMA.
+//! Owns the kernels for x86-64 with AVX2 and FMA: here those of two vectors, in `rows` those of many
+//! rows.
 //!
 //! Unsafe here is of two kinds: pointer loads from chunks whose length the type states, and calls of
 //! functions that need a processor feature, which `kernels` has checked before it hands them out.
 #![expect(unsafe_code, reason = "SIMD loads, and calls after feature detection")]
 
 use std::arch::x86_64::{
-    __m256, __m256i, _MM_HINT_T0, _mm_add_epi32, _mm_add_ps, _mm_cvtsi128_si32, _mm_cvtss_f32,
-    _mm_hadd_epi32, _mm_hadd_ps, _mm_loadu_si128, _mm_prefetch, _mm256_add_epi32, _mm256_add_ps,
-    _mm256_castps256_ps128, _mm256_castsi256_si128, _mm256_cvtepi8_epi16, _mm256_extractf128_ps,
-    _mm256_extracti128_si256, _mm256_fmadd_ps, _mm256_loadu_ps, _mm256_madd_epi16,
-    _mm256_setzero_ps, _mm256_setzero_si256, _mm256_sub_ps,
+    __m256, _MM_HINT_T0, _mm_add_ps, _mm_cvtss_f32, _mm_hadd_ps, _mm_prefetch, _mm256_add_ps,
+    _mm256_castps256_ps128, _mm256_extractf128_ps, _mm256_fmadd_ps, _mm256_loadu_ps,
+    _mm256_setzero_ps, _mm256_sub_ps,
 };
 
 use super::{Kernels, scalar};
+
+mod rows;
 
 /// The kernels, if the processor has what they need: holding them is the proof.
 pub(super) fn kernels() -> Option<Kernels> {
@@ -23,17 +24,36 @@ pub(super) fn kernels() -> Option<Kernels> {
         dot_f32: |a, b| unsafe { dot_f32(a, b) },
         // SAFETY: the features were detected just above.
         l2_f32: |a, b| unsafe { l2_f32(a, b) },
-        // SAFETY: the features were detected just above.
-        dot_i8: |a, b| unsafe { dot_i8(a, b) },
         prefetch,
+        // SAFETY: the features were detected just above.
+        int8: |batch, query, out| unsafe { rows::int8(batch, query, out) },
+        // SAFETY: the features were detected just above.
+        bits4: |batch, query, out| unsafe { rows::bits4(batch, query, out) },
+        // SAFETY: the features were detected just above.
+        bits2: |batch, query, out| unsafe { rows::bits2(batch, query, out) },
+        // SAFETY: the features were detected just above.
+        bits1: |batch, query, out| unsafe { rows::bits1(batch, query, out) },
+        // SAFETY: the features were detected just above.
+        bits4_pairs: |batch, a, out| unsafe { rows::bits4_pairs(batch, a, out) },
+        // SAFETY: the features were detected just above.
+        bits2_pairs: |batch, a, out| unsafe { rows::bits2_pairs(batch, a, out) },
+        // SAFETY: the features were detected just above.
+        bits1_pairs: |batch, a, out| unsafe { rows::bits1_pairs(batch, a, out) },
     })
 }
 
-fn prefetch(row: &[u8]) {
-    for line in row.chunks(64) {
-        // SAFETY: a prefetch has no effect on memory whatever the address; this one is in `row`.
-        unsafe { _mm_prefetch::<_MM_HINT_T0>(line.as_ptr().cast()) };
+/// Every line that the row touches, the last one perhaps twice.
+#[inline(always)]
+pub(super) fn prefetch(row: &[u8]) {
+    let mut at = 0;
+    while at < row.len() {
+        // SAFETY: a prefetch has no effect on memory whatever the address.
+        unsafe { _mm_prefetch::<_MM_HINT_T0>(row.as_ptr().wrapping_add(at).cast()) };
+        at += 64;
     }
+    let last = row.as_ptr().wrapping_add(row.len().saturating_sub(1));
+    // SAFETY: a prefetch has no effect on memory whatever the address.
+    unsafe { _mm_prefetch::<_MM_HINT_T0>(last.cast()) };
 }
 
 #[target_feature(enable = "avx2,fma")]
@@ -76,25 +96,4 @@ fn sum_f32(sums: [__m256; 4]) -> f32 {
     let half = _mm_add_ps(_mm256_castps256_ps128(sum), _mm256_extractf128_ps::<1>(sum));
     let quarter = _mm_hadd_ps(half, half);
     _mm_cvtss_f32(_mm_hadd_ps(quarter, quarter))
-}
-
-/// Widens to 16 bits: VPMADDUBSW would saturate.
-#[target_feature(enable = "avx2")]
-fn dot_i8(a: &[i8], b: &[i8]) -> i32 {
-    let len = a.len().min(b.len());
-    let (a, a_tail) = a[..len].as_chunks::<16>();
-    let (b, b_tail) = b[..len].as_chunks::<16>();
-    let mut sums = [_mm256_setzero_si256(); 2];
-    for (i, (x, y)) in a.iter().zip(b).enumerate() {
-        // SAFETY: `x` is a chunk of 16 bytes.
-        let x = unsafe { _mm_loadu_si128(x.as_ptr().cast()) };
-        // SAFETY: `y` is a chunk of 16 bytes.
-        let y = unsafe { _mm_loadu_si128(y.as_ptr().cast()) };
-        let product = _mm256_madd_epi16(_mm256_cvtepi8_epi16(x), _mm256_cvtepi8_epi16(y));
-        sums[i % 2] = _mm256_add_epi32(sums[i % 2], product);
-    }
-    let sum: __m256i = _mm256_add_epi32(sums[0], sums[1]);
-    let half = _mm_add_epi32(_mm256_castsi256_si128(sum), _mm256_extracti128_si256::<1>(sum));
-    let quarter = _mm_hadd_epi32(half, half);
-    _mm_cvtsi128_si32(_mm_hadd_epi32(quarter, quarter)) + scalar::dot_i8(a_tail, b_tail)
 }

@@ -1,16 +1,34 @@
 //! Owns the kernels for AArch64, where NEON is always there.
 #![expect(unsafe_code, reason = "SIMD loads")]
 
-use std::arch::aarch64::{
-    vaddq_f32, vaddvq_f32, vaddvq_s32, vdupq_n_f32, vdupq_n_s32, vfmaq_f32, vget_high_s8,
-    vget_low_s8, vld1q_f32, vld1q_s8, vmull_s8, vpadalq_s16, vsubq_f32,
-};
+use std::arch::aarch64::{vaddq_f32, vaddvq_f32, vdupq_n_f32, vfmaq_f32, vld1q_f32, vsubq_f32};
 
 use super::{Kernels, scalar};
 
+mod rows;
+
 /// The kernels.
 pub(super) fn kernels() -> Option<Kernels> {
-    Some(Kernels { name: "neon", dot_f32, l2_f32, dot_i8, prefetch: |_| {} })
+    Some(Kernels {
+        name: "neon",
+        dot_f32,
+        l2_f32,
+        prefetch: |_| {},
+        // SAFETY: NEON is part of every AArch64 target.
+        int8: |batch, query, out| unsafe { rows::int8(batch, query, out) },
+        // SAFETY: NEON is part of every AArch64 target.
+        bits4: |batch, query, out| unsafe { rows::bits4(batch, query, out) },
+        // SAFETY: NEON is part of every AArch64 target.
+        bits2: |batch, query, out| unsafe { rows::bits2(batch, query, out) },
+        // SAFETY: NEON is part of every AArch64 target.
+        bits1: |batch, query, out| unsafe { rows::bits1(batch, query, out) },
+        // SAFETY: NEON is part of every AArch64 target.
+        bits4_pairs: |batch, a, out| unsafe { rows::bits4_pairs(batch, a, out) },
+        // SAFETY: NEON is part of every AArch64 target.
+        bits2_pairs: |batch, a, out| unsafe { rows::bits2_pairs(batch, a, out) },
+        // SAFETY: NEON is part of every AArch64 target.
+        bits1_pairs: |batch, a, out| unsafe { rows::bits1_pairs(batch, a, out) },
+    })
 }
 
 fn dot_f32(a: &[f32], b: &[f32]) -> f32 {
@@ -44,22 +62,4 @@ fn l2_f32(a: &[f32], b: &[f32]) -> f32 {
         vaddvq_f32(vaddq_f32(vaddq_f32(sums[0], sums[1]), vaddq_f32(sums[2], sums[3])))
     };
     sum + scalar::l2_f32(a_tail, b_tail)
-}
-
-fn dot_i8(a: &[i8], b: &[i8]) -> i32 {
-    let len = a.len().min(b.len());
-    let (a, a_tail) = a[..len].as_chunks::<16>();
-    let (b, b_tail) = b[..len].as_chunks::<16>();
-    // SAFETY: NEON is part of every AArch64 target; each load reads a chunk of 16 bytes.
-    #[expect(clippy::multiple_unsafe_ops_per_block, reason = "one fact holds for all")]
-    let sum = unsafe {
-        let mut sum = vdupq_n_s32(0);
-        for (x, y) in a.iter().zip(b) {
-            let (x, y) = (vld1q_s8(x.as_ptr()), vld1q_s8(y.as_ptr()));
-            sum = vpadalq_s16(sum, vmull_s8(vget_low_s8(x), vget_low_s8(y)));
-            sum = vpadalq_s16(sum, vmull_s8(vget_high_s8(x), vget_high_s8(y)));
-        }
-        vaddvq_s32(sum)
-    };
-    sum + scalar::dot_i8(a_tail, b_tail)
 }

@@ -1,0 +1,192 @@
+//! Owns codes of 4, 2 and 1 bits a coordinate, after Gao et al., "Practical and Asymptotically Optimal
+//! Quantization of High-Dimensional Vectors in Euclidean Space for Approximate Nearest Neighbor
+//! Search", SIGMOD 2025 (RaBitQ): a vector is rotated (`rotate`), each coordinate becomes one of 2^B
+//! equidistant values, symmetric about zero, and the scale is chosen such that products with queries
+//! are right on average.
+//!
+//! A row: head of 16 bytes | packed codes | zero pad to 16 bytes. The head: scale f32 | squared norm
+//! f32 | sum of the codes u32 | scale for pairs f32. With y the rotated vector and
+//! v = 2 c − (2^B − 1) its codes, odd whole numbers: scale = |x|² / ⟨v, y⟩, so that ⟨x, q⟩ is about
+//! scale · ⟨v, rotated q⟩ and the error has no bias; the scale for pairs = |x| / |v|, so that rows are
+//! points of the right length, and their distances true distances.
+//!
+//! Packing, 4 bits: 64 bytes hold 128 coordinates, the first 64 in their low halves, the others in
+//! their high halves. 2 bits: 64 bytes hold 256, the first 64 in the lowest bits, and so on. A last
+//! block of r < 64 bytes is made in the same way of r coordinates each. 1 bit: coordinate i is bit
+//! i mod 8 of byte i / 8. So kernels unpack with a shift and a mask, and read a query in order.
+
+use crate::vector::kernel::batch::Lanes;
+use crate::vector::rotate::{Rotation, padded};
+
+/// Bytes of a row before its codes.
+pub(super) const HEAD: usize = 16;
+
+/// Step sizes that are tried, as parts of the standard deviation of the coordinates: around the best
+/// ones for a normal distribution, .335 for 4 bits and .996 for 2.
+const STEPS: [f32; 13] =
+    [0.72, 0.77, 0.82, 0.87, 0.91, 0.95, 1.0, 1.05, 1.1, 1.15, 1.21, 1.28, 1.36];
+
+/// Coordinates that are worked on at once.
+const WIDTH: usize = 16;
+
+/// Bytes of one row, before padding.
+pub(super) const fn row_bytes(bits: usize, dimension: usize) -> usize {
+    HEAD + padded(dimension) * bits / 8
+}
+
+/// What stands before the codes of a row.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Head {
+    pub(super) squared: f32,
+    pub(super) sum: u32,
+    pub(super) pair_scale: f32,
+}
+
+/// Head and codes of a row.
+pub(super) fn read(row: &[u8]) -> (Head, &[u8]) {
+    let Some((head, codes)) = row.split_first_chunk::<HEAD>() else {
+        return (Head::default(), &[]);
+    };
+    let [_, _, _, _, a, b, c, d, e, f, g, h, i, j, k, l] = *head;
+    let head = Head {
+        squared: f32::from_le_bytes([a, b, c, d]),
+        sum: u32::from_le_bytes([e, f, g, h]),
+        pair_scale: f32::from_le_bytes([i, j, k, l]),
+    };
+    (head, codes)
+}
+
+/// Appends head and codes of a vector.
+pub(super) fn encode(bits: usize, vector: &[f32], out: &mut Vec<u8>) {
+    let y = Rotation::of(vector.len()).apply(vector);
+    let squared: f32 = vector.iter().map(|x| x * x).sum();
+    let top = ((1 << bits) - 1) as f32;
+    let step = best_step(bits, &y, squared.sqrt());
+    let codes: Vec<u8> = y.iter().map(|y| code(*y, step.inverse, top) as u8).collect();
+    // A zero vector has no step; whatever its codes are, its scales are zero.
+    let ratio = |a: f32, b: f32| if a > 0.0 && b > 0.0 { a / b } else { 0.0 };
+    let sum: u32 = codes.iter().map(|c| u32::from(*c)).sum();
+    out.extend_from_slice(&ratio(squared, step.product).to_le_bytes());
+    out.extend_from_slice(&squared.to_le_bytes());
+    out.extend_from_slice(&sum.to_le_bytes());
+    out.extend_from_slice(&ratio(squared.sqrt(), step.length.sqrt()).to_le_bytes());
+    pack(bits, &codes, out);
+}
+
+/// A step size and how well it does.
+#[derive(Clone, Copy, Debug, Default)]
+struct Step {
+    inverse: f32,
+    /// Dot product of codes and rotated vector.
+    product: f32,
+    /// Squared norm of the codes.
+    length: f32,
+}
+
+impl Step {
+    /// Cosine of the angle between codes and vector, times the norm of the vector.
+    fn cosine(&self) -> f32 {
+        self.product / self.length.sqrt()
+    }
+}
+
+/// The step for which the angle between the codes and the rotated vector is smallest.
+fn best_step(bits: usize, y: &[f32], norm: f32) -> Step {
+    let deviation = norm / (y.len() as f32).sqrt();
+    let (usual, steps) = match bits {
+        4 => (0.335, &STEPS[..]),
+        2 => (0.996, &STEPS[..]),
+        _ => (1.0, &STEPS[..1]),
+    };
+    let top = ((1 << bits) - 1) as f32;
+    let mut best = Step::default();
+    for part in steps {
+        let step = measured(y, 1.0 / (part * usual * deviation), top);
+        if best.length == 0.0 || step.cosine() > best.cosine() {
+            best = step;
+        }
+    }
+    best
+}
+
+/// In sums of `WIDTH` lanes, which compilers turn into vector instructions, and which are the same on
+/// every machine.
+fn measured(y: &[f32], inverse: f32, top: f32) -> Step {
+    let (mut product, mut length) = ([0.0f32; WIDTH], [0.0f32; WIDTH]);
+    // Padded dimensions are multiples of 64.
+    for y in y.as_chunks::<WIDTH>().0 {
+        for i in 0..WIDTH {
+            let value = 2.0 * code(y[i], inverse, top) - top;
+            product[i] += value * y[i];
+            length[i] += value * value;
+        }
+    }
+    Step { inverse, product: product.iter().sum(), length: length.iter().sum() }
+}
+
+/// The code of a coordinate: the nearest value, counted from the lowest.
+#[inline(always)]
+fn code(y: f32, inverse: f32, top: f32) -> f32 {
+    /// Adding it leaves no room for a fraction.
+    const WHOLE: f32 = 8_388_608.0;
+    (y * inverse + top / 2.0).max(0.0).min(top) + WHOLE - WHOLE
+}
+
+fn pack(bits: usize, codes: &[u8], out: &mut Vec<u8>) {
+    if bits == 1 {
+        out.extend(
+            codes.chunks(8).map(|eight| {
+                eight.iter().enumerate().fold(0, |byte, (i, code)| byte | (code << i))
+            }),
+        );
+        return;
+    }
+    let planes = 8 / bits;
+    for block in codes.chunks(64 * planes) {
+        let bytes = block.len() / planes;
+        let start = out.len();
+        out.resize(start + bytes, 0);
+        for (plane, codes) in block.chunks_exact(bytes).enumerate() {
+            let to = out[start..].iter_mut();
+            to.zip(codes).for_each(|(byte, code)| *byte |= code << (bits * plane));
+        }
+    }
+}
+
+/// Factor and shift that make the product of two rows' codes v of what a kernel for pairs gives: for one
+/// bit the number of bits that differ, for more the product of one row's v and the other's c.
+pub(super) const fn pair_terms(top: i32, sum: u32, dimension: usize) -> (i32, i32) {
+    let coordinates = padded(dimension) as i32;
+    if top == 1 {
+        return (-2, coordinates);
+    }
+    // ⟨v, 2 c − top⟩ = 2 ⟨v, c⟩ − top · Σ v, and Σ v = 2 Σ c − top · D. Damaged sums may wrap.
+    let values = (sum as i32).wrapping_mul(2).wrapping_sub(top * coordinates);
+    (2, values.wrapping_mul(-top))
+}
+
+/// A query as the kernels read it.
+#[derive(Clone, Debug)]
+pub(super) struct Values {
+    pub(super) lanes: Vec<Lanes>,
+    pub(super) scale: f32,
+    pub(super) sum: i32,
+}
+
+impl Values {
+    pub(super) fn new(bits: usize, vector: &[f32]) -> Self {
+        let rotated = Rotation::of(vector.len()).apply(vector);
+        let scale = super::int8::scale(&rotated);
+        let values: Vec<i8> = super::int8::values(&rotated, scale).collect();
+        let planes = if bits == 1 { 1 } else { 8 / bits };
+        let mut lanes = Vec::with_capacity(values.len().div_ceil(64 * planes) * planes);
+        for block in values.chunks(64 * planes) {
+            for plane in block.chunks_exact(block.len() / planes) {
+                let mut full = Lanes([0; 64]);
+                full.0[..plane.len()].copy_from_slice(plane);
+                lanes.push(full);
+            }
+        }
+        Self { lanes, scale, sum: values.iter().map(|v| i32::from(*v)).sum() }
+    }
+}

@@ -1,0 +1,191 @@
+//! Owns codes: the compact form of stored vectors that searches read first. Encoding is
+//! deterministic; parameters are in each row, so codes of one collection can be copied between
+//! indexes. Here is what codes look like and how a query measures them; `rows` has many of them in one
+//! piece, `int8` and `bits` one row each.
+//!
+//! An f32 row: the vector, padded to 16 bytes.
+
+mod bits;
+mod int8;
+mod rows;
+#[cfg(test)]
+mod tests;
+
+pub(crate) use rows::{CodeBuffer, CodeRows, Reduction};
+
+use super::kernel::Kernels;
+use super::kernel::batch::Terms;
+use crate::options::{Codes, Metric};
+
+/// Rows of f32 ahead of the one that is measured for which cache lines are asked.
+const AHEAD: usize = 2;
+
+/// What the codes of a collection look like.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct CodeSpec {
+    pub(crate) codes: Codes,
+    pub(crate) metric: Metric,
+    pub(crate) dimension: usize,
+}
+
+impl CodeSpec {
+    pub(crate) const fn new(codes: Codes, metric: Metric, dimension: usize) -> Self {
+        Self { codes, metric, dimension }
+    }
+
+    /// Bytes of one row.
+    pub(crate) const fn row_bytes(&self) -> usize {
+        let bytes = match self.codes {
+            Codes::Int8 => int8::HEAD + self.dimension,
+            Codes::F32 => 4 * self.dimension,
+            Codes::Bits4 => bits::row_bytes(4, self.dimension),
+            Codes::Bits2 => bits::row_bytes(2, self.dimension),
+            Codes::Bits1 => bits::row_bytes(1, self.dimension),
+        };
+        bytes.next_multiple_of(16)
+    }
+
+    /// Appends the row of a stored vector.
+    fn encode(&self, vector: &[f32], out: &mut Vec<u8>) {
+        let end = out.len() + self.row_bytes();
+        match self.codes {
+            Codes::Int8 => int8::encode(vector, out),
+            Codes::F32 => out.extend(vector.iter().flat_map(|x| x.to_le_bytes())),
+            Codes::Bits4 => bits::encode(4, vector, out),
+            Codes::Bits2 => bits::encode(2, vector, out),
+            Codes::Bits1 => bits::encode(1, vector, out),
+        }
+        out.resize(end, 0);
+    }
+
+    /// How many of the nearest by code must be measured exactly to find the nearest `k`. For int8,
+    /// twice `k` held the true ten every time in 150 queries over 50,000 sentence embeddings.
+    pub(crate) const fn rerank_depth(&self, k: usize) -> usize {
+        let (times, more) = match self.codes {
+            Codes::F32 => (1, 0),
+            Codes::Int8 | Codes::Bits4 => (2, 16),
+            Codes::Bits2 => (5, 40),
+            Codes::Bits1 => (12, 80),
+        };
+        k.saturating_mul(times).saturating_add(more)
+    }
+}
+
+/// A query, encoded once for all rows.
+#[derive(Clone, Debug)]
+pub(crate) struct Query {
+    spec: CodeSpec,
+    kernels: &'static Kernels,
+    vector: Vec<f32>,
+    values: Values,
+    terms: Terms,
+}
+
+/// The form of a query that kernels read.
+#[derive(Clone, Debug)]
+enum Values {
+    /// As long as the values of a row with their padding.
+    Int8(Vec<i8>),
+    Bits4(bits::Values),
+    Bits2(bits::Values),
+    Bits1(bits::Values),
+    /// The vector itself.
+    F32,
+}
+
+impl Query {
+    /// A query from a vector in stored form.
+    pub(crate) fn new(spec: CodeSpec, vector: Vec<f32>) -> Self {
+        let values = match spec.codes {
+            Codes::Int8 => {
+                let mut values: Vec<i8> =
+                    int8::values(&vector, int8::scale(&vector)).take(spec.dimension).collect();
+                values.resize(spec.row_bytes() - int8::HEAD, 0);
+                Values::Int8(values)
+            }
+            Codes::Bits4 => Values::Bits4(bits::Values::new(4, &vector)),
+            Codes::Bits2 => Values::Bits2(bits::Values::new(2, &vector)),
+            Codes::Bits1 => Values::Bits1(bits::Values::new(1, &vector)),
+            Codes::F32 => Values::F32,
+        };
+        // Codes of few bits are 2 c - top, twice as far apart as the c that kernels multiply.
+        let (scale, factor, shift) = match &values {
+            Values::Int8(_) => (int8::scale(&vector), 1, 0),
+            Values::Bits4(values) => (values.scale, 2, -15 * values.sum),
+            Values::Bits2(values) => (values.scale, 2, -3 * values.sum),
+            Values::Bits1(values) => (values.scale, 2, -values.sum),
+            Values::F32 => (0.0, 0, 0),
+        };
+        let norm = vector.iter().map(|x| x * x).sum();
+        let (weight, bias, squared) = match spec.metric {
+            Metric::Cosine => (-scale, 1.0, 0.0),
+            Metric::Dot => (-scale, 0.0, 0.0),
+            Metric::L2 => (-2.0 * scale, norm, 1.0),
+        };
+        let terms = Terms { factor, shift, weight, bias, squared };
+        Self { spec, kernels: Kernels::detect(), vector, values, terms }
+    }
+
+    /// The same query, measured by other kernels.
+    #[cfg(any(test, feature = "fuzzing"))]
+    pub(crate) fn with_kernels(self, kernels: &'static Kernels) -> Self {
+        Self { kernels, ..self }
+    }
+
+    /// The exact distance to a stored vector.
+    pub(crate) fn exact(&self, stored: &[f32]) -> f32 {
+        super::metric::distance_stored(self.spec.metric, self.kernels, &self.vector, stored)
+    }
+
+    /// The distance to a code row, as near as codes can tell. An empty row is a zero vector.
+    #[inline]
+    pub(crate) fn distance(&self, row: &[u8]) -> f32 {
+        let mut out = [0.0];
+        self.measure(&CodeRows::new(self.spec, row), &[0], &mut out);
+        out[0]
+    }
+
+    /// The distances to these rows, in their order, in place of what `out` held.
+    #[allow(dead_code, reason = "for graphs, which measure whole lists")]
+    #[inline]
+    pub(crate) fn distances(&self, rows: &CodeRows<'_>, nodes: &[u32], out: &mut Vec<f32>) {
+        out.clear();
+        out.resize(nodes.len(), 0.0);
+        self.measure(rows, nodes, out);
+    }
+
+    /// The distances to the rows from `from` on, one for each place in `out`.
+    pub(crate) fn scan(&self, rows: &CodeRows<'_>, from: u32, out: &mut [f32]) {
+        /// Nodes that are numbered at once.
+        const BLOCK: usize = 64;
+        for (block, out) in (0u32..).step_by(BLOCK).zip(out.chunks_mut(BLOCK)) {
+            let first = from.saturating_add(block);
+            let nodes: [u32; BLOCK] = std::array::from_fn(|i| first.saturating_add(i as u32));
+            self.measure(rows, &nodes[..out.len()], out);
+        }
+    }
+
+    fn measure(&self, rows: &CodeRows<'_>, nodes: &[u32], out: &mut [f32]) {
+        let kernels = self.kernels;
+        let batch = rows.batch(nodes, self.terms);
+        match &self.values {
+            Values::Int8(values) => (kernels.int8)(&batch, values, out),
+            Values::Bits4(values) => (kernels.bits4)(&batch, &values.lanes, out),
+            Values::Bits2(values) => (kernels.bits2)(&batch, &values.lanes, out),
+            Values::Bits1(values) => (kernels.bits1)(&batch, &values.lanes, out),
+            Values::F32 => {
+                for (at, (node, out)) in nodes.iter().zip(out).enumerate() {
+                    if let Some(next) = nodes.get(at + AHEAD) {
+                        (kernels.prefetch)(rows.row(*next));
+                    }
+                    *out = self.exact(f32_row(rows.row(*node), self.spec.dimension));
+                }
+            }
+        }
+    }
+}
+
+fn f32_row(row: &[u8], dimension: usize) -> &[f32] {
+    let values: &[f32] = bytemuck::try_cast_slice(row).unwrap_or(&[]);
+    values.get(..dimension).unwrap_or(values)
+}

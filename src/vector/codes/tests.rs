@@ -1,0 +1,290 @@
+//! Owns the tests of codes: each against exact distances, and the bytes of rows.
+
+use super::*;
+
+const ALL: [Codes; 5] = [Codes::Int8, Codes::F32, Codes::Bits4, Codes::Bits2, Codes::Bits1];
+const METRICS: [Metric; 3] = [Metric::Cosine, Metric::Dot, Metric::L2];
+const DIMENSIONS: [usize; 13] = [1, 2, 3, 15, 16, 17, 63, 64, 65, 100, 192, 384, 385];
+
+fn vectors(n: usize, dimension: usize) -> Vec<Vec<f32>> {
+    let mut state = 1u64;
+    let mut next = || {
+        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+        (state >> 40) as f32 / (1 << 23) as f32 - 1.0
+    };
+    (0..n).map(|_| (0..dimension).map(|_| next()).collect()).collect()
+}
+
+/// Vectors in stored form and their codes.
+fn coded(spec: CodeSpec, n: usize) -> (Vec<Vec<f32>>, CodeBuffer) {
+    let mut rows = vectors(n, spec.dimension);
+    let mut buffer = CodeBuffer::new(spec, n);
+    for row in &mut rows {
+        crate::vector::metric::prepare(spec.metric, spec.dimension, None, row).unwrap();
+        buffer.push(row);
+    }
+    (rows, buffer)
+}
+
+fn all_specs() -> impl Iterator<Item = CodeSpec> {
+    METRICS.into_iter().flat_map(|metric| {
+        DIMENSIONS.into_iter().flat_map(move |dimension| {
+            ALL.into_iter().map(move |codes| CodeSpec::new(codes, metric, dimension))
+        })
+    })
+}
+
+/// Largest error of a product of unit vectors: about five times the standard deviation, which for
+/// codes of few bits falls with the root of the padded dimension.
+fn error_bound(spec: CodeSpec) -> f32 {
+    let spread = (spec.dimension.next_multiple_of(64) as f32).sqrt();
+    match spec.codes {
+        Codes::F32 => 1e-6,
+        Codes::Int8 => 0.015,
+        Codes::Bits4 => 0.5 / spread,
+        Codes::Bits2 => 2.0 / spread,
+        Codes::Bits1 => 4.0 / spread,
+    }
+}
+
+#[test]
+fn codes_are_near_the_exact_distance_in_every_metric_and_dimension() {
+    for spec in all_specs() {
+        let (rows, buffer) = coded(spec, 20);
+        let view = buffer.rows();
+        assert_eq!(view.len(), 20);
+        let query = Query::new(spec, rows[7].clone());
+        let norm = |x: &[f32]| x.iter().map(|x| x * x).sum::<f32>().sqrt();
+        let factor = if spec.metric == Metric::L2 { 2.0 } else { 1.0 };
+        for (i, row) in rows.iter().enumerate() {
+            let error = query.distance(view.row(i as u32)) - query.exact(row);
+            let bound = factor * error_bound(spec) * norm(row) * norm(&rows[7]);
+            assert!(error.abs() <= bound + 1e-5, "{spec:?} {i}: {error}, bound {bound}");
+        }
+    }
+}
+
+/// The scale is chosen for it: what is too large for one row is too small for another.
+#[test]
+fn errors_of_codes_of_few_bits_have_no_bias() {
+    for codes in [Codes::Bits4, Codes::Bits2, Codes::Bits1] {
+        let spec = CodeSpec::new(codes, Metric::Dot, 384);
+        let (rows, buffer) = coded(spec, 200);
+        let view = buffer.rows();
+        let (mut errors, mut sizes) = (0.0, 0.0);
+        for near in 0..50 {
+            // Near the rows, where a bias would be largest.
+            let other = &rows[near + 100];
+            let mixed = rows[near].iter().zip(other).map(|(x, y)| 0.9 * x + 0.3 * y).collect();
+            let query = Query::new(spec, mixed);
+            let exact = query.exact(&rows[near]);
+            errors += query.distance(view.row(near as u32)) - exact;
+            sizes += exact.abs();
+        }
+        assert!(f32::abs(errors) < 0.01 * sizes, "{codes:?}: {errors} of {sizes}");
+    }
+}
+
+#[test]
+fn many_rows_in_one_call_are_the_rows_one_by_one() {
+    for spec in all_specs() {
+        let (rows, buffer) = coded(spec, 23);
+        let view = buffer.rows();
+        let query = Query::new(spec, rows[2].clone());
+        let reduction = Reduction::new(&view);
+        // Some are not there.
+        let nodes: Vec<u32> = (0..40).map(|i| (i * 7) % 25).collect();
+        let (mut several, mut scanned) = (vec![1.0; 3], vec![0.0; 23]);
+        query.distances(&view, &nodes, &mut several);
+        let alone: Vec<f32> = nodes.iter().map(|n| query.distance(view.row(*n))).collect();
+        assert_eq!(several, alone, "{spec:?}");
+        query.scan(&view, 0, &mut scanned);
+        let alone: Vec<f32> = view.rows().map(|row| query.distance(row)).collect();
+        assert_eq!(scanned, alone, "{spec:?}");
+        query.scan(&view, 20, &mut scanned[..6]);
+        assert_eq!(scanned[..3], alone[20..], "{spec:?}");
+        let nothing = query.distance(&[]);
+        assert_eq!(scanned[3..6], [nothing; 3], "{spec:?}");
+        view.pairs(&reduction, 5, &nodes, &mut several);
+        let alone: Vec<f32> = nodes.iter().map(|n| view.pair(&reduction, 5, *n)).collect();
+        assert_eq!(several, alone, "{spec:?}");
+    }
+}
+
+#[test]
+fn distances_are_the_same_by_every_kernel() {
+    for spec in all_specs().filter(|spec| spec.codes != Codes::F32) {
+        let (rows, buffer) = coded(spec, 11);
+        let nodes: Vec<u32> = (0..11).collect();
+        let query = Query::new(spec, rows[3].clone());
+        let mut expected = Vec::new();
+        query.distances(&buffer.rows(), &nodes, &mut expected);
+        for kernels in Kernels::all() {
+            let query = query.clone().with_kernels(Box::leak(Box::new(kernels)));
+            let mut found = Vec::new();
+            query.distances(&buffer.rows(), &nodes, &mut found);
+            assert_eq!(found, expected, "{} {spec:?}", kernels.name);
+        }
+    }
+}
+
+#[test]
+fn pairs_of_rows_have_a_distance() {
+    for spec in all_specs() {
+        let (rows, buffer) = coded(spec, 20);
+        let view = buffer.rows();
+        let reduction = Reduction::new(&view);
+        let largest = rows.iter().map(|r| r.iter().map(|x| x * x).sum()).fold(0.0, f32::max);
+        for a in 0..20u32 {
+            let own = view.pair(&reduction, a, a);
+            assert!((0.0..=0.02 * largest).contains(&own), "{spec:?} {a}: {own}");
+            for b in 0..20u32 {
+                let (there, back) = (view.pair(&reduction, a, b), view.pair(&reduction, b, a));
+                assert!(there >= 0.0, "{spec:?} {a} {b}: {there}");
+                assert!((there - back).abs() <= 1e-5 * largest, "{spec:?} {a} {b}: {there} {back}");
+                if spec.metric != Metric::L2 || spec.dimension < 16 {
+                    continue;
+                }
+                let exact = spec.metric.distance(&rows[a as usize], &rows[b as usize]);
+                // One bit makes far pairs nearer and near ones farther.
+                let bound = 4.0 * error_bound(spec) * largest
+                    + if spec.codes == Codes::Bits1 { 0.3 * largest } else { 0.0 };
+                assert!((there - exact).abs() <= bound, "{spec:?} {a} {b}: {there} {exact}");
+            }
+        }
+    }
+}
+
+#[test]
+fn zero_vectors_are_at_their_true_distance() {
+    for codes in ALL {
+        for dimension in [1, 64, 100] {
+            let spec = CodeSpec::new(codes, Metric::L2, dimension);
+            let mut buffer = CodeBuffer::new(spec, 2);
+            buffer.push(&vec![0.0; dimension]);
+            buffer.push(&vec![2.0; dimension]);
+            let view = buffer.rows();
+            let query = Query::new(spec, vec![2.0; dimension]);
+            assert_eq!(query.distance(view.row(0)), 4.0 * dimension as f32, "{spec:?}");
+            let zero = Query::new(spec, vec![0.0; dimension]);
+            assert_eq!(zero.distance(view.row(0)), 0.0, "{spec:?}");
+            assert_eq!(zero.distance(view.row(1)), 4.0 * dimension as f32, "{spec:?}");
+            let reduction = Reduction::default();
+            assert_eq!(view.pair(&reduction, 0, 0), 0.0);
+            assert_eq!(view.pair(&reduction, 0, 1), 4.0 * dimension as f32, "{spec:?}");
+        }
+    }
+}
+
+#[test]
+fn very_long_and_very_short_vectors_keep_their_order() {
+    for codes in ALL {
+        for size in [1e-15f32, 1e-5, 1e5, 1e16] {
+            let spec = CodeSpec::new(codes, Metric::L2, 70);
+            let rows: Vec<Vec<f32>> = vectors(3, 70)
+                .into_iter()
+                .map(|row| row.into_iter().map(|x| x * size).collect())
+                .collect();
+            let mut buffer = CodeBuffer::new(spec, 3);
+            rows.iter().for_each(|row| buffer.push(row));
+            let query = Query::new(spec, rows[1].clone());
+            let found: Vec<f32> = buffer.rows().rows().map(|row| query.distance(row)).collect();
+            assert!(found[1] < found[0] && found[1] < found[2], "{codes:?} {size}: {found:?}");
+        }
+    }
+}
+
+/// Every byte of a row may be wrong; there is still an answer.
+#[test]
+fn damaged_rows_have_some_distance() {
+    for spec in all_specs() {
+        for byte in [0x00, 0x7f, 0x80, 0xff] {
+            let bytes = vec![byte; 9 * spec.row_bytes() + 5];
+            // A view over words, as of a mapped file.
+            let mut words = vec![0u128; bytes.len().div_ceil(16)];
+            bytemuck::cast_slice_mut::<_, u8>(&mut words)[..bytes.len()].copy_from_slice(&bytes);
+            let view = CodeRows::new(spec, &bytemuck::cast_slice(&words)[..bytes.len()]);
+            assert_eq!(view.len(), 9);
+            let query = Query::new(spec, vec![0.5; spec.dimension]);
+            let nodes: Vec<u32> = (0..12).chain([u32::MAX]).collect();
+            let mut out = Vec::new();
+            query.distances(&view, &nodes, &mut out);
+            assert_eq!(out.len(), nodes.len());
+            view.pairs(&Reduction::new(&view), 3, &nodes, &mut out);
+            assert!(out.iter().all(|distance| *distance >= 0.0), "{spec:?} {byte}: {out:?}");
+            view.pairs(&Reduction::new(&view), 99, &nodes, &mut out);
+            assert!(out.iter().all(|distance| *distance >= 0.0), "{spec:?} {byte}: {out:?}");
+        }
+    }
+}
+
+/// Codes are stored: other bytes for the same vector would be another format.
+#[test]
+fn the_bytes_of_a_row_are_those_of_the_format() {
+    let vector: Vec<f32> = (0..70).map(|i| ((i * 37) % 23) as f32 - 11.0).collect();
+    let row = |codes| {
+        let mut buffer = CodeBuffer::new(CodeSpec::new(codes, Metric::L2, 70), 1);
+        buffer.push(&vector);
+        buffer.bytes().iter().map(|byte| format!("{byte:02x}")).collect::<String>()
+    };
+    assert_eq!(
+        row(Codes::Bits4),
+        "3ed3533f00504545b7030000d2cc523f3722a75f5aae739c6457aa598a83cfa0aa6366b8597a48785b087697558c698764a0a887976c78c37a77b697456a59676a974a74a9553398b868f78418a78dc9"
+    );
+    assert_eq!(
+        row(Codes::Bits2),
+        "d57f3e4000504545b90000000d0732404180a997966f58e35855e69626687b646a9419729a56029adb4ad5a119a79ee9"
+    );
+    assert_eq!(
+        row(Codes::Bits1),
+        "004bca40005045453e000000dfeb9e40b85cf963646195d3a4f409a89e0c92ed"
+    );
+}
+
+#[test]
+fn rows_have_the_promised_size() {
+    let bytes = |codes, dimension| CodeSpec::new(codes, Metric::Cosine, dimension).row_bytes();
+    assert_eq!(ALL.map(|codes| bytes(codes, 384)), [400, 1536, 208, 112, 64]);
+    assert_eq!(ALL.map(|codes| bytes(codes, 1)), [16, 16, 48, 32, 32]);
+    assert_eq!(ALL.map(|codes| bytes(codes, 65_535)), [65_552, 262_144, 32_784, 16_400, 8_208]);
+}
+
+#[test]
+fn rows_can_be_put_into_any_order() {
+    let spec = CodeSpec::new(Codes::F32, Metric::L2, 7);
+    let rows = vectors(9, 7);
+    let order = [3, 0, 8, 1, 4, 6, 7, 5, 2];
+    let (mut buffer, mut expected) = (CodeBuffer::new(spec, 9), CodeBuffer::new(spec, 9));
+    rows.iter().for_each(|row| buffer.push(row));
+    order.iter().for_each(|row| expected.push(&rows[*row as usize]));
+    buffer.permute(&order);
+    assert_eq!(buffer.bytes(), expected.bytes());
+}
+
+#[test]
+fn the_reduction_keeps_the_order_by_dot_product() {
+    let spec = CodeSpec::new(Codes::F32, Metric::Dot, 8);
+    let mut rows = vectors(50, 8);
+    for (i, row) in rows.iter_mut().enumerate() {
+        row.iter_mut().for_each(|x| *x *= 0.1 + i as f32 / 5.0);
+    }
+    let mut buffer = CodeBuffer::new(spec, 50);
+    rows.iter().for_each(|row| buffer.push(row));
+    let view = buffer.rows();
+    let reduction = Reduction::new(&view);
+    // Every row has the same length after the reduction, so d(a, b) = 2R² − 2(a·b + lifts).
+    for i in 0..50 {
+        assert!(view.pair(&reduction, i, i).abs() < 1e-2);
+    }
+}
+
+#[test]
+fn rows_that_are_not_there_do_not_panic() {
+    for codes in ALL {
+        let spec = CodeSpec::new(codes, Metric::L2, 4);
+        let query = Query::new(spec, vec![1.0; 4]);
+        let rows = CodeRows::new(spec, &[]);
+        assert!(query.distance(rows.row(3)).is_finite());
+        assert!(rows.pair(&Reduction::default(), 0, 9).is_finite());
+    }
+}

@@ -1,0 +1,234 @@
+//! Owns the rotation that codes of few bits are made in: after it, the energy of any vector is spread
+//! over all coordinates, so that one step size fits them all and the errors of different coordinates
+//! are nearly independent.
+//!
+//! It is part of the format of those codes: two stores must rotate alike. A vector is padded with
+//! zeros to `D` coordinates, a multiple of 64. Then, four times: flip signs; apply the Walsh-Hadamard
+//! transform, divided by √p, to the first `p` coordinates in rounds 0 and 2, to the last `p` in rounds
+//! 1 and 3, with `p` the largest power of two that is at most `D`; where `p < D`, replace each pair
+//! `(x[i], x[i + D/2])` by its sum and difference. At the end, where `p < D`, all is divided by 4, so
+//! that lengths stay. This is the fast rotation of the authors of RaBitQ (Gao et al., SIGMOD 2025).
+//!
+//! The sign of coordinate i in round r is bit i mod 64 of the word number (r · D + i) / 64 of
+//! SplitMix64 seeded with [`SEED`]; 1 is minus.
+
+use crate::options::MAX_DIMENSION;
+use crate::sync::OnceLock;
+
+/// Seed of the signs. Part of the format.
+const SEED: u64 = 0x416C_7469_706C_616E;
+
+/// Signs, transform and butterfly are applied so many times.
+const ROUNDS: usize = 4;
+
+/// `D` is a multiple of it.
+const STEP: usize = 64;
+
+/// Coordinates of a rotated vector of this dimension.
+pub(crate) const fn padded(dimension: usize) -> usize {
+    dimension.next_multiple_of(STEP)
+}
+
+/// The rotation of one padded dimension.
+#[derive(Debug)]
+pub(crate) struct Rotation {
+    /// Round by round, what to exclusive-or the bits of each coordinate with.
+    signs: Vec<u32>,
+    dimension: usize,
+    /// Coordinates that one transform reaches.
+    power: usize,
+    /// What each round does to the coordinates that it transforms: 1/√power.
+    scale: f32,
+}
+
+impl Rotation {
+    /// The rotation for vectors of this dimension; made once per process.
+    pub(crate) fn of(dimension: usize) -> &'static Self {
+        static MADE: [OnceLock<Rotation>; MAX_DIMENSION / STEP + 1] =
+            [const { OnceLock::new() }; MAX_DIMENSION / STEP + 1];
+        let last = MADE.len() - 1;
+        let at = (padded(dimension.max(1)) / STEP - 1).min(last);
+        MADE[at].get_or_init(|| Self::new((at + 1) * STEP))
+    }
+
+    fn new(dimension: usize) -> Self {
+        let mut state = SEED;
+        let mut word = || {
+            state = state.wrapping_add(0x9E37_79B9_7F4A_7C15);
+            let x = (state ^ (state >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+            let x = (x ^ (x >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+            x ^ (x >> 31)
+        };
+        let words = (0..ROUNDS * dimension / STEP).map(|_| word());
+        let signs = words.flat_map(|word| (0..64).map(move |i| ((word >> i) as u32 & 1) << 31));
+        let power =
+            if dimension.is_power_of_two() { dimension } else { dimension.next_power_of_two() / 2 };
+        let scale = 1.0 / (power as f32).sqrt();
+        Self { signs: signs.collect(), dimension, power, scale }
+    }
+
+    /// The rotated vector. O(D log D).
+    pub(crate) fn apply(&self, vector: &[f32]) -> Vec<f32> {
+        let mut x = Vec::with_capacity(self.dimension);
+        x.extend_from_slice(&vector[..vector.len().min(self.dimension)]);
+        x.resize(self.dimension, 0.0);
+        let half = self.dimension / 2;
+        for (round, signs) in self.signs.chunks_exact(self.dimension).enumerate() {
+            for (x, sign) in x.iter_mut().zip(signs) {
+                *x = f32::from_bits(x.to_bits() ^ sign);
+            }
+            let from = if round % 2 == 0 { 0 } else { self.dimension - self.power };
+            let transformed = &mut x[from..from + self.power];
+            transform(transformed);
+            transformed.iter_mut().for_each(|x| *x *= self.scale);
+            if self.power < self.dimension {
+                let (low, high) = x.split_at_mut(half);
+                low.iter_mut().zip(high).for_each(|(a, b)| (*a, *b) = (*a + *b, *a - *b));
+            }
+        }
+        if self.power < self.dimension {
+            // Sums and differences made lengths √2 times as long in each round.
+            x.iter_mut().for_each(|x| *x *= 0.25);
+        }
+        x
+    }
+}
+
+/// The Walsh-Hadamard transform without scale; at least 16 coordinates, a power of two.
+fn transform(x: &mut [f32]) {
+    for group in x.as_chunks_mut::<16>().0 {
+        *group = sixteen(*group);
+    }
+    let mut stride = 16;
+    while stride < x.len() {
+        // Two levels at once where there are two: half the passes over memory.
+        if 4 * stride <= x.len() {
+            x.chunks_exact_mut(4 * stride).for_each(|block| four_way(block, stride));
+            stride *= 4;
+        } else {
+            for block in x.chunks_exact_mut(2 * stride) {
+                let (low, high) = block.split_at_mut(stride);
+                low.iter_mut().zip(high).for_each(|(a, b)| (*a, *b) = (*a + *b, *a - *b));
+            }
+            stride *= 2;
+        }
+    }
+}
+
+/// Two levels of the transform on a block of four strides.
+fn four_way(block: &mut [f32], stride: usize) {
+    let (ab, cd) = block.split_at_mut(2 * stride);
+    let ((a, b), (c, d)) = (ab.split_at_mut(stride), cd.split_at_mut(stride));
+    for (((a, b), c), d) in a.iter_mut().zip(b).zip(c).zip(d) {
+        [*a, *b, *c, *d] = butterflies([*a, *b, *c, *d]);
+    }
+}
+
+/// The transform of 16 coordinates as a 4 × 4 matrix, down its columns, then, transposed, along its
+/// rows: so every step is the same one on four neighbours, which compilers turn into vector
+/// instructions.
+fn sixteen(x: [f32; 16]) -> [f32; 16] {
+    let mut m = [[0.0f32; 4]; 4];
+    for (row, from) in m.iter_mut().zip(x.as_chunks::<4>().0) {
+        *row = *from;
+    }
+    for _ in 0..2 {
+        let [a, b, c, d] = m;
+        m = std::array::from_fn(|i| butterflies([a[i], b[i], c[i], d[i]]));
+    }
+    let mut out = [0.0; 16];
+    for (to, row) in out.as_chunks_mut::<4>().0.iter_mut().zip(m) {
+        *to = row;
+    }
+    out
+}
+
+/// Two levels of the transform on four coordinates.
+#[inline(always)]
+const fn butterflies([a, b, c, d]: [f32; 4]) -> [f32; 4] {
+    let (a, b, c, d) = (a + b, a - b, c + d, c - d);
+    [a + c, b + d, a - c, b - d]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn vector(n: usize, seed: u64) -> Vec<f32> {
+        let mut state = seed;
+        let mut next = || {
+            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+            (state >> 40) as f32 / (1 << 23) as f32 - 1.0
+        };
+        (0..n).map(|_| next()).collect()
+    }
+
+    fn dot(a: &[f32], b: &[f32]) -> f64 {
+        a.iter().zip(b).map(|(x, y)| f64::from(*x) * f64::from(*y)).sum()
+    }
+
+    #[test]
+    fn the_transform_is_that_of_walsh_and_hadamard() {
+        for n in [16usize, 32, 64, 128, 256] {
+            let x = vector(n, 5);
+            let mut fast = x.clone();
+            transform(&mut fast);
+            for (i, got) in fast.iter().enumerate() {
+                let sign =
+                    |j: usize| if (i & j).count_ones().is_multiple_of(2) { 1.0 } else { -1.0 };
+                let slow: f32 = x.iter().enumerate().map(|(j, x)| sign(j) * x).sum();
+                assert!((got - slow).abs() < 1e-4, "{n} {i} {got} {slow}");
+            }
+        }
+    }
+
+    #[test]
+    fn lengths_and_products_stay() {
+        for n in [1, 2, 63, 64, 65, 100, 128, 200, 384, 385, 768, 960, 1000, 1536, 4097, 65_535] {
+            let rotation = Rotation::of(n);
+            let (a, b) = (vector(n, 3), vector(n, 4));
+            let (ra, rb) = (rotation.apply(&a), rotation.apply(&b));
+            assert_eq!(ra.len(), padded(n));
+            let tolerance = 1e-5 * (dot(&a, &a) * dot(&b, &b)).sqrt();
+            assert!((dot(&ra, &ra) - dot(&a, &a)).abs() < tolerance, "{n}");
+            assert!((dot(&ra, &rb) - dot(&a, &b)).abs() < tolerance, "{n}");
+        }
+    }
+
+    /// The worst vectors for a code are those with all their energy in one place.
+    #[test]
+    fn energy_is_spread_over_all_coordinates() {
+        for (n, at) in [(384, 0), (384, 200), (384, 383), (100, 99), (960, 0), (960, 950)] {
+            let mut x = vec![0.0; n];
+            x[at] = 1.0;
+            let y = Rotation::of(n).apply(&x);
+            let largest = y.iter().fold(0.0f32, |max, y| max.max(y.abs()));
+            let even = 1.0 / (padded(n) as f32).sqrt();
+            assert!(largest < 6.0 * even, "{n} {at} {largest}");
+        }
+    }
+
+    /// The rotation is part of the format: another one would make every stored code wrong.
+    #[test]
+    fn the_rotation_is_the_one_that_codes_were_made_with() {
+        let golden = |n: usize| -> Vec<u32> {
+            let x: Vec<f32> = (0..n).map(|i| (i % 7) as f32 - 2.0).collect();
+            let y = Rotation::of(n).apply(&x);
+            [0, 1, 17, 40, 63].iter().chain([&(padded(n) - 1)]).map(|i| y[*i].to_bits()).collect()
+        };
+        assert_eq!(
+            golden(64),
+            [1083924480, 3176136704, 3218636800, 1072857088, 1083777024, 1083777024]
+        );
+        assert_eq!(
+            golden(384),
+            [1068981248, 3203878912, 3223804416, 1038237696, 3223893504, 3213993984]
+        );
+    }
+
+    #[test]
+    fn what_is_no_dimension_of_a_collection_does_not_panic() {
+        assert_eq!(Rotation::of(0).apply(&[]).len(), 64);
+        assert_eq!(Rotation::of(1_000_000).apply(&[1.0]).len(), 65_536);
+    }
+}
