@@ -306,7 +306,13 @@ proptest! {
     fn a_store_answers_like_its_model(
         steps in steps(),
         metric in prop_oneof![Just(Metric::Cosine), Just(Metric::Dot), Just(Metric::L2)],
-        codes in prop_oneof![Just(Codes::Int8), Just(Codes::F32), Just(Codes::Bits4)],
+        codes in prop_oneof![
+            Just(Codes::Int8),
+            Just(Codes::F32),
+            Just(Codes::Bits4),
+            Just(Codes::Bits2),
+            Just(Codes::Bits1)
+        ],
     ) {
         let mut world = World::new(metric, codes);
         for step in &steps {

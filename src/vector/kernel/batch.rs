@@ -126,17 +126,17 @@ pub(super) fn measure<const HEAD: usize, const SCALE: usize>(
     each(rest, out_rest);
 }
 
-/// A row in chunks of N bytes, and what is left of it.
-pub(super) type Chunked<'a, const N: usize> = (&'a [[u8; N]], &'a [u8]);
+/// A row in chunks of N bytes, and what is left.
+type Chunks<'a, const N: usize> = (&'a [[u8; N]], &'a [u8]);
 
-/// Rows of one length in chunks of N bytes, with what is left of each, and the number of chunks, at most
-/// `limit`. In a loop over the chunks so counted no access is checked.
+/// Rows of one length in chunks, and the number of chunks, at most `limit`. In a loop over the chunks
+/// so counted no access is checked.
 #[inline(always)]
 pub(super) fn chunked<const R: usize, const N: usize>(
     rows: [&[u8]; R],
     limit: usize,
-) -> ([Chunked<'_, N>; R], usize) {
-    let mut chunks: [Chunked<'_, N>; R] = [(&[], &[]); R];
+) -> ([Chunks<'_, N>; R], usize) {
+    let mut chunks: [Chunks<'_, N>; R] = [(&[], &[]); R];
     let mut blocks = limit;
     for r in 0..R {
         chunks[r] = rows[r].as_chunks();
