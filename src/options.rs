@@ -55,7 +55,6 @@ pub enum Codes {
     /// One bit a dimension, otherwise like [`Self::Bits4`]: 64 bytes at 384 dimensions. For scans of
     /// very many rows; an order of magnitude more rows are reranked than are asked for.
     Bits1,
-<<<<<<< HEAD
 }
 
 impl Codes {
@@ -64,8 +63,6 @@ impl Codes {
     const fn usual(dimension: usize) -> Self {
         if dimension >= 256 { Self::Bits4 } else { Self::Int8 }
     }
-=======
->>>>>>> c1
 }
 
 /// Who chooses the edges of a graph. Searches are the same for both.
