@@ -12,6 +12,8 @@
 //! The sign of coordinate i in round r is bit i mod 64 of the word number (r · D + i) / 64 of
 //! SplitMix64 seeded with [`SEED`]; 1 is minus.
 
+use std::ops::Range;
+
 use crate::options::MAX_DIMENSION;
 use crate::sync::OnceLock;
 
@@ -20,6 +22,9 @@ const SEED: u64 = 0x416C_7469_706C_616E;
 
 /// Signs, transform and butterfly are applied so many times.
 const ROUNDS: usize = 4;
+
+/// Coordinates that are next to each other and go through the steps together.
+const GROUP: usize = 16;
 
 /// `D` is a multiple of it.
 const STEP: usize = 64;
@@ -32,13 +37,12 @@ pub(crate) const fn padded(dimension: usize) -> usize {
 /// The rotation of one padded dimension.
 #[derive(Debug)]
 pub(crate) struct Rotation {
-    /// Round by round, what to exclusive-or the bits of each coordinate with.
-    signs: Vec<u32>,
+    /// Round by round, what each coordinate is multiplied with: its sign, and 1/√power if it is
+    /// transformed; in the last round also the scale at the end.
+    factors: Vec<f32>,
     dimension: usize,
     /// Coordinates that one transform reaches.
     power: usize,
-    /// What each round does to the coordinates that it transforms: 1/√power.
-    scale: f32,
 }
 
 impl Rotation {
@@ -59,12 +63,26 @@ impl Rotation {
             let x = (x ^ (x >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
             x ^ (x >> 31)
         };
-        let words = (0..ROUNDS * dimension / STEP).map(|_| word());
-        let signs = words.flat_map(|word| (0..64).map(move |i| ((word >> i) as u32 & 1) << 31));
-        let power =
-            if dimension.is_power_of_two() { dimension } else { dimension.next_power_of_two() / 2 };
-        let scale = 1.0 / (power as f32).sqrt();
-        Self { signs: signs.collect(), dimension, power, scale }
+        let power = 1 << dimension.ilog2();
+        let mut factors = Vec::with_capacity(ROUNDS * dimension);
+        for round in 0..ROUNDS {
+            let transformed = Self::transformed(round, dimension, power);
+            // Each butterfly makes lengths √2 times as long.
+            let end = if round == ROUNDS - 1 && power < dimension { 0.25 } else { 1.0 };
+            let mut bits = 0;
+            for i in 0..dimension {
+                bits = if i % STEP == 0 { word() } else { bits >> 1 };
+                let sign = if bits & 1 == 1 { -1.0 } else { 1.0 };
+                let root = if transformed.contains(&i) { (power as f32).sqrt() } else { 1.0 };
+                factors.push(sign * end / root);
+            }
+        }
+        Self { factors, dimension, power }
+    }
+
+    /// The coordinates that are transformed in a round.
+    const fn transformed(round: usize, dimension: usize, power: usize) -> Range<usize> {
+        if round.is_multiple_of(2) { 0..power } else { dimension - power..dimension }
     }
 
     /// The rotated vector. O(D log D).
@@ -73,22 +91,13 @@ impl Rotation {
         x.extend_from_slice(&vector[..vector.len().min(self.dimension)]);
         x.resize(self.dimension, 0.0);
         let half = self.dimension / 2;
-        for (round, signs) in self.signs.chunks_exact(self.dimension).enumerate() {
-            for (x, sign) in x.iter_mut().zip(signs) {
-                *x = f32::from_bits(x.to_bits() ^ sign);
-            }
-            let from = if round % 2 == 0 { 0 } else { self.dimension - self.power };
-            let transformed = &mut x[from..from + self.power];
-            transform(transformed);
-            transformed.iter_mut().for_each(|x| *x *= self.scale);
+        for (round, factors) in self.factors.chunks_exact(self.dimension).enumerate() {
+            x.iter_mut().zip(factors).for_each(|(x, factor)| *x *= factor);
+            transform(&mut x[Self::transformed(round, self.dimension, self.power)]);
             if self.power < self.dimension {
                 let (low, high) = x.split_at_mut(half);
                 low.iter_mut().zip(high).for_each(|(a, b)| (*a, *b) = (*a + *b, *a - *b));
             }
-        }
-        if self.power < self.dimension {
-            // Sums and differences made lengths √2 times as long in each round.
-            x.iter_mut().for_each(|x| *x *= 0.25);
         }
         x
     }
@@ -96,38 +105,45 @@ impl Rotation {
 
 /// The Walsh-Hadamard transform without scale; at least 16 coordinates, a power of two.
 fn transform(x: &mut [f32]) {
-    for group in x.as_chunks_mut::<16>().0 {
-        *group = sixteen(*group);
-    }
-    let mut stride = 16;
-    while stride < x.len() {
+    let groups = x.as_chunks_mut::<GROUP>().0;
+    groups.iter_mut().for_each(|group| *group = sixteen(*group));
+    let mut stride = 1;
+    while stride < groups.len() {
         // Two levels at once where there are two: half the passes over memory.
-        if 4 * stride <= x.len() {
-            x.chunks_exact_mut(4 * stride).for_each(|block| four_way(block, stride));
+        if 4 * stride <= groups.len() {
+            groups.chunks_exact_mut(4 * stride).for_each(|block| two_levels(block, stride));
             stride *= 4;
         } else {
-            for block in x.chunks_exact_mut(2 * stride) {
-                let (low, high) = block.split_at_mut(stride);
-                low.iter_mut().zip(high).for_each(|(a, b)| (*a, *b) = (*a + *b, *a - *b));
-            }
+            groups.chunks_exact_mut(2 * stride).for_each(|block| one_level(block, stride));
             stride *= 2;
         }
     }
 }
 
 /// Two levels of the transform on a block of four strides.
-fn four_way(block: &mut [f32], stride: usize) {
+fn two_levels(block: &mut [[f32; GROUP]], stride: usize) {
     let (ab, cd) = block.split_at_mut(2 * stride);
     let ((a, b), (c, d)) = (ab.split_at_mut(stride), cd.split_at_mut(stride));
     for (((a, b), c), d) in a.iter_mut().zip(b).zip(c).zip(d) {
-        [*a, *b, *c, *d] = butterflies([*a, *b, *c, *d]);
+        for i in 0..GROUP {
+            [a[i], b[i], c[i], d[i]] = butterflies([a[i], b[i], c[i], d[i]]);
+        }
+    }
+}
+
+fn one_level(block: &mut [[f32; GROUP]], stride: usize) {
+    let (low, high) = block.split_at_mut(stride);
+    for (low, high) in low.iter_mut().zip(high) {
+        for i in 0..GROUP {
+            (low[i], high[i]) = (low[i] + high[i], low[i] - high[i]);
+        }
     }
 }
 
 /// The transform of 16 coordinates as a 4 × 4 matrix, down its columns, then, transposed, along its
 /// rows: so every step is the same one on four neighbours, which compilers turn into vector
 /// instructions.
-fn sixteen(x: [f32; 16]) -> [f32; 16] {
+fn sixteen(x: [f32; GROUP]) -> [f32; GROUP] {
     let mut m = [[0.0f32; 4]; 4];
     for (row, from) in m.iter_mut().zip(x.as_chunks::<4>().0) {
         *row = *from;
@@ -136,7 +152,7 @@ fn sixteen(x: [f32; 16]) -> [f32; 16] {
         let [a, b, c, d] = m;
         m = std::array::from_fn(|i| butterflies([a[i], b[i], c[i], d[i]]));
     }
-    let mut out = [0.0; 16];
+    let mut out = [0.0; GROUP];
     for (to, row) in out.as_chunks_mut::<4>().0.iter_mut().zip(m) {
         *to = row;
     }

@@ -21,10 +21,14 @@ use crate::vector::rotate::{Rotation, padded};
 /// Bytes of a row before its codes.
 pub(super) const HEAD: usize = 16;
 
-/// Step sizes that are tried, as parts of the standard deviation of the coordinates: around the best
-/// ones for a normal distribution, .335 for 4 bits and .996 for 2.
-const STEPS: [f32; 13] =
-    [0.72, 0.77, 0.82, 0.87, 0.91, 0.95, 1.0, 1.05, 1.1, 1.15, 1.21, 1.28, 1.36];
+/// Step sizes that are tried, as parts of the usual one, which is the best for a normal distribution:
+/// .335 standard deviations for 4 bits, .996 for 2. With all of a range instead, squared errors would be
+/// half a percent smaller at 384 dimensions, two and a half at 64.
+const STEPS: [f32; 7] = [0.77, 0.87, 0.95, 1.0, 1.05, 1.15, 1.28];
+
+/// Added to a small positive number, it leaves no room for a fraction, and the nearest whole number in
+/// the lowest bits.
+const WHOLE: f32 = 8_388_608.0;
 
 /// Coordinates that are worked on at once.
 const WIDTH: usize = 16;
@@ -59,10 +63,11 @@ pub(super) fn read(row: &[u8]) -> (Head, &[u8]) {
 /// Appends head and codes of a vector.
 pub(super) fn encode(bits: usize, vector: &[f32], out: &mut Vec<u8>) {
     let y = Rotation::of(vector.len()).apply(vector);
-    let squared: f32 = vector.iter().map(|x| x * x).sum();
+    let squared = super::squared_norm(vector);
     let top = ((1 << bits) - 1) as f32;
     let step = best_step(bits, &y, squared.sqrt());
-    let codes: Vec<u8> = y.iter().map(|y| code(*y, step.inverse, top) as u8).collect();
+    let codes: Vec<u8> =
+        y.iter().map(|y| (position(*y, step.inverse, top) + WHOLE).to_bits() as u8).collect();
     // A zero vector has no step; whatever its codes are, its scales are zero.
     let ratio = |a: f32, b: f32| if a > 0.0 && b > 0.0 { a / b } else { 0.0 };
     let sum: u32 = codes.iter().map(|c| u32::from(*c)).sum();
@@ -96,7 +101,7 @@ fn best_step(bits: usize, y: &[f32], norm: f32) -> Step {
     let (usual, steps) = match bits {
         4 => (0.335, &STEPS[..]),
         2 => (0.996, &STEPS[..]),
-        _ => (1.0, &STEPS[..1]),
+        _ => (1.0, &[1.0][..]),
     };
     let top = ((1 << bits) - 1) as f32;
     let mut best = Step::default();
@@ -116,7 +121,8 @@ fn measured(y: &[f32], inverse: f32, top: f32) -> Step {
     // Padded dimensions are multiples of 64.
     for y in y.as_chunks::<WIDTH>().0 {
         for i in 0..WIDTH {
-            let value = 2.0 * code(y[i], inverse, top) - top;
+            let code = position(y[i], inverse, top) + WHOLE - WHOLE;
+            let value = 2.0 * code - top;
             product[i] += value * y[i];
             length[i] += value * value;
         }
@@ -124,21 +130,18 @@ fn measured(y: &[f32], inverse: f32, top: f32) -> Step {
     Step { inverse, product: product.iter().sum(), length: length.iter().sum() }
 }
 
-/// The code of a coordinate: the nearest value, counted from the lowest.
+/// Where a coordinate lies among the values, counted from the lowest. The nearest is its code.
 #[inline(always)]
-fn code(y: f32, inverse: f32, top: f32) -> f32 {
-    /// Adding it leaves no room for a fraction.
-    const WHOLE: f32 = 8_388_608.0;
-    (y * inverse + top / 2.0).max(0.0).min(top) + WHOLE - WHOLE
+fn position(y: f32, inverse: f32, top: f32) -> f32 {
+    (y * inverse + top / 2.0).max(0.0).min(top)
 }
 
 fn pack(bits: usize, codes: &[u8], out: &mut Vec<u8>) {
     if bits == 1 {
-        out.extend(
-            codes.chunks(8).map(|eight| {
-                eight.iter().enumerate().fold(0, |byte, (i, code)| byte | (code << i))
-            }),
-        );
+        // Moves the lowest bits of eight bytes next to each other.
+        const GATHER: u64 = 0x0102_0408_1020_4080;
+        let eights = codes.as_chunks::<8>().0.iter();
+        out.extend(eights.map(|e| (u64::from_le_bytes(*e).wrapping_mul(GATHER) >> 56) as u8));
         return;
     }
     let planes = 8 / bits;

@@ -138,7 +138,7 @@ impl Query {
             Values::Bits1(values) => (values.scale, 2, -values.sum),
             Values::F32 => (0.0, 0, 0),
         };
-        let norm = vector.iter().map(|x| x * x).sum();
+        let norm = squared_norm(&vector);
         let (weight, bias, squared) = match spec.metric {
             Metric::Cosine => (-scale, 1.0, 0.0),
             Metric::Dot => (-scale, 0.0, 0.0),
@@ -184,7 +184,7 @@ impl Query {
     #[inline]
     pub(crate) fn distance(&self, row: &[u8]) -> f32 {
         let mut out = [0.0];
-        self.measure(&CodeRows::new(self.spec, row), &[0], &mut out);
+        self.measure(&CodeRows::one(self.spec, row), &[0], &mut out);
         out[0]
     }
 
@@ -226,6 +226,19 @@ impl Query {
             }
         }
     }
+}
+
+/// The squared norm, in sums of so many lanes: vector instructions can add them, and every machine adds
+/// them in the same order, so that codes are the same everywhere.
+fn squared_norm(vector: &[f32]) -> f32 {
+    let mut sums = [0.0f32; 16];
+    let (chunks, rest) = vector.as_chunks::<16>();
+    for chunk in chunks {
+        for i in 0..16 {
+            sums[i] += chunk[i] * chunk[i];
+        }
+    }
+    sums.iter().sum::<f32>() + rest.iter().map(|x| x * x).sum::<f32>()
 }
 
 fn f32_row(row: &[u8], dimension: usize) -> &[f32] {

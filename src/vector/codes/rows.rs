@@ -3,7 +3,7 @@
 
 use super::{CodeSpec, bits, f32_row, int8};
 use crate::options::{Codes, Metric};
-use crate::vector::kernel::batch::{Batch, Terms};
+use crate::vector::kernel::batch::{Batch, Rows, Terms};
 use crate::vector::kernel::{BitsFromBits, Kernels};
 
 /// Code rows in RAM. Kept in words, so that every row is aligned as in a mapped file.
@@ -84,25 +84,28 @@ fn word(bytes: &[u8]) -> u128 {
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct CodeRows<'a> {
     pub(crate) spec: CodeSpec,
-    bytes: &'a [u8],
-    stride: usize,
+    rows: Rows<'a>,
 }
 
 impl<'a> CodeRows<'a> {
+    /// One row, or none if there are not enough bytes for it.
+    pub(super) fn one(spec: CodeSpec, bytes: &'a [u8]) -> Self {
+        Self { spec, rows: Rows::one(bytes, spec.row_bytes()) }
+    }
+
     /// Whole rows only; a rest is left out.
     pub(crate) fn new(spec: CodeSpec, bytes: &'a [u8]) -> Self {
-        Self { spec, bytes, stride: spec.row_bytes() }
+        Self { spec, rows: Rows::new(bytes, spec.row_bytes()) }
     }
 
     pub(crate) const fn len(&self) -> usize {
-        self.bytes.len() / self.stride
+        self.rows.len()
     }
 
     /// One row; empty if there is none.
     #[inline]
     pub(crate) fn row(&self, i: u32) -> &'a [u8] {
-        let start = i as usize * self.stride;
-        self.bytes.get(start..start + self.stride).unwrap_or(&[])
+        self.rows.row(i)
     }
 
     /// Asks for a row that is measured soon.
@@ -115,12 +118,12 @@ impl<'a> CodeRows<'a> {
     where
         'a: 'b,
     {
-        Batch { bytes: self.bytes, stride: self.stride, nodes, terms }
+        Batch { rows: self.rows, nodes, terms }
     }
 
     /// Every row.
     pub(crate) fn rows(&self) -> impl Iterator<Item = &'a [u8]> {
-        self.bytes.chunks_exact(self.stride)
+        self.rows.iter()
     }
 
     /// The distance of two rows that a graph is built with: a distance in the strict sense, never

@@ -1,7 +1,7 @@
 //! Owns what all kernels of many rows share: which rows are meant, how a product of codes becomes a
 //! distance, and the walk over the rows, which asks for them ahead and hands them on in fours.
 //!
-//! Unsafe here are rows whose number was compared with how many there are.
+//! Unsafe here is a row whose number was compared with how many there are.
 #![expect(unsafe_code, reason = "one check for each row, not one for each access")]
 
 /// How many rows ahead of the one that is measured cache lines are asked for.
@@ -32,35 +32,55 @@ impl Terms {
     }
 }
 
+/// Rows of one length, one after the other.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Rows<'a> {
+    bytes: &'a [u8],
+    stride: usize,
+    /// At most as many as there is room for.
+    count: u32,
+}
+
+impl<'a> Rows<'a> {
+    /// Whole rows only; a rest is left out.
+    pub(crate) fn new(bytes: &'a [u8], stride: usize) -> Self {
+        let count = bytes.len().checked_div(stride).unwrap_or(0);
+        Self { bytes, stride, count: u32::try_from(count).unwrap_or(u32::MAX) }
+    }
+
+    /// One row, or none if there are not enough bytes for it.
+    pub(crate) fn one(bytes: &'a [u8], stride: usize) -> Self {
+        Self { bytes, stride, count: u32::from(bytes.len() >= stride) }
+    }
+
+    pub(crate) const fn len(&self) -> usize {
+        self.count as usize
+    }
+
+    /// One row; empty if there is none.
+    #[inline(always)]
+    pub(crate) fn row(&self, i: u32) -> &'a [u8] {
+        if i >= self.count {
+            return &[];
+        }
+        let start = i as usize * self.stride;
+        // SAFETY: `count` rows are in `bytes`, this one and those before it among them.
+        unsafe { self.bytes.get_unchecked(start..start + self.stride) }
+    }
+
+    /// All rows.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &'a [u8]> + use<'a> {
+        self.bytes.chunks_exact(self.stride)
+    }
+}
+
 /// Rows that are measured in one call.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Batch<'a> {
-    /// Rows of `stride` bytes, one after the other.
-    pub(crate) bytes: &'a [u8],
-    pub(crate) stride: usize,
+    pub(crate) rows: Rows<'a>,
     /// Which rows. One that is not there has the distance of a zero vector.
     pub(crate) nodes: &'a [u32],
     pub(crate) terms: Terms,
-}
-
-impl<'a> Batch<'a> {
-    /// How many rows there are.
-    fn rows(&self) -> u32 {
-        let rows = self.bytes.len().checked_div(self.stride).unwrap_or(0);
-        u32::try_from(rows).unwrap_or(u32::MAX)
-    }
-
-    /// A row that is there.
-    ///
-    /// # Safety
-    ///
-    /// `node` is less than [`Self::rows`].
-    #[inline(always)]
-    unsafe fn row(&self, node: u32) -> &'a [u8] {
-        let start = node as usize * self.stride;
-        // SAFETY: whole rows before and with this one are in `bytes`, says the caller.
-        unsafe { self.bytes.get_unchecked(start..start + self.stride) }
-    }
 }
 
 #[inline(always)]
@@ -80,40 +100,27 @@ pub(super) fn measure<const HEAD: usize, const SCALE: usize>(
     four: impl Fn([&[u8]; 4]) -> [i32; 4],
     one: impl Fn(&[u8]) -> i32,
 ) {
-    let rows = batch.rows();
-    let Batch { nodes, terms, .. } = *batch;
+    let Batch { rows, nodes, terms } = *batch;
     let finish = |row: &[u8], dot| terms.distance(dot, float(row, SCALE), float(row, 4));
-    if batch.stride < HEAD {
+    if rows.stride < HEAD {
         return out.fill(terms.bias);
     }
-    let ask = |nodes: &[u32]| {
-        for &node in nodes {
-            if node < rows {
-                // SAFETY: it is there.
-                prefetch(unsafe { batch.row(node) });
-            }
-        }
-    };
+    let ask = |nodes: &[u32]| nodes.iter().for_each(|node| prefetch(rows.row(*node)));
     let each = |nodes: &[u32], out: &mut [f32]| {
         for (&node, out) in nodes.iter().zip(out) {
-            *out = terms.bias;
-            if node < rows {
-                // SAFETY: it is there.
-                let row = unsafe { batch.row(node) };
-                *out = finish(row, one(&row[HEAD..]));
-            }
+            let row = rows.row(node);
+            *out = if row.is_empty() { terms.bias } else { finish(row, one(&row[HEAD..])) };
         }
     };
-    ask(&nodes[..nodes.len().min(AHEAD)]);
+    // The first is read before a request for it would help.
+    ask(nodes.get(1..nodes.len().min(AHEAD)).unwrap_or(&[]));
     let ((fours, rest), (outs, out_rest)) = (nodes.as_chunks::<4>(), out.as_chunks_mut::<4>());
     for (group, (nodes_of_group, out)) in fours.iter().zip(outs).enumerate() {
         let ahead = nodes.get(4 * group + AHEAD..).unwrap_or(&[]);
         ask(&ahead[..ahead.len().min(4)]);
         let [a, b, c, d] = *nodes_of_group;
-        if a.max(b).max(c.max(d)) < rows {
-            // SAFETY: all four are there.
-            #[expect(clippy::multiple_unsafe_ops_per_block, reason = "one fact holds for all")]
-            let [a, b, c, d] = unsafe { [batch.row(a), batch.row(b), batch.row(c), batch.row(d)] };
+        if a.max(b).max(c.max(d)) < rows.count {
+            let [a, b, c, d] = [rows.row(a), rows.row(b), rows.row(c), rows.row(d)];
             let dots = four([&a[HEAD..], &b[HEAD..], &c[HEAD..], &d[HEAD..]]);
             out[0] = finish(a, dots[0]);
             out[1] = finish(b, dots[1]);

@@ -66,7 +66,7 @@ impl Kernels {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use batch::Terms;
+    use batch::{Rows, Terms};
 
     fn floats(len: usize, seed: u32) -> Vec<f32> {
         (0..len as u32)
@@ -106,7 +106,7 @@ mod tests {
 
     fn calls<'a>(batch: Batch<'a>, query: &'a [Lanes], values: usize) -> [Call<'a>; 7] {
         let int8: Vec<i8> = query.iter().flat_map(|lanes| lanes.0).chain([0; 8]).collect();
-        let first = batch.bytes.get(16..batch.stride).unwrap_or(&[]);
+        let first = batch.rows.row(0).get(16..).unwrap_or(&[]);
         [
             Box::new(move |k, out| (k.int8)(&batch, &int8[..values + 8], out)),
             Box::new(move |k, out| (k.bits4)(&batch, query, out)),
@@ -151,7 +151,7 @@ mod tests {
                     row[12..16].copy_from_slice(&(3.0 + i as f32).to_le_bytes());
                 }
                 for nodes in [&[0, 1, 2, 3, 9, 8, 7, 6, 4, 2, 5][..], &[1, 2, 99, 3, 10, 4], &[]] {
-                    agree(Batch { bytes: rows, stride, nodes, terms }, &query, values);
+                    agree(Batch { rows: Rows::new(rows, stride), nodes, terms }, &query, values);
                 }
             }
         }
@@ -168,7 +168,7 @@ mod tests {
                 row[12..16].copy_from_slice(&1.0f32.to_le_bytes());
             }
             let (stride, nodes) = (16 + 1280, &[0, 1, 2, 3, 4][..]);
-            agree(Batch { bytes: &rows, stride, nodes, terms }, &query, 1280);
+            agree(Batch { rows: Rows::new(&rows, stride), nodes, terms }, &query, 1280);
         }
     }
 
@@ -176,8 +176,8 @@ mod tests {
     #[test]
     fn queries_that_are_too_short_or_too_long_are_cut() {
         let rows = vec![1u8; 10 * 80];
-        let batch =
-            Batch { bytes: &rows, stride: 80, nodes: &[0, 1, 2, 3, 4], terms: Terms::default() };
+        let rows = Rows::new(&rows, 80);
+        let batch = Batch { rows, nodes: &[0, 1, 2, 3, 4], terms: Terms::default() };
         for lanes in 0..20 {
             let query = vec![Lanes([1; 64]); lanes];
             for call in calls(batch, &query, (64 * lanes).saturating_sub(3)) {

@@ -82,10 +82,7 @@ fn write_on(store: &Store, found: &Model) -> Result<(), String> {
     for c in found.0.keys() {
         let collection = store.existing(NAMES[*c]).ok_or("a collection is gone")?;
         // An id of its own that the model's readers understand: text and vector say which write.
-        let dimension = collection.options().dimension();
-        let mut vector = vec![1.0; dimension];
-        (vector[0], vector[1]) = (999.0, 1.0);
-        let memory = Memory::new(999u64, vector).text("write 0");
+        let memory = Memory::new(999u64, model::vector(*c, 999, 0)).text("write 0");
         collection.insert(memory).map_err(|e| format!("it takes no writes: {e}"))?;
     }
     while store.run_pending().map_err(|e| format!("its work fails: {e}"))? {}
