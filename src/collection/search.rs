@@ -78,11 +78,11 @@ pub struct Explanation {
     pub eligible_rows: u64,
     /// Codes measured by scanning.
     pub scanned: u64,
-    /// Codes measured in graphs.
+    /// Codes measured in graphs, and those of rows that match a filter.
     pub evaluations: u64,
     /// Nodes of graphs whose neighbors were looked at.
     pub hops: u64,
-    /// Full vectors measured.
+    /// Full vectors measured: the best by code, or all rows that match where they are few.
     pub reranked: u64,
     /// Indexes searched through their graph.
     pub graphs: u32,

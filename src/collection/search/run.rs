@@ -1,5 +1,6 @@
-//! Owns how a search finds its candidates: memtables by scan, then each index by graph or scan,
-//! whichever costs less, then the best by code measured exactly. All sources share one bound.
+//! Owns how a search finds its candidates: memtables by scan, then each index through its graph, by the
+//! codes of the rows that match or by all codes, whichever costs least, then the best by code measured
+//! exactly. Where few rows match, all of them are measured exactly instead. All sources share one bound.
 //!
 //! If k eligible memories exist, k come back (I12): a graph that did not find enough is followed by
 //! a scan. What an answer contains was read from checked bytes.
