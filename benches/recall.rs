@@ -1,5 +1,12 @@
-//! Recall against queries per second: one line for each codes × builder × path × ef. Every answer is checked
-//! against exact search. One thread, one query a call, median of three passes.
+//! Recall against queries per second: a curve for each codes × builder × path, and what it says at
+//! recall .90, .95 and .99. Every answer is checked against exact search. One thread, one query a
+//! call, median of three passes.
+//!
+//! Each store is built in a process of its own, and searched in one for each path that holds the
+//! queries and no other vector: resident bytes are those that came since the moment before the store
+//! was opened, after all queries so far. Scans have one point; `Auto` is asked for recalls, `Graph`
+//! for beams. `--seeds N` builds each kind N times, each time in another order, and prints the
+//! smallest and the largest figures.
 //!
 //! `cargo bench --bench recall [-- --base FILE --queries FILE --metric cosine]`
 #![allow(
@@ -9,187 +16,127 @@
     reason = "a benchmark prints and measures"
 )]
 
+#[path = "common/curve.rs"]
+mod curve;
 #[path = "common/measure.rs"]
 mod measure;
+#[path = "recall_parts/report.rs"]
+mod report;
+#[path = "recall_parts/run.rs"]
+mod run;
 #[path = "common/setup.rs"]
 mod setup;
+#[path = "common/steps.rs"]
+mod steps;
 #[path = "common/vectors.rs"]
 mod vectors;
 
 use std::error::Error;
-use std::path::Path;
-use std::time::{Duration, Instant};
 
-use altiplano::{
-    Background, Builder, Codes, Collection, CollectionOptions, Fields, HnswParams, SearchPath,
-    Store, StoreOptions, StoreStats,
-};
-use measure::{Json, Percentiles, Rss, median};
-use setup::{Data, K, Scratch};
+use altiplano::{Builder, Codes, SearchPath};
+use measure::{Args, Opt};
+use report::Curve;
+use run::{GENERATED, Kind, PATHS, SPREAD};
+use setup::{CODES, CODES_OPTION, Data, Scratch};
 
-const PASSES: usize = 3;
-const LADDER: [usize; 9] = [10, 16, 32, 48, 64, 96, 128, 256, 512];
+const OPTIONS: [Opt; 7] = [
+    CODES_OPTION,
+    Opt { key: "builders", value: "LIST", help: "flat,hnswrs; default: flat, and both for int8" },
+    Opt { key: "seeds", value: "N", help: "orders of insertion; default 1" },
+    Opt { key: "step", value: "NAME", help: "build or search, as it does for itself" },
+    Opt { key: "dir", value: "DIR", help: "with --step: the store; --seeds is the seed then" },
+    Opt { key: "path", value: "NAME", help: "with --step search: the path" },
+    Opt { key: "rows", value: "N", help: "with --step search: rows in the store" },
+];
 
 fn main() -> Result<(), Box<dyn Error>> {
-    let data = Data::load("Recall against queries per second.", 40_000)?;
+    let options = setup::options(&OPTIONS);
+    let args = Args::from_env("Recall against queries per second.", &options);
+    let args = args.map_err(|stop| stop.text)?;
     let pinned = measure::pin_to_core(0);
-    eprintln!("codes  builder path   ef   recall@10       qps    p50 us    p99 us  evaluations");
-    let kinds =
-        [(Codes::Int8, Builder::Flat), (Codes::Int8, Builder::HnswRs), (Codes::F32, Builder::Flat)];
-    for (codes, builder) in kinds {
-        run(&data, codes, builder, pinned)?;
-        if data.quick {
-            break;
+    if let Some(step) = args.text("step") {
+        return run::step(step, &args);
+    }
+    let mut data = Data::of(&args, GENERATED)?;
+    let rows = data.base.len();
+    data.base.data = Vec::new();
+    let work = Scratch::new("recall");
+    steps::hand_over(&data.queries, &data.truth, work.path())?;
+    let bench = Bench { args: &args, data: &data, rows, pinned, work: &work };
+    let seeds = args.get_or("seeds", 1).map_err(|stop| stop.text)?;
+    report::heads();
+    let mut curves = Vec::new();
+    for (codes, builder) in kinds(&args, data.quick)? {
+        curves.extend(bench.curves(Kind { codes, builder, seed: 0 }, &PATHS)?);
+        // The last path is that of the graph, the only one that a seed may change.
+        let graph = curves.len() - 1;
+        for seed in 1..seeds {
+            curves.extend(bench.curves(Kind { codes, builder, seed }, &[SearchPath::Graph])?);
+        }
+        if seeds > 1 {
+            report::spread(&curves[graph..], &SPREAD);
+            curves.truncate(graph + 1);
         }
     }
+    report::table(&curves);
     Ok(())
 }
 
-/// What does not change from one case to the next.
-struct Built<'a> {
+fn kinds(args: &Args, quick: bool) -> Result<Vec<(Codes, Builder)>, Box<dyn Error>> {
+    let default = if quick { &CODES[..1] } else { CODES };
+    let codes = setup::codes(args, default).map_err(|stop| stop.text)?;
+    let builders = run::builders(args)?;
+    let mut kinds = Vec::new();
+    for (i, &codes) in codes.iter().enumerate() {
+        match &builders {
+            Some(builders) => kinds.extend(builders.iter().map(|&builder| (codes, builder))),
+            None => {
+                kinds.push((codes, Builder::Flat));
+                if i == 0 && !quick {
+                    kinds.push((codes, Builder::HnswRs));
+                }
+            }
+        }
+    }
+    Ok(kinds)
+}
+
+/// What does not change from one curve to the next.
+struct Bench<'a> {
+    args: &'a Args,
     data: &'a Data,
-    codes: Codes,
-    builder: Builder,
+    rows: usize,
     pinned: bool,
-    build_s: f64,
-    open_ms: f64,
-    before: Rss,
-    dir: &'a Path,
+    work: &'a Scratch,
 }
 
-fn run(data: &Data, codes: Codes, builder: Builder, pinned: bool) -> Result<(), Box<dyn Error>> {
-    let dir = Scratch::new("recall");
-    let min_rows = HnswParams::default().min_rows.min(data.base.len() as u32 / 2);
-    let hnsw = HnswParams { min_rows, builder, ..HnswParams::default() };
-    let store = StoreOptions::new().background(Background::Manual).open(dir.path())?;
-    let options = CollectionOptions::new(data.base.dim, data.metric).codes(codes).hnsw(hnsw);
-    let collection = store.collection("vectors", options)?;
-    data.insert(&collection, 0..data.base.len(), 1024)?;
-    let begun = Instant::now();
-    collection.compact()?;
-    let build_s = begun.elapsed().as_secs_f64();
-    drop(collection);
-    store.close()?;
-
-    // Measured after a fresh open; what the allocator kept of the build is in `before`.
-    let before = Rss::now().unwrap_or_default();
-    let begun = Instant::now();
-    let store = Store::open(dir.path())?;
-    let collection = store.existing("vectors").ok_or("the collection is gone")?;
-    collection.search(data.queries.row(0)).run()?;
-    let open_ms = begun.elapsed().as_secs_f64() * 1e3;
-    let dir = dir.path();
-    let built = Built { data, codes, builder, pinned, build_s, open_ms, before, dir };
-
-    let mut cases = vec![(SearchPath::Scan, None), (SearchPath::Auto, None)];
-    cases.extend(LADDER.iter().map(|ef| (SearchPath::Graph, Some(*ef))));
-    for (path, ef) in cases {
-        let measured = measure_case(data, &collection, path, ef)?;
-        built.print(path, ef, &measured, &store.stats()?)?;
-        if path == SearchPath::Scan && measured.recall < 0.98 {
-            return Err("a scan with rerank must find nearly everything".into());
-        }
-    }
-    Ok(())
-}
-
-impl Built<'_> {
-    fn print(
-        &self,
-        path: SearchPath,
-        ef: Option<usize>,
-        measured: &Measured,
-        stats: &StoreStats,
-    ) -> std::io::Result<()> {
-        let rss = Rss::now().unwrap_or_default();
-        let micros = |d: Duration| d.as_secs_f64() * 1e6;
-        let line = Json::new()
-            .field("bench", "recall")
-            .field("system", "altiplano")
-            .field("data", &*self.data.name)
-            .field("n", self.data.base.len())
-            .field("dim", self.data.base.dim)
-            .field("metric", self.data.metric_name)
-            .field("codes", &*format!("{:?}", self.codes))
-            .field("builder", &*format!("{:?}", self.builder))
-            .field("kernels", stats.kernels)
-            .field("build_s", self.build_s)
-            .field("threads", 1usize)
-            .field("pinned", self.pinned)
-            .field("path", &*format!("{path:?}"))
-            .field("ef", ef)
-            .field("target", ef.is_none().then_some(0.95))
-            .field("recall_at_10", measured.recall)
-            .field("qps", measured.qps)
-            .field("p50_us", micros(measured.times.p50))
-            .field("p99_us", micros(measured.times.p99))
-            .field("evals_per_query", measured.evaluations)
-            .field("rss_anon_bytes", rss.anon_bytes.saturating_sub(self.before.anon_bytes))
-            .field("rss_file_bytes", rss.file_bytes.saturating_sub(self.before.file_bytes))
-            .field("heap_bytes", stats.heap_bytes)
-            .field("disk_bytes", measure::allocated_bytes(self.dir)?)
-            .field("open_ms", self.open_ms);
-        println!("{}", line.line());
-        eprintln!(
-            "{:<6} {:<7} {:<5} {:>4} {:>11.4} {:>9.0} {:>9.1} {:>9.1} {:>12.0}  built in {:.1} s",
-            format!("{:?}", self.codes),
-            format!("{:?}", self.builder),
-            format!("{path:?}"),
-            ef.map_or("-".to_owned(), |ef| ef.to_string()),
-            measured.recall,
-            measured.qps,
-            micros(measured.times.p50),
-            micros(measured.times.p99),
-            measured.evaluations,
-            self.build_s,
-        );
-        Ok(())
-    }
-}
-
-struct Measured {
-    recall: f64,
-    qps: f64,
-    times: Percentiles,
-    evaluations: f64,
-}
-
-fn measure_case(
-    data: &Data,
-    collection: &Collection,
-    path: SearchPath,
-    ef: Option<usize>,
-) -> altiplano::Result<Measured> {
-    let (mut recall, mut evaluations) = (0.0, 0);
-    let (mut rates, mut times) = (Vec::new(), Vec::new());
-    // One pass more than is counted, to warm up and to check the answers.
-    for pass in 0..=PASSES {
-        let mut spent = Duration::ZERO;
-        for (i, query) in data.queries.rows().enumerate() {
-            let mut search = collection.search(query).k(K).path(path).fields(Fields::None);
-            if let Some(ef) = ef {
-                search = search.ef(ef);
+impl<'a> Bench<'a> {
+    /// Builds a store and follows each path on it.
+    fn curves(&self, kind: Kind, paths: &[SearchPath]) -> Result<Vec<Curve<'a>>, Box<dyn Error>> {
+        let dir = self.work.path().join("store");
+        let built = run::build(self.args, kind, &dir)?;
+        let mut curves = Vec::new();
+        for &path in paths {
+            let places = (self.work.path(), dir.as_path());
+            let curve = Curve {
+                data: self.data,
+                rows: self.rows,
+                pinned: self.pinned,
+                kind,
+                built,
+                path,
+                searched: run::search(self.args, (kind, path), self.rows, places)?,
+            };
+            curve.print();
+            // Coarse codes are not meant to find everything at the default depth of reranking.
+            let least = if matches!(kind.codes, Codes::Int8 | Codes::F32) { 0.98 } else { 0.90 };
+            let found = curve.searched.points.first().map_or(0.0, |point| point.recall);
+            if path == SearchPath::Scan && found < least {
+                return Err("a scan with rerank must find nearly everything".into());
             }
-            let begun = Instant::now();
-            let (hits, told) = search.explain()?;
-            let took = begun.elapsed();
-            if pass == 0 {
-                recall += data.truth.recall(i, K, hits.iter().map(|h| h.id.as_u128() as u32));
-                evaluations += told.evaluations + told.scanned;
-            } else {
-                spent += took;
-                times.push(took);
-            }
+            curves.push(curve);
         }
-        if pass > 0 {
-            rates.push(data.queries.len() as f64 / spent.as_secs_f64());
-        }
+        std::fs::remove_dir_all(&dir)?;
+        Ok(curves)
     }
-    let queries = data.queries.len() as f64;
-    Ok(Measured {
-        recall: recall / queries,
-        qps: median(&rates),
-        times: Percentiles::of(times),
-        evaluations: evaluations as f64 / queries,
-    })
 }

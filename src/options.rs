@@ -57,6 +57,14 @@ pub enum Codes {
     Bits1,
 }
 
+impl Codes {
+    /// The codes for vectors of this many dimensions, unless others are asked for: the error of a
+    /// few bits is smaller the more dimensions share it (Gao et al., SIGMOD 2025, theorem 3.2).
+    const fn usual(dimension: usize) -> Self {
+        if dimension >= 256 { Self::Bits4 } else { Self::Int8 }
+    }
+}
+
 /// Who chooses the edges of a graph. Searches are the same for both.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
@@ -118,7 +126,7 @@ impl CollectionOptions {
             dimension,
             metric,
             embedding_space: None,
-            codes: Codes::Int8,
+            codes: Codes::usual(dimension),
             hnsw: HnswParams::default(),
             durability: Durability::Sync,
             default_ttl: None,
@@ -135,7 +143,8 @@ impl CollectionOptions {
         self
     }
 
-    /// Chooses the codes that searches read. Default = [`Codes::Int8`].
+    /// Chooses the codes that searches read. Default = [`Codes::Bits4`] from 256 dimensions on, below
+    /// that [`Codes::Int8`].
     #[must_use]
     pub const fn codes(mut self, codes: Codes) -> Self {
         self.codes = codes;

@@ -8,3 +8,6 @@ mod measure;
 
 #[path = "../benches/common/plot.rs"]
 mod plot;
+
+#[path = "../benches/common/curve.rs"]
+mod curve;

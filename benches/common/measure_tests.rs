@@ -42,6 +42,28 @@ fn this_process_is_measured() {
     assert!(cpu_seconds(None).is_some());
 }
 
+#[cfg(target_os = "linux")]
+#[test]
+fn time_of_this_thread_leaves_sleep_and_other_threads_out() {
+    let mut x = 1u64;
+    let mut work = |rounds: u64| {
+        let before = thread_cpu_seconds().unwrap();
+        for _ in 0..rounds {
+            x = std::hint::black_box(x.wrapping_mul(3));
+        }
+        thread_cpu_seconds().unwrap() - before
+    };
+    let (one, four) = (work(20_000_000), work(80_000_000));
+    assert!(one > 0.0 && four > 1.5 * one, "{one} {four}");
+    let before = thread_cpu_seconds().unwrap();
+    std::thread::sleep(Duration::from_millis(200));
+    let busy =
+        std::thread::spawn(|| (0..20_000_000u64).fold(1, |x, i| std::hint::black_box(x ^ i)));
+    std::hint::black_box(busy.join().unwrap());
+    let waited = thread_cpu_seconds().unwrap() - before;
+    assert!(waited < one.max(0.02), "{waited} {one}");
+}
+
 #[cfg(unix)]
 #[test]
 fn blocks_are_counted_and_not_lengths() {

@@ -16,13 +16,17 @@ pub use axis::Scale;
 use axis::{Axis, label};
 
 /// Colours that people with any kind of colour vision tell apart; each also has its own dashes.
-const STYLES: [(&str, &str); 6] = [
+const STYLES: [(&str, &str); 10] = [
     ("#0072b2", ""),
     ("#d55e00", "7 3"),
     ("#009e73", "2 3"),
     ("#cc79a7", "9 3 2 3"),
     ("#555555", "4 4"),
     ("#b8860b", "12 4"),
+    ("#56b4e9", "1 4"),
+    ("#000000", "12 3 2 3 2 3"),
+    ("#e69f00", "4 2"),
+    ("#7b3294", "14 2 2 2"),
 ];
 const WIDTH: f64 = 800.0;
 const HEIGHT: f64 = 250.0;
@@ -32,6 +36,8 @@ const HEAD: f64 = 40.0;
 /// Above and below the axes of a panel: its title and legend, its ticks and the name of x.
 const ABOVE: f64 = 52.0;
 const BELOW: f64 = 48.0;
+/// Between rows of a legend that does not fit into one.
+const LEGEND_ROW: f64 = 18.0;
 
 #[derive(Clone, Debug)]
 pub struct Series {
@@ -70,7 +76,9 @@ pub fn svg(title: &str, panels: &[Panel]) -> String {
 fn panel_svg(out: &mut String, panel: &Panel, top: f64) {
     let points = || panel.series.iter().flat_map(|s| &s.points);
     let (x0, x1) = (LEFT, WIDTH - RIGHT);
-    let (y0, y1) = (top + HEIGHT - BELOW, top + ABOVE);
+    let legend = legend(&panel.series);
+    let lowest = legend.last().map_or(0.0, |&(_, y)| y);
+    let (y0, y1) = (top + HEIGHT - BELOW, top + ABOVE + lowest);
     let x = Axis::new(points().map(|p| p.0), Scale::Fit, x0, x1);
     let y = Axis::new(points().map(|p| p.1), panel.y, y0, y1).rounded();
     text(out, (LEFT, top + 18.0), "start", 14, &panel.title);
@@ -90,17 +98,30 @@ fn panel_svg(out: &mut String, panel: &Panel, top: f64) {
     let _ = writeln!(out, "<g transform=\"rotate(-90) translate({:.1} 16)\">", -(y0 + y1) / 2.0);
     text(out, (0.0, 0.0), "middle", 13, &panel.y_label);
     out.push_str("</g>\n");
-    let mut legend = LEFT;
-    for (i, series) in panel.series.iter().enumerate() {
+    for (i, (series, (entry, below))) in panel.series.iter().zip(legend).enumerate() {
         let (color, dash) = STYLES[i % STYLES.len()];
         let placed = series.points.iter().map(|&(a, b)| Some((x.place(a)?, y.place(b)?)));
         lines(out, placed, (color, dash), panel.marks);
-        let at = top + 36.0;
-        let ends = [Some((legend, at)), Some((legend + 26.0, at))];
+        let at = top + 36.0 + below;
+        let ends = [Some((entry, at)), Some((entry + 26.0, at))];
         lines(out, ends.into_iter(), (color, dash), false);
-        text(out, (legend + 32.0, at + 4.5), "start", 13, &series.name);
-        legend += 54.0 + 7.2 * series.name.chars().count() as f64;
+        text(out, (entry + 32.0, at + 4.5), "start", 13, &series.name);
     }
+}
+
+/// Where the entries of the legend begin: from the left, and below the first row.
+fn legend(series: &[Series]) -> Vec<(f64, f64)> {
+    let (mut x, mut y) = (LEFT, 0.0);
+    let place = |series: &Series| {
+        let width = 54.0 + 7.2 * series.name.chars().count() as f64;
+        if x > LEFT && x + width > WIDTH {
+            (x, y) = (LEFT, y + LEGEND_ROW);
+        }
+        let at = (x, y);
+        x += width;
+        at
+    };
+    series.iter().map(place).collect()
 }
 
 fn lines(

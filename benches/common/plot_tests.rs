@@ -56,3 +56,16 @@ fn a_gap_breaks_the_line_and_names_are_escaped() {
     assert_eq!(path.matches('M').count(), 2, "{path}");
     assert!(text.contains("a &lt; b &amp; c") && text.contains("&lt;title&gt;"));
 }
+
+#[test]
+fn a_legend_that_is_too_long_takes_another_row() {
+    let series = |name: &str| Series { name: name.to_owned(), points: Vec::new() };
+    let short = [series("a"), series("b")];
+    assert!(legend(&short).iter().all(|&(_, y)| y == 0.0));
+    let long = vec![series(&"n".repeat(20)); 7];
+    let places = legend(&long);
+    let rows: Vec<f64> = places.iter().map(|&(_, y)| y / LEGEND_ROW).collect();
+    assert_eq!(rows, [0.0, 0.0, 0.0, 1.0, 1.0, 1.0, 2.0]);
+    assert!(places.iter().all(|&(x, _)| x + 32.0 + 20.0 * 7.2 < WIDTH));
+    assert_eq!(places[3].0, LEFT);
+}

@@ -1,18 +1,29 @@
-//! Owns what the benchmarks `recall`, `ingest` and `open` have in common: the data they run on, as
-//! their arguments name it, and a store in a temporary directory. Measuring is `measure`, vectors are
-//! `vectors`.
+//! Owns what the benchmarks `recall`, `filter`, `ingest` and `open` have in common: the data they run
+//! on, as their arguments name it, the codes they compare, and a store in a temporary directory.
+//! Measuring is `measure`, vectors are `vectors`.
 #![allow(dead_code, unreachable_pub, reason = "each benchmark takes what it needs")]
-#![allow(clippy::disallowed_methods, reason = "a benchmark uses files")]
+#![allow(
+    clippy::disallowed_methods,
+    clippy::print_stderr,
+    reason = "a benchmark uses files and says what it waits for"
+)]
 
 use std::path::{Path, PathBuf};
 
-use altiplano::{Batch, Collection, Memory, Metric};
+use altiplano::{Batch, Codes, Collection, HnswParams, Memory, Metric};
 
-use crate::measure::{Args, Opt};
+use crate::measure::{Args, Opt, Stop};
 use crate::vectors::{self, Neighbors, Vectors};
 
 /// Results that recall is measured on.
 pub const K: usize = 10;
+
+/// Every kind of codes, the default one first.
+pub const CODES: &[Codes] = &[Codes::Int8, Codes::F32, Codes::Bits4, Codes::Bits2, Codes::Bits1];
+
+/// The argument of those that compare codes.
+pub const CODES_OPTION: Opt =
+    Opt { key: "codes", value: "LIST", help: "int8,f32,bits4,…; --quick: int8" };
 
 /// The arguments that every benchmark takes.
 pub const OPTIONS: &[Opt] = &[
@@ -31,6 +42,8 @@ pub struct Data {
     pub queries: Vectors,
     pub metric: Metric,
     pub metric_name: &'static str,
+    /// The metric under the name it has in `vectors`.
+    pub exact: vectors::Metric,
     pub truth: Neighbors,
     pub quick: bool,
 }
@@ -38,7 +51,28 @@ pub struct Data {
 impl Data {
     /// Reads the files that the arguments name, or makes clustered vectors.
     pub fn load(about: &str, generated: usize) -> Result<Self, Box<dyn std::error::Error>> {
-        let args = Args::from_env(about, OPTIONS).map_err(|stop| stop.text)?;
+        Self::of(&Args::from_env(about, OPTIONS).map_err(|stop| stop.text)?, generated)
+    }
+
+    /// The same for a benchmark that has options of its own beside [`OPTIONS`].
+    pub fn of(args: &Args, generated: usize) -> Result<Self, Box<dyn std::error::Error>> {
+        let mut data = Self::unanswered(args, generated)?;
+        let read = args.text("neighbors").map(|file| Neighbors::read(Path::new(file), None));
+        data.truth = match read.transpose()? {
+            Some(truth) if truth.fits(data.base.len()) => truth,
+            _ => {
+                let begun = std::time::Instant::now();
+                let truth = vectors::exact_neighbors(&data.base, &data.queries, data.exact, K, 2);
+                let took = begun.elapsed().as_secs_f64();
+                eprintln!("{} true neighbors by exact search in {took:.1} s", truth.ids.len());
+                truth
+            }
+        };
+        Ok(data)
+    }
+
+    /// The same without the true neighbors, for a program that asks no queries.
+    pub fn unanswered(args: &Args, generated: usize) -> Result<Self, Box<dyn std::error::Error>> {
         let quick = args.has("quick");
         let limit = args.get::<usize>("limit").map_err(|stop| stop.text)?;
         let (metric, metric_name, exact) = match args.text("metric").unwrap_or("cosine") {
@@ -62,12 +96,14 @@ impl Data {
             }
             _ => return Err("--base and --queries go together".into()),
         };
-        let read = args.text("neighbors").map(|file| Neighbors::read(Path::new(file), None));
-        let truth = match read.transpose()? {
-            Some(truth) if truth.fits(base.len()) => truth,
-            _ => vectors::exact_neighbors(&base, &queries, exact, K, 2),
-        };
-        Ok(Self { name, base, queries, metric, metric_name, truth, quick })
+        let truth = Neighbors { k: K, ids: Vec::new() };
+        Ok(Self { name, base, queries, metric, metric_name, exact, truth, quick })
+    }
+
+    /// Parameters with which there is a graph, however small the data.
+    pub fn hnsw(&self) -> HnswParams {
+        let default = HnswParams::default();
+        HnswParams { min_rows: default.min_rows.min(self.base.len() as u32 / 2), ..default }
     }
 
     /// Inserts vectors `from..to` under their row numbers, in batches.
@@ -85,6 +121,23 @@ impl Data {
         }
         Ok(())
     }
+}
+
+/// The options of a benchmark: those of all and its own.
+pub fn options(own: &[Opt]) -> Vec<Opt> {
+    OPTIONS.iter().chain(own).copied().collect()
+}
+
+/// The codes that `--codes` names.
+pub fn codes(args: &Args, default: &[Codes]) -> Result<Vec<Codes>, Stop> {
+    let Some(names) = args.list::<String>("codes")? else {
+        return Ok(default.to_vec());
+    };
+    let of = |name: &String| {
+        let found = CODES.iter().find(|codes| format!("{codes:?}").eq_ignore_ascii_case(name));
+        found.copied().ok_or_else(|| args.wrong(format!("--codes {name}: not one of {CODES:?}")))
+    };
+    names.iter().map(of).collect()
 }
 
 /// A directory that goes when the benchmark ends.

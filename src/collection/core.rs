@@ -4,15 +4,15 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Weak};
 
-use crate::clock::Timestamp;
+use crate::clock::{Clock, Timestamp};
 use crate::collection::snapshot::{MemPart, Snapshot};
 use crate::ids::{CollectionId, FileId, MemoryId, Seq};
-use crate::index::Scratch;
+use crate::index::{Costs, Scratch};
 use crate::metrics::CompactionReport;
 use crate::options::CollectionOptions;
 use crate::segment::{Active, Liveness, Row, Rows};
 use crate::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use crate::sync::{Mutex, Published, RwLock};
+use crate::sync::{Mutex, OnceLock, Published, RwLock};
 use crate::vector::codes::CodeSpec;
 use crate::worker::lock;
 
@@ -53,6 +53,8 @@ pub(crate) struct Core {
     /// The snapshot whose indexes were found in order: there is nothing to count again before the
     /// next one.
     pub(crate) indexes_in_order: Mutex<Weak<Snapshot>>,
+    /// What ways to search cost, once they were asked for.
+    costs: OnceLock<Costs>,
     /// Buffers of graph searches that are not under way.
     pub(crate) scratch: Mutex<Vec<Scratch>>,
     mem_bytes: AtomicU64,
@@ -82,6 +84,7 @@ impl Core {
             last_report: Mutex::default(),
             dead_since: Mutex::default(),
             indexes_in_order: Mutex::default(),
+            costs: OnceLock::new(),
             scratch: Mutex::default(),
             mem_bytes: AtomicU64::new(0),
         };
@@ -90,6 +93,11 @@ impl Core {
         core.push_memtable(&mut snapshot, &mut lock(&core.tables), log_file);
         core.publish(snapshot);
         core
+    }
+
+    /// What ways to search cost on this machine.
+    pub(crate) fn costs(&self, clock: &dyn Clock) -> Costs {
+        *self.costs.get_or_init(|| Costs::of(self.spec, clock))
     }
 
     pub(crate) fn options(&self) -> CollectionOptions {

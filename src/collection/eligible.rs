@@ -8,7 +8,7 @@ use roaring::RoaringBitmap;
 
 use crate::clock::Timestamp;
 use crate::collection::search::read_memory;
-use crate::collection::snapshot::{Place, Snapshot};
+use crate::collection::snapshot::{IndexPart, Place, Snapshot};
 use crate::error::{Error, Result};
 use crate::filter::Filter;
 use crate::memory::Memory;
@@ -81,13 +81,46 @@ impl<'a> Eligible<'a> {
     pub(super) fn count(&self, part: usize) -> u64 {
         match self.masks.get(part) {
             Some(Some((_, count))) => *count,
-            _ => self.snapshot.parts().nth(part).map_or(0, |(_, live)| u64::from(live.live())),
+            _ => self.live(part).map_or(0, |live| u64::from(live.live())),
+        }
+    }
+
+    fn live(&self, part: usize) -> Option<&Liveness> {
+        match part.checked_sub(self.snapshot.memtables.len()) {
+            None => self.snapshot.memtables.get(part).map(|m| &m.live),
+            Some(segment) => self.snapshot.segments.get(segment).map(|s| &s.live),
         }
     }
 
     /// How many rows pass in all, at most: a closure may reject more.
     pub(super) fn total(&self) -> u64 {
         (0..self.masks.len()).map(|part| self.count(part)).sum()
+    }
+
+    /// About which part of an index's nodes stand for an eligible row, at most 1; 0 where only the
+    /// closure knows.
+    pub(super) fn share(&self, part: &IndexPart) -> f64 {
+        if self.closure.is_some() {
+            return 0.0;
+        }
+        (self.matches(part) as f64 / f64::from(part.indexed.index.nodes().max(1))).min(1.0)
+    }
+
+    /// Whether every node of an index stands for an eligible row.
+    pub(super) fn all_of(&self, part: &IndexPart) -> bool {
+        let whole = |segment: &Option<u32>| {
+            segment.is_some_and(|segment| {
+                let part = self.part_of_segment(segment);
+                let all_live = self.live(part).is_some_and(|live| live.dead() == 0);
+                all_live && matches!(self.masks.get(part), Some(None))
+            })
+        };
+        self.closure.is_none() && part.indexed.locator.is_full() && part.slots.iter().all(whole)
+    }
+
+    /// How many rows of the segments that an index covers pass, the closure left aside.
+    pub(super) fn matches(&self, part: &IndexPart) -> u64 {
+        part.slots.iter().flatten().map(|s| self.count(self.part_of_segment(*s))).sum()
     }
 
     /// Whether rows were left out by more than liveness.
@@ -102,9 +135,9 @@ impl<'a> Eligible<'a> {
 
     /// The rows of a part that pass, the closure left aside.
     pub(super) fn rows(&self, part: usize) -> Box<dyn Iterator<Item = Row> + '_> {
-        match (self.masks.get(part), self.snapshot.parts().nth(part)) {
+        match (self.masks.get(part), self.live(part)) {
             (Some(Some((words, _))), _) => Box::new(bits(words)),
-            (_, Some((_, live))) => Box::new(live.iter()),
+            (_, Some(live)) => Box::new(live.iter()),
             _ => Box::new(std::iter::empty()),
         }
     }

@@ -247,6 +247,19 @@ mod tests {
         assert!(RealDisk.open(&link).is_err());
     }
 
+    /// Success would mean that nobody asked: a device has nothing to sync.
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn a_sync_is_the_system_s() {
+        let path = PathBuf::from("/dev/null");
+        let file = OpenOptions::new().write(true).open(&path).unwrap();
+        let mut device: Box<dyn AppendFile> = Box::new(RealAppend { file, path: path.clone() });
+        device.append(b"gone").unwrap();
+        assert!(matches!(device.sync(), Err(Error::Io { op: "sync", .. })));
+        let disk: &dyn Disk = &RealDisk;
+        assert!(matches!(disk.sync_dir(&path), Err(Error::Io { op: "sync", .. })));
+    }
+
     #[test]
     fn a_directory_that_cannot_be_synced_is_an_error_and_the_process_is_this_one() {
         let dir = tempfile::tempdir().unwrap();

@@ -203,6 +203,7 @@ mod tests {
             .and(Filter::tags_all(["x", "y"]).negate())
             .or(Filter::ids([1u64, 2]).or(Filter::importance_at_least(0.5)))
             .or(Filter::created(Timestamp::from_millis(3)..))
+            .or(Filter::Pinned(false))
             .or(Filter::Pinned(true).and(Filter::key("k")).and(Filter::session("s")));
         let bytes = encode_filter(&filter);
         assert_eq!(decode_filter(&bytes), Ok(filter));
@@ -213,6 +214,27 @@ mod tests {
         let mut deep = VERSION.to_le_bytes().to_vec();
         deep.resize(1_000_000, code::NOT);
         assert!(decode_filter(&deep).is_err());
+    }
+
+    #[test]
+    fn an_unknown_kind_is_told_by_its_place() {
+        let mut bytes = VERSION.to_le_bytes().to_vec();
+        bytes.extend([code::NOT, code::NOT, 0xFF]);
+        let error = decode_filter(&bytes).unwrap_err();
+        assert_eq!(
+            (error.offset, error.reason),
+            (bytes.len() as u64 - 1, "unknown kind of filter")
+        );
+    }
+
+    #[test]
+    fn what_is_nested_as_deep_as_it_may_be_comes_back_and_no_deeper() {
+        let nested = |depth| (0..depth).fold(Filter::All, |inner, _| Filter::Not(Box::new(inner)));
+        let deepest = nested(MAX_FILTER_DEPTH);
+        deepest.check().unwrap();
+        assert_eq!(decode_filter(&encode_filter(&deepest)), Ok(deepest));
+        let deeper = nested(MAX_FILTER_DEPTH + 1);
+        assert!(deeper.check().is_err() && decode_filter(&encode_filter(&deeper)).is_err());
     }
 
     #[test]

@@ -142,7 +142,7 @@ fn is_known(file: FileKind, kind: u32) -> bool {
         FileKind::Deletes => matches!(kind, 1..=2),
         // Of 32 levels at most, three each.
         FileKind::Index => matches!(kind, 1..=3 | 16..=111),
-        FileKind::Locator => matches!(kind, 1..=3),
+        FileKind::Locator => matches!(kind, 1..=5),
         FileKind::Manifest | FileKind::Log => false,
     }
 }
@@ -226,6 +226,27 @@ mod tests {
         assert!(next(3, 192, 1).is_err(), "one kind twice");
         assert!(next(4, 128, 1).is_err(), "the same bytes");
         assert!(next(4, 192, 0).is_err(), "the same checksum");
+    }
+
+    #[test]
+    fn counts_that_are_not_those_of_the_table_are_refused() {
+        let with = |sections: u32, blocks: u32| {
+            let (_, mut bytes) = file();
+            bytes[192..196].copy_from_slice(&sections.to_le_bytes());
+            bytes[196..200].copy_from_slice(&blocks.to_le_bytes());
+            let crc = crc32(&[&bytes[192..236], &44u32.to_le_bytes()]);
+            bytes[240..244].copy_from_slice(&crc.to_le_bytes());
+            SectionTable::decode(&bytes).map_err(|e| e.reason)
+        };
+        assert!(with(1, 1).is_ok());
+        for (sections, blocks) in [(1, 2), (1, 0), (0, 10), (0, 1), (2, 1), (u32::MAX, u32::MAX)] {
+            let refused = with(sections, blocks);
+            assert_eq!(
+                refused,
+                Err("the section table's counts are wrong"),
+                "{sections}, {blocks}"
+            );
+        }
     }
 
     #[test]

@@ -108,7 +108,7 @@ fn ask(index: &Index, locator: &Locator, spec: CodeSpec) -> Answers {
                 assert!(node < index.nodes(), "node {node} is asked about and is none");
                 !node.is_multiple_of(3)
             };
-            index.search(&query, ef, &mut accept, limit, &mut scratch);
+            index.search(&query, ef, Some(&mut accept), limit, &mut scratch);
             let found = scratch.results();
             let nodes: std::collections::HashSet<u32> = found.iter().map(|c| c.node).collect();
             assert_eq!(nodes.len(), found.len(), "a node was found twice");

@@ -6,9 +6,11 @@
 
 use std::path::Path;
 
+use super::Index;
+use super::calibrate::{self, Beam};
 use super::hnsw::build::{BuildParams, Built, build_graph, builder};
-use super::hnsw::graph::{FlatGraph, Graph, Level, MAX_LEVELS};
-use super::{Index, calibrate};
+use super::hnsw::graph::{FlatGraph, Graph, Level, MAX_DEGREE, MAX_LEVELS, NO_NODE};
+use super::hnsw::pool::MAX_NODES;
 use crate::disk::Disk;
 use crate::error::{Error, Result};
 use crate::format::cursor::Cursor;
@@ -21,8 +23,10 @@ use crate::vector::codes::{CodeBuffer, CodeSpec};
 const DESCRIPTION: u32 = 1;
 pub(super) const CODES: u32 = 2;
 const EF_TABLE: u32 = 3;
-/// Nodes, offsets and neighbors of level l are sections `LEVELS + 3 l`, `+ 1` and `+ 2`.
-const LEVELS: u32 = 16;
+/// The lists of level 0, `2 m` places each: one read finds a list.
+const LISTS: u32 = 16;
+/// Nodes, offsets and neighbors of level l above it are sections `LISTS + 3 l`, `+ 1` and `+ 2`.
+const LEVELS: u32 = LISTS + 3;
 
 /// What an index is made of: distinct vectors, node by node.
 pub(crate) struct IndexParts<'a> {
@@ -36,7 +40,7 @@ pub(crate) struct IndexParts<'a> {
 /// A graph with its calibration, over codes in the order of its nodes.
 pub(crate) struct BuiltGraph {
     graph: FlatGraph,
-    ef_table: Vec<(u32, f32)>,
+    ef_table: Vec<Beam>,
 }
 
 impl<'a> IndexParts<'a> {
@@ -86,13 +90,17 @@ pub(crate) fn write_index(
         writer.write((parts.code)(node))?;
     }
     let mut table = Vec::new();
-    for (ef, recall) in parts.graph.iter().flat_map(|g| &g.ef_table) {
-        table.extend_from_slice(&ef.to_le_bytes());
-        table.extend_from_slice(&recall.to_le_bytes());
+    for beam in parts.graph.iter().flat_map(|g| &g.ef_table) {
+        table.extend_from_slice(&beam.ef.to_le_bytes());
+        table.extend_from_slice(&beam.recall.to_le_bytes());
+        table.extend_from_slice(&beam.evaluations.to_le_bytes());
     }
     writer.section(EF_TABLE, Check::Blocks, &table)?;
-    let levels = parts.graph.iter().flat_map(|g| &g.graph.levels);
-    for (level, kind) in levels.zip((LEVELS..).step_by(3)) {
+    let Some(graph) = parts.graph.map(|g| &g.graph) else {
+        return writer.finish();
+    };
+    write_lists(graph, &mut writer)?;
+    for (level, kind) in graph.levels.iter().skip(1).zip((LEVELS..).step_by(3)) {
         for (array, kind) in
             [&level.nodes, &level.offsets, &level.neighbors].into_iter().zip(kind..)
         {
@@ -100,6 +108,20 @@ pub(crate) fn write_index(
         }
     }
     writer.finish()
+}
+
+fn write_lists(graph: &FlatGraph, writer: &mut SectionWriter) -> Result<()> {
+    let stride = 2 * graph.m as usize;
+    writer.begin(LISTS, Check::Blocks)?;
+    let view = graph.view();
+    let mut list = Vec::with_capacity(stride);
+    for node in 0..graph.nodes {
+        list.clear();
+        list.extend(view.levels.iter().take(1).flat_map(|level| level.neighbors(node)));
+        list.resize(stride, NO_NODE);
+        writer.write(bytemuck::cast_slice(&list))?;
+    }
+    Ok(())
 }
 
 fn describe(parts: &IndexParts<'_>) -> Vec<u8> {
@@ -139,6 +161,7 @@ impl Index {
             && row_bytes as usize == spec.row_bytes()
             && file.bytes(CODES).is_some_and(|c| c.len() == nodes as usize * spec.row_bytes())
             && levels as usize <= MAX_LEVELS
+            && nodes <= MAX_NODES
             && (levels == 0 || entry < nodes);
         if !fits {
             return Err(file.corrupt_in(DESCRIPTION, 0, "the index does not fit its collection"));
@@ -152,13 +175,14 @@ impl Index {
     }
 }
 
-fn ef_table(file: &SectionFile) -> Result<Vec<(u32, f32)>> {
+fn ef_table(file: &SectionFile) -> Result<Vec<Beam>> {
     let error =
         |e: crate::format::DecodeError| -> Error { file.corrupt_in(EF_TABLE, e.offset, e.reason) };
     let mut cursor = Cursor::new(file.checked(EF_TABLE)?);
     let mut table = Vec::new();
     while !cursor.is_empty() {
-        table.push((cursor.u32().map_err(error)?, cursor.f32().map_err(error)?));
+        let (ef, recall) = (cursor.u32().map_err(error)?, cursor.f32().map_err(error)?);
+        table.push(Beam { ef, recall, evaluations: cursor.u32().map_err(error)? });
     }
     Ok(table)
 }
@@ -169,18 +193,15 @@ pub(super) fn graph(file: &SectionFile, nodes: u32, levels: u32, entry: u32) -> 
         return None;
     }
     let array = |kind| bytemuck::try_cast_slice::<u8, u32>(file.bytes(kind)?).ok();
-    let levels = (LEVELS..)
-        .step_by(3)
-        .take(levels as usize)
-        .map(|kind| {
-            Some(Level {
-                nodes: array(kind)?,
-                offsets: array(kind + 1)?,
-                neighbors: array(kind + 2)?,
-            })
-        })
-        .collect::<Option<Vec<_>>>()?;
     let m = file.bytes(DESCRIPTION)?.get(20..24)?;
     let m = u32::from_le_bytes(m.try_into().ok()?);
+    let stride = m.checked_mul(2).filter(|stride| *stride as usize <= MAX_DEGREE)? as usize;
+    let (neighbors, none): (_, &[u32]) = (array(LISTS)?, &[]);
+    let lowest = Level { nodes: none, offsets: none, neighbors, stride };
+    let upper = (LEVELS..).step_by(3).take(levels as usize - 1).map(|kind| {
+        let (nodes, offsets, neighbors) = (array(kind)?, array(kind + 1)?, array(kind + 2)?);
+        Some(Level { nodes, offsets, neighbors, stride: 0 })
+    });
+    let levels = std::iter::once(Some(lowest)).chain(upper).collect::<Option<Vec<_>>>()?;
     Some(Graph { levels, entry, nodes, m })
 }

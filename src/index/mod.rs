@@ -3,10 +3,12 @@
 //! filters (I9): liveness is what the caller's `offer` or `accept` says.
 
 mod calibrate;
+mod cost;
 mod file;
 pub(crate) mod hnsw;
 mod top;
 
+pub(crate) use cost::Costs;
 pub(crate) use file::{BuiltGraph, IndexParts, write_index};
 pub(crate) use hnsw::build::BuildParams;
 #[cfg(test)]
@@ -16,6 +18,7 @@ pub(crate) use top::TopK;
 
 use crate::section::SectionFile;
 use crate::vector::codes::{CodeRows, CodeSpec, Query};
+use calibrate::Beam;
 use hnsw::graph::Graph;
 
 /// A node with its distance from a query.
@@ -25,14 +28,39 @@ pub(crate) struct Candidate {
     pub(crate) node: u32,
 }
 
+/// Codes that a scan measures at once.
+const AT_ONCE: u32 = 256;
+
+/// Measures rows by code, in order. `offer` is called with each that is nearer than the bound, its
+/// number counted from `first`, and gives the new bound.
+pub(crate) fn scan(
+    codes: &CodeRows<'_>,
+    first: u32,
+    query: &Query,
+    bound: &mut f32,
+    offer: &mut impl FnMut(Candidate) -> f32,
+) {
+    let mut distances = [0.0; AT_ONCE as usize];
+    let len = codes.len() as u32;
+    for start in (0..len).step_by(AT_ONCE as usize) {
+        let some = &mut distances[..(len - start).min(AT_ONCE) as usize];
+        query.scan(codes, start, some);
+        for (node, &distance) in (first + start..).zip(some.iter()) {
+            if distance < *bound {
+                *bound = offer(Candidate { distance, node });
+            }
+        }
+    }
+}
+
 /// An open index.
 #[derive(Debug)]
 pub(crate) struct Index {
     file: SectionFile,
     spec: CodeSpec,
     nodes: u32,
-    /// Recall reached at each `ef`, ascending; empty without a graph.
-    ef_table: Vec<(u32, f32)>,
+    /// What each `ef` gives, ascending; empty without a graph.
+    ef_table: Vec<Beam>,
     levels: u32,
     entry: u32,
 }
@@ -57,6 +85,11 @@ impl Index {
         CodeRows::new(self.spec, self.file.bytes(file::CODES).unwrap_or(&[]))
     }
 
+    /// Measures these nodes by code, in place of what `out` held.
+    pub(crate) fn distances(&self, query: &Query, nodes: &[u32], out: &mut Vec<f32>) {
+        query.distances(&self.codes(), nodes, out);
+    }
+
     /// Measures every node by code, in order. `offer` is called with each node nearer than the
     /// bound and gives the new bound.
     ///
@@ -67,21 +100,16 @@ impl Index {
         mut bound: f32,
         mut offer: impl FnMut(Candidate) -> f32,
     ) {
-        for (node, row) in (0..self.nodes).zip(self.codes().rows()) {
-            let distance = query.distance(row);
-            if distance < bound {
-                bound = offer(Candidate { distance, node });
-            }
-        }
+        scan(&self.codes(), 0, query, &mut bound, &mut offer);
     }
 
-    /// Searches the graph: about the `ef` nearest accepted nodes, nearest first, are left in
-    /// `scratch`. Without a graph it finds nothing.
+    /// Searches the graph: about the `ef` nearest accepted nodes (of all, without an `accept`),
+    /// nearest first, are left in `scratch`. Without a graph it finds nothing.
     pub(crate) fn search(
         &self,
         query: &Query,
         ef: usize,
-        accept: &mut Accept<'_>,
+        accept: Option<&mut Accept<'_>>,
         limit: usize,
         scratch: &mut Scratch,
     ) -> SearchInfo {
@@ -99,6 +127,11 @@ impl Index {
         calibrate::ef_for(&self.ef_table, recall, k)
     }
 
+    /// About how many distances a search with this `ef` measures, if all nodes are accepted.
+    pub(crate) fn evaluations_for(&self, ef: usize) -> u64 {
+        calibrate::evaluations_for(&self.ef_table, ef)
+    }
+
     /// The graph as stored. Neighbors are checked at use.
     fn graph(&self) -> Option<Graph<'_>> {
         file::graph(&self.file, self.nodes, self.levels, self.entry)
@@ -114,8 +147,8 @@ impl Index {
     pub(crate) fn verify_structure(&self) -> crate::Result<()> {
         self.file.verify_but(&[file::CODES])?;
         let recall = |r: f32| (0.0..=1.0).contains(&r);
-        let sound = self.ef_table.iter().all(|(ef, r)| *ef > 0 && recall(*r));
-        if !sound || !self.ef_table.is_sorted_by(|a, b| a.0 < b.0) {
+        let sound = self.ef_table.iter().all(|b| b.ef > 0 && recall(b.recall));
+        if !sound || !self.ef_table.is_sorted_by(|a, b| a.ef < b.ef) {
             return Err(self.file.corrupt(0, "the ef table is out of order"));
         }
         match self.graph() {

@@ -104,7 +104,7 @@ fn a_stored_graph_finds_the_nearest_in_every_metric() {
             let mut found = 0;
             for query in &queries {
                 let query = Query::new(spec, query.clone());
-                index.search(&query, 100, &mut |_| true, usize::MAX, &mut scratch);
+                index.search(&query, 100, None, usize::MAX, &mut scratch);
                 let got: Vec<u32> =
                     scratch.results().iter().take(20).map(|c| order[c.node as usize]).collect();
                 found +=
@@ -137,10 +137,10 @@ fn rejected_nodes_take_no_place_and_are_asked_about_once() {
         node.is_multiple_of(50)
     };
     let mut scratch = Scratch::default();
-    index.search(&query, 10, &mut accept, usize::MAX, &mut scratch);
+    index.search(&query, 10, Some(&mut accept), usize::MAX, &mut scratch);
     assert_eq!(scratch.results().len(), 10);
     assert!(scratch.results().iter().all(|c| c.node.is_multiple_of(50)));
-    let info = index.search(&query, 10, &mut |_| false, 100, &mut scratch);
+    let info = index.search(&query, 10, Some(&mut |_| false), 100, &mut scratch);
     assert!(info.capped && scratch.results().is_empty());
 }
 
@@ -168,7 +168,7 @@ fn one_node_two_nodes_and_nodes_at_equal_distances_work() {
         let (index, _) = index(dir.path(), spec, &corners[..n]);
         let mut scratch = Scratch::default();
         let query = Query::new(spec, vec![0.0; 4]);
-        index.search(&query, 10, &mut |_| true, usize::MAX, &mut scratch);
+        index.search(&query, 10, None, usize::MAX, &mut scratch);
         assert_eq!(scratch.results().len(), n);
     }
 }
@@ -238,7 +238,7 @@ fn no_flipped_bit_of_an_index_file_makes_it_panic() {
         std::fs::remove_file(&path).unwrap();
         std::fs::write(&path, &damaged).unwrap();
         if let Ok(index) = Index::open(&RealDisk, dir.path(), STORE, FileId(1), len, spec) {
-            index.search(&query, 10, &mut |_| true, usize::MAX, &mut scratch);
+            index.search(&query, 10, None, usize::MAX, &mut scratch);
             let mut top = TopK::new(5);
             index.scan(&query, top.bound(), |c| top.offer(c.distance, c.node));
             let padding = bytes[i] == 0 && index.verify().is_ok();
@@ -279,7 +279,7 @@ fn a_damaged_graph_leads_to_no_node_that_is_not_there_and_no_list_is_longer_than
         true
     };
     let (view, rows) = (graph.view(), codes.rows());
-    hnsw::search::search(&view, &rows, &query, 10, &mut accept, 1000, &mut scratch);
+    hnsw::search::search(&view, &rows, &query, 10, Some(&mut accept), 1000, &mut scratch);
     assert_eq!(scratch.results().len(), 3);
     let long = damaged(vec![0], vec![1; 100_000], 4);
     assert!(long.view().levels[0].neighbors(0).is_empty());

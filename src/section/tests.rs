@@ -66,6 +66,7 @@ fn damage_to_a_block_that_had_passed_was_never_found_by_a_verification() {
     let mut bytes = std::fs::read(&path).unwrap();
     bytes[192 + 70_000] ^= 1;
     std::fs::write(&path, &bytes).unwrap();
+    assert!(file.checked_range(2, 66_000..66_004).is_ok(), "a block is checked once");
     assert!(file.verify().is_err());
     assert!(file.verify_but(&[2]).is_ok());
     // From here on it is found where it is used, too.
@@ -160,9 +161,12 @@ fn a_newer_version_is_told_apart_from_damage_and_a_stub_is_not_mapped() {
         assert!(matches!(result, Err(Error::UnsupportedFormat { found: 2, .. })), "{result:?}");
     }
     // As long as the manifest says, and too short to be anything.
-    std::fs::write(&path, b"stub").unwrap();
-    for result in both(4) {
-        assert!(matches!(result, Err(Error::Corrupt { .. })), "{result:?}");
+    for short in [4, HEADER_LEN, HEADER_LEN + TAIL_LEN - 1] {
+        std::fs::write(&path, vec![7; short]).unwrap();
+        for result in both(short as u64) {
+            let Err(Error::Corrupt { reason, .. }) = result else { panic!("{result:?}") };
+            assert!(reason.contains("too short"), "{short}: {reason}");
+        }
     }
 }
 

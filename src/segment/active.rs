@@ -16,7 +16,7 @@ use crate::error::{Error, Result};
 use crate::filter::{Attributes, Filter};
 use crate::format::record;
 use crate::ids::{MemoryId, Seq};
-use crate::index::Candidate;
+use crate::index::{self, Candidate};
 use crate::vector::codes::{CodeBuffer, CodeSpec, Query};
 
 /// So many blocks of about one size become one.
@@ -146,18 +146,8 @@ impl Active {
         mut bound: f32,
         mut offer: impl FnMut(Candidate) -> f32,
     ) {
-        let mut distances = [0.0; 64];
         for (start, block) in self.starts.iter().zip(&self.blocks) {
-            let codes = block.codes.rows();
-            for from in (0..codes.len()).step_by(distances.len()) {
-                let some = (codes.len() - from).min(distances.len());
-                query.scan(&codes, from as u32, &mut distances[..some]);
-                for (node, &distance) in (start + from as u32..).zip(&distances[..some]) {
-                    if distance < bound {
-                        bound = offer(Candidate { distance, node });
-                    }
-                }
-            }
+            index::scan(&block.codes.rows(), *start, query, &mut bound, &mut offer);
         }
     }
 

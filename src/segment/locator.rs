@@ -16,6 +16,11 @@ use crate::section::{Check, Identity, SectionFile, SectionWriter};
 const SEGMENTS: u32 = 1;
 const OFFSETS: u32 = 2;
 const ENTRIES: u32 = 3;
+/// The other way round: where the rows of each slot begin in `NODES`, and the node of each row.
+const STARTS: u32 = 4;
+const NODES: u32 = 5;
+/// In place of the node of a row that has none here.
+const NO_NODE: u32 = u32::MAX;
 
 /// Builds a locator, node after node.
 #[derive(Clone, Debug, Default)]
@@ -60,7 +65,29 @@ impl LocatorBuilder {
         writer.section(SEGMENTS, Check::Blocks, &segments)?;
         writer.section(OFFSETS, Check::Blocks, bytemuck::cast_slice(&self.offsets))?;
         writer.section(ENTRIES, Check::Blocks, bytemuck::cast_slice(&self.entries))?;
+        let (starts, nodes) = self.nodes();
+        writer.section(STARTS, Check::Blocks, bytemuck::cast_slice(&starts))?;
+        writer.section(NODES, Check::Blocks, bytemuck::cast_slice(&nodes))?;
         writer.finish()
+    }
+
+    /// Where the rows of each slot begin, and the node of each row.
+    fn nodes(&self) -> (Vec<u32>, Vec<u32>) {
+        let mut starts = vec![0; self.segments.len() + 1];
+        for [slot, row] in &self.entries {
+            let rows = &mut starts[*slot as usize + 1];
+            *rows = (*rows).max(row + 1);
+        }
+        for slot in 0..self.segments.len() {
+            starts[slot + 1] += starts[slot];
+        }
+        let mut nodes = vec![NO_NODE; starts.last().copied().unwrap_or_default() as usize];
+        for (node, range) in (0..).zip(self.offsets.windows(2)) {
+            for [slot, row] in &self.entries[range[0] as usize..range[1] as usize] {
+                nodes[(starts[*slot as usize] + row) as usize] = node;
+            }
+        }
+        (starts, nodes)
     }
 }
 
@@ -70,6 +97,7 @@ pub(crate) struct Locator {
     file: SectionFile,
     segments: Vec<FileId>,
     nodes: u32,
+    full: bool,
 }
 
 impl Locator {
@@ -87,20 +115,28 @@ impl Locator {
         let (list, _) = file.checked(SEGMENTS)?.as_chunks::<8>();
         let segments = list.iter().map(|b| FileId(u64::from_le_bytes(*b))).collect();
         let offsets = file.bytes(OFFSETS).map_or(0, <[u8]>::len);
-        if offsets != (nodes as usize + 1) * 4 || file.bytes(ENTRIES).is_none() {
+        let missing = [ENTRIES, STARTS, NODES].iter().any(|kind| file.bytes(*kind).is_none());
+        if offsets != (nodes as usize + 1) * 4 || missing {
             return Err(file.corrupt_in(OFFSETS, 0, "the locator does not fit its index"));
         }
         // Lists that overlap would make a scan of all nodes quadratic.
         let (offsets, _) = file.checked(OFFSETS)?.as_chunks::<4>();
-        if !offsets.iter().map(|b| u32::from_le_bytes(*b)).is_sorted() {
+        let offsets = || offsets.iter().map(|b| u32::from_le_bytes(*b));
+        if !offsets().is_sorted() {
             return Err(file.corrupt_in(OFFSETS, 0, "the offsets do not ascend"));
         }
-        Ok(Self { file, segments, nodes })
+        let full = offsets().is_sorted_by(|a, b| a < b);
+        Ok(Self { file, segments, nodes, full })
     }
 
     /// The segments that slots refer to.
     pub(crate) fn segments(&self) -> &[FileId] {
         &self.segments
+    }
+
+    /// Whether every node has a row.
+    pub(crate) const fn is_full(&self) -> bool {
+        self.full
     }
 
     /// Bytes mapped.
@@ -112,17 +148,31 @@ impl Locator {
     /// the caller checks.
     #[inline]
     pub(crate) fn entries(&self, node: u32) -> impl Iterator<Item = (u32, Row)> {
-        let array = |kind| {
-            let bytes = self.file.bytes(kind).unwrap_or(&[]);
-            bytemuck::try_cast_slice::<u8, u32>(bytes).unwrap_or(&[])
-        };
-        let (offsets, entries) = (array(OFFSETS), array(ENTRIES));
+        let (offsets, entries) = (self.array(OFFSETS), self.array(ENTRIES));
         let range = match (offsets.get(node as usize), offsets.get(node as usize + 1)) {
             (Some(&start), Some(&end)) => start as usize * 2..end as usize * 2,
             _ => 0..0,
         };
         let (pairs, _) = entries.get(range).unwrap_or(&[]).as_chunks::<2>();
         pairs.iter().map(|[slot, row]| (*slot, *row))
+    }
+
+    fn array(&self, kind: u32) -> &[u32] {
+        let bytes = self.file.bytes(kind).unwrap_or(&[]);
+        bytemuck::try_cast_slice::<u8, u32>(bytes).unwrap_or(&[])
+    }
+
+    /// The nodes of the rows of a slot, row by row; `None` for a row without one. Damaged bytes can
+    /// only name other nodes, or none.
+    pub(crate) fn nodes_of(&self, slot: u32) -> impl Fn(Row) -> Option<u32> {
+        let starts = self.array(STARTS);
+        let range = match (starts.get(slot as usize), starts.get(slot as usize + 1)) {
+            (Some(&start), Some(&end)) => start as usize..end as usize,
+            _ => 0..0,
+        };
+        let nodes = self.array(NODES).get(range).unwrap_or(&[]);
+        let count = self.nodes;
+        move |row| nodes.get(row as usize).copied().filter(|node| *node < count)
     }
 
     /// Every node with its rows as segment and row, for rewriting.
@@ -153,6 +203,19 @@ impl Locator {
         let slots = self.segments.len() as u32;
         if (0..self.nodes).any(|n| self.entries(n).any(|(slot, _)| slot >= slots)) {
             return Err(self.file.corrupt_in(ENTRIES, 0, "an entry names no segment"));
+        }
+        let of_slot: Vec<_> = (0..slots).map(|slot| self.nodes_of(slot)).collect();
+        let other = |(slot, row): (u32, Row), node| of_slot[slot as usize](row) != Some(node);
+        if (0..self.nodes).any(|node| self.entries(node).any(|entry| other(entry, node))) {
+            return Err(self.file.corrupt_in(NODES, 0, "a row leads to another node than its own"));
+        }
+        let named = self.array(NODES).iter().filter(|node| **node != NO_NODE).count();
+        if named != entries {
+            return Err(self.file.corrupt_in(
+                NODES,
+                0,
+                "a row leads to a node that is not its own",
+            ));
         }
         Ok(())
     }

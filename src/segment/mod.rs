@@ -56,6 +56,8 @@ pub(crate) trait Rows: Send + Sync {
     fn row(&self, row: Row) -> Result<RowRef<'_>>;
     /// The vector of a row, in stored form.
     fn vector(&self, row: Row) -> Result<&[f32]>;
+    /// Asks for the vector of a row that is read soon.
+    fn prefetch(&self, _row: Row) {}
     fn id(&self, row: Row) -> Result<MemoryId>;
     fn seq(&self, row: Row) -> Result<Seq>;
     fn expires_at(&self, row: Row) -> Result<Timestamp>;

@@ -18,6 +18,7 @@ use crate::format::names::FileName;
 use crate::format::record;
 use crate::ids::{FileId, MemoryId, Seq};
 use crate::section::{Identity, SectionFile};
+use crate::vector::kernel::Kernels;
 
 pub(super) const DESCRIPTION: u32 = 1;
 pub(super) const VECTORS: u32 = 2;
@@ -163,7 +164,9 @@ impl SealedSegment {
             return Err(self.file.corrupt_in(VECTORS, offset, reason));
         }
         // The checksum only says that this is what somebody wrote.
-        if !head.norm.is_finite() || !head.vector.iter().all(|x| x.is_finite()) {
+        // No vector is stored whose squared length overflows.
+        let finite = (Kernels::detect().dot_f32)(head.vector, head.vector).is_finite();
+        if !head.norm.is_finite() || !finite {
             let offset = u64::from(row) * self.dimension as u64 * 4;
             let reason = format!("the vector of row {row} holds NaN or infinity");
             return Err(self.file.corrupt_in(VECTORS, offset, reason));
@@ -271,6 +274,16 @@ impl Rows for SealedSegment {
 
     fn vector(&self, row: Row) -> Result<&[f32]> {
         Ok(self.head(row)?.vector)
+    }
+
+    fn prefetch(&self, row: Row) {
+        // What a rerank reads of a row, each in another page.
+        let widths = [(VECTORS, self.dimension * 4), (VECTOR_CRCS, 4), (IDS, 16), (SEQS, 8)];
+        for (kind, width) in widths.into_iter().chain([(NORMS, 4)]) {
+            let bytes = self.file.bytes(kind).unwrap_or(&[]);
+            let start = row as usize * width;
+            (Kernels::detect().prefetch)(bytes.get(start..start + width).unwrap_or(&[]));
+        }
     }
 
     fn id(&self, row: Row) -> Result<MemoryId> {

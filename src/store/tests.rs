@@ -5,6 +5,7 @@
 #![allow(clippy::disallowed_methods, reason = "these tests look at the disk past the store")]
 
 mod closing;
+mod compactions;
 mod crash_disk;
 mod crashes;
 mod full;
@@ -14,6 +15,7 @@ mod matrix;
 mod opening;
 mod races;
 mod replay;
+mod room;
 mod shares;
 
 use std::collections::BTreeMap;

@@ -11,27 +11,40 @@ use crate::collection::search::{Explanation, Fields, Hit, Search, SearchPath, re
 use crate::collection::snapshot::{IndexPart, Place};
 use crate::error::Result;
 use crate::ids::MemoryId;
-use crate::index::{Candidate, Scratch, TopK};
+use crate::index::{Accept, Candidate, Costs, Scratch, TopK};
 use crate::segment::Rows;
 use crate::vector::codes::Query;
 use crate::vector::metric::prepare;
 use crate::worker::lock;
 
-/// Costs in units of one code measured in a scan. From measurements at 384 dimensions: a scanned
-/// code takes about 10 ns, one in a graph about 60 with its share of queue and cache misses, a full
-/// row with its checksums about 400.
-const GRAPH_EVALUATION: u64 = 6;
-const FULL_ROW: u64 = 40;
-/// Distances measured in a graph for each unit of `ef`; 18 to 26 on 100,000 sentence embeddings.
-const EVALUATIONS_PER_EF: u64 = 22;
+/// Codes that are measured in one call.
+const AT_ONCE: usize = 64;
+
+/// How many rows ahead of the one that is measured are asked for.
+const ROWS_AHEAD: usize = 3;
+
+/// Share of the nodes from which on most are eligible.
+const SHARE_OF_MOST: f64 = 0.6;
 
 /// One search under way.
 struct Run<'a> {
     search: &'a Search<'a>,
     query: Query,
     eligible: Eligible<'a>,
+    costs: Costs,
     top: TopK<Place>,
     told: Explanation,
+}
+
+/// How an index is searched.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Way {
+    /// Through its graph, with this beam, measuring at most about so many codes.
+    Graph { ef: usize, limit: usize },
+    /// The codes of the rows that match.
+    Matches,
+    /// All codes.
+    Scan,
 }
 
 /// Carries out a search.
@@ -51,15 +64,21 @@ pub(super) fn run(search: &Search<'_>) -> Result<(Vec<Hit>, Explanation)> {
         return Ok((Vec::new(), told));
     }
     let query = Query::new(spec, vector);
+    let costs = core.costs(search.collection.engine.clock.as_ref());
     if search.exact {
-        let mut run = Run { search, query, eligible, top: TopK::new(k), told };
+        let mut run = Run { search, query, eligible, costs, top: TopK::new(k), told };
         let nearest = run.exact(k)?;
         let hits = run.hits(nearest)?;
         return Ok((hits, run.told));
     }
     let depth = spec.rerank_depth(k);
-    let mut run = Run { search, query, eligible, top: TopK::new(depth), told };
-    run.candidates(k)?;
+    let mut run = Run { search, query, eligible, costs, top: TopK::new(depth), told };
+    let Some(ways) = run.ways(k) else {
+        let nearest = run.exact(k)?;
+        let hits = run.hits(nearest)?;
+        return Ok((hits, run.told));
+    };
+    run.candidates(k, ways)?;
     run.eligible.check()?;
     let mut nearest = run.rerank(k)?;
     if nearest.len() < k && run.is_damaged() {
@@ -72,26 +91,25 @@ pub(super) fn run(search: &Search<'_>) -> Result<(Vec<Hit>, Explanation)> {
 
 impl<'a> Run<'a> {
     /// Fills `top` with the nearest by code.
-    fn candidates(&mut self, k: usize) -> Result<()> {
+    fn candidates(&mut self, k: usize, ways: Vec<Way>) -> Result<()> {
         let snapshot = &self.search.snapshot;
         self.scan_memtables();
-        if self.few_are_eligible() {
-            return (0..snapshot.segments.len() as u32).try_for_each(|s| self.measure_rows(s));
-        }
         self.measure_uncovered()?;
         // The largest index first: it makes the bound small for the others.
-        let mut order: Vec<&IndexPart> = snapshot.indexes.iter().collect();
-        order.sort_by_key(|part| std::cmp::Reverse(part.indexed.index.nodes()));
+        let mut order: Vec<(&IndexPart, Way)> = snapshot.indexes.iter().zip(ways).collect();
+        order.sort_by_key(|(part, _)| std::cmp::Reverse(part.indexed.index.nodes()));
         let core = &self.search.collection.core;
         let mut scratch = lock(&core.scratch).pop().unwrap_or_default();
-        for part in order {
-            match self.beam(part, k) {
-                Some(ef) if self.graph(part, ef, &mut scratch) => {}
-                Some(_) => {
-                    self.told.fallbacks += 1;
-                    self.scan(part);
+        for (part, way) in order {
+            match way {
+                Way::Graph { ef, limit } => {
+                    if !self.graph(part, ef, limit, &mut scratch) {
+                        self.told.fallbacks += 1;
+                        self.without_graph(part);
+                    }
                 }
-                None => self.scan(part),
+                Way::Matches => self.matches(part),
+                Way::Scan => self.scan(part),
             }
         }
         lock(&core.scratch).push(scratch);
@@ -119,13 +137,91 @@ impl<'a> Run<'a> {
         }
     }
 
-    /// Whether measuring all eligible sealed rows exactly costs less than scanning all codes.
-    fn few_are_eligible(&self) -> bool {
+    /// How to search each index; `None` where measuring all eligible rows exactly costs less than all of
+    /// that.
+    fn ways(&self, k: usize) -> Option<Vec<Way>> {
         let snapshot = &self.search.snapshot;
-        let sealed = |s| self.eligible.count(self.eligible.part_of_segment(s));
-        let eligible: u64 = (0..snapshot.segments.len() as u32).map(sealed).sum();
-        let nodes: u64 = snapshot.indexes.iter().map(|i| u64::from(i.indexed.index.nodes())).sum();
-        self.eligible.is_filtered() && eligible.saturating_mul(FULL_ROW) < nodes
+        let (ways, costs): (Vec<Way>, Vec<f64>) =
+            snapshot.indexes.iter().map(|part| self.way(part, k)).unzip();
+        let eligible = self.eligible.total();
+        let exact = eligible as f64 * f64::from(self.costs.row);
+        let fewer = self.search.path == SearchPath::Auto && self.eligible.is_filtered();
+        // About twice as many rows as are asked for are measured exactly behind any of these ways.
+        let reranked = eligible.min(2 * k as u64) as f64 * f64::from(self.costs.row);
+        (!fewer || exact > costs.iter().sum::<f64>() + reranked).then_some(ways)
+    }
+
+    /// The cheapest way to search an index, and what it costs in nanoseconds.
+    fn way(&self, part: &IndexPart, k: usize) -> (Way, f64) {
+        let (index, search, costs) = (&part.indexed.index, self.search, self.costs);
+        let (other, other_cost) = self.other_way(part);
+        if !index.has_graph() || search.path == SearchPath::Scan {
+            return (other, other_cost);
+        }
+        let ef = search.ef.unwrap_or_else(|| index.ef_for(search.recall, k)).max(k);
+        if search.path == SearchPath::Graph {
+            return (Way::Graph { ef, limit: usize::MAX }, 0.0);
+        }
+        // Where few nodes are eligible, the beam wanders on until it has met enough of them.
+        let nodes = u64::from(index.nodes());
+        let eligible = self.eligible.total().min(nodes).max(1);
+        let evaluations = index.evaluations_for(ef).saturating_mul(nodes) / eligible;
+        let cost = evaluations as f64 * f64::from(costs.evaluation);
+        if cost >= other_cost {
+            return (other, other_cost);
+        }
+        // Where those that match lie far from the query, it ends when it has cost as much as the
+        // other way would have.
+        let limit = (other_cost / f64::from(costs.evaluation)) as usize;
+        (Way::Graph { ef, limit }, cost)
+    }
+
+    /// The cheaper way without the graph.
+    fn other_way(&self, part: &IndexPart) -> (Way, f64) {
+        let scan = f64::from(part.indexed.index.nodes()) * f64::from(self.costs.scanned);
+        let matches = self.eligible.matches(part) as f64 * f64::from(self.costs.gathered);
+        let scans = self.search.path == SearchPath::Scan || matches >= scan;
+        if scans { (Way::Scan, scan) } else { (Way::Matches, matches) }
+    }
+
+    fn without_graph(&mut self, part: &IndexPart) {
+        match self.other_way(part).0 {
+            Way::Matches => self.matches(part),
+            _ => self.scan(part),
+        }
+    }
+
+    /// Measures the codes of the rows that match.
+    fn matches(&mut self, part: &IndexPart) {
+        let (top, eligible) = (&mut self.top, &self.eligible);
+        let (mut rows, mut nodes, mut distances) = (Vec::new(), Vec::new(), Vec::new());
+        let slots = (0u32..).zip(part.slots.iter());
+        for (slot, segment) in slots.filter_map(|(slot, at)| Some((slot, (*at)?))) {
+            let node_of = part.indexed.locator.nodes_of(slot);
+            let mut all = eligible.rows(eligible.part_of_segment(segment));
+            loop {
+                rows.clear();
+                nodes.clear();
+                for (row, node) in all.by_ref().filter_map(|row| Some((row, node_of(row)?))) {
+                    rows.push(row);
+                    nodes.push(node);
+                    if rows.len() == AT_ONCE {
+                        break;
+                    }
+                }
+                if rows.is_empty() {
+                    break;
+                }
+                self.told.evaluations += rows.len() as u64;
+                part.indexed.index.distances(&self.query, &nodes, &mut distances);
+                for (&row, &distance) in rows.iter().zip(&distances) {
+                    let place = Place::Segment(segment, row);
+                    if distance < top.bound() && eligible.accept(place) {
+                        top.offer(distance, place);
+                    }
+                }
+            }
+        }
     }
 
     /// Segments that no index covers have no codes: their rows are measured exactly.
@@ -154,24 +250,6 @@ impl<'a> Run<'a> {
         Ok(())
     }
 
-    /// The beam for an index that is better searched through its graph; `None` for a scan.
-    fn beam(&self, part: &IndexPart, k: usize) -> Option<usize> {
-        let (index, search) = (&part.indexed.index, self.search);
-        if !index.has_graph() || search.path == SearchPath::Scan {
-            return None;
-        }
-        let ef = search.ef.unwrap_or_else(|| index.ef_for(search.recall, k)).max(k);
-        if search.path == SearchPath::Graph {
-            return Some(ef);
-        }
-        // Where few nodes are eligible, the beam wanders on until it has met enough of them.
-        let nodes = u64::from(index.nodes());
-        let eligible = self.eligible.total().min(nodes).max(1);
-        let evaluations =
-            (ef as u64).saturating_mul(EVALUATIONS_PER_EF).saturating_mul(nodes) / eligible;
-        (evaluations.saturating_mul(GRAPH_EVALUATION) < nodes).then_some(ef)
-    }
-
     fn scan(&mut self, part: &IndexPart) {
         self.told.scanned += u64::from(part.indexed.index.nodes());
         let (top, eligible) = (&mut self.top, &self.eligible);
@@ -181,19 +259,28 @@ impl<'a> Run<'a> {
     }
 
     /// Searches the graph of an index; false if it gave up because a scan costs less.
-    fn graph(&mut self, part: &IndexPart, ef: usize, scratch: &mut Scratch) -> bool {
+    fn graph(&mut self, part: &IndexPart, ef: usize, limit: usize, scratch: &mut Scratch) -> bool {
         let eligible = &self.eligible;
         let index = &part.indexed.index;
-        let limit = match self.search.path {
-            SearchPath::Graph => usize::MAX,
-            _ => index.nodes() as usize / GRAPH_EVALUATION as usize,
-        };
         let mut accept =
             |node| part.places(node).any(|(s, r)| eligible.accept(Place::Segment(s, r)));
-        let info = index.search(&self.query, ef, &mut accept, limit, scratch);
-        self.told.evaluations += info.evaluations as u64;
-        self.told.hops += info.hops as u64;
-        if info.capped {
+        let mut search = |ef, accept: Option<&mut Accept<'_>>, scratch: &mut Scratch| {
+            let info = index.search(&self.query, ef, accept, limit, scratch);
+            self.told.evaluations += info.evaluations as u64;
+            self.told.hops += info.hops as u64;
+            !info.capped
+        };
+        // Where most nodes are eligible, it costs less to look for some more and to leave the others
+        // out afterwards than to ask about each that is met.
+        let share = eligible.share(part);
+        let wide = (ef as f64 / share).ceil() as usize;
+        let mut found = share >= SHARE_OF_MOST && search(wide, None, scratch);
+        if found && scratch.results().len() >= wide && !eligible.all_of(part) {
+            let accepted = scratch.results().iter().filter(|c| accept(c.node)).count();
+            // Those that are not eligible lie together near the query.
+            found = accepted >= ef - ef / 8;
+        }
+        if !found && !search(ef, Some(&mut accept), scratch) {
             return false;
         }
         self.told.graphs += 1;
@@ -213,18 +300,33 @@ impl<'a> Run<'a> {
         indexes.iter().any(|part| part.indexed.check().is_err())
     }
 
-    /// Measures the candidates exactly and keeps the nearest `k`.
+    /// Measures the candidates exactly and keeps the nearest `k`. They come nearest by code first, and
+    /// the walk ends where the next one's code is so far behind that its row cannot be among them.
     fn rerank(&mut self, k: usize) -> Result<Vec<(f32, MemoryId, Place)>> {
         let candidates = std::mem::replace(&mut self.top, TopK::new(0)).into_sorted();
         // A damaged locator may name a row twice; no row takes two places in an answer (I6).
-        let mut seen = HashSet::with_capacity(candidates.len());
+        let mut seen = HashSet::with_capacity(k.min(candidates.len()) + 16);
         let mut nearest: TopK<(MemoryId, Place)> = TopK::new(k);
-        for (_, place) in candidates.into_iter().filter(|(_, place)| seen.insert(*place)) {
-            let Some((rows, _, row)) = self.search.snapshot.rows_at(place) else {
+        let snapshot = &self.search.snapshot;
+        // Of those measured so far: the longest rows come first under dot.
+        let mut longest = 0.0f32;
+        for (at, &(distance, place)) in candidates.iter().enumerate() {
+            if distance - self.query.code_error(distance, longest) > nearest.bound() {
+                break;
+            }
+            if let Some((_, ahead)) = candidates.get(at + ROWS_AHEAD)
+                && let Some((rows, _, row)) = snapshot.rows_at(*ahead)
+            {
+                rows.prefetch(row);
+            }
+            let Some((rows, _, row)) = snapshot.rows_at(place).filter(|_| seen.insert(place))
+            else {
                 continue;
             };
             self.told.reranked += 1;
-            nearest.offer(self.query.exact(rows.vector(row)?), (rows.id(row)?, place));
+            let vector = rows.vector(row)?;
+            longest = longest.max(self.query.length(vector));
+            nearest.offer(self.query.exact(vector), (rows.id(row)?, place));
         }
         Ok(nearest.into_sorted().into_iter().map(|(d, (id, place))| (d, id, place)).collect())
     }

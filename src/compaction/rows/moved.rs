@@ -78,3 +78,30 @@ impl Moved {
         Some((at, place - self.segments[at].0 as Row))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_row_is_found_in_the_output_that_has_it_and_by_its_place_there() {
+        let segment = |file| SegmentEntry { file: FileId(file), len: 0, rows: 2, deletes: None };
+        // Rows 0, 2 and 3 of one input and the only row of another, in two outputs of two rows.
+        let moved = Moved {
+            order: vec![(0, 2), (1, 0), (0, 3), (0, 0)],
+            segments: vec![(0, segment(7)), (2, segment(8))],
+            places: HashMap::from([
+                (From::Segment(FileId(3)), vec![3, GONE, 0, 2]),
+                (From::Memtable(1), vec![1]),
+            ]),
+        };
+        let of_segment = |row| moved.find(From::Segment(FileId(3)), row);
+        let (first, second) = (FileId(7), FileId(8));
+        assert_eq!(of_segment(0), Some((second, 1)));
+        assert_eq!(of_segment(1), None, "it was dead");
+        assert_eq!(of_segment(2), Some((first, 0)));
+        assert_eq!(of_segment(3), Some((second, 0)));
+        assert_eq!(moved.find(From::Memtable(1), 0), Some((first, 1)));
+        assert_eq!(moved.find(From::Memtable(2), 0), None, "no input");
+    }
+}

@@ -2,6 +2,8 @@
 //! (`Graph`). Reads are bounds-checked: stored bytes may be damaged, and then a node has no
 //! neighbors.
 
+use crate::vector::kernel::Kernels;
+
 /// One level in compressed sparse rows: the neighbors of the i-th node of the level are
 /// `neighbors[offsets[i]..offsets[i + 1]]`.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -29,11 +31,17 @@ pub(crate) struct Level<'a> {
     pub(crate) nodes: &'a [u32],
     pub(crate) offsets: &'a [u32],
     pub(crate) neighbors: &'a [u32],
+    /// Places of each list where all are of one length, without offsets; 0 where they are not. What
+    /// is not taken of a list is `NO_NODE`, behind what is.
+    pub(crate) stride: usize,
 }
+
+/// Fills lists up.
+pub(crate) const NO_NODE: u32 = u32::MAX;
 
 /// No node has more neighbors: twice the largest m. Lists that reach further are damage, and would
 /// make a search quadratic.
-const MAX_DEGREE: usize = 256;
+pub(crate) const MAX_DEGREE: usize = 256;
 
 /// Most levels of a graph.
 pub(crate) const MAX_LEVELS: usize = 32;
@@ -54,8 +62,27 @@ impl<'a> Level<'a> {
     }
 
     /// The neighbors of a node, empty if it is not on this level.
-    #[inline]
     pub(crate) fn neighbors(&self, node: u32) -> &'a [u32] {
+        let list = self.listed(node);
+        let taken = list.iter().position(|n| *n == NO_NODE).unwrap_or(list.len());
+        &list[..taken]
+    }
+
+    /// Asks for the list of a node that is looked at soon.
+    #[inline]
+    pub(crate) fn prefetch(&self, node: u32) {
+        if self.stride > 0 {
+            (Kernels::detect().prefetch)(bytemuck::cast_slice(self.listed(node)));
+        }
+    }
+
+    /// The list of a node as it is stored: there may be `NO_NODE` at its end.
+    #[inline]
+    pub(crate) fn listed(&self, node: u32) -> &'a [u32] {
+        if self.stride > 0 {
+            let start = node as usize * self.stride;
+            return self.neighbors.get(start..start + self.stride).unwrap_or(&[]);
+        }
         let at = if self.nodes.is_empty() {
             node as usize
         } else {
@@ -77,7 +104,10 @@ impl FlatGraph {
         let levels = self
             .levels
             .iter()
-            .map(|l| Level { nodes: &l.nodes, offsets: &l.offsets, neighbors: &l.neighbors })
+            .map(|l| {
+                let (nodes, offsets, neighbors) = (&l.nodes, &l.offsets, &l.neighbors);
+                Level { nodes, offsets, neighbors, stride: 0 }
+            })
             .collect();
         Graph { levels, entry: self.entry, nodes: self.nodes, m: self.m }
     }
@@ -116,10 +146,15 @@ impl Graph<'_> {
 
     fn validate_level(&self, depth: usize, level: &Level<'_>) -> Result<(), &'static str> {
         let count = if depth == 0 { self.nodes as usize } else { level.nodes.len() };
-        let whole = level.offsets.len() == count + 1
-            && level.offsets.first() == Some(&0)
-            && level.offsets.last() == Some(&(level.neighbors.len() as u32))
-            && level.offsets.is_sorted();
+        let whole = match level.stride {
+            0 => {
+                level.offsets.len() == count + 1
+                    && level.offsets.first() == Some(&0)
+                    && level.offsets.last() == Some(&(level.neighbors.len() as u32))
+                    && level.offsets.is_sorted()
+            }
+            stride => depth == 0 && level.neighbors.len() == count * stride,
+        };
         if !whole
             || !level.nodes.is_sorted_by(|a, b| a < b)
             || (depth == 0 && !level.nodes.is_empty())
@@ -136,6 +171,10 @@ impl Graph<'_> {
             sorted.sort_unstable();
             if sorted.len() > cap as usize {
                 return Err("a node has more neighbors than the cap");
+            }
+            let list = level.listed(node);
+            if list.iter().skip(sorted.len()).any(|n| *n != NO_NODE) {
+                return Err("a list goes on behind its end");
             }
             if sorted.contains(&node) || !sorted.is_sorted_by(|a, b| a < b) {
                 return Err("a node is its own neighbor or has one twice");

@@ -55,7 +55,7 @@ pub(crate) fn attach_unreachable(
         }
         let query = Query::new(codes.spec, stored(node));
         let view = graph.view();
-        search(&view, codes, &query, EF, &mut |_| true, usize::MAX, &mut scratch);
+        search(&view, codes, &query, EF, None, usize::MAX, &mut scratch);
         // An upper level may have led to nodes that level 0 alone does not lead to: no host is there.
         let found = scratch.results().iter().map(|c| c.node);
         let near: Vec<u32> = found.filter(|n| reached[*n as usize]).collect();

@@ -4,11 +4,16 @@
 //! Nodes that are not accepted are traversed like any other and never take a place among the
 //! results (I12): the search goes on until the nearest node not yet expanded is farther than the
 //! worst of a full set of accepted ones. No allocation per query: `Scratch` is reused.
+//!
+//! The accepted nodes are one sorted array, in which the expanded ones are marked: most nodes that
+//! are measured are too far to enter it, and one that enters moves less than a cache line or two.
+//! Nodes that are not accepted wait in a heap of their own.
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 
 use super::graph::{Graph, Level};
+use super::pool::{MAX_NODES, Nearest, Pool, Seen};
 use crate::index::Candidate;
 use crate::vector::codes::{CodeRows, Query};
 
@@ -26,35 +31,16 @@ pub(crate) struct SearchInfo {
     pub(crate) capped: bool,
 }
 
-/// Orders candidates by distance, then by node.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub(super) struct Nearest(pub(super) Candidate);
-
-impl Eq for Nearest {}
-
-impl Ord for Nearest {
-    fn cmp(&self, other: &Self) -> std::cmp::Ordering {
-        let (a, b) = (self.0, other.0);
-        a.distance.total_cmp(&b.distance).then_with(|| a.node.cmp(&b.node))
-    }
-}
-
-impl PartialOrd for Nearest {
-    fn partial_cmp(&self, other: &Self) -> Option<std::cmp::Ordering> {
-        Some(self.cmp(other))
-    }
-}
-
 /// The buffers of a search, kept between searches.
 #[derive(Debug, Default)]
 pub(crate) struct Scratch {
-    /// The search in which each node was last seen.
-    seen: Vec<u32>,
-    epoch: u32,
-    frontier: BinaryHeap<Reverse<Nearest>>,
-    results: BinaryHeap<Nearest>,
+    seen: Seen,
+    /// Accepted nodes.
+    pool: Pool,
+    /// Nodes that are not accepted and not yet expanded.
+    waypoints: BinaryHeap<Reverse<Nearest>>,
     batch: Vec<u32>,
-    sorted: Vec<Candidate>,
+    distances: Vec<f32>,
     /// Nodes that searches at level 0 behave as if they were not there.
     hidden: Vec<u32>,
 }
@@ -68,67 +54,63 @@ impl Scratch {
 
     /// The results of the last search, nearest first.
     pub(crate) fn results(&self) -> &[Candidate] {
-        &self.sorted
+        self.pool.finished()
     }
 
-    /// Forgets which nodes were seen, in O(1) but once in four billion searches.
-    fn begin(&mut self, nodes: u32) {
-        if self.seen.len() < nodes as usize {
-            self.seen.resize(nodes as usize, 0);
+    fn begin(&mut self, nodes: u32, ef: usize) {
+        self.seen.begin(nodes);
+        self.pool.begin(ef);
+        self.waypoints.clear();
+        for &node in &self.hidden {
+            self.seen.first_sight(node);
         }
-        self.epoch = self.epoch.wrapping_add(1);
-        if self.epoch == 0 {
-            self.seen.fill(0);
-            self.epoch = 1;
-        }
-        self.frontier.clear();
-        self.results.clear();
-        self.sorted.clear();
-        let hidden = std::mem::take(&mut self.hidden);
-        for node in &hidden {
-            self.first_sight(*node);
-        }
-        self.hidden = hidden;
     }
 
-    /// Marks a node as seen; true the first time. A node out of range counts as seen.
+    /// The nearest node that is not expanded, marked as expanded; `None` if it is too far to lead on.
     #[inline]
-    fn first_sight(&mut self, node: u32) -> bool {
-        match self.seen.get_mut(node as usize) {
-            Some(epoch) if *epoch != self.epoch => {
-                *epoch = self.epoch;
-                true
+    fn expand(&mut self) -> Option<u32> {
+        if let Some(Reverse(Nearest(waypoint))) = self.waypoints.peek().copied() {
+            let nearest = self.pool.nearest().is_none_or(|c| waypoint.distance < c.distance);
+            if nearest && waypoint.distance <= self.pool.bound() {
+                self.waypoints.pop();
+                return Some(waypoint.node);
             }
-            _ => false,
         }
+        self.pool.expand()
     }
 }
 
-/// Searches for the `ef` nearest accepted nodes; they are left in `scratch`. At most `limit`
-/// distances are measured.
+/// Searches for the `ef` nearest accepted nodes; they are left in `scratch`. Every node is accepted
+/// where there is no `accept`. At most about `limit` distances are measured.
 pub(crate) fn search(
     graph: &Graph<'_>,
     codes: &CodeRows<'_>,
     query: &Query,
     ef: usize,
-    accept: &mut Accept<'_>,
+    accept: Option<&mut Accept<'_>>,
     limit: usize,
     scratch: &mut Scratch,
 ) -> SearchInfo {
     let mut info = SearchInfo::default();
-    scratch.begin(graph.nodes);
-    if ef == 0 || graph.entry >= graph.nodes || graph.levels.is_empty() {
+    scratch.begin(graph.nodes, ef);
+    if ef == 0 || graph.entry >= graph.nodes || graph.nodes > MAX_NODES {
         return info;
     }
+    let Some((lowest, upper)) = graph.levels.split_first() else {
+        return info;
+    };
     let mut nearest =
         Candidate { distance: query.distance(codes.row(graph.entry)), node: graph.entry };
     info.evaluations += 1;
-    for level in graph.levels.iter().skip(1).rev() {
-        descend(level, codes, query, &mut nearest, &mut info);
+    for level in upper.iter().rev() {
+        descend(level, codes, query, &mut nearest, &mut info, scratch);
     }
-    search_level(&graph.levels[0], codes, query, nearest, ef, accept, limit, scratch, &mut info);
-    scratch.sorted.extend(scratch.results.drain().map(|n| n.0));
-    scratch.sorted.sort_unstable_by_key(|c| Nearest(*c));
+    let mut search = LevelSearch { level: lowest, codes, query, limit };
+    match accept {
+        None => search.run(nearest, &mut |_| true, &mut info, scratch),
+        Some(accept) => search.run(nearest, accept, &mut info, scratch),
+    }
+    scratch.pool.finish();
     info
 }
 
@@ -139,17 +121,18 @@ fn descend(
     query: &Query,
     nearest: &mut Candidate,
     info: &mut SearchInfo,
+    scratch: &mut Scratch,
 ) {
+    let Scratch { batch, distances, .. } = scratch;
     loop {
         let before = nearest.node;
         info.hops += 1;
-        for &node in level.neighbors(before) {
-            // A damaged list may name what is no node.
-            if node as usize >= codes.len() {
-                continue;
-            }
-            let distance = query.distance(codes.row(node));
-            info.evaluations += 1;
+        batch.clear();
+        // A damaged list may name what is no node.
+        batch.extend(level.neighbors(before).iter().filter(|n| (**n as usize) < codes.len()));
+        query.distances(codes, batch, distances);
+        info.evaluations += batch.len();
+        for (&node, &distance) in batch.iter().zip(distances.iter()) {
             if distance < nearest.distance {
                 *nearest = Candidate { distance, node };
             }
@@ -160,62 +143,64 @@ fn descend(
     }
 }
 
-#[expect(clippy::too_many_arguments, reason = "the paper's algorithm 2 with its scratch and cost")]
-fn search_level(
-    level: &Level<'_>,
-    codes: &CodeRows<'_>,
-    query: &Query,
-    entry: Candidate,
-    ef: usize,
-    accept: &mut Accept<'_>,
+/// Algorithm 2 at the lowest level.
+struct LevelSearch<'a> {
+    level: &'a Level<'a>,
+    codes: &'a CodeRows<'a>,
+    query: &'a Query,
     limit: usize,
-    scratch: &mut Scratch,
-    info: &mut SearchInfo,
-) {
-    scratch.first_sight(entry.node);
-    scratch.frontier.push(Reverse(Nearest(entry)));
-    if accept(entry.node) {
-        scratch.results.push(Nearest(entry));
-    }
-    while let Some(Reverse(Nearest(current))) = scratch.frontier.pop() {
-        let full = scratch.results.len() >= ef;
-        if full && scratch.results.peek().is_some_and(|w| current.distance > w.0.distance) {
-            return;
-        }
-        if info.evaluations >= limit {
-            info.capped = true;
-            return;
-        }
-        info.hops += 1;
-        let mut batch = std::mem::take(&mut scratch.batch);
-        batch.clear();
-        for &node in level.neighbors(current.node) {
-            if scratch.first_sight(node) {
-                codes.prefetch(node);
-                batch.push(node);
-            }
-        }
-        for &node in &batch {
-            let distance = query.distance(codes.row(node));
-            consider(Candidate { distance, node }, ef, accept, scratch);
-        }
-        info.evaluations += batch.len();
-        scratch.batch = batch;
-    }
 }
 
-/// Takes a node into the frontier, and into the results if it is accepted, unless it is too far.
-#[inline]
-fn consider(candidate: Candidate, ef: usize, accept: &mut Accept<'_>, scratch: &mut Scratch) {
-    let full = scratch.results.len() >= ef;
-    if full && scratch.results.peek().is_some_and(|w| candidate.distance >= w.0.distance) {
-        return;
-    }
-    scratch.frontier.push(Reverse(Nearest(candidate)));
-    if accept(candidate.node) {
-        if full {
-            scratch.results.pop();
+impl LevelSearch<'_> {
+    fn run<A: FnMut(u32) -> bool + ?Sized>(
+        &mut self,
+        entry: Candidate,
+        accept: &mut A,
+        info: &mut SearchInfo,
+        scratch: &mut Scratch,
+    ) {
+        scratch.seen.first_sight(entry.node);
+        self.consider(entry, accept, scratch);
+        while let Some(current) = scratch.expand() {
+            if info.evaluations >= self.limit {
+                info.capped = true;
+                return;
+            }
+            info.hops += 1;
+            let mut batch = std::mem::take(&mut scratch.batch);
+            scratch.seen.first_sights(self.level.listed(current), &mut batch);
+            // The list of the next node comes in while this one's neighbors are measured.
+            if let Some(node) = scratch.pool.upcoming() {
+                self.level.prefetch(node);
+            }
+            let mut distances = std::mem::take(&mut scratch.distances);
+            self.query.distances(self.codes, &batch, &mut distances);
+            for (&node, &distance) in batch.iter().zip(&distances) {
+                self.consider(Candidate { distance, node }, accept, scratch);
+            }
+            info.evaluations += batch.len();
+            (scratch.batch, scratch.distances) = (batch, distances);
         }
-        scratch.results.push(Nearest(candidate));
+    }
+
+    /// Takes a node into the pool if it is accepted, among the waypoints if it is not, unless it is
+    /// too far.
+    #[inline]
+    fn consider<A: FnMut(u32) -> bool + ?Sized>(
+        &self,
+        candidate: Candidate,
+        accept: &mut A,
+        scratch: &mut Scratch,
+    ) {
+        // A damaged code may measure as NaN, which is not nearer than anything.
+        let nearer = candidate.distance < scratch.pool.bound();
+        if !nearer {
+            return;
+        }
+        if !accept(candidate.node) {
+            scratch.waypoints.push(Reverse(Nearest(candidate)));
+        } else if scratch.pool.insert(candidate) {
+            self.level.prefetch(candidate.node);
+        }
     }
 }

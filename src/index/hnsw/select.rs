@@ -3,22 +3,30 @@
 
 use crate::index::Candidate;
 
+/// Distances that are measured in one call.
+const AT_ONCE: usize = 4;
+
 /// Chooses at most `m` of the candidates, which come nearest first: one is taken only if it is nearer
 /// to the node than to every one taken before it, so that neighbors lie in different directions.
+/// `least` gives the least distance from a candidate to some of those taken.
 ///
 /// O(candidates × m) distances.
 pub(super) fn select_neighbors(
     candidates: &[Candidate],
     m: usize,
-    distance: impl Fn(u32, u32) -> f32,
+    mut least: impl FnMut(u32, &[u32]) -> f32,
 ) -> Vec<Candidate> {
     let mut chosen: Vec<Candidate> = Vec::with_capacity(m);
+    let mut nodes: Vec<u32> = Vec::with_capacity(m);
     for candidate in candidates {
         if chosen.len() >= m {
             break;
         }
-        if chosen.iter().all(|c| distance(candidate.node, c.node) >= candidate.distance) {
+        // Most are turned down by one of the first.
+        let mut parts = nodes.chunks(AT_ONCE);
+        if parts.all(|part| least(candidate.node, part) >= candidate.distance) {
             chosen.push(*candidate);
+            nodes.push(candidate.node);
         }
     }
     chosen
@@ -35,7 +43,9 @@ mod tests {
         let at = |i: u32| place[i as usize];
         let candidates: Vec<Candidate> =
             (1..4).map(|node| Candidate { distance: at(node).abs(), node }).collect();
-        let chosen = select_neighbors(&candidates, 3, |a, b| (at(a) - at(b)).abs());
+        let chosen = select_neighbors(&candidates, 3, |a, others| {
+            others.iter().map(|b| (at(a) - at(*b)).abs()).fold(f32::INFINITY, f32::min)
+        });
         assert_eq!(chosen.iter().map(|c| c.node).collect::<Vec<_>>(), [1, 3]);
         assert_eq!(select_neighbors(&candidates, 1, |_, _| 9.0).len(), 1);
     }

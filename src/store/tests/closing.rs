@@ -8,7 +8,7 @@ use super::{State, collections, read, recovered, scratch, step, strays};
 use crate::disk::{Disk, RealDisk};
 use crate::store::open::open_for_writing;
 use crate::worker::lock;
-use crate::{Background, CollectionOptions, Error, Event, HnswParams, Metric, StoreOptions};
+use crate::{Background, CollectionOptions, Error, Event, HnswParams, Metric, Store, StoreOptions};
 
 fn files(dir: &Path) -> Vec<String> {
     let mut names: Vec<String> =
@@ -84,5 +84,31 @@ fn a_close_waits_for_a_compaction_on_another_thread_and_ends_it_early_i6() {
     assert_eq!(strays(&next), Vec::<String>::new());
     assert_eq!(read(&next), state);
     drop(next);
+    assert_eq!(recovered(&dir), state);
+}
+
+/// The job runs on the thread that closes: to wait for it would take for ever.
+#[test]
+fn a_listener_may_close_the_store_in_the_middle_of_a_job_i6() {
+    let temp = scratch();
+    let dir = temp.path().join("a.alt");
+    let shared: Arc<Mutex<Option<Store>>> = Arc::default();
+    let inner = Arc::clone(&shared);
+    let listener = move |event: &Event| {
+        let store = match event {
+            Event::Progress { .. } => lock(&inner).take(),
+            _ => None,
+        };
+        if let Some(store) = store {
+            store.close().unwrap();
+        }
+    };
+    let store = open_for_writing(Arc::new(RealDisk), &dir, options().on_event(listener)).unwrap();
+    let to = collections(&store).unwrap();
+    let (state, write) = step(0, State::default());
+    write(&to).unwrap();
+    *lock(&shared) = Some(store);
+    assert!(matches!(to[0].compact(), Err(Error::Closed)));
+    assert!(lock(&shared).is_none());
     assert_eq!(recovered(&dir), state);
 }

@@ -224,3 +224,80 @@ fn compaction_on_a_full_disk_leaves_nothing_behind_and_goes_on_when_there_is_roo
     assert_eq!(notes.len().unwrap(), 134);
     assert!(store.verify().unwrap().is_clean());
 }
+
+/// The dead stayed where they were as long as a seal did not fit, though they give it its room.
+#[test]
+fn a_seal_that_does_not_fit_waits_for_no_more_than_what_the_dead_give_back() {
+    for due in [true, false] {
+        let temp = scratch();
+        let dir = temp.path().join("a.alt");
+        let disk = QuotaDisk::default();
+        disk.limit(u64::MAX);
+        let store = open(&disk, &dir, 0).unwrap();
+        let notes = notes(&store).unwrap();
+        notes.apply((0..64).map(memory).collect::<Batch>()).unwrap();
+        settle(&store);
+        let files = || notes.stats().unwrap().segments.iter().map(|s| s.file).collect::<Vec<u64>>();
+        let dead = files();
+        notes.delete_where(Filter::All).unwrap();
+        notes.apply((64..128).map(memory).collect::<Batch>()).unwrap();
+        // Enough for a manifest, and not for 64 rows.
+        disk.fill(20_000);
+        if due {
+            assert!(store.run_pending().unwrap());
+            assert_eq!(files(), Vec::<u64>::new(), "the dead are gone, and nothing is sealed yet");
+            settle(&store);
+        } else {
+            store.compact().unwrap();
+        }
+        assert_eq!((files().len(), dead.len()), (1, 1));
+        assert_ne!(files(), dead);
+        assert_eq!(notes.len().unwrap(), 64);
+        assert_eq!(strays(&store), Vec::<String>::new());
+        store.close().unwrap();
+        recovered(&dir);
+    }
+}
+
+/// More of the log goes with a memtable of mostly dead rows than a segment of the others takes.
+#[test]
+fn a_seal_may_cost_the_reserve_only_if_it_gives_bytes_back() {
+    for gone in [10, 60] {
+        let temp = scratch();
+        let dir = temp.path().join("a.alt");
+        let disk = QuotaDisk::default();
+        disk.limit(u64::MAX);
+        let store = open(&disk, &dir, RESERVE).unwrap();
+        let notes = notes(&store).unwrap();
+        notes.apply((0..64).map(memory).collect::<Batch>()).unwrap();
+        for id in 0..gone {
+            notes.delete(id).unwrap();
+        }
+        disk.fill(0);
+        let sealed = store.run_pending();
+        if gone == 60 {
+            assert!(sealed.unwrap());
+            assert_eq!(notes.stats().unwrap().segments.len(), 1);
+        } else {
+            is_full(sealed);
+            assert_eq!(reserve_len(&dir), RESERVE);
+        }
+        assert_eq!(notes.len().unwrap(), 64 - gone);
+    }
+}
+
+#[test]
+fn what_is_only_in_ram_does_not_wait_for_the_reserve() {
+    let temp = scratch();
+    let disk = QuotaDisk::default();
+    disk.limit(u64::MAX);
+    let store = open(&disk, &temp.path().join("a.alt"), RESERVE).unwrap();
+    let notes = notes(&store).unwrap();
+    let wanted = CollectionOptions::new(2, Metric::L2).volatile();
+    let volatile = store.collection("volatile", wanted).unwrap();
+    assert!(store.engine.spend_reserve());
+    disk.fill(0);
+    is_full(notes.insert(memory(1)));
+    volatile.insert(memory(1)).unwrap();
+    assert_eq!((notes.len().unwrap(), volatile.len().unwrap()), (0, 1));
+}

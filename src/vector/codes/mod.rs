@@ -20,6 +20,9 @@ use crate::options::{Codes, Metric};
 /// Rows of f32 ahead of the one that is measured for which cache lines are asked.
 const AHEAD: usize = 2;
 
+/// Standard deviations that a code's error is taken to have at most.
+const SURE: f32 = 3.0;
+
 /// What the codes of a collection look like.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct CodeSpec {
@@ -58,17 +61,34 @@ impl CodeSpec {
         out.resize(end, 0);
     }
 
-    /// How many of the nearest by code must be measured exactly to find the nearest `k`. Measured with
-    /// 500 queries over 50,000 sentence embeddings of 384 dimensions, k from 1 to 100: of the true
-    /// nearest, so many hold all with int8, 99.9 % with 4 bits, 99.5 % with 2 bits, 98 % with 1 bit.
+    /// How many of the nearest by code are kept to be measured exactly, at most: enough for queries that
+    /// lie far from everything, where many rows are about as far. Most queries need few of them, see
+    /// [`Query::code_error`].
     pub(crate) const fn rerank_depth(&self, k: usize) -> usize {
-        match self.codes {
-            Codes::F32 => k,
-            Codes::Int8 => k.saturating_mul(2).saturating_add(16),
-            Codes::Bits4 => k.saturating_add(k / 2).saturating_add(10),
-            Codes::Bits2 => k.saturating_mul(3).saturating_add(12),
-            Codes::Bits1 => k.saturating_mul(7).saturating_add(20),
-        }
+        let (times, more) = match self.codes {
+            Codes::F32 => (1, 0),
+            Codes::Int8 => (2, 16),
+            Codes::Bits4 => (16, 160),
+            Codes::Bits2 => (40, 400),
+            Codes::Bits1 => (80, 800),
+        };
+        k.saturating_mul(times).saturating_add(more)
+    }
+
+    /// Standard deviation of the estimated product of a query and a row, as a part of the product of
+    /// their lengths. The code is off by a vector in a random direction: its length, as a part of the
+    /// row's, is that of the best quantizer of equal steps for a normal distribution (1 − cos²)^½ / cos,
+    /// and one of `dimension` directions counts (Gao et al., SIGMOD 2025, theorem 3.2). For int8, whose
+    /// query is as coarse, the steps are 1/127 of the largest coordinate, some four deviations.
+    fn deviation(&self) -> f32 {
+        let off = match self.codes {
+            Codes::F32 => 0.0,
+            Codes::Int8 => 0.013,
+            Codes::Bits4 => 0.108,
+            Codes::Bits2 => 0.367,
+            Codes::Bits1 => 0.755,
+        };
+        off / (self.dimension as f32).sqrt()
     }
 }
 
@@ -80,6 +100,7 @@ pub(crate) struct Query {
     vector: Vec<f32>,
     values: Values,
     terms: Terms,
+    squared: f32,
 }
 
 /// The form of a query that kernels read.
@@ -124,7 +145,7 @@ impl Query {
             Metric::L2 => (-2.0 * scale, norm, 1.0),
         };
         let terms = Terms { factor, shift, weight, bias, squared };
-        Self { spec, kernels: Kernels::detect(), vector, values, terms }
+        Self { spec, kernels: Kernels::detect(), vector, values, terms, squared: norm }
     }
 
     /// The same query, measured by other kernels.
@@ -138,6 +159,27 @@ impl Query {
         super::metric::distance_stored(self.spec.metric, self.kernels, &self.vector, stored)
     }
 
+    /// How far off the distance of a code may be that was found to be this, for a row at most as long as
+    /// `longest`, which only dot asks for.
+    pub(crate) fn code_error(&self, distance: f32, longest: f32) -> f32 {
+        let length = self.squared.sqrt();
+        let product = match self.spec.metric {
+            Metric::Cosine => 1.0,
+            // A row is at most as long as the query and the way to it.
+            Metric::L2 => 2.0 * length * (length + distance.max(0.0).sqrt()),
+            Metric::Dot => length * longest,
+        };
+        SURE * self.spec.deviation() * product
+    }
+
+    /// The length of a stored vector where [`Self::code_error`] asks for it.
+    pub(crate) fn length(&self, stored: &[f32]) -> f32 {
+        match self.spec.metric {
+            Metric::Dot => (self.kernels.dot_f32)(stored, stored).sqrt(),
+            Metric::Cosine | Metric::L2 => 1.0,
+        }
+    }
+
     /// The distance to a code row, as near as codes can tell. An empty row is a zero vector.
     #[inline]
     pub(crate) fn distance(&self, row: &[u8]) -> f32 {
@@ -147,7 +189,6 @@ impl Query {
     }
 
     /// The distances to these rows, in their order, in place of what `out` held.
-    #[allow(dead_code, reason = "for graphs, which measure whole lists")]
     #[inline]
     pub(crate) fn distances(&self, rows: &CodeRows<'_>, nodes: &[u32], out: &mut Vec<f32>) {
         out.clear();

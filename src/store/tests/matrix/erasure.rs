@@ -167,3 +167,9 @@ fn nothing_deleted_is_in_any_file_after_a_purge_also_after_a_crash_in_one() {
         })
     });
 }
+
+/// Bytes of a dead vector were found in a file by chance: seven zeros before a checksum.
+#[test]
+fn a_workload_in_which_padding_looked_like_a_vector() {
+    assert!(workload(31_857_130, 50).is_ok());
+}

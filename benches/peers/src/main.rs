@@ -1,0 +1,111 @@
+//! Recall against queries per second and against bytes per vector: Altiplano beside other embedded
+//! vector indexes with a Rust crate, on the same data, in the same run, one query a call, everything
+//! pinned to one core.
+//!
+//! ```text
+//! cd benches/peers && cargo run --release -- [--base FILE --queries FILE] [--metric cosine|l2]
+//!     [--limit N] [--only NAME,NAME] [--svg FILE] [--quick]
+//! ```
+//!
+//! It is a package of its own, so that the main build needs none of these libraries. A library is a
+//! file in `src/peers/` that implements the trait in `src/peer.rs`; `src/peers/mod.rs` lists them, and
+//! says which were left out.
+//!
+//! Each library builds its index in one process, writes it to a directory, and is searched in another
+//! process that holds the queries and no other vector. Resident bytes, anonymous and of mapped files,
+//! are those that came since the moment before the index was opened, after all queries so far. Rows of
+//! the cosine metric are normalised beforehand. Recall is the share of the ten true nearest by number.
+//!
+//! Prints a JSON line for each point (the keys of the benchmark `recall`, and `parameters`), and for
+//! each library one with `peer`, `build_s`, `q90`, `q95`, `q99`: queries a second at a recall, on a
+//! curve whose logarithm is linear between two points, of the best of three passes by wall clock;
+//! `cpu_q90` and so on of their median by processor time. Writes both plots into one SVG file.
+#![allow(clippy::disallowed_methods, reason = "a benchmark uses files and clocks")]
+
+#[path = "../../common/curve.rs"]
+mod curve;
+#[path = "../../common/measure.rs"]
+mod measure;
+mod peer;
+mod peers;
+#[path = "../../common/plot.rs"]
+mod plot;
+mod report;
+mod run;
+#[path = "../../common/setup.rs"]
+mod setup;
+#[path = "../../common/steps.rs"]
+mod steps;
+#[path = "../../common/vectors.rs"]
+mod vectors;
+
+use std::path::PathBuf;
+
+use measure::{Args, Opt};
+use peer::Result;
+use setup::{Data, Scratch};
+
+const GENERATED: usize = 40_000;
+const OPTIONS: [Opt; 5] = [
+    Opt { key: "only", value: "LIST", help: "libraries; default: all" },
+    Opt { key: "svg", value: "FILE", help: "the plots; default: beside the program" },
+    Opt { key: "step", value: "NAME", help: "build or search, as it does for itself" },
+    Opt { key: "peer", value: "NAME", help: "with --step: which library" },
+    Opt { key: "dir", value: "DIR", help: "with --step: where its index is" },
+];
+
+fn main() -> Result<()> {
+    let options = setup::options(&OPTIONS);
+    let args = Args::from_env("Recall against queries per second of several libraries.", &options);
+    let args = args.map_err(|stop| stop.text)?;
+    let pinned = measure::pin_to_core(0);
+    if let Some(step) = args.text("step") {
+        return run::step(step, &args);
+    }
+    let mut data = Data::of(&args, GENERATED)?;
+    let rows = data.base.len();
+    data.base.data = Vec::new();
+    let work = Scratch::new("peers");
+    if data.exact == vectors::Metric::Cosine {
+        data.queries.normalize();
+    }
+    steps::hand_over(&data.queries, &data.truth, work.path())?;
+    let only = args.list::<String>("only").map_err(|stop| stop.text)?;
+    let known = peers::all();
+    if let Some(wrong) = only.iter().flatten().find(|name| known.iter().all(|p| p.name() != *name))
+    {
+        let names: Vec<_> = known.iter().map(|peer| peer.name()).collect();
+        return Err(args.wrong(format!("--only {wrong}: not one of {names:?}")).text.into());
+    }
+    report::heads();
+    let mut results = Vec::new();
+    for peer in known {
+        if only.as_ref().is_some_and(|only| only.iter().all(|name| name != peer.name())) {
+            continue;
+        }
+        let dir = work.path().join(peer.name());
+        let measured = run::measure(&args, peer.name(), work.path(), &dir);
+        let _ = std::fs::remove_dir_all(&dir);
+        match measured {
+            Ok(measured) => {
+                let result = report::Peer {
+                    name: peer.name(),
+                    parameters: peer.parameters(),
+                    data: &data,
+                    rows,
+                    pinned,
+                    measured,
+                };
+                result.print();
+                results.push(result);
+            }
+            Err(reason) => eprintln!("{}: {reason}", peer.name()),
+        }
+    }
+    report::table(&results);
+    let beside = std::env::current_exe()?.with_file_name("peers.svg");
+    let svg = args.text("svg").map_or(beside, PathBuf::from);
+    std::fs::write(&svg, report::picture(&data, rows, &results))?;
+    eprintln!("plots: {}", svg.display());
+    if results.is_empty() { Err("nothing was measured".into()) } else { Ok(()) }
+}

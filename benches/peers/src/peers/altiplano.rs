@@ -1,0 +1,80 @@
+//! Altiplano through its graph, with each kind of codes.
+
+use std::path::Path;
+
+use altiplano::{
+    Background, Batch, Codes, Collection, CollectionOptions, Fields, HnswParams, Memory,
+    SearchPath, Store, StoreOptions,
+};
+
+use crate::peer::{EF_CONSTRUCTION, Index, M, Metric, Peer, Result, Vectors};
+
+pub struct Altiplano(pub Codes);
+
+impl Altiplano {
+    fn hnsw(&self) -> HnswParams {
+        let default = HnswParams {
+            m: M as u16,
+            ef_construction: EF_CONSTRUCTION as u16,
+            ..HnswParams::default()
+        };
+        HnswParams { min_rows: 1_000.min(default.min_rows), ..default }
+    }
+}
+
+impl Peer for Altiplano {
+    fn name(&self) -> &'static str {
+        match self.0 {
+            Codes::Int8 => "altiplano-int8",
+            Codes::F32 => "altiplano-f32",
+            Codes::Bits4 => "altiplano-bits4",
+            Codes::Bits2 => "altiplano-bits2",
+            Codes::Bits1 => "altiplano-bits1",
+            _ => "altiplano",
+        }
+    }
+
+    fn parameters(&self) -> String {
+        format!("codes {:?}, m {M}, ef_construction {EF_CONSTRUCTION}, builder Flat", self.0)
+    }
+
+    fn build(&self, base: &Vectors, metric: Metric, dir: &Path) -> Result<()> {
+        let store = StoreOptions::new().background(Background::Manual).open(dir)?;
+        let metric = match metric {
+            Metric::Cosine => altiplano::Metric::Cosine,
+            Metric::Dot => altiplano::Metric::Dot,
+            Metric::L2 => altiplano::Metric::L2,
+        };
+        let options = CollectionOptions::new(base.dim, metric).codes(self.0).hnsw(self.hnsw());
+        let collection = store.collection("vectors", options)?;
+        for first in (0..base.len()).step_by(1024) {
+            let last = (first + 1024).min(base.len());
+            let memory = |row: usize| Memory::new(row as u64, base.row(row));
+            collection.apply((first..last).map(memory).collect::<Batch>())?;
+        }
+        collection.compact()?;
+        drop(collection);
+        store.close()?;
+        Ok(())
+    }
+
+    fn open(&self, _: usize, _: Metric, dir: &Path) -> Result<Box<dyn Index>> {
+        let store = Store::open(dir)?;
+        let collection = store.existing("vectors").ok_or("the collection is gone")?;
+        Ok(Box::new(Open { collection, _store: store }))
+    }
+}
+
+struct Open {
+    collection: Collection,
+    _store: Store,
+}
+
+impl Index for Open {
+    fn search(&self, query: &[f32], k: usize, ef: usize, found: &mut Vec<u32>) -> Result<()> {
+        let search = self.collection.search(query).k(k).ef(ef);
+        let hits = search.path(SearchPath::Graph).fields(Fields::None).run()?;
+        found.extend(hits.iter().map(|hit| hit.id.as_u128() as u32));
+        Ok(())
+    }
+}

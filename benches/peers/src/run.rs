@@ -1,0 +1,81 @@
+//! One library at a time, each in two processes of its own: one builds, the other searches.
+
+use std::path::Path;
+use std::time::Instant;
+
+use serde_json::json;
+
+use crate::measure::{self, Args, Rss};
+use crate::peer::{Metric, Peer, Result};
+use crate::setup::{Data, K};
+use crate::steps::{self, Point, number};
+use crate::{GENERATED, peers};
+
+/// One library's figures.
+pub struct Measured {
+    pub build_s: f64,
+    pub build_cpu_s: f64,
+    pub open_ms: f64,
+    pub disk_bytes: u64,
+    pub points: Vec<Point>,
+}
+
+/// Has a library build in `dir` and then search there, in processes of their own.
+pub fn measure(args: &Args, peer: &str, work: &Path, dir: &Path) -> Result<Measured> {
+    std::fs::create_dir_all(dir)?;
+    let own = |step: &str| {
+        let dir = dir.to_string_lossy().into_owned();
+        [("step", step.to_owned()), ("peer", peer.to_owned()), ("dir", dir)]
+    };
+    let built = steps::start(args, None, &own("build"))?;
+    let found = steps::start(args, Some(work), &own("search"))?;
+    let built = built.first().ok_or("nothing was built")?;
+    let (head, points) = found.split_first().ok_or("nothing was searched")?;
+    Ok(Measured {
+        build_s: number(built, "build_s"),
+        build_cpu_s: number(built, "build_cpu_s"),
+        open_ms: number(head, "open_ms"),
+        disk_bytes: measure::allocated_bytes(dir)?,
+        points: points.iter().map(Point::of).collect(),
+    })
+}
+
+/// The other side of [`measure`].
+pub fn step(step: &str, args: &Args) -> Result<()> {
+    let (Some(name), Some(dir)) = (args.text("peer"), args.text("dir")) else {
+        return Err("--step needs --peer and --dir".into());
+    };
+    let all = peers::all();
+    let peer = all.iter().find(|peer| peer.name() == name).ok_or("no such peer")?;
+    match step {
+        "build" => build(&**peer, args, Path::new(dir)),
+        "search" => search(&**peer, args, Path::new(dir)),
+        _ => Err(format!("--step {step}: not build or search").into()),
+    }
+}
+
+fn build(peer: &dyn Peer, args: &Args, dir: &Path) -> Result<()> {
+    let mut data = Data::unanswered(args, GENERATED)?;
+    if data.exact == Metric::Cosine {
+        data.base.normalize();
+    }
+    steps::built(|| peer.build(&data.base, data.exact, dir))
+}
+
+fn search(peer: &dyn Peer, args: &Args, dir: &Path) -> Result<()> {
+    let (queries, truth) = steps::handed_over(args)?;
+    let metric = args.get_or("metric", Metric::Cosine).map_err(|stop| stop.text)?;
+    let before = Rss::now().unwrap_or_default();
+    let begun = Instant::now();
+    let index = peer.open(queries.dim, metric, dir)?;
+    index.search(queries.row(0), K, K, &mut Vec::new())?;
+    println!("{}", json!({ "open_ms": begun.elapsed().as_secs_f64() * 1e3 }));
+    for width in peer.widths() {
+        let point = Point::measure((&queries, &truth), width as f64, before, |query, found| {
+            index.search(query, K, width, found)?;
+            Ok(f64::NAN)
+        });
+        point?.print();
+    }
+    Ok(())
+}
