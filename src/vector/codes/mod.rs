@@ -149,7 +149,7 @@ impl Query {
     }
 
     /// The same query, measured by other kernels.
-    #[cfg(any(test, feature = "fuzzing"))]
+    #[cfg(any(test, feature = "fuzzing", feature = "bench-internals"))]
     pub(crate) fn with_kernels(self, kernels: &'static Kernels) -> Self {
         Self { kernels, ..self }
     }
