@@ -65,6 +65,9 @@
 #![deny(unsafe_op_in_unsafe_fn)]
 #![cfg_attr(test, allow(clippy::disallowed_methods, reason = "tests may damage files by hand"))]
 
+#[cfg(feature = "bench-internals")]
+#[doc(hidden)]
+pub mod bench_support;
 mod clock;
 mod collection;
 mod compaction;

@@ -20,7 +20,7 @@ const LAYERS: [&[&str]; 11] = [
     &["collection"],
     &["compaction"],
     &["store"],
-    &["fuzzing", "reliability"],
+    &["fuzzing", "bench_support", "reliability"],
 ];
 
 /// Names upward or sideways that are allowed, and why.

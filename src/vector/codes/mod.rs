@@ -149,7 +149,7 @@ impl Query {
     }
 
     /// The same query, measured by other kernels.
-    #[cfg(any(test, feature = "fuzzing"))]
+    #[cfg(any(test, feature = "fuzzing", feature = "bench-internals"))]
     pub(crate) fn with_kernels(self, kernels: &'static Kernels) -> Self {
         Self { kernels, ..self }
     }
@@ -189,7 +189,6 @@ impl Query {
     }
 
     /// The distances to these rows, in their order, in place of what `out` held.
-    #[allow(dead_code, reason = "for graphs, which measure whole lists")]
     #[inline]
     pub(crate) fn distances(&self, rows: &CodeRows<'_>, nodes: &[u32], out: &mut Vec<f32>) {
         out.clear();

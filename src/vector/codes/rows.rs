@@ -135,7 +135,6 @@ impl<'a> CodeRows<'a> {
     }
 
     /// The distances from one row to others, as [`Self::pair`] gives them, in place of what `out` held.
-    #[allow(dead_code, reason = "for graphs, which measure whole lists")]
     pub(crate) fn pairs(&self, reduction: &Reduction, a: u32, others: &[u32], out: &mut Vec<f32>) {
         out.clear();
         out.resize(others.len(), 0.0);

@@ -58,38 +58,54 @@ pub(super) fn prefetch(row: &[u8]) {
 
 #[target_feature(enable = "avx2,fma")]
 fn dot_f32(a: &[f32], b: &[f32]) -> f32 {
-    let len = a.len().min(b.len());
-    let (a, a_tail) = a[..len].as_chunks::<8>();
-    let (b, b_tail) = b[..len].as_chunks::<8>();
-    let mut sums = [_mm256_setzero_ps(); 4];
-    for (i, (x, y)) in a.iter().zip(b).enumerate() {
-        // SAFETY: `x` is a chunk of 8 floats.
-        let x = unsafe { _mm256_loadu_ps(x.as_ptr()) };
-        // SAFETY: `y` is a chunk of 8 floats.
-        let y = unsafe { _mm256_loadu_ps(y.as_ptr()) };
-        sums[i % 4] = _mm256_fmadd_ps(x, y, sums[i % 4]);
-    }
-    sum_f32(sums) + scalar::dot_f32(a_tail, b_tail)
+    let (sum, [a, b]) = sums_f32(a, b, |x, y, sum| _mm256_fmadd_ps(x, y, sum));
+    sum + scalar::dot_f32(a, b)
 }
 
 #[target_feature(enable = "avx2,fma")]
 fn l2_f32(a: &[f32], b: &[f32]) -> f32 {
-    let len = a.len().min(b.len());
-    let (a, a_tail) = a[..len].as_chunks::<8>();
-    let (b, b_tail) = b[..len].as_chunks::<8>();
-    let mut sums = [_mm256_setzero_ps(); 4];
-    for (i, (x, y)) in a.iter().zip(b).enumerate() {
-        // SAFETY: `x` is a chunk of 8 floats.
-        let x = unsafe { _mm256_loadu_ps(x.as_ptr()) };
-        // SAFETY: `y` is a chunk of 8 floats.
-        let y = unsafe { _mm256_loadu_ps(y.as_ptr()) };
+    let (sum, [a, b]) = sums_f32(a, b, |x, y, sum| {
         let d = _mm256_sub_ps(x, y);
-        sums[i % 4] = _mm256_fmadd_ps(d, d, sums[i % 4]);
+        _mm256_fmadd_ps(d, d, sum)
+    });
+    sum + scalar::l2_f32(a, b)
+}
+
+/// The sum over what `add` adds for each pair of coordinates, and the last coordinates, less than 8, that
+/// are not in it. Four sums side by side: one addition takes as long as four can be begun.
+#[target_feature(enable = "avx2,fma")]
+#[inline]
+fn sums_f32<'a>(
+    a: &'a [f32],
+    b: &'a [f32],
+    add: impl Fn(__m256, __m256, __m256) -> __m256,
+) -> (f32, [&'a [f32]; 2]) {
+    let len = a.len().min(b.len());
+    let (a, a_rest) = a[..len].as_chunks::<32>();
+    let (b, b_rest) = b[..len].as_chunks::<32>();
+    let mut sums = [_mm256_setzero_ps(); 4];
+    for (x, y) in a.iter().zip(b) {
+        let (x, y) = (x.as_chunks::<8>().0, y.as_chunks::<8>().0);
+        for i in 0..4 {
+            sums[i] = add(floats(&x[i]), floats(&y[i]), sums[i]);
+        }
     }
-    sum_f32(sums) + scalar::l2_f32(a_tail, b_tail)
+    let ((a, a_rest), (b, b_rest)) = (a_rest.as_chunks::<8>(), b_rest.as_chunks::<8>());
+    for (x, y) in a.iter().zip(b) {
+        sums[0] = add(floats(x), floats(y), sums[0]);
+    }
+    (sum_f32(sums), [a_rest, b_rest])
+}
+
+#[target_feature(enable = "avx2")]
+#[inline]
+fn floats(x: &[f32; 8]) -> __m256 {
+    // SAFETY: an array of 8 floats.
+    unsafe { _mm256_loadu_ps(x.as_ptr()) }
 }
 
 #[target_feature(enable = "avx2,fma")]
+#[inline]
 fn sum_f32(sums: [__m256; 4]) -> f32 {
     let [a, b, c, d] = sums;
     let sum = _mm256_add_ps(_mm256_add_ps(a, b), _mm256_add_ps(c, d));

@@ -6,8 +6,8 @@
 #![expect(unsafe_code, reason = "SIMD loads, and calls after feature detection")]
 
 use std::arch::x86_64::{
-    _mm512_add_ps, _mm512_fmadd_ps, _mm512_loadu_ps, _mm512_maskz_loadu_ps, _mm512_reduce_add_ps,
-    _mm512_setzero_ps, _mm512_sub_ps,
+    __m512, _mm512_add_ps, _mm512_fmadd_ps, _mm512_loadu_ps, _mm512_maskz_loadu_ps,
+    _mm512_reduce_add_ps, _mm512_setzero_ps, _mm512_sub_ps,
 };
 
 use super::{BitsFromBits, Kernels, avx2, scalar};
@@ -55,48 +55,44 @@ fn bits1_pairs() -> BitsFromBits {
 
 #[target_feature(enable = "avx512f")]
 fn dot_f32(a: &[f32], b: &[f32]) -> f32 {
-    let len = a.len().min(b.len());
-    let (a, a_tail) = a[..len].as_chunks::<16>();
-    let (b, b_tail) = b[..len].as_chunks::<16>();
-    let mut sums = [_mm512_setzero_ps(); 4];
-    for (i, (x, y)) in a.iter().zip(b).enumerate() {
-        // SAFETY: `x` is a chunk of 16 floats.
-        let x = unsafe { _mm512_loadu_ps(x.as_ptr()) };
-        // SAFETY: `y` is a chunk of 16 floats.
-        let y = unsafe { _mm512_loadu_ps(y.as_ptr()) };
-        sums[i % 4] = _mm512_fmadd_ps(x, y, sums[i % 4]);
-    }
-    let mask = (1u16 << a_tail.len()) - 1;
-    // SAFETY: the mask reads `a_tail.len()` floats and no more.
-    let x = unsafe { _mm512_maskz_loadu_ps(mask, a_tail.as_ptr()) };
-    // SAFETY: both tails have the same length.
-    let y = unsafe { _mm512_maskz_loadu_ps(mask, b_tail.as_ptr()) };
-    let last = _mm512_fmadd_ps(x, y, sums[3]);
-    let sum = _mm512_add_ps(_mm512_add_ps(sums[0], sums[1]), _mm512_add_ps(sums[2], last));
-    _mm512_reduce_add_ps(sum)
+    sum_f32(a, b, |x, y, sum| _mm512_fmadd_ps(x, y, sum))
 }
 
 #[target_feature(enable = "avx512f")]
 fn l2_f32(a: &[f32], b: &[f32]) -> f32 {
-    let len = a.len().min(b.len());
-    let (a, a_tail) = a[..len].as_chunks::<16>();
-    let (b, b_tail) = b[..len].as_chunks::<16>();
-    let mut sums = [_mm512_setzero_ps(); 4];
-    for (i, (x, y)) in a.iter().zip(b).enumerate() {
-        // SAFETY: `x` is a chunk of 16 floats.
-        let x = unsafe { _mm512_loadu_ps(x.as_ptr()) };
-        // SAFETY: `y` is a chunk of 16 floats.
-        let y = unsafe { _mm512_loadu_ps(y.as_ptr()) };
+    sum_f32(a, b, |x, y, sum| {
         let d = _mm512_sub_ps(x, y);
-        sums[i % 4] = _mm512_fmadd_ps(d, d, sums[i % 4]);
+        _mm512_fmadd_ps(d, d, sum)
+    })
+}
+
+/// The sum over what `add` adds for each pair of coordinates; of two zeros it must add zero. Four sums
+/// side by side: one addition takes as long as four can be begun.
+#[target_feature(enable = "avx512f")]
+#[inline]
+fn sum_f32(a: &[f32], b: &[f32], add: impl Fn(__m512, __m512, __m512) -> __m512) -> f32 {
+    let len = a.len().min(b.len());
+    let (a, a_rest) = a[..len].as_chunks::<64>();
+    let (b, b_rest) = b[..len].as_chunks::<64>();
+    let mut sums = [_mm512_setzero_ps(); 4];
+    for (x, y) in a.iter().zip(b) {
+        let (x, y) = (x.as_chunks::<16>().0, y.as_chunks::<16>().0);
+        for i in 0..4 {
+            // SAFETY: a chunk of 16 floats.
+            let x = unsafe { _mm512_loadu_ps(x[i].as_ptr()) };
+            // SAFETY: a chunk of 16 floats.
+            let y = unsafe { _mm512_loadu_ps(y[i].as_ptr()) };
+            sums[i] = add(x, y, sums[i]);
+        }
     }
-    let mask = (1u16 << a_tail.len()) - 1;
-    // SAFETY: the mask reads `a_tail.len()` floats and no more.
-    let x = unsafe { _mm512_maskz_loadu_ps(mask, a_tail.as_ptr()) };
-    // SAFETY: both tails have the same length.
-    let y = unsafe { _mm512_maskz_loadu_ps(mask, b_tail.as_ptr()) };
-    let d = _mm512_sub_ps(x, y);
-    let last = _mm512_fmadd_ps(d, d, sums[3]);
-    let sum = _mm512_add_ps(_mm512_add_ps(sums[0], sums[1]), _mm512_add_ps(sums[2], last));
-    _mm512_reduce_add_ps(sum)
+    for (x, y) in a_rest.chunks(16).zip(b_rest.chunks(16)) {
+        let mask = u16::MAX >> (16 - x.len());
+        // SAFETY: the mask reads as many floats as there are.
+        let x = unsafe { _mm512_maskz_loadu_ps(mask, x.as_ptr()) };
+        // SAFETY: both chunks have the same length.
+        let y = unsafe { _mm512_maskz_loadu_ps(mask, y.as_ptr()) };
+        sums[0] = add(x, y, sums[0]);
+    }
+    let (low, high) = (_mm512_add_ps(sums[0], sums[1]), _mm512_add_ps(sums[2], sums[3]));
+    _mm512_reduce_add_ps(_mm512_add_ps(low, high))
 }

@@ -1,0 +1,135 @@
+//! Nanoseconds and bytes a second with which codes are measured: by every instruction set of this
+//! processor, in the first-level cache and gathered at random from 100,000 rows, in calls of 16 as a
+//! graph makes them and row after row, beside a plain read of the same bytes. And what it takes to make
+//! a code and to encode a query.
+//!
+//! `cargo bench --bench kernels --features bench-internals [-- --quick]`
+#![allow(
+    clippy::print_stdout,
+    clippy::print_stderr,
+    clippy::disallowed_methods,
+    reason = "a benchmark prints and measures"
+)]
+
+#[path = "common/measure.rs"]
+mod measure;
+
+use std::error::Error;
+use std::hint::black_box;
+use std::time::Instant;
+
+use altiplano::Codes;
+use altiplano::bench_support::{Encoded, Rows, kernel_sets};
+use measure::{Args, Json, Opt};
+
+const OPTIONS: [Opt; 2] = [
+    Opt { key: "quick", value: "", help: "one dimension, few passes: only whether it runs" },
+    Opt { key: "passes", value: "COUNT", help: "passes, of which the best counts; default 200" },
+];
+
+/// Rows of one pass.
+const PASS: usize = 4096;
+/// Rows of one call, about as many as a node of a graph has new neighbors.
+const CALL: usize = 16;
+
+const CODES: [(Codes, &str); 5] = [
+    (Codes::Bits1, "1 bit"),
+    (Codes::Bits2, "2 bits"),
+    (Codes::Bits4, "4 bits"),
+    (Codes::Int8, "int8"),
+    (Codes::F32, "f32"),
+];
+
+fn main() -> Result<(), Box<dyn Error>> {
+    let about = "How fast codes are measured.";
+    let args = match Args::from_env(about, &OPTIONS) {
+        Ok(args) => args,
+        Err(stop) if stop.asked => {
+            println!("{}", stop.text);
+            return Ok(());
+        }
+        Err(stop) => return Err(stop.text.into()),
+    };
+    let quick = args.has("quick");
+    let passes: usize = args.get_or("passes", if quick { 2 } else { 200 }).map_err(|s| s.text)?;
+    let (dimensions, rows) =
+        if quick { (&[384][..], 10_000) } else { (&[100, 384, 768][..], 100_000) };
+    eprintln!("kernels  codes    dim  rows                ns/row    GB/s");
+    for &dimension in dimensions {
+        for (codes, name) in CODES {
+            Case { rows: &Rows::new(codes, dimension, rows), count: rows, dimension, name, passes }
+                .run();
+        }
+    }
+    Ok(())
+}
+
+struct Case<'a> {
+    rows: &'a Rows,
+    count: u32,
+    dimension: usize,
+    name: &'a str,
+    passes: usize,
+}
+
+impl Case<'_> {
+    fn run(&self) {
+        // As many rows as fit half the first-level cache, over and over.
+        let hot = (16_384 / self.rows.row_bytes()).max(1) as u32;
+        let hot: Vec<u32> = (0..PASS as u32).map(|i| i % hot).collect();
+        let mut state = 1u64;
+        let mut random = || {
+            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+            ((state >> 33) % u64::from(self.count)) as u32
+        };
+        let gathered: Vec<u32> = (0..PASS).map(|_| random()).collect();
+        let mut out = Vec::new();
+        for set in kernel_sets() {
+            let query = self.rows.query(set);
+            for (place, nodes) in [("hot", &hot), ("gathered", &gathered)] {
+                let calls = || nodes.chunks(CALL).for_each(|c| query.distances(c, &mut out));
+                self.tell(set, place, self.passes, PASS, calls);
+            }
+            let mut all = vec![0.0; self.count as usize];
+            self.tell(set, "scanned", self.passes.div_ceil(20), all.len(), || query.scan(&mut all));
+        }
+        let pairs = || gathered.chunks(CALL).for_each(|c| self.rows.pairs(c, &mut out));
+        self.tell(kernel_sets()[0], "gathered pairs", self.passes, PASS, pairs);
+        for (place, nodes) in [("hot", &hot), ("gathered", &gathered)] {
+            self.tell("read", place, self.passes, PASS, || {
+                black_box(self.rows.read(nodes));
+            });
+        }
+        let in_order: Vec<u32> = (0..self.count).collect();
+        self.tell("read", "scanned", self.passes.div_ceil(20), in_order.len(), || {
+            black_box(self.rows.read(&in_order));
+        });
+        let mut made = Encoded::default();
+        self.tell("make", "codes", self.passes, 256, || self.rows.encode(256, &mut made));
+        self.tell("make", "queries", self.passes, 256, || self.rows.encode_queries(256));
+    }
+
+    /// The best of some passes over so many rows.
+    fn tell(&self, set: &str, place: &str, passes: usize, rows: usize, mut pass: impl FnMut()) {
+        let mut best = f64::INFINITY;
+        for _ in 0..passes {
+            let begun = Instant::now();
+            pass();
+            best = best.min(begun.elapsed().as_secs_f64());
+        }
+        let (ns, bytes) = (best * 1e9 / rows as f64, self.rows.row_bytes());
+        let rate = bytes as f64 / ns;
+        let line = Json::new()
+            .field("bench", "kernels")
+            .field("kernels", set)
+            .field("codes", self.name)
+            .field("dim", self.dimension)
+            .field("rows", place)
+            .field("row_bytes", bytes)
+            .field("ns_per_row", ns)
+            .field("gb_per_s", rate);
+        println!("{}", line.line());
+        let (name, dimension) = (self.name, self.dimension);
+        eprintln!("{set:8} {name:7} {dimension:4}  {place:16} {ns:9.1} {rate:7.1}");
+    }
+}
