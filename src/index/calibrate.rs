@@ -6,6 +6,7 @@
 use super::hnsw::graph::Graph;
 use super::hnsw::search::{Scratch, search};
 use super::top::TopK;
+use super::{Candidate, scan};
 use crate::vector::codes::{CodeRows, Query};
 use crate::vector::metric::prepare;
 
@@ -121,12 +122,10 @@ fn beam(
 /// The exact neighbors of a query by code, some nodes left out.
 fn nearest(codes: &CodeRows<'_>, query: &Query, without: &[u32]) -> Vec<u32> {
     let mut top = TopK::new(K);
-    for (node, row) in (0u32..).zip(codes.rows()) {
-        let distance = query.distance(row);
-        if distance < top.bound() && !without.contains(&node) {
-            top.offer(distance, node);
-        }
-    }
+    let mut bound = top.bound();
+    scan(codes, 0, query, &mut bound, &mut |Candidate { distance, node }| {
+        if without.contains(&node) { top.bound() } else { top.offer(distance, node) }
+    });
     top.into_sorted().into_iter().map(|(_, node)| node).collect()
 }
 

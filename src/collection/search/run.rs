@@ -32,7 +32,6 @@ struct Run<'a> {
     search: &'a Search<'a>,
     query: Query,
     eligible: Eligible<'a>,
-    costs: Costs,
     top: TopK<Place>,
     told: Explanation,
 }
@@ -65,32 +64,35 @@ pub(super) fn run(search: &Search<'_>) -> Result<(Vec<Hit>, Explanation)> {
         return Ok((Vec::new(), told));
     }
     let query = Query::new(spec, vector);
-    let costs = core.costs(search.collection.engine.clock.as_ref());
-    if search.exact {
-        let mut run = Run { search, query, eligible, costs, top: TopK::new(k), told };
-        let nearest = run.exact(k)?;
-        let hits = run.hits(nearest)?;
-        return Ok((hits, run.told));
-    }
-    let depth = spec.rerank_depth(k);
-    let mut run = Run { search, query, eligible, costs, top: TopK::new(depth), told };
-    let Some(ways) = run.ways(k) else {
-        let nearest = run.exact(k)?;
-        let hits = run.hits(nearest)?;
-        return Ok((hits, run.told));
+    let mut run = Run { search, query, eligible, top: TopK::new(spec.rerank_depth(k)), told };
+    let ways = if search.exact { None } else { run.ways(k) };
+    let nearest = match ways {
+        Some(ways) => run.by_code(k, ways)?,
+        None => run.exact(k)?,
     };
-    run.candidates(k, ways)?;
-    run.eligible.check()?;
-    let mut nearest = run.rerank(k)?;
-    if nearest.len() < k && run.is_damaged() {
-        run.told.fallbacks += 1;
-        nearest = run.exact(k)?;
-    }
     let hits = run.hits(nearest)?;
     Ok((hits, run.told))
 }
 
 impl<'a> Run<'a> {
+    /// What ways to search cost here.
+    fn costs(&self) -> Costs {
+        let collection = self.search.collection;
+        collection.core.costs(collection.engine.clock.as_ref())
+    }
+
+    /// Finds the nearest by code and measures the best of them exactly.
+    fn by_code(&mut self, k: usize, ways: Vec<Way>) -> Result<Vec<(f32, MemoryId, Place)>> {
+        self.candidates(k, ways)?;
+        self.eligible.check()?;
+        let nearest = self.rerank(k)?;
+        if nearest.len() < k && self.is_damaged() {
+            self.told.fallbacks += 1;
+            return self.exact(k);
+        }
+        Ok(nearest)
+    }
+
     /// Fills `top` with the nearest by code.
     fn candidates(&mut self, k: usize, ways: Vec<Way>) -> Result<()> {
         let snapshot = &self.search.snapshot;
@@ -144,17 +146,17 @@ impl<'a> Run<'a> {
         let snapshot = &self.search.snapshot;
         let (ways, costs): (Vec<Way>, Vec<f64>) =
             snapshot.indexes.iter().map(|part| self.way(part, k)).unzip();
-        let eligible = self.eligible.total();
-        let exact = eligible as f64 * f64::from(self.costs.row);
+        let (eligible, row) = (self.told.eligible_rows, f64::from(self.costs().row));
+        let exact = eligible as f64 * row;
         let fewer = self.search.path == SearchPath::Auto && self.eligible.is_filtered();
         // About twice as many rows as are asked for are measured exactly behind any of these ways.
-        let reranked = eligible.min(2 * k as u64) as f64 * f64::from(self.costs.row);
+        let reranked = eligible.min(2 * k as u64) as f64 * row;
         (!fewer || exact > costs.iter().sum::<f64>() + reranked).then_some(ways)
     }
 
     /// The cheapest way to search an index, and what it costs in nanoseconds.
     fn way(&self, part: &IndexPart, k: usize) -> (Way, f64) {
-        let (index, search, costs) = (&part.indexed.index, self.search, self.costs);
+        let (index, search, costs) = (&part.indexed.index, self.search, self.costs());
         let (other, other_cost) = self.other_way(part);
         if !index.has_graph() || search.path == SearchPath::Scan {
             return (other, other_cost);
@@ -165,7 +167,7 @@ impl<'a> Run<'a> {
         }
         // Where few nodes are eligible, the beam wanders on until it has met enough of them.
         let nodes = u64::from(index.nodes());
-        let eligible = self.eligible.total().min(nodes).max(1);
+        let eligible = self.told.eligible_rows.min(nodes).max(1);
         let evaluations = index.evaluations_for(ef).saturating_mul(nodes) / eligible;
         let cost = evaluations as f64 * f64::from(costs.evaluation);
         if cost >= other_cost {
@@ -179,8 +181,9 @@ impl<'a> Run<'a> {
 
     /// The cheaper way without the graph.
     fn other_way(&self, part: &IndexPart) -> (Way, f64) {
-        let scan = f64::from(part.indexed.index.nodes()) * f64::from(self.costs.scanned);
-        let matches = self.eligible.matches(part) as f64 * f64::from(self.costs.gathered);
+        let costs = self.costs();
+        let scan = f64::from(part.indexed.index.nodes()) * f64::from(costs.scanned);
+        let matches = self.eligible.matches(part) as f64 * f64::from(costs.gathered);
         let scans = self.search.path == SearchPath::Scan || matches >= scan;
         if scans { (Way::Scan, scan) } else { (Way::Matches, matches) }
     }

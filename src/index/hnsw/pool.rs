@@ -82,9 +82,7 @@ impl Seen {
             _ => false,
         }
     }
-}
 
-impl Seen {
     /// Marks the nodes of a list as met; those met for the first time are left in `out`. Without a
     /// branch on whether one was, since nobody could foresee it.
     #[inline]
