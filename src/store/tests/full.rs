@@ -1,7 +1,7 @@
 //! Owns the tests of a store on a full disk: nothing is lost, deletes work and give the space back, and
 //! no restart is needed (design, sections 4 and 7).
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::{recovered, scratch, strays};
@@ -24,6 +24,25 @@ fn open(disk: &QuotaDisk, dir: &Path, reserve: u64) -> Result<Store> {
 
 fn notes(store: &Store) -> Result<Collection> {
     store.collection("notes", CollectionOptions::new(2, Metric::L2).memtable_rows(64))
+}
+
+/// A store on a disk that has room until it is told to be full.
+struct Roomy {
+    _temp: tempfile::TempDir,
+    dir: PathBuf,
+    disk: QuotaDisk,
+    store: Store,
+    notes: Collection,
+}
+
+fn roomy(reserve: u64) -> Roomy {
+    let temp = scratch();
+    let dir = temp.path().join("a.alt");
+    let disk = QuotaDisk::default();
+    disk.limit(u64::MAX);
+    let store = open(&disk, &dir, reserve).unwrap();
+    let notes = notes(&store).unwrap();
+    Roomy { _temp: temp, dir, disk, store, notes }
 }
 
 fn memory(id: u64) -> Memory {
@@ -123,12 +142,7 @@ fn a_full_disk_refuses_inserts_and_takes_deletes_that_make_room_again() {
 
 #[test]
 fn a_crash_on_a_full_disk_is_recovered_from_at_the_cost_of_the_reserve() {
-    let temp = scratch();
-    let dir = temp.path().join("a.alt");
-    let disk = QuotaDisk::default();
-    disk.limit(u64::MAX);
-    let store = open(&disk, &dir, RESERVE).unwrap();
-    let notes = notes(&store).unwrap();
+    let Roomy { _temp, dir, disk, store, notes } = roomy(RESERVE);
     notes.apply((0..100).map(memory).collect::<Batch>()).unwrap();
     drop(store);
     for n in 0..3 {
@@ -191,12 +205,7 @@ fn a_reserve_of_another_size_is_made_anew_and_none_is_removed() {
 /// A job that runs out of space removes what it wrote, and is tried again when there is room.
 #[test]
 fn compaction_on_a_full_disk_leaves_nothing_behind_and_goes_on_when_there_is_room() {
-    let temp = scratch();
-    let dir = temp.path().join("a.alt");
-    let disk = QuotaDisk::default();
-    disk.limit(u64::MAX);
-    let store = open(&disk, &dir, 0).unwrap();
-    let notes = notes(&store).unwrap();
+    let Roomy { _temp, disk, store, notes, .. } = roomy(0);
     for id in 0..400u64 {
         notes.insert(memory(id)).unwrap();
     }
@@ -229,12 +238,7 @@ fn compaction_on_a_full_disk_leaves_nothing_behind_and_goes_on_when_there_is_roo
 #[test]
 fn a_seal_that_does_not_fit_waits_for_no_more_than_what_the_dead_give_back() {
     for due in [true, false] {
-        let temp = scratch();
-        let dir = temp.path().join("a.alt");
-        let disk = QuotaDisk::default();
-        disk.limit(u64::MAX);
-        let store = open(&disk, &dir, 0).unwrap();
-        let notes = notes(&store).unwrap();
+        let Roomy { _temp, dir, disk, store, notes } = roomy(0);
         notes.apply((0..64).map(memory).collect::<Batch>()).unwrap();
         settle(&store);
         let files = || notes.stats().unwrap().segments.iter().map(|s| s.file).collect::<Vec<u64>>();
@@ -263,12 +267,7 @@ fn a_seal_that_does_not_fit_waits_for_no_more_than_what_the_dead_give_back() {
 #[test]
 fn a_seal_may_cost_the_reserve_only_if_it_gives_bytes_back() {
     for gone in [10, 60] {
-        let temp = scratch();
-        let dir = temp.path().join("a.alt");
-        let disk = QuotaDisk::default();
-        disk.limit(u64::MAX);
-        let store = open(&disk, &dir, RESERVE).unwrap();
-        let notes = notes(&store).unwrap();
+        let Roomy { _temp, dir, disk, store, notes } = roomy(RESERVE);
         notes.apply((0..64).map(memory).collect::<Batch>()).unwrap();
         for id in 0..gone {
             notes.delete(id).unwrap();

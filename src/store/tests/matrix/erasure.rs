@@ -173,3 +173,13 @@ fn nothing_deleted_is_in_any_file_after_a_purge_also_after_a_crash_in_one() {
 fn a_workload_in_which_padding_looked_like_a_vector() {
     assert!(workload(31_857_130, 50).is_ok());
 }
+
+/// Padding is zeros: a vector with two of them side by side could be met in it.
+#[test]
+fn no_canary_looks_like_padding() {
+    let texts = (0..2_000).map(|n| format!("write {n}"));
+    for written in texts.flat_map(|text| (0..80).map(move |id| (0, id, text.clone()))) {
+        let padding = |bytes: &Vec<u8>| bytes.windows(2).any(|pair| pair == [0, 0]);
+        assert!(!canaries(&written).iter().any(padding), "{written:?}");
+    }
+}
