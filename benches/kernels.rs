@@ -83,6 +83,7 @@ impl Case<'_> {
             ((state >> 33) % u64::from(self.count)) as u32
         };
         let gathered: Vec<u32> = (0..PASS).map(|_| random()).collect();
+        let in_order: Vec<u32> = (0..self.count).collect();
         let mut out = Vec::new();
         for set in kernel_sets() {
             let query = self.rows.query(set);
@@ -90,8 +91,22 @@ impl Case<'_> {
                 let calls = || nodes.chunks(CALL).for_each(|c| query.distances(c, &mut out));
                 self.tell(set, place, self.passes, PASS, calls);
             }
-            let mut all = vec![0.0; self.count as usize];
-            self.tell(set, "scanned", self.passes.div_ceil(20), all.len(), || query.scan(&mut all));
+            let calls = || in_order.chunks(256).for_each(|c| query.distances(c, &mut out));
+            self.tell(set, "scanned", self.passes.div_ceil(20), in_order.len(), calls);
+            // Codes with signs in front: what it costs to see by them that a row is too far away.
+            let mut call = Vec::new();
+            for (place, nodes) in [("looked at", &gathered), ("looked at all", &in_order)] {
+                let mut look = |nodes: &[u32]| {
+                    call.clear();
+                    call.extend_from_slice(nodes);
+                    query.look(&mut call, &mut out);
+                };
+                let passes = self.passes.div_ceil(nodes.len() / PASS);
+                if self.name == "4 bits" {
+                    let looks = || nodes.chunks(CALL).for_each(&mut look);
+                    self.tell(set, place, passes, nodes.len(), looks);
+                }
+            }
         }
         let pairs = || gathered.chunks(CALL).for_each(|c| self.rows.pairs(c, &mut out));
         self.tell(kernel_sets()[0], "gathered pairs", self.passes, PASS, pairs);
@@ -100,7 +115,6 @@ impl Case<'_> {
                 black_box(self.rows.read(nodes));
             });
         }
-        let in_order: Vec<u32> = (0..self.count).collect();
         self.tell("read", "scanned", self.passes.div_ceil(20), in_order.len(), || {
             black_box(self.rows.read(&in_order));
         });

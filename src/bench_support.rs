@@ -3,7 +3,7 @@
 
 use crate::options::{Codes, Metric};
 use crate::sync::OnceLock;
-use crate::vector::codes::{CodeBuffer, CodeSpec, Query, Reduction};
+use crate::vector::codes::{CodeBuffer, CodeSpec, Measure, Query, Reduction};
 use crate::vector::kernel::Kernels;
 
 /// Different vectors among the rows; the others are copies. What is measured does not look at values.
@@ -57,7 +57,7 @@ impl Rows {
 
     /// The distances from the first row to these.
     pub fn pairs(&self, nodes: &[u32], out: &mut Vec<f32>) {
-        self.buffer.rows().pairs(&self.reduction, 0, nodes, out);
+        self.buffer.rows().origin(&self.reduction, 0).distances(nodes, out);
     }
 
     /// Makes codes of so many vectors, in place of those that `out` held.
@@ -115,9 +115,13 @@ impl Measured<'_> {
         self.query.distances(&self.rows.buffer.rows(), nodes, out);
     }
 
-    /// The distances to the first rows, as many as `out` has places for.
-    pub fn scan(&self, out: &mut [f32]) {
-        self.query.scan(&self.rows.buffer.rows(), 0, out);
+    /// Looks at these rows as a search does that needs none of them: `nodes` is empty afterwards where codes
+    /// have signs in front.
+    pub fn look(&self, nodes: &mut Vec<u32>, buffer: &mut Vec<f32>) {
+        let rows = self.rows.buffer.rows();
+        let measure = self.query.over(&rows);
+        measure.ask(nodes);
+        measure.sift(f32::MIN, 1.0, nodes, buffer);
     }
 }
 

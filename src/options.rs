@@ -45,9 +45,10 @@ pub enum Codes {
     Int8,
     /// The full vectors: four bytes a dimension.
     F32,
-    /// Four bits a dimension after a rotation that is the same for all, with a scale per vector: 208
-    /// bytes at 384 dimensions. The nearest by code are nearly those of int8, and a search reads half
-    /// as much.
+    /// Four bits a dimension after a rotation that is the same for all, with a scale per vector, and the
+    /// signs once more in front: 256 bytes at 384 dimensions. The nearest by code are nearly those of
+    /// int8, and most vectors that a search meets are told to be too far by their signs, a quarter of
+    /// that.
     Bits4,
     /// Two bits a dimension, otherwise like [`Self::Bits4`]: 112 bytes at 384 dimensions. For where
     /// memory is short; more rows are reranked.

@@ -2,6 +2,7 @@
 //! `search::run`.
 
 mod run;
+mod shortlist;
 
 use std::sync::Arc;
 

@@ -4,7 +4,8 @@
 //! margin.
 
 use super::hnsw::graph::Graph;
-use super::hnsw::search::{Scratch, search};
+use super::hnsw::search::search;
+use super::hnsw::search_level::Scratch;
 use super::top::TopK;
 use super::{Candidate, scan};
 use crate::vector::codes::{CodeRows, Query};

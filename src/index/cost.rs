@@ -2,16 +2,16 @@
 //! code in a scan, a code in a graph and a full row, for one kind of codes, one dimension and the
 //! kernels of this processor.
 //!
-//! What the kernel takes is measured once per process and kind, on codes in the cache, with the
+//! What the kernels take is measured once per process and kind, on codes in the cache, with the
 //! store's clock; what memory adds is by bytes. A clock that stands still measures nothing: then
 //! everything is assumed, and tests repeat. Nothing is ever stored.
 
 use std::sync::{Mutex, PoisonError};
 
 use crate::clock::Clock;
-use crate::vector::codes::{CodeBuffer, CodeSpec, Query};
+use crate::vector::codes::{CodeBuffer, CodeSpec, Measure, Query};
 
-/// Rows that the kernel is measured on.
+/// Rows that the kernels are measured on.
 const SAMPLE: u32 = 256;
 /// Rounds, of which the fastest counts.
 const ROUNDS: usize = 5;
@@ -28,6 +28,18 @@ const NODE: f32 = 10.0;
 const ROW: (f32, f32) = (120.0, 0.12);
 /// To look up the node of a row.
 const LOOK_UP: f32 = 4.0;
+/// Shares of the codes that a first look lets pass: in a graph, where everything is near, and otherwise.
+const PASS: f32 = 0.35;
+const PASS_ANYWHERE: f32 = 0.05;
+
+/// Nanoseconds that kernels take for a code in the cache.
+#[derive(Clone, Copy, Debug, PartialEq)]
+struct Kernel {
+    /// The whole code.
+    whole: f32,
+    /// A first look; 0 for codes that have none.
+    look: f32,
+}
 
 /// Nanoseconds.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -42,7 +54,7 @@ pub(crate) struct Costs {
     pub(crate) row: f32,
 }
 
-static MEASURED: Mutex<Vec<(CodeSpec, f32)>> = Mutex::new(Vec::new());
+static MEASURED: Mutex<Vec<(CodeSpec, Kernel)>> = Mutex::new(Vec::new());
 
 impl Costs {
     /// The costs of these codes.
@@ -61,24 +73,34 @@ impl Costs {
     }
 
     fn assumed(spec: CodeSpec) -> Self {
-        Self::with_kernel(spec, KERNEL.0 * spec.row_bytes() as f32 + KERNEL.1)
+        let time = |bytes: usize| KERNEL.0 * bytes as f32 + KERNEL.1;
+        let look = spec.look_bytes().map_or(0.0, time);
+        Self::with_kernel(spec, Kernel { whole: time(spec.row_bytes()), look })
     }
 
-    fn with_kernel(spec: CodeSpec, kernel: f32) -> Self {
+    fn with_kernel(spec: CodeSpec, kernel: Kernel) -> Self {
         let bytes = spec.row_bytes() as f32;
-        let gathered = kernel + bytes * GATHERED;
+        let whole = kernel.whole + bytes * GATHERED;
+        let (gathered, near, scanned) = match spec.look_bytes() {
+            Some(looked) => {
+                let look = kernel.look + looked as f32 * GATHERED;
+                let in_order = kernel.look.max(looked as f32 * IN_ORDER);
+                let pass = PASS_ANYWHERE * whole;
+                (look + pass, look + PASS * whole, in_order + pass)
+            }
+            None => (whole, whole, kernel.whole.max(bytes * IN_ORDER)),
+        };
         Self {
-            scanned: kernel.max(bytes * IN_ORDER) + 1.0,
-            evaluation: gathered + NODE,
+            scanned: scanned + 1.0,
+            evaluation: near + NODE,
             gathered: gathered + LOOK_UP,
             row: ROW.0 + ROW.1 * 4.0 * spec.dimension as f32,
         }
     }
 }
 
-/// Nanoseconds of one distance between a query and a code in the cache; `None` if the clock shows
-/// nothing.
-fn measure(spec: CodeSpec, clock: &dyn Clock) -> Option<f32> {
+/// Measures the kernels; `None` if the clock shows nothing.
+fn measure(spec: CodeSpec, clock: &dyn Clock) -> Option<Kernel> {
     let vector = |i: u32| -> Vec<f32> {
         let value = |j: usize| ((i as usize * 31 + j * 17) % 61) as f32 / 61.0 - 0.5;
         (0..spec.dimension).map(value).collect()
@@ -87,14 +109,28 @@ fn measure(spec: CodeSpec, clock: &dyn Clock) -> Option<f32> {
     (0..SAMPLE).for_each(|i| codes.push(&vector(i)));
     let query = Query::new(spec, vector(SAMPLE));
     let nodes: Vec<u32> = (0..SAMPLE).collect();
-    let mut out = Vec::with_capacity(nodes.len());
-    let round = || {
-        let begun = clock.monotonic();
-        nodes.chunks(32).for_each(|nodes| query.distances(&codes.rows(), nodes, &mut out));
-        clock.monotonic().saturating_sub(begun)
+    let (rows, mut out) = (codes.rows(), Vec::with_capacity(nodes.len()));
+    let fastest = |call: &mut dyn FnMut(&[u32])| {
+        let round = || {
+            let begun = clock.monotonic();
+            nodes.chunks(32).for_each(&mut *call);
+            clock.monotonic().saturating_sub(begun)
+        };
+        let fastest = std::iter::repeat_with(round).take(ROUNDS).min()?;
+        (!fastest.is_zero()).then(|| fastest.as_nanos() as f32 / SAMPLE as f32)
     };
-    let fastest = std::iter::repeat_with(round).take(ROUNDS).min()?;
-    (!fastest.is_zero()).then(|| fastest.as_nanos() as f32 / SAMPLE as f32)
+    let whole = fastest(&mut |nodes| query.distances(&rows, nodes, &mut out))?;
+    if spec.look_bytes().is_none() {
+        return Some(Kernel { whole, look: 0.0 });
+    }
+    let (measure, mut some) = (query.over(&rows), Vec::with_capacity(nodes.len()));
+    // With this bound no code passes.
+    let look = fastest(&mut |nodes| {
+        some.clear();
+        some.extend_from_slice(nodes);
+        measure.sift(f32::MIN, 1.0, &mut some, &mut out);
+    })?;
+    Some(Kernel { whole, look })
 }
 
 #[cfg(test)]
@@ -113,5 +149,9 @@ mod tests {
         assert_eq!(Costs::of(spec, &SystemClock::new()), first);
         assert_eq!(Costs::of(spec, &still), first);
         assert!(first.scanned < first.evaluation && first.gathered < first.row, "{first:?}");
+        // What a first look can tell is not measured whole.
+        let (whole, looked) = (Codes::Int8, Codes::Bits4);
+        let of = |codes| Costs::of(CodeSpec::new(codes, Metric::L2, 768), &still);
+        assert!(of(looked).scanned < of(whole).scanned, "{:?}", of(looked));
     }
 }

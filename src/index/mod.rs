@@ -13,11 +13,12 @@ pub(crate) use file::{BuiltGraph, IndexParts, write_index};
 pub(crate) use hnsw::build::BuildParams;
 #[cfg(test)]
 use hnsw::build::GraphBuilder;
-pub(crate) use hnsw::search::{Accept, Scratch, SearchInfo};
+pub(crate) use hnsw::search::Accept;
+pub(crate) use hnsw::search_level::{Scratch, SearchInfo};
 pub(crate) use top::TopK;
 
 use crate::section::SectionFile;
-use crate::vector::codes::{CodeRows, CodeSpec, Query};
+use crate::vector::codes::{CodeRows, CodeSpec, Measure, Query, SURE};
 use calibrate::Beam;
 use hnsw::graph::Graph;
 
@@ -29,7 +30,7 @@ pub(crate) struct Candidate {
 }
 
 /// Codes that a scan measures at once.
-const AT_ONCE: u32 = 256;
+const AT_ONCE: usize = 256;
 
 /// Measures rows by code, in order. `offer` is called with each that is nearer than the bound, its
 /// number counted from `first`, and gives the new bound.
@@ -40,14 +41,17 @@ pub(crate) fn scan(
     bound: &mut f32,
     offer: &mut impl FnMut(Candidate) -> f32,
 ) {
-    let mut distances = [0.0; AT_ONCE as usize];
+    let measure = query.over(codes);
+    let (mut nodes, mut distances) = (Vec::new(), Vec::new());
     let len = codes.len() as u32;
-    for start in (0..len).step_by(AT_ONCE as usize) {
-        let some = &mut distances[..(len - start).min(AT_ONCE) as usize];
-        query.scan(codes, start, some);
-        for (node, &distance) in (first + start..).zip(some.iter()) {
+    for start in (0..len).step_by(AT_ONCE) {
+        nodes.clear();
+        nodes.extend((start..len).take(AT_ONCE));
+        measure.sift(*bound, SURE, &mut nodes, &mut distances);
+        measure.distances(&nodes, &mut distances);
+        for (&node, &distance) in nodes.iter().zip(&distances) {
             if distance < *bound {
-                *bound = offer(Candidate { distance, node });
+                *bound = offer(Candidate { distance, node: first + node });
             }
         }
     }
@@ -85,9 +89,20 @@ impl Index {
         CodeRows::new(self.spec, self.file.bytes(file::CODES).unwrap_or(&[]))
     }
 
-    /// Measures these nodes by code, in place of what `out` held.
-    pub(crate) fn distances(&self, query: &Query, nodes: &[u32], out: &mut Vec<f32>) {
-        query.distances(&self.codes(), nodes, out);
+    /// Leaves of `nodes` those that may be nearer than the bound, and their distances by code in place of
+    /// what `out` held.
+    pub(crate) fn nearer(
+        &self,
+        query: &Query,
+        bound: f32,
+        nodes: &mut Vec<u32>,
+        out: &mut Vec<f32>,
+    ) {
+        let codes = self.codes();
+        let measure = query.over(&codes);
+        measure.ask(nodes);
+        measure.sift(bound, SURE, nodes, out);
+        measure.distances(nodes, out);
     }
 
     /// Measures every node by code, in order. `offer` is called with each node nearer than the

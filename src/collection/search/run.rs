@@ -8,6 +8,7 @@
 use std::collections::HashSet;
 
 use crate::collection::eligible::Eligible;
+use crate::collection::search::shortlist::Shortlist;
 use crate::collection::search::{Explanation, Fields, Hit, Search, SearchPath, read_memory, score};
 use crate::collection::snapshot::{IndexPart, Place};
 use crate::error::Result;
@@ -32,7 +33,7 @@ struct Run<'a> {
     search: &'a Search<'a>,
     query: Query,
     eligible: Eligible<'a>,
-    top: TopK<Place>,
+    top: Shortlist,
     told: Explanation,
 }
 
@@ -64,7 +65,8 @@ pub(super) fn run(search: &Search<'_>) -> Result<(Vec<Hit>, Explanation)> {
         return Ok((Vec::new(), told));
     }
     let query = Query::new(spec, vector);
-    let mut run = Run { search, query, eligible, top: TopK::new(spec.rerank_depth(k)), told };
+    let top = Shortlist::new(query.code_error(), k, spec.rerank_depth(k));
+    let mut run = Run { search, query, eligible, top, told };
     let ways = if search.exact { None } else { run.ways(k) };
     let nearest = match ways {
         Some(ways) => run.by_code(k, ways)?,
@@ -75,6 +77,11 @@ pub(super) fn run(search: &Search<'_>) -> Result<(Vec<Hit>, Explanation)> {
 }
 
 impl<'a> Run<'a> {
+    fn shortlist(&self, k: usize) -> Shortlist {
+        let places = self.search.collection.core.spec.rerank_depth(k);
+        Shortlist::new(self.query.code_error(), k, places)
+    }
+
     /// What ways to search cost here.
     fn costs(&self) -> Costs {
         let collection = self.search.collection;
@@ -121,7 +128,7 @@ impl<'a> Run<'a> {
             // The beams met too few: look at all rows, from the start, since no row may take two
             // places.
             self.told.fallbacks += 1;
-            self.top = TopK::new(core.spec.rerank_depth(k));
+            self.top = self.shortlist(k);
             self.scan_memtables();
             self.measure_uncovered()?;
             snapshot.indexes.iter().for_each(|part| self.scan(part));
@@ -198,7 +205,8 @@ impl<'a> Run<'a> {
     /// Measures the codes of the rows that match.
     fn matches(&mut self, part: &IndexPart) {
         let (top, eligible) = (&mut self.top, &self.eligible);
-        let (mut rows, mut nodes, mut distances) = (Vec::new(), Vec::new(), Vec::new());
+        let (mut rows, mut nodes) = (Vec::new(), Vec::new());
+        let (mut near, mut distances) = (Vec::new(), Vec::new());
         let slots = (0u32..).zip(part.slots.iter());
         for (slot, segment) in slots.filter_map(|(slot, at)| Some((slot, (*at)?))) {
             let node_of = part.indexed.locator.nodes_of(slot);
@@ -217,8 +225,15 @@ impl<'a> Run<'a> {
                     break;
                 }
                 self.told.evaluations += rows.len() as u64;
-                part.indexed.index.distances(&self.query, &nodes, &mut distances);
-                for (&row, &distance) in rows.iter().zip(&distances) {
+                near.clear();
+                near.extend_from_slice(&nodes);
+                part.indexed.index.nearer(&self.query, top.bound(), &mut near, &mut distances);
+                // What is left of the nodes is in their order.
+                let mut candidates = rows.iter().zip(&nodes);
+                for (node, &distance) in near.iter().zip(&distances) {
+                    let Some((&row, _)) = candidates.find(|(_, other)| *other == node) else {
+                        break;
+                    };
                     let place = Place::Segment(segment, row);
                     if distance < top.bound() && eligible.accept(place) {
                         top.offer(distance, place);
@@ -307,7 +322,9 @@ impl<'a> Run<'a> {
     /// Measures the candidates exactly and keeps the nearest `k`. They come nearest by code first, and
     /// the walk ends where the next one's code is so far behind that its row cannot be among them.
     fn rerank(&mut self, k: usize) -> Result<Vec<(f32, MemoryId, Place)>> {
-        let candidates = std::mem::replace(&mut self.top, TopK::new(0)).into_sorted();
+        let empty = self.shortlist(0);
+        let candidates = std::mem::replace(&mut self.top, empty).into_sorted();
+        let error = self.query.code_error();
         // A damaged locator may name a row twice; no row takes two places in an answer (I6).
         let mut seen = HashSet::with_capacity(k.min(candidates.len()) + 16);
         let mut nearest: TopK<(MemoryId, Place)> = TopK::new(k);
@@ -315,7 +332,7 @@ impl<'a> Run<'a> {
         // Of those measured so far: the longest rows come first under dot.
         let mut longest = 0.0f32;
         for (at, &(distance, place)) in candidates.iter().enumerate() {
-            if distance - self.query.code_error(distance, longest) > nearest.bound() {
+            if distance - error.at(distance, longest) > nearest.bound() {
                 break;
             }
             if let Some((_, ahead)) = candidates.get(at + ROWS_AHEAD)
@@ -372,7 +389,7 @@ impl<'a> Run<'a> {
 
 /// Offers every eligible row of a node.
 fn offer(
-    top: &mut TopK<Place>,
+    top: &mut Shortlist,
     eligible: &Eligible<'_>,
     part: &IndexPart,
     distance: f32,

@@ -11,11 +11,13 @@ use std::collections::HashMap;
 
 use super::build::{BuildParams, GraphBuilder};
 use super::graph::{FlatGraph, FlatLevel, MAX_LEVELS};
-use super::pool::{Nearest, Pool, Seen};
+use super::pool::Nearest;
+use super::search::descend;
+use super::search_level::{LevelSearch, Lists, Scratch, SearchInfo};
 use super::select::select_neighbors;
 use crate::error::Result;
 use crate::index::Candidate;
-use crate::vector::codes::{CodeRows, Reduction};
+use crate::vector::codes::{CodeRows, Measure, Origin, Reduction};
 use crate::vector::kernel::Kernels;
 
 /// Rows that are inserted between two looks at whether the build was cancelled.
@@ -68,11 +70,31 @@ struct Draft<'a> {
 /// Buffers of one insertion, kept for the next.
 #[derive(Default)]
 struct Work {
-    seen: Seen,
-    pool: Pool,
-    batch: Vec<u32>,
+    scratch: Scratch,
     distances: Vec<f32>,
     candidates: Vec<Candidate>,
+}
+
+/// The lists of one level of a draft.
+struct DraftLevel<'d, 'a> {
+    draft: &'d Draft<'a>,
+    level: usize,
+}
+
+impl Lists for DraftLevel<'_, '_> {
+    #[inline]
+    fn listed(&self, node: u32) -> &[u32] {
+        self.draft.list(node, self.level)
+    }
+
+    #[inline]
+    fn prefetch(&self, node: u32) {
+        if self.level == 0 {
+            let start = node as usize * self.draft.slots;
+            let list = &self.draft.neighbors[start..start + self.draft.slots];
+            (Kernels::detect().prefetch)(bytemuck::cast_slice(list));
+        }
+    }
 }
 
 impl<'a> Draft<'a> {
@@ -156,14 +178,17 @@ impl<'a> Draft<'a> {
             self.upper.insert(node, vec![Vec::new(); level]);
         }
         let mut work = std::mem::take(&mut self.work);
+        let origin = self.codes.origin(&self.reduction, node).with_sieve();
         let mut entry = Candidate { distance: self.distance(node, self.entry), node: self.entry };
+        let (nodes, mut info) = (self.degrees.len() as u32, SearchInfo::default());
         for above in (level + 1..=self.top).rev() {
-            entry = self.descend(node, entry, above, &mut work);
+            let lists = DraftLevel { draft: self, level: above };
+            descend(&lists, nodes, &origin, &mut entry, &mut info, &mut work.scratch);
         }
         work.candidates.clear();
         work.candidates.push(entry);
         for depth in (0..=level.min(self.top)).rev() {
-            self.search_level(node, depth, &mut work);
+            self.search_level(&origin, node, depth, &mut work);
             let found = std::mem::take(&mut work.candidates);
             let chosen = self.select(&found, self.m, &mut work);
             self.set_list(node, depth, chosen.iter().map(|c| c.node));
@@ -181,64 +206,24 @@ impl<'a> Draft<'a> {
     fn select(&self, candidates: &[Candidate], m: usize, work: &mut Work) -> Vec<Candidate> {
         let mut distances = std::mem::take(&mut work.distances);
         let chosen = select_neighbors(candidates, m, |node, others| {
-            self.codes.pairs(&self.reduction, node, others, &mut distances);
+            self.codes.origin(&self.reduction, node).distances(others, &mut distances);
             distances.iter().copied().fold(f32::INFINITY, f32::min)
         });
         work.distances = distances;
         chosen
     }
 
-    fn descend(
-        &self,
-        node: u32,
-        mut nearest: Candidate,
-        level: usize,
-        work: &mut Work,
-    ) -> Candidate {
-        loop {
-            let before = nearest.node;
-            let list = self.list(before, level);
-            self.codes.pairs(&self.reduction, node, list, &mut work.distances);
-            for (&next, &distance) in list.iter().zip(&work.distances) {
-                if distance < nearest.distance {
-                    nearest = Candidate { distance, node: next };
-                }
-            }
-            if nearest.node == before {
-                return nearest;
-            }
-        }
-    }
-
     /// Algorithm 2: the `ef_construction` nearest nodes of a level, nearest first, in place of the
     /// entry points in `work.candidates`.
-    fn search_level(&self, node: u32, level: usize, work: &mut Work) {
-        let Work { seen, pool, batch, distances, candidates } = work;
-        let ef = self.ef_construction;
-        seen.begin(self.degrees.len() as u32);
-        pool.begin(ef);
-        seen.first_sight(node);
-        for &entry in candidates.iter().take(ef) {
-            seen.first_sight(entry.node);
-            pool.insert(entry);
-        }
-        while let Some(current) = pool.expand() {
-            seen.first_sights(self.list(current, level), batch);
-            if let Some(next) = pool.upcoming().filter(|_| level == 0) {
-                let start = next as usize * self.slots;
-                let list = &self.neighbors[start..start + self.slots];
-                (Kernels::detect().prefetch)(bytemuck::cast_slice(list));
-            }
-            self.codes.pairs(&self.reduction, node, batch, distances);
-            for (&node, &distance) in batch.iter().zip(distances.iter()) {
-                if distance < pool.bound() {
-                    pool.insert(Candidate { distance, node });
-                }
-            }
-        }
-        pool.finish();
+    fn search_level(&self, origin: &Origin<'_>, node: u32, level: usize, work: &mut Work) {
+        let Work { scratch, candidates, .. } = work;
+        scratch.begin(self.degrees.len() as u32, self.ef_construction);
+        scratch.seen.first_sight(node);
+        let lists = DraftLevel { draft: self, level };
+        let search = LevelSearch { lists: &lists, measure: origin, limit: usize::MAX };
+        search.run(candidates, &mut |_| true, &mut SearchInfo::default(), scratch);
         candidates.clear();
-        candidates.extend_from_slice(pool.finished());
+        candidates.extend_from_slice(scratch.results());
     }
 
     /// Adds `node` to the list of `host`; a full list is chosen anew by the same rule.
@@ -257,7 +242,7 @@ impl<'a> Draft<'a> {
     /// Chooses a list anew, so that it holds no more than it may in the end.
     fn shorten(&mut self, host: u32, level: usize, work: &mut Work) {
         let list = self.list(host, level);
-        self.codes.pairs(&self.reduction, host, list, &mut work.distances);
+        self.codes.origin(&self.reduction, host).distances(list, &mut work.distances);
         let mut all: Vec<Candidate> = list
             .iter()
             .zip(&work.distances)

@@ -1,6 +1,7 @@
 //! Owns HNSW: Malkov and Yashunin, "Efficient and robust approximate nearest neighbor search using
 //! Hierarchical Navigable Small World graphs", arXiv:1603.09320. The names are the paper's: `m`,
-//! `ef`, `ef_construction`, level, entry point, `search_level` (its SEARCH-LAYER, algorithm 2).
+//! `ef`, `ef_construction`, level, entry point, `search_level` (its SEARCH-LAYER,
+//! algorithm 2).
 //!
 //! Invariants of every graph that is stored: neighbors are nodes of the same level; none is named
 //! twice or is the node itself; at most `2 m` at level 0 and `m` above; every node can be reached
@@ -14,4 +15,5 @@ mod hnsw_rs_builder;
 pub(crate) mod pool;
 mod reach;
 pub(crate) mod search;
+pub(crate) mod search_level;
 mod select;

@@ -83,13 +83,12 @@ impl Seen {
         }
     }
 
-    /// Marks the nodes of a list as met; those met for the first time are left in `out`. Without a
+    /// Marks the nodes of a list as met; those met for the first time are added to `out`. Without a
     /// branch on whether one was, since nobody could foresee it.
     #[inline]
     pub(super) fn first_sights(&mut self, list: &[u32], out: &mut Vec<u32>) {
-        out.clear();
-        out.resize(list.len(), 0);
-        let mut count = 0;
+        let mut count = out.len();
+        out.resize(count + list.len(), 0);
         for &node in list {
             let Some(word) = self.0.get_mut(node as usize / 64) else {
                 continue;
@@ -172,10 +171,11 @@ impl Pool {
         Some(node)
     }
 
-    /// The node that will be expanded next, as far as is known.
+    /// The nodes that will be expanded next, as far as is known.
     #[inline]
-    pub(super) fn upcoming(&self) -> Option<u32> {
-        self.entries.get(self.next).map(|e| node(*e))
+    pub(super) fn upcoming(&self, count: usize) -> impl Iterator<Item = u32> {
+        let waiting = self.entries.iter().skip(self.next).filter(|e| **e & EXPANDED == 0);
+        waiting.take(count).map(|e| node(*e))
     }
 
     /// Ends the search.
@@ -211,7 +211,7 @@ mod tests {
         while let Some(node) = pool.expand() {
             expanded.push(node);
         }
-        assert_eq!((pool.upcoming(), pool.nearest()), (None, None));
+        assert_eq!((pool.upcoming(3).count(), pool.nearest()), (0, None));
         pool.finish();
         let mut all: Vec<u32> = (0..40).collect();
         all.sort_by(|a, b| distance(*a).total_cmp(&distance(*b)).then(a.cmp(b)));
@@ -246,10 +246,11 @@ mod tests {
             assert_eq!((first(&mut seen), first(&mut seen)), (nodes as usize, 0));
             assert!(!seen.first_sight(u32::MAX));
             seen.begin(nodes);
-            let (list, mut out) = ([3, u32::MAX, 3, 0, 200, 3], Vec::new());
+            let (list, mut out): (_, Vec<u32>) = ([3, u32::MAX, 3, 0, 200, 3], Vec::new());
+            out.push(7);
             seen.first_sights(&list, &mut out);
-            let expected: Vec<u32> = [3, 0].into_iter().filter(|n| *n < nodes).collect();
-            assert_eq!(out, expected);
+            let new = [3, 0].into_iter().filter(|n| *n < nodes);
+            assert_eq!(out, [7].into_iter().chain(new).collect::<Vec<u32>>());
         }
     }
 }

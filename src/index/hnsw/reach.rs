@@ -2,7 +2,8 @@
 //! splices them in (I11), within the degree caps.
 
 use super::graph::{FlatGraph, Graph};
-use super::search::{Scratch, search};
+use super::search::search;
+use super::search_level::Scratch;
 use crate::vector::codes::{CodeRows, Query};
 
 /// How many near nodes are looked at for a place to splice in.

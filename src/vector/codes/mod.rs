@@ -8,20 +8,25 @@
 mod bits;
 mod int8;
 mod rows;
+mod sieve;
 #[cfg(test)]
 mod tests;
 
-pub(crate) use rows::{CodeBuffer, CodeRows, Reduction};
+pub(crate) use rows::{CodeBuffer, CodeRows, Origin, Reduction};
 
 use super::kernel::Kernels;
-use super::kernel::batch::Terms;
+use super::kernel::batch::{Part, Scale, Terms};
 use crate::options::{Codes, Metric};
+use sieve::Sieve;
 
 /// Rows of f32 ahead of the one that is measured for which cache lines are asked.
 const AHEAD: usize = 2;
 
+/// How far one bit a coordinate is off.
+const SIGNS_OFF: f32 = 0.755;
+
 /// Standard deviations that a code's error is taken to have at most.
-const SURE: f32 = 3.0;
+pub(crate) const SURE: f32 = 3.0;
 
 /// What the codes of a collection look like.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -38,14 +43,31 @@ impl CodeSpec {
 
     /// Bytes of one row.
     pub(crate) const fn row_bytes(&self) -> usize {
-        let bytes = match self.codes {
-            Codes::Int8 => int8::HEAD + self.dimension,
-            Codes::F32 => 4 * self.dimension,
-            Codes::Bits4 => bits::row_bytes(4, self.dimension),
-            Codes::Bits2 => bits::row_bytes(2, self.dimension),
-            Codes::Bits1 => bits::row_bytes(1, self.dimension),
-        };
-        bytes.next_multiple_of(16)
+        let bytes = self.part().end;
+        match self.codes {
+            // On cache lines: what is read first is then the first of them.
+            Codes::Bits4 => bytes.next_multiple_of(64),
+            _ => bytes.next_multiple_of(16),
+        }
+    }
+
+    /// Bytes of a row that a first look reads, if there is one (see [`Measure::sift`]).
+    pub(crate) fn look_bytes(&self) -> Option<usize> {
+        (self.codes == Codes::Bits4).then(|| bits::signs(self.dimension).end)
+    }
+
+    /// Where in a row its codes are.
+    const fn part(&self) -> Part {
+        match self.codes {
+            Codes::Int8 => {
+                let end = int8::HEAD + self.dimension;
+                Part { start: int8::HEAD, end: end.next_multiple_of(16) }
+            }
+            Codes::F32 => Part { start: 0, end: 4 * self.dimension },
+            Codes::Bits4 => bits::codes(4, self.dimension),
+            Codes::Bits2 => bits::codes(2, self.dimension),
+            Codes::Bits1 => bits::codes(1, self.dimension),
+        }
     }
 
     /// Appends the row of a stored vector.
@@ -63,7 +85,7 @@ impl CodeSpec {
 
     /// How many of the nearest by code are kept to be measured exactly, at most: enough for queries that
     /// lie far from everything, where many rows are about as far. Most queries need few of them, see
-    /// [`Query::code_error`].
+    /// [`CodeError`].
     pub(crate) const fn rerank_depth(&self, k: usize) -> usize {
         let (times, more) = match self.codes {
             Codes::F32 => (1, 0),
@@ -86,9 +108,14 @@ impl CodeSpec {
             Codes::Int8 => 0.013,
             Codes::Bits4 => 0.108,
             Codes::Bits2 => 0.367,
-            Codes::Bits1 => 0.755,
+            Codes::Bits1 => SIGNS_OFF,
         };
         off / (self.dimension as f32).sqrt()
+    }
+
+    /// The same of the signs in front of a row.
+    fn sign_deviation(&self) -> f32 {
+        SIGNS_OFF / (self.dimension as f32).sqrt()
     }
 }
 
@@ -101,6 +128,7 @@ pub(crate) struct Query {
     values: Values,
     terms: Terms,
     squared: f32,
+    sieve: Option<Sieve>,
 }
 
 /// The form of a query that kernels read.
@@ -144,8 +172,16 @@ impl Query {
             Metric::Dot => (-scale, 0.0, 0.0),
             Metric::L2 => (-2.0 * scale, norm, 1.0),
         };
-        let terms = Terms { factor, shift, weight, bias, squared };
-        Self { spec, kernels: Kernels::detect(), vector, values, terms, squared: norm }
+        let terms = Terms { factor, shift, weight, bias, squared, slack: 0.0, scale: Scale::First };
+        let sieve = match &values {
+            Values::Bits4(values) => {
+                let product = if spec.metric == Metric::L2 { 2.0 } else { 1.0 };
+                let slack = product * norm.sqrt() * spec.sign_deviation();
+                Some(Sieve::new(&values.values, terms, slack))
+            }
+            _ => None,
+        };
+        Self { spec, kernels: Kernels::detect(), vector, values, terms, squared: norm, sieve }
     }
 
     /// The same query, measured by other kernels.
@@ -159,20 +195,13 @@ impl Query {
         super::metric::distance_stored(self.spec.metric, self.kernels, &self.vector, stored)
     }
 
-    /// How far off the distance of a code may be that was found to be this, for a row at most as long as
-    /// `longest`, which only dot asks for.
-    pub(crate) fn code_error(&self, distance: f32, longest: f32) -> f32 {
-        let length = self.squared.sqrt();
-        let product = match self.spec.metric {
-            Metric::Cosine => 1.0,
-            // A row is at most as long as the query and the way to it.
-            Metric::L2 => 2.0 * length * (length + distance.max(0.0).sqrt()),
-            Metric::Dot => length * longest,
-        };
-        SURE * self.spec.deviation() * product
+    /// How far off codes may be for this query.
+    pub(crate) fn code_error(&self) -> CodeError {
+        let Self { spec, squared, .. } = self;
+        CodeError { metric: spec.metric, sure: SURE * spec.deviation(), length: squared.sqrt() }
     }
 
-    /// The length of a stored vector where [`Self::code_error`] asks for it.
+    /// The length of a stored vector where [`CodeError`] asks for it.
     pub(crate) fn length(&self, stored: &[f32]) -> f32 {
         match self.spec.metric {
             Metric::Dot => (self.kernels.dot_f32)(stored, stored).sqrt(),
@@ -196,20 +225,14 @@ impl Query {
         self.measure(rows, nodes, out);
     }
 
-    /// The distances to the rows from `from` on, one for each place in `out`.
-    pub(crate) fn scan(&self, rows: &CodeRows<'_>, from: u32, out: &mut [f32]) {
-        /// Nodes that are numbered at once.
-        const BLOCK: usize = 64;
-        for (block, out) in (0u32..).step_by(BLOCK).zip(out.chunks_mut(BLOCK)) {
-            let first = from.saturating_add(block);
-            let nodes: [u32; BLOCK] = std::array::from_fn(|i| first.saturating_add(i as u32));
-            self.measure(rows, &nodes[..out.len()], out);
-        }
+    /// The query as what measures rows of one piece.
+    pub(crate) const fn over<'a>(&'a self, rows: &'a CodeRows<'a>) -> QueryOver<'a> {
+        QueryOver { query: self, rows }
     }
 
     fn measure(&self, rows: &CodeRows<'_>, nodes: &[u32], out: &mut [f32]) {
         let kernels = self.kernels;
-        let batch = rows.batch(nodes, self.terms);
+        let batch = rows.batch(nodes, self.spec.part(), self.terms);
         match &self.values {
             Values::Int8(values) => (kernels.int8)(&batch, values, out),
             Values::Bits4(values) => (kernels.bits4)(&batch, &values.lanes, out),
@@ -224,6 +247,79 @@ impl Query {
                 }
             }
         }
+    }
+}
+
+/// How far off the distances by code from a query may be.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct CodeError {
+    metric: Metric,
+    sure: f32,
+    length: f32,
+}
+
+impl CodeError {
+    /// How far off a distance is that was found to be this, for a row at most as long as `longest`, which
+    /// only dot asks for.
+    pub(crate) fn at(&self, distance: f32, longest: f32) -> f32 {
+        let product = match self.metric {
+            Metric::Cosine => 1.0,
+            // A row is at most as long as the query and the way to it.
+            Metric::L2 => 2.0 * self.length * (self.length + distance.max(0.0).sqrt()),
+            Metric::Dot => self.length * longest,
+        };
+        self.sure * product
+    }
+
+    /// The distance by code from which on a row is farther for certain than one whose distance by code was
+    /// found to be this, both codes being off.
+    pub(crate) fn beyond(&self, distance: f32) -> f32 {
+        // Under dot it takes the longest row to tell.
+        let own = self.at(distance, f32::INFINITY);
+        distance + own + self.at(distance + 2.0 * own, f32::INFINITY)
+    }
+}
+
+/// What measures the distances of rows from one place.
+pub(crate) trait Measure {
+    /// Asks for what [`Self::sift`] reads of these rows.
+    fn ask(&self, nodes: &[u32]);
+
+    /// Leaves of `nodes` those that may be nearer than the bound, and asks for what [`Self::distances`] reads
+    /// of them. One that is nearer is left out if a first look at it is off by so many standard
+    /// deviations. `buffer` may hold anything.
+    fn sift(&self, bound: f32, deviations: f32, nodes: &mut Vec<u32>, buffer: &mut Vec<f32>);
+
+    /// The distances of these rows, in place of what `out` held.
+    fn distances(&self, nodes: &[u32], out: &mut Vec<f32>);
+}
+
+/// A query over the rows of one piece.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct QueryOver<'a> {
+    query: &'a Query,
+    rows: &'a CodeRows<'a>,
+}
+
+impl Measure for QueryOver<'_> {
+    #[inline]
+    fn ask(&self, nodes: &[u32]) {
+        sieve::ask(self.query.kernels, self.rows, self.query.sieve.as_ref(), nodes);
+    }
+
+    #[inline]
+    fn sift(&self, bound: f32, deviations: f32, nodes: &mut Vec<u32>, buffer: &mut Vec<f32>) {
+        let Some(sieve) = &self.query.sieve else { return };
+        if bound < f32::INFINITY {
+            sieve.measure(self.query.kernels, self.rows, deviations, nodes, buffer);
+            sieve::keep_nearer(nodes, buffer, bound);
+        }
+        self.rows.ask(self.query.kernels, self.query.spec.part(), nodes);
+    }
+
+    #[inline]
+    fn distances(&self, nodes: &[u32], out: &mut Vec<f32>) {
+        self.query.distances(self.rows, nodes, out);
     }
 }
 

@@ -1,46 +1,66 @@
 //! Owns rows of codes: many of them in RAM, a view of many, and the distances between them that a
 //! graph is built with.
 
-use super::{CodeSpec, bits, f32_row, int8};
+use super::sieve::{self, Sieve};
+use super::{CodeSpec, Measure, bits, f32_row, int8};
+use bytemuck::{Pod, Zeroable};
+
 use crate::options::{Codes, Metric};
-use crate::vector::kernel::batch::{Batch, Rows, Terms};
+use crate::vector::kernel::batch::{Batch, Part, Rows, Scale, Terms};
 use crate::vector::kernel::{BitsFromBits, Kernels};
 
-/// Code rows in RAM. Kept in words, so that every row is aligned as in a mapped file.
+/// Bytes of a cache line.
+const LINE: usize = 64;
+
+/// A cache line.
+#[derive(Clone, Copy, Debug, Pod, Zeroable)]
+#[repr(C, align(64))]
+struct Line([u8; LINE]);
+
+/// Code rows in RAM, aligned as in a mapped file.
 #[derive(Clone, Debug)]
 pub(crate) struct CodeBuffer {
     spec: CodeSpec,
-    words: Vec<u128>,
+    lines: Vec<Line>,
+    /// Bytes of `lines` that are taken.
+    len: usize,
     row: Vec<u8>,
 }
 
 impl CodeBuffer {
     pub(crate) fn new(spec: CodeSpec, capacity: usize) -> Self {
-        let words = Vec::with_capacity(capacity * spec.row_bytes() / 16);
-        Self { spec, words, row: Vec::new() }
+        let lines = Vec::with_capacity((capacity * spec.row_bytes()).div_ceil(LINE));
+        Self { spec, lines, len: 0, row: Vec::new() }
     }
 
     /// Encodes and adds a stored vector.
     pub(crate) fn push(&mut self, vector: &[f32]) {
-        self.row.clear();
-        self.spec.encode(vector, &mut self.row);
-        self.words.extend(self.row.chunks_exact(16).map(word));
+        let mut row = std::mem::take(&mut self.row);
+        row.clear();
+        self.spec.encode(vector, &mut row);
+        self.push_row(&row);
+        self.row = row;
     }
 
     /// Takes all rows out.
     pub(crate) fn clear(&mut self) {
-        self.words.clear();
+        self.lines.clear();
+        self.len = 0;
     }
 
     /// Adds a row that is encoded already.
     pub(crate) fn push_row(&mut self, row: &[u8]) {
-        self.words.extend(row.chunks_exact(16).map(word));
+        let end = self.len + row.len();
+        self.lines.resize(end.div_ceil(LINE), Line([0; LINE]));
+        bytemuck::cast_slice_mut(&mut self.lines)[self.len..end].copy_from_slice(row);
+        self.len = end;
     }
 
     /// Brings the rows into another order, in place: row i becomes the former row `order[i]`.
     /// `order` names every row once.
     pub(crate) fn permute(&mut self, order: &[u32]) {
-        let width = self.spec.row_bytes() / 16;
+        let width = self.spec.row_bytes();
+        let bytes: &mut [u8] = bytemuck::cast_slice_mut(&mut self.lines);
         let mut done = vec![false; order.len()];
         let mut first = Vec::with_capacity(width);
         for start in 0..order.len() {
@@ -49,16 +69,16 @@ impl CodeBuffer {
             }
             // Follows one cycle; its first row waits outside meanwhile.
             first.clear();
-            first.extend_from_slice(&self.words[start * width..(start + 1) * width]);
+            first.extend_from_slice(&bytes[start * width..(start + 1) * width]);
             let mut to = start;
             loop {
                 done[to] = true;
                 let from = order[to] as usize;
                 if from == start {
-                    self.words[to * width..(to + 1) * width].copy_from_slice(&first);
+                    bytes[to * width..(to + 1) * width].copy_from_slice(&first);
                     break;
                 }
-                self.words.copy_within(from * width..(from + 1) * width, to * width);
+                bytes.copy_within(from * width..(from + 1) * width, to * width);
                 to = from;
             }
         }
@@ -69,15 +89,8 @@ impl CodeBuffer {
     }
 
     pub(super) fn bytes(&self) -> &[u8] {
-        bytemuck::cast_slice(&self.words)
+        &bytemuck::cast_slice(&self.lines)[..self.len]
     }
-}
-
-/// A word with these bytes in memory, whatever the machine's byte order.
-fn word(bytes: &[u8]) -> u128 {
-    let mut word = 0u128;
-    bytemuck::bytes_of_mut(&mut word).copy_from_slice(bytes);
-    word
 }
 
 /// The rows of many codes, one after the other.
@@ -114,11 +127,17 @@ impl<'a> CodeRows<'a> {
         (Kernels::detect().prefetch)(self.row(i));
     }
 
-    pub(super) const fn batch<'b>(&self, nodes: &'b [u32], terms: Terms) -> Batch<'b>
+    pub(super) const fn batch<'b>(&self, nodes: &'b [u32], part: Part, terms: Terms) -> Batch<'b>
     where
         'a: 'b,
     {
-        Batch { rows: self.rows, nodes, terms }
+        Batch { rows: self.rows, nodes, part, terms }
+    }
+
+    /// Asks for a part of rows that are measured soon.
+    #[inline]
+    pub(super) fn ask(&self, kernels: &Kernels, part: Part, nodes: &[u32]) {
+        (kernels.ask)(&self.rows, part, nodes);
     }
 
     /// Every row.
@@ -130,72 +149,13 @@ impl<'a> CodeRows<'a> {
     /// negative. Under dot it is that of L2 after the reduction of `reach` (see [`Reduction`]).
     pub(crate) fn pair(&self, reduction: &Reduction, a: u32, b: u32) -> f32 {
         let mut out = [0.0];
-        self.measure_pairs(reduction, a, &[b], &mut out);
+        self.origin(reduction, a).measure(&[b], &mut out);
         out[0]
     }
 
-    /// The distances from one row to others, as [`Self::pair`] gives them, in place of what `out` held.
-    pub(crate) fn pairs(&self, reduction: &Reduction, a: u32, others: &[u32], out: &mut Vec<f32>) {
-        out.clear();
-        out.resize(others.len(), 0.0);
-        self.measure_pairs(reduction, a, others, out);
-    }
-
-    fn measure_pairs(&self, reduction: &Reduction, a: u32, others: &[u32], out: &mut [f32]) {
-        let kernels = Kernels::detect();
-        let row = self.row(a);
-        let own = match self.spec.codes {
-            Codes::Int8 => {
-                let (scale, squared, values) = int8::read(row);
-                let terms = self.pair_terms(scale, squared, 1, 0);
-                (kernels.int8)(&self.batch(others, terms), values, out);
-                squared
-            }
-            Codes::F32 => {
-                let row = f32_row(row, self.spec.dimension);
-                for (at, (out, other)) in out.iter_mut().zip(others).enumerate() {
-                    if let Some(next) = others.get(at + super::AHEAD) {
-                        self.prefetch(*next);
-                    }
-                    let other = f32_row(self.row(*other), self.spec.dimension);
-                    // Of vectors, l2 is the sum of both squares minus twice the product.
-                    *out = match self.spec.metric {
-                        Metric::Cosine => 1.0 - (kernels.dot_f32)(row, other),
-                        Metric::Dot | Metric::L2 => (kernels.l2_f32)(row, other),
-                    };
-                }
-                squared(row)
-            }
-            Codes::Bits4 | Codes::Bits2 | Codes::Bits1 => {
-                let (head, codes) = bits::read(row);
-                let (measure, top): (BitsFromBits, _) = match self.spec.codes {
-                    Codes::Bits4 => (kernels.bits4_pairs, 15),
-                    Codes::Bits2 => (kernels.bits2_pairs, 3),
-                    _ => (kernels.bits1_pairs, 1),
-                };
-                let (factor, shift) = bits::pair_terms(top, head.sum, self.spec.dimension);
-                let terms = self.pair_terms(head.pair_scale, head.squared, factor, shift);
-                measure(&self.batch(others, terms), codes, out);
-                head.squared
-            }
-        };
-        if self.spec.metric == Metric::Dot {
-            let lift = reduction.lift(own);
-            for (out, other) in out.iter_mut().zip(others) {
-                let difference = lift - reduction.lift(self.squared(self.row(*other)));
-                *out += difference * difference;
-            }
-        }
-        out.iter_mut().for_each(|distance| *distance = distance.max(0.0));
-    }
-
-    const fn pair_terms(&self, scale: f32, squared: f32, factor: i32, shift: i32) -> Terms {
-        match self.spec.metric {
-            Metric::Cosine => Terms { factor, shift, weight: -scale, bias: 1.0, squared: 0.0 },
-            Metric::Dot | Metric::L2 => {
-                Terms { factor, shift, weight: -2.0 * scale, bias: squared, squared: 1.0 }
-            }
-        }
+    /// A row from which distances to others are measured, as [`Self::pair`] gives them.
+    pub(crate) fn origin(&self, reduction: &Reduction, a: u32) -> Origin<'a> {
+        Origin::new(self, reduction, a)
     }
 
     /// The squared norm of the vector of a row.
@@ -203,8 +163,133 @@ impl<'a> CodeRows<'a> {
         match self.spec.codes {
             Codes::Int8 => int8::read(row).1,
             Codes::F32 => squared(f32_row(row, self.spec.dimension)),
-            Codes::Bits4 | Codes::Bits2 | Codes::Bits1 => bits::read(row).0.squared,
+            Codes::Bits4 | Codes::Bits2 | Codes::Bits1 => bits::head(row).squared,
         }
+    }
+}
+
+/// A row from which distances are measured.
+#[derive(Clone, Debug)]
+pub(crate) struct Origin<'a> {
+    rows: CodeRows<'a>,
+    reduction: Reduction,
+    codes: OriginCodes<'a>,
+    terms: Terms,
+    squared: f32,
+    sieve: Option<Sieve>,
+}
+
+/// The form of a row that kernels read.
+#[derive(Clone, Copy, Debug)]
+enum OriginCodes<'a> {
+    Int8(&'a [i8]),
+    F32(&'a [f32]),
+    Bits(BitsFromBits, &'a [u8]),
+}
+
+impl<'a> Origin<'a> {
+    fn new(rows: &CodeRows<'a>, reduction: &Reduction, a: u32) -> Self {
+        let (kernels, spec, row) = (Kernels::detect(), rows.spec, rows.row(a));
+        let bits = |measure: BitsFromBits, top| {
+            let head = bits::head(row);
+            let (factor, shift) = bits::pair_terms(top, head.sum, spec.dimension);
+            let terms = Terms { factor, shift, scale: Scale::Pairs, ..Terms::default() };
+            let codes = spec.part().codes(row);
+            (OriginCodes::Bits(measure, codes), head.squared, head.pair_scale, terms)
+        };
+        let (codes, squared, scale, terms) = match spec.codes {
+            Codes::Int8 => {
+                let (scale, squared, values) = int8::read(row);
+                let terms = Terms { factor: 1, ..Terms::default() };
+                (OriginCodes::Int8(values), squared, scale, terms)
+            }
+            Codes::F32 => {
+                let row = f32_row(row, spec.dimension);
+                (OriginCodes::F32(row), squared(row), 0.0, Terms::default())
+            }
+            Codes::Bits4 => bits(kernels.bits4_pairs, 15),
+            Codes::Bits2 => bits(kernels.bits2_pairs, 3),
+            Codes::Bits1 => bits(kernels.bits1_pairs, 1),
+        };
+        let (weight, bias, times) = match spec.metric {
+            Metric::Cosine => (-scale, 1.0, 0.0),
+            Metric::Dot | Metric::L2 => (-2.0 * scale, squared, 1.0),
+        };
+        let terms = Terms { weight, bias, squared: times, ..terms };
+        Self { rows: *rows, reduction: *reduction, codes, terms, squared, sieve: None }
+    }
+
+    /// The same, made ready for [`Measure::sift`].
+    pub(crate) fn with_sieve(mut self) -> Self {
+        if let (Codes::Bits4, OriginCodes::Bits(_, codes)) = (self.rows.spec.codes, self.codes) {
+            // Products count twice in squared distances.
+            let times = 1.0 + self.terms.squared;
+            let slack = times * self.squared.sqrt() * self.rows.spec.sign_deviation();
+            self.sieve = Some(Sieve::new(&bits::values4(codes), self.terms, slack));
+        }
+        self
+    }
+
+    fn measure(&self, others: &[u32], out: &mut [f32]) {
+        let (kernels, rows) = (Kernels::detect(), &self.rows);
+        let batch = rows.batch(others, rows.spec.part(), self.terms);
+        match self.codes {
+            OriginCodes::Int8(values) => (kernels.int8)(&batch, values, out),
+            OriginCodes::Bits(measure, codes) => measure(&batch, codes, out),
+            OriginCodes::F32(row) => {
+                for (at, (out, other)) in out.iter_mut().zip(others).enumerate() {
+                    if let Some(next) = others.get(at + super::AHEAD) {
+                        rows.prefetch(*next);
+                    }
+                    let other = f32_row(rows.row(*other), rows.spec.dimension);
+                    // Of vectors, l2 is the sum of both squares minus twice the product.
+                    *out = match rows.spec.metric {
+                        Metric::Cosine => 1.0 - (kernels.dot_f32)(row, other),
+                        Metric::Dot | Metric::L2 => (kernels.l2_f32)(row, other),
+                    };
+                }
+            }
+        }
+        self.lift(others, out);
+        out.iter_mut().for_each(|distance| *distance = distance.max(0.0));
+    }
+
+    /// Adds what the reduction does to the distances.
+    fn lift(&self, others: &[u32], out: &mut [f32]) {
+        if self.rows.spec.metric != Metric::Dot {
+            return;
+        }
+        let own = self.reduction.lift(self.squared);
+        for (out, other) in out.iter_mut().zip(others) {
+            let other = self.rows.squared(self.rows.row(*other));
+            let difference = own - self.reduction.lift(other);
+            *out += difference * difference;
+        }
+    }
+}
+
+impl Measure for Origin<'_> {
+    #[inline]
+    fn ask(&self, nodes: &[u32]) {
+        sieve::ask(Kernels::detect(), &self.rows, self.sieve.as_ref(), nodes);
+    }
+
+    #[inline]
+    fn sift(&self, bound: f32, deviations: f32, nodes: &mut Vec<u32>, buffer: &mut Vec<f32>) {
+        let Some(sieve) = &self.sieve else { return };
+        if bound < f32::INFINITY {
+            sieve.measure(Kernels::detect(), &self.rows, deviations, nodes, buffer);
+            self.lift(nodes, buffer);
+            sieve::keep_nearer(nodes, buffer, bound);
+        }
+        self.rows.ask(Kernels::detect(), self.rows.spec.part(), nodes);
+    }
+
+    #[inline]
+    fn distances(&self, nodes: &[u32], out: &mut Vec<f32>) {
+        out.clear();
+        out.resize(nodes.len(), 0.0);
+        self.measure(nodes, out);
     }
 }
 

@@ -94,20 +94,65 @@ fn many_rows_in_one_call_are_the_rows_one_by_one() {
         let reduction = Reduction::new(&view);
         // Some are not there.
         let nodes: Vec<u32> = (0..40).map(|i| (i * 7) % 25).collect();
-        let (mut several, mut scanned) = (vec![1.0; 3], vec![0.0; 23]);
+        let mut several = vec![1.0; 3];
         query.distances(&view, &nodes, &mut several);
         let alone: Vec<f32> = nodes.iter().map(|n| query.distance(view.row(*n))).collect();
         assert_eq!(several, alone, "{spec:?}");
-        query.scan(&view, 0, &mut scanned);
-        let alone: Vec<f32> = view.rows().map(|row| query.distance(row)).collect();
-        assert_eq!(scanned, alone, "{spec:?}");
-        query.scan(&view, 20, &mut scanned[..6]);
-        assert_eq!(scanned[..3], alone[20..], "{spec:?}");
+        query.distances(&view, &[22, 23, 24], &mut several);
         let nothing = query.distance(&[]);
-        assert_eq!(scanned[3..6], [nothing; 3], "{spec:?}");
-        view.pairs(&reduction, 5, &nodes, &mut several);
+        assert_eq!(several, [query.distance(view.row(22)), nothing, nothing], "{spec:?}");
+        view.origin(&reduction, 5).distances(&nodes, &mut several);
         let alone: Vec<f32> = nodes.iter().map(|n| view.pair(&reduction, 5, *n)).collect();
         assert_eq!(several, alone, "{spec:?}");
+    }
+}
+
+/// The first look may turn a row away only if it is too far: by more than it may be off, here five
+/// deviations, and at the bound itself nearly never.
+#[test]
+fn a_first_look_lets_what_is_near_enough_pass() {
+    for (metric, dimension) in METRICS.into_iter().flat_map(|m| [65, 384].map(|d| (m, d))) {
+        let spec = CodeSpec::new(Codes::Bits4, metric, dimension);
+        let (rows, buffer) = coded(spec, 400);
+        let view = buffer.rows();
+        let (reduction, all) = (Reduction::new(&view), (0..400).collect::<Vec<u32>>());
+        let check = |measure: &dyn Measure| {
+            let (mut distances, mut buffer) = (Vec::new(), Vec::new());
+            measure.ask(&all);
+            measure.distances(&all, &mut distances);
+            let mut sorted = distances.clone();
+            sorted.sort_by(f32::total_cmp);
+            for bound in [sorted[10], sorted[200], f32::INFINITY] {
+                let mut passed = all.clone();
+                measure.sift(bound, 5.0, &mut passed, &mut buffer);
+                let near: Vec<u32> =
+                    all.iter().copied().filter(|n| distances[*n as usize] < bound).collect();
+                assert!(near.iter().all(|n| passed.contains(n)), "{spec:?} {bound}");
+                measure.sift(bound, -5.0, &mut passed, &mut buffer);
+                let away = passed.iter().filter(|n| distances[**n as usize] >= bound).count();
+                assert!(bound == f32::INFINITY || away == 0, "{spec:?} {bound}: {away}");
+            }
+        };
+        let query = Query::new(spec, rows[3].clone());
+        check(&query.over(&view));
+        check(&view.origin(&reduction, 7).with_sieve());
+    }
+}
+
+#[test]
+fn codes_without_signs_in_front_all_pass_at_first_look() {
+    for spec in all_specs().filter(|spec| spec.codes != Codes::Bits4) {
+        let (rows, buffer) = coded(spec, 5);
+        let (view, query) = (buffer.rows(), Query::new(spec, rows[0].clone()));
+        let mut nodes = vec![4, 1, 77];
+        query.over(&view).sift(-1e9, 0.0, &mut nodes, &mut Vec::new());
+        view.origin(&Reduction::new(&view), 1).with_sieve().sift(
+            -1e9,
+            0.0,
+            &mut nodes,
+            &mut Vec::new(),
+        );
+        assert_eq!(nodes, [4, 1, 77], "{spec:?}");
     }
 }
 
@@ -210,9 +255,9 @@ fn damaged_rows_have_some_distance() {
             let mut out = Vec::new();
             query.distances(&view, &nodes, &mut out);
             assert_eq!(out.len(), nodes.len());
-            view.pairs(&Reduction::new(&view), 3, &nodes, &mut out);
+            view.origin(&Reduction::new(&view), 3).distances(&nodes, &mut out);
             assert!(out.iter().all(|distance| *distance >= 0.0), "{spec:?} {byte}: {out:?}");
-            view.pairs(&Reduction::new(&view), 99, &nodes, &mut out);
+            view.origin(&Reduction::new(&view), 99).distances(&nodes, &mut out);
             assert!(out.iter().all(|distance| *distance >= 0.0), "{spec:?} {byte}: {out:?}");
         }
     }
@@ -229,7 +274,7 @@ fn the_bytes_of_a_row_are_those_of_the_format() {
     };
     assert_eq!(
         row(Codes::Bits4),
-        "3ed3533f00504545b7030000d2cc523f3722a75f5aae739c6457aa598a83cfa0aa6366b8597a48785b087697558c698764a0a887976c78c37a77b697456a59676a974a74a9553398b868f78418a78dc9"
+        "3ed3533f00504545b703407ad2cc523fb85cf963646195d3a4f409a89e0c92ed3722a75f5aae739c6457aa598a83cfa0aa6366b8597a48785b087697558c698764a0a887976c78c37a77b697456a59676a974a74a9553398b868f78418a78dc90000000000000000000000000000000000000000000000000000000000000000"
     );
     assert_eq!(
         row(Codes::Bits2),
@@ -244,9 +289,9 @@ fn the_bytes_of_a_row_are_those_of_the_format() {
 #[test]
 fn rows_have_the_promised_size() {
     let bytes = |codes, dimension| CodeSpec::new(codes, Metric::Cosine, dimension).row_bytes();
-    assert_eq!(ALL.map(|codes| bytes(codes, 384)), [400, 1536, 208, 112, 64]);
-    assert_eq!(ALL.map(|codes| bytes(codes, 1)), [16, 16, 48, 32, 32]);
-    assert_eq!(ALL.map(|codes| bytes(codes, 65_535)), [65_552, 262_144, 32_784, 16_400, 8_208]);
+    assert_eq!(ALL.map(|codes| bytes(codes, 384)), [400, 1536, 256, 112, 64]);
+    assert_eq!(ALL.map(|codes| bytes(codes, 1)), [16, 16, 64, 32, 32]);
+    assert_eq!(ALL.map(|codes| bytes(codes, 65_535)), [65_552, 262_144, 41_024, 16_400, 8_208]);
 }
 
 #[test]

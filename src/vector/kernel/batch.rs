@@ -12,9 +12,27 @@ const AHEAD: usize = 8;
 #[repr(align(64))]
 pub(crate) struct Lanes(pub(crate) [i8; 64]);
 
+/// Where the head of a row has the scale of its codes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Scale {
+    /// At its beginning.
+    #[default]
+    First,
+    /// At 12, for products with other rows.
+    Pairs,
+    /// The first, times the upper twelve bits of the word at 8, in 256ths: that of the signs alone.
+    Signs,
+}
+
+/// Bits below those of the word at 8 that belong to the scale of the signs.
+pub(crate) const SIGN_SCALE_SHIFT: u32 = 20;
+
+/// What the upper twelve bits of the word at 8 count.
+pub(crate) const SIGN_SCALE_UNIT: f32 = 1.0 / 256.0;
+
 /// What turns the product of two codes into a distance: with `dot` the sum over all coordinates of
 /// code times code, and the scale and the squared norm from the head of the row,
-/// `bias + squared · norm² + weight · scale · (factor · dot + shift)`.
+/// `bias + squared · norm² + weight · scale · (factor · dot + shift) − slack · norm`.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Terms {
     pub(crate) factor: i32,
@@ -22,13 +40,67 @@ pub(crate) struct Terms {
     pub(crate) weight: f32,
     pub(crate) bias: f32,
     pub(crate) squared: f32,
+    /// Counts with the scale of the signs only.
+    pub(crate) slack: f32,
+    pub(crate) scale: Scale,
 }
 
+/// Bytes of the largest head.
+const HEAD: usize = 16;
+
 impl Terms {
+    /// Of several rows at once, in steps that vector instructions can take for all of them.
     #[inline(always)]
-    fn distance(&self, dot: i32, scale: f32, squared: f32) -> f32 {
-        let product = dot.wrapping_mul(self.factor).wrapping_add(self.shift) as f32;
-        self.bias + self.squared * squared + self.weight * scale * product
+    fn distances<const R: usize>(&self, dots: [i32; R], rows: [&[u8]; R]) -> [f32; R] {
+        // Of the four words of each head.
+        let mut words = [[0u32; R]; 4];
+        for r in 0..R {
+            let head = rows[r].first_chunk::<HEAD>().unwrap_or(&[0; HEAD]);
+            for (word, bytes) in words.iter_mut().zip(head.as_chunks::<4>().0) {
+                word[r] = u32::from_le_bytes(*bytes);
+            }
+        }
+        let [first, squared, counts, pairs] = words;
+        let (first, pairs) = (first.map(f32::from_bits), pairs.map(f32::from_bits));
+        let squared = squared.map(f32::from_bits);
+        let mut scales = first;
+        let mut bias = [self.bias; R];
+        match self.scale {
+            Scale::First => {}
+            Scale::Pairs => scales = pairs,
+            Scale::Signs => {
+                for r in 0..R {
+                    scales[r] *= (counts[r] >> SIGN_SCALE_SHIFT) as i32 as f32 * SIGN_SCALE_UNIT;
+                    bias[r] -= self.slack * squared[r].sqrt();
+                }
+            }
+        }
+        let mut out = [0.0; R];
+        for r in 0..R {
+            let product = dots[r].wrapping_mul(self.factor).wrapping_add(self.shift) as f32;
+            out[r] = bias[r] + self.squared * squared[r] + self.weight * scales[r] * product;
+        }
+        out
+    }
+}
+
+/// Where in a row the codes are that are measured.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Part {
+    pub(crate) start: usize,
+    pub(crate) end: usize,
+}
+
+impl Part {
+    #[inline(always)]
+    pub(crate) fn codes<'a>(&self, row: &'a [u8]) -> &'a [u8] {
+        row.get(self.start..self.end).unwrap_or(&[])
+    }
+
+    /// With what stands before them.
+    #[inline(always)]
+    fn and_head<'a>(&self, row: &'a [u8]) -> &'a [u8] {
+        row.get(..self.end).unwrap_or(&[])
     }
 }
 
@@ -80,36 +152,37 @@ pub(crate) struct Batch<'a> {
     pub(crate) rows: Rows<'a>,
     /// Which rows. One that is not there has the distance of a zero vector.
     pub(crate) nodes: &'a [u32],
+    /// Its bytes are behind the head.
+    pub(crate) part: Part,
     pub(crate) terms: Terms,
 }
 
+/// Measures the rows of a batch into `out`. A row has a head with its scale and, at 4, its squared norm.
+/// `four` gives the products of four rows, all of one length, `one` that of one. Both, and `prefetch`,
+/// become part of the caller, with the processor features that it may use: so what calls this is a
+/// whole kernel, and nothing is called for a row.
 #[inline(always)]
-fn float(head: &[u8], at: usize) -> f32 {
-    head[at..].first_chunk().map_or(0.0, |bytes| f32::from_le_bytes(*bytes))
-}
-
-/// Measures the rows of a batch into `out`. A row has a head of `HEAD` bytes with its scale at
-/// `SCALE` and its squared norm at 4. `four` gives the products of four rows, all of one length, `one`
-/// that of one. Both, and `prefetch`, become part of the caller, with the processor features that it
-/// may use: so what calls this is a whole kernel, and nothing is called for a row.
-#[inline(always)]
-pub(super) fn measure<const HEAD: usize, const SCALE: usize>(
+pub(super) fn measure(
     batch: &Batch<'_>,
     out: &mut [f32],
     prefetch: impl Fn(&[u8]),
     four: impl Fn([&[u8]; 4]) -> [i32; 4],
     one: impl Fn(&[u8]) -> i32,
 ) {
-    let Batch { rows, nodes, terms } = *batch;
-    let finish = |row: &[u8], dot| terms.distance(dot, float(row, SCALE), float(row, 4));
-    if rows.stride < HEAD {
+    let Batch { rows, nodes, part, terms } = *batch;
+    if rows.stride < part.end || part.start > part.end {
         return out.fill(terms.bias);
     }
-    let ask = |nodes: &[u32]| nodes.iter().for_each(|node| prefetch(rows.row(*node)));
+    let ask =
+        |nodes: &[u32]| nodes.iter().for_each(|node| prefetch(part.and_head(rows.row(*node))));
     let each = |nodes: &[u32], out: &mut [f32]| {
         for (&node, out) in nodes.iter().zip(out) {
             let row = rows.row(node);
-            *out = if row.is_empty() { terms.bias } else { finish(row, one(&row[HEAD..])) };
+            *out = if row.is_empty() {
+                terms.bias
+            } else {
+                terms.distances([one(part.codes(row))], [row])[0]
+            };
         }
     };
     // The first is read before a request for it would help.
@@ -121,11 +194,8 @@ pub(super) fn measure<const HEAD: usize, const SCALE: usize>(
         let [a, b, c, d] = *nodes_of_group;
         if a.max(b).max(c.max(d)) < rows.count {
             let [a, b, c, d] = [rows.row(a), rows.row(b), rows.row(c), rows.row(d)];
-            let dots = four([&a[HEAD..], &b[HEAD..], &c[HEAD..], &d[HEAD..]]);
-            out[0] = finish(a, dots[0]);
-            out[1] = finish(b, dots[1]);
-            out[2] = finish(c, dots[2]);
-            out[3] = finish(d, dots[3]);
+            let dots = four([part.codes(a), part.codes(b), part.codes(c), part.codes(d)]);
+            *out = terms.distances(dots, [a, b, c, d]);
         } else {
             each(nodes_of_group, out);
         }

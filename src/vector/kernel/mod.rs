@@ -11,7 +11,7 @@ mod avx512;
 #[cfg(target_arch = "aarch64")]
 mod neon;
 
-use batch::{Batch, Lanes};
+use batch::{Batch, Lanes, Part, Rows};
 
 use crate::sync::OnceLock;
 
@@ -27,6 +27,8 @@ pub(crate) struct Kernels {
     pub(crate) l2_f32: fn(&[f32], &[f32]) -> f32,
     /// Asks for the cache lines of a row that is measured soon.
     pub(crate) prefetch: fn(&[u8]),
+    /// The same for a part of many rows.
+    pub(crate) ask: fn(&Rows<'_>, Part, &[u32]),
     /// Distances of int8 rows from int8 values, which go as far as the rows do.
     pub(crate) int8: fn(&Batch<'_>, &[i8], &mut [f32]),
     /// Distances of rows of 4, 2 or 1 bits from int8 values in the order in which the rows are
@@ -66,7 +68,7 @@ impl Kernels {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use batch::{Rows, Terms};
+    use batch::{Scale, Terms};
 
     fn floats(len: usize, seed: u32) -> Vec<f32> {
         (0..len as u32)
@@ -104,11 +106,14 @@ mod tests {
     /// One call for each kernel of many rows.
     type Call<'a> = Box<dyn Fn(&Kernels, &mut [f32]) + 'a>;
 
-    fn calls<'a>(batch: Batch<'a>, query: &'a [Lanes], values: usize) -> [Call<'a>; 7] {
-        let int8: Vec<i8> = query.iter().flat_map(|lanes| lanes.0).chain([0; 8]).collect();
-        let first = batch.rows.row(0).get(16..).unwrap_or(&[]);
+    fn calls<'a>(batch: Batch<'a>, query: &'a [Lanes]) -> [Call<'a>; 7] {
+        // These have one value for each byte.
+        let Part { start, end } = batch.part;
+        let int8 = query.iter().flat_map(|lanes| lanes.0).take(end - start);
+        let int8: Vec<i8> = int8.collect();
+        let first = batch.part.codes(batch.rows.row(0));
         [
-            Box::new(move |k, out| (k.int8)(&batch, &int8[..values + 8], out)),
+            Box::new(move |k, out| (k.int8)(&batch, &int8, out)),
             Box::new(move |k, out| (k.bits4)(&batch, query, out)),
             Box::new(move |k, out| (k.bits2)(&batch, query, out)),
             Box::new(move |k, out| (k.bits1)(&batch, query, out)),
@@ -118,17 +123,17 @@ mod tests {
         ]
     }
 
-    fn agree(batch: Batch<'_>, query: &[Lanes], values: usize) {
+    fn agree(batch: Batch<'_>, query: &[Lanes]) {
         let differs = |a: &[f32], b: &[f32]| {
             a.iter().zip(b).any(|(a, b)| a != b && !(a.is_nan() && b.is_nan()))
         };
-        for (which, call) in calls(batch, query, values).iter().enumerate() {
+        for (which, call) in calls(batch, query).iter().enumerate() {
             let mut expected = vec![0.0; batch.nodes.len()];
             call(&scalar::KERNELS, &mut expected);
             for kernels in Kernels::all() {
                 let mut found = vec![0.0; batch.nodes.len()];
                 call(&kernels, &mut found);
-                let place = format!("{} {which} {values} {:?}", kernels.name, batch.nodes);
+                let place = format!("{} {which} {:?} {:?}", kernels.name, batch.part, batch.nodes);
                 assert!(!differs(&found, &expected), "{place}: {found:?}, {expected:?}");
             }
         }
@@ -139,7 +144,15 @@ mod tests {
     fn every_kernel_of_many_rows_agrees_with_its_scalar_twin() {
         let query: Vec<Lanes> =
             (0..16).map(|i| Lanes(std::array::from_fn(|j| bytes(64, i)[j].max(-127)))).collect();
-        let terms = Terms { factor: 2, shift: -77, weight: 0.5, bias: 1.0, squared: 1.0 };
+        let terms = |scale| Terms {
+            factor: 2,
+            shift: -77,
+            weight: 0.5,
+            bias: 1.0,
+            squared: 1.0,
+            slack: 0.25,
+            scale,
+        };
         for values in (0..=130).chain([192, 384, 768]) {
             let stride = 16 + values;
             let mut rows: Vec<u8> = bytes(10 * stride + 16, 3).iter().map(|x| *x as u8).collect();
@@ -148,18 +161,29 @@ mod tests {
                 for (i, row) in rows.chunks_exact_mut(stride).enumerate() {
                     row[..4].copy_from_slice(&(1.0 + i as f32).to_le_bytes());
                     row[4..8].copy_from_slice(&(0.5 * i as f32).to_le_bytes());
+                    row[8..12].copy_from_slice(&((i as u32) << 28 | 0xfffff).to_le_bytes());
                     row[12..16].copy_from_slice(&(3.0 + i as f32).to_le_bytes());
                 }
-                for nodes in [&[0, 1, 2, 3, 9, 8, 7, 6, 4, 2, 5][..], &[1, 2, 99, 3, 10, 4], &[]] {
-                    agree(Batch { rows: Rows::new(rows, stride), nodes, terms }, &query, values);
+                let rows = Rows::new(rows, stride);
+                let some = [&[0, 1, 2, 3, 9, 8, 7, 6, 4, 2, 5][..], &[1, 2, 99, 3, 10, 4], &[]];
+                for (nodes, scale) in some.into_iter().zip([Scale::First, Scale::Signs]) {
+                    let (part, terms) = (Part { start: 16, end: stride }, terms(scale));
+                    agree(Batch { rows, nodes, part, terms }, &query);
+                    // A part in the middle, and one that is not there.
+                    let part = Part { start: 16 + values / 2, end: stride - values / 4 };
+                    agree(Batch { rows, nodes, part, terms }, &query);
+                    let part = Part { start: 16, end: stride + 1 };
+                    agree(Batch { rows, nodes, part, terms }, &query);
                 }
+                let (part, terms) = (Part { start: 16, end: stride }, terms(Scale::Pairs));
+                agree(Batch { rows, nodes: &[3, 1, 7, 8, 2], part, terms }, &query);
             }
         }
     }
 
     #[test]
     fn extreme_codes_do_not_saturate() {
-        let terms = Terms { factor: 1, shift: 0, weight: 1.0, bias: 0.0, squared: 0.0 };
+        let terms = Terms { factor: 1, weight: 1.0, ..Terms::default() };
         for (low, high) in [(-128i8, 0xffu8), (127, 0xff), (-128, 0x80), (127, 0x80), (127, 0x7f)] {
             let query = [Lanes([low; 64]); 160];
             let mut rows = vec![high; 5 * (16 + 1280)];
@@ -168,7 +192,8 @@ mod tests {
                 row[12..16].copy_from_slice(&1.0f32.to_le_bytes());
             }
             let (stride, nodes) = (16 + 1280, &[0, 1, 2, 3, 4][..]);
-            agree(Batch { rows: Rows::new(&rows, stride), nodes, terms }, &query, 1280);
+            let (rows, part) = (Rows::new(&rows, stride), Part { start: 16, end: stride });
+            agree(Batch { rows, nodes, part, terms }, &query);
         }
     }
 
@@ -177,10 +202,11 @@ mod tests {
     fn queries_that_are_too_short_or_too_long_are_cut() {
         let rows = vec![1u8; 10 * 80];
         let rows = Rows::new(&rows, 80);
-        let batch = Batch { rows, nodes: &[0, 1, 2, 3, 4], terms: Terms::default() };
+        let part = Part { start: 16, end: 80 };
+        let batch = Batch { rows, nodes: &[0, 1, 2, 3, 4], part, terms: Terms::default() };
         for lanes in 0..20 {
             let query = vec![Lanes([1; 64]); lanes];
-            for call in calls(batch, &query, (64 * lanes).saturating_sub(3)) {
+            for call in calls(batch, &query) {
                 Kernels::all().iter().for_each(|kernels| call(kernels, &mut [0.0; 5]));
                 Kernels::all().iter().for_each(|kernels| call(kernels, &mut [0.0; 2]));
             }

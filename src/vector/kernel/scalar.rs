@@ -9,21 +9,18 @@ pub(crate) const KERNELS: Kernels = Kernels {
     dot_f32,
     l2_f32,
     prefetch: |_| {},
-    int8: |batch, query, out| each::<8, 0>(batch, out, |row| int8(query, row)),
-    bits4: |batch, query, out| each::<16, 0>(batch, out, |row| bits::<4>(query, row)),
-    bits2: |batch, query, out| each::<16, 0>(batch, out, |row| bits::<2>(query, row)),
-    bits1: |batch, query, out| each::<16, 0>(batch, out, |row| bits1(query, row)),
-    bits4_pairs: |batch, a, out| each::<16, 12>(batch, out, |row| bits_pair::<4>(a, row)),
-    bits2_pairs: |batch, a, out| each::<16, 12>(batch, out, |row| bits_pair::<2>(a, row)),
-    bits1_pairs: |batch, a, out| each::<16, 12>(batch, out, |row| bits1_pair(a, row)),
+    ask: |_, _, _| {},
+    int8: |batch, query, out| each(batch, out, |row| int8(query, row)),
+    bits4: |batch, query, out| each(batch, out, |row| bits::<4>(query, row)),
+    bits2: |batch, query, out| each(batch, out, |row| bits::<2>(query, row)),
+    bits1: |batch, query, out| each(batch, out, |row| bits1(query, row)),
+    bits4_pairs: |batch, a, out| each(batch, out, |row| bits_pair::<4>(a, row)),
+    bits2_pairs: |batch, a, out| each(batch, out, |row| bits_pair::<2>(a, row)),
+    bits1_pairs: |batch, a, out| each(batch, out, |row| bits1_pair(a, row)),
 };
 
-fn each<const HEAD: usize, const SCALE: usize>(
-    batch: &Batch<'_>,
-    out: &mut [f32],
-    one: impl Fn(&[u8]) -> i32,
-) {
-    measure::<HEAD, SCALE>(batch, out, |_| {}, |rows| rows.map(&one), &one);
+fn each(batch: &Batch<'_>, out: &mut [f32], one: impl Fn(&[u8]) -> i32) {
+    measure(batch, out, |_| {}, |rows| rows.map(&one), &one);
 }
 
 /// Dot product.

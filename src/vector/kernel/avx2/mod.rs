@@ -11,6 +11,7 @@ use std::arch::x86_64::{
     _mm256_setzero_ps, _mm256_sub_ps,
 };
 
+use super::batch::{Part, Rows};
 use super::{Kernels, scalar};
 
 mod rows;
@@ -25,6 +26,7 @@ pub(super) fn kernels() -> Option<Kernels> {
         // SAFETY: the features were detected just above.
         l2_f32: |a, b| unsafe { l2_f32(a, b) },
         prefetch,
+        ask,
         // SAFETY: the features were detected just above.
         int8: |batch, query, out| unsafe { rows::int8(batch, query, out) },
         // SAFETY: the features were detected just above.
@@ -42,18 +44,23 @@ pub(super) fn kernels() -> Option<Kernels> {
     })
 }
 
-/// Every line that the row touches, the last one perhaps twice.
+/// Every line that the bytes touch.
 #[inline(always)]
-pub(super) fn prefetch(row: &[u8]) {
+pub(super) fn prefetch(bytes: &[u8]) {
+    let start = bytes.as_ptr();
+    // Counted from the beginning of the first line.
+    let end = start.addr() % 64 + bytes.len();
     let mut at = 0;
-    while at < row.len() {
+    while at < end {
         // SAFETY: a prefetch has no effect on memory whatever the address.
-        unsafe { _mm_prefetch::<_MM_HINT_T0>(row.as_ptr().wrapping_add(at).cast()) };
+        unsafe { _mm_prefetch::<_MM_HINT_T0>(start.wrapping_add(at).cast()) };
         at += 64;
     }
-    let last = row.as_ptr().wrapping_add(row.len().saturating_sub(1));
-    // SAFETY: a prefetch has no effect on memory whatever the address.
-    unsafe { _mm_prefetch::<_MM_HINT_T0>(last.cast()) };
+}
+
+/// The same for a part of these rows.
+pub(super) fn ask(rows: &Rows<'_>, part: Part, nodes: &[u32]) {
+    nodes.iter().for_each(|node| prefetch(part.codes(rows.row(*node))));
 }
 
 #[target_feature(enable = "avx2,fma")]

@@ -20,13 +20,7 @@ use crate::vector::kernel::batch::{Batch, Lanes, chunked, measure};
 #[target_feature(enable = "avx2")]
 pub(super) fn int8(batch: &Batch<'_>, query: &[i8], out: &mut [f32]) {
     let query: &[u8] = bytemuck::cast_slice(query);
-    measure::<8, 0>(
-        batch,
-        out,
-        prefetch,
-        |rows| int8_rows(query, rows),
-        |row| int8_rows(query, [row])[0],
-    );
+    measure(batch, out, prefetch, |rows| int8_rows(query, rows), |row| int8_rows(query, [row])[0]);
 }
 
 #[target_feature(enable = "avx2")]
@@ -54,7 +48,7 @@ fn int8_rows<const R: usize>(query: &[u8], rows: [&[u8]; R]) -> [i32; R] {
 pub(super) fn bits4(batch: &Batch<'_>, query: &[Lanes], out: &mut [f32]) {
     let planes = query.as_chunks::<2>().0;
     let values = |i| half_lanes(planes, i);
-    measure::<16, 0>(
+    measure(
         batch,
         out,
         prefetch,
@@ -70,7 +64,7 @@ pub(super) fn bits4_pairs(batch: &Batch<'_>, a: &[u8], out: &mut [f32]) {
         let x = load(a, i);
         centred([x, _mm256_srli_epi16::<4>(x)], mask, top)
     };
-    measure::<16, 12>(
+    measure(
         batch,
         out,
         prefetch,
@@ -107,7 +101,7 @@ fn bits4_rows<const R: usize>(
 pub(super) fn bits2(batch: &Batch<'_>, query: &[Lanes], out: &mut [f32]) {
     let planes = query.as_chunks::<4>().0;
     let values = |i| half_lanes(planes, i);
-    measure::<16, 0>(
+    measure(
         batch,
         out,
         prefetch,
@@ -120,7 +114,7 @@ pub(super) fn bits2(batch: &Batch<'_>, query: &[Lanes], out: &mut [f32]) {
 pub(super) fn bits2_pairs(batch: &Batch<'_>, a: &[u8], out: &mut [f32]) {
     let top = _mm256_set1_epi8(3);
     let values = |i| centred(planes2(load(a, i)), top, top);
-    measure::<16, 12>(
+    measure(
         batch,
         out,
         prefetch,
@@ -179,7 +173,7 @@ fn planes2(x: __m256i) -> [__m256i; 4] {
 
 #[target_feature(enable = "avx2")]
 pub(super) fn bits1(batch: &Batch<'_>, query: &[Lanes], out: &mut [f32]) {
-    measure::<16, 0>(
+    measure(
         batch,
         out,
         prefetch,
@@ -220,7 +214,7 @@ fn bits1_rows<const R: usize>(query: &[Lanes], rows: [&[u8]; R]) -> [i32; R] {
 
 #[target_feature(enable = "avx2")]
 pub(super) fn bits1_pairs(batch: &Batch<'_>, a: &[u8], out: &mut [f32]) {
-    measure::<16, 12>(
+    measure(
         batch,
         out,
         prefetch,

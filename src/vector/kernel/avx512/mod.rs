@@ -11,7 +11,7 @@ use std::arch::x86_64::{
 };
 
 use super::{BitsFromBits, Kernels, avx2, scalar};
-use crate::vector::kernel::avx2::prefetch;
+use crate::vector::kernel::avx2::{ask, prefetch};
 
 mod rows;
 
@@ -27,6 +27,7 @@ pub(super) fn kernels() -> Option<Kernels> {
         // SAFETY: the features were detected just above.
         l2_f32: |a, b| unsafe { l2_f32(a, b) },
         prefetch,
+        ask,
         // SAFETY: the features were detected just above.
         int8: |batch, query, out| unsafe { rows::int8(batch, query, out) },
         // SAFETY: the features were detected just above.

@@ -25,7 +25,7 @@ pub(super) fn int8(batch: &Batch<'_>, query: &[i8], out: &mut [f32]) {
     let mut total = _mm512_setzero_si512();
     walk([query], |_, [q]| total = _mm512_dpbusd_epi32(total, ones, q));
     let shift = 128 * _mm512_reduce_add_epi32(total);
-    measure::<8, 0>(
+    measure(
         batch,
         out,
         prefetch,
@@ -52,7 +52,7 @@ fn int8_rows<const R: usize>(query: &[u8], rows: [&[u8]; R]) -> [i32; R] {
 pub(super) fn bits4(batch: &Batch<'_>, query: &[Lanes], out: &mut [f32]) {
     let planes = query.as_chunks::<2>().0;
     let values = |i: usize| all_lanes(planes, i);
-    measure::<16, 0>(
+    measure(
         batch,
         out,
         prefetch,
@@ -68,7 +68,7 @@ pub(super) fn bits4_pairs(batch: &Batch<'_>, a: &[u8], out: &mut [f32]) {
         let x = load(a, i);
         centred([x, _mm512_srli_epi16::<4>(x)], mask, top)
     };
-    measure::<16, 12>(
+    measure(
         batch,
         out,
         prefetch,
@@ -106,7 +106,7 @@ fn bits4_rows<const R: usize>(
 pub(super) fn bits2(batch: &Batch<'_>, query: &[Lanes], out: &mut [f32]) {
     let planes = query.as_chunks::<4>().0;
     let values = |i: usize| all_lanes(planes, i);
-    measure::<16, 0>(
+    measure(
         batch,
         out,
         prefetch,
@@ -123,7 +123,7 @@ pub(super) fn bits2_pairs(batch: &Batch<'_>, a: &[u8], out: &mut [f32]) {
         let high = [_mm512_srli_epi16::<4>(x), _mm512_srli_epi16::<6>(x)];
         centred([x, _mm512_srli_epi16::<2>(x), high[0], high[1]], mask, top)
     };
-    measure::<16, 12>(
+    measure(
         batch,
         out,
         prefetch,
@@ -177,7 +177,7 @@ fn bits2_rows<const R: usize>(
 
 #[target_feature(enable = "avx512f,avx512bw,avx512vnni")]
 pub(super) fn bits1(batch: &Batch<'_>, query: &[Lanes], out: &mut [f32]) {
-    measure::<16, 0>(
+    measure(
         batch,
         out,
         prefetch,
@@ -205,7 +205,7 @@ fn bits1_rows<const R: usize>(query: &[Lanes], rows: [&[u8]; R]) -> [i32; R] {
 
 #[target_feature(enable = "avx512f,avx512bw,avx512vpopcntdq")]
 pub(super) fn bits1_pairs(batch: &Batch<'_>, a: &[u8], out: &mut [f32]) {
-    measure::<16, 12>(
+    measure(
         batch,
         out,
         prefetch,

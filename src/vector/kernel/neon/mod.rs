@@ -14,6 +14,7 @@ pub(super) fn kernels() -> Option<Kernels> {
         dot_f32,
         l2_f32,
         prefetch: |_| {},
+        ask: |_, _, _| {},
         // SAFETY: NEON is part of every AArch64 target.
         int8: |batch, query, out| unsafe { rows::int8(batch, query, out) },
         // SAFETY: NEON is part of every AArch64 target.

@@ -15,40 +15,40 @@ use crate::vector::kernel::scalar;
 
 #[target_feature(enable = "neon")]
 pub(super) fn int8(batch: &Batch<'_>, query: &[i8], out: &mut [f32]) {
-    each::<8, 0>(batch, out, |row| int8_row(query, row));
+    each(batch, out, |row| int8_row(query, row));
 }
 
 #[target_feature(enable = "neon")]
 pub(super) fn bits4(batch: &Batch<'_>, query: &[Lanes], out: &mut [f32]) {
     let planes = query.as_chunks::<2>().0;
-    each::<16, 0>(batch, out, |row| packed::<4, 2>(row, |i| quarter_lanes(planes, i)));
+    each(batch, out, |row| packed::<4, 2>(row, |i| quarter_lanes(planes, i)));
 }
 
 #[target_feature(enable = "neon")]
 pub(super) fn bits2(batch: &Batch<'_>, query: &[Lanes], out: &mut [f32]) {
     let planes = query.as_chunks::<4>().0;
-    each::<16, 0>(batch, out, |row| packed::<2, 4>(row, |i| quarter_lanes(planes, i)));
+    each(batch, out, |row| packed::<2, 4>(row, |i| quarter_lanes(planes, i)));
 }
 
 #[target_feature(enable = "neon")]
 pub(super) fn bits1(batch: &Batch<'_>, query: &[Lanes], out: &mut [f32]) {
     let quarters = query.iter().flat_map(|values| values.0.as_chunks::<16>().0);
-    each::<16, 0>(batch, out, |row| bits1_row(quarters.clone(), row));
+    each(batch, out, |row| bits1_row(quarters.clone(), row));
 }
 
 #[target_feature(enable = "neon")]
 pub(super) fn bits4_pairs(batch: &Batch<'_>, a: &[u8], out: &mut [f32]) {
-    each::<16, 12>(batch, out, |row| packed::<4, 2>(row, |i| centred::<4, 2>(a, i)));
+    each(batch, out, |row| packed::<4, 2>(row, |i| centred::<4, 2>(a, i)));
 }
 
 #[target_feature(enable = "neon")]
 pub(super) fn bits2_pairs(batch: &Batch<'_>, a: &[u8], out: &mut [f32]) {
-    each::<16, 12>(batch, out, |row| packed::<2, 4>(row, |i| centred::<2, 4>(a, i)));
+    each(batch, out, |row| packed::<2, 4>(row, |i| centred::<2, 4>(a, i)));
 }
 
 #[target_feature(enable = "neon")]
 pub(super) fn bits1_pairs(batch: &Batch<'_>, a: &[u8], out: &mut [f32]) {
-    each::<16, 12>(batch, out, |row| bits1_pair(a, row));
+    each(batch, out, |row| bits1_pair(a, row));
 }
 
 #[target_feature(enable = "neon")]
@@ -66,12 +66,8 @@ fn int8_row(query: &[i8], row: &[u8]) -> i32 {
     vaddvq_s32(sum) + scalar::int8(query_rest, row_rest)
 }
 
-fn each<const HEAD: usize, const SCALE: usize>(
-    batch: &Batch<'_>,
-    out: &mut [f32],
-    one: impl Fn(&[u8]) -> i32,
-) {
-    measure::<HEAD, SCALE>(batch, out, |_| {}, |rows| rows.map(&one), &one);
+fn each(batch: &Batch<'_>, out: &mut [f32], one: impl Fn(&[u8]) -> i32) {
+    measure(batch, out, |_| {}, |rows| rows.map(&one), &one);
 }
 
 /// Dot product of the codes of a row, 16 bytes of it at a time, and values, one vector for each of the
