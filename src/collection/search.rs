@@ -3,6 +3,7 @@
 
 mod run;
 mod shortlist;
+mod ways;
 
 use std::sync::Arc;
 

@@ -1,6 +1,6 @@
-//! Owns how a search finds its candidates: memtables by scan, then each index through its graph, by the
-//! codes of the rows that match or by all codes, whichever costs least, then the best by code measured
-//! exactly. Where few rows match, all of them are measured exactly instead. All sources share one bound.
+//! Owns how a search finds its candidates: memtables by scan, then each index in the way that `ways` chose,
+//! then the best by code measured exactly. Where few rows match, all of them are measured exactly instead.
+//! All sources share one bound.
 //!
 //! If k eligible memories exist, k come back (I12): a graph that did not find enough is followed by
 //! a scan. What an answer contains was read from checked bytes.
@@ -9,11 +9,12 @@ use std::collections::HashSet;
 
 use crate::collection::eligible::Eligible;
 use crate::collection::search::shortlist::Shortlist;
-use crate::collection::search::{Explanation, Fields, Hit, Search, SearchPath, read_memory, score};
+use crate::collection::search::ways::{Choice, Way};
+use crate::collection::search::{Explanation, Fields, Hit, Search, read_memory, score};
 use crate::collection::snapshot::{IndexPart, Place};
 use crate::error::Result;
 use crate::ids::MemoryId;
-use crate::index::{Accept, Candidate, Costs, Scratch, TopK};
+use crate::index::{Accept, Candidate, Scratch, TopK};
 use crate::segment::Rows;
 use crate::vector::codes::Query;
 use crate::vector::metric::prepare;
@@ -37,17 +38,6 @@ struct Run<'a> {
     told: Explanation,
 }
 
-/// How an index is searched.
-#[derive(Clone, Copy, Debug, PartialEq)]
-enum Way {
-    /// Through its graph, with this beam, measuring at most about so many codes.
-    Graph { ef: usize, limit: usize },
-    /// The codes of the rows that match.
-    Matches,
-    /// All codes.
-    Scan,
-}
-
 /// Carries out a search.
 pub(super) fn run(search: &Search<'_>) -> Result<(Vec<Hit>, Explanation)> {
     let core = &search.collection.core;
@@ -67,7 +57,7 @@ pub(super) fn run(search: &Search<'_>) -> Result<(Vec<Hit>, Explanation)> {
     let query = Query::new(spec, vector);
     let top = Shortlist::new(query.code_error(), k, spec.rerank_depth(k));
     let mut run = Run { search, query, eligible, top, told };
-    let ways = if search.exact { None } else { run.ways(k) };
+    let ways = if search.exact { None } else { run.choice().ways(k) };
     let nearest = match ways {
         Some(ways) => run.by_code(k, ways)?,
         None => run.exact(k)?,
@@ -82,10 +72,15 @@ impl<'a> Run<'a> {
         Shortlist::new(self.query.code_error(), k, places)
     }
 
-    /// What ways to search cost here.
-    fn costs(&self) -> Costs {
-        let collection = self.search.collection;
-        collection.core.costs(collection.engine.clock.as_ref())
+    /// What the choice between ways to search looks at.
+    fn choice(&self) -> Choice<'_> {
+        let (search, collection) = (self.search, self.search.collection);
+        Choice {
+            search,
+            eligible: &self.eligible,
+            eligible_rows: self.told.eligible_rows,
+            costs: collection.core.costs(collection.engine.clock.as_ref()),
+        }
     }
 
     /// Finds the nearest by code and measures the best of them exactly.
@@ -147,56 +142,8 @@ impl<'a> Run<'a> {
         }
     }
 
-    /// How to search each index; `None` where measuring all eligible rows exactly costs less than all of
-    /// that.
-    fn ways(&self, k: usize) -> Option<Vec<Way>> {
-        let snapshot = &self.search.snapshot;
-        let (ways, costs): (Vec<Way>, Vec<f64>) =
-            snapshot.indexes.iter().map(|part| self.way(part, k)).unzip();
-        let (eligible, row) = (self.told.eligible_rows, f64::from(self.costs().row));
-        let exact = eligible as f64 * row;
-        let fewer = self.search.path == SearchPath::Auto && self.eligible.is_filtered();
-        // About twice as many rows as are asked for are measured exactly behind any of these ways.
-        let reranked = eligible.min(2 * k as u64) as f64 * row;
-        (!fewer || exact > costs.iter().sum::<f64>() + reranked).then_some(ways)
-    }
-
-    /// The cheapest way to search an index, and what it costs in nanoseconds.
-    fn way(&self, part: &IndexPart, k: usize) -> (Way, f64) {
-        let (index, search, costs) = (&part.indexed.index, self.search, self.costs());
-        let (other, other_cost) = self.other_way(part);
-        if !index.has_graph() || search.path == SearchPath::Scan {
-            return (other, other_cost);
-        }
-        let ef = search.ef.unwrap_or_else(|| index.ef_for(search.recall, k)).max(k);
-        if search.path == SearchPath::Graph {
-            return (Way::Graph { ef, limit: usize::MAX }, 0.0);
-        }
-        // Where few nodes are eligible, the beam wanders on until it has met enough of them.
-        let nodes = u64::from(index.nodes());
-        let eligible = self.told.eligible_rows.min(nodes).max(1);
-        let evaluations = index.evaluations_for(ef).saturating_mul(nodes) / eligible;
-        let cost = evaluations as f64 * f64::from(costs.evaluation);
-        if cost >= other_cost {
-            return (other, other_cost);
-        }
-        // Where those that match lie far from the query, it ends when it has cost as much as the
-        // other way would have.
-        let limit = (other_cost / f64::from(costs.evaluation)) as usize;
-        (Way::Graph { ef, limit }, cost)
-    }
-
-    /// The cheaper way without the graph.
-    fn other_way(&self, part: &IndexPart) -> (Way, f64) {
-        let costs = self.costs();
-        let scan = f64::from(part.indexed.index.nodes()) * f64::from(costs.scanned);
-        let matches = self.eligible.matches(part) as f64 * f64::from(costs.gathered);
-        let scans = self.search.path == SearchPath::Scan || matches >= scan;
-        if scans { (Way::Scan, scan) } else { (Way::Matches, matches) }
-    }
-
     fn without_graph(&mut self, part: &IndexPart) {
-        match self.other_way(part).0 {
+        match self.choice().without_graph(part).0 {
             Way::Matches => self.matches(part),
             _ => self.scan(part),
         }
@@ -293,11 +240,15 @@ impl<'a> Run<'a> {
         // out afterwards than to ask about each that is met.
         let share = eligible.share(part);
         let wide = (ef as f64 / share).ceil() as usize;
-        let mut found = share >= SHARE_OF_MOST && search(wide, None, scratch);
-        if found && scratch.results().len() >= wide && !eligible.all_of(part) {
-            let accepted = scratch.results().iter().filter(|c| accept(c.node)).count();
-            // Those that are not eligible lie together near the query.
-            found = accepted >= ef - ef / 8;
+        let mut found = share >= SHARE_OF_MOST;
+        if found {
+            if !search(wide, None, scratch) {
+                return false;
+            }
+            // Otherwise those that are not eligible lie together near the query.
+            found = scratch.results().len() < wide
+                || eligible.all_of(part)
+                || scratch.results().iter().filter(|c| accept(c.node)).count() >= ef - ef / 8;
         }
         if !found && !search(ef, Some(&mut accept), scratch) {
             return false;
