@@ -1,6 +1,6 @@
 //! Recall against queries per second and against bytes per vector: Altiplano beside other embedded
-//! vector indexes with a Rust crate, on the same data, in the same run, one query a call, everything
-//! pinned to one core.
+//! vector indexes with a Rust crate or a Python wheel, on the same data, in the same run, one query a
+//! call, everything pinned to one core.
 //!
 //! ```text
 //! cd benches/peers && cargo run --release -- [--base FILE --queries FILE] [--metric cosine|l2]
@@ -8,13 +8,22 @@
 //! ```
 //!
 //! It is a package of its own, so that the main build needs none of these libraries. A library is a
-//! file in `src/peers/` that implements the trait in `src/peer.rs`; `src/peers/mod.rs` lists them, and
-//! says which were left out.
+//! file in `src/peers/` that implements a trait in `src/peer.rs`; `src/peers/mod.rs` lists them, and
+//! says which were left out. Those from Python wheels are files in `python/libraries/`. To get them:
+//!
+//! ```text
+//! python3 -m venv VENV && VENV/bin/pip install -r python/requirements.txt
+//! PYTHON=VENV/bin/python cargo run --release -- …
+//! ```
+//!
+//! Without `PYTHON` it is `python3`; a library that is not there is named on stderr and left out. What a
+//! call from Python costs is in their figures; `parameters` say how much it is.
 //!
 //! Each library builds its index in one process, writes it to a directory, and is searched in another
 //! process that holds the queries and no other vector. Resident bytes, anonymous and of mapped files,
 //! are those that came since the moment before the index was opened, after all queries so far. Rows of
 //! the cosine metric are normalised beforehand. Recall is the share of the ten true nearest by number.
+//! Where Python's figures are taken differently, `python/step.py` says it.
 //!
 //! Prints a JSON line for each point (the keys of the benchmark `recall`, and `parameters`), and for
 //! each library one with `peer`, `build_s`, `q90`, `q95`, `q99`: queries a second at a recall, on a
@@ -88,14 +97,8 @@ fn main() -> Result<()> {
         let _ = std::fs::remove_dir_all(&dir);
         match measured {
             Ok(measured) => {
-                let result = report::Peer {
-                    name: peer.name(),
-                    parameters: peer.parameters(),
-                    data: &data,
-                    rows,
-                    pinned,
-                    measured,
-                };
+                let result =
+                    report::Peer { name: peer.name(), data: &data, rows, pinned, measured };
                 result.print();
                 results.push(result);
             }

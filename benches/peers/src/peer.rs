@@ -1,9 +1,10 @@
-//! The trait that every library is measured through. Memory is measured from outside, the same way for all: see
-//! `main.rs`.
+//! The traits that every library is measured through: `Peer` for those in Rust, `Steps` for any. Memory is
+//! measured from outside, the same way for all: see `main.rs`.
 
 use std::error::Error;
 use std::path::Path;
 
+use crate::measure::Args;
 pub use crate::vectors::{Metric, Vectors};
 
 pub type Result<T> = std::result::Result<T, Box<dyn Error>>;
@@ -14,7 +15,17 @@ pub const BEAMS: [usize; 11] = [10, 16, 24, 32, 48, 64, 96, 128, 192, 256, 384];
 pub const M: usize = 16;
 pub const EF_CONSTRUCTION: usize = 200;
 
-/// A library in one configuration.
+/// A library in one configuration, in whatever language. Each step has a process of its own, and prints
+/// the lines that `run::measure` reads.
+pub trait Steps {
+    fn name(&self) -> &'static str;
+
+    fn build_step(&self, args: &Args, dir: &Path) -> Result<()>;
+
+    fn search_step(&self, args: &Args, dir: &Path) -> Result<()>;
+}
+
+/// A library in one configuration that this program calls itself.
 pub trait Peer {
     fn name(&self) -> &'static str;
 

@@ -13,7 +13,6 @@ const PLOTTED: f64 = 0.8;
 /// A library and its figures.
 pub struct Peer<'a> {
     pub name: &'static str,
-    pub parameters: String,
     pub data: &'a Data,
     pub rows: usize,
     pub pinned: bool,
@@ -24,7 +23,7 @@ impl Peer<'_> {
     fn json(&self, json: Json) -> Json {
         json.field("bench", "peers")
             .field("system", self.name)
-            .field("parameters", &*self.parameters)
+            .field("parameters", &*self.measured.parameters)
             .field("data", &*self.data.name)
             .field("n", self.rows)
             .field("dim", self.data.base.dim)

@@ -6,13 +6,14 @@ use std::time::Instant;
 use serde_json::json;
 
 use crate::measure::{self, Args, Rss};
-use crate::peer::{Metric, Peer, Result};
+use crate::peer::{Metric, Peer, Result, Steps};
 use crate::setup::{Data, K};
 use crate::steps::{self, Point, number};
 use crate::{GENERATED, peers};
 
 /// One library's figures.
 pub struct Measured {
+    pub parameters: String,
     pub build_s: f64,
     pub build_cpu_s: f64,
     pub open_ms: f64,
@@ -32,6 +33,7 @@ pub fn measure(args: &Args, peer: &str, work: &Path, dir: &Path) -> Result<Measu
     let built = built.first().ok_or("nothing was built")?;
     let (head, points) = found.split_first().ok_or("nothing was searched")?;
     Ok(Measured {
+        parameters: head["parameters"].as_str().unwrap_or_default().to_owned(),
         build_s: number(built, "build_s"),
         build_cpu_s: number(built, "build_cpu_s"),
         open_ms: number(head, "open_ms"),
@@ -48,34 +50,48 @@ pub fn step(step: &str, args: &Args) -> Result<()> {
     let all = peers::all();
     let peer = all.iter().find(|peer| peer.name() == name).ok_or("no such peer")?;
     match step {
-        "build" => build(&**peer, args, Path::new(dir)),
-        "search" => search(&**peer, args, Path::new(dir)),
+        "build" => peer.build_step(args, Path::new(dir)),
+        "search" => peer.search_step(args, Path::new(dir)),
         _ => Err(format!("--step {step}: not build or search").into()),
     }
 }
 
-fn build(peer: &dyn Peer, args: &Args, dir: &Path) -> Result<()> {
+/// What an index is built of, as [`Peer::build`] takes it.
+pub fn data(args: &Args) -> Result<Data> {
     let mut data = Data::unanswered(args, GENERATED)?;
     if data.exact == Metric::Cosine {
         data.base.normalize();
     }
-    steps::built(|| peer.build(&data.base, data.exact, dir))
+    Ok(data)
 }
 
-fn search(peer: &dyn Peer, args: &Args, dir: &Path) -> Result<()> {
-    let (queries, truth) = steps::handed_over(args)?;
-    let metric = args.get_or("metric", Metric::Cosine).map_err(|stop| stop.text)?;
-    let before = Rss::now().unwrap_or_default();
-    let begun = Instant::now();
-    let index = peer.open(queries.dim, metric, dir)?;
-    index.search(queries.row(0), K, K, &mut Vec::new())?;
-    println!("{}", json!({ "open_ms": begun.elapsed().as_secs_f64() * 1e3 }));
-    for width in peer.widths() {
-        let point = Point::measure((&queries, &truth), width as f64, before, |query, found| {
-            index.search(query, K, width, found)?;
-            Ok(f64::NAN)
-        });
-        point?.print();
+impl<P: Peer> Steps for P {
+    fn name(&self) -> &'static str {
+        Peer::name(self)
     }
-    Ok(())
+
+    fn build_step(&self, args: &Args, dir: &Path) -> Result<()> {
+        let data = data(args)?;
+        steps::built(|| self.build(&data.base, data.exact, dir))
+    }
+
+    /// What is done here is done in `python/step.py` too.
+    fn search_step(&self, args: &Args, dir: &Path) -> Result<()> {
+        let (queries, truth) = steps::handed_over(args)?;
+        let metric = args.get_or("metric", Metric::Cosine).map_err(|stop| stop.text)?;
+        let before = Rss::now().unwrap_or_default();
+        let begun = Instant::now();
+        let index = self.open(queries.dim, metric, dir)?;
+        index.search(queries.row(0), K, K, &mut Vec::new())?;
+        let open_ms = begun.elapsed().as_secs_f64() * 1e3;
+        println!("{}", json!({ "open_ms": open_ms, "parameters": self.parameters() }));
+        for width in self.widths() {
+            let point = Point::measure((&queries, &truth), width as f64, before, |query, found| {
+                index.search(query, K, width, found)?;
+                Ok(f64::NAN)
+            });
+            point?.print();
+        }
+        Ok(())
+    }
 }
