@@ -1,5 +1,7 @@
 //! Tests of the module above.
 
+mod merge;
+
 use std::sync::Arc;
 
 use super::*;
@@ -46,6 +48,7 @@ fn params(m: usize) -> BuildParams {
         ef_construction: 100,
         pool: Arc::new(pool),
         cancelled: Arc::default(),
+        evaluations: Arc::default(),
     }
 }
 
@@ -68,7 +71,7 @@ fn built_by(
     let mut codes = CodeBuffer::new(spec, rows.len());
     rows.iter().for_each(|row| codes.push(row));
     let params = BuildParams { builder, ..params(12) };
-    let built = BuiltGraph::build(&mut codes, &params, |i| rows[i as usize].clone());
+    let built = BuiltGraph::build(&mut codes, None, &params, |i| rows[i as usize].clone());
     let (graph, order) = built.unwrap();
     let parts = IndexParts::with_graph(&codes, &graph);
     let len = write_index(&RealDisk, dir, &header(), &parts).unwrap();
