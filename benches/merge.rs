@@ -31,8 +31,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
 use altiplano::{
-    Background, Batch, Collection, CollectionOptions, Event, Fields, HnswParams, Memory, SearchPath,
-    Store, StoreOptions,
+    Background, Batch, Collection, CollectionOptions, Event, Fields, HnswParams, Memory,
+    SearchPath, Store, StoreOptions,
 };
 use measure::{Args, Json, Opt};
 use setup::{CODES_OPTION, Data, K, Scratch};
@@ -112,6 +112,7 @@ struct Rows {
 impl Run {
     fn kind(&self, kind: &str) -> Result<()> {
         let (dir, mut random) = (Scratch::new("merge"), Rng::new(5));
+        std::fs::create_dir_all(dir.path())?;
         let mut order: Vec<usize> = (0..self.pool.len()).collect();
         if kind == "drift" {
             // Along the way between two rows that are far apart.

@@ -177,6 +177,7 @@ pub(super) fn build(
         Some(built) => IndexParts::with_graph(&built.codes, &built.graph),
         None => nodes.parts(),
     };
+    let (merged, evaluations) = graph.as_ref().map_or((false, 0), |g| (g.merged, g.evaluations));
     let rows = nodes.rows.clone();
     check_cancelled(cancelled, core)?;
 
@@ -219,7 +220,6 @@ pub(super) fn build(
     }
     swap(engine, core, step, part);
     let (collection, rows) = (core.name.clone(), total as u64);
-    let (merged, evaluations) = graph.map_or((false, 0), |b| (b.merged, b.evaluations));
     engine.emit(&Event::Indexed { collection, rows, graph: step.graph, merged, evaluations });
     Ok(())
 }

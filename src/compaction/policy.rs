@@ -206,7 +206,7 @@ pub(crate) fn plan_index(
         return None;
     }
     if live >= u64::from(params.min_rows) {
-        plan_graph(indexes, uncovered, live, params, eagerness)
+        plan_graph(indexes, uncovered, live, eagerness)
     } else {
         plan_codes(indexes, uncovered, eagerness)
     }
@@ -246,7 +246,6 @@ fn plan_graph(
     indexes: &[IndexFacts],
     uncovered: u64,
     live: u64,
-    params: &HnswParams,
     eagerness: Eagerness,
 ) -> Option<IndexStep> {
     let all = |base, reason| {

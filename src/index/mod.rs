@@ -10,10 +10,10 @@ mod top;
 
 pub(crate) use cost::Costs;
 pub(crate) use file::{BuiltGraph, GraphBase, IndexParts, write_index};
-pub(crate) use hnsw::graph::NO_NODE;
 pub(crate) use hnsw::build::BuildParams;
 #[cfg(test)]
 use hnsw::build::GraphBuilder;
+pub(crate) use hnsw::graph::NO_NODE;
 pub(crate) use hnsw::search::Accept;
 pub(crate) use hnsw::search_level::{Scratch, SearchInfo};
 pub(crate) use top::TopK;

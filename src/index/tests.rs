@@ -205,7 +205,7 @@ fn islands(upper: bool) {
             Ok(FlatGraph { levels, entry: 0, nodes, m })
         }
     }
-    let built = hnsw::build::build_graph(&Islands(upper), &codes.rows(), &params(2), |i| {
+    let built = hnsw::build::build_graph(&Islands(upper), &codes.rows(), None, &params(2), |i| {
         rows[i as usize].clone()
     });
     assert_eq!(built.unwrap().order.len(), 60);

@@ -126,22 +126,21 @@ fn many_rows_get_one_and_a_dead_share_rebuilds_it() {
 
 #[test]
 fn a_graph_is_merged_with_what_came_and_went_and_built_anew_when_it_is_worn() {
-    let plan = |facts: &[IndexFacts], uncovered| {
-        plan_index(facts, uncovered, &params(20_000), Eagerness::Due)
-    };
-    let turned = [index(1, 30_000, 27_000, true), index(2, 2_000, 2_000, false)];
-    assert_eq!(plan(&turned, 399), None);
-    let step = plan(&turned, 400).unwrap();
+    let plan = |facts: &[IndexFacts]| plan_index(facts, 0, &params(20_000), Eagerness::Due);
+    // Of the live nodes a fifth, in all.
+    let turned = |new| [index(1, 30_000, 27_000, true), index(2, new, new, false)];
+    assert_eq!(plan(&turned(2_399)), None);
+    let step = plan(&turned(2_400)).unwrap();
     assert_eq!((step.base, step.reason), (Some(FileId(1)), Reason::DeadShare));
-    assert!(step.graph && step.with_uncovered && step.replaces.len() == 2);
+    assert!(step.graph && step.replaces.len() == 2);
     // Of several graphs the largest is the one to start from.
     let two = [index(1, 9_000, 9_000, true), index(2, 21_000, 21_000, true)];
-    assert_eq!(plan(&two, 0).unwrap().base, Some(FileId(2)));
+    assert_eq!(plan(&two).unwrap().base, Some(FileId(2)));
     // What is outside is more than the graph: it is no start.
     let grown = [index(1, 9_000, 9_000, true), index(2, 11_000, 11_000, false)];
-    assert_eq!(plan(&grown, 0).unwrap().base, None);
+    assert_eq!(plan(&grown).unwrap().base, None);
     let worn = [IndexFacts { worn: true, ..index(1, 30_000, 30_000, true) }];
-    let step = plan(&worn, 0).unwrap();
+    let step = plan(&worn).unwrap();
     assert_eq!((step.base, step.reason), (None, Reason::Worn));
 }
 

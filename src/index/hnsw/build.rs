@@ -47,12 +47,7 @@ pub(crate) trait GraphBuilder: Send + Sync {
 
     /// The same, starting from an older graph over the first of the rows. A builder that cannot builds
     /// anew.
-    fn merge(
-        &self,
-        codes: &CodeRows<'_>,
-        _: &Base<'_>,
-        params: &BuildParams,
-    ) -> Result<FlatGraph> {
+    fn merge(&self, codes: &CodeRows<'_>, _: &Base<'_>, params: &BuildParams) -> Result<FlatGraph> {
         self.build(codes, params)
     }
 }

@@ -227,13 +227,7 @@ impl<'a> Draft<'a> {
     }
 
     /// Leaves in `work.candidates` the node above this level from which a search on it begins.
-    pub(super) fn approach(
-        &self,
-        origin: &Origin<'_>,
-        node: u32,
-        level: usize,
-        work: &mut Work,
-    ) {
+    pub(super) fn approach(&self, origin: &Origin<'_>, node: u32, level: usize, work: &mut Work) {
         let distance = self.codes.pair(&self.reduction, node, self.entry);
         let mut entry = Candidate { distance, node: self.entry };
         let mut info = SearchInfo::default();
@@ -277,7 +271,13 @@ impl<'a> Draft<'a> {
 
     /// Algorithm 2: the `ef_construction` nearest nodes of a level, nearest first, in place of the
     /// entry points in `work.candidates`.
-    pub(super) fn search_level(&self, origin: &Origin<'_>, node: u32, level: usize, work: &mut Work) {
+    pub(super) fn search_level(
+        &self,
+        origin: &Origin<'_>,
+        node: u32,
+        level: usize,
+        work: &mut Work,
+    ) {
         let Work { scratch, candidates, evaluations, .. } = work;
         scratch.begin(self.degrees.len() as u32, self.ef_construction);
         scratch.seen.first_sight(node);
@@ -326,6 +326,7 @@ impl<'a> Draft<'a> {
                 }
             }
         }
+        self.work = work;
     }
 
     fn finish(mut self, params: &BuildParams) -> FlatGraph {

@@ -13,7 +13,7 @@ use super::flat_builder::{CHUNK, Draft};
 use super::graph::{Graph, NO_NODE};
 use crate::error::Result;
 use crate::index::Candidate;
-use crate::vector::codes::{CodeRows, Measure};
+use crate::vector::codes::CodeRows;
 
 /// Entries of a lost neighbor's list that may take its place. The first are the nearest.
 const FROM_LOST: usize = 16;

@@ -78,7 +78,8 @@ fn a_merged_graph_finds_as_much_as_one_built_anew_for_less() {
             let mut cost = 0;
             for generation in 0..5u32 {
                 // A fifth goes, spread over all.
-                let gone: Vec<u32> = now.rows.iter().copied().filter(|r| r % 5 == generation).collect();
+                let gone: Vec<u32> =
+                    now.rows.iter().copied().filter(|r| r % 5 == generation).collect();
                 let first = 2_000 + generation * 400;
                 let come = (first..first + 400).collect();
                 (now, cost) = merged(spec, &all, Some(&now), &gone, come, &params);
@@ -87,7 +88,7 @@ fn a_merged_graph_finds_as_much_as_one_built_anew_for_less() {
             let (merged, built) =
                 (found(spec, &all, &queries, &now), found(spec, &all, &queries, &anew));
             assert!(merged + 10 >= built, "{metric:?} {codes:?}: {merged} and {built} of 500");
-            assert!(2 * cost < cost_anew, "{metric:?} {codes:?}: {cost} and {cost_anew}");
+            assert!(4 * cost < 3 * cost_anew, "{metric:?} {codes:?}: {cost} and {cost_anew}");
         }
     }
 }
