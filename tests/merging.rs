@@ -5,8 +5,8 @@
 use std::sync::{Arc, Mutex};
 
 use altiplano::{
-    Background, Batch, Collection, CollectionOptions, Event, HnswParams, Memory, Metric, SearchPath,
-    StoreOptions,
+    Background, Batch, Collection, CollectionOptions, Event, HnswParams, Memory, Metric,
+    SearchPath, StoreOptions,
 };
 
 const DIMENSION: usize = 32;

@@ -23,8 +23,10 @@ pub(crate) const RECLAIM_WITHIN: Duration = Duration::from_secs(24 * 3600);
 const SMALL_SEGMENTS: usize = 4;
 /// So many indexes without a graph are merged into one.
 const SMALL_INDEXES: usize = 6;
-/// A graph is merged with what lies outside it when dead nodes and rows outside come to this share of it.
-const GRAPH_CHANGED_SHARE: f64 = 0.20;
+/// A graph is merged with the rows outside it, which are scanned, when they come to this share of it.
+const GRAPH_OUTSIDE_SHARE: f64 = 0.20;
+/// It is merged, too, when its dead nodes and the rows outside come to this share of it.
+const GRAPH_CHANGED_SHARE: f64 = 0.40;
 /// A graph of which a larger share is dead is built anew: repairing it would cost as much.
 const GRAPH_DEAD_SHARE: f64 = 0.35;
 /// An index without one is rewritten when this share of its nodes is dead.
@@ -260,12 +262,15 @@ fn plan_graph(
         return all(None, Reason::Worn);
     }
     let (dead, outside) = (base.nodes - base.live.min(base.nodes), live - base.live);
-    let limit = match eagerness {
-        Eagerness::Due => GRAPH_CHANGED_SHARE * base.live as f64,
+    let share = |rows: u64| rows as f64 / base.live.max(1) as f64;
+    let due = match eagerness {
+        Eagerness::Due => {
+            share(outside) >= GRAPH_OUTSIDE_SHARE || share(dead + outside) >= GRAPH_CHANGED_SHARE
+        }
         // An explicit compaction leaves no dead node and no row outside.
-        Eagerness::All => 1.0,
+        Eagerness::All => dead + outside > 0,
     };
-    if (dead + outside) as f64 >= limit.max(1.0) {
+    if due {
         let start = base.dead_share() < GRAPH_DEAD_SHARE && outside <= base.live;
         let reason = if dead > outside { Reason::DeadShare } else { Reason::GraphPays };
         return all(start.then_some(base.file), reason);

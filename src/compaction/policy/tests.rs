@@ -127,12 +127,15 @@ fn many_rows_get_one_and_a_dead_share_rebuilds_it() {
 #[test]
 fn a_graph_is_merged_with_what_came_and_went_and_built_anew_when_it_is_worn() {
     let plan = |facts: &[IndexFacts]| plan_index(facts, 0, &params(20_000), Eagerness::Due);
-    // Of the live nodes a fifth, in all.
-    let turned = |new| [index(1, 30_000, 27_000, true), index(2, new, new, false)];
-    assert_eq!(plan(&turned(2_399)), None);
-    let step = plan(&turned(2_400)).unwrap();
-    assert_eq!((step.base, step.reason), (Some(FileId(1)), Reason::DeadShare));
+    // Rows outside come to a fifth of the live nodes, or they and the dead nodes to two.
+    let turned = |live, new| [index(1, 30_000, live, true), index(2, new, new, false)];
+    assert_eq!(plan(&turned(30_000, 5_999)), None);
+    let step = plan(&turned(30_000, 6_000)).unwrap();
+    assert_eq!((step.base, step.reason), (Some(FileId(1)), Reason::GraphPays));
     assert!(step.graph && step.replaces.len() == 2);
+    assert_eq!(plan(&turned(24_000, 3_599)), None);
+    let step = plan(&turned(24_000, 3_600)).unwrap();
+    assert_eq!((step.base, step.reason), (Some(FileId(1)), Reason::DeadShare));
     // Of several graphs the largest is the one to start from.
     let two = [index(1, 9_000, 9_000, true), index(2, 21_000, 21_000, true)];
     assert_eq!(plan(&two).unwrap().base, Some(FileId(2)));
