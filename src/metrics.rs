@@ -138,6 +138,8 @@ pub enum Step {
         rows: u64,
         /// Whether it gets a graph.
         graph: bool,
+        /// The index whose graph the new one starts from, so that what stays is not built again.
+        base: Option<u64>,
         /// Why now.
         reason: Reason,
     },
@@ -147,6 +149,8 @@ pub enum Step {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Reason {
+    /// A graph has lost recall by its merges and is built anew.
+    Worn,
     /// The share of dead or expired rows passed its limit.
     DeadShare,
     /// Dead rows have waited as long as they may.
@@ -252,6 +256,10 @@ pub enum Event {
         rows: u64,
         /// Whether it has a graph.
         graph: bool,
+        /// Whether the graph was merged from an older one, not built anew.
+        merged: bool,
+        /// Distances measured to build the graph, where its builder counts them.
+        evaluations: u64,
     },
     /// An index file is missing or damaged: its rows are scanned until it is rebuilt.
     IndexDamaged {

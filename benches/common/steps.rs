@@ -10,6 +10,7 @@
 use std::error::Error;
 use std::path::Path;
 use std::process::{Command, Stdio};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
@@ -81,14 +82,32 @@ pub fn number(line: &Value, key: &str) -> f64 {
     line[key].as_f64().unwrap_or(f64::NAN)
 }
 
-/// Runs `work` and prints how long it took.
-pub fn built(work: impl FnOnce() -> Result<()>) -> Result<()> {
-    let cpu = measure::cpu_seconds(None);
-    let begun = Instant::now();
-    work()?;
+/// How often anonymous memory is looked at while something is built.
+const LOOK: Duration = Duration::from_millis(20);
+
+/// Runs `work` and prints how long it took, and how much anonymous memory there was at the most since
+/// `before`.
+pub fn built(before: Rss, work: impl FnOnce() -> Result<()>) -> Result<()> {
+    let (cpu, begun) = (measure::cpu_seconds(None), Instant::now());
+    let (done, mut peak) = (AtomicBool::new(false), 0);
+    std::thread::scope(|scope| {
+        let watch = scope.spawn(|| {
+            let mut peak = 0;
+            while !done.load(Ordering::Relaxed) {
+                peak = peak.max(Rss::now().map_or(0, |rss| rss.anon_bytes));
+                std::thread::sleep(LOOK);
+            }
+            peak
+        });
+        let worked = work();
+        done.store(true, Ordering::Relaxed);
+        peak = watch.join().unwrap_or(0);
+        worked
+    })?;
     let build_s = begun.elapsed().as_secs_f64();
     let cpu = cpu.zip(measure::cpu_seconds(None)).map(|(from, to)| to - from);
-    println!("{}", json!({ "build_s": build_s, "build_cpu_s": cpu }));
+    let peak = peak.saturating_sub(before.anon_bytes);
+    println!("{}", json!({ "build_s": build_s, "build_cpu_s": cpu, "peak_anon": peak }));
     Ok(())
 }
 

@@ -43,6 +43,7 @@ impl Curve<'_> {
         json.field("seed", self.kind.seed)
             .field("build_s", self.built.seconds)
             .field("build_cpu_s", self.built.cpu_seconds)
+            .field("build_peak_anon_bytes", self.built.peak_bytes)
             .field("rss_anon_bytes", rss.anon_bytes)
             .field("rss_file_bytes", rss.file_bytes)
             .field("heap_bytes", self.searched.heap_bytes)
@@ -126,12 +127,13 @@ impl Curve<'_> {
     fn row(&self) -> String {
         let shown = |value: Option<f64>| value.map_or("-".to_owned(), |v| format!("{v:.0}"));
         let [anon, mapped, disk] = self.bytes_a_vector();
+        let peak = self.built.peak_bytes / self.rows as f64;
         let [a, b, c] = RECALLS.map(|recall| shown(self.at(|p| p.qps, recall)));
         let [d, e, f] = RECALLS.map(|recall| shown(self.at(|p| p.cpu_qps, recall)));
         let [p50, p99] = [|p: &Point| p.p50_us, |p: &Point| p.p99_us]
             .map(|value| self.at(value, 0.95).map_or("-".to_owned(), |v| format!("{v:.1}")));
         format!(
-            "{:<6} {:<7} {:<5} {:>7.1} {:>6.1} {anon:>6.0} {mapped:>6.0} {disk:>6.0}  {a:>7} {b:>7} {c:>7}  \
+            "{:<6} {:<7} {:<5} {:>7.1} {:>6.1} {peak:>6.0} {anon:>6.0} {mapped:>6.0} {disk:>6.0}  {a:>7} {b:>7} {c:>7}  \
              {d:>7} {e:>7} {f:>7} {p50:>8} {p99:>8} {:>9}",
             format!("{:?}", self.kind.codes),
             format!("{:?}", self.kind.builder),
@@ -154,9 +156,9 @@ pub(crate) fn heads() {
 /// The table of the curves.
 pub(crate) fn table(curves: &[Curve<'_>]) {
     eprintln!(
-        "\n                      build           bytes a vector        QPS at recall            \
+        "\n                      build            bytes a vector            QPS at recall            \
          QPS by processor time    at recall .95\n\
-         codes  builder path        s  cpu s   anon mapped   disk      .90     .95     .99      \
+         codes  builder path        s  cpu s   peak   anon mapped   disk      .90     .95     .99      \
          .90     .95     .99   p50 us   p99 us     evals"
     );
     curves.iter().for_each(|curve| eprintln!("{}", curve.row()));

@@ -42,6 +42,8 @@ pub(crate) struct Built {
     pub(crate) seconds: f64,
     pub(crate) cpu_seconds: f64,
     pub(crate) disk_bytes: u64,
+    /// Anonymous memory at the most, with what was not sealed before.
+    pub(crate) peak_bytes: f64,
 }
 
 /// What searching took.
@@ -85,6 +87,7 @@ pub(crate) fn build(args: &Args, kind: Kind, dir: &Path) -> Result<Built, Box<dy
         seconds: number(line, "build_s"),
         cpu_seconds: number(line, "build_cpu_s"),
         disk_bytes: measure::allocated_bytes(dir)?,
+        peak_bytes: number(line, "peak_anon"),
     })
 }
 
@@ -126,6 +129,7 @@ pub(crate) fn step(step: &str, args: &Args) -> Result<(), Box<dyn Error>> {
 
 fn build_here(args: &Args, kind: Kind, dir: &Path) -> Result<(), Box<dyn Error>> {
     let data = Data::unanswered(args, GENERATED)?;
+    let before = Rss::now().unwrap_or_default();
     let store = StoreOptions::new().background(Background::Manual).open(dir)?;
     let hnsw = HnswParams { builder: kind.builder, ..data.hnsw() };
     let options = CollectionOptions::new(data.base.dim, data.metric).codes(kind.codes).hnsw(hnsw);
@@ -136,7 +140,7 @@ fn build_here(args: &Args, kind: Kind, dir: &Path) -> Result<(), Box<dyn Error>>
         let memory = |(id, &row): (u64, &u32)| Memory::new(id, data.base.row(row as usize));
         collection.apply((first..).zip(rows).map(memory).collect::<Batch>())?;
     }
-    steps::built(|| Ok(collection.compact().map(drop)?))?;
+    steps::built(before, || Ok(collection.compact().map(drop)?))?;
     drop(collection);
     Ok(store.close()?)
 }

@@ -18,8 +18,9 @@ use crate::format::header::FileKind;
 use crate::format::manifest::IndexEntry;
 use crate::format::names::FileName;
 use crate::ids::FileId;
-use crate::index::{BuildParams, BuiltGraph, IndexParts, write_index};
+use crate::index::{BuildParams, BuiltGraph, GraphBase, IndexParts, NO_NODE, write_index};
 use crate::metrics::Event;
+use crate::options::Builder;
 use crate::sabotage::{self, Sabotage};
 use crate::segment::{LocatorBuilder, Row, Rows};
 use crate::vector::codes::{CodeBuffer, CodeRows, CodeSpec};
@@ -77,10 +78,10 @@ impl<'a> CodesIndex<'a> {
         self.scratch = scratch;
     }
 
-    /// Adds the rows of a node of an older index.
-    fn add_old(&mut self, at: u32, node: u32, places: Vec<(FileId, Row)>) {
+    /// Adds the rows of a node of an older index; false if another node has that code already.
+    fn add_old(&mut self, at: u32, node: u32, places: Vec<(FileId, Row)>) -> bool {
         let code = self.old[at as usize].row(node);
-        self.add_code(code, Source::Old(at, node), places);
+        self.add_code(code, Source::Old(at, node), places)
     }
 
     /// Adds rows by their code; false if a node has that code already.
@@ -166,16 +167,17 @@ pub(super) fn build(
 ) -> Result<()> {
     check_cancelled(cancelled, core)?;
     let snapshot = core.snapshot();
-    let mut nodes = gather(core, &snapshot, step)?;
+    let (mut nodes, base) = gather(core, &snapshot, step)?;
     let total: usize = nodes.rows.iter().map(Vec::len).sum();
     let graph = match step.graph && !nodes.is_empty() {
-        true => Some(build_graph(engine, core, &snapshot, &mut nodes, cancelled)?),
+        true => Some(build_graph(engine, core, &snapshot, (&mut nodes, base), cancelled)?),
         false => None,
     };
     let parts = match &graph {
-        Some((codes, graph)) => IndexParts::with_graph(codes, graph),
+        Some(built) => IndexParts::with_graph(&built.codes, &built.graph),
         None => nodes.parts(),
     };
+    let (merged, evaluations) = graph.as_ref().map_or((false, 0), |g| (g.merged, g.evaluations));
     let rows = nodes.rows.clone();
     check_cancelled(cancelled, core)?;
 
@@ -218,7 +220,7 @@ pub(super) fn build(
     }
     swap(engine, core, step, part);
     let (collection, rows) = (core.name.clone(), total as u64);
-    engine.emit(&Event::Indexed { collection, rows, graph: step.graph });
+    engine.emit(&Event::Indexed { collection, rows, graph: step.graph, merged, evaluations });
     Ok(())
 }
 
@@ -240,12 +242,23 @@ fn swap(engine: &Engine, core: &Core, step: &IndexStep, part: Option<IndexPart>)
     drop(token);
 }
 
-/// The live rows of the indexes that go and of the segments that have none.
-fn gather<'a>(core: &Core, snapshot: &'a Snapshot, step: &IndexStep) -> Result<CodesIndex<'a>> {
+/// The live rows of the indexes that go and of the segments that have none; and, if the step has a base,
+/// that with what becomes of each of its nodes.
+fn gather<'a>(
+    core: &Core,
+    snapshot: &'a Snapshot,
+    step: &IndexStep,
+) -> Result<(CodesIndex<'a>, Option<GraphBase<'a>>)> {
     let mut nodes = CodesIndex::new(core.spec);
-    let replaced = snapshot.indexes.iter().filter(|i| step.replaces.contains(&i.indexed.file));
+    let is_base = |part: &IndexPart| Some(part.indexed.file) == step.base;
+    let mut replaced: Vec<&IndexPart> =
+        snapshot.indexes.iter().filter(|i| step.replaces.contains(&i.indexed.file)).collect();
+    // What stays of the base comes before all others.
+    replaced.sort_by_key(|part| !is_base(part));
+    let mut base = None;
     for (at, part) in (0u32..).zip(replaced) {
         nodes.old.push(part.indexed.index.codes());
+        let mut stays = Vec::new();
         for node in 0..part.indexed.index.nodes() {
             let live: Vec<(FileId, Row)> = part
                 .places(node)
@@ -254,9 +267,12 @@ fn gather<'a>(core: &Core, snapshot: &'a Snapshot, step: &IndexStep) -> Result<C
                     segment.live.is_live(row).then_some((segment.sealed.file, row))
                 })
                 .collect();
-            if !live.is_empty() {
-                nodes.add_old(at, node, live);
-            }
+            let next = nodes.rows.len() as u32;
+            let new = !live.is_empty() && nodes.add_old(at, node, live);
+            stays.push(if new { next } else { NO_NODE });
+        }
+        if is_base(part) && core.options().hnsw.builder == Builder::Flat {
+            base = part.indexed.index.base(stays, usize::from(core.options().hnsw.m));
         }
     }
     for segment in snapshot.segments.iter().filter(|s| step.with_uncovered && !s.covered) {
@@ -264,7 +280,15 @@ fn gather<'a>(core: &Core, snapshot: &'a Snapshot, step: &IndexStep) -> Result<C
             nodes.add(segment.sealed.segment.vector(row)?, (segment.sealed.file, row));
         }
     }
-    Ok(nodes)
+    Ok((nodes, base))
+}
+
+/// A graph that was built, over codes in the order of its nodes.
+struct Graph {
+    codes: CodeBuffer,
+    graph: BuiltGraph,
+    merged: bool,
+    evaluations: u64,
 }
 
 /// Builds the graph; codes and rows come to be in the order of its nodes.
@@ -272,9 +296,9 @@ fn build_graph(
     engine: &Engine,
     core: &Core,
     snapshot: &Snapshot,
-    nodes: &mut CodesIndex<'_>,
+    (nodes, base): (&mut CodesIndex<'_>, Option<GraphBase<'_>>),
     cancelled: Cancelled<'_>,
-) -> Result<(CodeBuffer, BuiltGraph)> {
+) -> Result<Graph> {
     let hnsw = core.options().hnsw;
     let params = BuildParams {
         m: usize::from(hnsw.m),
@@ -282,6 +306,7 @@ fn build_graph(
         builder: hnsw.builder,
         pool: Arc::clone(engine.pool()?),
         cancelled: Arc::new(AtomicBool::new(false)),
+        evaluations: Arc::default(),
     };
     let segments: HashMap<FileId, &SegPart> =
         snapshot.segments.iter().map(|s| (s.sealed.file, s)).collect();
@@ -306,7 +331,7 @@ fn build_graph(
                 std::thread::park_timeout(std::time::Duration::from_millis(50));
             }
         });
-        let built = BuiltGraph::build(&mut codes, &params, stored);
+        let built = BuiltGraph::build(&mut codes, base.as_ref(), &params, stored);
         finished.store(true, Ordering::Release);
         watch.thread().unpark();
         built
@@ -314,7 +339,8 @@ fn build_graph(
     let (graph, order) = built?;
     let mut rows = std::mem::take(&mut nodes.rows);
     nodes.rows = order.iter().map(|at| std::mem::take(&mut rows[*at as usize])).collect();
-    Ok((codes, graph))
+    let evaluations = params.evaluations.load(Ordering::Relaxed);
+    Ok(Graph { codes, graph, merged: base.is_some(), evaluations })
 }
 
 /// Follows rows that moved to other segments since `then`, by id and sequence number. A row whose

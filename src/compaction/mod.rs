@@ -65,6 +65,7 @@ fn index_facts(snapshot: &Snapshot) -> (Vec<IndexFacts>, u64) {
         nodes: u64::from(part.indexed.index.nodes()),
         live: snapshot.live_nodes(part),
         graph: part.indexed.index.has_graph(),
+        worn: part.indexed.index.worn(),
     });
     let uncovered = snapshot.segments.iter().filter(|s| !s.covered);
     (facts.collect(), uncovered.map(|s| u64::from(s.live.live())).sum())
@@ -284,6 +285,7 @@ pub(crate) fn plan(engine: &Engine, core: &Core) -> Result<Plan> {
         nodes: waiting,
         live: waiting,
         graph: false,
+        worn: false,
     });
     let mut with_coming = indexes;
     with_coming.extend(coming);
@@ -295,6 +297,7 @@ pub(crate) fn plan(engine: &Engine, core: &Core) -> Result<Plan> {
             uncovered: snapshot.segments.iter().filter(|s| !s.covered).count(),
             rows: covered + if step.with_uncovered { uncovered } else { 0 },
             graph: step.graph,
+            base: step.base.filter(|f| f.0 > 0).map(|f| f.0),
             reason: step.reason,
         });
     }

@@ -23,14 +23,14 @@ pub(crate) const RECLAIM_WITHIN: Duration = Duration::from_secs(24 * 3600);
 const SMALL_SEGMENTS: usize = 4;
 /// So many indexes without a graph are merged into one.
 const SMALL_INDEXES: usize = 6;
-/// An index with a graph is rebuilt when this share of its nodes is dead.
+/// A graph is merged with the rows outside it, which are scanned, when they come to this share of it.
+const GRAPH_OUTSIDE_SHARE: f64 = 0.20;
+/// It is merged, too, when its dead nodes and the rows outside come to this share of it.
+const GRAPH_CHANGED_SHARE: f64 = 0.40;
+/// A graph of which a larger share is dead is built anew: repairing it would cost as much.
 const GRAPH_DEAD_SHARE: f64 = 0.35;
 /// An index without one is rewritten when this share of its nodes is dead.
 const CODES_DEAD_SHARE: f64 = 0.50;
-/// Rows outside the largest graph get one when they pass this share of it.
-const GRAPHLESS_SHARE: f64 = 0.25;
-/// The graphs beside the largest one are merged into it when there are more than this.
-const SMALL_GRAPHS: usize = 2;
 
 /// What the policy knows of a sealed segment.
 #[derive(Clone, Debug, PartialEq)]
@@ -62,6 +62,8 @@ pub(crate) struct IndexFacts {
     pub(crate) nodes: u64,
     pub(crate) live: u64,
     pub(crate) graph: bool,
+    /// Whether its graph finds less than it should after all its merges.
+    pub(crate) worn: bool,
 }
 
 impl IndexFacts {
@@ -93,6 +95,9 @@ pub(crate) struct IndexStep {
     pub(crate) replaces: Vec<FileId>,
     pub(crate) with_uncovered: bool,
     pub(crate) graph: bool,
+    /// Of those that it replaces, the one whose graph the new one starts from; without it, the new one is
+    /// built anew.
+    pub(crate) base: Option<FileId>,
     pub(crate) reason: Reason,
 }
 
@@ -203,7 +208,7 @@ pub(crate) fn plan_index(
         return None;
     }
     if live >= u64::from(params.min_rows) {
-        plan_graph(indexes, uncovered, live, params, eagerness)
+        plan_graph(indexes, uncovered, live, eagerness)
     } else {
         plan_codes(indexes, uncovered, eagerness)
     }
@@ -218,6 +223,7 @@ fn plan_codes(indexes: &[IndexFacts], uncovered: u64, eagerness: Eagerness) -> O
         replaces: Vec::new(),
         with_uncovered: uncovered > 0,
         graph: false,
+        base: None,
         reason: Reason::Uncovered,
     };
     let many = indexes.len() > SMALL_INDEXES;
@@ -242,42 +248,32 @@ fn plan_graph(
     indexes: &[IndexFacts],
     uncovered: u64,
     live: u64,
-    params: &HnswParams,
     eagerness: Eagerness,
 ) -> Option<IndexStep> {
-    let all = |reason| {
+    let all = |base, reason| {
         let replaces = indexes.iter().map(|i| i.file).collect();
-        Some(IndexStep { replaces, with_uncovered: uncovered > 0, graph: true, reason })
+        Some(IndexStep { replaces, with_uncovered: uncovered > 0, graph: true, base, reason })
     };
-    let graphs: Vec<&IndexFacts> = indexes.iter().filter(|i| i.graph).collect();
-    let Some(base) = graphs.iter().max_by_key(|i| i.live) else {
-        return all(Reason::GraphPays);
+    let graphs = indexes.iter().filter(|i| i.graph);
+    let Some(base) = graphs.max_by_key(|i| (i.live, i.file)) else {
+        return all(None, Reason::GraphPays);
     };
-    let dead_limit = match eagerness {
-        Eagerness::Due => GRAPH_DEAD_SHARE,
-        Eagerness::All => f64::MIN_POSITIVE,
+    if base.worn {
+        return all(None, Reason::Worn);
+    }
+    let (dead, outside) = (base.nodes - base.live.min(base.nodes), live - base.live);
+    let share = |rows: u64| rows as f64 / base.live.max(1) as f64;
+    let due = match eagerness {
+        Eagerness::Due => {
+            share(outside) >= GRAPH_OUTSIDE_SHARE || share(dead + outside) >= GRAPH_CHANGED_SHARE
+        }
+        // An explicit compaction leaves no dead node and no row outside.
+        Eagerness::All => dead + outside > 0,
     };
-    if base.dead_share() >= dead_limit {
-        return all(Reason::DeadShare);
-    }
-    // An explicit compaction leaves no dead node: the small graphs that have some become one, with
-    // whatever has none yet.
-    let dead = |i: &IndexFacts| eagerness == Eagerness::All && i.dead_share() >= dead_limit;
-    if graphs.iter().any(|i| dead(i)) {
-        let replaces = indexes.iter().filter(|i| !i.graph || dead(i)).map(|i| i.file).collect();
-        let reason = Reason::DeadShare;
-        return Some(IndexStep { replaces, with_uncovered: uncovered > 0, graph: true, reason });
-    }
-    let graphless: u64 = live - graphs.iter().map(|i| i.live).sum::<u64>();
-    let outside = live - base.live;
-    if graphs.len() > 1 + SMALL_GRAPHS || outside > base.live {
-        return all(Reason::Small);
-    }
-    let enough = (base.live as f64 * GRAPHLESS_SHARE) as u64;
-    if graphless > enough.max(u64::from(params.min_rows) / 4) {
-        let replaces = indexes.iter().filter(|i| !i.graph).map(|i| i.file).collect();
-        let reason = Reason::GraphPays;
-        return Some(IndexStep { replaces, with_uncovered: uncovered > 0, graph: true, reason });
+    if due {
+        let start = base.dead_share() < GRAPH_DEAD_SHARE && outside <= base.live;
+        let reason = if dead > outside { Reason::DeadShare } else { Reason::GraphPays };
+        return all(start.then_some(base.file), reason);
     }
     let codes: Vec<IndexFacts> = indexes.iter().filter(|i| !i.graph).cloned().collect();
     plan_codes(&codes, uncovered, eagerness)

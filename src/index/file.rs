@@ -10,6 +10,7 @@ use super::Index;
 use super::calibrate::{self, Beam};
 use super::hnsw::build::{BuildParams, Built, build_graph, builder};
 use super::hnsw::graph::{FlatGraph, Graph, Level, MAX_DEGREE, MAX_LEVELS, NO_NODE};
+use super::hnsw::merge::Base;
 use super::hnsw::pool::MAX_NODES;
 use crate::disk::Disk;
 use crate::error::{Error, Result};
@@ -41,6 +42,8 @@ pub(crate) struct IndexParts<'a> {
 pub(crate) struct BuiltGraph {
     graph: FlatGraph,
     ef_table: Vec<Beam>,
+    /// What [`Index::worn`] compares with.
+    fresh_ef: u32,
 }
 
 impl<'a> IndexParts<'a> {
@@ -58,20 +61,56 @@ impl<'a> IndexParts<'a> {
 }
 
 impl BuiltGraph {
-    /// Builds a graph over these codes, and brings them into the order of its nodes. Gives for each
-    /// node the row that it was made from; `stored` gives the vector of a row.
+    /// Builds a graph over these codes, from an older one if there is a `base`, and brings them into the
+    /// order of its nodes. Gives for each node the row that it was made from; `stored` gives the vector
+    /// of a row.
     pub(crate) fn build(
         codes: &mut CodeBuffer,
+        base: Option<&GraphBase<'_>>,
         params: &BuildParams,
         stored: impl Fn(u32) -> Vec<f32>,
     ) -> Result<(Self, Vec<u32>)> {
         let builder = builder(params.builder);
-        let Built { graph, order } = build_graph(builder, &codes.rows(), params, &stored)?;
+        let graph_base = base.map(|base| &base.graph);
+        let built = build_graph(builder, &codes.rows(), graph_base, params, &stored)?;
+        let Built { graph, order } = built;
         params.check()?;
         codes.permute(&order);
         let original = |node: u32| stored(order.get(node as usize).copied().unwrap_or_default());
         let ef_table = calibrate::measure(&graph.view(), &codes.rows(), original);
-        Ok((Self { graph, ef_table }, order))
+        let own = calibrate::ef_for(&ef_table, WORN_RECALL, WORN_K) as u32;
+        let fresh_ef = base.map_or(0, |base| base.fresh_ef);
+        let fresh_ef = if fresh_ef > 0 { fresh_ef } else { own };
+        Ok((Self { graph, ef_table, fresh_ef }, order))
+    }
+}
+
+/// An older graph that a new one starts from.
+pub(crate) struct GraphBase<'a> {
+    graph: Base<'a>,
+    fresh_ef: u32,
+}
+
+/// The recall and the number of results for which beams are compared.
+const WORN_RECALL: f32 = 0.95;
+const WORN_K: usize = 10;
+
+/// A graph is worn when it takes a beam so many times as wide as when it was built anew.
+const WORN: f64 = 1.5;
+
+impl Index {
+    /// Its graph as the start of a new one. `rows` tells for each node the row that it is then, those that
+    /// stay before all others, or `NO_NODE`. Nothing if the graph cannot be started from: it is another
+    /// kind, damaged, or nothing of it stays.
+    pub(crate) fn base(&self, rows: Vec<u32>, m: usize) -> Option<GraphBase<'_>> {
+        let graph = Base::new(self.graph()?, rows, m)?;
+        Some(GraphBase { graph, fresh_ef: self.fresh_ef })
+    }
+
+    /// Whether merges have cost its graph so much recall that it should be built anew.
+    pub(crate) fn worn(&self) -> bool {
+        let now = self.ef_for(WORN_RECALL, WORN_K);
+        self.fresh_ef > 0 && now as f64 > WORN * f64::from(self.fresh_ef)
     }
 }
 
@@ -134,6 +173,7 @@ fn describe(parts: &IndexParts<'_>) -> Vec<u8> {
         graph.map_or(0, |g| g.levels.len() as u32),
         graph.map_or(0, |g| g.entry),
         graph.map_or(0, |g| g.m),
+        parts.graph.map_or(0, |g| g.fresh_ef),
     ] {
         out.extend_from_slice(&number.to_le_bytes());
     }
@@ -156,7 +196,7 @@ impl Index {
         let mut number =
             || cursor.u32().map_err(|e| file.corrupt_in(DESCRIPTION, e.offset, e.reason));
         let (nodes, dimension, row_bytes) = (number()?, number()?, number()?);
-        let (levels, entry, _m) = (number()?, number()?, number()?);
+        let (levels, entry, _m, fresh_ef) = (number()?, number()?, number()?, number()?);
         let fits = dimension as usize == spec.dimension
             && row_bytes as usize == spec.row_bytes()
             && file.bytes(CODES).is_some_and(|c| c.len() == nodes as usize * spec.row_bytes())
@@ -167,7 +207,7 @@ impl Index {
             return Err(file.corrupt_in(DESCRIPTION, 0, "the index does not fit its collection"));
         }
         let ef_table = ef_table(&file)?;
-        let index = Self { file, spec, nodes, ef_table, levels, entry };
+        let index = Self { file, spec, nodes, ef_table, fresh_ef, levels, entry };
         if index.has_graph() && index.graph().is_none() {
             return Err(index.file.corrupt(0, "the graph is incomplete"));
         }

@@ -9,10 +9,11 @@ pub(crate) mod hnsw;
 mod top;
 
 pub(crate) use cost::Costs;
-pub(crate) use file::{BuiltGraph, IndexParts, write_index};
+pub(crate) use file::{BuiltGraph, GraphBase, IndexParts, write_index};
 pub(crate) use hnsw::build::BuildParams;
 #[cfg(test)]
 use hnsw::build::GraphBuilder;
+pub(crate) use hnsw::graph::NO_NODE;
 pub(crate) use hnsw::search::Accept;
 pub(crate) use hnsw::search_level::{Scratch, SearchInfo};
 pub(crate) use top::TopK;
@@ -65,6 +66,8 @@ pub(crate) struct Index {
     nodes: u32,
     /// What each `ef` gives, ascending; empty without a graph.
     ef_table: Vec<Beam>,
+    /// The beam that its graph, or the one that it was merged from, took when it was built anew.
+    fresh_ef: u32,
     levels: u32,
     entry: u32,
 }

@@ -1,5 +1,7 @@
 //! Tests of the module above.
 
+mod merge;
+
 use std::sync::Arc;
 
 use super::*;
@@ -46,6 +48,7 @@ fn params(m: usize) -> BuildParams {
         ef_construction: 100,
         pool: Arc::new(pool),
         cancelled: Arc::default(),
+        evaluations: Arc::default(),
     }
 }
 
@@ -68,7 +71,7 @@ fn built_by(
     let mut codes = CodeBuffer::new(spec, rows.len());
     rows.iter().for_each(|row| codes.push(row));
     let params = BuildParams { builder, ..params(12) };
-    let built = BuiltGraph::build(&mut codes, &params, |i| rows[i as usize].clone());
+    let built = BuiltGraph::build(&mut codes, None, &params, |i| rows[i as usize].clone());
     let (graph, order) = built.unwrap();
     let parts = IndexParts::with_graph(&codes, &graph);
     let len = write_index(&RealDisk, dir, &header(), &parts).unwrap();
@@ -202,7 +205,7 @@ fn islands(upper: bool) {
             Ok(FlatGraph { levels, entry: 0, nodes, m })
         }
     }
-    let built = hnsw::build::build_graph(&Islands(upper), &codes.rows(), &params(2), |i| {
+    let built = hnsw::build::build_graph(&Islands(upper), &codes.rows(), None, &params(2), |i| {
         rows[i as usize].clone()
     });
     assert_eq!(built.unwrap().order.len(), 60);

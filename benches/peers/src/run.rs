@@ -72,7 +72,8 @@ impl<P: Peer> Steps for P {
 
     fn build_step(&self, args: &Args, dir: &Path) -> Result<()> {
         let data = data(args)?;
-        steps::built(|| self.build(&data.base, data.exact, dir))
+        let before = Rss::now().unwrap_or_default();
+        steps::built(before, || self.build(&data.base, data.exact, dir))
     }
 
     /// What is done here is done in `python/step.py` too.

@@ -10,7 +10,7 @@ fn segment(file: u64, rows: u64, dead: u64) -> SegmentFacts {
 }
 
 fn index(file: u64, nodes: u64, live: u64, graph: bool) -> IndexFacts {
-    IndexFacts { file: FileId(file), nodes, live, graph }
+    IndexFacts { file: FileId(file), nodes, live, graph, worn: false }
 }
 
 fn params(min_rows: u32) -> HnswParams {
@@ -115,12 +115,36 @@ fn many_rows_get_one_and_a_dead_share_rebuilds_it() {
     let step = plan_index(&codes, 0, &params(20_000), Eagerness::Due).unwrap();
     assert!(step.graph);
     assert_eq!(step.replaces.len(), 2);
+    assert_eq!(step.base, None);
     let aged = [index(3, 30_000, 19_000, true), index(4, 4_000, 4_000, false)];
     let step = plan_index(&aged, 0, &params(20_000), Eagerness::Due).unwrap();
-    assert_eq!(step.reason, Reason::DeadShare);
+    assert_eq!((step.reason, step.base), (Reason::DeadShare, None));
     assert_eq!(step.replaces.len(), 2);
     let fresh = [index(3, 30_000, 29_000, true), index(4, 4_000, 4_000, false)];
     assert_eq!(plan_index(&fresh, 0, &params(20_000), Eagerness::Due), None);
+}
+
+#[test]
+fn a_graph_is_merged_with_what_came_and_went_and_built_anew_when_it_is_worn() {
+    let plan = |facts: &[IndexFacts]| plan_index(facts, 0, &params(20_000), Eagerness::Due);
+    // Rows outside come to a fifth of the live nodes, or they and the dead nodes to two.
+    let turned = |live, new| [index(1, 30_000, live, true), index(2, new, new, false)];
+    assert_eq!(plan(&turned(30_000, 5_999)), None);
+    let step = plan(&turned(30_000, 6_000)).unwrap();
+    assert_eq!((step.base, step.reason), (Some(FileId(1)), Reason::GraphPays));
+    assert!(step.graph && step.replaces.len() == 2);
+    assert_eq!(plan(&turned(24_000, 3_599)), None);
+    let step = plan(&turned(24_000, 3_600)).unwrap();
+    assert_eq!((step.base, step.reason), (Some(FileId(1)), Reason::DeadShare));
+    // Of several graphs the largest is the one to start from.
+    let two = [index(1, 9_000, 9_000, true), index(2, 21_000, 21_000, true)];
+    assert_eq!(plan(&two).unwrap().base, Some(FileId(2)));
+    // What is outside is more than the graph: it is no start.
+    let grown = [index(1, 9_000, 9_000, true), index(2, 11_000, 11_000, false)];
+    assert_eq!(plan(&grown).unwrap().base, None);
+    let worn = [IndexFacts { worn: true, ..index(1, 30_000, 30_000, true) }];
+    let step = plan(&worn).unwrap();
+    assert_eq!((step.base, step.reason), (None, Reason::Worn));
 }
 
 #[test]
@@ -134,10 +158,9 @@ fn indexes_without_a_graph_do_not_pile_up() {
 #[test]
 fn an_explicit_compaction_left_dead_nodes_in_every_graph_but_the_largest() {
     let facts = [index(1, 1_000, 1_000, true), index(2, 300, 299, true), index(3, 9, 9, false)];
-    assert_eq!(plan_index(&facts, 0, &params(100), Eagerness::Due), None);
     let step = plan_index(&facts, 0, &params(100), Eagerness::All).unwrap();
-    assert_eq!(step.replaces, [FileId(2), FileId(3)]);
-    assert!(step.graph);
-    let after = [index(1, 1_000, 1_000, true), index(4, 308, 308, true)];
+    assert_eq!(step.replaces, [FileId(1), FileId(2), FileId(3)]);
+    assert!(step.graph && step.base == Some(FileId(1)));
+    let after = [index(4, 1_308, 1_308, true)];
     assert_eq!(plan_index(&after, 0, &params(100), Eagerness::All), None);
 }

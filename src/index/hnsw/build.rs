@@ -2,9 +2,10 @@
 //! a cache-friendly order of nodes, validation. How edges are chosen is the builder's.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use super::graph::{FlatGraph, FlatLevel};
+use super::merge::Base;
 use super::reach::attach_unreachable;
 use crate::error::{Error, Result};
 use crate::options::Builder;
@@ -24,6 +25,8 @@ pub(crate) struct BuildParams {
     pub(crate) pool: Arc<rayon::ThreadPool>,
     /// Set by whoever wants the build to end early.
     pub(crate) cancelled: Arc<AtomicBool>,
+    /// Where builders that count them add the distances they measured.
+    pub(crate) evaluations: Arc<AtomicU64>,
 }
 
 impl BuildParams {
@@ -41,6 +44,12 @@ pub(crate) trait GraphBuilder: Send + Sync {
     /// A graph over the rows of `codes`, at least one. Distances are those of
     /// [`CodeRows::pair`]. It need not be connected.
     fn build(&self, codes: &CodeRows<'_>, params: &BuildParams) -> Result<FlatGraph>;
+
+    /// The same, starting from an older graph over the first of the rows. A builder that cannot builds
+    /// anew.
+    fn merge(&self, codes: &CodeRows<'_>, _: &Base<'_>, params: &BuildParams) -> Result<FlatGraph> {
+        self.build(codes, params)
+    }
 }
 
 /// The builder with this name; `hnsw_rs` falls back to our own where the feature is off.
@@ -59,14 +68,19 @@ pub(crate) struct Built {
     pub(crate) order: Vec<u32>,
 }
 
-/// Builds, connects, orders and validates a graph. `stored` gives the vector of a row.
+/// Builds, connects, orders and validates a graph, from an older one if there is a `base`. `stored` gives
+/// the vector of a row.
 pub(crate) fn build_graph(
     builder: &dyn GraphBuilder,
     codes: &CodeRows<'_>,
+    base: Option<&Base<'_>>,
     params: &BuildParams,
     stored: impl Fn(u32) -> Vec<f32>,
 ) -> Result<Built> {
-    let mut graph = builder.build(codes, params)?;
+    let mut graph = match base {
+        Some(base) => builder.merge(codes, base, params)?,
+        None => builder.build(codes, params)?,
+    };
     attach_unreachable(&mut graph, codes, stored);
     let order = breadth_first(&graph);
     let invalid = |reason| Error::option("graph builder", format!("{}: {reason}", builder.name()));

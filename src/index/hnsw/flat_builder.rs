@@ -8,9 +8,11 @@
 //! every new neighbor caused it.
 
 use std::collections::HashMap;
+use std::sync::atomic::Ordering;
 
 use super::build::{BuildParams, GraphBuilder};
 use super::graph::{FlatGraph, FlatLevel, MAX_LEVELS};
+use super::merge::Base;
 use super::pool::Nearest;
 use super::search::descend;
 use super::search_level::{LevelSearch, Lists, Scratch, SearchInfo};
@@ -21,7 +23,7 @@ use crate::vector::codes::{CodeRows, Measure, Origin, Reduction};
 use crate::vector::kernel::Kernels;
 
 /// Rows that are inserted between two looks at whether the build was cancelled.
-const CHUNK: u32 = 1024;
+pub(super) const CHUNK: u32 = 1024;
 
 /// Builds with flat arrays.
 #[derive(Debug)]
@@ -33,14 +35,22 @@ impl GraphBuilder for FlatBuilder {
     }
 
     fn build(&self, codes: &CodeRows<'_>, params: &BuildParams) -> Result<FlatGraph> {
-        let mut draft = Draft::new(codes, params);
-        for node in 1..codes.len() as u32 {
-            if node % CHUNK == 0 {
-                params.check()?;
-            }
-            draft.insert(node);
-        }
-        Ok(draft.finish())
+        let mut draft = Draft::empty(codes, params);
+        draft.raise(0, draft.level_of(0));
+        draft.insert_from(1, params)?;
+        Ok(draft.finish(params))
+    }
+
+    fn merge(
+        &self,
+        codes: &CodeRows<'_>,
+        base: &Base<'_>,
+        params: &BuildParams,
+    ) -> Result<FlatGraph> {
+        let (mut draft, gaps) = Draft::from_base(codes, params, base);
+        draft.repair(base, &gaps, params)?;
+        draft.insert_from(base.kept(), params)?;
+        Ok(draft.finish(params))
     }
 }
 
@@ -50,9 +60,9 @@ const fn with_slack(cap: usize) -> usize {
 }
 
 /// A graph that grows.
-struct Draft<'a> {
-    codes: CodeRows<'a>,
-    reduction: Reduction,
+pub(super) struct Draft<'a> {
+    pub(super) codes: CodeRows<'a>,
+    pub(super) reduction: Reduction,
     m: usize,
     ef_construction: usize,
     /// Level 0: `slots` places for each node, of which the first `degrees[node]` are taken.
@@ -64,15 +74,18 @@ struct Draft<'a> {
     entry: u32,
     /// Level of the entry point.
     top: usize,
-    work: Work,
+    pub(super) work: Work,
 }
 
 /// Buffers of one insertion, kept for the next.
 #[derive(Default)]
-struct Work {
+pub(super) struct Work {
     scratch: Scratch,
+    pub(super) near: Vec<u32>,
     distances: Vec<f32>,
-    candidates: Vec<Candidate>,
+    pub(super) candidates: Vec<Candidate>,
+    /// Distances measured so far.
+    evaluations: u64,
 }
 
 /// The lists of one level of a draft.
@@ -98,10 +111,11 @@ impl Lists for DraftLevel<'_, '_> {
 }
 
 impl<'a> Draft<'a> {
-    fn new(codes: &CodeRows<'a>, params: &BuildParams) -> Self {
+    /// A draft in which no node has a neighbor.
+    pub(super) fn empty(codes: &CodeRows<'a>, params: &BuildParams) -> Self {
         let nodes = codes.len();
         let slots = with_slack(2 * params.m);
-        let mut draft = Self {
+        Self {
             codes: *codes,
             reduction: Reduction::new(codes),
             m: params.m,
@@ -113,10 +127,30 @@ impl<'a> Draft<'a> {
             entry: 0,
             top: 0,
             work: Work::default(),
-        };
-        draft.top = draft.level_of(0);
-        draft.upper.insert(0, vec![Vec::new(); draft.top]);
-        draft
+        }
+    }
+
+    /// Gives a node empty lists up to this level, where it has none. The first on the highest level is the
+    /// entry point.
+    pub(super) fn raise(&mut self, node: u32, level: usize) {
+        if level > 0 {
+            let lists = self.upper.entry(node).or_default();
+            lists.resize(lists.len().max(level), Vec::new());
+        }
+        if level > self.top {
+            (self.entry, self.top) = (node, level);
+        }
+    }
+
+    /// Inserts this row and all that follow.
+    fn insert_from(&mut self, first: u32, params: &BuildParams) -> Result<()> {
+        for node in first..self.codes.len() as u32 {
+            if node % CHUNK == 0 {
+                params.check()?;
+            }
+            self.insert(node);
+        }
+        Ok(())
     }
 
     /// The level of a node: exponentially distributed with 1/ln(m) as in section 4 of the paper, from
@@ -130,11 +164,7 @@ impl<'a> Draft<'a> {
         (level as usize).min(MAX_LEVELS - 1)
     }
 
-    fn distance(&self, a: u32, b: u32) -> f32 {
-        self.codes.pair(&self.reduction, a, b)
-    }
-
-    fn list(&self, node: u32, level: usize) -> &[u32] {
+    pub(super) fn list(&self, node: u32, level: usize) -> &[u32] {
         if level == 0 {
             let start = node as usize * self.slots;
             return &self.neighbors[start..start + usize::from(self.degrees[node as usize])];
@@ -142,7 +172,7 @@ impl<'a> Draft<'a> {
         self.upper.get(&node).and_then(|lists| lists.get(level - 1)).map_or(&[], Vec::as_slice)
     }
 
-    fn set_list(&mut self, node: u32, level: usize, list: impl Iterator<Item = u32>) {
+    pub(super) fn set_list(&mut self, node: u32, level: usize, list: impl Iterator<Item = u32>) {
         if level == 0 {
             let start = node as usize * self.slots;
             let mut degree = 0;
@@ -167,7 +197,7 @@ impl<'a> Draft<'a> {
         }
     }
 
-    const fn cap(&self, level: usize) -> usize {
+    pub(super) const fn cap(&self, level: usize) -> usize {
         if level == 0 { 2 * self.m } else { self.m }
     }
 
@@ -179,18 +209,11 @@ impl<'a> Draft<'a> {
         }
         let mut work = std::mem::take(&mut self.work);
         let origin = self.codes.origin(&self.reduction, node).with_sieve();
-        let mut entry = Candidate { distance: self.distance(node, self.entry), node: self.entry };
-        let (nodes, mut info) = (self.degrees.len() as u32, SearchInfo::default());
-        for above in (level + 1..=self.top).rev() {
-            let lists = DraftLevel { draft: self, level: above };
-            descend(&lists, nodes, &origin, &mut entry, &mut info, &mut work.scratch);
-        }
-        work.candidates.clear();
-        work.candidates.push(entry);
+        self.approach(&origin, node, level, &mut work);
         for depth in (0..=level.min(self.top)).rev() {
             self.search_level(&origin, node, depth, &mut work);
             let found = std::mem::take(&mut work.candidates);
-            let chosen = self.select(&found, self.m, &mut work);
+            let chosen = self.select(&[], &found, self.m, &mut work);
             self.set_list(node, depth, chosen.iter().map(|c| c.node));
             for neighbor in &chosen {
                 self.link_back(neighbor.node, node, depth, &mut work);
@@ -203,31 +226,72 @@ impl<'a> Draft<'a> {
         }
     }
 
-    fn select(&self, candidates: &[Candidate], m: usize, work: &mut Work) -> Vec<Candidate> {
-        let mut distances = std::mem::take(&mut work.distances);
-        let chosen = select_neighbors(candidates, m, |node, others| {
-            self.codes.origin(&self.reduction, node).distances(others, &mut distances);
+    /// Leaves in `work.candidates` the node above this level from which a search on it begins.
+    pub(super) fn approach(&self, origin: &Origin<'_>, node: u32, level: usize, work: &mut Work) {
+        let distance = self.codes.pair(&self.reduction, node, self.entry);
+        let mut entry = Candidate { distance, node: self.entry };
+        let mut info = SearchInfo::default();
+        for above in (level + 1..=self.top).rev() {
+            let lists = DraftLevel { draft: self, level: above };
+            let nodes = self.degrees.len() as u32;
+            descend(&lists, nodes, origin, &mut entry, &mut info, &mut work.scratch);
+        }
+        work.evaluations += info.evaluations as u64;
+        work.candidates.clear();
+        work.candidates.push(entry);
+    }
+
+    /// Measures the nodes in `work.near` from this one; nearest first, they are left in
+    /// `work.candidates`.
+    pub(super) fn measured(&self, node: u32, work: &mut Work) {
+        let Work { near, distances, candidates, evaluations, .. } = work;
+        self.codes.origin(&self.reduction, node).distances(near, distances);
+        *evaluations += near.len() as u64;
+        candidates.clear();
+        let all = near.iter().zip(distances.iter());
+        candidates.extend(all.map(|(&node, &distance)| Candidate { distance, node }));
+        candidates.sort_unstable_by_key(|c| Nearest(*c));
+    }
+
+    /// Chooses at most `m` of the candidates beside those that are taken.
+    pub(super) fn select(
+        &self,
+        taken: &[u32],
+        candidates: &[Candidate],
+        m: usize,
+        work: &mut Work,
+    ) -> Vec<Candidate> {
+        let Work { distances, evaluations, .. } = work;
+        select_neighbors(taken, candidates, m, |node, others| {
+            *evaluations += others.len() as u64;
+            self.codes.origin(&self.reduction, node).distances(others, distances);
             distances.iter().copied().fold(f32::INFINITY, f32::min)
-        });
-        work.distances = distances;
-        chosen
+        })
     }
 
     /// Algorithm 2: the `ef_construction` nearest nodes of a level, nearest first, in place of the
     /// entry points in `work.candidates`.
-    fn search_level(&self, origin: &Origin<'_>, node: u32, level: usize, work: &mut Work) {
-        let Work { scratch, candidates, .. } = work;
+    pub(super) fn search_level(
+        &self,
+        origin: &Origin<'_>,
+        node: u32,
+        level: usize,
+        work: &mut Work,
+    ) {
+        let Work { scratch, candidates, evaluations, .. } = work;
         scratch.begin(self.degrees.len() as u32, self.ef_construction);
         scratch.seen.first_sight(node);
         let lists = DraftLevel { draft: self, level };
         let search = LevelSearch { lists: &lists, measure: origin, limit: usize::MAX };
-        search.run(candidates, &mut |_| true, &mut SearchInfo::default(), scratch);
+        let mut info = SearchInfo::default();
+        search.run(candidates, &mut |_| true, &mut info, scratch);
+        *evaluations += info.evaluations as u64;
         candidates.clear();
         candidates.extend_from_slice(scratch.results());
     }
 
     /// Adds `node` to the list of `host`; a full list is chosen anew by the same rule.
-    fn link_back(&mut self, host: u32, node: u32, level: usize, work: &mut Work) {
+    pub(super) fn link_back(&mut self, host: u32, node: u32, level: usize, work: &mut Work) {
         let list = self.list(host, level);
         if list.contains(&node) {
             return;
@@ -241,15 +305,13 @@ impl<'a> Draft<'a> {
 
     /// Chooses a list anew, so that it holds no more than it may in the end.
     fn shorten(&mut self, host: u32, level: usize, work: &mut Work) {
-        let list = self.list(host, level);
-        self.codes.origin(&self.reduction, host).distances(list, &mut work.distances);
-        let mut all: Vec<Candidate> = list
-            .iter()
-            .zip(&work.distances)
-            .map(|(&node, &distance)| Candidate { distance, node })
-            .collect();
-        all.sort_unstable_by_key(|c| Nearest(*c));
-        let chosen = self.select(&all, self.cap(level), work);
+        work.near.clear();
+        work.near.extend_from_slice(self.list(host, level));
+        // The candidates of the row that is being inserted wait meanwhile.
+        let waiting = std::mem::take(&mut work.candidates);
+        self.measured(host, work);
+        let all = std::mem::replace(&mut work.candidates, waiting);
+        let chosen = self.select(&[], &all, self.cap(level), work);
         self.set_list(host, level, chosen.iter().map(|c| c.node));
     }
 
@@ -264,10 +326,12 @@ impl<'a> Draft<'a> {
                 }
             }
         }
+        self.work = work;
     }
 
-    fn finish(mut self) -> FlatGraph {
+    fn finish(mut self, params: &BuildParams) -> FlatGraph {
         self.shorten_all();
+        params.evaluations.fetch_add(self.work.evaluations, Ordering::Relaxed);
         let nodes = self.degrees.len() as u32;
         let levels = (0..=self.top)
             .map(|level| {

@@ -12,6 +12,7 @@ mod flat_builder;
 pub(crate) mod graph;
 #[cfg(feature = "hnsw-rs")]
 mod hnsw_rs_builder;
+pub(crate) mod merge;
 pub(crate) mod pool;
 mod reach;
 pub(crate) mod search;

@@ -6,18 +6,21 @@ use crate::index::Candidate;
 /// Distances that are measured in one call.
 const AT_ONCE: usize = 4;
 
-/// Chooses at most `m` of the candidates, which come nearest first: one is taken only if it is nearer
-/// to the node than to every one taken before it, so that neighbors lie in different directions.
+/// Chooses at most `m` of the candidates, which come nearest first, beside those that are `taken`: one is
+/// chosen only if it is nearer to the node than to every one taken or chosen before it, so that neighbors
+/// lie in different directions.
 /// `least` gives the least distance from a candidate to some of those taken.
 ///
 /// O(candidates × m) distances.
 pub(super) fn select_neighbors(
+    taken: &[u32],
     candidates: &[Candidate],
     m: usize,
     mut least: impl FnMut(u32, &[u32]) -> f32,
 ) -> Vec<Candidate> {
     let mut chosen: Vec<Candidate> = Vec::with_capacity(m);
-    let mut nodes: Vec<u32> = Vec::with_capacity(m);
+    let mut nodes: Vec<u32> = Vec::with_capacity(taken.len() + m);
+    nodes.extend_from_slice(taken);
     for candidate in candidates {
         if chosen.len() >= m {
             break;
@@ -43,10 +46,14 @@ mod tests {
         let at = |i: u32| place[i as usize];
         let candidates: Vec<Candidate> =
             (1..4).map(|node| Candidate { distance: at(node).abs(), node }).collect();
-        let chosen = select_neighbors(&candidates, 3, |a, others| {
-            others.iter().map(|b| (at(a) - at(*b)).abs()).fold(f32::INFINITY, f32::min)
-        });
-        assert_eq!(chosen.iter().map(|c| c.node).collect::<Vec<_>>(), [1, 3]);
-        assert_eq!(select_neighbors(&candidates, 1, |_, _| 9.0).len(), 1);
+        let choose = |taken: &[u32], candidates: &[Candidate]| {
+            let chosen = select_neighbors(taken, candidates, 3, |a, others| {
+                others.iter().map(|b| (at(a) - at(*b)).abs()).fold(f32::INFINITY, f32::min)
+            });
+            chosen.iter().map(|c| c.node).collect::<Vec<_>>()
+        };
+        assert_eq!(choose(&[], &candidates), [1, 3]);
+        assert_eq!(choose(&[1], &candidates[1..]), [3]);
+        assert_eq!(select_neighbors(&[], &candidates, 1, |_, _| 9.0).len(), 1);
     }
 }

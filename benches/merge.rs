@@ -1,0 +1,265 @@
+//! What it costs to merge a graph with what came and went, beside building it anew, and what becomes of
+//! recall over many generations of that.
+//!
+//! Each generation deletes a share of the live rows and inserts as many others, then compacts. Three kinds
+//! of turnover: rows drawn by lot; the rows nearest to one of them, so that whole clusters go; and
+//! drift, in which the rows that lie lowest along one direction go and those beyond the highest come.
+//! Where the data has too few rows to replace them, others are mixed from two of them, 70 to 30. Every so
+//! many generations the same live rows go into another store, whose graph is built anew.
+//!
+//! Prints a JSON line for each generation: processor seconds of the compaction, distances measured,
+//! recall@10 and evaluations a query at one beam, which is compared with exact search; the same of the
+//! graph that was built anew. One thread.
+//!
+//! `cargo bench --bench merge [-- --base FILE --queries FILE --metric cosine --live 50000]`
+#![allow(
+    clippy::print_stdout,
+    clippy::print_stderr,
+    clippy::disallowed_methods,
+    reason = "a benchmark prints and measures"
+)]
+
+#[path = "common/measure.rs"]
+mod measure;
+#[path = "common/setup.rs"]
+mod setup;
+#[path = "common/vectors.rs"]
+mod vectors;
+
+use std::error::Error;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
+
+use altiplano::{
+    Background, Batch, Collection, CollectionOptions, Event, Fields, HnswParams, Memory,
+    SearchPath, Store, StoreOptions,
+};
+use measure::{Args, Json, Opt};
+use setup::{CODES_OPTION, Data, K, Scratch};
+use vectors::{Rng, Vectors, distance};
+
+const OPTIONS: [Opt; 7] = [
+    CODES_OPTION,
+    Opt { key: "live", value: "N", help: "live rows; default: half of the data" },
+    Opt { key: "generations", value: "N", help: "default 20; --quick: 3" },
+    Opt { key: "turnover", value: "SHARE", help: "of the live rows in a generation; default 0.2" },
+    Opt { key: "kinds", value: "LIST", help: "random,clusters,drift; default: all" },
+    Opt { key: "ef", value: "N", help: "the beam that is asked for; default 64" },
+    Opt { key: "every", value: "N", help: "generations between two graphs built anew; default 5" },
+];
+
+type Result<T> = std::result::Result<T, Box<dyn Error>>;
+
+fn main() -> Result<()> {
+    let options = setup::options(&OPTIONS);
+    let args = Args::from_env("Merging graphs.", &options).map_err(|stop| stop.text)?;
+    measure::pin_to_core(0);
+    let text = |stop: measure::Stop| stop.text;
+    let data = Data::unanswered(&args, 20_000)?;
+    let quick = data.quick;
+    let live = args.get_or("live", data.base.len() / 2).map_err(text)?;
+    let turnover = args.get_or("turnover", 0.2).map_err(text)?;
+    let codes = setup::codes(&args, &[altiplano::Codes::Bits4]).map_err(text)?;
+    let run = Run {
+        pool: pool(&data.base, live + (live as f64 * turnover) as usize + 1),
+        live,
+        changed: (live as f64 * turnover) as usize,
+        generations: args.get_or("generations", if quick { 3 } else { 20 }).map_err(text)?,
+        every: args.get_or("every", if quick { 3 } else { 5 }).map_err(text)?,
+        ef: args.get_or("ef", 64).map_err(text)?,
+        codes: codes[0],
+        data,
+    };
+    let kinds = args.list::<String>("kinds").map_err(text)?;
+    let kinds = kinds.unwrap_or(["random", "clusters", "drift"].map(str::to_owned).to_vec());
+    eprintln!("kind       gen  what      cpu s   evaluations  a new row   recall  evaluations");
+    for kind in kinds {
+        run.kind(&kind)?;
+    }
+    Ok(())
+}
+
+/// At least twice as many rows as are live, the last of them mixed if there are not enough.
+fn pool(base: &Vectors, rows: usize) -> Vectors {
+    let mut pool = base.clone();
+    let mut random = Rng::new(11);
+    while pool.len() < rows {
+        let (a, b) = (random.below(base.len()), random.below(base.len()));
+        let mixed = base.row(a).iter().zip(base.row(b)).map(|(x, y)| 0.7 * x + 0.3 * y);
+        pool.data.extend(mixed);
+    }
+    pool
+}
+
+struct Run {
+    data: Data,
+    pool: Vectors,
+    live: usize,
+    changed: usize,
+    generations: usize,
+    every: usize,
+    ef: usize,
+    codes: altiplano::Codes,
+}
+
+/// Which rows of the pool are live.
+struct Rows {
+    live: Vec<usize>,
+    /// In the order in which they come.
+    waiting: std::collections::VecDeque<usize>,
+}
+
+impl Run {
+    fn kind(&self, kind: &str) -> Result<()> {
+        let (dir, mut random) = (Scratch::new("merge"), Rng::new(5));
+        std::fs::create_dir_all(dir.path())?;
+        let mut order: Vec<usize> = (0..self.pool.len()).collect();
+        if kind == "drift" {
+            // Along the way between two rows that are far apart.
+            let (a, b) = (self.pool.row(0).to_vec(), self.farthest(0));
+            let along = |i: usize| -> f64 {
+                let row = self.pool.row(i).iter();
+                row.zip(a.iter().zip(&b)).map(|(x, (a, b))| f64::from(x * (b - a))).sum()
+            };
+            let keys: Vec<f64> = order.iter().map(|i| along(*i)).collect();
+            order.sort_by(|i, j| keys[*i].total_cmp(&keys[*j]));
+        } else {
+            for i in (1..order.len()).rev() {
+                order.swap(i, random.below(i + 1));
+            }
+        }
+        let waiting = order.split_off(self.live).into();
+        let mut rows = Rows { live: order, waiting };
+        let store = Measured::open(&dir.path().join("merged"), self)?;
+        store.insert(self, &rows.live)?;
+        self.tell(kind, 0, "built", self.live, &store, store.compact()?)?;
+        for generation in 1..=self.generations {
+            let (gone, come) = self.turn(kind, &mut rows, &mut random);
+            let deletes = gone.iter().fold(Batch::new(), |batch, row| batch.delete(*row as u64));
+            store.collection.apply(deletes)?;
+            store.insert(self, &come)?;
+            self.tell(kind, generation, "merged", come.len(), &store, store.compact()?)?;
+            if generation % self.every == 0 {
+                let anew = Measured::open(&dir.path().join("anew"), self)?;
+                anew.insert(self, &rows.live)?;
+                self.tell(kind, generation, "anew", come.len(), &anew, anew.compact()?)?;
+                drop(anew);
+                std::fs::remove_dir_all(dir.path().join("anew"))?;
+            }
+        }
+        Ok(())
+    }
+
+    fn farthest(&self, from: usize) -> Vec<f32> {
+        let away = |i: &usize| distance(self.pool.row(from), self.pool.row(*i), self.data.exact);
+        let all = (0..self.pool.len()).step_by(17);
+        let farthest = all.max_by(|i, j| away(i).total_cmp(&away(j))).unwrap_or(0);
+        self.pool.row(farthest).to_vec()
+    }
+
+    /// Lets rows go and others come.
+    fn turn(&self, kind: &str, rows: &mut Rows, random: &mut Rng) -> (Vec<usize>, Vec<usize>) {
+        let Rows { live, waiting } = rows;
+        match kind {
+            // Live rows are in the order of the drift.
+            "drift" => {}
+            "clusters" => {
+                let center = self.pool.row(live[random.below(live.len())]).to_vec();
+                let key = |i: &usize| distance(&center, self.pool.row(*i), self.data.exact);
+                let mut keyed: Vec<(f64, usize)> = live.iter().map(|i| (key(i), *i)).collect();
+                keyed.sort_by(|a, b| a.0.total_cmp(&b.0));
+                *live = keyed.into_iter().map(|(_, i)| i).collect();
+            }
+            _ => (0..self.changed).for_each(|i| {
+                let other = i + random.below(live.len() - i);
+                live.swap(i, other);
+            }),
+        }
+        let gone: Vec<usize> = live.drain(..self.changed).collect();
+        let come: Vec<usize> = waiting.drain(..self.changed.min(waiting.len())).collect();
+        live.extend(&come);
+        waiting.extend(&gone);
+        (gone, come)
+    }
+
+    fn tell(
+        &self,
+        kind: &str,
+        generation: usize,
+        what: &str,
+        new: usize,
+        store: &Measured,
+        (cpu, evaluations): (f64, u64),
+    ) -> Result<()> {
+        let (mut found, mut wanted, mut asked) = (0, 0, 0);
+        for query in self.data.queries.rows() {
+            let search = || store.collection.search(query).k(K).fields(Fields::None);
+            let exact = search().exact().run()?;
+            let (hits, told) = search().path(SearchPath::Graph).ef(self.ef).explain()?;
+            let worst = exact.last().map_or(f32::INFINITY, |hit| hit.distance);
+            found += hits.iter().filter(|hit| hit.distance <= worst).count();
+            wanted += exact.len();
+            asked += told.evaluations;
+        }
+        let recall = found as f64 / wanted as f64;
+        let asked = asked as f64 / self.data.queries.len() as f64;
+        let line = Json::new()
+            .field("bench", "merge")
+            .field("data", &*self.data.name)
+            .field("live", self.live)
+            .field("kind", kind)
+            .field("generation", generation)
+            .field("what", what)
+            .field("cpu_s", cpu)
+            .field("evaluations", evaluations)
+            .field("ef", self.ef)
+            .field("recall_at_10", recall)
+            .field("evaluations_per_query", asked);
+        println!("{}", line.line());
+        let per = evaluations as f64 / new as f64;
+        eprintln!(
+            "{kind:10} {generation:3}  {what:8} {cpu:6.2} {evaluations:13} {per:10.0} {recall:8.4} {asked:12.0}"
+        );
+        Ok(())
+    }
+}
+
+/// A store that counts what its graphs cost.
+struct Measured {
+    collection: Collection,
+    _store: Store,
+    evaluations: Arc<AtomicU64>,
+}
+
+impl Measured {
+    fn open(dir: &std::path::Path, run: &Run) -> Result<Self> {
+        let evaluations = Arc::new(AtomicU64::new(0));
+        let sum = Mutex::new(Arc::clone(&evaluations));
+        let store = StoreOptions::new().background(Background::Manual).on_event(move |event| {
+            if let (Event::Indexed { evaluations, .. }, Ok(sum)) = (event, sum.lock()) {
+                sum.fetch_add(*evaluations, Ordering::Relaxed);
+            }
+        });
+        let store = store.open(dir)?;
+        let hnsw = HnswParams { min_rows: run.live as u32 / 4, ..HnswParams::default() };
+        let options = CollectionOptions::new(run.pool.dim, run.data.metric).codes(run.codes);
+        let collection = store.collection("vectors", options.hnsw(hnsw))?;
+        Ok(Self { collection, _store: store, evaluations })
+    }
+
+    fn insert(&self, run: &Run, rows: &[usize]) -> Result<()> {
+        for some in rows.chunks(1024) {
+            let memory = |row: &usize| Memory::new(*row as u64, run.pool.row(*row));
+            self.collection.apply(some.iter().map(memory).collect::<Batch>())?;
+        }
+        Ok(())
+    }
+
+    /// Processor seconds and distances that it took.
+    fn compact(&self) -> Result<(f64, u64)> {
+        let cpu = || measure::cpu_seconds(None).unwrap_or(f64::NAN);
+        let (begun, before) = (cpu(), self.evaluations.load(Ordering::Relaxed));
+        self.collection.compact()?;
+        Ok((cpu() - begun, self.evaluations.load(Ordering::Relaxed) - before))
+    }
+}

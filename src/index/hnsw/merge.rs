@@ -1,0 +1,175 @@
+//! Owns what a draft takes over from an older graph: the nodes that stay, with their levels and lists, and
+//! the repair of the lists that lost neighbors. Inserting what is new is the builder's.
+//!
+//! The repair is local first: what is left of a list stays untouched, since choosing it anew costs
+//! recall in every generation; neighbors of the lost neighbors fill the gap, as far as they lie in other
+//! directions. Only a node that lost most of its list, as when a whole cluster goes, is searched for like a
+//! new one and linked both ways. Measured against rebuilding, dropping and the ways of others:
+//! ARCHITECTURE.md, "Compaction, in numbers"; Singh et al., "FreshDiskANN", arXiv:2105.09613, section 4.2,
+//! has the idea of the neighbors of lost neighbors.
+
+use super::build::BuildParams;
+use super::flat_builder::{CHUNK, Draft};
+use super::graph::{Graph, NO_NODE};
+use crate::error::Result;
+use crate::index::Candidate;
+use crate::vector::codes::CodeRows;
+
+/// Entries of a lost neighbor's list that may take its place. The first are the nearest.
+const FROM_LOST: usize = 16;
+
+/// A graph that a new one starts from.
+pub(crate) struct Base<'a> {
+    graph: Graph<'a>,
+    /// For each node the row that it is now; `NO_NODE` for one that goes.
+    rows: Vec<u32>,
+    kept: u32,
+}
+
+impl<'a> Base<'a> {
+    /// A graph of which `rows` tells what becomes of each node: the row that it is now, or `NO_NODE`.
+    /// Rows that stay come first, in any order. Nothing if too little of it is left to start from, or if
+    /// it is damaged.
+    pub(crate) fn new(graph: Graph<'a>, rows: Vec<u32>, m: usize) -> Option<Self> {
+        let kept = rows.iter().filter(|row| **row != NO_NODE).count() as u32;
+        let sound = rows.len() == graph.nodes as usize
+            && graph.m as usize == m
+            && kept > 0
+            && rows.iter().all(|row| *row == NO_NODE || *row < kept)
+            && graph.validate().is_ok();
+        sound.then_some(Self { graph, rows, kept })
+    }
+
+    /// How many nodes stay.
+    pub(super) const fn kept(&self) -> u32 {
+        self.kept
+    }
+
+    fn row(&self, node: u32) -> Option<u32> {
+        self.rows.get(node as usize).copied().filter(|row| *row != NO_NODE)
+    }
+
+    fn rows_of<'b>(&'b self, list: &'b [u32]) -> impl Iterator<Item = u32> + 'b {
+        list.iter().filter_map(|node| self.row(*node))
+    }
+}
+
+/// A list that lost neighbors.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Gap {
+    level: usize,
+    node: u32,
+    /// Its number in the older graph.
+    old: u32,
+    lost: usize,
+}
+
+impl<'a> Draft<'a> {
+    /// Takes over the nodes that stay; gives the lists that lost some.
+    pub(super) fn from_base(
+        codes: &CodeRows<'a>,
+        params: &BuildParams,
+        base: &Base<'_>,
+    ) -> (Self, Vec<Gap>) {
+        let mut draft = Self::empty(codes, params);
+        let mut gaps = Vec::new();
+        for (level, lists) in base.graph.levels.iter().enumerate() {
+            let all: Vec<u32> = match level {
+                0 => (0..base.graph.nodes).collect(),
+                _ => lists.nodes.to_vec(),
+            };
+            for old in all {
+                let Some(node) = base.row(old) else {
+                    continue;
+                };
+                draft.raise(node, level);
+                let list = lists.neighbors(old);
+                draft.set_list(node, level, base.rows_of(list));
+                let lost = list.len() - draft.list(node, level).len();
+                if lost > 0 {
+                    gaps.push(Gap { level, node, old, lost });
+                }
+            }
+        }
+        // The former entry point is on the highest level, if it is still there.
+        if let Some(entry) = base.row(base.graph.entry) {
+            draft.raise(entry, base.graph.levels.len() - 1);
+        }
+        (draft, gaps)
+    }
+
+    /// Fills the gaps of lists.
+    pub(super) fn repair(
+        &mut self,
+        base: &Base<'_>,
+        gaps: &[Gap],
+        params: &BuildParams,
+    ) -> Result<()> {
+        let mut thin = Vec::new();
+        for (at, gap) in gaps.iter().enumerate() {
+            if at % CHUNK as usize == 0 {
+                params.check()?;
+            }
+            let kept = self.list(gap.node, gap.level).len();
+            self.refill(base, *gap);
+            let filled = self.list(gap.node, gap.level).len();
+            if gap.lost > kept || 8 * filled < 3 * self.cap(gap.level) {
+                thin.push(*gap);
+            }
+        }
+        for (at, gap) in thin.iter().enumerate() {
+            if at % CHUNK as usize == 0 {
+                params.check()?;
+            }
+            self.search_again(gap.node, gap.level);
+        }
+        Ok(())
+    }
+
+    /// Adds neighbors of the lost neighbors, nearest first, that lie in other directions than those that
+    /// are there.
+    fn refill(&mut self, base: &Base<'_>, gap: Gap) {
+        let Gap { level, node, old, lost } = gap;
+        let Some(lists) = base.graph.levels.get(level) else {
+            return;
+        };
+        let mut work = std::mem::take(&mut self.work);
+        let kept = self.list(node, level).to_vec();
+        let near = &mut work.near;
+        near.clear();
+        for gone in lists.neighbors(old).iter().filter(|n| base.row(**n).is_none()) {
+            near.extend(base.rows_of(lists.neighbors(*gone)).take(FROM_LOST));
+        }
+        near.sort_unstable();
+        near.dedup();
+        near.retain(|other| *other != node && !kept.contains(other));
+        self.measured(node, &mut work);
+        let wanted = (kept.len() + lost).max(self.cap(level) * 3 / 4);
+        let found = std::mem::take(&mut work.candidates);
+        let chosen = self.select(&kept, &found, wanted - kept.len(), &mut work);
+        work.candidates = found;
+        let all = kept.iter().copied().chain(chosen.iter().map(|c| c.node));
+        self.set_list(node, level, all);
+        self.work = work;
+    }
+
+    /// Searches for the neighbors of a node that has too few, and links them both ways.
+    fn search_again(&mut self, node: u32, level: usize) {
+        let mut work = std::mem::take(&mut self.work);
+        let kept = self.list(node, level).to_vec();
+        let origin = self.codes.origin(&self.reduction, node).with_sieve();
+        self.approach(&origin, node, level, &mut work);
+        self.search_level(&origin, node, level, &mut work);
+        let mut found = std::mem::take(&mut work.candidates);
+        found.retain(|c| c.node != node && !kept.contains(&c.node));
+        let room = self.cap(level).saturating_sub(kept.len());
+        let chosen: Vec<Candidate> = self.select(&kept, &found, room, &mut work);
+        let all = kept.iter().copied().chain(chosen.iter().map(|c| c.node));
+        self.set_list(node, level, all);
+        for neighbor in &chosen {
+            self.link_back(neighbor.node, node, level, &mut work);
+        }
+        work.candidates = found;
+        self.work = work;
+    }
+}

@@ -1,0 +1,145 @@
+//! Tests of graphs that start from an older one.
+
+use super::*;
+use crate::index::NO_NODE;
+
+/// An index over some of all rows: `rows` names for each node the row that it was made from.
+struct Generation {
+    index: Index,
+    rows: Vec<u32>,
+    _dir: tempfile::TempDir,
+}
+
+fn written(spec: CodeSpec, codes: &CodeBuffer, graph: &BuiltGraph, rows: Vec<u32>) -> Generation {
+    let dir = tempfile::tempdir().unwrap();
+    let parts = IndexParts::with_graph(codes, graph);
+    let len = write_index(&RealDisk, dir.path(), &header(), &parts).unwrap();
+    let index = Index::open(&RealDisk, dir.path(), STORE, FileId(1), len, spec).unwrap();
+    index.verify().unwrap();
+    Generation { index, rows, _dir: dir }
+}
+
+fn built(spec: CodeSpec, all: &[Vec<f32>], rows: Vec<u32>) -> Generation {
+    merged(spec, all, None, &[], rows, &params(12)).0
+}
+
+/// A generation from the one before, if there is one: without the rows that are gone, and with those that
+/// come. Tells besides how many distances that took.
+fn merged(
+    spec: CodeSpec,
+    all: &[Vec<f32>],
+    before: Option<&Generation>,
+    gone: &[u32],
+    come: Vec<u32>,
+    params: &BuildParams,
+) -> (Generation, u64) {
+    let (mut rows, mut places) = (Vec::new(), Vec::new());
+    for row in before.iter().flat_map(|b| &b.rows) {
+        let stays = !gone.contains(row);
+        places.push(if stays { rows.len() as u32 } else { NO_NODE });
+        rows.extend(stays.then_some(*row));
+    }
+    rows.extend(come);
+    let mut codes = CodeBuffer::new(spec, rows.len());
+    rows.iter().for_each(|row| codes.push(&all[*row as usize]));
+    let base = before.and_then(|b| b.index.base(places, params.m));
+    assert_eq!(base.is_some(), before.is_some());
+    let stored = |i: u32| all[rows[i as usize] as usize].clone();
+    let earlier = params.evaluations.load(std::sync::atomic::Ordering::Relaxed);
+    let (graph, order) = BuiltGraph::build(&mut codes, base.as_ref(), params, stored).unwrap();
+    let later = params.evaluations.load(std::sync::atomic::Ordering::Relaxed);
+    let rows = order.iter().map(|i| rows[*i as usize]).collect();
+    (written(spec, &codes, &graph, rows), later - earlier)
+}
+
+/// How many of the ten nearest of these queries, of so many, a narrow beam finds.
+fn found(spec: CodeSpec, all: &[Vec<f32>], queries: &[Vec<f32>], of: &Generation) -> usize {
+    let mut scratch = Scratch::default();
+    let own: Vec<Vec<f32>> = of.rows.iter().map(|row| all[*row as usize].clone()).collect();
+    let mut found = 0;
+    for query in queries {
+        let query = Query::new(spec, query.clone());
+        of.index.search(&query, 30, None, usize::MAX, &mut scratch);
+        let got: Vec<u32> = scratch.results().iter().map(|c| c.node).collect();
+        found += exact(&own, &query, 10, |_| true).iter().filter(|n| got.contains(n)).count();
+    }
+    found
+}
+
+#[test]
+fn a_merged_graph_finds_as_much_as_one_built_anew_for_less() {
+    for metric in [Metric::Cosine, Metric::Dot, Metric::L2] {
+        for codes in [Codes::Int8, Codes::Bits4] {
+            let spec = CodeSpec::new(codes, metric, 24);
+            let mut all = vectors(5_050, 24, metric);
+            let queries = all.split_off(5_000);
+            let params = params(12);
+            let mut now = built(spec, &all, (0..2_000).collect());
+            let mut cost = 0;
+            for generation in 0..5u32 {
+                // A fifth goes, spread over all.
+                let gone: Vec<u32> =
+                    now.rows.iter().copied().filter(|r| r % 5 == generation).collect();
+                let first = 2_000 + generation * 400;
+                let come = (first..first + 400).collect();
+                (now, cost) = merged(spec, &all, Some(&now), &gone, come, &params);
+            }
+            let (anew, cost_anew) = merged(spec, &all, None, &[], now.rows.clone(), &params);
+            let (merged, built) =
+                (found(spec, &all, &queries, &now), found(spec, &all, &queries, &anew));
+            assert!(merged + 10 >= built, "{metric:?} {codes:?}: {merged} and {built} of 500");
+            assert!(4 * cost < 3 * cost_anew, "{metric:?} {codes:?}: {cost} and {cost_anew}");
+        }
+    }
+}
+
+#[test]
+fn a_graph_stays_whole_when_whole_clusters_go() {
+    let spec = CodeSpec::new(Codes::Int8, Metric::L2, 24);
+    let mut all = vectors(3_050, 24, Metric::L2);
+    let queries = all.split_off(3_000);
+    let before = built(spec, &all, (0..3_000).collect());
+    // Clusters are by row modulo 30: of two thirds of them nothing stays, of one a single row.
+    let gone: Vec<u32> = (0..3_000).filter(|r| r % 30 < 20 && *r != 7).collect();
+    let (after, _) = merged(spec, &all, Some(&before), &gone, Vec::new(), &params(12));
+    assert_eq!(after.rows.len(), 1_001);
+    let anew = built(spec, &all, after.rows.clone());
+    let (merged, built) = (found(spec, &all, &queries, &after), found(spec, &all, &queries, &anew));
+    assert!(merged + 10 >= built, "{merged} and {built} of 500");
+}
+
+#[test]
+fn what_is_no_start_is_none() {
+    let spec = CodeSpec::new(Codes::Int8, Metric::L2, 8);
+    let all = vectors(200, 8, Metric::L2);
+    let before = built(spec, &all, (0..200).collect());
+    let whole: Vec<u32> = (0..200).collect();
+    assert!(before.index.base(whole.clone(), 12).is_some());
+    assert!(before.index.base(whole.clone(), 13).is_none());
+    assert!(before.index.base(whole[1..].to_vec(), 12).is_none());
+    assert!(before.index.base(vec![NO_NODE; 200], 12).is_none());
+    let behind = whole.iter().map(|row| row + 1).collect();
+    assert!(before.index.base(behind, 12).is_none());
+    // One row is enough.
+    let mut one = vec![NO_NODE; 200];
+    one[77] = 0;
+    let gone: Vec<u32> = before.rows.iter().copied().filter(|r| *r != before.rows[77]).collect();
+    let (after, _) = merged(spec, &all, Some(&before), &gone, Vec::new(), &params(12));
+    assert_eq!(after.rows, [before.rows[77]]);
+}
+
+#[test]
+fn a_graph_is_worn_when_its_beam_has_widened() {
+    let spec = CodeSpec::new(Codes::Int8, Metric::L2, 8);
+    let all = vectors(300, 8, Metric::L2);
+    let mut now = built(spec, &all, (0..300).collect());
+    let fresh = now.index.fresh_ef;
+    assert!(fresh > 0 && !now.index.worn());
+    // Merges keep what the first graph took.
+    now = merged(spec, &all, Some(&now), &[5], vec![], &params(12)).0;
+    assert_eq!(now.index.fresh_ef, fresh);
+    now.index.fresh_ef = 1;
+    assert!(now.index.worn());
+    now.index.fresh_ef = 0;
+    assert!(!now.index.worn());
+}
