@@ -11,7 +11,7 @@ use crate::common::{file_names, manual, memory, settle, vector};
 
 pub(crate) const DIMENSION: usize = 8;
 /// Ids that were used, live or not, are below this.
-pub(crate) const IDS: u64 = 400;
+pub(crate) const IDS: u64 = 480;
 
 /// What is done to a file.
 #[derive(Clone, Debug, PartialEq)]
@@ -61,12 +61,14 @@ fn write(notes: &Collection, ids: std::ops::Range<u64>) {
 fn fill(store: &Store) -> Collection {
     let notes = store.collection("notes", options()).unwrap();
     write(&notes, 0..150);
+    write(&notes, 310..480);
     settle(store);
     write(&notes, 150..220);
     settle(store);
     // Too few for a rewrite: they become a list of deletes with the next seal.
     notes.delete_where(Filter::ids([3u64, 77, 149, 160, 161])).unwrap();
     notes.insert(rich(20).text("replaced")).unwrap();
+    // Too few for a merge: they get an index of codes alone.
     write(&notes, 220..290);
     settle(store);
     notes
