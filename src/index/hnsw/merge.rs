@@ -65,7 +65,8 @@ pub(super) struct Gap {
 }
 
 impl<'a> Draft<'a> {
-    /// Takes over the nodes that stay; gives the lists that lost some.
+    /// Takes over the nodes that stay; gives the lists that lost some. The first node on the highest level
+    /// that is left becomes the entry point.
     pub(super) fn from_base(
         codes: &CodeRows<'a>,
         params: &BuildParams,
@@ -90,10 +91,6 @@ impl<'a> Draft<'a> {
                     gaps.push(Gap { level, node, old, lost });
                 }
             }
-        }
-        // The former entry point is on the highest level, if it is still there.
-        if let Some(entry) = base.row(base.graph.entry) {
-            draft.raise(entry, base.graph.levels.len() - 1);
         }
         (draft, gaps)
     }
