@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, Weak};
 
 use crate::clock::{Clock, Timestamp};
+use crate::collection::moves::Move;
 use crate::collection::snapshot::{MemPart, Snapshot};
 use crate::ids::{CollectionId, FileId, MemoryId, Seq};
 use crate::index::{Costs, Scratch};
@@ -57,6 +58,8 @@ pub(crate) struct Core {
     costs: OnceLock<Costs>,
     /// Buffers of graph searches that are not under way.
     pub(crate) scratch: Mutex<Vec<Scratch>>,
+    /// Rows that moved since an index build began, while there is one.
+    pub(super) moves: Mutex<Option<Vec<Move>>>,
     mem_bytes: AtomicU64,
 }
 
@@ -86,6 +89,7 @@ impl Core {
             indexes_in_order: Mutex::default(),
             costs: OnceLock::new(),
             scratch: Mutex::default(),
+            moves: Mutex::default(),
             mem_bytes: AtomicU64::new(0),
         };
         let mut snapshot = snapshot;

@@ -12,6 +12,7 @@ pub(crate) mod engine;
 pub(crate) mod gate;
 mod iter;
 pub(crate) mod logging;
+pub(crate) mod moves;
 mod owner;
 pub(crate) mod recovery;
 pub(crate) mod reserve;

@@ -9,6 +9,7 @@
 mod check;
 mod files;
 mod index;
+mod nodes;
 mod policy;
 mod purge;
 mod rows;

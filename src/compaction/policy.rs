@@ -29,6 +29,8 @@ const GRAPH_OUTSIDE_SHARE: f64 = 0.20;
 const GRAPH_CHANGED_SHARE: f64 = 0.40;
 /// A graph of which a larger share is dead is built anew: repairing it would cost as much.
 const GRAPH_DEAD_SHARE: f64 = 0.35;
+/// A graph that is there is kept down to this part of the rows for which one is built.
+const GRAPH_STAYS: u64 = 2;
 /// An index without one is rewritten when this share of its nodes is dead.
 const CODES_DEAD_SHARE: f64 = 0.50;
 
@@ -207,7 +209,10 @@ pub(crate) fn plan_index(
     if live == 0 && indexes.is_empty() {
         return None;
     }
-    if live >= u64::from(params.min_rows) {
+    let min_rows = u64::from(params.min_rows);
+    // A collection that comes and goes about the limit must not build a graph each time.
+    let stays = indexes.iter().any(|i| i.graph) && live >= min_rows / GRAPH_STAYS;
+    if live >= min_rows || stays {
         plan_graph(indexes, uncovered, live, eagerness)
     } else {
         plan_codes(indexes, uncovered, eagerness)

@@ -284,6 +284,7 @@ impl Job<'_> {
         mut parts: Vec<SegPart>,
         followers: Followers,
     ) {
+        self.core.note_moves(|| moved.moves(inputs));
         let token = self.engine.committer.hold();
         let mut next = Snapshot::clone(&self.core.snapshot());
         for input in inputs {

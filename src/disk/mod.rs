@@ -1,4 +1,4 @@
-//! Owns the door to files: the only module that names `std::fs` or maps a file. Everything above
+//! Owns the door to files: the only module that names `std::fs` or maps anything. Everything above
 //! talks to the `Disk` trait, so that every fault can be simulated. Knows nothing of what the bytes
 //! mean.
 //!
@@ -12,6 +12,7 @@
 #[cfg(test)]
 pub(crate) mod fault;
 mod map;
+mod pages;
 mod real;
 #[cfg(test)]
 pub(crate) mod sim;
@@ -23,6 +24,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 pub(crate) use map::Mapped;
+pub(crate) use pages::Pages;
 pub(crate) use real::RealDisk;
 
 use crate::error::Result;

@@ -3,6 +3,8 @@
 //! found would lead straight to its neighbors). Knows nothing of users' queries, so it asks for some
 //! margin.
 
+use std::collections::HashMap;
+
 use super::hnsw::graph::Graph;
 use super::hnsw::search::search;
 use super::hnsw::search_level::Scratch;
@@ -13,6 +15,8 @@ use crate::vector::metric::prepare;
 
 /// Rows that serve as queries.
 const SAMPLES: usize = 100;
+/// Rows whose vectors are asked for: one in `m` lies on an upper level, and each query is made of two.
+const WANTED: usize = 220;
 /// Results that recall is measured on.
 const K: usize = 10;
 /// The `ef` that are tried.
@@ -42,15 +46,30 @@ pub(super) struct Beam {
     pub(super) evaluations: u32,
 }
 
-/// What each `ef` gives, ascending. `stored` gives the vector of a node.
+/// A row that may serve as a query, with its vector in stored form.
+#[derive(Clone, Debug)]
+pub(crate) struct Sample {
+    pub(crate) row: u32,
+    pub(crate) vector: Vec<f32>,
+}
+
+/// The rows, of so many, whose vectors [`measure`] wants to have. Evenly spread, and some more than it
+/// needs: those that come to lie on an upper level do not serve.
+pub(crate) fn wanted(rows: u32) -> impl Iterator<Item = u32> {
+    let step = (rows as usize / WANTED).max(1);
+    (0..rows).step_by(step).take(WANTED)
+}
+
+/// What each `ef` gives, ascending. `order` tells which row each node is.
 ///
 /// O(samples × (nodes + Σ ef)).
 pub(super) fn measure(
     graph: &Graph<'_>,
     codes: &CodeRows<'_>,
-    stored: impl Fn(u32) -> Vec<f32>,
+    order: &[u32],
+    samples: &[Sample],
 ) -> Vec<Beam> {
-    let samples = samples(graph, codes, stored);
+    let samples = probes(graph, codes, order, samples);
     let mut scratch = Scratch::default();
     let mut table = Vec::new();
     for ef in LADDER {
@@ -64,7 +83,7 @@ pub(super) fn measure(
 }
 
 /// A query with its true neighbors.
-struct Sample {
+struct Probe {
     query: Query,
     /// The nodes that it was made from: hidden from its searches.
     made_from: [u32; 2],
@@ -73,28 +92,33 @@ struct Sample {
 
 /// Queries that are not among the rows, but not far from them either: each is a row with a part of
 /// another one mixed in.
-fn samples(
+fn probes(
     graph: &Graph<'_>,
     codes: &CodeRows<'_>,
-    stored: impl Fn(u32) -> Vec<f32>,
-) -> Vec<Sample> {
+    order: &[u32],
+    samples: &[Sample],
+) -> Vec<Probe> {
+    let vectors: HashMap<u32, &[f32]> = samples.iter().map(|s| (s.row, &s.vector[..])).collect();
+    let nodes = (0u32..).zip(order);
     // A node of the upper levels could not be hidden from the descent.
-    let bottom = |node: &u32| graph.levels.get(1).is_none_or(|l| !l.holds(*node));
-    let bottom: Vec<u32> = (0..graph.nodes).filter(bottom).collect();
+    let bottom: Vec<(u32, &[f32])> = nodes
+        .filter_map(|(node, row)| Some((node, *vectors.get(row)?)))
+        .filter(|(node, _)| graph.levels.get(1).is_none_or(|l| !l.holds(*node)))
+        .collect();
     let step = (bottom.len() / SAMPLES).max(1);
-    let picked = bottom.iter().step_by(step).enumerate();
+    let picked = bottom.iter().step_by(step).take(SAMPLES).enumerate();
     picked
-        .map(|(i, &node)| {
-            let other = bottom[(i * PRIME + PRIME) % bottom.len()];
-            let mut vector = stored(node);
-            for (x, y) in vector.iter_mut().zip(stored(other)) {
+        .map(|(i, &(node, own))| {
+            let (other, mixed_in) = bottom[(i * PRIME + PRIME) % bottom.len()];
+            let mut vector = own.to_vec();
+            for (x, y) in vector.iter_mut().zip(mixed_in) {
                 *x = *x * OWN_SHARE + y * (1.0 - OWN_SHARE);
             }
             let _ = prepare(codes.spec.metric, codes.spec.dimension, None, &mut vector);
             let query = Query::new(codes.spec, vector);
             let made_from = [node, other];
             let truth = nearest(codes, &query, &made_from);
-            Sample { query, made_from, truth }
+            Probe { query, made_from, truth }
         })
         .collect()
 }
@@ -102,7 +126,7 @@ fn samples(
 fn beam(
     graph: &Graph<'_>,
     codes: &CodeRows<'_>,
-    samples: &[Sample],
+    samples: &[Probe],
     ef: u32,
     scratch: &mut Scratch,
 ) -> Beam {
@@ -110,7 +134,7 @@ fn beam(
     for sample in samples {
         scratch.hide(&sample.made_from);
         let (query, ef) = (&sample.query, ef as usize);
-        let info = search(graph, codes, query, ef, None, usize::MAX, scratch);
+        let info = search(graph, &query.over(codes), ef, None, usize::MAX, scratch);
         evaluations += info.evaluations;
         let got: Vec<u32> = scratch.results().iter().take(K).map(|c| c.node).collect();
         found += sample.truth.iter().filter(|n| got.contains(n)).count();

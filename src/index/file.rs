@@ -7,7 +7,7 @@
 use std::path::Path;
 
 use super::Index;
-use super::calibrate::{self, Beam};
+use super::calibrate::{self, Beam, Sample};
 use super::hnsw::build::{BuildParams, Built, build_graph, builder};
 use super::hnsw::graph::{FlatGraph, Graph, Level, MAX_DEGREE, MAX_LEVELS, NO_NODE};
 use super::hnsw::merge::Base;
@@ -62,22 +62,21 @@ impl<'a> IndexParts<'a> {
 
 impl BuiltGraph {
     /// Builds a graph over these codes, from an older one if there is a `base`, and brings them into the
-    /// order of its nodes. Gives for each node the row that it was made from; `stored` gives the vector
-    /// of a row.
+    /// order of its nodes. Gives for each node the row that it was made from; `samples` serve to measure
+    /// recall.
     pub(crate) fn build(
         codes: &mut CodeBuffer,
         base: Option<&GraphBase<'_>>,
         params: &BuildParams,
-        stored: impl Fn(u32) -> Vec<f32>,
+        samples: &[Sample],
     ) -> Result<(Self, Vec<u32>)> {
         let builder = builder(params.builder);
         let graph_base = base.map(|base| &base.graph);
-        let built = build_graph(builder, &codes.rows(), graph_base, params, &stored)?;
+        let built = build_graph(builder, &codes.rows(), graph_base, params)?;
         let Built { graph, order } = built;
         params.check()?;
         codes.permute(&order);
-        let original = |node: u32| stored(order.get(node as usize).copied().unwrap_or_default());
-        let ef_table = calibrate::measure(&graph.view(), &codes.rows(), original);
+        let ef_table = calibrate::measure(&graph.view(), &codes.rows(), &order, samples);
         let own = calibrate::ef_for(&ef_table, WORN_RECALL, WORN_K) as u32;
         let fresh_ef = base.map_or(0, |base| base.fresh_ef);
         let fresh_ef = if fresh_ef > 0 { fresh_ef } else { own };
@@ -141,7 +140,7 @@ pub(crate) fn write_index(
     write_lists(graph, &mut writer)?;
     for (level, kind) in graph.levels.iter().skip(1).zip((LEVELS..).step_by(3)) {
         for (array, kind) in
-            [&level.nodes, &level.offsets, &level.neighbors].into_iter().zip(kind..)
+            [&level.nodes[..], &level.offsets, &level.neighbors].into_iter().zip(kind..)
         {
             writer.section(kind, Check::Blocks, bytemuck::cast_slice(array))?;
         }

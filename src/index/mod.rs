@@ -8,6 +8,7 @@ mod file;
 pub(crate) mod hnsw;
 mod top;
 
+pub(crate) use calibrate::{Sample, wanted as wanted_samples};
 pub(crate) use cost::Costs;
 pub(crate) use file::{BuiltGraph, GraphBase, IndexParts, write_index};
 pub(crate) use hnsw::build::BuildParams;
@@ -133,7 +134,8 @@ impl Index {
     ) -> SearchInfo {
         match self.graph() {
             Some(graph) => {
-                hnsw::search::search(&graph, &self.codes(), query, ef, accept, limit, scratch)
+                let codes = self.codes();
+                hnsw::search::search(&graph, &query.over(&codes), ef, accept, limit, scratch)
             }
             None => SearchInfo::default(),
         }

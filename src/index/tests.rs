@@ -56,6 +56,12 @@ fn header() -> FileHeader {
     FileHeader { kind: FileKind::Index, store: STORE, file: FileId(1), salt: [0; 16] }
 }
 
+/// What calibration asks for.
+fn samples(rows: &[Vec<f32>]) -> Vec<Sample> {
+    let sample = |row: u32| Sample { row, vector: rows[row as usize].clone() };
+    wanted_samples(rows.len() as u32).map(sample).collect()
+}
+
 /// Builds, writes and opens an index; the order is new node → row.
 fn index(dir: &std::path::Path, spec: CodeSpec, rows: &[Vec<f32>]) -> (Index, Vec<u32>) {
     built_by(Builder::Flat, dir, spec, rows)
@@ -71,7 +77,7 @@ fn built_by(
     let mut codes = CodeBuffer::new(spec, rows.len());
     rows.iter().for_each(|row| codes.push(row));
     let params = BuildParams { builder, ..params(12) };
-    let built = BuiltGraph::build(&mut codes, None, &params, |i| rows[i as usize].clone());
+    let built = BuiltGraph::build(&mut codes, None, &params, &samples(rows));
     let (graph, order) = built.unwrap();
     let parts = IndexParts::with_graph(&codes, &graph);
     let len = write_index(&RealDisk, dir, &header(), &parts).unwrap();
@@ -189,7 +195,7 @@ fn islands(upper: bool) {
             "islands"
         }
         fn build(&self, codes: &CodeRows<'_>, params: &BuildParams) -> crate::Result<FlatGraph> {
-            let mut level = FlatLevel { offsets: vec![0], ..FlatLevel::default() };
+            let mut level = FlatLevel { offsets: vec![0].into(), ..FlatLevel::default() };
             for node in 0..codes.len() as u32 {
                 let first = node / 5 * 5;
                 level.neighbors.extend((first..first + 5).filter(|n| *n != node));
@@ -199,15 +205,13 @@ fn islands(upper: bool) {
             let mut levels = vec![level];
             if self.0 {
                 let ends = vec![0, nodes / 2];
-                let (offsets, neighbors) = (vec![0, 1, 2], vec![nodes / 2, 0]);
+                let (offsets, neighbors) = (vec![0, 1, 2].into(), vec![nodes / 2, 0].into());
                 levels.push(FlatLevel { nodes: ends, offsets, neighbors });
             }
             Ok(FlatGraph { levels, entry: 0, nodes, m })
         }
     }
-    let built = hnsw::build::build_graph(&Islands(upper), &codes.rows(), None, &params(2), |i| {
-        rows[i as usize].clone()
-    });
+    let built = hnsw::build::build_graph(&Islands(upper), &codes.rows(), None, &params(2));
     assert_eq!(built.unwrap().order.len(), 60);
 }
 
@@ -252,8 +256,11 @@ fn no_flipped_bit_of_an_index_file_makes_it_panic() {
 
 /// A graph of three nodes on two levels with these arrays.
 fn damaged(upper: Vec<u32>, lower: Vec<u32>, m: u32) -> hnsw::graph::FlatGraph {
-    let level =
-        |nodes: Vec<u32>, offsets, neighbors| hnsw::graph::FlatLevel { nodes, offsets, neighbors };
+    let level = |nodes: Vec<u32>, offsets: Vec<u32>, neighbors: Vec<u32>| hnsw::graph::FlatLevel {
+        nodes,
+        offsets: offsets.into(),
+        neighbors: neighbors.into(),
+    };
     let len = upper.len() as u32;
     let levels = vec![
         level(Vec::new(), vec![0, lower.len() as u32, 0, lower.len() as u32], lower),
@@ -282,7 +289,7 @@ fn a_damaged_graph_leads_to_no_node_that_is_not_there_and_no_list_is_longer_than
         true
     };
     let (view, rows) = (graph.view(), codes.rows());
-    hnsw::search::search(&view, &rows, &query, 10, Some(&mut accept), 1000, &mut scratch);
+    hnsw::search::search(&view, &query.over(&rows), 10, Some(&mut accept), 1000, &mut scratch);
     assert_eq!(scratch.results().len(), 3);
     let long = damaged(vec![0], vec![1; 100_000], 4);
     assert!(long.view().levels[0].neighbors(0).is_empty());
@@ -317,7 +324,7 @@ fn a_graph_whose_levels_do_not_fit_together_is_refused() {
         ("the entry point is not on the highest level", |g| g.entry = 0),
         ("no such entry point", |g| g.entry = 3),
         ("a level without nodes", |g| {
-            g.levels[2] = FlatLevel { offsets: vec![0], ..FlatLevel::default() }
+            g.levels[2] = FlatLevel { offsets: vec![0].into(), ..FlatLevel::default() }
         }),
         ("the lowest level lists its nodes", |g| g.levels[0].nodes = vec![0, 1, 2]),
         ("a node is missing below", |g| g.levels[1].nodes = vec![0, 1]),
@@ -327,8 +334,11 @@ fn a_graph_whose_levels_do_not_fit_together_is_refused() {
         ("a neighbor comes twice", |g| g.levels[0].neighbors[0] = 2),
         ("more neighbors than the cap", |g| g.m = 0),
         ("a node cannot be reached", |g| {
-            g.levels[0] =
-                FlatLevel { nodes: Vec::new(), offsets: vec![0, 0, 1, 2], neighbors: vec![0, 0] };
+            g.levels[0] = FlatLevel {
+                nodes: Vec::new(),
+                offsets: vec![0, 0, 1, 2].into(),
+                neighbors: vec![0, 0].into(),
+            };
         }),
     ];
     for (what, damage) in damages {

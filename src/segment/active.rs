@@ -12,6 +12,7 @@ use roaring::RoaringBitmap;
 
 use super::{Row, RowRef, Rows};
 use crate::clock::Timestamp;
+use crate::disk::Pages;
 use crate::error::{Error, Result};
 use crate::filter::{Attributes, Filter};
 use crate::format::record;
@@ -50,7 +51,7 @@ struct Head {
 #[derive(Debug)]
 struct Block {
     heads: Vec<Head>,
-    vectors: Vec<f32>,
+    vectors: Pages<f32>,
     codes: CodeBuffer,
 }
 
@@ -161,7 +162,7 @@ impl Block {
     fn empty(spec: CodeSpec, rows: usize) -> Self {
         Self {
             heads: Vec::with_capacity(rows),
-            vectors: Vec::with_capacity(rows * spec.dimension),
+            vectors: Pages::with_capacity(rows * spec.dimension),
             codes: CodeBuffer::new(spec, rows),
         }
     }

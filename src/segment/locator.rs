@@ -6,7 +6,7 @@ use std::collections::HashMap;
 use std::path::Path;
 
 use super::Row;
-use crate::disk::Disk;
+use crate::disk::{Disk, Pages};
 use crate::error::Result;
 use crate::format::header::{FileHeader, FileKind, StoreId};
 use crate::format::names::FileName;
@@ -27,13 +27,13 @@ const NO_NODE: u32 = u32::MAX;
 pub(crate) struct LocatorBuilder {
     segments: Vec<FileId>,
     slots: HashMap<FileId, u32>,
-    offsets: Vec<u32>,
-    entries: Vec<[u32; 2]>,
+    offsets: Pages<u32>,
+    entries: Pages<[u32; 2]>,
 }
 
 impl LocatorBuilder {
     pub(crate) fn new() -> Self {
-        Self { offsets: vec![0], ..Self::default() }
+        Self { offsets: vec![0].into(), ..Self::default() }
     }
 
     /// Adds the next node with its rows.
@@ -72,16 +72,17 @@ impl LocatorBuilder {
     }
 
     /// Where the rows of each slot begin, and the node of each row.
-    fn nodes(&self) -> (Vec<u32>, Vec<u32>) {
+    fn nodes(&self) -> (Vec<u32>, Pages<u32>) {
         let mut starts = vec![0; self.segments.len() + 1];
-        for [slot, row] in &self.entries {
+        for [slot, row] in self.entries.iter() {
             let rows = &mut starts[*slot as usize + 1];
             *rows = (*rows).max(row + 1);
         }
         for slot in 0..self.segments.len() {
             starts[slot + 1] += starts[slot];
         }
-        let mut nodes = vec![NO_NODE; starts.last().copied().unwrap_or_default() as usize];
+        let mut nodes = Pages::new();
+        nodes.resize(starts.last().copied().unwrap_or_default() as usize, NO_NODE);
         for (node, range) in (0..).zip(self.offsets.windows(2)) {
             for [slot, row] in &self.entries[range[0] as usize..range[1] as usize] {
                 nodes[(starts[*slot as usize] + row) as usize] = node;

@@ -148,6 +148,21 @@ fn a_graph_is_merged_with_what_came_and_went_and_built_anew_when_it_is_worn() {
 }
 
 #[test]
+fn a_collection_about_the_limit_keeps_its_graph() {
+    // Once, each crossing of the limit built a graph, and the next one back threw it away.
+    let changed = |live, new| [index(1, live, live, true), index(2, new, new, false)];
+    let plan = |facts: &[IndexFacts]| plan_index(facts, 0, &params(20_000), Eagerness::Due);
+    let step = plan(&changed(15_000, 4_900)).unwrap();
+    assert_eq!((step.graph, step.base), (true, Some(FileId(1))));
+    let step = plan(&changed(8_334, 1_667)).unwrap();
+    assert!(step.graph, "10,001 rows");
+    let few = [index(1, 15_000, 7_400, true), index(2, 1_667, 1_667, false)];
+    let step = plan(&few).unwrap();
+    assert_eq!((step.graph, step.replaces), (false, vec![FileId(1)]));
+    assert_eq!(plan(&[index(2, 19_999, 19_999, false)]), None, "none is built below it");
+}
+
+#[test]
 fn indexes_without_a_graph_do_not_pile_up() {
     let many: Vec<IndexFacts> = (0..7).map(|i| index(i, 1_000, 1_000, false)).collect();
     let step = plan_index(&many, 0, &params(20_000), Eagerness::Due).unwrap();

@@ -3,6 +3,7 @@
 
 use std::collections::HashMap;
 
+use crate::collection::moves::Move;
 use crate::error::{Error, Result};
 use crate::format::manifest::SegmentEntry;
 use crate::ids::FileId;
@@ -76,6 +77,17 @@ impl Moved {
         let at = self.segments.partition_point(|(start, _)| *start <= place as usize);
         let at = at.checked_sub(1)?;
         Some((at, place - self.segments[at].0 as Row))
+    }
+
+    /// Where the rows of all inputs that are segments went.
+    pub(super) fn moves(&self, inputs: &[Input<'_>]) -> Vec<Move> {
+        let of = |input: &Input<'_>| match input.from {
+            From::Segment(file) => {
+                Some(Move::new(file, input.rows.rows(), |row| self.find(input.from, row)))
+            }
+            From::Memtable(_) => None,
+        };
+        inputs.iter().filter_map(of).collect()
     }
 }
 

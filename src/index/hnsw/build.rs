@@ -68,20 +68,18 @@ pub(crate) struct Built {
     pub(crate) order: Vec<u32>,
 }
 
-/// Builds, connects, orders and validates a graph, from an older one if there is a `base`. `stored` gives
-/// the vector of a row.
+/// Builds, connects, orders and validates a graph, from an older one if there is a `base`.
 pub(crate) fn build_graph(
     builder: &dyn GraphBuilder,
     codes: &CodeRows<'_>,
     base: Option<&Base<'_>>,
     params: &BuildParams,
-    stored: impl Fn(u32) -> Vec<f32>,
 ) -> Result<Built> {
     let mut graph = match base {
         Some(base) => builder.merge(codes, base, params)?,
         None => builder.build(codes, params)?,
     };
-    attach_unreachable(&mut graph, codes, stored);
+    attach_unreachable(&mut graph, codes);
     let order = breadth_first(&graph);
     let invalid = |reason| Error::option("graph builder", format!("{}: {reason}", builder.name()));
     if order.len() < graph.nodes as usize {
@@ -124,7 +122,7 @@ fn renumber(graph: &FlatGraph, order: &[u32]) -> FlatGraph {
             _ => level.nodes.iter().map(|n| new_id[*n as usize]).collect(),
         };
         nodes.sort_unstable();
-        let mut flat = FlatLevel { nodes: Vec::new(), offsets: vec![0], neighbors: Vec::new() };
+        let mut flat = FlatLevel { offsets: vec![0].into(), ..FlatLevel::default() };
         for &node in &nodes {
             let old = order[node as usize];
             flat.neighbors.extend(level.neighbors(old).iter().map(|n| new_id[*n as usize]));

@@ -17,6 +17,7 @@ use super::pool::Nearest;
 use super::search::descend;
 use super::search_level::{LevelSearch, Lists, Scratch, SearchInfo};
 use super::select::select_neighbors;
+use crate::disk::Pages;
 use crate::error::Result;
 use crate::index::Candidate;
 use crate::vector::codes::{CodeRows, Measure, Origin, Reduction};
@@ -66,8 +67,8 @@ pub(super) struct Draft<'a> {
     m: usize,
     ef_construction: usize,
     /// Level 0: `slots` places for each node, of which the first `degrees[node]` are taken.
-    neighbors: Vec<u32>,
-    degrees: Vec<u16>,
+    neighbors: Pages<u32>,
+    degrees: Pages<u16>,
     slots: usize,
     /// The lists above level 0, for the few nodes that have any.
     upper: HashMap<u32, Vec<Vec<u32>>>,
@@ -120,8 +121,8 @@ impl<'a> Draft<'a> {
             reduction: Reduction::new(codes),
             m: params.m,
             ef_construction: params.ef_construction,
-            neighbors: vec![0; nodes * slots],
-            degrees: vec![0; nodes],
+            neighbors: Pages::zeroed(nodes * slots),
+            degrees: Pages::zeroed(nodes),
             slots,
             upper: HashMap::new(),
             entry: 0,
@@ -345,7 +346,7 @@ impl<'a> Draft<'a> {
                     }
                 };
                 members.sort_unstable();
-                let mut flat = FlatLevel { offsets: vec![0], ..FlatLevel::default() };
+                let mut flat = FlatLevel { offsets: vec![0].into(), ..FlatLevel::default() };
                 for &node in &members {
                     flat.neighbors.extend_from_slice(self.list(node, level));
                     flat.offsets.push(flat.neighbors.len() as u32);

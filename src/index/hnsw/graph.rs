@@ -2,6 +2,7 @@
 //! (`Graph`). Reads are bounds-checked: stored bytes may be damaged, and then a node has no
 //! neighbors.
 
+use crate::disk::Pages;
 use crate::vector::kernel::Kernels;
 
 /// One level in compressed sparse rows: the neighbors of the i-th node of the level are
@@ -10,8 +11,8 @@ use crate::vector::kernel::Kernels;
 pub(crate) struct FlatLevel {
     /// Nodes of the level, ascending; empty at level 0, which holds all.
     pub(crate) nodes: Vec<u32>,
-    pub(crate) offsets: Vec<u32>,
-    pub(crate) neighbors: Vec<u32>,
+    pub(crate) offsets: Pages<u32>,
+    pub(crate) neighbors: Pages<u32>,
 }
 
 /// A graph in RAM: plain data, as a builder returns it.

@@ -1,10 +1,12 @@
 //! Owns reachability: finds the nodes that cannot be reached from the entry point at level 0 and
 //! splices them in (I11), within the degree caps.
 
-use super::graph::{FlatGraph, Graph};
+use std::collections::HashMap;
+
+use super::graph::{FlatGraph, FlatLevel, Graph, Level};
 use super::search::search;
 use super::search_level::Scratch;
-use crate::vector::codes::{CodeRows, Query};
+use crate::vector::codes::{CodeRows, Reduction};
 
 /// How many near nodes are looked at for a place to splice in.
 const EF: usize = 32;
@@ -36,64 +38,79 @@ fn visit(graph: &Graph<'_>, from: u32, reached: &mut [bool], stack: &mut Vec<u32
 /// An unreachable node becomes a neighbor of a near node that can be reached. Where that one is
 /// full, its farthest neighbor makes room and becomes a neighbor of the new one instead, so nothing
 /// that could be reached is lost.
-pub(crate) fn attach_unreachable(
-    graph: &mut FlatGraph,
-    codes: &CodeRows<'_>,
-    stored: impl Fn(u32) -> Vec<f32>,
-) -> usize {
+pub(crate) fn attach_unreachable(graph: &mut FlatGraph, codes: &CodeRows<'_>) -> usize {
     let mut reached = reachable(&graph.view());
     let lost: Vec<u32> = (0..graph.nodes).filter(|n| !reached[*n as usize]).collect();
     if lost.is_empty() {
         return 0;
     }
-    let mut lists: Vec<Vec<u32>> =
-        (0..graph.nodes).map(|n| graph.view().levels[0].neighbors(n).to_vec()).collect();
     let cap = 2 * graph.m as usize;
+    let reduction = Reduction::new(codes);
+    let view = graph.view();
+    let mut lists = Lists { level: view.levels[0], changed: HashMap::new() };
     let mut scratch = Scratch::default();
     for &node in &lost {
         if reached[node as usize] {
             continue;
         }
-        let query = Query::new(codes.spec, stored(node));
-        let view = graph.view();
-        search(&view, codes, &query, EF, None, usize::MAX, &mut scratch);
+        let origin = codes.origin(&reduction, node).with_sieve();
+        search(&view, &origin, EF, None, usize::MAX, &mut scratch);
         // An upper level may have led to nodes that level 0 alone does not lead to: no host is there.
         let found = scratch.results().iter().map(|c| c.node);
         let near: Vec<u32> = found.filter(|n| reached[*n as usize]).collect();
-        let roomy = near.iter().find(|n| lists[**n as usize].len() < cap);
+        let roomy = near.iter().find(|n| lists.of(**n).len() < cap);
         let host = *roomy.or(near.first()).unwrap_or(&graph.entry);
-        splice(&mut lists, host, node, cap);
+        lists.splice(host, node, cap);
         // Everything behind the node can now be reached too.
         let mut stack = vec![node];
         while let Some(next) = stack.pop() {
             if !std::mem::replace(&mut reached[next as usize], true) {
-                stack.extend_from_slice(&lists[next as usize]);
+                stack.extend_from_slice(lists.of(next));
             }
         }
     }
-    let level = &mut graph.levels[0];
-    level.offsets = std::iter::once(0)
-        .chain(lists.iter().scan(0, |sum, list| {
-            *sum += list.len() as u32;
-            Some(*sum)
-        }))
-        .collect();
-    level.neighbors = lists.concat();
+    let level = lists.level(graph.nodes);
+    graph.levels[0] = level;
     lost.len()
 }
 
-fn splice(lists: &mut [Vec<u32>], host: u32, node: u32, cap: usize) {
-    if lists[host as usize].contains(&node) {
-        return;
+/// The lists of level 0, with those that were changed apart: they are few.
+struct Lists<'g> {
+    level: Level<'g>,
+    changed: HashMap<u32, Vec<u32>>,
+}
+
+impl Lists<'_> {
+    fn of(&self, node: u32) -> &[u32] {
+        self.changed.get(&node).map_or_else(|| self.level.neighbors(node), Vec::as_slice)
     }
-    if lists[host as usize].len() >= cap
-        && let Some(moved) = lists[host as usize].pop()
-    {
-        let own = &mut lists[node as usize];
-        if moved != node && !own.contains(&moved) {
-            own.truncate(cap - 1);
-            own.push(moved);
+
+    fn change(&mut self, node: u32) -> &mut Vec<u32> {
+        self.changed.entry(node).or_insert_with(|| self.level.neighbors(node).to_vec())
+    }
+
+    fn splice(&mut self, host: u32, node: u32, cap: usize) {
+        if self.of(host).contains(&node) {
+            return;
         }
+        if self.of(host).len() >= cap
+            && let Some(moved) = self.change(host).pop()
+        {
+            let own = self.change(node);
+            if moved != node && !own.contains(&moved) {
+                own.truncate(cap - 1);
+                own.push(moved);
+            }
+        }
+        self.change(host).push(node);
     }
-    lists[host as usize].push(node);
+
+    fn level(&self, nodes: u32) -> FlatLevel {
+        let mut flat = FlatLevel { offsets: vec![0].into(), ..FlatLevel::default() };
+        for node in 0..nodes {
+            flat.neighbors.extend_from_slice(self.of(node));
+            flat.offsets.push(flat.neighbors.len() as u32);
+        }
+        flat
+    }
 }

@@ -5,7 +5,7 @@ use super::graph::{Graph, Level};
 use super::pool::MAX_NODES;
 use super::search_level::{LevelSearch, Lists, Scratch, SearchInfo};
 use crate::index::Candidate;
-use crate::vector::codes::{CodeRows, Measure, Query};
+use crate::vector::codes::Measure;
 
 /// Says whether a node may be a result; called at most once for each node.
 pub(crate) type Accept<'a> = dyn FnMut(u32) -> bool + 'a;
@@ -14,8 +14,7 @@ pub(crate) type Accept<'a> = dyn FnMut(u32) -> bool + 'a;
 /// where there is no `accept`. At most about `limit` distances are measured.
 pub(crate) fn search(
     graph: &Graph<'_>,
-    codes: &CodeRows<'_>,
-    query: &Query,
+    measure: &impl Measure,
     ef: usize,
     accept: Option<&mut Accept<'_>>,
     limit: usize,
@@ -29,9 +28,9 @@ pub(crate) fn search(
     let Some((lists, upper)) = graph.levels.split_first() else {
         return info;
     };
-    let measure = &query.over(codes);
-    let mut nearest =
-        Candidate { distance: query.distance(codes.row(graph.entry)), node: graph.entry };
+    measure.distances(&[graph.entry], &mut scratch.distances);
+    let distance = scratch.distances.first().copied().unwrap_or(f32::INFINITY);
+    let mut nearest = Candidate { distance, node: graph.entry };
     info.evaluations += 1;
     for level in upper.iter().rev() {
         descend(level, graph.nodes, measure, &mut nearest, &mut info, scratch);

@@ -44,9 +44,10 @@ fn merged(
     rows.iter().for_each(|row| codes.push(&all[*row as usize]));
     let base = before.and_then(|b| b.index.base(places, params.m));
     assert_eq!(base.is_some(), before.is_some());
-    let stored = |i: u32| all[rows[i as usize] as usize].clone();
+    let sample = |i: u32| Sample { row: i, vector: all[rows[i as usize] as usize].clone() };
+    let samples: Vec<Sample> = wanted_samples(rows.len() as u32).map(sample).collect();
     let earlier = params.evaluations.load(std::sync::atomic::Ordering::Relaxed);
-    let (graph, order) = BuiltGraph::build(&mut codes, base.as_ref(), params, stored).unwrap();
+    let (graph, order) = BuiltGraph::build(&mut codes, base.as_ref(), params, &samples).unwrap();
     let later = params.evaluations.load(std::sync::atomic::Ordering::Relaxed);
     let rows = order.iter().map(|i| rows[*i as usize]).collect();
     (written(spec, &codes, &graph, rows), later - earlier)

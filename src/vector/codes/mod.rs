@@ -209,14 +209,6 @@ impl Query {
         }
     }
 
-    /// The distance to a code row, as near as codes can tell. An empty row is a zero vector.
-    #[inline]
-    pub(crate) fn distance(&self, row: &[u8]) -> f32 {
-        let mut out = [0.0];
-        self.measure(&CodeRows::one(self.spec, row), &[0], &mut out);
-        out[0]
-    }
-
     /// The distances to these rows, in their order, in place of what `out` held.
     #[inline]
     pub(crate) fn distances(&self, rows: &CodeRows<'_>, nodes: &[u32], out: &mut Vec<f32>) {

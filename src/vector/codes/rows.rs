@@ -5,6 +5,7 @@ use super::sieve::{self, Sieve};
 use super::{CodeSpec, Measure, bits, f32_row, int8};
 use bytemuck::{Pod, Zeroable};
 
+use crate::disk::Pages;
 use crate::options::{Codes, Metric};
 use crate::vector::kernel::batch::{Batch, Part, Rows, Scale, Terms};
 use crate::vector::kernel::{BitsFromBits, Kernels};
@@ -21,7 +22,7 @@ struct Line([u8; LINE]);
 #[derive(Clone, Debug)]
 pub(crate) struct CodeBuffer {
     spec: CodeSpec,
-    lines: Vec<Line>,
+    lines: Pages<Line>,
     /// Bytes of `lines` that are taken.
     len: usize,
     row: Vec<u8>,
@@ -29,7 +30,7 @@ pub(crate) struct CodeBuffer {
 
 impl CodeBuffer {
     pub(crate) fn new(spec: CodeSpec, capacity: usize) -> Self {
-        let lines = Vec::with_capacity((capacity * spec.row_bytes()).div_ceil(LINE));
+        let lines = Pages::with_capacity((capacity * spec.row_bytes()).div_ceil(LINE));
         Self { spec, lines, len: 0, row: Vec::new() }
     }
 
@@ -101,11 +102,6 @@ pub(crate) struct CodeRows<'a> {
 }
 
 impl<'a> CodeRows<'a> {
-    /// One row, or none if there are not enough bytes for it.
-    pub(super) fn one(spec: CodeSpec, bytes: &'a [u8]) -> Self {
-        Self { spec, rows: Rows::one(bytes, spec.row_bytes()) }
-    }
-
     /// Whole rows only; a rest is left out.
     pub(crate) fn new(spec: CodeSpec, bytes: &'a [u8]) -> Self {
         Self { spec, rows: Rows::new(bytes, spec.row_bytes()) }

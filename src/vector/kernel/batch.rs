@@ -120,11 +120,6 @@ impl<'a> Rows<'a> {
         Self { bytes, stride, count: u32::try_from(count).unwrap_or(u32::MAX) }
     }
 
-    /// One row, or none if there are not enough bytes for it.
-    pub(crate) fn one(bytes: &'a [u8], stride: usize) -> Self {
-        Self { bytes, stride, count: u32::from(bytes.len() >= stride) }
-    }
-
     pub(crate) const fn len(&self) -> usize {
         self.count as usize
     }
