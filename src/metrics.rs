@@ -31,6 +31,8 @@ pub struct StoreStats {
     pub visible_seq: u64,
     /// Sequence number up to which the log is known to be on the disk.
     pub synced_seq: u64,
+    /// Whether background compaction and index building are held up by `Store::pause_background`.
+    pub background_paused: bool,
     /// Why writes are refused, if they are.
     pub poisoned: Option<String>,
     /// The instruction set that distances are measured with.

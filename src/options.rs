@@ -1,11 +1,15 @@
-//! Owns what users choose: options of a store and of a collection, checked in one place each.
-//! Plain data; the manifest stores the lasting part of it (`format::manifest`).
+//! Owns what users choose: options of a store (`store`) and of a collection, checked in one place
+//! each. Plain data; the manifest stores the lasting part of it (`format::manifest`).
+
+mod store;
 
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
+pub(crate) use store::Listener;
+pub use store::{Background, StoreOptions};
 
 /// Largest dimension of a collection.
 pub const MAX_DIMENSION: usize = 65_535;
@@ -229,146 +233,5 @@ impl CollectionOptions {
             return Err(Error::option("default_ttl", "zero would hide every memory at once"));
         }
         Ok(())
-    }
-}
-
-/// Who does the background work: sealing, compaction, graph building.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum Background {
-    /// Two threads of the store: one for rows, one for indexes.
-    #[default]
-    Auto,
-    /// The caller, through `Store::run_pending`. The store starts no thread.
-    Manual,
-}
-
-/// What is done with events.
-pub(crate) type Listener = std::sync::Arc<dyn Fn(&crate::metrics::Event) + Send + Sync>;
-
-/// How a store is opened. See `Store::open` for the usual way.
-///
-/// ```
-/// # fn main() -> altiplano::Result<()> {
-/// # let dir = tempfile::tempdir().unwrap();
-/// use altiplano::{Background, StoreOptions};
-/// let store = StoreOptions::new()
-///     .heap_budget(64 << 20)
-///     .background(Background::Manual)
-///     .open(dir.path().join("agent.alt"))?;
-/// while store.run_pending()? {}
-/// # Ok(()) }
-/// ```
-#[derive(Clone)]
-pub struct StoreOptions {
-    pub(crate) clock: std::sync::Arc<dyn crate::clock::Clock>,
-    pub(crate) background: Background,
-    pub(crate) heap_budget: Option<u64>,
-    pub(crate) reserve_bytes: u64,
-    pub(crate) listener: Option<Listener>,
-    pub(crate) seed: Option<u64>,
-    pub(crate) create: bool,
-}
-
-impl StoreOptions {
-    /// The defaults: the system's clock, background threads, no budget, create what is missing.
-    pub fn new() -> Self {
-        Self {
-            clock: std::sync::Arc::new(crate::clock::SystemClock::new()),
-            background: Background::Auto,
-            heap_budget: None,
-            reserve_bytes: 4 << 20,
-            listener: None,
-            seed: None,
-            create: true,
-        }
-    }
-
-    /// Sets where the time comes from. Default = the system's clock.
-    #[must_use]
-    pub fn clock(mut self, clock: std::sync::Arc<dyn crate::clock::Clock>) -> Self {
-        self.clock = clock;
-        self
-    }
-
-    /// Sets who does the background work. Default = [`Background::Auto`].
-    #[must_use]
-    pub const fn background(mut self, background: Background) -> Self {
-        self.background = background;
-        self
-    }
-
-    /// Sets how many heap bytes the memtables of all collections may take, at least 16 MiB. An
-    /// insert that would pass it is refused with [`Error::OverBudget`]; deletes never are.
-    /// Default = no limit.
-    #[must_use]
-    pub const fn heap_budget(mut self, bytes: u64) -> Self {
-        self.heap_budget = Some(bytes);
-        self
-    }
-
-    /// Sets the size of the file `RESERVE`, at most 1 GiB: ballast that is given up when the disk is
-    /// full, so that deletes, compaction, recovery and closing still find room, and made again when
-    /// space is back. Inserts never use it. 0 = none. Default = 4 MiB.
-    #[must_use]
-    pub const fn reserve_bytes(mut self, bytes: u64) -> Self {
-        self.reserve_bytes = bytes;
-        self
-    }
-
-    /// Sets a function that is told of events: seals, compactions, damaged indexes, failures of
-    /// background work. It runs on the thread where the event happens, and should be quick.
-    #[must_use]
-    pub fn on_event(
-        mut self,
-        listener: impl Fn(&crate::metrics::Event) + Send + Sync + 'static,
-    ) -> Self {
-        self.listener = Some(std::sync::Arc::new(listener));
-        self
-    }
-
-    /// Sets what the store's identity and its files' salts are made from. Default = something that
-    /// differs every time. Set it where a run must repeat byte for byte.
-    #[must_use]
-    pub const fn seed(mut self, seed: u64) -> Self {
-        self.seed = Some(seed);
-        self
-    }
-
-    /// Sets whether a store that is not there is created. Default = true.
-    #[must_use]
-    pub const fn create(mut self, create: bool) -> Self {
-        self.create = create;
-        self
-    }
-
-    /// Checks every range.
-    pub(crate) fn validate(&self) -> Result<()> {
-        if self.heap_budget.is_some_and(|bytes| bytes < 16 << 20) {
-            return Err(Error::option("heap_budget", "less than 16 MiB holds no memtable"));
-        }
-        if self.reserve_bytes > 1 << 30 {
-            return Err(Error::option("reserve_bytes", "more than 1 GiB"));
-        }
-        Ok(())
-    }
-}
-
-impl Default for StoreOptions {
-    fn default() -> Self {
-        Self::new()
-    }
-}
-
-impl std::fmt::Debug for StoreOptions {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("StoreOptions")
-            .field("clock", &self.clock)
-            .field("background", &self.background)
-            .field("heap_budget", &self.heap_budget)
-            .field("reserve_bytes", &self.reserve_bytes)
-            .field("seed", &self.seed)
-            .field("create", &self.create)
-            .finish_non_exhaustive()
     }
 }

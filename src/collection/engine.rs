@@ -18,6 +18,7 @@ use crate::collection::commit::Committer;
 use crate::collection::core::Core;
 use crate::collection::gate::Gate;
 use crate::collection::owner;
+use crate::collection::pace::Pace;
 use crate::collection::reserve::Reserve;
 use crate::collection::snapshot::{FileGuard, Pinned};
 use crate::disk::Disk;
@@ -43,6 +44,9 @@ pub(crate) struct Engine {
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) read_only: bool,
     pub(crate) heap_budget: Option<u64>,
+    /// Longest time that dead bytes wait for their reclaim.
+    pub(crate) reclaim_within: Duration,
+    pub(crate) pace: Pace,
     pub(crate) poison: Arc<Poison>,
     pub(crate) gate: Gate,
     pub(crate) reserve: Reserve,
@@ -78,6 +82,8 @@ pub(crate) struct EngineParts {
     pub(crate) read_only: bool,
     pub(crate) background: bool,
     pub(crate) heap_budget: Option<u64>,
+    pub(crate) reclaim_within: Duration,
+    pub(crate) background_rate: Option<u64>,
     pub(crate) reserve_bytes: u64,
     pub(crate) listener: Option<Listener>,
     pub(crate) manifest: Manifest,
@@ -106,6 +112,8 @@ impl Engine {
             clock: parts.clock,
             read_only: parts.read_only,
             heap_budget: parts.heap_budget,
+            reclaim_within: parts.reclaim_within,
+            pace: Pace::new(parts.background_rate),
             poison: Arc::clone(&poison),
             pinned: Arc::default(),
             committer: Committer::new(parts.manifest.last_seq, poison),

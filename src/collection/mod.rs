@@ -14,6 +14,7 @@ mod iter;
 pub(crate) mod logging;
 pub(crate) mod moves;
 mod owner;
+pub(crate) mod pace;
 pub(crate) mod recovery;
 pub(crate) mod reserve;
 mod room;

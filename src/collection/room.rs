@@ -41,7 +41,7 @@ impl Engine {
     /// failing, on a full disk for one.
     fn wait_for_seals(&self, writes: &[Prepared]) -> Result<()> {
         let frozen = |w: &&Prepared| w.core.snapshot().memtables.len() > MAX_FROZEN;
-        let mut waits = 0;
+        let (mut waits, mut hurry) = (0, None);
         // Held while looking: a seal that ends in between is not missed.
         let mut room = lock(&self.room);
         while waits < MAX_WAITS {
@@ -53,6 +53,7 @@ impl Engine {
                 return Err(Error::Closed);
             }
             self.row_bell.ring();
+            hurry.get_or_insert_with(|| self.pace.hurry());
             let (guard, wait) = self
                 .room_made
                 .wait_timeout(room, WAIT)

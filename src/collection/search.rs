@@ -210,7 +210,11 @@ impl<'a> Search<'a> {
             return Err(Error::option("target_recall", reason));
         }
         self.filter.check()?;
-        run::run(&self)
+        let engine = &self.collection.engine;
+        let begun = engine.monotonic();
+        let answer = run::run(&self);
+        engine.pace.note_search(engine.monotonic().saturating_sub(begun));
+        answer
     }
 }
 

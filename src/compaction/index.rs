@@ -4,12 +4,12 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::Ordering;
 
+use super::control::Control;
 use super::files::NewFiles;
 use super::nodes::{CodesIndex, NodeRows};
 use super::policy::IndexStep;
-use super::{Cancelled, check_cancelled};
 use crate::collection::core::Core;
 use crate::collection::engine::Engine;
 use crate::collection::moves::{Move, follow};
@@ -63,9 +63,9 @@ pub(super) fn build(
     engine: &Arc<Engine>,
     core: &Arc<Core>,
     step: &IndexStep,
-    cancelled: Cancelled<'_>,
+    control: &Control<'_>,
 ) -> Result<()> {
-    check_cancelled(cancelled, core)?;
+    control.check(core)?;
     let watch = core.watch_moves();
     let snapshot = core.snapshot();
     let replaced = Replaced::of(&snapshot, step);
@@ -77,7 +77,7 @@ pub(super) fn build(
     drop(snapshot);
     let total = nodes.rows.rows();
     let graph = match with_graph {
-        true => Some(build_graph(engine, core, (&mut nodes, base), &samples, cancelled)?),
+        true => Some(build_graph(engine, core, (&mut nodes, base), &samples, control)?),
         false => None,
     };
     let parts = match &graph {
@@ -85,7 +85,7 @@ pub(super) fn build(
         None => nodes.parts(),
     };
     let (merged, evaluations) = graph.as_ref().map_or((false, 0), |g| (g.merged, g.evaluations));
-    check_cancelled(cancelled, core)?;
+    control.check(core)?;
 
     let _structure = lock(&core.structure);
     let current = core.snapshot();
@@ -98,6 +98,7 @@ pub(super) fn build(
     if !sabotage::on(Sabotage::SkipNameSync) {
         engine.disk.sync_dir(engine.dir())?;
     }
+    control.charge(entry.as_ref().map_or(0, |e| e.index_len + e.locator_len));
     let part = match &entry {
         Some(entry) => Some(open_index(engine, entry, core.spec)?),
         None => None,
@@ -231,7 +232,7 @@ fn build_graph(
     core: &Core,
     (nodes, base): (&mut CodesIndex<'_>, Option<GraphBase<'_>>),
     samples: &[Sample],
-    cancelled: Cancelled<'_>,
+    control: &Control<'_>,
 ) -> Result<Graph> {
     let hnsw = core.options().hnsw;
     let params = BuildParams {
@@ -239,26 +240,11 @@ fn build_graph(
         ef_construction: usize::from(hnsw.ef_construction),
         builder: hnsw.builder,
         pool: Arc::clone(engine.pool()?),
-        cancelled: Arc::new(AtomicBool::new(false)),
+        checkpoint: &|| control.step(core, 0),
         evaluations: Arc::default(),
     };
     let mut codes = nodes.copy_codes();
-    // The builder asks an atomic flag, the worker a closure: one watches the other.
-    let finished = AtomicBool::new(false);
-    let built = std::thread::scope(|scope| {
-        let watch = scope.spawn(|| {
-            while !finished.load(Ordering::Acquire) {
-                if check_cancelled(cancelled, core).is_err() {
-                    params.cancelled.store(true, Ordering::Relaxed);
-                }
-                std::thread::park_timeout(std::time::Duration::from_millis(50));
-            }
-        });
-        let built = BuiltGraph::build(&mut codes, base.as_ref(), &params, samples);
-        finished.store(true, Ordering::Release);
-        watch.thread().unpark();
-        built
-    });
+    let built = BuiltGraph::build(&mut codes, base.as_ref(), &params, samples);
     let (graph, order) = built?;
     nodes.rows = nodes.rows.reordered(&order);
     let evaluations = params.evaluations.load(Ordering::Relaxed);

@@ -7,7 +7,9 @@
 //! log after a crash (I8).
 
 mod check;
+mod control;
 mod files;
+mod idle;
 mod index;
 mod nodes;
 mod policy;
@@ -27,15 +29,13 @@ use crate::metrics::{CompactionReport, Event, Plan, Step};
 use crate::options::Codes;
 use crate::segment::Rows;
 use crate::worker::lock;
+pub(crate) use control::Control;
 use policy::{Eagerness, IndexFacts, IndexStep, RowStep, SegmentFacts};
 pub(crate) use purge::purge;
 
 /// Most steps that one explicit compaction takes; a plan that never comes to rest is a bug, and must
 /// not hang its caller.
 const MAX_STEPS: usize = 100_000;
-
-/// Whether a long job should end early.
-pub(crate) type Cancelled<'a> = &'a (dyn Fn() -> bool + Sync);
 
 /// What the policy needs to know of the rows.
 fn segment_facts(engine: &Engine, core: &Core, snapshot: &Snapshot) -> Result<Vec<SegmentFacts>> {
@@ -48,12 +48,13 @@ fn segment_facts(engine: &Engine, core: &Core, snapshot: &Snapshot) -> Result<Ve
         let dead = u64::from(part.live.dead()) + expired;
         let file = part.sealed.file;
         let since = (dead > 0).then(|| *dead_since.entry(file).or_insert(now));
+        let reclaim_by = since.map(|since| since + engine.reclaim_within);
         facts.push(SegmentFacts {
             file,
             bytes: part.sealed.segment.len(),
             rows: u64::from(part.sealed.segment.rows()),
             dead,
-            dead_since: since,
+            reclaim_by,
         });
     }
     Ok(facts)
@@ -88,14 +89,14 @@ fn next_row_step(
     core: &Arc<Core>,
     eagerness: Eagerness,
     report: &mut CompactionReport,
-    cancelled: Cancelled<'_>,
+    control: &Control<'_>,
 ) -> Result<bool> {
     loop {
         let steps = next_row_steps(engine, core, eagerness)?;
         let Some(step) = steps.first() else {
             return Ok(false);
         };
-        match compact_step(engine, core, step, report, cancelled) {
+        match compact_step(engine, core, step, report, control) {
             Ok(()) => {
                 engine.reserve.note_room();
                 return Ok(true);
@@ -118,21 +119,25 @@ fn next_index_step(core: &Core, eagerness: Eagerness) -> Option<IndexStep> {
 pub(crate) fn run_rows_due(
     engine: &Arc<Engine>,
     core: &Arc<Core>,
-    cancelled: Cancelled<'_>,
+    control: &Control<'_>,
 ) -> Result<bool> {
     if core.is_dropped() || core.options().volatile {
         return Ok(false);
     }
     let _running = engine.begin_job()?;
-    let cancelled: Cancelled<'_> = &|| cancelled() || engine.gate.is_closing();
     let _job = lock(&core.row_job);
     let mut report = CompactionReport::default();
-    let sealed = rows::seal(engine, core, false, &mut report, cancelled);
+    // Writers wait for it: a pause or a limit does not hold it up.
+    let sealed = rows::seal(engine, core, false, &mut report, &control.without_pace());
     if !matches!(sealed, Ok(_) | Err(Error::DiskFull { .. })) {
         return sealed;
     }
+    if !control.may_begin() {
+        return sealed;
+    }
+    let _working = control.work();
     // On a full disk these give the space back that a seal needs.
-    let stepped = next_row_step(engine, core, Eagerness::Due, &mut report, cancelled)?;
+    let stepped = next_row_step(engine, core, Eagerness::Due, &mut report, control)?;
     if stepped { Ok(true) } else { sealed }
 }
 
@@ -140,13 +145,12 @@ pub(crate) fn run_rows_due(
 pub(crate) fn run_index_due(
     engine: &Arc<Engine>,
     core: &Arc<Core>,
-    cancelled: Cancelled<'_>,
+    control: &Control<'_>,
 ) -> Result<bool> {
-    if core.is_dropped() || core.options().volatile {
+    if core.is_dropped() || core.options().volatile || !control.may_begin() {
         return Ok(false);
     }
     let _running = engine.begin_job()?;
-    let cancelled: Cancelled<'_> = &|| cancelled() || engine.gate.is_closing();
     let _job = lock(&core.index_job);
     // Counting live nodes takes O(nodes): not for a store in which nothing happens.
     let now = Arc::downgrade(&core.snapshot());
@@ -159,14 +163,15 @@ pub(crate) fn run_index_due(
         *lock(&core.indexes_in_order) = now;
         return Ok(false);
     };
-    index::build(engine, core, &step, cancelled)?;
+    let _working = control.work();
+    index::build(engine, core, &step, control)?;
     Ok(true)
 }
 
 /// Keeps the log short; see `trim`.
-pub(crate) fn run_trim(engine: &Arc<Engine>, cancelled: Cancelled<'_>) -> Result<bool> {
+pub(crate) fn run_trim(engine: &Arc<Engine>, control: &Control<'_>) -> Result<bool> {
     let _running = engine.begin_job()?;
-    trim::trim(engine, &|| cancelled() || engine.gate.is_closing())
+    trim::trim(engine, control)
 }
 
 /// One rewrite or drop, with its report.
@@ -175,12 +180,12 @@ fn compact_step(
     core: &Arc<Core>,
     step: &RowStep,
     total: &mut CompactionReport,
-    cancelled: Cancelled<'_>,
+    control: &Control<'_>,
 ) -> Result<()> {
     let begun = engine.monotonic();
     let before = collection_bytes(&core.snapshot());
     let mut report = CompactionReport { bytes_before: before, ..CompactionReport::default() };
-    rows::rewrite(engine, core, step, &mut report, cancelled)?;
+    rows::rewrite(engine, core, step, &mut report, control)?;
     report.bytes_after = collection_bytes(&core.snapshot());
     report.took = engine.monotonic().saturating_sub(begun);
     *lock(&core.last_report) = Some(report.clone());
@@ -210,10 +215,10 @@ fn collection_bytes(snapshot: &Snapshot) -> u64 {
 pub(crate) fn compact(
     engine: &Arc<Engine>,
     core: &Arc<Core>,
-    cancelled: Cancelled<'_>,
+    control: &Control<'_>,
 ) -> Result<CompactionReport> {
     let _running = engine.begin_job()?;
-    let cancelled: Cancelled<'_> = &|| cancelled() || engine.gate.is_closing();
+    let _hurry = engine.pace.hurry();
     let begun = engine.monotonic();
     let mut report = CompactionReport {
         bytes_before: collection_bytes(&core.snapshot()),
@@ -221,13 +226,13 @@ pub(crate) fn compact(
     };
     if !core.options().volatile {
         check::check_indexes(engine, core)?;
-        compact_rows(engine, core, &mut report, cancelled)?;
+        compact_rows(engine, core, &mut report, control)?;
         let _job = lock(&core.index_job);
         for _ in 0..MAX_STEPS {
             let Some(step) = next_index_step(core, Eagerness::All) else {
                 break;
             };
-            index::build(engine, core, &step, cancelled)?;
+            index::build(engine, core, &step, control)?;
             report.indexes_built += 1;
         }
     }
@@ -241,20 +246,20 @@ fn compact_rows(
     engine: &Arc<Engine>,
     core: &Arc<Core>,
     report: &mut CompactionReport,
-    cancelled: Cancelled<'_>,
+    control: &Control<'_>,
 ) -> Result<()> {
     let _job = lock(&core.row_job);
-    let mut sealed = rows::seal(engine, core, true, report, cancelled);
+    let mut sealed = rows::seal(engine, core, true, report, control);
     for _ in 0..MAX_STEPS {
         if !matches!(sealed, Ok(_) | Err(Error::DiskFull { .. })) {
             break;
         }
-        if !next_row_step(engine, core, Eagerness::All, report, cancelled)? {
+        if !next_row_step(engine, core, Eagerness::All, report, control)? {
             break;
         }
         if sealed.is_err() {
             // There is more room now.
-            sealed = rows::seal(engine, core, true, report, cancelled);
+            sealed = rows::seal(engine, core, true, report, control);
         }
     }
     sealed.map(drop)
@@ -319,7 +324,7 @@ fn coming_segment(snapshot: &Snapshot, rows: u64) -> Option<SegmentFacts> {
         bytes: snapshot.memtables.iter().map(bytes).sum(),
         rows,
         dead: 0,
-        dead_since: None,
+        reclaim_by: None,
     })
 }
 
@@ -346,11 +351,6 @@ pub(crate) fn debt(engine: &Engine, core: &Core) -> Result<u64> {
     let steps = policy::plan_rows(&facts, engine.plausible_now(), Eagerness::Due);
     let due = |f: &&SegmentFacts| steps.iter().any(|s| s.inputs.contains(&f.file));
     Ok(facts.iter().filter(due).map(|f| f.bytes).sum())
-}
-
-/// An error if a job should end early.
-fn check_cancelled(cancelled: Cancelled<'_>, core: &Core) -> Result<()> {
-    if cancelled() || core.is_dropped() { Err(Error::Closed) } else { Ok(()) }
 }
 
 /// Whether rows that expired at this moment may be destroyed.

@@ -4,8 +4,6 @@
 //! Rows and indexes are decided apart (ARCHITECTURE.md, "Compaction"): a row segment is rewritten
 //! for the bytes of its dead, an index for the speed and recall of its searches.
 
-use std::time::Duration;
-
 use crate::clock::Timestamp;
 use crate::ids::FileId;
 use crate::metrics::Reason;
@@ -17,8 +15,6 @@ pub(crate) const MIN_SEGMENT_BYTES: u64 = 4 << 20;
 pub(crate) const MAX_SEGMENT_BYTES: u64 = 256 << 20;
 /// A segment whose dead share reaches this is rewritten.
 const DEAD_SHARE: f64 = 0.15;
-/// Longest time that dead bytes wait for their reclaim.
-pub(crate) const RECLAIM_WITHIN: Duration = Duration::from_secs(24 * 3600);
 /// So many segments under half the cap are merged.
 const SMALL_SEGMENTS: usize = 4;
 /// So many indexes without a graph are merged into one.
@@ -42,8 +38,8 @@ pub(crate) struct SegmentFacts {
     pub(crate) rows: u64,
     /// Rows deleted, replaced, or expired beyond doubt.
     pub(crate) dead: u64,
-    /// When the first of them died, as far as is known.
-    pub(crate) dead_since: Option<Timestamp>,
+    /// When the bytes of the first that died are to be given back, as far as is known.
+    pub(crate) reclaim_by: Option<Timestamp>,
 }
 
 impl SegmentFacts {
@@ -193,7 +189,7 @@ fn rewrite_reason(segment: &SegmentFacts, now: Timestamp, eagerness: Eagerness) 
     if eagerness == Eagerness::All || segment.dead_share() >= DEAD_SHARE {
         return Some(Reason::DeadShare);
     }
-    let due = segment.dead_since.is_some_and(|since| since + RECLAIM_WITHIN <= now);
+    let due = segment.reclaim_by.is_some_and(|by| by <= now);
     due.then_some(Reason::Deadline)
 }
 

@@ -13,7 +13,7 @@ use std::sync::Arc;
 use super::check::check_indexes;
 use super::policy::Eagerness;
 use super::{
-    Cancelled, MAX_STEPS, compact_step, index, index_facts, next_index_step, next_row_steps, rows,
+    Control, MAX_STEPS, compact_step, index, index_facts, next_index_step, next_row_steps, rows,
     segment_facts, trim,
 };
 use crate::collection::core::Core;
@@ -31,10 +31,10 @@ use crate::worker::lock;
 pub(crate) fn purge(
     engine: &Arc<Engine>,
     of: Option<&Arc<Core>>,
-    cancelled: Cancelled<'_>,
+    control: &Control<'_>,
 ) -> Result<PurgeReceipt> {
     let _running = engine.begin_job()?;
-    let cancelled: Cancelled<'_> = &|| cancelled() || engine.gate.is_closing();
+    let _hurry = engine.pace.hurry();
     let begun = engine.monotonic();
     let before = sizes(engine)?;
     // Everything that died before is in older files than this one.
@@ -47,7 +47,7 @@ pub(crate) fn purge(
     cores.retain(|core| !core.options().volatile);
     for core in &cores {
         let wanted = of.is_none_or(|of| Arc::ptr_eq(of, core));
-        match purge_one(engine, core, log, wanted, &mut report, cancelled) {
+        match purge_one(engine, core, log, wanted, &mut report, control) {
             // Its files and its part of the log went when it was dropped.
             Err(Error::Closed) if core.is_dropped() => {}
             done => done?,
@@ -88,7 +88,7 @@ fn purge_one(
     log: FileId,
     wanted: bool,
     report: &mut CompactionReport,
-    cancelled: Cancelled<'_>,
+    control: &Control<'_>,
 ) -> Result<()> {
     {
         let _job = lock(&core.row_job);
@@ -99,21 +99,21 @@ fn purge_one(
                 carried.file
             }
             None => {
-                rows::seal(engine, core, true, report, cancelled)?;
+                rows::seal(engine, core, true, report, control)?;
                 log
             }
         };
         if wanted {
-            rewrite_dead(engine, core, report, cancelled)?;
+            rewrite_dead(engine, core, report, control)?;
         }
         // Also where nothing died: the deletes of rows that live on in files are in the log.
-        rows::cover(engine, core, from, cancelled)?;
+        rows::cover(engine, core, from, control)?;
     }
     if wanted {
         let _job = lock(&core.index_job);
         drop_lost_indexes(engine, core)?;
         if !sabotage::on(Sabotage::PurgeKeepsCodes) {
-            rebuild_stale(engine, core, cancelled)?;
+            rebuild_stale(engine, core, control)?;
         }
     }
     Ok(())
@@ -124,7 +124,7 @@ fn rewrite_dead(
     engine: &Arc<Engine>,
     core: &Arc<Core>,
     report: &mut CompactionReport,
-    cancelled: Cancelled<'_>,
+    control: &Control<'_>,
 ) -> Result<()> {
     let facts = segment_facts(engine, core, &core.snapshot())?;
     let dead: HashSet<FileId> = facts.iter().filter(|f| f.dead > 0).map(|f| f.file).collect();
@@ -133,13 +133,13 @@ fn rewrite_dead(
         let Some(step) = steps.iter().find(|s| s.inputs.iter().any(|f| dead.contains(f))) else {
             break;
         };
-        compact_step(engine, core, step, report, cancelled)?;
+        compact_step(engine, core, step, report, control)?;
     }
     Ok(())
 }
 
 /// Rebuilds the indexes that have a dead node now.
-fn rebuild_stale(engine: &Arc<Engine>, core: &Arc<Core>, cancelled: Cancelled<'_>) -> Result<()> {
+fn rebuild_stale(engine: &Arc<Engine>, core: &Arc<Core>, control: &Control<'_>) -> Result<()> {
     let stale = |snapshot: &Snapshot| -> HashSet<FileId> {
         let facts = index_facts(snapshot).0.into_iter();
         facts.filter(|i| i.live < i.nodes).map(|i| i.file).collect()
@@ -152,7 +152,7 @@ fn rebuild_stale(engine: &Arc<Engine>, core: &Arc<Core>, cancelled: Cancelled<'_
         let Some(step) = next_index_step(core, Eagerness::All) else {
             break;
         };
-        index::build(engine, core, &step, cancelled)?;
+        index::build(engine, core, &step, control)?;
     }
     Ok(())
 }

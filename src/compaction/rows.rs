@@ -14,18 +14,20 @@ use followers::{Followers, follow_indexes};
 use moved::{From, GONE, Input, Moved, Order, Output};
 
 use super::check::check_indexes;
+use super::control::Control;
 use super::files::NewFiles;
+use super::idle::{idle_marks, mark_idle};
+use super::is_gone;
 use super::policy::{RowStep, segment_cap};
-use super::{Cancelled, check_cancelled, is_gone};
 use crate::collection::core::Core;
 use crate::collection::engine::Engine;
 use crate::collection::recovery::open_segment;
 use crate::collection::snapshot::{SegPart, Snapshot};
 use crate::error::{Error, Result};
 use crate::format::header::FileKind;
-use crate::format::manifest::{CollectionEntry, Manifest, SegmentEntry};
+use crate::format::manifest::{CollectionEntry, SegmentEntry};
 use crate::format::names::FileName;
-use crate::ids::{CollectionId, FileId, MemoryId, Seq};
+use crate::ids::{FileId, MemoryId, Seq};
 use crate::metrics::{CompactionReport, Event};
 use crate::sabotage::{self, Sabotage};
 use crate::segment::{Row, RowSource, Rows, write_segment};
@@ -37,7 +39,7 @@ pub(super) fn seal(
     core: &Arc<Core>,
     all: bool,
     report: &mut CompactionReport,
-    cancelled: Cancelled<'_>,
+    control: &Control<'_>,
 ) -> Result<bool> {
     if all {
         freeze(engine, core)?;
@@ -66,7 +68,7 @@ pub(super) fn seal(
         log_from = FileId(log_from.0.saturating_add(1));
     }
     let covers = Some((last_seq, log_from));
-    let job = Job { engine, core, cancelled };
+    let job = Job { engine, core, control };
     // More of the log goes than a segment of the rest takes.
     let (live, all) = sealed.iter().fold((0u64, 0u64), |(live, all), m| {
         (live + u64::from(m.live.live()), all + u64::from(m.rows.rows()))
@@ -103,7 +105,7 @@ pub(super) fn rewrite(
     core: &Arc<Core>,
     step: &RowStep,
     report: &mut CompactionReport,
-    cancelled: Cancelled<'_>,
+    control: &Control<'_>,
 ) -> Result<()> {
     check_indexes(engine, core)?;
     let snapshot = core.snapshot();
@@ -118,7 +120,7 @@ pub(super) fn rewrite(
             bytes: s.sealed.segment.len(),
         })
         .collect();
-    Job { engine, core, cancelled }.run(&inputs, None, report)?;
+    Job { engine, core, control }.run(&inputs, None, report)?;
     if step.drop {
         report.dropped += inputs.len();
     } else {
@@ -132,10 +134,10 @@ pub(super) fn cover(
     engine: &Arc<Engine>,
     core: &Arc<Core>,
     log_from: FileId,
-    cancelled: Cancelled<'_>,
+    control: &Control<'_>,
 ) -> Result<()> {
     let covers = Some((Seq::ZERO, log_from));
-    Job { engine, core, cancelled }.run(&[], covers, &mut CompactionReport::default())?;
+    Job { engine, core, control }.run(&[], covers, &mut CompactionReport::default())?;
     Ok(())
 }
 
@@ -143,7 +145,7 @@ pub(super) fn cover(
 struct Job<'a> {
     engine: &'a Arc<Engine>,
     core: &'a Arc<Core>,
-    cancelled: Cancelled<'a>,
+    control: &'a Control<'a>,
 }
 
 impl Job<'_> {
@@ -154,7 +156,7 @@ impl Job<'_> {
         covers: Option<(Seq, FileId)>,
         report: &mut CompactionReport,
     ) -> Result<u64> {
-        check_cancelled(self.cancelled, self.core)?;
+        self.control.check(self.core)?;
         let mut files = NewFiles::new(self.engine);
         let moved = self.write_segments(inputs, &mut files)?;
         let total: u64 = inputs.iter().map(|i| u64::from(i.rows.rows())).sum();
@@ -253,11 +255,17 @@ impl Job<'_> {
         files.add(FileName::Segment(file));
         let header = self.engine.header(FileKind::Segment, file);
         let (disk, dir) = (self.engine.disk.as_ref(), self.engine.dir());
+        let (all, rows) = output.inputs.iter().fold((0, 0), |(bytes, rows), input| {
+            (bytes + input.bytes, rows + u64::from(input.rows.rows()))
+        });
+        let mut written = 0;
         let mut progress = |row: Row| {
+            let bytes = u64::from(row - written) * (all / rows.max(1));
+            written = row;
             let (done, total) = ((start + row as usize) as u64, total as u64);
             let collection = self.core.name.clone();
             self.engine.emit(&Event::Progress { collection, done, total });
-            check_cancelled(self.cancelled, self.core)
+            self.control.step(self.core, bytes)
         };
         let dimension = self.core.spec.dimension;
         let len = write_segment(disk, dir, &header, dimension, output, &mut progress)?;
@@ -368,31 +376,5 @@ fn edit(
     if let Some((seq, log_from)) = covers {
         entry.covers_seq = entry.covers_seq.max(seq);
         entry.log_from = entry.log_from.max(log_from);
-    }
-}
-
-/// Collections whose every effect is in files, with the log file that is open now: they need none
-/// of the older ones.
-pub(super) fn idle_marks(engine: &Engine) -> Vec<(CollectionId, Seq, FileId)> {
-    let token = engine.committer.hold();
-    let Some(log) = token.as_ref() else {
-        return Vec::new();
-    };
-    let cores = engine.cores().into_iter();
-    cores
-        .filter(|core| !core.options().volatile)
-        .filter_map(|core| {
-            let snapshot = core.snapshot();
-            Core::is_idle(&snapshot).then(|| (core.id, snapshot.visible, log.file()))
-        })
-        .collect()
-}
-
-pub(super) fn mark_idle(manifest: &mut Manifest, idle: &[(CollectionId, Seq, FileId)]) {
-    for (id, seq, file) in idle {
-        if let Some(entry) = manifest.collection_mut(*id) {
-            entry.covers_seq = entry.covers_seq.max(*seq);
-            entry.log_from = entry.log_from.max(*file);
-        }
     }
 }

@@ -4,8 +4,10 @@
 
 use std::sync::Arc;
 
-use super::rows::{self, idle_marks, mark_idle};
-use super::{Cancelled, is_gone};
+use super::control::Control;
+use super::idle::{idle_marks, mark_idle};
+use super::is_gone;
+use super::rows;
 use crate::collection::core::Core;
 use crate::collection::engine::Engine;
 use crate::error::Result;
@@ -21,7 +23,7 @@ const MAX_LOG_FILES: usize = 16;
 const SMALL_ROWS: u32 = 256;
 
 /// Shortens the log if it is too long; tells whether it was.
-pub(super) fn trim(engine: &Arc<Engine>, cancelled: Cancelled<'_>) -> Result<bool> {
+pub(super) fn trim(engine: &Arc<Engine>, control: &Control<'_>) -> Result<bool> {
     let manifest = engine.manifest();
     if manifest.log.len() <= MAX_LOG_FILES {
         return Ok(false);
@@ -41,9 +43,9 @@ pub(super) fn trim(engine: &Arc<Engine>, cancelled: Cancelled<'_>) -> Result<boo
         };
         let _job = lock(&core.row_job);
         match carry(engine, &core)? {
-            Some(carried) => rows::cover(engine, &core, carried.file, cancelled)?,
+            Some(carried) => rows::cover(engine, &core, carried.file, control)?,
             None => {
-                rows::seal(engine, &core, true, &mut CompactionReport::default(), cancelled)?;
+                rows::seal(engine, &core, true, &mut CompactionReport::default(), control)?;
             }
         }
     }

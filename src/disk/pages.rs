@@ -107,7 +107,7 @@ impl<T: Pod> Pages<T> {
 impl<T: Pod> Deref for Pages<T> {
     type Target = [T];
 
-    #[inline]
+    #[inline(always)]
     fn deref(&self) -> &[T] {
         match &self.room {
             Room::Heap(heap) => heap,
@@ -118,7 +118,7 @@ impl<T: Pod> Deref for Pages<T> {
 }
 
 impl<T: Pod> DerefMut for Pages<T> {
-    #[inline]
+    #[inline(always)]
     fn deref_mut(&mut self) -> &mut [T] {
         match &mut self.room {
             Room::Heap(heap) => heap,

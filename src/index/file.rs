@@ -67,7 +67,7 @@ impl BuiltGraph {
     pub(crate) fn build(
         codes: &mut CodeBuffer,
         base: Option<&GraphBase<'_>>,
-        params: &BuildParams,
+        params: &BuildParams<'_>,
         samples: &[Sample],
     ) -> Result<(Self, Vec<u32>)> {
         let builder = builder(params.builder);

@@ -40,14 +40,14 @@ fn vectors(n: usize, dimension: usize, metric: Metric) -> Vec<Vec<f32>> {
         .collect()
 }
 
-fn params(m: usize) -> BuildParams {
+fn params(m: usize) -> BuildParams<'static> {
     let pool = rayon::ThreadPoolBuilder::new().num_threads(2).build().unwrap();
     BuildParams {
         m,
         builder: Builder::Flat,
         ef_construction: 100,
         pool: Arc::new(pool),
-        cancelled: Arc::default(),
+        checkpoint: &|| Ok(()),
         evaluations: Arc::default(),
     }
 }
@@ -194,7 +194,11 @@ fn islands(upper: bool) {
         fn name(&self) -> &'static str {
             "islands"
         }
-        fn build(&self, codes: &CodeRows<'_>, params: &BuildParams) -> crate::Result<FlatGraph> {
+        fn build(
+            &self,
+            codes: &CodeRows<'_>,
+            params: &BuildParams<'_>,
+        ) -> crate::Result<FlatGraph> {
             let mut level = FlatLevel { offsets: vec![0].into(), ..FlatLevel::default() };
             for node in 0..codes.len() as u32 {
                 let first = node / 5 * 5;

@@ -2,7 +2,7 @@
 //! `compaction`.
 
 use crate::collection::Collection;
-use crate::compaction;
+use crate::compaction::{self, Control};
 use crate::error::{Error, Result};
 use crate::metrics::{CompactionReport, Plan};
 use crate::store::Store;
@@ -19,7 +19,11 @@ impl Store {
     pub fn compact(&self) -> Result<CompactionReport> {
         let mut total = CompactionReport::default();
         for core in self.engine.cores() {
-            let report = match compaction::compact(&self.engine, &core, &|| false) {
+            let report = match compaction::compact(
+                &self.engine,
+                &core,
+                &Control::unpaced(&self.engine, &|| false),
+            ) {
                 // Dropped meanwhile: that is no reason to leave the others as they are.
                 Err(Error::Closed) if core.is_dropped() => continue,
                 report => report?,
@@ -42,7 +46,7 @@ impl Store {
     pub fn run_pending(&self) -> Result<bool> {
         self.engine.tend_log()?;
         self.engine.tend_reserve();
-        let never: compaction::Cancelled<'_> = &|| false;
+        let never = &Control::unpaced(&self.engine, &|| false);
         for core in self.engine.cores() {
             let rows = || compaction::run_rows_due(&self.engine, &core, never);
             let index = || compaction::run_index_due(&self.engine, &core, never);
@@ -72,7 +76,7 @@ impl Collection {
     /// # Ok(()) }
     /// ```
     pub fn compact(&self) -> Result<CompactionReport> {
-        compaction::compact(&self.engine, &self.core, &|| false)
+        compaction::compact(&self.engine, &self.core, &Control::unpaced(&self.engine, &|| false))
     }
 
     /// What [`Collection::compact`] would do, and why. Changes nothing.

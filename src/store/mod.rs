@@ -3,6 +3,7 @@
 //! A store that is dropped or closed stops its workers, waits for them and for every other job, ends
 //! the log with a `Close` frame and lets the lock go. Handles that outlive it can only read.
 
+mod background;
 mod compact;
 mod open;
 mod purge;
@@ -191,6 +192,7 @@ impl Store {
             synced_seq: engine.committer.synced_seq().0,
             pinned_files,
             pinned_bytes,
+            background_paused: engine.pace.is_paused(),
             kernels: Kernels::detect().name,
             poisoned: engine.poison.check().err().map(|e| e.to_string()),
             ..StoreStats::default()
@@ -343,6 +345,7 @@ impl Store {
         if core.options().volatile {
             return Ok(());
         }
+        let _hurry = self.engine.pace.hurry();
         let _jobs = (lock(&core.row_job), lock(&core.index_job), lock(&core.structure));
         let deletes: Vec<FileName> = self
             .engine

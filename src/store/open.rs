@@ -243,6 +243,8 @@ fn engine(
         read_only,
         background: options.background == Background::Auto && !read_only,
         heap_budget: options.heap_budget,
+        reclaim_within: options.reclaim_within,
+        background_rate: options.background_rate,
         reserve_bytes: if read_only { 0 } else { options.reserve_bytes },
         listener: options.listener.clone(),
         manifest,

@@ -1,7 +1,7 @@
 //! Owns the verb `purge`, of a store and of a collection. What it does is `compaction::purge`.
 
 use crate::collection::Collection;
-use crate::compaction;
+use crate::compaction::{self, Control};
 use crate::error::Result;
 use crate::metrics::PurgeReceipt;
 use crate::store::Store;
@@ -43,7 +43,7 @@ impl Store {
     /// # Ok(()) }
     /// ```
     pub fn purge(&self) -> Result<PurgeReceipt> {
-        compaction::purge(&self.engine, None, &|| false)
+        compaction::purge(&self.engine, None, &Control::unpaced(&self.engine, &|| false))
     }
 }
 
@@ -63,6 +63,7 @@ impl Collection {
     /// # Ok(()) }
     /// ```
     pub fn purge(&self) -> Result<PurgeReceipt> {
-        compaction::purge(&self.engine, Some(&self.core), &|| false)
+        let control = Control::unpaced(&self.engine, &|| false);
+        compaction::purge(&self.engine, Some(&self.core), &control)
     }
 }

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use crate::collection::core::Core;
 use crate::collection::engine::Engine;
-use crate::compaction::{self, Cancelled};
+use crate::compaction::{self, Control};
 use crate::error::{Error, Result};
 use crate::metrics::Event;
 use crate::worker::{Bell, Worker};
@@ -98,8 +98,9 @@ fn tend_log(engine: &Arc<Engine>, _bell: &Bell, troubles: &mut Troubles) -> Dura
 }
 
 fn tend_rows(engine: &Arc<Engine>, bell: &Bell, troubles: &mut Troubles) -> Duration {
-    let cancelled = || bell.is_stopping();
-    let patience = each_core(engine, &cancelled, compaction::run_rows_due, troubles);
+    let stop = || bell.is_stopping();
+    let control = Control::background(engine, &stop);
+    let patience = each_core(engine, &control, compaction::run_rows_due, troubles);
     if patience.is_zero() {
         engine.index_bell.ring();
     }
@@ -109,7 +110,7 @@ fn tend_rows(engine: &Arc<Engine>, bell: &Bell, troubles: &mut Troubles) -> Dura
     if let Some(pause) = troubles.pause(engine, &None) {
         return patience.min(pause);
     }
-    match compaction::run_trim(engine, &cancelled) {
+    match compaction::run_trim(engine, &Control::unpaced(engine, &stop)) {
         Ok(_) => {
             troubles.over(&None);
             patience
@@ -119,14 +120,16 @@ fn tend_rows(engine: &Arc<Engine>, bell: &Bell, troubles: &mut Troubles) -> Dura
 }
 
 fn tend_indexes(engine: &Arc<Engine>, bell: &Bell, troubles: &mut Troubles) -> Duration {
-    each_core(engine, &|| bell.is_stopping(), compaction::run_index_due, troubles)
+    let stop = || bell.is_stopping();
+    let control = Control::background(engine, &stop);
+    each_core(engine, &control, compaction::run_index_due, troubles)
 }
 
 /// Runs a task once for every collection; tells how long to sleep.
 fn each_core(
     engine: &Arc<Engine>,
-    cancelled: Cancelled<'_>,
-    task: fn(&Arc<Engine>, &Arc<Core>, Cancelled<'_>) -> Result<bool>,
+    control: &Control<'_>,
+    task: fn(&Arc<Engine>, &Arc<Core>, &Control<'_>) -> Result<bool>,
     troubles: &mut Troubles,
 ) -> Duration {
     if engine.poison.is_set() {
@@ -139,7 +142,7 @@ fn each_core(
             patience = patience.min(pause);
             continue;
         }
-        let result = task(engine, &core, cancelled);
+        let result = task(engine, &core, control);
         if result.is_ok() {
             troubles.over(&name);
         }
@@ -150,7 +153,7 @@ fn each_core(
             Err(error) => troubles.report(engine, name, &error),
         };
         patience = patience.min(wanted);
-        if cancelled() {
+        if control.is_stopped() {
             break;
         }
     }

@@ -5,8 +5,8 @@ use super::*;
 const NOW: Timestamp = Timestamp::from_millis(1_000_000_000_000);
 
 fn segment(file: u64, rows: u64, dead: u64) -> SegmentFacts {
-    let dead_since = (dead > 0).then_some(NOW);
-    SegmentFacts { file: FileId(file), bytes: rows * 1_600, rows, dead, dead_since }
+    let reclaim_by = (dead > 0).then(|| NOW + std::time::Duration::from_millis(1));
+    SegmentFacts { file: FileId(file), bytes: rows * 1_600, rows, dead, reclaim_by }
 }
 
 fn index(file: u64, nodes: u64, live: u64, graph: bool) -> IndexFacts {
@@ -49,7 +49,7 @@ fn on_a_full_disk_the_dead_go_first_and_then_the_smallest_output_alone() {
 fn dead_rows_below_the_limit_wait_but_not_longer_than_the_deadline() {
     let mut facts = vec![segment(1, 10_000, 500)];
     assert_eq!(plan_rows(&facts, NOW, Eagerness::Due), []);
-    facts[0].dead_since = Some(NOW - RECLAIM_WITHIN);
+    facts[0].reclaim_by = Some(NOW);
     assert_eq!(plan_rows(&facts, NOW, Eagerness::Due)[0].reason, Reason::Deadline);
 }
 

@@ -2,7 +2,7 @@
 //! a cache-friendly order of nodes, validation. How edges are chosen is the builder's.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::AtomicU64;
 
 use super::graph::{FlatGraph, FlatLevel};
 use super::merge::Base;
@@ -12,8 +12,8 @@ use crate::options::Builder;
 use crate::vector::codes::CodeRows;
 
 /// What a graph is built with.
-#[derive(Clone, Debug)]
-pub(crate) struct BuildParams {
+#[derive(Clone)]
+pub(crate) struct BuildParams<'a> {
     pub(crate) m: usize,
     pub(crate) ef_construction: usize,
     pub(crate) builder: Builder,
@@ -23,16 +23,16 @@ pub(crate) struct BuildParams {
         expect(dead_code, reason = "the flat builder has one thread")
     )]
     pub(crate) pool: Arc<rayon::ThreadPool>,
-    /// Set by whoever wants the build to end early.
-    pub(crate) cancelled: Arc<AtomicBool>,
+    /// Called between pieces of work: it may wait, and is an error if the build is to end early.
+    pub(crate) checkpoint: &'a (dyn Fn() -> Result<()> + Sync),
     /// Where builders that count them add the distances they measured.
     pub(crate) evaluations: Arc<AtomicU64>,
 }
 
-impl BuildParams {
-    /// An error if the build was cancelled.
+impl BuildParams<'_> {
+    /// An error if the build is to end early.
     pub(crate) fn check(&self) -> Result<()> {
-        if self.cancelled.load(Ordering::Relaxed) { Err(Error::Closed) } else { Ok(()) }
+        (self.checkpoint)()
     }
 }
 
@@ -43,11 +43,16 @@ pub(crate) trait GraphBuilder: Send + Sync {
 
     /// A graph over the rows of `codes`, at least one. Distances are those of
     /// [`CodeRows::pair`]. It need not be connected.
-    fn build(&self, codes: &CodeRows<'_>, params: &BuildParams) -> Result<FlatGraph>;
+    fn build(&self, codes: &CodeRows<'_>, params: &BuildParams<'_>) -> Result<FlatGraph>;
 
     /// The same, starting from an older graph over the first of the rows. A builder that cannot builds
     /// anew.
-    fn merge(&self, codes: &CodeRows<'_>, _: &Base<'_>, params: &BuildParams) -> Result<FlatGraph> {
+    fn merge(
+        &self,
+        codes: &CodeRows<'_>,
+        _: &Base<'_>,
+        params: &BuildParams<'_>,
+    ) -> Result<FlatGraph> {
         self.build(codes, params)
     }
 }
@@ -73,7 +78,7 @@ pub(crate) fn build_graph(
     builder: &dyn GraphBuilder,
     codes: &CodeRows<'_>,
     base: Option<&Base<'_>>,
-    params: &BuildParams,
+    params: &BuildParams<'_>,
 ) -> Result<Built> {
     let mut graph = match base {
         Some(base) => builder.merge(codes, base, params)?,

@@ -23,8 +23,8 @@ use crate::index::Candidate;
 use crate::vector::codes::{CodeRows, Measure, Origin, Reduction};
 use crate::vector::kernel::Kernels;
 
-/// Rows that are inserted between two looks at whether the build was cancelled.
-pub(super) const CHUNK: u32 = 1024;
+/// Rows that are inserted between two checkpoints: a few hundredths of a second.
+pub(super) const CHUNK: u32 = 256;
 
 /// Builds with flat arrays.
 #[derive(Debug)]
@@ -35,7 +35,7 @@ impl GraphBuilder for FlatBuilder {
         "flat"
     }
 
-    fn build(&self, codes: &CodeRows<'_>, params: &BuildParams) -> Result<FlatGraph> {
+    fn build(&self, codes: &CodeRows<'_>, params: &BuildParams<'_>) -> Result<FlatGraph> {
         let mut draft = Draft::empty(codes, params);
         draft.raise(0, draft.level_of(0));
         draft.insert_from(1, params)?;
@@ -46,7 +46,7 @@ impl GraphBuilder for FlatBuilder {
         &self,
         codes: &CodeRows<'_>,
         base: &Base<'_>,
-        params: &BuildParams,
+        params: &BuildParams<'_>,
     ) -> Result<FlatGraph> {
         let (mut draft, gaps) = Draft::from_base(codes, params, base);
         draft.repair(base, &gaps, params)?;
@@ -113,7 +113,7 @@ impl Lists for DraftLevel<'_, '_> {
 
 impl<'a> Draft<'a> {
     /// A draft in which no node has a neighbor.
-    pub(super) fn empty(codes: &CodeRows<'a>, params: &BuildParams) -> Self {
+    pub(super) fn empty(codes: &CodeRows<'a>, params: &BuildParams<'_>) -> Self {
         let nodes = codes.len();
         let slots = with_slack(2 * params.m);
         Self {
@@ -144,7 +144,7 @@ impl<'a> Draft<'a> {
     }
 
     /// Inserts this row and all that follow.
-    fn insert_from(&mut self, first: u32, params: &BuildParams) -> Result<()> {
+    fn insert_from(&mut self, first: u32, params: &BuildParams<'_>) -> Result<()> {
         for node in first..self.codes.len() as u32 {
             if node % CHUNK == 0 {
                 params.check()?;
@@ -165,6 +165,7 @@ impl<'a> Draft<'a> {
         (level as usize).min(MAX_LEVELS - 1)
     }
 
+    #[inline]
     pub(super) fn list(&self, node: u32, level: usize) -> &[u32] {
         if level == 0 {
             let start = node as usize * self.slots;
@@ -330,7 +331,7 @@ impl<'a> Draft<'a> {
         self.work = work;
     }
 
-    fn finish(mut self, params: &BuildParams) -> FlatGraph {
+    fn finish(mut self, params: &BuildParams<'_>) -> FlatGraph {
         self.shorten_all();
         params.evaluations.fetch_add(self.work.evaluations, Ordering::Relaxed);
         let nodes = self.degrees.len() as u32;

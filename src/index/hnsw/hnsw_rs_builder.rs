@@ -17,7 +17,7 @@ use crate::vector::codes::{CodeRows, Reduction};
 
 /// Levels that the crate draws from; its dump needs this number, and so do its defaults.
 const CRATE_LEVELS: usize = 16;
-/// Rows that are inserted between two looks at whether the build was cancelled.
+/// Rows that are inserted between two checkpoints.
 const CHUNK: usize = 1024;
 
 /// Builds with `hnsw_rs`.
@@ -45,14 +45,14 @@ impl GraphBuilder for HnswRsBuilder {
         "hnsw_rs"
     }
 
-    fn build(&self, codes: &CodeRows<'_>, params: &BuildParams) -> Result<FlatGraph> {
+    fn build(&self, codes: &CodeRows<'_>, params: &BuildParams<'_>) -> Result<FlatGraph> {
         let work = || params.pool.install(|| build_and_copy(codes, params));
         catch_unwind(AssertUnwindSafe(work))
             .unwrap_or_else(|_| Err(Error::option("hnsw_rs", "it panicked while building")))
     }
 }
 
-fn build_and_copy(codes: &CodeRows<'_>, params: &BuildParams) -> Result<FlatGraph> {
+fn build_and_copy(codes: &CodeRows<'_>, params: &BuildParams<'_>) -> Result<FlatGraph> {
     let n = codes.len();
     let distance = RowDistance { codes: *codes, reduction: Reduction::new(codes) };
     let hnsw: Hnsw<'_, u32, RowDistance<'_>> =

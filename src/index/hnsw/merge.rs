@@ -69,7 +69,7 @@ impl<'a> Draft<'a> {
     /// that is left becomes the entry point.
     pub(super) fn from_base(
         codes: &CodeRows<'a>,
-        params: &BuildParams,
+        params: &BuildParams<'_>,
         base: &Base<'_>,
     ) -> (Self, Vec<Gap>) {
         let mut draft = Self::empty(codes, params);
@@ -100,7 +100,7 @@ impl<'a> Draft<'a> {
         &mut self,
         base: &Base<'_>,
         gaps: &[Gap],
-        params: &BuildParams,
+        params: &BuildParams<'_>,
     ) -> Result<()> {
         let mut thin = Vec::new();
         for (at, gap) in gaps.iter().enumerate() {

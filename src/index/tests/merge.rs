@@ -31,7 +31,7 @@ fn merged(
     before: Option<&Generation>,
     gone: &[u32],
     come: Vec<u32>,
-    params: &BuildParams,
+    params: &BuildParams<'_>,
 ) -> (Generation, u64) {
     let (mut rows, mut places) = (Vec::new(), Vec::new());
     for row in before.iter().flat_map(|b| &b.rows) {

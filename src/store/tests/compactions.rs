@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock, Weak};
 
 use super::{collections, memory, open, read, recovered, scratch, strays};
-use crate::compaction::{run_index_due, run_rows_due};
+use crate::compaction::{Control, run_index_due, run_rows_due};
 use crate::disk::RealDisk;
 use crate::format::names::FileName;
 use crate::store::open::open_for_writing;
@@ -234,11 +234,13 @@ fn rows_that_move_while_an_index_of_them_is_built_are_in_it_i11() {
             for id in 0..100u64 {
                 notes.delete(id).unwrap();
             }
-            assert!(run_rows_due(&store.engine, &notes.core, &|| false).unwrap());
+            let control = Control::unpaced(&store.engine, &|| false);
+            assert!(run_rows_due(&store.engine, &notes.core, &control).unwrap());
         }
         false
     };
-    assert!(run_index_due(&store.engine, &notes.core, &cancelled).unwrap());
+    let control = Control::unpaced(&store.engine, &cancelled);
+    assert!(run_index_due(&store.engine, &notes.core, &control).unwrap());
     let stats = notes.stats().unwrap();
     assert_ne!(stats.segments[0].file, before[0].file);
     assert_eq!((stats.live_rows, stats.dead_rows, stats.indexes.len()), (200, 0, 1));

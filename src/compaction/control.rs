@@ -1,0 +1,83 @@
+//! Owns how a job is told to end early, and where it waits: between pieces of work, with no lock held
+//! but that of its kind of job.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use crate::collection::core::Core;
+use crate::collection::engine::Engine;
+use crate::collection::pace::Working;
+use crate::error::{Error, Result};
+
+/// Handed down through a job.
+pub(crate) struct Control<'a> {
+    engine: &'a Engine,
+    stop: &'a (dyn Fn() -> bool + Sync),
+    /// For background work: how often jobs were ended before, and when it last waited.
+    paced: Option<(u64, AtomicU64)>,
+}
+
+impl<'a> Control<'a> {
+    /// For what the background does by itself: it waits where [`crate::collection::pace`] says so.
+    pub(crate) fn background(engine: &'a Engine, stop: &'a (dyn Fn() -> bool + Sync)) -> Self {
+        let begun = AtomicU64::new(nanos(engine.monotonic()));
+        Self { engine, stop, paced: Some((engine.pace.ended(), begun)) }
+    }
+
+    /// For what somebody waits for.
+    pub(crate) fn unpaced(engine: &'a Engine, stop: &'a (dyn Fn() -> bool + Sync)) -> Self {
+        Self { engine, stop, paced: None }
+    }
+
+    /// The same for a part of the job that somebody waits for.
+    pub(super) fn without_pace(&self) -> Self {
+        Self::unpaced(self.engine, self.stop)
+    }
+
+    /// Whether background work may begin.
+    pub(super) fn may_begin(&self) -> bool {
+        self.paced.is_none() || !self.engine.pace.is_paused()
+    }
+
+    /// Whether the job should end early.
+    pub(crate) fn is_stopped(&self) -> bool {
+        let ended = |(before, _): &(u64, _)| self.engine.pace.ended() != *before;
+        (self.stop)() || self.engine.gate.is_closing() || self.paced.as_ref().is_some_and(ended)
+    }
+
+    /// An error if the job should end early.
+    pub(super) fn check(&self, core: &Core) -> Result<()> {
+        if self.is_stopped() || core.is_dropped() { Err(Error::Closed) } else { Ok(()) }
+    }
+
+    /// Between two pieces of work, of which the last one wrote so many bytes: waits where it must. An
+    /// error if the job should end early.
+    pub(super) fn step(&self, core: &Core, bytes: u64) -> Result<()> {
+        if let Some((_, last)) = &self.paced {
+            let clock = self.engine.clock.as_ref();
+            self.engine.pace.charge(clock, bytes);
+            let since = Duration::from_nanos(last.load(Ordering::Relaxed));
+            let worked = clock.monotonic().saturating_sub(since);
+            let stop = || self.is_stopped() || core.is_dropped();
+            self.engine.pace.wait(clock, worked, &stop);
+            last.store(nanos(clock.monotonic()), Ordering::Relaxed);
+        }
+        self.check(core)
+    }
+
+    /// As [`Self::step`] where a lock is held: the bytes are paid for at the next step.
+    pub(super) fn charge(&self, bytes: u64) {
+        if self.paced.is_some() {
+            self.engine.pace.charge(self.engine.clock.as_ref(), bytes);
+        }
+    }
+
+    /// Notes that a job is under way, for as long as what it gives lives.
+    pub(super) fn work(&self) -> Option<Working<'a>> {
+        self.paced.is_some().then(|| self.engine.pace.work())
+    }
+}
+
+fn nanos(time: Duration) -> u64 {
+    u64::try_from(time.as_nanos()).unwrap_or(u64::MAX)
+}

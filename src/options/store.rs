@@ -1,0 +1,180 @@
+//! Owns the options of a store: what holds for all of its collections.
+
+use std::time::Duration;
+
+use crate::error::{Error, Result};
+
+/// Longest time that dead bytes wait for their reclaim, unless another is chosen.
+const RECLAIM_WITHIN: Duration = Duration::from_secs(24 * 3600);
+
+/// Who does the background work: sealing, compaction, graph building.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Background {
+    /// Two threads of the store: one for rows, one for indexes.
+    #[default]
+    Auto,
+    /// The caller, through `Store::run_pending`. The store starts no thread.
+    Manual,
+}
+
+/// What is done with events.
+pub(crate) type Listener = std::sync::Arc<dyn Fn(&crate::metrics::Event) + Send + Sync>;
+
+/// How a store is opened. See `Store::open` for the usual way.
+///
+/// ```
+/// # fn main() -> altiplano::Result<()> {
+/// # let dir = tempfile::tempdir().unwrap();
+/// use altiplano::{Background, StoreOptions};
+/// let store = StoreOptions::new()
+///     .heap_budget(64 << 20)
+///     .background(Background::Manual)
+///     .open(dir.path().join("agent.alt"))?;
+/// while store.run_pending()? {}
+/// # Ok(()) }
+/// ```
+#[derive(Clone)]
+pub struct StoreOptions {
+    pub(crate) clock: std::sync::Arc<dyn crate::clock::Clock>,
+    pub(crate) background: Background,
+    pub(crate) heap_budget: Option<u64>,
+    pub(crate) reclaim_within: Duration,
+    pub(crate) background_rate: Option<u64>,
+    pub(crate) reserve_bytes: u64,
+    pub(crate) listener: Option<Listener>,
+    pub(crate) seed: Option<u64>,
+    pub(crate) create: bool,
+}
+
+impl StoreOptions {
+    /// The defaults: the system's clock, background threads, no budget, create what is missing.
+    pub fn new() -> Self {
+        Self {
+            clock: std::sync::Arc::new(crate::clock::SystemClock::new()),
+            background: Background::Auto,
+            heap_budget: None,
+            reclaim_within: RECLAIM_WITHIN,
+            background_rate: None,
+            reserve_bytes: 4 << 20,
+            listener: None,
+            seed: None,
+            create: true,
+        }
+    }
+
+    /// Sets where the time comes from. Default = the system's clock.
+    #[must_use]
+    pub fn clock(mut self, clock: std::sync::Arc<dyn crate::clock::Clock>) -> Self {
+        self.clock = clock;
+        self
+    }
+
+    /// Sets who does the background work. Default = [`Background::Auto`].
+    #[must_use]
+    pub const fn background(mut self, background: Background) -> Self {
+        self.background = background;
+        self
+    }
+
+    /// Sets how many heap bytes the memtables of all collections may take, at least 16 MiB. An
+    /// insert that would pass it is refused with [`Error::OverBudget`]; deletes never are.
+    /// Default = no limit.
+    #[must_use]
+    pub const fn heap_budget(mut self, bytes: u64) -> Self {
+        self.heap_budget = Some(bytes);
+        self
+    }
+
+    /// Sets the longest time until the bytes of what was deleted, replaced or has expired are given back
+    /// to the file system, at least a second. It counts from when the store notices, since it was
+    /// opened, and holds as long as the background is not paused. Segments of which 15 % are dead do
+    /// not wait for it. Default = 24 hours. `Store::purge` does it at once.
+    #[must_use]
+    pub const fn reclaim_within(mut self, time: Duration) -> Self {
+        self.reclaim_within = time;
+        self
+    }
+
+    /// Sets how many bytes a second the background may write when it compacts and builds indexes, at
+    /// least 64 KiB. Sealing and what is called by hand are not held up, and nothing is while a writer
+    /// waits for room. Default = no limit; the background gives way to slowed readers in any case.
+    #[must_use]
+    pub const fn background_rate(mut self, bytes_per_second: u64) -> Self {
+        self.background_rate = Some(bytes_per_second);
+        self
+    }
+
+    /// Sets the size of the file `RESERVE`, at most 1 GiB: ballast that is given up when the disk is
+    /// full, so that deletes, compaction, recovery and closing still find room, and made again when
+    /// space is back. Inserts never use it. 0 = none. Default = 4 MiB.
+    #[must_use]
+    pub const fn reserve_bytes(mut self, bytes: u64) -> Self {
+        self.reserve_bytes = bytes;
+        self
+    }
+
+    /// Sets a function that is told of events: seals, compactions, damaged indexes, failures of
+    /// background work. It runs on the thread where the event happens, and should be quick.
+    #[must_use]
+    pub fn on_event(
+        mut self,
+        listener: impl Fn(&crate::metrics::Event) + Send + Sync + 'static,
+    ) -> Self {
+        self.listener = Some(std::sync::Arc::new(listener));
+        self
+    }
+
+    /// Sets what the store's identity and its files' salts are made from. Default = something that
+    /// differs every time. Set it where a run must repeat byte for byte.
+    #[must_use]
+    pub const fn seed(mut self, seed: u64) -> Self {
+        self.seed = Some(seed);
+        self
+    }
+
+    /// Sets whether a store that is not there is created. Default = true.
+    #[must_use]
+    pub const fn create(mut self, create: bool) -> Self {
+        self.create = create;
+        self
+    }
+
+    /// Checks every range.
+    pub(crate) fn validate(&self) -> Result<()> {
+        if self.heap_budget.is_some_and(|bytes| bytes < 16 << 20) {
+            return Err(Error::option("heap_budget", "less than 16 MiB holds no memtable"));
+        }
+        if self.reclaim_within < Duration::from_secs(1) {
+            return Err(Error::option("reclaim_within", "less than a second"));
+        }
+        if self.background_rate.is_some_and(|bytes| bytes < 64 << 10) {
+            return Err(Error::option("background_rate", "less than 64 KiB a second"));
+        }
+        if self.reserve_bytes > 1 << 30 {
+            return Err(Error::option("reserve_bytes", "more than 1 GiB"));
+        }
+        Ok(())
+    }
+}
+
+impl Default for StoreOptions {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl std::fmt::Debug for StoreOptions {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("StoreOptions")
+            .field("clock", &self.clock)
+            .field("background", &self.background)
+            .field("heap_budget", &self.heap_budget)
+            .field("reclaim_within", &self.reclaim_within)
+            .field("background_rate", &self.background_rate)
+            .field("reserve_bytes", &self.reserve_bytes)
+            .field("seed", &self.seed)
+            .field("create", &self.create)
+            .finish_non_exhaustive()
+    }
+}
