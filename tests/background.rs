@@ -97,7 +97,9 @@ fn a_paused_store_closes_and_drops_collections() {
     let notes = options(&store);
     fill(&notes, 0..640);
     next(&told, sealed);
-    (0..300u64).for_each(|id| drop(notes.delete(id).unwrap()));
+    for id in 0..300u64 {
+        notes.delete(id).unwrap();
+    }
     store.pause_background();
     store.cancel_background().unwrap();
     assert!(store.drop_collection("notes").unwrap());

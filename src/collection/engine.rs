@@ -16,6 +16,7 @@ use std::time::Duration;
 use crate::clock::{Clock, Timestamp};
 use crate::collection::commit::Committer;
 use crate::collection::core::Core;
+use crate::collection::disk_budget::DiskBudget;
 use crate::collection::gate::Gate;
 use crate::collection::owner;
 use crate::collection::pace::Pace;
@@ -44,9 +45,9 @@ pub(crate) struct Engine {
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) read_only: bool,
     pub(crate) heap_budget: Option<u64>,
-    /// Longest time that dead bytes wait for their reclaim.
     pub(crate) reclaim_within: Duration,
     pub(crate) pace: Pace,
+    pub(crate) disk_budget: DiskBudget,
     pub(crate) poison: Arc<Poison>,
     pub(crate) gate: Gate,
     pub(crate) reserve: Reserve,
@@ -84,6 +85,7 @@ pub(crate) struct EngineParts {
     pub(crate) heap_budget: Option<u64>,
     pub(crate) reclaim_within: Duration,
     pub(crate) background_rate: Option<u64>,
+    pub(crate) disk_budget: Option<u64>,
     pub(crate) reserve_bytes: u64,
     pub(crate) listener: Option<Listener>,
     pub(crate) manifest: Manifest,
@@ -114,6 +116,7 @@ impl Engine {
             heap_budget: parts.heap_budget,
             reclaim_within: parts.reclaim_within,
             pace: Pace::new(parts.background_rate),
+            disk_budget: DiskBudget::new(parts.disk_budget),
             poison: Arc::clone(&poison),
             pinned: Arc::default(),
             committer: Committer::new(parts.manifest.last_seq, poison),

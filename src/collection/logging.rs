@@ -128,6 +128,7 @@ impl Engine {
             clock_doubted: time.doubted(),
         };
         log.writer.append(&head, payload)?;
+        self.disk_budget.note_appended(payload.len() as u64);
         log.appended = head.last_seq;
         log.last_frame = self.monotonic();
         Ok(())

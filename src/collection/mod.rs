@@ -7,6 +7,7 @@
 mod batch;
 pub(crate) mod commit;
 pub(crate) mod core;
+pub(crate) mod disk_budget;
 mod eligible;
 pub(crate) mod engine;
 pub(crate) mod gate;

@@ -32,6 +32,11 @@ impl Reserve {
         Self { bytes, present, full, changing: Mutex::default() }
     }
 
+    /// Bytes of the ballast, whether it is there or not.
+    pub(super) const fn bytes(&self) -> u64 {
+        self.bytes
+    }
+
     /// Whether a job ran out of space since the disk was last known to have some.
     pub(crate) fn is_full(&self) -> bool {
         self.full.load(Ordering::Acquire)

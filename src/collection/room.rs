@@ -11,8 +11,8 @@ use crate::worker::lock;
 /// Writers wait while a collection has more frozen memtables than this.
 const MAX_FROZEN: usize = 8;
 /// How long a writer waits for a seal before it looks again, and how often: 10 seconds in all.
-const WAIT: Duration = Duration::from_millis(20);
-const MAX_WAITS: usize = 500;
+pub(super) const WAIT: Duration = Duration::from_millis(20);
+pub(super) const MAX_WAITS: usize = 500;
 
 impl Engine {
     /// Waits until there is room in RAM for these writes, or refuses them.
@@ -26,6 +26,7 @@ impl Engine {
         }
         self.check_reserve(writes)?;
         self.wait_for_seals(writes)?;
+        self.wait_for_disk(writes, added)?;
         let Some(limit) = self.heap_budget else {
             return Ok(());
         };

@@ -21,6 +21,7 @@ use std::sync::{Arc, Weak};
 
 use crate::clock::Timestamp;
 use crate::collection::core::Core;
+use crate::collection::disk_budget::Pressure;
 use crate::collection::engine::Engine;
 use crate::collection::snapshot::Snapshot;
 use crate::error::{Error, Result};
@@ -137,7 +138,11 @@ pub(crate) fn run_rows_due(
     }
     let _working = control.work();
     // On a full disk these give the space back that a seal needs.
-    let stepped = next_row_step(engine, core, Eagerness::Due, &mut report, control)?;
+    let eagerness = match engine.disk_budget.pressure() {
+        Pressure::Pressed => Eagerness::All,
+        _ => Eagerness::Due,
+    };
+    let stepped = next_row_step(engine, core, eagerness, &mut report, control)?;
     if stepped { Ok(true) } else { sealed }
 }
 

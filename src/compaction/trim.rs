@@ -9,6 +9,7 @@ use super::idle::{idle_marks, mark_idle};
 use super::is_gone;
 use super::rows;
 use crate::collection::core::Core;
+use crate::collection::disk_budget::Pressure;
 use crate::collection::engine::Engine;
 use crate::error::Result;
 use crate::format::op::{Op, OpKind};
@@ -19,13 +20,19 @@ use crate::worker::lock;
 
 /// The chain may have this many files of about 4 MiB: 64 MiB.
 const MAX_LOG_FILES: usize = 16;
+/// The same when inserts need room.
+const FEWEST_LOG_FILES: usize = 2;
 /// A collection with fewer rows than this in RAM is copied forward rather than sealed.
 const SMALL_ROWS: u32 = 256;
 
 /// Shortens the log if it is too long; tells whether it was.
 pub(super) fn trim(engine: &Arc<Engine>, control: &Control<'_>) -> Result<bool> {
     let manifest = engine.manifest();
-    if manifest.log.len() <= MAX_LOG_FILES {
+    let most = match engine.disk_budget.pressure() {
+        Pressure::Pressed => FEWEST_LOG_FILES,
+        _ => MAX_LOG_FILES,
+    };
+    if manifest.log.len() <= most {
         return Ok(false);
     }
     let idle = idle_marks(engine);
@@ -33,7 +40,7 @@ pub(super) fn trim(engine: &Arc<Engine>, control: &Control<'_>) -> Result<bool> 
         engine.commit_manifest(|manifest| mark_idle(manifest, &idle))?;
     }
     let manifest = engine.manifest();
-    let keep = manifest.log.len().saturating_sub(MAX_LOG_FILES / 2);
+    let keep = manifest.log.len().saturating_sub(most / 2);
     let Some(oldest_kept) = manifest.log.get(keep).map(|l| l.file) else {
         return Ok(false);
     };

@@ -41,6 +41,7 @@ pub struct StoreOptions {
     pub(crate) heap_budget: Option<u64>,
     pub(crate) reclaim_within: Duration,
     pub(crate) background_rate: Option<u64>,
+    pub(crate) disk_budget: Option<u64>,
     pub(crate) reserve_bytes: u64,
     pub(crate) listener: Option<Listener>,
     pub(crate) seed: Option<u64>,
@@ -56,6 +57,7 @@ impl StoreOptions {
             heap_budget: None,
             reclaim_within: RECLAIM_WITHIN,
             background_rate: None,
+            disk_budget: None,
             reserve_bytes: 4 << 20,
             listener: None,
             seed: None,
@@ -83,6 +85,17 @@ impl StoreOptions {
     #[must_use]
     pub const fn heap_budget(mut self, bytes: u64) -> Self {
         self.heap_budget = Some(bytes);
+        self
+    }
+
+    /// Sets how many bytes the store's files may take, `RESERVE` included, at least 32 MiB. An insert is
+    /// refused with [`Error::OverBudget`] when it would leave no room for the next compaction; before
+    /// that, the background gives back whatever it can, and the insert waits for it as long as there is
+    /// something, at most 10 seconds. Deletes and compaction are always admitted. Files that readers
+    /// still hold count. Default = no limit.
+    #[must_use]
+    pub const fn disk_budget(mut self, bytes: u64) -> Self {
+        self.disk_budget = Some(bytes);
         self
     }
 
@@ -145,6 +158,9 @@ impl StoreOptions {
         if self.heap_budget.is_some_and(|bytes| bytes < 16 << 20) {
             return Err(Error::option("heap_budget", "less than 16 MiB holds no memtable"));
         }
+        if self.disk_budget.is_some_and(|bytes| bytes < 32 << 20) {
+            return Err(Error::option("disk_budget", "less than 32 MiB"));
+        }
         if self.reclaim_within < Duration::from_secs(1) {
             return Err(Error::option("reclaim_within", "less than a second"));
         }
@@ -170,6 +186,7 @@ impl std::fmt::Debug for StoreOptions {
             .field("clock", &self.clock)
             .field("background", &self.background)
             .field("heap_budget", &self.heap_budget)
+            .field("disk_budget", &self.disk_budget)
             .field("reclaim_within", &self.reclaim_within)
             .field("background_rate", &self.background_rate)
             .field("reserve_bytes", &self.reserve_bytes)

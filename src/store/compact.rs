@@ -56,7 +56,9 @@ impl Store {
                 done => return done,
             }
         }
-        compaction::run_trim(&self.engine, never)
+        let trimmed = compaction::run_trim(&self.engine, never)?;
+        self.engine.tend_disk_budget(!trimmed)?;
+        Ok(trimmed)
     }
 }
 

@@ -133,6 +133,7 @@ pub(crate) fn open_for_writing(
     start_log(&engine, &end).map_err(|error| read_only(error, engine.dir()))?;
     remove_orphans(&engine)?;
     engine.open_reserve();
+    engine.tend_disk_budget(false)?;
     let workers = match options.background {
         Background::Auto => workers::start(&engine)?,
         Background::Manual => Vec::new(),
@@ -245,6 +246,7 @@ fn engine(
         heap_budget: options.heap_budget,
         reclaim_within: options.reclaim_within,
         background_rate: options.background_rate,
+        disk_budget: options.disk_budget,
         reserve_bytes: if read_only { 0 } else { options.reserve_bytes },
         listener: options.listener.clone(),
         manifest,

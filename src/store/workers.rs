@@ -110,7 +110,12 @@ fn tend_rows(engine: &Arc<Engine>, bell: &Bell, troubles: &mut Troubles) -> Dura
     if let Some(pause) = troubles.pause(engine, &None) {
         return patience.min(pause);
     }
-    match compaction::run_trim(engine, &Control::unpaced(engine, &stop)) {
+    let trimmed =
+        compaction::run_trim(engine, &Control::unpaced(engine, &stop)).and_then(|trimmed| {
+            engine.tend_disk_budget(!trimmed && !patience.is_zero())?;
+            Ok(trimmed)
+        });
+    match trimmed {
         Ok(_) => {
             troubles.over(&None);
             patience
