@@ -107,8 +107,8 @@ pub use memory::{
     Memory, MetadataCodec,
 };
 pub use metrics::{
-    CollectionStats, CompactionReport, Event, IndexStats, Plan, PurgeReceipt, Reason, SegmentStats,
-    Step, StoreStats,
+    CanaryStats, CollectionStats, CompactionReport, Event, IndexStats, Plan, PurgeReceipt, Reason,
+    SegmentStats, Step, StoreStats,
 };
 pub use options::{
     Background, Builder, Codes, CollectionOptions, Durability, HnswParams, MAX_DIMENSION, Metric,

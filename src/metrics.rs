@@ -4,6 +4,8 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use crate::clock::Timestamp;
+
 /// What a store holds and what it costs.
 #[derive(Clone, Debug, Default, PartialEq)]
 #[non_exhaustive]
@@ -65,10 +67,31 @@ pub struct CollectionStats {
     pub indexes: Vec<IndexStats>,
     /// Bytes that background work would rewrite now: the compaction debt.
     pub debt_bytes: u64,
+    /// What the last look at its graph found, since the store was opened.
+    pub canary: Option<CanaryStats>,
     /// The newest compaction since the store was opened.
     pub last_compaction: Option<CompactionReport>,
     /// True when nothing bounds the collection: no lifetime by default and no budget.
     pub retention_unset: bool,
+}
+
+/// What a look at a graph with a sample of the queries that were asked found. The background looks after
+/// every build, and every ten minutes while queries are asked, and beams go by it.
+#[derive(Clone, Debug, Default, PartialEq)]
+#[non_exhaustive]
+pub struct CanaryStats {
+    /// The graph: the number in the file's name of its index.
+    pub index: u64,
+    /// How many queries it was looked at with.
+    pub queries: usize,
+    /// Recall@10, against a scan of the same codes, of the beam that was thought to give 0.95.
+    pub recall: f32,
+    /// The beam that gives a recall of 0.95.
+    pub ef: usize,
+    /// Whether merges have cost so much recall that the graph is going to be built anew.
+    pub worn: bool,
+    /// When.
+    pub at: Timestamp,
 }
 
 /// One sealed segment.
@@ -262,6 +285,13 @@ pub enum Event {
         merged: bool,
         /// Distances measured to build the graph, where its builder counts them.
         evaluations: u64,
+    },
+    /// A graph was looked at with queries that were asked.
+    Canary {
+        /// The collection.
+        collection: String,
+        /// What was found.
+        found: CanaryStats,
     },
     /// An index file is missing or damaged: its rows are scanned until it is rebuilt.
     IndexDamaged {

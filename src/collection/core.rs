@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, Weak};
 
 use crate::clock::{Clock, Timestamp};
+use crate::collection::canary::Canary;
 use crate::collection::moves::Move;
 use crate::collection::snapshot::{MemPart, Snapshot};
 use crate::ids::{CollectionId, FileId, MemoryId, Seq};
@@ -56,6 +57,8 @@ pub(crate) struct Core {
     pub(crate) indexes_in_order: Mutex<Weak<Snapshot>>,
     /// What ways to search cost, once they were asked for.
     costs: OnceLock<Costs>,
+    /// How well its graph serves the queries that are asked.
+    pub(crate) canary: Canary,
     /// Buffers of graph searches that are not under way.
     pub(crate) scratch: Mutex<Vec<Scratch>>,
     /// Rows that moved since an index build began, while there is one.
@@ -88,6 +91,7 @@ impl Core {
             dead_since: Mutex::default(),
             indexes_in_order: Mutex::default(),
             costs: OnceLock::new(),
+            canary: Canary::default(),
             scratch: Mutex::default(),
             moves: Mutex::default(),
             mem_bytes: AtomicU64::new(0),

@@ -5,6 +5,7 @@
 //! pipeline of the store's one log (`commit`).
 
 mod batch;
+pub(crate) mod canary;
 pub(crate) mod commit;
 pub(crate) mod core;
 pub(crate) mod disk_budget;

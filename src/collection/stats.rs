@@ -16,6 +16,7 @@ pub(super) fn collection(engine: &Engine, core: &Core) -> Result<CollectionStats
     let mut stats = CollectionStats {
         name: core.name.clone(),
         heap_bytes: core.mem_bytes(),
+        canary: core.canary.stats(),
         last_compaction: lock(&core.last_report).clone(),
         retention_unset: options.default_ttl.is_none() && engine.heap_budget.is_none(),
         ..CollectionStats::default()

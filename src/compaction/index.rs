@@ -125,6 +125,9 @@ pub(super) fn build(
         // It may be missing; what stays behind is an orphan.
         let _ = engine.disk.remove(&path);
     }
+    if let Some(part) = part.as_ref().filter(|_| step.graph) {
+        core.canary.note_built(part.indexed.file, merged);
+    }
     swap(engine, core, step, part);
     let (collection, rows) = (core.name.clone(), total as u64);
     engine.emit(&Event::Indexed { collection, rows, graph: step.graph, merged, evaluations });

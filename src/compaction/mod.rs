@@ -6,6 +6,7 @@
 //! the snapshot; deletes that arrive meanwhile are carried over at the swap, and replayed from the
 //! log after a crash (I8).
 
+mod canary;
 mod check;
 mod control;
 mod files;
@@ -62,13 +63,13 @@ fn segment_facts(engine: &Engine, core: &Core, snapshot: &Snapshot) -> Result<Ve
 }
 
 /// What the policy needs to know of the indexes, and the live rows that none covers.
-fn index_facts(snapshot: &Snapshot) -> (Vec<IndexFacts>, u64) {
+fn index_facts(core: &Core, snapshot: &Snapshot) -> (Vec<IndexFacts>, u64) {
     let facts = snapshot.indexes.iter().map(|part| IndexFacts {
         file: part.indexed.file,
         nodes: u64::from(part.indexed.index.nodes()),
         live: snapshot.live_nodes(part),
         graph: part.indexed.index.has_graph(),
-        worn: part.indexed.index.worn(),
+        worn: part.indexed.index.worn() || core.canary.is_worn(part.indexed.file),
     });
     let uncovered = snapshot.segments.iter().filter(|s| !s.covered);
     (facts.collect(), uncovered.map(|s| u64::from(s.live.live())).sum())
@@ -111,7 +112,7 @@ fn next_row_step(
 }
 
 fn next_index_step(core: &Core, eagerness: Eagerness) -> Option<IndexStep> {
-    let (facts, uncovered) = index_facts(&core.snapshot());
+    let (facts, uncovered) = index_facts(core, &core.snapshot());
     let options = core.options();
     policy::plan_index(&facts, uncovered, &options.hnsw, eagerness)
 }
@@ -157,6 +158,9 @@ pub(crate) fn run_index_due(
     }
     let _running = engine.begin_job()?;
     let _job = lock(&core.index_job);
+    if canary::look(engine, core) {
+        *lock(&core.indexes_in_order) = Weak::new();
+    }
     // Counting live nodes takes O(nodes): not for a store in which nothing happens.
     let now = Arc::downgrade(&core.snapshot());
     if Weak::ptr_eq(&now, &lock(&core.indexes_in_order)) {
@@ -286,7 +290,7 @@ pub(crate) fn plan(engine: &Engine, core: &Core) -> Result<Plan> {
     for step in policy::plan_rows(&facts, engine.plausible_now(), Eagerness::All) {
         plan.steps.push(describe(&step, &facts));
     }
-    let (mut indexes, uncovered) = index_facts(&snapshot);
+    let (mut indexes, uncovered) = index_facts(core, &snapshot);
     // An index without a live row goes with its segments.
     indexes.retain(|i| i.live > 0);
     let options = core.options();

@@ -141,7 +141,7 @@ fn rewrite_dead(
 /// Rebuilds the indexes that have a dead node now.
 fn rebuild_stale(engine: &Arc<Engine>, core: &Arc<Core>, control: &Control<'_>) -> Result<()> {
     let stale = |snapshot: &Snapshot| -> HashSet<FileId> {
-        let facts = index_facts(snapshot).0.into_iter();
+        let facts = index_facts(core, snapshot).0.into_iter();
         facts.filter(|i| i.live < i.nodes).map(|i| i.file).collect()
     };
     let before = stale(&core.snapshot());

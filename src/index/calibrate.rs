@@ -69,11 +69,59 @@ pub(super) fn measure(
     order: &[u32],
     samples: &[Sample],
 ) -> Vec<Beam> {
-    let samples = probes(graph, codes, order, samples);
+    climb(graph, codes, &probes(graph, codes, order, samples))
+}
+
+/// What each `ef` gives for these queries, in stored form.
+///
+/// O(queries × (nodes + Σ ef)).
+pub(super) fn measure_with(
+    graph: &Graph<'_>,
+    codes: &CodeRows<'_>,
+    queries: Vec<Vec<f32>>,
+) -> EfTable {
+    let probe = |vector| {
+        let query = Query::new(codes.spec, vector);
+        let truth = nearest(codes, &query, &[]);
+        Probe { query, made_from: Vec::new(), truth }
+    };
+    let probes: Vec<Probe> = queries.into_iter().map(probe).collect();
+    EfTable(climb(graph, codes, &probes))
+}
+
+/// What each `ef` gives, as measured with queries that users asked.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct EfTable(Vec<Beam>);
+
+impl EfTable {
+    #[cfg(test)]
+    pub(crate) fn of(beams: &[(u32, f32)]) -> Self {
+        let beam = |&(ef, recall)| Beam { ef, recall, evaluations: 20 * ef };
+        Self(beams.iter().map(beam).collect())
+    }
+
+    /// As `Index::ef_for`.
+    pub(crate) fn ef_for(&self, recall: f32, k: usize) -> usize {
+        ef_for(&self.0, recall, k)
+    }
+
+    /// As `Index::evaluations_for`.
+    pub(crate) fn evaluations_for(&self, ef: usize) -> u64 {
+        evaluations_for(&self.0, ef)
+    }
+
+    /// The recall of this beam, or of the widest that was measured.
+    pub(crate) fn recall_at(&self, ef: usize) -> f32 {
+        let beam = self.0.iter().rev().find(|beam| beam.ef as usize <= ef);
+        beam.or(self.0.first()).map_or(0.0, |beam| beam.recall)
+    }
+}
+
+fn climb(graph: &Graph<'_>, codes: &CodeRows<'_>, probes: &[Probe]) -> Vec<Beam> {
     let mut scratch = Scratch::default();
     let mut table = Vec::new();
     for ef in LADDER {
-        let beam = beam(graph, codes, &samples, ef, &mut scratch);
+        let beam = beam(graph, codes, probes, ef, &mut scratch);
         table.push(beam);
         if beam.recall >= ENOUGH {
             break;
@@ -86,7 +134,7 @@ pub(super) fn measure(
 struct Probe {
     query: Query,
     /// The nodes that it was made from: hidden from its searches.
-    made_from: [u32; 2],
+    made_from: Vec<u32>,
     truth: Vec<u32>,
 }
 
@@ -116,7 +164,7 @@ fn probes(
             }
             let _ = prepare(codes.spec.metric, codes.spec.dimension, None, &mut vector);
             let query = Query::new(codes.spec, vector);
-            let made_from = [node, other];
+            let made_from = vec![node, other];
             let truth = nearest(codes, &query, &made_from);
             Probe { query, made_from, truth }
         })
@@ -157,10 +205,21 @@ fn nearest(codes: &CodeRows<'_>, query: &Query, without: &[u32]) -> Vec<u32> {
 /// The smallest `ef` that promises this recall for `k` results.
 pub(super) fn ef_for(table: &[Beam], recall: f32, k: usize) -> usize {
     let wanted = recall + (1.0 - recall).max(0.0) * MARGIN;
-    let entry = table.iter().find(|beam| beam.recall >= wanted).or(table.last());
-    let ef = entry.map_or(64, |beam| beam.ef as usize);
+    let ef = match table.iter().position(|beam| beam.recall >= wanted) {
+        Some(0) => table[0].ef as usize,
+        Some(at) => between(&table[at - 1], &table[at], wanted),
+        None => table.last().map_or(64, |beam| beam.ef as usize),
+    };
     // More results need a wider beam, about in proportion; fewer do not need a narrower one.
     ef.saturating_mul(k.max(K)).div_ceil(K).max(k)
+}
+
+/// Where the line between two beams has this recall. Recall rises ever more slowly with `ef`, so that it
+/// is higher there.
+fn between(below: &Beam, above: &Beam, recall: f32) -> usize {
+    let share = (recall - below.recall) / (above.recall - below.recall).max(f32::EPSILON);
+    let step = above.ef.saturating_sub(below.ef) as f32;
+    below.ef as usize + (share * step).ceil() as usize
 }
 
 /// About how many distances a search with this `ef` measures.
@@ -183,11 +242,12 @@ mod tests {
         assert_eq!(evaluations_for(&table, 48), 960);
         assert_eq!(evaluations_for(&table, 512), 10_240);
         assert_eq!(evaluations_for(&[], 10), 10 * EVALUATIONS);
-        assert_eq!(ef_for(&table, 0.80, 10), 32);
-        assert_eq!(ef_for(&table, 0.95, 10), 64);
-        assert_eq!(ef_for(&table, 0.99, 10), 256);
+        assert_eq!(ef_for(&table, 0.80, 10), 21, "between 10 and 32");
+        assert_eq!(ef_for(&table, 0.95, 10), 60);
+        assert_eq!(ef_for(&table, 0.99, 10), 171);
+        assert_eq!(ef_for(&table, 0.5, 10), 10);
         assert_eq!(ef_for(&table, 1.0, 10), 256);
-        assert_eq!(ef_for(&table, 0.95, 100), 640);
+        assert_eq!(ef_for(&table, 0.95, 100), 600);
         assert_eq!(ef_for(&[], 0.95, 1), 64);
     }
 }

@@ -8,7 +8,7 @@ mod file;
 pub(crate) mod hnsw;
 mod top;
 
-pub(crate) use calibrate::{Sample, wanted as wanted_samples};
+pub(crate) use calibrate::{EfTable, Sample, wanted as wanted_samples};
 pub(crate) use cost::Costs;
 pub(crate) use file::{BuiltGraph, GraphBase, IndexParts, write_index};
 pub(crate) use hnsw::build::BuildParams;
@@ -145,6 +145,15 @@ impl Index {
     /// built.
     pub(crate) fn ef_for(&self, recall: f32, k: usize) -> usize {
         calibrate::ef_for(&self.ef_table, recall, k)
+    }
+
+    /// What each `ef` gives for these queries, in stored form, against a scan of the codes. Without a graph,
+    /// nothing.
+    pub(crate) fn measure(&self, queries: Vec<Vec<f32>>) -> EfTable {
+        match self.graph() {
+            Some(graph) => calibrate::measure_with(&graph, &self.codes(), queries),
+            None => EfTable::default(),
+        }
     }
 
     /// About how many distances a search with this `ef` measures, if all nodes are accepted.

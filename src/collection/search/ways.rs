@@ -5,7 +5,7 @@
 use crate::collection::eligible::Eligible;
 use crate::collection::search::{Search, SearchPath};
 use crate::collection::snapshot::IndexPart;
-use crate::index::Costs;
+use crate::index::{Costs, EfTable};
 
 /// How an index is searched.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -47,14 +47,22 @@ impl Choice<'_> {
         if !index.has_graph() || search.path == SearchPath::Scan {
             return (other, other_cost);
         }
-        let ef = search.ef.unwrap_or_else(|| index.ef_for(search.recall, k)).max(k);
+        let canary = &search.collection.core.canary;
+        let measured = |table: &EfTable| {
+            let ef = search.ef.unwrap_or_else(|| table.ef_for(search.recall, k)).max(k);
+            (ef, table.evaluations_for(ef))
+        };
+        let (ef, evaluations) = canary.table(part.indexed.file, measured).unwrap_or_else(|| {
+            let ef = search.ef.unwrap_or_else(|| index.ef_for(search.recall, k)).max(k);
+            (ef, index.evaluations_for(ef))
+        });
         if search.path == SearchPath::Graph {
             return (Way::Graph { ef, limit: usize::MAX }, 0.0);
         }
         // Where few nodes are eligible, the beam wanders on until it has met enough of them.
         let nodes = u64::from(index.nodes());
         let eligible = self.eligible_rows.min(nodes).max(1);
-        let evaluations = index.evaluations_for(ef).saturating_mul(nodes) / eligible;
+        let evaluations = evaluations.saturating_mul(nodes) / eligible;
         let cost = evaluations as f64 * f64::from(costs.evaluation);
         if cost >= other_cost {
             return (other, other_cost);

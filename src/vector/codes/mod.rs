@@ -190,6 +190,11 @@ impl Query {
         Self { kernels, ..self }
     }
 
+    /// The vector, in stored form.
+    pub(crate) fn vector(&self) -> &[f32] {
+        &self.vector
+    }
+
     /// The exact distance to a stored vector.
     pub(crate) fn exact(&self, stored: &[f32]) -> f32 {
         super::metric::distance_stored(self.spec.metric, self.kernels, &self.vector, stored)

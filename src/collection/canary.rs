@@ -1,0 +1,209 @@
+//! Owns what is known of the recall of a graph with the queries that users ask: a sample of them, what
+//! each beam gave for them, and what follows. Who measures is `compaction::canary`.
+//!
+//! The table of a graph is made with queries that are made of its rows (`index::calibrate`); these are
+//! the real ones, and once there are enough of them, beams go by what they gave.
+
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
+
+use crate::ids::FileId;
+use crate::index::EfTable;
+use crate::metrics::CanaryStats;
+use crate::sync::{Mutex, Published};
+use crate::worker::lock;
+
+/// Queries that are kept: the newest of those sampled.
+const KEPT: usize = 64;
+/// Fewer say too little: of 160 neighbors, 0.02 is one standard deviation at a recall of 0.95.
+const ENOUGH: usize = 16;
+/// One search of a graph in so many is sampled, but for the first ones.
+const ONE_IN: u32 = 16;
+/// A graph is looked at again after this time, if there were new queries.
+const EVERY: Duration = Duration::from_secs(600);
+/// The recall and the number of results that beams are compared for.
+const RECALL: f32 = 0.95;
+const K: usize = 10;
+/// A merged graph is worn when it takes a beam so many times as wide as when it was built anew.
+const WORN: f64 = 1.5;
+
+/// See the file.
+#[derive(Debug)]
+pub(crate) struct Canary {
+    searches: AtomicU32,
+    sampled: Mutex<Sampled>,
+    measured: Published<Option<Measured>>,
+    known: Mutex<Known>,
+}
+
+#[derive(Debug, Default)]
+struct Sampled {
+    queries: Vec<Vec<f32>>,
+    next: usize,
+    /// Queries since the last look.
+    new: usize,
+}
+
+/// What queries found in one graph.
+#[derive(Debug)]
+struct Measured {
+    file: FileId,
+    table: EfTable,
+}
+
+#[derive(Debug, Default)]
+struct Known {
+    /// The graph that was built last since the store was opened, and whether it was merged.
+    built: Option<(FileId, bool)>,
+    /// The beam that the last graph which was built anew takes.
+    fresh_ef: Option<usize>,
+    /// When the last look was, in monotonic time.
+    looked_at: Duration,
+    stats: Option<CanaryStats>,
+    worn: Option<FileId>,
+}
+
+impl Default for Canary {
+    fn default() -> Self {
+        Self {
+            searches: AtomicU32::new(0),
+            sampled: Mutex::default(),
+            measured: Published::new(None),
+            known: Mutex::default(),
+        }
+    }
+}
+
+impl Canary {
+    /// Takes a query, in stored form, that a graph was searched for, if it is its turn.
+    pub(crate) fn sample(&self, query: &[f32]) {
+        let number = self.searches.fetch_add(1, Ordering::Relaxed);
+        if number >= ENOUGH as u32 && !number.is_multiple_of(ONE_IN) {
+            return;
+        }
+        let mut sampled = lock(&self.sampled);
+        let Sampled { queries, next, new } = &mut *sampled;
+        match queries.get_mut(*next) {
+            Some(old) => old.copy_from_slice(query),
+            None => queries.push(query.to_vec()),
+        }
+        *next = (*next + 1) % KEPT;
+        *new += 1;
+    }
+
+    /// What beams gave in this graph, if that was measured.
+    pub(crate) fn table<T>(&self, file: FileId, read: impl Fn(&EfTable) -> T) -> Option<T> {
+        let measured = self.measured.load();
+        measured.as_ref().as_ref().filter(|m| m.file == file).map(|m| read(&m.table))
+    }
+
+    /// A graph was built.
+    pub(crate) fn note_built(&self, file: FileId, merged: bool) {
+        lock(&self.known).built = Some((file, merged));
+    }
+
+    /// The queries to look at this graph with, if it is time to.
+    pub(crate) fn due(&self, file: FileId, now: Duration) -> Option<Vec<Vec<f32>>> {
+        let mut sampled = lock(&self.sampled);
+        let known = lock(&self.known);
+        let again = now.saturating_sub(known.looked_at) >= EVERY && sampled.new > 0;
+        let is_new = self.table(file, |_| ()).is_none();
+        if sampled.queries.len() < ENOUGH || !(is_new || again) {
+            return None;
+        }
+        sampled.new = 0;
+        Some(sampled.queries.clone())
+    }
+
+    /// Takes in what a look at a graph found; gives what is to be told.
+    pub(crate) fn looked(
+        &self,
+        file: FileId,
+        table: EfTable,
+        stats: CanaryStats,
+        now: Duration,
+    ) -> CanaryStats {
+        let ef = table.ef_for(RECALL, K);
+        let mut known = lock(&self.known);
+        let merged = known.built == Some((file, true));
+        if known.built == Some((file, false)) {
+            known.fresh_ef = Some(ef);
+        }
+        let worn = merged && is_worn(ef, known.fresh_ef);
+        known.worn = worn.then_some(file);
+        known.looked_at = now;
+        let stats = CanaryStats { ef, worn, ..stats };
+        known.stats = Some(stats.clone());
+        drop(known);
+        self.measured.store(Some(Measured { file, table }));
+        stats
+    }
+
+    /// Whether merges have cost this graph so much recall that it should be built anew.
+    pub(crate) fn is_worn(&self, file: FileId) -> bool {
+        lock(&self.known).worn == Some(file)
+    }
+
+    /// What the last look found.
+    pub(crate) fn stats(&self) -> Option<CanaryStats> {
+        lock(&self.known).stats.clone()
+    }
+}
+
+fn is_worn(ef: usize, fresh_ef: Option<usize>) -> bool {
+    fresh_ef.is_some_and(|fresh| ef as f64 > WORN * fresh as f64)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const MINUTE: Duration = Duration::from_secs(60);
+
+    fn asked(canary: &Canary, queries: usize) {
+        (0..queries).for_each(|i| canary.sample(&[i as f32]));
+    }
+
+    fn look(canary: &Canary, file: u64, beams: &[(u32, f32)], now: Duration) -> CanaryStats {
+        canary.looked(FileId(file), EfTable::of(beams), CanaryStats::default(), now)
+    }
+
+    #[test]
+    fn a_graph_is_looked_at_when_it_is_new_and_now_and_then() {
+        let canary = Canary::default();
+        let due = |file, now| canary.due(FileId(file), now).map(|queries| queries.len());
+        asked(&canary, ENOUGH - 1);
+        assert_eq!(due(1, MINUTE), None, "too few queries");
+        asked(&canary, 1);
+        assert_eq!(due(1, MINUTE), Some(ENOUGH));
+        look(&canary, 1, &[(32, 0.97)], MINUTE);
+        assert_eq!(due(1, 20 * MINUTE), None, "no new queries");
+        asked(&canary, 1000);
+        assert_eq!(due(1, 10 * MINUTE), None, "too soon");
+        assert_eq!(due(2, 10 * MINUTE), Some(KEPT), "another graph");
+        assert_eq!(due(1, 11 * MINUTE), None, "they were looked at with the other one");
+        asked(&canary, 16);
+        assert_eq!(due(1, 11 * MINUTE), Some(KEPT));
+        let ef = |file| canary.table(FileId(file), |table| table.ef_for(0.9, 10));
+        assert_eq!((ef(1), ef(2)), (Some(32), None));
+    }
+
+    #[test]
+    fn a_merged_graph_that_takes_a_much_wider_beam_than_a_fresh_one_is_worn() {
+        let canary = Canary::default();
+        let wide = [(32, 0.90), (64, 0.94), (128, 0.99)];
+        canary.note_built(FileId(1), true);
+        assert!(!look(&canary, 1, &wide, MINUTE).worn, "nothing to compare it with");
+        canary.note_built(FileId(2), false);
+        assert!(!look(&canary, 2, &[(32, 0.90), (64, 0.97)], MINUTE).worn);
+        canary.note_built(FileId(3), true);
+        assert!(!look(&canary, 3, &[(32, 0.90), (64, 0.96), (80, 0.98)], MINUTE).worn);
+        canary.note_built(FileId(4), true);
+        let stats = look(&canary, 4, &wide, MINUTE);
+        assert!(stats.worn && canary.is_worn(FileId(4)) && !canary.is_worn(FileId(3)));
+        assert_eq!(canary.stats(), Some(stats));
+        // Built anew, it takes as wide a beam: that is what these queries take.
+        canary.note_built(FileId(5), false);
+        assert!(!look(&canary, 5, &wide, MINUTE).worn);
+    }
+}
