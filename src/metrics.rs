@@ -23,6 +23,8 @@ pub struct StoreStats {
     pub log_files: usize,
     /// Bytes of mapped files. How much of it is resident is the kernel's decision.
     pub mapped_bytes: u64,
+    /// Bytes of mapped files that are resident now; 0 where the system does not tell (it does on Linux).
+    pub resident_bytes: u64,
     /// Heap bytes of active segments, liveness and tables, as counted by the store.
     pub heap_bytes: u64,
     /// Files that are no longer part of the store but that an open snapshot still holds.

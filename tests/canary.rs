@@ -58,7 +58,7 @@ fn a_graph_is_looked_at_with_what_was_asked_after_a_build_and_every_ten_minutes(
     ask(&notes, 0..64, SearchPath::Graph);
     settle(&store);
     let first = stats().canary.unwrap();
-    assert_eq!(told.lock().unwrap()[..], [first.clone()]);
+    assert_eq!(told.lock().unwrap()[..], *std::slice::from_ref(&first));
     let graph = stats().indexes.into_iter().find(|index| index.graph).unwrap();
     assert_eq!((first.index, first.at), (graph.file, START));
     assert!(first.queries >= 16 && first.recall > 0.3 && first.recall <= 1.0, "{first:?}");

@@ -21,6 +21,7 @@ use crate::collection::gate::Gate;
 use crate::collection::owner;
 use crate::collection::pace::Pace;
 use crate::collection::reserve::Reserve;
+use crate::collection::resident::ResidentBudget;
 use crate::collection::snapshot::{FileGuard, Pinned};
 use crate::disk::Disk;
 use crate::error::{Error, Result};
@@ -48,6 +49,7 @@ pub(crate) struct Engine {
     pub(crate) reclaim_within: Duration,
     pub(crate) pace: Pace,
     pub(crate) disk_budget: DiskBudget,
+    pub(super) resident_budget: ResidentBudget,
     pub(crate) poison: Arc<Poison>,
     pub(crate) gate: Gate,
     pub(crate) reserve: Reserve,
@@ -86,6 +88,7 @@ pub(crate) struct EngineParts {
     pub(crate) reclaim_within: Duration,
     pub(crate) background_rate: Option<u64>,
     pub(crate) disk_budget: Option<u64>,
+    pub(crate) resident_budget: Option<u64>,
     pub(crate) reserve_bytes: u64,
     pub(crate) listener: Option<Listener>,
     pub(crate) manifest: Manifest,
@@ -117,6 +120,7 @@ impl Engine {
             reclaim_within: parts.reclaim_within,
             pace: Pace::new(parts.background_rate),
             disk_budget: DiskBudget::new(parts.disk_budget),
+            resident_budget: ResidentBudget::new(parts.resident_budget),
             poison: Arc::clone(&poison),
             pinned: Arc::default(),
             committer: Committer::new(parts.manifest.last_seq, poison),

@@ -19,6 +19,7 @@ mod owner;
 pub(crate) mod pace;
 pub(crate) mod recovery;
 pub(crate) mod reserve;
+mod resident;
 mod room;
 mod search;
 pub(crate) mod snapshot;

@@ -13,6 +13,7 @@ use crate::collection::owner;
 use crate::disk::Disk;
 use crate::error::Result;
 use crate::format::header::StoreId;
+use crate::format::names::FileName;
 use crate::ids::{FileId, Seq};
 use crate::index::Index;
 use crate::segment::{Active, Liveness, Locator, Row, Rows, SealedSegment};
@@ -121,6 +122,11 @@ pub(crate) struct Indexed {
 }
 
 impl Indexed {
+    /// The name of its locator.
+    pub(crate) fn locator_file(&self) -> FileName {
+        FileName::Locator(self.locator.file())
+    }
+
     /// Checks every byte of the index and its locator, unless that was done before. They are in use
     /// until then: damage can cost recall, and must be found before anything is made from them.
     pub(crate) fn check(&self) -> Result<()> {

@@ -1,4 +1,4 @@
-//! Owns read-only maps of sealed files, and the one unsafe line that makes one.
+//! Owns read-only maps of sealed files, and the unsafe lines that make one and let its pages go.
 //!
 //! Why a map here is sound although the file system is shared: (1) only sealed files are mapped:
 //! this process never writes, truncates or punches a file once it is sealed (I2; `Disk` has no
@@ -37,6 +37,23 @@ impl Mapped {
         // type of which says that the file was opened for reading only.
         let map = unsafe { memmap2::Mmap::map(file) }.map_err(|e| Error::io("map", path, e))?;
         Ok(Self { bytes: Bytes::Map(Arc::new(map)) })
+    }
+
+    /// Lets its pages go: they leave the resident memory of this process and come back from the file
+    /// where they are read again. Where the system has no such advice, nothing happens.
+    pub(crate) fn release(&self) {
+        match &self.bytes {
+            #[cfg(target_os = "linux")]
+            Bytes::Map(map) => {
+                // SAFETY: dropped pages of a read-only map of a file are read from it again, and the
+                // file is sealed (I2), so that whoever holds a slice sees the same bytes as before.
+                let _ = unsafe { map.unchecked_advise(memmap2::UncheckedAdvice::DontNeed) };
+            }
+            #[cfg(not(target_os = "linux"))]
+            Bytes::Map(_) => {}
+            #[cfg(any(test, feature = "fuzzing"))]
+            Bytes::Heap(..) => {}
+        }
     }
 
     /// A copy of a simulated file.

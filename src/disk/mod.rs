@@ -62,6 +62,11 @@ pub(crate) trait Disk: fmt::Debug + Send + Sync {
     fn lock(&self, path: &Path) -> Result<Box<dyn Any + Send + Sync>>;
     /// Bytes that the file system has allocated for a file.
     fn allocated_bytes(&self, path: &Path) -> Result<u64>;
+    /// The files of a directory that this process maps, with the bytes of each that are resident.
+    /// Nothing where the system does not tell. O(maps of the process).
+    fn resident(&self, _dir: &Path) -> Vec<(String, u64)> {
+        Vec::new()
+    }
     /// The process that asks: a child made by fork is another one.
     fn process_id(&self) -> u32 {
         std::process::id()

@@ -102,6 +102,15 @@ impl Disk for RealDisk {
         Ok(Box::new(LockFile { file, process: std::process::id() }))
     }
 
+    #[cfg(target_os = "linux")]
+    fn resident(&self, dir: &Path) -> Vec<(String, u64)> {
+        let (Ok(dir), Ok(maps)) = (fs::canonicalize(dir), fs::read_to_string("/proc/self/smaps"))
+        else {
+            return Vec::new();
+        };
+        resident_in(&maps, &dir)
+    }
+
     #[cfg(unix)]
     fn allocated_bytes(&self, path: &Path) -> Result<u64> {
         let metadata = fs::metadata(path).map_err(|e| Error::io("look at", path, e))?;
@@ -112,6 +121,31 @@ impl Disk for RealDisk {
     fn allocated_bytes(&self, path: &Path) -> Result<u64> {
         Ok(fs::metadata(path).map_err(|e| Error::io("look at", path, e))?.len())
     }
+}
+
+/// What `smaps` says of the maps of files in a directory; proc_pid_smaps(5).
+#[cfg(target_os = "linux")]
+fn resident_in(maps: &str, dir: &Path) -> Vec<(String, u64)> {
+    let mut found: Vec<(String, u64)> = Vec::new();
+    let mut open = false;
+    for line in maps.lines() {
+        if let Some(kib) = line.strip_prefix("Rss:").filter(|_| open) {
+            let kib: u64 = kib.trim().trim_end_matches(" kB").parse().unwrap_or(0);
+            if let Some((_, bytes)) = found.last_mut() {
+                *bytes += kib * 1024;
+            }
+            open = false;
+        } else if let Some(at) = line.find('/')
+            && let Ok(name) = Path::new(&line[at..]).strip_prefix(dir)
+        {
+            open = true;
+            let name = name.to_string_lossy().into_owned();
+            if found.last().is_none_or(|(last, _)| *last != name) {
+                found.push((name, 0));
+            }
+        }
+    }
+    found
 }
 
 /// A held lock. A child made by fork holds it as well: only the process that took it lets it go, and
@@ -219,6 +253,26 @@ mod tests {
         let disk: &dyn Disk = &RealDisk;
         disk.remove(&path).unwrap();
         assert_eq!(sealed.len(), 11);
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn pages_of_a_map_are_resident_once_read_until_they_are_released() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("a");
+        let mut file = RealDisk.create(&path).unwrap();
+        file.append(&vec![7; 1 << 20]).unwrap();
+        file.sync().unwrap();
+        let map = RealDisk.open(&path).unwrap().map().unwrap();
+        let resident = || RealDisk.resident(dir.path());
+        assert_eq!(map.iter().map(|b| u64::from(*b)).sum::<u64>(), 7 << 20);
+        assert_eq!(resident(), [("a".to_owned(), 1 << 20)]);
+        map.release();
+        assert_eq!(resident(), [("a".to_owned(), 0)]);
+        assert_eq!(map[12_345], 7, "they come back");
+        assert!(resident()[0].1 > 0);
+        drop(map);
+        assert_eq!(resident(), []);
     }
 
     #[test]

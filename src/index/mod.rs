@@ -83,6 +83,11 @@ impl Index {
         self.levels > 0
     }
 
+    /// Lets the pages of its file go.
+    pub(crate) fn release(&self) {
+        self.file.release();
+    }
+
     /// Bytes mapped.
     pub(crate) fn len(&self) -> u64 {
         self.file.len()

@@ -42,6 +42,7 @@ pub struct StoreOptions {
     pub(crate) reclaim_within: Duration,
     pub(crate) background_rate: Option<u64>,
     pub(crate) disk_budget: Option<u64>,
+    pub(crate) resident_budget: Option<u64>,
     pub(crate) reserve_bytes: u64,
     pub(crate) listener: Option<Listener>,
     pub(crate) seed: Option<u64>,
@@ -58,6 +59,7 @@ impl StoreOptions {
             reclaim_within: RECLAIM_WITHIN,
             background_rate: None,
             disk_budget: None,
+            resident_budget: None,
             reserve_bytes: 4 << 20,
             listener: None,
             seed: None,
@@ -96,6 +98,16 @@ impl StoreOptions {
     #[must_use]
     pub const fn disk_budget(mut self, bytes: u64) -> Self {
         self.disk_budget = Some(bytes);
+        self
+    }
+
+    /// Sets how many bytes of mapped files may be resident, looked at once a second: when there are more,
+    /// files let their pages go, those of rows first, and the system reads them back when they are
+    /// needed, mostly from its own cache. It holds on Linux; elsewhere nothing is let go. Default = no
+    /// limit: the system takes pages back itself when it needs them.
+    #[must_use]
+    pub const fn resident_budget(mut self, bytes: u64) -> Self {
+        self.resident_budget = Some(bytes);
         self
     }
 
@@ -187,6 +199,7 @@ impl std::fmt::Debug for StoreOptions {
             .field("background", &self.background)
             .field("heap_budget", &self.heap_budget)
             .field("disk_budget", &self.disk_budget)
+            .field("resident_budget", &self.resident_budget)
             .field("reclaim_within", &self.reclaim_within)
             .field("background_rate", &self.background_rate)
             .field("reserve_bytes", &self.reserve_bytes)

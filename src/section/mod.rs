@@ -232,6 +232,11 @@ impl SectionFile {
         self.bytes.len() as u64
     }
 
+    /// Lets the pages go: see [`Mapped::release`].
+    pub(crate) fn release(&self) {
+        self.bytes.release();
+    }
+
     fn entry(&self, kind: u32) -> Option<&SectionEntry> {
         self.table.entries.iter().find(|e| e.kind == kind)
     }

@@ -99,6 +99,7 @@ pub(crate) struct Locator {
     segments: Vec<FileId>,
     nodes: u32,
     full: bool,
+    id: FileId,
 }
 
 impl Locator {
@@ -107,11 +108,11 @@ impl Locator {
         disk: &dyn Disk,
         dir: &Path,
         store: StoreId,
-        (file, len): (FileId, u64),
+        (id, len): (FileId, u64),
         nodes: u32,
     ) -> Result<Self> {
         let identity =
-            Identity { name: FileName::Locator(file), kind: FileKind::Locator, store, len };
+            Identity { name: FileName::Locator(id), kind: FileKind::Locator, store, len };
         let file = SectionFile::open(disk, dir, &identity)?;
         let (list, _) = file.checked(SEGMENTS)?.as_chunks::<8>();
         let segments = list.iter().map(|b| FileId(u64::from_le_bytes(*b))).collect();
@@ -127,7 +128,7 @@ impl Locator {
             return Err(file.corrupt_in(OFFSETS, 0, "the offsets do not ascend"));
         }
         let full = offsets().is_sorted_by(|a, b| a < b);
-        Ok(Self { file, segments, nodes, full })
+        Ok(Self { file, segments, nodes, full, id })
     }
 
     /// The segments that slots refer to.
@@ -138,6 +139,16 @@ impl Locator {
     /// Whether every node has a row.
     pub(crate) const fn is_full(&self) -> bool {
         self.full
+    }
+
+    /// The number in the name of its file.
+    pub(crate) const fn file(&self) -> FileId {
+        self.id
+    }
+
+    /// Lets the pages of its file go.
+    pub(crate) fn release(&self) {
+        self.file.release();
     }
 
     /// Bytes mapped.

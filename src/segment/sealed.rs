@@ -95,6 +95,11 @@ impl SealedSegment {
         Ok(Self { file, rows, dimension, first_expiry })
     }
 
+    /// Lets the pages of its file go.
+    pub(crate) fn release(&self) {
+        self.file.release();
+    }
+
     /// Bytes mapped.
     pub(crate) fn len(&self) -> u64 {
         self.file.len()

@@ -46,6 +46,7 @@ impl Store {
     pub fn run_pending(&self) -> Result<bool> {
         self.engine.tend_log()?;
         self.engine.tend_reserve();
+        self.engine.tend_resident();
         let never = &Control::unpaced(&self.engine, &|| false);
         for core in self.engine.cores() {
             let rows = || compaction::run_rows_due(&self.engine, &core, never);

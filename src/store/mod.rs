@@ -192,6 +192,7 @@ impl Store {
             synced_seq: engine.committer.synced_seq().0,
             pinned_files,
             pinned_bytes,
+            resident_bytes: engine.resident_bytes(),
             background_paused: engine.pace.is_paused(),
             kernels: Kernels::detect().name,
             poisoned: engine.poison.check().err().map(|e| e.to_string()),

@@ -247,6 +247,7 @@ fn engine(
         reclaim_within: options.reclaim_within,
         background_rate: options.background_rate,
         disk_budget: options.disk_budget,
+        resident_budget: options.resident_budget,
         reserve_bytes: if read_only { 0 } else { options.reserve_bytes },
         listener: options.listener.clone(),
         manifest,

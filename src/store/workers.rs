@@ -104,6 +104,7 @@ fn tend_rows(engine: &Arc<Engine>, bell: &Bell, troubles: &mut Troubles) -> Dura
     if patience.is_zero() {
         engine.index_bell.ring();
     }
+    engine.tend_resident();
     if engine.monotonic() >= troubles.reserve_at && !engine.tend_reserve() {
         troubles.reserve_at = engine.monotonic() + PATIENCE;
     }
