@@ -51,8 +51,8 @@ struct Sizes {
 }
 
 fn main() -> Result<()> {
-    let args = Args::from_env("Deletion and collections at scale.", &OPTIONS)
-        .map_err(|stop| stop.text)?;
+    let args =
+        Args::from_env("Deletion and collections at scale.", &OPTIONS).map_err(|stop| stop.text)?;
     let quick = args.has("quick");
     let of = |key: &str, full: u64, small: u64| {
         args.get_or(key, if quick { small } else { full }).map_err(|stop| stop.text)

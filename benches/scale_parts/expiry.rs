@@ -15,13 +15,14 @@ use crate::{Result, Sizes, expect, memory};
 
 const DIM: usize = 32;
 const HOUR: Duration = Duration::from_secs(3600);
-/// Rows that expire together, in so many groups.
-const GROUPS: u64 = 8;
+/// Fewest rows that expire together: a segment of them is not a small one, which would be merged.
+const GROUP: u64 = 12_000;
 const START: u64 = 1_700_000_000_000;
 
 pub(crate) fn run(sizes: &Sizes) -> Result<()> {
     let dir = Scratch::new("scale-expiry");
-    let of_each = sizes.rows / 4 / GROUPS;
+    let groups = (sizes.rows / 4 / GROUP).clamp(2, 8);
+    let of_each = (sizes.rows / 4 / groups).max(GROUP);
     let clock = Arc::new(ManualClock::new(Timestamp::from_millis(START)));
     let open = || -> Result<Store> {
         let options = StoreOptions::new().background(Background::Manual).clock(clock.clone());
@@ -33,7 +34,7 @@ pub(crate) fn run(sizes: &Sizes) -> Result<()> {
         let options = CollectionOptions::new(DIM, Metric::L2).durability(later);
         let options = options.memtable_rows(65_536);
         let all = store.collection("all", options)?;
-        for group in 0..GROUPS {
+        for group in 0..groups {
             let ids = group * of_each..(group + 1) * of_each;
             let expires = Timestamp::from_millis(START) + HOUR * (group as u32 + 1);
             for first in ids.clone().step_by(1024) {
@@ -55,7 +56,7 @@ pub(crate) fn run(sizes: &Sizes) -> Result<()> {
     let reader = all.iter();
     let read_before = Rss::now().unwrap_or_default().file_bytes;
     // Half of the groups.
-    clock.advance(HOUR * (GROUPS as u32 / 2) + HOUR / 2);
+    clock.advance(HOUR * (groups as u32 / 2) + HOUR / 2);
     let begun = Instant::now();
     let expired = store.stats()?.collections[0].expired_rows;
     let first_asked = begun.elapsed();
@@ -64,8 +65,8 @@ pub(crate) fn run(sizes: &Sizes) -> Result<()> {
     while store.run_pending()? {}
     let took = begun.elapsed();
     let read = Rss::now().unwrap_or_default().file_bytes.saturating_sub(read_before);
-    expect("expired rows", expired, of_each * GROUPS / 2)?;
-    expect("rows left", all.len()?, of_each * GROUPS / 2)?;
+    expect("expired rows", expired, of_each * groups / 2)?;
+    expect("rows left", all.len()?, of_each * groups / 2)?;
     let after = store.stats()?;
     expect("expired rows left", after.collections[0].expired_rows, 0)?;
     drop(reader);
@@ -77,7 +78,7 @@ pub(crate) fn run(sizes: &Sizes) -> Result<()> {
         .field("bench", "scale")
         .field("part", "expiry")
         .field("system", "altiplano")
-        .field("rows", of_each * GROUPS)
+        .field("rows", of_each * groups)
         .field("dim", DIM)
         .field("expired", expired)
         .field("segment_bytes_before", of(&before))
@@ -91,7 +92,7 @@ pub(crate) fn run(sizes: &Sizes) -> Result<()> {
     eprintln!(
         "expiry of {expired} of {} rows: {:.1} of {:.1} MB go in {:.1} ms, {:.2} MB read; statistics {:.0} µs, \
          {:.0} once it expired, {:.0} after",
-        of_each * GROUPS,
+        of_each * groups,
         (of(&before) - of(&after)) as f64 / 1e6,
         of(&before) as f64 / 1e6,
         took.as_secs_f64() * 1e3,

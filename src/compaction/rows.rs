@@ -16,7 +16,7 @@ use moved::{From, GONE, Input, Moved, Order, Output};
 use super::check::check_indexes;
 use super::files::NewFiles;
 use super::policy::{RowStep, segment_cap};
-use super::{Cancelled, check_cancelled, is_gone};
+use super::{Cancelled, check_cancelled};
 use crate::collection::core::Core;
 use crate::collection::engine::Engine;
 use crate::collection::recovery::open_segment;
@@ -203,10 +203,10 @@ impl Job<'_> {
         let now = self.engine.destroy_by();
         let mut keyed: Vec<(MemoryId, u32, Row)> = Vec::new();
         for (input, source) in (0u32..).zip(inputs) {
-            for row in source.live.iter() {
-                if !is_gone(source.rows, row, now)? {
-                    keyed.push((source.rows.id(row)?, input, row));
-                }
+            let unexpired = source.rows.unexpired(now)?;
+            let stays = |row: &Row| unexpired.as_ref().is_none_or(|rows| rows.is_live(*row));
+            for row in source.live.iter().filter(stays) {
+                keyed.push((source.rows.id(row)?, input, row));
             }
         }
         keyed.sort_unstable();
