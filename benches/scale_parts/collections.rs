@@ -14,6 +14,8 @@ use crate::{Result, Sizes, expect, memory};
 const ROWS: u64 = 50;
 /// How often every row is replaced.
 const ROUNDS: u64 = 3;
+/// Rows of one collection more, with which the workers look at all of them twice a second.
+const LARGE: u64 = 5_000;
 const LATER: Durability = Durability::Buffered { max_delay: Duration::from_secs(10) };
 
 pub(crate) fn run(sizes: &Sizes, quick: bool) -> Result<()> {
@@ -41,10 +43,15 @@ pub(crate) fn run(sizes: &Sizes, quick: bool) -> Result<()> {
     }
     store.sync()?;
     let (fill, fill_bytes) = (begun.elapsed(), written_bytes() - written);
+    let large = store.collection("large", options)?;
+    let ids = sizes.collections * ROWS..sizes.collections * ROWS + LARGE;
+    large.apply(ids.map(|id| memory(id, sizes.dim)).collect::<Batch>())?;
+    large.compact()?;
     // The workers come to rest.
     settle(dir.path())?;
     let log = file_bytes(dir.path(), "log-")?;
     let (held, heap) = (Held::now(dir.path()), Rss::now().unwrap_or_default().anon_bytes);
+    let counted = store.stats()?.heap_bytes;
     let idle = idle_cpu(if quick { 1 } else { 5 });
     store.close()?;
     let begun = Instant::now();
@@ -69,6 +76,7 @@ pub(crate) fn run(sizes: &Sizes, quick: bool) -> Result<()> {
         .field("vector_bytes", live)
         .field("log_peak_bytes", log_peak)
         .field("log_bytes", log)
+        .field("heap_bytes", counted)
         .field("anon_bytes", heap.saturating_sub(empty))
         .field("threads", held.threads)
         .field("descriptors", held.descriptors)
@@ -81,7 +89,7 @@ pub(crate) fn run(sizes: &Sizes, quick: bool) -> Result<()> {
     let mb = |bytes: u64| bytes as f64 / 1e6;
     eprintln!(
         "{} collections of {ROWS}: created in {:.2} s ({:.1} MB written), filled {ROUNDS} times in {:.2} s ({:.1} MB \
-         written for {:.1} MB of vectors each), log {:.1} MB at most, {:.1} at rest, heap {:.1} MB, {} threads, \
+         written for {:.1} MB of vectors each), log {:.1} MB at most, {:.1} at rest, heap {:.1} MB ({:.1} resident), {} threads, \
          {} descriptors, {} maps, {:.2} ms of processor a second at rest; opened in {:.1} ms",
         sizes.collections,
         create.as_secs_f64(),
@@ -91,6 +99,7 @@ pub(crate) fn run(sizes: &Sizes, quick: bool) -> Result<()> {
         mb(live),
         mb(log_peak),
         mb(log),
+        mb(counted),
         mb(heap.saturating_sub(empty)),
         held.threads,
         held.descriptors,
@@ -110,7 +119,7 @@ fn settle(dir: &Path) -> Result<()> {
             break;
         }
         last = now;
-        std::thread::sleep(Duration::from_millis(1000));
+        std::thread::sleep(Duration::from_millis(1500));
     }
     Ok(())
 }

@@ -2,7 +2,8 @@
 //! high-water mark, the manifest, file numbers, poison, events. Knows nothing of rows; the log and
 //! the commit pipeline are `collection::commit`.
 //!
-//! Locks, in the order in which they may be taken: `Store::names` < `Core::row_job` <
+//! Locks, in the order in which they may be taken: `Store::names` < `Core::row_job` (of several
+//! collections: the lower number first) <
 //! `Core::index_job` < `Core::structure` < the commit token < `Core::tables` and `Engine::manifest` <
 //! `Engine::time`. Under `collections` and all others none is taken, but for the workers' bells under
 //! `room`. Readers take none of them.
@@ -241,7 +242,12 @@ impl Engine {
         Ok(self.pool.get_or_init(|| Arc::new(pool)))
     }
 
-    /// A copy of the manifest as it stands.
+    /// How many files the log has.
+    pub(crate) fn log_files(&self) -> usize {
+        lock(&self.manifest).log.len()
+    }
+
+    /// A copy of the manifest as it stands. O(collections and files).
     pub(crate) fn manifest(&self) -> Manifest {
         lock(&self.manifest).clone()
     }

@@ -5,7 +5,7 @@
 //! An operation with sequence number s touches only rows with a smaller one, which makes replay
 //! idempotent.
 
-use std::collections::HashSet;
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use roaring::RoaringBitmap;
@@ -17,7 +17,7 @@ use crate::error::Result;
 use crate::filter::Filter;
 use crate::format::op::{Op, OpKind};
 use crate::ids::{FileId, MemoryId, Seq};
-use crate::segment::{Active, Liveness, NewRow, Row, Rows};
+use crate::segment::{NewRow, Row, Rows};
 use crate::worker::lock;
 
 /// A volatile memtable is not copied for fewer dead rows than this.
@@ -41,8 +41,12 @@ pub(crate) struct Stage {
     /// Taken from the collection for as long as the stage lives.
     tables: WriterTables,
     next: Snapshot,
+    /// Rows that have no place yet, each id once: made into a block of the memtable together.
     pending: Vec<NewRow>,
-    pending_ids: HashSet<MemoryId>,
+    pending_ids: HashMap<MemoryId, usize>,
+    pending_bytes: usize,
+    /// Rows of a full memtable.
+    memtable_rows: usize,
     undo: Vec<Change>,
     /// Rows that expired before this moment do not count as visible.
     now: Timestamp,
@@ -60,8 +64,9 @@ impl Stage {
         let tables = std::mem::take(&mut *lock(&core.tables));
         let next = Snapshot::clone(&core.snapshot());
         let core = Arc::clone(core);
-        let (pending, pending_ids, undo) = Default::default();
-        Self { core, tables, next, pending, pending_ids, undo, now }
+        let (pending, pending_ids, pending_bytes, undo) = Default::default();
+        let memtable_rows = core.options().memtable_rows as usize;
+        Self { core, tables, next, pending, pending_ids, pending_bytes, memtable_rows, undo, now }
     }
 
     /// Remembers the state as it is.
@@ -74,6 +79,7 @@ impl Stage {
     pub(crate) fn roll_back(&mut self, to: Checkpoint) {
         self.pending.clear();
         self.pending_ids.clear();
+        self.pending_bytes = 0;
         self.next = to.next;
         self.undo_to(to.changes);
     }
@@ -96,21 +102,15 @@ impl Stage {
         let seq = op.seq;
         let effect = match op.kind {
             OpKind::Insert { id, norm, vector, body } => {
-                // A row in `pending` has no place yet; ids within a run of inserts are distinct
-                // only after the batch was reduced, and replay does not rely on that.
-                if self.pending_ids.contains(&id) {
-                    self.flush();
-                }
-                let Some(killed) = self.kill(id, seq)? else {
-                    return Ok(Effect::Inserted);
-                };
                 let of = crate::format::record::attributes(id, &body)
                     .map_err(|e| crate::Error::option("body of a row", e.reason))?;
                 let expires_at = of.expires_at;
                 let body = Arc::from(body);
-                self.pending_ids.insert(id);
-                self.pending.push(NewRow { id, seq, norm, vector, body, expires_at });
-                if killed { Effect::Replaced } else { Effect::Inserted }
+                match self.insert(NewRow { id, seq, norm, vector, body, expires_at })? {
+                    None => return Ok(Effect::Inserted),
+                    Some(true) => Effect::Replaced,
+                    Some(false) => Effect::Inserted,
+                }
             }
             OpKind::Delete { id } => {
                 self.flush();
@@ -128,10 +128,36 @@ impl Stage {
         Ok(effect)
     }
 
+    /// Adds a row in place of the one with its id, if that is older; says what [`Stage::kill`] says.
+    fn insert(&mut self, new: NewRow) -> Result<Option<bool>> {
+        let bytes = |row: &NewRow| self.next.memtables.last().map_or(0, |m| m.rows.row_bytes(row));
+        let added = bytes(&new);
+        // A batch has each id once, but a replay runs through many batches: a row that is replaced
+        // before it had a place never gets one.
+        if let Some(before) = self.pending_ids.get(&new.id).and_then(|at| self.pending.get_mut(*at))
+        {
+            if before.seq >= new.seq {
+                return Ok(None);
+            }
+            self.pending_bytes = (self.pending_bytes + added).saturating_sub(bytes(before));
+            let visible = before.expires_at > self.now;
+            *before = new;
+            return Ok(Some(visible));
+        }
+        let killed = self.kill(new.id, new.seq)?;
+        if killed.is_some() {
+            self.pending_bytes += added;
+            self.pending_ids.insert(new.id, self.pending.len());
+            self.pending.push(new);
+        }
+        Ok(killed)
+    }
+
     /// Gives the pending rows their places in the active segment.
     fn flush(&mut self) {
         let rows = std::mem::take(&mut self.pending);
         self.pending_ids.clear();
+        self.pending_bytes = 0;
         let table = self.tables.ids.len().saturating_sub(1);
         let (Some(active), Some(ids)) =
             (self.next.memtables.last_mut(), self.tables.ids.last_mut())
@@ -240,19 +266,19 @@ impl Stage {
     pub(crate) fn publish(mut self, gone: Timestamp) {
         self.flush();
         self.undo.clear();
-        if self.core.options().volatile {
+        if self.core.is_volatile() {
             self.shrink_volatile(gone);
         }
         self.core.publish(std::mem::take(&mut self.next));
     }
 
     /// Whether the active segment has as many rows or heap bytes as it may.
-    pub(crate) fn is_full(&mut self, max_bytes: usize) -> bool {
-        self.flush();
-        let options = self.core.options();
-        !options.volatile
+    pub(crate) fn is_full(&self, max_bytes: usize) -> bool {
+        // A replay asks after every operation: it must not make a block of each row.
+        !self.core.is_volatile()
             && self.next.memtables.last().is_some_and(|active| {
-                active.rows.rows() >= options.memtable_rows || active.rows.heap_bytes() >= max_bytes
+                active.rows.rows() as usize + self.pending.len() >= self.memtable_rows
+                    || active.rows.heap_bytes() + self.pending_bytes >= max_bytes
             })
     }
 
@@ -267,7 +293,7 @@ impl Stage {
     fn shrink_volatile(&mut self, gone: Timestamp) {
         let before = self.core.snapshot();
         let before = before.memtables.last().map_or(0, |m| m.rows.rows());
-        let Some(active) = self.next.memtables.last_mut() else {
+        let Some(active) = self.next.memtables.last() else {
             return;
         };
         let mut dead = active.live.dead();
@@ -277,18 +303,10 @@ impl Stage {
         if dead < SHRINK_ROWS || dead <= active.rows.rows() - dead {
             return;
         }
-        let kept = active.live.iter().filter_map(|row| {
-            let expires_at = active.rows.expires_at(row).ok().filter(|at| *at > gone)?;
-            let row = active.rows.row(row).ok()?;
-            let (vector, body) = (row.vector.to_vec(), Arc::from(row.body));
-            Some(NewRow { id: row.id, seq: row.seq, norm: row.norm, vector, body, expires_at })
-        });
-        let kept: Vec<NewRow> = kept.collect();
-        active.live = Liveness::all_live(kept.len() as Row);
-        if let Some(table) = self.tables.ids.last_mut() {
-            table.rows = kept.iter().map(|r| r.id).zip(0..).collect();
+        let stays = |row: &Row| active.rows.expires_at(*row).is_ok_and(|at| at > gone);
+        if let Ok(kept) = active.rows.take(active.live.iter().filter(stays)) {
+            self.core.replace_active(&mut self.next, &mut self.tables, kept);
         }
-        active.rows = Active::new(self.core.spec).push(kept);
     }
 }
 

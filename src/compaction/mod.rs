@@ -16,7 +16,6 @@ mod trim;
 
 use std::sync::{Arc, Weak};
 
-use crate::clock::Timestamp;
 use crate::collection::core::Core;
 use crate::collection::engine::Engine;
 use crate::collection::snapshot::Snapshot;
@@ -91,10 +90,15 @@ fn next_row_step(
 ) -> Result<bool> {
     loop {
         let steps = next_row_steps(engine, core, eagerness)?;
-        let Some(step) = steps.first() else {
+        let Some(mut step) = steps.first().cloned() else {
             return Ok(false);
         };
-        match compact_step(engine, core, step, report, cancelled) {
+        if step.drop && !engine.reserve.is_full() {
+            // All that is wholly dead goes in one commit.
+            let dropped = steps.iter().filter(|step| step.drop);
+            step.inputs = dropped.flat_map(|step| step.inputs.iter().copied()).collect();
+        }
+        match compact_step(engine, core, &step, report, cancelled) {
             Ok(()) => {
                 engine.reserve.note_room();
                 return Ok(true);
@@ -119,7 +123,7 @@ pub(crate) fn run_rows_due(
     core: &Arc<Core>,
     cancelled: Cancelled<'_>,
 ) -> Result<bool> {
-    if core.is_dropped() || core.options().volatile {
+    if core.is_dropped() || core.is_volatile() || core.snapshot().has_active_only() {
         return Ok(false);
     }
     let _running = engine.begin_job()?;
@@ -141,7 +145,7 @@ pub(crate) fn run_index_due(
     core: &Arc<Core>,
     cancelled: Cancelled<'_>,
 ) -> Result<bool> {
-    if core.is_dropped() || core.options().volatile {
+    if core.is_dropped() || core.is_volatile() || core.snapshot().has_active_only() {
         return Ok(false);
     }
     let _running = engine.begin_job()?;
@@ -350,9 +354,4 @@ pub(crate) fn debt(engine: &Engine, core: &Core) -> Result<u64> {
 /// An error if a job should end early.
 fn check_cancelled(cancelled: Cancelled<'_>, core: &Core) -> Result<()> {
     if cancelled() || core.is_dropped() { Err(Error::Closed) } else { Ok(()) }
-}
-
-/// Whether rows that expired at this moment may be destroyed.
-fn is_gone(rows: &dyn Rows, row: crate::segment::Row, now: Timestamp) -> Result<bool> {
-    Ok(rows.expires_at(row)? <= now)
 }

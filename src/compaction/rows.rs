@@ -185,7 +185,7 @@ impl Job<'_> {
             if let Some(entry) = manifest.collection_mut(self.core.id) {
                 edit(entry, inputs, &moved, &followers, covers);
             }
-            mark_idle(manifest, &idle);
+            mark_covered(manifest, &idle);
         })?;
         files.keep();
         self.swap(inputs, &moved, parts, followers);
@@ -379,7 +379,7 @@ pub(super) fn idle_marks(engine: &Engine) -> Vec<(CollectionId, Seq, FileId)> {
     };
     let cores = engine.cores().into_iter();
     cores
-        .filter(|core| !core.options().volatile)
+        .filter(|core| !core.is_volatile())
         .filter_map(|core| {
             let snapshot = core.snapshot();
             Core::is_idle(&snapshot).then(|| (core.id, snapshot.visible, log.file()))
@@ -387,9 +387,12 @@ pub(super) fn idle_marks(engine: &Engine) -> Vec<(CollectionId, Seq, FileId)> {
         .collect()
 }
 
-pub(super) fn mark_idle(manifest: &mut Manifest, idle: &[(CollectionId, Seq, FileId)]) {
-    for (id, seq, file) in idle {
-        if let Some(entry) = manifest.collection_mut(*id) {
+/// Says for each of these collections what its files cover, and which log file it needs first. O(all
+/// collections).
+pub(super) fn mark_covered(manifest: &mut Manifest, marks: &[(CollectionId, Seq, FileId)]) {
+    let marks: HashMap<_, _> = marks.iter().map(|(id, seq, file)| (*id, (*seq, *file))).collect();
+    for entry in &mut manifest.collections {
+        if let Some((seq, file)) = marks.get(&entry.id) {
             entry.covers_seq = entry.covers_seq.max(*seq);
             entry.log_from = entry.log_from.max(*file);
         }

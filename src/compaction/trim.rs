@@ -1,53 +1,122 @@
 //! Owns the length of the log: past a limit, collections that still need its oldest file are
 //! sealed, or, if they are small, their rows are copied to its end (a small collection lives in the
 //! log and has no file).
+//!
+//! All that are copied leave the older files in one commit: a commit writes an entry of every collection,
+//! and there may be thousands of small ones. The log may also be longer by what they hold, and half of
+//! that again: for every row that is copied, half a row is written, however many there are.
 
 use std::sync::Arc;
 
-use super::rows::{self, idle_marks, mark_idle};
-use super::{Cancelled, is_gone};
+use super::rows::{self, idle_marks, mark_covered};
+use super::{Cancelled, check_cancelled};
 use crate::collection::core::Core;
 use crate::collection::engine::Engine;
+use crate::collection::snapshot::Snapshot;
 use crate::error::Result;
 use crate::format::op::{Op, OpKind};
-use crate::ids::FileId;
+use crate::ids::{CollectionId, FileId, Seq};
+use crate::log::LOG_FILE_BYTES;
 use crate::metrics::CompactionReport;
-use crate::segment::Rows;
+use crate::sabotage::{self, Sabotage};
+use crate::segment::{Row, Rows};
 use crate::worker::lock;
 
 /// The chain may have this many files of about 4 MiB: 64 MiB.
 const MAX_LOG_FILES: usize = 16;
-/// A collection with fewer rows than this in RAM is copied forward rather than sealed.
+/// A collection with fewer live rows than this in RAM is copied forward rather than sealed.
 const SMALL_ROWS: u32 = 256;
 
 /// Shortens the log if it is too long; tells whether it was.
 pub(super) fn trim(engine: &Arc<Engine>, cancelled: Cancelled<'_>) -> Result<bool> {
-    let manifest = engine.manifest();
-    if manifest.log.len() <= MAX_LOG_FILES {
+    let files = engine.log_files();
+    if files <= MAX_LOG_FILES || files <= MAX_LOG_FILES + files_of_small(engine) * 3 / 2 {
         return Ok(false);
     }
     let idle = idle_marks(engine);
     if !idle.is_empty() {
-        engine.commit_manifest(|manifest| mark_idle(manifest, &idle))?;
+        engine.commit_manifest(|manifest| mark_covered(manifest, &idle))?;
     }
     let manifest = engine.manifest();
     let keep = manifest.log.len().saturating_sub(MAX_LOG_FILES / 2);
     let Some(oldest_kept) = manifest.log.get(keep).map(|l| l.file) else {
         return Ok(false);
     };
-    for entry in manifest.collections.iter().filter(|c| c.log_from < oldest_kept) {
-        let Some(core) = engine.core(entry.id).filter(|c| !c.is_dropped()) else {
-            continue;
-        };
-        let _job = lock(&core.row_job);
-        match carry(engine, &core)? {
-            Some(carried) => rows::cover(engine, &core, carried.file, cancelled)?,
-            None => {
-                rows::seal(engine, &core, true, &mut CompactionReport::default(), cancelled)?;
+    let old = manifest.collections.iter().filter(|c| c.log_from < oldest_kept);
+    let cores: Vec<Arc<Core>> =
+        old.filter_map(|c| engine.core(c.id)).filter(|c| !c.is_dropped()).collect();
+    // No job changes a collection from when its rows are copied until the manifest says so. The lower
+    // number is locked first; nobody else holds two of these locks.
+    let (mut jobs, mut marks) = (Vec::new(), Vec::new());
+    let mut done = Ok(());
+    for core in &cores {
+        let job = lock(&core.row_job);
+        match shorten(engine, core, cancelled) {
+            Ok(None) => {}
+            Ok(Some(file)) => {
+                marks.push((core.id, Seq::ZERO, file));
+                jobs.push(job);
+            }
+            Err(error) => {
+                done = Err(error);
+                break;
             }
         }
     }
-    Ok(true)
+    if !marks.is_empty() {
+        let_go(engine, &marks)?;
+    }
+    done.map(|()| true)
+}
+
+/// Log files that the live rows of small collections would fill, about.
+fn files_of_small(engine: &Engine) -> usize {
+    let bytes = |core: Arc<Core>| {
+        let snapshot = core.snapshot();
+        let [active] = &snapshot.memtables[..] else {
+            return 0;
+        };
+        let (live, rows) = (u64::from(active.live.live()), u64::from(active.rows.rows()));
+        if core.is_volatile() || live >= u64::from(SMALL_ROWS) {
+            return 0;
+        }
+        active.rows.heap_bytes() as u64 * live / rows.max(1)
+    };
+    (engine.cores().into_iter().map(bytes).sum::<u64>() / LOG_FILE_BYTES) as usize
+}
+
+/// Copies or seals what a collection has in the log. The log file that has the copy, if that is all it
+/// takes for the older ones to go; otherwise they are let go already.
+fn shorten(
+    engine: &Arc<Engine>,
+    core: &Arc<Core>,
+    cancelled: Cancelled<'_>,
+) -> Result<Option<FileId>> {
+    if core.is_dropped() {
+        return Ok(None);
+    }
+    check_cancelled(cancelled, core)?;
+    match carry(engine, core)? {
+        Some(Carried { file, covered: true, .. }) => return Ok(Some(file)),
+        Some(Carried { file, .. }) => rows::cover(engine, core, file, cancelled)?,
+        None => {
+            rows::seal(engine, core, true, &mut CompactionReport::default(), cancelled)?;
+        }
+    }
+    Ok(None)
+}
+
+/// Lets the log files go that are older than these, each for a collection.
+fn let_go(engine: &Engine, marks: &[(CollectionId, Seq, FileId)]) -> Result<()> {
+    // What was copied must not be lost with the older files (I4).
+    if !sabotage::on(Sabotage::SkipPrefixSync) {
+        engine.sync_log()?;
+    }
+    let idle = idle_marks(engine);
+    engine.commit_manifest(|manifest| {
+        mark_covered(manifest, marks);
+        mark_covered(manifest, &idle);
+    })
 }
 
 /// Where the rows of a small collection are now.
@@ -56,10 +125,12 @@ pub(super) struct Carried {
     pub(super) file: FileId,
     /// Dead and expired rows that were left behind.
     pub(super) left: u64,
+    /// Whether older ones hold no delete either that a segment still needs.
+    pub(super) covered: bool,
 }
 
 /// Copies the live rows of a small collection's memtable to the end of the log, without those that
-/// have expired. `None` if the collection is not small.
+/// have expired; the memtable, too, goes on with these alone. `None` if the collection is not small.
 pub(super) fn carry(engine: &Engine, core: &Core) -> Result<Option<Carried>> {
     let now = engine.destroy_by();
     let mut token = engine.committer.hold();
@@ -70,27 +141,28 @@ pub(super) fn carry(engine: &Engine, core: &Core) -> Result<Option<Carried>> {
     let [active] = &snapshot.memtables[..] else {
         return Ok(None);
     };
-    if active.rows.rows() >= SMALL_ROWS {
+    if active.live.live() >= SMALL_ROWS {
         return Ok(None);
     }
-    let mut ops = Vec::new();
-    for row in active.live.iter() {
-        if is_gone(&active.rows, row, now)? {
-            continue;
-        }
-        let row = active.rows.row(row)?;
-        let kind = OpKind::Insert {
-            id: row.id,
-            norm: row.norm,
-            vector: row.vector.to_vec(),
-            body: row.body.to_vec(),
-        };
-        ops.push(Op { collection: core.id, seq: row.seq, kind });
-    }
-    let left = u64::from(active.rows.rows()) - ops.len() as u64;
+    let unexpired = active.rows.unexpired(now)?;
+    let stays = |row: &Row| unexpired.as_ref().is_none_or(|rows| rows.is_live(*row));
+    let kept = active.rows.take(active.live.iter().filter(stays))?;
+    let left = u64::from(active.rows.rows()) - kept.len() as u64;
+    let ops = kept.iter().map(|row| {
+        let (vector, body) = (row.vector.clone(), row.body.to_vec());
+        let kind = OpKind::Insert { id: row.id, norm: row.norm, vector, body };
+        Op { collection: core.id, seq: row.seq, kind }
+    });
+    let ops: Vec<Op> = ops.collect();
     let file = match ops.is_empty() {
         true => log.file(),
         false => engine.append_carried(log, &ops)?,
     };
-    Ok(Some(Carried { file, left }))
+    let covered = snapshot.segments.iter().all(|s| s.live.dead() == s.dead_on_disk);
+    if left > 0 {
+        let mut next = Snapshot::clone(&snapshot);
+        core.replace_active(&mut next, &mut lock(&core.tables), kept);
+        core.publish(next);
+    }
+    Ok(Some(Carried { file, left, covered }))
 }

@@ -102,8 +102,7 @@ impl Active {
     fn push_block(&mut self, rows: Vec<NewRow>) {
         let mut block = Block::empty(self.spec, rows.len());
         for row in rows {
-            let vector_bytes = row.vector.len() * 4 + self.spec.row_bytes();
-            self.heap_bytes += vector_bytes + row.body.len() + ROW_OVERHEAD;
+            self.heap_bytes += self.row_bytes(&row);
             self.first_expiry = self.first_expiry.min(row.expires_at);
             block.vectors.extend_from_slice(&row.vector);
             block.codes.push(&row.vector);
@@ -124,6 +123,11 @@ impl Active {
             self.starts.truncate(first + 1);
             self.blocks.push(Arc::new(merged));
         }
+    }
+
+    /// Heap bytes that a row takes.
+    pub(crate) fn row_bytes(&self, row: &NewRow) -> usize {
+        row.vector.len() * 4 + self.spec.row_bytes() + row.body.len() + ROW_OVERHEAD
     }
 
     /// Where the blocks at the end that should be one begin.
@@ -147,6 +151,18 @@ impl Active {
             self.blocks.get(b).filter(|block| at < block.heads.len()).map(|block| (&**block, at))
         });
         found.ok_or_else(|| Error::option("row", format!("{row} is not in the memtable")))
+    }
+
+    /// Copies of these rows.
+    pub(crate) fn take(&self, rows: impl Iterator<Item = Row>) -> Result<Vec<NewRow>> {
+        let copy = |row: Row| {
+            let (block, at) = self.locate(row)?;
+            let Head { id, seq, norm, body, expires_at, .. } = &block.heads[at];
+            let (id, seq, norm, expires_at) = (*id, *seq, *norm, *expires_at);
+            let vector = block.vector(at, self.spec.dimension).to_vec();
+            Ok(NewRow { id, seq, norm, vector, body: Arc::clone(body), expires_at })
+        };
+        rows.map(copy).collect()
     }
 
     /// Measures every row by code, in order. `offer` is called with each row nearer than the bound
