@@ -2,8 +2,7 @@
 //! high-water mark, the manifest, file numbers, poison, events. Knows nothing of rows; the log and
 //! the commit pipeline are `collection::commit`.
 //!
-//! Locks, in the order in which they may be taken: `Store::names` < `Core::row_job` (of several
-//! collections: the lower number first) <
+//! Locks, in the order in which they may be taken: `Store::names` < `Core::row_job` <
 //! `Core::index_job` < `Core::structure` < the commit token < `Core::tables` and `Engine::manifest` <
 //! `Engine::time`. Under `collections` and all others none is taken, but for the workers' bells under
 //! `room`. Readers take none of them.

@@ -9,6 +9,7 @@
 mod check;
 mod files;
 mod index;
+mod marks;
 mod policy;
 mod purge;
 mod rows;

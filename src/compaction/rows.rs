@@ -15,6 +15,7 @@ use moved::{From, GONE, Input, Moved, Order, Output};
 
 use super::check::check_indexes;
 use super::files::NewFiles;
+use super::marks::{idle_marks, mark_covered};
 use super::policy::{RowStep, segment_cap};
 use super::{Cancelled, check_cancelled};
 use crate::collection::core::Core;
@@ -23,9 +24,9 @@ use crate::collection::recovery::open_segment;
 use crate::collection::snapshot::{SegPart, Snapshot};
 use crate::error::{Error, Result};
 use crate::format::header::FileKind;
-use crate::format::manifest::{CollectionEntry, Manifest, SegmentEntry};
+use crate::format::manifest::{CollectionEntry, SegmentEntry};
 use crate::format::names::FileName;
-use crate::ids::{CollectionId, FileId, MemoryId, Seq};
+use crate::ids::{FileId, MemoryId, Seq};
 use crate::metrics::{CompactionReport, Event};
 use crate::sabotage::{self, Sabotage};
 use crate::segment::{Row, RowSource, Rows, write_segment};
@@ -367,34 +368,5 @@ fn edit(
     if let Some((seq, log_from)) = covers {
         entry.covers_seq = entry.covers_seq.max(seq);
         entry.log_from = entry.log_from.max(log_from);
-    }
-}
-
-/// Collections whose every effect is in files, with the log file that is open now: they need none
-/// of the older ones.
-pub(super) fn idle_marks(engine: &Engine) -> Vec<(CollectionId, Seq, FileId)> {
-    let token = engine.committer.hold();
-    let Some(log) = token.as_ref() else {
-        return Vec::new();
-    };
-    let cores = engine.cores().into_iter();
-    cores
-        .filter(|core| !core.is_volatile())
-        .filter_map(|core| {
-            let snapshot = core.snapshot();
-            Core::is_idle(&snapshot).then(|| (core.id, snapshot.visible, log.file()))
-        })
-        .collect()
-}
-
-/// Says for each of these collections what its files cover, and which log file it needs first. O(all
-/// collections).
-pub(super) fn mark_covered(manifest: &mut Manifest, marks: &[(CollectionId, Seq, FileId)]) {
-    let marks: HashMap<_, _> = marks.iter().map(|(id, seq, file)| (*id, (*seq, *file))).collect();
-    for entry in &mut manifest.collections {
-        if let Some((seq, file)) = marks.get(&entry.id) {
-            entry.covers_seq = entry.covers_seq.max(*seq);
-            entry.log_from = entry.log_from.max(*file);
-        }
     }
 }

@@ -8,14 +8,14 @@
 
 use std::sync::Arc;
 
-use super::rows::{self, idle_marks, mark_covered};
-use super::{Cancelled, check_cancelled};
+use super::marks::{Mark, idle_marks, mark_covered};
+use super::{Cancelled, check_cancelled, rows};
 use crate::collection::core::Core;
 use crate::collection::engine::Engine;
 use crate::collection::snapshot::Snapshot;
 use crate::error::Result;
 use crate::format::op::{Op, OpKind};
-use crate::ids::{CollectionId, FileId, Seq};
+use crate::ids::{FileId, Seq};
 use crate::log::LOG_FILE_BYTES;
 use crate::metrics::CompactionReport;
 use crate::sabotage::{self, Sabotage};
@@ -45,28 +45,22 @@ pub(super) fn trim(engine: &Arc<Engine>, cancelled: Cancelled<'_>) -> Result<boo
     let old = manifest.collections.iter().filter(|c| c.log_from < oldest_kept);
     let cores: Vec<Arc<Core>> =
         old.filter_map(|c| engine.core(c.id)).filter(|c| !c.is_dropped()).collect();
-    // No job changes a collection from when its rows are copied until the manifest says so. The lower
-    // number is locked first; nobody else holds two of these locks.
-    let (mut jobs, mut marks) = (Vec::new(), Vec::new());
-    let mut done = Ok(());
+    let mut marks = Vec::new();
     for core in &cores {
-        let job = lock(&core.row_job);
-        match shorten(engine, core, cancelled) {
-            Ok(None) => {}
-            Ok(Some(file)) => {
-                marks.push((core.id, Seq::ZERO, file));
-                jobs.push(job);
-            }
-            Err(error) => {
-                done = Err(error);
-                break;
-            }
+        let _job = lock(&core.row_job);
+        if let Some(mark) = shorten(engine, core, cancelled)? {
+            marks.push(mark);
         }
     }
     if !marks.is_empty() {
-        let_go(engine, &marks)?;
+        sync_copies(engine)?;
+        let idle = idle_marks(engine);
+        engine.commit_manifest(|manifest| {
+            mark_covered(manifest, &marks);
+            mark_covered(manifest, &idle);
+        })?;
     }
-    done.map(|()| true)
+    Ok(true)
 }
 
 /// Log files that the live rows of small collections would fill, about.
@@ -85,20 +79,21 @@ fn files_of_small(engine: &Engine) -> usize {
     (engine.cores().into_iter().map(bytes).sum::<u64>() / LOG_FILE_BYTES) as usize
 }
 
-/// Copies or seals what a collection has in the log. The log file that has the copy, if that is all it
-/// takes for the older ones to go; otherwise they are let go already.
+/// Copies or seals what a collection has in the log; a mark for the manifest if that is all it takes for
+/// the older files to go, and otherwise they are let go already. The mark may wait, and other jobs come
+/// between: what they do to the collection is in the log from the copy on, and marks are only raised.
 fn shorten(
     engine: &Arc<Engine>,
     core: &Arc<Core>,
     cancelled: Cancelled<'_>,
-) -> Result<Option<FileId>> {
+) -> Result<Option<Mark>> {
     if core.is_dropped() {
         return Ok(None);
     }
     check_cancelled(cancelled, core)?;
     match carry(engine, core)? {
-        Some(Carried { file, covered: true, .. }) => return Ok(Some(file)),
-        Some(Carried { file, .. }) => rows::cover(engine, core, file, cancelled)?,
+        Some(carried) if carried.covered => return Ok(Some(carried.mark(core))),
+        Some(carried) => rows::cover(engine, core, carried.file, cancelled)?,
         None => {
             rows::seal(engine, core, true, &mut CompactionReport::default(), cancelled)?;
         }
@@ -106,17 +101,12 @@ fn shorten(
     Ok(None)
 }
 
-/// Lets the log files go that are older than these, each for a collection.
-fn let_go(engine: &Engine, marks: &[(CollectionId, Seq, FileId)]) -> Result<()> {
-    // What was copied must not be lost with the older files (I4).
-    if !sabotage::on(Sabotage::SkipPrefixSync) {
-        engine.sync_log()?;
+/// Makes what was copied durable, before marks let the older files go (I4).
+pub(super) fn sync_copies(engine: &Engine) -> Result<()> {
+    if sabotage::on(Sabotage::SkipPrefixSync) {
+        return Ok(());
     }
-    let idle = idle_marks(engine);
-    engine.commit_manifest(|manifest| {
-        mark_covered(manifest, marks);
-        mark_covered(manifest, &idle);
-    })
+    engine.sync_log().map(drop)
 }
 
 /// Where the rows of a small collection are now.
@@ -127,6 +117,13 @@ pub(super) struct Carried {
     pub(super) left: u64,
     /// Whether older ones hold no delete either that a segment still needs.
     pub(super) covered: bool,
+}
+
+impl Carried {
+    /// What the manifest is to say of the collection.
+    pub(super) fn mark(&self, core: &Core) -> Mark {
+        (core.id, Seq::ZERO, self.file)
+    }
 }
 
 /// Copies the live rows of a small collection's memtable to the end of the log, without those that
