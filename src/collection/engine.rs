@@ -31,7 +31,7 @@ use crate::metrics::Event;
 use crate::options::Listener;
 use crate::retention::HighWater;
 use crate::sabotage::{self, Sabotage};
-use crate::sync::atomic::{AtomicU64, Ordering};
+use crate::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use crate::sync::{Condvar, Mutex, OnceLock, RwLock};
 use crate::worker::{Bell, Poison, lock};
 
@@ -62,6 +62,8 @@ pub(crate) struct Engine {
     pub(super) background: bool,
     /// Files that jobs are writing and that no manifest names yet.
     pub(crate) making: Mutex<HashSet<FileName>>,
+    /// How many files the last trim left of the log, or fewer.
+    pub(crate) log_files_left: AtomicUsize,
     pub(super) room: Mutex<()>,
     pub(super) room_made: Condvar,
     time: Mutex<HighWater>,
@@ -117,6 +119,7 @@ impl Engine {
             listener: parts.listener,
             background: parts.background,
             making: Mutex::default(),
+            log_files_left: AtomicUsize::new(0),
             room: Mutex::default(),
             room_made: Condvar::new(),
             time: Mutex::new(mark),

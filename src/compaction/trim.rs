@@ -4,7 +4,8 @@
 //!
 //! All that are copied leave the older files in one commit: a commit writes an entry of every collection,
 //! and there may be thousands of small ones. The log may also be longer by what they hold, and half of
-//! that again: for every row that is copied, half a row is written, however many there are.
+//! that again, or half as long again as it was after the last trim (a large copy may leave much of a file
+//! unused): for every row that is copied, half a row was written, however many there are.
 
 use std::sync::Arc;
 
@@ -13,13 +14,14 @@ use super::{Cancelled, check_cancelled, rows};
 use crate::collection::core::Core;
 use crate::collection::engine::Engine;
 use crate::collection::snapshot::Snapshot;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::format::op::{Op, OpKind};
 use crate::ids::{FileId, Seq};
 use crate::log::LOG_FILE_BYTES;
 use crate::metrics::CompactionReport;
 use crate::sabotage::{self, Sabotage};
 use crate::segment::{Row, Rows};
+use crate::sync::atomic::Ordering;
 use crate::worker::lock;
 
 /// The chain may have this many files of about 4 MiB: 64 MiB.
@@ -29,8 +31,7 @@ const SMALL_ROWS: u32 = 256;
 
 /// Shortens the log if it is too long; tells whether it was.
 pub(super) fn trim(engine: &Arc<Engine>, cancelled: Cancelled<'_>) -> Result<bool> {
-    let files = engine.log_files();
-    if files <= MAX_LOG_FILES || files <= MAX_LOG_FILES + files_of_small(engine) * 3 / 2 {
+    if !is_long(engine) {
         return Ok(false);
     }
     let idle = idle_marks(engine);
@@ -43,15 +44,21 @@ pub(super) fn trim(engine: &Arc<Engine>, cancelled: Cancelled<'_>) -> Result<boo
         return Ok(false);
     };
     let old = manifest.collections.iter().filter(|c| c.log_from < oldest_kept);
-    let cores: Vec<Arc<Core>> =
-        old.filter_map(|c| engine.core(c.id)).filter(|c| !c.is_dropped()).collect();
-    let mut marks = Vec::new();
+    let cores: Vec<Arc<Core>> = old.filter_map(|c| engine.core(c.id)).collect();
+    let (mut marks, mut done) = (Vec::new(), Ok(true));
     for core in &cores {
         let _job = lock(&core.row_job);
-        if let Some(mark) = shorten(engine, core, cancelled)? {
-            marks.push(mark);
+        match shorten(engine, core, cancelled) {
+            Ok(mark) => marks.extend(mark),
+            // Its part of the log went when it was dropped.
+            Err(Error::Closed) if core.is_dropped() => {}
+            Err(error) => done = done.and(Err(error)),
+        }
+        if cancelled() {
+            break;
         }
     }
+    // Also if one failed: what was copied would be copied again, and the log be longer for it.
     if !marks.is_empty() {
         sync_copies(engine)?;
         let idle = idle_marks(engine);
@@ -60,7 +67,19 @@ pub(super) fn trim(engine: &Arc<Engine>, cancelled: Cancelled<'_>) -> Result<boo
             mark_covered(manifest, &idle);
         })?;
     }
-    Ok(true)
+    if done.is_ok() {
+        engine.log_files_left.store(engine.log_files(), Ordering::Relaxed);
+    }
+    done
+}
+
+/// Whether the log is longer than it may be.
+fn is_long(engine: &Engine) -> bool {
+    let files = engine.log_files();
+    let left = engine.log_files_left.fetch_min(files, Ordering::Relaxed).min(files);
+    files > MAX_LOG_FILES
+        && files >= left + (left / 2).max(MAX_LOG_FILES / 2)
+        && files > MAX_LOG_FILES + files_of_small(engine) * 3 / 2
 }
 
 /// Log files that the live rows of small collections would fill, about.
@@ -87,9 +106,6 @@ fn shorten(
     core: &Arc<Core>,
     cancelled: Cancelled<'_>,
 ) -> Result<Option<Mark>> {
-    if core.is_dropped() {
-        return Ok(None);
-    }
     check_cancelled(cancelled, core)?;
     match carry(engine, core)? {
         Some(carried) if carried.covered => return Ok(Some(carried.mark(core))),

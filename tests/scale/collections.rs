@@ -143,3 +143,27 @@ fn small_collections_keep_the_log_short_without_a_commit_each() {
     assert_eq!(contents(&store.existing(&name(77)).unwrap()), wanted);
     assert!(store.verify().unwrap().is_clean());
 }
+
+/// A log file takes one of these collections and no second, so that copies make the log no shorter.
+#[test]
+fn copies_that_fill_half_of_a_file_each_are_not_made_for_ever() {
+    const COLLECTIONS: u64 = 80;
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("s");
+    let store = manual().open(&path).unwrap();
+    let text = "x".repeat(21_000);
+    for n in 0..COLLECTIONS {
+        let notes = store.collection(&name(n), options()).unwrap();
+        let of = |id| memory(id, DIM).text(text.clone());
+        notes.apply((0..101).map(of).collect::<Batch>()).unwrap();
+        settle(&store);
+    }
+    let files = store.stats().unwrap().log_files as u64;
+    assert!((COLLECTIONS..=COLLECTIONS * 3 / 2 + 8).contains(&files), "{files} files");
+    drop(store);
+    let store = manual().open(&path).unwrap();
+    settle(&store);
+    for n in 0..COLLECTIONS {
+        assert_eq!(store.existing(&name(n)).unwrap().len().unwrap(), 101);
+    }
+}
