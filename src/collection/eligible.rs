@@ -11,7 +11,7 @@ use crate::error::{Error, Result};
 use crate::filter::Filter;
 use crate::memory::Memory;
 use crate::options::Metric;
-use crate::segment::{Liveness, Row, Rows};
+use crate::segment::{Liveness, Row, Rows, set_bits};
 
 /// A closure of the caller.
 pub(super) type FilterFn<'a> = dyn Fn(&Memory) -> bool + Send + Sync + 'a;
@@ -183,7 +183,5 @@ impl<'a> Eligible<'a> {
 
 /// The rows whose bit is set.
 pub(super) fn bits(words: &[u64]) -> impl Iterator<Item = Row> {
-    words.iter().zip((0..).step_by(64)).flat_map(|(word, start)| {
-        (0..64).filter(move |bit| word & (1 << bit) != 0).map(move |bit| start + bit)
-    })
+    set_bits(words.iter().copied())
 }

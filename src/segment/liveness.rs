@@ -24,6 +24,18 @@ const fn split(row: Row) -> (usize, usize, u64) {
     (row as usize / (CHUNK * 64), bit / 64, 1 << (bit % 64))
 }
 
+/// The places of the bits that are set, ascending.
+pub(crate) fn set_bits(words: impl Iterator<Item = u64>) -> impl Iterator<Item = Row> {
+    words.zip((0..).step_by(64)).flat_map(|(word, start)| {
+        let mut rest = word;
+        std::iter::from_fn(move || {
+            let bit = (rest != 0).then(|| rest.trailing_zeros())?;
+            rest &= rest - 1;
+            Some(start + bit)
+        })
+    })
+}
+
 impl Liveness {
     /// `rows` live rows.
     pub(crate) fn all_live(rows: Row) -> Self {
@@ -100,17 +112,7 @@ impl Liveness {
 
     /// The live rows, ascending.
     pub(crate) fn iter(&self) -> impl Iterator<Item = Row> {
-        self.words().enumerate().flat_map(|(i, word)| {
-            let mut rest = word;
-            std::iter::from_fn(move || {
-                if rest == 0 {
-                    return None;
-                }
-                let bit = rest.trailing_zeros();
-                rest &= rest - 1;
-                Some(i as u32 * 64 + bit)
-            })
-        })
+        set_bits(self.words())
     }
 
     /// One bit for each row, set while it is live; none behind the last row.

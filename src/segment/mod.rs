@@ -22,7 +22,7 @@ use roaring::RoaringBitmap;
 
 pub(crate) use active::{Active, NewRow};
 pub(crate) use deletes::{read_deletes, salvage_deletes, verify_deletes, write_deletes};
-pub(crate) use liveness::Liveness;
+pub(crate) use liveness::{Liveness, set_bits};
 pub(crate) use locator::{Locator, LocatorBuilder};
 pub(crate) use salvage::SalvagedSegment;
 pub(crate) use seal::{RowSource, write_segment};
