@@ -261,7 +261,7 @@ impl<'a> Group<'a> {
             let stage = self.stages.entry(core.id).or_insert_with(|| Stage::begin(&core, self.now));
             checkpoints.entry(core.id).or_insert_with(|| stage.checkpoint());
             let op = Op { collection: core.id, seq: self.engine.committer.next_seq(), kind };
-            if !core.options().volatile {
+            if !core.is_volatile() {
                 op.encode(&mut payload);
             }
             if sabotage::on(Sabotage::SplitBatch) && !payload.is_empty() {

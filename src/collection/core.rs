@@ -12,7 +12,7 @@ use crate::ids::{CollectionId, FileId, MemoryId, Seq};
 use crate::index::{Costs, Scratch};
 use crate::metrics::CompactionReport;
 use crate::options::CollectionOptions;
-use crate::segment::{Active, Liveness, Row, Rows};
+use crate::segment::{Active, Liveness, NewRow, Row, Rows};
 use crate::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use crate::sync::{Mutex, OnceLock, Published, RwLock};
 use crate::vector::codes::CodeSpec;
@@ -39,6 +39,8 @@ pub(crate) struct Core {
     pub(crate) id: CollectionId,
     pub(crate) name: String,
     options: RwLock<CollectionOptions>,
+    /// One of the options that never change.
+    volatile: bool,
     pub(crate) spec: CodeSpec,
     snapshot: Published<Snapshot>,
     pub(crate) tables: Mutex<WriterTables>,
@@ -79,6 +81,7 @@ impl Core {
         let core = Self {
             id,
             name,
+            volatile: options.volatile,
             options: RwLock::new(options),
             spec,
             snapshot: Published::new(Snapshot::default()),
@@ -110,6 +113,11 @@ impl Core {
 
     pub(crate) fn options(&self) -> CollectionOptions {
         self.options.read().unwrap_or_else(std::sync::PoisonError::into_inner).clone()
+    }
+
+    /// Whether it is in RAM alone.
+    pub(crate) const fn is_volatile(&self) -> bool {
+        self.volatile
     }
 
     pub(crate) fn set_options(&self, options: CollectionOptions) {
@@ -159,6 +167,22 @@ impl Core {
             log_file,
         });
         tables.ids.push(IdTable { number, rows: HashMap::new() });
+    }
+
+    /// Goes on with these rows of the active segment alone, in their order.
+    pub(crate) fn replace_active(
+        &self,
+        snapshot: &mut Snapshot,
+        tables: &mut WriterTables,
+        rows: Vec<NewRow>,
+    ) {
+        let (Some(active), Some(table)) = (snapshot.memtables.last_mut(), tables.ids.last_mut())
+        else {
+            return;
+        };
+        table.rows = rows.iter().map(|row| row.id).zip(0..).collect();
+        active.live = Liveness::all_live(rows.len() as Row);
+        active.rows = Active::new(self.spec).push(rows);
     }
 
     /// Whether every effect on this collection is in files that the manifest names, as this

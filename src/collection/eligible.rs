@@ -4,8 +4,6 @@
 
 use std::cell::RefCell;
 
-use roaring::RoaringBitmap;
-
 use crate::clock::Timestamp;
 use crate::collection::search::read_memory;
 use crate::collection::snapshot::{IndexPart, Place, Snapshot};
@@ -13,13 +11,14 @@ use crate::error::{Error, Result};
 use crate::filter::Filter;
 use crate::memory::Memory;
 use crate::options::Metric;
-use crate::segment::{Liveness, Row, Rows};
+use crate::segment::{Liveness, Row, Rows, set_bits};
 
 /// A closure of the caller.
 pub(super) type FilterFn<'a> = dyn Fn(&Memory) -> bool + Send + Sync + 'a;
 
-/// The rows of a part that pass liveness, expiry and filter; `None` if those live are all.
-type Mask = Option<(Vec<u64>, u64)>;
+/// The rows of a part that pass liveness, expiry and filter, one bit each, and how many they are;
+/// `None` if those live are all.
+pub(super) type Mask = Option<(Vec<u64>, u64)>;
 
 /// Decides about rows of a snapshot.
 pub(super) struct Eligible<'a> {
@@ -32,25 +31,33 @@ pub(super) struct Eligible<'a> {
     error: RefCell<Option<Error>>,
 }
 
-/// The rows of one part that are visible and match, as a bitmap; `None` if all live ones are.
+/// The rows of one part that are visible and match; `None` if all live ones are. O(rows / 64) beside
+/// what the filter takes.
 pub(super) fn visible(
     rows: &dyn Rows,
     live: &Liveness,
     now: Timestamp,
     filter: &Filter,
-) -> Result<Option<RoaringBitmap>> {
-    let expiring = rows.first_expiry() <= now;
-    if *filter == Filter::All && !expiring {
+) -> Result<Mask> {
+    let unexpired = rows.unexpired(now)?;
+    if *filter == Filter::All && unexpired.is_none() {
         return Ok(None);
     }
-    let mut matching = rows.select(filter)?;
-    if live.dead() > 0 {
-        matching &= live.live_rows();
+    let mut words: Vec<u64> = live.words().take((rows.rows() as usize).div_ceil(64)).collect();
+    if let Some(unexpired) = unexpired {
+        words.iter_mut().zip(unexpired.words()).for_each(|(word, other)| *word &= other);
     }
-    if expiring {
-        matching -= rows.expired(now)?;
+    if *filter != Filter::All {
+        let mut matching = vec![0u64; words.len()];
+        for row in &rows.select(filter)? {
+            if let Some(word) = matching.get_mut(row as usize / 64) {
+                *word |= 1 << (row % 64);
+            }
+        }
+        words.iter_mut().zip(matching).for_each(|(word, other)| *word &= other);
     }
-    Ok(Some(matching))
+    let count = words.iter().map(|word| u64::from(word.count_ones())).sum();
+    Ok(Some((words, count)))
 }
 
 impl<'a> Eligible<'a> {
@@ -63,16 +70,7 @@ impl<'a> Eligible<'a> {
     ) -> Result<Self> {
         let masks = snapshot
             .parts()
-            .map(|(rows, live)| {
-                let Some(matching) = visible(rows, live, now, filter)? else {
-                    return Ok(None);
-                };
-                let mut words = vec![0u64; (rows.rows() as usize).div_ceil(64)];
-                for row in &matching {
-                    words[row as usize / 64] |= 1 << (row % 64);
-                }
-                Ok(Some((words, matching.len())))
-            })
+            .map(|(rows, live)| visible(rows, live, now, filter))
             .collect::<Result<Vec<_>>>()?;
         Ok(Self { snapshot, metric, masks, closure, error: RefCell::default() })
     }
@@ -183,8 +181,7 @@ impl<'a> Eligible<'a> {
     }
 }
 
-fn bits(words: &[u64]) -> impl Iterator<Item = Row> {
-    words.iter().zip((0..).step_by(64)).flat_map(|(word, start)| {
-        (0..64).filter(move |bit| word & (1 << bit) != 0).map(move |bit| start + bit)
-    })
+/// The rows whose bit is set.
+pub(super) fn bits(words: &[u64]) -> impl Iterator<Item = Row> {
+    set_bits(words.iter().copied())
 }

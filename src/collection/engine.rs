@@ -34,7 +34,7 @@ use crate::metrics::Event;
 use crate::options::Listener;
 use crate::retention::HighWater;
 use crate::sabotage::{self, Sabotage};
-use crate::sync::atomic::{AtomicU64, Ordering};
+use crate::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use crate::sync::{Condvar, Mutex, OnceLock, RwLock};
 use crate::worker::{Bell, Poison, lock};
 
@@ -69,6 +69,8 @@ pub(crate) struct Engine {
     pub(super) background: bool,
     /// Files that jobs are writing and that no manifest names yet.
     pub(crate) making: Mutex<HashSet<FileName>>,
+    /// How many files the last trim left of the log, or fewer.
+    pub(crate) log_files_left: AtomicUsize,
     pub(super) room: Mutex<()>,
     pub(super) room_made: Condvar,
     time: Mutex<HighWater>,
@@ -132,6 +134,7 @@ impl Engine {
             listener: parts.listener,
             background: parts.background,
             making: Mutex::default(),
+            log_files_left: AtomicUsize::new(0),
             room: Mutex::default(),
             room_made: Condvar::new(),
             time: Mutex::new(mark),
@@ -256,7 +259,12 @@ impl Engine {
         Ok(self.pool.get_or_init(|| Arc::new(pool)))
     }
 
-    /// A copy of the manifest as it stands.
+    /// How many files the log has.
+    pub(crate) fn log_files(&self) -> usize {
+        lock(&self.manifest).log.len()
+    }
+
+    /// A copy of the manifest as it stands. O(collections and files).
     pub(crate) fn manifest(&self) -> Manifest {
         lock(&self.manifest).clone()
     }

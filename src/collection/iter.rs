@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crate::clock::Timestamp;
-use crate::collection::eligible::visible;
+use crate::collection::eligible::{bits, visible};
 use crate::collection::search::read_memory;
 use crate::collection::snapshot::Snapshot;
 use crate::error::Result;
@@ -64,7 +64,10 @@ impl Iter {
             // A part that cannot be read is one error, not one without end.
             self.part += 1;
             let matching = visible(rows, live, self.now, &self.filter)?;
-            self.rows = matching.map_or_else(|| live.iter().collect(), |m| m.iter().collect());
+            self.rows = match matching {
+                None => live.iter().collect(),
+                Some((words, _)) => bits(&words).collect(),
+            };
             self.rows.reverse();
         }
     }

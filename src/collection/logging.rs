@@ -186,6 +186,8 @@ impl Engine {
         match named {
             Ok(writer) => {
                 log.writer = writer;
+                // The log may be long enough to be trimmed.
+                self.row_bell.ring();
                 Ok(())
             }
             Err(error) => {

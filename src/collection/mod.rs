@@ -204,14 +204,13 @@ impl Collection {
         Ok(rows.expires_at(row)? > now)
     }
 
-    /// How many memories are visible. O(segments), and O(rows) of those in which some have expired.
+    /// How many memories are visible. O(segments), and O(rows / 64) of those in which some and not all
+    /// have expired.
     pub fn len(&self) -> Result<u64> {
         let (snapshot, now) = (self.core.snapshot(), self.engine.now());
         let mut count = 0;
         for (rows, live) in snapshot.parts() {
-            let expired = rows.expired(now)?;
-            let gone = expired.iter().filter(|row| live.is_live(*row)).count();
-            count += u64::from(live.live()) - gone as u64;
+            count += u64::from(live.live()) - rows.live_expired(live, now)?;
         }
         Ok(count)
     }

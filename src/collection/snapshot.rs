@@ -208,6 +208,11 @@ impl Snapshot {
         }
     }
 
+    /// Whether there is nothing but an active segment: a small collection, for which no job is due.
+    pub(crate) fn has_active_only(&self) -> bool {
+        self.memtables.len() <= 1 && self.segments.is_empty() && self.indexes.is_empty()
+    }
+
     /// Every part as rows with their liveness: memtables first.
     pub(crate) fn parts(&self) -> impl Iterator<Item = (&dyn Rows, &Liveness)> {
         let memtables = self.memtables.iter().map(|p| (&p.rows as &dyn Rows, &p.live));

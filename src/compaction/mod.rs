@@ -10,8 +10,8 @@ mod canary;
 mod check;
 mod control;
 mod files;
-mod idle;
 mod index;
+mod marks;
 mod nodes;
 mod policy;
 mod purge;
@@ -20,7 +20,6 @@ mod trim;
 
 use std::sync::{Arc, Weak};
 
-use crate::clock::Timestamp;
 use crate::collection::core::Core;
 use crate::collection::disk_budget::Pressure;
 use crate::collection::engine::Engine;
@@ -95,10 +94,15 @@ fn next_row_step(
 ) -> Result<bool> {
     loop {
         let steps = next_row_steps(engine, core, eagerness)?;
-        let Some(step) = steps.first() else {
+        let Some(mut step) = steps.first().cloned() else {
             return Ok(false);
         };
-        match compact_step(engine, core, step, report, control) {
+        if step.drop && !engine.reserve.is_full() {
+            // All that is wholly dead goes in one commit.
+            let dropped = steps.iter().filter(|step| step.drop);
+            step.inputs = dropped.flat_map(|step| step.inputs.iter().copied()).collect();
+        }
+        match compact_step(engine, core, &step, report, control) {
             Ok(()) => {
                 engine.reserve.note_room();
                 return Ok(true);
@@ -123,7 +127,7 @@ pub(crate) fn run_rows_due(
     core: &Arc<Core>,
     control: &Control<'_>,
 ) -> Result<bool> {
-    if core.is_dropped() || core.options().volatile {
+    if core.is_dropped() || core.is_volatile() || core.snapshot().has_active_only() {
         return Ok(false);
     }
     let _running = engine.begin_job()?;
@@ -153,7 +157,8 @@ pub(crate) fn run_index_due(
     core: &Arc<Core>,
     control: &Control<'_>,
 ) -> Result<bool> {
-    if core.is_dropped() || core.options().volatile || !control.may_begin() {
+    let unused = core.snapshot().has_active_only();
+    if core.is_dropped() || core.is_volatile() || unused || !control.may_begin() {
         return Ok(false);
     }
     let _running = engine.begin_job()?;
@@ -360,9 +365,4 @@ pub(crate) fn debt(engine: &Engine, core: &Core) -> Result<u64> {
     let steps = policy::plan_rows(&facts, engine.plausible_now(), Eagerness::Due);
     let due = |f: &&SegmentFacts| steps.iter().any(|s| s.inputs.contains(&f.file));
     Ok(facts.iter().filter(due).map(|f| f.bytes).sum())
-}
-
-/// Whether rows that expired at this moment may be destroyed.
-fn is_gone(rows: &dyn Rows, row: crate::segment::Row, now: Timestamp) -> Result<bool> {
-    Ok(rows.expires_at(row)? <= now)
 }

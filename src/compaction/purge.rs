@@ -11,6 +11,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use super::check::check_indexes;
+use super::marks::{Mark, mark_covered};
 use super::policy::Eagerness;
 use super::{
     Control, MAX_STEPS, compact_step, index, index_facts, next_index_step, next_row_steps, rows,
@@ -42,19 +43,20 @@ pub(crate) fn purge(
         false => engine.roll_log()?,
         true => FileId::default(),
     };
-    let mut report = CompactionReport::default();
+    let (mut report, mut marks) = (CompactionReport::default(), Vec::new());
     let mut cores = engine.cores();
-    cores.retain(|core| !core.options().volatile);
+    cores.retain(|core| !core.is_volatile());
     for core in &cores {
         let wanted = of.is_none_or(|of| Arc::ptr_eq(of, core));
         match purge_one(engine, core, log, wanted, &mut report, control) {
             // Its files and its part of the log went when it was dropped.
             Err(Error::Closed) if core.is_dropped() => {}
-            done => done?,
+            mark => marks.extend(mark?),
         }
     }
     // The older log files leave the chain here, if none of the jobs has let them go.
-    engine.commit_manifest(|_| {})?;
+    trim::sync_copies(engine)?;
+    engine.commit_manifest(|manifest| mark_covered(manifest, &marks))?;
     sweep(engine)?;
     engine.forget_manifests()?;
     engine.disk.sync_dir(engine.dir())?;
@@ -81,7 +83,8 @@ fn sizes(engine: &Engine) -> Result<HashMap<FileName, u64>> {
 }
 
 /// Takes a collection out of the log files before `log`, and, if it is the one that is wanted, its
-/// dead rows and nodes out of all files.
+/// dead rows and nodes out of all files. A mark for the manifest where the former waits for that: see
+/// `trim`.
 fn purge_one(
     engine: &Arc<Engine>,
     core: &Arc<Core>,
@@ -89,11 +92,12 @@ fn purge_one(
     wanted: bool,
     report: &mut CompactionReport,
     control: &Control<'_>,
-) -> Result<()> {
-    {
+) -> Result<Option<Mark>> {
+    let mark = {
         let _job = lock(&core.row_job);
         check_indexes(engine, core)?;
-        let from = match trim::carry(engine, core)? {
+        let carried = trim::carry(engine, core)?;
+        let from = match &carried {
             Some(carried) => {
                 report.rows_reclaimed += carried.left;
                 carried.file
@@ -106,9 +110,13 @@ fn purge_one(
         if wanted {
             rewrite_dead(engine, core, report, control)?;
         }
-        // Also where nothing died: the deletes of rows that live on in files are in the log.
-        rows::cover(engine, core, from, control)?;
-    }
+        let mark = carried.filter(|carried| carried.covered).map(|carried| carried.mark(core));
+        if mark.is_none() {
+            // Also where nothing died: the deletes of rows that live on in files are in the log.
+            rows::cover(engine, core, from, control)?;
+        }
+        mark
+    };
     if wanted {
         let _job = lock(&core.index_job);
         drop_lost_indexes(engine, core)?;
@@ -116,7 +124,7 @@ fn purge_one(
             rebuild_stale(engine, core, control)?;
         }
     }
-    Ok(())
+    Ok(mark)
 }
 
 /// Rewrites the segments that have a dead or expired row now.

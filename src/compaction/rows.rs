@@ -16,8 +16,7 @@ use moved::{From, GONE, Input, Moved, Order, Output};
 use super::check::check_indexes;
 use super::control::Control;
 use super::files::NewFiles;
-use super::idle::{idle_marks, mark_idle};
-use super::is_gone;
+use super::marks::{idle_marks, mark_covered};
 use super::policy::{RowStep, segment_cap};
 use crate::collection::core::Core;
 use crate::collection::engine::Engine;
@@ -187,7 +186,7 @@ impl Job<'_> {
             if let Some(entry) = manifest.collection_mut(self.core.id) {
                 edit(entry, inputs, &moved, &followers, covers);
             }
-            mark_idle(manifest, &idle);
+            mark_covered(manifest, &idle);
         })?;
         files.keep();
         self.swap(inputs, &moved, parts, followers);
@@ -205,10 +204,10 @@ impl Job<'_> {
         let now = self.engine.destroy_by();
         let mut keyed: Vec<(MemoryId, u32, Row)> = Vec::new();
         for (input, source) in (0u32..).zip(inputs) {
-            for row in source.live.iter() {
-                if !is_gone(source.rows, row, now)? {
-                    keyed.push((source.rows.id(row)?, input, row));
-                }
+            let unexpired = source.rows.unexpired(now)?;
+            let stays = |row: &Row| unexpired.as_ref().is_none_or(|rows| rows.is_live(*row));
+            for row in source.live.iter().filter(stays) {
+                keyed.push((source.rows.id(row)?, input, row));
             }
         }
         keyed.sort_unstable();

@@ -1,62 +1,131 @@
 //! Owns the length of the log: past a limit, collections that still need its oldest file are
 //! sealed, or, if they are small, their rows are copied to its end (a small collection lives in the
 //! log and has no file).
+//!
+//! All that are copied leave the older files in one commit: a commit writes an entry of every collection,
+//! and there may be thousands of small ones. The log may also be longer by what they hold, and half of
+//! that again, or half as long again as it was after the last trim (a large copy may leave much of a file
+//! unused): for every row that is copied, half a row was written, however many there are.
 
 use std::sync::Arc;
 
 use super::control::Control;
-use super::idle::{idle_marks, mark_idle};
-use super::is_gone;
+use super::marks::{Mark, idle_marks, mark_covered};
 use super::rows;
 use crate::collection::core::Core;
 use crate::collection::disk_budget::Pressure;
 use crate::collection::engine::Engine;
-use crate::error::Result;
+use crate::collection::snapshot::Snapshot;
+use crate::error::{Error, Result};
 use crate::format::op::{Op, OpKind};
-use crate::ids::FileId;
+use crate::ids::{FileId, Seq};
+use crate::log::LOG_FILE_BYTES;
 use crate::metrics::CompactionReport;
-use crate::segment::Rows;
+use crate::sabotage::{self, Sabotage};
+use crate::segment::{Row, Rows};
+use crate::sync::atomic::Ordering;
 use crate::worker::lock;
 
 /// The chain may have this many files of about 4 MiB: 64 MiB.
 const MAX_LOG_FILES: usize = 16;
 /// The same when inserts need room.
 const FEWEST_LOG_FILES: usize = 2;
-/// A collection with fewer rows than this in RAM is copied forward rather than sealed.
+/// A collection with fewer live rows than this in RAM is copied forward rather than sealed.
 const SMALL_ROWS: u32 = 256;
 
 /// Shortens the log if it is too long; tells whether it was.
 pub(super) fn trim(engine: &Arc<Engine>, control: &Control<'_>) -> Result<bool> {
-    let manifest = engine.manifest();
-    let most = match engine.disk_budget.pressure() {
-        Pressure::Pressed => FEWEST_LOG_FILES,
-        _ => MAX_LOG_FILES,
-    };
-    if manifest.log.len() <= most {
+    let pressed = engine.disk_budget.pressure() == Pressure::Pressed;
+    let most = if pressed { FEWEST_LOG_FILES } else { MAX_LOG_FILES };
+    let long = if pressed { engine.log_files() > most } else { is_long(engine) };
+    if !long {
         return Ok(false);
     }
     let idle = idle_marks(engine);
     if !idle.is_empty() {
-        engine.commit_manifest(|manifest| mark_idle(manifest, &idle))?;
+        engine.commit_manifest(|manifest| mark_covered(manifest, &idle))?;
     }
     let manifest = engine.manifest();
     let keep = manifest.log.len().saturating_sub(most / 2);
     let Some(oldest_kept) = manifest.log.get(keep).map(|l| l.file) else {
         return Ok(false);
     };
-    for entry in manifest.collections.iter().filter(|c| c.log_from < oldest_kept) {
-        let Some(core) = engine.core(entry.id).filter(|c| !c.is_dropped()) else {
-            continue;
-        };
+    let old = manifest.collections.iter().filter(|c| c.log_from < oldest_kept);
+    let cores: Vec<Arc<Core>> = old.filter_map(|c| engine.core(c.id)).collect();
+    let (mut marks, mut done) = (Vec::new(), Ok(true));
+    for core in &cores {
         let _job = lock(&core.row_job);
-        match carry(engine, &core)? {
-            Some(carried) => rows::cover(engine, &core, carried.file, control)?,
-            None => {
-                rows::seal(engine, &core, true, &mut CompactionReport::default(), control)?;
-            }
+        match shorten(engine, core, control) {
+            Ok(mark) => marks.extend(mark),
+            // Its part of the log went when it was dropped.
+            Err(Error::Closed) if core.is_dropped() => {}
+            Err(error) => done = done.and(Err(error)),
+        }
+        if control.is_stopped() {
+            break;
         }
     }
-    Ok(true)
+    // Also if one failed: what was copied would be copied again, and the log be longer for it.
+    if !marks.is_empty() {
+        sync_copies(engine)?;
+        let idle = idle_marks(engine);
+        engine.commit_manifest(|manifest| {
+            mark_covered(manifest, &marks);
+            mark_covered(manifest, &idle);
+        })?;
+    }
+    if done.is_ok() {
+        engine.log_files_left.store(engine.log_files(), Ordering::Relaxed);
+    }
+    done
+}
+
+/// Whether the log is longer than it may be.
+fn is_long(engine: &Engine) -> bool {
+    let files = engine.log_files();
+    let left = engine.log_files_left.fetch_min(files, Ordering::Relaxed).min(files);
+    files > MAX_LOG_FILES
+        && files >= left + (left / 2).max(MAX_LOG_FILES / 2)
+        && files > MAX_LOG_FILES + files_of_small(engine) * 3 / 2
+}
+
+/// Log files that the live rows of small collections would fill, about.
+fn files_of_small(engine: &Engine) -> usize {
+    let bytes = |core: Arc<Core>| {
+        let snapshot = core.snapshot();
+        let [active] = &snapshot.memtables[..] else {
+            return 0;
+        };
+        let (live, rows) = (u64::from(active.live.live()), u64::from(active.rows.rows()));
+        if core.is_volatile() || live >= u64::from(SMALL_ROWS) {
+            return 0;
+        }
+        active.rows.heap_bytes() as u64 * live / rows.max(1)
+    };
+    (engine.cores().into_iter().map(bytes).sum::<u64>() / LOG_FILE_BYTES) as usize
+}
+
+/// Copies or seals what a collection has in the log; a mark for the manifest if that is all it takes for
+/// the older files to go, and otherwise they are let go already. The mark may wait, and other jobs come
+/// between: what they do to the collection is in the log from the copy on, and marks are only raised.
+fn shorten(engine: &Arc<Engine>, core: &Arc<Core>, control: &Control<'_>) -> Result<Option<Mark>> {
+    control.check(core)?;
+    match carry(engine, core)? {
+        Some(carried) if carried.covered => return Ok(Some(carried.mark(core))),
+        Some(carried) => rows::cover(engine, core, carried.file, control)?,
+        None => {
+            rows::seal(engine, core, true, &mut CompactionReport::default(), control)?;
+        }
+    }
+    Ok(None)
+}
+
+/// Makes what was copied durable, before marks let the older files go (I4).
+pub(super) fn sync_copies(engine: &Engine) -> Result<()> {
+    if sabotage::on(Sabotage::SkipPrefixSync) {
+        return Ok(());
+    }
+    engine.sync_log().map(drop)
 }
 
 /// Where the rows of a small collection are now.
@@ -65,10 +134,19 @@ pub(super) struct Carried {
     pub(super) file: FileId,
     /// Dead and expired rows that were left behind.
     pub(super) left: u64,
+    /// Whether older ones hold no delete either that a segment still needs.
+    pub(super) covered: bool,
+}
+
+impl Carried {
+    /// What the manifest is to say of the collection.
+    pub(super) fn mark(&self, core: &Core) -> Mark {
+        (core.id, Seq::ZERO, self.file)
+    }
 }
 
 /// Copies the live rows of a small collection's memtable to the end of the log, without those that
-/// have expired. `None` if the collection is not small.
+/// have expired; the memtable, too, goes on with these alone. `None` if the collection is not small.
 pub(super) fn carry(engine: &Engine, core: &Core) -> Result<Option<Carried>> {
     let now = engine.destroy_by();
     let mut token = engine.committer.hold();
@@ -79,27 +157,28 @@ pub(super) fn carry(engine: &Engine, core: &Core) -> Result<Option<Carried>> {
     let [active] = &snapshot.memtables[..] else {
         return Ok(None);
     };
-    if active.rows.rows() >= SMALL_ROWS {
+    if active.live.live() >= SMALL_ROWS {
         return Ok(None);
     }
-    let mut ops = Vec::new();
-    for row in active.live.iter() {
-        if is_gone(&active.rows, row, now)? {
-            continue;
-        }
-        let row = active.rows.row(row)?;
-        let kind = OpKind::Insert {
-            id: row.id,
-            norm: row.norm,
-            vector: row.vector.to_vec(),
-            body: row.body.to_vec(),
-        };
-        ops.push(Op { collection: core.id, seq: row.seq, kind });
-    }
-    let left = u64::from(active.rows.rows()) - ops.len() as u64;
+    let unexpired = active.rows.unexpired(now)?;
+    let stays = |row: &Row| unexpired.as_ref().is_none_or(|rows| rows.is_live(*row));
+    let kept = active.rows.take(active.live.iter().filter(stays))?;
+    let left = u64::from(active.rows.rows()) - kept.len() as u64;
+    let ops = kept.iter().map(|row| {
+        let (vector, body) = (row.vector.clone(), row.body.to_vec());
+        let kind = OpKind::Insert { id: row.id, norm: row.norm, vector, body };
+        Op { collection: core.id, seq: row.seq, kind }
+    });
+    let ops: Vec<Op> = ops.collect();
     let file = match ops.is_empty() {
         true => log.file(),
         false => engine.append_carried(log, &ops)?,
     };
-    Ok(Some(Carried { file, left }))
+    let covered = snapshot.segments.iter().all(|s| s.live.dead() == s.dead_on_disk);
+    if left > 0 {
+        let mut next = Snapshot::clone(&snapshot);
+        core.replace_active(&mut next, &mut lock(&core.tables), kept);
+        core.publish(next);
+    }
+    Ok(Some(Carried { file, left, covered }))
 }

@@ -127,7 +127,7 @@ fn ask(segment: &SealedSegment, right: &SealedSegment, forged: bool) {
     }
     for now in [0, NOW.as_millis(), NOW.as_millis() + 60_000, u64::MAX] {
         let now = Timestamp::from_millis(now);
-        compare(segment.expired(now), right.expired(now), forged);
+        compare(segment.unexpired(now), right.unexpired(now), forged);
     }
     compare(segment.verify(), Ok(()), forged);
 }

@@ -6,11 +6,13 @@
 //! block, and eight of a size become one of the next, so that a row is copied a few times at most
 //! and a scan meets few blocks.
 
+use std::slice;
 use std::sync::Arc;
 
 use roaring::RoaringBitmap;
 
-use super::{Row, RowRef, Rows};
+use super::sealed::key_hash;
+use super::{Liveness, Row, RowRef, Rows};
 use crate::clock::Timestamp;
 use crate::disk::Pages;
 use crate::error::{Error, Result};
@@ -46,6 +48,10 @@ struct Head {
     norm: f32,
     body: Arc<[u8]>,
     expires_at: Timestamp,
+    /// Hashes of the names that rows are mostly selected by, so that those of others are passed over
+    /// without decoding their bodies.
+    namespace: u32,
+    session: u32,
 }
 
 #[derive(Debug)]
@@ -97,13 +103,17 @@ impl Active {
     fn push_block(&mut self, rows: Vec<NewRow>) {
         let mut block = Block::empty(self.spec, rows.len());
         for row in rows {
-            let vector_bytes = row.vector.len() * 4 + self.spec.row_bytes();
-            self.heap_bytes += vector_bytes + row.body.len() + ROW_OVERHEAD;
+            self.heap_bytes += self.row_bytes(&row);
             self.first_expiry = self.first_expiry.min(row.expires_at);
             block.vectors.extend_from_slice(&row.vector);
             block.codes.push(&row.vector);
             let NewRow { id, seq, norm, body, expires_at, .. } = row;
-            block.heads.push(Head { id, seq, norm, body, expires_at });
+            let of = record::attributes(id, &body).ok();
+            let hash = |name: Option<&str>| name.map_or(0, name_hash);
+            let namespace = hash(of.as_ref().and_then(|of| of.namespace));
+            let session = hash(of.as_ref().and_then(|of| of.session));
+            drop(of);
+            block.heads.push(Head { id, seq, norm, body, expires_at, namespace, session });
         }
         self.starts.push(self.rows);
         self.rows += block.heads.len() as Row;
@@ -114,6 +124,11 @@ impl Active {
             self.starts.truncate(first + 1);
             self.blocks.push(Arc::new(merged));
         }
+    }
+
+    /// Heap bytes that a row takes.
+    pub(crate) fn row_bytes(&self, row: &NewRow) -> usize {
+        row.vector.len() * 4 + self.spec.row_bytes() + row.body.len() + ROW_OVERHEAD
     }
 
     /// Where the blocks at the end that should be one begin.
@@ -139,6 +154,18 @@ impl Active {
         found.ok_or_else(|| Error::option("row", format!("{row} is not in the memtable")))
     }
 
+    /// Copies of these rows.
+    pub(crate) fn take(&self, rows: impl Iterator<Item = Row>) -> Result<Vec<NewRow>> {
+        let copy = |row: Row| {
+            let (block, at) = self.locate(row)?;
+            let Head { id, seq, norm, body, expires_at, .. } = &block.heads[at];
+            let (id, seq, norm, expires_at) = (*id, *seq, *norm, *expires_at);
+            let vector = block.vector(at, self.spec.dimension).to_vec();
+            Ok(NewRow { id, seq, norm, vector, body: Arc::clone(body), expires_at })
+        };
+        rows.map(copy).collect()
+    }
+
     /// Measures every row by code, in order. `offer` is called with each row nearer than the bound
     /// (as a node) and gives the new bound.
     pub(crate) fn scan(
@@ -152,10 +179,28 @@ impl Active {
         }
     }
 
+    /// Every row's head, in order.
+    fn heads(&self) -> impl Iterator<Item = (Row, &Head)> {
+        (0..).zip(self.blocks.iter().flat_map(|block| &block.heads))
+    }
+
     /// Vectors, codes, bodies and what is known of each row.
     pub(crate) const fn heap_bytes(&self) -> usize {
         self.heap_bytes
     }
+}
+
+impl Head {
+    fn attributes(&self) -> Result<Attributes<'_>> {
+        record::attributes(self.id, &self.body)
+            .map_err(|e| Error::option("body of a row in the memtable", e.reason))
+    }
+}
+
+/// Tells names apart, mostly.
+fn name_hash(name: &str) -> u32 {
+    let hash = key_hash(name);
+    (hash ^ (hash >> 32)) as u32
 }
 
 impl Block {
@@ -216,9 +261,7 @@ impl Rows for Active {
 
     fn attributes(&self, row: Row) -> Result<Attributes<'_>> {
         let (block, at) = self.locate(row)?;
-        let head = &block.heads[at];
-        record::attributes(head.id, &head.body)
-            .map_err(|e| Error::option("body of a row in the memtable", e.reason))
+        block.heads[at].attributes()
     }
 
     /// O(rows): a memtable is small, and writers have a table of their own.
@@ -233,17 +276,38 @@ impl Rows for Active {
         Ok(found)
     }
 
+    /// O(rows), and the bodies of those that have the namespace and session asked for.
     fn select(&self, filter: &Filter) -> Result<RoaringBitmap> {
         let mut rows = RoaringBitmap::new();
-        for row in 0..self.rows {
-            if filter.matches(&self.attributes(row)?) {
+        let (mut namespace, mut session) = (None, None);
+        for part in if let Filter::And(all) = filter { &all[..] } else { slice::from_ref(filter) } {
+            match part {
+                Filter::Namespace(name) => namespace = Some(name_hash(name)),
+                Filter::Session(name) => session = Some(name_hash(name)),
+                _ => {}
+            }
+        }
+        for (row, head) in self.heads() {
+            let may = namespace.is_none_or(|hash| head.namespace == hash)
+                && session.is_none_or(|hash| head.session == hash);
+            if may && filter.matches(&head.attributes()?) {
                 rows.insert(row);
             }
         }
         Ok(rows)
     }
 
-    fn first_expiry(&self) -> Timestamp {
-        self.first_expiry
+    /// O(rows) once something has expired.
+    fn unexpired(&self, now: Timestamp) -> Result<Option<Liveness>> {
+        if now < self.first_expiry {
+            return Ok(None);
+        }
+        let mut unexpired = Liveness::all_live(self.rows);
+        for (row, head) in self.heads() {
+            if head.expires_at <= now {
+                unexpired.kill(row);
+            }
+        }
+        Ok(Some(unexpired))
     }
 }

@@ -1,6 +1,6 @@
-//! Owns `Liveness`: which rows of a segment are not deleted, as one snapshot sees it. A persistent
-//! value: a clone never changes when the original does, and a change copies one small chunk.
-//! Knows nothing of expiry.
+//! Owns `Liveness`: which rows of a segment are not deleted, as one snapshot sees it, or have not
+//! expired, as of one moment (`expiry`). A persistent value: a clone never changes when the original
+//! does, and a change copies one small chunk. Sets are joined a word of 64 rows at a time.
 
 use std::sync::Arc;
 
@@ -12,7 +12,7 @@ use super::Row;
 const CHUNK: usize = 64;
 
 /// One bit per row, set while it is live.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub(crate) struct Liveness {
     chunks: Arc<Vec<Arc<[u64; CHUNK]>>>,
     rows: Row,
@@ -22,6 +22,18 @@ pub(crate) struct Liveness {
 const fn split(row: Row) -> (usize, usize, u64) {
     let bit = row as usize % (CHUNK * 64);
     (row as usize / (CHUNK * 64), bit / 64, 1 << (bit % 64))
+}
+
+/// The places of the bits that are set, ascending.
+pub(crate) fn set_bits(words: impl Iterator<Item = u64>) -> impl Iterator<Item = Row> {
+    words.zip((0..).step_by(64)).flat_map(|(word, start)| {
+        let mut rest = word;
+        std::iter::from_fn(move || {
+            let bit = (rest != 0).then(|| rest.trailing_zeros())?;
+            rest &= rest - 1;
+            Some(start + bit)
+        })
+    })
 }
 
 impl Liveness {
@@ -73,6 +85,13 @@ impl Liveness {
         true
     }
 
+    /// Marks all of these rows as dead.
+    pub(crate) fn kill_all(&mut self, rows: &RoaringBitmap) {
+        for row in rows {
+            self.kill(row);
+        }
+    }
+
     #[inline]
     pub(crate) fn is_live(&self, row: Row) -> bool {
         let (chunk, word, bit) = split(row);
@@ -93,30 +112,28 @@ impl Liveness {
 
     /// The live rows, ascending.
     pub(crate) fn iter(&self) -> impl Iterator<Item = Row> {
-        let words = self.chunks.iter().flat_map(|c| c.iter().copied());
-        words.enumerate().flat_map(|(i, word)| {
-            let mut rest = word;
-            std::iter::from_fn(move || {
-                if rest == 0 {
-                    return None;
-                }
-                let bit = rest.trailing_zeros();
-                rest &= rest - 1;
-                Some(i as u32 * 64 + bit)
-            })
-        })
+        set_bits(self.words())
     }
 
-    /// The live rows as a bitmap.
-    pub(crate) fn live_rows(&self) -> RoaringBitmap {
-        self.iter().collect()
+    /// One bit for each row, set while it is live; none behind the last row.
+    pub(crate) fn words(&self) -> impl Iterator<Item = u64> {
+        self.chunks.iter().flat_map(|c| c.iter().copied())
+    }
+
+    /// How many rows are live here and there. O(rows / 64).
+    pub(crate) fn live_in_both(&self, other: &Self) -> u32 {
+        match (self.dead, other.dead) {
+            (0, _) if self.rows == other.rows => other.live(),
+            (_, 0) if self.rows == other.rows => self.live(),
+            _ => self.words().zip(other.words()).map(|(a, b)| (a & b).count_ones()).sum(),
+        }
     }
 
     /// The dead rows as a bitmap.
     pub(crate) fn dead_rows(&self) -> RoaringBitmap {
         let mut all = RoaringBitmap::new();
         all.insert_range(0..self.rows);
-        all - self.live_rows()
+        all - self.iter().collect::<RoaringBitmap>()
     }
 
     pub(crate) fn heap_bytes(&self) -> usize {
@@ -145,6 +162,12 @@ mod tests {
             assert_eq!((liveness.live() as usize, liveness.rows()), (model.len(), rows));
             assert!(before.0.iter().eq(before.1.iter().copied()));
             assert_eq!(liveness.dead_rows().len(), u64::from(liveness.dead()));
+            let mut other = Liveness::all_live(rows);
+            assert_eq!(liveness.live_in_both(&other), liveness.live());
+            other.kill_all(&(0..rows).step_by(3).collect());
+            let both = model.iter().filter(|row| **row % 3 != 0).count();
+            assert_eq!(liveness.live_in_both(&other) as usize, both);
+            assert_eq!(other.live_in_both(&liveness) as usize, both);
         }
     }
 }

@@ -9,6 +9,7 @@
 mod active;
 mod bloom;
 mod deletes;
+mod expiry;
 mod liveness;
 mod locator;
 mod postings;
@@ -21,7 +22,7 @@ use roaring::RoaringBitmap;
 
 pub(crate) use active::{Active, NewRow};
 pub(crate) use deletes::{read_deletes, salvage_deletes, verify_deletes, write_deletes};
-pub(crate) use liveness::Liveness;
+pub(crate) use liveness::{Liveness, set_bits};
 pub(crate) use locator::{Locator, LocatorBuilder};
 pub(crate) use salvage::SalvagedSegment;
 pub(crate) use seal::{RowSource, write_segment};
@@ -66,20 +67,14 @@ pub(crate) trait Rows: Send + Sync {
     fn find(&self, id: MemoryId) -> Result<Vec<Row>>;
     /// The rows that match, dead ones included.
     fn select(&self, filter: &Filter) -> Result<RoaringBitmap>;
-    /// When the first row expires; `Timestamp::MAX` if none ever does.
-    fn first_expiry(&self) -> Timestamp;
+    /// The rows that have not expired at `now`, dead ones included; `None` if these are all.
+    fn unexpired(&self, now: Timestamp) -> Result<Option<Liveness>>;
 
-    /// The rows that have expired at `now`, dead ones included.
-    fn expired(&self, now: Timestamp) -> Result<RoaringBitmap> {
-        let mut expired = RoaringBitmap::new();
-        if self.first_expiry() <= now {
-            for row in 0..self.rows() {
-                if self.expires_at(row)? <= now {
-                    expired.insert(row);
-                }
-            }
-        }
-        Ok(expired)
+    /// How many of these live rows have expired at `now`. O(rows / 64) while some and not all have,
+    /// O(1) otherwise, beside [`Rows::unexpired`].
+    fn live_expired(&self, live: &Liveness, now: Timestamp) -> Result<u64> {
+        let unexpired = self.unexpired(now)?;
+        Ok(unexpired.map_or(0, |unexpired| u64::from(live.live() - live.live_in_both(&unexpired))))
     }
 }
 

@@ -2,6 +2,7 @@
 //! as roaring bitmaps behind a sorted dictionary. Layout: `format.md`, "Postings".
 
 use std::collections::BTreeMap;
+use std::ops::Range;
 
 use roaring::RoaringBitmap;
 
@@ -65,43 +66,43 @@ impl PostingsBuilder {
     }
 }
 
-/// Postings as stored.
+/// Postings as stored, behind a function that gives the checked bytes of a part of them.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Postings<'a> {
-    bytes: &'a [u8],
+pub(super) struct Postings<R> {
+    read: R,
 }
 
-impl<'a> Postings<'a> {
-    pub(super) const fn new(bytes: &'a [u8]) -> Self {
-        Self { bytes }
+impl<'a, E: From<DecodeError>, R: Fn(Range<usize>) -> Result<&'a [u8], E>> Postings<R> {
+    pub(super) const fn new(read: R) -> Self {
+        Self { read }
     }
 
-    fn count(&self) -> Result<usize, DecodeError> {
-        Ok(Cursor::new(self.bytes).u32()? as usize)
+    fn count(&self) -> Result<usize, E> {
+        Ok(Cursor::new((self.read)(0..4)?).u32()? as usize)
     }
 
-    /// The name (its field in front) and the bitmap's bytes of the i-th list.
-    fn entry(&self, i: usize) -> Result<(&'a [u8], &'a [u8]), DecodeError> {
+    /// The places of the name (its field in front) and of the bitmap of the i-th list.
+    fn entry(&self, i: usize) -> Result<[Range<usize>; 2], E> {
         let at = i.saturating_mul(ENTRY).saturating_add(4);
-        let bad = DecodeError::new(at as u64, "a posting list passes the section");
-        let mut cursor = Cursor::new(self.bytes.get(at..).ok_or(bad)?);
-        let mut slice = || -> Result<&'a [u8], DecodeError> {
+        let mut cursor = Cursor::new((self.read)(at..at.saturating_add(ENTRY))?);
+        let mut place = || -> Result<Range<usize>, DecodeError> {
             let (start, len) = (cursor.u32()? as usize, cursor.u32()? as usize);
-            self.bytes.get(start..start.saturating_add(len)).ok_or(bad)
+            Ok(start..start.saturating_add(len))
         };
-        Ok((slice()?, slice()?))
+        Ok([place()?, place()?])
     }
 
     /// The rows with this name; none if nobody has it. O(log lists + rows found).
-    pub(super) fn rows(&self, field: Field, name: &str) -> Result<RoaringBitmap, DecodeError> {
+    pub(super) fn rows(&self, field: Field, name: &str) -> Result<RoaringBitmap, E> {
         let (mut low, mut high) = (0, self.count()?);
         let wanted = (field as u8, name.as_bytes());
         while low < high {
             let middle = low + (high - low) / 2;
-            let (key, rows) = self.entry(middle)?;
+            let [key, rows] = self.entry(middle)?;
+            let key = (self.read)(key)?;
             let key = key.split_first().map_or((0, &[][..]), |(field, name)| (*field, name));
             match key.cmp(&wanted) {
-                std::cmp::Ordering::Equal => return decode_rows(rows),
+                std::cmp::Ordering::Equal => return Ok(decode_rows((self.read)(rows)?)?),
                 std::cmp::Ordering::Less => low = middle + 1,
                 std::cmp::Ordering::Greater => high = middle,
             }
@@ -110,23 +111,25 @@ impl<'a> Postings<'a> {
     }
 
     /// How many names rows have in all, for the check of a whole segment.
-    pub(super) fn total(&self, rows: Row) -> Result<u64, DecodeError> {
+    pub(super) fn total(&self, rows: Row) -> Result<u64, E> {
         let mut total = 0;
         let count = self.count()?;
         let mut end = count.saturating_mul(ENTRY).saturating_add(4);
         for i in 0..count {
-            let (name, list) = self.entry(i)?;
+            let [name, list] = self.entry(i)?;
             // In order and apart: lists that share bytes would make this quadratic.
-            for part in [name, list] {
-                let at = part.as_ptr().addr() - self.bytes.as_ptr().addr();
-                if at != end {
-                    return Err(DecodeError::new(at as u64, "posting lists are out of order"));
+            for part in [&name, &list] {
+                if part.start != end {
+                    let reason = "posting lists are out of order";
+                    return Err(DecodeError::new(part.start as u64, reason).into());
                 }
-                end += part.len();
+                end = part.end;
             }
-            let list = decode_rows(list)?;
+            (self.read)(name)?;
+            let list = decode_rows((self.read)(list)?)?;
             if list.max().is_some_and(|row| row >= rows) {
-                return Err(DecodeError::new(0, "a posting list names a row that is not there"));
+                let reason = "a posting list names a row that is not there";
+                return Err(DecodeError::new(0, reason).into());
             }
             total += list.len();
         }
@@ -144,6 +147,12 @@ mod tests {
     use super::*;
     use crate::clock::Timestamp;
     use crate::ids::MemoryId;
+
+    fn stored<'a>(
+        bytes: &'a [u8],
+    ) -> Postings<impl Fn(Range<usize>) -> Result<&'a [u8], DecodeError>> {
+        Postings::new(|part| bytes.get(part).ok_or(DecodeError::new(0, "it passes the end")))
+    }
 
     #[test]
     fn lists_come_back_by_name_and_damage_never_panics() {
@@ -167,7 +176,7 @@ mod tests {
             builder.add(row, &of);
         }
         let bytes = builder.encode();
-        let postings = Postings::new(&bytes);
+        let postings = stored(&bytes);
         let rows = postings.rows(Field::Namespace, "n3").unwrap();
         assert!(rows.iter().eq((3..100).step_by(7)));
         assert!(postings.rows(Field::Tag, "n3").unwrap().is_empty());
@@ -177,13 +186,13 @@ mod tests {
         let mut shared = bytes.clone();
         let (first, rest) = shared[4..].split_at_mut(ENTRY);
         rest[..ENTRY].copy_from_slice(first);
-        assert!(Postings::new(&shared).total(100).is_err());
+        assert!(stored(&shared).total(100).is_err());
         for i in 0..bytes.len() {
             let mut damaged = bytes.clone();
             damaged[i] ^= 0x41;
-            let _ = Postings::new(&damaged).rows(Field::Namespace, "n3");
-            let _ = Postings::new(&damaged).total(100);
-            let _ = Postings::new(&bytes[..i]).rows(Field::Tag, "t1");
+            let _ = stored(&damaged).rows(Field::Namespace, "n3");
+            let _ = stored(&damaged).total(100);
+            let _ = stored(&bytes[..i]).rows(Field::Tag, "t1");
         }
     }
 }

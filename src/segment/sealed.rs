@@ -2,20 +2,22 @@
 //! before it is returned: rows by their own checksums at each read, columns block by block at first
 //! touch.
 
+use std::ops::Range;
 use std::path::Path;
 
 use roaring::RoaringBitmap;
 
-use super::postings::Postings;
-use super::{Row, RowRef, Rows, bloom, select};
+use super::expiry::Expiries;
+use super::postings::{Field, Postings};
+use super::{Liveness, Row, RowRef, Rows, bloom, select};
 use crate::clock::Timestamp;
 use crate::disk::Disk;
 use crate::error::{Error, Result};
 use crate::filter::{Attributes, Filter};
-use crate::format::crc32;
 use crate::format::header::{FileKind, StoreId};
 use crate::format::names::FileName;
 use crate::format::record;
+use crate::format::{DecodeError, crc32};
 use crate::ids::{FileId, MemoryId, Seq};
 use crate::section::{Identity, SectionFile};
 use crate::vector::kernel::Kernels;
@@ -51,7 +53,28 @@ pub(crate) struct SealedSegment {
     pub(super) file: SectionFile,
     rows: Row,
     dimension: usize,
-    first_expiry: Timestamp,
+    expiries: Expiries,
+}
+
+/// Why postings could not be read.
+enum Unread {
+    File(Error),
+    Decode(DecodeError),
+}
+
+impl Unread {
+    fn error(self, file: &SectionFile) -> Error {
+        match self {
+            Self::File(error) => error,
+            Self::Decode(e) => file.corrupt_in(POSTINGS, e.offset, e.reason),
+        }
+    }
+}
+
+impl From<DecodeError> for Unread {
+    fn from(error: DecodeError) -> Self {
+        Self::Decode(error)
+    }
 }
 
 /// The hash that keys are found by; the same on every machine and in every version.
@@ -92,7 +115,7 @@ impl SealedSegment {
         if vectors as u64 != u64::from(rows) * dimension as u64 * 4 {
             return Err(file.corrupt_in(VECTORS, 0, "the vectors do not fit the number of rows"));
         }
-        Ok(Self { file, rows, dimension, first_expiry })
+        Ok(Self { file, rows, dimension, expiries: Expiries::new(first_expiry) })
     }
 
     /// Lets the pages of its file go.
@@ -116,6 +139,25 @@ impl SealedSegment {
         Ok(u64::from_le_bytes(self.column(kind, row)?))
     }
 
+    /// All values of a column of fixed-size values, one for each row; every block is checked.
+    fn values<const N: usize>(&self, kind: u32) -> Result<&[[u8; N]]> {
+        let (values, _) = self.file.checked(kind)?.as_chunks::<N>();
+        values.get(..self.rows as usize).ok_or_else(|| self.missing(self.rows.saturating_sub(1)))
+    }
+
+    /// A whole column of whole numbers.
+    pub(super) fn numbers(&self, kind: u32) -> Result<impl ExactSizeIterator<Item = u64>> {
+        Ok(self.values(kind)?.iter().map(|value| u64::from_le_bytes(*value)))
+    }
+
+    pub(super) fn all_importances(&self) -> Result<impl Iterator<Item = f32>> {
+        Ok(self.values(IMPORTANCES)?.iter().map(|value| f32::from_le_bytes(*value)))
+    }
+
+    pub(super) fn all_flags(&self) -> Result<impl Iterator<Item = u8>> {
+        Ok(self.values(FLAGS)?.iter().map(|value| u8::from_le_bytes(*value)))
+    }
+
     pub(super) fn importance(&self, row: Row) -> Result<f32> {
         Ok(f32::from_le_bytes(self.column(IMPORTANCES, row)?))
     }
@@ -124,8 +166,13 @@ impl SealedSegment {
         Ok(u8::from_le_bytes(self.column(FLAGS, row)?))
     }
 
-    pub(super) fn postings(&self) -> Result<Postings<'_>> {
-        Ok(Postings::new(self.file.checked(POSTINGS)?))
+    /// The rows that have this name. Only the blocks that lead to them are read.
+    pub(super) fn named(&self, field: Field, name: &str) -> Result<RoaringBitmap> {
+        let rows = Postings::new(|part| self.part_of_postings(part)).rows(field, name);
+        let mut rows = rows.map_err(|unread| unread.error(&self.file))?;
+        // What the list names beyond the segment cannot be.
+        rows.remove_range(self.rows..);
+        Ok(rows)
     }
 
     /// The rows whose key has this hash.
@@ -208,7 +255,8 @@ impl SealedSegment {
                 return Err(self.file.corrupt_in(BLOOM, 0, reason));
             }
             let body = self.number(BODY_OFFSETS, row)?..self.number(BODY_OFFSETS, row + 1)?;
-            if body.start != end || body.end < end || self.expires_at(row)? < self.first_expiry {
+            if body.start != end || body.end < end || self.expires_at(row)? < self.expiries.first()
+            {
                 let reason = format!("the body's place or the expiry of row {row} cannot be");
                 return Err(self.file.corrupt_in(BODY_OFFSETS, u64::from(row) * 8, reason));
             }
@@ -235,8 +283,12 @@ impl SealedSegment {
 
     /// How many names the postings have.
     fn names(&self) -> Result<u64> {
-        let total = self.postings()?.total(self.rows);
-        total.map_err(|e| self.file.corrupt_in(POSTINGS, e.offset, e.reason))
+        let total = Postings::new(|part| self.part_of_postings(part)).total(self.rows);
+        total.map_err(|unread| unread.error(&self.file))
+    }
+
+    fn part_of_postings(&self, part: Range<usize>) -> std::result::Result<&[u8], Unread> {
+        self.file.checked_range(POSTINGS, part).map_err(Unread::File)
     }
 
     /// Checks every byte, and that columns, postings and rows say the same.
@@ -334,7 +386,7 @@ impl Rows for SealedSegment {
         select::select(self, filter)
     }
 
-    fn first_expiry(&self) -> Timestamp {
-        self.first_expiry
+    fn unexpired(&self, now: Timestamp) -> Result<Option<Liveness>> {
+        self.expiries.unexpired(now, || self.numbers(EXPIRIES))
     }
 }

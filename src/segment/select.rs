@@ -18,40 +18,38 @@ pub(super) fn select(segment: &SealedSegment, filter: &Filter) -> Result<Roaring
     };
     Ok(match filter {
         Filter::All => all(),
-        Filter::Namespace(name) => named(segment, Field::Namespace, name)?,
-        Filter::Session(name) => named(segment, Field::Session, name)?,
-        Filter::Kind(name) => named(segment, Field::Kind, name)?,
+        Filter::Namespace(name) => segment.named(Field::Namespace, name)?,
+        Filter::Session(name) => segment.named(Field::Session, name)?,
+        Filter::Kind(name) => segment.named(Field::Kind, name)?,
         Filter::TagsAny(names) => {
             let mut rows = RoaringBitmap::new();
             for name in names {
-                rows |= named(segment, Field::Tag, name)?;
+                rows |= segment.named(Field::Tag, name)?;
             }
             rows
         }
         Filter::TagsAll(names) => {
             let mut rows = all();
             for name in names {
-                rows &= named(segment, Field::Tag, name)?;
+                rows &= segment.named(Field::Tag, name)?;
             }
             rows
         }
         Filter::Key(key) => keyed(segment, key)?,
         Filter::Created { from, to } => {
             let range = from.as_millis()..to.as_millis();
-            column(segment, |row| Ok(range.contains(&segment.number(sealed::CREATED, row)?)))?
+            those(segment.numbers(sealed::CREATED)?.map(|at| range.contains(&at)))
         }
         Filter::EventTime { from, to } => {
             let range = from.as_millis()..to.as_millis();
-            column(segment, |row| {
-                let has = segment.flags(row)? & HAS_EVENT != 0;
-                Ok(has && range.contains(&segment.number(sealed::EVENTS, row)?))
-            })?
+            let events = segment.numbers(sealed::EVENTS)?.zip(segment.all_flags()?);
+            those(events.map(|(at, flags)| flags & HAS_EVENT != 0 && range.contains(&at)))
         }
         Filter::Importance { from, to } => {
-            column(segment, |row| Ok((*from..=*to).contains(&segment.importance(row)?)))?
+            those(segment.all_importances()?.map(|i| (*from..=*to).contains(&i)))
         }
         Filter::Pinned(pinned) => {
-            column(segment, |row| Ok((segment.flags(row)? & PINNED != 0) == *pinned))?
+            those(segment.all_flags()?.map(|flags| (flags & PINNED != 0) == *pinned))
         }
         Filter::Ids(ids) => {
             let mut rows = RoaringBitmap::new();
@@ -81,15 +79,6 @@ pub(super) fn select(segment: &SealedSegment, filter: &Filter) -> Result<Roaring
     })
 }
 
-fn named(segment: &SealedSegment, field: Field, name: &str) -> Result<RoaringBitmap> {
-    let rows = segment.postings()?.rows(field, name);
-    let mut rows =
-        rows.map_err(|e| segment.file.corrupt_in(sealed::POSTINGS, e.offset, e.reason))?;
-    // What the list names beyond the segment cannot be.
-    rows.remove_range(segment.rows()..);
-    Ok(rows)
-}
-
 fn keyed(segment: &SealedSegment, key: &str) -> Result<RoaringBitmap> {
     let mut rows = RoaringBitmap::new();
     for row in segment.rows_by_key_hash(key_hash(key))? {
@@ -101,15 +90,9 @@ fn keyed(segment: &SealedSegment, key: &str) -> Result<RoaringBitmap> {
     Ok(rows)
 }
 
-fn column(
-    segment: &SealedSegment,
-    mut accept: impl FnMut(Row) -> Result<bool>,
-) -> Result<RoaringBitmap> {
+/// The rows of which a column says yes.
+fn those(column: impl Iterator<Item = bool>) -> RoaringBitmap {
     let mut rows = RoaringBitmap::new();
-    for row in 0..segment.rows() {
-        if accept(row)? {
-            rows.insert(row);
-        }
-    }
-    Ok(rows)
+    rows.extend((0..).zip(column).filter_map(|(row, yes): (Row, bool)| yes.then_some(row)));
+    rows
 }

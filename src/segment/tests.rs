@@ -116,7 +116,7 @@ fn a_sealed_segment_says_what_the_active_one_said() {
     assert!(sealed.find(MemoryId::from(300u64)).unwrap().is_empty());
     assert!(sealed.row(300).is_err() && sealed.vector(u32::MAX).is_err());
     for now in [0, 1_010, 5_000].map(Timestamp::from_millis) {
-        assert_eq!(sealed.expired(now).unwrap(), active.expired(now).unwrap());
+        assert_eq!(sealed.unexpired(now).unwrap(), active.unexpired(now).unwrap());
     }
 }
 

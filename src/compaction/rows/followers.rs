@@ -93,6 +93,13 @@ impl Job<'_> {
         moved: &Moved,
         files: &mut NewFiles,
     ) -> Result<Option<(IndexEntry, IndexPart)>> {
+        let all_gone = |file: &FileId| {
+            moved.order.is_empty() && moved.places.contains_key(&From::Segment(*file))
+        };
+        if part.indexed.locator.segments().iter().all(all_gone) {
+            // It goes unread, as its segments do.
+            return Ok(None);
+        }
         let mut builder = LocatorBuilder::new();
         for rows in part.indexed.locator.nodes() {
             builder.push(rows.into_iter().filter_map(|(file, row)| {

@@ -1,0 +1,41 @@
+//! Owns what jobs say in the manifest of collections that they did not touch or only copied: what their
+//! files cover, and which log files they can do without. Marks are only raised, so that one may be made
+//! some time before it is committed.
+
+use std::collections::HashMap;
+
+use crate::collection::core::Core;
+use crate::collection::engine::Engine;
+use crate::format::manifest::Manifest;
+use crate::ids::{CollectionId, FileId, Seq};
+
+/// A collection, what its files cover, and the first log file that it needs.
+pub(super) type Mark = (CollectionId, Seq, FileId);
+
+/// Collections whose every effect is in files, with the log file that is open now: they need none
+/// of the older ones.
+pub(super) fn idle_marks(engine: &Engine) -> Vec<Mark> {
+    let token = engine.committer.hold();
+    let Some(log) = token.as_ref() else {
+        return Vec::new();
+    };
+    let cores = engine.cores().into_iter();
+    cores
+        .filter(|core| !core.is_volatile())
+        .filter_map(|core| {
+            let snapshot = core.snapshot();
+            Core::is_idle(&snapshot).then(|| (core.id, snapshot.visible, log.file()))
+        })
+        .collect()
+}
+
+/// Raises what the manifest says of these collections. O(all collections).
+pub(super) fn mark_covered(manifest: &mut Manifest, marks: &[Mark]) {
+    let marks: HashMap<_, _> = marks.iter().map(|(id, seq, file)| (*id, (*seq, *file))).collect();
+    for entry in &mut manifest.collections {
+        if let Some((seq, file)) = marks.get(&entry.id) {
+            entry.covers_seq = entry.covers_seq.max(*seq);
+            entry.log_from = entry.log_from.max(*file);
+        }
+    }
+}
