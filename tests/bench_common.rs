@@ -11,3 +11,6 @@ mod plot;
 
 #[path = "../benches/common/curve.rs"]
 mod curve;
+
+#[path = "../benches/common/trend.rs"]
+mod trend;
