@@ -55,8 +55,7 @@ impl Trend {
         let block = block.clamp(1, count / MIN_BLOCKS);
         let blocks = count as f64 / block as f64;
         let widened = (blocks / (blocks - 2.0)).sqrt();
-        let residuals: Vec<f64> =
-            points.iter().map(|p| widened * (p.1 - fitted(p.0))).collect();
+        let residuals: Vec<f64> = points.iter().map(|p| widened * (p.1 - fitted(p.0))).collect();
         let mut rng = Rng::new(seed);
         let mut drawn = points.clone();
         let mut slopes: Vec<f64> = Vec::with_capacity(DRAWS);
