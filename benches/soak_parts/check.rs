@@ -11,7 +11,7 @@ use std::time::Instant;
 use altiplano::{Iter, Memory};
 
 use crate::K;
-use crate::load::{space_name, text};
+use crate::load::{number, space_name, text};
 use crate::model::{Model, Version};
 use crate::shared::{Shared, lock};
 use crate::vectors::{Metric, Vectors, distance, exact_neighbors};
@@ -59,7 +59,7 @@ impl Contents {
 
     /// The snapshot shows this memory.
     pub(crate) fn see(&mut self, memory: &Memory, base: &Vectors) -> Result<(), String> {
-        let id = u64::try_from(memory.id().as_u128()).unwrap_or(0);
+        let id = number(memory.id());
         let Ok(at) = self.0.binary_search_by_key(&id, |kept| kept.id) else {
             return Err(format!("a snapshot shows id {id}, which did not live"));
         };

@@ -11,6 +11,8 @@
 use std::collections::{HashSet, VecDeque};
 use std::ops::Range;
 
+use altiplano::MemoryId;
+
 use crate::model::{Life, Model, Op};
 use crate::vectors::Rng;
 
@@ -193,6 +195,11 @@ fn zipf(count: usize, skew: f64) -> Vec<f64> {
         })
         .collect();
     sums.iter().map(|upto| upto / sum).collect()
+}
+
+/// The id as the load counts it; 0, which it never uses, for one that is too large.
+pub(crate) fn number(id: MemoryId) -> u64 {
+    u64::try_from(id.as_u128()).unwrap_or(0)
 }
 
 /// What the namespace is called.

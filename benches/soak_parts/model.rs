@@ -11,9 +11,15 @@
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, HashMap, HashSet, VecDeque};
 
-use altiplano::{Applied, Hit};
+use altiplano::Applied;
 
 use crate::vectors::{Metric, Vectors, distance};
+
+// Built with a benchmark too, whose harness does not run it: tests/bench_common.rs does.
+#[cfg(test)]
+#[allow(dead_code, reason = "without the harness of tests, its helpers are not used")]
+#[path = "model_tests.rs"]
+mod tests;
 
 /// The tick, or the moment, that never comes.
 pub(crate) const NEVER: u64 = u64::MAX;
@@ -137,7 +143,7 @@ impl Model {
                     };
                     self.add(id, row, space, due_from);
                 }
-                Op::Delete { id } => drop(self.end(id, NEVER, false)),
+                Op::Delete { id } => self.end(id, NEVER, false),
                 Op::Drop { space } => {
                     while let Some(&id) = self.spaces.get(&space).and_then(|ids| ids.last()) {
                         self.end(id, NEVER, false);
@@ -258,28 +264,27 @@ impl Model {
         Asked { tick: self.tick, from, space }
     }
 
-    /// The query has ended: is this its answer? `to` is the latest that the store's now can be.
+    /// The query has ended: is this its answer, ids with distances? `to` is the latest that the store's now can be.
     pub(crate) fn judge(
         &mut self,
         asked: Asked,
         to: u64,
-        (query, hits, k): (&[f32], &[Hit], usize),
+        (query, hits, k): (&[f32], &[(u64, f32)], usize),
         base: &Vectors,
     ) -> Result<(), String> {
         self.tick += 1;
         self.asking = NEVER;
         let mut seen = HashSet::new();
         let mut last = f32::NEG_INFINITY;
-        for hit in hits {
-            let id = u64::try_from(hit.id.as_u128()).unwrap_or(0);
+        for &(id, distance) in hits {
             if !seen.insert(id) {
                 return Err(format!("id {id} is in an answer twice"));
             }
-            if hit.distance < last {
+            if distance < last {
                 return Err(format!("id {id} comes after one that is farther away"));
             }
-            last = hit.distance;
-            self.judge_hit(asked, id, (query, hit.distance), base)?;
+            last = distance;
+            self.judge_hit(asked, id, (query, distance), base)?;
         }
         let sure = self.sure(asked, to, k);
         if hits.len() < sure || hits.len() > k {

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use altiplano::Fields;
 
 use crate::K;
-use crate::load::space_name;
+use crate::load::{number, space_name};
 use crate::shared::{Open, Shared};
 use crate::vectors::Rng;
 
@@ -46,6 +46,7 @@ fn ask(shared: &Shared, open: &Open, rng: &mut Rng) -> Result<(), String> {
     let hits = search.run();
     let took = begun.elapsed();
     let hits = hits.map_err(|e| format!("search: {e}"))?;
+    let hits: Vec<(u64, f32)> = hits.iter().map(|hit| (number(hit.id), hit.distance)).collect();
     let judged = {
         let mut model = shared.model();
         model.judge(asked, shared.clock.latest(), (query, &hits, K), &shared.base)

@@ -77,12 +77,12 @@ pub(crate) fn csv(windows: &[Window]) -> String {
 }
 
 pub(crate) const TABLE_HEAD: &str = "     s  anon MB  file MB  peak MB  disk MB   live   dead  debt MB  \
-     recall  p50 us  p99 us  p99.9 us  filt p99  write p99 ms   max ms  cpu s  seals  comp  built (merged)";
+     recall  p50 us  p99 us  p99.9 us  filt p99  write p99 ms   max ms  probe ms  late ms  cpu s  seals  comp  built (merged)";
 
 pub(crate) fn table_line(window: &Window) -> String {
     format!(
         "{:6.0}  {:7.1}  {:7.1}  {:7.1}  {:7.1}  {:5}  {:5}  {:7.1}  {:6.4}  {:6.0}  {:6.0}  \
-         {:8.0}  {:8.0}  {:12.1}  {:7.1}  {:5.2}  {:5}  {:4}  {:5} {:>8}{}",
+         {:8.0}  {:8.0}  {:12.1}  {:7.1}  {:8.1}  {:7.1}  {:5.2}  {:5}  {:4}  {:5} {:>8}{}",
         window.at,
         mb(window.rss_anon),
         mb(window.rss_file),
@@ -98,6 +98,8 @@ pub(crate) fn table_line(window: &Window) -> String {
         window.filtered_p99,
         window.write_p99 / 1e3,
         window.write_max / 1e3,
+        window.probe_max / 1e3,
+        window.late_max / 1e3,
         window.cpu_s,
         window.told.seals,
         window.told.compactions,
@@ -247,6 +249,7 @@ pub(crate) fn plot(run: &Run, windows: &[Window]) -> String {
         series("p50", |w| w.write_p50 / 1e3),
         series("p99", |w| w.write_p99 / 1e3),
         series("longest", |w| w.write_max / 1e3),
+        series("longest sync beside the store", |w| w.probe_max / 1e3),
     ];
     let panels = [
         panel("Resident memory added by the store", "MB", Scale::FromZero, memory),

@@ -6,6 +6,9 @@
 
 use std::time::{Duration, Instant};
 
+use std::fs::File;
+use std::os::unix::fs::FileExt;
+
 use crate::measure::{Rss, allocated_bytes, cpu_seconds, median};
 use crate::shared::{Reopened, Shared, Told, lock};
 
@@ -43,6 +46,11 @@ pub(crate) struct Window {
     pub(crate) bursts: u64,
     pub(crate) held: u64,
     pub(crate) reopened: Option<Reopened>,
+    /// Longest sync of 4 KiB in a file beside the store: what the disk does to anyone.
+    pub(crate) probe_max: f64,
+    /// By how much a thread of the bench that slept woke up late at most: what the other programs
+    /// of the machine do to anyone.
+    pub(crate) late_max: f64,
 }
 
 /// What the store says of itself.
@@ -68,19 +76,21 @@ pub(crate) struct Sampler<'a> {
     begun: Instant,
     ended: Instant,
     cpu: f64,
+    probe: Option<File>,
 }
 
 impl<'a> Sampler<'a> {
     pub(crate) fn new(shared: &'a Shared, before: Rss) -> Self {
         let cpu = cpu_seconds(Some(THREADS)).unwrap_or(0.0);
         let now = Instant::now();
-        Self { shared, before, begun: now, ended: now, cpu }
+        let probe = File::create(shared.dir.with_extension("probe")).ok();
+        Self { shared, before, begun: now, ended: now, cpu, probe }
     }
 
     /// Waits for the end of the next window, of this length; a run that stops ends it early.
     pub(crate) fn window(&mut self, length: Duration) -> Result<Window, String> {
         let (mut anon, mut file, mut disk) = (Vec::new(), Vec::new(), Vec::new());
-        let (mut peak, mut cpu) = (0, 0.0);
+        let (mut peak, mut cpu, mut probe, mut late) = (0, 0.0, Duration::ZERO, Duration::ZERO);
         self.ended += length;
         loop {
             let rss = Rss::now().unwrap_or_default();
@@ -93,7 +103,10 @@ impl<'a> Sampler<'a> {
             if now >= self.ended || self.shared.is_stopping() {
                 break;
             }
-            std::thread::sleep(EVERY.min(self.ended - now));
+            let nap = EVERY.min(self.ended - now);
+            std::thread::sleep(nap);
+            late = late.max(now.elapsed().saturating_sub(nap));
+            probe = probe.max(self.probe());
         }
         let told = std::mem::take(&mut *lock(&self.shared.told));
         told.failures.iter().for_each(|reason| self.shared.broke(format!("event: {reason}")));
@@ -107,6 +120,8 @@ impl<'a> Sampler<'a> {
             cpu_s: cpu,
             stats: self.stats()?,
             told,
+            probe_max: probe.as_secs_f64() * 1e6,
+            late_max: late.as_secs_f64() * 1e6,
             ..Window::default()
         };
         window.take(self.shared);
@@ -119,6 +134,18 @@ impl<'a> Sampler<'a> {
         let now = cpu_seconds(Some(THREADS)).unwrap_or(0.0);
         let before = std::mem::replace(&mut self.cpu, now);
         if now >= before { now - before } else { now }
+    }
+
+    fn probe(&self) -> Duration {
+        let begun = Instant::now();
+        let synced = self
+            .probe
+            .as_ref()
+            .map(|file| file.write_all_at(&[0; 4096], 0).and_then(|()| file.sync_data()));
+        match synced {
+            Some(Ok(())) => begun.elapsed(),
+            _ => Duration::ZERO,
+        }
     }
 
     fn stats(&self) -> Result<Stats, String> {
@@ -214,6 +241,8 @@ impl Window {
             ("write_p50_us", self.write_p50),
             ("write_p99_us", self.write_p99),
             ("write_max_us", self.write_max),
+            ("probe_max_us", self.probe_max),
+            ("late_max_us", self.late_max),
             ("store_cpu_s", self.cpu_s),
             ("seals", self.told.seals as f64),
             ("compactions", self.told.compactions as f64),

@@ -13,7 +13,7 @@ use altiplano::{Batch, Fields, Filter, Memory, Timestamp};
 
 use crate::K;
 use crate::check::{Contents, Held, Sample, rest};
-use crate::load::{Load, space_name, text};
+use crate::load::{Load, number, space_name, text};
 use crate::model::{Life, Op};
 use crate::shared::{Open, Reopened, Shared, lock};
 use crate::vectors::Rng;
@@ -214,17 +214,17 @@ impl<'a> Writer<'a> {
         }
         let mut answers = Vec::with_capacity(self.pace.sampled);
         for _ in 0..self.pace.sampled {
-            let number = self.rng.below(self.shared.queries.len());
-            let query = self.shared.queries.row(number);
+            let asked = self.rng.below(self.shared.queries.len());
+            let query = self.shared.queries.row(asked);
             let hits = open.notes.search(query).k(K).fields(Fields::None).run();
             let hits = hits.map_err(|e| format!("search: {e}"))?;
             let model = self.shared.model();
             let exact = |hit: &altiplano::Hit| {
-                let version = model.get(u64::try_from(hit.id.as_u128()).ok()?)?;
+                let version = model.get(number(hit.id))?;
                 let row = self.shared.base.row(version.row as usize);
                 Some(crate::vectors::distance(query, row, crate::vectors::Metric::Cosine))
             };
-            answers.push((number, hits.iter().filter_map(exact).collect()));
+            answers.push((asked, hits.iter().filter_map(exact).collect()));
         }
         self.samples.send(Sample { rows, answers }).map_err(|e| e.to_string())
     }
