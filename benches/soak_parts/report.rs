@@ -77,11 +77,11 @@ pub(crate) fn csv(windows: &[Window]) -> String {
 }
 
 pub(crate) const TABLE_HEAD: &str = "     s  anon MB  file MB  peak MB  disk MB   live   dead  debt MB  \
-     recall  p50 us  p99 us  p99.9 us  filt p99  write p99 ms   max ms  probe ms  late ms  cpu s  seals  comp  built (merged)";
+     recall  evals  p50 us  p99 us  p99.9 us  filt p99  write p99 ms   max ms  probe ms  late ms  cpu s  seals  comp  built (merged)";
 
 pub(crate) fn table_line(window: &Window) -> String {
     format!(
-        "{:6.0}  {:7.1}  {:7.1}  {:7.1}  {:7.1}  {:5}  {:5}  {:7.1}  {:6.4}  {:6.0}  {:6.0}  \
+        "{:6.0}  {:7.1}  {:7.1}  {:7.1}  {:7.1}  {:5}  {:5}  {:7.1}  {:6.4}  {:5.0}  {:6.0}  {:6.0}  \
          {:8.0}  {:8.0}  {:12.1}  {:7.1}  {:8.1}  {:7.1}  {:5.2}  {:5}  {:4}  {:5} {:>8}{}",
         window.at,
         mb(window.rss_anon),
@@ -92,6 +92,7 @@ pub(crate) fn table_line(window: &Window) -> String {
         window.stats.dead + window.stats.expired,
         mb(window.stats.debt as f64),
         window.recall,
+        window.cost.scanned + window.cost.evaluations,
         window.p50,
         window.p99,
         window.p999,

@@ -44,12 +44,22 @@ pub(crate) struct Seen {
     pub(crate) filtered: Vec<Duration>,
     pub(crate) writes: Vec<Duration>,
     pub(crate) ops: u64,
-    /// NaN where none was measured.
+    /// `None` where none was measured.
     pub(crate) recall: Option<f64>,
+    /// Means of the sampled queries.
+    pub(crate) cost: Cost,
     pub(crate) steps: u64,
     pub(crate) bursts: u64,
     pub(crate) held: u64,
     pub(crate) reopened: Option<Reopened>,
+}
+
+/// What a query took by the store's own account.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Cost {
+    pub(crate) scanned: f64,
+    pub(crate) evaluations: f64,
+    pub(crate) reranked: f64,
 }
 
 #[derive(Clone, Copy, Debug)]

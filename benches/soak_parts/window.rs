@@ -10,8 +10,10 @@ use std::fs::File;
 use std::os::unix::fs::FileExt;
 
 use crate::measure::{Rss, allocated_bytes, cpu_seconds, median};
-use crate::shared::{Reopened, Shared, Told, lock};
+use crate::shared::{Cost, Reopened, Shared, Told, lock};
 
+/// The probe begins anew when it is so long.
+const PROBE_BYTES: u64 = 1 << 20;
 const EVERY: Duration = Duration::from_millis(200);
 /// The store's threads have names that begin so.
 const THREADS: &str = "altiplano-";
@@ -33,6 +35,7 @@ pub(crate) struct Window {
     pub(crate) filtered_p99: f64,
     /// NaN where none was measured.
     pub(crate) recall: f64,
+    pub(crate) cost: Cost,
     pub(crate) queries: usize,
     pub(crate) ops: u64,
     pub(crate) write_p50: f64,
@@ -46,7 +49,7 @@ pub(crate) struct Window {
     pub(crate) bursts: u64,
     pub(crate) held: u64,
     pub(crate) reopened: Option<Reopened>,
-    /// Longest sync of 4 KiB in a file beside the store: what the disk does to anyone.
+    /// Longest sync of 4 KiB at the end of a file beside the store: what the disk does to anyone.
     pub(crate) probe_max: f64,
     /// By how much a thread of the bench that slept woke up late at most: what the other programs
     /// of the machine do to anyone.
@@ -136,13 +139,16 @@ impl<'a> Sampler<'a> {
         if now >= before { now - before } else { now }
     }
 
+    /// Appends as a log does, so that it waits for what a log waits for.
     fn probe(&self) -> Duration {
         let begun = Instant::now();
-        let synced = self
-            .probe
-            .as_ref()
-            .map(|file| file.write_all_at(&[0; 4096], 0).and_then(|()| file.sync_data()));
-        match synced {
+        let append = |file: &File| {
+            let end = file.metadata()?.len() % PROBE_BYTES;
+            file.set_len(end)?;
+            file.write_all_at(&[0; 4096], end)?;
+            file.sync_data()
+        };
+        match self.probe.as_ref().map(append) {
             Some(Ok(())) => begun.elapsed(),
             _ => Duration::ZERO,
         }
@@ -198,6 +204,7 @@ impl Window {
         [self.filtered_p50, self.filtered_p99] = [filtered[0], filtered[1]];
         [self.write_p50, self.write_p99, self.write_max] = [writes[0], writes[1], writes[2]];
         self.recall = seen.recall.take().unwrap_or(f64::NAN);
+        self.cost = std::mem::take(&mut seen.cost);
         self.ops = std::mem::take(&mut seen.ops);
         self.steps = std::mem::take(&mut seen.steps);
         self.bursts = std::mem::take(&mut seen.bursts);
@@ -237,6 +244,9 @@ impl Window {
             ("filtered_p50_us", self.filtered_p50),
             ("filtered_p99_us", self.filtered_p99),
             ("recall_at_10", self.recall),
+            ("scanned", self.cost.scanned),
+            ("evaluations", self.cost.evaluations),
+            ("reranked", self.cost.reranked),
             ("ops", self.ops as f64),
             ("write_p50_us", self.write_p50),
             ("write_p99_us", self.write_p99),

@@ -15,7 +15,7 @@ use crate::K;
 use crate::check::{Contents, Held, Sample, rest};
 use crate::load::{Load, number, space_name, text};
 use crate::model::{Life, Op};
-use crate::shared::{Open, Reopened, Shared, lock};
+use crate::shared::{Cost, Open, Reopened, Shared, lock};
 use crate::vectors::Rng;
 
 const MINUTE: i64 = 60_000;
@@ -213,11 +213,16 @@ impl<'a> Writer<'a> {
             return Err(format!("{len} memories live, not {least} to {most}"));
         }
         let mut answers = Vec::with_capacity(self.pace.sampled);
+        let mut cost = Cost::default();
         for _ in 0..self.pace.sampled {
             let asked = self.rng.below(self.shared.queries.len());
             let query = self.shared.queries.row(asked);
-            let hits = open.notes.search(query).k(K).fields(Fields::None).run();
-            let hits = hits.map_err(|e| format!("search: {e}"))?;
+            let answer = open.notes.search(query).k(K).fields(Fields::None).explain();
+            let (hits, took) = answer.map_err(|e| format!("search: {e}"))?;
+            let share = 1.0 / self.pace.sampled as f64;
+            cost.scanned += share * took.scanned as f64;
+            cost.evaluations += share * took.evaluations as f64;
+            cost.reranked += share * took.reranked as f64;
             let model = self.shared.model();
             let exact = |hit: &altiplano::Hit| {
                 let version = model.get(number(hit.id))?;
@@ -226,6 +231,7 @@ impl<'a> Writer<'a> {
             };
             answers.push((asked, hits.iter().filter_map(exact).collect()));
         }
+        self.shared.seen().cost = cost;
         self.samples.send(Sample { rows, answers }).map_err(|e| e.to_string())
     }
 

@@ -20,6 +20,7 @@ class Zvec(Peer):
         self.parameters = f"m {M}, ef_construction {EF_CONSTRUCTION}, {words}, {call(10)}"
 
     def build(self, base, metric, dir):
+        start()
         rows = create(base.shape[1], metric, self.quantization, dir)
         for first in range(0, len(base), BATCH):
             insert(rows, enumerate(base[first : first + BATCH], first))
@@ -45,7 +46,6 @@ class Open:
 
 
 def create(dim, metric, quantization, dir):
-    start()
     graph = zvec.HnswIndexParam(
         metric_type=METRICS[metric], m=M, ef_construction=EF_CONSTRUCTION, quantize_type=quantization
     )
@@ -75,8 +75,8 @@ def check(rows):
         raise RuntimeError("rows are missing in the graph")
 
 
-def start():
-    zvec.init(query_threads=1, optimize_threads=1, log_level=zvec.LogLevel.ERROR)
+def start(query_threads=1):
+    zvec.init(query_threads=query_threads, optimize_threads=1, log_level=zvec.LogLevel.ERROR)
 
 
 class Churning(Peer):
@@ -84,6 +84,8 @@ class Churning(Peer):
     the fill is called in any case."""
 
     def start(self, dim, metric, dir, capacity, maintained):
+        # With one thread, a query over several segments may wait for itself without end.
+        start(query_threads=2)
         return Rows(create(dim, metric, zvec.QuantizeType.UNDEFINED, dir))
 
 
