@@ -75,8 +75,8 @@ def check(rows):
         raise RuntimeError("rows are missing in the graph")
 
 
-def start(query_threads=1):
-    zvec.init(query_threads=query_threads, optimize_threads=1, log_level=zvec.LogLevel.ERROR)
+def start():
+    zvec.init(query_threads=1, optimize_threads=1, log_level=zvec.LogLevel.ERROR)
 
 
 class Churning(Peer):
@@ -84,8 +84,7 @@ class Churning(Peer):
     the fill is called in any case."""
 
     def start(self, dim, metric, dir, capacity, maintained):
-        # With one thread, a query over several segments may wait for itself without end.
-        start(query_threads=2)
+        start()
         return Rows(create(dim, metric, zvec.QuantizeType.UNDEFINED, dir))
 
 

@@ -55,6 +55,10 @@ impl Python {
         let data = run::data(args)?;
         let mut command = self.command("churn.py");
         command.args(["--metric", data.metric_name]).arg("--dir").arg(dir);
+        if self.library == "zvec" {
+            // A query over several of its files waits, in a thread of that pool, for others of it.
+            command.env("OMP_NUM_THREADS", "2");
+        }
         let work = Path::new(args.text("work").ok_or("no --work")?);
         command.arg("--queries").arg(work.join(steps::QUERIES));
         command.arg("--neighbors").arg(work.join(steps::TRUTH));
