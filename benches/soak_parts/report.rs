@@ -25,10 +25,12 @@ const RECALL: f64 = 0.005;
 type Figure = fn(&Window) -> f64;
 
 /// Name, figure, and the growth that is allowed; recall is judged by its fall, in itself.
-const JUDGED: [(&str, Figure, f64); 7] = [
+const JUDGED: [(&str, Figure, f64); 8] = [
     ("rss_anon", |w| w.rss_anon, BYTES),
     ("rss", |w| w.rss_anon + w.rss_file, BYTES),
     ("disk", |w| w.disk, BYTES),
+    // Held snapshots make the other uneven.
+    ("own_disk", |w| w.stats.own as f64, BYTES),
     ("p50", |w| w.p50, TIME),
     ("p99", |w| w.p99, TIME),
     ("filtered_p99", |w| w.filtered_p99, TIME),
@@ -234,6 +236,7 @@ pub(crate) fn plot(run: &Run, windows: &[Window]) -> String {
     let disk = vec![
         series("median", |w| mb(w.disk)),
         series("peak", |w| mb(w.disk_peak)),
+        series("without what readers hold", |w| mb(w.stats.own as f64)),
         series("debt", |w| mb(w.stats.debt as f64)),
     ];
     let rows = vec![

@@ -62,6 +62,8 @@ pub(crate) struct Stats {
     pub(crate) heap: u64,
     pub(crate) mapped: u64,
     pub(crate) pinned: u64,
+    /// Disk without what is pinned: what readers do not hold.
+    pub(crate) own: u64,
     pub(crate) log: u64,
     pub(crate) live: u64,
     pub(crate) dead: u64,
@@ -164,6 +166,7 @@ impl<'a> Sampler<'a> {
             heap: all.heap_bytes,
             mapped: all.mapped_bytes,
             pinned: all.pinned_bytes,
+            own: all.disk_bytes.saturating_sub(all.pinned_bytes),
             log: all.log_bytes,
             ..Stats::default()
         };
@@ -217,7 +220,7 @@ impl Window {
         let ms = |of: fn(&Reopened) -> Duration| {
             self.reopened.as_ref().map_or(f64::NAN, |r| of(r).as_secs_f64() * 1e3)
         };
-        let Stats { heap, mapped, pinned, log, live, dead, expired, debt, .. } = self.stats;
+        let Stats { heap, mapped, pinned, own, log, live, dead, expired, debt, .. } = self.stats;
         vec![
             ("at_s", self.at),
             ("rss_anon_bytes", self.rss_anon),
@@ -228,6 +231,7 @@ impl Window {
             ("heap_bytes", heap as f64),
             ("mapped_bytes", mapped as f64),
             ("pinned_bytes", pinned as f64),
+            ("own_disk_bytes", own as f64),
             ("log_bytes", log as f64),
             ("live", live as f64),
             ("dead", dead as f64),
