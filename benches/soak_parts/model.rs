@@ -103,7 +103,7 @@ impl Model {
             ids: Vec::with_capacity(2 * live),
             spaces: HashMap::with_capacity(1024),
             dead: VecDeque::with_capacity(4096),
-            due: BinaryHeap::with_capacity(2 * live),
+            due: BinaryHeap::with_capacity(3 * live),
             asking: NEVER,
         }
     }
@@ -205,7 +205,7 @@ impl Model {
             }
         }
         // A memory that lives for hours leaves its entry here when it is deleted.
-        if self.due.len() > 4 * self.live.len().max(1024) {
+        if self.due.len() > 2 * self.live.len().max(1024) {
             let live = &self.live;
             self.due.retain(|Reverse((_, id, begun))| {
                 live.get(id).is_some_and(|version| version.begun == *begun)
