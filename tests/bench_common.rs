@@ -11,3 +11,11 @@ mod plot;
 
 #[path = "../benches/common/curve.rs"]
 mod curve;
+
+#[path = "../benches/common/trend.rs"]
+mod trend;
+
+// The model is part of a benchmark, which uses more of it than its tests do.
+#[path = "../benches/soak_parts/model.rs"]
+#[allow(dead_code, reason = "the tests use a part")]
+mod model;

@@ -22,16 +22,21 @@ use crate::vectors::{Neighbors, Vectors};
 type Result<T> = std::result::Result<T, Box<dyn Error>>;
 
 const PASSES: usize = 3;
-const QUERIES: &str = "queries.fvecs";
-const TRUTH: &str = "neighbors.ivecs";
+pub const QUERIES: &str = "queries.fvecs";
+pub const TRUTH: &str = "neighbors.ivecs";
 
 /// Writes down what a process needs that searches.
 pub fn hand_over(queries: &Vectors, truth: &Neighbors, work: &Path) -> Result<()> {
     std::fs::create_dir_all(work)?;
     let rows = queries.rows().map(|row| row.iter().map(|x| x.to_le_bytes()).collect());
     write_rows(&work.join(QUERIES), rows)?;
-    let rows = (0..truth.len()).map(|i| truth.row(i).iter().map(|id| id.to_le_bytes()).collect());
-    write_rows(&work.join(TRUTH), rows)
+    write_ids(&work.join(TRUTH), truth)
+}
+
+/// As `.ivecs`.
+pub fn write_ids(path: &Path, ids: &Neighbors) -> Result<()> {
+    let rows = (0..ids.len()).map(|i| ids.row(i).iter().map(|id| id.to_le_bytes()).collect());
+    write_rows(path, rows)
 }
 
 /// `.fvecs` and `.ivecs`: each row behind its length.

@@ -5,7 +5,11 @@
 //! ```text
 //! cd benches/peers && cargo run --release -- [--base FILE --queries FILE] [--metric cosine|l2]
 //!     [--limit N] [--only NAME,NAME] [--svg FILE] [--quick]
+//! cd benches/peers && cargo run --release -- --churn [--rounds N] [--live N] [--turnover F] …
 //! ```
+//!
+//! With `--churn`, some of them are kept at a constant count of rows that are replaced round by
+//! round: `churn/mod.rs` says how.
 //!
 //! It is a package of its own, so that the main build needs none of these libraries. A library is a
 //! file in `src/peers/` that implements a trait in `src/peer.rs`; `src/peers/mod.rs` lists them, and
@@ -31,6 +35,7 @@
 //! `cpu_q90` and so on of their median by processor time. Writes both plots into one SVG file.
 #![allow(clippy::disallowed_methods, reason = "a benchmark uses files and clocks")]
 
+mod churn;
 #[path = "../../common/curve.rs"]
 mod curve;
 #[path = "../../common/measure.rs"]
@@ -55,10 +60,17 @@ use peer::Result;
 use setup::{Data, Scratch};
 
 const GENERATED: usize = 40_000;
-const OPTIONS: [Opt; 5] = [
+const OPTIONS: [Opt; 12] = [
     Opt { key: "only", value: "LIST", help: "libraries; default: all" },
     Opt { key: "svg", value: "FILE", help: "the plots; default: beside the program" },
-    Opt { key: "step", value: "NAME", help: "build or search, as it does for itself" },
+    Opt { key: "churn", value: "", help: "rounds of deletes and inserts instead" },
+    Opt { key: "live", value: "N", help: "with --churn: rows alive; default 20000" },
+    Opt { key: "rounds", value: "N", help: "with --churn: default 30" },
+    Opt { key: "turnover", value: "F", help: "with --churn: share replaced a round; default 0.1" },
+    Opt { key: "pace", value: "S", help: "with --churn: least seconds of a round; default 1" },
+    Opt { key: "work", value: "DIR", help: "with --step churn: what was handed over" },
+    Opt { key: "maintained", value: "BOOL", help: "with --step churn: whether it is" },
+    Opt { key: "step", value: "NAME", help: "build, search or churn, as it does for itself" },
     Opt { key: "peer", value: "NAME", help: "with --step: which library" },
     Opt { key: "dir", value: "DIR", help: "with --step: where its index is" },
 ];
@@ -70,6 +82,9 @@ fn main() -> Result<()> {
     let pinned = measure::pin_to_core(0);
     if let Some(step) = args.text("step") {
         return run::step(step, &args);
+    }
+    if args.has("churn") {
+        return churn::run(&args, pinned);
     }
     let mut data = Data::of(&args, GENERATED)?;
     let rows = data.base.len();

@@ -9,7 +9,7 @@ use crate::measure::{self, Args, Rss};
 use crate::peer::{Metric, Peer, Result, Steps};
 use crate::setup::{Data, K};
 use crate::steps::{self, Point, number};
-use crate::{GENERATED, peers};
+use crate::{GENERATED, churn, peers};
 
 /// One library's figures.
 pub struct Measured {
@@ -44,6 +44,9 @@ pub fn measure(args: &Args, peer: &str, work: &Path, dir: &Path) -> Result<Measu
 
 /// The other side of [`measure`].
 pub fn step(step: &str, args: &Args) -> Result<()> {
+    if step == "churn" {
+        return churn::step(args);
+    }
     let (Some(name), Some(dir)) = (args.text("peer"), args.text("dir")) else {
         return Err("--step needs --peer and --dir".into());
     };

@@ -37,4 +37,47 @@ class Open:
         return lambda query: query_one(query, k)[0][0]
 
 
+class Churning(Peer):
+    """Deleted rows are marked, and new ones take their places. Maintained, a graph is built anew."""
+
+    def start(self, dim, metric, dir, capacity, maintained):
+        return Rows(dim, metric, dir, capacity, maintained)
+
+
+class Rows:
+    def __init__(self, dim, metric, dir, capacity, maintained):
+        self.new, self.file = (lambda: graph(dim, metric, capacity)), os.path.join(dir, "graph.hnswlib")
+        self.index, self.maintained = self.new(), maintained
+
+    def remove(self, ids):
+        if not self.maintained:
+            for id in ids:
+                self.index.mark_deleted(id)
+
+    def add(self, ids, rows):
+        if not self.maintained:
+            self.index.add_items(rows, ids, num_threads=1, replace_deleted=True)
+
+    def commit(self):
+        if not self.maintained:
+            self.index.save_index(self.file)
+
+    def maintain(self, alive, rows):
+        self.index = None
+        self.index = self.new()
+        self.index.add_items(rows(alive), alive, num_threads=1)
+        self.index.save_index(self.file)
+
+    def searcher(self, k, width):
+        return Open(self.index).searcher(k, width)
+
+
+def graph(dim, metric, capacity):
+    index = Hnswlib.index(dim, metric)
+    index.init_index(capacity, M=M, ef_construction=EF_CONSTRUCTION, allow_replace_deleted=True)
+    index.set_num_threads(1)
+    return index
+
+
+CHURN = {"hnswlib": Churning()}
 PEERS = {"hnswlib": Hnswlib()}

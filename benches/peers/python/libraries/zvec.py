@@ -21,20 +21,9 @@ class Zvec(Peer):
 
     def build(self, base, metric, dir):
         start()
-        graph = zvec.HnswIndexParam(
-            metric_type=METRICS[metric],
-            m=M,
-            ef_construction=EF_CONSTRUCTION,
-            quantize_type=self.quantization,
-        )
-        vectors = zvec.VectorSchema("v", zvec.DataType.VECTOR_FP32, base.shape[1], graph)
-        schema = zvec.CollectionSchema("rows", vectors=vectors)
-        rows = zvec.create_and_open(os.path.join(dir, "rows"), schema)
+        rows = create(base.shape[1], metric, self.quantization, dir)
         for first in range(0, len(base), BATCH):
-            part = enumerate(base[first : first + BATCH], first)
-            for status in rows.insert([zvec.Doc(str(i), vectors={"v": row}) for i, row in part]):
-                if not status.ok():
-                    raise RuntimeError(status.message())
+            insert(rows, enumerate(base[first : first + BATCH], first))
         rows.optimize()
         rows.flush()
         rows.close()
@@ -56,6 +45,25 @@ class Open:
         return lambda query: ask(Query("v", vector=query, param=param), topk=k)
 
 
+def create(dim, metric, quantization, dir):
+    graph = zvec.HnswIndexParam(
+        metric_type=METRICS[metric], m=M, ef_construction=EF_CONSTRUCTION, quantize_type=quantization
+    )
+    vectors = zvec.VectorSchema("v", zvec.DataType.VECTOR_FP32, dim, graph)
+    schema = zvec.CollectionSchema("rows", vectors=vectors)
+    return zvec.create_and_open(os.path.join(dir, "rows"), schema)
+
+
+def insert(rows, numbered):
+    done(rows.insert([zvec.Doc(str(i), vectors={"v": row}) for i, row in numbered]))
+
+
+def done(statuses):
+    for status in statuses if isinstance(statuses, list) else [statuses]:
+        if not status.ok():
+            raise RuntimeError(status.message())
+
+
 def check(rows):
     """Own numbers of rows are those of the order in which they came. Names of rows are text, and would cost
     a query as much again; so it is asked for numbers, and here it is made sure what they mean."""
@@ -71,6 +79,44 @@ def start():
     zvec.init(query_threads=1, optimize_threads=1, log_level=zvec.LogLevel.ERROR)
 
 
+class Churning(Peer):
+    """Rows are found by their names, as their own numbers change. Maintained, `optimize` is called; that of
+    the fill is called in any case."""
+
+    def start(self, dim, metric, dir, capacity, maintained):
+        start()
+        return Rows(create(dim, metric, zvec.QuantizeType.UNDEFINED, dir))
+
+
+class Rows:
+    def __init__(self, rows):
+        self.rows, self.filled = rows, False
+
+    def remove(self, ids):
+        for first in range(0, len(ids), BATCH):
+            done(self.rows.delete([str(id) for id in ids[first : first + BATCH]]))
+
+    def add(self, ids, rows):
+        insert(self.rows, zip(ids, rows))
+
+    def commit(self):
+        if not self.filled:
+            self.rows.optimize()
+            self.filled = True
+        self.rows.flush()
+
+    def maintain(self, alive, rows):
+        self.rows.optimize()
+        self.rows.flush()
+
+    def searcher(self, k, width):
+        ask, Query, param = self.rows.query, zvec.Query, zvec.HnswQueryParam(ef=width)
+        return lambda query: [
+            doc.id for doc in ask(Query("v", vector=query, param=param), topk=k, output_fields=[])
+        ]
+
+
+CHURN = {"zvec": Churning()}
 PEERS = {
     "zvec-f32": Zvec(zvec.QuantizeType.UNDEFINED, "f32"),
     "zvec-int8": Zvec(zvec.QuantizeType.INT8, "INT8"),

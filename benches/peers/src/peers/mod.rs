@@ -10,7 +10,7 @@ mod arroy;
 mod hannoy;
 mod hnsw_rs;
 mod lmdb;
-mod python;
+pub mod python;
 mod usearch;
 
 use crate::peer::Steps;

@@ -10,7 +10,7 @@ use std::process::{Child, Command, Stdio};
 
 use crate::measure::Args;
 use crate::peer::{Result, Steps, Vectors};
-use crate::run;
+use crate::{churn, run, steps};
 
 const PACKAGE: &str = env!("CARGO_MANIFEST_DIR");
 
@@ -40,11 +40,40 @@ pub const ALL: [Python; 12] = [
     Python { name: "zvec-int8", library: "zvec" },
 ];
 
+/// Those with `CHURN` in their file, by the names that they have there.
+pub const CHURNING: [&str; 4] = ["hnswlib", "qdrant", "lancedb", "zvec"];
+
 impl Python {
-    fn command(&self, step: &str) -> Command {
+    pub fn churning(name: &str) -> Option<Self> {
+        let name = *CHURNING.iter().find(|known| **known == name)?;
+        Some(Self { name, library: if name == "qdrant" { "qdrant_edge" } else { name } })
+    }
+
+    /// The step of the churn: `python/churn.py`.
+    pub fn churn_step(&self, args: &Args, dir: &Path) -> Result<()> {
+        finish(self.command("churn.py").arg("--check").spawn()?)?;
+        let data = run::data(args)?;
+        let mut command = self.command("churn.py");
+        command.args(["--metric", data.metric_name]).arg("--dir").arg(dir);
+        if self.library == "zvec" {
+            // A query over several of its files waits, in a thread of that pool, for others of it.
+            command.env("OMP_NUM_THREADS", "2");
+        }
+        let work = Path::new(args.text("work").ok_or("no --work")?);
+        command.arg("--queries").arg(work.join(steps::QUERIES));
+        command.arg("--neighbors").arg(work.join(steps::TRUTH));
+        command.arg("--deletes").arg(work.join(churn::DELETES));
+        for key in ["live", "pace", "maintained"] {
+            let value = args.text(key).ok_or_else(|| format!("no --{key}"))?;
+            command.arg(format!("--{key}={value}"));
+        }
+        feed(command, data.base)
+    }
+
+    fn command(&self, program: &str) -> Command {
         let python = env::var_os("PYTHON").unwrap_or_else(|| "python3".into());
         let mut command = Command::new(python);
-        command.arg(Path::new(PACKAGE).join("python/step.py")).arg(step);
+        command.arg(Path::new(PACKAGE).join("python").join(program));
         command.args(["--library", self.library, "--peer", self.name]);
         command.envs(THREADS.map(|name| (name, "1"))).env("PYTHONDONTWRITEBYTECODE", "1");
         command
@@ -58,35 +87,43 @@ impl Steps for Python {
 
     fn build_step(&self, args: &Args, dir: &Path) -> Result<()> {
         // Before the data are read in vain.
-        finish(self.command("check").spawn()?)?;
+        finish(self.command("step.py").arg("check").spawn()?)?;
         let data = run::data(args)?;
-        let mut command = self.command("build");
-        command.args(["--metric", data.metric_name]).arg("--dir").arg(dir);
-        command.arg(format!("--rows={}", data.base.len()));
-        command.arg(format!("--dim={}", data.base.dim));
-        let mut child = command.stdin(Stdio::piped()).spawn()?;
-        if let Some(stdin) = child.stdin.take() {
-            // A process that ended early says why itself.
-            match write(&data.base, stdin) {
-                Err(reason) if reason.kind() != io::ErrorKind::BrokenPipe => {
-                    return Err(reason.into());
-                }
-                _ => {}
-            }
-        }
-        drop(data);
-        finish(child)
+        let mut command = self.command("step.py");
+        command.args(["build"]).args(["--metric", data.metric_name]).arg("--dir").arg(dir);
+        feed(command, data.base)
     }
 
     fn search_step(&self, args: &Args, dir: &Path) -> Result<()> {
-        let mut command = self.command("search");
-        command.args(["--metric", args.text("metric").unwrap_or("cosine")]).arg("--dir").arg(dir);
+        let mut command = self.command("step.py");
+        command
+            .args(["search"])
+            .args(["--metric", args.text("metric").unwrap_or("cosine")])
+            .arg("--dir")
+            .arg(dir);
         for key in ["queries", "neighbors"] {
             let file = args.text(key).ok_or_else(|| format!("no --{key}"))?;
             command.arg(format!("--{key}={file}"));
         }
         finish(command.spawn()?)
     }
+}
+
+/// Starts it, with the rows on its stdin.
+fn feed(mut command: Command, base: Vectors) -> Result<()> {
+    command.arg(format!("--rows={}", base.len())).arg(format!("--dim={}", base.dim));
+    let mut child = command.stdin(Stdio::piped()).spawn()?;
+    if let Some(stdin) = child.stdin.take() {
+        // A process that ended early says why itself.
+        match write(&base, stdin) {
+            Err(reason) if reason.kind() != io::ErrorKind::BrokenPipe => {
+                return Err(reason.into());
+            }
+            _ => {}
+        }
+    }
+    drop(base);
+    finish(child)
 }
 
 /// Little-endian, in row order, and no more.
