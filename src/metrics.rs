@@ -25,8 +25,10 @@ pub struct StoreStats {
     pub mapped_bytes: u64,
     /// Bytes of mapped files that are resident now; 0 where the system does not tell (it does on Linux).
     pub resident_bytes: u64,
-    /// Heap bytes of active segments, liveness and tables, as counted by the store.
+    /// Heap bytes of active segments, liveness, tables and graph builds, as counted by the store.
     pub heap_bytes: u64,
+    /// The part of `heap_bytes` in graph builds that are under way.
+    pub job_heap_bytes: u64,
     /// Files that are no longer part of the store but that an open snapshot still holds.
     pub pinned_files: usize,
     /// Bytes of those files.

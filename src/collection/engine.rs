@@ -18,6 +18,7 @@ use crate::collection::commit::Committer;
 use crate::collection::core::Core;
 use crate::collection::disk_budget::DiskBudget;
 use crate::collection::gate::Gate;
+use crate::collection::heap_budget::HeapBudget;
 use crate::collection::owner;
 use crate::collection::pace::Pace;
 use crate::collection::reserve::Reserve;
@@ -45,7 +46,7 @@ pub(crate) struct Engine {
     pub(crate) store: StoreId,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) read_only: bool,
-    pub(crate) heap_budget: Option<u64>,
+    pub(crate) heap_budget: HeapBudget,
     pub(crate) reclaim_within: Duration,
     pub(crate) pace: Pace,
     pub(crate) disk_budget: DiskBudget,
@@ -118,7 +119,7 @@ impl Engine {
             store: parts.manifest.store,
             clock: parts.clock,
             read_only: parts.read_only,
-            heap_budget: parts.heap_budget,
+            heap_budget: HeapBudget::new(parts.heap_budget),
             reclaim_within: parts.reclaim_within,
             pace: Pace::new(parts.background_rate),
             disk_budget: DiskBudget::new(parts.disk_budget),

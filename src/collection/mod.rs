@@ -12,6 +12,7 @@ pub(crate) mod disk_budget;
 mod eligible;
 pub(crate) mod engine;
 pub(crate) mod gate;
+pub(crate) mod heap_budget;
 mod iter;
 pub(crate) mod logging;
 pub(crate) mod moves;

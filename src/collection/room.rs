@@ -1,5 +1,5 @@
-//! Owns the waiting of writers that are ahead of the worker that seals, and the budget of heap. Knows
-//! nothing of how memtables are sealed.
+//! Owns the waiting of writers that are ahead of the worker that seals. Knows nothing of how memtables
+//! are sealed; the budgets that writers wait for besides are `heap_budget` and `disk_budget`.
 
 use std::time::Duration;
 
@@ -27,15 +27,7 @@ impl Engine {
         self.check_reserve(writes)?;
         self.wait_for_seals(writes)?;
         self.wait_for_disk(writes, added)?;
-        let Some(limit) = self.heap_budget else {
-            return Ok(());
-        };
-        let used: u64 = self.cores().iter().map(|core| core.mem_bytes()).sum();
-        if used + added > limit {
-            self.row_bell.ring();
-            return Err(Error::OverBudget { budget: "heap_budget", needed: used + added, limit });
-        }
-        Ok(())
+        self.wait_for_heap(added)
     }
 
     /// Waits while a collection has too many frozen memtables, but not for ever: sealing may be

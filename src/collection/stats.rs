@@ -18,7 +18,7 @@ pub(super) fn collection(engine: &Engine, core: &Core) -> Result<CollectionStats
         heap_bytes: core.mem_bytes(),
         canary: core.canary.stats(),
         last_compaction: lock(&core.last_report).clone(),
-        retention_unset: options.default_ttl.is_none() && engine.heap_budget.is_none(),
+        retention_unset: options.default_ttl.is_none() && engine.heap_budget.limit().is_none(),
         ..CollectionStats::default()
     };
     for memtable in &snapshot.memtables {

@@ -21,8 +21,8 @@ use crate::format::manifest::IndexEntry;
 use crate::format::names::FileName;
 use crate::ids::FileId;
 use crate::index::{
-    BuildParams, BuiltGraph, GraphBase, Index, IndexParts, NO_NODE, Sample, wanted_samples,
-    write_index,
+    BuildParams, BuiltGraph, GraphBase, Index, IndexParts, NO_NODE, Sample, heap_bytes_per_row,
+    wanted_samples, write_index,
 };
 use crate::metrics::Event;
 use crate::options::Builder;
@@ -246,6 +246,8 @@ fn build_graph(
         checkpoint: &|| control.step(core, 0),
         evaluations: Arc::default(),
     };
+    let per_row = heap_bytes_per_row(core.spec.row_bytes(), params.m, params.builder);
+    let _held = engine.heap_budget.hold(u64::from(nodes.rows.len()) * per_row);
     let mut codes = nodes.copy_codes();
     let built = BuiltGraph::build(&mut codes, base.as_ref(), &params, samples);
     let (graph, order) = built?;

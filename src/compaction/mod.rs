@@ -26,12 +26,13 @@ use crate::collection::engine::Engine;
 use crate::collection::snapshot::Snapshot;
 use crate::error::{Error, Result};
 use crate::ids::FileId;
+use crate::index::heap_bytes_per_row;
 use crate::metrics::{CompactionReport, Event, Plan, Step};
 use crate::options::Codes;
 use crate::segment::Rows;
 use crate::worker::lock;
 pub(crate) use control::Control;
-use policy::{Eagerness, IndexFacts, IndexStep, RowStep, SegmentFacts};
+use policy::{Eagerness, GraphRows, IndexFacts, IndexStep, RowStep, SegmentFacts};
 pub(crate) use purge::purge;
 
 /// Most steps that one explicit compaction takes; a plan that never comes to rest is a bug, and must
@@ -115,10 +116,17 @@ fn next_row_step(
     }
 }
 
-fn next_index_step(core: &Core, eagerness: Eagerness) -> Option<IndexStep> {
+fn next_index_step(engine: &Engine, core: &Core, eagerness: Eagerness) -> Option<IndexStep> {
     let (facts, uncovered) = index_facts(core, &core.snapshot());
-    let options = core.options();
-    policy::plan_index(&facts, uncovered, &options.hnsw, eagerness)
+    policy::plan_index(&facts, uncovered, graph_rows(engine, core), eagerness)
+}
+
+/// For how many rows a graph pays, and for how many half of the heap budget is enough to build one.
+fn graph_rows(engine: &Engine, core: &Core) -> GraphRows {
+    let hnsw = core.options().hnsw;
+    let a_row = heap_bytes_per_row(core.spec.row_bytes(), usize::from(hnsw.m), hnsw.builder);
+    let most = engine.heap_budget.limit().map_or(u64::MAX, |bytes| bytes / 2 / a_row);
+    GraphRows { least: u64::from(hnsw.min_rows), most }
 }
 
 /// Does what is due for a collection's rows; tells whether there was anything.
@@ -127,14 +135,19 @@ pub(crate) fn run_rows_due(
     core: &Arc<Core>,
     control: &Control<'_>,
 ) -> Result<bool> {
-    if core.is_dropped() || core.is_volatile() || core.snapshot().has_active_only() {
+    if core.is_dropped() || core.is_volatile() {
+        return Ok(false);
+    }
+    let active_too = engine.takes_too_much_heap(core);
+    if core.snapshot().has_active_only() && !active_too {
         return Ok(false);
     }
     let _running = engine.begin_job()?;
     let _job = lock(&core.row_job);
     let mut report = CompactionReport::default();
     // Writers wait for it: a pause or a limit does not hold it up.
-    let sealed = rows::seal(engine, core, false, &mut report, &control.without_pace());
+    let pace = &control.without_pace();
+    let sealed = rows::seal(engine, core, active_too, &mut report, pace);
     if !matches!(sealed, Ok(_) | Err(Error::DiskFull { .. })) {
         return sealed;
     }
@@ -172,7 +185,7 @@ pub(crate) fn run_index_due(
         return Ok(false);
     }
     check::check_indexes(engine, core)?;
-    let Some(step) = next_index_step(core, Eagerness::Due) else {
+    let Some(step) = next_index_step(engine, core, Eagerness::Due) else {
         // If the snapshot changed meanwhile, it is not this one, and is looked at next time.
         *lock(&core.indexes_in_order) = now;
         return Ok(false);
@@ -243,7 +256,7 @@ pub(crate) fn compact(
         compact_rows(engine, core, &mut report, control)?;
         let _job = lock(&core.index_job);
         for _ in 0..MAX_STEPS {
-            let Some(step) = next_index_step(core, Eagerness::All) else {
+            let Some(step) = next_index_step(engine, core, Eagerness::All) else {
                 break;
             };
             index::build(engine, core, &step, control)?;
@@ -309,7 +322,8 @@ pub(crate) fn plan(engine: &Engine, core: &Core) -> Result<Plan> {
     });
     let mut with_coming = indexes;
     with_coming.extend(coming);
-    if let Some(step) = policy::plan_index(&with_coming, uncovered, &options.hnsw, Eagerness::All) {
+    let graphs = graph_rows(engine, core);
+    if let Some(step) = policy::plan_index(&with_coming, uncovered, graphs, Eagerness::All) {
         let live = |file| with_coming.iter().find(|i| i.file == file).map_or(0, |i| i.live);
         let covered: u64 = step.replaces.iter().map(|f| live(*f)).sum();
         plan.steps.push(Step::Index {

@@ -7,7 +7,6 @@
 use crate::clock::Timestamp;
 use crate::ids::FileId;
 use crate::metrics::Reason;
-use crate::options::HnswParams;
 
 /// Smallest cap on the bytes of a segment.
 pub(crate) const MIN_SEGMENT_BYTES: u64 = 4 << 20;
@@ -193,22 +192,30 @@ fn rewrite_reason(segment: &SegmentFacts, now: Timestamp, eagerness: Eagerness) 
     due.then_some(Reason::Deadline)
 }
 
+/// How many live rows a collection with a graph has.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct GraphRows {
+    /// From so many on a graph pays.
+    pub(crate) least: u64,
+    /// For more there is no heap to build one.
+    pub(crate) most: u64,
+}
+
 /// What to do about the indexes: at most one step at a time, since each changes the facts.
 /// `uncovered` is the number of live rows in segments that no index covers.
 pub(crate) fn plan_index(
     indexes: &[IndexFacts],
     uncovered: u64,
-    params: &HnswParams,
+    graphs: GraphRows,
     eagerness: Eagerness,
 ) -> Option<IndexStep> {
     let live: u64 = indexes.iter().map(|i| i.live).sum::<u64>() + uncovered;
     if live == 0 && indexes.is_empty() {
         return None;
     }
-    let min_rows = u64::from(params.min_rows);
     // A collection that comes and goes about the limit must not build a graph each time.
-    let stays = indexes.iter().any(|i| i.graph) && live >= min_rows / GRAPH_STAYS;
-    if live >= min_rows || stays {
+    let stays = indexes.iter().any(|i| i.graph) && live >= graphs.least / GRAPH_STAYS;
+    if (live >= graphs.least || stays) && live <= graphs.most {
         plan_graph(indexes, uncovered, live, eagerness)
     } else {
         plan_codes(indexes, uncovered, eagerness)

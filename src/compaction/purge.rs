@@ -157,7 +157,7 @@ fn rebuild_stale(engine: &Arc<Engine>, core: &Arc<Core>, control: &Control<'_>) 
         if before.is_disjoint(&stale(&core.snapshot())) {
             break;
         }
-        let Some(step) = next_index_step(core, Eagerness::All) else {
+        let Some(step) = next_index_step(engine, core, Eagerness::All) else {
             break;
         };
         index::build(engine, core, &step, control)?;

@@ -11,9 +11,9 @@ mod top;
 pub(crate) use calibrate::{EfTable, Sample, wanted as wanted_samples};
 pub(crate) use cost::Costs;
 pub(crate) use file::{BuiltGraph, GraphBase, IndexParts, write_index};
-pub(crate) use hnsw::build::BuildParams;
 #[cfg(test)]
 use hnsw::build::GraphBuilder;
+pub(crate) use hnsw::build::{BuildParams, heap_bytes_per_row};
 pub(crate) use hnsw::graph::NO_NODE;
 pub(crate) use hnsw::search::Accept;
 pub(crate) use hnsw::search_level::{Scratch, SearchInfo};

@@ -81,9 +81,10 @@ impl StoreOptions {
         self
     }
 
-    /// Sets how many heap bytes the memtables of all collections may take, at least 16 MiB. An
-    /// insert that would pass it is refused with [`Error::OverBudget`]; deletes never are.
-    /// Default = no limit.
+    /// Sets how many heap bytes the memtables of all collections and graph builds may take, at least
+    /// 16 MiB. An insert that would pass it is refused with [`Error::OverBudget`]; deletes never are.
+    /// A graph for which half of it is not enough is not built (about 600 bytes a row with 384
+    /// dimensions and the default options): its rows are scanned. Default = no limit.
     #[must_use]
     pub const fn heap_budget(mut self, bytes: u64) -> Self {
         self.heap_budget = Some(bytes);

@@ -117,7 +117,7 @@ impl Store {
             return Ok(self.handle(core));
         }
         self.engine.check_writable()?;
-        let unset = options.default_ttl.is_none() && self.engine.heap_budget.is_none();
+        let unset = options.default_ttl.is_none() && self.engine.heap_budget.limit().is_none();
         let core = self.create(name, options)?;
         names.insert(name.to_owned(), core.id);
         // The listener may well ask for the collection that it is told of.
@@ -192,6 +192,7 @@ impl Store {
             synced_seq: engine.committer.synced_seq().0,
             pinned_files,
             pinned_bytes,
+            job_heap_bytes: engine.heap_budget.held(),
             resident_bytes: engine.resident_bytes(),
             background_paused: engine.pace.is_paused(),
             kernels: Kernels::detect().name,
@@ -214,6 +215,7 @@ impl Store {
                 stats.log_files += 1;
             }
         }
+        stats.heap_bytes = stats.job_heap_bytes;
         let mut cores = engine.cores();
         cores.sort_by(|a, b| a.name.cmp(&b.name));
         for core in cores {

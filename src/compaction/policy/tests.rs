@@ -13,8 +13,8 @@ fn index(file: u64, nodes: u64, live: u64, graph: bool) -> IndexFacts {
     IndexFacts { file: FileId(file), nodes, live, graph, worn: false }
 }
 
-fn params(min_rows: u32) -> HnswParams {
-    HnswParams { min_rows, ..HnswParams::default() }
+const fn graphs(least: u64) -> GraphRows {
+    GraphRows { least, most: u64::MAX }
 }
 
 #[test]
@@ -102,31 +102,31 @@ fn a_plan_comes_to_rest() {
 #[test]
 fn few_rows_get_no_graph() {
     assert_eq!(
-        plan_index(&[index(1, 4_000, 4_000, false)], 0, &params(20_000), Eagerness::Due),
+        plan_index(&[index(1, 4_000, 4_000, false)], 0, graphs(20_000), Eagerness::Due),
         None
     );
-    let step = plan_index(&[], 4_000, &params(20_000), Eagerness::Due).unwrap();
+    let step = plan_index(&[], 4_000, graphs(20_000), Eagerness::Due).unwrap();
     assert!(!step.graph && step.with_uncovered);
 }
 
 #[test]
 fn many_rows_get_one_and_a_dead_share_rebuilds_it() {
     let codes = [index(1, 15_000, 15_000, false), index(2, 15_000, 15_000, false)];
-    let step = plan_index(&codes, 0, &params(20_000), Eagerness::Due).unwrap();
+    let step = plan_index(&codes, 0, graphs(20_000), Eagerness::Due).unwrap();
     assert!(step.graph);
     assert_eq!(step.replaces.len(), 2);
     assert_eq!(step.base, None);
     let aged = [index(3, 30_000, 19_000, true), index(4, 4_000, 4_000, false)];
-    let step = plan_index(&aged, 0, &params(20_000), Eagerness::Due).unwrap();
+    let step = plan_index(&aged, 0, graphs(20_000), Eagerness::Due).unwrap();
     assert_eq!((step.reason, step.base), (Reason::DeadShare, None));
     assert_eq!(step.replaces.len(), 2);
     let fresh = [index(3, 30_000, 29_000, true), index(4, 4_000, 4_000, false)];
-    assert_eq!(plan_index(&fresh, 0, &params(20_000), Eagerness::Due), None);
+    assert_eq!(plan_index(&fresh, 0, graphs(20_000), Eagerness::Due), None);
 }
 
 #[test]
 fn a_graph_is_merged_with_what_came_and_went_and_built_anew_when_it_is_worn() {
-    let plan = |facts: &[IndexFacts]| plan_index(facts, 0, &params(20_000), Eagerness::Due);
+    let plan = |facts: &[IndexFacts]| plan_index(facts, 0, graphs(20_000), Eagerness::Due);
     // Rows outside come to a fifth of the live nodes, or they and the dead nodes to two.
     let turned = |live, new| [index(1, 30_000, live, true), index(2, new, new, false)];
     assert_eq!(plan(&turned(30_000, 5_999)), None);
@@ -151,7 +151,7 @@ fn a_graph_is_merged_with_what_came_and_went_and_built_anew_when_it_is_worn() {
 fn a_collection_about_the_limit_keeps_its_graph() {
     // Once, each crossing of the limit built a graph, and the next one back threw it away.
     let changed = |live, new| [index(1, live, live, true), index(2, new, new, false)];
-    let plan = |facts: &[IndexFacts]| plan_index(facts, 0, &params(20_000), Eagerness::Due);
+    let plan = |facts: &[IndexFacts]| plan_index(facts, 0, graphs(20_000), Eagerness::Due);
     let step = plan(&changed(15_000, 4_900)).unwrap();
     assert_eq!((step.graph, step.base), (true, Some(FileId(1))));
     let step = plan(&changed(8_334, 1_667)).unwrap();
@@ -163,9 +163,21 @@ fn a_collection_about_the_limit_keeps_its_graph() {
 }
 
 #[test]
+fn a_graph_that_there_is_no_heap_to_build_is_none() {
+    let most = GraphRows { least: 100, most: 1_000 };
+    let plan = |facts: &[IndexFacts]| plan_index(facts, 0, most, Eagerness::Due);
+    assert!(plan(&[index(1, 1_000, 1_000, false)]).unwrap().graph);
+    assert_eq!(plan(&[index(1, 1_001, 1_001, false)]), None);
+    // One that is there serves until half of it is dead; the rows outside are scanned.
+    assert_eq!(plan(&[index(1, 900, 900, true), index(2, 300, 300, false)]), None);
+    let step = plan(&[index(1, 1_900, 900, true), index(2, 300, 300, false)]).unwrap();
+    assert_eq!((step.graph, step.replaces), (false, vec![FileId(1)]));
+}
+
+#[test]
 fn indexes_without_a_graph_do_not_pile_up() {
     let many: Vec<IndexFacts> = (0..7).map(|i| index(i, 1_000, 1_000, false)).collect();
-    let step = plan_index(&many, 0, &params(20_000), Eagerness::Due).unwrap();
+    let step = plan_index(&many, 0, graphs(20_000), Eagerness::Due).unwrap();
     assert_eq!(step.reason, Reason::Small);
     assert_eq!(step.replaces.len(), 7);
 }
@@ -173,9 +185,9 @@ fn indexes_without_a_graph_do_not_pile_up() {
 #[test]
 fn an_explicit_compaction_left_dead_nodes_in_every_graph_but_the_largest() {
     let facts = [index(1, 1_000, 1_000, true), index(2, 300, 299, true), index(3, 9, 9, false)];
-    let step = plan_index(&facts, 0, &params(100), Eagerness::All).unwrap();
+    let step = plan_index(&facts, 0, graphs(100), Eagerness::All).unwrap();
     assert_eq!(step.replaces, [FileId(1), FileId(2), FileId(3)]);
     assert!(step.graph && step.base == Some(FileId(1)));
     let after = [index(4, 1_308, 1_308, true)];
-    assert_eq!(plan_index(&after, 0, &params(100), Eagerness::All), None);
+    assert_eq!(plan_index(&after, 0, graphs(100), Eagerness::All), None);
 }

@@ -36,6 +36,21 @@ impl BuildParams<'_> {
     }
 }
 
+/// Heap bytes that building a graph takes a row, about, with a copy of the codes: the lists of the draft
+/// with their slack, the finished lists in place of them and once more in their last order, and what is
+/// known of each row. `hnsw_rs` takes some 2 KB more.
+pub(crate) fn heap_bytes_per_row(row_bytes: usize, m: usize, builder: Builder) -> u64 {
+    const KNOWN: usize = 64;
+    let lists = 4 * with_slack(2 * m) + 2 * 4 * 2 * m;
+    let others = if builder == Builder::Flat { 0 } else { 2048 };
+    (row_bytes + lists + KNOWN + others) as u64
+}
+
+/// Places of a list, while a graph is being built, that may take this many in the end.
+pub(super) const fn with_slack(cap: usize) -> usize {
+    cap + (cap * 3).div_ceil(10)
+}
+
 /// Builds the graph of a set of distinct vectors.
 pub(crate) trait GraphBuilder: Send + Sync {
     /// Its name, for statistics and benchmarks.

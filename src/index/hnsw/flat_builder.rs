@@ -10,7 +10,7 @@
 use std::collections::HashMap;
 use std::sync::atomic::Ordering;
 
-use super::build::{BuildParams, GraphBuilder};
+use super::build::{BuildParams, GraphBuilder, with_slack};
 use super::graph::{FlatGraph, FlatLevel, MAX_LEVELS};
 use super::merge::Base;
 use super::pool::Nearest;
@@ -53,11 +53,6 @@ impl GraphBuilder for FlatBuilder {
         draft.insert_from(base.kept(), params)?;
         Ok(draft.finish(params))
     }
-}
-
-/// Places of a list that may take this many in the end.
-const fn with_slack(cap: usize) -> usize {
-    cap + (cap * 3).div_ceil(10)
 }
 
 /// A graph that grows.
