@@ -314,12 +314,17 @@ impl<'a> Group<'a> {
     fn publish(self, token: &mut Option<LogState>) {
         let log_file = token.as_ref().map(LogState::file).unwrap_or_default();
         let gone = self.engine.plausible_now();
+        let mut frozen = false;
         for mut stage in self.stages.into_values() {
             if stage.is_full(MEMTABLE_BYTES) {
                 stage.freeze(log_file);
-                self.engine.row_bell.ring();
+                frozen = true;
             }
             stage.publish(gone);
+        }
+        // Not before: a worker that looks too early sleeps for as long as it does in a quiet store.
+        if frozen {
+            self.engine.row_bell.ring();
         }
         for (slot, effects, _) in self.done {
             slot.answer(Ok(effects));
