@@ -290,8 +290,7 @@ fn collection_options(setup: &Setup, dim: usize) -> CollectionOptions {
     // Small stores seal early, so that they have segments at all.
     let memtable = (setup.live / 4).clamp(64, 4096) as u32;
     let options = CollectionOptions::new(dim, metric).memtable_rows(memtable);
-    // Graphs from early on, or none at all; `auto` takes the store's own choice, which near 20,000
-    // rows depends on the moment.
+    // Graphs from early on, or none at all; `auto` takes the store's own choice.
     let min_rows = match setup.path {
         SearchPath::Graph => (setup.live / 8).min(1000) as u32,
         SearchPath::Scan => u32::MAX,

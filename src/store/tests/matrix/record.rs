@@ -2,6 +2,7 @@
 //! point is recorded, with the files as they are and the states that may be found there.
 
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -56,9 +57,17 @@ pub(super) fn open(disk: &SimDisk, clock: &Arc<ManualClock>) -> crate::Result<St
     open_for_writing(Arc::new(disk.clone()), dir(), options(clock))
 }
 
-fn open_with(disk: &SimDisk, clock: &Arc<ManualClock>, hook: &Hook) -> crate::Result<Store> {
-    let hook = Arc::clone(hook);
+fn open_with(
+    disk: &SimDisk,
+    clock: &Arc<ManualClock>,
+    hook: &Hook,
+    merges: &Arc<AtomicUsize>,
+) -> crate::Result<Store> {
+    let (hook, merges) = (Arc::clone(hook), Arc::clone(merges));
     let options = options(clock).on_event(move |event| {
+        if matches!(event, Event::Indexed { merged: true, .. }) {
+            merges.fetch_add(1, Ordering::Relaxed);
+        }
         if matches!(event, Event::Progress { .. }) {
             let job = lock(&hook).take();
             if let Some(job) = job {
@@ -77,6 +86,8 @@ pub(super) struct Runner {
     pub(super) history: Arc<Mutex<History>>,
     pub(super) held: Vec<crate::collection::Iter>,
     hook: Hook,
+    /// Graphs that were merged.
+    pub(super) merges: Arc<AtomicUsize>,
     n: u64,
 }
 
@@ -99,11 +110,12 @@ impl Runner {
     pub(super) fn new(disk: SimDisk) -> Self {
         let history = Arc::new(Mutex::new(History::new()));
         let (clock, held) = (new_clock(BEGIN), Vec::new());
-        Self { disk, clock, store: None, history, held, hook: Hook::default(), n: 0 }
+        let (hook, merges) = (Hook::default(), Arc::default());
+        Self { disk, clock, store: None, history, held, hook, merges, n: 0 }
     }
 
     pub(super) fn open(&mut self) -> Result<(), Error> {
-        self.store = Some(open_with(&self.disk, &self.clock, &self.hook)?);
+        self.store = Some(open_with(&self.disk, &self.clock, &self.hook, &self.merges)?);
         Ok(())
     }
 
@@ -292,6 +304,17 @@ pub(super) fn record(script: &Script, disk: &SimDisk) -> Recording {
     let points = std::mem::take(&mut *lock(&points));
     let states = std::mem::take(&mut lock(&runner.history).states);
     Recording { states, points, wrong: wrong.or_else(|| lock(&disorder).take()) }
+}
+
+/// Without it, nothing would be cut, failed or left out in a merge of graphs.
+#[test]
+fn a_script_merges_graphs() {
+    let scripts = super::script::scripted();
+    let script = scripts.iter().find(|s| s.name.starts_with("graph merged")).unwrap();
+    let mut runner = Runner::new(new_disk(1));
+    run(script, &mut runner).unwrap();
+    let merges = runner.merges.load(Ordering::Relaxed);
+    assert!(merges >= 4, "{merges}");
 }
 
 fn run(script: &Script, runner: &mut Runner) -> Result<(), String> {

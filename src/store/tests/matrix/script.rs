@@ -152,6 +152,26 @@ fn base(w: fn(Vec<Write>) -> Act) -> Vec<(&'static str, Vec<Act>)> {
             ],
         ),
         (
+            "graph merged",
+            vec![
+                w(insert(0, 0..200)),
+                Run,
+                w(insert(0, 200..260)),
+                Run,
+                w(delete(0, 0..40)),
+                w(insert(0, 260..330)),
+                RunOne,
+                w(delete(0, 250..270)),
+                Run,
+                During([insert(0, 330..400), delete(0, 90..110)].concat()),
+                w(delete(0, 100..140)),
+                Purge,
+                Reopen,
+                w(insert(0, 0..80)),
+                Run,
+            ],
+        ),
+        (
             "expire in RAM",
             vec![
                 w(mortal(0, 0..20, 60)),
