@@ -27,6 +27,9 @@ use crate::worker::{Poison, lock};
 /// A memtable is frozen when its heap passes this, whatever its rows.
 pub(crate) const MEMTABLE_BYTES: usize = 8 << 20;
 
+/// Bytes of an operation in the log beside its vector and body, about.
+const OP_BYTES: u64 = 64;
+
 /// One write of a batch, ready to be carried out.
 pub(crate) struct Prepared {
     pub(crate) core: Arc<Core>,
@@ -251,7 +254,9 @@ impl<'a> Group<'a> {
         writes: Vec<Prepared>,
         checkpoints: &mut BTreeMap<CollectionId, Checkpoint>,
     ) -> Result<(Vec<Effect>, bool)> {
-        let mut payload = Vec::new();
+        // Once, and not by doubling: this is most of what a write takes from the allocator.
+        let bytes = writes.iter().map(|w| w.heap_bytes() + OP_BYTES).sum::<u64>();
+        let mut payload = Vec::with_capacity(bytes.min(MAX_PAYLOAD_BYTES as u64) as usize);
         let mut effects = Vec::with_capacity(writes.len());
         let inserts = writes.iter().any(|w| matches!(w.kind, OpKind::Insert { .. }));
         for Prepared { core, kind } in writes {

@@ -87,13 +87,51 @@ impl NodeRows {
     }
 }
 
-/// Where the code of a node is.
-#[derive(Clone, Copy, Debug)]
-enum Source {
-    /// In an older index, at this place of the list.
-    Old(u32, u32),
-    /// Among those encoded here.
-    New(u32),
+/// Where the code of a node is: the place of an older index in the list and the node there, or `NONE` and
+/// the row among those encoded here.
+type Source = [u32; 2];
+
+/// The nodes by the hashes of their codes: open addressing with linear probing, at most half full.
+#[derive(Default)]
+struct Hashes {
+    /// Of each node.
+    hashes: Pages<u64>,
+    /// A node and one, or 0.
+    table: Pages<u32>,
+}
+
+impl Hashes {
+    /// The nodes with this hash, the first one first.
+    fn find(&self, hash: u64) -> impl Iterator<Item = u32> {
+        let mask = self.table.len().wrapping_sub(1);
+        let mut at = hash as usize;
+        std::iter::from_fn(move || {
+            at = at.wrapping_add(1);
+            let node = self.table.get(at & mask)?.checked_sub(1)?;
+            Some(node)
+        })
+        .filter(move |node| self.hashes[*node as usize] == hash)
+    }
+
+    /// Adds the next node.
+    fn push(&mut self, hash: u64) {
+        self.hashes.push(hash);
+        if 2 * self.hashes.len() > self.table.len() {
+            self.table = Pages::zeroed((4 * self.hashes.len()).next_power_of_two());
+            (0..self.hashes.len() as u32).for_each(|node| self.place(node));
+        } else {
+            self.place(self.hashes.len() as u32 - 1);
+        }
+    }
+
+    fn place(&mut self, node: u32) {
+        let mask = self.table.len() - 1;
+        let mut at = (self.hashes[node as usize] as usize).wrapping_add(1) & mask;
+        while self.table[at] != 0 {
+            at = (at + 1) & mask;
+        }
+        self.table[at] = node + 1;
+    }
 }
 
 /// Distinct codes in the order of nodes, with the rows of each. Rows with equal codes share a node:
@@ -103,10 +141,9 @@ pub(super) struct CodesIndex<'a> {
     spec: CodeSpec,
     old: Vec<CodeRows<'a>>,
     new: CodeBuffer,
-    sources: Vec<Source>,
+    sources: Pages<Source>,
     pub(super) rows: NodeRows,
-    /// Hash of a code → its node.
-    nodes: HashMap<u64, u32>,
+    nodes: Hashes,
     scratch: CodeBuffer,
 }
 
@@ -116,9 +153,9 @@ impl<'a> CodesIndex<'a> {
             spec,
             old: Vec::new(),
             new: CodeBuffer::new(spec, 0),
-            sources: Vec::new(),
+            sources: Pages::new(),
             rows: NodeRows::default(),
-            nodes: HashMap::new(),
+            nodes: Hashes::default(),
             scratch: CodeBuffer::new(spec, 1),
         }
     }
@@ -129,7 +166,7 @@ impl<'a> CodesIndex<'a> {
         self.scratch.push(vector);
         let scratch = std::mem::replace(&mut self.scratch, CodeBuffer::new(self.spec, 0));
         let code = scratch.rows().row(0);
-        let next = Source::New(self.new.rows().len() as u32);
+        let next = [NONE, self.new.rows().len() as u32];
         if self.add_code(code, next, &[place]) {
             self.new.push_row(code);
         }
@@ -145,20 +182,19 @@ impl<'a> CodesIndex<'a> {
     /// Adds the rows of a node of an older index; false if another node has that code already.
     pub(super) fn add_old(&mut self, at: u32, node: u32, places: &[Place]) -> bool {
         let code = self.old[at as usize].row(node);
-        self.add_code(code, Source::Old(at, node), places)
+        self.add_code(code, [at, node], places)
     }
 
     /// Adds rows by their code; false if a node has that code already.
     fn add_code(&mut self, code: &[u8], source: Source, places: &[Place]) -> bool {
         let hash = hash(code);
-        let known = self.nodes.get(&hash).copied();
-        if let Some(node) = known.filter(|node| self.code(*node) == code) {
+        let known = self.nodes.find(hash).find(|node| self.code(*node) == code);
+        if let Some(node) = known {
             places.iter().for_each(|place| self.rows.add(node, *place));
             return false;
         }
-        // Of two codes with one hash the later is looked for; both have their node.
         let node = self.rows.len();
-        self.nodes.insert(hash, node);
+        self.nodes.push(hash);
         self.sources.push(source);
         self.rows.push();
         places.iter().for_each(|place| self.rows.add(node, *place));
@@ -168,8 +204,8 @@ impl<'a> CodesIndex<'a> {
     /// The code of a node.
     fn code(&self, node: u32) -> &[u8] {
         match self.sources[node as usize] {
-            Source::Old(at, node) => self.old[at as usize].row(node),
-            Source::New(row) => self.new.rows().row(row),
+            [NONE, row] => self.new.rows().row(row),
+            [at, node] => self.old[at as usize].row(node),
         }
     }
 
@@ -200,6 +236,21 @@ fn hash(code: &[u8]) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn nodes_are_found_by_their_hashes_and_those_with_the_same_in_turn() {
+        let mut hashes = Hashes::default();
+        let all = |hashes: &Hashes, hash| hashes.find(hash).collect::<Vec<_>>();
+        assert!(all(&hashes, 7).is_empty());
+        // Many share their low bits, and every tenth its whole hash with another.
+        let hash = |i: u32| u64::from(i % 10) << 40 | u64::from(i / 20) << 3;
+        (0..5_000).for_each(|i| hashes.push(hash(i)));
+        for i in (0..5_000).step_by(7) {
+            let same: Vec<u32> = (0..5_000).filter(|other| hash(*other) == hash(i)).collect();
+            assert_eq!(all(&hashes, hash(i)), same);
+        }
+        assert!(all(&hashes, u64::MAX).is_empty());
+    }
 
     #[test]
     fn rows_go_with_their_nodes() {

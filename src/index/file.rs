@@ -12,7 +12,7 @@ use super::hnsw::build::{BuildParams, Built, build_graph, builder};
 use super::hnsw::graph::{FlatGraph, Graph, Level, MAX_DEGREE, MAX_LEVELS, NO_NODE};
 use super::hnsw::merge::Base;
 use super::hnsw::pool::MAX_NODES;
-use crate::disk::Disk;
+use crate::disk::{Disk, Pages};
 use crate::error::{Error, Result};
 use crate::format::cursor::Cursor;
 use crate::format::header::{FileHeader, FileKind, StoreId};
@@ -69,7 +69,7 @@ impl BuiltGraph {
         base: Option<&GraphBase<'_>>,
         params: &BuildParams<'_>,
         samples: &[Sample],
-    ) -> Result<(Self, Vec<u32>)> {
+    ) -> Result<(Self, Pages<u32>)> {
         let builder = builder(params.builder);
         let graph_base = base.map(|base| &base.graph);
         let built = build_graph(builder, &codes.rows(), graph_base, params)?;

@@ -83,7 +83,7 @@ fn built_by(
     let len = write_index(&RealDisk, dir, &header(), &parts).unwrap();
     let index = Index::open(&RealDisk, dir, STORE, FileId(1), len, spec).unwrap();
     index.verify().unwrap();
-    (index, order)
+    (index, order.to_vec())
 }
 
 fn exact(rows: &[Vec<f32>], query: &Query, k: usize, accept: impl Fn(u32) -> bool) -> Vec<u32> {

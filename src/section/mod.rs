@@ -40,7 +40,7 @@ pub(crate) struct SectionWriter {
 }
 
 /// Bytes that are written at once.
-const BUFFER_LEN: usize = 256 << 10;
+const BUFFER_LEN: usize = 64 << 10;
 
 impl SectionWriter {
     /// Creates the file. If it is not finished, removing it is the caller's job.

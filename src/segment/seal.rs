@@ -7,7 +7,7 @@ use super::postings::PostingsBuilder;
 use super::sealed::{self, FIRST_EXPIRY_AT, key_hash};
 use super::{Row, RowRef, bloom};
 use crate::clock::Timestamp;
-use crate::disk::Disk;
+use crate::disk::{Disk, Pages};
 use crate::error::{Error, Result};
 use crate::format::crc32;
 use crate::format::header::FileHeader;
@@ -29,17 +29,17 @@ pub(crate) trait RowSource {
 /// Columns that are collected while the vectors are written.
 #[derive(Default)]
 struct Columns {
-    ids: Vec<u128>,
-    seqs: Vec<u64>,
-    created: Vec<u64>,
-    events: Vec<u64>,
-    expiries: Vec<u64>,
-    importances: Vec<f32>,
-    flags: Vec<u8>,
-    norms: Vec<f32>,
-    vector_crcs: Vec<u32>,
-    body_crcs: Vec<u32>,
-    body_offsets: Vec<u64>,
+    ids: Pages<u128>,
+    seqs: Pages<u64>,
+    created: Pages<u64>,
+    events: Pages<u64>,
+    expiries: Pages<u64>,
+    importances: Pages<f32>,
+    flags: Pages<u8>,
+    norms: Pages<f32>,
+    vector_crcs: Pages<u32>,
+    body_crcs: Pages<u32>,
+    body_offsets: Pages<u64>,
     keys: Vec<(u64, Row)>,
     postings: PostingsBuilder,
 }

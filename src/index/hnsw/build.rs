@@ -7,6 +7,7 @@ use std::sync::atomic::AtomicU64;
 use super::graph::{FlatGraph, FlatLevel};
 use super::merge::Base;
 use super::reach::attach_unreachable;
+use crate::disk::Pages;
 use crate::error::{Error, Result};
 use crate::options::Builder;
 use crate::vector::codes::CodeRows;
@@ -85,7 +86,7 @@ pub(crate) fn builder(name: Builder) -> &'static dyn GraphBuilder {
 pub(crate) struct Built {
     pub(crate) graph: FlatGraph,
     /// New node → old row.
-    pub(crate) order: Vec<u32>,
+    pub(crate) order: Pages<u32>,
 }
 
 /// Builds, connects, orders and validates a graph, from an older one if there is a `base`.
@@ -113,16 +114,16 @@ pub(crate) fn build_graph(
 /// The nodes in the order of a breadth-first walk from the entry point: neighbors come to lie near
 /// each other (Coleman et al., "Graph Reordering for Cache-Efficient Near Neighbor Search",
 /// NeurIPS 2022, compares such orders).
-fn breadth_first(graph: &FlatGraph) -> Vec<u32> {
+fn breadth_first(graph: &FlatGraph) -> Pages<u32> {
     let view = graph.view();
-    let mut seen = vec![false; graph.nodes as usize];
-    let mut order = vec![graph.entry];
-    seen[graph.entry as usize] = true;
+    let mut seen = Pages::<u8>::zeroed(graph.nodes as usize);
+    let mut order = Pages::from(vec![graph.entry]);
+    seen[graph.entry as usize] = 1;
     let mut next = 0;
-    while let Some(&node) = order.get(next) {
+    while let Some(node) = order.get(next).copied() {
         next += 1;
         for &neighbor in view.levels[0].neighbors(node) {
-            if !std::mem::replace(&mut seen[neighbor as usize], true) {
+            if std::mem::replace(&mut seen[neighbor as usize], 1) == 0 {
                 order.push(neighbor);
             }
         }
@@ -131,7 +132,7 @@ fn breadth_first(graph: &FlatGraph) -> Vec<u32> {
 }
 
 fn renumber(graph: &FlatGraph, order: &[u32]) -> FlatGraph {
-    let mut new_id = vec![0u32; order.len()];
+    let mut new_id = Pages::<u32>::zeroed(order.len());
     for (new, old) in (0u32..).zip(order) {
         new_id[*old as usize] = new;
     }
