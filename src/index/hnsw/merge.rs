@@ -3,7 +3,7 @@
 //!
 //! The repair is local first: what is left of a list stays untouched, since choosing it anew costs
 //! recall in every generation; neighbors of the lost neighbors fill the gap, as far as they lie in other
-//! directions, unless three quarters of the places are taken anyhow. Only a node that lost most of its list, as when a whole cluster goes, is searched for like a
+//! directions, also where most places are taken: the few links between clusters would be lost. Only a node that lost most of its list, as when a whole cluster goes, is searched for like a
 //! new one and linked both ways. Measured against rebuilding, dropping and the ways of others:
 //! ARCHITECTURE.md, "Compaction, in numbers"; Singh et al., "FreshDiskANN", arXiv:2105.09613, section 4.2,
 //! has the idea of the neighbors of lost neighbors.
@@ -108,9 +108,6 @@ impl<'a> Draft<'a> {
                 params.check()?;
             }
             let kept = self.list(gap.node, gap.level).len();
-            if 4 * kept >= 3 * self.cap(gap.level) {
-                continue;
-            }
             self.refill(base, *gap);
             let filled = self.list(gap.node, gap.level).len();
             if gap.lost > kept || 8 * filled < 3 * self.cap(gap.level) {
