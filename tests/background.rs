@@ -151,11 +151,47 @@ fn dead_bytes_are_given_back_by_the_deadline() {
 }
 
 #[test]
+fn inserts_wait_for_compaction_where_a_limit_says_so_and_are_refused_in_the_end() {
+    const LIMIT: u64 = 1 << 20;
+    let dir = tempfile::tempdir().unwrap();
+    let options = StoreOptions::new().debt_limit(LIMIT).writer_patience(Duration::ZERO);
+    let (store, told) = open(&dir.path().join("a.alt"), options);
+    let wanted = CollectionOptions::new(1024, Metric::L2).memtable_rows(512);
+    let notes = store.collection("notes", wanted).unwrap();
+    let rows = |ids: std::ops::Range<u64>| ids.map(|id| memory(id, 1024)).collect::<Batch>();
+    notes.apply(rows(0..512)).unwrap();
+    next(&told, sealed);
+    store.pause_background();
+    for id in 0..256u64 {
+        notes.delete(id).unwrap();
+    }
+    // The worker comes by within half a second and sees what waits.
+    let mut tries = 1_000_000..2_000_000u64;
+    let refused = loop {
+        match notes.insert(memory(tries.next().unwrap(), 1024)) {
+            Ok(_) => std::thread::sleep(Duration::from_millis(5)),
+            Err(error) => break error,
+        }
+    };
+    let over = matches!(refused, Error::OverBudget { budget: "debt_limit", needed, limit: LIMIT } if needed > LIMIT);
+    assert!(over, "{refused}");
+    assert!(notes.delete(300u64).unwrap(), "deletes are always admitted");
+    store.resume_background();
+    next(&told, compacted);
+    while let Err(error) = notes.insert(memory(2_000_000, 1024)) {
+        assert!(matches!(error, Error::OverBudget { .. }), "{error}");
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    store.close().unwrap();
+}
+
+#[test]
 fn limits_that_make_no_sense_are_refused() {
     let dir = tempfile::tempdir().unwrap();
     for options in [
         StoreOptions::new().reclaim_within(Duration::from_millis(999)),
         StoreOptions::new().background_rate((64 << 10) - 1),
+        StoreOptions::new().debt_limit((1 << 20) - 1),
     ] {
         let refused = options.open(dir.path().join("s"));
         assert!(matches!(refused, Err(Error::InvalidOption { .. })), "{refused:?}");

@@ -66,6 +66,7 @@ pub(crate) struct Core {
     /// Rows that moved since an index build began, while there is one.
     pub(super) moves: Mutex<Option<Vec<Move>>>,
     mem_bytes: AtomicU64,
+    debt: AtomicU64,
 }
 
 impl Core {
@@ -98,6 +99,7 @@ impl Core {
             scratch: Mutex::default(),
             moves: Mutex::default(),
             mem_bytes: AtomicU64::new(0),
+            debt: AtomicU64::new(0),
         };
         let mut snapshot = snapshot;
         snapshot.relink();
@@ -141,6 +143,15 @@ impl Core {
     /// Heap bytes of the memtables.
     pub(crate) fn mem_bytes(&self) -> u64 {
         self.mem_bytes.load(Ordering::Relaxed)
+    }
+
+    /// Bytes that waited to be compacted when that was last looked at.
+    pub(crate) fn debt(&self) -> u64 {
+        self.debt.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn note_debt(&self, bytes: u64) {
+        self.debt.store(bytes, Ordering::Relaxed);
     }
 
     pub(crate) fn is_dropped(&self) -> bool {

@@ -4,7 +4,6 @@
 
 use crate::collection::commit::Prepared;
 use crate::collection::engine::Engine;
-use crate::collection::room::{MAX_WAITS, WAIT};
 use crate::error::{Error, Result};
 use crate::format::names::FileName;
 use crate::format::op::OpKind;
@@ -93,21 +92,19 @@ impl Engine {
             return Ok(());
         }
         self.measure_disk()?;
-        let mut hurry = None;
-        for _ in 0..MAX_WAITS {
-            if self.disk_needed(added) <= limit {
-                return Ok(());
-            }
+        let waits = || {
             let exhausted = self.disk_budget.pressure() == Pressure::Exhausted;
-            if exhausted || !self.background || self.row_bell.is_stopping() {
-                break;
+            if self.disk_needed(added) <= limit || exhausted {
+                return false;
             }
             self.disk_budget.press();
-            hurry.get_or_insert_with(|| self.pace.hurry());
-            let room = lock(&self.room);
-            self.row_bell.ring();
-            drop(self.room_made.wait_timeout(room, WAIT));
-            self.check_writable()?;
+            true
+        };
+        if self.background {
+            self.wait_while(waits)?;
+        }
+        if self.disk_needed(added) <= limit {
+            return Ok(());
         }
         // What dies from now on may make room for the next one.
         self.disk_budget.press();

@@ -47,6 +47,10 @@ pub(crate) struct Engine {
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) read_only: bool,
     pub(crate) heap_budget: HeapBudget,
+    /// Most bytes of a collection that may wait to be compacted while it takes inserts.
+    pub(super) debt_limit: Option<u64>,
+    /// How long an insert waits for room.
+    pub(super) writer_patience: Duration,
     pub(crate) reclaim_within: Duration,
     pub(crate) pace: Pace,
     pub(crate) disk_budget: DiskBudget,
@@ -88,6 +92,8 @@ pub(crate) struct EngineParts {
     pub(crate) read_only: bool,
     pub(crate) background: bool,
     pub(crate) heap_budget: Option<u64>,
+    pub(crate) debt_limit: Option<u64>,
+    pub(crate) writer_patience: Duration,
     pub(crate) reclaim_within: Duration,
     pub(crate) background_rate: Option<u64>,
     pub(crate) disk_budget: Option<u64>,
@@ -120,6 +126,8 @@ impl Engine {
             clock: parts.clock,
             read_only: parts.read_only,
             heap_budget: HeapBudget::new(parts.heap_budget),
+            debt_limit: parts.debt_limit,
+            writer_patience: parts.writer_patience,
             reclaim_within: parts.reclaim_within,
             pace: Pace::new(parts.background_rate),
             disk_budget: DiskBudget::new(parts.disk_budget),

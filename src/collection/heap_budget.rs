@@ -6,9 +6,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use crate::collection::core::Core;
 use crate::collection::engine::Engine;
-use crate::collection::room::{MAX_WAITS, WAIT};
 use crate::error::{Error, Result};
-use crate::worker::lock;
 
 /// See the file.
 #[derive(Debug)]
@@ -82,21 +80,22 @@ impl Engine {
             let memtables: u64 = self.cores().iter().map(|core| core.mem_bytes()).sum();
             memtables + self.heap_budget.held() + added
         };
-        for _ in 0..MAX_WAITS {
+        let waits = || {
             if needed() <= limit {
-                return Ok(());
+                return false;
             }
             self.heap_budget.pressed.store(true, Ordering::Release);
-            let hopeless = added + self.heap_budget.held() > limit || self.sealable().is_empty();
-            if hopeless || !self.background || self.row_bell.is_stopping() {
-                break;
-            }
-            let room = lock(&self.room);
-            self.row_bell.ring();
-            drop(self.room_made.wait_timeout(room, WAIT));
-            self.check_writable()?;
+            // Nothing else would make room.
+            added + self.heap_budget.held() <= limit && !self.sealable().is_empty()
+        };
+        if self.background {
+            self.wait_while(waits)?;
+        } else {
+            waits();
         }
-        self.row_bell.ring();
+        if needed() <= limit {
+            return Ok(());
+        }
         Err(Error::OverBudget { budget: "heap_budget", needed: needed(), limit })
     }
 }

@@ -10,9 +10,8 @@ use crate::worker::lock;
 
 /// Writers wait while a collection has more frozen memtables than this.
 const MAX_FROZEN: usize = 8;
-/// How long a writer waits for a seal before it looks again, and how often: 10 seconds in all.
-pub(super) const WAIT: Duration = Duration::from_millis(20);
-pub(super) const MAX_WAITS: usize = 500;
+/// How long a writer waits for a seal before it looks again.
+const WAIT: Duration = Duration::from_millis(20);
 
 impl Engine {
     /// Waits until there is room in RAM for these writes, or refuses them.
@@ -26,6 +25,7 @@ impl Engine {
         }
         self.check_reserve(writes)?;
         self.wait_for_seals(writes)?;
+        self.wait_for_compaction(writes)?;
         self.wait_for_disk(writes, added)?;
         self.wait_for_heap(added)
     }
@@ -33,15 +33,39 @@ impl Engine {
     /// Waits while a collection has too many frozen memtables, but not for ever: sealing may be
     /// failing, on a full disk for one.
     fn wait_for_seals(&self, writes: &[Prepared]) -> Result<()> {
-        let frozen = |w: &&Prepared| w.core.snapshot().memtables.len() > MAX_FROZEN;
-        let (mut waits, mut hurry) = (0, None);
+        let frozen = |w: &Prepared| w.core.snapshot().memtables.len() > MAX_FROZEN;
+        if !self.background || self.wait_while(|| writes.iter().any(frozen))? {
+            return Ok(());
+        }
+        let needed = writes.iter().map(|w| w.core.mem_bytes()).max().unwrap_or_default();
+        let limit = (MAX_FROZEN * MEMTABLE_BYTES) as u64;
+        let budget = "the heap of memtables that wait to be sealed";
+        Err(Error::OverBudget { budget, needed, limit })
+    }
+
+    /// Waits while more of a collection waits to be compacted than may.
+    fn wait_for_compaction(&self, writes: &[Prepared]) -> Result<()> {
+        let Some(limit) = self.debt_limit else {
+            return Ok(());
+        };
+        let debt = || writes.iter().map(|w| w.core.debt()).max().unwrap_or_default();
+        if debt() <= limit || (self.background && self.wait_while(|| debt() > limit)?) {
+            return Ok(());
+        }
+        Err(Error::OverBudget { budget: "debt_limit", needed: debt(), limit })
+    }
+
+    /// Wakes the row worker up and waits for as long as this holds and a writer has patience; tells whether
+    /// it holds no more.
+    pub(super) fn wait_while(&self, holds: impl Fn() -> bool) -> Result<bool> {
+        let (mut waited, mut hurry) = (Duration::ZERO, None);
         // Held while looking: a seal that ends in between is not missed.
         let mut room = lock(&self.room);
-        while waits < MAX_WAITS {
-            if !self.background || !writes.iter().any(|w| frozen(&w)) {
-                return Ok(());
+        while holds() {
+            if waited >= self.writer_patience {
+                return Ok(false);
             }
-            // The store is being closed: nobody seals any more.
+            // The store is being closed: nobody makes room any more.
             if self.row_bell.is_stopping() {
                 return Err(Error::Closed);
             }
@@ -53,16 +77,10 @@ impl Engine {
                 .unwrap_or_else(std::sync::PoisonError::into_inner);
             room = guard;
             // Seals of other collections wake everyone and do not count.
-            waits += usize::from(wait.timed_out());
+            waited += if wait.timed_out() { WAIT } else { Duration::ZERO };
             self.check_writable()?;
         }
-        let needed = writes.iter().map(|w| w.core.mem_bytes()).max().unwrap_or_default();
-        let limit = (MAX_FROZEN * MEMTABLE_BYTES) as u64;
-        Err(Error::OverBudget {
-            budget: "the heap of memtables that wait to be sealed",
-            needed,
-            limit,
-        })
+        Ok(true)
     }
 
     /// Lets writers that wait for room look again.

@@ -81,7 +81,9 @@ fn next_row_steps(engine: &Engine, core: &Core, eagerness: Eagerness) -> Result<
         true => policy::plan_rows_frugally,
         false => policy::plan_rows,
     };
-    Ok(plan(&facts, engine.plausible_now(), eagerness))
+    let steps = plan(&facts, engine.plausible_now(), eagerness);
+    core.note_debt(bytes_of(&steps, &facts));
+    Ok(steps)
 }
 
 /// Carries out the next step for the rows, if there is one. On a full disk it is the one that needs
@@ -152,6 +154,8 @@ pub(crate) fn run_rows_due(
         return sealed;
     }
     if !control.may_begin() {
+        // Writers go by what waits.
+        next_row_steps(engine, core, Eagerness::Due)?;
         return sealed;
     }
     let _working = control.work();
@@ -216,6 +220,7 @@ fn compact_step(
     report.bytes_after = collection_bytes(&core.snapshot());
     report.took = engine.monotonic().saturating_sub(begun);
     *lock(&core.last_report) = Some(report.clone());
+    engine.made_room();
     add(total, &report);
     engine.emit(&Event::Compacted { collection: core.name.clone(), report });
     Ok(())
@@ -377,6 +382,11 @@ pub(crate) fn debt(engine: &Engine, core: &Core) -> Result<u64> {
     }
     let facts = segment_facts(engine, core, &core.snapshot())?;
     let steps = policy::plan_rows(&facts, engine.plausible_now(), Eagerness::Due);
+    Ok(bytes_of(&steps, &facts))
+}
+
+/// Bytes of the inputs of some steps.
+fn bytes_of(steps: &[RowStep], facts: &[SegmentFacts]) -> u64 {
     let due = |f: &&SegmentFacts| steps.iter().any(|s| s.inputs.contains(&f.file));
-    Ok(facts.iter().filter(due).map(|f| f.bytes).sum())
+    facts.iter().filter(due).map(|f| f.bytes).sum()
 }

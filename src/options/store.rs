@@ -7,6 +7,9 @@ use crate::error::{Error, Result};
 /// Longest time that dead bytes wait for their reclaim, unless another is chosen.
 const RECLAIM_WITHIN: Duration = Duration::from_secs(24 * 3600);
 
+/// How long inserts wait for room, unless another time is chosen.
+const WRITER_PATIENCE: Duration = Duration::from_secs(10);
+
 /// Who does the background work: sealing, compaction, graph building.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
@@ -39,6 +42,8 @@ pub struct StoreOptions {
     pub(crate) clock: std::sync::Arc<dyn crate::clock::Clock>,
     pub(crate) background: Background,
     pub(crate) heap_budget: Option<u64>,
+    pub(crate) debt_limit: Option<u64>,
+    pub(crate) writer_patience: Duration,
     pub(crate) reclaim_within: Duration,
     pub(crate) background_rate: Option<u64>,
     pub(crate) disk_budget: Option<u64>,
@@ -56,6 +61,8 @@ impl StoreOptions {
             clock: std::sync::Arc::new(crate::clock::SystemClock::new()),
             background: Background::Auto,
             heap_budget: None,
+            debt_limit: None,
+            writer_patience: WRITER_PATIENCE,
             reclaim_within: RECLAIM_WITHIN,
             background_rate: None,
             disk_budget: None,
@@ -94,7 +101,7 @@ impl StoreOptions {
     /// Sets how many bytes the store's files may take, `RESERVE` included, at least 32 MiB. An insert is
     /// refused with [`Error::OverBudget`] when it would leave no room for the next compaction; before
     /// that, the background gives back whatever it can, and the insert waits for it as long as there is
-    /// something, at most 10 seconds. Deletes and compaction are always admitted. Files that readers
+    /// something, and it has patience. Deletes and compaction are always admitted. Files that readers
     /// still hold count. Default = no limit.
     #[must_use]
     pub const fn disk_budget(mut self, bytes: u64) -> Self {
@@ -109,6 +116,24 @@ impl StoreOptions {
     #[must_use]
     pub const fn resident_budget(mut self, bytes: u64) -> Self {
         self.resident_budget = Some(bytes);
+        self
+    }
+
+    /// Sets how many bytes of a collection may wait to be compacted (`CollectionStats::debt_bytes`, as the
+    /// background last saw them) while it takes inserts, at least 1 MiB: beyond that they wait, and are
+    /// refused with [`Error::OverBudget`] at the end of their patience. Default = no limit.
+    #[must_use]
+    pub const fn debt_limit(mut self, bytes: u64) -> Self {
+        self.debt_limit = Some(bytes);
+        self
+    }
+
+    /// Sets how long an insert waits where it must: for memtables to be sealed, for a budget, for
+    /// compaction. Then it is refused with [`Error::OverBudget`], and nothing of it is done. Zero = not
+    /// at all. Default = 10 seconds.
+    #[must_use]
+    pub const fn writer_patience(mut self, time: Duration) -> Self {
+        self.writer_patience = time;
         self
     }
 
@@ -174,6 +199,9 @@ impl StoreOptions {
         if self.disk_budget.is_some_and(|bytes| bytes < 32 << 20) {
             return Err(Error::option("disk_budget", "less than 32 MiB"));
         }
+        if self.debt_limit.is_some_and(|bytes| bytes < 1 << 20) {
+            return Err(Error::option("debt_limit", "less than 1 MiB"));
+        }
         if self.reclaim_within < Duration::from_secs(1) {
             return Err(Error::option("reclaim_within", "less than a second"));
         }
@@ -201,6 +229,8 @@ impl std::fmt::Debug for StoreOptions {
             .field("heap_budget", &self.heap_budget)
             .field("disk_budget", &self.disk_budget)
             .field("resident_budget", &self.resident_budget)
+            .field("debt_limit", &self.debt_limit)
+            .field("writer_patience", &self.writer_patience)
             .field("reclaim_within", &self.reclaim_within)
             .field("background_rate", &self.background_rate)
             .field("reserve_bytes", &self.reserve_bytes)

@@ -244,6 +244,8 @@ fn engine(
         read_only,
         background: options.background == Background::Auto && !read_only,
         heap_budget: options.heap_budget,
+        debt_limit: options.debt_limit,
+        writer_patience: options.writer_patience,
         reclaim_within: options.reclaim_within,
         background_rate: options.background_rate,
         disk_budget: options.disk_budget,
