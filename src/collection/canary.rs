@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use crate::ids::FileId;
-use crate::index::EfTable;
+use crate::index::{EfTable, is_worn};
 use crate::metrics::CanaryStats;
 use crate::sync::{Mutex, Published};
 use crate::worker::lock;
@@ -24,8 +24,6 @@ const EVERY: Duration = Duration::from_secs(600);
 /// The recall and the number of results that beams are compared for.
 const RECALL: f32 = 0.95;
 const K: usize = 10;
-/// A merged graph is worn when it takes a beam so many times as wide as when it was built anew.
-const WORN: f64 = 1.5;
 
 /// See the file.
 #[derive(Debug)]
@@ -129,7 +127,7 @@ impl Canary {
         if known.built == Some((file, false)) {
             known.fresh_ef = Some(ef);
         }
-        let worn = merged && is_worn(ef, known.fresh_ef);
+        let worn = merged && known.fresh_ef.is_some_and(|fresh| is_worn(ef, fresh));
         known.worn = worn.then_some(file);
         known.looked_at = now;
         let stats = CanaryStats { ef, worn, ..stats };
@@ -148,10 +146,6 @@ impl Canary {
     pub(crate) fn stats(&self) -> Option<CanaryStats> {
         lock(&self.known).stats.clone()
     }
-}
-
-fn is_worn(ef: usize, fresh_ef: Option<usize>) -> bool {
-    fresh_ef.is_some_and(|fresh| ef as f64 > WORN * fresh as f64)
 }
 
 #[cfg(test)]

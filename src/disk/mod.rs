@@ -119,9 +119,9 @@ pub(crate) trait SealedFile: fmt::Debug + Send + Sync {
 }
 
 /// Reads a whole file of at most `limit` bytes.
-pub(crate) fn read_all(file: &dyn SealedFile, limit: u64) -> Result<Vec<u8>> {
+pub(crate) fn read_all(file: &dyn SealedFile, limit: u64) -> Result<Pages<u8>> {
     let len = usize::try_from(file.len().min(limit)).unwrap_or(usize::MAX);
-    let mut bytes = vec![0; len];
+    let mut bytes = Pages::zeroed(len);
     file.read_at(0, &mut bytes)?;
     Ok(bytes)
 }

@@ -70,6 +70,16 @@ impl<T: Pod> Pages<T> {
         self.extend_from_slice(&[value]);
     }
 
+    /// Takes the last one out.
+    pub(crate) fn pop(&mut self) -> Option<T> {
+        let last = self.last().copied();
+        if let Room::Heap(heap) = &mut self.room {
+            heap.pop();
+        }
+        self.len = self.len.saturating_sub(1);
+        last
+    }
+
     pub(crate) fn extend_from_slice(&mut self, values: &[T]) {
         let start = self.len;
         self.reserve(start + values.len());
@@ -190,6 +200,8 @@ mod tests {
             vector.extend_from_slice(&values);
             pages.push(9);
             vector.push(9);
+            pages.push(1);
+            assert_eq!(pages.pop(), Some(1));
             assert_eq!(pages[..], vector[..]);
         }
         assert!(matches!(pages.room, Room::Map(_)));
@@ -213,6 +225,8 @@ mod tests {
             pages.resize(len / 2, 1);
             pages.resize(len, 8);
             assert_eq!((pages[len / 2 - 1], pages[len / 2]), (0, 8));
+            pages.clear();
+            assert_eq!(pages.pop(), None);
         }
     }
 }

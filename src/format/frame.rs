@@ -68,6 +68,7 @@ pub(crate) const fn frame_len(payload: usize) -> usize {
 
 /// Appends an encoded frame to `out`.
 pub(crate) fn encode_frame(out: &mut Vec<u8>, at: &FrameContext, head: &FrameHead, payload: &[u8]) {
+    out.reserve_exact(frame_len(payload.len()));
     let mut fields = Vec::with_capacity(FRAME_HEAD_LEN);
     fields.extend_from_slice(&MAGIC.to_le_bytes());
     fields.extend_from_slice(&[head.kind as u8, 0, 0, 0]);

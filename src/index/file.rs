@@ -96,6 +96,14 @@ const WORN_K: usize = 10;
 
 /// A graph is worn when it takes a beam so many times as wide as when it was built anew.
 const WORN: f64 = 1.5;
+/// Narrower beams count as this one: between them it is chance.
+const NARROW: usize = 32;
+
+/// Whether a graph that takes a beam of `ef`, and of `fresh_ef` when it was built anew, should be built anew
+/// again.
+pub(crate) fn is_worn(ef: usize, fresh_ef: usize) -> bool {
+    ef as f64 > WORN * fresh_ef.max(NARROW) as f64
+}
 
 impl Index {
     /// Its graph as the start of a new one. `rows` tells for each node the row that it is then, those that
@@ -109,7 +117,7 @@ impl Index {
     /// Whether merges have cost its graph so much recall that it should be built anew.
     pub(crate) fn worn(&self) -> bool {
         let now = self.ef_for(WORN_RECALL, WORN_K);
-        self.fresh_ef > 0 && now as f64 > WORN * f64::from(self.fresh_ef)
+        self.fresh_ef > 0 && is_worn(now, self.fresh_ef as usize)
     }
 }
 

@@ -127,10 +127,16 @@ impl SectionWriter {
 
     fn put(&mut self, bytes: &[u8]) -> Result<()> {
         self.len += bytes.len() as u64;
-        self.buffer.extend_from_slice(bytes);
-        if self.buffer.len() >= BUFFER_LEN {
-            self.file.append(&self.buffer)?;
-            self.buffer.clear();
+        let mut rest = bytes;
+        while !rest.is_empty() {
+            let room = BUFFER_LEN - self.buffer.len();
+            let (now, later) = rest.split_at(rest.len().min(room));
+            self.buffer.extend_from_slice(now);
+            if self.buffer.len() == BUFFER_LEN {
+                self.file.append(&self.buffer)?;
+                self.buffer.clear();
+            }
+            rest = later;
         }
         Ok(())
     }

@@ -138,8 +138,7 @@ impl Graph<'_> {
                 return Err("a node is missing on a level below its own");
             }
         }
-        let reached = super::reach::reachable(self).iter().filter(|r| **r).count();
-        if reached < self.nodes as usize {
+        if super::reach::reachable(self).count() < self.nodes as usize {
             return Err("a node of the graph cannot be reached");
         }
         Ok(())
@@ -163,10 +162,9 @@ impl Graph<'_> {
             return Err("a level's arrays do not fit together");
         }
         let cap = if depth == 0 { self.m.saturating_mul(2) } else { self.m };
-        let all = (0..self.nodes).collect::<Vec<_>>();
-        let nodes = if depth == 0 { &all[..] } else { level.nodes };
         let mut sorted = Vec::new();
-        for &node in nodes {
+        for at in 0..count {
+            let node = if depth == 0 { at as u32 } else { level.nodes[at] };
             sorted.clear();
             sorted.extend_from_slice(level.neighbors(node));
             sorted.sort_unstable();

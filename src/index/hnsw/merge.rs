@@ -11,6 +11,7 @@
 use super::build::BuildParams;
 use super::flat_builder::{CHUNK, Draft};
 use super::graph::{Graph, NO_NODE};
+use crate::disk::Pages;
 use crate::error::Result;
 use crate::index::Candidate;
 use crate::vector::codes::CodeRows;
@@ -55,13 +56,14 @@ impl<'a> Base<'a> {
 }
 
 /// A list that lost neighbors.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, bytemuck::Pod, bytemuck::Zeroable)]
+#[repr(C)]
 pub(super) struct Gap {
-    level: usize,
+    level: u32,
     node: u32,
     /// Its number in the older graph.
     old: u32,
-    lost: usize,
+    lost: u32,
 }
 
 impl<'a> Draft<'a> {
@@ -71,15 +73,13 @@ impl<'a> Draft<'a> {
         codes: &CodeRows<'a>,
         params: &BuildParams<'_>,
         base: &Base<'_>,
-    ) -> (Self, Vec<Gap>) {
+    ) -> (Self, Pages<Gap>) {
         let mut draft = Self::empty(codes, params);
-        let mut gaps = Vec::new();
+        let mut gaps = Pages::new();
         for (level, lists) in base.graph.levels.iter().enumerate() {
-            let all: Vec<u32> = match level {
-                0 => (0..base.graph.nodes).collect(),
-                _ => lists.nodes.to_vec(),
-            };
-            for old in all {
+            let count = if level == 0 { base.graph.nodes as usize } else { lists.nodes.len() };
+            for at in 0..count {
+                let old = if level == 0 { at as u32 } else { lists.nodes[at] };
                 let Some(node) = base.row(old) else {
                     continue;
                 };
@@ -88,7 +88,7 @@ impl<'a> Draft<'a> {
                 draft.set_list(node, level, base.rows_of(list));
                 let lost = list.len() - draft.list(node, level).len();
                 if lost > 0 {
-                    gaps.push(Gap { level, node, old, lost });
+                    gaps.push(Gap { level: level as u32, node, old, lost: lost as u32 });
                 }
             }
         }
@@ -107,10 +107,11 @@ impl<'a> Draft<'a> {
             if at % CHUNK as usize == 0 {
                 params.check()?;
             }
-            let kept = self.list(gap.node, gap.level).len();
+            let level = gap.level as usize;
+            let kept = self.list(gap.node, level).len();
             self.refill(base, *gap);
-            let filled = self.list(gap.node, gap.level).len();
-            if gap.lost > kept || 8 * filled < 3 * self.cap(gap.level) {
+            let filled = self.list(gap.node, level).len();
+            if gap.lost as usize > kept || 8 * filled < 3 * self.cap(level) {
                 thin.push(*gap);
             }
         }
@@ -118,7 +119,7 @@ impl<'a> Draft<'a> {
             if at % CHUNK as usize == 0 {
                 params.check()?;
             }
-            self.search_again(gap.node, gap.level);
+            self.search_again(gap.node, gap.level as usize);
         }
         Ok(())
     }
@@ -127,6 +128,7 @@ impl<'a> Draft<'a> {
     /// are there.
     fn refill(&mut self, base: &Base<'_>, gap: Gap) {
         let Gap { level, node, old, lost } = gap;
+        let (level, lost) = (level as usize, lost as usize);
         let Some(lists) = base.graph.levels.get(level) else {
             return;
         };

@@ -6,30 +6,52 @@ use std::collections::HashMap;
 use super::graph::{FlatGraph, FlatLevel, Graph, Level};
 use super::search::search;
 use super::search_level::Scratch;
+use crate::disk::Pages;
 use crate::vector::codes::{CodeRows, Reduction};
 
 /// How many near nodes are looked at for a place to splice in.
 const EF: usize = 32;
 
 /// Which nodes can be reached from the entry point at level 0.
-pub(crate) fn reachable(graph: &Graph<'_>) -> Vec<bool> {
-    let mut reached = vec![false; graph.nodes as usize];
-    let mut stack = Vec::new();
-    visit(graph, graph.entry, &mut reached, &mut stack);
+pub(crate) fn reachable(graph: &Graph<'_>) -> Reached {
+    let mut reached = Reached(Pages::zeroed(graph.nodes as usize));
+    if let Some(level) = graph.levels.first() {
+        reached.visit(graph.entry, |node| level.neighbors(node));
+    }
     reached
 }
 
-fn visit(graph: &Graph<'_>, from: u32, reached: &mut [bool], stack: &mut Vec<u32>) {
-    let Some(level) = graph.levels.first() else {
-        return;
-    };
-    stack.push(from);
-    while let Some(node) = stack.pop() {
-        match reached.get_mut(node as usize) {
-            Some(seen) if !*seen => *seen = true,
-            _ => continue,
+/// Nodes that can be reached.
+pub(crate) struct Reached(Pages<u8>);
+
+impl Reached {
+    /// How many they are.
+    pub(crate) fn count(&self) -> usize {
+        self.0.iter().filter(|reached| **reached > 0).count()
+    }
+
+    fn holds(&self, node: u32) -> bool {
+        self.0.get(node as usize).is_some_and(|reached| *reached > 0)
+    }
+
+    /// Whether it is a node that was not reached; it is from now on.
+    fn add(&mut self, node: u32) -> bool {
+        self.0.get_mut(node as usize).is_some_and(|reached| std::mem::replace(reached, 1) == 0)
+    }
+
+    /// Adds all that can be reached from a node. Each waits once at most.
+    fn visit<'g>(&mut self, from: u32, neighbors: impl Fn(u32) -> &'g [u32]) {
+        let mut waiting = Pages::new();
+        if self.add(from) {
+            waiting.push(from);
         }
-        stack.extend_from_slice(level.neighbors(node));
+        while let Some(node) = waiting.pop() {
+            for &next in neighbors(node) {
+                if self.add(next) {
+                    waiting.push(next);
+                }
+            }
+        }
     }
 }
 
@@ -40,7 +62,7 @@ fn visit(graph: &Graph<'_>, from: u32, reached: &mut [bool], stack: &mut Vec<u32
 /// that could be reached is lost.
 pub(crate) fn attach_unreachable(graph: &mut FlatGraph, codes: &CodeRows<'_>) -> usize {
     let mut reached = reachable(&graph.view());
-    let lost: Vec<u32> = (0..graph.nodes).filter(|n| !reached[*n as usize]).collect();
+    let lost: Vec<u32> = (0..graph.nodes).filter(|n| !reached.holds(*n)).collect();
     if lost.is_empty() {
         return 0;
     }
@@ -50,24 +72,19 @@ pub(crate) fn attach_unreachable(graph: &mut FlatGraph, codes: &CodeRows<'_>) ->
     let mut lists = Lists { level: view.levels[0], changed: HashMap::new() };
     let mut scratch = Scratch::default();
     for &node in &lost {
-        if reached[node as usize] {
+        if reached.holds(node) {
             continue;
         }
         let origin = codes.origin(&reduction, node).with_sieve();
         search(&view, &origin, EF, None, usize::MAX, &mut scratch);
         // An upper level may have led to nodes that level 0 alone does not lead to: no host is there.
         let found = scratch.results().iter().map(|c| c.node);
-        let near: Vec<u32> = found.filter(|n| reached[*n as usize]).collect();
+        let near: Vec<u32> = found.filter(|n| reached.holds(*n)).collect();
         let roomy = near.iter().find(|n| lists.of(**n).len() < cap);
         let host = *roomy.or(near.first()).unwrap_or(&graph.entry);
         lists.splice(host, node, cap);
         // Everything behind the node can now be reached too.
-        let mut stack = vec![node];
-        while let Some(next) = stack.pop() {
-            if !std::mem::replace(&mut reached[next as usize], true) {
-                stack.extend_from_slice(lists.of(next));
-            }
-        }
+        reached.visit(node, |next| lists.of(next));
     }
     let level = lists.level(graph.nodes);
     graph.levels[0] = level;
