@@ -1,5 +1,5 @@
-//! Owns the kernels for x86-64 with AVX2 and FMA: here those of two vectors, in `rows` those of many
-//! rows.
+//! Owns the kernels for x86-64 with AVX2 and FMA: here those of two vectors, in `rows` and `planes`
+//! those of many rows.
 //!
 //! Unsafe here is of two kinds: pointer loads from chunks whose length the type states, and calls of
 //! functions that need a processor feature, which `kernels` has checked before it hands them out.
@@ -14,6 +14,7 @@ use std::arch::x86_64::{
 use super::batch::{Part, Rows};
 use super::{Kernels, scalar};
 
+mod planes;
 mod rows;
 
 /// The kernels, if the processor has what they need: holding them is the proof.
@@ -35,6 +36,8 @@ pub(super) fn kernels() -> Option<Kernels> {
         bits2: |batch, query, out| unsafe { rows::bits2(batch, query, out) },
         // SAFETY: the features were detected just above.
         bits1: |batch, query, out| unsafe { rows::bits1(batch, query, out) },
+        // SAFETY: the features were detected just above.
+        planes: |batch, query, out| unsafe { planes::planes(batch, query, out) },
         // SAFETY: the features were detected just above.
         bits4_pairs: |batch, a, out| unsafe { rows::bits4_pairs(batch, a, out) },
         // SAFETY: the features were detected just above.
