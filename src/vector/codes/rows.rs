@@ -227,6 +227,11 @@ impl<'a> Origin<'a> {
         self
     }
 
+    #[cfg(test)]
+    pub(super) const fn sieve(&self) -> Option<&Sieve> {
+        self.sieve.as_ref()
+    }
+
     fn measure(&self, others: &[u32], out: &mut [f32]) {
         let (kernels, rows) = (Kernels::detect(), &self.rows);
         let batch = rows.batch(others, rows.spec.part(), self.terms);
