@@ -88,8 +88,7 @@ impl Coarse {
             return Self { values: vec![0; fine.len()], ..Self::default() };
         }
         let inverse = (fine.len() as f32 / squared).sqrt() / STEP;
-        let coarse =
-            |v: &i8| ((f32::from(*v) * inverse).max(-8.0).min(7.0) + WHOLE).to_bits() as i8;
+        let coarse = |v: &i8| ((f32::from(*v) * inverse).clamp(-8.0, 7.0) + WHOLE).to_bits() as i8;
         let values: Vec<i8> = fine.iter().map(coarse).collect();
         // Positive: the largest of the finer values is above their deviation, and none changes its sign.
         let scale = squared / product(&values, fine);
