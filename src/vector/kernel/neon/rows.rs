@@ -86,7 +86,7 @@ fn packed<const BITS: i8, const PLANES: usize>(
 ) -> i32 {
     let mut sum = vdupq_n_s32(0);
     let mut step = |i, bytes: &[u8; 16]| {
-        let (codes, values) = (planes::<BITS, PLANES>(bytes), values(i));
+        let (codes, values) = (unpacked::<BITS, PLANES>(bytes), values(i));
         for p in 0..PLANES {
             sum = add_products(sum, codes[p], values[p]);
         }
@@ -109,7 +109,7 @@ fn add_products(sum: int32x4_t, codes: int8x16_t, values: int8x16_t) -> int32x4_
 
 #[target_feature(enable = "neon")]
 #[inline]
-fn planes<const BITS: i8, const PLANES: usize>(bytes: &[u8; 16]) -> [int8x16_t; PLANES] {
+fn unpacked<const BITS: i8, const PLANES: usize>(bytes: &[u8; 16]) -> [int8x16_t; PLANES] {
     let x = load(bytes);
     let mask = vdupq_n_u8((1 << BITS) - 1);
     std::array::from_fn(|p| {
@@ -123,7 +123,7 @@ fn planes<const BITS: i8, const PLANES: usize>(bytes: &[u8; 16]) -> [int8x16_t; 
 #[inline]
 fn centred<const BITS: i8, const PLANES: usize>(a: &[u8], i: usize) -> [int8x16_t; PLANES] {
     let top = vdupq_n_s8((1 << BITS) - 1);
-    planes::<BITS, PLANES>(&filled(a.get(16 * i..).unwrap_or(&[])))
+    unpacked::<BITS, PLANES>(&filled(a.get(16 * i..).unwrap_or(&[])))
         .map(|code| vsubq_s8(vaddq_s8(code, code), top))
 }
 
