@@ -25,7 +25,7 @@ use crate::vector::kernel::batch::{Lanes, Part, SIGN_SCALE_SHIFT, SIGN_SCALE_UNI
 use crate::vector::rotate::{Rotation, padded};
 
 /// Bytes of a row before its codes.
-const HEAD: usize = 16;
+pub(super) const HEAD: usize = 16;
 
 /// The bits of its word that the sum of the codes takes: it is at most 15 · 65,536.
 const SUM: u32 = (1 << SIGN_SCALE_SHIFT) - 1;
@@ -49,8 +49,13 @@ pub(super) const fn codes(bits: usize, dimension: usize) -> Part {
 }
 
 /// Where the signs of a row of 4 bits are.
-pub(super) const fn signs(dimension: usize) -> Part {
+const fn signs(dimension: usize) -> Part {
     Part { start: HEAD, end: HEAD + padded(dimension) / 8 }
+}
+
+/// What of a row of 4 bits a first look reads: the whole cache lines with head and signs.
+pub(super) const fn look(dimension: usize) -> Part {
+    Part { start: 0, end: signs(dimension).end.next_multiple_of(64) }
 }
 
 /// What stands before the codes of a row.
@@ -176,12 +181,16 @@ fn position(y: f32, inverse: f32, top: f32) -> f32 {
     (y * inverse + top / 2.0).max(0.0).min(top)
 }
 
+/// Moves the lowest bits of eight bytes, whose others are zero, next to each other.
+pub(super) fn gather(bytes: u64) -> u8 {
+    const GATHER: u64 = 0x0102_0408_1020_4080;
+    (bytes.wrapping_mul(GATHER) >> 56) as u8
+}
+
 fn pack(bits: usize, codes: &[u8], out: &mut Vec<u8>) {
     if bits == 1 {
-        // Moves the lowest bits of eight bytes next to each other.
-        const GATHER: u64 = 0x0102_0408_1020_4080;
         let eights = codes.as_chunks::<8>().0.iter();
-        out.extend(eights.map(|e| (u64::from_le_bytes(*e).wrapping_mul(GATHER) >> 56) as u8));
+        out.extend(eights.map(|e| gather(u64::from_le_bytes(*e))));
         return;
     }
     let planes = 8 / bits;

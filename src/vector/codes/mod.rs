@@ -53,7 +53,7 @@ impl CodeSpec {
 
     /// Bytes of a row that a first look reads, if there is one (see [`Measure::sift`]).
     pub(crate) fn look_bytes(&self) -> Option<usize> {
-        (self.codes == Codes::Bits4).then(|| bits::signs(self.dimension).end)
+        (self.codes == Codes::Bits4).then(|| bits::look(self.dimension).end)
     }
 
     /// Where in a row its codes are.
@@ -113,9 +113,14 @@ impl CodeSpec {
         off / (self.dimension as f32).sqrt()
     }
 
-    /// The same of the signs in front of a row.
-    fn sign_deviation(&self) -> f32 {
-        SIGNS_OFF / (self.dimension as f32).sqrt()
+    /// The same of the signs in front of a row and a query that is off by so much, as a part of its
+    /// length, in a direction that is random to the row. With the scale that makes products right on
+    /// average the signs are longer than the row, by the cosine of the angle between them, and their
+    /// product with what the query is off by has that length.
+    fn sign_deviation(&self, query_off: f32) -> f32 {
+        let squared_length = 1.0 + SIGNS_OFF * SIGNS_OFF;
+        let off = SIGNS_OFF * SIGNS_OFF + squared_length * query_off * query_off;
+        (off / self.dimension as f32).sqrt()
     }
 }
 
@@ -176,8 +181,7 @@ impl Query {
         let sieve = match &values {
             Values::Bits4(values) => {
                 let product = if spec.metric == Metric::L2 { 2.0 } else { 1.0 };
-                let slack = product * norm.sqrt() * spec.sign_deviation();
-                Some(Sieve::new(&values.values, terms, slack))
+                Some(Sieve::new(spec, &values.values, terms, product * norm.sqrt()))
             }
             _ => None,
         };

@@ -220,10 +220,16 @@ impl<'a> Origin<'a> {
         if let (Codes::Bits4, OriginCodes::Bits(_, codes)) = (self.rows.spec.codes, self.codes) {
             // Products count twice in squared distances.
             let times = 1.0 + self.terms.squared;
-            let slack = times * self.squared.sqrt() * self.rows.spec.sign_deviation();
-            self.sieve = Some(Sieve::new(&bits::values4(codes), self.terms, slack));
+            let length = times * self.squared.sqrt();
+            let values = bits::values4(codes);
+            self.sieve = Some(Sieve::new(self.rows.spec, &values, self.terms, length));
         }
         self
+    }
+
+    #[cfg(test)]
+    pub(super) const fn sieve(&self) -> Option<&Sieve> {
+        self.sieve.as_ref()
     }
 
     fn measure(&self, others: &[u32], out: &mut [f32]) {

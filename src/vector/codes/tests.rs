@@ -1,6 +1,7 @@
 //! Owns the tests of codes: each against exact distances, and the bytes of rows.
 
 use super::*;
+use crate::vector::kernel::scalar;
 
 const ALL: [Codes; 5] = [Codes::Int8, Codes::F32, Codes::Bits4, Codes::Bits2, Codes::Bits1];
 const METRICS: [Metric; 3] = [Metric::Cosine, Metric::Dot, Metric::L2];
@@ -143,6 +144,60 @@ fn a_first_look_lets_what_is_near_enough_pass() {
         let query = Query::new(spec, rows[3].clone());
         check(&query.over(&view));
         check(&view.origin(&reduction, 7).with_sieve());
+    }
+}
+
+/// Over every dimension, so that signs end in the middle of a cache line and of a block of kernels.
+#[test]
+fn first_looks_are_the_same_by_every_kernel_and_within_their_row() {
+    let specs = all_specs().filter(|spec| spec.codes == Codes::Bits4);
+    for spec in specs.chain([CodeSpec::new(Codes::Bits4, Metric::L2, 1000)]) {
+        assert!(bits::look(spec.dimension).end <= spec.row_bytes(), "{spec:?}");
+        let (rows, buffer) = coded(spec, 11);
+        let view = buffer.rows();
+        let nodes: Vec<u32> = (0..12).collect();
+        let (query, reduction) = (Query::new(spec, rows[3].clone()), Reduction::new(&view));
+        let origin = view.origin(&reduction, 3).with_sieve();
+        for sieve in [query.sieve.as_ref(), origin.sieve()].map(Option::unwrap) {
+            let (mut expected, mut found) = (Vec::new(), Vec::new());
+            sieve.measure(&scalar::KERNELS, &view, 1.5, &nodes, &mut expected);
+            for kernels in Kernels::all() {
+                sieve.measure(&kernels, &view, 1.5, &nodes, &mut found);
+                assert_eq!(found, expected, "{} {spec:?}", kernels.name);
+            }
+        }
+    }
+}
+
+/// What the query loses to four bits is a part of it.
+#[test]
+fn the_slack_of_a_first_look_is_the_deviation_of_its_error() {
+    for (metric, dimension) in METRICS.into_iter().flat_map(|m| [192, 384].map(|d| (m, d))) {
+        let spec = CodeSpec::new(Codes::Bits4, metric, dimension);
+        let (rows, buffer) = coded(spec, 300);
+        let (view, nodes) = (buffer.rows(), (0..300).collect::<Vec<u32>>());
+        let (mut squares, mut bias, mut count) = (0.0, 0.0, 0.0);
+        let mut check = |sieve: &Sieve, own: u32, exact: &[f32]| {
+            let (mut plain, mut less) = (Vec::new(), Vec::new());
+            sieve.measure(Kernels::detect(), &view, 0.0, &nodes, &mut plain);
+            sieve.measure(Kernels::detect(), &view, 1.0, &nodes, &mut less);
+            for i in nodes.iter().map(|i| *i as usize).filter(|i| *i != own as usize) {
+                let error = (plain[i] - exact[i]) / (plain[i] - less[i]);
+                (squares, bias, count) = (squares + error * error, bias + error, count + 1.0);
+            }
+        };
+        let reduction = Reduction::default();
+        for own in 0..30 {
+            let query = Query::new(spec, rows[own as usize].clone());
+            let exact: Vec<f32> = rows.iter().map(|row| query.exact(row)).collect();
+            check(query.sieve.as_ref().unwrap(), own, &exact);
+            let exact: Vec<f32> = nodes.iter().map(|i| view.pair(&reduction, own, *i)).collect();
+            // Under dot, pairs are measured by L2 and their rows lifted, here by nothing.
+            check(view.origin(&reduction, own).with_sieve().sieve().unwrap(), own, &exact);
+        }
+        let (deviation, bias): (f32, f32) = (f32::sqrt(squares / count), bias / count);
+        assert!((0.93..1.07).contains(&deviation), "{spec:?}: {deviation}");
+        assert!(bias.abs() < 0.05, "{spec:?}: {bias}");
     }
 }
 

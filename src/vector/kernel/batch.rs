@@ -12,6 +12,12 @@ const AHEAD: usize = 8;
 #[repr(align(64))]
 pub(crate) struct Lanes(pub(crate) [i8; 64]);
 
+/// Bit planes of a query's values of so many bits, in two's complement: see [`PLANE_WEIGHTS`].
+pub(crate) const PLANES: usize = 4;
+
+/// What a bit of each plane stands for.
+pub(crate) const PLANE_WEIGHTS: [i32; PLANES] = [1, 2, 4, -8];
+
 /// Where the head of a row has the scale of its codes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) enum Scale {

@@ -36,6 +36,10 @@ pub(crate) struct Kernels {
     pub(crate) bits4: BitsFromInt8,
     pub(crate) bits2: BitsFromInt8,
     pub(crate) bits1: BitsFromInt8,
+    /// Distances of rows of one bit from values of `PLANES` bits, which are cut into their bits: for
+    /// each 64 bytes of the rows a vector with the lowest bits of the values, one with the next, and so
+    /// on. A product is a weighted count of the bits that a row shares with each.
+    pub(crate) planes: BitsFromInt8,
     /// Distances of rows of 4, 2 or 1 bits from the values of such a row. The scale is the one for
     /// pairs.
     pub(crate) bits4_pairs: BitsFromBits,
@@ -106,7 +110,7 @@ mod tests {
     /// One call for each kernel of many rows.
     type Call<'a> = Box<dyn Fn(&Kernels, &mut [f32]) + 'a>;
 
-    fn calls<'a>(batch: Batch<'a>, query: &'a [Lanes]) -> [Call<'a>; 7] {
+    fn calls<'a>(batch: Batch<'a>, query: &'a [Lanes]) -> [Call<'a>; 8] {
         // These have one value for each byte.
         let Part { start, end } = batch.part;
         let int8 = query.iter().flat_map(|lanes| lanes.0).take(end - start);
@@ -117,6 +121,7 @@ mod tests {
             Box::new(move |k, out| (k.bits4)(&batch, query, out)),
             Box::new(move |k, out| (k.bits2)(&batch, query, out)),
             Box::new(move |k, out| (k.bits1)(&batch, query, out)),
+            Box::new(move |k, out| (k.planes)(&batch, query, out)),
             Box::new(move |k, out| (k.bits4_pairs)(&batch, first, out)),
             Box::new(move |k, out| (k.bits2_pairs)(&batch, first, out)),
             Box::new(move |k, out| (k.bits1_pairs)(&batch, first, out)),

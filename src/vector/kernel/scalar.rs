@@ -1,7 +1,7 @@
 //! Owns the reference kernels: the simplest code that is right, always compiled.
 
 use super::Kernels;
-use super::batch::{Batch, Lanes, measure};
+use super::batch::{Batch, Lanes, PLANE_WEIGHTS, PLANES, measure};
 
 /// The reference.
 pub(crate) const KERNELS: Kernels = Kernels {
@@ -14,6 +14,7 @@ pub(crate) const KERNELS: Kernels = Kernels {
     bits4: |batch, query, out| each(batch, out, |row| bits::<4>(query, row)),
     bits2: |batch, query, out| each(batch, out, |row| bits::<2>(query, row)),
     bits1: |batch, query, out| each(batch, out, |row| bits1(query, row)),
+    planes: |batch, query, out| each(batch, out, |row| planes(query, row)),
     bits4_pairs: |batch, a, out| each(batch, out, |row| bits_pair::<4>(a, row)),
     bits2_pairs: |batch, a, out| each(batch, out, |row| bits_pair::<2>(a, row)),
     bits1_pairs: |batch, a, out| each(batch, out, |row| bits1_pair(a, row)),
@@ -60,6 +61,18 @@ pub(super) fn bits1(query: &[Lanes], row: &[u8]) -> i32 {
         values.0.iter().zip(bits).map(|(q, bit)| i32::from(*q) * bit)
     });
     products.sum()
+}
+
+/// Dot product of values of `PLANES` bits, bit by bit, and the bits of a row.
+pub(super) fn planes(query: &[Lanes], row: &[u8]) -> i32 {
+    let blocks = query.as_chunks::<PLANES>().0.iter().zip(row.chunks(64));
+    let counts = blocks.flat_map(|(planes, bytes)| {
+        planes.iter().zip(PLANE_WEIGHTS).map(move |(plane, weight)| {
+            let shared = plane.0.iter().zip(bytes).map(|(q, x)| (*q as u8 & x).count_ones() as i32);
+            weight * shared.sum::<i32>()
+        })
+    });
+    counts.sum()
 }
 
 /// Dot product of the codes of one row and those of another, the first moved to `2 c - (2^BITS - 1)`.

@@ -1,5 +1,5 @@
-//! Owns the kernels for x86-64 with AVX2 and FMA: here those of two vectors, in `rows` those of many
-//! rows.
+//! Owns the kernels for x86-64 with AVX2 and FMA: here those of two vectors, in `rows` and `planes`
+//! those of many rows.
 //!
 //! Unsafe here is of two kinds: pointer loads from chunks whose length the type states, and calls of
 //! functions that need a processor feature, which `kernels` has checked before it hands them out.
@@ -14,6 +14,7 @@ use std::arch::x86_64::{
 use super::batch::{Part, Rows};
 use super::{Kernels, scalar};
 
+mod planes;
 mod rows;
 
 /// The kernels, if the processor has what they need: holding them is the proof.
@@ -36,6 +37,8 @@ pub(super) fn kernels() -> Option<Kernels> {
         // SAFETY: the features were detected just above.
         bits1: |batch, query, out| unsafe { rows::bits1(batch, query, out) },
         // SAFETY: the features were detected just above.
+        planes: |batch, query, out| unsafe { planes::planes(batch, query, out) },
+        // SAFETY: the features were detected just above.
         bits4_pairs: |batch, a, out| unsafe { rows::bits4_pairs(batch, a, out) },
         // SAFETY: the features were detected just above.
         bits2_pairs: |batch, a, out| unsafe { rows::bits2_pairs(batch, a, out) },
@@ -50,7 +53,10 @@ pub(super) fn prefetch(bytes: &[u8]) {
     let start = bytes.as_ptr();
     // Counted from the beginning of the first line.
     let end = start.addr() % 64 + bytes.len();
-    let mut at = 0;
+    // The first one outside the loop: most first looks at a row ask for no other.
+    // SAFETY: a prefetch has no effect on memory whatever the address.
+    unsafe { _mm_prefetch::<_MM_HINT_T0>(start.cast()) };
+    let mut at = 64;
     while at < end {
         // SAFETY: a prefetch has no effect on memory whatever the address.
         unsafe { _mm_prefetch::<_MM_HINT_T0>(start.wrapping_add(at).cast()) };

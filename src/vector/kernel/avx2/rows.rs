@@ -253,7 +253,7 @@ fn bits1_pair_rows<const R: usize>(a: &[u8], rows: [&[u8]; R]) -> [i32; R] {
 /// filled up with zeros.
 #[target_feature(enable = "avx2")]
 #[inline]
-fn walk<const R: usize>(rows: [&[u8]; R], mut step: impl FnMut(usize, [__m256i; R])) {
+pub(super) fn walk<const R: usize>(rows: [&[u8]; R], mut step: impl FnMut(usize, [__m256i; R])) {
     let (chunks, blocks) = chunked::<R, 32>(rows, usize::MAX);
     let mut x = [_mm256_setzero_si256(); R];
     for i in 0..blocks {
@@ -305,7 +305,7 @@ fn widened(x: &[u8; 16]) -> __m256i {
 /// Half a vector of values for each plane: the low halves for even `i`, the high ones for odd.
 #[target_feature(enable = "avx2")]
 #[inline]
-fn half_lanes<const P: usize>(planes: &[[Lanes; P]], i: usize) -> [__m256i; P] {
+pub(super) fn half_lanes<const P: usize>(planes: &[[Lanes; P]], i: usize) -> [__m256i; P] {
     let mut all = [_mm256_setzero_si256(); P];
     if let Some(planes) = planes.get(i / 2) {
         for (values, plane) in all.iter_mut().zip(planes) {
@@ -329,7 +329,7 @@ fn halves(values: &Lanes) -> [__m256i; 2] {
 /// The sum of the lanes of each.
 #[target_feature(enable = "avx2")]
 #[inline]
-fn totals<const R: usize>(sums: [__m256i; R]) -> [i32; R] {
+pub(super) fn totals<const R: usize>(sums: [__m256i; R]) -> [i32; R] {
     let mut totals = [0; R];
     let (fours, rest) = sums.as_chunks::<4>();
     let (four_totals, rest_totals) = totals.as_chunks_mut::<4>();

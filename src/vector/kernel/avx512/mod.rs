@@ -10,7 +10,7 @@ use std::arch::x86_64::{
     _mm512_reduce_add_ps, _mm512_setzero_ps, _mm512_sub_ps,
 };
 
-use super::{BitsFromBits, Kernels, avx2, scalar};
+use super::{BitsFromBits, BitsFromInt8, Kernels, avx2, scalar};
 use crate::vector::kernel::avx2::{ask, prefetch};
 
 mod rows;
@@ -36,12 +36,22 @@ pub(super) fn kernels() -> Option<Kernels> {
         bits2: |batch, query, out| unsafe { rows::bits2(batch, query, out) },
         // SAFETY: the features were detected just above.
         bits1: |batch, query, out| unsafe { rows::bits1(batch, query, out) },
+        planes: planes(),
         // SAFETY: the features were detected just above.
         bits4_pairs: |batch, a, out| unsafe { rows::bits4_pairs(batch, a, out) },
         // SAFETY: the features were detected just above.
         bits2_pairs: |batch, a, out| unsafe { rows::bits2_pairs(batch, a, out) },
         bits1_pairs: bits1_pairs(),
     })
+}
+
+/// As [`bits1_pairs`].
+fn planes() -> BitsFromInt8 {
+    if is_x86_feature_detected!("avx512vpopcntdq") {
+        // SAFETY: the feature was detected just above, the others before this is called.
+        return |batch, query, out| unsafe { rows::planes(batch, query, out) };
+    }
+    avx2::kernels().map_or(scalar::KERNELS.planes, |kernels| kernels.planes)
 }
 
 /// By population count, which is a feature of its own; without it by the kernel for AVX2, which every

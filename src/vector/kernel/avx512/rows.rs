@@ -9,12 +9,13 @@ use std::arch::x86_64::{
     _mm256_extracti128_si256, _mm256_hadd_epi32, _mm512_add_epi8, _mm512_add_epi32,
     _mm512_add_epi64, _mm512_and_si512, _mm512_castsi512_si256, _mm512_dpbusd_epi32,
     _mm512_extracti64x4_epi64, _mm512_loadu_si512, _mm512_maskz_loadu_epi8, _mm512_maskz_mov_epi8,
-    _mm512_popcnt_epi64, _mm512_reduce_add_epi32, _mm512_set1_epi8, _mm512_setzero_si512,
-    _mm512_srai_epi32, _mm512_srli_epi16, _mm512_sub_epi8, _mm512_xor_si512,
+    _mm512_popcnt_epi32, _mm512_popcnt_epi64, _mm512_reduce_add_epi32, _mm512_set1_epi8,
+    _mm512_setzero_si512, _mm512_srai_epi32, _mm512_srli_epi16, _mm512_sub_epi8, _mm512_sub_epi32,
+    _mm512_xor_si512,
 };
 
 use super::prefetch;
-use crate::vector::kernel::batch::{Batch, Lanes, chunked, measure};
+use crate::vector::kernel::batch::{Batch, Lanes, PLANES, chunked, measure};
 
 /// VPDPBUSD multiplies unsigned by signed bytes, so the rows are moved up by 128, and 128 · Σ query
 /// is taken off again: once per call, not once per row.
@@ -200,6 +201,40 @@ fn bits1_rows<const R: usize>(query: &[Lanes], rows: [&[u8]; R]) -> [i32; R] {
             sums[r] = _mm512_dpbusd_epi32(sums[r], ones, chosen);
         }
     }
+    totals(sums)
+}
+
+#[target_feature(enable = "avx512f,avx512bw,avx512vpopcntdq")]
+pub(super) fn planes(batch: &Batch<'_>, query: &[Lanes], out: &mut [f32]) {
+    let query = query.as_chunks::<PLANES>().0;
+    measure(
+        batch,
+        out,
+        prefetch,
+        |rows| planes_rows(query, rows),
+        |row| planes_rows(query, [row])[0],
+    );
+}
+
+/// Counts are weighted by doubling what the planes above have: cheaper than products.
+#[target_feature(enable = "avx512f,avx512bw,avx512vpopcntdq")]
+#[inline]
+fn planes_rows<const R: usize>(query: &[[Lanes; PLANES]], rows: [&[u8]; R]) -> [i32; R] {
+    let mut sums = [_mm512_setzero_si512(); R];
+    walk(rows, |i, x| {
+        let planes = all_lanes(query, i);
+        for r in 0..R {
+            let mut counts = planes;
+            for plane in &mut counts {
+                *plane = _mm512_popcnt_epi32(_mm512_and_si512(*plane, x[r]));
+            }
+            let [a, b, c, d] = counts;
+            let sum = _mm512_sub_epi32(c, _mm512_add_epi32(d, d));
+            let sum = _mm512_add_epi32(b, _mm512_add_epi32(sum, sum));
+            let sum = _mm512_add_epi32(a, _mm512_add_epi32(sum, sum));
+            sums[r] = _mm512_add_epi32(sums[r], sum);
+        }
+    });
     totals(sums)
 }
 

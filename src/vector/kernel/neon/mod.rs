@@ -24,6 +24,8 @@ pub(super) fn kernels() -> Option<Kernels> {
         // SAFETY: NEON is part of every AArch64 target.
         bits1: |batch, query, out| unsafe { rows::bits1(batch, query, out) },
         // SAFETY: NEON is part of every AArch64 target.
+        planes: |batch, query, out| unsafe { rows::planes(batch, query, out) },
+        // SAFETY: NEON is part of every AArch64 target.
         bits4_pairs: |batch, a, out| unsafe { rows::bits4_pairs(batch, a, out) },
         // SAFETY: NEON is part of every AArch64 target.
         bits2_pairs: |batch, a, out| unsafe { rows::bits2_pairs(batch, a, out) },

@@ -7,10 +7,10 @@ use std::arch::aarch64::{
     int8x16_t, int32x4_t, uint8x16_t, vaddq_s8, vaddvq_s32, vaddvq_u32, vandq_s8, vandq_u8,
     vcntq_u8, vcombine_u8, vdup_n_u8, vdupq_n_s8, vdupq_n_s32, vdupq_n_u8, vdupq_n_u32, veorq_u8,
     vget_high_s8, vget_low_s8, vld1q_s8, vld1q_u8, vmlal_s8, vmull_s8, vpadalq_s16, vpadalq_u16,
-    vpaddlq_s8, vpaddlq_u8, vreinterpretq_s8_u8, vshlq_u8, vsubq_s8, vtstq_u8,
+    vpaddlq_s8, vpaddlq_u8, vreinterpretq_s8_u8, vreinterpretq_u8_s8, vshlq_u8, vsubq_s8, vtstq_u8,
 };
 
-use crate::vector::kernel::batch::{Batch, Lanes, measure};
+use crate::vector::kernel::batch::{Batch, Lanes, PLANES, measure};
 use crate::vector::kernel::scalar;
 
 #[target_feature(enable = "neon")]
@@ -34,6 +34,12 @@ pub(super) fn bits2(batch: &Batch<'_>, query: &[Lanes], out: &mut [f32]) {
 pub(super) fn bits1(batch: &Batch<'_>, query: &[Lanes], out: &mut [f32]) {
     let quarters = query.iter().flat_map(|values| values.0.as_chunks::<16>().0);
     each(batch, out, |row| bits1_row(quarters.clone(), row));
+}
+
+#[target_feature(enable = "neon")]
+pub(super) fn planes(batch: &Batch<'_>, query: &[Lanes], out: &mut [f32]) {
+    let query = query.as_chunks::<PLANES>().0;
+    each(batch, out, |row| planes_row(query, row));
 }
 
 #[target_feature(enable = "neon")]
@@ -80,7 +86,7 @@ fn packed<const BITS: i8, const PLANES: usize>(
 ) -> i32 {
     let mut sum = vdupq_n_s32(0);
     let mut step = |i, bytes: &[u8; 16]| {
-        let (codes, values) = (planes::<BITS, PLANES>(bytes), values(i));
+        let (codes, values) = (unpacked::<BITS, PLANES>(bytes), values(i));
         for p in 0..PLANES {
             sum = add_products(sum, codes[p], values[p]);
         }
@@ -103,7 +109,7 @@ fn add_products(sum: int32x4_t, codes: int8x16_t, values: int8x16_t) -> int32x4_
 
 #[target_feature(enable = "neon")]
 #[inline]
-fn planes<const BITS: i8, const PLANES: usize>(bytes: &[u8; 16]) -> [int8x16_t; PLANES] {
+fn unpacked<const BITS: i8, const PLANES: usize>(bytes: &[u8; 16]) -> [int8x16_t; PLANES] {
     let x = load(bytes);
     let mask = vdupq_n_u8((1 << BITS) - 1);
     std::array::from_fn(|p| {
@@ -117,7 +123,7 @@ fn planes<const BITS: i8, const PLANES: usize>(bytes: &[u8; 16]) -> [int8x16_t; 
 #[inline]
 fn centred<const BITS: i8, const PLANES: usize>(a: &[u8], i: usize) -> [int8x16_t; PLANES] {
     let top = vdupq_n_s8((1 << BITS) - 1);
-    planes::<BITS, PLANES>(&filled(a.get(16 * i..).unwrap_or(&[])))
+    unpacked::<BITS, PLANES>(&filled(a.get(16 * i..).unwrap_or(&[])))
         .map(|code| vsubq_s8(vaddq_s8(code, code), top))
 }
 
@@ -147,6 +153,30 @@ fn bits1_row<'a>(quarters: impl Iterator<Item = &'a [i8; 16]>, row: &[u8]) -> i3
         let values = unsafe { vld1q_s8(values.as_ptr()) };
         let chosen = vandq_s8(values, vreinterpretq_s8_u8(vtstq_u8(spread, bit)));
         sum = vpadalq_s16(sum, vpaddlq_s8(chosen));
+    }
+    vaddvq_s32(sum)
+}
+
+/// The sum of a byte of all planes is at least -64 and at most 56.
+#[target_feature(enable = "neon")]
+#[inline]
+fn planes_row(query: &[[Lanes; PLANES]], row: &[u8]) -> i32 {
+    let mut sum = vdupq_n_s32(0);
+    let mut step = |i, bytes: &[u8; 16]| {
+        let (x, mut counts) = (load(bytes), quarter_lanes(query, i));
+        for plane in &mut counts {
+            *plane = vreinterpretq_s8_u8(vcntq_u8(vandq_u8(x, vreinterpretq_u8_s8(*plane))));
+        }
+        let [a, b, c, d] = counts;
+        let all = vsubq_s8(c, vaddq_s8(d, d));
+        let all = vaddq_s8(b, vaddq_s8(all, all));
+        let all = vaddq_s8(a, vaddq_s8(all, all));
+        sum = vpadalq_s16(sum, vpaddlq_s8(all));
+    };
+    let (full, rest) = row.as_chunks::<16>();
+    full.iter().enumerate().for_each(|(i, bytes)| step(i, bytes));
+    if !rest.is_empty() {
+        step(full.len(), &filled(rest));
     }
     vaddvq_s32(sum)
 }
