@@ -4,8 +4,8 @@
 //!
 //! Locks, in the order in which they may be taken: `Store::names` < `Core::row_job` <
 //! `Core::index_job` < `Core::structure` < the commit token < `Core::tables` and `Engine::manifest` <
-//! `Engine::time`. Under `collections` and all others none is taken, but for the workers' bells under
-//! `room`. Readers take none of them.
+//! `Engine::time`. Under `collections` and all others none is taken, but for the workers' bells,
+//! `collections` and the state of the budgets under `room`. Readers take none of them.
 
 use std::collections::{BTreeMap, HashSet};
 use std::fmt;
