@@ -110,6 +110,8 @@ fn next_row_step(
                 engine.reserve.note_room();
                 return Ok(true);
             }
+            // A commit that ran out of space may have happened: nobody goes on from there.
+            Err(error) if engine.poison.is_set() => return Err(error),
             // Each of the two is true once.
             Err(Error::DiskFull { .. }) if engine.reserve.note_full() || engine.spend_reserve() => {
             }
