@@ -32,7 +32,7 @@ use crate::format::names::FileName;
 use crate::ids::{CollectionId, FileId, Seq};
 use crate::manifest::{self, CommitError};
 use crate::metrics::Event;
-use crate::options::Listener;
+use crate::options::{Background, Listener, StoreOptions};
 use crate::retention::HighWater;
 use crate::sabotage::{self, Sabotage};
 use crate::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
@@ -85,21 +85,11 @@ pub(crate) struct Engine {
 }
 
 /// What an engine starts from.
-pub(crate) struct EngineParts {
+pub(crate) struct EngineParts<'a> {
     pub(crate) dir: PathBuf,
     pub(crate) disk: Arc<dyn Disk>,
-    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) options: &'a StoreOptions,
     pub(crate) read_only: bool,
-    pub(crate) background: bool,
-    pub(crate) heap_budget: Option<u64>,
-    pub(crate) debt_limit: Option<u64>,
-    pub(crate) writer_patience: Duration,
-    pub(crate) reclaim_within: Duration,
-    pub(crate) background_rate: Option<u64>,
-    pub(crate) disk_budget: Option<u64>,
-    pub(crate) resident_budget: Option<u64>,
-    pub(crate) reserve_bytes: u64,
-    pub(crate) listener: Option<Listener>,
     pub(crate) manifest: Manifest,
     pub(crate) next_file: FileId,
     pub(crate) seed: u64,
@@ -112,26 +102,27 @@ impl fmt::Debug for Engine {
 }
 
 impl Engine {
-    pub(crate) fn new(parts: EngineParts) -> Self {
+    pub(crate) fn new(parts: EngineParts<'_>) -> Self {
+        let (options, read_only) = (parts.options, parts.read_only);
         let (time, doubted) = (parts.manifest.time, parts.manifest.clock_doubted);
-        let (wall, monotonic) = (parts.clock.wall(), parts.clock.monotonic());
+        let (wall, monotonic) = (options.clock.wall(), options.clock.monotonic());
         let mark = HighWater::left(time, doubted, wall, monotonic);
         let poison: Arc<Poison> = Arc::default();
         Self {
             gate: Gate::new(parts.disk.process_id()),
-            reserve: Reserve::new(parts.reserve_bytes),
+            reserve: Reserve::new(if read_only { 0 } else { options.reserve_bytes }),
             dir: parts.dir,
             disk: parts.disk,
             store: parts.manifest.store,
-            clock: parts.clock,
-            read_only: parts.read_only,
-            heap_budget: HeapBudget::new(parts.heap_budget),
-            debt_limit: parts.debt_limit,
-            writer_patience: parts.writer_patience,
-            reclaim_within: parts.reclaim_within,
-            pace: Pace::new(parts.background_rate),
-            disk_budget: DiskBudget::new(parts.disk_budget),
-            resident_budget: ResidentBudget::new(parts.resident_budget),
+            clock: Arc::clone(&options.clock),
+            read_only,
+            heap_budget: HeapBudget::new(options.heap_budget),
+            debt_limit: options.debt_limit,
+            writer_patience: options.writer_patience,
+            reclaim_within: options.reclaim_within,
+            pace: Pace::new(options.background_rate),
+            disk_budget: DiskBudget::new(options.disk_budget),
+            resident_budget: ResidentBudget::new(options.resident_budget),
             poison: Arc::clone(&poison),
             pinned: Arc::default(),
             committer: Committer::new(parts.manifest.last_seq, poison),
@@ -140,8 +131,8 @@ impl Engine {
             row_bell: Arc::default(),
             index_bell: Arc::default(),
             pool: OnceLock::new(),
-            listener: parts.listener,
-            background: parts.background,
+            listener: options.listener.clone(),
+            background: options.background == Background::Auto && !read_only,
             making: Mutex::default(),
             log_files_left: AtomicUsize::new(0),
             room: Mutex::default(),

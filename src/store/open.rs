@@ -237,25 +237,8 @@ fn engine(
     }
     // Another generation means another stream of salts, also under a fixed seed.
     let seed = mix(seed ^ mix(manifest.generation));
-    let engine = Engine::new(EngineParts {
-        dir,
-        disk,
-        clock: Arc::clone(&options.clock),
-        read_only,
-        background: options.background == Background::Auto && !read_only,
-        heap_budget: options.heap_budget,
-        debt_limit: options.debt_limit,
-        writer_patience: options.writer_patience,
-        reclaim_within: options.reclaim_within,
-        background_rate: options.background_rate,
-        disk_budget: options.disk_budget,
-        resident_budget: options.resident_budget,
-        reserve_bytes: if read_only { 0 } else { options.reserve_bytes },
-        listener: options.listener.clone(),
-        manifest,
-        next_file,
-        seed,
-    });
+    let engine =
+        Engine::new(EngineParts { dir, disk, options, read_only, manifest, next_file, seed });
     Ok(Arc::new(engine))
 }
 
