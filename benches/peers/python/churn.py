@@ -14,13 +14,12 @@ in threads of their own. None of them works in the background.
 import argparse
 import faulthandler
 import gc
-import importlib
 import json
 import os
 import sys
 import time
 
-from step import K, rank, read_rows, read_vecs, resident
+from step import K, configuration, rank, read_rows, read_vecs, resident
 
 BEAM = 64
 BATCH = 500
@@ -37,11 +36,7 @@ def main():
     args.add_argument("--pace", type=float)
     args.add_argument("--check", action="store_true")
     args = args.parse_args()
-    try:
-        peer = importlib.import_module(f"libraries.{args.library}").CHURN[args.peer]
-    except ImportError as reason:
-        here = os.path.dirname(os.path.abspath(__file__))
-        sys.exit(f"{args.peer}: {reason}; pip install -r {here}/requirements.txt")
+    peer = configuration(args, "CHURN")
     if not args.check:
         churn(peer, args)
 

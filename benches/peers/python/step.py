@@ -28,6 +28,15 @@ K = 10
 PASSES = 3
 
 
+def configuration(args, table):
+    """The configuration that the arguments name, in this table of its library."""
+    try:
+        return getattr(importlib.import_module(f"libraries.{args.library}"), table)[args.peer]
+    except ImportError as reason:
+        here = os.path.dirname(os.path.abspath(__file__))
+        sys.exit(f"{args.peer}: {reason}; pip install -r {here}/requirements.txt")
+
+
 def main():
     args = argparse.ArgumentParser()
     args.add_argument("step", choices=["check", "build", "search"])
@@ -36,11 +45,7 @@ def main():
     for name in ("rows", "dim"):
         args.add_argument(f"--{name}", type=int)
     args = args.parse_args()
-    try:
-        peer = importlib.import_module(f"libraries.{args.library}").PEERS[args.peer]
-    except ImportError as reason:
-        here = os.path.dirname(os.path.abspath(__file__))
-        sys.exit(f"{args.peer}: {reason}; pip install -r {here}/requirements.txt")
+    peer = configuration(args, "PEERS")
     if args.step == "build":
         build(peer, args)
     elif args.step == "search":

@@ -6,10 +6,11 @@ use altiplano::{
     Batch, Collection, CollectionOptions, Fields, HnswParams, Memory, MemoryId, Store,
 };
 use hnsw_rs::prelude::{AnnT, DistDot, DistL2, Distance, Hnsw};
-use usearch::{IndexOptions, MetricKind, ScalarKind};
+use usearch::ScalarKind;
 
 use super::Churn;
 use crate::peer::{EF_CONSTRUCTION, M, Metric, Result, unsupported};
+use crate::peers::usearch::new_index;
 
 pub const NAMES: [&str; 3] = ["altiplano", "usearch", "hnsw_rs"];
 
@@ -95,20 +96,7 @@ struct USearch {
 
 impl USearch {
     fn new(dimensions: usize, metric: Metric, capacity: usize, dir: &Path) -> Result<Self> {
-        let options = IndexOptions {
-            dimensions,
-            metric: match metric {
-                Metric::Cosine => MetricKind::Cos,
-                Metric::Dot => MetricKind::IP,
-                Metric::L2 => MetricKind::L2sq,
-            },
-            quantization: ScalarKind::F32,
-            connectivity: M,
-            expansion_add: EF_CONSTRUCTION,
-            expansion_search: 0,
-            multi: false,
-        };
-        let index = usearch::new_index(&options)?;
+        let index = new_index(dimensions, metric, ScalarKind::F32)?;
         index.reserve_capacity_and_threads(capacity, 1)?;
         Ok(Self { index, file: dir.join("rows.usearch") })
     }

@@ -11,7 +11,7 @@ mod hannoy;
 mod hnsw_rs;
 mod lmdb;
 pub mod python;
-mod usearch;
+pub mod usearch;
 
 use crate::peer::Steps;
 

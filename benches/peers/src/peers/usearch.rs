@@ -13,25 +13,35 @@ pub enum USearch {
     Bf16,
 }
 
+/// An empty index with the parameters that all libraries share.
+pub fn new_index(
+    dimensions: usize,
+    metric: Metric,
+    quantization: ScalarKind,
+) -> Result<usearch::Index> {
+    let options = IndexOptions {
+        dimensions,
+        metric: match metric {
+            Metric::Cosine => MetricKind::Cos,
+            Metric::Dot => MetricKind::IP,
+            Metric::L2 => MetricKind::L2sq,
+        },
+        quantization,
+        connectivity: M,
+        expansion_add: EF_CONSTRUCTION,
+        expansion_search: 0,
+        multi: false,
+    };
+    Ok(usearch::new_index(&options)?)
+}
+
 impl USearch {
     fn new_index(&self, dimensions: usize, metric: Metric) -> Result<usearch::Index> {
-        let options = IndexOptions {
-            dimensions,
-            metric: match metric {
-                Metric::Cosine => MetricKind::Cos,
-                Metric::Dot => MetricKind::IP,
-                Metric::L2 => MetricKind::L2sq,
-            },
-            quantization: match self {
-                Self::F32 => ScalarKind::F32,
-                Self::Bf16 => ScalarKind::BF16,
-            },
-            connectivity: M,
-            expansion_add: EF_CONSTRUCTION,
-            expansion_search: 0,
-            multi: false,
+        let quantization = match self {
+            Self::F32 => ScalarKind::F32,
+            Self::Bf16 => ScalarKind::BF16,
         };
-        Ok(usearch::new_index(&options)?)
+        new_index(dimensions, metric, quantization)
     }
 }
 
