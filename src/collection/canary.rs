@@ -21,9 +21,6 @@ const ENOUGH: usize = 16;
 const ONE_IN: u32 = 16;
 /// A graph is looked at again after this time, if there were new queries.
 const EVERY: Duration = Duration::from_secs(600);
-/// The recall and the number of results that beams are compared for.
-const RECALL: f32 = 0.95;
-const K: usize = 10;
 
 /// See the file.
 #[derive(Debug)]
@@ -121,7 +118,7 @@ impl Canary {
         stats: CanaryStats,
         now: Duration,
     ) -> CanaryStats {
-        let ef = table.ef_for(RECALL, K);
+        let ef = table.usual_ef();
         let mut known = lock(&self.known);
         let merged = known.built == Some((file, true));
         if known.built == Some((file, false)) {

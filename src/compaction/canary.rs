@@ -5,10 +5,6 @@ use crate::collection::core::Core;
 use crate::collection::engine::Engine;
 use crate::metrics::{CanaryStats, Event};
 
-/// What searches ask for by default.
-const TARGET: f32 = 0.95;
-const K: usize = 10;
-
 /// Looks at the largest graph of a collection, if it is time to; tells whether it was found worn.
 /// O(queries × nodes).
 pub(super) fn look(engine: &Engine, core: &Core) -> bool {
@@ -21,7 +17,7 @@ pub(super) fn look(engine: &Engine, core: &Core) -> bool {
     let Some(queries) = core.canary.due(file, engine.monotonic()) else {
         return false;
     };
-    let asked_for = index.ef_for(TARGET, K);
+    let asked_for = index.ef_table().usual_ef();
     let asked = queries.len();
     let table = index.measure(queries);
     let stats = CanaryStats {

@@ -32,6 +32,8 @@ const ENOUGH: f32 = 0.998;
 /// Distances for each unit of `ef` where nothing was measured; 14 to 26 on 100,000 sentence
 /// embeddings.
 const EVALUATIONS: u64 = 22;
+/// What [`EfTable::usual_ef`] promises, and searches ask for unless they say otherwise.
+const USUAL_RECALL: f32 = 0.95;
 /// A query is rarely as near to a row as rows are to each other: this part of what the wanted recall
 /// lacks to 1 is asked for besides.
 const MARGIN: f32 = 0.3;
@@ -68,7 +70,7 @@ pub(super) fn measure(
     codes: &CodeRows<'_>,
     order: &[u32],
     samples: &[Sample],
-) -> Vec<Beam> {
+) -> EfTable {
     climb(graph, codes, &probes(graph, codes, order, samples))
 }
 
@@ -86,12 +88,12 @@ pub(super) fn measure_with(
         Probe { query, made_from: Vec::new(), truth }
     };
     let probes: Vec<Probe> = queries.into_iter().map(probe).collect();
-    EfTable(climb(graph, codes, &probes))
+    climb(graph, codes, &probes)
 }
 
-/// What each `ef` gives, as measured with queries that users asked.
+/// What each `ef` of a graph gives, ascending; empty without a graph.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct EfTable(Vec<Beam>);
+pub(crate) struct EfTable(pub(super) Vec<Beam>);
 
 impl EfTable {
     #[cfg(test)]
@@ -100,14 +102,31 @@ impl EfTable {
         Self(beams.iter().map(beam).collect())
     }
 
-    /// As `Index::ef_for`.
+    /// The smallest `ef` that promises this recall for `k` results.
     pub(crate) fn ef_for(&self, recall: f32, k: usize) -> usize {
-        ef_for(&self.0, recall, k)
+        let Self(table) = self;
+        let wanted = recall + (1.0 - recall).max(0.0) * MARGIN;
+        let ef = match table.iter().position(|beam| beam.recall >= wanted) {
+            Some(0) => table[0].ef as usize,
+            Some(at) => between(&table[at - 1], &table[at], wanted),
+            None => table.last().map_or(64, |beam| beam.ef as usize),
+        };
+        // More results need a wider beam, about in proportion; fewer do not need a narrower one.
+        ef.saturating_mul(k.max(K)).div_ceil(K).max(k)
     }
 
-    /// As `Index::evaluations_for`.
+    /// The `ef` by which graphs are compared with each other.
+    pub(crate) fn usual_ef(&self) -> usize {
+        self.ef_for(USUAL_RECALL, K)
+    }
+
+    /// About how many distances a search with this `ef` measures, if all nodes are accepted.
     pub(crate) fn evaluations_for(&self, ef: usize) -> u64 {
-        evaluations_for(&self.0, ef)
+        let beam = self.0.iter().find(|beam| beam.ef as usize >= ef).or(self.0.last());
+        beam.map_or((ef as u64).saturating_mul(EVALUATIONS), |beam| {
+            let by_ef = u64::from(beam.evaluations).saturating_mul(ef as u64);
+            by_ef / u64::from(beam.ef.max(1))
+        })
     }
 
     /// The recall of this beam, or of the widest that was measured.
@@ -117,7 +136,7 @@ impl EfTable {
     }
 }
 
-fn climb(graph: &Graph<'_>, codes: &CodeRows<'_>, probes: &[Probe]) -> Vec<Beam> {
+fn climb(graph: &Graph<'_>, codes: &CodeRows<'_>, probes: &[Probe]) -> EfTable {
     let mut scratch = Scratch::default();
     let mut table = Vec::new();
     for ef in LADDER {
@@ -127,7 +146,7 @@ fn climb(graph: &Graph<'_>, codes: &CodeRows<'_>, probes: &[Probe]) -> Vec<Beam>
             break;
         }
     }
-    table
+    EfTable(table)
 }
 
 /// A query with its true neighbors.
@@ -202,33 +221,12 @@ fn nearest(codes: &CodeRows<'_>, query: &Query, without: &[u32]) -> Vec<u32> {
     top.into_sorted().into_iter().map(|(_, node)| node).collect()
 }
 
-/// The smallest `ef` that promises this recall for `k` results.
-pub(super) fn ef_for(table: &[Beam], recall: f32, k: usize) -> usize {
-    let wanted = recall + (1.0 - recall).max(0.0) * MARGIN;
-    let ef = match table.iter().position(|beam| beam.recall >= wanted) {
-        Some(0) => table[0].ef as usize,
-        Some(at) => between(&table[at - 1], &table[at], wanted),
-        None => table.last().map_or(64, |beam| beam.ef as usize),
-    };
-    // More results need a wider beam, about in proportion; fewer do not need a narrower one.
-    ef.saturating_mul(k.max(K)).div_ceil(K).max(k)
-}
-
 /// Where the line between two beams has this recall. Recall rises ever more slowly with `ef`, so that it
 /// is higher there.
 fn between(below: &Beam, above: &Beam, recall: f32) -> usize {
     let share = (recall - below.recall) / (above.recall - below.recall).max(f32::EPSILON);
     let step = above.ef.saturating_sub(below.ef) as f32;
     below.ef as usize + (share * step).ceil() as usize
-}
-
-/// About how many distances a search with this `ef` measures.
-pub(super) fn evaluations_for(table: &[Beam], ef: usize) -> u64 {
-    let beam = table.iter().find(|beam| beam.ef as usize >= ef).or(table.last());
-    beam.map_or((ef as u64).saturating_mul(EVALUATIONS), |beam| {
-        let by_ef = u64::from(beam.evaluations).saturating_mul(ef as u64);
-        by_ef / u64::from(beam.ef.max(1))
-    })
 }
 
 #[cfg(test)]
@@ -238,16 +236,16 @@ mod tests {
     #[test]
     fn more_recall_or_more_results_never_ask_for_a_smaller_ef() {
         let table = [(10, 0.8), (32, 0.93), (64, 0.97), (128, 0.99), (256, 0.999)];
-        let table = table.map(|(ef, recall)| Beam { ef, recall, evaluations: 20 * ef });
-        assert_eq!(evaluations_for(&table, 48), 960);
-        assert_eq!(evaluations_for(&table, 512), 10_240);
-        assert_eq!(evaluations_for(&[], 10), 10 * EVALUATIONS);
-        assert_eq!(ef_for(&table, 0.80, 10), 21, "between 10 and 32");
-        assert_eq!(ef_for(&table, 0.95, 10), 60);
-        assert_eq!(ef_for(&table, 0.99, 10), 171);
-        assert_eq!(ef_for(&table, 0.5, 10), 10);
-        assert_eq!(ef_for(&table, 1.0, 10), 256);
-        assert_eq!(ef_for(&table, 0.95, 100), 600);
-        assert_eq!(ef_for(&[], 0.95, 1), 64);
+        let table = EfTable::of(&table);
+        assert_eq!(table.evaluations_for(48), 960);
+        assert_eq!(table.evaluations_for(512), 10_240);
+        assert_eq!(EfTable::default().evaluations_for(10), 10 * EVALUATIONS);
+        assert_eq!(table.ef_for(0.80, 10), 21, "between 10 and 32");
+        assert_eq!(table.ef_for(0.95, 10), 60);
+        assert_eq!(table.ef_for(0.99, 10), 171);
+        assert_eq!(table.ef_for(0.5, 10), 10);
+        assert_eq!(table.ef_for(1.0, 10), 256);
+        assert_eq!(table.ef_for(0.95, 100), 600);
+        assert_eq!(EfTable::default().ef_for(0.95, 1), 64);
     }
 }

@@ -7,7 +7,7 @@
 use std::path::Path;
 
 use super::Index;
-use super::calibrate::{self, Beam, Sample};
+use super::calibrate::{self, Beam, EfTable, Sample};
 use super::hnsw::build::{BuildParams, Built, build_graph, builder};
 use super::hnsw::graph::{FlatGraph, Graph, Level, MAX_DEGREE, MAX_LEVELS, NO_NODE};
 use super::hnsw::merge::Base;
@@ -41,7 +41,7 @@ pub(crate) struct IndexParts<'a> {
 /// A graph with its calibration, over codes in the order of its nodes.
 pub(crate) struct BuiltGraph {
     graph: FlatGraph,
-    ef_table: Vec<Beam>,
+    ef_table: EfTable,
     /// What [`Index::worn`] compares with.
     fresh_ef: u32,
 }
@@ -77,7 +77,7 @@ impl BuiltGraph {
         params.check()?;
         codes.permute(&order);
         let ef_table = calibrate::measure(&graph.view(), &codes.rows(), &order, samples);
-        let own = calibrate::ef_for(&ef_table, WORN_RECALL, WORN_K) as u32;
+        let own = ef_table.usual_ef() as u32;
         let fresh_ef = base.map_or(0, |base| base.fresh_ef);
         let fresh_ef = if fresh_ef > 0 { fresh_ef } else { own };
         Ok((Self { graph, ef_table, fresh_ef }, order))
@@ -89,10 +89,6 @@ pub(crate) struct GraphBase<'a> {
     graph: Base<'a>,
     fresh_ef: u32,
 }
-
-/// The recall and the number of results for which beams are compared.
-const WORN_RECALL: f32 = 0.95;
-const WORN_K: usize = 10;
 
 /// A graph is worn when it takes a beam so many times as wide as when it was built anew.
 const WORN: f64 = 1.5;
@@ -116,8 +112,7 @@ impl Index {
 
     /// Whether merges have cost its graph so much recall that it should be built anew.
     pub(crate) fn worn(&self) -> bool {
-        let now = self.ef_for(WORN_RECALL, WORN_K);
-        self.fresh_ef > 0 && is_worn(now, self.fresh_ef as usize)
+        self.fresh_ef > 0 && is_worn(self.ef_table.usual_ef(), self.fresh_ef as usize)
     }
 }
 
@@ -136,7 +131,7 @@ pub(crate) fn write_index(
         writer.write((parts.code)(node))?;
     }
     let mut table = Vec::new();
-    for beam in parts.graph.iter().flat_map(|g| &g.ef_table) {
+    for beam in parts.graph.iter().flat_map(|g| &g.ef_table.0) {
         table.extend_from_slice(&beam.ef.to_le_bytes());
         table.extend_from_slice(&beam.recall.to_le_bytes());
         table.extend_from_slice(&beam.evaluations.to_le_bytes());
@@ -222,7 +217,7 @@ impl Index {
     }
 }
 
-fn ef_table(file: &SectionFile) -> Result<Vec<Beam>> {
+fn ef_table(file: &SectionFile) -> Result<EfTable> {
     let error =
         |e: crate::format::DecodeError| -> Error { file.corrupt_in(EF_TABLE, e.offset, e.reason) };
     let mut cursor = Cursor::new(file.checked(EF_TABLE)?);
@@ -231,7 +226,7 @@ fn ef_table(file: &SectionFile) -> Result<Vec<Beam>> {
         let (ef, recall) = (cursor.u32().map_err(error)?, cursor.f32().map_err(error)?);
         table.push(Beam { ef, recall, evaluations: cursor.u32().map_err(error)? });
     }
-    Ok(table)
+    Ok(EfTable(table))
 }
 
 /// The graph of an open file, if all its arrays are there.

@@ -21,7 +21,6 @@ pub(crate) use top::TopK;
 
 use crate::section::SectionFile;
 use crate::vector::codes::{CodeRows, CodeSpec, Measure, Query, SURE};
-use calibrate::Beam;
 use hnsw::graph::Graph;
 
 /// A node with its distance from a query.
@@ -65,8 +64,7 @@ pub(crate) struct Index {
     file: SectionFile,
     spec: CodeSpec,
     nodes: u32,
-    /// What each `ef` gives, ascending; empty without a graph.
-    ef_table: Vec<Beam>,
+    ef_table: EfTable,
     /// The beam that its graph, or the one that it was merged from, took when it was built anew.
     fresh_ef: u32,
     levels: u32,
@@ -146,10 +144,9 @@ impl Index {
         }
     }
 
-    /// The `ef` at which the graph reaches this recall for `k` results, as calibrated when it was
-    /// built.
-    pub(crate) fn ef_for(&self, recall: f32, k: usize) -> usize {
-        calibrate::ef_for(&self.ef_table, recall, k)
+    /// What each `ef` gives, as calibrated when the graph was built.
+    pub(crate) const fn ef_table(&self) -> &EfTable {
+        &self.ef_table
     }
 
     /// What each `ef` gives for these queries, in stored form, against a scan of the codes. Without a graph,
@@ -159,11 +156,6 @@ impl Index {
             Some(graph) => calibrate::measure_with(&graph, &self.codes(), queries),
             None => EfTable::default(),
         }
-    }
-
-    /// About how many distances a search with this `ef` measures, if all nodes are accepted.
-    pub(crate) fn evaluations_for(&self, ef: usize) -> u64 {
-        calibrate::evaluations_for(&self.ef_table, ef)
     }
 
     /// The graph as stored. Neighbors are checked at use.
@@ -181,8 +173,8 @@ impl Index {
     pub(crate) fn verify_structure(&self) -> crate::Result<()> {
         self.file.verify_but(&[file::CODES])?;
         let recall = |r: f32| (0.0..=1.0).contains(&r);
-        let sound = self.ef_table.iter().all(|b| b.ef > 0 && recall(b.recall));
-        if !sound || !self.ef_table.is_sorted_by(|a, b| a.ef < b.ef) {
+        let sound = self.ef_table.0.iter().all(|b| b.ef > 0 && recall(b.recall));
+        if !sound || !self.ef_table.0.is_sorted_by(|a, b| a.ef < b.ef) {
             return Err(self.file.corrupt(0, "the ef table is out of order"));
         }
         match self.graph() {

@@ -159,7 +159,7 @@ fn a_scan_and_the_ef_table_agree_with_exact_search() {
     let spec = CodeSpec::new(Codes::Int8, Metric::Cosine, 32);
     let rows = vectors(1_500, 32, Metric::Cosine);
     let (index, order) = index(dir.path(), spec, &rows);
-    assert!(index.has_graph() && index.ef_for(0.95, 10) >= 10);
+    assert!(index.has_graph() && index.ef_table().ef_for(0.95, 10) >= 10);
     let query = Query::new(spec, rows[11].clone());
     let mut top = TopK::new(36);
     index.scan(&query, top.bound(), |c| top.offer(c.distance, order[c.node as usize]));

@@ -52,10 +52,8 @@ impl Choice<'_> {
             let ef = search.ef.unwrap_or_else(|| table.ef_for(search.recall, k)).max(k);
             (ef, table.evaluations_for(ef))
         };
-        let (ef, evaluations) = canary.table(part.indexed.file, measured).unwrap_or_else(|| {
-            let ef = search.ef.unwrap_or_else(|| index.ef_for(search.recall, k)).max(k);
-            (ef, index.evaluations_for(ef))
-        });
+        let (ef, evaluations) =
+            canary.table(part.indexed.file, measured).unwrap_or_else(|| measured(index.ef_table()));
         if search.path == SearchPath::Graph {
             return (Way::Graph { ef, limit: usize::MAX }, 0.0);
         }
