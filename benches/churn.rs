@@ -46,7 +46,7 @@ use report::{Round, Run};
 use vectors::{Metric, Vectors};
 
 const ABOUT: &str = "Rounds of insert, delete and expire at a constant live count.";
-const OPTIONS: [Opt; 9] = [
+const OPTIONS: [Opt; 10] = [
     opt("base", "FILE", "vectors: .npy, .fvecs, .bvecs or .fbin"),
     opt("queries", "FILE", "queries; default: the last rows of the base"),
     opt("metric", "M", "cosine, l2 or dot; default cosine"),
@@ -54,6 +54,7 @@ const OPTIONS: [Opt; 9] = [
     opt("rounds", "N", "default 30"),
     opt("turnover", "F", "share replaced, deleted or expired a round; default 0.1"),
     opt("path", "P", "auto, scan or graph; default auto"),
+    opt("ef", "N", "beam of all graph searches, to see the graph apart from what sets beams"),
     opt("quick", "", "rounds of 100 ms on small data; growth does not fail it"),
     opt("svg", "FILE", "the plot; default churn-PATH.svg in the target directory"),
 ];
@@ -118,11 +119,13 @@ fn prepare(args: &Args) -> Result<Job, Stop> {
         Some(file) => PathBuf::from(file),
         None => Path::new(env!("CARGO_TARGET_TMPDIR")).with_file_name(format!("churn-{name}.svg")),
     };
+    let ef: usize = args.get_or("ef", 0)?;
     let (asked, judged) = if quick { (60, 50) } else { (400, 100) };
     Ok(Job {
         setup: Setup {
             metric,
             path,
+            ef: (ef > 0).then_some(ef),
             live,
             rounds,
             pace: Duration::from_millis(if quick { 100 } else { 1000 }),

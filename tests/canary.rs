@@ -8,8 +8,8 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use altiplano::{
-    Batch, CanaryStats, Collection, CollectionOptions, Event, Fields, HnswParams, ManualClock,
-    Memory, Metric, SearchPath, Store,
+    Batch, CanaryStats, Collection, CollectionOptions, Event, Fields, Filter, HnswParams,
+    ManualClock, Memory, Metric, SearchPath, Store,
 };
 use common::{START, vector};
 
@@ -82,6 +82,41 @@ fn a_graph_is_looked_at_with_what_was_asked_after_a_build_and_every_ten_minutes(
     let second = stats().canary.unwrap();
     assert_eq!(told.lock().unwrap().len(), 3);
     assert!(second.index > first.index && second.at > first.at);
+}
+
+/// Once, a search counted only if neither a filter nor an expired row had narrowed it: a graph whose
+/// memories have lifetimes, or are asked for by namespace, was never looked at.
+#[test]
+fn searches_of_namespaces_and_beside_expired_memories_count() {
+    for has_namespaces in [false, true] {
+        let dir = tempfile::tempdir().unwrap();
+        let clock = Arc::new(ManualClock::new(START));
+        let store = common::with_clock(&clock).open(dir.path().join("s")).unwrap();
+        let hnsw = HnswParams { min_rows: 500, m: 4, ef_construction: 16, ..HnswParams::default() };
+        let wanted = CollectionOptions::new(DIMENSION, Metric::L2).hnsw(hnsw).memtable_rows(512);
+        let notes = store.collection("notes", wanted).unwrap();
+        let memory = |id: u64| {
+            let memory = Memory::new(id, vector(id, DIMENSION));
+            match (has_namespaces, id % 10) {
+                (true, _) => memory.namespace(if id < 1500 { "a" } else { "b" }),
+                (false, 0) => memory.ttl(MINUTE),
+                (false, _) => memory,
+            }
+        };
+        notes.apply((0..2048).map(memory).collect::<Batch>()).unwrap();
+        settle(&store);
+        clock.advance(2 * MINUTE);
+        for seed in 0..64 {
+            let query = vector(1_000_000 + seed, DIMENSION);
+            let search = notes.search(&query).path(SearchPath::Graph).fields(Fields::None);
+            let search =
+                if has_namespaces { search.filter(Filter::namespace("a")) } else { search };
+            assert_eq!(search.run().unwrap().len(), 10);
+        }
+        settle(&store);
+        let canary = store.stats().unwrap().collections.remove(0).canary;
+        assert!(canary.is_some(), "namespaces: {has_namespaces}");
+    }
 }
 
 /// Random vectors are harder to find than the mixtures of two rows that a new graph is measured with:

@@ -34,6 +34,8 @@ const ASKING: f64 = 0.75;
 pub(crate) struct Setup {
     pub(crate) metric: Metric,
     pub(crate) path: SearchPath,
+    /// The beam of graph searches; the store's own choice if `None`.
+    pub(crate) ef: Option<usize>,
     pub(crate) live: usize,
     pub(crate) rounds: u64,
     /// Length of a round.
@@ -199,6 +201,10 @@ impl Drive {
         let vector = self.queries.row(query);
         let search = self.notes.search(vector).k(K).path(self.setup.path);
         let search = search.fields(Fields::None);
+        let search = match self.setup.ef {
+            Some(ef) => search.ef(ef),
+            None => search,
+        };
         let start = Instant::now();
         let hits = search.run();
         let took = start.elapsed();
@@ -331,6 +337,7 @@ impl Round {
             self.indexes += collection.indexes.len();
             self.graphs += collection.indexes.iter().filter(|i| i.graph).count();
             self.memtable_rows += collection.memtable_rows;
+            self.canary_ef = collection.canary.as_ref().map(|c| c.ef);
             let sealed = collection.segments.iter();
             self.dead_rows += sealed.map(|s| s.dead_rows + s.expired_rows).sum::<u64>();
         }

@@ -40,6 +40,8 @@ pub(crate) struct Round {
     pub(crate) segments: usize,
     pub(crate) indexes: usize,
     pub(crate) graphs: usize,
+    /// The beam that the canary found to give the usual recall.
+    pub(crate) canary_ef: Option<usize>,
     pub(crate) memtable_rows: u64,
     pub(crate) dead_rows: u64,
     pub(crate) log_bytes: u64,
@@ -92,6 +94,7 @@ pub(crate) fn json(run: &Run, round: &Round) -> String {
         .field("segments", round.segments)
         .field("indexes", round.indexes)
         .field("graphs", round.graphs)
+        .field("canary_ef", round.canary_ef.map(|ef| ef as u64))
         .field("memtable_rows", round.memtable_rows)
         .field("dead_rows", round.dead_rows)
         .field("seals", round.told.seals)

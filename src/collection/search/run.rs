@@ -62,7 +62,7 @@ pub(super) fn run(search: &Search<'_>) -> Result<(Vec<Hit>, Explanation)> {
         Some(ways) => run.by_code(k, ways)?,
         None => run.exact(k)?,
     };
-    if run.told.graphs > 0 && !run.eligible.is_filtered() {
+    if run.told.graphs > 0 {
         core.canary.sample(run.query.vector());
     }
     let hits = run.hits(nearest)?;
