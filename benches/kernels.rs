@@ -107,6 +107,11 @@ impl Case<'_> {
                     self.tell(set, place, passes, nodes.len(), looks);
                 }
             }
+            if self.name == "4 bits" {
+                let passes = self.passes.div_ceil(in_order.len() / PASS);
+                let looks = || query.look_at_blocks(&mut call);
+                self.tell(set, "signs in blocks", passes, in_order.len(), looks);
+            }
         }
         let pairs = || gathered.chunks(CALL).for_each(|c| self.rows.pairs(c, &mut out));
         self.tell(kernel_sets()[0], "gathered pairs", self.passes, PASS, pairs);

@@ -36,12 +36,12 @@ use std::error::Error;
 use altiplano::{Builder, Codes, SearchPath};
 use measure::{Args, Opt};
 use report::Curve;
-use run::{GENERATED, Kind, PATHS, SPREAD};
+use run::{GENERATED, Kind, PATHS, SCAN_ONLY, SPREAD};
 use setup::{CODES, CODES_OPTION, Data, Scratch};
 
 const OPTIONS: [Opt; 7] = [
     CODES_OPTION,
-    Opt { key: "builders", value: "LIST", help: "flat,hnswrs; default: flat, and both for int8" },
+    Opt { key: "builders", value: "LIST", help: "flat,hnswrs,none; default: see above" },
     Opt { key: "seeds", value: "N", help: "orders of insertion; default 1" },
     Opt { key: "step", value: "NAME", help: "build or search, as it does for itself" },
     Opt { key: "dir", value: "DIR", help: "with --step: the store; --seeds is the seed then" },
@@ -67,6 +67,10 @@ fn main() -> Result<(), Box<dyn Error>> {
     report::heads();
     let mut curves = Vec::new();
     for (codes, builder) in kinds(&args, data.quick)? {
+        if builder.is_none() {
+            curves.extend(bench.curves(Kind { codes, builder, seed: 0 }, &SCAN_ONLY)?);
+            continue;
+        }
         curves.extend(bench.curves(Kind { codes, builder, seed: 0 }, &PATHS)?);
         // The last path is that of the graph, the only one that a seed may change.
         let graph = curves.len() - 1;
@@ -82,7 +86,12 @@ fn main() -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-fn kinds(args: &Args, quick: bool) -> Result<Vec<(Codes, Builder)>, Box<dyn Error>> {
+/// Codes, and what builds their graph.
+type Coded = (Codes, Option<Builder>);
+
+/// A graph for all codes, one of each builder for the first; without one 4 bits once more, which then have
+/// their signs side by side.
+fn kinds(args: &Args, quick: bool) -> Result<Vec<Coded>, Box<dyn Error>> {
     let default = if quick { &CODES[..1] } else { CODES };
     let codes = setup::codes(args, default).map_err(|stop| stop.text)?;
     let builders = run::builders(args)?;
@@ -91,9 +100,12 @@ fn kinds(args: &Args, quick: bool) -> Result<Vec<(Codes, Builder)>, Box<dyn Erro
         match &builders {
             Some(builders) => kinds.extend(builders.iter().map(|&builder| (codes, builder))),
             None => {
-                kinds.push((codes, Builder::Flat));
+                kinds.push((codes, Some(Builder::Flat)));
                 if i == 0 && !quick {
-                    kinds.push((codes, Builder::HnswRs));
+                    kinds.push((codes, Some(Builder::HnswRs)));
+                }
+                if codes == Codes::Bits4 {
+                    kinds.push((codes, None));
                 }
             }
         }

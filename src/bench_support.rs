@@ -1,10 +1,14 @@
 //! Owns what lets `benches/kernels.rs` call the kernels, of every instruction set that this processor
 //! has. Behind the feature `bench-internals` only; no part of the API.
 
+use crate::disk::Pages;
 use crate::options::{Codes, Metric};
 use crate::sync::OnceLock;
-use crate::vector::codes::{CodeBuffer, CodeSpec, Measure, Query, Reduction};
+use crate::vector::codes::{
+    BLOCKS_AT_ONCE, CodeBuffer, CodeSpec, Measure, Query, Reduction, SignBlocks,
+};
 use crate::vector::kernel::Kernels;
+use crate::vector::kernel::blocks::ROWS;
 
 /// Different vectors among the rows; the others are copies. What is measured does not look at values.
 const DIFFERENT: usize = 256;
@@ -25,6 +29,8 @@ pub struct Rows {
     spec: CodeSpec,
     vectors: Vec<Vec<f32>>,
     buffer: CodeBuffer,
+    /// Their signs side by side; nothing for codes that have none.
+    signs: Pages<u8>,
     reduction: Reduction,
 }
 
@@ -39,7 +45,8 @@ impl Rows {
         let mut buffer = CodeBuffer::new(spec, rows as usize);
         (0..rows).for_each(|i| buffer.push_row(different.rows().row(i % DIFFERENT as u32)));
         let reduction = Reduction::new(&buffer.rows());
-        Self { spec, vectors, buffer, reduction }
+        let signs = buffer.rows().sign_blocks().unwrap_or_default();
+        Self { spec, vectors, buffer, signs, reduction }
     }
 
     /// Bytes of one row.
@@ -122,6 +129,20 @@ impl Measured<'_> {
         let measure = self.query.over(&rows);
         measure.ask(nodes);
         measure.sift(f32::MIN, 1.0, nodes, buffer);
+    }
+
+    /// Looks at all rows in the same way, by their signs side by side where codes have them.
+    pub fn look_at_blocks(&self, nodes: &mut Vec<u32>) {
+        let rows = self.rows.buffer.rows();
+        let count = rows.len() as u32;
+        let Some(signs) = SignBlocks::new(self.rows.spec, &self.rows.signs, count) else { return };
+        let (measure, sieve) = (self.query.over(&rows), self.query.block_sieve(1.0));
+        for first in (0..count).step_by(BLOCKS_AT_ONCE * ROWS) {
+            nodes.clear();
+            if let Some(sieve) = &sieve {
+                measure.sift_blocks(sieve, &signs, first, f32::MIN, nodes);
+            }
+        }
     }
 }
 

@@ -80,7 +80,8 @@ pub struct CollectionStats {
 }
 
 /// What a look at a graph with a sample of the queries that were asked found. The background looks after
-/// every build, and every ten minutes while queries are asked, and beams go by it.
+/// every build, when there are twice as many queries as the last time, and every ten minutes while there
+/// are new ones; beams go by it, and by what the graph's own calibration says where queries are few.
 #[derive(Clone, Debug, Default, PartialEq)]
 #[non_exhaustive]
 pub struct CanaryStats {

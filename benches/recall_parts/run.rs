@@ -21,7 +21,11 @@ use crate::vectors::Rng;
 /// Vectors without `--base`.
 pub(crate) const GENERATED: usize = 40_000;
 pub(crate) const PATHS: [SearchPath; 3] = [SearchPath::Scan, SearchPath::Auto, SearchPath::Graph];
-const BUILDERS: [Builder; 2] = [Builder::Flat, Builder::HnswRs];
+/// Without a graph there is one path.
+pub(crate) const SCAN_ONLY: [SearchPath; 1] = [SearchPath::Scan];
+/// By the names that options have; none builds no graph.
+const BUILDERS: [(&str, Option<Builder>); 3] =
+    [("flat", Some(Builder::Flat)), ("hnswrs", Some(Builder::HnswRs)), ("none", None)];
 const LADDER: [usize; 13] = [10, 16, 24, 32, 48, 64, 96, 128, 192, 256, 384, 512, 768];
 const TARGETS: [f64; 7] = [0.80, 0.90, 0.93, 0.95, 0.97, 0.99, 0.995];
 /// Beams at which orders of insertion are compared; all in the ladder.
@@ -31,9 +35,17 @@ pub(crate) const SPREAD: [usize; 3] = [32, 64, 128];
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Kind {
     pub(crate) codes: Codes,
-    pub(crate) builder: Builder,
+    /// Nothing if no graph is built.
+    pub(crate) builder: Option<Builder>,
     /// 0 inserts in the order of the file; another number shuffles.
     pub(crate) seed: u64,
+}
+
+impl Kind {
+    /// What builds its graph, by name.
+    pub(crate) fn builder_name(&self) -> &'static str {
+        BUILDERS.iter().find(|(_, builder)| *builder == self.builder).map_or("", |(name, _)| *name)
+    }
 }
 
 /// What building took, from the last insert to the end of the compaction, and its size.
@@ -60,10 +72,11 @@ fn named<T: std::fmt::Debug + Copy>(all: &[T], name: &str) -> Option<T> {
 }
 
 /// The builders that `--builders` names.
-pub(crate) fn builders(args: &Args) -> Result<Option<Vec<Builder>>, Box<dyn Error>> {
+pub(crate) fn builders(args: &Args) -> Result<Option<Vec<Option<Builder>>>, Box<dyn Error>> {
     let of = |name: &String| {
-        let wrong = || args.wrong(format!("--builders {name}: not one of {BUILDERS:?}")).text;
-        named(&BUILDERS, name).ok_or_else(wrong)
+        let names = BUILDERS.map(|(name, _)| name);
+        let wrong = || args.wrong(format!("--builders {name}: not one of {names:?}")).text;
+        BUILDERS.iter().find(|(known, _)| known == name).map(|(_, b)| *b).ok_or_else(wrong)
     };
     let names = args.list::<String>("builders").map_err(|stop| stop.text)?;
     Ok(names.map(|names| names.iter().map(of).collect()).transpose()?)
@@ -73,7 +86,7 @@ fn own(step: &str, kind: Kind, dir: &Path) -> Vec<(&'static str, String)> {
     vec![
         ("step", step.to_owned()),
         ("codes", format!("{:?}", kind.codes)),
-        ("builders", format!("{:?}", kind.builder)),
+        ("builders", kind.builder_name().to_owned()),
         ("seeds", kind.seed.to_string()),
         ("dir", dir.to_string_lossy().into_owned()),
     ]
@@ -131,7 +144,10 @@ fn build_here(args: &Args, kind: Kind, dir: &Path) -> Result<(), Box<dyn Error>>
     let data = Data::unanswered(args, GENERATED)?;
     let before = Rss::now().unwrap_or_default();
     let store = StoreOptions::new().background(Background::Manual).open(dir)?;
-    let hnsw = HnswParams { builder: kind.builder, ..data.hnsw() };
+    let hnsw = match kind.builder {
+        Some(builder) => HnswParams { builder, ..data.hnsw() },
+        None => HnswParams { min_rows: u32::MAX, ..data.hnsw() },
+    };
     let options = CollectionOptions::new(data.base.dim, data.metric).codes(kind.codes).hnsw(hnsw);
     let collection = store.collection("vectors", options)?;
     let order = order(data.base.len(), kind.seed);

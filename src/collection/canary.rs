@@ -2,7 +2,7 @@
 //! each beam gave for them, and what follows. Who measures is `compaction::canary`.
 //!
 //! The table of a graph is made with queries that are made of its rows (`index::calibrate`); these are
-//! the real ones, and once there are enough of them, beams go by what they gave.
+//! the real ones, and the more there are, the more beams go by what they gave.
 
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
@@ -19,7 +19,8 @@ const KEPT: usize = 64;
 const ENOUGH: usize = 16;
 /// One search of a graph in so many is sampled, but for the first ones.
 const ONE_IN: u32 = 16;
-/// A graph is looked at again after this time, if there were new queries.
+/// A graph is looked at again after this time, if there were new queries, and when there are twice as many
+/// as the last time.
 const EVERY: Duration = Duration::from_secs(600);
 
 /// See the file.
@@ -54,6 +55,8 @@ struct Known {
     fresh_ef: Option<usize>,
     /// When the last look was, in monotonic time.
     looked_at: Duration,
+    /// How many queries it had.
+    looked_with: usize,
     stats: Option<CanaryStats>,
     worn: Option<FileId>,
 }
@@ -101,7 +104,9 @@ impl Canary {
     pub(crate) fn due(&self, file: FileId, now: Duration) -> Option<Vec<Vec<f32>>> {
         let mut sampled = lock(&self.sampled);
         let known = lock(&self.known);
-        let again = now.saturating_sub(known.looked_at) >= EVERY && sampled.new > 0;
+        let many = sampled.queries.len() >= 2 * known.looked_with;
+        let long = now.saturating_sub(known.looked_at) >= EVERY;
+        let again = (long || many) && sampled.new > 0;
         let is_new = self.table(file, |_| ()).is_none();
         if sampled.queries.len() < ENOUGH || !(is_new || again) {
             return None;
@@ -126,7 +131,7 @@ impl Canary {
         }
         let worn = merged && known.fresh_ef.is_some_and(|fresh| is_worn(ef, fresh));
         known.worn = worn.then_some(file);
-        known.looked_at = now;
+        (known.looked_at, known.looked_with) = (now, stats.queries);
         let stats = CanaryStats { ef, worn, ..stats };
         known.stats = Some(stats.clone());
         drop(known);
@@ -156,7 +161,9 @@ mod tests {
     }
 
     fn look(canary: &Canary, file: u64, beams: &[(u32, f32)], now: Duration) -> CanaryStats {
-        canary.looked(FileId(file), EfTable::of(beams), CanaryStats::default(), now)
+        let stats =
+            CanaryStats { queries: lock(&canary.sampled).queries.len(), ..Default::default() };
+        canary.looked(FileId(file), EfTable::of(beams), stats, now)
     }
 
     #[test]
@@ -169,12 +176,17 @@ mod tests {
         assert_eq!(due(1, MINUTE), Some(ENOUGH));
         look(&canary, 1, &[(32, 0.97)], MINUTE);
         assert_eq!(due(1, 20 * MINUTE), None, "no new queries");
-        asked(&canary, 1000);
+        asked(&canary, 200);
         assert_eq!(due(1, 10 * MINUTE), None, "too soon");
+        asked(&canary, 800);
+        assert_eq!(due(1, 2 * MINUTE), Some(KEPT), "more than twice as many");
+        look(&canary, 1, &[(32, 0.97)], 2 * MINUTE);
+        asked(&canary, 1000);
+        assert_eq!(due(1, 10 * MINUTE), None, "there are never more");
         assert_eq!(due(2, 10 * MINUTE), Some(KEPT), "another graph");
-        assert_eq!(due(1, 11 * MINUTE), None, "they were looked at with the other one");
+        assert_eq!(due(1, 12 * MINUTE), None, "they were looked at with the other one");
         asked(&canary, 16);
-        assert_eq!(due(1, 11 * MINUTE), Some(KEPT));
+        assert_eq!(due(1, 12 * MINUTE), Some(KEPT));
         let ef = |file| canary.table(FileId(file), |table| table.ef_for(0.9, 10));
         assert_eq!((ef(1), ef(2)), (Some(32), None));
     }

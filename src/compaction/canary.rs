@@ -27,6 +27,7 @@ pub(super) fn look(engine: &Engine, core: &Core) -> bool {
         at: engine.now(),
         ..CanaryStats::default()
     };
+    let table = table.with_mixtures(asked, index.ef_table());
     let stats = core.canary.looked(file, table, stats, engine.monotonic());
     let worn = stats.worn;
     engine.emit(&Event::Canary { collection: core.name.clone(), found: stats });

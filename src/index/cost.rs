@@ -9,7 +9,8 @@
 use std::sync::{Mutex, PoisonError};
 
 use crate::clock::Clock;
-use crate::vector::codes::{CodeBuffer, CodeSpec, Measure, Query};
+use crate::vector::codes::{CodeBuffer, CodeSpec, Measure, Query, SignBlocks};
+use crate::vector::kernel::blocks::ROWS;
 
 /// Rows that the kernels are measured on.
 const SAMPLE: u32 = 256;
@@ -39,6 +40,8 @@ struct Kernel {
     whole: f32,
     /// A first look; 0 for codes that have none.
     look: f32,
+    /// The same by signs side by side; 0 for codes that have none.
+    blocks: f32,
 }
 
 /// Nanoseconds.
@@ -46,6 +49,8 @@ struct Kernel {
 pub(crate) struct Costs {
     /// A code in a scan of all.
     pub(crate) scanned: f32,
+    /// The same in an index that has the signs of its codes side by side.
+    pub(crate) scanned_blocks: f32,
     /// A code in a graph.
     pub(crate) evaluation: f32,
     /// The code of a row that is known to match.
@@ -75,7 +80,8 @@ impl Costs {
     fn assumed(spec: CodeSpec) -> Self {
         let time = |bytes: usize| KERNEL.0 * bytes as f32 + KERNEL.1;
         let look = spec.look_bytes().map_or(0.0, time);
-        Self::with_kernel(spec, Kernel { whole: time(spec.row_bytes()), look })
+        let blocks = spec.block_bytes().map_or(0.0, |bytes| KERNEL.0 * (bytes / ROWS) as f32);
+        Self::with_kernel(spec, Kernel { whole: time(spec.row_bytes()), look, blocks })
     }
 
     fn with_kernel(spec: CodeSpec, kernel: Kernel) -> Self {
@@ -90,8 +96,13 @@ impl Costs {
             }
             None => (whole, whole, kernel.whole.max(bytes * IN_ORDER)),
         };
+        let scanned_blocks = spec.block_bytes().map_or(scanned, |bytes| {
+            let in_order = (bytes / ROWS) as f32 * IN_ORDER;
+            kernel.blocks.max(in_order) + PASS_ANYWHERE * whole
+        });
         Self {
             scanned: scanned + 1.0,
+            scanned_blocks: scanned_blocks + 1.0,
             evaluation: near + NODE,
             gathered: gathered + LOOK_UP,
             row: ROW.0 + ROW.1 * 4.0 * spec.dimension as f32,
@@ -110,27 +121,39 @@ fn measure(spec: CodeSpec, clock: &dyn Clock) -> Option<Kernel> {
     let query = Query::new(spec, vector(SAMPLE));
     let nodes: Vec<u32> = (0..SAMPLE).collect();
     let (rows, mut out) = (codes.rows(), Vec::with_capacity(nodes.len()));
-    let fastest = |call: &mut dyn FnMut(&[u32])| {
+    let fastest = |pass: &mut dyn FnMut()| {
         let round = || {
             let begun = clock.monotonic();
-            nodes.chunks(32).for_each(&mut *call);
+            pass();
             clock.monotonic().saturating_sub(begun)
         };
         let fastest = std::iter::repeat_with(round).take(ROUNDS).min()?;
         (!fastest.is_zero()).then(|| fastest.as_nanos() as f32 / SAMPLE as f32)
     };
-    let whole = fastest(&mut |nodes| query.distances(&rows, nodes, &mut out))?;
+    let calls = || nodes.chunks(32);
+    let whole = fastest(&mut || calls().for_each(|c| query.distances(&rows, c, &mut out)))?;
     if spec.look_bytes().is_none() {
-        return Some(Kernel { whole, look: 0.0 });
+        return Some(Kernel { whole, look: 0.0, blocks: 0.0 });
     }
     let (measure, mut some) = (query.over(&rows), Vec::with_capacity(nodes.len()));
     // With this bound no code passes.
-    let look = fastest(&mut |nodes| {
-        some.clear();
-        some.extend_from_slice(nodes);
-        measure.sift(f32::MIN, 1.0, &mut some, &mut out);
+    let look = fastest(&mut || {
+        for nodes in calls() {
+            some.clear();
+            some.extend_from_slice(nodes);
+            measure.sift(f32::MIN, 1.0, &mut some, &mut out);
+        }
     })?;
-    Some(Kernel { whole, look })
+    let signs = rows.sign_blocks().unwrap_or_default();
+    let signs = SignBlocks::new(spec, &signs, SAMPLE);
+    let blocks = match (signs, query.block_sieve(1.0)) {
+        // One call has all of them.
+        (Some(signs), Some(sieve)) => {
+            fastest(&mut || measure.sift_blocks(&sieve, &signs, 0, f32::MIN, &mut some))?
+        }
+        _ => 0.0,
+    };
+    Some(Kernel { whole, look, blocks })
 }
 
 #[cfg(test)]
@@ -153,5 +176,6 @@ mod tests {
         let (whole, looked) = (Codes::Int8, Codes::Bits4);
         let of = |codes| Costs::of(CodeSpec::new(codes, Metric::L2, 768), &still);
         assert!(of(looked).scanned < of(whole).scanned, "{:?}", of(looked));
+        assert!(of(looked).scanned_blocks < of(looked).scanned, "{:?}", of(looked));
     }
 }

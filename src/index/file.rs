@@ -19,11 +19,14 @@ use crate::format::header::{FileHeader, FileKind, StoreId};
 use crate::format::names::FileName;
 use crate::ids::FileId;
 use crate::section::{Check, Identity, SectionFile, SectionWriter};
-use crate::vector::codes::{CodeBuffer, CodeSpec};
+use crate::vector::codes::{CodeBuffer, CodeSpec, SignBlocks};
+use crate::vector::kernel::blocks::ROWS;
 
 const DESCRIPTION: u32 = 1;
 pub(super) const CODES: u32 = 2;
 const EF_TABLE: u32 = 3;
+/// The signs of the codes side by side, in an index that is scanned.
+pub(super) const SIGNS: u32 = 4;
 /// The lists of level 0, `2 m` places each: one read finds a list.
 const LISTS: u32 = 16;
 /// Nodes, offsets and neighbors of level l above it are sections `LISTS + 3 l`, `+ 1` and `+ 2`.
@@ -130,6 +133,7 @@ pub(crate) fn write_index(
     for node in 0..parts.nodes {
         writer.write((parts.code)(node))?;
     }
+    write_signs(parts, &mut writer)?;
     let mut table = Vec::new();
     for beam in parts.graph.iter().flat_map(|g| &g.ef_table.0) {
         table.extend_from_slice(&beam.ef.to_le_bytes());
@@ -149,6 +153,23 @@ pub(crate) fn write_index(
         }
     }
     writer.finish()
+}
+
+/// Only where every search is a scan: a graph is searched by the signs in front of the codes.
+fn write_signs(parts: &IndexParts<'_>, writer: &mut SectionWriter) -> Result<()> {
+    let (Some(bytes), None) = (parts.spec.block_bytes(), parts.graph) else {
+        return Ok(());
+    };
+    writer.begin(SIGNS, Check::Blocks)?;
+    let mut block = Vec::with_capacity(bytes);
+    let mut rows = Vec::with_capacity(ROWS);
+    for first in (0..parts.nodes).step_by(ROWS) {
+        rows.clear();
+        rows.extend((first..parts.nodes).take(ROWS).map(&parts.code));
+        parts.spec.encode_block(&rows, &mut block);
+        writer.write(&block)?;
+    }
+    Ok(())
 }
 
 fn write_lists(graph: &FlatGraph, writer: &mut SectionWriter) -> Result<()> {
@@ -202,6 +223,7 @@ impl Index {
         let fits = dimension as usize == spec.dimension
             && row_bytes as usize == spec.row_bytes()
             && file.bytes(CODES).is_some_and(|c| c.len() == nodes as usize * spec.row_bytes())
+            && file.bytes(SIGNS).is_none_or(|s| SignBlocks::new(spec, s, nodes).is_some())
             && levels as usize <= MAX_LEVELS
             && nodes <= MAX_NODES
             && (levels == 0 || entry < nodes);

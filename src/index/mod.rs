@@ -6,6 +6,7 @@ mod calibrate;
 mod cost;
 mod file;
 pub(crate) mod hnsw;
+mod scan;
 mod top;
 
 pub(crate) use calibrate::{EfTable, Sample, wanted as wanted_samples};
@@ -17,10 +18,11 @@ pub(crate) use hnsw::build::{BuildParams, heap_bytes_per_row};
 pub(crate) use hnsw::graph::NO_NODE;
 pub(crate) use hnsw::search::Accept;
 pub(crate) use hnsw::search_level::{Scratch, SearchInfo};
+pub(crate) use scan::Scan;
 pub(crate) use top::TopK;
 
 use crate::section::SectionFile;
-use crate::vector::codes::{CodeRows, CodeSpec, Measure, Query, SURE};
+use crate::vector::codes::{CodeRows, CodeSpec, Measure, Query, SURE, SignBlocks};
 use hnsw::graph::Graph;
 
 /// A node with its distance from a query.
@@ -28,34 +30,6 @@ use hnsw::graph::Graph;
 pub(crate) struct Candidate {
     pub(crate) distance: f32,
     pub(crate) node: u32,
-}
-
-/// Codes that a scan measures at once.
-const AT_ONCE: usize = 256;
-
-/// Measures rows by code, in order. `offer` is called with each that is nearer than the bound, its
-/// number counted from `first`, and gives the new bound.
-pub(crate) fn scan(
-    codes: &CodeRows<'_>,
-    first: u32,
-    query: &Query,
-    bound: &mut f32,
-    offer: &mut impl FnMut(Candidate) -> f32,
-) {
-    let measure = query.over(codes);
-    let (mut nodes, mut distances) = (Vec::new(), Vec::new());
-    let len = codes.len() as u32;
-    for start in (0..len).step_by(AT_ONCE) {
-        nodes.clear();
-        nodes.extend((start..len).take(AT_ONCE));
-        measure.sift(*bound, SURE, &mut nodes, &mut distances);
-        measure.distances(&nodes, &mut distances);
-        for (&node, &distance) in nodes.iter().zip(&distances) {
-            if distance < *bound {
-                *bound = offer(Candidate { distance, node: first + node });
-            }
-        }
-    }
 }
 
 /// An open index.
@@ -116,13 +90,14 @@ impl Index {
     /// bound and gives the new bound.
     ///
     /// O(nodes).
-    pub(crate) fn scan(
-        &self,
-        query: &Query,
-        mut bound: f32,
-        mut offer: impl FnMut(Candidate) -> f32,
-    ) {
-        scan(&self.codes(), 0, query, &mut bound, &mut offer);
+    pub(crate) fn scan(&self, query: &Query, mut bound: f32, offer: impl FnMut(Candidate) -> f32) {
+        let (codes, signs) = (self.codes(), self.signs());
+        Scan::new(query).run(&codes, signs.as_ref(), 0, &mut bound, offer);
+    }
+
+    /// The signs of the codes side by side, which an index without a graph has where its codes have signs.
+    pub(crate) fn signs(&self) -> Option<SignBlocks<'_>> {
+        SignBlocks::new(self.spec, self.file.bytes(file::SIGNS)?, self.nodes)
     }
 
     /// Searches the graph: about the `ef` nearest accepted nodes (of all, without an `accept`),

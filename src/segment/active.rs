@@ -19,13 +19,16 @@ use crate::error::{Error, Result};
 use crate::filter::{Attributes, Filter};
 use crate::format::record;
 use crate::ids::{MemoryId, Seq};
-use crate::index::{self, Candidate};
-use crate::vector::codes::{CodeBuffer, CodeSpec, Query};
+use crate::index::{Candidate, Scan};
+use crate::vector::codes::{CodeBuffer, CodeSpec, Query, SignBlocks};
+use crate::vector::kernel::blocks::ROWS;
 
 /// So many blocks of about one size become one.
 const FANOUT: usize = 8;
 /// Blocks are not merged beyond this many rows.
 const LARGEST: usize = 512;
+/// Blocks of fewer rows are scanned row by row.
+const SIDE_BY_SIDE: usize = 64;
 /// Heap bytes of a row beside its vector, codes and body.
 const ROW_OVERHEAD: usize = 120;
 
@@ -59,6 +62,8 @@ struct Block {
     heads: Vec<Head>,
     vectors: Pages<f32>,
     codes: CodeBuffer,
+    /// The signs of the codes side by side; nothing in a small block, or if codes have none.
+    signs: Pages<u8>,
 }
 
 /// The rows of a memtable.
@@ -115,6 +120,7 @@ impl Active {
             drop(of);
             block.heads.push(Head { id, seq, norm, body, expires_at, namespace, session });
         }
+        block.put_side_by_side();
         self.starts.push(self.rows);
         self.rows += block.heads.len() as Row;
         self.blocks.push(Arc::new(block));
@@ -128,7 +134,8 @@ impl Active {
 
     /// Heap bytes that a row takes.
     pub(crate) fn row_bytes(&self, row: &NewRow) -> usize {
-        row.vector.len() * 4 + self.spec.row_bytes() + row.body.len() + ROW_OVERHEAD
+        let signs = self.spec.block_bytes().map_or(0, |bytes| bytes / ROWS);
+        row.vector.len() * 4 + self.spec.row_bytes() + signs + row.body.len() + ROW_OVERHEAD
     }
 
     /// Where the blocks at the end that should be one begin.
@@ -174,8 +181,10 @@ impl Active {
         mut bound: f32,
         mut offer: impl FnMut(Candidate) -> f32,
     ) {
+        let mut scan = Scan::new(query);
         for (start, block) in self.starts.iter().zip(&self.blocks) {
-            index::scan(&block.codes.rows(), *start, query, &mut bound, &mut offer);
+            let signs = block.signs();
+            scan.run(&block.codes.rows(), signs.as_ref(), *start, &mut bound, &mut offer);
         }
     }
 
@@ -209,7 +218,20 @@ impl Block {
             heads: Vec::with_capacity(rows),
             vectors: Pages::with_capacity(rows * spec.dimension),
             codes: CodeBuffer::new(spec, rows),
+            signs: Pages::new(),
         }
+    }
+
+    /// Makes the signs of the codes side by side, if that pays.
+    fn put_side_by_side(&mut self) {
+        if self.heads.len() >= SIDE_BY_SIDE {
+            self.signs = self.codes.rows().sign_blocks().unwrap_or_default();
+        }
+    }
+
+    fn signs(&self) -> Option<SignBlocks<'_>> {
+        let rows = self.codes.rows();
+        SignBlocks::new(rows.spec, &self.signs, rows.len() as u32)
     }
 
     fn concat(spec: CodeSpec, blocks: &[Arc<Self>]) -> Self {
@@ -219,6 +241,7 @@ impl Block {
             all.vectors.extend_from_slice(&block.vectors);
             block.codes.rows().rows().for_each(|row| all.codes.push_row(row));
         }
+        all.put_side_by_side();
         all
     }
 

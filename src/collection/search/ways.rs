@@ -73,8 +73,9 @@ impl Choice<'_> {
 
     /// The cheaper way without the graph.
     pub(super) fn without_graph(&self, part: &IndexPart) -> (Way, f64) {
-        let costs = self.costs;
-        let scan = f64::from(part.indexed.index.nodes()) * f64::from(costs.scanned);
+        let (costs, index) = (self.costs, &part.indexed.index);
+        let code = if index.signs().is_some() { costs.scanned_blocks } else { costs.scanned };
+        let scan = f64::from(index.nodes()) * f64::from(code);
         let matches = self.eligible.matches(part) as f64 * f64::from(costs.gathered);
         let scans = self.search.path == SearchPath::Scan || matches >= scan;
         if scans { (Way::Scan, scan) } else { (Way::Matches, matches) }

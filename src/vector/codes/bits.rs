@@ -89,6 +89,15 @@ pub(super) fn head(row: &[u8]) -> Head {
     }
 }
 
+/// The scale of the signs of a row of 4 bits, and the length of its vector.
+pub(super) fn sign_terms(row: &[u8]) -> (f32, f32) {
+    let Some([a, b, c, d, _, _, _, _, e, f, g, h, ..]) = row.first_chunk::<HEAD>().copied() else {
+        return (0.0, 0.0);
+    };
+    let signs = (u32::from_le_bytes([e, f, g, h]) >> SIGN_SCALE_SHIFT) as f32 * SIGN_SCALE_UNIT;
+    (f32::from_le_bytes([a, b, c, d]) * signs, head(row).squared.sqrt())
+}
+
 /// Appends head and codes of a vector.
 pub(super) fn encode(bits: usize, vector: &[f32], out: &mut Vec<u8>) {
     let y = Rotation::of(vector.len()).apply(vector);

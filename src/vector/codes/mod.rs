@@ -6,12 +6,14 @@
 //! An f32 row: the vector, padded to 16 bytes.
 
 mod bits;
+mod blocks;
 mod int8;
 mod rows;
 mod sieve;
 #[cfg(test)]
 mod tests;
 
+pub(crate) use blocks::{AT_ONCE as BLOCKS_AT_ONCE, BlockSieve, SignBlocks};
 pub(crate) use rows::{CodeBuffer, CodeRows, Origin, Reduction};
 
 use super::kernel::Kernels;

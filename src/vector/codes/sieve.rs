@@ -7,6 +7,7 @@
 //! bits each, the product is the sum over the planes of what their bits stand for, times the number of
 //! bits that plane and signs share.
 
+use super::blocks::BlockSieve;
 use super::rows::CodeRows;
 use super::{CodeSpec, bits};
 use crate::vector::kernel::Kernels;
@@ -48,6 +49,11 @@ impl Sieve {
             ..terms
         };
         Self { planes: planes(spec.dimension, &coarse.values), terms }
+    }
+
+    /// The same vector, of these values, as signs side by side are compared with it.
+    pub(super) fn over_blocks(&self, values: &[i8], deviations: f32) -> BlockSieve {
+        BlockSieve::new(&Coarse::new(values).values, self.terms, deviations)
     }
 
     /// How near these rows may be, at least, with an error of so many standard deviations.

@@ -169,6 +169,58 @@ fn first_looks_are_the_same_by_every_kernel_and_within_their_row() {
     }
 }
 
+/// Signs side by side are the signs in front of the rows: what passes is the same, by every kernel.
+#[test]
+fn looks_at_signs_side_by_side_let_the_same_rows_pass() {
+    let specs = all_specs().filter(|spec| spec.codes == Codes::Bits4);
+    for spec in specs.chain([CodeSpec::new(Codes::Bits4, Metric::L2, 4352)]) {
+        // Whole blocks and not, fewer than a call has and more.
+        let (rows, buffer) = coded(spec, 300);
+        for count in [1, 31, 32, 33, 256, 300].map(|count| count as u32) {
+            let bytes = &buffer.bytes()[..count as usize * spec.row_bytes()];
+            let view = CodeRows::new(spec, bytes);
+            let signs = view.sign_blocks().unwrap();
+            let signs = SignBlocks::new(spec, &signs, count).unwrap();
+            let query = Query::new(spec, rows[3].clone());
+            let all: Vec<u32> = (0..count).collect();
+            let mut near = Vec::new();
+            query.sieve.as_ref().unwrap().measure(query.kernels, &view, 1.5, &all, &mut near);
+            let mut sorted = near.clone();
+            sorted.sort_by(f32::total_cmp);
+            // Between two distances, where rounding does not tell them apart.
+            let middle = sorted.len() / 2;
+            let size = 1.0 + sorted[middle].abs();
+            let bounds = [sorted[middle] + 1e-4 * size, f32::INFINITY, f32::MIN];
+            for (bound, kernels) in
+                bounds.into_iter().flat_map(|b| Kernels::all().into_iter().map(move |k| (b, k)))
+            {
+                let query = query.clone().with_kernels(Box::leak(Box::new(kernels)));
+                let sieve = query.block_sieve(1.5).unwrap();
+                let mut passed = vec![7777];
+                for first in (0..count).step_by(32 * BLOCKS_AT_ONCE) {
+                    query.over(&view).sift_blocks(&sieve, &signs, first, bound, &mut passed);
+                }
+                let surely = |slack: f32| {
+                    let near = |node: &&u32| near[**node as usize] < bound + slack;
+                    all.iter().filter(near).copied().collect::<Vec<u32>>()
+                };
+                let place = format!("{} {spec:?} {count} {bound}", kernels.name);
+                assert_eq!(passed[0], 7777);
+                assert!(passed[1..].is_sorted_by(|a, b| a < b), "{place}: {passed:?}");
+                assert!(surely(-1e-5 * size).iter().all(|n| passed[1..].contains(n)), "{place}");
+                assert!(passed[1..].iter().all(|n| surely(1e-5 * size).contains(n)), "{place}");
+            }
+        }
+        assert!(SignBlocks::new(spec, &[0; 64], 300).is_none());
+    }
+    // Sums of more coordinates would not fit, and other codes have no signs.
+    for (codes, dimension) in [(Codes::Bits4, 4353), (Codes::Int8, 64), (Codes::Bits1, 64)] {
+        let spec = CodeSpec::new(codes, Metric::L2, dimension);
+        assert_eq!(spec.block_bytes(), None);
+        assert!(Query::new(spec, vec![0.5; dimension]).block_sieve(1.0).is_none());
+    }
+}
+
 /// What the query loses to four bits is a part of it.
 #[test]
 fn the_slack_of_a_first_look_is_the_deviation_of_its_error() {

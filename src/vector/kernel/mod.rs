@@ -2,6 +2,7 @@
 //! a scalar twin (`scalar`) that the tests compare it with.
 
 pub(crate) mod batch;
+pub(crate) mod blocks;
 pub(crate) mod scalar;
 
 #[cfg(target_arch = "x86_64")]
@@ -12,6 +13,7 @@ mod avx512;
 mod neon;
 
 use batch::{Batch, Lanes, Part, Rows};
+use blocks::Blocks;
 
 use crate::sync::OnceLock;
 
@@ -45,6 +47,8 @@ pub(crate) struct Kernels {
     pub(crate) bits4_pairs: BitsFromBits,
     pub(crate) bits2_pairs: BitsFromBits,
     pub(crate) bits1_pairs: BitsFromBits,
+    /// Which rows of signs side by side may be nearer than a bound.
+    pub(crate) blocks: fn(&Blocks<'_>, &mut [u32]),
 }
 
 pub(crate) type BitsFromInt8 = fn(&Batch<'_>, &[Lanes], &mut [f32]);

@@ -2,6 +2,7 @@
 
 use super::Kernels;
 use super::batch::{Batch, Lanes, PLANE_WEIGHTS, PLANES, measure};
+use super::blocks::{Blocks, ROWS, sift};
 
 /// The reference.
 pub(crate) const KERNELS: Kernels = Kernels {
@@ -18,6 +19,7 @@ pub(crate) const KERNELS: Kernels = Kernels {
     bits4_pairs: |batch, a, out| each(batch, out, |row| bits_pair::<4>(a, row)),
     bits2_pairs: |batch, a, out| each(batch, out, |row| bits_pair::<2>(a, row)),
     bits1_pairs: |batch, a, out| each(batch, out, |row| bits1_pair(a, row)),
+    blocks,
 };
 
 fn each(batch: &Batch<'_>, out: &mut [f32], one: impl Fn(&[u8]) -> i32) {
@@ -88,4 +90,24 @@ pub(super) fn bits_pair<const BITS: usize>(a: &[u8], row: &[u8]) -> i32 {
 /// How many bits of two rows differ.
 pub(super) fn bits1_pair(a: &[u8], row: &[u8]) -> i32 {
     a.iter().zip(row).map(|(x, y)| (x ^ y).count_ones() as i32).sum()
+}
+
+fn blocks(blocks: &Blocks<'_>, out: &mut [u32]) {
+    sift(blocks, out, block_sums, |distances, bound| {
+        (0..ROWS).map(|i| u32::from(distances[i] < bound) << i).sum()
+    });
+}
+
+/// What the tables have for the rows of a block.
+fn block_sums(signs: &[u8], tables: &[Lanes]) -> [u16; ROWS] {
+    let mut sums = [0u16; ROWS];
+    let tables = tables.iter().flat_map(|four| four.0.as_chunks::<16>().0);
+    for (table, bytes) in tables.zip(signs.as_chunks::<16>().0) {
+        for (i, byte) in bytes.iter().enumerate() {
+            for (row, signs) in [(i, byte & 0x0f), (i + 16, byte >> 4)] {
+                sums[row] = sums[row].wrapping_add(u16::from(table[usize::from(signs)] as u8));
+            }
+        }
+    }
+    sums
 }

@@ -1,5 +1,5 @@
 //! Owns the kernels for x86-64 with AVX2 and FMA: here those of two vectors, in `rows` and `planes`
-//! those of many rows.
+//! those of many rows, in `blocks` that of signs side by side.
 //!
 //! Unsafe here is of two kinds: pointer loads from chunks whose length the type states, and calls of
 //! functions that need a processor feature, which `kernels` has checked before it hands them out.
@@ -14,6 +14,7 @@ use std::arch::x86_64::{
 use super::batch::{Part, Rows};
 use super::{Kernels, scalar};
 
+mod blocks;
 mod planes;
 mod rows;
 
@@ -44,6 +45,8 @@ pub(super) fn kernels() -> Option<Kernels> {
         bits2_pairs: |batch, a, out| unsafe { rows::bits2_pairs(batch, a, out) },
         // SAFETY: the features were detected just above.
         bits1_pairs: |batch, a, out| unsafe { rows::bits1_pairs(batch, a, out) },
+        // SAFETY: the features were detected just above.
+        blocks: |call, out| unsafe { blocks::blocks(call, out) },
     })
 }
 

@@ -1,5 +1,5 @@
 //! Owns the kernels for x86-64 with AVX-512 F, BW and VNNI: here those of two vectors, in `rows` those
-//! of many rows.
+//! of many rows, in `blocks` that of signs side by side.
 //!
 //! Unsafe here is of two kinds: pointer loads from chunks whose length the type states, and calls of
 //! functions that need a processor feature, which `kernels` has checked before it hands them out.
@@ -13,6 +13,7 @@ use std::arch::x86_64::{
 use super::{BitsFromBits, BitsFromInt8, Kernels, avx2, scalar};
 use crate::vector::kernel::avx2::{ask, prefetch};
 
+mod blocks;
 mod rows;
 
 /// The kernels, if the processor has what they need: holding them is the proof.
@@ -42,6 +43,8 @@ pub(super) fn kernels() -> Option<Kernels> {
         // SAFETY: the features were detected just above.
         bits2_pairs: |batch, a, out| unsafe { rows::bits2_pairs(batch, a, out) },
         bits1_pairs: bits1_pairs(),
+        // SAFETY: the features were detected just above.
+        blocks: |call, out| unsafe { blocks::blocks(call, out) },
     })
 }
 

@@ -5,6 +5,7 @@ use std::arch::aarch64::{vaddq_f32, vaddvq_f32, vdupq_n_f32, vfmaq_f32, vld1q_f3
 
 use super::{Kernels, scalar};
 
+mod blocks;
 mod rows;
 
 /// The kernels.
@@ -31,6 +32,8 @@ pub(super) fn kernels() -> Option<Kernels> {
         bits2_pairs: |batch, a, out| unsafe { rows::bits2_pairs(batch, a, out) },
         // SAFETY: NEON is part of every AArch64 target.
         bits1_pairs: |batch, a, out| unsafe { rows::bits1_pairs(batch, a, out) },
+        // SAFETY: NEON is part of every AArch64 target.
+        blocks: |call, out| unsafe { blocks::blocks(call, out) },
     })
 }
 

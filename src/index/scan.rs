@@ -1,0 +1,108 @@
+//! Owns the scan of codes: every row is looked at in order, and those that may be nearer than the bound
+//! are measured. Two forms: over rows, whose signs in front are looked at where there are such, and over
+//! signs side by side, where a piece has them.
+
+use super::Candidate;
+use crate::vector::codes::{
+    BLOCKS_AT_ONCE, BlockSieve, CodeRows, Measure, Query, QueryOver, SURE, SignBlocks,
+};
+use crate::vector::kernel::blocks::ROWS;
+
+/// Codes that a scan measures at once.
+const AT_ONCE: usize = 256;
+
+/// A scan of one piece of codes after the other.
+#[derive(Debug)]
+pub(crate) struct Scan<'a> {
+    query: &'a Query,
+    /// Made when the first piece with signs side by side comes.
+    sieve: Option<BlockSieve>,
+    nodes: Vec<u32>,
+    passed: Vec<u32>,
+    distances: Vec<f32>,
+}
+
+impl<'a> Scan<'a> {
+    pub(crate) fn new(query: &'a Query) -> Self {
+        let (nodes, passed) = (Vec::new(), Vec::new());
+        Self { query, sieve: None, nodes, passed, distances: Vec::new() }
+    }
+
+    /// Measures rows by code, in order. `offer` is called with each that is nearer than the bound, its
+    /// number counted from `first`, and gives the new bound. `signs` are those of the same rows.
+    ///
+    /// O(rows).
+    pub(crate) fn run(
+        &mut self,
+        codes: &CodeRows<'_>,
+        signs: Option<&SignBlocks<'_>>,
+        first: u32,
+        bound: &mut f32,
+        mut offer: impl FnMut(Candidate) -> f32,
+    ) {
+        let measure = self.query.over(codes);
+        let offer = |node, distance| offer(Candidate { distance, node: first + node });
+        if self.sieve.is_none() && signs.is_some() {
+            self.sieve = self.query.block_sieve(SURE);
+        }
+        match (signs, self.sieve.take()) {
+            (Some(signs), Some(sieve)) => {
+                self.blocks(&measure, &sieve, signs, bound, offer);
+                self.sieve = Some(sieve);
+            }
+            (_, sieve) => {
+                self.sieve = sieve;
+                self.rows(&measure, codes.len() as u32, bound, offer);
+            }
+        }
+    }
+
+    fn rows(
+        &mut self,
+        measure: &QueryOver<'_>,
+        len: u32,
+        bound: &mut f32,
+        mut offer: impl FnMut(u32, f32) -> f32,
+    ) {
+        for start in (0..len).step_by(AT_ONCE) {
+            self.passed.clear();
+            self.passed.extend((start..len).take(AT_ONCE));
+            measure.sift(*bound, SURE, &mut self.passed, &mut self.distances);
+            self.measure_passed(measure, bound, &mut offer);
+        }
+    }
+
+    /// What is measured of one part waits until the next part was looked at, so that its codes have come
+    /// in.
+    fn blocks(
+        &mut self,
+        measure: &QueryOver<'_>,
+        sieve: &BlockSieve,
+        signs: &SignBlocks<'_>,
+        bound: &mut f32,
+        mut offer: impl FnMut(u32, f32) -> f32,
+    ) {
+        self.passed.clear();
+        for first in (0..signs.rows()).step_by(BLOCKS_AT_ONCE * ROWS) {
+            self.nodes.clear();
+            measure.sift_blocks(sieve, signs, first, *bound, &mut self.nodes);
+            self.measure_passed(measure, bound, &mut offer);
+            std::mem::swap(&mut self.nodes, &mut self.passed);
+        }
+        self.measure_passed(measure, bound, &mut offer);
+    }
+
+    fn measure_passed(
+        &mut self,
+        measure: &QueryOver<'_>,
+        bound: &mut f32,
+        offer: &mut impl FnMut(u32, f32) -> f32,
+    ) {
+        measure.distances(&self.passed, &mut self.distances);
+        for (&node, &distance) in self.passed.iter().zip(&self.distances) {
+            if distance < *bound {
+                *bound = offer(node, distance);
+            }
+        }
+    }
+}
