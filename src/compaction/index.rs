@@ -105,6 +105,9 @@ pub(super) fn build(
     };
     if let Some(part) = &part {
         part.indexed.check()?;
+        // Searches read less of them.
+        part.indexed.index.release();
+        part.indexed.locator.release();
     }
     // Rows that the index leaves out are dead by operations that may be in the log alone: were those
     // lost and the index not, the rows would live, and be in no index of a segment that has one (I11).

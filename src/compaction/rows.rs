@@ -277,6 +277,8 @@ impl Job<'_> {
         for (_, entry) in &moved.segments {
             let part = open_segment(self.engine, entry, self.core.spec.dimension)?;
             part.sealed.segment.verify()?;
+            // Searches read less of it.
+            part.sealed.segment.release();
             parts.push(part);
         }
         Ok(parts)
