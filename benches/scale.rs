@@ -1,5 +1,6 @@
 //! What deletion and sheer numbers cost: dropping one of very many namespaces, a `delete_where` of half
-//! of all rows, the expiry of whole segments, thousands of collections in one store.
+//! of all rows, the expiry of whole segments, thousands of collections in one store; and what it takes to
+//! build and merge one graph of all rows.
 //!
 //! Prints a JSON line for each part. Every count, and what is left after a reopen, is checked.
 //!
@@ -17,6 +18,8 @@ mod collections;
 mod expiry;
 #[path = "common/measure.rs"]
 mod measure;
+#[path = "scale_parts/merge.rs"]
+mod merge;
 #[path = "scale_parts/namespaces.rs"]
 mod namespaces;
 #[path = "scale_parts/process.rs"]
@@ -38,7 +41,7 @@ const OPTIONS: [Opt; 6] = [
     Opt { key: "namespaces", value: "N", help: "among these; default 10000; --quick: 400" },
     Opt { key: "collections", value: "N", help: "in one store; default 3000; --quick: 200" },
     Opt { key: "dim", value: "N", help: "of the vectors in collections; default 384; --quick: 64" },
-    Opt { key: "parts", value: "LIST", help: "namespaces,expiry,collections; default: all" },
+    Opt { key: "parts", value: "LIST", help: "namespaces,expiry,collections,merge; default: all" },
     Opt { key: "quick", value: "", help: "small and short, for CI" },
 ];
 
@@ -73,6 +76,9 @@ fn main() -> Result<()> {
     }
     if wanted("collections") {
         collections::run(&sizes, quick)?;
+    }
+    if wanted("merge") {
+        merge::run(&sizes)?;
     }
     Ok(())
 }
