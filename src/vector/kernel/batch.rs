@@ -205,10 +205,12 @@ pub(super) fn measure(
 }
 
 /// A row in chunks of N bytes, and what is left.
+#[cfg(target_arch = "x86_64")]
 type Chunks<'a, const N: usize> = (&'a [[u8; N]], &'a [u8]);
 
 /// Rows of one length in chunks, and the number of chunks, at most `limit`. In a loop over the chunks
 /// so counted no access is checked.
+#[cfg(target_arch = "x86_64")]
 #[inline(always)]
 pub(super) fn chunked<const R: usize, const N: usize>(
     rows: [&[u8]; R],
