@@ -175,5 +175,6 @@ fn sixteen_readers_writers_a_compactor_drops_and_a_close_agree() {
     let all: Vec<Memory> = notes.iter().map(Result::unwrap).collect();
     let found = check(all.iter().map(|m| (m.id().as_u128() as u64, m.text_content())));
     assert_eq!(found, acknowledged);
-    assert!(store.verify().unwrap().is_clean());
+    let verified = store.verify().unwrap();
+    assert!(verified.is_clean(), "{:?}", verified.problems);
 }

@@ -2,8 +2,9 @@
 //! of before: so the build need not hold the old segments on the disk, nor look its rows up again.
 //! Knows nothing of what is built.
 //!
-//! Invariant: a rewrite is noted before its outputs are published, and a build begins to watch before
-//! it loads its snapshot: no move between the two is missed.
+//! Invariant: a rewrite is noted after its outputs are published and before `Core::structure` is let go,
+//! and a build begins to watch before it loads its snapshot: what the snapshot does not show is noted. A
+//! rewrite that was noted first could be missed by a build that began just then, and rows be in no index.
 
 use crate::collection::core::Core;
 use crate::disk::Pages;

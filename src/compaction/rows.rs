@@ -293,7 +293,6 @@ impl Job<'_> {
         mut parts: Vec<SegPart>,
         followers: Followers,
     ) {
-        self.core.note_moves(|| moved.moves(inputs));
         let token = self.engine.committer.hold();
         let mut next = Snapshot::clone(&self.core.snapshot());
         for input in inputs {
@@ -340,6 +339,9 @@ impl Job<'_> {
         self.core.publish(next);
         drop(tables);
         drop(token);
+        // Not before: whoever began to watch in between, and then saw the snapshot from before, would miss
+        // the moves.
+        self.core.note_moves(|| moved.moves(inputs));
     }
 }
 
