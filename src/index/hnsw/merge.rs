@@ -19,6 +19,9 @@ use crate::vector::codes::CodeRows;
 /// Entries of a lost neighbor's list that may take its place. The first are the nearest.
 const FROM_LOST: usize = 16;
 
+/// Candidates that are looked at for each place of a gap.
+const LOOKED_AT: usize = 4;
+
 /// A graph that a new one starts from.
 pub(crate) struct Base<'a> {
     graph: Graph<'a>,
@@ -143,9 +146,11 @@ impl<'a> Draft<'a> {
         near.dedup();
         near.retain(|other| *other != node && !kept.contains(other));
         self.measured(node, &mut work);
-        let wanted = (kept.len() + lost).max(self.cap(level) * 3 / 4);
+        let wanted = (kept.len() + lost).max(self.cap(level) * 3 / 4) - kept.len();
         let found = std::mem::take(&mut work.candidates);
-        let chosen = self.select(&kept, &found, wanted - kept.len(), &mut work);
+        // Farther ones hardly ever lie in a direction of their own.
+        let nearest = &found[..found.len().min(LOOKED_AT * wanted)];
+        let chosen = self.select(&kept, nearest, wanted, &mut work);
         work.candidates = found;
         let all = kept.iter().copied().chain(chosen.iter().map(|c| c.node));
         self.set_list(node, level, all);
