@@ -76,7 +76,7 @@ impl Curve<'_> {
         eprintln!(
             "{:<6} {:<7} {:<5} {:>9} {:>9.4} {:>9.0} {:>9.0} {:>9.1} {:>9.1} {:>12.0}",
             format!("{:?}", self.kind.codes),
-            self.kind.builder_name().to_owned(),
+            self.kind.builder_name(),
             format!("{:?}", self.path),
             point.width,
             point.recall,
@@ -136,7 +136,7 @@ impl Curve<'_> {
             "{:<6} {:<7} {:<5} {:>7.1} {:>6.1} {peak:>6.0} {anon:>6.0} {mapped:>6.0} {disk:>6.0}  {a:>7} {b:>7} {c:>7}  \
              {d:>7} {e:>7} {f:>7} {p50:>8} {p99:>8} {:>9}",
             format!("{:?}", self.kind.codes),
-            self.kind.builder_name().to_owned(),
+            self.kind.builder_name(),
             format!("{:?}", self.path),
             self.built.seconds,
             self.built.cpu_seconds,
@@ -199,7 +199,7 @@ pub(crate) fn spread(curves: &[Curve<'_>], efs: &[usize]) {
             "{:<6} {:<7} ef {ef}, {} orders of insertion: recall {:.4} to {:.4}, QPS {:.0} to \
              {:.0}, by processor time {:.0} to {:.0}, build {:.1} to {:.1} s",
             format!("{:?}", first.kind.codes),
-            first.kind.builder_name().to_owned(),
+            first.kind.builder_name(),
             points.len(),
             recall.0,
             recall.1,

@@ -1,7 +1,8 @@
 //! One graph of all rows: building it, opening its store, and merging it when a fifth of the rows was
 //! replaced, each with the anonymous memory that it takes at the most.
 //!
-//! The store has a `heap_budget` in which the build just fits by the store's own estimate. Recall is
+//! The store has a `heap_budget` of which half, what a build may take, is a little more than the store's own
+//! estimate of it. Recall is
 //! measured against the store's exact search.
 
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -74,7 +75,7 @@ pub(crate) fn run(sizes: &Sizes) -> Result<()> {
         eprintln!("open to first answer {open_ms:.1} ms, heap {heap:.1} MB");
         (store, all)
     };
-    // A fifth by lot, as far as numbers that have no common divisor with the rows are a lot.
+    // One of every five rows, the vectors of which have no order.
     let gone: Batch = (0..replaced).fold(Batch::new(), |batch, i| {
         batch.delete((i as u64 * 5 + (i as u64 * 7919) % 5) % rows as u64)
     });

@@ -176,7 +176,7 @@ fn looks_at_signs_side_by_side_let_the_same_rows_pass() {
     for spec in specs.chain([CodeSpec::new(Codes::Bits4, Metric::L2, 4352)]) {
         // Whole blocks and not, fewer than a call has and more.
         let (rows, buffer) = coded(spec, 300);
-        for count in [1, 31, 32, 33, 256, 300].map(|count| count as u32) {
+        for count in [1u32, 31, 32, 33, 256, 300] {
             let bytes = &buffer.bytes()[..count as usize * spec.row_bytes()];
             let view = CodeRows::new(spec, bytes);
             let signs = view.sign_blocks().unwrap();

@@ -63,3 +63,8 @@ pub(super) fn sift(
         *out = below(&distances, bound);
     }
 }
+
+/// Which distances are below a bound, the first in the lowest bit.
+pub(super) fn below(distances: &[f32; ROWS], bound: f32) -> u32 {
+    (0..ROWS).map(|i| u32::from(distances[i] < bound) << i).sum()
+}

@@ -2,7 +2,7 @@
 
 use super::Kernels;
 use super::batch::{Batch, Lanes, PLANE_WEIGHTS, PLANES, measure};
-use super::blocks::{Blocks, ROWS, sift};
+use super::blocks::{Blocks, ROWS, below, sift};
 
 /// The reference.
 pub(crate) const KERNELS: Kernels = Kernels {
@@ -93,9 +93,7 @@ pub(super) fn bits1_pair(a: &[u8], row: &[u8]) -> i32 {
 }
 
 fn blocks(blocks: &Blocks<'_>, out: &mut [u32]) {
-    sift(blocks, out, block_sums, |distances, bound| {
-        (0..ROWS).map(|i| u32::from(distances[i] < bound) << i).sum()
-    });
+    sift(blocks, out, block_sums, below);
 }
 
 /// What the tables have for the rows of a block.

@@ -6,16 +6,11 @@ use std::arch::aarch64::{
 };
 
 use crate::vector::kernel::batch::Lanes;
-use crate::vector::kernel::blocks::{Blocks, ROWS, sift};
+use crate::vector::kernel::blocks::{Blocks, ROWS, below, sift};
 
 #[target_feature(enable = "neon")]
 pub(super) fn blocks(blocks: &Blocks<'_>, out: &mut [u32]) {
-    sift(
-        blocks,
-        out,
-        |signs, tables| sums(signs, tables),
-        |distances, bound| (0..ROWS).map(|i| u32::from(distances[i] < bound) << i).sum(),
-    );
+    sift(blocks, out, |signs, tables| sums(signs, tables), below);
 }
 
 #[target_feature(enable = "neon")]
