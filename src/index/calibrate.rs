@@ -124,7 +124,7 @@ impl EfTable {
     /// The smallest `ef` that promises this recall for `k` results.
     pub(crate) fn ef_for(&self, recall: f32, k: usize) -> usize {
         let Self(table) = self;
-        let wanted = recall + (1.0 - recall).max(0.0) * MARGIN;
+        let wanted = with_margin(recall);
         let ef = match table.iter().position(|beam| beam.recall >= wanted) {
             Some(0) => table[0].ef as usize,
             Some(at) => between(&table[at - 1], &table[at], wanted),
@@ -148,10 +148,28 @@ impl EfTable {
         })
     }
 
-    /// The recall of this beam, or of the widest that was measured.
+    /// The recall of this beam, on the line between those that were measured; of the widest or the narrowest
+    /// of them, if it is beyond.
     pub(crate) fn recall_at(&self, ef: usize) -> f32 {
-        let beam = self.0.iter().rev().find(|beam| beam.ef as usize <= ef);
-        beam.or(self.0.first()).map_or(0.0, |beam| beam.recall)
+        let Self(table) = self;
+        match table.iter().position(|beam| beam.ef as usize >= ef) {
+            Some(0) => table[0].recall,
+            Some(at) => {
+                let (below, above) = (&table[at - 1], &table[at]);
+                let share = (ef as f32 - below.ef as f32) / (above.ef - below.ef).max(1) as f32;
+                below.recall + share * (above.recall - below.recall)
+            }
+            None => table.last().map_or(0.0, |beam| beam.recall),
+        }
+    }
+
+    /// Whether this beam, with which searches would have found what they ask for, now finds less than
+    /// that by more than chance explains: two standard deviations of what [`SAMPLES`] queries find if each finds
+    /// all or nothing, as those among images that lie between two kinds nearly do.
+    pub(crate) fn falls_short(&self, ef: usize) -> bool {
+        let promised = with_margin(USUAL_RECALL);
+        let deviation = (promised * (1.0 - promised) / SAMPLES as f32).sqrt();
+        self.recall_at(ef) < promised - 2.0 * deviation
     }
 }
 
@@ -240,6 +258,10 @@ fn nearest(codes: &CodeRows<'_>, query: &Query, without: &[u32]) -> Vec<u32> {
     top.into_sorted().into_iter().map(|(_, node)| node).collect()
 }
 
+fn with_margin(recall: f32) -> f32 {
+    recall + (1.0 - recall).max(0.0) * MARGIN
+}
+
 /// Where the line between two beams has this recall. Recall rises ever more slowly with `ef`, so that it
 /// is higher there.
 fn between(below: &Beam, above: &Beam, recall: f32) -> usize {
@@ -282,5 +304,15 @@ mod tests {
         assert_eq!(table.ef_for(1.0, 10), 256);
         assert_eq!(table.ef_for(0.95, 100), 600);
         assert_eq!(EfTable::default().ef_for(0.95, 1), 64);
+        let recalls = [5, 10, 21, 48, 128, 1000].map(|ef| (table.recall_at(ef) * 1e4).round());
+        assert_eq!(recalls, [8000.0, 8000.0, 8650.0, 9500.0, 9900.0, 9990.0]);
+        assert!(EfTable::default().recall_at(64).abs() < f32::EPSILON);
+    }
+
+    #[test]
+    fn what_a_hundred_samples_miss_by_chance_is_no_shortfall() {
+        // A promise of .965, give or take .037.
+        let table = EfTable::of(&[(32, 0.92), (64, 0.94)]);
+        assert!(table.falls_short(32) && !table.falls_short(64));
     }
 }

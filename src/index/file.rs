@@ -113,9 +113,13 @@ impl Index {
         Some(GraphBase { graph, fresh_ef: self.fresh_ef })
     }
 
-    /// Whether merges have cost its graph so much recall that it should be built anew.
+    /// Whether merges have cost its graph so much recall that it should be built anew. On some data the beam
+    /// that the same graph is said to take differs by a factor of three from one hundred samples to the
+    /// next, so that it must also find clearly too little with the beam that it once took.
     pub(crate) fn worn(&self) -> bool {
-        self.fresh_ef > 0 && is_worn(self.ef_table.usual_ef(), self.fresh_ef as usize)
+        let fresh = self.fresh_ef as usize;
+        let table = &self.ef_table;
+        fresh > 0 && is_worn(table.usual_ef(), fresh) && table.falls_short(fresh.max(NARROW))
     }
 }
 

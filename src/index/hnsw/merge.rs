@@ -3,8 +3,9 @@
 //!
 //! The repair is local first: what is left of a list stays untouched, since choosing it anew costs
 //! recall in every generation; neighbors of the lost neighbors fill the gap, as far as they lie in other
-//! directions, also where most places are taken: the few links between clusters would be lost. Only a node that lost most of its list, as when a whole cluster goes, is searched for like a
-//! new one and linked both ways. Measured against rebuilding, dropping and the ways of others:
+//! directions, also where most places are taken: the few links between clusters would be lost. Only a node
+//! that lost most of its list, as when a whole cluster goes, is searched for like a new one and linked both
+//! ways. Measured against rebuilding, dropping and the ways of others:
 //! ARCHITECTURE.md, "Compaction, in numbers"; Singh et al., "FreshDiskANN", arXiv:2105.09613, section 4.2,
 //! has the idea of the neighbors of lost neighbors.
 
@@ -69,6 +70,13 @@ pub(super) struct Gap {
     lost: u32,
 }
 
+/// Whether a list, with what is in the gap now, lost so much that its node is searched for again: most of
+/// it, or over a quarter while few of its places are taken. Where data lies along few directions, lists are
+/// short without having lost anything.
+const fn is_thin(kept: usize, lost: usize, filled: usize, places: usize) -> bool {
+    lost > kept || (8 * filled < 3 * places && 4 * filled < 3 * (kept + lost))
+}
+
 impl<'a> Draft<'a> {
     /// Takes over the nodes that stay; gives the lists that lost some. The first node on the highest level
     /// that is left becomes the entry point.
@@ -114,7 +122,7 @@ impl<'a> Draft<'a> {
             let kept = self.list(gap.node, level).len();
             self.refill(base, *gap);
             let filled = self.list(gap.node, level).len();
-            if gap.lost as usize > kept || 8 * filled < 3 * self.cap(level) {
+            if is_thin(kept, gap.lost as usize, filled, self.cap(level)) {
                 thin.push(*gap);
             }
         }
@@ -175,5 +183,19 @@ impl<'a> Draft<'a> {
         }
         work.candidates = found;
         self.work = work;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_list_is_thin_by_what_it_lost_not_by_how_short_it_is() {
+        assert!(is_thin(4, 5, 9, 32), "most of it went, whatever filled the gap");
+        assert!(is_thin(8, 4, 8, 32), "a third went, and nothing came");
+        assert!(!is_thin(8, 2, 8, 32), "short before, and hardly shorter now");
+        assert!(!is_thin(8, 4, 12, 32), "filled again");
+        assert!(!is_thin(20, 10, 20, 32), "long enough still");
     }
 }
