@@ -9,7 +9,9 @@
 //! the run with a message. `p99_compacting_us` is over queries during which the store's threads took
 //! at least a tenth of a core, as seen by a sample every 10 ms; `p99_quiet_us` over the others of
 //! the same rounds. Resident bytes are those added since the moment before the store was opened:
-//! the vectors that the benchmark itself holds are left out.
+//! the vectors that the benchmark itself holds are left out. The first rounds (`--warm`) do not count: a store
+//! that was just filled is scanned, exactly and slowly, until its first graph stands. Where the base has too
+//! few rows, others are mixed from two of them.
 #![allow(
     clippy::print_stdout,
     clippy::print_stderr,
@@ -46,12 +48,14 @@ use report::{Round, Run};
 use vectors::{Metric, Vectors};
 
 const ABOUT: &str = "Rounds of insert, delete and expire at a constant live count.";
-const OPTIONS: [Opt; 10] = [
+const OPTIONS: [Opt; 12] = [
     opt("base", "FILE", "vectors: .npy, .fvecs, .bvecs or .fbin"),
     opt("queries", "FILE", "queries; default: the last rows of the base"),
     opt("metric", "M", "cosine, l2 or dot; default cosine"),
     opt("live", "N", "memories alive; default 10000, 8000 with --quick"),
     opt("rounds", "N", "default 30"),
+    opt("warm", "N", "rounds before those that count; default 10, 1 with --quick"),
+    opt("pace", "SECONDS", "least length of a round; default 1, 0.1 with --quick"),
     opt("turnover", "F", "share replaced, deleted or expired a round; default 0.1"),
     opt("path", "P", "auto, scan or graph; default auto"),
     opt("ef", "N", "beam of all graph searches, to see the graph apart from what sets beams"),
@@ -97,6 +101,8 @@ fn prepare(args: &Args) -> Result<Job, Stop> {
     let quick = args.has("quick");
     let live: usize = args.get_or("live", if quick { 8000 } else { 10_000 })?;
     let rounds: u64 = args.get_or("rounds", 30)?;
+    let warm: u64 = args.get_or("warm", if quick { 1 } else { 10 })?;
+    let pace: f64 = args.get_or("pace", if quick { 0.1 } else { 1.0 })?;
     let turnover: f64 = args.get_or("turnover", 0.1)?;
     let metric: Metric = args.get_or("metric", Metric::Cosine)?;
     let name = args.text("path").unwrap_or("auto");
@@ -109,26 +115,26 @@ fn prepare(args: &Args) -> Result<Job, Stop> {
     if !(0.001..=0.5).contains(&turnover) || live < 100 || rounds < 2 {
         return Err(args.wrong("--live 100 or more, --rounds 2 or more, --turnover 0.001 to 0.5"));
     }
-    let (base, queries, data) = data(args, live, rounds, turnover)?;
-    let spare = (2.0 * live as f64 * turnover) as usize;
-    if base.len() < live + spare.max(8) {
-        let rows = base.len();
-        return Err(args.wrong(format!("{rows} rows are too few for {live} live")));
+    if !(0.01..=3600.0).contains(&pace) {
+        return Err(args.wrong("--pace 0.01 to 3600"));
     }
+    let (mut base, queries, data) = data(args, live, warm + rounds, turnover)?;
+    base.extend_mixed(live + ((2.0 * live as f64 * turnover) as usize).max(8));
     let svg = match args.text("svg") {
         Some(file) => PathBuf::from(file),
         None => Path::new(env!("CARGO_TARGET_TMPDIR")).with_file_name(format!("churn-{name}.svg")),
     };
     let ef: usize = args.get_or("ef", 0)?;
-    let (asked, judged) = if quick { (60, 50) } else { (400, 100) };
+    let (asked, judged) = if quick { (60, 50) } else { (400, 300) };
     Ok(Job {
         setup: Setup {
             metric,
             path,
             ef: (ef > 0).then_some(ef),
             live,
+            warm,
             rounds,
-            pace: Duration::from_millis(if quick { 100 } else { 1000 }),
+            pace: Duration::from_secs_f64(pace),
             queries: asked,
             judged,
         },
@@ -182,7 +188,7 @@ impl Job {
         std::fs::create_dir_all(tmp).map_err(|e| format!("{}: {e}", tmp.display()))?;
         let dir = tempfile::tempdir_in(tmp).map_err(|e| e.to_string())?;
         let Self { setup, run, base, .. } = self;
-        let count = setup.rounds;
+        let (warm, count) = (setup.warm, setup.rounds);
         let load = Load::new(base, setup.metric, setup.live, run.turnover);
         let sizes = load.sizes;
         eprintln!(
@@ -200,11 +206,16 @@ impl Job {
         let mut drive = Drive::start(setup, load, self.queries, dir.path())?;
         let mut rounds: Vec<Round> = Vec::with_capacity(count as usize);
         eprintln!("{}", report::TABLE_HEAD);
-        for number in 1..=count {
+        for number in 1..=warm + count {
             let round = drive.round(number).map_err(|e| format!("round {number}: {e}"))?;
             println!("{}", report::json(&run, &round));
             eprintln!("{}", report::table_line(&round));
-            rounds.push(round);
+            // What the first indexes cost, and how exact a store without one is, is another matter.
+            if number == warm {
+                eprintln!("the rounds that count:");
+            } else if number > warm {
+                rounds.push(round);
+            }
         }
         drive.finish()?;
         std::fs::write(&self.svg, report::plot(&run, &rounds))

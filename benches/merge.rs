@@ -60,8 +60,10 @@ fn main() -> Result<()> {
     let live = args.get_or("live", data.base.len() / 2).map_err(text)?;
     let turnover = args.get_or("turnover", 0.2).map_err(text)?;
     let codes = setup::codes(&args, &[altiplano::Codes::Bits4]).map_err(text)?;
+    let mut pool = data.base.clone();
+    pool.extend_mixed(live + (live as f64 * turnover) as usize + 1);
     let run = Run {
-        pool: pool(&data.base, live + (live as f64 * turnover) as usize + 1),
+        pool,
         live,
         changed: (live as f64 * turnover) as usize,
         generations: args.get_or("generations", if quick { 3 } else { 20 }).map_err(text)?,
@@ -77,18 +79,6 @@ fn main() -> Result<()> {
         run.kind(&kind)?;
     }
     Ok(())
-}
-
-/// At least twice as many rows as are live, the last of them mixed if there are not enough.
-fn pool(base: &Vectors, rows: usize) -> Vectors {
-    let mut pool = base.clone();
-    let mut random = Rng::new(11);
-    while pool.len() < rows {
-        let (a, b) = (random.below(base.len()), random.below(base.len()));
-        let mixed = base.row(a).iter().zip(base.row(b)).map(|(x, y)| 0.7 * x + 0.3 * y);
-        pool.data.extend(mixed);
-    }
-    pool
 }
 
 struct Run {

@@ -37,6 +37,8 @@ pub(crate) struct Setup {
     /// The beam of graph searches; the store's own choice if `None`.
     pub(crate) ef: Option<usize>,
     pub(crate) live: usize,
+    /// Rounds before those that count.
+    pub(crate) warm: u64,
     pub(crate) rounds: u64,
     /// Length of a round.
     pub(crate) pace: Duration,

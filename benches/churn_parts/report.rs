@@ -12,11 +12,11 @@ use crate::plot::{Panel, Scale, Series, svg};
 /// Rounds at either end that are compared.
 const WINDOW: usize = 8;
 /// Most that the last rounds may take, as a multiple of the first.
-const GROWTH: f64 = 1.2;
+const GROWTH: f64 = 1.05;
 /// Growth below this is noise whatever its ratio: it matters for small stores only.
 const NOISE_BYTES: f64 = (2u64 << 20) as f64;
 const RECALL: f64 = 0.95;
-const DRIFT: f64 = -0.01;
+const DRIFT: f64 = -0.005;
 
 /// One round. Resident bytes are those that came since the moment before the store was opened.
 #[derive(Clone, Debug, Default)]

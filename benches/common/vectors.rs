@@ -54,6 +54,20 @@ impl Vectors {
         Self { dim: self.dim, data: self.data.split_off(kept * self.dim) }
     }
 
+    /// Adds rows that are mixed from two of these, 70 to 30, until there are so many.
+    pub fn extend_mixed(&mut self, rows: usize) {
+        let (own, mut rng) = (self.len(), Rng::new(11));
+        while own > 0 && self.len() < rows {
+            let (a, b) = (rng.below(own), rng.below(own));
+            let start = self.data.len();
+            self.data.extend_from_within(a * self.dim..(a + 1) * self.dim);
+            for i in 0..self.dim {
+                self.data[start + i] =
+                    0.7 * self.data[start + i] + 0.3 * self.data[b * self.dim + i];
+            }
+        }
+    }
+
     /// Gives every row the norm 1; a row of zeros stays as it is.
     pub fn normalize(&mut self) {
         for row in self.data.chunks_exact_mut(self.dim.max(1)) {

@@ -267,3 +267,17 @@ fn equal_rows_come_in_the_order_of_their_numbers() {
     assert!(exact_neighbors(&base, &none, Metric::L2, 4, 2).is_empty());
     assert!(exact_neighbors(&base, &query, Metric::L2, 0, 2).is_empty());
 }
+
+#[test]
+fn rows_are_mixed_until_there_are_enough() {
+    let mut few = Vectors { dim: 2, data: vec![1.0, 0.0, 1.0, 0.0] };
+    few.extend_mixed(5);
+    assert_eq!(few.len(), 5);
+    assert!(few.rows().all(|row| (row[0] - 1.0).abs() < 1e-6 && row[1] == 0.0));
+    let before = few.clone();
+    few.extend_mixed(3);
+    assert_eq!(few, before, "there are more already");
+    let mut none = Vectors { dim: 2, data: Vec::new() };
+    none.extend_mixed(3);
+    assert!(none.is_empty(), "of nothing, nothing can be mixed");
+}
