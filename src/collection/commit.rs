@@ -162,6 +162,12 @@ impl Committer {
         lock(&self.queue).len()
     }
 
+    /// Whether somebody has the token.
+    #[cfg(test)]
+    pub(crate) fn is_held(&self) -> bool {
+        self.token.try_lock().is_err()
+    }
+
     fn next_seq(&self) -> Seq {
         Seq(self.last_seq.fetch_add(1, Ordering::AcqRel) + 1)
     }

@@ -14,6 +14,7 @@ use std::time::Duration;
 
 use crate::collection::Collection;
 use crate::collection::snapshot::{FileGuard, Pinned};
+use crate::compaction::{Control, run_index_due, run_rows_due};
 use crate::disk::Disk;
 use crate::disk::sim::{OpKind, SimDisk};
 use crate::format::header::{FileHeader, FileKind, StoreId};
@@ -195,13 +196,17 @@ fn loom_every_ring_is_followed_by_a_run_and_a_stop_ends() {
     });
 }
 
+/// Rows of a full memtable: the fewest that there may be.
+const ROWS: u64 = 64;
+
 /// A store on a simulated disk that does nothing by itself, with one collection.
 fn store(disk: &SimDisk) -> (Store, Collection) {
     let clock = Arc::new(ManualClock::new(Timestamp::from_millis(1_700_000_000_000)));
     let options = StoreOptions::new().background(Background::Manual).seed(7).clock(clock);
     let path = PathBuf::from("/s");
     let store = open_for_writing(Arc::new(disk.clone()), &path, options).unwrap();
-    let notes = store.collection("notes", CollectionOptions::new(2, Metric::L2)).unwrap();
+    let wanted = CollectionOptions::new(2, Metric::L2).memtable_rows(ROWS as u32);
+    let notes = store.collection("notes", wanted).unwrap();
     (store, notes)
 }
 
@@ -320,6 +325,35 @@ fn loom_a_delete_during_a_compaction_is_carried_over_and_readers_see_each_row_on
         left.sort();
         assert_eq!(left, named, "a file was left behind or is missing");
         assert_eq!(store.stats().unwrap().pinned_files, 0);
+        drop(store);
+    });
+}
+
+/// Two segments with an index each: the rewrite takes both, the build the first index alone, so that a row
+/// which the build leaves out is in a segment that the other index covers. See `races`.
+#[test]
+fn loom_an_index_that_is_built_beside_a_rewrite_leaves_no_row_out() {
+    explore("index build against a rewrite", 2, || {
+        let (store, notes) = store(&SimDisk::empty());
+        for first in [0, ROWS] {
+            notes.apply((first..first + ROWS).map(memory).collect::<Batch>()).unwrap();
+            while store.run_pending().unwrap() {}
+        }
+        assert_eq!(notes.core.snapshot().indexes.len(), 2);
+        notes.apply((0..ROWS - 1).fold(Batch::new(), Batch::delete)).unwrap();
+        let builder = {
+            let notes = notes.clone();
+            go(move || {
+                let control = Control::unpaced(&notes.engine, &|| false);
+                assert!(run_index_due(&notes.engine, &notes.core, &control).unwrap());
+            })
+        };
+        let control = Control::unpaced(&store.engine, &|| false);
+        assert!(run_rows_due(&store.engine, &notes.core, &control).unwrap());
+        builder.join().unwrap();
+        assert_eq!(notes.core.snapshot().segments.len(), 1);
+        let verified = store.verify().unwrap();
+        assert!(verified.is_clean(), "{:?}", verified.problems);
         drop(store);
     });
 }

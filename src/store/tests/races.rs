@@ -3,12 +3,14 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, OnceLock, Weak};
+use std::sync::{Arc, OnceLock, Weak, mpsc};
 use std::time::Duration;
 
 use super::{State, open, read, recovered, scratch};
+use crate::compaction::{Control, run_index_due, run_rows_due};
 use crate::disk::RealDisk;
 use crate::store::open::open_for_writing;
+use crate::worker::lock;
 use crate::{
     Background, Batch, Clock, CollectionOptions, Durability, Error, Event, Memory, Metric, Store,
     StoreOptions, Timestamp,
@@ -110,4 +112,56 @@ fn a_listener_may_ask_for_the_collection_that_it_is_told_of() {
     let notes = store.collection("notes", CollectionOptions::new(1, Metric::L2)).unwrap();
     notes.insert(Memory::new(1u64, [1.0])).unwrap();
     assert!(asked.load(Ordering::SeqCst));
+}
+
+/// A rewrite told where its rows went before readers saw them there: a build that began in between heard
+/// of no move and saw the old segments. The rows were in no index of a segment that another one covers.
+#[test]
+fn a_build_that_begins_while_a_rewrite_is_published_hears_where_the_rows_went_i11() {
+    let temp = scratch();
+    let store = open(Arc::new(RealDisk), &temp.path().join("a.alt")).unwrap();
+    let [notes, _] = super::collections(&store).unwrap();
+    for ids in [0..64, 64..128] {
+        notes.apply(ids.map(|id| super::memory(id, "a")).collect::<Batch>()).unwrap();
+        while store.run_pending().unwrap() {}
+    }
+    let before = notes.stats().unwrap();
+    assert_eq!((before.segments.len(), before.indexes.len()), (2, 2));
+    // The rewrite takes both segments, and the build the first index alone.
+    notes.apply((0..40u64).fold(Batch::new(), Batch::delete)).unwrap();
+    let (snapshot, generation) = (notes.core.snapshot(), store.engine.manifest().generation);
+
+    // The rewrite needs them to publish, and for nothing before: it stops with the token in hand.
+    let tables = lock(&notes.core.tables);
+    std::thread::scope(|scope| {
+        let rewrite = scope.spawn(|| {
+            let control = Control::unpaced(&store.engine, &|| false);
+            run_rows_due(&store.engine, &notes.core, &control)
+        });
+        let committed = || store.engine.manifest().generation > generation;
+        while !(committed() && store.engine.committer.is_held()) {
+            assert!(!rewrite.is_finished(), "it publishes without the tables");
+            std::thread::yield_now();
+        }
+        assert!(Arc::ptr_eq(&snapshot, &notes.core.snapshot()), "it has published");
+        let (asked, knows_its_rows) = mpsc::channel();
+        let build = scope.spawn(|| {
+            let cancelled = move || asked.send(()).is_err();
+            let control = Control::unpaced(&store.engine, &cancelled);
+            run_index_due(&store.engine, &notes.core, &control)
+        });
+        // It asks whether to end before it takes its snapshot, and when it has gathered its rows.
+        (0..2).for_each(|_| knows_its_rows.recv().unwrap());
+        drop(tables);
+        assert!(rewrite.join().unwrap().unwrap());
+        assert!(build.join().unwrap().unwrap());
+    });
+
+    let verified = store.verify().unwrap();
+    assert!(verified.is_clean(), "{:?}", verified.problems);
+    assert_eq!(notes.search(&[50.0, 1.0]).k(88).run().unwrap().len(), 88);
+    let after = notes.stats().unwrap();
+    assert_eq!((after.segments.len(), after.live_rows, after.dead_rows), (1, 88, 0));
+    assert_eq!(after.indexes.len(), 2);
+    assert!(after.indexes.iter().all(|new| before.indexes[0].file != new.file), "{after:?}");
 }

@@ -5,6 +5,7 @@
 //! operation, `soak` for ten times that, and `ALTIPLANO_SEED` where to begin. What is found is
 //! repeated with the seed that the report names.
 
+mod acts;
 mod answers;
 mod check;
 mod clock;

@@ -2,10 +2,10 @@
 //! point is recorded, with the files as they are and the states that may be found there.
 
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use super::acts::{Budget, Seen};
 use super::model::{self, Allowed, History, Model, NAMES, handles, read};
 use super::order;
 use super::script::{Act, Script};
@@ -57,27 +57,6 @@ pub(super) fn open(disk: &SimDisk, clock: &Arc<ManualClock>) -> crate::Result<St
     open_for_writing(Arc::new(disk.clone()), dir(), options(clock))
 }
 
-fn open_with(
-    disk: &SimDisk,
-    clock: &Arc<ManualClock>,
-    hook: &Hook,
-    merges: &Arc<AtomicUsize>,
-) -> crate::Result<Store> {
-    let (hook, merges) = (Arc::clone(hook), Arc::clone(merges));
-    let options = options(clock).on_event(move |event| {
-        if matches!(event, Event::Indexed { merged: true, .. }) {
-            merges.fetch_add(1, Ordering::Relaxed);
-        }
-        if matches!(event, Event::Progress { .. }) {
-            let job = lock(&hook).take();
-            if let Some(job) = job {
-                job();
-            }
-        }
-    });
-    open_for_writing(Arc::new(disk.clone()), dir(), options)
-}
-
 /// A store with a workload under way.
 pub(super) struct Runner {
     pub(super) disk: SimDisk,
@@ -86,8 +65,9 @@ pub(super) struct Runner {
     pub(super) history: Arc<Mutex<History>>,
     pub(super) held: Vec<crate::collection::Iter>,
     hook: Hook,
-    /// Graphs that were merged.
-    pub(super) merges: Arc<AtomicUsize>,
+    /// What stores are opened with.
+    pub(super) budget: Option<Budget>,
+    pub(super) seen: Arc<Seen>,
     n: u64,
 }
 
@@ -110,16 +90,27 @@ impl Runner {
     pub(super) fn new(disk: SimDisk) -> Self {
         let history = Arc::new(Mutex::new(History::new()));
         let (clock, held) = (new_clock(BEGIN), Vec::new());
-        let (hook, merges) = (Hook::default(), Arc::default());
-        Self { disk, clock, store: None, history, held, hook, merges, n: 0 }
+        let (hook, seen) = (Hook::default(), Arc::default());
+        Self { disk, clock, store: None, history, held, hook, budget: None, seen, n: 0 }
     }
 
     pub(super) fn open(&mut self) -> Result<(), Error> {
-        self.store = Some(open_with(&self.disk, &self.clock, &self.hook, &self.merges)?);
+        let (hook, seen) = (Arc::clone(&self.hook), Arc::clone(&self.seen));
+        let options = options(&self.clock).on_event(move |event| {
+            seen.note(event);
+            if matches!(event, Event::Progress { .. }) {
+                let job = lock(&hook).take();
+                if let Some(job) = job {
+                    job();
+                }
+            }
+        });
+        let options = self.budget.map_or(options.clone(), |budget| budget.of(options));
+        self.store = Some(open_for_writing(Arc::new(self.disk.clone()), dir(), options)?);
         Ok(())
     }
 
-    fn store(&self) -> Result<&Store, Error> {
+    pub(super) fn store(&self) -> Result<&Store, Error> {
         self.store.as_ref().ok_or(Error::Closed)
     }
 
@@ -162,6 +153,12 @@ impl Runner {
                 Ok(())
             }
             Act::During(writes) => self.during(writes),
+            Act::Roll => self.store()?.engine.roll_log().map(drop),
+            Act::Ask => self.ask(),
+            Act::Wear => self.wear(),
+            Act::Tighten(budget) => self.tighten(*budget),
+            Act::Bulky => self.bulky(),
+            Act::PurgeDuring => self.purge_during_a_build(),
         }
     }
 
@@ -223,7 +220,7 @@ impl Runner {
         Ok(())
     }
 
-    fn reopen(&mut self) -> Result<(), Error> {
+    pub(super) fn reopen(&mut self) -> Result<(), Error> {
         if let Some(store) = self.store.take() {
             store.close()?;
             lock(&self.history).acknowledge(true);
@@ -306,18 +303,7 @@ pub(super) fn record(script: &Script, disk: &SimDisk) -> Recording {
     Recording { states, points, wrong: wrong.or_else(|| lock(&disorder).take()) }
 }
 
-/// Without it, nothing would be cut, failed or left out in a merge of graphs.
-#[test]
-fn a_script_merges_graphs() {
-    let scripts = super::script::scripted();
-    let script = scripts.iter().find(|s| s.name.starts_with("graph merged")).unwrap();
-    let mut runner = Runner::new(new_disk(1));
-    run(script, &mut runner).unwrap();
-    let merges = runner.merges.load(Ordering::Relaxed);
-    assert!(merges >= 4, "{merges}");
-}
-
-fn run(script: &Script, runner: &mut Runner) -> Result<(), String> {
+pub(super) fn run(script: &Script, runner: &mut Runner) -> Result<(), String> {
     runner.open().map_err(|e| format!("the first open: {e}"))?;
     for (i, act) in script.acts.iter().enumerate() {
         let at = |what: String| format!("act {i} ({act:?}): {what}");

@@ -1,6 +1,7 @@
 //! Owns the workloads of the matrix: a list of acts each, scripted to reach every kind of file and
 //! job, or drawn by a seed.
 
+use super::acts::Budget;
 use super::model::Write;
 use crate::disk::sim::SplitMix;
 
@@ -32,6 +33,18 @@ pub(super) enum Act {
     Release,
     /// Everything is compacted, and a batch is written while the first new segment is.
     During(Vec<Write>),
+    /// The log goes on in a new file.
+    Roll,
+    /// The graph of the first collection is searched often enough to be looked at.
+    Ask,
+    /// That graph is found worn, if it was merged.
+    Wear,
+    /// Closed, and opened again with a budget.
+    Tighten(Budget),
+    /// A write that no budget has room for.
+    Bulky,
+    /// The index of the first collection that is due is built, and a purge begins meanwhile.
+    PurgeDuring,
 }
 
 /// A named list of acts.
@@ -170,6 +183,96 @@ fn base(w: fn(Vec<Write>) -> Act) -> Vec<(&'static str, Vec<Act>)> {
                 w(insert(0, 0..80)),
                 Run,
             ],
+        ),
+        (
+            "graph worn",
+            vec![
+                w(insert(0, 0..200)),
+                Run,
+                Ask,
+                Run,
+                w(insert(0, 200..264)),
+                Run,
+                Ask,
+                Run,
+                w(delete(0, 0..9)),
+                Wear,
+                Run,
+                Reopen,
+                w(insert(0, 0..3)),
+                Run,
+            ],
+        ),
+        (
+            "purge during a merge",
+            vec![
+                // Both segments are rewritten, and the first of two indexes is built meanwhile: a row that
+                // it leaves out is in a segment that the other one covers.
+                w(insert(0, 0..64)),
+                Run,
+                w(insert(0, 64..128)),
+                Run,
+                w(delete(0, 0..40)),
+                PurgeDuring,
+                w(insert(0, 200..340)),
+                Run,
+                w(insert(0, 340..404)),
+                w(insert(1, 0..3)),
+                RunOne,
+                w(delete(0, (330..344).chain(60..65))),
+                PurgeDuring,
+                Reopen,
+                Run,
+            ],
+        ),
+        (
+            "budget of heap",
+            vec![
+                w(insert(0, 0..70)),
+                Tighten(Budget::Heap),
+                w(insert(0, 0..9)),
+                w(insert(1, 0..3)),
+                Bulky,
+                RunOne,
+                w(insert(0, 100..103)),
+                w(delete(0, 2..5)),
+                Bulky,
+                Run,
+                Reopen,
+            ],
+        ),
+        (
+            "budget of disk",
+            vec![
+                Tighten(Budget::Disk),
+                w(insert(0, 0..130)),
+                Run,
+                w(insert(1, 0..9)),
+                Roll,
+                w(delete(0, 0..9)),
+                Roll,
+                w(insert(1, 5..12)),
+                Roll,
+                w(insert(2, 0..3)),
+                Run,
+                Bulky,
+                RunOne,
+                w(delete(1, 0..3)),
+                Run,
+                w(insert(0, 200..203)),
+                Bulky,
+                Run,
+                Reopen,
+            ],
+        ),
+        (
+            "log is trimmed without errors",
+            (0..18u64)
+                .flat_map(|n| {
+                    [Roll, w([insert(0, n * 3..n * 3 + 5), insert(1, n..n + 1)].concat())]
+                })
+                .chain([Run, w(delete(0, 0..9)), Roll, Run, Reopen])
+                .collect(),
         ),
         (
             "expire in RAM",

@@ -1,0 +1,184 @@
+//! Owns the acts of workloads that take more than a call of the store, what was seen while workloads ran,
+//! and the check that those which are about something do come by there.
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Weak, mpsc};
+
+use super::model::{NAMES, vector};
+use super::record::{Runner, new_disk, run};
+use super::script::scripted;
+use crate::collection::Collection;
+use crate::compaction::{Control, run_index_due};
+use crate::disk::sim;
+use crate::index::EfTable;
+use crate::metrics::CanaryStats;
+use crate::worker::lock;
+use crate::{Batch, Error, Event, Memory, SearchPath, StoreOptions, sabotage};
+
+/// A budget that stores are opened with: the smallest that there is.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Budget {
+    Heap,
+    Disk,
+}
+
+impl Budget {
+    pub(super) fn of(self, options: StoreOptions) -> StoreOptions {
+        match self {
+            Self::Heap => options.heap_budget(16 << 20),
+            Self::Disk => options.disk_budget(32 << 20),
+        }
+    }
+}
+
+/// What workloads came by.
+#[derive(Debug, Default)]
+pub(super) struct Seen {
+    merges: AtomicUsize,
+    /// Graphs that were built anew.
+    built: AtomicUsize,
+    /// Looks at graphs.
+    looks: AtomicUsize,
+    /// Collections that had memtables sealed.
+    seals: AtomicUsize,
+    /// Steps that gave bytes of segments back.
+    compactions: AtomicUsize,
+    /// Writes that a budget had no room for.
+    refused: AtomicUsize,
+    /// Builds during which a purge moved rows.
+    moved: AtomicUsize,
+}
+
+impl Seen {
+    pub(super) fn note(&self, event: &Event) {
+        let count = match event {
+            Event::Indexed { merged: true, .. } => &self.merges,
+            Event::Indexed { graph: true, .. } => &self.built,
+            Event::Canary { .. } => &self.looks,
+            Event::Sealed { .. } => &self.seals,
+            Event::Compacted { .. } => &self.compactions,
+            _ => return,
+        };
+        count.fetch_add(1, Ordering::Relaxed);
+    }
+}
+
+impl Runner {
+    fn notes(&self) -> Result<Option<Collection>, Error> {
+        Ok(self.store()?.existing(NAMES[0]))
+    }
+
+    /// Searches the graph of the first collection more often than it takes for a look at it.
+    pub(super) fn ask(&self) -> Result<(), Error> {
+        let Some(notes) = self.notes()? else { return Ok(()) };
+        for id in 0..20 {
+            notes.search(&vector(0, id * 7, 1)).k(10).path(SearchPath::Graph).run()?;
+        }
+        Ok(())
+    }
+
+    /// A look at the graph of the first collection finds that it takes a much wider beam than before.
+    pub(super) fn wear(&self) -> Result<(), Error> {
+        let Some(notes) = self.notes()? else { return Ok(()) };
+        let (core, snapshot) = (&notes.core, notes.core.snapshot());
+        let graph = snapshot.indexes.iter().find(|part| part.indexed.index.has_graph());
+        if let Some(part) = graph {
+            let wide = EfTable::of(&[(32, 0.5), (512, 0.99)]);
+            // With as many queries as there may be: there is no reason to look again.
+            let stats = CanaryStats { queries: 64, ..CanaryStats::default() };
+            core.canary.looked(part.indexed.file, wide, stats, notes.engine.monotonic());
+            *lock(&core.indexes_in_order) = Weak::new();
+        }
+        Ok(())
+    }
+
+    pub(super) fn tighten(&mut self, budget: Budget) -> Result<(), Error> {
+        self.budget = Some(budget);
+        self.reopen()
+    }
+
+    /// A write that passes any budget: nothing of it may ever be found, and what makes room is due.
+    pub(super) fn bulky(&self) -> Result<(), Error> {
+        let Some(notes) = self.notes()? else { return Ok(()) };
+        let text = "bulk".repeat(9 << 18);
+        let bulky = |id| Memory::new(id, vector(0, id, 0)).text(text.as_str());
+        match notes.apply((500..502u64).map(bulky).collect::<Batch>()) {
+            Err(Error::OverBudget { .. }) => {
+                self.seen.refused.fetch_add(1, Ordering::Relaxed);
+                Ok(())
+            }
+            Ok(_) => Err(Error::option("bulky write", "it was taken in")),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Builds the index of the first collection that is due. Once the build knows its rows, a purge begins
+    /// on another thread: it moves them before the build goes on, and ends after it. Where no row is
+    /// dead, or no build is due, one follows the other.
+    pub(super) fn purge_during_a_build(&self) -> Result<(), Error> {
+        let store = self.store()?;
+        let Some(notes) = self.notes()? else { return Ok(()) };
+        let (engine, core) = (&store.engine, &notes.core);
+        let has_dead = core.snapshot().segments.iter().any(|s| s.live.dead() > 0);
+        // Not held: what the purge replaces goes at once.
+        let before = Arc::downgrade(&core.snapshot());
+        let moved = || !Weak::ptr_eq(&before, &Arc::downgrade(&core.snapshot()));
+        // What is broken on purpose here is broken there.
+        let (switch, place) = (sabotage::active(), sim::left_out());
+        std::thread::scope(|scope| {
+            let (begin, begun) = mpsc::channel::<()>();
+            let purge = scope.spawn(move || {
+                // An error says that there was no build.
+                let _ = begun.recv();
+                sabotage::with(switch, || sim::leaving_out(place, || store.purge()))
+            });
+            let asked = AtomicUsize::new(0);
+            let stop = || {
+                // Asked for the second time when the build knows its rows.
+                if asked.fetch_add(1, Ordering::Relaxed) == 1 && has_dead {
+                    let _ = begin.send(());
+                    while !moved() && !purge.is_finished() {
+                        std::thread::yield_now();
+                    }
+                    // The purge holds it while it moves rows, and then waits for the build.
+                    drop(lock(&core.row_job));
+                    self.seen.moved.fetch_add(usize::from(moved()), Ordering::Relaxed);
+                }
+                false
+            };
+            let built = run_index_due(engine, core, &Control::unpaced(engine, &stop));
+            drop(begin);
+            let purged = purge.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
+            built.and(purged.map(drop))
+        })
+    }
+}
+
+/// What a workload comes by without any trouble, and how many files the log has at its end.
+fn seen(name: &str) -> (Arc<Seen>, usize) {
+    let scripts = scripted();
+    let script = scripts.iter().find(|s| s.name.starts_with(name)).unwrap();
+    let mut runner = Runner::new(new_disk(1));
+    run(script, &mut runner).unwrap();
+    (runner.seen, runner.store.unwrap().engine.log_files())
+}
+
+/// Without these, nothing would be cut, failed or left out there.
+#[test]
+fn scripts_come_by_what_they_are_about() {
+    let of = |count: &AtomicUsize| count.load(Ordering::Relaxed);
+    let (merged, _) = seen("graph merged");
+    assert!(of(&merged.merges) >= 4, "{merged:?}");
+    let (worn, _) = seen("graph worn");
+    assert_eq!((of(&worn.built), of(&worn.merges), of(&worn.looks)), (2, 1, 3), "{worn:?}");
+    let (purged, _) = seen("purge during a merge");
+    assert!(of(&purged.moved) == 2 && of(&purged.merges) >= 1, "{purged:?}");
+    // Sealed though it has nine rows, and rewritten though fewer are dead than it takes.
+    let (heap, _) = seen("budget of heap");
+    assert_eq!((of(&heap.refused), of(&heap.seals)), (2, 2), "{heap:?}");
+    let (disk, log_files) = seen("budget of disk");
+    assert_eq!((of(&disk.refused), of(&disk.compactions)), (2, 1), "{disk:?}");
+    assert!(log_files <= 2, "{log_files}");
+    let (_, log_files) = seen("log is trimmed without errors");
+    assert!(log_files <= 9, "{log_files}");
+}
