@@ -42,10 +42,9 @@ impl GraphBuilder for FlatBuilder {
         Ok(draft.finish(params))
     }
 
-    /// What is new is inserted with three quarters of the beam: 12 % fewer distances, for .002 of recall
-    /// after ten merges of a fifth each. It takes a quarter more neighbors at level 0: few rows follow that
-    /// would link back to it, and lists would get thinner with every merge (ARCHITECTURE.md, "Compaction,
-    /// in numbers").
+    /// What is new takes a quarter more neighbors at level 0: few rows follow that would link back to it, and
+    /// lists would get thinner with every merge. A narrower beam for it does the same, and is not worth the
+    /// eighth of the distances that it saves (ARCHITECTURE.md, "Compaction, in numbers").
     fn merge(
         &self,
         codes: &CodeRows<'_>,
@@ -54,7 +53,6 @@ impl GraphBuilder for FlatBuilder {
     ) -> Result<FlatGraph> {
         let (mut draft, gaps) = Draft::from_base(codes, params, base);
         draft.repair(base, &gaps, params)?;
-        draft.ef_construction = (params.ef_construction * 3 / 4).max(params.m);
         draft.lowest_links = params.m * 5 / 4;
         draft.insert_from(base.kept(), params)?;
         Ok(draft.finish(params))
