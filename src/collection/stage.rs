@@ -105,7 +105,6 @@ impl Stage {
                 let of = crate::format::record::attributes(id, &body)
                     .map_err(|e| crate::Error::option("body of a row", e.reason))?;
                 let expires_at = of.expires_at;
-                let body = Arc::from(body);
                 match self.insert(NewRow { id, seq, norm, vector, body, expires_at })? {
                     None => return Ok(Effect::Inserted),
                     Some(true) => Effect::Replaced,
@@ -113,7 +112,10 @@ impl Stage {
                 }
             }
             OpKind::Delete { id } => {
-                self.flush();
+                // Not always: a batch of inserts and deletes would become as many small blocks.
+                if self.pending_ids.contains_key(&id) {
+                    self.flush();
+                }
                 Effect::Deleted(u64::from(self.kill(id, seq)?.unwrap_or(false)))
             }
             OpKind::DeleteWhere { filter, now } => {

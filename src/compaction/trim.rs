@@ -165,7 +165,7 @@ pub(super) fn carry(engine: &Engine, core: &Core) -> Result<Option<Carried>> {
     let kept = active.rows.take(active.live.iter().filter(stays))?;
     let left = u64::from(active.rows.rows()) - kept.len() as u64;
     let ops = kept.iter().map(|row| {
-        let (vector, body) = (row.vector.clone(), row.body.to_vec());
+        let (vector, body) = (row.vector.clone(), row.body.clone());
         let kind = OpKind::Insert { id: row.id, norm: row.norm, vector, body };
         Op { collection: core.id, seq: row.seq, kind }
     });

@@ -11,8 +11,9 @@ use std::ops::{Deref, DerefMut};
 use bytemuck::Pod;
 use memmap2::MmapMut;
 
-/// Arrays up to this many bytes are the allocator's: below the size from which any would map.
-const SMALL_BYTES: usize = 64 << 10;
+/// Arrays up to this many bytes are the allocator's. Above it, what a map takes in whole pages is an
+/// eighth more at most.
+const SMALL_BYTES: usize = 32 << 10;
 
 /// A growing array.
 pub(crate) struct Pages<T> {
@@ -35,6 +36,12 @@ impl<T: Pod> Pages<T> {
     pub(crate) fn with_capacity(capacity: usize) -> Self {
         let mut pages = Self::new();
         pages.reserve(capacity);
+        // Exactly: what is left free behind many small arrays adds up.
+        if let Room::Heap(heap) = &mut pages.room
+            && capacity.saturating_mul(size_of::<T>()) <= SMALL_BYTES
+        {
+            heap.reserve_exact(capacity);
+        }
         pages
     }
 

@@ -1,7 +1,9 @@
 //! Owns `Active`: the rows of a memtable, in RAM. A persistent value: `push` gives a new one that
 //! shares its blocks with the old, so readers need no lock.
 //!
-//! Rows lie in blocks of contiguous vectors and codes. Blocks grow by the logarithmic method
+//! Rows lie in blocks of contiguous vectors, codes and bodies: a few allocations a block and none a row,
+//! since small ones that live as long as a memtable, between others that do not, leave holes that no
+//! allocator can use. Blocks grow by the logarithmic method
 //! (Bentley and Saxe, "Decomposable searching problems", J. Algorithms 1980): a push makes a small
 //! block, and eight of a size become one of the next, so that a row is copied a few times at most
 //! and a scan meets few blocks.
@@ -9,6 +11,7 @@
 use std::slice;
 use std::sync::Arc;
 
+use bytemuck::{Pod, Zeroable};
 use roaring::RoaringBitmap;
 
 use super::sealed::key_hash;
@@ -29,8 +32,12 @@ const FANOUT: usize = 8;
 const LARGEST: usize = 512;
 /// Blocks of fewer rows are scanned row by row.
 const SIDE_BY_SIDE: usize = 64;
-/// Heap bytes of a row beside its vector, codes and body.
-const ROW_OVERHEAD: usize = 120;
+/// A block is full with so many bytes of bodies, and is not merged: the copy would cost more than a scan
+/// gains by it. So 32 bits are enough for a place among bodies.
+const FULL_BYTES: usize = 1 << 20;
+/// Heap bytes of a row beside its vector, codes and body: its head, and its entry in the writers' table
+/// of ids, 33 bytes in a table that is seven sixteenths to seven eighths full.
+const ROW_OVERHEAD: usize = size_of::<Head>() + 56;
 
 /// A row to be added.
 #[derive(Clone, Debug)]
@@ -40,17 +47,21 @@ pub(crate) struct NewRow {
     pub(crate) norm: f32,
     /// In stored form.
     pub(crate) vector: Vec<f32>,
-    pub(crate) body: Arc<[u8]>,
+    pub(crate) body: Vec<u8>,
     pub(crate) expires_at: Timestamp,
 }
 
-#[derive(Clone, Debug)]
+/// What is known of a row beside its vector and body.
+#[derive(Clone, Copy, Debug, Pod, Zeroable)]
+#[repr(C)]
 struct Head {
-    id: MemoryId,
-    seq: Seq,
+    id: u128,
+    seq: u64,
+    /// In milliseconds.
+    expires_at: u64,
     norm: f32,
-    body: Arc<[u8]>,
-    expires_at: Timestamp,
+    /// Where its body ends among the bodies of its block, and that of the next row begins.
+    body_end: u32,
     /// Hashes of the names that rows are mostly selected by, so that those of others are passed over
     /// without decoding their bodies.
     namespace: u32,
@@ -59,8 +70,10 @@ struct Head {
 
 #[derive(Debug)]
 struct Block {
-    heads: Vec<Head>,
+    heads: Pages<Head>,
     vectors: Pages<f32>,
+    /// One after the other.
+    bodies: Pages<u8>,
     codes: CodeBuffer,
     /// The signs of the codes side by side; nothing in a small block, or if codes have none.
     signs: Pages<u8>,
@@ -95,34 +108,45 @@ impl Active {
     #[must_use]
     pub(crate) fn push(&self, rows: Vec<NewRow>) -> Self {
         let mut next = self.clone();
-        let mut rows = rows.into_iter();
-        loop {
-            let some: Vec<NewRow> = rows.by_ref().take(LARGEST).collect();
-            if some.is_empty() {
-                return next;
-            }
+        let mut rest = &rows[..];
+        while !rest.is_empty() {
+            let mut bytes = 0;
+            let fits = |row: &&NewRow| {
+                let full = bytes >= FULL_BYTES;
+                bytes += row.body.len();
+                !full
+            };
+            let (some, others) = rest.split_at(rest.iter().take(LARGEST).take_while(fits).count());
             next.push_block(some);
+            rest = others;
         }
+        next
     }
 
-    fn push_block(&mut self, rows: Vec<NewRow>) {
-        let mut block = Block::empty(self.spec, rows.len());
+    fn push_block(&mut self, rows: &[NewRow]) {
+        let bodies = rows.iter().map(|row| row.body.len()).sum();
+        let mut block = Block::empty(self.spec, rows.len(), bodies);
         for row in rows {
-            self.heap_bytes += self.row_bytes(&row);
+            self.heap_bytes += self.row_bytes(row);
             self.first_expiry = self.first_expiry.min(row.expires_at);
             block.vectors.extend_from_slice(&row.vector);
             block.codes.push(&row.vector);
-            let NewRow { id, seq, norm, body, expires_at, .. } = row;
-            let of = record::attributes(id, &body).ok();
+            block.bodies.extend_from_slice(&row.body);
+            let of = record::attributes(row.id, &row.body).ok();
             let hash = |name: Option<&str>| name.map_or(0, name_hash);
-            let namespace = hash(of.as_ref().and_then(|of| of.namespace));
-            let session = hash(of.as_ref().and_then(|of| of.session));
-            drop(of);
-            block.heads.push(Head { id, seq, norm, body, expires_at, namespace, session });
+            block.heads.push(Head {
+                id: row.id.as_u128(),
+                seq: row.seq.0,
+                expires_at: row.expires_at.as_millis(),
+                norm: row.norm,
+                body_end: block.bodies.len() as u32,
+                namespace: hash(of.as_ref().and_then(|of| of.namespace)),
+                session: hash(of.as_ref().and_then(|of| of.session)),
+            });
         }
         block.put_side_by_side();
         self.starts.push(self.rows);
-        self.rows += block.heads.len() as Row;
+        self.rows += block.rows() as Row;
         self.blocks.push(Arc::new(block));
         while let Some(first) = self.mergeable() {
             let merged = Block::concat(self.spec, &self.blocks[first..]);
@@ -130,6 +154,12 @@ impl Active {
             self.starts.truncate(first + 1);
             self.blocks.push(Arc::new(merged));
         }
+    }
+
+    /// How many rows each block has.
+    #[cfg(test)]
+    pub(crate) fn block_rows(&self) -> Vec<usize> {
+        self.blocks.iter().map(|block| block.rows()).collect()
     }
 
     /// Heap bytes that a row takes.
@@ -140,13 +170,17 @@ impl Active {
 
     /// Where the blocks at the end that should be one begin.
     fn mergeable(&self) -> Option<usize> {
-        let last = self.blocks.last()?.heads.len();
+        let last = self.blocks.last()?.rows();
         let (mut first, mut sum) = (self.blocks.len(), 0);
         // The tail of blocks smaller than the next size above the last one.
         let size = last.next_power_of_two() * FANOUT;
-        while first > 0 && self.blocks[first - 1].heads.len() < size {
-            first -= 1;
-            sum += self.blocks[first].heads.len();
+        while let Some(before) = first.checked_sub(1) {
+            let block = &self.blocks[before];
+            if block.rows() >= size || block.bodies.len() >= FULL_BYTES {
+                break;
+            }
+            first = before;
+            sum += block.rows();
         }
         let many = self.blocks.len() - first >= FANOUT;
         (many && sum <= LARGEST * 2).then_some(first)
@@ -156,7 +190,7 @@ impl Active {
         let block = self.starts.partition_point(|start| *start <= row).checked_sub(1);
         let found = block.and_then(|b| {
             let at = (row - self.starts[b]) as usize;
-            self.blocks.get(b).filter(|block| at < block.heads.len()).map(|block| (&**block, at))
+            self.blocks.get(b).filter(|block| at < block.rows()).map(|block| (&**block, at))
         });
         found.ok_or_else(|| Error::option("row", format!("{row} is not in the memtable")))
     }
@@ -165,10 +199,10 @@ impl Active {
     pub(crate) fn take(&self, rows: impl Iterator<Item = Row>) -> Result<Vec<NewRow>> {
         let copy = |row: Row| {
             let (block, at) = self.locate(row)?;
-            let Head { id, seq, norm, body, expires_at, .. } = &block.heads[at];
-            let (id, seq, norm, expires_at) = (*id, *seq, *norm, *expires_at);
-            let vector = block.vector(at, self.spec.dimension).to_vec();
-            Ok(NewRow { id, seq, norm, vector, body: Arc::clone(body), expires_at })
+            let RowRef { id, seq, norm, vector, body } = block.row(at, self.spec.dimension);
+            let expires_at = block.heads[at].expires_at();
+            let (vector, body) = (vector.to_vec(), body.to_vec());
+            Ok(NewRow { id, seq, norm, vector, body, expires_at })
         };
         rows.map(copy).collect()
     }
@@ -188,9 +222,10 @@ impl Active {
         }
     }
 
-    /// Every row's head, in order.
-    fn heads(&self) -> impl Iterator<Item = (Row, &Head)> {
-        (0..).zip(self.blocks.iter().flat_map(|block| &block.heads))
+    /// Every row in order, as its block and its place there.
+    fn places(&self) -> impl Iterator<Item = (Row, (&Block, usize))> {
+        let of = |block| std::iter::repeat(block).zip(0..Block::rows(block));
+        (0..).zip(self.blocks.iter().flat_map(move |block| of(&**block)))
     }
 
     /// Vectors, codes, bodies and what is known of each row.
@@ -200,9 +235,8 @@ impl Active {
 }
 
 impl Head {
-    fn attributes(&self) -> Result<Attributes<'_>> {
-        record::attributes(self.id, &self.body)
-            .map_err(|e| Error::option("body of a row in the memtable", e.reason))
+    const fn expires_at(&self) -> Timestamp {
+        Timestamp::from_millis(self.expires_at)
     }
 }
 
@@ -213,10 +247,12 @@ fn name_hash(name: &str) -> u32 {
 }
 
 impl Block {
-    fn empty(spec: CodeSpec, rows: usize) -> Self {
+    /// With room for so many rows, and so many bytes of bodies.
+    fn empty(spec: CodeSpec, rows: usize, bodies: usize) -> Self {
         Self {
-            heads: Vec::with_capacity(rows),
+            heads: Pages::with_capacity(rows),
             vectors: Pages::with_capacity(rows * spec.dimension),
+            bodies: Pages::with_capacity(bodies),
             codes: CodeBuffer::new(spec, rows),
             signs: Pages::new(),
         }
@@ -224,7 +260,7 @@ impl Block {
 
     /// Makes the signs of the codes side by side, if that pays.
     fn put_side_by_side(&mut self) {
-        if self.heads.len() >= SIDE_BY_SIDE {
+        if self.rows() >= SIDE_BY_SIDE {
             self.signs = self.codes.rows().sign_blocks().unwrap_or_default();
         }
     }
@@ -235,9 +271,13 @@ impl Block {
     }
 
     fn concat(spec: CodeSpec, blocks: &[Arc<Self>]) -> Self {
-        let mut all = Self::empty(spec, blocks.iter().map(|b| b.heads.len()).sum());
+        let rows = blocks.iter().map(|b| b.rows()).sum();
+        let mut all = Self::empty(spec, rows, blocks.iter().map(|b| b.bodies.len()).sum());
         for block in blocks {
-            all.heads.extend_from_slice(&block.heads);
+            let before = all.bodies.len() as u32;
+            let moved = |head: &Head| Head { body_end: before + head.body_end, ..*head };
+            all.heads.extend(block.heads.iter().map(moved));
+            all.bodies.extend_from_slice(&block.bodies);
             all.vectors.extend_from_slice(&block.vectors);
             block.codes.rows().rows().for_each(|row| all.codes.push_row(row));
         }
@@ -245,8 +285,28 @@ impl Block {
         all
     }
 
+    fn rows(&self) -> usize {
+        self.heads.len()
+    }
+
     fn vector(&self, at: usize, dimension: usize) -> &[f32] {
         &self.vectors[at * dimension..(at + 1) * dimension]
+    }
+
+    fn body(&self, at: usize) -> &[u8] {
+        let start = at.checked_sub(1).map_or(0, |before| self.heads[before].body_end);
+        &self.bodies[start as usize..self.heads[at].body_end as usize]
+    }
+
+    fn row(&self, at: usize, dimension: usize) -> RowRef<'_> {
+        let Head { id, seq, norm, .. } = self.heads[at];
+        let (vector, body) = (self.vector(at, dimension), self.body(at));
+        RowRef { id: id.into(), seq: Seq(seq), norm, vector, body }
+    }
+
+    fn attributes(&self, at: usize) -> Result<Attributes<'_>> {
+        record::attributes(self.heads[at].id.into(), self.body(at))
+            .map_err(|e| Error::option("body of a row in the memtable", e.reason))
     }
 }
 
@@ -257,9 +317,7 @@ impl Rows for Active {
 
     fn row(&self, row: Row) -> Result<RowRef<'_>> {
         let (block, at) = self.locate(row)?;
-        let Head { id, seq, norm, body, .. } = &block.heads[at];
-        let vector = block.vector(at, self.spec.dimension);
-        Ok(RowRef { id: *id, seq: *seq, norm: *norm, vector, body })
+        Ok(block.row(at, self.spec.dimension))
     }
 
     fn vector(&self, row: Row) -> Result<&[f32]> {
@@ -269,29 +327,29 @@ impl Rows for Active {
 
     fn id(&self, row: Row) -> Result<MemoryId> {
         let (block, at) = self.locate(row)?;
-        Ok(block.heads[at].id)
+        Ok(block.heads[at].id.into())
     }
 
     fn seq(&self, row: Row) -> Result<Seq> {
         let (block, at) = self.locate(row)?;
-        Ok(block.heads[at].seq)
+        Ok(Seq(block.heads[at].seq))
     }
 
     fn expires_at(&self, row: Row) -> Result<Timestamp> {
         let (block, at) = self.locate(row)?;
-        Ok(block.heads[at].expires_at)
+        Ok(block.heads[at].expires_at())
     }
 
     fn attributes(&self, row: Row) -> Result<Attributes<'_>> {
         let (block, at) = self.locate(row)?;
-        block.heads[at].attributes()
+        block.attributes(at)
     }
 
     /// O(rows): a memtable is small, and writers have a table of their own.
     fn find(&self, id: MemoryId) -> Result<Vec<Row>> {
         let mut found = Vec::new();
         for (start, block) in self.starts.iter().zip(&self.blocks).rev() {
-            let rows = (*start..).zip(&block.heads).filter(|(_, head)| head.id == id);
+            let rows = (*start..).zip(&block.heads[..]).filter(|(_, head)| head.id == id.as_u128());
             let mut rows: Vec<Row> = rows.map(|(row, _)| row).collect();
             rows.reverse();
             found.append(&mut rows);
@@ -310,10 +368,11 @@ impl Rows for Active {
                 _ => {}
             }
         }
-        for (row, head) in self.heads() {
+        for (row, (block, at)) in self.places() {
+            let head = &block.heads[at];
             let may = namespace.is_none_or(|hash| head.namespace == hash)
                 && session.is_none_or(|hash| head.session == hash);
-            if may && filter.matches(&head.attributes()?) {
+            if may && filter.matches(&block.attributes(at)?) {
                 rows.insert(row);
             }
         }
@@ -326,8 +385,8 @@ impl Rows for Active {
             return Ok(None);
         }
         let mut unexpired = Liveness::all_live(self.rows);
-        for (row, head) in self.heads() {
-            if head.expires_at <= now {
+        for (row, (block, at)) in self.places() {
+            if block.heads[at].expires_at() <= now {
                 unexpired.kill(row);
             }
         }

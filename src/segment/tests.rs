@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 use std::path::Path;
-use std::sync::Arc;
 
 use proptest::prelude::*;
 
@@ -28,7 +27,6 @@ fn header(kind: FileKind) -> FileHeader {
 fn row(id: u64, of: Memory, expires_at: Timestamp) -> NewRow {
     let body = encode_body(&of, Timestamp::from_millis(id * 10), expires_at);
     let vector = vec![id as f32, 1.0];
-    let body = Arc::from(body);
     NewRow { id: id.into(), seq: Seq(id + 100), norm: 1.0, vector, body, expires_at }
 }
 
@@ -100,6 +98,40 @@ fn an_active_segment_keeps_its_rows_and_its_clones_do_not_change() {
     assert!(seen.into_iter().eq(0..700));
     let twice = last.push(rows(3));
     assert_eq!(twice.find(MemoryId::from(1u64)).unwrap(), [701, 1]);
+}
+
+#[test]
+fn blocks_of_long_bodies_end_early_and_are_not_merged() {
+    let spec = CodeSpec::new(Codes::Int8, Metric::L2, 2);
+    let long =
+        |i: u64| row(i, Memory::new(i, [0.0, 0.0]).text("x".repeat(400 << 10)), Timestamp::MAX);
+    let wanted: Vec<NewRow> = (0..7).map(long).chain(rows(40)).collect();
+    // Each block takes rows until it has a MiB.
+    let mut active = Active::new(spec).push(wanted[..7].to_vec());
+    assert_eq!(active.block_rows(), [3, 3, 1]);
+    for new in &wanted[7..] {
+        active = active.push(vec![new.clone()]);
+    }
+    assert_eq!(active.block_rows()[..2], [3, 3]);
+    assert!(active.block_rows().len() < 20, "{:?}", active.block_rows());
+    let kept = active.take(0..active.rows()).unwrap();
+    assert_eq!(kept.len(), wanted.len());
+    for (at, (kept, wanted)) in (0..).zip(kept.iter().zip(&wanted)) {
+        let stored = active.row(at).unwrap();
+        assert!(stored.body == wanted.body && kept.body == wanted.body, "row {at}");
+        assert_eq!(
+            (stored.id, stored.seq, stored.vector),
+            (wanted.id, wanted.seq, &wanted.vector[..])
+        );
+        assert_eq!((kept.id, kept.expires_at), (wanted.id, wanted.expires_at));
+    }
+    let counted: usize = wanted.iter().map(|row| active.row_bytes(row)).sum();
+    assert_eq!(active.heap_bytes(), counted);
+    // Empty ones have a place, too.
+    let empty = |id| NewRow { body: Vec::new(), ..row(id, memory(id), Timestamp::MAX) };
+    let bare = Active::new(spec).push(vec![empty(1), row(2, memory(2), Timestamp::MAX), empty(3)]);
+    let lens = (0..3).map(|at| bare.row(at).unwrap().body.len());
+    assert!(lens.eq([0, row(2, memory(2), Timestamp::MAX).body.len(), 0]));
 }
 
 #[test]

@@ -104,3 +104,31 @@ fn the_heap_budget_counts_the_vectors_of_a_batch_before_it_takes_them_in() {
     assert_eq!(notes.len().unwrap(), 0);
     notes.apply(vectors(512)).unwrap();
 }
+
+/// Each delete gave the inserts before it a block of their own.
+#[test]
+fn a_batch_of_inserts_and_deletes_becomes_one_block() {
+    let temp = scratch();
+    let dir = temp.path().join("a.alt");
+    let store = super::open(Arc::new(RealDisk), &dir).unwrap();
+    let [notes, _] = super::collections(&store).unwrap();
+    let blocks = |notes: &Collection| notes.core.snapshot().memtables[0].rows.block_rows();
+    notes.apply((0..20).map(|id| memory(id, "old")).collect()).unwrap();
+    let mut batch = Batch::new();
+    for id in 0..10 {
+        batch = batch.insert(memory(100 + id, "new")).delete(id);
+    }
+    notes.apply(batch).unwrap();
+    assert_eq!(blocks(&notes), [20, 10]);
+    let before = super::read(&store);
+    assert!(before[0].keys().copied().eq((10..20).chain(100..110)));
+    // A replay carries out many batches in one go: some delete what has no place yet.
+    notes.delete(105u64).unwrap();
+    notes.insert(memory(5, "again")).unwrap();
+    notes.delete(5u64).unwrap();
+    notes.insert(memory(6, "again")).unwrap();
+    let before = super::read(&store);
+    store.close().unwrap();
+    let store = super::open(Arc::new(RealDisk), &dir).unwrap();
+    assert_eq!(super::read(&store), before);
+}
