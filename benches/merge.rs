@@ -58,14 +58,15 @@ fn main() -> Result<()> {
     let data = Data::unanswered(&args, 20_000)?;
     let quick = data.quick;
     let live = args.get_or("live", data.base.len() / 2).map_err(text)?;
-    let turnover = args.get_or("turnover", 0.2).map_err(text)?;
+    let turnover: f64 = args.get_or("turnover", 0.2).map_err(text)?;
     let codes = setup::codes(&args, &[altiplano::Codes::Bits4]).map_err(text)?;
+    let changed = (live as f64 * turnover) as usize;
     let mut pool = data.base.clone();
-    pool.extend_mixed(live + (live as f64 * turnover) as usize + 1);
+    pool.extend_mixed(live + changed + 1);
     let run = Run {
         pool,
         live,
-        changed: (live as f64 * turnover) as usize,
+        changed,
         generations: args.get_or("generations", if quick { 3 } else { 20 }).map_err(text)?,
         every: args.get_or("every", if quick { 3 } else { 5 }).map_err(text)?,
         ef: args.get_or("ef", 64).map_err(text)?,
