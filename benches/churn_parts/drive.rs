@@ -240,8 +240,11 @@ impl Drive {
             live,
             rss_anon: added(last.rss.anon_bytes, self.before.anon_bytes),
             rss_file: added(last.rss.file_bytes, self.before.file_bytes),
+            rss_anon_mean: added(mean(samples, |s| s.rss.anon_bytes), self.before.anon_bytes),
+            rss_file_mean: added(mean(samples, |s| s.rss.file_bytes), self.before.file_bytes),
             rss_peak: added(peak, self.before.total()),
             disk: last.disk,
+            disk_mean: mean(samples, |s| s.disk),
             disk_peak: samples.iter().map(|s| s.disk).max().unwrap_or(0),
             recall: self.recall(asked),
             p50: all.p50,
@@ -305,6 +308,10 @@ fn collection_options(setup: &Setup, dim: usize) -> CollectionOptions {
         _ => return options,
     };
     options.hnsw(HnswParams { min_rows, ..HnswParams::default() })
+}
+
+fn mean(samples: &[Sample], of: impl Fn(&Sample) -> u64) -> u64 {
+    samples.iter().map(of).sum::<u64>() / samples.len().max(1) as u64
 }
 
 fn percentiles<'a>(asked: impl Iterator<Item = &'a Asked>) -> Percentiles {

@@ -42,8 +42,8 @@ impl GraphBuilder for FlatBuilder {
         Ok(draft.finish(params))
     }
 
-    /// What is new takes a quarter more neighbors at level 0: few rows follow that would link back to it, and
-    /// lists would get thinner with every merge. A narrower beam for it does the same, and is not worth the
+    /// What is new takes half as many neighbors again at level 0: few rows follow that would link back to it,
+    /// and lists would get thinner with every merge. A narrower beam for it does the same, and is not worth the
     /// eighth of the distances that it saves (ARCHITECTURE.md, "Compaction, in numbers").
     fn merge(
         &self,
@@ -53,7 +53,7 @@ impl GraphBuilder for FlatBuilder {
     ) -> Result<FlatGraph> {
         let (mut draft, gaps) = Draft::from_base(codes, params, base);
         draft.repair(base, &gaps, params)?;
-        draft.lowest_links = params.m * 5 / 4;
+        draft.lowest_links = params.m * 3 / 2;
         draft.insert_from(base.kept(), params)?;
         Ok(draft.finish(params))
     }
