@@ -298,8 +298,9 @@ fn collection_options(setup: &Setup, dim: usize) -> CollectionOptions {
         Metric::Dot => altiplano::Metric::Dot,
         Metric::L2 => altiplano::Metric::L2,
     };
-    // Small stores seal early, so that they have segments at all.
-    let memtable = (setup.live / 4).clamp(64, 4096) as u32;
+    // Small stores seal early, so that they have segments at all; and after a whole number of rounds, or so
+    // many times in two of them, that rounds do not end with an ever fuller memtable, and then an emptier one.
+    let memtable = (setup.live / 5).clamp(64, 4000) as u32;
     let options = CollectionOptions::new(dim, metric).memtable_rows(memtable);
     // Graphs from early on, or none at all; `auto` takes the store's own choice.
     let min_rows = match setup.path {
