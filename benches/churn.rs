@@ -23,7 +23,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
 
-use altiplano::SearchPath;
+use altiplano::{IoMode, SearchPath};
 
 #[path = "common/measure.rs"]
 mod measure;
@@ -48,7 +48,7 @@ use report::{Round, Run};
 use vectors::{Metric, Vectors};
 
 const ABOUT: &str = "Rounds of insert, delete and expire at a constant live count.";
-const OPTIONS: [Opt; 12] = [
+const OPTIONS: [Opt; 13] = [
     opt("base", "FILE", "vectors: .npy, .fvecs, .bvecs or .fbin"),
     opt("queries", "FILE", "queries; default: the last rows of the base"),
     opt("metric", "M", "cosine, l2 or dot; default cosine"),
@@ -59,6 +59,7 @@ const OPTIONS: [Opt; 12] = [
     opt("turnover", "F", "share replaced, deleted or expired a round; default 0.1"),
     opt("path", "P", "auto, scan or graph; default auto"),
     opt("ef", "N", "beam of all graph searches, to see the graph apart from what sets beams"),
+    opt("io", "MODE", "how rows are read: mapped or pread; default mapped"),
     opt("quick", "", "rounds of 100 ms on small data; growth does not fail it"),
     opt("svg", "FILE", "the plot; default churn-PATH.svg in the target directory"),
 ];
@@ -112,6 +113,11 @@ fn prepare(args: &Args) -> Result<Job, Stop> {
         "graph" => (SearchPath::Graph, "graph"),
         _ => return Err(args.wrong(format!("--path {name:?} is none of auto, scan, graph"))),
     };
+    let io_mode = match args.text("io").unwrap_or("mapped") {
+        "mapped" => IoMode::Mapped,
+        "pread" => IoMode::Pread,
+        _ => return Err(args.wrong("--io is neither mapped nor pread")),
+    };
     if !(0.001..=0.5).contains(&turnover) || live < 100 || rounds < 2 {
         return Err(args.wrong("--live 100 or more, --rounds 2 or more, --turnover 0.001 to 0.5"));
     }
@@ -130,6 +136,7 @@ fn prepare(args: &Args) -> Result<Job, Stop> {
         setup: Setup {
             metric,
             path,
+            io_mode,
             ef: (ef > 0).then_some(ef),
             live,
             warm,
@@ -140,6 +147,7 @@ fn prepare(args: &Args) -> Result<Job, Stop> {
         },
         run: Run {
             path: name,
+            io: format!("{io_mode:?}").to_lowercase(),
             data,
             dim: base.dim,
             metric: format!("{metric:?}").to_lowercase(),

@@ -111,7 +111,7 @@ pub use metrics::{
     SegmentStats, Step, StoreStats,
 };
 pub use options::{
-    Background, Builder, Codes, CollectionOptions, Durability, HnswParams, MAX_DIMENSION, Metric,
-    StoreOptions,
+    Background, Builder, Codes, CollectionOptions, Durability, HnswParams, IoMode, MAX_DIMENSION,
+    Metric, StoreOptions,
 };
 pub use store::{Doubt, Loss, RepairReport, Salvaged, Store, Verify, VerifyReport};

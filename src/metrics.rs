@@ -25,6 +25,8 @@ pub struct StoreStats {
     pub mapped_bytes: u64,
     /// Bytes of mapped files that are resident now; 0 where the system does not tell (it does on Linux).
     pub resident_bytes: u64,
+    /// Segments that are kept open to be read: see `IoMode::Pread`.
+    pub open_files: usize,
     /// Heap bytes of active segments, liveness, tables and graph builds, as counted by the store.
     pub heap_bytes: u64,
     /// The part of `heap_bytes` in graph builds that are under way.

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
 pub(crate) use store::Listener;
-pub use store::{Background, StoreOptions};
+pub use store::{Background, IoMode, StoreOptions};
 
 /// Largest dimension of a collection.
 pub const MAX_DIMENSION: usize = 65_535;

@@ -11,7 +11,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use altiplano::{
-    Batch, Collection, CollectionOptions, Event, Fields, HnswParams, ManualClock, Memory,
+    Batch, Collection, CollectionOptions, Event, Fields, HnswParams, IoMode, ManualClock, Memory,
     SearchPath, Store, StoreOptions, StoreStats, Timestamp,
 };
 
@@ -34,6 +34,7 @@ const ASKING: f64 = 0.75;
 pub(crate) struct Setup {
     pub(crate) metric: Metric,
     pub(crate) path: SearchPath,
+    pub(crate) io_mode: IoMode,
     /// The beam of graph searches; the store's own choice if `None`.
     pub(crate) ef: Option<usize>,
     pub(crate) live: usize,
@@ -99,6 +100,7 @@ impl Drive {
         let store = StoreOptions::new()
             .clock(Arc::clone(&clock) as Arc<dyn altiplano::Clock>)
             .on_event(move |event| note(&listener, event))
+            .io_mode(setup.io_mode)
             .open(dir)
             .map_err(|e| format!("the store does not open: {e}"))?;
         let notes = store

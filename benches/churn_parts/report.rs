@@ -62,6 +62,8 @@ pub(crate) struct Round {
 #[derive(Clone, Debug)]
 pub(crate) struct Run {
     pub(crate) path: &'static str,
+    /// How rows are read.
+    pub(crate) io: String,
     pub(crate) data: String,
     pub(crate) dim: usize,
     pub(crate) metric: String,
@@ -75,6 +77,7 @@ pub(crate) fn json(run: &Run, round: &Round) -> String {
         .field("bench", "churn")
         .field("system", "altiplano")
         .field("path", run.path)
+        .field("io", run.io.as_str())
         .field("data", run.data.as_str())
         .field("dim", run.dim)
         .field("metric", run.metric.as_str())

@@ -8,8 +8,8 @@ use std::path::Path;
 use std::time::Instant;
 
 use altiplano::{
-    Background, Batch, Builder, Codes, CollectionOptions, Fields, HnswParams, Memory, SearchPath,
-    Store, StoreOptions,
+    Background, Batch, Builder, Codes, CollectionOptions, Fields, HnswParams, IoMode, Memory,
+    SearchPath, StoreOptions,
 };
 use serde_json::json;
 
@@ -114,6 +114,7 @@ pub(crate) fn search(
     let mut own = own("search", kind, dir);
     own.push(("path", format!("{path:?}")));
     own.push(("rows", rows.to_string()));
+    own.push(("io", args.text("io").unwrap_or("mapped").to_owned()));
     let lines = steps::start(args, Some(work), &own)?;
     let (head, points) = lines.split_first().ok_or("nothing was searched")?;
     Ok(Searched {
@@ -177,10 +178,15 @@ fn search_here(args: &Args, kind: Kind, dir: &Path) -> Result<(), Box<dyn Error>
     let (queries, truth) = steps::handed_over(args)?;
     let rows = args.get_or("rows", 0).map_err(|stop| stop.text)?;
     let path = args.text("path").and_then(|name| named(&PATHS, name)).ok_or("no such --path")?;
+    let io_mode = match args.text("io") {
+        Some("pread") => IoMode::Pread,
+        Some("mapped") => IoMode::Mapped,
+        other => return Err(format!("--io {other:?} is neither mapped nor pread").into()),
+    };
     let order = order(rows, kind.seed);
     let before = Rss::now().unwrap_or_default();
     let begun = Instant::now();
-    let store = Store::open(dir)?;
+    let store = StoreOptions::new().io_mode(io_mode).open(dir)?;
     let collection = store.existing("vectors").ok_or("the collection is gone")?;
     collection.search(queries.row(0)).run()?;
     let open_ms = begun.elapsed().as_secs_f64() * 1e3;

@@ -122,7 +122,7 @@ impl Engine {
             reclaim_within: options.reclaim_within,
             pace: Pace::new(options.background_rate),
             disk_budget: DiskBudget::new(options.disk_budget),
-            resident_budget: ResidentBudget::new(options.resident_budget),
+            resident_budget: ResidentBudget::new(options.resident_budget, options.files_to_read()),
             poison: Arc::clone(&poison),
             pinned: Arc::default(),
             committer: Committer::new(parts.manifest.last_seq, poison),

@@ -57,7 +57,8 @@ pub(crate) fn open_segment(
     dimension: usize,
 ) -> Result<SegPart> {
     let (disk, dir) = (engine.disk.as_ref(), engine.dir());
-    let segment = SealedSegment::open(disk, dir, engine.store, entry.file, entry.len, dimension)?;
+    let (file, permit) = ((entry.file, entry.len), engine.resident_budget.permit_to_read());
+    let segment = SealedSegment::open(disk, dir, engine.store, file, dimension, permit)?;
     let name = FileName::Segment(entry.file);
     let rows = crate::segment::Rows::rows(&segment);
     if rows != entry.rows {

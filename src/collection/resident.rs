@@ -1,9 +1,12 @@
-//! Owns the budget of resident bytes: which mapped files let their pages go when more are resident than
-//! may be. The system reads them back where they are used again, mostly from its own cache.
+//! Owns the budget of resident bytes: which segments are read without their maps, and which mapped files let
+//! their pages go when more are resident than may be. The system reads them back where they are used again,
+//! mostly from its own cache.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use crate::collection::engine::Engine;
+use crate::disk::{OpenFiles, Permit};
 use crate::format::names::FileName;
 use crate::sync::Mutex;
 use crate::worker::lock;
@@ -17,13 +20,20 @@ const KEPT: f64 = 0.75;
 #[derive(Debug)]
 pub(crate) struct ResidentBudget {
     limit: Option<u64>,
+    /// The segments whose vectors and bodies are read from the open file.
+    open_files: Arc<OpenFiles>,
     /// When to look again, in monotonic time.
     again_at: Mutex<Duration>,
 }
 
 impl ResidentBudget {
-    pub(super) fn new(limit: Option<u64>) -> Self {
-        Self { limit, again_at: Mutex::default() }
+    pub(super) fn new(limit: Option<u64>, files_to_read: usize) -> Self {
+        Self { limit, open_files: OpenFiles::new(files_to_read), again_at: Mutex::default() }
+    }
+
+    /// The right to keep a segment open; without it, it is read through its map.
+    pub(super) fn permit_to_read(&self) -> Option<Permit> {
+        self.open_files.permit()
     }
 }
 
@@ -31,6 +41,11 @@ impl Engine {
     /// Bytes of the store's files that are mapped and resident; 0 where the system does not tell.
     pub(crate) fn resident_bytes(&self) -> u64 {
         self.disk.resident(self.dir()).iter().map(|(_, bytes)| bytes).sum()
+    }
+
+    /// How many files are kept open to be read.
+    pub(crate) fn open_files(&self) -> usize {
+        self.resident_budget.open_files.open()
     }
 
     /// Lets pages go if more are resident than may be.

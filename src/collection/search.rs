@@ -17,7 +17,7 @@ use crate::format::record;
 use crate::ids::MemoryId;
 use crate::memory::Memory;
 use crate::options::Metric;
-use crate::segment::{Row, Rows};
+use crate::segment::{Row, RowBuffer, Rows};
 use crate::vector::metric::restore;
 
 /// Recall that a search aims at unless it says otherwise.
@@ -225,7 +225,8 @@ pub(super) fn read_memory(
     row: Row,
     with_vector: bool,
 ) -> Result<Memory> {
-    let found = rows.row(row)?;
+    let mut buffer = RowBuffer::default();
+    let found = rows.row(row, &mut buffer)?;
     let vector = if with_vector { restore(metric, found.vector, found.norm) } else { Vec::new() };
     record::decode_memory(found.id, vector, found.body)
         .map_err(|e| Error::Metadata { reason: format!("memory {}: {}", found.id, e.reason) })

@@ -27,7 +27,7 @@ use crate::index::{
 use crate::metrics::Event;
 use crate::options::Builder;
 use crate::sabotage::{self, Sabotage};
-use crate::segment::{LocatorBuilder, Rows};
+use crate::segment::{LocatorBuilder, RowBuffer, Rows};
 use crate::vector::codes::CodeBuffer;
 use crate::worker::lock;
 
@@ -189,7 +189,7 @@ fn gather<'a>(
 ) -> Result<(CodesIndex<'a>, Option<GraphBase<'a>>)> {
     let mut nodes = CodesIndex::new(core.spec);
     let mut base = None;
-    let mut live = Vec::new();
+    let (mut live, mut buffer) = (Vec::new(), RowBuffer::default());
     for (place, index, _) in &replaced.0 {
         let Some(part) = snapshot.indexes.get(*place) else { continue };
         let at = nodes.add_index(index.codes());
@@ -211,7 +211,8 @@ fn gather<'a>(
     }
     for segment in snapshot.segments.iter().filter(|s| step.with_uncovered && !s.covered) {
         for row in segment.live.iter() {
-            nodes.add(segment.sealed.segment.vector(row)?, (segment.sealed.file, row));
+            let vector = segment.sealed.segment.vector(row, &mut buffer)?;
+            nodes.add(vector, (segment.sealed.file, row));
         }
     }
     Ok((nodes, base))
@@ -220,10 +221,11 @@ fn gather<'a>(
 /// Vectors for the calibration. A row that cannot be read serves no more; its node has its code all the
 /// same.
 fn samples(snapshot: &Snapshot, rows: &NodeRows) -> Vec<Sample> {
+    let mut buffer = RowBuffer::default();
     let sample = |node: u32| {
         let (file, row) = rows.of(node).next()?;
         let segment = snapshot.segments.iter().find(|s| s.sealed.file == file)?;
-        let vector = segment.sealed.segment.vector(row).ok()?.to_vec();
+        let vector = segment.sealed.segment.vector(row, &mut buffer).ok()?.to_vec();
         Some(Sample { row: node, vector })
     };
     wanted_samples(rows.len()).filter_map(sample).collect()

@@ -12,6 +12,7 @@
 #[cfg(test)]
 pub(crate) mod fault;
 mod map;
+mod open_files;
 mod pages;
 mod real;
 #[cfg(test)]
@@ -24,6 +25,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 pub(crate) use map::Mapped;
+pub(crate) use open_files::{OpenFile, OpenFiles, Permit};
 pub(crate) use pages::Pages;
 pub(crate) use real::RealDisk;
 

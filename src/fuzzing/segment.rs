@@ -15,7 +15,7 @@ use crate::format::manifest::{DeletesEntry, SegmentEntry};
 use crate::format::names::FileName;
 use crate::format::record;
 use crate::ids::MemoryId;
-use crate::segment::{Liveness, Rows, SealedSegment, read_deletes, verify_deletes};
+use crate::segment::{Liveness, RowBuffer, Rows, SealedSegment, read_deletes, verify_deletes};
 
 /// A whole segment, to compare with.
 struct Whole {
@@ -31,9 +31,8 @@ fn whole() -> &'static [Whole] {
         let disk = golden.disk();
         for (name, dimension) in COLLECTIONS {
             for entry in &golden.collection(name).segments {
-                let (store, file) = (golden.manifest.store, entry.file);
-                let opened =
-                    SealedSegment::open(&disk, golden.dir, store, file, entry.len, dimension);
+                let (store, file) = (golden.manifest.store, (entry.file, entry.len));
+                let opened = SealedSegment::open(&disk, golden.dir, store, file, dimension, None);
                 all.push(Whole { entry, dimension, segment: opened.unwrap() });
             }
         }
@@ -84,8 +83,8 @@ pub(super) fn segment(data: &[u8]) -> Verdict {
     let disk = MemoryDisk::default();
     let len = if input.repair { bytes.len() as u64 } else { whole.entry.len };
     disk.put(golden.dir, &name, bytes);
-    let (store, file) = (golden.manifest.store, whole.entry.file);
-    let opened = SealedSegment::open(&disk, golden.dir, store, file, len, whole.dimension);
+    let (store, file) = (golden.manifest.store, (whole.entry.file, len));
+    let opened = SealedSegment::open(&disk, golden.dir, store, file, whole.dimension, None);
     match &opened {
         Err(error) => typed(error),
         Ok(segment) => ask(segment, &whole.segment, input.repair),
@@ -103,17 +102,18 @@ fn compare<T: PartialEq + std::fmt::Debug>(got: Result<T>, right: Result<T>, for
 }
 
 fn ask(segment: &SealedSegment, right: &SealedSegment, forged: bool) {
+    let (mut a, mut b) = (RowBuffer::default(), RowBuffer::default());
     for row in (0..segment.rows().min(4096)).chain([segment.rows(), u32::MAX]) {
-        let got = segment.row(row);
+        let got = segment.row(row, &mut a);
         if let Ok(row) = &got {
             assert!(row.vector.iter().all(|x| x.is_finite()), "a vector that is no vector");
             let _ = record::decode_memory(row.id, row.vector.to_vec(), row.body);
         }
-        compare(got, right.row(row), forged);
-        compare(segment.vector(row), right.vector(row), forged);
+        compare(got, right.row(row, &mut b), forged);
+        compare(segment.vector(row, &mut a), right.vector(row, &mut b), forged);
         compare(segment.seq(row), right.seq(row), forged);
         compare(segment.expires_at(row), right.expires_at(row), forged);
-        compare(segment.attributes(row), right.attributes(row), forged);
+        compare(segment.attributes(row, &mut a), right.attributes(row, &mut b), forged);
     }
     for id in [0u64, 1, 33, 64, 99, 100, 150, u64::MAX].map(MemoryId::from) {
         compare(segment.find(id), right.find(id), forged);

@@ -21,6 +21,22 @@ pub enum Background {
     Manual,
 }
 
+/// How vectors and payloads are read from sealed segments. Codes, graphs, ids and the other columns are
+/// always mapped.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum IoMode {
+    /// Through the map, without a copy. A search that reads a row makes its page resident, and with it the
+    /// neighbors that the system maps along: after some thousand queries, all rows are.
+    Mapped,
+    /// From the open file, with a copy and a system call (`pread`) a row. Rows are in the system's cache at
+    /// most, not in the resident bytes of this process.
+    Pread,
+}
+
+/// Files that may be kept open to be read, unless another number is chosen.
+const MAX_OPEN_FILES: usize = 256;
+
 /// What is done with events.
 pub(crate) type Listener = std::sync::Arc<dyn Fn(&crate::metrics::Event) + Send + Sync>;
 
@@ -48,6 +64,8 @@ pub struct StoreOptions {
     pub(crate) background_rate: Option<u64>,
     pub(crate) disk_budget: Option<u64>,
     pub(crate) resident_budget: Option<u64>,
+    io_mode: Option<IoMode>,
+    max_open_files: usize,
     pub(crate) reserve_bytes: u64,
     pub(crate) listener: Option<Listener>,
     pub(crate) seed: Option<u64>,
@@ -67,6 +85,8 @@ impl StoreOptions {
             background_rate: None,
             disk_budget: None,
             resident_budget: None,
+            io_mode: None,
+            max_open_files: MAX_OPEN_FILES,
             reserve_bytes: 4 << 20,
             listener: None,
             seed: None,
@@ -111,11 +131,28 @@ impl StoreOptions {
 
     /// Sets how many bytes of mapped files may be resident, looked at once a second: when there are more,
     /// files let their pages go, those of rows first, and the system reads them back when they are
-    /// needed, mostly from its own cache. It holds on Linux; elsewhere nothing is let go. Default = no
-    /// limit: the system takes pages back itself when it needs them.
+    /// needed, mostly from its own cache. It holds on Linux; elsewhere nothing is let go. Rows are then read
+    /// with [`IoMode::Pread`], unless another mode is chosen. Default = no limit: the system takes pages
+    /// back itself when it needs them.
     #[must_use]
     pub const fn resident_budget(mut self, bytes: u64) -> Self {
         self.resident_budget = Some(bytes);
+        self
+    }
+
+    /// Sets how vectors and payloads are read from sealed segments. Default = [`IoMode::Pread`] with a
+    /// [`resident_budget`](Self::resident_budget), otherwise [`IoMode::Mapped`].
+    #[must_use]
+    pub const fn io_mode(mut self, mode: IoMode) -> Self {
+        self.io_mode = Some(mode);
+        self
+    }
+
+    /// Sets how many files the store may keep open to read them with [`IoMode::Pread`], one a segment.
+    /// Those beyond it are read through their maps, which take no descriptor. Default = 256.
+    #[must_use]
+    pub const fn max_open_files(mut self, files: usize) -> Self {
+        self.max_open_files = files;
         self
     }
 
@@ -191,6 +228,15 @@ impl StoreOptions {
         self
     }
 
+    /// How many files are kept open to be read.
+    pub(crate) fn files_to_read(&self) -> usize {
+        let default = if self.resident_budget.is_some() { IoMode::Pread } else { IoMode::Mapped };
+        match self.io_mode.unwrap_or(default) {
+            IoMode::Mapped => 0,
+            IoMode::Pread => self.max_open_files,
+        }
+    }
+
     /// Checks every range.
     pub(crate) fn validate(&self) -> Result<()> {
         if self.heap_budget.is_some_and(|bytes| bytes < 16 << 20) {
@@ -229,6 +275,8 @@ impl std::fmt::Debug for StoreOptions {
             .field("heap_budget", &self.heap_budget)
             .field("disk_budget", &self.disk_budget)
             .field("resident_budget", &self.resident_budget)
+            .field("io_mode", &self.io_mode)
+            .field("max_open_files", &self.max_open_files)
             .field("debt_limit", &self.debt_limit)
             .field("writer_patience", &self.writer_patience)
             .field("reclaim_within", &self.reclaim_within)

@@ -1,152 +1,35 @@
-//! Owns sealed files made of sections (`seg`, `del`, `idx`, `loc`): writes them in one pass and
+//! Owns sealed files made of sections (`seg`, `del`, `idx`, `loc`): writes them in one pass (`writer`) and
 //! checks them where they are used. Knows the bytes' places and checksums, not their meaning.
 //!
 //! Checks at open: header, exact length, section table, that every required section is known. Checks at first touch: one CRC per 64 KiB
 //! block of a checked section, remembered in a bitmap; a block that failed fails again. Sections that
 //! are not checked here (rows) carry checksums of their own.
+//!
+//! A file is mapped. One that was opened with a permit is kept open as well, and [`SectionFile::read`] reads
+//! from it instead: what is read of a map stays resident, with its neighbors.
+
+mod writer;
 
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use crate::disk::{AppendFile, Disk, Mapped};
+pub(crate) use writer::{Check, SectionWriter};
+
+use crate::disk::{Disk, Mapped, OpenFile, Permit};
 use crate::error::{Error, Result};
 use crate::format::DecodeError;
 use crate::format::header::{FileHeader, FileKind, HEADER_LEN, HeaderError, StoreId};
 use crate::format::names::FileName;
-use crate::format::table::{
-    ALIGNMENT, BLOCK_LEN, CHECKED, REQUIRED, SectionEntry, SectionTable, TAIL_LEN,
-};
-use crate::sabotage::{self, Sabotage};
-
-/// How a section is treated.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Check {
-    /// Its blocks have checksums in the table.
-    Blocks,
-    /// Its rows have checksums of their own.
-    Rows,
-}
-
-/// Writes a sealed file, section after section.
-pub(crate) struct SectionWriter {
-    file: Box<dyn AppendFile>,
-    len: u64,
-    table: SectionTable,
-    /// Bytes that wait for a large write.
-    buffer: Vec<u8>,
-    /// Checksum of the block under way and how many bytes it has.
-    block: Option<(crc32fast::Hasher, usize)>,
-}
-
-/// Bytes that are written at once.
-const BUFFER_LEN: usize = 64 << 10;
-
-impl SectionWriter {
-    /// Creates the file. If it is not finished, removing it is the caller's job.
-    pub(crate) fn create(
-        disk: &dyn Disk,
-        dir: &Path,
-        name: FileName,
-        header: &FileHeader,
-    ) -> Result<Self> {
-        let file = disk.create(&dir.join(name.to_string()))?;
-        let (table, block) = (SectionTable::default(), None);
-        let mut writer = Self { file, len: 0, table, buffer: Vec::new(), block };
-        writer.put(&header.encode())?;
-        Ok(writer)
-    }
-
-    /// Begins a section; the one before it ends.
-    pub(crate) fn begin(&mut self, kind: u32, check: Check) -> Result<()> {
-        self.end_section();
-        let padding = self.len.next_multiple_of(ALIGNMENT as u64) - self.len;
-        self.put(&[0; ALIGNMENT][..padding as usize])?;
-        let flags = match check {
-            Check::Blocks => REQUIRED | CHECKED,
-            Check::Rows => REQUIRED,
-        };
-        let first_block = self.table.block_crcs.len() as u32;
-        let offset = self.len;
-        self.table.entries.push(SectionEntry { kind, flags, offset, len: 0, first_block });
-        if check == Check::Blocks {
-            self.block = Some((crc32fast::Hasher::new(), 0));
-        }
-        Ok(())
-    }
-
-    /// Adds bytes to the section.
-    pub(crate) fn write(&mut self, mut bytes: &[u8]) -> Result<()> {
-        if let Some(entry) = self.table.entries.last_mut() {
-            entry.len += bytes.len() as u64;
-        }
-        self.put(bytes)?;
-        while let Some((hasher, filled)) = &mut self.block {
-            let (now, later) = bytes.split_at(bytes.len().min(BLOCK_LEN - *filled));
-            hasher.update(now);
-            *filled += now.len();
-            if *filled == BLOCK_LEN {
-                let full = std::mem::take(hasher);
-                *filled = 0;
-                self.table.block_crcs.push(full.finalize());
-            }
-            bytes = later;
-            if bytes.is_empty() {
-                break;
-            }
-        }
-        Ok(())
-    }
-
-    /// A whole section at once.
-    pub(crate) fn section(&mut self, kind: u32, check: Check, bytes: &[u8]) -> Result<()> {
-        self.begin(kind, check)?;
-        self.write(bytes)
-    }
-
-    /// Writes the table and syncs the file; tells its length. The directory is the caller's.
-    #[track_caller]
-    pub(crate) fn finish(mut self) -> Result<u64> {
-        self.end_section();
-        let table = self.table.encode();
-        self.put(&table)?;
-        self.file.append(&self.buffer)?;
-        if !sabotage::on(Sabotage::SkipSectionSync) {
-            self.file.sync()?;
-        }
-        Ok(self.len)
-    }
-
-    fn end_section(&mut self) {
-        if let Some((hasher, filled)) = self.block.take()
-            && filled > 0
-        {
-            self.table.block_crcs.push(hasher.finalize());
-        }
-    }
-
-    fn put(&mut self, bytes: &[u8]) -> Result<()> {
-        self.len += bytes.len() as u64;
-        let mut rest = bytes;
-        while !rest.is_empty() {
-            let room = BUFFER_LEN - self.buffer.len();
-            let (now, later) = rest.split_at(rest.len().min(room));
-            self.buffer.extend_from_slice(now);
-            if self.buffer.len() == BUFFER_LEN {
-                self.file.append(&self.buffer)?;
-                self.buffer.clear();
-            }
-            rest = later;
-        }
-        Ok(())
-    }
-}
+use crate::format::table::{BLOCK_LEN, SectionEntry, SectionTable, TAIL_LEN};
 
 /// An open sealed file.
 #[derive(Debug)]
 pub(crate) struct SectionFile {
     path: PathBuf,
     bytes: Mapped,
+    /// What values are read from, if not from the map.
+    open: Option<OpenFile>,
     table: SectionTable,
     /// One bit for each block that passed its check.
     passed: Vec<AtomicU64>,
@@ -164,6 +47,16 @@ pub(crate) struct Identity {
 impl SectionFile {
     /// Opens and maps a file and checks header, length and table.
     pub(crate) fn open(disk: &dyn Disk, dir: &Path, expected: &Identity) -> Result<Self> {
+        Self::open_to_read(disk, dir, expected, None)
+    }
+
+    /// As [`SectionFile::open`]; with a permit, the file is kept open for [`SectionFile::read`].
+    pub(crate) fn open_to_read(
+        disk: &dyn Disk,
+        dir: &Path,
+        expected: &Identity,
+        permit: Option<Permit>,
+    ) -> Result<Self> {
         let path = dir.join(expected.name.to_string());
         let file = disk.open(&path)?;
         check_len(&path, file.len(), expected)?;
@@ -173,7 +66,8 @@ impl SectionFile {
         check_known(&path, &table, expected.kind)?;
         let words = table.block_crcs.len().div_ceil(64);
         let passed = std::iter::repeat_with(AtomicU64::default).take(words).collect();
-        Ok(Self { path, bytes, table, passed })
+        let open = permit.map(|permit| OpenFile::new(file, permit));
+        Ok(Self { path, bytes, open, table, passed })
     }
 
     /// The content of a section without any check.
@@ -198,6 +92,28 @@ impl SectionFile {
         let blocks = range.start / BLOCK_LEN..range.end.div_ceil(BLOCK_LEN);
         self.check_blocks(entry, blocks.start as u64..blocks.end as u64)?;
         Ok(part)
+    }
+
+    /// Some values of a section, without any check: those of the map, or read into `buffer`.
+    pub(crate) fn read<'a, T: bytemuck::Pod>(
+        &'a self,
+        kind: u32,
+        values: Range<usize>,
+        buffer: &'a mut Vec<T>,
+    ) -> Result<&'a [T]> {
+        let entry = self.require(kind)?;
+        let bytes = values.start * size_of::<T>()..values.end * size_of::<T>();
+        let Some(mapped) = self.content(entry).get(bytes.clone()) else {
+            let end = entry.offset + entry.len;
+            return Err(self.corrupt(end, "the section is shorter than its rows need"));
+        };
+        let Some(open) = &self.open else {
+            return bytemuck::try_cast_slice(mapped)
+                .map_err(|_| self.corrupt(entry.offset, "the section is not aligned"));
+        };
+        buffer.resize(values.len(), bytemuck::Zeroable::zeroed());
+        open.read_at(entry.offset + bytes.start as u64, bytemuck::cast_slice_mut(buffer))?;
+        Ok(buffer)
     }
 
     /// Checks every block of every checked section, and that nothing lies between sections.

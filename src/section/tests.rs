@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::disk::RealDisk;
+use crate::format::table::{CHECKED, REQUIRED};
 use crate::ids::FileId;
 
 const NAME: FileName = FileName::Segment(FileId(3));

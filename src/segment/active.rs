@@ -15,7 +15,7 @@ use bytemuck::{Pod, Zeroable};
 use roaring::RoaringBitmap;
 
 use super::sealed::key_hash;
-use super::{Liveness, Row, RowRef, Rows};
+use super::{Liveness, Row, RowBuffer, RowRef, Rows};
 use crate::clock::Timestamp;
 use crate::disk::Pages;
 use crate::error::{Error, Result};
@@ -315,12 +315,12 @@ impl Rows for Active {
         self.rows
     }
 
-    fn row(&self, row: Row) -> Result<RowRef<'_>> {
+    fn row<'a>(&'a self, row: Row, _: &'a mut RowBuffer) -> Result<RowRef<'a>> {
         let (block, at) = self.locate(row)?;
         Ok(block.row(at, self.spec.dimension))
     }
 
-    fn vector(&self, row: Row) -> Result<&[f32]> {
+    fn vector<'a>(&'a self, row: Row, _: &'a mut RowBuffer) -> Result<&'a [f32]> {
         let (block, at) = self.locate(row)?;
         Ok(block.vector(at, self.spec.dimension))
     }
@@ -340,7 +340,7 @@ impl Rows for Active {
         Ok(block.heads[at].expires_at())
     }
 
-    fn attributes(&self, row: Row) -> Result<Attributes<'_>> {
+    fn attributes<'a>(&'a self, row: Row, _: &'a mut RowBuffer) -> Result<Attributes<'a>> {
         let (block, at) = self.locate(row)?;
         block.attributes(at)
     }

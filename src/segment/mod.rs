@@ -49,20 +49,27 @@ pub(crate) struct RowRef<'a> {
     pub(crate) body: &'a [u8],
 }
 
+/// What a row is read into where its file is not mapped for that; kept from one row to the next.
+#[derive(Debug, Default)]
+pub(crate) struct RowBuffer {
+    vector: Vec<f32>,
+    body: Vec<u8>,
+}
+
 /// Rows, wherever they are. What is read from disk is checked before it is returned.
 pub(crate) trait Rows: Send + Sync {
     /// How many rows there are, dead ones included.
     fn rows(&self) -> Row;
     /// A whole row.
-    fn row(&self, row: Row) -> Result<RowRef<'_>>;
+    fn row<'a>(&'a self, row: Row, buffer: &'a mut RowBuffer) -> Result<RowRef<'a>>;
     /// The vector of a row, in stored form.
-    fn vector(&self, row: Row) -> Result<&[f32]>;
+    fn vector<'a>(&'a self, row: Row, buffer: &'a mut RowBuffer) -> Result<&'a [f32]>;
     /// Asks for the vector of a row that is read soon.
     fn prefetch(&self, _row: Row) {}
     fn id(&self, row: Row) -> Result<MemoryId>;
     fn seq(&self, row: Row) -> Result<Seq>;
     fn expires_at(&self, row: Row) -> Result<Timestamp>;
-    fn attributes(&self, row: Row) -> Result<Attributes<'_>>;
+    fn attributes<'a>(&'a self, row: Row, buffer: &'a mut RowBuffer) -> Result<Attributes<'a>>;
     /// The rows with this id, newest first.
     fn find(&self, id: MemoryId) -> Result<Vec<Row>>;
     /// The rows that match, dead ones included.

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use super::postings::PostingsBuilder;
 use super::sealed::{self, FIRST_EXPIRY_AT, key_hash};
-use super::{Row, RowRef, bloom};
+use super::{Row, RowBuffer, RowRef, bloom};
 use crate::clock::Timestamp;
 use crate::disk::{Disk, Pages};
 use crate::error::{Error, Result};
@@ -19,7 +19,7 @@ use crate::section::{Check, SectionWriter};
 pub(crate) trait RowSource {
     fn rows(&self) -> Row;
     /// A row; each is asked for twice.
-    fn row(&self, row: Row) -> Result<RowRef<'_>>;
+    fn row<'a>(&'a self, row: Row, buffer: &'a mut RowBuffer) -> Result<RowRef<'a>>;
     /// What is wrong with the body of a row, where the source can tell more than that it is.
     fn damage(&self, _row: Row) -> Option<Error> {
         None
@@ -99,10 +99,10 @@ pub(crate) fn write_segment(
 ) -> Result<u64> {
     let name = FileName::Segment(header.file);
     let mut writer = SectionWriter::create(disk, dir, name, header)?;
-    let mut columns = Columns::default();
+    let (mut columns, mut buffer) = (Columns::default(), RowBuffer::default());
     writer.begin(sealed::VECTORS, Check::Rows)?;
     for at in 0..source.rows() {
-        let row = source.row(at)?;
+        let row = source.row(at, &mut buffer)?;
         if row.vector.len() != dimension {
             return Err(Error::Dimension { expected: dimension, got: row.vector.len() });
         }
@@ -115,7 +115,7 @@ pub(crate) fn write_segment(
     }
     writer.begin(sealed::BODIES, Check::Rows)?;
     for at in 0..source.rows() {
-        writer.write(source.row(at)?.body)?;
+        writer.write(source.row(at, &mut buffer)?.body)?;
     }
     write_columns(&mut writer, columns, source.rows(), dimension)?;
     writer.finish()

@@ -9,9 +9,9 @@ use roaring::RoaringBitmap;
 
 use super::expiry::Expiries;
 use super::postings::{Field, Postings};
-use super::{Liveness, Row, RowRef, Rows, bloom, select};
+use super::{Liveness, Row, RowBuffer, RowRef, Rows, bloom, select};
 use crate::clock::Timestamp;
-use crate::disk::Disk;
+use crate::disk::{Disk, Permit};
 use crate::error::{Error, Result};
 use crate::filter::{Attributes, Filter};
 use crate::format::header::{FileKind, StoreId};
@@ -86,18 +86,19 @@ pub(super) fn key_hash(key: &str) -> u64 {
 }
 
 impl SealedSegment {
-    /// Opens a segment of a collection with this dimension.
+    /// Opens a segment of a collection with this dimension. With a permit, vectors and bodies are read from
+    /// the open file and not from the map.
     pub(crate) fn open(
         disk: &dyn Disk,
         dir: &Path,
         store: StoreId,
-        file: FileId,
-        len: u64,
+        (file, len): (FileId, u64),
         dimension: usize,
+        permit: Option<Permit>,
     ) -> Result<Self> {
         let identity =
             Identity { name: FileName::Segment(file), kind: FileKind::Segment, store, len };
-        let file = SectionFile::open(disk, dir, &identity)?;
+        let file = SectionFile::open_to_read(disk, dir, &identity, permit)?;
         let description = file.checked(DESCRIPTION)?;
         let (Some(rows), Some(found), Some(expiry)) = (
             description.get(..4).and_then(|b| b.try_into().ok()).map(u32::from_le_bytes),
@@ -192,21 +193,14 @@ impl SealedSegment {
         self.file.corrupt(0, format!("row {row} is not in the segment"))
     }
 
-    /// The vector without a check of its checksum, which also covers id, seq and norm.
-    fn raw_vector(&self, row: Row) -> Result<&[f32]> {
-        let bytes = self.file.bytes(VECTORS).unwrap_or(&[]);
-        let start = row as usize * self.dimension * 4;
-        let slice = bytes.get(start..start + self.dimension * 4);
-        slice.and_then(|b| bytemuck::try_cast_slice(b).ok()).ok_or_else(|| self.missing(row))
-    }
-
     /// Everything but the body, checked.
-    fn head(&self, row: Row) -> Result<RowRef<'_>> {
+    fn head<'a>(&'a self, row: Row, buffer: &'a mut Vec<f32>) -> Result<RowRef<'a>> {
+        let start = row as usize * self.dimension;
         let head = RowRef {
             id: self.id(row)?,
             seq: self.seq(row)?,
             norm: f32::from_le_bytes(self.column(NORMS, row)?),
-            vector: self.raw_vector(row)?,
+            vector: self.file.read(VECTORS, start..start + self.dimension, buffer)?,
             body: &[],
         };
         let crc = u32::from_le_bytes(self.column(VECTOR_CRCS, row)?);
@@ -226,10 +220,9 @@ impl SealedSegment {
         Ok(head)
     }
 
-    fn body(&self, row: Row) -> Result<&[u8]> {
+    fn body<'a>(&'a self, row: Row, buffer: &'a mut Vec<u8>) -> Result<&'a [u8]> {
         let (start, end) = (self.number(BODY_OFFSETS, row)?, self.number(BODY_OFFSETS, row + 1)?);
-        let bytes = self.file.bytes(BODIES).unwrap_or(&[]);
-        let body = bytes.get(start as usize..end as usize).ok_or_else(|| self.missing(row))?;
+        let body = self.file.read(BODIES, start as usize..end as usize, buffer)?;
         let crc = u32::from_le_bytes(self.column(BODY_CRCS, row)?);
         if crc != crc32(&[&self.id(row)?.as_u128().to_le_bytes(), body]) {
             let reason = format!("the checksum of the body of row {row} does not match");
@@ -294,10 +287,10 @@ impl SealedSegment {
     /// Checks every byte, and that columns, postings and rows say the same.
     pub(crate) fn verify(&self) -> Result<()> {
         self.verify_structure()?;
-        let mut names = 0;
+        let (mut names, mut buffer) = (0, RowBuffer::default());
         for row in 0..self.rows {
-            self.head(row)?;
-            let of = self.attributes(row)?;
+            self.head(row, &mut buffer.vector)?;
+            let of = self.attributes(row, &mut buffer)?;
             let columns = (
                 Timestamp::from_millis(self.number(CREATED, row)?),
                 self.expires_at(row)?,
@@ -325,12 +318,13 @@ impl Rows for SealedSegment {
         self.rows
     }
 
-    fn row(&self, row: Row) -> Result<RowRef<'_>> {
-        Ok(RowRef { body: self.body(row)?, ..self.head(row)? })
+    fn row<'a>(&'a self, row: Row, buffer: &'a mut RowBuffer) -> Result<RowRef<'a>> {
+        let RowBuffer { vector, body } = buffer;
+        Ok(RowRef { body: self.body(row, body)?, ..self.head(row, vector)? })
     }
 
-    fn vector(&self, row: Row) -> Result<&[f32]> {
-        Ok(self.head(row)?.vector)
+    fn vector<'a>(&'a self, row: Row, buffer: &'a mut RowBuffer) -> Result<&'a [f32]> {
+        Ok(self.head(row, &mut buffer.vector)?.vector)
     }
 
     fn prefetch(&self, row: Row) {
@@ -355,8 +349,8 @@ impl Rows for SealedSegment {
         Ok(Timestamp::from_millis(self.number(EXPIRIES, row)?))
     }
 
-    fn attributes(&self, row: Row) -> Result<Attributes<'_>> {
-        record::attributes(self.id(row)?, self.body(row)?).map_err(|e| {
+    fn attributes<'a>(&'a self, row: Row, buffer: &'a mut RowBuffer) -> Result<Attributes<'a>> {
+        record::attributes(self.id(row)?, self.body(row, &mut buffer.body)?).map_err(|e| {
             let start = self.number(BODY_OFFSETS, row).unwrap_or_default();
             self.file.corrupt_in(BODIES, start + e.offset, e.reason)
         })

@@ -5,7 +5,7 @@ use roaring::RoaringBitmap;
 
 use super::postings::Field;
 use super::sealed::{self, HAS_EVENT, PINNED, SealedSegment, key_hash};
-use super::{Row, Rows};
+use super::{Row, RowBuffer, Rows};
 use crate::error::Result;
 use crate::filter::Filter;
 
@@ -80,10 +80,10 @@ pub(super) fn select(segment: &SealedSegment, filter: &Filter) -> Result<Roaring
 }
 
 fn keyed(segment: &SealedSegment, key: &str) -> Result<RoaringBitmap> {
-    let mut rows = RoaringBitmap::new();
+    let (mut rows, mut buffer) = (RoaringBitmap::new(), RowBuffer::default());
     for row in segment.rows_by_key_hash(key_hash(key))? {
         // Two keys may share a hash.
-        if row < segment.rows() && segment.attributes(row)?.key == Some(key) {
+        if row < segment.rows() && segment.attributes(row, &mut buffer)?.key == Some(key) {
             rows.insert(row);
         }
     }

@@ -7,7 +7,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::Memory;
-use crate::disk::RealDisk;
+use crate::disk::{OpenFiles, RealDisk};
 use crate::error::Error;
 use crate::format::header::{FileHeader, FileKind, StoreId};
 use crate::format::names::FileName;
@@ -63,8 +63,8 @@ impl RowSource for Source {
         self.0.rows()
     }
 
-    fn row(&self, row: Row) -> Result<RowRef<'_>> {
-        self.0.row(row)
+    fn row<'a>(&'a self, row: Row, buffer: &'a mut RowBuffer) -> Result<RowRef<'a>> {
+        self.0.row(row, buffer)
     }
 }
 
@@ -72,7 +72,21 @@ fn seal(dir: &Path, active: &Active) -> SealedSegment {
     let source = Source(active.clone());
     let header = header(FileKind::Segment);
     let len = write_segment(&RealDisk, dir, &header, 2, &source, &mut |_| Ok(())).unwrap();
-    SealedSegment::open(&RealDisk, dir, STORE, FileId(1), len, 2).unwrap()
+    open(dir, len, false).unwrap()
+}
+
+/// Opens a segment to be read through its map, or from the open file.
+fn open(dir: &Path, len: u64, to_read: bool) -> Result<SealedSegment> {
+    let permit = OpenFiles::new(usize::from(to_read)).permit();
+    SealedSegment::open(&RealDisk, dir, STORE, (FileId(1), len), 2, permit)
+}
+
+/// Whether a row of a segment and of a memtable are the same, where the former can be read.
+fn row_is(sealed: &SealedSegment, active: &Active, row: Row) -> Result<bool> {
+    let (mut a, mut b) = (RowBuffer::default(), RowBuffer::default());
+    let whole = sealed.row(row, &mut a)? == active.row(row, &mut b)?;
+    let attributes = sealed.attributes(row, &mut a)? == active.attributes(row, &mut b)?;
+    Ok(whole && attributes && sealed.vector(row, &mut a)? == active.vector(row, &mut b)?)
 }
 
 #[test]
@@ -81,12 +95,13 @@ fn an_active_segment_keeps_its_rows_and_its_clones_do_not_change() {
     for new in rows(700) {
         versions.push(versions.last().unwrap().push(vec![new]));
     }
+    let mut buffer = RowBuffer::default();
     for (n, version) in versions.iter().enumerate().step_by(37) {
         assert_eq!(version.rows() as usize, n);
         for i in 0..n as Row {
-            assert_eq!(version.row(i).unwrap().id, MemoryId::from(u64::from(i)));
+            assert_eq!(version.row(i, &mut buffer).unwrap().id, MemoryId::from(u64::from(i)));
         }
-        assert!(version.row(n as Row).is_err());
+        assert!(version.row(n as Row, &mut buffer).is_err());
     }
     let last = versions.last().unwrap();
     let spec = CodeSpec::new(Codes::Int8, Metric::L2, 2);
@@ -116,8 +131,9 @@ fn blocks_of_long_bodies_end_early_and_are_not_merged() {
     assert!(active.block_rows().len() < 20, "{:?}", active.block_rows());
     let kept = active.take(0..active.rows()).unwrap();
     assert_eq!(kept.len(), wanted.len());
+    let mut buffer = RowBuffer::default();
     for (at, (kept, wanted)) in (0..).zip(kept.iter().zip(&wanted)) {
-        let stored = active.row(at).unwrap();
+        let stored = active.row(at, &mut buffer).unwrap();
         assert!(stored.body == wanted.body && kept.body == wanted.body, "row {at}");
         assert_eq!(
             (stored.id, stored.seq, stored.vector),
@@ -130,7 +146,7 @@ fn blocks_of_long_bodies_end_early_and_are_not_merged() {
     // Empty ones have a place, too.
     let empty = |id| NewRow { body: Vec::new(), ..row(id, memory(id), Timestamp::MAX) };
     let bare = Active::new(spec).push(vec![empty(1), row(2, memory(2), Timestamp::MAX), empty(3)]);
-    let lens = (0..3).map(|at| bare.row(at).unwrap().body.len());
+    let lens = (0..3).map(|at| bare.row(at, &mut buffer).unwrap().body.len());
     assert!(lens.eq([0, row(2, memory(2), Timestamp::MAX).body.len(), 0]));
 }
 
@@ -138,17 +154,20 @@ fn blocks_of_long_bodies_end_early_and_are_not_merged() {
 fn a_sealed_segment_says_what_the_active_one_said() {
     let dir = tempfile::tempdir().unwrap();
     let active = active(rows(300));
-    let sealed = seal(dir.path(), &active);
-    sealed.verify().unwrap();
-    for i in 0..300 {
-        assert_eq!(sealed.row(i).unwrap(), active.row(i).unwrap());
-        assert_eq!(sealed.attributes(i).unwrap(), active.attributes(i).unwrap());
-        assert_eq!(sealed.find(MemoryId::from(u64::from(i))).unwrap(), [i]);
-    }
-    assert!(sealed.find(MemoryId::from(300u64)).unwrap().is_empty());
-    assert!(sealed.row(300).is_err() && sealed.vector(u32::MAX).is_err());
-    for now in [0, 1_010, 5_000].map(Timestamp::from_millis) {
-        assert_eq!(sealed.unexpired(now).unwrap(), active.unexpired(now).unwrap());
+    let len = seal(dir.path(), &active).len();
+    let mut buffer = RowBuffer::default();
+    for sealed in [false, true].map(|to_read| open(dir.path(), len, to_read).unwrap()) {
+        sealed.verify().unwrap();
+        for i in 0..300 {
+            assert!(row_is(&sealed, &active, i).unwrap(), "row {i}");
+            assert_eq!(sealed.find(MemoryId::from(u64::from(i))).unwrap(), [i]);
+        }
+        assert!(sealed.find(MemoryId::from(300u64)).unwrap().is_empty());
+        assert!(sealed.row(300, &mut buffer).is_err());
+        assert!(sealed.vector(u32::MAX, &mut buffer).is_err());
+        for now in [0, 1_010, 5_000].map(Timestamp::from_millis) {
+            assert_eq!(sealed.unexpired(now).unwrap(), active.unexpired(now).unwrap());
+        }
     }
 }
 
@@ -161,16 +180,15 @@ fn every_flipped_bit_is_noticed_or_changes_nothing() {
     drop(sealed);
     let path = dir.path().join("seg-0000000000000001");
     let bytes = std::fs::read(&path).unwrap();
-    for i in 0..bytes.len() {
+    for (i, to_read) in (0..bytes.len()).flat_map(|i| [(i, false), (i, true)]) {
         let mut damaged = bytes.clone();
         damaged[i] ^= 1 << (i % 8);
         std::fs::remove_file(&path).unwrap();
         std::fs::write(&path, &damaged).unwrap();
-        let open = SealedSegment::open(&RealDisk, dir.path(), STORE, FileId(1), len, 2);
-        let Ok(sealed) = open else { continue };
+        let Ok(sealed) = open(dir.path(), len, to_read) else { continue };
         for row in 0..12 {
-            if let Ok(got) = sealed.row(row) {
-                assert_eq!(got, active.row(row).unwrap(), "byte {i}");
+            if let Ok(same) = row_is(&sealed, &active, row) {
+                assert!(same, "byte {i}");
             }
             if let Ok(found) = sealed.find(MemoryId::from(u64::from(row))) {
                 assert_eq!(found, [row], "byte {i}");
@@ -214,9 +232,10 @@ fn rows_that_no_memory_can_be_are_damage_whatever_their_checksums_say() {
     let dir = tempfile::tempdir().unwrap();
     let bad = NewRow { vector: vec![f32::NAN, 1.0], ..row(1, memory(1), Timestamp::MAX) };
     let sealed = seal(dir.path(), &active(vec![row(0, memory(0), Timestamp::MAX), bad]));
-    assert!(sealed.row(0).is_ok());
-    assert!(matches!(sealed.row(1), Err(Error::Corrupt { .. })));
-    assert!(matches!(sealed.vector(1), Err(Error::Corrupt { .. })));
+    let mut buffer = RowBuffer::default();
+    assert!(sealed.row(0, &mut buffer).is_ok());
+    assert!(matches!(sealed.row(1, &mut buffer), Err(Error::Corrupt { .. })));
+    assert!(matches!(sealed.vector(1, &mut buffer), Err(Error::Corrupt { .. })));
     let source = Source(active(vec![rows(1).remove(0), rows(1).remove(0)]));
     let (dir, header) = (tempfile::tempdir().unwrap(), header(FileKind::Segment));
     let twice = write_segment(&RealDisk, dir.path(), &header, 2, &source, &mut |_| Ok(()));
@@ -270,12 +289,14 @@ fn segments_answer_filters_as_they_are_meant_row_by_row() {
     let dir = tempfile::tempdir().unwrap();
     let active = active(rows(60));
     let sealed = seal(dir.path(), &active);
+    let matches = |filter: &Filter, row| {
+        filter.matches(&active.attributes(row, &mut RowBuffer::default()).unwrap())
+    };
     let mut runner = proptest::test_runner::TestRunner::deterministic();
     runner
         .run(&filters(), |filter| {
-            let meant: BTreeMap<Row, bool> = (0..60)
-                .map(|row| (row, filter.matches(&active.attributes(row).unwrap())))
-                .collect();
+            let meant: BTreeMap<Row, bool> =
+                (0..60).map(|row| (row, matches(&filter, row))).collect();
             let meant: RoaringBitmap =
                 meant.into_iter().filter(|(_, yes)| *yes).map(|(row, _)| row).collect();
             prop_assert_eq!(&active.select(&filter).unwrap(), &meant);

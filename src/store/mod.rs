@@ -194,6 +194,7 @@ impl Store {
             pinned_bytes,
             job_heap_bytes: engine.heap_budget.held(),
             resident_bytes: engine.resident_bytes(),
+            open_files: engine.open_files(),
             background_paused: engine.pace.is_paused(),
             kernels: Kernels::detect().name,
             poisoned: engine.poison.check().err().map(|e| e.to_string()),

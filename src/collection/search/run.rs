@@ -15,7 +15,7 @@ use crate::collection::snapshot::{IndexPart, Place};
 use crate::error::Result;
 use crate::ids::MemoryId;
 use crate::index::{Accept, Candidate, Scratch, TopK};
-use crate::segment::Rows;
+use crate::segment::{RowBuffer, Rows};
 use crate::vector::codes::Query;
 use crate::vector::metric::prepare;
 use crate::worker::lock;
@@ -208,8 +208,9 @@ impl<'a> Run<'a> {
         let Some(part) = snapshot.segments.get(segment as usize) else {
             return Ok(());
         };
+        let mut buffer = RowBuffer::default();
         for row in self.eligible.rows(self.eligible.part_of_segment(segment)) {
-            let distance = self.query.exact(part.sealed.segment.vector(row)?);
+            let distance = self.query.exact(part.sealed.segment.vector(row, &mut buffer)?);
             self.told.reranked += 1;
             let place = Place::Segment(segment, row);
             if distance < self.top.bound() && self.eligible.accept(place) {
@@ -282,6 +283,7 @@ impl<'a> Run<'a> {
         // A damaged locator may name a row twice; no row takes two places in an answer (I6).
         let mut seen = HashSet::with_capacity(k.min(candidates.len()) + 16);
         let mut nearest: TopK<(MemoryId, Place)> = TopK::new(k);
+        let mut buffer = RowBuffer::default();
         let snapshot = &self.search.snapshot;
         // Of those measured so far: the longest rows come first under dot.
         let mut longest = 0.0f32;
@@ -299,7 +301,7 @@ impl<'a> Run<'a> {
                 continue;
             };
             self.told.reranked += 1;
-            let vector = rows.vector(row)?;
+            let vector = rows.vector(row, &mut buffer)?;
             longest = longest.max(self.query.length(vector));
             nearest.offer(self.query.exact(vector), (rows.id(row)?, place));
         }
@@ -309,10 +311,11 @@ impl<'a> Run<'a> {
     /// Measures every eligible row exactly.
     fn exact(&mut self, k: usize) -> Result<Vec<(f32, MemoryId, Place)>> {
         let mut nearest: TopK<(MemoryId, Place)> = TopK::new(k);
+        let mut buffer = RowBuffer::default();
         let snapshot = &self.search.snapshot;
         for (part, (rows, _)) in snapshot.parts().enumerate() {
             for row in self.eligible.rows(part) {
-                let distance = self.query.exact(rows.vector(row)?);
+                let distance = self.query.exact(rows.vector(row, &mut buffer)?);
                 self.told.reranked += 1;
                 let place = snapshot.place(part, row);
                 if distance < nearest.bound() && self.eligible.accept(place) {

@@ -16,7 +16,7 @@ use crate::format::manifest::{DeletesEntry, IndexEntry};
 use crate::format::names::FileName;
 use crate::ids::{FileId, Seq};
 use crate::sabotage::{self, Sabotage};
-use crate::segment::{LocatorBuilder, write_deletes};
+use crate::segment::{LocatorBuilder, RowBuffer, write_deletes};
 use crate::sync::atomic::AtomicBool;
 
 /// What is going to be in the manifest besides the new segments.
@@ -156,13 +156,13 @@ impl Job<'_> {
                 current.segments.iter().any(|s| s.sealed.file == file && s.covered)
             }
         };
-        let mut index = CodesIndex::new(self.core.spec);
+        let (mut index, mut buffer) = (CodesIndex::new(self.core.spec), RowBuffer::default());
         for (input, row) in &moved.order {
             let input = &inputs[*input as usize];
             if let Some(place) = moved.find(input.from, *row)
                 && !covered(input.from)
             {
-                index.add(input.rows.vector(*row)?, place);
+                index.add(input.rows.vector(*row, &mut buffer)?, place);
             }
         }
         if index.is_empty() {

@@ -7,7 +7,7 @@ use crate::collection::moves::Move;
 use crate::error::{Error, Result};
 use crate::format::manifest::SegmentEntry;
 use crate::ids::FileId;
-use crate::segment::{Liveness, Row, RowRef, RowSource, Rows};
+use crate::segment::{Liveness, Row, RowBuffer, RowRef, RowSource, Rows};
 
 /// One input: rows, and which of them were live when the job began.
 pub(super) struct Input<'a> {
@@ -38,14 +38,14 @@ impl RowSource for Output<'_> {
         self.order.len() as Row
     }
 
-    fn row(&self, row: Row) -> Result<RowRef<'_>> {
+    fn row<'a>(&'a self, row: Row, buffer: &'a mut RowBuffer) -> Result<RowRef<'a>> {
         let (input, row) = self.order[row as usize];
-        self.inputs[input as usize].rows.row(row)
+        self.inputs[input as usize].rows.row(row, buffer)
     }
 
     fn damage(&self, row: Row) -> Option<Error> {
         let (input, row) = self.order[row as usize];
-        self.inputs[input as usize].rows.attributes(row).err()
+        self.inputs[input as usize].rows.attributes(row, &mut RowBuffer::default()).err()
     }
 }
 
