@@ -9,8 +9,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use altiplano::{
-    Background, Batch, Codes, Collection, CollectionOptions, Filter, HnswParams, ManualClock,
-    Memory, MemoryId, Metric, SearchPath, Store, StoreOptions, Timestamp,
+    Background, Batch, Codes, Collection, CollectionOptions, Filter, HnswParams, IoMode,
+    ManualClock, Memory, MemoryId, Metric, SearchPath, Store, StoreOptions, Timestamp,
 };
 use proptest::prelude::*;
 
@@ -105,9 +105,13 @@ impl World {
     }
 
     fn open(&mut self) {
+        // After every other crash, some segments are read without their maps.
+        let io_mode = if self.copies % 2 == 1 { IoMode::Pread } else { IoMode::Mapped };
         let options = StoreOptions::new()
             .clock(self.clock.clone())
             .background(Background::Manual)
+            .io_mode(io_mode)
+            .max_open_files(2)
             .seed(u64::from(self.copies));
         let store = options.open(&self.path).unwrap();
         let hnsw = HnswParams { m: 4, ef_construction: 40, min_rows: 100, ..HnswParams::default() };
