@@ -23,8 +23,10 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
 
-use altiplano::{IoMode, SearchPath};
+use altiplano::SearchPath;
 
+#[path = "common/io.rs"]
+mod io;
 #[path = "common/measure.rs"]
 mod measure;
 #[path = "common/plot.rs"]
@@ -59,7 +61,7 @@ const OPTIONS: [Opt; 13] = [
     opt("turnover", "F", "share replaced, deleted or expired a round; default 0.1"),
     opt("path", "P", "auto, scan or graph; default auto"),
     opt("ef", "N", "beam of all graph searches, to see the graph apart from what sets beams"),
-    opt("io", "MODE", "how rows are read: mapped or pread; default mapped"),
+    io::OPTION,
     opt("quick", "", "rounds of 100 ms on small data; growth does not fail it"),
     opt("svg", "FILE", "the plot; default churn-PATH.svg in the target directory"),
 ];
@@ -113,11 +115,7 @@ fn prepare(args: &Args) -> Result<Job, Stop> {
         "graph" => (SearchPath::Graph, "graph"),
         _ => return Err(args.wrong(format!("--path {name:?} is none of auto, scan, graph"))),
     };
-    let io_mode = match args.text("io").unwrap_or("mapped") {
-        "mapped" => IoMode::Mapped,
-        "pread" => IoMode::Pread,
-        _ => return Err(args.wrong("--io is neither mapped nor pread")),
-    };
+    let io_mode = io::mode(args)?;
     if !(0.001..=0.5).contains(&turnover) || live < 100 || rounds < 2 {
         return Err(args.wrong("--live 100 or more, --rounds 2 or more, --turnover 0.001 to 0.5"));
     }

@@ -18,6 +18,8 @@
 
 #[path = "common/curve.rs"]
 mod curve;
+#[path = "common/io.rs"]
+mod io;
 #[path = "common/measure.rs"]
 mod measure;
 #[path = "recall_parts/report.rs"]
@@ -43,7 +45,7 @@ const OPTIONS: [Opt; 8] = [
     CODES_OPTION,
     Opt { key: "builders", value: "LIST", help: "flat,hnswrs,none; default: see above" },
     Opt { key: "seeds", value: "N", help: "orders of insertion; default 1" },
-    Opt { key: "io", value: "MODE", help: "how rows are read: mapped or pread; default mapped" },
+    io::OPTION,
     Opt { key: "step", value: "NAME", help: "build or search, as it does for itself" },
     Opt { key: "dir", value: "DIR", help: "with --step: the store; --seeds is the seed then" },
     Opt { key: "path", value: "NAME", help: "with --step search: the path" },

@@ -12,18 +12,10 @@ use altiplano::{
     Batch, Collection, CollectionOptions, Fields, IoMode, ManualClock, Memory, Metric, Store,
     StoreOptions,
 };
-use common::{START, vector};
+use common::{START, settle, vector, with_clock};
 
 const DIMENSION: usize = 256;
 const ROWS: u64 = 8_000;
-
-fn settle(store: &Store) {
-    while store.run_pending().unwrap() {}
-}
-
-fn options(clock: &Arc<ManualClock>) -> StoreOptions {
-    common::with_clock(clock)
-}
 
 fn filled(store: &Store) -> Collection {
     let notes = store.collection("notes", CollectionOptions::new(DIMENSION, Metric::L2)).unwrap();
@@ -53,7 +45,7 @@ fn rows_that_are_read_without_their_maps_are_not_resident() {
         settle(&store);
         store
     };
-    let store = open(options(&clock).io_mode(IoMode::Mapped));
+    let store = open(with_clock(&clock).io_mode(IoMode::Mapped));
     let nearest = ask(&filled(&store), true);
     let stats = store.stats().unwrap();
     let segments = stats.collections[0].segments.len();
@@ -61,7 +53,7 @@ fn rows_that_are_read_without_their_maps_are_not_resident() {
     store.close().unwrap();
 
     // With a budget that is never passed, nothing is let go: this is by the way of reading alone.
-    let store = open(options(&clock).resident_budget(1 << 30));
+    let store = open(with_clock(&clock).resident_budget(1 << 30));
     let notes = store.existing("notes").unwrap();
     assert_eq!((ask(&notes, true), ask(&notes, false)), (nearest.clone(), nearest.clone()));
     let stats = store.stats().unwrap();
@@ -79,7 +71,7 @@ fn rows_that_are_read_without_their_maps_are_not_resident() {
     store.close().unwrap();
 
     // The files beyond the limit are read through their maps.
-    let store = open(options(&clock).io_mode(IoMode::Pread).max_open_files(1));
+    let store = open(with_clock(&clock).io_mode(IoMode::Pread).max_open_files(1));
     let notes = store.existing("notes").unwrap();
     assert_eq!(ask(&notes, true), nearest);
     assert_eq!(store.stats().unwrap().open_files, 1);
@@ -90,7 +82,7 @@ fn pages_are_let_go_when_more_are_resident_than_may_be() {
     const BUDGET: u64 = 3 << 20;
     let dir = tempfile::tempdir().unwrap();
     let clock = Arc::new(ManualClock::new(START));
-    let options = options(&clock).io_mode(IoMode::Mapped).resident_budget(BUDGET);
+    let options = with_clock(&clock).io_mode(IoMode::Mapped).resident_budget(BUDGET);
     let store = options.open(dir.path().join("s")).unwrap();
     settle(&store);
     let notes = filled(&store);

@@ -8,11 +8,12 @@ use std::path::Path;
 use std::time::Instant;
 
 use altiplano::{
-    Background, Batch, Builder, Codes, CollectionOptions, Fields, HnswParams, IoMode, Memory,
-    SearchPath, StoreOptions,
+    Background, Batch, Builder, Codes, CollectionOptions, Fields, HnswParams, Memory, SearchPath,
+    StoreOptions,
 };
 use serde_json::json;
 
+use crate::io;
 use crate::measure::{self, Args, Rss};
 use crate::setup::{self, CODES, Data, K};
 use crate::steps::{self, Point, number};
@@ -114,7 +115,7 @@ pub(crate) fn search(
     let mut own = own("search", kind, dir);
     own.push(("path", format!("{path:?}")));
     own.push(("rows", rows.to_string()));
-    own.push(("io", args.text("io").unwrap_or("mapped").to_owned()));
+    own.extend(args.text("io").map(|mode| ("io", mode.to_owned())));
     let lines = steps::start(args, Some(work), &own)?;
     let (head, points) = lines.split_first().ok_or("nothing was searched")?;
     Ok(Searched {
@@ -178,11 +179,7 @@ fn search_here(args: &Args, kind: Kind, dir: &Path) -> Result<(), Box<dyn Error>
     let (queries, truth) = steps::handed_over(args)?;
     let rows = args.get_or("rows", 0).map_err(|stop| stop.text)?;
     let path = args.text("path").and_then(|name| named(&PATHS, name)).ok_or("no such --path")?;
-    let io_mode = match args.text("io") {
-        Some("pread") => IoMode::Pread,
-        Some("mapped") => IoMode::Mapped,
-        other => return Err(format!("--io {other:?} is neither mapped nor pread").into()),
-    };
+    let io_mode = io::mode(args).map_err(|stop| stop.text)?;
     let order = order(rows, kind.seed);
     let before = Rss::now().unwrap_or_default();
     let begun = Instant::now();

@@ -85,10 +85,7 @@ impl SectionFile {
     /// A part of a section; the blocks that it lies in are checked.
     pub(crate) fn checked_range(&self, kind: u32, range: Range<usize>) -> Result<&[u8]> {
         let entry = self.require(kind)?;
-        let content = self.content(entry);
-        let part = content.get(range.clone()).ok_or_else(|| {
-            self.corrupt(entry.offset + entry.len, "the section is shorter than its rows need")
-        })?;
+        let part = self.part(entry, range.clone())?;
         let blocks = range.start / BLOCK_LEN..range.end.div_ceil(BLOCK_LEN);
         self.check_blocks(entry, blocks.start as u64..blocks.end as u64)?;
         Ok(part)
@@ -103,10 +100,7 @@ impl SectionFile {
     ) -> Result<&'a [T]> {
         let entry = self.require(kind)?;
         let bytes = values.start * size_of::<T>()..values.end * size_of::<T>();
-        let Some(mapped) = self.content(entry).get(bytes.clone()) else {
-            let end = entry.offset + entry.len;
-            return Err(self.corrupt(end, "the section is shorter than its rows need"));
-        };
+        let mapped = self.part(entry, bytes.clone())?;
         let Some(open) = &self.open else {
             return bytemuck::try_cast_slice(mapped)
                 .map_err(|_| self.corrupt(entry.offset, "the section is not aligned"));
@@ -166,6 +160,13 @@ impl SectionFile {
     fn require(&self, kind: u32) -> Result<&SectionEntry> {
         self.entry(kind)
             .ok_or_else(|| self.corrupt(self.len(), format!("section {kind} is missing")))
+    }
+
+    /// A part of a section as it is mapped.
+    fn part(&self, entry: &SectionEntry, bytes: Range<usize>) -> Result<&[u8]> {
+        self.content(entry).get(bytes).ok_or_else(|| {
+            self.corrupt(entry.offset + entry.len, "the section is shorter than its rows need")
+        })
     }
 
     fn content(&self, entry: &SectionEntry) -> &[u8] {
