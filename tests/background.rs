@@ -150,6 +150,33 @@ fn dead_bytes_are_given_back_by_the_deadline() {
     assert_eq!(settled(), 0);
 }
 
+/// A process that ended every day never came to the end of a day: the deadline counted from the open.
+#[test]
+fn the_deadline_counts_on_over_opens() {
+    let dir = tempfile::tempdir().unwrap();
+    let (path, mut now) = (dir.path().join("s"), START);
+    let (hour, part) = (Duration::from_secs(3600), Duration::from_secs(1200));
+    let open = |now| {
+        let clock = Arc::new(ManualClock::new(now));
+        common::with_clock(&clock).reclaim_within(hour).open(&path).unwrap()
+    };
+    let store = open(now);
+    let notes = options(&store);
+    fill(&notes, 0..64);
+    while store.run_pending().unwrap() {}
+    // Nothing looks at it before the close.
+    notes.delete(7u64).unwrap();
+    drop(notes);
+    store.close().unwrap();
+    for dead in [1, 1, 0] {
+        now = now + part;
+        let store = open(now);
+        while store.run_pending().unwrap() {}
+        assert_eq!(stats(&store).dead_rows, dead, "{now}");
+        store.close().unwrap();
+    }
+}
+
 #[test]
 fn inserts_wait_for_compaction_where_a_limit_says_so_and_are_refused_in_the_end() {
     const LIMIT: u64 = 1 << 20;

@@ -4,8 +4,9 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Weak};
 
-use crate::clock::{Clock, Timestamp};
+use crate::clock::Clock;
 use crate::collection::canary::Canary;
+use crate::collection::deaths::Deaths;
 use crate::collection::moves::Move;
 use crate::collection::snapshot::{MemPart, Snapshot};
 use crate::ids::{CollectionId, FileId, MemoryId, Seq};
@@ -52,8 +53,8 @@ pub(crate) struct Core {
     pub(crate) index_job: Mutex<()>,
     pub(crate) dropped: AtomicBool,
     pub(crate) last_report: Mutex<Option<CompactionReport>>,
-    /// When a segment was first seen with dead rows; the policy's deadline counts from it.
-    pub(crate) dead_since: Mutex<HashMap<FileId, Timestamp>>,
+    /// When segments were first seen with dead rows.
+    pub(crate) deaths: Deaths,
     /// The snapshot whose indexes were found in order: there is nothing to count again before the
     /// next one.
     pub(crate) indexes_in_order: Mutex<Weak<Snapshot>>,
@@ -66,6 +67,7 @@ pub(crate) struct Core {
     /// Rows that moved since an index build began, while there is one.
     pub(super) moves: Mutex<Option<Vec<Move>>>,
     mem_bytes: AtomicU64,
+    largest_file: AtomicU64,
     debt: AtomicU64,
 }
 
@@ -92,13 +94,14 @@ impl Core {
             index_job: Mutex::default(),
             dropped: AtomicBool::new(false),
             last_report: Mutex::default(),
-            dead_since: Mutex::default(),
+            deaths: Deaths::default(),
             indexes_in_order: Mutex::default(),
             costs: OnceLock::new(),
             canary: Canary::default(),
             scratch: Mutex::default(),
             moves: Mutex::default(),
             mem_bytes: AtomicU64::new(0),
+            largest_file: AtomicU64::new(0),
             debt: AtomicU64::new(0),
         };
         let mut snapshot = snapshot;
@@ -137,12 +140,21 @@ impl Core {
     pub(crate) fn publish(&self, next: Snapshot) {
         let bytes: u64 = next.memtables.iter().map(|m| m.rows.heap_bytes() as u64).sum();
         self.mem_bytes.store(bytes, Ordering::Relaxed);
+        let segments = next.segments.iter().map(|s| s.sealed.segment.len());
+        let indexes = next.indexes.iter().map(|i| i.indexed.index.len());
+        let largest = segments.chain(indexes).max().unwrap_or(0);
+        self.largest_file.store(largest, Ordering::Relaxed);
         self.snapshot.store(next);
     }
 
     /// Heap bytes of the memtables.
     pub(crate) fn mem_bytes(&self) -> u64 {
         self.mem_bytes.load(Ordering::Relaxed)
+    }
+
+    /// Bytes of the largest segment or index.
+    pub(super) fn largest_file(&self) -> u64 {
+        self.largest_file.load(Ordering::Relaxed)
     }
 
     /// Bytes that waited to be compacted when that was last looked at.

@@ -276,12 +276,16 @@ impl Engine {
     /// Log files that no collection needs any more leave the chain here and are unlinked.
     pub(crate) fn commit_manifest(&self, edit: impl FnOnce(&mut Manifest)) -> Result<()> {
         self.check_process()?;
+        let dead_since = self.dead_since();
         let mut current = lock(&self.manifest);
         // Under the lock under which a store is closed: no commit is under way once it is.
         self.check_writable()?;
         self.check_owner_by(current.generation)?;
         let mut next = current.clone();
         edit(&mut next);
+        for segment in next.collections.iter_mut().flat_map(|c| &mut c.segments) {
+            segment.dead_since = dead_since.get(&segment.file).copied();
+        }
         next.generation = next.generation.saturating_add(1);
         if !sabotage::on(Sabotage::ReuseFileNumbers) {
             next.next_file = FileId(self.next_file.load(Ordering::Relaxed));
@@ -333,6 +337,12 @@ impl Engine {
     pub(crate) fn cores(&self) -> Vec<Arc<Core>> {
         let map = self.collections.read().unwrap_or_else(std::sync::PoisonError::into_inner);
         map.values().cloned().collect()
+    }
+
+    /// Adds up something of all collections; cheaper than [`Engine::cores`] where there are thousands.
+    pub(super) fn fold_cores<T>(&self, start: T, add: impl FnMut(T, &Arc<Core>) -> T) -> T {
+        let map = self.collections.read().unwrap_or_else(std::sync::PoisonError::into_inner);
+        map.values().fold(start, add)
     }
 
     pub(crate) fn core(&self, id: CollectionId) -> Option<Arc<Core>> {

@@ -8,6 +8,7 @@ mod batch;
 pub(crate) mod canary;
 pub(crate) mod commit;
 pub(crate) mod core;
+pub(crate) mod deaths;
 pub(crate) mod disk_budget;
 mod eligible;
 pub(crate) mod engine;

@@ -47,6 +47,7 @@ pub(crate) fn open_collection(engine: &Engine, entry: &CollectionEntry) -> Resul
     }
     drop_coverage(&mut snapshot, damaged);
     let core = Core::new(entry.id, entry.name.clone(), options, snapshot, entry.log_from);
+    core.deaths.restore(&entry.segments);
     Ok(Arc::new(core))
 }
 

@@ -52,8 +52,13 @@ pub(super) fn collection(engine: &Engine, core: &Core) -> Result<CollectionStats
     Ok(stats)
 }
 
+/// Rows that are deleted, replaced, or have expired at `now`.
+pub(super) fn dead_rows(part: &SegPart, now: Timestamp) -> Result<u64> {
+    Ok(u64::from(part.live.dead()) + live_expired(part, now)?)
+}
+
 /// Rows that are not deleted and have expired at `now`.
-pub(crate) fn live_expired(part: &SegPart, now: Timestamp) -> Result<u64> {
+fn live_expired(part: &SegPart, now: Timestamp) -> Result<u64> {
     part.sealed.segment.live_expired(&part.live, now)
 }
 

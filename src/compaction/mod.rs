@@ -42,24 +42,15 @@ const MAX_STEPS: usize = 100_000;
 /// What the policy needs to know of the rows.
 fn segment_facts(engine: &Engine, core: &Core, snapshot: &Snapshot) -> Result<Vec<SegmentFacts>> {
     let now = engine.plausible_now();
-    let mut dead_since = lock(&core.dead_since);
-    dead_since.retain(|file, _| snapshot.segments.iter().any(|s| s.sealed.file == *file));
-    let mut facts = Vec::with_capacity(snapshot.segments.len());
-    for part in &snapshot.segments {
-        let expired = crate::collection::stats::live_expired(part, now)?;
-        let dead = u64::from(part.live.dead()) + expired;
-        let file = part.sealed.file;
-        let since = (dead > 0).then(|| *dead_since.entry(file).or_insert(now));
-        let reclaim_by = since.map(|since| since + engine.reclaim_within);
-        facts.push(SegmentFacts {
-            file,
-            bytes: part.sealed.segment.len(),
-            rows: u64::from(part.sealed.segment.rows()),
-            dead,
-            reclaim_by,
-        });
-    }
-    Ok(facts)
+    let dead = core.deaths.look(snapshot, now)?;
+    let facts = snapshot.segments.iter().zip(dead).map(|(part, dead)| SegmentFacts {
+        file: part.sealed.file,
+        bytes: part.sealed.segment.len(),
+        rows: u64::from(part.sealed.segment.rows()),
+        dead: dead.rows,
+        reclaim_by: dead.since.map(|since| since + engine.reclaim_within),
+    });
+    Ok(facts.collect())
 }
 
 /// What the policy needs to know of the indexes, and the live rows that none covers.

@@ -268,7 +268,7 @@ impl Job<'_> {
         };
         let dimension = self.core.spec.dimension;
         let len = write_segment(disk, dir, &header, dimension, output, &mut progress)?;
-        Ok(SegmentEntry { file, len, rows: output.rows(), deletes: None })
+        Ok(SegmentEntry { file, len, rows: output.rows(), deletes: None, dead_since: None })
     }
 
     /// Reads the outputs back and checks them, before their inputs may go.

@@ -1,7 +1,7 @@
 //! Owns the bytes of a manifest: the list of everything that is part of the store. Layout:
 //! `format.md`, "Manifest". The body is bincode behind a version, one frozen struct per version.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
@@ -14,7 +14,7 @@ use crate::clock::Timestamp;
 use crate::ids::{CollectionId, FileId, Seq};
 use crate::options::{Codes, CollectionOptions, Durability, HnswParams, Metric};
 
-const BODY_VERSION: u16 = 1;
+const BODY_VERSION: u16 = 2;
 
 /// The durable state of a store beside its log.
 #[derive(Clone, Debug, PartialEq)]
@@ -67,6 +67,8 @@ pub(crate) struct SegmentEntry {
     pub(crate) len: u64,
     pub(crate) rows: u32,
     pub(crate) deletes: Option<DeletesEntry>,
+    /// When the store first saw dead rows in it; the deadline of their bytes counts from then.
+    pub(crate) dead_since: Option<Timestamp>,
 }
 
 /// The newest file with a segment's dead rows.
@@ -113,7 +115,7 @@ impl Manifest {
 
     /// Encodes the whole file.
     pub(crate) fn encode(&self, salt: [u8; 16]) -> crate::Result<Vec<u8>> {
-        let body = codec::encode(&BodyV1::from(self))?;
+        let body = codec::encode(&BodyV2::from(self))?;
         let file = FileId(self.generation);
         let header = FileHeader { kind: FileKind::Manifest, store: self.store, file, salt };
         let mut out = header.encode().to_vec();
@@ -151,11 +153,13 @@ impl Manifest {
         if crc != crc32(&[&header.salt, body]) {
             return Err(DecodeError::new(at, "the manifest's checksum does not match").into());
         }
-        if version != BODY_VERSION {
-            return Err(HeaderError::TooNew(version));
-        }
-        let body: BodyV1 = codec::decode(body)
-            .map_err(|_| DecodeError::new(at, "the manifest's body cannot be decoded"))?;
+        let body = match version {
+            1 => codec::decode(body).map(|rest| BodyV2 { rest, dead_since: Vec::new() }),
+            BODY_VERSION => codec::decode(body),
+            _ => return Err(HeaderError::TooNew(version)),
+        };
+        let body =
+            body.map_err(|_| DecodeError::new(at, "the manifest's body cannot be decoded"))?;
         let manifest = body.into_manifest(header);
         manifest.check().map_err(|reason| DecodeError::new(at, reason))?;
         Ok(manifest)
@@ -193,6 +197,14 @@ impl Manifest {
         }
         Ok(())
     }
+}
+
+/// What came second to version 1: when segments were first seen with dead rows.
+#[derive(Serialize, Deserialize)]
+struct BodyV2 {
+    rest: BodyV1,
+    /// Segment, milliseconds.
+    dead_since: Vec<(u64, u64)>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -240,6 +252,26 @@ struct IndexV1 {
     locator: u64,
     locator_len: u64,
     segments: Vec<u64>,
+}
+
+impl From<&Manifest> for BodyV2 {
+    fn from(m: &Manifest) -> Self {
+        let segments = m.collections.iter().flat_map(|c| &c.segments);
+        let dead_since = segments.filter_map(|s| Some((s.file.0, s.dead_since?.as_millis())));
+        Self { rest: BodyV1::from(m), dead_since: dead_since.collect() }
+    }
+}
+
+impl BodyV2 {
+    fn into_manifest(self, header: FileHeader) -> Manifest {
+        let mut manifest = self.rest.into_manifest(header);
+        let dead_since: HashMap<u64, u64> = self.dead_since.into_iter().collect();
+        for segment in manifest.collections.iter_mut().flat_map(|c| &mut c.segments) {
+            segment.dead_since =
+                dead_since.get(&segment.file.0).copied().map(Timestamp::from_millis);
+        }
+        manifest
+    }
 }
 
 impl From<&Manifest> for BodyV1 {
@@ -327,6 +359,7 @@ impl CollectionV1 {
             len: s.len,
             rows: s.rows,
             deletes: s.deletes.map(deletes),
+            dead_since: None,
         };
         let index = |i: IndexV1| IndexEntry {
             index: FileId(i.index),
@@ -361,7 +394,13 @@ pub(crate) mod tests {
     pub(crate) fn manifest() -> Manifest {
         let options = CollectionOptions::new(3, Metric::Cosine).embedding_space("m");
         let deletes = DeletesEntry { file: FileId(4), len: 99, covers_seq: Seq(17), dead: 2 };
-        let segment = SegmentEntry { file: FileId(3), len: 1000, rows: 5, deletes: Some(deletes) };
+        let segment = SegmentEntry {
+            file: FileId(3),
+            len: 1000,
+            rows: 5,
+            deletes: Some(deletes),
+            dead_since: Some(Timestamp::from_millis(77)),
+        };
         let index = IndexEntry {
             index: FileId(5),
             index_len: 500,
@@ -403,8 +442,8 @@ pub(crate) mod tests {
         let mut empty = manifest();
         empty.collections.clear();
         let bytes = empty.encode([5; 16]).unwrap();
-        let mut expected = vec![1, 0, 0, 0]; // body version, reserved
-        expected.extend([69, 0, 0, 0]); // body bytes
+        let mut expected = vec![2, 0, 0, 0]; // body version, reserved
+        expected.extend([77, 0, 0, 0]); // body bytes
         assert_eq!(bytes[128..136], expected);
         let mut body = vec![8, 0, 0, 0, 0, 0, 0, 0]; // next_file
         body.extend([2, 0, 0, 0]); // next_collection
@@ -415,7 +454,23 @@ pub(crate) mod tests {
         body.extend([7, 0, 0, 0, 0, 0, 0, 0]); // its number
         body.extend([128, 0, 0, 0, 0, 0, 0, 0, 0]); // synced_len, no valid_len
         body.extend([0; 8]); // no collections
+        body.extend([0; 8]); // no segment with dead rows
         assert_eq!(bytes[144..], body);
+    }
+
+    #[test]
+    fn a_body_of_version_1_is_read_and_knows_of_no_deaths() {
+        let mut expected = manifest();
+        let mut bytes = expected.encode([5; 16]).unwrap();
+        // One entry in the list that version 2 added.
+        bytes.truncate(bytes.len() - 24);
+        bytes[128] = 1;
+        let len = bytes.len() as u32 - 144;
+        bytes[132..136].copy_from_slice(&len.to_le_bytes());
+        let crc = crc32(&[&[5; 16], &bytes[144..]]);
+        bytes[136..140].copy_from_slice(&crc.to_le_bytes());
+        expected.collections[0].segments[0].dead_since = None;
+        assert_eq!(Manifest::decode(&bytes), Ok(expected));
     }
 
     #[test]
@@ -476,8 +531,8 @@ pub(crate) mod tests {
     #[test]
     fn another_kind_of_file_and_a_newer_body_are_told_apart_from_damage() {
         let mut bytes = manifest().encode([5; 16]).unwrap();
-        bytes[128] = 2;
-        assert_eq!(Manifest::decode(&bytes), Err(HeaderError::TooNew(2)));
+        bytes[128] = 3;
+        assert_eq!(Manifest::decode(&bytes), Err(HeaderError::TooNew(3)));
         let mut bytes = manifest().encode([5; 16]).unwrap();
         bytes[8] = FileKind::Log as u8;
         let crc = crc32(&[&bytes[..124]]);

@@ -175,9 +175,10 @@ impl StoreOptions {
     }
 
     /// Sets the longest time until the bytes of what was deleted, replaced or has expired are given back
-    /// to the file system, at least a second. It counts from when the store notices, since it was
-    /// opened, and holds as long as the background is not paused. Segments of which 15 % are dead do
-    /// not wait for it. Default = 24 hours. `Store::purge` does it at once.
+    /// to the file system, at least a second, as long as the store is open and its background not
+    /// paused. It counts from when the store notices, on over closes and opens, and after a crash from
+    /// the last structural change that knew, or from the open. Segments of which 15 % are dead do not
+    /// wait for it. Default = 24 hours. `Store::purge` does it at once.
     #[must_use]
     pub const fn reclaim_within(mut self, time: Duration) -> Self {
         self.reclaim_within = time;

@@ -110,6 +110,11 @@ impl SectionFile {
         Ok(buffer)
     }
 
+    /// Whether [`SectionFile::read`] reads from the map.
+    pub(crate) const fn reads_map(&self) -> bool {
+        self.open.is_none()
+    }
+
     /// Checks every block of every checked section, and that nothing lies between sections.
     pub(crate) fn verify(&self) -> Result<()> {
         self.verify_but(&[])

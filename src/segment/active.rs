@@ -320,6 +320,11 @@ impl Rows for Active {
         Ok(block.row(at, self.spec.dimension))
     }
 
+    fn body<'a>(&'a self, row: Row, _: &'a mut RowBuffer) -> Result<&'a [u8]> {
+        let (block, at) = self.locate(row)?;
+        Ok(block.body(at))
+    }
+
     fn vector<'a>(&'a self, row: Row, _: &'a mut RowBuffer) -> Result<&'a [f32]> {
         let (block, at) = self.locate(row)?;
         Ok(block.vector(at, self.spec.dimension))

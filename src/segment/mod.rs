@@ -62,6 +62,8 @@ pub(crate) trait Rows: Send + Sync {
     fn rows(&self) -> Row;
     /// A whole row.
     fn row<'a>(&'a self, row: Row, buffer: &'a mut RowBuffer) -> Result<RowRef<'a>>;
+    /// The body of a row.
+    fn body<'a>(&'a self, row: Row, buffer: &'a mut RowBuffer) -> Result<&'a [u8]>;
     /// The vector of a row, in stored form.
     fn vector<'a>(&'a self, row: Row, buffer: &'a mut RowBuffer) -> Result<&'a [f32]>;
     /// Asks for the vector of a row that is read soon.

@@ -18,8 +18,9 @@ use crate::section::{Check, SectionWriter};
 /// The rows of a segment to be: in ascending order of ids, each id once.
 pub(crate) trait RowSource {
     fn rows(&self) -> Row;
-    /// A row; each is asked for twice.
     fn row<'a>(&'a self, row: Row, buffer: &'a mut RowBuffer) -> Result<RowRef<'a>>;
+    /// The body of a row, which was asked for as a whole before.
+    fn body<'a>(&'a self, row: Row, buffer: &'a mut RowBuffer) -> Result<&'a [u8]>;
     /// What is wrong with the body of a row, where the source can tell more than that it is.
     fn damage(&self, _row: Row) -> Option<Error> {
         None
@@ -115,7 +116,7 @@ pub(crate) fn write_segment(
     }
     writer.begin(sealed::BODIES, Check::Rows)?;
     for at in 0..source.rows() {
-        writer.write(source.row(at, &mut buffer)?.body)?;
+        writer.write(source.body(at, &mut buffer)?)?;
     }
     write_columns(&mut writer, columns, source.rows(), dimension)?;
     writer.finish()

@@ -220,7 +220,7 @@ impl SealedSegment {
         Ok(head)
     }
 
-    fn body<'a>(&'a self, row: Row, buffer: &'a mut Vec<u8>) -> Result<&'a [u8]> {
+    fn body_in<'a>(&'a self, row: Row, buffer: &'a mut Vec<u8>) -> Result<&'a [u8]> {
         let (start, end) = (self.number(BODY_OFFSETS, row)?, self.number(BODY_OFFSETS, row + 1)?);
         let body = self.file.read(BODIES, start as usize..end as usize, buffer)?;
         let crc = u32::from_le_bytes(self.column(BODY_CRCS, row)?);
@@ -320,7 +320,11 @@ impl Rows for SealedSegment {
 
     fn row<'a>(&'a self, row: Row, buffer: &'a mut RowBuffer) -> Result<RowRef<'a>> {
         let RowBuffer { vector, body } = buffer;
-        Ok(RowRef { body: self.body(row, body)?, ..self.head(row, vector)? })
+        Ok(RowRef { body: self.body_in(row, body)?, ..self.head(row, vector)? })
+    }
+
+    fn body<'a>(&'a self, row: Row, buffer: &'a mut RowBuffer) -> Result<&'a [u8]> {
+        self.body_in(row, &mut buffer.body)
     }
 
     fn vector<'a>(&'a self, row: Row, buffer: &'a mut RowBuffer) -> Result<&'a [f32]> {
@@ -329,8 +333,9 @@ impl Rows for SealedSegment {
 
     fn prefetch(&self, row: Row) {
         // What a rerank reads of a row, each in another page.
-        let widths = [(VECTORS, self.dimension * 4), (VECTOR_CRCS, 4), (IDS, 16), (SEQS, 8)];
-        for (kind, width) in widths.into_iter().chain([(NORMS, 4)]) {
+        let vector = self.file.reads_map().then_some((VECTORS, self.dimension * 4));
+        let columns = [(VECTOR_CRCS, 4), (IDS, 16), (SEQS, 8), (NORMS, 4)];
+        for (kind, width) in vector.into_iter().chain(columns) {
             let bytes = self.file.bytes(kind).unwrap_or(&[]);
             let start = row as usize * width;
             (Kernels::detect().prefetch)(bytes.get(start..start + width).unwrap_or(&[]));
@@ -350,7 +355,7 @@ impl Rows for SealedSegment {
     }
 
     fn attributes<'a>(&'a self, row: Row, buffer: &'a mut RowBuffer) -> Result<Attributes<'a>> {
-        record::attributes(self.id(row)?, self.body(row, &mut buffer.body)?).map_err(|e| {
+        record::attributes(self.id(row)?, self.body(row, buffer)?).map_err(|e| {
             let start = self.number(BODY_OFFSETS, row).unwrap_or_default();
             self.file.corrupt_in(BODIES, start + e.offset, e.reason)
         })

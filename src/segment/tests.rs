@@ -66,6 +66,10 @@ impl RowSource for Source {
     fn row<'a>(&'a self, row: Row, buffer: &'a mut RowBuffer) -> Result<RowRef<'a>> {
         self.0.row(row, buffer)
     }
+
+    fn body<'a>(&'a self, row: Row, buffer: &'a mut RowBuffer) -> Result<&'a [u8]> {
+        self.0.body(row, buffer)
+    }
 }
 
 fn seal(dir: &Path, active: &Active) -> SealedSegment {

@@ -43,6 +43,11 @@ impl RowSource for Output<'_> {
         self.inputs[input as usize].rows.row(row, buffer)
     }
 
+    fn body<'a>(&'a self, row: Row, buffer: &'a mut RowBuffer) -> Result<&'a [u8]> {
+        let (input, row) = self.order[row as usize];
+        self.inputs[input as usize].rows.body(row, buffer)
+    }
+
     fn damage(&self, row: Row) -> Option<Error> {
         let (input, row) = self.order[row as usize];
         self.inputs[input as usize].rows.attributes(row, &mut RowBuffer::default()).err()
@@ -97,7 +102,13 @@ mod tests {
 
     #[test]
     fn a_row_is_found_in_the_output_that_has_it_and_by_its_place_there() {
-        let segment = |file| SegmentEntry { file: FileId(file), len: 0, rows: 2, deletes: None };
+        let segment = |file| SegmentEntry {
+            file: FileId(file),
+            len: 0,
+            rows: 2,
+            deletes: None,
+            dead_since: None,
+        };
         // Rows 0, 2 and 3 of one input and the only row of another, in two outputs of two rows.
         let moved = Moved {
             order: vec![(0, 2), (1, 0), (0, 3), (0, 0)],

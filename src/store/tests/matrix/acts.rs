@@ -13,13 +13,15 @@ use crate::disk::sim;
 use crate::index::EfTable;
 use crate::metrics::CanaryStats;
 use crate::worker::lock;
-use crate::{Batch, Error, Event, Memory, SearchPath, StoreOptions, sabotage};
+use crate::{Batch, Error, Event, Memory, SearchPath, Store, StoreOptions, sabotage};
 
 /// A budget that stores are opened with: the smallest that there is.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Budget {
     Heap,
     Disk,
+    /// With it, rows are read from open files.
+    Resident,
 }
 
 impl Budget {
@@ -27,6 +29,7 @@ impl Budget {
         match self {
             Self::Heap => options.heap_budget(16 << 20),
             Self::Disk => options.disk_budget(32 << 20),
+            Self::Resident => options.resident_budget(1),
         }
     }
 }
@@ -154,13 +157,13 @@ impl Runner {
     }
 }
 
-/// What a workload comes by without any trouble, and how many files the log has at its end.
-fn seen(name: &str) -> (Arc<Seen>, usize) {
+/// What a workload comes by without any trouble, and the store at its end.
+fn seen(name: &str) -> (Arc<Seen>, Store) {
     let scripts = scripted();
     let script = scripts.iter().find(|s| s.name.starts_with(name)).unwrap();
     let mut runner = Runner::new(new_disk(1));
     run(script, &mut runner).unwrap();
-    (runner.seen, runner.store.unwrap().engine.log_files())
+    (runner.seen, runner.store.unwrap())
 }
 
 /// Without these, nothing would be cut, failed or left out there.
@@ -176,9 +179,12 @@ fn scripts_come_by_what_they_are_about() {
     // Sealed though it has nine rows, and rewritten though fewer are dead than it takes.
     let (heap, _) = seen("budget of heap");
     assert_eq!((of(&heap.refused), of(&heap.seals)), (2, 2), "{heap:?}");
-    let (disk, log_files) = seen("budget of disk");
+    let (disk, store) = seen("budget of disk");
     assert_eq!((of(&disk.refused), of(&disk.compactions)), (2, 1), "{disk:?}");
-    assert!(log_files <= 2, "{log_files}");
-    let (_, log_files) = seen("log is trimmed without errors");
-    assert!(log_files <= 9, "{log_files}");
+    assert!(store.engine.log_files() <= 2, "{}", store.engine.log_files());
+    let (resident, store) = seen("budget of resident bytes");
+    assert!(of(&resident.merges) >= 1 && of(&resident.compactions) >= 2, "{resident:?}");
+    assert!(store.stats().unwrap().open_files > 0);
+    let (_, store) = seen("log is trimmed without errors");
+    assert!(store.engine.log_files() <= 9, "{}", store.engine.log_files());
 }

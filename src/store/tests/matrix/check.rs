@@ -6,13 +6,14 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex};
 
 use super::model::{self, Model, NAMES, read};
-use super::record::{Point, dir, new_clock, open};
+use super::record::{Point, dir, new_clock, open, options};
 use crate::clock::Timestamp;
 use crate::disk::Disk;
 use crate::disk::sim::{FileSystem, Image, Op, SimDisk};
 use crate::format::names::FileName;
+use crate::store::open::open_for_writing;
 use crate::worker::lock;
-use crate::{Memory, Store};
+use crate::{IoMode, Memory, Store};
 
 /// How thoroughly an image is looked at.
 #[derive(Clone, Copy, Debug, Default)]
@@ -68,7 +69,10 @@ fn look(
         write_on(&store, &found)?;
         let wanted = read(&store)?;
         drop(store);
-        let store = open(&disk, &clock).map_err(|e| format!("the second open: {e}"))?;
+        // What was mapped is now read from open files.
+        let options = options(&clock).io_mode(IoMode::Pread);
+        let store = open_for_writing(Arc::new(disk.clone()), dir(), options);
+        let store = store.map_err(|e| format!("the second open: {e}"))?;
         let again = read(&store)?;
         if again != wanted {
             return Err(format!("after another open: {}", wanted.difference(&again)));

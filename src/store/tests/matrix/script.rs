@@ -266,6 +266,24 @@ fn base(w: fn(Vec<Write>) -> Act) -> Vec<(&'static str, Vec<Act>)> {
             ],
         ),
         (
+            "budget of resident bytes",
+            vec![
+                w(insert(0, 0..200)),
+                Run,
+                Tighten(Budget::Resident),
+                w(insert(0, 200..264)),
+                w(delete(0, 0..40)),
+                Run,
+                w([delete(0, 190..200), insert(0, 40..60)].concat()),
+                Run,
+                w(delete(0, 250..255)),
+                Purge,
+                Reopen,
+                w(insert(0, 300..303)),
+                Compact,
+            ],
+        ),
+        (
             "log is trimmed without errors",
             (0..18u64)
                 .flat_map(|n| {
