@@ -84,7 +84,7 @@ impl Engine {
     /// refuses them.
     pub(super) fn wait_for_disk(&self, writes: &[Prepared], added: u64) -> Result<()> {
         let logged =
-            |w: &Prepared| matches!(w.kind, OpKind::Insert { .. }) && !w.core.options().volatile;
+            |w: &Prepared| matches!(w.kind, OpKind::Insert { .. }) && !w.core.is_volatile();
         let Some(limit) = self.disk_budget.limit.filter(|_| writes.iter().any(logged)) else {
             return Ok(());
         };
@@ -116,17 +116,11 @@ impl Engine {
     /// segment for a while, as are those in RAM; and a compaction writes its output before its inputs
     /// go.
     fn disk_needed(&self, added: u64) -> u64 {
-        let (mut unsealed, mut output) = (0, 0);
-        for core in self.cores() {
-            if core.options().volatile {
-                continue;
-            }
-            unsealed += core.mem_bytes();
-            let snapshot = core.snapshot();
-            let segments = snapshot.segments.iter().map(|s| s.sealed.segment.len());
-            let indexes = snapshot.indexes.iter().map(|i| i.indexed.index.len());
-            output = segments.chain(indexes).fold(output, u64::max);
-        }
+        let (unsealed, output) =
+            self.fold_cores((0, 0), |(unsealed, output), core| match core.is_volatile() {
+                true => (unsealed, output),
+                false => (unsealed + core.mem_bytes(), core.largest_file().max(output)),
+            });
         let state = lock(&self.disk_budget.state);
         state.measured
             + (state.appended - state.counted)

@@ -77,7 +77,7 @@ impl Engine {
             return Ok(());
         };
         let needed = || {
-            let memtables: u64 = self.cores().iter().map(|core| core.mem_bytes()).sum();
+            let memtables = self.fold_cores(0, |bytes, core| bytes + core.mem_bytes());
             memtables + self.heap_budget.held() + added
         };
         let waits = || {
