@@ -152,9 +152,9 @@ pub(crate) fn verdict(run: &Run, rounds: &[Round]) -> (bool, String) {
     let window = WINDOW.min(rounds.len() / 2).max(1);
     let _ = writeln!(
         text,
-        "first and last: {window} rounds, means of bytes over all samples, but heap and pinned as rounds \
-         end, and medians of times; slopes per round, ± standard error; heap: memtables and liveness, as \
-         the store counts them; pinned: files that await a reader or a build"
+        "first and last: {window} rounds, means of recall and of bytes over all samples, but heap and \
+         pinned as rounds end, and medians of times; slopes per round, ± standard error; heap: memtables \
+         and liveness, as the store counts them; pinned: files that await a reader or a build"
     );
     type Figure = (&'static str, fn(&Round) -> f64, bool);
     let figures: [Figure; 9] = [
@@ -188,7 +188,7 @@ pub(crate) fn verdict(run: &Run, rounds: &[Round]) -> (bool, String) {
         }
     }
     let recalls: Vec<f64> = rounds.iter().map(|r| r.recall).collect();
-    let (first, last) = ends(&recalls, window, median);
+    let (first, last) = ends(&recalls, window, mean);
     let (step, error) = slope(&recalls);
     let mean = mean(&recalls);
     let least = recalls.iter().copied().fold(f64::INFINITY, f64::min);

@@ -129,7 +129,11 @@ impl Canary {
         if known.built == Some((file, false)) {
             known.fresh_ef = Some(ef);
         }
-        let worn = merged && known.fresh_ef.is_some_and(|fresh| is_worn(ef, fresh));
+        // Of so few queries, the beam that they take goes up and down by half from one look to the next.
+        let worn = merged
+            && known
+                .fresh_ef
+                .is_some_and(|fresh| is_worn(ef, fresh) && table.falls_short(fresh, stats.queries));
         known.worn = worn.then_some(file);
         (known.looked_at, known.looked_with) = (now, stats.queries);
         let stats = CanaryStats { ef, worn, ..stats };
@@ -194,7 +198,8 @@ mod tests {
     #[test]
     fn a_merged_graph_that_takes_a_much_wider_beam_than_a_fresh_one_is_worn() {
         let canary = Canary::default();
-        let wide = [(32, 0.90), (64, 0.94), (128, 0.99)];
+        asked(&canary, KEPT * ONE_IN as usize);
+        let wide = [(32, 0.85), (64, 0.90), (128, 0.99)];
         canary.note_built(FileId(1), true);
         assert!(!look(&canary, 1, &wide, MINUTE).worn, "nothing to compare it with");
         canary.note_built(FileId(2), false);
@@ -205,6 +210,11 @@ mod tests {
         let stats = look(&canary, 4, &wide, MINUTE);
         assert!(stats.worn && canary.is_worn(FileId(4)) && !canary.is_worn(FileId(3)));
         assert_eq!(canary.stats(), Some(stats));
+        // As wide a beam, but what the old one finds less is within the chance of 64 queries: in a churn of
+        // 100,000 rows, the beam went 119, 142, 160, 193, and 102 and 119 after a needless build.
+        canary.note_built(FileId(6), true);
+        let stats = look(&canary, 6, &[(32, 0.90), (64, 0.94), (128, 0.99)], MINUTE);
+        assert!(is_worn(stats.ef, 62) && !stats.worn, "{stats:?}");
         // Built anew, it takes as wide a beam: that is what these queries take.
         canary.note_built(FileId(5), false);
         assert!(!look(&canary, 5, &wide, MINUTE).worn);

@@ -14,7 +14,7 @@ use crate::vector::codes::{CodeRows, Query};
 use crate::vector::metric::prepare;
 
 /// Rows that serve as queries.
-const SAMPLES: usize = 100;
+pub(super) const SAMPLES: usize = 100;
 /// Rows whose vectors are asked for: one in `m` lies on an upper level, and each query is made of two.
 const WANTED: usize = 220;
 /// Results that recall is measured on.
@@ -164,11 +164,11 @@ impl EfTable {
     }
 
     /// Whether this beam, with which searches would have found what they ask for, now finds less than
-    /// that by more than chance explains: two standard deviations of what [`SAMPLES`] queries find if each finds
+    /// that by more than chance explains: two standard deviations of what so many queries find if each finds
     /// all or nothing, as those among images that lie between two kinds nearly do.
-    pub(crate) fn falls_short(&self, ef: usize) -> bool {
+    pub(crate) fn falls_short(&self, ef: usize, queries: usize) -> bool {
         let promised = with_margin(USUAL_RECALL);
-        let deviation = (promised * (1.0 - promised) / SAMPLES as f32).sqrt();
+        let deviation = (promised * (1.0 - promised) / queries.max(1) as f32).sqrt();
         self.recall_at(ef) < promised - 2.0 * deviation
     }
 }
@@ -313,6 +313,7 @@ mod tests {
     fn what_a_hundred_samples_miss_by_chance_is_no_shortfall() {
         // A promise of .965, give or take .037.
         let table = EfTable::of(&[(32, 0.92), (64, 0.94)]);
-        assert!(table.falls_short(32) && !table.falls_short(64));
+        assert!(table.falls_short(32, SAMPLES) && !table.falls_short(64, SAMPLES));
+        assert!(!table.falls_short(32, SAMPLES / 2), "of fewer, more may be chance");
     }
 }

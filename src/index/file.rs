@@ -7,7 +7,7 @@
 use std::path::Path;
 
 use super::Index;
-use super::calibrate::{self, Beam, EfTable, Sample};
+use super::calibrate::{self, Beam, EfTable, SAMPLES, Sample};
 use super::hnsw::build::{BuildParams, Built, build_graph, builder};
 use super::hnsw::graph::{FlatGraph, Graph, Level, MAX_DEGREE, MAX_LEVELS, NO_NODE};
 use super::hnsw::merge::Base;
@@ -119,7 +119,9 @@ impl Index {
     pub(crate) fn worn(&self) -> bool {
         let fresh = self.fresh_ef as usize;
         let table = &self.ef_table;
-        fresh > 0 && is_worn(table.usual_ef(), fresh) && table.falls_short(fresh.max(NARROW))
+        fresh > 0
+            && is_worn(table.usual_ef(), fresh)
+            && table.falls_short(fresh.max(NARROW), SAMPLES)
     }
 }
 

@@ -243,16 +243,24 @@ impl<'a> Run<'a> {
         // Where most nodes are eligible, it costs less to look for some more and to leave the others
         // out afterwards than to ask about each that is met.
         let share = eligible.share(part);
-        let wide = (ef as f64 / share).ceil() as usize;
+        let (wide, mut ef) = ((ef as f64 / share).ceil() as usize, ef);
         let mut found = share >= SHARE_OF_MOST;
         if found {
             if !search(wide, None, scratch) {
                 return false;
             }
-            // Otherwise those that are not eligible lie together near the query.
-            found = scratch.results().len() < wide
+            let results = scratch.results();
+            let mut enough = |among: usize, wanted: usize| {
+                let nearest = results.iter().take(among);
+                nearest.filter(|c| accept(c.node)).count() >= wanted - wanted / 8
+            };
+            let k = self.search.k.min(ef);
+            found = results.len() < wide
                 || eligible.all_of(part)
-                || scratch.results().iter().filter(|c| accept(c.node)).count() >= ef - ef / 8;
+                || (enough(wide, ef) && enough((1.5 * k as f64 / share) as usize, k));
+            // Otherwise those that are not eligible lie together near the query, and the nearest that are,
+            // in the crowd behind them: beams were measured on the very nearest.
+            ef = ef.saturating_add(ef / 2);
         }
         if !found && !search(ef, Some(&mut accept), scratch) {
             return false;
