@@ -250,7 +250,7 @@ impl<'a> Run<'a> {
                 return false;
             }
             let results = scratch.results();
-            let mut enough = |among: usize, wanted: usize| {
+            let enough = |among: usize, wanted: usize| {
                 let nearest = results.iter().take(among);
                 nearest.filter(|c| accept(c.node)).count() >= wanted - wanted / 8
             };
