@@ -259,8 +259,10 @@ impl<'a> Run<'a> {
                 || eligible.all_of(part)
                 || (enough(wide, ef) && enough((1.5 * k as f64 / share) as usize, k));
             // Otherwise those that are not eligible lie together near the query, and the nearest that are,
-            // in the crowd behind them: beams were measured on the very nearest.
-            ef = ef.saturating_add(ef / 2);
+            // in the crowd behind them. Beams were measured on the very nearest; there, graph and codes
+            // tell less well which they are.
+            let spec = self.search.collection.core.spec;
+            ef = ef.saturating_add(ef / 2).max(spec.rerank_depth(k));
         }
         if !found && !search(ef, Some(&mut accept), scratch) {
             return false;
