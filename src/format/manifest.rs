@@ -122,7 +122,7 @@ impl Manifest {
         out.extend_from_slice(&BODY_VERSION.to_le_bytes());
         out.extend_from_slice(&[0; 2]);
         out.extend_from_slice(&(body.len() as u32).to_le_bytes());
-        let crc = crc32(&[&salt, &body]);
+        let crc = checksum(BODY_VERSION, salt, &body);
         out.extend_from_slice(&crc.to_le_bytes());
         out.extend_from_slice(&[0; 4]);
         out.extend_from_slice(&body);
@@ -150,7 +150,7 @@ impl Manifest {
             return Err(DecodeError::new(at, "the manifest's length does not match").into());
         }
         let body = cursor.bytes(len)?;
-        if crc != crc32(&[&header.salt, body]) {
+        if crc != checksum(version, header.salt, body) {
             return Err(DecodeError::new(at, "the manifest's checksum does not match").into());
         }
         let body = match version {
@@ -196,6 +196,15 @@ impl Manifest {
             }
         }
         Ok(())
+    }
+}
+
+/// The checksum of a body. In version 1 it did not cover the version itself, of which a flipped bit made the
+/// manifest of a later version out of a damaged one, so that not even a repair would touch it.
+pub(crate) fn checksum(version: u16, salt: [u8; 16], body: &[u8]) -> u32 {
+    match version {
+        1 => crc32(&[&salt, body]),
+        _ => crc32(&[&salt, &version.to_le_bytes(), body]),
     }
 }
 
@@ -467,7 +476,7 @@ pub(crate) mod tests {
         bytes[128] = 1;
         let len = bytes.len() as u32 - 144;
         bytes[132..136].copy_from_slice(&len.to_le_bytes());
-        let crc = crc32(&[&[5; 16], &bytes[144..]]);
+        let crc = checksum(1, [5; 16], &bytes[144..]);
         bytes[136..140].copy_from_slice(&crc.to_le_bytes());
         expected.collections[0].segments[0].dead_since = None;
         assert_eq!(Manifest::decode(&bytes), Ok(expected));
@@ -532,6 +541,10 @@ pub(crate) mod tests {
     fn another_kind_of_file_and_a_newer_body_are_told_apart_from_damage() {
         let mut bytes = manifest().encode([5; 16]).unwrap();
         bytes[128] = 3;
+        let damaged = DecodeError::new(144, "the manifest's checksum does not match");
+        assert_eq!(Manifest::decode(&bytes), Err(damaged.into()));
+        let crc = checksum(3, [5; 16], &bytes[144..]);
+        bytes[136..140].copy_from_slice(&crc.to_le_bytes());
         assert_eq!(Manifest::decode(&bytes), Err(HeaderError::TooNew(3)));
         let mut bytes = manifest().encode([5; 16]).unwrap();
         bytes[8] = FileKind::Log as u8;

@@ -7,6 +7,7 @@ use std::ops::Range;
 use crate::format::crc32;
 use crate::format::frame::{FRAME_HEAD_LEN, frame_len};
 use crate::format::header::{FileKind, HEADER_LEN};
+use crate::format::manifest::checksum;
 use crate::format::table::{BLOCK_LEN, SectionEntry, SectionTable, TAIL_LEN};
 
 /// Sections of a segment that rows' checksums are made of. Layout: `format.md`, "Segment".
@@ -55,10 +56,14 @@ fn wide(bytes: &[u8], at: usize) -> Option<u64> {
 
 fn manifest(bytes: &mut [u8]) {
     const BODY: usize = HEADER_LEN + 16;
-    let (Some(salt), Some(body)) = (bytes.get(40..56), bytes.get(BODY..)) else {
+    let (Some(start), Some(body)) = (bytes.first_chunk::<{ HEADER_LEN + 2 }>(), bytes.get(BODY..))
+    else {
         return;
     };
-    let (crc, len) = (crc32(&[salt, body]), body.len() as u32);
+    let ([.., low, high], mut salt) = (start, [0; 16]);
+    salt.copy_from_slice(&start[40..56]);
+    let crc = checksum(u16::from_le_bytes([*low, *high]), salt, body);
+    let len = body.len() as u32;
     put(bytes, HEADER_LEN + 4, len);
     put(bytes, HEADER_LEN + 8, crc);
 }
