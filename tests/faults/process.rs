@@ -107,6 +107,9 @@ impl Child<'_> {
         };
         command
             .args(["child", "--exact", "--nocapture", "--test-threads=1"])
+            // The loader looks for each library in each directory of it, and there in one for each level of
+            // the processor: more openings than the run-up makes.
+            .env_remove("LD_LIBRARY_PATH")
             .env(DIR, self.dir)
             .env(REPORT, &self.report)
             .env(FIRST, self.first.to_string())
