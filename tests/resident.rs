@@ -78,6 +78,25 @@ fn rows_that_are_read_without_their_maps_are_not_resident() {
 }
 
 #[test]
+fn a_store_that_is_verified_does_not_become_resident() {
+    let dir = tempfile::tempdir().unwrap();
+    let clock = Arc::new(ManualClock::new(START));
+    let open = || {
+        let store = with_clock(&clock).io_mode(IoMode::Mapped).open(dir.path().join("s")).unwrap();
+        settle(&store);
+        store
+    };
+    let store = open();
+    filled(&store);
+    store.close().unwrap();
+    let store = open();
+    assert!(store.verify().unwrap().is_clean());
+    let stats = store.stats().unwrap();
+    let (resident, mapped) = (stats.resident_bytes, stats.mapped_bytes);
+    assert!(resident < mapped / 2, "{resident} of {mapped}");
+}
+
+#[test]
 fn pages_are_let_go_when_more_are_resident_than_may_be() {
     const BUDGET: u64 = 3 << 20;
     let dir = tempfile::tempdir().unwrap();

@@ -69,35 +69,34 @@ pub(super) fn build(
     let watch = core.watch_moves();
     let snapshot = core.snapshot();
     let replaced = Replaced::of(&snapshot, step);
-    let (mut nodes, base) = gather(core, &snapshot, step, &replaced)?;
+    let (nodes, base) = gather(core, &snapshot, step, &replaced)?;
     let covered = covered_of(&snapshot);
     let with_graph = step.graph && !nodes.is_empty();
     let samples = if with_graph { samples(&snapshot, &nodes.rows) } else { Vec::new() };
     // A build takes long: segments that are rewritten meanwhile leave the disk before it ends.
     drop(snapshot);
     let total = nodes.rows.rows();
-    let graph = match with_graph {
-        true => Some(build_graph(engine, core, (&mut nodes, base), &samples, control)?),
-        false => None,
+    let made = match with_graph {
+        true => Made::Graph(build_graph(engine, core, (nodes, base), &samples, control)?),
+        false => Made::Codes(nodes),
     };
-    let parts = match &graph {
-        Some(built) => IndexParts::with_graph(&built.codes, &built.graph),
-        None => nodes.parts(),
-    };
-    let (merged, evaluations) = graph.as_ref().map_or((false, 0), |g| (g.merged, g.evaluations));
+    drop(samples);
+    let (merged, evaluations) = made.cost();
     control.check(core)?;
 
     let _structure = lock(&core.structure);
     let current = core.snapshot();
-    let rows = follow_rows(&covered, &watch.take(), &current, &nodes.rows);
+    let rows = follow_rows(&covered, &watch.take(), &current, made.rows());
     let mut files = NewFiles::new(engine);
     let entry = match rows.rows() {
         0 => None,
-        _ => Some(write(engine, &parts, &rows, &mut files)?),
+        _ => Some(write(engine, &made.parts(), &rows, &mut files)?),
     };
     if !sabotage::on(Sabotage::SkipNameSync) {
         engine.disk.sync_dir(engine.dir())?;
     }
+    // All of it is in the files by now, and not to be in RAM twice when those are read back.
+    drop((rows, made));
     control.charge(entry.as_ref().map_or(0, |e| e.index_len + e.locator_len));
     let part = match &entry {
         Some(entry) => Some(open_index(engine, entry, core.spec)?),
@@ -231,19 +230,50 @@ fn samples(snapshot: &Snapshot, rows: &NodeRows) -> Vec<Sample> {
     wanted_samples(rows.len()).filter_map(sample).collect()
 }
 
+/// What an index is written from.
+enum Made<'a> {
+    Codes(CodesIndex<'a>),
+    Graph(Graph),
+}
+
 /// A graph that was built, over codes in the order of its nodes.
 struct Graph {
     codes: CodeBuffer,
+    rows: NodeRows,
     graph: BuiltGraph,
     merged: bool,
     evaluations: u64,
+}
+
+impl Made<'_> {
+    const fn rows(&self) -> &NodeRows {
+        match self {
+            Self::Codes(nodes) => &nodes.rows,
+            Self::Graph(graph) => &graph.rows,
+        }
+    }
+
+    fn parts(&self) -> IndexParts<'_> {
+        match self {
+            Self::Codes(nodes) => nodes.parts(),
+            Self::Graph(built) => IndexParts::with_graph(&built.codes, &built.graph),
+        }
+    }
+
+    /// Whether an older graph was merged, and the distances that were measured.
+    const fn cost(&self) -> (bool, u64) {
+        match self {
+            Self::Codes(_) => (false, 0),
+            Self::Graph(built) => (built.merged, built.evaluations),
+        }
+    }
 }
 
 /// Builds the graph; codes and rows come to be in the order of its nodes.
 fn build_graph(
     engine: &Engine,
     core: &Core,
-    (nodes, base): (&mut CodesIndex<'_>, Option<GraphBase<'_>>),
+    (nodes, base): (CodesIndex<'_>, Option<GraphBase<'_>>),
     samples: &[Sample],
     control: &Control<'_>,
 ) -> Result<Graph> {
@@ -258,12 +288,12 @@ fn build_graph(
     };
     let per_row = heap_bytes_per_row(core.spec.row_bytes(), params.m, params.builder);
     let _held = engine.heap_budget.hold(u64::from(nodes.rows.len()) * per_row);
-    let mut codes = nodes.copy_codes();
+    let (mut codes, rows) = nodes.into_codes();
     let built = BuiltGraph::build(&mut codes, base.as_ref(), &params, samples);
     let (graph, order) = built?;
-    nodes.rows = nodes.rows.reordered(&order);
+    let rows = rows.reordered(&order);
     let evaluations = params.evaluations.load(Ordering::Relaxed);
-    Ok(Graph { codes, graph, merged: base.is_some(), evaluations })
+    Ok(Graph { codes, rows, graph, merged: base.is_some(), evaluations })
 }
 
 /// Follows rows that moved to other segments since they were gathered. A row whose segment had no index

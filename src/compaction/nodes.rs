@@ -209,11 +209,11 @@ impl<'a> CodesIndex<'a> {
         }
     }
 
-    /// All codes in one piece, as graphs are built on.
-    pub(super) fn copy_codes(&self) -> CodeBuffer {
+    /// All codes in one piece, as graphs are built on, and the rows of each.
+    pub(super) fn into_codes(self) -> (CodeBuffer, NodeRows) {
         let mut codes = CodeBuffer::new(self.spec, self.rows.len() as usize);
         (0..self.rows.len()).for_each(|node| codes.push_row(self.code(node)));
-        codes
+        (codes, self.rows)
     }
 
     pub(super) fn parts(&self) -> IndexParts<'_> {

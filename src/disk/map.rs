@@ -1,4 +1,5 @@
-//! Owns read-only maps of sealed files, and the unsafe lines that make one and let its pages go.
+//! Owns read-only maps of sealed files, and the unsafe lines that make one and let its pages go; and those
+//! that let pages of an anonymous map go (`pages`).
 //!
 //! Why a map here is sound although the file system is shared: (1) only sealed files are mapped:
 //! this process never writes, truncates or punches a file once it is sealed (I2; `Disk` has no
@@ -9,9 +10,11 @@
 #![expect(unsafe_code, reason = "a memory map cannot be made without")]
 
 use std::fs::File;
-use std::ops::Deref;
+use std::ops::{Deref, Range};
 use std::path::Path;
 use std::sync::Arc;
+
+use memmap2::MmapMut;
 
 use crate::error::{Error, Result};
 
@@ -42,12 +45,23 @@ impl Mapped {
     /// Lets its pages go: they leave the resident memory of this process and come back from the file
     /// where they are read again. Where the system has no such advice, nothing happens.
     pub(crate) fn release(&self) {
+        self.release_range(0..self.len());
+    }
+
+    /// As [`Mapped::release`], of the pages of this part.
+    pub(crate) fn release_range(&self, range: Range<usize>) {
+        let range = range.start..range.end.min(self.len());
+        if range.is_empty() {
+            return;
+        }
         match &self.bytes {
             #[cfg(target_os = "linux")]
             Bytes::Map(map) => {
+                let advice = memmap2::UncheckedAdvice::DontNeed;
                 // SAFETY: dropped pages of a read-only map of a file are read from it again, and the
-                // file is sealed (I2), so that whoever holds a slice sees the same bytes as before.
-                let _ = unsafe { map.unchecked_advise(memmap2::UncheckedAdvice::DontNeed) };
+                // file is sealed (I2), so that whoever holds a slice sees the same bytes as before. The
+                // range lies within the map: checked above.
+                let _ = unsafe { map.unchecked_advise_range(advice, range.start, range.len()) };
             }
             #[cfg(not(target_os = "linux"))]
             Bytes::Map(_) => {}
@@ -62,6 +76,24 @@ impl Mapped {
         let mut words = vec![0u128; bytes.len().div_ceil(size_of::<u128>())];
         bytemuck::cast_slice_mut(&mut words)[..bytes.len()].copy_from_slice(bytes);
         Self { bytes: Bytes::Heap(words.into(), bytes.len()) }
+    }
+}
+
+/// Lets the pages of an anonymous map go from this byte on, but for those on its first pages; they read as
+/// zero from then on. Where the system has no such advice, nothing happens.
+pub(super) fn release_tail(map: &mut MmapMut, from: usize) {
+    /// A multiple of the page size of every system.
+    const ALIGN: usize = 64 << 10;
+    let from = from.next_multiple_of(ALIGN);
+    if from >= map.len() {
+        return;
+    }
+    #[cfg(target_os = "linux")]
+    {
+        let (advice, len) = (memmap2::UncheckedAdvice::DontNeed, map.len() - from);
+        // SAFETY: dropped pages of an anonymous private map read as zero, and nobody else sees it: the map
+        // is borrowed mutably. The range lies within the map, and begins on a page: checked above.
+        let _ = unsafe { map.unchecked_advise_range(advice, from, len) };
     }
 }
 

@@ -11,6 +11,8 @@ use std::ops::{Deref, DerefMut};
 use bytemuck::Pod;
 use memmap2::MmapMut;
 
+use super::map::release_tail;
+
 /// Arrays up to this many bytes are the allocator's. Above it, what a map takes in whole pages is an
 /// eighth more at most.
 const SMALL_BYTES: usize = 32 << 10;
@@ -110,6 +112,18 @@ impl<T: Pod> Pages<T> {
         // A map that has just been made is zero; one that was longer before is not.
         if matches!(self.room, Room::Map(_)) && len > start {
             self[start..].fill(value);
+        }
+    }
+
+    /// Lets go of what is behind this length, and of its RAM.
+    pub(crate) fn shrink(&mut self, len: usize) {
+        self.len = len.min(self.len);
+        match &mut self.room {
+            Room::Heap(heap) => {
+                heap.truncate(len);
+                heap.shrink_to_fit();
+            }
+            Room::Map(map) => release_tail(map, self.len * size_of::<T>()),
         }
     }
 
@@ -221,7 +235,7 @@ mod tests {
 
     #[test]
     fn what_was_there_before_does_not_come_back() {
-        for len in [10, 4 * BORDER] {
+        for len in [10, 4 * BORDER, 40 * BORDER] {
             let mut pages = Pages::<u32>::zeroed(len);
             assert!(pages.iter().all(|v| *v == 0));
             pages.fill(5);
@@ -232,6 +246,15 @@ mod tests {
             pages.resize(len / 2, 1);
             pages.resize(len, 8);
             assert_eq!((pages[len / 2 - 1], pages[len / 2]), (0, 8));
+            pages.shrink(3 * len / 4);
+            assert_eq!(
+                (pages.len(), pages[len / 2 - 1], pages[3 * len / 4 - 1]),
+                (3 * len / 4, 0, 8)
+            );
+            pages.shrink(len);
+            assert_eq!(pages.len(), 3 * len / 4, "it does not grow");
+            pages.resize(len, 6);
+            assert_eq!((pages[3 * len / 4 - 1], pages[3 * len / 4], pages[len - 1]), (8, 6, 6));
             pages.clear();
             assert_eq!(pages.pop(), None);
         }

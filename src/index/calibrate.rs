@@ -31,6 +31,9 @@ const PRIME: usize = 7919;
 /// some hundredths only, by chance; of queries that are unlike any row, the mixtures know too much: where
 /// they promise 1 and .95 is asked for, a beam is taken that finds .952 of 64 queries', .913 of 16 queries'.
 const MIXTURES: f32 = 24.0;
+/// One query in so many is searched for with every beam, for its distances: their number differs far less
+/// from query to query than what is found.
+const COUNTED: usize = 4;
 /// Recall at which the ladder ends.
 const ENOUGH: f32 = 0.998;
 /// Distances for each unit of `ef` where nothing was measured; 14 to 26 on 100,000 sentence
@@ -41,6 +44,11 @@ const USUAL_RECALL: f32 = 0.95;
 /// A query is rarely as near to a row as rows are to each other: this part of what the wanted recall
 /// lacks to 1 is asked for besides.
 const MARGIN: f32 = 0.3;
+
+/// A graph may be worn when it takes a beam so many times as wide as when it was built anew.
+const WORN: f64 = 1.5;
+/// Narrower beams count as this one: between them it is chance.
+const NARROW: usize = 32;
 
 /// What a width of the beam gave.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -75,7 +83,7 @@ pub(super) fn measure(
     order: &[u32],
     samples: &[Sample],
 ) -> EfTable {
-    climb(graph, codes, &probes(graph, codes, order, samples))
+    climb(graph, codes, probes(graph, codes, order, samples))
 }
 
 /// What each `ef` gives for these queries, in stored form.
@@ -89,10 +97,9 @@ pub(super) fn measure_with(
     let probe = |vector| {
         let query = Query::new(codes.spec, vector);
         let truth = nearest(codes, &query, &[]);
-        Probe { query, made_from: Vec::new(), truth }
+        Probe { query, made_from: Vec::new(), truth, found: 0 }
     };
-    let probes: Vec<Probe> = queries.into_iter().map(probe).collect();
-    climb(graph, codes, &probes)
+    climb(graph, codes, queries.into_iter().map(probe).collect())
 }
 
 /// What each `ef` of a graph gives, ascending; empty without a graph.
@@ -163,21 +170,32 @@ impl EfTable {
         }
     }
 
+    /// Whether a graph of which so many queries gave this table, and that took a beam of `fresh` when it was
+    /// built anew, should be built anew again: it takes a much wider one, and finds clearly too little with
+    /// that one. The beam alone does not say so: on some data that which the same graph is said to take
+    /// differs by a factor of three from one hundred samples to the next.
+    pub(crate) fn is_worn(&self, fresh: usize, queries: usize) -> bool {
+        let fresh = fresh.max(NARROW);
+        self.usual_ef() as f64 > WORN * fresh as f64 && self.falls_short(fresh, queries)
+    }
+
     /// Whether this beam, with which searches would have found what they ask for, now finds less than
     /// that by more than chance explains: two standard deviations of what so many queries find if each finds
     /// all or nothing, as those among images that lie between two kinds nearly do.
-    pub(crate) fn falls_short(&self, ef: usize, queries: usize) -> bool {
+    fn falls_short(&self, ef: usize, queries: usize) -> bool {
         let promised = with_margin(USUAL_RECALL);
         let deviation = (promised * (1.0 - promised) / queries.max(1) as f32).sqrt();
         self.recall_at(ef) < promised - 2.0 * deviation
     }
 }
 
-fn climb(graph: &Graph<'_>, codes: &CodeRows<'_>, probes: &[Probe]) -> EfTable {
+/// A query that found all with one beam finds all with a wider one, and is not searched for again but where
+/// it counts distances: most of a ladder's work would be to find the same once more.
+fn climb(graph: &Graph<'_>, codes: &CodeRows<'_>, mut probes: Vec<Probe>) -> EfTable {
     let mut scratch = Scratch::default();
     let mut table = Vec::new();
     for ef in LADDER {
-        let beam = beam(graph, codes, probes, ef, &mut scratch);
+        let beam = beam(graph, codes, &mut probes, ef, &mut scratch);
         table.push(beam);
         if beam.recall >= ENOUGH {
             break;
@@ -192,6 +210,8 @@ struct Probe {
     /// The nodes that it was made from: hidden from its searches.
     made_from: Vec<u32>,
     truth: Vec<u32>,
+    /// How many of them the widest beam so far found.
+    found: usize,
 }
 
 /// Queries that are not among the rows, but not far from them either: each is a row with a part of
@@ -222,7 +242,7 @@ fn probes(
             let query = Query::new(codes.spec, vector);
             let made_from = vec![node, other];
             let truth = nearest(codes, &query, &made_from);
-            Probe { query, made_from, truth }
+            Probe { query, made_from, truth, found: 0 }
         })
         .collect()
 }
@@ -230,22 +250,28 @@ fn probes(
 fn beam(
     graph: &Graph<'_>,
     codes: &CodeRows<'_>,
-    samples: &[Probe],
+    probes: &mut [Probe],
     ef: u32,
     scratch: &mut Scratch,
 ) -> Beam {
-    let (mut found, mut wanted, mut evaluations) = (0, 0, 0);
-    for sample in samples {
-        scratch.hide(&sample.made_from);
-        let (query, ef) = (&sample.query, ef as usize);
-        let info = search(graph, &query.over(codes), ef, None, usize::MAX, scratch);
-        evaluations += info.evaluations;
-        let got: Vec<u32> = scratch.results().iter().take(K).map(|c| c.node).collect();
-        found += sample.truth.iter().filter(|n| got.contains(n)).count();
-        wanted += sample.truth.len();
+    let (mut found, mut wanted, mut evaluations, mut counted) = (0, 0, 0, 0);
+    for (at, probe) in probes.iter_mut().enumerate() {
+        let counts = at % COUNTED == 0;
+        if counts || probe.found < probe.truth.len() {
+            scratch.hide(&probe.made_from);
+            let measure = probe.query.over(codes);
+            let info = search(graph, &measure, ef as usize, None, usize::MAX, scratch);
+            let got: Vec<u32> = scratch.results().iter().take(K).map(|c| c.node).collect();
+            probe.found = probe.truth.iter().filter(|n| got.contains(n)).count();
+            if counts {
+                (evaluations, counted) = (evaluations + info.evaluations, counted + 1);
+            }
+        }
+        found += probe.found;
+        wanted += probe.truth.len();
     }
     let recall = if wanted == 0 { 1.0 } else { found as f32 / wanted as f32 };
-    Beam { ef, recall, evaluations: (evaluations / samples.len().max(1)) as u32 }
+    Beam { ef, recall, evaluations: (evaluations / counted.max(1)) as u32 }
 }
 
 /// The exact neighbors of a query by code, some nodes left out.
@@ -315,5 +341,15 @@ mod tests {
         let table = EfTable::of(&[(32, 0.92), (64, 0.94)]);
         assert!(table.falls_short(32, SAMPLES) && !table.falls_short(64, SAMPLES));
         assert!(!table.falls_short(32, SAMPLES / 2), "of fewer, more may be chance");
+    }
+
+    #[test]
+    fn a_graph_is_worn_when_its_beam_has_widened_by_more_than_chance() {
+        let at = |ef: u32, found: f32| EfTable::of(&[(32, found), (ef - 1, 0.96), (ef, 0.97)]);
+        let takes = |ef| at(ef, 0.90).usual_ef();
+        assert_eq!((takes(49), takes(97)), (49, 97));
+        assert!(at(49, 0.90).is_worn(10, SAMPLES) && at(49, 0.90).is_worn(32, SAMPLES));
+        assert!(!at(48, 0.90).is_worn(10, SAMPLES) && !at(49, 0.90).is_worn(33, SAMPLES));
+        assert!(!at(49, 0.93).is_worn(32, SAMPLES), "within the chance of a hundred samples");
     }
 }

@@ -93,17 +93,6 @@ pub(crate) struct GraphBase<'a> {
     fresh_ef: u32,
 }
 
-/// A graph is worn when it takes a beam so many times as wide as when it was built anew.
-const WORN: f64 = 1.5;
-/// Narrower beams count as this one: between them it is chance.
-const NARROW: usize = 32;
-
-/// Whether a graph that takes a beam of `ef`, and of `fresh_ef` when it was built anew, should be built anew
-/// again.
-pub(crate) fn is_worn(ef: usize, fresh_ef: usize) -> bool {
-    ef as f64 > WORN * fresh_ef.max(NARROW) as f64
-}
-
 impl Index {
     /// Its graph as the start of a new one. `rows` tells for each node the row that it is then, those that
     /// stay before all others, or `NO_NODE`. Nothing if the graph cannot be started from: it is another
@@ -113,15 +102,9 @@ impl Index {
         Some(GraphBase { graph, fresh_ef: self.fresh_ef })
     }
 
-    /// Whether merges have cost its graph so much recall that it should be built anew. On some data the beam
-    /// that the same graph is said to take differs by a factor of three from one hundred samples to the
-    /// next, so that it must also find clearly too little with the beam that it once took.
+    /// Whether merges have cost its graph so much recall that it should be built anew.
     pub(crate) fn worn(&self) -> bool {
-        let fresh = self.fresh_ef as usize;
-        let table = &self.ef_table;
-        fresh > 0
-            && is_worn(table.usual_ef(), fresh)
-            && table.falls_short(fresh.max(NARROW), SAMPLES)
+        self.fresh_ef > 0 && self.ef_table.is_worn(self.fresh_ef as usize, SAMPLES)
     }
 }
 

@@ -11,7 +11,7 @@ mod top;
 
 pub(crate) use calibrate::{EfTable, Sample, wanted as wanted_samples};
 pub(crate) use cost::Costs;
-pub(crate) use file::{BuiltGraph, GraphBase, IndexParts, is_worn, write_index};
+pub(crate) use file::{BuiltGraph, GraphBase, IndexParts, write_index};
 #[cfg(test)]
 use hnsw::build::GraphBuilder;
 pub(crate) use hnsw::build::{BuildParams, heap_bytes_per_row};

@@ -23,6 +23,9 @@ use crate::format::header::{FileHeader, FileKind, HEADER_LEN, HeaderError, Store
 use crate::format::names::FileName;
 use crate::format::table::{BLOCK_LEN, SectionEntry, SectionTable, TAIL_LEN};
 
+/// Bytes of a section that are resident at once while all of it is verified.
+const VERIFIED_AT_ONCE: usize = 1 << 20;
+
 /// An open sealed file.
 #[derive(Debug)]
 pub(crate) struct SectionFile {
@@ -129,10 +132,20 @@ impl SectionFile {
                 return Err(self.corrupt(end, "the padding before a section is not zero"));
             }
             if !skipped.contains(&entry.kind) {
-                // Also those that passed before: what was read then may be damaged by now.
-                (0..entry.blocks()).try_for_each(|block| self.check_block(entry, block))?;
+                self.verify_blocks(entry)?;
             }
             end = entry.offset + entry.len;
+        }
+        Ok(())
+    }
+
+    /// Checks every block of a section, also those that passed before: what was read then may be damaged by
+    /// now. Lets the pages go on the way, so that the check of a large file does not make it resident.
+    fn verify_blocks(&self, entry: &SectionEntry) -> Result<()> {
+        for block in 0..entry.blocks() {
+            self.check_block(entry, block)?;
+            let start = block as usize * BLOCK_LEN;
+            self.release_behind::<u8>(entry.kind, start..start + BLOCK_LEN);
         }
         Ok(())
     }
@@ -151,6 +164,19 @@ impl SectionFile {
     /// Bytes mapped.
     pub(crate) fn len(&self) -> u64 {
         self.bytes.len() as u64
+    }
+
+    /// For whoever reads a section from its start, and these values of it last: once they reach a whole
+    /// number of [`VERIFIED_AT_ONCE`], what lies behind goes, see [`Mapped::release`].
+    pub(crate) fn release_behind<T>(&self, kind: u32, values: Range<usize>) {
+        let whole = |value: usize| value * size_of::<T>() / VERIFIED_AT_ONCE * VERIFIED_AT_ONCE;
+        let (from, to) = (whole(values.start), whole(values.end));
+        if from < to
+            && let Some(entry) = self.entry(kind)
+        {
+            let start = entry.offset as usize;
+            self.bytes.release_range(start + from..start + to);
+        }
     }
 
     /// Lets the pages go: see [`Mapped::release`].

@@ -284,12 +284,15 @@ impl SealedSegment {
         self.file.checked_range(POSTINGS, part).map_err(Unread::File)
     }
 
-    /// Checks every byte, and that columns, postings and rows say the same.
+    /// Checks every byte, and that columns, postings and rows say the same. Lets pages go on the way, so that
+    /// no more of the file is resident at once than before.
     pub(crate) fn verify(&self) -> Result<()> {
         self.verify_structure()?;
         let (mut names, mut buffer) = (0, RowBuffer::default());
         for row in 0..self.rows {
             self.head(row, &mut buffer.vector)?;
+            let start = row as usize * self.dimension;
+            self.file.release_behind::<f32>(VECTORS, start..start + self.dimension);
             let of = self.attributes(row, &mut buffer)?;
             let columns = (
                 Timestamp::from_millis(self.number(CREATED, row)?),

@@ -37,12 +37,12 @@ impl BuildParams<'_> {
     }
 }
 
-/// Heap bytes that building a graph takes a row, about, with a copy of the codes: the lists of the draft
-/// with their slack, the finished lists in place of them and once more in their last order, and what is
-/// known of each row. `hnsw_rs` takes some 2 KB more.
+/// Heap bytes that building a graph takes a row, at most, with a copy of the codes: the lists of the draft
+/// with their slack, later the finished lists and once more in their last order, and what is known of each
+/// row. `hnsw_rs` takes some 2 KB more.
 pub(crate) fn heap_bytes_per_row(row_bytes: usize, m: usize, builder: Builder) -> u64 {
     const KNOWN: usize = 64;
-    let lists = 4 * with_slack(2 * m) + 2 * 4 * 2 * m;
+    let lists = 4 * with_slack(2 * m).max(2 * 2 * m);
     let others = if builder == Builder::Flat { 0 } else { 2048 };
     (row_bytes + lists + KNOWN + others) as u64
 }
@@ -143,7 +143,7 @@ fn renumber(graph: &FlatGraph, order: &[u32]) -> FlatGraph {
             _ => level.nodes.iter().map(|n| new_id[*n as usize]).collect(),
         };
         nodes.sort_unstable();
-        let mut flat = FlatLevel { offsets: vec![0].into(), ..FlatLevel::default() };
+        let mut flat = FlatLevel::with_room(nodes.len(), level.neighbors.len());
         for &node in &nodes {
             let old = order[node as usize];
             flat.neighbors.extend(level.neighbors(old).iter().map(|n| new_id[*n as usize]));

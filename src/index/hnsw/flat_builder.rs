@@ -53,6 +53,7 @@ impl GraphBuilder for FlatBuilder {
     ) -> Result<FlatGraph> {
         let (mut draft, gaps) = Draft::from_base(codes, params, base);
         draft.repair(base, &gaps, params)?;
+        drop(gaps);
         draft.lowest_links = params.m * 3 / 2;
         draft.insert_from(base.kept(), params)?;
         Ok(draft.finish(params))
@@ -334,33 +335,40 @@ impl<'a> Draft<'a> {
         self.work = work;
     }
 
+    /// Takes level 0 out. The lists move together where they are: there is no room for all of them twice.
+    fn pack(&mut self) -> FlatLevel {
+        let mut flat = FlatLevel::with_room(self.degrees.len(), 0);
+        let mut neighbors = std::mem::take(&mut self.neighbors);
+        let mut end = 0;
+        for (node, &degree) in self.degrees.iter().enumerate() {
+            let start = node * self.slots;
+            neighbors.copy_within(start..start + usize::from(degree), end);
+            end += usize::from(degree);
+            flat.offsets.push(end as u32);
+        }
+        neighbors.shrink(end);
+        flat.neighbors = neighbors;
+        flat
+    }
+
     fn finish(mut self, params: &BuildParams<'_>) -> FlatGraph {
         self.shorten_all();
         params.evaluations.fetch_add(self.work.evaluations, Ordering::Relaxed);
         let nodes = self.degrees.len() as u32;
-        let levels = (0..=self.top)
-            .map(|level| {
-                let mut members: Vec<u32> = match level {
-                    0 => (0..nodes).collect(),
-                    _ => {
-                        let has = |(node, lists): (&u32, &Vec<Vec<u32>>)| {
-                            (lists.len() >= level).then_some(*node)
-                        };
-                        self.upper.iter().filter_map(has).collect()
-                    }
-                };
-                members.sort_unstable();
-                let mut flat = FlatLevel { offsets: vec![0].into(), ..FlatLevel::default() };
-                for &node in &members {
-                    flat.neighbors.extend_from_slice(self.list(node, level));
-                    flat.offsets.push(flat.neighbors.len() as u32);
-                }
-                if level > 0 {
-                    flat.nodes = members;
-                }
-                flat
-            })
-            .collect();
+        let mut levels = vec![self.pack()];
+        levels.extend((1..=self.top).map(|level| {
+            let has =
+                |(node, lists): (&u32, &Vec<Vec<u32>>)| (lists.len() >= level).then_some(*node);
+            let mut members: Vec<u32> = self.upper.iter().filter_map(has).collect();
+            members.sort_unstable();
+            let mut flat = FlatLevel::with_room(members.len(), 0);
+            for &node in &members {
+                flat.neighbors.extend_from_slice(self.list(node, level));
+                flat.offsets.push(flat.neighbors.len() as u32);
+            }
+            flat.nodes = members;
+            flat
+        }));
         FlatGraph { levels, entry: self.entry, nodes, m: self.m as u32 }
     }
 }

@@ -100,6 +100,15 @@ impl<'a> Level<'a> {
     }
 }
 
+impl FlatLevel {
+    /// No node yet, and room for so many and their neighbors: arrays that grow are there twice meanwhile.
+    pub(super) fn with_room(nodes: usize, neighbors: usize) -> Self {
+        let mut offsets = Pages::with_capacity(nodes + 1);
+        offsets.push(0);
+        Self { nodes: Vec::new(), offsets, neighbors: Pages::with_capacity(neighbors) }
+    }
+}
+
 impl FlatGraph {
     pub(crate) fn view(&self) -> Graph<'_> {
         let levels = self
