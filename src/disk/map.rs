@@ -79,8 +79,8 @@ impl Mapped {
     }
 }
 
-/// Lets the pages of an anonymous map go from this byte on, but for those on its first pages; they read as
-/// zero from then on. Where the system has no such advice, nothing happens.
+/// Lets the pages of an anonymous map go that begin behind this byte, but for some of the first; those that
+/// went read as zero. Where the system has no such advice, nothing happens.
 pub(super) fn release_tail(map: &mut MmapMut, from: usize) {
     /// A multiple of the page size of every system.
     const ALIGN: usize = 64 << 10;

@@ -285,7 +285,7 @@ impl SealedSegment {
     }
 
     /// Checks every byte, and that columns, postings and rows say the same. Lets pages go on the way, so that
-    /// no more of the file is resident at once than before.
+    /// the check does not make the file resident.
     pub(crate) fn verify(&self) -> Result<()> {
         self.verify_structure()?;
         let (mut names, mut buffer) = (0, RowBuffer::default());

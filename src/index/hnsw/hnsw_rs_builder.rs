@@ -99,7 +99,7 @@ fn copy_out(hnsw: &Hnsw<'_, u32, RowDistance<'_>>, n: usize, m: usize) -> FlatGr
 }
 
 fn flat_level(edges: &[Edges], level: usize) -> FlatLevel {
-    let mut flat = FlatLevel { offsets: vec![0].into(), ..FlatLevel::default() };
+    let mut flat = FlatLevel::with_room(0, 0);
     for (node, lists) in (0u32..).zip(edges) {
         let Some(list) = lists.get(level) else {
             if level == 0 {

@@ -123,7 +123,7 @@ impl Lists<'_> {
     }
 
     fn level(&self, nodes: u32) -> FlatLevel {
-        let mut flat = FlatLevel { offsets: vec![0].into(), ..FlatLevel::default() };
+        let mut flat = FlatLevel::with_room(nodes as usize, self.level.neighbors.len());
         for node in 0..nodes {
             flat.neighbors.extend_from_slice(self.of(node));
             flat.offsets.push(flat.neighbors.len() as u32);
