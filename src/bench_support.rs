@@ -4,9 +4,7 @@
 use crate::disk::Pages;
 use crate::options::{Codes, Metric};
 use crate::sync::OnceLock;
-use crate::vector::codes::{
-    BLOCKS_AT_ONCE, CodeBuffer, CodeSpec, Measure, Query, Reduction, SignBlocks,
-};
+use crate::vector::codes::{BLOCKS_AT_ONCE, CodeBuffer, CodeSpec, Measure, Query, SignBlocks};
 use crate::vector::kernel::Kernels;
 use crate::vector::kernel::blocks::ROWS;
 
@@ -31,7 +29,6 @@ pub struct Rows {
     buffer: CodeBuffer,
     /// Their signs side by side; nothing for codes that have none.
     signs: Pages<u8>,
-    reduction: Reduction,
 }
 
 impl Rows {
@@ -44,9 +41,8 @@ impl Rows {
         vectors.iter().for_each(|vector| different.push(vector));
         let mut buffer = CodeBuffer::new(spec, rows as usize);
         (0..rows).for_each(|i| buffer.push_row(different.rows().row(i % DIFFERENT as u32)));
-        let reduction = Reduction::new(&buffer.rows());
         let signs = buffer.rows().sign_blocks().unwrap_or_default();
-        Self { spec, vectors, buffer, signs, reduction }
+        Self { spec, vectors, buffer, signs }
     }
 
     /// Bytes of one row.
@@ -64,7 +60,7 @@ impl Rows {
 
     /// The distances from the first row to these.
     pub fn pairs(&self, nodes: &[u32], out: &mut Vec<f32>) {
-        self.buffer.rows().origin(&self.reduction, 0).distances(nodes, out);
+        self.buffer.rows().origin(0).distances(nodes, out);
     }
 
     /// Makes codes of so many vectors, in place of those that `out` held.

@@ -97,7 +97,8 @@ mod worker;
 
 pub use clock::{Clock, ManualClock, SystemClock, Timestamp};
 pub use collection::{
-    Applied, Batch, Collection, Explanation, Fields, Hit, Iter, Outcome, Search, SearchPath,
+    Applied, Batch, Collection, Explanation, Fields, Hit, Iter, Outcome, PartSearch, Search,
+    SearchPath, Way, WayReason,
 };
 pub use error::{Error, Result};
 pub use filter::Filter;
@@ -107,8 +108,8 @@ pub use memory::{
     Memory, MetadataCodec,
 };
 pub use metrics::{
-    CanaryStats, CollectionStats, CompactionReport, Event, IndexStats, Plan, PurgeReceipt, Reason,
-    SegmentStats, Step, StoreStats,
+    BeamStats, CanaryStats, CollectionStats, CompactionReport, Event, IndexStats, Plan,
+    PurgeReceipt, Reason, SegmentStats, Step, StoreStats,
 };
 pub use options::{
     Background, Builder, Codes, CollectionOptions, Durability, HnswParams, IoMode, MAX_DIMENSION,

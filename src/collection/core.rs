@@ -4,18 +4,17 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Weak};
 
-use crate::clock::Clock;
 use crate::collection::canary::Canary;
 use crate::collection::deaths::Deaths;
 use crate::collection::moves::Move;
 use crate::collection::snapshot::{MemPart, Snapshot};
 use crate::ids::{CollectionId, FileId, MemoryId, Seq};
-use crate::index::{Costs, Scratch};
+use crate::index::{Index, Scratch};
 use crate::metrics::CompactionReport;
 use crate::options::CollectionOptions;
-use crate::segment::{Active, Liveness, NewRow, Row, Rows};
+use crate::segment::{Active, Coder, Liveness, NewRow, Row, Rows};
 use crate::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use crate::sync::{Mutex, OnceLock, Published, RwLock};
+use crate::sync::{Mutex, Published, RwLock};
 use crate::vector::codes::CodeSpec;
 use crate::worker::lock;
 
@@ -58,8 +57,8 @@ pub(crate) struct Core {
     /// The snapshot whose indexes were found in order: there is nothing to count again before the
     /// next one.
     pub(crate) indexes_in_order: Mutex<Weak<Snapshot>>,
-    /// What ways to search cost, once they were asked for.
-    costs: OnceLock<Costs>,
+    /// What the codes of rows that come are made of, and how far off they are, once that was chosen.
+    coder: Mutex<Option<Coder>>,
     /// How well its graph serves the queries that are asked.
     pub(crate) canary: Canary,
     /// Buffers of graph searches that are not under way.
@@ -81,6 +80,11 @@ impl Core {
         log_file: FileId,
     ) -> Self {
         let spec = CodeSpec::new(options.codes, options.metric, options.dimension);
+        let largest = snapshot.indexes.iter().max_by_key(|part| part.indexed.index.nodes());
+        let coder = largest.map(|part| {
+            let index = &part.indexed.index;
+            (Arc::clone(index.frame()), *index.fit())
+        });
         let core = Self {
             id,
             name,
@@ -96,7 +100,7 @@ impl Core {
             last_report: Mutex::default(),
             deaths: Deaths::default(),
             indexes_in_order: Mutex::default(),
-            costs: OnceLock::new(),
+            coder: Mutex::new(coder),
             canary: Canary::default(),
             scratch: Mutex::default(),
             moves: Mutex::default(),
@@ -111,9 +115,14 @@ impl Core {
         core
     }
 
-    /// What ways to search cost on this machine.
-    pub(crate) fn costs(&self, clock: &dyn Clock) -> Costs {
-        *self.costs.get_or_init(|| Costs::of(self.spec, clock))
+    /// What the codes of rows that come are made of, and how far off they are, if that was chosen.
+    pub(crate) fn coder(&self) -> Option<Coder> {
+        lock(&self.coder).clone()
+    }
+
+    /// Makes the codes of rows that come like those of an index.
+    pub(crate) fn code_like(&self, index: &Index) {
+        *lock(&self.coder) = Some((Arc::clone(index.frame()), *index.fit()));
     }
 
     pub(crate) fn options(&self) -> CollectionOptions {
@@ -184,7 +193,7 @@ impl Core {
         tables.next_number += 1;
         snapshot.memtables.push(MemPart {
             number,
-            rows: Active::new(self.spec),
+            rows: Active::new(self.spec, self.coder()),
             live: Liveness::all_live(0),
             last_seq: Seq::ZERO,
             log_file,
@@ -205,7 +214,7 @@ impl Core {
         };
         table.rows = rows.iter().map(|row| row.id).zip(0..).collect();
         active.live = Liveness::all_live(rows.len() as Row);
-        active.rows = Active::new(self.spec).push(rows);
+        active.rows = Active::new(self.spec, self.coder()).push(rows);
     }
 
     /// Whether every effect on this collection is in files that the manifest names, as this

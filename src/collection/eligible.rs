@@ -121,11 +121,6 @@ impl<'a> Eligible<'a> {
         part.slots.iter().flatten().map(|s| self.count(self.part_of_segment(*s))).sum()
     }
 
-    /// Whether rows were left out by more than liveness.
-    pub(super) fn is_filtered(&self) -> bool {
-        self.closure.is_some() || self.masks.iter().any(Option::is_some)
-    }
-
     /// The place of a segment in the order of parts.
     pub(super) fn part_of_segment(&self, segment: u32) -> usize {
         self.snapshot.memtables.len() + segment as usize

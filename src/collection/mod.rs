@@ -32,7 +32,7 @@ use std::sync::Arc;
 
 pub use batch::{Applied, Batch, Outcome};
 pub use iter::Iter;
-pub use search::{Explanation, Fields, Hit, Search, SearchPath};
+pub use search::{Explanation, Fields, Hit, PartSearch, Search, SearchPath, Way, WayReason};
 
 use crate::collection::batch::Write;
 use crate::collection::commit::Prepared;
@@ -233,9 +233,9 @@ impl Collection {
         Iter::new(self.core.snapshot(), self.engine.now(), self.core.spec.metric, filter)
     }
 
-    /// Begins a search for the memories nearest to `query`.
+    /// Begins a search for the memories nearest to `query`. It sees what there is when it is run.
     pub fn search<'a>(&'a self, query: &'a [f32]) -> Search<'a> {
-        Search::new(self, query, self.core.snapshot())
+        Search::new(self, query, None)
     }
 
     /// Answers many queries in parallel, all on the same snapshot. `configure` is called for each
@@ -260,8 +260,9 @@ impl Collection {
     ) -> Result<Vec<Vec<Hit>>> {
         use rayon::prelude::*;
         let snapshot = self.core.snapshot();
-        let answer =
-            |query: &Q| configure(Search::new(self, query.as_ref(), Arc::clone(&snapshot))).run();
+        let answer = |query: &Q| {
+            configure(Search::new(self, query.as_ref(), Some(Arc::clone(&snapshot)))).run()
+        };
         self.engine.pool()?.install(|| queries.par_iter().map(answer).collect())
     }
 

@@ -72,10 +72,61 @@ impl Hit {
     }
 }
 
+/// How rows were searched.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Way {
+    /// Through a graph, the best by code measured exactly.
+    Graph,
+    /// By all codes, the best of them measured exactly.
+    Codes,
+    /// By the codes of the rows that match a filter, the best of them measured exactly.
+    MatchingCodes,
+    /// Every row was measured exactly.
+    Rows,
+}
+
+/// Why rows were searched in a way.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum WayReason {
+    /// It costs least of those that reach the recall.
+    Cheapest,
+    /// The search asked for it, by [`Search::path`] or [`Search::exact`].
+    AskedFor,
+    /// They are few.
+    FewRows,
+    /// There is a graph, and no beam that was measured finds as much as the search asks for.
+    GraphMissesTarget,
+    /// A graph was searched, and given up when it had cost as much as this way does.
+    GraphGaveUp,
+    /// By code, too many rows could not be told from the nearest.
+    CodesTooCoarse,
+}
+
+/// How the rows of one index were searched; or all rows, where they were measured exactly.
+#[derive(Clone, Copy, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct PartSearch {
+    /// The number in the file's name of the index; `None` where all rows were measured.
+    pub index: Option<u64>,
+    /// Rows that could be results.
+    pub rows: u64,
+    /// How they were searched.
+    pub way: Way,
+    /// Why in that way.
+    pub reason: WayReason,
+    /// Recall@10 of this way, measured against exact distances when the index was built or looked at.
+    pub recall: f32,
+}
+
 /// What a search did, for those who want to know why it was fast or slow.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 #[non_exhaustive]
 pub struct Explanation {
+    /// How the rows of each index were searched. Rows in RAM and those that no index covers are not
+    /// among them: they are searched in a way that finds what is nearest.
+    pub parts: Vec<PartSearch>,
     /// Rows that could be results at most.
     pub eligible_rows: u64,
     /// Codes measured by scanning.
@@ -97,7 +148,8 @@ pub struct Explanation {
 pub struct Search<'a> {
     collection: &'a Collection,
     query: &'a [f32],
-    snapshot: Arc<Snapshot>,
+    /// What is searched; what there is when it is run, if `None`.
+    snapshot: Option<Arc<Snapshot>>,
     k: usize,
     ef: Option<usize>,
     recall: f32,
@@ -112,7 +164,7 @@ impl<'a> Search<'a> {
     pub(super) fn new(
         collection: &'a Collection,
         query: &'a [f32],
-        snapshot: Arc<Snapshot>,
+        snapshot: Option<Arc<Snapshot>>,
     ) -> Self {
         Self {
             collection,
@@ -142,7 +194,9 @@ impl<'a> Search<'a> {
         self
     }
 
-    /// The share of the true nearest that should be found, 0 to 1. Default = 0.95.
+    /// The share of the true nearest that should be found, 0 to 1. Default = 0.95. A graph is searched
+    /// only if it was measured to find as much, against exact distances, on average over queries like the
+    /// rows; otherwise a way is taken that costs more and finds them.
     pub const fn target_recall(mut self, recall: f32) -> Self {
         self.recall = recall;
         self

@@ -5,7 +5,7 @@ use crate::collection::core::Core;
 use crate::collection::engine::Engine;
 use crate::collection::snapshot::{SegPart, Snapshot};
 use crate::error::Result;
-use crate::metrics::{CollectionStats, IndexStats, SegmentStats};
+use crate::metrics::{BeamStats, CollectionStats, IndexStats, SegmentStats};
 use crate::segment::Rows;
 use crate::worker::lock;
 
@@ -63,12 +63,28 @@ fn live_expired(part: &SegPart, now: Timestamp) -> Result<u64> {
 }
 
 fn index_stats(snapshot: &Snapshot) -> Vec<IndexStats> {
-    let part = |part: &crate::collection::snapshot::IndexPart| IndexStats {
-        file: part.indexed.file.0,
-        bytes: part.indexed.index.len() + part.indexed.locator.len(),
-        nodes: u64::from(part.indexed.index.nodes()),
-        live_nodes: snapshot.live_nodes(part),
-        graph: part.indexed.index.has_graph(),
+    let part = |part: &crate::collection::snapshot::IndexPart| {
+        let index = &part.indexed.index;
+        let (spec, fit) = (index.frame().spec, index.fit());
+        let beam = |beam: &crate::index::Beam| BeamStats {
+            ef: beam.ef,
+            recall: beam.recall,
+            error: beam.error,
+            evaluations: beam.evaluations,
+        };
+        IndexStats {
+            file: part.indexed.file.0,
+            bytes: index.len() + part.indexed.locator.len(),
+            nodes: u64::from(index.nodes()),
+            live_nodes: snapshot.live_nodes(part),
+            graph: index.has_graph(),
+            codes: Some(spec.codes),
+            centred: spec.centred,
+            code_error: fit.sure,
+            code_share: fit.share,
+            code_recall: fit.recall,
+            beams: index.ef_table().beams().iter().map(beam).collect(),
+        }
     };
     snapshot.indexes.iter().map(part).collect()
 }

@@ -1,25 +1,43 @@
-//! Owns the look at a graph with queries that users asked: what its beams find against what a scan of
-//! the same codes finds. After every build, and now and then. What follows is `collection::canary`'s.
+//! Owns the look at a graph with queries that users asked: what its beams find, end to end, of their true
+//! neighbors by exact distances. After every build, and now and then. What follows is
+//! `collection::canary`'s.
 
+use super::control::Control;
+use super::nodes::Place;
+use super::survey::Survey;
 use crate::collection::core::Core;
 use crate::collection::engine::Engine;
+use crate::error::Result;
+use crate::index::{Kind, Probe, Truth};
 use crate::metrics::{CanaryStats, Event};
 
 /// Looks at the largest graph of a collection, if it is time to; tells whether it was found worn.
-/// O(queries × nodes).
-pub(super) fn look(engine: &Engine, core: &Core) -> bool {
+/// O(queries × rows × dimension).
+pub(super) fn look(engine: &Engine, core: &Core, control: &Control<'_>) -> Result<bool> {
     let snapshot = core.snapshot();
     let graphs = snapshot.indexes.iter().filter(|part| part.indexed.index.has_graph());
     let Some(part) = graphs.max_by_key(|part| part.indexed.index.nodes()) else {
-        return false;
+        return Ok(false);
     };
     let (file, index) = (part.indexed.file, &part.indexed.index);
     let Some(queries) = core.canary.due(file, engine.monotonic()) else {
-        return false;
+        return Ok(false);
     };
     let asked_for = index.ef_table().usual_ef();
     let asked = queries.len();
-    let table = index.measure(queries);
+    let probe = |vector| Probe { kind: Kind::Asked, vector, made_from: Vec::new() };
+    let probes = queries.into_iter().map(probe).collect();
+    let truths = Survey::of_index(core, &snapshot, part).truths_of(probes, control)?;
+    let segments = || (0u32..).zip(part.indexed.locator.segments());
+    let node_of = |(file, row): Place| {
+        let (slot, _) = segments().find(|(_, segment)| **segment == file)?;
+        part.indexed.locator.nodes_of(slot)(row)
+    };
+    let truths: Vec<Truth<u32>> = truths.iter().map(|truth| truth.renamed(node_of)).collect();
+    let is_live = |(segment, row): (u32, u32)| {
+        snapshot.segments.get(segment as usize).is_some_and(|s| s.live.is_live(row))
+    };
+    let table = index.measure(&truths, &|node| part.places(node).any(is_live));
     let stats = CanaryStats {
         index: file.0,
         queries: asked,
@@ -31,5 +49,5 @@ pub(super) fn look(engine: &Engine, core: &Core) -> bool {
     let stats = core.canary.looked(file, table, stats, engine.monotonic());
     let worn = stats.worn;
     engine.emit(&Event::Canary { collection: core.name.clone(), found: stats });
-    worn
+    Ok(worn)
 }

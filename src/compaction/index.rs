@@ -8,8 +8,9 @@ use std::sync::atomic::Ordering;
 
 use super::control::Control;
 use super::files::NewFiles;
-use super::nodes::{CodesIndex, NodeRows};
+use super::nodes::{CodesIndex, NodeRows, Place};
 use super::policy::IndexStep;
+use super::survey::Survey;
 use crate::collection::core::Core;
 use crate::collection::engine::Engine;
 use crate::collection::moves::{Move, follow};
@@ -21,15 +22,19 @@ use crate::format::manifest::IndexEntry;
 use crate::format::names::FileName;
 use crate::ids::FileId;
 use crate::index::{
-    BuildParams, BuiltGraph, GraphBase, Index, IndexParts, NO_NODE, Sample, heap_bytes_per_row,
-    wanted_samples, write_index,
+    BuildParams, BuiltGraph, GraphBase, Index, IndexParts, NO_NODE, Truth, heap_bytes_per_row,
+    write_index,
 };
 use crate::metrics::Event;
 use crate::options::Builder;
 use crate::sabotage::{self, Sabotage};
 use crate::segment::{LocatorBuilder, RowBuffer, Rows};
-use crate::vector::codes::CodeBuffer;
+use crate::vector::codes::{CodeBuffer, Fit, Frame};
 use crate::worker::lock;
+
+/// Rows that may seem as near by code as those that a graph is searched for. With more, beams would be filled
+/// with them.
+const BEHIND_A_GRAPH: u64 = 400;
 
 /// Writes an index without a graph, and its locator.
 pub(super) fn write_codes_index(
@@ -69,18 +74,23 @@ pub(super) fn build(
     let watch = core.watch_moves();
     let snapshot = core.snapshot();
     let replaced = Replaced::of(&snapshot, step);
-    let (nodes, base) = gather(core, &snapshot, step, &replaced)?;
+    let survey = Survey::of_step(core, &snapshot, step);
+    let truths = if step.graph { survey.truths(control)? } else { Vec::new() };
+    let (frame, fit) = choose_codes(engine, core, step, &replaced, &survey);
+    drop(survey);
+    let (nodes, base) = gather(core, &snapshot, step, &replaced, (frame, fit))?;
     let covered = covered_of(&snapshot);
     let with_graph = step.graph && !nodes.is_empty();
-    let samples = if with_graph { samples(&snapshot, &nodes.rows) } else { Vec::new() };
     // A build takes long: segments that are rewritten meanwhile leave the disk before it ends.
     drop(snapshot);
     let total = nodes.rows.rows();
     let made = match with_graph {
-        true => Made::Graph(build_graph(engine, core, (nodes, base), &samples, control)?),
+        true => {
+            let truths = by_nodes(&truths, &nodes.rows);
+            Made::Graph(build_graph(engine, core, (nodes, base), &truths, control)?)
+        }
         false => Made::Codes(nodes),
     };
-    drop(samples);
     let (merged, evaluations) = made.cost();
     control.check(core)?;
 
@@ -132,8 +142,11 @@ pub(super) fn build(
         // It may be missing; what stays behind is an orphan.
         let _ = engine.disk.remove(&path);
     }
-    if let Some(part) = part.as_ref().filter(|_| step.graph) {
-        core.canary.note_built(part.indexed.file, merged);
+    if let Some(part) = &part {
+        core.code_like(&part.indexed.index);
+        if step.graph {
+            core.canary.note_built(part.indexed.file, merged);
+        }
     }
     swap(engine, core, step, part);
     let (collection, rows) = (core.name.clone(), total as u64);
@@ -178,32 +191,85 @@ impl Replaced {
     }
 }
 
-/// The live rows of the indexes that go and of the segments that have none; and, if the step has a base,
-/// that with what becomes of each of its nodes.
+/// Which codes the rows get, and how far off these are. For a graph they must tell more: its beam is as good
+/// as nothing where too many rows seem as near by code. Those of the graph that a new one starts from are kept
+/// while they serve.
+fn choose_codes(
+    engine: &Engine,
+    core: &Core,
+    step: &IndexStep,
+    replaced: &Replaced,
+    survey: &Survey<'_>,
+) -> (Arc<Frame>, Fit) {
+    let of_base = replaced.0.first().filter(|_| step.base.is_some());
+    let of_core = || core.coder().map(|(frame, _)| frame);
+    let known = of_base.map(|(_, index, _)| Arc::clone(index.frame())).or_else(of_core);
+    let (sample, rows) = (survey.sample(), survey.len());
+    let choose = |most| Frame::choose(core.spec, known.as_ref(), &sample, rows, most);
+    let (frame, fit) = choose(if step.graph { BEHIND_A_GRAPH } else { u64::MAX });
+    let per_row = heap_per_row(core, &frame);
+    let has_room = |bytes: u64| rows.saturating_mul(per_row) <= bytes / 2;
+    if !step.graph || engine.heap_budget.limit().is_none_or(has_room) {
+        return (frame, fit);
+    }
+    // There is no heap to build a graph on finer codes.
+    choose(u64::MAX)
+}
+
+/// Heap bytes a row that building a graph on such codes takes.
+fn heap_per_row(core: &Core, frame: &Frame) -> u64 {
+    let hnsw = core.options().hnsw;
+    heap_bytes_per_row(frame.spec.row_bytes(), usize::from(hnsw.m), hnsw.builder)
+}
+
+/// The truth by nodes in place of rows.
+fn by_nodes(truths: &[Truth<Place>], rows: &NodeRows) -> Vec<Truth<u32>> {
+    let named = truths.iter().flat_map(|t| t.nearest.iter().chain(&t.probe.made_from));
+    let mut nodes: HashMap<Place, Option<u32>> = named.map(|place| (*place, None)).collect();
+    for node in 0..rows.len() {
+        for place in rows.of(node) {
+            nodes.entry(place).and_modify(|known| *known = Some(node));
+        }
+    }
+    truths.iter().map(|t| t.renamed(|place| nodes.get(&place).copied().flatten())).collect()
+}
+
+/// The live rows of the indexes that go and of the segments that have none, by their codes in this frame;
+/// and, if the step has a base in the same frame, that with what becomes of each of its nodes.
 fn gather<'a>(
     core: &Core,
     snapshot: &Snapshot,
     step: &IndexStep,
     replaced: &'a Replaced,
+    (frame, fit): (Arc<Frame>, Fit),
 ) -> Result<(CodesIndex<'a>, Option<GraphBase<'a>>)> {
-    let mut nodes = CodesIndex::new(core.spec);
+    let mut nodes = CodesIndex::new(frame, fit);
     let mut base = None;
     let (mut live, mut buffer) = (Vec::new(), RowBuffer::default());
     for (place, index, _) in &replaced.0 {
         let Some(part) = snapshot.indexes.get(*place) else { continue };
-        let at = nodes.add_index(index.codes());
+        let same = index.frame() == nodes.frame();
+        let at = if same { nodes.add_index(index.codes()) } else { 0 };
         let mut stays = Vec::new();
         for node in 0..index.nodes() {
             live.clear();
             live.extend(part.places(node).filter_map(|(segment, row)| {
-                let segment = snapshot.segments.get(segment as usize)?;
-                segment.live.is_live(row).then_some((segment.sealed.file, row))
+                let part = snapshot.segments.get(segment as usize)?;
+                part.live.is_live(row).then_some((part.sealed.file, row))
             }));
+            if !same {
+                for &(file, row) in &live {
+                    let part = snapshot.segments.iter().find(|s| s.sealed.file == file);
+                    let Some(part) = part else { continue };
+                    nodes.add(part.sealed.segment.vector(row, &mut buffer)?, (file, row));
+                }
+                continue;
+            }
             let next = nodes.rows.len();
             let new = !live.is_empty() && nodes.add_old(at, node, &live);
             stays.push(if new { next } else { NO_NODE });
         }
-        let is_base = Some(part.indexed.file) == step.base;
+        let is_base = same && Some(part.indexed.file) == step.base;
         if is_base && core.options().hnsw.builder == Builder::Flat {
             base = index.base(stays, usize::from(core.options().hnsw.m));
         }
@@ -217,19 +283,6 @@ fn gather<'a>(
     Ok((nodes, base))
 }
 
-/// Vectors for the calibration. A row that cannot be read serves no more; its node has its code all the
-/// same.
-fn samples(snapshot: &Snapshot, rows: &NodeRows) -> Vec<Sample> {
-    let mut buffer = RowBuffer::default();
-    let sample = |node: u32| {
-        let (file, row) = rows.of(node).next()?;
-        let segment = snapshot.segments.iter().find(|s| s.sealed.file == file)?;
-        let vector = segment.sealed.segment.vector(row, &mut buffer).ok()?.to_vec();
-        Some(Sample { row: node, vector })
-    };
-    wanted_samples(rows.len()).filter_map(sample).collect()
-}
-
 /// What an index is written from.
 enum Made<'a> {
     Codes(CodesIndex<'a>),
@@ -239,6 +292,7 @@ enum Made<'a> {
 /// A graph that was built, over codes in the order of its nodes.
 struct Graph {
     codes: CodeBuffer,
+    fit: Fit,
     rows: NodeRows,
     graph: BuiltGraph,
     merged: bool,
@@ -256,7 +310,7 @@ impl Made<'_> {
     fn parts(&self) -> IndexParts<'_> {
         match self {
             Self::Codes(nodes) => nodes.parts(),
-            Self::Graph(built) => IndexParts::with_graph(&built.codes, &built.graph),
+            Self::Graph(built) => IndexParts::with_graph(&built.codes, built.fit, &built.graph),
         }
     }
 
@@ -274,7 +328,7 @@ fn build_graph(
     engine: &Engine,
     core: &Core,
     (nodes, base): (CodesIndex<'_>, Option<GraphBase<'_>>),
-    samples: &[Sample],
+    truths: &[Truth<u32>],
     control: &Control<'_>,
 ) -> Result<Graph> {
     let hnsw = core.options().hnsw;
@@ -286,14 +340,15 @@ fn build_graph(
         checkpoint: &|| control.step(core, 0),
         evaluations: Arc::default(),
     };
-    let per_row = heap_bytes_per_row(core.spec.row_bytes(), params.m, params.builder);
+    let per_row = heap_per_row(core, nodes.frame());
     let _held = engine.heap_budget.hold(u64::from(nodes.rows.len()) * per_row);
+    let fit = nodes.fit();
     let (mut codes, rows) = nodes.into_codes();
-    let built = BuiltGraph::build(&mut codes, base.as_ref(), &params, samples);
+    let built = BuiltGraph::build(&mut codes, &fit, base.as_ref(), &params, truths);
     let (graph, order) = built?;
     let rows = rows.reordered(&order);
     let evaluations = params.evaluations.load(Ordering::Relaxed);
-    Ok(Graph { codes, rows, graph, merged: base.is_some(), evaluations })
+    Ok(Graph { codes, fit, rows, graph, merged: base.is_some(), evaluations })
 }
 
 /// Follows rows that moved to other segments since they were gathered. A row whose segment had no index

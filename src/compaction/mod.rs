@@ -16,6 +16,7 @@ mod nodes;
 mod policy;
 mod purge;
 mod rows;
+mod survey;
 mod trim;
 
 use std::sync::{Arc, Weak};
@@ -173,7 +174,7 @@ pub(crate) fn run_index_due(
     }
     let _running = engine.begin_job()?;
     let _job = lock(&core.index_job);
-    if canary::look(engine, core) {
+    if canary::look(engine, core, control)? {
         *lock(&core.indexes_in_order) = Weak::new();
     }
     // Counting live nodes takes O(nodes): not for a store in which nothing happens.

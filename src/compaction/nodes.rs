@@ -7,7 +7,8 @@ use crate::disk::Pages;
 use crate::ids::FileId;
 use crate::index::IndexParts;
 use crate::segment::Row;
-use crate::vector::codes::{CodeBuffer, CodeRows, CodeSpec};
+use crate::vector::codes::{CodeBuffer, CodeRows, Fit, Frame};
+use std::sync::Arc;
 
 /// Where a row is.
 pub(super) type Place = (FileId, Row);
@@ -138,7 +139,8 @@ impl Hashes {
 /// no search on codes can tell them apart, and equal nodes crowd each other out of a graph. Codes of
 /// older indexes are not copied.
 pub(super) struct CodesIndex<'a> {
-    spec: CodeSpec,
+    frame: Arc<Frame>,
+    fit: Fit,
     old: Vec<CodeRows<'a>>,
     new: CodeBuffer,
     sources: Pages<Source>,
@@ -148,23 +150,36 @@ pub(super) struct CodesIndex<'a> {
 }
 
 impl<'a> CodesIndex<'a> {
-    pub(super) fn new(spec: CodeSpec) -> Self {
+    /// Of codes in this frame, which are off by so much.
+    pub(super) fn new(frame: Arc<Frame>, fit: Fit) -> Self {
         Self {
-            spec,
             old: Vec::new(),
-            new: CodeBuffer::new(spec, 0),
+            new: CodeBuffer::new(Arc::clone(&frame), 0),
             sources: Pages::new(),
             rows: NodeRows::default(),
             nodes: Hashes::default(),
-            scratch: CodeBuffer::new(spec, 1),
+            scratch: CodeBuffer::new(Arc::clone(&frame), 1),
+            frame,
+            fit,
         }
+    }
+
+    /// What the codes are made of.
+    pub(super) const fn frame(&self) -> &Arc<Frame> {
+        &self.frame
+    }
+
+    /// How far off they are.
+    pub(super) const fn fit(&self) -> Fit {
+        self.fit
     }
 
     /// Adds a row by its stored vector.
     pub(super) fn add(&mut self, vector: &[f32], place: Place) {
         self.scratch.clear();
         self.scratch.push(vector);
-        let scratch = std::mem::replace(&mut self.scratch, CodeBuffer::new(self.spec, 0));
+        let empty = CodeBuffer::new(Arc::clone(&self.frame), 0);
+        let scratch = std::mem::replace(&mut self.scratch, empty);
         let code = scratch.rows().row(0);
         let next = [NONE, self.new.rows().len() as u32];
         if self.add_code(code, next, &[place]) {
@@ -173,7 +188,7 @@ impl<'a> CodesIndex<'a> {
         self.scratch = scratch;
     }
 
-    /// Adds an older index whose nodes [`Self::add_old`] names.
+    /// Adds an older index, of codes in the same frame, whose nodes [`Self::add_old`] names.
     pub(super) fn add_index(&mut self, codes: CodeRows<'a>) -> u32 {
         self.old.push(codes);
         self.old.len() as u32 - 1
@@ -211,13 +226,13 @@ impl<'a> CodesIndex<'a> {
 
     /// All codes in one piece, as graphs are built on, and the rows of each.
     pub(super) fn into_codes(self) -> (CodeBuffer, NodeRows) {
-        let mut codes = CodeBuffer::new(self.spec, self.rows.len() as usize);
+        let mut codes = CodeBuffer::new(Arc::clone(&self.frame), self.rows.len() as usize);
         (0..self.rows.len()).for_each(|node| codes.push_row(self.code(node)));
         (codes, self.rows)
     }
 
     pub(super) fn parts(&self) -> IndexParts<'_> {
-        IndexParts::scanned(self.spec, self.rows.len(), |node| self.code(node))
+        IndexParts::scanned(&self.frame, self.fit, self.rows.len(), |node| self.code(node))
     }
 
     pub(super) fn is_empty(&self) -> bool {

@@ -21,9 +21,9 @@ pub(crate) mod record;
 pub(crate) mod table;
 
 /// The format that this version writes: a reader needs at least this to read it.
-pub const READ_VERSION: u16 = 1;
+pub const READ_VERSION: u16 = 2;
 /// The format that this version writes: a writer needs at least this to add to it.
-pub const WRITE_VERSION: u16 = 1;
+pub const WRITE_VERSION: u16 = 2;
 
 /// Bytes that do not mean what they should. Upper modules add the file's name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

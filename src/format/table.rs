@@ -141,7 +141,7 @@ fn is_known(file: FileKind, kind: u32) -> bool {
         FileKind::Segment => matches!(kind, 1..=17),
         FileKind::Deletes => matches!(kind, 1..=2),
         // Of 32 levels at most, three each.
-        FileKind::Index => matches!(kind, 1..=4 | 16..=111),
+        FileKind::Index => matches!(kind, 1..=6 | 16..=111),
         FileKind::Locator => matches!(kind, 1..=5),
         FileKind::Manifest | FileKind::Log => false,
     }

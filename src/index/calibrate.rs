@@ -1,36 +1,32 @@
-//! Owns the table that turns a wanted recall into an `ef`: measured when a graph is built, with
-//! queries made of rows of the index, which are hidden from their own searches (a row that could be
-//! found would lead straight to its neighbors). Knows nothing of users' queries, so it asks for some
-//! margin.
-
-use std::collections::HashMap;
+//! Owns the table that turns a wanted recall into an `ef`: measured when a graph is built, end to end as
+//! searches are answered (graph, codes, what is measured exactly behind them), against the true
+//! neighbors of its queries (`truth`).
+//!
+//! The queries are made of rows of the index, and hidden from their own searches: a row that could be
+//! found would lead straight to its neighbors. Some are mixtures of two rows, some single rows: real
+//! queries are like the one or the other, and the worse of the two counts. They are few, so a beam is
+//! believed only as far as chance allows.
 
 use super::hnsw::graph::Graph;
 use super::hnsw::search::search;
 use super::hnsw::search_level::Scratch;
-use super::top::TopK;
-use super::{Candidate, Scan};
-use crate::vector::codes::{CodeRows, Query};
-use crate::vector::metric::prepare;
+use super::truth::{K, Kind, Probe, Truth};
+use crate::vector::codes::{CodeRows, Fit, Frame, Query};
+use std::sync::Arc;
 
-/// Rows that serve as queries.
-pub(super) const SAMPLES: usize = 100;
-/// Rows whose vectors are asked for: one in `m` lies on an upper level, and each query is made of two.
-const WANTED: usize = 220;
-/// Results that recall is measured on.
-const K: usize = 10;
+/// Mixtures of rows and single rows that serve as queries.
+pub(super) const MIXED: usize = 112;
+const SINGLE: usize = 44;
+/// Queries of a canary that count as much as the table made at the build.
+const MIXTURES: f32 = 24.0;
 /// The `ef` that are tried.
 const LADDER: [u32; 13] = [10, 16, 24, 32, 48, 64, 96, 128, 192, 256, 384, 512, 768];
-/// Share of a sample that is one row; the rest is another one. Real queries lie farther from the
+/// Share of a mixture that is one row; the rest is another one. Real queries lie farther from the
 /// rows than rows from each other: at this share recall on 20,000 sentence embeddings was that of
 /// held-out queries to within 0.005 at every `ef`.
 const OWN_SHARE: f32 = 0.6;
 /// Spreads the rows that are mixed in over the index.
 const PRIME: usize = 7919;
-/// So many queries are believed as much as the mixtures of rows. Of few queries recall is known to within
-/// some hundredths only, by chance; of queries that are unlike any row, the mixtures know too much: where
-/// they promise 1 and .95 is asked for, a beam is taken that finds .952 of 64 queries', .913 of 16 queries'.
-const MIXTURES: f32 = 24.0;
 /// One query in so many is searched for with every beam, for its distances: their number differs far less
 /// from query to query than what is found.
 const COUNTED: usize = 4;
@@ -44,6 +40,10 @@ const USUAL_RECALL: f32 = 0.95;
 /// A query is rarely as near to a row as rows are to each other: this part of what the wanted recall
 /// lacks to 1 is asked for besides.
 const MARGIN: f32 = 0.3;
+/// A beam must also be within this of the wanted recall if it finds less than was measured by so many
+/// standard errors of what so few queries say.
+const SLACK: f32 = 0.005;
+const DOUBT: f32 = 2.0;
 
 /// A graph may be worn when it takes a beam so many times as wide as when it was built anew.
 const WORN: f64 = 1.5;
@@ -52,54 +52,59 @@ const NARROW: usize = 32;
 
 /// What a width of the beam gave.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub(super) struct Beam {
-    pub(super) ef: u32,
-    /// Recall@10 of codes.
-    pub(super) recall: f32,
+pub(crate) struct Beam {
+    pub(crate) ef: u32,
+    /// Recall@10 of what users get.
+    pub(crate) recall: f32,
+    /// Standard error of that.
+    pub(crate) error: f32,
     /// Distances a query.
-    pub(super) evaluations: u32,
+    pub(crate) evaluations: u32,
 }
 
-/// A row that may serve as a query, with its vector in stored form.
-#[derive(Clone, Debug)]
-pub(crate) struct Sample {
-    pub(crate) row: u32,
-    pub(crate) vector: Vec<f32>,
-}
-
-/// The rows, of so many, whose vectors [`measure`] wants to have. Evenly spread, and some more than it
-/// needs: those that come to lie on an upper level do not serve.
-pub(crate) fn wanted(rows: u32) -> impl Iterator<Item = u32> {
-    let step = (rows as usize / WANTED).max(1);
-    (0..rows).step_by(step).take(WANTED)
-}
-
-/// What each `ef` gives, ascending. `order` tells which row each node is.
-///
-/// O(samples × (nodes + Σ ef)).
-pub(super) fn measure(
-    graph: &Graph<'_>,
-    codes: &CodeRows<'_>,
-    order: &[u32],
-    samples: &[Sample],
-) -> EfTable {
-    climb(graph, codes, probes(graph, codes, order, samples))
-}
-
-/// What each `ef` gives for these queries, in stored form.
-///
-/// O(queries × (nodes + Σ ef)).
-pub(super) fn measure_with(
-    graph: &Graph<'_>,
-    codes: &CodeRows<'_>,
-    queries: Vec<Vec<f32>>,
-) -> EfTable {
-    let probe = |vector| {
-        let query = Query::new(codes.spec, vector);
-        let truth = nearest(codes, &query, &[]);
-        Probe { query, made_from: Vec::new(), truth, found: 0 }
+/// The numbers, below `rows`, of those that probes are made of: pairs to be mixed, and single ones.
+/// Evenly spread.
+pub(crate) fn picked(rows: u32) -> (Vec<[u32; 2]>, Vec<u32>) {
+    let spread = |count: usize| {
+        let count = count.min(rows as usize);
+        (0..count).map(move |i| (i * rows as usize / count.max(1)) as u32)
     };
-    climb(graph, codes, queries.into_iter().map(probe).collect())
+    let other = |i: usize| ((i * PRIME + PRIME) % rows.max(1) as usize) as u32;
+    let mixed = spread(MIXED).enumerate().map(|(i, own)| [own, other(i)]);
+    // Between those that are mixed.
+    let step = rows / (2 * SINGLE as u32).max(1);
+    (
+        mixed.collect(),
+        spread(SINGLE).map(|own| (own + step / 2).min(rows.saturating_sub(1))).collect(),
+    )
+}
+
+/// The mixture of two rows in stored form.
+pub(crate) fn mixture(own: &[f32], other: &[f32]) -> Vec<f32> {
+    own.iter().zip(other).map(|(x, y)| x * OWN_SHARE + y * (1.0 - OWN_SHARE)).collect()
+}
+
+/// The codes that a graph is searched by, and what is known of their errors.
+#[derive(Clone, Copy)]
+pub(crate) struct Coded<'a> {
+    pub(crate) frame: &'a Arc<Frame>,
+    pub(crate) fit: &'a Fit,
+    pub(crate) codes: CodeRows<'a>,
+}
+
+/// What each `ef` gives for these queries, ascending. `accept` tells which nodes may be results.
+///
+/// O(queries × Σ ef) distances.
+pub(crate) fn measure(
+    graph: &Graph<'_>,
+    coded: Coded<'_>,
+    truths: &[Truth<u32>],
+    accept: Option<&dyn Fn(u32) -> bool>,
+) -> EfTable {
+    // A node of the upper levels could not be hidden from the descent.
+    let upper = |node: &u32| graph.levels.get(1).is_some_and(|level| level.holds(*node));
+    let hidden = truths.iter().filter(|truth| !truth.probe.made_from.iter().any(upper));
+    climb(graph, coded, hidden.map(|truth| Asked::new(coded, truth)).collect(), accept)
 }
 
 /// What each `ef` of a graph gives, ascending; empty without a graph.
@@ -109,8 +114,13 @@ pub(crate) struct EfTable(pub(super) Vec<Beam>);
 impl EfTable {
     #[cfg(test)]
     pub(crate) fn of(beams: &[(u32, f32)]) -> Self {
-        let beam = |&(ef, recall)| Beam { ef, recall, evaluations: 20 * ef };
+        let beam = |&(ef, recall)| Beam { ef, recall, error: 0.0, evaluations: 20 * ef };
         Self(beams.iter().map(beam).collect())
+    }
+
+    /// The beams that were measured.
+    pub(crate) fn beams(&self) -> &[Beam] {
+        &self.0
     }
 
     /// What this table, of so many queries, and one of mixtures of rows say together: the latter counts
@@ -122,28 +132,42 @@ impl EfTable {
         }
         let (own, other) = (queries as f32, MIXTURES);
         let both = |beam: &Beam| {
-            let recall = own * beam.recall + other * mixtures.recall_at(beam.ef as usize);
-            Beam { recall: recall / (own + other), ..*beam }
+            let at = mixtures.at(beam.ef as usize);
+            let recall = (own * beam.recall + other * at.recall) / (own + other);
+            let error = (own * beam.error).hypot(other * at.error) / (own + other);
+            Beam { recall, error, ..*beam }
         };
         Self(self.0.iter().map(both).collect())
     }
 
-    /// The smallest `ef` that promises this recall for `k` results.
-    pub(crate) fn ef_for(&self, recall: f32, k: usize) -> usize {
+    /// The smallest `ef` that promises this recall for `k` results; `None` if no beam does that was
+    /// measured.
+    pub(crate) fn ef_for(&self, recall: f32, k: usize) -> Option<usize> {
         let Self(table) = self;
         let wanted = with_margin(recall);
-        let ef = match table.iter().position(|beam| beam.recall >= wanted) {
-            Some(0) => table[0].ef as usize,
-            Some(at) => between(&table[at - 1], &table[at], wanted),
-            None => table.last().map_or(64, |beam| beam.ef as usize),
+        let believed = |beam: &Beam| {
+            let least = beam.recall - DOUBT * beam.error + SLACK + (wanted - recall);
+            beam.recall.min(least)
+        };
+        let ef = match table.iter().position(|beam| believed(beam) >= wanted)? {
+            0 => table[0].ef as usize,
+            at => {
+                let (below, above) = (&table[at - 1], &table[at]);
+                between((below.ef, believed(below)), (above.ef, believed(above)), wanted)
+            }
         };
         // More results need a wider beam, about in proportion; fewer do not need a narrower one.
-        ef.saturating_mul(k.max(K)).div_ceil(K).max(k)
+        Some(ef.saturating_mul(k.max(K)).div_ceil(K).max(k))
+    }
+
+    /// The widest beam that was measured.
+    pub(crate) fn widest(&self) -> usize {
+        self.0.last().map_or(64, |beam| beam.ef as usize)
     }
 
     /// The `ef` by which graphs are compared with each other.
     pub(crate) fn usual_ef(&self) -> usize {
-        self.ef_for(USUAL_RECALL, K)
+        self.ef_for(USUAL_RECALL, K).unwrap_or_else(|| self.widest())
     }
 
     /// About how many distances a search with this `ef` measures, if all nodes are accepted.
@@ -158,15 +182,21 @@ impl EfTable {
     /// The recall of this beam, on the line between those that were measured; of the widest or the narrowest
     /// of them, if it is beyond.
     pub(crate) fn recall_at(&self, ef: usize) -> f32 {
+        self.at(ef).recall
+    }
+
+    fn at(&self, ef: usize) -> Beam {
         let Self(table) = self;
+        let nothing = Beam { ef: 1, recall: 0.0, error: 0.0, evaluations: 0 };
         match table.iter().position(|beam| beam.ef as usize >= ef) {
-            Some(0) => table[0].recall,
+            Some(0) => table[0],
             Some(at) => {
                 let (below, above) = (&table[at - 1], &table[at]);
                 let share = (ef as f32 - below.ef as f32) / (above.ef - below.ef).max(1) as f32;
-                below.recall + share * (above.recall - below.recall)
+                let recall = below.recall + share * (above.recall - below.recall);
+                Beam { recall, error: below.error.max(above.error), ..*above }
             }
-            None => table.last().map_or(0.0, |beam| beam.recall),
+            None => table.last().copied().unwrap_or(nothing),
         }
     }
 
@@ -189,111 +219,126 @@ impl EfTable {
     }
 }
 
+/// A query with its true neighbors.
+struct Asked<'t> {
+    truth: &'t Truth<u32>,
+    query: Query,
+    /// How far off distances by code are, for each unit of length of a row.
+    error: f32,
+    /// How many of the right answers the widest beam so far found.
+    found: usize,
+}
+
+impl<'t> Asked<'t> {
+    fn new(coded: Coded<'_>, truth: &'t Truth<u32>) -> Self {
+        let query = Query::new(Arc::clone(coded.frame), truth.probe.vector.clone());
+        Self { truth, error: query.error(coded.fit), query, found: 0 }
+    }
+
+    /// Counts the right answers among what a search left: those that are there, and that the walk through
+    /// what is measured exactly comes to.
+    fn count(&mut self, coded: Coded<'_>, scratch: &Scratch) {
+        let results = scratch.results();
+        let comes = |node: &&u32| {
+            let found = results.iter().find(|candidate| candidate.node == **node);
+            let off = self.error * coded.codes.length(**node);
+            found.is_some_and(|candidate| candidate.distance - off <= self.truth.reach)
+        };
+        self.found = self.truth.nearest.iter().filter(comes).count().min(self.truth.wanted);
+    }
+
+    /// What part of the right answers was found.
+    fn recall(&self) -> f32 {
+        if self.truth.wanted == 0 { 1.0 } else { self.found as f32 / self.truth.wanted as f32 }
+    }
+}
+
 /// A query that found all with one beam finds all with a wider one, and is not searched for again but where
 /// it counts distances: most of a ladder's work would be to find the same once more.
-fn climb(graph: &Graph<'_>, codes: &CodeRows<'_>, mut probes: Vec<Probe>) -> EfTable {
+fn climb(
+    graph: &Graph<'_>,
+    coded: Coded<'_>,
+    mut asked: Vec<Asked<'_>>,
+    accept: Option<&dyn Fn(u32) -> bool>,
+) -> EfTable {
     let mut scratch = Scratch::default();
     let mut table = Vec::new();
     for ef in LADDER {
-        let beam = beam(graph, codes, &mut probes, ef, &mut scratch);
-        table.push(beam);
-        if beam.recall >= ENOUGH {
+        let (mut evaluations, mut counted) = (0, 0);
+        for (at, asked) in asked.iter_mut().enumerate() {
+            let counts = at % COUNTED == 0;
+            if !counts && asked.found >= asked.truth.wanted {
+                continue;
+            }
+            scratch.hide(&asked.truth.probe.made_from);
+            let measure = asked.query.over(&coded.codes);
+            let (ef, limit) = (ef as usize, usize::MAX);
+            let info = match accept {
+                None => search(graph, &measure, ef, None, limit, &mut scratch),
+                Some(accept) => {
+                    search(graph, &measure, ef, Some(&mut |n| accept(n)), limit, &mut scratch)
+                }
+            };
+            asked.count(coded, &scratch);
+            if counts {
+                (evaluations, counted) = (evaluations + info.evaluations, counted + 1);
+            }
+        }
+        let (recall, error) = worst(&asked);
+        let evaluations = (evaluations / counted.max(1)) as u32;
+        table.push(Beam { ef, recall, error, evaluations });
+        if recall >= ENOUGH {
             break;
         }
     }
     EfTable(table)
 }
 
-/// A query with its true neighbors.
-struct Probe {
-    query: Query,
-    /// The nodes that it was made from: hidden from its searches.
-    made_from: Vec<u32>,
-    truth: Vec<u32>,
-    /// How many of them the widest beam so far found.
-    found: usize,
+/// Recall of the kind of queries that found least, and its standard error.
+fn worst(asked: &[Asked<'_>]) -> (f32, f32) {
+    let of = |kind: Kind| {
+        let recalls = asked.iter().filter(|a| a.truth.probe.kind == kind).map(Asked::recall);
+        let (mut count, mut sum, mut squares) = (0.0f32, 0.0, 0.0);
+        recalls.for_each(|r| (count, sum, squares) = (count + 1.0, sum + r, squares + r * r));
+        let mean = sum / count;
+        let variance = (squares / count - mean * mean).max(0.0);
+        (count > 0.0).then(|| (mean, (variance / count).sqrt()))
+    };
+    let kinds = [Kind::Mixture, Kind::Row, Kind::Asked].into_iter().filter_map(of);
+    kinds.min_by(|a, b| a.0.total_cmp(&b.0)).unwrap_or((1.0, 0.0))
 }
 
-/// Queries that are not among the rows, but not far from them either: each is a row with a part of
-/// another one mixed in.
-fn probes(
-    graph: &Graph<'_>,
-    codes: &CodeRows<'_>,
-    order: &[u32],
-    samples: &[Sample],
-) -> Vec<Probe> {
-    let vectors: HashMap<u32, &[f32]> = samples.iter().map(|s| (s.row, &s.vector[..])).collect();
-    let nodes = (0u32..).zip(order);
-    // A node of the upper levels could not be hidden from the descent.
-    let bottom: Vec<(u32, &[f32])> = nodes
-        .filter_map(|(node, row)| Some((node, *vectors.get(row)?)))
-        .filter(|(node, _)| graph.levels.get(1).is_none_or(|l| !l.holds(*node)))
-        .collect();
-    let step = (bottom.len() / SAMPLES).max(1);
-    let picked = bottom.iter().step_by(step).take(SAMPLES).enumerate();
-    picked
-        .map(|(i, &(node, own))| {
-            let (other, mixed_in) = bottom[(i * PRIME + PRIME) % bottom.len()];
-            let mut vector = own.to_vec();
-            for (x, y) in vector.iter_mut().zip(mixed_in) {
-                *x = *x * OWN_SHARE + y * (1.0 - OWN_SHARE);
-            }
-            let _ = prepare(codes.spec.metric, codes.spec.dimension, None, &mut vector);
-            let query = Query::new(codes.spec, vector);
-            let made_from = vec![node, other];
-            let truth = nearest(codes, &query, &made_from);
-            Probe { query, made_from, truth, found: 0 }
-        })
-        .collect()
-}
-
-fn beam(
-    graph: &Graph<'_>,
-    codes: &CodeRows<'_>,
-    probes: &mut [Probe],
-    ef: u32,
-    scratch: &mut Scratch,
-) -> Beam {
-    let (mut found, mut wanted, mut evaluations, mut counted) = (0, 0, 0, 0);
-    for (at, probe) in probes.iter_mut().enumerate() {
-        let counts = at % COUNTED == 0;
-        if counts || probe.found < probe.truth.len() {
-            scratch.hide(&probe.made_from);
-            let measure = probe.query.over(codes);
-            let info = search(graph, &measure, ef as usize, None, usize::MAX, scratch);
-            let got: Vec<u32> = scratch.results().iter().take(K).map(|c| c.node).collect();
-            probe.found = probe.truth.iter().filter(|n| got.contains(n)).count();
-            if counts {
-                (evaluations, counted) = (evaluations + info.evaluations, counted + 1);
-            }
+/// Probes with their vectors, where rows can be read: a row that cannot serves no more.
+pub(crate) fn probes<P: Copy>(
+    rows: u32,
+    mut read: impl FnMut(u32) -> Option<(P, Vec<f32>)>,
+) -> Vec<Probe<P>> {
+    let (mixed, single) = picked(rows);
+    let mut probes = Vec::with_capacity(mixed.len() + single.len());
+    for [own, other] in mixed {
+        if let (Some((a, own)), Some((b, other))) = (read(own), read(other)) {
+            let vector = mixture(&own, &other);
+            probes.push(Probe { kind: Kind::Mixture, vector, made_from: vec![a, b] });
         }
-        found += probe.found;
-        wanted += probe.truth.len();
     }
-    let recall = if wanted == 0 { 1.0 } else { found as f32 / wanted as f32 };
-    Beam { ef, recall, evaluations: (evaluations / counted.max(1)) as u32 }
-}
-
-/// The exact neighbors of a query by code, some nodes left out.
-fn nearest(codes: &CodeRows<'_>, query: &Query, without: &[u32]) -> Vec<u32> {
-    let mut top = TopK::new(K);
-    let mut bound = top.bound();
-    Scan::new(query).run(codes, None, 0, &mut bound, |Candidate { distance, node }| {
-        if without.contains(&node) { top.bound() } else { top.offer(distance, node) }
-    });
-    top.into_sorted().into_iter().map(|(_, node)| node).collect()
+    for own in single {
+        if let Some((place, vector)) = read(own) {
+            probes.push(Probe { kind: Kind::Row, vector, made_from: vec![place] });
+        }
+    }
+    probes
 }
 
 fn with_margin(recall: f32) -> f32 {
     recall + (1.0 - recall).max(0.0) * MARGIN
 }
 
-/// Where the line between two beams has this recall. Recall rises ever more slowly with `ef`, so that it
-/// is higher there.
-fn between(below: &Beam, above: &Beam, recall: f32) -> usize {
-    let share = (recall - below.recall) / (above.recall - below.recall).max(f32::EPSILON);
-    let step = above.ef.saturating_sub(below.ef) as f32;
-    below.ef as usize + (share * step).ceil() as usize
+/// Where the line between two beams, each with its recall, has this recall. Recall rises ever more slowly
+/// with `ef`, so that it is higher there.
+fn between(below: (u32, f32), above: (u32, f32), recall: f32) -> usize {
+    let share = (recall - below.1) / (above.1 - below.1).max(f32::EPSILON);
+    let step = above.0.saturating_sub(below.0) as f32;
+    below.0 as usize + (share.clamp(0.0, 1.0) * step).ceil() as usize
 }
 
 #[cfg(test)]
@@ -323,13 +368,14 @@ mod tests {
         assert_eq!(table.evaluations_for(48), 960);
         assert_eq!(table.evaluations_for(512), 10_240);
         assert_eq!(EfTable::default().evaluations_for(10), 10 * EVALUATIONS);
-        assert_eq!(table.ef_for(0.80, 10), 21, "between 10 and 32");
-        assert_eq!(table.ef_for(0.95, 10), 60);
-        assert_eq!(table.ef_for(0.99, 10), 171);
-        assert_eq!(table.ef_for(0.5, 10), 10);
-        assert_eq!(table.ef_for(1.0, 10), 256);
-        assert_eq!(table.ef_for(0.95, 100), 600);
-        assert_eq!(EfTable::default().ef_for(0.95, 1), 64);
+        assert_eq!(table.ef_for(0.80, 10), Some(21), "between 10 and 32");
+        assert_eq!(table.ef_for(0.95, 10), Some(60));
+        assert_eq!(table.ef_for(0.99, 10), Some(171));
+        assert_eq!(table.ef_for(0.5, 10), Some(10));
+        assert_eq!(table.ef_for(1.0, 10), None, "no beam finds that much");
+        assert_eq!(table.ef_for(0.95, 100), Some(600));
+        assert_eq!(EfTable::default().ef_for(0.95, 1), None);
+        assert_eq!((table.widest(), EfTable::default().widest()), (256, 64));
         let recalls = [5, 10, 21, 48, 128, 1000].map(|ef| (table.recall_at(ef) * 1e4).round());
         assert_eq!(recalls, [8000.0, 8000.0, 8650.0, 9500.0, 9900.0, 9990.0]);
         assert!(EfTable::default().recall_at(64).abs() < f32::EPSILON);
@@ -337,10 +383,10 @@ mod tests {
 
     #[test]
     fn what_a_hundred_samples_miss_by_chance_is_no_shortfall() {
-        // A promise of .965, give or take .037.
+        // A promise of .965, give or take .035.
         let table = EfTable::of(&[(32, 0.92), (64, 0.94)]);
-        assert!(table.falls_short(32, SAMPLES) && !table.falls_short(64, SAMPLES));
-        assert!(!table.falls_short(32, SAMPLES / 2), "of fewer, more may be chance");
+        assert!(table.falls_short(32, MIXED) && !table.falls_short(64, MIXED));
+        assert!(!table.falls_short(32, MIXED / 2), "of fewer, more may be chance");
     }
 
     #[test]
@@ -348,8 +394,8 @@ mod tests {
         let at = |ef: u32, found: f32| EfTable::of(&[(32, found), (ef - 1, 0.96), (ef, 0.97)]);
         let takes = |ef| at(ef, 0.90).usual_ef();
         assert_eq!((takes(49), takes(97)), (49, 97));
-        assert!(at(49, 0.90).is_worn(10, SAMPLES) && at(49, 0.90).is_worn(32, SAMPLES));
-        assert!(!at(48, 0.90).is_worn(10, SAMPLES) && !at(49, 0.90).is_worn(33, SAMPLES));
-        assert!(!at(49, 0.93).is_worn(32, SAMPLES), "within the chance of a hundred samples");
+        assert!(at(49, 0.90).is_worn(10, MIXED) && at(49, 0.90).is_worn(32, MIXED));
+        assert!(!at(48, 0.90).is_worn(10, MIXED) && !at(49, 0.90).is_worn(33, MIXED));
+        assert!(!at(49, 0.93).is_worn(32, MIXED), "within the chance of a hundred samples");
     }
 }

@@ -5,28 +5,37 @@
 //! background pass has checked them, with every neighbor bounds-checked at use.
 
 use std::path::Path;
+use std::sync::Arc;
 
 use super::Index;
-use super::calibrate::{self, Beam, EfTable, SAMPLES, Sample};
+use super::calibrate::{self, Beam, Coded, EfTable, MIXED};
 use super::hnsw::build::{BuildParams, Built, build_graph, builder};
 use super::hnsw::graph::{FlatGraph, Graph, Level, MAX_DEGREE, MAX_LEVELS, NO_NODE};
 use super::hnsw::merge::Base;
 use super::hnsw::pool::MAX_NODES;
+use super::truth::Truth;
 use crate::disk::{Disk, Pages};
 use crate::error::{Error, Result};
 use crate::format::cursor::Cursor;
 use crate::format::header::{FileHeader, FileKind, StoreId};
 use crate::format::names::FileName;
 use crate::ids::FileId;
+use crate::options::{Codes, Metric};
 use crate::section::{Check, Identity, SectionFile, SectionWriter};
-use crate::vector::codes::{CodeBuffer, CodeSpec, SignBlocks};
+use crate::sync::OnceLock;
+use crate::vector::codes::{CodeBuffer, CodeSpec, Fit, Frame, SignBlocks};
 use crate::vector::kernel::blocks::ROWS;
 
 const DESCRIPTION: u32 = 1;
 pub(super) const CODES: u32 = 2;
-const EF_TABLE: u32 = 3;
+/// What beams found against a scan of the same codes, in files of format version 1: not what users get.
+const OLD_EF_TABLE: u32 = 3;
 /// The signs of the codes side by side, in an index that is scanned.
 pub(super) const SIGNS: u32 = 4;
+/// What the codes are made of, and how far off they are.
+const FRAME: u32 = 5;
+/// What beams found against the truth.
+const EF_TABLE: u32 = 6;
 /// The lists of level 0, `2 m` places each: one read finds a list.
 const LISTS: u32 = 16;
 /// Nodes, offsets and neighbors of level l above it are sections `LISTS + 3 l`, `+ 1` and `+ 2`.
@@ -34,7 +43,8 @@ const LEVELS: u32 = LISTS + 3;
 
 /// What an index is made of: distinct vectors, node by node.
 pub(crate) struct IndexParts<'a> {
-    spec: CodeSpec,
+    frame: &'a Frame,
+    fit: Fit,
     nodes: u32,
     /// The code of a node.
     code: Box<dyn Fn(u32) -> &'a [u8] + 'a>,
@@ -51,27 +61,33 @@ pub(crate) struct BuiltGraph {
 
 impl<'a> IndexParts<'a> {
     /// An index without a graph. `code` gives the code of a node.
-    pub(crate) fn scanned(spec: CodeSpec, nodes: u32, code: impl Fn(u32) -> &'a [u8] + 'a) -> Self {
-        Self { spec, nodes, code: Box::new(code), graph: None }
+    pub(crate) fn scanned(
+        frame: &'a Frame,
+        fit: Fit,
+        nodes: u32,
+        code: impl Fn(u32) -> &'a [u8] + 'a,
+    ) -> Self {
+        Self { frame, fit, nodes, code: Box::new(code), graph: None }
     }
 
     /// An index with a graph over these codes.
-    pub(crate) fn with_graph(codes: &'a CodeBuffer, graph: &'a BuiltGraph) -> Self {
+    pub(crate) fn with_graph(codes: &'a CodeBuffer, fit: Fit, graph: &'a BuiltGraph) -> Self {
         let rows = codes.rows();
-        let (spec, nodes) = (rows.spec, rows.len() as u32);
-        Self { spec, nodes, code: Box::new(move |node| rows.row(node)), graph: Some(graph) }
+        let (frame, nodes) = (&**codes.frame(), rows.len() as u32);
+        Self { frame, fit, nodes, code: Box::new(move |node| rows.row(node)), graph: Some(graph) }
     }
 }
 
 impl BuiltGraph {
     /// Builds a graph over these codes, from an older one if there is a `base`, and brings them into the
-    /// order of its nodes. Gives for each node the row that it was made from; `samples` serve to measure
-    /// recall.
+    /// order of its nodes. Gives for each node the row that it was made from; `truths`, by rows, serve to
+    /// measure recall.
     pub(crate) fn build(
         codes: &mut CodeBuffer,
+        fit: &Fit,
         base: Option<&GraphBase<'_>>,
         params: &BuildParams<'_>,
-        samples: &[Sample],
+        truths: &[Truth<u32>],
     ) -> Result<(Self, Pages<u32>)> {
         let builder = builder(params.builder);
         let graph_base = base.map(|base| &base.graph);
@@ -79,7 +95,12 @@ impl BuiltGraph {
         let Built { graph, order } = built;
         params.check()?;
         codes.permute(&order);
-        let ef_table = calibrate::measure(&graph.view(), &codes.rows(), &order, samples);
+        let mut nodes = Pages::<u32>::zeroed(order.len());
+        (0u32..).zip(&order[..]).for_each(|(node, row)| nodes[*row as usize] = node);
+        let of_nodes = |truth: &Truth<u32>| truth.renamed(|row| nodes.get(row as usize).copied());
+        let truths: Vec<Truth<u32>> = truths.iter().map(of_nodes).collect();
+        let coded = Coded { frame: codes.frame(), fit, codes: codes.rows() };
+        let ef_table = calibrate::measure(&graph.view(), coded, &truths, None);
         let own = ef_table.usual_ef() as u32;
         let fresh_ef = base.map_or(0, |base| base.fresh_ef);
         let fresh_ef = if fresh_ef > 0 { fresh_ef } else { own };
@@ -102,9 +123,11 @@ impl Index {
         Some(GraphBase { graph, fresh_ef: self.fresh_ef })
     }
 
-    /// Whether merges have cost its graph so much recall that it should be built anew.
+    /// Whether its graph should be built anew: merges have cost it too much recall, or what it finds was
+    /// never measured against the truth, as in files of format version 1.
     pub(crate) fn worn(&self) -> bool {
-        self.fresh_ef > 0 && self.ef_table.is_worn(self.fresh_ef as usize, SAMPLES)
+        let unknown = self.has_graph() && self.ef_table.beams().is_empty();
+        unknown || self.fresh_ef > 0 && self.ef_table.is_worn(self.fresh_ef as usize, MIXED)
     }
 }
 
@@ -118,6 +141,7 @@ pub(crate) fn write_index(
     let name = FileName::Index(header.file);
     let mut writer = SectionWriter::create(disk, dir, name, header)?;
     writer.section(DESCRIPTION, Check::Blocks, &describe(parts))?;
+    writer.section(FRAME, Check::Blocks, &describe_frame(parts))?;
     writer.begin(CODES, Check::Blocks)?;
     for node in 0..parts.nodes {
         writer.write((parts.code)(node))?;
@@ -127,6 +151,7 @@ pub(crate) fn write_index(
     for beam in parts.graph.iter().flat_map(|g| &g.ef_table.0) {
         table.extend_from_slice(&beam.ef.to_le_bytes());
         table.extend_from_slice(&beam.recall.to_le_bytes());
+        table.extend_from_slice(&beam.error.to_le_bytes());
         table.extend_from_slice(&beam.evaluations.to_le_bytes());
     }
     writer.section(EF_TABLE, Check::Blocks, &table)?;
@@ -146,7 +171,7 @@ pub(crate) fn write_index(
 
 /// Only where every search is a scan: a graph is searched by the signs in front of the codes.
 fn write_signs(parts: &IndexParts<'_>, writer: &mut SectionWriter) -> Result<()> {
-    let (Some(bytes), None) = (parts.spec.block_bytes(), parts.graph) else {
+    let (Some(bytes), None) = (parts.frame.spec.block_bytes(), parts.graph) else {
         return Ok(());
     };
     writer.begin(SIGNS, Check::Blocks)?;
@@ -155,7 +180,7 @@ fn write_signs(parts: &IndexParts<'_>, writer: &mut SectionWriter) -> Result<()>
     for first in (0..parts.nodes).step_by(ROWS) {
         rows.clear();
         rows.extend((first..parts.nodes).take(ROWS).map(&parts.code));
-        parts.spec.encode_block(&rows, &mut block);
+        parts.frame.spec.encode_block(&rows, &mut block);
         writer.write(&block)?;
     }
     Ok(())
@@ -180,8 +205,8 @@ fn describe(parts: &IndexParts<'_>) -> Vec<u8> {
     let mut out = Vec::new();
     for number in [
         parts.nodes,
-        parts.spec.dimension as u32,
-        parts.spec.row_bytes() as u32,
+        parts.frame.spec.dimension as u32,
+        parts.frame.spec.row_bytes() as u32,
         graph.map_or(0, |g| g.levels.len() as u32),
         graph.map_or(0, |g| g.entry),
         graph.map_or(0, |g| g.m),
@@ -192,15 +217,39 @@ fn describe(parts: &IndexParts<'_>) -> Vec<u8> {
     out
 }
 
+/// Kind of the codes, whether there is a centre, what is known of the errors; then the centre.
+fn describe_frame(parts: &IndexParts<'_>) -> Vec<u8> {
+    let (centre, Fit { sure, look, share, recall, .. }) = (parts.frame.centre(), parts.fit);
+    // What was measured is of a sample; this one holds for every row.
+    let lengths = (0..parts.nodes).map(|node| parts.frame.spec.length((parts.code)(node)));
+    let longest = lengths.fold(0.0f32, f32::max);
+    let mut out = Vec::new();
+    out.extend_from_slice(&kind_of(parts.frame.spec.codes).to_le_bytes());
+    out.extend_from_slice(&u32::from(!centre.is_empty()).to_le_bytes());
+    for number in [sure, look, longest, share, recall].iter().chain(centre) {
+        out.extend_from_slice(&number.to_le_bytes());
+    }
+    out
+}
+
+/// The kinds of codes by their numbers in files.
+const KINDS: [(u32, Codes); 5] =
+    [(1, Codes::Int8), (2, Codes::F32), (3, Codes::Bits4), (4, Codes::Bits2), (5, Codes::Bits1)];
+
+fn kind_of(codes: Codes) -> u32 {
+    KINDS.iter().find(|(_, kind)| *kind == codes).map_or(0, |(number, _)| *number)
+}
+
 impl Index {
-    /// Opens an index. An error means that its rows must be scanned until it is rebuilt.
+    /// Opens an index of a collection for which these codes were asked. An error means that its rows must
+    /// be scanned until it is rebuilt.
     pub(crate) fn open(
         disk: &dyn Disk,
         dir: &Path,
         store: StoreId,
         file: FileId,
         len: u64,
-        spec: CodeSpec,
+        wanted: CodeSpec,
     ) -> Result<Self> {
         let identity = Identity { name: FileName::Index(file), kind: FileKind::Index, store, len };
         let file = SectionFile::open(disk, dir, &identity)?;
@@ -209,6 +258,11 @@ impl Index {
             || cursor.u32().map_err(|e| file.corrupt_in(DESCRIPTION, e.offset, e.reason));
         let (nodes, dimension, row_bytes) = (number()?, number()?, number()?);
         let (levels, entry, _m, fresh_ef) = (number()?, number()?, number()?, number()?);
+        let (frame, fit) = match file.bytes(FRAME) {
+            Some(_) => frame(&file, wanted)?,
+            None => first_frame(wanted),
+        };
+        let spec = frame.spec;
         let fits = dimension as usize == spec.dimension
             && row_bytes as usize == spec.row_bytes()
             && file.bytes(CODES).is_some_and(|c| c.len() == nodes as usize * spec.row_bytes())
@@ -219,14 +273,59 @@ impl Index {
         if !fits {
             return Err(file.corrupt_in(DESCRIPTION, 0, "the index does not fit its collection"));
         }
-        let ef_table = ef_table(&file)?;
-        let index = Self { file, spec, nodes, ef_table, fresh_ef, levels, entry };
+        let ef_table = match file.bytes(EF_TABLE) {
+            Some(_) => ef_table(&file)?,
+            // What an older table says is not what users get.
+            None => file.checked(OLD_EF_TABLE).map(|_| EfTable::default())?,
+        };
+        let index = Self {
+            file,
+            frame: Arc::new(frame),
+            fit,
+            nodes,
+            ef_table,
+            fresh_ef,
+            levels,
+            entry,
+            costs: OnceLock::new(),
+        };
         if index.has_graph() && index.graph().is_none() {
             return Err(index.file.corrupt(0, "the graph is incomplete"));
         }
         Ok(index)
     }
 }
+
+/// What the codes of an index of format version 1 are made of: the vectors as they are, of which under
+/// cosine alone the greatest length is known. So others have no bound, and are measured exactly.
+fn first_frame(wanted: CodeSpec) -> (Frame, Fit) {
+    let longest = if wanted.metric == Metric::Cosine { 1.0 } else { f32::INFINITY };
+    (Frame::new(wanted, Vec::new()), Fit::assumed(wanted, longest))
+}
+
+fn frame(file: &SectionFile, wanted: CodeSpec) -> Result<(Frame, Fit)> {
+    let error =
+        |e: crate::format::DecodeError| -> Error { file.corrupt_in(FRAME, e.offset, e.reason) };
+    let mut cursor = Cursor::new(file.checked(FRAME)?);
+    let (kind, centred) = (cursor.u32().map_err(error)?, cursor.u32().map_err(error)?);
+    let Some((_, codes)) = KINDS.iter().find(|(number, _)| *number == kind) else {
+        return Err(file.corrupt_in(FRAME, 0, "the codes of the index are of an unknown kind"));
+    };
+    let mut number = || -> Result<f32> {
+        let number = cursor.f32().map_err(error)?;
+        if number.is_finite() { Ok(number) } else { Err(file.corrupt_in(FRAME, 8, NOT_FINITE)) }
+    };
+    let (sure, look, longest) = (number()?, number()?, number()?);
+    let fit = Fit { sure, look, longest, share: number()?, recall: number()? };
+    let dimension = if centred > 0 { wanted.dimension } else { 0 };
+    let centre = (0..dimension).map(|_| number()).collect::<Result<Vec<f32>>>()?;
+    if !cursor.is_empty() {
+        return Err(file.corrupt_in(FRAME, 0, "the frame of the codes is too long"));
+    }
+    Ok((Frame::new(CodeSpec { codes: *codes, ..wanted }, centre), fit))
+}
+
+const NOT_FINITE: &str = "the frame of the codes holds NaN or infinity";
 
 fn ef_table(file: &SectionFile) -> Result<EfTable> {
     let error =
@@ -235,7 +334,8 @@ fn ef_table(file: &SectionFile) -> Result<EfTable> {
     let mut table = Vec::new();
     while !cursor.is_empty() {
         let (ef, recall) = (cursor.u32().map_err(error)?, cursor.f32().map_err(error)?);
-        table.push(Beam { ef, recall, evaluations: cursor.u32().map_err(error)? });
+        let (spread, evaluations) = (cursor.f32().map_err(error)?, cursor.u32().map_err(error)?);
+        table.push(Beam { ef, recall, error: spread, evaluations });
     }
     Ok(EfTable(table))
 }

@@ -8,8 +8,9 @@ mod file;
 pub(crate) mod hnsw;
 mod scan;
 mod top;
+mod truth;
 
-pub(crate) use calibrate::{EfTable, Sample, wanted as wanted_samples};
+pub(crate) use calibrate::{Beam, EfTable, probes};
 pub(crate) use cost::Costs;
 pub(crate) use file::{BuiltGraph, GraphBase, IndexParts, write_index};
 #[cfg(test)]
@@ -20,10 +21,14 @@ pub(crate) use hnsw::search::Accept;
 pub(crate) use hnsw::search_level::{Scratch, SearchInfo};
 pub(crate) use scan::Scan;
 pub(crate) use top::TopK;
+pub(crate) use truth::{Kind, Probe, Truth, TruthSearch};
 
+use crate::clock::Clock;
 use crate::section::SectionFile;
-use crate::vector::codes::{CodeRows, CodeSpec, Measure, Query, SURE, SignBlocks};
+use crate::sync::OnceLock;
+use crate::vector::codes::{CodeRows, Fit, Frame, Measure, Query, SignBlocks};
 use hnsw::graph::Graph;
+use std::sync::Arc;
 
 /// A node with its distance from a query.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -36,16 +41,34 @@ pub(crate) struct Candidate {
 #[derive(Debug)]
 pub(crate) struct Index {
     file: SectionFile,
-    spec: CodeSpec,
+    frame: Arc<Frame>,
+    fit: Fit,
     nodes: u32,
     ef_table: EfTable,
     /// The beam that its graph, or the one that it was merged from, took when it was built anew.
     fresh_ef: u32,
     levels: u32,
     entry: u32,
+    /// What ways to search it cost, once they were asked for.
+    costs: OnceLock<Costs>,
 }
 
 impl Index {
+    /// What its codes are made of.
+    pub(crate) const fn frame(&self) -> &Arc<Frame> {
+        &self.frame
+    }
+
+    /// How far off its codes are.
+    pub(crate) const fn fit(&self) -> &Fit {
+        &self.fit
+    }
+
+    /// What ways to search it cost on this machine.
+    pub(crate) fn costs(&self, clock: &dyn Clock) -> Costs {
+        *self.costs.get_or_init(|| Costs::of(self.frame.spec, clock))
+    }
+
     /// How many distinct vectors it covers.
     pub(crate) const fn nodes(&self) -> u32 {
         self.nodes
@@ -67,7 +90,7 @@ impl Index {
 
     /// The codes, node by node.
     pub(crate) fn codes(&self) -> CodeRows<'_> {
-        CodeRows::new(self.spec, self.file.bytes(file::CODES).unwrap_or(&[]))
+        CodeRows::new(self.frame.spec, self.file.bytes(file::CODES).unwrap_or(&[]))
     }
 
     /// Leaves of `nodes` those that may be nearer than the bound, and their distances by code in place of
@@ -82,7 +105,7 @@ impl Index {
         let codes = self.codes();
         let measure = query.over(&codes);
         measure.ask(nodes);
-        measure.sift(bound, SURE, nodes, out);
+        measure.sift(bound, self.fit.look, nodes, out);
         measure.distances(nodes, out);
     }
 
@@ -92,12 +115,12 @@ impl Index {
     /// O(nodes).
     pub(crate) fn scan(&self, query: &Query, mut bound: f32, offer: impl FnMut(Candidate) -> f32) {
         let (codes, signs) = (self.codes(), self.signs());
-        Scan::new(query).run(&codes, signs.as_ref(), 0, &mut bound, offer);
+        Scan::new(query, self.fit.look).run(&codes, signs.as_ref(), 0, &mut bound, offer);
     }
 
     /// The signs of the codes side by side, which an index without a graph has where its codes have signs.
     pub(crate) fn signs(&self) -> Option<SignBlocks<'_>> {
-        SignBlocks::new(self.spec, self.file.bytes(file::SIGNS)?, self.nodes)
+        SignBlocks::new(self.frame.spec, self.file.bytes(file::SIGNS)?, self.nodes)
     }
 
     /// Searches the graph: about the `ef` nearest accepted nodes (of all, without an `accept`),
@@ -124,11 +147,12 @@ impl Index {
         &self.ef_table
     }
 
-    /// What each `ef` gives for these queries, in stored form, against a scan of the codes. Without a graph,
-    /// nothing.
-    pub(crate) fn measure(&self, queries: Vec<Vec<f32>>) -> EfTable {
+    /// What each `ef` gives for queries of which the true neighbors are known, among the nodes that are
+    /// accepted. Without a graph, nothing.
+    pub(crate) fn measure(&self, truths: &[Truth<u32>], accept: &dyn Fn(u32) -> bool) -> EfTable {
+        let coded = calibrate::Coded { frame: &self.frame, fit: &self.fit, codes: self.codes() };
         match self.graph() {
-            Some(graph) => calibrate::measure_with(&graph, &self.codes(), queries),
+            Some(graph) => calibrate::measure(&graph, coded, truths, Some(accept)),
             None => EfTable::default(),
         }
     }
@@ -148,7 +172,8 @@ impl Index {
     pub(crate) fn verify_structure(&self) -> crate::Result<()> {
         self.file.verify_but(&[file::CODES])?;
         let recall = |r: f32| (0.0..=1.0).contains(&r);
-        let sound = self.ef_table.0.iter().all(|b| b.ef > 0 && recall(b.recall));
+        let sound = |b: &calibrate::Beam| b.ef > 0 && recall(b.recall) && recall(b.error);
+        let sound = self.ef_table.0.iter().all(sound);
         if !sound || !self.ef_table.0.is_sorted_by(|a, b| a.ef < b.ef) {
             return Err(self.file.corrupt(0, "the ef table is out of order"));
         }

@@ -4,7 +4,7 @@
 
 use super::Candidate;
 use crate::vector::codes::{
-    BLOCKS_AT_ONCE, BlockSieve, CodeRows, Measure, Query, QueryOver, SURE, SignBlocks,
+    BLOCKS_AT_ONCE, BlockSieve, CodeRows, Measure, Query, QueryOver, SignBlocks,
 };
 use crate::vector::kernel::blocks::ROWS;
 
@@ -15,6 +15,8 @@ const AT_ONCE: usize = 256;
 #[derive(Debug)]
 pub(crate) struct Scan<'a> {
     query: &'a Query,
+    /// Standard deviations by which a first look may be off.
+    look: f32,
     /// Made when the first piece with signs side by side comes.
     sieve: Option<BlockSieve>,
     nodes: Vec<u32>,
@@ -23,9 +25,10 @@ pub(crate) struct Scan<'a> {
 }
 
 impl<'a> Scan<'a> {
-    pub(crate) fn new(query: &'a Query) -> Self {
+    /// For codes whose first look is off by so many standard deviations at most.
+    pub(crate) fn new(query: &'a Query, look: f32) -> Self {
         let (nodes, passed) = (Vec::new(), Vec::new());
-        Self { query, sieve: None, nodes, passed, distances: Vec::new() }
+        Self { query, look, sieve: None, nodes, passed, distances: Vec::new() }
     }
 
     /// Measures rows by code, in order. `offer` is called with each that is nearer than the bound, its
@@ -43,7 +46,7 @@ impl<'a> Scan<'a> {
         let measure = self.query.over(codes);
         let offer = |node, distance| offer(Candidate { distance, node: first + node });
         if self.sieve.is_none() && signs.is_some() {
-            self.sieve = self.query.block_sieve(SURE);
+            self.sieve = self.query.block_sieve(self.look);
         }
         match (signs, self.sieve.take()) {
             (Some(signs), Some(sieve)) => {
@@ -67,7 +70,7 @@ impl<'a> Scan<'a> {
         for start in (0..len).step_by(AT_ONCE) {
             self.passed.clear();
             self.passed.extend((start..len).take(AT_ONCE));
-            measure.sift(*bound, SURE, &mut self.passed, &mut self.distances);
+            measure.sift(*bound, self.look, &mut self.passed, &mut self.distances);
             self.measure_passed(measure, bound, &mut offer);
         }
     }

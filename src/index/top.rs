@@ -37,10 +37,6 @@ impl<K: Ord + Copy> TopK<K> {
         Self { limit, heap: std::collections::BinaryHeap::with_capacity(limit.min(1024)) }
     }
 
-    pub(crate) fn len(&self) -> usize {
-        self.heap.len()
-    }
-
     /// What a distance must be below to have a chance. A little above the worst kept one, so that
     /// ties come in and are decided by key.
     pub(crate) fn bound(&self) -> f32 {
@@ -89,6 +85,6 @@ mod tests {
     fn nothing_is_kept_of_nothing() {
         let mut top = TopK::new(0);
         assert_eq!(top.offer(1.0, 1), f32::NEG_INFINITY);
-        assert_eq!(top.len(), 0);
+        assert!(top.into_sorted().is_empty());
     }
 }

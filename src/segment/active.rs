@@ -7,6 +7,9 @@
 //! (Bentley and Saxe, "Decomposable searching problems", J. Algorithms 1980): a push makes a small
 //! block, and eight of a size become one of the next, so that a row is copied a few times at most
 //! and a scan meets few blocks.
+//!
+//! A small block is measured exactly. From a size on, blocks have codes, in the frame that the collection
+//! has; where it has none yet, one is chosen by the first such block.
 
 use std::slice;
 use std::sync::Arc;
@@ -23,15 +26,20 @@ use crate::filter::{Attributes, Filter};
 use crate::format::record;
 use crate::ids::{MemoryId, Seq};
 use crate::index::{Candidate, Scan};
-use crate::vector::codes::{CodeBuffer, CodeSpec, Query, SignBlocks};
+use crate::options::Codes;
+use crate::vector::codes::{CodeBuffer, CodeSpec, Fit, Frame, Queries, SignBlocks};
 use crate::vector::kernel::blocks::ROWS;
 
 /// So many blocks of about one size become one.
 const FANOUT: usize = 8;
 /// Blocks are not merged beyond this many rows.
 const LARGEST: usize = 512;
-/// Blocks of fewer rows are scanned row by row.
-const SIDE_BY_SIDE: usize = 64;
+/// Blocks of fewer rows have no codes.
+const CODED: usize = 64;
+/// From so many rows on, a block says how far off the codes of a memtable are.
+const TELLING: usize = 256;
+/// Vectors by which it is said.
+const SAMPLE: usize = 256;
 /// A block is full with so many bytes of bodies, and is not merged: the copy would cost more than a scan
 /// gains by it. So 32 bits are enough for a place among bodies.
 const FULL_BYTES: usize = 1 << 20;
@@ -74,10 +82,14 @@ struct Block {
     vectors: Pages<f32>,
     /// One after the other.
     bodies: Pages<u8>,
-    codes: CodeBuffer,
-    /// The signs of the codes side by side; nothing in a small block, or if codes have none.
+    /// `None` in a block that is measured exactly.
+    codes: Option<CodeBuffer>,
+    /// The signs of the codes side by side; nothing if codes have none.
     signs: Pages<u8>,
 }
+
+/// What the codes of a memtable are made of, and how far off they are.
+pub(crate) type Coder = (Arc<Frame>, Fit);
 
 /// The rows of a memtable.
 #[derive(Clone, Debug)]
@@ -90,12 +102,15 @@ pub(crate) struct Active {
     rows: Row,
     first_expiry: Timestamp,
     heap_bytes: usize,
+    coder: Option<Coder>,
 }
 
 impl Active {
-    pub(crate) const fn new(spec: CodeSpec) -> Self {
+    /// For rows of which these codes are asked, in the frame that the collection has, if it has one.
+    pub(crate) const fn new(spec: CodeSpec, coder: Option<Coder>) -> Self {
         Self {
             spec,
+            coder,
             blocks: Vec::new(),
             starts: Vec::new(),
             rows: 0,
@@ -130,7 +145,6 @@ impl Active {
             self.heap_bytes += self.row_bytes(row);
             self.first_expiry = self.first_expiry.min(row.expires_at);
             block.vectors.extend_from_slice(&row.vector);
-            block.codes.push(&row.vector);
             block.bodies.extend_from_slice(&row.body);
             let of = record::attributes(row.id, &row.body).ok();
             let hash = |name: Option<&str>| name.map_or(0, name_hash);
@@ -144,16 +158,57 @@ impl Active {
                 session: hash(of.as_ref().and_then(|of| of.session)),
             });
         }
-        block.put_side_by_side();
         self.starts.push(self.rows);
         self.rows += block.rows() as Row;
+        self.encode(&mut block, &[]);
         self.blocks.push(Arc::new(block));
         while let Some(first) = self.mergeable() {
-            let merged = Block::concat(self.spec, &self.blocks[first..]);
-            self.blocks.truncate(first);
+            let mut merged = Block::concat(self.spec, &self.blocks[first..]);
+            let before = self.blocks.split_off(first);
+            self.encode(&mut merged, &before);
             self.starts.truncate(first + 1);
             self.blocks.push(Arc::new(merged));
         }
+    }
+
+    /// Gives a block its codes if it has enough rows; those that the blocks have that it was made of are
+    /// copied.
+    fn encode(&mut self, block: &mut Block, before: &[Arc<Block>]) {
+        if block.rows() < CODED {
+            return;
+        }
+        let dimension = self.spec.dimension;
+        let step = block.rows().div_ceil(SAMPLE);
+        let vector = |at| block.vector(at, dimension).to_vec();
+        let sample = || (0..block.rows()).step_by(step).map(vector).collect::<Vec<Vec<f32>>>();
+        let mut telling = block.rows() >= TELLING;
+        if self.coder.is_none() {
+            let rows = u64::from(self.rows);
+            self.coder = Some(Frame::choose(self.spec, None, &sample(), rows, u64::MAX));
+            telling = false;
+        }
+        let Some((frame, fit)) = self.coder.as_mut().filter(|(f, _)| f.spec.codes != Codes::F32)
+        else {
+            return;
+        };
+        let mut codes = CodeBuffer::new(Arc::clone(frame), block.rows());
+        for block in before {
+            match &block.codes {
+                Some(old) => old.rows().rows().for_each(|row| codes.push_row(row)),
+                None => (0..block.rows()).for_each(|at| codes.push(block.vector(at, dimension))),
+            }
+        }
+        let copied = codes.rows().len();
+        (copied..block.rows()).for_each(|at| codes.push(block.vector(at, dimension)));
+        if telling {
+            let sample = sample();
+            let mut own = CodeBuffer::new(Arc::clone(frame), sample.len());
+            sample.iter().for_each(|vector| own.push(vector));
+            *fit = fit.and(Fit::measured(&own, &sample, u64::from(self.rows)));
+        }
+        fit.longest = fit.longest.max(codes.rows().longest());
+        block.signs = codes.rows().sign_blocks().unwrap_or_default();
+        block.codes = Some(codes);
     }
 
     /// How many rows each block has.
@@ -164,8 +219,10 @@ impl Active {
 
     /// Heap bytes that a row takes.
     pub(crate) fn row_bytes(&self, row: &NewRow) -> usize {
-        let signs = self.spec.block_bytes().map_or(0, |bytes| bytes / ROWS);
-        row.vector.len() * 4 + self.spec.row_bytes() + signs + row.body.len() + ROW_OVERHEAD
+        let spec = self.coder.as_ref().map_or(self.spec, |(frame, _)| frame.spec);
+        let codes = if spec.codes == Codes::F32 { 0 } else { spec.row_bytes() };
+        let signs = spec.block_bytes().map_or(0, |bytes| bytes / ROWS);
+        row.vector.len() * 4 + codes + signs + row.body.len() + ROW_OVERHEAD
     }
 
     /// Where the blocks at the end that should be one begin.
@@ -207,18 +264,35 @@ impl Active {
         rows.map(copy).collect()
     }
 
-    /// Measures every row by code, in order. `offer` is called with each row nearer than the bound
-    /// (as a node) and gives the new bound.
+    /// Measures every row, in order, by its code where it has one. `offer` is called with each row that may
+    /// be nearer than the bound: with its distance, and how far off that is at most. It gives the new
+    /// bound.
     pub(crate) fn scan(
         &self,
-        query: &Query,
+        queries: &mut Queries,
         mut bound: f32,
-        mut offer: impl FnMut(Candidate) -> f32,
+        mut offer: impl FnMut(f32, f32, Row) -> f32,
     ) {
-        let mut scan = Scan::new(query);
-        for (start, block) in self.starts.iter().zip(&self.blocks) {
-            let signs = block.signs();
-            scan.run(&block.codes.rows(), signs.as_ref(), *start, &mut bound, &mut offer);
+        for (&start, block) in self.starts.iter().zip(&self.blocks) {
+            let (Some(codes), Some((frame, fit))) = (&block.codes, &self.coder) else {
+                let exact = queries.exact();
+                for at in 0..block.rows() {
+                    let distance = exact.distance(block.vector(at, self.spec.dimension));
+                    if distance < bound {
+                        bound = offer(distance, 0.0, start + at as Row);
+                    }
+                }
+                continue;
+            };
+            let query = queries.coded(frame);
+            let (codes, signs, error) = (codes.rows(), block.signs(), query.error(fit));
+            let most = error * fit.longest;
+            let mut scan = Scan::new(query, fit.look);
+            let mut by_code = bound + most;
+            scan.run(&codes, signs.as_ref(), 0, &mut by_code, |Candidate { distance, node }| {
+                bound = offer(distance, error * codes.length(node), start + node);
+                bound + most
+            });
         }
     }
 
@@ -253,20 +327,13 @@ impl Block {
             heads: Pages::with_capacity(rows),
             vectors: Pages::with_capacity(rows * spec.dimension),
             bodies: Pages::with_capacity(bodies),
-            codes: CodeBuffer::new(spec, rows),
+            codes: None,
             signs: Pages::new(),
         }
     }
 
-    /// Makes the signs of the codes side by side, if that pays.
-    fn put_side_by_side(&mut self) {
-        if self.rows() >= SIDE_BY_SIDE {
-            self.signs = self.codes.rows().sign_blocks().unwrap_or_default();
-        }
-    }
-
     fn signs(&self) -> Option<SignBlocks<'_>> {
-        let rows = self.codes.rows();
+        let rows = self.codes.as_ref()?.rows();
         SignBlocks::new(rows.spec, &self.signs, rows.len() as u32)
     }
 
@@ -279,9 +346,7 @@ impl Block {
             all.heads.extend(block.heads.iter().map(moved));
             all.bodies.extend_from_slice(&block.bodies);
             all.vectors.extend_from_slice(&block.vectors);
-            block.codes.rows().rows().for_each(|row| all.codes.push_row(row));
         }
-        all.put_side_by_side();
         all
     }
 

@@ -20,7 +20,7 @@ mod select;
 
 use roaring::RoaringBitmap;
 
-pub(crate) use active::{Active, NewRow};
+pub(crate) use active::{Active, Coder, NewRow};
 pub(crate) use deletes::{read_deletes, salvage_deletes, verify_deletes, write_deletes};
 pub(crate) use liveness::{Liveness, set_bits};
 pub(crate) use locator::{Locator, LocatorBuilder};

@@ -124,6 +124,13 @@ impl SealedSegment {
         self.file.release();
     }
 
+    /// For whoever reads vectors in order, and this row last: lets go of pages behind it, so that the
+    /// file does not become resident.
+    pub(crate) fn release_behind(&self, row: Row) {
+        let start = row as usize * self.dimension;
+        self.file.release_behind::<f32>(VECTORS, start..start + self.dimension);
+    }
+
     /// Bytes mapped.
     pub(crate) fn len(&self) -> u64 {
         self.file.len()
@@ -291,8 +298,7 @@ impl SealedSegment {
         let (mut names, mut buffer) = (0, RowBuffer::default());
         for row in 0..self.rows {
             self.head(row, &mut buffer.vector)?;
-            let start = row as usize * self.dimension;
-            self.file.release_behind::<f32>(VECTORS, start..start + self.dimension);
+            self.release_behind(row);
             let of = self.attributes(row, &mut buffer)?;
             let columns = (
                 Timestamp::from_millis(self.number(CREATED, row)?),

@@ -1,41 +1,112 @@
-//! Owns the meaning of the metrics on full vectors, and the form in which vectors are stored:
-//! normalised under cosine, as they are otherwise.
+//! Owns the meaning of the metrics on full vectors, and the form in which vectors are stored: as they
+//! are; under cosine times a power of two where their squares would overflow or vanish.
+//!
+//! A stored vector times its `norm` is the vector as it was inserted. Stores of format version 1 keep
+//! vectors of length 1 under cosine, with their former length as the norm. Nothing here asks which
+//! of the two a row is: every length is measured.
 
 use super::kernel::Kernels;
 use crate::error::{Error, Result};
 use crate::ids::MemoryId;
 use crate::options::Metric;
 
+/// Below this a cosine distance is measured by the difference of the vectors: one minus their product
+/// is off by some 1e-7, which is more than a hundred-thousandth of what is smaller.
+const NEAR: f32 = 0.06;
+/// Below this the difference is measured in f64: the lengths are not known well enough otherwise.
+const VERY_NEAR: f32 = 3e-4;
+/// Largest of the coordinates of a stored vector under cosine, 2^30, and its inverse the smallest that the
+/// largest may be: squares, and sums of 65,536 of them, are then in the range of f32.
+const LARGEST: f32 = 1_073_741_824.0;
+
 impl Metric {
     /// The distance of two vectors of equal length; smaller is nearer.
     ///
-    /// O(dimension). Under cosine a zero vector has distance 1 to everything.
+    /// O(dimension). Under cosine it is from 0 to 2, to five digits also where it is as small as 1e-9; a
+    /// zero vector has distance 1 to everything.
     ///
     /// ```
     /// use altiplano::Metric;
     /// assert_eq!(Metric::L2.distance(&[0.0, 3.0], &[4.0, 0.0]), 25.0);
     /// assert_eq!(Metric::Dot.distance(&[1.0, 2.0], &[3.0, 4.0]), -11.0);
-    /// assert!(Metric::Cosine.distance(&[1.0, 1.0], &[2.0, 2.0]).abs() < 1e-6);
+    /// assert_eq!(Metric::Cosine.distance(&[1.0, 1.0], &[2.0, 2.0]), 0.0);
     /// ```
     pub fn distance(self, a: &[f32], b: &[f32]) -> f32 {
-        let kernels = Kernels::detect();
-        match self {
-            Self::Cosine => {
-                let norms = (kernels.dot_f32)(a, a).sqrt() * (kernels.dot_f32)(b, b).sqrt();
-                if norms > 0.0 { 1.0 - (kernels.dot_f32)(a, b) / norms } else { 1.0 }
+        let stored = |v: &[f32]| {
+            let mut v = v.to_vec();
+            if self == Self::Cosine {
+                let _ = scale(&mut v);
             }
-            Self::Dot | Self::L2 => distance_stored(self, kernels, a, b),
-        }
+            v
+        };
+        Exact::new(self, stored(a)).distance(&stored(b))
     }
 }
 
-/// The distance of two vectors in stored form.
-pub(crate) fn distance_stored(metric: Metric, kernels: &Kernels, a: &[f32], b: &[f32]) -> f32 {
-    match metric {
-        Metric::Cosine => 1.0 - (kernels.dot_f32)(a, b),
-        Metric::Dot => -(kernels.dot_f32)(a, b),
-        Metric::L2 => (kernels.l2_f32)(a, b),
+/// A vector from which exact distances are measured.
+#[derive(Clone, Debug)]
+pub(crate) struct Exact<V = Vec<f32>> {
+    metric: Metric,
+    pub(super) kernels: &'static Kernels,
+    vector: V,
+    /// Its length; only cosine asks for it.
+    length: f32,
+}
+
+impl<V: AsRef<[f32]>> Exact<V> {
+    /// For a vector in stored form.
+    pub(crate) fn new(metric: Metric, vector: V) -> Self {
+        let kernels = Kernels::detect();
+        let length = match metric {
+            Metric::Cosine => (kernels.dot_f32)(vector.as_ref(), vector.as_ref()).sqrt(),
+            Metric::Dot | Metric::L2 => 0.0,
+        };
+        Self { metric, kernels, vector, length }
     }
+
+    /// The vector, in stored form.
+    pub(crate) fn vector(&self) -> &[f32] {
+        self.vector.as_ref()
+    }
+
+    /// The distance to a vector in stored form.
+    #[inline]
+    pub(crate) fn distance(&self, stored: &[f32]) -> f32 {
+        match self.metric {
+            Metric::Cosine => self.cosine(stored),
+            Metric::Dot => -(self.kernels.dot_f32)(self.vector(), stored),
+            Metric::L2 => (self.kernels.l2_f32)(self.vector(), stored),
+        }
+    }
+
+    fn cosine(&self, stored: &[f32]) -> f32 {
+        let kernels = self.kernels;
+        let length = (kernels.dot_f32)(stored, stored).sqrt();
+        let lengths = self.length * length;
+        if lengths <= 0.0 {
+            return 1.0;
+        }
+        let far = 1.0 - (kernels.dot_f32)(self.vector(), stored) / lengths;
+        if far >= NEAR {
+            return far.min(2.0);
+        }
+        if far < VERY_NEAR {
+            return very_near(self.vector(), stored);
+        }
+        // |a − s b|² = 2 |a|² (1 − cos) where s b is as long as a.
+        let factor = self.length / length;
+        let squared = (kernels.l2_scaled_f32)(self.vector(), stored, factor);
+        squared / (2.0 * self.length * self.length)
+    }
+}
+
+/// The cosine distance in f64, by the difference of the unit vectors.
+fn very_near(a: &[f32], b: &[f32]) -> f32 {
+    let wide = || a.iter().zip(b).map(|(a, b)| (f64::from(*a), f64::from(*b)));
+    let (aa, bb) = wide().fold((0.0, 0.0), |(aa, bb), (a, b)| (aa + a * a, bb + b * b));
+    let factor = (aa / bb).sqrt();
+    let squared: f64 = wide().map(|(a, b)| (a - factor * b).powi(2)).sum();
+    (squared / (2.0 * aa)) as f32
 }
 
 /// Checks a vector and brings it into stored form; gives the norm that [`restore`] needs.
@@ -52,31 +123,49 @@ pub(crate) fn prepare(
     if vector.iter().any(|x| !x.is_finite()) {
         return bad("it holds NaN or infinity");
     }
+    if metric == Metric::Cosine {
+        return match scale(vector) {
+            Some(norm) => Ok(norm),
+            None => bad("it is zero, and has no direction under cosine"),
+        };
+    }
     let largest = vector.iter().fold(0.0f32, |max, x| max.max(x.abs()));
-    if metric != Metric::Cosine {
-        // Beyond this a squared length could overflow and compare as infinite.
-        let limit = (f32::MAX / 4.0 / dimension as f32).sqrt();
-        return if largest > limit { bad("its length overflows when squared") } else { Ok(1.0) };
-    }
-    if largest == 0.0 {
-        return bad("it is zero, and has no direction under cosine");
-    }
-    // In f64 neither overflow nor underflow is possible here.
-    let norm = vector.iter().map(|x| f64::from(*x) * f64::from(*x)).sum::<f64>().sqrt();
-    vector.iter_mut().for_each(|x| *x = (f64::from(*x) / norm) as f32);
-    let norm = norm as f32;
-    if !norm.is_finite() || norm == 0.0 {
-        return bad("its length is out of the range of f32");
-    }
-    Ok(norm)
+    // Beyond this a squared length could overflow and compare as infinite.
+    let limit = (f32::MAX / 4.0 / dimension as f32).sqrt();
+    if largest > limit { bad("its length overflows when squared") } else { Ok(1.0) }
 }
 
-/// The vector as it was inserted, to about one unit in the last place.
+/// Multiplies a vector with a power of two where its squares could leave the range of f32; gives what it
+/// must be multiplied with to be as before. Both are exact. `None` for a zero vector.
+fn scale(vector: &mut [f32]) -> Option<f32> {
+    let largest = vector.iter().fold(0.0f32, |max, x| max.max(x.abs()));
+    if largest == 0.0 {
+        return None;
+    }
+    if (1.0 / LARGEST..=LARGEST).contains(&largest) {
+        return Some(1.0);
+    }
+    let exponent = f64::from(largest).log2().floor().clamp(-126.0, 126.0);
+    let norm = exponent.exp2() as f32;
+    let factor = (-exponent).exp2() as f32;
+    vector.iter_mut().for_each(|x| *x *= factor);
+    Some(norm)
+}
+
+/// The vector as it was inserted; in stores of format version 1, under cosine, to about one unit in the last
+/// place.
 pub(crate) fn restore(metric: Metric, stored: &[f32], norm: f32) -> Vec<f32> {
     match metric {
         Metric::Cosine => stored.iter().map(|x| x * norm).collect(),
         Metric::Dot | Metric::L2 => stored.to_vec(),
     }
+}
+
+/// The vector with length 1, as codes under cosine are made of it.
+pub(crate) fn unit(vector: &[f32]) -> Vec<f32> {
+    let squared: f64 = vector.iter().map(|x| f64::from(*x) * f64::from(*x)).sum();
+    let inverse = if squared > 0.0 { 1.0 / squared.sqrt() } else { 0.0 };
+    vector.iter().map(|x| (f64::from(*x) * inverse) as f32).collect()
 }
 
 #[cfg(test)]
@@ -100,18 +189,45 @@ mod tests {
         assert!(prepared(Metric::Cosine, &[0.0, -0.0]).is_err());
         assert!(prepared(Metric::L2, &[0.0, 0.0]).is_ok());
         assert!(prepared(Metric::L2, &[1e30, 0.0]).is_err());
-        assert!(prepared(Metric::Cosine, &[f32::MAX, f32::MAX]).is_err());
+        assert!(prepared(Metric::Cosine, &[f32::MAX, f32::MAX]).is_ok());
     }
 
     #[test]
-    fn a_vector_comes_back_as_it_was() {
-        for vector in [[3.0f32, -4.0], [1e-20, 2e-20], [1e18, 1e-3]] {
+    fn a_vector_comes_back_as_it_was_and_its_squares_are_in_range() {
+        let some = [[3.0f32, -4.0], [1e-20, 2e-20], [1e18, 1e-3], [1e38, -3e38], [1e-44, 0.0]];
+        for vector in some {
             let (stored, norm) = prepared(Metric::Cosine, &vector).unwrap();
             let length: f32 = stored.iter().map(|x| x * x).sum();
-            assert!((length - 1.0).abs() < 1e-6);
-            for (x, y) in restore(Metric::Cosine, &stored, norm).iter().zip(vector) {
-                assert!((x - y).abs() <= y.abs() * 2.0 * f32::EPSILON, "{x} {y}");
+            assert!(length.is_normal() && (length * 65_536.0).is_finite(), "{vector:?}");
+            let back = restore(Metric::Cosine, &stored, norm);
+            // What is 2^-126 of the largest may vanish beside it.
+            assert!(back.iter().zip(vector).all(|(x, y)| (x - y).abs() <= 1e-38), "{back:?}");
+        }
+    }
+
+    #[test]
+    fn cosine_distances_hold_five_digits_down_to_a_billionth() {
+        let base: Vec<f32> = (0..300).map(|i| ((i * 37 % 101) as f32 - 50.0) / 7.0).collect();
+        let side: Vec<f32> = (0..300).map(|i| ((i * 53 % 89) as f32 - 44.0) / 7.0).collect();
+        for step in [0.0, 3e-5, 1e-4, 1e-3, 1e-2, 0.1, 0.3, 1.0, 10.0] {
+            let near: Vec<f32> =
+                base.iter().zip(&side).map(|(x, y)| 3.0 * (x + step * y)).collect();
+            let sum = |a: &[f32], b: &[f32]| -> f64 {
+                a.iter().zip(b).map(|(x, y)| f64::from(*x) * f64::from(*y)).sum()
+            };
+            let (aa, bb, ab) = (sum(&base, &base), sum(&near, &near), sum(&base, &near));
+            let truth = 1.0 - ab / (aa * bb).sqrt();
+            for kernels in Kernels::all() {
+                let exact = Exact::new(Metric::Cosine, base.clone());
+                let exact = Exact { kernels: Box::leak(Box::new(kernels)), ..exact };
+                let found = f64::from(exact.distance(&near));
+                let off = (found - truth).abs();
+                assert!(off <= 1e-5 * truth + 1e-14, "{}: {found} {truth}", kernels.name);
             }
         }
+        assert_eq!(Metric::Cosine.distance(&base, &base), 0.0);
+        let opposite: Vec<f32> = base.iter().map(|x| -x).collect();
+        assert!((Metric::Cosine.distance(&base, &opposite) - 2.0).abs() < 1e-6);
+        assert!(Metric::Cosine.distance(&base, &opposite) <= 2.0);
     }
 }

@@ -1,6 +1,6 @@
-//! Owns how a search finds its candidates: memtables by scan, then each index in the way that `ways` chose,
-//! then the best by code measured exactly. Where few rows match, all of them are measured exactly instead.
-//! All sources share one bound.
+//! Owns how a search finds its candidates: memtables, then each index in the way that `ways` chose, then
+//! the best by code measured exactly. Few rows are all measured exactly instead, and so are those of a
+//! search by code that leaves too many in doubt. All sources share one bound.
 //!
 //! If k eligible memories exist, k come back (I12): a graph that did not find enough is followed by
 //! a scan. What an answer contains was read from checked bytes.
@@ -9,14 +9,16 @@ use std::collections::HashSet;
 
 use crate::collection::eligible::Eligible;
 use crate::collection::search::shortlist::Shortlist;
-use crate::collection::search::ways::{Choice, Way};
-use crate::collection::search::{Explanation, Fields, Hit, Search, read_memory, score};
-use crate::collection::snapshot::{IndexPart, Place};
+use crate::collection::search::ways::{Choice, Chosen, Plan};
+use crate::collection::search::{
+    Explanation, Fields, Hit, PartSearch, Search, SearchPath, Way, WayReason, read_memory, score,
+};
+use crate::collection::snapshot::{IndexPart, Place, Snapshot};
 use crate::error::Result;
 use crate::ids::MemoryId;
 use crate::index::{Accept, Candidate, Scratch, TopK};
 use crate::segment::{RowBuffer, Rows};
-use crate::vector::codes::Query;
+use crate::vector::codes::Queries;
 use crate::vector::metric::prepare;
 use crate::worker::lock;
 
@@ -29,11 +31,23 @@ const ROWS_AHEAD: usize = 3;
 /// Share of the nodes from which on most are eligible.
 const SHARE_OF_MOST: f64 = 0.6;
 
+/// So few rows are measured exactly, whatever else there is.
+const FEW_ROWS: u64 = 256;
+
+/// A search by code that leaves more than one in so many rows in doubt, and no fewer than this, is given up
+/// for one that measures all.
+const IN_DOUBT: (usize, usize) = (4, 1024);
+
+/// Results of a beam that looks behind a crowd of rows that are not eligible, for k and besides.
+const CROWD: (usize, usize) = (16, 160);
+
 /// One search under way.
 struct Run<'a> {
     search: &'a Search<'a>,
-    query: Query,
+    snapshot: &'a Snapshot,
+    queries: Queries,
     eligible: Eligible<'a>,
+    k: usize,
     top: Shortlist,
     told: Explanation,
 }
@@ -44,9 +58,10 @@ pub(super) fn run(search: &Search<'_>) -> Result<(Vec<Hit>, Explanation)> {
     let spec = core.spec;
     let mut vector = search.query.to_vec();
     prepare(spec.metric, spec.dimension, None, &mut vector)?;
+    let snapshot = search.snapshot.clone().unwrap_or_else(|| core.snapshot());
     let now = search.collection.engine.now();
     let closure = search.closure.as_deref();
-    let eligible = Eligible::new(&search.snapshot, spec.metric, now, &search.filter, closure)?;
+    let eligible = Eligible::new(&snapshot, spec.metric, now, &search.filter, closure)?;
     let total = eligible.total();
     let told = Explanation { eligible_rows: total, ..Explanation::default() };
     // A huge k costs no more than the rows there are.
@@ -54,25 +69,42 @@ pub(super) fn run(search: &Search<'_>) -> Result<(Vec<Hit>, Explanation)> {
     if k == 0 {
         return Ok((Vec::new(), told));
     }
-    let query = Query::new(spec, vector);
-    let top = Shortlist::new(query.code_error(), k, spec.rerank_depth(k));
-    let mut run = Run { search, query, eligible, top, told };
-    let ways = if search.exact { None } else { run.choice().ways(k) };
-    let nearest = match ways {
-        Some(ways) => run.by_code(k, ways)?,
-        None => run.exact(k)?,
-    };
+    let queries = Queries::new(spec.metric, vector);
+    let top = shortlist(k, total);
+    let mut run = Run { search, snapshot: &snapshot, queries, eligible, k, top, told };
+    let nearest = run.nearest()?;
     if run.told.graphs > 0 {
-        core.canary.sample(run.query.vector());
+        core.canary.sample(run.queries.exact().vector());
     }
     let hits = run.hits(nearest)?;
     Ok((hits, run.told))
 }
 
+fn shortlist(k: usize, total: u64) -> Shortlist {
+    let (share, least) = IN_DOUBT;
+    let total = usize::try_from(total).unwrap_or(usize::MAX);
+    Shortlist::new(k, (total / share).max(least).max(k.saturating_mul(2)))
+}
+
 impl<'a> Run<'a> {
-    fn shortlist(&self, k: usize) -> Shortlist {
-        let places = self.search.collection.core.spec.rerank_depth(k);
-        Shortlist::new(self.query.code_error(), k, places)
+    /// The nearest, by exact distances.
+    fn nearest(&mut self) -> Result<Vec<(f32, MemoryId, Place)>> {
+        let (search, eligible_rows) = (self.search, self.told.eligible_rows);
+        if search.exact {
+            self.note_all_rows(WayReason::AskedFor);
+            return self.exact();
+        }
+        let few = eligible_rows <= FEW_ROWS && search.path == SearchPath::Auto;
+        let choice = self.choice();
+        let parts = &self.snapshot.indexes;
+        let chosen: Vec<Chosen> = parts.iter().map(|part| choice.of(part)).collect();
+        let by_rows = |chosen: &Chosen| chosen.plan == Plan::Rows;
+        let all_by_rows = !chosen.is_empty() && chosen.iter().all(by_rows);
+        if few || all_by_rows {
+            self.note_all_rows(if few { WayReason::FewRows } else { WayReason::Cheapest });
+            return self.exact();
+        }
+        self.by_code(chosen)
     }
 
     /// What the choice between ways to search looks at.
@@ -82,78 +114,106 @@ impl<'a> Run<'a> {
             search,
             eligible: &self.eligible,
             eligible_rows: self.told.eligible_rows,
-            costs: collection.core.costs(collection.engine.clock.as_ref()),
+            clock: collection.engine.clock.as_ref(),
+            k: self.k,
         }
     }
 
+    fn note_all_rows(&mut self, reason: WayReason) {
+        let rows = self.told.eligible_rows;
+        let part = PartSearch { index: None, rows, way: Way::Rows, reason, recall: 1.0 };
+        self.told.parts = vec![part];
+    }
+
     /// Finds the nearest by code and measures the best of them exactly.
-    fn by_code(&mut self, k: usize, ways: Vec<Way>) -> Result<Vec<(f32, MemoryId, Place)>> {
-        self.candidates(k, ways)?;
+    fn by_code(&mut self, chosen: Vec<Chosen>) -> Result<Vec<(f32, MemoryId, Place)>> {
+        self.candidates(chosen)?;
         self.eligible.check()?;
-        let nearest = self.rerank(k)?;
-        if nearest.len() < k && self.is_damaged() {
+        if self.top.is_over() {
+            self.note_all_rows(WayReason::CodesTooCoarse);
             self.told.fallbacks += 1;
-            return self.exact(k);
+            return self.exact();
+        }
+        let nearest = self.rerank()?;
+        if nearest.len() < self.k && self.is_damaged() {
+            self.told.fallbacks += 1;
+            return self.exact();
         }
         Ok(nearest)
     }
 
-    /// Fills `top` with the nearest by code.
-    fn candidates(&mut self, k: usize, ways: Vec<Way>) -> Result<()> {
-        let snapshot = &self.search.snapshot;
+    /// Fills `top` with what may be among the nearest.
+    fn candidates(&mut self, chosen: Vec<Chosen>) -> Result<()> {
         self.scan_memtables();
         self.measure_uncovered()?;
         // The largest index first: it makes the bound small for the others.
-        let mut order: Vec<(&IndexPart, Way)> = snapshot.indexes.iter().zip(ways).collect();
+        let mut order: Vec<(&IndexPart, Chosen)> =
+            self.snapshot.indexes.iter().zip(chosen).collect();
         order.sort_by_key(|(part, _)| std::cmp::Reverse(part.indexed.index.nodes()));
         let core = &self.search.collection.core;
         let mut scratch = lock(&core.scratch).pop().unwrap_or_default();
-        for (part, way) in order {
-            match way {
-                Way::Graph { ef, limit } => {
-                    if !self.graph(part, ef, limit, &mut scratch) {
-                        self.told.fallbacks += 1;
-                        self.without_graph(part);
-                    }
-                }
-                Way::Matches => self.matches(part),
-                Way::Scan => self.scan(part),
-            }
+        for (part, chosen) in order {
+            self.part(part, chosen, &mut scratch)?;
         }
         lock(&core.scratch).push(scratch);
         // `k` is at most the number of eligible rows; a closure may leave fewer.
-        if self.top.len() < k && self.told.graphs > 0 {
+        if self.top.len() < self.k && self.told.graphs > 0 && !self.top.is_over() {
             // The beams met too few: look at all rows, from the start, since no row may take two
             // places.
             self.told.fallbacks += 1;
-            self.top = self.shortlist(k);
+            self.top = shortlist(self.k, self.told.eligible_rows);
             self.scan_memtables();
             self.measure_uncovered()?;
-            snapshot.indexes.iter().for_each(|part| self.scan(part));
+            self.snapshot.indexes.iter().for_each(|part| self.scan(part));
         }
+        Ok(())
+    }
+
+    /// Searches the rows of an index as it was chosen.
+    fn part(&mut self, part: &IndexPart, chosen: Chosen, scratch: &mut Scratch) -> Result<()> {
+        let Chosen { mut plan, mut reason, mut recall, .. } = chosen;
+        if let Plan::Graph { ef, limit } = plan
+            && !self.graph(part, ef, limit, scratch)
+        {
+            self.told.fallbacks += 1;
+            let other = self.choice().without_graph(part);
+            (plan, recall, reason) = (other.plan, other.recall, WayReason::GraphGaveUp);
+        }
+        match plan {
+            Plan::Graph { .. } => {}
+            Plan::Matches => self.matches(part),
+            Plan::Scan => self.scan(part),
+            Plan::Rows => {
+                for segment in part.slots.iter().flatten() {
+                    self.measure_rows(*segment, Some(part))?;
+                }
+            }
+        }
+        let (index, rows) = (Some(part.indexed.file.0), self.eligible.matches(part));
+        self.told.parts.push(PartSearch { index, rows, way: plan.way(), reason, recall });
         Ok(())
     }
 
     fn scan_memtables(&mut self) {
         let (top, eligible) = (&mut self.top, &self.eligible);
-        for (part, memtable) in (0u32..).zip(&self.search.snapshot.memtables) {
+        for (part, memtable) in (0u32..).zip(&self.snapshot.memtables) {
             self.told.scanned += u64::from(memtable.rows.rows());
-            memtable.rows.scan(&self.query, top.bound(), |Candidate { distance, node }| {
-                let place = Place::Memtable(part, node);
-                if eligible.accept(place) { top.offer(distance, place) } else { top.bound() }
+            memtable.rows.scan(&mut self.queries, top.upper(), |distance, error, row| {
+                let place = Place::Memtable(part, row);
+                match distance - error < top.upper() && eligible.accept(place) {
+                    true => top.offer(distance, error, place),
+                    false => top.upper(),
+                }
             });
-        }
-    }
-
-    fn without_graph(&mut self, part: &IndexPart) {
-        match self.choice().without_graph(part).0 {
-            Way::Matches => self.matches(part),
-            _ => self.scan(part),
         }
     }
 
     /// Measures the codes of the rows that match.
     fn matches(&mut self, part: &IndexPart) {
+        let index = &part.indexed.index;
+        let query = self.queries.coded(index.frame());
+        let (error, codes) = (query.error(index.fit()), index.codes());
+        let most = error * index.fit().longest;
         let (top, eligible) = (&mut self.top, &self.eligible);
         let (mut rows, mut nodes) = (Vec::new(), Vec::new());
         let (mut near, mut distances) = (Vec::new(), Vec::new());
@@ -177,16 +237,17 @@ impl<'a> Run<'a> {
                 self.told.evaluations += rows.len() as u64;
                 near.clear();
                 near.extend_from_slice(&nodes);
-                part.indexed.index.nearer(&self.query, top.bound(), &mut near, &mut distances);
+                index.nearer(query, top.upper() + most, &mut near, &mut distances);
                 // What is left of the nodes is in their order.
                 let mut candidates = rows.iter().zip(&nodes);
                 for (node, &distance) in near.iter().zip(&distances) {
                     let Some((&row, _)) = candidates.find(|(_, other)| *other == node) else {
                         break;
                     };
-                    let place = Place::Segment(segment, row);
-                    if distance < top.bound() && eligible.accept(place) {
-                        top.offer(distance, place);
+                    let (place, error) =
+                        (Place::Segment(segment, row), error * codes.length(*node));
+                    if distance - error < top.upper() && eligible.accept(place) {
+                        top.offer(distance, error, place);
                     }
                 }
             }
@@ -195,26 +256,32 @@ impl<'a> Run<'a> {
 
     /// Segments that no index covers have no codes: their rows are measured exactly.
     fn measure_uncovered(&mut self) -> Result<()> {
-        for (at, segment) in (0u32..).zip(&self.search.snapshot.segments) {
+        for (at, segment) in (0u32..).zip(&self.snapshot.segments) {
             if !segment.covered {
-                self.measure_rows(at)?;
+                self.measure_rows(at, None)?;
             }
         }
         Ok(())
     }
 
-    fn measure_rows(&mut self, segment: u32) -> Result<()> {
-        let snapshot = &self.search.snapshot;
-        let Some(part) = snapshot.segments.get(segment as usize) else {
+    /// Measures the rows of a segment exactly, those alone that an index covers if there is one.
+    fn measure_rows(&mut self, at: u32, of: Option<&IndexPart>) -> Result<()> {
+        let Some(part) = self.snapshot.segments.get(at as usize) else {
             return Ok(());
         };
+        let slot = of.and_then(|of| of.slots.iter().position(|slot| *slot == Some(at)));
+        let node_of = of.zip(slot).map(|(of, slot)| of.indexed.locator.nodes_of(slot as u32));
         let mut buffer = RowBuffer::default();
-        for row in self.eligible.rows(self.eligible.part_of_segment(segment)) {
-            let distance = self.query.exact(part.sealed.segment.vector(row, &mut buffer)?);
+        for row in self.eligible.rows(self.eligible.part_of_segment(at)) {
+            if node_of.as_ref().is_some_and(|node_of| node_of(row).is_none()) {
+                continue;
+            }
+            let vector = part.sealed.segment.vector(row, &mut buffer)?;
+            let distance = self.queries.exact().distance(vector);
             self.told.reranked += 1;
-            let place = Place::Segment(segment, row);
-            if distance < self.top.bound() && self.eligible.accept(place) {
-                self.top.offer(distance, place);
+            let place = Place::Segment(at, row);
+            if distance < self.top.upper() && self.eligible.accept(place) {
+                self.top.offer(distance, 0.0, place);
             }
         }
         Ok(())
@@ -222,9 +289,13 @@ impl<'a> Run<'a> {
 
     fn scan(&mut self, part: &IndexPart) {
         self.told.scanned += u64::from(part.indexed.index.nodes());
+        let index = &part.indexed.index;
+        let query = self.queries.coded(index.frame());
+        let (error, codes) = (query.error(index.fit()), index.codes());
+        let most = error * index.fit().longest;
         let (top, eligible) = (&mut self.top, &self.eligible);
-        part.indexed.index.scan(&self.query, top.bound(), |Candidate { distance, node }| {
-            offer(top, eligible, part, distance, node)
+        index.scan(query, top.upper() + most, |Candidate { distance, node }| {
+            offer(top, eligible, part, (distance, error * codes.length(node)), node) + most
         });
     }
 
@@ -232,10 +303,11 @@ impl<'a> Run<'a> {
     fn graph(&mut self, part: &IndexPart, ef: usize, limit: usize, scratch: &mut Scratch) -> bool {
         let eligible = &self.eligible;
         let index = &part.indexed.index;
+        let query = self.queries.coded(index.frame());
         let mut accept =
             |node| part.places(node).any(|(s, r)| eligible.accept(Place::Segment(s, r)));
         let mut search = |ef, accept: Option<&mut Accept<'_>>, scratch: &mut Scratch| {
-            let info = index.search(&self.query, ef, accept, limit, scratch);
+            let info = index.search(query, ef, accept, limit, scratch);
             self.told.evaluations += info.evaluations as u64;
             self.told.hops += info.hops as u64;
             !info.capped
@@ -254,25 +326,28 @@ impl<'a> Run<'a> {
                 let nearest = results.iter().take(among);
                 nearest.filter(|c| accept(c.node)).count() >= wanted - wanted / 8
             };
-            let k = self.search.k.min(ef);
+            let k = self.k.min(ef);
             found = results.len() < wide
                 || eligible.all_of(part)
                 || (enough(wide, ef) && enough((1.5 * k as f64 / share) as usize, k));
             // Otherwise those that are not eligible lie together near the query, and the nearest that are,
             // in the crowd behind them. Beams were measured on the very nearest; there, graph and codes
             // tell less well which they are.
-            let spec = self.search.collection.core.spec;
-            ef = ef.saturating_add(ef / 2).max(spec.rerank_depth(k));
+            let (times, more) = CROWD;
+            ef = ef.saturating_add(ef / 2).max(k.saturating_mul(times).saturating_add(more));
         }
         if !found && !search(ef, Some(&mut accept), scratch) {
             return false;
         }
         self.told.graphs += 1;
-        for Candidate { distance, node } in scratch.results() {
-            if *distance >= self.top.bound() {
+        let (error, codes) = (query.error(index.fit()), index.codes());
+        let most = error * index.fit().longest;
+        for &Candidate { distance, node } in scratch.results() {
+            if distance >= self.top.upper() + most {
                 break;
             }
-            offer(&mut self.top, eligible, part, *distance, *node);
+            let error = error * codes.length(node);
+            offer(&mut self.top, eligible, part, (distance, error), node);
         }
         true
     }
@@ -280,25 +355,22 @@ impl<'a> Run<'a> {
     /// Whether an index that took part is damaged: then rows may be missing from it. Otherwise fewer
     /// than k means that a closure turned the others down.
     fn is_damaged(&self) -> bool {
-        let indexes = &self.search.snapshot.indexes;
+        let indexes = &self.snapshot.indexes;
         indexes.iter().any(|part| part.indexed.check().is_err())
     }
 
-    /// Measures the candidates exactly and keeps the nearest `k`. They come nearest by code first, and
-    /// the walk ends where the next one's code is so far behind that its row cannot be among them.
-    fn rerank(&mut self, k: usize) -> Result<Vec<(f32, MemoryId, Place)>> {
-        let empty = self.shortlist(0);
+    /// Measures the candidates exactly and keeps the nearest `k`. Those come first that may be nearest, and
+    /// the walk ends where the next one cannot be among them.
+    fn rerank(&mut self) -> Result<Vec<(f32, MemoryId, Place)>> {
+        let empty = Shortlist::new(0, 0);
         let candidates = std::mem::replace(&mut self.top, empty).into_sorted();
-        let error = self.query.code_error();
         // A damaged locator may name a row twice; no row takes two places in an answer (I6).
-        let mut seen = HashSet::with_capacity(k.min(candidates.len()) + 16);
-        let mut nearest: TopK<(MemoryId, Place)> = TopK::new(k);
+        let mut seen = HashSet::with_capacity(self.k.min(candidates.len()) + 16);
+        let mut nearest: TopK<(MemoryId, Place)> = TopK::new(self.k);
         let mut buffer = RowBuffer::default();
-        let snapshot = &self.search.snapshot;
-        // Of those measured so far: the longest rows come first under dot.
-        let mut longest = 0.0f32;
-        for (at, &(distance, place)) in candidates.iter().enumerate() {
-            if distance - error.at(distance, longest) > nearest.bound() {
+        let (snapshot, exact) = (self.snapshot, self.queries.exact());
+        for (at, &(least, place)) in candidates.iter().enumerate() {
+            if least >= nearest.bound() {
                 break;
             }
             if let Some((_, ahead)) = candidates.get(at + ROWS_AHEAD)
@@ -311,21 +383,20 @@ impl<'a> Run<'a> {
                 continue;
             };
             self.told.reranked += 1;
-            let vector = rows.vector(row, &mut buffer)?;
-            longest = longest.max(self.query.length(vector));
-            nearest.offer(self.query.exact(vector), (rows.id(row)?, place));
+            let distance = exact.distance(rows.vector(row, &mut buffer)?);
+            nearest.offer(distance, (rows.id(row)?, place));
         }
         Ok(nearest.into_sorted().into_iter().map(|(d, (id, place))| (d, id, place)).collect())
     }
 
     /// Measures every eligible row exactly.
-    fn exact(&mut self, k: usize) -> Result<Vec<(f32, MemoryId, Place)>> {
-        let mut nearest: TopK<(MemoryId, Place)> = TopK::new(k);
+    fn exact(&mut self) -> Result<Vec<(f32, MemoryId, Place)>> {
+        let mut nearest: TopK<(MemoryId, Place)> = TopK::new(self.k);
         let mut buffer = RowBuffer::default();
-        let snapshot = &self.search.snapshot;
+        let (snapshot, exact) = (self.snapshot, self.queries.exact());
         for (part, (rows, _)) in snapshot.parts().enumerate() {
             for row in self.eligible.rows(part) {
-                let distance = self.query.exact(rows.vector(row, &mut buffer)?);
+                let distance = exact.distance(rows.vector(row, &mut buffer)?);
                 self.told.reranked += 1;
                 let place = snapshot.place(part, row);
                 if distance < nearest.bound() && self.eligible.accept(place) {
@@ -342,7 +413,7 @@ impl<'a> Run<'a> {
         let metric = self.search.collection.core.spec.metric;
         let mut hits = Vec::with_capacity(nearest.len());
         for (distance, id, place) in nearest {
-            let memory = match (self.search.fields, self.search.snapshot.rows_at(place)) {
+            let memory = match (self.search.fields, self.snapshot.rows_at(place)) {
                 (Fields::None, _) | (_, None) => None,
                 (fields, Some((rows, _, row))) => {
                     Some(read_memory(metric, rows, row, fields == Fields::WithVector)?)
@@ -354,19 +425,19 @@ impl<'a> Run<'a> {
     }
 }
 
-/// Offers every eligible row of a node.
+/// Offers every eligible row of a node, at a distance that is off by so much; gives the new bound.
 fn offer(
     top: &mut Shortlist,
     eligible: &Eligible<'_>,
     part: &IndexPart,
-    distance: f32,
+    (distance, error): (f32, f32),
     node: u32,
 ) -> f32 {
     for (segment, row) in part.places(node) {
         let place = Place::Segment(segment, row);
-        if distance < top.bound() && eligible.accept(place) {
-            top.offer(distance, place);
+        if distance - error < top.upper() && eligible.accept(place) {
+            top.offer(distance, error, place);
         }
     }
-    top.bound()
+    top.upper()
 }

@@ -1,21 +1,46 @@
-//! Owns the choice between the ways to search an index: through its graph, by the codes of the rows that
-//! match or by all codes, whichever costs least, and whether measuring what is eligible exactly costs
-//! less than all of that. Decides, and searches nothing.
+//! Owns the choice between the ways to search the rows of an index: through its graph, by the codes of the
+//! rows that match, by all codes, or by measuring the rows exactly. A way is chosen only if what was
+//! measured of it reaches the recall that is asked for; cost decides among those. Decides, and searches
+//! nothing.
 
+use crate::clock::Clock;
 use crate::collection::eligible::Eligible;
-use crate::collection::search::{Search, SearchPath};
+use crate::collection::search::{Search, SearchPath, Way, WayReason};
 use crate::collection::snapshot::IndexPart;
 use crate::index::{Costs, EfTable};
 
 /// How an index is searched.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub(super) enum Way {
+pub(super) enum Plan {
     /// Through its graph, with this beam, measuring at most about so many codes.
     Graph { ef: usize, limit: usize },
     /// The codes of the rows that match.
     Matches,
     /// All codes.
     Scan,
+    /// The rows.
+    Rows,
+}
+
+impl Plan {
+    /// What users are told of it.
+    pub(super) const fn way(self) -> Way {
+        match self {
+            Self::Graph { .. } => Way::Graph,
+            Self::Matches => Way::MatchingCodes,
+            Self::Scan => Way::Codes,
+            Self::Rows => Way::Rows,
+        }
+    }
+}
+
+/// A plan with what it costs, in nanoseconds, the recall that was measured of it, and why it was chosen.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Chosen {
+    pub(super) plan: Plan,
+    pub(super) cost: f64,
+    pub(super) recall: f32,
+    pub(super) reason: WayReason,
 }
 
 /// What the choice looks at.
@@ -23,61 +48,84 @@ pub(super) struct Choice<'a> {
     pub(super) search: &'a Search<'a>,
     pub(super) eligible: &'a Eligible<'a>,
     pub(super) eligible_rows: u64,
-    pub(super) costs: Costs,
+    pub(super) clock: &'a dyn Clock,
+    pub(super) k: usize,
 }
 
 impl Choice<'_> {
-    /// How to search each index; `None` where measuring all eligible rows exactly costs less than all of
-    /// that.
-    pub(super) fn ways(&self, k: usize) -> Option<Vec<Way>> {
-        let (ways, costs): (Vec<Way>, Vec<f64>) =
-            self.search.snapshot.indexes.iter().map(|part| self.way(part, k)).unzip();
-        let (eligible, row) = (self.eligible_rows, f64::from(self.costs.row));
-        let exact = eligible as f64 * row;
-        let fewer = self.search.path == SearchPath::Auto && self.eligible.is_filtered();
-        // About twice as many rows as are asked for are measured exactly behind any of these ways.
-        let reranked = eligible.min(2 * k as u64) as f64 * row;
-        (!fewer || exact > costs.iter().sum::<f64>() + reranked).then_some(ways)
-    }
-
-    /// The cheapest way to search an index, and what it costs in nanoseconds.
-    fn way(&self, part: &IndexPart, k: usize) -> (Way, f64) {
-        let (index, search, costs) = (&part.indexed.index, self.search, self.costs);
-        let (other, other_cost) = self.without_graph(part);
+    /// The cheapest way to search an index that reaches the recall.
+    pub(super) fn of(&self, part: &IndexPart) -> Chosen {
+        let (index, search) = (&part.indexed.index, self.search);
+        let other = self.without_graph(part);
         if !index.has_graph() || search.path == SearchPath::Scan {
-            return (other, other_cost);
+            return other;
         }
         let canary = &search.collection.core.canary;
         let measured = |table: &EfTable| {
-            let ef = search.ef.unwrap_or_else(|| table.ef_for(search.recall, k)).max(k);
-            (ef, table.evaluations_for(ef))
+            let asked = search.ef.or_else(|| table.ef_for(search.recall, self.k));
+            let forced = || (search.path == SearchPath::Graph).then(|| table.widest());
+            let ef = asked.or_else(forced)?.max(self.k);
+            Some((ef, table.evaluations_for(ef), table.recall_at(ef)))
         };
-        let (ef, evaluations) =
-            canary.table(part.indexed.file, measured).unwrap_or_else(|| measured(index.ef_table()));
+        let of_canary = canary.table(part.indexed.file, measured);
+        let Some((ef, evaluations, recall)) =
+            of_canary.unwrap_or_else(|| measured(index.ef_table()))
+        else {
+            return Chosen { reason: WayReason::GraphMissesTarget, ..other };
+        };
+        let graph =
+            |limit, cost, reason| Chosen { plan: Plan::Graph { ef, limit }, cost, recall, reason };
         if search.path == SearchPath::Graph {
-            return (Way::Graph { ef, limit: usize::MAX }, 0.0);
+            return graph(usize::MAX, 0.0, WayReason::AskedFor);
         }
         // Where few nodes are eligible, the beam wanders on until it has met enough of them.
+        let costs = self.costs(part);
         let nodes = u64::from(index.nodes());
         let eligible = self.eligible_rows.min(nodes).max(1);
         let evaluations = evaluations.saturating_mul(nodes) / eligible;
-        let cost = evaluations as f64 * f64::from(costs.evaluation);
-        if cost >= other_cost {
-            return (other, other_cost);
+        let walk = evaluations as f64 * f64::from(costs.evaluation);
+        let cost = walk + self.behind(part, nodes).min(ef as f64) * f64::from(costs.row);
+        if cost >= other.cost {
+            return other;
         }
         // Where those that match lie far from the query, it ends when it has cost as much as the
         // other way would have.
-        let limit = (other_cost / f64::from(costs.evaluation)) as usize;
-        (Way::Graph { ef, limit }, cost)
+        let limit = (other.cost / f64::from(costs.evaluation)) as usize;
+        graph(limit, cost, WayReason::Cheapest)
     }
 
-    /// The cheaper way without the graph.
-    pub(super) fn without_graph(&self, part: &IndexPart) -> (Way, f64) {
-        let (costs, index) = (self.costs, &part.indexed.index);
+    /// The cheapest way without the graph. Each of them finds what is nearest.
+    pub(super) fn without_graph(&self, part: &IndexPart) -> Chosen {
+        let (costs, index) = (self.costs(part), &part.indexed.index);
+        let (matches, nodes) = (self.eligible.matches(part), u64::from(index.nodes()));
         let code = if index.signs().is_some() { costs.scanned_blocks } else { costs.scanned };
-        let scan = f64::from(index.nodes()) * f64::from(code);
-        let matches = self.eligible.matches(part) as f64 * f64::from(costs.gathered);
-        let scans = self.search.path == SearchPath::Scan || matches >= scan;
-        if scans { (Way::Scan, scan) } else { (Way::Matches, matches) }
+        let row = f64::from(costs.row);
+        let scan = nodes as f64 * f64::from(code) + self.behind(part, nodes) * row;
+        let gather = matches as f64 * f64::from(costs.gathered) + self.behind(part, matches) * row;
+        let rows = matches as f64 * row;
+        let by_code =
+            |plan, cost, reason| Chosen { plan, cost, recall: index.fit().recall, reason };
+        if self.search.path == SearchPath::Scan {
+            return by_code(Plan::Scan, scan, WayReason::AskedFor);
+        }
+        let cheapest = WayReason::Cheapest;
+        if rows <= scan.min(gather) {
+            Chosen { plan: Plan::Rows, cost: rows, recall: 1.0, reason: cheapest }
+        } else if gather < scan {
+            by_code(Plan::Matches, gather, cheapest)
+        } else {
+            by_code(Plan::Scan, scan, cheapest)
+        }
+    }
+
+    fn costs(&self, part: &IndexPart) -> Costs {
+        part.indexed.index.costs(self.clock)
+    }
+
+    /// How many of so many rows are measured exactly behind a look at their codes, about: twice as many as
+    /// are asked for, and what seems as near by code.
+    fn behind(&self, part: &IndexPart, rows: u64) -> f64 {
+        let seem = f64::from(part.indexed.index.fit().share) * rows as f64;
+        (2.0 * self.k as f64 + seem).min(rows as f64)
     }
 }

@@ -16,8 +16,12 @@ use crate::format::manifest::{DeletesEntry, IndexEntry};
 use crate::format::names::FileName;
 use crate::ids::{FileId, Seq};
 use crate::sabotage::{self, Sabotage};
-use crate::segment::{LocatorBuilder, RowBuffer, write_deletes};
+use crate::segment::{LocatorBuilder, Row, RowBuffer, write_deletes};
 use crate::sync::atomic::AtomicBool;
+use crate::vector::codes::Frame;
+
+/// Vectors by which codes are chosen.
+const SAMPLE: usize = 512;
 
 /// What is going to be in the manifest besides the new segments.
 pub(super) struct Followers {
@@ -156,13 +160,29 @@ impl Job<'_> {
                 current.segments.iter().any(|s| s.sealed.file == file && s.covered)
             }
         };
-        let (mut index, mut buffer) = (CodesIndex::new(self.core.spec), RowBuffer::default());
-        for (input, row) in &moved.order {
-            let input = &inputs[*input as usize];
-            if let Some(place) = moved.find(input.from, *row)
-                && !covered(input.from)
-            {
-                index.add(input.rows.vector(*row, &mut buffer)?, place);
+        let rows: Vec<(u32, Row)> = moved
+            .order
+            .iter()
+            .copied()
+            .filter(|(input, _)| !covered(inputs[*input as usize].from))
+            .collect();
+        if rows.is_empty() {
+            return Ok(None);
+        }
+        let mut buffer = RowBuffer::default();
+        let mut sample = Vec::new();
+        for (input, row) in rows.iter().step_by(rows.len().div_ceil(SAMPLE)) {
+            sample.push(inputs[*input as usize].rows.vector(*row, &mut buffer)?.to_vec());
+        }
+        let known = self.core.coder().map(|(frame, _)| frame);
+        let count = rows.len() as u64;
+        let (frame, fit) = Frame::choose(self.core.spec, known.as_ref(), &sample, count, u64::MAX);
+        drop(sample);
+        let mut index = CodesIndex::new(frame, fit);
+        for (input, row) in rows {
+            let input = &inputs[input as usize];
+            if let Some(place) = moved.find(input.from, row) {
+                index.add(input.rows.vector(row, &mut buffer)?, place);
             }
         }
         if index.is_empty() {
@@ -171,6 +191,7 @@ impl Job<'_> {
         let entry = write_codes_index(self.engine, &index, files)?;
         let part = open_index(self.engine, &entry, self.core.spec)?;
         part.indexed.check()?;
+        self.core.code_like(&part.indexed.index);
         Ok(Some((entry, part)))
     }
 }

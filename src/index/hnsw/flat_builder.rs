@@ -20,7 +20,7 @@ use super::select::select_neighbors;
 use crate::disk::Pages;
 use crate::error::Result;
 use crate::index::Candidate;
-use crate::vector::codes::{CodeRows, Measure, Origin, Reduction};
+use crate::vector::codes::{CodeRows, Measure, Origin};
 use crate::vector::kernel::Kernels;
 
 /// Rows that are inserted between two checkpoints: a few hundredths of a second.
@@ -63,7 +63,6 @@ impl GraphBuilder for FlatBuilder {
 /// A graph that grows.
 pub(super) struct Draft<'a> {
     pub(super) codes: CodeRows<'a>,
-    pub(super) reduction: Reduction,
     m: usize,
     ef_construction: usize,
     /// Neighbors that a row gets at level 0 when it is inserted.
@@ -120,7 +119,6 @@ impl<'a> Draft<'a> {
         let slots = with_slack(2 * params.m);
         Self {
             codes: *codes,
-            reduction: Reduction::new(codes),
             m: params.m,
             ef_construction: params.ef_construction,
             lowest_links: params.m,
@@ -213,7 +211,7 @@ impl<'a> Draft<'a> {
             self.upper.insert(node, vec![Vec::new(); level]);
         }
         let mut work = std::mem::take(&mut self.work);
-        let origin = self.codes.origin(&self.reduction, node).with_sieve();
+        let origin = self.codes.origin(node).with_sieve();
         self.approach(&origin, node, level, &mut work);
         for depth in (0..=level.min(self.top)).rev() {
             self.search_level(&origin, node, depth, &mut work);
@@ -234,7 +232,7 @@ impl<'a> Draft<'a> {
 
     /// Leaves in `work.candidates` the node above this level from which a search on it begins.
     pub(super) fn approach(&self, origin: &Origin<'_>, node: u32, level: usize, work: &mut Work) {
-        let distance = self.codes.pair(&self.reduction, node, self.entry);
+        let distance = self.codes.pair(node, self.entry);
         let mut entry = Candidate { distance, node: self.entry };
         let mut info = SearchInfo::default();
         for above in (level + 1..=self.top).rev() {
@@ -251,7 +249,7 @@ impl<'a> Draft<'a> {
     /// `work.candidates`.
     pub(super) fn measured(&self, node: u32, work: &mut Work) {
         let Work { near, distances, candidates, evaluations, .. } = work;
-        self.codes.origin(&self.reduction, node).distances(near, distances);
+        self.codes.origin(node).distances(near, distances);
         *evaluations += near.len() as u64;
         candidates.clear();
         let all = near.iter().zip(distances.iter());
@@ -270,7 +268,7 @@ impl<'a> Draft<'a> {
         let Work { distances, evaluations, .. } = work;
         select_neighbors(taken, candidates, m, |node, others| {
             *evaluations += others.len() as u64;
-            self.codes.origin(&self.reduction, node).distances(others, distances);
+            self.codes.origin(node).distances(others, distances);
             distances.iter().copied().fold(f32::INFINITY, f32::min)
         })
     }

@@ -13,7 +13,7 @@ use hnsw_rs::prelude::{Distance, Hnsw};
 use super::build::{BuildParams, GraphBuilder};
 use super::graph::{FlatGraph, FlatLevel, MAX_LEVELS};
 use crate::error::{Error, Result};
-use crate::vector::codes::{CodeRows, Reduction};
+use crate::vector::codes::CodeRows;
 
 /// Levels that the crate draws from; its dump needs this number, and so do its defaults.
 const CRATE_LEVELS: usize = 16;
@@ -27,7 +27,18 @@ pub(super) struct HnswRsBuilder;
 /// The distance between two rows, given by their numbers.
 struct RowDistance<'a> {
     codes: CodeRows<'a>,
-    reduction: Reduction,
+    /// Makes none negative, which the crate asserts; their order stays. No product is larger than that
+    /// of the longest row with itself.
+    raised: f32,
+}
+
+impl<'a> RowDistance<'a> {
+    fn new(codes: &CodeRows<'a>) -> Self {
+        let own = (0..codes.len() as u32).map(|row| -codes.pair(row, row));
+        // Codes are off: some room.
+        let raised = 1.1 * own.fold(0.0, f32::max);
+        Self { codes: *codes, raised }
+    }
 }
 
 impl Distance<u32> for RowDistance<'_> {
@@ -35,8 +46,8 @@ impl Distance<u32> for RowDistance<'_> {
         let (Some(&a), Some(&b)) = (a.first(), b.first()) else {
             return f32::MAX;
         };
-        let distance = self.codes.pair(&self.reduction, a, b);
-        if distance.is_finite() { distance } else { f32::MAX }
+        let distance = self.codes.pair(a, b) + self.raised;
+        if distance.is_finite() { distance.max(0.0) } else { f32::MAX }
     }
 }
 
@@ -54,7 +65,7 @@ impl GraphBuilder for HnswRsBuilder {
 
 fn build_and_copy(codes: &CodeRows<'_>, params: &BuildParams<'_>) -> Result<FlatGraph> {
     let n = codes.len();
-    let distance = RowDistance { codes: *codes, reduction: Reduction::new(codes) };
+    let distance = RowDistance::new(codes);
     let hnsw: Hnsw<'_, u32, RowDistance<'_>> =
         Hnsw::new(params.m, n, CRATE_LEVELS, params.ef_construction, distance);
     let rows: Vec<[u32; 1]> = (0..n as u32).map(|row| [row]).collect();

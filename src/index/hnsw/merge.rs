@@ -169,7 +169,7 @@ impl<'a> Draft<'a> {
     fn search_again(&mut self, node: u32, level: usize) {
         let mut work = std::mem::take(&mut self.work);
         let kept = self.list(node, level).to_vec();
-        let origin = self.codes.origin(&self.reduction, node).with_sieve();
+        let origin = self.codes.origin(node).with_sieve();
         self.approach(&origin, node, level, &mut work);
         self.search_level(&origin, node, level, &mut work);
         let mut found = std::mem::take(&mut work.candidates);

@@ -7,7 +7,7 @@ use super::graph::{FlatGraph, FlatLevel, Graph, Level};
 use super::search::search;
 use super::search_level::Scratch;
 use crate::disk::Pages;
-use crate::vector::codes::{CodeRows, Reduction};
+use crate::vector::codes::CodeRows;
 
 /// How many near nodes are looked at for a place to splice in.
 const EF: usize = 32;
@@ -67,7 +67,6 @@ pub(crate) fn attach_unreachable(graph: &mut FlatGraph, codes: &CodeRows<'_>) ->
         return 0;
     }
     let cap = 2 * graph.m as usize;
-    let reduction = Reduction::new(codes);
     let view = graph.view();
     let mut lists = Lists { level: view.levels[0], changed: HashMap::new() };
     let mut scratch = Scratch::default();
@@ -75,7 +74,7 @@ pub(crate) fn attach_unreachable(graph: &mut FlatGraph, codes: &CodeRows<'_>) ->
         if reached.holds(node) {
             continue;
         }
-        let origin = codes.origin(&reduction, node).with_sieve();
+        let origin = codes.origin(node).with_sieve();
         search(&view, &origin, EF, None, usize::MAX, &mut scratch);
         // An upper level may have led to nodes that level 0 alone does not lead to: no host is there.
         let found = scratch.results().iter().map(|c| c.node);

@@ -1,23 +1,32 @@
 //! Owns codes: the compact form of stored vectors that searches read first. Encoding is
-//! deterministic; parameters are in each row, so codes of one collection can be copied between
-//! indexes. Here is what codes look like and how a query measures them; `rows` has many of them in one
-//! piece, `int8` and `bits` one row each.
+//! deterministic; codes of one frame can be copied between indexes. Here is what codes look like and
+//! how a query measures them; `frame` says what they are made of, `fit` how far off they are, `rows` has
+//! many of them in one piece, `int8` and `bits` one row each.
 //!
-//! An f32 row: the vector, padded to 16 bytes.
+//! An f32 row: the stored vector, padded to 16 bytes. It is measured exactly.
 
 mod bits;
 mod blocks;
+mod fit;
+mod frame;
 mod int8;
+mod queries;
 mod rows;
 mod sieve;
 #[cfg(test)]
 mod tests;
 
 pub(crate) use blocks::{AT_ONCE as BLOCKS_AT_ONCE, BlockSieve, SignBlocks};
-pub(crate) use rows::{CodeBuffer, CodeRows, Origin, Reduction};
+pub(crate) use fit::Fit;
+pub(crate) use frame::Frame;
+pub(crate) use queries::Queries;
+pub(crate) use rows::{CodeBuffer, CodeRows, Origin};
+
+use std::sync::Arc;
 
 use super::kernel::Kernels;
 use super::kernel::batch::{Part, Scale, Terms};
+use super::metric::Exact;
 use crate::options::{Codes, Metric};
 use sieve::Sieve;
 
@@ -27,20 +36,20 @@ const AHEAD: usize = 2;
 /// How far one bit a coordinate is off.
 const SIGNS_OFF: f32 = 0.755;
 
-/// Standard deviations that a code's error is taken to have at most.
-pub(crate) const SURE: f32 = 3.0;
-
 /// What the codes of a collection look like.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct CodeSpec {
     pub(crate) codes: Codes,
     pub(crate) metric: Metric,
     pub(crate) dimension: usize,
+    /// Whether they are made of what is left of a vector when a centre is taken off.
+    pub(crate) centred: bool,
 }
 
 impl CodeSpec {
+    /// Of vectors as they are.
     pub(crate) const fn new(codes: Codes, metric: Metric, dimension: usize) -> Self {
-        Self { codes, metric, dimension }
+        Self { codes, metric, dimension, centred: false }
     }
 
     /// Bytes of one row.
@@ -85,40 +94,21 @@ impl CodeSpec {
         out.resize(end, 0);
     }
 
-    /// How many of the nearest by code are kept to be measured exactly, at most: enough for queries that
-    /// lie far from everything, where many rows are about as far. Most queries need few of them, see
-    /// [`CodeError`].
-    pub(crate) const fn rerank_depth(&self, k: usize) -> usize {
-        let (times, more) = match self.codes {
-            Codes::F32 => (1, 0),
-            Codes::Int8 => (2, 16),
-            Codes::Bits4 => (16, 160),
-            Codes::Bits2 => (40, 400),
-            Codes::Bits1 => (80, 800),
-        };
-        k.saturating_mul(times).saturating_add(more)
+    /// What an error of a product of codes counts in a distance.
+    const fn product_counts(&self) -> f32 {
+        match self.metric {
+            Metric::L2 => 2.0,
+            Metric::Cosine | Metric::Dot => 1.0,
+        }
     }
 
-    /// Standard deviation of the estimated product of a query and a row, as a part of the product of
-    /// their lengths. The code is off by a vector in a random direction: its length, as a part of the
-    /// row's, is that of the best quantizer of equal steps for a normal distribution (1 − cos²)^½ / cos,
-    /// and one of `dimension` directions counts (Gao et al., SIGMOD 2025, theorem 3.2). For int8, whose
-    /// query is as coarse, the steps are 1/127 of the largest coordinate, some four deviations.
-    fn deviation(&self) -> f32 {
-        let off = match self.codes {
-            Codes::F32 => 0.0,
-            Codes::Int8 => 0.013,
-            Codes::Bits4 => 0.108,
-            Codes::Bits2 => 0.367,
-            Codes::Bits1 => SIGNS_OFF,
-        };
-        off / (self.dimension as f32).sqrt()
-    }
-
-    /// The same of the signs in front of a row and a query that is off by so much, as a part of its
-    /// length, in a direction that is random to the row. With the scale that makes products right on
-    /// average the signs are longer than the row, by the cosine of the angle between them, and their
-    /// product with what the query is off by has that length.
+    /// Standard deviation of what a product with the signs in front of a row is off, as a part of both
+    /// lengths, for a query that is off by `query_off` of its length in a direction that is random to the
+    /// row. The code is off by a vector in a random direction, whose length, as a part of the row's, is that
+    /// of the best quantizer of one bit for a normal distribution, (1 − cos²)^½ / cos; one of `dimension`
+    /// directions counts (Gao et al., SIGMOD 2025, theorem 3.2). With the scale that makes products
+    /// right on average the signs are longer than the row, by the cosine of the angle between them, and
+    /// their product with what the query is off by has that length.
     fn sign_deviation(&self, query_off: f32) -> f32 {
         let squared_length = 1.0 + SIGNS_OFF * SIGNS_OFF;
         let off = SIGNS_OFF * SIGNS_OFF + squared_length * query_off * query_off;
@@ -126,15 +116,17 @@ impl CodeSpec {
     }
 }
 
-/// A query, encoded once for all rows.
+/// A query, encoded once for all rows of one frame.
 #[derive(Clone, Debug)]
 pub(crate) struct Query {
+    frame: Arc<Frame>,
     spec: CodeSpec,
     kernels: &'static Kernels,
-    vector: Vec<f32>,
+    exact: Exact,
     values: Values,
     terms: Terms,
-    squared: f32,
+    /// Length of what its code is made of.
+    length: f32,
     sieve: Option<Sieve>,
 }
 
@@ -152,42 +144,48 @@ enum Values {
 
 impl Query {
     /// A query from a vector in stored form.
-    pub(crate) fn new(spec: CodeSpec, vector: Vec<f32>) -> Self {
+    pub(crate) fn new(frame: impl Into<Arc<Frame>>, vector: Vec<f32>) -> Self {
+        let frame = frame.into();
+        let spec = frame.spec;
+        let placed = frame.place(&vector);
         let values = match spec.codes {
             Codes::Int8 => {
                 let mut values: Vec<i8> =
-                    int8::values(&vector, int8::scale(&vector)).take(spec.dimension).collect();
+                    int8::values(&placed, int8::scale(&placed)).take(spec.dimension).collect();
                 values.resize(spec.row_bytes() - int8::HEAD, 0);
                 Values::Int8(values)
             }
-            Codes::Bits4 => Values::Bits4(bits::Values::new(4, &vector)),
-            Codes::Bits2 => Values::Bits2(bits::Values::new(2, &vector)),
-            Codes::Bits1 => Values::Bits1(bits::Values::new(1, &vector)),
+            Codes::Bits4 => Values::Bits4(bits::Values::new(4, &placed)),
+            Codes::Bits2 => Values::Bits2(bits::Values::new(2, &placed)),
+            Codes::Bits1 => Values::Bits1(bits::Values::new(1, &placed)),
             Codes::F32 => Values::F32,
         };
         // Codes of few bits are 2 c - top, twice as far apart as the c that kernels multiply.
         let (scale, factor, shift) = match &values {
-            Values::Int8(_) => (int8::scale(&vector), 1, 0),
+            Values::Int8(_) => (int8::scale(&placed), 1, 0),
             Values::Bits4(values) => (values.scale, 2, -15 * values.sum),
             Values::Bits2(values) => (values.scale, 2, -3 * values.sum),
             Values::Bits1(values) => (values.scale, 2, -values.sum),
             Values::F32 => (0.0, 0, 0),
         };
-        let norm = squared_norm(&vector);
+        let norm = squared_norm(&placed);
         let (weight, bias, squared) = match spec.metric {
+            // Half the squared distance of two vectors of length 1 is one minus their product.
+            Metric::Cosine if spec.centred => (-scale, norm / 2.0, 0.5),
             Metric::Cosine => (-scale, 1.0, 0.0),
             Metric::Dot => (-scale, 0.0, 0.0),
             Metric::L2 => (-2.0 * scale, norm, 1.0),
         };
         let terms = Terms { factor, shift, weight, bias, squared, slack: 0.0, scale: Scale::First };
+        let length = norm.sqrt();
         let sieve = match &values {
             Values::Bits4(values) => {
-                let product = if spec.metric == Metric::L2 { 2.0 } else { 1.0 };
-                Some(Sieve::new(spec, &values.values, terms, product * norm.sqrt()))
+                Some(Sieve::new(spec, &values.values, terms, spec.product_counts() * length))
             }
             _ => None,
         };
-        Self { spec, kernels: Kernels::detect(), vector, values, terms, squared: norm, sieve }
+        let exact = Exact::new(spec.metric, vector);
+        Self { frame, spec, kernels: Kernels::detect(), exact, values, terms, length, sieve }
     }
 
     /// The same query, measured by other kernels.
@@ -196,28 +194,36 @@ impl Query {
         Self { kernels, ..self }
     }
 
-    /// The vector, in stored form.
-    pub(crate) fn vector(&self) -> &[f32] {
-        &self.vector
+    /// What the codes are made in that it measures.
+    pub(crate) const fn frame(&self) -> &Arc<Frame> {
+        &self.frame
     }
 
     /// The exact distance to a stored vector.
+    #[inline]
     pub(crate) fn exact(&self, stored: &[f32]) -> f32 {
-        super::metric::distance_stored(self.spec.metric, self.kernels, &self.vector, stored)
+        self.exact.distance(stored)
     }
 
-    /// How far off codes may be for this query.
-    pub(crate) fn code_error(&self) -> CodeError {
-        let Self { spec, squared, .. } = self;
-        CodeError { metric: spec.metric, sure: SURE * spec.deviation(), length: squared.sqrt() }
+    /// How far off a distance by code is at most, for each unit of [`CodeRows::length`].
+    pub(crate) fn error(&self, fit: &Fit) -> f32 {
+        fit.sure * self.unit()
     }
 
-    /// The length of a stored vector where [`CodeError`] asks for it.
-    pub(crate) fn length(&self, stored: &[f32]) -> f32 {
-        match self.spec.metric {
-            Metric::Dot => (self.kernels.dot_f32)(stored, stored).sqrt(),
-            Metric::Cosine | Metric::L2 => 1.0,
-        }
+    /// What an error of a product counts in a distance, as a part of the length of the row.
+    fn unit(&self) -> f32 {
+        self.spec.product_counts() * self.length
+    }
+
+    /// By how many of its standard deviations a first look at each row finds it too far away; nothing for
+    /// codes that have none.
+    fn looks(&self, rows: &CodeRows<'_>, nodes: &[u32], exact: &[f32]) -> Vec<f32> {
+        let Some(sieve) = &self.sieve else { return Vec::new() };
+        let (mut plain, mut less) = (Vec::new(), Vec::new());
+        sieve.measure(self.kernels, rows, 0.0, nodes, &mut plain);
+        sieve.measure(self.kernels, rows, 1.0, nodes, &mut less);
+        let looks = plain.iter().zip(&less).zip(exact);
+        looks.map(|((plain, less), exact)| (plain - exact) / (plain - less)).collect()
     }
 
     /// The distances to these rows, in their order, in place of what `out` held.
@@ -246,40 +252,10 @@ impl Query {
                     if let Some(next) = nodes.get(at + AHEAD) {
                         (kernels.prefetch)(rows.row(*next));
                     }
-                    *out = self.exact(f32_row(rows.row(*node), self.spec.dimension));
+                    *out = self.exact.distance(f32_row(rows.row(*node), self.spec.dimension));
                 }
             }
         }
-    }
-}
-
-/// How far off the distances by code from a query may be.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct CodeError {
-    metric: Metric,
-    sure: f32,
-    length: f32,
-}
-
-impl CodeError {
-    /// How far off a distance is that was found to be this, for a row at most as long as `longest`, which
-    /// only dot asks for.
-    pub(crate) fn at(&self, distance: f32, longest: f32) -> f32 {
-        let product = match self.metric {
-            Metric::Cosine => 1.0,
-            // A row is at most as long as the query and the way to it.
-            Metric::L2 => 2.0 * self.length * (self.length + distance.max(0.0).sqrt()),
-            Metric::Dot => self.length * longest,
-        };
-        self.sure * product
-    }
-
-    /// The distance by code from which on a row is farther for certain than one whose distance by code was
-    /// found to be this, both codes being off.
-    pub(crate) fn beyond(&self, distance: f32) -> f32 {
-        // Under dot it takes the longest row to tell.
-        let own = self.at(distance, f32::INFINITY);
-        distance + own + self.at(distance + 2.0 * own, f32::INFINITY)
     }
 }
 

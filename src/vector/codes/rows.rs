@@ -2,13 +2,15 @@
 //! graph is built with.
 
 use super::sieve::{self, Sieve};
-use super::{CodeSpec, Measure, bits, f32_row, int8};
+use super::{CodeSpec, Frame, Measure, bits, f32_row, int8};
 use bytemuck::{Pod, Zeroable};
+use std::sync::Arc;
 
 use crate::disk::Pages;
 use crate::options::{Codes, Metric};
 use crate::vector::kernel::batch::{Batch, Part, Rows, Scale, Terms};
 use crate::vector::kernel::{BitsFromBits, Kernels};
+use crate::vector::metric::Exact;
 
 /// Bytes of a cache line.
 const LINE: usize = 64;
@@ -21,7 +23,7 @@ struct Line([u8; LINE]);
 /// Code rows in RAM, aligned as in a mapped file.
 #[derive(Clone, Debug)]
 pub(crate) struct CodeBuffer {
-    spec: CodeSpec,
+    frame: Arc<Frame>,
     lines: Pages<Line>,
     /// Bytes of `lines` that are taken.
     len: usize,
@@ -29,16 +31,22 @@ pub(crate) struct CodeBuffer {
 }
 
 impl CodeBuffer {
-    pub(crate) fn new(spec: CodeSpec, capacity: usize) -> Self {
-        let lines = Pages::with_capacity((capacity * spec.row_bytes()).div_ceil(LINE));
-        Self { spec, lines, len: 0, row: Vec::new() }
+    /// Of codes made in this frame.
+    pub(crate) fn new(frame: impl Into<Arc<Frame>>, capacity: usize) -> Self {
+        let frame = frame.into();
+        let lines = Pages::with_capacity((capacity * frame.spec.row_bytes()).div_ceil(LINE));
+        Self { frame, lines, len: 0, row: Vec::new() }
+    }
+
+    pub(crate) const fn frame(&self) -> &Arc<Frame> {
+        &self.frame
     }
 
     /// Encodes and adds a stored vector.
     pub(crate) fn push(&mut self, vector: &[f32]) {
         let mut row = std::mem::take(&mut self.row);
         row.clear();
-        self.spec.encode(vector, &mut row);
+        self.frame.spec.encode(&self.frame.place(vector), &mut row);
         self.push_row(&row);
         self.row = row;
     }
@@ -60,7 +68,7 @@ impl CodeBuffer {
     /// Brings the rows into another order, in place: row i becomes the former row `order[i]`.
     /// `order` names every row once.
     pub(crate) fn permute(&mut self, order: &[u32]) {
-        let width = self.spec.row_bytes();
+        let width = self.frame.spec.row_bytes();
         let bytes: &mut [u8] = bytemuck::cast_slice_mut(&mut self.lines);
         let mut done = vec![false; order.len()];
         let mut first = Vec::with_capacity(width);
@@ -86,7 +94,7 @@ impl CodeBuffer {
     }
 
     pub(crate) fn rows(&self) -> CodeRows<'_> {
-        CodeRows::new(self.spec, self.bytes())
+        CodeRows::new(self.frame.spec, self.bytes())
     }
 
     pub(super) fn bytes(&self) -> &[u8] {
@@ -141,26 +149,42 @@ impl<'a> CodeRows<'a> {
         self.rows.iter()
     }
 
-    /// The distance of two rows that a graph is built with: a distance in the strict sense, never
-    /// negative. Under dot it is that of L2 after the reduction of `reach` (see [`Reduction`]).
-    pub(crate) fn pair(&self, reduction: &Reduction, a: u32, b: u32) -> f32 {
+    /// The distance of two rows that a graph is built with. Under dot it is the negative product.
+    pub(crate) fn pair(&self, a: u32, b: u32) -> f32 {
         let mut out = [0.0];
-        self.origin(reduction, a).measure(&[b], &mut out);
+        self.origin(a).measure(&[b], &mut out);
         out[0]
     }
 
     /// A row from which distances to others are measured, as [`Self::pair`] gives them.
-    pub(crate) fn origin(&self, reduction: &Reduction, a: u32) -> Origin<'a> {
-        Origin::new(self, reduction, a)
+    pub(crate) fn origin(&self, a: u32) -> Origin<'a> {
+        Origin::new(self, a)
     }
 
-    /// The squared norm of the vector of a row.
-    fn squared(&self, row: &[u8]) -> f32 {
-        match self.spec.codes {
-            Codes::Int8 => int8::read(row).1,
-            Codes::F32 => squared(f32_row(row, self.spec.dimension)),
-            Codes::Bits4 | Codes::Bits2 | Codes::Bits1 => bits::head(row).squared,
-        }
+    /// Length of what a row's code is made of, which the errors of distances to it grow with: see
+    /// [`Query::error`](super::Query::error). 0 where they have none.
+    #[inline]
+    pub(crate) fn length(&self, row: u32) -> f32 {
+        self.spec.length(self.row(row))
+    }
+
+    /// The greatest [`Self::length`]. O(rows).
+    pub(crate) fn longest(&self) -> f32 {
+        (0..self.len() as u32).map(|row| self.length(row)).fold(0.0, f32::max)
+    }
+}
+
+impl CodeSpec {
+    /// See [`CodeRows::length`].
+    #[inline]
+    pub(crate) fn length(&self, row: &[u8]) -> f32 {
+        let squared = match (self.codes, self.metric) {
+            (Codes::F32, _) => return 0.0,
+            (_, Metric::Cosine) if !self.centred => return 1.0,
+            (Codes::Int8, _) => int8::read(row).1,
+            _ => bits::head(row).squared,
+        };
+        squared.max(0.0).sqrt()
     }
 }
 
@@ -168,7 +192,6 @@ impl<'a> CodeRows<'a> {
 #[derive(Clone, Debug)]
 pub(crate) struct Origin<'a> {
     rows: CodeRows<'a>,
-    reduction: Reduction,
     codes: OriginCodes<'a>,
     terms: Terms,
     squared: f32,
@@ -176,15 +199,15 @@ pub(crate) struct Origin<'a> {
 }
 
 /// The form of a row that kernels read.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 enum OriginCodes<'a> {
     Int8(&'a [i8]),
-    F32(&'a [f32]),
+    F32(Exact<&'a [f32]>),
     Bits(BitsFromBits, &'a [u8]),
 }
 
 impl<'a> Origin<'a> {
-    fn new(rows: &CodeRows<'a>, reduction: &Reduction, a: u32) -> Self {
+    fn new(rows: &CodeRows<'a>, a: u32) -> Self {
         let (kernels, spec, row) = (Kernels::detect(), rows.spec, rows.row(a));
         let bits = |measure: BitsFromBits, top| {
             let head = bits::head(row);
@@ -200,27 +223,27 @@ impl<'a> Origin<'a> {
                 (OriginCodes::Int8(values), squared, scale, terms)
             }
             Codes::F32 => {
-                let row = f32_row(row, spec.dimension);
-                (OriginCodes::F32(row), squared(row), 0.0, Terms::default())
+                let exact = Exact::new(spec.metric, f32_row(row, spec.dimension));
+                (OriginCodes::F32(exact), 0.0, 0.0, Terms::default())
             }
             Codes::Bits4 => bits(kernels.bits4_pairs, 15),
             Codes::Bits2 => bits(kernels.bits2_pairs, 3),
             Codes::Bits1 => bits(kernels.bits1_pairs, 1),
         };
         let (weight, bias, times) = match spec.metric {
+            Metric::Cosine if spec.centred => (-scale, squared / 2.0, 0.5),
             Metric::Cosine => (-scale, 1.0, 0.0),
-            Metric::Dot | Metric::L2 => (-2.0 * scale, squared, 1.0),
+            Metric::Dot => (-scale, 0.0, 0.0),
+            Metric::L2 => (-2.0 * scale, squared, 1.0),
         };
         let terms = Terms { weight, bias, squared: times, ..terms };
-        Self { rows: *rows, reduction: *reduction, codes, terms, squared, sieve: None }
+        Self { rows: *rows, codes, terms, squared, sieve: None }
     }
 
     /// The same, made ready for [`Measure::sift`].
     pub(crate) fn with_sieve(mut self) -> Self {
-        if let (Codes::Bits4, OriginCodes::Bits(_, codes)) = (self.rows.spec.codes, self.codes) {
-            // Products count twice in squared distances.
-            let times = 1.0 + self.terms.squared;
-            let length = times * self.squared.sqrt();
+        if let (Codes::Bits4, OriginCodes::Bits(_, codes)) = (self.rows.spec.codes, &self.codes) {
+            let length = self.rows.spec.product_counts() * self.squared.sqrt();
             let values = bits::values4(codes);
             self.sieve = Some(Sieve::new(self.rows.spec, &values, self.terms, length));
         }
@@ -235,37 +258,21 @@ impl<'a> Origin<'a> {
     fn measure(&self, others: &[u32], out: &mut [f32]) {
         let (kernels, rows) = (Kernels::detect(), &self.rows);
         let batch = rows.batch(others, rows.spec.part(), self.terms);
-        match self.codes {
+        match &self.codes {
             OriginCodes::Int8(values) => (kernels.int8)(&batch, values, out),
             OriginCodes::Bits(measure, codes) => measure(&batch, codes, out),
-            OriginCodes::F32(row) => {
+            OriginCodes::F32(exact) => {
                 for (at, (out, other)) in out.iter_mut().zip(others).enumerate() {
                     if let Some(next) = others.get(at + super::AHEAD) {
                         rows.prefetch(*next);
                     }
-                    let other = f32_row(rows.row(*other), rows.spec.dimension);
-                    // Of vectors, l2 is the sum of both squares minus twice the product.
-                    *out = match rows.spec.metric {
-                        Metric::Cosine => 1.0 - (kernels.dot_f32)(row, other),
-                        Metric::Dot | Metric::L2 => (kernels.l2_f32)(row, other),
-                    };
+                    *out = exact.distance(f32_row(rows.row(*other), rows.spec.dimension));
                 }
             }
         }
-        self.lift(others, out);
-        out.iter_mut().for_each(|distance| *distance = distance.max(0.0));
-    }
-
-    /// Adds what the reduction does to the distances.
-    fn lift(&self, others: &[u32], out: &mut [f32]) {
-        if self.rows.spec.metric != Metric::Dot {
-            return;
-        }
-        let own = self.reduction.lift(self.squared);
-        for (out, other) in out.iter_mut().zip(others) {
-            let other = self.rows.squared(self.rows.row(*other));
-            let difference = own - self.reduction.lift(other);
-            *out += difference * difference;
+        if rows.spec.metric != Metric::Dot {
+            // By code, a row may seem nearer to another than it can be.
+            out.iter_mut().for_each(|distance| *distance = distance.max(0.0));
         }
     }
 }
@@ -281,7 +288,6 @@ impl Measure for Origin<'_> {
         let Some(sieve) = &self.sieve else { return };
         if bound < f32::INFINITY {
             sieve.measure(Kernels::detect(), &self.rows, deviations, nodes, buffer);
-            self.lift(nodes, buffer);
             sieve::keep_nearer(nodes, buffer, bound);
         }
         self.rows.ask(Kernels::detect(), self.rows.spec.part(), nodes);
@@ -292,33 +298,5 @@ impl Measure for Origin<'_> {
         out.clear();
         out.resize(nodes.len(), 0.0);
         self.measure(nodes, out);
-    }
-}
-
-fn squared(vector: &[f32]) -> f32 {
-    (Kernels::detect().dot_f32)(vector, vector)
-}
-
-/// Turns nearest-by-dot into nearest-by-L2: each x gets one more coordinate, √(R² − |x|²), with R
-/// the largest norm, and a query gets 0 there. All x then have the length R, so the order by L2
-/// distance from a query is the order by dot product (Neyshabur and Srebro, "On symmetric and
-/// asymmetric LSHs for inner product search", ICML 2015, section 4.2).
-#[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct Reduction {
-    squared_radius: f32,
-}
-
-impl Reduction {
-    /// The reduction for these rows; nothing unless the metric is dot.
-    pub(crate) fn new(rows: &CodeRows<'_>) -> Self {
-        if rows.spec.metric != Metric::Dot {
-            return Self::default();
-        }
-        let squared = rows.rows().map(|row| rows.squared(row));
-        Self { squared_radius: squared.fold(0.0, f32::max) }
-    }
-
-    fn lift(&self, squared: f32) -> f32 {
-        (self.squared_radius - squared).max(0.0).sqrt()
     }
 }

@@ -99,7 +99,6 @@ fn many_rows_in_one_call_are_the_rows_one_by_one() {
         let (rows, buffer) = coded(spec, 23);
         let view = buffer.rows();
         let query = Query::new(spec, rows[2].clone());
-        let reduction = Reduction::new(&view);
         // Some are not there.
         let nodes: Vec<u32> = (0..40).map(|i| (i * 7) % 25).collect();
         let mut several = vec![1.0; 3];
@@ -109,8 +108,8 @@ fn many_rows_in_one_call_are_the_rows_one_by_one() {
         query.distances(&view, &[22, 23, 24], &mut several);
         let nothing = distance(&query, &[]);
         assert_eq!(several, [distance(&query, view.row(22)), nothing, nothing], "{spec:?}");
-        view.origin(&reduction, 5).distances(&nodes, &mut several);
-        let alone: Vec<f32> = nodes.iter().map(|n| view.pair(&reduction, 5, *n)).collect();
+        view.origin(5).distances(&nodes, &mut several);
+        let alone: Vec<f32> = nodes.iter().map(|n| view.pair(5, *n)).collect();
         assert_eq!(several, alone, "{spec:?}");
     }
 }
@@ -123,7 +122,7 @@ fn a_first_look_lets_what_is_near_enough_pass() {
         let spec = CodeSpec::new(Codes::Bits4, metric, dimension);
         let (rows, buffer) = coded(spec, 400);
         let view = buffer.rows();
-        let (reduction, all) = (Reduction::new(&view), (0..400).collect::<Vec<u32>>());
+        let all: Vec<u32> = (0..400).collect();
         let check = |measure: &dyn Measure| {
             let (mut distances, mut buffer) = (Vec::new(), Vec::new());
             measure.ask(&all);
@@ -143,7 +142,7 @@ fn a_first_look_lets_what_is_near_enough_pass() {
         };
         let query = Query::new(spec, rows[3].clone());
         check(&query.over(&view));
-        check(&view.origin(&reduction, 7).with_sieve());
+        check(&view.origin(7).with_sieve());
     }
 }
 
@@ -156,8 +155,8 @@ fn first_looks_are_the_same_by_every_kernel_and_within_their_row() {
         let (rows, buffer) = coded(spec, 11);
         let view = buffer.rows();
         let nodes: Vec<u32> = (0..12).collect();
-        let (query, reduction) = (Query::new(spec, rows[3].clone()), Reduction::new(&view));
-        let origin = view.origin(&reduction, 3).with_sieve();
+        let query = Query::new(spec, rows[3].clone());
+        let origin = view.origin(3).with_sieve();
         for sieve in [query.sieve.as_ref(), origin.sieve()].map(Option::unwrap) {
             let (mut expected, mut found) = (Vec::new(), Vec::new());
             sieve.measure(&scalar::KERNELS, &view, 1.5, &nodes, &mut expected);
@@ -238,14 +237,13 @@ fn the_slack_of_a_first_look_is_the_deviation_of_its_error() {
                 (squares, bias, count) = (squares + error * error, bias + error, count + 1.0);
             }
         };
-        let reduction = Reduction::default();
         for own in 0..30 {
             let query = Query::new(spec, rows[own as usize].clone());
             let exact: Vec<f32> = rows.iter().map(|row| query.exact(row)).collect();
             check(query.sieve.as_ref().unwrap(), own, &exact);
-            let exact: Vec<f32> = nodes.iter().map(|i| view.pair(&reduction, own, *i)).collect();
+            let exact: Vec<f32> = nodes.iter().map(|i| view.pair(own, *i)).collect();
             // Under dot, pairs are measured by L2 and their rows lifted, here by nothing.
-            check(view.origin(&reduction, own).with_sieve().sieve().unwrap(), own, &exact);
+            check(view.origin(own).with_sieve().sieve().unwrap(), own, &exact);
         }
         let (deviation, bias): (f32, f32) = (f32::sqrt(squares / count), bias / count);
         assert!((0.93..1.07).contains(&deviation), "{spec:?}: {deviation}");
@@ -260,12 +258,7 @@ fn codes_without_signs_in_front_all_pass_at_first_look() {
         let (view, query) = (buffer.rows(), Query::new(spec, rows[0].clone()));
         let mut nodes = vec![4, 1, 77];
         query.over(&view).sift(-1e9, 0.0, &mut nodes, &mut Vec::new());
-        view.origin(&Reduction::new(&view), 1).with_sieve().sift(
-            -1e9,
-            0.0,
-            &mut nodes,
-            &mut Vec::new(),
-        );
+        view.origin(1).with_sieve().sift(-1e9, 0.0, &mut nodes, &mut Vec::new());
         assert_eq!(nodes, [4, 1, 77], "{spec:?}");
     }
 }
@@ -292,13 +285,12 @@ fn pairs_of_rows_have_a_distance() {
     for spec in all_specs() {
         let (rows, buffer) = coded(spec, 20);
         let view = buffer.rows();
-        let reduction = Reduction::new(&view);
         let largest = rows.iter().map(|r| r.iter().map(|x| x * x).sum()).fold(0.0, f32::max);
         for a in 0..20u32 {
-            let own = view.pair(&reduction, a, a);
+            let own = view.pair(a, a);
             assert!((0.0..=0.02 * largest).contains(&own), "{spec:?} {a}: {own}");
             for b in 0..20u32 {
-                let (there, back) = (view.pair(&reduction, a, b), view.pair(&reduction, b, a));
+                let (there, back) = (view.pair(a, b), view.pair(b, a));
                 assert!(there >= 0.0, "{spec:?} {a} {b}: {there}");
                 assert!((there - back).abs() <= 1e-5 * largest, "{spec:?} {a} {b}: {there} {back}");
                 if spec.metric != Metric::L2 || spec.dimension < 16 {
@@ -328,9 +320,8 @@ fn zero_vectors_are_at_their_true_distance() {
             let zero = Query::new(spec, vec![0.0; dimension]);
             assert_eq!(distance(&zero, view.row(0)), 0.0, "{spec:?}");
             assert_eq!(distance(&zero, view.row(1)), 4.0 * dimension as f32, "{spec:?}");
-            let reduction = Reduction::default();
-            assert_eq!(view.pair(&reduction, 0, 0), 0.0);
-            assert_eq!(view.pair(&reduction, 0, 1), 4.0 * dimension as f32, "{spec:?}");
+            assert_eq!(view.pair(0, 0), 0.0);
+            assert_eq!(view.pair(0, 1), 4.0 * dimension as f32, "{spec:?}");
         }
     }
 }
@@ -369,9 +360,9 @@ fn damaged_rows_have_some_distance() {
             let mut out = Vec::new();
             query.distances(&view, &nodes, &mut out);
             assert_eq!(out.len(), nodes.len());
-            view.origin(&Reduction::new(&view), 3).distances(&nodes, &mut out);
+            view.origin(3).distances(&nodes, &mut out);
             assert!(out.iter().all(|distance| *distance >= 0.0), "{spec:?} {byte}: {out:?}");
-            view.origin(&Reduction::new(&view), 99).distances(&nodes, &mut out);
+            view.origin(99).distances(&nodes, &mut out);
             assert!(out.iter().all(|distance| *distance >= 0.0), "{spec:?} {byte}: {out:?}");
         }
     }
@@ -430,10 +421,9 @@ fn the_reduction_keeps_the_order_by_dot_product() {
     let mut buffer = CodeBuffer::new(spec, 50);
     rows.iter().for_each(|row| buffer.push(row));
     let view = buffer.rows();
-    let reduction = Reduction::new(&view);
     // Every row has the same length after the reduction, so d(a, b) = 2R² − 2(a·b + lifts).
     for i in 0..50 {
-        assert!(view.pair(&reduction, i, i).abs() < 1e-2);
+        assert!(view.pair(i, i).abs() < 1e-2);
     }
 }
 
@@ -444,6 +434,6 @@ fn rows_that_are_not_there_do_not_panic() {
         let query = Query::new(spec, vec![1.0; 4]);
         let rows = CodeRows::new(spec, &[]);
         assert!(distance(&query, rows.row(3)).is_finite());
-        assert!(rows.pair(&Reduction::default(), 0, 9).is_finite());
+        assert!(rows.pair(0, 9).is_finite());
     }
 }

@@ -27,6 +27,9 @@ pub(crate) struct Kernels {
     pub(crate) dot_f32: fn(&[f32], &[f32]) -> f32,
     /// Squared Euclidean distance.
     pub(crate) l2_f32: fn(&[f32], &[f32]) -> f32,
+    /// Squared Euclidean distance of the first vector from the second one, times a factor. The factor is
+    /// applied without rounding, so that vectors that are nearly the same are told apart.
+    pub(crate) l2_scaled_f32: fn(&[f32], &[f32], f32) -> f32,
     /// Asks for the cache lines of a row that is measured soon.
     pub(crate) prefetch: fn(&[u8]),
     /// The same for a part of many rows.
@@ -106,6 +109,9 @@ mod tests {
                     assert!((dot - scalar::dot_f32(a, b)).abs() <= tolerance, "{}", kernels.name);
                     let l2 = (kernels.l2_f32)(a, b);
                     assert!((l2 - scalar::l2_f32(a, b)).abs() <= tolerance, "{}", kernels.name);
+                    let scaled = (kernels.l2_scaled_f32)(a, b, 0.7);
+                    let expected = scalar::l2_scaled_f32(a, b, 0.7);
+                    assert!((scaled - expected).abs() <= tolerance, "{}", kernels.name);
                 }
             }
         }

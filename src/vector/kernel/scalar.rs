@@ -9,6 +9,7 @@ pub(crate) const KERNELS: Kernels = Kernels {
     name: "scalar",
     dot_f32,
     l2_f32,
+    l2_scaled_f32,
     prefetch: |_| {},
     ask: |_, _, _| {},
     int8: |batch, query, out| each(batch, out, |row| int8(query, row)),
@@ -34,6 +35,14 @@ pub(crate) fn dot_f32(a: &[f32], b: &[f32]) -> f32 {
 /// Squared Euclidean distance.
 pub(crate) fn l2_f32(a: &[f32], b: &[f32]) -> f32 {
     a.iter().zip(b).map(|(x, y)| (x - y) * (x - y)).sum()
+}
+
+/// Squared Euclidean distance from `b` times a factor. In f64 a product of two f32 is exact.
+#[inline]
+pub(crate) fn l2_scaled_f32(a: &[f32], b: &[f32], factor: f32) -> f32 {
+    let difference =
+        |(x, y): (&f32, &f32)| (f64::from(*x) - f64::from(*y) * f64::from(factor)) as f32;
+    a.iter().zip(b).map(difference).map(|d| d * d).sum()
 }
 
 /// Dot product of int8 values and the bytes of an int8 row: at most 65,544 terms of at most 2^14 each,

@@ -7,8 +7,8 @@
 
 use std::arch::x86_64::{
     __m256, _MM_HINT_T0, _mm_add_ps, _mm_cvtss_f32, _mm_hadd_ps, _mm_prefetch, _mm256_add_ps,
-    _mm256_castps256_ps128, _mm256_extractf128_ps, _mm256_fmadd_ps, _mm256_loadu_ps,
-    _mm256_setzero_ps, _mm256_sub_ps,
+    _mm256_castps256_ps128, _mm256_extractf128_ps, _mm256_fmadd_ps, _mm256_fnmadd_ps,
+    _mm256_loadu_ps, _mm256_set1_ps, _mm256_setzero_ps, _mm256_sub_ps,
 };
 
 use super::batch::{Part, Rows};
@@ -27,6 +27,8 @@ pub(super) fn kernels() -> Option<Kernels> {
         dot_f32: |a, b| unsafe { dot_f32(a, b) },
         // SAFETY: the features were detected just above.
         l2_f32: |a, b| unsafe { l2_f32(a, b) },
+        // SAFETY: the features were detected just above.
+        l2_scaled_f32: |a, b, factor| unsafe { l2_scaled_f32(a, b, factor) },
         prefetch,
         ask,
         // SAFETY: the features were detected just above.
@@ -85,6 +87,16 @@ fn l2_f32(a: &[f32], b: &[f32]) -> f32 {
         _mm256_fmadd_ps(d, d, sum)
     });
     sum + scalar::l2_f32(a, b)
+}
+
+#[target_feature(enable = "avx2,fma")]
+fn l2_scaled_f32(a: &[f32], b: &[f32], factor: f32) -> f32 {
+    let factors = _mm256_set1_ps(factor);
+    let (sum, [a, b]) = sums_f32(a, b, |x, y, sum| {
+        let d = _mm256_fnmadd_ps(y, factors, x);
+        _mm256_fmadd_ps(d, d, sum)
+    });
+    sum + scalar::l2_scaled_f32(a, b, factor)
 }
 
 /// The sum over what `add` adds for each pair of coordinates, and the last coordinates, less than 8, that

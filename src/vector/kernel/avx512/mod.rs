@@ -6,8 +6,8 @@
 #![expect(unsafe_code, reason = "SIMD loads, and calls after feature detection")]
 
 use std::arch::x86_64::{
-    __m512, _mm512_add_ps, _mm512_fmadd_ps, _mm512_loadu_ps, _mm512_maskz_loadu_ps,
-    _mm512_reduce_add_ps, _mm512_setzero_ps, _mm512_sub_ps,
+    __m512, _mm512_add_ps, _mm512_fmadd_ps, _mm512_fnmadd_ps, _mm512_loadu_ps,
+    _mm512_maskz_loadu_ps, _mm512_reduce_add_ps, _mm512_set1_ps, _mm512_setzero_ps, _mm512_sub_ps,
 };
 
 use super::{BitsFromBits, BitsFromInt8, Kernels, avx2, scalar};
@@ -27,6 +27,8 @@ pub(super) fn kernels() -> Option<Kernels> {
         dot_f32: |a, b| unsafe { dot_f32(a, b) },
         // SAFETY: the features were detected just above.
         l2_f32: |a, b| unsafe { l2_f32(a, b) },
+        // SAFETY: the features were detected just above.
+        l2_scaled_f32: |a, b, factor| unsafe { l2_scaled_f32(a, b, factor) },
         prefetch,
         ask,
         // SAFETY: the features were detected just above.
@@ -76,6 +78,15 @@ fn dot_f32(a: &[f32], b: &[f32]) -> f32 {
 fn l2_f32(a: &[f32], b: &[f32]) -> f32 {
     sum_f32(a, b, |x, y, sum| {
         let d = _mm512_sub_ps(x, y);
+        _mm512_fmadd_ps(d, d, sum)
+    })
+}
+
+#[target_feature(enable = "avx512f")]
+fn l2_scaled_f32(a: &[f32], b: &[f32], factor: f32) -> f32 {
+    let factor = _mm512_set1_ps(factor);
+    sum_f32(a, b, |x, y, sum| {
+        let d = _mm512_fnmadd_ps(y, factor, x);
         _mm512_fmadd_ps(d, d, sum)
     })
 }

@@ -1,0 +1,144 @@
+//! Owns frames: what the codes of a set of rows are made of. A frame has the kind of the codes and, where
+//! one pays, a centre that is taken off every vector first: codes are off by a part of the length of what
+//! they are made of, and around a centre that is short.
+//!
+//! Codes of equal frames can be copied between indexes. A frame is chosen by a sample of the rows that
+//! it is for: the codes that were asked for as long as they pay, else finer ones, else the vectors.
+
+use std::borrow::Cow;
+use std::sync::Arc;
+
+use super::{CodeBuffer, CodeSpec, Fit, squared_norm};
+use crate::options::{Codes, Metric};
+use crate::vector::metric::unit;
+
+/// Vectors of so many dimensions or fewer have no codes: these would save next to nothing, and the error
+/// of a few coordinates does not average out.
+const FEW_DIMENSIONS: usize = 32;
+
+/// Fewer rows than this say nothing of a code's errors: they are measured as they are.
+const FEW_ROWS: usize = 16;
+
+/// A centre is taken off where it has this part of the mean squared length or more. Of errors, which are in
+/// proportion to both lengths, it takes as much.
+const LONG_CENTRE: f32 = 0.1;
+
+/// A frame is given up when vectors lie this much farther from its centre than from their own, squared.
+const DRIFTED: f32 = 1.25;
+
+/// What codes are made of.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Frame {
+    pub(crate) spec: CodeSpec,
+    /// Empty if none is taken off.
+    centre: Vec<f32>,
+}
+
+impl From<CodeSpec> for Arc<Frame> {
+    fn from(spec: CodeSpec) -> Self {
+        Self::new(Frame { spec, centre: Vec::new() })
+    }
+}
+
+impl Frame {
+    /// With this centre, none if it is empty.
+    pub(crate) fn new(spec: CodeSpec, centre: Vec<f32>) -> Self {
+        Self { spec: CodeSpec { centred: !centre.is_empty(), ..spec }, centre }
+    }
+
+    /// What is taken off; empty if nothing is.
+    pub(crate) fn centre(&self) -> &[f32] {
+        &self.centre
+    }
+
+    /// What the code of a stored vector is made of.
+    pub(super) fn place<'a>(&self, stored: &'a [f32]) -> Cow<'a, [f32]> {
+        let mut placed = match (self.spec.codes, self.spec.metric) {
+            (Codes::F32, _) => return Cow::Borrowed(stored),
+            (_, Metric::Cosine) => Cow::Owned(unit(stored)),
+            _ => Cow::Borrowed(stored),
+        };
+        if !self.centre.is_empty() {
+            let centre = self.centre.iter();
+            placed.to_mut().iter_mut().zip(centre).for_each(|(x, centre)| *x -= centre);
+        }
+        placed
+    }
+
+    /// The frame for rows of which this is a sample, in stored form, and how far off its codes are there.
+    /// `wanted` are the codes that were asked for, `known` the frame that other rows of the collection
+    /// have: it is kept while it serves. `rows` are there in all; at most about `most` of them may have to
+    /// be measured exactly behind a search by code.
+    ///
+    /// O(sample × dimension) for a sample of a fixed size.
+    pub(crate) fn choose(
+        wanted: CodeSpec,
+        known: Option<&Arc<Self>>,
+        sample: &[Vec<f32>],
+        rows: u64,
+        most: u64,
+    ) -> (Arc<Self>, Fit) {
+        let plain = CodeSpec { codes: Codes::F32, centred: false, ..wanted };
+        let few = wanted.dimension <= FEW_DIMENSIONS || sample.len() < FEW_ROWS;
+        if few || wanted.codes == Codes::F32 {
+            return (plain.into(), Fit::exact());
+        }
+        let (centre, energy) = centre_of(wanted, sample);
+        let fit = |frame: &Arc<Self>| {
+            let mut codes = CodeBuffer::new(Arc::clone(frame), sample.len());
+            sample.iter().for_each(|vector| codes.push(vector));
+            Fit::measured(&codes, sample, rows)
+        };
+        let serves = |frame: &Arc<Self>, fit: &Fit, most: u64| {
+            fit.pays(frame.spec) && f64::from(fit.share) * rows as f64 <= most as f64
+        };
+        if let Some(known) = known.filter(|known| known.spec.codes != Codes::F32)
+            && known.energy(sample) <= DRIFTED * energy
+        {
+            let fit = fit(known);
+            // It is hard to become too far off, so that chance does not change a frame back and forth.
+            if serves(known, &fit, most.saturating_mul(2)) {
+                return (Arc::clone(known), fit);
+            }
+        }
+        let finer = (wanted.codes != Codes::Int8).then_some(Codes::Int8);
+        for codes in std::iter::once(wanted.codes).chain(finer) {
+            let frame = Arc::new(Self::new(CodeSpec { codes, ..wanted }, centre.clone()));
+            let fit = fit(&frame);
+            if serves(&frame, &fit, most) {
+                return (frame, fit);
+            }
+        }
+        (plain.into(), Fit::exact())
+    }
+
+    /// Mean squared length of what codes are made of.
+    fn energy(&self, sample: &[Vec<f32>]) -> f32 {
+        mean(sample.iter().map(|vector| squared_norm(&self.place(vector))))
+    }
+}
+
+/// The centre to take off, empty if none pays, and the mean squared length of what is left then. Under dot
+/// there is none: what it adds to a product differs from row to row.
+fn centre_of(wanted: CodeSpec, sample: &[Vec<f32>]) -> (Vec<f32>, f32) {
+    let plain = Frame { spec: CodeSpec { centred: false, ..wanted }, centre: Vec::new() };
+    let whole = plain.energy(sample);
+    if wanted.metric == Metric::Dot {
+        return (Vec::new(), whole);
+    }
+    let mut sums = vec![0.0f64; wanted.dimension];
+    for vector in sample {
+        sums.iter_mut().zip(&*plain.place(vector)).for_each(|(sum, x)| *sum += f64::from(*x));
+    }
+    let centre: Vec<f32> = sums.iter().map(|sum| (sum / sample.len() as f64) as f32).collect();
+    if squared_norm(&centre) < LONG_CENTRE * whole {
+        return (Vec::new(), whole);
+    }
+    let energy = Frame::new(wanted, centre.clone()).energy(sample);
+    (centre, energy)
+}
+
+fn mean(values: impl ExactSizeIterator<Item = f32>) -> f32 {
+    let count = values.len().max(1);
+    (values.map(f64::from).sum::<f64>() / count as f64) as f32
+}

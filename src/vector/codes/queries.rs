@@ -1,0 +1,36 @@
+//! Owns one query in all the forms that a search needs: exact, and by code in each frame that it meets.
+
+use std::sync::Arc;
+
+use super::{Frame, Query};
+use crate::options::Metric;
+use crate::vector::metric::Exact;
+
+/// See the file.
+#[derive(Debug)]
+pub(crate) struct Queries {
+    exact: Exact,
+    coded: Vec<Query>,
+}
+
+impl Queries {
+    /// For a vector in stored form.
+    pub(crate) fn new(metric: Metric, vector: Vec<f32>) -> Self {
+        Self { exact: Exact::new(metric, vector), coded: Vec::new() }
+    }
+
+    /// The query by exact distances.
+    pub(crate) const fn exact(&self) -> &Exact {
+        &self.exact
+    }
+
+    /// The query by codes of this frame, made when it is first asked for.
+    pub(crate) fn coded(&mut self, frame: &Arc<Frame>) -> &Query {
+        let same = |query: &Query| Arc::ptr_eq(query.frame(), frame) || query.frame() == frame;
+        let at = self.coded.iter().position(same).unwrap_or_else(|| {
+            self.coded.push(Query::new(Arc::clone(frame), self.exact.vector().to_vec()));
+            self.coded.len() - 1
+        });
+        &self.coded[at]
+    }
+}
