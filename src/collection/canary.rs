@@ -188,7 +188,7 @@ mod tests {
         assert_eq!(due(1, 12 * MINUTE), None, "they were looked at with the other one");
         asked(&canary, 16);
         assert_eq!(due(1, 12 * MINUTE), Some(KEPT));
-        let ef = |file| canary.table(FileId(file), |table| table.ef_for(0.9, 10));
+        let ef = |file| canary.table(FileId(file), |table| table.ef_for(0.9, 10)).flatten();
         assert_eq!((ef(1), ef(2)), (Some(32), None));
     }
 

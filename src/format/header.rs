@@ -122,7 +122,7 @@ mod tests {
     fn golden_bytes() {
         let mut expected = b"ALTIPLAN".to_vec(); // magic
         expected.extend([2, 0]); // kind: log; crypto_suite: none
-        expected.extend([1, 0, 1, 0, 0, 0]); // read version, write version, reserved
+        expected.extend([2, 0, 2, 0, 0, 0]); // read version, write version, reserved
         expected.extend([0x11; 16]); // store
         expected.extend([0x2a, 0, 0, 0, 0, 0, 0, 0]); // file
         expected.extend([0x22; 16]); // salt

@@ -3,7 +3,7 @@
 //! hold is that nodes are nodes, that nothing comes twice, and that a file that passes verification
 //! unforged answers as the golden one.
 
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock};
 
 use super::edits::Input;
 use super::golden::{COLLECTIONS, Golden, regions, vector};
@@ -96,7 +96,8 @@ fn ask(index: &Index, locator: &Locator, spec: CodeSpec) -> Answers {
     let mut answers = Answers { scanned: Vec::new(), found: Vec::new(), rows: 0 };
     let mut scratch = Scratch::default();
     for (at, kernels) in kernels().iter().enumerate() {
-        let query = Query::new(spec, vector(999 + at as u64, spec.dimension));
+        let query = vector(999 + at as u64, spec.dimension);
+        let query = Query::new(Arc::clone(index.frame()), query);
         let query = query.with_kernels(kernels);
         index.scan(&query, f32::INFINITY, |candidate| {
             assert!(candidate.node < index.nodes());

@@ -9,7 +9,7 @@ use crate::disk::RealDisk;
 use crate::format::header::{FileHeader, FileKind, StoreId};
 use crate::ids::FileId;
 use crate::options::{Builder, Codes, Metric};
-use crate::vector::codes::CodeBuffer;
+use crate::vector::codes::{CodeBuffer, CodeSpec};
 use crate::vector::metric::prepare;
 
 const STORE: StoreId = StoreId([1; 16]);
@@ -57,9 +57,16 @@ fn header() -> FileHeader {
 }
 
 /// What calibration asks for.
-fn samples(rows: &[Vec<f32>]) -> Vec<Sample> {
-    let sample = |row: u32| Sample { row, vector: rows[row as usize].clone() };
-    wanted_samples(rows.len() as u32).map(sample).collect()
+fn truths(metric: Metric, rows: &[Vec<f32>]) -> Vec<Truth<u32>> {
+    let probes = probes(rows.len() as u32, |row| Some((row, rows[row as usize].clone())));
+    let mut search = TruthSearch::new(metric, probes);
+    (0u32..).zip(rows).for_each(|(row, vector)| search.offer(row, vector));
+    search.finish()
+}
+
+/// How far off these codes of these rows are.
+fn fit(codes: &CodeBuffer, rows: &[Vec<f32>]) -> Fit {
+    Fit::measured(codes, rows, rows.len() as u64)
 }
 
 /// Builds, writes and opens an index; the order is new node → row.
@@ -77,9 +84,10 @@ fn built_by(
     let mut codes = CodeBuffer::new(spec, rows.len());
     rows.iter().for_each(|row| codes.push(row));
     let params = BuildParams { builder, ..params(12) };
-    let built = BuiltGraph::build(&mut codes, None, &params, &samples(rows));
+    let (fit, truths) = (fit(&codes, rows), truths(spec.metric, rows));
+    let built = BuiltGraph::build(&mut codes, &fit, None, &params, &truths);
     let (graph, order) = built.unwrap();
-    let parts = IndexParts::with_graph(&codes, &graph);
+    let parts = IndexParts::with_graph(&codes, fit, &graph);
     let len = write_index(&RealDisk, dir, &header(), &parts).unwrap();
     let index = Index::open(&RealDisk, dir, STORE, FileId(1), len, spec).unwrap();
     index.verify().unwrap();
@@ -159,7 +167,7 @@ fn a_scan_and_the_ef_table_agree_with_exact_search() {
     let spec = CodeSpec::new(Codes::Int8, Metric::Cosine, 32);
     let rows = vectors(1_500, 32, Metric::Cosine);
     let (index, order) = index(dir.path(), spec, &rows);
-    assert!(index.has_graph() && index.ef_table().ef_for(0.95, 10) >= 10);
+    assert!(index.has_graph() && index.ef_table().ef_for(0.95, 10) >= Some(10));
     let query = Query::new(spec, rows[11].clone());
     let mut top = TopK::new(36);
     index.scan(&query, top.bound(), |c| top.offer(c.distance, order[c.node as usize]));
@@ -232,9 +240,10 @@ fn unreachable_nodes_are_not_spliced_into_each_other() {
 }
 
 /// Without a graph.
-fn scanned(dir: &std::path::Path, codes: &CodeRows<'_>) -> Index {
-    let nodes = codes.len() as u32;
-    let parts = IndexParts::scanned(codes.spec, nodes, |node| codes.row(node));
+fn scanned(dir: &std::path::Path, codes: &CodeBuffer, rows: &[Vec<f32>]) -> Index {
+    let fit = fit(codes, rows);
+    let (frame, codes) = (codes.frame(), codes.rows());
+    let parts = IndexParts::scanned(frame, fit, codes.len() as u32, |node| codes.row(node));
     let len = write_index(&RealDisk, dir, &header(), &parts).unwrap();
     Index::open(&RealDisk, dir, STORE, FileId(1), len, codes.spec).unwrap()
 }
@@ -248,7 +257,7 @@ fn an_index_without_a_graph_is_scanned_by_signs_side_by_side() {
         let queries = rows.split_off(rows.len() - 20);
         let mut codes = CodeBuffer::new(spec, rows.len());
         rows.iter().for_each(|row| codes.push(row));
-        let index = scanned(dir.path(), &codes.rows());
+        let index = scanned(dir.path(), &codes, &rows);
         index.verify().unwrap();
         assert!(!index.has_graph() && index.signs().is_some());
         for query in queries {
@@ -256,7 +265,7 @@ fn an_index_without_a_graph_is_scanned_by_signs_side_by_side() {
             let (mut top, mut by_rows) = (TopK::new(30), TopK::new(30));
             index.scan(&query, top.bound(), |c| top.offer(c.distance, c.node));
             let mut bound = by_rows.bound();
-            let mut scan = Scan::new(&query);
+            let mut scan = Scan::new(&query, index.fit().look);
             scan.run(&codes.rows(), None, 0, &mut bound, |c| by_rows.offer(c.distance, c.node));
             let (found, expected) = (top.into_sorted(), by_rows.into_sorted());
             let missed = expected.iter().filter(|row| !found.contains(row)).count();
@@ -275,7 +284,7 @@ fn no_flipped_bit_of_an_index_file_makes_it_panic() {
     let mut codes = CodeBuffer::new(CodeSpec::new(Codes::Bits4, Metric::L2, 4), rows.len());
     rows.iter().for_each(|row| codes.push(row));
     let dir = tempfile::tempdir().unwrap();
-    flip_bits(dir.path(), scanned(dir.path(), &codes.rows()), &rows, 7);
+    flip_bits(dir.path(), scanned(dir.path(), &codes, &rows), &rows, 7);
 }
 
 /// Flips a bit of every so many bytes.

@@ -16,7 +16,7 @@ use crate::format::table::SectionTable;
 use crate::ids::FileId;
 use crate::options::{Codes, Metric};
 use crate::section::{Check, SectionWriter};
-use crate::vector::codes::{CodeSpec, Query};
+use crate::vector::codes::{CodeSpec, Queries};
 
 const STORE: StoreId = StoreId([1; 16]);
 
@@ -53,7 +53,7 @@ fn rows(n: u64) -> Vec<NewRow> {
 
 fn active(rows: Vec<NewRow>) -> Active {
     let spec = CodeSpec::new(Codes::Int8, Metric::L2, 2);
-    rows.into_iter().fold(Active::new(spec), |active, row| active.push(vec![row]))
+    rows.into_iter().fold(Active::new(spec, None), |active, row| active.push(vec![row]))
 }
 
 struct Source(Active);
@@ -108,10 +108,10 @@ fn an_active_segment_keeps_its_rows_and_its_clones_do_not_change() {
         assert!(version.row(n as Row, &mut buffer).is_err());
     }
     let last = versions.last().unwrap();
-    let spec = CodeSpec::new(Codes::Int8, Metric::L2, 2);
     let mut seen = Vec::new();
-    last.scan(&Query::new(spec, vec![0.0, 1.0]), f32::INFINITY, |c| {
-        seen.push(c.node);
+    let mut queries = Queries::new(Metric::L2, vec![0.0, 1.0]);
+    last.scan(&mut queries, f32::INFINITY, |_, _, row| {
+        seen.push(row);
         f32::INFINITY
     });
     assert!(seen.into_iter().eq(0..700));
@@ -126,7 +126,7 @@ fn blocks_of_long_bodies_end_early_and_are_not_merged() {
         |i: u64| row(i, Memory::new(i, [0.0, 0.0]).text("x".repeat(400 << 10)), Timestamp::MAX);
     let wanted: Vec<NewRow> = (0..7).map(long).chain(rows(40)).collect();
     // Each block takes rows until it has a MiB.
-    let mut active = Active::new(spec).push(wanted[..7].to_vec());
+    let mut active = Active::new(spec, None).push(wanted[..7].to_vec());
     assert_eq!(active.block_rows(), [3, 3, 1]);
     for new in &wanted[7..] {
         active = active.push(vec![new.clone()]);
@@ -149,7 +149,8 @@ fn blocks_of_long_bodies_end_early_and_are_not_merged() {
     assert_eq!(active.heap_bytes(), counted);
     // Empty ones have a place, too.
     let empty = |id| NewRow { body: Vec::new(), ..row(id, memory(id), Timestamp::MAX) };
-    let bare = Active::new(spec).push(vec![empty(1), row(2, memory(2), Timestamp::MAX), empty(3)]);
+    let bare =
+        Active::new(spec, None).push(vec![empty(1), row(2, memory(2), Timestamp::MAX), empty(3)]);
     let lens = (0..3).map(|at| bare.row(at, &mut buffer).unwrap().body.len());
     assert!(lens.eq([0, row(2, memory(2), Timestamp::MAX).body.len(), 0]));
 }

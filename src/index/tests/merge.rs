@@ -10,9 +10,9 @@ struct Generation {
     _dir: tempfile::TempDir,
 }
 
-fn written(spec: CodeSpec, codes: &CodeBuffer, graph: &BuiltGraph, rows: Vec<u32>) -> Generation {
-    let dir = tempfile::tempdir().unwrap();
-    let parts = IndexParts::with_graph(codes, graph);
+fn written(codes: &CodeBuffer, fit: Fit, graph: &BuiltGraph, rows: Vec<u32>) -> Generation {
+    let (dir, spec) = (tempfile::tempdir().unwrap(), codes.frame().spec);
+    let parts = IndexParts::with_graph(codes, fit, graph);
     let len = write_index(&RealDisk, dir.path(), &header(), &parts).unwrap();
     let index = Index::open(&RealDisk, dir.path(), STORE, FileId(1), len, spec).unwrap();
     index.verify().unwrap();
@@ -44,13 +44,14 @@ fn merged(
     rows.iter().for_each(|row| codes.push(&all[*row as usize]));
     let base = before.and_then(|b| b.index.base(places, params.m));
     assert_eq!(base.is_some(), before.is_some());
-    let sample = |i: u32| Sample { row: i, vector: all[rows[i as usize] as usize].clone() };
-    let samples: Vec<Sample> = wanted_samples(rows.len() as u32).map(sample).collect();
+    let own: Vec<Vec<f32>> = rows.iter().map(|row| all[*row as usize].clone()).collect();
+    let (fit, truths) = (fit(&codes, &own), truths(spec.metric, &own));
     let earlier = params.evaluations.load(std::sync::atomic::Ordering::Relaxed);
-    let (graph, order) = BuiltGraph::build(&mut codes, base.as_ref(), params, &samples).unwrap();
+    let built = BuiltGraph::build(&mut codes, &fit, base.as_ref(), params, &truths);
+    let (graph, order) = built.unwrap();
     let later = params.evaluations.load(std::sync::atomic::Ordering::Relaxed);
     let rows = order.iter().map(|i| rows[*i as usize]).collect();
-    (written(spec, &codes, &graph, rows), later - earlier)
+    (written(&codes, fit, &graph, rows), later - earlier)
 }
 
 /// How many of the ten nearest of these queries, of so many, a narrow beam finds.
@@ -144,4 +145,6 @@ fn a_graph_is_worn_when_its_beam_has_widened() {
     assert!(now.index.worn());
     now.index.fresh_ef = 0;
     assert!(!now.index.worn(), "nothing to compare it with");
+    now.index.ef_table = EfTable::default();
+    assert!(now.index.worn(), "nobody knows what it finds");
 }

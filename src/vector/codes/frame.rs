@@ -142,3 +142,67 @@ fn mean(values: impl ExactSizeIterator<Item = f32>) -> f32 {
     let count = values.len().max(1);
     (values.map(f64::from).sum::<f64>() / count as f64) as f32
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Rows of which `shape` makes each coordinate of a number about zero.
+    fn rows(count: usize, dimension: usize, shape: impl Fn(usize, f32) -> f32) -> Vec<Vec<f32>> {
+        let mut state = 7u64;
+        let mut next = || {
+            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+            (state >> 40) as f32 / (1 << 23) as f32 - 1.0
+        };
+        (0..count).map(|_| (0..dimension).map(|i| shape(i, next())).collect()).collect()
+    }
+
+    fn chosen(metric: Metric, rows: &[Vec<f32>]) -> (Arc<Frame>, Fit) {
+        let wanted = CodeSpec::new(Codes::Bits4, metric, rows[0].len());
+        Frame::choose(wanted, None, rows, rows.len() as u64, u64::MAX)
+    }
+
+    #[test]
+    fn a_centre_is_taken_off_where_it_is_long() {
+        let about_zero = chosen(Metric::L2, &rows(300, 96, |_, x| x)).0;
+        assert!(!about_zero.spec.centred && about_zero.spec.codes == Codes::Bits4);
+        let far = rows(300, 96, |_, x| 100.0 + x);
+        for metric in [Metric::L2, Metric::Cosine] {
+            let (frame, fit) = chosen(metric, &far);
+            assert!(frame.spec.centred && frame.spec.codes == Codes::Bits4, "{metric:?}");
+            assert!(fit.recall > 0.99 && fit.share < 0.1, "{metric:?} {fit:?}");
+        }
+    }
+
+    #[test]
+    fn codes_that_cannot_tell_rows_apart_are_not_used() {
+        // One coordinate is a thousand times larger than the others, or a product is mostly its centre.
+        let uneven = rows(300, 96, |i, x| if i == 5 { 1000.0 * x } else { x });
+        assert_ne!(chosen(Metric::L2, &uneven).0.spec.codes, Codes::Bits4);
+        let far = rows(300, 96, |_, x| 1000.0 + x);
+        assert_eq!(chosen(Metric::Dot, &far).0.spec.codes, Codes::F32);
+        let positions = rows(300, 2, |i, x| [48.0, 2.0][i] + 0.1 * x);
+        assert_eq!(chosen(Metric::L2, &positions).0.spec.codes, Codes::F32, "few dimensions");
+        let few = rows(5, 96, |_, x| x);
+        assert_eq!(chosen(Metric::L2, &few).0.spec.codes, Codes::F32, "few rows");
+    }
+
+    #[test]
+    fn a_frame_is_kept_until_the_data_has_moved_away() {
+        let before = rows(300, 96, |_, x| 10.0 + x);
+        let (frame, _) = chosen(Metric::L2, &before);
+        let choose = |rows: &[Vec<f32>]| {
+            Frame::choose(
+                CodeSpec::new(Codes::Bits4, Metric::L2, 96),
+                Some(&frame),
+                rows,
+                300,
+                u64::MAX,
+            )
+        };
+        let near = rows(300, 96, |_, x| 10.1 + x);
+        assert!(Arc::ptr_eq(&choose(&near).0, &frame));
+        let away = rows(300, 96, |_, x| 12.0 + x);
+        assert!(!Arc::ptr_eq(&choose(&away).0, &frame));
+    }
+}
