@@ -58,9 +58,14 @@ impl<'a> Truth<'a> {
         Self { base, queries, metric, k, nearest }
     }
 
+    /// The true distances of the nearest rows of a query, ascending.
+    pub(crate) fn nearest(&self, query: usize) -> &[f64] {
+        &self.nearest[query * self.k..][..self.k]
+    }
+
     /// Holds the ids of an answer, which are numbers of rows, against the truth for a query.
     pub(crate) fn judge(&self, query: usize, ids: &[u64]) -> Judged {
-        let nearest = &self.nearest[query * self.k..][..self.k];
+        let nearest = self.nearest(query);
         let (Some(&first), Some(&last)) = (nearest.first(), nearest.last()) else {
             return Judged { recall: 1.0, first: true };
         };
