@@ -3,9 +3,9 @@
 use altiplano::Metric;
 
 use crate::vectors::{Rng, Vectors};
-use crate::world::{K, METRICS, STATES, Slack, World, on_a_grid, truth};
+use crate::world::{K, METRICS, Slack, in_every_state, on_a_grid, truth};
 
-const ROWS: usize = 700;
+const ROWS: usize = 500;
 const QUERIES: usize = 30;
 /// Codes differ from 256 dimensions on.
 const DIMENSIONS: [usize; 3] = [2, 24, 256];
@@ -28,10 +28,9 @@ fn assert_unchanged(
         data: vectors.rows().enumerate().flat_map(|(i, row)| change(first + i, row)).collect(),
     };
     let (new_rows, new_queries) = (changed(&rows, 0), changed(&queries, ROWS));
-    for state in STATES {
-        let world = World::new(state, metric, &new_rows);
+    in_every_state(metric, &new_rows, |world| {
         world.answers(&new_queries, &truth, scale, &slack);
-    }
+    });
 }
 
 #[test]
@@ -127,7 +126,7 @@ fn coordinates_that_are_the_same_in_all_vectors_change_no_answer_under_l2() {
         ([0.0, 20_000.0].map(|c| with(&rows, c)), [0.0, 20_000.0].map(|c| with(&queries, c)));
     let truth = truth(Metric::L2, &rows[0], &queries[0], K);
     let slack = Slack::of(Metric::L2, &rows[0], &queries[0]);
-    for state in STATES {
-        World::new(state, Metric::L2, &rows[1]).answers(&queries[1], &truth, 1.0, &slack);
-    }
+    in_every_state(Metric::L2, &rows[1], |world| {
+        world.answers(&queries[1], &truth, 1.0, &slack);
+    });
 }
