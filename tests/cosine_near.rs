@@ -1,5 +1,5 @@
-//! Cosine distances near 0 and at their ends: of vectors that are nearly alike, down to a distance of
-//! 1e-9, the order and five digits hold, and no distance or score leaves its range.
+//! Cosine distances near 0 and at their ends: of vectors that are nearly alike, down to a distance
+//! of 1e-9, the order and five digits hold, and no distance or score leaves its range.
 //!
 //! The judge is half the squared difference of the vectors at length 1, in `f64`, of the vectors as
 //! they were inserted: 1 - cosine with all its digits.

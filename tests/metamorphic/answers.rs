@@ -1,5 +1,5 @@
-//! What holds of every answer: few rows are measured exactly, a longer answer begins with the shorter
-//! one, all rows come when more are asked for than there are, and one dimension is enough.
+//! What holds of every answer: few rows are measured exactly, a longer answer begins with the
+//! shorter one, all rows come when more are asked for than there are, and one dimension is enough.
 
 use altiplano::{Batch, Metric};
 

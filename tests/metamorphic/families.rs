@@ -12,7 +12,7 @@ const ROWS: usize = 600;
 const QUERIES: usize = 50;
 
 /// Families and dimensions that differ in what is hard about them.
-const UNLIKE: [(&str, usize); 16] = [
+const UNLIKE: [(&str, usize); 17] = [
     ("city", 2),
     ("metres", 3),
     ("room", 3),
@@ -29,6 +29,7 @@ const UNLIKE: [(&str, usize); 16] = [
     ("one-hot", 32),
     ("two-scales", 32),
     ("drifting", 32),
+    ("jump", 32),
 ];
 
 /// Runs `check` for each of these families and each metric, and names all that fail, not the first.

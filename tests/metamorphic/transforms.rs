@@ -11,8 +11,8 @@ const QUERIES: usize = 30;
 const DIMENSIONS: [usize; 3] = [2, 24, 256];
 
 /// Asserts that in every state the rows that `change` makes of the original ones answer as these,
-/// with distances that are `scale` times as large. `change` is given the number of the vector, which
-/// is different for queries.
+/// with distances that are `scale` times as large. `change` is given the number of the vector,
+/// which is different for queries.
 fn assert_unchanged(
     metric: Metric,
     dim: usize,

@@ -240,8 +240,8 @@ pub(crate) fn truth<'a>(
     Truth::of(rows, queries, judged(metric), k, 2)
 }
 
-/// Rows with whole multiples of 1/256 from 0 to 16: what is added to them, up to 30,000, loses nothing
-/// in `f32`.
+/// Rows with whole multiples of 1/256 from 0 to 16: what is added to them, up to 30,000, loses
+/// nothing in `f32`.
 pub(crate) fn on_a_grid(rows: usize, dim: usize, seed: u64) -> Vectors {
     let mut rng = Rng::new(seed);
     let data = (0..rows * dim).map(|_| (1 + rng.below(4095)) as f32 / 256.0).collect();
