@@ -1,15 +1,16 @@
-//! Whether `auto` keeps its promise whatever the vectors are: recall by distance, and time beside an
-//! exact search, over a matrix of generated families, metrics, dimensions and sizes.
+//! Whether `auto` keeps its promise whatever the vectors are: recall by distance, and time beside
+//! an exact search, over a matrix of generated families, metrics, dimensions and sizes.
 //!
 //! Each cell is a store of its own. Every answer is judged by distances in `f64` that the benchmark
 //! measures itself (`truth.rs` has the rule). A cell is `ok` if recall@10 is at least its target
-//! less .01 for each of the targets .90, .95 and .99, if a query that is a row finds itself as often,
-//! and if the median search takes no longer than 1.25 times the median exact one, or 20 µs more where
-//! that is longer. One line of JSON for each cell and target, a table on stderr, and the counts last.
-//! Times are of one thread; run it alone.
+//! less .01 for each of the targets .90, .95 and .99, if a query that is a row finds itself as
+//! often, and if the median search takes no longer than 1.25 times the median exact one, or 20 µs
+//! more where that is longer. One line of JSON for each cell and target, a table on stderr, and the
+//! counts last. Times are of one thread; run it alone.
 //!
-//! `cargo bench --bench distributions [-- --quick] [-- --only city,offset-1000]`, or on vectors from
-//! files: `-- --base FILE --queries FILE --metric cosine`. `--strict` fails unless every cell is `ok`.
+//! `cargo bench --bench distributions [-- --quick] [-- --only city,offset-1000]`, or on vectors
+//! from files: `-- --base FILE --queries FILE --metric cosine`. `--strict` fails unless every cell
+//! is `ok`.
 #![allow(
     clippy::print_stdout,
     clippy::print_stderr,
@@ -42,13 +43,13 @@ use std::error::Error;
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
-use altiplano::Metric;
+use altiplano::Codes;
 use cells::{Cell, Queries};
 use families::Family;
 use measure::{Args, Opt};
 use report::Summary;
-use setup::{Data, K};
-use truth::Truth;
+use run::Plan;
+use setup::Data;
 use vectors::Vectors;
 
 /// Queries of a cell, and with `--quick`.
@@ -58,7 +59,12 @@ const QUICK_QUERIES: usize = 100;
 const BUDGET: Duration = Duration::from_millis(1_500);
 const QUICK_BUDGET: Duration = Duration::from_millis(200);
 
-const OWN: [Opt; 3] = [
+const OWN: [Opt; 4] = [
+    Opt {
+        key: "codes",
+        value: "NAME",
+        help: "int8, f32, bits4, bits2 or bits1; default: as usual",
+    },
     Opt { key: "only", value: "LIST", help: "cells of these families, such as city,cone-98" },
     Opt { key: "list", value: "", help: "print the cells, and end" },
     Opt { key: "strict", value: "", help: "fail unless every cell is ok" },
@@ -70,10 +76,14 @@ fn main() -> Result<ExitCode, Box<dyn Error>> {
     options.retain(|option| option.key != "neighbors");
     let about = "Recall and time over families of vectors.";
     let args = Args::from_env(about, &options).map_err(|stop| stop.text)?;
+    let plan = Plan {
+        codes: codes(&args)?,
+        budget: if args.has("quick") { QUICK_BUDGET } else { BUDGET },
+    };
     let begun = Instant::now();
     let mut summary = Summary::default();
     if args.has("base") {
-        of_files(&args, &mut summary)?;
+        of_files(&args, plan, &mut summary)?;
     } else {
         let cells = chosen(&args)?;
         if args.has("list") {
@@ -84,11 +94,20 @@ fn main() -> Result<ExitCode, Box<dyn Error>> {
         report::heads();
         for cell in &cells {
             let (base, queries) = vectors_of(cell, args.has("quick"))?;
-            measure_cell(cell, &base, &queries, args.has("quick"), &mut summary)?;
+            summary.take(cell, &run::run(cell, &base, &queries, plan)?);
         }
     }
     let right = summary.finish(begun.elapsed().as_secs_f64());
     Ok(if right || !args.has("strict") { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// The codes that the arguments ask for.
+fn codes(args: &Args) -> Result<Option<Codes>, Box<dyn Error>> {
+    match setup::codes(args, &[]).map_err(|stop| stop.text)?[..] {
+        [] => Ok(None),
+        [codes] => Ok(Some(codes)),
+        _ => Err(args.wrong("--codes takes one kind of codes here").text.into()),
+    }
 }
 
 /// The cells that the arguments leave.
@@ -125,29 +144,10 @@ fn vectors_of(cell: &Cell, quick: bool) -> Result<(Vectors, Vectors), Box<dyn Er
 }
 
 /// One cell of vectors from files.
-fn of_files(args: &Args, summary: &mut Summary) -> Result<(), Box<dyn Error>> {
+fn of_files(args: &Args, plan: Plan, summary: &mut Summary) -> Result<(), Box<dyn Error>> {
     let data = Data::unanswered(args, 0)?;
     let cell = Cell::of_file(&data.name, data.metric, data.base.dim, data.base.len());
     report::heads();
-    measure_cell(&cell, &data.base, &data.queries, data.quick, summary)
-}
-
-fn measure_cell(
-    cell: &Cell,
-    base: &Vectors,
-    queries: &Vectors,
-    quick: bool,
-    summary: &mut Summary,
-) -> Result<(), Box<dyn Error>> {
-    let metric = match cell.metric {
-        Metric::Cosine => vectors::Metric::Cosine,
-        Metric::Dot => vectors::Metric::Dot,
-        _ => vectors::Metric::L2,
-    };
-    let threads = std::thread::available_parallelism().map_or(1, usize::from);
-    let truth = Truth::of(base, queries, metric, K, threads);
-    let budget = if quick { QUICK_BUDGET } else { BUDGET };
-    let measured = run::run(cell, base, queries, &truth, budget)?;
-    summary.take(cell, &measured);
+    summary.take(&cell, &run::run(&cell, &data.base, &data.queries, plan)?);
     Ok(())
 }

@@ -1,5 +1,5 @@
-//! Which cells the benchmark `distributions` has: family, metric, dimension, rows, where the rows are,
-//! and where the queries come from.
+//! Which cells the benchmark `distributions` has: family, metric, dimension, rows, where the rows
+//! are, and where the queries come from.
 //!
 //! Owns the matrix and its reading. A line of the matrix stands for every combination of its lists.
 
@@ -7,15 +7,20 @@ use altiplano::Metric;
 
 use crate::families::Family;
 
-/// Family, metrics, dimensions, rows, then any of: `memtable` (not sealed), `graph` (a graph from
-/// 1,000 rows on, not from 30,000), `stored` (the queries are rows), `far` (they are far from all
-/// rows), `quick` (also with `--quick`, with at most 2,000 rows).
+/// Family, metrics, dimensions, rows, then any of: `memtable` (not sealed), `grown` (sealed and
+/// compacted after each fifth but the last, which stays in RAM), `graph` (a graph from 1,000 rows
+/// on, not from 30,000), `stored` (the queries are rows), `far` (they are far from all rows),
+/// `quick` (also with `--quick`, with at most 2,000 rows).
+///
+/// Places under cosine are left out: seen from the origin of their coordinates they lie in one
+/// direction.
 const MATRIX: &str = "
 normal              l2,dot,cosine 64            100         quick
 normal              l2            2,32          1000
 normal              l2,dot,cosine 8,128         5000
 normal              cosine        384           4000        memtable quick
 normal              cosine        768,1536      5000
+normal              dot,cosine    2,3           5000
 normal              l2,dot,cosine 64            20000       graph
 normal              l2            64            5000        far
 normal              cosine        384           100000
@@ -32,7 +37,9 @@ clustered           cosine        384           5000        far
 clustered           l2            100           2000        graph quick
 clustered           l2            128           100000
 low-rank            l2,dot,cosine 384           5000
+low-rank            l2,cosine     1536          5000
 low-rank            cosine        768           20000       graph
+low-rank            cosine        384           20000       graph grown
 low-rank            cosine        384           5000        far
 low-rank            cosine        384           100000
 low-rank            cosine        384           2000        graph quick
@@ -74,7 +81,13 @@ two-scales          l2,dot,cosine 64            5000
 two-scales          l2            32            20000       graph
 drifting            l2,dot,cosine 64            5000
 drifting            l2,cosine     384           20000       graph
-drifting            l2            64            2000        graph quick
+drifting            l2,dot,cosine 64            5000        grown
+drifting            l2            64            20000       graph grown
+drifting            l2            64            2000        graph grown quick
+jump                l2,dot,cosine 64            5000        grown
+jump                l2            384           5000
+jump                l2            64            20000       graph grown
+jump                l2            64            2000        grown quick
 sparse              l2,dot,cosine 768           5000
 sparse              cosine        384           20000       graph
 sparse              cosine        1536          2000        quick
@@ -104,6 +117,8 @@ city                l2            2             100000
 metres              l2            2,3           2000        quick
 metres              l2            3             20000       graph
 metres              l2            3             1000        stored
+city,metres         dot           2             2000
+metres              l2            2             5000        grown
 room                l2,dot,cosine 3             5000
 globe               l2,dot,cosine 3             5000
 grid                l2            2,3           5000
@@ -130,6 +145,17 @@ pub(crate) enum Queries {
     Far,
 }
 
+/// Where the rows are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum State {
+    /// In segments, all of them in one index.
+    Sealed,
+    /// In RAM.
+    Memtable,
+    /// Sealed and indexed in several steps, the last of them in RAM.
+    Grown,
+}
+
 /// One cell of the matrix.
 #[derive(Clone)]
 pub(crate) struct Cell {
@@ -138,7 +164,7 @@ pub(crate) struct Cell {
     pub(crate) metric: Metric,
     pub(crate) dim: usize,
     pub(crate) rows: usize,
-    pub(crate) memtable: bool,
+    pub(crate) state: State,
     pub(crate) graph: bool,
     pub(crate) queries: Queries,
     quick: bool,
@@ -156,17 +182,19 @@ pub(crate) fn metric_name(metric: Metric) -> &'static str {
 impl Cell {
     /// A sealed one of vectors from a file.
     pub(crate) fn of_file(name: &str, metric: Metric, dim: usize, rows: usize) -> Self {
-        let (name, queries) = (name.to_owned(), Queries::HeldOut);
-        Self { name, metric, dim, rows, memtable: false, graph: false, queries, quick: true }
+        let (name, state, queries) = (name.to_owned(), State::Sealed, Queries::HeldOut);
+        Self { name, metric, dim, rows, state, graph: false, queries, quick: true }
     }
 
     /// What tells it from the others.
     pub(crate) fn label(&self) -> String {
         let Self { name, dim, rows, .. } = self;
         let mut label = format!("{name} {} {dim} {rows}", metric_name(self.metric));
-        if self.memtable {
-            label += " memtable";
-        }
+        label += match self.state {
+            State::Sealed => "",
+            State::Memtable => " memtable",
+            State::Grown => " grown",
+        };
         if self.graph {
             label += " graph";
         }
@@ -208,6 +236,11 @@ fn read(line: &str) -> Option<Vec<Cell>> {
         return None;
     };
     let given = |word| rest.contains(&word);
+    let state = match (given("memtable"), given("grown")) {
+        (true, _) => State::Memtable,
+        (_, true) => State::Grown,
+        _ => State::Sealed,
+    };
     let queries = match (given("stored"), given("far")) {
         (true, _) => Queries::Stored,
         (_, true) => Queries::Far,
@@ -226,9 +259,8 @@ fn read(line: &str) -> Option<Vec<Cell>> {
             };
             for dim in numbers(dims)? {
                 for rows in numbers(rows)? {
-                    let (name, quick) = (name.to_owned(), given("quick"));
-                    let (memtable, graph) = (given("memtable"), given("graph"));
-                    cells.push(Cell { name, metric, dim, rows, memtable, graph, queries, quick });
+                    let (name, graph, quick) = (name.to_owned(), given("graph"), given("quick"));
+                    cells.push(Cell { name, metric, dim, rows, state, graph, queries, quick });
                 }
             }
         }

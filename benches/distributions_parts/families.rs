@@ -1,5 +1,5 @@
-//! The families of vectors that the benchmark `distributions` draws: what each is called, and how one of
-//! its rows comes about.
+//! The families of vectors that the benchmark `distributions` draws: what each is called, and how
+//! one of its rows comes about.
 //!
 //! Owns the table of names and the drawing. The same family, seed, rows and dimension give the same
 //! vectors on every machine of one kind. No row is zero, which cosine would refuse, and all values
@@ -54,6 +54,7 @@ pub(crate) const FAMILIES: &[Family] = &[
     Family { name: "heavy-tails", sampler: draw::heavy_tails },
     Family { name: "two-scales", sampler: draw::two_scales },
     Family { name: "drifting", sampler: draw::drifting },
+    Family { name: "jump", sampler: draw::jump },
     Family { name: "sparse", sampler: draw::sparse },
     Family { name: "relu", sampler: draw::relu },
     Family { name: "binary", sampler: |s| draw::binary(s, 0.5) },

@@ -1,7 +1,7 @@
 //! How rows of positions, colors and times come about: few dimensions, or units that differ.
 //!
-//! Owns these samplers. Those of two or three dimensions fill as many coordinates as the row has, and
-//! leave any others zero.
+//! Owns these samplers. Those of two or three dimensions fill as many coordinates as the row has,
+//! and leave any others zero.
 
 use crate::families::{Sampler, Shape};
 use crate::vectors::Rng;

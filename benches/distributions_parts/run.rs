@@ -1,36 +1,42 @@
 //! Fills a store with the rows of a cell and searches it.
 //!
 //! Owns the order of the searches and what is counted. All answers of `auto` are judged first; then
-//! some of the queries are timed, for each target and exactly in turns, so that what else the machine
-//! does is in all of them alike.
+//! some of the queries are timed, for each target and exactly in turns, so that what else the
+//! machine does is in all of them alike.
 
 use std::collections::HashMap;
 use std::error::Error;
 use std::time::{Duration, Instant};
 
 use altiplano::{
-    Background, Batch, Collection, CollectionOptions, Explanation, Fields, Hit, HnswParams, Memory,
-    Search, StoreOptions,
+    Background, Batch, Codes, Collection, CollectionOptions, Explanation, Fields, Hit, HnswParams,
+    Memory, Metric, Search, Store, StoreOptions,
 };
 
-use crate::cells::Cell;
+use crate::cells::{Cell, State};
 use crate::measure;
 use crate::setup::{K, Scratch};
 use crate::truth::Truth;
-use crate::vectors::Vectors;
+use crate::vectors::{self, Vectors};
 
 /// Recalls that are asked for.
 pub(crate) const TARGETS: [f32; 3] = [0.90, 0.95, 0.99];
 /// Fewest rows for which a graph is built in cells that ask for one.
 const SMALL_GRAPH: u32 = 1_000;
+/// Parts in which rows arrive in cells that grow.
+const GROWN: usize = 5;
 /// Fewest queries that are timed, and most rounds of them.
 const TIMED: usize = 16;
 const ROUNDS: usize = 5;
 
 /// What a cell came to.
 pub(crate) struct Measured {
-    /// To seal and to index, after the last insert.
+    /// The kind that was asked for, or `usual`.
+    pub(crate) codes: String,
+    /// To seal and to index.
     pub(crate) build_s: f64,
+    /// To find the true distances.
+    pub(crate) truth_s: f64,
     /// Of the whole store, over the number of rows.
     pub(crate) disk_bytes_per_row: f64,
     pub(crate) heap_bytes_per_row: f64,
@@ -62,37 +68,41 @@ pub(crate) struct AtTarget {
     pub(crate) p50_us: f64,
 }
 
-/// Builds the store of a cell, and measures it. Timing takes about `budget`.
+/// How a cell is built and measured.
+#[derive(Clone, Copy)]
+pub(crate) struct Plan {
+    /// None for those that are usual for the dimension.
+    pub(crate) codes: Option<Codes>,
+    /// How long searches are timed for.
+    pub(crate) budget: Duration,
+}
+
+/// Builds the store of a cell, and measures it.
 pub(crate) fn run(
     cell: &Cell,
     base: &Vectors,
     queries: &Vectors,
-    truth: &Truth<'_>,
-    budget: Duration,
+    plan: Plan,
 ) -> Result<Measured, Box<dyn Error>> {
+    let threads = std::thread::available_parallelism().map_or(1, usize::from);
+    let begun = Instant::now();
+    let truth = Truth::of(base, queries, judged(cell.metric), K, threads);
+    let truth_s = begun.elapsed().as_secs_f64();
     let dir = Scratch::new("distributions");
     let store = StoreOptions::new().background(Background::Manual).open(dir.path())?;
-    let collection = store.collection("vectors", options(cell))?;
-    for first in (0..base.len()).step_by(1024) {
-        let last = (first + 1024).min(base.len());
-        let memory = |i: usize| Memory::new(i as u64, base.row(i));
-        collection.apply((first..last).map(memory).collect::<Batch>())?;
-    }
-    let begun = Instant::now();
-    if !cell.memtable {
-        collection.compact()?;
-        while store.run_pending()? {}
-    }
-    let build_s = begun.elapsed().as_secs_f64();
-    let asked = Asked { collection: &collection, queries, truth };
+    let collection = store.collection("vectors", options(cell, plan.codes))?;
+    let build_s = fill(cell, base, &store, &collection)?;
+    let asked = Asked { collection: &collection, queries, truth: &truth };
     let mut targets = Vec::new();
     for target in TARGETS {
         targets.push(asked.judge(target)?);
     }
-    let exact = asked.time(&mut targets, budget)?;
+    let exact = asked.time(&mut targets, plan.budget)?;
     let rows = base.len().max(1) as f64;
     Ok(Measured {
+        codes: plan.codes.map_or("usual".to_owned(), |codes| format!("{codes:?}")),
         build_s,
+        truth_s,
         disk_bytes_per_row: measure::allocated_bytes(dir.path())? as f64 / rows,
         heap_bytes_per_row: store.stats()?.heap_bytes as f64 / rows,
         queries: queries.len(),
@@ -103,13 +113,53 @@ pub(crate) fn run(
     })
 }
 
-fn options(cell: &Cell) -> CollectionOptions {
-    let options = CollectionOptions::new(cell.dim, cell.metric);
-    let options = if cell.memtable { options.memtable_rows(65_536) } else { options };
-    match cell.graph {
-        true => options.hnsw(HnswParams { min_rows: SMALL_GRAPH, ..HnswParams::default() }),
-        false => options,
+fn judged(metric: Metric) -> vectors::Metric {
+    match metric {
+        Metric::Cosine => vectors::Metric::Cosine,
+        Metric::Dot => vectors::Metric::Dot,
+        _ => vectors::Metric::L2,
     }
+}
+
+fn options(cell: &Cell, codes: Option<Codes>) -> CollectionOptions {
+    let mut options = CollectionOptions::new(cell.dim, cell.metric);
+    if let Some(codes) = codes {
+        options = options.codes(codes);
+    }
+    if cell.state == State::Memtable {
+        options = options.memtable_rows(65_536);
+    }
+    if cell.graph {
+        options = options.hnsw(HnswParams { min_rows: SMALL_GRAPH, ..HnswParams::default() });
+    }
+    options
+}
+
+/// Inserts the rows, and brings them into their state; how long that took but for the inserts.
+fn fill(
+    cell: &Cell,
+    base: &Vectors,
+    store: &Store,
+    collection: &Collection,
+) -> altiplano::Result<f64> {
+    let parts = if cell.state == State::Grown { GROWN } else { 1 };
+    let mut build_s = 0.0;
+    for part in 0..parts {
+        let (from, to) = (part * base.len() / parts, (part + 1) * base.len() / parts);
+        for first in (from..to).step_by(1024) {
+            let last = (first + 1024).min(to);
+            let memory = |i: usize| Memory::new(i as u64, base.row(i));
+            collection.apply((first..last).map(memory).collect::<Batch>())?;
+        }
+        let stays = cell.state == State::Memtable || parts > 1 && part + 1 == parts;
+        if !stays {
+            let begun = Instant::now();
+            collection.compact()?;
+            while store.run_pending()? {}
+            build_s += begun.elapsed().as_secs_f64();
+        }
+    }
+    Ok(build_s)
 }
 
 /// What exact searches came to.

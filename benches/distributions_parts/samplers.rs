@@ -1,5 +1,5 @@
-//! How a row of each family of any dimension comes about: the usual distributions, those that lie away
-//! from the origin, those whose coordinates or lengths are uneven, and those with few values.
+//! How a row of each family of any dimension comes about: the usual distributions, those that lie
+//! away from the origin, those whose coordinates or lengths are uneven, and those with few values.
 //!
 //! Owns the samplers. What the rows of one sampler share (centers, directions) is drawn when it is
 //! made. Positions and other quantities of the world are in `places.rs`.
@@ -133,6 +133,14 @@ pub(crate) fn drifting(mut shape: Shape) -> Sampler {
         (0..shape.dim).map(|_| if shape.rng.below(2) == 0 { -6.0 } else { 6.0 }).collect();
     Box::new(move |rng, at, row| {
         row.iter_mut().zip(&ways).for_each(|(x, way)| *x = rng.normal() + way * at as f32);
+    })
+}
+
+/// The second half of the rows lies a thousand standard deviations from the first.
+pub(crate) fn jump(_: Shape) -> Sampler {
+    Box::new(move |rng, at, row| {
+        let center = if at < 0.5 { 0.0 } else { 1000.0 };
+        row.iter_mut().for_each(|x| *x = center + rng.normal());
     })
 }
 

@@ -1,11 +1,12 @@
 //! What the right answers are: distances in `f64` of the vectors as they were inserted.
 //!
-//! Owns the exact distances and the rule for a right hit. An id is right when its distance is within
-//! that of the k-th true nearest times 1 + 1e-6, the resolution of distances in `f32`, so that any
-//! of several rows that are as near will do. To that comes a slack for what vectors in `f32` cannot
-//! tell: under dot two units in the last place of |query| × |row|, since products cancel; under
-//! cosine the square of one unit in the last place, by which a row of length 1 is rounded. L2 has
-//! none: differences are exact. Nothing here is asked of the store. Needs `vectors`.
+//! Owns the exact distances and the rule for a right hit. An id is right when its distance is
+//! within that of the k-th true nearest times 1 + 1e-6, the resolution of distances in `f32`, so
+//! that any of several rows that are as near will do. To that comes a slack for what vectors in
+//! `f32` cannot tell: under dot two units in the last place of |query| × |row|, since products
+//! cancel; under cosine the square of one unit in the last place, by which a row of length 1 is
+//! rounded. L2 has none: differences are exact. Nothing here is asked of the store. Needs
+//! `vectors`.
 
 use std::collections::HashSet;
 
@@ -58,9 +59,14 @@ impl<'a> Truth<'a> {
         Self { base, queries, metric, k, nearest }
     }
 
+    /// The true distances of the nearest rows of a query, ascending.
+    pub(crate) fn nearest(&self, query: usize) -> &[f64] {
+        &self.nearest[query * self.k..][..self.k]
+    }
+
     /// Holds the ids of an answer, which are numbers of rows, against the truth for a query.
     pub(crate) fn judge(&self, query: usize, ids: &[u64]) -> Judged {
-        let nearest = &self.nearest[query * self.k..][..self.k];
+        let nearest = self.nearest(query);
         let (Some(&first), Some(&last)) = (nearest.first(), nearest.last()) else {
             return Judged { recall: 1.0, first: true };
         };
