@@ -1,6 +1,6 @@
 //! What deletion and sheer numbers cost: dropping one of very many namespaces, a `delete_where` of half
-//! of all rows, the expiry of whole segments, thousands of collections in one store; and what it takes to
-//! build and merge one graph of all rows.
+//! of all rows, deletes by very long lists, the expiry of whole segments, thousands of collections in one
+//! store; and what it takes to build and merge one graph of all rows.
 //!
 //! Prints a JSON line for each part. Every count, and what is left after a reopen, is checked.
 //!
@@ -16,6 +16,8 @@
 mod collections;
 #[path = "scale_parts/expiry.rs"]
 mod expiry;
+#[path = "scale_parts/lists.rs"]
+mod lists;
 #[path = "common/measure.rs"]
 mod measure;
 #[path = "scale_parts/merge.rs"]
@@ -41,7 +43,11 @@ const OPTIONS: [Opt; 6] = [
     Opt { key: "namespaces", value: "N", help: "among these; default 10000; --quick: 400" },
     Opt { key: "collections", value: "N", help: "in one store; default 3000; --quick: 200" },
     Opt { key: "dim", value: "N", help: "of the vectors in collections; default 384; --quick: 64" },
-    Opt { key: "parts", value: "LIST", help: "namespaces,expiry,collections,merge; default: all" },
+    Opt {
+        key: "parts",
+        value: "LIST",
+        help: "namespaces,lists,expiry,collections,merge; default: all",
+    },
     Opt { key: "quick", value: "", help: "small and short, for CI" },
 ];
 
@@ -70,6 +76,9 @@ fn main() -> Result<()> {
     let wanted = |part: &str| parts.as_ref().is_none_or(|parts| parts.iter().any(|p| p == part));
     if wanted("namespaces") {
         namespaces::run(&sizes)?;
+    }
+    if wanted("lists") {
+        lists::run(quick)?;
     }
     if wanted("expiry") {
         expiry::run(&sizes)?;

@@ -1,12 +1,12 @@
 //! Owns the notion of time: `Timestamp` and the `Clock` that gives it. The only place that asks the
 //! system for the time. Knows nothing of expiry; see `retention` for what time does to a memory.
 
+mod interchange;
+
 use std::fmt;
 use std::ops::{Add, Sub};
 use std::sync::Mutex;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
-
-use serde::{Deserialize, Serialize};
 
 /// A moment: milliseconds since 1970-01-01T00:00:00Z.
 ///
@@ -16,9 +16,7 @@ use serde::{Deserialize, Serialize};
 /// let t = Timestamp::from_millis(1_000) + Duration::from_secs(2);
 /// assert_eq!(t.as_millis(), 3_000);
 /// ```
-#[derive(
-    Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize,
-)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 pub struct Timestamp(u64);
 
 impl Timestamp {

@@ -1,17 +1,30 @@
-//! Owns `Filter`: plain, serialisable data that says which memories are meant, and its meaning for
-//! one row (`Filter::matches`). How a segment answers it without looking at every row is
-//! `segment::select`. Closures are not filters: see `Search::filter_fn`.
+//! Owns `Filter`: plain, serialisable data that says which memories are meant. What a filter means for
+//! one row is `matcher`, which filters are refused is `check`, and which hold for every memory is
+//! `constant`. How a segment answers a filter without looking at every row is `segment::select`.
+//! Closures are not filters: see `Search::filter_fn`.
+//!
+//! Invariants: nothing recurses into a filter before `Filter::check` has bounded its depth; joins of
+//! one kind are flat, whichever side they are built from.
 
-use serde::{Deserialize, Serialize};
+mod check;
+mod constant;
+mod interchange;
+mod matcher;
+mod nesting;
+
+pub(crate) use matcher::{Attributes, Matcher};
 
 use crate::clock::Timestamp;
-use crate::error::{Error, Result};
 use crate::ids::MemoryId;
 
-/// Deepest nesting of `And`, `Or` and `Not` that is accepted.
+/// Deepest nesting of `And`, `Or` and `Not` that is accepted. A join inside a join of its own kind
+/// adds no depth.
 pub(crate) const MAX_FILTER_DEPTH: usize = 32;
 /// Most nodes and listed values in one filter.
 pub(crate) const MAX_FILTER_NODES: usize = 1 << 20;
+
+/// Longest list in front of which a join is put in order; see [`Filter::and`].
+const IN_ORDER: usize = 1024;
 
 /// Which memories are meant. Build one with the functions below and join them with
 /// [`Filter::and`], [`Filter::or`] and [`Filter::negate`].
@@ -19,11 +32,30 @@ pub(crate) const MAX_FILTER_NODES: usize = 1 << 20;
 /// A range takes its start and leaves out its end. A memory without the attribute asked for does
 /// not match.
 ///
+/// # What is refused
+///
+/// Every verb that takes a filter refuses, with [`Error::InvalidOption`](crate::Error::InvalidOption), a
+/// range that ends before it starts and an importance that is NaN. It refuses, with
+/// [`Error::LimitExceeded`](crate::Error::LimitExceeded), more than 32 levels of `And`, `Or` and `Not`
+/// inside one another, and more than 1,048,576 filters and listed values. Lists of one kind are one
+/// level, however they are nested. [`Collection::delete_where`](crate::Collection::delete_where) also
+/// refuses a filter that holds for every memory, unless it is [`Filter::All`].
+///
+/// # In JSON
+///
+/// A filter is an object with the name of its kind: `{"Namespace": "user:42"}`. Ids are strings, since
+/// JavaScript and many other readers round whole numbers from 2^53 on; numbers are read as well. An
+/// open end of a range is `null`, or left out. Joins of one kind come back flat.
+///
 /// ```
-/// use altiplano::Filter;
+/// use altiplano::{Filter, Timestamp};
 /// let filter = Filter::namespace("user:42").and(Filter::kind("summary").negate());
+/// let since = Filter::created(Timestamp::from_millis(1_700_000_000_000)..);
+/// let json = serde_json::to_string(&since).unwrap();
+/// assert_eq!(json, r#"{"Created":{"from":1700000000000,"to":null}}"#);
+/// assert_eq!(serde_json::from_str::<Filter>(&json).unwrap(), since);
+/// # let _ = filter;
 /// ```
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub enum Filter {
     /// Every memory.
@@ -94,12 +126,12 @@ impl Filter {
         Self::TagsAny(vec![name.into()])
     }
 
-    /// With at least one of these tags.
+    /// With at least one of these tags; holds for no memory if there are none.
     pub fn tags_any<S: Into<String>>(names: impl IntoIterator<Item = S>) -> Self {
         Self::TagsAny(names.into_iter().map(Into::into).collect())
     }
 
-    /// With all of these tags.
+    /// With all of these tags; holds for every memory if there are none.
     pub fn tags_all<S: Into<String>>(names: impl IntoIterator<Item = S>) -> Self {
         Self::TagsAll(names.into_iter().map(Into::into).collect())
     }
@@ -121,7 +153,7 @@ impl Filter {
         Self::EventTime { from, to }
     }
 
-    /// At least this important.
+    /// At least this important, 0 to 1.
     pub const fn importance_at_least(from: f32) -> Self {
         Self::Importance { from, to: 1.0 }
     }
@@ -131,30 +163,27 @@ impl Filter {
         Self::Ids(ids.into_iter().map(Into::into).collect())
     }
 
-    /// Both hold.
+    /// Both hold. The list stays flat from whichever side it is built.
+    ///
+    /// ```
+    /// use altiplano::Filter;
+    /// let [a, b, c] = ["a", "b", "c"].map(Filter::kind);
+    /// let left = a.clone().and(b.clone()).and(c.clone());
+    /// assert_eq!(left, a.and(b.and(c)));
+    /// ```
     #[must_use]
     pub fn and(self, other: Self) -> Self {
         match (self, other) {
             (Self::All, other) => other,
             (this, Self::All) => this,
-            (Self::And(mut all), other) => {
-                all.push(other);
-                Self::And(all)
-            }
-            (this, other) => Self::And(vec![this, other]),
+            (this, other) => Self::And(joined(this, other, Self::and_list)),
         }
     }
 
-    /// At least one holds.
+    /// At least one holds. The list stays flat from whichever side it is built.
     #[must_use]
     pub fn or(self, other: Self) -> Self {
-        match self {
-            Self::Or(mut any) => {
-                any.push(other);
-                Self::Or(any)
-            }
-            this => Self::Or(vec![this, other]),
-        }
+        Self::Or(joined(self, other, Self::or_list))
     }
 
     /// This does not hold.
@@ -163,74 +192,43 @@ impl Filter {
         Self::Not(Box::new(self))
     }
 
-    /// Refuses filters that are too deep or too large to evaluate in bounded space.
-    pub(crate) fn check(&self) -> Result<()> {
-        fn walk(filter: &Filter, depth: usize, nodes: &mut usize) -> Result<()> {
-            *nodes += 1;
-            if depth > MAX_FILTER_DEPTH {
-                return Err(limit("the nesting of the filter", depth, MAX_FILTER_DEPTH));
-            }
-            match filter {
-                Filter::And(list) | Filter::Or(list) => {
-                    list.iter().try_for_each(|f| walk(f, depth + 1, nodes))?;
-                }
-                Filter::Not(inner) => walk(inner, depth + 1, nodes)?,
-                Filter::TagsAny(names) | Filter::TagsAll(names) => *nodes += names.len(),
-                Filter::Ids(ids) => *nodes += ids.len(),
-                _ => {}
-            }
-            if *nodes > MAX_FILTER_NODES {
-                return Err(limit("the filter", *nodes, MAX_FILTER_NODES));
-            }
-            Ok(())
-        }
-        walk(self, 0, &mut 0)
+    const fn and_list(&mut self) -> Option<&mut Vec<Self>> {
+        if let Self::And(list) = self { Some(list) } else { None }
     }
 
-    /// Whether the row with these attributes is meant.
-    pub(crate) fn matches(&self, row: &Attributes<'_>) -> bool {
-        match self {
-            Self::All => true,
-            Self::Namespace(name) => row.namespace == Some(name),
-            Self::Session(name) => row.session == Some(name),
-            Self::Kind(name) => row.kind == Some(name),
-            Self::TagsAny(names) => names.iter().any(|n| row.tags.contains(&n.as_str())),
-            Self::TagsAll(names) => names.iter().all(|n| row.tags.contains(&n.as_str())),
-            Self::Key(key) => row.key == Some(key),
-            Self::Created { from, to } => (*from..*to).contains(&row.created_at),
-            Self::EventTime { from, to } => {
-                row.event_time.is_some_and(|at| (*from..*to).contains(&at))
-            }
-            Self::Importance { from, to } => (*from..=*to).contains(&row.importance),
-            Self::Pinned(pinned) => row.pinned == *pinned,
-            Self::Ids(ids) => ids.contains(&row.id),
-            Self::And(all) => all.iter().all(|f| f.matches(row)),
-            Self::Or(any) => any.iter().any(|f| f.matches(row)),
-            Self::Not(inner) => !inner.matches(row),
-        }
+    const fn or_list(&mut self) -> Option<&mut Vec<Self>> {
+        if let Self::Or(list) = self { Some(list) } else { None }
     }
 }
 
-/// What a filter can ask of a row, borrowed from wherever the row lives.
-#[derive(Clone, Debug, PartialEq)]
-pub(crate) struct Attributes<'a> {
-    pub(crate) id: MemoryId,
-    pub(crate) namespace: Option<&'a str>,
-    pub(crate) session: Option<&'a str>,
-    pub(crate) kind: Option<&'a str>,
-    pub(crate) key: Option<&'a str>,
-    pub(crate) tags: Vec<&'a str>,
-    pub(crate) created_at: Timestamp,
-    pub(crate) event_time: Option<Timestamp>,
-    pub(crate) importance: f32,
-    pub(crate) pinned: bool,
-    /// `Timestamp::MAX` for a memory that never expires. Not asked by filters, but wherever rows
-    /// are looked at.
-    pub(crate) expires_at: Timestamp,
-}
-
-fn limit(what: &'static str, got: usize, limit: usize) -> Error {
-    Error::LimitExceeded { what, got: got as u64, limit: limit as u64 }
+/// Both in one list, where `list` gives the list of a join of the kind asked for.
+fn joined(
+    mut left: Filter,
+    mut right: Filter,
+    list: impl Fn(&mut Filter) -> Option<&mut Vec<Filter>>,
+) -> Vec<Filter> {
+    let taken = |filter: &mut Filter| list(filter).map(std::mem::take);
+    match (taken(&mut left), taken(&mut right)) {
+        (Some(mut left), Some(mut right)) => {
+            left.append(&mut right);
+            left
+        }
+        (Some(mut left), None) => {
+            left.push(right);
+            left
+        }
+        // To put it in front moves the whole list. The order means nothing, and a fold from the
+        // right would be quadratic.
+        (None, Some(mut right)) if right.len() >= IN_ORDER => {
+            right.push(left);
+            right
+        }
+        (None, Some(mut right)) => {
+            right.insert(0, left);
+            right
+        }
+        (None, None) => vec![left, right],
+    }
 }
 
 fn half_open(range: &impl std::ops::RangeBounds<Timestamp>) -> (Timestamp, Timestamp) {

@@ -1,18 +1,29 @@
 //! Owns the identities: of memories (public), files, collections and operations (internal).
 //! Knows nothing of what they name.
 
-use std::fmt;
+mod interchange;
 
-use serde::{Deserialize, Serialize};
+use std::fmt;
+use std::str::FromStr;
+
+use crate::error::Error;
 
 /// The identity of one memory inside a collection: 128 bits, chosen by the caller.
 ///
+/// It is shown as a decimal number and read back from one. With `serde` it is a string of that number
+/// in text formats such as JSON, since JavaScript and many other readers round whole numbers from 2^53
+/// on; numbers are read as well. In binary formats it is a `u128`.
+///
 /// ```
 /// use altiplano::MemoryId;
-/// assert_eq!(MemoryId::from(7u64), MemoryId::from(7u128));
-/// assert_eq!(MemoryId::from(7u64).as_u128(), 7);
+/// let id = MemoryId::from(7u64);
+/// assert_eq!(id, MemoryId::from(7u128));
+/// assert_eq!(id.as_u128(), 7);
+/// assert_eq!(id.to_string().parse::<MemoryId>()?, id);
+/// assert_eq!(serde_json::to_string(&id).unwrap(), "\"7\"");
+/// # Ok::<(), altiplano::Error>(())
 /// ```
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct MemoryId(u128);
 
 impl MemoryId {
@@ -44,6 +55,21 @@ impl From<uuid::Uuid> for MemoryId {
 impl fmt::Display for MemoryId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}", self.0)
+    }
+}
+
+impl FromStr for MemoryId {
+    type Err = Error;
+
+    /// Reads what [`Display`](fmt::Display) writes: a whole number below 2^128, in decimal digits and
+    /// nothing else. [`Error::InvalidOption`] for anything else.
+    fn from_str(text: &str) -> Result<Self, Error> {
+        // `parse` would take a sign.
+        let digits = text.bytes().all(|byte| byte.is_ascii_digit());
+        let number = if digits { text.parse().ok() } else { None };
+        number.map(Self).ok_or_else(|| {
+            Error::option("id", format!("{text:?} is not a whole number from 0 to 2^128 - 1"))
+        })
     }
 }
 

@@ -168,8 +168,14 @@ impl Committer {
         self.token.try_lock().is_err()
     }
 
+    /// The number of the next operation, for whoever holds the token.
     fn next_seq(&self) -> Seq {
-        Seq(self.last_seq.fetch_add(1, Ordering::AcqRel) + 1)
+        Seq(self.last_seq().0 + 1)
+    }
+
+    /// Gives a number out: an operation has it from now on.
+    fn take_seq(&self, seq: Seq) {
+        self.last_seq.fetch_max(seq.0, Ordering::AcqRel);
     }
 }
 
@@ -207,7 +213,7 @@ struct Group<'a> {
     engine: &'a Engine,
     now: Timestamp,
     stages: BTreeMap<CollectionId, Stage>,
-    /// Batches that are logged and wait for the sync, with what they did.
+    /// Batches that wait for the sync, with what they did, and whether it has to be durable.
     done: Vec<(Arc<Slot>, Vec<Effect>, bool)>,
 }
 
@@ -220,7 +226,7 @@ impl<'a> Group<'a> {
         for slot in group {
             let writes = std::mem::take(&mut *lock(&slot.writes));
             match self.one(token, writes) {
-                Ok((effects, logged)) => self.done.push((slot, effects, logged)),
+                Ok((effects, durable)) => self.done.push((slot, effects, durable)),
                 Err(error) => slot.answer(Err(error)),
             }
         }
@@ -234,7 +240,8 @@ impl<'a> Group<'a> {
         }
     }
 
-    /// Works out and logs one batch; on an error nothing of it remains.
+    /// Works out and logs one batch; on an error nothing of it remains. Tells whether it named a
+    /// collection that is logged.
     fn one(
         &mut self,
         token: &mut Option<LogState>,
@@ -265,20 +272,23 @@ impl<'a> Group<'a> {
         let mut payload = Vec::with_capacity(bytes.min(MAX_PAYLOAD_BYTES as u64) as usize);
         let mut effects = Vec::with_capacity(writes.len());
         let inserts = writes.iter().any(|w| matches!(w.kind, OpKind::Insert { .. }));
+        let durable = writes.iter().any(|w| !w.core.is_volatile());
         for Prepared { core, kind } in writes {
             if core.is_dropped() {
                 return Err(Error::Closed);
             }
             let stage = self.stages.entry(core.id).or_insert_with(|| Stage::begin(&core, self.now));
             checkpoints.entry(core.id).or_insert_with(|| stage.checkpoint());
-            let op = Op { collection: core.id, seq: self.engine.committer.next_seq(), kind };
-            if !core.is_volatile() {
-                op.encode(&mut payload);
+            let seq = self.engine.committer.next_seq();
+            let (effect, changed) =
+                stage.write(Op { collection: core.id, seq, kind }, &mut payload)?;
+            if changed {
+                self.engine.committer.take_seq(seq);
             }
+            effects.push(effect);
             if sabotage::on(Sabotage::SplitBatch) && !payload.is_empty() {
                 self.engine.append(log, FrameKind::Batch, &std::mem::take(&mut payload))?;
             }
-            effects.push(stage.apply(op)?);
         }
         check_payload(payload.len())?;
         match (payload.is_empty(), inserts) {
@@ -287,7 +297,7 @@ impl<'a> Group<'a> {
             // What only deletes is the way out of a full disk.
             (false, false) => self.engine.append_vital(log, FrameKind::Batch, &payload)?,
         }
-        Ok((effects, !payload.is_empty()))
+        Ok((effects, durable))
     }
 
     /// Syncs if a batch asked for it; the sequence number of what is unknown if that failed.
@@ -301,7 +311,9 @@ impl<'a> Group<'a> {
         }
         let now = self.engine.monotonic();
         let due_before = log.sync_due;
-        for (slot, _, _) in self.done.iter().filter(|(_, _, logged)| *logged) {
+        // Also for a batch that changed nothing: it was told of a state that earlier batches made.
+        let unsynced = log.good_len() > log.writer.synced_len();
+        for (slot, _, _) in self.done.iter().filter(|(_, _, durable)| *durable && unsynced) {
             let due = match slot.durability {
                 Durability::Sync if sabotage::on(Sabotage::AcknowledgeEarly) => {
                     now.saturating_add(std::time::Duration::from_secs(1 << 30))

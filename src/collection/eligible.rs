@@ -8,7 +8,7 @@ use crate::clock::Timestamp;
 use crate::collection::search::read_memory;
 use crate::collection::snapshot::{IndexPart, Place, Snapshot};
 use crate::error::{Error, Result};
-use crate::filter::Filter;
+use crate::filter::{Filter, Matcher};
 use crate::memory::Memory;
 use crate::options::Metric;
 use crate::segment::{Liveness, Row, Rows, set_bits};
@@ -37,17 +37,17 @@ pub(super) fn visible(
     rows: &dyn Rows,
     live: &Liveness,
     now: Timestamp,
-    filter: &Filter,
+    filter: &Matcher,
 ) -> Result<Mask> {
     let unexpired = rows.unexpired(now)?;
-    if *filter == Filter::All && unexpired.is_none() {
+    if filter.is_all() && unexpired.is_none() {
         return Ok(None);
     }
     let mut words: Vec<u64> = live.words().take((rows.rows() as usize).div_ceil(64)).collect();
     if let Some(unexpired) = unexpired {
         words.iter_mut().zip(unexpired.words()).for_each(|(word, other)| *word &= other);
     }
-    if *filter != Filter::All {
+    if !filter.is_all() {
         let mut matching = vec![0u64; words.len()];
         for row in &rows.select(filter)? {
             if let Some(word) = matching.get_mut(row as usize / 64) {
@@ -68,9 +68,10 @@ impl<'a> Eligible<'a> {
         filter: &Filter,
         closure: Option<&'a FilterFn<'a>>,
     ) -> Result<Self> {
+        let filter = Matcher::new(filter.clone());
         let masks = snapshot
             .parts()
-            .map(|(rows, live)| visible(rows, live, now, filter))
+            .map(|(rows, live)| visible(rows, live, now, &filter))
             .collect::<Result<Vec<_>>>()?;
         Ok(Self { snapshot, metric, masks, closure, error: RefCell::default() })
     }

@@ -6,8 +6,8 @@ use crate::clock::Timestamp;
 use crate::collection::eligible::{bits, visible};
 use crate::collection::search::read_memory;
 use crate::collection::snapshot::Snapshot;
-use crate::error::Result;
-use crate::filter::Filter;
+use crate::error::{Error, Result};
+use crate::filter::{Filter, Matcher};
 use crate::memory::Memory;
 use crate::options::Metric;
 use crate::segment::Row;
@@ -19,7 +19,9 @@ pub struct Iter {
     snapshot: Arc<Snapshot>,
     now: Timestamp,
     metric: Metric,
-    filter: Filter,
+    filter: Matcher,
+    /// Why the filter is refused: the first item, and the last.
+    refused: Option<Error>,
     /// The next part to open.
     part: usize,
     /// Rows of the part before it that are still to come, last first.
@@ -33,24 +35,17 @@ impl Iter {
         metric: Metric,
         filter: Filter,
     ) -> Self {
-        Self { snapshot, now, metric, filter, part: 0, rows: Vec::new() }
-    }
-
-    /// Refuses a filter that no search would take either; the iteration ends with the error.
-    fn check(&mut self) -> Result<()> {
-        if self.part > 0 {
-            return Ok(());
-        }
-        let checked = self.filter.check();
-        if checked.is_err() {
-            self.snapshot = Arc::default();
-            self.filter = Filter::All;
-        }
-        checked
+        let refused = filter.check().err();
+        let (snapshot, filter) =
+            if refused.is_some() { (Arc::default(), Filter::All) } else { (snapshot, filter) };
+        let (filter, rows) = (Matcher::new(filter), Vec::new());
+        Self { snapshot, now, metric, filter, refused, part: 0, rows }
     }
 
     fn advance(&mut self) -> Result<Option<Memory>> {
-        self.check()?;
+        if let Some(error) = self.refused.take() {
+            return Err(error);
+        }
         loop {
             if let Some(row) = self.rows.pop() {
                 let Some((rows, _)) = self.snapshot.parts().nth(self.part - 1) else {

@@ -40,7 +40,7 @@ use crate::collection::core::Core;
 use crate::collection::engine::Engine;
 use crate::collection::stage::Effect;
 use crate::error::{Error, Result};
-use crate::filter::Filter;
+use crate::filter::{Filter, Matcher};
 use crate::format::op::OpKind;
 use crate::format::record;
 use crate::ids::MemoryId;
@@ -106,7 +106,7 @@ impl Collection {
     }
 
     /// Deletes a memory. Tells whether one was visible. It is gone for readers at once, and its
-    /// bytes are reclaimed by compaction.
+    /// bytes are reclaimed by compaction. An id that no memory has leaves no trace in the log.
     ///
     /// ```
     /// # fn main() -> altiplano::Result<()> {
@@ -125,6 +125,17 @@ impl Collection {
 
     /// Deletes every memory that matches, in one atomic step with one record in the log, and tells
     /// how many were visible. Memories inserted later with the same attributes are not affected.
+    /// The record has the filter or the ids of what died, whichever is shorter. Where nothing matches
+    /// there is none, and no name of the filter gets into a file.
+    ///
+    /// O(rows in RAM + rows that match + filter), and some steps for each segment; a filter on a
+    /// range also looks at one column of all rows.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::InvalidOption`] if the filter holds for every memory and is not [`Filter::All`], and for
+    /// what else [`Filter`] lists; [`Error::LimitExceeded`] if it is too deep or too large; what
+    /// [`Collection::insert`] lists for a record that could not be logged or synced.
     ///
     /// ```
     /// # fn main() -> altiplano::Result<()> {
@@ -228,7 +239,8 @@ impl Collection {
         self.scan(Filter::All)
     }
 
-    /// Every visible memory that matches. See [`Collection::iter`].
+    /// Every visible memory that matches. See [`Collection::iter`]. A filter that is refused, as
+    /// [`Filter`] lists, gives one error and then ends.
     pub fn scan(&self, filter: Filter) -> Iter {
         Iter::new(self.core.snapshot(), self.engine.now(), self.core.spec.metric, filter)
     }
@@ -299,7 +311,7 @@ impl Collection {
         Ok(match write {
             Write::Delete(id) => (Some(id), OpKind::Delete { id }),
             Write::DeleteWhere(filter) => {
-                filter.check()?;
+                let filter = Matcher::to_delete(filter)?;
                 (None, OpKind::DeleteWhere { filter, now: self.engine.now() })
             }
             Write::Insert(mut memory) => {

@@ -5,16 +5,16 @@
 //! An operation with sequence number s touches only rows with a smaller one, which makes replay
 //! idempotent.
 
+mod deletes;
+
 use std::collections::HashMap;
 use std::sync::Arc;
-
-use roaring::RoaringBitmap;
 
 use crate::clock::Timestamp;
 use crate::collection::core::{Core, WriterTables};
 use crate::collection::snapshot::{Place, Snapshot};
 use crate::error::Result;
-use crate::filter::Filter;
+use crate::filter::{Filter, Matcher};
 use crate::format::op::{Op, OpKind};
 use crate::ids::{FileId, MemoryId, Seq};
 use crate::segment::{NewRow, Row, Rows};
@@ -30,6 +30,19 @@ pub(crate) enum Effect {
     Replaced,
     /// Visible memories that were deleted.
     Deleted(u64),
+}
+
+/// What became of the live row with an id when a newer operation came.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Former {
+    /// There was none.
+    None,
+    /// It died, and had expired.
+    Expired,
+    /// It died, and was visible until then.
+    Visible,
+    /// It stays: it is not older. The operation was carried out before.
+    Stays,
 }
 
 /// A change to an id table, to be put back if nothing comes of it: table, id, former row.
@@ -97,7 +110,7 @@ impl Stage {
         }
     }
 
-    /// Carries out one operation.
+    /// Carries out one operation that is in the log.
     pub(crate) fn apply(&mut self, op: Op) -> Result<Effect> {
         let seq = op.seq;
         let effect = match op.kind {
@@ -106,32 +119,31 @@ impl Stage {
                     .map_err(|e| crate::Error::option("body of a row", e.reason))?;
                 let expires_at = of.expires_at;
                 match self.insert(NewRow { id, seq, norm, vector, body, expires_at })? {
-                    None => return Ok(Effect::Inserted),
-                    Some(true) => Effect::Replaced,
-                    Some(false) => Effect::Inserted,
+                    Former::Stays => return Ok(Effect::Inserted),
+                    Former::Visible => Effect::Replaced,
+                    Former::None | Former::Expired => Effect::Inserted,
                 }
             }
-            OpKind::Delete { id } => {
-                // Not always: a batch of inserts and deletes would become as many small blocks.
-                if self.pending_ids.contains_key(&id) {
-                    self.flush();
-                }
-                Effect::Deleted(u64::from(self.kill(id, seq)?.unwrap_or(false)))
-            }
-            OpKind::DeleteWhere { filter, now } => {
-                self.flush();
-                Effect::Deleted(self.kill_where(&filter, now, seq)?)
+            OpKind::Delete { id } => self.delete(id, seq)?.0,
+            OpKind::DeleteWhere { filter, now } => self.delete_where(&filter, now, seq)?,
+            OpKind::DeleteIds { ids } => {
+                self.delete_where(&Matcher::new(Filter::Ids(ids)), self.now, seq)?
             }
         };
+        self.saw(seq);
+        Ok(effect)
+    }
+
+    /// Notes that an operation was carried out.
+    fn saw(&mut self, seq: Seq) {
         self.next.visible = self.next.visible.max(seq);
         if let Some(active) = self.next.memtables.last_mut() {
             active.last_seq = active.last_seq.max(seq);
         }
-        Ok(effect)
     }
 
-    /// Adds a row in place of the one with its id, if that is older; says what [`Stage::kill`] says.
-    fn insert(&mut self, new: NewRow) -> Result<Option<bool>> {
+    /// Adds a row in place of the one with its id, unless that stays.
+    fn insert(&mut self, new: NewRow) -> Result<Former> {
         let bytes = |row: &NewRow| self.next.memtables.last().map_or(0, |m| m.rows.row_bytes(row));
         let added = bytes(&new);
         // A batch has each id once, but a replay runs through many batches: a row that is replaced
@@ -139,20 +151,20 @@ impl Stage {
         if let Some(before) = self.pending_ids.get(&new.id).and_then(|at| self.pending.get_mut(*at))
         {
             if before.seq >= new.seq {
-                return Ok(None);
+                return Ok(Former::Stays);
             }
             self.pending_bytes = (self.pending_bytes + added).saturating_sub(bytes(before));
             let visible = before.expires_at > self.now;
             *before = new;
-            return Ok(Some(visible));
+            return Ok(if visible { Former::Visible } else { Former::Expired });
         }
-        let killed = self.kill(new.id, new.seq)?;
-        if killed.is_some() {
+        let former = self.kill(new.id, new.seq)?;
+        if former != Former::Stays {
             self.pending_bytes += added;
             self.pending_ids.insert(new.id, self.pending.len());
             self.pending.push(new);
         }
-        Ok(killed)
+        Ok(former)
     }
 
     /// Gives the pending rows their places in the active segment.
@@ -175,22 +187,20 @@ impl Stage {
         }
     }
 
-    /// Marks the live row with this id as dead, if it is older than `seq`. `None` if a row that is
-    /// not older is there: then the operation was carried out before. Otherwise whether a visible
-    /// row died.
-    fn kill(&mut self, id: MemoryId, seq: Seq) -> Result<Option<bool>> {
+    /// Marks the live row with this id as dead, if it is older than `seq`.
+    fn kill(&mut self, id: MemoryId, seq: Seq) -> Result<Former> {
         let Some(place) = self.find(id)? else {
-            return Ok(Some(false));
+            return Ok(Former::None);
         };
         let Some((rows, _, row)) = self.next.rows_at(place) else {
-            return Ok(Some(false));
+            return Ok(Former::None);
         };
         if rows.seq(row)? >= seq {
-            return Ok(None);
+            return Ok(Former::Stays);
         }
         let visible = rows.expires_at(row)? > self.now;
         self.kill_at(place, id);
-        Ok(Some(visible))
+        Ok(if visible { Former::Visible } else { Former::Expired })
     }
 
     /// The live row with this id: memtables by their tables, newest first, then segments.
@@ -221,47 +231,6 @@ impl Stage {
                 self.next.segments[part as usize].live.kill(row);
             }
         }
-    }
-
-    /// Marks all live rows that match and are older than `seq` as dead; counts those that were
-    /// visible at `now`. What the filter takes, O(rows that match), and a few bytes for each 4,096 rows
-    /// of a segment with one.
-    fn kill_where(&mut self, filter: &Filter, now: Timestamp, seq: Seq) -> Result<u64> {
-        // No row is younger than the newest operation that is here: a look at each, which would read
-        // a page of a file for many, is for replays of what was carried out before.
-        let all_older = self.next.visible < seq;
-        let (mut doomed, mut deleted) = (Vec::new(), 0);
-        for (rows, live) in self.next.parts() {
-            let mut matching = rows.select(filter)?;
-            if !all_older {
-                let mut older = RoaringBitmap::new();
-                for row in matching.iter().filter(|row| live.is_live(*row)) {
-                    if rows.seq(row)? < seq {
-                        older.insert(row);
-                    }
-                }
-                matching = older;
-            }
-            let unexpired = rows.unexpired(now)?;
-            let visible = |row| unexpired.as_ref().is_none_or(|rows| rows.is_live(row));
-            let matched = matching.iter().filter(|row| live.is_live(*row));
-            deleted += matched.filter(|row| visible(*row)).count() as u64;
-            doomed.push(matching);
-        }
-        let mut doomed = doomed.into_iter();
-        for (part, rows) in (0..self.next.memtables.len()).zip(doomed.by_ref()) {
-            for row in &rows {
-                let memtable = &self.next.memtables[part];
-                if memtable.live.is_live(row) {
-                    let id = memtable.rows.id(row)?;
-                    self.kill_at(Place::Memtable(part as u32, row), id);
-                }
-            }
-        }
-        for (part, rows) in self.next.segments.iter_mut().zip(doomed) {
-            part.live.kill_all(&rows);
-        }
-        Ok(deleted)
     }
 
     /// Makes readers see the result. What expired before `gone` may be destroyed.

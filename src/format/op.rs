@@ -2,14 +2,15 @@
 
 use super::DecodeError;
 use super::cursor::Cursor;
-use super::filter::{decode_filter, encode_filter};
+use super::filter::{decode_filter, encode_filter, filter_len};
 use crate::clock::Timestamp;
-use crate::filter::Filter;
+use crate::filter::Matcher;
 use crate::ids::{CollectionId, MemoryId, Seq};
 
 const INSERT: u8 = 1;
 const DELETE: u8 = 2;
 const DELETE_WHERE: u8 = 3;
+const DELETE_IDS: u8 = 4;
 
 /// One operation on one collection.
 #[derive(Clone, Debug, PartialEq)]
@@ -34,7 +35,39 @@ pub(crate) enum OpKind {
     /// The row with this id dies.
     Delete { id: MemoryId },
     /// All older rows that match and had not expired at `now` die.
-    DeleteWhere { filter: Filter, now: Timestamp },
+    DeleteWhere { filter: Matcher, now: Timestamp },
+    /// All older rows with one of these ids die. What a `DeleteWhere` did, where that takes fewer bytes
+    /// than the filter.
+    DeleteIds { ids: Vec<MemoryId> },
+}
+
+impl OpKind {
+    /// The shortest record of a delete by this filter that killed `rows` rows, the ids of which are asked
+    /// for if they are needed; `None` if there is nothing to say.
+    ///
+    /// A replay of either record does the same: an id names one live row, and both touch only rows that
+    /// are older than the operation.
+    pub(crate) fn of_deleted<E>(
+        filter: Matcher,
+        now: Timestamp,
+        rows: u64,
+        ids: impl FnOnce() -> Result<Vec<MemoryId>, E>,
+    ) -> Result<Option<Self>, E> {
+        let by_filter = 12u64.saturating_add(filter_len(filter.filter()) as u64);
+        let by_ids = 4u64.saturating_add(rows.saturating_mul(16));
+        if rows == 0 {
+            return Ok(None);
+        }
+        if by_filter < by_ids {
+            return Ok(Some(Self::DeleteWhere { filter, now }));
+        }
+        let mut ids = ids()?;
+        ids.sort_unstable();
+        Ok(Some(match ids[..] {
+            [id] => Self::Delete { id },
+            _ => Self::DeleteIds { ids },
+        }))
+    }
 }
 
 impl Op {
@@ -44,6 +77,7 @@ impl Op {
             OpKind::Insert { .. } => INSERT,
             OpKind::Delete { .. } => DELETE,
             OpKind::DeleteWhere { .. } => DELETE_WHERE,
+            OpKind::DeleteIds { .. } => DELETE_IDS,
         };
         out.push(kind);
         out.extend_from_slice(&self.collection.0.to_le_bytes());
@@ -59,10 +93,14 @@ impl Op {
             }
             OpKind::Delete { id } => out.extend_from_slice(&id.as_u128().to_le_bytes()),
             OpKind::DeleteWhere { filter, now } => {
-                let bytes = encode_filter(filter);
+                let bytes = encode_filter(filter.filter());
                 out.extend_from_slice(&now.as_millis().to_le_bytes());
                 out.extend_from_slice(&(bytes.len() as u32).to_le_bytes());
                 out.extend_from_slice(&bytes);
+            }
+            OpKind::DeleteIds { ids } => {
+                out.extend_from_slice(&(ids.len() as u32).to_le_bytes());
+                ids.iter().for_each(|id| out.extend_from_slice(&id.as_u128().to_le_bytes()));
             }
         }
     }
@@ -84,8 +122,9 @@ impl Op {
                 let at = cursor.position() as u64;
                 let filter = decode_filter(cursor.bytes(len)?)
                     .map_err(|e| DecodeError::new(at.saturating_add(e.offset), e.reason))?;
-                OpKind::DeleteWhere { filter, now }
+                OpKind::DeleteWhere { filter: Matcher::new(filter), now }
             }
+            DELETE_IDS => OpKind::DeleteIds { ids: decode_ids(cursor)? },
             _ => return Err(cursor.error("an operation is of an unknown kind")),
         };
         Ok(Self { collection, seq, kind })
@@ -108,6 +147,13 @@ fn decode_insert(cursor: &mut Cursor<'_>) -> Result<OpKind, DecodeError> {
     Ok(OpKind::Insert { id, norm, vector, body })
 }
 
+fn decode_ids(cursor: &mut Cursor<'_>) -> Result<Vec<MemoryId>, DecodeError> {
+    let count = cursor.u32()? as usize;
+    let bytes = count.checked_mul(16).ok_or(cursor.error("the number of ids overflows"))?;
+    let ids = cursor.bytes(bytes)?.chunks_exact(16);
+    Ok(ids.map(|b| u128::from_le_bytes(b.try_into().unwrap_or_default()).into()).collect())
+}
+
 /// No vector that was let in holds NaN or infinity; one that is taken in would be in the way of every
 /// comparison of distances.
 fn check_finite(norm: f32, vector: &[f32]) -> Result<(), &'static str> {
@@ -120,14 +166,16 @@ fn check_finite(norm: f32, vector: &[f32]) -> Result<(), &'static str> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::filter::Filter;
 
     fn ops() -> Vec<Op> {
         let collection = CollectionId(2);
         let id = MemoryId::from(9u64);
         let insert = OpKind::Insert { id, norm: 2.0, vector: vec![1.0, -0.5], body: vec![1, 2, 3] };
-        let filter = Filter::namespace("a").and(Filter::tag("b").negate());
+        let filter = Matcher::new(Filter::namespace("a").and(Filter::tag("b").negate()));
         let now = Timestamp::from_millis(77);
-        [insert, OpKind::Delete { id }, OpKind::DeleteWhere { filter, now }]
+        let ids = OpKind::DeleteIds { ids: vec![id, MemoryId::from(10u64)] };
+        [insert, OpKind::Delete { id }, OpKind::DeleteWhere { filter, now }, ids]
             .into_iter()
             .zip(1..)
             .map(|(kind, seq)| Op { collection, seq: Seq(seq), kind })
@@ -176,6 +224,42 @@ mod tests {
         expected.extend([0, 0, 0x80, 0x3f, 0, 0, 0, 0xbf]); // 1.0, -0.5
         expected.extend([3, 0, 0, 0, 1, 2, 3]); // body
         assert_eq!(bytes, expected);
+    }
+
+    #[test]
+    fn golden_bytes_of_a_delete_of_several_ids() {
+        let mut bytes = Vec::new();
+        ops()[3].encode(&mut bytes);
+        let mut expected = vec![4]; // kind: delete of ids
+        expected.extend([2, 0, 0, 0]); // collection
+        expected.extend([4, 0, 0, 0, 0, 0, 0, 0]); // seq
+        expected.extend([2, 0, 0, 0]); // count
+        expected.extend([9, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0]);
+        expected.extend([10, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0]);
+        assert_eq!(bytes, expected);
+        // A count of what is not there takes no memory.
+        bytes[13..17].copy_from_slice(&u32::MAX.to_le_bytes());
+        assert!(Op::decode(&mut Cursor::new(&bytes)).is_err());
+    }
+
+    #[test]
+    fn a_delete_is_logged_as_its_filter_or_as_what_died_whichever_is_shorter() {
+        let (now, id) = (Timestamp::from_millis(77), |id: u64| MemoryId::from(id));
+        let of = |filter: Filter, died: &[u64]| {
+            let ids = || Ok::<_, ()>(died.iter().rev().map(|i| id(*i)).collect());
+            OpKind::of_deleted(Matcher::new(filter), now, died.len() as u64, ids).unwrap()
+        };
+        let by_name = || Filter::namespace("alice@example.org");
+        assert_eq!(of(by_name(), &[]), None);
+        assert_eq!(of(by_name(), &[3]), Some(OpKind::Delete { id: id(3) }));
+        let many: Vec<u64> = (0..9).collect();
+        let filter = Matcher::new(by_name());
+        assert_eq!(of(by_name(), &many), Some(OpKind::DeleteWhere { filter, now }));
+        let ids = vec![id(3), id(5)];
+        assert_eq!(of(Filter::ids(0..100u64), &[3, 5]), Some(OpKind::DeleteIds { ids }));
+        let tags = (0..100).map(|i| format!("tag {i}"));
+        let ids = many.iter().map(|i| id(*i)).collect();
+        assert_eq!(of(Filter::tags_any(tags), &many), Some(OpKind::DeleteIds { ids }));
     }
 
     #[test]

@@ -203,6 +203,7 @@ fn fill(store: &Store, versions: &mut Versions) {
         of.1.delete(201u64).unwrap();
         of.1.delete_where(Filter::Pinned(true).and(Filter::tags_all(["t0", "t1"]))).unwrap();
         of.1.delete_where(Filter::importance_at_least(0.99).or(Filter::ids([203u64]))).unwrap();
+        assert_eq!(of.1.delete_where(Filter::ids([204u64, 206, 900])).unwrap(), 2);
     }
     store.sync().unwrap();
 }

@@ -9,7 +9,7 @@ use super::golden::{COLLECTIONS, Golden, NOW, len, regions};
 use super::{Verdict, repair, typed};
 use crate::clock::Timestamp;
 use crate::error::Result;
-use crate::filter::Filter;
+use crate::filter::{Filter, Matcher};
 use crate::format::header::FileKind;
 use crate::format::manifest::{DeletesEntry, SegmentEntry};
 use crate::format::names::FileName;
@@ -43,10 +43,10 @@ fn whole() -> &'static [Whole] {
 }
 
 /// One filter of each kind, and some of several.
-fn filters() -> &'static [Filter] {
-    static FILTERS: OnceLock<Vec<Filter>> = OnceLock::new();
+fn filters() -> &'static [Matcher] {
+    static FILTERS: OnceLock<Vec<Matcher>> = OnceLock::new();
     FILTERS.get_or_init(|| {
-        vec![
+        let all = [
             Filter::All,
             Filter::namespace("user:0"),
             Filter::session("s"),
@@ -60,7 +60,10 @@ fn filters() -> &'static [Filter] {
             Filter::Pinned(true),
             Filter::ids([1u64, 10, 64, 500]),
             Filter::namespace("user:2").and(Filter::tag("t1")).or(Filter::key("k5")),
-        ]
+            // More names than there are lists.
+            Filter::tags_any((0..200).map(|i| format!("t{i}"))),
+        ];
+        all.into_iter().map(Matcher::new).collect()
     })
 }
 

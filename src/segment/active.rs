@@ -22,7 +22,7 @@ use super::{Liveness, Row, RowBuffer, RowRef, Rows};
 use crate::clock::Timestamp;
 use crate::disk::Pages;
 use crate::error::{Error, Result};
-use crate::filter::{Attributes, Filter};
+use crate::filter::{Attributes, Filter, Matcher};
 use crate::format::record;
 use crate::ids::{MemoryId, Seq};
 use crate::index::{Candidate, Scan};
@@ -428,7 +428,8 @@ impl Rows for Active {
     }
 
     /// O(rows), and the bodies of those that have the namespace and session asked for.
-    fn select(&self, filter: &Filter) -> Result<RoaringBitmap> {
+    fn select(&self, matcher: &Matcher) -> Result<RoaringBitmap> {
+        let filter = matcher.filter();
         let mut rows = RoaringBitmap::new();
         let (mut namespace, mut session) = (None, None);
         for part in if let Filter::And(all) = filter { &all[..] } else { slice::from_ref(filter) } {
@@ -442,7 +443,7 @@ impl Rows for Active {
             let head = &block.heads[at];
             let may = namespace.is_none_or(|hash| head.namespace == hash)
                 && session.is_none_or(|hash| head.session == hash);
-            if may && filter.matches(&block.attributes(at)?) {
+            if may && matcher.matches(&block.attributes(at)?) {
                 rows.insert(row);
             }
         }

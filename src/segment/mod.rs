@@ -30,7 +30,7 @@ pub(crate) use sealed::SealedSegment;
 
 use crate::clock::Timestamp;
 use crate::error::Result;
-use crate::filter::{Attributes, Filter};
+use crate::filter::{Attributes, Matcher};
 use crate::ids::{MemoryId, Seq};
 
 /// The number of a row within its segment.
@@ -75,7 +75,7 @@ pub(crate) trait Rows: Send + Sync {
     /// The rows with this id, newest first.
     fn find(&self, id: MemoryId) -> Result<Vec<Row>>;
     /// The rows that match, dead ones included.
-    fn select(&self, filter: &Filter) -> Result<RoaringBitmap>;
+    fn select(&self, filter: &Matcher) -> Result<RoaringBitmap>;
     /// The rows that have not expired at `now`, dead ones included; `None` if these are all.
     fn unexpired(&self, now: Timestamp) -> Result<Option<Liveness>>;
 

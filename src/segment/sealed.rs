@@ -13,7 +13,7 @@ use super::{Liveness, Row, RowBuffer, RowRef, Rows, bloom, select};
 use crate::clock::Timestamp;
 use crate::disk::{Disk, Permit};
 use crate::error::{Error, Result};
-use crate::filter::{Attributes, Filter};
+use crate::filter::{Attributes, Matcher};
 use crate::format::header::{FileKind, StoreId};
 use crate::format::names::FileName;
 use crate::format::record;
@@ -181,6 +181,19 @@ impl SealedSegment {
         // What the list names beyond the segment cannot be.
         rows.remove_range(self.rows..);
         Ok(rows)
+    }
+
+    /// The rows that have at least one of these tags, which are in order.
+    pub(super) fn tagged(&self, names: &[String]) -> Result<RoaringBitmap> {
+        let rows = Postings::new(|part| self.part_of_postings(part)).rows_of_any(Field::Tag, names);
+        let mut rows = rows.map_err(|unread| unread.error(&self.file))?;
+        rows.remove_range(self.rows..);
+        Ok(rows)
+    }
+
+    /// All ids, ascending.
+    pub(super) fn ids(&self) -> Result<impl ExactSizeIterator<Item = MemoryId>> {
+        Ok(self.values(IDS)?.iter().map(|id| u128::from_le_bytes(*id).into()))
     }
 
     /// The rows whose key has this hash.
@@ -390,7 +403,7 @@ impl Rows for SealedSegment {
         Ok(Vec::new())
     }
 
-    fn select(&self, filter: &Filter) -> Result<RoaringBitmap> {
+    fn select(&self, filter: &Matcher) -> Result<RoaringBitmap> {
         select::select(self, filter)
     }
 

@@ -1,5 +1,5 @@
 //! Owns how a sealed segment answers a filter: names from postings, ranges from columns, keys by
-//! their hash, ids by search. Means exactly what `Filter::matches` means row by row.
+//! their hash, ids by search. Means exactly what `Matcher::matches` means row by row.
 
 use roaring::RoaringBitmap;
 
@@ -7,10 +7,20 @@ use super::postings::Field;
 use super::sealed::{self, HAS_EVENT, PINNED, SealedSegment, key_hash};
 use super::{Row, RowBuffer, Rows};
 use crate::error::Result;
-use crate::filter::Filter;
+use crate::filter::{Filter, Matcher};
+use crate::ids::MemoryId;
+
+/// With one id for so many rows or fewer, all ids of the segment are gone through: to search for one
+/// takes about as long as to pass over so many.
+const ROWS_A_SEARCH: usize = 64;
 
 /// The rows that match, dead ones included.
-pub(super) fn select(segment: &SealedSegment, filter: &Filter) -> Result<RoaringBitmap> {
+pub(super) fn select(segment: &SealedSegment, filter: &Matcher) -> Result<RoaringBitmap> {
+    those_of(segment, filter.filter())
+}
+
+/// The same for a part of a matcher, whose lists are in order.
+fn those_of(segment: &SealedSegment, filter: &Filter) -> Result<RoaringBitmap> {
     let all = || {
         let mut rows = RoaringBitmap::new();
         rows.insert_range(0..segment.rows());
@@ -21,16 +31,13 @@ pub(super) fn select(segment: &SealedSegment, filter: &Filter) -> Result<Roaring
         Filter::Namespace(name) => segment.named(Field::Namespace, name)?,
         Filter::Session(name) => segment.named(Field::Session, name)?,
         Filter::Kind(name) => segment.named(Field::Kind, name)?,
-        Filter::TagsAny(names) => {
-            let mut rows = RoaringBitmap::new();
-            for name in names {
-                rows |= segment.named(Field::Tag, name)?;
-            }
-            rows
-        }
+        Filter::TagsAny(names) => segment.tagged(names)?,
         Filter::TagsAll(names) => {
             let mut rows = all();
             for name in names {
+                if rows.is_empty() {
+                    break;
+                }
                 rows &= segment.named(Field::Tag, name)?;
             }
             rows
@@ -51,32 +58,58 @@ pub(super) fn select(segment: &SealedSegment, filter: &Filter) -> Result<Roaring
         Filter::Pinned(pinned) => {
             those(segment.all_flags()?.map(|flags| (flags & PINNED != 0) == *pinned))
         }
-        Filter::Ids(ids) => {
-            let mut rows = RoaringBitmap::new();
-            for id in ids {
-                rows.extend(segment.find(*id)?);
-            }
-            rows
-        }
+        Filter::Ids(ids) => identified(segment, ids)?,
         Filter::And(list) => {
             let mut rows = all();
             for inner in list {
                 if rows.is_empty() {
                     break;
                 }
-                rows &= select(segment, inner)?;
+                rows &= those_of(segment, inner)?;
             }
             rows
         }
         Filter::Or(list) => {
             let mut rows = RoaringBitmap::new();
             for inner in list {
-                rows |= select(segment, inner)?;
+                rows |= those_of(segment, inner)?;
             }
             rows
         }
-        Filter::Not(inner) => all() - select(segment, inner)?,
+        Filter::Not(inner) => all() - those_of(segment, inner)?,
     })
+}
+
+/// The rows with one of these ids, which are in order, as those of a segment are.
+/// O(min(ids log rows, ids + rows)).
+fn identified(segment: &SealedSegment, ids: &[MemoryId]) -> Result<RoaringBitmap> {
+    let mut rows = RoaringBitmap::new();
+    if ids.len() < segment.rows() as usize / ROWS_A_SEARCH {
+        for id in ids {
+            rows.extend(segment.find(*id)?);
+        }
+        return Ok(rows);
+    }
+    let mut rest = ids;
+    for (row, id) in (0..).zip(segment.ids()?) {
+        rest = from(rest, id);
+        match rest.first() {
+            None => break,
+            Some(first) if *first == id => drop(rows.insert(row)),
+            Some(_) => {}
+        }
+    }
+    Ok(rows)
+}
+
+/// What is left of sorted ids from this one on. O(log of what is passed over).
+fn from(ids: &[MemoryId], id: MemoryId) -> &[MemoryId] {
+    let mut step = 1;
+    while ids.get(step).is_some_and(|other| *other < id) {
+        step *= 2;
+    }
+    let near = ids.get(..ids.len().min(step + 1)).unwrap_or(ids);
+    ids.get(near.partition_point(|other| *other < id)..).unwrap_or_default()
 }
 
 fn keyed(segment: &SealedSegment, key: &str) -> Result<RoaringBitmap> {

@@ -9,6 +9,7 @@ use super::*;
 use crate::Memory;
 use crate::disk::{OpenFiles, RealDisk};
 use crate::error::Error;
+use crate::filter::Filter;
 use crate::format::header::{FileHeader, FileKind, StoreId};
 use crate::format::names::FileName;
 use crate::format::record::encode_body;
@@ -199,8 +200,9 @@ fn every_flipped_bit_is_noticed_or_changes_nothing() {
                 assert_eq!(found, [row], "byte {i}");
             }
         }
-        if let Ok(found) = sealed.select(&Filter::tag("t1")) {
-            assert_eq!(found, active.select(&Filter::tag("t1")).unwrap(), "byte {i}");
+        let tagged = Matcher::new(Filter::tag("t1"));
+        if let Ok(found) = sealed.select(&tagged) {
+            assert_eq!(found, active.select(&tagged).unwrap(), "byte {i}");
         }
         let padding = bytes[i] == 0 && sealed.verify().is_ok();
         assert!(padding || sealed.verify().is_err(), "byte {i} is covered by nothing");
@@ -294,12 +296,13 @@ fn segments_answer_filters_as_they_are_meant_row_by_row() {
     let dir = tempfile::tempdir().unwrap();
     let active = active(rows(60));
     let sealed = seal(dir.path(), &active);
-    let matches = |filter: &Filter, row| {
+    let matches = |filter: &Matcher, row| {
         filter.matches(&active.attributes(row, &mut RowBuffer::default()).unwrap())
     };
     let mut runner = proptest::test_runner::TestRunner::deterministic();
     runner
         .run(&filters(), |filter| {
+            let filter = Matcher::new(filter);
             let meant: BTreeMap<Row, bool> =
                 (0..60).map(|row| (row, matches(&filter, row))).collect();
             let meant: RoaringBitmap =

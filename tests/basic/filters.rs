@@ -106,6 +106,10 @@ fn delete_where_counts_what_was_visible_and_leaves_later_ones_alone() {
         settle(&store); // some rows in segments
         notes.apply((100..120).map(varied).collect()).unwrap();
         let (gone, stay): (Vec<u64>, Vec<u64>) = (0..120).partition(|i| means(*i));
+        if stay.is_empty() && filter != Filter::All {
+            assert!(notes.delete_where(filter).is_err());
+            continue;
+        }
         let count = notes.delete_where(filter.clone()).unwrap();
         assert_eq!(count, gone.len() as u64, "{filter:?}");
         assert_eq!(ids(&notes), stay, "{filter:?}");

@@ -9,7 +9,7 @@ use super::frames::{each_op, first_seq, log_source, missing};
 use super::report::{Doubt, Loss, RepairReport};
 use super::sources::Sources;
 use crate::error::Result;
-use crate::filter::Filter;
+use crate::filter::Matcher;
 use crate::format::frame::FrameHead;
 use crate::format::names::FileName;
 use crate::format::op::OpKind;
@@ -44,7 +44,7 @@ struct Gap {
 /// The newest version of every memory.
 pub(super) struct Survivors {
     table: HashMap<(u32, MemoryId), (Seq, State)>,
-    filters: Vec<(u32, Filter, Seq)>,
+    filters: Vec<(u32, Matcher, Seq)>,
     gaps: Vec<Gap>,
     doubt: Doubt,
 }
@@ -172,6 +172,9 @@ impl Survivors {
             (Some(at), OpKind::Delete { id }) => self.offer(at, id, op.seq, State::Gone),
             (Some(at), OpKind::DeleteWhere { filter, .. }) => {
                 self.filters.push((at, filter, op.seq));
+            }
+            (Some(at), OpKind::DeleteIds { ids }) => {
+                ids.into_iter().for_each(|id| self.offer(at, id, op.seq, State::Gone));
             }
             (None, OpKind::Insert { id, .. })
                 if op.collection >= sources.manifest.next_collection =>
@@ -309,7 +312,7 @@ impl Survivors {
         let Ok(attributes) = record::attributes(row.id, row.body) else {
             return Ok(());
         };
-        let newer = |of: &(u32, Filter, Seq)| of.0 == collection && of.2 > row.seq;
+        let newer = |of: &(u32, Matcher, Seq)| of.0 == collection && of.2 > row.seq;
         if self.filters.iter().any(|of| newer(of) && of.1.matches(&attributes)) {
             return Ok(());
         }

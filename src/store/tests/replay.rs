@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use super::{collections, memory, open, scratch};
 use crate::disk::RealDisk;
+use crate::filter::{Filter, Matcher};
 use crate::format::op::{Op, OpKind};
 use crate::format::record::encode_body;
 use crate::ids::{CollectionId, Seq};
@@ -52,12 +53,44 @@ fn an_operation_that_cannot_be_stops_the_open_and_is_named_i5() {
     let id = |n: u64| MemoryId::from(n);
     assert_eq!(opened(insert(2, vec![1.0, 2.0], None), None), Ok(vec![id(1), id(2)]));
     assert_eq!(opened(OpKind::Delete { id: id(1) }, None), Ok(Vec::new()));
+    assert_eq!(opened(OpKind::DeleteIds { ids: vec![id(1), id(5)] }, None), Ok(Vec::new()));
+    assert_eq!(opened(OpKind::DeleteIds { ids: vec![id(0)] }, None), Ok(vec![id(1)]));
     let wide = opened(insert(2, vec![1.0, 2.0, 3.0], None), None).unwrap_err();
     assert_eq!(wide, "a logged vector has 3 dimensions, its collection 2");
     let garbage = opened(insert(2, vec![1.0, 2.0], Some(vec![0xFF; 5])), None).unwrap_err();
     assert!(garbage.starts_with("the body of a logged row"), "{garbage}");
     let unknown = opened(insert(2, vec![1.0, 2.0], None), Some(CollectionId(99))).unwrap_err();
     assert!(unknown.contains("the manifest does not know"), "{unknown}");
+}
+
+/// Versions before took ranges that are refused now. What they deleted stays deleted.
+#[test]
+fn a_logged_filter_that_is_refused_now_does_what_it_did() {
+    let moment = Timestamp::from_millis;
+    let nothing = [
+        Filter::importance_at_least(f32::NAN),
+        Filter::created(moment(9)..moment(3)),
+        Filter::event_time(moment(9)..moment(3)),
+    ];
+    for filter in nothing {
+        let deleted = |filter: Filter| {
+            let (filter, now) = (Matcher::new(filter), Timestamp::MIN);
+            opened(OpKind::DeleteWhere { filter, now }, None)
+        };
+        assert_eq!(deleted(filter.clone()), Ok(vec![MemoryId::from(1u64)]));
+        assert_eq!(deleted(filter.negate()), Ok(Vec::new()));
+    }
+}
+
+#[test]
+fn a_repair_brings_nothing_back_that_a_list_of_ids_deleted() {
+    let temp = scratch();
+    let (dir, to) = (temp.path().join("a.alt"), temp.path().join("b.alt"));
+    store_with(&dir, OpKind::DeleteIds { ids: vec![1u64.into(), 5u64.into()] }, None);
+    let options = StoreOptions::new().background(Background::Manual).reserve_bytes(0);
+    options.repair(&dir, &to).unwrap();
+    let store = open(Arc::new(RealDisk), &to).unwrap();
+    assert!(store.existing("notes").unwrap().is_empty().unwrap());
 }
 
 #[test]

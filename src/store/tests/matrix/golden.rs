@@ -74,7 +74,7 @@ fn acts(ending: Ending) -> Vec<Act> {
     acts.extend(
         (0..16)
             .map(|n| Act::Refused(insert(2, n..n + 1)))
-            .flat_map(|refused| [refused, w(deletes(2, 90..91))]),
+            .flat_map(|refused| [refused, w(insert(2, 3..4))]),
     );
     acts.extend([Act::Run, Act::Reopen, w(insert(1, 60..75))]);
     // The last file begins in the middle of a session, or with what an open copied.

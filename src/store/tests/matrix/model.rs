@@ -2,6 +2,7 @@
 //! which of its states may be found after a crash.
 
 use std::collections::BTreeMap;
+use std::ops::Range;
 use std::time::Duration;
 
 use crate::clock::Timestamp;
@@ -56,16 +57,33 @@ impl Model {
 /// One write of a batch.
 #[derive(Clone, Debug)]
 pub(super) enum Write {
-    Insert { to: usize, id: u64, ttl: Option<u64> },
-    Delete { from: usize, id: u64 },
-    DeleteWhere { from: usize, namespace: u64 },
+    Insert {
+        to: usize,
+        id: u64,
+        ttl: Option<u64>,
+    },
+    Delete {
+        from: usize,
+        id: u64,
+    },
+    DeleteWhere {
+        from: usize,
+        namespace: u64,
+    },
+    /// By a list of ids: the log has those that died.
+    DeleteIds {
+        from: usize,
+        ids: Range<u64>,
+    },
 }
 
 impl Write {
     pub(super) fn collection(&self) -> usize {
         match self {
             Self::Insert { to, .. } => *to,
-            Self::Delete { from, .. } | Self::DeleteWhere { from, .. } => *from,
+            Self::Delete { from, .. }
+            | Self::DeleteWhere { from, .. }
+            | Self::DeleteIds { from, .. } => *from,
         }
     }
 }
@@ -100,6 +118,7 @@ pub(super) fn apply(model: &mut Model, n: u64, writes: &[Write], now: Timestamp)
             }
             Write::Delete { id, .. } => drop(rows.remove(id)),
             Write::DeleteWhere { namespace, .. } => rows.retain(|id, _| id % 5 != *namespace),
+            Write::DeleteIds { ids, .. } => rows.retain(|id, _| !ids.contains(id)),
         }
     }
 }
@@ -121,7 +140,8 @@ pub(super) fn carry_out(
     let open = |c: usize| to[c].clone().ok_or(crate::Error::Closed);
     let Some(first) = writes.first() else { return Ok(()) };
     // `delete_where` has no form for another collection: its collection is the batch's.
-    let base = writes.iter().find(|w| matches!(w, Write::DeleteWhere { .. })).unwrap_or(first);
+    let by_filter = |w: &&Write| matches!(w, Write::DeleteWhere { .. } | Write::DeleteIds { .. });
+    let base = writes.iter().find(by_filter).unwrap_or(first);
     let base_name = base.collection();
     let base = open(base_name)?;
     let mut batch = Batch::new();
@@ -138,6 +158,7 @@ pub(super) fn carry_out(
             Write::DeleteWhere { namespace, .. } => {
                 batch.delete_where(Filter::namespace(format!("user:{namespace}")))
             }
+            Write::DeleteIds { ids, .. } => batch.delete_where(Filter::ids(ids.clone())),
         };
     }
     base.apply_with(batch, durability).map(drop)

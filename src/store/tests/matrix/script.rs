@@ -70,6 +70,10 @@ fn forget(from: usize, namespace: u64) -> Vec<Write> {
     vec![Write::DeleteWhere { from, namespace }]
 }
 
+fn forget_ids(from: usize, ids: std::ops::Range<u64>) -> Vec<Write> {
+    vec![Write::DeleteIds { from, ids }]
+}
+
 /// A second and a half of days: everything mortal is gone, and may be destroyed.
 const LATER: u64 = 40 * 3600;
 
@@ -89,6 +93,24 @@ fn base(w: fn(Vec<Write>) -> Act) -> Vec<(&'static str, Vec<Act>)> {
         ("replace", vec![w(insert(0, 0..9)), w(insert(0, 4..6)), w(insert(0, 4..5)), Sync]),
         ("delete", vec![w(insert(0, 0..9)), w(delete(0, 2..5)), w(delete(0, 4..99)), Sync]),
         ("delete where", vec![w(insert(0, 0..20)), w(forget(0, 3)), w(insert(0, 3..4)), Sync]),
+        (
+            "delete by a list",
+            vec![
+                w(insert(0, 0..70)),
+                Run,
+                w(insert(0, 70..90)),
+                w(forget_ids(0, 60..80)),
+                w([forget_ids(0, 0..4), insert(0, 2..3)].concat()),
+                w(forget_ids(0, 900..990)),
+                Refused(forget_ids(0, 4..30)),
+                w(insert(0, 62..64)),
+                Run,
+                w(forget_ids(0, 62..99)),
+                Reopen,
+                w(insert(0, 64..66)),
+                Run,
+            ],
+        ),
         (
             "batch over two collections",
             vec![
@@ -571,7 +593,12 @@ fn random_writes(rng: &mut SplitMix) -> Vec<Write> {
     let mut writes = Vec::new();
     // A batch has one `delete_where` at most; see `model::carry_out`.
     if rng.below(6) == 0 {
-        writes = forget(rng.below(3) as usize, rng.below(5));
+        let from = rng.below(3) as usize;
+        let first = rng.below(220);
+        writes = match first % 2 {
+            0 => forget(from, first % 5),
+            _ => forget_ids(from, first..first + 30),
+        };
     }
     for _ in 0..=rng.below(2) {
         let (c, first) = (rng.below(3) as usize, rng.below(220));
