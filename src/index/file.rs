@@ -8,7 +8,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use super::Index;
-use super::calibrate::{self, Beam, Coded, EfTable, MIXED};
+use super::calibrate::{self, Beam, Coded, EfTable, SAMPLES};
 use super::hnsw::build::{BuildParams, Built, build_graph, builder};
 use super::hnsw::graph::{FlatGraph, Graph, Level, MAX_DEGREE, MAX_LEVELS, NO_NODE};
 use super::hnsw::merge::Base;
@@ -127,7 +127,7 @@ impl Index {
     /// never measured against the truth, as in files of format version 1.
     pub(crate) fn worn(&self) -> bool {
         let unknown = self.has_graph() && self.ef_table.beams().is_empty();
-        unknown || self.fresh_ef > 0 && self.ef_table.is_worn(self.fresh_ef as usize, MIXED)
+        unknown || self.fresh_ef > 0 && self.ef_table.is_worn(self.fresh_ef as usize, SAMPLES)
     }
 }
 

@@ -17,6 +17,7 @@ use std::sync::Arc;
 use bytemuck::{Pod, Zeroable};
 use roaring::RoaringBitmap;
 
+use super::ids::{ENTRY_BYTES, Ids};
 use super::sealed::key_hash;
 use super::{Liveness, Row, RowBuffer, RowRef, Rows};
 use crate::clock::Timestamp;
@@ -43,9 +44,9 @@ const SAMPLE: usize = 256;
 /// A block is full with so many bytes of bodies, and is not merged: the copy would cost more than a scan
 /// gains by it. So 32 bits are enough for a place among bodies.
 const FULL_BYTES: usize = 1 << 20;
-/// Heap bytes of a row beside its vector, codes and body: its head, and its entry in the writers' table
-/// of ids, 33 bytes in a table that is seven sixteenths to seven eighths full.
-const ROW_OVERHEAD: usize = size_of::<Head>() + 56;
+/// Heap bytes of a row beside its vector, codes and body: its head, its entry among the ids, and that in
+/// the writers' table of ids, 33 bytes in a table that is seven sixteenths to seven eighths full.
+const ROW_OVERHEAD: usize = size_of::<Head>() + ENTRY_BYTES + 56;
 
 /// A row to be added.
 #[derive(Clone, Debug)]
@@ -99,6 +100,7 @@ pub(crate) struct Active {
     blocks: Vec<Arc<Block>>,
     /// First row of each block.
     starts: Vec<Row>,
+    ids: Ids,
     rows: Row,
     first_expiry: Timestamp,
     heap_bytes: usize,
@@ -113,6 +115,7 @@ impl Active {
             coder,
             blocks: Vec::new(),
             starts: Vec::new(),
+            ids: Ids::new(),
             rows: 0,
             first_expiry: Timestamp::MAX,
             heap_bytes: 0,
@@ -158,10 +161,14 @@ impl Active {
                 session: hash(of.as_ref().and_then(|of| of.session)),
             });
         }
-        self.starts.push(self.rows);
+        let first = self.rows;
+        self.starts.push(first);
         self.rows += block.rows() as Row;
         self.encode(&mut block, &[]);
         self.blocks.push(Arc::new(block));
+        let mut ids = std::mem::take(&mut self.ids);
+        ids.push(first, rows.iter().map(|row| row.id), |row| self.id(row).ok());
+        self.ids = ids;
         while let Some(first) = self.mergeable() {
             let mut merged = Block::concat(self.spec, &self.blocks[first..]);
             let before = self.blocks.split_off(first);
@@ -415,14 +422,13 @@ impl Rows for Active {
         block.attributes(at)
     }
 
-    /// O(rows): a memtable is small, and writers have a table of their own.
+    /// O(log² rows): see `ids`.
     fn find(&self, id: MemoryId) -> Result<Vec<Row>> {
         let mut found = Vec::new();
-        for (start, block) in self.starts.iter().zip(&self.blocks).rev() {
-            let rows = (*start..).zip(&block.heads[..]).filter(|(_, head)| head.id == id.as_u128());
-            let mut rows: Vec<Row> = rows.map(|(row, _)| row).collect();
-            rows.reverse();
-            found.append(&mut rows);
+        for row in self.ids.candidates(id) {
+            if self.id(row)? == id {
+                found.push(row);
+            }
         }
         Ok(found)
     }

@@ -63,7 +63,7 @@ fn masks(hash: u64) -> impl Iterator<Item = u32> {
 }
 
 /// Mixes both halves of an id; the same on every machine and in every version.
-fn hash(id: MemoryId) -> u64 {
+pub(super) fn hash(id: MemoryId) -> u64 {
     let (low, high) = (id.as_u128() as u64, (id.as_u128() >> 64) as u64);
     let mut x = low ^ high.rotate_left(32).wrapping_mul(0x9E37_79B9_7F4A_7C15);
     for shift in [30, 27, 31] {

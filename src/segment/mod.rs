@@ -10,6 +10,7 @@ mod active;
 mod bloom;
 mod deletes;
 mod expiry;
+mod ids;
 mod liveness;
 mod locator;
 mod postings;
@@ -72,7 +73,7 @@ pub(crate) trait Rows: Send + Sync {
     fn seq(&self, row: Row) -> Result<Seq>;
     fn expires_at(&self, row: Row) -> Result<Timestamp>;
     fn attributes<'a>(&'a self, row: Row, buffer: &'a mut RowBuffer) -> Result<Attributes<'a>>;
-    /// The rows with this id, newest first.
+    /// The rows with this id, newest first. The live one is among them; in RAM, older ones need not be.
     fn find(&self, id: MemoryId) -> Result<Vec<Row>>;
     /// The rows that match, dead ones included.
     fn select(&self, filter: &Matcher) -> Result<RoaringBitmap>;
