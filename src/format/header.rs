@@ -149,10 +149,10 @@ mod tests {
     #[test]
     fn a_newer_version_is_told_apart_from_damage() {
         let mut bytes = header().encode();
-        bytes[10] = 2;
+        bytes[10] = 3;
         let crc = crc32(&[&bytes[..124]]);
         bytes[124..].copy_from_slice(&crc.to_le_bytes());
-        assert_eq!(FileHeader::decode(&bytes), Err(HeaderError::TooNew(2)));
+        assert_eq!(FileHeader::decode(&bytes), Err(HeaderError::TooNew(3)));
     }
 
     #[test]

@@ -101,15 +101,23 @@ mod tests {
     #[test]
     fn more_places_than_it_was_made_for_are_no_list() {
         let mut list = Shortlist::new(1, 2000);
-        (0..1990).for_each(|row| drop(list.offer(1.0, 0.5, place(row))));
+        (0..1990).for_each(|row| {
+            list.offer(1.0, 0.5, place(row));
+        });
         assert!(!list.is_over() && list.len() == 1990);
-        (0..100).for_each(|row| drop(list.offer(1.0, 0.5, place(row))));
+        (0..100).for_each(|row| {
+            list.offer(1.0, 0.5, place(row));
+        });
         assert!(list.is_over() || list.len() == 2090);
-        (0..1000).for_each(|row| drop(list.offer(1.0, 0.5, place(row))));
+        (0..1000).for_each(|row| {
+            list.offer(1.0, 0.5, place(row));
+        });
         assert!(list.is_over());
         // Those that lost their chance do not count.
         let mut list = Shortlist::new(1, 2000);
-        (0..9000).for_each(|row| drop(list.offer(9000.0 - row as f32, 0.1, place(row))));
+        (0..9000).for_each(|row| {
+            list.offer(9000.0 - row as f32, 0.1, place(row));
+        });
         assert!(!list.is_over());
         assert_eq!(list.into_sorted(), [(0.9, place(8999))]);
     }
