@@ -88,12 +88,16 @@ fn truth<P: Copy>(probe: Probe<P>, sorted: Vec<(f32, P)>) -> Truth<P> {
 }
 
 impl<P: Copy> Truth<P> {
-    /// The same by other names of the rows; those that have none are left out.
-    pub(crate) fn renamed<Q>(&self, name: impl Fn(P) -> Option<Q>) -> Truth<Q> {
-        let names = |places: &[P]| places.iter().filter_map(|place| name(*place)).collect();
-        let nearest: Vec<Q> = names(&self.nearest);
+    /// The same by other names of the rows. Those that have none are left out, and those that share theirs
+    /// with a row that the query was made from, since that one is hidden.
+    pub(crate) fn renamed<Q: PartialEq>(&self, name: impl Fn(P) -> Option<Q>) -> Truth<Q> {
+        let names = |places: &[P]| -> Vec<Q> {
+            places.iter().filter_map(|place| name(*place)).collect()
+        };
         let Probe { kind, vector, made_from } = &self.probe;
         let probe = Probe { kind: *kind, vector: vector.clone(), made_from: names(made_from) };
+        let mut nearest = names(&self.nearest);
+        nearest.retain(|name| !probe.made_from.contains(name));
         let wanted = self.wanted.min(nearest.len());
         Truth { probe, nearest, reach: self.reach, wanted }
     }
@@ -119,6 +123,9 @@ mod tests {
         assert_eq!(found[1].nearest, (20..30).rev().collect::<Vec<u32>>());
         let even = found[1].renamed(|row| (row % 2 == 0).then_some(row / 2));
         assert_eq!((even.nearest, even.wanted), (vec![14, 13, 12, 11, 10], 5));
+        // Rows of one name are hidden together.
+        let pairs = found[0].renamed(|row| Some(row / 2));
+        assert_eq!((pairs.nearest[0], pairs.nearest.len(), pairs.wanted), (1, 14, K));
         let none = TruthSearch::new(Metric::L2, vec![probe(0.0, vec![0u32])]).finish();
         assert_eq!((none[0].wanted, none[0].nearest.len()), (0, 0));
     }
