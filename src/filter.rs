@@ -2,6 +2,8 @@
 //! one row (`Filter::matches`). How a segment answers it without looking at every row is
 //! `segment::select`. Closures are not filters: see `Search::filter_fn`.
 
+use std::time::Duration;
+
 use serde::{Deserialize, Serialize};
 
 use crate::clock::Timestamp;
@@ -168,7 +170,7 @@ impl Filter {
         fn walk(filter: &Filter, depth: usize, nodes: &mut usize) -> Result<()> {
             *nodes += 1;
             if depth > MAX_FILTER_DEPTH {
-                return Err(limit("the nesting of the filter", depth, MAX_FILTER_DEPTH));
+                return Err(limit("the nesting of the filter", (depth, "levels"), MAX_FILTER_DEPTH));
             }
             match filter {
                 Filter::And(list) | Filter::Or(list) => {
@@ -180,7 +182,7 @@ impl Filter {
                 _ => {}
             }
             if *nodes > MAX_FILTER_NODES {
-                return Err(limit("the filter", *nodes, MAX_FILTER_NODES));
+                return Err(limit("the filter", (*nodes, "parts and values"), MAX_FILTER_NODES));
             }
             Ok(())
         }
@@ -229,13 +231,13 @@ pub(crate) struct Attributes<'a> {
     pub(crate) expires_at: Timestamp,
 }
 
-fn limit(what: &'static str, got: usize, limit: usize) -> Error {
-    Error::LimitExceeded { what, got: got as u64, limit: limit as u64 }
+fn limit(what: &'static str, got: (usize, &'static str), limit: usize) -> Error {
+    Error::limit(what, got, limit, "split it into several filters")
 }
 
 fn half_open(range: &impl std::ops::RangeBounds<Timestamp>) -> (Timestamp, Timestamp) {
     use std::ops::Bound;
-    let after = |t: Timestamp| Timestamp::from_millis(t.as_millis().saturating_add(1));
+    let after = |t: Timestamp| t + Duration::from_millis(1);
     let from = match range.start_bound() {
         Bound::Included(t) => *t,
         Bound::Excluded(t) => after(*t),

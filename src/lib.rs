@@ -97,7 +97,8 @@ mod worker;
 
 pub use clock::{Clock, ManualClock, SystemClock, Timestamp};
 pub use collection::{
-    Applied, Batch, Collection, Explanation, Fields, Hit, Iter, Outcome, Search, SearchPath,
+    Applied, Batch, Collection, Explanation, Fields, Hit, Iter, MAX_BATCH_BYTES, Outcome, Search,
+    SearchPath,
 };
 pub use error::{Error, Result};
 pub use filter::Filter;

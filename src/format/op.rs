@@ -11,6 +11,14 @@ const INSERT: u8 = 1;
 const DELETE: u8 = 2;
 const DELETE_WHERE: u8 = 3;
 
+/// Most bytes of an operation beside its vector, body or filter.
+pub(crate) const MAX_HEAD_BYTES: usize = 41;
+
+/// Bytes that a filter takes in an operation. O(what it lists).
+pub(crate) fn filter_bytes(filter: &Filter) -> usize {
+    encode_filter(filter).len()
+}
+
 /// One operation on one collection.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Op {
@@ -60,7 +68,7 @@ impl Op {
             OpKind::Delete { id } => out.extend_from_slice(&id.as_u128().to_le_bytes()),
             OpKind::DeleteWhere { filter, now } => {
                 let bytes = encode_filter(filter);
-                out.extend_from_slice(&now.as_millis().to_le_bytes());
+                out.extend_from_slice(&now.to_bits().to_le_bytes());
                 out.extend_from_slice(&(bytes.len() as u32).to_le_bytes());
                 out.extend_from_slice(&bytes);
             }
@@ -79,7 +87,7 @@ impl Op {
             INSERT => decode_insert(cursor)?,
             DELETE => OpKind::Delete { id: MemoryId::from(cursor.u128()?) },
             DELETE_WHERE => {
-                let now = Timestamp::from_millis(cursor.u64()?);
+                let now = Timestamp::from_bits(cursor.u64()?);
                 let len = cursor.length()?;
                 let at = cursor.position() as u64;
                 let filter = decode_filter(cursor.bytes(len)?)
@@ -176,6 +184,23 @@ mod tests {
         expected.extend([0, 0, 0x80, 0x3f, 0, 0, 0, 0xbf]); // 1.0, -0.5
         expected.extend([3, 0, 0, 0, 1, 2, 3]); // body
         assert_eq!(bytes, expected);
+    }
+
+    #[test]
+    fn no_operation_has_more_bytes_than_its_parts_and_the_head() {
+        for op in ops() {
+            let mut bytes = Vec::new();
+            op.encode(&mut bytes);
+            let parts = match &op.kind {
+                OpKind::Insert { vector, body, .. } => vector.len() * 4 + body.len(),
+                OpKind::Delete { .. } => 0,
+                OpKind::DeleteWhere { filter, .. } => filter_bytes(filter),
+            };
+            assert!(bytes.len() <= parts + MAX_HEAD_BYTES, "{op:?}");
+        }
+        let mut bytes = Vec::new();
+        ops()[0].encode(&mut bytes);
+        assert_eq!(bytes.len(), 2 * 4 + 3 + MAX_HEAD_BYTES);
     }
 
     #[test]

@@ -83,7 +83,7 @@ fn memory(i: u64, version: u64, dimension: usize) -> Memory {
     let mut memory = Memory::new(i, vector(i * 3 + version, dimension));
     memory = memory.text(format!("text {i} {version}")).importance((i % 11) as f32 / 10.0);
     if i.is_multiple_of(2) {
-        memory = memory.namespace(format!("user:{}", i % 4)).event_time(Timestamp::from_millis(i));
+        memory = memory.namespace(format!("user:{}", i % 4)).event_time(Timestamp::from_millis(i.cast_signed()));
     }
     for tag in 0..i % 3 {
         memory = memory.tag(format!("t{tag}"));
@@ -221,7 +221,7 @@ fn insert(
     version: u64,
     versions: &mut Versions,
 ) {
-    let dimension = collection.options().dimension;
+    let dimension = collection.options().dimension();
     let mut batch = Batch::new();
     for id in ids.clone() {
         batch = batch.insert(memory(id, version, dimension));
