@@ -170,7 +170,11 @@ impl Filter {
         fn walk(filter: &Filter, depth: usize, nodes: &mut usize) -> Result<()> {
             *nodes += 1;
             if depth > MAX_FILTER_DEPTH {
-                return Err(limit("the nesting of the filter", (depth, "levels"), MAX_FILTER_DEPTH));
+                return Err(limit(
+                    "the nesting of the filter",
+                    (depth, "levels"),
+                    MAX_FILTER_DEPTH,
+                ));
             }
             match filter {
                 Filter::And(list) | Filter::Or(list) => {

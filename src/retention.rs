@@ -188,7 +188,7 @@ mod tests {
     fn commits_and_opens_without_number_do_not_follow_a_wrong_clock() {
         let mut mark = HighWater::new(Timestamp::from_millis(10 * DAY), Duration::ZERO);
         let ahead = Timestamp::from_millis(4000 * DAY);
-        for n in 0..1000 {
+        for n in 0..1000i64 {
             mark = mark.advanced(ahead, Duration::from_millis(n.unsigned_abs()));
             assert!(mark.mark() <= Timestamp::from_millis(11 * DAY + n));
         }

@@ -42,7 +42,8 @@ pub(crate) fn decode<T: DeserializeOwned>(bytes: &[u8]) -> Result<T> {
 
 /// Decodes exactly these bytes as a type that looks like this.
 fn decode_shaped<T: DeserializeOwned>(shape: &[u8], bytes: &[u8]) -> Result<T> {
-    let shape = Shape::decode(shape).map_err(|e| Error::Metadata { reason: e.reason.to_owned() })?;
+    let shape =
+        Shape::decode(shape).map_err(|e| Error::Metadata { reason: e.reason.to_owned() })?;
     let seed = Checked::new(PhantomData::<T>, &shape);
     let decoded = if bytes.len() <= SMALL {
         bincode::serde::seed_decode_from_slice(seed, bytes, configuration::<SMALL>())

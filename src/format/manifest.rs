@@ -276,8 +276,7 @@ impl BodyV2 {
         let mut manifest = self.rest.into_manifest(header);
         let dead_since: HashMap<u64, u64> = self.dead_since.into_iter().collect();
         for segment in manifest.collections.iter_mut().flat_map(|c| &mut c.segments) {
-            segment.dead_since =
-                dead_since.get(&segment.file.0).copied().map(Timestamp::from_bits);
+            segment.dead_since = dead_since.get(&segment.file.0).copied().map(Timestamp::from_bits);
         }
         manifest
     }

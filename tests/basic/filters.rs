@@ -22,12 +22,14 @@ fn varied(id: u64) -> Memory {
         memory = memory.tag(format!("t{}", id % 3)).tag(format!("u{}", id % 5));
     }
     if id.is_multiple_of(9) {
-        memory = memory.key(format!("k{id}")).event_time(altiplano::Timestamp::from_millis(id.cast_signed()));
+        memory = memory
+            .key(format!("k{id}"))
+            .event_time(altiplano::Timestamp::from_millis(id.cast_signed()));
     }
     memory
 }
 
-fn at(millis: u64) -> altiplano::Timestamp {
+fn at(millis: i64) -> altiplano::Timestamp {
     altiplano::Timestamp::from_millis(millis)
 }
 

@@ -126,3 +126,14 @@ fn a_type_whose_fields_changed_is_an_error_that_names_the_field() {
     store.close().unwrap();
     check(&open(&path).1);
 }
+
+#[test]
+fn json_that_an_older_version_took_can_be_written_back() {
+    let dir = tempfile::tempdir().unwrap();
+    let (_store, notes) = open(&dir.path().join("s"));
+    notes.insert(memory(1, 4).metadata_json("{\"a\": 1}")).unwrap();
+    let got = notes.get(1u64).unwrap().unwrap();
+    assert!(notes.insert(got.clone().metadata_json("{a")).is_err());
+    notes.insert(got).unwrap();
+    assert_eq!(notes.get(1u64).unwrap().unwrap().metadata_as_json(), Some("{\"a\": 1}"));
+}

@@ -414,10 +414,7 @@ impl<'de, A: VariantAccess<'de>> EnumAccess<'de> for Named<'_, A> {
     type Error = A::Error;
     type Variant = Self;
 
-    fn variant_seed<S: DeserializeSeed<'de>>(
-        self,
-        seed: S,
-    ) -> Result<(S::Value, Self), A::Error> {
+    fn variant_seed<S: DeserializeSeed<'de>>(self, seed: S) -> Result<(S::Value, Self), A::Error> {
         let value = seed.deserialize(self.variant.name.as_str().into_deserializer())?;
         Ok((value, self))
     }
@@ -438,11 +435,7 @@ impl<'de, A: VariantAccess<'de>> VariantAccess<'de> for Named<'_, A> {
         self.content.newtype_variant_seed(seed)
     }
 
-    fn tuple_variant<V: Visitor<'de>>(
-        self,
-        len: usize,
-        visitor: V,
-    ) -> Result<V::Value, A::Error> {
+    fn tuple_variant<V: Visitor<'de>>(self, len: usize, visitor: V) -> Result<V::Value, A::Error> {
         let visitor = self.content(visitor);
         visitor.tuple_of(len)?;
         self.content.tuple_variant(len, visitor)

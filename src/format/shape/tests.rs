@@ -70,7 +70,9 @@ fn stored<T: Serialize + DeserializeOwned>(value: &T) -> Memory {
 }
 
 /// Why a value cannot be read as this type.
-fn refused<T: DeserializeOwned + std::fmt::Debug>(value: &(impl Serialize + DeserializeOwned)) -> String {
+fn refused<T: DeserializeOwned + std::fmt::Debug>(
+    value: &(impl Serialize + DeserializeOwned),
+) -> String {
     stored(value).metadata_as::<T>().unwrap_err().to_string()
 }
 
