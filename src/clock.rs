@@ -8,64 +8,123 @@ use std::ops::{Add, Sub};
 use std::sync::Mutex;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-/// A moment: milliseconds since 1970-01-01T00:00:00Z.
+/// A moment: whole milliseconds since 1970-01-01T00:00:00Z, less than zero before that.
+///
+/// Under `serde` it is a number of milliseconds in formats for people, such as JSON, and a string of digits
+/// where some readers would round it; elsewhere eight bytes.
 ///
 /// ```
 /// use altiplano::Timestamp;
-/// use std::time::Duration;
+/// use std::time::{Duration, SystemTime};
 /// let t = Timestamp::from_millis(1_000) + Duration::from_secs(2);
 /// assert_eq!(t.as_millis(), 3_000);
+/// let year = Duration::from_secs(365 * 86_400);
+/// let before_1970 = Timestamp::from(SystemTime::UNIX_EPOCH - year);
+/// assert!(before_1970 < Timestamp::EPOCH);
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
-pub struct Timestamp(u64);
+pub struct Timestamp(i64);
+
+/// Set in the stored form of a moment before 1970.
+const BEFORE: u64 = 1 << 63;
+/// Stored numbers from here on mean [`Timestamp::MAX`], as they did when no time could be negative.
+const BEYOND: u64 = u64::MAX - (1 << 56) + 1;
 
 impl Timestamp {
-    /// The first moment that can be named.
-    pub const MIN: Self = Self(0);
-    /// Later than every real moment.
-    pub const MAX: Self = Self(u64::MAX);
+    /// The first moment that can be named, 292 million years before 1970.
+    pub const MIN: Self = Self(i64::MIN);
+    /// The beginning of 1970.
+    pub const EPOCH: Self = Self(0);
+    /// Later than every real moment: it stands for "never" and "without end".
+    pub const MAX: Self = Self(i64::MAX);
 
-    /// A moment from milliseconds since 1970.
-    pub const fn from_millis(millis: u64) -> Self {
+    /// A moment from milliseconds since 1970; those before it are negative.
+    pub const fn from_millis(millis: i64) -> Self {
         Self(millis)
     }
 
-    /// Milliseconds since 1970.
-    pub const fn as_millis(self) -> u64 {
+    /// Milliseconds since 1970; negative before it.
+    pub const fn as_millis(self) -> i64 {
         self.0
     }
 
     /// The time from `earlier` to this moment; zero if `earlier` is later.
     pub const fn since(self, earlier: Self) -> Duration {
-        Duration::from_millis(self.0.saturating_sub(earlier.0))
+        if self.0 <= earlier.0 {
+            return Duration::ZERO;
+        }
+        Duration::from_millis(self.0.abs_diff(earlier.0))
+    }
+
+    /// The stored form: milliseconds since 1970, or before it with the highest bit set. All ones for
+    /// [`Timestamp::MAX`], the highest bit alone for [`Timestamp::MIN`]. Moments more than 290 million
+    /// years before 1970 become the earliest of these that can be stored.
+    pub(crate) fn to_bits(self) -> u64 {
+        match self {
+            Self::MAX => u64::MAX,
+            Self::MIN => BEFORE,
+            Self(millis) if millis >= 0 => millis.unsigned_abs(),
+            Self(millis) => BEFORE.saturating_add(millis.unsigned_abs()).min(BEYOND - 1),
+        }
+    }
+
+    /// What [`Timestamp::to_bits`] made. Numbers of an older version, which knew no time before 1970,
+    /// mean what they meant, if only [`Timestamp::MAX`] for all that are near their end.
+    pub(crate) fn from_bits(bits: u64) -> Self {
+        match bits {
+            BEYOND.. => Self::MAX,
+            BEFORE => Self::MIN,
+            _ => {
+                let millis = i64::try_from(bits & !BEFORE).unwrap_or(i64::MAX);
+                Self(if bits & BEFORE == 0 { millis } else { -millis })
+            }
+        }
+    }
+
+    /// The stored form of a mark: as [`Timestamp::to_bits`], but 0 for [`Timestamp::MIN`], which
+    /// stands for "not known".
+    pub(crate) fn to_mark_bits(self) -> u64 {
+        if self == Self::MIN { 0 } else { self.to_bits() }
+    }
+
+    /// What [`Timestamp::to_mark_bits`] made.
+    pub(crate) fn from_mark_bits(bits: u64) -> Self {
+        if bits == 0 { Self::MIN } else { Self::from_bits(bits) }
     }
 }
 
 impl Add<Duration> for Timestamp {
     type Output = Self;
-    /// Saturates at [`Timestamp::MAX`].
+    /// Leaves out what is less than a millisecond, and stops at [`Timestamp::MAX`].
     fn add(self, d: Duration) -> Self {
-        Self(self.0.saturating_add(u64::try_from(d.as_millis()).unwrap_or(u64::MAX)))
+        Self(self.0.saturating_add_unsigned(u64::try_from(d.as_millis()).unwrap_or(u64::MAX)))
     }
 }
 
 impl Sub<Duration> for Timestamp {
     type Output = Self;
-    /// Saturates at [`Timestamp::MIN`].
+    /// Leaves out what is less than a millisecond, and stops at [`Timestamp::MIN`].
     fn sub(self, d: Duration) -> Self {
-        Self(self.0.saturating_sub(u64::try_from(d.as_millis()).unwrap_or(u64::MAX)))
+        Self(self.0.saturating_sub_unsigned(u64::try_from(d.as_millis()).unwrap_or(u64::MAX)))
     }
 }
 
 impl From<SystemTime> for Timestamp {
-    /// A time before 1970 becomes [`Timestamp::MIN`].
+    /// Rounds down to a whole millisecond. What cannot be named becomes [`Timestamp::MIN`] or
+    /// [`Timestamp::MAX`].
     fn from(t: SystemTime) -> Self {
-        let since = t.duration_since(UNIX_EPOCH).unwrap_or_default();
-        Self(u64::try_from(since.as_millis()).unwrap_or(u64::MAX))
+        match t.duration_since(UNIX_EPOCH) {
+            Ok(since) => Self::EPOCH + since,
+            Err(before) => {
+                let before = before.duration();
+                Self::EPOCH - before.saturating_add(Duration::from_nanos(999_999))
+            }
+        }
     }
 }
 
 impl fmt::Display for Timestamp {
+    /// Milliseconds since 1970.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} ms", self.0)
     }
@@ -153,5 +212,74 @@ impl Clock for ManualClock {
 
     fn monotonic(&self) -> Duration {
         self.lock().1
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn golden_bits() {
+        let bits = [
+            (Timestamp::MIN, 1 << 63),
+            (Timestamp(i64::MIN + 1), u64::MAX - (1 << 56)),
+            (Timestamp(-1000), (1 << 63) | 1000),
+            (Timestamp(-1), (1 << 63) | 1),
+            (Timestamp::EPOCH, 0),
+            (Timestamp(1000), 1000),
+            (Timestamp(i64::MAX - 1), (1 << 63) - 2),
+            (Timestamp::MAX, u64::MAX),
+        ];
+        for (at, expected) in bits {
+            assert_eq!(at.to_bits(), expected, "{at}");
+        }
+    }
+
+    #[test]
+    fn bits_come_back_and_old_ones_near_the_end_mean_never() {
+        let year = 31_557_600_000;
+        for millis in [i64::MIN, -10_000 * year, -year, -1, 0, 1, year, i64::MAX - 1, i64::MAX] {
+            let at = Timestamp(millis);
+            assert_eq!(Timestamp::from_bits(at.to_bits()), at);
+            let expected = if millis == 0 { Timestamp::MIN } else { at };
+            assert_eq!(Timestamp::from_mark_bits(at.to_mark_bits()), expected);
+        }
+        let earliest = Timestamp::from_bits(Timestamp(i64::MIN + 1).to_bits());
+        assert!(Timestamp::MIN < earliest && earliest < Timestamp(-290_000_000 * year));
+        for bits in [u64::MAX, u64::MAX - 1, u64::MAX - 1_000_000 * year.unsigned_abs()] {
+            assert_eq!(Timestamp::from_bits(bits), Timestamp::MAX);
+        }
+        assert_eq!(Timestamp::from_bits((1 << 63) - 1), Timestamp::MAX);
+    }
+
+    #[test]
+    fn system_times_round_down_on_both_sides_of_1970() {
+        let micros = Duration::from_micros;
+        let at = |t: SystemTime| Timestamp::from(t).as_millis();
+        assert_eq!(at(UNIX_EPOCH + micros(1_999)), 1);
+        assert_eq!(at(UNIX_EPOCH - micros(1_999)), -2);
+        assert_eq!(at(UNIX_EPOCH - micros(2_000)), -2);
+        assert_eq!(at(UNIX_EPOCH - micros(1)), -1);
+        assert_eq!(at(UNIX_EPOCH), 0);
+    }
+
+    #[test]
+    fn time_between_moments_is_never_negative_and_ends_saturate() {
+        let (early, late) = (Timestamp(-5), Timestamp(7));
+        assert_eq!(late.since(early), Duration::from_millis(12));
+        assert_eq!(early.since(late), Duration::ZERO);
+        assert_eq!(Timestamp::MAX.since(Timestamp::MIN), Duration::from_millis(u64::MAX));
+        assert_eq!(Timestamp::MIN + Duration::MAX, Timestamp::MAX);
+        assert_eq!(Timestamp::MAX - Duration::MAX, Timestamp::MIN);
+    }
+
+    #[test]
+    fn json_has_milliseconds_and_reads_the_end_of_time_of_older_versions() {
+        let json = serde_json::to_string(&Timestamp(-5)).unwrap();
+        assert_eq!(json, "-5");
+        assert_eq!(serde_json::from_str::<Timestamp>("-5").unwrap(), Timestamp(-5));
+        let never: Timestamp = serde_json::from_str("18446744073709551615").unwrap();
+        assert_eq!(never, Timestamp::MAX);
     }
 }

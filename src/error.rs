@@ -129,15 +129,19 @@ pub enum Error {
         /// The one that was asked for.
         got: String,
     },
-    /// A text, a metadata value or a batch is larger than the store takes.
-    #[error("{what} has {got} bytes, at most {limit} are allowed")]
+    /// A text, a list, a filter or a batch is larger than the store takes.
+    #[error("{what}: {got} {unit}, at most {limit} are allowed; {way_out}")]
     LimitExceeded {
         /// What is too large.
         what: &'static str,
         /// Its size.
         got: u64,
+        /// What size and limit count: `bytes`, `tags`, `levels`, …
+        unit: &'static str,
         /// The limit.
         limit: u64,
+        /// What to do about it.
+        way_out: &'static str,
     },
     /// Metadata could not be encoded or decoded as the type asked for.
     #[error("metadata: {reason}")]
@@ -168,6 +172,16 @@ impl Error {
         reason: impl Into<String>,
     ) -> Self {
         Self::Corrupt { file: file.into(), offset, reason: reason.into() }
+    }
+
+    /// A size past its limit: so many of a unit.
+    pub(crate) fn limit(
+        what: &'static str,
+        (got, unit): (usize, &'static str),
+        limit: usize,
+        way_out: &'static str,
+    ) -> Self {
+        Self::LimitExceeded { what, got: got as u64, unit, limit: limit as u64, way_out }
     }
 
     /// An option out of range.

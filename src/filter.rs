@@ -12,6 +12,8 @@ mod interchange;
 mod matcher;
 mod nesting;
 
+use std::time::Duration;
+
 pub(crate) use matcher::{Attributes, Matcher};
 
 use crate::clock::Timestamp;
@@ -233,7 +235,7 @@ fn joined(
 
 fn half_open(range: &impl std::ops::RangeBounds<Timestamp>) -> (Timestamp, Timestamp) {
     use std::ops::Bound;
-    let after = |t: Timestamp| Timestamp::from_millis(t.as_millis().saturating_add(1));
+    let after = |t: Timestamp| t + Duration::from_millis(1);
     let from = match range.start_bound() {
         Bound::Included(t) => *t,
         Bound::Excluded(t) => after(*t),

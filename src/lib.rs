@@ -97,8 +97,8 @@ mod worker;
 
 pub use clock::{Clock, ManualClock, SystemClock, Timestamp};
 pub use collection::{
-    Applied, Batch, Collection, Explanation, Fields, Hit, Iter, Outcome, PartSearch, Search,
-    SearchPath, Way, WayReason,
+    Applied, Batch, Collection, Explanation, Fields, Hit, Iter, MAX_BATCH_BYTES, Outcome,
+    PartSearch, Search, SearchPath, Way, WayReason,
 };
 pub use error::{Error, Result};
 pub use filter::Filter;

@@ -1,12 +1,14 @@
 //! Owns `Memory`, what a user stores and gets back: a vector with text, attributes and a lifetime.
-//! Plain data; limits are checked here, everything else (dimension, metric) where a collection is
-//! known. How it becomes bytes is `format::record`.
+//! Plain data; limits are checked in `limits`, everything else (dimension, metric) where a collection
+//! is known. How it becomes bytes is `format::record`.
+
+mod getters;
+mod limits;
 
 use std::time::Duration;
 
 use crate::clock::Timestamp;
-use crate::error::{Error, Result};
-use crate::ids::MemoryId;
+use crate::ids::{MemoryId, Seq};
 
 /// Longest text or byte content of one memory, in bytes: 16 MiB.
 pub const MAX_CONTENT_BYTES: usize = 16 << 20;
@@ -47,7 +49,11 @@ pub enum MetadataCodec {
 pub(crate) struct Metadata {
     pub(crate) codec: MetadataCodec,
     pub(crate) schema: u32,
+    /// What the type of a bincode value looked like, if that is known: see `format::shape`.
+    pub(crate) shape: Option<Vec<u8>>,
     pub(crate) bytes: Vec<u8>,
+    /// Why the text is not JSON. Told at insert; text that a store gave back is not looked at.
+    pub(crate) fault: Option<String>,
 }
 
 /// When a memory stops being visible.
@@ -64,9 +70,56 @@ pub(crate) enum Lifetime {
     Forever,
 }
 
+/// When the life of a memory ends, as it is stored.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Expiry {
+    /// `Timestamp::MAX` for never.
+    pub(crate) at: Timestamp,
+    /// The collection's default says so, and not the memory.
+    pub(crate) by_default: bool,
+}
+
+impl From<Timestamp> for Expiry {
+    fn from(at: Timestamp) -> Self {
+        Self { at, by_default: false }
+    }
+}
+
+/// Who set the end of a memory's life.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum End {
+    /// The caller.
+    #[default]
+    Given,
+    /// The store that gave the memory back.
+    Stored,
+    /// The same, and there it came from the default of a collection.
+    StoredByDefault,
+}
+
+/// What a store knows of a memory that it gave back. It is no part of what the memory says, so two
+/// memories are equal whatever theirs are.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Origin {
+    pub(crate) seq: Option<Seq>,
+    pub(crate) end: End,
+}
+
+impl PartialEq for Origin {
+    fn eq(&self, _: &Self) -> bool {
+        true
+    }
+}
+
 /// One memory: an id, a vector, and what an agent wants to know about it later.
 ///
 /// All setters take and return the memory, and none of them panics; limits are checked at insert.
+///
+/// A memory that a store gave back can be changed and written again, there or elsewhere. It keeps its
+/// times, and gets a new sequence number. If its life has ended since it was read, nothing is written,
+/// which [`Outcome::Expired`](crate::Outcome::Expired) and
+/// [`Applied::expired`](crate::Applied::expired) say. Two memories are equal if they say the same,
+/// whatever their sequence numbers.
 ///
 /// ```
 /// use altiplano::Memory;
@@ -99,6 +152,7 @@ pub struct Memory {
     pub(crate) tokens: Option<u32>,
     pub(crate) derived_from: Vec<MemoryId>,
     pub(crate) metadata: Option<Metadata>,
+    pub(crate) origin: Origin,
 }
 
 /// Importance of a memory that was given none.
@@ -127,6 +181,7 @@ impl Memory {
             tokens: None,
             derived_from: Vec::new(),
             metadata: None,
+            origin: Origin::default(),
         }
     }
 
@@ -189,28 +244,33 @@ impl Memory {
         self
     }
 
-    /// Marks the memory as one that retention must not remove.
+    /// Exempts the memory from the collection's default lifetime, and from whatever else removes
+    /// memories that were not named. A lifetime that is given to the memory itself still counts, and
+    /// deletes take pinned memories like others. Default = false.
+    ///
+    /// Pinning a memory that a store gave back lifts the default that it was stored with.
     #[must_use]
     pub const fn pinned(mut self, pinned: bool) -> Self {
         self.pinned = pinned;
         self
     }
 
-    /// Sets when the memory was made. Default = the moment of the insert.
+    /// Sets when the memory was made, also before 1970. Default = the moment of the insert.
     #[must_use]
     pub fn created_at(mut self, at: impl Into<Timestamp>) -> Self {
         self.created_at = Some(at.into());
         self
     }
 
-    /// Sets when the thing remembered happened.
+    /// Sets when the thing remembered happened, also before 1970. Default = not known.
     #[must_use]
     pub fn event_time(mut self, at: impl Into<Timestamp>) -> Self {
         self.event_time = Some(at.into());
         self
     }
 
-    /// Sets the span of time in which the fact holds in the world.
+    /// Sets the span of time in which the fact holds in the world; `None` leaves an end open. It is
+    /// kept and given back, and nothing else goes by it.
     #[must_use]
     pub fn valid(mut self, from: Option<Timestamp>, to: Option<Timestamp>) -> Self {
         self.valid_from = from;
@@ -218,35 +278,43 @@ impl Memory {
         self
     }
 
-    /// Names the memory that replaced this fact.
+    /// Names the memory that replaced this fact. It is kept and given back, and nothing else goes by
+    /// it.
     #[must_use]
     pub fn superseded_by(mut self, id: impl Into<MemoryId>) -> Self {
         self.superseded_by = Some(id.into());
         self
     }
 
-    /// Makes the memory invisible this long after its insert, and its bytes reclaimable.
+    /// Makes the memory invisible this long after its insert, and its bytes reclaimable. Rounded up to
+    /// a whole millisecond; zero is an error at insert. It takes the place of an end that was set
+    /// before.
     #[must_use]
     pub const fn ttl(mut self, ttl: Duration) -> Self {
         self.lifetime = Lifetime::For(ttl);
+        self.origin.end = End::Given;
         self
     }
 
-    /// Makes the memory invisible from `at` on. A moment already past is an error at insert.
+    /// Makes the memory invisible from `at` on. A moment that is not after the store's now is an error
+    /// at insert. It takes the place of an end that was set before.
     #[must_use]
     pub fn expires_at(mut self, at: impl Into<Timestamp>) -> Self {
         self.lifetime = Lifetime::Until(at.into());
+        self.origin.end = End::Given;
         self
     }
 
-    /// Keeps the memory whatever the collection's default lifetime is.
+    /// Keeps the memory whatever the collection's default lifetime is. It takes the place of an end
+    /// that was set before.
     #[must_use]
     pub const fn never_expires(mut self) -> Self {
         self.lifetime = Lifetime::Forever;
         self
     }
 
-    /// Sets how many tokens the text has, as the caller's model counts them.
+    /// Sets how many tokens the text has, as the caller's model counts them. The number is kept and
+    /// given back, and nothing else goes by it.
     #[must_use]
     pub const fn tokens(mut self, tokens: u32) -> Self {
         self.tokens = Some(tokens);
@@ -260,155 +328,20 @@ impl Memory {
         self
     }
 
-    /// Sets metadata as JSON text, for values whose shape is known only at run time. The text is
-    /// kept as it is. At most [`MAX_METADATA_BYTES`].
+    /// Sets metadata as JSON text, for values whose type changes or is known only at run time. The
+    /// text is kept as it is, numbers included. At most [`MAX_METADATA_BYTES`]. Text that is not JSON
+    /// is an [`Error::InvalidOption`](crate::Error::InvalidOption) at insert, which names line and column. O(text).
     #[must_use]
     pub fn metadata_json(mut self, json: impl Into<String>) -> Self {
-        let bytes = json.into().into_bytes();
-        self.metadata = Some(Metadata { codec: MetadataCodec::Json, schema: 0, bytes });
+        let json = json.into();
+        let fault = serde_json::from_str::<serde::de::IgnoredAny>(&json).err();
+        self.metadata = Some(Metadata {
+            codec: MetadataCodec::Json,
+            schema: 0,
+            shape: None,
+            bytes: json.into_bytes(),
+            fault: fault.map(|error| error.to_string()),
+        });
         self
     }
-
-    /// The id.
-    pub const fn id(&self) -> MemoryId {
-        self.id
-    }
-
-    /// The vector as it was inserted; empty where it was not asked for.
-    pub fn vector(&self) -> &[f32] {
-        &self.vector
-    }
-
-    /// The text, if there is one.
-    pub fn text_content(&self) -> Option<&str> {
-        match &self.content {
-            Content::Text(text) => Some(text),
-            _ => None,
-        }
-    }
-
-    /// Text or bytes.
-    pub const fn content(&self) -> &Content {
-        &self.content
-    }
-
-    /// The caller's key.
-    pub fn key_name(&self) -> Option<&str> {
-        self.key.as_deref()
-    }
-
-    /// The namespace.
-    pub fn namespace_name(&self) -> Option<&str> {
-        self.namespace.as_deref()
-    }
-
-    /// The session.
-    pub fn session_name(&self) -> Option<&str> {
-        self.session.as_deref()
-    }
-
-    /// The kind.
-    pub fn kind_name(&self) -> Option<&str> {
-        self.kind.as_deref()
-    }
-
-    /// The tags, in the order they were given.
-    pub fn tags(&self) -> &[String] {
-        &self.tags
-    }
-
-    /// The importance, 0 to 1.
-    pub const fn importance_value(&self) -> f32 {
-        self.importance
-    }
-
-    /// Whether retention must leave it alone.
-    pub const fn is_pinned(&self) -> bool {
-        self.pinned
-    }
-
-    /// When it was made; always there in a memory that a store gave back.
-    pub const fn created(&self) -> Option<Timestamp> {
-        self.created_at
-    }
-
-    /// When the thing remembered happened.
-    pub const fn event(&self) -> Option<Timestamp> {
-        self.event_time
-    }
-
-    /// The span of time in which the fact holds.
-    pub const fn validity(&self) -> (Option<Timestamp>, Option<Timestamp>) {
-        (self.valid_from, self.valid_to)
-    }
-
-    /// The memory that replaced this fact.
-    pub const fn superseded(&self) -> Option<MemoryId> {
-        self.superseded_by
-    }
-
-    /// When it stops being visible, in a memory that a store gave back or that was given a moment.
-    pub const fn expires(&self) -> Option<Timestamp> {
-        match self.lifetime {
-            Lifetime::Until(at) => Some(at),
-            _ => None,
-        }
-    }
-
-    /// How many tokens the text has.
-    pub const fn token_count(&self) -> Option<u32> {
-        self.tokens
-    }
-
-    /// The memories that this one was made from.
-    pub fn sources(&self) -> &[MemoryId] {
-        &self.derived_from
-    }
-
-    /// The metadata's schema number, if there is metadata.
-    pub fn metadata_schema(&self) -> Option<u32> {
-        self.metadata.as_ref().map(|m| m.schema)
-    }
-
-    /// The metadata as JSON text, if it was given as such.
-    pub fn metadata_as_json(&self) -> Option<&str> {
-        let metadata = self.metadata.as_ref()?;
-        match metadata.codec {
-            MetadataCodec::Json => std::str::from_utf8(&metadata.bytes).ok(),
-            MetadataCodec::Bincode => None,
-        }
-    }
-
-    /// Checks every size limit and range that does not depend on the collection.
-    pub(crate) fn check_limits(&self) -> Result<()> {
-        let content = match &self.content {
-            Content::None => 0,
-            Content::Text(text) => text.len(),
-            Content::Bytes(bytes) => bytes.len(),
-        };
-        limit("the text", content, MAX_CONTENT_BYTES)?;
-        limit(
-            "the metadata",
-            self.metadata.as_ref().map_or(0, |m| m.bytes.len()),
-            MAX_METADATA_BYTES,
-        )?;
-        let names = [&self.key, &self.namespace, &self.session, &self.kind];
-        for name in names.into_iter().flatten().chain(&self.tags) {
-            limit("a key, namespace, session, kind or tag", name.len(), MAX_NAME_BYTES)?;
-        }
-        limit("the list of tags", self.tags.len(), MAX_TAGS)?;
-        limit("the list of sources", self.derived_from.len(), MAX_DERIVED_FROM)?;
-        if !(0.0..=1.0).contains(&self.importance) {
-            let reason = format!("{} is not between 0 and 1", self.importance);
-            return Err(Error::option("importance", reason));
-        }
-        Ok(())
-    }
-}
-
-fn limit(what: &'static str, got: usize, limit: usize) -> Result<()> {
-    if got > limit {
-        return Err(Error::LimitExceeded { what, got: got as u64, limit: limit as u64 });
-    }
-    Ok(())
 }

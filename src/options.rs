@@ -1,13 +1,15 @@
 //! Owns what users choose: options of a store (`store`) and of a collection, checked in one place
 //! each. Plain data; the manifest stores the lasting part of it (`format::manifest`).
 
+mod settings;
 mod store;
 
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::error::{Error, Result};
+use crate::error::Result;
+pub(crate) use settings::Settings;
 pub(crate) use store::Listener;
 pub use store::{Background, IoMode, StoreOptions};
 
@@ -98,50 +100,62 @@ pub struct HnswParams {
     pub min_rows: u32,
 }
 
+impl HnswParams {
+    const USUAL: Self =
+        Self { m: 16, ef_construction: 200, builder: Builder::Flat, min_rows: 30_000 };
+}
+
 impl Default for HnswParams {
     fn default() -> Self {
-        Self { m: 16, ef_construction: 200, builder: Builder::Flat, min_rows: 30_000 }
+        Self::USUAL
     }
 }
 
-/// What a collection is: fixed at creation (dimension, metric, embedding space, codes) or changed
-/// by opening it with other values (the rest).
+/// What a collection is to be: fixed at creation (dimension, metric, codes, whether it is volatile, and
+/// the embedding space once it has a name) or changed by opening it with other values (the rest).
+///
+/// What is not given has its default in a collection that is created, and stays as it is in one that
+/// exists: it is neither compared nor changed. The getters tell what is given or else the default;
+/// those of [`Collection::options`](crate::Collection::options) tell what holds in that collection.
+/// Two are equal if they create the same collection.
 ///
 /// ```
 /// use altiplano::{CollectionOptions, Metric};
 /// let options = CollectionOptions::new(384, Metric::Cosine).embedding_space("all-MiniLM-L6-v2");
 /// ```
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug)]
 pub struct CollectionOptions {
-    pub(crate) dimension: usize,
-    pub(crate) metric: Metric,
-    pub(crate) embedding_space: Option<String>,
-    pub(crate) codes: Codes,
-    pub(crate) hnsw: HnswParams,
-    pub(crate) durability: Durability,
-    pub(crate) default_ttl: Option<Duration>,
-    pub(crate) volatile: bool,
-    pub(crate) memtable_rows: u32,
+    dimension: usize,
+    metric: Metric,
+    embedding_space: Option<String>,
+    codes: Option<Codes>,
+    hnsw: Option<HnswParams>,
+    durability: Option<Durability>,
+    /// Whether a lifetime is given, and which: none at all is one of them.
+    default_ttl: Option<Option<Duration>>,
+    volatile: Option<bool>,
+    memtable_rows: Option<u32>,
 }
 
 impl CollectionOptions {
     /// Options for vectors of `dimension` (1 to 65,535) floats compared by `metric`.
-    pub fn new(dimension: usize, metric: Metric) -> Self {
+    pub const fn new(dimension: usize, metric: Metric) -> Self {
         Self {
             dimension,
             metric,
             embedding_space: None,
-            codes: Codes::usual(dimension),
-            hnsw: HnswParams::default(),
-            durability: Durability::Sync,
+            codes: None,
+            hnsw: None,
+            durability: None,
             default_ttl: None,
-            volatile: false,
-            memtable_rows: 4096,
+            volatile: None,
+            memtable_rows: None,
         }
     }
 
-    /// Names the model that makes the vectors. Opening the collection under another name is an
-    /// error. Default = unnamed, which is compared with nothing.
+    /// Names the model that makes the vectors, in 1 to 1,024 bytes. Opening the collection under
+    /// another name is an error; a name that is given to a collection without one is kept. Default =
+    /// unnamed, which is compared with nothing.
     #[must_use]
     pub fn embedding_space(mut self, name: impl Into<String>) -> Self {
         self.embedding_space = Some(name.into());
@@ -152,28 +166,56 @@ impl CollectionOptions {
     /// that [`Codes::Int8`].
     #[must_use]
     pub const fn codes(mut self, codes: Codes) -> Self {
-        self.codes = codes;
+        self.codes = Some(codes);
         self
     }
 
-    /// Sets the parameters of the graph.
+    /// Sets the parameters of the graph, all of them. Default = [`HnswParams::default`]. Graphs that
+    /// are there keep theirs until they are built again.
     #[must_use]
     pub const fn hnsw(mut self, hnsw: HnswParams) -> Self {
-        self.hnsw = hnsw;
+        self.hnsw = Some(hnsw);
         self
     }
 
     /// Sets what a write waits for, unless it says otherwise. Default = [`Durability::Sync`].
     #[must_use]
     pub const fn durability(mut self, durability: Durability) -> Self {
-        self.durability = durability;
+        self.durability = Some(durability);
         self
     }
 
-    /// Sets the lifetime of memories that are given none. Default = for ever.
+    /// Sets the lifetime of memories that are given none and are not pinned, from their insert on;
+    /// rounded up to a whole millisecond, and not zero. It counts for memories inserted from now on.
+    /// Default = for ever.
+    ///
+    /// ```
+    /// # fn main() -> altiplano::Result<()> {
+    /// # let dir = tempfile::tempdir().unwrap();
+    /// # use altiplano::{CollectionOptions, Metric, Store};
+    /// # use std::time::Duration;
+    /// # let store = Store::open(dir.path().join("agent.alt"))?;
+    /// let options = || CollectionOptions::new(2, Metric::Cosine);
+    /// let day = Duration::from_secs(86_400);
+    /// store.collection("notes", options().default_ttl(day))?;
+    /// // What is not given stays.
+    /// let notes = store.collection("notes", options())?;
+    /// assert_eq!(notes.options().default_lifetime(), Some(day));
+    /// let notes = store.collection("notes", options().no_default_ttl())?;
+    /// assert_eq!(notes.options().default_lifetime(), None);
+    /// # Ok(()) }
+    /// ```
     #[must_use]
     pub const fn default_ttl(mut self, ttl: Duration) -> Self {
-        self.default_ttl = Some(ttl);
+        self.default_ttl = Some(Some(ttl));
+        self
+    }
+
+    /// Says that memories which are given no lifetime live for ever, also where the collection had a
+    /// [`default_ttl`](Self::default_ttl) before. Memories that got their end from it keep it.
+    #[must_use]
+    pub const fn no_default_ttl(mut self) -> Self {
+        self.default_ttl = Some(None);
         self
     }
 
@@ -181,16 +223,16 @@ impl CollectionOptions {
     /// memories count against `StoreOptions::heap_budget`.
     #[must_use]
     pub const fn volatile(mut self) -> Self {
-        self.volatile = true;
+        self.volatile = Some(true);
         self
     }
 
     /// Sets how many rows the active segment (the memtable) takes before it is sealed, 64 to
-    /// 65,536. Default = 4,096. It is also sealed when its vectors and texts pass the cap on a
-    /// segment's bytes.
+    /// 65,536. Default = 4,096. It is also sealed when it takes 8 MiB of heap. In a volatile
+    /// collection it means nothing.
     #[must_use]
     pub const fn memtable_rows(mut self, rows: u32) -> Self {
-        self.memtable_rows = rows;
+        self.memtable_rows = Some(rows);
         self
     }
 
@@ -204,34 +246,64 @@ impl CollectionOptions {
         self.metric
     }
 
+    /// The name of the model that makes the vectors, if there is one.
+    pub fn embedding_space_name(&self) -> Option<&str> {
+        self.embedding_space.as_deref()
+    }
+
+    /// The codes that searches read.
+    pub const fn code_kind(&self) -> Codes {
+        match self.codes {
+            Some(codes) => codes,
+            None => Codes::usual(self.dimension),
+        }
+    }
+
     /// The parameters of the graph.
     pub const fn hnsw_params(&self) -> HnswParams {
-        self.hnsw
+        match self.hnsw {
+            Some(hnsw) => hnsw,
+            None => HnswParams::USUAL,
+        }
+    }
+
+    /// What a write waits for, unless it says otherwise.
+    pub const fn durability_level(&self) -> Durability {
+        match self.durability {
+            Some(durability) => durability,
+            None => Durability::Sync,
+        }
+    }
+
+    /// The lifetime of memories that are given none; `None` for ever.
+    pub const fn default_lifetime(&self) -> Option<Duration> {
+        match self.default_ttl {
+            Some(lifetime) => lifetime,
+            None => None,
+        }
+    }
+
+    /// Whether the collection is in RAM alone.
+    pub const fn is_volatile(&self) -> bool {
+        matches!(self.volatile, Some(true))
     }
 
     /// How many rows the active segment takes.
     pub const fn memtable_row_limit(&self) -> u32 {
-        self.memtable_rows
+        match self.memtable_rows {
+            Some(rows) => rows,
+            None => settings::MEMTABLE_ROWS,
+        }
     }
 
     /// Checks every range.
     pub(crate) fn validate(&self) -> Result<()> {
-        let range = |name, got: u64, low: u64, high: u64| {
-            if (low..=high).contains(&got) {
-                return Ok(());
-            }
-            Err(Error::option(name, format!("{got} is not between {low} and {high}")))
-        };
-        range("dimension", self.dimension as u64, 1, MAX_DIMENSION as u64)?;
-        range("m", self.hnsw.m.into(), 4, 128)?;
-        range("ef_construction", self.hnsw.ef_construction.into(), self.hnsw.m.into(), 4096)?;
-        range("memtable_rows", self.memtable_rows.into(), 64, 65_536)?;
-        if let Some(name) = &self.embedding_space {
-            range("embedding_space (its length)", name.len() as u64, 1, 1024)?;
-        }
-        if self.default_ttl == Some(Duration::ZERO) {
-            return Err(Error::option("default_ttl", "zero would hide every memory at once"));
-        }
-        Ok(())
+        Settings::new(self.clone()).validate()
+    }
+}
+
+impl PartialEq for CollectionOptions {
+    fn eq(&self, other: &Self) -> bool {
+        Settings::new(self.clone()) == Settings::new(other.clone())
     }
 }

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use crate::clock::Timestamp;
 use crate::error::{Error, Result};
-use crate::memory::Lifetime;
+use crate::memory::{End, Expiry, Lifetime, Memory};
 use crate::sabotage::{self, Sabotage};
 
 /// Most that the high-water mark may be ahead of the monotonic time that passed.
@@ -16,24 +16,39 @@ const MAX_AHEAD: Duration = Duration::from_secs(24 * 3600);
 /// A clock that is further ahead is believed after this long.
 const BELIEVED_AFTER: Duration = Duration::from_secs(24 * 3600);
 
-/// The moment a memory expires, `Timestamp::MAX` for never. `now` is the effective now.
+/// When a memory ends that is written at `now`, the effective now. `None` if a store gave it back and
+/// it has ended since.
 pub(crate) fn expiry(
-    lifetime: Lifetime,
+    memory: &Memory,
     default_ttl: Option<Duration>,
     now: Timestamp,
-) -> Result<Timestamp> {
-    match (lifetime, default_ttl) {
-        (Lifetime::Forever, _) | (Lifetime::Default, None) => Ok(Timestamp::MAX),
-        (Lifetime::Default, Some(ttl)) => Ok(now + ttl),
-        (Lifetime::For(Duration::ZERO), _) => {
-            Err(Error::option("ttl", "zero: the memory would never be visible"))
+) -> Result<Option<Expiry>> {
+    let never = Expiry::from(Timestamp::MAX);
+    let by_default = memory.origin.end == End::StoredByDefault;
+    let expiry = match memory.lifetime {
+        Lifetime::Forever => never,
+        // A pinned memory is exempt from whatever it was not given itself.
+        Lifetime::Default if memory.pinned => never,
+        Lifetime::Until(_) if memory.pinned && by_default => never,
+        Lifetime::Default => default_ttl
+            .map_or(never, |ttl| Expiry { at: now + whole_millis(ttl), by_default: true }),
+        Lifetime::For(Duration::ZERO) => {
+            return Err(Error::option("ttl", "zero: the memory would never be visible"));
         }
-        (Lifetime::For(ttl), _) => Ok(now + ttl),
-        (Lifetime::Until(at), _) if at <= now => {
-            Err(Error::option("expires_at", format!("{at} is not after now, {now}")))
+        Lifetime::For(ttl) => (now + whole_millis(ttl)).into(),
+        Lifetime::Until(at) if at > now => Expiry { at, by_default },
+        Lifetime::Until(_) if memory.origin.end != End::Given => return Ok(None),
+        Lifetime::Until(at) => {
+            return Err(Error::option("expires_at", format!("{at} is not after now, {now}")));
         }
-        (Lifetime::Until(at), _) => Ok(at),
-    }
+    };
+    Ok(Some(expiry))
+}
+
+/// Rounded up, so that no lifetime becomes none.
+fn whole_millis(time: Duration) -> Duration {
+    let millis = time.as_nanos().div_ceil(1_000_000);
+    Duration::from_millis(u64::try_from(millis).unwrap_or(u64::MAX))
 }
 
 /// The high-water mark of time: the latest moment that a commit has vouched for.
@@ -76,12 +91,14 @@ impl HighWater {
         wall: Timestamp,
         monotonic: Duration,
     ) -> Self {
+        // An older version took its marks for later moments than this one has.
+        let mark = in_time(mark);
         if doubted == Timestamp::MIN {
             return Self::new(mark, monotonic);
         }
         let doubt = Doubt { since: doubted, before: in_time(wall).since(doubted), from: monotonic };
         // Not the first moment there is, which stands for knowing nothing.
-        let base = (mark - MAX_AHEAD).max(Timestamp::from_millis(1));
+        let base = (mark - MAX_AHEAD).max(Timestamp::MIN + Duration::from_millis(1));
         Self { mark, base, moved: monotonic, doubt: Some(doubt) }
     }
 
@@ -141,7 +158,15 @@ impl HighWater {
 mod tests {
     use super::*;
 
-    const DAY: u64 = 86_400_000;
+    const DAY: i64 = 86_400_000;
+    const ONE_DAY: Duration = Duration::from_secs(86_400);
+
+    #[test]
+    fn a_mark_of_a_version_whose_time_had_another_end_is_not_never() {
+        let mark = Timestamp::from_mark_bits(u64::MAX - 1);
+        let left = HighWater::left(mark, Timestamp::MIN, Timestamp::EPOCH, Duration::ZERO);
+        assert!(left.effective(Timestamp::EPOCH) < Timestamp::MAX);
+    }
 
     #[test]
     fn a_clock_set_back_does_not_bring_anything_back() {
@@ -163,8 +188,8 @@ mod tests {
     fn commits_and_opens_without_number_do_not_follow_a_wrong_clock() {
         let mut mark = HighWater::new(Timestamp::from_millis(10 * DAY), Duration::ZERO);
         let ahead = Timestamp::from_millis(4000 * DAY);
-        for n in 0..1000u64 {
-            mark = mark.advanced(ahead, Duration::from_millis(n));
+        for n in 0..1000i64 {
+            mark = mark.advanced(ahead, Duration::from_millis(n.unsigned_abs()));
             assert!(mark.mark() <= Timestamp::from_millis(11 * DAY + n));
         }
         for _ in 0..1000 {
@@ -175,18 +200,18 @@ mod tests {
         // Set right again, it is followed as ever.
         let right = Timestamp::from_millis(12 * DAY);
         mark = HighWater::left(mark.mark(), mark.doubted(), right, Duration::ZERO)
-            .advanced(right, Duration::from_millis(DAY));
+            .advanced(right, ONE_DAY);
         assert_eq!((mark.mark(), mark.doubted()), (right, Timestamp::MIN));
     }
 
     #[test]
     fn a_clock_that_stays_ahead_for_a_day_is_believed_and_one_set_back_is_not() {
-        let ahead = |n: u64| Timestamp::from_millis(4000 * DAY + n);
+        let ahead = |n: i64| Timestamp::from_millis(4000 * DAY + n);
         let start = HighWater::new(Timestamp::from_millis(10 * DAY), Duration::ZERO);
         let seen = start.advanced(ahead(0), Duration::ZERO);
-        let almost = Duration::from_millis(DAY - 1);
+        let almost = ONE_DAY - Duration::from_millis(1);
         assert!(seen.plausible(ahead(DAY - 1), almost) < Timestamp::from_millis(12 * DAY));
-        assert_eq!(seen.plausible(ahead(DAY), Duration::from_millis(DAY)), ahead(DAY));
+        assert_eq!(seen.plausible(ahead(DAY), ONE_DAY), ahead(DAY));
         // Over an open it is what the clock shows that counts.
         let left = |wall| HighWater::left(seen.mark(), seen.doubted(), wall, Duration::ZERO);
         assert_eq!(left(ahead(DAY)).plausible(ahead(DAY), Duration::ZERO), ahead(DAY));

@@ -17,7 +17,7 @@ const DIM: usize = 32;
 const HOUR: Duration = Duration::from_secs(3600);
 /// Fewest rows that expire together: a segment of them is not a small one, which would be merged.
 const GROUP: u64 = 12_000;
-const START: u64 = 1_700_000_000_000;
+const START: i64 = 1_700_000_000_000;
 
 pub(crate) fn run(sizes: &Sizes) -> Result<()> {
     let dir = Scratch::new("scale-expiry");

@@ -70,7 +70,7 @@ impl SteppedClock {
 
 impl Clock for SteppedClock {
     fn wall(&self) -> Timestamp {
-        Timestamp::from_millis(self.at(self.state().offset))
+        Timestamp::from_millis(self.at(self.state().offset).cast_signed())
     }
 
     fn monotonic(&self) -> Duration {

@@ -280,7 +280,7 @@ fn apply(shared: &Shared, open: &Open, ops: &[Op]) -> Result<(), String> {
             batch.insert(match life {
                 Life::Forever => memory,
                 Life::For(ttl) => memory.ttl(Duration::from_millis(ttl)),
-                Life::Until(due) => memory.expires_at(Timestamp::from_millis(due)),
+                Life::Until(due) => memory.expires_at(Timestamp::from_millis(due.cast_signed())),
             })
         }
         Op::Delete { id } => batch.delete(id),

@@ -1,6 +1,6 @@
 //! Owns how a moment is written for others to read, with `serde`. In text it is a number of
 //! milliseconds where every reader keeps it exact, and a string of digits where some would round it:
-//! JavaScript does so from 2^53 on. Binary formats have the plain number.
+//! JavaScript does so from 2^53 on. Binary formats have its stored form.
 
 use std::fmt;
 
@@ -18,7 +18,10 @@ impl Serialize for Timestamp {
         if serializer.is_human_readable() && !(-EXACT..=EXACT).contains(&millis) {
             return serializer.collect_str(&millis);
         }
-        serializer.serialize_newtype_struct("Timestamp", &self.0)
+        if serializer.is_human_readable() {
+            return serializer.serialize_newtype_struct("Timestamp", &self.0);
+        }
+        serializer.serialize_newtype_struct("Timestamp", &self.to_bits())
     }
 }
 
@@ -41,7 +44,7 @@ impl<'de> Visitor<'de> for Binary {
     }
 
     fn visit_newtype_struct<D: Deserializer<'de>>(self, d: D) -> Result<Timestamp, D::Error> {
-        Deserialize::deserialize(d).map(Timestamp)
+        u64::deserialize(d).map(Timestamp::from_bits)
     }
 }
 

@@ -3,8 +3,14 @@
 
 use crate::collection::Collection;
 use crate::filter::Filter;
+use crate::format::frame::MAX_PAYLOAD_BYTES;
+use crate::format::{op, record};
 use crate::ids::MemoryId;
 use crate::memory::Memory;
+
+/// Most bytes of one batch in the log: 64 MiB. [`Batch::bytes`] says how many one takes. Batches for
+/// volatile collections alone are not logged, and only RAM bounds them.
+pub const MAX_BATCH_BYTES: usize = MAX_PAYLOAD_BYTES;
 
 /// What an insert did.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -14,10 +20,13 @@ pub enum Outcome {
     Inserted,
     /// A memory with this id was there and is gone.
     Replaced,
+    /// A store gave the memory back, and its life has ended since. Nothing was written, and a memory
+    /// with the same id is as it was.
+    Expired,
 }
 
 /// What a batch did, in numbers. An id that the batch names several times counts once, with the last
-/// write to it.
+/// write to it; after a `delete_where` it is counted anew.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Applied {
@@ -27,10 +36,16 @@ pub struct Applied {
     pub replaced: u64,
     /// Visible memories that were deleted.
     pub deleted: u64,
+    /// Inserts of memories that a store gave back, and whose lives have ended since. They were passed
+    /// over, as if they were not in the batch.
+    pub expired: u64,
 }
 
 /// Several writes, all or none: they become durable together, and a reader of a collection sees all
-/// of them in it or none.
+/// of them in it or none. At most [`MAX_BATCH_BYTES`].
+///
+/// The writes are carried out in the order in which they were added, and their sequence numbers
+/// ascend in it ([`Memory::seq`]).
 ///
 /// ```
 /// # fn main() -> altiplano::Result<()> {
@@ -59,6 +74,18 @@ pub(crate) enum Write {
     Insert(Box<Memory>),
     Delete(MemoryId),
     DeleteWhere(Filter),
+}
+
+impl Write {
+    fn bytes(&self) -> usize {
+        op::MAX_HEAD_BYTES.saturating_add(match self {
+            Self::Insert(memory) => {
+                record::body_bound(memory).saturating_add(memory.vector.len().saturating_mul(4))
+            }
+            Self::Delete(_) => 0,
+            Self::DeleteWhere(filter) => op::filter_bytes(filter),
+        })
+    }
 }
 
 impl Batch {
@@ -100,6 +127,18 @@ impl Batch {
     /// How many writes were added.
     pub fn len(&self) -> usize {
         self.writes.len()
+    }
+
+    /// Bytes that the batch takes in the log, at most: a batch with no more than [`MAX_BATCH_BYTES`]
+    /// is never refused for its size. Inserts count about 200 bytes too many. O(writes).
+    ///
+    /// ```
+    /// use altiplano::{Batch, MAX_BATCH_BYTES, Memory};
+    /// let batch = Batch::new().insert(Memory::new(1u64, vec![0.5; 384]).text("likes tea"));
+    /// assert!(batch.bytes() < 2_000 && batch.bytes() <= MAX_BATCH_BYTES);
+    /// ```
+    pub fn bytes(&self) -> usize {
+        self.writes.iter().map(|(_, write)| write.bytes()).fold(0, usize::saturating_add)
     }
 
     /// Whether none was added.

@@ -357,8 +357,8 @@ impl<'a> Group<'a> {
 
 fn check_payload(got: usize) -> Result<()> {
     if got > MAX_PAYLOAD_BYTES {
-        let (got, limit) = (got as u64, MAX_PAYLOAD_BYTES as u64);
-        return Err(Error::LimitExceeded { what: "the batch", got, limit });
+        let way_out = "split it into smaller ones";
+        return Err(Error::limit("the batch", (got, "bytes"), MAX_PAYLOAD_BYTES, way_out));
     }
     Ok(())
 }

@@ -11,7 +11,7 @@ use crate::collection::snapshot::{MemPart, Snapshot};
 use crate::ids::{CollectionId, FileId, MemoryId, Seq};
 use crate::index::{Index, Scratch};
 use crate::metrics::CompactionReport;
-use crate::options::CollectionOptions;
+use crate::options::Settings;
 use crate::segment::{Active, Coder, Liveness, NewRow, Row, Rows};
 use crate::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use crate::sync::{Mutex, Published, RwLock};
@@ -38,7 +38,7 @@ pub(crate) struct WriterTables {
 pub(crate) struct Core {
     pub(crate) id: CollectionId,
     pub(crate) name: String,
-    options: RwLock<CollectionOptions>,
+    options: RwLock<Settings>,
     /// One of the options that never change.
     volatile: bool,
     pub(crate) spec: CodeSpec,
@@ -75,7 +75,7 @@ impl Core {
     pub(crate) fn new(
         id: CollectionId,
         name: String,
-        options: CollectionOptions,
+        options: Settings,
         snapshot: Snapshot,
         log_file: FileId,
     ) -> Self {
@@ -125,7 +125,7 @@ impl Core {
         *lock(&self.coder) = Some((Arc::clone(index.frame()), *index.fit()));
     }
 
-    pub(crate) fn options(&self) -> CollectionOptions {
+    pub(crate) fn options(&self) -> Settings {
         self.options.read().unwrap_or_else(std::sync::PoisonError::into_inner).clone()
     }
 
@@ -134,7 +134,7 @@ impl Core {
         self.volatile
     }
 
-    pub(crate) fn set_options(&self, options: CollectionOptions) {
+    pub(crate) fn set_options(&self, options: Settings) {
         *self.options.write().unwrap_or_else(std::sync::PoisonError::into_inner) = options;
         *lock(&self.indexes_in_order) = Weak::new();
     }

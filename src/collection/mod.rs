@@ -30,7 +30,7 @@ pub(crate) mod stats;
 
 use std::sync::Arc;
 
-pub use batch::{Applied, Batch, Outcome};
+pub use batch::{Applied, Batch, MAX_BATCH_BYTES, Outcome};
 pub use iter::Iter;
 pub use search::{Explanation, Fields, Hit, PartSearch, Search, SearchPath, Way, WayReason};
 
@@ -76,12 +76,13 @@ impl Collection {
         &self.core.name
     }
 
-    /// The options it has now.
+    /// The options it has now, all of them given: a collection made with them elsewhere is alike.
     pub fn options(&self) -> CollectionOptions {
-        self.core.options()
+        self.core.options().to_options()
     }
 
-    /// Adds a memory; one with the same id is replaced, as maps do.
+    /// Adds a memory; one with the same id is replaced, as maps do. A memory that a store gave back
+    /// and that has expired since is passed over: [`Outcome::Expired`].
     ///
     /// # Errors
     ///
@@ -102,7 +103,11 @@ impl Collection {
     /// ```
     pub fn insert(&self, memory: Memory) -> Result<Outcome> {
         let applied = self.apply(Batch::new().insert(memory))?;
-        Ok(if applied.replaced > 0 { Outcome::Replaced } else { Outcome::Inserted })
+        Ok(match applied {
+            Applied { expired: 1.., .. } => Outcome::Expired,
+            Applied { replaced: 1.., .. } => Outcome::Replaced,
+            _ => Outcome::Inserted,
+        })
     }
 
     /// Deletes a memory. Tells whether one was visible. It is gone for readers at once, and its
@@ -152,6 +157,11 @@ impl Collection {
     }
 
     /// Carries out a batch, all of it or nothing, with the collection's durability.
+    ///
+    /// # Errors
+    ///
+    /// As for [`Collection::insert`], and [`Error::LimitExceeded`] past
+    /// [`MAX_BATCH_BYTES`](crate::MAX_BATCH_BYTES): split it into smaller ones.
     pub fn apply(&self, batch: Batch) -> Result<Applied> {
         self.apply_with(batch, self.core.options().durability)
     }
@@ -160,9 +170,9 @@ impl Collection {
     /// store durable.
     pub fn apply_with(&self, batch: Batch, durability: Durability) -> Result<Applied> {
         self.engine.check_writable()?;
-        let writes = self.prepare(batch)?;
+        let (writes, expired) = self.prepare(batch)?;
         self.engine.wait_for_room(&writes)?;
-        let mut applied = Applied::default();
+        let mut applied = Applied { expired, ..Applied::default() };
         for effect in self.engine.commit(writes, durability)? {
             match effect {
                 Effect::Inserted => applied.inserted += 1,
@@ -234,7 +244,8 @@ impl Collection {
     }
 
     /// Every visible memory, vectors included, in no particular order, as of now: later writes do not
-    /// show. Needs bounded heap whatever the collection's size.
+    /// show. Needs bounded heap whatever the collection's size. Sort by
+    /// `(memory.created(), memory.seq())` to have them in the order in which they came.
     pub fn iter(&self) -> Iter {
         self.scan(Filter::All)
     }
@@ -284,8 +295,10 @@ impl Collection {
     }
 
     /// Checks a batch and brings it into the form that is logged. An id that is named several times
-    /// keeps the last write to it, between two `delete_where`.
-    fn prepare(&self, batch: Batch) -> Result<Vec<Prepared>> {
+    /// keeps the last write to it, between two `delete_where`. Also how many memories have expired
+    /// since a store gave them back: these are passed over.
+    fn prepare(&self, batch: Batch) -> Result<(Vec<Prepared>, u64)> {
+        let mut expired = 0;
         let mut writes: Vec<Option<Prepared>> = Vec::with_capacity(batch.len());
         let mut latest = std::collections::HashMap::new();
         for (target, write) in batch.writes {
@@ -293,7 +306,10 @@ impl Collection {
             if !Arc::ptr_eq(&target.engine, &self.engine) {
                 return Err(Error::option("batch", "a collection is of another store"));
             }
-            let (id, kind) = target.prepare_one(write)?;
+            let Some((id, kind)) = target.prepare_one(write)? else {
+                expired += 1;
+                continue;
+            };
             match id {
                 Some(id) => {
                     if let Some(before) = latest.insert((target.core.id, id), writes.len()) {
@@ -304,11 +320,12 @@ impl Collection {
             }
             writes.push(Some(Prepared { core: Arc::clone(&target.core), kind }));
         }
-        Ok(writes.into_iter().flatten().collect())
+        Ok((writes.into_iter().flatten().collect(), expired))
     }
 
-    fn prepare_one(&self, write: Write) -> Result<(Option<MemoryId>, OpKind)> {
-        Ok(match write {
+    /// `None` for a memory that has expired since a store gave it back.
+    fn prepare_one(&self, write: Write) -> Result<Option<(Option<MemoryId>, OpKind)>> {
+        Ok(Some(match write {
             Write::Delete(id) => (Some(id), OpKind::Delete { id }),
             Write::DeleteWhere(filter) => {
                 let filter = Matcher::to_delete(filter)?;
@@ -318,12 +335,14 @@ impl Collection {
                 memory.check_limits()?;
                 let (spec, id, now) = (self.core.spec, memory.id, self.engine.now());
                 let default_ttl = self.core.options().default_ttl;
-                let expires_at = retention::expiry(memory.lifetime, default_ttl, now)?;
+                let Some(expiry) = retention::expiry(&memory, default_ttl, now)? else {
+                    return Ok(None);
+                };
                 let norm = prepare(spec.metric, spec.dimension, Some(id), &mut memory.vector)?;
                 let created_at = memory.created_at.unwrap_or(now);
-                let body = record::encode_body(&memory, created_at, expires_at);
+                let body = record::encode_body(&memory, created_at, expiry);
                 (Some(id), OpKind::Insert { id, norm, vector: memory.vector, body })
             }
-        })
+        }))
     }
 }

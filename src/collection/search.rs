@@ -57,6 +57,8 @@ pub enum Fields {
 pub struct Hit {
     /// The memory's id.
     pub id: MemoryId,
+    /// Its place in the history of the store: see [`Memory::seq`].
+    pub seq: u64,
     /// Exact distance from the query; smaller is nearer.
     pub distance: f32,
     /// The same as a similarity, larger is nearer: the cosine, the dot product, or 1 / (1 + L2).
@@ -256,8 +258,7 @@ impl<'a> Search<'a> {
     /// The nearest memories, and what finding them took.
     pub fn explain(self) -> Result<(Vec<Hit>, Explanation)> {
         if self.k > MAX_K {
-            let (got, limit) = (self.k as u64, MAX_K as u64);
-            return Err(Error::LimitExceeded { what: "k", got, limit });
+            return Err(Error::limit("k", (self.k, "results"), MAX_K, "ask for fewer"));
         }
         if !(0.0..=1.0).contains(&self.recall) {
             let reason = format!("{} is not between 0 and 1", self.recall);
@@ -282,8 +283,10 @@ pub(super) fn read_memory(
     let mut buffer = RowBuffer::default();
     let found = rows.row(row, &mut buffer)?;
     let vector = if with_vector { restore(metric, found.vector, found.norm) } else { Vec::new() };
-    record::decode_memory(found.id, vector, found.body)
-        .map_err(|e| Error::Metadata { reason: format!("memory {}: {}", found.id, e.reason) })
+    let mut memory = record::decode_memory(found.id, vector, found.body)
+        .map_err(|e| Error::Metadata { reason: format!("memory {}: {}", found.id, e.reason) })?;
+    memory.origin.seq = Some(found.seq);
+    Ok(memory)
 }
 
 /// A distance as a similarity.

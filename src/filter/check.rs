@@ -33,7 +33,11 @@ impl Filter {
         let (mut rest, mut nodes) = (vec![(self, 0)], 0usize);
         while let Some((filter, depth)) = rest.pop() {
             if depth > MAX_FILTER_DEPTH {
-                return Err(limit("the nesting of the filter", depth, MAX_FILTER_DEPTH));
+                return Err(limit(
+                    "the nesting of the filter",
+                    (depth, "levels"),
+                    MAX_FILTER_DEPTH,
+                ));
             }
             let listed = match filter {
                 Self::TagsAny(names) | Self::TagsAll(names) => names.len(),
@@ -42,7 +46,7 @@ impl Filter {
             };
             nodes = nodes.saturating_add(1).saturating_add(listed);
             if nodes > MAX_FILTER_NODES {
-                return Err(limit("the filter", nodes, MAX_FILTER_NODES));
+                return Err(limit("the filter", (nodes, "parts and values"), MAX_FILTER_NODES));
             }
             let outer = filter.join();
             let below = |inner: &Self| {
@@ -78,6 +82,6 @@ fn in_order<T: PartialOrd + fmt::Display>(name: &'static str, from: &T, to: &T) 
     Ok(())
 }
 
-fn limit(what: &'static str, got: usize, limit: usize) -> Error {
-    Error::LimitExceeded { what, got: got as u64, limit: limit as u64 }
+fn limit(what: &'static str, got: (usize, &'static str), limit: usize) -> Error {
+    Error::limit(what, got, limit, "split it into several filters")
 }

@@ -2,10 +2,14 @@
 //! bodies. The rest of the format is laid out by hand. Decoding has a byte limit and must consume
 //! its input whole; callers check a checksum first.
 
+use std::marker::PhantomData;
+
 use bincode::config::{self, Config};
+use bincode::error::DecodeError;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
+use super::shape::{self, Checked, Shape};
 use crate::error::{Error, Result};
 use crate::memory::{MAX_METADATA_BYTES, Memory, Metadata, MetadataCodec};
 
@@ -33,7 +37,27 @@ pub(crate) fn decode<T: DeserializeOwned>(bytes: &[u8]) -> Result<T> {
     } else {
         bincode::serde::decode_from_slice(bytes, configuration::<LIMIT>())
     };
-    let (value, used) = decoded.map_err(|e| Error::Metadata { reason: e.to_string() })?;
+    whole(bytes, decoded)
+}
+
+/// Decodes exactly these bytes as a type that looks like this.
+fn decode_shaped<T: DeserializeOwned>(shape: &[u8], bytes: &[u8]) -> Result<T> {
+    let shape =
+        Shape::decode(shape).map_err(|e| Error::Metadata { reason: e.reason.to_owned() })?;
+    let seed = Checked::new(PhantomData::<T>, &shape);
+    let decoded = if bytes.len() <= SMALL {
+        bincode::serde::seed_decode_from_slice(seed, bytes, configuration::<SMALL>())
+    } else {
+        bincode::serde::seed_decode_from_slice(seed, bytes, configuration::<LIMIT>())
+    };
+    whole(bytes, decoded)
+}
+
+fn whole<T>(bytes: &[u8], decoded: std::result::Result<(T, usize), DecodeError>) -> Result<T> {
+    let (value, used) = decoded.map_err(|e| match e {
+        DecodeError::OtherString(reason) => Error::Metadata { reason },
+        other => Error::Metadata { reason: other.to_string() },
+    })?;
     if used != bytes.len() {
         let reason = format!("{} bytes were left after decoding", bytes.len().abs_diff(used));
         return Err(Error::Metadata { reason });
@@ -42,12 +66,19 @@ pub(crate) fn decode<T: DeserializeOwned>(bytes: &[u8]) -> Result<T> {
 }
 
 impl Memory {
-    /// Sets typed metadata, with schema number 0. See [`Memory::metadata_with_schema`].
+    /// Sets typed metadata, with schema number 0. See [`Memory::metadata_with_schema`], also for what
+    /// may be an error.
     pub fn metadata<T: Serialize + DeserializeOwned>(self, value: &T) -> Result<Self> {
         self.metadata_with_schema(0, value)
     }
 
-    /// Sets typed metadata with a schema number of the caller's own, to tell versions of `T` apart.
+    /// Sets typed metadata with a schema number of the caller's own, to tell versions of `T` apart. At
+    /// most [`MAX_METADATA_BYTES`] of bincode.
+    ///
+    /// It is stored by position: compact, and only right for a type that stays as it is. The names and
+    /// kinds of its fields are stored along with each value (unless that takes more than 64 KiB) and
+    /// compared when it is read. Where types change, [`Memory::metadata_json`] is the better choice: a
+    /// field more or less, or another order, does no harm there.
     ///
     /// # Errors
     ///
@@ -71,15 +102,20 @@ impl Memory {
     {
         let bytes = encode(value)?;
         if bytes.len() > MAX_METADATA_BYTES {
-            let (got, limit) = (bytes.len() as u64, MAX_METADATA_BYTES as u64);
-            return Err(Error::LimitExceeded { what: "the metadata", got, limit });
+            let (got, way_out) = ((bytes.len(), "bytes"), "make it shorter");
+            return Err(Error::limit("the metadata", got, MAX_METADATA_BYTES, way_out));
         }
-        if let Err(error) = decode::<T>(&bytes) {
+        // A type may be written as one thing and read as another; then only the bytes can tell.
+        let shape = shape::of(value).filter(|shape| decode_shaped::<T>(shape, &bytes).is_ok());
+        if shape.is_none()
+            && let Err(error) = decode::<T>(&bytes)
+        {
             let reason =
                 format!("the type cannot be read back ({error}); use Memory::metadata_json for it");
             return Err(Error::Metadata { reason });
         }
-        self.metadata = Some(Metadata { codec: MetadataCodec::Bincode, schema, bytes });
+        let codec = MetadataCodec::Bincode;
+        self.metadata = Some(Metadata { codec, schema, shape, bytes, fault: None });
         Ok(self)
     }
 
@@ -87,13 +123,33 @@ impl Memory {
     ///
     /// # Errors
     ///
-    /// [`Error::Metadata`] if the bytes are not a `T`. The rest of the memory is not affected.
+    /// [`Error::Metadata`] if it was stored as JSON or is not a `T`. If the fields of `T` have other
+    /// names, another order or other kinds than what was stored, or are more or fewer, the error names
+    /// one that differs. Variants of enums go by their names. Version 0.1 stored no names: such values
+    /// are read by position, and what fits is taken. The rest of the memory is not affected.
+    ///
+    /// ```
+    /// # fn main() -> altiplano::Result<()> {
+    /// # use altiplano::Memory;
+    /// # use serde::{Deserialize, Serialize};
+    /// #[derive(Serialize, Deserialize)]
+    /// struct Before { from: u32, to: u32 }
+    /// #[derive(Serialize, Deserialize)]
+    /// struct Now { to: u32, from: u32 }
+    /// let memory = Memory::new(1u64, [0.5]).metadata(&Before { from: 1, to: 2 })?;
+    /// let error = memory.metadata_as::<Now>().err().unwrap();
+    /// assert!(error.to_string().contains("`from`"));
+    /// # Ok(()) }
+    /// ```
     pub fn metadata_as<T: DeserializeOwned>(&self) -> Result<Option<T>> {
         match &self.metadata {
             None => Ok(None),
             Some(Metadata { codec: MetadataCodec::Json, .. }) => {
                 let reason = "it was stored as JSON: use Memory::metadata_as_json".to_owned();
                 Err(Error::Metadata { reason })
+            }
+            Some(Metadata { shape: Some(shape), bytes, .. }) => {
+                decode_shaped(shape, bytes).map(Some)
             }
             Some(metadata) => decode(&metadata.bytes).map(Some),
         }

@@ -131,8 +131,8 @@ fn put_names(out: &mut Vec<u8>, code: u8, names: &[String]) {
 
 fn put_times(out: &mut Vec<u8>, code: u8, from: Timestamp, to: Timestamp) {
     out.push(code);
-    out.extend_from_slice(&from.as_millis().to_le_bytes());
-    out.extend_from_slice(&to.as_millis().to_le_bytes());
+    out.extend_from_slice(&from.to_bits().to_le_bytes());
+    out.extend_from_slice(&to.to_bits().to_le_bytes());
 }
 
 struct Reader<'a> {
@@ -199,7 +199,7 @@ impl Reader<'_> {
     }
 
     fn time(&mut self) -> Result<Timestamp, DecodeError> {
-        self.cursor.u64().map(Timestamp::from_millis)
+        self.cursor.u64().map(Timestamp::from_bits)
     }
 
     fn flag(&mut self) -> Result<bool, DecodeError> {

@@ -75,8 +75,8 @@ pub(crate) fn encode_frame(out: &mut Vec<u8>, at: &FrameContext, head: &FrameHea
     fields.extend_from_slice(&(payload.len() as u64).to_le_bytes());
     fields.extend_from_slice(&head.last_seq.0.to_le_bytes());
     fields.extend_from_slice(&head.synced_len.to_le_bytes());
-    fields.extend_from_slice(&head.time.as_millis().to_le_bytes());
-    fields.extend_from_slice(&head.clock_doubted.as_millis().to_le_bytes());
+    fields.extend_from_slice(&head.time.to_mark_bits().to_le_bytes());
+    fields.extend_from_slice(&head.clock_doubted.to_mark_bits().to_le_bytes());
     fields.resize(FRAME_HEAD_LEN - 8, 0);
     let body_crc = salted(at, &[payload]);
     fields.extend_from_slice(&body_crc.to_le_bytes());
@@ -144,8 +144,8 @@ pub(crate) fn decode_head(
     if last_seq > Seq::MAX {
         return Err(DecodeError::new(16, "the frame's sequence number is out of range"));
     }
-    let time = Timestamp::from_millis(head.u64()?);
-    let clock_doubted = Timestamp::from_millis(head.u64()?);
+    let time = Timestamp::from_mark_bits(head.u64()?);
+    let clock_doubted = Timestamp::from_mark_bits(head.u64()?);
     head.bytes(8)?;
     let body_crc = head.u32()?;
     let head = FrameHead { kind, last_seq, synced_len, time, clock_doubted };

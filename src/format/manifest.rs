@@ -12,7 +12,7 @@ use super::names::FileName;
 use super::{DecodeError, codec, crc32};
 use crate::clock::Timestamp;
 use crate::ids::{CollectionId, FileId, Seq};
-use crate::options::{Codes, CollectionOptions, Durability, HnswParams, Metric};
+use crate::options::{Codes, Durability, HnswParams, Metric, Settings};
 
 const BODY_VERSION: u16 = 2;
 
@@ -51,7 +51,7 @@ pub(crate) struct LogEntry {
 pub(crate) struct CollectionEntry {
     pub(crate) id: CollectionId,
     pub(crate) name: String,
-    pub(crate) options: CollectionOptions,
+    pub(crate) options: Settings,
     /// The effects of all operations up to here are in the files named below.
     pub(crate) covers_seq: Seq,
     /// Log files before this one hold nothing that the collection still needs.
@@ -266,7 +266,7 @@ struct IndexV1 {
 impl From<&Manifest> for BodyV2 {
     fn from(m: &Manifest) -> Self {
         let segments = m.collections.iter().flat_map(|c| &c.segments);
-        let dead_since = segments.filter_map(|s| Some((s.file.0, s.dead_since?.as_millis())));
+        let dead_since = segments.filter_map(|s| Some((s.file.0, s.dead_since?.to_bits())));
         Self { rest: BodyV1::from(m), dead_since: dead_since.collect() }
     }
 }
@@ -276,8 +276,7 @@ impl BodyV2 {
         let mut manifest = self.rest.into_manifest(header);
         let dead_since: HashMap<u64, u64> = self.dead_since.into_iter().collect();
         for segment in manifest.collections.iter_mut().flat_map(|c| &mut c.segments) {
-            segment.dead_since =
-                dead_since.get(&segment.file.0).copied().map(Timestamp::from_millis);
+            segment.dead_since = dead_since.get(&segment.file.0).copied().map(Timestamp::from_bits);
         }
         manifest
     }
@@ -288,8 +287,8 @@ impl From<&Manifest> for BodyV1 {
         Self {
             next_file: m.next_file.0,
             next_collection: m.next_collection.0,
-            time: m.time.as_millis(),
-            clock_doubted: m.clock_doubted.as_millis(),
+            time: m.time.to_mark_bits(),
+            clock_doubted: m.clock_doubted.to_mark_bits(),
             last_seq: m.last_seq.0,
             log: m.log.iter().map(|l| (l.file.0, l.synced_len, l.valid_len)).collect(),
             collections: m.collections.iter().map(CollectionV1::from).collect(),
@@ -305,8 +304,8 @@ impl BodyV1 {
             generation: header.file.0,
             next_file: FileId(self.next_file),
             next_collection: CollectionId(self.next_collection),
-            time: Timestamp::from_millis(self.time),
-            clock_doubted: Timestamp::from_millis(self.clock_doubted),
+            time: Timestamp::from_mark_bits(self.time),
+            clock_doubted: Timestamp::from_mark_bits(self.clock_doubted),
             last_seq: Seq(self.last_seq),
             log: log
                 .map(|(file, synced_len, valid_len)| LogEntry {
@@ -377,13 +376,17 @@ impl CollectionV1 {
             locator_len: i.locator_len,
             segments: i.segments.into_iter().map(FileId).collect(),
         };
-        let mut options = CollectionOptions::new(self.dimension as usize, self.metric);
-        options.embedding_space = self.embedding_space;
-        options.codes = self.codes;
-        options.hnsw = self.hnsw;
-        options.durability = self.durability;
-        options.default_ttl = self.default_ttl;
-        options.memtable_rows = self.memtable_rows;
+        let options = Settings {
+            dimension: self.dimension as usize,
+            metric: self.metric,
+            embedding_space: self.embedding_space,
+            codes: self.codes,
+            hnsw: self.hnsw,
+            durability: self.durability,
+            default_ttl: self.default_ttl,
+            volatile: false,
+            memtable_rows: self.memtable_rows,
+        };
         CollectionEntry {
             id: CollectionId(self.id),
             name: self.name,
@@ -399,9 +402,11 @@ impl CollectionV1 {
 #[cfg(test)]
 pub(crate) mod tests {
     use super::*;
+    use crate::options::CollectionOptions;
 
     pub(crate) fn manifest() -> Manifest {
         let options = CollectionOptions::new(3, Metric::Cosine).embedding_space("m");
+        let options = Settings::new(options);
         let deletes = DeletesEntry { file: FileId(4), len: 99, covers_seq: Seq(17), dead: 2 };
         let segment = SegmentEntry {
             file: FileId(3),

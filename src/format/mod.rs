@@ -18,6 +18,7 @@ pub(crate) mod manifest;
 pub(crate) mod names;
 pub(crate) mod op;
 pub(crate) mod record;
+pub(crate) mod shape;
 pub(crate) mod table;
 
 /// The format that this version writes: a reader needs at least this to read it.

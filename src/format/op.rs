@@ -4,13 +4,21 @@ use super::DecodeError;
 use super::cursor::Cursor;
 use super::filter::{decode_filter, encode_filter, filter_len};
 use crate::clock::Timestamp;
-use crate::filter::Matcher;
+use crate::filter::{Filter, Matcher};
 use crate::ids::{CollectionId, MemoryId, Seq};
 
 const INSERT: u8 = 1;
 const DELETE: u8 = 2;
 const DELETE_WHERE: u8 = 3;
 const DELETE_IDS: u8 = 4;
+
+/// Most bytes of an operation beside its vector, body or filter.
+pub(crate) const MAX_HEAD_BYTES: usize = 41;
+
+/// Bytes that a filter takes in an operation. O(what it lists).
+pub(crate) fn filter_bytes(filter: &Filter) -> usize {
+    filter_len(filter)
+}
 
 /// One operation on one collection.
 #[derive(Clone, Debug, PartialEq)]
@@ -94,7 +102,7 @@ impl Op {
             OpKind::Delete { id } => out.extend_from_slice(&id.as_u128().to_le_bytes()),
             OpKind::DeleteWhere { filter, now } => {
                 let bytes = encode_filter(filter.filter());
-                out.extend_from_slice(&now.as_millis().to_le_bytes());
+                out.extend_from_slice(&now.to_bits().to_le_bytes());
                 out.extend_from_slice(&(bytes.len() as u32).to_le_bytes());
                 out.extend_from_slice(&bytes);
             }
@@ -117,7 +125,7 @@ impl Op {
             INSERT => decode_insert(cursor)?,
             DELETE => OpKind::Delete { id: MemoryId::from(cursor.u128()?) },
             DELETE_WHERE => {
-                let now = Timestamp::from_millis(cursor.u64()?);
+                let now = Timestamp::from_bits(cursor.u64()?);
                 let len = cursor.length()?;
                 let at = cursor.position() as u64;
                 let filter = decode_filter(cursor.bytes(len)?)
@@ -260,6 +268,24 @@ mod tests {
         let tags = (0..100).map(|i| format!("tag {i}"));
         let ids = many.iter().map(|i| id(*i)).collect();
         assert_eq!(of(Filter::tags_any(tags), &many), Some(OpKind::DeleteIds { ids }));
+    }
+
+    #[test]
+    fn no_operation_has_more_bytes_than_its_parts_and_the_head() {
+        for op in ops() {
+            let mut bytes = Vec::new();
+            op.encode(&mut bytes);
+            let parts = match &op.kind {
+                OpKind::Insert { vector, body, .. } => vector.len() * 4 + body.len(),
+                OpKind::Delete { .. } => 0,
+                OpKind::DeleteWhere { filter, .. } => filter_bytes(filter.filter()),
+                OpKind::DeleteIds { ids } => 16 * ids.len(),
+            };
+            assert!(bytes.len() <= parts + MAX_HEAD_BYTES, "{op:?}");
+        }
+        let mut bytes = Vec::new();
+        ops()[0].encode(&mut bytes);
+        assert_eq!(bytes.len(), 2 * 4 + 3 + MAX_HEAD_BYTES);
     }
 
     #[test]

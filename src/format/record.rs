@@ -11,8 +11,8 @@ use crate::clock::Timestamp;
 use crate::filter::Attributes;
 use crate::ids::MemoryId;
 use crate::memory::{
-    Content, DEFAULT_IMPORTANCE, Lifetime, MAX_DERIVED_FROM, MAX_TAGS, Memory, Metadata,
-    MetadataCodec,
+    Content, DEFAULT_IMPORTANCE, End, Expiry, Lifetime, MAX_DERIVED_FROM, MAX_TAGS, Memory,
+    Metadata, MetadataCodec,
 };
 
 const TEXT: u16 = 1;
@@ -33,15 +33,45 @@ const EXPIRES_AT: u16 = 15;
 const TOKENS: u16 = 16;
 const DERIVED_FROM: u16 = 17;
 const METADATA: u16 = 18;
+const ENDS_BY_DEFAULT: u16 = 19;
 /// A field whose tag has this bit must be understood by its reader.
 const MUST_UNDERSTAND: u16 = 0x8000;
 
-/// Encodes everything but the id and the vector. `expires_at` is `Timestamp::MAX` for never.
+/// How metadata is stored.
+mod codec {
+    pub(super) const BINCODE: u8 = 1;
+    pub(super) const JSON: u8 = 2;
+    /// Bincode behind a description of the type.
+    pub(super) const SHAPED: u8 = 3;
+}
+
+/// Most bytes of a body, with a few to spare for what an insert adds. O(tags).
+pub(crate) fn body_bound(memory: &Memory) -> usize {
+    const FIELD: usize = 6;
+    /// Every field of fixed size, and the length and codec of the metadata.
+    const FIXED: usize = 12 * FIELD + 4 + 5 * 8 + 16 + 4 + 9;
+    let content = match &memory.content {
+        Content::None => 0,
+        Content::Text(text) => text.len().saturating_add(FIELD),
+        Content::Bytes(bytes) => bytes.len().saturating_add(FIELD),
+    };
+    let names = [&memory.key, &memory.namespace, &memory.session, &memory.kind];
+    let names = names.into_iter().flatten().chain(&memory.tags);
+    let metadata = memory.metadata.iter();
+    let variable = names
+        .map(|name| name.len().saturating_add(FIELD))
+        .chain(metadata.map(|m| m.bytes.len().saturating_add(m.shape.as_ref().map_or(0, Vec::len))))
+        .chain([content, memory.derived_from.len().saturating_mul(16)]);
+    variable.fold(FIXED, usize::saturating_add)
+}
+
+/// Encodes everything but the id and the vector.
 pub(crate) fn encode_body(
     memory: &Memory,
     created_at: Timestamp,
-    expires_at: Timestamp,
+    expiry: impl Into<Expiry>,
 ) -> Vec<u8> {
+    let expiry = expiry.into();
     let mut out = Vec::new();
     match &memory.content {
         Content::None => {}
@@ -74,14 +104,14 @@ pub(crate) fn encode_body(
     ];
     for (tag, time) in times {
         if let Some(time) = time {
-            field(&mut out, tag, &time.as_millis().to_le_bytes());
+            field(&mut out, tag, &time.to_bits().to_le_bytes());
         }
     }
     if let Some(id) = memory.superseded_by {
         field(&mut out, SUPERSEDED_BY, &id.as_u128().to_le_bytes());
     }
-    if expires_at != Timestamp::MAX {
-        field(&mut out, EXPIRES_AT, &expires_at.as_millis().to_le_bytes());
+    if expiry.at != Timestamp::MAX {
+        field(&mut out, EXPIRES_AT, &expiry.at.to_bits().to_le_bytes());
     }
     if let Some(tokens) = memory.tokens {
         field(&mut out, TOKENS, &tokens.to_le_bytes());
@@ -92,16 +122,45 @@ pub(crate) fn encode_body(
         field(&mut out, DERIVED_FROM, &ids);
     }
     if let Some(metadata) = &memory.metadata {
-        let codec = match metadata.codec {
-            MetadataCodec::Bincode => 1,
-            MetadataCodec::Json => 2,
-        };
-        let mut bytes = vec![codec];
-        bytes.extend_from_slice(&metadata.schema.to_le_bytes());
-        bytes.extend_from_slice(&metadata.bytes);
-        field(&mut out, METADATA, &bytes);
+        field(&mut out, METADATA, &encode_metadata(metadata));
+    }
+    if expiry.by_default && expiry.at != Timestamp::MAX {
+        field(&mut out, ENDS_BY_DEFAULT, &[]);
     }
     out
+}
+
+fn encode_metadata(metadata: &Metadata) -> Vec<u8> {
+    let codec = match (metadata.codec, &metadata.shape) {
+        (MetadataCodec::Bincode, None) => codec::BINCODE,
+        (MetadataCodec::Bincode, Some(_)) => codec::SHAPED,
+        (MetadataCodec::Json, _) => codec::JSON,
+    };
+    let mut bytes = vec![codec];
+    bytes.extend_from_slice(&metadata.schema.to_le_bytes());
+    if let (codec::SHAPED, Some(shape)) = (codec, &metadata.shape) {
+        bytes.extend_from_slice(&(shape.len() as u32).to_le_bytes());
+        bytes.extend_from_slice(shape);
+    }
+    bytes.extend_from_slice(&metadata.bytes);
+    bytes
+}
+
+fn decode_metadata(bytes: &[u8], at: &Cursor<'_>) -> Result<Metadata, DecodeError> {
+    let mut value = Cursor::new(bytes);
+    let codec = value.u8()?;
+    let schema = value.u32()?;
+    let (codec, shape) = match codec {
+        codec::BINCODE => (MetadataCodec::Bincode, None),
+        codec::JSON => (MetadataCodec::Json, None),
+        codec::SHAPED => {
+            let len = value.length()?;
+            (MetadataCodec::Bincode, Some(value.bytes(len)?.to_vec()))
+        }
+        _ => return Err(at.error("metadata is of an unknown codec")),
+    };
+    let bytes = value.bytes(value.remaining())?.to_vec();
+    Ok(Metadata { codec, schema, shape, bytes, fault: None })
 }
 
 fn field(out: &mut Vec<u8>, tag: u16, bytes: &[u8]) {
@@ -134,7 +193,7 @@ pub(crate) fn attributes(id: MemoryId, body: &[u8]) -> Result<Attributes<'_>, De
         kind: None,
         key: None,
         tags: Vec::new(),
-        created_at: Timestamp::MIN,
+        created_at: Timestamp::EPOCH,
         event_time: None,
         importance: DEFAULT_IMPORTANCE,
         pinned: false,
@@ -177,6 +236,7 @@ pub(crate) fn decode_memory(
     memory.event_time = row.event_time;
     memory.importance = row.importance;
     memory.pinned = row.pinned;
+    memory.origin.end = End::Stored;
     memory.lifetime = match row.expires_at {
         Timestamp::MAX => Lifetime::Forever,
         at => Lifetime::Until(at),
@@ -191,16 +251,8 @@ pub(crate) fn decode_memory(
             SUPERSEDED_BY => memory.superseded_by = Some(MemoryId::from(value.u128()?)),
             TOKENS => memory.tokens = Some(value.u32()?),
             DERIVED_FROM => memory.derived_from = sources(bytes, at)?,
-            METADATA => {
-                let codec = match value.u8()? {
-                    1 => MetadataCodec::Bincode,
-                    2 => MetadataCodec::Json,
-                    _ => return Err(at.error("metadata is of an unknown codec")),
-                };
-                let schema = value.u32()?;
-                let bytes = value.bytes(value.remaining())?.to_vec();
-                memory.metadata = Some(Metadata { codec, schema, bytes });
-            }
+            METADATA => memory.metadata = Some(decode_metadata(bytes, at)?),
+            ENDS_BY_DEFAULT => memory.origin.end = End::StoredByDefault,
             _ => {}
         }
         Ok(())
@@ -228,7 +280,7 @@ fn text<'a>(bytes: &'a [u8], at: &Cursor<'_>) -> Result<&'a str, DecodeError> {
 }
 
 fn time(bytes: &[u8]) -> Result<Timestamp, DecodeError> {
-    Ok(Timestamp::from_millis(Cursor::new(bytes).u64()?))
+    Ok(Timestamp::from_bits(Cursor::new(bytes).u64()?))
 }
 
 #[cfg(test)]
@@ -298,6 +350,42 @@ mod tests {
         }
         for len in 0..body.len() {
             let _ = decode_memory(MemoryId::from(7u64), vec![], &body[..len]);
+        }
+    }
+
+    #[test]
+    fn golden_bytes_of_metadata_and_of_an_end_by_default() {
+        let end = Expiry { at: Timestamp::from_millis(9), by_default: true };
+        let memory = Memory::new(1u64, [1.0]).event_time(Timestamp::from_millis(-3));
+        let memory = memory.metadata_with_schema(5, &true).unwrap();
+        let bytes = encode_body(&memory, Timestamp::from_millis(4), end);
+        let mut expected = vec![10, 0, 8, 0, 0, 0, 4, 0, 0, 0, 0, 0, 0, 0]; // created_at
+        expected.extend([11, 0, 8, 0, 0, 0, 3, 0, 0, 0, 0, 0, 0, 0x80]); // event_time
+        expected.extend([15, 0, 8, 0, 0, 0, 9, 0, 0, 0, 0, 0, 0, 0]); // expires_at
+        expected.extend([18, 0, 11, 0, 0, 0, 3]); // metadata: bincode behind a shape
+        expected.extend([5, 0, 0, 0, 1, 0, 0, 0, 1, 1]); // schema, shape's length, bool, true
+        expected.extend([19, 0, 0, 0, 0, 0]); // the end comes from the default
+        assert_eq!(bytes, expected);
+        let back = decode_memory(MemoryId::from(1u64), vec![1.0], &bytes).unwrap();
+        assert_eq!(back.origin.end, End::StoredByDefault);
+        assert_eq!(back.event_time, memory.event_time);
+    }
+
+    #[test]
+    fn metadata_of_an_older_version_is_read_without_a_shape() {
+        let mut body = Vec::new();
+        field(&mut body, METADATA, &[1, 0, 0, 0, 0, 7, 0, 0, 0]);
+        let back = decode_memory(MemoryId::from(7u64), vec![], &body).unwrap();
+        assert_eq!(back.metadata_as::<u32>().unwrap(), Some(7));
+    }
+
+    #[test]
+    fn no_body_is_longer_than_its_bound() {
+        for memory in [memory(), memory().metadata(&5u32).unwrap(), Memory::new(1u64, [0.5])] {
+            let end = Expiry { at: Timestamp::from_millis(9), by_default: true };
+            let body = encode_body(&memory, Timestamp::from_millis(4), end);
+            let bound = body_bound(&memory);
+            assert!((body.len()..=body.len() + 200).contains(&bound), "{} of {bound}", body.len());
         }
     }
 

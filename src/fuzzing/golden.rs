@@ -83,7 +83,9 @@ fn memory(i: u64, version: u64, dimension: usize) -> Memory {
     let mut memory = Memory::new(i, vector(i * 3 + version, dimension));
     memory = memory.text(format!("text {i} {version}")).importance((i % 11) as f32 / 10.0);
     if i.is_multiple_of(2) {
-        memory = memory.namespace(format!("user:{}", i % 4)).event_time(Timestamp::from_millis(i));
+        memory = memory
+            .namespace(format!("user:{}", i % 4))
+            .event_time(Timestamp::from_millis(i.cast_signed() - 30));
     }
     for tag in 0..i % 3 {
         memory = memory.tag(format!("t{tag}"));
@@ -177,10 +179,10 @@ impl Golden {
 
 fn fill(store: &Store, versions: &mut Versions) {
     let hnsw = HnswParams { m: 4, ef_construction: 16, min_rows: 40, ..HnswParams::default() };
-    let mut notes = CollectionOptions::new(COLLECTIONS[0].1, Metric::Cosine).memtable_rows(64);
-    notes.hnsw = hnsw;
-    let mut facts = CollectionOptions::new(COLLECTIONS[1].1, Metric::L2).memtable_rows(64);
-    (facts.hnsw, facts.codes) = (hnsw, Codes::F32);
+    let options = |of: usize, metric| {
+        CollectionOptions::new(COLLECTIONS[of].1, metric).memtable_rows(64).hnsw(hnsw)
+    };
+    let (notes, facts) = (options(0, Metric::Cosine), options(1, Metric::L2).codes(Codes::F32));
     let notes = (COLLECTIONS[0].0, store.collection(COLLECTIONS[0].0, notes).unwrap());
     let facts = (COLLECTIONS[1].0, store.collection(COLLECTIONS[1].0, facts).unwrap());
     for (of, count) in [(&notes, 100), (&facts, 70)] {
@@ -222,7 +224,7 @@ fn insert(
     version: u64,
     versions: &mut Versions,
 ) {
-    let dimension = collection.options().dimension;
+    let dimension = collection.options().dimension();
     let mut batch = Batch::new();
     for id in ids.clone() {
         batch = batch.insert(memory(id, version, dimension));

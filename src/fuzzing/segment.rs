@@ -128,7 +128,7 @@ fn ask(segment: &SealedSegment, right: &SealedSegment, forged: bool) {
         }
         compare(got, right.select(filter), forged);
     }
-    for now in [0, NOW.as_millis(), NOW.as_millis() + 60_000, u64::MAX] {
+    for now in [0, NOW.as_millis(), NOW.as_millis() + 60_000, i64::MAX] {
         let now = Timestamp::from_millis(now);
         compare(segment.unexpired(now), right.unexpired(now), forged);
     }

@@ -113,7 +113,7 @@ fn use_it(store: &Store, forged: bool) {
     note(store.verify());
     for name in store.collections() {
         let Some(collection) = store.existing(&name) else { continue };
-        let dimension = collection.options().dimension.min(64);
+        let dimension = collection.options().dimension().min(64);
         if let Some(id) = note(collection.insert(Memory::new(300u64, vector(300, dimension)))) {
             assert!(matches!(id, crate::Outcome::Inserted | crate::Outcome::Replaced));
         }
@@ -150,7 +150,7 @@ fn read(store: &Store, forged: bool) {
 }
 
 fn search(name: &str, collection: &Collection, forged: bool) {
-    let dimension = collection.options().dimension;
+    let dimension = collection.options().dimension();
     for (at, path) in [SearchPath::Auto, SearchPath::Graph, SearchPath::Scan].iter().enumerate() {
         let query = vector(500 + at as u64, dimension);
         let all = collection.search(&query).k(5).path(*path).fields(Fields::WithVector);

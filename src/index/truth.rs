@@ -91,9 +91,8 @@ impl<P: Copy> Truth<P> {
     /// The same by other names of the rows. Those that have none are left out, and those that share theirs
     /// with a row that the query was made from, since that one is hidden.
     pub(crate) fn renamed<Q: PartialEq>(&self, name: impl Fn(P) -> Option<Q>) -> Truth<Q> {
-        let names = |places: &[P]| -> Vec<Q> {
-            places.iter().filter_map(|place| name(*place)).collect()
-        };
+        let names =
+            |places: &[P]| -> Vec<Q> { places.iter().filter_map(|place| name(*place)).collect() };
         let Probe { kind, vector, made_from } = &self.probe;
         let probe = Probe { kind: *kind, vector: vector.clone(), made_from: names(made_from) };
         let mut nearest = names(&self.nearest);

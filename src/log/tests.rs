@@ -15,7 +15,7 @@ fn head(seq: u64) -> FrameHead {
         kind: FrameKind::Batch,
         last_seq: Seq(seq),
         synced_len: 0,
-        time: Timestamp::from_millis(seq),
+        time: Timestamp::from_millis(seq as i64),
         clock_doubted: Timestamp::MIN,
     }
 }

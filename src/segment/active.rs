@@ -66,8 +66,8 @@ pub(crate) struct NewRow {
 struct Head {
     id: u128,
     seq: u64,
-    /// In milliseconds.
-    expires_at: u64,
+    /// In milliseconds since 1970.
+    expires_at: i64,
     norm: f32,
     /// Where its body ends among the bodies of its block, and that of the next row begins.
     body_end: u32,

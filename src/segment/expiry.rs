@@ -47,8 +47,8 @@ impl Expiries {
     }
 
     /// The rows that have not expired at `now`; `None` if these are all. `column` gives the expiry of
-    /// every row, in milliseconds.
-    pub(super) fn unexpired<C: ExactSizeIterator<Item = u64>>(
+    /// every row.
+    pub(super) fn unexpired<C: ExactSizeIterator<Item = Timestamp>>(
         &self,
         now: Timestamp,
         column: impl FnOnce() -> Result<C>,
@@ -74,14 +74,13 @@ impl Expiries {
 
 impl Known {
     /// Reads the whole column.
-    fn read(now: Timestamp, column: impl ExactSizeIterator<Item = u64>) -> Self {
+    fn read(now: Timestamp, column: impl ExactSizeIterator<Item = Timestamp>) -> Self {
         let mut unexpired = Liveness::all_live(column.len() as Row);
         let mut from = Timestamp::MIN;
         // The latest of those that are next on top.
         let mut next: BinaryHeap<(Timestamp, Row)> = BinaryHeap::with_capacity(AHEAD + 1);
         let mut horizon = Timestamp::MAX;
         for (row, expires_at) in (0..).zip(column) {
-            let expires_at = Timestamp::from_millis(expires_at);
             if expires_at <= now {
                 unexpired.kill(row);
                 from = from.max(expires_at);
@@ -130,10 +129,10 @@ mod tests {
     use super::*;
 
     /// Asks as the column says, and counts how often it was read.
-    fn check(expiries: &Expiries, column: &[u64], now: u64, reads: &Cell<u32>) {
+    fn check(expiries: &Expiries, column: &[i64], now: i64, reads: &Cell<u32>) {
         let read = || {
             reads.set(reads.get() + 1);
-            Ok(column.iter().copied())
+            Ok(column.iter().copied().map(Timestamp::from_millis))
         };
         let got = expiries.unexpired(Timestamp::from_millis(now), read).unwrap();
         let wanted: Vec<Row> =
@@ -144,16 +143,16 @@ mod tests {
         }
     }
 
-    fn of(column: &[u64]) -> Expiries {
-        let first = column.iter().min().copied().unwrap_or(u64::MAX);
+    fn of(column: &[i64]) -> Expiries {
+        let first = column.iter().min().copied().unwrap_or(i64::MAX);
         Expiries::new(Timestamp::from_millis(first))
     }
 
     #[test]
     fn it_says_what_the_column_says_and_reads_it_once_for_many_rows() {
         // Out of order, several at a time, some for ever.
-        let column: Vec<u64> = (0..10_000u64)
-            .map(|i| if i % 5 == 4 { u64::MAX } else { 1_000 + i * 7919 % 4_000 })
+        let column: Vec<i64> = (0..10_000i64)
+            .map(|i| if i % 5 == 4 { i64::MAX } else { 1_000 + i * 7919 % 4_000 })
             .collect();
         let (expiries, reads) = (of(&column), Cell::new(0));
         for now in [0, 999] {
@@ -165,11 +164,11 @@ mod tests {
         }
         assert!((1..=10).contains(&reads.get()), "{} reads", reads.get());
         let before = reads.get();
-        for now in [6_000, 1 << 40, u64::MAX - 1] {
+        for now in [6_000, 1 << 40, i64::MAX - 1] {
             check(&expiries, &column, now, &reads);
         }
         assert_eq!(reads.get(), before, "all that ever expire have expired");
-        for now in [5_000, u64::MAX, 1_000, 2_345] {
+        for now in [5_000, i64::MAX, 1_000, 2_345] {
             check(&expiries, &column, now, &reads);
         }
     }
@@ -189,12 +188,12 @@ mod tests {
 
     #[test]
     fn an_earlier_moment_does_not_take_the_place_of_a_later_one() {
-        let column: Vec<u64> = (1..=100).collect();
+        let column: Vec<i64> = (-40..=59).collect();
         let (expiries, reads) = (of(&column), Cell::new(0));
-        check(&expiries, &column, 50, &reads);
-        check(&expiries, &column, 20, &reads);
+        check(&expiries, &column, 9, &reads);
+        check(&expiries, &column, -21, &reads);
         assert_eq!(reads.get(), 2);
-        check(&expiries, &column, 51, &reads);
+        check(&expiries, &column, 10, &reads);
         assert_eq!(reads.get(), 2);
     }
 }

@@ -56,9 +56,9 @@ impl Columns {
             .map_err(|e| Error::option("body of a row", e.reason))?;
         self.ids.push(id);
         self.seqs.push(row.seq.0);
-        self.created.push(of.created_at.as_millis());
-        self.events.push(of.event_time.unwrap_or(Timestamp::MAX).as_millis());
-        self.expiries.push(of.expires_at.as_millis());
+        self.created.push(of.created_at.to_bits());
+        self.events.push(of.event_time.unwrap_or(Timestamp::MAX).to_bits());
+        self.expiries.push(of.expires_at.to_bits());
         self.importances.push(of.importance);
         let has_event = u8::from(of.event_time.is_some()) << 1;
         self.flags.push(u8::from(of.pinned) | has_event);
@@ -128,7 +128,8 @@ fn write_columns(
     rows: Row,
     dimension: usize,
 ) -> Result<()> {
-    let first_expiry = columns.expiries.iter().min().copied().unwrap_or(u64::MAX);
+    let expiries = columns.expiries.iter().map(|bits| Timestamp::from_bits(*bits));
+    let first_expiry = expiries.min().unwrap_or(Timestamp::MAX).to_bits();
     let mut description = Vec::new();
     description.extend_from_slice(&rows.to_le_bytes());
     description.extend_from_slice(&(dimension as u32).to_le_bytes());

@@ -107,7 +107,7 @@ impl SealedSegment {
         ) else {
             return Err(file.corrupt_in(DESCRIPTION, 0, "the description is cut short"));
         };
-        let first_expiry = Timestamp::from_millis(u64::from_le_bytes(expiry));
+        let first_expiry = Timestamp::from_bits(u64::from_le_bytes(expiry));
         if found as usize != dimension {
             let reason = format!("the vectors have {found} dimensions, not {dimension}");
             return Err(file.corrupt_in(DESCRIPTION, 4, reason));
@@ -147,15 +147,20 @@ impl SealedSegment {
         Ok(u64::from_le_bytes(self.column(kind, row)?))
     }
 
+    fn time(&self, kind: u32, row: Row) -> Result<Timestamp> {
+        self.number(kind, row).map(Timestamp::from_bits)
+    }
+
     /// All values of a column of fixed-size values, one for each row; every block is checked.
     fn values<const N: usize>(&self, kind: u32) -> Result<&[[u8; N]]> {
         let (values, _) = self.file.checked(kind)?.as_chunks::<N>();
         values.get(..self.rows as usize).ok_or_else(|| self.missing(self.rows.saturating_sub(1)))
     }
 
-    /// A whole column of whole numbers.
-    pub(super) fn numbers(&self, kind: u32) -> Result<impl ExactSizeIterator<Item = u64>> {
-        Ok(self.values(kind)?.iter().map(|value| u64::from_le_bytes(*value)))
+    /// A whole column of moments.
+    pub(super) fn times(&self, kind: u32) -> Result<impl ExactSizeIterator<Item = Timestamp>> {
+        let moment = |value: &[u8; 8]| Timestamp::from_bits(u64::from_le_bytes(*value));
+        Ok(self.values(kind)?.iter().map(moment))
     }
 
     pub(super) fn all_importances(&self) -> Result<impl Iterator<Item = f32>> {
@@ -314,7 +319,7 @@ impl SealedSegment {
             self.release_behind(row);
             let of = self.attributes(row, &mut buffer)?;
             let columns = (
-                Timestamp::from_millis(self.number(CREATED, row)?),
+                self.time(CREATED, row)?,
                 self.expires_at(row)?,
                 self.importance(row)?.to_bits(),
                 self.flags(row)? & PINNED != 0,
@@ -373,7 +378,7 @@ impl Rows for SealedSegment {
     }
 
     fn expires_at(&self, row: Row) -> Result<Timestamp> {
-        Ok(Timestamp::from_millis(self.number(EXPIRIES, row)?))
+        self.time(EXPIRIES, row)
     }
 
     fn attributes<'a>(&'a self, row: Row, buffer: &'a mut RowBuffer) -> Result<Attributes<'a>> {
@@ -408,6 +413,6 @@ impl Rows for SealedSegment {
     }
 
     fn unexpired(&self, now: Timestamp) -> Result<Option<Liveness>> {
-        self.expiries.unexpired(now, || self.numbers(EXPIRIES))
+        self.expiries.unexpired(now, || self.times(EXPIRIES))
     }
 }

@@ -44,12 +44,11 @@ fn those_of(segment: &SealedSegment, filter: &Filter) -> Result<RoaringBitmap> {
         }
         Filter::Key(key) => keyed(segment, key)?,
         Filter::Created { from, to } => {
-            let range = from.as_millis()..to.as_millis();
-            those(segment.numbers(sealed::CREATED)?.map(|at| range.contains(&at)))
+            those(segment.times(sealed::CREATED)?.map(|at| (*from..*to).contains(&at)))
         }
         Filter::EventTime { from, to } => {
-            let range = from.as_millis()..to.as_millis();
-            let events = segment.numbers(sealed::EVENTS)?.zip(segment.all_flags()?);
+            let events = segment.times(sealed::EVENTS)?.zip(segment.all_flags()?);
+            let range = *from..*to;
             those(events.map(|(at, flags)| flags & HAS_EVENT != 0 && range.contains(&at)))
         }
         Filter::Importance { from, to } => {

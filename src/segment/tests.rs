@@ -26,7 +26,7 @@ fn header(kind: FileKind) -> FileHeader {
 }
 
 fn row(id: u64, of: Memory, expires_at: Timestamp) -> NewRow {
-    let body = encode_body(&of, Timestamp::from_millis(id * 10), expires_at);
+    let body = encode_body(&of, Timestamp::from_millis(id as i64 * 10 - 300), expires_at);
     let vector = vec![id as f32, 1.0];
     NewRow { id: id.into(), seq: Seq(id + 100), norm: 1.0, vector, body, expires_at }
 }
@@ -34,7 +34,8 @@ fn row(id: u64, of: Memory, expires_at: Timestamp) -> NewRow {
 fn memory(i: u64) -> Memory {
     let mut memory = Memory::new(i, [0.0, 0.0]).text(format!("text {i}"));
     if i.is_multiple_of(2) {
-        memory = memory.namespace(format!("n{}", i % 4)).event_time(Timestamp::from_millis(i));
+        memory = memory.namespace(format!("n{}", i % 4));
+        memory = memory.event_time(Timestamp::from_millis(i as i64 - 30));
     }
     for t in 0..i % 3 {
         memory = memory.tag(format!("t{t}"));
@@ -47,7 +48,7 @@ fn memory(i: u64) -> Memory {
 
 fn rows(n: u64) -> Vec<NewRow> {
     let expiry = |i| {
-        if i % 7 == 3 { Timestamp::from_millis(1_000 + i) } else { Timestamp::MAX }
+        if i % 7 == 3 { Timestamp::from_millis(1_000 + i as i64) } else { Timestamp::MAX }
     };
     (0..n).map(|i| row(i, memory(i), expiry(i))).collect()
 }
@@ -274,10 +275,11 @@ fn filters() -> impl Strategy<Value = Filter> {
         (0..4u32).prop_map(|i| Filter::tag(format!("t{i}"))),
         Just(Filter::tags_all(["t0", "t1"])),
         (0..20u32).prop_map(|i| Filter::key(format!("k{i}"))),
-        (0..600u64, 0..600u64).prop_map(|(a, b)| Filter::created(
+        (-300..300i64, -300..300i64).prop_map(|(a, b)| Filter::created(
             Timestamp::from_millis(a)..Timestamp::from_millis(b)
         )),
-        (0..60u64).prop_map(|a| Filter::event_time(Timestamp::from_millis(a)..)),
+        (-30..30i64).prop_map(|a| Filter::event_time(Timestamp::from_millis(a)..)),
+        (-30..30i64).prop_map(|a| Filter::event_time(..=Timestamp::from_millis(a))),
         (0..11u8).prop_map(|a| Filter::importance_at_least(f32::from(a) / 10.0)),
         any::<bool>().prop_map(Filter::Pinned),
         prop::collection::vec(0..80u64, 0..5).prop_map(Filter::ids),

@@ -41,7 +41,7 @@ use crate::format::manifest::CollectionEntry;
 use crate::format::names::FileName;
 use crate::ids::{CollectionId, Seq};
 use crate::metrics::{Event, StoreStats};
-use crate::options::{CollectionOptions, StoreOptions};
+use crate::options::{CollectionOptions, Settings, StoreOptions};
 use crate::sync::Mutex;
 use crate::sync::atomic::Ordering;
 use crate::vector::kernel::Kernels;
@@ -87,13 +87,16 @@ impl Store {
 
     /// Opens the collection with this name, or creates it.
     ///
-    /// What is fixed at creation must agree: dimension, metric, codes, embedding space. The rest
-    /// (durability, default lifetime, graph parameters, memtable size) is changed to what is given.
+    /// What is fixed at creation must agree as far as it is given: dimension, metric, codes, volatile
+    /// or not, and the embedding space once it has a name. What is given of the rest (durability,
+    /// default lifetime, graph parameters, memtable size) is changed, durably and for all handles. What
+    /// is not given stays as it is. A store that is open for reading changes nothing.
     ///
     /// # Errors
     ///
     /// [`Error::Dimension`], [`Error::EmbeddingSpace`] or [`Error::InvalidOption`] if it does not
-    /// agree.
+    /// agree; [`Error::InvalidOption`] for a name that does not have 1 to 255 bytes and for an option
+    /// out of range.
     ///
     /// ```
     /// # fn main() -> altiplano::Result<()> {
@@ -117,6 +120,7 @@ impl Store {
             return Ok(self.handle(core));
         }
         self.engine.check_writable()?;
+        let options = Settings::new(options);
         let unset = options.default_ttl.is_none() && self.engine.heap_budget.limit().is_none();
         let core = self.create(name, options)?;
         names.insert(name.to_owned(), core.id);
@@ -265,33 +269,8 @@ impl Store {
 
     /// Checks wanted options against those of an open collection and takes over what may change.
     fn agree(&self, core: &Core, wanted: CollectionOptions) -> Result<()> {
-        let mut now = core.options();
-        if now.dimension != wanted.dimension {
-            return Err(Error::Dimension { expected: now.dimension, got: wanted.dimension });
-        }
-        for (name, same) in [
-            ("metric", now.metric == wanted.metric),
-            ("codes", now.codes == wanted.codes),
-            ("volatile", now.volatile == wanted.volatile),
-        ] {
-            if !same {
-                let reason = format!("the collection {:?} was created with another", core.name);
-                return Err(Error::option(name, reason));
-            }
-        }
-        match (&now.embedding_space, &wanted.embedding_space) {
-            (Some(expected), Some(got)) if expected != got => {
-                let (expected, got) = (expected.clone(), got.clone());
-                return Err(Error::EmbeddingSpace { expected, got });
-            }
-            _ => {}
-        }
-        let before = now.clone();
-        now.embedding_space = wanted.embedding_space.or(now.embedding_space);
-        now.hnsw = wanted.hnsw;
-        now.durability = wanted.durability;
-        now.default_ttl = wanted.default_ttl;
-        now.memtable_rows = wanted.memtable_rows;
+        let before = core.options();
+        let now = before.changed(&core.name, wanted)?;
         if now == before || self.engine.read_only {
             return Ok(());
         }
@@ -307,7 +286,7 @@ impl Store {
         Ok(())
     }
 
-    fn create(&self, name: &str, options: CollectionOptions) -> Result<Arc<Core>> {
+    fn create(&self, name: &str, options: Settings) -> Result<Arc<Core>> {
         let engine = &self.engine;
         // The token keeps the log from rolling on between the two steps.
         let mut token = engine.committer.hold();

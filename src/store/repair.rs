@@ -134,7 +134,7 @@ struct Writer<'a> {
 
 impl<'a> Writer<'a> {
     fn new(store: &'a Store, entry: &CollectionEntry) -> Result<Self> {
-        let collection = store.collection(&entry.name, entry.options.clone())?;
+        let collection = store.collection(&entry.name, entry.options.to_options())?;
         Ok(Self { store, collection, batch: Vec::new(), bytes: 0, batches: 0, rows: 0 })
     }
 

@@ -11,7 +11,7 @@ fn varied(id: u64) -> Memory {
     let mut memory = memory(id, 8)
         .importance((id % 11) as f32 / 10.0)
         .pinned(id.is_multiple_of(5))
-        .created_at(altiplano::Timestamp::from_millis(1000 + id));
+        .created_at(altiplano::Timestamp::from_millis(1000 + id.cast_signed()));
     if id.is_multiple_of(3) {
         memory = memory.namespace(format!("n{}", id % 7));
     }
@@ -22,12 +22,14 @@ fn varied(id: u64) -> Memory {
         memory = memory.tag(format!("t{}", id % 3)).tag(format!("u{}", id % 5));
     }
     if id.is_multiple_of(9) {
-        memory = memory.key(format!("k{id}")).event_time(altiplano::Timestamp::from_millis(id));
+        memory = memory
+            .key(format!("k{id}"))
+            .event_time(altiplano::Timestamp::from_millis(id.cast_signed()));
     }
     memory
 }
 
-fn at(millis: u64) -> altiplano::Timestamp {
+fn at(millis: i64) -> altiplano::Timestamp {
     altiplano::Timestamp::from_millis(millis)
 }
 

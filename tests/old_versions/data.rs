@@ -17,7 +17,7 @@ pub(crate) const SEALED: u64 = 60;
 /// Those from here on are in the log alone.
 pub(crate) const LOGGED: u64 = 130;
 /// What the clock showed when the fixture was done.
-pub(crate) const END: Timestamp = Timestamp::from_millis(START.as_millis() + 2 * HOUR);
+pub(crate) const END: Timestamp = Timestamp::from_millis(START.as_millis() + 2 * HOUR as i64);
 
 const HOUR: u64 = 3_600_000;
 const DAY: u64 = 24 * HOUR;
@@ -107,7 +107,7 @@ pub(crate) fn is_deleted_where(wanted: &Wanted) -> bool {
     wanted.session.as_deref() == Some(ENDED) && wanted.id < LOGGED
 }
 
-fn at(ms: u64) -> Timestamp {
+fn at(ms: i64) -> Timestamp {
     Timestamp::from_millis(ms)
 }
 
@@ -151,8 +151,8 @@ pub(crate) fn wanted(collection: usize, id: u64, version: u64) -> Wanted {
         tags,
         importance: some(4).then_some((id % 8) as f32 / 8.0),
         pinned: id % 12 == 7,
-        created: some(3).then(|| at(START.as_millis() - DAY - id)),
-        event: some(7).then(|| at(START.as_millis() - 2 * DAY - 1_000 * id)),
+        created: some(3).then(|| at(START.as_millis() - DAY as i64 - id as i64)),
+        event: some(7).then(|| at(START.as_millis() - 2 * DAY as i64 - 1_000 * id as i64)),
         valid: match id % 10 {
             1 => (Some(at(7 + id)), Some(at(1_000 + id))),
             2 => (None, Some(at(1_000 + id))),

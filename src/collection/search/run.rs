@@ -15,7 +15,7 @@ use crate::collection::search::{
 };
 use crate::collection::snapshot::{IndexPart, Place, Snapshot};
 use crate::error::Result;
-use crate::ids::MemoryId;
+use crate::ids::{MemoryId, Seq};
 use crate::index::{Accept, Candidate, Scratch, TopK};
 use crate::segment::{RowBuffer, Rows};
 use crate::vector::codes::Queries;
@@ -413,13 +413,15 @@ impl<'a> Run<'a> {
         let metric = self.search.collection.core.spec.metric;
         let mut hits = Vec::with_capacity(nearest.len());
         for (distance, id, place) in nearest {
-            let memory = match (self.search.fields, self.snapshot.rows_at(place)) {
+            let found = self.snapshot.rows_at(place);
+            let seq = found.map_or(Ok(Seq::ZERO), |(rows, _, row)| rows.seq(row))?.0;
+            let memory = match (self.search.fields, found) {
                 (Fields::None, _) | (_, None) => None,
                 (fields, Some((rows, _, row))) => {
                     Some(read_memory(metric, rows, row, fields == Fields::WithVector)?)
                 }
             };
-            hits.push(Hit { id, distance, score: score(metric, distance), memory });
+            hits.push(Hit { id, seq, distance, score: score(metric, distance), memory });
         }
         Ok(hits)
     }

@@ -1,0 +1,453 @@
+//! Owns the deserializer that compares what a type asks for with what was stored, before it lets the
+//! type read it. Reading itself is the inner deserializer's. Variants of enums are found by name.
+
+use std::marker::PhantomData;
+
+use serde::de::{
+    DeserializeSeed, Deserializer, EnumAccess, Error, IntoDeserializer, MapAccess, SeqAccess,
+    VariantAccess, Visitor,
+};
+
+use super::{Shape, Variant, leaf};
+
+/// The names of a struct's fields as its type has them, aliases included.
+type Names = &'static [&'static str];
+
+/// Where a value is, for errors.
+#[derive(Clone, Copy)]
+struct Place<'a> {
+    /// The field, and the type that it is a field of.
+    field: Option<(&'a str, &'static str)>,
+}
+
+impl Place<'_> {
+    fn differs<E: Error>(self, stored: &Shape, read: &str) -> E {
+        let of = match self.field {
+            Some((field, of)) => format!("the field `{field}` of `{of}`"),
+            None => "the value".to_owned(),
+        };
+        E::custom(format_args!("{of} was stored as {}, and is read as {read}", stored.name()))
+    }
+}
+
+/// Something to deserialize, with the shape that was stored for it. As a seed it hands its inner seed
+/// a checked deserializer; as a deserializer it checks for its inner one; as a visitor it hands its
+/// inner visitor checked parts.
+pub(in crate::format) struct Checked<'a, T> {
+    inner: T,
+    shape: &'a Shape,
+    place: Place<'a>,
+    /// The struct that the inner visitor makes.
+    of: (&'static str, Names),
+}
+
+impl<'a, T> Checked<'a, T> {
+    /// A seed for a whole value.
+    pub(in crate::format) fn new(inner: T, shape: &'a Shape) -> Self {
+        Self::part(inner, shape, Place { field: None })
+    }
+
+    fn part(inner: T, shape: &'a Shape, place: Place<'a>) -> Self {
+        Self { inner, shape, place, of: ("", &[]) }
+    }
+
+    /// The same place with something else to be checked there.
+    fn with<U>(&self, inner: U) -> Checked<'a, U> {
+        Checked::part(inner, self.shape, self.place)
+    }
+
+    fn is(&self, kind: u8) -> bool {
+        matches!(self.shape, Shape::Any | Shape::Unseen) || *self.shape == Shape::Leaf(kind)
+    }
+
+    /// Whether parts are known, so that they are to be checked.
+    const fn is_open(&self) -> bool {
+        matches!(self.shape, Shape::Any | Shape::Unseen)
+    }
+
+    fn tuple_of<E: Error>(&self, len: usize) -> Result<(), E> {
+        let stored = match self.shape {
+            Shape::Tuple(parts) => parts.len(),
+            Shape::Array(len, _) => *len as usize,
+            Shape::Any | Shape::Unseen => len,
+            _ => return Err(self.place.differs(self.shape, "a tuple")),
+        };
+        if stored != len {
+            let read = format!("one of {len} parts, not {stored}");
+            return Err(self.place.differs(self.shape, &read));
+        }
+        Ok(())
+    }
+
+    /// The stored names must be those of the type, in the same order. A type may have more names than
+    /// fields, for it lists aliases: whether it reads more fields shows later.
+    fn struct_of<E: Error>(&self, of: &'static str, names: Names) -> Result<(), E> {
+        let fields = match self.shape {
+            Shape::Struct(fields) => fields,
+            Shape::Any | Shape::Unseen => return Ok(()),
+            _ => return Err(self.place.differs(self.shape, "a struct")),
+        };
+        let mut rest = names.iter();
+        for (at, (stored, _)) in fields.iter().enumerate() {
+            if rest.any(|name| name == stored) {
+                continue;
+            }
+            let read = names.get(at).filter(|name| *name != stored);
+            return Err(match read {
+                Some(read) => E::custom(format_args!(
+                    "the field `{stored}` of `{of}` was stored where `{read}` is read"
+                )),
+                None => E::custom(format_args!(
+                    "the field `{stored}` of `{of}` was stored, and is not read"
+                )),
+            });
+        }
+        Ok(())
+    }
+}
+
+impl<'de, S: DeserializeSeed<'de>> DeserializeSeed<'de> for Checked<'_, S> {
+    type Value = S::Value;
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<S::Value, D::Error> {
+        let checked = self.with(deserializer);
+        self.inner.deserialize(checked)
+    }
+}
+
+macro_rules! leaves {
+    ($($method:ident = $kind:ident),+ $(,)?) => {
+        $(fn $method<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, D::Error> {
+            if !self.is(leaf::$kind) {
+                let read = leaf::NAMES[leaf::$kind as usize];
+                return Err(self.place.differs(self.shape, read));
+            }
+            self.inner.$method(visitor)
+        })+
+    };
+}
+
+impl<'de, D: Deserializer<'de>> Deserializer<'de> for Checked<'_, D> {
+    type Error = D::Error;
+
+    leaves! {
+        deserialize_bool = BOOL,
+        deserialize_i8 = I8,
+        deserialize_i16 = I16,
+        deserialize_i32 = I32,
+        deserialize_i64 = I64,
+        deserialize_i128 = I128,
+        deserialize_u8 = U8,
+        deserialize_u16 = U16,
+        deserialize_u32 = U32,
+        deserialize_u64 = U64,
+        deserialize_u128 = U128,
+        deserialize_f32 = F32,
+        deserialize_f64 = F64,
+        deserialize_char = CHAR,
+        deserialize_str = STRING,
+        deserialize_string = STRING,
+        deserialize_bytes = BYTES,
+        deserialize_byte_buf = BYTES,
+        deserialize_unit = UNIT,
+    }
+
+    fn deserialize_unit_struct<V: Visitor<'de>>(
+        self,
+        name: &'static str,
+        visitor: V,
+    ) -> Result<V::Value, D::Error> {
+        if !self.is(leaf::UNIT) {
+            return Err(self.place.differs(self.shape, "nothing"));
+        }
+        self.inner.deserialize_unit_struct(name, visitor)
+    }
+
+    fn deserialize_option<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, D::Error> {
+        match self.shape {
+            Shape::Option(_) => {
+                let visitor = self.with(visitor);
+                self.inner.deserialize_option(visitor)
+            }
+            _ if self.is_open() => self.inner.deserialize_option(visitor),
+            _ => Err(self.place.differs(self.shape, "an option")),
+        }
+    }
+
+    fn deserialize_newtype_struct<V: Visitor<'de>>(
+        self,
+        name: &'static str,
+        visitor: V,
+    ) -> Result<V::Value, D::Error> {
+        let visitor = self.with(visitor);
+        self.inner.deserialize_newtype_struct(name, visitor)
+    }
+
+    fn deserialize_seq<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, D::Error> {
+        match self.shape {
+            Shape::List(_) => {
+                let visitor = self.with(visitor);
+                self.inner.deserialize_seq(visitor)
+            }
+            _ if self.is_open() => self.inner.deserialize_seq(visitor),
+            _ => Err(self.place.differs(self.shape, "a list")),
+        }
+    }
+
+    fn deserialize_map<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, D::Error> {
+        match self.shape {
+            Shape::Map(_) => {
+                let visitor = self.with(visitor);
+                self.inner.deserialize_map(visitor)
+            }
+            _ if self.is_open() => self.inner.deserialize_map(visitor),
+            _ => Err(self.place.differs(self.shape, "a map")),
+        }
+    }
+
+    fn deserialize_tuple<V: Visitor<'de>>(
+        self,
+        len: usize,
+        visitor: V,
+    ) -> Result<V::Value, D::Error> {
+        self.tuple_of(len)?;
+        let visitor = self.with(visitor);
+        self.inner.deserialize_tuple(len, visitor)
+    }
+
+    fn deserialize_tuple_struct<V: Visitor<'de>>(
+        self,
+        name: &'static str,
+        len: usize,
+        visitor: V,
+    ) -> Result<V::Value, D::Error> {
+        self.tuple_of(len)?;
+        let visitor = self.with(visitor);
+        self.inner.deserialize_tuple_struct(name, len, visitor)
+    }
+
+    fn deserialize_struct<V: Visitor<'de>>(
+        self,
+        name: &'static str,
+        fields: Names,
+        visitor: V,
+    ) -> Result<V::Value, D::Error> {
+        self.struct_of(name, fields)?;
+        let visitor = Checked { of: (name, fields), ..self.with(visitor) };
+        self.inner.deserialize_struct(name, fields, visitor)
+    }
+
+    fn deserialize_enum<V: Visitor<'de>>(
+        self,
+        name: &'static str,
+        variants: Names,
+        visitor: V,
+    ) -> Result<V::Value, D::Error> {
+        match self.shape {
+            Shape::Enum(_) => {
+                let visitor = Checked { of: (name, variants), ..self.with(visitor) };
+                self.inner.deserialize_enum(name, variants, visitor)
+            }
+            _ if self.is_open() => self.inner.deserialize_enum(name, variants, visitor),
+            _ => Err(self.place.differs(self.shape, "an enum")),
+        }
+    }
+
+    fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, D::Error> {
+        self.inner.deserialize_any(visitor)
+    }
+
+    fn deserialize_identifier<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, D::Error> {
+        self.inner.deserialize_identifier(visitor)
+    }
+
+    fn deserialize_ignored_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, D::Error> {
+        self.inner.deserialize_ignored_any(visitor)
+    }
+
+    fn is_human_readable(&self) -> bool {
+        self.inner.is_human_readable()
+    }
+}
+
+impl<'de, V: Visitor<'de>> Visitor<'de> for Checked<'_, V> {
+    type Value = V::Value;
+
+    fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        self.inner.expecting(f)
+    }
+
+    fn visit_none<E: Error>(self) -> Result<V::Value, E> {
+        self.inner.visit_none()
+    }
+
+    fn visit_some<D: Deserializer<'de>>(self, deserializer: D) -> Result<V::Value, D::Error> {
+        let shape = if let Shape::Option(inner) = self.shape { inner } else { &Shape::Any };
+        self.inner.visit_some(Checked::part(deserializer, shape, self.place))
+    }
+
+    fn visit_newtype_struct<D: Deserializer<'de>>(
+        self,
+        deserializer: D,
+    ) -> Result<V::Value, D::Error> {
+        let checked = self.with(deserializer);
+        self.inner.visit_newtype_struct(checked)
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, parts: A) -> Result<V::Value, A::Error> {
+        let parts = Checked { of: self.of, ..self.with(parts) };
+        let mut parts = Parts { of: parts, seen: 0 };
+        let value = self.inner.visit_seq(&mut parts)?;
+        match parts.unread() {
+            Some(field) => Err(A::Error::custom(format_args!(
+                "the field `{field}` of `{}` was stored, and is not read",
+                self.of.0
+            ))),
+            None => Ok(value),
+        }
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, entries: A) -> Result<V::Value, A::Error> {
+        let entries = self.with(entries);
+        self.inner.visit_map(entries)
+    }
+
+    fn visit_enum<A: EnumAccess<'de>>(self, value: A) -> Result<V::Value, A::Error> {
+        let (index, content) = value.variant_seed(PhantomData::<u32>)?;
+        let variants = if let Shape::Enum(variants) = self.shape { &variants[..] } else { &[] };
+        let Some(variant) = variants.iter().find(|variant| variant.index == index) else {
+            let reason = format_args!("variant {index} of `{}` has no name", self.of.0);
+            return Err(A::Error::custom(reason));
+        };
+        let named = Named { variant, content, of: self.of.0, place: self.place };
+        self.inner.visit_enum(named)
+    }
+}
+
+/// The parts of a list, a tuple or a struct.
+struct Parts<'a, A> {
+    of: Checked<'a, A>,
+    seen: usize,
+}
+
+impl<A> Parts<'_, A> {
+    /// A field that the type did not ask for.
+    fn unread(&self) -> Option<&str> {
+        let Shape::Struct(fields) = self.of.shape else {
+            return None;
+        };
+        fields.get(self.seen).map(|(name, _)| name.as_str())
+    }
+}
+
+impl<'de, A: SeqAccess<'de>> SeqAccess<'de> for Parts<'_, A> {
+    type Error = A::Error;
+
+    fn next_element_seed<S: DeserializeSeed<'de>>(
+        &mut self,
+        seed: S,
+    ) -> Result<Option<S::Value>, A::Error> {
+        let (of, names) = self.of.of;
+        let (shape, place) = match self.of.shape {
+            Shape::List(part) | Shape::Array(_, part) => (&**part, self.of.place),
+            Shape::Tuple(parts) => match parts.get(self.seen) {
+                Some(part) => (part, self.of.place),
+                None => return Ok(None),
+            },
+            Shape::Struct(fields) => match fields.get(self.seen) {
+                Some((name, field)) => (field, Place { field: Some((name, of)) }),
+                None => {
+                    let stored = |name: &&&str| fields.iter().any(|(field, _)| field == **name);
+                    let missing = names.iter().find(|name| !stored(name)).unwrap_or(&"");
+                    let reason = format_args!("the field `{missing}` of `{of}` was not stored");
+                    return Err(A::Error::custom(reason));
+                }
+            },
+            _ => (&Shape::Any, self.of.place),
+        };
+        self.seen = self.seen.saturating_add(1);
+        self.of.inner.next_element_seed(Checked::part(seed, shape, place))
+    }
+
+    fn size_hint(&self) -> Option<usize> {
+        self.of.inner.size_hint()
+    }
+}
+
+impl<'de, A: MapAccess<'de>> MapAccess<'de> for Checked<'_, A> {
+    type Error = A::Error;
+
+    fn next_key_seed<S: DeserializeSeed<'de>>(
+        &mut self,
+        seed: S,
+    ) -> Result<Option<S::Value>, A::Error> {
+        let shape = if let Shape::Map(parts) = self.shape { &parts.0 } else { &Shape::Any };
+        self.inner.next_key_seed(Checked::part(seed, shape, self.place))
+    }
+
+    fn next_value_seed<S: DeserializeSeed<'de>>(&mut self, seed: S) -> Result<S::Value, A::Error> {
+        let shape = if let Shape::Map(parts) = self.shape { &parts.1 } else { &Shape::Any };
+        self.inner.next_value_seed(Checked::part(seed, shape, self.place))
+    }
+
+    fn size_hint(&self) -> Option<usize> {
+        self.inner.size_hint()
+    }
+}
+
+/// A variant that is given by its name, and its content.
+struct Named<'a, A> {
+    variant: &'a Variant,
+    content: A,
+    of: &'static str,
+    place: Place<'a>,
+}
+
+impl<'a, A> Named<'a, A> {
+    /// The content with something that is to be checked there.
+    fn content<T>(&self, inner: T) -> Checked<'a, T> {
+        Checked::part(inner, &self.variant.content, self.place)
+    }
+}
+
+impl<'de, A: VariantAccess<'de>> EnumAccess<'de> for Named<'_, A> {
+    type Error = A::Error;
+    type Variant = Self;
+
+    fn variant_seed<S: DeserializeSeed<'de>>(self, seed: S) -> Result<(S::Value, Self), A::Error> {
+        let value = seed.deserialize(self.variant.name.as_str().into_deserializer())?;
+        Ok((value, self))
+    }
+}
+
+impl<'de, A: VariantAccess<'de>> VariantAccess<'de> for Named<'_, A> {
+    type Error = A::Error;
+
+    fn unit_variant(self) -> Result<(), A::Error> {
+        if !self.content(()).is(leaf::UNIT) {
+            return Err(self.place.differs(&self.variant.content, "nothing"));
+        }
+        self.content.unit_variant()
+    }
+
+    fn newtype_variant_seed<S: DeserializeSeed<'de>>(self, seed: S) -> Result<S::Value, A::Error> {
+        let seed = self.content(seed);
+        self.content.newtype_variant_seed(seed)
+    }
+
+    fn tuple_variant<V: Visitor<'de>>(self, len: usize, visitor: V) -> Result<V::Value, A::Error> {
+        let visitor = self.content(visitor);
+        visitor.tuple_of(len)?;
+        self.content.tuple_variant(len, visitor)
+    }
+
+    fn struct_variant<V: Visitor<'de>>(
+        self,
+        fields: Names,
+        visitor: V,
+    ) -> Result<V::Value, A::Error> {
+        let visitor = Checked { of: (self.of, fields), ..self.content(visitor) };
+        visitor.struct_of(self.of, fields)?;
+        self.content.struct_variant(fields, visitor)
+    }
+}

@@ -1,0 +1,139 @@
+//! Owns the tests of opening a collection again: what is not given stays, and is not compared.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use altiplano::{
+    Codes, CollectionOptions, Durability, Error, HnswParams, ManualClock, Metric, Store,
+};
+
+use crate::common::{START, memory, with_clock};
+
+const SECOND: Duration = Duration::from_secs(1);
+
+fn bare() -> CollectionOptions {
+    CollectionOptions::new(4, Metric::L2)
+}
+
+fn open(path: &std::path::Path) -> (Store, Arc<ManualClock>) {
+    let clock = Arc::new(ManualClock::new(START));
+    (with_clock(&clock).open(path).unwrap(), clock)
+}
+
+#[test]
+fn opening_a_collection_again_leaves_the_lifetime_that_is_not_given() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("s");
+    let (store, _) = open(&path);
+    store.collection("notes", bare().default_ttl(SECOND)).unwrap();
+    store.collection("notes", bare()).unwrap();
+    store.close().unwrap();
+    let (store, clock) = open(&path);
+    let notes = store.collection("notes", bare()).unwrap();
+    notes.insert(memory(1, 4)).unwrap();
+    clock.advance(SECOND);
+    assert!(!notes.contains(1u64).unwrap(), "the default lifetime was taken away");
+}
+
+#[test]
+fn codes_that_are_not_given_are_not_compared() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("s");
+    let (store, _) = open(&path);
+    store.collection("notes", bare().codes(Codes::F32)).unwrap();
+    store.collection("notes", bare()).unwrap();
+    store.close().unwrap();
+    let (store, _) = open(&path);
+    store.collection("notes", bare()).unwrap();
+    let wrong = store.collection("notes", bare().codes(Codes::Int8)).unwrap_err();
+    assert!(matches!(wrong, Error::InvalidOption { name: "codes", .. }), "{wrong}");
+    assert!(wrong.to_string().contains("F32") && wrong.to_string().contains("Int8"), "{wrong}");
+}
+
+#[test]
+fn each_option_stays_unless_it_is_given_and_lasts() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("s");
+    let max_delay = Duration::from_millis(5);
+    let buffered = Durability::Buffered { max_delay };
+    let graph = HnswParams { m: 8, ..HnswParams::default() };
+    let all = bare()
+        .default_ttl(SECOND)
+        .durability(buffered)
+        .embedding_space("model")
+        .codes(Codes::F32)
+        .hnsw(graph)
+        .memtable_rows(128);
+    let (store, _) = open(&path);
+    store.collection("notes", all.clone()).unwrap();
+    // Each in a call of its own changes nothing else.
+    let calls = [
+        bare(),
+        bare().default_ttl(SECOND),
+        bare().durability(buffered),
+        bare().embedding_space("model"),
+        bare().hnsw(graph),
+        bare().memtable_rows(128),
+    ];
+    for options in calls {
+        let notes = store.collection("notes", options).unwrap();
+        assert_eq!(notes.options(), all);
+    }
+    store.close().unwrap();
+    let (store, _) = open(&path);
+    let got = store.collection("notes", bare()).unwrap().options();
+    assert_eq!(got, all);
+    assert_eq!(got.default_lifetime(), Some(SECOND));
+    assert_eq!(got.durability_level(), buffered);
+    assert_eq!(got.embedding_space_name(), Some("model"));
+    assert_eq!(got.code_kind(), Codes::F32);
+    assert_eq!(got.hnsw_params(), graph);
+    assert_eq!(got.memtable_row_limit(), 128);
+    assert!(!got.is_volatile());
+    // What is given is changed, and nothing else.
+    let notes = store.collection("notes", bare().no_default_ttl()).unwrap();
+    assert_eq!(notes.options().default_lifetime(), None);
+    let notes = store.collection("notes", bare().durability(Durability::Sync)).unwrap();
+    assert_eq!(notes.options(), all.clone().no_default_ttl().durability(Durability::Sync));
+    store.close().unwrap();
+    let (store, _) = open(&path);
+    let notes = store.existing("notes").unwrap();
+    assert_eq!(notes.options(), all.no_default_ttl().durability(Durability::Sync));
+    // The options of a collection make one that is alike.
+    let copy = store.collection("copy", notes.options()).unwrap();
+    assert_eq!(copy.options(), notes.options());
+}
+
+#[test]
+fn a_collection_in_ram_is_found_again_without_saying_so() {
+    let dir = tempfile::tempdir().unwrap();
+    let (store, _) = open(&dir.path().join("s"));
+    store.collection("scratch", bare().volatile()).unwrap().insert(memory(1, 4)).unwrap();
+    let again = store.collection("scratch", bare()).unwrap();
+    assert!(again.options().is_volatile() && again.contains(1u64).unwrap());
+}
+
+#[test]
+fn another_metric_is_told_with_both_names() {
+    let dir = tempfile::tempdir().unwrap();
+    let (store, _) = open(&dir.path().join("s"));
+    store.collection("notes", bare()).unwrap();
+    let wrong = store.collection("notes", CollectionOptions::new(4, Metric::Dot)).unwrap_err();
+    let told = "invalid metric: the collection \"notes\" was created with L2, not with Dot";
+    assert_eq!(wrong.to_string(), told);
+}
+
+#[test]
+fn what_is_not_given_has_its_default() {
+    let options = bare();
+    assert_eq!(options.default_lifetime(), None);
+    assert_eq!(options.durability_level(), Durability::Sync);
+    assert_eq!(options.embedding_space_name(), None);
+    assert_eq!(options.code_kind(), Codes::Int8);
+    assert_eq!(CollectionOptions::new(256, Metric::L2).code_kind(), Codes::Bits4);
+    assert_eq!(options.hnsw_params(), HnswParams::default());
+    assert_eq!(options.memtable_row_limit(), 4096);
+    assert!(!options.is_volatile());
+    assert_eq!(options, bare().no_default_ttl().codes(Codes::Int8));
+    assert_ne!(options, bare().default_ttl(SECOND));
+}
