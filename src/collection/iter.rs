@@ -6,7 +6,7 @@ use crate::clock::Timestamp;
 use crate::collection::eligible::{bits, visible};
 use crate::collection::search::read_memory;
 use crate::collection::snapshot::Snapshot;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::filter::Filter;
 use crate::memory::Memory;
 use crate::options::Metric;
@@ -24,6 +24,8 @@ pub struct Iter {
     part: usize,
     /// Rows of the part before it that are still to come, last first.
     rows: Vec<Row>,
+    /// The store was closed before it began.
+    closed: bool,
 }
 
 impl Iter {
@@ -33,13 +35,22 @@ impl Iter {
         metric: Metric,
         filter: Filter,
     ) -> Self {
-        Self { snapshot, now, metric, filter, part: 0, rows: Vec::new() }
+        Self { snapshot, now, metric, filter, part: 0, rows: Vec::new(), closed: false }
+    }
+
+    /// One that gives [`Error::Closed`] and ends.
+    pub(super) fn closed(metric: Metric) -> Self {
+        let iter = Self::new(Arc::default(), Timestamp::MIN, metric, Filter::All);
+        Self { closed: true, ..iter }
     }
 
     /// Refuses a filter that no search would take either; the iteration ends with the error.
     fn check(&mut self) -> Result<()> {
         if self.part > 0 {
             return Ok(());
+        }
+        if std::mem::take(&mut self.closed) {
+            return Err(Error::Closed);
         }
         let checked = self.filter.check();
         if checked.is_err() {
