@@ -47,6 +47,14 @@ pub enum Error {
         /// The store's directory.
         path: PathBuf,
     },
+    /// The directory holds something else, and no store. Nothing was written to it.
+    #[error("{} is not a store: {found}; give a new or an empty directory", path.display())]
+    NotAStore {
+        /// The path that was to be opened.
+        path: PathBuf,
+        /// What is there instead, with its name.
+        found: String,
+    },
     /// The file system is full. Nothing was lost; reads go on, and writes work again once space
     /// returns.
     #[error("no space left to write {}; free some space and try again", path.display())]

@@ -40,6 +40,10 @@ pub struct StoreStats {
     pub visible_seq: u64,
     /// Sequence number up to which the log is known to be on the disk.
     pub synced_seq: u64,
+    /// How often the listener panicked since the store was opened: see `StoreOptions::on_event`.
+    pub listener_panics: u64,
+    /// Events that the listener was not told of, because too many waited for it.
+    pub events_lost: u64,
     /// Whether background compaction and index building are held up by `Store::pause_background`.
     pub background_paused: bool,
     /// Why writes are refused, if they are.
@@ -284,7 +288,7 @@ impl PurgeReceipt {
     }
 }
 
-/// Something that a host may want to know about. Given to `StoreOptions::on_event`.
+/// Something that a host may want to know about. The listener of `StoreOptions::on_event` is told of it.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub enum Event {

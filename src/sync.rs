@@ -41,6 +41,10 @@ pub(crate) use checked::{
 
 use std::sync::Arc;
 
+/// Whether a model checker runs the threads: each run then needs threads of its own, and the time of
+/// the system would make runs differ.
+pub(crate) const MODEL_CHECKED: bool = cfg!(any(loom, shuttle));
+
 /// Starts a named thread.
 pub(crate) fn spawn(
     name: &str,

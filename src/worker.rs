@@ -1,16 +1,18 @@
-//! Owns one named background thread: wake it, pause it, stop and join it, turn a panic into poison.
-//! Knows no tasks: it is given a closure. Also owns `Poison`, the latch that stops all writes after
-//! a failure whose outcome is unknown (I10).
+//! Owns background work: jobs that are rung awake, take turns on the few threads of the process
+//! (`pool`), are stopped and waited for, and turn a panic into poison. Knows no tasks: it is given
+//! closures. Also owns `Poison`, the latch that stops all writes after a failure whose outcome is
+//! unknown (I10).
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::{Arc, PoisonError};
-use std::time::Duration;
+mod pool;
+
+use std::sync::PoisonError;
 
 use crate::error::{Error, Result};
 use crate::sabotage::{self, Sabotage};
 use crate::sync::atomic::{AtomicBool, Ordering};
-use crate::sync::thread::{self, JoinHandle};
-use crate::sync::{self, Condvar, Mutex, MutexGuard};
+use crate::sync::{Mutex, MutexGuard};
+use pool::Desk;
+pub(crate) use pool::{Lane, Seat, Worker, post};
 
 /// Locks a mutex whose data stays meaningful even if a holder panicked: every holder leaves it whole
 /// at each step, and a panic on the write path sets [`Poison`] besides.
@@ -49,120 +51,76 @@ impl Poison {
 struct Flags {
     woken: bool,
     stopping: bool,
+    /// Where it rings, while there is a job.
+    desk: Option<Desk>,
 }
 
-/// The bell of a worker: anyone may ring it.
+/// The bell of a job: anyone may ring it. No lock is held where it rings.
 #[derive(Debug, Default)]
 pub(crate) struct Bell {
     flags: Mutex<Flags>,
-    changed: Condvar,
 }
 
 impl Bell {
-    /// Makes the worker run its task soon.
+    /// Makes the job run soon.
     pub(crate) fn ring(&self) {
-        lock(&self.flags).woken = true;
-        self.changed.notify_all();
+        let mut flags = lock(&self.flags);
+        flags.woken = true;
+        let desk = flags.desk.clone();
+        drop(flags);
+        if let Some(desk) = desk {
+            desk.ring();
+        }
     }
 
-    /// Whether the worker was told to stop; long tasks ask now and then.
+    /// Whether the job was told to stop; long tasks ask now and then.
     pub(crate) fn is_stopping(&self) -> bool {
         lock(&self.flags).stopping
     }
 
-    /// Whether it was rung since it was last waited for or asked.
+    /// Whether it was rung since it was last answered or asked.
     #[cfg(test)]
     pub(crate) fn take_ring(&self) -> bool {
         std::mem::take(&mut lock(&self.flags).woken)
     }
 
+    fn attach(&self, desk: Desk) {
+        lock(&self.flags).desk = Some(desk);
+    }
+
+    fn is_rung(&self) -> bool {
+        lock(&self.flags).woken
+    }
+
+    /// The job begins: what rings from now on asks for another turn.
+    fn answer(&self) {
+        lock(&self.flags).woken = false;
+    }
+
     fn stop(&self) {
-        lock(&self.flags).stopping = true;
-        self.changed.notify_all();
-    }
-
-    /// Waits for a ring, at most `patience`. False when the worker must stop.
-    fn wait(&self, patience: Duration) -> bool {
         let mut flags = lock(&self.flags);
-        // Once only: after a spurious wake-up the task looks early, which does no harm.
-        if !flags.woken && !flags.stopping && !patience.is_zero() {
-            (flags, _) =
-                self.changed.wait_timeout(flags, patience).unwrap_or_else(PoisonError::into_inner);
-        }
-        flags.woken = false;
-        !flags.stopping
-    }
-}
-
-/// A background thread that runs a task at every ring and at least every so often.
-#[derive(Debug)]
-pub(crate) struct Worker {
-    bell: Arc<Bell>,
-    thread: Option<JoinHandle<()>>,
-}
-
-impl Worker {
-    /// Starts a thread that calls `task` until it is stopped. `task` returns how long to wait at most
-    /// before the next call. A panic in it sets `poison` and ends the thread.
-    pub(crate) fn start(
-        name: &str,
-        bell: Arc<Bell>,
-        poison: Arc<Poison>,
-        mut task: impl FnMut() -> Duration + Send + 'static,
-    ) -> Result<Self> {
-        let inner = Arc::clone(&bell);
-        let label = name.to_owned();
-        let body = move || {
-            let mut patience = Duration::ZERO;
-            while inner.wait(patience) {
-                match catch_unwind(AssertUnwindSafe(&mut task)) {
-                    Ok(next) => patience = next,
-                    Err(_) => {
-                        poison.set(format!("the worker {label} panicked"));
-                        return;
-                    }
-                }
-            }
-        };
-        let thread =
-            sync::spawn(name, body).map_err(|e| Error::io("start a thread for", name, e))?;
-        Ok(Self { bell, thread: Some(thread) })
-    }
-}
-
-impl Worker {
-    /// Forgets the thread: in a child made by fork it does not exist, and to wait for it would take
-    /// for ever.
-    pub(crate) fn abandon(self) {
-        std::mem::forget(self);
-    }
-}
-
-impl Drop for Worker {
-    /// Stops the thread and waits for it.
-    fn drop(&mut self) {
-        self.bell.stop();
-        if let Some(thread) = self.thread.take() {
-            // A worker that drops the last handle of its own store must not wait for itself.
-            if thread.thread().id() != thread::current().id() {
-                let _ = thread.join();
-            }
-        }
+        flags.stopping = true;
+        let desk = flags.desk.take();
+        drop(flags);
+        drop(desk);
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use std::sync::Arc;
     use std::sync::atomic::{AtomicUsize, Ordering};
+    use std::time::Duration;
+
+    use super::*;
 
     #[test]
-    fn a_ring_runs_the_task_and_a_drop_joins_the_thread() {
+    fn a_ring_runs_the_task_and_a_drop_waits_for_it() {
         let runs = Arc::new(AtomicUsize::new(0));
         let seen = Arc::clone(&runs);
         let (done, finished) = std::sync::mpsc::channel();
         let bell = Arc::new(Bell::default());
-        let worker = Worker::start("test", Arc::clone(&bell), Arc::default(), move || {
+        let worker = Worker::start(Lane::Rows, &bell, &Arc::default(), move |_| {
             seen.fetch_add(1, Ordering::SeqCst);
             let _ = done.send(());
             Duration::from_secs(3600)
@@ -178,8 +136,8 @@ mod tests {
     #[test]
     fn a_panic_in_a_task_is_poison() {
         let poison = Arc::new(Poison::default());
-        let task = || -> Duration { std::panic::resume_unwind(Box::new("planted")) };
-        let worker = Worker::start("test", Arc::default(), Arc::clone(&poison), task).unwrap();
+        let task = |_: &Seat<'_>| -> Duration { std::panic::resume_unwind(Box::new("planted")) };
+        let worker = Worker::start(Lane::Index, &Arc::default(), &poison, task).unwrap();
         while !poison.is_set() {
             std::thread::yield_now();
         }

@@ -349,6 +349,7 @@ impl<'a> Group<'a> {
         if frozen {
             self.engine.row_bell.ring();
         }
+        self.engine.stir();
         for (slot, effects, _) in self.done {
             slot.answer(Ok(effects));
         }

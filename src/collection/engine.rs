@@ -4,8 +4,9 @@
 //!
 //! Locks, in the order in which they may be taken: `Store::names` < `Core::row_job` <
 //! `Core::index_job` < `Core::structure` < the commit token < `Core::tables` and `Engine::manifest` <
-//! `Engine::time`. Under `collections` and all others none is taken, but for the workers' bells,
-//! `collections` and the state of the budgets under `room`. Readers take none of them.
+//! `Engine::time`. Under `collections` and all others none is taken, but for the workers' bells, the
+//! queue of events, and `collections` and the state of the budgets under `room`. Readers take none of
+//! them, and no listener is called under any.
 
 use std::collections::{BTreeMap, HashSet};
 use std::fmt;
@@ -17,6 +18,7 @@ use crate::clock::{Clock, Timestamp};
 use crate::collection::commit::Committer;
 use crate::collection::core::Core;
 use crate::collection::disk_budget::DiskBudget;
+use crate::collection::events::{Events, Telling};
 use crate::collection::gate::Gate;
 use crate::collection::heap_budget::HeapBudget;
 use crate::collection::owner;
@@ -24,19 +26,20 @@ use crate::collection::pace::Pace;
 use crate::collection::reserve::Reserve;
 use crate::collection::resident::ResidentBudget;
 use crate::collection::snapshot::{FileGuard, Pinned};
+use crate::collection::threads::Threads;
 use crate::disk::Disk;
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::format::header::{FileHeader, FileKind, StoreId};
 use crate::format::manifest::Manifest;
 use crate::format::names::FileName;
 use crate::ids::{CollectionId, FileId, Seq};
 use crate::manifest::{self, CommitError};
 use crate::metrics::Event;
-use crate::options::{Background, Listener, StoreOptions};
+use crate::options::{Background, StoreOptions};
 use crate::retention::HighWater;
 use crate::sabotage::{self, Sabotage};
-use crate::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
-use crate::sync::{Condvar, Mutex, OnceLock, RwLock};
+use crate::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use crate::sync::{Condvar, Mutex, RwLock};
 use crate::worker::{Bell, Poison, lock};
 
 /// Shared by a store, its collections and its workers.
@@ -67,10 +70,13 @@ pub(crate) struct Engine {
     pub(crate) row_bell: Arc<Bell>,
     /// Rung when there may be indexes to build.
     pub(crate) index_bell: Arc<Bell>,
-    /// The pool in which graphs are built and batches searched; made at first use.
-    pool: OnceLock<Arc<rayon::ThreadPool>>,
-    pub(crate) listener: Option<Listener>,
-    /// Whether workers of the store's own do what is due.
+    pub(crate) threads: Threads,
+    pub(crate) events: Arc<Events>,
+    #[cfg(test)]
+    tap: Option<crate::options::Listener>,
+    /// The workers look less and less often: the next commit wakes them.
+    pub(crate) dozing: AtomicBool,
+    /// Whether workers do what is due by themselves.
     pub(super) background: bool,
     /// Files that jobs are writing and that no manifest names yet.
     pub(crate) making: Mutex<HashSet<FileName>>,
@@ -108,9 +114,10 @@ impl Engine {
         let (wall, monotonic) = (options.clock.wall(), options.clock.monotonic());
         let mark = HighWater::left(time, doubted, wall, monotonic);
         let poison: Arc<Poison> = Arc::default();
+        let background = options.background == Background::Auto && !read_only;
         Self {
             gate: Gate::new(parts.disk.process_id()),
-            reserve: Reserve::new(if read_only { 0 } else { options.reserve_bytes }),
+            reserve: Reserve::new(options, read_only),
             dir: parts.dir,
             disk: parts.disk,
             store: parts.manifest.store,
@@ -130,9 +137,12 @@ impl Engine {
             log_bell: Arc::default(),
             row_bell: Arc::default(),
             index_bell: Arc::default(),
-            pool: OnceLock::new(),
-            listener: options.listener.clone(),
-            background: options.background == Background::Auto && !read_only,
+            threads: Threads::default(),
+            events: Events::new(options.listener.clone(), background),
+            #[cfg(test)]
+            tap: options.tap.clone(),
+            dozing: AtomicBool::new(false),
+            background,
             making: Mutex::default(),
             log_files_left: AtomicUsize::new(0),
             room: Mutex::default(),
@@ -241,22 +251,27 @@ impl Engine {
         *lock(&self.manifest) = newer.manifest();
     }
 
+    /// Notes an event for the listener, who is told of it later: no lock matters here.
     pub(crate) fn emit(&self, event: &Event) {
-        if let Some(listener) = &self.listener {
-            listener(event);
+        #[cfg(test)]
+        if let Some(tap) = &self.tap {
+            tap(event);
         }
+        self.events.note(event);
     }
 
-    /// The pool for graph building and batch search, never rayon's global one.
-    pub(crate) fn pool(&self) -> Result<&Arc<rayon::ThreadPool>> {
-        if let Some(pool) = self.pool.get() {
-            return Ok(pool);
+    /// Tells the listener, when this is dropped, what the call in which it is made has done. Such a
+    /// call takes it before anything else.
+    pub(crate) fn telling(&self) -> Telling<'_> {
+        Telling(&self.events)
+    }
+
+    /// Wakes workers that doze: something has changed.
+    pub(super) fn stir(&self) {
+        if self.dozing.load(Ordering::SeqCst) && self.dozing.swap(false, Ordering::SeqCst) {
+            self.row_bell.ring();
+            self.index_bell.ring();
         }
-        let pool = rayon::ThreadPoolBuilder::new()
-            .thread_name(|i| format!("altiplano-pool-{i}"))
-            .build()
-            .map_err(|e| Error::io("start threads for", &self.dir, std::io::Error::other(e)))?;
-        Ok(self.pool.get_or_init(|| Arc::new(pool)))
     }
 
     /// How many files the log has.
@@ -300,6 +315,7 @@ impl Engine {
         if sabotage::on(Sabotage::UnlinkLogEarly) {
             self.remove_logs(&dropped);
         }
+        self.reserve.note_manifest(next.collections.len(), next.files().count());
         match manifest::commit(self.disk.as_ref(), &self.dir, &next, self.new_salt()) {
             Ok(()) => *current = next,
             Err(CommitError::NothingHappened(error)) => return Err(error),

@@ -47,12 +47,12 @@ impl Gate {
 
     /// Nothing is written from here on. The caller holds the lock of the manifest, so that a commit
     /// is over before or does not begin.
-    pub(super) fn close(&self) {
+    pub(crate) fn close(&self) {
         self.closed.store(true, Ordering::Release);
     }
 
-    /// Lets no job begin any more and waits for those that run. One of this very thread (a listener
-    /// that closes the store) is not waited for: it ends at its next step.
+    /// Lets no job begin any more and waits for those that run. One of this very thread is not waited
+    /// for: it ends at its next step.
     pub(super) fn wait_for_jobs(&self) {
         let own = thread::current().id();
         let mut running = lock(&self.running);
@@ -100,15 +100,18 @@ impl Engine {
         if opened_by == process { Ok(()) } else { Err(Error::Forked { opened_by, process }) }
     }
 
+    /// An error once the store was closed.
+    pub(crate) fn check_open(&self) -> Result<()> {
+        if self.gate.is_closed() { Err(Error::Closed) } else { Ok(()) }
+    }
+
     /// An error unless writes are possible.
     pub(crate) fn check_writable(&self) -> Result<()> {
+        self.check_open()?;
         if self.read_only {
             return Err(Error::ReadOnly { path: self.dir.clone() });
         }
         self.check_process()?;
-        if self.gate.is_closed() {
-            return Err(Error::Closed);
-        }
         self.poison.check()
     }
 

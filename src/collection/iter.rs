@@ -20,7 +20,7 @@ pub struct Iter {
     now: Timestamp,
     metric: Metric,
     filter: Matcher,
-    /// Why the filter is refused: the first item, and the last.
+    /// Why there is nothing to read: the first item, and the last.
     refused: Option<Error>,
     /// The next part to open.
     part: usize,
@@ -40,6 +40,12 @@ impl Iter {
             if refused.is_some() { (Arc::default(), Filter::All) } else { (snapshot, filter) };
         let (filter, rows) = (Matcher::new(filter), Vec::new());
         Self { snapshot, now, metric, filter, refused, part: 0, rows }
+    }
+
+    /// One that gives [`Error::Closed`] and ends.
+    pub(super) fn closed(metric: Metric) -> Self {
+        let iter = Self::new(Arc::default(), Timestamp::MIN, metric, Filter::All);
+        Self { refused: Some(Error::Closed), ..iter }
     }
 
     fn advance(&mut self) -> Result<Option<Memory>> {

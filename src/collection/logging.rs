@@ -128,6 +128,7 @@ impl Engine {
             clock_doubted: time.doubted(),
         };
         log.writer.append(&head, payload)?;
+        self.reserve.note_log(log.writer.good_len());
         self.disk_budget.note_appended(payload.len() as u64);
         log.appended = head.last_seq;
         log.last_frame = self.monotonic();

@@ -12,9 +12,11 @@ pub(crate) mod deaths;
 pub(crate) mod disk_budget;
 mod eligible;
 pub(crate) mod engine;
+pub(crate) mod events;
 pub(crate) mod gate;
 pub(crate) mod heap_budget;
 mod iter;
+pub(crate) mod life;
 pub(crate) mod logging;
 pub(crate) mod moves;
 mod owner;
@@ -27,6 +29,7 @@ mod search;
 pub(crate) mod snapshot;
 mod stage;
 pub(crate) mod stats;
+mod threads;
 
 use std::sync::Arc;
 
@@ -38,6 +41,7 @@ use crate::collection::batch::Write;
 use crate::collection::commit::Prepared;
 use crate::collection::core::Core;
 use crate::collection::engine::Engine;
+use crate::collection::life::Life;
 use crate::collection::stage::Effect;
 use crate::error::{Error, Result};
 use crate::filter::{Filter, Matcher};
@@ -52,6 +56,10 @@ use crate::vector::metric::prepare;
 
 /// A named set of memories of one dimension and metric. A cheap handle: clone it freely, use it from
 /// any thread.
+///
+/// A handle keeps its store open: the store closes when the last handle of it or of its collections
+/// is dropped, or when one calls [`Store::close`](crate::Store::close). After that call every handle
+/// gets [`Error::Closed`].
 ///
 /// ```
 /// # fn main() -> altiplano::Result<()> {
@@ -68,6 +76,7 @@ use crate::vector::metric::prepare;
 pub struct Collection {
     pub(crate) engine: Arc<Engine>,
     pub(crate) core: Arc<Core>,
+    pub(crate) life: Arc<Life>,
 }
 
 impl Collection {
@@ -202,6 +211,7 @@ impl Collection {
     /// # Ok(()) }
     /// ```
     pub fn get(&self, id: impl Into<MemoryId>) -> Result<Option<Memory>> {
+        self.engine.check_open()?;
         let (snapshot, now) = (self.core.snapshot(), self.engine.now());
         let Some(place) = snapshot.find(id.into())? else {
             return Ok(None);
@@ -217,6 +227,7 @@ impl Collection {
 
     /// Whether a memory with this id is visible.
     pub fn contains(&self, id: impl Into<MemoryId>) -> Result<bool> {
+        self.engine.check_open()?;
         let (snapshot, now) = (self.core.snapshot(), self.engine.now());
         let Some(place) = snapshot.find(id.into())? else {
             return Ok(false);
@@ -230,6 +241,7 @@ impl Collection {
     /// How many memories are visible. O(segments), and O(rows / 64) of those in which some and not all
     /// have expired.
     pub fn len(&self) -> Result<u64> {
+        self.engine.check_open()?;
         let (snapshot, now) = (self.core.snapshot(), self.engine.now());
         let mut count = 0;
         for (rows, live) in snapshot.parts() {
@@ -253,6 +265,9 @@ impl Collection {
     /// Every visible memory that matches. See [`Collection::iter`]. A filter that is refused, as
     /// [`Filter`] lists, gives one error and then ends.
     pub fn scan(&self, filter: Filter) -> Iter {
+        if self.engine.check_open().is_err() {
+            return Iter::closed(self.core.spec.metric);
+        }
         Iter::new(self.core.snapshot(), self.engine.now(), self.core.spec.metric, filter)
     }
 
@@ -291,6 +306,7 @@ impl Collection {
 
     /// What the collection holds and what it costs, but for its compaction debt.
     pub(crate) fn stats(&self) -> Result<CollectionStats> {
+        self.engine.check_open()?;
         stats::collection(&self.engine, &self.core)
     }
 
@@ -303,7 +319,7 @@ impl Collection {
         let mut latest = std::collections::HashMap::new();
         for (target, write) in batch.writes {
             let target = target.as_ref().unwrap_or(self);
-            if !Arc::ptr_eq(&target.engine, &self.engine) {
+            if !Arc::ptr_eq(&target.life, &self.life) {
                 return Err(Error::option("batch", "a collection is of another store"));
             }
             let Some((id, kind)) = target.prepare_one(write)? else {

@@ -11,7 +11,7 @@ use std::time::Duration;
 use crate::clock::Clock;
 use crate::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use crate::sync::{Condvar, Mutex};
-use crate::worker::lock;
+use crate::worker::{Seat, lock};
 
 /// How long a job that is held up waits at once before it looks whether it was told to end.
 const NAP: Duration = Duration::from_millis(20);
@@ -119,8 +119,16 @@ impl Pace {
         }
     }
 
-    /// Waits where a background job must, after `worked` of work.
-    pub(crate) fn wait(&self, clock: &dyn Clock, worked: Duration, stop: &dyn Fn() -> bool) {
+    /// Waits where a background job must, after `worked` of work. Past a nap, its thread is free for
+    /// other stores.
+    pub(crate) fn wait(
+        &self,
+        clock: &dyn Clock,
+        worked: Duration,
+        stop: &dyn Fn() -> bool,
+        seat: Option<&Seat<'_>>,
+    ) {
+        let (mut naps, mut aside) = (0, None);
         let mean = |of: &AtomicU64| Duration::from_nanos(of.load(Ordering::Relaxed));
         let rested = clock.monotonic() + rest(worked, mean(&self.quiet), mean(&self.beside));
         let mut state = lock(&self.state);
@@ -129,6 +137,10 @@ impl Pace {
             if !state.paused && left.is_zero() {
                 return;
             }
+            if naps > 0 && aside.is_none() {
+                aside = seat.map(Seat::aside);
+            }
+            naps += 1;
             let nap = if state.paused { NAP } else { left.min(NAP) };
             (state, _) =
                 self.changed.wait_timeout(state, nap).unwrap_or_else(PoisonError::into_inner);
@@ -188,13 +200,13 @@ mod tests {
         };
         pace.charge(&clock, 500);
         pace.charge(&clock, 500);
-        pace.wait(&clock, Duration::ZERO, &stop);
+        pace.wait(&clock, Duration::ZERO, &stop, None);
         assert_eq!((clock.monotonic(), looks.load(Ordering::Relaxed)), (1000 * MS, 10));
-        pace.wait(&clock, Duration::ZERO, &stop);
+        pace.wait(&clock, Duration::ZERO, &stop, None);
         assert_eq!(clock.monotonic(), 1100 * MS, "nothing was written since");
         pace.charge(&clock, 5000);
         let hurry = pace.hurry();
-        pace.wait(&clock, Duration::ZERO, &stop);
+        pace.wait(&clock, Duration::ZERO, &stop, None);
         assert_eq!(clock.monotonic(), 1200 * MS, "someone is in a hurry");
         drop(hurry);
     }
@@ -207,10 +219,15 @@ mod tests {
         let waited = AtomicBool::new(false);
         std::thread::scope(|scope| {
             let waiter = scope.spawn(|| {
-                pace.wait(&clock, Duration::ZERO, &|| {
-                    waited.store(true, Ordering::Release);
-                    false
-                });
+                pace.wait(
+                    &clock,
+                    Duration::ZERO,
+                    &|| {
+                        waited.store(true, Ordering::Release);
+                        false
+                    },
+                    None,
+                );
             });
             while !waited.load(Ordering::Acquire) {
                 std::thread::yield_now();
@@ -221,6 +238,6 @@ mod tests {
         pace.set_paused(true);
         let before = pace.ended();
         pace.end_jobs();
-        pace.wait(&clock, Duration::ZERO, &|| pace.ended() != before);
+        pace.wait(&clock, Duration::ZERO, &|| pace.ended() != before, None);
     }
 }

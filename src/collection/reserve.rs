@@ -1,25 +1,46 @@
 //! Owns `RESERVE`: ballast that is given up when the disk is full, so that deletes, the compaction
 //! that follows them, recovery and closing find room. Its content means nothing and is never read.
 //!
-//! Invariants: inserts never use it (while it is missing, they wait for it to be made again); whoever
-//! gives it up tries once more what failed, and no more than once.
+//! It is as large as what may have to be written then: the open log, which the next open copies
+//! forward, and the largest file, of which a compaction writes another one. So it grows with the store,
+//! in steps, unless its size was chosen.
+//!
+//! Invariants: inserts never use it (while it is missing or too small, they wait for it to be made
+//! again); whoever gives it up tries once more what failed, and no more than once; it never shrinks.
 
 use crate::collection::commit::Prepared;
 use crate::collection::engine::{Engine, mix};
 use crate::error::{Error, Result};
 use crate::format::names::FileName;
 use crate::format::op::OpKind;
+use crate::options::StoreOptions;
 use crate::sync::Mutex;
-use crate::sync::atomic::{AtomicBool, Ordering};
+use crate::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use crate::worker::lock;
 
 /// It is written in pieces of this many bytes, so that a full disk is noticed soon.
 const PIECE: usize = 256 << 10;
+/// The sizes that it grows through.
+const STEPS: [u64; 4] = [64 << 10, 256 << 10, 1 << 20, MOST];
+/// More it need not have: a log file has about as much, and a compaction on a full disk takes the
+/// smallest step first.
+const MOST: u64 = 4 << 20;
+/// For headers, and for what several writers add at once.
+const SLACK: u64 = 16 << 10;
+/// About what a manifest takes of a collection and of a file.
+const COLLECTION_BYTES: usize = 512;
+const FILE_BYTES: usize = 64;
 
 /// What is known of the ballast.
 #[derive(Debug)]
 pub(crate) struct Reserve {
-    bytes: u64,
+    /// The size that was chosen; none: as large as the store needs.
+    chosen: Option<u64>,
+    /// Bytes of the file, where it is there, and of the next one at least.
+    size: AtomicU64,
+    /// Bytes of the open log file and of the manifest.
+    log_bytes: AtomicU64,
+    manifest_bytes: AtomicU64,
     present: AtomicBool,
     /// A job ran out of space: from now on the plans are frugal.
     full: AtomicBool,
@@ -27,14 +48,49 @@ pub(crate) struct Reserve {
 }
 
 impl Reserve {
-    pub(super) fn new(bytes: u64) -> Self {
-        let (present, full) = (AtomicBool::new(false), AtomicBool::new(false));
-        Self { bytes, present, full, changing: Mutex::default() }
+    pub(super) fn new(options: &StoreOptions, read_only: bool) -> Self {
+        Self {
+            chosen: if read_only { Some(0) } else { options.reserve_bytes },
+            size: AtomicU64::new(0),
+            log_bytes: AtomicU64::new(0),
+            manifest_bytes: AtomicU64::new(0),
+            present: AtomicBool::new(false),
+            full: AtomicBool::new(false),
+            changing: Mutex::default(),
+        }
     }
 
-    /// Bytes of the ballast, whether it is there or not.
-    pub(super) const fn bytes(&self) -> u64 {
-        self.bytes
+    /// Most bytes that the ballast comes to, whether it is there or not.
+    pub(super) fn bytes(&self) -> u64 {
+        self.chosen.unwrap_or(MOST)
+    }
+
+    /// The open log file has so many bytes.
+    pub(crate) fn note_log(&self, bytes: u64) {
+        self.log_bytes.store(bytes, Ordering::Relaxed);
+    }
+
+    /// The manifest names so much.
+    pub(super) fn note_manifest(&self, collections: usize, files: usize) {
+        let bytes = collections * COLLECTION_BYTES + files * FILE_BYTES;
+        self.manifest_bytes.store(bytes as u64, Ordering::Relaxed);
+    }
+
+    /// The size that it must have where so many bytes come to the log and the manifest.
+    fn wanted(&self, more: u64) -> u64 {
+        if let Some(chosen) = self.chosen {
+            return chosen;
+        }
+        let log = self.log_bytes.load(Ordering::Relaxed);
+        let held = log + self.manifest_bytes.load(Ordering::Relaxed) + SLACK;
+        let held = held.saturating_add(more);
+        let step = STEPS.into_iter().find(|step| *step >= held).unwrap_or(MOST);
+        step.max(self.size.load(Ordering::Acquire))
+    }
+
+    /// Whether it is there, and large enough.
+    fn holds(&self, wanted: u64) -> bool {
+        self.present.load(Ordering::Acquire) && self.size.load(Ordering::Acquire) >= wanted
     }
 
     /// Whether a job ran out of space since the disk was last known to have some.
@@ -49,7 +105,7 @@ impl Reserve {
 
     /// Notes that a job gave space back. Where there is ballast, to make it is the better proof.
     pub(crate) fn note_room(&self) {
-        if self.bytes == 0 {
+        if self.bytes() == 0 {
             self.full.store(false, Ordering::Release);
         }
     }
@@ -58,7 +114,7 @@ impl Reserve {
 impl Engine {
     /// Gives the ballast up; false if there is none.
     pub(crate) fn spend_reserve(&self) -> bool {
-        if self.reserve.bytes == 0 || self.check_writable().is_err() {
+        if self.reserve.bytes() == 0 || self.check_writable().is_err() {
             return false;
         }
         let _changing = lock(&self.reserve.changing);
@@ -66,58 +122,86 @@ impl Engine {
         self.disk.remove(&self.path(FileName::Reserve)).is_ok()
     }
 
-    /// Looks for the ballast at open and makes it if it is missing or of another size. A full disk is
+    /// Looks for the ballast at open, and makes it if it is missing or of a wrong size. A full disk is
     /// no error.
     pub(crate) fn open_reserve(&self) {
         let path = self.path(FileName::Reserve);
         if let Ok(file) = self.disk.open(&path) {
-            if file.len() == self.reserve.bytes && file.len() > 0 {
+            let (len, most) = (file.len(), self.reserve.bytes());
+            if len > 0 && self.reserve.chosen.map_or(len <= most, |chosen| len == chosen) {
+                self.reserve.size.store(len, Ordering::Release);
                 self.reserve.present.store(true, Ordering::Release);
-                return;
+            } else {
+                let _ = self.disk.remove(&path);
             }
-            let _ = self.disk.remove(&path);
         }
         self.tend_reserve();
     }
 
-    /// Makes the ballast if it is missing; false if there is no room for it.
+    /// Makes the ballast if it is missing, or larger if the store has grown; false if there is no
+    /// room for it.
     pub(crate) fn tend_reserve(&self) -> bool {
-        self.make_reserve().is_ok()
+        if self.reserve.bytes() == 0 || self.reserve.holds(self.reserve.bytes()) {
+            return true;
+        }
+        let largest = self.fold_cores(0, |most, core| core.largest_file().max(most));
+        self.make_reserve(self.reserve.wanted(largest)).is_ok()
     }
 
-    fn make_reserve(&self) -> Result<()> {
+    fn make_reserve(&self, wanted: u64) -> Result<()> {
         let reserve = &self.reserve;
-        if reserve.bytes == 0 || reserve.present.load(Ordering::Acquire) {
+        if wanted == 0 || reserve.holds(wanted) {
             return Ok(());
         }
         self.check_writable()?;
         let _changing = lock(&reserve.changing);
-        if reserve.present.load(Ordering::Acquire) {
+        if reserve.holds(wanted) {
             return Ok(());
         }
-        let made = self.write_reserve();
+        // One that is too small goes first: nothing is written to a file that was closed.
+        let before = match reserve.present.swap(false, Ordering::AcqRel) {
+            true => reserve.size.load(Ordering::Acquire),
+            false => 0,
+        };
+        if before > 0 {
+            let _ = self.disk.remove(&self.path(FileName::Reserve));
+        }
+        let made = self.write_reserve(wanted);
         match &made {
-            Ok(()) => {
-                reserve.present.store(true, Ordering::Release);
-                reserve.full.store(false, Ordering::Release);
+            Ok(()) => reserve.full.store(false, Ordering::Release),
+            // What it gave back is there for it again.
+            Err(Error::DiskFull { .. }) if before > 0 => {
+                let _ = self.write_reserve(before);
             }
-            // What there is of it must not take the space that somebody else needs.
-            Err(_) => drop(self.disk.remove(&self.path(FileName::Reserve))),
+            Err(_) => {}
         }
         made
     }
 
-    fn write_reserve(&self) -> Result<()> {
+    fn write_reserve(&self, bytes: u64) -> Result<()> {
+        let written = self.fill_reserve(bytes);
+        match &written {
+            Ok(()) => {
+                self.reserve.size.store(bytes, Ordering::Release);
+                self.reserve.present.store(true, Ordering::Release);
+            }
+            // What there is of it must not take the space that somebody else needs.
+            Err(_) => drop(self.disk.remove(&self.path(FileName::Reserve))),
+        }
+        written
+    }
+
+    fn fill_reserve(&self, bytes: u64) -> Result<()> {
         let mut file = self.disk.create(&self.path(FileName::Reserve))?;
-        let (mut left, mut state) = (self.reserve.bytes, 0u64);
-        let mut piece = vec![0; PIECE];
+        let (mut left, mut state) = (bytes, 0u64);
+        let mut piece = vec![0; PIECE.min(bytes as usize).next_multiple_of(8)];
         while left > 0 {
             // Neither holes nor anything that a file system could compress.
             for word in piece.chunks_exact_mut(8) {
                 state += 1;
                 word.copy_from_slice(&mix(state).to_le_bytes());
             }
-            let len = left.min(PIECE as u64);
+            let len = left.min(piece.len() as u64);
             file.append(piece.get(..len as usize).unwrap_or_default())?;
             left -= len;
         }
@@ -125,15 +209,16 @@ impl Engine {
         file.sync()
     }
 
-    /// Refuses inserts while the ballast is missing and cannot be made: the space that it gave up is
-    /// not for them.
+    /// Refuses inserts while the ballast is missing, or smaller than what they make of the log, and
+    /// cannot be made: the space that it gave up is not for them.
     pub(super) fn check_reserve(&self, writes: &[Prepared]) -> Result<()> {
         let logged =
-            |w: &Prepared| matches!(w.kind, OpKind::Insert { .. }) && !w.core.options().volatile;
-        if self.reserve.present.load(Ordering::Acquire) || !writes.iter().any(logged) {
+            |w: &&Prepared| matches!(w.kind, OpKind::Insert { .. }) && !w.core.is_volatile();
+        let added: u64 = writes.iter().filter(logged).map(Prepared::heap_bytes).sum();
+        if added == 0 {
             return Ok(());
         }
-        match self.make_reserve() {
+        match self.make_reserve(self.reserve.wanted(added)) {
             Err(full @ Error::DiskFull { .. }) => Err(full),
             _ => Ok(()),
         }

@@ -43,6 +43,11 @@ impl Engine {
         self.disk.resident(self.dir()).iter().map(|(_, bytes)| bytes).sum()
     }
 
+    /// Whether resident bytes are looked at.
+    pub(crate) fn tends_pages(&self) -> bool {
+        self.resident_budget.limit.is_some()
+    }
+
     /// How many files are kept open to be read.
     pub(crate) fn open_files(&self) -> usize {
         self.resident_budget.open_files.open()

@@ -266,6 +266,7 @@ impl<'a> Search<'a> {
         }
         self.filter.check()?;
         let engine = &self.collection.engine;
+        engine.check_open()?;
         let begun = engine.monotonic();
         let answer = run::run(&self);
         engine.pace.note_search(engine.monotonic().saturating_sub(begun));

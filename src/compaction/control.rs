@@ -1,6 +1,7 @@
 //! Owns how a job is told to end early, and where it waits: between pieces of work, with no lock held
 //! but that of its kind of job.
 
+use std::sync::TryLockError;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
@@ -8,6 +9,8 @@ use crate::collection::core::Core;
 use crate::collection::engine::Engine;
 use crate::collection::pace::Working;
 use crate::error::{Error, Result};
+use crate::sync::{Mutex, MutexGuard};
+use crate::worker::{Seat, lock};
 
 /// Handed down through a job.
 pub(crate) struct Control<'a> {
@@ -15,23 +18,42 @@ pub(crate) struct Control<'a> {
     stop: &'a (dyn Fn() -> bool + Sync),
     /// For background work: how often jobs were ended before, and when it last waited.
     paced: Option<(u64, AtomicU64)>,
+    /// For a job that runs on a thread which others share.
+    seat: Option<Seat<'a>>,
 }
 
 impl<'a> Control<'a> {
     /// For what the background does by itself: it waits where [`crate::collection::pace`] says so.
-    pub(crate) fn background(engine: &'a Engine, stop: &'a (dyn Fn() -> bool + Sync)) -> Self {
+    pub(crate) fn background(
+        engine: &'a Engine,
+        stop: &'a (dyn Fn() -> bool + Sync),
+        seat: Seat<'a>,
+    ) -> Self {
         let begun = AtomicU64::new(nanos(engine.monotonic()));
-        Self { engine, stop, paced: Some((engine.pace.ended(), begun)) }
+        Self { engine, stop, paced: Some((engine.pace.ended(), begun)), seat: Some(seat) }
     }
 
     /// For what somebody waits for.
     pub(crate) fn unpaced(engine: &'a Engine, stop: &'a (dyn Fn() -> bool + Sync)) -> Self {
-        Self { engine, stop, paced: None }
+        Self { engine, stop, paced: None, seat: None }
     }
 
     /// The same for a part of the job that somebody waits for.
-    pub(super) fn without_pace(&self) -> Self {
-        Self::unpaced(self.engine, self.stop)
+    pub(crate) fn without_pace(&self) -> Self {
+        Self { engine: self.engine, stop: self.stop, paced: None, seat: self.seat }
+    }
+
+    /// Takes a lock that another job may hold for long, and lets other stores have the thread
+    /// meanwhile.
+    pub(super) fn hold<'m>(&self, job: &'m Mutex<()>) -> MutexGuard<'m, ()> {
+        match job.try_lock() {
+            Ok(held) => held,
+            Err(TryLockError::Poisoned(held)) => held.into_inner(),
+            Err(TryLockError::WouldBlock) => {
+                let _aside = self.seat.as_ref().map(Seat::aside);
+                lock(job)
+            }
+        }
     }
 
     /// Whether background work may begin.
@@ -59,7 +81,7 @@ impl<'a> Control<'a> {
             let since = Duration::from_nanos(last.load(Ordering::Relaxed));
             let worked = clock.monotonic().saturating_sub(since);
             let stop = || self.is_stopped() || core.is_dropped();
-            self.engine.pace.wait(clock, worked, &stop);
+            self.engine.pace.wait(clock, worked, &stop, self.seat.as_ref());
             last.store(nanos(clock.monotonic()), Ordering::Relaxed);
         }
         self.check(core)

@@ -336,7 +336,7 @@ fn build_graph(
         m: usize::from(hnsw.m),
         ef_construction: usize::from(hnsw.ef_construction),
         builder: hnsw.builder,
-        pool: Arc::clone(engine.pool()?),
+        pool: engine.pool_for_build(hnsw.builder)?,
         checkpoint: &|| control.step(core, 0),
         evaluations: Arc::default(),
     };

@@ -139,7 +139,7 @@ pub(crate) fn run_rows_due(
         return Ok(false);
     }
     let _running = engine.begin_job()?;
-    let _job = lock(&core.row_job);
+    let _job = control.hold(&core.row_job);
     let mut report = CompactionReport::default();
     // Writers wait for it: a pause or a limit does not hold it up.
     let pace = &control.without_pace();
@@ -173,7 +173,7 @@ pub(crate) fn run_index_due(
         return Ok(false);
     }
     let _running = engine.begin_job()?;
-    let _job = lock(&core.index_job);
+    let _job = control.hold(&core.index_job);
     if canary::look(engine, core, control)? {
         *lock(&core.indexes_in_order) = Weak::new();
     }

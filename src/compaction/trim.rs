@@ -54,7 +54,7 @@ pub(super) fn trim(engine: &Arc<Engine>, control: &Control<'_>) -> Result<bool> 
     let cores: Vec<Arc<Core>> = old.filter_map(|c| engine.core(c.id)).collect();
     let (mut marks, mut done) = (Vec::new(), Ok(true));
     for core in &cores {
-        let _job = lock(&core.row_job);
+        let _job = control.hold(&core.row_job);
         match shorten(engine, core, control) {
             Ok(mark) => marks.extend(mark),
             // Its part of the log went when it was dropped.

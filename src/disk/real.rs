@@ -27,16 +27,22 @@ impl Disk for RealDisk {
         }
     }
 
+    #[cfg(unix)]
+    fn make_private(&self, dir: &Path) {
+        use std::os::unix::fs::PermissionsExt;
+        if let Ok(found) = fs::metadata(dir) {
+            let mode = found.permissions().mode() & 0o7000 | 0o700;
+            let _ = fs::set_permissions(dir, fs::Permissions::from_mode(mode));
+        }
+    }
+
     fn list(&self, dir: &Path) -> Result<Vec<Listed>> {
         let error = |e| Error::io("list", dir, e);
         let mut entries = Vec::new();
         for entry in fs::read_dir(dir).map_err(error)? {
             let entry = entry.map_err(error)?;
-            // A name that is not Unicode cannot be ours.
-            if let Ok(name) = entry.file_name().into_string() {
-                entries
-                    .push(Listed { name, is_file: entry.file_type().is_ok_and(|t| t.is_file()) });
-            }
+            let name = entry.file_name().to_string_lossy().into_owned();
+            entries.push(Listed { name, is_file: entry.file_type().is_ok_and(|t| t.is_file()) });
         }
         Ok(entries)
     }

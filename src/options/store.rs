@@ -14,10 +14,15 @@ const WRITER_PATIENCE: Duration = Duration::from_secs(10);
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Background {
-    /// Two threads of the store: one for rows, one for indexes.
+    /// Threads that all stores of the process share: two for syncs of the log, two for rows, two for
+    /// indexes, and up to four for listeners, which end when they have nothing to tell. A store has
+    /// none of its own. They start with the first store that is opened so and end with the last. A
+    /// job that is held up (a pause, a limit, a job by hand on the same collection) lets another
+    /// thread take its place meanwhile.
     #[default]
     Auto,
-    /// The caller, through `Store::run_pending`. The store starts no thread.
+    /// The caller, through `Store::run_pending`. The store starts no thread, and its listener is told
+    /// on the thread of the call: see `StoreOptions::on_event`.
     Manual,
 }
 
@@ -66,14 +71,18 @@ pub struct StoreOptions {
     pub(crate) resident_budget: Option<u64>,
     io_mode: Option<IoMode>,
     max_open_files: usize,
-    pub(crate) reserve_bytes: u64,
+    /// None: as many as the store needs.
+    pub(crate) reserve_bytes: Option<u64>,
     pub(crate) listener: Option<Listener>,
+    /// Told of events where they happen, inside of jobs and under their locks.
+    #[cfg(test)]
+    pub(crate) tap: Option<Listener>,
     pub(crate) seed: Option<u64>,
     pub(crate) create: bool,
 }
 
 impl StoreOptions {
-    /// The defaults: the system's clock, background threads, no budget, create what is missing.
+    /// The defaults: the system's clock, shared background threads, no budget, create what is missing.
     pub fn new() -> Self {
         Self {
             clock: std::sync::Arc::new(crate::clock::SystemClock::new()),
@@ -87,8 +96,10 @@ impl StoreOptions {
             resident_budget: None,
             io_mode: None,
             max_open_files: MAX_OPEN_FILES,
-            reserve_bytes: 4 << 20,
+            reserve_bytes: None,
             listener: None,
+            #[cfg(test)]
+            tap: None,
             seed: None,
             create: true,
         }
@@ -194,17 +205,32 @@ impl StoreOptions {
         self
     }
 
-    /// Sets the size of the file `RESERVE`, at most 1 GiB: ballast that is given up when the disk is
-    /// full, so that deletes, compaction, recovery and closing still find room, and made again when
-    /// space is back. Inserts never use it. 0 = none. Default = 4 MiB.
+    /// Sets the size of the file `RESERVE`, in bytes, at most 1 GiB: ballast that is given up when the
+    /// disk is full, so that deletes, compaction, recovery and closing still find room, and made again
+    /// when space is back. Inserts never use it. 0 = none. Default = it grows with the store: 64 KiB
+    /// at first, then 256 KiB, 1 MiB and 4 MiB, so that it holds what the log and the largest file
+    /// take, and never more than 4 MiB.
     #[must_use]
     pub const fn reserve_bytes(mut self, bytes: u64) -> Self {
-        self.reserve_bytes = bytes;
+        self.reserve_bytes = Some(bytes);
         self
     }
 
     /// Sets a function that is told of events: seals, compactions, damaged indexes, failures of
-    /// background work. It runs on the thread where the event happens, and should be quick.
+    /// background work. It is called in the order in which they happened, by one thread at a time,
+    /// with no lock of the store held, so that it may call the store, and close it.
+    ///
+    /// With [`Background::Auto`] it is called soon after the event, on a thread that stores share; a
+    /// listener that takes long keeps those of other stores waiting. With [`Background::Manual`], and
+    /// in a store that is only read, it is called on the thread of the call that made the event,
+    /// before that call returns, or, if another thread is telling at that moment, by that one.
+    ///
+    /// At most 1,024 events wait: those that find no room are let go and counted
+    /// (`StoreStats::events_lost`). Of several `Progress` events in a row only the last waits. A panic
+    /// in the listener is caught and counted (`StoreStats::listener_panics`), and the next event is
+    /// told as usual. A close does not wait for the listener: events that wait are told, and then it
+    /// is dropped. A listener that holds a handle of its own store keeps that store open until it is
+    /// closed.
     #[must_use]
     pub fn on_event(
         mut self,
@@ -226,6 +252,17 @@ impl StoreOptions {
     #[must_use]
     pub const fn create(mut self, create: bool) -> Self {
         self.create = create;
+        self
+    }
+
+    /// Sets a function that is told of events where they happen: for tests that must act in the middle
+    /// of a job.
+    #[cfg(test)]
+    pub(crate) fn tap(
+        mut self,
+        listener: impl Fn(&crate::metrics::Event) + Send + Sync + 'static,
+    ) -> Self {
+        self.tap = Some(std::sync::Arc::new(listener));
         self
     }
 
@@ -255,7 +292,7 @@ impl StoreOptions {
         if self.background_rate.is_some_and(|bytes| bytes < 64 << 10) {
             return Err(Error::option("background_rate", "less than 64 KiB a second"));
         }
-        if self.reserve_bytes > 1 << 30 {
+        if self.reserve_bytes.is_some_and(|bytes| bytes > 1 << 30) {
             return Err(Error::option("reserve_bytes", "more than 1 GiB"));
         }
         Ok(())

@@ -10,6 +10,7 @@ use crate::store::Store;
 impl Store {
     /// What [`Store::compact`] would do to a collection, and why. Changes nothing.
     pub fn plan(&self, collection: &Collection) -> Result<Plan> {
+        self.engine.check_open()?;
         compaction::plan(&self.engine, &collection.core)
     }
 
@@ -17,6 +18,8 @@ impl Store {
     /// of all dead and expired rows, rebuilds the indexes that have dead nodes. The background does
     /// the same by itself when it pays; this is for those who want the bytes at once.
     pub fn compact(&self) -> Result<CompactionReport> {
+        let _telling = self.engine.telling();
+        self.engine.check_open()?;
         let mut total = CompactionReport::default();
         for core in self.engine.cores() {
             let report = match compaction::compact(
@@ -44,6 +47,8 @@ impl Store {
     /// Does one piece of background work that is due, if any; tells whether there was. For
     /// [`crate::Background::Manual`]: call it until it gives false.
     pub fn run_pending(&self) -> Result<bool> {
+        let _telling = self.engine.telling();
+        self.engine.check_open()?;
         self.engine.tend_log()?;
         self.engine.tend_reserve();
         self.engine.tend_resident();
@@ -79,11 +84,13 @@ impl Collection {
     /// # Ok(()) }
     /// ```
     pub fn compact(&self) -> Result<CompactionReport> {
+        let _telling = self.engine.telling();
         compaction::compact(&self.engine, &self.core, &Control::unpaced(&self.engine, &|| false))
     }
 
     /// What [`Collection::compact`] would do, and why. Changes nothing.
     pub fn plan(&self) -> Result<Plan> {
+        self.engine.check_open()?;
         compaction::plan(&self.engine, &self.core)
     }
 }

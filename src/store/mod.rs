@@ -1,7 +1,8 @@
 //! Owns `Store`: opens, wires and closes. Everything it does, it asks the layers below to do.
 //!
-//! A store that is dropped or closed stops its workers, waits for them and for every other job, ends
-//! the log with a `Close` frame and lets the lock go. Handles that outlive it can only read.
+//! A store is open while there is a handle: a `Store` or a `Collection`. When one closes it, or the last
+//! one is dropped, its jobs are stopped and waited for, the log is ended with a `Close` frame and the
+//! lock is let go (`collection::life`). Handles that are left get `Error::Closed`.
 
 mod background;
 mod compact;
@@ -20,7 +21,6 @@ mod tests;
 mod verify;
 mod workers;
 
-use std::any::Any;
 use std::collections::{BTreeMap, HashMap};
 use std::path::Path;
 use std::sync::{Arc, PoisonError};
@@ -34,6 +34,7 @@ use crate::clock::Timestamp;
 use crate::collection::Collection;
 use crate::collection::core::Core;
 use crate::collection::engine::Engine;
+use crate::collection::life::Life;
 use crate::collection::snapshot::Snapshot;
 use crate::compaction;
 use crate::error::{Error, Result};
@@ -45,12 +46,15 @@ use crate::options::{CollectionOptions, Settings, StoreOptions};
 use crate::sync::Mutex;
 use crate::sync::atomic::Ordering;
 use crate::vector::kernel::Kernels;
-use crate::worker::{Worker, lock};
+use crate::worker::lock;
 
 /// Longest name of a collection, in bytes.
 const MAX_NAME: usize = 255;
 
-/// An open store: one directory, one process.
+/// An open store: one directory, one process. A cheap handle: clone it freely, use it from any thread.
+///
+/// The store stays open as long as there is a handle: a `Store` or a [`Collection`]. It closes when
+/// the last one is dropped, or when [`Store::close`] is called on any of them, which ends it for all.
 ///
 /// ```
 /// # fn main() -> altiplano::Result<()> {
@@ -62,15 +66,20 @@ const MAX_NAME: usize = 255;
 /// store.close()?;
 /// # Ok(()) }
 /// ```
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Store {
     engine: Arc<Engine>,
+    life: Arc<Life>,
+    shared: Arc<Shared>,
+}
+
+/// What the handles of a store share besides the engine.
+#[derive(Debug)]
+struct Shared {
     /// Names of the collections; held while one is made or dropped.
     names: Mutex<HashMap<String, CollectionId>>,
     /// Held while a reader moves forward.
     refreshing: Mutex<()>,
-    workers: Vec<Worker>,
-    lock: Option<Box<dyn Any + Send + Sync>>,
 }
 
 impl Store {
@@ -78,9 +87,10 @@ impl Store {
     ///
     /// # Errors
     ///
-    /// [`Error::Locked`] if it is open elsewhere, [`Error::ReadOnly`] if it cannot be written,
-    /// [`Error::Corrupt`] naming the damaged file, [`Error::UnsupportedFormat`] for a store of a
-    /// newer version.
+    /// [`Error::Locked`] if it is open elsewhere, [`Error::NotAStore`] for a directory that holds
+    /// something else, in which nothing is written then; [`Error::ReadOnly`] if it cannot be written,
+    /// [`Error::Corrupt`] naming the damaged file, [`Error::UnsupportedFormat`] for a store of a newer
+    /// version.
     pub fn open(path: impl AsRef<Path>) -> Result<Self> {
         StoreOptions::new().open(path)
     }
@@ -114,7 +124,9 @@ impl Store {
             return Err(Error::option("name of the collection", reason));
         }
         options.validate()?;
-        let mut names = lock(&self.names);
+        let _telling = self.engine.telling();
+        self.engine.check_open()?;
+        let mut names = lock(&self.shared.names);
         if let Some(core) = names.get(name).and_then(|id| self.engine.core(*id)) {
             self.agree(&core, options)?;
             return Ok(self.handle(core));
@@ -124,7 +136,6 @@ impl Store {
         let unset = options.default_ttl.is_none() && self.engine.heap_budget.limit().is_none();
         let core = self.create(name, options)?;
         names.insert(name.to_owned(), core.id);
-        // The listener may well ask for the collection that it is told of.
         drop(names);
         if unset {
             self.engine.emit(&Event::RetentionUnset { collection: name.to_owned() });
@@ -134,13 +145,13 @@ impl Store {
 
     /// The collection with this name, if it exists.
     pub fn existing(&self, name: &str) -> Option<Collection> {
-        let id = *lock(&self.names).get(name)?;
+        let id = *lock(&self.shared.names).get(name)?;
         Some(self.handle(self.engine.core(id)?))
     }
 
     /// The names of all collections, sorted.
     pub fn collections(&self) -> Vec<String> {
-        let mut names: Vec<String> = lock(&self.names).keys().cloned().collect();
+        let mut names: Vec<String> = lock(&self.shared.names).keys().cloned().collect();
         names.sort();
         names
     }
@@ -149,7 +160,7 @@ impl Store {
     /// are still around can read on and get [`Error::Closed`] for writes.
     pub fn drop_collection(&self, name: &str) -> Result<bool> {
         self.engine.check_writable()?;
-        let mut names = lock(&self.names);
+        let mut names = lock(&self.shared.names);
         let Some(core) = names.get(name).and_then(|id| self.engine.core(*id)) else {
             return Ok(false);
         };
@@ -190,6 +201,7 @@ impl Store {
     /// ```
     pub fn stats(&self) -> Result<StoreStats> {
         let engine = &self.engine;
+        engine.check_open()?;
         let (pinned_files, pinned_bytes) = engine.pinned.totals();
         let mut stats = StoreStats {
             visible_seq: engine.visible_seq().0,
@@ -199,6 +211,8 @@ impl Store {
             job_heap_bytes: engine.heap_budget.held(),
             resident_bytes: engine.resident_bytes(),
             open_files: engine.open_files(),
+            listener_panics: engine.events.panics(),
+            events_lost: engine.events.lost(),
             background_paused: engine.pace.is_paused(),
             kernels: Kernels::detect().name,
             poisoned: engine.poison.check().err().map(|e| e.to_string()),
@@ -235,29 +249,36 @@ impl Store {
         Ok(stats)
     }
 
-    /// Stops the workers, ends the log and lets the lock go. Dropping a store does the same, but
-    /// cannot tell what went wrong.
-    pub fn close(mut self) -> Result<()> {
-        self.shut()
-    }
-
-    fn shut(&mut self) -> Result<()> {
-        let closed = if self.engine.read_only {
-            Ok(())
-        } else if let Err(forked) = self.engine.check_process() {
-            // Nothing of it is this process's to end.
-            self.workers.drain(..).for_each(Worker::abandon);
-            Err(forked)
-        } else {
-            self.workers.clear();
-            self.engine.close()
-        };
-        self.lock = None;
-        closed
+    /// Closes the store, for all of its handles: waits for its jobs, which end early, ends the log and
+    /// lets the lock go. From then on every other handle of it and of its collections gets
+    /// [`Error::Closed`]; an iterator that has begun goes on. To close it once more does nothing.
+    ///
+    /// Dropping the last handle does the same, but cannot tell what went wrong.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::CommitUnknown`], [`Error::Poisoned`], [`Error::Io`] or [`Error::DiskFull`] if the log
+    /// could not be ended: what was acknowledged is found at the next open all the same.
+    /// [`Error::Forked`] in a child made by fork, for which nothing is closed.
+    ///
+    /// ```
+    /// # fn main() -> altiplano::Result<()> {
+    /// # let dir = tempfile::tempdir().unwrap();
+    /// # use altiplano::{CollectionOptions, Error, Metric, Store};
+    /// let store = Store::open(dir.path().join("agent.alt"))?;
+    /// let notes = store.collection("notes", CollectionOptions::new(2, Metric::Cosine))?;
+    /// let other = store.clone();
+    /// store.close()?;
+    /// assert!(matches!(notes.len(), Err(Error::Closed)));
+    /// assert!(matches!(other.stats(), Err(Error::Closed)));
+    /// # Ok(()) }
+    /// ```
+    pub fn close(self) -> Result<()> {
+        self.life.end()
     }
 
     fn handle(&self, core: Arc<Core>) -> Collection {
-        Collection { engine: Arc::clone(&self.engine), core }
+        Collection { engine: Arc::clone(&self.engine), core, life: Arc::clone(&self.life) }
     }
 
     fn collections_mut<T>(
@@ -352,11 +373,5 @@ impl Store {
             part.indexed.locator_guard.mark_obsolete();
         }
         Ok(())
-    }
-}
-
-impl Drop for Store {
-    fn drop(&mut self) {
-        let _ = self.shut();
     }
 }

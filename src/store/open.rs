@@ -13,6 +13,7 @@ use std::sync::Arc;
 use crate::clock::Timestamp;
 use crate::collection::core::Core;
 use crate::collection::engine::{Engine, EngineParts, mix};
+use crate::collection::life::{Life, Parts};
 use crate::collection::logging::LogState;
 use crate::collection::recovery;
 use crate::disk::{Disk, RealDisk};
@@ -25,7 +26,7 @@ use crate::log::{LogEnd, LogSource, LogWriter};
 use crate::manifest::{self, CommitError, Found};
 use crate::options::{Background, StoreOptions};
 use crate::sabotage::{self, Sabotage};
-use crate::store::{Store, workers};
+use crate::store::{Shared, Store, workers};
 use crate::sync::Mutex;
 
 /// How often a read-only open tries again when the writer changed files under it.
@@ -65,22 +66,26 @@ impl Store {
         workers: Vec<crate::worker::Worker>,
         lock: Option<Box<dyn std::any::Any + Send + Sync>>,
     ) -> Self {
+        engine.events.tell();
         let names: HashMap<String, CollectionId> =
             engine.cores().iter().map(|core| (core.name.clone(), core.id)).collect();
-        Self { engine, names: Mutex::new(names), refreshing: Mutex::default(), workers, lock }
+        let life = Life::new(Arc::clone(&engine), Parts { workers, lock });
+        let shared = Shared { names: Mutex::new(names), refreshing: Mutex::default() };
+        Self { engine, life, shared: Arc::new(shared) }
     }
 
     /// Moves a store that was opened read-only forward to what its writer has written by now. For a
     /// writable store there is nothing to do.
     pub fn refresh(&self) -> Result<()> {
+        self.engine.check_open()?;
         if !self.engine.read_only {
             return Ok(());
         }
         // Of two at once, the one that read first must not end last: readers would go back in time.
-        let _refreshing = crate::worker::lock(&self.refreshing);
+        let _refreshing = crate::worker::lock(&self.shared.refreshing);
         let options = StoreOptions::new().clock(Arc::clone(&self.engine.clock));
         let newer = read_with_retries(&self.engine.disk, self.engine.dir(), &options)?;
-        let mut names = crate::worker::lock(&self.names);
+        let mut names = crate::worker::lock(&self.shared.names);
         self.engine.adopt(&newer);
         let newer: HashMap<CollectionId, Arc<Core>> =
             newer.cores().into_iter().map(|core| (core.id, core)).collect();
@@ -118,13 +123,16 @@ pub(crate) fn open_for_writing(
     options: StoreOptions,
 ) -> Result<Store> {
     options.validate()?;
-    let dir = prepare_dir(disk.as_ref(), path, &options)?;
+    let (dir, made) = prepare_dir(disk.as_ref(), path, &options)?;
     let lock =
         disk.lock(&dir.join(FileName::Lock.to_string())).map_err(|error| read_only(error, &dir))?;
     let seed = options.seed.unwrap_or_else(|| RandomState::new().hash_one("altiplano"));
     let found = match manifest::load(disk.as_ref(), &dir)? {
         Found::Manifest(manifest) => *manifest,
         Found::Nothing => {
+            if !made {
+                disk.make_private(&dir);
+            }
             create(disk.as_ref(), &dir, seed, &options).map_err(|error| read_only(error, &dir))?
         }
     };
@@ -146,14 +154,44 @@ fn absolute(path: &Path) -> Result<PathBuf> {
     std::path::absolute(path).map_err(|e| Error::io("find", path, e))
 }
 
-fn prepare_dir(disk: &dyn Disk, path: &Path, options: &StoreOptions) -> Result<PathBuf> {
+/// Looks at the directory, which must be a store, empty or missing, and makes it if it is missing;
+/// tells whether it did. Writes nothing before it knows.
+fn prepare_dir(disk: &dyn Disk, path: &Path, options: &StoreOptions) -> Result<(PathBuf, bool)> {
     let dir = path.to_owned();
-    if options.create {
-        disk.create_dir(&dir).map_err(|error| read_only(error, &dir))?;
-    } else if disk.list(&dir)?.is_empty() {
-        return Err(Error::option("path", format!("there is no store in {}", dir.display())));
+    let no_store = || Error::option("path", format!("there is no store in {}", dir.display()));
+    match disk.list(&dir) {
+        Ok(entries) => {
+            if let Some(name) = stranger(entries.iter().map(|entry| entry.name.as_str())) {
+                let found = format!("it holds {name}");
+                return Err(Error::NotAStore { path: dir, found });
+            }
+            if entries.is_empty() && !options.create {
+                return Err(no_store());
+            }
+        }
+        Err(Error::Io { ref source, .. }) if source.kind() == ErrorKind::NotADirectory => {
+            return Err(Error::NotAStore { path: dir, found: "it is a file".to_owned() });
+        }
+        Err(Error::Io { ref source, .. })
+            if source.kind() == ErrorKind::NotFound && options.create => {}
+        Err(error) => return Err(read_only(error, &dir)),
     }
-    Ok(dir)
+    let made = options.create && disk.create_dir(&dir).map_err(|error| read_only(error, &dir))?;
+    Ok((dir, made))
+}
+
+/// What is in a directory that is neither a store nor what a crash leaves of the making of one: the
+/// first name that is not ours. What else lies in a store is no matter.
+fn stranger<'a>(names: impl Iterator<Item = &'a str>) -> Option<&'a str> {
+    let mut first: Option<&str> = None;
+    for name in names {
+        match FileName::parse(name) {
+            Some(FileName::Lock | FileName::Reserve | FileName::ManifestTmp(_)) => {}
+            Some(_) => return None,
+            None => first = Some(first.map_or(name, |before| before.min(name))),
+        }
+    }
+    first
 }
 
 /// A refused permission means that the store can at most be read.
@@ -282,6 +320,7 @@ fn start_log_in(engine: &Engine, end: &LogEnd, file: FileId) -> Result<()> {
         source.copy_forward(&mut writer)?;
     }
     disk.sync_dir(dir)?;
+    engine.reserve.note_log(writer.good_len());
     let (last_seq, synced_len) = (end.last_seq.max(manifest.last_seq), writer.synced_len());
     engine.committer.start(LogState::new(writer, last_seq, engine.monotonic()));
     engine.commit_manifest(|manifest| {
@@ -351,5 +390,17 @@ mod tests {
     fn the_parent_of_a_name_alone_is_where_we_are() {
         assert_eq!(parent(Path::new("agent.alt")), Path::new("."));
         assert_eq!(parent(Path::new("/a/agent.alt")), Path::new("/a"));
+    }
+
+    #[test]
+    fn a_directory_is_ours_if_a_file_of_a_store_or_nothing_else_is_in_it() {
+        let of = |names: &[&'static str]| stranger(names.iter().copied());
+        assert_eq!(of(&[]), None);
+        assert_eq!(of(&["LOCK", "RESERVE", "MANIFEST-0000000000000001.tmp"]), None);
+        assert_eq!(of(&["notes.txt", ".bashrc", "LOCK"]), Some(".bashrc"));
+        assert_eq!(of(&["MANIFEST-000001", "LOCK"]), Some("MANIFEST-000001"), "of another program");
+        for ours in ["log-0000000000000001", "MANIFEST-0000000000000001", "seg-0000000000000003"] {
+            assert_eq!(of(&["lost+found", ours]), None);
+        }
     }
 }

@@ -43,6 +43,7 @@ impl Store {
     /// # Ok(()) }
     /// ```
     pub fn purge(&self) -> Result<PurgeReceipt> {
+        let _telling = self.engine.telling();
         compaction::purge(&self.engine, None, &Control::unpaced(&self.engine, &|| false))
     }
 }
@@ -63,6 +64,7 @@ impl Collection {
     /// # Ok(()) }
     /// ```
     pub fn purge(&self) -> Result<PurgeReceipt> {
+        let _telling = self.engine.telling();
         let control = Control::unpaced(&self.engine, &|| false);
         compaction::purge(&self.engine, Some(&self.core), &control)
     }

@@ -85,6 +85,7 @@ impl Store {
     /// Verifies the store to a chosen depth. Finds what is on the disk now: a file that was
     /// replaced behind an open store is noticed by its header, not by what is mapped.
     pub fn verify_with(&self, level: Verify) -> Result<VerifyReport> {
+        self.engine.check_open()?;
         let mut report = VerifyReport::default();
         let mut cores = self.engine.cores();
         // The same order for everyone who takes several of the locks below.

@@ -1,21 +1,27 @@
-//! Owns the background threads: one for the log's timers, one for rows, one for indexes. They hold
-//! the engine, never the store, so that dropping the store ends them.
+//! Owns the background jobs of a store: one for the log's timers, one for rows, one for indexes. They
+//! take turns with those of other stores on the few threads of the process (`worker`). They hold the
+//! engine, never a handle, so that dropping the last handle ends them.
 
 use std::collections::HashMap;
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use crate::collection::core::Core;
 use crate::collection::engine::Engine;
+use crate::collection::snapshot::Snapshot;
 use crate::compaction::{self, Control};
 use crate::error::{Error, Result};
+use crate::ids::CollectionId;
 use crate::metrics::Event;
-use crate::worker::{Bell, Worker};
+use crate::sync::atomic::Ordering;
+use crate::worker::{Bell, Lane, Seat, Worker};
 
-/// How long a worker sleeps while there is work about.
+/// How long a job waits while there is work about. Where nothing changes, twice as long each time.
 const BUSY: Duration = Duration::from_millis(500);
-/// How long it sleeps when nothing has happened: expiry is noticed this late.
+/// How long it waits at most when nothing has happened: expiry is noticed this late.
 const IDLE: Duration = Duration::from_secs(10);
+/// The same where somebody wants pages to be let go once a second, whatever is written.
+const IDLE_WITH_PAGES: Duration = Duration::from_secs(1);
 
 /// Longest time until what failed is tried again; it begins with [`BUSY`] and doubles. Writers wait
 /// longer than this for a seal.
@@ -69,38 +75,95 @@ impl Troubles {
     }
 }
 
-/// What a worker does when it wakes up; tells how long to sleep.
-type Task = fn(&Arc<Engine>, &Bell, &mut Troubles) -> Duration;
-
-/// Starts the threads of a store.
-pub(super) fn start(engine: &Arc<Engine>) -> Result<Vec<Worker>> {
-    let spawn = |name: &str, bell: &Arc<Bell>, task: Task| {
-        let (engine, own) = (Arc::clone(engine), Arc::clone(bell));
-        let poison = Arc::clone(&engine.poison);
-        let mut troubles = Troubles::default();
-        Worker::start(name, Arc::clone(bell), poison, move || task(&engine, &own, &mut troubles))
-    };
-    Ok(vec![
-        spawn("altiplano-log", &engine.log_bell, tend_log)?,
-        spawn("altiplano-rows", &engine.row_bell, tend_rows)?,
-        spawn("altiplano-index", &engine.index_bell, tend_indexes)?,
-    ])
+/// What a job remembers from one turn to the next.
+#[derive(Default)]
+struct Memory {
+    troubles: Troubles,
+    quiet: Quiet,
 }
 
-fn tend_log(engine: &Arc<Engine>, _bell: &Bell, troubles: &mut Troubles) -> Duration {
-    match engine.tend_log() {
-        Ok(patience) => {
-            troubles.over(&None);
-            patience
+/// Since when nothing has changed: the snapshot that was looked at, and how long to wait after it.
+#[derive(Default)]
+struct Quiet {
+    of: HashMap<CollectionId, (Weak<Snapshot>, Duration)>,
+}
+
+impl Quiet {
+    /// How long to wait after a look that found nothing to do.
+    fn wait(&mut self, engine: &Engine, core: &Core) -> Duration {
+        let now = Arc::downgrade(&core.snapshot());
+        let wait = match self.of.get(&core.id) {
+            Some((seen, wait)) if Weak::ptr_eq(seen, &now) => (*wait * 2).min(longest(engine)),
+            _ => BUSY,
+        };
+        self.of.insert(core.id, (now, wait));
+        wait
+    }
+
+    fn forget_dropped(&mut self, engine: &Engine, collections: usize) {
+        if self.of.len() > collections {
+            self.of.retain(|id, _| engine.core(*id).is_some());
         }
-        Err(error) => troubles.report(engine, None, &error),
+    }
+
+    /// Whether everything is as it was when it was last looked at.
+    fn holds(&self, engine: &Engine) -> bool {
+        self.of.iter().all(|(id, (seen, _))| {
+            let core = engine.core(*id);
+            core.is_none_or(|core| Weak::ptr_eq(seen, &Arc::downgrade(&core.snapshot())))
+        })
+    }
+
+    /// Lets the next commit wake the workers where they are about to wait for long.
+    fn doze(&self, engine: &Engine, patience: Duration) -> Duration {
+        if patience <= BUSY {
+            return patience;
+        }
+        engine.dozing.store(true, Ordering::SeqCst);
+        // A commit that came before that wakes nobody.
+        if self.holds(engine) { patience } else { BUSY }
     }
 }
 
-fn tend_rows(engine: &Arc<Engine>, bell: &Bell, troubles: &mut Troubles) -> Duration {
+/// The longest wait in a store in which something may be due.
+fn longest(engine: &Engine) -> Duration {
+    let idle = if engine.tends_pages() { IDLE_WITH_PAGES } else { IDLE };
+    idle.min(engine.reclaim_within / 4).max(BUSY)
+}
+
+/// What a job does at its turn; tells how long to wait.
+type Task = fn(&Arc<Engine>, &Bell, &Seat<'_>, &mut Memory) -> Duration;
+
+/// Starts the jobs of a store.
+pub(super) fn start(engine: &Arc<Engine>) -> Result<Vec<Worker>> {
+    let start = |lane, bell: &Arc<Bell>, task: Task| {
+        let (engine, own) = (Arc::clone(engine), Arc::clone(bell));
+        let poison = Arc::clone(&engine.poison);
+        let mut memory = Memory::default();
+        Worker::start(lane, bell, &poison, move |seat| task(&engine, &own, seat, &mut memory))
+    };
+    Ok(vec![
+        start(Lane::Log, &engine.log_bell, tend_log)?,
+        start(Lane::Rows, &engine.row_bell, tend_rows)?,
+        start(Lane::Index, &engine.index_bell, tend_indexes)?,
+    ])
+}
+
+fn tend_log(engine: &Arc<Engine>, _bell: &Bell, _seat: &Seat<'_>, memory: &mut Memory) -> Duration {
+    match engine.tend_log() {
+        Ok(patience) => {
+            memory.troubles.over(&None);
+            patience
+        }
+        Err(error) => memory.troubles.report(engine, None, &error),
+    }
+}
+
+fn tend_rows(engine: &Arc<Engine>, bell: &Bell, seat: &Seat<'_>, memory: &mut Memory) -> Duration {
     let stop = || bell.is_stopping();
-    let control = Control::background(engine, &stop);
-    let patience = each_core(engine, &control, compaction::run_rows_due, troubles);
+    let control = Control::background(engine, &stop, *seat);
+    let patience = each_core(engine, &control, compaction::run_rows_due, memory);
+    let troubles = &mut memory.troubles;
     if patience.is_zero() {
         engine.index_bell.ring();
     }
@@ -111,38 +174,44 @@ fn tend_rows(engine: &Arc<Engine>, bell: &Bell, troubles: &mut Troubles) -> Dura
     if let Some(pause) = troubles.pause(engine, &None) {
         return patience.min(pause);
     }
-    let trimmed =
-        compaction::run_trim(engine, &Control::unpaced(engine, &stop)).and_then(|trimmed| {
-            engine.tend_disk_budget(!trimmed && !patience.is_zero())?;
-            Ok(trimmed)
-        });
+    let trimmed = compaction::run_trim(engine, &control.without_pace()).and_then(|trimmed| {
+        engine.tend_disk_budget(!trimmed && !patience.is_zero())?;
+        Ok(trimmed)
+    });
     match trimmed {
         Ok(_) => {
             troubles.over(&None);
-            patience
+            memory.quiet.doze(engine, patience)
         }
         Err(error) => troubles.report(engine, None, &error).min(patience),
     }
 }
 
-fn tend_indexes(engine: &Arc<Engine>, bell: &Bell, troubles: &mut Troubles) -> Duration {
+fn tend_indexes(
+    engine: &Arc<Engine>,
+    bell: &Bell,
+    seat: &Seat<'_>,
+    memory: &mut Memory,
+) -> Duration {
     let stop = || bell.is_stopping();
-    let control = Control::background(engine, &stop);
-    each_core(engine, &control, compaction::run_index_due, troubles)
+    let control = Control::background(engine, &stop, *seat);
+    let patience = each_core(engine, &control, compaction::run_index_due, memory);
+    memory.quiet.doze(engine, patience)
 }
 
-/// Runs a task once for every collection; tells how long to sleep.
+/// Runs a task once for every collection; tells how long to wait.
 fn each_core(
     engine: &Arc<Engine>,
     control: &Control<'_>,
     task: fn(&Arc<Engine>, &Arc<Core>, &Control<'_>) -> Result<bool>,
-    troubles: &mut Troubles,
+    Memory { troubles, quiet }: &mut Memory,
 ) -> Duration {
     if engine.poison.is_set() {
         return IDLE;
     }
-    let mut patience = IDLE;
-    for core in engine.cores() {
+    let (mut patience, cores) = (IDLE, engine.cores());
+    quiet.forget_dropped(engine, cores.len());
+    for core in cores {
         let name = Some(core.name.clone());
         if let Some(pause) = troubles.pause(engine, &name) {
             patience = patience.min(pause);
@@ -155,7 +224,7 @@ fn each_core(
         let wanted = match result {
             Ok(true) => Duration::ZERO,
             Ok(false) if core.snapshot().segments.is_empty() => IDLE,
-            Ok(false) => BUSY,
+            Ok(false) => quiet.wait(engine, &core),
             Err(error) => troubles.report(engine, name, &error),
         };
         patience = patience.min(wanted);

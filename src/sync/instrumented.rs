@@ -8,7 +8,7 @@
 
 use std::ops::{Deref, DerefMut};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{self, LockResult, PoisonError, WaitTimeoutResult};
+use std::sync::{self, LockResult, PoisonError, TryLockError, TryLockResult, WaitTimeoutResult};
 use std::time::Duration;
 
 /// The order between one holder and the next, in an atomic that ThreadSanitizer sees.
@@ -78,6 +78,18 @@ impl<T> Mutex<T> {
 
     pub(crate) fn lock(&self) -> LockResult<MutexGuard<'_, T>> {
         map(self.lock.lock(), |guard| Guard { give: self.hand_over.take(), guard })
+    }
+
+    pub(crate) fn try_lock(&self) -> TryLockResult<MutexGuard<'_, T>> {
+        match self.lock.try_lock() {
+            Ok(guard) => Ok(Guard { give: self.hand_over.take(), guard }),
+            Err(TryLockError::WouldBlock) => Err(TryLockError::WouldBlock),
+            Err(TryLockError::Poisoned(held)) => {
+                let guard = held.into_inner();
+                let guard = Guard { give: self.hand_over.take(), guard };
+                Err(TryLockError::Poisoned(PoisonError::new(guard)))
+            }
+        }
     }
 }
 

@@ -154,8 +154,8 @@ pub(crate) fn wanted(collection: usize, id: u64, version: u64) -> Wanted {
         created: some(3).then(|| at(START.as_millis() - DAY as i64 - id as i64)),
         event: some(7).then(|| at(START.as_millis() - 2 * DAY as i64 - 1_000 * id as i64)),
         valid: match id % 10 {
-            1 => (Some(at(7 + id)), Some(at(1_000 + id))),
-            2 => (None, Some(at(1_000 + id))),
+            1 => (Some(at(7 + id as i64)), Some(at(1_000 + id as i64))),
+            2 => (None, Some(at(1_000 + id as i64))),
             _ => (None, None),
         },
         superseded_by: (id % 17 == 3).then_some(id + 1),

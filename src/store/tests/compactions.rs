@@ -108,7 +108,7 @@ fn a_purge_goes_on_past_a_collection_that_was_dropped_meanwhile_i14() {
         }
     };
     let options = StoreOptions::new().background(Background::Manual).reserve_bytes(0);
-    let options = options.on_event(listener);
+    let options = options.tap(listener);
     let dir = temp.path().join("a.alt");
     let store = Arc::new(open_for_writing(Arc::new(RealDisk), &dir, options).unwrap());
     shared.set(Arc::downgrade(&store)).unwrap();

@@ -22,7 +22,7 @@ use crate::ids::FileId;
 use crate::store::open::open_for_writing;
 use crate::sync::atomic::{AtomicU64, Ordering};
 use crate::sync::{Condvar, Mutex, Published, spawn};
-use crate::worker::{Bell, Poison, Worker, lock};
+use crate::worker::{Bell, Lane, Poison, Seat, Worker, lock};
 use crate::{
     Background, Batch, CollectionOptions, Durability, Error, ManualClock, Memory, Metric, Outcome,
     Store, StoreOptions, Timestamp,
@@ -167,7 +167,7 @@ fn loom_every_ring_is_followed_by_a_run_and_a_stop_ends() {
         let done = Arc::new((Mutex::new(0), Condvar::new()));
         let task = {
             let (wanted, done) = (Arc::clone(&wanted), Arc::clone(&done));
-            move || {
+            move |_: &Seat<'_>| {
                 let seen = wanted.load(Ordering::Acquire);
                 *lock(&done.0) = seen;
                 done.1.notify_all();
@@ -175,7 +175,7 @@ fn loom_every_ring_is_followed_by_a_run_and_a_stop_ends() {
                 Duration::from_secs(1)
             }
         };
-        let worker = Worker::start("w", Arc::clone(&bell), Arc::default(), task).unwrap();
+        let worker = Worker::start(Lane::Rows, &bell, &Arc::default(), task).unwrap();
         let other = {
             let (bell, wanted) = (Arc::clone(&bell), Arc::clone(&wanted));
             go(move || {
@@ -366,7 +366,7 @@ fn loom_the_log_is_synced_by_the_earliest_time_that_was_promised() {
         let patience = Arc::new((Mutex::new(Duration::MAX), Condvar::new()));
         let task = {
             let (engine, patience) = (Arc::clone(&store.engine), Arc::clone(&patience));
-            move || {
+            move |_: &Seat<'_>| {
                 let next = engine.tend_log().unwrap();
                 *lock(&patience.0) = next;
                 patience.1.notify_all();
@@ -374,7 +374,7 @@ fn loom_the_log_is_synced_by_the_earliest_time_that_was_promised() {
             }
         };
         let bell = Arc::clone(&store.engine.log_bell);
-        let worker = Worker::start("log", bell, Arc::default(), task).unwrap();
+        let worker = Worker::start(Lane::Log, &bell, &Arc::default(), task).unwrap();
         let write = |id: u64, seconds: u64| {
             let notes = notes.clone();
             move || {

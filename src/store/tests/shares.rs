@@ -96,7 +96,7 @@ fn no_segment_passes_the_cap_and_none_is_a_scrap() {
     let temp = scratch();
     let seen = Arc::new(std::sync::Mutex::new(Vec::new()));
     let heard = Arc::clone(&seen);
-    let options = StoreOptions::new().background(Background::Manual).reserve_bytes(0).on_event(
+    let options = StoreOptions::new().background(Background::Manual).reserve_bytes(0).tap(
         move |event: &Event| {
             if let Event::Progress { done, total, .. } = event {
                 lock(&heard).push((*done, *total));

@@ -1,5 +1,5 @@
 //! Owns the scenarios that shuttle runs under many random, repeatable schedules (`--cfg shuttle`): a
-//! whole store with its three workers, writers, readers and whatever disturbs them, on a simulated
+//! whole store with its three jobs, each on a pool of its own, writers, readers and whatever disturbs them, on a simulated
 //! disk and a clock that stands still. `sync` says what that proves. No wait times out here, so that a
 //! lost wake-up is a deadlock, which shuttle reports. Indexes are built without graphs: graphs are
 //! built on threads of rayon's, which no checker schedules.
@@ -162,6 +162,22 @@ fn reader(notes: &Collection) -> thread::JoinHandle<()> {
         for _ in 0..3 {
             look(&notes);
             find(&notes);
+        }
+    })
+}
+
+/// Reads on while the store is closed by another thread.
+fn until_closed(notes: &Collection) -> thread::JoinHandle<()> {
+    let notes = notes.clone();
+    thread::spawn(move || {
+        for _ in 0..3 {
+            match notes.search(&[100.0, 1.0]).k(10_000).run() {
+                Ok(hits) => {
+                    let in_group = |h: &&crate::Hit| GROUP.contains(&(h.id.as_u128() as u64));
+                    check_group(hits.iter().filter(in_group).filter_map(|h| h.text()));
+                }
+                Err(error) => assert!(matches!(error, Error::Closed), "{error}"),
+            }
         }
     })
 }
@@ -329,7 +345,7 @@ fn close_under_threads(compacting: bool) {
             }
         })
     });
-    let readers = [reader(&notes)];
+    let readers = [until_closed(&notes)];
     store.close().unwrap();
     // The next owner begins at once, whatever of the last one is still running.
     let again =
@@ -344,7 +360,7 @@ fn close_under_threads(compacting: bool) {
             assert!(here.contains(id).unwrap(), "{id} was acknowledged");
         }
     }
-    find(&notes);
+    assert!(matches!(notes.len(), Err(Error::Closed)));
     drop(notes);
     assert_eq!(look(&here), before);
     assert!(again.verify().unwrap().is_clean());

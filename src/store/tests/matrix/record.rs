@@ -96,7 +96,7 @@ impl Runner {
 
     pub(super) fn open(&mut self) -> Result<(), Error> {
         let (hook, seen) = (Arc::clone(&self.hook), Arc::clone(&self.seen));
-        let options = options(&self.clock).on_event(move |event| {
+        let options = options(&self.clock).tap(move |event| {
             seen.note(event);
             if matches!(event, Event::Progress { .. }) {
                 let job = lock(&hook).take();

@@ -1,0 +1,567 @@
+//! Owns the background threads of the process: a few for all open stores, in lanes, so that a short
+//! job never waits behind a long one of another kind. Knows no stores: a job is a closure with a bell.
+//!
+//! Invariants: a job runs on one thread at a time; the jobs of a lane take turns, so that no store
+//! keeps another one waiting for more than a turn; a lane has no more threads than jobs, and none when
+//! it has no job; nothing is called out while the pool is locked; whoever drops a [`Worker`] waits
+//! for its own job alone.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::{Arc, PoisonError};
+use std::time::Duration;
+
+use arc_swap::ArcSwapOption;
+
+use super::{Bell, Poison, lock};
+use crate::clock::{Clock, SystemClock};
+use crate::error::{Error, Result};
+use crate::sync::thread::{self, ThreadId};
+use crate::sync::{self, Condvar, MODEL_CHECKED, Mutex, MutexGuard};
+
+/// Kinds of background work. Each has threads of its own.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Lane {
+    /// Syncs of the log: short, and promised by a time.
+    Log,
+    /// Sealing and compaction.
+    Rows,
+    /// Index builds: the longest of all.
+    Index,
+    /// Listeners of the host's.
+    Events,
+}
+
+/// How many lanes there are.
+const LANES: usize = 4;
+
+impl Lane {
+    const fn name(self) -> &'static str {
+        match self {
+            Self::Log => "altiplano-log",
+            Self::Rows => "altiplano-rows",
+            Self::Index => "altiplano-index",
+            Self::Events => "altiplano-events",
+        }
+    }
+
+    /// Most threads that work at once. A listener may be slow, and costs no thread while none runs.
+    const fn limit(self) -> usize {
+        match self {
+            Self::Log | Self::Rows | Self::Index => 2,
+            Self::Events => 4,
+        }
+    }
+}
+
+/// What a job does at its turn; gives how long to wait at most before the next one.
+type Task = Box<dyn FnMut(&Seat<'_>) -> Duration + Send>;
+
+struct Job {
+    label: &'static str,
+    bell: Arc<Bell>,
+    poison: Arc<Poison>,
+    /// Only the thread whose turn it is takes it.
+    task: Mutex<Task>,
+}
+
+impl Job {
+    /// Runs once. Nothing if it panicked: then it never runs again.
+    fn run(&self, seat: &Seat<'_>) -> Option<Duration> {
+        self.bell.answer();
+        let mut task = lock(&self.task);
+        let ran = catch_unwind(AssertUnwindSafe(|| task(seat)));
+        if ran.is_err() {
+            self.poison.set(format!("the worker {} panicked", self.label));
+        }
+        ran.ok()
+    }
+}
+
+enum Phase {
+    /// Until then, in the pool's time, or until it is rung.
+    Waiting(Duration),
+    Ready,
+    Running(ThreadId),
+    /// It panicked.
+    Over,
+}
+
+struct Entry {
+    job: Arc<Job>,
+    phase: Phase,
+    /// It goes when its turn ends.
+    dismissed: bool,
+}
+
+/// What a thread does next.
+enum Turn {
+    Job(u64),
+    Post(u64, Box<dyn FnOnce() + Send>),
+}
+
+#[derive(Default)]
+struct LaneState {
+    entries: BTreeMap<u64, Entry>,
+    /// In the order of their turns.
+    ready: VecDeque<Turn>,
+    timers: BTreeSet<(Duration, u64)>,
+    /// How many of `ready` are posts.
+    posts: usize,
+    threads: usize,
+    /// Threads that wait inside a job for something that may take long.
+    aside: usize,
+}
+
+impl LaneState {
+    /// How many threads there is something to do for, those that wait aside left out.
+    fn wanted(&self, lane: Lane) -> usize {
+        lane.limit().min(self.entries.len().saturating_sub(self.aside) + self.posts)
+    }
+
+    fn is_short(&self, lane: Lane) -> bool {
+        self.threads - self.aside < self.wanted(lane)
+    }
+
+    fn is_overstaffed(&self, lane: Lane) -> bool {
+        self.threads - self.aside > self.wanted(lane)
+    }
+
+    fn make_ready(&mut self, id: u64) -> bool {
+        let Some(entry) = self.entries.get_mut(&id) else {
+            return false;
+        };
+        let Phase::Waiting(due) = entry.phase else {
+            return false;
+        };
+        entry.phase = Phase::Ready;
+        self.timers.remove(&(due, id));
+        self.ready.push_back(Turn::Job(id));
+        true
+    }
+
+    fn ready_what_is_due(&mut self, now: Duration) {
+        while let Some((_, id)) = self.timers.first().copied().filter(|(due, _)| *due <= now) {
+            self.make_ready(id);
+        }
+    }
+
+    fn next(&mut self) -> Option<Turn> {
+        let turn = self.ready.pop_front()?;
+        if matches!(turn, Turn::Post(..)) {
+            self.posts -= 1;
+        }
+        Some(turn)
+    }
+}
+
+#[derive(Default)]
+struct State {
+    lanes: [LaneState; LANES],
+    next_id: u64,
+}
+
+impl State {
+    fn lane(&mut self, lane: Lane) -> &mut LaneState {
+        &mut self.lanes[lane as usize]
+    }
+}
+
+/// The threads of this process.
+static SHARED: ArcSwapOption<Pool> = ArcSwapOption::const_empty();
+
+/// See the file.
+pub(super) struct Pool {
+    /// A child made by fork has the memory of this and none of its threads.
+    process: u32,
+    clock: SystemClock,
+    state: Mutex<State>,
+    wake: [Condvar; LANES],
+    ended: Condvar,
+}
+
+impl std::fmt::Debug for Pool {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Pool").finish_non_exhaustive()
+    }
+}
+
+impl Pool {
+    fn new() -> Self {
+        Self {
+            process: std::process::id(),
+            clock: SystemClock::new(),
+            state: Mutex::new(State::default()),
+            wake: std::array::from_fn(|_| Condvar::new()),
+            ended: Condvar::new(),
+        }
+    }
+
+    /// The pool of this process. No lock is taken: one that another thread held in the parent stays
+    /// locked in a child made by fork.
+    fn shared() -> Arc<Self> {
+        if MODEL_CHECKED {
+            return Arc::new(Self::new());
+        }
+        loop {
+            let found = SHARED.load_full();
+            if let Some(pool) = found.as_ref().filter(|pool| !pool.is_foreign()) {
+                return Arc::clone(pool);
+            }
+            SHARED.compare_and_swap(&found, Some(Arc::new(Self::new())));
+        }
+    }
+
+    fn is_foreign(&self) -> bool {
+        !MODEL_CHECKED && self.process != std::process::id()
+    }
+
+    fn now(&self) -> Duration {
+        if MODEL_CHECKED { Duration::ZERO } else { self.clock.monotonic() }
+    }
+
+    fn wake(&self, lane: Lane) {
+        self.wake[lane as usize].notify_all();
+    }
+
+    /// Starts the threads that a lane is short of.
+    fn staff(
+        self: &Arc<Self>,
+        mut state: MutexGuard<'_, State>,
+        lane: Lane,
+    ) -> std::io::Result<()> {
+        let mut hired = 0;
+        while state.lane(lane).is_short(lane) {
+            state.lane(lane).threads += 1;
+            hired += 1;
+        }
+        drop(state);
+        let mut result = Ok(());
+        for _ in 0..hired {
+            let pool = Arc::clone(self);
+            if let Err(error) = sync::spawn(lane.name(), move || pool.serve(lane)) {
+                let mut state = lock(&self.state);
+                state.lane(lane).threads -= 1;
+                // The others can do it.
+                let alone = state.lane(lane).threads == state.lane(lane).aside;
+                result = if alone { Err(error) } else { Ok(()) };
+            }
+        }
+        result
+    }
+
+    /// What a thread does all its life.
+    fn serve(self: &Arc<Self>, lane: Lane) {
+        let mut state = lock(&self.state);
+        loop {
+            let now = self.now();
+            let of = state.lane(lane);
+            of.ready_what_is_due(now);
+            if let Some(turn) = of.next() {
+                state = self.take(state, lane, turn);
+            } else if of.is_overstaffed(lane) {
+                of.threads -= 1;
+                return;
+            } else {
+                let next = of.timers.first().map(|(due, _)| due.saturating_sub(now));
+                let wake = &self.wake[lane as usize];
+                state = match next {
+                    Some(time) => {
+                        wake.wait_timeout(state, time).unwrap_or_else(PoisonError::into_inner).0
+                    }
+                    None => wake.wait(state).unwrap_or_else(PoisonError::into_inner),
+                };
+            }
+        }
+    }
+
+    fn take<'a>(
+        self: &'a Arc<Self>,
+        mut state: MutexGuard<'a, State>,
+        lane: Lane,
+        turn: Turn,
+    ) -> MutexGuard<'a, State> {
+        let id = match turn {
+            Turn::Job(id) => id,
+            Turn::Post(_, work) => {
+                drop(state);
+                // It answers for its own panics; one that gets here must not end the thread.
+                let _ = catch_unwind(AssertUnwindSafe(work));
+                return lock(&self.state);
+            }
+        };
+        let Some(entry) = state.lane(lane).entries.get_mut(&id) else {
+            return state;
+        };
+        entry.phase = Phase::Running(thread::current().id());
+        let job = Arc::clone(&entry.job);
+        drop(state);
+        let patience = job.run(&Seat { pool: self, lane });
+        let mut state = lock(&self.state);
+        let gone = self.end_turn(state.lane(lane), lane, id, patience);
+        self.ended.notify_all();
+        if gone.is_some() {
+            // What a job owns is dropped outside of the lock.
+            drop(state);
+            drop((gone, job));
+            state = lock(&self.state);
+        }
+        state
+    }
+
+    /// Says what becomes of a job whose turn ended; gives it back if it goes.
+    fn end_turn(
+        &self,
+        of: &mut LaneState,
+        lane: Lane,
+        id: u64,
+        patience: Option<Duration>,
+    ) -> Option<Entry> {
+        let entry = of.entries.get_mut(&id)?;
+        if entry.dismissed {
+            return of.entries.remove(&id);
+        }
+        let Some(patience) = patience else {
+            entry.phase = Phase::Over;
+            return None;
+        };
+        if patience.is_zero() || entry.job.bell.is_rung() {
+            entry.phase = Phase::Ready;
+            of.ready.push_back(Turn::Job(id));
+            return None;
+        }
+        let due = self.now().saturating_add(patience);
+        entry.phase = Phase::Waiting(due);
+        of.timers.insert((due, id));
+        if of.timers.first() == Some(&(due, id)) {
+            // Others sleep for longer, and this thread may have something else to do.
+            self.wake(lane);
+        }
+        None
+    }
+
+    /// Takes a job out; waits until its turn is over, unless it is this thread's.
+    fn dismiss(&self, lane: Lane, id: u64) {
+        let own = thread::current().id();
+        let mut state = lock(&self.state);
+        loop {
+            match state.lane(lane).entries.get_mut(&id) {
+                None => return,
+                Some(entry) => match entry.phase {
+                    Phase::Running(by) if by == own => {
+                        entry.dismissed = true;
+                        return;
+                    }
+                    Phase::Running(_) => {
+                        state = self.ended.wait(state).unwrap_or_else(PoisonError::into_inner);
+                    }
+                    _ => break,
+                },
+            }
+        }
+        let of = state.lane(lane);
+        of.timers.retain(|(_, other)| *other != id);
+        of.ready.retain(|turn| !matches!(turn, Turn::Job(other) if *other == id));
+        let gone = of.entries.remove(&id);
+        drop(state);
+        // A thread may have nothing to stay for.
+        self.wake(lane);
+        drop(gone);
+    }
+}
+
+/// Where a bell rings.
+#[derive(Clone, Debug)]
+pub(super) struct Desk {
+    pool: Arc<Pool>,
+    lane: Lane,
+    id: u64,
+}
+
+impl Desk {
+    pub(super) fn ring(&self) {
+        // In a child made by fork nobody hears it, and its lock may stay locked.
+        if !self.pool.is_foreign() && lock(&self.pool.state).lane(self.lane).make_ready(self.id) {
+            self.pool.wake(self.lane);
+        }
+    }
+}
+
+/// The place of a job on a thread.
+#[derive(Clone, Copy)]
+pub(crate) struct Seat<'a> {
+    pool: &'a Arc<Pool>,
+    lane: Lane,
+}
+
+impl Seat<'_> {
+    /// Says that the job waits for something that may take long, until this is dropped: another
+    /// thread takes over what this one could do.
+    pub(crate) fn aside(&self) -> Aside<'_> {
+        let mut state = lock(&self.pool.state);
+        state.lane(self.lane).aside += 1;
+        // Without one, the others wait until this job is over.
+        let _ = self.pool.staff(state, self.lane);
+        Aside { seat: self }
+    }
+}
+
+/// See [`Seat::aside`].
+pub(crate) struct Aside<'a> {
+    seat: &'a Seat<'a>,
+}
+
+impl Drop for Aside<'_> {
+    fn drop(&mut self) {
+        lock(&self.seat.pool.state).lane(self.seat.lane).aside -= 1;
+    }
+}
+
+/// A job that runs at every ring and at least every so often, until this is dropped.
+#[derive(Debug)]
+pub(crate) struct Worker {
+    desk: Desk,
+    bell: Arc<Bell>,
+}
+
+impl Worker {
+    /// Gives a job to the threads of a lane. `task` returns how long to wait at most before the next
+    /// call. A panic in it sets `poison` and ends the job.
+    pub(crate) fn start(
+        lane: Lane,
+        bell: &Arc<Bell>,
+        poison: &Arc<Poison>,
+        task: impl FnMut(&Seat<'_>) -> Duration + Send + 'static,
+    ) -> Result<Self> {
+        let pool = Pool::shared();
+        let job = Job {
+            label: lane.name(),
+            bell: Arc::clone(bell),
+            poison: Arc::clone(poison),
+            task: Mutex::new(Box::new(task)),
+        };
+        let mut state = lock(&pool.state);
+        let id = state.next_id;
+        state.next_id += 1;
+        let desk = Desk { pool: Arc::clone(&pool), lane, id };
+        // Before the first turn, so that no ring goes unheard: the bell's lock is taken last.
+        bell.attach(desk.clone());
+        let of = state.lane(lane);
+        of.entries.insert(id, Entry { job: Arc::new(job), phase: Phase::Ready, dismissed: false });
+        of.ready.push_back(Turn::Job(id));
+        let worker = Self { desk, bell: Arc::clone(bell) };
+        let staffed = pool.staff(state, lane);
+        pool.wake(lane);
+        staffed.map_err(|e| Error::io("start a thread for", lane.name(), e))?;
+        Ok(worker)
+    }
+
+    /// Forgets the job: in a child made by fork its thread does not exist, and to wait for it would
+    /// take for ever.
+    pub(crate) fn abandon(self) {
+        std::mem::forget(self);
+    }
+}
+
+impl Drop for Worker {
+    /// Ends the job and waits for it.
+    fn drop(&mut self) {
+        self.bell.stop();
+        self.desk.pool.dismiss(self.desk.lane, self.desk.id);
+    }
+}
+
+/// Runs something once on the threads for listeners; false if no thread could be started for it.
+pub(crate) fn post(work: impl FnOnce() + Send + 'static) -> bool {
+    let (pool, lane) = (Pool::shared(), Lane::Events);
+    let mut state = lock(&pool.state);
+    let id = state.next_id;
+    state.next_id += 1;
+    let of = state.lane(lane);
+    of.ready.push_back(Turn::Post(id, Box::new(work)));
+    of.posts += 1;
+    let staffed = pool.staff(state, lane);
+    pool.wake(lane);
+    if staffed.is_ok() {
+        return true;
+    }
+    let mut state = lock(&pool.state);
+    let of = state.lane(lane);
+    let at = of.ready.iter().position(|turn| matches!(turn, Turn::Post(other, _) if *other == id));
+    let taken_back = at.and_then(|at| of.ready.remove(at));
+    of.posts -= usize::from(taken_back.is_some());
+    drop(state);
+    taken_back.is_none()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc::{Receiver, Sender, channel};
+
+    use super::*;
+
+    /// Longer than any of this takes anywhere; whoever waits so long has found a bug.
+    const LONG: Duration = Duration::from_secs(60);
+
+    /// A job that says when a turn begins and waits for leave to end it.
+    struct Slow {
+        worker: Option<Worker>,
+        begun: Receiver<()>,
+        go_on: Sender<()>,
+    }
+
+    fn slow(lane: Lane, aside: bool) -> Slow {
+        let (begin, begun) = channel();
+        let (go_on, may_go_on) = channel();
+        let task = move |seat: &Seat<'_>| {
+            let _aside = aside.then(|| seat.aside());
+            let _ = begin.send(());
+            let _ = may_go_on.recv();
+            LONG
+        };
+        let worker = Worker::start(lane, &Arc::default(), &Arc::default(), task).unwrap();
+        Slow { worker: Some(worker), begun, go_on }
+    }
+
+    impl Slow {
+        fn has_begun(&self) {
+            self.begun.recv_timeout(LONG).unwrap();
+        }
+    }
+
+    // The lanes are those of the process, so that one test looks at all of them in turn.
+    #[test]
+    fn lanes_do_not_wait_for_each_other_and_a_job_that_waits_gives_its_thread_away() {
+        let mut rows: Vec<Slow> = (0..2).map(|_| slow(Lane::Rows, false)).collect();
+        rows.iter().for_each(Slow::has_begun);
+        let log = slow(Lane::Log, false);
+        log.has_begun();
+        drop(log.go_on);
+        // Both threads for rows are taken: a third job waits for its turn, and one aside does not count.
+        let third = slow(Lane::Rows, false);
+        assert!(third.begun.try_recv().is_err());
+        let first = rows.remove(0);
+        drop(first.go_on);
+        third.has_begun();
+        drop((first.worker, third, rows));
+        let waiting: Vec<Slow> = (0..5).map(|_| slow(Lane::Index, true)).collect();
+        waiting.iter().for_each(Slow::has_begun);
+    }
+
+    #[test]
+    fn a_post_runs_once_and_a_panic_in_it_ends_no_thread() {
+        let (tell, told) = channel();
+        for n in 0..10 {
+            let tell = tell.clone();
+            assert!(post(move || {
+                if n % 2 == 0 {
+                    std::panic::resume_unwind(Box::new("planted"));
+                }
+                let _ = tell.send(n);
+            }));
+        }
+        let mut seen: Vec<i32> = (0..5).map(|_| told.recv_timeout(LONG).unwrap()).collect();
+        seen.sort_unstable();
+        assert_eq!(seen, [1, 3, 5, 7, 9]);
+    }
+}
