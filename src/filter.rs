@@ -31,8 +31,9 @@ const IN_ORDER: usize = 1024;
 /// Which memories are meant. Build one with the functions below and join them with
 /// [`Filter::and`], [`Filter::or`] and [`Filter::negate`].
 ///
-/// A range takes its start and leaves out its end. A memory without the attribute asked for does
-/// not match.
+/// A range of time takes its start and leaves out its end, and [`Timestamp::MAX`] itself is in none; a
+/// range of importance takes both ends. A memory without the attribute asked for does not match, and
+/// matches the negation. Times before 1970 are earlier than all others.
 ///
 /// # What is refused
 ///

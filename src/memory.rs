@@ -113,7 +113,8 @@ impl PartialEq for Origin {
 
 /// One memory: an id, a vector, and what an agent wants to know about it later.
 ///
-/// All setters take and return the memory, and none of them panics; limits are checked at insert.
+/// Setters take and return the memory, and none of them panics; limits are checked at insert, those
+/// of typed metadata at once. Setting something again replaces it, but for tags, which add up.
 ///
 /// A memory that a store gave back can be changed and written again, there or elsewhere. It keeps its
 /// times, and gets a new sequence number. If its life has ended since it was read, nothing is written,
@@ -159,7 +160,9 @@ pub struct Memory {
 pub(crate) const DEFAULT_IMPORTANCE: f32 = 0.5;
 
 impl Memory {
-    /// A memory with nothing but a vector. Under cosine its length does not matter.
+    /// A memory with nothing but a vector. Under cosine the vector's length does not matter, as long as
+    /// it is not zero. The id is unique in its collection: a memory with the same one is replaced,
+    /// whatever namespace either is in.
     pub fn new(id: impl Into<MemoryId>, vector: impl Into<Vec<f32>>) -> Self {
         Self {
             id: id.into(),
@@ -185,49 +188,55 @@ impl Memory {
         }
     }
 
-    /// Sets the text. At most [`MAX_CONTENT_BYTES`].
+    /// Sets the text, in place of bytes if there were any. At most [`MAX_CONTENT_BYTES`].
     #[must_use]
     pub fn text(mut self, text: impl Into<String>) -> Self {
         self.content = Content::Text(text.into());
         self
     }
 
-    /// Sets any bytes instead of text. At most [`MAX_CONTENT_BYTES`].
+    /// Sets any bytes, in place of text if there was any. At most [`MAX_CONTENT_BYTES`].
     #[must_use]
     pub fn bytes(mut self, bytes: impl Into<Vec<u8>>) -> Self {
         self.content = Content::Bytes(bytes.into());
         self
     }
 
-    /// Sets the caller's own key, for finding a memory again without its id.
+    /// Sets the caller's own key, for finding a memory again without its id, with
+    /// [`Filter::key`](crate::Filter::key). Several memories may have the same. At most
+    /// [`MAX_NAME_BYTES`].
     #[must_use]
     pub fn key(mut self, key: impl Into<String>) -> Self {
         self.key = Some(key.into());
         self
     }
 
-    /// Sets the namespace: a user, an agent, a project. Filters and drops work on it.
+    /// Sets the namespace: a user, an agent, a project. Searches and deletes can be bound to it with
+    /// [`Filter::namespace`](crate::Filter::namespace). Ids, keys and sessions belong to the
+    /// collection, not to the namespace. At most [`MAX_NAME_BYTES`].
     #[must_use]
     pub fn namespace(mut self, namespace: impl Into<String>) -> Self {
         self.namespace = Some(namespace.into());
         self
     }
 
-    /// Sets the session.
+    /// Sets the session. Where users number their sessions alike, ask for namespace and session. At
+    /// most [`MAX_NAME_BYTES`].
     #[must_use]
     pub fn session(mut self, session: impl Into<String>) -> Self {
         self.session = Some(session.into());
         self
     }
 
-    /// Sets the kind: `turn`, `observation`, `summary`, or what the caller likes.
+    /// Sets the kind: `turn`, `observation`, `summary`, or what the caller likes. At most
+    /// [`MAX_NAME_BYTES`].
     #[must_use]
     pub fn kind(mut self, kind: impl Into<String>) -> Self {
         self.kind = Some(kind.into());
         self
     }
 
-    /// Adds a tag. At most [`MAX_TAGS`]; the same tag twice counts once.
+    /// Adds a tag. At most [`MAX_TAGS`] of [`MAX_NAME_BYTES`]; the same tag twice counts once.
     #[must_use]
     pub fn tag(mut self, tag: impl Into<String>) -> Self {
         let tag = tag.into();

@@ -52,7 +52,7 @@ fn whole_millis(time: Duration) -> Duration {
 }
 
 /// The high-water mark of time: the latest moment that a commit has vouched for.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct HighWater {
     mark: Timestamp,
     /// The moment from which the bound on the mark counts.

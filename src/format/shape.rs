@@ -3,7 +3,7 @@
 //! they are read as a type (`check`). It is made by looking on while the value is serialised (`record`).
 //! Layout: `format.md`, "Shape".
 //!
-//! Invariants: decoding is total, never recurses deeper than [`MAX_DEPTH`] and makes no more parts than
+//! Invariants: decoding is total, never recurses deeper than [`MAX_NODES_DEEP`] and makes no more parts than
 //! the input has bytes.
 
 mod check;
@@ -19,6 +19,8 @@ pub(super) use check::Checked;
 pub(crate) const MAX_SHAPE_BYTES: usize = 64 << 10;
 /// What is nested deeper is not described.
 const MAX_DEPTH: usize = 64;
+/// Most nodes in each other: a variant with several fields is two.
+const MAX_NODES_DEEP: usize = 2 * MAX_DEPTH + 2;
 
 /// The kinds of values without parts, as they are stored.
 mod leaf {
@@ -181,7 +183,7 @@ impl Shape {
     /// Decodes exactly these bytes.
     pub(crate) fn decode(bytes: &[u8]) -> Result<Self, DecodeError> {
         let mut cursor = Cursor::new(bytes);
-        let shape = Self::read(&mut cursor, MAX_DEPTH.saturating_add(2))?;
+        let shape = Self::read(&mut cursor, MAX_NODES_DEEP)?;
         if !cursor.is_empty() {
             return Err(cursor.error("bytes follow the shape"));
         }

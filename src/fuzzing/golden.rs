@@ -96,7 +96,23 @@ fn memory(i: u64, version: u64, dimension: usize) -> Memory {
     if i % 7 == 3 {
         memory = memory.ttl(Duration::from_secs(60));
     }
+    if i % 9 == 4 {
+        let (seen, by) = (vec![(i, Some('a')), (version, None)], By::Page { number: 3 });
+        memory = memory.metadata(&Note { seen, by }).unwrap();
+    }
     memory
+}
+
+/// Typed metadata of some memories.
+#[derive(Debug, serde::Serialize, serde::Deserialize)]
+pub(super) struct Note {
+    seen: Vec<(u64, Option<char>)>,
+    by: By,
+}
+
+#[derive(Debug, serde::Serialize, serde::Deserialize)]
+enum By {
+    Page { number: u32 },
 }
 
 impl Golden {

@@ -123,7 +123,9 @@ fn operations(payload: &[u8]) {
         match op.kind {
             OpKind::Insert { id, vector, body, .. } => {
                 assert!(vector.iter().all(|x| x.is_finite()), "a vector that is no vector");
-                let _ = record::decode_memory(id, vector, &body);
+                if let Ok(memory) = record::decode_memory(id, vector, &body) {
+                    let _ = memory.metadata_as::<golden::Note>();
+                }
             }
             OpKind::Delete { .. } | OpKind::DeleteIds { .. } => {}
             OpKind::DeleteWhere { filter, .. } => {

@@ -110,7 +110,9 @@ fn ask(segment: &SealedSegment, right: &SealedSegment, forged: bool) {
         let got = segment.row(row, &mut a);
         if let Ok(row) = &got {
             assert!(row.vector.iter().all(|x| x.is_finite()), "a vector that is no vector");
-            let _ = record::decode_memory(row.id, row.vector.to_vec(), row.body);
+            if let Ok(memory) = record::decode_memory(row.id, row.vector.to_vec(), row.body) {
+                let _ = memory.metadata_as::<super::golden::Note>();
+            }
         }
         compare(got, right.row(row, &mut b), forged);
         compare(segment.vector(row, &mut a), right.vector(row, &mut b), forged);

@@ -118,6 +118,9 @@ impl LogWriter {
     }
 }
 
+/// The mark of a log without a frame, and since when the clock was in doubt.
+const UNKNOWN: (Timestamp, Timestamp) = (Timestamp::MIN, Timestamp::MIN);
+
 /// Where and how a log file ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct LogEnd {
@@ -157,8 +160,7 @@ impl LogSource<'_> {
         if !ours {
             return Err(Error::corrupt(path, 0, "this is another file's content"));
         }
-        let mut end =
-            LogEnd { valid_len: HEADER_LEN as u64, last_seq: Seq::ZERO, time: Default::default() };
+        let mut end = LogEnd { valid_len: HEADER_LEN as u64, last_seq: Seq::ZERO, time: UNKNOWN };
         let mut closed = false;
         while end.valid_len < len {
             let frame = match frame_at(&header, &bytes, end.valid_len) {

@@ -3,7 +3,7 @@ use std::collections::BTreeMap;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
-use super::{MAX_DEPTH, Shape, of};
+use super::{MAX_NODES_DEEP, Shape, of};
 use crate::Memory;
 
 #[derive(Serialize, Deserialize, PartialEq, Debug, Clone)]
@@ -190,9 +190,18 @@ fn what_is_nested_without_end_is_described_to_a_depth() {
         next: Option<Box<Chain>>,
         value: u32,
     }
-    let chain = (0..500).fold(None, |next, value| Some(Box::new(Chain { next, value })));
+    let chain = (0..300).fold(None, |next, value| Some(Box::new(Chain { next, value })));
     let memory = stored(&chain);
     assert_eq!(memory.metadata_as::<Option<Box<Chain>>>().unwrap(), Some(chain));
+
+    #[derive(Serialize, Deserialize, PartialEq, Debug)]
+    enum Tree {
+        Leaf,
+        Node(u8, Box<Tree>),
+    }
+    let tree = (0..100).fold(Tree::Leaf, |tree, of| Tree::Node(of, Box::new(tree)));
+    let memory = stored(&tree);
+    assert_eq!(memory.metadata_as::<Tree>().unwrap(), Some(tree));
 }
 
 #[test]
@@ -232,7 +241,7 @@ fn no_bytes_make_the_decoder_panic_or_recurse_without_end() {
         assert!(Shape::decode(&bytes[..len]).is_err());
     }
     assert!(Shape::decode(&vec![18; 1_000_000]).is_err());
-    let mut deepest = vec![18; MAX_DEPTH];
-    deepest.push(9);
-    assert!(Shape::decode(&deepest).is_ok());
+    let nested = |depth: usize| [vec![18; depth - 1], vec![9]].concat();
+    assert!(Shape::decode(&nested(MAX_NODES_DEEP)).is_ok());
+    assert!(Shape::decode(&nested(MAX_NODES_DEEP + 1)).is_err());
 }
