@@ -219,10 +219,15 @@ mod tests {
         let waited = AtomicBool::new(false);
         std::thread::scope(|scope| {
             let waiter = scope.spawn(|| {
-                pace.wait(&clock, Duration::ZERO, &|| {
-                    waited.store(true, Ordering::Release);
-                    false
-                }, None);
+                pace.wait(
+                    &clock,
+                    Duration::ZERO,
+                    &|| {
+                        waited.store(true, Ordering::Release);
+                        false
+                    },
+                    None,
+                );
             });
             while !waited.load(Ordering::Acquire) {
                 std::thread::yield_now();

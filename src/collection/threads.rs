@@ -33,7 +33,8 @@ impl Engine {
     /// The pool for batch searches, never rayon's global one.
     pub(crate) fn pool(&self) -> Result<Arc<ThreadPool>> {
         let process = std::process::id();
-        if let Some((_, pool)) = self.threads.used.get().filter(|(made_by, _)| *made_by == process) {
+        if let Some((_, pool)) = self.threads.used.get().filter(|(made_by, _)| *made_by == process)
+        {
             return Ok(Arc::clone(pool));
         }
         let pool = shared(process).map_err(|e| Error::io("start threads for", self.dir(), e))?;

@@ -176,8 +176,7 @@ fn prepare_dir(disk: &dyn Disk, path: &Path, options: &StoreOptions) -> Result<(
             if source.kind() == ErrorKind::NotFound && options.create => {}
         Err(error) => return Err(read_only(error, &dir)),
     }
-    let made = options.create
-        && disk.create_dir(&dir).map_err(|error| read_only(error, &dir))?;
+    let made = options.create && disk.create_dir(&dir).map_err(|error| read_only(error, &dir))?;
     Ok((dir, made))
 }
 

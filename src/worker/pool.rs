@@ -225,7 +225,11 @@ impl Pool {
     }
 
     /// Starts the threads that a lane is short of.
-    fn staff(self: &Arc<Self>, mut state: MutexGuard<'_, State>, lane: Lane) -> std::io::Result<()> {
+    fn staff(
+        self: &Arc<Self>,
+        mut state: MutexGuard<'_, State>,
+        lane: Lane,
+    ) -> std::io::Result<()> {
         let mut hired = 0;
         while state.lane(lane).is_short(lane) {
             state.lane(lane).threads += 1;

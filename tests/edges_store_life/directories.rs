@@ -20,8 +20,7 @@ fn refused(dir: &Path, options: StoreOptions) -> (PathBuf, String) {
 fn file_names_lossy(dir: &Path) -> Vec<String> {
     let entries = std::fs::read_dir(dir).unwrap();
     let name = |e: std::io::Result<std::fs::DirEntry>| e.unwrap().file_name();
-    let mut names: Vec<String> =
-        entries.map(|e| name(e).to_string_lossy().into_owned()).collect();
+    let mut names: Vec<String> = entries.map(|e| name(e).to_string_lossy().into_owned()).collect();
     names.sort();
     names
 }
