@@ -34,8 +34,8 @@ pub enum Error {
         /// What did not hold.
         reason: String,
     },
-    /// Another process, or another `Store` in this one, has the store open. Close it first, or use
-    /// `StoreOptions::open_read_only`.
+    /// Another process has the store open, or this one does, through a handle of the store or of one of
+    /// its collections. Close it first, or use `StoreOptions::open_read_only`.
     #[error("{} is locked by another open store; close it or open read-only", path.display())]
     Locked {
         /// The lock file.
@@ -79,7 +79,7 @@ pub enum Error {
         /// The sequence number of the batch's last operation.
         seq: u64,
     },
-    /// An earlier sync failed or a worker panicked. Reads go on; open the store again to write.
+    /// An earlier sync failed or a background job panicked. Reads go on; open the store again to write.
     #[error("writes stopped after an earlier failure ({reason}); open the store again")]
     Poisoned {
         /// The first failure.
@@ -157,7 +157,7 @@ pub enum Error {
         /// What the codec said.
         reason: String,
     },
-    /// The store or collection was closed or dropped.
+    /// The store was closed, through any of its handles, or the collection was dropped.
     #[error("the store or collection is closed")]
     Closed,
 }

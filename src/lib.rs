@@ -29,7 +29,8 @@
 //!
 //! # Where things are
 //!
-//! A [`Store`] is a directory with a lock, a log and background workers. It holds [`Collection`]s,
+//! A [`Store`] is a directory with a lock and a log; background threads serve all stores of a process
+//! ([`Background`]). It holds [`Collection`]s,
 //! each with one dimension and [`Metric`]. A [`Memory`] goes in through [`Collection::insert`] or a
 //! [`Batch`], and is found with [`Collection::search`], [`Collection::get`] or [`Collection::scan`].
 //! A [`Filter`] is plain data that says which memories are meant. The files are specified in

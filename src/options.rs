@@ -79,7 +79,7 @@ pub enum Builder {
     /// This crate's own: deterministic, little heap, one thread.
     #[default]
     Flat,
-    /// The crate `hnsw_rs`: all threads of the store's pool, about 2 KB of heap a row while it
+    /// The crate `hnsw_rs`: as many threads as the machine has, about 2 KB of heap a row while it
     /// builds. The same as `Flat` without the feature `hnsw-rs`.
     HnswRs,
 }

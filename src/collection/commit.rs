@@ -326,7 +326,7 @@ impl<'a> Group<'a> {
         match log.sync_due {
             Some(due) if due <= now => self.engine.sync_held(log).map_err(|_| log.appended.0),
             Some(due) if due_before.is_none_or(|before| due < before) => {
-                // The worker sleeps until the time that was due before, or longer.
+                // The job waits until the time that was due before, or longer.
                 self.engine.log_bell.ring();
                 Ok(())
             }
@@ -337,19 +337,22 @@ impl<'a> Group<'a> {
     fn publish(self, token: &mut Option<LogState>) {
         let log_file = token.as_ref().map(LogState::file).unwrap_or_default();
         let gone = self.engine.plausible_now();
-        let mut frozen = false;
+        let (mut frozen, mut looked_at) = (false, false);
         for mut stage in self.stages.into_values() {
             if stage.is_full(MEMTABLE_BYTES) {
                 stage.freeze(log_file);
                 frozen = true;
             }
+            looked_at |= stage.is_looked_at();
             stage.publish(gone);
         }
-        // Not before: a worker that looks too early sleeps for as long as it does in a quiet store.
+        // Not before: a job that looks too early waits for as long as it does in a quiet store.
         if frozen {
             self.engine.row_bell.ring();
         }
-        self.engine.stir();
+        if looked_at {
+            self.engine.stir();
+        }
         for (slot, effects, _) in self.done {
             slot.answer(Ok(effects));
         }

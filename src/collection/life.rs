@@ -42,13 +42,16 @@ impl Life {
             return Ok(());
         };
         let engine = &self.engine;
+        if !engine.read_only
+            && let Err(forked) = engine.check_process()
+        {
+            // Nothing of it is this process's to end, but for its part of the lock file.
+            workers.into_iter().for_each(Worker::abandon);
+            return Err(forked);
+        }
         let closed = if engine.read_only {
             engine.gate.close();
             Ok(())
-        } else if let Err(forked) = engine.check_process() {
-            // Nothing of it is this process's to end.
-            workers.into_iter().for_each(Worker::abandon);
-            Err(forked)
         } else {
             drop(workers);
             engine.close()

@@ -253,6 +253,11 @@ impl Stage {
             })
     }
 
+    /// Whether workers look at the collection from time to time: a small one is in RAM alone.
+    pub(crate) fn is_looked_at(&self) -> bool {
+        !self.next.segments.is_empty()
+    }
+
     /// Starts a new memtable, as replay does when one is full.
     pub(crate) fn freeze(&mut self, log_file: FileId) {
         self.flush();

@@ -9,7 +9,7 @@ impl Store {
     ///
     /// Memtables are sealed and the log is kept short all the same, so that RAM stays bounded; what is
     /// called by hand (`compact`, `purge`, `run_pending`) runs, and takes jobs that wait to their end
-    /// first. Dead bytes pile up meanwhile: see `CollectionStats::debt_bytes`.
+    /// first. Other stores are served meanwhile. Dead bytes pile up: see `CollectionStats::debt_bytes`.
     ///
     /// ```
     /// # fn main() -> altiplano::Result<()> {

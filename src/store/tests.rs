@@ -15,6 +15,7 @@ mod matrix;
 mod opening;
 mod races;
 mod replay;
+mod reserve;
 mod room;
 mod shares;
 

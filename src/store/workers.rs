@@ -91,7 +91,12 @@ struct Quiet {
 impl Quiet {
     /// How long to wait after a look that found nothing to do.
     fn wait(&mut self, engine: &Engine, core: &Core) -> Duration {
-        let now = Arc::downgrade(&core.snapshot());
+        let snapshot = core.snapshot();
+        if snapshot.segments.is_empty() {
+            self.of.remove(&core.id);
+            return IDLE;
+        }
+        let now = Arc::downgrade(&snapshot);
         let wait = match self.of.get(&core.id) {
             Some((seen, wait)) if Weak::ptr_eq(seen, &now) => (*wait * 2).min(longest(engine)),
             _ => BUSY,
@@ -114,9 +119,10 @@ impl Quiet {
         })
     }
 
-    /// Lets the next commit wake the workers where they are about to wait for long.
+    /// Lets the next commit to a collection that is looked at wake the workers, where they are about
+    /// to wait for long.
     fn doze(&self, engine: &Engine, patience: Duration) -> Duration {
-        if patience <= BUSY {
+        if patience <= BUSY || self.of.is_empty() {
             return patience;
         }
         engine.dozing.store(true, Ordering::SeqCst);
@@ -223,9 +229,11 @@ fn each_core(
         }
         let wanted = match result {
             Ok(true) => Duration::ZERO,
-            Ok(false) if core.snapshot().segments.is_empty() => IDLE,
             Ok(false) => quiet.wait(engine, &core),
-            Err(error) => troubles.report(engine, name, &error),
+            Err(error) => {
+                quiet.of.remove(&core.id);
+                troubles.report(engine, name, &error)
+            }
         };
         patience = patience.min(wanted);
         if control.is_stopped() {

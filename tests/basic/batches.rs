@@ -64,7 +64,7 @@ fn writes_around_a_delete_where_keep_their_order() {
     a.apply(batch).unwrap();
     assert_eq!(ids(&a), [3, 4]);
     assert_eq!(a.get(3u64).unwrap().unwrap().text_content(), Some("after"));
-    drop(store);
+    drop((a, store));
     let store = manual().open(&path).unwrap();
     assert_eq!(ids(&store.existing("a").unwrap()), [3, 4]);
 }

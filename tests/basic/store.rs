@@ -34,22 +34,6 @@ fn one_writer_at_a_time() {
 }
 
 #[test]
-fn handles_of_a_closed_store_read_on_and_refuse_writes() {
-    let dir = tempfile::tempdir().unwrap();
-    let path = dir.path().join("s");
-    let store = Store::open(&path).unwrap();
-    let notes = store.collection("notes", options()).unwrap();
-    notes.insert(memory(1, 8)).unwrap();
-    store.close().unwrap();
-    assert!(notes.contains(1u64).unwrap());
-    assert!(matches!(notes.insert(memory(2, 8)), Err(Error::Closed)));
-    assert!(matches!(notes.sync(), Err(Error::Closed)));
-    assert_eq!(ids(&notes), [1]);
-    let store = Store::open(&path).unwrap();
-    assert_eq!(ids(&store.existing("notes").unwrap()), [1]);
-}
-
-#[test]
 fn a_store_is_created_only_where_that_is_wanted() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("s");

@@ -59,7 +59,7 @@ fn a_trim_leaves_half_of_the_log_files_that_there_may_be() {
     let segments = [&large, &small].map(|c| c.stats().unwrap().segments.len());
     assert_eq!(segments, [1, 0]);
     assert_eq!(strays(&store), Vec::<String>::new());
-    drop(store);
+    store.close().unwrap();
     assert_eq!(recovered(&dir), before);
 }
 
@@ -192,7 +192,7 @@ fn a_directory_that_was_moved_away_stops_the_writer_i6() {
     std::fs::rename(&dir, &elsewhere).unwrap();
     assert!(matches!(store.compact(), Err(Error::Poisoned { .. })));
     assert!(matches!(notes.insert(memory(2, "a")), Err(Error::Poisoned { .. })));
-    drop(store);
+    drop((notes, store));
     assert!(!dir.exists());
     assert_eq!(recovered(&elsewhere), before);
 }

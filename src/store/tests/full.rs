@@ -144,7 +144,7 @@ fn a_full_disk_refuses_inserts_and_takes_deletes_that_make_room_again() {
 fn a_crash_on_a_full_disk_is_recovered_from_at_the_cost_of_the_reserve() {
     let Roomy { _temp, dir, disk, store, notes } = roomy(RESERVE);
     notes.apply((0..100).map(memory).collect::<Batch>()).unwrap();
-    drop(store);
+    drop((notes, store));
     for n in 0..3 {
         disk.fill(0);
         let store = open(&disk, &dir, RESERVE).unwrap();

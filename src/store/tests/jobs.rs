@@ -160,7 +160,7 @@ fn a_failed_rename_or_directory_sync_of_a_manifest_poisons_i10() {
         assert!(matches!(store.compact(), Err(Error::Poisoned { .. })), "{kind:?}");
         assert_eq!(read(&store), state);
         assert!(store.stats().unwrap().pinned_files > 0);
-        drop((reader, store));
+        drop((reader, to, store));
         assert_eq!(disk.take_removed(), Vec::<PathBuf>::new(), "{kind:?}");
         assert_eq!(recovered(&dir), state);
     }
