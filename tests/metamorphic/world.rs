@@ -248,12 +248,15 @@ pub(crate) fn on_a_grid(rows: usize, dim: usize, seed: u64) -> Vectors {
     Vectors { dim, data }
 }
 
-/// All numbers of rows, mixed, so that ids say nothing of when a row came.
+/// All numbers of rows, the last ones first and neighbors mixed: the smallest ids come last, and
+/// rows that change with their number still do so in time.
 fn order(rows: usize) -> Vec<u64> {
-    let mut order: Vec<u64> = (0..rows as u64).collect();
+    let mut order: Vec<u64> = (0..rows as u64).rev().collect();
     let mut rng = Rng::new(99);
-    for i in (1..rows).rev() {
-        order.swap(i, rng.below(i + 1));
+    for block in order.chunks_mut(64) {
+        for i in (1..block.len()).rev() {
+            block.swap(i, rng.below(i + 1));
+        }
     }
     order
 }
