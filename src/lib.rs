@@ -107,8 +107,8 @@ pub use memory::{
     Memory, MetadataCodec,
 };
 pub use metrics::{
-    CanaryStats, CollectionStats, CompactionReport, Event, IndexStats, Plan, PurgeReceipt, Reason,
-    SegmentStats, Step, StoreStats,
+    CanaryStats, ClockDoubt, CollectionStats, CompactionReport, Event, IndexStats, Plan,
+    PurgeReceipt, Reason, SegmentStats, Step, StoreStats,
 };
 pub use options::{
     Background, Builder, Codes, CollectionOptions, Durability, HnswParams, IoMode, MAX_DIMENSION,

@@ -27,6 +27,7 @@ mod search;
 pub(crate) mod snapshot;
 mod stage;
 pub(crate) mod stats;
+mod time;
 
 use std::sync::Arc;
 

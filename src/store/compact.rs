@@ -38,12 +38,14 @@ impl Store {
             total.bytes_after += report.bytes_after;
             total.took += report.took;
         }
+        compaction::after_compaction(&self.engine, &Control::unpaced(&self.engine, &|| false))?;
         Ok(total)
     }
 
     /// Does one piece of background work that is due, if any; tells whether there was. For
     /// [`crate::Background::Manual`]: call it until it gives false.
     pub fn run_pending(&self) -> Result<bool> {
+        let asked = self.engine.disk_budget.asked();
         self.engine.tend_log()?;
         self.engine.tend_reserve();
         self.engine.tend_resident();
@@ -57,8 +59,9 @@ impl Store {
                 done => return done,
             }
         }
-        let trimmed = compaction::run_trim(&self.engine, never)?;
-        self.engine.tend_disk_budget(!trimmed)?;
+        let trimmed = compaction::run_trim(&self.engine, never)?
+            || compaction::give_back(&self.engine, never)?;
+        self.engine.tend_disk_budget(!trimmed, asked)?;
         Ok(trimmed)
     }
 }
@@ -79,7 +82,10 @@ impl Collection {
     /// # Ok(()) }
     /// ```
     pub fn compact(&self) -> Result<CompactionReport> {
-        compaction::compact(&self.engine, &self.core, &Control::unpaced(&self.engine, &|| false))
+        let control = Control::unpaced(&self.engine, &|| false);
+        let report = compaction::compact(&self.engine, &self.core, &control)?;
+        compaction::after_compaction(&self.engine, &control)?;
+        Ok(report)
     }
 
     /// What [`Collection::compact`] would do, and why. Changes nothing.

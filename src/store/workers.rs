@@ -14,6 +14,9 @@ use crate::worker::{Bell, Worker};
 
 /// How long a worker sleeps while there is work about.
 const BUSY: Duration = Duration::from_millis(500);
+/// How long it sleeps after it gave bytes back that an insert waits for, or found that an index is being
+/// built which may do so.
+const GAVE: Duration = Duration::from_millis(20);
 /// How long it sleeps when nothing has happened: expiry is noticed this late.
 const IDLE: Duration = Duration::from_secs(10);
 
@@ -100,6 +103,7 @@ fn tend_log(engine: &Arc<Engine>, _bell: &Bell, troubles: &mut Troubles) -> Dura
 fn tend_rows(engine: &Arc<Engine>, bell: &Bell, troubles: &mut Troubles) -> Duration {
     let stop = || bell.is_stopping();
     let control = Control::background(engine, &stop);
+    let asked = engine.disk_budget.asked();
     let patience = each_core(engine, &control, compaction::run_rows_due, troubles);
     if patience.is_zero() {
         engine.index_bell.ring();
@@ -111,15 +115,18 @@ fn tend_rows(engine: &Arc<Engine>, bell: &Bell, troubles: &mut Troubles) -> Dura
     if let Some(pause) = troubles.pause(engine, &None) {
         return patience.min(pause);
     }
-    let trimmed =
-        compaction::run_trim(engine, &Control::unpaced(engine, &stop)).and_then(|trimmed| {
-            engine.tend_disk_budget(!trimmed && !patience.is_zero())?;
-            Ok(trimmed)
-        });
-    match trimmed {
-        Ok(_) => {
+    let unpaced = Control::unpaced(engine, &stop);
+    let given = compaction::run_trim(engine, &unpaced).and_then(|trimmed| {
+        let busy = trimmed || patience.is_zero();
+        let gave = busy || compaction::give_back(engine, &control)?;
+        engine.tend_disk_budget(!gave, asked)?;
+        Ok(gave && !busy)
+    });
+    match given {
+        Ok(gave) => {
             troubles.over(&None);
-            patience
+            // Whoever asked for room waits for the next look.
+            if gave { GAVE } else { patience }
         }
         Err(error) => troubles.report(engine, None, &error).min(patience),
     }
