@@ -62,15 +62,21 @@ pub enum Error {
         /// The file that was being written.
         path: PathBuf,
     },
-    /// The write would pass a budget of the store.
-    #[error("{budget} would be {needed} of {limit} bytes; delete memories or raise the budget")]
+    /// The write would pass a budget of the store. Nothing of it was done.
+    #[error("{budget} would be {needed} of {limit} bytes; {}", way_out(*free))]
     OverBudget {
         /// The name of the budget.
         budget: &'static str,
-        /// Bytes with this write.
+        /// Bytes with this write, and with what must stay free.
         needed: u64,
         /// Bytes allowed.
         limit: u64,
+        /// How many bytes of memories to delete so that the same write is taken at the next try: of each,
+        /// 4 bytes a dimension, its content and its metadata count. It is enough unless a reader holds
+        /// files, or others write meanwhile. 0 where deleting is of no use and background work is: try
+        /// again later, with [`Background::Manual`](crate::Background::Manual) after
+        /// [`Store::run_pending`](crate::Store::run_pending).
+        free: u64,
     },
     /// A sync failed, so the outcome of the batch is known only after the store is opened again:
     /// it is there whole or not at all.
@@ -160,6 +166,13 @@ pub enum Error {
     /// The store was closed, through any of its handles, or the collection was dropped.
     #[error("the store or collection is closed")]
     Closed,
+}
+
+fn way_out(free: u64) -> String {
+    match free {
+        0 => "try again when background work has made room, or raise the budget".to_owned(),
+        _ => format!("delete {free} bytes of memories or raise the budget"),
+    }
 }
 
 impl Error {

@@ -46,7 +46,7 @@
 //! - **Deletes and expiry.** A deleted or expired memory is in no answer from that moment on. Its
 //!   bytes are reclaimed when a segment is 15 % dead, and at the latest a day after they died; at
 //!   once by [`Collection::compact`]. [`Store::purge`] leaves nothing of them in any file, and gives
-//!   a receipt.
+//!   a receipt that says whether it is complete.
 //! - **Results.** If `k` live memories match, `k` come back. Distances are exact; which of the
 //!   nearest are found is a matter of recall ([`Search::target_recall`]).
 //! - **Damage.** Bytes on disk are checked where they are used. Damage is an
@@ -109,7 +109,7 @@ pub use memory::{
     Memory, MetadataCodec,
 };
 pub use metrics::{
-    BeamStats, CanaryStats, CollectionStats, CompactionReport, Event, IndexStats, Plan,
+    BeamStats, CanaryStats, ClockDoubt, CollectionStats, CompactionReport, Event, IndexStats, Plan,
     PurgeReceipt, Reason, SegmentStats, Step, StoreStats,
 };
 pub use options::{

@@ -1,6 +1,7 @@
 //! Owns the plain numbers a store tells about itself: statistics, plans, reports, events. Units are
 //! in the names. Who computes them is elsewhere: `collection::stats`, `compaction`.
 
+use std::fmt;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -44,12 +45,37 @@ pub struct StoreStats {
     pub listener_panics: u64,
     /// Events that the listener was not told of, because too many waited for it.
     pub events_lost: u64,
+    /// Why rows that have expired are not reclaimed, if the clock is not believed. See
+    /// `CollectionStats::withheld_rows` for how many there are.
+    pub clock_doubt: Option<ClockDoubt>,
     /// Whether background compaction and index building are held up by `Store::pause_background`.
     pub background_paused: bool,
     /// Why writes are refused, if they are.
     pub poisoned: Option<String>,
     /// The instruction set that distances are measured with.
     pub kernels: &'static str,
+}
+
+/// A clock that is not believed: it is more than a day ahead of the last moment that the store saw and
+/// of the time that passed since. Readers go by it all the same, so that what has expired by it is
+/// hidden; but only what has expired by `believed` is destroyed. `Store::trust_clock` ends the doubt.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct ClockDoubt {
+    /// What the clock shows.
+    pub shown: Timestamp,
+    /// The latest moment that is believed.
+    pub believed: Timestamp,
+    /// The clock is believed if it stays ahead for so much longer without being set back.
+    pub wait: Duration,
+}
+
+impl fmt::Display for ClockDoubt {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { shown, believed, wait } = self;
+        write!(f, "the clock shows {shown}, and no more than {believed} is believed for ")?;
+        write!(f, "another {} s; Store::trust_clock ends the doubt", wait.as_secs())
+    }
 }
 
 /// What one collection holds and what it costs.
@@ -64,7 +90,11 @@ pub struct CollectionStats {
     pub dead_rows: u64,
     /// Rows that have expired and still take space.
     pub expired_rows: u64,
-    /// Bytes of the live rows: vectors and bodies, without codes and graphs.
+    /// The part of `expired_rows` that is not reclaimed, not even by a purge, because the clock is not
+    /// believed: see `StoreStats::clock_doubt`.
+    pub withheld_rows: u64,
+    /// Bytes of the live rows in RAM and on the disk: vectors, bodies and, on the disk, columns; without
+    /// codes and graphs. Where some rows of a part are dead, all of its rows count as equally large.
     pub live_bytes: u64,
     /// Bytes of dead and expired rows in sealed segments, that a compaction would give back.
     pub dead_bytes: u64,
@@ -76,13 +106,19 @@ pub struct CollectionStats {
     pub segments: Vec<SegmentStats>,
     /// Indexes over them.
     pub indexes: Vec<IndexStats>,
-    /// Bytes that background work would rewrite now: the compaction debt.
+    /// Bytes that background work is to write, about: the compaction debt. Segments that it would rewrite
+    /// now count whole, an index that it would build now counts as large as it will be, and both until
+    /// they are done. `Store::wait_idle` waits for it.
     pub debt_bytes: u64,
+    /// The part of `debt_bytes` in an index.
+    pub index_debt_bytes: u64,
     /// What the last look at its graph found, since the store was opened.
     pub canary: Option<CanaryStats>,
     /// The newest compaction since the store was opened.
     pub last_compaction: Option<CompactionReport>,
-    /// True when nothing bounds the collection: no lifetime by default and no budget.
+    /// True when nothing bounds what the collection keeps: it has no default lifetime, and the store no
+    /// `disk_budget`, or, for a volatile collection, no `heap_budget`. The other budgets bound what
+    /// work takes, not what is kept.
     pub retention_unset: bool,
 }
 
@@ -277,14 +313,20 @@ pub struct PurgeReceipt {
     /// Files that are no longer part of the store but that an iterator, a search or another reader
     /// in this process still holds: each goes when the last of them lets go.
     pub pending: Vec<PathBuf>,
+    /// Rows that had expired before the call, for readers, and are still in files, because the clock is
+    /// not believed. Always 0 where it is.
+    pub withheld_rows: u64,
+    /// Why rows are withheld.
+    pub clock_doubt: Option<ClockDoubt>,
     /// Time it took.
     pub took: Duration,
 }
 
 impl PurgeReceipt {
-    /// Whether everything is gone: nothing is pending.
+    /// Whether everything that was dead before the call is gone from the files: nothing is pending, and
+    /// nothing is withheld.
     pub fn is_complete(&self) -> bool {
-        self.pending.is_empty()
+        self.pending.is_empty() && self.withheld_rows == 0
     }
 }
 
@@ -349,7 +391,8 @@ pub enum Event {
         /// What went wrong.
         reason: String,
     },
-    /// A collection has no default lifetime and the store no budget: it grows for as long as
+    /// A collection was created that nothing bounds: it has no default lifetime, and the store no
+    /// `disk_budget`, or, for a volatile collection, no `heap_budget`. It grows for as long as
     /// memories are added.
     RetentionUnset {
         /// The collection.

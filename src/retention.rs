@@ -125,6 +125,25 @@ impl HighWater {
         self.advanced(wall, monotonic).mark
     }
 
+    /// What the mark follows of a clock that is further ahead than it may be at this moment: how far
+    /// the mark goes, and for how long the clock must stay ahead to be believed. `None` if the mark
+    /// follows it.
+    pub(crate) fn doubt(
+        self,
+        wall: Timestamp,
+        monotonic: Duration,
+    ) -> Option<(Timestamp, Duration)> {
+        let next = self.advanced(wall, monotonic);
+        let doubt = next.doubt?;
+        let age = doubt.before.saturating_add(monotonic.saturating_sub(doubt.from));
+        Some((next.mark, BELIEVED_AFTER.saturating_sub(age)))
+    }
+
+    /// The mark once somebody vouched for the clock: it follows at once, however far that is.
+    pub(crate) fn trusted(self, wall: Timestamp, monotonic: Duration) -> Self {
+        Self::new(in_time(wall).max(self.mark), monotonic)
+    }
+
     /// The mark after a commit at this moment.
     pub(crate) fn advanced(self, wall: Timestamp, monotonic: Duration) -> Self {
         let wall = in_time(wall);
@@ -218,6 +237,24 @@ mod tests {
         let back = Timestamp::from_millis(3000 * DAY);
         let again = left(back).advanced(back, Duration::ZERO);
         assert_eq!((again.mark(), again.doubted()), (Timestamp::from_millis(11 * DAY), back));
+    }
+
+    #[test]
+    fn a_clock_that_somebody_vouches_for_is_followed_at_once() {
+        let start = HighWater::new(Timestamp::from_millis(10 * DAY), Duration::ZERO);
+        let ahead = Timestamp::from_millis(40 * DAY);
+        let at = |millis: i64| Duration::from_millis(millis.unsigned_abs());
+        assert_eq!(start.doubt(Timestamp::from_millis(11 * DAY), Duration::ZERO), None);
+        let doubt = start.doubt(ahead, Duration::ZERO).unwrap();
+        assert_eq!(doubt, (Timestamp::from_millis(11 * DAY), at(DAY)));
+        let seen = start.advanced(ahead, Duration::ZERO);
+        let doubt = seen.doubt(ahead + at(DAY / 4), at(DAY / 4)).unwrap();
+        assert_eq!(doubt.1, at(DAY - DAY / 4));
+        let trusted = seen.trusted(ahead, at(DAY / 4));
+        assert_eq!((trusted.mark(), trusted.doubted()), (ahead, Timestamp::MIN));
+        assert_eq!(trusted.doubt(ahead + at(DAY), at(DAY / 4)), None);
+        // One that is behind the mark gains nothing by it.
+        assert_eq!(trusted.trusted(Timestamp::MIN, at(DAY)).mark(), ahead);
     }
 
     #[test]

@@ -200,7 +200,7 @@ fn inserts_wait_for_compaction_where_a_limit_says_so_and_are_refused_in_the_end(
             Err(error) => break error,
         }
     };
-    let over = matches!(refused, Error::OverBudget { budget: "debt_limit", needed, limit: LIMIT } if needed > LIMIT);
+    let over = matches!(refused, Error::OverBudget { budget: "debt_limit", needed, limit: LIMIT, free: 0 } if needed > LIMIT);
     assert!(over, "{refused}");
     assert!(notes.delete(300u64).unwrap(), "deletes are always admitted");
     store.resume_background();

@@ -37,8 +37,8 @@ fn fill(store: &Store, notes: &Collection, from: u64) -> u64 {
     for first in (from..).step_by(64) {
         match notes.apply(rows(first..first + 64)) {
             Ok(_) => assert!(allocated(store) <= BUDGET, "{} bytes", allocated(store)),
-            Err(Error::OverBudget { budget: "disk_budget", needed, limit: BUDGET }) => {
-                assert!(needed > BUDGET && first < 100_000);
+            Err(Error::OverBudget { budget: "disk_budget", needed, limit: BUDGET, free }) => {
+                assert!(needed > BUDGET && free >= needed - BUDGET && first < 100_000);
                 return first;
             }
             Err(error) => panic!("{error}"),

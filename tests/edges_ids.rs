@@ -3,7 +3,9 @@
 #[path = "common/mod.rs"]
 mod common;
 
-use altiplano::{Batch, Collection, CollectionOptions, Memory, Metric};
+use std::time::Duration;
+
+use altiplano::{Batch, Collection, CollectionOptions, Durability, Memory, Metric};
 use common::{manual, vector};
 
 const IDS: u64 = 3_000;
@@ -29,7 +31,8 @@ fn the_newest_version_of_every_id_is_found_in_ram_and_no_deleted_one() {
     let dir = tempfile::tempdir().unwrap();
     let store = manual().open(dir.path().join("s")).unwrap();
     let options = |volatile| {
-        let options = CollectionOptions::new(2, Metric::L2).memtable_rows(65_536);
+        let lazy = Durability::Buffered { max_delay: Duration::from_secs(60) };
+        let options = CollectionOptions::new(2, Metric::L2).memtable_rows(65_536).durability(lazy);
         if volatile { options.volatile() } else { options }
     };
     for volatile in [false, true] {

@@ -11,11 +11,12 @@ use crate::collection::snapshot::{MemPart, Snapshot};
 use crate::ids::{CollectionId, FileId, MemoryId, Seq};
 use crate::index::{Index, Scratch};
 use crate::metrics::CompactionReport;
-use crate::options::Settings;
+use crate::options::{HnswParams, Settings};
 use crate::segment::{Active, Coder, Liveness, NewRow, Row, Rows};
 use crate::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use crate::sync::{Mutex, Published, RwLock};
 use crate::vector::codes::CodeSpec;
+use crate::vector::kernel::blocks::ROWS as SIGN_BLOCK_ROWS;
 use crate::worker::lock;
 
 /// The ids of the live rows of one memtable.
@@ -31,6 +32,48 @@ pub(crate) struct WriterTables {
     /// One for each memtable of the snapshot, in the same order.
     pub(crate) ids: Vec<IdTable>,
     pub(crate) next_number: u64,
+}
+
+/// What the files of a collection take.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Sizes {
+    /// Bytes of all segments, and of all indexes with their locators.
+    pub(super) segments: u64,
+    pub(super) indexes: u64,
+    /// Bytes of the largest segment or index.
+    pub(super) largest_file: u64,
+    /// Rows that are not deleted, those in RAM included.
+    pub(super) live_rows: u64,
+}
+
+impl Sizes {
+    fn of(snapshot: &Snapshot) -> Self {
+        let mut sizes = Self::default();
+        for part in &snapshot.segments {
+            let bytes = part.sealed.segment.len();
+            sizes.segments += bytes;
+            sizes.largest_file = sizes.largest_file.max(bytes);
+        }
+        for part in &snapshot.indexes {
+            let index = &part.indexed;
+            sizes.indexes += index.index.len() + index.locator.len();
+            sizes.largest_file = sizes.largest_file.max(index.index.len());
+        }
+        sizes.live_rows = snapshot.parts().map(|(_, live)| u64::from(live.live())).sum();
+        sizes
+    }
+}
+
+/// Bytes of a row in a locator, about.
+const LOCATOR_BYTES: usize = 12;
+
+/// See [`Core::writes_index`].
+pub(crate) struct WritesIndex<'a>(&'a Core);
+
+impl Drop for WritesIndex<'_> {
+    fn drop(&mut self) {
+        self.0.index_under_way.store(0, Ordering::Relaxed);
+    }
 }
 
 /// One open collection.
@@ -66,8 +109,10 @@ pub(crate) struct Core {
     /// Rows that moved since an index build began, while there is one.
     pub(super) moves: Mutex<Option<Vec<Move>>>,
     mem_bytes: AtomicU64,
-    largest_file: AtomicU64,
+    sizes: Mutex<Sizes>,
     debt: AtomicU64,
+    /// Bytes of the index that is being built.
+    index_under_way: AtomicU64,
 }
 
 impl Core {
@@ -105,8 +150,9 @@ impl Core {
             scratch: Mutex::default(),
             moves: Mutex::default(),
             mem_bytes: AtomicU64::new(0),
-            largest_file: AtomicU64::new(0),
+            sizes: Mutex::default(),
             debt: AtomicU64::new(0),
+            index_under_way: AtomicU64::new(0),
         };
         let mut snapshot = snapshot;
         snapshot.relink();
@@ -129,6 +175,10 @@ impl Core {
         self.options.read().unwrap_or_else(std::sync::PoisonError::into_inner).clone()
     }
 
+    fn hnsw(&self) -> HnswParams {
+        self.options.read().unwrap_or_else(std::sync::PoisonError::into_inner).hnsw
+    }
+
     /// Whether it is in RAM alone.
     pub(crate) const fn is_volatile(&self) -> bool {
         self.volatile
@@ -149,10 +199,7 @@ impl Core {
     pub(crate) fn publish(&self, next: Snapshot) {
         let bytes: u64 = next.memtables.iter().map(|m| m.rows.heap_bytes() as u64).sum();
         self.mem_bytes.store(bytes, Ordering::Relaxed);
-        let segments = next.segments.iter().map(|s| s.sealed.segment.len());
-        let indexes = next.indexes.iter().map(|i| i.indexed.index.len());
-        let largest = segments.chain(indexes).max().unwrap_or(0);
-        self.largest_file.store(largest, Ordering::Relaxed);
+        *lock(&self.sizes) = Sizes::of(&next);
         self.snapshot.store(next);
     }
 
@@ -161,9 +208,14 @@ impl Core {
         self.mem_bytes.load(Ordering::Relaxed)
     }
 
-    /// Bytes of the largest segment or index.
-    pub(super) fn largest_file(&self) -> u64 {
-        self.largest_file.load(Ordering::Relaxed)
+    /// What the newest snapshot takes on the disk.
+    pub(super) fn sizes(&self) -> Sizes {
+        *lock(&self.sizes)
+    }
+
+    /// Bytes of one index over so many rows, with a graph if one pays, about.
+    pub(super) fn full_index_bytes(&self, rows: u64) -> u64 {
+        self.index_bytes(rows, rows >= u64::from(self.hnsw().min_rows))
     }
 
     /// Bytes that waited to be compacted when that was last looked at.
@@ -173,6 +225,26 @@ impl Core {
 
     pub(crate) fn note_debt(&self, bytes: u64) {
         self.debt.store(bytes, Ordering::Relaxed);
+    }
+
+    /// Bytes of an index over so many rows with its locator, about: codes, signs, a place for each row,
+    /// and with a graph the lists of every level.
+    pub(crate) fn index_bytes(&self, rows: u64, graph: bool) -> u64 {
+        let spec = self.coder().map_or(self.spec, |(frame, _)| frame.spec);
+        let signs = spec.block_bytes().map_or(0, |bytes| bytes / SIGN_BLOCK_ROWS);
+        let lists = usize::from(self.hnsw().m) * 9;
+        let rest = if graph { lists } else { signs };
+        rows * (spec.row_bytes() + rest + LOCATOR_BYTES) as u64
+    }
+
+    /// An index of so many bytes is being built, until the guard is dropped. There is one at a time.
+    pub(crate) fn writes_index(&self, bytes: u64) -> WritesIndex<'_> {
+        self.index_under_way.store(bytes, Ordering::Relaxed);
+        WritesIndex(self)
+    }
+
+    pub(crate) fn index_bytes_under_way(&self) -> u64 {
+        self.index_under_way.load(Ordering::Relaxed)
     }
 
     pub(crate) fn is_dropped(&self) -> bool {

@@ -1,14 +1,27 @@
 //! Owns the budget of disk: how many bytes the store's files take, and whether an insert still fits
 //! beside what the next compaction needs. Making room is the row worker's; deletes and compaction are
 //! always admitted.
+//!
+//! What makes the store grow must leave a headroom, a [`HEADROOM_SHARE`] of the budget, for what does
+//! not: so a memory can be replaced by one of its size when the budget is full. The replacements that
+//! are in the headroom are given back by compaction, as is whatever is deleted.
 
 use crate::collection::commit::Prepared;
 use crate::collection::engine::Engine;
 use crate::error::{Error, Result};
 use crate::format::names::FileName;
 use crate::format::op::OpKind;
+use crate::segment::segment_cap;
 use crate::sync::Mutex;
 use crate::worker::lock;
+
+/// The headroom is the budget divided by this.
+pub(super) const HEADROOM_SHARE: u64 = 32;
+/// What a refused insert is told to free is more than it lacks by the budget divided by this: each delete
+/// takes some bytes of the log, and files end at whole blocks.
+const MARGIN_SHARE: u64 = 32;
+/// The log and indexes are written anew for room when that gives back the budget divided by this.
+const WORTH_SHARE: u64 = 128;
 
 /// What is known of the disk.
 #[derive(Debug)]
@@ -19,28 +32,40 @@ pub(crate) struct DiskBudget {
 
 #[derive(Debug, Default)]
 struct State {
-    /// Bytes of all files but `RESERVE`, when they were last measured.
+    /// Bytes of all files but `RESERVE`, and of the log among them, when they were last measured.
     measured: u64,
+    measured_log: u64,
     /// Bytes appended to the log so far, and up to then.
     appended: u64,
     counted: u64,
-    pressure: Pressure,
+    /// How often an insert asked for room, and which of these the worker has looked for in vain.
+    asked: u64,
+    in_vain: u64,
+    /// Most bytes beyond what there is that any of those needs who asked since there was room.
+    wanted: u64,
+    pressed: bool,
 }
 
 /// Whether inserts need room.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Pressure {
-    #[default]
     None,
     /// An insert did not fit: whatever gives bytes back is due.
     Pressed,
-    /// Nothing gave any back.
-    Exhausted,
 }
 
 impl DiskBudget {
     pub(super) fn new(limit: Option<u64>) -> Self {
         Self { limit, state: Mutex::default() }
+    }
+
+    pub(crate) const fn limit(&self) -> Option<u64> {
+        self.limit
+    }
+
+    /// The fewest bytes for which the log or indexes are written anew; `None` if nothing is so scarce.
+    pub(crate) fn worth(&self) -> Option<u64> {
+        self.limit.map(|limit| limit / WORTH_SHARE)
     }
 
     /// So many bytes went to the log.
@@ -51,30 +76,60 @@ impl DiskBudget {
     }
 
     pub(crate) fn pressure(&self) -> Pressure {
-        if self.limit.is_some() { lock(&self.state).pressure } else { Pressure::None }
+        let pressed = self.limit.is_some() && lock(&self.state).pressed;
+        if pressed { Pressure::Pressed } else { Pressure::None }
     }
 
-    fn press(&self) {
-        lock(&self.state).pressure = Pressure::Pressed;
+    /// How often room was asked for: whoever looks for some remembers it for
+    /// [`Engine::tend_disk_budget`].
+    pub(crate) fn asked(&self) -> u64 {
+        lock(&self.state).asked
+    }
+
+    /// Bytes of the log files, as of the last measurement and what was appended since.
+    pub(crate) fn log_bytes(&self) -> u64 {
+        let state = lock(&self.state);
+        state.measured_log + (state.appended - state.counted)
+    }
+
+    /// Asks for room; tells which of all such questions this is.
+    fn ask(&self, wanted: u64) -> u64 {
+        let mut state = lock(&self.state);
+        state.asked += 1;
+        state.pressed = true;
+        state.wanted = state.wanted.max(wanted);
+        state.asked
+    }
+
+    /// Asks again, unless there was nothing to give; tells whether to wait for an answer.
+    fn waits(&self, question: u64) -> bool {
+        let mut state = lock(&self.state);
+        let waits = state.in_vain < question;
+        state.pressed |= waits;
+        waits
     }
 }
 
 impl Engine {
     /// Measures the files again, after something gave bytes back or tried to. `idle` says that there
-    /// was nothing to try.
-    pub(crate) fn tend_disk_budget(&self, idle: bool) -> Result<()> {
+    /// was nothing to try, since before the question `asked`.
+    pub(crate) fn tend_disk_budget(&self, idle: bool, asked: u64) -> Result<()> {
         let Some(limit) = self.disk_budget.limit else {
             return Ok(());
         };
         self.measure_disk()?;
-        let fits = self.disk_needed(0) <= limit;
+        let needed = self.disk_needed(0);
         let mut state = lock(&self.disk_budget.state);
-        state.pressure = match state.pressure {
-            Pressure::None => Pressure::None,
-            _ if fits => Pressure::None,
-            Pressure::Pressed if idle => Pressure::Exhausted,
-            pressure => pressure,
-        };
+        if idle {
+            state.in_vain = state.in_vain.max(asked);
+        }
+        let fits = needed + state.wanted <= limit;
+        if fits {
+            state.wanted = 0;
+        }
+        // Without workers what was refused stays due: it may die before the next piece of work.
+        let given_up = self.background && state.in_vain == state.asked;
+        state.pressed &= !fits && !given_up;
         drop(state);
         self.made_room();
         Ok(())
@@ -88,60 +143,84 @@ impl Engine {
         let Some(limit) = self.disk_budget.limit.filter(|_| writes.iter().any(logged)) else {
             return Ok(());
         };
-        if self.disk_needed(added) <= limit {
+        let mut headroom = limit / HEADROOM_SHARE;
+        if self.disk_needed(added) + headroom <= limit {
             return Ok(());
         }
         self.measure_disk()?;
-        let waits = || {
-            let exhausted = self.disk_budget.pressure() == Pressure::Exhausted;
-            if self.disk_needed(added) <= limit || exhausted {
-                return false;
-            }
-            self.disk_budget.press();
-            true
-        };
-        if self.background {
-            self.wait_while(waits)?;
+        if !self.grows(writes.iter().filter(|w| !w.core.is_volatile()))? {
+            headroom = 0;
         }
-        if self.disk_needed(added) <= limit {
+        let needed = || self.disk_needed(added) + headroom;
+        if needed() <= limit {
             return Ok(());
         }
-        // What dies from now on may make room for the next one.
-        self.disk_budget.press();
+        let question = self.disk_budget.ask(2 * added + headroom);
         self.row_bell.ring();
-        Err(Error::OverBudget { budget: "disk_budget", needed: self.disk_needed(added), limit })
+        if self.background {
+            self.wait_while(|| needed() > limit && self.disk_budget.waits(question))?;
+        }
+        let needed = needed();
+        if needed <= limit {
+            return Ok(());
+        }
+        let free = needed - limit + limit / MARGIN_SHARE;
+        Err(Error::OverBudget { budget: "disk_budget", needed, limit, free })
     }
 
     /// What the store would take at most with so many bytes of rows more: they are in the log and in a
-    /// segment for a while, as are those in RAM; and a compaction writes its output before its inputs
-    /// go.
+    /// segment for a while, as are those in RAM; indexes grow by the rows and graphs that they do not
+    /// have yet; and a compaction writes its output before its inputs go.
     fn disk_needed(&self, added: u64) -> u64 {
-        let (unsealed, output) =
-            self.fold_cores((0, 0), |(unsealed, output), core| match core.is_volatile() {
-                true => (unsealed, output),
-                false => (unsealed + core.mem_bytes(), core.largest_file().max(output)),
-            });
+        #[derive(Default)]
+        struct Sum {
+            unsealed: u64,
+            index_growth: u64,
+            output: u64,
+        }
+        let sum = self.fold_cores(Sum::default(), |mut sum, core| {
+            if core.is_volatile() {
+                return sum;
+            }
+            let sizes = core.sizes();
+            let index = core.full_index_bytes(sizes.live_rows);
+            // Of small segments several become one.
+            let rows = sizes.segments.min(segment_cap(sizes.segments));
+            sum.unsealed += core.mem_bytes();
+            sum.index_growth += index.saturating_sub(sizes.indexes);
+            sum.output = sum.output.max(rows).max(sizes.largest_file).max(index);
+            sum
+        });
         let state = lock(&self.disk_budget.state);
         state.measured
             + (state.appended - state.counted)
             + self.reserve.bytes()
-            + unsealed
-            + output
+            + sum.unsealed
+            + sum.index_growth
+            + sum.output
             + 2 * added
     }
 
-    fn measure_disk(&self) -> Result<()> {
+    /// Measures the files now.
+    pub(crate) fn measure_disk(&self) -> Result<()> {
         // Looked at before: what is appended while files are looked at counts twice rather than not.
         let counted = lock(&self.disk_budget.state).appended;
-        let mut bytes = 0;
+        let (mut all, mut log) = (0, 0);
         for entry in self.disk.list(self.dir())? {
-            let name = FileName::parse(&entry.name).filter(|name| *name != FileName::Reserve);
+            let Some(name) = FileName::parse(&entry.name) else {
+                continue;
+            };
+            if name == FileName::Reserve {
+                continue;
+            }
             // A file may go between the two calls.
-            bytes += name.map_or(0, |n| self.disk.allocated_bytes(&self.path(n)).unwrap_or(0));
+            let bytes = self.disk.allocated_bytes(&self.path(name)).unwrap_or(0);
+            all += bytes;
+            log += if matches!(name, FileName::Log(_)) { bytes } else { 0 };
         }
         let mut state = lock(&self.disk_budget.state);
         if counted >= state.counted {
-            (state.measured, state.counted) = (bytes, counted);
+            (state.measured, state.measured_log, state.counted) = (all, log, counted);
         }
         Ok(())
     }

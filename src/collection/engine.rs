@@ -14,7 +14,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::clock::{Clock, Timestamp};
+use crate::clock::Clock;
 use crate::collection::commit::Committer;
 use crate::collection::core::Core;
 use crate::collection::disk_budget::DiskBudget;
@@ -82,9 +82,11 @@ pub(crate) struct Engine {
     pub(crate) making: Mutex<HashSet<FileName>>,
     /// How many files the last trim left of the log, or fewer.
     pub(crate) log_files_left: AtomicUsize,
+    /// What could not be given back of the log when it was last written anew for room.
+    pub(crate) log_bytes_left: AtomicU64,
     pub(super) room: Mutex<()>,
     pub(super) room_made: Condvar,
-    time: Mutex<HighWater>,
+    pub(super) time: Mutex<HighWater>,
     manifest: Mutex<Manifest>,
     next_file: AtomicU64,
     salt: AtomicU64,
@@ -145,6 +147,7 @@ impl Engine {
             background,
             making: Mutex::default(),
             log_files_left: AtomicUsize::new(0),
+            log_bytes_left: AtomicU64::new(0),
             room: Mutex::default(),
             room_made: Condvar::new(),
             time: Mutex::new(mark),
@@ -203,44 +206,6 @@ impl Engine {
 
     pub(crate) fn dir(&self) -> &Path {
         &self.dir
-    }
-
-    /// The now that readers go by.
-    pub(crate) fn now(&self) -> Timestamp {
-        if sabotage::on(Sabotage::RawClock) {
-            return self.clock.wall();
-        }
-        lock(&self.time).effective(self.clock.wall())
-    }
-
-    /// The now that may destroy.
-    pub(crate) fn plausible_now(&self) -> Timestamp {
-        lock(&self.time).plausible(self.clock.wall(), self.clock.monotonic())
-    }
-
-    /// The now that a job destroys by; from here on time does not go back behind it.
-    pub(crate) fn destroy_by(&self) -> Timestamp {
-        let mut time = lock(&self.time);
-        let now = time.plausible(self.clock.wall(), self.clock.monotonic());
-        *time = time.destroyed_by(now);
-        now
-    }
-
-    /// Moves the high-water mark, as every commit does, and tells where it is.
-    pub(crate) fn advance_time(&self) -> HighWater {
-        let mut time = lock(&self.time);
-        *time = time.advanced(self.clock.wall(), self.clock.monotonic());
-        *time
-    }
-
-    /// Takes over a later mark found in the log, and since when the clock was in doubt with it.
-    pub(crate) fn recover_time(&self, (mark, doubted): (Timestamp, Timestamp)) {
-        let mut time = lock(&self.time);
-        // Marks only rise: a later one is of a later moment. Of two moments with the same mark the
-        // one with more doubt counts.
-        if (mark, doubted) > (time.mark(), time.doubted()) {
-            *time = HighWater::left(mark, doubted, self.clock.wall(), self.clock.monotonic());
-        }
     }
 
     /// Moves a reader forward to what a newer look at the same store found.
@@ -369,6 +334,11 @@ impl Engine {
     /// Newest operation that is visible.
     pub(crate) fn visible_seq(&self) -> Seq {
         self.committer.last_seq()
+    }
+
+    /// Whether workers of the store's own do what is due.
+    pub(crate) const fn has_workers(&self) -> bool {
+        self.background
     }
 
     /// How long monotonic time has run.

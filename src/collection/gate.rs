@@ -3,6 +3,7 @@
 //! store is let go, its directory belongs to somebody else.
 
 use std::sync::PoisonError;
+use std::time::Duration;
 
 use crate::collection::engine::Engine;
 use crate::error::{Error, Result};
@@ -43,6 +44,18 @@ impl Gate {
 
     pub(super) fn is_closed(&self) -> bool {
         self.closed.load(Ordering::Acquire)
+    }
+
+    /// Whether a job is running.
+    pub(crate) fn is_busy(&self) -> bool {
+        !lock(&self.running).is_empty()
+    }
+
+    /// Waits until a job ends, and no longer than this; tells whether it waited in vain.
+    pub(crate) fn wait_for_an_end(&self, longest: Duration) -> bool {
+        let running = lock(&self.running);
+        let waited = self.ended.wait_timeout(running, longest);
+        waited.unwrap_or_else(PoisonError::into_inner).1.timed_out()
     }
 
     /// Nothing is written from here on. The caller holds the lock of the manifest, so that a commit

@@ -1,12 +1,18 @@
 //! Owns the budget of heap: memtables and graph builds. When an insert would pass it, the fattest
-//! memtable is sealed, active or not. Sealing is the row worker's.
+//! memtable is sealed, active or not, and volatile collections are copied without their dead rows.
+//! Sealing is the row worker's.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
+use crate::collection::commit::Prepared;
 use crate::collection::core::Core;
+use crate::collection::disk_budget::HEADROOM_SHARE;
 use crate::collection::engine::Engine;
+use crate::collection::snapshot::Snapshot;
 use crate::error::{Error, Result};
+use crate::segment::{Row, Rows};
+use crate::worker::lock;
 
 /// See the file.
 #[derive(Debug)]
@@ -72,16 +78,28 @@ impl Engine {
 
     /// Waits until so many bytes of rows fit into the budget, as long as there are memtables to seal, or
     /// refuses them.
-    pub(super) fn wait_for_heap(&self, added: u64) -> Result<()> {
+    pub(super) fn wait_for_heap(&self, writes: &[Prepared], added: u64) -> Result<()> {
         let Some(limit) = self.heap_budget.limit else {
             return Ok(());
         };
-        let needed = || {
+        // What grows in RAM for good leaves room for what only changes there.
+        let volatile = writes.iter().any(|w| w.core.is_volatile());
+        let mut headroom = if volatile { limit / HEADROOM_SHARE } else { 0 };
+        let needed = |headroom| {
             let memtables = self.fold_cores(0, |bytes, core| bytes + core.mem_bytes());
-            memtables + self.heap_budget.held() + added
+            memtables + self.heap_budget.held() + added + headroom
         };
+        if needed(headroom) <= limit {
+            return Ok(());
+        }
+        if volatile && !self.grows(writes.iter().filter(|w| w.core.is_volatile()))? {
+            headroom = 0;
+        }
+        if needed(headroom) > limit {
+            self.shrink_volatile()?;
+        }
         let waits = || {
-            if needed() <= limit {
+            if needed(headroom) <= limit {
                 return false;
             }
             self.heap_budget.pressed.store(true, Ordering::Release);
@@ -93,9 +111,38 @@ impl Engine {
         } else {
             waits();
         }
-        if needed() <= limit {
+        let needed = needed(headroom);
+        if needed <= limit {
             return Ok(());
         }
-        Err(Error::OverBudget { budget: "heap_budget", needed: needed(), limit })
+        // Only what lives in RAM for good can be deleted there: the rest is to be sealed.
+        let kept = self.fold_cores(0, |bytes, core| {
+            bytes + if core.is_volatile() { core.mem_bytes() } else { 0 }
+        });
+        let free = if kept > 0 { needed - limit } else { 0 };
+        Err(Error::OverBudget { budget: "heap_budget", needed, limit, free })
+    }
+
+    /// Copies the volatile collections that have dead rows without these. O(their rows).
+    fn shrink_volatile(&self) -> Result<()> {
+        let gone = self.plausible_now();
+        for core in self.cores().into_iter().filter(|core| core.is_volatile()) {
+            let token = self.committer.hold();
+            let snapshot = core.snapshot();
+            let Some(active) = snapshot.memtables.last().filter(|_| token.is_some()) else {
+                continue;
+            };
+            let expired = active.rows.live_expired(&active.live, gone)?;
+            if u64::from(active.live.dead()) + expired == 0 {
+                continue;
+            }
+            let unexpired = active.rows.unexpired(gone)?;
+            let stays = |row: &Row| unexpired.as_ref().is_none_or(|rows| rows.is_live(*row));
+            let kept = active.rows.take(active.live.iter().filter(stays))?;
+            let mut next = Snapshot::clone(&snapshot);
+            core.replace_active(&mut next, &mut lock(&core.tables), kept);
+            core.publish(next);
+        }
+        Ok(())
     }
 }

@@ -30,6 +30,7 @@ pub(crate) mod snapshot;
 mod stage;
 pub(crate) mod stats;
 mod threads;
+mod time;
 
 use std::sync::Arc;
 

@@ -144,7 +144,7 @@ impl Engine {
         if self.reserve.bytes() == 0 || self.reserve.holds(self.reserve.bytes()) {
             return true;
         }
-        let largest = self.fold_cores(0, |most, core| core.largest_file().max(most));
+        let largest = self.fold_cores(0, |most, core| core.sizes().largest_file.max(most));
         self.make_reserve(self.reserve.wanted(largest)).is_ok()
     }
 

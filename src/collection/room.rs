@@ -6,6 +6,8 @@ use std::time::Duration;
 use crate::collection::commit::{MEMTABLE_BYTES, Prepared};
 use crate::collection::engine::Engine;
 use crate::error::{Error, Result};
+use crate::format::op::OpKind;
+use crate::segment::RowBuffer;
 use crate::worker::lock;
 
 /// Writers wait while a collection has more frozen memtables than this.
@@ -27,7 +29,7 @@ impl Engine {
         self.wait_for_seals(writes)?;
         self.wait_for_compaction(writes)?;
         self.wait_for_disk(writes, added)?;
-        self.wait_for_heap(added)
+        self.wait_for_heap(writes, added)
     }
 
     /// Waits while a collection has too many frozen memtables, but not for ever: sealing may be
@@ -40,7 +42,30 @@ impl Engine {
         let needed = writes.iter().map(|w| w.core.mem_bytes()).max().unwrap_or_default();
         let limit = (MAX_FROZEN * MEMTABLE_BYTES) as u64;
         let budget = "the heap of memtables that wait to be sealed";
-        Err(Error::OverBudget { budget, needed, limit })
+        Err(Error::OverBudget { budget, needed, limit, free: 0 })
+    }
+
+    /// Whether these writes leave more than there was: what they add is larger than what they replace and
+    /// delete. Vectors and bodies count. O(writes), with a search for each id.
+    pub(super) fn grows<'a>(&self, writes: impl Iterator<Item = &'a Prepared>) -> Result<bool> {
+        let (mut added, mut taken) = (0, 0);
+        for write in writes {
+            let id = match &write.kind {
+                OpKind::Insert { id, vector, body, .. } => {
+                    added += vector.len() * 4 + body.len();
+                    *id
+                }
+                OpKind::Delete { id } => *id,
+                OpKind::DeleteWhere { .. } | OpKind::DeleteIds { .. } => continue,
+            };
+            let snapshot = write.core.snapshot();
+            let place = snapshot.find(id)?;
+            if let Some((rows, _, row)) = place.and_then(|place| snapshot.rows_at(place)) {
+                let body = rows.body(row, &mut RowBuffer::default())?.len();
+                taken += write.core.spec.dimension * 4 + body;
+            }
+        }
+        Ok(added > taken)
     }
 
     /// Waits while more of a collection waits to be compacted than may.
@@ -52,7 +77,7 @@ impl Engine {
         if debt() <= limit || (self.background && self.wait_while(|| debt() > limit)?) {
             return Ok(());
         }
-        Err(Error::OverBudget { budget: "debt_limit", needed: debt(), limit })
+        Err(Error::OverBudget { budget: "debt_limit", needed: debt(), limit, free: 0 })
     }
 
     /// Wakes the row worker up and waits for as long as this holds and a writer has patience; tells whether

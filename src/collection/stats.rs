@@ -6,6 +6,7 @@ use crate::collection::engine::Engine;
 use crate::collection::snapshot::{SegPart, Snapshot};
 use crate::error::Result;
 use crate::metrics::{BeamStats, CollectionStats, IndexStats, SegmentStats};
+use crate::options::Settings;
 use crate::segment::Rows;
 use crate::worker::lock;
 
@@ -18,16 +19,18 @@ pub(super) fn collection(engine: &Engine, core: &Core) -> Result<CollectionStats
         heap_bytes: core.mem_bytes(),
         canary: core.canary.stats(),
         last_compaction: lock(&core.last_report).clone(),
-        retention_unset: options.default_ttl.is_none() && engine.heap_budget.limit().is_none(),
+        retention_unset: retention_unset(engine, &options),
         ..CollectionStats::default()
     };
     for memtable in &snapshot.memtables {
-        let (dead, live) = (memtable.live.dead(), memtable.live.live());
+        let (dead, live) = (memtable.live.dead(), u64::from(memtable.live.live()));
         let expired = memtable.rows.live_expired(&memtable.live, now)?;
         stats.memtable_rows += u64::from(memtable.rows.rows());
         stats.dead_rows += u64::from(dead);
         stats.expired_rows += expired;
-        stats.live_rows += u64::from(live) - expired;
+        stats.live_rows += live - expired;
+        let (bytes, rows) = (memtable.rows.data_bytes(), u64::from(memtable.rows.rows()));
+        stats.live_bytes += bytes * (live - expired) / rows.max(1);
     }
     for part in &snapshot.segments {
         let expired = live_expired(part, now)?;
@@ -48,8 +51,34 @@ pub(super) fn collection(engine: &Engine, core: &Core) -> Result<CollectionStats
             expired_rows: expired,
         });
     }
+    stats.withheld_rows = withheld_rows(engine, &snapshot, now)?;
     stats.indexes = index_stats(&snapshot);
     Ok(stats)
+}
+
+/// Whether nothing bounds what such a collection keeps. A budget of heap bounds what is in RAM, which
+/// is all there is of a volatile collection and passing through of any other.
+pub(crate) fn retention_unset(engine: &Engine, options: &Settings) -> bool {
+    let budget = match options.volatile {
+        true => engine.heap_budget.limit(),
+        false => engine.disk_budget.limit(),
+    };
+    options.default_ttl.is_none() && budget.is_none()
+}
+
+/// Live rows that have expired at `now` for readers, and not beyond doubt: nothing may destroy them.
+pub(crate) fn withheld_rows(engine: &Engine, snapshot: &Snapshot, now: Timestamp) -> Result<u64> {
+    let believed = engine.plausible_now();
+    if now <= believed {
+        return Ok(0);
+    }
+    let mut withheld = 0;
+    for (rows, live) in snapshot.parts() {
+        // Time goes on between the two looks.
+        let (hidden, lost) = (rows.live_expired(live, now)?, rows.live_expired(live, believed)?);
+        withheld += hidden.saturating_sub(lost);
+    }
+    Ok(withheld)
 }
 
 /// Rows that are deleted, replaced, or have expired at `now`.

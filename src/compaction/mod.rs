@@ -9,12 +9,14 @@
 mod canary;
 mod check;
 mod control;
+mod debt;
 mod files;
 mod index;
 mod marks;
 mod nodes;
 mod policy;
 mod purge;
+mod room;
 mod rows;
 mod survey;
 mod trim;
@@ -33,8 +35,10 @@ use crate::options::Codes;
 use crate::segment::Rows;
 use crate::worker::lock;
 pub(crate) use control::Control;
+pub(crate) use debt::{debt, is_idle};
 use policy::{Eagerness, GraphRows, IndexFacts, IndexStep, RowStep, SegmentFacts};
 pub(crate) use purge::purge;
+pub(crate) use room::{after_compaction, give_back};
 
 /// Most steps that one explicit compaction takes; a plan that never comes to rest is a bug, and must
 /// not hang its caller.
@@ -189,6 +193,7 @@ pub(crate) fn run_index_due(
         return Ok(false);
     };
     let _working = control.work();
+    let _writing = core.writes_index(debt::index_bytes(core, &step));
     index::build(engine, core, &step, control)?;
     Ok(true)
 }
@@ -367,16 +372,6 @@ fn describe(step: &RowStep, facts: &[SegmentFacts]) -> Step {
         bytes_before,
         bytes_after: of().map(SegmentFacts::live_bytes).sum(),
     }
-}
-
-/// Bytes that the background would rewrite now.
-pub(crate) fn debt(engine: &Engine, core: &Core) -> Result<u64> {
-    if core.options().volatile {
-        return Ok(0);
-    }
-    let facts = segment_facts(engine, core, &core.snapshot())?;
-    let steps = policy::plan_rows(&facts, engine.plausible_now(), Eagerness::Due);
-    Ok(bytes_of(&steps, &facts))
 }
 
 /// Bytes of the inputs of some steps.

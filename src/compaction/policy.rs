@@ -7,11 +7,8 @@
 use crate::clock::Timestamp;
 use crate::ids::FileId;
 use crate::metrics::Reason;
+use crate::segment::segment_cap;
 
-/// Smallest cap on the bytes of a segment.
-pub(crate) const MIN_SEGMENT_BYTES: u64 = 4 << 20;
-/// Largest cap on the bytes of a segment.
-pub(crate) const MAX_SEGMENT_BYTES: u64 = 256 << 20;
 /// A segment whose dead share reaches this is rewritten.
 const DEAD_SHARE: f64 = 0.15;
 /// So many segments under half the cap are merged.
@@ -96,12 +93,6 @@ pub(crate) struct IndexStep {
     /// built anew.
     pub(crate) base: Option<FileId>,
     pub(crate) reason: Reason,
-}
-
-/// The most bytes that a segment may have in a collection with this many live bytes: an eighth,
-/// so that one rewrite never needs much scratch space.
-pub(crate) fn segment_cap(live_bytes: u64) -> u64 {
-    (live_bytes / 8).clamp(MIN_SEGMENT_BYTES, MAX_SEGMENT_BYTES)
 }
 
 /// What to do about the rows, most urgent first. Each step stands for itself: after one was carried

@@ -17,9 +17,11 @@ use super::{
     Control, MAX_STEPS, compact_step, index, index_facts, next_index_step, next_row_steps, rows,
     segment_facts, trim,
 };
+use crate::clock::Timestamp;
 use crate::collection::core::Core;
 use crate::collection::engine::Engine;
 use crate::collection::snapshot::Snapshot;
+use crate::collection::stats;
 use crate::error::{Error, Result};
 use crate::format::names::FileName;
 use crate::ids::FileId;
@@ -38,6 +40,7 @@ pub(crate) fn purge(
     let _hurry = engine.pace.hurry();
     let begun = engine.monotonic();
     let before = sizes(engine)?;
+    let now = engine.now();
     // Everything that died before is in older files than this one.
     let log = match sabotage::on(Sabotage::PurgeKeepsLog) {
         false => engine.roll_log()?,
@@ -60,6 +63,7 @@ pub(crate) fn purge(
     sweep(engine)?;
     engine.forget_manifests()?;
     engine.disk.sync_dir(engine.dir())?;
+    let withheld_rows = withheld(engine, of, now)?;
     let after = sizes(engine)?;
     let removed = || before.iter().filter(|(name, _)| !after.contains_key(*name));
     let mut pending = engine.pinned.paths();
@@ -70,8 +74,17 @@ pub(crate) fn purge(
         files_removed: removed().count(),
         bytes_removed: removed().map(|(_, bytes)| bytes).sum(),
         pending,
+        withheld_rows,
+        clock_doubt: engine.clock_doubt().filter(|_| withheld_rows > 0),
         took: engine.monotonic().saturating_sub(begun),
     })
+}
+
+/// Rows that had expired for readers at `now`, and that are still there because the clock is in doubt.
+fn withheld(engine: &Engine, of: Option<&Arc<Core>>, now: Timestamp) -> Result<u64> {
+    let cores = engine.cores().into_iter().filter(|core| !core.is_volatile());
+    let wanted = cores.filter(|core| of.is_none_or(|of| Arc::ptr_eq(of, core)));
+    wanted.map(|core| stats::withheld_rows(engine, &core.snapshot(), now)).sum()
 }
 
 /// Files of ours with their bytes.

@@ -17,7 +17,7 @@ use super::check::check_indexes;
 use super::control::Control;
 use super::files::NewFiles;
 use super::marks::{idle_marks, mark_covered};
-use super::policy::{RowStep, segment_cap};
+use super::policy::RowStep;
 use crate::collection::core::Core;
 use crate::collection::engine::Engine;
 use crate::collection::recovery::open_segment;
@@ -29,7 +29,7 @@ use crate::format::names::FileName;
 use crate::ids::{FileId, MemoryId, Seq};
 use crate::metrics::{CompactionReport, Event};
 use crate::sabotage::{self, Sabotage};
-use crate::segment::{Row, RowSource, Rows, write_segment};
+use crate::segment::{Row, RowSource, Rows, segment_cap, write_segment};
 use crate::worker::lock;
 
 /// Seals the frozen memtables, and the active one if `all`. Tells whether there were any.

@@ -15,7 +15,7 @@ use super::rows;
 use crate::collection::core::Core;
 use crate::collection::disk_budget::Pressure;
 use crate::collection::engine::Engine;
-use crate::collection::snapshot::Snapshot;
+use crate::collection::snapshot::{MemPart, Snapshot};
 use crate::error::{Error, Result};
 use crate::format::op::{Op, OpKind};
 use crate::ids::{FileId, Seq};
@@ -37,19 +37,64 @@ const SMALL_ROWS: u32 = 256;
 pub(super) fn trim(engine: &Arc<Engine>, control: &Control<'_>) -> Result<bool> {
     let pressed = engine.disk_budget.pressure() == Pressure::Pressed;
     let most = if pressed { FEWEST_LOG_FILES } else { MAX_LOG_FILES };
-    let long = if pressed { engine.log_files() > most } else { is_long(engine) };
-    if !long {
+    if !is_due(engine) {
         return Ok(false);
     }
     let idle = idle_marks(engine);
     if !idle.is_empty() {
         engine.commit_manifest(|manifest| mark_covered(manifest, &idle))?;
     }
-    let manifest = engine.manifest();
-    let keep = manifest.log.len().saturating_sub(most / 2);
-    let Some(oldest_kept) = manifest.log.get(keep).map(|l| l.file) else {
+    let log = engine.manifest().log;
+    let keep = log.len().saturating_sub(most / 2);
+    match log.get(keep) {
+        Some(oldest_kept) => let_go(engine, oldest_kept.file, control),
+        None => Ok(false),
+    }
+}
+
+/// Writes the log anew if that gives back so many bytes: those of rows that were sealed or died since,
+/// and of memtables, which need room in the log and in a segment. Tells whether it was.
+pub(super) fn shed(engine: &Arc<Engine>, least: u64, control: &Control<'_>) -> Result<bool> {
+    // What a shed left the last time it would leave again.
+    let now = sheddable(engine);
+    let left = engine.log_bytes_left.fetch_min(now, Ordering::Relaxed).min(now);
+    if now < left.saturating_add(least) {
         return Ok(false);
-    };
+    }
+    let file = engine.roll_log()?;
+    let idle = idle_marks(engine);
+    engine.commit_manifest(|manifest| mark_covered(manifest, &idle))?;
+    let_go(engine, file, control)?;
+    engine.measure_disk()?;
+    engine.log_bytes_left.store(sheddable(engine), Ordering::Relaxed);
+    Ok(true)
+}
+
+/// Bytes that a new log would give back, about.
+fn sheddable(engine: &Engine) -> u64 {
+    let (mut taken, mut stays) = (engine.disk_budget.log_bytes(), 0);
+    for core in engine.cores().into_iter().filter(|core| !core.is_volatile()) {
+        taken += core.mem_bytes();
+        let snapshot = core.snapshot();
+        let live = |m: &MemPart| {
+            let rows = u64::from(m.rows.rows().max(1));
+            m.rows.heap_bytes() as u64 * u64::from(m.live.live()) / rows
+        };
+        let live: u64 = snapshot.memtables.iter().map(live).sum();
+        // In the log and in RAM, or in a segment and an index.
+        stays += if is_small(&snapshot) { 2 * live } else { live + live / 4 };
+    }
+    taken.saturating_sub(stays)
+}
+
+/// Whether a collection lives in the log: it has few rows in RAM, and none that waits to be sealed.
+fn is_small(snapshot: &Snapshot) -> bool {
+    matches!(&snapshot.memtables[..], [active] if active.live.live() < SMALL_ROWS)
+}
+
+/// Sees to it that no collection needs the log before this file.
+fn let_go(engine: &Arc<Engine>, oldest_kept: FileId, control: &Control<'_>) -> Result<bool> {
+    let manifest = engine.manifest();
     let old = manifest.collections.iter().filter(|c| c.log_from < oldest_kept);
     let cores: Vec<Arc<Core>> = old.filter_map(|c| engine.core(c.id)).collect();
     let (mut marks, mut done) = (Vec::new(), Ok(true));
@@ -78,6 +123,14 @@ pub(super) fn trim(engine: &Arc<Engine>, control: &Control<'_>) -> Result<bool> 
         engine.log_files_left.store(engine.log_files(), Ordering::Relaxed);
     }
     done
+}
+
+/// Whether there is something to shorten.
+pub(super) fn is_due(engine: &Engine) -> bool {
+    match engine.disk_budget.pressure() {
+        Pressure::Pressed => engine.log_files() > FEWEST_LOG_FILES,
+        _ => is_long(engine),
+    }
 }
 
 /// Whether the log is longer than it may be.

@@ -120,7 +120,9 @@ impl StoreOptions {
     }
 
     /// Sets how many heap bytes the memtables of all collections and graph builds may take, at least
-    /// 16 MiB. An insert that would pass it is refused with [`Error::OverBudget`]; deletes never are.
+    /// 16 MiB. An insert that would pass it waits for memtables to be sealed, and is refused with
+    /// [`Error::OverBudget`] where that is not enough; deletes never are. It bounds what volatile
+    /// collections keep, and not what others do.
     /// A graph for which half of it is not enough is not built (about 600 bytes a row with 384
     /// dimensions and the default options): its rows are scanned. Default = no limit.
     #[must_use]
@@ -132,7 +134,9 @@ impl StoreOptions {
     /// Sets how many bytes the store's files may take, `RESERVE` included, at least 32 MiB. An insert is
     /// refused with [`Error::OverBudget`] when it would leave no room for the next compaction; before
     /// that, the background gives back whatever it can, and the insert waits for it as long as there is
-    /// something, and it has patience. Deletes and compaction are always admitted. Files that readers
+    /// something, and it has patience. The error says how many bytes to delete. Memories that are replaced
+    /// by others of their size are taken as long as a batch is smaller than a 32nd of the budget, which
+    /// is kept free for them. Deletes and compaction are always admitted. Files that readers
     /// still hold count. Default = no limit.
     #[must_use]
     pub const fn disk_budget(mut self, bytes: u64) -> Self {
@@ -167,8 +171,8 @@ impl StoreOptions {
         self
     }
 
-    /// Sets how many bytes of a collection may wait to be compacted (`CollectionStats::debt_bytes`, as the
-    /// background last saw them) while it takes inserts, at least 1 MiB: beyond that they wait, and are
+    /// Sets how many bytes of a collection may wait to be compacted (`CollectionStats::debt_bytes` without
+    /// `index_debt_bytes`, as the background last saw them) while it takes inserts, at least 1 MiB: beyond that they wait, and are
     /// refused with [`Error::OverBudget`] at the end of their patience. Default = no limit.
     #[must_use]
     pub const fn debt_limit(mut self, bytes: u64) -> Self {

@@ -309,6 +309,12 @@ impl Active {
         (0..).zip(self.blocks.iter().flat_map(move |block| of(&**block)))
     }
 
+    /// Vectors and bodies alone.
+    pub(crate) fn data_bytes(&self) -> u64 {
+        let bodies: u64 = self.blocks.iter().map(|block| block.bodies.len() as u64).sum();
+        u64::from(self.rows) * self.spec.dimension as u64 * 4 + bodies
+    }
+
     /// Vectors, codes, bodies and what is known of each row.
     pub(crate) const fn heap_bytes(&self) -> usize {
         self.heap_bytes

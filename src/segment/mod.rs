@@ -37,6 +37,16 @@ use crate::ids::{MemoryId, Seq};
 /// The number of a row within its segment.
 pub(crate) type Row = u32;
 
+/// Smallest cap on the bytes of a segment.
+pub(crate) const MIN_SEGMENT_BYTES: u64 = 4 << 20;
+/// Largest cap on the bytes of a segment.
+pub(crate) const MAX_SEGMENT_BYTES: u64 = 256 << 20;
+/// The most bytes that a segment may have in a collection with this many live bytes: an eighth,
+/// so that one rewrite never needs much scratch space.
+pub(crate) fn segment_cap(live_bytes: u64) -> u64 {
+    (live_bytes / 8).clamp(MIN_SEGMENT_BYTES, MAX_SEGMENT_BYTES)
+}
+
 /// Everything that a row is.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) struct RowRef<'a> {

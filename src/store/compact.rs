@@ -41,6 +41,7 @@ impl Store {
             total.bytes_after += report.bytes_after;
             total.took += report.took;
         }
+        compaction::after_compaction(&self.engine, &Control::unpaced(&self.engine, &|| false))?;
         Ok(total)
     }
 
@@ -49,6 +50,7 @@ impl Store {
     pub fn run_pending(&self) -> Result<bool> {
         let _telling = self.engine.telling();
         self.engine.check_open()?;
+        let asked = self.engine.disk_budget.asked();
         self.engine.tend_log()?;
         self.engine.tend_reserve();
         self.engine.tend_resident();
@@ -62,8 +64,9 @@ impl Store {
                 done => return done,
             }
         }
-        let trimmed = compaction::run_trim(&self.engine, never)?;
-        self.engine.tend_disk_budget(!trimmed)?;
+        let trimmed = compaction::run_trim(&self.engine, never)?
+            || compaction::give_back(&self.engine, never)?;
+        self.engine.tend_disk_budget(!trimmed, asked)?;
         Ok(trimmed)
     }
 }
@@ -85,7 +88,10 @@ impl Collection {
     /// ```
     pub fn compact(&self) -> Result<CompactionReport> {
         let _telling = self.engine.telling();
-        compaction::compact(&self.engine, &self.core, &Control::unpaced(&self.engine, &|| false))
+        let control = Control::unpaced(&self.engine, &|| false);
+        let report = compaction::compact(&self.engine, &self.core, &control)?;
+        compaction::after_compaction(&self.engine, &control)?;
+        Ok(report)
     }
 
     /// What [`Collection::compact`] would do, and why. Changes nothing.

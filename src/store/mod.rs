@@ -36,6 +36,7 @@ use crate::collection::core::Core;
 use crate::collection::engine::Engine;
 use crate::collection::life::Life;
 use crate::collection::snapshot::Snapshot;
+use crate::collection::stats;
 use crate::compaction;
 use crate::error::{Error, Result};
 use crate::format::manifest::CollectionEntry;
@@ -133,7 +134,7 @@ impl Store {
         }
         self.engine.check_writable()?;
         let options = Settings::new(options);
-        let unset = options.default_ttl.is_none() && self.engine.heap_budget.limit().is_none();
+        let unset = stats::retention_unset(&self.engine, &options);
         let core = self.create(name, options)?;
         names.insert(name.to_owned(), core.id);
         drop(names);
@@ -186,6 +187,43 @@ impl Store {
         self.engine.now()
     }
 
+    /// Believes what the clock shows, for a caller who knows that it is right. A clock that is more than
+    /// a day ahead of what the store saw last, as after a long time without an open, is in doubt for a
+    /// day: what has expired by it is hidden at once and destroyed only then (`StoreStats::clock_doubt`).
+    /// Afterwards compaction and purge go by the clock. It cannot be taken back: time does not run
+    /// backwards, so a clock that is set right later hides what it hid until it gets there. Durable
+    /// when it returns; does nothing if the clock is not in doubt.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::ReadOnly`], [`Error::Poisoned`] and what a write of the log may give; the clock is
+    /// believed then as long as the store is open, and afterwards if anything was written.
+    ///
+    /// ```
+    /// # fn main() -> altiplano::Result<()> {
+    /// # let dir = tempfile::tempdir().unwrap();
+    /// # use std::{sync::Arc, time::Duration};
+    /// # use altiplano::{CollectionOptions, ManualClock, Memory, Metric, StoreOptions, Timestamp};
+    /// let day = Duration::from_secs(86_400);
+    /// let clock = Arc::new(ManualClock::new(Timestamp::from_millis(1_700_000_000_000)));
+    /// let store = StoreOptions::new().clock(clock.clone()).open(dir.path().join("agent.alt"))?;
+    /// let notes = store.collection("notes", CollectionOptions::new(2, Metric::Cosine))?;
+    /// notes.insert(Memory::new(1u64, [0.6, 0.8]).text("a secret").ttl(3 * day))?;
+    /// clock.set_wall(clock.wall() + 10 * day); // a jump, or a holiday: nobody can tell
+    /// assert!(!store.purge()?.is_complete());
+    /// store.trust_clock()?;
+    /// assert!(store.purge()?.is_complete());
+    /// # Ok(()) }
+    /// ```
+    pub fn trust_clock(&self) -> Result<()> {
+        if self.engine.clock_doubt().is_none() {
+            return self.engine.check_writable();
+        }
+        self.engine.trust_clock()?;
+        self.engine.row_bell.ring();
+        Ok(())
+    }
+
     /// What the store holds and what it costs.
     ///
     /// ```
@@ -206,6 +244,7 @@ impl Store {
         let mut stats = StoreStats {
             visible_seq: engine.visible_seq().0,
             synced_seq: engine.committer.synced_seq().0,
+            clock_doubt: engine.clock_doubt(),
             pinned_files,
             pinned_bytes,
             job_heap_bytes: engine.heap_budget.held(),
@@ -239,7 +278,9 @@ impl Store {
         cores.sort_by(|a, b| a.name.cmp(&b.name));
         for core in cores {
             let mut collection = self.handle(Arc::clone(&core)).stats()?;
-            collection.debt_bytes = compaction::debt(engine, &core)?;
+            let debt = compaction::debt(engine, &core)?;
+            collection.debt_bytes = debt.rows + debt.index;
+            collection.index_debt_bytes = debt.index;
             let liveness: usize = core.snapshot().parts().map(|(_, live)| live.heap_bytes()).sum();
             stats.heap_bytes += collection.heap_bytes + liveness as u64;
             stats.mapped_bytes += collection.segments.iter().map(|s| s.bytes).sum::<u64>();

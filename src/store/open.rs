@@ -141,7 +141,7 @@ pub(crate) fn open_for_writing(
     start_log(&engine, &end).map_err(|error| read_only(error, engine.dir()))?;
     remove_orphans(&engine)?;
     engine.open_reserve();
-    engine.tend_disk_budget(false)?;
+    engine.tend_disk_budget(false, 0)?;
     let workers = match options.background {
         Background::Auto => workers::start(&engine)?,
         Background::Manual => Vec::new(),

@@ -18,6 +18,9 @@ use crate::worker::{Bell, Lane, Seat, Worker};
 
 /// How long a job waits while there is work about. Where nothing changes, twice as long each time.
 const BUSY: Duration = Duration::from_millis(500);
+/// How long it waits after it gave bytes back that an insert waits for, or found that an index is being
+/// built which may do so.
+const GAVE: Duration = Duration::from_millis(20);
 /// How long it waits at most when nothing has happened: expiry is noticed this late.
 const IDLE: Duration = Duration::from_secs(10);
 /// The same where somebody wants pages to be let go once a second, whatever is written.
@@ -168,6 +171,7 @@ fn tend_log(engine: &Arc<Engine>, _bell: &Bell, _seat: &Seat<'_>, memory: &mut M
 fn tend_rows(engine: &Arc<Engine>, bell: &Bell, seat: &Seat<'_>, memory: &mut Memory) -> Duration {
     let stop = || bell.is_stopping();
     let control = Control::background(engine, &stop, *seat);
+    let asked = engine.disk_budget.asked();
     let patience = each_core(engine, &control, compaction::run_rows_due, memory);
     let troubles = &mut memory.troubles;
     if patience.is_zero() {
@@ -180,14 +184,17 @@ fn tend_rows(engine: &Arc<Engine>, bell: &Bell, seat: &Seat<'_>, memory: &mut Me
     if let Some(pause) = troubles.pause(engine, &None) {
         return patience.min(pause);
     }
-    let trimmed = compaction::run_trim(engine, &control.without_pace()).and_then(|trimmed| {
-        engine.tend_disk_budget(!trimmed && !patience.is_zero())?;
-        Ok(trimmed)
+    let given = compaction::run_trim(engine, &control.without_pace()).and_then(|trimmed| {
+        let busy = trimmed || patience.is_zero();
+        let gave = busy || compaction::give_back(engine, &control)?;
+        engine.tend_disk_budget(!gave, asked)?;
+        Ok(gave && !busy)
     });
-    match trimmed {
-        Ok(_) => {
+    match given {
+        Ok(gave) => {
             troubles.over(&None);
-            memory.quiet.doze(engine, patience)
+            // Whoever asked for room waits for the next look.
+            if gave { GAVE } else { memory.quiet.doze(engine, patience) }
         }
         Err(error) => troubles.report(engine, None, &error).min(patience),
     }

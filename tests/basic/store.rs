@@ -211,11 +211,10 @@ fn the_heap_budget_refuses_inserts_but_never_deletes() {
         }
         assert!(taken < 100, "the budget is never reached");
     };
-    let Error::OverBudget { budget, needed, limit } = error else { panic!("{error}") };
+    let Error::OverBudget { budget, needed, limit, free: 0 } = error else { panic!("{error}") };
     assert_eq!((budget, limit), ("heap_budget", 16 << 20));
     assert!(needed > limit && taken >= 10);
     assert!(store.stats().unwrap().collections[0].heap_bytes <= 16 << 20);
-    assert!(!store.stats().unwrap().collections[0].retention_unset);
     assert!(notes.delete(0u64).unwrap());
     assert_eq!(notes.len().unwrap(), taken - 1);
     // Sealing gives the RAM back.
@@ -239,7 +238,9 @@ fn the_numbers_add_up() {
     let dead: u64 = notes.segments.iter().map(|s| s.dead_rows).sum();
     assert!(dead <= 20 && notes.dead_bytes > 0 && notes.live_bytes > notes.dead_bytes);
     let bytes: u64 = notes.segments.iter().map(|s| s.bytes).sum();
-    assert_eq!(notes.live_bytes + notes.dead_bytes, bytes);
+    // In RAM a row of 8 dimensions and its text come to less than 100 bytes.
+    let in_ram = notes.live_bytes + notes.dead_bytes - bytes;
+    assert!((32 * notes.memtable_rows..100 * notes.memtable_rows + 1).contains(&in_ram));
     assert!(notes.retention_unset && notes.heap_bytes > 0 && !notes.indexes.is_empty());
     let nodes: u64 = notes.indexes.iter().map(|i| i.nodes).sum();
     assert_eq!(nodes, sealed);

@@ -5,12 +5,13 @@
 use std::time::Duration;
 
 use super::model::Write;
-use super::record::{BEGIN, Runner, new_disk};
+use super::record::{BEGIN, Runner, new_clock, new_disk, open};
+use super::regressions::holds;
 use super::run::{self, each, report, seed, sized};
-use super::script::Act;
+use super::script::{Act, scripted};
 use super::sequences::{ask, crash, safely, watch};
 use crate::clock::Timestamp;
-use crate::disk::sim::SplitMix;
+use crate::disk::sim::{SimDisk, SplitMix};
 use crate::worker::lock;
 
 const HOUR: u64 = 3600;
@@ -168,6 +169,32 @@ pub(super) fn workload(seed: u64) -> Result<u64, String> {
     }
     ask(&world.runner)?;
     Ok(world.crashes)
+}
+
+#[test]
+fn a_cut_at_any_operation_beside_a_clock_that_is_vouched_for_loses_and_revives_nothing() {
+    let scripts = scripted().into_iter().filter(|s| s.name.starts_with("purge after an absence"));
+    let before = scripts.map(|script| holds(&script.name, script.acts)).count();
+    assert_eq!(before, 2, "with a sync of each write, and without");
+}
+
+/// A clock that is right again after it was vouched for: nothing that was destroyed by it shows again.
+#[test]
+fn what_was_said_of_the_clock_survives_a_power_cut() {
+    let mut runner = Runner::new(new_disk(3));
+    runner.open().unwrap();
+    for act in [Act::Make(0), Act::Away(10 * DAY), Act::Trust] {
+        runner.act(&act).unwrap();
+    }
+    let now = runner.store().unwrap().now();
+    assert_eq!(now, BEGIN + Duration::from_secs(10 * DAY));
+    let images = runner.disk.files().images(3, 20);
+    assert!(images.len() > 3);
+    for image in images {
+        let disk = SimDisk::new(image.files.clone(), 9);
+        let store = open(&disk, &new_clock(BEGIN)).unwrap();
+        assert_eq!(store.now(), now, "{}", image.label);
+    }
 }
 
 /// A frame said how late it was and not that this was in doubt: an open that found the mark in the

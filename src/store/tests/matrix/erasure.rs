@@ -96,6 +96,9 @@ pub(super) fn workload(seed: u64, every: u64) -> Result<u64, String> {
     for act in [Act::Release, Act::Sync] {
         runner.act(&act).map_err(|e| e.to_string())?;
     }
+    if seed.is_multiple_of(3) {
+        absence(&mut runner)?;
+    }
     let moments: Arc<Mutex<Vec<FileSystem>>> = Arc::default();
     let seen = Arc::clone(&moments);
     runner.disk.observe(move |_: &Op, files| lock(&seen).push(files.clone()));
@@ -130,6 +133,19 @@ pub(super) fn workload(seed: u64, every: u64) -> Result<u64, String> {
         }
     }
     Ok(crashes)
+}
+
+/// Ten days in which nobody was there: the purge says what it does not take, until the clock is believed.
+fn absence(runner: &mut Runner) -> Result<(), String> {
+    runner.act(&Act::Away(10 * 24 * 3600)).map_err(|e| e.to_string())?;
+    let store = runner.store().map_err(|e| e.to_string())?;
+    let hidden = store.stats().map_err(|e| e.to_string())?.collections;
+    let withheld: u64 = hidden.iter().map(|c| c.withheld_rows).sum();
+    let receipt = store.purge().map_err(|e| e.to_string())?;
+    if (receipt.withheld_rows, receipt.is_complete()) != (withheld, withheld == 0) {
+        return Err(format!("{withheld} rows are withheld, and it says {receipt:?}"));
+    }
+    store.trust_clock().map_err(|e| e.to_string())
 }
 
 /// What a crash in a purge left is whole, and nothing dead is in it after another purge.

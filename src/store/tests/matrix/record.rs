@@ -142,6 +142,8 @@ impl Runner {
             Act::Make(c) => self.make(*c),
             Act::Drop(c) => self.drop_collection(*c),
             Act::Reopen => self.reopen(),
+            Act::Away(seconds) => self.away(*seconds),
+            Act::Trust => self.store()?.trust_clock(),
             Act::Refused(writes) => self.refused(writes),
             Act::Hold => {
                 let store = self.store.as_ref().ok_or(Error::Closed)?;
@@ -225,6 +227,16 @@ impl Runner {
             store.close()?;
             lock(&self.history).acknowledge(true);
         }
+        self.open()
+    }
+
+    /// Only the wall clock goes on while nobody is there.
+    fn away(&mut self, seconds: u64) -> Result<(), Error> {
+        if let Some(store) = self.store.take() {
+            store.close()?;
+            lock(&self.history).acknowledge(true);
+        }
+        self.clock.set_wall(self.clock.wall() + Duration::from_secs(seconds));
         self.open()
     }
 

@@ -7,7 +7,7 @@ use crate::Error;
 use crate::disk::sim::SimDisk;
 use crate::format::header::HEADER_LEN;
 
-fn holds(name: &str, acts: Vec<Act>) {
+pub(super) fn holds(name: &str, acts: Vec<Act>) {
     let acts = (0..3).map(Act::Make).chain(acts).collect();
     let script = Script { name: name.to_owned(), acts };
     let recording = record(&script, &new_disk(1));

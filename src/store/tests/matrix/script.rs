@@ -26,6 +26,10 @@ pub(super) enum Act {
     Drop(usize),
     /// Closed, and opened again.
     Reopen,
+    /// The same, so many seconds later.
+    Away(u64),
+    /// The clock is vouched for.
+    Trust,
     /// A write that the device refuses: the next one goes on in a new log file.
     Refused(Vec<Write>),
     /// A reader begins to hold what it sees, until the next `Release`.
@@ -73,6 +77,8 @@ fn forget(from: usize, namespace: u64) -> Vec<Write> {
 fn forget_ids(from: usize, ids: std::ops::Range<u64>) -> Vec<Write> {
     vec![Write::DeleteIds { from, ids }]
 }
+
+const DAY: u64 = 24 * 3600;
 
 /// A second and a half of days: everything mortal is gone, and may be destroyed.
 const LATER: u64 = 40 * 3600;
@@ -499,6 +505,24 @@ fn base(w: fn(Vec<Write>) -> Act) -> Vec<(&'static str, Vec<Act>)> {
                 Purge,
                 Drop(1),
                 Purge,
+                Reopen,
+            ],
+        ),
+        (
+            "purge after an absence",
+            vec![
+                w(mortal(0, 0..130, 3 * DAY)),
+                Run,
+                w(mortal(1, 0..9, 3 * DAY)),
+                w(insert(1, 5..12)),
+                Away(10 * DAY),
+                w(delete(0, 3..9)),
+                Purge,
+                Trust,
+                w(insert(0, 20..22)),
+                Purge,
+                Away(10 * DAY),
+                Trust,
                 Reopen,
             ],
         ),

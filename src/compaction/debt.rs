@@ -1,0 +1,78 @@
+//! Owns what the background has still to do: how many bytes it is to write, and whether there is
+//! anything at all. Looks, and changes nothing; what is due is decided in `policy`.
+
+use std::sync::{Arc, Weak};
+
+use super::policy::{self, Eagerness, IndexStep};
+use super::{bytes_of, index_facts, next_index_step, segment_facts, trim};
+use crate::collection::core::Core;
+use crate::collection::disk_budget::Pressure;
+use crate::collection::engine::Engine;
+use crate::error::Result;
+use crate::sync::atomic::Ordering;
+use crate::worker::lock;
+
+/// Bytes that the background is to write for a collection.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Debt {
+    /// Of the segments that it would rewrite.
+    pub(crate) rows: u64,
+    /// Of the index that it would build, or is building.
+    pub(crate) index: u64,
+}
+
+/// What the background is to write for a collection. O(segments + index nodes).
+pub(crate) fn debt(engine: &Engine, core: &Core) -> Result<Debt> {
+    if core.is_volatile() {
+        return Ok(Debt::default());
+    }
+    let facts = segment_facts(engine, core, &core.snapshot())?;
+    let steps = policy::plan_rows(&facts, engine.plausible_now(), Eagerness::Due);
+    let step = next_index_step(engine, core, Eagerness::Due);
+    let due = step.map_or(0, |step| index_bytes(core, &step));
+    Ok(Debt { rows: bytes_of(&steps, &facts), index: due.max(core.index_bytes_under_way()) })
+}
+
+/// Bytes of the index that a step builds, about.
+pub(super) fn index_bytes(core: &Core, step: &IndexStep) -> u64 {
+    let (facts, uncovered) = index_facts(core, &core.snapshot());
+    let replaced = facts.iter().filter(|i| step.replaces.contains(&i.file)).map(|i| i.live);
+    let rows = replaced.sum::<u64>() + if step.with_uncovered { uncovered } else { 0 };
+    core.index_bytes(rows, step.graph)
+}
+
+/// Whether no job is under way and none is due, as far as the store can tell without doing it.
+pub(crate) fn is_idle(engine: &Engine) -> Result<bool> {
+    // Without workers it stays after an insert that was refused, whatever is done.
+    let pressed = engine.disk_budget.pressure() == Pressure::Pressed && engine.has_workers();
+    if engine.gate.is_busy() || pressed {
+        return Ok(false);
+    }
+    for core in engine.cores() {
+        if !core.is_volatile() && !core.is_dropped() && !is_settled(engine, &core)? {
+            return Ok(false);
+        }
+    }
+    Ok(!trim::is_due(engine) && !engine.gate.is_busy())
+}
+
+/// Whether nothing is due for a collection.
+fn is_settled(engine: &Engine, core: &Core) -> Result<bool> {
+    let snapshot = core.snapshot();
+    if snapshot.has_active_only() {
+        return Ok(true);
+    }
+    if snapshot.memtables.len() > 1 {
+        return Ok(false);
+    }
+    let facts = segment_facts(engine, core, &snapshot)?;
+    if !policy::plan_rows(&facts, engine.plausible_now(), Eagerness::Due).is_empty() {
+        return Ok(false);
+    }
+    if Weak::ptr_eq(&Arc::downgrade(&snapshot), &lock(&core.indexes_in_order)) {
+        return Ok(true);
+    }
+    // What was opened and not looked at may turn out to be damaged, and is built again then.
+    let checked = snapshot.indexes.iter().all(|i| i.indexed.checked.load(Ordering::Acquire));
+    Ok(checked && next_index_step(engine, core, Eagerness::Due).is_none())
+}
