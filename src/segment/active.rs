@@ -7,40 +7,31 @@
 //! (Bentley and Saxe, "Decomposable searching problems", J. Algorithms 1980): a push makes a small
 //! block, and eight of a size become one of the next, so that a row is copied a few times at most
 //! and a scan meets few blocks.
-//!
-//! A small block is measured exactly. From a size on, blocks have codes, in the frame that the collection
-//! has; where it has none yet, one is chosen by the first such block.
+
+mod block;
 
 use std::slice;
 use std::sync::Arc;
 
-use bytemuck::{Pod, Zeroable};
 use roaring::RoaringBitmap;
 
 use super::ids::{ENTRY_BYTES, Ids};
-use super::sealed::key_hash;
 use super::{Liveness, Row, RowBuffer, RowRef, Rows};
 use crate::clock::Timestamp;
-use crate::disk::Pages;
 use crate::error::{Error, Result};
 use crate::filter::{Attributes, Filter, Matcher};
 use crate::format::record;
 use crate::ids::{MemoryId, Seq};
 use crate::index::{Candidate, Scan};
 use crate::options::Codes;
-use crate::vector::codes::{CodeBuffer, CodeSpec, Fit, Frame, Queries, SignBlocks};
+use crate::vector::codes::{CodeSpec, Fit, Frame, Queries};
 use crate::vector::kernel::blocks::ROWS;
+use block::{Block, Head, name_hash};
 
 /// So many blocks of about one size become one.
 const FANOUT: usize = 8;
 /// Blocks are not merged beyond this many rows.
 const LARGEST: usize = 512;
-/// Blocks of fewer rows have no codes.
-const CODED: usize = 64;
-/// From so many rows on, a block says how far off the codes of a memtable are.
-const TELLING: usize = 256;
-/// Vectors by which it is said.
-const SAMPLE: usize = 256;
 /// A block is full with so many bytes of bodies, and is not merged: the copy would cost more than a scan
 /// gains by it. So 32 bits are enough for a place among bodies.
 const FULL_BYTES: usize = 1 << 20;
@@ -58,35 +49,6 @@ pub(crate) struct NewRow {
     pub(crate) vector: Vec<f32>,
     pub(crate) body: Vec<u8>,
     pub(crate) expires_at: Timestamp,
-}
-
-/// What is known of a row beside its vector and body.
-#[derive(Clone, Copy, Debug, Pod, Zeroable)]
-#[repr(C)]
-struct Head {
-    id: u128,
-    seq: u64,
-    /// In milliseconds since 1970.
-    expires_at: i64,
-    norm: f32,
-    /// Where its body ends among the bodies of its block, and that of the next row begins.
-    body_end: u32,
-    /// Hashes of the names that rows are mostly selected by, so that those of others are passed over
-    /// without decoding their bodies.
-    namespace: u32,
-    session: u32,
-}
-
-#[derive(Debug)]
-struct Block {
-    heads: Pages<Head>,
-    vectors: Pages<f32>,
-    /// One after the other.
-    bodies: Pages<u8>,
-    /// `None` in a block that is measured exactly.
-    codes: Option<CodeBuffer>,
-    /// The signs of the codes side by side; nothing if codes have none.
-    signs: Pages<u8>,
 }
 
 /// What the codes of a memtable are made of, and how far off they are.
@@ -164,7 +126,7 @@ impl Active {
         let first = self.rows;
         self.starts.push(first);
         self.rows += block.rows() as Row;
-        self.encode(&mut block, &[]);
+        block.encode(self.spec, &mut self.coder, u64::from(self.rows), &[]);
         self.blocks.push(Arc::new(block));
         let mut ids = std::mem::take(&mut self.ids);
         ids.push(first, rows.iter().map(|row| row.id), |row| self.id(row).ok());
@@ -172,50 +134,10 @@ impl Active {
         while let Some(first) = self.mergeable() {
             let mut merged = Block::concat(self.spec, &self.blocks[first..]);
             let before = self.blocks.split_off(first);
-            self.encode(&mut merged, &before);
+            merged.encode(self.spec, &mut self.coder, u64::from(self.rows), &before);
             self.starts.truncate(first + 1);
             self.blocks.push(Arc::new(merged));
         }
-    }
-
-    /// Gives a block its codes if it has enough rows; those that the blocks have that it was made of are
-    /// copied.
-    fn encode(&mut self, block: &mut Block, before: &[Arc<Block>]) {
-        if block.rows() < CODED {
-            return;
-        }
-        let dimension = self.spec.dimension;
-        let step = block.rows().div_ceil(SAMPLE);
-        let vector = |at| block.vector(at, dimension).to_vec();
-        let sample = || (0..block.rows()).step_by(step).map(vector).collect::<Vec<Vec<f32>>>();
-        let mut telling = block.rows() >= TELLING;
-        if self.coder.is_none() {
-            let rows = u64::from(self.rows);
-            self.coder = Some(Frame::choose(self.spec, None, &sample(), rows, u64::MAX));
-            telling = false;
-        }
-        let Some((frame, fit)) = self.coder.as_mut().filter(|(f, _)| f.spec.codes != Codes::F32)
-        else {
-            return;
-        };
-        let mut codes = CodeBuffer::new(Arc::clone(frame), block.rows());
-        for block in before {
-            match &block.codes {
-                Some(old) => old.rows().rows().for_each(|row| codes.push_row(row)),
-                None => (0..block.rows()).for_each(|at| codes.push(block.vector(at, dimension))),
-            }
-        }
-        let copied = codes.rows().len();
-        (copied..block.rows()).for_each(|at| codes.push(block.vector(at, dimension)));
-        if telling {
-            let sample = sample();
-            let mut own = CodeBuffer::new(Arc::clone(frame), sample.len());
-            sample.iter().for_each(|vector| own.push(vector));
-            *fit = fit.and(Fit::measured(&own, &sample, u64::from(self.rows)));
-        }
-        fit.longest = fit.longest.max(codes.rows().longest());
-        block.signs = codes.rows().sign_blocks().unwrap_or_default();
-        block.codes = Some(codes);
     }
 
     /// How many rows each block has.
@@ -318,73 +240,6 @@ impl Active {
     /// Vectors, codes, bodies and what is known of each row.
     pub(crate) const fn heap_bytes(&self) -> usize {
         self.heap_bytes
-    }
-}
-
-impl Head {
-    const fn expires_at(&self) -> Timestamp {
-        Timestamp::from_millis(self.expires_at)
-    }
-}
-
-/// Tells names apart, mostly.
-fn name_hash(name: &str) -> u32 {
-    let hash = key_hash(name);
-    (hash ^ (hash >> 32)) as u32
-}
-
-impl Block {
-    /// With room for so many rows, and so many bytes of bodies.
-    fn empty(spec: CodeSpec, rows: usize, bodies: usize) -> Self {
-        Self {
-            heads: Pages::with_capacity(rows),
-            vectors: Pages::with_capacity(rows * spec.dimension),
-            bodies: Pages::with_capacity(bodies),
-            codes: None,
-            signs: Pages::new(),
-        }
-    }
-
-    fn signs(&self) -> Option<SignBlocks<'_>> {
-        let rows = self.codes.as_ref()?.rows();
-        SignBlocks::new(rows.spec, &self.signs, rows.len() as u32)
-    }
-
-    fn concat(spec: CodeSpec, blocks: &[Arc<Self>]) -> Self {
-        let rows = blocks.iter().map(|b| b.rows()).sum();
-        let mut all = Self::empty(spec, rows, blocks.iter().map(|b| b.bodies.len()).sum());
-        for block in blocks {
-            let before = all.bodies.len() as u32;
-            let moved = |head: &Head| Head { body_end: before + head.body_end, ..*head };
-            all.heads.extend(block.heads.iter().map(moved));
-            all.bodies.extend_from_slice(&block.bodies);
-            all.vectors.extend_from_slice(&block.vectors);
-        }
-        all
-    }
-
-    fn rows(&self) -> usize {
-        self.heads.len()
-    }
-
-    fn vector(&self, at: usize, dimension: usize) -> &[f32] {
-        &self.vectors[at * dimension..(at + 1) * dimension]
-    }
-
-    fn body(&self, at: usize) -> &[u8] {
-        let start = at.checked_sub(1).map_or(0, |before| self.heads[before].body_end);
-        &self.bodies[start as usize..self.heads[at].body_end as usize]
-    }
-
-    fn row(&self, at: usize, dimension: usize) -> RowRef<'_> {
-        let Head { id, seq, norm, .. } = self.heads[at];
-        let (vector, body) = (self.vector(at, dimension), self.body(at));
-        RowRef { id: id.into(), seq: Seq(seq), norm, vector, body }
-    }
-
-    fn attributes(&self, at: usize) -> Result<Attributes<'_>> {
-        record::attributes(self.heads[at].id.into(), self.body(at))
-            .map_err(|e| Error::option("body of a row in the memtable", e.reason))
     }
 }
 

@@ -2,6 +2,8 @@
 //! before it is returned: rows by their own checksums at each read, columns block by block at first
 //! touch.
 
+mod verify;
+
 use std::ops::Range;
 use std::path::Path;
 
@@ -256,87 +258,8 @@ impl SealedSegment {
         Ok(body)
     }
 
-    /// Checks everything but vectors and bodies: ids ascend and are found, offsets, keys and
-    /// postings lie within the segment. O(rows).
-    pub(crate) fn verify_structure(&self) -> Result<()> {
-        self.file.verify()?;
-        let mut last = None;
-        let (mut end, bodies) = (0, self.file.bytes(BODIES).map_or(0, <[u8]>::len) as u64);
-        for row in 0..self.rows {
-            let id = self.id(row)?;
-            if last.is_some_and(|last| last >= id) {
-                return Err(self.file.corrupt_in(IDS, u64::from(row) * 16, "ids do not ascend"));
-            }
-            last = Some(id);
-            if self.find(id)? != [row] {
-                let reason = format!("row {row} cannot be found by its id");
-                return Err(self.file.corrupt_in(BLOOM, 0, reason));
-            }
-            let body = self.number(BODY_OFFSETS, row)?..self.number(BODY_OFFSETS, row + 1)?;
-            if body.start != end || body.end < end || self.expires_at(row)? < self.expiries.first()
-            {
-                let reason = format!("the body's place or the expiry of row {row} cannot be");
-                return Err(self.file.corrupt_in(BODY_OFFSETS, u64::from(row) * 8, reason));
-            }
-            end = body.end;
-        }
-        if end != bodies {
-            return Err(self.file.corrupt_in(
-                BODY_OFFSETS,
-                0,
-                "the bodies do not end where they do",
-            ));
-        }
-        let (keys, rest) = self.file.checked(KEYS)?.as_chunks::<12>();
-        let key = |[a, b, c, d, e, f, g, h, i, j, k, l]: &[u8; 12]| {
-            let row = u32::from_le_bytes([*i, *j, *k, *l]);
-            (u64::from_le_bytes([*a, *b, *c, *d, *e, *f, *g, *h]), row)
-        };
-        let whole = rest.is_empty() && keys.iter().map(key).is_sorted_by(|a, b| a < b);
-        if !whole || keys.iter().any(|entry| key(entry).1 >= self.rows) {
-            return Err(self.file.corrupt_in(KEYS, 0, "the keys are out of order or of no row"));
-        }
-        self.names().map(drop)
-    }
-
-    /// How many names the postings have.
-    fn names(&self) -> Result<u64> {
-        let total = Postings::new(|part| self.part_of_postings(part)).total(self.rows);
-        total.map_err(|unread| unread.error(&self.file))
-    }
-
     fn part_of_postings(&self, part: Range<usize>) -> std::result::Result<&[u8], Unread> {
         self.file.checked_range(POSTINGS, part).map_err(Unread::File)
-    }
-
-    /// Checks every byte, and that columns, postings and rows say the same. Lets pages go on the way, so that
-    /// the check does not make the file resident.
-    pub(crate) fn verify(&self) -> Result<()> {
-        self.verify_structure()?;
-        let (mut names, mut buffer) = (0, RowBuffer::default());
-        for row in 0..self.rows {
-            self.head(row, &mut buffer.vector)?;
-            self.release_behind(row);
-            let of = self.attributes(row, &mut buffer)?;
-            let columns = (
-                self.time(CREATED, row)?,
-                self.expires_at(row)?,
-                self.importance(row)?.to_bits(),
-                self.flags(row)? & PINNED != 0,
-            );
-            let body = (of.created_at, of.expires_at, of.importance.to_bits(), of.pinned);
-            if columns != body {
-                let reason = format!("the columns of row {row} do not say what its body says");
-                return Err(self.file.corrupt_in(CREATED, u64::from(row) * 8, reason));
-            }
-            names += [of.namespace, of.session, of.kind].iter().flatten().count() as u64;
-            names += of.tags.len() as u64;
-        }
-        if self.names()? != names {
-            let reason = "the postings do not say what the bodies say";
-            return Err(self.file.corrupt_in(POSTINGS, 0, reason));
-        }
-        Ok(())
     }
 }
 

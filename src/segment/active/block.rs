@@ -1,0 +1,167 @@
+//! Owns `Block`: some rows of a memtable, with contiguous vectors and bodies, and their codes. A small block
+//! is measured exactly. From a size on, blocks have codes, in the frame that the collection has; where
+//! it has none yet, one is chosen by the first such block.
+
+use std::sync::Arc;
+
+use bytemuck::{Pod, Zeroable};
+
+use super::super::RowRef;
+use super::super::sealed::key_hash;
+use super::Coder;
+use crate::clock::Timestamp;
+use crate::disk::Pages;
+use crate::error::{Error, Result};
+use crate::filter::Attributes;
+use crate::format::record;
+use crate::ids::Seq;
+use crate::options::Codes;
+use crate::vector::codes::{CodeBuffer, CodeSpec, Fit, Frame, SignBlocks};
+
+/// Blocks of fewer rows have no codes.
+const CODED: usize = 64;
+/// From so many rows on, a block says how far off the codes of a memtable are.
+const TELLING: usize = 256;
+/// Vectors by which it is said.
+const SAMPLE: usize = 256;
+
+/// What is known of a row beside its vector and body.
+#[derive(Clone, Copy, Debug, Pod, Zeroable)]
+#[repr(C)]
+pub(super) struct Head {
+    pub(super) id: u128,
+    pub(super) seq: u64,
+    /// In milliseconds since 1970.
+    pub(super) expires_at: i64,
+    pub(super) norm: f32,
+    /// Where its body ends among the bodies of its block, and that of the next row begins.
+    pub(super) body_end: u32,
+    /// Hashes of the names that rows are mostly selected by, so that those of others are passed over
+    /// without decoding their bodies.
+    pub(super) namespace: u32,
+    pub(super) session: u32,
+}
+
+/// Rows that lie together.
+#[derive(Debug)]
+pub(super) struct Block {
+    pub(super) heads: Pages<Head>,
+    pub(super) vectors: Pages<f32>,
+    /// One after the other.
+    pub(super) bodies: Pages<u8>,
+    /// `None` in a block that is measured exactly.
+    pub(super) codes: Option<CodeBuffer>,
+    /// The signs of the codes side by side; nothing if codes have none.
+    pub(super) signs: Pages<u8>,
+}
+
+impl Head {
+    pub(super) const fn expires_at(&self) -> Timestamp {
+        Timestamp::from_millis(self.expires_at)
+    }
+}
+
+/// Tells names apart, mostly.
+pub(super) fn name_hash(name: &str) -> u32 {
+    let hash = key_hash(name);
+    (hash ^ (hash >> 32)) as u32
+}
+
+impl Block {
+    /// With room for so many rows, and so many bytes of bodies.
+    pub(super) fn empty(spec: CodeSpec, rows: usize, bodies: usize) -> Self {
+        Self {
+            heads: Pages::with_capacity(rows),
+            vectors: Pages::with_capacity(rows * spec.dimension),
+            bodies: Pages::with_capacity(bodies),
+            codes: None,
+            signs: Pages::new(),
+        }
+    }
+
+    pub(super) fn signs(&self) -> Option<SignBlocks<'_>> {
+        let rows = self.codes.as_ref()?.rows();
+        SignBlocks::new(rows.spec, &self.signs, rows.len() as u32)
+    }
+
+    pub(super) fn concat(spec: CodeSpec, blocks: &[Arc<Self>]) -> Self {
+        let rows = blocks.iter().map(|b| b.rows()).sum();
+        let mut all = Self::empty(spec, rows, blocks.iter().map(|b| b.bodies.len()).sum());
+        for block in blocks {
+            let before = all.bodies.len() as u32;
+            let moved = |head: &Head| Head { body_end: before + head.body_end, ..*head };
+            all.heads.extend(block.heads.iter().map(moved));
+            all.bodies.extend_from_slice(&block.bodies);
+            all.vectors.extend_from_slice(&block.vectors);
+        }
+        all
+    }
+
+    pub(super) fn rows(&self) -> usize {
+        self.heads.len()
+    }
+
+    pub(super) fn vector(&self, at: usize, dimension: usize) -> &[f32] {
+        &self.vectors[at * dimension..(at + 1) * dimension]
+    }
+
+    pub(super) fn body(&self, at: usize) -> &[u8] {
+        let start = at.checked_sub(1).map_or(0, |before| self.heads[before].body_end);
+        &self.bodies[start as usize..self.heads[at].body_end as usize]
+    }
+
+    pub(super) fn row(&self, at: usize, dimension: usize) -> RowRef<'_> {
+        let Head { id, seq, norm, .. } = self.heads[at];
+        let (vector, body) = (self.vector(at, dimension), self.body(at));
+        RowRef { id: id.into(), seq: Seq(seq), norm, vector, body }
+    }
+
+    pub(super) fn attributes(&self, at: usize) -> Result<Attributes<'_>> {
+        record::attributes(self.heads[at].id.into(), self.body(at))
+            .map_err(|e| Error::option("body of a row in the memtable", e.reason))
+    }
+
+    /// Gives a block its codes if it has enough rows; those that the blocks have that it was made of are
+    /// copied. The first such block of a memtable, of so many rows, chooses what the codes are made of.
+    pub(super) fn encode(
+        &mut self,
+        spec: CodeSpec,
+        coder: &mut Option<Coder>,
+        rows: u64,
+        before: &[Arc<Self>],
+    ) {
+        if self.rows() < CODED {
+            return;
+        }
+        let dimension = spec.dimension;
+        let step = self.rows().div_ceil(SAMPLE);
+        let vector = |at| self.vector(at, dimension).to_vec();
+        let sample = || (0..self.rows()).step_by(step).map(vector).collect::<Vec<Vec<f32>>>();
+        let mut telling = self.rows() >= TELLING;
+        if coder.is_none() {
+            *coder = Some(Frame::choose(spec, None, &sample(), rows, u64::MAX));
+            telling = false;
+        }
+        let Some((frame, fit)) = coder.as_mut().filter(|(f, _)| f.spec.codes != Codes::F32) else {
+            return;
+        };
+        let mut codes = CodeBuffer::new(Arc::clone(frame), self.rows());
+        for block in before {
+            match &block.codes {
+                Some(old) => old.rows().rows().for_each(|row| codes.push_row(row)),
+                None => (0..block.rows()).for_each(|at| codes.push(block.vector(at, dimension))),
+            }
+        }
+        let copied = codes.rows().len();
+        (copied..self.rows()).for_each(|at| codes.push(self.vector(at, dimension)));
+        if telling {
+            let sample = sample();
+            let mut own = CodeBuffer::new(Arc::clone(frame), sample.len());
+            sample.iter().for_each(|vector| own.push(vector));
+            *fit = fit.and(Fit::measured(&own, &sample, rows));
+        }
+        fit.longest = fit.longest.max(codes.rows().longest());
+        self.signs = codes.rows().sign_blocks().unwrap_or_default();
+        self.codes = Some(codes);
+    }
+}
