@@ -1,0 +1,78 @@
+//! Owns the counting of what a store holds and what it costs. Reads; changes nothing.
+
+use std::sync::Arc;
+
+use super::Store;
+use crate::compaction;
+use crate::error::Result;
+use crate::format::names::FileName;
+use crate::metrics::StoreStats;
+use crate::vector::kernel::Kernels;
+
+impl Store {
+    /// What the store holds and what it costs.
+    ///
+    /// ```
+    /// # fn main() -> altiplano::Result<()> {
+    /// # let dir = tempfile::tempdir().unwrap();
+    /// # use altiplano::{CollectionOptions, Memory, Metric, Store};
+    /// # let store = Store::open(dir.path().join("agent.alt"))?;
+    /// let notes = store.collection("notes", CollectionOptions::new(2, Metric::Cosine))?;
+    /// notes.insert(Memory::new(1u64, [0.6, 0.8]))?;
+    /// let stats = store.stats()?;
+    /// assert_eq!(stats.collections[0].live_rows, 1);
+    /// # Ok(()) }
+    /// ```
+    pub fn stats(&self) -> Result<StoreStats> {
+        let engine = &self.engine;
+        engine.check_open()?;
+        let (pinned_files, pinned_bytes) = engine.pinned.totals();
+        let mut stats = StoreStats {
+            visible_seq: engine.visible_seq().0,
+            synced_seq: engine.committer.synced_seq().0,
+            clock_doubt: engine.clock_doubt(),
+            pinned_files,
+            pinned_bytes,
+            job_heap_bytes: engine.heap_budget.held(),
+            resident_bytes: engine.resident_bytes(),
+            open_files: engine.open_files(),
+            listener_panics: engine.events.panics(),
+            events_lost: engine.events.lost(),
+            background_paused: engine.pace.is_paused(),
+            kernels: Kernels::detect().name,
+            poisoned: engine.poison.check().err().map(|e| e.to_string()),
+            ..StoreStats::default()
+        };
+        for entry in engine.disk.list(engine.dir())? {
+            let Some(name) = FileName::parse(&entry.name) else {
+                continue;
+            };
+            // A file may go between the two calls.
+            let bytes = engine.disk.allocated_bytes(&engine.path(name)).unwrap_or(0);
+            if name == FileName::Reserve {
+                stats.reserve_bytes += bytes;
+                continue;
+            }
+            stats.disk_bytes += bytes;
+            if matches!(name, FileName::Log(_)) {
+                stats.log_bytes += bytes;
+                stats.log_files += 1;
+            }
+        }
+        stats.heap_bytes = stats.job_heap_bytes;
+        let mut cores = engine.cores();
+        cores.sort_by(|a, b| a.name.cmp(&b.name));
+        for core in cores {
+            let mut collection = self.handle(Arc::clone(&core)).stats()?;
+            let debt = compaction::debt(engine, &core)?;
+            collection.debt_bytes = debt.rows + debt.index;
+            collection.index_debt_bytes = debt.index;
+            let liveness: usize = core.snapshot().parts().map(|(_, live)| live.heap_bytes()).sum();
+            stats.heap_bytes += collection.heap_bytes + liveness as u64;
+            stats.mapped_bytes += collection.segments.iter().map(|s| s.bytes).sum::<u64>();
+            stats.mapped_bytes += collection.indexes.iter().map(|i| i.bytes).sum::<u64>();
+            stats.collections.push(collection);
+        }
+        Ok(stats)
+    }
+}
