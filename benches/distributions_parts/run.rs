@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use altiplano::{
     Background, Batch, Codes, Collection, CollectionOptions, Explanation, Fields, Hit, HnswParams,
-    Memory, Metric, Search, Store, StoreOptions,
+    Memory, Metric, Search, Store, StoreOptions, Way, WayReason,
 };
 
 use crate::cells::{Cell, State};
@@ -249,13 +249,16 @@ fn ids(hits: &[Hit]) -> Vec<u64> {
     hits.iter().map(|hit| hit.id.as_u128() as u64).collect()
 }
 
-/// How a query found its answer.
+/// The way that most rows were searched in; what lies in RAM alone has none.
 fn way(told: &Explanation) -> &'static str {
-    match (told.graphs > 0, told.fallbacks > 0) {
-        (true, false) => "graph",
-        (true, true) => "graph, then scan",
-        _ if told.scanned > 0 => "scan",
-        _ if told.evaluations > 0 => "matches",
-        _ => "rows",
+    let most = told.parts.iter().max_by_key(|part| part.rows);
+    match most.map(|part| (part.way, part.reason)) {
+        Some((Way::Graph, _)) => "graph",
+        Some((_, WayReason::GraphGaveUp)) => "graph, then another",
+        Some((_, WayReason::CodesTooCoarse)) => "codes, then rows",
+        Some((Way::Codes, _)) => "codes",
+        Some((Way::MatchingCodes, _)) => "matches",
+        Some(_) => "rows",
+        None => "RAM",
     }
 }
