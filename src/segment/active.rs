@@ -354,9 +354,8 @@ impl Rows for Active {
         let mut found = Vec::new();
         for (start, block) in self.starts.iter().zip(&self.blocks).rev() {
             let rows = (*start..).zip(&block.heads[..]).filter(|(_, head)| head.id == id.as_u128());
-            let mut rows: Vec<Row> = rows.map(|(row, _)| row).collect();
-            rows.reverse();
-            found.append(&mut rows);
+            let rows: Vec<Row> = rows.map(|(row, _)| row).collect();
+            found.extend(rows.into_iter().rev());
         }
         Ok(found)
     }
@@ -373,13 +372,12 @@ impl Rows for Active {
                 _ => {}
             }
         }
-        let may = |head: &Head| {
-            namespace.is_none_or(|hash| head.namespace == hash)
-                && session.is_none_or(|hash| head.session == hash)
-                && listed.is_none_or(|ids| ids.binary_search(&head.id.into()).is_ok())
-        };
         for (row, (block, at)) in self.places() {
-            if may(&block.heads[at]) && filter.matches(&block.attributes(at)?) {
+            let head = &block.heads[at];
+            let may = namespace.is_none_or(|hash| head.namespace == hash)
+                && session.is_none_or(|hash| head.session == hash)
+                && listed.is_none_or(|ids| ids.binary_search(&head.id.into()).is_ok());
+            if may && filter.matches(&block.attributes(at)?) {
                 rows.insert(row);
             }
         }
