@@ -190,7 +190,7 @@ mod tests {
             Filter::created(..at(7))
                 .or(Filter::created(at(5)..at(20)))
                 .or(Filter::created(at(9)..)),
-            Filter::created(at(7)..).or(Filter::created(at(3)..).negate()),
+            Filter::created(at(3)..).or(Filter::created(at(7)..).negate()),
             Filter::importance_at_least(0.5).or(Filter::Importance { from: 0.0, to: 0.5 }),
             Filter::Pinned(true).or(Filter::Pinned(false)),
             name().or(name().negate()),
@@ -220,6 +220,7 @@ mod tests {
             Filter::event_time(..at(5)).or(Filter::event_time(at(5)..)),
             Filter::event_time(..at(5)).or(Filter::event_time(at(5)..)).negate(),
             Filter::created(..at(5)).or(Filter::created(at(6)..)),
+            Filter::created(at(7)..).or(Filter::created(at(3)..).negate()),
             Filter::importance_at_least(0.1),
             Filter::importance_at_least(0.5).or(Filter::Importance { from: 0.0, to: 0.4 }),
             Filter::Pinned(true),

@@ -50,6 +50,14 @@ impl Matcher {
         &self.0
     }
 
+    /// Filters that all hold wherever it does, and that together say the same.
+    pub(crate) fn conditions(&self) -> &[Filter] {
+        match &self.0 {
+            Filter::And(all) => all,
+            one => std::slice::from_ref(one),
+        }
+    }
+
     /// Whether it is [`Filter::All`].
     pub(crate) const fn is_all(&self) -> bool {
         matches!(self.0, Filter::All)

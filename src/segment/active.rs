@@ -10,7 +10,6 @@
 
 mod block;
 
-use std::slice;
 use std::sync::Arc;
 
 use roaring::RoaringBitmap;
@@ -294,23 +293,24 @@ impl Rows for Active {
         Ok(found)
     }
 
-    /// O(rows), and the bodies of those that have the namespace and session asked for.
-    fn select(&self, matcher: &Matcher) -> Result<RoaringBitmap> {
-        let filter = matcher.filter();
+    /// O(rows), and the bodies of those that have the namespace, session and id asked for.
+    fn select(&self, filter: &Matcher) -> Result<RoaringBitmap> {
         let mut rows = RoaringBitmap::new();
-        let (mut namespace, mut session) = (None, None);
-        for part in if let Filter::And(all) = filter { &all[..] } else { slice::from_ref(filter) } {
-            match part {
+        let (mut namespace, mut session, mut listed) = (None, None, None);
+        for condition in filter.conditions() {
+            match condition {
                 Filter::Namespace(name) => namespace = Some(name_hash(name)),
                 Filter::Session(name) => session = Some(name_hash(name)),
+                Filter::Ids(ids) => listed = Some(ids),
                 _ => {}
             }
         }
         for (row, (block, at)) in self.places() {
             let head = &block.heads[at];
             let may = namespace.is_none_or(|hash| head.namespace == hash)
-                && session.is_none_or(|hash| head.session == hash);
-            if may && matcher.matches(&block.attributes(at)?) {
+                && session.is_none_or(|hash| head.session == hash)
+                && listed.is_none_or(|ids| ids.binary_search(&head.id.into()).is_ok());
+            if may && filter.matches(&block.attributes(at)?) {
                 rows.insert(row);
             }
         }

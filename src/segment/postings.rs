@@ -93,7 +93,7 @@ impl<'a, E: From<DecodeError>, R: Fn(Range<usize>) -> Result<&'a [u8], E>> Posti
     }
 
     /// The rows with this name; none if nobody has it. O(log lists + rows found).
-    pub(super) fn rows(&self, field: Field, name: &str) -> Result<RoaringBitmap, E> {
+    fn rows(&self, field: Field, name: &str) -> Result<RoaringBitmap, E> {
         let (mut low, mut high) = (0, self.count()?);
         let wanted = (field as u8, name.as_bytes());
         while low < high {
@@ -112,19 +112,23 @@ impl<'a, E: From<DecodeError>, R: Fn(Range<usize>) -> Result<&'a [u8], E>> Posti
 
     /// The rows with at least one of these names, which are in order. Goes through the names or through
     /// the lists, whichever takes fewer steps: O(min(names, lists) log + rows found).
-    pub(super) fn rows_of_any(&self, field: Field, names: &[String]) -> Result<RoaringBitmap, E> {
+    pub(super) fn rows_of_any(
+        &self,
+        field: Field,
+        names: &[impl AsRef<str>],
+    ) -> Result<RoaringBitmap, E> {
         let (mut found, count) = (RoaringBitmap::new(), self.count()?);
         if names.len() <= count {
             for name in names {
-                found |= self.rows(field, name)?;
+                found |= self.rows(field, name.as_ref())?;
             }
             return Ok(found);
         }
         for i in 0..count {
             let [key, rows] = self.entry(i)?;
             let wanted = (self.read)(key)?.split_first().is_some_and(|(of, key)| {
-                let named = |name: &String| name.as_bytes().cmp(key);
-                *of == field as u8 && names.binary_search_by(named).is_ok()
+                let named = names.binary_search_by(|name| name.as_ref().as_bytes().cmp(key));
+                *of == field as u8 && named.is_ok()
             });
             if wanted {
                 found |= decode_rows((self.read)(rows)?)?;

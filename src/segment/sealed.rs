@@ -154,7 +154,7 @@ impl SealedSegment {
     }
 
     /// All values of a column of fixed-size values, one for each row; every block is checked.
-    fn values<const N: usize>(&self, kind: u32) -> Result<&[[u8; N]]> {
+    pub(super) fn values<const N: usize>(&self, kind: u32) -> Result<&[[u8; N]]> {
         let (values, _) = self.file.checked(kind)?.as_chunks::<N>();
         values.get(..self.rows as usize).ok_or_else(|| self.missing(self.rows.saturating_sub(1)))
     }
@@ -181,26 +181,14 @@ impl SealedSegment {
         Ok(u8::from_le_bytes(self.column(FLAGS, row)?))
     }
 
-    /// The rows that have this name. Only the blocks that lead to them are read.
-    pub(super) fn named(&self, field: Field, name: &str) -> Result<RoaringBitmap> {
-        let rows = Postings::new(|part| self.part_of_postings(part)).rows(field, name);
+    /// The rows that have one of these names, which are in order. Of a few names, only the blocks that
+    /// lead to the rows are read.
+    pub(super) fn named(&self, field: Field, names: &[impl AsRef<str>]) -> Result<RoaringBitmap> {
+        let rows = Postings::new(|part| self.part_of_postings(part)).rows_of_any(field, names);
         let mut rows = rows.map_err(|unread| unread.error(&self.file))?;
         // What the list names beyond the segment cannot be.
         rows.remove_range(self.rows..);
         Ok(rows)
-    }
-
-    /// The rows that have at least one of these tags, which are in order.
-    pub(super) fn tagged(&self, names: &[String]) -> Result<RoaringBitmap> {
-        let rows = Postings::new(|part| self.part_of_postings(part)).rows_of_any(Field::Tag, names);
-        let mut rows = rows.map_err(|unread| unread.error(&self.file))?;
-        rows.remove_range(self.rows..);
-        Ok(rows)
-    }
-
-    /// All ids, ascending.
-    pub(super) fn ids(&self) -> Result<impl ExactSizeIterator<Item = MemoryId>> {
-        Ok(self.values(IDS)?.iter().map(|id| u128::from_le_bytes(*id).into()))
     }
 
     /// The rows whose key has this hash.

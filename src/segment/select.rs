@@ -28,17 +28,17 @@ fn those_of(segment: &SealedSegment, filter: &Filter) -> Result<RoaringBitmap> {
     };
     Ok(match filter {
         Filter::All => all(),
-        Filter::Namespace(name) => segment.named(Field::Namespace, name)?,
-        Filter::Session(name) => segment.named(Field::Session, name)?,
-        Filter::Kind(name) => segment.named(Field::Kind, name)?,
-        Filter::TagsAny(names) => segment.tagged(names)?,
+        Filter::Namespace(name) => segment.named(Field::Namespace, &[name])?,
+        Filter::Session(name) => segment.named(Field::Session, &[name])?,
+        Filter::Kind(name) => segment.named(Field::Kind, &[name])?,
+        Filter::TagsAny(names) => segment.named(Field::Tag, names)?,
         Filter::TagsAll(names) => {
             let mut rows = all();
             for name in names {
                 if rows.is_empty() {
                     break;
                 }
-                rows &= segment.named(Field::Tag, name)?;
+                rows &= segment.named(Field::Tag, &[name])?;
             }
             rows
         }
@@ -90,7 +90,8 @@ fn identified(segment: &SealedSegment, ids: &[MemoryId]) -> Result<RoaringBitmap
         return Ok(rows);
     }
     let mut rest = ids;
-    for (row, id) in (0..).zip(segment.ids()?) {
+    for (row, id) in (0..).zip(segment.values(sealed::IDS)?) {
+        let id = u128::from_le_bytes(*id).into();
         rest = from(rest, id);
         match rest.first() {
             None => break,

@@ -32,7 +32,7 @@ fn a_full_disk_costs_that_batch_alone_and_writes_go_on_in_a_new_log_file_i4() {
     assert!(is_full(&lost(&to).unwrap_err()));
     // Nor can a new log file be started, or anything be deleted, on a disk that stays full.
     assert!(is_full(&lost(&to).unwrap_err()));
-    assert!(is_full(&to[0].delete(0u64).unwrap_err()));
+    assert!(is_full(&to[0].delete(5u64).unwrap_err()));
     assert_eq!(read(&store), state);
     assert_eq!(store.stats().unwrap().poisoned, None);
     copy(&dir, &temp.path().join("full.alt"));
