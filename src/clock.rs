@@ -31,16 +31,17 @@ const BEFORE: u64 = 1 << 63;
 const BEYOND: u64 = u64::MAX - (1 << 56) + 1;
 
 impl Timestamp {
-    /// The first moment that can be named, 292 million years before 1970.
-    pub const MIN: Self = Self(i64::MIN);
+    /// The first moment that can be named, 290 million years before 1970.
+    pub const MIN: Self = Self(i64::MIN + (1 << 56) + 1);
     /// The beginning of 1970.
     pub const EPOCH: Self = Self(0);
     /// Later than every real moment: it stands for "never" and "without end".
     pub const MAX: Self = Self(i64::MAX);
 
-    /// A moment from milliseconds since 1970; those before it are negative.
+    /// A moment from milliseconds since 1970; those before it are negative. What lies before
+    /// [`Timestamp::MIN`] becomes that.
     pub const fn from_millis(millis: i64) -> Self {
-        Self(millis)
+        if millis < Self::MIN.0 { Self::MIN } else { Self(millis) }
     }
 
     /// Milliseconds since 1970; negative before it.
@@ -57,14 +58,12 @@ impl Timestamp {
     }
 
     /// The stored form: milliseconds since 1970, or before it with the highest bit set. All ones for
-    /// [`Timestamp::MAX`], the highest bit alone for [`Timestamp::MIN`]. Moments more than 290 million
-    /// years before 1970 become the earliest of these that can be stored.
-    pub(crate) fn to_bits(self) -> u64 {
+    /// [`Timestamp::MAX`].
+    pub(crate) const fn to_bits(self) -> u64 {
         match self {
             Self::MAX => u64::MAX,
-            Self::MIN => BEFORE,
             Self(millis) if millis >= 0 => millis.unsigned_abs(),
-            Self(millis) => BEFORE.saturating_add(millis.unsigned_abs()).min(BEYOND - 1),
+            Self(millis) => BEFORE | millis.unsigned_abs(),
         }
     }
 
@@ -73,7 +72,6 @@ impl Timestamp {
     pub(crate) fn from_bits(bits: u64) -> Self {
         match bits {
             BEYOND.. => Self::MAX,
-            BEFORE => Self::MIN,
             _ => {
                 let millis = i64::try_from(bits & !BEFORE).unwrap_or(i64::MAX);
                 Self(if bits & BEFORE == 0 { millis } else { -millis })
@@ -105,7 +103,8 @@ impl Sub<Duration> for Timestamp {
     type Output = Self;
     /// Leaves out what is less than a millisecond, and stops at [`Timestamp::MIN`].
     fn sub(self, d: Duration) -> Self {
-        Self(self.0.saturating_sub_unsigned(u64::try_from(d.as_millis()).unwrap_or(u64::MAX)))
+        let millis = u64::try_from(d.as_millis()).unwrap_or(u64::MAX);
+        Self::from_millis(self.0.saturating_sub_unsigned(millis))
     }
 }
 
@@ -222,8 +221,7 @@ mod tests {
     #[test]
     fn golden_bits() {
         let bits = [
-            (Timestamp::MIN, 1 << 63),
-            (Timestamp(i64::MIN + 1), u64::MAX - (1 << 56)),
+            (Timestamp::MIN, u64::MAX - (1 << 56)),
             (Timestamp(-1000), (1 << 63) | 1000),
             (Timestamp(-1), (1 << 63) | 1),
             (Timestamp::EPOCH, 0),
@@ -239,14 +237,17 @@ mod tests {
     #[test]
     fn bits_come_back_and_old_ones_near_the_end_mean_never() {
         let year = 31_557_600_000;
-        for millis in [i64::MIN, -10_000 * year, -year, -1, 0, 1, year, i64::MAX - 1, i64::MAX] {
+        let first = Timestamp::MIN.as_millis();
+        for millis in
+            [first, first + 1, -10_000 * year, -year, -1, 0, 1, year, i64::MAX - 1, i64::MAX]
+        {
             let at = Timestamp(millis);
             assert_eq!(Timestamp::from_bits(at.to_bits()), at);
             let expected = if millis == 0 { Timestamp::MIN } else { at };
             assert_eq!(Timestamp::from_mark_bits(at.to_mark_bits()), expected);
         }
-        let earliest = Timestamp::from_bits(Timestamp(i64::MIN + 1).to_bits());
-        assert!(Timestamp::MIN < earliest && earliest < Timestamp(-290_000_000 * year));
+        assert_eq!(Timestamp::from_millis(i64::MIN), Timestamp::MIN);
+        assert!(Timestamp::MIN < Timestamp(-289_000_000 * year));
         for bits in [u64::MAX, u64::MAX - 1, u64::MAX - 1_000_000 * year.unsigned_abs()] {
             assert_eq!(Timestamp::from_bits(bits), Timestamp::MAX);
         }
@@ -269,7 +270,8 @@ mod tests {
         let (early, late) = (Timestamp(-5), Timestamp(7));
         assert_eq!(late.since(early), Duration::from_millis(12));
         assert_eq!(early.since(late), Duration::ZERO);
-        assert_eq!(Timestamp::MAX.since(Timestamp::MIN), Duration::from_millis(u64::MAX));
+        let all = Duration::from_millis(u64::MAX - (1 << 56) - 1);
+        assert_eq!(Timestamp::MAX.since(Timestamp::MIN), all);
         assert_eq!(Timestamp::MIN + Duration::MAX, Timestamp::MAX);
         assert_eq!(Timestamp::MAX - Duration::MAX, Timestamp::MIN);
     }

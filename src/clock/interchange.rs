@@ -54,7 +54,7 @@ struct Text;
 impl Text {
     fn moment<E: Error>(millis: i128) -> Result<Timestamp, E> {
         let out_of_range = |_| E::custom(format_args!("{millis} ms is no moment"));
-        millis.try_into().map(Timestamp).map_err(out_of_range)
+        millis.try_into().map(Timestamp::from_millis).map_err(out_of_range)
     }
 }
 

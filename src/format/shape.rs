@@ -20,7 +20,7 @@ pub(crate) const MAX_SHAPE_BYTES: usize = 64 << 10;
 /// What is nested deeper is not described.
 const MAX_DEPTH: usize = 64;
 /// Most nodes in each other: a variant with several fields is two.
-const MAX_NODES_DEEP: usize = 2 * MAX_DEPTH + 2;
+const MAX_NODES_DEEP: usize = 2 * MAX_DEPTH + 3;
 
 /// The kinds of values without parts, as they are stored.
 mod leaf {

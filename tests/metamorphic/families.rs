@@ -104,7 +104,9 @@ fn a_stored_vector_finds_itself() {
                 let answers = queries.rows().map(|query| ids(&world.find(query, K, exact)));
                 let found = answers.enumerate().filter(|(i, ids)| truth.judge(*i, ids).first);
                 let missed = QUERIES - found.count();
-                if missed > 0 {
+                // A graph is asked for the recall of nineteen in twenty, and has it on average.
+                let may_miss = if exact || !world.has_graph() { 0 } else { QUERIES / 20 };
+                if missed > may_miss {
                     failed.push(format!("{world}, exact {exact}: {missed} of {QUERIES} do not"));
                 }
             }
