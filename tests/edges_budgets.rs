@@ -138,6 +138,8 @@ fn compacting_by_hand_when_the_disk_budget_is_full_makes_it_no_worse() {
     let dir = tempfile::tempdir().unwrap();
     let (store, notes) = open(&dir.path().join("s"), Background::Auto);
     let (mut end, _) = fill(&store, &notes, 0);
+    let held: u64 = (0..end).map(counts).sum();
+    assert!(held > BUDGET * 2 / 5, "{held} bytes of memories in {BUDGET}");
     let needed = |end| {
         let rows = (end..end + 32).map(row);
         match notes.apply(rows.collect::<Batch>()) {

@@ -15,7 +15,7 @@ use std::sync::Arc;
 use roaring::RoaringBitmap;
 
 use super::ids::{ENTRY_BYTES, Ids};
-use super::{Liveness, Row, RowBuffer, RowRef, Rows};
+use super::{Liveness, NewRow, Row, RowBuffer, RowRef, Rows};
 use crate::clock::Timestamp;
 use crate::error::{Error, Result};
 use crate::filter::{Attributes, Filter, Matcher};
@@ -37,18 +37,6 @@ const FULL_BYTES: usize = 1 << 20;
 /// Heap bytes of a row beside its vector, codes and body: its head, its entry among the ids, and that in
 /// the writers' table of ids, 33 bytes in a table that is seven sixteenths to seven eighths full.
 const ROW_OVERHEAD: usize = size_of::<Head>() + ENTRY_BYTES + 56;
-
-/// A row to be added.
-#[derive(Clone, Debug)]
-pub(crate) struct NewRow {
-    pub(crate) id: MemoryId,
-    pub(crate) seq: Seq,
-    pub(crate) norm: f32,
-    /// In stored form.
-    pub(crate) vector: Vec<f32>,
-    pub(crate) body: Vec<u8>,
-    pub(crate) expires_at: Timestamp,
-}
 
 /// What the codes of a memtable are made of, and how far off they are.
 pub(crate) type Coder = (Arc<Frame>, Fit);
@@ -284,13 +272,8 @@ impl Rows for Active {
 
     /// O(log² rows): see `ids`.
     fn find(&self, id: MemoryId) -> Result<Vec<Row>> {
-        let mut found = Vec::new();
-        for row in self.ids.candidates(id) {
-            if self.id(row)? == id {
-                found.push(row);
-            }
-        }
-        Ok(found)
+        let has_it = |row: &Row| self.id(*row).is_ok_and(|of| of == id);
+        Ok(self.ids.candidates(id).filter(has_it).collect())
     }
 
     /// O(rows), and the bodies of those that have the namespace, session and id asked for.

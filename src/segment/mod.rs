@@ -21,7 +21,7 @@ mod select;
 
 use roaring::RoaringBitmap;
 
-pub(crate) use active::{Active, Coder, NewRow};
+pub(crate) use active::{Active, Coder};
 pub(crate) use deletes::{read_deletes, salvage_deletes, verify_deletes, write_deletes};
 pub(crate) use liveness::{Liveness, set_bits};
 pub(crate) use locator::{Locator, LocatorBuilder};
@@ -58,6 +58,18 @@ pub(crate) struct RowRef<'a> {
     pub(crate) vector: &'a [f32],
     /// See `format::record`.
     pub(crate) body: &'a [u8],
+}
+
+/// A row to be added.
+#[derive(Clone, Debug)]
+pub(crate) struct NewRow {
+    pub(crate) id: MemoryId,
+    pub(crate) seq: Seq,
+    pub(crate) norm: f32,
+    /// In stored form.
+    pub(crate) vector: Vec<f32>,
+    pub(crate) body: Vec<u8>,
+    pub(crate) expires_at: Timestamp,
 }
 
 /// What a row is read into where its file is not mapped for that; kept from one row to the next.

@@ -62,10 +62,13 @@ impl Store {
     pub fn wait_idle(&self, timeout: Duration) -> Result<bool> {
         let (engine, clock) = (&self.engine, SystemClock::new());
         let mut ring = true;
-        while !engine.read_only {
+        if engine.read_only {
+            return Ok(true);
+        }
+        loop {
             engine.check_writable()?;
             if compaction::is_idle(engine)? {
-                break;
+                return Ok(true);
             }
             let left = timeout.saturating_sub(clock.monotonic());
             if left.is_zero() {
@@ -84,7 +87,6 @@ impl Store {
             }
             ring = engine.gate.wait_for_an_end(left.min(LOOK_AGAIN));
         }
-        Ok(true)
     }
 
     /// Whether background work is held up.

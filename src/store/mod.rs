@@ -5,6 +5,7 @@
 //! lock is let go (`collection::life`). Handles that are left get `Error::Closed`.
 
 mod background;
+mod clock;
 mod compact;
 mod open;
 mod purge;
@@ -31,7 +32,6 @@ pub(crate) use open::open_for_writing;
 pub use repair::{Doubt, Loss, RepairReport, Salvaged};
 pub use verify::{Verify, VerifyReport};
 
-use crate::clock::Timestamp;
 use crate::collection::Collection;
 use crate::collection::core::Core;
 use crate::collection::engine::Engine;
@@ -178,49 +178,6 @@ impl Store {
     /// Makes every write that was acknowledged before durable.
     pub fn sync(&self) -> Result<()> {
         self.engine.sync_log().map(drop)
-    }
-
-    /// The moment that expiry goes by: the clock's, or the latest that a commit has vouched for if
-    /// the clock was set back.
-    pub fn now(&self) -> Timestamp {
-        self.engine.now()
-    }
-
-    /// Believes what the clock shows, for a caller who knows that it is right. A clock that is more than
-    /// a day ahead of what the store saw last, as after a long time without an open, is in doubt for a
-    /// day: what has expired by it is hidden at once and destroyed only then (`StoreStats::clock_doubt`).
-    /// Afterwards compaction and purge go by the clock. It cannot be taken back: time does not run
-    /// backwards, so a clock that is set right later hides what it hid until it gets there. Durable
-    /// when it returns; does nothing if the clock is not in doubt.
-    ///
-    /// # Errors
-    ///
-    /// [`Error::ReadOnly`], [`Error::Poisoned`] and what a write of the log may give; the clock is
-    /// believed then as long as the store is open, and afterwards if anything was written.
-    ///
-    /// ```
-    /// # fn main() -> altiplano::Result<()> {
-    /// # let dir = tempfile::tempdir().unwrap();
-    /// # use std::{sync::Arc, time::Duration};
-    /// # use altiplano::{CollectionOptions, ManualClock, Memory, Metric, StoreOptions, Timestamp};
-    /// let day = Duration::from_secs(86_400);
-    /// let clock = Arc::new(ManualClock::new(Timestamp::from_millis(1_700_000_000_000)));
-    /// let store = StoreOptions::new().clock(clock.clone()).open(dir.path().join("agent.alt"))?;
-    /// let notes = store.collection("notes", CollectionOptions::new(2, Metric::Cosine))?;
-    /// notes.insert(Memory::new(1u64, [0.6, 0.8]).text("a secret").ttl(3 * day))?;
-    /// clock.set_wall(clock.wall() + 10 * day); // a jump, or a holiday: nobody can tell
-    /// assert!(!store.purge()?.is_complete());
-    /// store.trust_clock()?;
-    /// assert!(store.purge()?.is_complete());
-    /// # Ok(()) }
-    /// ```
-    pub fn trust_clock(&self) -> Result<()> {
-        if self.engine.clock_doubt().is_none() {
-            return self.engine.check_writable();
-        }
-        self.engine.trust_clock()?;
-        self.engine.row_bell.ring();
-        Ok(())
     }
 
     /// Closes the store, for all of its handles: waits for its jobs, which end early, ends the log and

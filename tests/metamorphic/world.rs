@@ -89,6 +89,12 @@ impl World {
         if state == State::Reopened { world.reopened() } else { world }
     }
 
+    /// Whether there is a graph, which finds what it is asked for on average only.
+    pub(crate) fn has_graph(&self) -> bool {
+        let stats = self.store.stats().unwrap();
+        stats.collections.iter().flat_map(|stats| &stats.indexes).any(|index| index.graph)
+    }
+
     fn fill<'a>(&self, state: State, rows: &'a Vectors, memory: impl Fn(u64, &'a [f32]) -> Memory) {
         for ids in order(rows.len()).chunks(128) {
             let batch = ids.iter().map(|&id| memory(id, rows.row(id as usize)));

@@ -80,7 +80,7 @@ pub(crate) struct Wanted {
 
 /// Whether an id is in a collection: the wide one has a quarter of them, since its rows are large.
 pub(crate) fn is_in(collection: usize, id: u64) -> bool {
-    collection != 3 || id / 5 % 4 == 0
+    collection != 3 || (id / 5).is_multiple_of(4)
 }
 
 /// The session that `delete_where` ends.
@@ -135,7 +135,7 @@ fn life(id: u64) -> Life {
 /// Version `version` of a memory.
 pub(crate) fn wanted(collection: usize, id: u64, version: u64) -> Wanted {
     let (name, dimension, _) = COLLECTIONS[collection];
-    let some = |every: u64| id % every == 0;
+    let some = |every: u64| id.is_multiple_of(every);
     let text = format!("{name} memory {id}, version {version}: ☕ & \0 bytes");
     let mut tags = vec![format!("t{}", id % 3)];
     tags.extend(some(5).then(|| "fifth".to_owned()));
