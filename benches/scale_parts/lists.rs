@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use altiplano::{Background, CollectionOptions, Filter, Metric, Store, StoreOptions};
 
-use crate::measure::Json;
+use crate::measure::{Json, thread_cpu_seconds};
 use crate::process::file_bytes;
 use crate::setup::Scratch;
 use crate::vectors::Rng;
@@ -42,9 +42,10 @@ pub(crate) fn run(quick: bool) -> Result<()> {
         expect("rows found", all.scan(filter.clone()).count() as u64, die)?;
         let scan_ms = ms(begun);
         let log = file_bytes(dir.path(), "log-")?;
-        let begun = Instant::now();
+        let (begun, cpu) = (Instant::now(), thread_cpu_seconds());
         expect("rows deleted", all.delete_where(filter)?, die)?;
         let delete_ms = ms(begun);
+        let cpu = cpu.zip(thread_cpu_seconds()).map_or(0.0, |(from, to)| to - from);
         left -= die;
         let line = Json::new()
             .field("bench", "scale")
@@ -56,6 +57,7 @@ pub(crate) fn run(quick: bool) -> Result<()> {
             .field("died", die)
             .field("scan_ms", scan_ms)
             .field("delete_ms", delete_ms)
+            .field("delete_cpu_ms", cpu * 1e3)
             .field("log_bytes", file_bytes(dir.path(), "log-")? - log);
         println!("{}", line.line());
     }

@@ -38,7 +38,7 @@ const KINDS: &[&str] = &[
 /// The kinds, in the order of [`KINDS`].
 #[derive(Deserialize)]
 #[serde(variant_identifier)]
-enum Kind {
+enum Variant {
     All,
     Namespace,
     Session,
@@ -176,37 +176,37 @@ impl<'de> Visitor<'de> for Level {
     }
 
     fn visit_enum<A: EnumAccess<'de>>(self, data: A) -> Result<Filter, A::Error> {
-        let (kind, value) = data.variant::<Kind>()?;
+        let (kind, value) = data.variant::<Variant>()?;
         let times = Ends { text: self.text, open: (Timestamp::MIN, Timestamp::MAX) };
         let importances = Ends { text: self.text, open: (f32::NEG_INFINITY, f32::INFINITY) };
         Ok(match kind {
-            Kind::All => {
+            Variant::All => {
                 value.unit_variant()?;
                 Filter::All
             }
-            Kind::Namespace => Filter::Namespace(value.newtype_variant()?),
-            Kind::Session => Filter::Session(value.newtype_variant()?),
-            Kind::Kind => Filter::Kind(value.newtype_variant()?),
-            Kind::TagsAny => Filter::TagsAny(value.newtype_variant()?),
-            Kind::TagsAll => Filter::TagsAll(value.newtype_variant()?),
-            Kind::Key => Filter::Key(value.newtype_variant()?),
-            Kind::Created => {
+            Variant::Namespace => Filter::Namespace(value.newtype_variant()?),
+            Variant::Session => Filter::Session(value.newtype_variant()?),
+            Variant::Kind => Filter::Kind(value.newtype_variant()?),
+            Variant::TagsAny => Filter::TagsAny(value.newtype_variant()?),
+            Variant::TagsAll => Filter::TagsAll(value.newtype_variant()?),
+            Variant::Key => Filter::Key(value.newtype_variant()?),
+            Variant::Created => {
                 let (from, to) = value.struct_variant(ENDS, times)?;
                 Filter::Created { from, to }
             }
-            Kind::EventTime => {
+            Variant::EventTime => {
                 let (from, to) = value.struct_variant(ENDS, times)?;
                 Filter::EventTime { from, to }
             }
-            Kind::Importance => {
+            Variant::Importance => {
                 let (from, to) = value.struct_variant(ENDS, importances)?;
                 Filter::Importance { from, to }
             }
-            Kind::Pinned => Filter::Pinned(value.newtype_variant()?),
-            Kind::Ids => Filter::Ids(value.newtype_variant()?),
-            Kind::And => Filter::And(value.newtype_variant_seed(List(self.below()))?),
-            Kind::Or => Filter::Or(value.newtype_variant_seed(List(self.below()))?),
-            Kind::Not => Filter::Not(Box::new(value.newtype_variant_seed(self.below())?)),
+            Variant::Pinned => Filter::Pinned(value.newtype_variant()?),
+            Variant::Ids => Filter::Ids(value.newtype_variant()?),
+            Variant::And => Filter::And(value.newtype_variant_seed(List(self.below()))?),
+            Variant::Or => Filter::Or(value.newtype_variant_seed(List(self.below()))?),
+            Variant::Not => Filter::Not(Box::new(value.newtype_variant_seed(self.below())?)),
         })
     }
 }

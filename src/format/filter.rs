@@ -38,11 +38,13 @@ pub(crate) fn encode_filter(filter: &Filter) -> Vec<u8> {
 
 /// How many bytes [`encode_filter`] gives. O(filters and names), O(1) for a list of ids.
 pub(crate) fn filter_len(filter: &Filter) -> usize {
-    size_of_val(&VERSION) + node_len(filter)
+    size_of_val(&VERSION).saturating_add(node_len(filter))
 }
 
 fn node_len(filter: &Filter) -> usize {
-    let counted = |bytes: usize| 5 + bytes;
+    let sum = |sizes: &mut dyn Iterator<Item = usize>| sizes.fold(0, usize::saturating_add);
+    // A code and a count in front.
+    let counted = |bytes: usize| bytes.saturating_add(5);
     match filter {
         Filter::All => 1,
         Filter::Namespace(name)
@@ -50,14 +52,14 @@ fn node_len(filter: &Filter) -> usize {
         | Filter::Kind(name)
         | Filter::Key(name) => counted(name.len()),
         Filter::TagsAny(names) | Filter::TagsAll(names) => {
-            counted(names.iter().map(|name| 4 + name.len()).sum())
+            counted(sum(&mut names.iter().map(|name| name.len().saturating_add(4))))
         }
         Filter::Created { .. } | Filter::EventTime { .. } => 17,
         Filter::Importance { .. } => 9,
         Filter::Pinned(_) => 2,
-        Filter::Ids(ids) => counted(16 * ids.len()),
-        Filter::And(list) | Filter::Or(list) => counted(list.iter().map(node_len).sum()),
-        Filter::Not(inner) => 1 + node_len(inner),
+        Filter::Ids(ids) => counted(ids.len().saturating_mul(16)),
+        Filter::And(list) | Filter::Or(list) => counted(sum(&mut list.iter().map(node_len))),
+        Filter::Not(inner) => node_len(inner).saturating_add(1),
     }
 }
 
