@@ -26,8 +26,7 @@ pub(crate) struct Manifest {
     pub(crate) next_collection: CollectionId,
     /// The high-water mark of time.
     pub(crate) time: Timestamp,
-    /// What the clock showed when it was first found too far ahead of the mark; `Timestamp::MIN` if
-    /// it is not.
+    /// What the clock showed when first found too far ahead; `Timestamp::MIN` if it is not.
     pub(crate) clock_doubted: Timestamp,
     /// Sequence numbers up to here were given out.
     pub(crate) last_seq: Seq,
