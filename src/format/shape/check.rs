@@ -119,7 +119,7 @@ macro_rules! leaves {
     ($($method:ident = $kind:ident),+ $(,)?) => {
         $(fn $method<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, D::Error> {
             if !self.is(leaf::$kind) {
-                let read = leaf::NAMES[leaf::$kind as usize];
+                let read = Shape::Leaf(leaf::$kind).name();
                 return Err(self.place.differs(self.shape, read));
             }
             self.inner.$method(visitor)

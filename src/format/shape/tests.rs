@@ -1,3 +1,5 @@
+//! Owns the tests of shapes: what comes back, what is refused and how it is named, and the bytes.
+
 use std::collections::BTreeMap;
 
 use serde::de::DeserializeOwned;
