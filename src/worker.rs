@@ -3,6 +3,7 @@
 //! closures. Also owns `Poison`, the latch that stops all writes after a failure whose outcome is
 //! unknown (I10).
 
+mod lane;
 mod pool;
 
 use std::sync::PoisonError;
@@ -11,8 +12,9 @@ use crate::error::{Error, Result};
 use crate::sabotage::{self, Sabotage};
 use crate::sync::atomic::{AtomicBool, Ordering};
 use crate::sync::{Mutex, MutexGuard};
+pub(crate) use lane::Lane;
 use pool::Desk;
-pub(crate) use pool::{Lane, Seat, Worker, post};
+pub(crate) use pool::{Seat, Worker, post};
 
 /// Locks a mutex whose data stays meaningful even if a holder panicked: every holder leaves it whole
 /// at each step, and a panic on the write path sets [`Poison`] besides.

@@ -18,7 +18,7 @@ use crate::clock::Clock;
 use crate::collection::commit::Committer;
 use crate::collection::core::Core;
 use crate::collection::disk_budget::DiskBudget;
-use crate::collection::events::{Events, Telling};
+use crate::collection::events::Events;
 use crate::collection::gate::Gate;
 use crate::collection::heap_budget::HeapBudget;
 use crate::collection::owner;
@@ -34,7 +34,6 @@ use crate::format::manifest::Manifest;
 use crate::format::names::FileName;
 use crate::ids::{CollectionId, FileId, Seq};
 use crate::manifest::{self, CommitError};
-use crate::metrics::Event;
 use crate::options::{Background, StoreOptions};
 use crate::retention::HighWater;
 use crate::sabotage::{self, Sabotage};
@@ -73,7 +72,7 @@ pub(crate) struct Engine {
     pub(crate) threads: Threads,
     pub(crate) events: Arc<Events>,
     #[cfg(test)]
-    tap: Option<crate::options::Listener>,
+    pub(super) tap: Option<crate::options::Listener>,
     /// The workers look less and less often: the next commit wakes them.
     pub(crate) dozing: AtomicBool,
     /// Whether workers do what is due by themselves.
@@ -214,29 +213,6 @@ impl Engine {
         self.recover_time((time.mark(), time.doubted()));
         self.committer.replayed(newer.visible_seq());
         *lock(&self.manifest) = newer.manifest();
-    }
-
-    /// Notes an event for the listener, who is told of it later: no lock matters here.
-    pub(crate) fn emit(&self, event: &Event) {
-        #[cfg(test)]
-        if let Some(tap) = &self.tap {
-            tap(event);
-        }
-        self.events.note(event);
-    }
-
-    /// Tells the listener, when this is dropped, what the call in which it is made has done. Such a
-    /// call takes it before anything else.
-    pub(crate) fn telling(&self) -> Telling<'_> {
-        Telling(&self.events)
-    }
-
-    /// Wakes workers that doze: something has changed.
-    pub(super) fn stir(&self) {
-        if self.dozing.load(Ordering::SeqCst) && self.dozing.swap(false, Ordering::SeqCst) {
-            self.row_bell.ring();
-            self.index_bell.ring();
-        }
     }
 
     /// How many files the log has.

@@ -10,6 +10,7 @@ use std::collections::VecDeque;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
+use crate::collection::engine::Engine;
 use crate::metrics::Event;
 use crate::options::Listener;
 use crate::sync::Mutex;
@@ -126,6 +127,23 @@ impl Events {
     }
 }
 
+impl Engine {
+    /// Notes an event for the listener, who is told of it later: no lock matters here.
+    pub(crate) fn emit(&self, event: &Event) {
+        #[cfg(test)]
+        if let Some(tap) = &self.tap {
+            tap(event);
+        }
+        self.events.note(event);
+    }
+
+    /// Tells the listener, when this is dropped, what the call in which it is made has done. Such a
+    /// call takes it before anything else.
+    pub(crate) fn telling(&self) -> Telling<'_> {
+        Telling(&self.events)
+    }
+}
+
 /// Whether both are of one piece of work, and `event` came later.
 fn is_later_progress(last: &Event, event: &Event) -> bool {
     match (last, event) {
@@ -139,7 +157,7 @@ fn is_later_progress(last: &Event, event: &Event) -> bool {
 
 /// Tells at the end of a call what happened in it, once its locks and its job are let go: the first
 /// value that a call makes, so that it is the last to go.
-pub(crate) struct Telling<'a>(pub(super) &'a Events);
+pub(crate) struct Telling<'a>(&'a Events);
 
 impl Drop for Telling<'_> {
     fn drop(&mut self) {

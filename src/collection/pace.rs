@@ -9,6 +9,7 @@ use std::sync::PoisonError;
 use std::time::Duration;
 
 use crate::clock::Clock;
+use crate::collection::engine::Engine;
 use crate::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use crate::sync::{Condvar, Mutex};
 use crate::worker::{Seat, lock};
@@ -144,6 +145,16 @@ impl Pace {
             let nap = if state.paused { NAP } else { left.min(NAP) };
             (state, _) =
                 self.changed.wait_timeout(state, nap).unwrap_or_else(PoisonError::into_inner);
+        }
+    }
+}
+
+impl Engine {
+    /// Wakes workers that doze: something has changed.
+    pub(super) fn stir(&self) {
+        if self.dozing.load(Ordering::SeqCst) && self.dozing.swap(false, Ordering::SeqCst) {
+            self.row_bell.ring();
+            self.index_bell.ring();
         }
     }
 }

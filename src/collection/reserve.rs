@@ -117,6 +117,10 @@ impl Engine {
         if self.reserve.bytes() == 0 || self.check_writable().is_err() {
             return false;
         }
+        // It may be another store's by now.
+        if self.check_owner().is_err() {
+            return false;
+        }
         let _changing = lock(&self.reserve.changing);
         self.reserve.present.store(false, Ordering::Release);
         self.disk.remove(&self.path(FileName::Reserve)).is_ok()
@@ -154,6 +158,7 @@ impl Engine {
             return Ok(());
         }
         self.check_writable()?;
+        self.check_owner()?;
         let _changing = lock(&reserve.changing);
         if reserve.holds(wanted) {
             return Ok(());

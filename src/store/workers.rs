@@ -269,7 +269,7 @@ mod tests {
             .background(Background::Manual)
             .clock(clock.clone())
             .reserve_bytes(0)
-            .on_event(move |event| lock(&inner).push(event.clone()))
+            .tap(move |event| lock(&inner).push(event.clone()))
             .open(dir.path().join("s"))
             .unwrap();
         let engine = &store.engine;

@@ -6,154 +6,18 @@
 //! it has no job; nothing is called out while the pool is locked; whoever drops a [`Worker`] waits
 //! for its own job alone.
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
 use arc_swap::ArcSwapOption;
 
+use super::lane::{Entry, Job, LANES, Lane, LaneState, Phase, Turn};
 use super::{Bell, Poison, lock};
 use crate::clock::{Clock, SystemClock};
 use crate::error::{Error, Result};
-use crate::sync::thread::{self, ThreadId};
+use crate::sync::thread;
 use crate::sync::{self, Condvar, MODEL_CHECKED, Mutex, MutexGuard};
-
-/// Kinds of background work. Each has threads of its own.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Lane {
-    /// Syncs of the log: short, and promised by a time.
-    Log,
-    /// Sealing and compaction.
-    Rows,
-    /// Index builds: the longest of all.
-    Index,
-    /// Listeners of the host's.
-    Events,
-}
-
-/// How many lanes there are.
-const LANES: usize = 4;
-
-impl Lane {
-    const fn name(self) -> &'static str {
-        match self {
-            Self::Log => "altiplano-log",
-            Self::Rows => "altiplano-rows",
-            Self::Index => "altiplano-index",
-            Self::Events => "altiplano-events",
-        }
-    }
-
-    /// Most threads that work at once. A listener may be slow, and costs no thread while none runs.
-    const fn limit(self) -> usize {
-        match self {
-            Self::Log | Self::Rows | Self::Index => 2,
-            Self::Events => 4,
-        }
-    }
-}
-
-/// What a job does at its turn; gives how long to wait at most before the next one.
-type Task = Box<dyn FnMut(&Seat<'_>) -> Duration + Send>;
-
-struct Job {
-    label: &'static str,
-    bell: Arc<Bell>,
-    poison: Arc<Poison>,
-    /// Only the thread whose turn it is takes it.
-    task: Mutex<Task>,
-}
-
-impl Job {
-    /// Runs once. Nothing if it panicked: then it never runs again.
-    fn run(&self, seat: &Seat<'_>) -> Option<Duration> {
-        self.bell.answer();
-        let mut task = lock(&self.task);
-        let ran = catch_unwind(AssertUnwindSafe(|| task(seat)));
-        if ran.is_err() {
-            self.poison.set(format!("the worker {} panicked", self.label));
-        }
-        ran.ok()
-    }
-}
-
-enum Phase {
-    /// Until then, in the pool's time, or until it is rung.
-    Waiting(Duration),
-    Ready,
-    Running(ThreadId),
-    /// It panicked.
-    Over,
-}
-
-struct Entry {
-    job: Arc<Job>,
-    phase: Phase,
-    /// It goes when its turn ends.
-    dismissed: bool,
-}
-
-/// What a thread does next.
-enum Turn {
-    Job(u64),
-    Post(u64, Box<dyn FnOnce() + Send>),
-}
-
-#[derive(Default)]
-struct LaneState {
-    entries: BTreeMap<u64, Entry>,
-    /// In the order of their turns.
-    ready: VecDeque<Turn>,
-    timers: BTreeSet<(Duration, u64)>,
-    /// How many of `ready` are posts.
-    posts: usize,
-    threads: usize,
-    /// Threads that wait inside a job for something that may take long.
-    aside: usize,
-}
-
-impl LaneState {
-    /// How many threads there is something to do for, those that wait aside left out.
-    fn wanted(&self, lane: Lane) -> usize {
-        lane.limit().min(self.entries.len().saturating_sub(self.aside) + self.posts)
-    }
-
-    fn is_short(&self, lane: Lane) -> bool {
-        self.threads - self.aside < self.wanted(lane)
-    }
-
-    fn is_overstaffed(&self, lane: Lane) -> bool {
-        self.threads - self.aside > self.wanted(lane)
-    }
-
-    fn make_ready(&mut self, id: u64) -> bool {
-        let Some(entry) = self.entries.get_mut(&id) else {
-            return false;
-        };
-        let Phase::Waiting(due) = entry.phase else {
-            return false;
-        };
-        entry.phase = Phase::Ready;
-        self.timers.remove(&(due, id));
-        self.ready.push_back(Turn::Job(id));
-        true
-    }
-
-    fn ready_what_is_due(&mut self, now: Duration) {
-        while let Some((_, id)) = self.timers.first().copied().filter(|(due, _)| *due <= now) {
-            self.make_ready(id);
-        }
-    }
-
-    fn next(&mut self) -> Option<Turn> {
-        let turn = self.ready.pop_front()?;
-        if matches!(turn, Turn::Post(..)) {
-            self.posts -= 1;
-        }
-        Some(turn)
-    }
-}
 
 #[derive(Default)]
 struct State {
@@ -505,9 +369,10 @@ mod tests {
 
     /// A job that says when a turn begins and waits for leave to end it.
     struct Slow {
-        worker: Option<Worker>,
         begun: Receiver<()>,
+        /// Dropped before the worker, which waits for the turn to end.
         go_on: Sender<()>,
+        worker: Worker,
     }
 
     fn slow(lane: Lane, aside: bool) -> Slow {
@@ -520,7 +385,7 @@ mod tests {
             LONG
         };
         let worker = Worker::start(lane, &Arc::default(), &Arc::default(), task).unwrap();
-        Slow { worker: Some(worker), begun, go_on }
+        Slow { begun, go_on, worker }
     }
 
     impl Slow {

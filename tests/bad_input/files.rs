@@ -14,7 +14,7 @@ fn a_file_is_no_store() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("file");
     std::fs::write(&path, b"mine").unwrap();
-    assert!(matches!(Store::open(&path), Err(Error::Io { .. })));
+    assert!(matches!(Store::open(&path), Err(Error::NotAStore { .. })));
     assert!(matches!(StoreOptions::new().open_read_only(&path), Err(Error::Io { .. })));
     assert_eq!(std::fs::read(&path).unwrap(), b"mine");
 }
@@ -31,11 +31,11 @@ fn files_that_are_not_ours_are_left_alone() {
         ("LOCK2", b""),
         (".hidden", b"mine"),
     ];
+    manual().open(dir.path()).unwrap().close().unwrap();
     for (name, bytes) in foreign {
         std::fs::write(dir.path().join(name), bytes).unwrap();
     }
     std::fs::create_dir(dir.path().join("sub")).unwrap();
-    manual().open(dir.path()).unwrap().close().unwrap();
     // A directory with a name of ours is not ours either.
     std::fs::create_dir(dir.path().join("idx-00000000000000aa")).unwrap();
     for _ in 0..3 {
@@ -191,7 +191,8 @@ fn a_directory_without_a_store_is_not_opened_as_one() {
         if let Some(name) = foreign {
             std::fs::write(dir.path().join(name), b"mine").unwrap();
         }
-        let refused = |result| matches!(result, Err(Error::InvalidOption { .. }));
+        let refused =
+            |result| matches!(result, Err(Error::InvalidOption { .. } | Error::NotAStore { .. }));
         assert!(refused(manual().create(false).open(dir.path())), "{foreign:?}");
         assert!(refused(manual().open_read_only(dir.path())), "{foreign:?}");
         let left = file_names(dir.path());

@@ -1,0 +1,148 @@
+//! Owns what a lane of the pool knows: its jobs and whose turn it is, its timers, how many threads it
+//! wants. Pure: starts no thread and takes no lock but that of a job whose turn it is.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::pool::Seat;
+use super::{Bell, Poison, lock};
+use crate::sync::Mutex;
+use crate::sync::thread::ThreadId;
+
+/// Kinds of background work. Each has threads of its own.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Lane {
+    /// Syncs of the log: short, and promised by a time.
+    Log,
+    /// Sealing and compaction.
+    Rows,
+    /// Index builds: the longest of all.
+    Index,
+    /// Listeners of the host's.
+    Events,
+}
+
+/// How many lanes there are.
+pub(super) const LANES: usize = 4;
+
+impl Lane {
+    pub(super) const fn name(self) -> &'static str {
+        match self {
+            Self::Log => "altiplano-log",
+            Self::Rows => "altiplano-rows",
+            Self::Index => "altiplano-index",
+            Self::Events => "altiplano-events",
+        }
+    }
+
+    /// Most threads that work at once. A listener may be slow, and costs no thread while none runs.
+    const fn limit(self) -> usize {
+        match self {
+            Self::Log | Self::Rows | Self::Index => 2,
+            Self::Events => 4,
+        }
+    }
+}
+
+/// What a job does at its turn; gives how long to wait at most before the next one.
+pub(super) type Task = Box<dyn FnMut(&Seat<'_>) -> Duration + Send>;
+
+pub(super) struct Job {
+    pub(super) label: &'static str,
+    pub(super) bell: Arc<Bell>,
+    pub(super) poison: Arc<Poison>,
+    /// Only the thread whose turn it is takes it.
+    pub(super) task: Mutex<Task>,
+}
+
+impl Job {
+    /// Runs once. Nothing if it panicked: then it never runs again.
+    pub(super) fn run(&self, seat: &Seat<'_>) -> Option<Duration> {
+        self.bell.answer();
+        let mut task = lock(&self.task);
+        let ran = catch_unwind(AssertUnwindSafe(|| task(seat)));
+        if ran.is_err() {
+            self.poison.set(format!("the worker {} panicked", self.label));
+        }
+        ran.ok()
+    }
+}
+
+pub(super) enum Phase {
+    /// Until then, in the pool's time, or until it is rung.
+    Waiting(Duration),
+    Ready,
+    Running(ThreadId),
+    /// It panicked.
+    Over,
+}
+
+pub(super) struct Entry {
+    pub(super) job: Arc<Job>,
+    pub(super) phase: Phase,
+    /// It goes when its turn ends.
+    pub(super) dismissed: bool,
+}
+
+/// What a thread does next.
+pub(super) enum Turn {
+    Job(u64),
+    Post(u64, Box<dyn FnOnce() + Send>),
+}
+
+#[derive(Default)]
+pub(super) struct LaneState {
+    pub(super) entries: BTreeMap<u64, Entry>,
+    /// In the order of their turns.
+    pub(super) ready: VecDeque<Turn>,
+    pub(super) timers: BTreeSet<(Duration, u64)>,
+    /// How many of `ready` are posts.
+    pub(super) posts: usize,
+    pub(super) threads: usize,
+    /// Threads that wait inside a job for something that may take long.
+    pub(super) aside: usize,
+}
+
+impl LaneState {
+    /// How many threads there is something to do for, those that wait aside left out.
+    fn wanted(&self, lane: Lane) -> usize {
+        lane.limit().min(self.entries.len().saturating_sub(self.aside) + self.posts)
+    }
+
+    pub(super) fn is_short(&self, lane: Lane) -> bool {
+        self.threads - self.aside < self.wanted(lane)
+    }
+
+    pub(super) fn is_overstaffed(&self, lane: Lane) -> bool {
+        self.threads - self.aside > self.wanted(lane)
+    }
+
+    pub(super) fn make_ready(&mut self, id: u64) -> bool {
+        let Some(entry) = self.entries.get_mut(&id) else {
+            return false;
+        };
+        let Phase::Waiting(due) = entry.phase else {
+            return false;
+        };
+        entry.phase = Phase::Ready;
+        self.timers.remove(&(due, id));
+        self.ready.push_back(Turn::Job(id));
+        true
+    }
+
+    pub(super) fn ready_what_is_due(&mut self, now: Duration) {
+        while let Some((_, id)) = self.timers.first().copied().filter(|(due, _)| *due <= now) {
+            self.make_ready(id);
+        }
+    }
+
+    pub(super) fn next(&mut self) -> Option<Turn> {
+        let turn = self.ready.pop_front()?;
+        if matches!(turn, Turn::Post(..)) {
+            self.posts -= 1;
+        }
+        Some(turn)
+    }
+}
