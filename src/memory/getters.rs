@@ -19,8 +19,8 @@ impl Memory {
         self.origin.seq.map(|seq| seq.0)
     }
 
-    /// The vector as it was inserted, under cosine to within rounding; empty where it was not asked
-    /// for.
+    /// The vector as it was inserted, bit by bit; empty where it was not asked for. In a store that
+    /// format version 1 wrote, under cosine, to about one unit in the last place.
     pub fn vector(&self) -> &[f32] {
         &self.vector
     }
