@@ -34,7 +34,7 @@ impl Store {
     /// let store = StoreOptions::new().clock(clock.clone()).open(dir.path().join("agent.alt"))?;
     /// let notes = store.collection("notes", CollectionOptions::new(2, Metric::Cosine))?;
     /// notes.insert(Memory::new(1u64, [0.6, 0.8]).text("a secret").ttl(3 * day))?;
-    /// clock.set_wall(clock.wall() + 10 * day); // a jump, or a holiday: nobody can tell
+    /// clock.set_wall(store.now() + 10 * day); // a jump, or a holiday: nobody can tell
     /// assert!(!store.purge()?.is_complete());
     /// store.trust_clock()?;
     /// assert!(store.purge()?.is_complete());
