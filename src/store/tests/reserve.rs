@@ -112,10 +112,8 @@ fn at_every_size_of_the_log_a_full_disk_lets_the_store_be_opened_and_emptied() {
         for id in 0..rows {
             assert!(notes.delete(id).unwrap(), "{id} of {rows}");
         }
-        assert!(matches!(notes.insert(memory(1)), Err(Error::DiskFull { .. })));
         store.compact().unwrap();
         store.close().unwrap();
-        drop(notes);
         assert_eq!(recovered(&growing.dir)[0].len(), 0);
     }
 }
