@@ -75,7 +75,7 @@ pub(super) fn build(
     let snapshot = core.snapshot();
     let replaced = Replaced::of(&snapshot, step);
     let survey = Survey::of_step(core, &snapshot, step);
-    let truths = if step.graph { survey.truths(control)? } else { Vec::new() };
+    let truths = if step.graph { survey.truths(step.base.is_some(), control)? } else { Vec::new() };
     let (frame, fit) = choose_codes(engine, core, step, &replaced, &survey);
     drop(survey);
     let (nodes, base) = gather(core, &snapshot, step, &replaced, (frame, fit))?;

@@ -79,14 +79,14 @@ impl<'a> Survey<'a> {
     }
 
     /// Queries that are made of the rows, with their true neighbors among them.
-    pub(super) fn truths(&self, control: &Control<'_>) -> Result<Vec<Truth<Place>>> {
+    pub(super) fn truths(&self, merged: bool, control: &Control<'_>) -> Result<Vec<Truth<Place>>> {
         let cosine = self.core.spec.metric == Metric::Cosine;
         let read = |at: u32| {
             let (place, vector) = self.read(at as usize)?;
             // Of two that are mixed, the longer one would count for more.
             Some((place, if cosine { unit(&vector) } else { vector }))
         };
-        self.truths_of(probes(self.rows.len() as u32, read), control)
+        self.truths_of(probes(self.rows.len() as u32, merged, read), control)
     }
 
     /// The true neighbors of these queries among the rows.

@@ -17,8 +17,8 @@ use std::sync::Arc;
 /// Mixtures of rows and single rows that serve as queries.
 const MIXED: usize = 112;
 const SINGLE: usize = 44;
-/// So many of the mixtures serve in the end, about: a row on an upper level cannot be hidden.
-pub(super) const SAMPLES: usize = 100;
+/// So many of the mixtures serve in the end after a merge, about: a row on an upper level cannot be hidden.
+pub(super) const SAMPLES: usize = 50;
 /// Queries of a canary that count as much as the table made at the build.
 const MIXTURES: f32 = 24.0;
 /// The `ef` that are tried.
@@ -65,19 +65,21 @@ pub(crate) struct Beam {
 }
 
 /// The numbers, below `rows`, of those that probes are made of: pairs to be mixed, and single ones.
-/// Evenly spread.
-pub(crate) fn picked(rows: u32) -> (Vec<[u32; 2]>, Vec<u32>) {
+/// Evenly spread. After a merge half as many: it costs a quarter of a build, and what they say is
+/// added to what is known of the graph.
+fn picked(rows: u32, merged: bool) -> (Vec<[u32; 2]>, Vec<u32>) {
+    let (mixed, single) = if merged { (MIXED / 2, SINGLE / 2) } else { (MIXED, SINGLE) };
     let spread = |count: usize| {
         let count = count.min(rows as usize);
         (0..count).map(move |i| (i * rows as usize / count.max(1)) as u32)
     };
     let other = |i: usize| ((i * PRIME + PRIME) % rows.max(1) as usize) as u32;
-    let mixed = spread(MIXED).enumerate().map(|(i, own)| [own, other(i)]);
+    let mixed = spread(mixed).enumerate().map(|(i, own)| [own, other(i)]);
     // Between those that are mixed.
-    let step = rows / (2 * SINGLE as u32).max(1);
+    let step = rows / single as u32;
     (
         mixed.collect(),
-        spread(SINGLE).map(|own| (own + step / 2).min(rows.saturating_sub(1))).collect(),
+        spread(single).map(|own| (own + step / 2).min(rows.saturating_sub(1))).collect(),
     )
 }
 
@@ -310,12 +312,14 @@ fn worst(asked: &[Asked<'_>]) -> (f32, f32) {
     kinds.min_by(|a, b| a.0.total_cmp(&b.0)).unwrap_or((1.0, 0.0))
 }
 
-/// Probes with their vectors, where rows can be read: a row that cannot serves no more.
+/// Probes with their vectors, for a graph that is built anew or merged. A row that cannot be read serves no
+/// more.
 pub(crate) fn probes<P: Copy>(
     rows: u32,
+    merged: bool,
     mut read: impl FnMut(u32) -> Option<(P, Vec<f32>)>,
 ) -> Vec<Probe<P>> {
-    let (mixed, single) = picked(rows);
+    let (mixed, single) = picked(rows, merged);
     let mut probes = Vec::with_capacity(mixed.len() + single.len());
     for [own, other] in mixed {
         if let (Some((a, own)), Some((b, other))) = (read(own), read(other)) {
@@ -387,8 +391,8 @@ mod tests {
     fn what_a_hundred_samples_miss_by_chance_is_no_shortfall() {
         // A promise of .965, give or take .037.
         let table = EfTable::of(&[(32, 0.92), (64, 0.94)]);
-        assert!(table.falls_short(32, SAMPLES) && !table.falls_short(64, SAMPLES));
-        assert!(!table.falls_short(32, SAMPLES / 2), "of fewer, more may be chance");
+        assert!(table.falls_short(32, 100) && !table.falls_short(64, 100));
+        assert!(!table.falls_short(32, 50), "of fewer, more may be chance");
     }
 
     #[test]
@@ -396,8 +400,8 @@ mod tests {
         let at = |ef: u32, found: f32| EfTable::of(&[(32, found), (ef - 1, 0.96), (ef, 0.97)]);
         let takes = |ef| at(ef, 0.90).usual_ef();
         assert_eq!((takes(49), takes(97)), (49, 97));
-        assert!(at(49, 0.90).is_worn(10, SAMPLES) && at(49, 0.90).is_worn(32, SAMPLES));
-        assert!(!at(48, 0.90).is_worn(10, SAMPLES) && !at(49, 0.90).is_worn(33, SAMPLES));
-        assert!(!at(49, 0.93).is_worn(32, SAMPLES), "within the chance of a hundred samples");
+        assert!(at(49, 0.90).is_worn(10, 100) && at(49, 0.90).is_worn(32, 100));
+        assert!(!at(48, 0.90).is_worn(10, 100) && !at(49, 0.90).is_worn(33, 100));
+        assert!(!at(49, 0.93).is_worn(32, 100), "within the chance of a hundred samples");
     }
 }

@@ -58,7 +58,7 @@ fn header() -> FileHeader {
 
 /// What calibration asks for.
 fn truths(metric: Metric, rows: &[Vec<f32>]) -> Vec<Truth<u32>> {
-    let probes = probes(rows.len() as u32, |row| Some((row, rows[row as usize].clone())));
+    let probes = probes(rows.len() as u32, false, |row| Some((row, rows[row as usize].clone())));
     let mut search = TruthSearch::new(metric, probes);
     (0u32..).zip(rows).for_each(|(row, vector)| search.offer(row, vector));
     search.finish()
