@@ -80,9 +80,13 @@ impl Timestamp {
     }
 
     /// The stored form of a mark: as [`Timestamp::to_bits`], but 0 for [`Timestamp::MIN`], which
-    /// stands for "not known".
+    /// stands for "not known", and a zero before 1970 for the epoch.
     pub(crate) fn to_mark_bits(self) -> u64 {
-        if self == Self::MIN { 0 } else { self.to_bits() }
+        match self {
+            Self::MIN => 0,
+            Self::EPOCH => BEFORE,
+            _ => self.to_bits(),
+        }
     }
 
     /// What [`Timestamp::to_mark_bits`] made.

@@ -4,8 +4,8 @@
 use std::sync::{Arc, Mutex};
 
 use altiplano::{
-    Background, Codes, Collection, CollectionOptions, Error, Event, HnswParams, Metric, Plan, Step,
-    Store, StoreOptions,
+    Background, Codes, Collection, CollectionOptions, Error, Event, HnswParams, Metric, Plan,
+    SearchPath, Step, Store, StoreOptions,
 };
 
 use crate::common::{contents, file_names, ids, manual, memory, settle, vector};
@@ -264,6 +264,9 @@ fn the_numbers_add_up() {
     let query = vector(5, 8);
     let notes = store.existing("notes").unwrap();
     let (hits, told) = notes.search(&query).k(5).explain().unwrap();
+    assert_eq!((hits.len(), told.eligible_rows), (5, 210));
+    assert_eq!((told.scanned, told.reranked), (0, 210), "so few are all measured exactly");
+    let (hits, told) = notes.search(&query).k(5).path(SearchPath::Scan).explain().unwrap();
     assert_eq!((hits.len(), told.eligible_rows), (5, 210));
     assert!(told.scanned >= 210 && told.reranked >= 5);
 }
