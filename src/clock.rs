@@ -247,8 +247,8 @@ mod tests {
         {
             let at = Timestamp(millis);
             assert_eq!(Timestamp::from_bits(at.to_bits()), at);
-            let expected = if millis == 0 { Timestamp::MIN } else { at };
-            assert_eq!(Timestamp::from_mark_bits(at.to_mark_bits()), expected);
+            // A mark at the epoch came back as none, and another manifest with it.
+            assert_eq!(Timestamp::from_mark_bits(at.to_mark_bits()), at);
         }
         assert_eq!(Timestamp::from_millis(i64::MIN), Timestamp::MIN);
         assert!(Timestamp::MIN < Timestamp(-289_000_000 * year));
