@@ -120,6 +120,13 @@ fn codes_are_those_that_fit_the_rows() {
     assert_eq!(codes_of("usual", 96, &|_, x| x), (Codes::Bits4, false));
     assert_eq!(codes_of("far", 96, &|_, x| 100.0 + x), (Codes::Bits4, true));
     assert_eq!(codes_of("city", 2, &|i, x| [48.85, 2.35][i] + 0.1 * x), (Codes::F32, false));
-    let uneven = |i: usize, x: f32| if i == 3 { 1.7e9 + 1e6 * x } else { x };
-    assert_ne!(codes_of("unix time", 96, &uneven).0, Codes::Bits4);
+    // Where a product is mostly its centre, codes of it tell nothing apart.
+    let options = CollectionOptions::new(96, Metric::Dot).codes(Codes::Bits4);
+    let notes = store.collection("products", options).unwrap();
+    let row = |id: u64| vector(id, 96).iter().map(|x| 1000.0 + x).collect::<Vec<f32>>();
+    notes.apply((0..400u64).map(|id| Memory::new(id, row(id))).collect::<Batch>()).unwrap();
+    notes.compact().unwrap();
+    let stats = store.stats().unwrap();
+    let products = stats.collections.iter().find(|stats| stats.name == "products").unwrap();
+    assert_eq!(products.indexes[0].codes, Some(Codes::F32));
 }
