@@ -127,7 +127,7 @@ fn kill(store: &Store, notes: &Collection, clock: &ManualClock, death: Death, de
 fn needles_of(dead: &[Canary], case: &Case) -> Vec<Needle> {
     let coded = case.place != Place::Log && case.codes == Codes::Int8;
     dead.iter()
-        .flat_map(|c| c.needles(case.metric).into_iter().chain(coded.then(|| c.code(case.metric))))
+        .flat_map(|c| c.needles().into_iter().chain(coded.then(|| c.code(case.metric))))
         .filter(|(form, _)| *form != "id" || case.death != Death::Replace)
         .collect()
 }
@@ -177,7 +177,7 @@ fn check(case: &Case) -> u64 {
         assert_all(&dir, &needles_of(&live, case), case);
     }
     if !case.alone || case.place != Place::Log {
-        needles.extend(in_log.needles(Metric::L2));
+        needles.extend(in_log.needles());
     }
     let before = everything(&store);
     let receipt = match &notes {
@@ -187,9 +187,6 @@ fn check(case: &Case) -> u64 {
     assert_eq!(receipt.pending, Vec::<std::path::PathBuf>::new(), "{case:?}");
     assert!(receipt.files_removed > 0 && receipt.bytes_removed > 0, "{case:?}: {receipt:?}");
     assert_none(&dir, &needles, case);
-    if case.metric == Metric::Cosine {
-        assert_none(&dir, &live.iter().map(Canary::given).collect::<Vec<_>>(), case);
-    }
     assert_eq!(everything(&store), before, "{case:?}");
     assert!(store.verify().unwrap().is_clean(), "{case:?}");
     drop(notes);
@@ -237,7 +234,7 @@ fn deleted(dir: &Path, options: StoreOptions) -> (Store, Collection, Vec<Needle>
         notes.insert(c.memory()).unwrap();
     });
     store.compact().unwrap();
-    let mut needles: Vec<Needle> = dead.iter().flat_map(|c| c.needles(Metric::L2)).collect();
+    let mut needles: Vec<Needle> = dead.iter().flat_map(|c| c.needles()).collect();
     needles.extend(dead.iter().map(|c| c.code(Metric::L2)));
     assert_all(dir, &needles, &"planted");
     (store, notes, needles)
@@ -316,7 +313,7 @@ fn nothing_that_a_busy_writer_was_told_is_lost_by_purges_i4_i14() {
                 let canary = Canary::new(900 + round);
                 notes.insert(canary.memory()).unwrap();
                 assert!(notes.delete(canary.id).unwrap());
-                needles.extend(canary.needles(Metric::L2));
+                needles.extend(canary.needles());
             }
             stop.store(true, Ordering::Relaxed);
             writer.join().unwrap()
@@ -367,7 +364,7 @@ fn a_node_that_came_into_a_graph_by_a_merge_is_purged_i14() {
     assert!(notes.delete(dead.id).unwrap());
     assert!(store.purge().unwrap().is_complete());
     assert_none(temp.path(), &[dead.code(Metric::L2)], &"purged");
-    assert_none(temp.path(), &dead.needles(Metric::L2), &"purged");
+    assert_none(temp.path(), &dead.needles(), &"purged");
     assert!(store.verify().unwrap().is_clean());
 }
 

@@ -72,14 +72,22 @@ fn read(notes: &Collection, reader: u64, done: &AtomicBool, looks: &AtomicU64) {
     while !done.load(Ordering::Acquire) {
         let query = vector(rng.next(), DIMENSION);
         let path = [SearchPath::Auto, SearchPath::Scan, SearchPath::Graph][rng.below(3) as usize];
-        let hits = notes.search(&query).k(100_000).path(path).run().unwrap();
+        // A close ends every handle.
+        let Some(hits) = or_closed(notes.search(&query).k(100_000).path(path).run()) else {
+            return;
+        };
         let now = check(hits.iter().map(|h| (h.id.as_u128() as u64, h.text())));
         assert!(now >= last, "generation {now} after {last}");
-        let all: Vec<Memory> = notes.iter().map(Result::unwrap).collect();
+        let Some(all) = or_closed(notes.iter().collect::<Result<Vec<Memory>, Error>>()) else {
+            return;
+        };
         last = check(all.iter().map(|m| (m.id().as_u128() as u64, m.text_content())));
         assert!(last >= now, "generation {last} after {now}");
         let still = STILL.start + rng.below(100);
-        let kept = notes.get(still).unwrap().unwrap();
+        let Some(kept) = or_closed(notes.get(still)) else {
+            return;
+        };
+        let kept = kept.unwrap();
         assert_eq!(kept.vector(), vector(still, DIMENSION));
         looks.fetch_add(1, Ordering::Relaxed);
     }

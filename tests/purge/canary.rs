@@ -7,7 +7,8 @@ use altiplano::{Memory, MemoryId, Metric};
 
 use crate::common::{Rng, file_names};
 
-pub(crate) const DIMENSION: usize = 32;
+/// Vectors of fewer dimensions have no codes of their own.
+pub(crate) const DIMENSION: usize = 48;
 
 /// A memory in which everything can be recognised.
 #[derive(Clone, Debug)]
@@ -55,8 +56,8 @@ impl Canary {
         Memory::new(self.id, vector).text("harmless")
     }
 
-    /// The vector as it is stored.
-    fn stored(&self, metric: Metric) -> Vec<f32> {
+    /// What the code is made of.
+    fn coded(&self, metric: Metric) -> Vec<f32> {
         if metric != Metric::Cosine {
             return self.vector.clone();
         }
@@ -65,24 +66,18 @@ impl Canary {
     }
 
     /// Everything but the codes.
-    pub(crate) fn needles(&self, metric: Metric) -> Vec<Needle> {
+    pub(crate) fn needles(&self) -> Vec<Needle> {
         let fields = ["text", "key", "space", "session", "kind", "tag", "json"];
         let mut needles: Vec<Needle> =
             fields.iter().map(|field| (*field, self.name(field).into_bytes())).collect();
         needles.push(("id", self.id.to_le_bytes().to_vec()));
-        let bytes = |v: &[f32]| v.iter().flat_map(|x| x.to_le_bytes()).collect::<Vec<u8>>();
-        needles.push(("vector", bytes(&self.stored(metric))));
+        needles.push(("vector", self.vector.iter().flat_map(|x| x.to_le_bytes()).collect()));
         needles
-    }
-
-    /// The vector as it was given; under cosine no file should ever have it.
-    pub(crate) fn given(&self) -> Needle {
-        ("given", self.vector.iter().flat_map(|x| x.to_le_bytes()).collect())
     }
 
     /// The code of one byte a dimension, without its scale.
     pub(crate) fn code(&self, metric: Metric) -> Needle {
-        let stored = self.stored(metric);
+        let stored = self.coded(metric);
         let largest = stored.iter().fold(0.0f32, |max, x| max.max(x.abs()));
         let inverse = 1.0 / (largest / 127.0);
         ("code", stored.iter().map(|x| (x * inverse).round() as i8 as u8).collect())

@@ -58,7 +58,7 @@ fn plant(store: &Store, cycle: u64) -> Vec<Needle> {
         dead[2..].iter().for_each(|c| {
             notes.insert(c.memory()).unwrap();
         });
-        needles.extend(dead.iter().flat_map(|c| c.needles(Metric::L2)));
+        needles.extend(dead.iter().flat_map(|c| c.needles()));
         needles.extend(dead[..2].iter().map(|c| c.code(Metric::L2)));
         assert!(notes.delete(dead[0].id).unwrap() && notes.delete(dead[2].id).unwrap());
         for canary in [&dead[1], &dead[3]] {
