@@ -6,8 +6,6 @@ use std::sync::Arc;
 
 use bytemuck::{Pod, Zeroable};
 
-use super::super::RowRef;
-use super::super::sealed::key_hash;
 use super::Coder;
 use crate::clock::Timestamp;
 use crate::disk::Pages;
@@ -16,6 +14,8 @@ use crate::filter::Attributes;
 use crate::format::record;
 use crate::ids::Seq;
 use crate::options::Codes;
+use crate::segment::RowRef;
+use crate::segment::sealed::key_hash;
 use crate::vector::codes::{CodeBuffer, CodeSpec, Fit, Frame, SignBlocks};
 
 /// Blocks of fewer rows have no codes.
