@@ -31,14 +31,15 @@ fn the_ten_nearest_begin_the_twenty_nearest() {
     for metric in METRICS {
         for dim in [2, 24, 256] {
             let (rows, queries) = (on_a_grid(500, dim, 1), on_a_grid(30, dim, 2));
-            let truth = truth(metric, &rows, &queries, 20);
+            let truth = truth(metric, &rows, &queries, K);
             in_every_state(metric, &rows, |world| {
                 let mut found = Vec::new();
                 for (i, query) in queries.rows().enumerate() {
                     let (ten, twenty) = (world.find(query, 10, true), world.find(query, 20, true));
                     assert_eq!(ten, twenty[..10], "{world}");
-                    // Not so of beams: a wider one may find what a narrower one did not.
-                    found.push(truth.judge(i, &ids(&world.find(query, 20, false))).recall);
+                    // Not so of beams: a wider one may find what a narrower one did not. Their
+                    // recall is measured for ten results.
+                    found.push(truth.judge(i, &ids(&world.find(query, K, false))).recall);
                 }
                 world.assert_recall(&found);
             });
