@@ -169,7 +169,7 @@ fn put_aside(disk: &dyn Disk, dir: &Path, generation: u64) {
                 disk.rename(&path, &dir.join(FileName::ManifestOld(n).to_string()))
             }
             Some(FileName::Manifest(n) | FileName::ManifestTmp(n)) if n < generation => {
-                disk.remove(&path)
+                disk.remove(path.as_path())
             }
             Some(FileName::ManifestOld(n)) if !before(n) => disk.remove(&path),
             _ => continue,
