@@ -1,7 +1,7 @@
 //! Owns what lets `benches/kernels.rs` call the kernels, of every instruction set that this processor
 //! has. Behind the feature `bench-internals` only; no part of the API.
 
-use crate::disk::Pages;
+use crate::map_vec::MapVec;
 use crate::options::{Codes, Metric};
 use crate::sync::OnceLock;
 use crate::vector::codes::{BLOCKS_AT_ONCE, CodeBuffer, CodeSpec, Measure, Query, SignBlocks};
@@ -28,7 +28,7 @@ pub struct Rows {
     vectors: Vec<Vec<f32>>,
     buffer: CodeBuffer,
     /// Their signs side by side; nothing for codes that have none.
-    signs: Pages<u8>,
+    signs: MapVec<u8>,
 }
 
 impl Rows {

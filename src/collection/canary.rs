@@ -10,8 +10,7 @@ use std::time::Duration;
 use crate::ids::FileId;
 use crate::index::EfTable;
 use crate::metrics::CanaryStats;
-use crate::sync::{Mutex, Published};
-use crate::worker::lock;
+use crate::sync::{Mutex, Published, lock};
 
 /// Queries that are kept: the newest of those sampled.
 const KEPT: usize = 64;

@@ -19,10 +19,10 @@ use crate::format::frame::{FrameKind, MAX_PAYLOAD_BYTES};
 use crate::format::op::{Op, OpKind};
 use crate::ids::{CollectionId, FileId, Seq};
 use crate::options::Durability;
+use crate::poison::Poison;
 use crate::sabotage::{self, Sabotage};
 use crate::sync::atomic::{AtomicU64, Ordering};
-use crate::sync::{Mutex, MutexGuard};
-use crate::worker::{Poison, lock};
+use crate::sync::{Mutex, MutexGuard, lock};
 
 /// A memtable is frozen when its heap passes this, whatever its rows.
 pub(crate) const MEMTABLE_BYTES: usize = 8 << 20;

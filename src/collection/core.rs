@@ -14,10 +14,9 @@ use crate::metrics::CompactionReport;
 use crate::options::{HnswParams, Settings};
 use crate::segment::{Active, Coder, Liveness, NewRow, Row, Rows};
 use crate::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use crate::sync::{Mutex, Published, RwLock};
+use crate::sync::{Mutex, Published, RwLock, lock, read, write};
 use crate::vector::codes::CodeSpec;
 use crate::vector::kernel::blocks::ROWS as SIGN_BLOCK_ROWS;
-use crate::worker::lock;
 
 /// The ids of the live rows of one memtable.
 #[derive(Debug, Default)]
@@ -172,11 +171,11 @@ impl Core {
     }
 
     pub(crate) fn options(&self) -> Settings {
-        self.options.read().unwrap_or_else(std::sync::PoisonError::into_inner).clone()
+        read(&self.options).clone()
     }
 
     fn hnsw(&self) -> HnswParams {
-        self.options.read().unwrap_or_else(std::sync::PoisonError::into_inner).hnsw
+        read(&self.options).hnsw
     }
 
     /// Whether it is in RAM alone.
@@ -185,7 +184,7 @@ impl Core {
     }
 
     pub(crate) fn set_options(&self, options: Settings) {
-        *self.options.write().unwrap_or_else(std::sync::PoisonError::into_inner) = options;
+        *write(&self.options) = options;
         *lock(&self.indexes_in_order) = Weak::new();
     }
 

@@ -12,8 +12,7 @@ use crate::error::{Error, Result};
 use crate::format::names::FileName;
 use crate::format::op::OpKind;
 use crate::segment::segment_cap;
-use crate::sync::Mutex;
-use crate::worker::lock;
+use crate::sync::{Mutex, lock};
 
 /// The headroom is the budget divided by this.
 pub(super) const HEADROOM_SHARE: u64 = 32;

@@ -12,7 +12,7 @@ use crate::collection::engine::Engine;
 use crate::collection::snapshot::Snapshot;
 use crate::error::{Error, Result};
 use crate::segment::{Row, Rows};
-use crate::worker::lock;
+use crate::sync::lock;
 
 /// See the file.
 #[derive(Debug)]

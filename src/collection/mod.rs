@@ -49,10 +49,9 @@ use crate::filter::{Filter, Matcher};
 use crate::format::op::OpKind;
 use crate::format::record;
 use crate::ids::MemoryId;
-use crate::memory::Memory;
+use crate::memory::{self, Memory};
 use crate::metrics::CollectionStats;
 use crate::options::{CollectionOptions, Durability};
-use crate::retention;
 use crate::vector::metric::prepare;
 
 /// A named set of memories of one dimension and metric. A cheap handle: clone it freely, use it from
@@ -352,7 +351,7 @@ impl Collection {
                 memory.check_limits()?;
                 let (spec, id, now) = (self.core.spec, memory.id, self.engine.now());
                 let default_ttl = self.core.options().default_ttl;
-                let Some(expiry) = retention::expiry(&memory, default_ttl, now)? else {
+                let Some(expiry) = memory::expiry(&memory, default_ttl, now)? else {
                     return Ok(None);
                 };
                 let norm = prepare(spec.metric, spec.dimension, Some(id), &mut memory.vector)?;

@@ -8,7 +8,7 @@ use crate::collection::engine::Engine;
 use crate::error::{Error, Result};
 use crate::format::op::OpKind;
 use crate::segment::RowBuffer;
-use crate::worker::lock;
+use crate::sync::{lock, wait_for};
 
 /// Writers wait while a collection has more frozen memtables than this.
 const MAX_FROZEN: usize = 8;
@@ -96,13 +96,10 @@ impl Engine {
             }
             self.row_bell.ring();
             hurry.get_or_insert_with(|| self.pace.hurry());
-            let (guard, wait) = self
-                .room_made
-                .wait_timeout(room, WAIT)
-                .unwrap_or_else(std::sync::PoisonError::into_inner);
+            let (guard, is_late) = wait_for(&self.room_made, room, WAIT);
             room = guard;
             // Seals of other collections wake everyone and do not count.
-            waited += if wait.timed_out() { WAIT } else { Duration::ZERO };
+            waited += if is_late { WAIT } else { Duration::ZERO };
             self.check_writable()?;
         }
         Ok(true)

@@ -18,7 +18,7 @@ use crate::filter::{Filter, Matcher};
 use crate::format::op::{Op, OpKind};
 use crate::ids::{FileId, MemoryId, Seq};
 use crate::segment::{NewRow, Row, Rows};
-use crate::worker::lock;
+use crate::sync::lock;
 
 /// A volatile memtable is not copied for fewer dead rows than this.
 const SHRINK_ROWS: u32 = 256;

@@ -8,7 +8,7 @@ use crate::error::Result;
 use crate::metrics::{BeamStats, CollectionStats, IndexStats, SegmentStats};
 use crate::options::Settings;
 use crate::segment::Rows;
-use crate::worker::lock;
+use crate::sync::lock;
 
 /// The statistics of one collection. O(segments + index nodes), and O(rows / 64) of segments in
 /// which some rows and not all have expired.

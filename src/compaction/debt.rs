@@ -10,7 +10,7 @@ use crate::collection::disk_budget::Pressure;
 use crate::collection::engine::Engine;
 use crate::error::Result;
 use crate::sync::atomic::Ordering;
-use crate::worker::lock;
+use crate::sync::lock;
 
 /// Bytes that the background is to write for a collection.
 #[derive(Clone, Copy, Debug, Default)]

@@ -29,8 +29,8 @@ use crate::metrics::Event;
 use crate::options::Builder;
 use crate::sabotage::{self, Sabotage};
 use crate::segment::{LocatorBuilder, RowBuffer, Rows};
+use crate::sync::lock;
 use crate::vector::codes::{CodeBuffer, Fit, Frame};
-use crate::worker::lock;
 
 /// Rows that may seem as near by code as those that a graph is searched for. With more, beams would be filled
 /// with them.

@@ -33,7 +33,7 @@ use crate::index::heap_bytes_per_row;
 use crate::metrics::{CompactionReport, Event, Plan, Step};
 use crate::options::Codes;
 use crate::segment::Rows;
-use crate::worker::lock;
+use crate::sync::lock;
 pub(crate) use control::Control;
 pub(crate) use debt::{debt, is_idle};
 use policy::{Eagerness, GraphRows, IndexFacts, IndexStep, RowStep, SegmentFacts};

@@ -27,7 +27,7 @@ use crate::format::names::FileName;
 use crate::ids::FileId;
 use crate::metrics::{CompactionReport, PurgeReceipt};
 use crate::sabotage::{self, Sabotage};
-use crate::worker::lock;
+use crate::sync::lock;
 
 /// Purges one collection, or all. The log is shared: the live rows of every collection leave its
 /// older files.

@@ -30,7 +30,7 @@ use crate::ids::{FileId, MemoryId, Seq};
 use crate::metrics::{CompactionReport, Event};
 use crate::sabotage::{self, Sabotage};
 use crate::segment::{Row, RowSource, Rows, segment_cap, write_segment};
-use crate::worker::lock;
+use crate::sync::lock;
 
 /// Seals the frozen memtables, and the active one if `all`. Tells whether there were any.
 pub(super) fn seal(

@@ -24,7 +24,7 @@ use crate::metrics::CompactionReport;
 use crate::sabotage::{self, Sabotage};
 use crate::segment::{Row, Rows};
 use crate::sync::atomic::Ordering;
-use crate::worker::lock;
+use crate::sync::lock;
 
 /// The chain may have this many files of about 4 MiB: 64 MiB.
 const MAX_LOG_FILES: usize = 16;

@@ -14,12 +14,13 @@ use super::hnsw::graph::{FlatGraph, Graph, Level, MAX_DEGREE, MAX_LEVELS, NO_NOD
 use super::hnsw::merge::Base;
 use super::hnsw::pool::MAX_NODES;
 use super::truth::Truth;
-use crate::disk::{Disk, Pages};
+use crate::disk::Disk;
 use crate::error::{Error, Result};
 use crate::format::cursor::Cursor;
 use crate::format::header::{FileHeader, FileKind, StoreId};
 use crate::format::names::FileName;
 use crate::ids::FileId;
+use crate::map_vec::MapVec;
 use crate::options::{Codes, Metric};
 use crate::section::{Check, Identity, SectionFile, SectionWriter};
 use crate::sync::OnceLock;
@@ -88,14 +89,14 @@ impl BuiltGraph {
         base: Option<&GraphBase<'_>>,
         params: &BuildParams<'_>,
         truths: &[Truth<u32>],
-    ) -> Result<(Self, Pages<u32>)> {
+    ) -> Result<(Self, MapVec<u32>)> {
         let builder = builder(params.builder);
         let graph_base = base.map(|base| &base.graph);
         let built = build_graph(builder, &codes.rows(), graph_base, params)?;
         let Built { graph, order } = built;
         params.check()?;
         codes.permute(&order);
-        let mut nodes = Pages::<u32>::zeroed(order.len());
+        let mut nodes = MapVec::<u32>::zeroed(order.len());
         (0u32..).zip(&order[..]).for_each(|(node, row)| nodes[*row as usize] = node);
         let of_nodes = |truth: &Truth<u32>| truth.renamed(|row| nodes.get(row as usize).copied());
         let truths: Vec<Truth<u32>> = truths.iter().map(of_nodes).collect();

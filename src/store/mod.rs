@@ -25,7 +25,7 @@ mod workers;
 
 use std::collections::{BTreeMap, HashMap};
 use std::path::Path;
-use std::sync::{Arc, PoisonError};
+use std::sync::Arc;
 
 #[cfg(any(test, feature = "fuzzing"))]
 pub(crate) use open::open_for_writing;
@@ -44,9 +44,8 @@ use crate::format::names::FileName;
 use crate::ids::{CollectionId, Seq};
 use crate::metrics::Event;
 use crate::options::{CollectionOptions, Settings, StoreOptions};
-use crate::sync::Mutex;
 use crate::sync::atomic::Ordering;
-use crate::worker::lock;
+use crate::sync::{Mutex, lock, write};
 
 /// Longest name of a collection, in bytes.
 const MAX_NAME: usize = 255;
@@ -216,7 +215,7 @@ impl Store {
         &self,
         change: impl FnOnce(&mut BTreeMap<CollectionId, Arc<Core>>) -> T,
     ) -> T {
-        change(&mut self.engine.collections.write().unwrap_or_else(PoisonError::into_inner))
+        change(&mut write(&self.engine.collections))
     }
 
     /// Checks wanted options against those of an open collection and takes over what may change.

@@ -12,7 +12,7 @@ use std::sync::Arc;
 
 use crate::clock::Timestamp;
 use crate::collection::core::Core;
-use crate::collection::engine::{Engine, EngineParts, mix};
+use crate::collection::engine::{Engine, EngineParts};
 use crate::collection::life::{Life, Parts};
 use crate::collection::logging::LogState;
 use crate::collection::recovery;
@@ -26,8 +26,9 @@ use crate::log::{LogEnd, LogSource, LogWriter};
 use crate::manifest::{self, CommitError, Found};
 use crate::options::{Background, StoreOptions};
 use crate::sabotage::{self, Sabotage};
+use crate::splitmix::mix;
 use crate::store::{Shared, Store, workers};
-use crate::sync::Mutex;
+use crate::sync::{Mutex, write};
 
 /// How often a read-only open tries again when the writer changed files under it.
 const READ_ATTEMPTS: usize = 3;
@@ -82,10 +83,10 @@ impl Store {
             return Ok(());
         }
         // Of two at once, the one that read first must not end last: readers would go back in time.
-        let _refreshing = crate::worker::lock(&self.shared.refreshing);
+        let _refreshing = crate::sync::lock(&self.shared.refreshing);
         let options = StoreOptions::new().clock(Arc::clone(&self.engine.clock));
         let newer = read_with_retries(&self.engine.disk, self.engine.dir(), &options)?;
-        let mut names = crate::worker::lock(&self.shared.names);
+        let mut names = crate::sync::lock(&self.shared.names);
         self.engine.adopt(&newer);
         let newer: HashMap<CollectionId, Arc<Core>> =
             newer.cores().into_iter().map(|core| (core.id, core)).collect();
@@ -285,7 +286,7 @@ fn recover(engine: &Arc<Engine>) -> Result<LogEnd> {
     let manifest = engine.manifest();
     for entry in &manifest.collections {
         let core = recovery::open_collection(engine, entry)?;
-        let mut map = engine.collections.write().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let mut map = write(&engine.collections);
         map.insert(core.id, core);
     }
     recovery::replay(engine, &manifest)

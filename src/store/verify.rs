@@ -14,7 +14,7 @@ use crate::manifest::Found;
 use crate::section::{Identity, probe};
 use crate::segment::{Rows, verify_deletes};
 use crate::store::Store;
-use crate::worker::lock;
+use crate::sync::lock;
 
 /// How much a verification reads.
 ///

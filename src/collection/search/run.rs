@@ -16,9 +16,9 @@ use crate::error::Result;
 use crate::ids::MemoryId;
 use crate::index::{Accept, Candidate, Scratch};
 use crate::segment::Rows;
+use crate::sync::lock;
 use crate::vector::codes::Queries;
 use crate::vector::metric::prepare;
-use crate::worker::lock;
 
 /// Codes that are measured in one call.
 const AT_ONCE: usize = 64;

@@ -7,8 +7,8 @@ use std::sync::atomic::AtomicU64;
 use super::graph::{FlatGraph, FlatLevel};
 use super::merge::Base;
 use super::reach::attach_unreachable;
-use crate::disk::Pages;
 use crate::error::{Error, Result};
+use crate::map_vec::MapVec;
 use crate::options::Builder;
 use crate::vector::codes::CodeRows;
 
@@ -86,7 +86,7 @@ pub(crate) fn builder(name: Builder) -> &'static dyn GraphBuilder {
 pub(crate) struct Built {
     pub(crate) graph: FlatGraph,
     /// New node → old row.
-    pub(crate) order: Pages<u32>,
+    pub(crate) order: MapVec<u32>,
 }
 
 /// Builds, connects, orders and validates a graph, from an older one if there is a `base`.
@@ -114,10 +114,10 @@ pub(crate) fn build_graph(
 /// The nodes in the order of a breadth-first walk from the entry point: neighbors come to lie near
 /// each other (Coleman et al., "Graph Reordering for Cache-Efficient Near Neighbor Search",
 /// NeurIPS 2022, compares such orders).
-fn breadth_first(graph: &FlatGraph) -> Pages<u32> {
+fn breadth_first(graph: &FlatGraph) -> MapVec<u32> {
     let view = graph.view();
-    let mut seen = Pages::<u8>::zeroed(graph.nodes as usize);
-    let mut order = Pages::from(vec![graph.entry]);
+    let mut seen = MapVec::<u8>::zeroed(graph.nodes as usize);
+    let mut order = MapVec::from(vec![graph.entry]);
     seen[graph.entry as usize] = 1;
     let mut next = 0;
     while let Some(node) = order.get(next).copied() {
@@ -132,7 +132,7 @@ fn breadth_first(graph: &FlatGraph) -> Pages<u32> {
 }
 
 fn renumber(graph: &FlatGraph, order: &[u32]) -> FlatGraph {
-    let mut new_id = Pages::<u32>::zeroed(order.len());
+    let mut new_id = MapVec::<u32>::zeroed(order.len());
     for (new, old) in (0u32..).zip(order) {
         new_id[*old as usize] = new;
     }

@@ -19,10 +19,11 @@ use crate::disk::Disk;
 use crate::disk::sim::{OpKind, SimDisk};
 use crate::format::header::{FileHeader, FileKind, StoreId};
 use crate::ids::FileId;
+use crate::poison::Poison;
 use crate::store::open::open_for_writing;
 use crate::sync::atomic::{AtomicU64, Ordering};
-use crate::sync::{Condvar, Mutex, Published, spawn};
-use crate::worker::{Bell, Lane, Poison, Seat, Worker, lock};
+use crate::sync::{Condvar, Mutex, Published, lock, spawn};
+use crate::worker::{Bell, Lane, Seat, Worker};
 use crate::{
     Background, Batch, CollectionOptions, Durability, Error, ManualClock, Memory, Metric, Outcome,
     Store, StoreOptions, Timestamp,

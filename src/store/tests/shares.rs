@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::*;
 use crate::disk::fault::{Fault, FaultDisk};
-use crate::worker::lock;
+use crate::sync::lock;
 use crate::{Error, Event, ManualClock, Timestamp};
 
 #[test]

@@ -6,7 +6,7 @@ use super::{CodeSpec, Frame, Measure, bits, f32_row, int8};
 use bytemuck::{Pod, Zeroable};
 use std::sync::Arc;
 
-use crate::disk::Pages;
+use crate::map_vec::MapVec;
 use crate::options::{Codes, Metric};
 use crate::vector::kernel::batch::{Batch, Part, Rows, Scale, Terms};
 use crate::vector::kernel::{BitsFromBits, Kernels};
@@ -24,7 +24,7 @@ struct Line([u8; LINE]);
 #[derive(Clone, Debug)]
 pub(crate) struct CodeBuffer {
     frame: Arc<Frame>,
-    lines: Pages<Line>,
+    lines: MapVec<Line>,
     /// Bytes of `lines` that are taken.
     len: usize,
     row: Vec<u8>,
@@ -34,7 +34,7 @@ impl CodeBuffer {
     /// Of codes made in this frame.
     pub(crate) fn new(frame: impl Into<Arc<Frame>>, capacity: usize) -> Self {
         let frame = frame.into();
-        let lines = Pages::with_capacity((capacity * frame.spec.row_bytes()).div_ceil(LINE));
+        let lines = MapVec::with_capacity((capacity * frame.spec.row_bytes()).div_ceil(LINE));
         Self { frame, lines, len: 0, row: Vec::new() }
     }
 

@@ -12,7 +12,7 @@ use crate::compaction::{Control, run_index_due};
 use crate::disk::sim;
 use crate::index::EfTable;
 use crate::metrics::CanaryStats;
-use crate::worker::lock;
+use crate::sync::lock;
 use crate::{Batch, Error, Event, Memory, SearchPath, Store, StoreOptions, sabotage};
 
 /// A budget that stores are opened with: the smallest that there is.

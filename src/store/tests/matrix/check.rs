@@ -12,7 +12,7 @@ use crate::disk::Disk;
 use crate::disk::sim::{FileSystem, Image, Op, SimDisk};
 use crate::format::names::FileName;
 use crate::store::open::open_for_writing;
-use crate::worker::lock;
+use crate::sync::lock;
 use crate::{IoMode, Memory, Store};
 
 /// How thoroughly an image is looked at.

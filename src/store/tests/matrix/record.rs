@@ -12,7 +12,7 @@ use super::script::{Act, Script};
 use crate::clock::{Clock, ManualClock, Timestamp};
 use crate::disk::sim::{Failure, Fault, FileSystem, Op, OpKind, SimDisk, SyncModel};
 use crate::store::open::open_for_writing;
-use crate::worker::lock;
+use crate::sync::lock;
 use crate::{Background, Durability, Error, Event, Store, StoreOptions};
 
 /// Where simulated stores are.

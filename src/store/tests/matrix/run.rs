@@ -6,7 +6,7 @@ use std::time::Instant;
 
 use crate::disk::sim;
 use crate::sabotage;
-use crate::worker::lock;
+use crate::sync::lock;
 
 /// How much is run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]

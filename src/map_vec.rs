@@ -1,7 +1,8 @@
-//! Owns arrays in RAM that go back to the system the moment they are let go: large ones are anonymous
-//! maps. An allocator keeps much of what large arrays leave behind (glibc's raises the size from which
-//! it maps, and with it what it keeps, to the largest array it ever freed; mallopt(3),
-//! `M_MMAP_THRESHOLD`), so that a store would stay as large as its largest graph build was.
+//! Owns arrays in RAM that go back to the system the moment they are let go: large ones are
+//! anonymous maps. An allocator keeps much of what large arrays leave behind (glibc's raises the
+//! size from which it maps, and with it what it keeps, to the largest array it ever freed;
+//! mallopt(3), `M_MMAP_THRESHOLD`), so that a store would stay as large as its largest graph build
+//! was.
 //!
 //! Room that is asked for and not written costs address space and no RAM.
 
@@ -9,16 +10,16 @@ use std::fmt;
 use std::ops::{Deref, DerefMut};
 
 use bytemuck::Pod;
-use memmap2::MmapMut;
 
-use super::map::release_tail;
+use crate::disk::{AnonMap, SealedFile};
+use crate::error::Result;
 
-/// Arrays up to this many bytes are the allocator's. Above it, what a map takes in whole pages is an
-/// eighth more at most.
+/// Arrays up to this many bytes are the allocator's. Above it, what a map takes in whole pages is
+/// an eighth more at most.
 const SMALL_BYTES: usize = 32 << 10;
 
 /// A growing array.
-pub(crate) struct Pages<T> {
+pub(crate) struct MapVec<T> {
     room: Room<T>,
     /// Elements that count; what is behind them in a map is zero or left over.
     len: usize,
@@ -26,10 +27,10 @@ pub(crate) struct Pages<T> {
 
 enum Room<T> {
     Heap(Vec<T>),
-    Map(MmapMut),
+    Map(AnonMap),
 }
 
-impl<T: Pod> Pages<T> {
+impl<T: Pod> MapVec<T> {
     pub(crate) const fn new() -> Self {
         Self { room: Room::Heap(Vec::new()), len: 0 }
     }
@@ -66,7 +67,7 @@ impl<T: Pod> Pages<T> {
             return;
         }
         // A system that grants no map may still have heap.
-        match MmapMut::map_anon(bytes.max(2 * held)) {
+        match AnonMap::new(bytes.max(2 * held)) {
             Ok(mut map) => {
                 map[..self.len * size_of::<T>()].copy_from_slice(bytemuck::cast_slice(self));
                 self.room = Room::Map(map);
@@ -123,7 +124,7 @@ impl<T: Pod> Pages<T> {
                 heap.truncate(len);
                 heap.shrink_to_fit();
             }
-            Room::Map(map) => release_tail(map, self.len * size_of::<T>()),
+            Room::Map(map) => map.release_tail(self.len * size_of::<T>()),
         }
     }
 
@@ -135,7 +136,17 @@ impl<T: Pod> Pages<T> {
     }
 }
 
-impl<T: Pod> Deref for Pages<T> {
+impl MapVec<u8> {
+    /// A whole file of at most `limit` bytes.
+    pub(crate) fn read_file(file: &dyn SealedFile, limit: u64) -> Result<Self> {
+        let len = usize::try_from(file.len().min(limit)).unwrap_or(usize::MAX);
+        let mut bytes = Self::zeroed(len);
+        file.read_at(0, &mut bytes)?;
+        Ok(bytes)
+    }
+}
+
+impl<T: Pod> Deref for MapVec<T> {
     type Target = [T];
 
     #[inline(always)]
@@ -148,7 +159,7 @@ impl<T: Pod> Deref for Pages<T> {
     }
 }
 
-impl<T: Pod> DerefMut for Pages<T> {
+impl<T: Pod> DerefMut for MapVec<T> {
     #[inline(always)]
     fn deref_mut(&mut self) -> &mut [T] {
         match &mut self.room {
@@ -158,13 +169,13 @@ impl<T: Pod> DerefMut for Pages<T> {
     }
 }
 
-impl<T: Pod> Default for Pages<T> {
+impl<T: Pod> Default for MapVec<T> {
     fn default() -> Self {
         Self::new()
     }
 }
 
-impl<T: Pod> Clone for Pages<T> {
+impl<T: Pod> Clone for MapVec<T> {
     fn clone(&self) -> Self {
         let mut pages = Self::with_capacity(self.len);
         pages.extend_from_slice(self);
@@ -172,19 +183,19 @@ impl<T: Pod> Clone for Pages<T> {
     }
 }
 
-impl<T: Pod> From<Vec<T>> for Pages<T> {
+impl<T: Pod> From<Vec<T>> for MapVec<T> {
     fn from(values: Vec<T>) -> Self {
         values.into_iter().collect()
     }
 }
 
-impl<T: Pod> Extend<T> for Pages<T> {
+impl<T: Pod> Extend<T> for MapVec<T> {
     fn extend<I: IntoIterator<Item = T>>(&mut self, values: I) {
         values.into_iter().for_each(|value| self.push(value));
     }
 }
 
-impl<T: Pod> FromIterator<T> for Pages<T> {
+impl<T: Pod> FromIterator<T> for MapVec<T> {
     fn from_iter<I: IntoIterator<Item = T>>(values: I) -> Self {
         let values = values.into_iter();
         let mut pages = Self::with_capacity(values.size_hint().0);
@@ -193,13 +204,13 @@ impl<T: Pod> FromIterator<T> for Pages<T> {
     }
 }
 
-impl<T: Pod + PartialEq> PartialEq for Pages<T> {
+impl<T: Pod + PartialEq> PartialEq for MapVec<T> {
     fn eq(&self, other: &Self) -> bool {
         self[..] == other[..]
     }
 }
 
-impl<T: Pod + fmt::Debug> fmt::Debug for Pages<T> {
+impl<T: Pod + fmt::Debug> fmt::Debug for MapVec<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_list().entries(self.iter()).finish()
     }
@@ -214,7 +225,7 @@ mod tests {
 
     #[test]
     fn it_is_what_a_vector_is_on_both_sides_of_the_border() {
-        let (mut pages, mut vector) = (Pages::<u32>::new(), Vec::new());
+        let (mut pages, mut vector) = (MapVec::<u32>::new(), Vec::new());
         for part in [1, 7, BORDER - 9, 0, 1, 1, 3 * BORDER, 5] {
             let values: Vec<u32> = (0..part as u32).map(|i| i * 3 + part as u32).collect();
             pages.extend_from_slice(&values);
@@ -229,14 +240,14 @@ mod tests {
         let copy = pages.clone();
         pages[3] = 77;
         assert!(copy != pages && copy[..] == vector[..]);
-        let collected: Pages<u32> = vector.iter().copied().collect();
+        let collected: MapVec<u32> = vector.iter().copied().collect();
         assert_eq!(collected, copy);
     }
 
     #[test]
     fn what_was_there_before_does_not_come_back() {
         for len in [10, 4 * BORDER, 40 * BORDER] {
-            let mut pages = Pages::<u32>::zeroed(len);
+            let mut pages = MapVec::<u32>::zeroed(len);
             assert!(pages.iter().all(|v| *v == 0));
             pages.fill(5);
             pages.clear();

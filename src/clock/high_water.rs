@@ -1,55 +1,18 @@
-//! Owns what time does to a memory: when it expires, and which "now" may hide and which may
-//! destroy. Pure. A clock that jumps forward hides memories; it must not make the compactor destroy
-//! them. So the mark that reclaiming goes by may be a day ahead of the monotonic time that passed,
-//! however many commits and opens there are. A clock that stays further ahead for a day of its own
-//! time without being set back is believed: so it looks when a store was not open for long.
+//! Owns the high-water mark of time: which "now" may hide memories and which may destroy them. Pure.
+//! A clock that jumps forward hides memories; it must not make the compactor destroy them. So the
+//! mark that reclaiming goes by may be a day ahead of the monotonic time that passed, however many
+//! commits and opens there are. A clock that stays further ahead for a day of its own time without
+//! being set back is believed: so it looks when a store was not open for long.
 
 use std::time::Duration;
 
-use crate::clock::Timestamp;
-use crate::error::{Error, Result};
-use crate::memory::{End, Expiry, Lifetime, Memory};
+use super::Timestamp;
 use crate::sabotage::{self, Sabotage};
 
 /// Most that the high-water mark may be ahead of the monotonic time that passed.
 const MAX_AHEAD: Duration = Duration::from_secs(24 * 3600);
 /// A clock that is further ahead is believed after this long.
 const BELIEVED_AFTER: Duration = Duration::from_secs(24 * 3600);
-
-/// When a memory ends that is written at `now`, the effective now. `None` if a store gave it back and
-/// it has ended since.
-pub(crate) fn expiry(
-    memory: &Memory,
-    default_ttl: Option<Duration>,
-    now: Timestamp,
-) -> Result<Option<Expiry>> {
-    let never = Expiry::from(Timestamp::MAX);
-    let by_default = memory.origin.end == End::StoredByDefault;
-    let expiry = match memory.lifetime {
-        Lifetime::Forever => never,
-        // A pinned memory is exempt from whatever it was not given itself.
-        Lifetime::Default if memory.pinned => never,
-        Lifetime::Until(_) if memory.pinned && by_default => never,
-        Lifetime::Default => default_ttl
-            .map_or(never, |ttl| Expiry { at: now + whole_millis(ttl), by_default: true }),
-        Lifetime::For(Duration::ZERO) => {
-            return Err(Error::option("ttl", "zero: the memory would never be visible"));
-        }
-        Lifetime::For(ttl) => (now + whole_millis(ttl)).into(),
-        Lifetime::Until(at) if at > now => Expiry { at, by_default },
-        Lifetime::Until(_) if memory.origin.end != End::Given => return Ok(None),
-        Lifetime::Until(at) => {
-            return Err(Error::option("expires_at", format!("{at} is not after now, {now}")));
-        }
-    };
-    Ok(Some(expiry))
-}
-
-/// Rounded up, so that no lifetime becomes none.
-fn whole_millis(time: Duration) -> Duration {
-    let millis = time.as_nanos().div_ceil(1_000_000);
-    Duration::from_millis(u64::try_from(millis).unwrap_or(u64::MAX))
-}
 
 /// The high-water mark of time: the latest moment that a commit has vouched for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

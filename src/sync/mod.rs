@@ -2,7 +2,8 @@
 //! matters: the standard library's, or those of a model checker that runs the same code under
 //! schedules of its own (`--cfg loom`, `--cfg shuttle`; see `.ci/concurrency`), or the standard
 //! library's in wrappers that ThreadSanitizer understands (`--cfg tsan`). Also owns `Published`, the
-//! cell through which readers get the newest snapshot.
+//! cell through which readers get the newest snapshot, and the functions that take locks whatever
+//! became of their last holder.
 //!
 //! What the checkers prove: under them `Published` is a mutex around an `Arc`, and `Arc` is the
 //! standard library's, so that whatever follows from "a load gives the last value stored, a store is
@@ -24,9 +25,11 @@ use shuttle as checked;
 mod instrumented;
 
 #[cfg(tsan)]
-pub(crate) use instrumented::{Condvar, Mutex, MutexGuard, OnceLock, RwLock};
+pub(crate) use instrumented::{
+    Condvar, Mutex, MutexGuard, OnceLock, RwLock, RwLockReadGuard, RwLockWriteGuard,
+};
 #[cfg(not(any(loom, shuttle, tsan)))]
-pub(crate) use std::sync::{Condvar, Mutex, MutexGuard, RwLock};
+pub(crate) use std::sync::{Condvar, Mutex, MutexGuard, RwLock, RwLockReadGuard, RwLockWriteGuard};
 #[cfg(not(any(loom, shuttle)))]
 pub(crate) use std::{sync::atomic, thread};
 // The model checkers do not order what nobody waits for.
@@ -35,15 +38,52 @@ pub(crate) use std::sync::OnceLock;
 
 #[cfg(any(loom, shuttle))]
 pub(crate) use checked::{
-    sync::{Condvar, Mutex, MutexGuard, RwLock, atomic},
+    sync::{Condvar, Mutex, MutexGuard, RwLock, RwLockReadGuard, RwLockWriteGuard, atomic},
     thread,
 };
 
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError};
+use std::time::Duration;
 
 /// Whether a model checker runs the threads: each run then needs threads of its own, and the time of
 /// the system would make runs differ.
 pub(crate) const MODEL_CHECKED: bool = cfg!(any(loom, shuttle));
+
+/// Locks a mutex whose data stays meaningful even if a holder panicked: every holder leaves it whole
+/// at each step, and a panic on the write path stops all writes besides.
+pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// As [`lock`], for a mutex of the standard library that no checker sees.
+pub(crate) fn lock_std<T>(mutex: &std::sync::Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// As [`lock`], to read beside other readers.
+pub(crate) fn read<T>(lock: &RwLock<T>) -> RwLockReadGuard<'_, T> {
+    lock.read().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// As [`lock`], for the only writer.
+pub(crate) fn write<T>(lock: &RwLock<T>) -> RwLockWriteGuard<'_, T> {
+    lock.write().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Lets a lock go until somebody notifies, and takes it again.
+pub(crate) fn wait<'a, T>(condition: &Condvar, held: MutexGuard<'a, T>) -> MutexGuard<'a, T> {
+    condition.wait(held).unwrap_or_else(PoisonError::into_inner)
+}
+
+/// As [`wait`], for at most this long; returns whether the time ran out as well.
+pub(crate) fn wait_for<'a, T>(
+    condition: &Condvar,
+    held: MutexGuard<'a, T>,
+    longest: Duration,
+) -> (MutexGuard<'a, T>, bool) {
+    let waited = condition.wait_timeout(held, longest).unwrap_or_else(PoisonError::into_inner);
+    (waited.0, waited.1.timed_out())
+}
 
 /// Starts a named thread.
 pub(crate) fn spawn(
@@ -90,11 +130,11 @@ impl<T> Published<T> {
     }
 
     pub(crate) fn load(&self) -> Arc<T> {
-        Arc::clone(&self.current.lock().unwrap_or_else(std::sync::PoisonError::into_inner))
+        Arc::clone(&lock(&self.current))
     }
 
     pub(crate) fn store(&self, next: T) {
-        let mut current = self.current.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let mut current = lock(&self.current);
         let before = std::mem::replace(&mut *current, Arc::new(next));
         // As in arc-swap, nobody waits while the old value is dropped.
         drop(current);

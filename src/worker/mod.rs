@@ -1,53 +1,14 @@
 //! Owns background work: jobs that are rung awake, take turns on the few threads of the process
 //! (`pool`), are stopped and waited for, and turn a panic into poison. Knows no tasks: it is given
-//! closures. Also owns `Poison`, the latch that stops all writes after a failure whose outcome is
-//! unknown (I10).
+//! closures.
 
 mod lane;
 mod pool;
 
-use std::sync::PoisonError;
-
-use crate::error::{Error, Result};
-use crate::sabotage::{self, Sabotage};
-use crate::sync::atomic::{AtomicBool, Ordering};
-use crate::sync::{Mutex, MutexGuard};
+use crate::sync::{Mutex, lock};
 pub(crate) use lane::Lane;
 use pool::Desk;
 pub(crate) use pool::{Seat, Worker, post};
-
-/// Locks a mutex whose data stays meaningful even if a holder panicked: every holder leaves it whole
-/// at each step, and a panic on the write path sets [`Poison`] besides.
-pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-/// Set once, never cleared: from then on writes are refused and no file is removed.
-#[derive(Debug, Default)]
-pub(crate) struct Poison {
-    is_set: AtomicBool,
-    reason: Mutex<Option<String>>,
-}
-
-impl Poison {
-    /// Stops writes; the first reason stays.
-    pub(crate) fn set(&self, reason: impl Into<String>) {
-        lock(&self.reason).get_or_insert(reason.into());
-        self.is_set.store(true, Ordering::Release);
-    }
-
-    pub(crate) fn is_set(&self) -> bool {
-        self.is_set.load(Ordering::Acquire)
-    }
-
-    /// An error if writes were stopped.
-    pub(crate) fn check(&self) -> Result<()> {
-        match self.is_set() && !sabotage::on(Sabotage::IgnorePoison) {
-            true => Err(Error::Poisoned { reason: lock(&self.reason).clone().unwrap_or_default() }),
-            false => Ok(()),
-        }
-    }
-}
 
 #[derive(Debug, Default)]
 struct Flags {
@@ -115,6 +76,8 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
+    use crate::error::Error;
+    use crate::poison::Poison;
 
     #[test]
     fn a_ring_runs_the_task_and_a_drop_waits_for_it() {

@@ -1,12 +1,18 @@
 //! Owns the notion of time: `Timestamp` and the `Clock` that gives it. The only place that asks the
-//! system for the time. Knows nothing of expiry; see `retention` for what time does to a memory.
+//! system for the time. `high_water` says how far the clock is believed. Knows nothing of expiry; see
+//! `memory::expiry` for what time does to a memory.
 
+mod high_water;
 mod interchange;
 
 use std::fmt;
 use std::ops::{Add, Sub};
 use std::sync::Mutex;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+pub(crate) use high_water::HighWater;
+
+use crate::sync::lock_std;
 
 /// A moment: whole milliseconds since 1970-01-01T00:00:00Z, less than zero before that.
 ///
@@ -204,7 +210,7 @@ impl ManualClock {
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, (Timestamp, Duration)> {
-        self.now.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+        lock_std(&self.now)
     }
 }
 
