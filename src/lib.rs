@@ -93,6 +93,8 @@ mod section;
 mod segment;
 mod store;
 mod sync;
+#[cfg(test)]
+mod testing;
 mod vector;
 mod worker;
 
