@@ -13,12 +13,8 @@
     reason = "a benchmark prints and measures"
 )]
 
-#[path = "common/measure.rs"]
-mod measure;
 #[path = "common/setup.rs"]
 mod setup;
-#[path = "common/vectors.rs"]
-mod vectors;
 
 use std::error::Error;
 use std::time::Instant;
@@ -26,7 +22,7 @@ use std::time::Instant;
 use altiplano::{
     Background, Collection, CollectionOptions, Fields, Hit, Search, SearchPath, StoreOptions,
 };
-use measure::{Json, median};
+use bench_tools::measure::{self, Json, median};
 use setup::{Data, K, Scratch};
 
 const PASSES: usize = 3;

@@ -9,18 +9,14 @@
     reason = "a benchmark prints and measures"
 )]
 
-#[path = "common/measure.rs"]
-mod measure;
 #[path = "common/setup.rs"]
 mod setup;
-#[path = "common/vectors.rs"]
-mod vectors;
 
 use std::error::Error;
 use std::time::{Duration, Instant};
 
 use altiplano::{CollectionOptions, Durability, HnswParams, Store};
-use measure::{Json, median};
+use bench_tools::measure::{self, Json, median};
 use setup::{Data, Scratch};
 
 const PASSES: usize = 3;

@@ -11,16 +11,13 @@
     reason = "a benchmark prints and measures"
 )]
 
-#[path = "common/measure.rs"]
-mod measure;
-
 use std::error::Error;
 use std::hint::black_box;
 use std::time::Instant;
 
 use altiplano::Codes;
 use altiplano::bench_support::{Encoded, Rows, kernel_sets};
-use measure::{Args, Json, Opt};
+use bench_tools::measure::{Args, Json, Opt};
 
 const OPTIONS: [Opt; 2] = [
     Opt { key: "quick", value: "", help: "one dimension, few passes: only whether it runs" },

@@ -19,12 +19,8 @@
     reason = "a benchmark prints and measures"
 )]
 
-#[path = "common/measure.rs"]
-mod measure;
 #[path = "common/setup.rs"]
 mod setup;
-#[path = "common/vectors.rs"]
-mod vectors;
 
 use std::error::Error;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -34,9 +30,9 @@ use altiplano::{
     Background, Batch, Collection, CollectionOptions, Event, Fields, HnswParams, Memory,
     SearchPath, Store, StoreOptions,
 };
-use measure::{Args, Json, Opt};
+use bench_tools::measure::{self, Args, Json, Opt};
+use bench_tools::vectors::{Rng, Vectors, distance};
 use setup::{CODES_OPTION, Data, K, Scratch};
-use vectors::{Rng, Vectors, distance};
 
 const OPTIONS: [Opt; 7] = [
     CODES_OPTION,

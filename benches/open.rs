@@ -9,19 +9,15 @@
     reason = "a benchmark prints and measures"
 )]
 
-#[path = "common/measure.rs"]
-mod measure;
 #[path = "common/setup.rs"]
 mod setup;
-#[path = "common/vectors.rs"]
-mod vectors;
 
 use std::error::Error;
 use std::path::Path;
 use std::time::Instant;
 
 use altiplano::{Background, CollectionOptions, SearchPath, Store, StoreOptions};
-use measure::{Json, Rss, median};
+use bench_tools::measure::{Json, Rss, median};
 use setup::{Data, K, Scratch};
 
 const PASSES: usize = 5;

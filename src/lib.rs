@@ -95,6 +95,8 @@ mod segment;
 mod splitmix;
 mod store;
 mod sync;
+#[cfg(test)]
+mod testing;
 mod vector;
 mod worker;
 

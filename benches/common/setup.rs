@@ -12,8 +12,8 @@ use std::path::{Path, PathBuf};
 
 use altiplano::{Batch, Codes, Collection, HnswParams, Memory, Metric};
 
-use crate::measure::{Args, Opt, Stop};
-use crate::vectors::{self, Neighbors, Vectors};
+use bench_tools::measure::{Args, Opt, Stop};
+use bench_tools::vectors::{self, Neighbors, Vectors};
 
 /// Results that recall is measured on.
 pub const K: usize = 10;

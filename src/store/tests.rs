@@ -1,7 +1,7 @@
 //! Owns the tests of the store on a failing disk, and what they share: a workload that knows what
 //! must be there. `log`: full, or refusing to sync. `jobs`: failing at any operation of a job.
 //! `crashes`: cut off after any operation. Processes that are killed for real are in
-//! `tests/kill.rs`.
+//! `tests/system/kill.rs`.
 #![allow(clippy::disallowed_methods, reason = "these tests look at the disk past the store")]
 
 mod closing;
