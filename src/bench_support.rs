@@ -2,7 +2,7 @@
 //! has. Behind the feature `bench-internals` only; no part of the API.
 
 use crate::map_vec::MapVec;
-use crate::options::{Codes, Metric};
+use crate::options::{Metric, Quantization};
 use crate::sync::OnceLock;
 use crate::vector::codes::{BLOCKS_AT_ONCE, CodeBuffer, CodeSpec, Measure, Query, SignBlocks};
 use crate::vector::kernel::Kernels;
@@ -33,7 +33,7 @@ pub struct Rows {
 
 impl Rows {
     /// So many rows under cosine.
-    pub fn new(codes: Codes, dimension: usize, rows: u32) -> Self {
+    pub fn new(codes: Quantization, dimension: usize, rows: u32) -> Self {
         let spec = CodeSpec::new(codes, Metric::Cosine, dimension);
         let vectors: Vec<Vec<f32>> =
             (0..DIFFERENT).map(|seed| vector(dimension, seed as u64)).collect();

@@ -138,7 +138,7 @@ impl Engine {
     /// refuses them.
     pub(super) fn wait_for_disk(&self, writes: &[Prepared], added: u64) -> Result<()> {
         let logged =
-            |w: &Prepared| matches!(w.kind, OpKind::Insert { .. }) && !w.core.is_volatile();
+            |w: &Prepared| matches!(w.kind, OpKind::Insert { .. }) && !w.core.is_in_memory();
         let Some(limit) = self.disk_budget.limit.filter(|_| writes.iter().any(logged)) else {
             return Ok(());
         };
@@ -147,7 +147,7 @@ impl Engine {
             return Ok(());
         }
         self.measure_disk()?;
-        if !self.grows(writes.iter().filter(|w| !w.core.is_volatile()))? {
+        if !self.grows(writes.iter().filter(|w| !w.core.is_in_memory()))? {
             headroom = 0;
         }
         let needed = || self.disk_needed(added) + headroom;
@@ -178,7 +178,7 @@ impl Engine {
             output: u64,
         }
         let sum = self.fold_cores(Sum::default(), |mut sum, core| {
-            if core.is_volatile() {
+            if core.is_in_memory() {
                 return sum;
             }
             let sizes = core.sizes();

@@ -36,7 +36,9 @@ use std::sync::Arc;
 
 pub use batch::{Applied, Batch, MAX_BATCH_BYTES, Outcome};
 pub use iter::Iter;
-pub use search::{Explanation, Fields, Hit, PartSearch, Search, SearchPath, Way, WayReason};
+pub use search::{
+    AccessPath, AccessReason, Explanation, Fields, Hit, PartSearch, Search, SearchMode,
+};
 
 use crate::collection::batch::Write;
 use crate::collection::commit::Prepared;
@@ -67,7 +69,7 @@ use crate::vector::metric::prepare;
 /// use altiplano::{CollectionOptions, Memory, Metric, Store};
 /// let store = Store::open(dir.path().join("agent.alt"))?;
 /// let notes = store.collection("notes", CollectionOptions::new(3, Metric::Cosine))?;
-/// notes.insert(Memory::new(7u64, [0.1, 0.2, 0.3]).text("likes tea"))?;
+/// notes.insert(Memory::new(7, [0.1, 0.2, 0.3]).text("likes tea"))?;
 /// let hits = notes.search(&[0.1, 0.2, 0.3]).k(1).run()?;
 /// assert_eq!(hits[0].text(), Some("likes tea"));
 /// # Ok(()) }
@@ -106,8 +108,8 @@ impl Collection {
     /// # use altiplano::{CollectionOptions, Memory, Metric, Outcome, Store};
     /// # let store = Store::open(dir.path().join("agent.alt"))?;
     /// # let notes = store.collection("notes", CollectionOptions::new(2, Metric::L2))?;
-    /// assert_eq!(notes.insert(Memory::new(1u64, [0.0, 1.0]))?, Outcome::Inserted);
-    /// assert_eq!(notes.insert(Memory::new(1u64, [1.0, 0.0]))?, Outcome::Replaced);
+    /// assert_eq!(notes.insert(Memory::new(1, [0.0, 1.0]))?, Outcome::Inserted);
+    /// assert_eq!(notes.insert(Memory::new(1, [1.0, 0.0]))?, Outcome::Replaced);
     /// # Ok(()) }
     /// ```
     pub fn insert(&self, memory: Memory) -> Result<Outcome> {
@@ -128,9 +130,9 @@ impl Collection {
     /// # use altiplano::{CollectionOptions, Memory, Metric, Store};
     /// # let store = Store::open(dir.path().join("agent.alt"))?;
     /// # let notes = store.collection("notes", CollectionOptions::new(2, Metric::L2))?;
-    /// notes.insert(Memory::new(1u64, [0.0, 1.0]))?;
-    /// assert!(notes.delete(1u64)?);
-    /// assert!(!notes.delete(1u64)?);
+    /// notes.insert(Memory::new(1, [0.0, 1.0]))?;
+    /// assert!(notes.delete(1)?);
+    /// assert!(!notes.delete(1)?);
     /// # Ok(()) }
     /// ```
     pub fn delete(&self, id: impl Into<MemoryId>) -> Result<bool> {
@@ -157,7 +159,7 @@ impl Collection {
     /// # use altiplano::{CollectionOptions, Filter, Memory, Metric, Store};
     /// # let store = Store::open(dir.path().join("agent.alt"))?;
     /// # let notes = store.collection("notes", CollectionOptions::new(2, Metric::L2))?;
-    /// notes.insert(Memory::new(1u64, [0.0, 1.0]).namespace("user:42"))?;
+    /// notes.insert(Memory::new(1, [0.0, 1.0]).namespace("user:42"))?;
     /// assert_eq!(notes.delete_where(Filter::namespace("user:42"))?, 1);
     /// # Ok(()) }
     /// ```
@@ -205,9 +207,9 @@ impl Collection {
     /// # use altiplano::{CollectionOptions, Memory, Metric, Store};
     /// # let store = Store::open(dir.path().join("agent.alt"))?;
     /// # let notes = store.collection("notes", CollectionOptions::new(2, Metric::L2))?;
-    /// notes.insert(Memory::new(1u64, [0.0, 1.0]).text("a"))?;
-    /// assert_eq!(notes.get(1u64)?.unwrap().text_content(), Some("a"));
-    /// assert!(notes.get(2u64)?.is_none());
+    /// notes.insert(Memory::new(1, [0.0, 1.0]).text("a"))?;
+    /// assert_eq!(notes.get(1)?.unwrap().text.as_deref(), Some("a"));
+    /// assert!(notes.get(2)?.is_none());
     /// # Ok(()) }
     /// ```
     pub fn get(&self, id: impl Into<MemoryId>) -> Result<Option<Memory>> {
@@ -257,7 +259,7 @@ impl Collection {
 
     /// Every visible memory, vectors included, in no particular order, as of now: later writes do not
     /// show. Needs bounded heap whatever the collection's size. Sort by
-    /// `(memory.created(), memory.seq())` to have them in the order in which they came.
+    /// `(memory.created_at, memory.seq())` to have them in the order in which they came.
     pub fn iter(&self) -> Iter {
         self.scan(Filter::All)
     }
@@ -285,7 +287,7 @@ impl Collection {
     /// # use altiplano::{CollectionOptions, Memory, Metric, Store};
     /// # let store = Store::open(dir.path().join("agent.alt"))?;
     /// # let notes = store.collection("notes", CollectionOptions::new(2, Metric::L2))?;
-    /// notes.insert(Memory::new(1u64, [0.0, 1.0]))?;
+    /// notes.insert(Memory::new(1, [0.0, 1.0]))?;
     /// let queries = [[0.0, 1.0], [1.0, 0.0]];
     /// let answers = notes.search_batch(&queries, |search| search.k(3))?;
     /// assert_eq!(answers.len(), 2);

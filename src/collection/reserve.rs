@@ -218,7 +218,7 @@ impl Engine {
     /// cannot be made: the space that it gave up is not for them.
     pub(super) fn check_reserve(&self, writes: &[Prepared]) -> Result<()> {
         let logged =
-            |w: &&Prepared| matches!(w.kind, OpKind::Insert { .. }) && !w.core.is_volatile();
+            |w: &&Prepared| matches!(w.kind, OpKind::Insert { .. }) && !w.core.is_in_memory();
         let added: u64 = writes.iter().filter(logged).map(Prepared::heap_bytes).sum();
         if added == 0 {
             return Ok(());

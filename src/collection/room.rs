@@ -70,14 +70,14 @@ impl Engine {
 
     /// Waits while more of a collection waits to be compacted than may.
     fn wait_for_compaction(&self, writes: &[Prepared]) -> Result<()> {
-        let Some(limit) = self.debt_limit else {
+        let Some(limit) = self.compaction_debt_limit else {
             return Ok(());
         };
         let debt = || writes.iter().map(|w| w.core.debt()).max().unwrap_or_default();
         if debt() <= limit || (self.background && self.wait_while(|| debt() > limit)?) {
             return Ok(());
         }
-        Err(Error::OverBudget { budget: "debt_limit", needed: debt(), limit, free: 0 })
+        Err(Error::OverBudget { budget: "compaction_debt_limit", needed: debt(), limit, free: 0 })
     }
 
     /// Wakes the row worker up and waits for as long as this holds and a writer has patience; tells whether
@@ -87,7 +87,7 @@ impl Engine {
         // Held while looking: a seal that ends in between is not missed.
         let mut room = lock(&self.room);
         while holds() {
-            if waited >= self.writer_patience {
+            if waited >= self.write_timeout {
                 return Ok(false);
             }
             // The store is being closed: nobody makes room any more.

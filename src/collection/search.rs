@@ -28,7 +28,7 @@ const MAX_K: usize = 1 << 20;
 /// How candidates are looked for.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
-pub enum SearchPath {
+pub enum SearchMode {
     /// Whatever is expected to be cheaper, index by index.
     #[default]
     Auto,
@@ -70,14 +70,14 @@ pub struct Hit {
 impl Hit {
     /// The memory's text, if it has one and fields were asked for.
     pub fn text(&self) -> Option<&str> {
-        self.memory.as_ref()?.text_content()
+        self.memory.as_ref()?.text.as_deref()
     }
 }
 
 /// How rows were searched.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
-pub enum Way {
+pub enum AccessPath {
     /// Through a graph, the best by code measured exactly.
     Graph,
     /// By all codes, the best of them measured exactly.
@@ -91,10 +91,10 @@ pub enum Way {
 /// Why rows were searched in a way.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
-pub enum WayReason {
+pub enum AccessReason {
     /// It costs least of those that reach the recall.
     Cheapest,
-    /// The search asked for it, by [`Search::path`] or [`Search::exact`].
+    /// The search asked for it, by [`Search::mode`] or [`Search::exact`].
     AskedFor,
     /// They are few.
     FewRows,
@@ -115,9 +115,9 @@ pub struct PartSearch {
     /// Rows that could be results.
     pub rows: u64,
     /// How they were searched.
-    pub way: Way,
+    pub way: AccessPath,
     /// Why in that way.
-    pub reason: WayReason,
+    pub reason: AccessReason,
     /// Recall@10 of this way, measured against exact distances when the index was built or looked at.
     pub recall: f32,
 }
@@ -158,7 +158,7 @@ pub struct Search<'a> {
     filter: Filter,
     closure: Option<Box<FilterFn<'a>>>,
     exact: bool,
-    path: SearchPath,
+    path: SearchMode,
     fields: Fields,
 }
 
@@ -178,8 +178,8 @@ impl<'a> Search<'a> {
             filter: Filter::All,
             closure: None,
             exact: false,
-            path: SearchPath::Auto,
-            fields: Fields::All,
+            path: SearchMode::Auto,
+            fields: Fields::Payload,
         }
     }
 
@@ -234,13 +234,13 @@ impl<'a> Search<'a> {
         self
     }
 
-    /// How candidates are looked for. Default = [`SearchPath::Auto`].
-    pub const fn path(mut self, path: SearchPath) -> Self {
+    /// How candidates are looked for. Default = [`SearchMode::Auto`].
+    pub const fn path(mut self, path: SearchMode) -> Self {
         self.path = path;
         self
     }
 
-    /// How much of each memory comes back. Default = [`Fields::All`], without vectors.
+    /// How much of each memory comes back. Default = [`Fields::Payload`], without vectors.
     pub const fn fields(mut self, fields: Fields) -> Self {
         self.fields = fields;
         self

@@ -89,7 +89,7 @@ pub(super) fn build(
             let truths = by_nodes(&truths, &nodes.rows);
             Made::Graph(build_graph(engine, core, (nodes, base), &truths, control)?)
         }
-        false => Made::Codes(nodes),
+        false => Made::Quantization(nodes),
     };
     let (merged, evaluations) = made.cost();
     control.check(core)?;
@@ -270,7 +270,7 @@ fn gather<'a>(
             stays.push(if new { next } else { NO_NODE });
         }
         let is_base = same && Some(part.indexed.file) == step.base;
-        if is_base && core.options().hnsw.builder == Builder::Flat {
+        if is_base && core.options().hnsw.builder == GraphBuilder::Flat {
             base = index.base(stays, usize::from(core.options().hnsw.m));
         }
     }
@@ -285,7 +285,7 @@ fn gather<'a>(
 
 /// What an index is written from.
 enum Made<'a> {
-    Codes(CodesIndex<'a>),
+    Quantization(CodesIndex<'a>),
     Graph(Graph),
 }
 
@@ -302,14 +302,14 @@ struct Graph {
 impl Made<'_> {
     const fn rows(&self) -> &NodeRows {
         match self {
-            Self::Codes(nodes) => &nodes.rows,
+            Self::Quantization(nodes) => &nodes.rows,
             Self::Graph(graph) => &graph.rows,
         }
     }
 
     fn parts(&self) -> IndexParts<'_> {
         match self {
-            Self::Codes(nodes) => nodes.parts(),
+            Self::Quantization(nodes) => nodes.parts(),
             Self::Graph(built) => IndexParts::with_graph(&built.codes, built.fit, &built.graph),
         }
     }
@@ -317,7 +317,7 @@ impl Made<'_> {
     /// Whether an older graph was merged, and the distances that were measured.
     const fn cost(&self) -> (bool, u64) {
         match self {
-            Self::Codes(_) => (false, 0),
+            Self::Quantization(_) => (false, 0),
             Self::Graph(built) => (built.merged, built.evaluations),
         }
     }

@@ -21,7 +21,7 @@ use crate::format::header::{FileHeader, FileKind, StoreId};
 use crate::format::names::FileName;
 use crate::ids::FileId;
 use crate::map_vec::MapVec;
-use crate::options::{Codes, Metric};
+use crate::options::{Metric, Quantization};
 use crate::section::{Check, Identity, SectionFile, SectionWriter};
 use crate::sync::OnceLock;
 use crate::vector::codes::{CodeBuffer, CodeSpec, Fit, Frame, SignBlocks};
@@ -234,10 +234,15 @@ fn describe_frame(parts: &IndexParts<'_>) -> Vec<u8> {
 }
 
 /// The kinds of codes by their numbers in files.
-const KINDS: [(u32, Codes); 5] =
-    [(1, Codes::Int8), (2, Codes::F32), (3, Codes::Bits4), (4, Codes::Bits2), (5, Codes::Bits1)];
+const KINDS: [(u32, Quantization); 5] = [
+    (1, Quantization::Int8),
+    (2, Quantization::None),
+    (3, Quantization::Bits4),
+    (4, Quantization::Bits2),
+    (5, Quantization::Bits1),
+];
 
-fn kind_of(codes: Codes) -> u32 {
+fn kind_of(codes: Quantization) -> u32 {
     KINDS.iter().find(|(_, kind)| *kind == codes).map_or(0, |(number, _)| *number)
 }
 

@@ -29,8 +29,8 @@ use std::sync::Arc;
 
 #[cfg(any(test, feature = "fuzzing"))]
 pub(crate) use open::open_for_writing;
-pub use repair::{Doubt, Loss, RepairReport, Salvaged};
-pub use verify::{Verify, VerifyReport};
+pub use repair::{Loss, RepairPolicy, RepairReport, Salvaged};
+pub use verify::{VerifyLevel, VerifyReport};
 
 use crate::collection::Collection;
 use crate::collection::core::Core;
@@ -61,7 +61,7 @@ const MAX_NAME: usize = 255;
 /// use altiplano::{CollectionOptions, Memory, Metric, Store};
 /// let store = Store::open(dir.path().join("agent.alt"))?;
 /// let notes = store.collection("notes", CollectionOptions::new(2, Metric::Cosine))?;
-/// notes.insert(Memory::new(1u64, [0.6, 0.8]).text("likes tea"))?;
+/// notes.insert(Memory::new(1, [0.6, 0.8]).text("likes tea"))?;
 /// store.close()?;
 /// # Ok(()) }
 /// ```
@@ -96,7 +96,7 @@ impl Store {
 
     /// Opens the collection with this name, or creates it.
     ///
-    /// What is fixed at creation must agree as far as it is given: dimension, metric, codes, volatile
+    /// What is fixed at creation must agree as far as it is given: dimension, metric, codes, in-memory
     /// or not, and the embedding space once it has a name. What is given of the rest (durability,
     /// default lifetime, graph parameters, memtable size) is changed, durably and for all handles. What
     /// is not given stays as it is. A store that is open for reading changes nothing.
@@ -225,7 +225,7 @@ impl Store {
         if now == before || self.engine.read_only {
             return Ok(());
         }
-        if !now.volatile {
+        if !now.in_memory {
             self.engine.sync_log()?;
             self.engine.commit_manifest(|manifest| {
                 if let Some(entry) = manifest.collection_mut(core.id) {
@@ -244,10 +244,10 @@ impl Store {
         let log = token.as_mut().ok_or(Error::Closed)?;
         let log_file = log.file();
         let snapshot = Snapshot { visible: engine.visible_seq(), ..Snapshot::default() };
-        let id = if options.volatile {
+        let id = if options.in_memory {
             // Volatile collections are in no manifest; their numbers count down.
             let taken =
-                engine.cores().iter().filter(|c| c.options().volatile).map(|c| c.id.0).min();
+                engine.cores().iter().filter(|c| c.options().in_memory).map(|c| c.id.0).min();
             CollectionId(taken.unwrap_or(u32::MAX) - 1)
         } else {
             // What was acknowledged before must not be lost where this is kept (I4).
@@ -276,7 +276,7 @@ impl Store {
 
     /// Takes a collection out of the manifest and lets its files go.
     fn remove(&self, core: &Core) -> Result<()> {
-        if core.options().volatile {
+        if core.options().in_memory {
             return Ok(());
         }
         let _hurry = self.engine.pace.hurry();

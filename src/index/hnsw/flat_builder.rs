@@ -10,7 +10,7 @@
 use std::collections::HashMap;
 use std::sync::atomic::Ordering;
 
-use super::build::{BuildParams, GraphBuilder, with_slack};
+use super::build::{BuildGraph, BuildParams, with_slack};
 use super::graph::{FlatGraph, FlatLevel, MAX_LEVELS};
 use super::merge::Base;
 use super::pool::Nearest;
@@ -30,7 +30,7 @@ pub(super) const CHUNK: u32 = 256;
 #[derive(Debug)]
 pub(crate) struct FlatBuilder;
 
-impl GraphBuilder for FlatBuilder {
+impl BuildGraph for FlatBuilder {
     fn name(&self) -> &'static str {
         "flat"
     }

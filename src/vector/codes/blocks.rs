@@ -5,7 +5,7 @@
 use super::bits::{self, HEAD};
 use super::{CodeRows, CodeSpec, Query, QueryOver, Values};
 use crate::map_vec::MapVec;
-use crate::options::Codes;
+use crate::options::Quantization;
 use crate::vector::kernel::batch::{Lanes, Terms};
 use crate::vector::kernel::blocks::{Blocks, MOST_COORDINATES, ROWS};
 use crate::vector::rotate::padded;
@@ -39,7 +39,7 @@ impl CodeSpec {
     /// Bytes of a block of signs side by side; `None` for codes that have none.
     pub(crate) fn block_bytes(&self) -> Option<usize> {
         let coordinates = padded(self.dimension);
-        let has = self.codes == Codes::Bits4 && coordinates <= MOST_COORDINATES;
+        let has = self.codes == Quantization::Bits4 && coordinates <= MOST_COORDINATES;
         has.then(|| Blocks::stride(coordinates / 16))
     }
 
