@@ -23,7 +23,7 @@ const PASSES: usize = 3;
 
 fn main() -> Result<(), Box<dyn Error>> {
     let data = Data::load("Vectors inserted a second.", 40_000)?;
-    let buffered = Durability::Buffered { max_delay: Duration::from_millis(100) };
+    let buffered = Durability::buffered(Duration::from_millis(100));
     eprintln!("durability  batch   vectors    acked/s   sealed/s  written/kept");
     for durability in [Durability::Sync, buffered] {
         for batch in [1, 16, 256, 1024] {

@@ -16,7 +16,7 @@ const ROWS: u64 = 50;
 const ROUNDS: u64 = 3;
 /// Rows of one collection more, with which the workers look at all of them twice a second.
 const LARGE: u64 = 5_000;
-const LATER: Durability = Durability::Buffered { max_delay: Duration::from_secs(10) };
+const LATER: Durability = Durability::buffered(Duration::from_secs(10));
 
 pub(crate) fn run(sizes: &Sizes, quick: bool) -> Result<()> {
     let dir = Scratch::new("scale-collections");

@@ -30,7 +30,7 @@ pub(crate) fn run(sizes: &Sizes) -> Result<()> {
     };
     {
         let store = open()?;
-        let later = Durability::Buffered { max_delay: 24 * HOUR };
+        let later = Durability::buffered(24 * HOUR);
         let options = CollectionOptions::new(DIM, Metric::L2).durability(later);
         let hnsw = HnswParams::default().min_rows(u32::MAX);
         let options = options.memtable_rows(65_536).hnsw(hnsw);

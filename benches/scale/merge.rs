@@ -39,7 +39,7 @@ pub(crate) fn run(sizes: &Sizes) -> Result<()> {
         Ok(options.on_event(note).open(dir.path())?)
     };
     let store = open()?;
-    let later = Durability::Buffered { max_delay: Duration::from_secs(1) };
+    let later = Durability::buffered(Duration::from_secs(1));
     let options = CollectionOptions::new(sizes.dim, Metric::Cosine)
         .durability(later)
         .hnsw(HnswParams::default().min_rows(rows as u32));

@@ -17,7 +17,7 @@ const DIM: usize = 32;
 /// Drops that are timed.
 const DROPS: u64 = 300;
 /// Long enough that no write waits for a sync.
-const LATER: Durability = Durability::Buffered { max_delay: Duration::from_secs(24 * 3600) };
+const LATER: Durability = Durability::buffered(Duration::from_secs(24 * 3600));
 
 pub(crate) fn run(sizes: &Sizes) -> Result<()> {
     let dir = Scratch::new("scale-namespaces");

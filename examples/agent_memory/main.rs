@@ -197,7 +197,7 @@ impl Assistant {
             .open(dir)?;
         // What a power cut may take is the last hour; what a crash of the process may, nothing.
         let options = CollectionOptions::new(384, Metric::Cosine)
-            .durability(Durability::Buffered { max_delay: HOUR })
+            .durability(Durability::buffered(HOUR))
             .memtable_rows(2048);
         let notes = store.collection("notes", options.embedding_space("all-MiniLM-L6-v2"))?;
         Ok(Self {

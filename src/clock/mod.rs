@@ -4,6 +4,7 @@
 
 mod high_water;
 mod interchange;
+mod text;
 
 use std::fmt;
 use std::ops::{Add, Sub};
@@ -16,17 +17,25 @@ use crate::sync::lock_std;
 
 /// A moment: whole milliseconds since 1970-01-01T00:00:00Z, less than zero before that.
 ///
-/// Under `serde` it is a number of milliseconds in formats for people, such as JSON, and a string of digits
-/// where some readers would round it; elsewhere eight bytes.
+/// It is shown as RFC 3339 in UTC, such as `2026-05-01T09:30:00Z`, and read back from it; outside of the
+/// years -9999 to 9999, as a whole number of milliseconds. Under `serde` it is that text in formats for
+/// people, such as JSON, where numbers of milliseconds are read as well; elsewhere eight bytes.
+///
+/// There is no `Timestamp::now()`: a store has its own time, [`Store::now`](crate::Store::now), so that
+/// tests and simulations repeat.
 ///
 /// ```
 /// use altiplano::Timestamp;
 /// use std::time::{Duration, SystemTime};
 /// let t = Timestamp::from_millis(1_000) + Duration::from_secs(2);
 /// assert_eq!(t.as_millis(), 3_000);
+/// assert_eq!(t.to_string(), "1970-01-01T00:00:03Z");
+/// assert_eq!("1970-01-01T00:00:03Z".parse::<Timestamp>()?, t);
+/// assert_eq!(SystemTime::try_from(t)?, SystemTime::UNIX_EPOCH + Duration::from_secs(3));
 /// let year = Duration::from_secs(365 * 86_400);
 /// let before_1970 = Timestamp::from(SystemTime::UNIX_EPOCH - year);
 /// assert!(before_1970 < Timestamp::EPOCH);
+/// # Ok::<(), altiplano::Error>(())
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 pub struct Timestamp(i64);
@@ -129,13 +138,6 @@ impl From<SystemTime> for Timestamp {
                 Self::EPOCH - before.saturating_add(Duration::from_nanos(999_999))
             }
         }
-    }
-}
-
-impl fmt::Display for Timestamp {
-    /// Milliseconds since 1970.
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} ms", self.0)
     }
 }
 
@@ -287,9 +289,10 @@ mod tests {
     }
 
     #[test]
-    fn json_has_milliseconds_and_reads_the_end_of_time_of_older_versions() {
+    fn json_has_rfc_3339_and_reads_what_older_versions_wrote() {
         let json = serde_json::to_string(&Timestamp(-5)).unwrap();
-        assert_eq!(json, "-5");
+        assert_eq!(json, "\"1969-12-31T23:59:59.995Z\"");
+        assert_eq!(serde_json::from_str::<Timestamp>(&json).unwrap(), Timestamp(-5));
         assert_eq!(serde_json::from_str::<Timestamp>("-5").unwrap(), Timestamp(-5));
         let never: Timestamp = serde_json::from_str("18446744073709551615").unwrap();
         assert_eq!(never, Timestamp::MAX);

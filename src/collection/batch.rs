@@ -8,10 +8,6 @@ use crate::format::{op, record};
 use crate::ids::MemoryId;
 use crate::memory::Memory;
 
-/// Most bytes of one batch in the log: 64 MiB. [`Batch::bytes`] says how many one takes. Batches for
-/// in-memory collections alone are not logged, and only RAM bounds them.
-pub const MAX_BATCH_BYTES: usize = MAX_PAYLOAD_BYTES;
-
 /// What an insert did.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
@@ -42,7 +38,7 @@ pub struct Applied {
 }
 
 /// Several writes, all or none: they become durable together, and a reader of a collection sees all
-/// of them in it or none. At most [`MAX_BATCH_BYTES`].
+/// of them in it or none. At most [`Batch::MAX_BYTES`].
 ///
 /// The writes are carried out in the order in which they were added, and their sequence numbers
 /// ascend in it ([`Memory::seq`]).
@@ -89,6 +85,9 @@ impl Write {
 }
 
 impl Batch {
+    /// Most bytes that one batch takes in the log: 64 MiB. [`Batch::bytes`] measures a batch.
+    pub const MAX_BYTES: usize = MAX_PAYLOAD_BYTES;
+
     /// An empty batch. Applying it does nothing.
     pub fn new() -> Self {
         Self::default()
@@ -129,13 +128,13 @@ impl Batch {
         self.writes.len()
     }
 
-    /// Bytes that the batch takes in the log, at most: a batch with no more than [`MAX_BATCH_BYTES`]
+    /// Bytes that the batch takes in the log, at most: a batch with no more than [`Batch::MAX_BYTES`]
     /// is never refused for its size. Inserts count about 200 bytes too many. O(writes).
     ///
     /// ```
-    /// use altiplano::{Batch, MAX_BATCH_BYTES, Memory};
+    /// use altiplano::{Batch, Memory};
     /// let batch = Batch::new().insert(Memory::new(1, vec![0.5; 384]).text("likes tea"));
-    /// assert!(batch.bytes() < 2_000 && batch.bytes() <= MAX_BATCH_BYTES);
+    /// assert!(batch.bytes() < 2_000 && batch.bytes() <= Batch::MAX_BYTES);
     /// ```
     pub fn bytes(&self) -> usize {
         self.writes.iter().map(|(_, write)| write.bytes()).fold(0, usize::saturating_add)

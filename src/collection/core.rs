@@ -11,7 +11,7 @@ use crate::collection::snapshot::{MemPart, Snapshot};
 use crate::ids::{CollectionId, FileId, MemoryId, Seq};
 use crate::index::{Index, Scratch};
 use crate::metrics::CompactionReport;
-use crate::options::{HnswParams, Settings};
+use crate::options::{HnswParams, CollectionSettings};
 use crate::segment::{Active, Coder, Liveness, NewRow, Row, Rows};
 use crate::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use crate::sync::{Mutex, Published, RwLock, lock, read, write};
@@ -80,7 +80,7 @@ impl Drop for WritesIndex<'_> {
 pub(crate) struct Core {
     pub(crate) id: CollectionId,
     pub(crate) name: String,
-    options: RwLock<Settings>,
+    options: RwLock<CollectionSettings>,
     /// One of the options that never change.
     in_memory: bool,
     pub(crate) spec: CodeSpec,
@@ -119,7 +119,7 @@ impl Core {
     pub(crate) fn new(
         id: CollectionId,
         name: String,
-        options: Settings,
+        options: CollectionSettings,
         snapshot: Snapshot,
         log_file: FileId,
     ) -> Self {
@@ -170,7 +170,7 @@ impl Core {
         *lock(&self.coder) = Some((Arc::clone(index.frame()), *index.fit()));
     }
 
-    pub(crate) fn options(&self) -> Settings {
+    pub(crate) fn options(&self) -> CollectionSettings {
         read(&self.options).clone()
     }
 
@@ -183,7 +183,7 @@ impl Core {
         self.in_memory
     }
 
-    pub(crate) fn set_options(&self, options: Settings) {
+    pub(crate) fn set_options(&self, options: CollectionSettings) {
         *write(&self.options) = options;
         *lock(&self.indexes_in_order) = Weak::new();
     }

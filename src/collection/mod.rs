@@ -34,7 +34,7 @@ mod time;
 
 use std::sync::Arc;
 
-pub use batch::{Applied, Batch, MAX_BATCH_BYTES, Outcome};
+pub use batch::{Applied, Batch, Outcome};
 pub use iter::Iter;
 pub use search::{
     AccessPath, AccessReason, Explanation, Fields, Hit, PartSearch, Search, SearchMode,
@@ -172,7 +172,7 @@ impl Collection {
     /// # Errors
     ///
     /// As for [`Collection::insert`], and [`Error::LimitExceeded`] past
-    /// [`MAX_BATCH_BYTES`](crate::MAX_BATCH_BYTES): split it into smaller ones.
+    /// [`Batch::MAX_BYTES`]: split it into smaller ones.
     pub fn apply(&self, batch: Batch) -> Result<Applied> {
         self.apply_with(batch, self.core.options().durability)
     }

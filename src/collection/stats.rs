@@ -6,7 +6,7 @@ use crate::collection::engine::Engine;
 use crate::collection::snapshot::{SegPart, Snapshot};
 use crate::error::Result;
 use crate::metrics::{BeamStats, CollectionStats, IndexStats, SegmentStats};
-use crate::options::Settings;
+use crate::options::CollectionSettings;
 use crate::segment::Rows;
 use crate::sync::lock;
 
@@ -58,7 +58,7 @@ pub(super) fn collection(engine: &Engine, core: &Core) -> Result<CollectionStats
 
 /// Whether nothing bounds what such a collection keeps. A budget of heap bounds what is in RAM, which
 /// is all there is of an in-memory collection and passing through of any other.
-pub(crate) fn retention_unset(engine: &Engine, options: &Settings) -> bool {
+pub(crate) fn retention_unset(engine: &Engine, options: &CollectionSettings) -> bool {
     let budget = match options.in_memory {
         true => engine.heap_budget.limit(),
         false => engine.disk_budget.limit(),

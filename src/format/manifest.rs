@@ -12,7 +12,7 @@ use super::names::FileName;
 use super::{DecodeError, codec, crc32};
 use crate::clock::Timestamp;
 use crate::ids::{CollectionId, FileId, Seq};
-use crate::options::{Durability, HnswParams, Metric, Quantization, Settings};
+use crate::options::{Durability, HnswParams, Metric, Quantization, CollectionSettings};
 
 const BODY_VERSION: u16 = 2;
 
@@ -50,7 +50,7 @@ pub(crate) struct LogEntry {
 pub(crate) struct CollectionEntry {
     pub(crate) id: CollectionId,
     pub(crate) name: String,
-    pub(crate) options: Settings,
+    pub(crate) options: CollectionSettings,
     /// The effects of all operations up to here are in the files named below.
     pub(crate) covers_seq: Seq,
     /// Log files before this one hold nothing that the collection still needs.
@@ -375,7 +375,7 @@ impl CollectionV1 {
             locator_len: i.locator_len,
             segments: i.segments.into_iter().map(FileId).collect(),
         };
-        let options = Settings {
+        let options = CollectionSettings {
             dimension: self.dimension as usize,
             metric: self.metric,
             embedding_space: self.embedding_space,
@@ -405,7 +405,7 @@ pub(crate) mod tests {
 
     pub(crate) fn manifest() -> Manifest {
         let options = CollectionOptions::new(3, Metric::Cosine).embedding_space("m");
-        let options = Settings::new(options);
+        let options = CollectionSettings::new(options);
         let deletes = DeletesEntry { file: FileId(4), len: 99, covers_seq: Seq(17), dead: 2 };
         let segment = SegmentEntry {
             file: FileId(3),

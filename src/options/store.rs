@@ -11,7 +11,7 @@ const RECLAIM_WITHIN: Duration = Duration::from_secs(24 * 3600);
 const WRITE_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Who does the background work: sealing, compaction, graph building.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Background {
     /// Threads that all stores of the process share: two for syncs of the log, two for rows, two for
@@ -28,7 +28,9 @@ pub enum Background {
 
 /// How vectors and payloads are read from sealed segments. Codes, graphs, ids and the other columns are
 /// always mapped.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+///
+/// Shown as `mapped` or `pread`, and read back from that.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum IoMode {
     /// Through the map, without a copy. A search that reads a row makes its page resident, and with it the
@@ -282,22 +284,22 @@ impl StoreOptions {
     /// Checks every range.
     pub(crate) fn validate(&self) -> Result<()> {
         if self.heap_budget.is_some_and(|bytes| bytes < 16 << 20) {
-            return Err(Error::option("heap_budget", "less than 16 MiB holds no memtable"));
+            return Err(Error::option("heap_budget", "it must be at least 16 MiB, the size of two memtables"));
         }
         if self.disk_budget.is_some_and(|bytes| bytes < 32 << 20) {
-            return Err(Error::option("disk_budget", "less than 32 MiB"));
+            return Err(Error::option("disk_budget", "it must be at least 32 MiB"));
         }
         if self.compaction_debt_limit.is_some_and(|bytes| bytes < 1 << 20) {
-            return Err(Error::option("compaction_debt_limit", "less than 1 MiB"));
+            return Err(Error::option("compaction_debt_limit", "it must be at least 1 MiB"));
         }
         if self.reclaim_within < Duration::from_secs(1) {
-            return Err(Error::option("reclaim_within", "less than a second"));
+            return Err(Error::option("reclaim_within", "it must be at least one second"));
         }
         if self.compaction_rate_limit.is_some_and(|bytes| bytes < 64 << 10) {
-            return Err(Error::option("compaction_rate_limit", "less than 64 KiB a second"));
+            return Err(Error::option("compaction_rate_limit", "it must be at least 64 KiB a second"));
         }
         if self.reserve_bytes.is_some_and(|bytes| bytes > 1 << 30) {
-            return Err(Error::option("reserve_bytes", "more than 1 GiB"));
+            return Err(Error::option("reserve_bytes", "it must be at most 1 GiB"));
         }
         Ok(())
     }

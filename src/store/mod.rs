@@ -43,7 +43,7 @@ use crate::format::manifest::CollectionEntry;
 use crate::format::names::FileName;
 use crate::ids::{CollectionId, Seq};
 use crate::metrics::Event;
-use crate::options::{CollectionOptions, Settings, StoreOptions};
+use crate::options::{CollectionOptions, CollectionSettings, StoreOptions};
 use crate::sync::atomic::Ordering;
 use crate::sync::{Mutex, lock, write};
 
@@ -131,7 +131,7 @@ impl Store {
             return Ok(self.handle(core));
         }
         self.engine.check_writable()?;
-        let options = Settings::new(options);
+        let options = CollectionSettings::new(options);
         let unset = collection_stats::retention_unset(&self.engine, &options);
         let core = self.create(name, options)?;
         names.insert(name.to_owned(), core.id);
@@ -237,7 +237,7 @@ impl Store {
         Ok(())
     }
 
-    fn create(&self, name: &str, options: Settings) -> Result<Arc<Core>> {
+    fn create(&self, name: &str, options: CollectionSettings) -> Result<Arc<Core>> {
         let engine = &self.engine;
         // The token keeps the log from rolling on between the two steps.
         let mut token = engine.committer.hold();

@@ -14,8 +14,8 @@
 
 use std::ops::Range;
 
-use crate::options::MAX_DIMENSION;
 use crate::splitmix::SplitMix;
+use crate::options::CollectionOptions;
 use crate::sync::OnceLock;
 
 /// Seed of the signs. Part of the format.
@@ -49,8 +49,8 @@ pub(crate) struct Rotation {
 impl Rotation {
     /// The rotation for vectors of this dimension; made once per process.
     pub(crate) fn of(dimension: usize) -> &'static Self {
-        static MADE: [OnceLock<Rotation>; MAX_DIMENSION / STEP + 1] =
-            [const { OnceLock::new() }; MAX_DIMENSION / STEP + 1];
+        static MADE: [OnceLock<Rotation>; CollectionOptions::MAX_DIMENSION / STEP + 1] =
+            [const { OnceLock::new() }; CollectionOptions::MAX_DIMENSION / STEP + 1];
         let last = MADE.len() - 1;
         let at = (padded(dimension.max(1)) / STEP - 1).min(last);
         MADE[at].get_or_init(|| Self::new((at + 1) * STEP))

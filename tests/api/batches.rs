@@ -119,7 +119,7 @@ fn batches_are_made_from_memories_and_applied_with_any_durability() {
     let (a, _) = two(&store);
     let mut batch: Batch = (0..10).map(|id| memory(id, 4)).collect();
     batch.extend((5..20).map(|id| memory(id, 4)));
-    let later = Durability::Buffered { max_delay: std::time::Duration::from_secs(3600) };
+    let later = Durability::buffered(std::time::Duration::from_secs(3600));
     assert_eq!(a.apply_with(batch, later).unwrap().inserted, 20);
     let stats = store.stats().unwrap();
     assert!(stats.synced_seq < stats.visible_seq);

@@ -132,7 +132,7 @@ fn options_out_of_range_are_refused_and_nothing_is_created() {
 fn the_largest_dimension_works() {
     let dir = tempfile::tempdir().unwrap();
     let store = manual().open(dir.path().join("s")).unwrap();
-    let dimension = altiplano::MAX_DIMENSION;
+    let dimension = CollectionOptions::MAX_DIMENSION;
     let notes =
         store.collection("notes", CollectionOptions::new(dimension, Metric::Cosine)).unwrap();
     for id in 0..3 {

@@ -28,7 +28,7 @@ fn the_newest_version_of_every_id_is_found_in_ram_and_no_deleted_one() {
     let dir = tempfile::tempdir().unwrap();
     let store = manual().open(dir.path().join("s")).unwrap();
     let options = |in_memory| {
-        let lazy = Durability::Buffered { max_delay: Duration::from_secs(60) };
+        let lazy = Durability::buffered(Duration::from_secs(60));
         let options = CollectionOptions::new(2, Metric::L2).memtable_rows(65_536).durability(lazy);
         if in_memory { options.in_memory() } else { options }
     };

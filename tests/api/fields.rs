@@ -2,8 +2,7 @@
 //! sizes past the limits are refused.
 
 use altiplano::{
-    Collection, CollectionOptions, Content, Error, Fields, MAX_CONTENT_BYTES, MAX_DERIVED_FROM,
-    MAX_METADATA_BYTES, MAX_NAME_BYTES, MAX_TAGS, Memory, MemoryId, Metric, Timestamp,
+    Collection, CollectionOptions, Error, Fields, Memory, MemoryId, Metric, Timestamp,
 };
 use serde::{Deserialize, Serialize};
 
@@ -167,30 +166,30 @@ fn sizes_at_the_limit_are_taken_and_past_it_refused() {
     let text = |len| base().text("x".repeat(len));
     let json = |len: usize| base().metadata_json("1".repeat(len));
     let fine = [
-        text(MAX_CONTENT_BYTES),
-        json(MAX_METADATA_BYTES),
-        base().namespace(name(MAX_NAME_BYTES)),
-        tags(MAX_TAGS),
-        sources(MAX_DERIVED_FROM as u64),
+        text(Memory::MAX_CONTENT_BYTES),
+        json(Memory::MAX_METADATA_BYTES),
+        base().namespace(name(Memory::MAX_NAME_BYTES)),
+        tags(Memory::MAX_TAGS),
+        sources(Memory::MAX_DERIVED_FROM as u64),
     ];
     let refused = [
-        text(MAX_CONTENT_BYTES + 1),
-        base().bytes(vec![0; MAX_CONTENT_BYTES + 1]),
-        json(MAX_METADATA_BYTES + 1),
-        base().namespace(name(MAX_NAME_BYTES + 1)),
-        base().session(name(MAX_NAME_BYTES + 1)),
-        base().kind(name(MAX_NAME_BYTES + 1)),
-        base().key(name(MAX_NAME_BYTES + 1)),
-        base().tag(name(MAX_NAME_BYTES + 1)),
-        tags(MAX_TAGS + 1),
-        sources(MAX_DERIVED_FROM as u64 + 1),
+        text(Memory::MAX_CONTENT_BYTES + 1),
+        base().bytes(vec![0; Memory::MAX_CONTENT_BYTES + 1]),
+        json(Memory::MAX_METADATA_BYTES + 1),
+        base().namespace(name(Memory::MAX_NAME_BYTES + 1)),
+        base().session(name(Memory::MAX_NAME_BYTES + 1)),
+        base().kind(name(Memory::MAX_NAME_BYTES + 1)),
+        base().key(name(Memory::MAX_NAME_BYTES + 1)),
+        base().tag(name(Memory::MAX_NAME_BYTES + 1)),
+        tags(Memory::MAX_TAGS + 1),
+        sources(Memory::MAX_DERIVED_FROM as u64 + 1),
     ];
     for memory in refused {
         let error = notes.insert(memory).unwrap_err();
         assert!(matches!(error, Error::LimitExceeded { got, limit, .. } if got == limit + 1));
         assert!(notes.is_empty().unwrap());
     }
-    let big = base().metadata(&vec![0u8; MAX_METADATA_BYTES]);
+    let big = base().metadata(&vec![0u8; Memory::MAX_METADATA_BYTES]);
     assert!(matches!(big, Err(Error::LimitExceeded { .. })));
     for memory in fine {
         notes.insert(memory.clone()).unwrap();
@@ -200,11 +199,11 @@ fn sizes_at_the_limit_are_taken_and_past_it_refused() {
         assert_eq!(got.tags.len(), memory.tags.len());
         assert_eq!(got.derived_from, memory.derived_from);
     }
-    notes.insert(text(MAX_CONTENT_BYTES)).unwrap();
+    notes.insert(text(Memory::MAX_CONTENT_BYTES)).unwrap();
     store.close().unwrap();
     let store = manual().open(&path).unwrap();
     let notes = store.get_collection("notes").unwrap();
     notes.compact().unwrap();
     let got = notes.get(1u64).unwrap().unwrap();
-    assert_eq!(got.text.as_deref().unwrap().len(), MAX_CONTENT_BYTES);
+    assert_eq!(got.text.as_deref().unwrap().len(), Memory::MAX_CONTENT_BYTES);
 }

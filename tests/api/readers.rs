@@ -24,7 +24,7 @@ const ROUNDS: u64 = 800;
 fn options() -> CollectionOptions {
     CollectionOptions::new(DIMENSION, Metric::L2)
         .memtable_rows(64)
-        .durability(Durability::Buffered { max_delay: std::time::Duration::from_secs(3600) })
+        .durability(Durability::buffered(std::time::Duration::from_secs(3600)))
         .hnsw(HnswParams::default().m(8).ef_construction(32).min_rows(150))
 }
 

@@ -25,7 +25,7 @@ const STILL: std::ops::Range<u64> = 3_000_000..3_000_100;
 fn options() -> CollectionOptions {
     CollectionOptions::new(DIMENSION, Metric::L2)
         .memtable_rows(128)
-        .durability(Durability::Buffered { max_delay: Duration::from_millis(50) })
+        .durability(Durability::buffered(Duration::from_millis(50)))
         .hnsw(HnswParams::default().m(8).ef_construction(32).min_rows(300))
 }
 

@@ -68,7 +68,7 @@ pub(crate) fn child() {
     for n in first.. {
         let (base, ops) = batch(seed, n);
         let durability = match n % 3 {
-            0 => Durability::Buffered { max_delay: Duration::from_millis(5) },
+            0 => Durability::buffered(Duration::from_millis(5)),
             _ => Durability::Sync,
         };
         let batch = ledger::to_batch(&collections, base, n, &ops);

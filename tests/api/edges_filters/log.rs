@@ -82,8 +82,8 @@ fn what_comes_after_a_delete_that_matches_nothing_survives() {
 #[test]
 fn a_delete_that_matches_nothing_makes_earlier_writes_durable() {
     let dir = tempfile::tempdir().unwrap();
-    let buffered = Durability::Buffered { max_delay: Duration::from_secs(3600) };
-    let now = Durability::Buffered { max_delay: Duration::ZERO };
+    let buffered = Durability::buffered(Duration::from_secs(3600));
+    let now = Durability::buffered(Duration::ZERO);
     let store = manual().open(dir.path().join("s")).unwrap();
     let options = CollectionOptions::new(DIM, Metric::L2).durability(buffered);
     let notes = store.collection("notes", options).unwrap();

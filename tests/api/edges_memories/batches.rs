@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use altiplano::{
-    Batch, Collection, CollectionOptions, Error, Fields, Filter, MAX_BATCH_BYTES, ManualClock,
+    Batch, Collection, CollectionOptions, Error, Fields, Filter, ManualClock,
     Memory, Metric, Outcome, Store,
 };
 
@@ -92,10 +92,10 @@ fn a_batch_that_is_too_large_says_by_how_much_and_what_to_do() {
     let large = of_text(16 << 20);
     let batch: Batch = (0..4).map(&large).collect();
     let bytes = batch.bytes();
-    assert!(bytes > MAX_BATCH_BYTES);
+    assert!(bytes > Batch::MAX_BYTES);
     let error = notes.apply(batch).unwrap_err();
     let Error::LimitExceeded { got, limit, .. } = error else { panic!("{error}") };
-    assert!(limit == MAX_BATCH_BYTES as u64 && got > limit && got <= bytes as u64);
+    assert!(limit == Batch::MAX_BYTES as u64 && got > limit && got <= bytes as u64);
     let told = error.to_string();
     let named = [got.to_string(), limit.to_string(), "bytes".into(), "split".into()];
     assert!(named.iter().all(|part| told.contains(part)), "{told}");
@@ -109,10 +109,10 @@ fn no_batch_within_the_limit_is_refused_for_its_size() {
     let (_store, notes, _) = open(&dir.path().join("s"));
     // As near below the limit as the bound lets it be.
     let whole: Batch = (0..3).map(of_text(16 << 20)).collect();
-    let left = MAX_BATCH_BYTES - whole.bytes();
+    let left = Batch::MAX_BYTES - whole.bytes();
     let spare = Batch::new().insert(of_text(0)(3).text("")).bytes();
     let batch = whole.insert(of_text(left - spare)(3));
-    assert_eq!(batch.bytes(), MAX_BATCH_BYTES);
+    assert_eq!(batch.bytes(), Batch::MAX_BYTES);
     assert_eq!(notes.apply(batch).unwrap().inserted, 4);
     let many: Vec<u64> = (0..1000).collect();
     let deletes = Batch::new().delete(1u64).delete_where(Filter::ids(many));

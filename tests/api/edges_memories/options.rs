@@ -55,7 +55,7 @@ fn each_option_stays_unless_it_is_given_and_lasts() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("s");
     let max_delay = Duration::from_millis(5);
-    let buffered = Durability::Buffered { max_delay };
+    let buffered = Durability::buffered(max_delay);
     let graph = HnswParams::default().m(8);
     let all = bare()
         .default_ttl(SECOND)

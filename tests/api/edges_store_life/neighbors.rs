@@ -90,7 +90,7 @@ fn a_buffered_write_is_synced_by_its_time_in_each_of_many_stores() {
         let max_delay = std::time::Duration::from_millis(20);
         for (_, notes) in &stores {
             let batch = altiplano::Batch::new().insert(memory(1, DIMENSION));
-            notes.apply_with(batch, Durability::Buffered { max_delay }).unwrap();
+            notes.apply_with(batch, Durability::buffered(max_delay)).unwrap();
         }
         for (store, _) in &stores {
             let synced = || {

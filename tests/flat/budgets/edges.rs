@@ -32,7 +32,7 @@ fn open(path: &std::path::Path, background: Background) -> (Store, Collection) {
     let store = options.reserve_bytes(1 << 20).open(path).unwrap();
     let wanted = CollectionOptions::new(DIMENSION, Metric::L2).memtable_rows(1024);
     // Thousands of writes one by one.
-    let wanted = wanted.durability(Durability::Buffered { max_delay: Duration::from_secs(60) });
+    let wanted = wanted.durability(Durability::buffered(Duration::from_secs(60)));
     let notes = store.collection("notes", wanted).unwrap();
     (store, notes)
 }

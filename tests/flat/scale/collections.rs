@@ -10,7 +10,7 @@ use crate::common::{alone, bytes_of, contents, file_names, manual, memory, settl
 const DIM: usize = 4;
 
 fn options() -> CollectionOptions {
-    let later = Durability::Buffered { max_delay: Duration::from_secs(3600) };
+    let later = Durability::buffered(Duration::from_secs(3600));
     CollectionOptions::new(DIM, Metric::L2).durability(later)
 }
 

@@ -78,7 +78,7 @@ fn generations(dir: &Path, say: &dyn Fn(&str)) {
         };
         let batch = (0..ROWS).fold(Batch::new(), |batch, id| batch.insert(row(id)));
         say(&format!("try {generation}"));
-        let buffered = Durability::Buffered { max_delay: Duration::from_secs(1) };
+        let buffered = Durability::buffered(Duration::from_secs(1));
         notes.apply_with(batch, buffered).unwrap();
         say(&format!("ack {generation}"));
         store.compact().unwrap();

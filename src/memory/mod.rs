@@ -3,70 +3,31 @@
 //! is known. How it becomes bytes is `format::record`.
 
 mod expiry;
-mod getters;
 mod limits;
+mod metadata;
 
 use std::time::Duration;
 
-pub(crate) use expiry::expiry;
+use serde::{Deserialize, Serialize};
 
 use crate::clock::Timestamp;
 use crate::ids::{MemoryId, Seq};
 
-/// Longest text or byte content of one memory, in bytes: 16 MiB.
-pub const MAX_CONTENT_BYTES: usize = 16 << 20;
-/// Longest encoded metadata of one memory, in bytes: 1 MiB.
-pub const MAX_METADATA_BYTES: usize = 1 << 20;
-/// Longest namespace, session, kind, key or tag, in bytes.
-pub const MAX_NAME_BYTES: usize = 1024;
-/// Most tags of one memory.
-pub const MAX_TAGS: usize = 256;
-/// Most sources in `derived_from`.
-pub const MAX_DERIVED_FROM: usize = 4096;
-
-/// What a memory says, beside its vector.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum Content {
-    /// Nothing: the vector alone.
-    #[default]
-    None,
-    /// UTF-8 text.
-    Text(String),
-    /// Any bytes.
-    Bytes(Vec<u8>),
-}
-
-/// How metadata bytes are to be read.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum MetadataCodec {
-    /// A `serde` type through bincode: compact, typed, not self-describing.
-    Bincode,
-    /// JSON text, for values whose shape is known only at run time.
-    Json,
-}
-
-/// Encoded metadata with the caller's own schema number.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Metadata {
-    pub(crate) codec: MetadataCodec,
-    pub(crate) schema: u32,
-    /// What the type of a bincode value looked like, if that is known: see `format::shape`.
-    pub(crate) shape: Option<Vec<u8>>,
-    pub(crate) bytes: Vec<u8>,
-    /// Why the text is not JSON. Told at insert; text that a store gave back is not looked at.
-    pub(crate) fault: Option<String>,
-}
+pub(crate) use expiry::expiry;
+pub(crate) use metadata::{Metadata, MetadataCodec};
 
 /// When a memory stops being visible.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) enum Lifetime {
-    /// As the collection says.
+///
+/// A memory that a store gave back has [`Lifetime::Until`] or [`Lifetime::Forever`], whatever it was
+/// inserted with.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[non_exhaustive]
+pub enum Lifetime {
+    /// As the collection's default says.
     #[default]
     Default,
     /// For this long after the insert.
-    For(Duration),
+    Ttl(Duration),
     /// Until this moment.
     Until(Timestamp),
     /// For ever, whatever the collection says.
@@ -108,6 +69,13 @@ pub(crate) struct Origin {
     pub(crate) end: End,
 }
 
+impl Origin {
+    /// Of a memory that was read with `serde`: its end is treated as one that a store gave back.
+    const fn imported() -> Self {
+        Self { seq: None, end: End::Stored }
+    }
+}
+
 impl PartialEq for Origin {
     fn eq(&self, _: &Self) -> bool {
         true
@@ -116,14 +84,20 @@ impl PartialEq for Origin {
 
 /// One memory: an id, a vector, and what an agent wants to know about it later.
 ///
-/// Setters take and return the memory, and none of them panics; limits are checked at insert, those
-/// of typed metadata at once. Setting something again replaces it, but for tags, which add up.
+/// The fields can be read and changed directly. A setter of the same name takes and returns the memory,
+/// so that one can be written in a chain. No setter panics; limits are checked at the insert, those of
+/// typed metadata at once.
 ///
-/// A memory that a store gave back can be changed and written again, there or elsewhere. It keeps its
-/// times, and gets a new sequence number. If its life has ended since it was read, nothing is written,
-/// which [`Outcome::Expired`](crate::Outcome::Expired) and
-/// [`Applied::expired`](crate::Applied::expired) say. Two memories are equal if they say the same,
-/// whatever their sequence numbers.
+/// A memory that a store gave back can be changed and inserted again, there or elsewhere. It keeps its
+/// times and gets a new sequence number. If it has expired since it was read, nothing is written, and
+/// [`Outcome::Expired`](crate::Outcome::Expired) or [`Applied::expired`](crate::Applied::expired) says
+/// so. Two memories are equal if their fields are, whatever their sequence numbers.
+///
+/// # serde
+///
+/// A memory can be exported and imported: `serde` writes every field, times as RFC 3339 and ids as
+/// strings in formats for people, and leaves the sequence number out. A memory that was read with `serde`
+/// is treated as one that a store gave back.
 ///
 /// ```
 /// use altiplano::Memory;
@@ -134,35 +108,93 @@ impl PartialEq for Origin {
 ///     .importance(0.8)
 ///     .ttl(Duration::from_secs(90 * 86_400));
 /// assert_eq!(memory.text.as_deref(), Some("likes tea"));
+/// let json = serde_json::to_string(&memory).unwrap();
+/// assert_eq!(serde_json::from_str::<Memory>(&json).unwrap(), memory);
 /// ```
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[non_exhaustive]
 pub struct Memory {
-    pub(crate) id: MemoryId,
-    pub(crate) vector: Vec<f32>,
-    pub(crate) content: Content,
-    pub(crate) key: Option<String>,
-    pub(crate) namespace: Option<String>,
-    pub(crate) session: Option<String>,
-    pub(crate) kind: Option<String>,
-    pub(crate) tags: Vec<String>,
-    pub(crate) importance: f32,
-    pub(crate) pinned: bool,
-    pub(crate) created_at: Option<Timestamp>,
-    pub(crate) event_time: Option<Timestamp>,
-    pub(crate) valid_from: Option<Timestamp>,
-    pub(crate) valid_to: Option<Timestamp>,
-    pub(crate) superseded_by: Option<MemoryId>,
-    pub(crate) lifetime: Lifetime,
-    pub(crate) tokens: Option<u32>,
-    pub(crate) derived_from: Vec<MemoryId>,
+    /// The id, unique in its collection.
+    pub id: MemoryId,
+    /// The vector as it was inserted, bit by bit; empty where a search did not ask for it. A store that
+    /// format version 1 wrote gives it back normalised under cosine, to about one unit in the last place.
+    pub vector: Vec<f32>,
+    /// The text, UTF-8.
+    #[serde(default)]
+    pub text: Option<String>,
+    /// Any bytes.
+    #[serde(default)]
+    pub bytes: Option<Vec<u8>>,
+    /// The caller's own key.
+    #[serde(default)]
+    pub key: Option<String>,
+    /// The namespace: a user, an agent, a project.
+    #[serde(default)]
+    pub namespace: Option<String>,
+    /// The session.
+    #[serde(default)]
+    pub session: Option<String>,
+    /// The kind: `turn`, `observation`, `summary`, or what the caller likes.
+    #[serde(default)]
+    pub kind: Option<String>,
+    /// The tags, in the order in which they were given.
+    #[serde(default)]
+    pub tags: Vec<String>,
+    /// The importance, 0 to 1.
+    #[serde(default = "default_importance")]
+    pub importance: f32,
+    /// Whether the memory is exempt from default lifetimes: see [`Memory::pinned`].
+    #[serde(default)]
+    pub pinned: bool,
+    /// When it was made. Always there in a memory that a store gave back.
+    #[serde(default)]
+    pub created_at: Option<Timestamp>,
+    /// When the thing remembered happened.
+    #[serde(default)]
+    pub event_time: Option<Timestamp>,
+    /// From when the fact holds in the world.
+    #[serde(default)]
+    pub valid_from: Option<Timestamp>,
+    /// Until when the fact holds in the world.
+    #[serde(default)]
+    pub valid_to: Option<Timestamp>,
+    /// The memory that replaced this fact.
+    #[serde(default)]
+    pub superseded_by: Option<MemoryId>,
+    /// When it stops being visible. See [`Memory::expiry`].
+    #[serde(default)]
+    pub lifetime: Lifetime,
+    /// How many tokens the text has, as the caller's model counts them.
+    #[serde(default)]
+    pub tokens: Option<u32>,
+    /// The memories that this one was made from.
+    #[serde(default)]
+    pub derived_from: Vec<MemoryId>,
+    #[serde(default)]
     pub(crate) metadata: Option<Metadata>,
+    #[serde(skip, default = "Origin::imported")]
     pub(crate) origin: Origin,
+}
+
+const fn default_importance() -> f32 {
+    DEFAULT_IMPORTANCE
 }
 
 /// Importance of a memory that was given none.
 pub(crate) const DEFAULT_IMPORTANCE: f32 = 0.5;
 
 impl Memory {
+    /// Longest text and bytes of one memory together, in bytes: 16 MiB.
+    pub const MAX_CONTENT_BYTES: usize = 16 << 20;
+    /// Longest encoded metadata of one memory, in bytes: 1 MiB.
+    pub const MAX_METADATA_BYTES: usize = 1 << 20;
+    /// Longest namespace, session, kind, key or tag, in bytes.
+    pub const MAX_NAME_BYTES: usize = 1024;
+    /// Most tags of one memory.
+    pub const MAX_TAGS: usize = 256;
+    /// Most ids in `derived_from`.
+    pub const MAX_DERIVED_FROM: usize = 4096;
+
     /// A memory with nothing but a vector. Under cosine the vector's length does not matter, as long as
     /// it is not zero. The id is unique in its collection: a memory with the same one is replaced,
     /// whatever namespace either is in.
@@ -170,7 +202,8 @@ impl Memory {
         Self {
             id: id.into(),
             vector: vector.into(),
-            content: Content::None,
+            text: None,
+            bytes: None,
             key: None,
             namespace: None,
             session: None,
@@ -191,23 +224,42 @@ impl Memory {
         }
     }
 
-    /// Sets the text, in place of bytes if there were any. At most [`MAX_CONTENT_BYTES`].
+    /// Its place in the history of its store, in a memory that a store gave back: whatever was
+    /// written later has a larger one. It is given at the insert and kept for life, over compactions
+    /// and opens, and a memory that replaces another gets a new one. Memories of one batch have
+    /// ascending numbers in the order in which they were added, and the same time of creation unless
+    /// they were given one: order by `(created_at, seq())` to have them as they came.
+    pub fn seq(&self) -> Option<u64> {
+        self.origin.seq.map(|seq| seq.0)
+    }
+
+    /// When it stops being visible, in a memory that a store gave back or that was given a moment.
+    /// `None` for never, and where a lifetime has not begun.
+    #[doc(alias = "expires")]
+    pub const fn expiry(&self) -> Option<Timestamp> {
+        match self.lifetime {
+            Lifetime::Until(at) => Some(at),
+            _ => None,
+        }
+    }
+
+    /// Sets the text. At most [`Memory::MAX_CONTENT_BYTES`], with the bytes.
     #[must_use]
     pub fn text(mut self, text: impl Into<String>) -> Self {
-        self.content = Content::Text(text.into());
+        self.text = Some(text.into());
         self
     }
 
-    /// Sets any bytes, in place of text if there was any. At most [`MAX_CONTENT_BYTES`].
+    /// Sets any bytes, beside the text. At most [`Memory::MAX_CONTENT_BYTES`], with the text.
     #[must_use]
     pub fn bytes(mut self, bytes: impl Into<Vec<u8>>) -> Self {
-        self.content = Content::Bytes(bytes.into());
+        self.bytes = Some(bytes.into());
         self
     }
 
     /// Sets the caller's own key, for finding a memory again without its id, with
     /// [`Filter::key`](crate::Filter::key). Several memories may have the same. At most
-    /// [`MAX_NAME_BYTES`].
+    /// [`Memory::MAX_NAME_BYTES`].
     #[must_use]
     pub fn key(mut self, key: impl Into<String>) -> Self {
         self.key = Some(key.into());
@@ -216,7 +268,7 @@ impl Memory {
 
     /// Sets the namespace: a user, an agent, a project. Searches and deletes can be bound to it with
     /// [`Filter::namespace`](crate::Filter::namespace). Ids, keys and sessions belong to the
-    /// collection, not to the namespace. At most [`MAX_NAME_BYTES`].
+    /// collection, not to the namespace. At most [`Memory::MAX_NAME_BYTES`].
     #[must_use]
     pub fn namespace(mut self, namespace: impl Into<String>) -> Self {
         self.namespace = Some(namespace.into());
@@ -224,7 +276,7 @@ impl Memory {
     }
 
     /// Sets the session. Where users number their sessions alike, ask for namespace and session. At
-    /// most [`MAX_NAME_BYTES`].
+    /// most [`Memory::MAX_NAME_BYTES`].
     #[must_use]
     pub fn session(mut self, session: impl Into<String>) -> Self {
         self.session = Some(session.into());
@@ -232,14 +284,14 @@ impl Memory {
     }
 
     /// Sets the kind: `turn`, `observation`, `summary`, or what the caller likes. At most
-    /// [`MAX_NAME_BYTES`].
+    /// [`Memory::MAX_NAME_BYTES`].
     #[must_use]
     pub fn kind(mut self, kind: impl Into<String>) -> Self {
         self.kind = Some(kind.into());
         self
     }
 
-    /// Adds a tag. At most [`MAX_TAGS`] of [`MAX_NAME_BYTES`]; the same tag twice counts once.
+    /// Adds a tag. At most [`Memory::MAX_TAGS`] of [`Memory::MAX_NAME_BYTES`]; the same tag twice counts once.
     #[must_use]
     pub fn tag(mut self, tag: impl Into<String>) -> Self {
         let tag = tag.into();
@@ -303,7 +355,7 @@ impl Memory {
     /// before.
     #[must_use]
     pub const fn ttl(mut self, ttl: Duration) -> Self {
-        self.lifetime = Lifetime::For(ttl);
+        self.lifetime = Lifetime::Ttl(ttl);
         self.origin.end = End::Given;
         self
     }
@@ -333,27 +385,10 @@ impl Memory {
         self
     }
 
-    /// Names the memories that this one was made from. At most [`MAX_DERIVED_FROM`].
+    /// Names the memories that this one was made from. At most [`Memory::MAX_DERIVED_FROM`].
     #[must_use]
     pub fn derived_from(mut self, ids: impl IntoIterator<Item = MemoryId>) -> Self {
         self.derived_from = ids.into_iter().collect();
-        self
-    }
-
-    /// Sets metadata as JSON text, for values whose type changes or is known only at run time. The
-    /// text is kept as it is, numbers included. At most [`MAX_METADATA_BYTES`]. Text that is not JSON
-    /// is an [`Error::InvalidOption`](crate::Error::InvalidOption) at insert, which names line and column. O(text).
-    #[must_use]
-    pub fn metadata_json(mut self, json: impl Into<String>) -> Self {
-        let json = json.into();
-        let fault = serde_json::from_str::<serde::de::IgnoredAny>(&json).err();
-        self.metadata = Some(Metadata {
-            codec: MetadataCodec::Json,
-            schema: 0,
-            shape: None,
-            bytes: json.into_bytes(),
-            fault: fault.map(|error| error.to_string()),
-        });
         self
     }
 }

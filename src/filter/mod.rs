@@ -28,8 +28,8 @@ pub(crate) const MAX_FILTER_NODES: usize = 1 << 20;
 /// Longest list in front of which a join is put in order; see [`Filter::and`].
 const IN_ORDER: usize = 1024;
 
-/// Which memories are meant. Build one with the functions below and join them with
-/// [`Filter::and`], [`Filter::or`] and [`Filter::not`].
+/// Which memories are meant. Build one with the functions below and join them with `&`, `|` and `!`, or
+/// with [`Filter::and`], [`Filter::or`] and [`Filter::not`], which do the same.
 ///
 /// A range of time takes its start and leaves out its end, and [`Timestamp::MAX`] itself is in none; a
 /// range of importance takes both ends. A memory without the attribute asked for does not match, and
@@ -52,10 +52,10 @@ const IN_ORDER: usize = 1024;
 ///
 /// ```
 /// use altiplano::{Filter, Timestamp};
-/// let filter = Filter::namespace("user:42").and(Filter::kind("summary").not());
+/// let filter = Filter::namespace("user:42") & !Filter::kind("summary");
 /// let since = Filter::created(Timestamp::from_millis(1_700_000_000_000)..);
 /// let json = serde_json::to_string(&since).unwrap();
-/// assert_eq!(json, r#"{"Created":{"from":1700000000000,"to":null}}"#);
+/// assert_eq!(json, r#"{"Created":{"from":"2023-11-14T22:13:20Z","to":null}}"#);
 /// assert_eq!(serde_json::from_str::<Filter>(&json).unwrap(), since);
 /// # let _ = filter;
 /// ```
@@ -75,21 +75,24 @@ pub enum Filter {
     TagsAll(Vec<String>),
     /// With this key.
     Key(String),
-    /// Made in `from..to`.
+    /// Made in `from..to`. See [`Filter::created`].
+    #[non_exhaustive]
     Created {
         /// First moment, included.
         from: Timestamp,
         /// Last moment, not included.
         to: Timestamp,
     },
-    /// Happened in `from..to`.
+    /// Happened in `from..to`. See [`Filter::event_time`].
+    #[non_exhaustive]
     EventTime {
         /// First moment, included.
         from: Timestamp,
         /// Last moment, not included.
         to: Timestamp,
     },
-    /// Importance in `from..=to`.
+    /// Importance in `from..=to`. See [`Filter::importance`].
+    #[non_exhaustive]
     Importance {
         /// Smallest, included.
         from: f32,
@@ -157,8 +160,34 @@ impl Filter {
     }
 
     /// At least this important, 0 to 1.
+    #[doc(alias = "min_importance")]
     pub const fn importance_at_least(from: f32) -> Self {
         Self::Importance { from, to: 1.0 }
+    }
+
+    /// Importance in this range, both ends included.
+    ///
+    /// ```
+    /// use altiplano::Filter;
+    /// assert_eq!(Filter::importance(0.5..=1.0), Filter::importance_at_least(0.5));
+    /// ```
+    pub const fn importance(range: std::ops::RangeInclusive<f32>) -> Self {
+        Self::Importance { from: *range.start(), to: *range.end() }
+    }
+
+    /// Pinned, or not.
+    pub const fn pinned(pinned: bool) -> Self {
+        Self::Pinned(pinned)
+    }
+
+    /// Every memory: the same as [`Filter::All`].
+    pub const fn all() -> Self {
+        Self::All
+    }
+
+    /// With this id.
+    pub fn id(id: impl Into<MemoryId>) -> Self {
+        Self::Ids(vec![id.into()])
     }
 
     /// One of these ids.
@@ -189,8 +218,10 @@ impl Filter {
         Self::Or(joined(self, other, Self::or_list))
     }
 
-    /// This does not hold.
+    /// This does not hold. `!filter` is the same.
     #[must_use]
+    #[doc(alias = "negate")]
+    #[expect(clippy::should_implement_trait, reason = "the trait is implemented; this needs no import")]
     pub fn not(self) -> Self {
         Self::Not(Box::new(self))
     }
@@ -201,6 +232,30 @@ impl Filter {
 
     const fn or_list(&mut self) -> Option<&mut Vec<Self>> {
         if let Self::Or(list) = self { Some(list) } else { None }
+    }
+}
+
+impl std::ops::Not for Filter {
+    type Output = Self;
+
+    fn not(self) -> Self {
+        Self::not(self)
+    }
+}
+
+impl std::ops::BitAnd for Filter {
+    type Output = Self;
+
+    fn bitand(self, other: Self) -> Self {
+        self.and(other)
+    }
+}
+
+impl std::ops::BitOr for Filter {
+    type Output = Self;
+
+    fn bitor(self, other: Self) -> Self {
+        self.or(other)
     }
 }
 

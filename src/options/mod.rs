@@ -3,18 +3,16 @@
 
 mod settings;
 mod store;
+mod text;
 
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
 use crate::error::Result;
-pub(crate) use settings::Settings;
+pub use settings::CollectionSettings;
 pub(crate) use store::Listener;
 pub use store::{Background, IoMode, StoreOptions};
-
-/// Largest dimension of a collection.
-pub const MAX_DIMENSION: usize = 65_535;
 
 /// How far apart two vectors are. Smaller is nearer, everywhere.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -29,32 +27,55 @@ pub enum Metric {
 }
 
 /// What a write waits for before it is acknowledged.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+///
+/// It is shown as `sync` or `buffered:100ms` and read back from that.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[non_exhaustive]
 pub enum Durability {
     /// The batch is on the disk: it survives a power cut.
     #[default]
     Sync,
     /// The batch is with the operating system: it survives the death of the process, and a power
-    /// cut after `max_delay`. What a power cut takes is the youngest part, batches whole.
+    /// cut after `max_delay`. What a power cut takes is the youngest part, batches whole. Made with
+    /// [`Durability::buffered`].
+    #[non_exhaustive]
     Buffered {
         /// Longest time until the batch is synced.
         max_delay: Duration,
     },
 }
 
+impl Durability {
+    /// Writes survive the death of the process at once, and a power cut after `max_delay`.
+    ///
+    /// ```
+    /// use altiplano::Durability;
+    /// use std::time::Duration;
+    /// let durability = Durability::buffered(Duration::from_millis(100));
+    /// assert_eq!(durability.to_string(), "buffered:100ms");
+    /// assert_eq!("buffered:100ms".parse::<Durability>()?, durability);
+    /// # Ok::<(), altiplano::Error>(())
+    /// ```
+    pub const fn buffered(max_delay: Duration) -> Self {
+        Self::Buffered { max_delay }
+    }
+}
+
 /// The compact form of vectors that searches read first; the best are then measured exactly.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+///
+/// Shown as `none`, `int8`, `bits4`, `bits2` or `bits1`, and read back from that.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[non_exhaustive]
+#[doc(alias = "Codes")]
 pub enum Quantization {
     /// One byte a dimension with a scale per vector; reranked on the full vectors.
     Int8,
     /// The full vectors: four bytes a dimension.
-    F32,
+    #[doc(alias = "F32")]
+    None,
     /// Four bits a dimension after a rotation that is the same for all, with a scale per vector, and the
-    /// signs once more in front: 256 bytes at 384 dimensions. The nearest by code are nearly those of
-    /// int8, and most vectors that a search meets are told to be too far by their signs, a quarter of
-    /// that.
+    /// signs once more in front: 256 bytes at 384 dimensions. Nearly as accurate as int8. Most candidates
+    /// are rejected by their sign bits, a quarter of the code.
     Bits4,
     /// Two bits a dimension, otherwise like [`Self::Bits4`]: 112 bytes at 384 dimensions. For where
     /// memory is short; more rows are reranked.
@@ -65,15 +86,17 @@ pub enum Quantization {
 }
 
 impl Quantization {
-    /// The codes for vectors of this many dimensions, unless others are asked for: the error of a
+    /// The quantization of vectors of this many dimensions, unless another is asked for: the error of a
     /// few bits is smaller the more dimensions share it (Gao et al., SIGMOD 2025, theorem 3.2).
-    const fn usual(dimension: usize) -> Self {
+    const fn default_for(dimension: usize) -> Self {
         if dimension >= 256 { Self::Bits4 } else { Self::Int8 }
     }
 }
 
 /// Who chooses the edges of a graph. Searches are the same for both.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+///
+/// Shown as `flat` or `hnsw_rs`, and read back from that.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[non_exhaustive]
 pub enum GraphBuilder {
     /// This crate's own: deterministic, little heap, one thread.
@@ -87,7 +110,14 @@ pub enum GraphBuilder {
 /// Parameters of the HNSW graph, named as in Malkov and Yashunin, "Efficient and robust
 /// approximate nearest neighbor search using Hierarchical Navigable Small World graphs",
 /// arXiv:1603.09320, section 4.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+///
+/// ```
+/// use altiplano::HnswParams;
+/// let params = HnswParams::default().m(24).ef_construction(400);
+/// assert_eq!((params.m, params.ef_construction, params.min_rows), (24, 400, 30_000));
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[non_exhaustive]
 pub struct HnswParams {
     /// Neighbors of a node per level, 4 to 128; twice as many at level 0. Default = 16.
     pub m: u16,
@@ -101,34 +131,63 @@ pub struct HnswParams {
 }
 
 impl HnswParams {
-    const USUAL: Self =
+    const DEFAULT: Self =
         Self { m: 16, ef_construction: 200, builder: GraphBuilder::Flat, min_rows: 30_000 };
+
+    /// Sets the neighbors of a node per level, 4 to 128.
+    #[must_use]
+    pub const fn m(mut self, m: u16) -> Self {
+        self.m = m;
+        self
+    }
+
+    /// Sets the candidates kept while building, `m` to 4096.
+    #[must_use]
+    pub const fn ef_construction(mut self, ef: u16) -> Self {
+        self.ef_construction = ef;
+        self
+    }
+
+    /// Sets who builds the graph.
+    #[must_use]
+    pub const fn builder(mut self, builder: GraphBuilder) -> Self {
+        self.builder = builder;
+        self
+    }
+
+    /// Sets the fewest rows for which a graph is built.
+    #[must_use]
+    pub const fn min_rows(mut self, rows: u32) -> Self {
+        self.min_rows = rows;
+        self
+    }
 }
 
 impl Default for HnswParams {
     fn default() -> Self {
-        Self::USUAL
+        Self::DEFAULT
     }
 }
 
-/// What a collection is to be: fixed at creation (dimension, metric, codes, whether it is in-memory, and
-/// the embedding space once it has a name) or changed by opening it with other values (the rest).
+/// What a collection is to be: fixed at creation (dimension, metric, quantization, whether it is in
+/// memory, and the embedding space once it has a name) or changed by opening it with other values (the
+/// rest).
 ///
 /// What is not given has its default in a collection that is created, and stays as it is in one that
-/// exists: it is neither compared nor changed. The getters tell what is given or else the default;
-/// those of [`Collection::options`](crate::Collection::options) tell what holds in that collection.
-/// Two are equal if they create the same collection.
+/// exists: it is neither compared nor changed. [`Collection::settings`](crate::Collection::settings)
+/// returns what holds in a collection. Two are equal if they create the same collection.
 ///
 /// ```
-/// use altiplano::{CollectionOptions, Metric};
+/// use altiplano::{CollectionOptions, CollectionSettings, Metric, Quantization};
 /// let options = CollectionOptions::new(384, Metric::Cosine).embedding_space("all-MiniLM-L6-v2");
+/// assert_eq!(CollectionSettings::from(options).quantization, Quantization::Bits4);
 /// ```
 #[derive(Clone, Debug)]
 pub struct CollectionOptions {
     dimension: usize,
     metric: Metric,
     embedding_space: Option<String>,
-    codes: Option<Quantization>,
+    quantization: Option<Quantization>,
     hnsw: Option<HnswParams>,
     durability: Option<Durability>,
     /// Whether a lifetime is given, and which: none at all is one of them.
@@ -138,13 +197,16 @@ pub struct CollectionOptions {
 }
 
 impl CollectionOptions {
+    /// Largest dimension of a collection.
+    pub const MAX_DIMENSION: usize = 65_535;
+
     /// Options for vectors of `dimension` (1 to 65,535) floats compared by `metric`.
     pub const fn new(dimension: usize, metric: Metric) -> Self {
         Self {
             dimension,
             metric,
             embedding_space: None,
-            codes: None,
+            quantization: None,
             hnsw: None,
             durability: None,
             default_ttl: None,
@@ -162,11 +224,11 @@ impl CollectionOptions {
         self
     }
 
-    /// Chooses the codes that searches read. Default = [`Quantization::Bits4`] from 256 dimensions on, below
+    /// Chooses the compact form of vectors that searches read. Default = [`Quantization::Bits4`] from 256 dimensions on, below
     /// that [`Quantization::Int8`].
     #[must_use]
-    pub const fn codes(mut self, codes: Quantization) -> Self {
-        self.codes = Some(codes);
+    pub const fn quantization(mut self, quantization: Quantization) -> Self {
+        self.quantization = Some(quantization);
         self
     }
 
@@ -200,9 +262,9 @@ impl CollectionOptions {
     /// store.collection("notes", options().default_ttl(day))?;
     /// // What is not given stays.
     /// let notes = store.collection("notes", options())?;
-    /// assert_eq!(notes.options().default_lifetime(), Some(day));
+    /// assert_eq!(notes.settings().default_ttl, Some(day));
     /// let notes = store.collection("notes", options().no_default_ttl())?;
-    /// assert_eq!(notes.options().default_lifetime(), None);
+    /// assert_eq!(notes.settings().default_ttl, None);
     /// # Ok(()) }
     /// ```
     #[must_use]
@@ -236,74 +298,14 @@ impl CollectionOptions {
         self
     }
 
-    /// The dimension.
-    pub const fn dimension(&self) -> usize {
-        self.dimension
-    }
-
-    /// The metric.
-    pub const fn metric(&self) -> Metric {
-        self.metric
-    }
-
-    /// The name of the model that makes the vectors, if there is one.
-    pub fn embedding_space_name(&self) -> Option<&str> {
-        self.embedding_space.as_deref()
-    }
-
-    /// The codes that searches read.
-    pub const fn code_kind(&self) -> Quantization {
-        match self.codes {
-            Some(codes) => codes,
-            None => Quantization::usual(self.dimension),
-        }
-    }
-
-    /// The parameters of the graph.
-    pub const fn hnsw_params(&self) -> HnswParams {
-        match self.hnsw {
-            Some(hnsw) => hnsw,
-            None => HnswParams::USUAL,
-        }
-    }
-
-    /// What a write waits for, unless it says otherwise.
-    pub const fn durability_level(&self) -> Durability {
-        match self.durability {
-            Some(durability) => durability,
-            None => Durability::Sync,
-        }
-    }
-
-    /// The lifetime of memories that are given none; `None` for ever.
-    pub const fn default_lifetime(&self) -> Option<Duration> {
-        match self.default_ttl {
-            Some(lifetime) => lifetime,
-            None => None,
-        }
-    }
-
-    /// Whether the collection is in RAM alone.
-    pub const fn is_in_memory(&self) -> bool {
-        matches!(self.in_memory, Some(true))
-    }
-
-    /// How many rows the active segment takes.
-    pub const fn memtable_row_limit(&self) -> u32 {
-        match self.memtable_rows {
-            Some(rows) => rows,
-            None => settings::MEMTABLE_ROWS,
-        }
-    }
-
     /// Checks every range.
     pub(crate) fn validate(&self) -> Result<()> {
-        Settings::new(self.clone()).validate()
+        CollectionSettings::from(self.clone()).validate()
     }
 }
 
 impl PartialEq for CollectionOptions {
     fn eq(&self, other: &Self) -> bool {
-        Settings::new(self.clone()) == Settings::new(other.clone())
+        CollectionSettings::from(self.clone()) == CollectionSettings::from(other.clone())
     }
 }

@@ -17,8 +17,8 @@ use crate::error::Error;
 /// ```
 /// use altiplano::MemoryId;
 /// let id = MemoryId::from(7);
-/// assert_eq!(id, MemoryId::from(7u128));
-/// assert_eq!(id.as_u128(), 7);
+/// assert_eq!(id, MemoryId::from_u128(7));
+/// assert_eq!(u64::try_from(id)?, 7);
 /// assert_eq!(id.to_string().parse::<MemoryId>()?, id);
 /// assert_eq!(serde_json::to_string(&id).unwrap(), "\"7\"");
 /// # Ok::<(), altiplano::Error>(())
@@ -27,21 +27,36 @@ use crate::error::Error;
 pub struct MemoryId(u128);
 
 impl MemoryId {
+    /// An id from 128 bits. Smaller numbers go through `From<u64>`. There is no `From<u128>`, so that
+    /// a plain literal, as in `Memory::new(7, vector)`, has one meaning.
+    pub const fn from_u128(id: u128) -> Self {
+        Self(id)
+    }
+
     /// The id as a number.
     pub const fn as_u128(self) -> u128 {
         self.0
     }
 }
 
-impl From<u128> for MemoryId {
-    fn from(id: u128) -> Self {
-        Self(id)
-    }
-}
-
 impl From<u64> for MemoryId {
     fn from(id: u64) -> Self {
         Self(u128::from(id))
+    }
+}
+
+impl From<MemoryId> for u128 {
+    fn from(id: MemoryId) -> Self {
+        id.0
+    }
+}
+
+impl TryFrom<MemoryId> for u64 {
+    type Error = Error;
+
+    /// [`Error::InvalidOption`] for an id that needs more than 64 bits.
+    fn try_from(id: MemoryId) -> Result<Self, Error> {
+        Self::try_from(id.0).map_err(|_| Error::option("id", format!("{id} needs more than 64 bits")))
     }
 }
 
