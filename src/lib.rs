@@ -74,6 +74,7 @@ mod collection;
 mod compaction;
 mod disk;
 mod error;
+mod event;
 mod filter;
 pub mod format;
 #[cfg(any(test, feature = "fuzzing"))]
@@ -85,14 +86,16 @@ mod log;
 mod manifest;
 mod map_vec;
 mod memory;
-mod metrics;
 mod options;
 mod poison;
+mod quantization;
 pub mod reliability;
+mod report;
 mod sabotage;
 mod section;
 mod segment;
 mod splitmix;
+mod stats;
 mod store;
 mod sync;
 #[cfg(test)]
@@ -102,22 +105,21 @@ mod worker;
 
 pub use clock::{Clock, ManualClock, SystemClock, Timestamp};
 pub use collection::{
-    AccessPath, AccessReason, Applied, Batch, Collection, Explanation, Fields, Hit, Iter,
-    MAX_BATCH_BYTES, Outcome, PartSearch, Search, SearchMode,
+    AccessPath, AccessReason, Applied, Batch, Collection, Explanation, Fields, Hit, Iter, Outcome,
+    PartSearch, Search, SearchMode,
 };
-pub use error::{Error, Result};
+pub use error::{Budget, Error, Result};
+pub use event::Event;
 pub use filter::Filter;
 pub use ids::MemoryId;
-pub use memory::{
-    Content, MAX_CONTENT_BYTES, MAX_DERIVED_FROM, MAX_METADATA_BYTES, MAX_NAME_BYTES, MAX_TAGS,
-    Memory, MetadataCodec,
-};
-pub use metrics::{
-    BeamStats, ClockDoubt, CollectionStats, CompactionReport, Event, IndexStats, Plan,
-    PurgeReceipt, Reason, RecallStats, SegmentStats, Step, StoreStats,
-};
+pub use memory::{Lifetime, Memory};
 pub use options::{
-    Background, CollectionOptions, Durability, GraphBuilder, HnswParams, IoMode, MAX_DIMENSION,
-    Metric, Quantization, StoreOptions,
+    Background, CollectionOptions, CollectionSettings, Durability, GraphBuilder, HnswParams, IoMode,
+    Metric, StoreOptions,
+};
+pub use quantization::Quantization;
+pub use report::{CompactionReport, Plan, PurgeReceipt, Reason, Step};
+pub use stats::{
+    BeamStats, ClockDoubt, CollectionStats, IndexStats, RecallStats, SegmentStats, StoreStats,
 };
 pub use store::{Loss, RepairPolicy, RepairReport, Salvaged, Store, VerifyLevel, VerifyReport};

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use crate::ids::FileId;
 use crate::index::EfTable;
-use crate::metrics::RecallStats;
+use crate::stats::RecallStats;
 use crate::sync::{Mutex, Published, lock};
 
 /// Queries that are kept: the newest of those sampled.

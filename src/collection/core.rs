@@ -10,7 +10,7 @@ use crate::collection::moves::Move;
 use crate::collection::snapshot::{MemPart, Snapshot};
 use crate::ids::{CollectionId, FileId, MemoryId, Seq};
 use crate::index::{Index, Scratch};
-use crate::metrics::CompactionReport;
+use crate::report::CompactionReport;
 use crate::options::{HnswParams, CollectionSettings};
 use crate::segment::{Active, Coder, Liveness, NewRow, Row, Rows};
 use crate::sync::atomic::{AtomicBool, AtomicU64, Ordering};

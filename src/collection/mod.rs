@@ -52,7 +52,7 @@ use crate::format::op::OpKind;
 use crate::format::record;
 use crate::ids::MemoryId;
 use crate::memory::{self, Memory};
-use crate::metrics::CollectionStats;
+use crate::stats::CollectionStats;
 use crate::options::{CollectionOptions, Durability};
 use crate::vector::metric::prepare;
 

@@ -21,7 +21,7 @@ use crate::format::record;
 use crate::ids::{CollectionId, FileId, Seq};
 use crate::index::Index;
 use crate::log::{LogEnd, LogSource};
-use crate::metrics::Event;
+use crate::event::Event;
 use crate::segment::{Liveness, Locator, SealedSegment, read_deletes};
 use crate::sync::atomic::AtomicBool;
 use crate::vector::codes::CodeSpec;

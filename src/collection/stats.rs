@@ -5,7 +5,7 @@ use crate::collection::core::Core;
 use crate::collection::engine::Engine;
 use crate::collection::snapshot::{SegPart, Snapshot};
 use crate::error::Result;
-use crate::metrics::{BeamStats, CollectionStats, IndexStats, SegmentStats};
+use crate::stats::{BeamStats, CollectionStats, IndexStats, SegmentStats};
 use crate::options::CollectionSettings;
 use crate::segment::Rows;
 use crate::sync::lock;

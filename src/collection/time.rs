@@ -8,7 +8,7 @@ use crate::clock::{HighWater, Timestamp};
 use crate::collection::engine::Engine;
 use crate::error::{Error, Result};
 use crate::format::frame::FrameKind;
-use crate::metrics::ClockDoubt;
+use crate::clock::ClockDoubt;
 use crate::sabotage::{self, Sabotage};
 use crate::sync::lock;
 

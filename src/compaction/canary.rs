@@ -9,7 +9,8 @@ use crate::collection::core::Core;
 use crate::collection::engine::Engine;
 use crate::error::Result;
 use crate::index::{Kind, Probe, Truth};
-use crate::metrics::{Event, RecallStats};
+use crate::event::Event;
+use crate::stats::RecallStats;
 
 /// Looks at the largest graph of a collection, if it is time to; tells whether it was found worn.
 /// O(queries × rows × dimension).

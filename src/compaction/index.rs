@@ -25,7 +25,7 @@ use crate::index::{
     BuildParams, BuiltGraph, GraphBase, Index, IndexParts, NO_NODE, Truth, heap_bytes_per_row,
     write_index,
 };
-use crate::metrics::Event;
+use crate::event::Event;
 use crate::options::Builder;
 use crate::sabotage::{self, Sabotage};
 use crate::segment::{LocatorBuilder, RowBuffer, Rows};

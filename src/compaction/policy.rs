@@ -6,7 +6,7 @@
 
 use crate::clock::Timestamp;
 use crate::ids::FileId;
-use crate::metrics::Reason;
+use crate::report::Reason;
 use crate::segment::segment_cap;
 
 /// A segment whose dead share reaches this is rewritten.

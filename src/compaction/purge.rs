@@ -25,7 +25,7 @@ use crate::collection::stats;
 use crate::error::{Error, Result};
 use crate::format::names::FileName;
 use crate::ids::FileId;
-use crate::metrics::{CompactionReport, PurgeReceipt};
+use crate::report::{CompactionReport, PurgeReceipt};
 use crate::sabotage::{self, Sabotage};
 use crate::sync::lock;
 

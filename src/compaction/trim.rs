@@ -20,7 +20,7 @@ use crate::error::{Error, Result};
 use crate::format::op::{Op, OpKind};
 use crate::ids::{FileId, Seq};
 use crate::log::LOG_FILE_BYTES;
-use crate::metrics::CompactionReport;
+use crate::report::CompactionReport;
 use crate::sabotage::{self, Sabotage};
 use crate::segment::{Row, Rows};
 use crate::sync::atomic::Ordering;

@@ -45,7 +45,7 @@ pub enum IoMode {
 const MAX_OPEN_FILES: usize = 256;
 
 /// What is done with events.
-pub(crate) type Listener = std::sync::Arc<dyn Fn(&crate::metrics::Event) + Send + Sync>;
+pub(crate) type Listener = std::sync::Arc<dyn Fn(&crate::event::Event) + Send + Sync>;
 
 /// How a store is opened. See `Store::open` for the usual way.
 ///
@@ -240,7 +240,7 @@ impl StoreOptions {
     #[must_use]
     pub fn on_event(
         mut self,
-        listener: impl Fn(&crate::metrics::Event) + Send + Sync + 'static,
+        listener: impl Fn(&crate::event::Event) + Send + Sync + 'static,
     ) -> Self {
         self.listener = Some(std::sync::Arc::new(listener));
         self
@@ -266,7 +266,7 @@ impl StoreOptions {
     #[cfg(test)]
     pub(crate) fn tap(
         mut self,
-        listener: impl Fn(&crate::metrics::Event) + Send + Sync + 'static,
+        listener: impl Fn(&crate::event::Event) + Send + Sync + 'static,
     ) -> Self {
         self.tap = Some(std::sync::Arc::new(listener));
         self

@@ -4,7 +4,7 @@
 use crate::collection::Collection;
 use crate::compaction::{self, Control};
 use crate::error::{Error, Result};
-use crate::metrics::{CompactionReport, Plan};
+use crate::report::{CompactionReport, Plan};
 use crate::store::Store;
 
 impl Store {

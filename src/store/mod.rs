@@ -42,7 +42,7 @@ use crate::error::{Error, Result};
 use crate::format::manifest::CollectionEntry;
 use crate::format::names::FileName;
 use crate::ids::{CollectionId, Seq};
-use crate::metrics::Event;
+use crate::event::Event;
 use crate::options::{CollectionOptions, CollectionSettings, StoreOptions};
 use crate::sync::atomic::Ordering;
 use crate::sync::{Mutex, lock, write};

@@ -3,7 +3,7 @@
 use crate::collection::Collection;
 use crate::compaction::{self, Control};
 use crate::error::Result;
-use crate::metrics::PurgeReceipt;
+use crate::report::PurgeReceipt;
 use crate::store::Store;
 
 impl Store {

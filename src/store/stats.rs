@@ -6,7 +6,7 @@ use super::Store;
 use crate::compaction;
 use crate::error::Result;
 use crate::format::names::FileName;
-use crate::metrics::StoreStats;
+use crate::stats::StoreStats;
 use crate::vector::kernel::Kernels;
 
 impl Store {

@@ -2,6 +2,9 @@
 //! files agree with each other. Changes nothing.
 
 use std::collections::HashMap;
+use std::fmt;
+
+use serde::{Serialize, Serializer};
 
 use crate::collection::core::Core;
 use crate::collection::snapshot::Snapshot;
@@ -26,7 +29,7 @@ use crate::sync::lock;
 /// assert!(store.verify_with(VerifyLevel::Quick)?.is_clean());
 /// # Ok(()) }
 /// ```
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[non_exhaustive]
 pub enum VerifyLevel {
     /// The manifest, every frame of the log, and of every other file its header, length and section
@@ -44,7 +47,7 @@ pub enum VerifyLevel {
 }
 
 /// What a verification looked at and found.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Serialize)]
 #[non_exhaustive]
 pub struct VerifyReport {
     /// Files that were read, as far as the level asks.
@@ -52,7 +55,22 @@ pub struct VerifyReport {
     /// Rows whose checksums were compared.
     pub rows: u64,
     /// Everything that is wrong.
+    #[serde(serialize_with = "as_text")]
     pub problems: Vec<Error>,
+}
+
+/// Errors as `serde` writes them: their texts.
+fn as_text<S: Serializer>(problems: &[Error], serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_seq(problems.iter().map(Error::to_string))
+}
+
+impl fmt::Display for VerifyReport {
+    /// One line, and one for each problem.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let problems = self.problems.len();
+        write!(f, "{} files and {} rows checked, {problems} problems", self.files, self.rows)?;
+        self.problems.iter().try_for_each(|problem| write!(f, "\n{problem}"))
+    }
 }
 
 impl VerifyReport {

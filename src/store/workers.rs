@@ -12,7 +12,7 @@ use crate::collection::snapshot::Snapshot;
 use crate::compaction::{self, Control};
 use crate::error::{Error, Result};
 use crate::ids::CollectionId;
-use crate::metrics::Event;
+use crate::event::Event;
 use crate::sync::atomic::Ordering;
 use crate::worker::{Bell, Lane, Seat, Worker};
 

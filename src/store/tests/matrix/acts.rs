@@ -11,7 +11,7 @@ use crate::collection::Collection;
 use crate::compaction::{Control, run_index_due};
 use crate::disk::sim;
 use crate::index::EfTable;
-use crate::metrics::RecallStats;
+use crate::stats::RecallStats;
 use crate::sync::lock;
 use crate::{Batch, Error, Event, Memory, SearchMode, Store, StoreOptions, sabotage};
 
