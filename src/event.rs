@@ -113,7 +113,10 @@ impl fmt::Display for Event {
                 write!(f, "background work failed and will be tried again: {reason}")
             }
             Self::RetentionUnset { collection } => {
-                write!(f, "{collection}: nothing bounds what it keeps; set default_ttl or disk_budget")
+                write!(
+                    f,
+                    "{collection}: nothing bounds what it keeps; set default_ttl or disk_budget"
+                )
             }
         }
     }

@@ -103,7 +103,7 @@ mod testing;
 mod vector;
 mod worker;
 
-pub use clock::{Clock, ManualClock, SystemClock, Timestamp};
+pub use clock::{Clock, ClockDoubt, ManualClock, SystemClock, Timestamp};
 pub use collection::{
     AccessPath, AccessReason, Applied, Batch, Collection, Explanation, Fields, Hit, Iter, Outcome,
     PartSearch, Search, SearchMode,
@@ -114,12 +114,10 @@ pub use filter::Filter;
 pub use ids::MemoryId;
 pub use memory::{Lifetime, Memory};
 pub use options::{
-    Background, CollectionOptions, CollectionSettings, Durability, GraphBuilder, HnswParams, IoMode,
-    Metric, StoreOptions,
+    Background, CollectionOptions, CollectionSettings, Durability, GraphBuilder, HnswParams,
+    IoMode, Metric, StoreOptions,
 };
 pub use quantization::Quantization;
 pub use report::{CompactionReport, Plan, PurgeReceipt, Reason, Step};
-pub use stats::{
-    BeamStats, ClockDoubt, CollectionStats, IndexStats, RecallStats, SegmentStats, StoreStats,
-};
+pub use stats::{BeamStats, CollectionStats, IndexStats, RecallStats, SegmentStats, StoreStats};
 pub use store::{Loss, RepairPolicy, RepairReport, Salvaged, Store, VerifyLevel, VerifyReport};

@@ -3,6 +3,7 @@
 //! `memory::expiry` for what time does to a memory.
 
 mod high_water;
+mod doubt;
 mod interchange;
 mod text;
 
@@ -14,6 +15,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 pub(crate) use high_water::HighWater;
 
 use crate::sync::lock_std;
+pub use doubt::ClockDoubt;
 
 /// A moment: whole milliseconds since 1970-01-01T00:00:00Z, less than zero before that.
 ///

@@ -1,6 +1,8 @@
 //! Owns `Batch`, several writes that become visible and durable together, and `Outcome`, what a
 //! write did. Plain data: how a batch is carried out is `collection::commit`.
 
+use serde::Serialize;
+
 use crate::collection::Collection;
 use crate::filter::Filter;
 use crate::format::frame::MAX_PAYLOAD_BYTES;
@@ -9,7 +11,7 @@ use crate::ids::MemoryId;
 use crate::memory::Memory;
 
 /// What an insert did.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
 #[non_exhaustive]
 pub enum Outcome {
     /// No memory with this id was visible before.
@@ -23,7 +25,7 @@ pub enum Outcome {
 
 /// What a batch did, in numbers. An id that the batch names several times counts once, with the last
 /// write to it; after a `delete_where` it is counted anew.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize)]
 #[non_exhaustive]
 pub struct Applied {
     /// Inserts of new ids.

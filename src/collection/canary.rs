@@ -132,7 +132,7 @@ impl Canary {
             merged && known.fresh_ef.is_some_and(|fresh| table.is_worn(fresh, stats.queries));
         known.worn = worn.then_some(file);
         (known.looked_at, known.looked_with) = (now, stats.queries);
-        let stats = RecallStats { ef, worn, ..stats };
+        let stats = RecallStats { ef, degraded: worn, ..stats };
         known.stats = Some(stats.clone());
         drop(known);
         self.measured.store(Some(Measured { file, table }));

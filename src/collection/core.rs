@@ -10,8 +10,8 @@ use crate::collection::moves::Move;
 use crate::collection::snapshot::{MemPart, Snapshot};
 use crate::ids::{CollectionId, FileId, MemoryId, Seq};
 use crate::index::{Index, Scratch};
+use crate::options::{CollectionSettings, HnswParams};
 use crate::report::CompactionReport;
-use crate::options::{HnswParams, CollectionSettings};
 use crate::segment::{Active, Coder, Liveness, NewRow, Row, Rows};
 use crate::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use crate::sync::{Mutex, Published, RwLock, lock, read, write};
@@ -123,7 +123,7 @@ impl Core {
         snapshot: Snapshot,
         log_file: FileId,
     ) -> Self {
-        let spec = CodeSpec::new(options.codes, options.metric, options.dimension);
+        let spec = CodeSpec::new(options.quantization, options.metric, options.dimension);
         let largest = snapshot.indexes.iter().max_by_key(|part| part.indexed.index.nodes());
         let coder = largest.map(|part| {
             let index = &part.indexed.index;

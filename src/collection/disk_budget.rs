@@ -8,7 +8,7 @@
 
 use crate::collection::commit::Prepared;
 use crate::collection::engine::Engine;
-use crate::error::{Error, Result};
+use crate::error::{Budget, Error, Result};
 use crate::format::names::FileName;
 use crate::format::op::OpKind;
 use crate::segment::segment_cap;
@@ -164,7 +164,7 @@ impl Engine {
             return Ok(());
         }
         let free = needed - limit + limit / MARGIN_SHARE;
-        Err(Error::OverBudget { budget: "disk_budget", needed, limit, free })
+        Err(Error::OverBudget { budget: Budget::Disk, needed, limit, free })
     }
 
     /// What the store would take at most with so many bytes of rows more: they are in the log and in a

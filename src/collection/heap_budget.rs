@@ -10,7 +10,7 @@ use crate::collection::core::Core;
 use crate::collection::disk_budget::HEADROOM_SHARE;
 use crate::collection::engine::Engine;
 use crate::collection::snapshot::Snapshot;
-use crate::error::{Error, Result};
+use crate::error::{Budget, Error, Result};
 use crate::segment::{Row, Rows};
 use crate::sync::lock;
 
@@ -120,7 +120,7 @@ impl Engine {
             bytes + if core.is_in_memory() { core.mem_bytes() } else { 0 }
         });
         let free = if kept > 0 { needed - limit } else { 0 };
-        Err(Error::OverBudget { budget: "heap_budget", needed, limit, free })
+        Err(Error::OverBudget { budget: Budget::Heap, needed, limit, free })
     }
 
     /// Copies the in-memory collections that have dead rows without these. O(their rows).

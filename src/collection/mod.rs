@@ -53,7 +53,7 @@ use crate::format::record;
 use crate::ids::MemoryId;
 use crate::memory::{self, Memory};
 use crate::stats::CollectionStats;
-use crate::options::{CollectionOptions, Durability};
+use crate::options::{CollectionSettings, Durability};
 use crate::vector::metric::prepare;
 
 /// A named set of memories of one dimension and metric. A cheap handle: clone it freely, use it from
@@ -87,12 +87,15 @@ impl Collection {
         &self.core.name
     }
 
-    /// The options it has now, all of them given: a collection made with them elsewhere is alike.
-    pub fn options(&self) -> CollectionOptions {
-        self.core.options().to_options()
+    /// Every option with the value that holds now. [`Store::collection`](crate::Store::collection) takes
+    /// them to make a collection like this one elsewhere.
+    #[doc(alias = "options")]
+    #[doc(alias = "config")]
+    pub fn settings(&self) -> CollectionSettings {
+        self.core.options()
     }
 
-    /// Adds a memory; one with the same id is replaced, as maps do. A memory that a store gave back
+    /// Adds a memory. One with the same id is replaced, as in a map. A memory that a store gave back
     /// and that has expired since is passed over: [`Outcome::Expired`].
     ///
     /// # Errors
@@ -112,6 +115,9 @@ impl Collection {
     /// assert_eq!(notes.insert(Memory::new(1, [1.0, 0.0]))?, Outcome::Replaced);
     /// # Ok(()) }
     /// ```
+    #[doc(alias = "add")]
+    #[doc(alias = "put")]
+    #[doc(alias = "upsert")]
     pub fn insert(&self, memory: Memory) -> Result<Outcome> {
         let applied = self.apply(Batch::new().insert(memory))?;
         Ok(match applied {
@@ -121,8 +127,13 @@ impl Collection {
         })
     }
 
-    /// Deletes a memory. Tells whether one was visible. It is gone for readers at once, and its
+    /// Deletes a memory. Returns whether one was visible. It is gone for readers at once, and its
     /// bytes are reclaimed by compaction. An id that no memory has leaves no trace in the log.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::ReadOnly`], [`Error::Closed`], and what [`Collection::insert`] lists for a record that
+    /// could not be logged or synced.
     ///
     /// ```
     /// # fn main() -> altiplano::Result<()> {
@@ -135,6 +146,7 @@ impl Collection {
     /// assert!(!notes.delete(1)?);
     /// # Ok(()) }
     /// ```
+    #[doc(alias = "remove")]
     pub fn delete(&self, id: impl Into<MemoryId>) -> Result<bool> {
         Ok(self.apply(Batch::new().delete(id))?.deleted > 0)
     }
@@ -163,6 +175,8 @@ impl Collection {
     /// assert_eq!(notes.delete_where(Filter::namespace("user:42"))?, 1);
     /// # Ok(()) }
     /// ```
+    #[doc(alias = "clear")]
+    #[doc(alias = "forget")]
     pub fn delete_where(&self, filter: Filter) -> Result<u64> {
         Ok(self.apply(Batch::new().delete_where(filter))?.deleted)
     }
@@ -173,12 +187,18 @@ impl Collection {
     ///
     /// As for [`Collection::insert`], and [`Error::LimitExceeded`] past
     /// [`Batch::MAX_BYTES`]: split it into smaller ones.
+    #[doc(alias = "insert_many")]
+    #[doc(alias = "write")]
     pub fn apply(&self, batch: Batch) -> Result<Applied> {
         self.apply_with(batch, self.core.options().durability)
     }
 
-    /// Carries out a batch, all of it or nothing. A `Sync` also makes every earlier write of the
-    /// store durable.
+    /// Carries out a batch, all of it or nothing, with a durability of its own. [`Durability::Sync`] also
+    /// makes every earlier write of the store durable.
+    ///
+    /// # Errors
+    ///
+    /// As for [`Collection::apply`].
     pub fn apply_with(&self, batch: Batch, durability: Durability) -> Result<Applied> {
         self.engine.check_writable()?;
         let (writes, expired) = self.prepare(batch)?;
@@ -195,11 +215,21 @@ impl Collection {
     }
 
     /// Makes every write to the store that was acknowledged before durable.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::CommitUnknown`] if the sync failed, [`Error::Poisoned`] if an earlier one did.
+    #[doc(alias = "flush")]
     pub fn sync(&self) -> Result<()> {
         self.engine.sync_log().map(drop)
     }
 
-    /// The memory with this id, vector included; `None` if there is none, or it has expired.
+    /// Returns the memory with this id, vector included; `None` if there is none, or it has expired.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Corrupt`] if the row is damaged on disk, [`Error::Io`] if it cannot be read,
+    /// [`Error::Closed`] after a close.
     ///
     /// ```
     /// # fn main() -> altiplano::Result<()> {
@@ -228,6 +258,10 @@ impl Collection {
     }
 
     /// Whether a memory with this id is visible.
+    ///
+    /// # Errors
+    ///
+    /// As for [`Collection::get`].
     pub fn contains(&self, id: impl Into<MemoryId>) -> Result<bool> {
         self.engine.check_open()?;
         let (snapshot, now) = (self.core.snapshot(), self.engine.now());
@@ -242,6 +276,12 @@ impl Collection {
 
     /// How many memories are visible. O(segments), and O(rows / 64) of those in which some and not all
     /// have expired.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Corrupt`] if a column of expiries is damaged on disk, [`Error::Closed`] after a close.
+    #[doc(alias = "count")]
+    #[doc(alias = "size")]
     pub fn len(&self) -> Result<u64> {
         self.engine.check_open()?;
         let (snapshot, now) = (self.core.snapshot(), self.engine.now());
@@ -253,6 +293,10 @@ impl Collection {
     }
 
     /// Whether no memory is visible.
+    ///
+    /// # Errors
+    ///
+    /// As for [`Collection::len`].
     pub fn is_empty(&self) -> Result<bool> {
         Ok(self.len()? == 0)
     }
@@ -266,6 +310,8 @@ impl Collection {
 
     /// Every visible memory that matches. See [`Collection::iter`]. A filter that is refused, as
     /// [`Filter`] lists, gives one error and then ends.
+    #[doc(alias = "list")]
+    #[doc(alias = "find")]
     pub fn scan(&self, filter: Filter) -> Iter {
         if self.engine.check_open().is_err() {
             return Iter::closed(self.core.spec.metric);
@@ -274,12 +320,32 @@ impl Collection {
     }
 
     /// Begins a search for the memories nearest to `query`. It sees what there is when it is run.
+    ///
+    /// ```
+    /// # fn main() -> altiplano::Result<()> {
+    /// # let dir = tempfile::tempdir().unwrap();
+    /// # use altiplano::{CollectionOptions, Filter, Memory, Metric, Store};
+    /// # let store = Store::open(dir.path().join("agent.alt"))?;
+    /// # let notes = store.collection("notes", CollectionOptions::new(2, Metric::Cosine))?;
+    /// notes.insert(Memory::new(1, [0.0, 1.0]).namespace("user:42").text("likes tea"))?;
+    /// notes.insert(Memory::new(2, [1.0, 0.0]).namespace("user:7").text("likes coffee"))?;
+    /// let hits = notes.search(&[0.1, 0.9]).k(5).filter(Filter::namespace("user:42")).run()?;
+    /// assert_eq!(hits.len(), 1);
+    /// assert_eq!(hits[0].text(), Some("likes tea"));
+    /// # Ok(()) }
+    /// ```
+    #[doc(alias = "query")]
+    #[doc(alias = "recall")]
     pub fn search<'a>(&'a self, query: &'a [f32]) -> Search<'a> {
         Search::new(self, query, None)
     }
 
     /// Answers many queries in parallel, all on the same snapshot. `configure` is called for each
     /// with a search to add options to.
+    ///
+    /// # Errors
+    ///
+    /// As for [`Search::run`]: the first error of any query.
     ///
     /// ```
     /// # fn main() -> altiplano::Result<()> {
@@ -307,7 +373,7 @@ impl Collection {
     }
 
     /// What the collection holds and what it costs, but for its compaction debt.
-    pub(crate) fn stats(&self) -> Result<CollectionStats> {
+    pub(crate) fn counted(&self) -> Result<CollectionStats> {
         self.engine.check_open()?;
         stats::collection(&self.engine, &self.core)
     }
@@ -362,5 +428,14 @@ impl Collection {
                 (Some(id), OpKind::Insert { id, norm, vector: memory.vector, body })
             }
         }))
+    }
+}
+
+impl IntoIterator for &Collection {
+    type Item = Result<Memory>;
+    type IntoIter = Iter;
+
+    fn into_iter(self) -> Iter {
+        self.iter()
     }
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use crate::collection::commit::{MEMTABLE_BYTES, Prepared};
 use crate::collection::engine::Engine;
-use crate::error::{Error, Result};
+use crate::error::{Budget, Error, Result};
 use crate::format::op::OpKind;
 use crate::segment::RowBuffer;
 use crate::sync::{lock, wait_for};
@@ -41,7 +41,7 @@ impl Engine {
         }
         let needed = writes.iter().map(|w| w.core.mem_bytes()).max().unwrap_or_default();
         let limit = (MAX_FROZEN * MEMTABLE_BYTES) as u64;
-        let budget = "the heap of memtables that wait to be sealed";
+        let budget = Budget::Memtables;
         Err(Error::OverBudget { budget, needed, limit, free: 0 })
     }
 
@@ -77,7 +77,7 @@ impl Engine {
         if debt() <= limit || (self.background && self.wait_while(|| debt() > limit)?) {
             return Ok(());
         }
-        Err(Error::OverBudget { budget: "compaction_debt_limit", needed: debt(), limit, free: 0 })
+        Err(Error::OverBudget { budget: Budget::CompactionDebt, needed: debt(), limit, free: 0 })
     }
 
     /// Wakes the row worker up and waits for as long as this holds and a writer has patience; tells whether

@@ -115,8 +115,9 @@ impl Stage {
         let seq = op.seq;
         let effect = match op.kind {
             OpKind::Insert { id, norm, vector, body } => {
-                let of = crate::format::record::attributes(id, &body)
-                    .map_err(|e| crate::Error::option("body of a row", e.reason))?;
+                let of = crate::format::record::attributes(id, &body).map_err(|e| {
+                    crate::Error::internal(format!("the body of a row: {}", e.reason))
+                })?;
                 let expires_at = of.expires_at;
                 match self.insert(NewRow { id, seq, norm, vector, body, expires_at })? {
                     Former::Stays => return Ok(Effect::Inserted),

@@ -5,10 +5,10 @@ use crate::collection::core::Core;
 use crate::collection::engine::Engine;
 use crate::collection::snapshot::{SegPart, Snapshot};
 use crate::error::Result;
-use crate::stats::{BeamStats, CollectionStats, IndexStats, SegmentStats};
 use crate::options::CollectionSettings;
 use crate::segment::Rows;
 use crate::sync::lock;
+use crate::stats::{BeamStats, CollectionStats, IndexStats, SegmentStats};
 
 /// The statistics of one collection. O(segments + index nodes), and O(rows / 64) of segments in
 /// which some rows and not all have expired.
@@ -17,7 +17,7 @@ pub(super) fn collection(engine: &Engine, core: &Core) -> Result<CollectionStats
     let mut stats = CollectionStats {
         name: core.name.clone(),
         heap_bytes: core.mem_bytes(),
-        canary: core.canary.stats(),
+        recall: core.canary.stats(),
         last_compaction: lock(&core.last_report).clone(),
         retention_unset: retention_unset(engine, &options),
         ..CollectionStats::default()
@@ -107,7 +107,7 @@ fn index_stats(snapshot: &Snapshot) -> Vec<IndexStats> {
             nodes: u64::from(index.nodes()),
             live_nodes: snapshot.live_nodes(part),
             graph: index.has_graph(),
-            codes: Some(spec.codes),
+            quantization: Some(spec.codes),
             centred: spec.centred,
             code_error: fit.sure,
             code_share: fit.share,

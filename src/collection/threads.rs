@@ -10,7 +10,7 @@ use rayon::{ThreadPool, ThreadPoolBuilder};
 
 use crate::collection::engine::Engine;
 use crate::error::{Error, Result};
-use crate::options::Builder;
+use crate::options::GraphBuilder;
 use crate::sync::OnceLock;
 
 /// A pool, and the process that its threads are in: a child made by fork has none of them.

@@ -8,8 +8,8 @@ use super::survey::Survey;
 use crate::collection::core::Core;
 use crate::collection::engine::Engine;
 use crate::error::Result;
-use crate::index::{Kind, Probe, Truth};
 use crate::event::Event;
+use crate::index::{Kind, Probe, Truth};
 use crate::stats::RecallStats;
 
 /// Looks at the largest graph of a collection, if it is time to; tells whether it was found worn.
@@ -48,7 +48,7 @@ pub(super) fn look(engine: &Engine, core: &Core, control: &Control<'_>) -> Resul
     };
     let table = table.with_mixtures(asked, index.ef_table());
     let stats = core.canary.looked(file, table, stats, engine.monotonic());
-    let worn = stats.worn;
+    let worn = stats.degraded;
     engine.emit(&Event::RecallMeasured { collection: core.name.clone(), found: stats });
     Ok(worn)
 }

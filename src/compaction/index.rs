@@ -17,6 +17,7 @@ use crate::collection::moves::{Move, follow};
 use crate::collection::recovery::open_index;
 use crate::collection::snapshot::{FileGuard, IndexPart, Indexed, Snapshot};
 use crate::error::Result;
+use crate::event::Event;
 use crate::format::header::FileKind;
 use crate::format::manifest::IndexEntry;
 use crate::format::names::FileName;
@@ -25,8 +26,7 @@ use crate::index::{
     BuildParams, BuiltGraph, GraphBase, Index, IndexParts, NO_NODE, Truth, heap_bytes_per_row,
     write_index,
 };
-use crate::event::Event;
-use crate::options::Builder;
+use crate::options::GraphBuilder;
 use crate::sabotage::{self, Sabotage};
 use crate::segment::{LocatorBuilder, RowBuffer, Rows};
 use crate::sync::lock;

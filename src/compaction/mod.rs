@@ -28,11 +28,11 @@ use crate::collection::disk_budget::Pressure;
 use crate::collection::engine::Engine;
 use crate::collection::snapshot::Snapshot;
 use crate::error::{Error, Result};
+use crate::event::Event;
 use crate::ids::FileId;
 use crate::index::heap_bytes_per_row;
-use crate::event::Event;
-use crate::report::{CompactionReport, Plan, Step};
 use crate::options::Quantization;
+use crate::report::{CompactionReport, Plan, Step};
 use crate::segment::Rows;
 use crate::sync::lock;
 pub(crate) use control::Control;
@@ -318,13 +318,14 @@ pub(crate) fn plan(engine: &Engine, core: &Core) -> Result<Plan> {
     indexes.retain(|i| i.live > 0);
     let options = core.options();
     // Rows that are sealed first come with an index of their own codes.
-    let coming = (waiting > 0 && options.codes != Quantization::None).then_some(IndexFacts {
-        file: Default::default(),
-        nodes: waiting,
-        live: waiting,
-        graph: false,
-        worn: false,
-    });
+    let coming =
+        (waiting > 0 && options.quantization != Quantization::None).then_some(IndexFacts {
+            file: Default::default(),
+            nodes: waiting,
+            live: waiting,
+            graph: false,
+            worn: false,
+        });
     let mut with_coming = indexes;
     with_coming.extend(coming);
     let graphs = graph_rows(engine, core);

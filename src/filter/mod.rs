@@ -221,7 +221,10 @@ impl Filter {
     /// This does not hold. `!filter` is the same.
     #[must_use]
     #[doc(alias = "negate")]
-    #[expect(clippy::should_implement_trait, reason = "the trait is implemented; this needs no import")]
+    #[expect(
+        clippy::should_implement_trait,
+        reason = "the trait is implemented; this needs no import"
+    )]
     pub fn not(self) -> Self {
         Self::Not(Box::new(self))
     }

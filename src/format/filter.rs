@@ -8,6 +8,7 @@ use crate::clock::Timestamp;
 use crate::filter::{Filter, MAX_FILTER_DEPTH, MAX_FILTER_NODES};
 use crate::format::DecodeError;
 use crate::format::cursor::Cursor;
+use crate::ids::MemoryId;
 
 const VERSION: u16 = 1;
 
@@ -167,7 +168,7 @@ impl Reader<'_> {
             code::IDS => {
                 let count = self.cursor.length()?;
                 self.count(count)?;
-                let ids = (0..count).map(|_| Ok(self.cursor.u128()?.into()));
+                let ids = (0..count).map(|_| self.cursor.u128().map(MemoryId::from_u128));
                 Filter::Ids(ids.collect::<Result<_, _>>()?)
             }
             code::AND => Filter::And(self.filters(depth)?),

@@ -12,7 +12,7 @@ use super::names::FileName;
 use super::{DecodeError, codec, crc32};
 use crate::clock::Timestamp;
 use crate::ids::{CollectionId, FileId, Seq};
-use crate::options::{Durability, HnswParams, Metric, Quantization, CollectionSettings};
+use crate::options::{CollectionSettings, Durability, HnswParams, Metric, Quantization};
 
 const BODY_VERSION: u16 = 2;
 
@@ -340,7 +340,7 @@ impl From<&CollectionEntry> for CollectionV1 {
             dimension: c.options.dimension as u32,
             metric: c.options.metric,
             embedding_space: c.options.embedding_space.clone(),
-            codes: c.options.codes,
+            codes: c.options.quantization,
             hnsw: c.options.hnsw,
             durability: c.options.durability,
             default_ttl: c.options.default_ttl,
@@ -379,7 +379,7 @@ impl CollectionV1 {
             dimension: self.dimension as usize,
             metric: self.metric,
             embedding_space: self.embedding_space,
-            codes: self.codes,
+            quantization: self.codes,
             hnsw: self.hnsw,
             durability: self.durability,
             default_ttl: self.default_ttl,

@@ -10,9 +10,7 @@ use super::cursor::Cursor;
 use crate::clock::Timestamp;
 use crate::filter::Attributes;
 use crate::ids::MemoryId;
-use crate::memory::{
-    DEFAULT_IMPORTANCE, End, Expiry, Lifetime, Memory, Metadata, MetadataCodec,
-};
+use crate::memory::{DEFAULT_IMPORTANCE, End, Expiry, Lifetime, Memory, Metadata, MetadataCodec};
 
 const TEXT: u16 = 1;
 const BYTES: u16 = 2;
@@ -398,9 +396,11 @@ mod tests {
         assert_eq!(attributes(MemoryId::from(7u64), &tags).unwrap().tags.len(), Memory::MAX_TAGS);
         field(&mut tags, TAG, b"t");
         assert!(attributes(MemoryId::from(7u64), &tags).is_err());
-        for (len, passes) in
-            [(16 * Memory::MAX_DERIVED_FROM, true), (16 * Memory::MAX_DERIVED_FROM + 16, false), (17, false)]
-        {
+        for (len, passes) in [
+            (16 * Memory::MAX_DERIVED_FROM, true),
+            (16 * Memory::MAX_DERIVED_FROM + 16, false),
+            (17, false),
+        ] {
             let mut body = Vec::new();
             field(&mut body, DERIVED_FROM, &vec![1; len]);
             let back = decode_memory(MemoryId::from(7u64), vec![], &body);

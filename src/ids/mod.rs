@@ -56,7 +56,8 @@ impl TryFrom<MemoryId> for u64 {
 
     /// [`Error::InvalidOption`] for an id that needs more than 64 bits.
     fn try_from(id: MemoryId) -> Result<Self, Error> {
-        Self::try_from(id.0).map_err(|_| Error::option("id", format!("{id} needs more than 64 bits")))
+        Self::try_from(id.0)
+            .map_err(|_| Error::option("id", format!("{id} needs more than 64 bits")))
     }
 }
 

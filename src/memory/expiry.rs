@@ -23,10 +23,10 @@ pub(crate) fn expiry(
         Lifetime::Until(_) if memory.pinned && by_default => never,
         Lifetime::Default => default_ttl
             .map_or(never, |ttl| Expiry { at: now + whole_millis(ttl), by_default: true }),
-        Lifetime::For(Duration::ZERO) => {
+        Lifetime::Ttl(Duration::ZERO) => {
             return Err(Error::option("ttl", "zero: the memory would never be visible"));
         }
-        Lifetime::For(ttl) => (now + whole_millis(ttl)).into(),
+        Lifetime::Ttl(ttl) => (now + whole_millis(ttl)).into(),
         Lifetime::Until(at) if at > now => Expiry { at, by_default },
         Lifetime::Until(_) if memory.origin.end != End::Given => return Ok(None),
         Lifetime::Until(at) => {

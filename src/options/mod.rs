@@ -10,7 +10,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use crate::error::Result;
-pub use crate::quantization::Quantization;
+pub(crate) use crate::quantization::Quantization;
 pub use settings::CollectionSettings;
 pub(crate) use store::Listener;
 pub use store::{Background, IoMode, StoreOptions};

@@ -284,7 +284,10 @@ impl StoreOptions {
     /// Checks every range.
     pub(crate) fn validate(&self) -> Result<()> {
         if self.heap_budget.is_some_and(|bytes| bytes < 16 << 20) {
-            return Err(Error::option("heap_budget", "it must be at least 16 MiB, the size of two memtables"));
+            return Err(Error::option(
+                "heap_budget",
+                "it must be at least 16 MiB, the size of two memtables",
+            ));
         }
         if self.disk_budget.is_some_and(|bytes| bytes < 32 << 20) {
             return Err(Error::option("disk_budget", "it must be at least 32 MiB"));
@@ -296,7 +299,10 @@ impl StoreOptions {
             return Err(Error::option("reclaim_within", "it must be at least one second"));
         }
         if self.compaction_rate_limit.is_some_and(|bytes| bytes < 64 << 10) {
-            return Err(Error::option("compaction_rate_limit", "it must be at least 64 KiB a second"));
+            return Err(Error::option(
+                "compaction_rate_limit",
+                "it must be at least 64 KiB a second",
+            ));
         }
         if self.reserve_bytes.is_some_and(|bytes| bytes > 1 << 30) {
             return Err(Error::option("reserve_bytes", "it must be at most 1 GiB"));

@@ -8,7 +8,8 @@ use std::time::Duration;
 
 use serde::Serialize;
 
-use crate::stats::ClockDoubt;
+use crate::clock::ClockDoubt;
+pub(crate) use text::Bytes;
 
 /// One thing a compaction does, and why.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -139,4 +140,3 @@ impl PurgeReceipt {
         self.pending.is_empty() && self.withheld_rows == 0
     }
 }
-

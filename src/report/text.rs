@@ -1,9 +1,23 @@
-//! Owns how plans and reports are shown: lines for people.
+//! Owns how plans and reports are shown: lines for people, bytes with units.
 
 use std::fmt;
 
 use super::{CompactionReport, Plan, PurgeReceipt, Reason, Step};
-use crate::stats::Bytes;
+
+/// A number of bytes with a unit that fits.
+pub(crate) struct Bytes(pub(crate) u64);
+
+impl fmt::Display for Bytes {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        const UNITS: [(&str, u32); 3] = [("GiB", 30), ("MiB", 20), ("KiB", 10)];
+        match UNITS.iter().find(|(_, shift)| self.0 >> shift > 0) {
+            Some((unit, shift)) => {
+                write!(f, "{:.1} {unit}", self.0 as f64 / (1u64 << shift) as f64)
+            }
+            None => write!(f, "{} B", self.0),
+        }
+    }
+}
 
 impl fmt::Display for Reason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -89,6 +103,13 @@ impl fmt::Display for PurgeReceipt {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn bytes_have_the_unit_that_fits() {
+        let shown = |bytes| Bytes(bytes).to_string();
+        assert_eq!([shown(0), shown(1023), shown(1536)], ["0 B", "1023 B", "1.5 KiB"]);
+        assert_eq!([shown(5 << 20), shown(3 << 30)], ["5.0 MiB", "3.0 GiB"]);
+    }
 
     #[test]
     fn plans_have_a_line_a_step() {

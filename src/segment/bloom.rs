@@ -23,7 +23,7 @@ pub(super) fn build(ids: &[u128]) -> Vec<u8> {
     let blocks = blocks(ids.len());
     let mut words = vec![0u32; blocks * WORDS];
     for &id in ids {
-        let hash = hash(MemoryId::from(id));
+        let hash = hash(MemoryId::from_u128(id));
         let block = block_of(hash, blocks);
         for (word, mask) in words[block * WORDS..(block + 1) * WORDS].iter_mut().zip(masks(hash)) {
             *word |= mask;

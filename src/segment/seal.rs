@@ -54,7 +54,7 @@ impl Columns {
             return Err(Error::Corrupt { file: into.to_owned(), offset: 0, reason: reason.into() });
         }
         let of = record::attributes(row.id, row.body)
-            .map_err(|e| Error::option("body of a row", e.reason))?;
+            .map_err(|e| Error::internal(format!("the body of a row: {}", e.reason)))?;
         self.ids.push(id);
         self.seqs.push(row.seq.0);
         self.created.push(of.created_at.to_bits());

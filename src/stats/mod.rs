@@ -3,15 +3,11 @@
 
 mod text;
 
-use std::fmt;
-use std::time::Duration;
-
 use serde::Serialize;
 
-use crate::clock::Timestamp;
+use crate::clock::{ClockDoubt, Timestamp};
 use crate::quantization::Quantization;
-
-pub(crate) use text::Bytes;
+use crate::report::CompactionReport;
 
 /// What a store holds and what it costs.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
@@ -59,28 +55,6 @@ pub struct StoreStats {
     pub poisoned: Option<String>,
     /// The instruction set that distances are measured with.
     pub kernels: &'static str,
-}
-
-/// A clock that is not believed: it is more than a day ahead of the last moment that the store saw and
-/// of the time that passed since. Readers go by it all the same, so that what has expired by it is
-/// hidden; but only what has expired by `believed` is destroyed. `Store::trust_clock` ends the doubt.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-#[non_exhaustive]
-pub struct ClockDoubt {
-    /// What the clock shows.
-    pub shown: Timestamp,
-    /// The latest moment that is believed.
-    pub believed: Timestamp,
-    /// The clock is believed if it stays ahead for so much longer without being set back.
-    pub wait: Duration,
-}
-
-impl fmt::Display for ClockDoubt {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { shown, believed, wait } = self;
-        write!(f, "the clock shows {shown}, and no more than {believed} is believed for ")?;
-        write!(f, "another {} s; Store::trust_clock ends the doubt", wait.as_secs())
-    }
 }
 
 /// What one collection holds and what it costs.

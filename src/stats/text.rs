@@ -3,19 +3,7 @@
 use std::fmt;
 
 use super::{CollectionStats, RecallStats, StoreStats};
-
-/// A number of bytes with a unit that fits.
-pub(crate) struct Bytes(pub(crate) u64);
-
-impl fmt::Display for Bytes {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        const UNITS: [(&str, u32); 3] = [("GiB", 30), ("MiB", 20), ("KiB", 10)];
-        match UNITS.iter().find(|(_, shift)| self.0 >> shift > 0) {
-            Some((unit, shift)) => write!(f, "{:.1} {unit}", self.0 as f64 / (1u64 << shift) as f64),
-            None => write!(f, "{} B", self.0),
-        }
-    }
-}
+use crate::report::Bytes;
 
 impl fmt::Display for StoreStats {
     /// One line for the store, one for each collection, and one for each thing that wants attention.
@@ -29,7 +17,10 @@ impl fmt::Display for StoreStats {
         }
         if self.held_files > 0 {
             let (files, bytes) = (self.held_files, Bytes(self.held_bytes));
-            write!(f, "\nreaders still hold {files} files that the store no longer needs, {bytes}")?;
+            write!(
+                f,
+                "\nreaders still hold {files} files that the store no longer needs, {bytes}"
+            )?;
         }
         if let Some(doubt) = &self.clock_doubt {
             write!(f, "\n{doubt}")?;
@@ -72,13 +63,6 @@ impl fmt::Display for RecallStats {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn bytes_have_the_unit_that_fits() {
-        let shown = |bytes| Bytes(bytes).to_string();
-        assert_eq!([shown(0), shown(1023), shown(1536)], ["0 B", "1023 B", "1.5 KiB"]);
-        assert_eq!([shown(5 << 20), shown(3 << 30)], ["5.0 MiB", "3.0 GiB"]);
-    }
 
     #[test]
     fn statistics_say_what_wants_attention() {

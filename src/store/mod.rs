@@ -39,10 +39,10 @@ use crate::collection::life::Life;
 use crate::collection::snapshot::Snapshot;
 use crate::collection::stats as collection_stats;
 use crate::error::{Error, Result};
+use crate::event::Event;
 use crate::format::manifest::CollectionEntry;
 use crate::format::names::FileName;
 use crate::ids::{CollectionId, Seq};
-use crate::event::Event;
 use crate::options::{CollectionOptions, CollectionSettings, StoreOptions};
 use crate::sync::atomic::Ordering;
 use crate::sync::{Mutex, lock, write};
@@ -96,8 +96,8 @@ impl Store {
 
     /// Opens the collection with this name, or creates it.
     ///
-    /// What is fixed at creation must agree as far as it is given: dimension, metric, codes, in-memory
-    /// or not, and the embedding space once it has a name. What is given of the rest (durability,
+    /// What is fixed at creation must agree as far as it is given: dimension, metric,
+    /// quantization, in memory or not, and the embedding space once it has a name. What is given of the rest (durability,
     /// default lifetime, graph parameters, memtable size) is changed, durably and for all handles. What
     /// is not given stays as it is. A store that is open for reading changes nothing.
     ///
@@ -117,7 +117,12 @@ impl Store {
     /// assert!(matches!(error, Error::Dimension { expected: 2, got: 3 }));
     /// # Ok(()) }
     /// ```
-    pub fn collection(&self, name: &str, options: CollectionOptions) -> Result<Collection> {
+    pub fn collection(
+        &self,
+        name: &str,
+        options: impl Into<CollectionOptions>,
+    ) -> Result<Collection> {
+        let options = options.into();
         if name.is_empty() || name.len() > MAX_NAME {
             let reason = format!("{} bytes, not 1 to {MAX_NAME}", name.len());
             return Err(Error::option("name of the collection", reason));
@@ -131,7 +136,7 @@ impl Store {
             return Ok(self.handle(core));
         }
         self.engine.check_writable()?;
-        let options = CollectionSettings::new(options);
+        let options = CollectionSettings::from(options);
         let unset = collection_stats::retention_unset(&self.engine, &options);
         let core = self.create(name, options)?;
         names.insert(name.to_owned(), core.id);
@@ -142,21 +147,31 @@ impl Store {
         Ok(self.handle(core))
     }
 
+    /// The directory of the store, from the root on.
+    pub fn path(&self) -> &Path {
+        self.engine.dir()
+    }
+
     /// The collection with this name, if it exists.
-    pub fn existing(&self, name: &str) -> Option<Collection> {
+    pub fn get_collection(&self, name: &str) -> Option<Collection> {
         let id = *lock(&self.shared.names).get(name)?;
         Some(self.handle(self.engine.core(id)?))
     }
 
     /// The names of all collections, sorted.
-    pub fn collections(&self) -> Vec<String> {
+    pub fn collection_names(&self) -> Vec<String> {
         let mut names: Vec<String> = lock(&self.shared.names).keys().cloned().collect();
         names.sort();
         names
     }
 
-    /// Removes a collection with everything in it; tells whether it was there. Handles to it that
+    /// Removes a collection with everything in it. Returns whether it was there. Handles to it that
     /// are still around can read on and get [`Error::Closed`] for writes.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::ReadOnly`] or [`Error::Closed`]; [`Error::DiskFull`] or [`Error::Io`] if the change could
+    /// not be written, and then the collection is still there.
     pub fn drop_collection(&self, name: &str) -> Result<bool> {
         self.engine.check_writable()?;
         let mut names = lock(&self.shared.names);
@@ -175,6 +190,10 @@ impl Store {
     }
 
     /// Makes every write that was acknowledged before durable.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::CommitUnknown`] if the sync failed, [`Error::Poisoned`] if an earlier one did.
     pub fn sync(&self) -> Result<()> {
         self.engine.sync_log().map(drop)
     }
@@ -245,7 +264,7 @@ impl Store {
         let log_file = log.file();
         let snapshot = Snapshot { visible: engine.visible_seq(), ..Snapshot::default() };
         let id = if options.in_memory {
-            // Volatile collections are in no manifest; their numbers count down.
+            // In-memory collections are in no manifest; their numbers count down.
             let taken =
                 engine.cores().iter().filter(|c| c.options().in_memory).map(|c| c.id.0).min();
             CollectionId(taken.unwrap_or(u32::MAX) - 1)

@@ -159,7 +159,6 @@ fn absolute(path: &Path) -> Result<PathBuf> {
 /// tells whether it did. Writes nothing before it knows.
 fn prepare_dir(disk: &dyn Disk, path: &Path, options: &StoreOptions) -> Result<(PathBuf, bool)> {
     let dir = path.to_owned();
-    let no_store = || Error::option("path", format!("there is no store in {}", dir.display()));
     match disk.list(&dir) {
         Ok(entries) => {
             if let Some(name) = stranger(entries.iter().map(|entry| entry.name.as_str())) {
@@ -167,7 +166,7 @@ fn prepare_dir(disk: &dyn Disk, path: &Path, options: &StoreOptions) -> Result<(
                 return Err(Error::NotAStore { path: dir, found });
             }
             if entries.is_empty() && !options.create {
-                return Err(no_store());
+                return Err(Error::not_found(&dir));
             }
         }
         Err(Error::Io { ref source, .. }) if source.kind() == ErrorKind::NotADirectory => {
@@ -175,6 +174,9 @@ fn prepare_dir(disk: &dyn Disk, path: &Path, options: &StoreOptions) -> Result<(
         }
         Err(Error::Io { ref source, .. })
             if source.kind() == ErrorKind::NotFound && options.create => {}
+        Err(Error::Io { ref source, .. }) if source.kind() == ErrorKind::NotFound => {
+            return Err(Error::not_found(&dir));
+        }
         Err(error) => return Err(read_only(error, &dir)),
     }
     let made = options.create && disk.create_dir(&dir).map_err(|error| read_only(error, &dir))?;
@@ -372,10 +374,7 @@ fn read_with_retries(
 fn read_once(disk: &Arc<dyn Disk>, path: &Path, options: &StoreOptions) -> Result<Arc<Engine>> {
     let found = match manifest::load(disk.as_ref(), path)? {
         Found::Manifest(manifest) => *manifest,
-        Found::Nothing => {
-            let reason = format!("there is no store in {}", path.display());
-            return Err(Error::option("path", reason));
-        }
+        Found::Nothing => return Err(Error::not_found(path)),
     };
     let engine = engine(Arc::clone(disk), path.to_owned(), found, options, 0, true)?;
     let end = recover(&engine)?;

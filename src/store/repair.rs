@@ -45,8 +45,8 @@ impl StoreOptions {
     ///
     /// # Errors
     ///
-    /// [`Error::Locked`] if `from` is open; [`Error::InvalidOption`] if there is no store, or
-    /// something in `to`; [`Error::Corrupt`] if no manifest can be read: without one nobody knows
+    /// [`Error::Locked`] if `from` is open; [`Error::NotFound`] if there is no store,
+    /// [`Error::InvalidOption`] if there is something in `to`; [`Error::Corrupt`] if no manifest can be read: without one nobody knows
     /// what the files belong to. What was written to `to` before another error is of no use.
     ///
     /// ```
@@ -79,7 +79,7 @@ impl StoreOptions {
         let disk: Arc<dyn Disk> = Arc::new(RealDisk);
         let (from, to) = (from.as_ref(), to.as_ref());
         if disk.list(from)?.is_empty() {
-            return Err(Error::option("from", format!("there is no store in {}", from.display())));
+            return Err(Error::not_found(from));
         }
         let _lock = disk.lock(&from.join(FileName::Lock.to_string()))?;
         disk.create_dir(to)?;
@@ -134,7 +134,7 @@ struct Writer<'a> {
 
 impl<'a> Writer<'a> {
     fn new(store: &'a Store, entry: &CollectionEntry) -> Result<Self> {
-        let collection = store.collection(&entry.name, entry.options.to_options())?;
+        let collection = store.collection(&entry.name, entry.options.clone())?;
         Ok(Self { store, collection, batch: Vec::new(), bytes: 0, batches: 0, rows: 0 })
     }
 

@@ -3,14 +3,21 @@
 use std::sync::Arc;
 
 use super::Store;
+use crate::collection::Collection;
 use crate::compaction;
 use crate::error::Result;
 use crate::format::names::FileName;
-use crate::stats::StoreStats;
+use crate::stats::{CollectionStats, StoreStats};
 use crate::vector::kernel::Kernels;
 
 impl Store {
-    /// What the store holds and what it costs.
+    /// Returns what the store holds and what it costs. O(files + segments), and O(rows / 64) of segments in
+    /// which some rows and not all have expired.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Io`](crate::Error::Io) if the directory cannot be listed,
+    /// [`Error::Closed`](crate::Error::Closed) after a close.
     ///
     /// ```
     /// # fn main() -> altiplano::Result<()> {
@@ -63,16 +70,25 @@ impl Store {
         let mut cores = engine.cores();
         cores.sort_by(|a, b| a.name.cmp(&b.name));
         for core in cores {
-            let mut collection = self.handle(Arc::clone(&core)).stats()?;
-            let debt = compaction::debt(engine, &core)?;
-            collection.debt_bytes = debt.rows + debt.index;
-            collection.index_debt_bytes = debt.index;
+            let collection = self.handle(Arc::clone(&core)).stats()?;
             let liveness: usize = core.snapshot().parts().map(|(_, live)| live.heap_bytes()).sum();
             stats.heap_bytes += collection.heap_bytes + liveness as u64;
             stats.mapped_bytes += collection.segments.iter().map(|s| s.bytes).sum::<u64>();
             stats.mapped_bytes += collection.indexes.iter().map(|i| i.bytes).sum::<u64>();
             stats.collections.push(collection);
         }
+        Ok(stats)
+    }
+}
+
+impl Collection {
+    /// Returns what the collection holds and what it costs. Complexity and errors are those of
+    /// [`Store::stats`].
+    pub fn stats(&self) -> Result<CollectionStats> {
+        let mut stats = self.counted()?;
+        let debt = compaction::debt(&self.engine, &self.core)?;
+        stats.debt_bytes = debt.rows + debt.index;
+        stats.index_debt_bytes = debt.index;
         Ok(stats)
     }
 }

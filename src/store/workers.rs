@@ -11,8 +11,8 @@ use crate::collection::engine::Engine;
 use crate::collection::snapshot::Snapshot;
 use crate::compaction::{self, Control};
 use crate::error::{Error, Result};
-use crate::ids::CollectionId;
 use crate::event::Event;
+use crate::ids::CollectionId;
 use crate::sync::atomic::Ordering;
 use crate::worker::{Bell, Lane, Seat, Worker};
 

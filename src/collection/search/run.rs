@@ -91,7 +91,7 @@ impl<'a> Run<'a> {
             self.note_all_rows(AccessReason::AskedFor);
             return self.exact();
         }
-        let few = eligible_rows <= FEW_ROWS && search.path == SearchMode::Auto;
+        let few = eligible_rows <= FEW_ROWS && search.mode == SearchMode::Auto;
         let choice = self.choice();
         let parts = &self.snapshot.indexes;
         let chosen: Vec<Chosen> = parts.iter().map(|part| choice.of(part)).collect();
@@ -118,7 +118,7 @@ impl<'a> Run<'a> {
 
     fn note_all_rows(&mut self, reason: AccessReason) {
         let rows = self.told.eligible_rows;
-        let part = PartSearch { index: None, rows, way: AccessPath::Rows, reason, recall: 1.0 };
+        let part = PartSearch { index: None, rows, path: AccessPath::Rows, reason, recall: 1.0 };
         self.told.parts = vec![part];
     }
 
@@ -187,7 +187,7 @@ impl<'a> Run<'a> {
             }
         }
         let (index, rows) = (Some(part.indexed.file.0), self.eligible.matches(part));
-        self.told.parts.push(PartSearch { index, rows, way: plan.way(), reason, recall });
+        self.told.parts.push(PartSearch { index, rows, path: plan.way(), reason, recall });
         Ok(())
     }
 

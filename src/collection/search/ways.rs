@@ -57,13 +57,13 @@ impl Choice<'_> {
     pub(super) fn of(&self, part: &IndexPart) -> Chosen {
         let (index, search) = (&part.indexed.index, self.search);
         let other = self.without_graph(part);
-        if !index.has_graph() || search.path == SearchMode::Scan {
+        if !index.has_graph() || search.mode == SearchMode::Scan {
             return other;
         }
         let canary = &search.collection.core.canary;
         let measured = |table: &EfTable| {
             let asked = search.ef.or_else(|| table.ef_for(search.recall, self.k));
-            let forced = || (search.path == SearchMode::Graph).then(|| table.widest());
+            let forced = || (search.mode == SearchMode::Graph).then(|| table.widest());
             let ef = asked.or_else(forced)?.max(self.k);
             Some((ef, table.evaluations_for(ef), table.recall_at(ef)))
         };
@@ -75,7 +75,7 @@ impl Choice<'_> {
         };
         let graph =
             |limit, cost, reason| Chosen { plan: Plan::Graph { ef, limit }, cost, recall, reason };
-        if search.path == SearchMode::Graph {
+        if search.mode == SearchMode::Graph {
             return graph(usize::MAX, 0.0, AccessReason::AskedFor);
         }
         // Where few nodes are eligible, the beam wanders on until it has met enough of them.
@@ -105,7 +105,7 @@ impl Choice<'_> {
         let rows = matches as f64 * row;
         let by_code =
             |plan, cost, reason| Chosen { plan, cost, recall: index.fit().recall, reason };
-        if self.search.path == SearchMode::Scan {
+        if self.search.mode == SearchMode::Scan {
             return by_code(Plan::Scan, scan, AccessReason::AskedFor);
         }
         let cheapest = AccessReason::Cheapest;

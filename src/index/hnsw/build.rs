@@ -9,7 +9,7 @@ use super::merge::Base;
 use super::reach::attach_unreachable;
 use crate::error::{Error, Result};
 use crate::map_vec::MapVec;
-use crate::options::Builder;
+use crate::options::GraphBuilder;
 use crate::vector::codes::CodeRows;
 
 /// What a graph is built with.
@@ -102,7 +102,7 @@ pub(crate) fn build_graph(
     };
     attach_unreachable(&mut graph, codes);
     let order = breadth_first(&graph);
-    let invalid = |reason| Error::option("graph builder", format!("{}: {reason}", builder.name()));
+    let invalid = |reason| Error::internal(format!("graph builder {}: {reason}", builder.name()));
     if order.len() < graph.nodes as usize {
         return Err(invalid("a node cannot be reached"));
     }

@@ -11,7 +11,7 @@ use crate::clock::Timestamp;
 use crate::error::{Error, Result};
 use crate::filter::Attributes;
 use crate::format::record;
-use crate::ids::Seq;
+use crate::ids::{MemoryId, Seq};
 use crate::map_vec::MapVec;
 use crate::options::Quantization;
 use crate::segment::RowRef;
@@ -113,12 +113,13 @@ impl Block {
     pub(super) fn row(&self, at: usize, dimension: usize) -> RowRef<'_> {
         let Head { id, seq, norm, .. } = self.heads[at];
         let (vector, body) = (self.vector(at, dimension), self.body(at));
-        RowRef { id: id.into(), seq: Seq(seq), norm, vector, body }
+        RowRef { id: MemoryId::from_u128(id), seq: Seq(seq), norm, vector, body }
     }
 
     pub(super) fn attributes(&self, at: usize) -> Result<Attributes<'_>> {
-        record::attributes(self.heads[at].id.into(), self.body(at))
-            .map_err(|e| Error::option("body of a row in the memtable", e.reason))
+        record::attributes(MemoryId::from_u128(self.heads[at].id), self.body(at)).map_err(|e| {
+            Error::internal(format!("the body of a row in the memtable: {}", e.reason))
+        })
     }
 
     /// Gives a block its codes if it has enough rows; those that the blocks have that it was made of are

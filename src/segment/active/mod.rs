@@ -165,7 +165,7 @@ impl Active {
             let at = (row - self.starts[b]) as usize;
             self.blocks.get(b).filter(|block| at < block.rows()).map(|block| (&**block, at))
         });
-        found.ok_or_else(|| Error::option("row", format!("{row} is not in the memtable")))
+        found.ok_or_else(|| Error::internal(format!("row {row} is not in the memtable")))
     }
 
     /// Copies of these rows.
@@ -252,7 +252,7 @@ impl Rows for Active {
 
     fn id(&self, row: Row) -> Result<MemoryId> {
         let (block, at) = self.locate(row)?;
-        Ok(block.heads[at].id.into())
+        Ok(MemoryId::from_u128(block.heads[at].id))
     }
 
     fn seq(&self, row: Row) -> Result<Seq> {
@@ -292,7 +292,8 @@ impl Rows for Active {
             let head = &block.heads[at];
             let may = namespace.is_none_or(|hash| head.namespace == hash)
                 && session.is_none_or(|hash| head.session == hash)
-                && listed.is_none_or(|ids| ids.binary_search(&head.id.into()).is_ok());
+                && listed
+                    .is_none_or(|ids| ids.binary_search(&MemoryId::from_u128(head.id)).is_ok());
             if may && filter.matches(&block.attributes(at)?) {
                 rows.insert(row);
             }

@@ -281,7 +281,7 @@ impl Rows for SealedSegment {
     }
 
     fn id(&self, row: Row) -> Result<MemoryId> {
-        Ok(MemoryId::from(u128::from_le_bytes(self.column(IDS, row)?)))
+        Ok(MemoryId::from_u128(u128::from_le_bytes(self.column(IDS, row)?)))
     }
 
     fn seq(&self, row: Row) -> Result<Seq> {

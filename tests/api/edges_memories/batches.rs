@@ -5,8 +5,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use altiplano::{
-    Batch, Collection, CollectionOptions, Error, Fields, Filter, ManualClock,
-    Memory, Metric, Outcome, Store,
+    Batch, Collection, CollectionOptions, Error, Fields, Filter, ManualClock, Memory, Metric,
+    Outcome, Store,
 };
 
 use crate::common::{START, ids, memory, vector, with_clock};
