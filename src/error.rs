@@ -280,3 +280,17 @@ impl Error {
         Self::InvalidOption { name, reason: reason.into() }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_refusal_that_deleting_does_not_help_says_so() {
+        let over = |free| Error::OverBudget { budget: Budget::Heap, needed: 9, limit: 8, free };
+        let text = over(0).to_string();
+        assert!(text.contains("9 of 8 bytes") && text.contains("try again"), "{text}");
+        let text = over(5).to_string();
+        assert!(text.contains("delete 5 bytes"), "{text}");
+    }
+}

@@ -8,8 +8,8 @@ use std::path::Path;
 use std::time::Instant;
 
 use altiplano::{
-    Background, Batch, CollectionOptions, Fields, GraphBuilder, HnswParams, Memory, Quantization,
-    SearchMode, StoreOptions,
+    Background, Batch, CollectionOptions, Fields, GraphBuilder, Memory, Quantization, SearchMode,
+    StoreOptions,
 };
 use serde_json::json;
 

@@ -106,17 +106,17 @@ fn load(store: &Store, collection: &Collection, base: &Vectors) -> Result<(), Bo
 
 /// The background is done when its plans are empty: no debt, and nobody works for a while.
 fn wait_until_indexed(store: &Store, collection: &Collection) -> altiplano::Result<()> {
-    let options = collection.options();
+    let options = collection.settings();
     let mut quiet = 0;
     while quiet < 4 {
         std::thread::sleep(Duration::from_millis(250));
         let stats = store.stats()?;
         let own = &stats.collections[0];
         let graph_rows: u64 = own.indexes.iter().filter(|i| i.graph).map(|i| i.live_nodes).sum();
-        let wants_graph = own.live_rows >= u64::from(options.hnsw_params().min_rows);
+        let wants_graph = own.live_rows >= u64::from(options.hnsw.min_rows);
         // A quarter of the rows may be without a graph: they are scanned.
         let indexed = !wants_graph || graph_rows * 4 >= own.live_rows * 3;
-        let sealed = own.memtable_rows <= u64::from(options.memtable_row_limit());
+        let sealed = own.memtable_rows <= u64::from(options.memtable_rows);
         quiet = if indexed && sealed && own.debt_bytes == 0 { quiet + 1 } else { 0 };
     }
     Ok(())

@@ -197,22 +197,22 @@ mod tests {
         asked(&canary, KEPT * ONE_IN as usize);
         let wide = [(32, 0.85), (64, 0.90), (128, 0.99)];
         canary.note_built(FileId(1), true);
-        assert!(!look(&canary, 1, &wide, MINUTE).worn, "nothing to compare it with");
+        assert!(!look(&canary, 1, &wide, MINUTE).degraded, "nothing to compare it with");
         canary.note_built(FileId(2), false);
-        assert!(!look(&canary, 2, &[(32, 0.90), (64, 0.97)], MINUTE).worn);
+        assert!(!look(&canary, 2, &[(32, 0.90), (64, 0.97)], MINUTE).degraded);
         canary.note_built(FileId(3), true);
-        assert!(!look(&canary, 3, &[(32, 0.90), (64, 0.96), (80, 0.98)], MINUTE).worn);
+        assert!(!look(&canary, 3, &[(32, 0.90), (64, 0.96), (80, 0.98)], MINUTE).degraded);
         canary.note_built(FileId(4), true);
         let stats = look(&canary, 4, &wide, MINUTE);
-        assert!(stats.worn && canary.is_worn(FileId(4)) && !canary.is_worn(FileId(3)));
+        assert!(stats.degraded && canary.is_worn(FileId(4)) && !canary.is_worn(FileId(3)));
         assert_eq!(canary.stats(), Some(stats));
         // As wide a beam, but what the old one finds less is within the chance of 64 queries: in a churn of
         // 100,000 rows, the beam went 119, 142, 160, 193, and 102 and 119 after a needless build.
         canary.note_built(FileId(6), true);
         let stats = look(&canary, 6, &[(32, 0.90), (64, 0.94), (128, 0.99)], MINUTE);
-        assert!(stats.ef > 93 && !stats.worn, "{stats:?}");
+        assert!(stats.ef > 93 && !stats.degraded, "{stats:?}");
         // Built anew, it takes as wide a beam: that is what these queries take.
         canary.note_built(FileId(5), false);
-        assert!(!look(&canary, 5, &wide, MINUTE).worn);
+        assert!(!look(&canary, 5, &wide, MINUTE).degraded);
     }
 }

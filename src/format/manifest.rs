@@ -405,7 +405,7 @@ pub(crate) mod tests {
 
     pub(crate) fn manifest() -> Manifest {
         let options = CollectionOptions::new(3, Metric::Cosine).embedding_space("m");
-        let options = CollectionSettings::new(options);
+        let options = CollectionSettings::from(options);
         let deletes = DeletesEntry { file: FileId(4), len: 99, covers_seq: Seq(17), dead: 2 };
         let segment = SegmentEntry {
             file: FileId(3),

@@ -243,7 +243,7 @@ fn insert(
     version: u64,
     versions: &mut Versions,
 ) {
-    let dimension = collection.options().dimension();
+    let dimension = collection.settings().dimension;
     let mut batch = Batch::new();
     for id in ids.clone() {
         batch = batch.insert(memory(id, version, dimension));

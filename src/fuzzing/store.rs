@@ -113,7 +113,7 @@ fn use_it(store: &Store, forged: bool) {
     note(store.verify());
     for name in store.collection_names() {
         let Some(collection) = store.get_collection(&name) else { continue };
-        let dimension = collection.options().dimension().min(64);
+        let dimension = collection.settings().dimension.min(64);
         if let Some(id) = note(collection.insert(Memory::new(300u64, vector(300, dimension)))) {
             assert!(matches!(id, crate::Outcome::Inserted | crate::Outcome::Replaced));
         }
@@ -150,7 +150,7 @@ fn read(store: &Store, forged: bool) {
 }
 
 fn search(name: &str, collection: &Collection, forged: bool) {
-    let dimension = collection.options().dimension();
+    let dimension = collection.settings().dimension;
     for (at, path) in [SearchMode::Auto, SearchMode::Graph, SearchMode::Scan].iter().enumerate() {
         let query = vector(500 + at as u64, dimension);
         let all = collection.search(&query).k(5).mode(*path).fields(Fields::All);

@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use crate::common::{START, memory};
 use altiplano::{
-    Batch, Collection, CollectionOptions, CollectionStats, Error, Event, ManualClock, Metric,
-    Store, StoreOptions,
+    Batch, Budget, Collection, CollectionOptions, CollectionStats, Error, Event, ManualClock,
+    Metric, Store, StoreOptions,
 };
 
 const DIMENSION: usize = 16;
@@ -197,7 +197,7 @@ fn inserts_wait_for_compaction_where_a_limit_says_so_and_are_refused_in_the_end(
             Err(error) => break error,
         }
     };
-    let over = matches!(refused, Error::OverBudget { budget: "compaction_debt_limit", needed, limit: LIMIT, free: 0 } if needed > LIMIT);
+    let over = matches!(refused, Error::OverBudget { budget: Budget::CompactionDebt, needed, limit: LIMIT, free: 0, .. } if needed > LIMIT);
     assert!(over, "{refused}");
     assert!(notes.delete(300u64).unwrap(), "deletes are always admitted");
     store.resume_background();

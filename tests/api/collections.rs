@@ -4,7 +4,8 @@
 use std::time::Duration;
 
 use altiplano::{
-    Background, CollectionOptions, Error, HnswParams, Metric, Quantization, Store, StoreOptions,
+    Background, CollectionOptions, CollectionSettings, Error, HnswParams, Metric, Quantization,
+    Store, StoreOptions,
 };
 
 use crate::common::{bytes_of, file_names, files_with, ids, manual, memory, settle, vector};
@@ -34,7 +35,7 @@ fn collections_are_apart_and_stay_after_a_reopen() {
         for (i, name) in (0u64..).zip(names) {
             let collection = store.get_collection(name).unwrap();
             assert_eq!(collection.len().unwrap(), i * 50 + 1);
-            assert_eq!(collection.options().dimension(), i as usize + 1);
+            assert_eq!(collection.settings().dimension, i as usize + 1);
         }
         assert!(store.get_collection("nothing").is_none());
     };
@@ -57,7 +58,7 @@ fn what_is_fixed_at_creation_must_agree() {
     let check = |store: &Store| {
         let open = |options| store.collection("notes", options).map(drop);
         let wrong = open(CollectionOptions::new(5, Metric::L2)).unwrap_err();
-        assert!(matches!(wrong, Error::Dimension { expected: 4, got: 5 }));
+        assert!(matches!(wrong, Error::Dimension { expected: 4, got: 5, .. }));
         let wrong = open(CollectionOptions::new(4, Metric::Dot)).unwrap_err();
         assert!(matches!(wrong, Error::InvalidOption { name: "metric", .. }));
         let wrong = open(options().quantization(Quantization::None)).unwrap_err();
@@ -65,7 +66,7 @@ fn what_is_fixed_at_creation_must_agree() {
         let wrong = open(options().in_memory()).unwrap_err();
         assert!(matches!(wrong, Error::InvalidOption { name: "in_memory", .. }));
         let wrong = open(options().embedding_space("model-b")).unwrap_err();
-        let Error::EmbeddingSpace { expected, got } = wrong else { panic!("{wrong}") };
+        let Error::EmbeddingSpace { expected, got, .. } = wrong else { panic!("{wrong}") };
         assert_eq!((expected.as_str(), got.as_str()), ("model-a", "model-b"));
         open(options().embedding_space("model-a")).unwrap();
         open(options()).unwrap();
@@ -88,10 +89,13 @@ fn the_rest_changes_to_what_is_given_and_lasts() {
         .hnsw(HnswParams::default().m(8))
         .embedding_space("named later");
     let notes = store.collection("notes", changed.clone()).unwrap();
-    assert_eq!(notes.options(), changed);
+    assert_eq!(notes.settings(), CollectionSettings::from(changed.clone()));
     store.close().unwrap();
     let store = manual().open(&path).unwrap();
-    assert_eq!(store.get_collection("notes").unwrap().options(), changed);
+    assert_eq!(
+        store.get_collection("notes").unwrap().settings(),
+        CollectionSettings::from(changed)
+    );
 }
 
 #[test]

@@ -88,10 +88,10 @@ fn an_explanation_says_which_way_was_taken_and_why() {
     assert_eq!(told(SearchMode::Scan), (AccessPath::Codes, AccessReason::AskedFor));
     let part = |search: altiplano::Search<'_>| search.explain().unwrap().1.parts[0];
     let exact = part(notes.search(&query).exact());
-    assert_eq!((exact.way, exact.reason), (AccessPath::Rows, AccessReason::AskedFor));
+    assert_eq!((exact.path, exact.reason), (AccessPath::Rows, AccessReason::AskedFor));
     assert_eq!((exact.index, exact.recall), (None, 1.0));
     let few = part(notes.search(&query).filter(Filter::ids(0..100u64)));
-    assert_eq!((few.way, few.reason, few.rows), (AccessPath::Rows, AccessReason::FewRows, 100));
+    assert_eq!((few.path, few.reason, few.rows), (AccessPath::Rows, AccessReason::FewRows, 100));
 }
 
 /// Codes of few dimensions save nothing, and tell little apart.
@@ -113,7 +113,7 @@ fn codes_are_those_that_fit_the_rows() {
         let stats = store.stats().unwrap();
         let stats = stats.collections.iter().find(|stats| stats.name == name).unwrap();
         let [index] = &stats.indexes[..] else { panic!("{stats:?}") };
-        (index.codes.unwrap(), index.centred)
+        (index.quantization.unwrap(), index.centred)
     };
     assert_eq!(codes_of("usual", 96, &|_, x| x), (Quantization::Bits4, false));
     assert_eq!(codes_of("far", 96, &|_, x| 100.0 + x), (Quantization::Bits4, true));
@@ -129,5 +129,5 @@ fn codes_are_those_that_fit_the_rows() {
     notes.compact().unwrap();
     let stats = store.stats().unwrap();
     let products = stats.collections.iter().find(|stats| stats.name == "products").unwrap();
-    assert_eq!(products.indexes[0].codes, Some(Quantization::None));
+    assert_eq!(products.indexes[0].quantization, Some(Quantization::None));
 }

@@ -45,7 +45,7 @@ fn full() -> Memory {
         .superseded_by(99u64)
         .expires_at(START + std::time::Duration::from_secs(60))
         .tokens(12)
-        .derived_from([MemoryId::from(3u64), MemoryId::from(u128::MAX)])
+        .derived_from([MemoryId::from(3u64), MemoryId::from_u128(u128::MAX)])
         .metadata_with_schema(4, &source())
         .unwrap()
 }
@@ -67,14 +67,14 @@ fn check_full(got: &Memory) {
     assert_eq!(got.superseded_by, Some(MemoryId::from(99u64)));
     assert_eq!(got.expiry(), Some(START + std::time::Duration::from_secs(60)));
     assert_eq!(got.tokens, Some(12));
-    assert_eq!(got.derived_from, [MemoryId::from(3u64), MemoryId::from(u128::MAX)]);
+    assert_eq!(got.derived_from, [MemoryId::from(3u64), MemoryId::from_u128(u128::MAX)]);
     assert_eq!(got.metadata_schema(), Some(4));
     assert_eq!(got.metadata_as::<Source>().unwrap(), Some(source()));
     assert_eq!(got.metadata_as_json(), None);
 }
 
 fn check_bare(got: &Memory) {
-    assert_eq!(got.content(), &Content::None);
+    assert_eq!((&got.text, &got.bytes), (&None, &None));
     assert_eq!(got.text.as_deref(), None);
     let names =
         [got.key.as_deref(), got.namespace.as_deref(), got.session.as_deref(), got.kind.as_deref()];
@@ -96,7 +96,7 @@ fn check_all(notes: &Collection) {
     assert_eq!(json.metadata_as_json(), Some(r#"{"a": [1, null]}"#));
     assert!(matches!(json.metadata_as::<Source>(), Err(Error::Metadata { .. })));
     let bytes = notes.get(4u64).unwrap().unwrap();
-    assert_eq!(bytes.content(), &Content::Bytes(vec![0, 255, 7]));
+    assert_eq!(bytes.bytes, Some(vec![0, 255, 7]));
     assert_eq!(bytes.text.as_deref(), None);
     let empty = notes.get(5u64).unwrap().unwrap();
     assert_eq!(empty.text.as_deref(), Some(""));
@@ -110,7 +110,7 @@ fn check_all(notes: &Collection) {
     assert_eq!(hit.text(), Some("likes tea: ☕ and \0 bytes"));
     let hit = &search().fields(Fields::All).run().unwrap()[0];
     check_full(hit.memory.as_ref().unwrap());
-    assert_eq!(hit.memory.as_ref().unwrap().vector(), query);
+    assert_eq!(hit.memory.as_ref().unwrap().vector, query);
     let hit = &search().fields(Fields::None).run().unwrap()[0];
     assert_eq!((hit.id, &hit.memory), (MemoryId::from(1u64), &None));
 }
@@ -194,7 +194,7 @@ fn sizes_at_the_limit_are_taken_and_past_it_refused() {
     for memory in fine {
         notes.insert(memory.clone()).unwrap();
         let got = notes.get(1u64).unwrap().unwrap();
-        assert_eq!(got.content(), memory.content());
+        assert_eq!((&got.text, &got.bytes), (&memory.text, &memory.bytes));
         assert_eq!(got.metadata_as_json(), memory.metadata_as_json());
         assert_eq!(got.tags.len(), memory.tags.len());
         assert_eq!(got.derived_from, memory.derived_from);

@@ -153,7 +153,7 @@ fn a_batch_is_seen_whole() {
             let group: Vec<Memory> =
                 notes.scan(Filter::namespace("group")).map(Result::unwrap).collect();
             assert_eq!(group.len(), 10);
-            assert_one_generation(group.iter().map(Memory::text_content));
+            assert_one_generation(group.iter().map(|m| m.text.as_deref()));
             let queries = [vector(1, DIMENSION), vector(2, DIMENSION)];
             let answers = notes.search_batch(&queries, |s| s.k(100).namespace("group")).unwrap();
             // All queries of a batch see the same moment.
@@ -177,7 +177,7 @@ fn an_iterator_shows_its_moment_while_files_are_removed() {
             let all = || std::iter::once(&first).chain(&rest);
             assert_once(all().map(|m| m.id.as_u128() as u64));
             let group = all().filter(|m| m.namespace.as_deref() == Some("group"));
-            assert_one_generation(group.map(Memory::text_content));
+            assert_one_generation(group.map(|m| m.text.as_deref()));
             for m in all().filter(|m| m.namespace.as_deref() == Some("still")) {
                 let id = m.id.as_u128() as u64;
                 assert_eq!(m.vector, vector(id, DIMENSION));

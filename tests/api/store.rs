@@ -186,7 +186,9 @@ fn what_happens_is_told() {
     store.compact().unwrap();
     let told = told.lock().unwrap();
     let heard = |what: fn(&Event) -> bool| told.iter().any(what);
-    assert!(heard(|e| matches!(e, Event::RetentionUnset { collection } if collection == "notes")));
+    assert!(heard(
+        |e| matches!(e, Event::RetentionUnset { collection, .. } if collection == "notes")
+    ));
     assert!(heard(|e| matches!(e, Event::Sealed { rows, .. } if *rows > 0)));
     assert!(heard(|e| matches!(e, Event::Compacted { report, .. } if report.rows_reclaimed > 0)));
     assert!(heard(|e| matches!(e, Event::Indexed { graph: false, .. })));
@@ -211,8 +213,8 @@ fn the_heap_budget_refuses_inserts_but_never_deletes() {
         }
         assert!(taken < 100, "the budget is never reached");
     };
-    let Error::OverBudget { budget, needed, limit, free: 0 } = error else { panic!("{error}") };
-    assert_eq!((budget, limit), ("heap_budget", 16 << 20));
+    let Error::OverBudget { budget, needed, limit, free: 0, .. } = error else { panic!("{error}") };
+    assert_eq!((budget, limit), (altiplano::Budget::Heap, 16 << 20));
     assert!(needed > limit && taken >= 10);
     assert!(store.stats().unwrap().collections[0].heap_bytes <= 16 << 20);
     assert!(notes.delete(0u64).unwrap());

@@ -1,6 +1,8 @@
 //! Owns the tests of the verbs on one collection: insert, get, delete, search, scan.
 
-use altiplano::{Collection, CollectionOptions, Error, Filter, Memory, Metric, Outcome, Store};
+use altiplano::{
+    Collection, CollectionOptions, Error, Filter, Memory, MemoryId, Metric, Outcome, Store,
+};
 
 use crate::common::{close, contents, manual, memory, settle, vector};
 
@@ -63,7 +65,7 @@ fn an_unknown_id_is_no_error() {
             notes.insert(memory(5, 8)).unwrap();
         },
         |notes| {
-            for unknown in [0u128, 4, 6, 1 << 64, u128::MAX] {
+            for unknown in [0, 4, 6, 1 << 64, u128::MAX].map(MemoryId::from_u128) {
                 assert!(notes.get(unknown).unwrap().is_none());
                 assert!(!notes.contains(unknown).unwrap());
                 assert!(!notes.delete(unknown).unwrap());
@@ -79,13 +81,16 @@ fn ids_at_both_ends_work() {
         |notes| {
             for id in [0u128, 1, u128::from(u64::MAX), u128::MAX - 1, u128::MAX] {
                 notes
-                    .insert(Memory::new(id, vector(id as u64 ^ 9, 8)).text(id.to_string()))
+                    .insert(
+                        Memory::new(MemoryId::from_u128(id), vector(id as u64 ^ 9, 8))
+                            .text(id.to_string()),
+                    )
                     .unwrap();
             }
         },
         |notes| {
             for id in [0u128, 1, u128::from(u64::MAX), u128::MAX - 1, u128::MAX] {
-                let got = notes.get(id).unwrap().unwrap();
+                let got = notes.get(MemoryId::from_u128(id)).unwrap().unwrap();
                 assert_eq!(got.text.as_deref(), Some(id.to_string().as_str()));
             }
             assert_eq!(notes.len().unwrap(), 5);

@@ -32,7 +32,7 @@ fn a_graph_is_looked_at_with_what_was_asked_after_a_build_and_every_ten_minutes(
     let told: Arc<Mutex<Vec<RecallStats>>> = Arc::default();
     let looks = Arc::clone(&told);
     let options = crate::common::with_clock(&clock).on_event(move |event| {
-        if let Event::RecallMeasured { collection, found } = event {
+        if let Event::RecallMeasured { collection, found, .. } = event {
             assert_eq!(collection, "notes");
             looks.lock().unwrap().push(found.clone());
         }
@@ -59,7 +59,7 @@ fn a_graph_is_looked_at_with_what_was_asked_after_a_build_and_every_ten_minutes(
     let graph = stats().indexes.into_iter().find(|index| index.graph).unwrap();
     assert_eq!((first.index, first.at), (graph.file, START));
     assert!(first.queries >= 16 && first.recall > 0.3 && first.recall <= 1.0, "{first:?}");
-    assert!(first.ef >= 10 && !first.worn);
+    assert!(first.ef >= 10 && !first.degraded);
 
     // Nothing new for ten minutes, nothing new without queries.
     ask(&notes, 64..200, SearchMode::Graph);

@@ -42,7 +42,7 @@ fn open(dir: &std::path::Path, background: Background) -> (Store, Collection) {
 
 fn is_forked<T: std::fmt::Debug>(result: Result<T, Error>) {
     match result {
-        Err(Error::Forked { opened_by, process }) => {
+        Err(Error::Forked { opened_by, process, .. }) => {
             assert_ne!(opened_by, process);
             assert_eq!(process, std::process::id());
         }

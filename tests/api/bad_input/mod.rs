@@ -129,7 +129,7 @@ fn wrong_dimensions_are_refused() {
             let is_dimension = |result: Result<()>| {
                 matches!(
                     result,
-                    Err(Error::Dimension { expected: DIMENSION, got }) if got == wrong
+                    Err(Error::Dimension { expected: DIMENSION, got, .. }) if got == wrong
                 )
             };
             assert!(is_dimension(notes.search(&v).run().map(drop)));

@@ -35,8 +35,8 @@ fn ranges_that_cannot_be_meant_are_refused_by_every_verb() {
     let nan = f32::NAN;
     let bad = [
         (Filter::importance_at_least(nan), "importance"),
-        (Filter::Importance { from: 0.0, to: nan }, "importance"),
-        (Filter::Importance { from: 0.9, to: 0.1 }, "importance"),
+        (Filter::importance(0.0..=nan), "importance"),
+        (Filter::importance(0.9..=0.1), "importance"),
         (Filter::importance_at_least(1.5), "importance"),
         (Filter::created(at(20)..at(10)), "created"),
         (Filter::event_time(at(20)..at(19)), "event_time"),

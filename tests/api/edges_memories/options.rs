@@ -4,7 +4,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use altiplano::{
-    CollectionOptions, Durability, Error, HnswParams, ManualClock, Metric, Quantization, Store,
+    CollectionOptions, CollectionSettings, Durability, Error, HnswParams, ManualClock, Metric,
+    Quantization, Store,
 };
 
 use crate::common::{START, memory, with_clock};
@@ -77,31 +78,32 @@ fn each_option_stays_unless_it_is_given_and_lasts() {
     ];
     for options in calls {
         let notes = store.collection("notes", options).unwrap();
-        assert_eq!(notes.options(), all);
+        assert_eq!(notes.settings(), CollectionSettings::from(all.clone()));
     }
     store.close().unwrap();
     let (store, _) = open(&path);
-    let got = store.collection("notes", bare()).unwrap().options();
-    assert_eq!(got, all);
-    assert_eq!(got.default_lifetime(), Some(SECOND));
-    assert_eq!(got.durability_level(), buffered);
-    assert_eq!(got.embedding_space_name(), Some("model"));
-    assert_eq!(got.code_kind(), Quantization::None);
-    assert_eq!(got.hnsw_params(), graph);
-    assert_eq!(got.memtable_row_limit(), 128);
-    assert!(!got.is_in_memory());
+    let got = store.collection("notes", bare()).unwrap().settings();
+    assert_eq!(got, CollectionSettings::from(all.clone()));
+    assert_eq!(got.default_ttl, Some(SECOND));
+    assert_eq!(got.durability, buffered);
+    assert_eq!(got.embedding_space.as_deref(), Some("model"));
+    assert_eq!(got.quantization, Quantization::None);
+    assert_eq!(got.hnsw, graph);
+    assert_eq!(got.memtable_rows, 128);
+    assert!(!got.in_memory);
     // What is given is changed, and nothing else.
     let notes = store.collection("notes", bare().no_default_ttl()).unwrap();
-    assert_eq!(notes.options().default_lifetime(), None);
+    assert_eq!(notes.settings().default_ttl, None);
     let notes = store.collection("notes", bare().durability(Durability::Sync)).unwrap();
-    assert_eq!(notes.options(), all.clone().no_default_ttl().durability(Durability::Sync));
+    let plain = all.clone().no_default_ttl().durability(Durability::Sync);
+    assert_eq!(notes.settings(), CollectionSettings::from(plain.clone()));
     store.close().unwrap();
     let (store, _) = open(&path);
     let notes = store.get_collection("notes").unwrap();
-    assert_eq!(notes.options(), all.no_default_ttl().durability(Durability::Sync));
+    assert_eq!(notes.settings(), CollectionSettings::from(plain));
     // The options of a collection make one that is alike.
-    let copy = store.collection("copy", notes.options()).unwrap();
-    assert_eq!(copy.options(), notes.options());
+    let copy = store.collection("copy", notes.settings()).unwrap();
+    assert_eq!(copy.settings(), notes.settings());
 }
 
 #[test]
@@ -110,7 +112,7 @@ fn a_collection_in_ram_is_found_again_without_saying_so() {
     let (store, _) = open(&dir.path().join("s"));
     store.collection("scratch", bare().in_memory()).unwrap().insert(memory(1, 4)).unwrap();
     let again = store.collection("scratch", bare()).unwrap();
-    assert!(again.options().is_in_memory() && again.contains(1u64).unwrap());
+    assert!(again.settings().in_memory && again.contains(1u64).unwrap());
 }
 
 #[test]
@@ -125,15 +127,18 @@ fn another_metric_is_told_with_both_names() {
 
 #[test]
 fn what_is_not_given_has_its_default() {
-    let options = bare();
-    assert_eq!(options.default_lifetime(), None);
-    assert_eq!(options.durability_level(), Durability::Sync);
-    assert_eq!(options.embedding_space_name(), None);
-    assert_eq!(options.code_kind(), Quantization::Int8);
-    assert_eq!(CollectionOptions::new(256, Metric::L2).code_kind(), Quantization::Bits4);
-    assert_eq!(options.hnsw_params(), HnswParams::default());
-    assert_eq!(options.memtable_row_limit(), 4096);
-    assert!(!options.is_in_memory());
-    assert_eq!(options, bare().no_default_ttl().quantization(Quantization::Int8));
-    assert_ne!(options, bare().default_ttl(SECOND));
+    let options = CollectionSettings::from(bare());
+    assert_eq!(options.default_ttl, None);
+    assert_eq!(options.durability, Durability::Sync);
+    assert_eq!(options.embedding_space, None);
+    assert_eq!(options.quantization, Quantization::Int8);
+    assert_eq!(
+        CollectionSettings::from(CollectionOptions::new(256, Metric::L2)).quantization,
+        Quantization::Bits4
+    );
+    assert_eq!(options.hnsw, HnswParams::default());
+    assert_eq!(options.memtable_rows, 4096);
+    assert!(!options.in_memory);
+    assert_eq!(bare(), bare().no_default_ttl().quantization(Quantization::Int8));
+    assert_ne!(bare(), bare().default_ttl(SECOND));
 }

@@ -12,7 +12,7 @@ fn refused(dir: &Path, options: StoreOptions) -> (PathBuf, String) {
     let before = file_names_lossy(dir);
     let error = options.open(dir).unwrap_err();
     assert_eq!(file_names_lossy(dir), before, "something was written");
-    let Error::NotAStore { path, found } = &error else { panic!("{error:?}") };
+    let Error::NotAStore { path, found, .. } = &error else { panic!("{error:?}") };
     assert!(error.to_string().contains(found), "{error}");
     (path.clone(), found.clone())
 }

@@ -164,7 +164,7 @@ fn events_are_told_in_their_order() {
             let store = StoreOptions::new()
                 .background(background)
                 .on_event(move |event| {
-                    if let Event::RetentionUnset { collection } = event {
+                    if let Event::RetentionUnset { collection, .. } = event {
                         let _ = tell.send(collection.clone());
                     }
                 })

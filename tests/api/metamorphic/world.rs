@@ -2,7 +2,8 @@
 //! search of them finds.
 
 use altiplano::{
-    Batch, Collection, CollectionOptions, Fields, Hit, HnswParams, Memory, MemoryId, Metric, Store,
+    Batch, Collection, CollectionOptions, CollectionSettings, Fields, Hit, HnswParams, Memory,
+    MemoryId, Metric, Store,
 };
 
 use crate::common;
@@ -82,7 +83,12 @@ impl World {
         let options = options.hnsw(hnsw).memtable_rows(memtable_rows);
         let store = common::manual().open(dir.path().join("store")).unwrap();
         let notes = store.collection("notes", options.clone()).unwrap();
-        let label = format!("{:?}, {} x {}", options.metric(), rows.len(), rows.dim);
+        let label = format!(
+            "{:?}, {} x {}",
+            CollectionSettings::from(options.clone()).metric,
+            rows.len(),
+            rows.dim
+        );
         let label = format!("{state:?}, {label}");
         let world = Self { dir, store, notes, options, label };
         world.fill(state, rows, memory);

@@ -17,7 +17,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::common::{close, contents, settle, vector, with_clock};
-use altiplano::{Collection, Content, Filter, ManualClock, Memory, MemoryId, Store, VerifyLevel};
+use altiplano::{Collection, Filter, ManualClock, Memory, MemoryId, Store, VerifyLevel};
 use data::{COLLECTIONS, END, Meta, Source, Wanted, distance, visible};
 
 /// Every fixture there is.
@@ -53,9 +53,7 @@ fn check_memory(got: &Memory, want: &Wanted) {
     let id = want.id;
     assert_eq!(got.id, MemoryId::from(id));
     assert!(close(&got.vector, &want.vector), "the vector of {id}");
-    let bytes = want.bytes.clone().map(Content::Bytes);
-    let content = want.text.clone().map(Content::Text).or(bytes).unwrap_or_default();
-    assert_eq!(got.content(), &content);
+    assert_eq!((&got.text, &got.bytes), (&want.text, &want.bytes));
     assert_eq!(got.key.as_deref(), want.key.as_deref());
     assert_eq!(got.namespace.as_deref(), want.namespace.as_deref());
     assert_eq!(got.session.as_deref(), want.session.as_deref());
@@ -102,7 +100,7 @@ fn filters() -> Vec<(Filter, Check)> {
             w.id % 3 == 0 && (1..=60).contains(&w.id)
         }),
         (Filter::event_time(at(start - 2 * day - 50_000)..), |w| w.id % 7 == 0 && w.id <= 50),
-        (Filter::Importance { from: 0.5, to: 0.5 }, |w| w.importance.unwrap_or(0.5) == 0.5),
+        (Filter::importance(0.5..=0.5), |w| w.importance.unwrap_or(0.5) == 0.5),
         (Filter::Pinned(true), |w| w.pinned),
         (Filter::Ids(vec![1u64.into(), 9u64.into(), 60u64.into(), 144u64.into()]), |w| {
             [1, 9, 60, 144].contains(&w.id)
@@ -150,8 +148,8 @@ fn check_search(collection: &Collection, at: usize, want: &BTreeMap<u64, Wanted>
 fn check(store: &Store) {
     for (at, (name, dimension, metric)) in COLLECTIONS.into_iter().enumerate() {
         let collection = store.get_collection(name).unwrap();
-        let options = collection.options();
-        assert_eq!((options.dimension(), options.metric()), (dimension, metric));
+        let settings = collection.settings();
+        assert_eq!((settings.dimension, settings.metric), (dimension, metric));
         let want = visible(at, store.now());
         let got = contents(&collection);
         let ids: Vec<MemoryId> = want.keys().map(|id| MemoryId::from(*id)).collect();

@@ -128,7 +128,7 @@ fn check_rows(notes: &Collection, state: &State, answers: &mut Answers<'_>, what
             assert!(n < 1000, "{what}: a scan does not end");
             got.extend(answers.take(answer));
         }
-        got.sort_by_key(Memory::id);
+        got.sort_by_key(|m| m.id);
         if answers.errors == before {
             assert_eq!(got.iter().collect::<Vec<_>>(), expected, "{what}: scan");
         } else {

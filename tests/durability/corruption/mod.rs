@@ -238,7 +238,7 @@ fn a_damaged_index_is_told_of_and_searched_by_scan_meanwhile() {
                 settle(&store);
                 let told = told.lock().unwrap();
                 let damaged = |e: &&Event| match e {
-                    Event::IndexDamaged { collection, reason } => {
+                    Event::IndexDamaged { collection, reason, .. } => {
                         collection == "notes" && reason.contains(&name)
                     }
                     _ => false,

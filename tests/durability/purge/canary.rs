@@ -13,7 +13,7 @@ pub(crate) const DIMENSION: usize = 48;
 /// A memory in which everything can be recognised.
 #[derive(Clone, Debug)]
 pub(crate) struct Canary {
-    pub(crate) id: u128,
+    pub(crate) id: MemoryId,
     mark: String,
     vector: Vec<f32>,
 }
@@ -24,7 +24,7 @@ pub(crate) type Needle = (&'static str, Vec<u8>);
 impl Canary {
     pub(crate) fn new(seed: u64) -> Self {
         let mut rng = Rng(seed ^ 0xCA0A_0000);
-        let id = u128::from(rng.next()) << 64 | u128::from(rng.next());
+        let id = MemoryId::from_u128(u128::from(rng.next()) << 64 | u128::from(rng.next()));
         let mark = format!("{:016x}", rng.next());
         let vector = (0..DIMENSION).map(|_| rng.float()).collect();
         Self { id, mark, vector }
@@ -70,7 +70,7 @@ impl Canary {
         let fields = ["text", "key", "space", "session", "kind", "tag", "json"];
         let mut needles: Vec<Needle> =
             fields.iter().map(|field| (*field, self.name(field).into_bytes())).collect();
-        needles.push(("id", self.id.to_le_bytes().to_vec()));
+        needles.push(("id", self.id.as_u128().to_le_bytes().to_vec()));
         needles.push(("vector", self.vector.iter().flat_map(|x| x.to_le_bytes()).collect()));
         needles
     }
@@ -84,7 +84,7 @@ impl Canary {
     }
 
     pub(crate) fn memory_id(&self) -> MemoryId {
-        self.id.into()
+        self.id
     }
 }
 

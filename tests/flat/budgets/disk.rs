@@ -5,7 +5,8 @@ use std::path::Path;
 
 use crate::common::vector;
 use altiplano::{
-    Background, Batch, Collection, CollectionOptions, Error, Memory, Metric, Store, StoreOptions,
+    Background, Batch, Budget, Collection, CollectionOptions, Error, Memory, Metric, Store,
+    StoreOptions,
 };
 
 const DIMENSION: usize = 256;
@@ -34,7 +35,9 @@ fn fill(store: &Store, notes: &Collection, from: u64) -> u64 {
     for first in (from..).step_by(64) {
         match notes.apply(rows(first..first + 64)) {
             Ok(_) => assert!(allocated(store) <= BUDGET, "{} bytes", allocated(store)),
-            Err(Error::OverBudget { budget: "disk_budget", needed, limit: BUDGET, free }) => {
+            Err(Error::OverBudget {
+                budget: Budget::Disk, needed, limit: BUDGET, free, ..
+            }) => {
                 assert!(needed > BUDGET && free >= needed - BUDGET && first < 100_000);
                 return first;
             }

@@ -2,7 +2,8 @@
 
 use crate::common::vector;
 use altiplano::{
-    Background, Batch, CollectionOptions, Error, HnswParams, Memory, Metric, Store, StoreOptions,
+    Background, Batch, Budget, CollectionOptions, Error, HnswParams, Memory, Metric, Store,
+    StoreOptions,
 };
 
 const DIMENSION: usize = 512;
@@ -45,7 +46,7 @@ fn without_threads_an_insert_is_refused_until_pending_work_is_run() {
     for at in 0..60 {
         let notes = collection(&store, at);
         while let Err(error) = notes.apply(batch(0)) {
-            assert!(matches!(error, Error::OverBudget { budget: "heap_budget", .. }), "{error}");
+            assert!(matches!(error, Error::OverBudget { budget: Budget::Heap, .. }), "{error}");
             refused += 1;
             assert!(store.run_pending_tasks().unwrap(), "there was something to seal");
         }

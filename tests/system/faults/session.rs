@@ -73,7 +73,7 @@ impl Session {
             large: true,
         };
         session.try_open(say)?;
-        let state = ledger::read(session.collection_names());
+        let state = ledger::read(session.collections());
         session.ledger = Ledger::at(seed, state.clone());
         session.state = state;
         Some(session)
@@ -108,7 +108,7 @@ impl Session {
         if self.try_open(say).is_none() {
             return Go::GiveUp;
         }
-        let found = ledger::read(self.collection_names());
+        let found = ledger::read(self.collections());
         self.ledger.settle(&found);
         self.state = found;
         Go::On
@@ -152,13 +152,13 @@ impl Session {
 
     fn batch(&mut self, n: u64, say: Say<'_>) -> Go {
         let (base, ops) = ledger::batch(self.ledger.seed, n);
-        let batch = ledger::to_batch(self.collection_names(), base, n, &ops);
+        let batch = ledger::to_batch(self.collections(), base, n, &ops);
         say(&format!("try {n}"));
-        match self.collection_names()[base].apply_with(batch, Durability::Sync) {
+        match self.collections()[base].apply_with(batch, Durability::Sync) {
             Ok(_) => {
                 say(&format!("ack {n}"));
                 self.ledger.acknowledged(n);
-                self.state = ledger::read(self.collection_names());
+                self.state = ledger::read(self.collections());
                 self.ledger.settle(&self.state.clone());
                 self.failures = 0;
                 Go::On
@@ -166,7 +166,7 @@ impl Session {
             Err(error) => {
                 say(&format!("fail {n} {}", kind(&error)));
                 // Reads go on, and see nothing of it.
-                assert_eq!(ledger::read(self.collection_names()), self.state, "after {error}");
+                assert_eq!(ledger::read(self.collections()), self.state, "after {error}");
                 self.failures += 1;
                 if self.failures > PATIENCE {
                     return Go::GiveUp;
