@@ -2,8 +2,8 @@
 //! system for the time. `high_water` says how far the clock is believed. Knows nothing of expiry; see
 //! `memory::expiry` for what time does to a memory.
 
-mod high_water;
 mod doubt;
+mod high_water;
 mod interchange;
 mod text;
 

@@ -52,8 +52,8 @@ use crate::format::op::OpKind;
 use crate::format::record;
 use crate::ids::MemoryId;
 use crate::memory::{self, Memory};
-use crate::stats::CollectionStats;
 use crate::options::{CollectionSettings, Durability};
+use crate::stats::CollectionStats;
 use crate::vector::metric::prepare;
 
 /// A named set of memories of one dimension and metric. A cheap handle: clone it freely, use it from

@@ -7,8 +7,8 @@ use crate::collection::snapshot::{SegPart, Snapshot};
 use crate::error::Result;
 use crate::options::CollectionSettings;
 use crate::segment::Rows;
-use crate::sync::lock;
 use crate::stats::{BeamStats, CollectionStats, IndexStats, SegmentStats};
+use crate::sync::lock;
 
 /// The statistics of one collection. O(segments + index nodes), and O(rows / 64) of segments in
 /// which some rows and not all have expired.

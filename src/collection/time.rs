@@ -4,11 +4,11 @@
 //! Invariant: whatever is destroyed, time does not go back behind the moment that it was destroyed by,
 //! also after a crash: the mark is in the log or in a manifest before.
 
+use crate::clock::ClockDoubt;
 use crate::clock::{HighWater, Timestamp};
 use crate::collection::engine::Engine;
 use crate::error::{Error, Result};
 use crate::format::frame::FrameKind;
-use crate::clock::ClockDoubt;
 use crate::sabotage::{self, Sabotage};
 use crate::sync::lock;
 

@@ -14,8 +14,8 @@
 
 use std::ops::Range;
 
-use crate::splitmix::SplitMix;
 use crate::options::CollectionOptions;
+use crate::splitmix::SplitMix;
 use crate::sync::OnceLock;
 
 /// Seed of the signs. Part of the format.
