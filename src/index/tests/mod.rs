@@ -4,12 +4,13 @@ mod merge;
 
 use std::sync::Arc;
 
+use super::hnsw::builder::GraphBuilder;
 use super::*;
 use crate::disk::RealDisk;
 use crate::format::header::{FileHeader, FileKind, StoreId};
 use crate::ids::FileId;
 use crate::options::{Builder, Codes, Metric};
-use crate::vector::codes::{CodeBuffer, CodeSpec};
+use crate::vector::codes::{CodeBuffer, CodeRows, CodeSpec, Fit, Query};
 use crate::vector::metric::prepare;
 
 const STORE: StoreId = StoreId([1; 16]);

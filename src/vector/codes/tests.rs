@@ -1,7 +1,9 @@
 //! Owns the tests of codes: each against exact distances, and the bytes of rows.
 
+use super::sieve::Sieve;
 use super::*;
-use crate::vector::kernel::scalar;
+use crate::options::{Codes, Metric};
+use crate::vector::kernel::{Kernels, scalar};
 
 const ALL: [Codes; 5] = [Codes::Int8, Codes::F32, Codes::Bits4, Codes::Bits2, Codes::Bits1];
 const METRICS: [Metric; 3] = [Metric::Cosine, Metric::Dot, Metric::L2];
