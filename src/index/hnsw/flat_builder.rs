@@ -7,6 +7,7 @@ use super::builder::{BuildParams, GraphBuilder};
 use super::draft::{CHUNK, Draft};
 use super::graph::{FlatGraph, MAX_LEVELS};
 use crate::error::Result;
+use crate::splitmix::{STEP, mix};
 use crate::vector::codes::CodeRows;
 
 /// Builds with flat arrays.
@@ -58,10 +59,8 @@ impl Draft<'_> {
     /// The level of a node: exponentially distributed with 1/ln(m) as in section 4 of the paper, from
     /// a hash of the node, so that the same rows give the same graph.
     fn level_of(&self, node: u32) -> usize {
-        let mut x = u64::from(node).wrapping_add(1).wrapping_mul(0x9E37_79B9_7F4A_7C15);
-        x = (x ^ (x >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
-        x = (x ^ (x >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
-        let uniform = ((x ^ (x >> 31)) >> 11) as f64 / (1u64 << 53) as f64;
+        let drawn = mix(u64::from(node).wrapping_mul(STEP));
+        let uniform = (drawn >> 11) as f64 / (1u64 << 53) as f64;
         let level = -(1.0 - uniform).ln() / (self.m as f64).ln();
         (level as usize).min(MAX_LEVELS - 1)
     }

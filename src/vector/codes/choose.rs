@@ -96,15 +96,12 @@ fn centre_of(wanted: CodeSpec, sample: &[Vec<f32>]) -> (Vec<f32>, f32) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::testing::Uniform;
 
     /// Rows of which `shape` makes each coordinate of a number about zero.
     fn rows(count: usize, dimension: usize, shape: impl Fn(usize, f32) -> f32) -> Vec<Vec<f32>> {
-        let mut state = 7u64;
-        let mut next = || {
-            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
-            (state >> 40) as f32 / (1 << 23) as f32 - 1.0
-        };
-        (0..count).map(|_| (0..dimension).map(|i| shape(i, next())).collect()).collect()
+        let mut random = Uniform(7);
+        (0..count).map(|_| (0..dimension).map(|i| shape(i, random.next())).collect()).collect()
     }
 
     fn chosen(metric: Metric, rows: &[Vec<f32>]) -> (Arc<Frame>, Fit) {

@@ -88,7 +88,7 @@ impl Query {
     }
 
     /// The same query, measured by other kernels.
-    #[cfg(any(test, feature = "fuzzing", feature = "bench-internals"))]
+    #[cfg(any(test, feature = "__fuzzing", feature = "__bench"))]
     pub(crate) fn with_kernels(self, kernels: &'static Kernels) -> Self {
         Self { kernels, ..self }
     }

@@ -1,6 +1,9 @@
 //! The targets as an ordinary test: seeded random inputs, and what they once found.
 
 use super::*;
+use crate::error::Error;
+use crate::format::cursor::Cursor;
+use crate::format::op::{Op, OpKind};
 
 /// Inputs for each target, unless `ALTIPLANO_FUZZ_RUNS` says how many.
 const RUNS: [(&str, u64); 5] = [
