@@ -66,9 +66,6 @@
 #![deny(unsafe_op_in_unsafe_fn)]
 #![cfg_attr(test, allow(clippy::disallowed_methods, reason = "tests may damage files by hand"))]
 
-#[cfg(feature = "bench-internals")]
-#[doc(hidden)]
-pub mod bench_support;
 mod clock;
 mod collection;
 mod compaction;
@@ -76,9 +73,6 @@ mod disk;
 mod error;
 mod filter;
 pub mod format;
-#[cfg(any(test, feature = "fuzzing"))]
-#[doc(hidden)]
-pub mod fuzzing;
 mod ids;
 mod index;
 mod log;
@@ -95,8 +89,9 @@ mod segment;
 mod splitmix;
 mod store;
 mod sync;
-#[cfg(test)]
-mod testing;
+#[cfg(any(test, feature = "__fuzzing", feature = "__bench"))]
+#[doc(hidden)]
+pub mod testing;
 mod vector;
 mod worker;
 

@@ -28,7 +28,7 @@ pub(crate) struct Mapped {
 enum Bytes {
     Map(Arc<memmap2::Mmap>),
     /// A simulated file: words, for their alignment, and how many bytes of them count.
-    #[cfg(any(test, feature = "fuzzing"))]
+    #[cfg(any(test, feature = "__fuzzing"))]
     Heap(Arc<[u128]>, usize),
 }
 
@@ -65,13 +65,13 @@ impl Mapped {
             }
             #[cfg(not(target_os = "linux"))]
             Bytes::Map(_) => {}
-            #[cfg(any(test, feature = "fuzzing"))]
+            #[cfg(any(test, feature = "__fuzzing"))]
             Bytes::Heap(..) => {}
         }
     }
 
     /// A copy of a simulated file.
-    #[cfg(any(test, feature = "fuzzing"))]
+    #[cfg(any(test, feature = "__fuzzing"))]
     pub(crate) fn copy_of(bytes: &[u8]) -> Self {
         let mut words = vec![0u128; bytes.len().div_ceil(size_of::<u128>())];
         bytemuck::cast_slice_mut(&mut words)[..bytes.len()].copy_from_slice(bytes);
@@ -132,7 +132,7 @@ impl Deref for Mapped {
     fn deref(&self) -> &[u8] {
         match &self.bytes {
             Bytes::Map(map) => map,
-            #[cfg(any(test, feature = "fuzzing"))]
+            #[cfg(any(test, feature = "__fuzzing"))]
             Bytes::Heap(words, len) => &bytemuck::cast_slice(words)[..*len],
         }
     }

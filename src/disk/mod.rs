@@ -9,13 +9,9 @@
 //! A file is created once, appended to, synced, and from then on only read: nothing is overwritten
 //! or truncated (I2).
 
-#[cfg(test)]
-pub(crate) mod fault;
 mod map;
 mod open_files;
 mod real;
-#[cfg(test)]
-pub(crate) mod sim;
 
 use std::any::Any;
 use std::fmt;

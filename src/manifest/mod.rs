@@ -182,8 +182,8 @@ fn put_aside(disk: &dyn Disk, dir: &Path, generation: u64) {
 mod tests {
     use super::*;
     use crate::disk::RealDisk;
-    use crate::disk::fault::{Fault, FaultDisk};
     use crate::format::manifest::tests::manifest;
+    use crate::testing::fault::{Fault, FaultDisk};
 
     fn at(generation: u64) -> Manifest {
         Manifest { generation, ..manifest() }

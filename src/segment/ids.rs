@@ -9,8 +9,8 @@
 
 use std::sync::Arc;
 
-use super::Row;
 use super::bloom;
+use super::row::Row;
 use crate::ids::MemoryId;
 use crate::map_vec::MapVec;
 

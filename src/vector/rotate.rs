@@ -164,14 +164,10 @@ const fn butterflies([a, b, c, d]: [f32; 4]) -> [f32; 4] {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::testing::Uniform;
 
     fn vector(n: usize, seed: u64) -> Vec<f32> {
-        let mut state = seed;
-        let mut next = || {
-            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
-            (state >> 40) as f32 / (1 << 23) as f32 - 1.0
-        };
-        (0..n).map(|_| next()).collect()
+        Uniform(seed).vector(n)
     }
 
     fn dot(a: &[f32], b: &[f32]) -> f64 {

@@ -6,7 +6,6 @@ use std::sync::Arc;
 
 use bytemuck::{Pod, Zeroable};
 
-use super::Coder;
 use crate::clock::Timestamp;
 use crate::error::{Error, Result};
 use crate::filter::Attributes;
@@ -14,8 +13,8 @@ use crate::format::record;
 use crate::ids::Seq;
 use crate::map_vec::MapVec;
 use crate::options::Codes;
-use crate::segment::RowRef;
-use crate::segment::sealed::key_hash;
+use crate::segment::layout::key_hash;
+use crate::segment::row::RowRef;
 use crate::vector::codes::{CodeBuffer, CodeSpec, Fit, Frame, SignBlocks};
 
 /// Blocks of fewer rows have no codes.
@@ -24,6 +23,9 @@ const CODED: usize = 64;
 const TELLING: usize = 256;
 /// Vectors by which it is said.
 const SAMPLE: usize = 256;
+
+/// What the codes of a memtable are made of, and how far off they are.
+pub(crate) type Coder = (Arc<Frame>, Fit);
 
 /// What is known of a row beside its vector and body.
 #[derive(Clone, Copy, Debug, Pod, Zeroable)]

@@ -15,7 +15,9 @@ use std::sync::Arc;
 use roaring::RoaringBitmap;
 
 use super::ids::{ENTRY_BYTES, Ids};
-use super::{Liveness, NewRow, Row, RowBuffer, RowRef, Rows};
+use super::liveness::Liveness;
+use super::row::{NewRow, Row, RowBuffer, RowRef};
+use super::rows::Rows;
 use crate::clock::Timestamp;
 use crate::error::{Error, Result};
 use crate::filter::{Attributes, Filter, Matcher};
@@ -23,8 +25,9 @@ use crate::format::record;
 use crate::ids::{MemoryId, Seq};
 use crate::index::{Candidate, Scan};
 use crate::options::Codes;
-use crate::vector::codes::{CodeSpec, Fit, Frame, Queries};
+use crate::vector::codes::{CodeSpec, Queries};
 use crate::vector::kernel::blocks::ROWS;
+pub(crate) use block::Coder;
 use block::{Block, Head, name_hash};
 
 /// So many blocks of about one size become one.
@@ -37,9 +40,6 @@ const FULL_BYTES: usize = 1 << 20;
 /// Heap bytes of a row beside its vector, codes and body: its head, its entry among the ids, and that in
 /// the writers' table of ids, 33 bytes in a table that is seven sixteenths to seven eighths full.
 const ROW_OVERHEAD: usize = size_of::<Head>() + ENTRY_BYTES + 56;
-
-/// What the codes of a memtable are made of, and how far off they are.
-pub(crate) type Coder = (Arc<Frame>, Fit);
 
 /// The rows of a memtable.
 #[derive(Clone, Debug)]

@@ -4,10 +4,10 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Instant;
 
-use crate::disk::sim;
 use crate::sabotage;
 use crate::sync::lock;
 use crate::testing::size::{self, Size, size};
+use crate::testing::sim;
 
 /// The number for this run's size, which the report of the row names.
 pub(super) fn sized(quick: usize, ci: usize, soak: usize) -> usize {

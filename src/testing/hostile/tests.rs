@@ -2,6 +2,9 @@
 
 use super::*;
 use crate::testing::size::{seed, sized};
+use crate::error::Error;
+use crate::format::cursor::Cursor;
+use crate::format::op::{Op, OpKind};
 
 /// Inputs for each target in CI.
 const RUNS: [(&str, u64); 5] = [

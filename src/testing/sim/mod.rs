@@ -20,7 +20,7 @@ use std::sync::{Arc, Mutex, MutexGuard};
 pub(crate) use fs::{FileSystem, Inode, SyncModel};
 pub(crate) use image::Image;
 
-use super::{AppendFile, Disk, Listed, Mapped, SealedFile, Site};
+use crate::disk::{AppendFile, Disk, Listed, Mapped, SealedFile, Site};
 use crate::error::{Error, Result};
 use crate::splitmix::SplitMix;
 use crate::sync::lock_std;

@@ -1,8 +1,10 @@
 //! Owns what lets `benches/kernels.rs` call the kernels, of every instruction set that this processor
-//! has. Behind the feature `bench-internals` only; no part of the API.
+//! has. Behind the feature `__bench` only; no part of the API.
 
+use super::uniform::Uniform;
 use crate::map_vec::MapVec;
 use crate::options::{Codes, Metric};
+use crate::splitmix::STEP;
 use crate::sync::OnceLock;
 use crate::vector::codes::{BLOCKS_AT_ONCE, CodeBuffer, CodeSpec, Measure, Query, SignBlocks};
 use crate::vector::kernel::Kernels;
@@ -143,12 +145,7 @@ impl Measured<'_> {
 }
 
 fn vector(dimension: usize, seed: u64) -> Vec<f32> {
-    let mut state = seed.wrapping_add(1).wrapping_mul(0x9E37_79B9_7F4A_7C15);
-    let mut next = || {
-        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
-        (state >> 40) as f32 / (1 << 23) as f32 - 1.0
-    };
-    let mut vector: Vec<f32> = (0..dimension).map(|_| next()).collect();
+    let mut vector = Uniform(seed.wrapping_add(1).wrapping_mul(STEP)).vector(dimension);
     let norm = vector.iter().map(|x| x * x).sum::<f32>().sqrt();
     vector.iter_mut().for_each(|x| *x /= norm);
     vector

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::sync::{Arc, Mutex};
 
-use super::{AppendFile, Disk, Listed, RealDisk, SealedFile, Site};
+use crate::disk::{AppendFile, Disk, Listed, RealDisk, SealedFile, Site};
 use crate::error::{Error, Result};
 
 /// Kinds of operations that can be made to fail.

@@ -7,7 +7,8 @@ use std::sync::{Arc, OnceLock};
 
 use super::edits::Input;
 use super::golden::{COLLECTIONS, Golden, regions, vector};
-use super::{Verdict, repair, typed};
+use super::repair;
+use super::verdict::{Verdict, typed};
 use crate::disk::Disk;
 use crate::error::Result;
 use crate::format::header::FileKind;
