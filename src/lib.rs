@@ -72,7 +72,9 @@ pub mod bench_support;
 mod clock;
 mod collection;
 mod compaction;
+mod dir;
 mod disk;
+mod engine;
 mod error;
 mod filter;
 pub mod format;
@@ -89,18 +91,17 @@ mod options;
 pub mod reliability;
 mod retention;
 mod sabotage;
+mod search;
 mod section;
 mod segment;
+mod snapshot;
 mod store;
 mod sync;
 mod vector;
 mod worker;
 
 pub use clock::{Clock, ManualClock, SystemClock, Timestamp};
-pub use collection::{
-    Applied, Batch, Collection, Explanation, Fields, Hit, Iter, MAX_BATCH_BYTES, Outcome,
-    PartSearch, Search, SearchPath, Way, WayReason,
-};
+pub use collection::{Applied, Batch, Collection, MAX_BATCH_BYTES, Outcome};
 pub use error::{Error, Result};
 pub use filter::Filter;
 pub use ids::MemoryId;
@@ -116,4 +117,5 @@ pub use options::{
     Background, Builder, Codes, CollectionOptions, Durability, HnswParams, IoMode, MAX_DIMENSION,
     Metric, StoreOptions,
 };
+pub use search::{Explanation, Fields, Hit, Iter, PartSearch, Search, SearchPath, Way, WayReason};
 pub use store::{Doubt, Loss, RepairReport, Salvaged, Store, Verify, VerifyReport};

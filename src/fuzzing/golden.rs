@@ -75,7 +75,7 @@ pub(super) fn options() -> StoreOptions {
 
 /// A vector of a memory: the same for the same number.
 pub(super) fn vector(seed: u64, dimension: usize) -> Vec<f32> {
-    let bits = |i| crate::collection::engine::mix(seed << 8 | i) >> 40;
+    let bits = |i| crate::dir::mix(seed << 8 | i) >> 40;
     (0..dimension as u64).map(|i| bits(i) as f32 / (1 << 23) as f32 - 1.0).collect()
 }
 

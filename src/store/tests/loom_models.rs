@@ -13,8 +13,8 @@ use std::sync::atomic::{AtomicU64 as StdAtomicU64, Ordering as StdOrdering};
 use std::time::Duration;
 
 use crate::collection::Collection;
-use crate::collection::snapshot::{FileGuard, Pinned};
 use crate::compaction::{Control, run_index_due, run_rows_due};
+use crate::dir::guard::{FileGuard, Pinned};
 use crate::disk::Disk;
 use crate::disk::sim::{OpKind, SimDisk};
 use crate::format::header::{FileHeader, FileKind, StoreId};
@@ -237,7 +237,7 @@ fn loom_a_group_commit_answers_every_batch_once_after_its_sync() {
                 let notes = notes.clone();
                 go(move || {
                     assert_eq!(notes.insert(memory(id)).unwrap(), Outcome::Inserted);
-                    let synced = notes.engine.committer.synced_seq().0;
+                    let synced = notes.engine.progress.synced_seq().0;
                     assert!(seq(&notes, id) <= synced, "acknowledged before the sync");
                 })
             })
@@ -305,7 +305,7 @@ fn loom_a_delete_during_a_compaction_is_carried_over_and_readers_see_each_row_on
                 assert!(seen == [1, 2, 3] || seen == [1, 3], "{seen:?}");
                 for part in &snapshot.segments {
                     let name = crate::format::names::FileName::Segment(part.sealed.file);
-                    assert!(exists(&disk, &notes.engine.path(name)), "a pinned file is gone");
+                    assert!(exists(&disk, &notes.engine.dir.path(name)), "a pinned file is gone");
                 }
             })
         };
@@ -314,9 +314,9 @@ fn loom_a_delete_during_a_compaction_is_carried_over_and_readers_see_each_row_on
         reader.join().unwrap();
         assert_eq!(ids(&notes), [1, 3]);
         assert!(removed.lock().unwrap().values().all(|n| *n == 1));
-        let manifest = store.engine.manifest();
+        let manifest = store.engine.catalog.manifest();
         let named = manifest.files().map(|name| name.to_string());
-        let left = disk.list(store.engine.dir()).unwrap().into_iter().map(|e| e.name);
+        let left = disk.list(store.engine.dir.root()).unwrap().into_iter().map(|e| e.name);
         let owned = ["seg-", "del-", "idx-", "loc-"];
         let left = left.filter(|name| owned.iter().any(|kind| name.starts_with(kind)));
         let (mut named, mut left) = (named.collect::<Vec<_>>(), left.collect::<Vec<_>>());
@@ -345,11 +345,11 @@ fn loom_an_index_that_is_built_beside_a_rewrite_leaves_no_row_out() {
             let notes = notes.clone();
             go(move || {
                 let control = Control::unpaced(&notes.engine, &|| false);
-                assert!(run_index_due(&notes.engine, &notes.core, &control).unwrap());
+                assert!(run_index_due(&Job::new(&notes.core, &control)).unwrap());
             })
         };
         let control = Control::unpaced(&store.engine, &|| false);
-        assert!(run_rows_due(&store.engine, &notes.core, &control).unwrap());
+        assert!(run_rows_due(&Job::new(&notes.core, &control)).unwrap());
         builder.join().unwrap();
         assert_eq!(notes.core.snapshot().segments.len(), 1);
         let verified = store.verify().unwrap();
@@ -367,13 +367,13 @@ fn loom_the_log_is_synced_by_the_earliest_time_that_was_promised() {
         let task = {
             let (engine, patience) = (Arc::clone(&store.engine), Arc::clone(&patience));
             move |_: &Seat<'_>| {
-                let next = engine.tend_log().unwrap();
+                let next = engine.log.tend().unwrap();
                 *lock(&patience.0) = next;
                 patience.1.notify_all();
                 next
             }
         };
-        let bell = Arc::clone(&store.engine.log_bell);
+        let bell = Arc::clone(&store.engine.background.bells().log);
         let worker = Worker::start(Lane::Log, &bell, &Arc::default(), task).unwrap();
         let write = |id: u64, seconds: u64| {
             let notes = notes.clone();

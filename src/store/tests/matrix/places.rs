@@ -40,7 +40,7 @@ const REDUNDANT: [(&str, &str, &str); 9] = [
     ),
     (
         "src/compaction/index.rs",
-        "let _ = engine.disk.remove(&path);",
+        "let _ = engine.dir.disk().remove(&path);",
         "a damaged index that has left the manifest: an orphan that the next open removes",
     ),
     (
@@ -62,7 +62,7 @@ const REDUNDANT: [(&str, &str, &str); 9] = [
     ),
     (
         "src/store/open.rs",
-        "engine.disk.remove(&engine.path(FileName::Log(file)))",
+        "engine.dir.disk().remove(&engine.dir.path(FileName::Log(file)))",
         "an orphan that the next open removes; on a full disk, where it would be in the way, \
          store::tests::full looks for it",
     ),
