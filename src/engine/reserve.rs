@@ -129,13 +129,14 @@ impl Reserve {
     /// Looks for the ballast at open, and makes it if it is missing or of a wrong size. A full disk is
     /// no error.
     pub(crate) fn open(&self) {
-        if let Ok(file) = self.dir.disk().open(&self.dir.path(FileName::Reserve)) {
+        let path = self.dir.path(FileName::Reserve);
+        if let Ok(file) = self.dir.disk().open(&path) {
             let (len, most) = (file.len(), self.bytes());
             if len > 0 && self.chosen.map_or(len <= most, |chosen| len == chosen) {
                 self.size.store(len, Ordering::Release);
                 self.present.store(true, Ordering::Release);
             } else {
-                let _ = self.dir.remove(FileName::Reserve);
+                let _ = self.dir.disk().remove(&path);
             }
         }
         self.tend();

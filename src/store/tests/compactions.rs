@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock, Weak};
 
 use super::{collections, memory, open, read, recovered, scratch, strays};
-use crate::compaction::{Control, run_index_due, run_rows_due};
+use crate::compaction::{Control, Job, run_index_due, run_rows_due};
 use crate::disk::RealDisk;
 use crate::format::names::FileName;
 use crate::store::open::open_for_writing;

@@ -13,8 +13,8 @@ use std::sync::atomic::{AtomicU64 as StdAtomicU64, Ordering as StdOrdering};
 use std::time::Duration;
 
 use crate::collection::Collection;
-use crate::compaction::{Control, run_index_due, run_rows_due};
-use crate::dir::guard::{FileGuard, Pinned};
+use crate::compaction::{Control, Job, run_index_due, run_rows_due};
+use crate::dir::guard::{FileGuard, HeldFiles};
 use crate::disk::Disk;
 use crate::disk::sim::{OpKind, SimDisk};
 use crate::format::header::{FileHeader, FileKind, StoreId};
@@ -78,10 +78,13 @@ fn exists(disk: &SimDisk, path: &std::path::Path) -> bool {
     disk.open(path).is_ok()
 }
 
-fn guard(disk: &SimDisk, name: &str, poison: &Arc<Poison>, pinned: &Arc<Pinned>) -> FileGuard {
-    let (path, disk) = (file(disk, name), Arc::new(disk.clone()));
-    let owner = (STORE, disk.process_id(), Arc::clone(poison));
-    FileGuard::new(disk, path, 1, owner, Arc::clone(pinned))
+fn held(disk: &SimDisk, poison: &Arc<Poison>) -> Arc<HeldFiles> {
+    let (disk, process) = (Arc::new(disk.clone()), disk.process_id());
+    Arc::new(HeldFiles::new(disk, STORE, process, Arc::clone(poison)))
+}
+
+fn guard(disk: &SimDisk, name: &str, held: &Arc<HeldFiles>) -> FileGuard {
+    FileGuard::new(Arc::clone(held), file(disk, name), 1)
 }
 
 fn empty_disk() -> SimDisk {
@@ -95,8 +98,8 @@ fn loom_a_file_goes_once_and_only_after_the_last_snapshot_that_names_it() {
     explore("publish against load", 3, || {
         let disk = empty_disk();
         let removed = removals(&disk);
-        let (poison, pinned) = (Arc::default(), Arc::new(Pinned::default()));
-        let (a, b) = (guard(&disk, "a", &poison, &pinned), guard(&disk, "b", &poison, &pinned));
+        let pinned = held(&disk, &Arc::default());
+        let (a, b) = (guard(&disk, "a", &pinned), guard(&disk, "b", &pinned));
         let names = ["a", "b"].map(|n| PathBuf::from("/s").join(n));
         let [first, second] = names.clone();
         // Each snapshot names files with their guards, as a list of segments does.
@@ -130,9 +133,10 @@ fn loom_a_file_goes_once_and_only_after_the_last_snapshot_that_names_it() {
 fn loom_whoever_sees_poison_removes_nothing() {
     explore("poison against removal", 3, || {
         let disk = empty_disk();
-        let (poison, pinned) = (Arc::<Poison>::default(), Arc::<Pinned>::default());
+        let poison = Arc::<Poison>::default();
+        let pinned = held(&disk, &poison);
         let guards: Vec<FileGuard> =
-            ["a", "b"].map(|name| guard(&disk, name, &poison, &pinned)).into_iter().collect();
+            ["a", "b"].map(|name| guard(&disk, name, &pinned)).into_iter().collect();
         let setter = {
             let poison = Arc::clone(&poison);
             go(move || poison.set("planted"))

@@ -7,7 +7,7 @@ use std::sync::{Arc, OnceLock, Weak, mpsc};
 use std::time::Duration;
 
 use super::{State, open, read, recovered, scratch};
-use crate::compaction::{Control, run_index_due, run_rows_due};
+use crate::compaction::{Control, Job, run_index_due, run_rows_due};
 use crate::disk::RealDisk;
 use crate::store::open::open_for_writing;
 use crate::worker::lock;

@@ -8,7 +8,7 @@ use super::model::{NAMES, vector};
 use super::record::{Runner, new_disk, run};
 use super::script::scripted;
 use crate::collection::Collection;
-use crate::compaction::{Control, run_index_due};
+use crate::compaction::{Control, Job, run_index_due};
 use crate::disk::sim;
 use crate::index::EfTable;
 use crate::metrics::CanaryStats;
@@ -149,7 +149,8 @@ impl Runner {
                 }
                 false
             };
-            let built = run_index_due(&Job::new(core, &Control::unpaced(engine, &stop)));
+            let control = Control::unpaced(engine, &stop);
+            let built = run_index_due(&Job::new(core, &control));
             drop(begin);
             let purged = purge.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
             built.and(purged.map(drop))

@@ -34,8 +34,8 @@ const REDUNDANT: [(&str, &str, &str); 9] = [
          puts one aside tries again, and the next open and a purge remove it",
     ),
     (
-        "src/collection/reserve.rs",
-        "let _ = self.disk.remove(&path);",
+        "src/engine/reserve.rs",
+        "let _ = self.dir.disk().remove(&path);",
         "a reserve of another size: making the new one fails on it, and removes it then",
     ),
     (
@@ -44,14 +44,14 @@ const REDUNDANT: [(&str, &str, &str); 9] = [
         "a damaged index that has left the manifest: an orphan that the next open removes",
     ),
     (
-        "src/collection/reserve.rs",
+        "src/engine/reserve.rs",
         "file.sync()",
         "the bytes of a reserve mean nothing, and one that is lost is made again at the next open; \
          the sync is there so that file systems that allocate late allocate it",
     ),
     (
-        "src/collection/reserve.rs",
-        "drop(self.disk.remove(",
+        "src/engine/reserve.rs",
+        "drop(self.dir.remove(",
         "half a reserve is of the wrong size, and made anew at the next open or spent like a whole",
     ),
     (
