@@ -1,10 +1,10 @@
 //! The targets as an ordinary test: seeded random inputs, and what they once found.
 
 use super::*;
-use crate::testing::size::{seed, sized};
 use crate::error::Error;
 use crate::format::cursor::Cursor;
 use crate::format::op::{Op, OpKind};
+use crate::testing::size::{seed, sized};
 
 /// Inputs for each target in CI.
 const RUNS: [(&str, u64); 5] = [

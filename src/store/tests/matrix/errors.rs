@@ -91,7 +91,7 @@ impl Trial {
             return Err(format!("it fails after the trouble is over: {error}"));
         }
         self.left.get_or_insert(LASTS);
-        let poisoned = self.runner.store.as_ref().is_none_or(|s| s.engine.poison.is_set());
+        let poisoned = self.runner.store.as_ref().is_none_or(|s| s.engine.dir.poison().is_set());
         if matches!(error, Error::CommitUnknown { .. } | Error::Poisoned { .. }) && !poisoned {
             return Err(format!("{error}, and the writer goes on"));
         }

@@ -6,8 +6,8 @@ use std::time::Instant;
 
 use crate::sabotage;
 use crate::sync::lock;
-use crate::testing::size::{self, Size, size};
 use crate::testing::sim;
+use crate::testing::size::{self, Size, size};
 
 /// The number for this run's size, which the report of the row names.
 pub(super) fn sized(quick: usize, ci: usize, soak: usize) -> usize {

@@ -11,7 +11,7 @@ use super::model::{Model, NAMES, Row};
 use super::record::{Runner, new_disk};
 use super::run::{self, each, report, seed, sized};
 use super::script::{Act, random};
-use crate::collection::Iter;
+use crate::search::Iter;
 use crate::splitmix::SplitMix;
 use crate::sync::lock;
 use crate::testing::sim::{FileSystem, Op};
