@@ -3,8 +3,8 @@
 //!
 //! Why a map here is sound although the file system is shared: (1) only sealed files are mapped:
 //! this process never writes, truncates or punches a file once it is sealed (I2; `Disk` has no
-//! operation that could); (2) the store's lock keeps other writers of this crate out, and readers of
-//! this crate never write; (3) files leave by unlink, which keeps maps alive. What remains is
+//! operation that could); (2) the store's lock keeps other writers of this crate out, and readers
+//! of this crate never write; (3) files leave by unlink, which keeps maps alive. What remains is
 //! another program that changes the file in place: truncation would end in SIGBUS, as for every
 //! program that maps files. The crate's documentation says so.
 #![expect(unsafe_code, reason = "a memory map cannot be made without")]
@@ -42,8 +42,8 @@ impl Mapped {
         Ok(Self { bytes: Bytes::Map(Arc::new(map)) })
     }
 
-    /// Lets its pages go: they leave the resident memory of this process and come back from the file
-    /// where they are read again. Where the system has no such advice, nothing happens.
+    /// Lets its pages go: they leave the resident memory of this process and come back from the
+    /// file where they are read again. Where the system has no such advice, nothing happens.
     pub(crate) fn release(&self) {
         self.release_range(0..self.len());
     }
@@ -58,9 +58,9 @@ impl Mapped {
             #[cfg(target_os = "linux")]
             Bytes::Map(map) => {
                 let advice = memmap2::UncheckedAdvice::DontNeed;
-                // SAFETY: dropped pages of a read-only map of a file are read from it again, and the
-                // file is sealed (I2), so that whoever holds a slice sees the same bytes as before. The
-                // range lies within the map: checked above.
+                // SAFETY: dropped pages of a read-only map of a file are read from it again, and
+                // the file is sealed (I2), so that whoever holds a slice sees the same bytes as
+                // before. The range lies within the map: checked above.
                 let _ = unsafe { map.unchecked_advise_range(advice, range.start, range.len()) };
             }
             #[cfg(not(target_os = "linux"))]

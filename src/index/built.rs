@@ -21,9 +21,9 @@ pub(crate) struct BuiltGraph {
 }
 
 impl BuiltGraph {
-    /// Builds a graph over these codes, from an older one if there is a `base`, and brings them into the
-    /// order of its nodes. Gives for each node the row that it was made from; `truths`, by rows, serve to
-    /// measure recall.
+    /// Builds a graph over these codes, from an older one if there is a `base`, and brings them
+    /// into the order of its nodes. Gives for each node the row that it was made from; `truths`, by
+    /// rows, serve to measure recall.
     pub(crate) fn build(
         codes: &mut CodeBuffer,
         fit: &Fit,

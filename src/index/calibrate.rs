@@ -1,9 +1,9 @@
 //! Owns the calibration of a graph: what each `ef` finds, measured when the graph is built, end to
-//! end as searches are answered (graph, codes, what is measured exactly behind them), against the true
-//! neighbors of its queries (`truth`).
+//! end as searches are answered (graph, codes, what is measured exactly behind them), against the
+//! true neighbors of its queries (`truth`).
 //!
-//! The queries are made of rows of the index, and hidden from their own searches: a row that could be
-//! found would lead straight to its neighbors.
+//! The queries are made of rows of the index, and hidden from their own searches: a row that could
+//! be found would lead straight to its neighbors.
 
 use std::sync::Arc;
 
@@ -16,8 +16,8 @@ use crate::vector::codes::{CodeRows, Fit, Frame, Query};
 
 /// The `ef` that are tried.
 const LADDER: [u32; 13] = [10, 16, 24, 32, 48, 64, 96, 128, 192, 256, 384, 512, 768];
-/// One query in so many is searched for with every beam, for its distances: their number differs far less
-/// from query to query than what is found.
+/// One query in so many is searched for with every beam, for its distances: their number differs
+/// far less from query to query than what is found.
 const COUNTED: usize = 4;
 /// Recall at which the ladder ends.
 const ENOUGH: f32 = 0.998;
@@ -61,8 +61,8 @@ impl<'t> Asked<'t> {
         Self { truth, error: query.error(coded.fit), query, found: 0 }
     }
 
-    /// Counts the right answers among what a search left: those that are there, and that the walk through
-    /// what is measured exactly comes to.
+    /// Counts the right answers among what a search left: those that are there, and that the walk
+    /// through what is measured exactly comes to.
     fn count(&mut self, coded: Coded<'_>, scratch: &Scratch) {
         let results = scratch.results();
         let comes = |node: &&u32| {
@@ -79,8 +79,8 @@ impl<'t> Asked<'t> {
     }
 }
 
-/// A query that found all with one beam finds all with a wider one, and is not searched for again but where
-/// it counts distances: most of a ladder's work would be to find the same once more.
+/// A query that found all with one beam finds all with a wider one, and is not searched for again
+/// but where it counts distances: most of a ladder's work would be to find the same once more.
 fn climb(
     graph: &Graph<'_>,
     coded: Coded<'_>,

@@ -1,9 +1,10 @@
-//! Owns the table that turns a wanted recall into an `ef`: what each width of the beam found when it
-//! was measured. The queries were few, so a beam is believed only as far as chance allows.
+//! Owns the table that turns a wanted recall into an `ef`: what each width of the beam found when
+//! it was measured. The queries were few, so a beam is believed only as far as chance allows.
 
 use super::truth::K;
 
-/// So many of the mixtures serve in the end after a merge, about: a row on an upper level cannot be hidden.
+/// So many of the mixtures serve in the end after a merge, about: a row on an upper level cannot be
+/// hidden.
 pub(super) const SAMPLES: usize = 50;
 /// Queries of a canary that count as much as the table made at the build.
 const MIXTURES: f32 = 24.0;
@@ -12,11 +13,11 @@ const MIXTURES: f32 = 24.0;
 const EVALUATIONS: u64 = 22;
 /// What [`EfTable::usual_ef`] promises, and searches ask for unless they say otherwise.
 const USUAL_RECALL: f32 = 0.95;
-/// A query is rarely as near to a row as rows are to each other: this part of what the wanted recall
-/// lacks to 1 is asked for besides.
+/// A query is rarely as near to a row as rows are to each other: this part of what the wanted
+/// recall lacks to 1 is asked for besides.
 const MARGIN: f32 = 0.3;
-/// A beam must also be within this of the wanted recall if it finds less than was measured by so many
-/// standard errors of what so few queries say.
+/// A beam must also be within this of the wanted recall if it finds less than was measured by so
+/// many standard errors of what so few queries say.
 const SLACK: f32 = 0.005;
 const DOUBT: f32 = 2.0;
 /// A graph may be worn when it takes a beam so many times as wide as when it was built anew.
@@ -57,8 +58,8 @@ impl EfTable {
         &self.0
     }
 
-    /// What this table, of so many queries, and one of mixtures of rows say together: the latter counts
-    /// as many queries as [`MIXTURES`].
+    /// What this table, of so many queries, and one of mixtures of rows say together: the latter
+    /// counts as many queries as [`MIXTURES`].
     #[must_use]
     pub(crate) fn with_mixtures(&self, queries: usize, mixtures: &Self) -> Self {
         if mixtures.0.is_empty() {
@@ -113,8 +114,8 @@ impl EfTable {
         })
     }
 
-    /// The recall of this beam, on the line between those that were measured; of the widest or the narrowest
-    /// of them, if it is beyond.
+    /// The recall of this beam, on the line between those that were measured; of the widest or the
+    /// narrowest of them, if it is beyond.
     pub(crate) fn recall_at(&self, ef: usize) -> f32 {
         self.at(ef).recall
     }
@@ -134,18 +135,19 @@ impl EfTable {
         }
     }
 
-    /// Whether a graph of which so many queries gave this table, and that took a beam of `fresh` when it was
-    /// built anew, should be built anew again: it takes a much wider one, and finds clearly too little with
-    /// that one. The beam alone does not say so: on some data that which the same graph is said to take
-    /// differs by a factor of three from one hundred samples to the next.
+    /// Whether a graph of which so many queries gave this table, and that took a beam of `fresh`
+    /// when it was built anew, should be built anew again: it takes a much wider one, and finds
+    /// clearly too little with that one. The beam alone does not say so: on some data that which
+    /// the same graph is said to take differs by a factor of three from one hundred samples to the
+    /// next.
     pub(crate) fn is_worn(&self, fresh: usize, queries: usize) -> bool {
         let fresh = fresh.max(NARROW);
         self.usual_ef() as f64 > WORN * fresh as f64 && self.falls_short(fresh, queries)
     }
 
-    /// Whether this beam, with which searches would have found what they ask for, now finds less than
-    /// that by more than chance explains: two standard deviations of what so many queries find if each finds
-    /// all or nothing, as those among images that lie between two kinds nearly do.
+    /// Whether this beam, with which searches would have found what they ask for, now finds less
+    /// than that by more than chance explains: two standard deviations of what so many queries find
+    /// if each finds all or nothing, as those among images that lie between two kinds nearly do.
     fn falls_short(&self, ef: usize, queries: usize) -> bool {
         let promised = with_margin(USUAL_RECALL);
         let deviation = (promised * (1.0 - promised) / queries.max(1) as f32).sqrt();
@@ -157,8 +159,8 @@ fn with_margin(recall: f32) -> f32 {
     recall + (1.0 - recall).max(0.0) * MARGIN
 }
 
-/// Where the line between two beams, each with its recall, has this recall. Recall rises ever more slowly
-/// with `ef`, so that it is higher there.
+/// Where the line between two beams, each with its recall, has this recall. Recall rises ever more
+/// slowly with `ef`, so that it is higher there.
 fn between(below: (u32, f32), above: (u32, f32), recall: f32) -> usize {
     let share = (recall - below.1) / (above.1 - below.1).max(f32::EPSILON);
     let step = above.0.saturating_sub(below.0) as f32;

@@ -5,7 +5,8 @@ use crate::options::Codes;
 
 pub(super) const DESCRIPTION: u32 = 1;
 pub(super) const CODES: u32 = 2;
-/// What beams found against a scan of the same codes, in files of format version 1: not what users get.
+/// What beams found against a scan of the same codes, in files of format version 1: not what users
+/// get.
 pub(super) const OLD_EF_TABLE: u32 = 3;
 /// The signs of the codes side by side, in an index that is scanned.
 pub(super) const SIGNS: u32 = 4;

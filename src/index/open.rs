@@ -1,8 +1,8 @@
 //! Owns open indexes: `idx` files that are read and searched. Layout: `format.md`, "Index".
 //!
-//! The file is derived (I1): what cannot be read costs speed, never a memory. Header, section table,
-//! the description and the `ef` table are checked at open; codes and graph are used before the
-//! background pass has checked them, with every neighbor bounds-checked at use.
+//! The file is derived (I1): what cannot be read costs speed, never a memory. Header, section
+//! table, the description and the `ef` table are checked at open; codes and graph are used before
+//! the background pass has checked them, with every neighbor bounds-checked at use.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -52,8 +52,8 @@ pub(crate) struct Index {
 }
 
 impl Index {
-    /// Opens an index of a collection for which these codes were asked. An error means that its rows must
-    /// be scanned until it is rebuilt.
+    /// Opens an index of a collection for which these codes were asked. An error means that its
+    /// rows must be scanned until it is rebuilt.
     pub(crate) fn open(
         disk: &dyn Disk,
         dir: &Path,
@@ -145,8 +145,8 @@ impl Index {
         CodeRows::new(self.frame.spec, self.file.bytes(CODES).unwrap_or(&[]))
     }
 
-    /// Leaves of `nodes` those that may be nearer than the bound, and their distances by code in place of
-    /// what `out` held.
+    /// Leaves of `nodes` those that may be nearer than the bound, and their distances by code in
+    /// place of what `out` held.
     pub(crate) fn nearer(
         &self,
         query: &Query,
@@ -170,7 +170,8 @@ impl Index {
         Scan::new(query, self.fit.look).run(&codes, signs.as_ref(), 0, &mut bound, offer);
     }
 
-    /// The signs of the codes side by side, which an index without a graph has where its codes have signs.
+    /// The signs of the codes side by side, which an index without a graph has where its codes have
+    /// signs.
     pub(crate) fn signs(&self) -> Option<SignBlocks<'_>> {
         SignBlocks::new(self.frame.spec, self.file.bytes(SIGNS)?, self.nodes)
     }
@@ -199,8 +200,8 @@ impl Index {
         &self.ef_table
     }
 
-    /// What each `ef` gives for queries of which the true neighbors are known, among the nodes that are
-    /// accepted. Without a graph, nothing.
+    /// What each `ef` gives for queries of which the true neighbors are known, among the nodes that
+    /// are accepted. Without a graph, nothing.
     pub(crate) fn measure(&self, truths: &[Truth<u32>], accept: &dyn Fn(u32) -> bool) -> EfTable {
         let coded = Coded { frame: &self.frame, fit: &self.fit, codes: self.codes() };
         match self.graph() {
@@ -236,24 +237,25 @@ impl Index {
         }
     }
 
-    /// Its graph as the start of a new one. `rows` tells for each node the row that it is then, those that
-    /// stay before all others, or `NO_NODE`. Nothing if the graph cannot be started from: it is another
-    /// kind, damaged, or nothing of it stays.
+    /// Its graph as the start of a new one. `rows` tells for each node the row that it is then,
+    /// those that stay before all others, or `NO_NODE`. Nothing if the graph cannot be started
+    /// from: it is another kind, damaged, or nothing of it stays.
     pub(crate) fn base(&self, rows: Vec<u32>, m: usize) -> Option<GraphBase<'_>> {
         let graph = Base::new(self.graph()?, rows, m)?;
         Some(GraphBase { graph, fresh_ef: self.fresh_ef })
     }
 
-    /// Whether its graph should be built anew: merges have cost it too much recall, or what it finds was
-    /// never measured against the truth, as in files of format version 1.
+    /// Whether its graph should be built anew: merges have cost it too much recall, or what it
+    /// finds was never measured against the truth, as in files of format version 1.
     pub(crate) fn worn(&self) -> bool {
         let unknown = self.has_graph() && self.ef_table.beams().is_empty();
         unknown || self.fresh_ef > 0 && self.ef_table.is_worn(self.fresh_ef as usize, SAMPLES)
     }
 }
 
-/// What the codes of an index of format version 1 are made of: the vectors as they are, of which under
-/// cosine alone the greatest length is known. So others have no bound, and are measured exactly.
+/// What the codes of an index of format version 1 are made of: the vectors as they are, of which
+/// under cosine alone the greatest length is known. So others have no bound, and are measured
+/// exactly.
 fn first_frame(wanted: CodeSpec) -> (Frame, Fit) {
     let longest = if wanted.metric == Metric::Cosine { 1.0 } else { f32::INFINITY };
     (Frame::new(wanted, Vec::new()), Fit::assumed(wanted, longest))

@@ -37,8 +37,8 @@ pub(crate) fn mixture(own: &[f32], other: &[f32]) -> Vec<f32> {
     own.iter().zip(other).map(|(x, y)| x * OWN_SHARE + y * (1.0 - OWN_SHARE)).collect()
 }
 
-/// Probes with their vectors, for a graph that is built anew or merged. A row that cannot be read serves no
-/// more.
+/// Probes with their vectors, for a graph that is built anew or merged. A row that cannot be read
+/// serves no more.
 pub(crate) fn probes<P: Copy>(
     rows: u32,
     merged: bool,

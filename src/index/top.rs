@@ -1,5 +1,6 @@
-//! Owns `Candidate`, a node with its distance, and `TopK`: the nearest few of a stream, with the bound that later ones must beat. Ties go to the
-//! smaller key, so that results do not depend on the order of the stream.
+//! Owns `Candidate`, a node with its distance, and `TopK`: the nearest few of a stream, with the
+//! bound that later ones must beat. Ties go to the smaller key, so that results do not depend on
+//! the order of the stream.
 
 use std::cmp::Ordering;
 

@@ -47,8 +47,8 @@ impl Expiries {
         self.first
     }
 
-    /// The rows that have not expired at `now`; `None` if these are all. `column` gives the expiry of
-    /// every row.
+    /// The rows that have not expired at `now`; `None` if these are all. `column` gives the expiry
+    /// of every row.
     pub(super) fn unexpired<C: ExactSizeIterator<Item = Timestamp>>(
         &self,
         now: Timestamp,

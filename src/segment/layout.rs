@@ -1,5 +1,5 @@
-//! Owns what the writer, the reader and the salvager of `seg` files share: numbers of sections, flags,
-//! hashes and checksums of rows. Layout: `format.md`, "Segment".
+//! Owns what the writer, the reader and the salvager of `seg` files share: numbers of sections,
+//! flags, hashes and checksums of rows. Layout: `format.md`, "Segment".
 
 use super::row::RowRef;
 use crate::format::crc32;

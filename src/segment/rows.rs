@@ -25,7 +25,8 @@ pub(crate) trait Rows: Send + Sync {
     fn seq(&self, row: Row) -> Result<Seq>;
     fn expires_at(&self, row: Row) -> Result<Timestamp>;
     fn attributes<'a>(&'a self, row: Row, buffer: &'a mut RowBuffer) -> Result<Attributes<'a>>;
-    /// The rows with this id, newest first. The live one is among them; in RAM, older ones need not be.
+    /// The rows with this id, newest first. The live one is among them; in RAM, older ones need not
+    /// be.
     fn find(&self, id: MemoryId) -> Result<Vec<Row>>;
     /// The rows that match, dead ones included.
     fn select(&self, filter: &Matcher) -> Result<RoaringBitmap>;

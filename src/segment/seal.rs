@@ -1,5 +1,5 @@
-//! Owns the writing of `seg` files. Layout: `format.md`, "Segment". Vectors and bodies are streamed;
-//! what stays in RAM meanwhile is about 100 bytes a row and the postings.
+//! Owns the writing of `seg` files. Layout: `format.md`, "Segment". Vectors and bodies are
+//! streamed; what stays in RAM meanwhile is about 100 bytes a row and the postings.
 
 use std::path::Path;
 

@@ -12,8 +12,8 @@ use crate::error::Result;
 use crate::filter::{Filter, Matcher};
 use crate::ids::MemoryId;
 
-/// With one id for so many rows or fewer, all ids of the segment are gone through: to search for one
-/// takes about as long as to pass over so many.
+/// With one id for so many rows or fewer, all ids of the segment are gone through: to search for
+/// one takes about as long as to pass over so many.
 const ROWS_A_SEARCH: usize = 64;
 
 /// The rows that match, dead ones included.

@@ -1,5 +1,5 @@
-//! Owns what lets `benches/kernels.rs` call the kernels, of every instruction set that this processor
-//! has. Behind the feature `__bench` only; no part of the API.
+//! Owns what lets `benches/kernels.rs` call the kernels, of every instruction set that this
+//! processor has. Behind the feature `__bench` only; no part of the API.
 
 use super::uniform::Uniform;
 use crate::map_vec::MapVec;
@@ -10,7 +10,8 @@ use crate::vector::codes::{BLOCKS_AT_ONCE, CodeBuffer, CodeSpec, Measure, Query,
 use crate::vector::kernel::Kernels;
 use crate::vector::kernel::blocks::ROWS;
 
-/// Different vectors among the rows; the others are copies. What is measured does not look at values.
+/// Different vectors among the rows; the others are copies. What is measured does not look at
+/// values.
 const DIFFERENT: usize = 256;
 
 fn kernels() -> &'static [Kernels] {
@@ -52,8 +53,8 @@ impl Rows {
         self.spec.row_bytes()
     }
 
-    /// A query, measured by this instruction set of [`kernel_sets`] if there is one of that name, by
-    /// the fastest otherwise.
+    /// A query, measured by this instruction set of [`kernel_sets`] if there is one of that name,
+    /// by the fastest otherwise.
     pub fn query(&self, set: &str) -> Measured<'_> {
         let found = kernels().iter().find(|kernels| kernels.name == set);
         let query = Query::new(self.spec, vector(self.spec.dimension, DIFFERENT as u64));
@@ -120,8 +121,8 @@ impl Measured<'_> {
         self.query.distances(&self.rows.buffer.rows(), nodes, out);
     }
 
-    /// Looks at these rows as a search does that needs none of them: `nodes` is empty afterwards where codes
-    /// have signs in front.
+    /// Looks at these rows as a search does that needs none of them: `nodes` is empty afterwards
+    /// where codes have signs in front.
     pub fn look(&self, nodes: &mut Vec<u32>, buffer: &mut Vec<f32>) {
         let rows = self.rows.buffer.rows();
         let measure = self.query.over(&rows);

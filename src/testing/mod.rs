@@ -1,5 +1,5 @@
-//! Owns the machinery of tests, fuzzing and benchmarks: none of it is part of the API, and no module
-//! of the product names it.
+//! Owns the machinery of tests, fuzzing and benchmarks: none of it is part of the API, and no
+//! module of the product names it.
 
 #[cfg(test)]
 pub(crate) mod fault;

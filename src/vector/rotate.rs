@@ -1,13 +1,14 @@
-//! Owns the rotation that codes of few bits are made in: after it, the energy of any vector is spread
-//! over all coordinates, so that one step size fits them all and the errors of different coordinates
-//! are nearly independent.
+//! Owns the rotation that codes of few bits are made in: after it, the energy of any vector is
+//! spread over all coordinates, so that one step size fits them all and the errors of different
+//! coordinates are nearly independent.
 //!
 //! It is part of the format of those codes: two stores must rotate alike. A vector is padded with
-//! zeros to `D` coordinates, a multiple of 64. Then, four times: flip signs; apply the Walsh-Hadamard
-//! transform, divided by √p, to the first `p` coordinates in rounds 0 and 2, to the last `p` in rounds
-//! 1 and 3, with `p` the largest power of two that is at most `D`; where `p < D`, replace each pair
-//! `(x[i], x[i + D/2])` by its sum and difference. At the end, where `p < D`, all is divided by 4, so
-//! that lengths stay. This is the fast rotation of the authors of RaBitQ (Gao et al., SIGMOD 2025).
+//! zeros to `D` coordinates, a multiple of 64. Then, four times: flip signs; apply the
+//! Walsh-Hadamard transform, divided by √p, to the first `p` coordinates in rounds 0 and 2, to the
+//! last `p` in rounds 1 and 3, with `p` the largest power of two that is at most `D`; where
+//! `p < D`, replace each pair `(x[i], x[i + D/2])` by its sum and difference. At the end, where
+//! `p < D`, all is divided by 4, so that lengths stay. This is the fast rotation of the authors of
+//! RaBitQ (Gao et al., SIGMOD 2025).
 //!
 //! The sign of coordinate i in round r is bit i mod 64 of the word number (r · D + i) / 64 of
 //! SplitMix64 seeded with [`SEED`]; 1 is minus.

@@ -1,5 +1,5 @@
-//! Owns what a lane of the pool knows: its jobs and whose turn it is, its timers, how many threads it
-//! wants. Pure: starts no thread, takes no lock and runs no job.
+//! Owns what a lane of the pool knows: its jobs and whose turn it is, its timers, how many threads
+//! it wants. Pure: starts no thread, takes no lock and runs no job.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;

@@ -1,10 +1,11 @@
 //! Owns the background threads of the process: a few for all open stores, in lanes, so that a short
-//! job never waits behind a long one of another kind. Knows no stores: a job is a closure with a bell.
+//! job never waits behind a long one of another kind. Knows no stores: a job is a closure with a
+//! bell.
 //!
 //! Invariants: a job runs on one thread at a time; the jobs of a lane take turns, so that no store
-//! keeps another one waiting for more than a turn; a lane has no more threads than jobs, and none when
-//! it has no job; nothing is called out while the pool is locked; whoever drops a [`Worker`] waits
-//! for its own job alone.
+//! keeps another one waiting for more than a turn; a lane has no more threads than jobs, and none
+//! when it has no job; nothing is called out while the pool is locked; whoever drops a [`Worker`]
+//! waits for its own job alone.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
@@ -312,8 +313,8 @@ pub(crate) struct Worker {
 }
 
 impl Worker {
-    /// Gives a job to the threads of a lane. `task` returns how long to wait at most before the next
-    /// call. A panic in it sets `poison` and ends the job.
+    /// Gives a job to the threads of a lane. `task` returns how long to wait at most before the
+    /// next call. A panic in it sets `poison` and ends the job.
     pub(crate) fn start(
         lane: Lane,
         bell: &Arc<Bell>,
@@ -425,7 +426,8 @@ mod tests {
         let log = slow(Lane::Log, false);
         log.has_begun();
         drop(log.go_on);
-        // Both threads for rows are taken: a third job waits for its turn, and one aside does not count.
+        // Both threads for rows are taken: a third job waits for its turn, and one aside does not
+        // count.
         let third = slow(Lane::Rows, false);
         assert!(third.begun.try_recv().is_err());
         let first = rows.remove(0);

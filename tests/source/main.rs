@@ -59,7 +59,6 @@ const CIRCLES: &[&str] = &[
     "src/compaction/rows.rs",
     "src/error.rs",
     "src/options.rs",
-    "src/store/tests/matrix/acts.rs",
     "tests/faults/mod.rs",
     "tests/processes.rs",
 ];
@@ -92,20 +91,11 @@ const WIDE: &[&str] = &[
     "ids",
     "index",
     "lib",
-    "log",
-    "manifest",
     "memory",
     "metrics",
     "options",
-    "retention",
-    "sabotage",
-    "section",
-    "segment",
     "store",
-    "sync",
     "vector",
-    "worker",
-    "testing",
 ];
 
 struct Source {

@@ -11,9 +11,9 @@ pub(crate) struct Base<'a> {
 }
 
 impl<'a> Base<'a> {
-    /// A graph of which `rows` tells what becomes of each node: the row that it is now, or `NO_NODE`.
-    /// Rows that stay come first, in any order. Nothing if too little of it is left to start from, or if
-    /// it is damaged.
+    /// A graph of which `rows` tells what becomes of each node: the row that it is now, or
+    /// `NO_NODE`. Rows that stay come first, in any order. Nothing if too little of it is left to
+    /// start from, or if it is damaged.
     pub(crate) fn new(graph: Graph<'a>, rows: Vec<u32>, m: usize) -> Option<Self> {
         let kept = rows.iter().filter(|row| **row != NO_NODE).count() as u32;
         let sound = rows.len() == graph.nodes as usize

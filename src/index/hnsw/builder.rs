@@ -34,9 +34,9 @@ impl BuildParams<'_> {
     }
 }
 
-/// Heap bytes that building a graph takes a row, at most, with a copy of the codes: the lists of the draft
-/// with their slack, later the finished lists and once more in their last order, and what is known of each
-/// row. `hnsw_rs` takes some 2 KB more.
+/// Heap bytes that building a graph takes a row, at most, with a copy of the codes: the lists of
+/// the draft with their slack, later the finished lists and once more in their last order, and what
+/// is known of each row. `hnsw_rs` takes some 2 KB more.
 pub(crate) fn heap_bytes_per_row(row_bytes: usize, m: usize, builder: Builder) -> u64 {
     const KNOWN: usize = 64;
     let lists = 4 * with_slack(2 * m).max(2 * 2 * m);
@@ -58,8 +58,8 @@ pub(crate) trait GraphBuilder: Send + Sync {
     /// [`CodeRows::pair`]. It need not be connected.
     fn build(&self, codes: &CodeRows<'_>, params: &BuildParams<'_>) -> Result<FlatGraph>;
 
-    /// The same, starting from an older graph over the first of the rows. A builder that cannot builds
-    /// anew.
+    /// The same, starting from an older graph over the first of the rows. A builder that cannot
+    /// builds anew.
     fn merge(
         &self,
         codes: &CodeRows<'_>,

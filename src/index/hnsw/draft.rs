@@ -1,10 +1,10 @@
 //! Owns the draft of a graph: flat arrays of lists that grow while rows are inserted, and the
 //! searches, choices and links that insertion and merging are made of.
 //!
-//! Invariants while building: a node's list at level 0 has at most `2.6 m` entries and above at most
-//! `1.3 m`, none twice, never itself; every entry was inserted before or at the same time. A list
-//! that is full is chosen anew down to `2 m` or `m`: the slack makes that ten times rarer than if
-//! every new neighbor caused it.
+//! Invariants while building: a node's list at level 0 has at most `2.6 m` entries and above at
+//! most `1.3 m`, none twice, never itself; every entry was inserted before or at the same time. A
+//! list that is full is chosen anew down to `2 m` or `m`: the slack makes that ten times rarer than
+//! if every new neighbor caused it.
 
 use std::collections::HashMap;
 use std::sync::atomic::Ordering;
@@ -95,8 +95,8 @@ impl<'a> Draft<'a> {
         }
     }
 
-    /// Gives a node empty lists up to this level, where it has none. The first on the highest level is the
-    /// entry point.
+    /// Gives a node empty lists up to this level, where it has none. The first on the highest level
+    /// is the entry point.
     pub(super) fn raise(&mut self, node: u32, level: usize) {
         if level > 0 {
             let lists = self.upper.entry(node).or_default();
@@ -248,7 +248,8 @@ impl<'a> Draft<'a> {
         self.work = work;
     }
 
-    /// Takes level 0 out. The lists move together where they are: there is no room for all of them twice.
+    /// Takes level 0 out. The lists move together where they are: there is no room for all of them
+    /// twice.
     fn pack(&mut self) -> FlatLevel {
         let mut flat = FlatLevel::with_room(self.degrees.len(), 0);
         let mut neighbors = std::mem::take(&mut self.neighbors);

@@ -1,6 +1,6 @@
 //! Owns the crate's own graph builder: insertion one by one (algorithm 1 of the paper) into flat
-//! arrays. Deterministic; about `10.4 m + 8` bytes of heap a row, against 2 KB for `hnsw_rs`. Runs on
-//! one thread: it is background work beside readers.
+//! arrays. Deterministic; about `10.4 m + 8` bytes of heap a row, against 2 KB for `hnsw_rs`. Runs
+//! on one thread: it is background work beside readers.
 
 use super::base::Base;
 use super::builder::{BuildParams, GraphBuilder};
@@ -26,9 +26,10 @@ impl GraphBuilder for FlatBuilder {
         Ok(draft.finish(params))
     }
 
-    /// What is new takes half as many neighbors again at level 0: few rows follow that would link back to it,
-    /// and lists would get thinner with every merge. A narrower beam for it does the same, and is not worth the
-    /// eighth of the distances that it saves (ARCHITECTURE.md, "Compaction, in numbers").
+    /// What is new takes half as many neighbors again at level 0: few rows follow that would link
+    /// back to it, and lists would get thinner with every merge. A narrower beam for it does the
+    /// same, and is not worth the eighth of the distances that it saves (ARCHITECTURE.md,
+    /// "Compaction, in numbers").
     fn merge(
         &self,
         codes: &CodeRows<'_>,
@@ -56,8 +57,8 @@ impl Draft<'_> {
         Ok(())
     }
 
-    /// The level of a node: exponentially distributed with 1/ln(m) as in section 4 of the paper, from
-    /// a hash of the node, so that the same rows give the same graph.
+    /// The level of a node: exponentially distributed with 1/ln(m) as in section 4 of the paper,
+    /// from a hash of the node, so that the same rows give the same graph.
     fn level_of(&self, node: u32) -> usize {
         let drawn = mix(u64::from(node).wrapping_mul(STEP));
         let uniform = (drawn >> 11) as f64 / (1u64 << 53) as f64;

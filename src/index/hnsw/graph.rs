@@ -101,7 +101,8 @@ impl<'a> Level<'a> {
 }
 
 impl FlatLevel {
-    /// No node yet, and room for so many and their neighbors: arrays that grow are there twice meanwhile.
+    /// No node yet, and room for so many and their neighbors: arrays that grow are there twice
+    /// meanwhile.
     pub(super) fn with_room(nodes: usize, neighbors: usize) -> Self {
         let mut offsets = MapVec::with_capacity(nodes + 1);
         offsets.push(0);

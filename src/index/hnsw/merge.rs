@@ -1,13 +1,13 @@
-//! Owns what a draft takes over from an older graph: the nodes that stay, with their levels and lists, and
-//! the repair of the lists that lost neighbors. Inserting what is new is the builder's.
+//! Owns what a draft takes over from an older graph: the nodes that stay, with their levels and
+//! lists, and the repair of the lists that lost neighbors. Inserting what is new is the builder's.
 //!
 //! The repair is local first: what is left of a list stays untouched, since choosing it anew costs
-//! recall in every generation; neighbors of the lost neighbors fill the gap, as far as they lie in other
-//! directions, also where most places are taken: the few links between clusters would be lost. Only a node
-//! that lost most of its list, as when a whole cluster goes, is searched for like a new one and linked both
-//! ways. Measured against rebuilding, dropping and the ways of others:
-//! ARCHITECTURE.md, "Compaction, in numbers"; Singh et al., "FreshDiskANN", arXiv:2105.09613, section 4.2,
-//! has the idea of the neighbors of lost neighbors.
+//! recall in every generation; neighbors of the lost neighbors fill the gap, as far as they lie in
+//! other directions, also where most places are taken: the few links between clusters would be
+//! lost. Only a node that lost most of its list, as when a whole cluster goes, is searched for like
+//! a new one and linked both ways. Measured against rebuilding, dropping and the ways of others:
+//! ARCHITECTURE.md, "Compaction, in numbers"; Singh et al., "FreshDiskANN", arXiv:2105.09613,
+//! section 4.2, has the idea of the neighbors of lost neighbors.
 
 use super::base::Base;
 use super::builder::BuildParams;
@@ -34,16 +34,16 @@ pub(super) struct Gap {
     lost: u32,
 }
 
-/// Whether a list, with what is in the gap now, lost so much that its node is searched for again: most of
-/// it, or over a quarter while few of its places are taken. Where data lies along few directions, lists are
-/// short without having lost anything.
+/// Whether a list, with what is in the gap now, lost so much that its node is searched for again:
+/// most of it, or over a quarter while few of its places are taken. Where data lies along few
+/// directions, lists are short without having lost anything.
 const fn is_thin(kept: usize, lost: usize, filled: usize, places: usize) -> bool {
     lost > kept || (8 * filled < 3 * places && 4 * filled < 3 * (kept + lost))
 }
 
 impl<'a> Draft<'a> {
-    /// Takes over the nodes that stay; gives the lists that lost some. The first node on the highest level
-    /// that is left becomes the entry point.
+    /// Takes over the nodes that stay; gives the lists that lost some. The first node on the
+    /// highest level that is left becomes the entry point.
     pub(super) fn from_base(
         codes: &CodeRows<'a>,
         params: &BuildParams<'_>,
@@ -99,8 +99,8 @@ impl<'a> Draft<'a> {
         Ok(())
     }
 
-    /// Adds neighbors of the lost neighbors, nearest first, that lie in other directions than those that
-    /// are there.
+    /// Adds neighbors of the lost neighbors, nearest first, that lie in other directions than those
+    /// that are there.
     fn refill(&mut self, base: &Base<'_>, gap: Gap) {
         let Gap { level, node, old, lost } = gap;
         let (level, lost) = (level as usize, lost as usize);

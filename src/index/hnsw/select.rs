@@ -6,10 +6,10 @@ use crate::index::top::Candidate;
 /// Distances that are measured in one call.
 const AT_ONCE: usize = 4;
 
-/// Chooses at most `m` of the candidates, which come nearest first, beside those that are `taken`: one is
-/// chosen only if it is nearer to the node than to every one taken or chosen before it, so that neighbors
-/// lie in different directions.
-/// `least` gives the least distance from a candidate to some of those taken.
+/// Chooses at most `m` of the candidates, which come nearest first, beside those that are `taken`:
+/// one is chosen only if it is nearer to the node than to every one taken or chosen before it, so
+/// that neighbors lie in different directions. `least` gives the least distance from a candidate to
+/// some of those taken.
 ///
 /// O(candidates × m) distances.
 pub(super) fn select_neighbors(

@@ -1,6 +1,6 @@
-//! Owns `Block`: some rows of a memtable, with contiguous vectors and bodies, and their codes. A small block
-//! is measured exactly. From a size on, blocks have codes, in the frame that the collection has; where
-//! it has none yet, one is chosen by the first such block.
+//! Owns `Block`: some rows of a memtable, with contiguous vectors and bodies, and their codes. A
+//! small block is measured exactly. From a size on, blocks have codes, in the frame that the
+//! collection has; where it has none yet, one is chosen by the first such block.
 
 use std::sync::Arc;
 
@@ -38,8 +38,8 @@ pub(super) struct Head {
     pub(super) norm: f32,
     /// Where its body ends among the bodies of its block, and that of the next row begins.
     pub(super) body_end: u32,
-    /// Hashes of the names that rows are mostly selected by, so that those of others are passed over
-    /// without decoding their bodies.
+    /// Hashes of the names that rows are mostly selected by, so that those of others are passed
+    /// over without decoding their bodies.
     pub(super) namespace: u32,
     pub(super) session: u32,
 }
@@ -123,8 +123,9 @@ impl Block {
             .map_err(|e| Error::option("body of a row in the memtable", e.reason))
     }
 
-    /// Gives a block its codes if it has enough rows; those that the blocks have that it was made of are
-    /// copied. The first such block of a memtable, of so many rows, chooses what the codes are made of.
+    /// Gives a block its codes if it has enough rows; those that the blocks have that it was made
+    /// of are copied. The first such block of a memtable, of so many rows, chooses what the codes
+    /// are made of.
     pub(super) fn encode(
         &mut self,
         spec: CodeSpec,

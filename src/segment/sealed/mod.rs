@@ -59,8 +59,8 @@ impl From<DecodeError> for Unread {
 }
 
 impl SealedSegment {
-    /// Opens a segment of a collection with this dimension. With a permit, vectors and bodies are read from
-    /// the open file and not from the map.
+    /// Opens a segment of a collection with this dimension. With a permit, vectors and bodies are
+    /// read from the open file and not from the map.
     pub(crate) fn open(
         disk: &dyn Disk,
         dir: &Path,
@@ -97,8 +97,8 @@ impl SealedSegment {
         self.file.release();
     }
 
-    /// For whoever reads vectors in order, and this row last: lets go of pages behind it, so that the
-    /// file does not become resident.
+    /// For whoever reads vectors in order, and this row last: lets go of pages behind it, so that
+    /// the file does not become resident.
     pub(crate) fn release_behind(&self, row: Row) {
         let start = row as usize * self.dimension;
         self.file.release_behind::<f32>(VECTORS, start..start + self.dimension);
@@ -152,8 +152,8 @@ impl SealedSegment {
         Ok(u8::from_le_bytes(self.column(FLAGS, row)?))
     }
 
-    /// The rows that have one of these names, which are in order. Of a few names, only the blocks that
-    /// lead to the rows are read.
+    /// The rows that have one of these names, which are in order. Of a few names, only the blocks
+    /// that lead to the rows are read.
     pub(super) fn named(&self, field: Field, names: &[impl AsRef<str>]) -> Result<RoaringBitmap> {
         let rows = Postings::new(|part| self.part_of_postings(part)).rows_of_any(field, names);
         let mut rows = rows.map_err(|unread| unread.error(&self.file))?;

@@ -1,5 +1,5 @@
-//! Owns the check of a whole sealed segment: that its columns, postings, bodies and vectors are sound and say
-//! the same.
+//! Owns the check of a whole sealed segment: that its columns, postings, bodies and vectors are
+//! sound and say the same.
 
 use super::SealedSegment;
 use crate::error::Result;
@@ -58,8 +58,8 @@ impl SealedSegment {
         total.map_err(|unread| unread.error(&self.file))
     }
 
-    /// Checks every byte, and that columns, postings and rows say the same. Lets pages go on the way, so that
-    /// the check does not make the file resident.
+    /// Checks every byte, and that columns, postings and rows say the same. Lets pages go on the
+    /// way, so that the check does not make the file resident.
     pub(crate) fn verify(&self) -> Result<()> {
         self.verify_structure()?;
         let (mut names, mut buffer) = (0, RowBuffer::default());

@@ -1,5 +1,5 @@
-//! Owns inputs: bytes that are read as a list of edits over golden files. Every sequence of bytes is
-//! an input, and a changed byte changes one edit: what a fuzzer's own mutations need.
+//! Owns inputs: bytes that are read as a list of edits over golden files. Every sequence of bytes
+//! is an input, and a changed byte changes one edit: what a fuzzer's own mutations need.
 //!
 //! A place is a region of the file (a section, a frame, a table) and an offset in it, so that small
 //! regions are met as often as large ones.

@@ -134,8 +134,8 @@ impl Golden {
             Found::Nothing => panic!("the golden store is gone"),
         };
         let name = |file: FileName| file.to_string();
-        // As a crash would leave it: after a close any change of the log's length is refused for that
-        // alone, and no frame would be read.
+        // As a crash would leave it: after a close any change of the log's length is refused for
+        // that alone, and no frame would be read.
         for entry in &mut manifest.log {
             entry.synced_len = HEADER_LEN as u64;
         }

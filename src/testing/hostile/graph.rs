@@ -1,7 +1,7 @@
-//! Owns the target of indexes and their locators: scanning and searching with every kernel, entries,
-//! and the whole verification. Both files are derived, so damage in them may cost recall; what must
-//! hold is that nodes are nodes, that nothing comes twice, and that a file that passes verification
-//! unforged answers as the golden one.
+//! Owns the target of indexes and their locators: scanning and searching with every kernel,
+//! entries, and the whole verification. Both files are derived, so damage in them may cost recall;
+//! what must hold is that nodes are nodes, that nothing comes twice, and that a file that passes
+//! verification unforged answers as the golden one.
 
 use std::sync::{Arc, OnceLock};
 

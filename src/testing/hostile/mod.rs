@@ -1,11 +1,12 @@
 //! Owns what feeds damaged and hostile files to every decoder, and says what must hold whatever the
 //! bytes are: a typed error or an answer, never a panic, and never a wrong row where the checksums
-//! were left as they were. Compiled for tests and behind the feature `__fuzzing`; no part of the API.
+//! were left as they were. Compiled for tests and behind the feature `__fuzzing`; no part of the
+//! API.
 //!
-//! An input is not a file but a list of edits over a golden one (`edits`), after which all checksums
-//! may be made right again (`repair`): random bytes would be refused by the first checksum, and
-//! nothing behind it would be reached. Golden files are made here, from fixed seeds (`golden`).
-//! Bounds on time and memory are the caller's business: `tests/fuzz`.
+//! An input is not a file but a list of edits over a golden one (`edits`), after which all
+//! checksums may be made right again (`repair`): random bytes would be refused by the first
+//! checksum, and nothing behind it would be reached. Golden files are made here, from fixed seeds
+//! (`golden`). Bounds on time and memory are the caller's business: `tests/fuzz`.
 #![allow(clippy::print_stderr, clippy::missing_panics_doc, reason = "a failed check must tell")]
 
 mod edits;
@@ -34,8 +35,8 @@ pub const TARGETS: [Target; 5] = [
     Target { name: "store", run: store::store },
 ];
 
-/// Makes the golden files, so that the first run takes no longer than the others, and tells how many
-/// bytes they have in all.
+/// Makes the golden files, so that the first run takes no longer than the others, and tells how
+/// many bytes they have in all.
 pub fn prepare() -> usize {
     Golden::get().files.values().map(|bytes| bytes.len()).sum()
 }

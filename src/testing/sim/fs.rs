@@ -1,9 +1,9 @@
 //! Owns the state of a simulated file system: for each file and directory what readers see (the
-//! cache) and what the medium has. Stricter than ext4: a file's sync does not make its name durable,
-//! and nothing that was not synced is in any order.
+//! cache) and what the medium has. Stricter than ext4: a file's sync does not make its name
+//! durable, and nothing that was not synced is in any order.
 //!
-//! A clone is cheap: contents are shared until they change. Knows nothing of faults that are planned
-//! (`mod.rs`) or of what a crash leaves (`image.rs`).
+//! A clone is cheap: contents are shared until they change. Knows nothing of faults that are
+//! planned (`mod.rs`) or of what a crash leaves (`image.rs`).
 
 use std::collections::BTreeMap;
 use std::io::{Error, ErrorKind, Result};

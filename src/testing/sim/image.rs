@@ -66,8 +66,8 @@ const FIXED: [(Data, Names); 14] = [
 ];
 
 impl FileSystem {
-    /// The distinct images that a crash at this moment may leave: a fixed list of the likely and the
-    /// nasty, and `random` more. The first is what a killed process leaves.
+    /// The distinct images that a crash at this moment may leave: a fixed list of the likely and
+    /// the nasty, and `random` more. The first is what a killed process leaves.
     pub(crate) fn images(&self, seed: u64, random: usize) -> Vec<Image> {
         let mut rng = SplitMix(seed);
         let mut seen = HashSet::new();

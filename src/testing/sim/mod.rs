@@ -1,5 +1,5 @@
-//! Owns a simulated disk for tests: the `Disk` trait over a file system in RAM that keeps apart what
-//! readers see and what the medium has (`fs`), shows what a power cut at any moment may leave
+//! Owns a simulated disk for tests: the `Disk` trait over a file system in RAM that keeps apart
+//! what readers see and what the medium has (`fs`), shows what a power cut at any moment may leave
 //! (`image`), fails any operation on command, runs full, and leaves out single calls by their place
 //! in the code. The same calls with the same seed do the same.
 //!
@@ -128,8 +128,8 @@ pub(crate) fn left_out() -> Option<Place> {
     LEFT_OUT.get()
 }
 
-/// Runs `job` with every sync, rename and removal that is asked for at this place left out, on every
-/// disk of this thread: it reports success and does nothing.
+/// Runs `job` with every sync, rename and removal that is asked for at this place left out, on
+/// every disk of this thread: it reports success and does nothing.
 pub(crate) fn leaving_out<T>(place: Option<Place>, job: impl FnOnce() -> T) -> T {
     struct Reset(Option<Place>);
     impl Drop for Reset {
@@ -228,6 +228,11 @@ impl SimDisk {
     /// Whether the code at a place has asked this disk for anything.
     pub(crate) fn was_asked_at(&self, place: Place) -> bool {
         self.inner().asked.contains(&place)
+    }
+
+    /// The places of the code that have asked this disk for anything.
+    pub(crate) fn asked_at(&self) -> BTreeSet<Place> {
+        self.inner().asked.clone()
     }
 
     /// From now on all files together have at most so many bytes.

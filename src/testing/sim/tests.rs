@@ -1,5 +1,5 @@
-//! Owns the ground truth of the simulator: what it must keep, what it must be able to lose, and that
-//! protocols known to be wrong are caught.
+//! Owns the ground truth of the simulator: what it must keep, what it must be able to lose, and
+//! that protocols known to be wrong are caught.
 
 use super::*;
 use crate::disk::Disk;

@@ -1,6 +1,7 @@
-//! Owns the signs of rows of 4 bits side by side, as a scan of all rows reads them: blocks of rows, in the
-//! layout of `kernel::blocks`. They are the signs in front of each row once more, where tables can add up
-//! four coordinates of many rows at once; a search that jumps from row to row reads those in front.
+//! Owns the signs of rows of 4 bits side by side, as a scan of all rows reads them: blocks of rows,
+//! in the layout of `kernel::blocks`. They are the signs in front of each row once more, where
+//! tables can add up four coordinates of many rows at once; a search that jumps from row to row
+//! reads those in front.
 
 use super::rows::CodeRows;
 use super::spec::CodeSpec;

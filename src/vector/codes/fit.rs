@@ -1,5 +1,5 @@
-//! Owns what is known of the errors of codes on the data that they were made of. `measured` measures
-//! it on a sample.
+//! Owns what is known of the errors of codes on the data that they were made of. `measured`
+//! measures it on a sample.
 
 use super::spec::CodeSpec;
 use crate::options::Codes;
@@ -7,12 +7,12 @@ use crate::options::Codes;
 /// Errors are said to be at most so many times their root mean square.
 pub(super) const DEVIATIONS: f32 = 3.0;
 
-/// Standard deviations by which a first look is taken to be off at most where nothing was measured, and
-/// however little was seen.
+/// Standard deviations by which a first look is taken to be off at most where nothing was measured,
+/// and however little was seen.
 pub(super) const LOOK: f32 = 3.0;
 
-/// Nanoseconds, about, for a byte of codes that is scanned, and for a row that is measured exactly: its
-/// checksums and columns, and a byte of its vector. Only their proportion counts here.
+/// Nanoseconds, about, for a byte of codes that is scanned, and for a row that is measured exactly:
+/// its checksums and columns, and a byte of its vector. Only their proportion counts here.
 const BYTE: f32 = 0.03;
 const ROW: (f32, f32) = (120.0, 0.12);
 
@@ -22,13 +22,15 @@ const PAYS: f32 = 0.8;
 /// How far off codes are.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) struct Fit {
-    /// How far off a product by code is at most, as a part of the lengths of what both codes are made of.
+    /// How far off a product by code is at most, as a part of the lengths of what both codes are
+    /// made of.
     pub(crate) sure: f32,
     /// Standard deviations by which a first look may be off.
     pub(crate) look: f32,
     /// Greatest length of what a code is made of.
     pub(crate) longest: f32,
-    /// About which part of all rows seem near enough by code to be measured exactly, though they are not.
+    /// About which part of all rows seem near enough by code to be measured exactly, though they
+    /// are not.
     pub(crate) share: f32,
     /// Share of the true nearest that are among those which are measured exactly.
     pub(crate) recall: f32,
@@ -40,8 +42,9 @@ impl Fit {
         Self { sure: 0.0, look: LOOK, longest: 0.0, share: 0.0, recall: 1.0 }
     }
 
-    /// Of codes of which nothing was measured, in an index of format version 1, of vectors as they are: by
-    /// the theory (Gao et al., SIGMOD 2025, theorem 3.2), for directions at random, with some room.
+    /// Of codes of which nothing was measured, in an index of format version 1, of vectors as they
+    /// are: by the theory (Gao et al., SIGMOD 2025, theorem 3.2), for directions at random, with
+    /// some room.
     pub(crate) fn assumed(spec: CodeSpec, longest: f32) -> Self {
         let off = match spec.codes {
             Codes::F32 => 0.0,
@@ -66,8 +69,8 @@ impl Fit {
         }
     }
 
-    /// Whether a scan of such codes, with what is measured exactly behind it, costs less than a scan of the
-    /// vectors.
+    /// Whether a scan of such codes, with what is measured exactly behind it, costs less than a
+    /// scan of the vectors.
     pub(crate) fn pays(&self, spec: CodeSpec) -> bool {
         let bytes = 4.0 * spec.dimension as f32;
         let behind = self.share * (ROW.0 + ROW.1 * bytes);

@@ -1,6 +1,6 @@
-//! Owns frames: what the codes of a set of rows are made of. A frame has the kind of the codes and, where
-//! one pays, a centre that is taken off every vector first: codes are off by a part of the length of what
-//! they are made of, and around a centre that is short.
+//! Owns frames: what the codes of a set of rows are made of. A frame has the kind of the codes and,
+//! where one pays, a centre that is taken off every vector first: codes are off by a part of the
+//! length of what they are made of, and around a centre that is short.
 //!
 //! Codes of equal frames can be copied between indexes. `choose` chooses a frame.
 

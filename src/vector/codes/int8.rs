@@ -27,8 +27,9 @@ pub(super) fn scale(vector: &[f32]) -> f32 {
 }
 
 pub(super) fn values(vector: &[f32], scale: f32) -> impl Iterator<Item = i8> {
-    /// Added to a small number, it leaves no room for a fraction, and the nearest whole number in the
-    /// lowest bits. `round` and `as` are many instructions for each value, this is two for several.
+    /// Added to a small number, it leaves no room for a fraction, and the nearest whole number in
+    /// the lowest bits. `round` and `as` are many instructions for each value, this is two for
+    /// several.
     const WHOLE: f32 = 12_582_912.0;
     let inverse = if scale > 0.0 { 1.0 / scale } else { 0.0 };
     vector.iter().map(move |x| (x * inverse + WHOLE).to_bits() as i8)

@@ -1,5 +1,5 @@
-//! Owns the measuring of a `Fit`: how far off codes are on a sample of the rows that they were made of,
-//! against exact distances.
+//! Owns the measuring of a `Fit`: how far off codes are on a sample of the rows that they were made
+//! of, against exact distances.
 
 use super::fit::{DEVIATIONS, Fit, LOOK};
 use super::query::Query;

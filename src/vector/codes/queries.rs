@@ -1,4 +1,5 @@
-//! Owns one query in all the forms that a search needs: exact, and by code in each frame that it meets.
+//! Owns one query in all the forms that a search needs: exact, and by code in each frame that it
+//! meets.
 
 use std::sync::Arc;
 

@@ -114,8 +114,8 @@ impl Query {
         self.spec.product_counts() * self.length
     }
 
-    /// By how many of its standard deviations a first look at each row finds it too far away; nothing for
-    /// codes that have none.
+    /// By how many of its standard deviations a first look at each row finds it too far away;
+    /// nothing for codes that have none.
     pub(super) fn looks(&self, rows: &CodeRows<'_>, nodes: &[u32], exact: &[f32]) -> Vec<f32> {
         let Some(sieve) = &self.sieve else { return Vec::new() };
         let (mut plain, mut less) = (Vec::new(), Vec::new());
@@ -157,8 +157,8 @@ impl Query {
         }
     }
 
-    /// The query as signs side by side are compared with it, off by so many standard deviations at most.
-    /// `None` for codes that have none. O(dimension).
+    /// The query as signs side by side are compared with it, off by so many standard deviations at
+    /// most. `None` for codes that have none. O(dimension).
     pub(crate) fn block_sieve(&self, deviations: f32) -> Option<BlockSieve> {
         self.spec.block_bytes()?;
         match (&self.values, &self.sieve) {
@@ -200,9 +200,8 @@ impl Measure for QueryOver<'_> {
 }
 
 impl QueryOver<'_> {
-    /// Adds the rows of the next [`AT_ONCE`] blocks that may be nearer than the bound to `nodes`, and asks
-    /// for what [`Measure::distances`] reads of them. `first` is a multiple of
-    /// [`ROWS`].
+    /// Adds the rows of the next [`AT_ONCE`] blocks that may be nearer than the bound to `nodes`,
+    /// and asks for what [`Measure::distances`] reads of them. `first` is a multiple of [`ROWS`].
     pub(crate) fn sift_blocks(
         &self,
         sieve: &BlockSieve,

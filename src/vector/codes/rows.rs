@@ -168,9 +168,9 @@ pub(crate) trait Measure {
     /// Asks for what [`Self::sift`] reads of these rows.
     fn ask(&self, nodes: &[u32]);
 
-    /// Leaves of `nodes` those that may be nearer than the bound, and asks for what [`Self::distances`] reads
-    /// of them. One that is nearer is left out if a first look at it is off by so many standard
-    /// deviations. `buffer` may hold anything.
+    /// Leaves of `nodes` those that may be nearer than the bound, and asks for what
+    /// [`Self::distances`] reads of them. One that is nearer is left out if a first look at it is
+    /// off by so many standard deviations. `buffer` may hold anything.
     fn sift(&self, bound: f32, deviations: f32, nodes: &mut Vec<u32>, buffer: &mut Vec<f32>);
 
     /// The distances of these rows, in place of what `out` held.

@@ -37,7 +37,8 @@ impl CodeSpec {
         }
     }
 
-    /// Bytes of a row that a first look reads, if there is one (see [`Measure::sift`](super::rows::Measure::sift)).
+    /// Bytes of a row that a first look reads, if there is one (see
+    /// [`Measure::sift`](super::rows::Measure::sift)).
     pub(crate) fn look_bytes(&self) -> Option<usize> {
         (self.codes == Codes::Bits4).then(|| bits::look(self.dimension).end)
     }
@@ -77,13 +78,14 @@ impl CodeSpec {
         }
     }
 
-    /// Standard deviation of what a product with the signs in front of a row is off, as a part of both
-    /// lengths, for a query that is off by `query_off` of its length in a direction that is random to the
-    /// row. The code is off by a vector in a random direction, whose length, as a part of the row's, is that
-    /// of the best quantizer of one bit for a normal distribution, (1 − cos²)^½ / cos; one of `dimension`
-    /// directions counts (Gao et al., SIGMOD 2025, theorem 3.2). With the scale that makes products
-    /// right on average the signs are longer than the row, by the cosine of the angle between them, and
-    /// their product with what the query is off by has that length.
+    /// Standard deviation of what a product with the signs in front of a row is off, as a part of
+    /// both lengths, for a query that is off by `query_off` of its length in a direction that is
+    /// random to the row. The code is off by a vector in a random direction, whose length, as a
+    /// part of the row's, is that of the best quantizer of one bit for a normal distribution, (1 −
+    /// cos²)^½ / cos; one of `dimension` directions counts (Gao et al., SIGMOD 2025, theorem 3.2).
+    /// With the scale that makes products right on average the signs are longer than the row, by
+    /// the cosine of the angle between them, and their product with what the query is off by has
+    /// that length.
     pub(super) fn sign_deviation(&self, query_off: f32) -> f32 {
         let squared_length = 1.0 + SIGNS_OFF * SIGNS_OFF;
         let off = SIGNS_OFF * SIGNS_OFF + squared_length * query_off * query_off;
@@ -109,8 +111,8 @@ impl CodeSpec {
         has.then(|| Blocks::stride(coordinates / 16))
     }
 
-    /// Puts the signs of rows, at most [`ROWS`], into a block, in place of what `out` held. Where there are
-    /// fewer, the others have length 0.
+    /// Puts the signs of rows, at most [`ROWS`], into a block, in place of what `out` held. Where
+    /// there are fewer, the others have length 0.
     pub(crate) fn encode_block(&self, rows: &[&[u8]], out: &mut Vec<u8>) {
         out.clear();
         let heads: Vec<(f32, f32)> = rows.iter().map(|row| bits::sign_terms(row)).collect();

@@ -172,7 +172,8 @@ mod tests {
         }
     }
 
-    /// Kernels may be called with what does not fit: then they measure something, and within bounds.
+    /// Kernels may be called with what does not fit: then they measure something, and within
+    /// bounds.
     #[test]
     fn queries_that_are_too_short_or_too_long_are_cut() {
         let rows = vec![1u8; 10 * 80];

@@ -13,8 +13,8 @@ pub(crate) struct Kernels {
     pub(crate) dot_f32: fn(&[f32], &[f32]) -> f32,
     /// Squared Euclidean distance.
     pub(crate) l2_f32: fn(&[f32], &[f32]) -> f32,
-    /// Squared Euclidean distance of the first vector from the second one, times a factor. The factor is
-    /// applied without rounding, so that vectors that are nearly the same are told apart.
+    /// Squared Euclidean distance of the first vector from the second one, times a factor. The
+    /// factor is applied without rounding, so that vectors that are nearly the same are told apart.
     pub(crate) l2_scaled_f32: fn(&[f32], &[f32], f32) -> f32,
     /// Asks for the cache lines of a row that is measured soon.
     pub(crate) prefetch: fn(&[u8]),
@@ -27,9 +27,9 @@ pub(crate) struct Kernels {
     pub(crate) bits4: BitsFromInt8,
     pub(crate) bits2: BitsFromInt8,
     pub(crate) bits1: BitsFromInt8,
-    /// Distances of rows of one bit from values of `PLANES` bits, which are cut into their bits: for
-    /// each 64 bytes of the rows a vector with the lowest bits of the values, one with the next, and so
-    /// on. A product is a weighted count of the bits that a row shares with each.
+    /// Distances of rows of one bit from values of `PLANES` bits, which are cut into their bits:
+    /// for each 64 bytes of the rows a vector with the lowest bits of the values, one with the
+    /// next, and so on. A product is a weighted count of the bits that a row shares with each.
     pub(crate) planes: BitsFromInt8,
     /// Distances of rows of 4, 2 or 1 bits from the values of such a row. The scale is the one for
     /// pairs.

@@ -25,9 +25,9 @@ impl Place<'_> {
     }
 }
 
-/// Something to deserialize, with the shape that was stored for it. As a seed it hands its inner seed
-/// a checked deserializer; as a deserializer it checks for its inner one; as a visitor it hands its
-/// inner visitor checked parts.
+/// Something to deserialize, with the shape that was stored for it. As a seed it hands its inner
+/// seed a checked deserializer; as a deserializer it checks for its inner one; as a visitor it
+/// hands its inner visitor checked parts.
 pub(in crate::format) struct Checked<'a, T> {
     pub(super) inner: T,
     pub(super) shape: &'a Shape,
@@ -74,8 +74,8 @@ impl<'a, T> Checked<'a, T> {
         Ok(())
     }
 
-    /// The stored names must be those of the type, in the same order. A type may have more names than
-    /// fields, for it lists aliases: whether it reads more fields shows later.
+    /// The stored names must be those of the type, in the same order. A type may have more names
+    /// than fields, for it lists aliases: whether it reads more fields shows later.
     pub(super) fn struct_of<E: Error>(&self, of: &'static str, names: Names) -> Result<(), E> {
         let fields = match self.shape {
             Shape::Struct(fields) => fields,

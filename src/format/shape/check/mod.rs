@@ -1,5 +1,6 @@
-//! Owns the deserializer that compares what a type asks for with what was stored, before it lets the
-//! type read it. Reading itself is the inner deserializer's. Variants of enums are found by name.
+//! Owns the deserializer that compares what a type asks for with what was stored, before it lets
+//! the type read it. Reading itself is the inner deserializer's. Variants of enums are found by
+//! name.
 
 mod checked;
 mod parts;

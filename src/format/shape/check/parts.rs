@@ -1,5 +1,5 @@
-//! Owns the parts of what is checked: elements, fields, entries and variants, each with the shape that
-//! was stored for it. How one value is checked is `check`.
+//! Owns the parts of what is checked: elements, fields, entries and variants, each with the shape
+//! that was stored for it. How one value is checked is `check`.
 
 use serde::de::{
     DeserializeSeed, EnumAccess, Error, IntoDeserializer, MapAccess, SeqAccess, VariantAccess,

@@ -1,70 +1,21 @@
-//! Owns the acts of workloads that take more than a call of the store, what was seen while workloads ran,
-//! and the check that those which are about something do come by there.
+//! Owns the acts of workloads that take more than a call of the store, and the check that those which
+//! are about something do come by there.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Weak, mpsc};
 
 use super::model::{NAMES, vector};
-use super::record::{Runner, new_disk, run};
+use super::record::{Runner, run};
 use super::script::scripted;
+use super::seen::{Budget, Seen};
+use super::setup::new_disk;
 use crate::collection::Collection;
 use crate::compaction::{Control, Job, run_index_due};
 use crate::index::EfTable;
 use crate::metrics::CanaryStats;
 use crate::sync::lock;
 use crate::testing::sim;
-use crate::{Batch, Error, Event, Memory, SearchPath, Store, StoreOptions, sabotage};
-
-/// A budget that stores are opened with: the smallest that there is.
-#[derive(Clone, Copy, Debug)]
-pub(super) enum Budget {
-    Heap,
-    Disk,
-    /// With it, rows are read from open files.
-    Resident,
-}
-
-impl Budget {
-    pub(super) fn of(self, options: StoreOptions) -> StoreOptions {
-        match self {
-            Self::Heap => options.heap_budget(16 << 20),
-            Self::Disk => options.disk_budget(32 << 20),
-            Self::Resident => options.resident_budget(1),
-        }
-    }
-}
-
-/// What workloads came by.
-#[derive(Debug, Default)]
-pub(super) struct Seen {
-    merges: AtomicUsize,
-    /// Graphs that were built anew.
-    built: AtomicUsize,
-    /// Looks at graphs.
-    looks: AtomicUsize,
-    /// Collections that had memtables sealed.
-    seals: AtomicUsize,
-    /// Steps that gave bytes of segments back.
-    compactions: AtomicUsize,
-    /// Writes that a budget had no room for.
-    refused: AtomicUsize,
-    /// Builds during which a purge moved rows.
-    moved: AtomicUsize,
-}
-
-impl Seen {
-    pub(super) fn note(&self, event: &Event) {
-        let count = match event {
-            Event::Indexed { merged: true, .. } => &self.merges,
-            Event::Indexed { graph: true, .. } => &self.built,
-            Event::Canary { .. } => &self.looks,
-            Event::Sealed { .. } => &self.seals,
-            Event::Compacted { .. } => &self.compactions,
-            _ => return,
-        };
-        count.fetch_add(1, Ordering::Relaxed);
-    }
-}
+use crate::{Batch, Error, Memory, SearchPath, Store, sabotage};
 
 impl Runner {
     fn notes(&self) -> Result<Option<Collection>, Error> {

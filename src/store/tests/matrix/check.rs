@@ -6,7 +6,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex};
 
 use super::model::{self, Model, NAMES, read};
-use super::record::{Point, dir, new_clock, open, options};
+use super::setup::{Point, dir, new_clock, open, options};
 use crate::clock::Timestamp;
 use crate::disk::Disk;
 use crate::format::names::FileName;

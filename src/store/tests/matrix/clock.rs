@@ -5,11 +5,12 @@
 use std::time::Duration;
 
 use super::model::Write;
-use super::record::{BEGIN, Runner, new_clock, new_disk, open};
+use super::record::Runner;
 use super::regressions::holds;
 use super::run::{self, each, report, seed, sized};
 use super::script::{Act, scripted};
 use super::sequences::{ask, crash, safely, watch};
+use super::setup::{BEGIN, new_clock, new_disk, open};
 use crate::clock::Timestamp;
 use crate::splitmix::SplitMix;
 use crate::sync::lock;

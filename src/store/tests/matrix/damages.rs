@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use super::golden::Golden;
-use super::record::dir;
 use super::run::sized;
+use super::setup::dir;
 use crate::format::names::FileName;
 use crate::splitmix::SplitMix;
 use crate::testing::sim::FileSystem;

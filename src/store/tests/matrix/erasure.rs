@@ -6,10 +6,11 @@ use std::sync::{Arc, Mutex};
 
 use super::golden::contents;
 use super::model::{Model, read, vector};
-use super::record::{Runner, dir, new_disk, open};
+use super::record::Runner;
 use super::run::{self, each, report, seed, sized};
 use super::script::{Act, random};
 use super::sequences::safely;
+use super::setup::{dir, new_disk, open};
 use crate::Store;
 use crate::splitmix::SplitMix;
 use crate::sync::lock;

@@ -6,12 +6,13 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use super::acts::Budget;
 use super::check::{Depth, check_image, strays, text_of};
 use super::model::{Write, read};
-use super::record::{Point, Runner, new_disk};
+use super::record::Runner;
 use super::run::{Row, broken, each, report, seed, sized};
 use super::script::{Act, Script, insert, random, scripted};
+use super::seen::Budget;
+use super::setup::{Point, new_disk};
 use crate::Error;
 use crate::clock::Clock;
 use crate::sync::lock;

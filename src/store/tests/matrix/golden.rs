@@ -6,8 +6,9 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use super::model::{Model, Write};
-use super::record::{Runner, dir, new_clock, new_disk, open};
+use super::record::Runner;
 use super::script::{Act, insert};
+use super::setup::{dir, new_clock, new_disk, open};
 use crate::clock::{Clock, Timestamp};
 use crate::format::frame::{FrameContext, FrameKind, decode_frame};
 use crate::format::header::{FileHeader, HEADER_LEN};

@@ -1,7 +1,7 @@
 //! Owns the check of the order of operations, as in the journal test of SQLite: asserted on every
 //! trace, whatever a crash would have shown.
 
-use super::record::dir;
+use super::setup::dir;
 use crate::format::manifest::Manifest;
 use crate::format::names::FileName;
 use crate::testing::sim::{FileSystem, Op, OpKind};

@@ -1,8 +1,9 @@
 //! Owns the kernels for x86-64 with AVX2 and FMA: here those of two vectors, in `rows` and `planes`
 //! those of many rows, in `blocks` that of signs side by side.
 //!
-//! Unsafe here is of two kinds: pointer loads from chunks whose length the type states, and calls of
-//! functions that need a processor feature, which `kernels` has checked before it hands them out.
+//! Unsafe here is of two kinds: pointer loads from chunks whose length the type states, and calls
+//! of functions that need a processor feature, which `kernels` has checked before it hands them
+//! out.
 #![expect(unsafe_code, reason = "SIMD loads, and calls after feature detection")]
 
 use std::arch::x86_64::{
@@ -80,8 +81,8 @@ fn l2_scaled_f32(a: &[f32], b: &[f32], factor: f32) -> f32 {
     sum + scalar::l2_scaled_f32(a, b, factor)
 }
 
-/// The sum over what `add` adds for each pair of coordinates, and the last coordinates, less than 8, that
-/// are not in it. Four sums side by side: one addition takes as long as four can be begun.
+/// The sum over what `add` adds for each pair of coordinates, and the last coordinates, less than
+/// 8, that are not in it. Four sums side by side: one addition takes as long as four can be begun.
 #[target_feature(enable = "avx2,fma")]
 #[inline]
 fn sums_f32<'a>(
