@@ -127,7 +127,7 @@ impl Engine {
             Arc::clone(&log),
             Arc::clone(&bells),
         );
-        let pace = Arc::new(Pace::new(options.background_rate));
+        let pace = Arc::new(Pace::new(options.compaction_rate_limit));
         let admission = Admission::new(
             &dir,
             (&time, &collections, &progress, &reserve, &log),
