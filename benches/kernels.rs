@@ -3,7 +3,7 @@
 //! graph makes them and row after row, beside a plain read of the same bytes. And what it takes to make
 //! a code and to encode a query.
 //!
-//! `cargo bench --bench kernels --features bench-internals [-- --quick]`
+//! `cargo bench --bench kernels --features __bench [-- --quick]`
 #![allow(
     clippy::print_stdout,
     clippy::print_stderr,
@@ -13,11 +13,13 @@
 
 use std::error::Error;
 use std::hint::black_box;
+use std::process::ExitCode;
 use std::time::Instant;
 
 use altiplano::Quantization;
-use altiplano::bench_support::{Encoded, Rows, kernel_sets};
-use bench_tools::measure::{Args, Json, Opt};
+use altiplano::testing::kernels::{Encoded, Rows, kernel_sets};
+use bench_tools::args::{self, Args, Opt};
+use bench_tools::measure::Json;
 
 const OPTIONS: [Opt; 2] = [
     Opt { key: "quick", value: "", help: "one dimension, few passes: only whether it runs" },
@@ -37,18 +39,13 @@ const CODES: [(Quantization, &str); 5] = [
     (Quantization::None, "f32"),
 ];
 
-fn main() -> Result<(), Box<dyn Error>> {
-    let about = "How fast codes are measured.";
-    let args = match Args::from_env(about, &OPTIONS) {
-        Ok(args) => args,
-        Err(stop) if stop.asked => {
-            println!("{}", stop.text);
-            return Ok(());
-        }
-        Err(stop) => return Err(stop.text.into()),
-    };
+fn main() -> ExitCode {
+    args::run("How fast codes are measured.", &OPTIONS, bench)
+}
+
+fn bench(args: &Args) -> Result<bool, Box<dyn Error>> {
     let quick = args.has("quick");
-    let passes: usize = args.get_or("passes", if quick { 2 } else { 200 }).map_err(|s| s.text)?;
+    let passes: usize = args.get_or("passes", if quick { 2 } else { 200 })?;
     let (dimensions, rows) =
         if quick { (&[384][..], 10_000) } else { (&[100, 384, 768][..], 100_000) };
     eprintln!("kernels  codes    dim  rows                ns/row    GB/s");
@@ -58,7 +55,7 @@ fn main() -> Result<(), Box<dyn Error>> {
                 .run();
         }
     }
-    Ok(())
+    Ok(true)
 }
 
 struct Case<'a> {

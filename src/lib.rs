@@ -66,20 +66,16 @@
 #![deny(unsafe_op_in_unsafe_fn)]
 #![cfg_attr(test, allow(clippy::disallowed_methods, reason = "tests may damage files by hand"))]
 
-#[cfg(feature = "bench-internals")]
-#[doc(hidden)]
-pub mod bench_support;
 mod clock;
 mod collection;
 mod compaction;
+mod dir;
 mod disk;
+mod engine;
 mod error;
 mod event;
 mod filter;
 pub mod format;
-#[cfg(any(test, feature = "fuzzing"))]
-#[doc(hidden)]
-pub mod fuzzing;
 mod ids;
 mod index;
 mod log;
@@ -92,22 +88,22 @@ mod quantization;
 pub mod reliability;
 mod report;
 mod sabotage;
+mod search;
 mod section;
 mod segment;
+mod snapshot;
 mod splitmix;
 mod stats;
 mod store;
 mod sync;
-#[cfg(test)]
-mod testing;
+#[cfg(any(test, feature = "__fuzzing", feature = "__bench"))]
+#[doc(hidden)]
+pub mod testing;
 mod vector;
 mod worker;
 
 pub use clock::{Clock, ClockDoubt, ManualClock, SystemClock, Timestamp};
-pub use collection::{
-    AccessPath, AccessReason, Applied, Batch, Collection, Explanation, Fields, Hit, Iter, Outcome,
-    PartSearch, Search, SearchMode,
-};
+pub use collection::{Applied, Batch, Collection, Outcome};
 pub use error::{Budget, Error, Result};
 pub use event::Event;
 pub use filter::Filter;
@@ -119,5 +115,8 @@ pub use options::{
 };
 pub use quantization::Quantization;
 pub use report::{CompactionReport, Plan, PurgeReceipt, Reason, Step};
+pub use search::{
+    AccessPath, AccessReason, Explanation, Fields, Hit, Iter, PartSearch, Search, SearchMode,
+};
 pub use stats::{BeamStats, CollectionStats, IndexStats, RecallStats, SegmentStats, StoreStats};
 pub use store::{Loss, RepairPolicy, RepairReport, Salvaged, Store, VerifyLevel, VerifyReport};

@@ -1,15 +1,37 @@
-//! Owns the switches that break the protocol on purpose, one for each place where the order of things
-//! or a check matters. They are in test builds only, where the fault matrix must catch every one:
-//! a harness that finds nothing proves nothing until it has found these.
+//! Owns the switches that break the protocol on purpose, one for each place where the order of
+//! things or a check matters. They are in test builds only, where the fault matrix must catch every
+//! one: a harness that finds nothing proves nothing until it has found these. Syncs, renames and
+//! removals have no switches: the matrix leaves each of them out by its place in the code.
 //!
 //! A switch is of its thread alone, so that tests can run beside each other.
 
-/// One way to get the protocol wrong.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[cfg_attr(not(test), allow(dead_code, reason = "only tests make them"))]
-pub(crate) enum Sabotage {
-    /// The log is not synced, and that is taken for done.
-    SkipLogSync,
+/// Does something wrong while a switch is on: `broken!(PutAsideEarly => put_aside(dir))`.
+macro_rules! broken {
+    ($switch:ident => $($wrong:tt)+) => {
+        if $crate::sabotage::on($crate::sabotage::Sabotage::$switch) {
+            $($wrong)+;
+        }
+    };
+}
+pub(crate) use broken;
+
+/// Makes the switches and the list of all of them.
+macro_rules! switches {
+    ($($(#[$what:meta])+ $switch:ident,)+) => {
+        /// One way to get the protocol wrong.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+        #[cfg_attr(not(test), allow(dead_code, reason = "only tests make them"))]
+        pub(crate) enum Sabotage {
+            $($(#[$what])+ $switch,)+
+        }
+
+        /// All switches.
+        #[cfg(test)]
+        pub(crate) const ALL: &[Sabotage] = &[$(Sabotage::$switch,)+];
+    };
+}
+
+switches! {
     /// A failed sync of the log is tried again, and its success believed.
     RetryFailedSync,
     /// Writes go on whatever has failed.
@@ -28,16 +50,10 @@ pub(crate) enum Sabotage {
     IgnoreSyncedLen,
     /// A manifest does not say how far the open log is durable.
     ForgetOpenLog,
-    /// Segments, deletes, indexes and locators are not synced.
-    SkipSectionSync,
     /// New files are named before their names are durable.
     SkipNameSync,
     /// The log is not synced as far as the named files reach.
     SkipPrefixSync,
-    /// A manifest is not synced before its rename.
-    SkipManifestSync,
-    /// The rename of a manifest is not made durable.
-    SkipCommitSync,
     /// A manifest is written under its last name.
     ManifestInPlace,
     /// The old manifest is put aside before the new one is in force.
@@ -62,8 +78,6 @@ pub(crate) enum Sabotage {
     LetGoOfLog,
     /// Recovery leaves the frames of the last log file behind.
     SkipCopyForward,
-    /// The copy of the last log file is not synced.
-    SkipCopySync,
     /// Locators stay as they were when rows moved.
     KeepLocators,
     /// The name of a new store's directory is not made durable.
@@ -114,45 +128,3 @@ pub(crate) fn with<T>(what: Option<Sabotage>, job: impl FnOnce() -> T) -> T {
     let _reset = Reset(ACTIVE.replace(what));
     job()
 }
-
-/// All switches.
-#[cfg(test)]
-pub(crate) const ALL: [Sabotage; 34] = {
-    use Sabotage::*;
-    [
-        SkipLogSync,
-        RetryFailedSync,
-        IgnorePoison,
-        AcknowledgeEarly,
-        SplitBatch,
-        AppendAfterFailure,
-        SkipRollSync,
-        ZerosAreFrames,
-        IgnoreSyncedLen,
-        ForgetOpenLog,
-        SkipSectionSync,
-        SkipNameSync,
-        SkipPrefixSync,
-        SkipManifestSync,
-        SkipCommitSync,
-        ManifestInPlace,
-        PutAsideEarly,
-        UnlinkLogEarly,
-        UnlinkSegmentEarly,
-        CleanUpInDoubt,
-        ReuseFileNumbers,
-        DropCarriedDeletes,
-        ForgetDeletes,
-        CoverTooMuch,
-        PruneByNewest,
-        LetGoOfLog,
-        SkipCopyForward,
-        SkipCopySync,
-        KeepLocators,
-        SkipParentSync,
-        RawClock,
-        DestroyByRawClock,
-        PurgeKeepsLog,
-        PurgeKeepsCodes,
-    ]
-};

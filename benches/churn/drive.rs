@@ -16,7 +16,7 @@ use altiplano::{
 };
 
 use crate::load::{Load, Op};
-use crate::report::Round;
+use crate::report::{Round, Told};
 use crate::watch::{Sample, Watch, was_working};
 use bench_tools::measure::{Percentiles, Rss};
 use bench_tools::vectors::{Metric, Vectors, exact_neighbors};
@@ -47,15 +47,6 @@ pub(crate) struct Setup {
     pub(crate) queries: usize,
     /// How many of them, the last ones, recall is measured on.
     pub(crate) judged: usize,
-}
-
-/// What the store told through its listener.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct Told {
-    pub(crate) seals: u64,
-    pub(crate) compactions: u64,
-    pub(crate) indexes: u64,
-    pub(crate) failures: Vec<String>,
 }
 
 pub(crate) struct Drive {

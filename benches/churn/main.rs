@@ -33,7 +33,7 @@ mod load;
 mod report;
 mod watch;
 
-use bench_tools::measure::{Args, Opt, Stop};
+use bench_tools::args::{self, Args, Opt, Stop};
 use bench_tools::vectors::{self, Metric, Vectors};
 use drive::{Drive, Setup};
 use load::Load;
@@ -61,21 +61,7 @@ const fn opt(key: &'static str, value: &'static str, help: &'static str) -> Opt 
 }
 
 fn main() -> ExitCode {
-    let job = match Args::from_env(ABOUT, &OPTIONS).and_then(|args| prepare(&args)) {
-        Ok(job) => job,
-        Err(stop) => {
-            eprintln!("{}", stop.text);
-            return ExitCode::from(if stop.asked { 0 } else { 2 });
-        }
-    };
-    match job.run() {
-        Ok(true) => ExitCode::SUCCESS,
-        Ok(false) => ExitCode::FAILURE,
-        Err(reason) => {
-            eprintln!("failed: {reason}");
-            ExitCode::FAILURE
-        }
-    }
+    args::run(ABOUT, &OPTIONS, |args| Ok(prepare(args)?.run()?))
 }
 
 /// Everything that a run needs.

@@ -5,7 +5,6 @@
 use std::fmt::Write as _;
 use std::time::Duration;
 
-use crate::drive::Told;
 use bench_tools::measure::{Json, median, slope};
 use bench_tools::plot::{Panel, Scale, Series, svg};
 
@@ -17,6 +16,15 @@ const GROWTH: f64 = 1.05;
 const NOISE_BYTES: f64 = (2u64 << 20) as f64;
 const RECALL: f64 = 0.95;
 const DRIFT: f64 = -0.005;
+
+/// What the store told through its listener.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Told {
+    pub(crate) seals: u64,
+    pub(crate) compactions: u64,
+    pub(crate) indexes: u64,
+    pub(crate) failures: Vec<String>,
+}
 
 /// One round. Resident bytes are those that came since the moment before the store was opened.
 /// What is called a mean is that over the samples of the round: a round ends now with a merge under way and

@@ -16,7 +16,8 @@ use std::time::{Duration, Instant};
 use serde_json::{Value, json};
 
 use crate::setup::{self, K};
-use bench_tools::measure::{self, Args, Percentiles, Rss, median};
+use bench_tools::args::Args;
+use bench_tools::measure::{self, Percentiles, Rss, median};
 use bench_tools::vectors::{Neighbors, Vectors};
 
 type Result<T> = std::result::Result<T, Box<dyn Error>>;

@@ -29,8 +29,8 @@ use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
 use altiplano::Quantization;
+use bench_tools::args::{self, Args, Opt};
 use bench_tools::families::{self, Family};
-use bench_tools::measure::{Args, Opt};
 use bench_tools::vectors::Vectors;
 use cells::{Cell, Queries};
 use report::Summary;
@@ -55,26 +55,26 @@ const OWN: [Opt; 4] = [
     Opt { key: "strict", value: "", help: "fail unless every cell is ok" },
 ];
 
-fn main() -> Result<ExitCode, Box<dyn Error>> {
+fn main() -> ExitCode {
     let mut options = setup::options(&OWN);
     // The true neighbors are found here, in another precision.
     options.retain(|option| option.key != "neighbors");
-    let about = "Recall and time over families of vectors.";
-    let args = Args::from_env(about, &options).map_err(|stop| stop.text)?;
-    let plan = Plan {
-        codes: codes(&args)?,
-        budget: if args.has("quick") { QUICK_BUDGET } else { BUDGET },
-    };
+    args::run("Recall and time over families of vectors.", &options, bench)
+}
+
+fn bench(args: &Args) -> Result<bool, Box<dyn Error>> {
+    let plan =
+        Plan { codes: codes(args)?, budget: if args.has("quick") { QUICK_BUDGET } else { BUDGET } };
     let begun = Instant::now();
     let mut summary = Summary::default();
     if args.has("base") {
-        of_files(&args, plan, &mut summary)?;
+        of_files(args, plan, &mut summary)?;
     } else {
-        let cells = chosen(&args)?;
+        let cells = chosen(args)?;
         if args.has("list") {
             cells.iter().for_each(|cell| println!("{}", cell.label()));
             eprintln!("{} cells", cells.len());
-            return Ok(ExitCode::SUCCESS);
+            return Ok(true);
         }
         report::heads();
         for cell in &cells {
@@ -83,33 +83,33 @@ fn main() -> Result<ExitCode, Box<dyn Error>> {
         }
     }
     let right = summary.finish(begun.elapsed().as_secs_f64());
-    Ok(if right || !args.has("strict") { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    Ok(right || !args.has("strict"))
 }
 
 /// The codes that the arguments ask for.
 fn codes(args: &Args) -> Result<Option<Quantization>, Box<dyn Error>> {
-    match setup::codes(args, &[]).map_err(|stop| stop.text)?[..] {
+    match setup::codes(args, &[])?[..] {
         [] => Ok(None),
         [codes] => Ok(Some(codes)),
-        _ => Err(args.wrong("--codes takes one kind of codes here").text.into()),
+        _ => Err(args.wrong("--codes takes one kind of codes here").into()),
     }
 }
 
 /// The cells that the arguments leave.
 fn chosen(args: &Args) -> Result<Vec<Cell>, Box<dyn Error>> {
     let mut cells = cells::all(args.has("quick"))?;
-    if let Some(names) = args.list::<String>("only").map_err(|stop| stop.text)? {
+    if let Some(names) = args.list::<String>("only")? {
         if let Some(unknown) = names.iter().find(|name| Family::named(name).is_none()) {
             let known: Vec<&str> = families::FAMILIES.iter().map(|family| family.name).collect();
             let message = format!("--only {unknown}: not one of {}", known.join(", "));
-            return Err(args.wrong(message).text.into());
+            return Err(args.wrong(message).into());
         }
         cells.retain(|cell| names.contains(&cell.name));
     }
     if let Some(metric) = args.text("metric") {
         cells.retain(|cell| cells::metric_name(cell.metric) == metric);
     }
-    if let Some(limit) = args.get::<usize>("limit").map_err(|stop| stop.text)? {
+    if let Some(limit) = args.get::<usize>("limit")? {
         cells.retain(|cell| cell.rows <= limit);
     }
     Ok(cells)

@@ -31,7 +31,8 @@ use altiplano::{
     Background, Batch, Collection, CollectionOptions, Explanation, Fields, Hit, Quantization,
     Search, SearchMode, Store, StoreOptions,
 };
-use bench_tools::measure::{self, Args, Json, Percentiles, median};
+use bench_tools::args::Args;
+use bench_tools::measure::{self, Json, Percentiles, median};
 use layout::{Case, Group, Layout};
 use setup::{CODES, CODES_OPTION, Data, K, Scratch};
 
@@ -41,20 +42,22 @@ const PASS: Duration = Duration::from_millis(30);
 const RECALL: f64 = 0.95;
 const RATIO: f64 = 1.2;
 
-fn main() -> Result<ExitCode, Box<dyn Error>> {
-    let options = setup::options(&[CODES_OPTION]);
-    let args = Args::from_env("Search with filters.", &options).map_err(|stop| stop.text)?;
+fn main() -> ExitCode {
+    setup::run("Search with filters.", &[CODES_OPTION], bench)
+}
+
+fn bench(args: &Args) -> Result<bool, Box<dyn Error>> {
     let pinned = measure::pin_to_core(0);
     // The true neighbors without a filter are of no use here.
-    let data = Data::unanswered(&args, 40_000)?;
-    let codes = setup::codes(&args, &CODES[..1]).map_err(|stop| stop.text)?;
+    let data = Data::unanswered(args, 40_000)?;
+    let codes = setup::codes(args, &CODES[..1])?;
     let layout = Layout::new(&data);
     let mut holds = true;
     for codes in codes {
         holds &= run(&data, &layout, codes, pinned)?;
     }
     // Small data and few queries show that it works, not how fast it is.
-    Ok(if holds || data.quick { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    Ok(holds || data.quick)
 }
 
 /// Whether the verdict holds for these codes.

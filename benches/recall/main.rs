@@ -26,9 +26,11 @@ mod setup;
 mod steps;
 
 use std::error::Error;
+use std::process::ExitCode;
 
 use altiplano::{GraphBuilder, Quantization, SearchMode};
-use bench_tools::measure::{self, Args, Opt};
+use bench_tools::args::{Args, Opt};
+use bench_tools::measure;
 use report::Curve;
 use run::{GENERATED, Kind, PATHS, SCAN_ONLY, SPREAD};
 use setup::{CODES, CODES_OPTION, Data, Scratch};
@@ -44,24 +46,26 @@ const OPTIONS: [Opt; 8] = [
     Opt { key: "rows", value: "N", help: "with --step search: rows in the store" },
 ];
 
-fn main() -> Result<(), Box<dyn Error>> {
-    let options = setup::options(&OPTIONS);
-    let args = Args::from_env("Recall against queries per second.", &options);
-    let args = args.map_err(|stop| stop.text)?;
+fn main() -> ExitCode {
+    setup::run("Recall against queries per second.", &OPTIONS, bench)
+}
+
+fn bench(args: &Args) -> Result<bool, Box<dyn Error>> {
     let pinned = measure::pin_to_core(0);
     if let Some(step) = args.text("step") {
-        return run::step(step, &args);
+        run::step(step, args)?;
+        return Ok(true);
     }
-    let mut data = Data::of(&args, GENERATED)?;
+    let mut data = Data::of(args, GENERATED)?;
     let rows = data.base.len();
     data.base.data = Vec::new();
     let work = Scratch::new("recall");
     steps::hand_over(&data.queries, &data.truth, work.path())?;
-    let bench = Bench { args: &args, data: &data, rows, pinned, work: &work };
-    let seeds = args.get_or("seeds", 1).map_err(|stop| stop.text)?;
+    let bench = Bench { args, data: &data, rows, pinned, work: &work };
+    let seeds = args.get_or("seeds", 1)?;
     report::heads();
     let mut curves = Vec::new();
-    for (codes, builder) in kinds(&args, data.quick)? {
+    for (codes, builder) in kinds(args, data.quick)? {
         if builder.is_none() {
             curves.extend(bench.curves(Kind { codes, builder, seed: 0 }, &SCAN_ONLY)?);
             continue;
@@ -78,7 +82,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         }
     }
     report::table(&curves);
-    Ok(())
+    Ok(true)
 }
 
 /// Codes, and what builds their graph.
@@ -88,7 +92,7 @@ type Coded = (Quantization, Option<GraphBuilder>);
 /// their signs side by side.
 fn kinds(args: &Args, quick: bool) -> Result<Vec<Coded>, Box<dyn Error>> {
     let default = if quick { &CODES[..1] } else { CODES };
-    let codes = setup::codes(args, default).map_err(|stop| stop.text)?;
+    let codes = setup::codes(args, default)?;
     let builders = run::builders(args)?;
     let mut kinds = Vec::new();
     for (i, &codes) in codes.iter().enumerate() {

@@ -16,7 +16,8 @@ use serde_json::json;
 use crate::io;
 use crate::setup::{self, CODES, Data, K};
 use crate::steps::{self, Point, number};
-use bench_tools::measure::{self, Args, Rss};
+use bench_tools::args::Args;
+use bench_tools::measure::{self, Rss};
 use bench_tools::vectors::Rng;
 
 /// Vectors without `--base`.
@@ -82,7 +83,7 @@ pub(crate) fn builders(args: &Args) -> Result<Option<Vec<Option<GraphBuilder>>>,
         }
         BUILDERS.iter().find(|(known, _)| known == name).map(|(_, b)| *b).ok_or_else(wrong)
     };
-    let names = args.list::<String>("builders").map_err(|stop| stop.text)?;
+    let names = args.list::<String>("builders")?;
     Ok(names.map(|names| names.iter().map(of).collect()).transpose()?)
 }
 
@@ -131,9 +132,9 @@ pub(crate) fn search(
 
 /// The other side of [`build`] and [`search`].
 pub(crate) fn step(step: &str, args: &Args) -> Result<(), Box<dyn Error>> {
-    let codes = setup::codes(args, &CODES[..1]).map_err(|stop| stop.text)?;
+    let codes = setup::codes(args, &CODES[..1])?;
     let builders = builders(args)?.unwrap_or_default();
-    let seed = args.get_or("seeds", 0).map_err(|stop| stop.text)?;
+    let seed = args.get_or("seeds", 0)?;
     let (&[codes], &[builder], Some(dir)) = (&codes[..], &builders[..], args.text("dir")) else {
         return Err("--step needs --codes and --builders, one of each, and --dir".into());
     };
@@ -181,9 +182,9 @@ fn order(rows: usize, seed: u64) -> Vec<u32> {
 
 fn search_here(args: &Args, kind: Kind, dir: &Path) -> Result<(), Box<dyn Error>> {
     let (queries, truth) = steps::handed_over(args)?;
-    let rows = args.get_or("rows", 0).map_err(|stop| stop.text)?;
+    let rows = args.get_or("rows", 0)?;
     let path = args.text("path").and_then(|name| named(&PATHS, name)).ok_or("no such --path")?;
-    let io_mode = io::mode(args).map_err(|stop| stop.text)?;
+    let io_mode = io::mode(args)?;
     let order = order(rows, kind.seed);
     let before = Rss::now().unwrap_or_default();
     let begun = Instant::now();

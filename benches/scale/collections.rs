@@ -8,7 +8,7 @@ use altiplano::{Batch, CollectionOptions, Durability, Metric, Store};
 
 use crate::process::{Held, file_bytes, written_bytes};
 use crate::setup::Scratch;
-use crate::{Result, Sizes, expect, memory};
+use crate::shared::{Result, Sizes, expect, memory};
 use bench_tools::measure::{Json, Rss, cpu_seconds};
 
 const ROWS: u64 = 50;

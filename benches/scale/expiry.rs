@@ -10,7 +10,7 @@ use altiplano::{
 };
 
 use crate::setup::Scratch;
-use crate::{Result, Sizes, expect, memory};
+use crate::shared::{Result, Sizes, expect, memory};
 use bench_tools::measure::{Json, Rss, median};
 
 const DIM: usize = 32;

@@ -7,7 +7,7 @@ use altiplano::{Background, CollectionOptions, Filter, Metric, Store, StoreOptio
 
 use crate::process::file_bytes;
 use crate::setup::Scratch;
-use crate::{Result, expect, memory};
+use crate::shared::{Result, expect, memory};
 use bench_tools::measure::{Json, thread_cpu_seconds};
 use bench_tools::vectors::Rng;
 

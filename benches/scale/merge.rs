@@ -14,7 +14,7 @@ use altiplano::{
 };
 
 use crate::setup::{K, Scratch};
-use crate::{Result, Sizes, expect};
+use crate::shared::{Result, Sizes, expect};
 use bench_tools::measure::{self, Json, Percentiles, Rss};
 use bench_tools::vectors::{Vectors, clustered};
 

@@ -10,7 +10,7 @@ use altiplano::{
 
 use crate::process::file_bytes;
 use crate::setup::Scratch;
-use crate::{Result, Sizes, expect, memory};
+use crate::shared::{Result, Sizes, expect, memory};
 use bench_tools::measure::{Json, Percentiles};
 
 const DIM: usize = 32;

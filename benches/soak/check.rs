@@ -10,9 +10,8 @@ use std::time::Instant;
 
 use altiplano::{Iter, Memory};
 
-use crate::K;
 use crate::load::{number, space_name, text};
-use crate::model::{Model, Version};
+use crate::model::{K, Model, Version};
 use crate::shared::{Shared, lock};
 use bench_tools::vectors::{Metric, Vectors, distance, exact_neighbors};
 

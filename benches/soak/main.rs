@@ -43,7 +43,8 @@ mod shared;
 mod window;
 mod write;
 
-use bench_tools::measure::{Args, Opt, Rss, Stop};
+use bench_tools::args::{self, Args, Opt, Stop};
+use bench_tools::measure::Rss;
 use bench_tools::vectors::{self, Vectors};
 use check::Contents;
 use load::{Load, Shape};
@@ -52,7 +53,6 @@ use shared::Shared;
 use window::{Sampler, Window};
 use write::{Pace, Writer};
 
-pub(crate) const K: usize = 10;
 /// Snapshots that are held at once, and one for a comparison.
 const SNAPSHOTS: usize = 4;
 
@@ -75,21 +75,7 @@ const fn opt(key: &'static str, value: &'static str, help: &'static str) -> Opt 
 }
 
 fn main() -> ExitCode {
-    let job = match Args::from_env(ABOUT, &OPTIONS).and_then(|args| Job::of(&args)) {
-        Ok(job) => job,
-        Err(stop) => {
-            eprintln!("{}", stop.text);
-            return ExitCode::from(if stop.asked { 0 } else { 2 });
-        }
-    };
-    match job.run() {
-        Ok(true) => ExitCode::SUCCESS,
-        Ok(false) => ExitCode::FAILURE,
-        Err(reason) => {
-            eprintln!("failed: {reason}");
-            ExitCode::FAILURE
-        }
-    }
+    args::run(ABOUT, &OPTIONS, |args| Ok(Job::of(args)?.run()?))
 }
 
 /// Everything that a run needs.

@@ -15,6 +15,9 @@ use altiplano::Applied;
 
 use bench_tools::vectors::{Metric, Vectors, distance};
 
+/// Results that a query asks for.
+pub(crate) const K: usize = 10;
+
 // Built with a benchmark too, whose harness does not run it: `tests/tools` does.
 #[cfg(test)]
 #[allow(dead_code, reason = "without the harness of tests, its helpers are not used")]

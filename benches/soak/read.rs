@@ -4,8 +4,8 @@ use std::time::{Duration, Instant};
 
 use altiplano::Fields;
 
-use crate::K;
 use crate::load::{number, space_name};
+use crate::model::K;
 use crate::shared::{Open, Shared};
 use bench_tools::vectors::Rng;
 

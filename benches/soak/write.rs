@@ -11,10 +11,9 @@ use std::time::{Duration, Instant};
 
 use altiplano::{Batch, Fields, Filter, Memory, Timestamp};
 
-use crate::K;
 use crate::check::{Contents, Held, Sample, rest};
 use crate::load::{Load, number, space_name, text};
-use crate::model::{Life, Op};
+use crate::model::{K, Life, Op};
 use crate::shared::{Cost, Open, Reopened, Shared, lock};
 use bench_tools::vectors::Rng;
 

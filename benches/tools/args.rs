@@ -3,7 +3,10 @@
 //! Owns the parsing, the messages for what is wrong, and the usage text. Not here: what the options
 //! mean.
 
+use std::error::Error;
+use std::fmt;
 use std::fmt::Write as _;
+use std::process::ExitCode;
 use std::str::FromStr;
 
 /// An option that a program knows.
@@ -22,6 +25,42 @@ pub struct Stop {
     pub text: String,
     /// `--help` was given.
     pub asked: bool,
+}
+
+impl fmt::Display for Stop {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.text)
+    }
+}
+
+impl Error for Stop {}
+
+/// Runs a program with the options of this process and says why it ended. `false` is a failure that
+/// the program has told of itself.
+pub fn run(
+    about: &str,
+    known: &[Opt],
+    program: impl FnOnce(&Args) -> Result<bool, Box<dyn Error>>,
+) -> ExitCode {
+    let result = Args::from_env(about, known).map_err(Into::into);
+    match result.and_then(|args| program(&args)) {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::FAILURE,
+        Err(reason) => match reason.downcast_ref::<Stop>() {
+            Some(stop) if stop.asked => {
+                println!("{stop}");
+                ExitCode::SUCCESS
+            }
+            Some(stop) => {
+                eprintln!("{stop}");
+                ExitCode::from(2)
+            }
+            None => {
+                eprintln!("failed: {reason}");
+                ExitCode::FAILURE
+            }
+        },
+    }
 }
 
 /// The options that were given.
@@ -92,7 +131,7 @@ impl Args {
     /// The value of `--key`, if given; wrong if it cannot be read as a `T`.
     pub fn get<T: FromStr>(&self, key: &str) -> Result<Option<T>, Stop>
     where
-        T::Err: std::fmt::Display,
+        T::Err: fmt::Display,
     {
         let read = |text: &str| {
             text.parse().map_err(|reason| self.wrong(format!("--{key} {text:?}: {reason}")))
@@ -102,7 +141,7 @@ impl Args {
 
     pub fn get_or<T: FromStr>(&self, key: &str, default: T) -> Result<T, Stop>
     where
-        T::Err: std::fmt::Display,
+        T::Err: fmt::Display,
     {
         Ok(self.get(key)?.unwrap_or(default))
     }
@@ -110,7 +149,7 @@ impl Args {
     /// Values with commas between them, such as `--ef 16,32,64`.
     pub fn list<T: FromStr>(&self, key: &str) -> Result<Option<Vec<T>>, Stop>
     where
-        T::Err: std::fmt::Display,
+        T::Err: fmt::Display,
     {
         let read = |text: &str| {
             let items = text.split(',').map(|item| item.trim().parse());
@@ -121,7 +160,7 @@ impl Args {
     }
 
     /// A message of the program's own, with the usage text.
-    pub fn wrong(&self, message: impl std::fmt::Display) -> Stop {
+    pub fn wrong(&self, message: impl fmt::Display) -> Stop {
         Stop { text: format!("{message}\n\n{}", self.usage), asked: false }
     }
 }

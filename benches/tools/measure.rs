@@ -11,8 +11,6 @@ use std::io;
 use std::path::Path;
 use std::time::Duration;
 
-pub use crate::args::{Args, Opt, Stop};
-
 /// Resident memory of this process.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Rss {

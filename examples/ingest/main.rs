@@ -12,10 +12,12 @@
 
 use std::error::Error;
 use std::path::{Path, PathBuf};
+use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
 use altiplano::{Batch, Collection, CollectionOptions, Fields, Memory, Metric, Store};
-use bench_tools::measure::{self, Args, Opt, Percentiles, Rss};
+use bench_tools::args::{self, Args, Opt};
+use bench_tools::measure::{self, Percentiles, Rss};
 use bench_tools::vectors::{self, Neighbors, Vectors};
 use indicatif::{ProgressBar, ProgressStyle};
 
@@ -32,19 +34,15 @@ const OPTIONS: &[Opt] = &[
     Opt { key: "dir", value: "DIR", help: "keep the store here; default: a temporary directory" },
 ];
 
-fn main() -> Result<(), Box<dyn Error>> {
-    let args = match Args::from_env("Load embeddings, answer queries.", OPTIONS) {
-        Ok(args) => args,
-        Err(stop) if stop.asked => {
-            println!("{}", stop.text);
-            return Ok(());
-        }
-        Err(stop) => return Err(stop.text.into()),
-    };
+fn main() -> ExitCode {
+    args::run("Load embeddings, answer queries.", OPTIONS, ingest)
+}
+
+fn ingest(args: &Args) -> Result<bool, Box<dyn Error>> {
     let data = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/data");
     let file =
         |key: &str, name: &str| args.text(key).map_or_else(|| data.join(name), PathBuf::from);
-    let limit = args.get::<usize>("limit").map_err(|stop| stop.text)?;
+    let limit = args.get::<usize>("limit")?;
     let base = Vectors::read(&file("base", "memories.npy"), limit)?;
     let queries = Vectors::read(&file("queries", "queries.npy"), None)?;
     let (metric, truth_metric) = match args.text("metric").unwrap_or("cosine") {
@@ -76,7 +74,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     if args.text("dir").is_none() {
         std::fs::remove_dir_all(&dir)?;
     }
-    Ok(())
+    Ok(true)
 }
 
 /// Inserts everything in durable batches, then waits until the background has caught up.

@@ -1,13 +1,13 @@
-//! Owns the high-water mark of time: which "now" may hide memories and which may destroy them. Pure.
-//! A clock that jumps forward hides memories; it must not make the compactor destroy them. So the
-//! mark that reclaiming goes by may be a day ahead of the monotonic time that passed, however many
-//! commits and opens there are. A clock that stays further ahead for a day of its own time without
-//! being set back is believed: so it looks when a store was not open for long.
+//! Owns the high-water mark of time: which "now" may hide memories and which may destroy them.
+//! Pure. A clock that jumps forward hides memories; it must not make the compactor destroy them. So
+//! the mark that reclaiming goes by may be a day ahead of the monotonic time that passed, however
+//! many commits and opens there are. A clock that stays further ahead for a day of its own time
+//! without being set back is believed: so it looks when a store was not open for long.
 
 use std::time::Duration;
 
 use super::Timestamp;
-use crate::sabotage::{self, Sabotage};
+use crate::sabotage::broken;
 
 /// Most that the high-water mark may be ahead of the monotonic time that passed.
 const MAX_AHEAD: Duration = Duration::from_secs(24 * 3600);
@@ -82,15 +82,13 @@ impl HighWater {
 
     /// The now that may destroy: as far as the mark could advance at this moment.
     pub(crate) fn plausible(self, wall: Timestamp, monotonic: Duration) -> Timestamp {
-        if sabotage::on(Sabotage::DestroyByRawClock) {
-            return wall;
-        }
+        broken!(DestroyByRawClock => return wall);
         self.advanced(wall, monotonic).mark
     }
 
-    /// What the mark follows of a clock that is further ahead than it may be at this moment: how far
-    /// the mark goes, and for how long the clock must stay ahead to be believed. `None` if the mark
-    /// follows it.
+    /// What the mark follows of a clock that is further ahead than it may be at this moment: how
+    /// far the mark goes, and for how long the clock must stay ahead to be believed. `None` if the
+    /// mark follows it.
     pub(crate) fn doubt(
         self,
         wall: Timestamp,
@@ -128,9 +126,9 @@ impl HighWater {
         Self { mark: self.mark.max(bound), doubt: Some(doubt), ..self }
     }
 
-    /// The mark once something has been destroyed by this `now`: time must not go back behind it, or
-    /// what was destroyed would be missed. The bound stays where it was, so that reclaiming again
-    /// and again does not follow a wrong clock.
+    /// The mark once something has been destroyed by this `now`: time must not go back behind it,
+    /// or what was destroyed would be missed. The bound stays where it was, so that reclaiming
+    /// again and again does not follow a wrong clock.
     pub(crate) fn destroyed_by(self, now: Timestamp) -> Self {
         Self { mark: self.mark.max(now), ..self }
     }

@@ -3,8 +3,8 @@
 //!
 //! Why a map here is sound although the file system is shared: (1) only sealed files are mapped:
 //! this process never writes, truncates or punches a file once it is sealed (I2; `Disk` has no
-//! operation that could); (2) the store's lock keeps other writers of this crate out, and readers of
-//! this crate never write; (3) files leave by unlink, which keeps maps alive. What remains is
+//! operation that could); (2) the store's lock keeps other writers of this crate out, and readers
+//! of this crate never write; (3) files leave by unlink, which keeps maps alive. What remains is
 //! another program that changes the file in place: truncation would end in SIGBUS, as for every
 //! program that maps files. The crate's documentation says so.
 #![expect(unsafe_code, reason = "a memory map cannot be made without")]
@@ -28,7 +28,7 @@ pub(crate) struct Mapped {
 enum Bytes {
     Map(Arc<memmap2::Mmap>),
     /// A simulated file: words, for their alignment, and how many bytes of them count.
-    #[cfg(any(test, feature = "fuzzing"))]
+    #[cfg(any(test, feature = "__fuzzing"))]
     Heap(Arc<[u128]>, usize),
 }
 
@@ -42,8 +42,8 @@ impl Mapped {
         Ok(Self { bytes: Bytes::Map(Arc::new(map)) })
     }
 
-    /// Lets its pages go: they leave the resident memory of this process and come back from the file
-    /// where they are read again. Where the system has no such advice, nothing happens.
+    /// Lets its pages go: they leave the resident memory of this process and come back from the
+    /// file where they are read again. Where the system has no such advice, nothing happens.
     pub(crate) fn release(&self) {
         self.release_range(0..self.len());
     }
@@ -58,20 +58,20 @@ impl Mapped {
             #[cfg(target_os = "linux")]
             Bytes::Map(map) => {
                 let advice = memmap2::UncheckedAdvice::DontNeed;
-                // SAFETY: dropped pages of a read-only map of a file are read from it again, and the
-                // file is sealed (I2), so that whoever holds a slice sees the same bytes as before. The
-                // range lies within the map: checked above.
+                // SAFETY: dropped pages of a read-only map of a file are read from it again, and
+                // the file is sealed (I2), so that whoever holds a slice sees the same bytes as
+                // before. The range lies within the map: checked above.
                 let _ = unsafe { map.unchecked_advise_range(advice, range.start, range.len()) };
             }
             #[cfg(not(target_os = "linux"))]
             Bytes::Map(_) => {}
-            #[cfg(any(test, feature = "fuzzing"))]
+            #[cfg(any(test, feature = "__fuzzing"))]
             Bytes::Heap(..) => {}
         }
     }
 
     /// A copy of a simulated file.
-    #[cfg(any(test, feature = "fuzzing"))]
+    #[cfg(any(test, feature = "__fuzzing"))]
     pub(crate) fn copy_of(bytes: &[u8]) -> Self {
         let mut words = vec![0u128; bytes.len().div_ceil(size_of::<u128>())];
         bytemuck::cast_slice_mut(&mut words)[..bytes.len()].copy_from_slice(bytes);
@@ -132,7 +132,7 @@ impl Deref for Mapped {
     fn deref(&self) -> &[u8] {
         match &self.bytes {
             Bytes::Map(map) => map,
-            #[cfg(any(test, feature = "fuzzing"))]
+            #[cfg(any(test, feature = "__fuzzing"))]
             Bytes::Heap(words, len) => &bytemuck::cast_slice(words)[..*len],
         }
     }

@@ -9,13 +9,9 @@
 //! A file is created once, appended to, synced, and from then on only read: nothing is overwritten
 //! or truncated (I2).
 
-#[cfg(test)]
-pub(crate) mod fault;
 mod map;
 mod open_files;
 mod real;
-#[cfg(test)]
-pub(crate) mod sim;
 
 use std::any::Any;
 use std::fmt;
@@ -49,8 +45,8 @@ pub(crate) trait Disk: fmt::Debug + Send + Sync {
     /// Lets nobody but its owner enter a directory that was there before. A system that has no such
     /// rights, or a directory of somebody else's, stays as it is.
     fn make_private(&self, _dir: &Path) {}
-    /// The entries of a directory, in no order. A name that is not Unicode has marks in place of what
-    /// is not, and is no name of a file of ours.
+    /// The entries of a directory, in no order. A name that is not Unicode has marks in place of
+    /// what is not, and is no name of a file of ours.
     fn list(&self, dir: &Path) -> Result<Vec<Listed>>;
     /// Makes a new file; an existing one is an error.
     fn create(&self, path: &Path) -> Result<Box<dyn AppendFile>>;

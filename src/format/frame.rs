@@ -7,7 +7,7 @@ use super::DecodeError;
 use super::cursor::Cursor;
 use crate::clock::Timestamp;
 use crate::ids::{FileId, Seq};
-use crate::sabotage::{self, Sabotage};
+use crate::sabotage::broken;
 
 /// Bytes of a frame before its payload.
 pub(crate) const FRAME_HEAD_LEN: usize = 64;
@@ -61,6 +61,16 @@ pub(crate) struct Frame<'a> {
     pub(crate) len: usize,
 }
 
+impl Frame<'_> {
+    /// What a reader that checks nothing would take eight zeros for: see
+    /// `Sabotage::ZerosAreFrames`.
+    const fn of_zeros() -> Self {
+        let (kind, last_seq, time) = (FrameKind::Time, Seq::ZERO, Timestamp::MIN);
+        let head = FrameHead { kind, last_seq, synced_len: 0, time, clock_doubted: time };
+        Self { head, payload: &[], len: 8 }
+    }
+}
+
 /// Bytes that a payload of this size takes in the log.
 pub(crate) const fn frame_len(payload: usize) -> usize {
     FRAME_HEAD_LEN.saturating_add(payload).next_multiple_of(8)
@@ -93,11 +103,7 @@ pub(crate) fn decode_frame<'a>(
     bytes: &'a [u8],
     at: &FrameContext,
 ) -> Result<Frame<'a>, DecodeError> {
-    if sabotage::on(Sabotage::ZerosAreFrames) && bytes.starts_with(&[0; 8]) {
-        let (kind, last_seq, time) = (FrameKind::Time, Seq::ZERO, Timestamp::MIN);
-        let head = FrameHead { kind, last_seq, synced_len: 0, time, clock_doubted: time };
-        return Ok(Frame { head, payload: &[], len: 8 });
-    }
+    broken!(ZerosAreFrames => if bytes.starts_with(&[0; 8]) { return Ok(Frame::of_zeros()) });
     let (head, payload_len, body_crc) = decode_head(bytes, at)?;
     let mut cursor = Cursor::new(bytes);
     cursor.bytes(FRAME_HEAD_LEN)?;

@@ -1,5 +1,5 @@
-//! Owns what the ways to search an index cost, so that the cheapest can be chosen: nanoseconds for a
-//! code in a scan, a code in a graph and a full row, for one kind of codes, one dimension and the
+//! Owns what the ways to search an index cost, so that the cheapest can be chosen: nanoseconds for
+//! a code in a scan, a code in a graph and a full row, for one kind of codes, one dimension and the
 //! kernels of this processor.
 //!
 //! What the kernels take is measured once per process and kind, on codes in the cache, with the
@@ -23,14 +23,15 @@ const KERNEL: (f32, f32) = (0.03, 4.0);
 /// From 20 to 40 MB of codes on one core, which reads some 30 GB/s in order.
 const IN_ORDER: f32 = 0.03;
 const GATHERED: f32 = 0.025;
-/// What a node costs in a graph besides its distance: whether it was met, its place in the pool, its
-/// share of a list.
+/// What a node costs in a graph besides its distance: whether it was met, its place in the pool,
+/// its share of a list.
 const NODE: f32 = 10.0;
 /// A full row: its checksums and columns, and a byte of its vector.
 const ROW: (f32, f32) = (120.0, 0.12);
 /// To look up the node of a row.
 const LOOK_UP: f32 = 4.0;
-/// Shares of the codes that a first look lets pass: in a graph, where everything is near, and otherwise.
+/// Shares of the codes that a first look lets pass: in a graph, where everything is near, and
+/// otherwise.
 const PASS: f32 = 0.35;
 const PASS_ANYWHERE: f32 = 0.05;
 

@@ -1,8 +1,8 @@
-//! Owns the scan of codes: every row is looked at in order, and those that may be nearer than the bound
-//! are measured. Two forms: over rows, whose signs in front are looked at where there are such, and over
-//! signs side by side, where a piece has them.
+//! Owns the scan of codes: every row is looked at in order, and those that may be nearer than the
+//! bound are measured. Two forms: over rows, whose signs in front are looked at where there are
+//! such, and over signs side by side, where a piece has them.
 
-use super::Candidate;
+use super::top::Candidate;
 use crate::vector::codes::{
     BLOCKS_AT_ONCE, BlockSieve, CodeRows, Measure, Query, QueryOver, SignBlocks,
 };
@@ -31,8 +31,9 @@ impl<'a> Scan<'a> {
         Self { query, look, sieve: None, nodes, passed, distances: Vec::new() }
     }
 
-    /// Measures rows by code, in order. `offer` is called with each that is nearer than the bound, its
-    /// number counted from `first`, and gives the new bound. `signs` are those of the same rows.
+    /// Measures rows by code, in order. `offer` is called with each that is nearer than the bound,
+    /// its number counted from `first`, and gives the new bound. `signs` are those of the same
+    /// rows.
     ///
     /// O(rows).
     pub(crate) fn run(
@@ -75,8 +76,8 @@ impl<'a> Scan<'a> {
         }
     }
 
-    /// What is measured of one part waits until the next part was looked at, so that its codes have come
-    /// in.
+    /// What is measured of one part waits until the next part was looked at, so that its codes have
+    /// come in.
     fn blocks(
         &mut self,
         measure: &QueryOver<'_>,

@@ -2,8 +2,8 @@
 //! Knows frames, not the operations in them, and not which file of the chain is whose.
 //!
 //! Only the tail of the last file may be torn (I5): a file is synced before its successor begins. A
-//! bad frame there is a torn tail unless a later frame says that it was durable; anywhere else it is
-//! corruption. Recovery never changes an old file: it copies the valid prefix forward.
+//! bad frame there is a torn tail unless a later frame says that it was durable; anywhere else it
+//! is corruption. Recovery never changes an old file: it copies the valid prefix forward.
 
 mod salvage;
 
@@ -23,7 +23,7 @@ use crate::format::manifest::LogEntry;
 use crate::format::names::FileName;
 use crate::ids::{FileId, Seq};
 use crate::map_vec::MapVec;
-use crate::sabotage::{self, Sabotage};
+use crate::sabotage::broken;
 
 /// A log file takes frames until it has this many bytes; a larger frame gets a file of its own.
 pub(crate) const LOG_FILE_BYTES: u64 = 4 << 20;
@@ -97,7 +97,8 @@ impl LogWriter {
         let head = FrameHead { synced_len: self.synced_len, ..*head };
         encode_frame(&mut self.buffer, &at, &head, payload);
         if let Err(error) = self.file.append(&self.buffer) {
-            self.failed = !sabotage::on(Sabotage::AppendAfterFailure);
+            self.failed = true;
+            broken!(AppendAfterFailure => self.failed = false);
             return Err(error);
         }
         self.good_len += self.buffer.len() as u64;
@@ -111,9 +112,7 @@ impl LogWriter {
     /// Makes every appended frame durable. After an error nothing more may be acknowledged.
     #[track_caller]
     pub(crate) fn sync(&mut self) -> Result<()> {
-        if !sabotage::on(Sabotage::SkipLogSync) {
-            self.file.sync()?;
-        }
+        self.file.sync()?;
         self.synced_len = self.good_len;
         Ok(())
     }
@@ -174,9 +173,7 @@ impl LogSource<'_> {
                         && !closed
                         && self.entry.valid_len.is_none()
                         && end.valid_len >= self.entry.synced_len;
-                    if sabotage::on(Sabotage::IgnoreSyncedLen) {
-                        return Ok(end);
-                    }
+                    broken!(IgnoreSyncedLen => return Ok(end));
                     if torn && !durable_for_a_later_one(&header, &bytes, end.valid_len) {
                         return Ok(end);
                     }
@@ -213,9 +210,7 @@ impl LogSource<'_> {
             FrameKind::Close => Ok(()),
             _ => to.append(head, payload),
         })?;
-        if !sabotage::on(Sabotage::SkipCopySync) {
-            to.sync()?;
-        }
+        to.sync()?;
         Ok(end)
     }
 }
@@ -235,8 +230,8 @@ fn frame_at<'a>(
 }
 
 /// Whether a frame after the bad one says that the bad one was durable. Then it is no torn tail:
-/// acknowledged operations are missing. A whole head says so, whatever became of its payload; looking
-/// at heads alone also keeps this linear in the file.
+/// acknowledged operations are missing. A whole head says so, whatever became of its payload;
+/// looking at heads alone also keeps this linear in the file.
 fn durable_for_a_later_one(header: &FileHeader, bytes: &[u8], bad: u64) -> bool {
     let first = bad as usize + 8;
     (first..bytes.len()).step_by(8).any(|offset| {

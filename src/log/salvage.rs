@@ -22,8 +22,8 @@ pub(crate) struct Hole {
 }
 
 impl LogSource<'_> {
-    /// Gives every whole frame in order, and the holes between them. An error means that nothing can
-    /// be read, or that it is another file.
+    /// Gives every whole frame in order, and the holes between them. An error means that nothing
+    /// can be read, or that it is another file.
     pub(crate) fn salvage(
         &self,
         mut visit: impl FnMut(&FrameHead, &[u8], u64) -> Result<()>,

@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::disk::RealDisk;
-use crate::disk::fault::{Fault, FaultDisk};
+use crate::testing::fault::{Fault, FaultDisk};
 
 const STORE: StoreId = StoreId([1; 16]);
 
@@ -89,8 +89,8 @@ fn a_hole_below_what_was_synced_is_corruption_and_above_it_a_torn_tail() {
     }
 }
 
-/// The payload behind the head may be torn itself, and used to take the evidence with it; reading it
-/// for every place where a head might be was quadratic.
+/// The payload behind the head may be torn itself, and used to take the evidence with it; reading
+/// it for every place where a head might be was quadratic.
 #[test]
 fn a_head_says_that_frames_before_it_were_durable_though_its_payload_is_torn() {
     let dir = tempfile::tempdir().unwrap();

@@ -1,15 +1,16 @@
-//! Owns the manifest's files: finds the newest, checks it, commits a new one. Knows nothing of what a
-//! manifest says; that is `format::manifest`.
+//! Owns the manifest's files: finds the newest, checks it, commits a new one. Knows nothing of what
+//! a manifest says; that is `format::manifest`.
 //!
 //! A manifest is written under a temporary name, synced, renamed to a name never used before, and
-//! the directory is synced: that is the commit point. Then the previous one, kept for diagnosis only,
-//! is renamed to `.old`: it can never come into force again, and says that a later one must exist.
-//! The newest must validate: it was synced before it got its name, so a bad or missing one is
-//! corruption, and falling back silently would lose acknowledged commits.
+//! the directory is synced: that is the commit point. Then the previous one, kept for diagnosis
+//! only, is renamed to `.old`: it can never come into force again, and says that a later one must
+//! exist. The newest must validate: it was synced before it got its name, so a bad or missing one
+//! is corruption, and falling back silently would lose acknowledged commits.
 //!
 //! After a crash before the commit point the previous manifest still has its name, and is in force.
-//! After one behind it, both may have theirs (a rename to `.old` is not synced, and may be lost): the
-//! newer is in force, and the next commit, at the latest that of the next open, puts the older aside.
+//! After one behind it, both may have theirs (a rename to `.old` is not synced, and may be lost):
+//! the newer is in force, and the next commit, at the latest that of the next open, puts the older
+//! aside.
 
 use std::io::ErrorKind;
 use std::path::Path;
@@ -21,7 +22,7 @@ use crate::format::header::HEADER_LEN;
 use crate::format::manifest::Manifest;
 use crate::format::names::FileName;
 use crate::map_vec::MapVec;
-use crate::sabotage::{self, Sabotage};
+use crate::sabotage::broken;
 
 /// Longest manifest that is read.
 pub(crate) const MAX_BYTES: u64 = 64 << 20;
@@ -80,8 +81,8 @@ pub(crate) fn load(disk: &dyn Disk, dir: &Path) -> Result<Found> {
 
 /// A directory without a manifest: one in which a store can be made, or what is left of one.
 fn no_manifest(disk: &dyn Disk, dir: &Path, names: &[FileName]) -> Result<Found> {
-    // A crash during creation leaves an empty log and temporary files at most; anything else is data
-    // without its manifest, over which no empty store may be started.
+    // A crash during creation leaves an empty log and temporary files at most; anything else is
+    // data without its manifest, over which no empty store may be started.
     let data = names.iter().find(|name| match name {
         FileName::Lock | FileName::Reserve | FileName::ManifestTmp(_) => false,
         FileName::Log(_) => has_frames(disk, &dir.join(name.to_string())),
@@ -107,13 +108,9 @@ pub(crate) fn commit(
 ) -> std::result::Result<(), CommitError> {
     let generation = manifest.generation;
     let path = dir.join(FileName::Manifest(generation).to_string());
-    let tmp = match sabotage::on(Sabotage::ManifestInPlace) {
-        false => dir.join(FileName::ManifestTmp(generation).to_string()),
-        true => path.clone(),
-    };
-    if sabotage::on(Sabotage::PutAsideEarly) {
-        put_aside(disk, dir, generation);
-    }
+    let mut tmp = dir.join(FileName::ManifestTmp(generation).to_string());
+    broken!(ManifestInPlace => tmp.clone_from(&path));
+    broken!(PutAsideEarly => put_aside(disk, dir, generation));
     if let Err(error) = write(disk, &tmp, manifest, salt) {
         // What is left of it would be in the way of the next try.
         let _ = disk.remove(&tmp);
@@ -122,9 +119,7 @@ pub(crate) fn commit(
     if tmp != path {
         disk.rename(&tmp, &path).map_err(CommitError::OutcomeUnknown)?;
     }
-    if !sabotage::on(Sabotage::SkipCommitSync) {
-        disk.sync_dir(dir).map_err(CommitError::OutcomeUnknown)?;
-    }
+    disk.sync_dir(dir).map_err(CommitError::OutcomeUnknown)?;
     put_aside(disk, dir, generation);
     Ok(())
 }
@@ -140,9 +135,6 @@ fn write(disk: &dyn Disk, tmp: &Path, manifest: &Manifest, salt: [u8; 16]) -> Re
         created => created?,
     };
     file.append(&bytes)?;
-    if sabotage::on(Sabotage::SkipManifestSync) {
-        return Ok(());
-    }
     file.sync()
 }
 
@@ -182,8 +174,8 @@ fn put_aside(disk: &dyn Disk, dir: &Path, generation: u64) {
 mod tests {
     use super::*;
     use crate::disk::RealDisk;
-    use crate::disk::fault::{Fault, FaultDisk};
     use crate::format::manifest::tests::manifest;
+    use crate::testing::fault::{Fault, FaultDisk};
 
     fn at(generation: u64) -> Manifest {
         Manifest { generation, ..manifest() }

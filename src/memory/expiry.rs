@@ -7,8 +7,8 @@ use super::{End, Expiry, Lifetime, Memory};
 use crate::clock::Timestamp;
 use crate::error::{Error, Result};
 
-/// When a memory ends that is written at `now`, the effective now. `None` if a store gave it back and
-/// it has ended since.
+/// When a memory ends that is written at `now`, the effective now. `None` if a store gave it back
+/// and it has ended since.
 pub(crate) fn expiry(
     memory: &Memory,
     default_ttl: Option<Duration>,

@@ -1,12 +1,15 @@
-//! Owns sealed files made of sections (`seg`, `del`, `idx`, `loc`): writes them in one pass (`writer`) and
-//! checks them where they are used. Knows the bytes' places and checksums, not their meaning.
+//! Owns sealed files made of sections (`seg`, `del`, `idx`, `loc`): writes them in one pass
+//! (`writer`) and checks them where they are used. Knows the bytes' places and checksums, not their
+//! meaning.
 //!
-//! Checks at open: header, exact length, section table, that every required section is known. Checks at first touch: one CRC per 64 KiB
-//! block of a checked section, remembered in a bitmap; a block that failed fails again. Sections that
-//! are not checked here (rows) carry checksums of their own.
+//! Checks at open: header, exact length, section table, that every required section is known.
+//! Checks at first touch: one CRC per 64 KiB block of a checked section, remembered in a bitmap; a
+//! block that failed fails again. Sections that are not checked here (rows) carry checksums of
+//! their own.
 //!
-//! A file is mapped. One that was opened with a permit is kept open as well, and [`SectionFile::read`] reads
-//! from it instead: what is read of a map stays resident, with its neighbors.
+//! A file is mapped. One that was opened with a permit is kept open as well, and
+//! [`SectionFile::read`] reads from it instead: what is read of a map stays resident, with its
+//! neighbors.
 
 mod writer;
 
@@ -139,8 +142,9 @@ impl SectionFile {
         Ok(())
     }
 
-    /// Checks every block of a section, also those that passed before: what was read then may be damaged by
-    /// now. Lets the pages go on the way, so that the check of a large file does not make it resident.
+    /// Checks every block of a section, also those that passed before: what was read then may be
+    /// damaged by now. Lets the pages go on the way, so that the check of a large file does not
+    /// make it resident.
     fn verify_blocks(&self, entry: &SectionEntry) -> Result<()> {
         for block in 0..entry.blocks() {
             self.check_block(entry, block)?;
@@ -166,8 +170,8 @@ impl SectionFile {
         self.bytes.len() as u64
     }
 
-    /// For whoever reads a section from its start, and these values of it last: once they reach a whole
-    /// number of [`VERIFIED_AT_ONCE`], what lies behind goes, see [`Mapped::release`].
+    /// For whoever reads a section from its start, and these values of it last: once they reach a
+    /// whole number of [`VERIFIED_AT_ONCE`], what lies behind goes, see [`Mapped::release`].
     pub(crate) fn release_behind<T>(&self, kind: u32, values: Range<usize>) {
         let whole = |value: usize| value * size_of::<T>() / VERIFIED_AT_ONCE * VERIFIED_AT_ONCE;
         let (from, to) = (whole(values.start), whole(values.end));

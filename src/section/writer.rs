@@ -7,7 +7,6 @@ use crate::error::Result;
 use crate::format::header::FileHeader;
 use crate::format::names::FileName;
 use crate::format::table::{ALIGNMENT, BLOCK_LEN, CHECKED, REQUIRED, SectionEntry, SectionTable};
-use crate::sabotage::{self, Sabotage};
 
 /// How a section is treated.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -101,9 +100,7 @@ impl SectionWriter {
         let table = self.table.encode();
         self.put(&table)?;
         self.file.append(&self.buffer)?;
-        if !sabotage::on(Sabotage::SkipSectionSync) {
-            self.file.sync()?;
-        }
+        self.file.sync()?;
         Ok(self.len)
     }
 

@@ -8,7 +8,8 @@
 use std::collections::BinaryHeap;
 use std::sync::Arc;
 
-use super::{Liveness, Row};
+use super::liveness::Liveness;
+use super::row::Row;
 use crate::clock::Timestamp;
 use crate::error::Result;
 use crate::sync::Published;
@@ -46,8 +47,8 @@ impl Expiries {
         self.first
     }
 
-    /// The rows that have not expired at `now`; `None` if these are all. `column` gives the expiry of
-    /// every row.
+    /// The rows that have not expired at `now`; `None` if these are all. `column` gives the expiry
+    /// of every row.
     pub(super) fn unexpired<C: ExactSizeIterator<Item = Timestamp>>(
         &self,
         now: Timestamp,

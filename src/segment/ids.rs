@@ -1,16 +1,16 @@
-//! Owns the way from an id to its row in a memtable: hashes of ids with their rows, in sorted runs. A
-//! persistent value, so that readers need no lock: adding rows gives a new list of runs, which shares
-//! the larger ones with the old. Runs grow by the logarithmic method, as blocks of rows do
+//! Owns the way from an id to its row in a memtable: hashes of ids with their rows, in sorted runs.
+//! A persistent value, so that readers need no lock: adding rows gives a new list of runs, which
+//! shares the larger ones with the old. Runs grow by the logarithmic method, as blocks of rows do
 //! (`active`), but without an upper limit.
 //!
-//! Invariants: each run has at least twice as many entries as the next one, so that there are at most
-//! 33 of them and an entry is copied O(log rows) times; the newest row of an id is always there. A
-//! hash may belong to several ids: whoever asks compares the id of the row.
+//! Invariants: each run has at least twice as many entries as the next one, so that there are at
+//! most 33 of them and an entry is copied O(log rows) times; the newest row of an id is always
+//! there. A hash may belong to several ids: whoever asks compares the id of the row.
 
 use std::sync::Arc;
 
-use super::Row;
 use super::bloom;
+use super::row::Row;
 use crate::ids::MemoryId;
 use crate::map_vec::MapVec;
 
@@ -20,11 +20,13 @@ pub(super) const ENTRY_BYTES: usize = size_of::<u64>();
 /// See the file.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Ids {
-    /// The oldest and largest first. Entries of a run are sorted by hash, and then the newest row first.
+    /// The oldest and largest first. Entries of a run are sorted by hash, and then the newest row
+    /// first.
     runs: Vec<Arc<MapVec<u64>>>,
 }
 
-/// The hash of an id in the upper half, and in the lower one the row, so that later rows come first.
+/// The hash of an id in the upper half, and in the lower one the row, so that later rows come
+/// first.
 fn entry(id: MemoryId, row: Row) -> u64 {
     start(id) | u64::from(!row)
 }
@@ -63,8 +65,8 @@ impl Ids {
         self.runs.push(Arc::new(run));
     }
 
-    /// The rows that may have this id, the newest first: its newest row, perhaps older ones, and rarely
-    /// those of other ids. O(log² rows), and O(rows with its hash).
+    /// The rows that may have this id, the newest first: its newest row, perhaps older ones, and
+    /// rarely those of other ids. O(log² rows), and O(rows with its hash).
     pub(super) fn candidates(&self, id: MemoryId) -> impl Iterator<Item = Row> {
         let start = start(id);
         self.runs.iter().rev().flat_map(move |run| {

@@ -1,12 +1,12 @@
 //! Owns `Liveness`: which rows of a segment are not deleted, as one snapshot sees it, or have not
-//! expired, as of one moment (`expiry`). A persistent value: a clone never changes when the original
-//! does, and a change copies one small chunk. Sets are joined a word of 64 rows at a time.
+//! expired, as of one moment (`expiry`). A persistent value: a clone never changes when the
+//! original does, and a change copies one small chunk. Sets are joined a word of 64 rows at a time.
 
 use std::sync::Arc;
 
 use roaring::RoaringBitmap;
 
-use super::Row;
+use super::row::Row;
 
 /// Words in a chunk: 4,096 rows.
 const CHUNK: usize = 64;

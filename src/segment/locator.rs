@@ -5,7 +5,7 @@
 use std::collections::HashMap;
 use std::path::Path;
 
-use super::Row;
+use super::row::Row;
 use crate::disk::Disk;
 use crate::error::Result;
 use crate::format::header::{FileHeader, FileKind, StoreId};

@@ -6,7 +6,7 @@ use std::ops::Range;
 
 use roaring::RoaringBitmap;
 
-use super::Row;
+use super::row::Row;
 use crate::filter::Attributes;
 use crate::format::DecodeError;
 use crate::format::cursor::Cursor;
@@ -110,8 +110,8 @@ impl<'a, E: From<DecodeError>, R: Fn(Range<usize>) -> Result<&'a [u8], E>> Posti
         Ok(RoaringBitmap::new())
     }
 
-    /// The rows with at least one of these names, which are in order. Goes through the names or through
-    /// the lists, whichever takes fewer steps: O(min(names, lists) log + rows found).
+    /// The rows with at least one of these names, which are in order. Goes through the names or
+    /// through the lists, whichever takes fewer steps: O(min(names, lists) log + rows found).
     pub(super) fn rows_of_any(
         &self,
         field: Field,
@@ -216,7 +216,8 @@ mod tests {
         }
         assert_eq!(postings.total(100).unwrap(), 200);
         assert!(postings.total(99).is_err());
-        // Every list is the first one: a thousand lists of a megabyte each are a gigabyte to decode.
+        // Every list is the first one: a thousand lists of a megabyte each are a gigabyte to
+        // decode.
         let mut shared = bytes.clone();
         let (first, rest) = shared[4..].split_at_mut(ENTRY);
         rest[..ENTRY].copy_from_slice(first);

@@ -1,10 +1,10 @@
-//! Owns locks and condition variables that tell ThreadSanitizer when they change hands. The standard
-//! library comes compiled, without instrumentation: where threads really wait, its locks hand over in
-//! code that ThreadSanitizer does not see, and what they guard looks like a race.
+//! Owns locks and condition variables that tell ThreadSanitizer when they change hands. The
+//! standard library comes compiled, without instrumentation: where threads really wait, its locks
+//! hand over in code that ThreadSanitizer does not see, and what they guard looks like a race.
 //!
-//! Each lock has an atomic beside it. Whoever lets the lock go releases it just before, whoever gets
-//! the lock acquires it just after: the order that the lock makes anyhow, and none besides. For
-//! `--cfg tsan` only; has what the crate uses of the standard library's interface.
+//! Each lock has an atomic beside it. Whoever lets the lock go releases it just before, whoever
+//! gets the lock acquires it just after: the order that the lock makes anyhow, and none besides.
+//! For `--cfg tsan` only; has what the crate uses of the standard library's interface.
 
 use std::ops::{Deref, DerefMut};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};

@@ -1,17 +1,17 @@
 //! Owns the choice of locks, condition variables, atomics and threads wherever blocking or order
 //! matters: the standard library's, or those of a model checker that runs the same code under
 //! schedules of its own (`--cfg loom`, `--cfg shuttle`; see `.ci/concurrency`), or the standard
-//! library's in wrappers that ThreadSanitizer understands (`--cfg tsan`). Also owns `Published`, the
-//! cell through which readers get the newest snapshot, and the functions that take locks whatever
-//! became of their last holder.
+//! library's in wrappers that ThreadSanitizer understands (`--cfg tsan`). Also owns `Published`,
+//! the cell through which readers get the newest snapshot, and the functions that take locks
+//! whatever became of their last holder.
 //!
 //! What the checkers prove: under them `Published` is a mutex around an `Arc`, and `Arc` is the
-//! standard library's, so that whatever follows from "a load gives the last value stored, a store is
-//! one step, the last owner drops" is checked, for the code around the cell. That arc-swap and `Arc`
-//! keep that contract on real hardware is not; `tests/flat/stress.rs` only exercises it, with
-//! ThreadSanitizer too.
-//! Neither checker lets a wait time out: whoever is not woken is found out. Counters and caches that
-//! nobody waits for (`section`, index building, the pool) stay on the standard library.
+//! standard library's, so that whatever follows from "a load gives the last value stored, a store
+//! is one step, the last owner drops" is checked, for the code around the cell. That arc-swap and
+//! `Arc` keep that contract on real hardware is not; `tests/flat/stress.rs` only exercises it, with
+//! ThreadSanitizer too. Neither checker lets a wait time out: whoever is not woken is found out.
+//! Counters and caches that nobody waits for (`section`, index building, the pool) stay on the
+//! standard library.
 
 #[cfg(any(all(loom, shuttle), all(loom, tsan), all(shuttle, tsan)))]
 compile_error!("one at a time: --cfg loom, --cfg shuttle or --cfg tsan");
@@ -45,12 +45,12 @@ pub(crate) use checked::{
 use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
-/// Whether a model checker runs the threads: each run then needs threads of its own, and the time of
-/// the system would make runs differ.
+/// Whether a model checker runs the threads: each run then needs threads of its own, and the time
+/// of the system would make runs differ.
 pub(crate) const MODEL_CHECKED: bool = cfg!(any(loom, shuttle));
 
-/// Locks a mutex whose data stays meaningful even if a holder panicked: every holder leaves it whole
-/// at each step, and a panic on the write path stops all writes besides.
+/// Locks a mutex whose data stays meaningful even if a holder panicked: every holder leaves it
+/// whole at each step, and a panic on the write path stops all writes besides.
 pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -1,29 +1,29 @@
-//! Owns the meaning of the metrics on full vectors, and the form in which vectors are stored: as they
-//! are; under cosine times a power of two where their squares would overflow or vanish.
+//! Owns the meaning of the metrics on full vectors, and the form in which vectors are stored: as
+//! they are; under cosine times a power of two where their squares would overflow or vanish.
 //!
-//! A stored vector times its `norm` is the vector as it was inserted. Stores of format version 1 keep
-//! vectors of length 1 under cosine, with their former length as the norm. Nothing here asks which
-//! of the two a row is: every length is measured.
+//! A stored vector times its `norm` is the vector as it was inserted. Stores of format version 1
+//! keep vectors of length 1 under cosine, with their former length as the norm. Nothing here asks
+//! which of the two a row is: every length is measured.
 
 use super::kernel::Kernels;
 use crate::error::{Error, Result};
 use crate::ids::MemoryId;
 use crate::options::Metric;
 
-/// Below this a cosine distance is measured by the difference of the vectors: one minus their product
-/// is off by some 1e-7, which is more than a hundred-thousandth of what is smaller.
+/// Below this a cosine distance is measured by the difference of the vectors: one minus their
+/// product is off by some 1e-7, which is more than a hundred-thousandth of what is smaller.
 const NEAR: f32 = 0.06;
 /// Below this the difference is measured in f64: the lengths are not known well enough otherwise.
 const VERY_NEAR: f32 = 3e-4;
-/// Largest of the coordinates of a stored vector under cosine, 2^30, and its inverse the smallest that the
-/// largest may be: squares, and sums of 65,536 of them, are then in the range of f32.
+/// Largest of the coordinates of a stored vector under cosine, 2^30, and its inverse the smallest
+/// that the largest may be: squares, and sums of 65,536 of them, are then in the range of f32.
 const LARGEST: f32 = 1_073_741_824.0;
 
 impl Metric {
     /// The distance of two vectors of equal length; smaller is nearer.
     ///
-    /// O(dimension). Under cosine it is from 0 to 2, to five digits also where it is as small as 1e-9; a
-    /// zero vector has distance 1 to everything.
+    /// O(dimension). Under cosine it is from 0 to 2, to five digits also where it is as small as
+    /// 1e-9; a zero vector has distance 1 to everything.
     ///
     /// ```
     /// use altiplano::Metric;
@@ -135,8 +135,8 @@ pub(crate) fn prepare(
     if largest > limit { bad("its length overflows when squared") } else { Ok(1.0) }
 }
 
-/// Multiplies a vector with a power of two where its squares could leave the range of f32; gives what it
-/// must be multiplied with to be as before. Both are exact. `None` for a zero vector.
+/// Multiplies a vector with a power of two where its squares could leave the range of f32; gives
+/// what it must be multiplied with to be as before. Both are exact. `None` for a zero vector.
 fn scale(vector: &mut [f32]) -> Option<f32> {
     let largest = vector.iter().fold(0.0f32, |max, x| max.max(x.abs()));
     if largest == 0.0 {
@@ -152,8 +152,8 @@ fn scale(vector: &mut [f32]) -> Option<f32> {
     Some(norm)
 }
 
-/// The vector as it was inserted; in stores of format version 1, under cosine, to about one unit in the last
-/// place.
+/// The vector as it was inserted; in stores of format version 1, under cosine, to about one unit in
+/// the last place.
 pub(crate) fn restore(metric: Metric, stored: &[f32], norm: f32) -> Vec<f32> {
     match metric {
         Metric::Cosine => stored.iter().map(|x| x * norm).collect(),
@@ -166,6 +166,19 @@ pub(crate) fn unit(vector: &[f32]) -> Vec<f32> {
     let squared: f64 = vector.iter().map(|x| f64::from(*x) * f64::from(*x)).sum();
     let inverse = if squared > 0.0 { 1.0 / squared.sqrt() } else { 0.0 };
     vector.iter().map(|x| (f64::from(*x) * inverse) as f32).collect()
+}
+
+/// The squared norm, in sums of so many lanes: vector instructions can add them, and every machine
+/// adds them in the same order, so that codes are the same everywhere.
+pub(crate) fn squared_norm(vector: &[f32]) -> f32 {
+    let mut sums = [0.0f32; 16];
+    let (chunks, rest) = vector.as_chunks::<16>();
+    for chunk in chunks {
+        for i in 0..16 {
+            sums[i] += chunk[i] * chunk[i];
+        }
+    }
+    sums.iter().sum::<f32>() + rest.iter().map(|x| x * x).sum::<f32>()
 }
 
 #[cfg(test)]

@@ -1,13 +1,14 @@
-//! Owns the rotation that codes of few bits are made in: after it, the energy of any vector is spread
-//! over all coordinates, so that one step size fits them all and the errors of different coordinates
-//! are nearly independent.
+//! Owns the rotation that codes of few bits are made in: after it, the energy of any vector is
+//! spread over all coordinates, so that one step size fits them all and the errors of different
+//! coordinates are nearly independent.
 //!
 //! It is part of the format of those codes: two stores must rotate alike. A vector is padded with
-//! zeros to `D` coordinates, a multiple of 64. Then, four times: flip signs; apply the Walsh-Hadamard
-//! transform, divided by √p, to the first `p` coordinates in rounds 0 and 2, to the last `p` in rounds
-//! 1 and 3, with `p` the largest power of two that is at most `D`; where `p < D`, replace each pair
-//! `(x[i], x[i + D/2])` by its sum and difference. At the end, where `p < D`, all is divided by 4, so
-//! that lengths stay. This is the fast rotation of the authors of RaBitQ (Gao et al., SIGMOD 2025).
+//! zeros to `D` coordinates, a multiple of 64. Then, four times: flip signs; apply the
+//! Walsh-Hadamard transform, divided by √p, to the first `p` coordinates in rounds 0 and 2, to the
+//! last `p` in rounds 1 and 3, with `p` the largest power of two that is at most `D`; where
+//! `p < D`, replace each pair `(x[i], x[i + D/2])` by its sum and difference. At the end, where
+//! `p < D`, all is divided by 4, so that lengths stay. This is the fast rotation of the authors of
+//! RaBitQ (Gao et al., SIGMOD 2025).
 //!
 //! The sign of coordinate i in round r is bit i mod 64 of the word number (r · D + i) / 64 of
 //! SplitMix64 seeded with [`SEED`]; 1 is minus.
@@ -164,14 +165,10 @@ const fn butterflies([a, b, c, d]: [f32; 4]) -> [f32; 4] {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::testing::Uniform;
 
     fn vector(n: usize, seed: u64) -> Vec<f32> {
-        let mut state = seed;
-        let mut next = || {
-            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
-            (state >> 40) as f32 / (1 << 23) as f32 - 1.0
-        };
-        (0..n).map(|_| next()).collect()
+        Uniform(seed).vector(n)
     }
 
     fn dot(a: &[f32], b: &[f32]) -> f64 {

@@ -2,72 +2,13 @@
 //! (`pool`), are stopped and waited for, and turn a panic into poison. Knows no tasks: it is given
 //! closures.
 
+mod bell;
 mod lane;
 mod pool;
 
-use crate::sync::{Mutex, lock};
+pub(crate) use bell::Bell;
 pub(crate) use lane::Lane;
-use pool::Desk;
 pub(crate) use pool::{Seat, Worker, post};
-
-#[derive(Debug, Default)]
-struct Flags {
-    woken: bool,
-    stopping: bool,
-    /// Where it rings, while there is a job.
-    desk: Option<Desk>,
-}
-
-/// The bell of a job: anyone may ring it. No lock is held where it rings.
-#[derive(Debug, Default)]
-pub(crate) struct Bell {
-    flags: Mutex<Flags>,
-}
-
-impl Bell {
-    /// Makes the job run soon.
-    pub(crate) fn ring(&self) {
-        let mut flags = lock(&self.flags);
-        flags.woken = true;
-        let desk = flags.desk.clone();
-        drop(flags);
-        if let Some(desk) = desk {
-            desk.ring();
-        }
-    }
-
-    /// Whether the job was told to stop; long tasks ask now and then.
-    pub(crate) fn is_stopping(&self) -> bool {
-        lock(&self.flags).stopping
-    }
-
-    /// Whether it was rung since it was last answered or asked.
-    #[cfg(test)]
-    pub(crate) fn take_ring(&self) -> bool {
-        std::mem::take(&mut lock(&self.flags).woken)
-    }
-
-    fn attach(&self, desk: Desk) {
-        lock(&self.flags).desk = Some(desk);
-    }
-
-    fn is_rung(&self) -> bool {
-        lock(&self.flags).woken
-    }
-
-    /// The job begins: what rings from now on asks for another turn.
-    fn answer(&self) {
-        lock(&self.flags).woken = false;
-    }
-
-    fn stop(&self) {
-        let mut flags = lock(&self.flags);
-        flags.stopping = true;
-        let desk = flags.desk.take();
-        drop(flags);
-        drop(desk);
-    }
-}
 
 #[cfg(test)]
 mod tests {

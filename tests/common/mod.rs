@@ -49,6 +49,18 @@ pub(crate) fn vector(seed: u64, dimension: usize) -> Vec<f32> {
     (0..dimension).map(|_| rng.float()).collect()
 }
 
+/// A point of one of many clusters, always the same for the same number. `spread` is how far it is
+/// from the center, in units of the distance of centers.
+pub(crate) fn clustered(i: u64, dimension: usize, clusters: u64, spread: f32) -> Vec<f32> {
+    let hash = |a: u64, b: u64| {
+        let mut x = (a << 32 | b).wrapping_mul(0x9E37_79B9_7F4A_7C15);
+        x = (x ^ (x >> 29)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+        ((x ^ (x >> 32)) >> 40) as f32 / (1u64 << 24) as f32 - 0.5
+    };
+    let center = |j| hash(1_000_000 + i % clusters, j);
+    (0..dimension as u64).map(|j| center(j) + spread * hash(i, j)).collect()
+}
+
 /// A memory with the vector and the text of its id.
 pub(crate) fn memory(id: u64, dimension: usize) -> Memory {
     Memory::new(id, vector(id, dimension)).text(format!("memory {id}"))

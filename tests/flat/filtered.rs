@@ -13,15 +13,9 @@ const ROWS: u64 = 6_000;
 const DIMENSION: usize = 24;
 const K: usize = 10;
 
-/// A point of one of forty clusters, the same for the same number.
+/// A point of one of 40 clusters.
 fn vector(i: u64) -> Vec<f32> {
-    let hash = |a: u64, b: u64| {
-        let mut x = (a << 32 | b).wrapping_mul(0x9E37_79B9_7F4A_7C15);
-        x = (x ^ (x >> 29)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
-        ((x ^ (x >> 32)) >> 40) as f32 / (1u64 << 24) as f32 - 0.5
-    };
-    let center = |j| hash(1_000_000 + i % 40, j);
-    (0..DIMENSION as u64).map(|j| center(j) + 0.7 * hash(i, j)).collect()
+    crate::common::clustered(i, DIMENSION, 40, 0.7)
 }
 
 /// What a row is tagged with: a random part, and whether it lies near the first cluster's center.

@@ -15,15 +15,9 @@ const LIVE: u64 = 4_000;
 const CHANGED: u64 = LIVE / 6;
 const K: usize = 10;
 
-/// A point of one of fifty clusters, the same for the same number.
+/// A point of one of 50 clusters.
 fn vector(i: u64) -> Vec<f32> {
-    let hash = |a: u64, b: u64| {
-        let mut x = (a << 32 | b).wrapping_mul(0x9E37_79B9_7F4A_7C15);
-        x = (x ^ (x >> 29)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
-        ((x ^ (x >> 32)) >> 40) as f32 / (1u64 << 24) as f32 - 0.5
-    };
-    let center = |j| hash(1_000_000 + i % 50, j);
-    (0..DIMENSION as u64).map(|j| center(j) + 0.8 * hash(i, j)).collect()
+    crate::common::clustered(i, DIMENSION, 50, 0.8)
 }
 
 fn insert(collection: &Collection, ids: std::ops::Range<u64>) {

@@ -20,9 +20,10 @@ use altiplano::{Background, CollectionOptions, Error, Memory, Metric, StoreOptio
 
 use crate::common::Rng;
 use crate::common::size::sized;
+use crate::faults::book::Book;
 use crate::faults::places::{self, Mount};
+use crate::faults::seed;
 use crate::faults::session::{self, Go, Session};
-use crate::faults::{Book, seed};
 
 const CASES: u64 = 16;
 const MOUNT: &str = "size=40m,nr_inodes=400,mode=700";

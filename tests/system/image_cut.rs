@@ -18,9 +18,10 @@ use std::time::{Duration, Instant};
 
 use crate::common::Rng;
 use crate::common::size::sized;
+use crate::faults::book::Book;
 use crate::faults::places::{self, Mount, in_ram};
 use crate::faults::process::{Child, lines, works};
-use crate::faults::{Book, seed};
+use crate::faults::seed;
 
 /// Cuts of each kind on each file system.
 const CUTS: u64 = 3;

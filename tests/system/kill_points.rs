@@ -16,9 +16,10 @@ use std::time::Instant;
 
 use crate::common::Rng;
 use crate::common::size::sized;
+use crate::faults::book::Book;
 use crate::faults::places::in_ram;
 use crate::faults::process::{self, Call, Child, by_point, point, turn};
-use crate::faults::{Book, seed};
+use crate::faults::seed;
 
 const KILLS: u64 = 150;
 const STEPS: u64 = 34;

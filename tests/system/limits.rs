@@ -12,9 +12,10 @@ use std::os::unix::process::ExitStatusExt;
 use std::time::Instant;
 
 use crate::common::size::sized;
+use crate::faults::book::Book;
 use crate::faults::places::in_ram;
 use crate::faults::process::{self, Child};
-use crate::faults::{Book, seed};
+use crate::faults::seed;
 
 const STEPS: u64 = 30;
 /// What a process gets if a file grows beyond its limit, unless it ignores it.

@@ -16,9 +16,10 @@ use std::time::Instant;
 
 use crate::common::Rng;
 use crate::common::size::sized;
+use crate::faults::book::Book;
 use crate::faults::places::in_ram;
 use crate::faults::process::{self, Call, Child, Ended, by_point, turn};
-use crate::faults::{Book, seed};
+use crate::faults::seed;
 
 const STRACE_RUNS: u64 = 60;
 const LIBFIU_RUNS: u64 = 30;

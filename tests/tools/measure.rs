@@ -3,6 +3,7 @@
 use std::fs;
 use std::time::Duration;
 
+use bench_tools::args::{Args, Opt, Stop};
 use bench_tools::measure::*;
 
 #[test]

@@ -4,7 +4,7 @@
 use std::error::Error;
 use std::path::Path;
 
-use bench_tools::measure::Args;
+use bench_tools::args::Args;
 pub use bench_tools::vectors::{Metric, Vectors};
 
 pub type Result<T> = std::result::Result<T, Box<dyn Error>>;

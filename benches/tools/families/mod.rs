@@ -7,22 +7,13 @@
 
 mod places;
 mod samplers;
+mod shape;
 
 use places as place;
 use samplers as draw;
+use shape::{Sampler, Shape};
 
 use crate::vectors::{Rng, Vectors};
-
-/// Fills one row. The number is the row's place in the order of insertion, from 0 to 1.
-pub type Sampler = Box<dyn FnMut(&mut Rng, f64, &mut [f32])>;
-
-/// What a sampler is made for.
-pub struct Shape {
-    pub dim: usize,
-    pub rows: usize,
-    /// For what all rows share, such as centers.
-    pub rng: Rng,
-}
 
 /// A way to draw vectors.
 pub struct Family {

@@ -3,7 +3,7 @@
 //! Owns these samplers. Those of two or three dimensions fill as many coordinates as the row has,
 //! and leave any others zero.
 
-use crate::families::{Sampler, Shape};
+use super::shape::{Sampler, Shape};
 use crate::vectors::Rng;
 
 fn fill<const N: usize>(row: &mut [f32], values: [f64; N]) {

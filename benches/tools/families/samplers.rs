@@ -4,7 +4,7 @@
 //! Owns the samplers. What the rows of one sampler share (centers, directions) is drawn when it is
 //! made. Positions and other quantities of the world are in `places.rs`.
 
-use crate::families::{Sampler, Shape};
+use super::shape::{Sampler, Shape};
 use crate::vectors::Rng;
 
 /// Coordinates from `offset` to `offset + 1`.

@@ -1,16 +1,17 @@
 //! Owns the graph builder on the crate `hnsw_rs`: it builds over row numbers with our distance on
 //! codes, and its graph is copied out and dropped. It is never searched and never stored.
 //!
-//! What has to be worked around in 0.3.5, from its source: several threads that insert into an empty
-//! graph leave it disconnected (the first point goes in alone); edges above a node's own level are
-//! stored and mean nothing (dropped); a NaN panics (distances are made finite); equal vectors crowd
-//! each other out (the caller collapses them); its `Drop` uses rayon (dropped inside our pool).
+//! What has to be worked around in 0.3.5, from its source: several threads that insert into an
+//! empty graph leave it disconnected (the first point goes in alone); edges above a node's own
+//! level are stored and mean nothing (dropped); a NaN panics (distances are made finite); equal
+//! vectors crowd each other out (the caller collapses them); its `Drop` uses rayon (dropped inside
+//! our pool).
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use hnsw_rs::prelude::{Distance, Hnsw};
 
-use super::build::{BuildGraph, BuildParams};
+use super::builder::{BuildGraph, BuildParams};
 use super::graph::{FlatGraph, FlatLevel, MAX_LEVELS};
 use crate::error::{Error, Result};
 use crate::vector::codes::CodeRows;
@@ -27,8 +28,8 @@ pub(super) struct HnswRsBuilder;
 /// The distance between two rows, given by their numbers.
 struct RowDistance<'a> {
     codes: CodeRows<'a>,
-    /// Makes none negative, which the crate asserts; their order stays. No product is larger than that
-    /// of the longest row with itself.
+    /// Makes none negative, which the crate asserts; their order stays. No product is larger than
+    /// that of the longest row with itself.
     raised: f32,
 }
 

@@ -1,19 +1,19 @@
-//! Owns what a draft takes over from an older graph: the nodes that stay, with their levels and lists, and
-//! the repair of the lists that lost neighbors. Inserting what is new is the builder's.
+//! Owns what a draft takes over from an older graph: the nodes that stay, with their levels and
+//! lists, and the repair of the lists that lost neighbors. Inserting what is new is the builder's.
 //!
 //! The repair is local first: what is left of a list stays untouched, since choosing it anew costs
-//! recall in every generation; neighbors of the lost neighbors fill the gap, as far as they lie in other
-//! directions, also where most places are taken: the few links between clusters would be lost. Only a node
-//! that lost most of its list, as when a whole cluster goes, is searched for like a new one and linked both
-//! ways. Measured against rebuilding, dropping and the ways of others:
-//! ARCHITECTURE.md, "Compaction, in numbers"; Singh et al., "FreshDiskANN", arXiv:2105.09613, section 4.2,
-//! has the idea of the neighbors of lost neighbors.
+//! recall in every generation; neighbors of the lost neighbors fill the gap, as far as they lie in
+//! other directions, also where most places are taken: the few links between clusters would be
+//! lost. Only a node that lost most of its list, as when a whole cluster goes, is searched for like
+//! a new one and linked both ways. Measured against rebuilding, dropping and the ways of others:
+//! ARCHITECTURE.md, "Compaction, in numbers"; Singh et al., "FreshDiskANN", arXiv:2105.09613,
+//! section 4.2, has the idea of the neighbors of lost neighbors.
 
-use super::build::BuildParams;
-use super::flat_builder::{CHUNK, Draft};
-use super::graph::{Graph, NO_NODE};
+use super::base::Base;
+use super::builder::BuildParams;
+use super::draft::{CHUNK, Draft};
 use crate::error::Result;
-use crate::index::Candidate;
+use crate::index::top::Candidate;
 use crate::map_vec::MapVec;
 use crate::vector::codes::CodeRows;
 
@@ -22,42 +22,6 @@ const FROM_LOST: usize = 16;
 
 /// Candidates that are looked at for each place of a gap.
 const LOOKED_AT: usize = 4;
-
-/// A graph that a new one starts from.
-pub(crate) struct Base<'a> {
-    graph: Graph<'a>,
-    /// For each node the row that it is now; `NO_NODE` for one that goes.
-    rows: Vec<u32>,
-    kept: u32,
-}
-
-impl<'a> Base<'a> {
-    /// A graph of which `rows` tells what becomes of each node: the row that it is now, or `NO_NODE`.
-    /// Rows that stay come first, in any order. Nothing if too little of it is left to start from, or if
-    /// it is damaged.
-    pub(crate) fn new(graph: Graph<'a>, rows: Vec<u32>, m: usize) -> Option<Self> {
-        let kept = rows.iter().filter(|row| **row != NO_NODE).count() as u32;
-        let sound = rows.len() == graph.nodes as usize
-            && graph.m as usize == m
-            && kept > 0
-            && rows.iter().all(|row| *row == NO_NODE || *row < kept)
-            && graph.validate().is_ok();
-        sound.then_some(Self { graph, rows, kept })
-    }
-
-    /// How many nodes stay.
-    pub(super) const fn kept(&self) -> u32 {
-        self.kept
-    }
-
-    fn row(&self, node: u32) -> Option<u32> {
-        self.rows.get(node as usize).copied().filter(|row| *row != NO_NODE)
-    }
-
-    fn rows_of<'b>(&'b self, list: &'b [u32]) -> impl Iterator<Item = u32> + 'b {
-        list.iter().filter_map(|node| self.row(*node))
-    }
-}
 
 /// A list that lost neighbors.
 #[derive(Clone, Copy, Debug, bytemuck::Pod, bytemuck::Zeroable)]
@@ -70,16 +34,16 @@ pub(super) struct Gap {
     lost: u32,
 }
 
-/// Whether a list, with what is in the gap now, lost so much that its node is searched for again: most of
-/// it, or over a quarter while few of its places are taken. Where data lies along few directions, lists are
-/// short without having lost anything.
+/// Whether a list, with what is in the gap now, lost so much that its node is searched for again:
+/// most of it, or over a quarter while few of its places are taken. Where data lies along few
+/// directions, lists are short without having lost anything.
 const fn is_thin(kept: usize, lost: usize, filled: usize, places: usize) -> bool {
     lost > kept || (8 * filled < 3 * places && 4 * filled < 3 * (kept + lost))
 }
 
 impl<'a> Draft<'a> {
-    /// Takes over the nodes that stay; gives the lists that lost some. The first node on the highest level
-    /// that is left becomes the entry point.
+    /// Takes over the nodes that stay; gives the lists that lost some. The first node on the
+    /// highest level that is left becomes the entry point.
     pub(super) fn from_base(
         codes: &CodeRows<'a>,
         params: &BuildParams<'_>,
@@ -135,8 +99,8 @@ impl<'a> Draft<'a> {
         Ok(())
     }
 
-    /// Adds neighbors of the lost neighbors, nearest first, that lie in other directions than those that
-    /// are there.
+    /// Adds neighbors of the lost neighbors, nearest first, that lie in other directions than those
+    /// that are there.
     fn refill(&mut self, base: &Base<'_>, gap: Gap) {
         let Gap { level, node, old, lost } = gap;
         let (level, lost) = (level as usize, lost as usize);

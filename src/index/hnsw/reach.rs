@@ -76,7 +76,8 @@ pub(crate) fn attach_unreachable(graph: &mut FlatGraph, codes: &CodeRows<'_>) ->
         }
         let origin = codes.origin(node).with_sieve();
         search(&view, &origin, EF, None, usize::MAX, &mut scratch);
-        // An upper level may have led to nodes that level 0 alone does not lead to: no host is there.
+        // An upper level may have led to nodes that level 0 alone does not lead to: no host is
+        // there.
         let found = scratch.results().iter().map(|c| c.node);
         let near: Vec<u32> = found.filter(|n| reached.holds(*n)).collect();
         let roomy = near.iter().find(|n| lists.of(**n).len() < cap);

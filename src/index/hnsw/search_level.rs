@@ -1,5 +1,5 @@
-//! Owns algorithm 2 of the paper, the search of one level, over lists and measures of any kind: of a
-//! stored graph for a query, of a draft for a row that is inserted.
+//! Owns algorithm 2 of the paper, the search of one level, over lists and measures of any kind: of
+//! a stored graph for a query, of a draft for a row that is inserted.
 //!
 //! Nodes that are not accepted are traversed like any other and never take a place among the
 //! results (I12): the search goes on until the nearest node not yet expanded is farther than the
@@ -9,17 +9,17 @@
 //! are measured are too far to enter it, and one that enters moves less than a cache line or two.
 //! Nodes that are not accepted wait in a heap of their own.
 //!
-//! A search waits for memory more than it computes. So neighbors are worked on in batches of a size, from
-//! as many lists as that takes, and two batches are under way: while the neighbors of one, as far as the
-//! first look let them pass, are measured by their whole codes, the first lines of the next one's come in.
-//! Nodes are expanded a little earlier for that than algorithm 2 would; it costs about one evaluation in
-//! fifty and takes a fifth of the time off.
+//! A search waits for memory more than it computes. So neighbors are worked on in batches of a
+//! size, from as many lists as that takes, and two batches are under way: while the neighbors of
+//! one, as far as the first look let them pass, are measured by their whole codes, the first lines
+//! of the next one's come in. Nodes are expanded a little earlier for that than algorithm 2 would;
+//! it costs about one evaluation in fifty and takes a fifth of the time off.
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 
 use super::pool::{Nearest, Pool, Seen};
-use crate::index::Candidate;
+use crate::index::top::Candidate;
 use crate::vector::codes::Measure;
 
 /// Neighbors of a batch, unless the last list brings more.
@@ -28,9 +28,9 @@ const BATCH: usize = 16;
 /// Lists that are asked for ahead.
 const LISTS_AHEAD: usize = 3;
 
-/// Standard deviations by which a first look may be off before a node is missed. Those that are missed
-/// lie at the edge of the beam and hardly ever lead on: with half as many recall falls by .003 where it is
-/// .95, with one and a half it is the same.
+/// Standard deviations by which a first look may be off before a node is missed. Those that are
+/// missed lie at the edge of the beam and hardly ever lead on: with half as many recall falls by
+/// .003 where it is .95, with one and a half it is the same.
 const DEVIATIONS: f32 = 1.0;
 
 /// What a search cost.
@@ -90,7 +90,8 @@ impl Scratch {
         }
     }
 
-    /// The nearest node that is not expanded, marked as expanded; `None` if it is too far to lead on.
+    /// The nearest node that is not expanded, marked as expanded; `None` if it is too far to lead
+    /// on.
     #[inline]
     fn expand(&mut self) -> Option<u32> {
         if let Some(Reverse(Nearest(waypoint))) = self.waypoints.peek().copied() {
@@ -146,7 +147,8 @@ impl<L: Lists, M: Measure> LevelSearch<'_, L, M> {
         scratch.pool.finish();
     }
 
-    /// Expands the nearest nodes until their neighbors, as far as they were not met, make up a batch.
+    /// Expands the nearest nodes until their neighbors, as far as they were not met, make up a
+    /// batch.
     #[inline]
     fn next_batch(&self, batch: &mut Vec<u32>, info: &mut SearchInfo, scratch: &mut Scratch) {
         batch.clear();

@@ -1,15 +1,15 @@
 //! Owns the choice of neighbors: SELECT-NEIGHBORS-HEURISTIC, algorithm 4 of the paper, without its
 //! two extensions. A pure function.
 
-use crate::index::Candidate;
+use crate::index::top::Candidate;
 
 /// Distances that are measured in one call.
 const AT_ONCE: usize = 4;
 
-/// Chooses at most `m` of the candidates, which come nearest first, beside those that are `taken`: one is
-/// chosen only if it is nearer to the node than to every one taken or chosen before it, so that neighbors
-/// lie in different directions.
-/// `least` gives the least distance from a candidate to some of those taken.
+/// Chooses at most `m` of the candidates, which come nearest first, beside those that are `taken`:
+/// one is chosen only if it is nearer to the node than to every one taken or chosen before it, so
+/// that neighbors lie in different directions. `least` gives the least distance from a candidate to
+/// some of those taken.
 ///
 /// O(candidates × m) distances.
 pub(super) fn select_neighbors(

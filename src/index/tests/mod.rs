@@ -4,29 +4,21 @@ mod merge;
 
 use std::sync::Arc;
 
+use super::hnsw::builder::BuildGraph;
 use super::*;
 use crate::disk::RealDisk;
 use crate::format::header::{FileHeader, FileKind, StoreId};
 use crate::ids::FileId;
 use crate::options::{GraphBuilder, Metric, Quantization};
-use crate::vector::codes::{CodeBuffer, CodeSpec};
+use crate::testing::Uniform;
+use crate::vector::codes::{CodeBuffer, CodeRows, CodeSpec, Fit, Query};
 use crate::vector::metric::prepare;
 
 const STORE: StoreId = StoreId([1; 16]);
 
-struct Random(u64);
-
-impl Random {
-    fn next(&mut self) -> f32 {
-        self.0 =
-            self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-        (self.0 >> 40) as f32 / (1 << 23) as f32 - 1.0
-    }
-}
-
 /// Clustered vectors in stored form, with norms from about 0.1 to 10 under dot.
 fn vectors(n: usize, dimension: usize, metric: Metric) -> Vec<Vec<f32>> {
-    let mut random = Random(7);
+    let mut random = Uniform(7);
     let centers: Vec<Vec<f32>> =
         (0..30).map(|_| (0..dimension).map(|_| random.next()).collect()).collect();
     (0..n)

@@ -1,12 +1,11 @@
-//! Owns `Block`: some rows of a memtable, with contiguous vectors and bodies, and their codes. A small block
-//! is measured exactly. From a size on, blocks have codes, in the frame that the collection has; where
-//! it has none yet, one is chosen by the first such block.
+//! Owns `Block`: some rows of a memtable, with contiguous vectors and bodies, and their codes. A
+//! small block is measured exactly. From a size on, blocks have codes, in the frame that the
+//! collection has; where it has none yet, one is chosen by the first such block.
 
 use std::sync::Arc;
 
 use bytemuck::{Pod, Zeroable};
 
-use super::Coder;
 use crate::clock::Timestamp;
 use crate::error::{Error, Result};
 use crate::filter::Attributes;
@@ -14,8 +13,8 @@ use crate::format::record;
 use crate::ids::{MemoryId, Seq};
 use crate::map_vec::MapVec;
 use crate::options::Quantization;
-use crate::segment::RowRef;
-use crate::segment::sealed::key_hash;
+use crate::segment::layout::key_hash;
+use crate::segment::row::RowRef;
 use crate::vector::codes::{CodeBuffer, CodeSpec, Fit, Frame, SignBlocks};
 
 /// Blocks of fewer rows have no codes.
@@ -24,6 +23,9 @@ const CODED: usize = 64;
 const TELLING: usize = 256;
 /// Vectors by which it is said.
 const SAMPLE: usize = 256;
+
+/// What the codes of a memtable are made of, and how far off they are.
+pub(crate) type Coder = (Arc<Frame>, Fit);
 
 /// What is known of a row beside its vector and body.
 #[derive(Clone, Copy, Debug, Pod, Zeroable)]
@@ -36,8 +38,8 @@ pub(super) struct Head {
     pub(super) norm: f32,
     /// Where its body ends among the bodies of its block, and that of the next row begins.
     pub(super) body_end: u32,
-    /// Hashes of the names that rows are mostly selected by, so that those of others are passed over
-    /// without decoding their bodies.
+    /// Hashes of the names that rows are mostly selected by, so that those of others are passed
+    /// over without decoding their bodies.
     pub(super) namespace: u32,
     pub(super) session: u32,
 }
@@ -122,8 +124,9 @@ impl Block {
         })
     }
 
-    /// Gives a block its codes if it has enough rows; those that the blocks have that it was made of are
-    /// copied. The first such block of a memtable, of so many rows, chooses what the codes are made of.
+    /// Gives a block its codes if it has enough rows; those that the blocks have that it was made
+    /// of are copied. The first such block of a memtable, of so many rows, chooses what the codes
+    /// are made of.
     pub(super) fn encode(
         &mut self,
         spec: CodeSpec,

@@ -1,12 +1,12 @@
 //! Owns `Active`: the rows of a memtable, in RAM. A persistent value: `push` gives a new one that
 //! shares its blocks with the old, so readers need no lock.
 //!
-//! Rows lie in blocks of contiguous vectors, codes and bodies: a few allocations a block and none a row,
-//! since small ones that live as long as a memtable, between others that do not, leave holes that no
-//! allocator can use. Blocks grow by the logarithmic method
-//! (Bentley and Saxe, "Decomposable searching problems", J. Algorithms 1980): a push makes a small
-//! block, and eight of a size become one of the next, so that a row is copied a few times at most
-//! and a scan meets few blocks.
+//! Rows lie in blocks of contiguous vectors, codes and bodies: a few allocations a block and none a
+//! row, since small ones that live as long as a memtable, between others that do not, leave holes
+//! that no allocator can use. Blocks grow by the logarithmic method (Bentley and Saxe,
+//! "Decomposable searching problems", J. Algorithms 1980): a push makes a small block, and eight of
+//! a size become one of the next, so that a row is copied a few times at most and a scan meets few
+//! blocks.
 
 mod block;
 
@@ -15,7 +15,9 @@ use std::sync::Arc;
 use roaring::RoaringBitmap;
 
 use super::ids::{ENTRY_BYTES, Ids};
-use super::{Liveness, NewRow, Row, RowBuffer, RowRef, Rows};
+use super::liveness::Liveness;
+use super::row::{NewRow, Row, RowBuffer, RowRef};
+use super::rows::Rows;
 use crate::clock::Timestamp;
 use crate::error::{Error, Result};
 use crate::filter::{Attributes, Filter, Matcher};
@@ -23,23 +25,22 @@ use crate::format::record;
 use crate::ids::{MemoryId, Seq};
 use crate::index::{Candidate, Scan};
 use crate::options::Quantization;
-use crate::vector::codes::{CodeSpec, Fit, Frame, Queries};
+use crate::vector::codes::{CodeSpec, Queries};
 use crate::vector::kernel::blocks::ROWS;
+pub(crate) use block::Coder;
 use block::{Block, Head, name_hash};
 
 /// So many blocks of about one size become one.
 const FANOUT: usize = 8;
 /// Blocks are not merged beyond this many rows.
 const LARGEST: usize = 512;
-/// A block is full with so many bytes of bodies, and is not merged: the copy would cost more than a scan
-/// gains by it. So 32 bits are enough for a place among bodies.
+/// A block is full with so many bytes of bodies, and is not merged: the copy would cost more than a
+/// scan gains by it. So 32 bits are enough for a place among bodies.
 const FULL_BYTES: usize = 1 << 20;
-/// Heap bytes of a row beside its vector, codes and body: its head, its entry among the ids, and that in
-/// the writers' table of ids, 33 bytes in a table that is seven sixteenths to seven eighths full.
+/// Heap bytes of a row beside its vector, codes and body: its head, its entry among the ids, and
+/// that in the writers' table of ids, 33 bytes in a table that is seven sixteenths to seven eighths
+/// full.
 const ROW_OVERHEAD: usize = size_of::<Head>() + ENTRY_BYTES + 56;
-
-/// What the codes of a memtable are made of, and how far off they are.
-pub(crate) type Coder = (Arc<Frame>, Fit);
 
 /// The rows of a memtable.
 #[derive(Clone, Debug)]
@@ -57,7 +58,8 @@ pub(crate) struct Active {
 }
 
 impl Active {
-    /// For rows of which these codes are asked, in the frame that the collection has, if it has one.
+    /// For rows of which these codes are asked, in the frame that the collection has, if it has
+    /// one.
     pub(crate) const fn new(spec: CodeSpec, coder: Option<Coder>) -> Self {
         Self {
             spec,
@@ -180,9 +182,9 @@ impl Active {
         rows.map(copy).collect()
     }
 
-    /// Measures every row, in order, by its code where it has one. `offer` is called with each row that may
-    /// be nearer than the bound: with its distance, and how far off that is at most. It gives the new
-    /// bound.
+    /// Measures every row, in order, by its code where it has one. `offer` is called with each row
+    /// that may be nearer than the bound: with its distance, and how far off that is at most. It
+    /// gives the new bound.
     pub(crate) fn scan(
         &self,
         queries: &mut Queries,

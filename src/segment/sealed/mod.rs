@@ -2,6 +2,7 @@
 //! before it is returned: rows by their own checksums at each read, columns block by block at first
 //! touch.
 
+mod rows;
 mod verify;
 
 use std::ops::Range;
@@ -10,44 +11,22 @@ use std::path::Path;
 use roaring::RoaringBitmap;
 
 use super::expiry::Expiries;
+use super::layout::{
+    BODIES, BODY_CRCS, BODY_OFFSETS, DESCRIPTION, FIRST_EXPIRY_AT, FLAGS, IMPORTANCES, KEYS, NORMS,
+    POSTINGS, VECTOR_CRCS, VECTORS, vector_crc,
+};
 use super::postings::{Field, Postings};
-use super::{Liveness, Row, RowBuffer, RowRef, Rows, bloom, select};
+use super::row::{Row, RowRef};
+use super::rows::Rows;
 use crate::clock::Timestamp;
 use crate::disk::{Disk, Permit};
 use crate::error::{Error, Result};
-use crate::filter::{Attributes, Matcher};
 use crate::format::header::{FileKind, StoreId};
 use crate::format::names::FileName;
-use crate::format::record;
 use crate::format::{DecodeError, crc32};
-use crate::ids::{FileId, MemoryId, Seq};
+use crate::ids::FileId;
 use crate::section::{Identity, SectionFile};
 use crate::vector::kernel::Kernels;
-
-pub(super) const DESCRIPTION: u32 = 1;
-pub(super) const VECTORS: u32 = 2;
-pub(super) const BODIES: u32 = 3;
-pub(super) const IDS: u32 = 4;
-pub(super) const BLOOM: u32 = 5;
-pub(super) const SEQS: u32 = 6;
-pub(super) const CREATED: u32 = 7;
-pub(super) const EVENTS: u32 = 8;
-pub(super) const EXPIRIES: u32 = 9;
-pub(super) const IMPORTANCES: u32 = 10;
-pub(super) const FLAGS: u32 = 11;
-pub(super) const NORMS: u32 = 12;
-pub(super) const VECTOR_CRCS: u32 = 13;
-pub(super) const BODY_CRCS: u32 = 14;
-pub(super) const BODY_OFFSETS: u32 = 15;
-pub(super) const KEYS: u32 = 16;
-pub(super) const POSTINGS: u32 = 17;
-
-/// Where the first expiry is in the description, after rows and dimension.
-pub(super) const FIRST_EXPIRY_AT: usize = 8;
-/// Bit of `FLAGS`: the row is pinned.
-pub(super) const PINNED: u8 = 1;
-/// Bit of `FLAGS`: the row has an event time.
-pub(super) const HAS_EVENT: u8 = 2;
 
 /// An open sealed segment.
 #[derive(Debug)]
@@ -79,17 +58,9 @@ impl From<DecodeError> for Unread {
     }
 }
 
-/// The hash that keys are found by; the same on every machine and in every version.
-pub(super) fn key_hash(key: &str) -> u64 {
-    // FNV-1a, 64 bits.
-    key.bytes().fold(0xcbf2_9ce4_8422_2325, |hash, byte| {
-        (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
-    })
-}
-
 impl SealedSegment {
-    /// Opens a segment of a collection with this dimension. With a permit, vectors and bodies are read from
-    /// the open file and not from the map.
+    /// Opens a segment of a collection with this dimension. With a permit, vectors and bodies are
+    /// read from the open file and not from the map.
     pub(crate) fn open(
         disk: &dyn Disk,
         dir: &Path,
@@ -126,8 +97,8 @@ impl SealedSegment {
         self.file.release();
     }
 
-    /// For whoever reads vectors in order, and this row last: lets go of pages behind it, so that the
-    /// file does not become resident.
+    /// For whoever reads vectors in order, and this row last: lets go of pages behind it, so that
+    /// the file does not become resident.
     pub(crate) fn release_behind(&self, row: Row) {
         let start = row as usize * self.dimension;
         self.file.release_behind::<f32>(VECTORS, start..start + self.dimension);
@@ -181,8 +152,8 @@ impl SealedSegment {
         Ok(u8::from_le_bytes(self.column(FLAGS, row)?))
     }
 
-    /// The rows that have one of these names, which are in order. Of a few names, only the blocks that
-    /// lead to the rows are read.
+    /// The rows that have one of these names, which are in order. Of a few names, only the blocks
+    /// that lead to the rows are read.
     pub(super) fn named(&self, field: Field, names: &[impl AsRef<str>]) -> Result<RoaringBitmap> {
         let rows = Postings::new(|part| self.part_of_postings(part)).rows_of_any(field, names);
         let mut rows = rows.map_err(|unread| unread.error(&self.file))?;
@@ -219,7 +190,7 @@ impl SealedSegment {
             body: &[],
         };
         let crc = u32::from_le_bytes(self.column(VECTOR_CRCS, row)?);
-        if crc != super::seal::vector_crc(&head) {
+        if crc != vector_crc(&head) {
             let offset = u64::from(row) * self.dimension as u64 * 4;
             let reason = format!("the checksum of row {row} does not match");
             return Err(self.file.corrupt_in(VECTORS, offset, reason));
@@ -248,82 +219,5 @@ impl SealedSegment {
 
     fn part_of_postings(&self, part: Range<usize>) -> std::result::Result<&[u8], Unread> {
         self.file.checked_range(POSTINGS, part).map_err(Unread::File)
-    }
-}
-
-impl Rows for SealedSegment {
-    fn rows(&self) -> Row {
-        self.rows
-    }
-
-    fn row<'a>(&'a self, row: Row, buffer: &'a mut RowBuffer) -> Result<RowRef<'a>> {
-        let RowBuffer { vector, body } = buffer;
-        Ok(RowRef { body: self.body_in(row, body)?, ..self.head(row, vector)? })
-    }
-
-    fn body<'a>(&'a self, row: Row, buffer: &'a mut RowBuffer) -> Result<&'a [u8]> {
-        self.body_in(row, &mut buffer.body)
-    }
-
-    fn vector<'a>(&'a self, row: Row, buffer: &'a mut RowBuffer) -> Result<&'a [f32]> {
-        Ok(self.head(row, &mut buffer.vector)?.vector)
-    }
-
-    fn prefetch(&self, row: Row) {
-        // What a rerank reads of a row, each in another page.
-        let vector = self.file.reads_map().then_some((VECTORS, self.dimension * 4));
-        let columns = [(VECTOR_CRCS, 4), (IDS, 16), (SEQS, 8), (NORMS, 4)];
-        for (kind, width) in vector.into_iter().chain(columns) {
-            let bytes = self.file.bytes(kind).unwrap_or(&[]);
-            let start = row as usize * width;
-            (Kernels::detect().prefetch)(bytes.get(start..start + width).unwrap_or(&[]));
-        }
-    }
-
-    fn id(&self, row: Row) -> Result<MemoryId> {
-        Ok(MemoryId::from_u128(u128::from_le_bytes(self.column(IDS, row)?)))
-    }
-
-    fn seq(&self, row: Row) -> Result<Seq> {
-        Ok(Seq(self.number(SEQS, row)?))
-    }
-
-    fn expires_at(&self, row: Row) -> Result<Timestamp> {
-        self.time(EXPIRIES, row)
-    }
-
-    fn attributes<'a>(&'a self, row: Row, buffer: &'a mut RowBuffer) -> Result<Attributes<'a>> {
-        record::attributes(self.id(row)?, self.body(row, buffer)?).map_err(|e| {
-            let start = self.number(BODY_OFFSETS, row).unwrap_or_default();
-            self.file.corrupt_in(BODIES, start + e.offset, e.reason)
-        })
-    }
-
-    /// O(log rows): the filter first, then binary search in the mapped ids.
-    fn find(&self, id: MemoryId) -> Result<Vec<Row>> {
-        if self.rows == 0 || id < self.id(0)? || id > self.id(self.rows - 1)? {
-            return Ok(Vec::new());
-        }
-        if !bloom::may_contain(self.file.checked(BLOOM)?, id) {
-            return Ok(Vec::new());
-        }
-        let (mut low, mut high) = (0, self.rows);
-        while low < high {
-            let middle = low + (high - low) / 2;
-            match self.id(middle)?.cmp(&id) {
-                std::cmp::Ordering::Equal => return Ok(vec![middle]),
-                std::cmp::Ordering::Less => low = middle + 1,
-                std::cmp::Ordering::Greater => high = middle,
-            }
-        }
-        Ok(Vec::new())
-    }
-
-    fn select(&self, filter: &Matcher) -> Result<RoaringBitmap> {
-        select::select(self, filter)
-    }
-
-    fn unexpired(&self, now: Timestamp) -> Result<Option<Liveness>> {
-        self.expiries.unexpired(now, || self.times(EXPIRIES))
     }
 }

@@ -1,7 +1,12 @@
-//! Owns the check of a whole sealed segment: that its columns, postings, bodies and vectors are sound and say
-//! the same.
+//! Owns the check of a whole sealed segment: that its columns, postings, bodies and vectors are
+//! sound and say the same.
 
-use super::*;
+use super::SealedSegment;
+use crate::error::Result;
+use crate::segment::layout::{BLOOM, BODIES, BODY_OFFSETS, CREATED, IDS, KEYS, PINNED, POSTINGS};
+use crate::segment::postings::Postings;
+use crate::segment::row::RowBuffer;
+use crate::segment::rows::Rows;
 
 impl SealedSegment {
     /// Checks everything but vectors and bodies: ids ascend and are found, offsets, keys and
@@ -53,8 +58,8 @@ impl SealedSegment {
         total.map_err(|unread| unread.error(&self.file))
     }
 
-    /// Checks every byte, and that columns, postings and rows say the same. Lets pages go on the way, so that
-    /// the check does not make the file resident.
+    /// Checks every byte, and that columns, postings and rows say the same. Lets pages go on the
+    /// way, so that the check does not make the file resident.
     pub(crate) fn verify(&self) -> Result<()> {
         self.verify_structure()?;
         let (mut names, mut buffer) = (0, RowBuffer::default());

@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use super::crash_disk::{Crash, CrashDisk, copy_crashed};
 use super::{State, collections, memory, open, read, recovered, scratch, step_with};
-use crate::disk::fault::Fault;
 use crate::sync::lock;
+use crate::testing::fault::Fault;
 use crate::{Batch, Durability, Store};
 
 /// The states that a store may be found in.
@@ -197,7 +197,7 @@ fn after_a_crash_at_any_operation_of_a_roll_or_trim_everything_is_there_i4_i8() 
     }
     disk.no_hook();
     assert!(lock(&counts).crashes > 100);
-    let manifest = store.engine.manifest();
+    let manifest = store.engine.catalog.manifest();
     let [notes, facts] = &manifest.collections[..] else {
         panic!("{manifest:?}");
     };

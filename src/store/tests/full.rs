@@ -6,10 +6,10 @@ use std::sync::Arc;
 
 use super::{recovered, scratch, strays};
 use crate::collection::Collection;
-use crate::disk::fault::QuotaDisk;
 use crate::disk::{Disk, RealDisk};
 use crate::format::names::FileName;
 use crate::store::open::open_for_writing;
+use crate::testing::fault::QuotaDisk;
 use crate::{
     Background, Batch, CollectionOptions, Error, Filter, Memory, Metric, Result, Store,
     StoreOptions,
@@ -294,7 +294,7 @@ fn what_is_only_in_ram_does_not_wait_for_the_reserve() {
     let notes = notes(&store).unwrap();
     let wanted = CollectionOptions::new(2, Metric::L2).in_memory();
     let in_memory = store.collection("in_memory", wanted).unwrap();
-    assert!(store.engine.spend_reserve());
+    assert!(store.engine.reserve.spend());
     disk.fill(0);
     is_full(notes.insert(memory(1)));
     in_memory.insert(memory(1)).unwrap();

@@ -1,20 +1,20 @@
-//! Owns codes of 4, 2 and 1 bits a coordinate, after Gao et al., "Practical and Asymptotically Optimal
-//! Quantization of High-Dimensional Vectors in Euclidean Space for Approximate Nearest Neighbor
-//! Search", SIGMOD 2025 (RaBitQ): a vector is rotated (`rotate`), each coordinate becomes one of 2^B
-//! equidistant values, symmetric about zero, and the scale is chosen such that products with queries
-//! are right on average.
+//! Owns codes of 4, 2 and 1 bits a coordinate, after Gao et al., "Practical and Asymptotically
+//! Optimal Quantization of High-Dimensional Vectors in Euclidean Space for Approximate Nearest
+//! Neighbor Search", SIGMOD 2025 (RaBitQ): a vector is rotated (`rotate`), each coordinate becomes
+//! one of 2^B equidistant values, symmetric about zero, and the scale is chosen such that products
+//! with queries are right on average.
 //!
-//! A row: head of 16 bytes | packed codes | zero pad to 16 bytes. The head: scale f32 | squared norm
-//! f32 | sum of the codes u32 | scale for pairs f32. With y the rotated vector and
-//! v = 2 c − (2^B − 1) its codes, odd whole numbers: scale = |x|² / ⟨v, y⟩, so that ⟨x, q⟩ is about
-//! scale · ⟨v, rotated q⟩ and the error has no bias; the scale for pairs = |x| / |v|, so that rows are
+//! A row: head of 16 bytes | packed codes | zero pad to 16 bytes. The head: scale f32 | squared
+//! norm f32 | sum of the codes u32 | scale for pairs f32. With y the rotated vector and v = 2 c −
+//! (2^B − 1) its codes, odd whole numbers: scale = |x|² / ⟨v, y⟩, so that ⟨x, q⟩ is about scale ·
+//! ⟨v, rotated q⟩ and the error has no bias; the scale for pairs = |x| / |v|, so that rows are
 //! points of the right length, and their distances true distances.
 //!
-//! 4 bits have their signs in front once more: head | signs, packed like codes of 1 bit | packed codes |
-//! zero pad to 64 bytes, with the sum in the lower 20 bits of its word and in the others the scale of the
-//! signs, |x|² / ⟨signs, y⟩, in 256ths of the first scale; it is 1 to 15 times as large. Most rows that a
-//! search meets are too far away by far, and head and signs, of 384 coordinates one cache line where the
-//! whole row is four, are enough to tell.
+//! 4 bits have their signs in front once more: head | signs, packed like codes of 1 bit | packed
+//! codes | zero pad to 64 bytes, with the sum in the lower 20 bits of its word and in the others
+//! the scale of the signs, |x|² / ⟨signs, y⟩, in 256ths of the first scale; it is 1 to 15 times as
+//! large. Most rows that a search meets are too far away by far, and head and signs, of 384
+//! coordinates one cache line where the whole row is four, are enough to tell.
 //!
 //! Packing, 4 bits: 64 bytes hold 128 coordinates, the first 64 in their low halves, the others in
 //! their high halves. 2 bits: 64 bytes hold 256, the first 64 in the lowest bits, and so on. A last
@@ -22,6 +22,7 @@
 //! i mod 8 of byte i / 8. So kernels unpack with a shift and a mask, and read a query in order.
 
 use crate::vector::kernel::batch::{Lanes, Part, SIGN_SCALE_SHIFT, SIGN_SCALE_UNIT};
+use crate::vector::metric::squared_norm;
 use crate::vector::rotate::{Rotation, padded};
 
 /// Bytes of a row before its codes.
@@ -30,13 +31,13 @@ pub(super) const HEAD: usize = 16;
 /// The bits of its word that the sum of the codes takes: it is at most 15 · 65,536.
 const SUM: u32 = (1 << SIGN_SCALE_SHIFT) - 1;
 
-/// Step sizes that are tried, as parts of the usual one, which is the best for a normal distribution:
-/// .335 standard deviations for 4 bits, .996 for 2. With all of a range instead, squared errors would be
-/// half a percent smaller at 384 dimensions, two and a half at 64.
+/// Step sizes that are tried, as parts of the usual one, which is the best for a normal
+/// distribution: .335 standard deviations for 4 bits, .996 for 2. With all of a range instead,
+/// squared errors would be half a percent smaller at 384 dimensions, two and a half at 64.
 const STEPS: [f32; 7] = [0.77, 0.87, 0.95, 1.0, 1.05, 1.15, 1.28];
 
-/// Added to a small positive number, it leaves no room for a fraction, and the nearest whole number in
-/// the lowest bits.
+/// Added to a small positive number, it leaves no room for a fraction, and the nearest whole number
+/// in the lowest bits.
 const WHOLE: f32 = 8_388_608.0;
 
 /// Coordinates that are worked on at once.
@@ -101,7 +102,7 @@ pub(super) fn sign_terms(row: &[u8]) -> (f32, f32) {
 /// Appends head and codes of a vector.
 pub(super) fn encode(bits: usize, vector: &[f32], out: &mut Vec<u8>) {
     let y = Rotation::of(vector.len()).apply(vector);
-    let squared = super::squared_norm(vector);
+    let squared = squared_norm(vector);
     let top = ((1 << bits) - 1) as f32;
     let step = best_step(bits, &y, squared.sqrt());
     let codes: Vec<u8> =
@@ -168,8 +169,8 @@ fn best_step(bits: usize, y: &[f32], norm: f32) -> Step {
     best
 }
 
-/// In sums of `WIDTH` lanes, which compilers turn into vector instructions, and which are the same on
-/// every machine.
+/// In sums of `WIDTH` lanes, which compilers turn into vector instructions, and which are the same
+/// on every machine.
 fn measured(y: &[f32], inverse: f32, top: f32) -> Step {
     let (mut product, mut length) = ([0.0f32; WIDTH], [0.0f32; WIDTH]);
     // Padded dimensions are multiples of 64.
@@ -214,8 +215,9 @@ fn pack(bits: usize, codes: &[u8], out: &mut Vec<u8>) {
     }
 }
 
-/// Factor and shift that make the product of two rows' codes v of what a kernel for pairs gives: for one
-/// bit the number of bits that differ, for more the product of one row's v and the other's c.
+/// Factor and shift that make the product of two rows' codes v of what a kernel for pairs gives:
+/// for one bit the number of bits that differ, for more the product of one row's v and the other's
+/// c.
 pub(super) const fn pair_terms(top: i32, sum: u32, dimension: usize) -> (i32, i32) {
     let coordinates = padded(dimension) as i32;
     if top == 1 {

@@ -3,12 +3,14 @@
 //! A row: scale f32 | squared norm f32 | `dimension` signed bytes | zero pad to 16 bytes.
 //! x ≈ scale · byte, scale = max|x| / 127.
 
+use crate::vector::metric::squared_norm;
+
 /// Bytes of a row before its values.
 pub(super) const HEAD: usize = 8;
 
 pub(super) fn encode(vector: &[f32], out: &mut Vec<u8>) {
     let scale = scale(vector);
-    let squared = super::squared_norm(vector);
+    let squared = squared_norm(vector);
     out.extend_from_slice(&scale.to_le_bytes());
     out.extend_from_slice(&squared.to_le_bytes());
     out.extend(values(vector, scale).map(|v| v as u8));
@@ -25,8 +27,9 @@ pub(super) fn scale(vector: &[f32]) -> f32 {
 }
 
 pub(super) fn values(vector: &[f32], scale: f32) -> impl Iterator<Item = i8> {
-    /// Added to a small number, it leaves no room for a fraction, and the nearest whole number in the
-    /// lowest bits. `round` and `as` are many instructions for each value, this is two for several.
+    /// Added to a small number, it leaves no room for a fraction, and the nearest whole number in
+    /// the lowest bits. `round` and `as` are many instructions for each value, this is two for
+    /// several.
     const WHOLE: f32 = 12_582_912.0;
     let inverse = if scale > 0.0 { 1.0 / scale } else { 0.0 };
     vector.iter().map(move |x| (x * inverse + WHOLE).to_bits() as i8)

@@ -1,8 +1,10 @@
-//! Owns one query in all the forms that a search needs: exact, and by code in each frame that it meets.
+//! Owns one query in all the forms that a search needs: exact, and by code in each frame that it
+//! meets.
 
 use std::sync::Arc;
 
-use super::{Frame, Query};
+use super::frame::Frame;
+use super::query::Query;
 use crate::options::Metric;
 use crate::vector::metric::Exact;
 

@@ -1,41 +1,44 @@
-//! Owns the first look at rows of 4 bits: by their signs alone, in front of each row, most of those that
-//! are too far away are told from the others. What is left is measured by its whole code.
+//! Owns the first look at rows of 4 bits: by their signs alone, in front of each row, most of those
+//! that are too far away are told from the others. What is left is measured by its whole code.
 //!
-//! The signs are multiplied with values of 4 bits, by counting bits (Gao and Long, "RaBitQ: Quantizing
-//! High-Dimensional Vectors with a Theoretical Error Bound for Approximate Nearest Neighbor Search",
-//! SIGMOD 2024, section 3.3.2): with the lowest bits of all values, the next, and so on as one plane of
-//! bits each, the product is the sum over the planes of what their bits stand for, times the number of
-//! bits that plane and signs share.
+//! The signs are multiplied with values of 4 bits, by counting bits (Gao and Long, "RaBitQ:
+//! Quantizing High-Dimensional Vectors with a Theoretical Error Bound for Approximate Nearest
+//! Neighbor Search", SIGMOD 2024, section 3.3.2): with the lowest bits of all values, the next, and
+//! so on as one plane of bits each, the product is the sum over the planes of what their bits stand
+//! for, times the number of bits that plane and signs share.
 
+use super::bits;
 use super::blocks::BlockSieve;
 use super::rows::CodeRows;
-use super::{CodeSpec, bits};
+use super::spec::CodeSpec;
 use crate::vector::kernel::Kernels;
 use crate::vector::kernel::batch::{Lanes, PLANES, Part, Scale, Terms};
 
 /// Whole rows that are asked for at once: more lines than this would wait for each other.
 const FIRST: usize = 6;
 
-/// The step between two of 16 values that is best for a normal distribution, in its deviations. Any other
-/// is allowed for by the slack.
+/// The step between two of 16 values that is best for a normal distribution, in its deviations. Any
+/// other is allowed for by the slack.
 const STEP: f32 = 0.335;
 
-/// Added to a small number, it leaves no room for a fraction, and the nearest whole number in the lowest
-/// bits.
+/// Added to a small number, it leaves no room for a fraction, and the nearest whole number in the
+/// lowest bits.
 const WHOLE: f32 = 12_582_912.0;
 
 /// A vector as signs are compared with it.
 #[derive(Clone, Debug)]
 pub(super) struct Sieve {
-    /// For each cache line of what is read of a row its planes, without a bit where the row has no sign.
+    /// For each cache line of what is read of a row its planes, without a bit where the row has no
+    /// sign.
     planes: Vec<Lanes>,
     /// The slack is that of one standard deviation.
     terms: Terms,
 }
 
 impl Sieve {
-    /// For a vector with these rotated coordinates, where `terms` makes distances of their products, and
-    /// those of a row of length 1 are off by `length` times what a product is off, as a part of itself.
+    /// For a vector with these rotated coordinates, where `terms` makes distances of their
+    /// products, and those of a row of length 1 are off by `length` times what a product is off, as
+    /// a part of itself.
     pub(super) fn new(spec: CodeSpec, values: &[i8], terms: Terms, length: f32) -> Self {
         let coarse = Coarse::new(values);
         let sum: i32 = coarse.values.iter().map(|v| i32::from(*v)).sum();
@@ -96,7 +99,8 @@ impl Coarse {
         let inverse = (fine.len() as f32 / squared).sqrt() / STEP;
         let coarse = |v: &i8| ((f32::from(*v) * inverse).clamp(-8.0, 7.0) + WHOLE).to_bits() as i8;
         let values: Vec<i8> = fine.iter().map(coarse).collect();
-        // Positive: the largest of the finer values is above their deviation, and none changes its sign.
+        // Positive: the largest of the finer values is above their deviation, and none changes its
+        // sign.
         let scale = squared / product(&values, fine);
         let length = scale * scale * product(&values, &values) / squared;
         Self { off: (length - 1.0).max(0.0).sqrt(), values, scale }
@@ -118,7 +122,8 @@ fn planes(dimension: usize, values: &[i8]) -> Vec<Lanes> {
     planes.into_flattened()
 }
 
-/// Asks for what is read of these rows first: head and signs if there is a sieve, else some whole rows.
+/// Asks for what is read of these rows first: head and signs if there is a sieve, else some whole
+/// rows.
 pub(super) fn ask(kernels: &Kernels, rows: &CodeRows<'_>, sieve: Option<&Sieve>, nodes: &[u32]) {
     let spec = rows.spec;
     let (end, nodes) = match sieve {
@@ -128,8 +133,8 @@ pub(super) fn ask(kernels: &Kernels, rows: &CodeRows<'_>, sieve: Option<&Sieve>,
     rows.ask(kernels, Part { start: 0, end }, nodes);
 }
 
-/// Leaves of `nodes` those whose distance is below the bound. Without a branch on whether one is, which
-/// nobody could foresee.
+/// Leaves of `nodes` those whose distance is below the bound. Without a branch on whether one is,
+/// which nobody could foresee.
 pub(super) fn keep_nearer(nodes: &mut Vec<u32>, distances: &[f32], bound: f32) {
     let mut kept = 0;
     for (at, distance) in distances.iter().enumerate().take(nodes.len()) {

@@ -1,8 +1,8 @@
 //! Owns the reference kernels: the simplest code that is right, always compiled.
 
-use super::Kernels;
 use super::batch::{Batch, Lanes, PLANE_WEIGHTS, PLANES, measure};
 use super::blocks::{Blocks, ROWS, below, sift};
+use super::table::Kernels;
 
 /// The reference.
 pub(crate) const KERNELS: Kernels = Kernels {
@@ -45,14 +45,14 @@ pub(crate) fn l2_scaled_f32(a: &[f32], b: &[f32], factor: f32) -> f32 {
     a.iter().zip(b).map(difference).map(|d| d * d).sum()
 }
 
-/// Dot product of int8 values and the bytes of an int8 row: at most 65,544 terms of at most 2^14 each,
-/// so it fits.
+/// Dot product of int8 values and the bytes of an int8 row: at most 65,544 terms of at most 2^14
+/// each, so it fits.
 pub(super) fn int8(query: &[i8], row: &[u8]) -> i32 {
     query.iter().zip(row).map(|(q, x)| i32::from(*q) * i32::from(*x as i8)).sum()
 }
 
-/// Dot product of int8 values and the codes of a row of `BITS` bits: for each 64 bytes of the row one
-/// vector of values for its lowest bits, one for the next, and so on.
+/// Dot product of int8 values and the codes of a row of `BITS` bits: for each 64 bytes of the row
+/// one vector of values for its lowest bits, one for the next, and so on.
 pub(super) fn bits<const BITS: usize>(query: &[Lanes], row: &[u8]) -> i32 {
     let blocks = query.chunks_exact(8 / BITS).zip(row.chunks(64));
     let products = blocks.flat_map(|(planes, bytes)| {
@@ -86,7 +86,8 @@ pub(super) fn planes(query: &[Lanes], row: &[u8]) -> i32 {
     counts.sum()
 }
 
-/// Dot product of the codes of one row and those of another, the first moved to `2 c - (2^BITS - 1)`.
+/// Dot product of the codes of one row and those of another, the first moved to
+/// `2 c - (2^BITS - 1)`.
 pub(super) fn bits_pair<const BITS: usize>(a: &[u8], row: &[u8]) -> i32 {
     let top = (1 << BITS) - 1;
     let code = |byte: u8, plane: usize| i32::from(byte >> (BITS * plane)) & top;

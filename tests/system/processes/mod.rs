@@ -11,48 +11,21 @@
 pub(crate) mod other;
 mod read_only;
 mod replaced;
+mod setup;
 
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::Command;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::{Duration, Instant};
 
-use altiplano::{Background, CollectionOptions, Error, Memory, Metric, Store, StoreOptions};
+use altiplano::{Error, StoreOptions};
 
-use crate::common::size::sized;
+use crate::faults::book::Book;
 use crate::faults::places::in_ram;
 use crate::faults::process::{Child, lines};
-use crate::faults::{Book, seed};
+use crate::faults::seed;
 use other::Other;
-
-/// How often each of the cheap cases is tried; the soak has ten times as many.
-const ROUNDS: u64 = 10;
-
-fn rounds() -> u64 {
-    sized("rounds of each case", 4, ROUNDS, 10 * ROUNDS)
-}
-
-fn open(dir: &Path) -> altiplano::Result<Store> {
-    StoreOptions::new().background(Background::Manual).open(dir)
-}
-
-fn fill(store: &Store, rows: u64, text: &str) {
-    let options = CollectionOptions::new(2, Metric::L2).memtable_rows(64);
-    let notes = store.collection("notes", options).unwrap();
-    for id in 0..rows {
-        notes.insert(Memory::new(id, [id as f32, 1.0]).text(format!("{text} {id}"))).unwrap();
-    }
-}
-
-/// Waits for a line of another process.
-fn wait_for(report: &Path, line: &str) {
-    let begun = Instant::now();
-    while !lines(report).iter().any(|l| l.starts_with(line)) {
-        assert!(begun.elapsed() < Duration::from_secs(60), "no {line:?} in {:?}", lines(report));
-        std::thread::sleep(Duration::from_millis(2));
-    }
-}
+use setup::{fill, open, rounds, wait_for};
 
 #[test]
 fn a_second_writer_is_refused_in_this_process_and_in_another() {

@@ -9,6 +9,7 @@ use altiplano::{
     Background, Batch, Collection, CollectionOptions, Durability, Memory, Metric, StoreOptions,
 };
 
+use super::setup::{fill, open};
 use crate::faults::kind;
 use crate::faults::process::{lines, report_file, say_to};
 
@@ -28,13 +29,13 @@ pub(crate) fn child() {
     let (dir, report) = (Path::new(&dir), report_file(Path::new(&report)));
     let say = |line: &str| say_to(&report, line);
     match role.as_str() {
-        "try" => match super::open(dir) {
+        "try" => match open(dir) {
             Ok(_store) => say("opened"),
             Err(error) => say(kind(&error)),
         },
         "hold" => {
-            let store = super::open(dir).unwrap();
-            super::fill(&store, 3, "held");
+            let store = open(dir).unwrap();
+            fill(&store, 3, "held");
             say("opened");
             std::thread::sleep(Duration::from_secs(600));
         }
@@ -53,7 +54,7 @@ pub(crate) fn child() {
 
 fn race(dir: &Path, say: &dyn Fn(&str)) {
     for turn in 0..20u64 {
-        match super::open(dir) {
+        match open(dir) {
             Ok(store) => {
                 say("opened");
                 let options = CollectionOptions::new(2, Metric::L2);

@@ -10,7 +10,7 @@ use std::time::{Instant, SystemTime};
 use altiplano::{Error, StoreOptions};
 
 use super::other::{Other, ROWS};
-use super::{fill, open, wait_for};
+use super::setup::{fill, open, wait_for};
 use crate::common::size::sized;
 use crate::faults::places::{Mount, enter_namespace, in_ram};
 use crate::faults::process::{lines, strace_works, works};

@@ -6,7 +6,7 @@ use std::path::Path;
 
 use altiplano::{CollectionOptions, Filter, Memory, Metric, Store};
 
-use super::{fill, open, rounds};
+use super::setup::{fill, open, rounds};
 use crate::faults::places::in_ram;
 
 /// What the old store is made to do.

@@ -1,13 +1,13 @@
-//! Owns the parts of what is checked: elements, fields, entries and variants, each with the shape that
-//! was stored for it. How one value is checked is `check`.
+//! Owns the parts of what is checked: elements, fields, entries and variants, each with the shape
+//! that was stored for it. How one value is checked is `check`.
 
 use serde::de::{
     DeserializeSeed, EnumAccess, Error, IntoDeserializer, MapAccess, SeqAccess, VariantAccess,
     Visitor,
 };
 
-use super::{Checked, Names, Place};
-use crate::format::shape::{Shape, Variant, leaf};
+use super::checked::{Checked, Names, Place};
+use crate::format::shape::kinds::{Shape, Variant, leaf};
 
 /// The parts of a list, a tuple or a struct.
 pub(super) struct Parts<'a, A> {

@@ -1,70 +1,21 @@
-//! Owns the acts of workloads that take more than a call of the store, what was seen while workloads ran,
-//! and the check that those which are about something do come by there.
+//! Owns the acts of workloads that take more than a call of the store, and the check that those which
+//! are about something do come by there.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Weak, mpsc};
 
 use super::model::{NAMES, vector};
-use super::record::{Runner, new_disk, run};
+use super::record::{Runner, run};
 use super::script::scripted;
+use super::seen::{Budget, Seen};
+use super::setup::new_disk;
 use crate::collection::Collection;
-use crate::compaction::{Control, run_index_due};
-use crate::disk::sim;
+use crate::compaction::{Control, Job, run_index_due};
 use crate::index::EfTable;
 use crate::stats::RecallStats;
 use crate::sync::lock;
-use crate::{Batch, Error, Event, Memory, SearchMode, Store, StoreOptions, sabotage};
-
-/// A budget that stores are opened with: the smallest that there is.
-#[derive(Clone, Copy, Debug)]
-pub(super) enum Budget {
-    Heap,
-    Disk,
-    /// With it, rows are read from open files.
-    Resident,
-}
-
-impl Budget {
-    pub(super) fn of(self, options: StoreOptions) -> StoreOptions {
-        match self {
-            Self::Heap => options.heap_budget(16 << 20),
-            Self::Disk => options.disk_budget(32 << 20),
-            Self::Resident => options.resident_budget(1),
-        }
-    }
-}
-
-/// What workloads came by.
-#[derive(Debug, Default)]
-pub(super) struct Seen {
-    merges: AtomicUsize,
-    /// Graphs that were built anew.
-    built: AtomicUsize,
-    /// Looks at graphs.
-    looks: AtomicUsize,
-    /// Collections that had memtables sealed.
-    seals: AtomicUsize,
-    /// Steps that gave bytes of segments back.
-    compactions: AtomicUsize,
-    /// Writes that a budget had no room for.
-    refused: AtomicUsize,
-    /// Builds during which a purge moved rows.
-    moved: AtomicUsize,
-}
-
-impl Seen {
-    pub(super) fn note(&self, event: &Event) {
-        let count = match event {
-            Event::Indexed { merged: true, .. } => &self.merges,
-            Event::Indexed { graph: true, .. } => &self.built,
-            Event::RecallMeasured { .. } => &self.looks,
-            Event::Sealed { .. } => &self.seals,
-            Event::Compacted { .. } => &self.compactions,
-            _ => return,
-        };
-        count.fetch_add(1, Ordering::Relaxed);
-    }
-}
+use crate::testing::sim;
+use crate::{Batch, Error, Memory, SearchMode, Store, sabotage};
 
 impl Runner {
     fn notes(&self) -> Result<Option<Collection>, Error> {
@@ -89,7 +40,7 @@ impl Runner {
             let wide = EfTable::of(&[(32, 0.5), (512, 0.99)]);
             // With as many queries as there may be: there is no reason to look again.
             let stats = RecallStats { queries: 64, ..RecallStats::default() };
-            core.canary.looked(part.indexed.file, wide, stats, notes.engine.monotonic());
+            core.canary.looked(part.indexed.file, wide, stats, notes.engine.time.monotonic());
             *lock(&core.indexes_in_order) = Weak::new();
         }
         Ok(())
@@ -149,7 +100,8 @@ impl Runner {
                 }
                 false
             };
-            let built = run_index_due(engine, core, &Control::unpaced(engine, &stop));
+            let control = Control::unpaced(engine, &stop);
+            let built = run_index_due(&Job::new(core, &control));
             drop(begin);
             let purged = purge.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
             built.and(purged.map(drop))
@@ -181,10 +133,10 @@ fn scripts_come_by_what_they_are_about() {
     assert_eq!((of(&heap.refused), of(&heap.seals)), (2, 2), "{heap:?}");
     let (disk, store) = seen("budget of disk");
     assert_eq!((of(&disk.refused), of(&disk.compactions)), (2, 1), "{disk:?}");
-    assert!(store.engine.log_files() <= 2, "{}", store.engine.log_files());
+    assert!(store.engine.catalog.log_files() <= 2, "{}", store.engine.catalog.log_files());
     let (resident, store) = seen("budget of resident bytes");
     assert!(of(&resident.merges) >= 1 && of(&resident.compactions) >= 2, "{resident:?}");
     assert!(store.stats().unwrap().open_files > 0);
     let (_, store) = seen("log is trimmed without errors");
-    assert!(store.engine.log_files() <= 9, "{}", store.engine.log_files());
+    assert!(store.engine.catalog.log_files() <= 9, "{}", store.engine.catalog.log_files());
 }

@@ -6,13 +6,13 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex};
 
 use super::model::{self, Model, NAMES, read};
-use super::record::{Point, dir, new_clock, open, options};
+use super::setup::{Point, dir, new_clock, open, options};
 use crate::clock::Timestamp;
 use crate::disk::Disk;
-use crate::disk::sim::{FileSystem, Image, Op, SimDisk};
 use crate::format::names::FileName;
 use crate::store::open::open_for_writing;
 use crate::sync::lock;
+use crate::testing::sim::{FileSystem, Image, Op, SimDisk};
 use crate::{IoMode, Memory, Store};
 
 /// How thoroughly an image is looked at.
@@ -26,7 +26,7 @@ pub(super) struct Depth {
 
 /// Files of ours in the directory that the manifest does not name (I3).
 pub(super) fn strays(store: &Store, disk: &SimDisk) -> Vec<String> {
-    let manifest = store.engine.manifest();
+    let manifest = store.engine.catalog.manifest();
     let live: Vec<FileName> = manifest.files().collect();
     let listed = disk.list(dir()).unwrap_or_default().into_iter();
     listed

@@ -5,15 +5,16 @@
 use std::time::Duration;
 
 use super::model::Write;
-use super::record::{BEGIN, Runner, new_clock, new_disk, open};
+use super::record::Runner;
 use super::regressions::holds;
 use super::run::{self, each, report, seed, sized};
 use super::script::{Act, scripted};
 use super::sequences::{ask, crash, safely, watch};
+use super::setup::{BEGIN, new_clock, new_disk, open};
 use crate::clock::Timestamp;
-use crate::disk::sim::SimDisk;
 use crate::splitmix::SplitMix;
 use crate::sync::lock;
+use crate::testing::sim::SimDisk;
 
 const HOUR: u64 = 3600;
 const DAY: u64 = 24 * HOUR;

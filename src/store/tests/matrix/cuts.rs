@@ -2,9 +2,10 @@
 //! every operation of some recoveries.
 
 use super::check::{Depth, check_image};
-use super::record::{Recording, new_disk, record};
+use super::record::{Recording, record};
 use super::run::{Row, broken, each, report, seed, sized};
 use super::script::{Script, random, scripted};
+use super::setup::new_disk;
 
 /// How many of the images are used further, and cut again while they recover.
 #[derive(Clone, Copy, Debug)]

@@ -6,14 +6,15 @@ use std::sync::{Arc, Mutex};
 
 use super::golden::contents;
 use super::model::{Model, read, vector};
-use super::record::{Runner, dir, new_disk, open};
+use super::record::Runner;
 use super::run::{self, each, report, seed, sized};
 use super::script::{Act, random};
 use super::sequences::safely;
+use super::setup::{dir, new_disk, open};
 use crate::Store;
-use crate::disk::sim::{FileSystem, Op, SimDisk};
 use crate::splitmix::SplitMix;
 use crate::sync::lock;
+use crate::testing::sim::{FileSystem, Op, SimDisk};
 
 /// A memory by collection, id and text.
 type Written = (usize, u64, String);
@@ -70,7 +71,7 @@ fn left(files: &FileSystem, all: &BTreeSet<Written>, live: &Model) -> Option<Str
 fn purge(store: &Store) -> Result<(), String> {
     let receipt = store.purge().map_err(|e| format!("purge: {e}"))?;
     // Codes cannot be told from other bytes; what they stand for can.
-    for core in store.engine.cores() {
+    for core in store.engine.collections.all() {
         let snapshot = core.snapshot();
         let dead = |part| snapshot.live_nodes(part) < u64::from(part.indexed.index.nodes());
         if let Some(part) = snapshot.indexes.iter().find(|part| dead(part)) {

@@ -23,4 +23,6 @@ mod regressions;
 mod run;
 mod sabotage;
 mod script;
+mod seen;
 mod sequences;
+mod setup;

@@ -2,15 +2,19 @@
 //! one is left out in turn, and the matrix must notice, or the place is listed here as redundant with
 //! the reason. The places are found by running the matrix, not by a list.
 
+use std::collections::BTreeSet;
+
 use super::check::strays;
 use super::cuts::{Effort, check_all};
 use super::erasure;
 use super::errors::{all_errors, deletes_on_a_full_disk, nothing_left_on_a_full_disk};
-use super::record::{Runner, dir, new_disk, open, record};
+use super::record::{Runner, record};
 use super::run::{Row, each, seed};
 use super::script::{Act, insert, scripted};
 use super::sequences::safely;
-use crate::disk::sim::{
+use super::setup::{dir, new_disk, open};
+use crate::splitmix::SplitMix;
+use crate::testing::sim::{
     Failure, Fault, OpKind, Place, SimDisk, SyncModel, leaving_out, places_seen,
 };
 
@@ -34,24 +38,24 @@ const REDUNDANT: [(&str, &str, &str); 9] = [
          puts one aside tries again, and the next open and a purge remove it",
     ),
     (
-        "src/collection/reserve.rs",
-        "let _ = self.disk.remove(&path);",
+        "src/engine/reserve.rs",
+        "let _ = self.dir.disk().remove(&path);",
         "a reserve of another size: making the new one fails on it, and removes it then",
     ),
     (
         "src/compaction/index.rs",
-        "let _ = engine.disk.remove(&path);",
+        "let _ = engine.dir.disk().remove(&path);",
         "a damaged index that has left the manifest: an orphan that the next open removes",
     ),
     (
-        "src/collection/reserve.rs",
+        "src/engine/reserve.rs",
         "file.sync()",
         "the bytes of a reserve mean nothing, and one that is lost is made again at the next open; \
          the sync is there so that file systems that allocate late allocate it",
     ),
     (
-        "src/collection/reserve.rs",
-        "drop(self.disk.remove(",
+        "src/engine/reserve.rs",
+        "drop(self.dir.remove(",
         "half a reserve is of the wrong size, and made anew at the next open or spent like a whole",
     ),
     (
@@ -62,7 +66,7 @@ const REDUNDANT: [(&str, &str, &str); 9] = [
     ),
     (
         "src/store/open.rs",
-        "engine.disk.remove(&engine.path(FileName::Log(file)))",
+        "engine.dir.disk().remove(&engine.dir.path(FileName::Log(file)))",
         "an orphan that the next open removes; on a full disk, where it would be in the way, \
          store::tests::full looks for it",
     ),
@@ -200,4 +204,41 @@ fn every_sync_rename_and_removal_is_needed() {
     assert!(row.failures.is_empty(), "{:#?}", row.failures);
     let of = |kind| places.iter().any(|p| p.0 == kind);
     assert!([OpKind::Sync, OpKind::SyncDir, OpKind::Rename, OpKind::Remove].into_iter().all(of));
+}
+
+/// Syncs that a run of this size leaves out, of those that the scripts come by.
+const SAMPLE: usize = 8;
+
+#[test]
+#[expect(clippy::print_stderr, reason = "each place is named with what caught it")]
+fn a_sample_of_the_syncs_is_needed() {
+    let seed = seed();
+    let mut places = BTreeSet::new();
+    for script in scripted() {
+        let disk = new_disk(seed);
+        record(&script, &disk);
+        places.extend(disk.asked_at());
+    }
+    let syncs = places_seen().into_iter().filter(|(kind, file, at)| {
+        matches!(kind, OpKind::Sync | OpKind::SyncDir)
+            && places.contains(&(*file, *at))
+            && !REDUNDANT.iter().any(|r| r.0 == *file && line(file, *at).contains(r.1))
+    });
+    let mut syncs: Vec<_> = syncs.collect();
+    let mut rng = SplitMix(seed);
+    while syncs.len() > SAMPLE {
+        syncs.swap_remove(rng.below(syncs.len() as u64) as usize);
+    }
+    let row = each(syncs.len(), |at| {
+        let (_, file, number) = syncs[at];
+        let found = leaving_out(Some((file, number)), || everything((file, number), seed));
+        let name = format!("{file}:{number} ({})", line(file, number));
+        match found.failures.is_empty() {
+            false => eprintln!("left out: {name}: noticed after {} cases", found.cases),
+            true => return Row { failures: vec![format!("{name}: not noticed")], ..found },
+        }
+        Row { cases: 1, ..Row::default() }
+    });
+    assert!(row.failures.is_empty(), "{:#?}", row.failures);
+    assert_eq!(row.cases, SAMPLE as u64);
 }

@@ -1,33 +1,19 @@
 //! Owns the running of a workload on a simulated disk: after every operation that changes the disk a
 //! point is recorded, with the files as they are and the states that may be found there.
 
-use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use super::acts::{Budget, Seen};
-use super::model::{self, Allowed, History, Model, NAMES, handles, read};
-use super::order;
+use super::model::{self, History, Model, NAMES, handles, read};
 use super::script::{Act, Script};
+use super::seen::{Budget, Seen};
+use super::setup::{BEGIN, Point, dir, new_clock, open, options};
+use super::{check, order};
 use crate::clock::{Clock, ManualClock, Timestamp};
-use crate::disk::sim::{Failure, Fault, FileSystem, Op, OpKind, SimDisk, SyncModel};
 use crate::store::open::open_for_writing;
 use crate::sync::lock;
-use crate::{Background, Durability, Error, Event, Store, StoreOptions};
-
-/// Where simulated stores are.
-pub(super) fn dir() -> &'static Path {
-    Path::new("sim/a.alt")
-}
-
-/// A moment at which the power may go.
-#[derive(Clone, Debug)]
-pub(super) struct Point {
-    pub(super) op: String,
-    pub(super) files: FileSystem,
-    pub(super) now: Timestamp,
-    pub(super) allowed: Allowed,
-}
+use crate::testing::sim::{Failure, Fault, FileSystem, Op, OpKind, SimDisk, SyncModel};
+use crate::{Durability, Error, Event, Store};
 
 /// What a workload did.
 #[derive(Debug, Default)]
@@ -41,49 +27,18 @@ pub(super) struct Recording {
 /// What is done when a job has begun to write.
 type Hook = Arc<Mutex<Option<Box<dyn FnOnce() + Send>>>>;
 
-/// Simulated stores have a small reserve.
-pub(super) const RESERVE: u64 = 1500;
-
-pub(super) fn options(clock: &Arc<ManualClock>) -> StoreOptions {
-    StoreOptions::new()
-        .background(Background::Manual)
-        .reserve_bytes(RESERVE)
-        .clock(Arc::clone(clock) as Arc<dyn Clock>)
-        .seed(11)
-}
-
-/// Opens a store on a simulated disk.
-pub(super) fn open(disk: &SimDisk, clock: &Arc<ManualClock>) -> crate::Result<Store> {
-    open_for_writing(Arc::new(disk.clone()), dir(), options(clock))
-}
-
 /// A store with a workload under way.
 pub(super) struct Runner {
     pub(super) disk: SimDisk,
     pub(super) clock: Arc<ManualClock>,
     pub(super) store: Option<Store>,
     pub(super) history: Arc<Mutex<History>>,
-    pub(super) held: Vec<crate::collection::Iter>,
+    pub(super) held: Vec<crate::search::Iter>,
     hook: Hook,
     /// What stores are opened with.
     pub(super) budget: Option<Budget>,
     pub(super) seen: Arc<Seen>,
     n: u64,
-}
-
-/// Begins late enough that nothing is before 1970.
-pub(super) fn new_clock(now: Timestamp) -> Arc<ManualClock> {
-    Arc::new(ManualClock::new(now))
-}
-
-pub(super) const BEGIN: Timestamp = Timestamp::from_millis(1_800_000_000_000);
-
-/// An empty disk with a durable directory in which the store's own is made.
-pub(super) fn new_disk(seed: u64) -> SimDisk {
-    let mut files = FileSystem::default();
-    files.make_dir(&PathBuf::from("sim"));
-    files.sync_dir(Path::new("")).unwrap_or_default();
-    SimDisk::new(files, seed)
 }
 
 impl Runner {
@@ -156,7 +111,7 @@ impl Runner {
                 Ok(())
             }
             Act::During(writes) => self.during(writes),
-            Act::Roll => self.store()?.engine.roll_log().map(drop),
+            Act::Roll => self.store()?.engine.log.roll().map(drop),
             Act::Ask => self.ask(),
             Act::Wear => self.wear(),
             Act::Tighten(budget) => self.tighten(*budget),
@@ -325,7 +280,7 @@ pub(super) fn run(script: &Script, runner: &mut Runner) -> Result<(), String> {
     }
     let store = runner.store.as_ref().ok_or("no store is open")?;
     if runner.held.is_empty() {
-        let strays = super::check::strays(store, &runner.disk);
+        let strays = check::strays(store, &runner.disk);
         if !strays.is_empty() {
             return Err(format!("files that no manifest names: {strays:?}"));
         }

@@ -1,11 +1,12 @@
 //! Owns the workloads in which the matrix found something wrong, each kept as a test of its own.
 
 use super::cuts::{Effort, check_all};
-use super::record::{Runner, dir, new_disk, open, record};
+use super::record::{Runner, record};
 use super::script::{Act, Script, insert};
+use super::setup::{dir, new_disk, open};
 use crate::Error;
-use crate::disk::sim::SimDisk;
 use crate::format::header::HEADER_LEN;
+use crate::testing::sim::SimDisk;
 
 pub(super) fn holds(name: &str, acts: Vec<Act>) {
     let acts = (0..3).map(Act::Make).chain(acts).collect();

@@ -4,9 +4,9 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Instant;
 
-use crate::disk::sim;
 use crate::sabotage;
 use crate::sync::lock;
+use crate::testing::sim;
 use crate::testing::size::{self, Size, size};
 
 /// The number for this run's size, which the report of the row names.

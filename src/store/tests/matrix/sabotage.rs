@@ -6,11 +6,12 @@ use super::cuts::{Effort, check_all};
 use super::damage::grey_zone;
 use super::erasure;
 use super::errors::all_errors;
-use super::record::{new_disk, record};
+use super::record::record;
 use super::regressions::refuses_a_cut_log;
 use super::run::{Row, each, seed};
 use super::script::{Act, scripted};
 use super::sequences::safely;
+use super::setup::new_disk;
 use crate::sabotage::{ALL, Sabotage, with};
 
 /// Cases that a switch may take until it is noticed.

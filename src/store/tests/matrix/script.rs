@@ -1,8 +1,8 @@
 //! Owns the workloads of the matrix: a list of acts each, scripted to reach every kind of file and
 //! job, or drawn by a seed.
 
-use super::acts::Budget;
 use super::model::Write;
+use super::seen::Budget;
 use crate::splitmix::SplitMix;
 
 /// One step of a workload.

@@ -8,13 +8,14 @@ use std::sync::{Arc, Mutex};
 use super::answers::Answers;
 use super::check::text_of;
 use super::model::{Model, NAMES, Row};
-use super::record::{Runner, new_disk};
+use super::record::Runner;
 use super::run::{self, each, report, seed, sized};
 use super::script::{Act, random};
-use crate::collection::Iter;
-use crate::disk::sim::{FileSystem, Op};
+use super::setup::new_disk;
+use crate::search::Iter;
 use crate::splitmix::SplitMix;
 use crate::sync::lock;
+use crate::testing::sim::{FileSystem, Op};
 
 /// Files at some operation, and the states that may be found after a kill and after a cut there.
 pub(super) struct Moment {

@@ -1,21 +1,25 @@
 //! Owns the kernels for x86-64 with AVX2 and FMA: here those of two vectors, in `rows` and `planes`
 //! those of many rows, in `blocks` that of signs side by side.
 //!
-//! Unsafe here is of two kinds: pointer loads from chunks whose length the type states, and calls of
-//! functions that need a processor feature, which `kernels` has checked before it hands them out.
+//! Unsafe here is of two kinds: pointer loads from chunks whose length the type states, and calls
+//! of functions that need a processor feature, which `kernels` has checked before it hands them
+//! out.
 #![expect(unsafe_code, reason = "SIMD loads, and calls after feature detection")]
 
 use std::arch::x86_64::{
-    __m256, _MM_HINT_T0, _mm_add_ps, _mm_cvtss_f32, _mm_hadd_ps, _mm_prefetch, _mm256_add_ps,
-    _mm256_castps256_ps128, _mm256_extractf128_ps, _mm256_fmadd_ps, _mm256_fnmadd_ps,
-    _mm256_loadu_ps, _mm256_set1_ps, _mm256_setzero_ps, _mm256_sub_ps,
+    __m256, _mm_add_ps, _mm_cvtss_f32, _mm_hadd_ps, _mm256_add_ps, _mm256_castps256_ps128,
+    _mm256_extractf128_ps, _mm256_fmadd_ps, _mm256_fnmadd_ps, _mm256_loadu_ps, _mm256_set1_ps,
+    _mm256_setzero_ps, _mm256_sub_ps,
 };
 
-use super::batch::{Part, Rows};
-use super::{Kernels, scalar};
+use prefetch::{ask, prefetch};
+
+use super::scalar;
+use super::table::Kernels;
 
 mod blocks;
 mod planes;
+pub(super) mod prefetch;
 mod rows;
 
 /// The kernels, if the processor has what they need: holding them is the proof.
@@ -52,28 +56,6 @@ pub(super) fn kernels() -> Option<Kernels> {
     })
 }
 
-/// Every line that the bytes touch.
-#[inline(always)]
-pub(super) fn prefetch(bytes: &[u8]) {
-    let start = bytes.as_ptr();
-    // Counted from the beginning of the first line.
-    let end = start.addr() % 64 + bytes.len();
-    // The first one outside the loop: most first looks at a row ask for no other.
-    // SAFETY: a prefetch has no effect on memory whatever the address.
-    unsafe { _mm_prefetch::<_MM_HINT_T0>(start.cast()) };
-    let mut at = 64;
-    while at < end {
-        // SAFETY: a prefetch has no effect on memory whatever the address.
-        unsafe { _mm_prefetch::<_MM_HINT_T0>(start.wrapping_add(at).cast()) };
-        at += 64;
-    }
-}
-
-/// The same for a part of these rows.
-pub(super) fn ask(rows: &Rows<'_>, part: Part, nodes: &[u32]) {
-    nodes.iter().for_each(|node| prefetch(part.codes(rows.row(*node))));
-}
-
 #[target_feature(enable = "avx2,fma")]
 fn dot_f32(a: &[f32], b: &[f32]) -> f32 {
     let (sum, [a, b]) = sums_f32(a, b, |x, y, sum| _mm256_fmadd_ps(x, y, sum));
@@ -99,8 +81,8 @@ fn l2_scaled_f32(a: &[f32], b: &[f32], factor: f32) -> f32 {
     sum + scalar::l2_scaled_f32(a, b, factor)
 }
 
-/// The sum over what `add` adds for each pair of coordinates, and the last coordinates, less than 8, that
-/// are not in it. Four sums side by side: one addition takes as long as four can be begun.
+/// The sum over what `add` adds for each pair of coordinates, and the last coordinates, less than
+/// 8, that are not in it. Four sums side by side: one addition takes as long as four can be begun.
 #[target_feature(enable = "avx2,fma")]
 #[inline]
 fn sums_f32<'a>(

@@ -1,8 +1,8 @@
 //! Owns the kernels of many rows for AVX2: four rows at a time share the query's registers and the
 //! sums at the end.
 //!
-//! Unsafe here are pointer loads from chunks whose length the type states. Processor features are the
-//! caller's business, as `target_feature` says.
+//! Unsafe here are pointer loads from chunks whose length the type states. Processor features are
+//! the caller's business, as `target_feature` says.
 
 use std::arch::x86_64::{
     __m256i, _mm_add_epi32, _mm_loadu_si128, _mm256_add_epi8, _mm256_add_epi16, _mm256_add_epi32,
@@ -13,7 +13,7 @@ use std::arch::x86_64::{
     _mm256_srli_epi16, _mm256_sub_epi8, _mm256_xor_si256,
 };
 
-use super::prefetch;
+use super::prefetch::prefetch;
 use crate::vector::kernel::batch::{Batch, Lanes, chunked, measure};
 
 /// Widens to 16 bits: VPMADDUBSW would saturate.
@@ -249,8 +249,8 @@ fn bits1_pair_rows<const R: usize>(a: &[u8], rows: [&[u8]; R]) -> [i32; R] {
     totals(sums)
 }
 
-/// Hands on the rows, which have one length, 32 bytes of each at a time, and at the end what is left,
-/// filled up with zeros.
+/// Hands on the rows, which have one length, 32 bytes of each at a time, and at the end what is
+/// left, filled up with zeros.
 #[target_feature(enable = "avx2")]
 #[inline]
 pub(super) fn walk<const R: usize>(rows: [&[u8]; R], mut step: impl FnMut(usize, [__m256i; R])) {

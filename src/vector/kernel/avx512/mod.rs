@@ -1,8 +1,9 @@
-//! Owns the kernels for x86-64 with AVX-512 F, BW and VNNI: here those of two vectors, in `rows` those
-//! of many rows, in `blocks` that of signs side by side.
+//! Owns the kernels for x86-64 with AVX-512 F, BW and VNNI: here those of two vectors, in `rows`
+//! those of many rows, in `blocks` that of signs side by side.
 //!
-//! Unsafe here is of two kinds: pointer loads from chunks whose length the type states, and calls of
-//! functions that need a processor feature, which `kernels` has checked before it hands them out.
+//! Unsafe here is of two kinds: pointer loads from chunks whose length the type states, and calls
+//! of functions that need a processor feature, which `kernels` has checked before it hands them
+//! out.
 #![expect(unsafe_code, reason = "SIMD loads, and calls after feature detection")]
 
 use std::arch::x86_64::{
@@ -10,8 +11,9 @@ use std::arch::x86_64::{
     _mm512_maskz_loadu_ps, _mm512_reduce_add_ps, _mm512_set1_ps, _mm512_setzero_ps, _mm512_sub_ps,
 };
 
-use super::{BitsFromBits, BitsFromInt8, Kernels, avx2, scalar};
-use crate::vector::kernel::avx2::{ask, prefetch};
+use super::table::{BitsFromBits, BitsFromInt8, Kernels};
+use super::{avx2, scalar};
+use crate::vector::kernel::avx2::prefetch::{ask, prefetch};
 
 mod blocks;
 mod rows;
@@ -59,8 +61,8 @@ fn planes() -> BitsFromInt8 {
     avx2::kernels().map_or(scalar::KERNELS.planes, |kernels| kernels.planes)
 }
 
-/// By population count, which is a feature of its own; without it by the kernel for AVX2, which every
-/// processor with AVX-512 can run.
+/// By population count, which is a feature of its own; without it by the kernel for AVX2, which
+/// every processor with AVX-512 can run.
 fn bits1_pairs() -> BitsFromBits {
     if is_x86_feature_detected!("avx512vpopcntdq") {
         // SAFETY: the feature was detected just above, the others before this is called.
@@ -91,8 +93,8 @@ fn l2_scaled_f32(a: &[f32], b: &[f32], factor: f32) -> f32 {
     })
 }
 
-/// The sum over what `add` adds for each pair of coordinates; of two zeros it must add zero. Four sums
-/// side by side: one addition takes as long as four can be begun.
+/// The sum over what `add` adds for each pair of coordinates; of two zeros it must add zero. Four
+/// sums side by side: one addition takes as long as four can be begun.
 #[target_feature(enable = "avx512f")]
 #[inline]
 fn sum_f32(a: &[f32], b: &[f32], add: impl Fn(__m512, __m512, __m512) -> __m512) -> f32 {

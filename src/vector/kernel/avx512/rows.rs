@@ -1,5 +1,5 @@
-//! Owns the kernels of many rows for AVX-512: four rows at a time share the query's registers and the
-//! sums at the end.
+//! Owns the kernels of many rows for AVX-512: four rows at a time share the query's registers and
+//! the sums at the end.
 //!
 //! Unsafe here are pointer loads from chunks whose length the type or the mask states. Processor
 //! features are the caller's business, as `target_feature` says.
@@ -14,7 +14,7 @@ use std::arch::x86_64::{
     _mm512_xor_si512,
 };
 
-use super::prefetch;
+use crate::vector::kernel::avx2::prefetch::prefetch;
 use crate::vector::kernel::batch::{Batch, Lanes, PLANES, chunked, measure};
 
 /// VPDPBUSD multiplies unsigned by signed bytes, so the rows are moved up by 128, and 128 · Σ query
@@ -264,8 +264,8 @@ fn bits1_pair_rows<const R: usize>(a: &[u8], rows: [&[u8]; R]) -> [i32; R] {
     totals(sums)
 }
 
-/// Hands on the rows, which have one length, 64 bytes of each at a time, and at the end what is left,
-/// filled up with zeros.
+/// Hands on the rows, which have one length, 64 bytes of each at a time, and at the end what is
+/// left, filled up with zeros.
 #[target_feature(enable = "avx512f,avx512bw")]
 #[inline]
 fn walk<const R: usize>(rows: [&[u8]; R], mut step: impl FnMut(usize, [__m512i; R])) {
