@@ -20,7 +20,7 @@ const LAYERS: [&[&str]; 11] = [
     &["collection"],
     &["compaction"],
     &["store"],
-    &["fuzzing", "bench_support", "reliability"],
+    &["fuzzing", "bench_support", "reliability", "guide"],
 ];
 
 /// Names upward or sideways that are allowed, and why.
