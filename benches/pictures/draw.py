@@ -145,8 +145,7 @@ def recall():
     svg.text(
         20,
         50,
-        "100,000 sentence embeddings of 384 dimensions, cosine, one core of an Intel Xeon, "
-        "November 2026. Up and left is better.",
+        "100,000 sentence embeddings, one core of an Intel Xeon, November 2026. Up and left is better.",
         size=12.5,
         color="#555555",
     )
