@@ -13,24 +13,20 @@
     reason = "a benchmark prints and measures"
 )]
 
-#[path = "common/measure.rs"]
-mod measure;
 #[path = "common/setup.rs"]
 mod setup;
-#[path = "common/vectors.rs"]
-mod vectors;
 
 use std::error::Error;
 use std::time::Instant;
 
 use altiplano::{
-    Background, Collection, CollectionOptions, Fields, Hit, Search, SearchPath, StoreOptions,
+    Background, Collection, CollectionOptions, Fields, Hit, Search, SearchMode, StoreOptions,
 };
-use measure::{Json, median};
+use bench_tools::measure::{self, Json, median};
 use setup::{Data, K, Scratch};
 
 const PASSES: usize = 3;
-const PATHS: [(&str, SearchPath); 2] = [("graph", SearchPath::Graph), ("scan", SearchPath::Scan)];
+const PATHS: [(&str, SearchMode); 2] = [("graph", SearchMode::Graph), ("scan", SearchMode::Scan)];
 
 type Result<T> = std::result::Result<T, Box<dyn Error>>;
 
@@ -56,16 +52,16 @@ fn main() -> Result<()> {
     Ok(())
 }
 
-fn configure(search: Search<'_>, path: SearchPath) -> Search<'_> {
-    search.k(K).path(path).fields(Fields::None)
+fn configure(search: Search<'_>, path: SearchMode) -> Search<'_> {
+    search.k(K).mode(path).fields(Fields::None)
 }
 
-fn one_by_one(data: &Data, vectors: &Collection, path: SearchPath) -> Result<Vec<Vec<Hit>>> {
+fn one_by_one(data: &Data, vectors: &Collection, path: SearchMode) -> Result<Vec<Vec<Hit>>> {
     let answers = data.queries.rows().map(|query| configure(vectors.search(query), path).run());
     Ok(answers.collect::<altiplano::Result<_>>()?)
 }
 
-fn batch(data: &Data, vectors: &Collection, path: SearchPath) -> Result<Vec<Vec<Hit>>> {
+fn batch(data: &Data, vectors: &Collection, path: SearchMode) -> Result<Vec<Vec<Hit>>> {
     let queries: Vec<&[f32]> = data.queries.rows().collect();
     Ok(vectors.search_batch(&queries, |search| configure(search, path))?)
 }

@@ -9,25 +9,21 @@
     reason = "a benchmark prints and measures"
 )]
 
-#[path = "common/measure.rs"]
-mod measure;
 #[path = "common/setup.rs"]
 mod setup;
-#[path = "common/vectors.rs"]
-mod vectors;
 
 use std::error::Error;
 use std::time::{Duration, Instant};
 
 use altiplano::{CollectionOptions, Durability, HnswParams, Store};
-use measure::{Json, median};
+use bench_tools::measure::{self, Json, median};
 use setup::{Data, Scratch};
 
 const PASSES: usize = 3;
 
 fn main() -> Result<(), Box<dyn Error>> {
     let data = Data::load("Vectors inserted a second.", 40_000)?;
-    let buffered = Durability::Buffered { max_delay: Duration::from_millis(100) };
+    let buffered = Durability::buffered(Duration::from_millis(100));
     eprintln!("durability  batch   vectors    acked/s   sealed/s  written/kept");
     for durability in [Durability::Sync, buffered] {
         for batch in [1, 16, 256, 1024] {
@@ -85,7 +81,7 @@ fn one_pass(
     let dir = Scratch::new("ingest");
     let store = Store::open(dir.path())?;
     // No graph here: building one is measured by `recall`.
-    let hnsw = HnswParams { min_rows: u32::MAX, ..HnswParams::default() };
+    let hnsw = HnswParams::default().min_rows(u32::MAX);
     let options = CollectionOptions::new(data.base.dim, data.metric);
     let collection = store.collection("vectors", options.hnsw(hnsw).durability(durability))?;
     let written = written_bytes();
@@ -108,7 +104,7 @@ fn one_pass(
     for i in (0..vectors).step_by(vectors / 100 + 1) {
         let memory = collection.get(i as u64)?.ok_or("a vector is missing")?;
         let same = |(x, y): (&f32, &f32)| (x - y).abs() <= y.abs() * 1e-5 + 1e-7;
-        if !memory.vector().iter().zip(data.base.row(i)).all(same) {
+        if !memory.vector.iter().zip(data.base.row(i)).all(same) {
             return Err("a vector came back changed".into());
         }
     }

@@ -19,12 +19,8 @@
     reason = "a benchmark prints and measures"
 )]
 
-#[path = "common/measure.rs"]
-mod measure;
 #[path = "common/setup.rs"]
 mod setup;
-#[path = "common/vectors.rs"]
-mod vectors;
 
 use std::error::Error;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -32,11 +28,11 @@ use std::sync::{Arc, Mutex};
 
 use altiplano::{
     Background, Batch, Collection, CollectionOptions, Event, Fields, HnswParams, Memory,
-    SearchPath, Store, StoreOptions,
+    SearchMode, Store, StoreOptions,
 };
-use measure::{Args, Json, Opt};
+use bench_tools::measure::{self, Args, Json, Opt};
+use bench_tools::vectors::{Rng, Vectors, distance};
 use setup::{CODES_OPTION, Data, K, Scratch};
-use vectors::{Rng, Vectors, distance};
 
 const OPTIONS: [Opt; 7] = [
     CODES_OPTION,
@@ -59,7 +55,7 @@ fn main() -> Result<()> {
     let quick = data.quick;
     let live = args.get_or("live", data.base.len() / 2).map_err(text)?;
     let turnover: f64 = args.get_or("turnover", 0.2).map_err(text)?;
-    let codes = setup::codes(&args, &[altiplano::Codes::Bits4]).map_err(text)?;
+    let codes = setup::codes(&args, &[altiplano::Quantization::Bits4]).map_err(text)?;
     let changed = (live as f64 * turnover) as usize;
     let mut pool = data.base.clone();
     pool.extend_mixed(live + changed + 1);
@@ -90,7 +86,7 @@ struct Run {
     generations: usize,
     every: usize,
     ef: usize,
-    codes: altiplano::Codes,
+    codes: altiplano::Quantization,
 }
 
 /// Which rows of the pool are live.
@@ -186,7 +182,7 @@ impl Run {
         for query in self.data.queries.rows() {
             let search = || store.collection.search(query).k(K).fields(Fields::None);
             let exact = search().exact().run()?;
-            let (hits, told) = search().path(SearchPath::Graph).ef(self.ef).explain()?;
+            let (hits, told) = search().mode(SearchMode::Graph).ef(self.ef).explain()?;
             let worst = exact.last().map_or(f32::INFINITY, |hit| hit.distance);
             found += hits.iter().filter(|hit| hit.distance <= worst).count();
             wanted += exact.len();
@@ -232,8 +228,8 @@ impl Measured {
             }
         });
         let store = store.open(dir)?;
-        let hnsw = HnswParams { min_rows: run.live as u32 / 4, ..HnswParams::default() };
-        let options = CollectionOptions::new(run.pool.dim, run.data.metric).codes(run.codes);
+        let hnsw = HnswParams::default().min_rows(run.live as u32 / 4);
+        let options = CollectionOptions::new(run.pool.dim, run.data.metric).quantization(run.codes);
         let collection = store.collection("vectors", options.hnsw(hnsw))?;
         Ok(Self { collection, _store: store, evaluations })
     }

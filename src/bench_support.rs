@@ -1,8 +1,8 @@
 //! Owns what lets `benches/kernels.rs` call the kernels, of every instruction set that this processor
 //! has. Behind the feature `bench-internals` only; no part of the API.
 
-use crate::disk::Pages;
-use crate::options::{Codes, Metric};
+use crate::map_vec::MapVec;
+use crate::options::{Metric, Quantization};
 use crate::sync::OnceLock;
 use crate::vector::codes::{BLOCKS_AT_ONCE, CodeBuffer, CodeSpec, Measure, Query, SignBlocks};
 use crate::vector::kernel::Kernels;
@@ -28,12 +28,12 @@ pub struct Rows {
     vectors: Vec<Vec<f32>>,
     buffer: CodeBuffer,
     /// Their signs side by side; nothing for codes that have none.
-    signs: Pages<u8>,
+    signs: MapVec<u8>,
 }
 
 impl Rows {
     /// So many rows under cosine.
-    pub fn new(codes: Codes, dimension: usize, rows: u32) -> Self {
+    pub fn new(codes: Quantization, dimension: usize, rows: u32) -> Self {
         let spec = CodeSpec::new(codes, Metric::Cosine, dimension);
         let vectors: Vec<Vec<f32>> =
             (0..DIFFERENT).map(|seed| vector(dimension, seed as u64)).collect();

@@ -1,8 +1,11 @@
 //! Owns the one public error type. Every variant names the place, both numbers where there are two,
 //! and the way out.
 
+use std::fmt;
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+
+use serde::Serialize;
 
 use crate::ids::MemoryId;
 
@@ -16,6 +19,7 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 pub enum Error {
     /// The operating system refused an operation on a file.
     #[error("cannot {op} {}: {source}", path.display())]
+    #[non_exhaustive]
     Io {
         /// What was tried, as a verb: `open`, `read`, `write`, `sync`, …
         op: &'static str,
@@ -24,8 +28,10 @@ pub enum Error {
         /// What the system said.
         source: io::Error,
     },
-    /// Bytes on disk are not what was written. Nothing was changed; restore the file from a backup.
-    #[error("{} is damaged at byte {offset}: {reason}", file.display())]
+    /// Bytes on disk are not what was written. Nothing was changed. Restore the store from a backup, or
+    /// save what can be read with [`StoreOptions::repair`](crate::StoreOptions::repair).
+    #[error("{} is damaged at byte {offset}: {reason}; see StoreOptions::repair", file.display())]
+    #[non_exhaustive]
     Corrupt {
         /// The damaged file.
         file: PathBuf,
@@ -37,18 +43,28 @@ pub enum Error {
     /// Another process has the store open, or this one does, through a handle of the store or of one of
     /// its collections. Close it first, or use `StoreOptions::open_read_only`.
     #[error("{} is locked by another open store; close it or open read-only", path.display())]
+    #[non_exhaustive]
     Locked {
         /// The lock file.
         path: PathBuf,
     },
     /// The store was opened read-only, or its directory cannot be written.
-    #[error("{} is read-only; use open_read_only for reading", path.display())]
+    #[error("{} is read-only here: open the store for writing to change it", path.display())]
+    #[non_exhaustive]
     ReadOnly {
         /// The store's directory.
         path: PathBuf,
     },
+    /// There is no store at the path, and none was to be created.
+    #[error("there is no store at {}; StoreOptions::create makes one", path.display())]
+    #[non_exhaustive]
+    NotFound {
+        /// The path that was to be opened.
+        path: PathBuf,
+    },
     /// The directory holds something else, and no store. Nothing was written to it.
     #[error("{} is not a store: {found}; give a new or an empty directory", path.display())]
+    #[non_exhaustive]
     NotAStore {
         /// The path that was to be opened.
         path: PathBuf,
@@ -58,15 +74,17 @@ pub enum Error {
     /// The file system is full. Nothing was lost; reads go on, and writes work again once space
     /// returns.
     #[error("no space left to write {}; free some space and try again", path.display())]
+    #[non_exhaustive]
     DiskFull {
         /// The file that was being written.
         path: PathBuf,
     },
     /// The write would pass a budget of the store. Nothing of it was done.
     #[error("{budget} would be {needed} of {limit} bytes; {}", way_out(*free))]
+    #[non_exhaustive]
     OverBudget {
-        /// The name of the budget.
-        budget: &'static str,
+        /// Which budget.
+        budget: Budget,
         /// Bytes with this write, and with what must stay free.
         needed: u64,
         /// Bytes allowed.
@@ -75,18 +93,20 @@ pub enum Error {
         /// 4 bytes a dimension, its content and its metadata count. It is enough unless a reader holds
         /// files, or others write meanwhile. 0 where deleting is of no use and background work is: try
         /// again later, with [`Background::Manual`](crate::Background::Manual) after
-        /// [`Store::run_pending`](crate::Store::run_pending).
+        /// [`Store::run_pending_tasks`](crate::Store::run_pending_tasks).
         free: u64,
     },
     /// A sync failed, so the outcome of the batch is known only after the store is opened again:
     /// it is there whole or not at all.
     #[error("a sync failed; operation {seq} may or may not be durable: open the store again")]
+    #[non_exhaustive]
     CommitUnknown {
         /// The sequence number of the batch's last operation.
         seq: u64,
     },
     /// An earlier sync failed or a background job panicked. Reads go on; open the store again to write.
     #[error("writes stopped after an earlier failure ({reason}); open the store again")]
+    #[non_exhaustive]
     Poisoned {
         /// The first failure.
         reason: String,
@@ -95,6 +115,7 @@ pub enum Error {
     /// the files with it, so it may read and must not write; open the store again when the parent
     /// has closed it.
     #[error("the store was opened by process {opened_by}; its child {process} can only read")]
+    #[non_exhaustive]
     Forked {
         /// The process that opened the store.
         opened_by: u32,
@@ -103,6 +124,7 @@ pub enum Error {
     },
     /// A file was written by a newer version of this crate.
     #[error("{} has format {found}, this version reads up to {supported}", file.display())]
+    #[non_exhaustive]
     UnsupportedFormat {
         /// The file.
         file: PathBuf,
@@ -113,6 +135,7 @@ pub enum Error {
     },
     /// A vector has the wrong length.
     #[error("the vector has {got} dimensions, the collection {expected}")]
+    #[non_exhaustive]
     Dimension {
         /// The collection's dimension.
         expected: usize,
@@ -121,6 +144,7 @@ pub enum Error {
     },
     /// A vector holds NaN or infinity, or is zero under cosine.
     #[error("invalid vector{}: {reason}", id.map(|id| format!(" of memory {id}")).unwrap_or_default())]
+    #[non_exhaustive]
     InvalidVector {
         /// The memory, unless it was a query.
         id: Option<MemoryId>,
@@ -129,6 +153,7 @@ pub enum Error {
     },
     /// An option or argument is out of range, or clashes with what the store was created with.
     #[error("invalid {name}: {reason}")]
+    #[non_exhaustive]
     InvalidOption {
         /// The option.
         name: &'static str,
@@ -137,6 +162,7 @@ pub enum Error {
     },
     /// The collection holds embeddings of another model: their distances would mean nothing.
     #[error("the collection holds embeddings of {expected:?}, not of {got:?}")]
+    #[non_exhaustive]
     EmbeddingSpace {
         /// The collection's embedding space.
         expected: String,
@@ -145,6 +171,7 @@ pub enum Error {
     },
     /// A text, a list, a filter or a batch is larger than the store takes.
     #[error("{what}: {got} {unit}, at most {limit} are allowed; {way_out}")]
+    #[non_exhaustive]
     LimitExceeded {
         /// What is too large.
         what: &'static str,
@@ -159,6 +186,7 @@ pub enum Error {
     },
     /// Metadata could not be encoded or decoded as the type asked for.
     #[error("metadata: {reason}")]
+    #[non_exhaustive]
     Metadata {
         /// What the codec said.
         reason: String,
@@ -166,6 +194,38 @@ pub enum Error {
     /// The store was closed, through any of its handles, or the collection was dropped.
     #[error("the store or collection is closed")]
     Closed,
+    /// An invariant of this crate does not hold. Nothing was written. It is a bug: please report it.
+    #[error("internal error, please report it: {what}")]
+    #[non_exhaustive]
+    Internal {
+        /// What does not hold.
+        what: String,
+    },
+}
+
+/// What an [`Error::OverBudget`] ran into.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
+#[non_exhaustive]
+pub enum Budget {
+    /// [`StoreOptions::heap_budget`](crate::StoreOptions::heap_budget).
+    Heap,
+    /// The heap of memtables that wait to be sealed, which is bounded in every store.
+    Memtables,
+    /// [`StoreOptions::disk_budget`](crate::StoreOptions::disk_budget).
+    Disk,
+    /// [`StoreOptions::compaction_debt_limit`](crate::StoreOptions::compaction_debt_limit).
+    CompactionDebt,
+}
+
+impl fmt::Display for Budget {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Self::Heap => "heap_budget",
+            Self::Memtables => "the heap of memtables that wait to be sealed",
+            Self::Disk => "disk_budget",
+            Self::CompactionDebt => "compaction_debt_limit",
+        })
+    }
 }
 
 fn way_out(free: u64) -> String {
@@ -205,8 +265,32 @@ impl Error {
         Self::LimitExceeded { what, got: got as u64, unit, limit: limit as u64, way_out }
     }
 
+    /// There is no store at `path`.
+    pub(crate) fn not_found(path: &Path) -> Self {
+        Self::NotFound { path: path.to_owned() }
+    }
+
+    /// An invariant of ours that does not hold.
+    pub(crate) fn internal(what: impl Into<String>) -> Self {
+        Self::Internal { what: what.into() }
+    }
+
     /// An option out of range.
     pub(crate) fn option(name: &'static str, reason: impl Into<String>) -> Self {
         Self::InvalidOption { name, reason: reason.into() }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_refusal_that_deleting_does_not_help_says_so() {
+        let over = |free| Error::OverBudget { budget: Budget::Heap, needed: 9, limit: 8, free };
+        let text = over(0).to_string();
+        assert!(text.contains("9 of 8 bytes") && text.contains("try again"), "{text}");
+        let text = over(5).to_string();
+        assert!(text.contains("delete 5 bytes"), "{text}");
     }
 }

@@ -138,6 +138,7 @@ mod collection;
 mod compaction;
 mod disk;
 mod error;
+mod event;
 mod filter;
 pub mod format;
 #[cfg(any(test, feature = "fuzzing"))]
@@ -148,40 +149,40 @@ mod ids;
 mod index;
 mod log;
 mod manifest;
+mod map_vec;
 mod memory;
-mod metrics;
 mod options;
+mod poison;
+mod quantization;
 pub mod reliability;
-mod retention;
+mod report;
 mod sabotage;
 mod section;
 mod segment;
+mod splitmix;
+mod stats;
 mod store;
 mod sync;
+#[cfg(test)]
+mod testing;
 mod vector;
 mod worker;
 
-pub use clock::{Clock, ManualClock, SystemClock, Timestamp};
+pub use clock::{Clock, ClockDoubt, ManualClock, SystemClock, Timestamp};
 pub use collection::{
-    Applied, Batch, Collection, Explanation, Fields, Hit, Iter, MAX_BATCH_BYTES, Outcome,
-    PartSearch, Search, SearchPath, Way, WayReason,
+    AccessPath, AccessReason, Applied, Batch, Collection, Explanation, Fields, Hit, Iter, Outcome,
+    PartSearch, Search, SearchMode,
 };
-pub use error::{Error, Result};
+pub use error::{Budget, Error, Result};
+pub use event::Event;
 pub use filter::Filter;
 pub use ids::MemoryId;
-pub use memory::{
-    Content, MAX_CONTENT_BYTES, MAX_DERIVED_FROM, MAX_METADATA_BYTES, MAX_NAME_BYTES, MAX_TAGS,
-    Memory, MetadataCodec,
-};
-pub use metrics::{
-    BeamStats, CanaryStats, ClockDoubt, CollectionStats, CompactionReport, Event, IndexStats, Plan,
-    PurgeReceipt, Reason, SegmentStats, Step, StoreStats,
-};
+pub use memory::{Lifetime, Memory};
 pub use options::{
-    Background, Builder, Codes, CollectionOptions, Durability, HnswParams, IoMode, MAX_DIMENSION,
-    Metric, StoreOptions,
+    Background, CollectionOptions, CollectionSettings, Durability, GraphBuilder, HnswParams,
+    IoMode, Metric, StoreOptions,
 };
-pub use store::{Doubt, Loss, RepairReport, Salvaged, Store, Verify, VerifyReport};
+pub use store::{Loss, RepairPolicy, RepairReport, Salvaged, Store, VerifyLevel, VerifyReport};
 
 /// The program of the README, as a test.
 #[cfg(doctest)]

@@ -1,6 +1,6 @@
-//! Owns how a moment is written for others to read, with `serde`. In text it is a number of
-//! milliseconds where every reader keeps it exact, and a string of digits where some would round it:
-//! JavaScript does so from 2^53 on. Binary formats have its stored form.
+//! Owns how a moment is written for others to read, with `serde`: in formats for people as the text of
+//! `text`, elsewhere in its stored form. Numbers of milliseconds are read as well, since earlier versions
+//! wrote them.
 
 use std::fmt;
 
@@ -9,17 +9,10 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::Timestamp;
 
-/// Numbers up to here, either side of zero, are exact in every reader of JSON.
-const EXACT: i128 = (1 << 53) - 1;
-
 impl Serialize for Timestamp {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let millis = i128::from(self.0);
-        if serializer.is_human_readable() && !(-EXACT..=EXACT).contains(&millis) {
-            return serializer.collect_str(&millis);
-        }
         if serializer.is_human_readable() {
-            return serializer.serialize_newtype_struct("Timestamp", &self.0);
+            return serializer.collect_str(self);
         }
         serializer.serialize_newtype_struct("Timestamp", &self.to_bits())
     }
@@ -48,7 +41,7 @@ impl<'de> Visitor<'de> for Binary {
     }
 }
 
-/// A number, or a string of one.
+/// RFC 3339, or a number of milliseconds, as a string or not.
 struct Text;
 
 impl Text {
@@ -62,7 +55,7 @@ impl Visitor<'_> for Text {
     type Value = Timestamp;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a moment: milliseconds since 1970, as a number or a string")
+        f.write_str("a moment: RFC 3339, or milliseconds since 1970")
     }
 
     fn visit_u64<E: Error>(self, millis: u64) -> Result<Timestamp, E> {
@@ -77,11 +70,7 @@ impl Visitor<'_> for Text {
         Self::moment(millis.into())
     }
 
-    fn visit_str<E: Error>(self, millis: &str) -> Result<Timestamp, E> {
-        let number = millis.parse::<i128>();
-        Self::moment(
-            number
-                .map_err(|_| E::custom(format_args!("{millis:?} is no number of milliseconds")))?,
-        )
+    fn visit_str<E: Error>(self, text: &str) -> Result<Timestamp, E> {
+        text.parse().map_err(E::custom)
     }
 }

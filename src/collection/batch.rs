@@ -1,6 +1,8 @@
 //! Owns `Batch`, several writes that become visible and durable together, and `Outcome`, what a
 //! write did. Plain data: how a batch is carried out is `collection::commit`.
 
+use serde::Serialize;
+
 use crate::collection::Collection;
 use crate::filter::Filter;
 use crate::format::frame::MAX_PAYLOAD_BYTES;
@@ -8,12 +10,8 @@ use crate::format::{op, record};
 use crate::ids::MemoryId;
 use crate::memory::Memory;
 
-/// Most bytes of one batch in the log: 64 MiB. [`Batch::bytes`] says how many one takes. Batches for
-/// volatile collections alone are not logged, and only RAM bounds them.
-pub const MAX_BATCH_BYTES: usize = MAX_PAYLOAD_BYTES;
-
 /// What an insert did.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
 #[non_exhaustive]
 pub enum Outcome {
     /// No memory with this id was visible before.
@@ -27,7 +25,7 @@ pub enum Outcome {
 
 /// What a batch did, in numbers. An id that the batch names several times counts once, with the last
 /// write to it; after a `delete_where` it is counted anew.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize)]
 #[non_exhaustive]
 pub struct Applied {
     /// Inserts of new ids.
@@ -42,7 +40,7 @@ pub struct Applied {
 }
 
 /// Several writes, all or none: they become durable together, and a reader of a collection sees all
-/// of them in it or none. At most [`MAX_BATCH_BYTES`].
+/// of them in it or none. At most [`Batch::MAX_BYTES`].
 ///
 /// The writes are carried out in the order in which they were added, and their sequence numbers
 /// ascend in it ([`Memory::seq`]).
@@ -55,9 +53,9 @@ pub struct Applied {
 /// let notes = store.collection("notes", CollectionOptions::new(2, Metric::L2))?;
 /// let facts = store.collection("facts", CollectionOptions::new(2, Metric::L2))?;
 /// let batch = Batch::new()
-///     .insert(Memory::new(1u64, [0.0, 1.0]))
-///     .delete(2u64)
-///     .insert_into(&facts, Memory::new(1u64, [1.0, 0.0]));
+///     .insert(Memory::new(1, [0.0, 1.0]))
+///     .delete(2)
+///     .insert_into(&facts, Memory::new(1, [1.0, 0.0]));
 /// let applied = notes.apply(batch)?;
 /// assert_eq!(applied.inserted, 2);
 /// # Ok(()) }
@@ -89,6 +87,9 @@ impl Write {
 }
 
 impl Batch {
+    /// Most bytes that one batch takes in the log: 64 MiB. [`Batch::bytes`] measures a batch.
+    pub const MAX_BYTES: usize = MAX_PAYLOAD_BYTES;
+
     /// An empty batch. Applying it does nothing.
     pub fn new() -> Self {
         Self::default()
@@ -129,13 +130,13 @@ impl Batch {
         self.writes.len()
     }
 
-    /// Bytes that the batch takes in the log, at most: a batch with no more than [`MAX_BATCH_BYTES`]
+    /// Bytes that the batch takes in the log, at most: a batch with no more than [`Batch::MAX_BYTES`]
     /// is never refused for its size. Inserts count about 200 bytes too many. O(writes).
     ///
     /// ```
-    /// use altiplano::{Batch, MAX_BATCH_BYTES, Memory};
-    /// let batch = Batch::new().insert(Memory::new(1u64, vec![0.5; 384]).text("likes tea"));
-    /// assert!(batch.bytes() < 2_000 && batch.bytes() <= MAX_BATCH_BYTES);
+    /// use altiplano::{Batch, Memory};
+    /// let batch = Batch::new().insert(Memory::new(1, vec![0.5; 384]).text("likes tea"));
+    /// assert!(batch.bytes() < 2_000 && batch.bytes() <= Batch::MAX_BYTES);
     /// ```
     pub fn bytes(&self) -> usize {
         self.writes.iter().map(|(_, write)| write.bytes()).fold(0, usize::saturating_add)

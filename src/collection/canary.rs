@@ -9,9 +9,8 @@ use std::time::Duration;
 
 use crate::ids::FileId;
 use crate::index::EfTable;
-use crate::metrics::CanaryStats;
-use crate::sync::{Mutex, Published};
-use crate::worker::lock;
+use crate::stats::RecallStats;
+use crate::sync::{Mutex, Published, lock};
 
 /// Queries that are kept: the newest of those sampled.
 const KEPT: usize = 64;
@@ -57,7 +56,7 @@ struct Known {
     looked_at: Duration,
     /// How many queries it had.
     looked_with: usize,
-    stats: Option<CanaryStats>,
+    stats: Option<RecallStats>,
     worn: Option<FileId>,
 }
 
@@ -120,9 +119,9 @@ impl Canary {
         &self,
         file: FileId,
         table: EfTable,
-        stats: CanaryStats,
+        stats: RecallStats,
         now: Duration,
-    ) -> CanaryStats {
+    ) -> RecallStats {
         let ef = table.usual_ef();
         let mut known = lock(&self.known);
         let merged = known.built == Some((file, true));
@@ -133,7 +132,7 @@ impl Canary {
             merged && known.fresh_ef.is_some_and(|fresh| table.is_worn(fresh, stats.queries));
         known.worn = worn.then_some(file);
         (known.looked_at, known.looked_with) = (now, stats.queries);
-        let stats = CanaryStats { ef, worn, ..stats };
+        let stats = RecallStats { ef, degraded: worn, ..stats };
         known.stats = Some(stats.clone());
         drop(known);
         self.measured.store(Some(Measured { file, table }));
@@ -146,7 +145,7 @@ impl Canary {
     }
 
     /// What the last look found.
-    pub(crate) fn stats(&self) -> Option<CanaryStats> {
+    pub(crate) fn stats(&self) -> Option<RecallStats> {
         lock(&self.known).stats.clone()
     }
 }
@@ -161,9 +160,9 @@ mod tests {
         (0..queries).for_each(|i| canary.sample(&[i as f32]));
     }
 
-    fn look(canary: &Canary, file: u64, beams: &[(u32, f32)], now: Duration) -> CanaryStats {
+    fn look(canary: &Canary, file: u64, beams: &[(u32, f32)], now: Duration) -> RecallStats {
         let stats =
-            CanaryStats { queries: lock(&canary.sampled).queries.len(), ..Default::default() };
+            RecallStats { queries: lock(&canary.sampled).queries.len(), ..Default::default() };
         canary.looked(FileId(file), EfTable::of(beams), stats, now)
     }
 
@@ -198,22 +197,22 @@ mod tests {
         asked(&canary, KEPT * ONE_IN as usize);
         let wide = [(32, 0.85), (64, 0.90), (128, 0.99)];
         canary.note_built(FileId(1), true);
-        assert!(!look(&canary, 1, &wide, MINUTE).worn, "nothing to compare it with");
+        assert!(!look(&canary, 1, &wide, MINUTE).degraded, "nothing to compare it with");
         canary.note_built(FileId(2), false);
-        assert!(!look(&canary, 2, &[(32, 0.90), (64, 0.97)], MINUTE).worn);
+        assert!(!look(&canary, 2, &[(32, 0.90), (64, 0.97)], MINUTE).degraded);
         canary.note_built(FileId(3), true);
-        assert!(!look(&canary, 3, &[(32, 0.90), (64, 0.96), (80, 0.98)], MINUTE).worn);
+        assert!(!look(&canary, 3, &[(32, 0.90), (64, 0.96), (80, 0.98)], MINUTE).degraded);
         canary.note_built(FileId(4), true);
         let stats = look(&canary, 4, &wide, MINUTE);
-        assert!(stats.worn && canary.is_worn(FileId(4)) && !canary.is_worn(FileId(3)));
+        assert!(stats.degraded && canary.is_worn(FileId(4)) && !canary.is_worn(FileId(3)));
         assert_eq!(canary.stats(), Some(stats));
         // As wide a beam, but what the old one finds less is within the chance of 64 queries: in a churn of
         // 100,000 rows, the beam went 119, 142, 160, 193, and 102 and 119 after a needless build.
         canary.note_built(FileId(6), true);
         let stats = look(&canary, 6, &[(32, 0.90), (64, 0.94), (128, 0.99)], MINUTE);
-        assert!(stats.ef > 93 && !stats.worn, "{stats:?}");
+        assert!(stats.ef > 93 && !stats.degraded, "{stats:?}");
         // Built anew, it takes as wide a beam: that is what these queries take.
         canary.note_built(FileId(5), false);
-        assert!(!look(&canary, 5, &wide, MINUTE).worn);
+        assert!(!look(&canary, 5, &wide, MINUTE).degraded);
     }
 }

@@ -19,10 +19,10 @@ use crate::format::frame::{FrameKind, MAX_PAYLOAD_BYTES};
 use crate::format::op::{Op, OpKind};
 use crate::ids::{CollectionId, FileId, Seq};
 use crate::options::Durability;
+use crate::poison::Poison;
 use crate::sabotage::{self, Sabotage};
 use crate::sync::atomic::{AtomicU64, Ordering};
-use crate::sync::{Mutex, MutexGuard};
-use crate::worker::{Poison, lock};
+use crate::sync::{Mutex, MutexGuard, lock};
 
 /// A memtable is frozen when its heap passes this, whatever its rows.
 pub(crate) const MEMTABLE_BYTES: usize = 8 << 20;
@@ -272,7 +272,7 @@ impl<'a> Group<'a> {
         let mut payload = Vec::with_capacity(bytes.min(MAX_PAYLOAD_BYTES as u64) as usize);
         let mut effects = Vec::with_capacity(writes.len());
         let inserts = writes.iter().any(|w| matches!(w.kind, OpKind::Insert { .. }));
-        let durable = writes.iter().any(|w| !w.core.is_volatile());
+        let durable = writes.iter().any(|w| !w.core.is_in_memory());
         for Prepared { core, kind } in writes {
             if core.is_dropped() {
                 return Err(Error::Closed);

@@ -10,14 +10,13 @@ use crate::collection::moves::Move;
 use crate::collection::snapshot::{MemPart, Snapshot};
 use crate::ids::{CollectionId, FileId, MemoryId, Seq};
 use crate::index::{Index, Scratch};
-use crate::metrics::CompactionReport;
-use crate::options::{HnswParams, Settings};
+use crate::options::{CollectionSettings, HnswParams};
+use crate::report::CompactionReport;
 use crate::segment::{Active, Coder, Liveness, NewRow, Row, Rows};
 use crate::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use crate::sync::{Mutex, Published, RwLock};
+use crate::sync::{Mutex, Published, RwLock, lock, read, write};
 use crate::vector::codes::CodeSpec;
 use crate::vector::kernel::blocks::ROWS as SIGN_BLOCK_ROWS;
-use crate::worker::lock;
 
 /// The ids of the live rows of one memtable.
 #[derive(Debug, Default)]
@@ -81,9 +80,9 @@ impl Drop for WritesIndex<'_> {
 pub(crate) struct Core {
     pub(crate) id: CollectionId,
     pub(crate) name: String,
-    options: RwLock<Settings>,
+    options: RwLock<CollectionSettings>,
     /// One of the options that never change.
-    volatile: bool,
+    in_memory: bool,
     pub(crate) spec: CodeSpec,
     snapshot: Published<Snapshot>,
     pub(crate) tables: Mutex<WriterTables>,
@@ -120,11 +119,11 @@ impl Core {
     pub(crate) fn new(
         id: CollectionId,
         name: String,
-        options: Settings,
+        options: CollectionSettings,
         snapshot: Snapshot,
         log_file: FileId,
     ) -> Self {
-        let spec = CodeSpec::new(options.codes, options.metric, options.dimension);
+        let spec = CodeSpec::new(options.quantization, options.metric, options.dimension);
         let largest = snapshot.indexes.iter().max_by_key(|part| part.indexed.index.nodes());
         let coder = largest.map(|part| {
             let index = &part.indexed.index;
@@ -133,7 +132,7 @@ impl Core {
         let core = Self {
             id,
             name,
-            volatile: options.volatile,
+            in_memory: options.in_memory,
             options: RwLock::new(options),
             spec,
             snapshot: Published::new(Snapshot::default()),
@@ -171,21 +170,21 @@ impl Core {
         *lock(&self.coder) = Some((Arc::clone(index.frame()), *index.fit()));
     }
 
-    pub(crate) fn options(&self) -> Settings {
-        self.options.read().unwrap_or_else(std::sync::PoisonError::into_inner).clone()
+    pub(crate) fn options(&self) -> CollectionSettings {
+        read(&self.options).clone()
     }
 
     fn hnsw(&self) -> HnswParams {
-        self.options.read().unwrap_or_else(std::sync::PoisonError::into_inner).hnsw
+        read(&self.options).hnsw
     }
 
     /// Whether it is in RAM alone.
-    pub(crate) const fn is_volatile(&self) -> bool {
-        self.volatile
+    pub(crate) const fn is_in_memory(&self) -> bool {
+        self.in_memory
     }
 
-    pub(crate) fn set_options(&self, options: Settings) {
-        *self.options.write().unwrap_or_else(std::sync::PoisonError::into_inner) = options;
+    pub(crate) fn set_options(&self, options: CollectionSettings) {
+        *write(&self.options) = options;
         *lock(&self.indexes_in_order) = Weak::new();
     }
 

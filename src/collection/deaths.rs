@@ -11,8 +11,7 @@ use crate::collection::stats;
 use crate::error::Result;
 use crate::format::manifest::SegmentEntry;
 use crate::ids::FileId;
-use crate::sync::Mutex;
-use crate::worker::lock;
+use crate::sync::{Mutex, lock};
 
 /// See the file.
 #[derive(Debug, Default)]

@@ -8,12 +8,11 @@
 
 use crate::collection::commit::Prepared;
 use crate::collection::engine::Engine;
-use crate::error::{Error, Result};
+use crate::error::{Budget, Error, Result};
 use crate::format::names::FileName;
 use crate::format::op::OpKind;
 use crate::segment::segment_cap;
-use crate::sync::Mutex;
-use crate::worker::lock;
+use crate::sync::{Mutex, lock};
 
 /// The headroom is the budget divided by this.
 pub(super) const HEADROOM_SHARE: u64 = 32;
@@ -139,7 +138,7 @@ impl Engine {
     /// refuses them.
     pub(super) fn wait_for_disk(&self, writes: &[Prepared], added: u64) -> Result<()> {
         let logged =
-            |w: &Prepared| matches!(w.kind, OpKind::Insert { .. }) && !w.core.is_volatile();
+            |w: &Prepared| matches!(w.kind, OpKind::Insert { .. }) && !w.core.is_in_memory();
         let Some(limit) = self.disk_budget.limit.filter(|_| writes.iter().any(logged)) else {
             return Ok(());
         };
@@ -148,7 +147,7 @@ impl Engine {
             return Ok(());
         }
         self.measure_disk()?;
-        if !self.grows(writes.iter().filter(|w| !w.core.is_volatile()))? {
+        if !self.grows(writes.iter().filter(|w| !w.core.is_in_memory()))? {
             headroom = 0;
         }
         let needed = || self.disk_needed(added) + headroom;
@@ -165,7 +164,7 @@ impl Engine {
             return Ok(());
         }
         let free = needed - limit + limit / MARGIN_SHARE;
-        Err(Error::OverBudget { budget: "disk_budget", needed, limit, free })
+        Err(Error::OverBudget { budget: Budget::Disk, needed, limit, free })
     }
 
     /// What the store would take at most with so many bytes of rows more: they are in the log and in a
@@ -179,7 +178,7 @@ impl Engine {
             output: u64,
         }
         let sum = self.fold_cores(Sum::default(), |mut sum, core| {
-            if core.is_volatile() {
+            if core.is_in_memory() {
                 return sum;
             }
             let sizes = core.sizes();

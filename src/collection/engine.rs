@@ -14,7 +14,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::clock::Clock;
+use crate::clock::{Clock, HighWater};
 use crate::collection::commit::Committer;
 use crate::collection::core::Core;
 use crate::collection::disk_budget::DiskBudget;
@@ -35,11 +35,12 @@ use crate::format::names::FileName;
 use crate::ids::{CollectionId, FileId, Seq};
 use crate::manifest::{self, CommitError};
 use crate::options::{Background, StoreOptions};
-use crate::retention::HighWater;
+use crate::poison::Poison;
 use crate::sabotage::{self, Sabotage};
+use crate::splitmix::mix;
 use crate::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
-use crate::sync::{Condvar, Mutex, RwLock};
-use crate::worker::{Bell, Poison, lock};
+use crate::sync::{Condvar, Mutex, RwLock, lock, read};
+use crate::worker::Bell;
 
 /// Shared by a store, its collections and its workers.
 pub(crate) struct Engine {
@@ -50,9 +51,9 @@ pub(crate) struct Engine {
     pub(crate) read_only: bool,
     pub(crate) heap_budget: HeapBudget,
     /// Most bytes of a collection that may wait to be compacted while it takes inserts.
-    pub(super) debt_limit: Option<u64>,
+    pub(super) compaction_debt_limit: Option<u64>,
     /// How long an insert waits for room.
-    pub(super) writer_patience: Duration,
+    pub(super) write_timeout: Duration,
     pub(crate) reclaim_within: Duration,
     pub(crate) pace: Pace,
     pub(crate) disk_budget: DiskBudget,
@@ -125,10 +126,10 @@ impl Engine {
             clock: Arc::clone(&options.clock),
             read_only,
             heap_budget: HeapBudget::new(options.heap_budget),
-            debt_limit: options.debt_limit,
-            writer_patience: options.writer_patience,
+            compaction_debt_limit: options.compaction_debt_limit,
+            write_timeout: options.write_timeout,
             reclaim_within: options.reclaim_within,
-            pace: Pace::new(options.background_rate),
+            pace: Pace::new(options.compaction_rate_limit),
             disk_budget: DiskBudget::new(options.disk_budget),
             resident_budget: ResidentBudget::new(options.resident_budget, options.files_to_read()),
             poison: Arc::clone(&poison),
@@ -292,18 +293,18 @@ impl Engine {
 
     /// All collections, the oldest first.
     pub(crate) fn cores(&self) -> Vec<Arc<Core>> {
-        let map = self.collections.read().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let map = read(&self.collections);
         map.values().cloned().collect()
     }
 
     /// Adds up something of all collections; cheaper than [`Engine::cores`] where there are thousands.
     pub(super) fn fold_cores<T>(&self, start: T, add: impl FnMut(T, &Arc<Core>) -> T) -> T {
-        let map = self.collections.read().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let map = read(&self.collections);
         map.values().fold(start, add)
     }
 
     pub(crate) fn core(&self, id: CollectionId) -> Option<Arc<Core>> {
-        let map = self.collections.read().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let map = read(&self.collections);
         map.get(&id).cloned()
     }
 
@@ -348,24 +349,4 @@ fn prune_log(manifest: &mut Manifest) -> Vec<FileId> {
     }
     manifest.log = kept;
     dropped
-}
-
-/// The finaliser of splitmix64 (Steele, Lea and Flood, "Fast splittable pseudorandom number
-/// generators", OOPSLA 2014, figure 16).
-pub(crate) const fn mix(state: u64) -> u64 {
-    let z = state.wrapping_add(0x9E37_79B9_7F4A_7C15);
-    let z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
-    let z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
-    z ^ (z >> 31)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn mix_is_the_first_output_of_splitmix64() {
-        assert_eq!(mix(0), 0xE220_A839_7B1D_CDAF);
-        assert_eq!(mix(0x9E37_79B9_7F4A_7C15), 0x6E78_9E6A_A1B9_65F4);
-    }
 }

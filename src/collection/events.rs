@@ -11,11 +11,11 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 use crate::collection::engine::Engine;
-use crate::metrics::Event;
+use crate::event::Event;
 use crate::options::Listener;
-use crate::sync::Mutex;
 use crate::sync::atomic::{AtomicU64, Ordering};
-use crate::worker::{self, lock};
+use crate::sync::{Mutex, lock};
+use crate::worker;
 
 /// Most events that wait for a listener. Those that find no room are counted and let go.
 const MOST_WAITING: usize = 1024;

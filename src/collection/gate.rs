@@ -2,7 +2,6 @@
 //! closed. Counts the jobs that write files, so that a close can wait for them: once the lock of the
 //! store is let go, its directory belongs to somebody else.
 
-use std::sync::PoisonError;
 use std::time::Duration;
 
 use crate::collection::engine::Engine;
@@ -10,8 +9,7 @@ use crate::error::{Error, Result};
 use crate::sabotage::{self, Sabotage};
 use crate::sync::atomic::{AtomicBool, Ordering};
 use crate::sync::thread::{self, ThreadId};
-use crate::sync::{Condvar, Mutex};
-use crate::worker::lock;
+use crate::sync::{Condvar, Mutex, lock, wait, wait_for};
 
 /// The state of an open store: open, closing (no new jobs), closed (nothing is written any more).
 #[derive(Debug)]
@@ -54,8 +52,7 @@ impl Gate {
     /// Waits until a job ends, and no longer than this; tells whether it waited in vain.
     pub(crate) fn wait_for_an_end(&self, longest: Duration) -> bool {
         let running = lock(&self.running);
-        let waited = self.ended.wait_timeout(running, longest);
-        waited.unwrap_or_else(PoisonError::into_inner).1.timed_out()
+        wait_for(&self.ended, running, longest).1
     }
 
     /// Nothing is written from here on. The caller holds the lock of the manifest, so that a commit
@@ -71,7 +68,7 @@ impl Gate {
         let mut running = lock(&self.running);
         self.closing.store(true, Ordering::Release);
         while running.iter().any(|thread| *thread != own) {
-            running = self.ended.wait(running).unwrap_or_else(PoisonError::into_inner);
+            running = wait(&self.ended, running);
         }
     }
 }

@@ -1,5 +1,5 @@
 //! Owns the budget of heap: memtables and graph builds. When an insert would pass it, the fattest
-//! memtable is sealed, active or not, and volatile collections are copied without their dead rows.
+//! memtable is sealed, active or not, and in-memory collections are copied without their dead rows.
 //! Sealing is the row worker's.
 
 use std::sync::Arc;
@@ -10,9 +10,9 @@ use crate::collection::core::Core;
 use crate::collection::disk_budget::HEADROOM_SHARE;
 use crate::collection::engine::Engine;
 use crate::collection::snapshot::Snapshot;
-use crate::error::{Error, Result};
+use crate::error::{Budget, Error, Result};
 use crate::segment::{Row, Rows};
-use crate::worker::lock;
+use crate::sync::lock;
 
 /// See the file.
 #[derive(Debug)]
@@ -72,7 +72,7 @@ impl Engine {
 
     fn sealable(&self) -> Vec<Arc<Core>> {
         let mut cores = self.cores();
-        cores.retain(|core| !core.is_volatile() && core.mem_bytes() > 0);
+        cores.retain(|core| !core.is_in_memory() && core.mem_bytes() > 0);
         cores
     }
 
@@ -83,8 +83,8 @@ impl Engine {
             return Ok(());
         };
         // What grows in RAM for good leaves room for what only changes there.
-        let volatile = writes.iter().any(|w| w.core.is_volatile());
-        let mut headroom = if volatile { limit / HEADROOM_SHARE } else { 0 };
+        let in_memory = writes.iter().any(|w| w.core.is_in_memory());
+        let mut headroom = if in_memory { limit / HEADROOM_SHARE } else { 0 };
         let needed = |headroom| {
             let memtables = self.fold_cores(0, |bytes, core| bytes + core.mem_bytes());
             memtables + self.heap_budget.held() + added + headroom
@@ -92,11 +92,11 @@ impl Engine {
         if needed(headroom) <= limit {
             return Ok(());
         }
-        if volatile && !self.grows(writes.iter().filter(|w| w.core.is_volatile()))? {
+        if in_memory && !self.grows(writes.iter().filter(|w| w.core.is_in_memory()))? {
             headroom = 0;
         }
         if needed(headroom) > limit {
-            self.shrink_volatile()?;
+            self.shrink_in_memory()?;
         }
         let waits = || {
             if needed(headroom) <= limit {
@@ -117,16 +117,16 @@ impl Engine {
         }
         // Only what lives in RAM for good can be deleted there: the rest is to be sealed.
         let kept = self.fold_cores(0, |bytes, core| {
-            bytes + if core.is_volatile() { core.mem_bytes() } else { 0 }
+            bytes + if core.is_in_memory() { core.mem_bytes() } else { 0 }
         });
         let free = if kept > 0 { needed - limit } else { 0 };
-        Err(Error::OverBudget { budget: "heap_budget", needed, limit, free })
+        Err(Error::OverBudget { budget: Budget::Heap, needed, limit, free })
     }
 
-    /// Copies the volatile collections that have dead rows without these. O(their rows).
-    fn shrink_volatile(&self) -> Result<()> {
+    /// Copies the in-memory collections that have dead rows without these. O(their rows).
+    fn shrink_in_memory(&self) -> Result<()> {
         let gone = self.plausible_now();
-        for core in self.cores().into_iter().filter(|core| core.is_volatile()) {
+        for core in self.cores().into_iter().filter(|core| core.is_in_memory()) {
             let token = self.committer.hold();
             let snapshot = core.snapshot();
             let Some(active) = snapshot.memtables.last().filter(|_| token.is_some()) else {

@@ -82,3 +82,5 @@ impl Iterator for Iter {
         self.advance().transpose()
     }
 }
+
+impl std::iter::FusedIterator for Iter {}

@@ -7,8 +7,8 @@ use std::sync::Arc;
 
 use crate::collection::engine::Engine;
 use crate::error::Result;
-use crate::sync::Mutex;
-use crate::worker::{Worker, lock};
+use crate::sync::{Mutex, lock};
+use crate::worker::Worker;
 
 /// See the file.
 pub(crate) struct Life {

@@ -34,9 +34,11 @@ mod time;
 
 use std::sync::Arc;
 
-pub use batch::{Applied, Batch, MAX_BATCH_BYTES, Outcome};
+pub use batch::{Applied, Batch, Outcome};
 pub use iter::Iter;
-pub use search::{Explanation, Fields, Hit, PartSearch, Search, SearchPath, Way, WayReason};
+pub use search::{
+    AccessPath, AccessReason, Explanation, Fields, Hit, PartSearch, Search, SearchMode,
+};
 
 use crate::collection::batch::Write;
 use crate::collection::commit::Prepared;
@@ -49,10 +51,9 @@ use crate::filter::{Filter, Matcher};
 use crate::format::op::OpKind;
 use crate::format::record;
 use crate::ids::MemoryId;
-use crate::memory::Memory;
-use crate::metrics::CollectionStats;
-use crate::options::{CollectionOptions, Durability};
-use crate::retention;
+use crate::memory::{self, Memory};
+use crate::options::{CollectionSettings, Durability};
+use crate::stats::CollectionStats;
 use crate::vector::metric::prepare;
 
 /// A named set of memories of one dimension and metric. A cheap handle: clone it freely, use it from
@@ -68,7 +69,7 @@ use crate::vector::metric::prepare;
 /// use altiplano::{CollectionOptions, Memory, Metric, Store};
 /// let store = Store::open(dir.path().join("agent.alt"))?;
 /// let notes = store.collection("notes", CollectionOptions::new(3, Metric::Cosine))?;
-/// notes.insert(Memory::new(7u64, [0.1, 0.2, 0.3]).text("likes tea"))?;
+/// notes.insert(Memory::new(7, [0.1, 0.2, 0.3]).text("likes tea"))?;
 /// let hits = notes.search(&[0.1, 0.2, 0.3]).k(1).run()?;
 /// assert_eq!(hits[0].text(), Some("likes tea"));
 /// # Ok(()) }
@@ -86,12 +87,15 @@ impl Collection {
         &self.core.name
     }
 
-    /// The options it has now, all of them given: a collection made with them elsewhere is alike.
-    pub fn options(&self) -> CollectionOptions {
-        self.core.options().to_options()
+    /// Every option with the value that holds now. [`Store::collection`](crate::Store::collection) takes
+    /// them to make a collection like this one elsewhere.
+    #[doc(alias = "options")]
+    #[doc(alias = "config")]
+    pub fn settings(&self) -> CollectionSettings {
+        self.core.options()
     }
 
-    /// Adds a memory; one with the same id is replaced, as maps do. A memory that a store gave back
+    /// Adds a memory. One with the same id is replaced, as in a map. A memory that a store gave back
     /// and that has expired since is passed over: [`Outcome::Expired`].
     ///
     /// # Errors
@@ -107,10 +111,13 @@ impl Collection {
     /// # use altiplano::{CollectionOptions, Memory, Metric, Outcome, Store};
     /// # let store = Store::open(dir.path().join("agent.alt"))?;
     /// # let notes = store.collection("notes", CollectionOptions::new(2, Metric::L2))?;
-    /// assert_eq!(notes.insert(Memory::new(1u64, [0.0, 1.0]))?, Outcome::Inserted);
-    /// assert_eq!(notes.insert(Memory::new(1u64, [1.0, 0.0]))?, Outcome::Replaced);
+    /// assert_eq!(notes.insert(Memory::new(1, [0.0, 1.0]))?, Outcome::Inserted);
+    /// assert_eq!(notes.insert(Memory::new(1, [1.0, 0.0]))?, Outcome::Replaced);
     /// # Ok(()) }
     /// ```
+    #[doc(alias = "add")]
+    #[doc(alias = "put")]
+    #[doc(alias = "upsert")]
     pub fn insert(&self, memory: Memory) -> Result<Outcome> {
         let applied = self.apply(Batch::new().insert(memory))?;
         Ok(match applied {
@@ -120,8 +127,13 @@ impl Collection {
         })
     }
 
-    /// Deletes a memory. Tells whether one was visible. It is gone for readers at once, and its
+    /// Deletes a memory. Returns whether one was visible. It is gone for readers at once, and its
     /// bytes are reclaimed by compaction. An id that no memory has leaves no trace in the log.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::ReadOnly`], [`Error::Closed`], and what [`Collection::insert`] lists for a record that
+    /// could not be logged or synced.
     ///
     /// ```
     /// # fn main() -> altiplano::Result<()> {
@@ -129,11 +141,12 @@ impl Collection {
     /// # use altiplano::{CollectionOptions, Memory, Metric, Store};
     /// # let store = Store::open(dir.path().join("agent.alt"))?;
     /// # let notes = store.collection("notes", CollectionOptions::new(2, Metric::L2))?;
-    /// notes.insert(Memory::new(1u64, [0.0, 1.0]))?;
-    /// assert!(notes.delete(1u64)?);
-    /// assert!(!notes.delete(1u64)?);
+    /// notes.insert(Memory::new(1, [0.0, 1.0]))?;
+    /// assert!(notes.delete(1)?);
+    /// assert!(!notes.delete(1)?);
     /// # Ok(()) }
     /// ```
+    #[doc(alias = "remove")]
     pub fn delete(&self, id: impl Into<MemoryId>) -> Result<bool> {
         Ok(self.apply(Batch::new().delete(id))?.deleted > 0)
     }
@@ -158,10 +171,12 @@ impl Collection {
     /// # use altiplano::{CollectionOptions, Filter, Memory, Metric, Store};
     /// # let store = Store::open(dir.path().join("agent.alt"))?;
     /// # let notes = store.collection("notes", CollectionOptions::new(2, Metric::L2))?;
-    /// notes.insert(Memory::new(1u64, [0.0, 1.0]).namespace("user:42"))?;
+    /// notes.insert(Memory::new(1, [0.0, 1.0]).namespace("user:42"))?;
     /// assert_eq!(notes.delete_where(Filter::namespace("user:42"))?, 1);
     /// # Ok(()) }
     /// ```
+    #[doc(alias = "clear")]
+    #[doc(alias = "forget")]
     pub fn delete_where(&self, filter: Filter) -> Result<u64> {
         Ok(self.apply(Batch::new().delete_where(filter))?.deleted)
     }
@@ -171,13 +186,19 @@ impl Collection {
     /// # Errors
     ///
     /// As for [`Collection::insert`], and [`Error::LimitExceeded`] past
-    /// [`MAX_BATCH_BYTES`](crate::MAX_BATCH_BYTES): split it into smaller ones.
+    /// [`Batch::MAX_BYTES`]: split it into smaller ones.
+    #[doc(alias = "insert_many")]
+    #[doc(alias = "write")]
     pub fn apply(&self, batch: Batch) -> Result<Applied> {
         self.apply_with(batch, self.core.options().durability)
     }
 
-    /// Carries out a batch, all of it or nothing. A `Sync` also makes every earlier write of the
-    /// store durable.
+    /// Carries out a batch, all of it or nothing, with a durability of its own. [`Durability::Sync`] also
+    /// makes every earlier write of the store durable.
+    ///
+    /// # Errors
+    ///
+    /// As for [`Collection::apply`].
     pub fn apply_with(&self, batch: Batch, durability: Durability) -> Result<Applied> {
         self.engine.check_writable()?;
         let (writes, expired) = self.prepare(batch)?;
@@ -194,11 +215,21 @@ impl Collection {
     }
 
     /// Makes every write to the store that was acknowledged before durable.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::CommitUnknown`] if the sync failed, [`Error::Poisoned`] if an earlier one did.
+    #[doc(alias = "flush")]
     pub fn sync(&self) -> Result<()> {
         self.engine.sync_log().map(drop)
     }
 
-    /// The memory with this id, vector included; `None` if there is none, or it has expired.
+    /// Returns the memory with this id, vector included; `None` if there is none, or it has expired.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Corrupt`] if the row is damaged on disk, [`Error::Io`] if it cannot be read,
+    /// [`Error::Closed`] after a close.
     ///
     /// ```
     /// # fn main() -> altiplano::Result<()> {
@@ -206,9 +237,9 @@ impl Collection {
     /// # use altiplano::{CollectionOptions, Memory, Metric, Store};
     /// # let store = Store::open(dir.path().join("agent.alt"))?;
     /// # let notes = store.collection("notes", CollectionOptions::new(2, Metric::L2))?;
-    /// notes.insert(Memory::new(1u64, [0.0, 1.0]).text("a"))?;
-    /// assert_eq!(notes.get(1u64)?.unwrap().text_content(), Some("a"));
-    /// assert!(notes.get(2u64)?.is_none());
+    /// notes.insert(Memory::new(1, [0.0, 1.0]).text("a"))?;
+    /// assert_eq!(notes.get(1)?.unwrap().text.as_deref(), Some("a"));
+    /// assert!(notes.get(2)?.is_none());
     /// # Ok(()) }
     /// ```
     pub fn get(&self, id: impl Into<MemoryId>) -> Result<Option<Memory>> {
@@ -227,6 +258,10 @@ impl Collection {
     }
 
     /// Whether a memory with this id is visible.
+    ///
+    /// # Errors
+    ///
+    /// As for [`Collection::get`].
     pub fn contains(&self, id: impl Into<MemoryId>) -> Result<bool> {
         self.engine.check_open()?;
         let (snapshot, now) = (self.core.snapshot(), self.engine.now());
@@ -241,6 +276,12 @@ impl Collection {
 
     /// How many memories are visible. O(segments), and O(rows / 64) of those in which some and not all
     /// have expired.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Corrupt`] if a column of expiries is damaged on disk, [`Error::Closed`] after a close.
+    #[doc(alias = "count")]
+    #[doc(alias = "size")]
     pub fn len(&self) -> Result<u64> {
         self.engine.check_open()?;
         let (snapshot, now) = (self.core.snapshot(), self.engine.now());
@@ -252,19 +293,25 @@ impl Collection {
     }
 
     /// Whether no memory is visible.
+    ///
+    /// # Errors
+    ///
+    /// As for [`Collection::len`].
     pub fn is_empty(&self) -> Result<bool> {
         Ok(self.len()? == 0)
     }
 
     /// Every visible memory, vectors included, in no particular order, as of now: later writes do not
     /// show. Needs bounded heap whatever the collection's size. Sort by
-    /// `(memory.created(), memory.seq())` to have them in the order in which they came.
+    /// `(memory.created_at, memory.seq())` to have them in the order in which they came.
     pub fn iter(&self) -> Iter {
         self.scan(Filter::All)
     }
 
     /// Every visible memory that matches. See [`Collection::iter`]. A filter that is refused, as
     /// [`Filter`] lists, gives one error and then ends.
+    #[doc(alias = "list")]
+    #[doc(alias = "find")]
     pub fn scan(&self, filter: Filter) -> Iter {
         if self.engine.check_open().is_err() {
             return Iter::closed(self.core.spec.metric);
@@ -273,6 +320,22 @@ impl Collection {
     }
 
     /// Begins a search for the memories nearest to `query`. It sees what there is when it is run.
+    ///
+    /// ```
+    /// # fn main() -> altiplano::Result<()> {
+    /// # let dir = tempfile::tempdir().unwrap();
+    /// # use altiplano::{CollectionOptions, Filter, Memory, Metric, Store};
+    /// # let store = Store::open(dir.path().join("agent.alt"))?;
+    /// # let notes = store.collection("notes", CollectionOptions::new(2, Metric::Cosine))?;
+    /// notes.insert(Memory::new(1, [0.0, 1.0]).namespace("user:42").text("likes tea"))?;
+    /// notes.insert(Memory::new(2, [1.0, 0.0]).namespace("user:7").text("likes coffee"))?;
+    /// let hits = notes.search(&[0.1, 0.9]).k(5).filter(Filter::namespace("user:42")).run()?;
+    /// assert_eq!(hits.len(), 1);
+    /// assert_eq!(hits[0].text(), Some("likes tea"));
+    /// # Ok(()) }
+    /// ```
+    #[doc(alias = "query")]
+    #[doc(alias = "recall")]
     pub fn search<'a>(&'a self, query: &'a [f32]) -> Search<'a> {
         Search::new(self, query, None)
     }
@@ -280,13 +343,17 @@ impl Collection {
     /// Answers many queries in parallel, all on the same snapshot. `configure` is called for each
     /// with a search to add options to.
     ///
+    /// # Errors
+    ///
+    /// As for [`Search::run`]: the first error of any query.
+    ///
     /// ```
     /// # fn main() -> altiplano::Result<()> {
     /// # let dir = tempfile::tempdir().unwrap();
     /// # use altiplano::{CollectionOptions, Memory, Metric, Store};
     /// # let store = Store::open(dir.path().join("agent.alt"))?;
     /// # let notes = store.collection("notes", CollectionOptions::new(2, Metric::L2))?;
-    /// notes.insert(Memory::new(1u64, [0.0, 1.0]))?;
+    /// notes.insert(Memory::new(1, [0.0, 1.0]))?;
     /// let queries = [[0.0, 1.0], [1.0, 0.0]];
     /// let answers = notes.search_batch(&queries, |search| search.k(3))?;
     /// assert_eq!(answers.len(), 2);
@@ -306,7 +373,7 @@ impl Collection {
     }
 
     /// What the collection holds and what it costs, but for its compaction debt.
-    pub(crate) fn stats(&self) -> Result<CollectionStats> {
+    pub(crate) fn counted(&self) -> Result<CollectionStats> {
         self.engine.check_open()?;
         stats::collection(&self.engine, &self.core)
     }
@@ -352,7 +419,7 @@ impl Collection {
                 memory.check_limits()?;
                 let (spec, id, now) = (self.core.spec, memory.id, self.engine.now());
                 let default_ttl = self.core.options().default_ttl;
-                let Some(expiry) = retention::expiry(&memory, default_ttl, now)? else {
+                let Some(expiry) = memory::expiry(&memory, default_ttl, now)? else {
                     return Ok(None);
                 };
                 let norm = prepare(spec.metric, spec.dimension, Some(id), &mut memory.vector)?;
@@ -361,5 +428,14 @@ impl Collection {
                 (Some(id), OpKind::Insert { id, norm, vector: memory.vector, body })
             }
         }))
+    }
+}
+
+impl IntoIterator for &Collection {
+    type Item = Result<Memory>;
+    type IntoIter = Iter;
+
+    fn into_iter(self) -> Iter {
+        self.iter()
     }
 }

@@ -7,10 +7,10 @@
 //! rewrite that was noted first could be missed by a build that began just then, and rows be in no index.
 
 use crate::collection::core::Core;
-use crate::disk::Pages;
 use crate::ids::FileId;
+use crate::map_vec::MapVec;
 use crate::segment::Row;
-use crate::worker::lock;
+use crate::sync::lock;
 
 /// In place of a file where a row is gone.
 const GONE: u32 = u32::MAX;
@@ -21,7 +21,7 @@ pub(crate) struct Move {
     from: FileId,
     files: Vec<FileId>,
     /// For each row: the place of its file in `files`, and its row there.
-    to: Pages<[u32; 2]>,
+    to: MapVec<[u32; 2]>,
 }
 
 impl Move {

@@ -5,11 +5,12 @@
 use std::io::ErrorKind;
 use std::path::Path;
 
-use crate::disk::{Disk, read_all};
+use crate::disk::Disk;
 use crate::error::{Error, Result};
+use crate::format::at_path::read_header;
 use crate::format::header::{FileHeader, HEADER_LEN, StoreId};
 use crate::format::names::FileName;
-use crate::section::read_header;
+use crate::map_vec::MapVec;
 
 /// Whether this store's newest manifest is in the directory.
 pub(super) fn is_ours(
@@ -33,6 +34,6 @@ pub(super) fn is_our_file(disk: &dyn Disk, path: &Path, store: StoreId) -> bool 
 
 fn header(disk: &dyn Disk, path: &Path) -> Result<FileHeader> {
     let file = disk.open(path)?;
-    let bytes = read_all(file.as_ref(), HEADER_LEN as u64)?;
+    let bytes = MapVec::read_file(file.as_ref(), HEADER_LEN as u64)?;
     read_header(path, &bytes)
 }

@@ -5,14 +5,13 @@
 //! Invariant: nobody waits here for ever while someone is in a hurry ([`Pace::hurry`]): a writer that
 //! waits for room, or a caller that waits for a lock that a background job holds.
 
-use std::sync::PoisonError;
 use std::time::Duration;
 
 use crate::clock::Clock;
 use crate::collection::engine::Engine;
 use crate::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
-use crate::sync::{Condvar, Mutex};
-use crate::worker::{Seat, lock};
+use crate::sync::{Condvar, Mutex, lock, wait_for};
+use crate::worker::Seat;
 
 /// How long a job that is held up waits at once before it looks whether it was told to end.
 const NAP: Duration = Duration::from_millis(20);
@@ -143,8 +142,7 @@ impl Pace {
             }
             naps += 1;
             let nap = if state.paused { NAP } else { left.min(NAP) };
-            (state, _) =
-                self.changed.wait_timeout(state, nap).unwrap_or_else(PoisonError::into_inner);
+            (state, _) = wait_for(&self.changed, state, nap);
         }
     }
 }

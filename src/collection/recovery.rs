@@ -12,6 +12,7 @@ use crate::collection::engine::Engine;
 use crate::collection::snapshot::{IndexPart, Indexed, Sealed, SegPart, Snapshot};
 use crate::collection::stage::Stage;
 use crate::error::{Error, Result};
+use crate::event::Event;
 use crate::format::cursor::Cursor;
 use crate::format::frame::FrameKind;
 use crate::format::manifest::{CollectionEntry, IndexEntry, Manifest, SegmentEntry};
@@ -21,7 +22,6 @@ use crate::format::record;
 use crate::ids::{CollectionId, FileId, Seq};
 use crate::index::Index;
 use crate::log::{LogEnd, LogSource};
-use crate::metrics::Event;
 use crate::segment::{Liveness, Locator, SealedSegment, read_deletes};
 use crate::sync::atomic::AtomicBool;
 use crate::vector::codes::CodeSpec;
@@ -29,7 +29,7 @@ use crate::vector::codes::CodeSpec;
 /// Opens a collection as its files have it, without the log.
 pub(crate) fn open_collection(engine: &Engine, entry: &CollectionEntry) -> Result<Arc<Core>> {
     let options = entry.options.clone();
-    let spec = CodeSpec::new(options.codes, options.metric, options.dimension);
+    let spec = CodeSpec::new(options.quantization, options.metric, options.dimension);
     let mut snapshot = Snapshot { visible: entry.covers_seq, ..Snapshot::default() };
     for segment in &entry.segments {
         snapshot.segments.push(open_segment(engine, segment, spec.dimension)?);

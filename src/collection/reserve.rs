@@ -9,14 +9,14 @@
 //! again); whoever gives it up tries once more what failed, and no more than once; it never shrinks.
 
 use crate::collection::commit::Prepared;
-use crate::collection::engine::{Engine, mix};
+use crate::collection::engine::Engine;
 use crate::error::{Error, Result};
 use crate::format::names::FileName;
 use crate::format::op::OpKind;
 use crate::options::StoreOptions;
-use crate::sync::Mutex;
+use crate::splitmix::mix;
 use crate::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use crate::worker::lock;
+use crate::sync::{Mutex, lock};
 
 /// It is written in pieces of this many bytes, so that a full disk is noticed soon.
 const PIECE: usize = 256 << 10;
@@ -218,7 +218,7 @@ impl Engine {
     /// cannot be made: the space that it gave up is not for them.
     pub(super) fn check_reserve(&self, writes: &[Prepared]) -> Result<()> {
         let logged =
-            |w: &&Prepared| matches!(w.kind, OpKind::Insert { .. }) && !w.core.is_volatile();
+            |w: &&Prepared| matches!(w.kind, OpKind::Insert { .. }) && !w.core.is_in_memory();
         let added: u64 = writes.iter().filter(logged).map(Prepared::heap_bytes).sum();
         if added == 0 {
             return Ok(());

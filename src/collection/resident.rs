@@ -8,8 +8,7 @@ use std::time::Duration;
 use crate::collection::engine::Engine;
 use crate::disk::{OpenFiles, Permit};
 use crate::format::names::FileName;
-use crate::sync::Mutex;
-use crate::worker::lock;
+use crate::sync::{Mutex, lock};
 
 /// How often resident bytes are looked at.
 const EVERY: Duration = Duration::from_secs(1);

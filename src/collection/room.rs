@@ -5,10 +5,10 @@ use std::time::Duration;
 
 use crate::collection::commit::{MEMTABLE_BYTES, Prepared};
 use crate::collection::engine::Engine;
-use crate::error::{Error, Result};
+use crate::error::{Budget, Error, Result};
 use crate::format::op::OpKind;
 use crate::segment::RowBuffer;
-use crate::worker::lock;
+use crate::sync::{lock, wait_for};
 
 /// Writers wait while a collection has more frozen memtables than this.
 const MAX_FROZEN: usize = 8;
@@ -41,7 +41,7 @@ impl Engine {
         }
         let needed = writes.iter().map(|w| w.core.mem_bytes()).max().unwrap_or_default();
         let limit = (MAX_FROZEN * MEMTABLE_BYTES) as u64;
-        let budget = "the heap of memtables that wait to be sealed";
+        let budget = Budget::Memtables;
         Err(Error::OverBudget { budget, needed, limit, free: 0 })
     }
 
@@ -70,14 +70,14 @@ impl Engine {
 
     /// Waits while more of a collection waits to be compacted than may.
     fn wait_for_compaction(&self, writes: &[Prepared]) -> Result<()> {
-        let Some(limit) = self.debt_limit else {
+        let Some(limit) = self.compaction_debt_limit else {
             return Ok(());
         };
         let debt = || writes.iter().map(|w| w.core.debt()).max().unwrap_or_default();
         if debt() <= limit || (self.background && self.wait_while(|| debt() > limit)?) {
             return Ok(());
         }
-        Err(Error::OverBudget { budget: "debt_limit", needed: debt(), limit, free: 0 })
+        Err(Error::OverBudget { budget: Budget::CompactionDebt, needed: debt(), limit, free: 0 })
     }
 
     /// Wakes the row worker up and waits for as long as this holds and a writer has patience; tells whether
@@ -87,7 +87,7 @@ impl Engine {
         // Held while looking: a seal that ends in between is not missed.
         let mut room = lock(&self.room);
         while holds() {
-            if waited >= self.writer_patience {
+            if waited >= self.write_timeout {
                 return Ok(false);
             }
             // The store is being closed: nobody makes room any more.
@@ -96,13 +96,10 @@ impl Engine {
             }
             self.row_bell.ring();
             hurry.get_or_insert_with(|| self.pace.hurry());
-            let (guard, wait) = self
-                .room_made
-                .wait_timeout(room, WAIT)
-                .unwrap_or_else(std::sync::PoisonError::into_inner);
+            let (guard, is_late) = wait_for(&self.room_made, room, WAIT);
             room = guard;
             // Seals of other collections wake everyone and do not count.
-            waited += if wait.timed_out() { WAIT } else { Duration::ZERO };
+            waited += if is_late { WAIT } else { Duration::ZERO };
             self.check_writable()?;
         }
         Ok(true)

@@ -5,7 +5,10 @@ mod run;
 mod shortlist;
 mod ways;
 
+use std::fmt;
 use std::sync::Arc;
+
+use serde::Serialize;
 
 use crate::clock::Timestamp;
 use crate::collection::Collection;
@@ -26,9 +29,9 @@ const DEFAULT_RECALL: f32 = 0.95;
 const MAX_K: usize = 1 << 20;
 
 /// How candidates are looked for.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize)]
 #[non_exhaustive]
-pub enum SearchPath {
+pub enum SearchMode {
     /// Whatever is expected to be cheaper, index by index.
     #[default]
     Auto,
@@ -39,20 +42,20 @@ pub enum SearchPath {
 }
 
 /// How much of a memory a hit brings along.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize)]
 #[non_exhaustive]
 pub enum Fields {
     /// The id and the distance only.
     None,
     /// Everything but the vector.
     #[default]
+    Payload,
+    /// Everything, the vector included.
     All,
-    /// Everything.
-    WithVector,
 }
 
 /// One result. It is owned and keeps no file open.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize)]
 #[non_exhaustive]
 pub struct Hit {
     /// The memory's id.
@@ -70,14 +73,14 @@ pub struct Hit {
 impl Hit {
     /// The memory's text, if it has one and fields were asked for.
     pub fn text(&self) -> Option<&str> {
-        self.memory.as_ref()?.text_content()
+        self.memory.as_ref()?.text.as_deref()
     }
 }
 
 /// How rows were searched.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
 #[non_exhaustive]
-pub enum Way {
+pub enum AccessPath {
     /// Through a graph, the best by code measured exactly.
     Graph,
     /// By all codes, the best of them measured exactly.
@@ -89,12 +92,12 @@ pub enum Way {
 }
 
 /// Why rows were searched in a way.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
 #[non_exhaustive]
-pub enum WayReason {
+pub enum AccessReason {
     /// It costs least of those that reach the recall.
     Cheapest,
-    /// The search asked for it, by [`Search::path`] or [`Search::exact`].
+    /// The search asked for it, by [`Search::mode`] or [`Search::exact`].
     AskedFor,
     /// They are few.
     FewRows,
@@ -107,7 +110,7 @@ pub enum WayReason {
 }
 
 /// How the rows of one index were searched; or all rows, where they were measured exactly.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 #[non_exhaustive]
 pub struct PartSearch {
     /// The number in the file's name of the index; `None` where all rows were measured.
@@ -115,15 +118,15 @@ pub struct PartSearch {
     /// Rows that could be results.
     pub rows: u64,
     /// How they were searched.
-    pub way: Way,
+    pub path: AccessPath,
     /// Why in that way.
-    pub reason: WayReason,
+    pub reason: AccessReason,
     /// Recall@10 of this way, measured against exact distances when the index was built or looked at.
     pub recall: f32,
 }
 
 /// What a search did, for those who want to know why it was fast or slow.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
 #[non_exhaustive]
 pub struct Explanation {
     /// How the rows of each index were searched. Rows in RAM and those that no index covers are not
@@ -158,7 +161,7 @@ pub struct Search<'a> {
     filter: Filter,
     closure: Option<Box<FilterFn<'a>>>,
     exact: bool,
-    path: SearchPath,
+    mode: SearchMode,
     fields: Fields,
 }
 
@@ -178,13 +181,15 @@ impl<'a> Search<'a> {
             filter: Filter::All,
             closure: None,
             exact: false,
-            path: SearchPath::Auto,
-            fields: Fields::All,
+            mode: SearchMode::Auto,
+            fields: Fields::Payload,
         }
     }
 
     /// How many results, at most about a million. Default = 10. As many come back whenever that
     /// many memories match.
+    #[doc(alias = "limit")]
+    #[doc(alias = "top_k")]
     pub const fn k(mut self, k: usize) -> Self {
         self.k = k;
         self
@@ -206,6 +211,7 @@ impl<'a> Search<'a> {
     }
 
     /// Only memories that match; several filters must all match.
+    #[doc(alias = "where")]
     pub fn filter(mut self, filter: Filter) -> Self {
         self.filter = std::mem::replace(&mut self.filter, Filter::All).and(filter);
         self
@@ -214,6 +220,22 @@ impl<'a> Search<'a> {
     /// Only memories of this namespace.
     pub fn namespace(self, name: impl Into<String>) -> Self {
         self.filter(Filter::namespace(name))
+    }
+
+    /// Only memories of this session. Sessions belong to the collection: ask for the namespace as well
+    /// where users number theirs alike.
+    pub fn session(self, name: impl Into<String>) -> Self {
+        self.filter(Filter::session(name))
+    }
+
+    /// Only memories of this kind.
+    pub fn kind(self, name: impl Into<String>) -> Self {
+        self.filter(Filter::kind(name))
+    }
+
+    /// Only memories with this tag.
+    pub fn tag(self, name: impl Into<String>) -> Self {
+        self.filter(Filter::tag(name))
     }
 
     /// Only memories made in this range of time.
@@ -234,19 +256,19 @@ impl<'a> Search<'a> {
         self
     }
 
-    /// How candidates are looked for. Default = [`SearchPath::Auto`].
-    pub const fn path(mut self, path: SearchPath) -> Self {
-        self.path = path;
+    /// How candidates are looked for. Default = [`SearchMode::Auto`].
+    pub const fn mode(mut self, mode: SearchMode) -> Self {
+        self.mode = mode;
         self
     }
 
-    /// How much of each memory comes back. Default = [`Fields::All`], without vectors.
+    /// How much of each memory comes back. Default = [`Fields::Payload`], without vectors.
     pub const fn fields(mut self, fields: Fields) -> Self {
         self.fields = fields;
         self
     }
 
-    /// The nearest memories, nearest first, ties by id.
+    /// Returns the nearest memories, nearest first, ties by id.
     ///
     /// # Errors
     ///
@@ -256,7 +278,11 @@ impl<'a> Search<'a> {
         self.explain().map(|(hits, _)| hits)
     }
 
-    /// The nearest memories, and what finding them took.
+    /// Returns the nearest memories, and what finding them took.
+    ///
+    /// # Errors
+    ///
+    /// As for [`Search::run`].
     pub fn explain(self) -> Result<(Vec<Hit>, Explanation)> {
         if self.k > MAX_K {
             return Err(Error::limit("k", (self.k, "results"), MAX_K, "ask for fewer"));
@@ -272,6 +298,22 @@ impl<'a> Search<'a> {
         let answer = run::run(&self);
         engine.pace.note_search(engine.monotonic().saturating_sub(begun));
         answer
+    }
+}
+
+impl fmt::Debug for Search<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Search")
+            .field("collection", &self.collection.name())
+            .field("k", &self.k)
+            .field("ef", &self.ef)
+            .field("target_recall", &self.recall)
+            .field("filter", &self.filter)
+            .field("filter_fn", &self.closure.is_some())
+            .field("exact", &self.exact)
+            .field("mode", &self.mode)
+            .field("fields", &self.fields)
+            .finish_non_exhaustive()
     }
 }
 

@@ -16,10 +16,10 @@ use crate::format::header::StoreId;
 use crate::format::names::FileName;
 use crate::ids::{FileId, Seq};
 use crate::index::Index;
+use crate::poison::Poison;
 use crate::segment::{Active, Liveness, Locator, Row, Rows, SealedSegment};
-use crate::sync::Mutex;
 use crate::sync::atomic::{AtomicBool, Ordering};
-use crate::worker::{Poison, lock};
+use crate::sync::{Mutex, lock};
 
 /// Files that left the manifest and wait for the last snapshot that holds them.
 #[derive(Debug, Default)]

@@ -18,9 +18,9 @@ use crate::filter::{Filter, Matcher};
 use crate::format::op::{Op, OpKind};
 use crate::ids::{FileId, MemoryId, Seq};
 use crate::segment::{NewRow, Row, Rows};
-use crate::worker::lock;
+use crate::sync::lock;
 
-/// A volatile memtable is not copied for fewer dead rows than this.
+/// An in-memory memtable is not copied for fewer dead rows than this.
 const SHRINK_ROWS: u32 = 256;
 
 /// What an operation did.
@@ -115,8 +115,9 @@ impl Stage {
         let seq = op.seq;
         let effect = match op.kind {
             OpKind::Insert { id, norm, vector, body } => {
-                let of = crate::format::record::attributes(id, &body)
-                    .map_err(|e| crate::Error::option("body of a row", e.reason))?;
+                let of = crate::format::record::attributes(id, &body).map_err(|e| {
+                    crate::Error::internal(format!("the body of a row: {}", e.reason))
+                })?;
                 let expires_at = of.expires_at;
                 match self.insert(NewRow { id, seq, norm, vector, body, expires_at })? {
                     Former::Stays => return Ok(Effect::Inserted),
@@ -237,8 +238,8 @@ impl Stage {
     pub(crate) fn publish(mut self, gone: Timestamp) {
         self.flush();
         self.undo.clear();
-        if self.core.is_volatile() {
-            self.shrink_volatile(gone);
+        if self.core.is_in_memory() {
+            self.shrink_in_memory(gone);
         }
         self.core.publish(std::mem::take(&mut self.next));
     }
@@ -246,7 +247,7 @@ impl Stage {
     /// Whether the active segment has as many rows or heap bytes as it may.
     pub(crate) fn is_full(&self, max_bytes: usize) -> bool {
         // A replay asks after every operation: it must not make a block of each row.
-        !self.core.is_volatile()
+        !self.core.is_in_memory()
             && self.next.memtables.last().is_some_and(|active| {
                 active.rows.rows() as usize + self.pending.len() >= self.memtable_rows
                     || active.rows.heap_bytes() + self.pending_bytes >= max_bytes
@@ -264,9 +265,9 @@ impl Stage {
         self.core.push_memtable(&mut self.next, &mut self.tables, log_file);
     }
 
-    /// A volatile collection has no compactor: its memtable is copied without its dead rows when
+    /// An in-memory collection has no compactor: its memtable is copied without its dead rows when
     /// they are the larger half. Those that expired are looked for now and then: it is O(rows).
-    fn shrink_volatile(&mut self, gone: Timestamp) {
+    fn shrink_in_memory(&mut self, gone: Timestamp) {
         let before = self.core.snapshot();
         let before = before.memtables.last().map_or(0, |m| m.rows.rows());
         let Some(active) = self.next.memtables.last() else {

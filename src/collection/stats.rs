@@ -5,10 +5,10 @@ use crate::collection::core::Core;
 use crate::collection::engine::Engine;
 use crate::collection::snapshot::{SegPart, Snapshot};
 use crate::error::Result;
-use crate::metrics::{BeamStats, CollectionStats, IndexStats, SegmentStats};
-use crate::options::Settings;
+use crate::options::CollectionSettings;
 use crate::segment::Rows;
-use crate::worker::lock;
+use crate::stats::{BeamStats, CollectionStats, IndexStats, SegmentStats};
+use crate::sync::lock;
 
 /// The statistics of one collection. O(segments + index nodes), and O(rows / 64) of segments in
 /// which some rows and not all have expired.
@@ -17,7 +17,7 @@ pub(super) fn collection(engine: &Engine, core: &Core) -> Result<CollectionStats
     let mut stats = CollectionStats {
         name: core.name.clone(),
         heap_bytes: core.mem_bytes(),
-        canary: core.canary.stats(),
+        recall: core.canary.stats(),
         last_compaction: lock(&core.last_report).clone(),
         retention_unset: retention_unset(engine, &options),
         ..CollectionStats::default()
@@ -57,9 +57,9 @@ pub(super) fn collection(engine: &Engine, core: &Core) -> Result<CollectionStats
 }
 
 /// Whether nothing bounds what such a collection keeps. A budget of heap bounds what is in RAM, which
-/// is all there is of a volatile collection and passing through of any other.
-pub(crate) fn retention_unset(engine: &Engine, options: &Settings) -> bool {
-    let budget = match options.volatile {
+/// is all there is of an in-memory collection and passing through of any other.
+pub(crate) fn retention_unset(engine: &Engine, options: &CollectionSettings) -> bool {
+    let budget = match options.in_memory {
         true => engine.heap_budget.limit(),
         false => engine.disk_budget.limit(),
     };
@@ -107,7 +107,7 @@ fn index_stats(snapshot: &Snapshot) -> Vec<IndexStats> {
             nodes: u64::from(index.nodes()),
             live_nodes: snapshot.live_nodes(part),
             graph: index.has_graph(),
-            codes: Some(spec.codes),
+            quantization: Some(spec.codes),
             centred: spec.centred,
             code_error: fit.sure,
             code_share: fit.share,

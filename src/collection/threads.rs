@@ -10,7 +10,7 @@ use rayon::{ThreadPool, ThreadPoolBuilder};
 
 use crate::collection::engine::Engine;
 use crate::error::{Error, Result};
-use crate::options::Builder;
+use crate::options::GraphBuilder;
 use crate::sync::OnceLock;
 
 /// A pool, and the process that its threads are in: a child made by fork has none of them.
@@ -43,9 +43,9 @@ impl Engine {
     }
 
     /// Where a graph is built: the builder that uses many threads has them to itself.
-    pub(crate) fn pool_for_build(&self, builder: Builder) -> Result<Arc<ThreadPool>> {
+    pub(crate) fn pool_for_build(&self, builder: GraphBuilder) -> Result<Arc<ThreadPool>> {
         let made = match builder {
-            Builder::Flat => shared(std::process::id()),
+            GraphBuilder::Flat => shared(std::process::id()),
             _ => new_pool(),
         };
         made.map_err(|e| Error::io("start threads for", self.dir(), e))

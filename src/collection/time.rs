@@ -1,17 +1,16 @@
 //! Owns what time it is for an open store: the now of readers, the now that may destroy, and whether the
-//! clock is believed. What the marks mean is `retention`.
+//! clock is believed. What the marks mean is `clock::high_water`.
 //!
 //! Invariant: whatever is destroyed, time does not go back behind the moment that it was destroyed by,
 //! also after a crash: the mark is in the log or in a manifest before.
 
-use crate::clock::Timestamp;
+use crate::clock::ClockDoubt;
+use crate::clock::{HighWater, Timestamp};
 use crate::collection::engine::Engine;
 use crate::error::{Error, Result};
 use crate::format::frame::FrameKind;
-use crate::metrics::ClockDoubt;
-use crate::retention::HighWater;
 use crate::sabotage::{self, Sabotage};
-use crate::worker::lock;
+use crate::sync::lock;
 
 impl Engine {
     /// The now that readers go by.

@@ -8,8 +8,9 @@ use super::survey::Survey;
 use crate::collection::core::Core;
 use crate::collection::engine::Engine;
 use crate::error::Result;
+use crate::event::Event;
 use crate::index::{Kind, Probe, Truth};
-use crate::metrics::{CanaryStats, Event};
+use crate::stats::RecallStats;
 
 /// Looks at the largest graph of a collection, if it is time to; tells whether it was found worn.
 /// O(queries × rows × dimension).
@@ -38,16 +39,16 @@ pub(super) fn look(engine: &Engine, core: &Core, control: &Control<'_>) -> Resul
         snapshot.segments.get(segment as usize).is_some_and(|s| s.live.is_live(row))
     };
     let table = index.measure(&truths, &|node| part.places(node).any(is_live));
-    let stats = CanaryStats {
+    let stats = RecallStats {
         index: file.0,
         queries: asked,
         recall: table.recall_at(asked_for),
         at: engine.now(),
-        ..CanaryStats::default()
+        ..RecallStats::default()
     };
     let table = table.with_mixtures(asked, index.ef_table());
     let stats = core.canary.looked(file, table, stats, engine.monotonic());
-    let worn = stats.worn;
-    engine.emit(&Event::Canary { collection: core.name.clone(), found: stats });
+    let worn = stats.degraded;
+    engine.emit(&Event::RecallMeasured { collection: core.name.clone(), found: stats });
     Ok(worn)
 }

@@ -8,8 +8,8 @@ use crate::collection::engine::Engine;
 use crate::collection::recovery::drop_coverage;
 use crate::collection::snapshot::Snapshot;
 use crate::error::Result;
-use crate::metrics::Event;
-use crate::worker::lock;
+use crate::event::Event;
+use crate::sync::lock;
 
 /// Checks the indexes that were opened and not looked at since, and takes the damaged ones out of
 /// use: their rows are scanned until a new index covers them.

@@ -9,8 +9,8 @@ use crate::collection::core::Core;
 use crate::collection::engine::Engine;
 use crate::collection::pace::Working;
 use crate::error::{Error, Result};
-use crate::sync::{Mutex, MutexGuard};
-use crate::worker::{Seat, lock};
+use crate::sync::{Mutex, MutexGuard, lock};
+use crate::worker::Seat;
 
 /// Handed down through a job.
 pub(crate) struct Control<'a> {

@@ -10,7 +10,7 @@ use crate::collection::disk_budget::Pressure;
 use crate::collection::engine::Engine;
 use crate::error::Result;
 use crate::sync::atomic::Ordering;
-use crate::worker::lock;
+use crate::sync::lock;
 
 /// Bytes that the background is to write for a collection.
 #[derive(Clone, Copy, Debug, Default)]
@@ -23,7 +23,7 @@ pub(crate) struct Debt {
 
 /// What the background is to write for a collection. O(segments + index nodes).
 pub(crate) fn debt(engine: &Engine, core: &Core) -> Result<Debt> {
-    if core.is_volatile() {
+    if core.is_in_memory() {
         return Ok(Debt::default());
     }
     let facts = segment_facts(engine, core, &core.snapshot())?;
@@ -49,7 +49,7 @@ pub(crate) fn is_idle(engine: &Engine) -> Result<bool> {
         return Ok(false);
     }
     for core in engine.cores() {
-        if !core.is_volatile() && !core.is_dropped() && !is_settled(engine, &core)? {
+        if !core.is_in_memory() && !core.is_dropped() && !is_settled(engine, &core)? {
             return Ok(false);
         }
     }

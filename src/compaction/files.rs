@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use crate::collection::engine::Engine;
 use crate::format::names::FileName;
-use crate::worker::lock;
+use crate::sync::lock;
 
 /// New files of one job.
 pub(super) struct NewFiles {

@@ -17,6 +17,7 @@ use crate::collection::moves::{Move, follow};
 use crate::collection::recovery::open_index;
 use crate::collection::snapshot::{FileGuard, IndexPart, Indexed, Snapshot};
 use crate::error::Result;
+use crate::event::Event;
 use crate::format::header::FileKind;
 use crate::format::manifest::IndexEntry;
 use crate::format::names::FileName;
@@ -25,12 +26,11 @@ use crate::index::{
     BuildParams, BuiltGraph, GraphBase, Index, IndexParts, NO_NODE, Truth, heap_bytes_per_row,
     write_index,
 };
-use crate::metrics::Event;
-use crate::options::Builder;
+use crate::options::GraphBuilder;
 use crate::sabotage::{self, Sabotage};
 use crate::segment::{LocatorBuilder, RowBuffer, Rows};
+use crate::sync::lock;
 use crate::vector::codes::{CodeBuffer, Fit, Frame};
-use crate::worker::lock;
 
 /// Rows that may seem as near by code as those that a graph is searched for. With more, beams would be filled
 /// with them.
@@ -89,7 +89,7 @@ pub(super) fn build(
             let truths = by_nodes(&truths, &nodes.rows);
             Made::Graph(build_graph(engine, core, (nodes, base), &truths, control)?)
         }
-        false => Made::Codes(nodes),
+        false => Made::Quantization(nodes),
     };
     let (merged, evaluations) = made.cost();
     control.check(core)?;
@@ -270,7 +270,7 @@ fn gather<'a>(
             stays.push(if new { next } else { NO_NODE });
         }
         let is_base = same && Some(part.indexed.file) == step.base;
-        if is_base && core.options().hnsw.builder == Builder::Flat {
+        if is_base && core.options().hnsw.builder == GraphBuilder::Flat {
             base = index.base(stays, usize::from(core.options().hnsw.m));
         }
     }
@@ -285,7 +285,7 @@ fn gather<'a>(
 
 /// What an index is written from.
 enum Made<'a> {
-    Codes(CodesIndex<'a>),
+    Quantization(CodesIndex<'a>),
     Graph(Graph),
 }
 
@@ -302,14 +302,14 @@ struct Graph {
 impl Made<'_> {
     const fn rows(&self) -> &NodeRows {
         match self {
-            Self::Codes(nodes) => &nodes.rows,
+            Self::Quantization(nodes) => &nodes.rows,
             Self::Graph(graph) => &graph.rows,
         }
     }
 
     fn parts(&self) -> IndexParts<'_> {
         match self {
-            Self::Codes(nodes) => nodes.parts(),
+            Self::Quantization(nodes) => nodes.parts(),
             Self::Graph(built) => IndexParts::with_graph(&built.codes, built.fit, &built.graph),
         }
     }
@@ -317,7 +317,7 @@ impl Made<'_> {
     /// Whether an older graph was merged, and the distances that were measured.
     const fn cost(&self) -> (bool, u64) {
         match self {
-            Self::Codes(_) => (false, 0),
+            Self::Quantization(_) => (false, 0),
             Self::Graph(built) => (built.merged, built.evaluations),
         }
     }

@@ -28,12 +28,13 @@ use crate::collection::disk_budget::Pressure;
 use crate::collection::engine::Engine;
 use crate::collection::snapshot::Snapshot;
 use crate::error::{Error, Result};
+use crate::event::Event;
 use crate::ids::FileId;
 use crate::index::heap_bytes_per_row;
-use crate::metrics::{CompactionReport, Event, Plan, Step};
-use crate::options::Codes;
+use crate::options::Quantization;
+use crate::report::{CompactionReport, Plan, Step};
 use crate::segment::Rows;
-use crate::worker::lock;
+use crate::sync::lock;
 pub(crate) use control::Control;
 pub(crate) use debt::{debt, is_idle};
 use policy::{Eagerness, GraphRows, IndexFacts, IndexStep, RowStep, SegmentFacts};
@@ -135,7 +136,7 @@ pub(crate) fn run_rows_due(
     core: &Arc<Core>,
     control: &Control<'_>,
 ) -> Result<bool> {
-    if core.is_dropped() || core.is_volatile() {
+    if core.is_dropped() || core.is_in_memory() {
         return Ok(false);
     }
     let active_too = engine.takes_too_much_heap(core);
@@ -173,7 +174,7 @@ pub(crate) fn run_index_due(
     control: &Control<'_>,
 ) -> Result<bool> {
     let unused = core.snapshot().has_active_only();
-    if core.is_dropped() || core.is_volatile() || unused || !control.may_begin() {
+    if core.is_dropped() || core.is_in_memory() || unused || !control.may_begin() {
         return Ok(false);
     }
     let _running = engine.begin_job()?;
@@ -255,7 +256,7 @@ pub(crate) fn compact(
         bytes_before: collection_bytes(&core.snapshot()),
         ..CompactionReport::default()
     };
-    if !core.options().volatile {
+    if !core.options().in_memory {
         check::check_indexes(engine, core)?;
         compact_rows(engine, core, &mut report, control)?;
         let _job = lock(&core.index_job);
@@ -300,7 +301,7 @@ fn compact_rows(
 pub(crate) fn plan(engine: &Engine, core: &Core) -> Result<Plan> {
     let snapshot = core.snapshot();
     let mut plan = Plan::default();
-    if core.options().volatile {
+    if core.options().in_memory {
         return Ok(plan);
     }
     let waiting: u64 = snapshot.memtables.iter().map(|m| u64::from(m.live.live())).sum();
@@ -317,13 +318,14 @@ pub(crate) fn plan(engine: &Engine, core: &Core) -> Result<Plan> {
     indexes.retain(|i| i.live > 0);
     let options = core.options();
     // Rows that are sealed first come with an index of their own codes.
-    let coming = (waiting > 0 && options.codes != Codes::F32).then_some(IndexFacts {
-        file: Default::default(),
-        nodes: waiting,
-        live: waiting,
-        graph: false,
-        worn: false,
-    });
+    let coming =
+        (waiting > 0 && options.quantization != Quantization::None).then_some(IndexFacts {
+            file: Default::default(),
+            nodes: waiting,
+            live: waiting,
+            graph: false,
+            worn: false,
+        });
     let mut with_coming = indexes;
     with_coming.extend(coming);
     let graphs = graph_rows(engine, core);

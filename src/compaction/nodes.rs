@@ -3,9 +3,9 @@
 
 use std::collections::HashMap;
 
-use crate::disk::Pages;
 use crate::ids::FileId;
 use crate::index::IndexParts;
+use crate::map_vec::MapVec;
 use crate::segment::Row;
 use crate::vector::codes::{CodeBuffer, CodeRows, Fit, Frame};
 use std::sync::Arc;
@@ -22,7 +22,7 @@ pub(super) struct NodeRows {
     files: Vec<FileId>,
     slots: HashMap<FileId, u32>,
     /// The first row of each node: the place of its file in `files`, and the row.
-    first: Pages<[u32; 2]>,
+    first: MapVec<[u32; 2]>,
     /// The others, of the few nodes that have any.
     more: HashMap<u32, Vec<[u32; 2]>>,
 }
@@ -96,9 +96,9 @@ type Source = [u32; 2];
 #[derive(Default)]
 struct Hashes {
     /// Of each node.
-    hashes: Pages<u64>,
+    hashes: MapVec<u64>,
     /// A node and one, or 0.
-    table: Pages<u32>,
+    table: MapVec<u32>,
 }
 
 impl Hashes {
@@ -118,7 +118,7 @@ impl Hashes {
     fn push(&mut self, hash: u64) {
         self.hashes.push(hash);
         if 2 * self.hashes.len() > self.table.len() {
-            self.table = Pages::zeroed((4 * self.hashes.len()).next_power_of_two());
+            self.table = MapVec::zeroed((4 * self.hashes.len()).next_power_of_two());
             (0..self.hashes.len() as u32).for_each(|node| self.place(node));
         } else {
             self.place(self.hashes.len() as u32 - 1);
@@ -143,7 +143,7 @@ pub(super) struct CodesIndex<'a> {
     fit: Fit,
     old: Vec<CodeRows<'a>>,
     new: CodeBuffer,
-    sources: Pages<Source>,
+    sources: MapVec<Source>,
     pub(super) rows: NodeRows,
     nodes: Hashes,
     scratch: CodeBuffer,
@@ -155,7 +155,7 @@ impl<'a> CodesIndex<'a> {
         Self {
             old: Vec::new(),
             new: CodeBuffer::new(Arc::clone(&frame), 0),
-            sources: Pages::new(),
+            sources: MapVec::new(),
             rows: NodeRows::default(),
             nodes: Hashes::default(),
             scratch: CodeBuffer::new(Arc::clone(&frame), 1),

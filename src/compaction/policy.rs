@@ -6,7 +6,7 @@
 
 use crate::clock::Timestamp;
 use crate::ids::FileId;
-use crate::metrics::Reason;
+use crate::report::Reason;
 use crate::segment::segment_cap;
 
 /// A segment whose dead share reaches this is rewritten.
@@ -258,7 +258,7 @@ fn plan_graph(
         return all(None, Reason::GraphPays);
     };
     if base.worn {
-        return all(None, Reason::Worn);
+        return all(None, Reason::RecallDegraded);
     }
     let (dead, outside) = (base.nodes - base.live.min(base.nodes), live - base.live);
     let share = |rows: u64| rows as f64 / base.live.max(1) as f64;

@@ -25,9 +25,9 @@ use crate::collection::stats;
 use crate::error::{Error, Result};
 use crate::format::names::FileName;
 use crate::ids::FileId;
-use crate::metrics::{CompactionReport, PurgeReceipt};
+use crate::report::{CompactionReport, PurgeReceipt};
 use crate::sabotage::{self, Sabotage};
-use crate::worker::lock;
+use crate::sync::lock;
 
 /// Purges one collection, or all. The log is shared: the live rows of every collection leave its
 /// older files.
@@ -48,7 +48,7 @@ pub(crate) fn purge(
     };
     let (mut report, mut marks) = (CompactionReport::default(), Vec::new());
     let mut cores = engine.cores();
-    cores.retain(|core| !core.is_volatile());
+    cores.retain(|core| !core.is_in_memory());
     for core in &cores {
         let wanted = of.is_none_or(|of| Arc::ptr_eq(of, core));
         match purge_one(engine, core, log, wanted, &mut report, control) {
@@ -82,7 +82,7 @@ pub(crate) fn purge(
 
 /// Rows that had expired for readers at `now`, and that are still there because the clock is in doubt.
 fn withheld(engine: &Engine, of: Option<&Arc<Core>>, now: Timestamp) -> Result<u64> {
-    let cores = engine.cores().into_iter().filter(|core| !core.is_volatile());
+    let cores = engine.cores().into_iter().filter(|core| !core.is_in_memory());
     let wanted = cores.filter(|core| of.is_none_or(|of| Arc::ptr_eq(of, core)));
     wanted.map(|core| stats::withheld_rows(engine, &core.snapshot(), now)).sum()
 }

@@ -42,7 +42,7 @@ pub(crate) fn after_compaction(engine: &Arc<Engine>, control: &Control<'_>) -> R
 
 /// Rebuilds the indexes of the collection whose dead nodes take the most, if those of all take so much.
 fn rebuild_indexes(engine: &Arc<Engine>, worth: u64, control: &Control<'_>) -> Result<bool> {
-    let cores = engine.cores().into_iter().filter(|core| !core.is_volatile());
+    let cores = engine.cores().into_iter().filter(|core| !core.is_in_memory());
     let mut wasted: Vec<(u64, Arc<Core>)> =
         cores.map(|core| (dead_index_bytes(&core), core)).collect();
     if wasted.iter().map(|(bytes, _)| bytes).sum::<u64>() < worth {

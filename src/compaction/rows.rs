@@ -23,14 +23,15 @@ use crate::collection::engine::Engine;
 use crate::collection::recovery::open_segment;
 use crate::collection::snapshot::{SegPart, Snapshot};
 use crate::error::{Error, Result};
+use crate::event::Event;
 use crate::format::header::FileKind;
 use crate::format::manifest::{CollectionEntry, SegmentEntry};
 use crate::format::names::FileName;
 use crate::ids::{FileId, MemoryId, Seq};
-use crate::metrics::{CompactionReport, Event};
+use crate::report::CompactionReport;
 use crate::sabotage::{self, Sabotage};
 use crate::segment::{Row, RowSource, Rows, segment_cap, write_segment};
-use crate::worker::lock;
+use crate::sync::lock;
 
 /// Seals the frozen memtables, and the active one if `all`. Tells whether there were any.
 pub(super) fn seal(

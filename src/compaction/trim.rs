@@ -20,11 +20,11 @@ use crate::error::{Error, Result};
 use crate::format::op::{Op, OpKind};
 use crate::ids::{FileId, Seq};
 use crate::log::LOG_FILE_BYTES;
-use crate::metrics::CompactionReport;
+use crate::report::CompactionReport;
 use crate::sabotage::{self, Sabotage};
 use crate::segment::{Row, Rows};
 use crate::sync::atomic::Ordering;
-use crate::worker::lock;
+use crate::sync::lock;
 
 /// The chain may have this many files of about 4 MiB: 64 MiB.
 const MAX_LOG_FILES: usize = 16;
@@ -73,7 +73,7 @@ pub(super) fn shed(engine: &Arc<Engine>, least: u64, control: &Control<'_>) -> R
 /// Bytes that a new log would give back, about.
 fn sheddable(engine: &Engine) -> u64 {
     let (mut taken, mut stays) = (engine.disk_budget.log_bytes(), 0);
-    for core in engine.cores().into_iter().filter(|core| !core.is_volatile()) {
+    for core in engine.cores().into_iter().filter(|core| !core.is_in_memory()) {
         taken += core.mem_bytes();
         let snapshot = core.snapshot();
         let live = |m: &MemPart| {
@@ -150,7 +150,7 @@ fn files_of_small(engine: &Engine) -> usize {
             return 0;
         };
         let (live, rows) = (u64::from(active.live.live()), u64::from(active.rows.rows()));
-        if core.is_volatile() || live >= u64::from(SMALL_ROWS) {
+        if core.is_in_memory() || live >= u64::from(SMALL_ROWS) {
             return 0;
         }
         active.rows.heap_bytes() as u64 * live / rows.max(1)

@@ -11,7 +11,7 @@ use serde::de::DeserializeOwned;
 
 use super::shape::{self, Checked, Shape};
 use crate::error::{Error, Result};
-use crate::memory::{MAX_METADATA_BYTES, Memory, Metadata, MetadataCodec};
+use crate::memory::{Memory, Metadata, MetadataCodec};
 
 /// Most bytes that are encoded or decoded at once.
 const LIMIT: usize = 64 << 20;
@@ -73,7 +73,7 @@ impl Memory {
     }
 
     /// Sets typed metadata with a schema number of the caller's own, to tell versions of `T` apart. At
-    /// most [`MAX_METADATA_BYTES`] of bincode.
+    /// most [`Memory::MAX_METADATA_BYTES`] of bincode.
     ///
     /// It is stored by position: compact, and only right for a type that stays as it is. The names and
     /// kinds of its fields are stored along with each value (unless that takes more than 64 KiB) and
@@ -84,7 +84,7 @@ impl Memory {
     ///
     /// [`Error::Metadata`] for a type that cannot be decoded again, such as `serde_json::Value`,
     /// which needs to see a description of itself: store those with [`Memory::metadata_json`].
-    /// [`Error::LimitExceeded`] past [`MAX_METADATA_BYTES`].
+    /// [`Error::LimitExceeded`] past [`Memory::MAX_METADATA_BYTES`].
     ///
     /// ```
     /// # fn main() -> altiplano::Result<()> {
@@ -92,7 +92,7 @@ impl Memory {
     /// #[derive(serde::Serialize, serde::Deserialize, PartialEq, Debug)]
     /// struct Source { page: u32, url: String }
     /// let source = Source { page: 3, url: "https://example.org".into() };
-    /// let memory = Memory::new(1u64, [0.5]).metadata_with_schema(1, &source)?;
+    /// let memory = Memory::new(1, [0.5]).metadata_with_schema(1, &source)?;
     /// assert_eq!(memory.metadata_as::<Source>()?, Some(source));
     /// # Ok(()) }
     /// ```
@@ -101,9 +101,9 @@ impl Memory {
         T: Serialize + DeserializeOwned,
     {
         let bytes = encode(value)?;
-        if bytes.len() > MAX_METADATA_BYTES {
+        if bytes.len() > Memory::MAX_METADATA_BYTES {
             let (got, way_out) = ((bytes.len(), "bytes"), "make it shorter");
-            return Err(Error::limit("the metadata", got, MAX_METADATA_BYTES, way_out));
+            return Err(Error::limit("the metadata", got, Memory::MAX_METADATA_BYTES, way_out));
         }
         // A type may be written as one thing and read as another; then only the bytes can tell.
         let shape = shape::of(value).filter(|shape| decode_shaped::<T>(shape, &bytes).is_ok());
@@ -136,7 +136,7 @@ impl Memory {
     /// struct Before { from: u32, to: u32 }
     /// #[derive(Serialize, Deserialize)]
     /// struct Now { to: u32, from: u32 }
-    /// let memory = Memory::new(1u64, [0.5]).metadata(&Before { from: 1, to: 2 })?;
+    /// let memory = Memory::new(1, [0.5]).metadata(&Before { from: 1, to: 2 })?;
     /// let error = memory.metadata_as::<Now>().err().unwrap();
     /// assert!(error.to_string().contains("`from`"));
     /// # Ok(()) }
@@ -182,8 +182,8 @@ mod tests {
     fn metadata_may_have_so_many_bytes_and_not_one_more() {
         // A text has eight bytes of length in front.
         let with = |len: usize| Memory::new(1u64, [1.0]).metadata(&"a".repeat(len - 8));
-        assert!(with(MAX_METADATA_BYTES).is_ok());
-        let error = with(MAX_METADATA_BYTES + 1).unwrap_err();
+        assert!(with(Memory::MAX_METADATA_BYTES).is_ok());
+        let error = with(Memory::MAX_METADATA_BYTES + 1).unwrap_err();
         assert!(matches!(error, Error::LimitExceeded { .. }), "{error}");
     }
 }

@@ -8,6 +8,7 @@ use crate::clock::Timestamp;
 use crate::filter::{Filter, MAX_FILTER_DEPTH, MAX_FILTER_NODES};
 use crate::format::DecodeError;
 use crate::format::cursor::Cursor;
+use crate::ids::MemoryId;
 
 const VERSION: u16 = 1;
 
@@ -167,7 +168,7 @@ impl Reader<'_> {
             code::IDS => {
                 let count = self.cursor.length()?;
                 self.count(count)?;
-                let ids = (0..count).map(|_| Ok(self.cursor.u128()?.into()));
+                let ids = (0..count).map(|_| self.cursor.u128().map(MemoryId::from_u128));
                 Filter::Ids(ids.collect::<Result<_, _>>()?)
             }
             code::AND => Filter::And(self.filters(depth)?),
@@ -228,7 +229,7 @@ mod tests {
     #[test]
     fn filters_round_trip_and_what_is_too_deep_or_cut_short_is_refused() {
         let filter = Filter::namespace("a")
-            .and(Filter::tags_all(["x", "y"]).negate())
+            .and(Filter::tags_all(["x", "y"]).not())
             .or(Filter::ids([1u64, 2]).or(Filter::importance_at_least(0.5)))
             .or(Filter::created(Timestamp::from_millis(3)..))
             .or(Filter::Pinned(false))

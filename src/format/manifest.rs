@@ -12,7 +12,7 @@ use super::names::FileName;
 use super::{DecodeError, codec, crc32};
 use crate::clock::Timestamp;
 use crate::ids::{CollectionId, FileId, Seq};
-use crate::options::{Codes, Durability, HnswParams, Metric, Settings};
+use crate::options::{CollectionSettings, Durability, HnswParams, Metric, Quantization};
 
 const BODY_VERSION: u16 = 2;
 
@@ -50,7 +50,7 @@ pub(crate) struct LogEntry {
 pub(crate) struct CollectionEntry {
     pub(crate) id: CollectionId,
     pub(crate) name: String,
-    pub(crate) options: Settings,
+    pub(crate) options: CollectionSettings,
     /// The effects of all operations up to here are in the files named below.
     pub(crate) covers_seq: Seq,
     /// Log files before this one hold nothing that the collection still needs.
@@ -233,7 +233,7 @@ struct CollectionV1 {
     dimension: u32,
     metric: Metric,
     embedding_space: Option<String>,
-    codes: Codes,
+    codes: Quantization,
     hnsw: HnswParams,
     durability: Durability,
     default_ttl: Option<Duration>,
@@ -340,7 +340,7 @@ impl From<&CollectionEntry> for CollectionV1 {
             dimension: c.options.dimension as u32,
             metric: c.options.metric,
             embedding_space: c.options.embedding_space.clone(),
-            codes: c.options.codes,
+            codes: c.options.quantization,
             hnsw: c.options.hnsw,
             durability: c.options.durability,
             default_ttl: c.options.default_ttl,
@@ -375,15 +375,15 @@ impl CollectionV1 {
             locator_len: i.locator_len,
             segments: i.segments.into_iter().map(FileId).collect(),
         };
-        let options = Settings {
+        let options = CollectionSettings {
             dimension: self.dimension as usize,
             metric: self.metric,
             embedding_space: self.embedding_space,
-            codes: self.codes,
+            quantization: self.codes,
             hnsw: self.hnsw,
             durability: self.durability,
             default_ttl: self.default_ttl,
-            volatile: false,
+            in_memory: false,
             memtable_rows: self.memtable_rows,
         };
         CollectionEntry {
@@ -405,7 +405,7 @@ pub(crate) mod tests {
 
     pub(crate) fn manifest() -> Manifest {
         let options = CollectionOptions::new(3, Metric::Cosine).embedding_space("m");
-        let options = Settings::new(options);
+        let options = CollectionSettings::from(options);
         let deletes = DeletesEntry { file: FileId(4), len: 99, covers_seq: Seq(17), dead: 2 };
         let segment = SegmentEntry {
             file: FileId(3),

@@ -123,7 +123,7 @@ impl Op {
         }
         let kind = match kind {
             INSERT => decode_insert(cursor)?,
-            DELETE => OpKind::Delete { id: MemoryId::from(cursor.u128()?) },
+            DELETE => OpKind::Delete { id: MemoryId::from_u128(cursor.u128()?) },
             DELETE_WHERE => {
                 let now = Timestamp::from_bits(cursor.u64()?);
                 let len = cursor.length()?;
@@ -140,7 +140,7 @@ impl Op {
 }
 
 fn decode_insert(cursor: &mut Cursor<'_>) -> Result<OpKind, DecodeError> {
-    let id = MemoryId::from(cursor.u128()?);
+    let id = MemoryId::from_u128(cursor.u128()?);
     let norm = cursor.f32()?;
     let dimension = cursor.u32()? as usize;
     let bytes = dimension.checked_mul(4).ok_or(cursor.error("the dimension overflows"))?;
@@ -159,7 +159,9 @@ fn decode_ids(cursor: &mut Cursor<'_>) -> Result<Vec<MemoryId>, DecodeError> {
     let count = cursor.u32()? as usize;
     let bytes = count.checked_mul(16).ok_or(cursor.error("the number of ids overflows"))?;
     let ids = cursor.bytes(bytes)?.chunks_exact(16);
-    Ok(ids.map(|b| u128::from_le_bytes(b.try_into().unwrap_or_default()).into()).collect())
+    Ok(ids
+        .map(|b| MemoryId::from_u128(u128::from_le_bytes(b.try_into().unwrap_or_default())))
+        .collect())
 }
 
 /// No vector that was let in holds NaN or infinity; one that is taken in would be in the way of every
@@ -180,7 +182,7 @@ mod tests {
         let collection = CollectionId(2);
         let id = MemoryId::from(9u64);
         let insert = OpKind::Insert { id, norm: 2.0, vector: vec![1.0, -0.5], body: vec![1, 2, 3] };
-        let filter = Matcher::new(Filter::namespace("a").and(Filter::tag("b").negate()));
+        let filter = Matcher::new(Filter::namespace("a").and(Filter::tag("b").not()));
         let now = Timestamp::from_millis(77);
         let ids = OpKind::DeleteIds { ids: vec![id, MemoryId::from(10u64)] };
         [insert, OpKind::Delete { id }, OpKind::DeleteWhere { filter, now }, ids]

@@ -10,10 +10,7 @@ use super::cursor::Cursor;
 use crate::clock::Timestamp;
 use crate::filter::Attributes;
 use crate::ids::MemoryId;
-use crate::memory::{
-    Content, DEFAULT_IMPORTANCE, End, Expiry, Lifetime, MAX_DERIVED_FROM, MAX_TAGS, Memory,
-    Metadata, MetadataCodec,
-};
+use crate::memory::{DEFAULT_IMPORTANCE, End, Expiry, Lifetime, Memory, Metadata, MetadataCodec};
 
 const TEXT: u16 = 1;
 const BYTES: u16 = 2;
@@ -50,18 +47,14 @@ pub(crate) fn body_bound(memory: &Memory) -> usize {
     const FIELD: usize = 6;
     /// Every field of fixed size, and the length and codec of the metadata.
     const FIXED: usize = 12 * FIELD + 4 + 5 * 8 + 16 + 4 + 9;
-    let content = match &memory.content {
-        Content::None => 0,
-        Content::Text(text) => text.len().saturating_add(FIELD),
-        Content::Bytes(bytes) => bytes.len().saturating_add(FIELD),
-    };
-    let names = [&memory.key, &memory.namespace, &memory.session, &memory.kind];
+    let names = [&memory.text, &memory.key, &memory.namespace, &memory.session, &memory.kind];
     let names = names.into_iter().flatten().chain(&memory.tags);
     let metadata = memory.metadata.iter();
     let variable = names
         .map(|name| name.len().saturating_add(FIELD))
         .chain(metadata.map(|m| m.bytes.len().saturating_add(m.shape.as_ref().map_or(0, Vec::len))))
-        .chain([content, memory.derived_from.len().saturating_mul(16)]);
+        .chain(memory.bytes.iter().map(|bytes| bytes.len().saturating_add(FIELD)))
+        .chain([memory.derived_from.len().saturating_mul(16)]);
     variable.fold(FIXED, usize::saturating_add)
 }
 
@@ -73,12 +66,11 @@ pub(crate) fn encode_body(
 ) -> Vec<u8> {
     let expiry = expiry.into();
     let mut out = Vec::new();
-    match &memory.content {
-        Content::None => {}
-        Content::Text(text) => field(&mut out, TEXT, text.as_bytes()),
-        Content::Bytes(bytes) => field(&mut out, BYTES, bytes),
+    if let Some(bytes) = &memory.bytes {
+        field(&mut out, BYTES, bytes);
     }
     let names = [
+        (TEXT, &memory.text),
         (KEY, &memory.key),
         (NAMESPACE, &memory.namespace),
         (SESSION, &memory.session),
@@ -205,7 +197,7 @@ pub(crate) fn attributes(id: MemoryId, body: &[u8]) -> Result<Attributes<'_>, De
             NAMESPACE => row.namespace = Some(text(bytes, at)?),
             SESSION => row.session = Some(text(bytes, at)?),
             KIND => row.kind = Some(text(bytes, at)?),
-            TAG if row.tags.len() < MAX_TAGS => row.tags.push(text(bytes, at)?),
+            TAG if row.tags.len() < Memory::MAX_TAGS => row.tags.push(text(bytes, at)?),
             TAG => return Err(at.error("a row has too many tags")),
             IMPORTANCE => row.importance = Cursor::new(bytes).f32()?,
             PINNED => row.pinned = true,
@@ -244,11 +236,11 @@ pub(crate) fn decode_memory(
     fields(body, |tag, bytes, at| {
         let mut value = Cursor::new(bytes);
         match tag {
-            TEXT => memory.content = Content::Text(text(bytes, at)?.to_owned()),
-            BYTES => memory.content = Content::Bytes(bytes.to_vec()),
+            TEXT => memory.text = Some(text(bytes, at)?.to_owned()),
+            BYTES => memory.bytes = Some(bytes.to_vec()),
             VALID_FROM => memory.valid_from = Some(time(bytes)?),
             VALID_TO => memory.valid_to = Some(time(bytes)?),
-            SUPERSEDED_BY => memory.superseded_by = Some(MemoryId::from(value.u128()?)),
+            SUPERSEDED_BY => memory.superseded_by = Some(MemoryId::from_u128(value.u128()?)),
             TOKENS => memory.tokens = Some(value.u32()?),
             DERIVED_FROM => memory.derived_from = sources(bytes, at)?,
             METADATA => memory.metadata = Some(decode_metadata(bytes, at)?),
@@ -262,10 +254,10 @@ pub(crate) fn decode_memory(
 
 fn sources(bytes: &[u8], at: &Cursor<'_>) -> Result<Vec<MemoryId>, DecodeError> {
     let (ids, rest) = bytes.as_chunks::<16>();
-    if !rest.is_empty() || ids.len() > MAX_DERIVED_FROM {
+    if !rest.is_empty() || ids.len() > Memory::MAX_DERIVED_FROM {
         return Err(at.error("the list of sources has a wrong length"));
     }
-    Ok(ids.iter().map(|id| MemoryId::from(u128::from_le_bytes(*id))).collect())
+    Ok(ids.iter().map(|id| MemoryId::from_u128(u128::from_le_bytes(*id))).collect())
 }
 
 fn known(tag: u16, at: &Cursor<'_>) -> Result<(), DecodeError> {
@@ -400,13 +392,15 @@ mod tests {
     #[test]
     fn as_many_tags_and_sources_pass_as_a_memory_may_have_and_no_more() {
         let mut tags = Vec::new();
-        (0..MAX_TAGS).for_each(|_| field(&mut tags, TAG, b"t"));
-        assert_eq!(attributes(MemoryId::from(7u64), &tags).unwrap().tags.len(), MAX_TAGS);
+        (0..Memory::MAX_TAGS).for_each(|_| field(&mut tags, TAG, b"t"));
+        assert_eq!(attributes(MemoryId::from(7u64), &tags).unwrap().tags.len(), Memory::MAX_TAGS);
         field(&mut tags, TAG, b"t");
         assert!(attributes(MemoryId::from(7u64), &tags).is_err());
-        for (len, passes) in
-            [(16 * MAX_DERIVED_FROM, true), (16 * MAX_DERIVED_FROM + 16, false), (17, false)]
-        {
+        for (len, passes) in [
+            (16 * Memory::MAX_DERIVED_FROM, true),
+            (16 * Memory::MAX_DERIVED_FROM + 16, false),
+            (17, false),
+        ] {
             let mut body = Vec::new();
             field(&mut body, DERIVED_FROM, &vec![1; len]);
             let back = decode_memory(MemoryId::from(7u64), vec![], &body);

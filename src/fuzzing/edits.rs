@@ -151,7 +151,7 @@ fn overwrite(bytes: &mut [u8], at: usize, with: &[u8]) {
 pub(super) fn random(seed: u64) -> Vec<u8> {
     let mut state = seed;
     let mut next = || {
-        state = crate::collection::engine::mix(state);
+        state = crate::splitmix::mix(state);
         state
     };
     let edits = 1 + next() % 5 * (next() % 3);

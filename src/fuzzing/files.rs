@@ -8,8 +8,7 @@ use std::sync::Arc;
 
 use crate::disk::{AppendFile, Disk, Listed, Mapped, SealedFile, Site};
 use crate::error::{Error, Result};
-use crate::sync::Mutex;
-use crate::worker::lock;
+use crate::sync::{Mutex, lock};
 
 type Files = Arc<Mutex<BTreeMap<PathBuf, Arc<Vec<u8>>>>>;
 

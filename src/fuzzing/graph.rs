@@ -32,7 +32,7 @@ pub(super) fn graph(data: &[u8]) -> Verdict {
     let entry = &collection.indexes[(input.variant / 2) % collection.indexes.len()];
     let spec = {
         let options = &collection.options;
-        CodeSpec::new(options.codes, options.metric, options.dimension)
+        CodeSpec::new(options.quantization, options.metric, options.dimension)
     };
     let disk = golden.disk();
     let mut lens = [entry.index_len, entry.locator_len];

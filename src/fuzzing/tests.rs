@@ -1,8 +1,9 @@
 //! The targets as an ordinary test: seeded random inputs, and what they once found.
 
 use super::*;
+use crate::testing::size::{seed, sized};
 
-/// Inputs for each target, unless `ALTIPLANO_FUZZ_RUNS` says how many.
+/// Inputs for each target in CI.
 const RUNS: [(&str, u64); 5] = [
     ("log", 30_000),
     ("manifest", 30_000),
@@ -12,8 +13,8 @@ const RUNS: [(&str, u64); 5] = [
 ];
 
 fn runs(target: &Target) -> u64 {
-    let asked = std::env::var("ALTIPLANO_FUZZ_RUNS").ok().and_then(|n| n.parse().ok());
-    asked.unwrap_or(RUNS.iter().find(|(name, _)| *name == target.name).unwrap().1)
+    let (name, ci) = *RUNS.iter().find(|(name, _)| *name == target.name).unwrap();
+    sized(name, ci / 5, ci, 10 * ci)
 }
 
 /// Runs one target on many inputs; prints the seed of one that fails.
@@ -28,9 +29,8 @@ fn fuzz(name: &str) {
     }
     let target = TARGETS.iter().find(|target| target.name == name).unwrap();
     let (mut accepted, mut refused) = ([0u64; 2], [0u64; 2]);
-    let start = std::env::var("ALTIPLANO_FUZZ_SEED").ok().and_then(|n| n.parse().ok());
-    let start: u64 = start.unwrap_or(0);
-    let seeds = start..start + runs(target);
+    let (start, runs) = (seed(0), runs(target));
+    let seeds = start..start + runs;
     for seed in seeds.clone() {
         let mut tell = Tell(seed);
         let verdict = (target.run)(&random_input(seed));
@@ -49,7 +49,7 @@ fn fuzz(name: &str) {
         refused[0],
     );
     // Inputs must get past the checksums, or nothing was tried.
-    assert!(accepted[1] > runs(target) / 50, "too few inputs are taken in");
+    assert!(accepted[1] > runs / 50, "too few inputs are taken in");
     assert!(refused[0] > 0 && refused[1] > 0);
 }
 
@@ -115,9 +115,9 @@ fn the_widest_beam_is_no_overflow() {
     let golden = Golden::get();
     let disk = std::sync::Arc::new(golden.disk());
     let store = crate::store::open_for_writing(disk, golden.dir, golden::options()).unwrap();
-    let notes = store.existing("notes").unwrap();
+    let notes = store.get_collection("notes").unwrap();
     let query = golden::vector(1, 6);
     assert_eq!(notes.search(&query).ef(usize::MAX).k(3).run().unwrap().len(), 3);
-    let graph = notes.search(&query).path(crate::SearchPath::Graph).ef(usize::MAX).k(3);
+    let graph = notes.search(&query).mode(crate::SearchMode::Graph).ef(usize::MAX).k(3);
     assert_eq!(graph.run().unwrap().len(), 3);
 }

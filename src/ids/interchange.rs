@@ -60,7 +60,7 @@ impl Visitor<'_> for Text {
     }
 
     fn visit_u128<E: Error>(self, id: u128) -> Result<MemoryId, E> {
-        Ok(id.into())
+        Ok(MemoryId(id))
     }
 
     fn visit_str<E: Error>(self, id: &str) -> Result<MemoryId, E> {

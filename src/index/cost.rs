@@ -6,9 +6,10 @@
 //! store's clock; what memory adds is by bytes. A clock that stands still measures nothing: then
 //! everything is assumed, and tests repeat. Nothing is ever stored.
 
-use std::sync::{Mutex, PoisonError};
+use std::sync::Mutex;
 
 use crate::clock::Clock;
+use crate::sync::lock_std;
 use crate::vector::codes::{CodeBuffer, CodeSpec, Measure, Query, SignBlocks};
 use crate::vector::kernel::blocks::ROWS;
 
@@ -64,7 +65,7 @@ static MEASURED: Mutex<Vec<(CodeSpec, Kernel)>> = Mutex::new(Vec::new());
 impl Costs {
     /// The costs of these codes.
     pub(crate) fn of(spec: CodeSpec, clock: &dyn Clock) -> Self {
-        let mut measured = MEASURED.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut measured = lock_std(&MEASURED);
         if let Some((_, kernel)) = measured.iter().find(|(known, _)| *known == spec) {
             return Self::with_kernel(spec, *kernel);
         }
@@ -160,11 +161,11 @@ fn measure(spec: CodeSpec, clock: &dyn Clock) -> Option<Kernel> {
 mod tests {
     use super::*;
     use crate::clock::{ManualClock, SystemClock, Timestamp};
-    use crate::options::{Codes, Metric};
+    use crate::options::{Metric, Quantization};
 
     #[test]
     fn a_clock_that_stands_still_gives_what_is_assumed_and_one_that_runs_a_measurement() {
-        let spec = CodeSpec::new(Codes::Int8, Metric::L2, 333);
+        let spec = CodeSpec::new(Quantization::Int8, Metric::L2, 333);
         let still = ManualClock::new(Timestamp::from_millis(1));
         assert_eq!(Costs::of(spec, &still), Costs::assumed(spec));
         let first = Costs::of(spec, &SystemClock::new());
@@ -173,7 +174,7 @@ mod tests {
         assert_eq!(Costs::of(spec, &still), first);
         assert!(first.scanned < first.evaluation && first.gathered < first.row, "{first:?}");
         // What a first look can tell is not measured whole.
-        let (whole, looked) = (Codes::Int8, Codes::Bits4);
+        let (whole, looked) = (Quantization::Int8, Quantization::Bits4);
         let of = |codes| Costs::of(CodeSpec::new(codes, Metric::L2, 768), &still);
         assert!(of(looked).scanned < of(whole).scanned, "{:?}", of(looked));
         assert!(of(looked).scanned_blocks < of(looked).scanned, "{:?}", of(looked));

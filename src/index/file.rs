@@ -14,13 +14,14 @@ use super::hnsw::graph::{FlatGraph, Graph, Level, MAX_DEGREE, MAX_LEVELS, NO_NOD
 use super::hnsw::merge::Base;
 use super::hnsw::pool::MAX_NODES;
 use super::truth::Truth;
-use crate::disk::{Disk, Pages};
+use crate::disk::Disk;
 use crate::error::{Error, Result};
 use crate::format::cursor::Cursor;
 use crate::format::header::{FileHeader, FileKind, StoreId};
 use crate::format::names::FileName;
 use crate::ids::FileId;
-use crate::options::{Codes, Metric};
+use crate::map_vec::MapVec;
+use crate::options::{Metric, Quantization};
 use crate::section::{Check, Identity, SectionFile, SectionWriter};
 use crate::sync::OnceLock;
 use crate::vector::codes::{CodeBuffer, CodeSpec, Fit, Frame, SignBlocks};
@@ -88,14 +89,14 @@ impl BuiltGraph {
         base: Option<&GraphBase<'_>>,
         params: &BuildParams<'_>,
         truths: &[Truth<u32>],
-    ) -> Result<(Self, Pages<u32>)> {
+    ) -> Result<(Self, MapVec<u32>)> {
         let builder = builder(params.builder);
         let graph_base = base.map(|base| &base.graph);
         let built = build_graph(builder, &codes.rows(), graph_base, params)?;
         let Built { graph, order } = built;
         params.check()?;
         codes.permute(&order);
-        let mut nodes = Pages::<u32>::zeroed(order.len());
+        let mut nodes = MapVec::<u32>::zeroed(order.len());
         (0u32..).zip(&order[..]).for_each(|(node, row)| nodes[*row as usize] = node);
         let of_nodes = |truth: &Truth<u32>| truth.renamed(|row| nodes.get(row as usize).copied());
         let truths: Vec<Truth<u32>> = truths.iter().map(of_nodes).collect();
@@ -233,10 +234,15 @@ fn describe_frame(parts: &IndexParts<'_>) -> Vec<u8> {
 }
 
 /// The kinds of codes by their numbers in files.
-const KINDS: [(u32, Codes); 5] =
-    [(1, Codes::Int8), (2, Codes::F32), (3, Codes::Bits4), (4, Codes::Bits2), (5, Codes::Bits1)];
+const KINDS: [(u32, Quantization); 5] = [
+    (1, Quantization::Int8),
+    (2, Quantization::None),
+    (3, Quantization::Bits4),
+    (4, Quantization::Bits2),
+    (5, Quantization::Bits1),
+];
 
-fn kind_of(codes: Codes) -> u32 {
+fn kind_of(codes: Quantization) -> u32 {
     KINDS.iter().find(|(_, kind)| *kind == codes).map_or(0, |(number, _)| *number)
 }
 

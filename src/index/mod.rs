@@ -14,7 +14,7 @@ pub(crate) use calibrate::{Beam, EfTable, probes};
 pub(crate) use cost::Costs;
 pub(crate) use file::{BuiltGraph, GraphBase, IndexParts, write_index};
 #[cfg(test)]
-use hnsw::build::GraphBuilder;
+use hnsw::build::BuildGraph;
 pub(crate) use hnsw::build::{BuildParams, heap_bytes_per_row};
 pub(crate) use hnsw::graph::NO_NODE;
 pub(crate) use hnsw::search::Accept;

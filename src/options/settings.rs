@@ -1,44 +1,92 @@
-//! Owns `Settings`, what a collection is: every option with the value that holds. `CollectionOptions`
-//! says which of them a caller gives; here it is decided what that comes to.
+//! Owns `CollectionSettings`, what a collection is: every option with the value that holds.
+//! `CollectionOptions` says which of them a caller gives; here it is decided what that comes to.
 
 use std::time::Duration;
 
-use super::{Codes, CollectionOptions, Durability, HnswParams, MAX_DIMENSION, Metric};
+use serde::Serialize;
+
+use super::{CollectionOptions, Durability, HnswParams, Metric, Quantization};
 use crate::error::{Error, Result};
 
 /// Rows of a full memtable, unless another number is given.
-pub(super) const MEMTABLE_ROWS: u32 = 4096;
+const MEMTABLE_ROWS: u32 = 4096;
 
-/// The options of a collection that exists.
-#[derive(Clone, Debug, PartialEq)]
-pub(crate) struct Settings {
-    pub(crate) dimension: usize,
-    pub(crate) metric: Metric,
-    pub(crate) embedding_space: Option<String>,
-    pub(crate) codes: Codes,
-    pub(crate) hnsw: HnswParams,
-    pub(crate) durability: Durability,
-    pub(crate) default_ttl: Option<Duration>,
-    pub(crate) volatile: bool,
-    pub(crate) memtable_rows: u32,
+/// The settings of a collection that exists: every option with the value that holds.
+///
+/// `CollectionOptions::from` turns them into options that make a collection like it elsewhere.
+///
+/// ```
+/// # fn main() -> altiplano::Result<()> {
+/// # let dir = tempfile::tempdir().unwrap();
+/// # use altiplano::{CollectionOptions, Metric, Quantization, Store};
+/// # let store = Store::open(dir.path().join("agent.alt"))?;
+/// let notes = store.collection("notes", CollectionOptions::new(384, Metric::Cosine))?;
+/// assert_eq!(notes.settings().quantization, Quantization::Bits4);
+/// let copy = store.collection("copy", notes.settings())?;
+/// assert_eq!(copy.settings(), notes.settings());
+/// # Ok(()) }
+/// ```
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[non_exhaustive]
+pub struct CollectionSettings {
+    /// Floats of a vector.
+    pub dimension: usize,
+    /// How far apart two vectors are.
+    pub metric: Metric,
+    /// The name of the model that makes the vectors, if there is one.
+    pub embedding_space: Option<String>,
+    /// The compact form of vectors that searches read.
+    pub quantization: Quantization,
+    /// The parameters of the graph.
+    pub hnsw: HnswParams,
+    /// What a write waits for, unless it says otherwise.
+    pub durability: Durability,
+    /// The lifetime of memories that are given none; `None` for ever.
+    pub default_ttl: Option<Duration>,
+    /// Whether the collection is in RAM alone.
+    pub in_memory: bool,
+    /// How many rows the memtable takes before it is sealed.
+    pub memtable_rows: u32,
 }
 
-impl Settings {
-    /// Of a new collection: what is not given has its default.
-    pub(crate) fn new(options: CollectionOptions) -> Self {
+impl From<CollectionOptions> for CollectionSettings {
+    /// The settings of a new collection: what is not given has its default.
+    fn from(options: CollectionOptions) -> Self {
+        let dimension = options.dimension;
         Self {
-            codes: options.code_kind(),
-            hnsw: options.hnsw_params(),
-            durability: options.durability_level(),
-            default_ttl: options.default_lifetime(),
-            volatile: options.is_volatile(),
-            memtable_rows: options.memtable_row_limit(),
-            dimension: options.dimension,
+            quantization: options
+                .quantization
+                .unwrap_or_else(|| Quantization::default_for(dimension)),
+            hnsw: options.hnsw.unwrap_or_default(),
+            durability: options.durability.unwrap_or_default(),
+            default_ttl: options.default_ttl.unwrap_or_default(),
+            in_memory: options.in_memory.unwrap_or_default(),
+            memtable_rows: options.memtable_rows.unwrap_or(MEMTABLE_ROWS),
+            dimension,
             metric: options.metric,
             embedding_space: options.embedding_space,
         }
     }
+}
 
+impl From<CollectionSettings> for CollectionOptions {
+    /// Options that give every one of these.
+    fn from(settings: CollectionSettings) -> Self {
+        Self {
+            dimension: settings.dimension,
+            metric: settings.metric,
+            embedding_space: settings.embedding_space,
+            quantization: Some(settings.quantization),
+            hnsw: Some(settings.hnsw),
+            durability: Some(settings.durability),
+            default_ttl: Some(settings.default_ttl),
+            in_memory: Some(settings.in_memory),
+            memtable_rows: Some(settings.memtable_rows),
+        }
+    }
+}
+
+impl CollectionSettings {
     /// The settings after the collection `name` is opened with these options: what they give must
     /// agree or is taken over, what they do not give stays.
     pub(crate) fn changed(&self, name: &str, wanted: CollectionOptions) -> Result<Self> {
@@ -46,8 +94,8 @@ impl Settings {
             return Err(Error::Dimension { expected: self.dimension, got: wanted.dimension });
         }
         agree("metric", name, self.metric, Some(wanted.metric))?;
-        agree("codes", name, self.codes, wanted.codes)?;
-        agree("volatile", name, self.volatile, wanted.volatile)?;
+        agree("quantization", name, self.quantization, wanted.quantization)?;
+        agree("in_memory", name, self.in_memory, wanted.in_memory)?;
         match (&self.embedding_space, &wanted.embedding_space) {
             (Some(expected), Some(got)) if expected != got => {
                 let (expected, got) = (expected.clone(), got.clone());
@@ -64,21 +112,6 @@ impl Settings {
         Ok(now)
     }
 
-    /// Options that give every one of these.
-    pub(crate) fn to_options(&self) -> CollectionOptions {
-        CollectionOptions {
-            dimension: self.dimension,
-            metric: self.metric,
-            embedding_space: self.embedding_space.clone(),
-            codes: Some(self.codes),
-            hnsw: Some(self.hnsw),
-            durability: Some(self.durability),
-            default_ttl: Some(self.default_ttl),
-            volatile: Some(self.volatile),
-            memtable_rows: Some(self.memtable_rows),
-        }
-    }
-
     /// Checks every range.
     pub(crate) fn validate(&self) -> Result<()> {
         let range = |name, got: u64, low: u64, high: u64| {
@@ -87,7 +120,7 @@ impl Settings {
             }
             Err(Error::option(name, format!("{got} is not between {low} and {high}")))
         };
-        range("dimension", self.dimension as u64, 1, MAX_DIMENSION as u64)?;
+        range("dimension", self.dimension as u64, 1, CollectionOptions::MAX_DIMENSION as u64)?;
         range("m", self.hnsw.m.into(), 4, 128)?;
         range("ef_construction", self.hnsw.ef_construction.into(), self.hnsw.m.into(), 4096)?;
         range("memtable_rows", self.memtable_rows.into(), 64, 65_536)?;

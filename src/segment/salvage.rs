@@ -101,7 +101,7 @@ impl SalvagedSegment {
         let start = at.vectors.checked_add(row as usize * self.dimension * 4)?;
         let vector = self.bytes.get(start..start.checked_add(self.dimension * 4)?)?;
         let head = RowRef {
-            id: MemoryId::from(u128::from_le_bytes(self.part(at.ids, row)?)),
+            id: MemoryId::from_u128(u128::from_le_bytes(self.part(at.ids, row)?)),
             seq: Seq(u64::from_le_bytes(self.part(at.seqs, row)?)),
             norm: f32::from_le_bytes(self.part(at.norms, row)?),
             vector: bytemuck::try_cast_slice(vector).ok()?,

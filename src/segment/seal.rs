@@ -7,12 +7,13 @@ use super::postings::PostingsBuilder;
 use super::sealed::{self, FIRST_EXPIRY_AT, key_hash};
 use super::{Row, RowBuffer, RowRef, bloom};
 use crate::clock::Timestamp;
-use crate::disk::{Disk, Pages};
+use crate::disk::Disk;
 use crate::error::{Error, Result};
 use crate::format::crc32;
 use crate::format::header::FileHeader;
 use crate::format::names::FileName;
 use crate::format::record;
+use crate::map_vec::MapVec;
 use crate::section::{Check, SectionWriter};
 
 /// The rows of a segment to be: in ascending order of ids, each id once.
@@ -30,17 +31,17 @@ pub(crate) trait RowSource {
 /// Columns that are collected while the vectors are written.
 #[derive(Default)]
 struct Columns {
-    ids: Pages<u128>,
-    seqs: Pages<u64>,
-    created: Pages<u64>,
-    events: Pages<u64>,
-    expiries: Pages<u64>,
-    importances: Pages<f32>,
-    flags: Pages<u8>,
-    norms: Pages<f32>,
-    vector_crcs: Pages<u32>,
-    body_crcs: Pages<u32>,
-    body_offsets: Pages<u64>,
+    ids: MapVec<u128>,
+    seqs: MapVec<u64>,
+    created: MapVec<u64>,
+    events: MapVec<u64>,
+    expiries: MapVec<u64>,
+    importances: MapVec<f32>,
+    flags: MapVec<u8>,
+    norms: MapVec<f32>,
+    vector_crcs: MapVec<u32>,
+    body_crcs: MapVec<u32>,
+    body_offsets: MapVec<u64>,
     keys: Vec<(u64, Row)>,
     postings: PostingsBuilder,
 }
@@ -53,7 +54,7 @@ impl Columns {
             return Err(Error::Corrupt { file: into.to_owned(), offset: 0, reason: reason.into() });
         }
         let of = record::attributes(row.id, row.body)
-            .map_err(|e| Error::option("body of a row", e.reason))?;
+            .map_err(|e| Error::internal(format!("the body of a row: {}", e.reason)))?;
         self.ids.push(id);
         self.seqs.push(row.seq.0);
         self.created.push(of.created_at.to_bits());

@@ -91,7 +91,7 @@ fn identified(segment: &SealedSegment, ids: &[MemoryId]) -> Result<RoaringBitmap
     }
     let mut rest = ids;
     for (row, id) in (0..).zip(segment.values(sealed::IDS)?) {
-        let id = u128::from_le_bytes(*id).into();
+        let id = MemoryId::from_u128(u128::from_le_bytes(*id));
         rest = from(rest, id);
         match rest.first() {
             None => break,

@@ -15,7 +15,7 @@ impl Store {
     /// [`Store::resume_background`]. Jobs that are under way wait where they are and lose nothing.
     ///
     /// Memtables are sealed and the log is kept short all the same, so that RAM stays bounded; what is
-    /// called by hand (`compact`, `purge`, `run_pending`) runs, and takes jobs that wait to their end
+    /// called by hand (`compact`, `purge`, `run_pending_tasks`) runs, and takes jobs that wait to their end
     /// first. Other stores are served meanwhile. Dead bytes pile up: see `CollectionStats::debt_bytes`.
     ///
     /// ```
@@ -75,7 +75,7 @@ impl Store {
                 return Ok(false);
             }
             if !engine.has_workers() {
-                if !self.run_pending()? {
+                if !self.run_pending_tasks()? {
                     return compaction::is_idle(engine);
                 }
                 continue;

@@ -1,5 +1,5 @@
 //! Owns the verbs about time: what time it is for the store, and whether its clock is believed. What
-//! that means is `retention`.
+//! that means is `clock::high_water`.
 
 use crate::clock::Timestamp;
 use crate::error::Result;
@@ -33,7 +33,7 @@ impl Store {
     /// let clock = Arc::new(ManualClock::new(Timestamp::from_millis(1_700_000_000_000)));
     /// let store = StoreOptions::new().clock(clock.clone()).open(dir.path().join("agent.alt"))?;
     /// let notes = store.collection("notes", CollectionOptions::new(2, Metric::Cosine))?;
-    /// notes.insert(Memory::new(1u64, [0.6, 0.8]).text("a secret").ttl(3 * day))?;
+    /// notes.insert(Memory::new(1, [0.6, 0.8]).text("a secret").ttl(3 * day))?;
     /// clock.set_wall(store.now() + 10 * day); // a jump, or a holiday: nobody can tell
     /// assert!(!store.purge()?.is_complete());
     /// store.trust_clock()?;

@@ -4,7 +4,7 @@
 use crate::collection::Collection;
 use crate::compaction::{self, Control};
 use crate::error::{Error, Result};
-use crate::metrics::{CompactionReport, Plan};
+use crate::report::{CompactionReport, Plan};
 use crate::store::Store;
 
 impl Store {
@@ -47,7 +47,7 @@ impl Store {
 
     /// Does one piece of background work that is due, if any; tells whether there was. For
     /// [`crate::Background::Manual`]: call it until it gives false.
-    pub fn run_pending(&self) -> Result<bool> {
+    pub fn run_pending_tasks(&self) -> Result<bool> {
         let _telling = self.engine.telling();
         self.engine.check_open()?;
         let asked = self.engine.disk_budget.asked();
@@ -80,8 +80,8 @@ impl Collection {
     /// # use altiplano::{CollectionOptions, Memory, Metric, Store};
     /// # let store = Store::open(dir.path().join("agent.alt"))?;
     /// let notes = store.collection("notes", CollectionOptions::new(2, Metric::Cosine))?;
-    /// notes.insert(Memory::new(1u64, [0.6, 0.8]))?;
-    /// notes.delete(1u64)?;
+    /// notes.insert(Memory::new(1, [0.6, 0.8]))?;
+    /// notes.delete(1)?;
     /// let report = notes.compact()?;
     /// assert_eq!(report.rows_reclaimed, 1);
     /// # Ok(()) }

@@ -25,12 +25,12 @@ mod workers;
 
 use std::collections::{BTreeMap, HashMap};
 use std::path::Path;
-use std::sync::{Arc, PoisonError};
+use std::sync::Arc;
 
 #[cfg(any(test, feature = "fuzzing"))]
 pub(crate) use open::open_for_writing;
-pub use repair::{Doubt, Loss, RepairReport, Salvaged};
-pub use verify::{Verify, VerifyReport};
+pub use repair::{Loss, RepairPolicy, RepairReport, Salvaged};
+pub use verify::{VerifyLevel, VerifyReport};
 
 use crate::collection::Collection;
 use crate::collection::core::Core;
@@ -39,14 +39,13 @@ use crate::collection::life::Life;
 use crate::collection::snapshot::Snapshot;
 use crate::collection::stats as collection_stats;
 use crate::error::{Error, Result};
+use crate::event::Event;
 use crate::format::manifest::CollectionEntry;
 use crate::format::names::FileName;
 use crate::ids::{CollectionId, Seq};
-use crate::metrics::Event;
-use crate::options::{CollectionOptions, Settings, StoreOptions};
-use crate::sync::Mutex;
+use crate::options::{CollectionOptions, CollectionSettings, StoreOptions};
 use crate::sync::atomic::Ordering;
-use crate::worker::lock;
+use crate::sync::{Mutex, lock, write};
 
 /// Longest name of a collection, in bytes.
 const MAX_NAME: usize = 255;
@@ -62,7 +61,7 @@ const MAX_NAME: usize = 255;
 /// use altiplano::{CollectionOptions, Memory, Metric, Store};
 /// let store = Store::open(dir.path().join("agent.alt"))?;
 /// let notes = store.collection("notes", CollectionOptions::new(2, Metric::Cosine))?;
-/// notes.insert(Memory::new(1u64, [0.6, 0.8]).text("likes tea"))?;
+/// notes.insert(Memory::new(1, [0.6, 0.8]).text("likes tea"))?;
 /// store.close()?;
 /// # Ok(()) }
 /// ```
@@ -97,8 +96,8 @@ impl Store {
 
     /// Opens the collection with this name, or creates it.
     ///
-    /// What is fixed at creation must agree as far as it is given: dimension, metric, codes, volatile
-    /// or not, and the embedding space once it has a name. What is given of the rest (durability,
+    /// What is fixed at creation must agree as far as it is given: dimension, metric,
+    /// quantization, in memory or not, and the embedding space once it has a name. What is given of the rest (durability,
     /// default lifetime, graph parameters, memtable size) is changed, durably and for all handles. What
     /// is not given stays as it is. A store that is open for reading changes nothing.
     ///
@@ -118,7 +117,12 @@ impl Store {
     /// assert!(matches!(error, Error::Dimension { expected: 2, got: 3 }));
     /// # Ok(()) }
     /// ```
-    pub fn collection(&self, name: &str, options: CollectionOptions) -> Result<Collection> {
+    pub fn collection(
+        &self,
+        name: &str,
+        options: impl Into<CollectionOptions>,
+    ) -> Result<Collection> {
+        let options = options.into();
         if name.is_empty() || name.len() > MAX_NAME {
             let reason = format!("{} bytes, not 1 to {MAX_NAME}", name.len());
             return Err(Error::option("name of the collection", reason));
@@ -132,7 +136,7 @@ impl Store {
             return Ok(self.handle(core));
         }
         self.engine.check_writable()?;
-        let options = Settings::new(options);
+        let options = CollectionSettings::from(options);
         let unset = collection_stats::retention_unset(&self.engine, &options);
         let core = self.create(name, options)?;
         names.insert(name.to_owned(), core.id);
@@ -143,21 +147,31 @@ impl Store {
         Ok(self.handle(core))
     }
 
+    /// The directory of the store, from the root on.
+    pub fn path(&self) -> &Path {
+        self.engine.dir()
+    }
+
     /// The collection with this name, if it exists.
-    pub fn existing(&self, name: &str) -> Option<Collection> {
+    pub fn get_collection(&self, name: &str) -> Option<Collection> {
         let id = *lock(&self.shared.names).get(name)?;
         Some(self.handle(self.engine.core(id)?))
     }
 
     /// The names of all collections, sorted.
-    pub fn collections(&self) -> Vec<String> {
+    pub fn collection_names(&self) -> Vec<String> {
         let mut names: Vec<String> = lock(&self.shared.names).keys().cloned().collect();
         names.sort();
         names
     }
 
-    /// Removes a collection with everything in it; tells whether it was there. Handles to it that
+    /// Removes a collection with everything in it. Returns whether it was there. Handles to it that
     /// are still around can read on and get [`Error::Closed`] for writes.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::ReadOnly`] or [`Error::Closed`]; [`Error::DiskFull`] or [`Error::Io`] if the change could
+    /// not be written, and then the collection is still there.
     pub fn drop_collection(&self, name: &str) -> Result<bool> {
         self.engine.check_writable()?;
         let mut names = lock(&self.shared.names);
@@ -176,6 +190,10 @@ impl Store {
     }
 
     /// Makes every write that was acknowledged before durable.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::CommitUnknown`] if the sync failed, [`Error::Poisoned`] if an earlier one did.
     pub fn sync(&self) -> Result<()> {
         self.engine.sync_log().map(drop)
     }
@@ -216,7 +234,7 @@ impl Store {
         &self,
         change: impl FnOnce(&mut BTreeMap<CollectionId, Arc<Core>>) -> T,
     ) -> T {
-        change(&mut self.engine.collections.write().unwrap_or_else(PoisonError::into_inner))
+        change(&mut write(&self.engine.collections))
     }
 
     /// Checks wanted options against those of an open collection and takes over what may change.
@@ -226,7 +244,7 @@ impl Store {
         if now == before || self.engine.read_only {
             return Ok(());
         }
-        if !now.volatile {
+        if !now.in_memory {
             self.engine.sync_log()?;
             self.engine.commit_manifest(|manifest| {
                 if let Some(entry) = manifest.collection_mut(core.id) {
@@ -238,17 +256,17 @@ impl Store {
         Ok(())
     }
 
-    fn create(&self, name: &str, options: Settings) -> Result<Arc<Core>> {
+    fn create(&self, name: &str, options: CollectionSettings) -> Result<Arc<Core>> {
         let engine = &self.engine;
         // The token keeps the log from rolling on between the two steps.
         let mut token = engine.committer.hold();
         let log = token.as_mut().ok_or(Error::Closed)?;
         let log_file = log.file();
         let snapshot = Snapshot { visible: engine.visible_seq(), ..Snapshot::default() };
-        let id = if options.volatile {
-            // Volatile collections are in no manifest; their numbers count down.
+        let id = if options.in_memory {
+            // In-memory collections are in no manifest; their numbers count down.
             let taken =
-                engine.cores().iter().filter(|c| c.options().volatile).map(|c| c.id.0).min();
+                engine.cores().iter().filter(|c| c.options().in_memory).map(|c| c.id.0).min();
             CollectionId(taken.unwrap_or(u32::MAX) - 1)
         } else {
             // What was acknowledged before must not be lost where this is kept (I4).
@@ -277,7 +295,7 @@ impl Store {
 
     /// Takes a collection out of the manifest and lets its files go.
     fn remove(&self, core: &Core) -> Result<()> {
-        if core.options().volatile {
+        if core.options().in_memory {
             return Ok(());
         }
         let _hurry = self.engine.pace.hurry();

@@ -12,7 +12,7 @@ use std::sync::Arc;
 
 use crate::clock::Timestamp;
 use crate::collection::core::Core;
-use crate::collection::engine::{Engine, EngineParts, mix};
+use crate::collection::engine::{Engine, EngineParts};
 use crate::collection::life::{Life, Parts};
 use crate::collection::logging::LogState;
 use crate::collection::recovery;
@@ -26,8 +26,9 @@ use crate::log::{LogEnd, LogSource, LogWriter};
 use crate::manifest::{self, CommitError, Found};
 use crate::options::{Background, StoreOptions};
 use crate::sabotage::{self, Sabotage};
+use crate::splitmix::mix;
 use crate::store::{Shared, Store, workers};
-use crate::sync::Mutex;
+use crate::sync::{Mutex, write};
 
 /// How often a read-only open tries again when the writer changed files under it.
 const READ_ATTEMPTS: usize = 3;
@@ -49,10 +50,10 @@ impl StoreOptions {
     /// let writer = Store::open(&path)?;
     /// let notes = writer.collection("notes", CollectionOptions::new(1, Metric::L2))?;
     /// let reader = StoreOptions::new().open_read_only(&path)?;
-    /// notes.insert(Memory::new(1u64, [0.5]))?;
-    /// assert!(reader.existing("notes").unwrap().is_empty()?);
+    /// notes.insert(Memory::new(1, [0.5]))?;
+    /// assert!(reader.get_collection("notes").unwrap().is_empty()?);
     /// reader.refresh()?;
-    /// assert_eq!(reader.existing("notes").unwrap().len()?, 1);
+    /// assert_eq!(reader.get_collection("notes").unwrap().len()?, 1);
     /// # Ok(()) }
     /// ```
     pub fn open_read_only(self, path: impl AsRef<Path>) -> Result<Store> {
@@ -82,10 +83,10 @@ impl Store {
             return Ok(());
         }
         // Of two at once, the one that read first must not end last: readers would go back in time.
-        let _refreshing = crate::worker::lock(&self.shared.refreshing);
+        let _refreshing = crate::sync::lock(&self.shared.refreshing);
         let options = StoreOptions::new().clock(Arc::clone(&self.engine.clock));
         let newer = read_with_retries(&self.engine.disk, self.engine.dir(), &options)?;
-        let mut names = crate::worker::lock(&self.shared.names);
+        let mut names = crate::sync::lock(&self.shared.names);
         self.engine.adopt(&newer);
         let newer: HashMap<CollectionId, Arc<Core>> =
             newer.cores().into_iter().map(|core| (core.id, core)).collect();
@@ -158,7 +159,6 @@ fn absolute(path: &Path) -> Result<PathBuf> {
 /// tells whether it did. Writes nothing before it knows.
 fn prepare_dir(disk: &dyn Disk, path: &Path, options: &StoreOptions) -> Result<(PathBuf, bool)> {
     let dir = path.to_owned();
-    let no_store = || Error::option("path", format!("there is no store in {}", dir.display()));
     match disk.list(&dir) {
         Ok(entries) => {
             if let Some(name) = stranger(entries.iter().map(|entry| entry.name.as_str())) {
@@ -166,7 +166,7 @@ fn prepare_dir(disk: &dyn Disk, path: &Path, options: &StoreOptions) -> Result<(
                 return Err(Error::NotAStore { path: dir, found });
             }
             if entries.is_empty() && !options.create {
-                return Err(no_store());
+                return Err(Error::not_found(&dir));
             }
         }
         Err(Error::Io { ref source, .. }) if source.kind() == ErrorKind::NotADirectory => {
@@ -174,6 +174,9 @@ fn prepare_dir(disk: &dyn Disk, path: &Path, options: &StoreOptions) -> Result<(
         }
         Err(Error::Io { ref source, .. })
             if source.kind() == ErrorKind::NotFound && options.create => {}
+        Err(Error::Io { ref source, .. }) if source.kind() == ErrorKind::NotFound => {
+            return Err(Error::not_found(&dir));
+        }
         Err(error) => return Err(read_only(error, &dir)),
     }
     let made = options.create && disk.create_dir(&dir).map_err(|error| read_only(error, &dir))?;
@@ -285,7 +288,7 @@ fn recover(engine: &Arc<Engine>) -> Result<LogEnd> {
     let manifest = engine.manifest();
     for entry in &manifest.collections {
         let core = recovery::open_collection(engine, entry)?;
-        let mut map = engine.collections.write().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let mut map = write(&engine.collections);
         map.insert(core.id, core);
     }
     recovery::replay(engine, &manifest)
@@ -371,10 +374,7 @@ fn read_with_retries(
 fn read_once(disk: &Arc<dyn Disk>, path: &Path, options: &StoreOptions) -> Result<Arc<Engine>> {
     let found = match manifest::load(disk.as_ref(), path)? {
         Found::Manifest(manifest) => *manifest,
-        Found::Nothing => {
-            let reason = format!("there is no store in {}", path.display());
-            return Err(Error::option("path", reason));
-        }
+        Found::Nothing => return Err(Error::not_found(path)),
     };
     let engine = engine(Arc::clone(disk), path.to_owned(), found, options, 0, true)?;
     let end = recover(&engine)?;

@@ -3,7 +3,7 @@
 use crate::collection::Collection;
 use crate::compaction::{self, Control};
 use crate::error::Result;
-use crate::metrics::PurgeReceipt;
+use crate::report::PurgeReceipt;
 use crate::store::Store;
 
 impl Store {
@@ -41,8 +41,8 @@ impl Store {
     /// # use altiplano::{CollectionOptions, Memory, Metric, Store};
     /// # let store = Store::open(dir.path().join("agent.alt"))?;
     /// let notes = store.collection("notes", CollectionOptions::new(2, Metric::Cosine))?;
-    /// notes.insert(Memory::new(1u64, [0.6, 0.8]).text("a secret"))?;
-    /// notes.delete(1u64)?;
+    /// notes.insert(Memory::new(1, [0.6, 0.8]).text("a secret"))?;
+    /// notes.delete(1)?;
     /// let receipt = store.purge()?;
     /// assert!(receipt.is_complete());
     /// # Ok(()) }
@@ -63,8 +63,8 @@ impl Collection {
     /// # use altiplano::{CollectionOptions, Memory, Metric, Store};
     /// # let store = Store::open(dir.path().join("agent.alt"))?;
     /// let notes = store.collection("notes", CollectionOptions::new(2, Metric::Cosine))?;
-    /// notes.insert(Memory::new(1u64, [0.6, 0.8]))?;
-    /// notes.delete(1u64)?;
+    /// notes.insert(Memory::new(1, [0.6, 0.8]))?;
+    /// notes.delete(1)?;
     /// assert_eq!(notes.purge()?.rows, 1);
     /// # Ok(()) }
     /// ```

@@ -3,14 +3,21 @@
 use std::sync::Arc;
 
 use super::Store;
+use crate::collection::Collection;
 use crate::compaction;
 use crate::error::Result;
 use crate::format::names::FileName;
-use crate::metrics::StoreStats;
+use crate::stats::{CollectionStats, StoreStats};
 use crate::vector::kernel::Kernels;
 
 impl Store {
-    /// What the store holds and what it costs.
+    /// Returns what the store holds and what it costs. O(files + segments), and O(rows / 64) of segments in
+    /// which some rows and not all have expired.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Io`](crate::Error::Io) if the directory cannot be listed,
+    /// [`Error::Closed`](crate::Error::Closed) after a close.
     ///
     /// ```
     /// # fn main() -> altiplano::Result<()> {
@@ -18,7 +25,7 @@ impl Store {
     /// # use altiplano::{CollectionOptions, Memory, Metric, Store};
     /// # let store = Store::open(dir.path().join("agent.alt"))?;
     /// let notes = store.collection("notes", CollectionOptions::new(2, Metric::Cosine))?;
-    /// notes.insert(Memory::new(1u64, [0.6, 0.8]))?;
+    /// notes.insert(Memory::new(1, [0.6, 0.8]))?;
     /// let stats = store.stats()?;
     /// assert_eq!(stats.collections[0].live_rows, 1);
     /// # Ok(()) }
@@ -26,13 +33,13 @@ impl Store {
     pub fn stats(&self) -> Result<StoreStats> {
         let engine = &self.engine;
         engine.check_open()?;
-        let (pinned_files, pinned_bytes) = engine.pinned.totals();
+        let (held_files, held_bytes) = engine.pinned.totals();
         let mut stats = StoreStats {
             visible_seq: engine.visible_seq().0,
             synced_seq: engine.committer.synced_seq().0,
             clock_doubt: engine.clock_doubt(),
-            pinned_files,
-            pinned_bytes,
+            held_files,
+            held_bytes,
             job_heap_bytes: engine.heap_budget.held(),
             resident_bytes: engine.resident_bytes(),
             open_files: engine.open_files(),
@@ -63,16 +70,25 @@ impl Store {
         let mut cores = engine.cores();
         cores.sort_by(|a, b| a.name.cmp(&b.name));
         for core in cores {
-            let mut collection = self.handle(Arc::clone(&core)).stats()?;
-            let debt = compaction::debt(engine, &core)?;
-            collection.debt_bytes = debt.rows + debt.index;
-            collection.index_debt_bytes = debt.index;
+            let collection = self.handle(Arc::clone(&core)).stats()?;
             let liveness: usize = core.snapshot().parts().map(|(_, live)| live.heap_bytes()).sum();
             stats.heap_bytes += collection.heap_bytes + liveness as u64;
             stats.mapped_bytes += collection.segments.iter().map(|s| s.bytes).sum::<u64>();
             stats.mapped_bytes += collection.indexes.iter().map(|i| i.bytes).sum::<u64>();
             stats.collections.push(collection);
         }
+        Ok(stats)
+    }
+}
+
+impl Collection {
+    /// Returns what the collection holds and what it costs. Complexity and errors are those of
+    /// [`Store::stats`].
+    pub fn stats(&self) -> Result<CollectionStats> {
+        let mut stats = self.counted()?;
+        let debt = compaction::debt(&self.engine, &self.core)?;
+        stats.debt_bytes = debt.rows + debt.index;
+        stats.index_debt_bytes = debt.index;
         Ok(stats)
     }
 }

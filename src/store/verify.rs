@@ -2,6 +2,9 @@
 //! files agree with each other. Changes nothing.
 
 use std::collections::HashMap;
+use std::fmt;
+
+use serde::{Serialize, Serializer};
 
 use crate::collection::core::Core;
 use crate::collection::snapshot::Snapshot;
@@ -14,7 +17,7 @@ use crate::manifest::Found;
 use crate::section::{Identity, probe};
 use crate::segment::{Rows, verify_deletes};
 use crate::store::Store;
-use crate::worker::lock;
+use crate::sync::lock;
 
 /// How much a verification reads.
 ///
@@ -22,13 +25,13 @@ use crate::worker::lock;
 /// # fn main() -> altiplano::Result<()> {
 /// # let dir = tempfile::tempdir().unwrap();
 /// # let store = altiplano::Store::open(dir.path().join("agent.alt"))?;
-/// use altiplano::Verify;
-/// assert!(store.verify_with(Verify::Quick)?.is_clean());
+/// use altiplano::VerifyLevel;
+/// assert!(store.verify_with(VerifyLevel::Quick)?.is_clean());
 /// # Ok(()) }
 /// ```
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[non_exhaustive]
-pub enum Verify {
+pub enum VerifyLevel {
     /// The manifest, every frame of the log, and of every other file its header, length and section
     /// table: finds files that are missing, cut short or swapped. O(files), and the log, which is
     /// short; of a file of 64 MiB it reads about 5 KiB.
@@ -44,7 +47,7 @@ pub enum Verify {
 }
 
 /// What a verification looked at and found.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Serialize)]
 #[non_exhaustive]
 pub struct VerifyReport {
     /// Files that were read, as far as the level asks.
@@ -52,7 +55,22 @@ pub struct VerifyReport {
     /// Rows whose checksums were compared.
     pub rows: u64,
     /// Everything that is wrong.
+    #[serde(serialize_with = "as_text")]
     pub problems: Vec<Error>,
+}
+
+/// Errors as `serde` writes them: their texts.
+fn as_text<S: Serializer>(problems: &[Error], serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_seq(problems.iter().map(Error::to_string))
+}
+
+impl fmt::Display for VerifyReport {
+    /// One line, and one for each problem.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let problems = self.problems.len();
+        write!(f, "{} files and {} rows checked, {problems} problems", self.files, self.rows)?;
+        self.problems.iter().try_for_each(|problem| write!(f, "\n{problem}"))
+    }
 }
 
 impl VerifyReport {
@@ -79,12 +97,12 @@ impl Store {
     /// # Ok(()) }
     /// ```
     pub fn verify(&self) -> Result<VerifyReport> {
-        self.verify_with(Verify::Full)
+        self.verify_with(VerifyLevel::Full)
     }
 
     /// Verifies the store to a chosen depth. Finds what is on the disk now: a file that was
     /// replaced behind an open store is noticed by its header, not by what is mapped.
-    pub fn verify_with(&self, level: Verify) -> Result<VerifyReport> {
+    pub fn verify_with(&self, level: VerifyLevel) -> Result<VerifyReport> {
         self.engine.check_open()?;
         let mut report = VerifyReport::default();
         let mut cores = self.engine.cores();
@@ -149,7 +167,7 @@ impl Store {
     }
 
     /// Headers, lengths and section tables of a collection's files.
-    fn probe_files(&self, entry: &CollectionEntry, level: Verify, report: &mut VerifyReport) {
+    fn probe_files(&self, entry: &CollectionEntry, level: VerifyLevel, report: &mut VerifyReport) {
         let engine = &self.engine;
         let segments = entry.segments.iter().flat_map(|s| {
             let deletes = s.deletes.as_ref();
@@ -164,7 +182,7 @@ impl Store {
         for (name, kind, len) in segments.chain(indexes).flatten() {
             let identity = Identity { name, kind, store: engine.store, len };
             match probe(engine.disk.as_ref(), engine.dir(), &identity) {
-                Ok(()) if level > Verify::Quick => {}
+                Ok(()) if level > VerifyLevel::Quick => {}
                 result => drop(report.note(result)),
             }
         }
@@ -175,7 +193,7 @@ impl Store {
         core: &Core,
         entry: &CollectionEntry,
         snapshot: &Snapshot,
-        level: Verify,
+        level: VerifyLevel,
         report: &mut VerifyReport,
     ) {
         let engine = &self.engine;
@@ -188,11 +206,11 @@ impl Store {
                 continue;
             };
             let verified = match level {
-                Verify::Quick => continue,
-                Verify::Standard => part.sealed.segment.verify_structure(),
-                Verify::Full => part.sealed.segment.verify(),
+                VerifyLevel::Quick => continue,
+                VerifyLevel::Standard => part.sealed.segment.verify_structure(),
+                VerifyLevel::Full => part.sealed.segment.verify(),
             };
-            if report.note(verified).is_some() && level == Verify::Full {
+            if report.note(verified).is_some() && level == VerifyLevel::Full {
                 report.rows += u64::from(part.sealed.segment.rows());
             }
             if let Some(deletes) = &segment.deletes {
@@ -215,7 +233,7 @@ impl Store {
         &self,
         entry: &CollectionEntry,
         snapshot: &Snapshot,
-        level: Verify,
+        level: VerifyLevel,
         report: &mut VerifyReport,
     ) {
         for index in &entry.indexes {
@@ -225,13 +243,13 @@ impl Store {
                 report.problems.push(Error::corrupt(path, 0, reason));
             }
         }
-        if level == Verify::Quick {
+        if level == VerifyLevel::Quick {
             return;
         }
         let mut seen: HashMap<(u32, u32), u32> = HashMap::new();
         for part in &snapshot.indexes {
             report.note(match level {
-                Verify::Full => part.indexed.index.verify(),
+                VerifyLevel::Full => part.indexed.index.verify(),
                 _ => part.indexed.index.verify_structure(),
             });
             report.note(part.indexed.locator.verify());

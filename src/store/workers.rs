@@ -11,8 +11,8 @@ use crate::collection::engine::Engine;
 use crate::collection::snapshot::Snapshot;
 use crate::compaction::{self, Control};
 use crate::error::{Error, Result};
+use crate::event::Event;
 use crate::ids::CollectionId;
-use crate::metrics::Event;
 use crate::sync::atomic::Ordering;
 use crate::worker::{Bell, Lane, Seat, Worker};
 
@@ -252,11 +252,10 @@ fn each_core(
 
 #[cfg(test)]
 mod tests {
-    use crate::sync::Mutex;
+    use crate::sync::{Mutex, lock};
     use std::path::PathBuf;
 
     use super::*;
-    use crate::worker::lock;
     use crate::{Background, ManualClock, StoreOptions, Timestamp};
 
     #[test]

@@ -14,7 +14,8 @@
 
 use std::ops::Range;
 
-use crate::options::MAX_DIMENSION;
+use crate::options::CollectionOptions;
+use crate::splitmix::SplitMix;
 use crate::sync::OnceLock;
 
 /// Seed of the signs. Part of the format.
@@ -48,21 +49,15 @@ pub(crate) struct Rotation {
 impl Rotation {
     /// The rotation for vectors of this dimension; made once per process.
     pub(crate) fn of(dimension: usize) -> &'static Self {
-        static MADE: [OnceLock<Rotation>; MAX_DIMENSION / STEP + 1] =
-            [const { OnceLock::new() }; MAX_DIMENSION / STEP + 1];
+        static MADE: [OnceLock<Rotation>; CollectionOptions::MAX_DIMENSION / STEP + 1] =
+            [const { OnceLock::new() }; CollectionOptions::MAX_DIMENSION / STEP + 1];
         let last = MADE.len() - 1;
         let at = (padded(dimension.max(1)) / STEP - 1).min(last);
         MADE[at].get_or_init(|| Self::new((at + 1) * STEP))
     }
 
     fn new(dimension: usize) -> Self {
-        let mut state = SEED;
-        let mut word = || {
-            state = state.wrapping_add(0x9E37_79B9_7F4A_7C15);
-            let x = (state ^ (state >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
-            let x = (x ^ (x >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
-            x ^ (x >> 31)
-        };
+        let mut words = SplitMix(SEED);
         let power = 1 << dimension.ilog2();
         let mut factors = Vec::with_capacity(ROUNDS * dimension);
         for round in 0..ROUNDS {
@@ -71,7 +66,7 @@ impl Rotation {
             let end = if round == ROUNDS - 1 && power < dimension { 0.25 } else { 1.0 };
             let mut bits = 0;
             for i in 0..dimension {
-                bits = if i % STEP == 0 { word() } else { bits >> 1 };
+                bits = if i % STEP == 0 { words.next() } else { bits >> 1 };
                 let sign = if bits & 1 == 1 { -1.0 } else { 1.0 };
                 let root = if transformed.contains(&i) { (power as f32).sqrt() } else { 1.0 };
                 factors.push(sign * end / root);

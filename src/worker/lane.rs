@@ -6,10 +6,11 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::Bell;
 use super::pool::Seat;
-use super::{Bell, Poison, lock};
-use crate::sync::Mutex;
+use crate::poison::Poison;
 use crate::sync::thread::ThreadId;
+use crate::sync::{Mutex, lock};
 
 /// Kinds of background work. Each has threads of its own.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

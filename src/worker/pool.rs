@@ -7,17 +7,18 @@
 //! for its own job alone.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::{Arc, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use arc_swap::ArcSwapOption;
 
+use super::Bell;
 use super::lane::{Entry, Job, LANES, Lane, LaneState, Phase, Turn};
-use super::{Bell, Poison, lock};
 use crate::clock::{Clock, SystemClock};
 use crate::error::{Error, Result};
+use crate::poison::Poison;
 use crate::sync::thread;
-use crate::sync::{self, Condvar, MODEL_CHECKED, Mutex, MutexGuard};
+use crate::sync::{self, Condvar, MODEL_CHECKED, Mutex, MutexGuard, lock};
 
 #[derive(Default)]
 struct State {
@@ -130,10 +131,8 @@ impl Pool {
                 let next = of.timers.first().map(|(due, _)| due.saturating_sub(now));
                 let wake = &self.wake[lane as usize];
                 state = match next {
-                    Some(time) => {
-                        wake.wait_timeout(state, time).unwrap_or_else(PoisonError::into_inner).0
-                    }
-                    None => wake.wait(state).unwrap_or_else(PoisonError::into_inner),
+                    Some(time) => sync::wait_for(wake, state, time).0,
+                    None => sync::wait(wake, state),
                 };
             }
         }
@@ -217,7 +216,7 @@ impl Pool {
                         return;
                     }
                     Phase::Running(_) => {
-                        state = self.ended.wait(state).unwrap_or_else(PoisonError::into_inner);
+                        state = sync::wait(&self.ended, state);
                     }
                     _ => break,
                 },

@@ -6,6 +6,9 @@
     reason = "each test file uses some of this, and tests may use files"
 )]
 
+#[path = "../../src/testing/size.rs"]
+pub(crate) mod size;
+
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
@@ -68,7 +71,7 @@ pub(crate) fn with_clock(clock: &Arc<ManualClock>) -> StoreOptions {
 /// Does all background work that is due.
 pub(crate) fn settle(store: &Store) {
     for _ in 0..10_000 {
-        if !store.run_pending().unwrap() {
+        if !store.run_pending_tasks().unwrap() {
             return;
         }
     }
@@ -80,7 +83,7 @@ pub(crate) fn contents(collection: &Collection) -> BTreeMap<MemoryId, Memory> {
     let mut all = BTreeMap::new();
     for memory in collection.iter() {
         let memory = memory.unwrap();
-        let id = memory.id();
+        let id = memory.id;
         assert!(all.insert(id, memory).is_none(), "{id} came twice");
     }
     all
@@ -116,6 +119,26 @@ pub(crate) fn files_with(dir: &Path, needle: &[u8]) -> Vec<String> {
         bytes.windows(needle.len()).any(|w| w == needle)
     };
     file_names(dir).into_iter().filter(holds).collect()
+}
+
+/// Set in a process that runs one test.
+const ALONE: &str = "ALTIPLANO_ALONE";
+
+/// Runs the test of this name in a process of its own, where nothing else counts as its threads,
+/// files or memory. Returns true in that process.
+pub(crate) fn alone(test: &str) -> bool {
+    if std::env::var_os(ALONE).is_some_and(|name| name == test) {
+        return true;
+    }
+    let child = std::process::Command::new(std::env::current_exe().unwrap())
+        .args([test, "--exact", "--nocapture", "--test-threads=1"])
+        .env(ALONE, test)
+        .output()
+        .unwrap();
+    let (out, err) =
+        (String::from_utf8_lossy(&child.stdout), String::from_utf8_lossy(&child.stderr));
+    assert!(child.status.success() && out.contains("1 passed"), "{test} alone:\n{out}\n{err}");
+    false
 }
 
 /// Whether two vectors are equal to about one unit in the last place.

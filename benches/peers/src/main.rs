@@ -36,26 +36,18 @@
 #![allow(clippy::disallowed_methods, reason = "a benchmark uses files and clocks")]
 
 mod churn;
-#[path = "../../common/curve.rs"]
-mod curve;
-#[path = "../../common/measure.rs"]
-mod measure;
 mod peer;
 mod peers;
-#[path = "../../common/plot.rs"]
-mod plot;
 mod report;
 mod run;
 #[path = "../../common/setup.rs"]
 mod setup;
 #[path = "../../common/steps.rs"]
 mod steps;
-#[path = "../../common/vectors.rs"]
-mod vectors;
 
 use std::path::PathBuf;
 
-use measure::{Args, Opt};
+use bench_tools::measure::{Args, Opt};
 use peer::Result;
 use setup::{Data, Scratch};
 

@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use serde_json::json;
 
-use crate::measure::{self, Args, Rss};
+use bench_tools::measure::{self, Args, Rss};
 use crate::peer::{Metric, Peer, Result, Steps};
 use crate::setup::{Data, K};
 use crate::steps::{self, Point, number};

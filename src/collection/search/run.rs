@@ -10,15 +10,17 @@ mod measure;
 use crate::collection::eligible::Eligible;
 use crate::collection::search::shortlist::Shortlist;
 use crate::collection::search::ways::{Choice, Chosen, Plan};
-use crate::collection::search::{Explanation, Hit, PartSearch, Search, SearchPath, Way, WayReason};
+use crate::collection::search::{
+    AccessPath, AccessReason, Explanation, Hit, PartSearch, Search, SearchMode,
+};
 use crate::collection::snapshot::{IndexPart, Place, Snapshot};
 use crate::error::Result;
 use crate::ids::MemoryId;
 use crate::index::{Accept, Candidate, Scratch};
 use crate::segment::Rows;
+use crate::sync::lock;
 use crate::vector::codes::Queries;
 use crate::vector::metric::prepare;
-use crate::worker::lock;
 
 /// Codes that are measured in one call.
 const AT_ONCE: usize = 64;
@@ -86,17 +88,17 @@ impl<'a> Run<'a> {
     fn nearest(&mut self) -> Result<Vec<(f32, MemoryId, Place)>> {
         let (search, eligible_rows) = (self.search, self.told.eligible_rows);
         if search.exact {
-            self.note_all_rows(WayReason::AskedFor);
+            self.note_all_rows(AccessReason::AskedFor);
             return self.exact();
         }
-        let few = eligible_rows <= FEW_ROWS && search.path == SearchPath::Auto;
+        let few = eligible_rows <= FEW_ROWS && search.mode == SearchMode::Auto;
         let choice = self.choice();
         let parts = &self.snapshot.indexes;
         let chosen: Vec<Chosen> = parts.iter().map(|part| choice.of(part)).collect();
         let by_rows = |chosen: &Chosen| chosen.plan == Plan::Rows;
         let all_by_rows = !chosen.is_empty() && chosen.iter().all(by_rows);
         if few || all_by_rows {
-            self.note_all_rows(if few { WayReason::FewRows } else { WayReason::Cheapest });
+            self.note_all_rows(if few { AccessReason::FewRows } else { AccessReason::Cheapest });
             return self.exact();
         }
         self.by_code(chosen)
@@ -114,9 +116,9 @@ impl<'a> Run<'a> {
         }
     }
 
-    fn note_all_rows(&mut self, reason: WayReason) {
+    fn note_all_rows(&mut self, reason: AccessReason) {
         let rows = self.told.eligible_rows;
-        let part = PartSearch { index: None, rows, way: Way::Rows, reason, recall: 1.0 };
+        let part = PartSearch { index: None, rows, path: AccessPath::Rows, reason, recall: 1.0 };
         self.told.parts = vec![part];
     }
 
@@ -125,7 +127,7 @@ impl<'a> Run<'a> {
         self.candidates(chosen)?;
         self.eligible.check()?;
         if self.top.is_over() {
-            self.note_all_rows(WayReason::CodesTooCoarse);
+            self.note_all_rows(AccessReason::CodesTooCoarse);
             self.told.fallbacks += 1;
             return self.exact();
         }
@@ -172,7 +174,7 @@ impl<'a> Run<'a> {
         {
             self.told.fallbacks += 1;
             let other = self.choice().without_graph(part);
-            (plan, recall, reason) = (other.plan, other.recall, WayReason::GraphGaveUp);
+            (plan, recall, reason) = (other.plan, other.recall, AccessReason::GraphGaveUp);
         }
         match plan {
             Plan::Graph { .. } => {}
@@ -185,7 +187,7 @@ impl<'a> Run<'a> {
             }
         }
         let (index, rows) = (Some(part.indexed.file.0), self.eligible.matches(part));
-        self.told.parts.push(PartSearch { index, rows, way: plan.way(), reason, recall });
+        self.told.parts.push(PartSearch { index, rows, path: plan.way(), reason, recall });
         Ok(())
     }
 

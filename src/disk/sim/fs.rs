@@ -10,7 +10,7 @@ use std::io::{Error, ErrorKind, Result};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use super::SplitMix;
+use crate::splitmix::SplitMix;
 
 /// Number of a file, whatever its names.
 pub(crate) type Inode = u64;

@@ -6,8 +6,8 @@
 use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 
-use super::SplitMix;
 use super::fs::{Dir, File, FileSystem, Inode, Piece, apply, put};
+use crate::splitmix::SplitMix;
 
 /// What becomes of bytes that were written and not synced.
 #[derive(Clone, Copy, Debug, PartialEq)]

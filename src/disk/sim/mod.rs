@@ -15,32 +15,15 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard};
 
 pub(crate) use fs::{FileSystem, Inode, SyncModel};
 pub(crate) use image::Image;
 
 use super::{AppendFile, Disk, Listed, Mapped, SealedFile, Site};
 use crate::error::{Error, Result};
-
-/// The generator splitmix64 (Steele, Lea and Flood, "Fast splittable pseudorandom number
-/// generators", OOPSLA 2014, figure 16).
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct SplitMix(pub(crate) u64);
-
-impl SplitMix {
-    pub(crate) fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
-        let z = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
-        let z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
-        z ^ (z >> 31)
-    }
-
-    /// A number less than `n`; 0 if there is none.
-    pub(crate) fn below(&mut self, n: u64) -> u64 {
-        if n == 0 { 0 } else { self.next() % n }
-    }
-}
+use crate::splitmix::SplitMix;
+use crate::sync::lock_std;
 
 /// Kinds of operations.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -118,7 +101,7 @@ static SEEN: Mutex<BTreeSet<(OpKind, &'static str, u32)>> = Mutex::new(BTreeSet:
 
 /// The places of the code itself, its tests left aside, that have asked for something until now.
 pub(crate) fn places_seen() -> Vec<(OpKind, &'static str, u32)> {
-    let seen = SEEN.lock().unwrap_or_else(PoisonError::into_inner);
+    let seen = lock_std(&SEEN);
     seen.iter().filter(|(_, file, _)| !file.contains("tests")).copied().collect()
 }
 
@@ -192,7 +175,7 @@ impl SimDisk {
     }
 
     fn inner(&self) -> MutexGuard<'_, Inner> {
-        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+        lock_std(&self.inner)
     }
 
     /// The files as they are now.
@@ -266,7 +249,7 @@ impl Inner {
     fn is_left_out(&mut self, kind: OpKind, site: Site) -> bool {
         let place = (site.file(), site.line());
         self.asked.insert(place);
-        SEEN.lock().unwrap_or_else(PoisonError::into_inner).insert((kind, place.0, place.1));
+        lock_std(&SEEN).insert((kind, place.0, place.1));
         LEFT_OUT.get() == Some(place)
     }
 

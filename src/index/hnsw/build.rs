@@ -7,9 +7,9 @@ use std::sync::atomic::AtomicU64;
 use super::graph::{FlatGraph, FlatLevel};
 use super::merge::Base;
 use super::reach::attach_unreachable;
-use crate::disk::Pages;
 use crate::error::{Error, Result};
-use crate::options::Builder;
+use crate::map_vec::MapVec;
+use crate::options::GraphBuilder;
 use crate::vector::codes::CodeRows;
 
 /// What a graph is built with.
@@ -17,7 +17,7 @@ use crate::vector::codes::CodeRows;
 pub(crate) struct BuildParams<'a> {
     pub(crate) m: usize,
     pub(crate) ef_construction: usize,
-    pub(crate) builder: Builder,
+    pub(crate) builder: GraphBuilder,
     /// Where the work runs; never rayon's global pool.
     #[cfg_attr(
         not(feature = "hnsw-rs"),
@@ -40,10 +40,10 @@ impl BuildParams<'_> {
 /// Heap bytes that building a graph takes a row, at most, with a copy of the codes: the lists of the draft
 /// with their slack, later the finished lists and once more in their last order, and what is known of each
 /// row. `hnsw_rs` takes some 2 KB more.
-pub(crate) fn heap_bytes_per_row(row_bytes: usize, m: usize, builder: Builder) -> u64 {
+pub(crate) fn heap_bytes_per_row(row_bytes: usize, m: usize, builder: GraphBuilder) -> u64 {
     const KNOWN: usize = 64;
     let lists = 4 * with_slack(2 * m).max(2 * 2 * m);
-    let others = if builder == Builder::Flat { 0 } else { 2048 };
+    let others = if builder == GraphBuilder::Flat { 0 } else { 2048 };
     (row_bytes + lists + KNOWN + others) as u64
 }
 
@@ -53,7 +53,7 @@ pub(super) const fn with_slack(cap: usize) -> usize {
 }
 
 /// Builds the graph of a set of distinct vectors.
-pub(crate) trait GraphBuilder: Send + Sync {
+pub(crate) trait BuildGraph: Send + Sync {
     /// Its name, for statistics and benchmarks.
     fn name(&self) -> &'static str;
 
@@ -74,10 +74,10 @@ pub(crate) trait GraphBuilder: Send + Sync {
 }
 
 /// The builder with this name; `hnsw_rs` falls back to our own where the feature is off.
-pub(crate) fn builder(name: Builder) -> &'static dyn GraphBuilder {
+pub(crate) fn builder(name: GraphBuilder) -> &'static dyn BuildGraph {
     match name {
         #[cfg(feature = "hnsw-rs")]
-        Builder::HnswRs => &super::hnsw_rs_builder::HnswRsBuilder,
+        GraphBuilder::HnswRs => &super::hnsw_rs_builder::HnswRsBuilder,
         _ => &super::flat_builder::FlatBuilder,
     }
 }
@@ -86,12 +86,12 @@ pub(crate) fn builder(name: Builder) -> &'static dyn GraphBuilder {
 pub(crate) struct Built {
     pub(crate) graph: FlatGraph,
     /// New node → old row.
-    pub(crate) order: Pages<u32>,
+    pub(crate) order: MapVec<u32>,
 }
 
 /// Builds, connects, orders and validates a graph, from an older one if there is a `base`.
 pub(crate) fn build_graph(
-    builder: &dyn GraphBuilder,
+    builder: &dyn BuildGraph,
     codes: &CodeRows<'_>,
     base: Option<&Base<'_>>,
     params: &BuildParams<'_>,
@@ -102,7 +102,7 @@ pub(crate) fn build_graph(
     };
     attach_unreachable(&mut graph, codes);
     let order = breadth_first(&graph);
-    let invalid = |reason| Error::option("graph builder", format!("{}: {reason}", builder.name()));
+    let invalid = |reason| Error::internal(format!("graph builder {}: {reason}", builder.name()));
     if order.len() < graph.nodes as usize {
         return Err(invalid("a node cannot be reached"));
     }
@@ -114,10 +114,10 @@ pub(crate) fn build_graph(
 /// The nodes in the order of a breadth-first walk from the entry point: neighbors come to lie near
 /// each other (Coleman et al., "Graph Reordering for Cache-Efficient Near Neighbor Search",
 /// NeurIPS 2022, compares such orders).
-fn breadth_first(graph: &FlatGraph) -> Pages<u32> {
+fn breadth_first(graph: &FlatGraph) -> MapVec<u32> {
     let view = graph.view();
-    let mut seen = Pages::<u8>::zeroed(graph.nodes as usize);
-    let mut order = Pages::from(vec![graph.entry]);
+    let mut seen = MapVec::<u8>::zeroed(graph.nodes as usize);
+    let mut order = MapVec::from(vec![graph.entry]);
     seen[graph.entry as usize] = 1;
     let mut next = 0;
     while let Some(node) = order.get(next).copied() {
@@ -132,7 +132,7 @@ fn breadth_first(graph: &FlatGraph) -> Pages<u32> {
 }
 
 fn renumber(graph: &FlatGraph, order: &[u32]) -> FlatGraph {
-    let mut new_id = Pages::<u32>::zeroed(order.len());
+    let mut new_id = MapVec::<u32>::zeroed(order.len());
     for (new, old) in (0u32..).zip(order) {
         new_id[*old as usize] = new;
     }

@@ -10,16 +10,16 @@
 use std::collections::HashMap;
 use std::sync::atomic::Ordering;
 
-use super::build::{BuildParams, GraphBuilder, with_slack};
+use super::build::{BuildGraph, BuildParams, with_slack};
 use super::graph::{FlatGraph, FlatLevel, MAX_LEVELS};
 use super::merge::Base;
 use super::pool::Nearest;
 use super::search::descend;
 use super::search_level::{LevelSearch, Lists, Scratch, SearchInfo};
 use super::select::select_neighbors;
-use crate::disk::Pages;
 use crate::error::Result;
 use crate::index::Candidate;
+use crate::map_vec::MapVec;
 use crate::vector::codes::{CodeRows, Measure, Origin};
 use crate::vector::kernel::Kernels;
 
@@ -30,7 +30,7 @@ pub(super) const CHUNK: u32 = 256;
 #[derive(Debug)]
 pub(crate) struct FlatBuilder;
 
-impl GraphBuilder for FlatBuilder {
+impl BuildGraph for FlatBuilder {
     fn name(&self) -> &'static str {
         "flat"
     }
@@ -68,8 +68,8 @@ pub(super) struct Draft<'a> {
     /// Neighbors that a row gets at level 0 when it is inserted.
     lowest_links: usize,
     /// Level 0: `slots` places for each node, of which the first `degrees[node]` are taken.
-    neighbors: Pages<u32>,
-    degrees: Pages<u16>,
+    neighbors: MapVec<u32>,
+    degrees: MapVec<u16>,
     slots: usize,
     /// The lists above level 0, for the few nodes that have any.
     upper: HashMap<u32, Vec<Vec<u32>>>,
@@ -122,8 +122,8 @@ impl<'a> Draft<'a> {
             m: params.m,
             ef_construction: params.ef_construction,
             lowest_links: params.m,
-            neighbors: Pages::zeroed(nodes * slots),
-            degrees: Pages::zeroed(nodes),
+            neighbors: MapVec::zeroed(nodes * slots),
+            degrees: MapVec::zeroed(nodes),
             slots,
             upper: HashMap::new(),
             entry: 0,

@@ -2,7 +2,7 @@
 //! (`Graph`). Reads are bounds-checked: stored bytes may be damaged, and then a node has no
 //! neighbors.
 
-use crate::disk::Pages;
+use crate::map_vec::MapVec;
 use crate::vector::kernel::Kernels;
 
 /// One level in compressed sparse rows: the neighbors of the i-th node of the level are
@@ -11,8 +11,8 @@ use crate::vector::kernel::Kernels;
 pub(crate) struct FlatLevel {
     /// Nodes of the level, ascending; empty at level 0, which holds all.
     pub(crate) nodes: Vec<u32>,
-    pub(crate) offsets: Pages<u32>,
-    pub(crate) neighbors: Pages<u32>,
+    pub(crate) offsets: MapVec<u32>,
+    pub(crate) neighbors: MapVec<u32>,
 }
 
 /// A graph in RAM: plain data, as a builder returns it.
@@ -103,9 +103,9 @@ impl<'a> Level<'a> {
 impl FlatLevel {
     /// No node yet, and room for so many and their neighbors: arrays that grow are there twice meanwhile.
     pub(super) fn with_room(nodes: usize, neighbors: usize) -> Self {
-        let mut offsets = Pages::with_capacity(nodes + 1);
+        let mut offsets = MapVec::with_capacity(nodes + 1);
         offsets.push(0);
-        Self { nodes: Vec::new(), offsets, neighbors: Pages::with_capacity(neighbors) }
+        Self { nodes: Vec::new(), offsets, neighbors: MapVec::with_capacity(neighbors) }
     }
 }
 

@@ -10,7 +10,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use hnsw_rs::prelude::{Distance, Hnsw};
 
-use super::build::{BuildParams, GraphBuilder};
+use super::build::{BuildGraph, BuildParams};
 use super::graph::{FlatGraph, FlatLevel, MAX_LEVELS};
 use crate::error::{Error, Result};
 use crate::vector::codes::CodeRows;
@@ -51,7 +51,7 @@ impl Distance<u32> for RowDistance<'_> {
     }
 }
 
-impl GraphBuilder for HnswRsBuilder {
+impl BuildGraph for HnswRsBuilder {
     fn name(&self) -> &'static str {
         "hnsw_rs"
     }

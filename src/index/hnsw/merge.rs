@@ -12,9 +12,9 @@
 use super::build::BuildParams;
 use super::flat_builder::{CHUNK, Draft};
 use super::graph::{Graph, NO_NODE};
-use crate::disk::Pages;
 use crate::error::Result;
 use crate::index::Candidate;
+use crate::map_vec::MapVec;
 use crate::vector::codes::CodeRows;
 
 /// Entries of a lost neighbor's list that may take its place. The first are the nearest.
@@ -84,9 +84,9 @@ impl<'a> Draft<'a> {
         codes: &CodeRows<'a>,
         params: &BuildParams<'_>,
         base: &Base<'_>,
-    ) -> (Self, Pages<Gap>) {
+    ) -> (Self, MapVec<Gap>) {
         let mut draft = Self::empty(codes, params);
-        let mut gaps = Pages::new();
+        let mut gaps = MapVec::new();
         for (level, lists) in base.graph.levels.iter().enumerate() {
             let count = if level == 0 { base.graph.nodes as usize } else { lists.nodes.len() };
             for at in 0..count {

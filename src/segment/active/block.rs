@@ -8,12 +8,12 @@ use bytemuck::{Pod, Zeroable};
 
 use super::Coder;
 use crate::clock::Timestamp;
-use crate::disk::Pages;
 use crate::error::{Error, Result};
 use crate::filter::Attributes;
 use crate::format::record;
-use crate::ids::Seq;
-use crate::options::Codes;
+use crate::ids::{MemoryId, Seq};
+use crate::map_vec::MapVec;
+use crate::options::Quantization;
 use crate::segment::RowRef;
 use crate::segment::sealed::key_hash;
 use crate::vector::codes::{CodeBuffer, CodeSpec, Fit, Frame, SignBlocks};
@@ -45,14 +45,14 @@ pub(super) struct Head {
 /// Rows that lie together.
 #[derive(Debug)]
 pub(super) struct Block {
-    pub(super) heads: Pages<Head>,
-    pub(super) vectors: Pages<f32>,
+    pub(super) heads: MapVec<Head>,
+    pub(super) vectors: MapVec<f32>,
     /// One after the other.
-    pub(super) bodies: Pages<u8>,
+    pub(super) bodies: MapVec<u8>,
     /// `None` in a block that is measured exactly.
     pub(super) codes: Option<CodeBuffer>,
     /// The signs of the codes side by side; nothing if codes have none.
-    pub(super) signs: Pages<u8>,
+    pub(super) signs: MapVec<u8>,
 }
 
 impl Head {
@@ -71,11 +71,11 @@ impl Block {
     /// With room for so many rows, and so many bytes of bodies.
     pub(super) fn empty(spec: CodeSpec, rows: usize, bodies: usize) -> Self {
         Self {
-            heads: Pages::with_capacity(rows),
-            vectors: Pages::with_capacity(rows * spec.dimension),
-            bodies: Pages::with_capacity(bodies),
+            heads: MapVec::with_capacity(rows),
+            vectors: MapVec::with_capacity(rows * spec.dimension),
+            bodies: MapVec::with_capacity(bodies),
             codes: None,
-            signs: Pages::new(),
+            signs: MapVec::new(),
         }
     }
 
@@ -113,12 +113,13 @@ impl Block {
     pub(super) fn row(&self, at: usize, dimension: usize) -> RowRef<'_> {
         let Head { id, seq, norm, .. } = self.heads[at];
         let (vector, body) = (self.vector(at, dimension), self.body(at));
-        RowRef { id: id.into(), seq: Seq(seq), norm, vector, body }
+        RowRef { id: MemoryId::from_u128(id), seq: Seq(seq), norm, vector, body }
     }
 
     pub(super) fn attributes(&self, at: usize) -> Result<Attributes<'_>> {
-        record::attributes(self.heads[at].id.into(), self.body(at))
-            .map_err(|e| Error::option("body of a row in the memtable", e.reason))
+        record::attributes(MemoryId::from_u128(self.heads[at].id), self.body(at)).map_err(|e| {
+            Error::internal(format!("the body of a row in the memtable: {}", e.reason))
+        })
     }
 
     /// Gives a block its codes if it has enough rows; those that the blocks have that it was made of are
@@ -142,7 +143,8 @@ impl Block {
             *coder = Some(Frame::choose(spec, None, &sample(), rows, u64::MAX));
             telling = false;
         }
-        let Some((frame, fit)) = coder.as_mut().filter(|(f, _)| f.spec.codes != Codes::F32) else {
+        let Some((frame, fit)) = coder.as_mut().filter(|(f, _)| f.spec.codes != Quantization::None)
+        else {
             return;
         };
         let mut codes = CodeBuffer::new(Arc::clone(frame), self.rows());

@@ -6,14 +6,15 @@ use std::path::{Path, PathBuf};
 
 use roaring::RoaringBitmap;
 
-use super::report::{Doubt, Loss, RepairReport};
-use crate::disk::{Disk, read_all};
+use super::report::{Loss, RepairPolicy, RepairReport};
+use crate::disk::Disk;
 use crate::error::{Error, Result};
 use crate::format::header::{HEADER_LEN, HeaderError};
 use crate::format::manifest::{CollectionEntry, LogEntry, Manifest, SegmentEntry};
 use crate::format::names::FileName;
 use crate::ids::FileId;
 use crate::manifest::MAX_BYTES;
+use crate::map_vec::MapVec;
 use crate::segment::{Row, SalvagedSegment, salvage_deletes};
 
 /// A segment of which something can be read.
@@ -47,7 +48,7 @@ impl<'a> Sources<'a> {
     pub(super) fn find(
         disk: &'a dyn Disk,
         dir: &'a Path,
-        doubt: Doubt,
+        doubt: RepairPolicy,
         report: &mut RepairReport,
     ) -> Result<Self> {
         let listed = disk.list(dir)?;
@@ -99,7 +100,7 @@ impl<'a> Sources<'a> {
         of: &CollectionEntry,
         entry: &SegmentEntry,
         deletes: &Deletes,
-        doubt: Doubt,
+        doubt: RepairPolicy,
         report: &mut RepairReport,
     ) {
         let path = self.path(FileName::Segment(entry.file));
@@ -129,8 +130,8 @@ impl<'a> Sources<'a> {
         if let Some(named) = named.filter(|_| doubtful) {
             let file = self.path(FileName::Deletes(named.file));
             let (reason, rows) = match doubt {
-                Doubt::GiveUp => ("all of its segment's rows are given up", Some(alive)),
-                Doubt::Revive => ("some of its segment's rows come back", Some(0)),
+                RepairPolicy::Strict => ("all of its segment's rows are given up", Some(alive)),
+                RepairPolicy::KeepDoubtful => ("some of its segment's rows come back", Some(0)),
             };
             lose(&file, 0, format!("the record of dead rows cannot be read: {reason}"), rows);
         }
@@ -178,7 +179,7 @@ fn choose_manifest(
             newest = false;
         }
         let path = dir.join(name);
-        let read = disk.open(&path).and_then(|file| read_all(file.as_ref(), MAX_BYTES));
+        let read = disk.open(&path).and_then(|file| MapVec::read_file(file.as_ref(), MAX_BYTES));
         let reason = match read.map(|bytes| Manifest::decode(&bytes)) {
             Ok(Ok(manifest)) if manifest.generation == generation => return Ok((manifest, newest)),
             Ok(Ok(_)) => "this is another manifest's content".to_owned(),

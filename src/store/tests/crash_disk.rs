@@ -12,7 +12,7 @@ use std::sync::{Arc, Mutex};
 use crate::disk::fault::FaultDisk;
 use crate::disk::{AppendFile, Disk, Listed, SealedFile, Site};
 use crate::error::Result;
-use crate::worker::lock;
+use crate::sync::lock;
 
 type Hook = Box<dyn FnMut(&str, &Path) + Send>;
 

@@ -19,10 +19,11 @@ use crate::disk::Disk;
 use crate::disk::sim::{OpKind, SimDisk};
 use crate::format::header::{FileHeader, FileKind, StoreId};
 use crate::ids::FileId;
+use crate::poison::Poison;
 use crate::store::open::open_for_writing;
 use crate::sync::atomic::{AtomicU64, Ordering};
-use crate::sync::{Condvar, Mutex, Published, spawn};
-use crate::worker::{Bell, Lane, Poison, Seat, Worker, lock};
+use crate::sync::{Condvar, Mutex, Published, lock, spawn};
+use crate::worker::{Bell, Lane, Seat, Worker};
 use crate::{
     Background, Batch, CollectionOptions, Durability, Error, ManualClock, Memory, Metric, Outcome,
     Store, StoreOptions, Timestamp,
@@ -215,7 +216,7 @@ fn memory(id: u64) -> Memory {
 }
 
 fn ids(notes: &Collection) -> Vec<u64> {
-    let mut ids: Vec<u64> = notes.iter().map(|m| m.unwrap().id().as_u128() as u64).collect();
+    let mut ids: Vec<u64> = notes.iter().map(|m| m.unwrap().id.as_u128() as u64).collect();
     ids.sort_unstable();
     ids
 }
@@ -324,7 +325,7 @@ fn loom_a_delete_during_a_compaction_is_carried_over_and_readers_see_each_row_on
         named.sort();
         left.sort();
         assert_eq!(left, named, "a file was left behind or is missing");
-        assert_eq!(store.stats().unwrap().pinned_files, 0);
+        assert_eq!(store.stats().unwrap().held_files, 0);
         drop(store);
     });
 }
@@ -337,7 +338,7 @@ fn loom_an_index_that_is_built_beside_a_rewrite_leaves_no_row_out() {
         let (store, notes) = store(&SimDisk::empty());
         for first in [0, ROWS] {
             notes.apply((first..first + ROWS).map(memory).collect::<Batch>()).unwrap();
-            while store.run_pending().unwrap() {}
+            while store.run_pending_tasks().unwrap() {}
         }
         assert_eq!(notes.core.snapshot().indexes.len(), 2);
         notes.apply((0..ROWS - 1).fold(Batch::new(), Batch::delete)).unwrap();

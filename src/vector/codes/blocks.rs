@@ -4,8 +4,8 @@
 
 use super::bits::{self, HEAD};
 use super::{CodeRows, CodeSpec, Query, QueryOver, Values};
-use crate::disk::Pages;
-use crate::options::Codes;
+use crate::map_vec::MapVec;
+use crate::options::Quantization;
 use crate::vector::kernel::batch::{Lanes, Terms};
 use crate::vector::kernel::blocks::{Blocks, MOST_COORDINATES, ROWS};
 use crate::vector::rotate::padded;
@@ -39,7 +39,7 @@ impl CodeSpec {
     /// Bytes of a block of signs side by side; `None` for codes that have none.
     pub(crate) fn block_bytes(&self) -> Option<usize> {
         let coordinates = padded(self.dimension);
-        let has = self.codes == Codes::Bits4 && coordinates <= MOST_COORDINATES;
+        let has = self.codes == Quantization::Bits4 && coordinates <= MOST_COORDINATES;
         has.then(|| Blocks::stride(coordinates / 16))
     }
 
@@ -142,9 +142,9 @@ impl QueryOver<'_> {
 
 impl CodeRows<'_> {
     /// The signs of all rows side by side; `None` for codes that have none.
-    pub(crate) fn sign_blocks(&self) -> Option<Pages<u8>> {
+    pub(crate) fn sign_blocks(&self) -> Option<MapVec<u8>> {
         let bytes = self.spec.block_bytes()?;
-        let mut all = Pages::with_capacity(self.len().div_ceil(ROWS) * bytes);
+        let mut all = MapVec::with_capacity(self.len().div_ceil(ROWS) * bytes);
         let mut block = Vec::with_capacity(bytes);
         let rows: Vec<&[u8]> = self.rows().collect();
         for rows in rows.chunks(ROWS) {

@@ -2,7 +2,7 @@
 //! it, against exact distances.
 
 use super::{CodeBuffer, CodeSpec, Query};
-use crate::options::Codes;
+use crate::options::Quantization;
 
 /// Rows of a sample that serve as queries at most, and one of so many does in a small sample.
 const PROBES: usize = 24;
@@ -53,11 +53,11 @@ impl Fit {
     /// the theory (Gao et al., SIGMOD 2025, theorem 3.2), for directions at random, with some room.
     pub(crate) fn assumed(spec: CodeSpec, longest: f32) -> Self {
         let off = match spec.codes {
-            Codes::F32 => 0.0,
-            Codes::Int8 => 0.013,
-            Codes::Bits4 => 0.108,
-            Codes::Bits2 => 0.367,
-            Codes::Bits1 => 0.755,
+            Quantization::None => 0.0,
+            Quantization::Int8 => 0.013,
+            Quantization::Bits4 => 0.108,
+            Quantization::Bits2 => 0.367,
+            Quantization::Bits1 => 0.755,
         };
         let sure = 2.0 * DEVIATIONS * off / (spec.dimension as f32).sqrt();
         Self { sure, look: 2.0 * LOOK, longest, share: 0.01, recall: 0.0 }
@@ -68,7 +68,7 @@ impl Fit {
     /// O(sample × dimension): at most [`PROBES`] of the sample serve as queries.
     pub(crate) fn measured(codes: &CodeBuffer, sample: &[Vec<f32>], rows: u64) -> Self {
         let view = codes.rows();
-        if codes.frame().spec.codes == Codes::F32 {
+        if codes.frame().spec.codes == Quantization::None {
             return Self::exact();
         }
         let probes = (sample.len() / PROBE_OF).clamp(1, PROBES).min(sample.len());

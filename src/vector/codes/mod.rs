@@ -27,7 +27,7 @@ use std::sync::Arc;
 use super::kernel::Kernels;
 use super::kernel::batch::{Part, Scale, Terms};
 use super::metric::Exact;
-use crate::options::{Codes, Metric};
+use crate::options::{Metric, Quantization};
 use sieve::Sieve;
 
 /// Rows of f32 ahead of the one that is measured for which cache lines are asked.
@@ -39,7 +39,7 @@ const SIGNS_OFF: f32 = 0.755;
 /// What the codes of a collection look like.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct CodeSpec {
-    pub(crate) codes: Codes,
+    pub(crate) codes: Quantization,
     pub(crate) metric: Metric,
     pub(crate) dimension: usize,
     /// Whether they are made of what is left of a vector when a centre is taken off.
@@ -48,7 +48,7 @@ pub(crate) struct CodeSpec {
 
 impl CodeSpec {
     /// Of vectors as they are.
-    pub(crate) const fn new(codes: Codes, metric: Metric, dimension: usize) -> Self {
+    pub(crate) const fn new(codes: Quantization, metric: Metric, dimension: usize) -> Self {
         Self { codes, metric, dimension, centred: false }
     }
 
@@ -57,27 +57,27 @@ impl CodeSpec {
         let bytes = self.part().end;
         match self.codes {
             // On cache lines: what is read first is then the first of them.
-            Codes::Bits4 => bytes.next_multiple_of(64),
+            Quantization::Bits4 => bytes.next_multiple_of(64),
             _ => bytes.next_multiple_of(16),
         }
     }
 
     /// Bytes of a row that a first look reads, if there is one (see [`Measure::sift`]).
     pub(crate) fn look_bytes(&self) -> Option<usize> {
-        (self.codes == Codes::Bits4).then(|| bits::look(self.dimension).end)
+        (self.codes == Quantization::Bits4).then(|| bits::look(self.dimension).end)
     }
 
     /// Where in a row its codes are.
     const fn part(&self) -> Part {
         match self.codes {
-            Codes::Int8 => {
+            Quantization::Int8 => {
                 let end = int8::HEAD + self.dimension;
                 Part { start: int8::HEAD, end: end.next_multiple_of(16) }
             }
-            Codes::F32 => Part { start: 0, end: 4 * self.dimension },
-            Codes::Bits4 => bits::codes(4, self.dimension),
-            Codes::Bits2 => bits::codes(2, self.dimension),
-            Codes::Bits1 => bits::codes(1, self.dimension),
+            Quantization::None => Part { start: 0, end: 4 * self.dimension },
+            Quantization::Bits4 => bits::codes(4, self.dimension),
+            Quantization::Bits2 => bits::codes(2, self.dimension),
+            Quantization::Bits1 => bits::codes(1, self.dimension),
         }
     }
 
@@ -85,11 +85,11 @@ impl CodeSpec {
     fn encode(&self, vector: &[f32], out: &mut Vec<u8>) {
         let end = out.len() + self.row_bytes();
         match self.codes {
-            Codes::Int8 => int8::encode(vector, out),
-            Codes::F32 => out.extend(vector.iter().flat_map(|x| x.to_le_bytes())),
-            Codes::Bits4 => bits::encode(4, vector, out),
-            Codes::Bits2 => bits::encode(2, vector, out),
-            Codes::Bits1 => bits::encode(1, vector, out),
+            Quantization::Int8 => int8::encode(vector, out),
+            Quantization::None => out.extend(vector.iter().flat_map(|x| x.to_le_bytes())),
+            Quantization::Bits4 => bits::encode(4, vector, out),
+            Quantization::Bits2 => bits::encode(2, vector, out),
+            Quantization::Bits1 => bits::encode(1, vector, out),
         }
         out.resize(end, 0);
     }
@@ -149,16 +149,16 @@ impl Query {
         let spec = frame.spec;
         let placed = frame.place(&vector);
         let values = match spec.codes {
-            Codes::Int8 => {
+            Quantization::Int8 => {
                 let mut values: Vec<i8> =
                     int8::values(&placed, int8::scale(&placed)).take(spec.dimension).collect();
                 values.resize(spec.row_bytes() - int8::HEAD, 0);
                 Values::Int8(values)
             }
-            Codes::Bits4 => Values::Bits4(bits::Values::new(4, &placed)),
-            Codes::Bits2 => Values::Bits2(bits::Values::new(2, &placed)),
-            Codes::Bits1 => Values::Bits1(bits::Values::new(1, &placed)),
-            Codes::F32 => Values::F32,
+            Quantization::Bits4 => Values::Bits4(bits::Values::new(4, &placed)),
+            Quantization::Bits2 => Values::Bits2(bits::Values::new(2, &placed)),
+            Quantization::Bits1 => Values::Bits1(bits::Values::new(1, &placed)),
+            Quantization::None => Values::F32,
         };
         // Codes of few bits are 2 c - top, twice as far apart as the c that kernels multiply.
         let (scale, factor, shift) = match &values {

@@ -6,8 +6,8 @@ use super::{CodeSpec, Frame, Measure, bits, f32_row, int8};
 use bytemuck::{Pod, Zeroable};
 use std::sync::Arc;
 
-use crate::disk::Pages;
-use crate::options::{Codes, Metric};
+use crate::map_vec::MapVec;
+use crate::options::{Metric, Quantization};
 use crate::vector::kernel::batch::{Batch, Part, Rows, Scale, Terms};
 use crate::vector::kernel::{BitsFromBits, Kernels};
 use crate::vector::metric::Exact;
@@ -24,7 +24,7 @@ struct Line([u8; LINE]);
 #[derive(Clone, Debug)]
 pub(crate) struct CodeBuffer {
     frame: Arc<Frame>,
-    lines: Pages<Line>,
+    lines: MapVec<Line>,
     /// Bytes of `lines` that are taken.
     len: usize,
     row: Vec<u8>,
@@ -34,7 +34,7 @@ impl CodeBuffer {
     /// Of codes made in this frame.
     pub(crate) fn new(frame: impl Into<Arc<Frame>>, capacity: usize) -> Self {
         let frame = frame.into();
-        let lines = Pages::with_capacity((capacity * frame.spec.row_bytes()).div_ceil(LINE));
+        let lines = MapVec::with_capacity((capacity * frame.spec.row_bytes()).div_ceil(LINE));
         Self { frame, lines, len: 0, row: Vec::new() }
     }
 
@@ -179,9 +179,9 @@ impl CodeSpec {
     #[inline]
     pub(crate) fn length(&self, row: &[u8]) -> f32 {
         let squared = match (self.codes, self.metric) {
-            (Codes::F32, _) => return 0.0,
+            (Quantization::None, _) => return 0.0,
             (_, Metric::Cosine) if !self.centred => return 1.0,
-            (Codes::Int8, _) => int8::read(row).1,
+            (Quantization::Int8, _) => int8::read(row).1,
             _ => bits::head(row).squared,
         };
         squared.max(0.0).sqrt()
@@ -217,18 +217,18 @@ impl<'a> Origin<'a> {
             (OriginCodes::Bits(measure, codes), head.squared, head.pair_scale, terms)
         };
         let (codes, squared, scale, terms) = match spec.codes {
-            Codes::Int8 => {
+            Quantization::Int8 => {
                 let (scale, squared, values) = int8::read(row);
                 let terms = Terms { factor: 1, ..Terms::default() };
                 (OriginCodes::Int8(values), squared, scale, terms)
             }
-            Codes::F32 => {
+            Quantization::None => {
                 let exact = Exact::new(spec.metric, f32_row(row, spec.dimension));
                 (OriginCodes::F32(exact), 0.0, 0.0, Terms::default())
             }
-            Codes::Bits4 => bits(kernels.bits4_pairs, 15),
-            Codes::Bits2 => bits(kernels.bits2_pairs, 3),
-            Codes::Bits1 => bits(kernels.bits1_pairs, 1),
+            Quantization::Bits4 => bits(kernels.bits4_pairs, 15),
+            Quantization::Bits2 => bits(kernels.bits2_pairs, 3),
+            Quantization::Bits1 => bits(kernels.bits1_pairs, 1),
         };
         let (weight, bias, times) = match spec.metric {
             Metric::Cosine if spec.centred => (-scale, squared / 2.0, 0.5),
@@ -242,7 +242,9 @@ impl<'a> Origin<'a> {
 
     /// The same, made ready for [`Measure::sift`].
     pub(crate) fn with_sieve(mut self) -> Self {
-        if let (Codes::Bits4, OriginCodes::Bits(_, codes)) = (self.rows.spec.codes, &self.codes) {
+        if let (Quantization::Bits4, OriginCodes::Bits(_, codes)) =
+            (self.rows.spec.codes, &self.codes)
+        {
             let length = self.rows.spec.product_counts() * self.squared.sqrt();
             let values = bits::values4(codes);
             self.sieve = Some(Sieve::new(self.rows.spec, &values, self.terms, length));

@@ -23,12 +23,12 @@ use std::time::{Duration, Instant};
 use serde_json::{Value, json};
 
 use crate::GENERATED;
-use crate::measure::{self, Args, Percentiles, Rss};
+use bench_tools::measure::{self, Args, Percentiles, Rss};
 use crate::peer::Result;
 use crate::peers::python;
 use crate::setup::{Data, K, Scratch};
 use crate::steps;
-use crate::vectors::{self, Neighbors, Rng, Vectors};
+use bench_tools::vectors::{self, Neighbors, Rng, Vectors};
 
 /// A beam in which all of them find most of the nearest.
 const BEAM: usize = 64;

@@ -11,9 +11,9 @@ use crate::collection::Collection;
 use crate::compaction::{Control, run_index_due};
 use crate::disk::sim;
 use crate::index::EfTable;
-use crate::metrics::CanaryStats;
-use crate::worker::lock;
-use crate::{Batch, Error, Event, Memory, SearchPath, Store, StoreOptions, sabotage};
+use crate::stats::RecallStats;
+use crate::sync::lock;
+use crate::{Batch, Error, Event, Memory, SearchMode, Store, StoreOptions, sabotage};
 
 /// A budget that stores are opened with: the smallest that there is.
 #[derive(Clone, Copy, Debug)]
@@ -57,7 +57,7 @@ impl Seen {
         let count = match event {
             Event::Indexed { merged: true, .. } => &self.merges,
             Event::Indexed { graph: true, .. } => &self.built,
-            Event::Canary { .. } => &self.looks,
+            Event::RecallMeasured { .. } => &self.looks,
             Event::Sealed { .. } => &self.seals,
             Event::Compacted { .. } => &self.compactions,
             _ => return,
@@ -68,14 +68,14 @@ impl Seen {
 
 impl Runner {
     fn notes(&self) -> Result<Option<Collection>, Error> {
-        Ok(self.store()?.existing(NAMES[0]))
+        Ok(self.store()?.get_collection(NAMES[0]))
     }
 
     /// Searches the graph of the first collection more often than it takes for a look at it.
     pub(super) fn ask(&self) -> Result<(), Error> {
         let Some(notes) = self.notes()? else { return Ok(()) };
         for id in 0..20 {
-            notes.search(&vector(0, id * 7, 1)).k(10).path(SearchPath::Graph).run()?;
+            notes.search(&vector(0, id * 7, 1)).k(10).mode(SearchMode::Graph).run()?;
         }
         Ok(())
     }
@@ -88,7 +88,7 @@ impl Runner {
         if let Some(part) = graph {
             let wide = EfTable::of(&[(32, 0.5), (512, 0.99)]);
             // With as many queries as there may be: there is no reason to look again.
-            let stats = CanaryStats { queries: 64, ..CanaryStats::default() };
+            let stats = RecallStats { queries: 64, ..RecallStats::default() };
             core.canary.looked(part.indexed.file, wide, stats, notes.engine.monotonic());
             *lock(&core.indexes_in_order) = Weak::new();
         }

@@ -5,8 +5,9 @@ use std::sync::Arc;
 use super::golden::Golden;
 use super::record::dir;
 use super::run::sized;
-use crate::disk::sim::{FileSystem, SplitMix};
+use crate::disk::sim::FileSystem;
 use crate::format::names::FileName;
+use crate::splitmix::SplitMix;
 
 /// Damage to one file, or to two of a kind.
 #[derive(Clone, Debug)]

@@ -14,7 +14,7 @@ use super::script::{Act, Script, insert, random, scripted};
 use crate::Error;
 use crate::clock::Clock;
 use crate::disk::sim::{Failure, Fault, Op, OpKind, SyncModel};
-use crate::worker::lock;
+use crate::sync::lock;
 
 /// After so many acts a lasting failure ends.
 const LASTS: usize = 3;

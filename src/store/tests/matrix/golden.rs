@@ -14,7 +14,7 @@ use crate::format::frame::{FrameContext, FrameKind, decode_frame};
 use crate::format::header::{FileHeader, HEADER_LEN};
 use crate::format::manifest::Manifest;
 use crate::format::names::FileName;
-use crate::worker::lock;
+use crate::sync::lock;
 
 /// How the last session ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -12,7 +12,7 @@ use super::script::{Act, Script};
 use crate::clock::{Clock, ManualClock, Timestamp};
 use crate::disk::sim::{Failure, Fault, FileSystem, Op, OpKind, SimDisk, SyncModel};
 use crate::store::open::open_for_writing;
-use crate::worker::lock;
+use crate::sync::lock;
 use crate::{Background, Durability, Error, Event, Store, StoreOptions};
 
 /// Where simulated stores are.
@@ -132,9 +132,9 @@ impl Runner {
                 self.clock.advance(Duration::from_secs(*seconds));
                 Ok(())
             }
-            Act::RunOne => self.store()?.run_pending().map(drop),
+            Act::RunOne => self.store()?.run_pending_tasks().map(drop),
             Act::Run => {
-                while self.store()?.run_pending()? {}
+                while self.store()?.run_pending_tasks()? {}
                 Ok(())
             }
             Act::Compact => self.store()?.compact().map(drop),
@@ -147,7 +147,8 @@ impl Runner {
             Act::Refused(writes) => self.refused(writes),
             Act::Hold => {
                 let store = self.store.as_ref().ok_or(Error::Closed)?;
-                self.held.extend(NAMES.iter().filter_map(|n| store.existing(n)).map(|c| c.iter()));
+                self.held
+                    .extend(NAMES.iter().filter_map(|n| store.get_collection(n)).map(|c| c.iter()));
                 Ok(())
             }
             Act::Release => {

@@ -12,8 +12,9 @@ use super::record::{Runner, new_disk};
 use super::run::{self, each, report, seed, sized};
 use super::script::{Act, random};
 use crate::collection::Iter;
-use crate::disk::sim::{FileSystem, Op, SplitMix};
-use crate::worker::lock;
+use crate::disk::sim::{FileSystem, Op};
+use crate::splitmix::SplitMix;
+use crate::sync::lock;
 
 /// Files at some operation, and the states that may be found after a kill and after a cut there.
 pub(super) struct Moment {
@@ -60,7 +61,7 @@ impl Held {
     fn new(runner: &Runner) -> Option<Self> {
         let store = runner.store.as_ref()?;
         let state = lock(&runner.history).now().visible(store.now());
-        let open = |c: &usize| Some((*c, store.existing(NAMES[*c])?.iter()));
+        let open = |c: &usize| Some((*c, store.get_collection(NAMES[*c])?.iter()));
         let readers = state.0.keys().filter_map(open).collect();
         Some(Self { state, readers })
     }
@@ -72,9 +73,9 @@ impl Held {
             let rows = found.0.entry(c).or_default();
             for memory in reader {
                 let memory = memory.map_err(|e| format!("a held reader: {e}"))?;
-                let text = memory.text_content().unwrap_or_default().to_owned();
-                let expires = memory.expires().unwrap_or(crate::Timestamp::MAX);
-                rows.insert(memory.id().as_u128() as u64, Row { text, expires });
+                let text = memory.text.as_deref().unwrap_or_default().to_owned();
+                let expires = memory.expiry().unwrap_or(crate::Timestamp::MAX);
+                rows.insert(memory.id.as_u128() as u64, Row { text, expires });
             }
         }
         match found == self.state {

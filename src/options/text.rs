@@ -1,0 +1,95 @@
+//! Owns how options are shown and read as text: one word each, for command lines and logs.
+
+use std::fmt;
+use std::str::FromStr;
+use std::time::Duration;
+
+use super::{Durability, GraphBuilder, IoMode, Metric, Quantization};
+use crate::error::Error;
+
+/// `Display` and `FromStr` of an enum whose variants are words.
+macro_rules! words {
+    ($type:ident, $name:literal, $($variant:ident = $word:literal),+) => {
+        impl fmt::Display for $type {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.pad(match self { $(Self::$variant => $word),+ })
+            }
+        }
+
+        impl FromStr for $type {
+            type Err = Error;
+
+            /// Reads what [`Display`](fmt::Display) writes. [`Error::InvalidOption`] for anything else.
+            fn from_str(text: &str) -> Result<Self, Error> {
+                match text {
+                    $($word => Ok(Self::$variant),)+
+                    _ => Err(unknown($name, text, &[$($word),+])),
+                }
+            }
+        }
+    };
+}
+
+words!(Metric, "metric", Cosine = "cosine", Dot = "dot", L2 = "l2");
+words!(
+    Quantization,
+    "quantization",
+    Int8 = "int8",
+    None = "none",
+    Bits4 = "bits4",
+    Bits2 = "bits2",
+    Bits1 = "bits1"
+);
+words!(GraphBuilder, "builder", Flat = "flat", HnswRs = "hnsw_rs");
+words!(IoMode, "io_mode", Mapped = "mapped", Pread = "pread");
+
+fn unknown(name: &'static str, text: &str, words: &[&str]) -> Error {
+    Error::option(name, format!("{text:?} is none of {}", words.join(", ")))
+}
+
+impl fmt::Display for Durability {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Sync => f.pad("sync"),
+            Self::Buffered { max_delay } => f.pad(&format!("buffered:{}ms", max_delay.as_millis())),
+        }
+    }
+}
+
+impl FromStr for Durability {
+    type Err = Error;
+
+    /// Reads `sync` and `buffered:100ms`. [`Error::InvalidOption`] for anything else.
+    fn from_str(text: &str) -> Result<Self, Error> {
+        let millis = text.strip_prefix("buffered:").and_then(|rest| rest.strip_suffix("ms"));
+        match (text, millis.and_then(|millis| millis.parse().ok())) {
+            ("sync", _) => Ok(Self::Sync),
+            (_, Some(millis)) => Ok(Self::buffered(Duration::from_millis(millis))),
+            _ => Err(unknown("durability", text, &["sync", "buffered:100ms"])),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_word_comes_back() {
+        fn back<T: fmt::Display + FromStr<Err = Error> + PartialEq + fmt::Debug>(all: &[T]) {
+            for value in all {
+                assert_eq!(&value.to_string().parse::<T>().unwrap(), value);
+            }
+            let error = "nothing".parse::<T>().unwrap_err().to_string();
+            let first = all[0].to_string();
+            assert!(error.contains("nothing") && error.contains(&first), "{error}");
+        }
+        back(&[Metric::Cosine, Metric::Dot, Metric::L2]);
+        let bits = [Quantization::Bits4, Quantization::Bits2, Quantization::Bits1];
+        back(&[&[Quantization::None, Quantization::Int8], &bits[..]].concat());
+        back(&[GraphBuilder::Flat, GraphBuilder::HnswRs]);
+        back(&[IoMode::Mapped, IoMode::Pread]);
+        back(&[Durability::Sync, Durability::buffered(Duration::from_millis(250))]);
+        assert_eq!(format!("{:>8}", Metric::L2), "      l2");
+    }
+}

@@ -1,0 +1,134 @@
+//! Owns how plans and reports are shown: lines for people, bytes with units.
+
+use std::fmt;
+
+use super::{CompactionReport, Plan, PurgeReceipt, Reason, Step};
+
+/// A number of bytes with a unit that fits.
+pub(crate) struct Bytes(pub(crate) u64);
+
+impl fmt::Display for Bytes {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        const UNITS: [(&str, u32); 3] = [("GiB", 30), ("MiB", 20), ("KiB", 10)];
+        match UNITS.iter().find(|(_, shift)| self.0 >> shift > 0) {
+            Some((unit, shift)) => {
+                write!(f, "{:.1} {unit}", self.0 as f64 / (1u64 << shift) as f64)
+            }
+            None => write!(f, "{} B", self.0),
+        }
+    }
+}
+
+impl fmt::Display for Reason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Self::RecallDegraded => "merges have cost the graph recall",
+            Self::DeadShare => "the share of dead rows is past its limit",
+            Self::Deadline => "dead rows have waited as long as they may",
+            Self::Small => "many small files slow searches down",
+            Self::Uncovered => "no index covers the rows",
+            Self::GraphPays => "there are enough rows for a graph",
+        })
+    }
+}
+
+impl fmt::Display for Step {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Seal { rows } => write!(f, "seal {rows} rows"),
+            Self::Drop { segment, bytes } => {
+                write!(f, "drop segment {segment} unread: gives back {}", Bytes(*bytes))
+            }
+            Self::Rewrite { segments, reason, bytes_before, bytes_after } => {
+                let (before, after) = (Bytes(*bytes_before), Bytes(*bytes_after));
+                write!(f, "rewrite {} segments, {before} to {after}: {reason}", segments.len())
+            }
+            Self::Index { rows, graph, base, reason, .. } => {
+                let kind = match (graph, base) {
+                    (false, _) => "codes",
+                    (true, None) => "a new graph",
+                    (true, Some(_)) => "a merged graph",
+                };
+                write!(f, "index {rows} rows with {kind}: {reason}")
+            }
+        }
+    }
+}
+
+impl fmt::Display for Plan {
+    /// One line a step.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.steps.is_empty() {
+            return f.pad("nothing is due");
+        }
+        for (n, step) in self.steps.iter().enumerate() {
+            let end = if n == 0 { "" } else { "\n" };
+            write!(f, "{end}{step}")?;
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Display for CompactionReport {
+    /// One line.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { sealed, dropped, rewritten, written, .. } = self;
+        write!(f, "segments: {sealed} sealed, {dropped} dropped, {rewritten} rewritten, ")?;
+        write!(f, "{written} written; {} indexes built; ", self.indexes_built)?;
+        let (before, after) = (Bytes(self.bytes_before), Bytes(self.bytes_after));
+        write!(f, "{} rows reclaimed, {before} to {after} ", self.rows_reclaimed)?;
+        write!(f, "in {:.1} s", self.took.as_secs_f64())
+    }
+}
+
+impl fmt::Display for PurgeReceipt {
+    /// One line, and one for each thing that keeps the purge from being complete.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (files, bytes) = (self.files_removed, Bytes(self.bytes_removed));
+        write!(f, "{} rows purged, {files} files removed ({bytes}) ", self.rows)?;
+        write!(f, "in {:.1} s", self.took.as_secs_f64())?;
+        for file in &self.pending {
+            write!(f, "\npending: a reader holds {}", file.display())?;
+        }
+        if self.withheld_rows > 0 {
+            write!(f, "\nwithheld: {} expired rows", self.withheld_rows)?;
+        }
+        match &self.clock_doubt {
+            Some(doubt) => write!(f, ": {doubt}"),
+            None => Ok(()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn bytes_have_the_unit_that_fits() {
+        let shown = |bytes| Bytes(bytes).to_string();
+        assert_eq!([shown(0), shown(1023), shown(1536)], ["0 B", "1023 B", "1.5 KiB"]);
+        assert_eq!([shown(5 << 20), shown(3 << 30)], ["5.0 MiB", "3.0 GiB"]);
+    }
+
+    #[test]
+    fn plans_have_a_line_a_step() {
+        let mut plan = Plan::default();
+        assert_eq!(plan.to_string(), "nothing is due");
+        let rewrite = Step::Rewrite {
+            segments: vec![3, 4],
+            reason: Reason::DeadShare,
+            bytes_before: 2 << 20,
+            bytes_after: 1 << 20,
+        };
+        plan.steps = vec![Step::Seal { rows: 5 }, rewrite];
+        let lines = "seal 5 rows\nrewrite 2 segments, 2.0 MiB to 1.0 MiB: the share of dead rows is past its limit";
+        assert_eq!(plan.to_string(), lines);
+    }
+
+    #[test]
+    fn an_incomplete_purge_says_why() {
+        let receipt = PurgeReceipt { pending: vec!["seg-3".into()], ..Default::default() };
+        assert_eq!(receipt.to_string().lines().last(), Some("pending: a reader holds seg-3"));
+    }
+}

@@ -1,0 +1,77 @@
+//! Owns how statistics are shown: a few lines for people, bytes with units.
+
+use std::fmt;
+
+use super::{CollectionStats, RecallStats, StoreStats};
+use crate::report::Bytes;
+
+impl fmt::Display for StoreStats {
+    /// One line for the store, one for each collection, and one for each thing that wants attention.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let live: u64 = self.collections.iter().map(|c| c.live_rows).sum();
+        write!(f, "{} collections, {live} live memories; ", self.collections.len())?;
+        write!(f, "disk {} (log {}), ", Bytes(self.disk_bytes), Bytes(self.log_bytes))?;
+        write!(f, "heap {}, mapped {}", Bytes(self.heap_bytes), Bytes(self.mapped_bytes))?;
+        for collection in &self.collections {
+            write!(f, "\n{collection}")?;
+        }
+        if self.held_files > 0 {
+            let (files, bytes) = (self.held_files, Bytes(self.held_bytes));
+            write!(
+                f,
+                "\nreaders still hold {files} files that the store no longer needs, {bytes}"
+            )?;
+        }
+        if let Some(doubt) = &self.clock_doubt {
+            write!(f, "\n{doubt}")?;
+        }
+        if self.background_paused {
+            f.write_str("\nthe background is paused")?;
+        }
+        if let Some(reason) = &self.poisoned {
+            write!(f, "\nwrites are refused: {reason}")?;
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Display for CollectionStats {
+    /// One line.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { name, live_rows, dead_rows, expired_rows, .. } = self;
+        write!(f, "{name}: {live_rows} live ({}), ", Bytes(self.live_bytes))?;
+        write!(f, "{dead_rows} dead and {expired_rows} expired ({}); ", Bytes(self.dead_bytes))?;
+        let (segments, graphs) = (self.segments.len(), self.indexes.iter().filter(|i| i.graph));
+        write!(f, "{} in RAM, {segments} segments, ", self.memtable_rows)?;
+        write!(f, "{} indexes, {} graphs; ", self.indexes.len(), graphs.count())?;
+        write!(f, "to do: {}", Bytes(self.debt_bytes))?;
+        if let Some(recall) = &self.recall {
+            write!(f, "; {recall}")?;
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Display for RecallStats {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "recall {:.3} measured with {} queries, ", self.recall, self.queries)?;
+        write!(f, "0.95 with ef {}", self.ef)?;
+        if self.degraded { f.write_str("; the graph will be built anew") } else { Ok(()) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn statistics_say_what_wants_attention() {
+        let notes = CollectionStats { name: "notes".into(), live_rows: 7, ..Default::default() };
+        let mut stats = StoreStats { collections: vec![notes], ..Default::default() };
+        let lines = stats.to_string();
+        assert_eq!(lines.lines().count(), 2);
+        assert!(lines.starts_with("1 collections, 7 live memories; disk 0 B"), "{lines}");
+        stats.poisoned = Some("a sync failed".into());
+        assert!(stats.to_string().ends_with("\nwrites are refused: a sync failed"));
+    }
+}

@@ -1,0 +1,3 @@
+//! Owns what only tests use and no single module owns.
+
+pub(crate) mod size;
