@@ -182,6 +182,9 @@ pub use options::{
     Background, CollectionOptions, CollectionSettings, Durability, GraphBuilder, HnswParams,
     IoMode, Metric, StoreOptions,
 };
+pub use quantization::Quantization;
+pub use report::{CompactionReport, Plan, PurgeReceipt, Reason, Step};
+pub use stats::{BeamStats, CollectionStats, IndexStats, RecallStats, SegmentStats, StoreStats};
 pub use store::{Loss, RepairPolicy, RepairReport, Salvaged, Store, VerifyLevel, VerifyReport};
 
 /// The program of the README, as a test.
