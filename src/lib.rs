@@ -65,7 +65,7 @@
 //! A segment never changes.
 //!
 //! **Index.** Rows get codes. From 30,000 rows on they also get a graph. Until then searches scan
-//! them, which finds everything and takes some nanoseconds per row.
+//! them, which finds practically everything and takes some nanoseconds per row.
 //!
 //! **Delete, replace, expire.** A delete is one entry in the log and one bit in memory. Expiry
 //! writes nothing: readers compare times. From that instant on the memory is in no answer, also
