@@ -3,9 +3,9 @@
 
     python3 benches/pictures/draw.py
 
-Reads `churn.jsonl` and `recall.jsonl` beside this file. Writes `churn.svg`, `recall.svg` and
-`speed.svg` beside it, and `life.svg` and `files.svg` into `src/guide`. `benches/README.md` says where the data come
-from. Each picture makes one claim, is 800 pixels wide, and labels each line at the line.
+Reads `churn.jsonl` and `recall.jsonl` beside this file. Writes `churn.svg` and `speed.svg` beside it,
+and `recall.svg`, `life.svg` and `files.svg` into `src/guide`. `benches/README.md` says where the data
+come from. Each picture makes one claim, is 800 pixels wide, and labels each line at the line.
 """
 
 import json
@@ -164,7 +164,7 @@ def recall():
         svg.line([(x, bottom), (x, bottom + 5)], INK)
         svg.text(x, bottom + 20, f"{tick:,}", "middle", 12)
     svg.line([(left, bottom), (right, bottom)], INK)
-    svg.text((left + right) / 2, bottom + 42, "resident bytes per vector, the vector included (log scale)", "middle", 13)
+    svg.text((left + right) / 2, bottom + 42, "resident bytes per vector (log scale)", "middle", 13)
     svg.text(left - 44, 74, "recall@10", bold=True)
     ours = []
     for row in rows("recall.jsonl"):
@@ -180,7 +180,7 @@ def recall():
         svg.text(x + dx, y + dy, row["label"], anchor, 13, OURS if own else "#555555", own)
     if len(ours) > 1:
         svg.line(sorted(ours), OURS, 2.5)
-    svg.write(HERE / "recall.svg")
+    svg.write(GUIDE / "recall.svg")
 
 
 def speed():

@@ -23,4 +23,5 @@ pub mod cookbook {}
 pub mod faq {}
 
 #[doc = include_str!("tuning.md")]
+#[doc = include_str!("recall.svg")]
 pub mod tuning {}
