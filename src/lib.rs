@@ -1,7 +1,9 @@
-//! Altiplano is an embedded store for the memories of AI agents: vectors with text, metadata and
-//! lifetimes, in one directory, in one process. It stays flat: deleted and expired memories are gone
-//! for readers at once, and a compactor gives their bytes back by itself, files and RAM, however long
-//! the agent lives. No server, no async runtime, no cron.
+//! An embedded vector memory store for AI agents, whose RAM, disk and recall stay flat for as long
+//! as the agent lives.
+//!
+//! A store keeps vectors with text, metadata and lifetimes, in one directory and one process.
+//! Deleted and expired memories are gone for readers at once. A compactor gives their bytes back by
+//! itself. There is no server, no async runtime and no cron job.
 //!
 //! ```
 //! use std::time::Duration;
@@ -27,42 +29,104 @@
 //! # Ok(()) }
 //! ```
 //!
-//! # Where things are
+//! This page teaches the rest in ten minutes. The [`guide`] has a [cookbook](guide::cookbook) of
+//! fifteen tasks, [tuning](guide::tuning), [how compaction decides](guide::compaction), a
+//! [comparison](guide::comparison) with other libraries, and an [FAQ](guide::faq). [`reliability`]
+//! says what happens when things break. [`format`](mod@format) specifies the files.
 //!
-//! A [`Store`] is a directory with a lock and a log; background threads serve all stores of a process
-//! ([`Background`]). It holds [`Collection`]s,
-//! each with one dimension and [`Metric`]. A [`Memory`] goes in through [`Collection::insert`] or a
-//! [`Batch`], and is found with [`Collection::search`], [`Collection::get`] or [`Collection::scan`].
-//! A [`Filter`] is plain data that says which memories are meant. The files are specified in
-//! [`format`](mod@format).
+//! # Concepts
+//!
+//! | word | meaning |
+//! |---|---|
+//! | **store** | a directory with a lock and a log: [`Store`] |
+//! | **collection** | memories of one dimension and one [`Metric`], in one store: [`Collection`] |
+//! | **memory** | an id, a vector, and optional text, names, times and metadata: [`Memory`] |
+//! | **namespace** | a name that scopes memories: a user, an agent, a project |
+//! | **filter** | plain data that says which memories are meant: [`Filter`] |
+//! | **batch** | several writes, all or none: [`Batch`] |
+//! | **row** | a memory as it is stored; a replaced memory leaves a dead row |
+//! | **memtable, segment** | rows in RAM, and a sealed file of rows |
+//! | **code** | a vector in a few bits per dimension, which searches read first: [`Quantization`] |
+//! | **index** | codes of many rows and, where one pays, an HNSW graph |
+//! | **compaction** | writes live rows anew, so that the bytes of dead rows go |
+//!
+//! Handles are cheap to clone and may be used from any thread. The store is open as long as there
+//! is a handle, or until [`Store::close`].
+//!
+//! # The life of a memory
+//!
+#![doc = include_str!("guide/life.svg")]
+//!
+//! **Insert.** The memory is checked, appended to the log and put into a memtable. When
+//! [`Collection::insert`] returns, it survives a power cut, and every later search can find it.
+//! Writes of several threads share one sync. [`Durability::Buffered`] does not wait for the disk.
+//!
+//! **Seal.** A full memtable is written to a segment: sorted by id, checksummed and memory-mapped.
+//! A segment never changes.
+//!
+//! **Index.** Rows get codes. From 30,000 rows on they also get a graph. Until then searches scan
+//! them, which finds practically everything and takes some nanoseconds per row.
+//!
+//! **Delete, replace, expire.** A delete is one entry in the log and one bit in memory. Expiry
+//! writes nothing: readers compare times. From that instant on the memory is in no answer, also
+//! after a crash.
+//!
+//! **Compact.** Dead bytes go when a segment is 15 % dead, and after a day at the latest
+//! ([`StoreOptions::reclaim_within`]). [`Collection::compact`] does it now. [`Store::purge`] leaves
+//! nothing of the dead in any file, and returns a receipt.
+//!
+//! # The files, and what compaction does to them
+//!
+#![doc = include_str!("guide/files.svg")]
+//!
+//! The manifest names every live file. A compaction writes new files under names that no manifest
+//! knows, syncs and checks them, and then renames a new manifest into place. That rename is the one
+//! moment at which anything changes. A crash before it leaves the old store, a crash after it the
+//! new one. Old files are removed when no reader holds them.
+//!
+//! # Finding
+//!
+//! [`Collection::search`] makes a [`Search`]; [`Search::run`] returns the nearest memories first.
+//!
+//! - If `k` live memories match, `k` come back, however rare the matches are.
+//! - Distances are exact: candidates are found by codes and then measured on the stored vectors.
+//! - Which of the nearest are found is a matter of recall. [`Search::target_recall`] is 0.95 unless
+//!   you say otherwise. It is measured on each index, against exact distances. Where a graph does
+//!   not reach the target, the search takes a slower way that does. [`Search::exact`] measures
+//!   every row.
+//! - A search sees one moment: every batch whole, whatever writers do meanwhile.
+//!
+//! [`Collection::get`] finds by id. [`Collection::scan`] iterates over everything that matches.
+//!
+//! # Forgetting
+//!
+//! Nothing is forgotten by default. Choose one or several:
+//!
+//! - a lifetime per memory ([`Memory::ttl`]) or per collection
+//!   ([`CollectionOptions::default_ttl`]),
+//! - [`Collection::delete`] and [`Collection::delete_where`],
+//! - a budget: [`StoreOptions::disk_budget`] refuses inserts, never deletes.
 //!
 //! # What is promised
 //!
-//! In short; [`reliability`] has the whole of it, and how it is tested.
-//!
-//! - **Durability.** A write that was acknowledged under [`Durability::Sync`] survives the death of the
-//!   process and a power cut; under [`Durability::Buffered`] the death of the process, and a power
-//!   cut after its delay. What a power cut takes is the youngest part of history, batches whole.
-//! - **Deletes and expiry.** A deleted or expired memory is in no answer from that moment on. Its
-//!   bytes are reclaimed when a segment is 15 % dead, and at the latest a day after they died; at
-//!   once by [`Collection::compact`]. [`Store::purge`] leaves nothing of them in any file, and gives
-//!   a receipt that says whether it is complete.
-//! - **Results.** If `k` live memories match, `k` come back. Distances are exact; which of the
-//!   nearest are found is a matter of recall ([`Search::target_recall`]).
-//! - **Damage.** Bytes on disk are checked where they are used. Damage is an
-//!   [`Error::Corrupt`] that names the file, never a wrong answer and never a panic.
-//!   [`Store::verify_with`] looks for it, [`StoreOptions::repair`] salvages what is left.
+//! - **Durability.** A write that was acknowledged under [`Durability::Sync`] survives the death of
+//!   the process and a power cut. What a power cut takes from weaker levels is the youngest part of
+//!   history, batches whole.
+//! - **Deletes and expiry.** A deleted or expired memory never comes back.
+//! - **Results.** `k` matches give `k` hits, with exact distances.
+//! - **Damage.** Bytes on disk are checked where they are used. Damage is an [`Error::Corrupt`]
+//!   that names the file, never a wrong answer and never a panic. [`Store::verify_with`] looks for
+//!   it, and [`StoreOptions::repair`] salvages what is left.
 //!
 //! # What is not
 //!
-//! - Files are memory-mapped. Another program that truncates a file of an open store in place can
-//!   end the process with SIGBUS, as in every program that maps files.
-//! - Nothing is encrypted; use an encrypted file system.
-//! - Checksums find damage, not malice.
-//! - One process writes. Any number may read beside it ([`StoreOptions::open_read_only`]).
-//! - Network file systems break the assumptions that [`format`](mod@format) lists.
-//! - bincode, which encodes metadata, is unmaintained (RUSTSEC-2025-0141): it is pinned, used in one
-//!   file, and its input is checksummed and limited.
+//! - One process writes. Others read beside it ([`StoreOptions::open_read_only`]).
+//! - Files are memory-mapped. A program that truncates a file of an open store can end the process
+//!   with SIGBUS.
+//! - Nothing is encrypted, and checksums find damage, not malice.
+//! - Network file systems break the assumptions that [`reliability`] lists.
+//! - bincode, which encodes metadata, is unmaintained (RUSTSEC-2025-0141). It is pinned, used in
+//!   one file, and its input is checksummed and limited.
 #![deny(unsafe_op_in_unsafe_fn)]
 #![cfg_attr(test, allow(clippy::disallowed_methods, reason = "tests may damage files by hand"))]
 
@@ -76,6 +140,7 @@ mod error;
 mod event;
 mod filter;
 pub mod format;
+pub mod guide;
 mod ids;
 mod index;
 mod log;
@@ -120,3 +185,8 @@ pub use search::{
 };
 pub use stats::{BeamStats, CollectionStats, IndexStats, RecallStats, SegmentStats, StoreStats};
 pub use store::{Loss, RepairPolicy, RepairReport, Salvaged, Store, VerifyLevel, VerifyReport};
+
+/// The program of the README, as a test.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

@@ -34,7 +34,7 @@ const LAYERS: &[&[&str]] = &[
     &["collection"],
     &["compaction"],
     &["store"],
-    &["testing", "reliability"],
+    &["testing", "reliability", "guide"],
 ];
 
 /// Names upward or sideways that are allowed, and why.

@@ -1,0 +1,27 @@
+//! The guide: how to use a store well.
+//!
+//! | page | for |
+//! |---|---|
+//! | [`cookbook`] | fifteen tasks, each a small program that compiles |
+//! | [`tuning`] | choosing between recall, memory and speed |
+//! | [`compaction`] | what the background does, and when |
+//! | [`comparison`] | this crate beside other libraries |
+//! | [`faq`] | short answers to common questions |
+//!
+//! Owns no code. Invariant: every code block of these pages is compiled and run as a test.
+
+#[doc = include_str!("compaction.md")]
+pub mod compaction {}
+
+#[doc = include_str!("comparison.md")]
+pub mod comparison {}
+
+#[doc = include_str!("cookbook.md")]
+pub mod cookbook {}
+
+#[doc = include_str!("faq.md")]
+pub mod faq {}
+
+#[doc = include_str!("tuning.md")]
+#[doc = include_str!("recall.svg")]
+pub mod tuning {}
