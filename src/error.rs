@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use serde::Serialize;
 
 use crate::ids::MemoryId;
+use crate::value_error::ValueError;
 
 /// `Result` with this crate's [`Error`].
 pub type Result<T, E = Error> = std::result::Result<T, E>;
@@ -28,8 +29,8 @@ pub enum Error {
         /// What the system said.
         source: io::Error,
     },
-    /// Bytes on disk are not what was written. Nothing was changed. Restore the store from a backup, or
-    /// save what can be read with [`StoreOptions::repair`](crate::StoreOptions::repair).
+    /// Bytes on disk are not what was written. Nothing was changed. Restore the store from a
+    /// backup, or save what can be read with [`StoreOptions::repair`](crate::StoreOptions::repair).
     #[error("{} is damaged at byte {offset}: {reason}; see StoreOptions::repair", file.display())]
     #[non_exhaustive]
     Corrupt {
@@ -40,8 +41,8 @@ pub enum Error {
         /// What did not hold.
         reason: String,
     },
-    /// Another process has the store open, or this one does, through a handle of the store or of one of
-    /// its collections. Close it first, or use `StoreOptions::open_read_only`.
+    /// Another process has the store open, or this one does, through a handle of the store or of
+    /// one of its collections. Close it first, or use `StoreOptions::open_read_only`.
     #[error("{} is locked by another open store; close it or open read-only", path.display())]
     #[non_exhaustive]
     Locked {
@@ -89,10 +90,11 @@ pub enum Error {
         needed: u64,
         /// Bytes allowed.
         limit: u64,
-        /// How many bytes of memories to delete so that the same write is taken at the next try: of each,
-        /// 4 bytes a dimension, its content and its metadata count. It is enough unless a reader holds
-        /// files, or others write meanwhile. 0 where deleting is of no use and background work is: try
-        /// again later, with [`Background::Manual`](crate::Background::Manual) after
+        /// How many bytes of memories to delete so that the same write is taken at the next try: of
+        /// each, 4 bytes a dimension, its content and its metadata count. It is enough unless a
+        /// reader holds files, or others write meanwhile. 0 where deleting is of no use and
+        /// background work is: try again later, with
+        /// [`Background::Manual`](crate::Background::Manual) after
         /// [`Store::run_pending_tasks`](crate::Store::run_pending_tasks).
         free: u64,
     },
@@ -104,16 +106,17 @@ pub enum Error {
         /// The sequence number of the batch's last operation.
         seq: u64,
     },
-    /// An earlier sync failed or a background job panicked. Reads go on; open the store again to write.
+    /// An earlier sync failed or a background job panicked. Reads go on; open the store again to
+    /// write.
     #[error("writes stopped after an earlier failure ({reason}); open the store again")]
     #[non_exhaustive]
     Poisoned {
         /// The first failure.
         reason: String,
     },
-    /// The process is a child, made by fork, of the one that opened the store. It shares the lock and
-    /// the files with it, so it may read and must not write; open the store again when the parent
-    /// has closed it.
+    /// The process is a child, made by fork, of the one that opened the store. It shares the lock
+    /// and the files with it, so it may read and must not write; open the store again when the
+    /// parent has closed it.
     #[error("the store was opened by process {opened_by}; its child {process} can only read")]
     #[non_exhaustive]
     Forked {
@@ -194,7 +197,8 @@ pub enum Error {
     /// The store was closed, through any of its handles, or the collection was dropped.
     #[error("the store or collection is closed")]
     Closed,
-    /// An invariant of this crate does not hold. Nothing was written. It is a bug: please report it.
+    /// An invariant of this crate does not hold. Nothing was written. It is a bug: please report
+    /// it.
     #[error("internal error, please report it: {what}")]
     #[non_exhaustive]
     Internal {
@@ -232,6 +236,12 @@ fn way_out(free: u64) -> String {
     match free {
         0 => "try again when background work has made room, or raise the budget".to_owned(),
         _ => format!("delete {free} bytes of memories or raise the budget"),
+    }
+}
+
+impl From<ValueError> for Error {
+    fn from(error: ValueError) -> Self {
+        Self::InvalidOption { name: error.name, reason: error.reason }
     }
 }
 

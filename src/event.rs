@@ -7,7 +7,8 @@ use serde::Serialize;
 use crate::report::CompactionReport;
 use crate::stats::RecallStats;
 
-/// Something that a host may want to know about. The listener of `StoreOptions::on_event` is told of it.
+/// Something that a host may want to know about. The listener of `StoreOptions::on_event` is told
+/// of it.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[non_exhaustive]
 pub enum Event {

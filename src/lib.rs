@@ -164,6 +164,7 @@ mod sync;
 #[cfg(any(test, feature = "__fuzzing", feature = "__bench"))]
 #[doc(hidden)]
 pub mod testing;
+mod value_error;
 mod vector;
 mod worker;
 
@@ -185,6 +186,7 @@ pub use search::{
 };
 pub use stats::{BeamStats, CollectionStats, IndexStats, RecallStats, SegmentStats, StoreStats};
 pub use store::{Loss, RepairPolicy, RepairReport, Salvaged, Store, VerifyLevel, VerifyReport};
+pub use value_error::ValueError;
 
 /// The program of the README, as a test.
 #[cfg(doctest)]

@@ -15,21 +15,22 @@ pub enum Quantization {
     /// The full vectors: four bytes a dimension.
     #[doc(alias = "F32")]
     None,
-    /// Four bits a dimension after a rotation that is the same for all, with a scale per vector, and the
-    /// signs once more in front: 256 bytes at 384 dimensions. Nearly as accurate as int8. Most candidates
-    /// are rejected by their sign bits, a quarter of the code.
+    /// Four bits a dimension after a rotation that is the same for all, with a scale per vector,
+    /// and the signs once more in front: 256 bytes at 384 dimensions. Nearly as accurate as int8.
+    /// Most candidates are rejected by their sign bits, a quarter of the code.
     Bits4,
     /// Two bits a dimension, otherwise like [`Self::Bits4`]: 112 bytes at 384 dimensions. For where
     /// memory is short; more rows are reranked.
     Bits2,
-    /// One bit a dimension, otherwise like [`Self::Bits4`]: 64 bytes at 384 dimensions. For scans of
-    /// very many rows; an order of magnitude more rows are reranked than are asked for.
+    /// One bit a dimension, otherwise like [`Self::Bits4`]: 64 bytes at 384 dimensions. For scans
+    /// of very many rows; an order of magnitude more rows are reranked than are asked for.
     Bits1,
 }
 
 impl Quantization {
-    /// The quantization of vectors of this many dimensions, unless another is asked for: the error of a
-    /// few bits is smaller the more dimensions share it (Gao et al., SIGMOD 2025, theorem 3.2).
+    /// The quantization of vectors of this many dimensions, unless another is asked for: the error
+    /// of a few bits is smaller the more dimensions share it (Gao et al., SIGMOD 2025, theorem
+    /// 3.2).
     pub(crate) const fn default_for(dimension: usize) -> Self {
         if dimension >= 256 { Self::Bits4 } else { Self::Int8 }
     }

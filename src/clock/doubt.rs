@@ -7,9 +7,10 @@ use serde::Serialize;
 
 use super::Timestamp;
 
-/// A clock that is not believed: it is more than a day ahead of the last moment that the store saw and
-/// of the time that passed since. Readers go by it all the same, so that what has expired by it is
-/// hidden; but only what has expired by `believed` is destroyed. `Store::trust_clock` ends the doubt.
+/// A clock that is not believed: it is more than a day ahead of the last moment that the store saw
+/// and of the time that passed since. Readers go by it all the same, so that what has expired by it
+/// is hidden; but only what has expired by `believed` is destroyed. `Store::trust_clock` ends the
+/// doubt.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct ClockDoubt {

@@ -1,6 +1,6 @@
-//! Owns how a moment is written for others to read, with `serde`: in formats for people as the text of
-//! `text`, elsewhere in its stored form. Numbers of milliseconds are read as well, since earlier versions
-//! wrote them.
+//! Owns how a moment is written for others to read, with `serde`: in formats for people as the text
+//! of `text`, elsewhere in its stored form. Numbers of milliseconds are read as well, since earlier
+//! versions wrote them.
 
 use std::fmt;
 

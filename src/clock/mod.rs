@@ -1,6 +1,6 @@
 //! Owns the notion of time: `Timestamp` and the `Clock` that gives it. The only place that asks the
-//! system for the time. `high_water` says how far the clock is believed. Knows nothing of expiry; see
-//! `memory::expiry` for what time does to a memory.
+//! system for the time. `high_water` says how far the clock is believed. Knows nothing of expiry;
+//! see `memory::expiry` for what time does to a memory.
 
 mod doubt;
 mod high_water;
@@ -19,12 +19,13 @@ pub use doubt::ClockDoubt;
 
 /// A moment: whole milliseconds since 1970-01-01T00:00:00Z, less than zero before that.
 ///
-/// It is shown as RFC 3339 in UTC, such as `2026-05-01T09:30:00Z`, and read back from it; outside of the
-/// years -9999 to 9999, as a whole number of milliseconds. Under `serde` it is that text in formats for
-/// people, such as JSON, where numbers of milliseconds are read as well; elsewhere eight bytes.
+/// It is shown as RFC 3339 in UTC, such as `2026-05-01T09:30:00Z`, and read back from it; outside
+/// of the years -9999 to 9999, as a whole number of milliseconds. Under `serde` it is that text in
+/// formats for people, such as JSON, where numbers of milliseconds are read as well; elsewhere
+/// eight bytes.
 ///
-/// There is no `Timestamp::now()`: a store has its own time, [`Store::now`](crate::Store::now), so that
-/// tests and simulations repeat.
+/// There is no `Timestamp::now()`: a store has its own time, [`Store::now`](crate::Store::now), so
+/// that tests and simulations repeat.
 ///
 /// ```
 /// use altiplano::Timestamp;
@@ -74,8 +75,8 @@ impl Timestamp {
         Duration::from_millis(self.0.abs_diff(earlier.0))
     }
 
-    /// The stored form: milliseconds since 1970, or before it with the highest bit set. All ones for
-    /// [`Timestamp::MAX`].
+    /// The stored form: milliseconds since 1970, or before it with the highest bit set. All ones
+    /// for [`Timestamp::MAX`].
     pub(crate) const fn to_bits(self) -> u64 {
         match self {
             Self::MAX => u64::MAX,
@@ -84,8 +85,8 @@ impl Timestamp {
         }
     }
 
-    /// What [`Timestamp::to_bits`] made. Numbers of an older version, which knew no time before 1970,
-    /// mean what they meant, if only [`Timestamp::MAX`] for all that are near their end.
+    /// What [`Timestamp::to_bits`] made. Numbers of an older version, which knew no time before
+    /// 1970, mean what they meant, if only [`Timestamp::MAX`] for all that are near their end.
     pub(crate) fn from_bits(bits: u64) -> Self {
         match bits {
             BEYOND.. => Self::MAX,

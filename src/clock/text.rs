@@ -6,7 +6,7 @@ use std::str::FromStr;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use super::Timestamp;
-use crate::error::Error;
+use crate::value_error::ValueError;
 
 impl fmt::Display for Timestamp {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -18,17 +18,17 @@ impl fmt::Display for Timestamp {
 }
 
 impl FromStr for Timestamp {
-    type Err = Error;
+    type Err = ValueError;
 
-    /// Reads what [`Display`](fmt::Display) writes, and RFC 3339 with any offset: rounded down to a whole
-    /// millisecond. [`Error::InvalidOption`] for anything else.
-    fn from_str(text: &str) -> Result<Self, Error> {
+    /// Reads what [`Display`](fmt::Display) writes, and RFC 3339 with any offset: rounded down to a
+    /// whole millisecond. [`ValueError`] for anything else.
+    fn from_str(text: &str) -> Result<Self, ValueError> {
         if let Ok(millis) = text.parse() {
             return Ok(Self::from_millis(millis));
         }
         let moment: jiff::Timestamp = text.parse().map_err(|_| {
             let expected = "neither a moment, such as 2026-05-01T09:30:00Z, nor milliseconds";
-            Error::option("time", format!("{text:?} is {expected}"))
+            ValueError::new("time", format!("{text:?} is {expected}"))
         })?;
         let nanos = moment.as_nanosecond().div_euclid(1_000_000);
         Ok(Self::from_millis(i64::try_from(nanos).unwrap_or(i64::MAX)))
@@ -36,16 +36,16 @@ impl FromStr for Timestamp {
 }
 
 impl TryFrom<Timestamp> for SystemTime {
-    type Error = Error;
+    type Error = ValueError;
 
-    /// [`Error::InvalidOption`] for a moment that the system's clock has no form for.
-    fn try_from(at: Timestamp) -> Result<Self, Error> {
+    /// [`ValueError`] for a moment that the system's clock has no form for.
+    fn try_from(at: Timestamp) -> Result<Self, ValueError> {
         let distance = Duration::from_millis(at.0.unsigned_abs());
         let time = match at >= Timestamp::EPOCH {
             true => UNIX_EPOCH.checked_add(distance),
             false => UNIX_EPOCH.checked_sub(distance),
         };
-        time.ok_or_else(|| Error::option("time", format!("the system cannot name {at}")))
+        time.ok_or_else(|| ValueError::new("time", format!("the system cannot name {at}")))
     }
 }
 

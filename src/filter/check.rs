@@ -1,5 +1,5 @@
-//! Owns which filters are refused, and why: those too deep or too large to evaluate in bounded space,
-//! and those that cannot be meant, such as a range that ends before it starts.
+//! Owns which filters are refused, and why: those too deep or too large to evaluate in bounded
+//! space, and those that cannot be meant, such as a range that ends before it starts.
 
 use std::fmt;
 
@@ -60,8 +60,8 @@ impl Filter {
 }
 
 impl Matcher {
-    /// What a delete by this filter would do, made ready. Refuses what [`Filter::check`] does, and a
-    /// filter that holds for every memory and does not say so.
+    /// What a delete by this filter would do, made ready. Refuses what [`Filter::check`] does, and
+    /// a filter that holds for every memory and does not say so.
     pub(crate) fn to_delete(filter: Filter) -> Result<Self> {
         filter.check()?;
         let says_all = matches!(filter, Filter::All);

@@ -1,5 +1,5 @@
-//! Owns which filters say the same of every memory. `delete_where` refuses those that hold for all and
-//! do not say so: they come from an empty list or a range the wrong way round, not from intent.
+//! Owns which filters say the same of every memory. `delete_where` refuses those that hold for all
+//! and do not say so: they come from an empty list or a range the wrong way round, not from intent.
 //!
 //! An answer is right; none means that the rules here find nothing, not that there is nothing.
 
@@ -106,8 +106,8 @@ fn pinned_and_not(literals: &[Literal<'_>]) -> bool {
     wants(true) && wants(false)
 }
 
-/// Whether no value is in all ranges that hold and in none of the others. `whole` is what every memory
-/// has a value in; without it only those in a range that holds are known to have one.
+/// Whether no value is in all ranges that hold and in none of the others. `whole` is what every
+/// memory has a value in; without it only those in a range that holds are known to have one.
 fn leaves_nothing<T: Copy + PartialOrd>(
     literals: &[Literal<'_>],
     range: impl Fn(&Filter) -> Option<(T, T)>,

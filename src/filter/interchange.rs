@@ -1,5 +1,6 @@
-//! Owns how a filter is written for others to read, with `serde`: in text with open ends as nothing, in
-//! binary formats as plain values. Formats that read filters recurse, so depth is bounded on the way.
+//! Owns how a filter is written for others to read, with `serde`: in text with open ends as
+//! nothing, in binary formats as plain values. Formats that read filters recurse, so depth is
+//! bounded on the way.
 
 use std::fmt;
 

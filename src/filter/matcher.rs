@@ -1,5 +1,5 @@
-//! Owns `Matcher`: a filter made ready to be asked about many rows, and its meaning for one row. Lists
-//! are sorted once, so that a row costs O(log list) and not O(list).
+//! Owns `Matcher`: a filter made ready to be asked about many rows, and its meaning for one row.
+//! Lists are sorted once, so that a row costs O(log list) and not O(list).
 //!
 //! Invariant: lists are sorted and name nothing twice; joins of one kind are flat.
 

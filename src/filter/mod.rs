@@ -1,10 +1,10 @@
-//! Owns `Filter`: plain, serialisable data that says which memories are meant. What a filter means for
-//! one row is `matcher`, which filters are refused is `check`, and which hold for every memory is
-//! `constant`. How a segment answers a filter without looking at every row is `segment::select`.
+//! Owns `Filter`: plain, serialisable data that says which memories are meant. What a filter means
+//! for one row is `matcher`, which filters are refused is `check`, and which hold for every memory
+//! is `constant`. How a segment answers a filter without looking at every row is `segment::select`.
 //! Closures are not filters: see `Search::filter_fn`.
 //!
-//! Invariants: nothing recurses into a filter before `Filter::check` has bounded its depth; joins of
-//! one kind are flat, whichever side they are built from.
+//! Invariants: nothing recurses into a filter before `Filter::check` has bounded its depth; joins
+//! of one kind are flat, whichever side they are built from.
 
 mod check;
 mod constant;
@@ -28,27 +28,28 @@ pub(crate) const MAX_FILTER_NODES: usize = 1 << 20;
 /// Longest list in front of which a join is put in order; see [`Filter::and`].
 const IN_ORDER: usize = 1024;
 
-/// Which memories are meant. Build one with the functions below and join them with `&`, `|` and `!`, or
-/// with [`Filter::and`], [`Filter::or`] and [`Filter::not`], which do the same.
+/// Which memories are meant. Build one with the functions below and join them with `&`, `|` and
+/// `!`, or with [`Filter::and`], [`Filter::or`] and [`Filter::not`], which do the same.
 ///
-/// A range of time takes its start and leaves out its end, and [`Timestamp::MAX`] itself is in none; a
-/// range of importance takes both ends. A memory without the attribute asked for does not match, and
-/// matches the negation. Times before 1970 are earlier than all others.
+/// A range of time takes its start and leaves out its end, and [`Timestamp::MAX`] itself is in
+/// none; a range of importance takes both ends. A memory without the attribute asked for does not
+/// match, and matches the negation. Times before 1970 are earlier than all others.
 ///
 /// # What is refused
 ///
-/// Every verb that takes a filter refuses, with [`Error::InvalidOption`](crate::Error::InvalidOption), a
-/// range that ends before it starts and an importance that is NaN. It refuses, with
-/// [`Error::LimitExceeded`](crate::Error::LimitExceeded), more than 32 levels of `And`, `Or` and `Not`
-/// inside one another, and more than 1,048,576 filters and listed values. Lists of one kind are one
-/// level, however they are nested. [`Collection::delete_where`](crate::Collection::delete_where) also
-/// refuses a filter that holds for every memory, unless it is [`Filter::All`].
+/// Every verb that takes a filter refuses, with
+/// [`Error::InvalidOption`](crate::Error::InvalidOption), a range that ends before it starts and an
+/// importance that is NaN. It refuses, with [`Error::LimitExceeded`](crate::Error::LimitExceeded),
+/// more than 32 levels of `And`, `Or` and `Not` inside one another, and more than 1,048,576 filters
+/// and listed values. Lists of one kind are one level, however they are nested.
+/// [`Collection::delete_where`](crate::Collection::delete_where) also refuses a filter that holds
+/// for every memory, unless it is [`Filter::All`].
 ///
 /// # In JSON
 ///
-/// A filter is an object with the name of its kind: `{"Namespace": "user:42"}`. Ids are strings, since
-/// JavaScript and many other readers round whole numbers from 2^53 on; numbers are read as well. An
-/// open end of a range is `null`, or left out. Joins of one kind come back flat.
+/// A filter is an object with the name of its kind: `{"Namespace": "user:42"}`. Ids are strings,
+/// since JavaScript and many other readers round whole numbers from 2^53 on; numbers are read as
+/// well. An open end of a range is `null`, or left out. Joins of one kind come back flat.
 ///
 /// ```
 /// use altiplano::{Filter, Timestamp};

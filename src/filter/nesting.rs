@@ -1,6 +1,7 @@
-//! Owns what goes through a whole filter without recursion: drop, copy, comparison and flattening. A
-//! filter that a caller nests a million levels deep is refused by `Filter::check`; until then, and
-//! afterwards, nothing here may use the stack for it. `Debug` recurses a bounded number of levels.
+//! Owns what goes through a whole filter without recursion: drop, copy, comparison and flattening.
+//! A filter that a caller nests a million levels deep is refused by `Filter::check`; until then,
+//! and afterwards, nothing here may use the stack for it. `Debug` recurses a bounded number of
+//! levels.
 
 use std::fmt;
 use std::slice;

@@ -1,5 +1,5 @@
-//! Owns how an id is written for others to read, with `serde`: a string of digits in text, since many
-//! readers of JSON round large numbers, and a plain number in binary formats.
+//! Owns how an id is written for others to read, with `serde`: a string of digits in text, since
+//! many readers of JSON round large numbers, and a plain number in binary formats.
 
 use std::fmt;
 

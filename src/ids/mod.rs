@@ -6,13 +6,13 @@ mod interchange;
 use std::fmt;
 use std::str::FromStr;
 
-use crate::error::Error;
+use crate::value_error::ValueError;
 
 /// The identity of one memory inside a collection: 128 bits, chosen by the caller.
 ///
-/// It is shown as a decimal number and read back from one. With `serde` it is a string of that number
-/// in text formats such as JSON, since JavaScript and many other readers round whole numbers from 2^53
-/// on; numbers are read as well. In binary formats it is a `u128`.
+/// It is shown as a decimal number and read back from one. With `serde` it is a string of that
+/// number in text formats such as JSON, since JavaScript and many other readers round whole numbers
+/// from 2^53 on; numbers are read as well. In binary formats it is a `u128`.
 ///
 /// ```
 /// use altiplano::MemoryId;
@@ -27,8 +27,8 @@ use crate::error::Error;
 pub struct MemoryId(u128);
 
 impl MemoryId {
-    /// An id from 128 bits. Smaller numbers go through `From<u64>`. There is no `From<u128>`, so that
-    /// a plain literal, as in `Memory::new(7, vector)`, has one meaning.
+    /// An id from 128 bits. Smaller numbers go through `From<u64>`. There is no `From<u128>`, so
+    /// that a plain literal, as in `Memory::new(7, vector)`, has one meaning.
     pub const fn from_u128(id: u128) -> Self {
         Self(id)
     }
@@ -52,12 +52,12 @@ impl From<MemoryId> for u128 {
 }
 
 impl TryFrom<MemoryId> for u64 {
-    type Error = Error;
+    type Error = ValueError;
 
-    /// [`Error::InvalidOption`] for an id that needs more than 64 bits.
-    fn try_from(id: MemoryId) -> Result<Self, Error> {
+    /// [`ValueError`] for an id that needs more than 64 bits.
+    fn try_from(id: MemoryId) -> Result<Self, ValueError> {
         Self::try_from(id.0)
-            .map_err(|_| Error::option("id", format!("{id} needs more than 64 bits")))
+            .map_err(|_| ValueError::new("id", format!("{id} needs more than 64 bits")))
     }
 }
 
@@ -75,16 +75,16 @@ impl fmt::Display for MemoryId {
 }
 
 impl FromStr for MemoryId {
-    type Err = Error;
+    type Err = ValueError;
 
-    /// Reads what [`Display`](fmt::Display) writes: a whole number below 2^128, in decimal digits and
-    /// nothing else. [`Error::InvalidOption`] for anything else.
-    fn from_str(text: &str) -> Result<Self, Error> {
+    /// Reads what [`Display`](fmt::Display) writes: a whole number below 2^128, in decimal digits
+    /// and nothing else. [`ValueError`] for anything else.
+    fn from_str(text: &str) -> Result<Self, ValueError> {
         // `parse` would take a sign.
         let digits = text.bytes().all(|byte| byte.is_ascii_digit());
         let number = if digits { text.parse().ok() } else { None };
         number.map(Self).ok_or_else(|| {
-            Error::option("id", format!("{text:?} is not a whole number from 0 to 2^128 - 1"))
+            ValueError::new("id", format!("{text:?} is not a whole number from 0 to 2^128 - 1"))
         })
     }
 }

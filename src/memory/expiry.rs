@@ -3,7 +3,8 @@
 
 use std::time::Duration;
 
-use super::{End, Expiry, Lifetime, Memory};
+use super::data::Memory;
+use super::lifetime::{End, Expiry, Lifetime};
 use crate::clock::Timestamp;
 use crate::error::{Error, Result};
 

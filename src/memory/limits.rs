@@ -1,6 +1,6 @@
 //! Owns the limits of a memory: sizes and ranges that do not depend on the collection.
 
-use super::Memory;
+use super::data::Memory;
 use crate::error::{Error, Result};
 
 impl Memory {

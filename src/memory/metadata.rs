@@ -1,9 +1,7 @@
-//! Owns metadata: the caller's own value with a memory, as JSON text or as a typed value. How a typed
-//! value becomes bytes is `format::codec`.
+//! Owns metadata: the caller's own value with a memory, as JSON text or as a typed value. How a
+//! typed value becomes bytes is `format::codec`.
 
 use serde::{Deserialize, Serialize};
-
-use super::Memory;
 
 /// How metadata bytes are to be read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -28,7 +26,8 @@ pub(crate) struct Metadata {
 }
 
 impl Metadata {
-    fn json(text: String) -> Self {
+    /// JSON text, checked.
+    pub(super) fn json(text: String) -> Self {
         let fault = serde_json::from_str::<serde::de::IgnoredAny>(&text).err();
         Self {
             codec: MetadataCodec::Json,
@@ -64,32 +63,6 @@ impl From<Exported> for Metadata {
             Exported::Typed { schema, shape, bytes } => {
                 Self { codec: MetadataCodec::Bincode, schema, shape, bytes, fault: None }
             }
-        }
-    }
-}
-
-impl Memory {
-    /// Sets metadata as JSON text, for values whose type changes or is known only at run time. The
-    /// text is kept as it is, numbers included. At most [`Memory::MAX_METADATA_BYTES`]. Text that is
-    /// not JSON is an [`Error::InvalidOption`](crate::Error::InvalidOption) at the insert, which names
-    /// line and column. O(text).
-    #[must_use]
-    pub fn metadata_json(mut self, json: impl Into<String>) -> Self {
-        self.metadata = Some(Metadata::json(json.into()));
-        self
-    }
-
-    /// The metadata's schema number, if there is metadata: 0 for JSON.
-    pub fn metadata_schema(&self) -> Option<u32> {
-        self.metadata.as_ref().map(|m| m.schema)
-    }
-
-    /// The metadata as JSON text, if it was given as such.
-    pub fn metadata_as_json(&self) -> Option<&str> {
-        let metadata = self.metadata.as_ref()?;
-        match metadata.codec {
-            MetadataCodec::Json => std::str::from_utf8(&metadata.bytes).ok(),
-            MetadataCodec::Bincode => None,
         }
     }
 }

@@ -5,8 +5,10 @@ use std::time::Duration;
 
 use serde::Serialize;
 
-use super::{CollectionOptions, Durability, HnswParams, Metric, Quantization};
+use super::collection::CollectionOptions;
+use super::values::{Durability, HnswParams, Metric};
 use crate::error::{Error, Result};
+use crate::quantization::Quantization;
 
 /// Rows of a full memtable, unless another number is given.
 const MEMTABLE_ROWS: u32 = 4096;
@@ -149,5 +151,18 @@ fn agree<T: PartialEq + std::fmt::Debug>(
             Err(Error::option(option, reason))
         }
         _ => Ok(()),
+    }
+}
+
+impl CollectionOptions {
+    /// Checks every range.
+    pub(crate) fn validate(&self) -> Result<()> {
+        CollectionSettings::from(self.clone()).validate()
+    }
+}
+
+impl PartialEq for CollectionOptions {
+    fn eq(&self, other: &Self) -> bool {
+        CollectionSettings::from(self.clone()) == CollectionSettings::from(other.clone())
     }
 }

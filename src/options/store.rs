@@ -14,30 +14,30 @@ const WRITE_TIMEOUT: Duration = Duration::from_secs(10);
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Background {
-    /// Threads that all stores of the process share: two for syncs of the log, two for rows, two for
-    /// indexes, and up to four for listeners, which end when they have nothing to tell. A store has
-    /// none of its own. They start with the first store that is opened so and end with the last. A
-    /// job that is held up (a pause, a limit, a job by hand on the same collection) lets another
-    /// thread take its place meanwhile.
+    /// Threads that all stores of the process share: two for syncs of the log, two for rows, two
+    /// for indexes, and up to four for listeners, which end when they have nothing to tell. A store
+    /// has none of its own. They start with the first store that is opened so and end with the
+    /// last. A job that is held up (a pause, a limit, a job by hand on the same collection) lets
+    /// another thread take its place meanwhile.
     #[default]
     Auto,
-    /// The caller, through `Store::run_pending_tasks`. The store starts no thread, and its listener is told
-    /// on the thread of the call: see `StoreOptions::on_event`.
+    /// The caller, through `Store::run_pending_tasks`. The store starts no thread, and its listener
+    /// is told on the thread of the call: see `StoreOptions::on_event`.
     Manual,
 }
 
-/// How vectors and payloads are read from sealed segments. Codes, graphs, ids and the other columns are
-/// always mapped.
+/// How vectors and payloads are read from sealed segments. Codes, graphs, ids and the other columns
+/// are always mapped.
 ///
 /// Shown as `mapped` or `pread`, and read back from that.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum IoMode {
-    /// Through the map, without a copy. A search that reads a row makes its page resident, and with it the
-    /// neighbors that the system maps along: after some thousand queries, all rows are.
+    /// Through the map, without a copy. A search that reads a row makes its page resident, and with
+    /// it the neighbors that the system maps along: after some thousand queries, all rows are.
     Mapped,
-    /// From the open file, with a copy and a system call (`pread`) a row. Rows are in the system's cache at
-    /// most, not in the resident bytes of this process.
+    /// From the open file, with a copy and a system call (`pread`) a row. Rows are in the system's
+    /// cache at most, not in the resident bytes of this process.
     Pread,
 }
 
@@ -84,7 +84,8 @@ pub struct StoreOptions {
 }
 
 impl StoreOptions {
-    /// The defaults: the system's clock, shared background threads, no budget, create what is missing.
+    /// The defaults: the system's clock, shared background threads, no budget, create what is
+    /// missing.
     pub fn new() -> Self {
         Self {
             clock: std::sync::Arc::new(crate::clock::SystemClock::new()),
@@ -121,61 +122,63 @@ impl StoreOptions {
         self
     }
 
-    /// Sets how many heap bytes the memtables of all collections and graph builds may take, at least
-    /// 16 MiB. An insert that would pass it waits for memtables to be sealed, and is refused with
-    /// [`Error::OverBudget`] where that is not enough; deletes never are. It bounds what in-memory
-    /// collections keep, and not what others do.
-    /// A graph for which half of it is not enough is not built (about 600 bytes a row with 384
-    /// dimensions and the default options): its rows are scanned. Default = no limit.
+    /// Sets how many heap bytes the memtables of all collections and graph builds may take, at
+    /// least 16 MiB. An insert that would pass it waits for memtables to be sealed, and is refused
+    /// with [`Error::OverBudget`] where that is not enough; deletes never are. It bounds what
+    /// in-memory collections keep, and not what others do. A graph for which half of it is not
+    /// enough is not built (about 600 bytes a row with 384 dimensions and the default options): its
+    /// rows are scanned. Default = no limit.
     #[must_use]
     pub const fn heap_budget(mut self, bytes: u64) -> Self {
         self.heap_budget = Some(bytes);
         self
     }
 
-    /// Sets how many bytes the store's files may take, `RESERVE` included, at least 32 MiB. An insert is
-    /// refused with [`Error::OverBudget`] when it would leave no room for the next compaction; before
-    /// that, the background gives back whatever it can, and the insert waits for it as long as there is
-    /// something, and it has patience. The error says how many bytes to delete. Memories that are replaced
-    /// by others of their size are taken as long as a batch is smaller than a 32nd of the budget, which
-    /// is kept free for them. Deletes and compaction are always admitted. Files that readers
-    /// still hold count. Default = no limit.
+    /// Sets how many bytes the store's files may take, `RESERVE` included, at least 32 MiB. An
+    /// insert is refused with [`Error::OverBudget`] when it would leave no room for the next
+    /// compaction; before that, the background gives back whatever it can, and the insert waits for
+    /// it as long as there is something, and it has patience. The error says how many bytes to
+    /// delete. Memories that are replaced by others of their size are taken as long as a batch is
+    /// smaller than a 32nd of the budget, which is kept free for them. Deletes and compaction are
+    /// always admitted. Files that readers still hold count. Default = no limit.
     #[must_use]
     pub const fn disk_budget(mut self, bytes: u64) -> Self {
         self.disk_budget = Some(bytes);
         self
     }
 
-    /// Sets how many bytes of mapped files may be resident, looked at once a second: when there are more,
-    /// files let their pages go, those of rows first, and the system reads them back when they are
-    /// needed, mostly from its own cache. It holds on Linux; elsewhere nothing is let go. Rows are then read
-    /// with [`IoMode::Pread`], unless another mode is chosen. Default = no limit: the system takes pages
-    /// back itself when it needs them.
+    /// Sets how many bytes of mapped files may be resident, looked at once a second: when there are
+    /// more, files let their pages go, those of rows first, and the system reads them back when
+    /// they are needed, mostly from its own cache. It holds on Linux; elsewhere nothing is let go.
+    /// Rows are then read with [`IoMode::Pread`], unless another mode is chosen. Default = no
+    /// limit: the system takes pages back itself when it needs them.
     #[must_use]
     pub const fn resident_budget(mut self, bytes: u64) -> Self {
         self.resident_budget = Some(bytes);
         self
     }
 
-    /// Sets how vectors and payloads are read from sealed segments. Default = [`IoMode::Pread`] with a
-    /// [`resident_budget`](Self::resident_budget), otherwise [`IoMode::Mapped`].
+    /// Sets how vectors and payloads are read from sealed segments. Default = [`IoMode::Pread`]
+    /// with a [`resident_budget`](Self::resident_budget), otherwise [`IoMode::Mapped`].
     #[must_use]
     pub const fn io_mode(mut self, mode: IoMode) -> Self {
         self.io_mode = Some(mode);
         self
     }
 
-    /// Sets how many files the store may keep open to read them with [`IoMode::Pread`], one a segment.
-    /// Those beyond it are read through their maps, which take no descriptor. Default = 256.
+    /// Sets how many files the store may keep open to read them with [`IoMode::Pread`], one a
+    /// segment. Those beyond it are read through their maps, which take no descriptor. Default =
+    /// 256.
     #[must_use]
     pub const fn max_open_files(mut self, files: usize) -> Self {
         self.max_open_files = files;
         self
     }
 
-    /// Sets how many bytes of a collection may wait to be compacted (`CollectionStats::debt_bytes` without
-    /// `index_debt_bytes`, as the background last saw them) while it takes inserts, at least 1 MiB: beyond that they wait, and are
-    /// refused with [`Error::OverBudget`] at the end of their patience. Default = no limit.
+    /// Sets how many bytes of a collection may wait to be compacted (`CollectionStats::debt_bytes`
+    /// without `index_debt_bytes`, as the background last saw them) while it takes inserts, at
+    /// least 1 MiB: beyond that they wait, and are refused with [`Error::OverBudget`] at the end of
+    /// their patience. Default = no limit.
     #[must_use]
     pub const fn compaction_debt_limit(mut self, bytes: u64) -> Self {
         self.compaction_debt_limit = Some(bytes);
@@ -183,39 +186,40 @@ impl StoreOptions {
     }
 
     /// Sets how long an insert waits where it must: for memtables to be sealed, for a budget, for
-    /// compaction. Then it is refused with [`Error::OverBudget`], and nothing of it is done. Zero = not
-    /// at all. Default = 10 seconds.
+    /// compaction. Then it is refused with [`Error::OverBudget`], and nothing of it is done. Zero =
+    /// not at all. Default = 10 seconds.
     #[must_use]
     pub const fn write_timeout(mut self, time: Duration) -> Self {
         self.write_timeout = time;
         self
     }
 
-    /// Sets the longest time until the bytes of what was deleted, replaced or has expired are given back
-    /// to the file system, at least a second, as long as the store is open and its background not
-    /// paused. It counts from when the store notices, on over closes and opens, and after a crash from
-    /// the last structural change that knew, or from the open. Segments of which 15 % are dead do not
-    /// wait for it. Default = 24 hours. `Store::purge` does it at once.
+    /// Sets the longest time until the bytes of what was deleted, replaced or has expired are given
+    /// back to the file system, at least a second, as long as the store is open and its background
+    /// not paused. It counts from when the store notices, on over closes and opens, and after a
+    /// crash from the last structural change that knew, or from the open. Segments of which 15 %
+    /// are dead do not wait for it. Default = 24 hours. `Store::purge` does it at once.
     #[must_use]
     pub const fn reclaim_within(mut self, time: Duration) -> Self {
         self.reclaim_within = time;
         self
     }
 
-    /// Sets how many bytes a second the background may write when it compacts and builds indexes, at
-    /// least 64 KiB. Sealing and what is called by hand are not held up, and nothing is while a writer
-    /// waits for room. Default = no limit; the background gives way to slowed readers in any case.
+    /// Sets how many bytes a second the background may write when it compacts and builds indexes,
+    /// at least 64 KiB. Sealing and what is called by hand are not held up, and nothing is while a
+    /// writer waits for room. Default = no limit; the background gives way to slowed readers in any
+    /// case.
     #[must_use]
     pub const fn compaction_rate_limit(mut self, bytes_per_second: u64) -> Self {
         self.compaction_rate_limit = Some(bytes_per_second);
         self
     }
 
-    /// Sets the size of the file `RESERVE`, in bytes, at most 1 GiB: ballast that is given up when the
-    /// disk is full, so that deletes, compaction, recovery and closing still find room, and made again
-    /// when space is back. Inserts never use it. 0 = none. Default = it grows with the store: 64 KiB
-    /// at first, then 256 KiB, 1 MiB and 4 MiB, so that it holds what the log and the largest file
-    /// take, and never more than 4 MiB.
+    /// Sets the size of the file `RESERVE`, in bytes, at most 1 GiB: ballast that is given up when
+    /// the disk is full, so that deletes, compaction, recovery and closing still find room, and
+    /// made again when space is back. Inserts never use it. 0 = none. Default = it grows with the
+    /// store: 64 KiB at first, then 256 KiB, 1 MiB and 4 MiB, so that it holds what the log and the
+    /// largest file take, and never more than 4 MiB.
     #[must_use]
     pub const fn reserve_bytes(mut self, bytes: u64) -> Self {
         self.reserve_bytes = Some(bytes);
@@ -226,17 +230,18 @@ impl StoreOptions {
     /// background work. It is called in the order in which they happened, by one thread at a time,
     /// with no lock of the store held, so that it may call the store, and close it.
     ///
-    /// With [`Background::Auto`] it is called soon after the event, on a thread that stores share; a
-    /// listener that takes long keeps those of other stores waiting. With [`Background::Manual`], and
-    /// in a store that is only read, it is called on the thread of the call that made the event,
-    /// before that call returns, or, if another thread is telling at that moment, by that one.
+    /// With [`Background::Auto`] it is called soon after the event, on a thread that stores share;
+    /// a listener that takes long keeps those of other stores waiting. With [`Background::Manual`],
+    /// and in a store that is only read, it is called on the thread of the call that made the
+    /// event, before that call returns, or, if another thread is telling at that moment, by that
+    /// one.
     ///
     /// At most 1,024 events wait: those that find no room are let go and counted
-    /// (`StoreStats::events_lost`). Of several `Progress` events in a row only the last waits. A panic
-    /// in the listener is caught and counted (`StoreStats::listener_panics`), and the next event is
-    /// told as usual. A close does not wait for the listener: events that wait are told, and then it
-    /// is dropped. A listener that holds a handle of its own store keeps that store open until it is
-    /// closed.
+    /// (`StoreStats::events_lost`). Of several `Progress` events in a row only the last waits. A
+    /// panic in the listener is caught and counted (`StoreStats::listener_panics`), and the next
+    /// event is told as usual. A close does not wait for the listener: events that wait are told,
+    /// and then it is dropped. A listener that holds a handle of its own store keeps that store
+    /// open until it is closed.
     #[must_use]
     pub fn on_event(
         mut self,
@@ -261,8 +266,8 @@ impl StoreOptions {
         self
     }
 
-    /// Sets a function that is told of events where they happen: for tests that must act in the middle
-    /// of a job.
+    /// Sets a function that is told of events where they happen: for tests that must act in the
+    /// middle of a job.
     #[cfg(test)]
     pub(crate) fn tap(
         mut self,

@@ -4,8 +4,10 @@ use std::fmt;
 use std::str::FromStr;
 use std::time::Duration;
 
-use super::{Durability, GraphBuilder, IoMode, Metric, Quantization};
-use crate::error::Error;
+use super::store::IoMode;
+use super::values::{Durability, GraphBuilder, Metric};
+use crate::quantization::Quantization;
+use crate::value_error::ValueError;
 
 /// `Display` and `FromStr` of an enum whose variants are words.
 macro_rules! words {
@@ -17,10 +19,10 @@ macro_rules! words {
         }
 
         impl FromStr for $type {
-            type Err = Error;
+            type Err = ValueError;
 
-            /// Reads what [`Display`](fmt::Display) writes. [`Error::InvalidOption`] for anything else.
-            fn from_str(text: &str) -> Result<Self, Error> {
+            /// Reads what [`Display`](fmt::Display) writes. [`ValueError`] for anything else.
+            fn from_str(text: &str) -> Result<Self, ValueError> {
                 match text {
                     $($word => Ok(Self::$variant),)+
                     _ => Err(unknown($name, text, &[$($word),+])),
@@ -43,8 +45,8 @@ words!(
 words!(GraphBuilder, "builder", Flat = "flat", HnswRs = "hnsw_rs");
 words!(IoMode, "io_mode", Mapped = "mapped", Pread = "pread");
 
-fn unknown(name: &'static str, text: &str, words: &[&str]) -> Error {
-    Error::option(name, format!("{text:?} is none of {}", words.join(", ")))
+fn unknown(name: &'static str, text: &str, words: &[&str]) -> ValueError {
+    ValueError::new(name, format!("{text:?} is none of {}", words.join(", ")))
 }
 
 impl fmt::Display for Durability {
@@ -57,10 +59,10 @@ impl fmt::Display for Durability {
 }
 
 impl FromStr for Durability {
-    type Err = Error;
+    type Err = ValueError;
 
-    /// Reads `sync` and `buffered:100ms`. [`Error::InvalidOption`] for anything else.
-    fn from_str(text: &str) -> Result<Self, Error> {
+    /// Reads `sync` and `buffered:100ms`. [`ValueError`] for anything else.
+    fn from_str(text: &str) -> Result<Self, ValueError> {
         let millis = text.strip_prefix("buffered:").and_then(|rest| rest.strip_suffix("ms"));
         match (text, millis.and_then(|millis| millis.parse().ok())) {
             ("sync", _) => Ok(Self::Sync),
@@ -76,7 +78,7 @@ mod tests {
 
     #[test]
     fn every_word_comes_back() {
-        fn back<T: fmt::Display + FromStr<Err = Error> + PartialEq + fmt::Debug>(all: &[T]) {
+        fn back<T: fmt::Display + FromStr<Err = ValueError> + PartialEq + fmt::Debug>(all: &[T]) {
             for value in all {
                 assert_eq!(&value.to_string().parse::<T>().unwrap(), value);
             }

@@ -1,5 +1,5 @@
-//! Owns what compaction and purge say: plans, and reports of what was done. Plain data. Who makes them is
-//! `compaction`. How they are shown is `report::text`.
+//! Owns what compaction and purge say: plans, and reports of what was done. Plain data. Who makes
+//! them is `compaction`. How they are shown is `report::text`.
 
 mod text;
 
@@ -32,7 +32,8 @@ pub enum Step {
     /// Write the live rows of some segments to new ones.
     #[non_exhaustive]
     Rewrite {
-        /// The numbers in the files' names; the segment that a `Seal` before it writes has none yet.
+        /// The numbers in the files' names; the segment that a `Seal` before it writes has none
+        /// yet.
         segments: Vec<u64>,
         /// Why these.
         reason: Reason,
@@ -124,8 +125,8 @@ pub struct PurgeReceipt {
     /// Files that are no longer part of the store but that an iterator, a search or another reader
     /// in this process still holds: each goes when the last of them lets go.
     pub pending: Vec<PathBuf>,
-    /// Rows that had expired before the call, for readers, and are still in files, because the clock is
-    /// not believed. Always 0 where it is.
+    /// Rows that had expired before the call, for readers, and are still in files, because the
+    /// clock is not believed. Always 0 where it is.
     pub withheld_rows: u64,
     /// Why rows are withheld.
     pub clock_doubt: Option<ClockDoubt>,
@@ -134,8 +135,8 @@ pub struct PurgeReceipt {
 }
 
 impl PurgeReceipt {
-    /// Whether everything that was dead before the call is gone from the files: nothing is pending, and
-    /// nothing is withheld.
+    /// Whether everything that was dead before the call is gone from the files: nothing is pending,
+    /// and nothing is withheld.
     pub fn is_complete(&self) -> bool {
         self.pending.is_empty() && self.withheld_rows == 0
     }

@@ -1,5 +1,5 @@
-//! Owns the plain numbers that a store and its parts report about themselves. Units are in the names.
-//! Who computes them is elsewhere. How they are shown is `stats::text`.
+//! Owns the plain numbers that a store and its parts report about themselves. Units are in the
+//! names. Who computes them is elsewhere. How they are shown is `stats::text`.
 
 mod text;
 
@@ -26,7 +26,8 @@ pub struct StoreStats {
     pub log_files: usize,
     /// Bytes of mapped files. How much of it is resident is the kernel's decision.
     pub mapped_bytes: u64,
-    /// Bytes of mapped files that are resident now; 0 where the system does not tell (it does on Linux).
+    /// Bytes of mapped files that are resident now; 0 where the system does not tell (it does on
+    /// Linux).
     pub resident_bytes: u64,
     /// Segments that are kept open to be read: see `IoMode::Pread`.
     pub open_files: usize,
@@ -69,11 +70,12 @@ pub struct CollectionStats {
     pub dead_rows: u64,
     /// Rows that have expired and still take space.
     pub expired_rows: u64,
-    /// The part of `expired_rows` that is not reclaimed, not even by a purge, because the clock is not
-    /// believed: see `StoreStats::clock_doubt`.
+    /// The part of `expired_rows` that is not reclaimed, not even by a purge, because the clock is
+    /// not believed: see `StoreStats::clock_doubt`.
     pub withheld_rows: u64,
-    /// Bytes of the live rows in RAM and on the disk: vectors, bodies and, on the disk, columns; without
-    /// codes and graphs. Where some rows of a part are dead, all of its rows count as equally large.
+    /// Bytes of the live rows in RAM and on the disk: vectors, bodies and, on the disk, columns;
+    /// without codes and graphs. Where some rows of a part are dead, all of its rows count as
+    /// equally large.
     pub live_bytes: u64,
     /// Bytes of dead and expired rows in sealed segments, that a compaction would give back.
     pub dead_bytes: u64,
@@ -85,9 +87,9 @@ pub struct CollectionStats {
     pub segments: Vec<SegmentStats>,
     /// Indexes over them.
     pub indexes: Vec<IndexStats>,
-    /// Bytes that background work is to write, about: the compaction debt. Segments that it would rewrite
-    /// now count whole, an index that it would build now counts as large as it will be, and both until
-    /// they are done. `Store::wait_idle` waits for it.
+    /// Bytes that background work is to write, about: the compaction debt. Segments that it would
+    /// rewrite now count whole, an index that it would build now counts as large as it will be, and
+    /// both until they are done. `Store::wait_idle` waits for it.
     pub debt_bytes: u64,
     /// The part of `debt_bytes` in an index.
     pub index_debt_bytes: u64,
@@ -95,16 +97,16 @@ pub struct CollectionStats {
     pub recall: Option<RecallStats>,
     /// The newest compaction since the store was opened.
     pub last_compaction: Option<CompactionReport>,
-    /// True when nothing bounds what the collection keeps: it has no default lifetime, and the store no
-    /// `disk_budget`, or, for an in-memory collection, no `heap_budget`. The other budgets bound what
-    /// work takes, not what is kept.
+    /// True when nothing bounds what the collection keeps: it has no default lifetime, and the
+    /// store no `disk_budget`, or, for an in-memory collection, no `heap_budget`. The other budgets
+    /// bound what work takes, not what is kept.
     pub retention_unset: bool,
 }
 
-/// Recall of a graph, measured on a sample of recent queries. The background measures it after every
-/// build, when there are twice as many queries as the last time, and every ten minutes while there are
-/// new ones. Searches choose the width of their beam by it, and by what was measured at the build where
-/// queries are few.
+/// Recall of a graph, measured on a sample of recent queries. The background measures it after
+/// every build, when there are twice as many queries as the last time, and every ten minutes while
+/// there are new ones. Searches choose the width of their beam by it, and by what was measured at
+/// the build where queries are few.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 #[non_exhaustive]
 pub struct RecallStats {
@@ -138,8 +140,8 @@ pub struct SegmentStats {
     pub expired_rows: u64,
 }
 
-/// What a width of the beam gives in a graph, measured when it was built, with queries made of its rows and
-/// against exact distances of these.
+/// What a width of the beam gives in a graph, measured when it was built, with queries made of its
+/// rows and against exact distances of these.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize)]
 #[non_exhaustive]
 pub struct BeamStats {
@@ -167,19 +169,19 @@ pub struct IndexStats {
     pub live_nodes: u64,
     /// Whether it has a graph.
     pub graph: bool,
-    /// The codes that fit its rows: those that were asked for, or finer ones. [`Quantization::None`] are the
-    /// vectors.
+    /// The codes that fit its rows: those that were asked for, or finer ones.
+    /// [`Quantization::None`] are the vectors.
     pub quantization: Option<Quantization>,
     /// Whether a centre was taken off the vectors before they were coded.
     pub centred: bool,
-    /// How far off a product by code is at most, as a part of both lengths: by this bound a search decides
-    /// which rows it measures exactly.
+    /// How far off a product by code is at most, as a part of both lengths: by this bound a search
+    /// decides which rows it measures exactly.
     pub code_error: f32,
     /// About which part of the rows a search by code measures exactly in vain.
     pub code_share: f32,
     /// Recall@10 of a search by codes, without the graph.
     pub code_recall: f32,
-    /// What searches of the graph give, by their beams. A search takes the first that reaches its recall
-    /// for certain; where none does, it does not use the graph.
+    /// What searches of the graph give, by their beams. A search takes the first that reaches its
+    /// recall for certain; where none does, it does not use the graph.
     pub beams: Vec<BeamStats>,
 }

@@ -6,7 +6,8 @@ use super::{CollectionStats, RecallStats, StoreStats};
 use crate::report::Bytes;
 
 impl fmt::Display for StoreStats {
-    /// One line for the store, one for each collection, and one for each thing that wants attention.
+    /// One line for the store, one for each collection, and one for each thing that wants
+    /// attention.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let live: u64 = self.collections.iter().map(|c| c.live_rows).sum();
         write!(f, "{} collections, {live} live memories; ", self.collections.len())?;

@@ -28,7 +28,7 @@ fn an_id_is_a_string_in_json_and_comes_back_whatever_its_size() {
     assert!(from_value::<MemoryId>(json!(over)).is_err());
     for bad in ["", "id-1", "+1", "1 ", "0x7", over] {
         let error = bad.parse::<MemoryId>().unwrap_err();
-        let named = matches!(&error, Error::InvalidOption { name: "id", reason, .. }
+        let named = matches!(Error::from(error.clone()), Error::InvalidOption { name: "id", reason, .. }
             if reason.contains(bad));
         assert!(named, "{error}");
     }

@@ -1,0 +1,349 @@
+//! Owns the fields of a memory and their setters.
+
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use super::lifetime::{End, Lifetime, Origin};
+use super::metadata::{Metadata, MetadataCodec};
+use crate::clock::Timestamp;
+use crate::ids::MemoryId;
+
+/// One memory: an id, a vector, and what an agent wants to know about it later.
+///
+/// The fields can be read and changed directly. A setter of the same name takes and returns the
+/// memory, so that one can be written in a chain. No setter panics; limits are checked at the
+/// insert, those of typed metadata at once.
+///
+/// A memory that a store gave back can be changed and inserted again, there or elsewhere. It keeps
+/// its times and gets a new sequence number. If it has expired since it was read, nothing is
+/// written, and [`Outcome::Expired`](crate::Outcome::Expired) or
+/// [`Applied::expired`](crate::Applied::expired) says so. Two memories are equal if their fields
+/// are, whatever their sequence numbers.
+///
+/// # serde
+///
+/// A memory can be exported and imported: `serde` writes every field, times as RFC 3339 and ids as
+/// strings in formats for people, and leaves the sequence number out. A memory that was read with
+/// `serde` is treated as one that a store gave back.
+///
+/// ```
+/// use altiplano::Memory;
+/// use std::time::Duration;
+/// let memory = Memory::new(7, vec![0.1, 0.2, 0.3])
+///     .text("likes tea")
+///     .namespace("user:42")
+///     .importance(0.8)
+///     .ttl(Duration::from_secs(90 * 86_400));
+/// assert_eq!(memory.text.as_deref(), Some("likes tea"));
+/// let json = serde_json::to_string(&memory).unwrap();
+/// assert_eq!(serde_json::from_str::<Memory>(&json).unwrap(), memory);
+/// ```
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct Memory {
+    /// The id, unique in its collection.
+    pub id: MemoryId,
+    /// The vector as it was inserted, bit by bit; empty where a search did not ask for it. A store
+    /// that format version 1 wrote gives it back normalised under cosine, to about one unit in the
+    /// last place.
+    pub vector: Vec<f32>,
+    /// The text, UTF-8.
+    #[serde(default)]
+    pub text: Option<String>,
+    /// Any bytes.
+    #[serde(default)]
+    pub bytes: Option<Vec<u8>>,
+    /// The caller's own key.
+    #[serde(default)]
+    pub key: Option<String>,
+    /// The namespace: a user, an agent, a project.
+    #[serde(default)]
+    pub namespace: Option<String>,
+    /// The session.
+    #[serde(default)]
+    pub session: Option<String>,
+    /// The kind: `turn`, `observation`, `summary`, or what the caller likes.
+    #[serde(default)]
+    pub kind: Option<String>,
+    /// The tags, in the order in which they were given.
+    #[serde(default)]
+    pub tags: Vec<String>,
+    /// The importance, 0 to 1.
+    #[serde(default = "default_importance")]
+    pub importance: f32,
+    /// Whether the memory is exempt from default lifetimes: see [`Memory::pinned`].
+    #[serde(default)]
+    pub pinned: bool,
+    /// When it was made. Always there in a memory that a store gave back.
+    #[serde(default)]
+    pub created_at: Option<Timestamp>,
+    /// When the thing remembered happened.
+    #[serde(default)]
+    pub event_time: Option<Timestamp>,
+    /// From when the fact holds in the world.
+    #[serde(default)]
+    pub valid_from: Option<Timestamp>,
+    /// Until when the fact holds in the world.
+    #[serde(default)]
+    pub valid_to: Option<Timestamp>,
+    /// The memory that replaced this fact.
+    #[serde(default)]
+    pub superseded_by: Option<MemoryId>,
+    /// When it stops being visible. See [`Memory::expiry`].
+    #[serde(default)]
+    pub lifetime: Lifetime,
+    /// How many tokens the text has, as the caller's model counts them.
+    #[serde(default)]
+    pub tokens: Option<u32>,
+    /// The memories that this one was made from.
+    #[serde(default)]
+    pub derived_from: Vec<MemoryId>,
+    #[serde(default)]
+    pub(crate) metadata: Option<Metadata>,
+    #[serde(skip, default = "Origin::imported")]
+    pub(crate) origin: Origin,
+}
+
+const fn default_importance() -> f32 {
+    DEFAULT_IMPORTANCE
+}
+
+/// Importance of a memory that was given none.
+pub(crate) const DEFAULT_IMPORTANCE: f32 = 0.5;
+
+impl Memory {
+    /// Longest text and bytes of one memory together, in bytes: 16 MiB.
+    pub const MAX_CONTENT_BYTES: usize = 16 << 20;
+    /// Longest encoded metadata of one memory, in bytes: 1 MiB.
+    pub const MAX_METADATA_BYTES: usize = 1 << 20;
+    /// Longest namespace, session, kind, key or tag, in bytes.
+    pub const MAX_NAME_BYTES: usize = 1024;
+    /// Most tags of one memory.
+    pub const MAX_TAGS: usize = 256;
+    /// Most ids in `derived_from`.
+    pub const MAX_DERIVED_FROM: usize = 4096;
+
+    /// A memory with nothing but a vector. Under cosine the vector's length does not matter, as
+    /// long as it is not zero. The id is unique in its collection: a memory with the same one is
+    /// replaced, whatever namespace either is in.
+    pub fn new(id: impl Into<MemoryId>, vector: impl Into<Vec<f32>>) -> Self {
+        Self {
+            id: id.into(),
+            vector: vector.into(),
+            text: None,
+            bytes: None,
+            key: None,
+            namespace: None,
+            session: None,
+            kind: None,
+            tags: Vec::new(),
+            importance: DEFAULT_IMPORTANCE,
+            pinned: false,
+            created_at: None,
+            event_time: None,
+            valid_from: None,
+            valid_to: None,
+            superseded_by: None,
+            lifetime: Lifetime::Default,
+            tokens: None,
+            derived_from: Vec::new(),
+            metadata: None,
+            origin: Origin::default(),
+        }
+    }
+
+    /// Its place in the history of its store, in a memory that a store gave back: whatever was
+    /// written later has a larger one. It is given at the insert and kept for life, over
+    /// compactions and opens, and a memory that replaces another gets a new one. Memories of one
+    /// batch have ascending numbers in the order in which they were added, and the same time of
+    /// creation unless they were given one: order by `(created_at, seq())` to have them as they
+    /// came.
+    pub fn seq(&self) -> Option<u64> {
+        self.origin.seq.map(|seq| seq.0)
+    }
+
+    /// When it stops being visible, in a memory that a store gave back or that was given a moment.
+    /// `None` for never, and where a lifetime has not begun.
+    #[doc(alias = "expires")]
+    pub const fn expiry(&self) -> Option<Timestamp> {
+        match self.lifetime {
+            Lifetime::Until(at) => Some(at),
+            _ => None,
+        }
+    }
+
+    /// Sets the text. At most [`Memory::MAX_CONTENT_BYTES`], with the bytes.
+    #[must_use]
+    pub fn text(mut self, text: impl Into<String>) -> Self {
+        self.text = Some(text.into());
+        self
+    }
+
+    /// Sets any bytes, beside the text. At most [`Memory::MAX_CONTENT_BYTES`], with the text.
+    #[must_use]
+    pub fn bytes(mut self, bytes: impl Into<Vec<u8>>) -> Self {
+        self.bytes = Some(bytes.into());
+        self
+    }
+
+    /// Sets the caller's own key, for finding a memory again without its id, with
+    /// [`Filter::key`](crate::Filter::key). Several memories may have the same. At most
+    /// [`Memory::MAX_NAME_BYTES`].
+    #[must_use]
+    pub fn key(mut self, key: impl Into<String>) -> Self {
+        self.key = Some(key.into());
+        self
+    }
+
+    /// Sets the namespace: a user, an agent, a project. Searches and deletes can be bound to it
+    /// with [`Filter::namespace`](crate::Filter::namespace). Ids, keys and sessions belong to the
+    /// collection, not to the namespace. At most [`Memory::MAX_NAME_BYTES`].
+    #[must_use]
+    pub fn namespace(mut self, namespace: impl Into<String>) -> Self {
+        self.namespace = Some(namespace.into());
+        self
+    }
+
+    /// Sets the session. Where users number their sessions alike, ask for namespace and session. At
+    /// most [`Memory::MAX_NAME_BYTES`].
+    #[must_use]
+    pub fn session(mut self, session: impl Into<String>) -> Self {
+        self.session = Some(session.into());
+        self
+    }
+
+    /// Sets the kind: `turn`, `observation`, `summary`, or what the caller likes. At most
+    /// [`Memory::MAX_NAME_BYTES`].
+    #[must_use]
+    pub fn kind(mut self, kind: impl Into<String>) -> Self {
+        self.kind = Some(kind.into());
+        self
+    }
+
+    /// Adds a tag. At most [`Memory::MAX_TAGS`] of [`Memory::MAX_NAME_BYTES`]; the same tag twice
+    /// counts once.
+    #[must_use]
+    pub fn tag(mut self, tag: impl Into<String>) -> Self {
+        let tag = tag.into();
+        if !self.tags.contains(&tag) {
+            self.tags.push(tag);
+        }
+        self
+    }
+
+    /// Sets the importance, from 0 to 1. Default = 0.5.
+    #[must_use]
+    pub const fn importance(mut self, importance: f32) -> Self {
+        self.importance = importance;
+        self
+    }
+
+    /// Exempts the memory from the collection's default lifetime, and from whatever else removes
+    /// memories that were not named. A lifetime that is given to the memory itself still counts,
+    /// and deletes take pinned memories like others. Default = false.
+    ///
+    /// Pinning a memory that a store gave back lifts the default that it was stored with.
+    #[must_use]
+    pub const fn pinned(mut self, pinned: bool) -> Self {
+        self.pinned = pinned;
+        self
+    }
+
+    /// Sets when the memory was made, also before 1970. Default = the moment of the insert.
+    #[must_use]
+    pub fn created_at(mut self, at: impl Into<Timestamp>) -> Self {
+        self.created_at = Some(at.into());
+        self
+    }
+
+    /// Sets when the thing remembered happened, also before 1970. Default = not known.
+    #[must_use]
+    pub fn event_time(mut self, at: impl Into<Timestamp>) -> Self {
+        self.event_time = Some(at.into());
+        self
+    }
+
+    /// Sets the span of time in which the fact holds in the world; `None` leaves an end open. It is
+    /// kept and given back, and nothing else goes by it.
+    #[must_use]
+    pub fn valid(mut self, from: Option<Timestamp>, to: Option<Timestamp>) -> Self {
+        self.valid_from = from;
+        self.valid_to = to;
+        self
+    }
+
+    /// Names the memory that replaced this fact. It is kept and given back, and nothing else goes
+    /// by it.
+    #[must_use]
+    pub fn superseded_by(mut self, id: impl Into<MemoryId>) -> Self {
+        self.superseded_by = Some(id.into());
+        self
+    }
+
+    /// Makes the memory invisible this long after its insert, and its bytes reclaimable. Rounded up
+    /// to a whole millisecond; zero is an error at insert. It takes the place of an end that was
+    /// set before.
+    #[must_use]
+    pub const fn ttl(mut self, ttl: Duration) -> Self {
+        self.lifetime = Lifetime::Ttl(ttl);
+        self.origin.end = End::Given;
+        self
+    }
+
+    /// Makes the memory invisible from `at` on. A moment that is not after the store's now is an
+    /// error at insert. It takes the place of an end that was set before.
+    #[must_use]
+    pub fn expires_at(mut self, at: impl Into<Timestamp>) -> Self {
+        self.lifetime = Lifetime::Until(at.into());
+        self.origin.end = End::Given;
+        self
+    }
+
+    /// Keeps the memory whatever the collection's default lifetime is. It takes the place of an end
+    /// that was set before.
+    #[must_use]
+    pub const fn never_expires(mut self) -> Self {
+        self.lifetime = Lifetime::Forever;
+        self
+    }
+
+    /// Sets how many tokens the text has, as the caller's model counts them. The number is kept and
+    /// given back, and nothing else goes by it.
+    #[must_use]
+    pub const fn tokens(mut self, tokens: u32) -> Self {
+        self.tokens = Some(tokens);
+        self
+    }
+
+    /// Names the memories that this one was made from. At most [`Memory::MAX_DERIVED_FROM`].
+    #[must_use]
+    pub fn derived_from(mut self, ids: impl IntoIterator<Item = MemoryId>) -> Self {
+        self.derived_from = ids.into_iter().collect();
+        self
+    }
+
+    /// Sets metadata as JSON text, for values whose type changes or is known only at run time. The
+    /// text is kept as it is, numbers included. At most [`Memory::MAX_METADATA_BYTES`]. Text that
+    /// is not JSON is an [`Error::InvalidOption`](crate::Error::InvalidOption) at the insert, which
+    /// names line and column. O(text).
+    #[must_use]
+    pub fn metadata_json(mut self, json: impl Into<String>) -> Self {
+        self.metadata = Some(Metadata::json(json.into()));
+        self
+    }
+
+    /// The metadata's schema number, if there is metadata: 0 for JSON.
+    pub fn metadata_schema(&self) -> Option<u32> {
+        self.metadata.as_ref().map(|m| m.schema)
+    }
+
+    /// The metadata as JSON text, if it was given as such.
+    pub fn metadata_as_json(&self) -> Option<&str> {
+        let metadata = self.metadata.as_ref()?;
+        match metadata.codec {
+            MetadataCodec::Json => std::str::from_utf8(&metadata.bytes).ok(),
+            MetadataCodec::Bincode => None,
+        }
+    }
+}
