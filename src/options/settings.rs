@@ -137,7 +137,7 @@ impl CollectionSettings {
 }
 
 /// What is fixed at creation and given must be what it was.
-fn agree<T: PartialEq + std::fmt::Debug>(
+fn agree<T: PartialEq + std::fmt::Display>(
     option: &'static str,
     collection: &str,
     now: T,
@@ -145,9 +145,8 @@ fn agree<T: PartialEq + std::fmt::Debug>(
 ) -> Result<()> {
     match wanted {
         Some(wanted) if wanted != now => {
-            let reason = format!(
-                "the collection {collection:?} was created with {now:?}, not with {wanted:?}"
-            );
+            let reason =
+                format!("the collection {collection:?} was created with {now}, not with {wanted}");
             Err(Error::option(option, reason))
         }
         _ => Ok(()),

@@ -62,7 +62,7 @@ fn what_is_fixed_at_creation_must_agree() {
         let wrong = open(CollectionOptions::new(4, Metric::Dot)).unwrap_err();
         assert!(matches!(wrong, Error::InvalidOption { name: "metric", .. }));
         let wrong = open(options().quantization(Quantization::None)).unwrap_err();
-        assert!(matches!(wrong, Error::InvalidOption { name: "codes", .. }));
+        assert!(matches!(wrong, Error::InvalidOption { name: "quantization", .. }));
         let wrong = open(options().in_memory()).unwrap_err();
         assert!(matches!(wrong, Error::InvalidOption { name: "in_memory", .. }));
         let wrong = open(options().embedding_space("model-b")).unwrap_err();

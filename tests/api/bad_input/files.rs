@@ -192,7 +192,7 @@ fn a_directory_without_a_store_is_not_opened_as_one() {
             std::fs::write(dir.path().join(name), b"mine").unwrap();
         }
         let refused =
-            |result| matches!(result, Err(Error::InvalidOption { .. } | Error::NotAStore { .. }));
+            |result| matches!(result, Err(Error::NotFound { .. } | Error::NotAStore { .. }));
         assert!(refused(manual().create(false).open(dir.path())), "{foreign:?}");
         assert!(refused(manual().open_read_only(dir.path())), "{foreign:?}");
         let left = file_names(dir.path());
@@ -201,7 +201,7 @@ fn a_directory_without_a_store_is_not_opened_as_one() {
         let repaired = manual().repair(dir.path(), to.path().join("to"));
         // Beside files of others there may have been a store: nothing says so any more.
         match repaired {
-            Err(Error::InvalidOption { .. }) => assert_eq!(foreign, None),
+            Err(Error::NotFound { .. }) => assert_eq!(foreign, None),
             Err(Error::Corrupt { .. }) => assert!(foreign.is_some()),
             other => panic!("{other:?}"),
         }
