@@ -7,7 +7,7 @@ use std::sync::{Arc, Weak, mpsc};
 use super::model::{NAMES, vector};
 use super::record::{Runner, run};
 use super::script::scripted;
-use super::seen::Budget;
+use super::seen::{Budget, Seen};
 use super::setup::new_disk;
 use crate::collection::Collection;
 use crate::compaction::{Control, run_index_due};
@@ -15,7 +15,7 @@ use crate::index::EfTable;
 use crate::metrics::CanaryStats;
 use crate::sync::lock;
 use crate::testing::sim;
-use crate::{Batch, Error, Event, Memory, SearchPath, Store, StoreOptions, sabotage};
+use crate::{Batch, Error, Memory, SearchPath, Store, sabotage};
 
 impl Runner {
     fn notes(&self) -> Result<Option<Collection>, Error> {
