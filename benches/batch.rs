@@ -13,20 +13,18 @@
     reason = "a benchmark prints and measures"
 )]
 
-#[path = "common/measure.rs"]
-mod measure;
 #[path = "common/setup.rs"]
 mod setup;
-#[path = "common/vectors.rs"]
-mod vectors;
 
 use std::error::Error;
+use std::process::ExitCode;
 use std::time::Instant;
 
 use altiplano::{
     Background, Collection, CollectionOptions, Fields, Hit, Search, SearchPath, StoreOptions,
 };
-use measure::{Json, median};
+use bench_tools::args::Args;
+use bench_tools::measure::{self, Json, median};
 use setup::{Data, K, Scratch};
 
 const PASSES: usize = 3;
@@ -34,8 +32,12 @@ const PATHS: [(&str, SearchPath); 2] = [("graph", SearchPath::Graph), ("scan", S
 
 type Result<T> = std::result::Result<T, Box<dyn Error>>;
 
-fn main() -> Result<()> {
-    let data = Data::load("Many queries in one call.", 40_000)?;
+fn main() -> ExitCode {
+    setup::run("Many queries in one call.", &[], bench)
+}
+
+fn bench(args: &Args) -> std::result::Result<bool, Box<dyn Error>> {
+    let data = Data::of(args, 40_000)?;
     let dir = Scratch::new("batch");
     let store = StoreOptions::new().background(Background::Manual).open(dir.path())?;
     let options = CollectionOptions::new(data.base.dim, data.metric).hnsw(data.hnsw());
@@ -53,7 +55,7 @@ fn main() -> Result<()> {
         all.print(&data, name, "batch");
         eprintln!("{name}: a batch is {:.2} times as fast", all.qps / one.qps);
     }
-    Ok(())
+    Ok(true)
 }
 
 fn configure(search: Search<'_>, path: SearchPath) -> Search<'_> {

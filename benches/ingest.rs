@@ -9,24 +9,26 @@
     reason = "a benchmark prints and measures"
 )]
 
-#[path = "common/measure.rs"]
-mod measure;
 #[path = "common/setup.rs"]
 mod setup;
-#[path = "common/vectors.rs"]
-mod vectors;
 
 use std::error::Error;
+use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
 use altiplano::{CollectionOptions, Durability, HnswParams, Store};
-use measure::{Json, median};
+use bench_tools::args::Args;
+use bench_tools::measure::{self, Json, median};
 use setup::{Data, Scratch};
 
 const PASSES: usize = 3;
 
-fn main() -> Result<(), Box<dyn Error>> {
-    let data = Data::load("Vectors inserted a second.", 40_000)?;
+fn main() -> ExitCode {
+    setup::run("Vectors inserted a second.", &[], bench)
+}
+
+fn bench(args: &Args) -> Result<bool, Box<dyn Error>> {
+    let data = Data::of(args, 40_000)?;
     let buffered = Durability::Buffered { max_delay: Duration::from_millis(100) };
     eprintln!("durability  batch   vectors    acked/s   sealed/s  written/kept");
     for durability in [Durability::Sync, buffered] {
@@ -34,7 +36,7 @@ fn main() -> Result<(), Box<dyn Error>> {
             run(&data, durability, batch)?;
         }
     }
-    Ok(())
+    Ok(true)
 }
 
 /// What one pass gave.

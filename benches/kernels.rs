@@ -11,16 +11,15 @@
     reason = "a benchmark prints and measures"
 )]
 
-#[path = "common/measure.rs"]
-mod measure;
-
 use std::error::Error;
 use std::hint::black_box;
+use std::process::ExitCode;
 use std::time::Instant;
 
 use altiplano::Codes;
 use altiplano::testing::kernels::{Encoded, Rows, kernel_sets};
-use measure::{Args, Json, Opt};
+use bench_tools::args::{self, Args, Opt};
+use bench_tools::measure::Json;
 
 const OPTIONS: [Opt; 2] = [
     Opt { key: "quick", value: "", help: "one dimension, few passes: only whether it runs" },
@@ -40,18 +39,13 @@ const CODES: [(Codes, &str); 5] = [
     (Codes::F32, "f32"),
 ];
 
-fn main() -> Result<(), Box<dyn Error>> {
-    let about = "How fast codes are measured.";
-    let args = match Args::from_env(about, &OPTIONS) {
-        Ok(args) => args,
-        Err(stop) if stop.asked => {
-            println!("{}", stop.text);
-            return Ok(());
-        }
-        Err(stop) => return Err(stop.text.into()),
-    };
+fn main() -> ExitCode {
+    args::run("How fast codes are measured.", &OPTIONS, bench)
+}
+
+fn bench(args: &Args) -> Result<bool, Box<dyn Error>> {
     let quick = args.has("quick");
-    let passes: usize = args.get_or("passes", if quick { 2 } else { 200 }).map_err(|s| s.text)?;
+    let passes: usize = args.get_or("passes", if quick { 2 } else { 200 })?;
     let (dimensions, rows) =
         if quick { (&[384][..], 10_000) } else { (&[100, 384, 768][..], 100_000) };
     eprintln!("kernels  codes    dim  rows                ns/row    GB/s");
@@ -61,7 +55,7 @@ fn main() -> Result<(), Box<dyn Error>> {
                 .run();
         }
     }
-    Ok(())
+    Ok(true)
 }
 
 struct Case<'a> {

@@ -19,14 +19,11 @@
     reason = "a benchmark prints and measures"
 )]
 
-#[path = "common/measure.rs"]
-mod measure;
 #[path = "common/setup.rs"]
 mod setup;
-#[path = "common/vectors.rs"]
-mod vectors;
 
 use std::error::Error;
+use std::process::ExitCode;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
@@ -34,9 +31,10 @@ use altiplano::{
     Background, Batch, Collection, CollectionOptions, Event, Fields, HnswParams, Memory,
     SearchPath, Store, StoreOptions,
 };
-use measure::{Args, Json, Opt};
+use bench_tools::args::{Args, Opt};
+use bench_tools::measure::{self, Json};
+use bench_tools::vectors::{Rng, Vectors, distance};
 use setup::{CODES_OPTION, Data, K, Scratch};
-use vectors::{Rng, Vectors, distance};
 
 const OPTIONS: [Opt; 7] = [
     CODES_OPTION,
@@ -50,16 +48,17 @@ const OPTIONS: [Opt; 7] = [
 
 type Result<T> = std::result::Result<T, Box<dyn Error>>;
 
-fn main() -> Result<()> {
-    let options = setup::options(&OPTIONS);
-    let args = Args::from_env("Merging graphs.", &options).map_err(|stop| stop.text)?;
+fn main() -> ExitCode {
+    setup::run("Merging graphs.", &OPTIONS, bench)
+}
+
+fn bench(args: &Args) -> std::result::Result<bool, Box<dyn Error>> {
     measure::pin_to_core(0);
-    let text = |stop: measure::Stop| stop.text;
-    let data = Data::unanswered(&args, 20_000)?;
+    let data = Data::unanswered(args, 20_000)?;
     let quick = data.quick;
-    let live = args.get_or("live", data.base.len() / 2).map_err(text)?;
-    let turnover: f64 = args.get_or("turnover", 0.2).map_err(text)?;
-    let codes = setup::codes(&args, &[altiplano::Codes::Bits4]).map_err(text)?;
+    let live = args.get_or("live", data.base.len() / 2)?;
+    let turnover: f64 = args.get_or("turnover", 0.2)?;
+    let codes = setup::codes(args, &[altiplano::Codes::Bits4])?;
     let changed = (live as f64 * turnover) as usize;
     let mut pool = data.base.clone();
     pool.extend_mixed(live + changed + 1);
@@ -67,19 +66,19 @@ fn main() -> Result<()> {
         pool,
         live,
         changed,
-        generations: args.get_or("generations", if quick { 3 } else { 20 }).map_err(text)?,
-        every: args.get_or("every", if quick { 3 } else { 5 }).map_err(text)?,
-        ef: args.get_or("ef", 64).map_err(text)?,
+        generations: args.get_or("generations", if quick { 3 } else { 20 })?,
+        every: args.get_or("every", if quick { 3 } else { 5 })?,
+        ef: args.get_or("ef", 64)?,
         codes: codes[0],
         data,
     };
-    let kinds = args.list::<String>("kinds").map_err(text)?;
+    let kinds = args.list::<String>("kinds")?;
     let kinds = kinds.unwrap_or(["random", "clusters", "drift"].map(str::to_owned).to_vec());
     eprintln!("kind       gen  what      cpu s   evaluations  a new row   recall  evaluations");
     for kind in kinds {
         run.kind(&kind)?;
     }
-    Ok(())
+    Ok(true)
 }
 
 struct Run {

@@ -9,25 +9,27 @@
     reason = "a benchmark prints and measures"
 )]
 
-#[path = "common/measure.rs"]
-mod measure;
 #[path = "common/setup.rs"]
 mod setup;
-#[path = "common/vectors.rs"]
-mod vectors;
 
 use std::error::Error;
 use std::path::Path;
+use std::process::ExitCode;
 use std::time::Instant;
 
 use altiplano::{Background, CollectionOptions, SearchPath, Store, StoreOptions};
-use measure::{Json, Rss, median};
+use bench_tools::args::Args;
+use bench_tools::measure::{Json, Rss, median};
 use setup::{Data, K, Scratch};
 
 const PASSES: usize = 5;
 
-fn main() -> Result<(), Box<dyn Error>> {
-    let data = Data::load("Time to open a store.", 100_000)?;
+fn main() -> ExitCode {
+    setup::run("Time to open a store.", &[], bench)
+}
+
+fn bench(args: &Args) -> Result<bool, Box<dyn Error>> {
+    let data = Data::of(args, 100_000)?;
     let (dir, copy) = (Scratch::new("open"), Scratch::new("open-copy"));
     let store = StoreOptions::new().background(Background::Manual).open(dir.path())?;
     let options = CollectionOptions::new(data.base.dim, data.metric)
@@ -47,7 +49,8 @@ fn main() -> Result<(), Box<dyn Error>> {
     store.close()?;
     eprintln!("after            vectors   open ms   heap MB   mapped MB   disk MB");
     measure_open(&data, "close", dir.path())?;
-    measure_open(&data, "kill", copy.path())
+    measure_open(&data, "kill", copy.path())?;
+    Ok(true)
 }
 
 fn measure_open(data: &Data, after: &str, dir: &Path) -> Result<(), Box<dyn Error>> {

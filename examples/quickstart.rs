@@ -1,5 +1,5 @@
-//! The store in thirty lines: remember, recall, forget. The vectors here are made by hand; an agent
-//! takes them from its embedding model.
+//! The whole idea in one program: remember, recall, forget. The vectors are made by hand here; an
+//! agent takes them from its embedding model.
 //!
 //! `cargo run --example quickstart`
 #![allow(
@@ -13,13 +13,13 @@ use std::time::Duration;
 use altiplano::{CollectionOptions, Filter, Memory, Metric, Store};
 
 fn main() -> altiplano::Result<()> {
-    // A store is a directory; a collection holds vectors of one dimension and metric.
+    // A store is a directory. A collection holds vectors of one dimension and one metric.
     let name = format!("altiplano-quickstart-{}.alt", std::process::id());
     let path = std::env::temp_dir().join(name);
     let store = Store::open(&path)?;
     let notes = store.collection("notes", CollectionOptions::new(3, Metric::Cosine))?;
 
-    // Remember: acknowledged means durable. An id that is there already is replaced.
+    // Remember: a write that has returned is durable. An id that exists already is replaced.
     let tea = Memory::new(1u64, [0.9, 0.1, 0.0]).text("likes green tea").namespace("user:42");
     let trip =
         Memory::new(2u64, [0.1, 0.9, 0.0]).text("flies to Lima on Friday").namespace("user:42");
@@ -28,18 +28,23 @@ fn main() -> altiplano::Result<()> {
     notes.insert(trip.tag("travel").ttl(Duration::from_secs(7 * 86_400)))?;
     notes.insert(rain.ttl(Duration::from_secs(3_600)))?;
 
-    // Recall: the nearest first, filtered by plain data.
-    for hit in notes.search(&[0.2, 0.9, 0.1]).namespace("user:42").k(2).run()? {
-        println!("{:.3}  {}", hit.distance, hit.text().unwrap_or_default());
+    println!("The two memories of user:42 that are nearest to a question, with their distances:");
+    let hits = notes.search(&[0.2, 0.9, 0.1]).namespace("user:42").k(2).run()?;
+    for hit in &hits {
+        println!("  {:.3}  {}", hit.distance, hit.text().unwrap_or_default());
     }
+    assert_eq!(hits[0].text(), Some("flies to Lima on Friday"));
+    assert_eq!(hits.len(), 2, "the memory of another namespace is not among them");
 
-    // Forget: gone for readers at once; the compactor gives the bytes back by itself.
-    notes.delete(1u64)?;
-    let forgotten = notes.delete_where(Filter::namespace("user:42"))?;
-    println!("forgot {} memories, {} left", forgotten + 1, notes.len()?);
+    println!("Forget one memory by its id, then everything else of user:42. Left over:");
+    assert!(notes.delete(1u64)?);
+    assert_eq!(notes.delete_where(Filter::namespace("user:42"))?, 1);
+    for memory in notes.iter() {
+        println!("  {}", memory?.text_content().unwrap_or_default());
+    }
+    assert_eq!(notes.len()?, 1);
+
     store.close()?;
-
-    // This was only an example.
     let _ = std::fs::remove_dir_all(path);
     Ok(())
 }

@@ -69,7 +69,9 @@
 mod clock;
 mod collection;
 mod compaction;
+mod dir;
 mod disk;
+mod engine;
 mod error;
 mod filter;
 pub mod format;
@@ -84,8 +86,10 @@ mod options;
 mod poison;
 pub mod reliability;
 mod sabotage;
+mod search;
 mod section;
 mod segment;
+mod snapshot;
 mod splitmix;
 mod store;
 mod sync;
@@ -96,10 +100,7 @@ mod vector;
 mod worker;
 
 pub use clock::{Clock, ManualClock, SystemClock, Timestamp};
-pub use collection::{
-    Applied, Batch, Collection, Explanation, Fields, Hit, Iter, MAX_BATCH_BYTES, Outcome,
-    PartSearch, Search, SearchPath, Way, WayReason,
-};
+pub use collection::{Applied, Batch, Collection, MAX_BATCH_BYTES, Outcome};
 pub use error::{Error, Result};
 pub use filter::Filter;
 pub use ids::MemoryId;
@@ -115,4 +116,5 @@ pub use options::{
     Background, Builder, Codes, CollectionOptions, Durability, HnswParams, IoMode, MAX_DIMENSION,
     Metric, StoreOptions,
 };
+pub use search::{Explanation, Fields, Hit, Iter, PartSearch, Search, SearchPath, Way, WayReason};
 pub use store::{Doubt, Loss, RepairReport, Salvaged, Store, Verify, VerifyReport};

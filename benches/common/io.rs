@@ -5,7 +5,7 @@
 
 use altiplano::IoMode;
 
-use crate::measure::{Args, Opt, Stop};
+use bench_tools::args::{Args, Opt, Stop};
 
 pub const OPTION: Opt =
     Opt { key: "io", value: "MODE", help: "how rows are read: mapped or pread; default mapped" };

@@ -9,11 +9,12 @@
 )]
 
 use std::path::{Path, PathBuf};
+use std::process::ExitCode;
 
 use altiplano::{Batch, Codes, Collection, HnswParams, Memory, Metric};
 
-use crate::measure::{Args, Opt, Stop};
-use crate::vectors::{self, Neighbors, Vectors};
+use bench_tools::args::{self, Args, Opt, Stop};
+use bench_tools::vectors::{self, Neighbors, Vectors};
 
 /// Results that recall is measured on.
 pub const K: usize = 10;
@@ -50,11 +51,6 @@ pub struct Data {
 
 impl Data {
     /// Reads the files that the arguments name, or makes clustered vectors.
-    pub fn load(about: &str, generated: usize) -> Result<Self, Box<dyn std::error::Error>> {
-        Self::of(&Args::from_env(about, OPTIONS).map_err(|stop| stop.text)?, generated)
-    }
-
-    /// The same for a benchmark that has options of its own beside [`OPTIONS`].
     pub fn of(args: &Args, generated: usize) -> Result<Self, Box<dyn std::error::Error>> {
         let mut data = Self::unanswered(args, generated)?;
         let read = args.text("neighbors").map(|file| Neighbors::read(Path::new(file), None));
@@ -74,7 +70,7 @@ impl Data {
     /// The same without the true neighbors, for a program that asks no queries.
     pub fn unanswered(args: &Args, generated: usize) -> Result<Self, Box<dyn std::error::Error>> {
         let quick = args.has("quick");
-        let limit = args.get::<usize>("limit").map_err(|stop| stop.text)?;
+        let limit = args.get::<usize>("limit")?;
         let (metric, metric_name, exact) = match args.text("metric").unwrap_or("cosine") {
             "cosine" => (Metric::Cosine, "cosine", vectors::Metric::Cosine),
             "dot" => (Metric::Dot, "dot", vectors::Metric::Dot),
@@ -121,6 +117,15 @@ impl Data {
         }
         Ok(())
     }
+}
+
+/// Runs a benchmark that has these options beside [`OPTIONS`].
+pub fn run(
+    about: &str,
+    own: &[Opt],
+    bench: impl FnOnce(&Args) -> Result<bool, Box<dyn std::error::Error>>,
+) -> ExitCode {
+    args::run(about, &options(own), bench)
 }
 
 /// The options of a benchmark: those of all and its own.

@@ -15,9 +15,10 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
-use crate::measure::{self, Args, Percentiles, Rss, median};
 use crate::setup::{self, K};
-use crate::vectors::{Neighbors, Vectors};
+use bench_tools::args::Args;
+use bench_tools::measure::{self, Percentiles, Rss, median};
+use bench_tools::vectors::{Neighbors, Vectors};
 
 type Result<T> = std::result::Result<T, Box<dyn Error>>;
 

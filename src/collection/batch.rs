@@ -1,7 +1,7 @@
 //! Owns `Batch`, several writes that become visible and durable together, and `Outcome`, what a
-//! write did. Plain data: how a batch is carried out is `collection::commit`.
+//! write did. Plain data: how a batch is carried out is `engine::commit`.
 
-use crate::collection::Collection;
+use crate::collection::handle::Collection;
 use crate::filter::Filter;
 use crate::format::frame::MAX_PAYLOAD_BYTES;
 use crate::format::{op, record};

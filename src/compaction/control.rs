@@ -5,11 +5,12 @@ use std::sync::TryLockError;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use crate::collection::core::Core;
-use crate::collection::engine::Engine;
-use crate::collection::pace::Working;
+use crate::engine::Engine;
+use crate::engine::pace::Working;
 use crate::error::{Error, Result};
-use crate::sync::{Mutex, MutexGuard, lock};
+use crate::snapshot::state::Core;
+use crate::sync::lock;
+use crate::sync::{Mutex, MutexGuard};
 use crate::worker::Seat;
 
 /// Handed down through a job.
@@ -23,14 +24,15 @@ pub(crate) struct Control<'a> {
 }
 
 impl<'a> Control<'a> {
-    /// For what the background does by itself: it waits where [`crate::collection::pace`] says so.
+    /// For what the background does by itself: it waits where [`crate::engine::pace`] says so.
     pub(crate) fn background(
         engine: &'a Engine,
         stop: &'a (dyn Fn() -> bool + Sync),
         seat: Seat<'a>,
     ) -> Self {
-        let begun = AtomicU64::new(nanos(engine.monotonic()));
-        Self { engine, stop, paced: Some((engine.pace.ended(), begun)), seat: Some(seat) }
+        let begun = AtomicU64::new(nanos(engine.time.monotonic()));
+        let paced = Some((engine.background.pace().ended(), begun));
+        Self { engine, stop, paced, seat: Some(seat) }
     }
 
     /// For what somebody waits for.
@@ -41,6 +43,11 @@ impl<'a> Control<'a> {
     /// The same for a part of the job that somebody waits for.
     pub(crate) fn without_pace(&self) -> Self {
         Self { engine: self.engine, stop: self.stop, paced: None, seat: self.seat }
+    }
+
+    /// The store that the job works for.
+    pub(crate) const fn engine(&self) -> &'a Engine {
+        self.engine
     }
 
     /// Takes a lock that another job may hold for long, and lets other stores have the thread
@@ -58,13 +65,15 @@ impl<'a> Control<'a> {
 
     /// Whether background work may begin.
     pub(super) fn may_begin(&self) -> bool {
-        self.paced.is_none() || !self.engine.pace.is_paused()
+        self.paced.is_none() || !self.engine.background.pace().is_paused()
     }
 
     /// Whether the job should end early.
     pub(crate) fn is_stopped(&self) -> bool {
-        let ended = |(before, _): &(u64, _)| self.engine.pace.ended() != *before;
-        (self.stop)() || self.engine.gate.is_closing() || self.paced.as_ref().is_some_and(ended)
+        let ended = |(before, _): &(u64, _)| self.engine.background.pace().ended() != *before;
+        (self.stop)()
+            || self.engine.dir.gate().is_closing()
+            || self.paced.as_ref().is_some_and(ended)
     }
 
     /// An error if the job should end early.
@@ -76,12 +85,12 @@ impl<'a> Control<'a> {
     /// error if the job should end early.
     pub(super) fn step(&self, core: &Core, bytes: u64) -> Result<()> {
         if let Some((_, last)) = &self.paced {
-            let clock = self.engine.clock.as_ref();
-            self.engine.pace.charge(clock, bytes);
+            let clock = self.engine.time.clock().as_ref();
+            self.engine.background.pace().charge(clock, bytes);
             let since = Duration::from_nanos(last.load(Ordering::Relaxed));
             let worked = clock.monotonic().saturating_sub(since);
             let stop = || self.is_stopped() || core.is_dropped();
-            self.engine.pace.wait(clock, worked, &stop, self.seat.as_ref());
+            self.engine.background.pace().wait(clock, worked, &stop, self.seat.as_ref());
             last.store(nanos(clock.monotonic()), Ordering::Relaxed);
         }
         self.check(core)
@@ -90,13 +99,13 @@ impl<'a> Control<'a> {
     /// As [`Self::step`] where a lock is held: the bytes are paid for at the next step.
     pub(super) fn charge(&self, bytes: u64) {
         if self.paced.is_some() {
-            self.engine.pace.charge(self.engine.clock.as_ref(), bytes);
+            self.engine.background.pace().charge(self.engine.time.clock().as_ref(), bytes);
         }
     }
 
     /// Notes that a job is under way, for as long as what it gives lives.
     pub(super) fn work(&self) -> Option<Working<'a>> {
-        self.paced.is_some().then(|| self.engine.pace.work())
+        self.paced.is_some().then(|| self.engine.background.pace().work())
     }
 }
 

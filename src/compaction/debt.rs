@@ -3,12 +3,13 @@
 
 use std::sync::{Arc, Weak};
 
-use super::policy::{self, Eagerness, IndexStep};
-use super::{bytes_of, index_facts, next_index_step, segment_facts, trim};
-use crate::collection::core::Core;
-use crate::collection::disk_budget::Pressure;
-use crate::collection::engine::Engine;
+use crate::compaction::checkpoint;
+use crate::compaction::facts::{bytes_of, index_facts, next_index_step, segment_facts};
+use crate::compaction::policy::{self, Eagerness, IndexStep};
+use crate::engine::Engine;
+use crate::engine::admission::disk::Pressure;
 use crate::error::Result;
+use crate::snapshot::state::Core;
 use crate::sync::atomic::Ordering;
 use crate::sync::lock;
 
@@ -27,7 +28,7 @@ pub(crate) fn debt(engine: &Engine, core: &Core) -> Result<Debt> {
         return Ok(Debt::default());
     }
     let facts = segment_facts(engine, core, &core.snapshot())?;
-    let steps = policy::plan_rows(&facts, engine.plausible_now(), Eagerness::Due);
+    let steps = policy::plan_rows(&facts, engine.time.plausible_now(), Eagerness::Due);
     let step = next_index_step(engine, core, Eagerness::Due);
     let due = step.map_or(0, |step| index_bytes(core, &step));
     Ok(Debt { rows: bytes_of(&steps, &facts), index: due.max(core.index_bytes_under_way()) })
@@ -44,16 +45,17 @@ pub(super) fn index_bytes(core: &Core, step: &IndexStep) -> u64 {
 /// Whether no job is under way and none is due, as far as the store can tell without doing it.
 pub(crate) fn is_idle(engine: &Engine) -> Result<bool> {
     // Without workers it stays after an insert that was refused, whatever is done.
-    let pressed = engine.disk_budget.pressure() == Pressure::Pressed && engine.has_workers();
-    if engine.gate.is_busy() || pressed {
+    let pressed =
+        engine.admission.disk().pressure() == Pressure::Pressed && engine.background.has_workers();
+    if engine.dir.gate().is_busy() || pressed {
         return Ok(false);
     }
-    for core in engine.cores() {
+    for core in engine.collections.all() {
         if !core.is_volatile() && !core.is_dropped() && !is_settled(engine, &core)? {
             return Ok(false);
         }
     }
-    Ok(!trim::is_due(engine) && !engine.gate.is_busy())
+    Ok(!checkpoint::is_due(engine) && !engine.dir.gate().is_busy())
 }
 
 /// Whether nothing is due for a collection.
@@ -66,7 +68,7 @@ fn is_settled(engine: &Engine, core: &Core) -> Result<bool> {
         return Ok(false);
     }
     let facts = segment_facts(engine, core, &snapshot)?;
-    if !policy::plan_rows(&facts, engine.plausible_now(), Eagerness::Due).is_empty() {
+    if !policy::plan_rows(&facts, engine.time.plausible_now(), Eagerness::Due).is_empty() {
         return Ok(false);
     }
     if Weak::ptr_eq(&Arc::downgrade(&snapshot), &lock(&core.indexes_in_order)) {

@@ -4,10 +4,10 @@
 
 use std::collections::HashMap;
 
-use crate::collection::core::Core;
-use crate::collection::engine::Engine;
+use crate::engine::Engine;
 use crate::format::manifest::Manifest;
 use crate::ids::{CollectionId, FileId, Seq};
+use crate::snapshot::state::Core;
 
 /// A collection, what its files cover, and the first log file that it needs.
 pub(super) type Mark = (CollectionId, Seq, FileId);
@@ -15,11 +15,11 @@ pub(super) type Mark = (CollectionId, Seq, FileId);
 /// Collections whose every effect is in files, with the log file that is open now: they need none
 /// of the older ones.
 pub(super) fn idle_marks(engine: &Engine) -> Vec<Mark> {
-    let token = engine.committer.hold();
+    let token = engine.log.hold();
     let Some(log) = token.as_ref() else {
         return Vec::new();
     };
-    let cores = engine.cores().into_iter();
+    let cores = engine.collections.all().into_iter();
     cores
         .filter(|core| !core.is_volatile())
         .filter_map(|core| {

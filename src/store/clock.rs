@@ -9,7 +9,7 @@ impl Store {
     /// The moment that expiry goes by: the clock's, or the latest that a commit has vouched for if
     /// the clock was set back.
     pub fn now(&self) -> Timestamp {
-        self.engine.now()
+        self.engine.time.now()
     }
 
     /// Believes what the clock shows, for a caller who knows that it is right. A clock that is more than
@@ -41,11 +41,11 @@ impl Store {
     /// # Ok(()) }
     /// ```
     pub fn trust_clock(&self) -> Result<()> {
-        if self.engine.clock_doubt().is_none() {
-            return self.engine.check_writable();
+        if self.engine.time.doubt().is_none() {
+            return self.engine.dir.check_writable();
         }
-        self.engine.trust_clock()?;
-        self.engine.row_bell.ring();
+        self.engine.log.trust_clock()?;
+        self.engine.background.bells().rows.ring();
         Ok(())
     }
 }

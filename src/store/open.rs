@@ -11,12 +11,11 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use crate::clock::Timestamp;
-use crate::collection::core::Core;
-use crate::collection::engine::{Engine, EngineParts};
-use crate::collection::life::{Life, Parts};
-use crate::collection::logging::LogState;
-use crate::collection::recovery;
+use crate::dir::mix;
 use crate::disk::{Disk, RealDisk};
+use crate::engine::life::{Life, Parts};
+use crate::engine::open_log::LogState;
+use crate::engine::{Engine, EngineParts, replay};
 use crate::error::{Error, Result};
 use crate::format::header::{FileHeader, FileKind, HEADER_LEN, StoreId};
 use crate::format::manifest::{LogEntry, Manifest};
@@ -26,9 +25,10 @@ use crate::log::{LogEnd, LogSource, LogWriter};
 use crate::manifest::{self, CommitError, Found};
 use crate::options::{Background, StoreOptions};
 use crate::sabotage::{self, Sabotage};
-use crate::splitmix::mix;
+use crate::snapshot::Snapshot;
+use crate::snapshot::state::Core;
 use crate::store::{Shared, Store, workers};
-use crate::sync::{Mutex, write};
+use crate::sync::Mutex;
 
 /// How often a read-only open tries again when the writer changed files under it.
 const READ_ATTEMPTS: usize = 3;
@@ -69,7 +69,7 @@ impl Store {
     ) -> Self {
         engine.events.tell();
         let names: HashMap<String, CollectionId> =
-            engine.cores().iter().map(|core| (core.name.clone(), core.id)).collect();
+            engine.collections.all().iter().map(|core| (core.name.clone(), core.id)).collect();
         let life = Life::new(Arc::clone(&engine), Parts { workers, lock });
         let shared = Shared { names: Mutex::new(names), refreshing: Mutex::default() };
         Self { engine, life, shared: Arc::new(shared) }
@@ -78,25 +78,24 @@ impl Store {
     /// Moves a store that was opened read-only forward to what its writer has written by now. For a
     /// writable store there is nothing to do.
     pub fn refresh(&self) -> Result<()> {
-        self.engine.check_open()?;
-        if !self.engine.read_only {
+        self.engine.dir.check_open()?;
+        if !self.engine.dir.is_read_only() {
             return Ok(());
         }
         // Of two at once, the one that read first must not end last: readers would go back in time.
         let _refreshing = crate::sync::lock(&self.shared.refreshing);
-        let options = StoreOptions::new().clock(Arc::clone(&self.engine.clock));
-        let newer = read_with_retries(&self.engine.disk, self.engine.dir(), &options)?;
+        let (dir, clock) = (&self.engine.dir, self.engine.time.clock());
+        let options = StoreOptions::new().clock(Arc::clone(clock));
+        let newer = read_with_retries(dir.shared_disk(), dir.root(), &options)?;
         let mut names = crate::sync::lock(&self.shared.names);
         self.engine.adopt(&newer);
         let newer: HashMap<CollectionId, Arc<Core>> =
-            newer.cores().into_iter().map(|core| (core.id, core)).collect();
-        self.collections_mut(|open| {
+            newer.collections.all().into_iter().map(|core| (core.id, core)).collect();
+        self.engine.collections.change(|open| {
             open.retain(|id, _| newer.contains_key(id));
             for (id, core) in newer {
                 match open.get(&id) {
-                    Some(old) => {
-                        old.publish(crate::collection::snapshot::Snapshot::clone(&core.snapshot()))
-                    }
+                    Some(old) => old.publish(Snapshot::clone(&core.snapshot())),
                     None => drop(open.insert(id, core)),
                 }
             }
@@ -139,10 +138,10 @@ pub(crate) fn open_for_writing(
     };
     let engine = engine(disk, dir, found, &options, seed, false)?;
     let end = recover(&engine)?;
-    start_log(&engine, &end).map_err(|error| read_only(error, engine.dir()))?;
+    start_log(&engine, &end).map_err(|error| read_only(error, engine.dir.root()))?;
     remove_orphans(&engine)?;
-    engine.open_reserve();
-    engine.tend_disk_budget(false, 0)?;
+    engine.reserve.open();
+    engine.admission.tend_disk(false, 0)?;
     let workers = match options.background {
         Background::Auto => workers::start(&engine)?,
         Background::Manual => Vec::new(),
@@ -283,48 +282,47 @@ fn engine(
 
 /// Opens what the manifest names and replays the log over it.
 fn recover(engine: &Arc<Engine>) -> Result<LogEnd> {
-    let manifest = engine.manifest();
+    let manifest = engine.catalog.manifest();
     for entry in &manifest.collections {
-        let core = recovery::open_collection(engine, entry)?;
-        let mut map = write(&engine.collections);
-        map.insert(core.id, core);
+        let core = replay::open_collection(engine, entry)?;
+        engine.collections.change(|map| map.insert(core.id, core));
     }
-    recovery::replay(engine, &manifest)
+    replay::replay(engine, &manifest)
 }
 
 /// Copies the valid part of the last log file to a new one and puts that in force. A full disk may
 /// cost the reserve.
 fn start_log(engine: &Engine, end: &LogEnd) -> Result<()> {
     let started = || {
-        let file = engine.new_file()?;
+        let file = engine.catalog.new_file()?;
         let result = start_log_in(engine, end, file);
-        if result.is_err() && engine.may_clean_up() {
-            let _ = engine.disk.remove(&engine.path(FileName::Log(file)));
+        if result.is_err() && engine.dir.may_clean_up() {
+            let _ = engine.dir.remove(FileName::Log(file));
         }
         result
     };
     match started() {
-        Err(Error::DiskFull { .. }) if engine.spend_reserve() => started(),
+        Err(Error::DiskFull { .. }) if engine.reserve.spend() => started(),
         result => result,
     }
 }
 
 fn start_log_in(engine: &Engine, end: &LogEnd, file: FileId) -> Result<()> {
-    let manifest = engine.manifest();
+    let manifest = engine.catalog.manifest();
     let Some(last) = manifest.log.last() else {
-        return Err(Error::corrupt(engine.dir(), 0, "the manifest names no log"));
+        return Err(Error::corrupt(engine.dir.root(), 0, "the manifest names no log"));
     };
-    let (disk, dir) = (engine.disk.as_ref(), engine.dir());
-    let source = LogSource { disk, dir, store: engine.store, entry: last, last: true };
-    let mut writer = LogWriter::create(disk, dir, &engine.header(FileKind::Log, file))?;
+    let (disk, dir) = (engine.dir.disk(), engine.dir.root());
+    let source = LogSource { disk, dir, store: engine.dir.store(), entry: last, last: true };
+    let mut writer = LogWriter::create(disk, dir, &engine.dir.header(FileKind::Log, file))?;
     if !sabotage::on(Sabotage::SkipCopyForward) {
         source.copy_forward(&mut writer)?;
     }
     disk.sync_dir(dir)?;
     engine.reserve.note_log(writer.good_len());
     let (last_seq, synced_len) = (end.last_seq.max(manifest.last_seq), writer.synced_len());
-    engine.committer.start(LogState::new(writer, last_seq, engine.monotonic()));
-    engine.commit_manifest(|manifest| {
+    engine.log.start(LogState::new(writer, last_seq, engine.time.monotonic()));
+    engine.catalog.commit(|manifest| {
         manifest.log.pop();
         manifest.log.push(LogEntry { file, synced_len, valid_len: None });
     })
@@ -333,9 +331,9 @@ fn start_log_in(engine: &Engine, end: &LogEnd, file: FileId) -> Result<()> {
 /// Removes files with names of ours that the manifest does not name: leftovers of jobs that a crash
 /// cut short. Files with other names are left alone.
 fn remove_orphans(engine: &Engine) -> Result<()> {
-    let manifest = engine.manifest();
+    let manifest = engine.catalog.manifest();
     let live: std::collections::HashSet<FileName> = manifest.files().collect();
-    for entry in engine.disk.list(engine.dir())? {
+    for entry in engine.dir.list()? {
         let orphan = match FileName::parse(&entry.name) {
             None | Some(FileName::Lock | FileName::Reserve) => false,
             Some(FileName::Manifest(n) | FileName::ManifestOld(n)) => {
@@ -346,7 +344,7 @@ fn remove_orphans(engine: &Engine) -> Result<()> {
         };
         if orphan && entry.is_file {
             // One that cannot be removed costs space, and is tried again at the next open.
-            let _ = engine.disk.remove(&engine.dir().join(&entry.name));
+            let _ = engine.dir.disk().remove(&engine.dir.root().join(&entry.name));
         }
     }
     Ok(())
@@ -379,7 +377,7 @@ fn read_once(disk: &Arc<dyn Disk>, path: &Path, options: &StoreOptions) -> Resul
     };
     let engine = engine(Arc::clone(disk), path.to_owned(), found, options, 0, true)?;
     let end = recover(&engine)?;
-    engine.committer.replayed(end.last_seq);
+    engine.progress.take_seq(end.last_seq);
     Ok(engine)
 }
 

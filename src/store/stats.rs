@@ -25,30 +25,29 @@ impl Store {
     /// ```
     pub fn stats(&self) -> Result<StoreStats> {
         let engine = &self.engine;
-        engine.check_open()?;
-        let (pinned_files, pinned_bytes) = engine.pinned.totals();
+        engine.dir.check_open()?;
+        let (pinned_files, pinned_bytes) = engine.dir.held().totals();
         let mut stats = StoreStats {
-            visible_seq: engine.visible_seq().0,
-            synced_seq: engine.committer.synced_seq().0,
-            clock_doubt: engine.clock_doubt(),
+            visible_seq: engine.progress.last_seq().0,
+            synced_seq: engine.progress.synced_seq().0,
+            clock_doubt: engine.time.doubt(),
             pinned_files,
             pinned_bytes,
-            job_heap_bytes: engine.heap_budget.held(),
-            resident_bytes: engine.resident_bytes(),
-            open_files: engine.open_files(),
+            job_heap_bytes: engine.admission.heap().held(),
+            resident_bytes: engine.background.resident().bytes(),
+            open_files: engine.dir.open_files(),
             listener_panics: engine.events.panics(),
             events_lost: engine.events.lost(),
-            background_paused: engine.pace.is_paused(),
+            background_paused: engine.background.pace().is_paused(),
             kernels: Kernels::detect().name,
-            poisoned: engine.poison.check().err().map(|e| e.to_string()),
+            poisoned: engine.dir.poison().check().err().map(|e| e.to_string()),
             ..StoreStats::default()
         };
-        for entry in engine.disk.list(engine.dir())? {
+        for entry in engine.dir.list()? {
             let Some(name) = FileName::parse(&entry.name) else {
                 continue;
             };
-            // A file may go between the two calls.
-            let bytes = engine.disk.allocated_bytes(&engine.path(name)).unwrap_or(0);
+            let bytes = engine.dir.allocated_bytes(name);
             if name == FileName::Reserve {
                 stats.reserve_bytes += bytes;
                 continue;
@@ -60,7 +59,7 @@ impl Store {
             }
         }
         stats.heap_bytes = stats.job_heap_bytes;
-        let mut cores = engine.cores();
+        let mut cores = engine.collections.all();
         cores.sort_by(|a, b| a.name.cmp(&b.name));
         for core in cores {
             let mut collection = self.handle(Arc::clone(&core)).stats()?;

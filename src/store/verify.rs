@@ -3,8 +3,6 @@
 
 use std::collections::HashMap;
 
-use crate::collection::core::Core;
-use crate::collection::snapshot::Snapshot;
 use crate::error::{Error, Result};
 use crate::format::header::FileKind;
 use crate::format::manifest::{CollectionEntry, Manifest};
@@ -13,6 +11,8 @@ use crate::log::LogSource;
 use crate::manifest::Found;
 use crate::section::{Identity, probe};
 use crate::segment::{Rows, verify_deletes};
+use crate::snapshot::Snapshot;
+use crate::snapshot::state::Core;
 use crate::store::Store;
 use crate::sync::lock;
 
@@ -85,14 +85,14 @@ impl Store {
     /// Verifies the store to a chosen depth. Finds what is on the disk now: a file that was
     /// replaced behind an open store is noticed by its header, not by what is mapped.
     pub fn verify_with(&self, level: Verify) -> Result<VerifyReport> {
-        self.engine.check_open()?;
+        self.engine.dir.check_open()?;
         let mut report = VerifyReport::default();
-        let mut cores = self.engine.cores();
+        let mut cores = self.engine.collections.all();
         // The same order for everyone who takes several of the locks below.
         cores.sort_by_key(|core| core.id);
         // While these are held, no file leaves the manifest.
         let _structures: Vec<_> = cores.iter().map(|core| lock(&core.structure)).collect();
-        let manifest = self.engine.manifest();
+        let manifest = self.engine.catalog.manifest();
         self.verify_manifest(&manifest, &mut report);
         self.verify_log(&manifest, &mut report);
         for core in &cores {
@@ -108,7 +108,7 @@ impl Store {
 
     fn verify_manifest(&self, expected: &Manifest, report: &mut VerifyReport) {
         let engine = &self.engine;
-        let Some(found) = report.note(crate::manifest::load(engine.disk.as_ref(), engine.dir()))
+        let Some(found) = report.note(crate::manifest::load(engine.dir.disk(), engine.dir.root()))
         else {
             return;
         };
@@ -118,7 +118,7 @@ impl Store {
         };
         // A reader's store may have gone on since; a writer's own may have rolled its log.
         if newest.is_none_or(|generation| generation < expected.generation) {
-            let path = engine.path(FileName::Manifest(expected.generation));
+            let path = engine.dir.path(FileName::Manifest(expected.generation));
             report.problems.push(Error::corrupt(path, 0, "the newest manifest is missing"));
         }
     }
@@ -126,12 +126,12 @@ impl Store {
     fn verify_log(&self, manifest: &Manifest, report: &mut VerifyReport) {
         let engine = &self.engine;
         // Nobody appends while the token is held, so the last frame is whole.
-        let token = engine.committer.hold();
+        let token = engine.log.hold();
         for (i, entry) in manifest.log.iter().enumerate() {
             let source = LogSource {
-                disk: engine.disk.as_ref(),
-                dir: engine.dir(),
-                store: engine.store,
+                disk: engine.dir.disk(),
+                dir: engine.dir.root(),
+                store: engine.dir.store(),
                 entry,
                 last: i + 1 == manifest.log.len(),
             };
@@ -141,7 +141,7 @@ impl Store {
             // A cut tail looks torn; whoever wrote it knows better.
             let open = token.as_ref().filter(|log| log.file() == entry.file);
             if open.is_some_and(|log| log.good_len() != end.valid_len) {
-                let path = engine.path(FileName::Log(entry.file));
+                let path = engine.dir.path(FileName::Log(entry.file));
                 let reason = "the log ends before what was appended";
                 report.problems.push(Error::corrupt(path, end.valid_len, reason));
             }
@@ -162,8 +162,8 @@ impl Store {
             [Some(index), Some(locator)]
         });
         for (name, kind, len) in segments.chain(indexes).flatten() {
-            let identity = Identity { name, kind, store: engine.store, len };
-            match probe(engine.disk.as_ref(), engine.dir(), &identity) {
+            let identity = Identity { name, kind, store: engine.dir.store(), len };
+            match probe(engine.dir.disk(), engine.dir.root(), &identity) {
                 Ok(()) if level > Verify::Quick => {}
                 result => drop(report.note(result)),
             }
@@ -182,7 +182,7 @@ impl Store {
         for segment in &entry.segments {
             let Some(part) = snapshot.segments.iter().find(|s| s.sealed.file == segment.file)
             else {
-                let path = engine.path(FileName::Segment(segment.file));
+                let path = engine.dir.path(FileName::Segment(segment.file));
                 let reason = format!("the segment of {:?} is not open", core.name);
                 report.problems.push(Error::corrupt(path, 0, reason));
                 continue;
@@ -198,11 +198,16 @@ impl Store {
             if let Some(deletes) = &segment.deletes {
                 let file = (deletes.file, deletes.len);
                 let of = (segment.file, segment.rows);
-                let dead =
-                    verify_deletes(engine.disk.as_ref(), engine.dir(), engine.store, file, of);
+                let dead = verify_deletes(
+                    engine.dir.disk(),
+                    engine.dir.root(),
+                    engine.dir.store(),
+                    file,
+                    of,
+                );
                 let dead = report.note(dead).unwrap_or_default();
                 if let Some(row) = dead.iter().find(|row| part.live.is_live(*row)) {
-                    let path = engine.path(FileName::Deletes(deletes.file));
+                    let path = engine.dir.path(FileName::Deletes(deletes.file));
                     let reason = format!("row {row} is dead there and alive for readers");
                     report.problems.push(Error::corrupt(path, 0, reason));
                 }
@@ -220,7 +225,7 @@ impl Store {
     ) {
         for index in &entry.indexes {
             if !snapshot.indexes.iter().any(|part| part.indexed.file == index.index) {
-                let path = self.engine.path(FileName::Index(index.index));
+                let path = self.engine.dir.path(FileName::Index(index.index));
                 let reason = "the index is not in use; its rows are scanned until it is rebuilt";
                 report.problems.push(Error::corrupt(path, 0, reason));
             }
@@ -245,14 +250,14 @@ impl Store {
                 .segments
                 .get(*at as usize)
                 .map_or_else(Default::default, |s| s.sealed.file);
-            let path = self.engine.path(FileName::Segment(file));
+            let path = self.engine.dir.path(FileName::Segment(file));
             let reason = format!("an index names row {row}, which is not there");
             report.problems.push(Error::corrupt(path, 0, reason));
         }
         for (at, segment) in (0u32..).zip(&snapshot.segments).filter(|(_, s)| s.covered) {
             let wrong = segment.live.iter().find(|row| seen.get(&(at, *row)) != Some(&1));
             if let Some(row) = wrong {
-                let path = self.engine.path(FileName::Segment(segment.sealed.file));
+                let path = self.engine.dir.path(FileName::Segment(segment.sealed.file));
                 let times = seen.get(&(at, row)).copied().unwrap_or_default();
                 let reason = format!("row {row} is in {times} indexes, not in one");
                 report.problems.push(Error::corrupt(path, 0, reason));

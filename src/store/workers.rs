@@ -6,14 +6,13 @@ use std::collections::HashMap;
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
-use crate::collection::core::Core;
-use crate::collection::engine::Engine;
-use crate::collection::snapshot::Snapshot;
-use crate::compaction::{self, Control};
+use crate::compaction::{self, Control, Job};
+use crate::engine::Engine;
 use crate::error::{Error, Result};
 use crate::ids::CollectionId;
 use crate::metrics::Event;
-use crate::sync::atomic::Ordering;
+use crate::snapshot::Snapshot;
+use crate::snapshot::state::Core;
 use crate::worker::{Bell, Lane, Seat, Worker};
 
 /// How long a job waits while there is work about. Where nothing changes, twice as long each time.
@@ -49,7 +48,7 @@ struct Trouble {
 impl Troubles {
     /// How long to leave it alone, if it failed not long ago.
     fn pause(&self, engine: &Engine, collection: &Option<String>) -> Option<Duration> {
-        let left = self.of.get(collection)?.again_at.saturating_sub(engine.monotonic());
+        let left = self.of.get(collection)?.again_at.saturating_sub(engine.time.monotonic());
         (!left.is_zero()).then_some(left)
     }
 
@@ -69,10 +68,10 @@ impl Troubles {
         let told = |b: &Trouble| b.reason == reason || matches!(error, Error::DiskFull { .. });
         if !before.is_some_and(told) {
             let (collection, reason) = (collection.clone(), reason.clone());
-            engine.emit(&Event::BackgroundError { collection, reason });
+            engine.events.emit(&Event::BackgroundError { collection, reason });
         }
         let wait = before.map_or(BUSY, |b| (b.wait * 2).min(PATIENCE));
-        let again_at = engine.monotonic() + wait;
+        let again_at = engine.time.monotonic() + wait;
         self.of.insert(collection, Trouble { reason, wait, again_at });
         wait
     }
@@ -110,14 +109,14 @@ impl Quiet {
 
     fn forget_dropped(&mut self, engine: &Engine, collections: usize) {
         if self.of.len() > collections {
-            self.of.retain(|id, _| engine.core(*id).is_some());
+            self.of.retain(|id, _| engine.collections.get(*id).is_some());
         }
     }
 
     /// Whether everything is as it was when it was last looked at.
     fn holds(&self, engine: &Engine) -> bool {
         self.of.iter().all(|(id, (seen, _))| {
-            let core = engine.core(*id);
+            let core = engine.collections.get(*id);
             core.is_none_or(|core| Weak::ptr_eq(seen, &Arc::downgrade(&core.snapshot())))
         })
     }
@@ -128,7 +127,7 @@ impl Quiet {
         if patience <= BUSY || self.of.is_empty() {
             return patience;
         }
-        engine.dozing.store(true, Ordering::SeqCst);
+        engine.background.bells().doze();
         // A commit that came before that wakes nobody.
         if self.holds(engine) { patience } else { BUSY }
     }
@@ -136,8 +135,8 @@ impl Quiet {
 
 /// The longest wait in a store in which something may be due.
 fn longest(engine: &Engine) -> Duration {
-    let idle = if engine.tends_pages() { IDLE_WITH_PAGES } else { IDLE };
-    idle.min(engine.reclaim_within / 4).max(BUSY)
+    let idle = if engine.background.resident().is_limited() { IDLE_WITH_PAGES } else { IDLE };
+    idle.min(engine.background.reclaim_within() / 4).max(BUSY)
 }
 
 /// What a job does at its turn; tells how long to wait.
@@ -147,19 +146,19 @@ type Task = fn(&Arc<Engine>, &Bell, &Seat<'_>, &mut Memory) -> Duration;
 pub(super) fn start(engine: &Arc<Engine>) -> Result<Vec<Worker>> {
     let start = |lane, bell: &Arc<Bell>, task: Task| {
         let (engine, own) = (Arc::clone(engine), Arc::clone(bell));
-        let poison = Arc::clone(&engine.poison);
+        let poison = Arc::clone(engine.dir.poison());
         let mut memory = Memory::default();
         Worker::start(lane, bell, &poison, move |seat| task(&engine, &own, seat, &mut memory))
     };
     Ok(vec![
-        start(Lane::Log, &engine.log_bell, tend_log)?,
-        start(Lane::Rows, &engine.row_bell, tend_rows)?,
-        start(Lane::Index, &engine.index_bell, tend_indexes)?,
+        start(Lane::Log, &engine.background.bells().log, tend_log)?,
+        start(Lane::Rows, &engine.background.bells().rows, tend_rows)?,
+        start(Lane::Index, &engine.background.bells().indexes, tend_indexes)?,
     ])
 }
 
 fn tend_log(engine: &Arc<Engine>, _bell: &Bell, _seat: &Seat<'_>, memory: &mut Memory) -> Duration {
-    match engine.tend_log() {
+    match engine.log.tend() {
         Ok(patience) => {
             memory.troubles.over(&None);
             patience
@@ -171,23 +170,23 @@ fn tend_log(engine: &Arc<Engine>, _bell: &Bell, _seat: &Seat<'_>, memory: &mut M
 fn tend_rows(engine: &Arc<Engine>, bell: &Bell, seat: &Seat<'_>, memory: &mut Memory) -> Duration {
     let stop = || bell.is_stopping();
     let control = Control::background(engine, &stop, *seat);
-    let asked = engine.disk_budget.asked();
-    let patience = each_core(engine, &control, compaction::run_rows_due, memory);
+    let asked = engine.admission.disk().asked();
+    let patience = each_core(&control, compaction::run_rows_due, memory);
     let troubles = &mut memory.troubles;
     if patience.is_zero() {
-        engine.index_bell.ring();
+        engine.background.bells().indexes.ring();
     }
-    engine.tend_resident();
-    if engine.monotonic() >= troubles.reserve_at && !engine.tend_reserve() {
-        troubles.reserve_at = engine.monotonic() + PATIENCE;
+    engine.background.resident().tend();
+    if engine.time.monotonic() >= troubles.reserve_at && !engine.reserve.tend() {
+        troubles.reserve_at = engine.time.monotonic() + PATIENCE;
     }
     if let Some(pause) = troubles.pause(engine, &None) {
         return patience.min(pause);
     }
-    let given = compaction::run_trim(engine, &control.without_pace()).and_then(|trimmed| {
+    let given = compaction::run_trim(&control.without_pace()).and_then(|trimmed| {
         let busy = trimmed || patience.is_zero();
-        let gave = busy || compaction::give_back(engine, &control)?;
-        engine.tend_disk_budget(!gave, asked)?;
+        let gave = busy || compaction::give_back(&control)?;
+        engine.admission.tend_disk(!gave, asked)?;
         Ok(gave && !busy)
     });
     match given {
@@ -208,21 +207,21 @@ fn tend_indexes(
 ) -> Duration {
     let stop = || bell.is_stopping();
     let control = Control::background(engine, &stop, *seat);
-    let patience = each_core(engine, &control, compaction::run_index_due, memory);
+    let patience = each_core(&control, compaction::run_index_due, memory);
     memory.quiet.doze(engine, patience)
 }
 
 /// Runs a task once for every collection; tells how long to wait.
 fn each_core(
-    engine: &Arc<Engine>,
     control: &Control<'_>,
-    task: fn(&Arc<Engine>, &Arc<Core>, &Control<'_>) -> Result<bool>,
+    task: fn(&Job<'_>) -> Result<bool>,
     Memory { troubles, quiet }: &mut Memory,
 ) -> Duration {
-    if engine.poison.is_set() {
+    let engine = control.engine();
+    if engine.dir.poison().is_set() {
         return IDLE;
     }
-    let (mut patience, cores) = (IDLE, engine.cores());
+    let (mut patience, cores) = (IDLE, engine.collections.all());
     quiet.forget_dropped(engine, cores.len());
     for core in cores {
         let name = Some(core.name.clone());
@@ -230,7 +229,7 @@ fn each_core(
             patience = patience.min(pause);
             continue;
         }
-        let result = task(engine, &core, control);
+        let result = task(&Job::new(&core, control));
         if result.is_ok() {
             troubles.over(&name);
         }

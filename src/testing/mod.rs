@@ -9,6 +9,8 @@ pub mod hostile;
 pub mod kernels;
 #[cfg(test)]
 pub(crate) mod sim;
+#[cfg(test)]
+pub(crate) mod size;
 #[cfg(any(test, feature = "__bench"))]
 mod uniform;
 

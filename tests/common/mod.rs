@@ -6,6 +6,9 @@
     reason = "each test file uses some of this, and tests may use files"
 )]
 
+#[path = "../../src/testing/size.rs"]
+pub(crate) mod size;
+
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
@@ -44,6 +47,18 @@ impl Rng {
 pub(crate) fn vector(seed: u64, dimension: usize) -> Vec<f32> {
     let mut rng = Rng(seed.wrapping_mul(0x2545_F491_4F6C_DD1D) ^ 0xA5A5);
     (0..dimension).map(|_| rng.float()).collect()
+}
+
+/// A point of one of many clusters, always the same for the same number. `spread` is how far it is
+/// from the center, in units of the distance of centers.
+pub(crate) fn clustered(i: u64, dimension: usize, clusters: u64, spread: f32) -> Vec<f32> {
+    let hash = |a: u64, b: u64| {
+        let mut x = (a << 32 | b).wrapping_mul(0x9E37_79B9_7F4A_7C15);
+        x = (x ^ (x >> 29)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+        ((x ^ (x >> 32)) >> 40) as f32 / (1u64 << 24) as f32 - 0.5
+    };
+    let center = |j| hash(1_000_000 + i % clusters, j);
+    (0..dimension as u64).map(|j| center(j) + spread * hash(i, j)).collect()
 }
 
 /// A memory with the vector and the text of its id.
@@ -116,6 +131,26 @@ pub(crate) fn files_with(dir: &Path, needle: &[u8]) -> Vec<String> {
         bytes.windows(needle.len()).any(|w| w == needle)
     };
     file_names(dir).into_iter().filter(holds).collect()
+}
+
+/// Set in a process that runs one test.
+const ALONE: &str = "ALTIPLANO_ALONE";
+
+/// Runs the test of this name in a process of its own, where nothing else counts as its threads,
+/// files or memory. Returns true in that process.
+pub(crate) fn alone(test: &str) -> bool {
+    if std::env::var_os(ALONE).is_some_and(|name| name == test) {
+        return true;
+    }
+    let child = std::process::Command::new(std::env::current_exe().unwrap())
+        .args([test, "--exact", "--nocapture", "--test-threads=1"])
+        .env(ALONE, test)
+        .output()
+        .unwrap();
+    let (out, err) =
+        (String::from_utf8_lossy(&child.stdout), String::from_utf8_lossy(&child.stderr));
+    assert!(child.status.success() && out.contains("1 passed"), "{test} alone:\n{out}\n{err}");
+    false
 }
 
 /// Whether two vectors are equal to about one unit in the last place.

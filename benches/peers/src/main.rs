@@ -36,26 +36,18 @@
 #![allow(clippy::disallowed_methods, reason = "a benchmark uses files and clocks")]
 
 mod churn;
-#[path = "../../common/curve.rs"]
-mod curve;
-#[path = "../../common/measure.rs"]
-mod measure;
 mod peer;
 mod peers;
-#[path = "../../common/plot.rs"]
-mod plot;
 mod report;
 mod run;
 #[path = "../../common/setup.rs"]
 mod setup;
 #[path = "../../common/steps.rs"]
 mod steps;
-#[path = "../../common/vectors.rs"]
-mod vectors;
 
 use std::path::PathBuf;
 
-use measure::{Args, Opt};
+use bench_tools::args::{Args, Opt};
 use peer::Result;
 use setup::{Data, Scratch};
 
@@ -78,7 +70,7 @@ const OPTIONS: [Opt; 12] = [
 fn main() -> Result<()> {
     let options = setup::options(&OPTIONS);
     let args = Args::from_env("Recall against queries per second of several libraries.", &options);
-    let args = args.map_err(|stop| stop.text)?;
+    let args = args?;
     let pinned = measure::pin_to_core(0);
     if let Some(step) = args.text("step") {
         return run::step(step, &args);
@@ -94,12 +86,12 @@ fn main() -> Result<()> {
         data.queries.normalize();
     }
     steps::hand_over(&data.queries, &data.truth, work.path())?;
-    let only = args.list::<String>("only").map_err(|stop| stop.text)?;
+    let only = args.list::<String>("only")?;
     let known = peers::all();
     if let Some(wrong) = only.iter().flatten().find(|name| known.iter().all(|p| p.name() != *name))
     {
         let names: Vec<_> = known.iter().map(|peer| peer.name()).collect();
-        return Err(args.wrong(format!("--only {wrong}: not one of {names:?}")).text.into());
+        return Err(args.wrong(format!("--only {wrong}: not one of {names:?}")).into());
     }
     report::heads();
     let mut results = Vec::new();

@@ -4,8 +4,8 @@
 use std::error::Error;
 use std::path::Path;
 
-use crate::measure::Args;
-pub use crate::vectors::{Metric, Vectors};
+use bench_tools::args::Args;
+pub use bench_tools::vectors::{Metric, Vectors};
 
 pub type Result<T> = std::result::Result<T, Box<dyn Error>>;
 

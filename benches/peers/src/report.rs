@@ -1,8 +1,8 @@
 //! JSON lines, a table and the plots.
 
-use crate::curve::{self, RECALLS};
-use crate::measure::Json;
-use crate::plot::{Panel, Scale, Series, svg};
+use bench_tools::curve::{self, RECALLS};
+use bench_tools::measure::Json;
+use bench_tools::plot::{Panel, Scale, Series, svg};
 use crate::run::Measured;
 use crate::setup::Data;
 use crate::steps::Point;

@@ -5,7 +5,8 @@ use std::time::Instant;
 
 use serde_json::json;
 
-use crate::measure::{self, Args, Rss};
+use bench_tools::args::Args;
+use bench_tools::measure::{self, Rss};
 use crate::peer::{Metric, Peer, Result, Steps};
 use crate::setup::{Data, K};
 use crate::steps::{self, Point, number};
@@ -82,7 +83,7 @@ impl<P: Peer> Steps for P {
     /// What is done here is done in `python/step.py` too.
     fn search_step(&self, args: &Args, dir: &Path) -> Result<()> {
         let (queries, truth) = steps::handed_over(args)?;
-        let metric = args.get_or("metric", Metric::Cosine).map_err(|stop| stop.text)?;
+        let metric = args.get_or("metric", Metric::Cosine)?;
         let before = Rss::now().unwrap_or_default();
         let begun = Instant::now();
         let index = self.open(queries.dim, metric, dir)?;

@@ -73,7 +73,7 @@ fn a_close_waits_for_a_compaction_on_another_thread_and_ends_it_early_i6() {
     let job = std::thread::spawn(move || notes.compact());
     has_begun.recv().unwrap();
     let closer = std::thread::spawn(move || store.close());
-    while !engine.gate.is_closing() {
+    while !engine.dir.gate().is_closing() {
         std::thread::yield_now();
     }
     assert!(matches!(to[1].compact(), Err(Error::Closed)), "no job begins any more");

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock, Weak};
 
 use super::{collections, memory, open, read, recovered, scratch, strays};
-use crate::compaction::{Control, run_index_due, run_rows_due};
+use crate::compaction::{Control, Job, run_index_due, run_rows_due};
 use crate::disk::RealDisk;
 use crate::format::names::FileName;
 use crate::store::open::open_for_writing;
@@ -49,12 +49,12 @@ fn a_trim_leaves_half_of_the_log_files_that_there_may_be() {
     large.apply(rows(0..300)).unwrap();
     for id in 0..20 {
         small.insert(memory(id, "a")).unwrap();
-        store.engine.roll_log().unwrap();
+        store.engine.log.roll().unwrap();
     }
-    assert!(store.engine.manifest().log.len() > 16);
+    assert!(store.engine.catalog.manifest().log.len() > 16);
     let before = read(&store);
     settle(&store);
-    let manifest = store.engine.manifest();
+    let manifest = store.engine.catalog.manifest();
     assert!(manifest.log.len() <= 9, "{:?}", manifest.log);
     let segments = [&large, &small].map(|c| c.stats().unwrap().segments.len());
     assert_eq!(segments, [1, 0]);
@@ -70,10 +70,10 @@ fn a_collection_that_has_nothing_in_the_log_keeps_none_of_it() {
     let [notes, _empty] = collections(&store).unwrap();
     for id in 0..3 {
         notes.insert(memory(id, "a")).unwrap();
-        store.engine.roll_log().unwrap();
+        store.engine.log.roll().unwrap();
     }
     notes.compact().unwrap();
-    assert_eq!(store.engine.manifest().log.len(), 1);
+    assert_eq!(store.engine.catalog.manifest().log.len(), 1);
 }
 
 /// What died before the seal is not in the segment, and would come back to take up RAM.
@@ -125,8 +125,8 @@ fn a_purge_goes_on_past_a_collection_that_was_dropped_meanwhile_i14() {
 
 /// Closes a store, damages the newest index of its first collection and opens it again.
 fn with_a_damaged_index(store: Store, dir: &Path) -> (Store, PathBuf) {
-    let file = store.engine.manifest().collections[0].indexes.last().unwrap().index;
-    let path = store.engine.path(FileName::Index(file));
+    let file = store.engine.catalog.manifest().collections[0].indexes.last().unwrap().index;
+    let path = store.engine.dir.path(FileName::Index(file));
     store.close().unwrap();
     std::fs::write(&path, b"nothing").unwrap();
     (open(Arc::new(RealDisk), dir).unwrap(), path)
@@ -235,12 +235,12 @@ fn rows_that_move_while_an_index_of_them_is_built_are_in_it_i11() {
                 notes.delete(id).unwrap();
             }
             let control = Control::unpaced(&store.engine, &|| false);
-            assert!(run_rows_due(&store.engine, &notes.core, &control).unwrap());
+            assert!(run_rows_due(&Job::new(&notes.core, &control)).unwrap());
         }
         false
     };
     let control = Control::unpaced(&store.engine, &cancelled);
-    assert!(run_index_due(&store.engine, &notes.core, &control).unwrap());
+    assert!(run_index_due(&Job::new(&notes.core, &control)).unwrap());
     let stats = notes.stats().unwrap();
     assert_ne!(stats.segments[0].file, before[0].file);
     assert_eq!((stats.live_rows, stats.dead_rows, stats.indexes.len()), (200, 0, 1));

@@ -197,7 +197,7 @@ fn after_a_crash_at_any_operation_of_a_roll_or_trim_everything_is_there_i4_i8() 
     }
     disk.no_hook();
     assert!(lock(&counts).crashes > 100);
-    let manifest = store.engine.manifest();
+    let manifest = store.engine.catalog.manifest();
     let [notes, facts] = &manifest.collections[..] else {
         panic!("{manifest:?}");
     };

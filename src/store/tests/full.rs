@@ -294,7 +294,7 @@ fn what_is_only_in_ram_does_not_wait_for_the_reserve() {
     let notes = notes(&store).unwrap();
     let wanted = CollectionOptions::new(2, Metric::L2).volatile();
     let volatile = store.collection("volatile", wanted).unwrap();
-    assert!(store.engine.spend_reserve());
+    assert!(store.engine.reserve.spend());
     disk.fill(0);
     is_full(notes.insert(memory(1)));
     volatile.insert(memory(1)).unwrap();

@@ -46,7 +46,7 @@ fn one_failure(
     let crash = [Crash::Kill, Crash::Cut, Crash::CutAfterRename][skip as usize % 3];
     copy_crashed(&dir, &at("crashed.alt"), crash, disk.durable());
     assert_eq!(&recovered(&at("crashed.alt")), expected, "{failure:?}");
-    let poisoned = store.engine.poison.is_set();
+    let poisoned = store.engine.dir.poison().is_set();
     if poisoned {
         assert!(result.is_err(), "{failure:?}");
         disk.take_removed();
@@ -102,9 +102,9 @@ fn a_purge_may_fail_at_any_operation_and_be_called_again_i3_i4_i10_i14() {
         let receipt = store.purge()?;
         assert_eq!(receipt.pending, Vec::<PathBuf>::new());
         // Whatever failed to be removed before is gone, the previous manifest too.
-        let listed = store.engine.disk.list(store.engine.dir())?;
+        let listed = store.engine.dir.disk().list(store.engine.dir.root())?;
         let names = || listed.iter().filter_map(|entry| FileName::parse(&entry.name));
-        let named = store.engine.manifest().files().count();
+        let named = store.engine.catalog.manifest().files().count();
         assert_eq!(names().filter(|name| name.file().is_some()).count(), named);
         assert_eq!(listed.iter().filter(|e| e.name.starts_with("MANIFEST-")).count(), 1);
         Ok(())

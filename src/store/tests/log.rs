@@ -123,7 +123,7 @@ fn a_batch_is_not_acknowledged_if_the_sync_failed_for_a_later_one_of_its_group_i
     let store = open(disk.clone(), &dir).unwrap();
     let [notes, _] = collections(&store).unwrap();
     // The second of the two does not fit into the log file, which is synced before it is left.
-    let token = store.engine.committer.hold();
+    let token = store.engine.log.hold();
     std::thread::scope(|scope| {
         let mut writers = Vec::new();
         for id in 1..=2u64 {
@@ -153,8 +153,8 @@ fn a_log_that_was_cut_behind_the_back_of_its_writer_passed_for_whole_i5() {
     let to = collections(&store).unwrap();
     to[0].insert(memory(1, "there")).unwrap();
     assert!(store.verify().unwrap().is_clean());
-    let log = store.engine.manifest().log.last().unwrap().file;
-    let path = store.engine.path(FileName::Log(log));
+    let log = store.engine.catalog.manifest().log.last().unwrap().file;
+    let path = store.engine.dir.path(FileName::Log(log));
     let len = std::fs::metadata(&path).unwrap().len();
     std::fs::OpenOptions::new().write(true).open(&path).unwrap().set_len(len - 8).unwrap();
     let report = store.verify_with(crate::Verify::Quick).unwrap();

@@ -13,8 +13,8 @@ use std::sync::atomic::{AtomicU64 as StdAtomicU64, Ordering as StdOrdering};
 use std::time::Duration;
 
 use crate::collection::Collection;
-use crate::collection::snapshot::{FileGuard, Pinned};
-use crate::compaction::{Control, run_index_due, run_rows_due};
+use crate::compaction::{Control, Job, run_index_due, run_rows_due};
+use crate::dir::guard::{FileGuard, HeldFiles};
 use crate::disk::Disk;
 use crate::format::header::{FileHeader, FileKind, StoreId};
 use crate::ids::FileId;
@@ -79,10 +79,13 @@ fn exists(disk: &SimDisk, path: &std::path::Path) -> bool {
     disk.open(path).is_ok()
 }
 
-fn guard(disk: &SimDisk, name: &str, poison: &Arc<Poison>, pinned: &Arc<Pinned>) -> FileGuard {
-    let (path, disk) = (file(disk, name), Arc::new(disk.clone()));
-    let owner = (STORE, disk.process_id(), Arc::clone(poison));
-    FileGuard::new(disk, path, 1, owner, Arc::clone(pinned))
+fn held(disk: &SimDisk, poison: &Arc<Poison>) -> Arc<HeldFiles> {
+    let (disk, process) = (Arc::new(disk.clone()), disk.process_id());
+    Arc::new(HeldFiles::new(disk, STORE, process, Arc::clone(poison)))
+}
+
+fn guard(disk: &SimDisk, name: &str, held: &Arc<HeldFiles>) -> FileGuard {
+    FileGuard::new(Arc::clone(held), file(disk, name), 1)
 }
 
 fn empty_disk() -> SimDisk {
@@ -96,8 +99,8 @@ fn loom_a_file_goes_once_and_only_after_the_last_snapshot_that_names_it() {
     explore("publish against load", 3, || {
         let disk = empty_disk();
         let removed = removals(&disk);
-        let (poison, pinned) = (Arc::default(), Arc::new(Pinned::default()));
-        let (a, b) = (guard(&disk, "a", &poison, &pinned), guard(&disk, "b", &poison, &pinned));
+        let pinned = held(&disk, &Arc::default());
+        let (a, b) = (guard(&disk, "a", &pinned), guard(&disk, "b", &pinned));
         let names = ["a", "b"].map(|n| PathBuf::from("/s").join(n));
         let [first, second] = names.clone();
         // Each snapshot names files with their guards, as a list of segments does.
@@ -131,9 +134,10 @@ fn loom_a_file_goes_once_and_only_after_the_last_snapshot_that_names_it() {
 fn loom_whoever_sees_poison_removes_nothing() {
     explore("poison against removal", 3, || {
         let disk = empty_disk();
-        let (poison, pinned) = (Arc::<Poison>::default(), Arc::<Pinned>::default());
+        let poison = Arc::<Poison>::default();
+        let pinned = held(&disk, &poison);
         let guards: Vec<FileGuard> =
-            ["a", "b"].map(|name| guard(&disk, name, &poison, &pinned)).into_iter().collect();
+            ["a", "b"].map(|name| guard(&disk, name, &pinned)).into_iter().collect();
         let setter = {
             let poison = Arc::clone(&poison);
             go(move || poison.set("planted"))
@@ -238,7 +242,7 @@ fn loom_a_group_commit_answers_every_batch_once_after_its_sync() {
                 let notes = notes.clone();
                 go(move || {
                     assert_eq!(notes.insert(memory(id)).unwrap(), Outcome::Inserted);
-                    let synced = notes.engine.committer.synced_seq().0;
+                    let synced = notes.engine.progress.synced_seq().0;
                     assert!(seq(&notes, id) <= synced, "acknowledged before the sync");
                 })
             })
@@ -306,7 +310,7 @@ fn loom_a_delete_during_a_compaction_is_carried_over_and_readers_see_each_row_on
                 assert!(seen == [1, 2, 3] || seen == [1, 3], "{seen:?}");
                 for part in &snapshot.segments {
                     let name = crate::format::names::FileName::Segment(part.sealed.file);
-                    assert!(exists(&disk, &notes.engine.path(name)), "a pinned file is gone");
+                    assert!(exists(&disk, &notes.engine.dir.path(name)), "a pinned file is gone");
                 }
             })
         };
@@ -315,9 +319,9 @@ fn loom_a_delete_during_a_compaction_is_carried_over_and_readers_see_each_row_on
         reader.join().unwrap();
         assert_eq!(ids(&notes), [1, 3]);
         assert!(removed.lock().unwrap().values().all(|n| *n == 1));
-        let manifest = store.engine.manifest();
+        let manifest = store.engine.catalog.manifest();
         let named = manifest.files().map(|name| name.to_string());
-        let left = disk.list(store.engine.dir()).unwrap().into_iter().map(|e| e.name);
+        let left = disk.list(store.engine.dir.root()).unwrap().into_iter().map(|e| e.name);
         let owned = ["seg-", "del-", "idx-", "loc-"];
         let left = left.filter(|name| owned.iter().any(|kind| name.starts_with(kind)));
         let (mut named, mut left) = (named.collect::<Vec<_>>(), left.collect::<Vec<_>>());
@@ -346,11 +350,11 @@ fn loom_an_index_that_is_built_beside_a_rewrite_leaves_no_row_out() {
             let notes = notes.clone();
             go(move || {
                 let control = Control::unpaced(&notes.engine, &|| false);
-                assert!(run_index_due(&notes.engine, &notes.core, &control).unwrap());
+                assert!(run_index_due(&Job::new(&notes.core, &control)).unwrap());
             })
         };
         let control = Control::unpaced(&store.engine, &|| false);
-        assert!(run_rows_due(&store.engine, &notes.core, &control).unwrap());
+        assert!(run_rows_due(&Job::new(&notes.core, &control)).unwrap());
         builder.join().unwrap();
         assert_eq!(notes.core.snapshot().segments.len(), 1);
         let verified = store.verify().unwrap();
@@ -368,13 +372,13 @@ fn loom_the_log_is_synced_by_the_earliest_time_that_was_promised() {
         let task = {
             let (engine, patience) = (Arc::clone(&store.engine), Arc::clone(&patience));
             move |_: &Seat<'_>| {
-                let next = engine.tend_log().unwrap();
+                let next = engine.log.tend().unwrap();
                 *lock(&patience.0) = next;
                 patience.1.notify_all();
                 next
             }
         };
-        let bell = Arc::clone(&store.engine.log_bell);
+        let bell = Arc::clone(&store.engine.background.bells().log);
         let worker = Worker::start(Lane::Log, &bell, &Arc::default(), task).unwrap();
         let write = |id: u64, seconds: u64| {
             let notes = notes.clone();

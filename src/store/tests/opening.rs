@@ -48,7 +48,7 @@ fn an_open_keeps_the_manifest_before_and_none_older() {
         open(Arc::new(RealDisk), &dir).unwrap().close().unwrap();
     }
     let store = open(Arc::new(RealDisk), &dir).unwrap();
-    let generation = store.engine.manifest().generation;
+    let generation = store.engine.catalog.manifest().generation;
     let mut manifests = names(&dir);
     manifests.retain(|n| matches!(n, FileName::Manifest(_) | FileName::ManifestOld(_)));
     assert_eq!(manifests.len(), 2, "{manifests:?}");

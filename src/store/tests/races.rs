@@ -7,7 +7,7 @@ use std::sync::{Arc, OnceLock, Weak, mpsc};
 use std::time::Duration;
 
 use super::{State, open, read, recovered, scratch};
-use crate::compaction::{Control, run_index_due, run_rows_due};
+use crate::compaction::{Control, Job, run_index_due, run_rows_due};
 use crate::disk::RealDisk;
 use crate::store::open::open_for_writing;
 use crate::sync::lock;
@@ -25,7 +25,7 @@ fn a_buffered_write_that_is_due_sooner_than_an_earlier_one_wakes_the_worker() {
         let max_delay = Duration::from_secs(seconds);
         let batch = Batch::new().insert(super::memory(id, "a"));
         notes.apply_with(batch, Durability::Buffered { max_delay }).unwrap();
-        store.engine.log_bell.take_ring()
+        store.engine.background.bells().log.take_ring()
     };
     assert!(write(1, 3600));
     // The worker sleeps for an hour now.
@@ -63,7 +63,7 @@ fn after_a_panic_with_the_commit_token_in_hand_followers_get_an_answer_and_write
     notes.insert(super::memory(1, "a")).unwrap();
     let before = read(&store);
 
-    let token = store.engine.committer.hold();
+    let token = store.engine.log.hold();
     let results: Vec<_> = std::thread::scope(|scope| {
         // Deletes, since an insert asks for the time before it queues.
         let writers: Vec<_> = (0..2)
@@ -129,17 +129,18 @@ fn a_build_that_begins_while_a_rewrite_is_published_hears_where_the_rows_went_i1
     assert_eq!((before.segments.len(), before.indexes.len()), (2, 2));
     // The rewrite takes both segments, and the build the first index alone.
     notes.apply((0..40u64).fold(Batch::new(), Batch::delete)).unwrap();
-    let (snapshot, generation) = (notes.core.snapshot(), store.engine.manifest().generation);
+    let (snapshot, generation) =
+        (notes.core.snapshot(), store.engine.catalog.manifest().generation);
 
     // The rewrite needs them to publish, and for nothing before: it stops with the token in hand.
     let tables = lock(&notes.core.tables);
     std::thread::scope(|scope| {
         let rewrite = scope.spawn(|| {
             let control = Control::unpaced(&store.engine, &|| false);
-            run_rows_due(&store.engine, &notes.core, &control)
+            run_rows_due(&Job::new(&notes.core, &control))
         });
-        let committed = || store.engine.manifest().generation > generation;
-        while !(committed() && store.engine.committer.is_held()) {
+        let committed = || store.engine.catalog.manifest().generation > generation;
+        while !(committed() && store.engine.log.is_held()) {
             assert!(!rewrite.is_finished(), "it publishes without the tables");
             std::thread::yield_now();
         }
@@ -148,7 +149,7 @@ fn a_build_that_begins_while_a_rewrite_is_published_hears_where_the_rows_went_i1
         let build = scope.spawn(|| {
             let cancelled = move || asked.send(()).is_err();
             let control = Control::unpaced(&store.engine, &cancelled);
-            run_index_due(&store.engine, &notes.core, &control)
+            run_index_due(&Job::new(&notes.core, &control))
         });
         // It asks whether to end before it takes its snapshot, and when it has gathered its rows.
         (0..2).for_each(|_| knows_its_rows.recv().unwrap());

@@ -17,10 +17,10 @@ fn store_with(dir: &Path, kind: OpKind, of: Option<CollectionId>) {
     let store = open(Arc::new(RealDisk), dir).unwrap();
     let [notes, _] = collections(&store).unwrap();
     notes.insert(memory(1, "there")).unwrap();
-    let seq = Seq(store.engine.visible_seq().0 + 1);
+    let seq = Seq(store.engine.progress.last_seq().0 + 1);
     let op = Op { collection: of.unwrap_or(notes.core.id), seq, kind };
-    let mut token = store.engine.committer.hold();
-    store.engine.append_carried(token.as_mut().unwrap(), &[op]).unwrap();
+    let mut token = store.engine.log.hold();
+    store.engine.log.append_carried(token.as_mut().unwrap(), &[op]).unwrap();
     drop(token);
     store.close().unwrap();
 }

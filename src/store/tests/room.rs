@@ -38,7 +38,7 @@ fn fill(notes: &Collection) -> u64 {
 
 /// An insert that waits by the time that this returns.
 fn waiting(store: &Store, notes: &Collection, id: u64) -> JoinHandle<Result<()>> {
-    store.engine.row_bell.take_ring();
+    store.engine.background.bells().rows.take_ring();
     let notes = notes.clone();
     let writer = spawn(move || notes.insert(memory(id, "b")).map(drop));
     waits(store, &writer);
@@ -47,7 +47,7 @@ fn waiting(store: &Store, notes: &Collection, id: u64) -> JoinHandle<Result<()>>
 
 /// Comes back when a writer has looked for room and found none.
 fn waits(store: &Store, writer: &JoinHandle<Result<()>>) {
-    while !store.engine.row_bell.take_ring() {
+    while !store.engine.background.bells().rows.take_ring() {
         assert!(!writer.is_finished(), "it does not wait");
         yield_now();
     }
@@ -62,7 +62,7 @@ fn what_other_collections_seal_does_not_use_up_the_patience_of_a_writer_i13() {
     let writer = waiting(&store, &notes, there);
     // More often than it looks before it gives up.
     for _ in 0..1000 {
-        store.engine.made_room();
+        store.engine.admission.made_room();
         waits(&store, &writer);
     }
     assert_eq!(notes.len().unwrap(), there);

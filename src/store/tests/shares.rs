@@ -31,7 +31,7 @@ fn reports_and_receipts_count_the_rows_that_went() {
         notes.delete(id).unwrap();
     }
     assert_eq!(notes.compact().unwrap().rows_reclaimed, 4);
-    assert!(lock(&store.engine.making).is_empty(), "these would never be swept");
+    assert!(store.engine.dir.unfinished().is_empty(), "these would never be swept");
 }
 
 #[test]
@@ -45,8 +45,8 @@ fn time_hides_what_has_expired_and_says_when_the_log_is_due() {
     notes.insert(memory(1, "a").ttl(Duration::from_secs(10))).unwrap();
     let stats = store.stats().unwrap();
     assert_eq!(stats.synced_seq, stats.visible_seq);
-    assert_eq!(store.engine.tend_log().unwrap(), Duration::from_secs(600));
-    assert_eq!(store.engine.plausible_now(), Timestamp::from_millis(1_700_000_000_000));
+    assert_eq!(store.engine.log.tend().unwrap(), Duration::from_secs(600));
+    assert_eq!(store.engine.time.plausible_now(), Timestamp::from_millis(1_700_000_000_000));
     assert!(notes.get(1u64).unwrap().is_some());
     clock.advance(Duration::from_secs(11));
     assert!(notes.get(1u64).unwrap().is_none());
@@ -59,14 +59,17 @@ fn a_directory_that_is_another_stores_is_not_ours_and_one_that_cannot_be_read_is
     let disk = FaultDisk::default();
     let store = open(Arc::new(disk.clone()), &dir).unwrap();
     disk.fail(Fault::Open, 0, true);
-    assert!(matches!(store.engine.check_owner(), Err(Error::Io { .. })));
+    assert!(matches!(store.engine.catalog.check_owner(), Err(Error::Io { .. })));
     disk.heal();
-    store.engine.check_owner().unwrap();
+    store.engine.catalog.check_owner().unwrap();
     std::fs::rename(&dir, temp.path().join("b.alt")).unwrap();
     // Of the same age: its manifest has the same name.
     let other = open(Arc::new(RealDisk), &dir).unwrap();
-    assert_eq!(other.engine.manifest().generation, store.engine.manifest().generation);
-    assert!(matches!(store.engine.check_owner(), Err(Error::Poisoned { .. })));
+    assert_eq!(
+        other.engine.catalog.manifest().generation,
+        store.engine.catalog.manifest().generation
+    );
+    assert!(matches!(store.engine.catalog.check_owner(), Err(Error::Poisoned { .. })));
 }
 
 #[test]
@@ -80,11 +83,11 @@ fn a_store_that_was_closed_commits_no_manifest_and_spends_no_ballast() {
     let store = with(5000);
     let engine = Arc::clone(&store.engine);
     store.close().unwrap();
-    assert!(matches!(engine.commit_manifest(|_| {}), Err(Error::Closed)));
-    assert!(!engine.spend_reserve() && reserve.exists());
+    assert!(matches!(engine.catalog.commit(|_| {}), Err(Error::Closed)));
+    assert!(!engine.reserve.spend() && reserve.exists());
     let store = with(0);
     std::fs::write(&reserve, b"not ours").unwrap();
-    assert!(!store.engine.spend_reserve() && reserve.exists());
+    assert!(!store.engine.reserve.spend() && reserve.exists());
     assert!(store.engine.reserve.note_full() && store.engine.reserve.is_full());
     store.engine.reserve.note_room();
     assert!(!store.engine.reserve.is_full());

@@ -108,7 +108,7 @@ fn find(notes: &Collection) {
 
 /// No file of ours is left that the manifest does not name, and none is missing (I3).
 fn check_files(store: &Store, disk: &SimDisk) {
-    let manifest = store.engine.manifest();
+    let manifest = store.engine.catalog.manifest();
     let live: Vec<FileName> = manifest.files().collect();
     let listed = disk.list(Path::new("/s")).unwrap();
     let found: Vec<FileName> = listed.iter().filter_map(|e| FileName::parse(&e.name)).collect();
@@ -130,7 +130,7 @@ fn finish(store: Store, notes: Collection, disk: &SimDisk) {
     drop(notes);
     let engine = Arc::clone(&store.engine);
     store.close().unwrap();
-    assert!(!engine.poison.is_set());
+    assert!(!engine.dir.poison().is_set());
     drop(engine);
     let again =
         open_for_writing(Arc::new(disk.clone()), Path::new("/s"), options(Background::Manual));
@@ -431,7 +431,7 @@ fn shuttle_buffered_and_synced_writes_meet() {
                         let snapshot = notes.core.snapshot();
                         let place = snapshot.find(id.into()).unwrap().unwrap();
                         let (rows, _, row) = snapshot.rows_at(place).unwrap();
-                        let synced = notes.engine.committer.synced_seq();
+                        let synced = notes.engine.progress.synced_seq();
                         let due = delay.is_none_or(|s| s == 0);
                         assert!(!due || rows.seq(row).unwrap() <= synced, "{id} is not synced");
                     }
@@ -440,7 +440,7 @@ fn shuttle_buffered_and_synced_writes_meet() {
             .collect();
         join(writers);
         store.sync().unwrap();
-        assert_eq!(store.engine.committer.synced_seq(), store.engine.visible_seq());
+        assert_eq!(store.engine.progress.synced_seq(), store.engine.progress.last_seq());
         finish(store, notes, &disk);
     });
 }

@@ -8,12 +8,13 @@ use super::files::MemoryDisk;
 use super::golden::{COLLECTIONS, Golden, len, options, regions, vector};
 use super::repair;
 use super::verdict::Verdict;
-use crate::collection::{Collection, SearchPath};
+use crate::collection::Collection;
 use crate::error::Error;
 use crate::filter::Filter;
 use crate::format::header::FileKind;
 use crate::format::manifest::Manifest;
 use crate::format::names::FileName;
+use crate::search::SearchPath;
 use crate::store::{Store, open_for_writing};
 use crate::{Fields, Memory};
 

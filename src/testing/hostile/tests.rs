@@ -4,8 +4,9 @@ use super::*;
 use crate::error::Error;
 use crate::format::cursor::Cursor;
 use crate::format::op::{Op, OpKind};
+use crate::testing::size::{seed, sized};
 
-/// Inputs for each target, unless `ALTIPLANO_FUZZ_RUNS` says how many.
+/// Inputs for each target in CI.
 const RUNS: [(&str, u64); 5] = [
     ("log", 30_000),
     ("manifest", 30_000),
@@ -15,8 +16,8 @@ const RUNS: [(&str, u64); 5] = [
 ];
 
 fn runs(target: &Target) -> u64 {
-    let asked = std::env::var("ALTIPLANO_FUZZ_RUNS").ok().and_then(|n| n.parse().ok());
-    asked.unwrap_or(RUNS.iter().find(|(name, _)| *name == target.name).unwrap().1)
+    let (name, ci) = *RUNS.iter().find(|(name, _)| *name == target.name).unwrap();
+    sized(name, ci / 5, ci, 10 * ci)
 }
 
 /// Runs one target on many inputs; prints the seed of one that fails.
@@ -31,9 +32,8 @@ fn fuzz(name: &str) {
     }
     let target = TARGETS.iter().find(|target| target.name == name).unwrap();
     let (mut accepted, mut refused) = ([0u64; 2], [0u64; 2]);
-    let start = std::env::var("ALTIPLANO_FUZZ_SEED").ok().and_then(|n| n.parse().ok());
-    let start: u64 = start.unwrap_or(0);
-    let seeds = start..start + runs(target);
+    let (start, runs) = (seed(0), runs(target));
+    let seeds = start..start + runs;
     for seed in seeds.clone() {
         let mut tell = Tell(seed);
         let verdict = (target.run)(&random_input(seed));
@@ -52,7 +52,7 @@ fn fuzz(name: &str) {
         refused[0],
     );
     // Inputs must get past the checksums, or nothing was tried.
-    assert!(accepted[1] > runs(target) / 50, "too few inputs are taken in");
+    assert!(accepted[1] > runs / 50, "too few inputs are taken in");
     assert!(refused[0] > 0 && refused[1] > 0);
 }
 

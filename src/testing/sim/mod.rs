@@ -62,6 +62,24 @@ impl fmt::Display for Op {
     }
 }
 
+/// What an operation is about: two that are equal are the same step of the protocol.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Step {
+    kind: OpKind,
+    /// The file's name up to its number.
+    file: String,
+    /// Where the code asked for it, if it said so.
+    place: Option<Place>,
+}
+
+impl Step {
+    fn of(kind: OpKind, path: &Path, site: Option<Site>) -> Self {
+        let name = path.file_name().unwrap_or_default().to_string_lossy();
+        let file = name.split('-').next().unwrap_or_default().to_owned();
+        Self { kind, file, place: site.map(|site| (site.file(), site.line())) }
+    }
+}
+
 /// How an operation fails.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Failure {
@@ -137,6 +155,8 @@ struct Inner {
     locks: BTreeSet<PathBuf>,
     maps: BTreeMap<Inode, Mapped>,
     observer: Option<Observer>,
+    /// Every operation since the recording began, if one did.
+    steps: Option<Vec<Step>>,
 }
 
 /// See the top of this file.
@@ -165,6 +185,7 @@ impl SimDisk {
             locks: BTreeSet::new(),
             maps: BTreeMap::new(),
             observer: None,
+            steps: None,
         };
         Self { inner: Arc::new(Mutex::new(inner)) }
     }
@@ -228,11 +249,24 @@ impl SimDisk {
     pub(crate) fn no_observer(&self) {
         self.inner().observer = None;
     }
+
+    /// From now on every operation is recorded, in the order in which faults count them.
+    pub(crate) fn record_steps(&self) {
+        self.inner().steps = Some(Vec::new());
+    }
+
+    /// Ends the recording and returns it.
+    pub(crate) fn take_steps(&self) -> Vec<Step> {
+        self.inner().steps.take().unwrap_or_default()
+    }
 }
 
 impl Inner {
     /// Counts an operation; the failure that it meets, if it is planned.
-    fn step(&mut self, kind: OpKind) -> Option<Fault> {
+    fn step(&mut self, kind: OpKind, path: &Path, site: Option<Site>) -> Option<Fault> {
+        if let Some(steps) = &mut self.steps {
+            steps.push(Step::of(kind, path, site));
+        }
         let fault = self.fault.as_mut()?;
         if fault.only.is_some_and(|only| only != kind) {
             return None;
@@ -307,7 +341,7 @@ fn fail(fault: Option<Fault>) -> io::Result<()> {
 impl Disk for SimDisk {
     fn create_dir(&self, path: &Path) -> Result<bool> {
         let mut inner = self.inner();
-        let fault = inner.step(OpKind::CreateDir);
+        let fault = inner.step(OpKind::CreateDir, path, None);
         let made = fail(fault).map(|()| inner.files.make_dir(path));
         inner.observed(OpKind::CreateDir, path, None, made.is_ok());
         made.map_err(|e| Error::io("create the directory", path, e))
@@ -315,7 +349,7 @@ impl Disk for SimDisk {
 
     fn list(&self, dir: &Path) -> Result<Vec<Listed>> {
         let mut inner = self.inner();
-        let fault = inner.step(OpKind::List);
+        let fault = inner.step(OpKind::List, dir, None);
         let names = fail(fault).and_then(|()| inner.files.names(dir));
         let names = names.map_err(|e| Error::io("list", dir, e))?;
         let listed = |name: String| {
@@ -327,7 +361,7 @@ impl Disk for SimDisk {
 
     fn create(&self, path: &Path) -> Result<Box<dyn AppendFile>> {
         let mut inner = self.inner();
-        let fault = inner.step(OpKind::Create);
+        let fault = inner.step(OpKind::Create, path, None);
         let made = fail(fault).and_then(|()| inner.files.create(path));
         inner.observed(OpKind::Create, path, None, made.is_ok());
         let inode = made.map_err(|e| Error::io("create", path, e))?;
@@ -336,7 +370,7 @@ impl Disk for SimDisk {
 
     fn open(&self, path: &Path) -> Result<Arc<dyn SealedFile>> {
         let mut inner = self.inner();
-        let fault = inner.step(OpKind::Open);
+        let fault = inner.step(OpKind::Open, path, None);
         let found = fail(fault).and_then(|()| {
             let inode = inner.files.find(path)?;
             Ok((inode, inner.files.content(inode)?.len() as u64))
@@ -347,7 +381,7 @@ impl Disk for SimDisk {
 
     fn rename_at(&self, from: &Path, to: &Path, site: Site) -> Result<()> {
         let mut inner = self.inner();
-        let fault = inner.step(OpKind::Rename);
+        let fault = inner.step(OpKind::Rename, from, Some(site));
         let left_out = inner.is_left_out(OpKind::Rename, site);
         let happens = fault.is_none_or(|f| f.failure == Failure::Half);
         let mut done = if happens && !left_out { inner.files.rename(from, to) } else { Ok(()) };
@@ -360,7 +394,7 @@ impl Disk for SimDisk {
 
     fn remove_at(&self, path: &Path, site: Site) -> Result<()> {
         let mut inner = self.inner();
-        let fault = inner.step(OpKind::Remove);
+        let fault = inner.step(OpKind::Remove, path, Some(site));
         let left_out = inner.is_left_out(OpKind::Remove, site);
         let done = fail(fault).and_then(|()| match left_out {
             true => Ok(()),
@@ -372,7 +406,7 @@ impl Disk for SimDisk {
 
     fn sync_dir_at(&self, dir: &Path, site: Site) -> Result<()> {
         let mut inner = self.inner();
-        let fault = inner.step(OpKind::SyncDir);
+        let fault = inner.step(OpKind::SyncDir, dir, Some(site));
         let left_out = inner.is_left_out(OpKind::SyncDir, site);
         let done = match fault {
             Some(fault) => {
@@ -388,7 +422,7 @@ impl Disk for SimDisk {
 
     fn lock(&self, path: &Path) -> Result<Box<dyn Any + Send + Sync>> {
         let mut inner = self.inner();
-        let fault = inner.step(OpKind::Lock);
+        let fault = inner.step(OpKind::Lock, path, None);
         fail(fault).map_err(|e| Error::io("lock", path, e))?;
         if !inner.locks.insert(path.to_owned()) {
             return Err(Error::Locked { path: path.to_owned() });
@@ -427,7 +461,7 @@ struct SimAppend {
 impl AppendFile for SimAppend {
     fn append(&mut self, bytes: &[u8]) -> Result<()> {
         let mut inner = self.disk.inner();
-        let fault = inner.step(OpKind::Append);
+        let fault = inner.step(OpKind::Append, &self.path, None);
         let done = inner.write(self.inode, bytes, fault);
         inner.observed(OpKind::Append, &self.path, None, done.is_ok());
         done.map_err(|e| Error::io("write", &self.path, e))
@@ -435,7 +469,7 @@ impl AppendFile for SimAppend {
 
     fn sync_at(&mut self, site: Site) -> Result<()> {
         let mut inner = self.disk.inner();
-        let fault = inner.step(OpKind::Sync);
+        let fault = inner.step(OpKind::Sync, &self.path, Some(site));
         let left_out = inner.is_left_out(OpKind::Sync, site);
         let done = match fault {
             Some(fault) => {
@@ -467,7 +501,7 @@ impl SealedFile for SimSealed {
 
     fn read_at(&self, offset: u64, buffer: &mut [u8]) -> Result<()> {
         let mut inner = self.disk.inner();
-        let fault = inner.step(OpKind::Read);
+        let fault = inner.step(OpKind::Read, &self.path, None);
         let read = fail(fault).and_then(|()| {
             let content = inner.files.content(self.inode)?;
             let end = (offset as usize).checked_add(buffer.len());
@@ -480,7 +514,7 @@ impl SealedFile for SimSealed {
 
     fn map(&self) -> Result<Mapped> {
         let mut inner = self.disk.inner();
-        let fault = inner.step(OpKind::Map);
+        let fault = inner.step(OpKind::Map, &self.path, None);
         let mapped = fail(fault).and_then(|()| {
             if let Some(mapped) = inner.maps.get(&self.inode) {
                 return Ok(mapped.clone());

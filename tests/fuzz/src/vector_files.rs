@@ -6,8 +6,7 @@ use std::sync::OnceLock;
 
 use altiplano::testing::hostile::Verdict;
 
-#[path = "../../../benches/common/vectors.rs"]
-mod vectors;
+use bench_tools::vectors;
 
 const ENDINGS: [&str; 5] = ["npy", "fvecs", "bvecs", "ivecs", "fbin"];
 

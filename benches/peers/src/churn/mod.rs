@@ -23,12 +23,13 @@ use std::time::{Duration, Instant};
 use serde_json::{Value, json};
 
 use crate::GENERATED;
-use crate::measure::{self, Args, Percentiles, Rss};
+use bench_tools::args::Args;
+use bench_tools::measure::{self, Percentiles, Rss};
 use crate::peer::Result;
 use crate::peers::python;
 use crate::setup::{Data, K, Scratch};
 use crate::steps;
-use crate::vectors::{self, Neighbors, Rng, Vectors};
+use bench_tools::vectors::{self, Neighbors, Rng, Vectors};
 
 /// A beam in which all of them find most of the nearest.
 const BEAM: usize = 64;
@@ -121,19 +122,18 @@ fn row(base: &Vectors, id: u32) -> &[f32] {
 /// All libraries, one after the other.
 pub fn run(args: &Args, pinned: bool) -> Result<()> {
     let quick = args.has("quick");
-    let wrong = |stop: measure::Stop| stop.text;
-    let live: usize = args.get_or("live", if quick { 2000 } else { 20_000 }).map_err(wrong)?;
-    let rounds: usize = args.get_or("rounds", if quick { 3 } else { 30 }).map_err(wrong)?;
-    let turnover: f64 = args.get_or("turnover", 0.1).map_err(wrong)?;
+    let live: usize = args.get_or("live", if quick { 2000 } else { 20_000 })?;
+    let rounds: usize = args.get_or("rounds", if quick { 3 } else { 30 })?;
+    let turnover: f64 = args.get_or("turnover", 0.1)?;
     if live < 100 || rounds == 0 || !(0.001..=0.5).contains(&turnover) {
         let text = "--live 100 or more, --rounds 1 or more, --turnover 0.001 to 0.5";
-        return Err(args.wrong(text).text.into());
+        return Err(args.wrong(text).into());
     }
     let mut data = Data::unanswered(args, GENERATED)?;
     let asked = if quick { 50 } else { 200 };
     data.queries.data.truncate(asked * data.queries.dim);
     if data.base.len() < live {
-        return Err(args.wrong(format!("{} rows, fewer than live", data.base.len())).text.into());
+        return Err(args.wrong(format!("{} rows, fewer than live", data.base.len())).into());
     }
     if data.exact == vectors::Metric::Cosine {
         data.base.normalize();
@@ -145,7 +145,7 @@ pub fn run(args: &Args, pinned: bool) -> Result<()> {
     data.base.data = Vec::new();
     steps::hand_over(&data.queries, &truth, work.path())?;
     steps::write_ids(&work.path().join(DELETES), &schedule.deletes)?;
-    let only = args.list::<String>("only").map_err(wrong)?;
+    let only = args.list::<String>("only")?;
     let wanted = |name: &str| only.as_ref().is_none_or(|only| only.iter().any(|o| o == name));
     let mut results = Vec::new();
     report::heads();

@@ -3,8 +3,8 @@
 use serde_json::Value;
 
 use super::number;
-use crate::measure::{Json, median};
-use crate::plot::{Panel, Scale, Series, svg};
+use bench_tools::measure::{Json, median};
+use bench_tools::plot::{Panel, Scale, Series, svg};
 use crate::setup::Data;
 
 /// Rounds at either end that are compared.

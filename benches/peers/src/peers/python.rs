@@ -8,7 +8,7 @@ use std::io::{self, BufWriter, Write};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 
-use crate::measure::Args;
+use bench_tools::args::Args;
 use crate::peer::{Result, Steps, Vectors};
 use crate::{churn, run, steps};
 

@@ -10,7 +10,7 @@ use super::script::scripted;
 use super::seen::{Budget, Seen};
 use super::setup::new_disk;
 use crate::collection::Collection;
-use crate::compaction::{Control, run_index_due};
+use crate::compaction::{Control, Job, run_index_due};
 use crate::index::EfTable;
 use crate::metrics::CanaryStats;
 use crate::sync::lock;
@@ -40,7 +40,7 @@ impl Runner {
             let wide = EfTable::of(&[(32, 0.5), (512, 0.99)]);
             // With as many queries as there may be: there is no reason to look again.
             let stats = CanaryStats { queries: 64, ..CanaryStats::default() };
-            core.canary.looked(part.indexed.file, wide, stats, notes.engine.monotonic());
+            core.canary.looked(part.indexed.file, wide, stats, notes.engine.time.monotonic());
             *lock(&core.indexes_in_order) = Weak::new();
         }
         Ok(())
@@ -100,7 +100,8 @@ impl Runner {
                 }
                 false
             };
-            let built = run_index_due(engine, core, &Control::unpaced(engine, &stop));
+            let control = Control::unpaced(engine, &stop);
+            let built = run_index_due(&Job::new(core, &control));
             drop(begin);
             let purged = purge.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
             built.and(purged.map(drop))
@@ -132,10 +133,10 @@ fn scripts_come_by_what_they_are_about() {
     assert_eq!((of(&heap.refused), of(&heap.seals)), (2, 2), "{heap:?}");
     let (disk, store) = seen("budget of disk");
     assert_eq!((of(&disk.refused), of(&disk.compactions)), (2, 1), "{disk:?}");
-    assert!(store.engine.log_files() <= 2, "{}", store.engine.log_files());
+    assert!(store.engine.catalog.log_files() <= 2, "{}", store.engine.catalog.log_files());
     let (resident, store) = seen("budget of resident bytes");
     assert!(of(&resident.merges) >= 1 && of(&resident.compactions) >= 2, "{resident:?}");
     assert!(store.stats().unwrap().open_files > 0);
     let (_, store) = seen("log is trimmed without errors");
-    assert!(store.engine.log_files() <= 9, "{}", store.engine.log_files());
+    assert!(store.engine.catalog.log_files() <= 9, "{}", store.engine.catalog.log_files());
 }

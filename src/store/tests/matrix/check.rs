@@ -26,7 +26,7 @@ pub(super) struct Depth {
 
 /// Files of ours in the directory that the manifest does not name (I3).
 pub(super) fn strays(store: &Store, disk: &SimDisk) -> Vec<String> {
-    let manifest = store.engine.manifest();
+    let manifest = store.engine.catalog.manifest();
     let live: Vec<FileName> = manifest.files().collect();
     let listed = disk.list(dir()).unwrap_or_default().into_iter();
     listed

@@ -71,7 +71,7 @@ fn left(files: &FileSystem, all: &BTreeSet<Written>, live: &Model) -> Option<Str
 fn purge(store: &Store) -> Result<(), String> {
     let receipt = store.purge().map_err(|e| format!("purge: {e}"))?;
     // Codes cannot be told from other bytes; what they stand for can.
-    for core in store.engine.cores() {
+    for core in store.engine.collections.all() {
         let snapshot = core.snapshot();
         let dead = |part| snapshot.live_nodes(part) < u64::from(part.indexed.index.nodes());
         if let Some(part) = snapshot.indexes.iter().find(|part| dead(part)) {

@@ -2,6 +2,7 @@
 //! a disk that runs full at any byte. What was refused is never found, what was acknowledged always;
 //! a store whose writer stopped reads on, and the next open finds everything.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -15,7 +16,8 @@ use super::setup::{Point, new_disk};
 use crate::Error;
 use crate::clock::Clock;
 use crate::sync::lock;
-use crate::testing::sim::{Failure, Fault, Op, OpKind, SyncModel};
+use crate::testing::sim::{Failure, Fault, Op, OpKind, Step, SyncModel};
+use crate::testing::size::{Size, size};
 
 /// After so many acts a lasting failure ends.
 const LASTS: usize = 3;
@@ -90,7 +92,7 @@ impl Trial {
             return Err(format!("it fails after the trouble is over: {error}"));
         }
         self.left.get_or_insert(LASTS);
-        let poisoned = self.runner.store.as_ref().is_none_or(|s| s.engine.poison.is_set());
+        let poisoned = self.runner.store.as_ref().is_none_or(|s| s.engine.dir.poison().is_set());
         if matches!(error, Error::CommitUnknown { .. } | Error::Poisoned { .. }) && !poisoned {
             return Err(format!("{error}, and the writer goes on"));
         }
@@ -227,27 +229,59 @@ fn workload(at: usize, seed: u64) -> Script {
 /// Of a workload that reads rows from open files, one operation in so many fails.
 const READS: u64 = 61;
 
-/// Every `stride`-th operation of each workload fails, in so many of eight ways, by turns.
-pub(super) fn all_errors(script: &Script, at: usize, seed: u64, stride: u64, ways: u64) -> Row {
-    // Nearly all operations of such a workload read single rows, thousands of them.
+/// Nearly all operations of such a workload read single rows, thousands of them.
+fn stride_of(script: &Script, stride: u64) -> u64 {
     let reads = script.acts.iter().any(|act| matches!(act, Act::Tighten(Budget::Resident)));
-    let stride = if reads { stride.max(READS) } else { stride };
+    if reads { stride.max(READS) } else { stride }
+}
+
+/// Lets the `n`-th operation of a workload fail in `ways` of eight ways, by turns; whether there is
+/// such an operation, and more is to be had.
+fn error_at(row: &mut Row, script: &Script, seed: u64, (n, turn, ways): (u64, u64, u64)) -> bool {
+    let mut come = false;
+    for way in 0..ways {
+        let kind = (turn + way * 8 / ways) % 8;
+        let failure = FAILURES[kind as usize % 4];
+        let (forever, model) = (kind >= 4, MODELS[(n / 8 % 4) as usize]);
+        let fault = Fault { skip: n, only: None, failure, forever, model };
+        come |= add(row, script, Trouble::Fault(fault), seed ^ n);
+    }
+    come
+}
+
+/// Every `stride`-th operation of a workload fails.
+pub(super) fn all_errors(script: &Script, at: usize, seed: u64, stride: u64, ways: u64) -> Row {
+    let stride = stride_of(script, stride);
     let mut row = Row::default();
     let mut n = at as u64 % stride;
-    loop {
-        let mut come = false;
-        for way in 0..ways {
-            let kind = (n / stride + way * 8 / ways) % 8;
-            let failure = FAILURES[kind as usize % 4];
-            let (forever, model) = (kind >= 4, MODELS[(n / 8 % 4) as usize]);
-            let fault = Fault { skip: n, only: None, failure, forever, model };
-            come |= add(&mut row, script, Trouble::Fault(fault), seed ^ n);
-        }
-        if !come {
-            return row;
-        }
+    while error_at(&mut row, script, seed, (n, n / stride, ways)) {
         n += stride;
     }
+    row
+}
+
+/// Every `stride`-th operation of a workload fails, and the first one of each step of the protocol:
+/// of each kind, on each kind of file, at each place in the code.
+fn errors_at_every_step(script: &Script, at: usize, seed: u64, stride: u64) -> Row {
+    let stride = stride_of(script, stride);
+    let mut whole = Trial::new(Trouble::Quota(u64::MAX), seed);
+    whole.runner.disk.record_steps();
+    let mut row = Row::default();
+    if let Err(wrong) = trial(script, &mut whole, Trouble::Quota(u64::MAX)) {
+        row.failures.push(format!("{} without any trouble: {wrong}", script.name));
+        return row;
+    }
+    let mut seen = BTreeSet::new();
+    let steps = whole.runner.disk.take_steps();
+    let chosen = (0..).zip(steps).filter(|(n, step): &(u64, Step)| {
+        seen.insert(step.clone()) || (n + at as u64).is_multiple_of(stride)
+    });
+    for (turn, (n, _)) in (at as u64..).zip(chosen) {
+        if !error_at(&mut row, script, seed, (n, turn, 1)) {
+            break;
+        }
+    }
+    row
 }
 
 /// On a disk without a byte left inserts are refused, deletes work, and with room everything does.
@@ -313,10 +347,16 @@ fn a_full_disk_takes_deletes_and_works_again_with_room() {
 #[test]
 fn an_error_at_any_operation_is_refused_whole_or_stops_the_writer_i4_i10() {
     let (scripts, drawn) = (scripted().len(), sized(2, 4, 10));
-    let (stride, ways) = (sized(61, 1, 1) as u64, sized(1, 1, 4) as u64);
     let seed = seed();
     report("errors", "crashes after them", 200, || {
-        each(scripts + drawn, |at| all_errors(&workload(at, seed), at, seed, stride, ways))
+        each(scripts + drawn, |at| {
+            let script = workload(at, seed);
+            match size() {
+                Size::Quick => all_errors(&script, at, seed, 61, 1),
+                Size::Ci => errors_at_every_step(&script, at, seed, 5),
+                Size::Soak => all_errors(&script, at, seed, 1, 4),
+            }
+        })
     });
 }
 

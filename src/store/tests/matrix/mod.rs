@@ -1,9 +1,9 @@
 //! Owns the fault matrix: workloads on the simulated disk, with the power cut, an error or a full
 //! disk at every operation, checked against a model of what must be there (I1 to I10).
 //!
-//! `ALTIPLANO_MATRIX` says how much: nothing for the size of a test run, `ci` for every scripted
-//! operation, `soak` for ten times that, and `ALTIPLANO_SEED` where to begin. What is found is
-//! repeated with the seed that the report names.
+//! `ALTIPLANO_TESTS` says how much: `quick` for a look, `ci` for every scripted operation, `soak`
+//! for ten times that, and `ALTIPLANO_SEED` where to begin. What is found is repeated with the seed
+//! that the report names.
 
 mod acts;
 mod answers;

@@ -38,24 +38,24 @@ const REDUNDANT: [(&str, &str, &str); 9] = [
          puts one aside tries again, and the next open and a purge remove it",
     ),
     (
-        "src/collection/reserve.rs",
-        "let _ = self.disk.remove(&path);",
+        "src/engine/reserve.rs",
+        "let _ = self.dir.disk().remove(&path);",
         "a reserve of another size: making the new one fails on it, and removes it then",
     ),
     (
         "src/compaction/index.rs",
-        "let _ = engine.disk.remove(&path);",
+        "let _ = engine.dir.disk().remove(&path);",
         "a damaged index that has left the manifest: an orphan that the next open removes",
     ),
     (
-        "src/collection/reserve.rs",
+        "src/engine/reserve.rs",
         "file.sync()",
         "the bytes of a reserve mean nothing, and one that is lost is made again at the next open; \
          the sync is there so that file systems that allocate late allocate it",
     ),
     (
-        "src/collection/reserve.rs",
-        "drop(self.disk.remove(",
+        "src/engine/reserve.rs",
+        "drop(self.dir.remove(",
         "half a reserve is of the wrong size, and made anew at the next open or spent like a whole",
     ),
     (
@@ -66,7 +66,7 @@ const REDUNDANT: [(&str, &str, &str); 9] = [
     ),
     (
         "src/store/open.rs",
-        "engine.disk.remove(&engine.path(FileName::Log(file)))",
+        "engine.dir.disk().remove(&engine.dir.path(FileName::Log(file)))",
         "an orphan that the next open removes; on a full disk, where it would be in the way, \
          store::tests::full looks for it",
     ),

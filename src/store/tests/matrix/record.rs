@@ -33,7 +33,7 @@ pub(super) struct Runner {
     pub(super) clock: Arc<ManualClock>,
     pub(super) store: Option<Store>,
     pub(super) history: Arc<Mutex<History>>,
-    pub(super) held: Vec<crate::collection::Iter>,
+    pub(super) held: Vec<crate::search::Iter>,
     hook: Hook,
     /// What stores are opened with.
     pub(super) budget: Option<Budget>,
@@ -110,7 +110,7 @@ impl Runner {
                 Ok(())
             }
             Act::During(writes) => self.during(writes),
-            Act::Roll => self.store()?.engine.roll_log().map(drop),
+            Act::Roll => self.store()?.engine.log.roll().map(drop),
             Act::Ask => self.ask(),
             Act::Wear => self.wear(),
             Act::Tighten(budget) => self.tighten(*budget),

@@ -7,34 +7,19 @@ use std::time::Instant;
 use crate::sabotage;
 use crate::sync::lock;
 use crate::testing::sim;
+use crate::testing::size::{self, Size, size};
 
-/// How much is run.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Size {
-    Test,
-    Ci,
-    Soak,
-}
-
-pub(super) fn size() -> Size {
-    match std::env::var("ALTIPLANO_MATRIX").as_deref() {
-        Ok("ci") => Size::Ci,
-        Ok("soak") => Size::Soak,
-        _ => Size::Test,
-    }
-}
-
-/// The number for this run's size.
-pub(super) fn sized(test: usize, ci: usize, soak: usize) -> usize {
+/// The number for this run's size, which the report of the row names.
+pub(super) fn sized(quick: usize, ci: usize, soak: usize) -> usize {
     match size() {
-        Size::Test => test,
+        Size::Quick => quick,
         Size::Ci => ci,
         Size::Soak => soak,
     }
 }
 
 pub(super) fn seed() -> u64 {
-    std::env::var("ALTIPLANO_SEED").ok().and_then(|s| s.parse().ok()).unwrap_or(20_261_125)
+    size::seed(20_261_125)
 }
 
 /// Whether something is broken on purpose, so that one failure is enough.

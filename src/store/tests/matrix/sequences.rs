@@ -12,7 +12,7 @@ use super::record::Runner;
 use super::run::{self, each, report, seed, sized};
 use super::script::{Act, random};
 use super::setup::new_disk;
-use crate::collection::Iter;
+use crate::search::Iter;
 use crate::splitmix::SplitMix;
 use crate::sync::lock;
 use crate::testing::sim::{FileSystem, Op};

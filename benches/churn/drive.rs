@@ -1,0 +1,348 @@
+//! The rounds: writes to the store, queries spread over the rest of each round, and what was seen.
+//!
+//! Owns the store under test and its clock, which moves by one second a round. Not here: what is
+//! written and whether an answer is right (`load.rs`), what the figures mean (`report.rs`).
+//!
+//! One thread writes and asks, so that every answer can be judged by a copy that is exactly as new
+//! as the store. The store's own threads run beside it and are never called or waited for.
+
+use std::path::Path;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use altiplano::{
+    Batch, Collection, CollectionOptions, Event, Fields, HnswParams, IoMode, ManualClock, Memory,
+    SearchPath, Store, StoreOptions, StoreStats, Timestamp,
+};
+
+use crate::load::{Load, Op};
+use crate::report::{Round, Told};
+use crate::watch::{Sample, Watch, was_working};
+use bench_tools::measure::{Percentiles, Rss};
+use bench_tools::vectors::{Metric, Vectors, exact_neighbors};
+
+pub(crate) const K: usize = 10;
+/// By how much a round moves the store's clock.
+const STEP: Duration = Duration::from_secs(1);
+/// Writes of one batch, each batch durable before the next.
+const BATCH: usize = 128;
+/// The part of a round in which it writes and asks; the bench needs the rest for exact search.
+const ASKING: f64 = 0.75;
+
+/// How the load is run.
+#[derive(Clone, Debug)]
+pub(crate) struct Setup {
+    pub(crate) metric: Metric,
+    pub(crate) path: SearchPath,
+    pub(crate) io_mode: IoMode,
+    /// The beam of graph searches; the store's own choice if `None`.
+    pub(crate) ef: Option<usize>,
+    pub(crate) live: usize,
+    /// Rounds before those that count.
+    pub(crate) warm: u64,
+    pub(crate) rounds: u64,
+    /// Length of a round.
+    pub(crate) pace: Duration,
+    /// Timed queries of a round.
+    pub(crate) queries: usize,
+    /// How many of them, the last ones, recall is measured on.
+    pub(crate) judged: usize,
+}
+
+pub(crate) struct Drive {
+    setup: Setup,
+    load: Load,
+    queries: Vectors,
+    asked: usize,
+    clock: Arc<ManualClock>,
+    store: Store,
+    notes: Collection,
+    told: Arc<Mutex<Told>>,
+    watch: Watch,
+    /// The process before the store was opened.
+    before: Rss,
+    last_cpu: f64,
+}
+
+/// A query that was asked in this round.
+struct Asked {
+    query: usize,
+    start: Instant,
+    took: Duration,
+    /// Exact distances of its hits.
+    distances: Vec<f64>,
+}
+
+impl Drive {
+    /// Opens a new store in `dir` and fills it.
+    pub(crate) fn start(
+        setup: Setup,
+        load: Load,
+        queries: Vectors,
+        dir: &Path,
+    ) -> Result<Self, String> {
+        let clock = Arc::new(ManualClock::new(Timestamp::from_millis(1_700_000_000_000)));
+        let told: Arc<Mutex<Told>> = Arc::default();
+        // The exact search runs once before, so that what it needs is in `before`.
+        truth(&setup, &load, &queries, 0);
+        let watch = Watch::start(dir);
+        let before = Rss::now().unwrap_or_default();
+        let listener = Arc::clone(&told);
+        let store = StoreOptions::new()
+            .clock(Arc::clone(&clock) as Arc<dyn altiplano::Clock>)
+            .on_event(move |event| note(&listener, event))
+            .io_mode(setup.io_mode)
+            .open(dir)
+            .map_err(|e| format!("the store does not open: {e}"))?;
+        let notes = store
+            .collection("notes", collection_options(&setup, load.vectors.dim))
+            .map_err(|e| format!("no collection: {e}"))?;
+        let mut drive = Self {
+            setup,
+            load,
+            queries,
+            asked: 0,
+            clock,
+            store,
+            notes,
+            told,
+            watch,
+            before,
+            last_cpu: 0.0,
+        };
+        let fill = drive.load.fill();
+        fill.chunks(BATCH)
+            .try_for_each(|ops| drive.write(ops, 0))
+            .map_err(|e| format!("while filling: {e}"))?;
+        Ok(drive)
+    }
+
+    /// One round, as long as the pace says, or longer if that is not enough.
+    pub(crate) fn round(&mut self, round: u64) -> Result<Round, String> {
+        let begun = Instant::now();
+        if round == 1 {
+            // What came before is the fill.
+            self.last_cpu = self.watch.take().last().map_or(0.0, |s| s.cpu);
+            *lock(&self.told) = Told::default();
+        }
+        let mut asked = Vec::with_capacity(self.setup.queries);
+        self.clock.advance(STEP);
+        let expired = self.load.expire(round);
+        if expired != self.load.sizes.expired {
+            return Err(format!("{expired} memories expired: the load is wrong"));
+        }
+        self.ask(&mut asked)?;
+        let ops = self.load.round(round);
+        for ops in ops.chunks(BATCH) {
+            self.write(ops, round)?;
+            self.ask(&mut asked)?;
+        }
+        let end = begun + self.setup.pace.mul_f64(ASKING);
+        while asked.len() < self.setup.queries {
+            let left = (self.setup.queries - asked.len()) as u32;
+            std::thread::sleep(end.saturating_duration_since(Instant::now()) / left);
+            self.ask(&mut asked)?;
+        }
+        let samples = self.watch.take();
+        let seen = self.seen(round, &asked, &samples)?;
+        let rest = (begun + self.setup.pace).saturating_duration_since(Instant::now());
+        std::thread::sleep(rest);
+        Ok(Round { took_s: begun.elapsed().as_secs_f64(), ..seen })
+    }
+
+    /// Ends the store, after a look at every checksum.
+    pub(crate) fn finish(self) -> Result<(), String> {
+        let verified = self.store.verify().map_err(|e| format!("verify: {e}"))?;
+        if let Some(problem) = verified.problems.first() {
+            return Err(format!("verify found {problem}"));
+        }
+        drop(self.notes);
+        self.store.close().map_err(|e| format!("close: {e}"))
+    }
+
+    fn write(&mut self, ops: &[Op], round: u64) -> Result<(), String> {
+        let mut batch = Batch::new();
+        for op in ops {
+            batch = match *op {
+                Op::Delete { id } => batch.delete(id),
+                Op::Put { id, row, due } => {
+                    let memory = Memory::new(id, self.load.base_row(row));
+                    batch.insert(match Op::lifetime(due, round) {
+                        Some(rounds) => memory.ttl(STEP * rounds as u32),
+                        None => memory,
+                    })
+                }
+            };
+        }
+        let replaced = self.load.replaced_by(ops);
+        let applied = self.notes.apply(batch).map_err(|e| format!("write: {e}"))?;
+        let deletes = ops.iter().filter(|op| matches!(op, Op::Delete { .. }));
+        let deletes = deletes.count() as u64;
+        let inserts = ops.len() as u64 - deletes - replaced;
+        if (applied.inserted, applied.replaced, applied.deleted) != (inserts, replaced, deletes) {
+            return Err(format!(
+                "a batch of {inserts} inserts, {replaced} replacements and {deletes} deletes \
+                 did {applied:?}"
+            ));
+        }
+        self.load.apply(ops);
+        Ok(())
+    }
+
+    /// Asks the next query and judges the answer.
+    fn ask(&mut self, asked: &mut Vec<Asked>) -> Result<(), String> {
+        let query = self.asked % self.queries.len();
+        self.asked += 1;
+        let vector = self.queries.row(query);
+        let search = self.notes.search(vector).k(K).path(self.setup.path);
+        let search = search.fields(Fields::None);
+        let search = match self.setup.ef {
+            Some(ef) => search.ef(ef),
+            None => search,
+        };
+        let start = Instant::now();
+        let hits = search.run();
+        let took = start.elapsed();
+        let hits = hits.map_err(|e| format!("search: {e}"))?;
+        let distances =
+            self.load.judge(vector, &hits, K).map_err(|e| format!("query {query}: {e}"))?;
+        asked.push(Asked { query, start, took, distances });
+        Ok(())
+    }
+
+    /// What a round was like.
+    fn seen(&mut self, round: u64, asked: &[Asked], samples: &[Sample]) -> Result<Round, String> {
+        let told = std::mem::take(&mut *lock(&self.told));
+        if let Some(failure) = told.failures.first() {
+            return Err(format!("background work failed: {failure}"));
+        }
+        let live = self.notes.len().map_err(|e| format!("len: {e}"))?;
+        if live != self.setup.live as u64 {
+            return Err(format!("{live} memories live, not {}", self.setup.live));
+        }
+        let stats = self.store.stats().map_err(|e| format!("stats: {e}"))?;
+        let last = *samples.last().ok_or("no samples")?;
+        let peak = samples.iter().map(|s| s.rss.total()).max().unwrap_or(0);
+        let cpu = std::mem::replace(&mut self.last_cpu, last.cpu);
+        let (working, quiet): (Vec<&Asked>, Vec<&Asked>) =
+            asked.iter().partition(|a| was_working(samples, a.start, a.start + a.took));
+        let all = percentiles(asked.iter());
+        let added = |now: u64, before: u64| now.saturating_sub(before);
+        let mut seen = Round {
+            round,
+            live,
+            rss_anon: added(last.rss.anon_bytes, self.before.anon_bytes),
+            rss_file: added(last.rss.file_bytes, self.before.file_bytes),
+            rss_anon_mean: added(mean(samples, |s| s.rss.anon_bytes), self.before.anon_bytes),
+            rss_file_mean: added(mean(samples, |s| s.rss.file_bytes), self.before.file_bytes),
+            rss_peak: added(peak, self.before.total()),
+            disk: last.disk,
+            disk_mean: mean(samples, |s| s.disk),
+            disk_peak: samples.iter().map(|s| s.disk).max().unwrap_or(0),
+            recall: self.recall(asked),
+            p50: all.p50,
+            p99: all.p99,
+            p99_working: (!working.is_empty()).then(|| percentiles(working.iter().copied()).p99),
+            p99_quiet: (!quiet.is_empty()).then(|| percentiles(quiet.iter().copied()).p99),
+            working_share: working.len() as f64 / asked.len().max(1) as f64,
+            cpu_s: last.cpu - cpu,
+            told,
+            ..Round::default()
+        };
+        seen.counts(&stats);
+        Ok(seen)
+    }
+
+    /// The share of the true nearest that the last queries found. A hit as near as the k-th nearest
+    /// counts, so that equal distances do no harm.
+    fn recall(&self, asked: &[Asked]) -> f64 {
+        let judged = &asked[asked.len() - self.setup.judged.min(asked.len())..];
+        let Some(first) = judged.first() else {
+            return f64::NAN;
+        };
+        let bounds = truth(&self.setup, &self.load, &self.queries, first.query);
+        let found = judged.iter().zip(&bounds).map(|(asked, bound)| {
+            let near = |distance: &&f64| **distance <= bound + 1e-9;
+            asked.distances.iter().filter(near).count()
+        });
+        found.sum::<usize>() as f64 / (K.min(self.load.live()) * judged.len()) as f64
+    }
+}
+
+/// The exact distance of the k-th nearest for as many queries as are judged, from `first` on.
+fn truth(setup: &Setup, load: &Load, queries: &Vectors, first: usize) -> Vec<f64> {
+    let mut some =
+        Vectors { dim: queries.dim, data: Vec::with_capacity(setup.judged * queries.dim) };
+    for i in 0..setup.judged {
+        let row = queries.row((first + i) % queries.len());
+        some.data.extend_from_slice(row);
+    }
+    let nearest = exact_neighbors(&load.vectors, &some, setup.metric, K, 1);
+    let far = |i: usize| {
+        let last = nearest.row(i).last().copied().unwrap_or(0) as usize;
+        bench_tools::vectors::distance(some.row(i), load.vectors.row(last), setup.metric)
+    };
+    (0..setup.judged).map(far).collect()
+}
+
+fn collection_options(setup: &Setup, dim: usize) -> CollectionOptions {
+    let metric = match setup.metric {
+        Metric::Cosine => altiplano::Metric::Cosine,
+        Metric::Dot => altiplano::Metric::Dot,
+        Metric::L2 => altiplano::Metric::L2,
+    };
+    // Small stores seal early, so that they have segments at all; and after a whole number of rounds, or so
+    // many times in two of them, that rounds do not end with an ever fuller memtable, and then an emptier one.
+    let memtable = (setup.live / 5).clamp(64, 4000) as u32;
+    let options = CollectionOptions::new(dim, metric).memtable_rows(memtable);
+    // Graphs from early on, or none at all; `auto` takes the store's own choice.
+    let min_rows = match setup.path {
+        SearchPath::Graph => (setup.live / 8).min(1000) as u32,
+        SearchPath::Scan => u32::MAX,
+        _ => return options,
+    };
+    options.hnsw(HnswParams { min_rows, ..HnswParams::default() })
+}
+
+fn mean(samples: &[Sample], of: impl Fn(&Sample) -> u64) -> u64 {
+    samples.iter().map(of).sum::<u64>() / samples.len().max(1) as u64
+}
+
+fn percentiles<'a>(asked: impl Iterator<Item = &'a Asked>) -> Percentiles {
+    Percentiles::of(asked.map(|a| a.took).collect())
+}
+
+fn note(told: &Mutex<Told>, event: &Event) {
+    let mut told = lock(told);
+    match event {
+        Event::Sealed { .. } => told.seals += 1,
+        Event::Compacted { .. } => told.compactions += 1,
+        Event::Indexed { .. } => told.indexes += 1,
+        Event::BackgroundError { reason, .. } | Event::IndexDamaged { reason, .. } => {
+            told.failures.push(reason.clone());
+        }
+        _ => {}
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Round {
+    /// Takes over what the store's statistics say.
+    fn counts(&mut self, stats: &StoreStats) {
+        self.log_bytes = stats.log_bytes;
+        self.heap_bytes = stats.heap_bytes;
+        self.pinned_bytes = stats.pinned_bytes;
+        for collection in &stats.collections {
+            self.segments += collection.segments.len();
+            self.indexes += collection.indexes.len();
+            self.graphs += collection.indexes.iter().filter(|i| i.graph).count();
+            self.memtable_rows += collection.memtable_rows;
+            self.canary_ef = collection.canary.as_ref().map(|c| c.ef);
+            let sealed = collection.segments.iter();
+            self.dead_rows += sealed.map(|s| s.dead_rows + s.expired_rows).sum::<u64>();
+        }
+    }
+}

@@ -1,0 +1,14 @@
+//! What the benchmarks, the examples and some tests share, and that knows nothing of the store:
+//! measuring a process, command lines, tables of vectors, families of them, exact answers, curves,
+//! trends and plots. Its tests are in `tests/tools`.
+//!
+//! A package of its own, so that it is compiled once. It uses the standard library alone.
+
+pub mod args;
+pub mod curve;
+pub mod families;
+pub mod measure;
+pub mod plot;
+pub mod trend;
+pub mod truth;
+pub mod vectors;

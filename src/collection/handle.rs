@@ -1,0 +1,167 @@
+//! Owns `Collection`, the handle of one named set of memories, and what it reads. Its writes are `write`.
+
+use std::sync::Arc;
+
+use crate::engine::life::Life;
+use crate::engine::{Engine, stats};
+use crate::error::Result;
+use crate::filter::Filter;
+use crate::ids::MemoryId;
+use crate::memory::Memory;
+use crate::metrics::CollectionStats;
+use crate::options::CollectionOptions;
+use crate::search::hit::read_memory;
+use crate::search::{Hit, Iter, Search};
+use crate::snapshot::state::Core;
+
+/// A named set of memories of one dimension and metric. A cheap handle: clone it freely, use it from
+/// any thread.
+///
+/// A handle keeps its store open: the store closes when the last handle of it or of its collections
+/// is dropped, or when one calls [`Store::close`](crate::Store::close). After that call every handle
+/// gets [`Error::Closed`].
+///
+/// ```
+/// # fn main() -> altiplano::Result<()> {
+/// # let dir = tempfile::tempdir().unwrap();
+/// use altiplano::{CollectionOptions, Memory, Metric, Store};
+/// let store = Store::open(dir.path().join("agent.alt"))?;
+/// let notes = store.collection("notes", CollectionOptions::new(3, Metric::Cosine))?;
+/// notes.insert(Memory::new(7u64, [0.1, 0.2, 0.3]).text("likes tea"))?;
+/// let hits = notes.search(&[0.1, 0.2, 0.3]).k(1).run()?;
+/// assert_eq!(hits[0].text(), Some("likes tea"));
+/// # Ok(()) }
+/// ```
+#[derive(Clone, Debug)]
+pub struct Collection {
+    pub(crate) engine: Arc<Engine>,
+    pub(crate) core: Arc<Core>,
+    pub(crate) life: Arc<Life>,
+}
+
+impl Collection {
+    /// The name.
+    pub fn name(&self) -> &str {
+        &self.core.name
+    }
+
+    /// The options it has now, all of them given: a collection made with them elsewhere is alike.
+    pub fn options(&self) -> CollectionOptions {
+        self.core.options().to_options()
+    }
+
+    /// The memory with this id, vector included; `None` if there is none, or it has expired.
+    ///
+    /// ```
+    /// # fn main() -> altiplano::Result<()> {
+    /// # let dir = tempfile::tempdir().unwrap();
+    /// # use altiplano::{CollectionOptions, Memory, Metric, Store};
+    /// # let store = Store::open(dir.path().join("agent.alt"))?;
+    /// # let notes = store.collection("notes", CollectionOptions::new(2, Metric::L2))?;
+    /// notes.insert(Memory::new(1u64, [0.0, 1.0]).text("a"))?;
+    /// assert_eq!(notes.get(1u64)?.unwrap().text_content(), Some("a"));
+    /// assert!(notes.get(2u64)?.is_none());
+    /// # Ok(()) }
+    /// ```
+    pub fn get(&self, id: impl Into<MemoryId>) -> Result<Option<Memory>> {
+        self.engine.dir.check_open()?;
+        let (snapshot, now) = (self.core.snapshot(), self.engine.time.now());
+        let Some(place) = snapshot.find(id.into())? else {
+            return Ok(None);
+        };
+        let Some((rows, _, row)) = snapshot.rows_at(place) else {
+            return Ok(None);
+        };
+        if rows.expires_at(row)? <= now {
+            return Ok(None);
+        }
+        read_memory(self.core.spec.metric, rows, row, true).map(Some)
+    }
+
+    /// Whether a memory with this id is visible.
+    pub fn contains(&self, id: impl Into<MemoryId>) -> Result<bool> {
+        self.engine.dir.check_open()?;
+        let (snapshot, now) = (self.core.snapshot(), self.engine.time.now());
+        let Some(place) = snapshot.find(id.into())? else {
+            return Ok(false);
+        };
+        let Some((rows, _, row)) = snapshot.rows_at(place) else {
+            return Ok(false);
+        };
+        Ok(rows.expires_at(row)? > now)
+    }
+
+    /// How many memories are visible. O(segments), and O(rows / 64) of those in which some and not all
+    /// have expired.
+    pub fn len(&self) -> Result<u64> {
+        self.engine.dir.check_open()?;
+        let (snapshot, now) = (self.core.snapshot(), self.engine.time.now());
+        let mut count = 0;
+        for (rows, live) in snapshot.parts() {
+            count += u64::from(live.live()) - rows.live_expired(live, now)?;
+        }
+        Ok(count)
+    }
+
+    /// Whether no memory is visible.
+    pub fn is_empty(&self) -> Result<bool> {
+        Ok(self.len()? == 0)
+    }
+
+    /// Every visible memory, vectors included, in no particular order, as of now: later writes do not
+    /// show. Needs bounded heap whatever the collection's size. Sort by
+    /// `(memory.created(), memory.seq())` to have them in the order in which they came.
+    pub fn iter(&self) -> Iter {
+        self.scan(Filter::All)
+    }
+
+    /// Every visible memory that matches. See [`Collection::iter`]. A filter that is refused, as
+    /// [`Filter`] lists, gives one error and then ends.
+    pub fn scan(&self, filter: Filter) -> Iter {
+        if self.engine.dir.check_open().is_err() {
+            return Iter::closed(self.core.spec.metric);
+        }
+        Iter::new(self.core.snapshot(), self.engine.time.now(), self.core.spec.metric, filter)
+    }
+
+    /// Begins a search for the memories nearest to `query`. It sees what there is when it is run.
+    pub fn search<'a>(&'a self, query: &'a [f32]) -> Search<'a> {
+        Search::new(&self.engine, &self.core, query, None)
+    }
+
+    /// Answers many queries in parallel, all on the same snapshot. `configure` is called for each
+    /// with a search to add options to.
+    ///
+    /// ```
+    /// # fn main() -> altiplano::Result<()> {
+    /// # let dir = tempfile::tempdir().unwrap();
+    /// # use altiplano::{CollectionOptions, Memory, Metric, Store};
+    /// # let store = Store::open(dir.path().join("agent.alt"))?;
+    /// # let notes = store.collection("notes", CollectionOptions::new(2, Metric::L2))?;
+    /// notes.insert(Memory::new(1u64, [0.0, 1.0]))?;
+    /// let queries = [[0.0, 1.0], [1.0, 0.0]];
+    /// let answers = notes.search_batch(&queries, |search| search.k(3))?;
+    /// assert_eq!(answers.len(), 2);
+    /// # Ok(()) }
+    /// ```
+    pub fn search_batch<Q: AsRef<[f32]> + Sync>(
+        &self,
+        queries: &[Q],
+        configure: impl Fn(Search<'_>) -> Search<'_> + Sync,
+    ) -> Result<Vec<Vec<Hit>>> {
+        use rayon::prelude::*;
+        let snapshot = self.core.snapshot();
+        let answer = |query: &Q| {
+            let snapshot = Some(Arc::clone(&snapshot));
+            let search = Search::new(&self.engine, &self.core, query.as_ref(), snapshot);
+            configure(search).run()
+        };
+        self.engine.threads.pool()?.install(|| queries.par_iter().map(answer).collect())
+    }
+
+    /// What the collection holds and what it costs, but for its compaction debt.
+    pub(crate) fn stats(&self) -> Result<CollectionStats> {
+        self.engine.dir.check_open()?;
+        stats::collection(&self.engine, &self.core)
+    }
+}

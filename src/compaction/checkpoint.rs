@@ -1,0 +1,240 @@
+//! Owns the length of the log: past a limit, collections that still need its oldest file are
+//! sealed, or, if they are small, their rows are copied to its end (a small collection lives in the
+//! log and has no file).
+//!
+//! All that are copied leave the older files in one commit: a commit writes an entry of every collection,
+//! and there may be thousands of small ones. The log may also be longer by what they hold, and half of
+//! that again, or half as long again as it was after the last trim (a large copy may leave much of a file
+//! unused): for every row that is copied, half a row was written, however many there are.
+
+use std::sync::Arc;
+
+use crate::compaction::control::Control;
+use crate::compaction::job::Job;
+use crate::compaction::marks::{Mark, idle_marks, mark_covered};
+use crate::compaction::rewrite;
+use crate::engine::Engine;
+use crate::engine::admission::disk::Pressure;
+use crate::error::{Error, Result};
+use crate::format::op::{Op, OpKind};
+use crate::ids::{FileId, Seq};
+use crate::log::LOG_FILE_BYTES;
+use crate::metrics::CompactionReport;
+use crate::sabotage::{self, Sabotage};
+use crate::segment::{Row, Rows};
+use crate::snapshot::state::Core;
+use crate::snapshot::{MemPart, Snapshot};
+use crate::sync::lock;
+
+/// The chain may have this many files of about 4 MiB: 64 MiB.
+const MAX_LOG_FILES: usize = 16;
+/// The same when inserts need room.
+const FEWEST_LOG_FILES: usize = 2;
+/// A collection with fewer live rows than this in RAM is copied forward rather than sealed.
+const SMALL_ROWS: u32 = 256;
+
+/// Shortens the log if it is too long; tells whether it was.
+pub(crate) fn run_trim(control: &Control<'_>) -> Result<bool> {
+    let engine = control.engine();
+    let _running = engine.dir.begin_job()?;
+    let pressed = engine.admission.disk().pressure() == Pressure::Pressed;
+    let most = if pressed { FEWEST_LOG_FILES } else { MAX_LOG_FILES };
+    if !is_due(engine) {
+        return Ok(false);
+    }
+    let idle = idle_marks(engine);
+    if !idle.is_empty() {
+        engine.catalog.commit(|manifest| mark_covered(manifest, &idle))?;
+    }
+    let log = engine.catalog.manifest().log;
+    let keep = log.len().saturating_sub(most / 2);
+    match log.get(keep) {
+        Some(oldest_kept) => let_go(oldest_kept.file, control),
+        None => Ok(false),
+    }
+}
+
+/// Writes the log anew if that gives back so many bytes: those of rows that were sealed or died since,
+/// and of memtables, which need room in the log and in a segment. Tells whether it was.
+pub(super) fn shed(least: u64, control: &Control<'_>) -> Result<bool> {
+    let engine = control.engine();
+    // What a shed left the last time it would leave again.
+    let now = sheddable(engine);
+    if now < engine.log.bytes_left(now).saturating_add(least) {
+        return Ok(false);
+    }
+    let file = engine.log.roll()?;
+    let idle = idle_marks(engine);
+    engine.catalog.commit(|manifest| mark_covered(manifest, &idle))?;
+    let_go(file, control)?;
+    engine.admission.disk().measure()?;
+    engine.log.note_bytes_left(sheddable(engine));
+    Ok(true)
+}
+
+/// Bytes that a new log would give back, about.
+fn sheddable(engine: &Engine) -> u64 {
+    let (mut taken, mut stays) = (engine.admission.disk().log_bytes(), 0);
+    for core in engine.collections.all().into_iter().filter(|core| !core.is_volatile()) {
+        taken += core.mem_bytes();
+        let snapshot = core.snapshot();
+        let live = |m: &MemPart| {
+            let rows = u64::from(m.rows.rows().max(1));
+            m.rows.heap_bytes() as u64 * u64::from(m.live.live()) / rows
+        };
+        let live: u64 = snapshot.memtables.iter().map(live).sum();
+        // In the log and in RAM, or in a segment and an index.
+        stays += if is_small(&snapshot) { 2 * live } else { live + live / 4 };
+    }
+    taken.saturating_sub(stays)
+}
+
+/// Whether a collection lives in the log: it has few rows in RAM, and none that waits to be sealed.
+fn is_small(snapshot: &Snapshot) -> bool {
+    matches!(&snapshot.memtables[..], [active] if active.live.live() < SMALL_ROWS)
+}
+
+/// Sees to it that no collection needs the log before this file.
+fn let_go(oldest_kept: FileId, control: &Control<'_>) -> Result<bool> {
+    let engine = control.engine();
+    let manifest = engine.catalog.manifest();
+    let old = manifest.collections.iter().filter(|c| c.log_from < oldest_kept);
+    let cores: Vec<Arc<Core>> = old.filter_map(|c| engine.collections.get(c.id)).collect();
+    let (mut marks, mut done) = (Vec::new(), Ok(true));
+    for core in &cores {
+        let _job = control.hold(&core.row_job);
+        match shorten(&Job::new(core, control)) {
+            Ok(mark) => marks.extend(mark),
+            // Its part of the log went when it was dropped.
+            Err(Error::Closed) if core.is_dropped() => {}
+            Err(error) => done = done.and(Err(error)),
+        }
+        if control.is_stopped() {
+            break;
+        }
+    }
+    // Also if one failed: what was copied would be copied again, and the log be longer for it.
+    if !marks.is_empty() {
+        sync_copies(engine)?;
+        let idle = idle_marks(engine);
+        engine.catalog.commit(|manifest| {
+            mark_covered(manifest, &marks);
+            mark_covered(manifest, &idle);
+        })?;
+    }
+    if done.is_ok() {
+        engine.log.note_files_left(engine.catalog.log_files());
+    }
+    done
+}
+
+/// Whether there is something to shorten.
+pub(super) fn is_due(engine: &Engine) -> bool {
+    match engine.admission.disk().pressure() {
+        Pressure::Pressed => engine.catalog.log_files() > FEWEST_LOG_FILES,
+        _ => is_long(engine),
+    }
+}
+
+/// Whether the log is longer than it may be.
+fn is_long(engine: &Engine) -> bool {
+    let files = engine.catalog.log_files();
+    let left = engine.log.files_left(files);
+    files > MAX_LOG_FILES
+        && files >= left + (left / 2).max(MAX_LOG_FILES / 2)
+        && files > MAX_LOG_FILES + files_of_small(engine) * 3 / 2
+}
+
+/// Log files that the live rows of small collections would fill, about.
+fn files_of_small(engine: &Engine) -> usize {
+    let bytes = |core: Arc<Core>| {
+        let snapshot = core.snapshot();
+        let [active] = &snapshot.memtables[..] else {
+            return 0;
+        };
+        let (live, rows) = (u64::from(active.live.live()), u64::from(active.rows.rows()));
+        if core.is_volatile() || live >= u64::from(SMALL_ROWS) {
+            return 0;
+        }
+        active.rows.heap_bytes() as u64 * live / rows.max(1)
+    };
+    (engine.collections.all().into_iter().map(bytes).sum::<u64>() / LOG_FILE_BYTES) as usize
+}
+
+/// Copies or seals what a collection has in the log; a mark for the manifest if that is all it takes for
+/// the older files to go, and otherwise they are let go already. The mark may wait, and other jobs come
+/// between: what they do to the collection is in the log from the copy on, and marks are only raised.
+fn shorten(job: &Job<'_>) -> Result<Option<Mark>> {
+    job.check()?;
+    match carry(job.engine, job.core)? {
+        Some(carried) if carried.covered => return Ok(Some(carried.mark(job.core))),
+        Some(carried) => rewrite::cover(job, carried.file)?,
+        None => {
+            rewrite::seal(job, true, &mut CompactionReport::default())?;
+        }
+    }
+    Ok(None)
+}
+
+/// Makes what was copied durable, before marks let the older files go (I4).
+pub(super) fn sync_copies(engine: &Engine) -> Result<()> {
+    if sabotage::on(Sabotage::SkipPrefixSync) {
+        return Ok(());
+    }
+    engine.log.sync().map(drop)
+}
+
+/// Where the rows of a small collection are now.
+pub(super) struct Carried {
+    /// The log file that has them; older ones hold nothing that the memtable still needs.
+    pub(super) file: FileId,
+    /// Dead and expired rows that were left behind.
+    pub(super) left: u64,
+    /// Whether older ones hold no delete either that a segment still needs.
+    pub(super) covered: bool,
+}
+
+impl Carried {
+    /// What the manifest is to say of the collection.
+    pub(super) fn mark(&self, core: &Core) -> Mark {
+        (core.id, Seq::ZERO, self.file)
+    }
+}
+
+/// Copies the live rows of a small collection's memtable to the end of the log, without those that
+/// have expired; the memtable, too, goes on with these alone. `None` if the collection is not small.
+pub(super) fn carry(engine: &Engine, core: &Core) -> Result<Option<Carried>> {
+    let now = engine.time.destroy_by();
+    let mut token = engine.log.hold();
+    let Some(log) = token.as_mut() else {
+        return Ok(None);
+    };
+    let snapshot = core.snapshot();
+    let [active] = &snapshot.memtables[..] else {
+        return Ok(None);
+    };
+    if active.live.live() >= SMALL_ROWS {
+        return Ok(None);
+    }
+    let unexpired = active.rows.unexpired(now)?;
+    let stays = |row: &Row| unexpired.as_ref().is_none_or(|rows| rows.is_live(*row));
+    let kept = active.rows.take(active.live.iter().filter(stays))?;
+    let left = u64::from(active.rows.rows()) - kept.len() as u64;
+    let ops = kept.iter().map(|row| {
+        let (vector, body) = (row.vector.clone(), row.body.clone());
+        let kind = OpKind::Insert { id: row.id, norm: row.norm, vector, body };
+        Op { collection: core.id, seq: row.seq, kind }
+    });
+    let ops: Vec<Op> = ops.collect();
+    let file = match ops.is_empty() {
+        true => log.file(),
+        false => engine.log.append_carried(log, &ops)?,
+    };
+    let covered = snapshot.segments.iter().all(|s| s.live.dead() == s.dead_on_disk);
+    if left > 0 {
+        let mut next = Snapshot::clone(&snapshot);
+        core.replace_active(&mut next, &mut lock(&core.tables), kept);
+        core.publish(next);
+    }
+    Ok(Some(Carried { file, left, covered }))
+}

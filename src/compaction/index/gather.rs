@@ -1,0 +1,148 @@
+//! Owns what goes into a new index: the indexes that it replaces, the codes that its rows get, its nodes,
+//! and where its rows are by the time that it is done.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use crate::compaction::index::nodes::{CodesIndex, NodeRows};
+use crate::compaction::index::survey::Survey;
+use crate::compaction::job::Job;
+use crate::compaction::policy::IndexStep;
+use crate::dir::guard::FileGuard;
+use crate::error::Result;
+use crate::ids::FileId;
+use crate::index::{GraphBase, Index, NO_NODE, heap_bytes_per_row};
+use crate::options::Builder;
+use crate::segment::{RowBuffer, Rows};
+use crate::snapshot::relocation::{Move, follow};
+use crate::snapshot::state::Core;
+use crate::snapshot::{IndexPart, Indexed, Snapshot};
+use crate::vector::codes::{Fit, Frame};
+
+/// Rows that may seem as near by code as those that a graph is searched for. With more, beams would be filled
+/// with them.
+const BEHIND_A_GRAPH: u64 = 400;
+
+/// The indexes that go, with their places in the snapshot, and what keeps their files: all that a build
+/// holds of it.
+pub(super) struct Replaced(Vec<(usize, Arc<Index>, Arc<FileGuard>)>);
+
+impl Replaced {
+    /// What stays of the base comes before all others.
+    pub(super) fn of(snapshot: &Snapshot, step: &IndexStep) -> Self {
+        let parts = snapshot.indexes.iter().enumerate();
+        let mut parts: Vec<(usize, &IndexPart)> =
+            parts.filter(|(_, i)| step.replaces.contains(&i.indexed.file)).collect();
+        parts.sort_by_key(|(_, part)| Some(part.indexed.file) != step.base);
+        let keep = |(place, part): (usize, &IndexPart)| {
+            let Indexed { index, index_guard, .. } = &*part.indexed;
+            (place, Arc::clone(index), Arc::clone(index_guard))
+        };
+        Self(parts.into_iter().map(keep).collect())
+    }
+}
+
+/// Which codes the rows get, and how far off these are. For a graph they must tell more: its beam is as good
+/// as nothing where too many rows seem as near by code. Those of the graph that a new one starts from are kept
+/// while they serve.
+pub(super) fn choose_codes(
+    job: &Job<'_>,
+    step: &IndexStep,
+    replaced: &Replaced,
+    survey: &Survey<'_>,
+) -> (Arc<Frame>, Fit) {
+    let of_base = replaced.0.first().filter(|_| step.base.is_some());
+    let of_core = || job.core.coder().map(|(frame, _)| frame);
+    let known = of_base.map(|(_, index, _)| Arc::clone(index.frame())).or_else(of_core);
+    let (sample, rows) = (survey.sample(), survey.len());
+    let choose = |most| Frame::choose(job.core.spec, known.as_ref(), &sample, rows, most);
+    let (frame, fit) = choose(if step.graph { BEHIND_A_GRAPH } else { u64::MAX });
+    let per_row = heap_per_row(job.core, &frame);
+    let has_room = |bytes: u64| rows.saturating_mul(per_row) <= bytes / 2;
+    if !step.graph || job.engine.admission.heap().limit().is_none_or(has_room) {
+        return (frame, fit);
+    }
+    // There is no heap to build a graph on finer codes.
+    choose(u64::MAX)
+}
+
+/// Heap bytes a row that building a graph on such codes takes.
+pub(super) fn heap_per_row(core: &Core, frame: &Frame) -> u64 {
+    let hnsw = core.options().hnsw;
+    heap_bytes_per_row(frame.spec.row_bytes(), usize::from(hnsw.m), hnsw.builder)
+}
+
+/// The live rows of the indexes that go and of the segments that have none, by their codes in this frame;
+/// and, if the step has a base in the same frame, that with what becomes of each of its nodes.
+pub(super) fn gather<'a>(
+    core: &Core,
+    snapshot: &Snapshot,
+    step: &IndexStep,
+    replaced: &'a Replaced,
+    (frame, fit): (Arc<Frame>, Fit),
+) -> Result<(CodesIndex<'a>, Option<GraphBase<'a>>)> {
+    let mut nodes = CodesIndex::new(frame, fit);
+    let mut base = None;
+    let (mut live, mut buffer) = (Vec::new(), RowBuffer::default());
+    for (place, index, _) in &replaced.0 {
+        let Some(part) = snapshot.indexes.get(*place) else { continue };
+        let same = index.frame() == nodes.frame();
+        let at = if same { nodes.add_index(index.codes()) } else { 0 };
+        let mut stays = Vec::new();
+        for node in 0..index.nodes() {
+            live.clear();
+            live.extend(part.places(node).filter_map(|(segment, row)| {
+                let part = snapshot.segments.get(segment as usize)?;
+                part.live.is_live(row).then_some((part.sealed.file, row))
+            }));
+            if !same {
+                for &(file, row) in &live {
+                    let part = snapshot.segments.iter().find(|s| s.sealed.file == file);
+                    let Some(part) = part else { continue };
+                    nodes.add(part.sealed.segment.vector(row, &mut buffer)?, (file, row));
+                }
+                continue;
+            }
+            let next = nodes.rows.len();
+            let new = !live.is_empty() && nodes.add_old(at, node, &live);
+            stays.push(if new { next } else { NO_NODE });
+        }
+        let is_base = same && Some(part.indexed.file) == step.base;
+        if is_base && core.options().hnsw.builder == Builder::Flat {
+            base = index.base(stays, usize::from(core.options().hnsw.m));
+        }
+    }
+    for segment in snapshot.segments.iter().filter(|s| step.with_uncovered && !s.covered) {
+        for row in segment.live.iter() {
+            let vector = segment.sealed.segment.vector(row, &mut buffer)?;
+            nodes.add(vector, (segment.sealed.file, row));
+        }
+    }
+    Ok((nodes, base))
+}
+
+/// Follows rows that moved to other segments since they were gathered. A row whose segment had no index
+/// and has been rewritten got an index of its own there, and is left out.
+pub(super) fn follow_rows(
+    covered: &Covered,
+    moves: &[Move],
+    now: &Snapshot,
+    rows: &NodeRows,
+) -> NodeRows {
+    let here = covered_of(now);
+    rows.followed(|(file, row)| {
+        let was_covered = *covered.get(&file)?;
+        match here.get(&file) {
+            Some(is_covered) => (*is_covered == was_covered).then_some((file, row)),
+            None if !was_covered => None,
+            None => follow(moves, (file, row)).filter(|(file, _)| here.contains_key(file)),
+        }
+    })
+}
+
+/// Which segments there are, and whether an index covers them.
+pub(super) type Covered = HashMap<FileId, bool>;
+
+pub(super) fn covered_of(snapshot: &Snapshot) -> Covered {
+    snapshot.segments.iter().map(|s| (s.sealed.file, s.covered)).collect()
+}

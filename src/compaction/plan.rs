@@ -1,0 +1,90 @@
+//! Owns the answer to what a compaction would do, and why. Changes nothing.
+
+use crate::compaction::facts::{graph_rows, index_facts, segment_facts};
+use crate::compaction::policy::{self, Eagerness, IndexFacts, RowStep, SegmentFacts};
+use crate::engine::Engine;
+use crate::error::Result;
+use crate::ids::FileId;
+use crate::metrics::{Plan, Step};
+use crate::options::Codes;
+use crate::segment::Rows;
+use crate::snapshot::state::Core;
+use crate::snapshot::{MemPart, Snapshot};
+
+/// What a compaction by hand would do.
+pub(crate) fn plan(engine: &Engine, core: &Core) -> Result<Plan> {
+    let snapshot = core.snapshot();
+    let mut plan = Plan::default();
+    if core.is_volatile() {
+        return Ok(plan);
+    }
+    let waiting: u64 = snapshot.memtables.iter().map(|m| u64::from(m.live.live())).sum();
+    if snapshot.memtables.iter().any(|m| m.rows.rows() > 0) {
+        plan.steps.push(Step::Seal { rows: waiting });
+    }
+    let mut facts = segment_facts(engine, core, &snapshot)?;
+    facts.extend(coming_segment(&snapshot, waiting));
+    for step in policy::plan_rows(&facts, engine.time.plausible_now(), Eagerness::All) {
+        plan.steps.push(describe(&step, &facts));
+    }
+    let (mut indexes, uncovered) = index_facts(core, &snapshot);
+    // An index without a live row goes with its segments.
+    indexes.retain(|i| i.live > 0);
+    let options = core.options();
+    // Rows that are sealed first come with an index of their own codes.
+    let coming = (waiting > 0 && options.codes != Codes::F32).then_some(IndexFacts {
+        file: Default::default(),
+        nodes: waiting,
+        live: waiting,
+        graph: false,
+        worn: false,
+    });
+    let mut with_coming = indexes;
+    with_coming.extend(coming);
+    let graphs = graph_rows(engine, core);
+    if let Some(step) = policy::plan_index(&with_coming, uncovered, graphs, Eagerness::All) {
+        let live = |file| with_coming.iter().find(|i| i.file == file).map_or(0, |i| i.live);
+        let covered: u64 = step.replaces.iter().map(|f| live(*f)).sum();
+        plan.steps.push(Step::Index {
+            replaces: step.replaces.iter().filter(|f| f.0 > 0).map(|f| f.0).collect(),
+            uncovered: snapshot.segments.iter().filter(|s| !s.covered).count(),
+            rows: covered + if step.with_uncovered { uncovered } else { 0 },
+            graph: step.graph,
+            base: step.base.filter(|f| f.0 > 0).map(|f| f.0),
+            reason: step.reason,
+        });
+    }
+    Ok(plan)
+}
+
+/// Stands for the segment that sealing will write.
+const COMING: FileId = FileId(u64::MAX);
+
+/// The segment that sealing will write, about: later steps may merge it with others.
+fn coming_segment(snapshot: &Snapshot, rows: u64) -> Option<SegmentFacts> {
+    let bytes = |m: &MemPart| {
+        let all = u64::from(m.rows.rows().max(1));
+        m.rows.heap_bytes() as u64 * u64::from(m.live.live()) / all
+    };
+    (rows > 0).then(|| SegmentFacts {
+        file: COMING,
+        bytes: snapshot.memtables.iter().map(bytes).sum(),
+        rows,
+        dead: 0,
+        reclaim_by: None,
+    })
+}
+
+fn describe(step: &RowStep, facts: &[SegmentFacts]) -> Step {
+    let of = || facts.iter().filter(|f| step.inputs.contains(&f.file));
+    let bytes_before = of().map(|f| f.bytes).sum();
+    if step.drop {
+        return Step::Drop { segment: step.inputs.first().map_or(0, |f| f.0), bytes: bytes_before };
+    }
+    Step::Rewrite {
+        segments: step.inputs.iter().filter(|f| **f != COMING).map(|f| f.0).collect(),
+        reason: step.reason,
+        bytes_before,
+        bytes_after: of().map(SegmentFacts::live_bytes).sum(),
+    }
+}

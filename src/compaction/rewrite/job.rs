@@ -1,0 +1,261 @@
+//! Owns one rewrite: reads the live rows of memtables or segments, writes them to new segments in order
+//! of ids, and swaps those in.
+//!
+//! Invariants: an operation's effect is in files or in the log at every moment; outputs are read
+//! back and checked before their inputs may go; each row keeps its sequence number.
+
+use std::collections::HashMap;
+
+use crate::compaction::job::Job;
+use crate::compaction::marks::{idle_marks, mark_covered};
+use crate::compaction::pending_files::NewFiles;
+use crate::compaction::rewrite::dependents::{
+    Followers, follow_indexes, old_deletes, write_followers,
+};
+use crate::compaction::rewrite::row_map::{From, GONE, Input, Moved, Order, Output};
+use crate::error::Result;
+use crate::format::header::FileKind;
+use crate::format::manifest::{CollectionEntry, SegmentEntry};
+use crate::format::names::FileName;
+use crate::ids::{FileId, MemoryId, Seq};
+use crate::metrics::{CompactionReport, Event};
+use crate::sabotage::{self, Sabotage};
+use crate::segment::{Row, RowSource, segment_cap, write_segment};
+use crate::snapshot::open::open_segment;
+use crate::snapshot::{SegPart, Snapshot};
+use crate::sync::lock;
+
+/// One rewrite, from reading its inputs to the swap.
+pub(super) struct Rewrite<'a> {
+    pub(super) job: &'a Job<'a>,
+    pub(super) inputs: &'a [Input<'a>],
+    /// What the files cover afterwards, and the first log file that is still needed, if that changes.
+    pub(super) covers: Option<(Seq, FileId)>,
+}
+
+impl Rewrite<'_> {
+    /// Moves the live rows of the inputs to new segments; tells how many there were.
+    pub(super) fn run(&self, report: &mut CompactionReport) -> Result<u64> {
+        let Self { inputs, covers, .. } = *self;
+        let Job { engine, core, .. } = *self.job;
+        self.job.check()?;
+        let mut files = NewFiles::new(engine);
+        let moved = self.write_segments(&mut files)?;
+        let total: u64 = inputs.iter().map(|i| u64::from(i.rows.rows())).sum();
+        let kept = moved.order.len() as u64;
+
+        let _structure = lock(&core.structure);
+        let current = core.snapshot();
+        let followers =
+            write_followers(self.job, &current, inputs, &moved, covers.is_some(), &mut files)?;
+        if !sabotage::on(Sabotage::SkipNameSync) {
+            engine.dir.sync_names()?;
+        }
+        let parts = self.open_outputs(&moved)?;
+        // What the files already have must not be lost with the log, in part (I4).
+        if !sabotage::on(Sabotage::SkipPrefixSync) {
+            engine.log.sync()?;
+        }
+        if sabotage::on(Sabotage::UnlinkSegmentEarly) {
+            for input in inputs {
+                if let From::Segment(file) = input.from {
+                    let _ = engine.dir.remove(FileName::Segment(file));
+                }
+            }
+        }
+        let idle = idle_marks(engine);
+        let old_deletes = old_deletes(self.job, inputs, &followers);
+        engine.catalog.commit(|manifest| {
+            if let Some(entry) = manifest.collection_mut(core.id) {
+                edit(entry, inputs, &moved, &followers, covers);
+            }
+            mark_covered(manifest, &idle);
+        })?;
+        files.keep();
+        self.swap(&moved, parts, followers);
+        // No snapshot reads them: they can go at once.
+        for name in old_deletes {
+            let _ = engine.dir.remove(name);
+        }
+        report.written += moved.segments.len();
+        report.rows_reclaimed += total - kept;
+        Ok(kept)
+    }
+
+    /// Merges the live rows of the inputs by id and writes them, cut at the cap.
+    fn write_segments(&self, files: &mut NewFiles<'_>) -> Result<Moved> {
+        let (inputs, now) = (self.inputs, self.job.engine.time.destroy_by());
+        let mut keyed: Vec<(MemoryId, u32, Row)> = Vec::new();
+        for (input, source) in (0u32..).zip(inputs) {
+            let unexpired = source.rows.unexpired(now)?;
+            let stays = |row: &Row| unexpired.as_ref().is_none_or(|rows| rows.is_live(*row));
+            for row in source.live.iter().filter(stays) {
+                keyed.push((source.rows.id(row)?, input, row));
+            }
+        }
+        keyed.sort_unstable();
+        let order: Order = keyed.into_iter().map(|(_, input, row)| (input, row)).collect();
+        let rows: u64 = inputs.iter().map(|i| u64::from(i.rows.rows())).sum();
+        let bytes: u64 = inputs.iter().map(|i| i.bytes).sum();
+        let cap = segment_cap(self.live_bytes() + bytes);
+        let per_segment = (cap * rows.max(1) / bytes.max(1)).max(64) as usize;
+        // Even parts: a full segment and a tiny one would be merged again soon.
+        let parts = order.len().div_ceil(per_segment).max(1);
+        let per_segment = order.len().div_ceil(parts).max(1);
+        let mut segments = Vec::new();
+        for (i, part) in order.chunks(per_segment).enumerate() {
+            let start = i * per_segment;
+            let output = Output { inputs, order: part };
+            segments.push((start, self.write_segment(&output, start, order.len(), files)?));
+        }
+        let mut places: HashMap<From, Vec<u32>> =
+            inputs.iter().map(|i| (i.from, vec![GONE; i.rows.rows() as usize])).collect();
+        for (place, (input, row)) in (0u32..).zip(&order) {
+            if let Some(places) = places.get_mut(&inputs[*input as usize].from) {
+                places[*row as usize] = place;
+            }
+        }
+        Ok(Moved { order, segments, places })
+    }
+
+    fn live_bytes(&self) -> u64 {
+        let part = |s: &SegPart| {
+            let rows = u64::from(s.live.rows().max(1));
+            s.sealed.segment.len() * u64::from(s.live.live()) / rows
+        };
+        self.job.core.snapshot().segments.iter().map(part).sum()
+    }
+
+    fn write_segment(
+        &self,
+        output: &Output<'_>,
+        start: usize,
+        total: usize,
+        files: &mut NewFiles<'_>,
+    ) -> Result<SegmentEntry> {
+        let Job { engine, core, .. } = *self.job;
+        let file = engine.catalog.new_file()?;
+        files.add(FileName::Segment(file));
+        let header = engine.dir.header(FileKind::Segment, file);
+        let (all, rows) = output.inputs.iter().fold((0, 0), |(bytes, rows), input| {
+            (bytes + input.bytes, rows + u64::from(input.rows.rows()))
+        });
+        let mut written = 0;
+        let mut progress = |row: Row| {
+            let bytes = u64::from(row - written) * (all / rows.max(1));
+            written = row;
+            let (done, total) = ((start + row as usize) as u64, total as u64);
+            let collection = core.name.clone();
+            engine.events.emit(&Event::Progress { collection, done, total });
+            self.job.step(bytes)
+        };
+        let (disk, root, dimension) = (engine.dir.disk(), engine.dir.root(), core.spec.dimension);
+        let len = write_segment(disk, root, &header, dimension, output, &mut progress)?;
+        Ok(SegmentEntry { file, len, rows: output.rows(), deletes: None, dead_since: None })
+    }
+
+    /// Reads the outputs back and checks them, before their inputs may go.
+    fn open_outputs(&self, moved: &Moved) -> Result<Vec<SegPart>> {
+        let mut parts = Vec::new();
+        for (_, entry) in &moved.segments {
+            let part = open_segment(&self.job.engine.dir, entry, self.job.core.spec.dimension)?;
+            part.sealed.segment.verify()?;
+            // Searches read less of it.
+            part.sealed.segment.release();
+            parts.push(part);
+        }
+        Ok(parts)
+    }
+
+    /// Makes readers see the result. Deletes that arrived since the inputs were read are carried
+    /// over.
+    fn swap(&self, moved: &Moved, mut parts: Vec<SegPart>, followers: Followers) {
+        let (inputs, core) = (self.inputs, self.job.core);
+        let token = self.job.engine.log.hold();
+        let mut next = Snapshot::clone(&core.snapshot());
+        for input in inputs {
+            let now_live = match input.from {
+                From::Memtable(number) => {
+                    next.memtables.iter().find(|m| m.number == number).map(|m| &m.live)
+                }
+                From::Segment(file) => {
+                    next.segments.iter().find(|s| s.sealed.file == file).map(|s| &s.live)
+                }
+            };
+            let Some(now_live) = now_live else { continue };
+            if sabotage::on(Sabotage::DropCarriedDeletes) {
+                continue;
+            }
+            for row in input.live.iter().filter(|row| !now_live.is_live(*row)) {
+                if let Some((segment, row)) = moved.find_at(input.from, row) {
+                    parts[segment].live.kill(row);
+                }
+            }
+        }
+        let mut tables = lock(&core.tables);
+        let mut obsolete = Vec::new();
+        next.memtables.retain(|m| !inputs.iter().any(|i| i.from == From::Memtable(m.number)));
+        tables.ids.retain(|t| !inputs.iter().any(|i| i.from == From::Memtable(t.number)));
+        next.segments.retain(|s| {
+            let goes = inputs.iter().any(|i| i.from == From::Segment(s.sealed.file));
+            if goes {
+                s.sealed.guard.mark_obsolete();
+                obsolete.push(s.sealed.file);
+            }
+            !goes
+        });
+        for part in &mut next.segments {
+            if let Some((_, entry)) =
+                followers.deletes.iter().find(|(file, _)| *file == part.sealed.file)
+            {
+                part.dead_on_disk = entry.dead;
+            }
+        }
+        next.segments.append(&mut parts);
+        follow_indexes(&mut next, followers);
+        next.relink();
+        core.publish(next);
+        drop(tables);
+        drop(token);
+        // Not before: whoever began to watch in between, and then saw the snapshot from before, would miss
+        // the moves.
+        core.moves.note(|| moved.moves(inputs));
+    }
+}
+
+/// Brings a collection's manifest entry up to date.
+fn edit(
+    entry: &mut CollectionEntry,
+    inputs: &[Input<'_>],
+    moved: &Moved,
+    followers: &Followers,
+    covers: Option<(Seq, FileId)>,
+) {
+    entry.segments.retain(|s| !inputs.iter().any(|i| i.from == From::Segment(s.file)));
+    for (file, deletes) in &followers.deletes {
+        if let Some(segment) = entry.segments.iter_mut().find(|s| s.file == *file) {
+            segment.deletes = Some(deletes.clone());
+        }
+    }
+    entry.segments.extend(moved.segments.iter().map(|(_, s)| s.clone()));
+    for (file, new) in &followers.locators {
+        match new {
+            Some((new, _)) => {
+                entry
+                    .indexes
+                    .iter_mut()
+                    .filter(|i| i.index == *file)
+                    .for_each(|i| *i = new.clone());
+            }
+            None => entry.indexes.retain(|i| i.index != *file),
+        }
+    }
+    // An index that could not be opened names segments that are gone now.
+    let segments: Vec<FileId> = entry.segments.iter().map(|s| s.file).collect();
+    entry.indexes.retain(|i| i.segments.iter().all(|s| segments.contains(s)));
+    entry.indexes.extend(followers.codes.iter().map(|(index, _)| index.clone()));
+    if let Some((seq, log_from)) = covers {
+        entry.covers_seq = entry.covers_seq.max(seq);
+        entry.log_from = entry.log_from.max(log_from);
+    }
+}

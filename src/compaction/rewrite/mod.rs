@@ -1,0 +1,113 @@
+//! Owns sealing and rewriting: which rows of memtables or segments go in, and what is reported. How they
+//! are written and swapped in is `job`.
+
+mod dependents;
+mod job;
+mod row_map;
+
+use crate::compaction::index::check::check_indexes;
+use crate::compaction::job::Job;
+use crate::compaction::policy::RowStep;
+use crate::compaction::rewrite::job::Rewrite;
+use crate::compaction::rewrite::row_map::{From, Input};
+use crate::engine::Engine;
+use crate::error::{Error, Result};
+use crate::ids::{FileId, Seq};
+use crate::metrics::{CompactionReport, Event};
+use crate::sabotage::{self, Sabotage};
+use crate::segment::Rows;
+use crate::snapshot::Snapshot;
+use crate::snapshot::state::Core;
+use crate::sync::lock;
+
+/// Seals the frozen memtables, and the active one if `all`. Tells whether there were any.
+pub(super) fn seal(job: &Job<'_>, all: bool, report: &mut CompactionReport) -> Result<bool> {
+    let (engine, core) = (job.engine, job.core);
+    if all {
+        freeze(engine, core)?;
+    }
+    let snapshot = core.snapshot();
+    let frozen = snapshot.memtables.len().saturating_sub(1);
+    if frozen == 0 {
+        return Ok(false);
+    }
+    let sealed = &snapshot.memtables[..frozen];
+    let inputs: Vec<Input<'_>> = sealed
+        .iter()
+        .map(|m| Input {
+            rows: &m.rows,
+            live: &m.live,
+            from: From::Memtable(m.number),
+            bytes: m.rows.heap_bytes() as u64,
+        })
+        .collect();
+    let mut last_seq = sealed.iter().map(|m| m.last_seq).max().unwrap_or_default();
+    let mut log_from = sealed.last().map(|m| m.log_file).unwrap_or_default();
+    if sabotage::on(Sabotage::CoverTooMuch) {
+        last_seq = engine.progress.last_seq();
+    }
+    if sabotage::on(Sabotage::LetGoOfLog) {
+        log_from = FileId(log_from.0.saturating_add(1));
+    }
+    let covers = Some((last_seq, log_from));
+    let rewrite = Rewrite { job, inputs: &inputs, covers };
+    // More of the log goes than a segment of the rest takes.
+    let (live, all) = sealed.iter().fold((0u64, 0u64), |(live, all), m| {
+        (live + u64::from(m.live.live()), all + u64::from(m.rows.rows()))
+    });
+    let rows = match rewrite.run(report) {
+        Err(Error::DiskFull { .. }) if live * 2 <= all && engine.reserve.spend() => {
+            rewrite.run(report)?
+        }
+        result => result?,
+    };
+    report.sealed += 1;
+    engine.admission.made_room();
+    engine.events.emit(&Event::Sealed { collection: core.name.clone(), rows });
+    Ok(true)
+}
+
+/// Makes the active memtable a frozen one, if it has rows.
+fn freeze(engine: &Engine, core: &Core) -> Result<()> {
+    let token = engine.log.hold();
+    let Some(log) = token.as_ref() else {
+        return Ok(());
+    };
+    let mut next = Snapshot::clone(&core.snapshot());
+    if next.memtables.last().is_some_and(|m| m.rows.rows() > 0) {
+        core.push_memtable(&mut next, &mut lock(&core.tables), log.file());
+        core.publish(next);
+    }
+    Ok(())
+}
+
+/// Carries out one step of a plan.
+pub(super) fn rewrite(job: &Job<'_>, step: &RowStep, report: &mut CompactionReport) -> Result<()> {
+    check_indexes(job.engine, job.core)?;
+    let snapshot = job.core.snapshot();
+    let inputs: Vec<Input<'_>> = snapshot
+        .segments
+        .iter()
+        .filter(|s| step.inputs.contains(&s.sealed.file))
+        .map(|s| Input {
+            rows: &s.sealed.segment,
+            live: &s.live,
+            from: From::Segment(s.sealed.file),
+            bytes: s.sealed.segment.len(),
+        })
+        .collect();
+    Rewrite { job, inputs: &inputs, covers: None }.run(report)?;
+    if step.drop {
+        report.dropped += inputs.len();
+    } else {
+        report.rewritten += inputs.len();
+    }
+    Ok(())
+}
+
+/// Writes newer deletes of all segments, and lets the log before `log_from` go.
+pub(super) fn cover(job: &Job<'_>, log_from: FileId) -> Result<()> {
+    let covers = Some((Seq::ZERO, log_from));
+    Rewrite { job, inputs: &[], covers }.run(&mut CompactionReport::default())?;
+    Ok(())
+}

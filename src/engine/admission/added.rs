@@ -1,0 +1,56 @@
+//! Owns what a batch adds, as every budget counts it: bytes of rows, how many of these are logged, and
+//! whether anything is left that was not there before.
+
+use crate::error::Result;
+use crate::format::op::OpKind;
+use crate::segment::RowBuffer;
+use crate::snapshot::stage::Prepared;
+
+/// What grows leaves this part of a budget, the budget divided by the number, for what only changes.
+pub(super) const HEADROOM_SHARE: u64 = 32;
+
+/// The writes of a batch with what they add.
+pub(super) struct Added<'a> {
+    pub(super) writes: &'a [Prepared],
+    /// Bytes of rows in memtables.
+    pub(super) bytes: u64,
+    /// How many of these bytes go to the log as well: the others are of volatile collections.
+    pub(super) logged: u64,
+}
+
+impl<'a> Added<'a> {
+    pub(super) fn of(writes: &'a [Prepared]) -> Self {
+        let bytes = writes.iter().map(Prepared::heap_bytes).sum();
+        let added = Self { writes, bytes, logged: 0 };
+        let logged = added.writes_of(false).map(Prepared::heap_bytes).sum();
+        Self { logged, ..added }
+    }
+
+    /// The writes to collections that are volatile, or to those that are not.
+    pub(super) fn writes_of(&self, volatile: bool) -> impl Iterator<Item = &'a Prepared> {
+        self.writes.iter().filter(move |w| w.core.is_volatile() == volatile)
+    }
+
+    /// Whether these writes leave more than there was: what they add is larger than what they replace
+    /// and delete. Vectors and bodies count. O(writes), with a search for each id.
+    pub(super) fn grows(&self, volatile: bool) -> Result<bool> {
+        let (mut added, mut taken) = (0, 0);
+        for write in self.writes_of(volatile) {
+            let id = match &write.kind {
+                OpKind::Insert { id, vector, body, .. } => {
+                    added += vector.len() * 4 + body.len();
+                    *id
+                }
+                OpKind::Delete { id } => *id,
+                OpKind::DeleteWhere { .. } | OpKind::DeleteIds { .. } => continue,
+            };
+            let snapshot = write.core.snapshot();
+            let place = snapshot.find(id)?;
+            if let Some((rows, _, row)) = place.and_then(|place| snapshot.rows_at(place)) {
+                let body = rows.body(row, &mut RowBuffer::default())?.len();
+                taken += write.core.spec.dimension * 4 + body;
+            }
+        }
+        Ok(added > taken)
+    }
+}

@@ -1,0 +1,153 @@
+//! Owns the budget of heap: memtables and graph builds. When an insert would pass it, the fattest
+//! memtable is sealed, active or not, and volatile collections are copied without their dead rows.
+//! Sealing is the row worker's.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+
+use crate::engine::admission::added::{Added, HEADROOM_SHARE};
+use crate::engine::admission::room::Room;
+use crate::engine::collections::Collections;
+use crate::engine::open_log::OpenLog;
+use crate::engine::time::StoreTime;
+use crate::error::{Error, Result};
+use crate::segment::{Row, Rows};
+use crate::snapshot::Snapshot;
+use crate::snapshot::state::Core;
+use crate::sync::lock;
+
+/// The budget of heap, and what is taken of it beside memtables.
+#[derive(Debug)]
+pub(crate) struct HeapBudget {
+    time: Arc<StoreTime>,
+    collections: Arc<Collections>,
+    log: Arc<OpenLog>,
+    limit: Option<u64>,
+    /// Heap bytes that jobs take now, about.
+    jobs: AtomicU64,
+    /// An insert did not fit.
+    pressed: AtomicBool,
+}
+
+/// Heap bytes that a job takes, until this is dropped.
+#[derive(Debug)]
+pub(crate) struct Holding<'a> {
+    jobs: &'a AtomicU64,
+    bytes: u64,
+}
+
+impl Drop for Holding<'_> {
+    fn drop(&mut self) {
+        self.jobs.fetch_sub(self.bytes, Ordering::Relaxed);
+    }
+}
+
+impl HeapBudget {
+    pub(super) const fn new(
+        time: Arc<StoreTime>,
+        collections: Arc<Collections>,
+        log: Arc<OpenLog>,
+        limit: Option<u64>,
+    ) -> Self {
+        let (jobs, pressed) = (AtomicU64::new(0), AtomicBool::new(false));
+        Self { time, collections, log, limit, jobs, pressed }
+    }
+
+    pub(crate) const fn limit(&self) -> Option<u64> {
+        self.limit
+    }
+
+    /// A job takes so many bytes.
+    pub(crate) fn hold(&self, bytes: u64) -> Holding<'_> {
+        self.jobs.fetch_add(bytes, Ordering::Relaxed);
+        Holding { jobs: &self.jobs, bytes }
+    }
+
+    /// What jobs take now.
+    pub(crate) fn held(&self) -> u64 {
+        self.jobs.load(Ordering::Relaxed)
+    }
+
+    /// Whether the active memtable of this collection is to be sealed for an insert that did not fit: it
+    /// is the fattest. Asked once for each such insert.
+    pub(crate) fn takes_too_much(&self, core: &Core) -> bool {
+        if !self.pressed.load(Ordering::Acquire) {
+            return false;
+        }
+        let fattest = self.sealable().into_iter().max_by_key(|core| core.mem_bytes());
+        let is_it = fattest.is_some_and(|fattest| fattest.id == core.id);
+        is_it && self.pressed.swap(false, Ordering::AcqRel)
+    }
+
+    fn sealable(&self) -> Vec<Arc<Core>> {
+        let mut cores = self.collections.all();
+        cores.retain(|core| !core.is_volatile() && core.mem_bytes() > 0);
+        cores
+    }
+
+    /// Waits until so many bytes of rows fit into the budget, as long as there are memtables to seal, or
+    /// refuses them.
+    pub(super) fn wait(&self, added: &Added<'_>, room: &Room) -> Result<()> {
+        let Some(limit) = self.limit else {
+            return Ok(());
+        };
+        // What grows in RAM for good leaves room for what only changes there.
+        let volatile = added.writes_of(true).next().is_some();
+        let mut headroom = if volatile { limit / HEADROOM_SHARE } else { 0 };
+        let needed = |headroom| {
+            let memtables = self.collections.fold(0, |bytes, core| bytes + core.mem_bytes());
+            memtables + self.held() + added.bytes + headroom
+        };
+        if needed(headroom) <= limit {
+            return Ok(());
+        }
+        if volatile && !added.grows(true)? {
+            headroom = 0;
+        }
+        if needed(headroom) > limit {
+            self.shrink_volatile()?;
+        }
+        let waits = || {
+            if needed(headroom) <= limit {
+                return false;
+            }
+            self.pressed.store(true, Ordering::Release);
+            // Nothing else would make room.
+            added.bytes + self.held() <= limit && !self.sealable().is_empty()
+        };
+        room.wait_while(waits)?;
+        let needed = needed(headroom);
+        if needed <= limit {
+            return Ok(());
+        }
+        // Only what lives in RAM for good can be deleted there: the rest is to be sealed.
+        let kept = self
+            .collections
+            .fold(0, |bytes, core| bytes + if core.is_volatile() { core.mem_bytes() } else { 0 });
+        let free = if kept > 0 { needed - limit } else { 0 };
+        Err(Error::OverBudget { budget: "heap_budget", needed, limit, free })
+    }
+
+    /// Copies the volatile collections that have dead rows without these. O(their rows).
+    fn shrink_volatile(&self) -> Result<()> {
+        let gone = self.time.plausible_now();
+        for core in self.collections.all().into_iter().filter(|core| core.is_volatile()) {
+            let token = self.log.hold();
+            let snapshot = core.snapshot();
+            let Some(active) = snapshot.memtables.last().filter(|_| token.is_some()) else {
+                continue;
+            };
+            let expired = active.rows.live_expired(&active.live, gone)?;
+            if u64::from(active.live.dead()) + expired == 0 {
+                continue;
+            }
+            let unexpired = active.rows.unexpired(gone)?;
+            let stays = |row: &Row| unexpired.as_ref().is_none_or(|rows| rows.is_live(*row));
+            let kept = active.rows.take(active.live.iter().filter(stays))?;
+            let mut next = Snapshot::clone(&snapshot);
+            core.replace_active(&mut next, &mut lock(&core.tables), kept);
+            core.publish(next);
+        }
+        Ok(())
+    }
+}

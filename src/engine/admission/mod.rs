@@ -1,0 +1,142 @@
+//! Owns what an insert waits for: memtables that wait to be sealed, dead bytes that wait to be
+//! compacted, the budgets of disk and of heap, the ballast for a full disk. Deletes are always
+//! admitted. Knows nothing of how the row worker makes room.
+
+mod added;
+pub(crate) mod disk;
+mod heap;
+mod room;
+
+use std::sync::Arc;
+
+use crate::dir::StoreDir;
+use crate::engine::admission::added::Added;
+use crate::engine::admission::disk::DiskBudget;
+use crate::engine::admission::heap::HeapBudget;
+use crate::engine::admission::room::Room;
+use crate::engine::bells::Bells;
+use crate::engine::collections::Collections;
+use crate::engine::open_log::OpenLog;
+use crate::engine::pace::Pace;
+use crate::engine::progress::Progress;
+use crate::engine::reserve::Reserve;
+use crate::engine::time::StoreTime;
+use crate::error::{Error, Result};
+use crate::options::StoreOptions;
+use crate::snapshot::stage::{MEMTABLE_BYTES, Prepared};
+
+/// Writers wait while a collection has more frozen memtables than this.
+const MAX_FROZEN: usize = 8;
+
+/// What an insert waits for.
+#[derive(Debug)]
+pub(crate) struct Admission {
+    reserve: Arc<Reserve>,
+    disk: DiskBudget,
+    heap: HeapBudget,
+    /// Most bytes of a collection that may wait to be compacted while it takes inserts.
+    debt_limit: Option<u64>,
+    room: Room,
+}
+
+/// The parts of an engine that admission reads.
+type Parts<'a> = (
+    &'a Arc<StoreTime>,
+    &'a Arc<Collections>,
+    &'a Arc<Progress>,
+    &'a Arc<Reserve>,
+    &'a Arc<OpenLog>,
+);
+
+impl Admission {
+    pub(super) fn new(
+        dir: &Arc<StoreDir>,
+        (time, collections, progress, reserve, log): Parts<'_>,
+        (bells, pace, has_workers): (&Arc<Bells>, &Arc<Pace>, bool),
+        options: &StoreOptions,
+    ) -> Self {
+        let disk = DiskBudget::new(
+            Arc::clone(dir),
+            Arc::clone(collections),
+            Arc::clone(progress),
+            Arc::clone(reserve),
+            options.disk_budget,
+        );
+        let heap = HeapBudget::new(
+            Arc::clone(time),
+            Arc::clone(collections),
+            Arc::clone(log),
+            options.heap_budget,
+        );
+        let (bells, pace) = (Arc::clone(bells), Arc::clone(pace));
+        let room = Room::new(Arc::clone(dir), bells, pace, options.writer_patience, has_workers);
+        let (reserve, debt_limit) = (Arc::clone(reserve), options.debt_limit);
+        Self { reserve, disk, heap, debt_limit, room }
+    }
+
+    /// The budget of disk.
+    pub(crate) const fn disk(&self) -> &DiskBudget {
+        &self.disk
+    }
+
+    /// The budget of heap.
+    pub(crate) const fn heap(&self) -> &HeapBudget {
+        &self.heap
+    }
+
+    /// Waits until there is room for these writes, or refuses them.
+    ///
+    /// Writers outrun the worker that seals memtables; past a few frozen ones they are held back,
+    /// so that RAM stays bounded (I13). Deletes are always admitted.
+    pub(crate) fn wait_for_room(&self, writes: &[Prepared]) -> Result<()> {
+        let added = Added::of(writes);
+        if added.bytes == 0 {
+            return Ok(());
+        }
+        self.reserve.admit(added.logged)?;
+        self.wait_for_seals(writes)?;
+        self.wait_for_compaction(writes)?;
+        self.disk.wait(&added, &self.room)?;
+        self.heap.wait(&added, &self.room)
+    }
+
+    /// Waits while a collection has too many frozen memtables, but not for ever: sealing may be
+    /// failing, on a full disk for one.
+    fn wait_for_seals(&self, writes: &[Prepared]) -> Result<()> {
+        let frozen = |w: &Prepared| w.core.snapshot().memtables.len() > MAX_FROZEN;
+        if !self.room.has_workers() || self.room.wait_while(|| writes.iter().any(frozen))? {
+            return Ok(());
+        }
+        let needed = writes.iter().map(|w| w.core.mem_bytes()).max().unwrap_or_default();
+        let limit = (MAX_FROZEN * MEMTABLE_BYTES) as u64;
+        let budget = "the heap of memtables that wait to be sealed";
+        Err(Error::OverBudget { budget, needed, limit, free: 0 })
+    }
+
+    /// Waits while more of a collection waits to be compacted than may.
+    fn wait_for_compaction(&self, writes: &[Prepared]) -> Result<()> {
+        let Some(limit) = self.debt_limit else {
+            return Ok(());
+        };
+        let debt = || writes.iter().map(|w| w.core.debt()).max().unwrap_or_default();
+        if debt() <= limit || self.room.wait_while(|| debt() > limit)? {
+            return Ok(());
+        }
+        Err(Error::OverBudget { budget: "debt_limit", needed: debt(), limit, free: 0 })
+    }
+
+    /// Measures the files again, after something gave bytes back or tried to. `idle` says that there
+    /// was nothing to try, since before the question `asked`.
+    pub(crate) fn tend_disk(&self, idle: bool, asked: u64) -> Result<()> {
+        if self.disk.limit().is_some() {
+            self.disk.tend(idle, asked, self.room.has_workers())?;
+            self.made_room();
+        }
+        Ok(())
+    }
+
+    /// Lets writers that wait for room look again.
+    pub(crate) fn made_room(&self) {
+        self.room.made();
+    }
+}

@@ -1,0 +1,86 @@
+//! Owns the waiting of writers for the row worker: how they are woken and how long they wait. Knows
+//! nothing of what they wait for.
+
+use std::sync::{Arc, PoisonError};
+use std::time::Duration;
+
+use crate::dir::StoreDir;
+use crate::engine::bells::Bells;
+use crate::engine::pace::Pace;
+use crate::error::{Error, Result};
+use crate::sync::lock;
+use crate::sync::{Condvar, Mutex};
+
+/// How long a writer waits before it looks again.
+const WAIT: Duration = Duration::from_millis(20);
+
+/// Where writers wait.
+#[derive(Debug)]
+pub(super) struct Room {
+    dir: Arc<StoreDir>,
+    bells: Arc<Bells>,
+    pace: Arc<Pace>,
+    /// How long a writer waits at most.
+    patience: Duration,
+    /// Whether anybody makes room while a writer waits.
+    has_workers: bool,
+    waiting: Mutex<()>,
+    made: Condvar,
+}
+
+impl Room {
+    pub(super) fn new(
+        dir: Arc<StoreDir>,
+        bells: Arc<Bells>,
+        pace: Arc<Pace>,
+        patience: Duration,
+        has_workers: bool,
+    ) -> Self {
+        let (waiting, made) = (Mutex::default(), Condvar::new());
+        Self { dir, bells, pace, patience, has_workers, waiting, made }
+    }
+
+    pub(super) const fn has_workers(&self) -> bool {
+        self.has_workers
+    }
+
+    /// Wakes the row worker up.
+    pub(super) fn ring(&self) {
+        self.bells.rows.ring();
+    }
+
+    /// Wakes the row worker up and waits for as long as this holds and a writer has patience; tells
+    /// whether it holds no more. Without workers it looks once.
+    pub(super) fn wait_while(&self, holds: impl Fn() -> bool) -> Result<bool> {
+        if !self.has_workers {
+            return Ok(!holds());
+        }
+        let (mut waited, mut hurry) = (Duration::ZERO, None);
+        // Held while looking: a seal that ends in between is not missed.
+        let mut room = lock(&self.waiting);
+        while holds() {
+            if waited >= self.patience {
+                return Ok(false);
+            }
+            // The store is being closed: nobody makes room any more.
+            if self.bells.rows.is_stopping() {
+                return Err(Error::Closed);
+            }
+            self.ring();
+            hurry.get_or_insert_with(|| self.pace.hurry());
+            let (guard, wait) =
+                self.made.wait_timeout(room, WAIT).unwrap_or_else(PoisonError::into_inner);
+            room = guard;
+            // Seals of other collections wake everyone and do not count.
+            waited += if wait.timed_out() { WAIT } else { Duration::ZERO };
+            self.dir.check_writable()?;
+        }
+        Ok(true)
+    }
+
+    /// Lets writers that wait look again.
+    pub(super) fn made(&self) {
+        drop(lock(&self.waiting));
+        self.made.notify_all();
+    }
+}

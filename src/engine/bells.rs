@@ -1,0 +1,34 @@
+//! Owns the bells of a store's background jobs, and whether those doze.
+
+use std::sync::Arc;
+
+use crate::sync::atomic::{AtomicBool, Ordering};
+use crate::worker::Bell;
+
+/// One bell for each background job.
+#[derive(Debug, Default)]
+pub(crate) struct Bells {
+    /// Rung when a write must be synced by some time.
+    pub(crate) log: Arc<Bell>,
+    /// Rung when there may be rows to seal or compact.
+    pub(crate) rows: Arc<Bell>,
+    /// Rung when there may be indexes to build.
+    pub(crate) indexes: Arc<Bell>,
+    /// The jobs look less and less often: the next commit wakes them.
+    dozing: AtomicBool,
+}
+
+impl Bells {
+    /// Lets the next commit wake the jobs.
+    pub(crate) fn doze(&self) {
+        self.dozing.store(true, Ordering::SeqCst);
+    }
+
+    /// Wakes jobs that doze: something has changed.
+    pub(crate) fn stir(&self) {
+        if self.dozing.load(Ordering::SeqCst) && self.dozing.swap(false, Ordering::SeqCst) {
+            self.rows.ring();
+            self.indexes.ring();
+        }
+    }
+}

@@ -1,0 +1,176 @@
+//! Owns the manifest in force and the numbers of files. Knows nothing of rows; how a manifest becomes
+//! durable is `manifest`.
+
+use std::sync::Arc;
+
+use crate::dir::StoreDir;
+use crate::engine::collections::Collections;
+use crate::engine::progress::Progress;
+use crate::engine::time::StoreTime;
+use crate::error::Result;
+use crate::format::manifest::Manifest;
+use crate::format::names::FileName;
+use crate::ids::FileId;
+use crate::manifest::{self, CommitError};
+use crate::sabotage::{self, Sabotage};
+use crate::sync::Mutex;
+use crate::sync::atomic::{AtomicU64, Ordering};
+use crate::sync::lock;
+
+/// About what a manifest takes of a collection and of a file.
+const COLLECTION_BYTES: usize = 512;
+const FILE_BYTES: usize = 64;
+
+/// The manifest in force, and the next file number.
+#[derive(Debug)]
+pub(crate) struct Catalog {
+    dir: Arc<StoreDir>,
+    time: Arc<StoreTime>,
+    collections: Arc<Collections>,
+    progress: Arc<Progress>,
+    manifest: Mutex<Manifest>,
+    next_file: AtomicU64,
+    /// Bytes of the manifest, about; 0 before the first commit.
+    bytes: AtomicU64,
+}
+
+impl Catalog {
+    pub(super) fn new(
+        dir: Arc<StoreDir>,
+        time: Arc<StoreTime>,
+        collections: Arc<Collections>,
+        progress: Arc<Progress>,
+        manifest: Manifest,
+        next_file: FileId,
+    ) -> Self {
+        let (manifest, next_file) = (Mutex::new(manifest), AtomicU64::new(next_file.0));
+        let bytes = AtomicU64::new(0);
+        Self { dir, time, collections, progress, manifest, next_file, bytes }
+    }
+
+    /// The number of a new file, never given out before, in a directory that is still ours.
+    pub(crate) fn new_file(&self) -> Result<FileId> {
+        self.check_owner()?;
+        Ok(FileId(self.next_file.fetch_add(1, Ordering::Relaxed)))
+    }
+
+    /// An error, and poison, unless the directory is still this store's.
+    pub(crate) fn check_owner(&self) -> Result<()> {
+        // Held, so that no commit removes the manifest meanwhile.
+        let manifest = lock(&self.manifest);
+        self.dir.check_owner(manifest.generation)
+    }
+
+    /// How many files the log has.
+    pub(crate) fn log_files(&self) -> usize {
+        lock(&self.manifest).log.len()
+    }
+
+    /// Bytes of the manifest, about.
+    pub(super) fn bytes(&self) -> u64 {
+        self.bytes.load(Ordering::Relaxed)
+    }
+
+    /// A copy of the manifest as it stands. O(collections and files).
+    pub(crate) fn manifest(&self) -> Manifest {
+        lock(&self.manifest).clone()
+    }
+
+    /// Changes the manifest durably: the commit point of every structural change. What the new
+    /// manifest names must be on the disk, directory entries included, and the log must be synced
+    /// as far as the named files reach.
+    ///
+    /// Log files that no collection needs any more leave the chain here and are unlinked.
+    pub(crate) fn commit(&self, edit: impl FnOnce(&mut Manifest)) -> Result<()> {
+        self.dir.check_process()?;
+        let dead_since = self.collections.dead_since(self.time.plausible_now());
+        let mut current = lock(&self.manifest);
+        // Under the lock under which a store is closed: no commit is under way once it is.
+        self.dir.check_writable()?;
+        self.dir.check_owner(current.generation)?;
+        let mut next = current.clone();
+        edit(&mut next);
+        for segment in next.collections.iter_mut().flat_map(|c| &mut c.segments) {
+            segment.dead_since = dead_since.get(&segment.file).copied();
+        }
+        next.generation = next.generation.saturating_add(1);
+        if !sabotage::on(Sabotage::ReuseFileNumbers) {
+            next.next_file = FileId(self.next_file.load(Ordering::Relaxed));
+        }
+        let time = self.time.advance();
+        (next.time, next.clock_doubted) = (time.mark(), time.doubted());
+        next.last_seq = next.last_seq.max(self.progress.last_seq());
+        if !sabotage::on(Sabotage::ForgetOpenLog) {
+            vouch(&mut next, self.progress.synced_log());
+        }
+        let dropped = prune_log(&mut next);
+        if sabotage::on(Sabotage::UnlinkLogEarly) {
+            self.remove_logs(&dropped);
+        }
+        let bytes = next.collections.len() * COLLECTION_BYTES + next.files().count() * FILE_BYTES;
+        self.bytes.store(bytes as u64, Ordering::Relaxed);
+        match manifest::commit(self.dir.disk(), self.dir.root(), &next, self.dir.new_salt()) {
+            Ok(()) => *current = next,
+            Err(CommitError::NothingHappened(error)) => return Err(error),
+            Err(CommitError::OutcomeUnknown(error)) => {
+                self.dir.poison().set(format!("the manifest's outcome is unknown: {error}"));
+                return Err(error);
+            }
+        }
+        drop(current);
+        self.remove_logs(&dropped);
+        Ok(())
+    }
+
+    fn remove_logs(&self, files: &[FileId]) {
+        for file in files {
+            let _ = self.dir.remove(FileName::Log(*file));
+        }
+    }
+
+    /// Lets a commit that is under way end, and no other begin.
+    pub(super) fn close(&self) {
+        let current = lock(&self.manifest);
+        self.dir.gate().close();
+        drop(current);
+    }
+
+    /// Takes over the manifest of a newer look at the same store.
+    pub(super) fn adopt(&self, newer: &Self) {
+        *lock(&self.manifest) = newer.manifest();
+    }
+
+    /// Removes every manifest but the one in force. The directory is the caller's to sync.
+    pub(crate) fn forget_manifests(&self) -> Result<()> {
+        self.dir.check_writable()?;
+        let current = lock(&self.manifest);
+        manifest::remove_others(self.dir.disk(), self.dir.root(), current.generation)
+    }
+}
+
+/// Says how much of the open log file is durable by now: what is missing of it is damage then. The
+/// files that the manifest names may hold effects of its frames.
+fn vouch(manifest: &mut Manifest, (file, len): (FileId, u64)) {
+    for entry in manifest.log.iter_mut().filter(|entry| entry.file == file) {
+        entry.synced_len = entry.synced_len.max(len);
+    }
+}
+
+/// Takes the log files that are older than what any collection needs out of the chain. The newest
+/// one always stays.
+fn prune_log(manifest: &mut Manifest) -> Vec<FileId> {
+    let from = manifest.collections.iter().map(|c| c.log_from);
+    let needed = if sabotage::on(Sabotage::PruneByNewest) { from.max() } else { from.min() };
+    let newest = manifest.log.last().map(|l| l.file);
+    let (mut dropped, mut kept) = (Vec::new(), Vec::new());
+    for entry in manifest.log.drain(..) {
+        let old = needed.is_none_or(|from| entry.file < from);
+        if old && Some(entry.file) != newest {
+            dropped.push(entry.file);
+        } else {
+            kept.push(entry);
+        }
+    }
+    manifest.log = kept;
+    dropped
+}

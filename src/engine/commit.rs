@@ -1,0 +1,275 @@
+//! Owns the commit pipeline: batches queue up, one thread at a time holds the commit token and
+//! carries out all that wait, with one append each and one sync for all (group commit, as in
+//! Gray and Reuter, "Transaction Processing", 1993, section 9.4).
+//!
+//! Order for every batch (I4): work it out in private, log it, sync if anyone asked, publish,
+//! acknowledge. A failed append loses that batch alone; a failed sync poisons the store (I10).
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use crate::clock::Timestamp;
+use crate::dir::StoreDir;
+use crate::engine::bells::Bells;
+use crate::engine::open_log::{LogState, OpenLog};
+use crate::engine::progress::Progress;
+use crate::engine::time::StoreTime;
+use crate::error::{Error, Result};
+use crate::format::frame::{FrameKind, MAX_PAYLOAD_BYTES};
+use crate::format::op::{Op, OpKind};
+use crate::ids::CollectionId;
+use crate::options::Durability;
+use crate::sabotage::{self, Sabotage};
+use crate::snapshot::stage::{Checkpoint, Effect, Prepared, Stage};
+use crate::sync::Mutex;
+use crate::sync::lock;
+
+/// Bytes of an operation in the log beside its vector and body, about.
+const OP_BYTES: u64 = 64;
+
+/// A batch that waits for its turn.
+struct Slot {
+    writes: Mutex<Vec<Prepared>>,
+    durability: Durability,
+    reply: Mutex<Option<Result<Vec<Effect>>>>,
+}
+
+impl Slot {
+    fn answer(&self, reply: Result<Vec<Effect>>) {
+        *lock(&self.reply) = Some(reply);
+    }
+
+    fn take_answer(&self) -> Option<Result<Vec<Effect>>> {
+        lock(&self.reply).take()
+    }
+}
+
+/// The queue of batches.
+pub(crate) struct Committer {
+    dir: Arc<StoreDir>,
+    time: Arc<StoreTime>,
+    progress: Arc<Progress>,
+    log: Arc<OpenLog>,
+    bells: Arc<Bells>,
+    queue: Mutex<Vec<Arc<Slot>>>,
+}
+
+impl Committer {
+    pub(super) fn new(
+        dir: Arc<StoreDir>,
+        time: Arc<StoreTime>,
+        progress: Arc<Progress>,
+        log: Arc<OpenLog>,
+        bells: Arc<Bells>,
+    ) -> Self {
+        Self { dir, time, progress, log, bells, queue: Mutex::default() }
+    }
+
+    /// Batches that wait for the token.
+    #[cfg(test)]
+    pub(crate) fn waiting(&self) -> usize {
+        lock(&self.queue).len()
+    }
+
+    /// Carries out a batch: all of it or nothing.
+    pub(crate) fn commit(
+        &self,
+        writes: Vec<Prepared>,
+        durability: Durability,
+    ) -> Result<Vec<Effect>> {
+        self.dir.check_writable()?;
+        if writes.is_empty() {
+            return Ok(Vec::new());
+        }
+        let writes = Mutex::new(writes);
+        let slot = Arc::new(Slot { writes, durability, reply: Mutex::default() });
+        lock(&self.queue).push(Arc::clone(&slot));
+        let mut token = self.log.hold();
+        if let Some(reply) = slot.take_answer() {
+            return reply;
+        }
+        let group = std::mem::take(&mut *lock(&self.queue));
+        if !group.is_empty() {
+            Group::new(self).lead(&mut token, group);
+        }
+        drop(token);
+        // Whoever took the batch over panicked; nobody knows how far it came.
+        let unknown = || Err(Error::CommitUnknown { seq: self.progress.last_seq().0 });
+        slot.take_answer().unwrap_or_else(unknown)
+    }
+}
+
+/// The batches that one holder of the token carries out.
+struct Group<'a> {
+    committer: &'a Committer,
+    now: Timestamp,
+    stages: BTreeMap<CollectionId, Stage>,
+    /// Batches that wait for the sync, with what they did, and whether it has to be durable.
+    done: Vec<(Arc<Slot>, Vec<Effect>, bool)>,
+}
+
+impl<'a> Group<'a> {
+    fn new(committer: &'a Committer) -> Self {
+        let now = committer.time.now();
+        Self { committer, now, stages: BTreeMap::new(), done: Vec::new() }
+    }
+
+    fn lead(mut self, token: &mut Option<LogState>, group: Vec<Arc<Slot>>) {
+        for slot in group {
+            let writes = std::mem::take(&mut *lock(&slot.writes));
+            match self.one(token, writes) {
+                Ok((effects, durable)) => self.done.push((slot, effects, durable)),
+                Err(error) => slot.answer(Err(error)),
+            }
+        }
+        match self.sync(token) {
+            Ok(()) => self.publish(token),
+            Err(seq) => {
+                for (slot, _, _) in self.done.drain(..) {
+                    slot.answer(Err(Error::CommitUnknown { seq }));
+                }
+            }
+        }
+    }
+
+    /// Works out and logs one batch; on an error nothing of it remains. Tells whether it named a
+    /// collection that is logged.
+    fn one(
+        &mut self,
+        token: &mut Option<LogState>,
+        writes: Vec<Prepared>,
+    ) -> Result<(Vec<Effect>, bool)> {
+        self.committer.dir.poison().check()?;
+        let log = token.as_mut().ok_or(Error::Closed)?;
+        let mut checkpoints: BTreeMap<CollectionId, Checkpoint> = BTreeMap::new();
+        let result = self.stage(log, writes, &mut checkpoints);
+        if result.is_err() {
+            for (id, checkpoint) in checkpoints {
+                if let Some(stage) = self.stages.get_mut(&id) {
+                    stage.roll_back(checkpoint);
+                }
+            }
+        }
+        result
+    }
+
+    fn stage(
+        &mut self,
+        log: &mut LogState,
+        writes: Vec<Prepared>,
+        checkpoints: &mut BTreeMap<CollectionId, Checkpoint>,
+    ) -> Result<(Vec<Effect>, bool)> {
+        // Once, and not by doubling: this is most of what a write takes from the allocator.
+        let bytes = writes.iter().map(|w| w.heap_bytes() + OP_BYTES).sum::<u64>();
+        let mut payload = Vec::with_capacity(bytes.min(MAX_PAYLOAD_BYTES as u64) as usize);
+        let mut effects = Vec::with_capacity(writes.len());
+        let inserts = writes.iter().any(|w| matches!(w.kind, OpKind::Insert { .. }));
+        let durable = writes.iter().any(|w| !w.core.is_volatile());
+        for Prepared { core, kind, expires_at } in writes {
+            if core.is_dropped() {
+                return Err(Error::Closed);
+            }
+            let stage = self.stages.entry(core.id).or_insert_with(|| Stage::begin(&core, self.now));
+            checkpoints.entry(core.id).or_insert_with(|| stage.checkpoint());
+            let seq = self.committer.progress.next_seq();
+            let op = Op { collection: core.id, seq, kind };
+            let (effect, changed) = stage.write(op, expires_at, &mut payload)?;
+            if changed {
+                self.committer.progress.take_seq(seq);
+            }
+            effects.push(effect);
+            if sabotage::on(Sabotage::SplitBatch) && !payload.is_empty() {
+                self.committer.log.append(log, FrameKind::Batch, &std::mem::take(&mut payload))?;
+            }
+        }
+        check_payload(payload.len())?;
+        match (payload.is_empty(), inserts) {
+            (true, _) => {}
+            (false, true) => self.committer.log.append(log, FrameKind::Batch, &payload)?,
+            // What only deletes is the way out of a full disk.
+            (false, false) => self.committer.log.append_vital(log, FrameKind::Batch, &payload)?,
+        }
+        Ok((effects, durable))
+    }
+
+    /// Syncs if a batch asked for it; the sequence number of what is unknown if that failed.
+    fn sync(&self, token: &mut Option<LogState>) -> std::result::Result<(), u64> {
+        let Some(log) = token.as_mut() else {
+            return Ok(());
+        };
+        // A roll for a later batch of the group may have failed with everything before it unsynced.
+        if self.committer.dir.poison().is_set() {
+            return Err(log.appended.0);
+        }
+        let now = self.committer.time.monotonic();
+        let due_before = log.sync_due;
+        // Also for a batch that changed nothing: it was told of a state that earlier batches made.
+        let unsynced = log.good_len() > log.writer.synced_len();
+        for (slot, _, _) in self.done.iter().filter(|(_, _, durable)| *durable && unsynced) {
+            let due = match slot.durability {
+                Durability::Sync if sabotage::on(Sabotage::AcknowledgeEarly) => {
+                    now.saturating_add(std::time::Duration::from_secs(1 << 30))
+                }
+                Durability::Sync => now,
+                Durability::Buffered { max_delay } => now.saturating_add(max_delay),
+            };
+            log.sync_due = Some(log.sync_due.map_or(due, |d| d.min(due)));
+        }
+        match log.sync_due {
+            Some(due) if due <= now => {
+                self.committer.log.sync_held(log).map_err(|_| log.appended.0)
+            }
+            Some(due) if due_before.is_none_or(|before| due < before) => {
+                // The job waits until the time that was due before, or longer.
+                self.committer.bells.log.ring();
+                Ok(())
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn publish(self, token: &mut Option<LogState>) {
+        let log_file = token.as_ref().map(LogState::file).unwrap_or_default();
+        let gone = self.committer.time.plausible_now();
+        let (mut frozen, mut looked_at) = (false, false);
+        for mut stage in self.stages.into_values() {
+            if stage.is_full() {
+                stage.freeze(log_file);
+                frozen = true;
+            }
+            looked_at |= stage.is_looked_at();
+            stage.publish(gone);
+        }
+        // Not before: a job that looks too early waits for as long as it does in a quiet store.
+        if frozen {
+            self.committer.bells.rows.ring();
+        }
+        if looked_at {
+            self.committer.bells.stir();
+        }
+        for (slot, effects, _) in self.done {
+            slot.answer(Ok(effects));
+        }
+    }
+}
+
+fn check_payload(got: usize) -> Result<()> {
+    if got > MAX_PAYLOAD_BYTES {
+        let way_out = "split it into smaller ones";
+        return Err(Error::limit("the batch", (got, "bytes"), MAX_PAYLOAD_BYTES, way_out));
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_batch_may_fill_a_frame_and_no_more() {
+        assert!(check_payload(MAX_PAYLOAD_BYTES).is_ok());
+        for over in [MAX_PAYLOAD_BYTES + 1, MAX_PAYLOAD_BYTES * 2] {
+            assert!(matches!(check_payload(over), Err(Error::LimitExceeded { .. })));
+        }
+    }
+}

@@ -1,0 +1,223 @@
+//! Owns the way from what happened in a store to its listener: a bounded queue, told of in order, by
+//! one thread at a time, with no lock of the store held and outside of every job. Knows nothing of
+//! what the events say.
+//!
+//! A store with background threads is told on a thread of the pool, soon. Any other is told on the
+//! thread of the call that made the event, before that call returns, or by the thread that tells
+//! already. So a listener may call the store, and what it does harms nobody: a panic is counted.
+
+use std::collections::VecDeque;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+
+use crate::metrics::Event;
+use crate::options::Listener;
+use crate::sync::atomic::{AtomicU64, Ordering};
+use crate::sync::{Mutex, lock};
+use crate::worker;
+
+/// Most events that wait for a listener. Those that find no room are counted and let go.
+const MOST_WAITING: usize = 1024;
+
+/// The events of a store on their way to its listener.
+pub(crate) struct Events {
+    /// Whether a thread of the pool tells.
+    in_background: bool,
+    state: Mutex<State>,
+    panics: AtomicU64,
+    lost: AtomicU64,
+    /// Is told of every event at once.
+    #[cfg(test)]
+    tap: Option<Listener>,
+}
+
+#[derive(Default)]
+struct State {
+    /// None: nobody listens, or no more.
+    listener: Option<Listener>,
+    waiting: VecDeque<Event>,
+    /// Whether somebody tells, or is about to.
+    telling: bool,
+    closed: bool,
+}
+
+impl Events {
+    pub(super) fn new(
+        listener: Option<Listener>,
+        in_background: bool,
+        #[cfg(test)] tap: Option<Listener>,
+    ) -> Arc<Self> {
+        Arc::new(Self {
+            in_background,
+            state: Mutex::new(State { listener, ..State::default() }),
+            panics: AtomicU64::new(0),
+            lost: AtomicU64::new(0),
+            #[cfg(test)]
+            tap,
+        })
+    }
+
+    /// Notes an event for the listener, who is told of it later: no lock matters here.
+    pub(crate) fn emit(self: &Arc<Self>, event: &Event) {
+        #[cfg(test)]
+        if let Some(tap) = &self.tap {
+            tap(event);
+        }
+        self.note(event);
+    }
+
+    /// Tells the listener, when this is dropped, what the call in which it is made has done. Such a
+    /// call takes it before anything else.
+    pub(crate) fn telling(&self) -> Telling<'_> {
+        Telling(self)
+    }
+
+    /// How often the listener panicked.
+    pub(crate) fn panics(&self) -> u64 {
+        self.panics.load(Ordering::Relaxed)
+    }
+
+    /// How many events found no room.
+    pub(crate) fn lost(&self) -> u64 {
+        self.lost.load(Ordering::Relaxed)
+    }
+
+    /// Takes note of an event. Calls nobody.
+    fn note(self: &Arc<Self>, event: &Event) {
+        let mut state = lock(&self.state);
+        if state.listener.is_none() || state.closed {
+            return;
+        }
+        // Nobody needs the steps in between.
+        if state.waiting.back().is_some_and(|last| is_later_progress(last, event)) {
+            state.waiting.pop_back();
+        }
+        if state.waiting.len() < MOST_WAITING {
+            state.waiting.push_back(event.clone());
+        } else {
+            self.lost.fetch_add(1, Ordering::Relaxed);
+        }
+        if !self.in_background || std::mem::replace(&mut state.telling, true) {
+            return;
+        }
+        drop(state);
+        let events = Arc::clone(self);
+        if !worker::post(move || events.tell_all()) {
+            // No thread could be started: the next event tries again.
+            lock(&self.state).telling = false;
+        }
+    }
+
+    /// Tells what waits on this thread, where that is not the pool's to do.
+    pub(crate) fn tell(&self) {
+        if self.in_background {
+            return;
+        }
+        let mut state = lock(&self.state);
+        if state.waiting.is_empty() || std::mem::replace(&mut state.telling, true) {
+            return;
+        }
+        drop(state);
+        self.tell_all();
+    }
+
+    /// Takes no more events, and lets the listener go, with all that it holds, once it was told of
+    /// those that wait.
+    pub(super) fn close(&self) {
+        lock(&self.state).closed = true;
+        self.tell();
+        let mut state = lock(&self.state);
+        let listener = if state.telling { None } else { state.listener.take() };
+        drop(state);
+        drop(listener);
+    }
+
+    /// Tells until nothing waits. The caller has set `telling`.
+    fn tell_all(&self) {
+        loop {
+            let mut state = lock(&self.state);
+            let (next, listener) = (state.waiting.pop_front(), state.listener.clone());
+            let (Some(event), Some(listener)) = (next, listener) else {
+                state.telling = false;
+                let gone = if state.closed { state.listener.take() } else { None };
+                drop(state);
+                // What it holds may be the last handle of the store.
+                drop(gone);
+                return;
+            };
+            drop(state);
+            if catch_unwind(AssertUnwindSafe(|| listener(&event))).is_err() {
+                self.panics.fetch_add(1, Ordering::Relaxed);
+            }
+        }
+    }
+}
+
+/// Whether both are of one piece of work, and `event` came later.
+fn is_later_progress(last: &Event, event: &Event) -> bool {
+    match (last, event) {
+        (
+            Event::Progress { collection: before, done: a, total: all },
+            Event::Progress { collection, done: b, total },
+        ) => before == collection && a <= b && all == total,
+        _ => false,
+    }
+}
+
+/// Tells at the end of a call what happened in it, once its locks and its job are let go: the first
+/// value that a call makes, so that it is the last to go.
+pub(crate) struct Telling<'a>(&'a Events);
+
+impl Drop for Telling<'_> {
+    fn drop(&mut self) {
+        if !std::thread::panicking() {
+            self.0.tell();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn unset(n: usize) -> Event {
+        Event::RetentionUnset { collection: n.to_string() }
+    }
+
+    fn progress(done: u64) -> Event {
+        Event::Progress { collection: "notes".into(), done, total: 9 }
+    }
+
+    #[test]
+    fn what_finds_no_room_is_counted_and_steps_in_between_take_none() {
+        let told: Arc<Mutex<Vec<Event>>> = Arc::default();
+        let inner = Arc::clone(&told);
+        let listener: Listener = Arc::new(move |event| lock(&inner).push(event.clone()));
+        let events = Events::new(Some(listener), false, None);
+        (0..5).for_each(|done| events.note(&progress(done)));
+        (1..MOST_WAITING + 3).for_each(|n| events.note(&unset(n)));
+        assert_eq!((events.lost(), lock(&told).len()), (3, 0));
+        events.tell();
+        let told = std::mem::take(&mut *lock(&told));
+        let expected: Vec<Event> =
+            std::iter::once(progress(4)).chain((1..MOST_WAITING).map(unset)).collect();
+        assert_eq!(told, expected, "in order, the first of them");
+    }
+
+    #[test]
+    fn a_listener_goes_at_the_close_and_hears_nothing_after_it() {
+        let held = Arc::new(());
+        let (inner, count) = (Arc::clone(&held), Arc::new(AtomicU64::new(0)));
+        let counted = Arc::clone(&count);
+        let listener: Listener = Arc::new(move |_| {
+            let _inner = &inner;
+            counted.fetch_add(1, Ordering::Relaxed);
+        });
+        let events = Events::new(Some(listener), false, None);
+        events.note(&unset(1));
+        events.close();
+        events.note(&unset(2));
+        events.tell();
+        assert_eq!((count.load(Ordering::Relaxed), Arc::strong_count(&held)), (1, 1));
+    }
+}

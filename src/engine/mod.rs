@@ -1,0 +1,181 @@
+//! Owns what all collections of an open store share, as parts with private fields that each know only
+//! the parts before them: the directory, the time, the collections, the progress, the catalog, the
+//! reserve, the open log, the committer, the admission of inserts, the background. Knows nothing of
+//! what rows mean.
+//!
+//! Locks, in the order in which they may be taken, which is the order of the floors from above:
+//! `Store::names` < `Core::row_job` < `Core::index_job` < `Core::structure` < the commit token of
+//! `OpenLog` < `Core::tables` and the manifest of `Catalog` < the mark of `StoreTime`. Under the list
+//! of `Collections` and all others none is taken, but for the bells of the jobs, the queue of events,
+//! and, under the lock of `Room`, the list of collections and the state of the budgets. Readers take
+//! none of them, and no listener is called under any.
+
+pub(crate) mod admission;
+mod background;
+mod bells;
+mod catalog;
+mod collections;
+pub(crate) mod commit;
+pub(crate) mod events;
+pub(crate) mod life;
+pub(crate) mod open_log;
+pub(crate) mod pace;
+mod progress;
+pub(crate) mod replay;
+mod reserve;
+mod resident;
+pub(crate) mod stats;
+mod threads;
+mod time;
+
+use std::fmt;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use crate::dir::StoreDir;
+use crate::disk::Disk;
+use crate::engine::admission::Admission;
+use crate::engine::background::Background;
+use crate::engine::bells::Bells;
+use crate::engine::catalog::Catalog;
+use crate::engine::collections::Collections;
+use crate::engine::commit::Committer;
+use crate::engine::events::Events;
+use crate::engine::open_log::OpenLog;
+use crate::engine::pace::Pace;
+use crate::engine::progress::Progress;
+use crate::engine::reserve::Reserve;
+use crate::engine::resident::ResidentBudget;
+use crate::engine::threads::Threads;
+use crate::engine::time::StoreTime;
+use crate::error::Result;
+use crate::format::manifest::Manifest;
+use crate::ids::FileId;
+use crate::options::{self, StoreOptions};
+
+/// Shared by a store, its collections and its workers.
+pub(crate) struct Engine {
+    pub(crate) dir: Arc<StoreDir>,
+    pub(crate) time: Arc<StoreTime>,
+    pub(crate) collections: Arc<Collections>,
+    pub(crate) progress: Arc<Progress>,
+    pub(crate) catalog: Arc<Catalog>,
+    pub(crate) reserve: Arc<Reserve>,
+    pub(crate) log: Arc<OpenLog>,
+    pub(crate) committer: Committer,
+    pub(crate) admission: Admission,
+    pub(crate) background: Background,
+    pub(crate) events: Arc<Events>,
+    pub(crate) threads: Threads,
+}
+
+/// What an engine starts from.
+pub(crate) struct EngineParts<'a> {
+    pub(crate) dir: PathBuf,
+    pub(crate) disk: Arc<dyn Disk>,
+    pub(crate) options: &'a StoreOptions,
+    pub(crate) read_only: bool,
+    pub(crate) manifest: Manifest,
+    pub(crate) next_file: FileId,
+    pub(crate) seed: u64,
+}
+
+impl fmt::Debug for Engine {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Engine").field("dir", &self.dir).finish_non_exhaustive()
+    }
+}
+
+impl Engine {
+    pub(crate) fn new(parts: EngineParts<'_>) -> Self {
+        let EngineParts { dir, disk, options, read_only, manifest, next_file, seed } = parts;
+        let has_workers = options.background == options::Background::Auto && !read_only;
+        let files_to_read = options.files_to_read();
+        let dir = StoreDir::new(disk, dir, manifest.store, read_only, seed, files_to_read);
+        let dir = Arc::new(dir);
+        let clock = Arc::clone(&options.clock);
+        let time = Arc::new(StoreTime::new(clock, manifest.time, manifest.clock_doubted));
+        let collections: Arc<Collections> = Arc::default();
+        let progress = Arc::new(Progress::new(manifest.last_seq));
+        let catalog = Arc::new(Catalog::new(
+            Arc::clone(&dir),
+            Arc::clone(&time),
+            Arc::clone(&collections),
+            Arc::clone(&progress),
+            manifest,
+            next_file,
+        ));
+        let reserve = Arc::new(Reserve::new(
+            Arc::clone(&dir),
+            Arc::clone(&collections),
+            Arc::clone(&catalog),
+            options,
+        ));
+        let bells: Arc<Bells> = Arc::default();
+        let log = Arc::new(OpenLog::new(
+            Arc::clone(&dir),
+            Arc::clone(&time),
+            Arc::clone(&progress),
+            Arc::clone(&catalog),
+            Arc::clone(&reserve),
+            Arc::clone(&bells),
+        ));
+        let committer = Committer::new(
+            Arc::clone(&dir),
+            Arc::clone(&time),
+            Arc::clone(&progress),
+            Arc::clone(&log),
+            Arc::clone(&bells),
+        );
+        let pace = Arc::new(Pace::new(options.background_rate));
+        let admission = Admission::new(
+            &dir,
+            (&time, &collections, &progress, &reserve, &log),
+            (&bells, &pace, has_workers),
+            options,
+        );
+        let resident = ResidentBudget::new(
+            Arc::clone(&dir),
+            Arc::clone(&time),
+            Arc::clone(&collections),
+            options.resident_budget,
+        );
+        let reclaim_within = options.reclaim_within;
+        let background = Background::new(bells, pace, resident, reclaim_within, has_workers);
+        let events = Events::new(
+            options.listener.clone(),
+            has_workers,
+            #[cfg(test)]
+            options.tap.clone(),
+        );
+        Self {
+            threads: Threads::new(Arc::clone(&dir)),
+            dir,
+            time,
+            collections,
+            progress,
+            catalog,
+            reserve,
+            log,
+            committer,
+            admission,
+            background,
+            events,
+        }
+    }
+
+    /// Moves a reader forward to what a newer look at the same store found.
+    pub(crate) fn adopt(&self, newer: &Self) {
+        self.time.adopt(&newer.time);
+        self.progress.take_seq(newer.progress.last_seq());
+        self.catalog.adopt(&newer.catalog);
+    }
+
+    /// Ends everything that writes, the log last. The lock of the store may be let go afterwards.
+    pub(crate) fn close(&self) -> Result<()> {
+        self.dir.gate().wait_for_jobs();
+        let closed = self.log.close();
+        self.catalog.close();
+        closed
+    }
+}

@@ -1,0 +1,343 @@
+//! Owns the open end of the log: appends frames, syncs them, goes on in a new file. Whoever holds it
+//! holds the commit token. Knows frames and files of the log, not what a batch does; see `commit`.
+//!
+//! A file is synced before its successor takes a frame (I5). After a failed sync nothing is
+//! acknowledged any more (I10).
+
+use std::fmt;
+use std::ops::{Deref, DerefMut};
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::dir::StoreDir;
+use crate::engine::bells::Bells;
+use crate::engine::catalog::Catalog;
+use crate::engine::progress::Progress;
+use crate::engine::reserve::Reserve;
+use crate::engine::time::StoreTime;
+use crate::error::{Error, Result};
+use crate::format::frame::{FrameHead, FrameKind};
+use crate::format::header::FileKind;
+use crate::format::manifest::LogEntry;
+use crate::format::names::FileName;
+use crate::format::op::Op;
+use crate::ids::{FileId, Seq};
+use crate::log::LogWriter;
+use crate::poison::Poison;
+use crate::sabotage::{self, Sabotage};
+use crate::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use crate::sync::lock;
+use crate::sync::{Mutex, MutexGuard};
+
+/// The high-water mark of time goes to the log at least this often.
+const TIME_FRAME_EVERY: Duration = Duration::from_secs(600);
+
+/// The open end of the log. Whoever holds it holds the commit token.
+pub(crate) struct LogState {
+    pub(super) writer: LogWriter,
+    pub(super) appended: Seq,
+    pub(super) synced: Seq,
+    /// When the oldest frame that is not synced must be, in monotonic time.
+    pub(super) sync_due: Option<Duration>,
+    /// When the last frame was written, in monotonic time.
+    pub(super) last_frame: Duration,
+}
+
+impl LogState {
+    pub(crate) fn new(writer: LogWriter, synced: Seq, now: Duration) -> Self {
+        Self { writer, appended: synced, synced, sync_due: None, last_frame: now }
+    }
+
+    /// The file that takes frames.
+    pub(crate) const fn file(&self) -> FileId {
+        self.writer.file()
+    }
+
+    /// Bytes of whole frames in that file.
+    pub(crate) const fn good_len(&self) -> u64 {
+        self.writer.good_len()
+    }
+}
+
+/// The commit token, held. Whoever panics with it in hand may have logged what nobody sees, or half
+/// a frame: no write may follow (I10).
+pub(crate) struct Token<'a> {
+    log: MutexGuard<'a, Option<LogState>>,
+    poison: &'a Poison,
+    /// A destructor may write while its thread unwinds already; that is no failure of ours.
+    unwinding: bool,
+}
+
+impl Deref for Token<'_> {
+    type Target = Option<LogState>;
+
+    fn deref(&self) -> &Self::Target {
+        &self.log
+    }
+}
+
+impl DerefMut for Token<'_> {
+    fn deref_mut(&mut self) -> &mut Self::Target {
+        &mut self.log
+    }
+}
+
+impl Drop for Token<'_> {
+    fn drop(&mut self) {
+        if std::thread::panicking() && !self.unwinding {
+            self.poison.set("a thread panicked while it wrote");
+        }
+    }
+}
+
+/// The log of an open store. Nobody writes to it without the commit token.
+pub(crate) struct OpenLog {
+    dir: Arc<StoreDir>,
+    time: Arc<StoreTime>,
+    progress: Arc<Progress>,
+    catalog: Arc<Catalog>,
+    reserve: Arc<Reserve>,
+    bells: Arc<Bells>,
+    token: Mutex<Option<LogState>>,
+    /// How many files the last trim left, or fewer.
+    files_left: AtomicUsize,
+    /// What could not be given back when the log was last written anew for room, or less.
+    bytes_left: AtomicU64,
+}
+
+impl fmt::Debug for OpenLog {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("OpenLog").field("dir", &self.dir).finish_non_exhaustive()
+    }
+}
+
+impl OpenLog {
+    pub(super) fn new(
+        dir: Arc<StoreDir>,
+        time: Arc<StoreTime>,
+        progress: Arc<Progress>,
+        catalog: Arc<Catalog>,
+        reserve: Arc<Reserve>,
+        bells: Arc<Bells>,
+    ) -> Self {
+        Self {
+            dir,
+            time,
+            progress,
+            catalog,
+            reserve,
+            bells,
+            token: Mutex::default(),
+            files_left: AtomicUsize::new(0),
+            bytes_left: AtomicU64::new(0),
+        }
+    }
+
+    /// Opens the log for writing.
+    pub(crate) fn start(&self, log: LogState) {
+        self.progress.take_seq(log.appended);
+        self.progress.note_synced_seq(log.synced);
+        *lock(&self.token) = Some(log);
+    }
+
+    /// Keeps commits out for as long as the guard lives.
+    pub(crate) fn hold(&self) -> Token<'_> {
+        let (log, poison) = (lock(&self.token), self.dir.poison());
+        Token { log, poison, unwinding: std::thread::panicking() }
+    }
+
+    /// Whether somebody has the token.
+    #[cfg(test)]
+    pub(crate) fn is_held(&self) -> bool {
+        self.token.try_lock().is_err()
+    }
+
+    /// How many files the last trim left, where there are so many now.
+    pub(crate) fn files_left(&self, now: usize) -> usize {
+        self.files_left.fetch_min(now, Ordering::Relaxed).min(now)
+    }
+
+    pub(crate) fn note_files_left(&self, files: usize) {
+        self.files_left.store(files, Ordering::Relaxed);
+    }
+
+    /// What could not be given back when the log was last written anew, where so much could be now.
+    pub(crate) fn bytes_left(&self, now: u64) -> u64 {
+        self.bytes_left.fetch_min(now, Ordering::Relaxed).min(now)
+    }
+
+    pub(crate) fn note_bytes_left(&self, bytes: u64) {
+        self.bytes_left.store(bytes, Ordering::Relaxed);
+    }
+
+    /// Makes everything that was acknowledged before durable.
+    pub(crate) fn sync(&self) -> Result<Seq> {
+        self.dir.check_writable()?;
+        let mut token = self.hold();
+        let log = token.as_mut().ok_or(Error::Closed)?;
+        self.sync_held(log)?;
+        Ok(log.synced)
+    }
+
+    /// Syncs what a buffered write was promised by now, and writes the time if nothing else did for
+    /// long. Tells when it wants to be called again.
+    pub(crate) fn tend(&self) -> Result<Duration> {
+        let mut token = self.hold();
+        let Some(log) = token.as_mut() else {
+            return Ok(TIME_FRAME_EVERY);
+        };
+        self.dir.check_writable()?;
+        let now = self.time.monotonic();
+        if now.saturating_sub(log.last_frame) >= TIME_FRAME_EVERY {
+            self.append(log, FrameKind::Time, &[])?;
+            self.sync_held(log)?;
+        }
+        if log.sync_due.is_some_and(|due| due <= now) {
+            self.sync_held(log)?;
+        }
+        Ok(log.sync_due.map_or(TIME_FRAME_EVERY, |due| due.saturating_sub(now)))
+    }
+
+    /// Ends the log: from now on writes are refused.
+    pub(super) fn close(&self) -> Result<()> {
+        let mut token = self.hold();
+        let Some(mut log) = token.take() else {
+            return Ok(());
+        };
+        self.dir.poison().check()?;
+        self.sync_held(&mut log)?;
+        self.append_vital(&mut log, FrameKind::Close, &[])?;
+        self.sync_held(&mut log)?;
+        // Says that the log reaches this far, so that one that lost its end does not pass for whole.
+        // Nothing that was acknowledged depends on it: a full disk is no reason not to close.
+        let _ = self.catalog.commit(|_| {});
+        Ok(())
+    }
+
+    /// As [`OpenLog::sync`], for whoever holds the token.
+    pub(crate) fn sync_held(&self, log: &mut LogState) -> Result<()> {
+        // After a failed sync the system may have dropped the bytes: a second one would succeed and
+        // prove nothing (I10).
+        self.dir.poison().check()?;
+        let synced = match log.writer.sync() {
+            Err(_) if sabotage::on(Sabotage::RetryFailedSync) => log.writer.sync(),
+            synced => synced,
+        };
+        if let Err(error) = synced {
+            self.dir.poison().set(format!("the log could not be synced: {error}"));
+            return Err(Error::CommitUnknown { seq: log.appended.0 });
+        }
+        log.synced = log.appended;
+        log.sync_due = None;
+        self.progress.note_synced_seq(log.synced);
+        self.progress.note_synced_log(log.writer.file(), log.writer.synced_len());
+        Ok(())
+    }
+
+    /// Appends one frame, in a new file where the old one is full or failed.
+    pub(super) fn append(&self, log: &mut LogState, kind: FrameKind, payload: &[u8]) -> Result<()> {
+        self.dir.poison().check()?;
+        if !log.writer.has_room(payload.len()) {
+            self.roll_held(log)?;
+        }
+        let time = self.time.advance();
+        let head = FrameHead {
+            kind,
+            last_seq: self.progress.last_seq(),
+            synced_len: log.writer.synced_len(),
+            time: time.mark(),
+            clock_doubted: time.doubted(),
+        };
+        log.writer.append(&head, payload)?;
+        self.reserve.note_log(log.writer.good_len());
+        self.progress.note_appended(payload.len() as u64);
+        log.appended = head.last_seq;
+        log.last_frame = self.time.monotonic();
+        Ok(())
+    }
+
+    /// Appends a frame that must find room also on a full disk: one that lets space be given back, or
+    /// ends the log.
+    pub(super) fn append_vital(
+        &self,
+        log: &mut LogState,
+        kind: FrameKind,
+        payload: &[u8],
+    ) -> Result<()> {
+        match self.append(log, kind, payload) {
+            Err(Error::DiskFull { .. }) if self.reserve.spend() => self.append(log, kind, payload),
+            result => result,
+        }
+    }
+
+    /// Goes on in a new log file, unless the open one is empty; tells which is open now.
+    pub(crate) fn roll(&self) -> Result<FileId> {
+        self.dir.check_writable()?;
+        let mut token = self.hold();
+        let log = token.as_mut().ok_or(Error::Closed)?;
+        if !log.writer.is_untouched() {
+            self.roll_held(log)?;
+        }
+        Ok(log.file())
+    }
+
+    /// Goes on in a new log file. The old one is synced first: a frame of the new file must not be
+    /// durable before one of the old.
+    fn roll_held(&self, log: &mut LogState) -> Result<()> {
+        if !sabotage::on(Sabotage::SkipRollSync) {
+            self.sync_held(log)?;
+        }
+        let file = self.catalog.new_file()?;
+        let header = self.dir.header(FileKind::Log, file);
+        let made =
+            LogWriter::create(self.dir.disk(), self.dir.root(), &header).and_then(|mut w| {
+                w.sync()?;
+                self.dir.sync_names()?;
+                Ok(w)
+            });
+        let (old, good_len) = (log.writer.file(), log.writer.good_len());
+        let named = made.and_then(|writer| {
+            let synced_len = writer.synced_len();
+            self.catalog.commit(|manifest| {
+                if let Some(entry) = manifest.log.iter_mut().find(|e| e.file == old) {
+                    entry.valid_len = Some(good_len);
+                }
+                manifest.log.push(LogEntry { file, synced_len, valid_len: None });
+            })?;
+            Ok(writer)
+        });
+        match named {
+            Ok(writer) => {
+                log.writer = writer;
+                // The log may be long enough to be trimmed.
+                self.bells.rows.ring();
+                Ok(())
+            }
+            Err(error) => {
+                if self.dir.may_clean_up() {
+                    let _ = self.dir.remove(FileName::Log(file));
+                }
+                Err(error)
+            }
+        }
+    }
+
+    /// Copies rows of a small collection to the end of the log with their own sequence numbers, so
+    /// that older files can go. The caller holds the token.
+    pub(crate) fn append_carried(&self, log: &mut LogState, ops: &[Op]) -> Result<FileId> {
+        let mut payload = Vec::new();
+        ops.iter().for_each(|op| op.encode(&mut payload));
+        self.append_vital(log, FrameKind::Carried, &payload)?;
+        Ok(log.file())
+    }
+
+    /// Moves the mark of time to what the clock shows, however far that is, and makes that durable.
+    pub(crate) fn trust_clock(&self) -> Result<()> {
+        self.dir.check_writable()?;
+        let mut token = self.hold();
+        let log = token.as_mut().ok_or(Error::Closed)?;
+        self.time.trust_clock();
+        self.append_vital(log, FrameKind::Time, &[])?;
+        self.sync_held(log)
+    }
+}

@@ -1,0 +1,73 @@
+//! Owns how far the store has come: which sequence numbers were given out, how much of the log is
+//! durable, how many bytes went to it. Counters alone, below whoever moves them.
+
+use crate::ids::{FileId, Seq};
+use crate::sync::Mutex;
+use crate::sync::atomic::{AtomicU64, Ordering};
+use crate::sync::lock;
+
+/// How far the store has come.
+#[derive(Debug)]
+pub(crate) struct Progress {
+    last_seq: AtomicU64,
+    synced_seq: AtomicU64,
+    /// The open log file, and how much of it is durable. Taken after all other locks.
+    synced_log: Mutex<(FileId, u64)>,
+    /// Bytes of all payloads appended to the log since the open.
+    appended: AtomicU64,
+}
+
+impl Progress {
+    pub(super) fn new(last_seq: Seq) -> Self {
+        Self {
+            last_seq: AtomicU64::new(last_seq.0),
+            synced_seq: AtomicU64::new(last_seq.0),
+            synced_log: Mutex::new((FileId(0), 0)),
+            appended: AtomicU64::new(0),
+        }
+    }
+
+    /// Sequence numbers up to this one were given out: the newest operation that is visible.
+    pub(crate) fn last_seq(&self) -> Seq {
+        Seq(self.last_seq.load(Ordering::Acquire))
+    }
+
+    /// Operations up to this one are durable.
+    pub(crate) fn synced_seq(&self) -> Seq {
+        Seq(self.synced_seq.load(Ordering::Acquire))
+    }
+
+    /// The number of the next operation, for whoever holds the token.
+    pub(super) fn next_seq(&self) -> Seq {
+        Seq(self.last_seq().0 + 1)
+    }
+
+    /// Gives out the numbers up to this one, or takes over that they were: they are in use from now on.
+    pub(crate) fn take_seq(&self, seq: Seq) {
+        self.last_seq.fetch_max(seq.0, Ordering::AcqRel);
+    }
+
+    pub(super) fn note_synced_seq(&self, seq: Seq) {
+        self.synced_seq.store(seq.0, Ordering::Release);
+    }
+
+    /// So many bytes of the open log file are durable.
+    pub(super) fn note_synced_log(&self, file: FileId, len: u64) {
+        *lock(&self.synced_log) = (file, len);
+    }
+
+    /// The open log file, and how much of it is durable.
+    pub(super) fn synced_log(&self) -> (FileId, u64) {
+        *lock(&self.synced_log)
+    }
+
+    /// So many bytes went to the log.
+    pub(super) fn note_appended(&self, bytes: u64) {
+        self.appended.fetch_add(bytes, Ordering::AcqRel);
+    }
+
+    /// Bytes that went to the log since the open.
+    pub(super) fn appended(&self) -> u64 {
+        self.appended.load(Ordering::Acquire)
+    }
+}

@@ -1,0 +1,126 @@
+//! Owns recovery: opens the collections that the manifest names and replays the log over them. Reads
+//! only; what has to be written (the last log file copied forward, orphans removed) is the store's
+//! business.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use crate::clock::Timestamp;
+use crate::engine::Engine;
+use crate::error::{Error, Result};
+use crate::format::cursor::Cursor;
+use crate::format::frame::FrameKind;
+use crate::format::manifest::{CollectionEntry, Manifest};
+use crate::format::names::FileName;
+use crate::format::op::{Op, OpKind};
+use crate::format::record;
+use crate::ids::{CollectionId, FileId, Seq};
+use crate::log::{LogEnd, LogSource};
+use crate::metrics::Event;
+use crate::snapshot::Snapshot;
+use crate::snapshot::open::{drop_coverage, open_index, open_segment};
+use crate::snapshot::stage::Stage;
+use crate::snapshot::state::Core;
+use crate::vector::codes::CodeSpec;
+
+/// Opens a collection as its files have it, without the log.
+pub(crate) fn open_collection(engine: &Engine, entry: &CollectionEntry) -> Result<Arc<Core>> {
+    let options = entry.options.clone();
+    let spec = CodeSpec::new(options.codes, options.metric, options.dimension);
+    let mut snapshot = Snapshot { visible: entry.covers_seq, ..Snapshot::default() };
+    for segment in &entry.segments {
+        snapshot.segments.push(open_segment(&engine.dir, segment, spec.dimension)?);
+    }
+    let mut damaged = Vec::new();
+    for index in &entry.indexes {
+        match open_index(&engine.dir, index, spec) {
+            Ok(part) => snapshot.indexes.push(part),
+            Err(error) => {
+                let (collection, reason) = (entry.name.clone(), error.to_string());
+                engine.events.emit(&Event::IndexDamaged { collection, reason });
+                damaged.extend_from_slice(&index.segments);
+            }
+        }
+    }
+    drop_coverage(&mut snapshot, damaged);
+    let core = Core::new(entry.id, entry.name.clone(), options, snapshot, entry.log_from);
+    core.deaths.restore(&entry.segments);
+    Ok(Arc::new(core))
+}
+
+/// Replays the log over the collections; gives the end of its last file.
+pub(crate) fn replay(engine: &Engine, manifest: &Manifest) -> Result<LogEnd> {
+    let covered: HashMap<CollectionId, (Seq, FileId)> =
+        manifest.collections.iter().map(|c| (c.id, (c.covers_seq, c.log_from))).collect();
+    let mut stages: HashMap<CollectionId, Stage> = HashMap::new();
+    let mut last_end = None;
+    for (at, entry) in manifest.log.iter().enumerate() {
+        let source = LogSource {
+            disk: engine.dir.disk(),
+            dir: engine.dir.root(),
+            store: engine.dir.store(),
+            entry,
+            last: at + 1 == manifest.log.len(),
+        };
+        let end = source.read(|head, payload, offset| {
+            if !matches!(head.kind, FrameKind::Batch | FrameKind::Carried) {
+                return Ok(());
+            }
+            let mut cursor = Cursor::new(payload);
+            while !cursor.is_empty() {
+                let op = Op::decode(&mut cursor).map_err(|e| {
+                    let path = engine.dir.path(FileName::Log(entry.file));
+                    Error::corrupt(path, offset + e.offset, e.reason)
+                })?;
+                if op.collection >= manifest.next_collection {
+                    // Its manifest is lost: going on would forget the whole collection.
+                    let (path, reason) = (
+                        engine.dir.path(FileName::Log(entry.file)),
+                        "an operation is of a collection that the manifest does not know",
+                    );
+                    return Err(Error::corrupt(path, offset, reason));
+                }
+                match covered.get(&op.collection) {
+                    Some((covers, from)) if op.seq > *covers && entry.file >= *from => {}
+                    // Covered by files, or of a collection that was dropped.
+                    _ => continue,
+                }
+                let Some(core) = engine.collections.get(op.collection) else {
+                    continue;
+                };
+                let expires_at = check_row(&core, &op).map_err(|reason| {
+                    Error::corrupt(engine.dir.path(FileName::Log(entry.file)), offset, reason)
+                })?;
+                let stage = stages
+                    .entry(op.collection)
+                    .or_insert_with(|| Stage::begin(&core, engine.time.now()));
+                stage.apply(op, expires_at)?;
+                if stage.is_full() {
+                    stage.freeze(entry.file);
+                }
+            }
+            Ok(())
+        })?;
+        engine.time.recover(end.time);
+        let newest = last_end.map_or(end.last_seq, |e: LogEnd| e.last_seq.max(end.last_seq));
+        last_end = Some(LogEnd { last_seq: newest, ..end });
+    }
+    for stage in stages.into_values() {
+        stage.publish(Timestamp::MIN);
+    }
+    last_end.ok_or_else(|| Error::corrupt(engine.dir.root(), 0, "the manifest names no log"))
+}
+
+/// When the row that an operation adds expires. A row of another length, or with a body that says
+/// nothing, passed every checksum and still cannot be taken in: why not.
+fn check_row(core: &Core, op: &Op) -> std::result::Result<Timestamp, String> {
+    let OpKind::Insert { id, vector, body, .. } = &op.kind else {
+        return Ok(Timestamp::MAX);
+    };
+    if vector.len() != core.spec.dimension {
+        let (got, expected) = (vector.len(), core.spec.dimension);
+        return Err(format!("a logged vector has {got} dimensions, its collection {expected}"));
+    }
+    let row = record::attributes(*id, body);
+    row.map(|row| row.expires_at).map_err(|e| format!("the body of a logged row: {}", e.reason))
+}

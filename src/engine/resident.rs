@@ -1,0 +1,132 @@
+//! Owns the budget of resident bytes: which mapped files let their pages go when more are resident than
+//! may be. The system reads them back where they are used again, mostly from its own cache.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::dir::StoreDir;
+use crate::engine::collections::Collections;
+use crate::engine::time::StoreTime;
+use crate::format::names::FileName;
+use crate::snapshot::state::Core;
+use crate::sync::Mutex;
+use crate::sync::lock;
+
+/// How often resident bytes are looked at.
+const EVERY: Duration = Duration::from_secs(1);
+/// What is kept of the budget when it was passed, so that the next look has nothing to do.
+const KEPT: f64 = 0.75;
+
+/// The budget of resident bytes.
+#[derive(Debug)]
+pub(crate) struct ResidentBudget {
+    dir: Arc<StoreDir>,
+    time: Arc<StoreTime>,
+    collections: Arc<Collections>,
+    limit: Option<u64>,
+    /// When to look again, in monotonic time.
+    again_at: Mutex<Duration>,
+}
+
+impl ResidentBudget {
+    pub(super) fn new(
+        dir: Arc<StoreDir>,
+        time: Arc<StoreTime>,
+        collections: Arc<Collections>,
+        limit: Option<u64>,
+    ) -> Self {
+        Self { dir, time, collections, limit, again_at: Mutex::default() }
+    }
+
+    /// Bytes of the store's files that are mapped and resident; 0 where the system does not tell.
+    pub(crate) fn bytes(&self) -> u64 {
+        self.dir.disk().resident(self.dir.root()).iter().map(|(_, bytes)| bytes).sum()
+    }
+
+    /// Whether resident bytes are looked at.
+    pub(crate) const fn is_limited(&self) -> bool {
+        self.limit.is_some()
+    }
+
+    /// Lets pages go if more are resident than may be.
+    pub(crate) fn tend(&self) {
+        let Some(limit) = self.limit else {
+            return;
+        };
+        let mut again_at = lock(&self.again_at);
+        if self.time.monotonic() < *again_at {
+            return;
+        }
+        *again_at = self.time.monotonic() + EVERY;
+        drop(again_at);
+        let resident = self.dir.disk().resident(self.dir.root());
+        let named = resident.iter().filter_map(|(name, b)| Some((FileName::parse(name)?, *b)));
+        let goes = to_release(named.collect(), limit);
+        if !goes.is_empty() {
+            self.collections.all().iter().for_each(|core| release(core, &goes));
+        }
+    }
+}
+
+/// Lets the pages of these files go.
+fn release(core: &Core, goes: &[FileName]) {
+    let snapshot = core.snapshot();
+    for part in &snapshot.segments {
+        if goes.contains(&FileName::Segment(part.sealed.file)) {
+            part.sealed.segment.release();
+        }
+    }
+    for part in &snapshot.indexes {
+        let (indexed, locator) = (&part.indexed, part.indexed.locator_file());
+        if goes.contains(&FileName::Index(indexed.file)) {
+            indexed.index.release();
+        }
+        if goes.contains(&locator) {
+            indexed.locator.release();
+        }
+    }
+}
+
+/// The files that let their pages go: rows first, of which a search reads few, the largest first; then
+/// locators; indexes last.
+fn to_release(mut resident: Vec<(FileName, u64)>, limit: u64) -> Vec<FileName> {
+    let mut left: u64 = resident.iter().map(|(_, bytes)| bytes).sum();
+    if left <= limit {
+        return Vec::new();
+    }
+    let rank = |name: &FileName| match name {
+        FileName::Segment(_) => 0,
+        FileName::Index(_) => 2,
+        _ => 1,
+    };
+    resident.sort_by_key(|(name, bytes)| (rank(name), std::cmp::Reverse(*bytes)));
+    let wanted = (limit as f64 * KEPT) as u64;
+    let mut goes = Vec::new();
+    for (name, bytes) in resident {
+        if left <= wanted {
+            break;
+        }
+        left -= bytes;
+        goes.push(name);
+    }
+    goes
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ids::FileId;
+
+    #[test]
+    fn rows_go_before_indexes_and_no_more_than_must() {
+        let (segment, index) = (|n| FileName::Segment(FileId(n)), |n| FileName::Index(FileId(n)));
+        let locator = FileName::Locator(FileId(8));
+        let resident = vec![(index(9), 40), (segment(1), 10), (segment(2), 30), (locator, 5)];
+        let goes = |limit| to_release(resident.clone(), limit);
+        assert_eq!(goes(85), []);
+        assert_eq!(goes(80), [segment(2)]);
+        assert_eq!(goes(70), [segment(2), segment(1)]);
+        assert_eq!(goes(55), [segment(2), segment(1), locator]);
+        assert_eq!(goes(1), [segment(2), segment(1), locator, index(9)]);
+    }
+}

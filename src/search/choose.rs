@@ -1,0 +1,134 @@
+//! Owns the choice between the ways to search the rows of an index: through its graph, by the codes of the
+//! rows that match, by all codes, or by measuring the rows exactly. A way is chosen only if what was
+//! measured of it reaches the recall that is asked for; cost decides among those. Decides, and searches
+//! nothing.
+
+use crate::clock::Clock;
+use crate::index::{Costs, EfTable};
+use crate::search::eligible::Eligible;
+use crate::search::hit::{Way, WayReason};
+use crate::search::request::{Request, SearchPath};
+use crate::snapshot::IndexPart;
+use crate::snapshot::recall::Canary;
+
+/// How an index is searched.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) enum Plan {
+    /// Through its graph, with this beam, measuring at most about so many codes.
+    Graph { ef: usize, limit: usize },
+    /// The codes of the rows that match.
+    Matches,
+    /// All codes.
+    Scan,
+    /// The rows.
+    Rows,
+}
+
+impl Plan {
+    /// What users are told of it.
+    pub(super) const fn way(self) -> Way {
+        match self {
+            Self::Graph { .. } => Way::Graph,
+            Self::Matches => Way::MatchingCodes,
+            Self::Scan => Way::Codes,
+            Self::Rows => Way::Rows,
+        }
+    }
+}
+
+/// A plan with what it costs, in nanoseconds, the recall that was measured of it, and why it was chosen.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Chosen {
+    pub(super) plan: Plan,
+    pub(super) cost: f64,
+    pub(super) recall: f32,
+    pub(super) reason: WayReason,
+}
+
+/// What the choice looks at.
+pub(super) struct Choice<'a> {
+    pub(super) request: &'a Request<'a>,
+    /// What is known of the recall of graphs.
+    pub(super) canary: &'a Canary,
+    pub(super) eligible: &'a Eligible<'a>,
+    pub(super) eligible_rows: u64,
+    pub(super) clock: &'a dyn Clock,
+    pub(super) k: usize,
+}
+
+impl Choice<'_> {
+    /// The cheapest way to search an index that reaches the recall.
+    pub(super) fn of(&self, part: &IndexPart) -> Chosen {
+        let (index, request) = (&part.indexed.index, self.request);
+        let other = self.without_graph(part);
+        if !index.has_graph() || request.path == SearchPath::Scan {
+            return other;
+        }
+        let measured = |table: &EfTable| {
+            let asked = request.ef.or_else(|| table.ef_for(request.recall, self.k));
+            let forced = || (request.path == SearchPath::Graph).then(|| table.widest());
+            let ef = asked.or_else(forced)?.max(self.k);
+            Some((ef, table.evaluations_for(ef), table.recall_at(ef)))
+        };
+        let of_canary = self.canary.table(part.indexed.file, measured);
+        let Some((ef, evaluations, recall)) =
+            of_canary.unwrap_or_else(|| measured(index.ef_table()))
+        else {
+            return Chosen { reason: WayReason::GraphMissesTarget, ..other };
+        };
+        let graph =
+            |limit, cost, reason| Chosen { plan: Plan::Graph { ef, limit }, cost, recall, reason };
+        if request.path == SearchPath::Graph {
+            return graph(usize::MAX, 0.0, WayReason::AskedFor);
+        }
+        // Where few nodes are eligible, the beam wanders on until it has met enough of them.
+        let costs = self.costs(part);
+        let nodes = u64::from(index.nodes());
+        let eligible = self.eligible_rows.min(nodes).max(1);
+        let evaluations = evaluations.saturating_mul(nodes) / eligible;
+        let walk = evaluations as f64 * f64::from(costs.evaluation);
+        let cost = walk + self.behind(part, nodes).min(ef as f64) * f64::from(costs.row);
+        if cost >= other.cost {
+            return other;
+        }
+        // Where those that match lie far from the query, it ends when it has cost as much as the
+        // other way would have.
+        let limit = (other.cost / f64::from(costs.evaluation)) as usize;
+        graph(limit, cost, WayReason::Cheapest)
+    }
+
+    /// The cheapest way without the graph. Each of them finds what is nearest.
+    pub(super) fn without_graph(&self, part: &IndexPart) -> Chosen {
+        let (costs, index) = (self.costs(part), &part.indexed.index);
+        let (matches, nodes) = (self.eligible.matches(part), u64::from(index.nodes()));
+        let code = if index.signs().is_some() { costs.scanned_blocks } else { costs.scanned };
+        let row = f64::from(costs.row);
+        let scan = nodes as f64 * f64::from(code) + self.behind(part, nodes) * row;
+        let gather = matches as f64 * f64::from(costs.gathered) + self.behind(part, matches) * row;
+        let rows = matches as f64 * row;
+        let by_code =
+            |plan, cost, reason| Chosen { plan, cost, recall: index.fit().recall, reason };
+        if self.request.path == SearchPath::Scan {
+            return by_code(Plan::Scan, scan, WayReason::AskedFor);
+        }
+        let cheapest = WayReason::Cheapest;
+        if rows <= scan.min(gather) {
+            Chosen { plan: Plan::Rows, cost: rows, recall: 1.0, reason: cheapest }
+        } else if gather < scan {
+            by_code(Plan::Matches, gather, cheapest)
+        } else {
+            by_code(Plan::Scan, scan, cheapest)
+        }
+    }
+
+    fn costs(&self, part: &IndexPart) -> Costs {
+        part.indexed.index.costs(self.clock)
+    }
+
+    /// How many of so many rows are measured exactly behind a look at their codes, about: twice as many as
+    /// are asked for, and what seems as near by code.
+    fn behind(&self, part: &IndexPart, rows: u64) -> f64 {
+        let seem = f64::from(part.indexed.index.fit().share) * rows as f64;
+        (2.0 * self.k as f64 + seem).min(rows as f64)
+    }
+}

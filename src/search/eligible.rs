@@ -1,0 +1,180 @@
+//! Owns which rows of a snapshot may be results of one search or scan: live in the snapshot, not
+//! expired at its `now`, matching the filter, passing the closure. Worked out once per query where
+//! that is cheap (bitmaps), row by row where it is not (the closure).
+
+use std::cell::RefCell;
+
+use crate::clock::Timestamp;
+use crate::error::{Error, Result};
+use crate::filter::{Filter, Matcher};
+use crate::options::Metric;
+use crate::search::hit::read_memory;
+use crate::search::request::FilterFn;
+use crate::segment::{Liveness, Row, Rows, set_bits};
+use crate::snapshot::{IndexPart, Place, Snapshot};
+
+/// The rows of a part that pass liveness, expiry and filter, one bit each, and how many they are;
+/// `None` if those live are all.
+pub(super) type Mask = Option<(Vec<u64>, u64)>;
+
+/// Decides about rows of a snapshot.
+pub(super) struct Eligible<'a> {
+    snapshot: &'a Snapshot,
+    metric: Metric,
+    /// In the order of `Snapshot::parts`.
+    masks: Vec<Mask>,
+    closure: Option<&'a FilterFn<'a>>,
+    /// The first error met by the closure's reads.
+    error: RefCell<Option<Error>>,
+}
+
+/// The rows of one part that are visible and match; `None` if all live ones are. O(rows / 64) beside
+/// what the filter takes.
+pub(super) fn visible(
+    rows: &dyn Rows,
+    live: &Liveness,
+    now: Timestamp,
+    filter: &Matcher,
+) -> Result<Mask> {
+    let unexpired = rows.unexpired(now)?;
+    if filter.is_all() && unexpired.is_none() {
+        return Ok(None);
+    }
+    let mut words: Vec<u64> = live.words().take((rows.rows() as usize).div_ceil(64)).collect();
+    if let Some(unexpired) = unexpired {
+        words.iter_mut().zip(unexpired.words()).for_each(|(word, other)| *word &= other);
+    }
+    if !filter.is_all() {
+        let mut matching = vec![0u64; words.len()];
+        for row in &rows.select(filter)? {
+            if let Some(word) = matching.get_mut(row as usize / 64) {
+                *word |= 1 << (row % 64);
+            }
+        }
+        words.iter_mut().zip(matching).for_each(|(word, other)| *word &= other);
+    }
+    let count = words.iter().map(|word| u64::from(word.count_ones())).sum();
+    Ok(Some((words, count)))
+}
+
+impl<'a> Eligible<'a> {
+    pub(super) fn new(
+        snapshot: &'a Snapshot,
+        metric: Metric,
+        now: Timestamp,
+        filter: &Filter,
+        closure: Option<&'a FilterFn<'a>>,
+    ) -> Result<Self> {
+        let filter = Matcher::new(filter.clone());
+        let masks = snapshot
+            .parts()
+            .map(|(rows, live)| visible(rows, live, now, &filter))
+            .collect::<Result<Vec<_>>>()?;
+        Ok(Self { snapshot, metric, masks, closure, error: RefCell::default() })
+    }
+
+    /// How many rows of a part pass, the closure left aside.
+    pub(super) fn count(&self, part: usize) -> u64 {
+        match self.masks.get(part) {
+            Some(Some((_, count))) => *count,
+            _ => self.live(part).map_or(0, |live| u64::from(live.live())),
+        }
+    }
+
+    fn live(&self, part: usize) -> Option<&Liveness> {
+        match part.checked_sub(self.snapshot.memtables.len()) {
+            None => self.snapshot.memtables.get(part).map(|m| &m.live),
+            Some(segment) => self.snapshot.segments.get(segment).map(|s| &s.live),
+        }
+    }
+
+    /// How many rows pass in all, at most: a closure may reject more.
+    pub(super) fn total(&self) -> u64 {
+        (0..self.masks.len()).map(|part| self.count(part)).sum()
+    }
+
+    /// About which part of an index's nodes stand for an eligible row, at most 1; 0 where only the
+    /// closure knows.
+    pub(super) fn share(&self, part: &IndexPart) -> f64 {
+        if self.closure.is_some() {
+            return 0.0;
+        }
+        (self.matches(part) as f64 / f64::from(part.indexed.index.nodes().max(1))).min(1.0)
+    }
+
+    /// Whether every node of an index stands for an eligible row.
+    pub(super) fn all_of(&self, part: &IndexPart) -> bool {
+        let whole = |segment: &Option<u32>| {
+            segment.is_some_and(|segment| {
+                let part = self.part_of_segment(segment);
+                let all_live = self.live(part).is_some_and(|live| live.dead() == 0);
+                all_live && matches!(self.masks.get(part), Some(None))
+            })
+        };
+        self.closure.is_none() && part.indexed.locator.is_full() && part.slots.iter().all(whole)
+    }
+
+    /// How many rows of the segments that an index covers pass, the closure left aside.
+    pub(super) fn matches(&self, part: &IndexPart) -> u64 {
+        part.slots.iter().flatten().map(|s| self.count(self.part_of_segment(*s))).sum()
+    }
+
+    /// The place of a segment in the order of parts.
+    pub(super) fn part_of_segment(&self, segment: u32) -> usize {
+        self.snapshot.memtables.len() + segment as usize
+    }
+
+    /// The rows of a part that pass, the closure left aside.
+    pub(super) fn rows(&self, part: usize) -> Box<dyn Iterator<Item = Row> + '_> {
+        match (self.masks.get(part), self.live(part)) {
+            (Some(Some((words, _))), _) => Box::new(bits(words)),
+            (_, Some(live)) => Box::new(live.iter()),
+            _ => Box::new(std::iter::empty()),
+        }
+    }
+
+    /// Whether a row may be a result.
+    #[inline]
+    pub(super) fn accept(&self, place: Place) -> bool {
+        let (part, row) = match place {
+            Place::Memtable(part, row) => (part as usize, row),
+            Place::Segment(segment, row) => (self.part_of_segment(segment), row),
+        };
+        let passes = match self.masks.get(part) {
+            Some(Some((words, _))) => {
+                words.get(row as usize / 64).is_some_and(|w| w & (1 << (row % 64)) != 0)
+            }
+            _ => match place {
+                Place::Memtable(..) => self.snapshot.memtables[part].live.is_live(row),
+                Place::Segment(segment, _) => {
+                    self.snapshot.segments[segment as usize].live.is_live(row)
+                }
+            },
+        };
+        passes && self.closure.is_none_or(|closure| self.ask(closure, place))
+    }
+
+    /// Asks the closure; a row that cannot be read is kept in mind as an error.
+    fn ask(&self, closure: &FilterFn<'_>, place: Place) -> bool {
+        let Some((rows, _, row)) = self.snapshot.rows_at(place) else {
+            return false;
+        };
+        match read_memory(self.metric, rows, row, false) {
+            Ok(memory) => closure(&memory),
+            Err(error) => {
+                self.error.borrow_mut().get_or_insert(error);
+                false
+            }
+        }
+    }
+
+    /// An error if the closure could not be asked about a row.
+    pub(super) fn check(&self) -> Result<()> {
+        self.error.borrow_mut().take().map_or(Ok(()), Err)
+    }
+}
+
+/// The rows whose bit is set.
+pub(super) fn bits(words: &[u64]) -> impl Iterator<Item = Row> {
+    set_bits(words.iter().copied())
+}

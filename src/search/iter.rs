@@ -1,0 +1,84 @@
+//! Owns streaming over a snapshot: one part at a time, one memory at a time.
+
+use std::sync::Arc;
+
+use crate::clock::Timestamp;
+use crate::error::{Error, Result};
+use crate::filter::{Filter, Matcher};
+use crate::memory::Memory;
+use crate::options::Metric;
+use crate::search::eligible::{bits, visible};
+use crate::search::hit::read_memory;
+use crate::segment::Row;
+use crate::snapshot::Snapshot;
+
+/// The visible memories of a collection as of one moment. While it lives, the files that it reads
+/// stay on disk, also if compaction has replaced them.
+#[derive(Debug)]
+pub struct Iter {
+    snapshot: Arc<Snapshot>,
+    now: Timestamp,
+    metric: Metric,
+    filter: Matcher,
+    /// Why there is nothing to read: the first item, and the last.
+    refused: Option<Error>,
+    /// The next part to open.
+    part: usize,
+    /// Rows of the part before it that are still to come, last first.
+    rows: Vec<Row>,
+}
+
+impl Iter {
+    pub(crate) fn new(
+        snapshot: Arc<Snapshot>,
+        now: Timestamp,
+        metric: Metric,
+        filter: Filter,
+    ) -> Self {
+        let refused = filter.check().err();
+        let (snapshot, filter) =
+            if refused.is_some() { (Arc::default(), Filter::All) } else { (snapshot, filter) };
+        let (filter, rows) = (Matcher::new(filter), Vec::new());
+        Self { snapshot, now, metric, filter, refused, part: 0, rows }
+    }
+
+    /// One that gives [`Error::Closed`] and ends.
+    pub(crate) fn closed(metric: Metric) -> Self {
+        let iter = Self::new(Arc::default(), Timestamp::MIN, metric, Filter::All);
+        Self { refused: Some(Error::Closed), ..iter }
+    }
+
+    fn advance(&mut self) -> Result<Option<Memory>> {
+        if let Some(error) = self.refused.take() {
+            return Err(error);
+        }
+        loop {
+            if let Some(row) = self.rows.pop() {
+                let Some((rows, _)) = self.snapshot.parts().nth(self.part - 1) else {
+                    return Ok(None);
+                };
+                return read_memory(self.metric, rows, row, true).map(Some);
+            }
+            let Some((rows, live)) = self.snapshot.parts().nth(self.part) else {
+                return Ok(None);
+            };
+            // A part that cannot be read is one error, not one without end.
+            self.part += 1;
+            let matching = visible(rows, live, self.now, &self.filter)?;
+            self.rows = match matching {
+                None => live.iter().collect(),
+                Some((words, _)) => bits(&words).collect(),
+            };
+            self.rows.reverse();
+        }
+    }
+}
+
+impl Iterator for Iter {
+    type Item = Result<Memory>;
+
+    /// The next memory. An error about one row does not end the iteration.
+    fn next(&mut self) -> Option<Self::Item> {
+        self.advance().transpose()
+    }
+}

@@ -1,0 +1,119 @@
+//! Owns what a search measures exactly: the rows that no code speaks for, those that may be among the nearest
+//! by code, or all; and the reading of the hits.
+
+use std::collections::HashSet;
+
+use super::Run;
+use crate::error::Result;
+use crate::ids::{MemoryId, Seq};
+use crate::index::TopK;
+use crate::search::hit::{Hit, read_memory, score};
+use crate::search::request::Fields;
+use crate::search::shortlist::Shortlist;
+use crate::segment::{RowBuffer, Rows};
+use crate::snapshot::{IndexPart, Place};
+
+/// How many rows ahead of the one that is measured are asked for.
+const ROWS_AHEAD: usize = 3;
+
+impl Run<'_> {
+    /// Segments that no index covers have no codes: their rows are measured exactly.
+    pub(super) fn measure_uncovered(&mut self) -> Result<()> {
+        for (at, segment) in (0u32..).zip(&self.snapshot.segments) {
+            if !segment.covered {
+                self.measure_rows(at, None)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Measures the rows of a segment exactly, those alone that an index covers if there is one.
+    pub(super) fn measure_rows(&mut self, at: u32, of: Option<&IndexPart>) -> Result<()> {
+        let Some(part) = self.snapshot.segments.get(at as usize) else {
+            return Ok(());
+        };
+        let slot = of.and_then(|of| of.slots.iter().position(|slot| *slot == Some(at)));
+        let node_of = of.zip(slot).map(|(of, slot)| of.indexed.locator.nodes_of(slot as u32));
+        let mut buffer = RowBuffer::default();
+        for row in self.eligible.rows(self.eligible.part_of_segment(at)) {
+            if node_of.as_ref().is_some_and(|node_of| node_of(row).is_none()) {
+                continue;
+            }
+            let vector = part.sealed.segment.vector(row, &mut buffer)?;
+            let distance = self.queries.exact().distance(vector);
+            self.told.reranked += 1;
+            let place = Place::Segment(at, row);
+            if distance < self.top.upper() && self.eligible.accept(place) {
+                self.top.offer(distance, 0.0, place);
+            }
+        }
+        Ok(())
+    }
+
+    /// Measures the candidates exactly and keeps the nearest `k`. Those come first that may be nearest, and
+    /// the walk ends where the next one cannot be among them.
+    pub(super) fn rerank(&mut self) -> Result<Vec<(f32, MemoryId, Place)>> {
+        let empty = Shortlist::new(0, 0);
+        let candidates = std::mem::replace(&mut self.top, empty).into_sorted();
+        // A damaged locator may name a row twice; no row takes two places in an answer (I6).
+        let mut seen = HashSet::with_capacity(self.k.min(candidates.len()) + 16);
+        let mut nearest: TopK<(MemoryId, Place)> = TopK::new(self.k);
+        let mut buffer = RowBuffer::default();
+        let (snapshot, exact) = (self.snapshot, self.queries.exact());
+        for (at, &(least, place)) in candidates.iter().enumerate() {
+            if least >= nearest.bound() {
+                break;
+            }
+            if let Some((_, ahead)) = candidates.get(at + ROWS_AHEAD)
+                && let Some((rows, _, row)) = snapshot.rows_at(*ahead)
+            {
+                rows.prefetch(row);
+            }
+            let Some((rows, _, row)) = snapshot.rows_at(place).filter(|_| seen.insert(place))
+            else {
+                continue;
+            };
+            self.told.reranked += 1;
+            let distance = exact.distance(rows.vector(row, &mut buffer)?);
+            nearest.offer(distance, (rows.id(row)?, place));
+        }
+        Ok(nearest.into_sorted().into_iter().map(|(d, (id, place))| (d, id, place)).collect())
+    }
+
+    /// Measures every eligible row exactly.
+    pub(super) fn exact(&mut self) -> Result<Vec<(f32, MemoryId, Place)>> {
+        let mut nearest: TopK<(MemoryId, Place)> = TopK::new(self.k);
+        let mut buffer = RowBuffer::default();
+        let (snapshot, exact) = (self.snapshot, self.queries.exact());
+        for (part, (rows, _)) in snapshot.parts().enumerate() {
+            for row in self.eligible.rows(part) {
+                let distance = exact.distance(rows.vector(row, &mut buffer)?);
+                self.told.reranked += 1;
+                let place = snapshot.place(part, row);
+                if distance < nearest.bound() && self.eligible.accept(place) {
+                    nearest.offer(distance, (rows.id(row)?, place));
+                }
+            }
+        }
+        self.eligible.check()?;
+        Ok(nearest.into_sorted().into_iter().map(|(d, (id, place))| (d, id, place)).collect())
+    }
+
+    /// Reads what was asked for of the results.
+    pub(super) fn hits(&self, nearest: Vec<(f32, MemoryId, Place)>) -> Result<Vec<Hit>> {
+        let metric = self.core.spec.metric;
+        let mut hits = Vec::with_capacity(nearest.len());
+        for (distance, id, place) in nearest {
+            let found = self.snapshot.rows_at(place);
+            let seq = found.map_or(Ok(Seq::ZERO), |(rows, _, row)| rows.seq(row))?.0;
+            let memory = match (self.request.fields, found) {
+                (Fields::None, _) | (_, None) => None,
+                (fields, Some((rows, _, row))) => {
+                    Some(read_memory(metric, rows, row, fields == Fields::WithVector)?)
+                }
+            };
+            hits.push(Hit { id, seq, distance, score: score(metric, distance), memory });
+        }
+        Ok(hits)
+    }
+}

@@ -1,0 +1,348 @@
+//! Owns how a search finds its candidates: memtables, then each index in the way that `choose` says, then
+//! the best by code measured exactly. Few rows are all measured exactly instead, and so are those of a
+//! search by code that leaves too many in doubt. All sources share one bound.
+//!
+//! If k eligible memories exist, k come back (I12): a graph that did not find enough is followed by
+//! a scan. What an answer contains was read from checked bytes.
+
+mod measure;
+
+use crate::clock::Clock;
+use crate::engine::Engine;
+use crate::error::Result;
+use crate::ids::MemoryId;
+use crate::index::{Accept, Candidate, Scratch};
+use crate::search::choose::{Choice, Chosen, Plan};
+use crate::search::eligible::Eligible;
+use crate::search::hit::{Explanation, Hit, PartSearch, Way, WayReason};
+use crate::search::request::{Request, SearchPath};
+use crate::search::shortlist::Shortlist;
+use crate::segment::Rows;
+use crate::snapshot::state::Core;
+use crate::snapshot::{IndexPart, Place, Snapshot};
+use crate::sync::lock;
+use crate::vector::codes::Queries;
+use crate::vector::metric::prepare;
+
+/// Codes that are measured in one call.
+const AT_ONCE: usize = 64;
+
+/// Share of the nodes from which on most are eligible.
+const SHARE_OF_MOST: f64 = 0.6;
+
+/// So few rows are measured exactly, whatever else there is.
+const FEW_ROWS: u64 = 256;
+
+/// A search by code that leaves more than one in so many rows in doubt, and no fewer than this, is given up
+/// for one that measures all.
+const IN_DOUBT: (usize, usize) = (4, 1024);
+
+/// Results of a beam that looks behind a crowd of rows that are not eligible, for k and besides.
+const CROWD: (usize, usize) = (16, 160);
+
+/// One search under way.
+struct Run<'a> {
+    core: &'a Core,
+    clock: &'a dyn Clock,
+    request: &'a Request<'a>,
+    snapshot: &'a Snapshot,
+    queries: Queries,
+    eligible: Eligible<'a>,
+    k: usize,
+    top: Shortlist,
+    told: Explanation,
+}
+
+/// Carries out a search.
+pub(super) fn run(
+    engine: &Engine,
+    core: &Core,
+    snapshot: &Snapshot,
+    request: &Request<'_>,
+) -> Result<(Vec<Hit>, Explanation)> {
+    let spec = core.spec;
+    let mut vector = request.query.to_vec();
+    prepare(spec.metric, spec.dimension, None, &mut vector)?;
+    let (now, closure) = (engine.time.now(), request.closure.as_deref());
+    let eligible = Eligible::new(snapshot, spec.metric, now, &request.filter, closure)?;
+    let total = eligible.total();
+    let told = Explanation { eligible_rows: total, ..Explanation::default() };
+    // A huge k costs no more than the rows there are.
+    let k = request.k.min(usize::try_from(total).unwrap_or(usize::MAX));
+    if k == 0 {
+        return Ok((Vec::new(), told));
+    }
+    let queries = Queries::new(spec.metric, vector);
+    let top = shortlist(k, total);
+    let clock = engine.time.clock().as_ref();
+    let mut run = Run { core, clock, request, snapshot, queries, eligible, k, top, told };
+    let nearest = run.nearest()?;
+    if run.told.graphs > 0 {
+        core.canary.sample(run.queries.exact().vector());
+    }
+    let hits = run.hits(nearest)?;
+    Ok((hits, run.told))
+}
+
+fn shortlist(k: usize, total: u64) -> Shortlist {
+    let (share, least) = IN_DOUBT;
+    let total = usize::try_from(total).unwrap_or(usize::MAX);
+    Shortlist::new(k, (total / share).max(least).max(k.saturating_mul(2)))
+}
+
+impl<'a> Run<'a> {
+    /// The nearest, by exact distances.
+    fn nearest(&mut self) -> Result<Vec<(f32, MemoryId, Place)>> {
+        let (request, eligible_rows) = (self.request, self.told.eligible_rows);
+        if request.exact {
+            self.note_all_rows(WayReason::AskedFor);
+            return self.exact();
+        }
+        let few = eligible_rows <= FEW_ROWS && request.path == SearchPath::Auto;
+        let choice = self.choice();
+        let parts = &self.snapshot.indexes;
+        let chosen: Vec<Chosen> = parts.iter().map(|part| choice.of(part)).collect();
+        let by_rows = |chosen: &Chosen| chosen.plan == Plan::Rows;
+        let all_by_rows = !chosen.is_empty() && chosen.iter().all(by_rows);
+        if few || all_by_rows {
+            self.note_all_rows(if few { WayReason::FewRows } else { WayReason::Cheapest });
+            return self.exact();
+        }
+        self.by_code(chosen)
+    }
+
+    /// What the choice between ways to search looks at.
+    fn choice(&self) -> Choice<'_> {
+        Choice {
+            request: self.request,
+            canary: &self.core.canary,
+            eligible: &self.eligible,
+            eligible_rows: self.told.eligible_rows,
+            clock: self.clock,
+            k: self.k,
+        }
+    }
+
+    fn note_all_rows(&mut self, reason: WayReason) {
+        let rows = self.told.eligible_rows;
+        let part = PartSearch { index: None, rows, way: Way::Rows, reason, recall: 1.0 };
+        self.told.parts = vec![part];
+    }
+
+    /// Finds the nearest by code and measures the best of them exactly.
+    fn by_code(&mut self, chosen: Vec<Chosen>) -> Result<Vec<(f32, MemoryId, Place)>> {
+        self.candidates(chosen)?;
+        self.eligible.check()?;
+        if self.top.is_over() {
+            self.note_all_rows(WayReason::CodesTooCoarse);
+            self.told.fallbacks += 1;
+            return self.exact();
+        }
+        let nearest = self.rerank()?;
+        if nearest.len() < self.k && self.is_damaged() {
+            self.told.fallbacks += 1;
+            return self.exact();
+        }
+        Ok(nearest)
+    }
+
+    /// Fills `top` with what may be among the nearest.
+    fn candidates(&mut self, chosen: Vec<Chosen>) -> Result<()> {
+        self.scan_memtables();
+        self.measure_uncovered()?;
+        // The largest index first: it makes the bound small for the others.
+        let mut order: Vec<(&IndexPart, Chosen)> =
+            self.snapshot.indexes.iter().zip(chosen).collect();
+        order.sort_by_key(|(part, _)| std::cmp::Reverse(part.indexed.index.nodes()));
+        let mut scratch = lock(&self.core.scratch).pop().unwrap_or_default();
+        for (part, chosen) in order {
+            self.part(part, chosen, &mut scratch)?;
+        }
+        lock(&self.core.scratch).push(scratch);
+        // `k` is at most the number of eligible rows; a closure may leave fewer.
+        if self.top.len() < self.k && self.told.graphs > 0 && !self.top.is_over() {
+            // The beams met too few: look at all rows, from the start, since no row may take two
+            // places.
+            self.told.fallbacks += 1;
+            self.top = shortlist(self.k, self.told.eligible_rows);
+            self.scan_memtables();
+            self.measure_uncovered()?;
+            self.snapshot.indexes.iter().for_each(|part| self.scan(part));
+        }
+        Ok(())
+    }
+
+    /// Searches the rows of an index as it was chosen.
+    fn part(&mut self, part: &IndexPart, chosen: Chosen, scratch: &mut Scratch) -> Result<()> {
+        let Chosen { mut plan, mut reason, mut recall, .. } = chosen;
+        if let Plan::Graph { ef, limit } = plan
+            && !self.graph(part, ef, limit, scratch)
+        {
+            self.told.fallbacks += 1;
+            let other = self.choice().without_graph(part);
+            (plan, recall, reason) = (other.plan, other.recall, WayReason::GraphGaveUp);
+        }
+        match plan {
+            Plan::Graph { .. } => {}
+            Plan::Matches => self.matches(part),
+            Plan::Scan => self.scan(part),
+            Plan::Rows => {
+                for segment in part.slots.iter().flatten() {
+                    self.measure_rows(*segment, Some(part))?;
+                }
+            }
+        }
+        let (index, rows) = (Some(part.indexed.file.0), self.eligible.matches(part));
+        self.told.parts.push(PartSearch { index, rows, way: plan.way(), reason, recall });
+        Ok(())
+    }
+
+    fn scan_memtables(&mut self) {
+        let (top, eligible) = (&mut self.top, &self.eligible);
+        for (part, memtable) in (0u32..).zip(&self.snapshot.memtables) {
+            self.told.scanned += u64::from(memtable.rows.rows());
+            memtable.rows.scan(&mut self.queries, top.upper(), |distance, error, row| {
+                let place = Place::Memtable(part, row);
+                match distance - error < top.upper() && eligible.accept(place) {
+                    true => top.offer(distance, error, place),
+                    false => top.upper(),
+                }
+            });
+        }
+    }
+
+    /// Measures the codes of the rows that match.
+    fn matches(&mut self, part: &IndexPart) {
+        let index = &part.indexed.index;
+        let query = self.queries.coded(index.frame());
+        let (error, codes) = (query.error(index.fit()), index.codes());
+        let most = error * index.fit().longest;
+        let (top, eligible) = (&mut self.top, &self.eligible);
+        let (mut rows, mut nodes) = (Vec::new(), Vec::new());
+        let (mut near, mut distances) = (Vec::new(), Vec::new());
+        let slots = (0u32..).zip(part.slots.iter());
+        for (slot, segment) in slots.filter_map(|(slot, at)| Some((slot, (*at)?))) {
+            let node_of = part.indexed.locator.nodes_of(slot);
+            let mut all = eligible.rows(eligible.part_of_segment(segment));
+            loop {
+                rows.clear();
+                nodes.clear();
+                for (row, node) in all.by_ref().filter_map(|row| Some((row, node_of(row)?))) {
+                    rows.push(row);
+                    nodes.push(node);
+                    if rows.len() == AT_ONCE {
+                        break;
+                    }
+                }
+                if rows.is_empty() {
+                    break;
+                }
+                self.told.evaluations += rows.len() as u64;
+                near.clear();
+                near.extend_from_slice(&nodes);
+                index.nearer(query, top.upper() + most, &mut near, &mut distances);
+                // What is left of the nodes is in their order.
+                let mut candidates = rows.iter().zip(&nodes);
+                for (node, &distance) in near.iter().zip(&distances) {
+                    let Some((&row, _)) = candidates.find(|(_, other)| *other == node) else {
+                        break;
+                    };
+                    let (place, error) =
+                        (Place::Segment(segment, row), error * codes.length(*node));
+                    if distance - error < top.upper() && eligible.accept(place) {
+                        top.offer(distance, error, place);
+                    }
+                }
+            }
+        }
+    }
+
+    fn scan(&mut self, part: &IndexPart) {
+        self.told.scanned += u64::from(part.indexed.index.nodes());
+        let index = &part.indexed.index;
+        let query = self.queries.coded(index.frame());
+        let (error, codes) = (query.error(index.fit()), index.codes());
+        let most = error * index.fit().longest;
+        let (top, eligible) = (&mut self.top, &self.eligible);
+        index.scan(query, top.upper() + most, |Candidate { distance, node }| {
+            offer(top, eligible, part, (distance, error * codes.length(node)), node) + most
+        });
+    }
+
+    /// Searches the graph of an index; false if it gave up because a scan costs less.
+    fn graph(&mut self, part: &IndexPart, ef: usize, limit: usize, scratch: &mut Scratch) -> bool {
+        let eligible = &self.eligible;
+        let index = &part.indexed.index;
+        let query = self.queries.coded(index.frame());
+        let mut accept =
+            |node| part.places(node).any(|(s, r)| eligible.accept(Place::Segment(s, r)));
+        let mut search = |ef, accept: Option<&mut Accept<'_>>, scratch: &mut Scratch| {
+            let info = index.search(query, ef, accept, limit, scratch);
+            self.told.evaluations += info.evaluations as u64;
+            self.told.hops += info.hops as u64;
+            !info.capped
+        };
+        // Where most nodes are eligible, it costs less to look for some more and to leave the others
+        // out afterwards than to ask about each that is met.
+        let share = eligible.share(part);
+        let (wide, mut ef) = ((ef as f64 / share).ceil() as usize, ef);
+        let mut found = share >= SHARE_OF_MOST;
+        if found {
+            if !search(wide, None, scratch) {
+                return false;
+            }
+            let results = scratch.results();
+            let enough = |among: usize, wanted: usize| {
+                let nearest = results.iter().take(among);
+                nearest.filter(|c| accept(c.node)).count() >= wanted - wanted / 8
+            };
+            let k = self.k.min(ef);
+            found = results.len() < wide
+                || eligible.all_of(part)
+                || (enough(wide, ef) && enough((1.5 * k as f64 / share) as usize, k));
+            // Otherwise those that are not eligible lie together near the query, and the nearest that are,
+            // in the crowd behind them. Beams were measured on the very nearest; there, graph and codes
+            // tell less well which they are.
+            let (times, more) = CROWD;
+            ef = ef.saturating_add(ef / 2).max(k.saturating_mul(times).saturating_add(more));
+        }
+        if !found && !search(ef, Some(&mut accept), scratch) {
+            return false;
+        }
+        self.told.graphs += 1;
+        let (error, codes) = (query.error(index.fit()), index.codes());
+        let most = error * index.fit().longest;
+        for &Candidate { distance, node } in scratch.results() {
+            if distance >= self.top.upper() + most {
+                break;
+            }
+            let error = error * codes.length(node);
+            offer(&mut self.top, eligible, part, (distance, error), node);
+        }
+        true
+    }
+
+    /// Whether an index that took part is damaged: then rows may be missing from it. Otherwise fewer
+    /// than k means that a closure turned the others down.
+    fn is_damaged(&self) -> bool {
+        let indexes = &self.snapshot.indexes;
+        indexes.iter().any(|part| part.indexed.check().is_err())
+    }
+}
+
+/// Offers every eligible row of a node, at a distance that is off by so much; gives the new bound.
+fn offer(
+    top: &mut Shortlist,
+    eligible: &Eligible<'_>,
+    part: &IndexPart,
+    (distance, error): (f32, f32),
+    node: u32,
+) -> f32 {
+    for (segment, row) in part.places(node) {
+        let place = Place::Segment(segment, row);
+        if distance - error < top.upper() && eligible.accept(place) {
+            top.offer(distance, error, place);
+        }
+    }
+    top.upper()
+}

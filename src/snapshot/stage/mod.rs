@@ -1,0 +1,314 @@
+//! Owns what operations do to a collection, worked out on a private copy of its snapshot: nothing is
+//! visible before it is published, and what fails leaves no trace. The same code serves live writes
+//! and the replay of the log.
+//!
+//! An operation with sequence number s touches only rows with a smaller one, which makes replay
+//! idempotent.
+
+mod deletes;
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use crate::clock::Timestamp;
+use crate::error::Result;
+use crate::filter::{Filter, Matcher};
+use crate::format::op::{Op, OpKind};
+use crate::ids::{FileId, MemoryId, Seq};
+use crate::segment::{NewRow, Row, Rows};
+use crate::snapshot::state::{Core, WriterTables};
+use crate::snapshot::{Place, Snapshot};
+use crate::sync::lock;
+
+/// A memtable is frozen when its heap passes this, whatever its rows.
+pub(crate) const MEMTABLE_BYTES: usize = 8 << 20;
+
+/// A volatile memtable is not copied for fewer dead rows than this.
+const SHRINK_ROWS: u32 = 256;
+
+/// One write of a batch, ready to be carried out.
+pub(crate) struct Prepared {
+    pub(crate) core: Arc<Core>,
+    pub(crate) kind: OpKind,
+    /// When the row of an insert expires, as its body says.
+    pub(crate) expires_at: Timestamp,
+}
+
+impl Prepared {
+    /// About what it adds to a memtable.
+    pub(crate) fn heap_bytes(&self) -> u64 {
+        match &self.kind {
+            OpKind::Insert { vector, body, .. } => {
+                (vector.len() * 4 + self.core.spec.row_bytes() + body.len()) as u64
+            }
+            _ => 0,
+        }
+    }
+}
+
+/// What an operation did.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Effect {
+    Inserted,
+    Replaced,
+    /// Visible memories that were deleted.
+    Deleted(u64),
+}
+
+/// What became of the live row with an id when a newer operation came.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Former {
+    /// There was none.
+    None,
+    /// It died, and had expired.
+    Expired,
+    /// It died, and was visible until then.
+    Visible,
+    /// It stays: it is not older. The operation was carried out before.
+    Stays,
+}
+
+/// A change to an id table, to be put back if nothing comes of it: table, id, former row.
+type Change = (usize, MemoryId, Option<Row>);
+
+/// The next snapshot of a collection in the making. Dropped unfinished, it leaves no trace.
+pub(crate) struct Stage {
+    core: Arc<Core>,
+    /// Taken from the collection for as long as the stage lives.
+    tables: WriterTables,
+    next: Snapshot,
+    /// Rows that have no place yet, each id once: made into a block of the memtable together.
+    pending: Vec<NewRow>,
+    pending_ids: HashMap<MemoryId, usize>,
+    pending_bytes: usize,
+    /// Rows of a full memtable.
+    memtable_rows: usize,
+    undo: Vec<Change>,
+    /// Rows that expired before this moment do not count as visible.
+    now: Timestamp,
+}
+
+/// A state of a stage to come back to.
+pub(crate) struct Checkpoint {
+    next: Snapshot,
+    changes: usize,
+}
+
+impl Stage {
+    /// Begins from what readers see. The caller holds the commit token.
+    pub(crate) fn begin(core: &Arc<Core>, now: Timestamp) -> Self {
+        let tables = std::mem::take(&mut *lock(&core.tables));
+        let next = Snapshot::clone(&core.snapshot());
+        let core = Arc::clone(core);
+        let (pending, pending_ids, pending_bytes, undo) = Default::default();
+        let memtable_rows = core.options().memtable_rows as usize;
+        Self { core, tables, next, pending, pending_ids, pending_bytes, memtable_rows, undo, now }
+    }
+
+    /// Remembers the state as it is.
+    pub(crate) fn checkpoint(&mut self) -> Checkpoint {
+        self.flush();
+        Checkpoint { next: self.next.clone(), changes: self.undo.len() }
+    }
+
+    /// Goes back to a state.
+    pub(crate) fn roll_back(&mut self, to: Checkpoint) {
+        self.pending.clear();
+        self.pending_ids.clear();
+        self.pending_bytes = 0;
+        self.next = to.next;
+        self.undo_to(to.changes);
+    }
+
+    /// Puts the id tables back as they were before the later changes.
+    fn undo_to(&mut self, changes: usize) {
+        for (table, id, former) in self.undo.drain(changes.min(self.undo.len())..).rev() {
+            let Some(table) = self.tables.ids.get_mut(table) else {
+                continue;
+            };
+            match former {
+                Some(row) => table.rows.insert(id, row),
+                None => table.rows.remove(&id),
+            };
+        }
+    }
+
+    /// Carries out one operation that is in the log. `expires_at` is what the body of an insert says.
+    pub(crate) fn apply(&mut self, op: Op, expires_at: Timestamp) -> Result<Effect> {
+        let seq = op.seq;
+        let effect = match op.kind {
+            OpKind::Insert { id, norm, vector, body } => {
+                match self.insert(NewRow { id, seq, norm, vector, body, expires_at })? {
+                    Former::Stays => return Ok(Effect::Inserted),
+                    Former::Visible => Effect::Replaced,
+                    Former::None | Former::Expired => Effect::Inserted,
+                }
+            }
+            OpKind::Delete { id } => self.delete(id, seq)?.0,
+            OpKind::DeleteWhere { filter, now } => self.delete_where(&filter, now, seq)?,
+            OpKind::DeleteIds { ids } => {
+                self.delete_where(&Matcher::new(Filter::Ids(ids)), self.now, seq)?
+            }
+        };
+        self.saw(seq);
+        Ok(effect)
+    }
+
+    /// Notes that an operation was carried out.
+    fn saw(&mut self, seq: Seq) {
+        self.next.visible = self.next.visible.max(seq);
+        if let Some(active) = self.next.memtables.last_mut() {
+            active.last_seq = active.last_seq.max(seq);
+        }
+    }
+
+    /// Adds a row in place of the one with its id, unless that stays.
+    fn insert(&mut self, new: NewRow) -> Result<Former> {
+        let bytes = |row: &NewRow| self.next.memtables.last().map_or(0, |m| m.rows.row_bytes(row));
+        let added = bytes(&new);
+        // A batch has each id once, but a replay runs through many batches: a row that is replaced
+        // before it had a place never gets one.
+        if let Some(before) = self.pending_ids.get(&new.id).and_then(|at| self.pending.get_mut(*at))
+        {
+            if before.seq >= new.seq {
+                return Ok(Former::Stays);
+            }
+            self.pending_bytes = (self.pending_bytes + added).saturating_sub(bytes(before));
+            let visible = before.expires_at > self.now;
+            *before = new;
+            return Ok(if visible { Former::Visible } else { Former::Expired });
+        }
+        let former = self.kill(new.id, new.seq)?;
+        if former != Former::Stays {
+            self.pending_bytes += added;
+            self.pending_ids.insert(new.id, self.pending.len());
+            self.pending.push(new);
+        }
+        Ok(former)
+    }
+
+    /// Gives the pending rows their places in the active segment.
+    fn flush(&mut self) {
+        let rows = std::mem::take(&mut self.pending);
+        self.pending_ids.clear();
+        self.pending_bytes = 0;
+        let table = self.tables.ids.len().saturating_sub(1);
+        let (Some(active), Some(ids)) =
+            (self.next.memtables.last_mut(), self.tables.ids.last_mut())
+        else {
+            return;
+        };
+        for (row, new) in (active.rows.rows()..).zip(&rows) {
+            self.undo.push((table, new.id, ids.rows.insert(new.id, row)));
+        }
+        if !rows.is_empty() {
+            active.live.extend(rows.len() as Row);
+            active.rows = active.rows.push(rows);
+        }
+    }
+
+    /// Marks the live row with this id as dead, if it is older than `seq`.
+    fn kill(&mut self, id: MemoryId, seq: Seq) -> Result<Former> {
+        let Some(place) = self.find(id)? else {
+            return Ok(Former::None);
+        };
+        let Some((rows, _, row)) = self.next.rows_at(place) else {
+            return Ok(Former::None);
+        };
+        if rows.seq(row)? >= seq {
+            return Ok(Former::Stays);
+        }
+        let visible = rows.expires_at(row)? > self.now;
+        self.kill_at(place, id);
+        Ok(if visible { Former::Visible } else { Former::Expired })
+    }
+
+    /// The live row with this id: memtables by their tables, newest first, then segments.
+    fn find(&self, id: MemoryId) -> Result<Option<Place>> {
+        for (part, table) in self.tables.ids.iter().enumerate().rev() {
+            if let Some(row) = table.rows.get(&id) {
+                return Ok(Some(Place::Memtable(part as u32, *row)));
+            }
+        }
+        for (part, segment) in self.next.segments.iter().enumerate().rev() {
+            let found = segment.sealed.segment.find(id)?;
+            if let Some(row) = found.into_iter().find(|row| segment.live.is_live(*row)) {
+                return Ok(Some(Place::Segment(part as u32, row)));
+            }
+        }
+        Ok(None)
+    }
+
+    fn kill_at(&mut self, place: Place, id: MemoryId) {
+        match place {
+            Place::Memtable(part, row) => {
+                let part = part as usize;
+                self.next.memtables[part].live.kill(row);
+                let former = self.tables.ids[part].rows.remove(&id);
+                self.undo.push((part, id, former));
+            }
+            Place::Segment(part, row) => {
+                self.next.segments[part as usize].live.kill(row);
+            }
+        }
+    }
+
+    /// Makes readers see the result. What expired before `gone` may be destroyed.
+    pub(crate) fn publish(mut self, gone: Timestamp) {
+        self.flush();
+        self.undo.clear();
+        if self.core.is_volatile() {
+            self.shrink_volatile(gone);
+        }
+        self.core.publish(std::mem::take(&mut self.next));
+    }
+
+    /// Whether the active segment has as many rows or heap bytes as it may.
+    pub(crate) fn is_full(&self) -> bool {
+        // A replay asks after every operation: it must not make a block of each row.
+        !self.core.is_volatile()
+            && self.next.memtables.last().is_some_and(|active| {
+                active.rows.rows() as usize + self.pending.len() >= self.memtable_rows
+                    || active.rows.heap_bytes() + self.pending_bytes >= MEMTABLE_BYTES
+            })
+    }
+
+    /// Whether workers look at the collection from time to time: a small one is in RAM alone.
+    pub(crate) fn is_looked_at(&self) -> bool {
+        !self.next.segments.is_empty()
+    }
+
+    /// Starts a new memtable, as replay does when one is full.
+    pub(crate) fn freeze(&mut self, log_file: FileId) {
+        self.flush();
+        self.core.push_memtable(&mut self.next, &mut self.tables, log_file);
+    }
+
+    /// A volatile collection has no compactor: its memtable is copied without its dead rows when
+    /// they are the larger half. Those that expired are looked for now and then: it is O(rows).
+    fn shrink_volatile(&mut self, gone: Timestamp) {
+        let before = self.core.snapshot();
+        let before = before.memtables.last().map_or(0, |m| m.rows.rows());
+        let Some(active) = self.next.memtables.last() else {
+            return;
+        };
+        let mut dead = active.live.dead();
+        if active.rows.rows() / SHRINK_ROWS != before / SHRINK_ROWS {
+            dead += active.rows.live_expired(&active.live, gone).unwrap_or_default() as u32;
+        }
+        if dead < SHRINK_ROWS || dead <= active.rows.rows() - dead {
+            return;
+        }
+        let stays = |row: &Row| active.rows.expires_at(*row).is_ok_and(|at| at > gone);
+        if let Ok(kept) = active.rows.take(active.live.iter().filter(stays)) {
+            self.core.replace_active(&mut self.next, &mut self.tables, kept);
+        }
+    }
+}
+
+impl Drop for Stage {
+    fn drop(&mut self) {
+        self.undo_to(0);
+        *lock(&self.core.tables) = std::mem::take(&mut self.tables);
+    }
+}

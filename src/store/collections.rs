@@ -1,0 +1,190 @@
+//! Owns the verbs that make, find and drop collections.
+
+use std::sync::Arc;
+
+use crate::collection::Collection;
+use crate::engine::stats;
+use crate::error::{Error, Result};
+use crate::format::manifest::CollectionEntry;
+use crate::format::names::FileName;
+use crate::ids::{CollectionId, Seq};
+use crate::metrics::Event;
+use crate::options::{CollectionOptions, Settings};
+use crate::snapshot::Snapshot;
+use crate::snapshot::state::Core;
+use crate::store::Store;
+use crate::sync::atomic::Ordering;
+use crate::sync::lock;
+
+/// Longest name of a collection, in bytes.
+const MAX_NAME: usize = 255;
+
+impl Store {
+    /// Opens the collection with this name, or creates it.
+    ///
+    /// What is fixed at creation must agree as far as it is given: dimension, metric, codes, volatile
+    /// or not, and the embedding space once it has a name. What is given of the rest (durability,
+    /// default lifetime, graph parameters, memtable size) is changed, durably and for all handles. What
+    /// is not given stays as it is. A store that is open for reading changes nothing.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Dimension`], [`Error::EmbeddingSpace`] or [`Error::InvalidOption`] if it does not
+    /// agree; [`Error::InvalidOption`] for a name that does not have 1 to 255 bytes and for an option
+    /// out of range.
+    ///
+    /// ```
+    /// # fn main() -> altiplano::Result<()> {
+    /// # let dir = tempfile::tempdir().unwrap();
+    /// # use altiplano::{CollectionOptions, Error, Metric, Store};
+    /// # let store = Store::open(dir.path().join("agent.alt"))?;
+    /// store.collection("notes", CollectionOptions::new(2, Metric::Cosine))?;
+    /// let error = store.collection("notes", CollectionOptions::new(3, Metric::Cosine)).unwrap_err();
+    /// assert!(matches!(error, Error::Dimension { expected: 2, got: 3 }));
+    /// # Ok(()) }
+    /// ```
+    pub fn collection(&self, name: &str, options: CollectionOptions) -> Result<Collection> {
+        if name.is_empty() || name.len() > MAX_NAME {
+            let reason = format!("{} bytes, not 1 to {MAX_NAME}", name.len());
+            return Err(Error::option("name of the collection", reason));
+        }
+        options.validate()?;
+        let _telling = self.engine.events.telling();
+        self.engine.dir.check_open()?;
+        let mut names = lock(&self.shared.names);
+        if let Some(core) = names.get(name).and_then(|id| self.engine.collections.get(*id)) {
+            self.agree(&core, options)?;
+            return Ok(self.handle(core));
+        }
+        self.engine.dir.check_writable()?;
+        let options = Settings::new(options);
+        let unset = stats::retention_unset(&self.engine, &options);
+        let core = self.create(name, options)?;
+        names.insert(name.to_owned(), core.id);
+        drop(names);
+        if unset {
+            self.engine.events.emit(&Event::RetentionUnset { collection: name.to_owned() });
+        }
+        Ok(self.handle(core))
+    }
+
+    /// The collection with this name, if it exists.
+    pub fn existing(&self, name: &str) -> Option<Collection> {
+        let id = *lock(&self.shared.names).get(name)?;
+        Some(self.handle(self.engine.collections.get(id)?))
+    }
+
+    /// The names of all collections, sorted.
+    pub fn collections(&self) -> Vec<String> {
+        let mut names: Vec<String> = lock(&self.shared.names).keys().cloned().collect();
+        names.sort();
+        names
+    }
+
+    /// Removes a collection with everything in it; tells whether it was there. Handles to it that
+    /// are still around can read on and get [`Error::Closed`] for writes.
+    pub fn drop_collection(&self, name: &str) -> Result<bool> {
+        self.engine.dir.check_writable()?;
+        let mut names = lock(&self.shared.names);
+        let Some(core) = names.get(name).and_then(|id| self.engine.collections.get(*id)) else {
+            return Ok(false);
+        };
+        core.dropped.store(true, Ordering::Release);
+        let removed = self.remove(&core);
+        if removed.is_err() && !self.engine.dir.poison().is_set() {
+            core.dropped.store(false, Ordering::Release);
+            return removed.map(|()| false);
+        }
+        names.remove(name);
+        self.engine.collections.change(|map| map.remove(&core.id));
+        removed.map(|()| true)
+    }
+
+    /// Checks wanted options against those of an open collection and takes over what may change.
+    fn agree(&self, core: &Core, wanted: CollectionOptions) -> Result<()> {
+        let before = core.options();
+        let now = before.changed(&core.name, wanted)?;
+        if now == *before || self.engine.dir.is_read_only() {
+            return Ok(());
+        }
+        if !now.volatile {
+            self.engine.log.sync()?;
+            self.engine.catalog.commit(|manifest| {
+                if let Some(entry) = manifest.collection_mut(core.id) {
+                    entry.options = now.clone();
+                }
+            })?;
+        }
+        core.set_options(now);
+        Ok(())
+    }
+
+    fn create(&self, name: &str, options: Settings) -> Result<Arc<Core>> {
+        let engine = &self.engine;
+        // The token keeps the log from rolling on between the two steps.
+        let mut token = engine.log.hold();
+        let log = token.as_mut().ok_or(Error::Closed)?;
+        let log_file = log.file();
+        let snapshot = Snapshot { visible: engine.progress.last_seq(), ..Snapshot::default() };
+        let id = if options.volatile {
+            // Volatile collections are in no manifest; their numbers count down.
+            let taken =
+                engine.collections.all().iter().filter(|c| c.is_volatile()).map(|c| c.id.0).min();
+            CollectionId(taken.unwrap_or(u32::MAX) - 1)
+        } else {
+            // What was acknowledged before must not be lost where this is kept (I4).
+            engine.log.sync_held(log)?;
+            let mut id = CollectionId::default();
+            engine.catalog.commit(|manifest| {
+                id = manifest.next_collection;
+                manifest.next_collection = CollectionId(id.0 + 1);
+                manifest.collections.push(CollectionEntry {
+                    id,
+                    name: name.to_owned(),
+                    options: options.clone(),
+                    covers_seq: Seq::ZERO,
+                    log_from: log_file,
+                    segments: Vec::new(),
+                    indexes: Vec::new(),
+                });
+            })?;
+            id
+        };
+        let core = Arc::new(Core::new(id, name.to_owned(), options, snapshot, log_file));
+        self.engine.collections.change(|map| map.insert(id, Arc::clone(&core)));
+        drop(token);
+        Ok(core)
+    }
+
+    /// Takes a collection out of the manifest and lets its files go.
+    fn remove(&self, core: &Core) -> Result<()> {
+        if core.is_volatile() {
+            return Ok(());
+        }
+        let _hurry = self.engine.background.pace().hurry();
+        let _jobs = (lock(&core.row_job), lock(&core.index_job), lock(&core.structure));
+        let deletes: Vec<FileName> = self
+            .engine
+            .catalog
+            .manifest()
+            .collections
+            .iter()
+            .filter(|c| c.id == core.id)
+            .flat_map(|c| &c.segments)
+            .filter_map(|s| s.deletes.as_ref().map(|d| FileName::Deletes(d.file)))
+            .collect();
+        // What was acknowledged before must not be lost where this is kept (I4).
+        self.engine.log.sync()?;
+        self.engine.catalog.commit(|m| m.collections.retain(|c| c.id != core.id))?;
+        for name in deletes {
+            let _ = self.engine.dir.remove(name);
+        }
+        let snapshot = core.snapshot();
+        snapshot.segments.iter().for_each(|s| s.sealed.guard.mark_obsolete());
+        for part in &snapshot.indexes {
+            part.indexed.index_guard.mark_obsolete();
+            part.indexed.locator_guard.mark_obsolete();
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,168 @@
+//! Owns `StoreOptions::repair`: writes what can be read of a damaged store into a new one, and says
+//! what that was and what was given up. Never changes the damaged store. What can be read is found
+//! out in `sources`, which memory is the newest and which one may be dead in `survivors`.
+//!
+//! Invariants: every row that is written passed its checksums; without [`Doubt::Revive`] no row is
+//! written that may have been deleted, replaced or dropped by a lost record.
+
+mod frames;
+mod report;
+mod sources;
+mod survivors;
+
+use std::path::Path;
+use std::sync::Arc;
+
+pub use report::{Doubt, Loss, RepairReport, Salvaged};
+
+use crate::collection::Collection;
+use crate::disk::{Disk, RealDisk};
+use crate::error::{Error, Result};
+use crate::format::manifest::CollectionEntry;
+use crate::format::names::FileName;
+use crate::format::op::OpKind;
+use crate::format::record;
+use crate::options::{Background, Durability, StoreOptions};
+use crate::segment::RowRef;
+use crate::snapshot::stage::Prepared;
+use crate::store::Store;
+use crate::store::open::open_for_writing;
+use sources::Sources;
+use survivors::Survivors;
+
+/// Bytes of vectors and bodies that are written as one batch.
+const BATCH_BYTES: usize = 1 << 20;
+/// Batches between two looks at what is due in the background.
+const BATCHES: usize = 8;
+
+impl StoreOptions {
+    /// Salvages a damaged store: writes every memory of `from` that can be read into a new store in
+    /// `to`, and reports what was salvaged and what was given up. `from` is not changed, and must
+    /// not be open; `to` must not exist, or be empty. Gives up what may have been deleted: see
+    /// [`Doubt`], and [`StoreOptions::repair_with`] for the other choice.
+    ///
+    /// Memories keep everything but their sequence numbers; indexes are built anew. O(bytes), and
+    /// about 64 bytes of heap a memory. Of a store that is whole, it makes a compacted copy.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Locked`] if `from` is open; [`Error::InvalidOption`] if there is no store, or
+    /// something in `to`; [`Error::Corrupt`] if no manifest can be read: without one nobody knows
+    /// what the files belong to. What was written to `to` before another error is of no use.
+    ///
+    /// ```
+    /// # fn main() -> altiplano::Result<()> {
+    /// # let dir = tempfile::tempdir().unwrap();
+    /// # use altiplano::{CollectionOptions, Memory, Metric, Store, StoreOptions};
+    /// let (from, to) = (dir.path().join("agent.alt"), dir.path().join("repaired.alt"));
+    /// let store = Store::open(&from)?;
+    /// let notes = store.collection("notes", CollectionOptions::new(2, Metric::L2))?;
+    /// notes.insert(Memory::new(1u64, [0.0, 1.0]).text("kept"))?;
+    /// store.close()?;
+    /// let report = StoreOptions::new().repair(&from, &to)?;
+    /// assert!(report.is_complete());
+    /// assert_eq!(report.salvaged[0].rows, 1);
+    /// # Ok(()) }
+    /// ```
+    pub fn repair(self, from: impl AsRef<Path>, to: impl AsRef<Path>) -> Result<RepairReport> {
+        self.repair_with(from, to, Doubt::GiveUp)
+    }
+
+    /// As [`StoreOptions::repair`], with a choice of what becomes of memories of which nobody can
+    /// tell whether they were deleted.
+    pub fn repair_with(
+        self,
+        from: impl AsRef<Path>,
+        to: impl AsRef<Path>,
+        doubt: Doubt,
+    ) -> Result<RepairReport> {
+        self.validate()?;
+        let disk: Arc<dyn Disk> = Arc::new(RealDisk);
+        let (from, to) = (from.as_ref(), to.as_ref());
+        if disk.list(from)?.is_empty() {
+            return Err(Error::option("from", format!("there is no store in {}", from.display())));
+        }
+        let _lock = disk.lock(&from.join(FileName::Lock.to_string()))?;
+        disk.create_dir(to)?;
+        if !disk.list(to)?.is_empty() {
+            return Err(Error::option("to", format!("{} is not empty", to.display())));
+        }
+        let mut report = RepairReport::default();
+        let sources = Sources::find(disk.as_ref(), from, doubt, &mut report)?;
+        let survivors = Survivors::of(&sources, doubt, &mut report)?;
+        let options = self.background(Background::Manual).create(true);
+        let store = open_for_writing(Arc::clone(&disk), to, options)?;
+        store.engine.time.recover((sources.manifest.time, sources.manifest.clock_doubted));
+        write_all(&store, &sources, survivors, &mut report)?;
+        store.close()?;
+        Ok(report)
+    }
+}
+
+/// Writes the survivors to a new store.
+fn write_all(
+    store: &Store,
+    sources: &Sources<'_>,
+    mut survivors: Survivors,
+    report: &mut RepairReport,
+) -> Result<()> {
+    let mut writers = Vec::new();
+    for entry in &sources.manifest.collections {
+        writers.push(Writer::new(store, entry)?);
+    }
+    survivors.each(sources, report, |collection, row| match writers.get_mut(collection) {
+        Some(writer) => writer.add(row),
+        None => Ok(()),
+    })?;
+    for mut writer in writers {
+        writer.flush()?;
+        let name = writer.collection.name().to_owned();
+        report.salvaged.push(Salvaged { collection: name, rows: writer.rows });
+    }
+    while store.run_pending()? {}
+    Ok(())
+}
+
+/// Writes rows to a collection of the new store as they were stored in the old one.
+struct Writer<'a> {
+    store: &'a Store,
+    collection: Collection,
+    batch: Vec<Prepared>,
+    bytes: usize,
+    batches: usize,
+    rows: u64,
+}
+
+impl<'a> Writer<'a> {
+    fn new(store: &'a Store, entry: &CollectionEntry) -> Result<Self> {
+        let collection = store.collection(&entry.name, entry.options.to_options())?;
+        Ok(Self { store, collection, batch: Vec::new(), bytes: 0, batches: 0, rows: 0 })
+    }
+
+    fn add(&mut self, row: &RowRef<'_>) -> Result<()> {
+        self.rows += 1;
+        self.bytes += row.vector.len() * 4 + row.body.len();
+        let kind = OpKind::Insert {
+            id: row.id,
+            norm: row.norm,
+            vector: row.vector.to_vec(),
+            body: row.body.to_vec(),
+        };
+        let row = record::attributes(row.id, row.body);
+        let row = row.map_err(|e| Error::option("body of a row", e.reason))?;
+        let (core, expires_at) = (Arc::clone(&self.collection.core), row.expires_at);
+        self.batch.push(Prepared { core, kind, expires_at });
+        if self.bytes >= BATCH_BYTES { self.flush() } else { Ok(()) }
+    }
+
+    fn flush(&mut self) -> Result<()> {
+        let durability = Durability::Buffered { max_delay: std::time::Duration::from_secs(60) };
+        let batch = std::mem::take(&mut self.batch);
+        self.bytes = 0;
+        self.store.engine.committer.commit(batch, durability)?;
+        self.batches += 1;
+        // Memtables are sealed as they fill up, so that RAM stays bounded.
+        while self.batches.is_multiple_of(BATCHES) && self.store.run_pending()? {}
+        Ok(())
+    }
+}

@@ -1,0 +1,128 @@
+//! What cannot be meant is refused; what holds for every memory deletes only where it says so.
+
+use altiplano::{Batch, Collection, Error, Filter, Memory};
+
+use super::{DIM, at, open};
+use crate::common::{ids, memory, settle};
+
+fn with_ten(run: impl FnOnce(&Collection)) {
+    let dir = tempfile::tempdir().unwrap();
+    let (store, notes) = open(&dir.path().join("s"));
+    let of = |id| memory(id, DIM).namespace("a").tag("t").importance(0.5);
+    notes.apply((0..5).map(of).collect()).unwrap();
+    settle(&store);
+    store.compact().unwrap();
+    notes.apply((5..10).map(of).collect()).unwrap();
+    run(&notes);
+    assert_eq!(ids(&notes), (0..10).collect::<Vec<u64>>());
+}
+
+/// A filter in different company.
+fn dressed(filter: &Filter) -> Vec<Filter> {
+    let other = || Filter::namespace("a");
+    let inside = [
+        filter.clone(),
+        filter.clone().negate(),
+        filter.clone().and(other()),
+        other().or(filter.clone()),
+        filter.clone().negate().or(other()).and(Filter::tag("t")),
+    ];
+    inside.into()
+}
+
+#[test]
+fn ranges_that_cannot_be_meant_are_refused_by_every_verb() {
+    let nan = f32::NAN;
+    let bad = [
+        (Filter::importance_at_least(nan), "importance"),
+        (Filter::Importance { from: 0.0, to: nan }, "importance"),
+        (Filter::Importance { from: 0.9, to: 0.1 }, "importance"),
+        (Filter::importance_at_least(1.5), "importance"),
+        (Filter::created(at(20)..at(10)), "created"),
+        (Filter::event_time(at(20)..at(19)), "event_time"),
+    ];
+    with_ten(|notes| {
+        for (filter, option) in bad {
+            for filter in dressed(&filter) {
+                let refused = |error: Error| {
+                    let named =
+                        matches!(error, Error::InvalidOption { name, .. } if name == option);
+                    assert!(named, "{filter:?}: {error}");
+                };
+                let query = [0.0; DIM];
+                refused(notes.search(&query).filter(filter.clone()).run().unwrap_err());
+                refused(notes.search(&query).filter(filter.clone()).explain().unwrap_err());
+                let many = notes.search_batch(&[query], |s| s.filter(filter.clone()));
+                refused(many.unwrap_err());
+                let mut scan = notes.scan(filter.clone());
+                refused(scan.next().unwrap().unwrap_err());
+                assert!(scan.next().is_none(), "one error, and the end");
+                refused(notes.delete_where(filter.clone()).unwrap_err());
+                let batch = Batch::new().insert(Memory::new(77u64, [0.0; DIM]));
+                refused(notes.apply(batch.delete_where(filter.clone())).unwrap_err());
+            }
+        }
+    });
+}
+
+#[test]
+fn an_empty_range_is_no_mistake_and_holds_for_nothing() {
+    with_ten(|notes| {
+        for empty in [
+            Filter::created(at(10)..at(10)),
+            Filter::event_time(at(10)..at(10)),
+            Filter::tags_any(Vec::<String>::new()),
+            Filter::ids(Vec::<u64>::new()),
+        ] {
+            assert_eq!(notes.scan(empty.clone()).count(), 0);
+            assert_eq!(notes.scan(empty.clone().negate()).count(), 10);
+            assert_eq!(notes.delete_where(empty).unwrap(), 0);
+        }
+    });
+}
+
+#[test]
+fn a_filter_that_holds_for_every_memory_deletes_nothing_unless_it_is_all() {
+    let none = || Filter::ids(Vec::<u64>::new());
+    let name = || Filter::namespace("a");
+    let always = [
+        Filter::tags_all(Vec::<String>::new()),
+        Filter::tags_any(Vec::<String>::new()).negate(),
+        Filter::And(vec![]),
+        Filter::Or(vec![]).negate(),
+        Filter::And(vec![Filter::All]),
+        Filter::All.negate().negate(),
+        Filter::All.or(name()),
+        none().negate(),
+        none().and(name()).negate(),
+        Filter::Or(vec![name(), Filter::And(vec![Filter::tags_all(Vec::<String>::new())])]),
+        Filter::importance_at_least(0.0),
+        Filter::created(..),
+        Filter::created(at(5)..at(5)).negate(),
+        Filter::created(..at(5)).or(Filter::created(at(5)..)),
+        name().or(name().negate()),
+        Filter::Pinned(true).or(Filter::Pinned(false)),
+    ];
+    with_ten(|notes| {
+        for filter in &always {
+            assert_eq!(notes.scan(filter.clone()).count(), 10, "{filter:?}");
+            let hits = notes.search(&[0.0; DIM]).k(20).filter(filter.clone()).run().unwrap();
+            assert_eq!(hits.len(), 10, "{filter:?}");
+            let batch = Batch::new().insert(Memory::new(77u64, [0.0; DIM]));
+            for error in [
+                notes.delete_where(filter.clone()).unwrap_err(),
+                notes.apply(batch.delete_where(filter.clone())).unwrap_err(),
+            ] {
+                assert!(matches!(error, Error::InvalidOption { .. }), "{filter:?}: {error}");
+                assert!(error.to_string().contains("Filter::All"), "the way out: {error}");
+            }
+        }
+    });
+    let dir = tempfile::tempdir().unwrap();
+    let (_store, notes) = open(&dir.path().join("s"));
+    for filter in [Filter::All, Filter::All.and(Filter::All)] {
+        notes.apply((0..10).map(|id| memory(id, DIM)).collect()).unwrap();
+        assert_eq!(notes.delete_where(filter).unwrap(), 10);
+        assert!(notes.is_empty().unwrap());
+    }
+}

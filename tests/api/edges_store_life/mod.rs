@@ -1,0 +1,46 @@
+//! What a store's life looks like from outside: who keeps it open, what its listener may do, which
+//! directories it takes, and what stores that share threads do to each other.
+#![allow(clippy::disallowed_methods, reason = "these tests look at directories past the store")]
+
+mod directories;
+mod handles;
+mod listeners;
+mod neighbors;
+
+use std::path::Path;
+use std::sync::mpsc::{RecvTimeoutError, channel};
+use std::time::Duration;
+
+use altiplano::{Background, Collection, CollectionOptions, Metric, Store, StoreOptions};
+
+const DIMENSION: usize = 4;
+/// Longer than any of this takes anywhere; whoever waits so long hangs.
+const LONG: Duration = Duration::from_secs(60);
+const BOTH: [Background; 2] = [Background::Auto, Background::Manual];
+
+fn wanted() -> CollectionOptions {
+    CollectionOptions::new(DIMENSION, Metric::L2).memtable_rows(64)
+}
+
+fn open(path: &Path, background: Background) -> (Store, Collection) {
+    let store = StoreOptions::new().background(background).open(path).unwrap();
+    let notes = store.collection("notes", wanted()).unwrap();
+    (store, notes)
+}
+
+/// Runs a test on a thread of its own, and fails if it hangs.
+fn watched(body: impl FnOnce() + Send + 'static) {
+    let (done, ended) = channel();
+    let running = std::thread::spawn(move || {
+        body();
+        let _ = done.send(());
+    });
+    match ended.recv_timeout(LONG) {
+        Err(RecvTimeoutError::Timeout) => panic!("it hangs"),
+        // It has panicked if it sent nothing.
+        Ok(()) | Err(RecvTimeoutError::Disconnected) => {}
+    }
+    if let Err(panic) = running.join() {
+        std::panic::resume_unwind(panic);
+    }
+}

@@ -1,0 +1,27 @@
+//! What the public verbs and options do, without faults: the contract in the docs of `Collection`,
+//! `Store`, `Memory` and their options, one file for each subject. Answers are compared with models,
+//! with exact search, and with themselves after a change whose effect is known.
+
+#[path = "../common/mod.rs"]
+mod common;
+
+mod background;
+mod bad_input;
+mod batches;
+mod collections;
+mod cosine_near;
+mod edges_clock;
+mod edges_filters;
+mod edges_ids;
+mod edges_memories;
+mod edges_search;
+mod edges_store_life;
+mod expiry;
+mod fields;
+mod filters;
+mod metamorphic;
+mod model;
+mod old_versions;
+mod readers;
+mod store;
+mod verbs;

@@ -1,0 +1,12 @@
+//! Metamorphic tests of search: what must not change an answer, and what must change it in a known
+//! way.
+//!
+//! Each property is checked on rows in RAM, sealed, compacted with a graph, and reopened. Answers
+//! are judged by distances in `f64`, so that of several rows that are as near any will do; ids are
+//! compared only where they must be the same. The judge is that of the benchmark `distributions`.
+
+mod answers;
+mod every_family;
+mod rows;
+mod transforms;
+mod world;

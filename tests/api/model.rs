@@ -1,0 +1,331 @@
+//! A store against a model: random writes, clock steps, seals, compactions and reopenings must leave
+//! a store that answers like a `BTreeMap` with exact search (I4, I6, I8, I12).
+
+#![allow(clippy::disallowed_methods, reason = "a test may use files")]
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use altiplano::{
+    Background, Batch, Codes, Collection, CollectionOptions, Filter, HnswParams, IoMode,
+    ManualClock, Memory, MemoryId, Metric, SearchPath, Store, StoreOptions, Timestamp,
+};
+use proptest::prelude::*;
+
+use crate::common::size::sized;
+
+const DIMENSION: usize = 4;
+
+#[derive(Clone, Debug)]
+struct Insert {
+    id: u64,
+    namespace: u8,
+    tag: u8,
+    ttl_minutes: Option<u16>,
+    vector: [i8; DIMENSION],
+}
+
+#[derive(Clone, Debug)]
+enum Step {
+    Insert(Insert),
+    Batch(Vec<Insert>, Vec<u64>),
+    Delete(u64),
+    DeleteWhere(u8, bool),
+    Clock(i16),
+    Pending,
+    Compact,
+    Reopen,
+    /// Goes on with a copy of the files, as after the death of the process.
+    Crash,
+    Check(u8),
+}
+
+#[derive(Clone, Debug, PartialEq)]
+struct Kept {
+    insert: Insert,
+    vector: Vec<f32>,
+    expires_at: Timestamp,
+}
+
+impl PartialEq for Insert {
+    fn eq(&self, other: &Self) -> bool {
+        (self.id, self.namespace, self.tag, self.vector)
+            == (other.id, other.namespace, other.tag, other.vector)
+    }
+}
+
+fn inserts() -> impl Strategy<Value = Insert> {
+    let vector = prop::array::uniform4(-9i8..=9);
+    let ttl = prop::option::weighted(0.3, 1u16..2000);
+    (0..200u64, 0..4u8, 0..3u8, ttl, vector).prop_map(|(id, namespace, tag, ttl, mut vector)| {
+        // Cosine takes no zero vector.
+        vector[0] = if vector == [0; DIMENSION] { 1 } else { vector[0] };
+        Insert { id, namespace, tag, ttl_minutes: ttl, vector }
+    })
+}
+
+fn steps() -> impl Strategy<Value = Vec<Step>> {
+    let batch = (prop::collection::vec(inserts(), 0..60), prop::collection::vec(0..200u64, 0..10));
+    let step = prop_oneof![
+        6 => inserts().prop_map(Step::Insert),
+        5 => batch.prop_map(|(inserts, deletes)| Step::Batch(inserts, deletes)),
+        3 => (0..200u64).prop_map(Step::Delete),
+        1 => (0..4u8, any::<bool>()).prop_map(|(n, not)| Step::DeleteWhere(n, not)),
+        3 => (-200..800i16).prop_map(Step::Clock),
+        4 => Just(Step::Pending),
+        2 => Just(Step::Compact),
+        1 => Just(Step::Reopen),
+        1 => Just(Step::Crash),
+        3 => (0..4u8).prop_map(Step::Check),
+    ];
+    prop::collection::vec(step, 1..40)
+}
+
+struct World {
+    dir: tempfile::TempDir,
+    path: PathBuf,
+    copies: u32,
+    clock: Arc<ManualClock>,
+    metric: Metric,
+    codes: Codes,
+    store: Option<Store>,
+    notes: Option<Collection>,
+    model: BTreeMap<u64, Kept>,
+}
+
+impl World {
+    fn new(metric: Metric, codes: Codes) -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("store");
+        let clock = Arc::new(ManualClock::new(Timestamp::from_millis(1_700_000_000_000)));
+        let (store, notes, model) = (None, None, BTreeMap::new());
+        let mut world = Self { dir, path, copies: 0, clock, metric, codes, store, notes, model };
+        world.open();
+        world
+    }
+
+    fn open(&mut self) {
+        // After every other crash, some segments are read without their maps.
+        let io_mode = if self.copies % 2 == 1 { IoMode::Pread } else { IoMode::Mapped };
+        let options = StoreOptions::new()
+            .clock(self.clock.clone())
+            .background(Background::Manual)
+            .io_mode(io_mode)
+            .max_open_files(2)
+            .seed(u64::from(self.copies));
+        let store = options.open(&self.path).unwrap();
+        let hnsw = HnswParams { m: 4, ef_construction: 40, min_rows: 100, ..HnswParams::default() };
+        let options = CollectionOptions::new(DIMENSION, self.metric)
+            .codes(self.codes)
+            .hnsw(hnsw)
+            .memtable_rows(64);
+        self.notes = Some(store.collection("notes", options).unwrap());
+        self.store = Some(store);
+    }
+
+    fn store(&self) -> &Store {
+        self.store.as_ref().unwrap()
+    }
+
+    fn notes(&self) -> &Collection {
+        self.notes.as_ref().unwrap()
+    }
+
+    fn memory(insert: &Insert) -> Memory {
+        let vector: Vec<f32> = insert.vector.iter().map(|x| f32::from(*x)).collect();
+        let memory = Memory::new(insert.id, vector)
+            .text(format!("{insert:?}"))
+            .namespace(format!("n{}", insert.namespace))
+            .tag(format!("t{}", insert.tag));
+        match insert.ttl_minutes {
+            Some(minutes) => memory.ttl(Duration::from_secs(u64::from(minutes) * 60)),
+            None => memory,
+        }
+    }
+
+    fn keep(&mut self, insert: &Insert, now: Timestamp) {
+        let vector = insert.vector.iter().map(|x| f32::from(*x)).collect();
+        let ttl = |minutes: u16| now + Duration::from_secs(u64::from(minutes) * 60);
+        let expires_at = insert.ttl_minutes.map_or(Timestamp::MAX, ttl);
+        self.model.insert(insert.id, Kept { insert: insert.clone(), vector, expires_at });
+    }
+
+    fn is_visible(&self, id: u64, now: Timestamp) -> bool {
+        self.model.get(&id).is_some_and(|kept| kept.expires_at > now)
+    }
+
+    fn step(&mut self, step: &Step) {
+        match step {
+            Step::Insert(insert) => {
+                let now = self.store().now();
+                let replaces = self.is_visible(insert.id, now);
+                let outcome = self.notes().insert(Self::memory(insert)).unwrap();
+                assert_eq!(outcome == altiplano::Outcome::Replaced, replaces);
+                self.keep(insert, now);
+            }
+            Step::Batch(inserts, deletes) => {
+                let now = self.store().now();
+                let mut batch: Batch = inserts.iter().map(Self::memory).collect();
+                for id in deletes {
+                    batch = batch.delete(*id);
+                }
+                self.notes().apply(batch).unwrap();
+                inserts.iter().for_each(|insert| self.keep(insert, now));
+                deletes.iter().for_each(|id| drop(self.model.remove(id)));
+            }
+            Step::Delete(id) => {
+                let visible = self.is_visible(*id, self.store().now());
+                assert_eq!(self.notes().delete(*id).unwrap(), visible);
+                self.model.remove(id);
+            }
+            Step::DeleteWhere(namespace, not) => {
+                let now = self.store().now();
+                let filter = Filter::namespace(format!("n{namespace}"));
+                let filter = if *not { filter.negate() } else { filter };
+                let meant = |k: &Kept| (k.insert.namespace == *namespace) != *not;
+                let count = self.model.values().filter(|k| meant(k) && k.expires_at > now).count();
+                assert_eq!(self.notes().delete_where(filter).unwrap(), count as u64);
+                self.model.retain(|_, kept| !meant(kept));
+            }
+            Step::Clock(minutes) if *minutes < 0 => {
+                let back = Duration::from_secs(u64::from(minutes.unsigned_abs()) * 60);
+                let wall = altiplano::Clock::wall(&*self.clock);
+                self.clock.set_wall(wall - back);
+            }
+            Step::Clock(minutes) => {
+                self.clock.advance(Duration::from_secs(u64::from(minutes.unsigned_abs()) * 60));
+            }
+            Step::Pending => while self.store().run_pending().unwrap() {},
+            Step::Compact => {
+                self.store().compact().unwrap();
+                let stats = self.store().stats().unwrap();
+                assert_eq!(stats.collections[0].dead_rows, 0);
+            }
+            Step::Reopen => {
+                self.notes = None;
+                self.store.take().unwrap().close().unwrap();
+                self.open();
+            }
+            Step::Crash => self.crash(),
+            Step::Check(namespace) => self.check(Some(*namespace)),
+        }
+    }
+
+    fn crash(&mut self) {
+        self.copies += 1;
+        let copy = self.dir.path().join(format!("copy{}", self.copies));
+        copy_dir(&self.path, &copy);
+        // The time that the store has seen is in the files; the model's now comes from the store.
+        (self.notes, self.store, self.path) = (None, None, copy);
+        self.open();
+    }
+
+    fn check(&self, namespace: Option<u8>) {
+        let now = self.store().now();
+        let visible: BTreeMap<u64, &Kept> = self
+            .model
+            .iter()
+            .filter(|(_, kept)| kept.expires_at > now)
+            .map(|(id, kept)| (*id, kept))
+            .collect();
+        assert_eq!(self.notes().len().unwrap(), visible.len() as u64);
+        let mut seen = BTreeMap::new();
+        for memory in self.notes().iter() {
+            let memory = memory.unwrap();
+            let id = memory.id().as_u128() as u64;
+            let kept = visible.get(&id).unwrap_or_else(|| panic!("{id} is not visible"));
+            assert_eq!(memory.text_content(), Some(&*format!("{:?}", kept.insert)));
+            for (x, y) in memory.vector().iter().zip(&kept.vector) {
+                assert!((x - y).abs() <= y.abs() * 1e-6, "{x} is not {y}");
+            }
+            assert!(seen.insert(id, ()).is_none(), "{id} was seen twice");
+        }
+        assert_eq!(seen.len(), visible.len());
+        for id in 0..200u64 {
+            assert_eq!(self.notes().contains(id).unwrap(), visible.contains_key(&id), "{id}");
+            assert_eq!(self.notes().get(id).unwrap().is_some(), visible.contains_key(&id));
+        }
+        self.check_search(&visible, None);
+        self.check_search(&visible, namespace);
+    }
+
+    fn check_search(&self, visible: &BTreeMap<u64, &Kept>, namespace: Option<u8>) {
+        let query = [1.0, -2.0, 3.0, 0.5];
+        let mut meant: Vec<(f32, MemoryId)> = visible
+            .iter()
+            .filter(|(_, kept)| namespace.is_none_or(|n| kept.insert.namespace == n))
+            .map(|(id, kept)| (self.metric.distance(&query, &kept.vector), MemoryId::from(*id)))
+            .collect();
+        meant.sort_by(|a, b| a.0.total_cmp(&b.0).then(a.1.cmp(&b.1)));
+        for k in [1, 7, 300] {
+            for path in [None, Some(SearchPath::Auto), Some(SearchPath::Graph)] {
+                let mut search = self.notes().search(&query).k(k);
+                search = match path {
+                    None => search.exact(),
+                    Some(path) => search.path(path),
+                };
+                if let Some(namespace) = namespace {
+                    search = search.namespace(format!("n{namespace}"));
+                }
+                let hits = search.run().unwrap();
+                assert_eq!(hits.len(), k.min(meant.len()), "k results whenever k match");
+                for (hit, (distance, _)) in hits.iter().zip(&meant) {
+                    let own = meant.iter().find(|(_, id)| *id == hit.id).expect("it must match");
+                    let slack = 1e-4 * (1.0 + distance.abs());
+                    assert!((hit.distance - own.0).abs() <= slack);
+                    if path.is_none() {
+                        assert!((hit.distance - distance).abs() <= slack, "{hits:?}");
+                    }
+                }
+            }
+        }
+    }
+}
+
+fn copy_dir(from: &Path, to: &Path) {
+    std::fs::create_dir(to).unwrap();
+    for entry in std::fs::read_dir(from).unwrap() {
+        let entry = entry.unwrap();
+        std::fs::copy(entry.path(), to.join(entry.file_name())).unwrap();
+    }
+}
+
+/// The compactor reclaimed an expired memory, then the clock was set back to before its expiry: the
+/// store's time went back with it, and a memory that should have been visible again was gone.
+#[test]
+fn time_does_not_go_back_behind_what_was_reclaimed() {
+    let mut world = World::new(Metric::Cosine, Codes::Int8);
+    let vector = [1, 0, 0, 0];
+    let insert = Insert { id: 0, namespace: 0, tag: 0, ttl_minutes: Some(1), vector };
+    for step in [Step::Insert(insert), Step::Clock(1), Step::Compact, Step::Clock(-1)] {
+        world.step(&step);
+        world.check(None);
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: sized("sequences of verbs", 96, 500, 5000), ..ProptestConfig::default() })]
+
+    #[test]
+    fn a_store_answers_like_its_model(
+        steps in steps(),
+        metric in prop_oneof![Just(Metric::Cosine), Just(Metric::Dot), Just(Metric::L2)],
+        codes in prop_oneof![
+            Just(Codes::Int8),
+            Just(Codes::F32),
+            Just(Codes::Bits4),
+            Just(Codes::Bits2),
+            Just(Codes::Bits1)
+        ],
+    ) {
+        let mut world = World::new(metric, codes);
+        for step in &steps {
+            world.step(step);
+        }
+        world.check(None);
+        let report = world.store().verify().unwrap();
+        prop_assert!(report.is_clean(), "{:?}", report.problems);
+    }
+}

@@ -1,0 +1,202 @@
+//! Owns the tests of the levels of verification: each kind of damage is found by the level that
+//! promises it and by those above, and by none below (I1, I3, I5).
+#![allow(clippy::disallowed_methods, reason = "tests may damage files by hand")]
+
+use std::path::{Path, PathBuf};
+
+use crate::common::{file_names, manual, memory, settle};
+use altiplano::{CollectionOptions, HnswParams, Metric, Store, Verify};
+
+const LEVELS: [Verify; 3] = [Verify::Quick, Verify::Standard, Verify::Full];
+
+/// A closed store: segments, a record of dead rows, a graph, codes; the log covers nothing.
+fn specimen(dir: &Path) {
+    let store = manual().open(dir).unwrap();
+    let hnsw = HnswParams { m: 8, ef_construction: 40, min_rows: 200, ..HnswParams::default() };
+    let options = CollectionOptions::new(8, Metric::L2).memtable_rows(64).hnsw(hnsw);
+    let notes = store.collection("notes", options).unwrap();
+    for id in 0..300 {
+        notes
+            .insert(memory(id, 8).namespace(format!("user:{}", id % 9)).key(format!("{id}")))
+            .unwrap();
+    }
+    store.compact().unwrap();
+    assert!(notes.delete(3u64).unwrap());
+    for id in 400..464 {
+        notes.insert(memory(id, 8)).unwrap();
+    }
+    settle(&store);
+    store.close().unwrap();
+    for prefix in ["seg-", "del-", "idx-", "loc-"] {
+        assert!(file_names(dir).iter().any(|name| name.starts_with(prefix)), "{prefix}");
+    }
+}
+
+fn largest(dir: &Path, prefix: &str) -> PathBuf {
+    let names = file_names(dir).into_iter().filter(|name| name.starts_with(prefix));
+    names.map(|name| dir.join(name)).max_by_key(|p| std::fs::metadata(p).unwrap().len()).unwrap()
+}
+
+fn number(bytes: &[u8]) -> usize {
+    u64::from_le_bytes(bytes.try_into().unwrap()) as usize
+}
+
+/// Where a section lies, by the table at the end of its file; the table itself is section 0.
+fn section(bytes: &[u8], kind: u32) -> std::ops::Range<usize> {
+    let end = bytes.len() - 16;
+    let table = end - u32::from_le_bytes(bytes[end..end + 4].try_into().unwrap()) as usize;
+    if kind == 0 {
+        return table..end;
+    }
+    let count = u32::from_le_bytes(bytes[table..table + 4].try_into().unwrap()) as usize;
+    let mut entries = bytes[table + 8..].chunks(32).take(count);
+    let entry = entries.find(|e| e[..4] == kind.to_le_bytes()).expect("the section is there");
+    let start = number(&entry[8..16]);
+    start..start + number(&entry[16..24])
+}
+
+fn edit(path: &Path, change: impl FnOnce(&mut Vec<u8>)) {
+    let mut bytes = std::fs::read(path).unwrap();
+    change(&mut bytes);
+    std::fs::write(path, bytes).unwrap();
+}
+
+/// Flips a bit in the middle of a section.
+fn flip(path: &Path, kind: u32) {
+    edit(path, |bytes| {
+        let range = section(bytes, kind);
+        assert!(!range.is_empty(), "{path:?} {kind}");
+        bytes[(range.start + range.end) / 2] ^= 4;
+    });
+}
+
+/// Which levels say that something is wrong.
+fn finds(store: &Store) -> Vec<Verify> {
+    let wrong = |level: &Verify| !store.verify_with(*level).unwrap().is_clean();
+    LEVELS.into_iter().filter(wrong).collect()
+}
+
+#[test]
+fn each_level_finds_the_damage_that_it_promises_and_no_other() {
+    let temp = tempfile::tempdir().unwrap();
+    let made = temp.path().join("made");
+    specimen(&made);
+    // Prefix of the file, section, lowest level that finds it.
+    let damages = [
+        ("seg-", 1, Verify::Standard, "description"),
+        ("seg-", 2, Verify::Full, "vectors"),
+        ("seg-", 3, Verify::Full, "bodies"),
+        ("seg-", 4, Verify::Standard, "ids"),
+        ("seg-", 5, Verify::Standard, "id filter"),
+        ("seg-", 6, Verify::Standard, "seq"),
+        ("seg-", 7, Verify::Standard, "created_at"),
+        ("seg-", 9, Verify::Standard, "expires_at"),
+        ("seg-", 13, Verify::Standard, "vector crc"),
+        ("seg-", 15, Verify::Standard, "body offsets"),
+        ("seg-", 16, Verify::Standard, "keys"),
+        ("seg-", 17, Verify::Standard, "postings"),
+        ("del-", 2, Verify::Standard, "dead rows"),
+        ("idx-", 2, Verify::Full, "codes"),
+        ("idx-", 16, Verify::Standard, "neighbors"),
+        ("idx-", 20, Verify::Standard, "offsets of an upper level"),
+        ("loc-", 2, Verify::Standard, "offsets of the locator"),
+        ("loc-", 3, Verify::Standard, "entries"),
+        ("loc-", 5, Verify::Standard, "nodes of rows"),
+        ("seg-", 0, Verify::Quick, "section table"),
+        ("idx-", 0, Verify::Quick, "section table of an index"),
+        ("del-", 0, Verify::Quick, "section table of deletes"),
+        ("loc-", 0, Verify::Quick, "section table of a locator"),
+    ];
+    for (i, (prefix, kind, level, what)) in damages.into_iter().enumerate() {
+        let dir = temp.path().join(i.to_string());
+        std::fs::create_dir(&dir).unwrap();
+        for name in file_names(&made) {
+            std::fs::copy(made.join(&name), dir.join(&name)).unwrap();
+        }
+        // Behind the back of an open store that has read nothing of it yet.
+        let store = manual().open_read_only(&dir).unwrap();
+        flip(&largest(&dir, prefix), kind);
+        let expected: Vec<Verify> = LEVELS.into_iter().filter(|l| *l >= level).collect();
+        assert_eq!(finds(&store), expected, "{what}");
+    }
+}
+
+#[test]
+fn files_that_are_missing_cut_or_swapped_and_a_damaged_log_or_manifest_are_found_at_once() {
+    let temp = tempfile::tempdir().unwrap();
+    let made = temp.path().join("made");
+    specimen(&made);
+    let cut = |path: &Path| edit(path, |bytes| bytes.truncate(bytes.len() - 1));
+    let header = |path: &Path| edit(path, |bytes| bytes[20] ^= 1);
+    let missing = |path: &Path| std::fs::remove_file(path).unwrap();
+    let replaced = |path: &Path| {
+        // Another file of the same length in its place, as a careless restore leaves it.
+        let bytes = std::fs::read(path).unwrap();
+        std::fs::remove_file(path).unwrap();
+        std::fs::write(path, vec![7; bytes.len()]).unwrap();
+    };
+    type Damage<'a> = (&'static str, &'a dyn Fn(&Path));
+    let kinds: [Damage<'_>; 4] =
+        [("cut", &cut), ("header", &header), ("missing", &missing), ("replaced", &replaced)];
+    for prefix in ["seg-", "del-", "idx-", "loc-", "log-", "MANIFEST-"] {
+        for (what, damage) in &kinds {
+            let dir = temp.path().join(format!("{prefix}{what}"));
+            std::fs::create_dir(&dir).unwrap();
+            for name in file_names(&made) {
+                std::fs::copy(made.join(&name), dir.join(&name)).unwrap();
+            }
+            let store = manual().open(&dir).unwrap();
+            if *what == "cut" && prefix != "log-" && prefix != "MANIFEST-" {
+                // Cut in place, a mapped file would end its readers: a copy takes its place.
+                let path = largest(&dir, prefix);
+                let bytes = std::fs::read(&path).unwrap();
+                std::fs::remove_file(&path).unwrap();
+                std::fs::write(&path, &bytes[..bytes.len() - 1]).unwrap();
+            } else if prefix == "MANIFEST-" {
+                let names = file_names(&dir).into_iter().filter(|n| n.starts_with(prefix));
+                damage(&dir.join(names.max().unwrap()));
+            } else {
+                damage(&largest(&dir, prefix));
+            }
+            assert_eq!(finds(&store), LEVELS, "{prefix} {what}");
+        }
+    }
+}
+
+#[test]
+fn a_quick_look_reads_headers_and_tables_and_nothing_between() {
+    let temp = tempfile::tempdir().unwrap();
+    specimen(temp.path());
+    let store = manual().open(temp.path()).unwrap();
+    for name in file_names(temp.path()) {
+        let path = temp.path().join(&name);
+        if ["seg-", "del-", "idx-", "loc-"].iter().any(|prefix| name.starts_with(prefix)) {
+            edit(&path, |bytes| {
+                let table = section(bytes, 0).start;
+                bytes[128..table].iter_mut().for_each(|byte| *byte ^= 0x55);
+            });
+        }
+    }
+    assert_eq!(finds(&store), [Verify::Standard, Verify::Full]);
+    let report = store.verify_with(Verify::Quick).unwrap();
+    let sealed = file_names(temp.path()).len() - 3;
+    // All but the lock; of manifests only the newest is read.
+    assert_eq!(report.files, sealed + 1);
+    assert_eq!(report.rows, 0);
+}
+
+#[test]
+fn an_older_manifest_that_was_put_back_behind_an_open_store_is_found_by_every_level() {
+    let temp = tempfile::tempdir().unwrap();
+    let dir = temp.path().join("s");
+    specimen(&dir);
+    let store = manual().open(&dir).unwrap();
+    let manifests = || file_names(&dir).into_iter().filter(|name| name.starts_with("MANIFEST-"));
+    let newest = manifests().filter(|name| !name.ends_with(".old")).max().unwrap();
+    let older = std::fs::read(dir.join(&newest)).unwrap();
+    store.collection("more", CollectionOptions::new(2, Metric::L2)).unwrap();
+    assert_eq!(finds(&store), []);
+    manifests().for_each(|name| std::fs::remove_file(dir.join(name)).unwrap());
+    std::fs::write(dir.join(newest), older).unwrap();
+    assert_eq!(finds(&store), LEVELS);
+}

@@ -1,0 +1,7 @@
+//! The budgets of a store: heap, disk, resident pages, and their edges.
+
+mod disk;
+mod edges;
+mod heap;
+#[cfg(target_os = "linux")]
+mod resident;

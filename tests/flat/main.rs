@@ -1,0 +1,12 @@
+//! What must not grow or fade: budgets are kept, merged graphs keep their recall, filters and numbers
+//! cost what they should, and all of it holds under stress.
+
+#[path = "../common/mod.rs"]
+mod common;
+
+mod budgets;
+mod filtered;
+mod merging;
+mod recall;
+mod scale;
+mod stress;

@@ -1,0 +1,152 @@
+//! The look at a graph with queries that were asked: when it is taken, that it is told, and that beams go
+//! by it.
+
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use crate::common::{START, vector};
+use altiplano::{
+    Batch, CanaryStats, Collection, CollectionOptions, Event, Fields, Filter, HnswParams,
+    ManualClock, Memory, Metric, SearchPath, Store,
+};
+
+const DIMENSION: usize = 24;
+const MINUTE: Duration = Duration::from_secs(60);
+
+fn settle(store: &Store) {
+    while store.run_pending().unwrap() {}
+}
+
+fn ask(notes: &Collection, queries: std::ops::Range<u64>, path: SearchPath) {
+    for seed in queries {
+        let query = vector(1_000_000 + seed, DIMENSION);
+        let found = notes.search(&query).path(path).fields(Fields::None).run().unwrap();
+        assert_eq!(found.len(), 10);
+    }
+}
+
+#[test]
+fn a_graph_is_looked_at_with_what_was_asked_after_a_build_and_every_ten_minutes() {
+    let dir = tempfile::tempdir().unwrap();
+    let clock = Arc::new(ManualClock::new(START));
+    let told: Arc<Mutex<Vec<CanaryStats>>> = Arc::default();
+    let looks = Arc::clone(&told);
+    let options = crate::common::with_clock(&clock).on_event(move |event| {
+        if let Event::Canary { collection, found } = event {
+            assert_eq!(collection, "notes");
+            looks.lock().unwrap().push(found.clone());
+        }
+    });
+    let store = options.open(dir.path().join("s")).unwrap();
+    let hnsw = HnswParams { min_rows: 500, m: 4, ef_construction: 16, ..HnswParams::default() };
+    let wanted = CollectionOptions::new(DIMENSION, Metric::L2).hnsw(hnsw).memtable_rows(512);
+    let notes = store.collection("notes", wanted).unwrap();
+    let rows = |ids: std::ops::Range<u64>| {
+        ids.map(|id| Memory::new(id, vector(id, DIMENSION))).collect::<Batch>()
+    };
+    notes.apply(rows(0..2048)).unwrap();
+    settle(&store);
+    let stats = || store.stats().unwrap().collections.remove(0);
+    assert!(stats().indexes.iter().any(|index| index.graph));
+    ask(&notes, 0..100, SearchPath::Scan);
+    settle(&store);
+    assert_eq!(stats().canary, None, "no search took the graph");
+
+    ask(&notes, 0..64, SearchPath::Graph);
+    settle(&store);
+    let first = stats().canary.unwrap();
+    assert_eq!(told.lock().unwrap()[..], *std::slice::from_ref(&first));
+    let graph = stats().indexes.into_iter().find(|index| index.graph).unwrap();
+    assert_eq!((first.index, first.at), (graph.file, START));
+    assert!(first.queries >= 16 && first.recall > 0.3 && first.recall <= 1.0, "{first:?}");
+    assert!(first.ef >= 10 && !first.worn);
+
+    // Nothing new for ten minutes, nothing new without queries.
+    ask(&notes, 64..200, SearchPath::Graph);
+    clock.advance(10 * MINUTE - Duration::from_millis(1));
+    settle(&store);
+    assert_eq!(told.lock().unwrap().len(), 1);
+    clock.advance(Duration::from_millis(1));
+    settle(&store);
+    assert_eq!(told.lock().unwrap().len(), 2);
+    clock.advance(20 * MINUTE);
+    settle(&store);
+    assert_eq!(told.lock().unwrap().len(), 2);
+
+    // A graph that was merged is looked at at once.
+    notes.apply(rows(10_000..10_512)).unwrap();
+    settle(&store);
+    let second = stats().canary.unwrap();
+    assert_eq!(told.lock().unwrap().len(), 3);
+    assert!(second.index > first.index && second.at > first.at);
+}
+
+/// Once, a search counted only if neither a filter nor an expired row had narrowed it: a graph whose
+/// memories have lifetimes, or are asked for by namespace, was never looked at.
+#[test]
+fn searches_of_namespaces_and_beside_expired_memories_count() {
+    for has_namespaces in [false, true] {
+        let dir = tempfile::tempdir().unwrap();
+        let clock = Arc::new(ManualClock::new(START));
+        let store = crate::common::with_clock(&clock).open(dir.path().join("s")).unwrap();
+        let hnsw = HnswParams { min_rows: 500, m: 4, ef_construction: 16, ..HnswParams::default() };
+        let wanted = CollectionOptions::new(DIMENSION, Metric::L2).hnsw(hnsw).memtable_rows(512);
+        let notes = store.collection("notes", wanted).unwrap();
+        let memory = |id: u64| {
+            let memory = Memory::new(id, vector(id, DIMENSION));
+            match (has_namespaces, id % 10) {
+                (true, _) => memory.namespace(if id < 1500 { "a" } else { "b" }),
+                (false, 0) => memory.ttl(MINUTE),
+                (false, _) => memory,
+            }
+        };
+        notes.apply((0..2048).map(memory).collect::<Batch>()).unwrap();
+        settle(&store);
+        clock.advance(2 * MINUTE);
+        for seed in 0..64 {
+            let query = vector(1_000_000 + seed, DIMENSION);
+            let search = notes.search(&query).path(SearchPath::Graph).fields(Fields::None);
+            let search =
+                if has_namespaces { search.filter(Filter::namespace("a")) } else { search };
+            assert_eq!(search.run().unwrap().len(), 10);
+        }
+        settle(&store);
+        let canary = store.stats().unwrap().collections.remove(0).canary;
+        assert!(canary.is_some(), "namespaces: {has_namespaces}");
+    }
+}
+
+/// Random vectors are harder to find than the mixtures of two rows that a new graph is measured with:
+/// the beam that was thought to be enough found too little.
+#[test]
+fn beams_go_by_what_was_found() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = crate::common::manual().open(dir.path().join("s")).unwrap();
+    let hnsw = HnswParams { min_rows: 500, m: 4, ef_construction: 16, ..HnswParams::default() };
+    let wanted = CollectionOptions::new(DIMENSION, Metric::L2).hnsw(hnsw);
+    let notes = store.collection("notes", wanted).unwrap();
+    notes
+        .apply((0..4096u64).map(|id| Memory::new(id, vector(id, DIMENSION))).collect::<Batch>())
+        .unwrap();
+    settle(&store);
+    let recall = || {
+        let mut found = 0;
+        for seed in 0..100 {
+            let query = vector(2_000_000 + seed, DIMENSION);
+            let search = || notes.search(&query).fields(Fields::None);
+            let true_ids: Vec<_> =
+                search().exact().run().unwrap().iter().map(|hit| hit.id).collect();
+            let hits = search().path(SearchPath::Graph).run().unwrap();
+            found += hits.iter().filter(|hit| true_ids.contains(&hit.id)).count();
+        }
+        found as f64 / 1000.0
+    };
+    let before = recall();
+    ask(&notes, 0..2000, SearchPath::Graph);
+    settle(&store);
+    let looked = store.stats().unwrap().collections.remove(0).canary.unwrap();
+    let after = recall();
+    assert!(after >= 0.94, "{before} before, {after} after: {looked:?}");
+    // What a look found at the beam that was used is what these queries found, to within chance.
+    assert!((f64::from(looked.recall) - before).abs() < 0.05, "{before} before: {looked:?}");
+}

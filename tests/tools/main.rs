@@ -1,0 +1,15 @@
+//! Runs the tests of what the benchmarks, the examples and other tests share, which no harness of
+//! their own would run.
+
+mod curve;
+mod families;
+mod measure;
+mod plot;
+mod trend;
+mod truth;
+mod vectors;
+
+// The model is part of a benchmark, which uses more of it than its tests do.
+#[path = "../../benches/soak/model.rs"]
+#[allow(dead_code, reason = "the tests use a part")]
+mod model;
