@@ -20,7 +20,6 @@ use crate::format::op::{Op, OpKind};
 use crate::ids::{FileId, Seq};
 use crate::log::LOG_FILE_BYTES;
 use crate::metrics::CompactionReport;
-use crate::sabotage::{self, Sabotage};
 use crate::segment::{Row, Rows};
 use crate::snapshot::state::Core;
 use crate::snapshot::{MemPart, Snapshot};
@@ -178,9 +177,6 @@ fn shorten(job: &Job<'_>) -> Result<Option<Mark>> {
 
 /// Makes what was copied durable, before marks let the older files go (I4).
 pub(super) fn sync_copies(engine: &Engine) -> Result<()> {
-    if sabotage::on(Sabotage::SkipPrefixSync) {
-        return Ok(());
-    }
     engine.log.sync().map(drop)
 }
 

@@ -24,7 +24,7 @@ use crate::error::{Error, Result};
 use crate::format::names::FileName;
 use crate::ids::FileId;
 use crate::metrics::{CompactionReport, PurgeReceipt};
-use crate::sabotage::{self, Sabotage};
+use crate::sabotage::broken;
 use crate::snapshot::Snapshot;
 use crate::snapshot::state::Core;
 use crate::sync::lock;
@@ -39,10 +39,8 @@ pub(crate) fn purge(of: Option<&Core>, control: &Control<'_>) -> Result<PurgeRec
     let before = sizes(engine)?;
     let now = engine.time.now();
     // Everything that died before is in older files than this one.
-    let log = match sabotage::on(Sabotage::PurgeKeepsLog) {
-        false => engine.log.roll()?,
-        true => FileId::default(),
-    };
+    let mut log = engine.log.roll()?;
+    broken!(PurgeKeepsLog => log = FileId::default());
     let (mut report, mut marks) = (CompactionReport::default(), Vec::new());
     let mut cores = engine.collections.all();
     cores.retain(|core| !core.is_volatile());
@@ -127,9 +125,7 @@ fn purge_one(
     if wanted {
         let _job = lock(&job.core.index_job);
         drop_lost_indexes(job.engine, job.core)?;
-        if !sabotage::on(Sabotage::PurgeKeepsCodes) {
-            rebuild_stale(job)?;
-        }
+        rebuild_stale(job)?;
     }
     Ok(mark)
 }
@@ -150,6 +146,7 @@ fn rewrite_dead(job: &Job<'_>, report: &mut CompactionReport) -> Result<()> {
 
 /// Rebuilds the indexes that have a dead node now.
 fn rebuild_stale(job: &Job<'_>) -> Result<()> {
+    broken!(PurgeKeepsCodes => return Ok(()));
     let stale = |snapshot: &Snapshot| -> HashSet<FileId> {
         let facts = index_facts(job.core, snapshot).0.into_iter();
         facts.filter(|i| i.live < i.nodes).map(|i| i.file).collect()

@@ -24,7 +24,7 @@ use crate::format::op::Op;
 use crate::ids::{FileId, Seq};
 use crate::log::LogWriter;
 use crate::poison::Poison;
-use crate::sabotage::{self, Sabotage};
+use crate::sabotage::broken;
 use crate::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use crate::sync::lock;
 use crate::sync::{Mutex, MutexGuard};
@@ -171,6 +171,7 @@ impl OpenLog {
     }
 
     /// Makes everything that was acknowledged before durable.
+    #[track_caller]
     pub(crate) fn sync(&self) -> Result<Seq> {
         self.dir.check_writable()?;
         let mut token = self.hold();
@@ -215,14 +216,13 @@ impl OpenLog {
     }
 
     /// As [`OpenLog::sync`], for whoever holds the token.
+    #[track_caller]
     pub(crate) fn sync_held(&self, log: &mut LogState) -> Result<()> {
         // After a failed sync the system may have dropped the bytes: a second one would succeed and
         // prove nothing (I10).
         self.dir.poison().check()?;
-        let synced = match log.writer.sync() {
-            Err(_) if sabotage::on(Sabotage::RetryFailedSync) => log.writer.sync(),
-            synced => synced,
-        };
+        let mut synced = log.writer.sync();
+        broken!(RetryFailedSync => if synced.is_err() { synced = log.writer.sync() });
         if let Err(error) = synced {
             self.dir.poison().set(format!("the log could not be synced: {error}"));
             return Err(Error::CommitUnknown { seq: log.appended.0 });
@@ -284,9 +284,7 @@ impl OpenLog {
     /// Goes on in a new log file. The old one is synced first: a frame of the new file must not be
     /// durable before one of the old.
     fn roll_held(&self, log: &mut LogState) -> Result<()> {
-        if !sabotage::on(Sabotage::SkipRollSync) {
-            self.sync_held(log)?;
-        }
+        self.sync_held(log)?;
         let file = self.catalog.new_file()?;
         let header = self.dir.header(FileKind::Log, file);
         let made =

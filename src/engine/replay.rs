@@ -54,14 +54,9 @@ pub(crate) fn replay(engine: &Engine, manifest: &Manifest) -> Result<LogEnd> {
         manifest.collections.iter().map(|c| (c.id, (c.covers_seq, c.log_from))).collect();
     let mut stages: HashMap<CollectionId, Stage> = HashMap::new();
     let mut last_end = None;
-    for (at, entry) in manifest.log.iter().enumerate() {
-        let source = LogSource {
-            disk: engine.dir.disk(),
-            dir: engine.dir.root(),
-            store: engine.dir.store(),
-            entry,
-            last: at + 1 == manifest.log.len(),
-        };
+    let (disk, dir, store) = (engine.dir.disk(), engine.dir.root(), engine.dir.store());
+    for source in LogSource::chain(disk, dir, store, &manifest.log) {
+        let entry = source.entry;
         let end = source.read(|head, payload, offset| {
             if !matches!(head.kind, FrameKind::Batch | FrameKind::Carried) {
                 return Ok(());

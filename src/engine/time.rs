@@ -11,7 +11,7 @@ use std::time::Duration;
 use crate::clock::HighWater;
 use crate::clock::{Clock, Timestamp};
 use crate::metrics::ClockDoubt;
-use crate::sabotage::{self, Sabotage};
+use crate::sabotage::broken;
 use crate::sync::Mutex;
 use crate::sync::lock;
 
@@ -45,9 +45,7 @@ impl StoreTime {
 
     /// The now that readers go by.
     pub(crate) fn now(&self) -> Timestamp {
-        if sabotage::on(Sabotage::RawClock) {
-            return self.clock.wall();
-        }
+        broken!(RawClock => return self.clock.wall());
         lock(&self.mark).effective(self.clock.wall())
     }
 

@@ -143,6 +143,20 @@ pub(crate) struct LogSource<'a> {
     pub(crate) last: bool,
 }
 
+impl<'a> LogSource<'a> {
+    /// The files of a chain, the oldest first.
+    pub(crate) fn chain(
+        disk: &'a dyn Disk,
+        dir: &'a Path,
+        store: StoreId,
+        log: &'a [LogEntry],
+    ) -> impl Iterator<Item = Self> {
+        let last = log.len().checked_sub(1);
+        let source = move |(at, entry)| Self { disk, dir, store, entry, last: Some(at) == last };
+        log.iter().enumerate().map(source)
+    }
+}
+
 impl LogSource<'_> {
     /// Reads every frame in order. `visit` gets the head, the payload and the payload's offset.
     pub(crate) fn read(
@@ -206,6 +220,7 @@ impl LogSource<'_> {
     /// Copies the valid frames into a new log file, which is then synced. Frames of the end of a
     /// session (`Close`) are left behind.
     pub(crate) fn copy_forward(&self, to: &mut LogWriter) -> Result<LogEnd> {
+        broken!(SkipCopyForward => return self.read(|_, _, _| Ok(())));
         let end = self.read(|head, payload, _| match head.kind {
             FrameKind::Close => Ok(()),
             _ => to.append(head, payload),

@@ -24,7 +24,7 @@ use crate::ids::{CollectionId, FileId, Seq};
 use crate::log::{LogEnd, LogSource, LogWriter};
 use crate::manifest::{self, CommitError, Found};
 use crate::options::{Background, StoreOptions};
-use crate::sabotage::{self, Sabotage};
+use crate::sabotage::broken;
 use crate::snapshot::Snapshot;
 use crate::snapshot::state::Core;
 use crate::store::{Shared, Store, workers};
@@ -230,10 +230,7 @@ fn create(disk: &dyn Disk, dir: &Path, seed: u64, options: &StoreOptions) -> Res
         .and_then(|mut log| log.sync())
         .and_then(|()| disk.sync_dir(dir))
         // Also if an attempt that was cut short made the directory: its name may not be durable yet.
-        .and_then(|()| match sabotage::on(Sabotage::SkipParentSync) {
-            true => Ok(()),
-            false => disk.sync_dir(parent(dir)),
-        })
+        .and_then(|()| disk.sync_dir(parent(dir)))
         .map_err(CommitError::NothingHappened)
         .and_then(|()| manifest::commit(disk, dir, &manifest, id));
     match made {
@@ -269,10 +266,8 @@ fn engine(
     seed: u64,
     read_only: bool,
 ) -> Result<Arc<Engine>> {
-    let mut next_file = manifest.next_file;
-    if !sabotage::on(Sabotage::ReuseFileNumbers) {
-        next_file = next_file.max(largest_file(disk.as_ref(), &dir)?);
-    }
+    let mut next_file = manifest.next_file.max(largest_file(disk.as_ref(), &dir)?);
+    broken!(ReuseFileNumbers => next_file = manifest.next_file);
     // Another generation means another stream of salts, also under a fixed seed.
     let seed = mix(seed ^ mix(manifest.generation));
     let engine =
@@ -315,9 +310,7 @@ fn start_log_in(engine: &Engine, end: &LogEnd, file: FileId) -> Result<()> {
     let (disk, dir) = (engine.dir.disk(), engine.dir.root());
     let source = LogSource { disk, dir, store: engine.dir.store(), entry: last, last: true };
     let mut writer = LogWriter::create(disk, dir, &engine.dir.header(FileKind::Log, file))?;
-    if !sabotage::on(Sabotage::SkipCopyForward) {
-        source.copy_forward(&mut writer)?;
-    }
+    source.copy_forward(&mut writer)?;
     disk.sync_dir(dir)?;
     engine.reserve.note_log(writer.good_len());
     let (last_seq, synced_len) = (end.last_seq.max(manifest.last_seq), writer.synced_len());

@@ -127,14 +127,9 @@ impl Store {
         let engine = &self.engine;
         // Nobody appends while the token is held, so the last frame is whole.
         let token = engine.log.hold();
-        for (i, entry) in manifest.log.iter().enumerate() {
-            let source = LogSource {
-                disk: engine.dir.disk(),
-                dir: engine.dir.root(),
-                store: engine.dir.store(),
-                entry,
-                last: i + 1 == manifest.log.len(),
-            };
+        let (disk, dir, store) = (engine.dir.disk(), engine.dir.root(), engine.dir.store());
+        for source in LogSource::chain(disk, dir, store, &manifest.log) {
+            let entry = source.entry;
             let Some(end) = report.note(source.read(|_, _, _| Ok(()))) else {
                 continue;
             };

@@ -27,7 +27,6 @@ use crate::format::manifest::IndexEntry;
 use crate::format::names::FileName;
 use crate::index::{BuildParams, BuiltGraph, GraphBase, IndexParts, Truth};
 use crate::metrics::Event;
-use crate::sabotage::{self, Sabotage};
 use crate::snapshot::open::open_index;
 use crate::snapshot::{IndexPart, Snapshot};
 use crate::sync::lock;
@@ -68,18 +67,14 @@ pub(super) fn build(job: &Job<'_>, step: &IndexStep) -> Result<()> {
         0 => None,
         _ => Some(write(engine, &made.parts(), &rows, &mut files)?),
     };
-    if !sabotage::on(Sabotage::SkipNameSync) {
-        engine.dir.sync_names()?;
-    }
+    engine.dir.sync_names()?;
     // All of it is in the files by now, and not to be in RAM twice when those are read back.
     drop((rows, made));
     control.charge(entry.as_ref().map_or(0, |e| e.index_len + e.locator_len));
     let part = entry.as_ref().map(|entry| open_new(job, entry)).transpose()?;
     // Rows that the index leaves out are dead by operations that may be in the log alone: were those
     // lost and the index not, the rows would live, and be in no index of a segment that has one (I11).
-    if !sabotage::on(Sabotage::SkipPrefixSync) {
-        engine.log.sync()?;
-    }
+    engine.log.sync()?;
     let lost = commit(job, step, &current, entry)?;
     files.keep();
     for name in lost {

@@ -19,7 +19,7 @@ use crate::format::manifest::{CollectionEntry, SegmentEntry};
 use crate::format::names::FileName;
 use crate::ids::{FileId, MemoryId, Seq};
 use crate::metrics::{CompactionReport, Event};
-use crate::sabotage::{self, Sabotage};
+use crate::sabotage::broken;
 use crate::segment::{Row, RowSource, segment_cap, write_segment};
 use crate::snapshot::open::open_segment;
 use crate::snapshot::{SegPart, Snapshot};
@@ -48,21 +48,11 @@ impl Rewrite<'_> {
         let current = core.snapshot();
         let followers =
             write_followers(self.job, &current, inputs, &moved, covers.is_some(), &mut files)?;
-        if !sabotage::on(Sabotage::SkipNameSync) {
-            engine.dir.sync_names()?;
-        }
+        engine.dir.sync_names()?;
         let parts = self.open_outputs(&moved)?;
         // What the files already have must not be lost with the log, in part (I4).
-        if !sabotage::on(Sabotage::SkipPrefixSync) {
-            engine.log.sync()?;
-        }
-        if sabotage::on(Sabotage::UnlinkSegmentEarly) {
-            for input in inputs {
-                if let From::Segment(file) = input.from {
-                    let _ = engine.dir.remove(FileName::Segment(file));
-                }
-            }
-        }
+        engine.log.sync()?;
+        broken!(UnlinkSegmentEarly => remove_segments(self.job, inputs));
         let idle = idle_marks(engine);
         let old_deletes = old_deletes(self.job, inputs, &followers);
         engine.catalog.commit(|manifest| {
@@ -183,9 +173,7 @@ impl Rewrite<'_> {
                 }
             };
             let Some(now_live) = now_live else { continue };
-            if sabotage::on(Sabotage::DropCarriedDeletes) {
-                continue;
-            }
+            broken!(DropCarriedDeletes => continue);
             for row in input.live.iter().filter(|row| !now_live.is_live(*row)) {
                 if let Some((segment, row)) = moved.find_at(input.from, row) {
                     parts[segment].live.kill(row);
@@ -257,5 +245,14 @@ fn edit(
     if let Some((seq, log_from)) = covers {
         entry.covers_seq = entry.covers_seq.max(seq);
         entry.log_from = entry.log_from.max(log_from);
+    }
+}
+
+/// Removes segments that a manifest still names: see `Sabotage::UnlinkSegmentEarly`.
+fn remove_segments(job: &Job<'_>, inputs: &[Input<'_>]) {
+    for input in inputs {
+        if let From::Segment(file) = input.from {
+            let _ = job.engine.dir.remove(FileName::Segment(file));
+        }
     }
 }

@@ -14,7 +14,7 @@ use crate::engine::Engine;
 use crate::error::{Error, Result};
 use crate::ids::{FileId, Seq};
 use crate::metrics::{CompactionReport, Event};
-use crate::sabotage::{self, Sabotage};
+use crate::sabotage::broken;
 use crate::segment::Rows;
 use crate::snapshot::Snapshot;
 use crate::snapshot::state::Core;
@@ -43,12 +43,8 @@ pub(super) fn seal(job: &Job<'_>, all: bool, report: &mut CompactionReport) -> R
         .collect();
     let mut last_seq = sealed.iter().map(|m| m.last_seq).max().unwrap_or_default();
     let mut log_from = sealed.last().map(|m| m.log_file).unwrap_or_default();
-    if sabotage::on(Sabotage::CoverTooMuch) {
-        last_seq = engine.progress.last_seq();
-    }
-    if sabotage::on(Sabotage::LetGoOfLog) {
-        log_from = FileId(log_from.0.saturating_add(1));
-    }
+    broken!(CoverTooMuch => last_seq = engine.progress.last_seq());
+    broken!(LetGoOfLog => log_from = FileId(log_from.0.saturating_add(1)));
     let covers = Some((last_seq, log_from));
     let rewrite = Rewrite { job, inputs: &inputs, covers };
     // More of the log goes than a segment of the rest takes.

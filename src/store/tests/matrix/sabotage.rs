@@ -21,9 +21,7 @@ const BUDGET: u64 = 20_000;
 fn likely(switch: Sabotage) -> &'static str {
     use Sabotage::*;
     match switch {
-        SkipRollSync => "log rolls, buffered",
         ZerosAreFrames => "insert, buffered",
-        SkipPrefixSync => "buffered before a seal, buffered",
         UnlinkLogEarly | PruneByNewest => "log is trimmed",
         DropCarriedDeletes => "writes during a merge",
         _ => "",
