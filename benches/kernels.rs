@@ -3,7 +3,7 @@
 //! graph makes them and row after row, beside a plain read of the same bytes. And what it takes to make
 //! a code and to encode a query.
 //!
-//! `cargo bench --bench kernels --features bench-internals [-- --quick]`
+//! `cargo bench --bench kernels --features __bench [-- --quick]`
 #![allow(
     clippy::print_stdout,
     clippy::print_stderr,
@@ -19,7 +19,7 @@ use std::hint::black_box;
 use std::time::Instant;
 
 use altiplano::Codes;
-use altiplano::bench_support::{Encoded, Rows, kernel_sets};
+use altiplano::testing::kernels::{Encoded, Rows, kernel_sets};
 use measure::{Args, Json, Opt};
 
 const OPTIONS: [Opt; 2] = [

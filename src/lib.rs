@@ -66,9 +66,6 @@
 #![deny(unsafe_op_in_unsafe_fn)]
 #![cfg_attr(test, allow(clippy::disallowed_methods, reason = "tests may damage files by hand"))]
 
-#[cfg(feature = "bench-internals")]
-#[doc(hidden)]
-pub mod bench_support;
 mod clock;
 mod collection;
 mod compaction;
@@ -78,25 +75,27 @@ mod engine;
 mod error;
 mod filter;
 pub mod format;
-#[cfg(any(test, feature = "fuzzing"))]
-#[doc(hidden)]
-pub mod fuzzing;
 mod ids;
 mod index;
 mod log;
 mod manifest;
+mod map_vec;
 mod memory;
 mod metrics;
 mod options;
+mod poison;
 pub mod reliability;
-mod retention;
 mod sabotage;
 mod search;
 mod section;
 mod segment;
 mod snapshot;
+mod splitmix;
 mod store;
 mod sync;
+#[cfg(any(test, feature = "__fuzzing", feature = "__bench"))]
+#[doc(hidden)]
+pub mod testing;
 mod vector;
 mod worker;
 

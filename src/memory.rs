@@ -2,10 +2,13 @@
 //! Plain data; limits are checked in `limits`, everything else (dimension, metric) where a collection
 //! is known. How it becomes bytes is `format::record`.
 
+mod expiry;
 mod getters;
 mod limits;
 
 use std::time::Duration;
+
+pub(crate) use expiry::expiry;
 
 use crate::clock::Timestamp;
 use crate::ids::{MemoryId, Seq};

@@ -11,7 +11,7 @@ use crate::engine::admission::disk::Pressure;
 use crate::error::Result;
 use crate::snapshot::state::Core;
 use crate::sync::atomic::Ordering;
-use crate::worker::lock;
+use crate::sync::lock;
 
 /// Bytes that the background is to write for a collection.
 #[derive(Clone, Copy, Debug, Default)]

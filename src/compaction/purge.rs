@@ -27,7 +27,7 @@ use crate::metrics::{CompactionReport, PurgeReceipt};
 use crate::sabotage::{self, Sabotage};
 use crate::snapshot::Snapshot;
 use crate::snapshot::state::Core;
-use crate::worker::lock;
+use crate::sync::lock;
 
 /// Purges one collection, or all. The log is shared: the live rows of every collection leave its
 /// older files.
@@ -77,7 +77,8 @@ pub(crate) fn purge(of: Option<&Core>, control: &Control<'_>) -> Result<PurgeRec
     })
 }
 
-/// Rows that had expired for readers at `now`, and that are still there because the clock is in doubt.
+/// Rows that had expired for readers at `now`, and that are still there because the clock is in
+/// doubt.
 fn withheld(engine: &Engine, of: Option<&Core>, now: Timestamp) -> Result<u64> {
     let cores = engine.collections.all().into_iter().filter(|core| !core.is_volatile());
     let wanted = cores.filter(|core| of.is_none_or(|of| of.id == core.id));
@@ -92,8 +93,8 @@ fn sizes(engine: &Engine) -> Result<HashMap<FileName, u64>> {
 }
 
 /// Takes a collection out of the log files before `log`, and, if it is the one that is wanted, its
-/// dead rows and nodes out of all files. A mark for the manifest where the former waits for that: see
-/// `trim`.
+/// dead rows and nodes out of all files. A mark for the manifest where the former waits for that:
+/// see `trim`.
 fn purge_one(
     job: &Job<'_>,
     log: FileId,

@@ -1,21 +1,19 @@
 //! Owns the question who may write at this moment: the process that opened the store, until it is
-//! closed. Counts the jobs that write files, so that a close can wait for them: once the lock of the
-//! store is let go, its directory belongs to somebody else.
+//! closed. Counts the jobs that write files, so that a close can wait for them: once the lock of
+//! the store is let go, its directory belongs to somebody else.
 
-use std::sync::PoisonError;
 use std::time::Duration;
 
 use crate::error::{Error, Result};
 use crate::sync::atomic::{AtomicBool, Ordering};
 use crate::sync::thread::{self, ThreadId};
-use crate::sync::{Condvar, Mutex};
-use crate::worker::lock;
+use crate::sync::{Condvar, Mutex, lock, wait, wait_for};
 
 /// The state of an open store: open, closing (no new jobs), closed (nothing is written any more).
 #[derive(Debug)]
 pub(crate) struct Gate {
-    /// The process that opened the store. A child made by fork has the same lock and the same memory,
-    /// and would write to the same files.
+    /// The process that opened the store. A child made by fork has the same lock and the same
+    /// memory, and would write to the same files.
     process: u32,
     closing: AtomicBool,
     closed: AtomicBool,
@@ -67,8 +65,7 @@ impl Gate {
     /// Waits until a job ends, and no longer than this; tells whether it waited in vain.
     pub(crate) fn wait_for_an_end(&self, longest: Duration) -> bool {
         let running = lock(&self.running);
-        let waited = self.ended.wait_timeout(running, longest);
-        waited.unwrap_or_else(PoisonError::into_inner).1.timed_out()
+        wait_for(&self.ended, running, longest).1
     }
 
     /// Nothing is written from here on. The caller holds the lock of the manifest, so that a commit
@@ -77,14 +74,14 @@ impl Gate {
         self.closed.store(true, Ordering::Release);
     }
 
-    /// Lets no job begin any more and waits for those that run. One of this very thread is not waited
-    /// for: it ends at its next step.
+    /// Lets no job begin any more and waits for those that run. One of this very thread is not
+    /// waited for: it ends at its next step.
     pub(crate) fn wait_for_jobs(&self) {
         let own = thread::current().id();
         let mut running = lock(&self.running);
         self.closing.store(true, Ordering::Release);
         while running.iter().any(|thread| *thread != own) {
-            running = self.ended.wait(running).unwrap_or_else(PoisonError::into_inner);
+            running = wait(&self.ended, running);
         }
     }
 }

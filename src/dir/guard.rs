@@ -5,13 +5,14 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use crate::disk::{Disk, read_all};
+use crate::disk::Disk;
 use crate::error::Result;
+use crate::format::at_path::read_header;
 use crate::format::header::{FileHeader, HEADER_LEN, StoreId};
-use crate::section::read_header;
-use crate::sync::Mutex;
+use crate::map_vec::MapVec;
+use crate::poison::Poison;
 use crate::sync::atomic::{AtomicBool, Ordering};
-use crate::worker::{Poison, lock};
+use crate::sync::{Mutex, lock};
 
 /// Files of a store that left the manifest and wait for the last snapshot that holds them.
 #[derive(Debug)]
@@ -49,9 +50,9 @@ impl HeldFiles {
     /// Removes a file that nobody holds any more, unless it may be another store's by now.
     fn let_go(&self, path: &Path) {
         // An outcome is unknown after poison: nothing is removed. What is left behind is an orphan
-        // that the next open removes. After a close it may still go: its number is below that in the
-        // last manifest, so that no later owner of the directory uses it again. A child made by fork
-        // removes nothing.
+        // that the next open removes. After a close it may still go: its number is below that in
+        // the last manifest, so that no later owner of the directory uses it again. A child made by
+        // fork removes nothing.
         let ours = || {
             self.disk.process_id() == self.process
                 && header(self.disk.as_ref(), path).is_ok_and(|header| header.store == self.store)
@@ -102,6 +103,6 @@ impl Drop for FileGuard {
 /// The header of a file.
 pub(super) fn header(disk: &dyn Disk, path: &Path) -> Result<FileHeader> {
     let file = disk.open(path)?;
-    let bytes = read_all(file.as_ref(), HEADER_LEN as u64)?;
+    let bytes = MapVec::read_file(file.as_ref(), HEADER_LEN as u64)?;
     read_header(path, &bytes)
 }

@@ -1,5 +1,5 @@
-//! Owns read-only maps of sealed files, and the unsafe lines that make one and let its pages go; and those
-//! that let pages of an anonymous map go (`pages`).
+//! Owns maps: read-only ones of sealed files, and anonymous ones for large arrays in RAM
+//! (`map_vec`), with the unsafe lines that make them and let their pages go.
 //!
 //! Why a map here is sound although the file system is shared: (1) only sealed files are mapped:
 //! this process never writes, truncates or punches a file once it is sealed (I2; `Disk` has no
@@ -10,7 +10,7 @@
 #![expect(unsafe_code, reason = "a memory map cannot be made without")]
 
 use std::fs::File;
-use std::ops::{Deref, Range};
+use std::ops::{Deref, DerefMut, Range};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -28,7 +28,7 @@ pub(crate) struct Mapped {
 enum Bytes {
     Map(Arc<memmap2::Mmap>),
     /// A simulated file: words, for their alignment, and how many bytes of them count.
-    #[cfg(any(test, feature = "fuzzing"))]
+    #[cfg(any(test, feature = "__fuzzing"))]
     Heap(Arc<[u128]>, usize),
 }
 
@@ -65,13 +65,13 @@ impl Mapped {
             }
             #[cfg(not(target_os = "linux"))]
             Bytes::Map(_) => {}
-            #[cfg(any(test, feature = "fuzzing"))]
+            #[cfg(any(test, feature = "__fuzzing"))]
             Bytes::Heap(..) => {}
         }
     }
 
     /// A copy of a simulated file.
-    #[cfg(any(test, feature = "fuzzing"))]
+    #[cfg(any(test, feature = "__fuzzing"))]
     pub(crate) fn copy_of(bytes: &[u8]) -> Self {
         let mut words = vec![0u128; bytes.len().div_ceil(size_of::<u128>())];
         bytemuck::cast_slice_mut(&mut words)[..bytes.len()].copy_from_slice(bytes);
@@ -79,21 +79,50 @@ impl Mapped {
     }
 }
 
-/// Lets the pages of an anonymous map go that begin behind this byte, but for some of the first; those that
-/// went read as zero. Where the system has no such advice, nothing happens.
-pub(super) fn release_tail(map: &mut MmapMut, from: usize) {
-    /// A multiple of the page size of every system.
-    const ALIGN: usize = 64 << 10;
-    let from = from.next_multiple_of(ALIGN);
-    if from >= map.len() {
-        return;
+/// Bytes of RAM that are the system's and not the allocator's: zero at first, and given back the
+/// moment that they are dropped.
+#[derive(Debug)]
+pub(crate) struct AnonMap(MmapMut);
+
+impl AnonMap {
+    /// A map of this many bytes.
+    pub(crate) fn new(len: usize) -> std::io::Result<Self> {
+        MmapMut::map_anon(len).map(Self)
     }
-    #[cfg(target_os = "linux")]
-    {
-        let (advice, len) = (memmap2::UncheckedAdvice::DontNeed, map.len() - from);
-        // SAFETY: dropped pages of an anonymous private map read as zero, and nobody else sees it: the map
-        // is borrowed mutably. The range lies within the map, and begins on a page: checked above.
-        let _ = unsafe { map.unchecked_advise_range(advice, from, len) };
+
+    /// Lets the pages go that begin behind this byte, but for some of the first; those that went
+    /// read as zero. Where the system has no such advice, nothing happens.
+    pub(crate) fn release_tail(&mut self, from: usize) {
+        /// A multiple of the page size of every system.
+        const ALIGN: usize = 64 << 10;
+        let (map, from) = (&mut self.0, from.next_multiple_of(ALIGN));
+        if from >= map.len() {
+            return;
+        }
+        #[cfg(target_os = "linux")]
+        {
+            let (advice, len) = (memmap2::UncheckedAdvice::DontNeed, map.len() - from);
+            // SAFETY: dropped pages of an anonymous private map read as zero, and nobody else sees
+            // it: the map is borrowed mutably. The range lies within the map, and begins on a
+            // page: checked above.
+            let _ = unsafe { map.unchecked_advise_range(advice, from, len) };
+        }
+    }
+}
+
+impl Deref for AnonMap {
+    type Target = [u8];
+
+    #[inline(always)]
+    fn deref(&self) -> &[u8] {
+        &self.0
+    }
+}
+
+impl DerefMut for AnonMap {
+    #[inline(always)]
+    fn deref_mut(&mut self) -> &mut [u8] {
+        &mut self.0
     }
 }
 
@@ -103,7 +132,7 @@ impl Deref for Mapped {
     fn deref(&self) -> &[u8] {
         match &self.bytes {
             Bytes::Map(map) => map,
-            #[cfg(any(test, feature = "fuzzing"))]
+            #[cfg(any(test, feature = "__fuzzing"))]
             Bytes::Heap(words, len) => &bytemuck::cast_slice(words)[..*len],
         }
     }

@@ -9,14 +9,9 @@
 //! A file is created once, appended to, synced, and from then on only read: nothing is overwritten
 //! or truncated (I2).
 
-#[cfg(test)]
-pub(crate) mod fault;
 mod map;
 mod open_files;
-mod pages;
 mod real;
-#[cfg(test)]
-pub(crate) mod sim;
 
 use std::any::Any;
 use std::fmt;
@@ -24,9 +19,8 @@ use std::panic::Location;
 use std::path::Path;
 use std::sync::Arc;
 
-pub(crate) use map::Mapped;
+pub(crate) use map::{AnonMap, Mapped};
 pub(crate) use open_files::{OpenFile, OpenFiles, Permit};
-pub(crate) use pages::Pages;
 pub(crate) use real::RealDisk;
 
 use crate::error::Result;
@@ -122,12 +116,4 @@ pub(crate) trait SealedFile: fmt::Debug + Send + Sync {
     fn read_at(&self, offset: u64, buffer: &mut [u8]) -> Result<()>;
     /// The whole file as memory.
     fn map(&self) -> Result<Mapped>;
-}
-
-/// Reads a whole file of at most `limit` bytes.
-pub(crate) fn read_all(file: &dyn SealedFile, limit: u64) -> Result<Pages<u8>> {
-    let len = usize::try_from(file.len().min(limit)).unwrap_or(usize::MAX);
-    let mut bytes = Pages::zeroed(len);
-    file.read_at(0, &mut bytes)?;
-    Ok(bytes)
 }

@@ -1,12 +1,12 @@
 //! Owns the list of open collections. Knows nothing of what they hold.
 
 use std::collections::{BTreeMap, HashMap};
-use std::sync::{Arc, PoisonError};
+use std::sync::Arc;
 
 use crate::clock::Timestamp;
 use crate::ids::{CollectionId, FileId};
 use crate::snapshot::state::Core;
-use crate::sync::RwLock;
+use crate::sync::{RwLock, read, write};
 
 /// The open collections by their numbers.
 #[derive(Debug, Default)]
@@ -17,19 +17,19 @@ pub(crate) struct Collections {
 impl Collections {
     /// All collections, the oldest first.
     pub(crate) fn all(&self) -> Vec<Arc<Core>> {
-        let map = self.map.read().unwrap_or_else(PoisonError::into_inner);
+        let map = read(&self.map);
         map.values().cloned().collect()
     }
 
     /// Adds up something of all collections; cheaper than [`Collections::all`] where there are
     /// thousands.
     pub(crate) fn fold<T>(&self, start: T, add: impl FnMut(T, &Arc<Core>) -> T) -> T {
-        let map = self.map.read().unwrap_or_else(PoisonError::into_inner);
+        let map = read(&self.map);
         map.values().fold(start, add)
     }
 
     pub(crate) fn get(&self, id: CollectionId) -> Option<Arc<Core>> {
-        let map = self.map.read().unwrap_or_else(PoisonError::into_inner);
+        let map = read(&self.map);
         map.get(&id).cloned()
     }
 
@@ -38,7 +38,7 @@ impl Collections {
         &self,
         change: impl FnOnce(&mut BTreeMap<CollectionId, Arc<Core>>) -> T,
     ) -> T {
-        change(&mut self.map.write().unwrap_or_else(PoisonError::into_inner))
+        change(&mut write(&self.map))
     }
 
     /// When segments were first seen with dead rows, by now.

@@ -21,8 +21,7 @@ use crate::ids::CollectionId;
 use crate::options::Durability;
 use crate::sabotage::{self, Sabotage};
 use crate::snapshot::stage::{Checkpoint, Effect, Prepared, Stage};
-use crate::sync::Mutex;
-use crate::worker::lock;
+use crate::sync::{Mutex, lock};
 
 /// Bytes of an operation in the log beside its vector and body, about.
 const OP_BYTES: u64 = 64;

@@ -1,14 +1,14 @@
 //! Owns the life of an open store: what runs for it and the lock on its directory, for as long as
-//! there is a handle, and how it ends. Every handle of the store and of its collections holds it; jobs
-//! hold the engine alone, so that the last handle to go ends them.
+//! there is a handle, and how it ends. Every handle of the store and of its collections holds it;
+//! jobs hold the engine alone, so that the last handle to go ends them.
 
 use std::any::Any;
 use std::sync::Arc;
 
 use crate::engine::Engine;
 use crate::error::Result;
-use crate::sync::Mutex;
-use crate::worker::{Worker, lock};
+use crate::sync::{Mutex, lock};
+use crate::worker::Worker;
 
 /// The life of an open store, held by every handle.
 pub(crate) struct Life {

@@ -1,14 +1,14 @@
-//! Owns what all collections of an open store share, as parts with private fields that each know only
-//! the parts before them: the directory, the time, the collections, the progress, the catalog, the
-//! reserve, the open log, the committer, the admission of inserts, the background. Knows nothing of
-//! what rows mean.
+//! Owns what all collections of an open store share, as parts with private fields that each know
+//! only the parts before them: the directory, the time, the collections, the progress, the catalog,
+//! the reserve, the open log, the committer, the admission of inserts, the background. Knows
+//! nothing of what rows mean.
 //!
 //! Locks, in the order in which they may be taken, which is the order of the floors from above:
 //! `Store::names` < `Core::row_job` < `Core::index_job` < `Core::structure` < the commit token of
-//! `OpenLog` < `Core::tables` and the manifest of `Catalog` < the mark of `StoreTime`. Under the list
-//! of `Collections` and all others none is taken, but for the bells of the jobs, the queue of events,
-//! and, under the lock of `Room`, the list of collections and the state of the budgets. Readers take
-//! none of them, and no listener is called under any.
+//! `OpenLog` < `Core::tables` and the manifest of `Catalog` < the mark of `StoreTime`. Under the
+//! list of `Collections` and all others none is taken, but for the bells of the jobs, the queue of
+//! events, and, under the lock of `Room`, the list of collections and the state of the budgets.
+//! Readers take none of them, and no listener is called under any.
 
 pub(crate) mod admission;
 mod background;

@@ -1,17 +1,16 @@
-//! Owns how fast background work goes: whether it is paused, how many bytes a second it may write, and
-//! how far it gives way to readers. Knows nothing of what the work is. What a caller asks for by hand,
-//! and sealing, which bounds the RAM of memtables, are not held up here.
+//! Owns how fast background work goes: whether it is paused, how many bytes a second it may write,
+//! and how far it gives way to readers. Knows nothing of what the work is. What a caller asks for
+//! by hand, and sealing, which bounds the RAM of memtables, are not held up here.
 //!
-//! Invariant: nobody waits here for ever while someone is in a hurry ([`Pace::hurry`]): a writer that
-//! waits for room, or a caller that waits for a lock that a background job holds.
+//! Invariant: nobody waits here for ever while someone is in a hurry ([`Pace::hurry`]): a writer
+//! that waits for room, or a caller that waits for a lock that a background job holds.
 
-use std::sync::PoisonError;
 use std::time::Duration;
 
 use crate::clock::Clock;
 use crate::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
-use crate::sync::{Condvar, Mutex};
-use crate::worker::{Seat, lock};
+use crate::sync::{Condvar, Mutex, lock, wait_for};
+use crate::worker::Seat;
 
 /// How long a job that is held up waits at once before it looks whether it was told to end.
 const NAP: Duration = Duration::from_millis(20);
@@ -119,8 +118,8 @@ impl Pace {
         }
     }
 
-    /// Waits where a background job must, after `worked` of work. Past a nap, its thread is free for
-    /// other stores.
+    /// Waits where a background job must, after `worked` of work. Past a nap, its thread is free
+    /// for other stores.
     pub(crate) fn wait(
         &self,
         clock: &dyn Clock,
@@ -142,8 +141,7 @@ impl Pace {
             }
             naps += 1;
             let nap = if state.paused { NAP } else { left.min(NAP) };
-            (state, _) =
-                self.changed.wait_timeout(state, nap).unwrap_or_else(PoisonError::into_inner);
+            (state, _) = wait_for(&self.changed, state, nap);
         }
     }
 }

@@ -1,6 +1,6 @@
-//! Owns recovery: opens the collections that the manifest names and replays the log over them. Reads
-//! only; what has to be written (the last log file copied forward, orphans removed) is the store's
-//! business.
+//! Owns recovery: opens the collections that the manifest names and replays the log over them.
+//! Reads only; what has to be written (the last log file copied forward, orphans removed) is the
+//! store's business.
 
 use std::collections::HashMap;
 use std::sync::Arc;

@@ -9,7 +9,7 @@ use crate::segment::Rows;
 use crate::snapshot::dead_since::live_expired;
 use crate::snapshot::state::Core;
 use crate::snapshot::{IndexPart, Snapshot};
-use crate::worker::lock;
+use crate::sync::lock;
 
 /// The statistics of one collection. O(segments + index nodes), and O(rows / 64) of segments in
 /// which some rows and not all have expired.
@@ -57,8 +57,8 @@ pub(crate) fn collection(engine: &Engine, core: &Core) -> Result<CollectionStats
     Ok(stats)
 }
 
-/// Whether nothing bounds what such a collection keeps. A budget of heap bounds what is in RAM, which
-/// is all there is of a volatile collection and passing through of any other.
+/// Whether nothing bounds what such a collection keeps. A budget of heap bounds what is in RAM,
+/// which is all there is of a volatile collection and passing through of any other.
 pub(crate) fn retention_unset(engine: &Engine, options: &Settings) -> bool {
     let budget = match options.volatile {
         true => engine.admission.heap().limit(),
@@ -67,7 +67,8 @@ pub(crate) fn retention_unset(engine: &Engine, options: &Settings) -> bool {
     options.default_ttl.is_none() && budget.is_none()
 }
 
-/// Live rows that have expired at `now` for readers, and not beyond doubt: nothing may destroy them.
+/// Live rows that have expired at `now` for readers, and not beyond doubt: nothing may destroy
+/// them.
 pub(crate) fn withheld_rows(engine: &Engine, snapshot: &Snapshot, now: Timestamp) -> Result<u64> {
     let believed = engine.time.plausible_now();
     if now <= believed {

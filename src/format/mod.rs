@@ -9,6 +9,7 @@
     )
 )]
 
+pub(crate) mod at_path;
 pub(crate) mod codec;
 pub(crate) mod cursor;
 mod filter;

@@ -6,9 +6,10 @@
 //! store's clock; what memory adds is by bytes. A clock that stands still measures nothing: then
 //! everything is assumed, and tests repeat. Nothing is ever stored.
 
-use std::sync::{Mutex, PoisonError};
+use std::sync::Mutex;
 
 use crate::clock::Clock;
+use crate::sync::lock_std;
 use crate::vector::codes::{CodeBuffer, CodeSpec, Measure, Query, SignBlocks};
 use crate::vector::kernel::blocks::ROWS;
 
@@ -64,7 +65,7 @@ static MEASURED: Mutex<Vec<(CodeSpec, Kernel)>> = Mutex::new(Vec::new());
 impl Costs {
     /// The costs of these codes.
     pub(crate) fn of(spec: CodeSpec, clock: &dyn Clock) -> Self {
-        let mut measured = MEASURED.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut measured = lock_std(&MEASURED);
         if let Some((_, kernel)) = measured.iter().find(|(known, _)| *known == spec) {
             return Self::with_kernel(spec, *kernel);
         }

@@ -2,7 +2,7 @@
 //! are measured. Two forms: over rows, whose signs in front are looked at where there are such, and over
 //! signs side by side, where a piece has them.
 
-use super::Candidate;
+use super::top::Candidate;
 use crate::vector::codes::{
     BLOCKS_AT_ONCE, BlockSieve, CodeRows, Measure, Query, QueryOver, SignBlocks,
 };

@@ -1,7 +1,14 @@
-//! Owns `TopK`: the nearest few of a stream, with the bound that later ones must beat. Ties go to the
+//! Owns `Candidate`, a node with its distance, and `TopK`: the nearest few of a stream, with the bound that later ones must beat. Ties go to the
 //! smaller key, so that results do not depend on the order of the stream.
 
 use std::cmp::Ordering;
+
+/// A node with its distance from a query.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) struct Candidate {
+    pub(crate) distance: f32,
+    pub(crate) node: u32,
+}
 
 /// The nearest `limit` keys seen.
 #[derive(Clone, Debug)]

@@ -12,8 +12,9 @@ use std::path::{Path, PathBuf};
 use crate::clock::Timestamp;
 pub(crate) use salvage::Hole;
 
-use crate::disk::{AppendFile, Disk, read_all};
+use crate::disk::{AppendFile, Disk};
 use crate::error::{Error, Result};
+use crate::format::at_path::{decode_error, read_header};
 use crate::format::frame::{
     Frame, FrameContext, FrameHead, FrameKind, decode_frame, decode_head, encode_frame, frame_len,
 };
@@ -21,8 +22,8 @@ use crate::format::header::{FileHeader, FileKind, HEADER_LEN, StoreId};
 use crate::format::manifest::LogEntry;
 use crate::format::names::FileName;
 use crate::ids::{FileId, Seq};
+use crate::map_vec::MapVec;
 use crate::sabotage::{self, Sabotage};
-use crate::section::{decode_error, read_header};
 
 /// A log file takes frames until it has this many bytes; a larger frame gets a file of its own.
 pub(crate) const LOG_FILE_BYTES: u64 = 4 << 20;
@@ -152,7 +153,7 @@ impl LogSource<'_> {
         let path = log_path(self.dir, self.entry.file);
         let file = self.disk.open(&path)?;
         let len = self.check_len(&path, file.len())?;
-        let bytes = read_all(file.as_ref(), len)?;
+        let bytes = MapVec::read_file(file.as_ref(), len)?;
         let header = read_header(&path, &bytes)?;
         let ours = header.kind == FileKind::Log
             && header.store == self.store

@@ -2,11 +2,11 @@
 //! repair only: recovery takes frames up to the first bad one, see `log`.
 
 use super::{LogSource, MAX_FILE_BYTES, frame_at, log_path};
-use crate::disk::read_all;
 use crate::error::{Error, Result};
 use crate::format::frame::{FRAME_HEAD_LEN, FrameHead, FrameKind};
 use crate::format::header::{FileHeader, FileKind, HEADER_LEN, HeaderError};
 use crate::ids::Seq;
+use crate::map_vec::MapVec;
 
 /// Where the file's salt is in its header.
 const SALT: std::ops::Range<usize> = 40..56;
@@ -30,7 +30,7 @@ impl LogSource<'_> {
     ) -> Result<Vec<Hole>> {
         let path = log_path(self.dir, self.entry.file);
         let file = self.disk.open(&path)?;
-        let bytes = read_all(file.as_ref(), MAX_FILE_BYTES.min(file.len()))?;
+        let bytes = MapVec::read_file(file.as_ref(), MAX_FILE_BYTES.min(file.len()))?;
         let header = match FileHeader::decode(&bytes) {
             Ok(header) => header,
             Err(HeaderError::TooNew(_)) => return Err(Error::corrupt(path, 10, "it is too new")),

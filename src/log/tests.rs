@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::disk::RealDisk;
-use crate::disk::fault::{Fault, FaultDisk};
+use crate::testing::fault::{Fault, FaultDisk};
 
 const STORE: StoreId = StoreId([1; 16]);
 

@@ -14,13 +14,14 @@
 use std::io::ErrorKind;
 use std::path::Path;
 
-use crate::disk::{Disk, read_all};
+use crate::disk::Disk;
 use crate::error::{Error, Result};
+use crate::format::at_path::header_error;
 use crate::format::header::HEADER_LEN;
 use crate::format::manifest::Manifest;
 use crate::format::names::FileName;
+use crate::map_vec::MapVec;
 use crate::sabotage::{self, Sabotage};
-use crate::section::header_error;
 
 /// Longest manifest that is read.
 pub(crate) const MAX_BYTES: u64 = 64 << 20;
@@ -69,7 +70,7 @@ pub(crate) fn load(disk: &dyn Disk, dir: &Path) -> Result<Found> {
     if file.len() > MAX_BYTES {
         return Err(Error::corrupt(path, file.len(), "the manifest is larger than any may be"));
     }
-    let bytes = read_all(file.as_ref(), MAX_BYTES)?;
+    let bytes = MapVec::read_file(file.as_ref(), MAX_BYTES)?;
     let manifest = Manifest::decode(&bytes).map_err(|e| header_error(&path, e))?;
     if manifest.generation != generation {
         return Err(Error::corrupt(path, 24, "this is another manifest's content"));
@@ -181,8 +182,8 @@ fn put_aside(disk: &dyn Disk, dir: &Path, generation: u64) {
 mod tests {
     use super::*;
     use crate::disk::RealDisk;
-    use crate::disk::fault::{Fault, FaultDisk};
     use crate::format::manifest::tests::manifest;
+    use crate::testing::fault::{Fault, FaultDisk};
 
     fn at(generation: u64) -> Manifest {
         Manifest { generation, ..manifest() }

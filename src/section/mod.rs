@@ -18,8 +18,8 @@ pub(crate) use writer::{Check, SectionWriter};
 
 use crate::disk::{Disk, Mapped, OpenFile, Permit};
 use crate::error::{Error, Result};
-use crate::format::DecodeError;
-use crate::format::header::{FileHeader, FileKind, HEADER_LEN, HeaderError, StoreId};
+use crate::format::at_path::{decode_error, read_header};
+use crate::format::header::{FileHeader, FileKind, HEADER_LEN, StoreId};
 use crate::format::names::FileName;
 use crate::format::table::{BLOCK_LEN, SectionEntry, SectionTable, TAIL_LEN};
 
@@ -286,28 +286,6 @@ fn check_identity(path: &Path, header: &FileHeader, expected: &Identity) -> Resu
         && header.store == expected.store
         && Some(header.file) == expected.name.file();
     if same { Ok(()) } else { Err(Error::corrupt(path, 0, "this is another file's content")) }
-}
-
-/// Reads the header at the start of a file's bytes.
-pub(crate) fn read_header(path: &Path, bytes: &[u8]) -> Result<FileHeader> {
-    FileHeader::decode(bytes).map_err(|e| header_error(path, e))
-}
-
-/// Adds the file's name to a header's error.
-pub(crate) fn header_error(path: &Path, error: HeaderError) -> Error {
-    match error {
-        HeaderError::Decode(error) => decode_error(path, 0, error),
-        HeaderError::TooNew(found) => Error::UnsupportedFormat {
-            file: path.to_owned(),
-            found,
-            supported: crate::format::READ_VERSION,
-        },
-    }
-}
-
-/// Adds the file's name to a decoder's error in bytes that begin at `start`.
-pub(crate) fn decode_error(path: &Path, start: u64, error: DecodeError) -> Error {
-    Error::corrupt(path, start + error.offset, error.reason)
 }
 
 #[cfg(test)]

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use roaring::RoaringBitmap;
 
-use super::Row;
+use super::row::Row;
 use crate::disk::Disk;
 use crate::error::Result;
 use crate::format::cursor::Cursor;

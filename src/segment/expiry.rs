@@ -8,7 +8,8 @@
 use std::collections::BinaryHeap;
 use std::sync::Arc;
 
-use super::{Liveness, Row};
+use super::liveness::Liveness;
+use super::row::Row;
 use crate::clock::Timestamp;
 use crate::error::Result;
 use crate::sync::Published;

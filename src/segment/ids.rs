@@ -9,10 +9,10 @@
 
 use std::sync::Arc;
 
-use super::Row;
 use super::bloom;
-use crate::disk::Pages;
+use super::row::Row;
 use crate::ids::MemoryId;
+use crate::map_vec::MapVec;
 
 /// Heap bytes of a row's entry.
 pub(super) const ENTRY_BYTES: usize = size_of::<u64>();
@@ -21,7 +21,7 @@ pub(super) const ENTRY_BYTES: usize = size_of::<u64>();
 #[derive(Clone, Debug, Default)]
 pub(super) struct Ids {
     /// The oldest and largest first. Entries of a run are sorted by hash, and then the newest row first.
-    runs: Vec<Arc<Pages<u64>>>,
+    runs: Vec<Arc<MapVec<u64>>>,
 }
 
 /// The hash of an id in the upper half, and in the lower one the row, so that later rows come first.
@@ -54,7 +54,7 @@ impl Ids {
         ids: impl ExactSizeIterator<Item = MemoryId>,
         id_of: impl Fn(Row) -> Option<MemoryId>,
     ) {
-        let mut run = Pages::with_capacity(ids.len());
+        let mut run = MapVec::with_capacity(ids.len());
         (first..).zip(ids).for_each(|(row, id)| run.push(entry(id, row)));
         run.sort_unstable();
         while let Some(before) = self.runs.pop_if(|before| before.len() < 2 * run.len()) {
@@ -76,8 +76,8 @@ impl Ids {
 }
 
 /// Two runs as one, without the older rows of ids that are in it twice: they are dead.
-fn merge(older: &[u64], newer: &[u64], id_of: &impl Fn(Row) -> Option<MemoryId>) -> Pages<u64> {
-    let mut all = Pages::with_capacity(older.len() + newer.len());
+fn merge(older: &[u64], newer: &[u64], id_of: &impl Fn(Row) -> Option<MemoryId>) -> MapVec<u64> {
+    let mut all = MapVec::with_capacity(older.len() + newer.len());
     let (mut older, mut newer) = (older.iter().peekable(), newer.iter().peekable());
     // Where the entries with the hash of the last one begin.
     let mut group = 0;

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use roaring::RoaringBitmap;
 
-use super::Row;
+use super::row::Row;
 
 /// Words in a chunk: 4,096 rows.
 const CHUNK: usize = 64;

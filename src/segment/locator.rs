@@ -5,12 +5,13 @@
 use std::collections::HashMap;
 use std::path::Path;
 
-use super::Row;
-use crate::disk::{Disk, Pages};
+use super::row::Row;
+use crate::disk::Disk;
 use crate::error::Result;
 use crate::format::header::{FileHeader, FileKind, StoreId};
 use crate::format::names::FileName;
 use crate::ids::FileId;
+use crate::map_vec::MapVec;
 use crate::section::{Check, Identity, SectionFile, SectionWriter};
 
 const SEGMENTS: u32 = 1;
@@ -27,8 +28,8 @@ const NO_NODE: u32 = u32::MAX;
 pub(crate) struct LocatorBuilder {
     segments: Vec<FileId>,
     slots: HashMap<FileId, u32>,
-    offsets: Pages<u32>,
-    entries: Pages<[u32; 2]>,
+    offsets: MapVec<u32>,
+    entries: MapVec<[u32; 2]>,
 }
 
 impl LocatorBuilder {
@@ -72,7 +73,7 @@ impl LocatorBuilder {
     }
 
     /// Where the rows of each slot begin, and the node of each row.
-    fn nodes(&self) -> (Vec<u32>, Pages<u32>) {
+    fn nodes(&self) -> (Vec<u32>, MapVec<u32>) {
         let mut starts = vec![0; self.segments.len() + 1];
         for [slot, row] in self.entries.iter() {
             let rows = &mut starts[*slot as usize + 1];
@@ -81,7 +82,7 @@ impl LocatorBuilder {
         for slot in 0..self.segments.len() {
             starts[slot + 1] += starts[slot];
         }
-        let mut nodes = Pages::new();
+        let mut nodes = MapVec::new();
         nodes.resize(starts.last().copied().unwrap_or_default() as usize, NO_NODE);
         for (node, range) in (0..).zip(self.offsets.windows(2)) {
             for [slot, row] in &self.entries[range[0] as usize..range[1] as usize] {

@@ -6,7 +6,7 @@ use std::ops::Range;
 
 use roaring::RoaringBitmap;
 
-use super::Row;
+use super::row::Row;
 use crate::filter::Attributes;
 use crate::format::DecodeError;
 use crate::format::cursor::Cursor;

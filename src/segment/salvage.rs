@@ -4,8 +4,8 @@
 
 use std::path::Path;
 
-use super::sealed;
-use super::{Row, RowRef, bloom, seal};
+use super::row::{Row, RowRef};
+use super::{bloom, layout};
 use crate::disk::{Disk, Mapped};
 use crate::error::{Error, Result};
 use crate::format::crc32;
@@ -108,7 +108,7 @@ impl SalvagedSegment {
             body: &[],
         };
         let crc = u32::from_le_bytes(self.part(at.vector_crcs, row)?);
-        (crc == seal::vector_crc(&head)).then_some(head)
+        (crc == layout::vector_crc(&head)).then_some(head)
     }
 
     fn body(&self, id: MemoryId, row: Row) -> Option<&[u8]> {
@@ -144,14 +144,14 @@ impl Layout {
     fn of_table(table: &SectionTable) -> Option<Self> {
         let of = |kind| table.entries.iter().find(|e| e.kind == kind).map(|e| e.offset as usize);
         Some(Self {
-            vectors: of(sealed::VECTORS)?,
-            bodies: of(sealed::BODIES)?,
-            ids: of(sealed::IDS)?,
-            seqs: of(sealed::SEQS)?,
-            norms: of(sealed::NORMS)?,
-            vector_crcs: of(sealed::VECTOR_CRCS)?,
-            body_crcs: of(sealed::BODY_CRCS)?,
-            offsets: of(sealed::BODY_OFFSETS)?,
+            vectors: of(layout::VECTORS)?,
+            bodies: of(layout::BODIES)?,
+            ids: of(layout::IDS)?,
+            seqs: of(layout::SEQS)?,
+            norms: of(layout::NORMS)?,
+            vector_crcs: of(layout::VECTOR_CRCS)?,
+            body_crcs: of(layout::BODY_CRCS)?,
+            offsets: of(layout::BODY_OFFSETS)?,
         })
     }
 
@@ -183,7 +183,7 @@ impl Layout {
             next = (at + len).next_multiple_of(ALIGNMENT);
             at
         };
-        let _description = section(sealed::FIRST_EXPIRY_AT + 8);
+        let _description = section(layout::FIRST_EXPIRY_AT + 8);
         let ids = section(rows * 16);
         let _filter = section(bloom::bytes(rows));
         let seqs = section(rows * 8);

@@ -3,16 +3,18 @@
 
 use std::path::Path;
 
+use super::bloom;
+use super::layout::{self, FIRST_EXPIRY_AT, key_hash, vector_crc};
 use super::postings::PostingsBuilder;
-use super::sealed::{self, FIRST_EXPIRY_AT, key_hash};
-use super::{Row, RowBuffer, RowRef, bloom};
+use super::row::{Row, RowBuffer, RowRef};
 use crate::clock::Timestamp;
-use crate::disk::{Disk, Pages};
+use crate::disk::Disk;
 use crate::error::{Error, Result};
 use crate::format::crc32;
 use crate::format::header::FileHeader;
 use crate::format::names::FileName;
 use crate::format::record;
+use crate::map_vec::MapVec;
 use crate::section::{Check, SectionWriter};
 
 /// The rows of a segment to be: in ascending order of ids, each id once.
@@ -30,17 +32,17 @@ pub(crate) trait RowSource {
 /// Columns that are collected while the vectors are written.
 #[derive(Default)]
 struct Columns {
-    ids: Pages<u128>,
-    seqs: Pages<u64>,
-    created: Pages<u64>,
-    events: Pages<u64>,
-    expiries: Pages<u64>,
-    importances: Pages<f32>,
-    flags: Pages<u8>,
-    norms: Pages<f32>,
-    vector_crcs: Pages<u32>,
-    body_crcs: Pages<u32>,
-    body_offsets: Pages<u64>,
+    ids: MapVec<u128>,
+    seqs: MapVec<u64>,
+    created: MapVec<u64>,
+    events: MapVec<u64>,
+    expiries: MapVec<u64>,
+    importances: MapVec<f32>,
+    flags: MapVec<u8>,
+    norms: MapVec<f32>,
+    vector_crcs: MapVec<u32>,
+    body_crcs: MapVec<u32>,
+    body_offsets: MapVec<u64>,
     keys: Vec<(u64, Row)>,
     postings: PostingsBuilder,
 }
@@ -78,16 +80,6 @@ impl Columns {
     }
 }
 
-/// Covers what a search returns of a row without its body.
-pub(super) fn vector_crc(row: &RowRef<'_>) -> u32 {
-    crc32(&[
-        &row.id.as_u128().to_le_bytes(),
-        &row.seq.0.to_le_bytes(),
-        &row.norm.to_le_bytes(),
-        bytemuck::cast_slice(row.vector),
-    ])
-}
-
 /// Writes a segment and syncs the file; tells its length. The directory is the caller's. `progress`
 /// is called with the number of rows written so far.
 pub(crate) fn write_segment(
@@ -101,7 +93,7 @@ pub(crate) fn write_segment(
     let name = FileName::Segment(header.file);
     let mut writer = SectionWriter::create(disk, dir, name, header)?;
     let (mut columns, mut buffer) = (Columns::default(), RowBuffer::default());
-    writer.begin(sealed::VECTORS, Check::Rows)?;
+    writer.begin(layout::VECTORS, Check::Rows)?;
     for at in 0..source.rows() {
         let row = source.row(at, &mut buffer)?;
         if row.vector.len() != dimension {
@@ -114,7 +106,7 @@ pub(crate) fn write_segment(
             progress(at)?;
         }
     }
-    writer.begin(sealed::BODIES, Check::Rows)?;
+    writer.begin(layout::BODIES, Check::Rows)?;
     for at in 0..source.rows() {
         writer.write(source.body(at, &mut buffer)?)?;
     }
@@ -150,23 +142,23 @@ fn write_columns(
         columns.body_offsets.push(0);
     }
     let sections: [(u32, &[u8]); 14] = [
-        (sealed::DESCRIPTION, &description),
-        (sealed::IDS, bytemuck::cast_slice(&columns.ids)),
-        (sealed::BLOOM, &bloom::build(&columns.ids)),
-        (sealed::SEQS, bytemuck::cast_slice(&columns.seqs)),
-        (sealed::CREATED, bytemuck::cast_slice(&columns.created)),
-        (sealed::EVENTS, bytemuck::cast_slice(&columns.events)),
-        (sealed::EXPIRIES, bytemuck::cast_slice(&columns.expiries)),
-        (sealed::IMPORTANCES, bytemuck::cast_slice(&columns.importances)),
-        (sealed::FLAGS, &columns.flags),
-        (sealed::NORMS, bytemuck::cast_slice(&columns.norms)),
-        (sealed::VECTOR_CRCS, bytemuck::cast_slice(&columns.vector_crcs)),
-        (sealed::BODY_CRCS, bytemuck::cast_slice(&columns.body_crcs)),
-        (sealed::BODY_OFFSETS, bytemuck::cast_slice(&columns.body_offsets)),
-        (sealed::KEYS, &keys),
+        (layout::DESCRIPTION, &description),
+        (layout::IDS, bytemuck::cast_slice(&columns.ids)),
+        (layout::BLOOM, &bloom::build(&columns.ids)),
+        (layout::SEQS, bytemuck::cast_slice(&columns.seqs)),
+        (layout::CREATED, bytemuck::cast_slice(&columns.created)),
+        (layout::EVENTS, bytemuck::cast_slice(&columns.events)),
+        (layout::EXPIRIES, bytemuck::cast_slice(&columns.expiries)),
+        (layout::IMPORTANCES, bytemuck::cast_slice(&columns.importances)),
+        (layout::FLAGS, &columns.flags),
+        (layout::NORMS, bytemuck::cast_slice(&columns.norms)),
+        (layout::VECTOR_CRCS, bytemuck::cast_slice(&columns.vector_crcs)),
+        (layout::BODY_CRCS, bytemuck::cast_slice(&columns.body_crcs)),
+        (layout::BODY_OFFSETS, bytemuck::cast_slice(&columns.body_offsets)),
+        (layout::KEYS, &keys),
     ];
     for (kind, bytes) in sections {
         writer.section(kind, Check::Blocks, bytes)?;
     }
-    writer.section(sealed::POSTINGS, Check::Blocks, &columns.postings.encode())
+    writer.section(layout::POSTINGS, Check::Blocks, &columns.postings.encode())
 }

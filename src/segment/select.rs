@@ -3,9 +3,11 @@
 
 use roaring::RoaringBitmap;
 
+use super::layout::{CREATED, EVENTS, HAS_EVENT, IDS, PINNED, key_hash};
 use super::postings::Field;
-use super::sealed::{self, HAS_EVENT, PINNED, SealedSegment, key_hash};
-use super::{Row, RowBuffer, Rows};
+use super::row::{Row, RowBuffer};
+use super::rows::Rows;
+use super::sealed::SealedSegment;
 use crate::error::Result;
 use crate::filter::{Filter, Matcher};
 use crate::ids::MemoryId;
@@ -44,10 +46,10 @@ fn those_of(segment: &SealedSegment, filter: &Filter) -> Result<RoaringBitmap> {
         }
         Filter::Key(key) => keyed(segment, key)?,
         Filter::Created { from, to } => {
-            those(segment.times(sealed::CREATED)?.map(|at| (*from..*to).contains(&at)))
+            those(segment.times(CREATED)?.map(|at| (*from..*to).contains(&at)))
         }
         Filter::EventTime { from, to } => {
-            let events = segment.times(sealed::EVENTS)?.zip(segment.all_flags()?);
+            let events = segment.times(EVENTS)?.zip(segment.all_flags()?);
             let range = *from..*to;
             those(events.map(|(at, flags)| flags & HAS_EVENT != 0 && range.contains(&at)))
         }
@@ -90,7 +92,7 @@ fn identified(segment: &SealedSegment, ids: &[MemoryId]) -> Result<RoaringBitmap
         return Ok(rows);
     }
     let mut rest = ids;
-    for (row, id) in (0..).zip(segment.values(sealed::IDS)?) {
+    for (row, id) in (0..).zip(segment.values(IDS)?) {
         let id = u128::from_le_bytes(*id).into();
         rest = from(rest, id);
         match rest.first() {

@@ -4,17 +4,19 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use proptest::prelude::*;
+use roaring::RoaringBitmap;
 
 use super::*;
 use crate::Memory;
+use crate::clock::Timestamp;
 use crate::disk::{OpenFiles, RealDisk};
-use crate::error::Error;
-use crate::filter::Filter;
+use crate::error::{Error, Result};
+use crate::filter::{Filter, Matcher};
 use crate::format::header::{FileHeader, FileKind, StoreId};
 use crate::format::names::FileName;
 use crate::format::record::encode_body;
 use crate::format::table::SectionTable;
-use crate::ids::FileId;
+use crate::ids::{FileId, MemoryId, Seq};
 use crate::options::{Codes, Metric};
 use crate::section::{Check, SectionWriter};
 use crate::vector::codes::{CodeSpec, Queries};

@@ -1,5 +1,5 @@
 //! Owns the verbs about time: what time it is for the store, and whether its clock is believed. What
-//! that means is `retention`.
+//! that means is `clock::high_water`.
 
 use crate::clock::Timestamp;
 use crate::error::Result;

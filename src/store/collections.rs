@@ -14,7 +14,7 @@ use crate::snapshot::Snapshot;
 use crate::snapshot::state::Core;
 use crate::store::Store;
 use crate::sync::atomic::Ordering;
-use crate::worker::lock;
+use crate::sync::lock;
 
 /// Longest name of a collection, in bytes.
 const MAX_NAME: usize = 255;

@@ -26,7 +26,7 @@ use std::collections::HashMap;
 use std::path::Path;
 use std::sync::Arc;
 
-#[cfg(any(test, feature = "fuzzing"))]
+#[cfg(any(test, feature = "__fuzzing"))]
 pub(crate) use open::open_for_writing;
 pub use repair::{Doubt, Loss, RepairReport, Salvaged};
 pub use verify::{Verify, VerifyReport};

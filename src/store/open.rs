@@ -11,7 +11,6 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use crate::clock::Timestamp;
-use crate::dir::mix;
 use crate::disk::{Disk, RealDisk};
 use crate::engine::life::{Life, Parts};
 use crate::engine::open_log::LogState;
@@ -27,6 +26,7 @@ use crate::options::{Background, StoreOptions};
 use crate::sabotage::{self, Sabotage};
 use crate::snapshot::Snapshot;
 use crate::snapshot::state::Core;
+use crate::splitmix::mix;
 use crate::store::{Shared, Store, workers};
 use crate::sync::Mutex;
 
@@ -83,11 +83,11 @@ impl Store {
             return Ok(());
         }
         // Of two at once, the one that read first must not end last: readers would go back in time.
-        let _refreshing = crate::worker::lock(&self.shared.refreshing);
+        let _refreshing = crate::sync::lock(&self.shared.refreshing);
         let (dir, clock) = (&self.engine.dir, self.engine.time.clock());
         let options = StoreOptions::new().clock(Arc::clone(clock));
         let newer = read_with_retries(dir.shared_disk(), dir.root(), &options)?;
-        let mut names = crate::worker::lock(&self.shared.names);
+        let mut names = crate::sync::lock(&self.shared.names);
         self.engine.adopt(&newer);
         let newer: HashMap<CollectionId, Arc<Core>> =
             newer.collections.all().into_iter().map(|core| (core.id, core)).collect();

@@ -14,7 +14,7 @@ use crate::segment::{Rows, verify_deletes};
 use crate::snapshot::Snapshot;
 use crate::snapshot::state::Core;
 use crate::store::Store;
-use crate::worker::lock;
+use crate::sync::lock;
 
 /// How much a verification reads.
 ///

@@ -251,11 +251,10 @@ fn each_core(
 
 #[cfg(test)]
 mod tests {
-    use crate::sync::Mutex;
+    use crate::sync::{Mutex, lock};
     use std::path::PathBuf;
 
     use super::*;
-    use crate::worker::lock;
     use crate::{Background, ManualClock, StoreOptions, Timestamp};
 
     #[test]

@@ -62,8 +62,8 @@ impl<G: DerefMut> DerefMut for Guard<'_, G> {
 }
 
 pub(crate) type MutexGuard<'a, T> = Guard<'a, sync::MutexGuard<'a, T>>;
-pub(crate) type ReadGuard<'a, T> = Guard<'a, sync::RwLockReadGuard<'a, T>>;
-pub(crate) type WriteGuard<'a, T> = Guard<'a, sync::RwLockWriteGuard<'a, T>>;
+pub(crate) type RwLockReadGuard<'a, T> = Guard<'a, sync::RwLockReadGuard<'a, T>>;
+pub(crate) type RwLockWriteGuard<'a, T> = Guard<'a, sync::RwLockWriteGuard<'a, T>>;
 
 #[derive(Debug, Default)]
 pub(crate) struct Mutex<T> {
@@ -104,11 +104,11 @@ impl<T> RwLock<T> {
         Self { hand_over: HandOver::default(), lock: sync::RwLock::new(value) }
     }
 
-    pub(crate) fn read(&self) -> LockResult<ReadGuard<'_, T>> {
+    pub(crate) fn read(&self) -> LockResult<RwLockReadGuard<'_, T>> {
         map(self.lock.read(), |guard| Guard { give: self.hand_over.take(), guard })
     }
 
-    pub(crate) fn write(&self) -> LockResult<WriteGuard<'_, T>> {
+    pub(crate) fn write(&self) -> LockResult<RwLockWriteGuard<'_, T>> {
         map(self.lock.write(), |guard| Guard { give: self.hand_over.take(), guard })
     }
 }

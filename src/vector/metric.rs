@@ -168,6 +168,19 @@ pub(crate) fn unit(vector: &[f32]) -> Vec<f32> {
     vector.iter().map(|x| (f64::from(*x) * inverse) as f32).collect()
 }
 
+/// The squared norm, in sums of so many lanes: vector instructions can add them, and every machine adds
+/// them in the same order, so that codes are the same everywhere.
+pub(crate) fn squared_norm(vector: &[f32]) -> f32 {
+    let mut sums = [0.0f32; 16];
+    let (chunks, rest) = vector.as_chunks::<16>();
+    for chunk in chunks {
+        for i in 0..16 {
+            sums[i] += chunk[i] * chunk[i];
+        }
+    }
+    sums.iter().sum::<f32>() + rest.iter().map(|x| x * x).sum::<f32>()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -15,6 +15,7 @@
 use std::ops::Range;
 
 use crate::options::MAX_DIMENSION;
+use crate::splitmix::SplitMix;
 use crate::sync::OnceLock;
 
 /// Seed of the signs. Part of the format.
@@ -56,13 +57,7 @@ impl Rotation {
     }
 
     fn new(dimension: usize) -> Self {
-        let mut state = SEED;
-        let mut word = || {
-            state = state.wrapping_add(0x9E37_79B9_7F4A_7C15);
-            let x = (state ^ (state >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
-            let x = (x ^ (x >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
-            x ^ (x >> 31)
-        };
+        let mut words = SplitMix(SEED);
         let power = 1 << dimension.ilog2();
         let mut factors = Vec::with_capacity(ROUNDS * dimension);
         for round in 0..ROUNDS {
@@ -71,7 +66,7 @@ impl Rotation {
             let end = if round == ROUNDS - 1 && power < dimension { 0.25 } else { 1.0 };
             let mut bits = 0;
             for i in 0..dimension {
-                bits = if i % STEP == 0 { word() } else { bits >> 1 };
+                bits = if i % STEP == 0 { words.next() } else { bits >> 1 };
                 let sign = if bits & 1 == 1 { -1.0 } else { 1.0 };
                 let root = if transformed.contains(&i) { (power as f32).sqrt() } else { 1.0 };
                 factors.push(sign * end / root);
@@ -169,14 +164,10 @@ const fn butterflies([a, b, c, d]: [f32; 4]) -> [f32; 4] {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::testing::Uniform;
 
     fn vector(n: usize, seed: u64) -> Vec<f32> {
-        let mut state = seed;
-        let mut next = || {
-            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
-            (state >> 40) as f32 / (1 << 23) as f32 - 1.0
-        };
-        (0..n).map(|_| next()).collect()
+        Uniform(seed).vector(n)
     }
 
     fn dot(a: &[f32], b: &[f32]) -> f64 {

@@ -1,14 +1,10 @@
 //! Owns what a lane of the pool knows: its jobs and whose turn it is, its timers, how many threads it
-//! wants. Pure: starts no thread and takes no lock but that of a job whose turn it is.
+//! wants. Pure: starts no thread, takes no lock and runs no job.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::pool::Seat;
-use super::{Bell, Poison, lock};
-use crate::sync::Mutex;
 use crate::sync::thread::ThreadId;
 
 /// Kinds of background work. Each has threads of its own.
@@ -46,30 +42,6 @@ impl Lane {
     }
 }
 
-/// What a job does at its turn; gives how long to wait at most before the next one.
-pub(super) type Task = Box<dyn FnMut(&Seat<'_>) -> Duration + Send>;
-
-pub(super) struct Job {
-    pub(super) label: &'static str,
-    pub(super) bell: Arc<Bell>,
-    pub(super) poison: Arc<Poison>,
-    /// Only the thread whose turn it is takes it.
-    pub(super) task: Mutex<Task>,
-}
-
-impl Job {
-    /// Runs once. Nothing if it panicked: then it never runs again.
-    pub(super) fn run(&self, seat: &Seat<'_>) -> Option<Duration> {
-        self.bell.answer();
-        let mut task = lock(&self.task);
-        let ran = catch_unwind(AssertUnwindSafe(|| task(seat)));
-        if ran.is_err() {
-            self.poison.set(format!("the worker {} panicked", self.label));
-        }
-        ran.ok()
-    }
-}
-
 pub(super) enum Phase {
     /// Until then, in the pool's time, or until it is rung.
     Waiting(Duration),
@@ -79,8 +51,8 @@ pub(super) enum Phase {
     Over,
 }
 
-pub(super) struct Entry {
-    pub(super) job: Arc<Job>,
+pub(super) struct Entry<J> {
+    pub(super) job: Arc<J>,
     pub(super) phase: Phase,
     /// It goes when its turn ends.
     pub(super) dismissed: bool,
@@ -92,9 +64,8 @@ pub(super) enum Turn {
     Post(u64, Box<dyn FnOnce() + Send>),
 }
 
-#[derive(Default)]
-pub(super) struct LaneState {
-    pub(super) entries: BTreeMap<u64, Entry>,
+pub(super) struct LaneState<J> {
+    pub(super) entries: BTreeMap<u64, Entry<J>>,
     /// In the order of their turns.
     pub(super) ready: VecDeque<Turn>,
     pub(super) timers: BTreeSet<(Duration, u64)>,
@@ -105,7 +76,20 @@ pub(super) struct LaneState {
     pub(super) aside: usize,
 }
 
-impl LaneState {
+impl<J> Default for LaneState<J> {
+    fn default() -> Self {
+        Self {
+            entries: BTreeMap::new(),
+            ready: VecDeque::new(),
+            timers: BTreeSet::new(),
+            posts: 0,
+            threads: 0,
+            aside: 0,
+        }
+    }
+}
+
+impl<J> LaneState<J> {
     /// How many threads there is something to do for, those that wait aside left out.
     fn wanted(&self, lane: Lane) -> usize {
         lane.limit().min(self.entries.len().saturating_sub(self.aside) + self.posts)

@@ -7,26 +7,51 @@
 //! for its own job alone.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::{Arc, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use arc_swap::ArcSwapOption;
 
-use super::lane::{Entry, Job, LANES, Lane, LaneState, Phase, Turn};
-use super::{Bell, Poison, lock};
+use super::bell::{Bell, Desk};
+use super::lane::{Entry, LANES, Lane, LaneState, Phase, Turn};
 use crate::clock::{Clock, SystemClock};
 use crate::error::{Error, Result};
+use crate::poison::Poison;
 use crate::sync::thread;
-use crate::sync::{self, Condvar, MODEL_CHECKED, Mutex, MutexGuard};
+use crate::sync::{self, Condvar, MODEL_CHECKED, Mutex, MutexGuard, lock};
+
+/// What a job does at its turn; gives how long to wait at most before the next one.
+type Task = Box<dyn FnMut(&Seat<'_>) -> Duration + Send>;
+
+struct Job {
+    label: &'static str,
+    bell: Arc<Bell>,
+    poison: Arc<Poison>,
+    /// Only the thread whose turn it is takes it.
+    task: Mutex<Task>,
+}
+
+impl Job {
+    /// Runs once. Nothing if it panicked: then it never runs again.
+    fn run(&self, seat: &Seat<'_>) -> Option<Duration> {
+        self.bell.answer();
+        let mut task = lock(&self.task);
+        let ran = catch_unwind(AssertUnwindSafe(|| task(seat)));
+        if ran.is_err() {
+            self.poison.set(format!("the worker {} panicked", self.label));
+        }
+        ran.ok()
+    }
+}
 
 #[derive(Default)]
 struct State {
-    lanes: [LaneState; LANES],
+    lanes: [LaneState<Job>; LANES],
     next_id: u64,
 }
 
 impl State {
-    fn lane(&mut self, lane: Lane) -> &mut LaneState {
+    fn lane(&mut self, lane: Lane) -> &mut LaneState<Job> {
         &mut self.lanes[lane as usize]
     }
 }
@@ -130,10 +155,8 @@ impl Pool {
                 let next = of.timers.first().map(|(due, _)| due.saturating_sub(now));
                 let wake = &self.wake[lane as usize];
                 state = match next {
-                    Some(time) => {
-                        wake.wait_timeout(state, time).unwrap_or_else(PoisonError::into_inner).0
-                    }
-                    None => wake.wait(state).unwrap_or_else(PoisonError::into_inner),
+                    Some(time) => sync::wait_for(wake, state, time).0,
+                    None => sync::wait(wake, state),
                 };
             }
         }
@@ -176,11 +199,11 @@ impl Pool {
     /// Says what becomes of a job whose turn ended; gives it back if it goes.
     fn end_turn(
         &self,
-        of: &mut LaneState,
+        of: &mut LaneState<Job>,
         lane: Lane,
         id: u64,
         patience: Option<Duration>,
-    ) -> Option<Entry> {
+    ) -> Option<Entry<Job>> {
         let entry = of.entries.get_mut(&id)?;
         if entry.dismissed {
             return of.entries.remove(&id);
@@ -217,7 +240,7 @@ impl Pool {
                         return;
                     }
                     Phase::Running(_) => {
-                        state = self.ended.wait(state).unwrap_or_else(PoisonError::into_inner);
+                        state = sync::wait(&self.ended, state);
                     }
                     _ => break,
                 },
@@ -234,16 +257,16 @@ impl Pool {
     }
 }
 
-/// Where a bell rings.
-#[derive(Clone, Debug)]
-pub(super) struct Desk {
+/// The place of a job in the pool.
+#[derive(Debug)]
+struct Place {
     pool: Arc<Pool>,
     lane: Lane,
     id: u64,
 }
 
-impl Desk {
-    pub(super) fn ring(&self) {
+impl Desk for Place {
+    fn ring(&self) {
         // In a child made by fork nobody hears it, and its lock may stay locked.
         if !self.pool.is_foreign() && lock(&self.pool.state).lane(self.lane).make_ready(self.id) {
             self.pool.wake(self.lane);
@@ -284,7 +307,7 @@ impl Drop for Aside<'_> {
 /// A job that runs at every ring and at least every so often, until this is dropped.
 #[derive(Debug)]
 pub(crate) struct Worker {
-    desk: Desk,
+    place: Arc<Place>,
     bell: Arc<Bell>,
 }
 
@@ -307,13 +330,13 @@ impl Worker {
         let mut state = lock(&pool.state);
         let id = state.next_id;
         state.next_id += 1;
-        let desk = Desk { pool: Arc::clone(&pool), lane, id };
+        let place = Arc::new(Place { pool: Arc::clone(&pool), lane, id });
         // Before the first turn, so that no ring goes unheard: the bell's lock is taken last.
-        bell.attach(desk.clone());
+        bell.attach(Arc::clone(&place) as Arc<dyn Desk>);
         let of = state.lane(lane);
         of.entries.insert(id, Entry { job: Arc::new(job), phase: Phase::Ready, dismissed: false });
         of.ready.push_back(Turn::Job(id));
-        let worker = Self { desk, bell: Arc::clone(bell) };
+        let worker = Self { place, bell: Arc::clone(bell) };
         let staffed = pool.staff(state, lane);
         pool.wake(lane);
         staffed.map_err(|e| Error::io("start a thread for", lane.name(), e))?;
@@ -331,7 +354,7 @@ impl Drop for Worker {
     /// Ends the job and waits for it.
     fn drop(&mut self) {
         self.bell.stop();
-        self.desk.pool.dismiss(self.desk.lane, self.desk.id);
+        self.place.pool.dismiss(self.place.lane, self.place.id);
     }
 }
 

@@ -1,5 +1,5 @@
-//! Owns the check of indexes that were opened from files: once for each, in the background and before
-//! anything is made from them.
+//! Owns the check of indexes that were opened from files: once for each, in the background and
+//! before anything is made from them.
 
 use std::sync::Arc;
 
@@ -9,7 +9,7 @@ use crate::metrics::Event;
 use crate::snapshot::Snapshot;
 use crate::snapshot::open::drop_coverage;
 use crate::snapshot::state::Core;
-use crate::worker::lock;
+use crate::sync::lock;
 
 /// Checks the indexes that were opened and not looked at since, and takes the damaged ones out of
 /// use: their rows are scanned until a new index covers them.

@@ -1,12 +1,12 @@
-//! Owns the nodes of an index that is being made: distinct codes, each with the rows that it stands for.
-//! Nothing here reads a file or knows what becomes of the nodes.
+//! Owns the nodes of an index that is being made: distinct codes, each with the rows that it stands
+//! for. Nothing here reads a file or knows what becomes of the nodes.
 
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use crate::disk::Pages;
 use crate::ids::FileId;
 use crate::index::IndexParts;
+use crate::map_vec::MapVec;
 use crate::segment::Row;
 use crate::vector::codes::{CodeBuffer, CodeRows, Fit, Frame};
 
@@ -22,7 +22,7 @@ pub(in crate::compaction) struct NodeRows {
     files: Vec<FileId>,
     slots: HashMap<FileId, u32>,
     /// The first row of each node: the place of its file in `files`, and the row.
-    first: Pages<[u32; 2]>,
+    first: MapVec<[u32; 2]>,
     /// The others, of the few nodes that have any.
     more: HashMap<u32, Vec<[u32; 2]>>,
 }
@@ -88,17 +88,17 @@ impl NodeRows {
     }
 }
 
-/// Where the code of a node is: the place of an older index in the list and the node there, or `NONE` and
-/// the row among those encoded here.
+/// Where the code of a node is: the place of an older index in the list and the node there, or
+/// `NONE` and the row among those encoded here.
 type Source = [u32; 2];
 
 /// The nodes by the hashes of their codes: open addressing with linear probing, at most half full.
 #[derive(Default)]
 struct Hashes {
     /// Of each node.
-    hashes: Pages<u64>,
+    hashes: MapVec<u64>,
     /// A node and one, or 0.
-    table: Pages<u32>,
+    table: MapVec<u32>,
 }
 
 impl Hashes {
@@ -118,7 +118,7 @@ impl Hashes {
     fn push(&mut self, hash: u64) {
         self.hashes.push(hash);
         if 2 * self.hashes.len() > self.table.len() {
-            self.table = Pages::zeroed((4 * self.hashes.len()).next_power_of_two());
+            self.table = MapVec::zeroed((4 * self.hashes.len()).next_power_of_two());
             (0..self.hashes.len() as u32).for_each(|node| self.place(node));
         } else {
             self.place(self.hashes.len() as u32 - 1);
@@ -136,14 +136,14 @@ impl Hashes {
 }
 
 /// Distinct codes in the order of nodes, with the rows of each. Rows with equal codes share a node:
-/// no search on codes can tell them apart, and equal nodes crowd each other out of a graph. Codes of
-/// older indexes are not copied.
+/// no search on codes can tell them apart, and equal nodes crowd each other out of a graph. Codes
+/// of older indexes are not copied.
 pub(in crate::compaction) struct CodesIndex<'a> {
     frame: Arc<Frame>,
     fit: Fit,
     old: Vec<CodeRows<'a>>,
     new: CodeBuffer,
-    sources: Pages<Source>,
+    sources: MapVec<Source>,
     pub(in crate::compaction) rows: NodeRows,
     nodes: Hashes,
     scratch: CodeBuffer,
@@ -155,7 +155,7 @@ impl<'a> CodesIndex<'a> {
         Self {
             old: Vec::new(),
             new: CodeBuffer::new(Arc::clone(&frame), 0),
-            sources: Pages::new(),
+            sources: MapVec::new(),
             rows: NodeRows::default(),
             nodes: Hashes::default(),
             scratch: CodeBuffer::new(Arc::clone(&frame), 1),

@@ -1,5 +1,5 @@
-//! Owns sealing and rewriting: which rows of memtables or segments go in, and what is reported. How they
-//! are written and swapped in is `job`.
+//! Owns sealing and rewriting: which rows of memtables or segments go in, and what is reported. How
+//! they are written and swapped in is `job`.
 
 mod dependents;
 mod job;
@@ -18,7 +18,7 @@ use crate::sabotage::{self, Sabotage};
 use crate::segment::Rows;
 use crate::snapshot::Snapshot;
 use crate::snapshot::state::Core;
-use crate::worker::lock;
+use crate::sync::lock;
 
 /// Seals the frozen memtables, and the active one if `all`. Tells whether there were any.
 pub(super) fn seal(job: &Job<'_>, all: bool, report: &mut CompactionReport) -> Result<bool> {

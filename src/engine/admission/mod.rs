@@ -125,8 +125,8 @@ impl Admission {
         Err(Error::OverBudget { budget: "debt_limit", needed: debt(), limit, free: 0 })
     }
 
-    /// Measures the files again, after something gave bytes back or tried to. `idle` says that there
-    /// was nothing to try, since before the question `asked`.
+    /// Measures the files again, after something gave bytes back or tried to. `idle` says that
+    /// there was nothing to try, since before the question `asked`.
     pub(crate) fn tend_disk(&self, idle: bool, asked: u64) -> Result<()> {
         if self.disk.limit().is_some() {
             self.disk.tend(idle, asked, self.room.has_workers())?;

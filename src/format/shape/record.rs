@@ -3,7 +3,7 @@
 use serde::de::value::Error;
 use serde::ser::{self, Serialize, Serializer};
 
-use super::{Shape, Variant, leaf};
+use super::kinds::{Shape, Variant, leaf};
 
 /// Describes one value. `depth` more levels are described.
 #[derive(Clone, Copy)]

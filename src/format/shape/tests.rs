@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
-use super::{MAX_NODES_DEEP, Shape, of};
+use super::kinds::MAX_NODES_DEEP;
+use super::{Shape, of};
 use crate::Memory;
 
 #[derive(Serialize, Deserialize, PartialEq, Debug, Clone)]

@@ -10,7 +10,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use hnsw_rs::prelude::{Distance, Hnsw};
 
-use super::build::{BuildParams, GraphBuilder};
+use super::builder::{BuildParams, GraphBuilder};
 use super::graph::{FlatGraph, FlatLevel, MAX_LEVELS};
 use crate::error::{Error, Result};
 use crate::vector::codes::CodeRows;

@@ -9,12 +9,12 @@
 //! ARCHITECTURE.md, "Compaction, in numbers"; Singh et al., "FreshDiskANN", arXiv:2105.09613, section 4.2,
 //! has the idea of the neighbors of lost neighbors.
 
-use super::build::BuildParams;
-use super::flat_builder::{CHUNK, Draft};
-use super::graph::{Graph, NO_NODE};
-use crate::disk::Pages;
+use super::base::Base;
+use super::builder::BuildParams;
+use super::draft::{CHUNK, Draft};
 use crate::error::Result;
-use crate::index::Candidate;
+use crate::index::top::Candidate;
+use crate::map_vec::MapVec;
 use crate::vector::codes::CodeRows;
 
 /// Entries of a lost neighbor's list that may take its place. The first are the nearest.
@@ -22,42 +22,6 @@ const FROM_LOST: usize = 16;
 
 /// Candidates that are looked at for each place of a gap.
 const LOOKED_AT: usize = 4;
-
-/// A graph that a new one starts from.
-pub(crate) struct Base<'a> {
-    graph: Graph<'a>,
-    /// For each node the row that it is now; `NO_NODE` for one that goes.
-    rows: Vec<u32>,
-    kept: u32,
-}
-
-impl<'a> Base<'a> {
-    /// A graph of which `rows` tells what becomes of each node: the row that it is now, or `NO_NODE`.
-    /// Rows that stay come first, in any order. Nothing if too little of it is left to start from, or if
-    /// it is damaged.
-    pub(crate) fn new(graph: Graph<'a>, rows: Vec<u32>, m: usize) -> Option<Self> {
-        let kept = rows.iter().filter(|row| **row != NO_NODE).count() as u32;
-        let sound = rows.len() == graph.nodes as usize
-            && graph.m as usize == m
-            && kept > 0
-            && rows.iter().all(|row| *row == NO_NODE || *row < kept)
-            && graph.validate().is_ok();
-        sound.then_some(Self { graph, rows, kept })
-    }
-
-    /// How many nodes stay.
-    pub(super) const fn kept(&self) -> u32 {
-        self.kept
-    }
-
-    fn row(&self, node: u32) -> Option<u32> {
-        self.rows.get(node as usize).copied().filter(|row| *row != NO_NODE)
-    }
-
-    fn rows_of<'b>(&'b self, list: &'b [u32]) -> impl Iterator<Item = u32> + 'b {
-        list.iter().filter_map(|node| self.row(*node))
-    }
-}
 
 /// A list that lost neighbors.
 #[derive(Clone, Copy, Debug, bytemuck::Pod, bytemuck::Zeroable)]
@@ -84,9 +48,9 @@ impl<'a> Draft<'a> {
         codes: &CodeRows<'a>,
         params: &BuildParams<'_>,
         base: &Base<'_>,
-    ) -> (Self, Pages<Gap>) {
+    ) -> (Self, MapVec<Gap>) {
         let mut draft = Self::empty(codes, params);
-        let mut gaps = Pages::new();
+        let mut gaps = MapVec::new();
         for (level, lists) in base.graph.levels.iter().enumerate() {
             let count = if level == 0 { base.graph.nodes as usize } else { lists.nodes.len() };
             for at in 0..count {

@@ -7,14 +7,18 @@
 //! twice or is the node itself; at most `2 m` at level 0 and `m` above; every node can be reached
 //! from the entry point at level 0 (I11).
 
-pub(crate) mod build;
+pub(super) mod base;
+pub(super) mod build;
+pub(super) mod builder;
+mod draft;
 mod flat_builder;
-pub(crate) mod graph;
+pub(super) mod graph;
 #[cfg(feature = "hnsw-rs")]
 mod hnsw_rs_builder;
-pub(crate) mod merge;
-pub(crate) mod pool;
+mod merge;
+pub(super) mod pool;
 mod reach;
-pub(crate) mod search;
-pub(crate) mod search_level;
+pub(super) mod search;
+pub(super) mod search_level;
 mod select;
+mod validate;

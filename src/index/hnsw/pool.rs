@@ -5,7 +5,7 @@
 //! cache lines at most: so one sorted array, in which the expanded nodes are marked, is faster than
 //! the two heaps of the paper.
 
-use crate::index::Candidate;
+use crate::index::top::Candidate;
 
 /// Most nodes that can be searched.
 pub(crate) const MAX_NODES: u32 = (1 << 31) - 1;

@@ -6,7 +6,7 @@ use std::collections::HashMap;
 use super::graph::{FlatGraph, FlatLevel, Graph, Level};
 use super::search::search;
 use super::search_level::Scratch;
-use crate::disk::Pages;
+use crate::map_vec::MapVec;
 use crate::vector::codes::CodeRows;
 
 /// How many near nodes are looked at for a place to splice in.
@@ -14,7 +14,7 @@ const EF: usize = 32;
 
 /// Which nodes can be reached from the entry point at level 0.
 pub(crate) fn reachable(graph: &Graph<'_>) -> Reached {
-    let mut reached = Reached(Pages::zeroed(graph.nodes as usize));
+    let mut reached = Reached(MapVec::zeroed(graph.nodes as usize));
     if let Some(level) = graph.levels.first() {
         reached.visit(graph.entry, |node| level.neighbors(node));
     }
@@ -22,7 +22,7 @@ pub(crate) fn reachable(graph: &Graph<'_>) -> Reached {
 }
 
 /// Nodes that can be reached.
-pub(crate) struct Reached(Pages<u8>);
+pub(crate) struct Reached(MapVec<u8>);
 
 impl Reached {
     /// How many they are.
@@ -41,7 +41,7 @@ impl Reached {
 
     /// Adds all that can be reached from a node. Each waits once at most.
     fn visit<'g>(&mut self, from: u32, neighbors: impl Fn(u32) -> &'g [u32]) {
-        let mut waiting = Pages::new();
+        let mut waiting = MapVec::new();
         if self.add(from) {
             waiting.push(from);
         }

@@ -4,7 +4,7 @@
 use super::graph::{Graph, Level};
 use super::pool::MAX_NODES;
 use super::search_level::{LevelSearch, Lists, Scratch, SearchInfo};
-use crate::index::Candidate;
+use crate::index::top::Candidate;
 use crate::vector::codes::Measure;
 
 /// Says whether a node may be a result; called at most once for each node.

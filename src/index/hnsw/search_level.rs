@@ -19,7 +19,7 @@ use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 
 use super::pool::{Nearest, Pool, Seen};
-use crate::index::Candidate;
+use crate::index::top::Candidate;
 use crate::vector::codes::Measure;
 
 /// Neighbors of a batch, unless the last list brings more.

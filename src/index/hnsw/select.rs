@@ -1,7 +1,7 @@
 //! Owns the choice of neighbors: SELECT-NEIGHBORS-HEURISTIC, algorithm 4 of the paper, without its
 //! two extensions. A pure function.
 
-use crate::index::Candidate;
+use crate::index::top::Candidate;
 
 /// Distances that are measured in one call.
 const AT_ONCE: usize = 4;

@@ -6,16 +6,15 @@ use std::sync::Arc;
 
 use bytemuck::{Pod, Zeroable};
 
-use super::Coder;
 use crate::clock::Timestamp;
-use crate::disk::Pages;
 use crate::error::{Error, Result};
 use crate::filter::Attributes;
 use crate::format::record;
 use crate::ids::Seq;
+use crate::map_vec::MapVec;
 use crate::options::Codes;
-use crate::segment::RowRef;
-use crate::segment::sealed::key_hash;
+use crate::segment::layout::key_hash;
+use crate::segment::row::RowRef;
 use crate::vector::codes::{CodeBuffer, CodeSpec, Fit, Frame, SignBlocks};
 
 /// Blocks of fewer rows have no codes.
@@ -24,6 +23,9 @@ const CODED: usize = 64;
 const TELLING: usize = 256;
 /// Vectors by which it is said.
 const SAMPLE: usize = 256;
+
+/// What the codes of a memtable are made of, and how far off they are.
+pub(crate) type Coder = (Arc<Frame>, Fit);
 
 /// What is known of a row beside its vector and body.
 #[derive(Clone, Copy, Debug, Pod, Zeroable)]
@@ -45,14 +47,14 @@ pub(super) struct Head {
 /// Rows that lie together.
 #[derive(Debug)]
 pub(super) struct Block {
-    pub(super) heads: Pages<Head>,
-    pub(super) vectors: Pages<f32>,
+    pub(super) heads: MapVec<Head>,
+    pub(super) vectors: MapVec<f32>,
     /// One after the other.
-    pub(super) bodies: Pages<u8>,
+    pub(super) bodies: MapVec<u8>,
     /// `None` in a block that is measured exactly.
     pub(super) codes: Option<CodeBuffer>,
     /// The signs of the codes side by side; nothing if codes have none.
-    pub(super) signs: Pages<u8>,
+    pub(super) signs: MapVec<u8>,
 }
 
 impl Head {
@@ -71,11 +73,11 @@ impl Block {
     /// With room for so many rows, and so many bytes of bodies.
     pub(super) fn empty(spec: CodeSpec, rows: usize, bodies: usize) -> Self {
         Self {
-            heads: Pages::with_capacity(rows),
-            vectors: Pages::with_capacity(rows * spec.dimension),
-            bodies: Pages::with_capacity(bodies),
+            heads: MapVec::with_capacity(rows),
+            vectors: MapVec::with_capacity(rows * spec.dimension),
+            bodies: MapVec::with_capacity(bodies),
             codes: None,
-            signs: Pages::new(),
+            signs: MapVec::new(),
         }
     }
 

@@ -1,7 +1,12 @@
 //! Owns the check of a whole sealed segment: that its columns, postings, bodies and vectors are sound and say
 //! the same.
 
-use super::*;
+use super::SealedSegment;
+use crate::error::Result;
+use crate::segment::layout::{BLOOM, BODIES, BODY_OFFSETS, CREATED, IDS, KEYS, PINNED, POSTINGS};
+use crate::segment::postings::Postings;
+use crate::segment::row::RowBuffer;
+use crate::segment::rows::Rows;
 
 impl SealedSegment {
     /// Checks everything but vectors and bodies: ids ascend and are found, offsets, keys and

@@ -7,13 +7,14 @@ use std::path::{Path, PathBuf};
 use roaring::RoaringBitmap;
 
 use super::report::{Doubt, Loss, RepairReport};
-use crate::disk::{Disk, read_all};
+use crate::disk::Disk;
 use crate::error::{Error, Result};
 use crate::format::header::{HEADER_LEN, HeaderError};
 use crate::format::manifest::{CollectionEntry, LogEntry, Manifest, SegmentEntry};
 use crate::format::names::FileName;
 use crate::ids::FileId;
 use crate::manifest::MAX_BYTES;
+use crate::map_vec::MapVec;
 use crate::segment::{Row, SalvagedSegment, salvage_deletes};
 
 /// A segment of which something can be read.
@@ -178,7 +179,7 @@ fn choose_manifest(
             newest = false;
         }
         let path = dir.join(name);
-        let read = disk.open(&path).and_then(|file| read_all(file.as_ref(), MAX_BYTES));
+        let read = disk.open(&path).and_then(|file| MapVec::read_file(file.as_ref(), MAX_BYTES));
         let reason = match read.map(|bytes| Manifest::decode(&bytes)) {
             Ok(Ok(manifest)) if manifest.generation == generation => return Ok((manifest, newest)),
             Ok(Ok(_)) => "this is another manifest's content".to_owned(),

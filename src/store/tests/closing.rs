@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex};
 use super::{State, collections, read, recovered, scratch, step, strays};
 use crate::disk::{Disk, RealDisk};
 use crate::store::open::open_for_writing;
-use crate::worker::lock;
+use crate::sync::lock;
 use crate::{Background, CollectionOptions, Error, Event, HnswParams, Metric, Store, StoreOptions};
 
 fn files(dir: &Path) -> Vec<String> {

@@ -9,10 +9,10 @@ use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 
-use crate::disk::fault::FaultDisk;
 use crate::disk::{AppendFile, Disk, Listed, SealedFile, Site};
 use crate::error::Result;
-use crate::worker::lock;
+use crate::sync::lock;
+use crate::testing::fault::FaultDisk;
 
 type Hook = Box<dyn FnMut(&str, &Path) + Send>;
 

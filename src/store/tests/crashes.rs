@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use super::crash_disk::{Crash, CrashDisk, copy_crashed};
 use super::{State, collections, memory, open, read, recovered, scratch, step_with};
-use crate::disk::fault::Fault;
-use crate::worker::lock;
+use crate::sync::lock;
+use crate::testing::fault::Fault;
 use crate::{Batch, Durability, Store};
 
 /// The states that a store may be found in.

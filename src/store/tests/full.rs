@@ -6,10 +6,10 @@ use std::sync::Arc;
 
 use super::{recovered, scratch, strays};
 use crate::collection::Collection;
-use crate::disk::fault::QuotaDisk;
 use crate::disk::{Disk, RealDisk};
 use crate::format::names::FileName;
 use crate::store::open::open_for_writing;
+use crate::testing::fault::QuotaDisk;
 use crate::{
     Background, Batch, CollectionOptions, Error, Filter, Memory, Metric, Result, Store,
     StoreOptions,

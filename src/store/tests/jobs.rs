@@ -5,8 +5,8 @@ use std::path::{Path, PathBuf};
 
 use super::crash_disk::{Crash, CrashDisk, copy, copy_crashed};
 use super::{State, collections, open, read, recovered, scratch, step, strays, template};
-use crate::disk::fault::Fault;
 use crate::format::names::FileName;
+use crate::testing::fault::Fault;
 use crate::{CollectionOptions, Error, Metric, Store};
 
 const ALL: [Fault; 7] = [

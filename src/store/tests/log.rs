@@ -7,9 +7,9 @@ use std::time::Duration;
 use super::crash_disk::{Crash, CrashDisk, copy, copy_crashed};
 use super::{State, collections, memory, open, read, recovered, scratch, step, strays};
 use crate::disk::RealDisk;
-use crate::disk::fault::Fault;
 use crate::format::names::FileName;
 use crate::store::open::open_for_writing;
+use crate::testing::fault::Fault;
 use crate::{Background, Batch, Durability, Error, ManualClock, StoreOptions};
 
 fn is_full(error: &Error) -> bool {

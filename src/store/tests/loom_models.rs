@@ -16,13 +16,14 @@ use crate::collection::Collection;
 use crate::compaction::{Control, Job, run_index_due, run_rows_due};
 use crate::dir::guard::{FileGuard, HeldFiles};
 use crate::disk::Disk;
-use crate::disk::sim::{OpKind, SimDisk};
 use crate::format::header::{FileHeader, FileKind, StoreId};
 use crate::ids::FileId;
+use crate::poison::Poison;
 use crate::store::open::open_for_writing;
 use crate::sync::atomic::{AtomicU64, Ordering};
-use crate::sync::{Condvar, Mutex, Published, spawn};
-use crate::worker::{Bell, Lane, Poison, Seat, Worker, lock};
+use crate::sync::{Condvar, Mutex, Published, lock, spawn};
+use crate::testing::sim::{OpKind, SimDisk};
+use crate::worker::{Bell, Lane, Seat, Worker};
 use crate::{
     Background, Batch, CollectionOptions, Durability, Error, ManualClock, Memory, Metric, Outcome,
     Store, StoreOptions, Timestamp,
@@ -256,7 +257,7 @@ fn loom_a_group_commit_answers_every_batch_once_after_its_sync() {
 #[test]
 fn loom_after_a_failed_sync_nobody_is_told_that_a_batch_is_safe() {
     explore("group commit with a failing sync", 2, || {
-        use crate::disk::sim::{Failure, Fault, SyncModel};
+        use crate::testing::sim::{Failure, Fault, SyncModel};
         let disk = SimDisk::empty();
         let (store, notes) = store(&disk);
         disk.fail(Fault {

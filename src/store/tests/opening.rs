@@ -2,8 +2,8 @@
 
 use super::*;
 use crate::Error;
-use crate::disk::fault::{Fault, FaultDisk};
 use crate::store::open::open_for_reading;
+use crate::testing::fault::{Fault, FaultDisk};
 
 fn names(dir: &Path) -> Vec<FileName> {
     let listed = RealDisk.list(dir).unwrap();

@@ -10,7 +10,7 @@ use super::{State, open, read, recovered, scratch};
 use crate::compaction::{Control, Job, run_index_due, run_rows_due};
 use crate::disk::RealDisk;
 use crate::store::open::open_for_writing;
-use crate::worker::lock;
+use crate::sync::lock;
 use crate::{
     Background, Batch, Clock, CollectionOptions, Durability, Error, Event, Memory, Metric, Store,
     StoreOptions, Timestamp,

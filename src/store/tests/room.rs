@@ -9,7 +9,7 @@ use super::{memory, recovered, scratch};
 use crate::collection::Collection;
 use crate::disk::RealDisk;
 use crate::store::open::open_for_writing;
-use crate::worker::lock;
+use crate::sync::lock;
 use crate::{
     Background, Batch, CollectionOptions, Error, Memory, Metric, Result, Store, StoreOptions,
 };

@@ -4,8 +4,8 @@
 use std::time::Duration;
 
 use super::*;
-use crate::disk::fault::{Fault, FaultDisk};
-use crate::worker::lock;
+use crate::sync::lock;
+use crate::testing::fault::{Fault, FaultDisk};
 use crate::{Error, Event, ManualClock, Timestamp};
 
 #[test]

@@ -18,9 +18,9 @@ use shuttle::{Config, Runner, thread};
 
 use crate::collection::Collection;
 use crate::disk::Disk;
-use crate::disk::sim::SimDisk;
 use crate::format::names::FileName;
 use crate::store::open::{open_for_reading, open_for_writing};
+use crate::testing::sim::SimDisk;
 use crate::{
     Background, Batch, CollectionOptions, Durability, Error, Filter, ManualClock, Memory, Metric,
     Store, StoreOptions, Timestamp,

@@ -22,6 +22,7 @@
 //! i mod 8 of byte i / 8. So kernels unpack with a shift and a mask, and read a query in order.
 
 use crate::vector::kernel::batch::{Lanes, Part, SIGN_SCALE_SHIFT, SIGN_SCALE_UNIT};
+use crate::vector::metric::squared_norm;
 use crate::vector::rotate::{Rotation, padded};
 
 /// Bytes of a row before its codes.
@@ -101,7 +102,7 @@ pub(super) fn sign_terms(row: &[u8]) -> (f32, f32) {
 /// Appends head and codes of a vector.
 pub(super) fn encode(bits: usize, vector: &[f32], out: &mut Vec<u8>) {
     let y = Rotation::of(vector.len()).apply(vector);
-    let squared = super::squared_norm(vector);
+    let squared = squared_norm(vector);
     let top = ((1 << bits) - 1) as f32;
     let step = best_step(bits, &y, squared.sqrt());
     let codes: Vec<u8> =

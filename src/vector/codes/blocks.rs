@@ -2,13 +2,11 @@
 //! layout of `kernel::blocks`. They are the signs in front of each row once more, where tables can add up
 //! four coordinates of many rows at once; a search that jumps from row to row reads those in front.
 
-use super::bits::{self, HEAD};
-use super::{CodeRows, CodeSpec, Query, QueryOver, Values};
-use crate::disk::Pages;
-use crate::options::Codes;
+use super::rows::CodeRows;
+use super::spec::CodeSpec;
+use crate::map_vec::MapVec;
 use crate::vector::kernel::batch::{Lanes, Terms};
-use crate::vector::kernel::blocks::{Blocks, MOST_COORDINATES, ROWS};
-use crate::vector::rotate::padded;
+use crate::vector::kernel::blocks::{Blocks, ROWS};
 
 /// Blocks that are looked at in one call.
 pub(crate) const AT_ONCE: usize = 8;
@@ -33,31 +31,10 @@ impl<'a> SignBlocks<'a> {
     pub(crate) const fn rows(&self) -> u32 {
         self.rows
     }
-}
 
-impl CodeSpec {
-    /// Bytes of a block of signs side by side; `None` for codes that have none.
-    pub(crate) fn block_bytes(&self) -> Option<usize> {
-        let coordinates = padded(self.dimension);
-        let has = self.codes == Codes::Bits4 && coordinates <= MOST_COORDINATES;
-        has.then(|| Blocks::stride(coordinates / 16))
-    }
-
-    /// Puts the signs of rows, at most [`ROWS`], into a block, in place of what `out` held. Where there are
-    /// fewer, the others have length 0.
-    pub(crate) fn encode_block(&self, rows: &[&[u8]], out: &mut Vec<u8>) {
-        out.clear();
-        let heads: Vec<(f32, f32)> = rows.iter().map(|row| bits::sign_terms(row)).collect();
-        let head = |i: usize| heads.get(i).copied().unwrap_or_default();
-        out.extend((0..ROWS).flat_map(|i| head(i).0.to_le_bytes()));
-        out.extend((0..ROWS).flat_map(|i| head(i).1.to_le_bytes()));
-        let four = |i: usize, at: usize| {
-            let byte = rows.get(i).and_then(|row| row.get(HEAD + at / 2)).copied().unwrap_or(0);
-            byte >> (4 * (at % 2)) & 0x0f
-        };
-        for at in 0..padded(self.dimension) / 4 {
-            out.extend((0..ROWS / 2).map(|i| four(i, at) | four(i + ROWS / 2, at) << 4));
-        }
+    /// The bytes from the block on that begins with this row, a multiple of [`ROWS`].
+    pub(super) fn from_row(&self, row: u32) -> &'a [u8] {
+        self.bytes.get(row as usize / ROWS * self.stride..).unwrap_or(&[])
     }
 }
 
@@ -89,62 +66,18 @@ impl BlockSieve {
         let (shift, slack) = (terms.shift - terms.factor * raised, deviations * terms.slack);
         Self { tables, terms: Terms { shift, slack, ..terms } }
     }
-}
 
-impl Query {
-    /// The query as signs side by side are compared with it, off by so many standard deviations at most.
-    /// `None` for codes that have none. O(dimension).
-    pub(crate) fn block_sieve(&self, deviations: f32) -> Option<BlockSieve> {
-        self.spec.block_bytes()?;
-        match (&self.values, &self.sieve) {
-            (Values::Bits4(values), Some(sieve)) => {
-                Some(sieve.over_blocks(&values.values, deviations))
-            }
-            _ => None,
-        }
-    }
-}
-
-impl QueryOver<'_> {
-    /// Adds the rows of the next [`AT_ONCE`] blocks that may be nearer than the bound to `nodes`, and asks
-    /// for what [`Measure::distances`](super::Measure::distances) reads of them. `first` is a multiple of
-    /// [`ROWS`].
-    pub(crate) fn sift_blocks(
-        &self,
-        sieve: &BlockSieve,
-        signs: &SignBlocks<'_>,
-        first: u32,
-        bound: f32,
-        nodes: &mut Vec<u32>,
-    ) {
-        let start = nodes.len();
-        let end = (first + (AT_ONCE * ROWS) as u32).min(signs.rows);
-        if bound < f32::INFINITY {
-            let bytes = signs.bytes.get(first as usize / ROWS * signs.stride..).unwrap_or(&[]);
-            let mut near = [0u32; AT_ONCE];
-            let BlockSieve { tables, terms } = sieve;
-            let blocks = Blocks { bytes, tables, terms: *terms, bound };
-            (self.query.kernels.blocks)(&blocks, &mut near);
-            for (first, mut bits) in (first..end).step_by(ROWS).zip(near) {
-                // The last block may have fewer rows.
-                bits &= u32::MAX >> (ROWS as u32).saturating_sub(end - first);
-                while bits != 0 {
-                    nodes.push(first + bits.trailing_zeros());
-                    bits &= bits - 1;
-                }
-            }
-        } else {
-            nodes.extend(first..end);
-        }
-        self.rows.ask(self.query.kernels, self.query.spec.part(), &nodes[start..]);
+    /// What kernels read to look at these blocks.
+    pub(super) fn blocks<'b>(&'b self, bytes: &'b [u8], bound: f32) -> Blocks<'b> {
+        Blocks { bytes, tables: &self.tables, terms: self.terms, bound }
     }
 }
 
 impl CodeRows<'_> {
     /// The signs of all rows side by side; `None` for codes that have none.
-    pub(crate) fn sign_blocks(&self) -> Option<Pages<u8>> {
+    pub(crate) fn sign_blocks(&self) -> Option<MapVec<u8>> {
         let bytes = self.spec.block_bytes()?;
-        let mut all = Pages::with_capacity(self.len().div_ceil(ROWS) * bytes);
+        let mut all = MapVec::with_capacity(self.len().div_ceil(ROWS) * bytes);
         let mut block = Vec::with_capacity(bytes);
         let rows: Vec<&[u8]> = self.rows().collect();
         for rows in rows.chunks(ROWS) {

@@ -3,12 +3,14 @@
 //! A row: scale f32 | squared norm f32 | `dimension` signed bytes | zero pad to 16 bytes.
 //! x ≈ scale · byte, scale = max|x| / 127.
 
+use crate::vector::metric::squared_norm;
+
 /// Bytes of a row before its values.
 pub(super) const HEAD: usize = 8;
 
 pub(super) fn encode(vector: &[f32], out: &mut Vec<u8>) {
     let scale = scale(vector);
-    let squared = super::squared_norm(vector);
+    let squared = squared_norm(vector);
     out.extend_from_slice(&scale.to_le_bytes());
     out.extend_from_slice(&squared.to_le_bytes());
     out.extend(values(vector, scale).map(|v| v as u8));

@@ -2,7 +2,8 @@
 
 use std::sync::Arc;
 
-use super::{Frame, Query};
+use super::frame::Frame;
+use super::query::Query;
 use crate::options::Metric;
 use crate::vector::metric::Exact;
 

@@ -1,16 +1,17 @@
-//! Owns rows of codes: many of them in RAM, a view of many, and the distances between them that a
-//! graph is built with.
+//! Owns rows of codes: many of them in RAM, a view of many, and the contract of what measures them.
 
-use super::sieve::{self, Sieve};
-use super::{CodeSpec, Frame, Measure, bits, f32_row, int8};
-use bytemuck::{Pod, Zeroable};
 use std::sync::Arc;
 
-use crate::disk::Pages;
-use crate::options::{Codes, Metric};
-use crate::vector::kernel::batch::{Batch, Part, Rows, Scale, Terms};
-use crate::vector::kernel::{BitsFromBits, Kernels};
-use crate::vector::metric::Exact;
+use bytemuck::{Pod, Zeroable};
+
+use super::frame::Frame;
+use super::spec::CodeSpec;
+use crate::map_vec::MapVec;
+use crate::vector::kernel::Kernels;
+use crate::vector::kernel::batch::{Batch, Part, Rows, Terms};
+
+/// Rows of f32 ahead of the one that is measured for which cache lines are asked.
+pub(super) const AHEAD: usize = 2;
 
 /// Bytes of a cache line.
 const LINE: usize = 64;
@@ -24,7 +25,7 @@ struct Line([u8; LINE]);
 #[derive(Clone, Debug)]
 pub(crate) struct CodeBuffer {
     frame: Arc<Frame>,
-    lines: Pages<Line>,
+    lines: MapVec<Line>,
     /// Bytes of `lines` that are taken.
     len: usize,
     row: Vec<u8>,
@@ -34,7 +35,7 @@ impl CodeBuffer {
     /// Of codes made in this frame.
     pub(crate) fn new(frame: impl Into<Arc<Frame>>, capacity: usize) -> Self {
         let frame = frame.into();
-        let lines = Pages::with_capacity((capacity * frame.spec.row_bytes()).div_ceil(LINE));
+        let lines = MapVec::with_capacity((capacity * frame.spec.row_bytes()).div_ceil(LINE));
         Self { frame, lines, len: 0, row: Vec::new() }
     }
 
@@ -149,20 +150,8 @@ impl<'a> CodeRows<'a> {
         self.rows.iter()
     }
 
-    /// The distance of two rows that a graph is built with. Under dot it is the negative product.
-    pub(crate) fn pair(&self, a: u32, b: u32) -> f32 {
-        let mut out = [0.0];
-        self.origin(a).measure(&[b], &mut out);
-        out[0]
-    }
-
-    /// A row from which distances to others are measured, as [`Self::pair`] gives them.
-    pub(crate) fn origin(&self, a: u32) -> Origin<'a> {
-        Origin::new(self, a)
-    }
-
     /// Length of what a row's code is made of, which the errors of distances to it grow with: see
-    /// [`Query::error`](super::Query::error). 0 where they have none.
+    /// [`Query::error`](super::query::Query::error). 0 where they have none.
     #[inline]
     pub(crate) fn length(&self, row: u32) -> f32 {
         self.spec.length(self.row(row))
@@ -174,129 +163,21 @@ impl<'a> CodeRows<'a> {
     }
 }
 
-impl CodeSpec {
-    /// See [`CodeRows::length`].
-    #[inline]
-    pub(crate) fn length(&self, row: &[u8]) -> f32 {
-        let squared = match (self.codes, self.metric) {
-            (Codes::F32, _) => return 0.0,
-            (_, Metric::Cosine) if !self.centred => return 1.0,
-            (Codes::Int8, _) => int8::read(row).1,
-            _ => bits::head(row).squared,
-        };
-        squared.max(0.0).sqrt()
-    }
+/// What measures the distances of rows from one place.
+pub(crate) trait Measure {
+    /// Asks for what [`Self::sift`] reads of these rows.
+    fn ask(&self, nodes: &[u32]);
+
+    /// Leaves of `nodes` those that may be nearer than the bound, and asks for what [`Self::distances`] reads
+    /// of them. One that is nearer is left out if a first look at it is off by so many standard
+    /// deviations. `buffer` may hold anything.
+    fn sift(&self, bound: f32, deviations: f32, nodes: &mut Vec<u32>, buffer: &mut Vec<f32>);
+
+    /// The distances of these rows, in place of what `out` held.
+    fn distances(&self, nodes: &[u32], out: &mut Vec<f32>);
 }
 
-/// A row from which distances are measured.
-#[derive(Clone, Debug)]
-pub(crate) struct Origin<'a> {
-    rows: CodeRows<'a>,
-    codes: OriginCodes<'a>,
-    terms: Terms,
-    squared: f32,
-    sieve: Option<Sieve>,
-}
-
-/// The form of a row that kernels read.
-#[derive(Clone, Debug)]
-enum OriginCodes<'a> {
-    Int8(&'a [i8]),
-    F32(Exact<&'a [f32]>),
-    Bits(BitsFromBits, &'a [u8]),
-}
-
-impl<'a> Origin<'a> {
-    fn new(rows: &CodeRows<'a>, a: u32) -> Self {
-        let (kernels, spec, row) = (Kernels::detect(), rows.spec, rows.row(a));
-        let bits = |measure: BitsFromBits, top| {
-            let head = bits::head(row);
-            let (factor, shift) = bits::pair_terms(top, head.sum, spec.dimension);
-            let terms = Terms { factor, shift, scale: Scale::Pairs, ..Terms::default() };
-            let codes = spec.part().codes(row);
-            (OriginCodes::Bits(measure, codes), head.squared, head.pair_scale, terms)
-        };
-        let (codes, squared, scale, terms) = match spec.codes {
-            Codes::Int8 => {
-                let (scale, squared, values) = int8::read(row);
-                let terms = Terms { factor: 1, ..Terms::default() };
-                (OriginCodes::Int8(values), squared, scale, terms)
-            }
-            Codes::F32 => {
-                let exact = Exact::new(spec.metric, f32_row(row, spec.dimension));
-                (OriginCodes::F32(exact), 0.0, 0.0, Terms::default())
-            }
-            Codes::Bits4 => bits(kernels.bits4_pairs, 15),
-            Codes::Bits2 => bits(kernels.bits2_pairs, 3),
-            Codes::Bits1 => bits(kernels.bits1_pairs, 1),
-        };
-        let (weight, bias, times) = match spec.metric {
-            Metric::Cosine if spec.centred => (-scale, squared / 2.0, 0.5),
-            Metric::Cosine => (-scale, 1.0, 0.0),
-            Metric::Dot => (-scale, 0.0, 0.0),
-            Metric::L2 => (-2.0 * scale, squared, 1.0),
-        };
-        let terms = Terms { weight, bias, squared: times, ..terms };
-        Self { rows: *rows, codes, terms, squared, sieve: None }
-    }
-
-    /// The same, made ready for [`Measure::sift`].
-    pub(crate) fn with_sieve(mut self) -> Self {
-        if let (Codes::Bits4, OriginCodes::Bits(_, codes)) = (self.rows.spec.codes, &self.codes) {
-            let length = self.rows.spec.product_counts() * self.squared.sqrt();
-            let values = bits::values4(codes);
-            self.sieve = Some(Sieve::new(self.rows.spec, &values, self.terms, length));
-        }
-        self
-    }
-
-    #[cfg(test)]
-    pub(super) const fn sieve(&self) -> Option<&Sieve> {
-        self.sieve.as_ref()
-    }
-
-    fn measure(&self, others: &[u32], out: &mut [f32]) {
-        let (kernels, rows) = (Kernels::detect(), &self.rows);
-        let batch = rows.batch(others, rows.spec.part(), self.terms);
-        match &self.codes {
-            OriginCodes::Int8(values) => (kernels.int8)(&batch, values, out),
-            OriginCodes::Bits(measure, codes) => measure(&batch, codes, out),
-            OriginCodes::F32(exact) => {
-                for (at, (out, other)) in out.iter_mut().zip(others).enumerate() {
-                    if let Some(next) = others.get(at + super::AHEAD) {
-                        rows.prefetch(*next);
-                    }
-                    *out = exact.distance(f32_row(rows.row(*other), rows.spec.dimension));
-                }
-            }
-        }
-        if rows.spec.metric != Metric::Dot {
-            // By code, a row may seem nearer to another than it can be.
-            out.iter_mut().for_each(|distance| *distance = distance.max(0.0));
-        }
-    }
-}
-
-impl Measure for Origin<'_> {
-    #[inline]
-    fn ask(&self, nodes: &[u32]) {
-        sieve::ask(Kernels::detect(), &self.rows, self.sieve.as_ref(), nodes);
-    }
-
-    #[inline]
-    fn sift(&self, bound: f32, deviations: f32, nodes: &mut Vec<u32>, buffer: &mut Vec<f32>) {
-        let Some(sieve) = &self.sieve else { return };
-        if bound < f32::INFINITY {
-            sieve.measure(Kernels::detect(), &self.rows, deviations, nodes, buffer);
-            sieve::keep_nearer(nodes, buffer, bound);
-        }
-        self.rows.ask(Kernels::detect(), self.rows.spec.part(), nodes);
-    }
-
-    #[inline]
-    fn distances(&self, nodes: &[u32], out: &mut Vec<f32>) {
-        out.clear();
-        out.resize(nodes.len(), 0.0);
-        self.measure(nodes, out);
-    }
+pub(super) fn f32_row(row: &[u8], dimension: usize) -> &[f32] {
+    let values: &[f32] = bytemuck::try_cast_slice(row).unwrap_or(&[]);
+    values.get(..dimension).unwrap_or(values)
 }

@@ -7,9 +7,10 @@
 //! bits each, the product is the sum over the planes of what their bits stand for, times the number of
 //! bits that plane and signs share.
 
+use super::bits;
 use super::blocks::BlockSieve;
 use super::rows::CodeRows;
-use super::{CodeSpec, bits};
+use super::spec::CodeSpec;
 use crate::vector::kernel::Kernels;
 use crate::vector::kernel::batch::{Lanes, PLANES, Part, Scale, Terms};
 

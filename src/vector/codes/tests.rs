@@ -1,19 +1,18 @@
 //! Owns the tests of codes: each against exact distances, and the bytes of rows.
 
+use super::sieve::Sieve;
 use super::*;
-use crate::vector::kernel::scalar;
+use crate::options::{Codes, Metric};
+use crate::testing::Uniform;
+use crate::vector::kernel::{Kernels, scalar};
 
 const ALL: [Codes; 5] = [Codes::Int8, Codes::F32, Codes::Bits4, Codes::Bits2, Codes::Bits1];
 const METRICS: [Metric; 3] = [Metric::Cosine, Metric::Dot, Metric::L2];
 const DIMENSIONS: [usize; 13] = [1, 2, 3, 15, 16, 17, 63, 64, 65, 100, 192, 384, 385];
 
 fn vectors(n: usize, dimension: usize) -> Vec<Vec<f32>> {
-    let mut state = 1u64;
-    let mut next = || {
-        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
-        (state >> 40) as f32 / (1 << 23) as f32 - 1.0
-    };
-    (0..n).map(|_| (0..dimension).map(|_| next()).collect()).collect()
+    let mut random = Uniform(1);
+    (0..n).map(|_| random.vector(dimension)).collect()
 }
 
 /// Vectors in stored form and their codes.

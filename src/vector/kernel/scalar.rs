@@ -1,8 +1,8 @@
 //! Owns the reference kernels: the simplest code that is right, always compiled.
 
-use super::Kernels;
 use super::batch::{Batch, Lanes, PLANE_WEIGHTS, PLANES, measure};
 use super::blocks::{Blocks, ROWS, below, sift};
+use super::table::Kernels;
 
 /// The reference.
 pub(crate) const KERNELS: Kernels = Kernels {

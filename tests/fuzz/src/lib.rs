@@ -1,10 +1,10 @@
-//! Owns what fuzzing needs beside the targets of `altiplano::fuzzing`: the target for vector files,
+//! Owns what fuzzing needs beside the targets of `altiplano::testing::hostile`: the target for vector files,
 //! and the bound on memory.
 
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use altiplano::fuzzing::{TARGETS, Target};
+use altiplano::testing::hostile::{TARGETS, Target};
 
 mod vector_files;
 

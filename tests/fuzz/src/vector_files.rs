@@ -4,7 +4,7 @@
 use std::path::PathBuf;
 use std::sync::OnceLock;
 
-use altiplano::fuzzing::Verdict;
+use altiplano::testing::hostile::Verdict;
 
 #[path = "../../../benches/common/vectors.rs"]
 mod vectors;

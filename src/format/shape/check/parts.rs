@@ -6,8 +6,8 @@ use serde::de::{
     Visitor,
 };
 
-use super::{Checked, Names, Place};
-use crate::format::shape::{Shape, Variant, leaf};
+use super::checked::{Checked, Names, Place};
+use crate::format::shape::kinds::{Shape, Variant, leaf};
 
 /// The parts of a list, a tuple or a struct.
 pub(super) struct Parts<'a, A> {

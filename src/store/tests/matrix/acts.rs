@@ -9,10 +9,10 @@ use super::record::{Runner, new_disk, run};
 use super::script::scripted;
 use crate::collection::Collection;
 use crate::compaction::{Control, Job, run_index_due};
-use crate::disk::sim;
 use crate::index::EfTable;
 use crate::metrics::CanaryStats;
-use crate::worker::lock;
+use crate::sync::lock;
+use crate::testing::sim;
 use crate::{Batch, Error, Event, Memory, SearchPath, Store, StoreOptions, sabotage};
 
 /// A budget that stores are opened with: the smallest that there is.

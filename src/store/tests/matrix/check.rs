@@ -9,10 +9,10 @@ use super::model::{self, Model, NAMES, read};
 use super::record::{Point, dir, new_clock, open, options};
 use crate::clock::Timestamp;
 use crate::disk::Disk;
-use crate::disk::sim::{FileSystem, Image, Op, SimDisk};
 use crate::format::names::FileName;
 use crate::store::open::open_for_writing;
-use crate::worker::lock;
+use crate::sync::lock;
+use crate::testing::sim::{FileSystem, Image, Op, SimDisk};
 use crate::{IoMode, Memory, Store};
 
 /// How thoroughly an image is looked at.

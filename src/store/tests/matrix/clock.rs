@@ -11,8 +11,9 @@ use super::run::{self, each, report, seed, sized};
 use super::script::{Act, scripted};
 use super::sequences::{ask, crash, safely, watch};
 use crate::clock::Timestamp;
-use crate::disk::sim::{SimDisk, SplitMix};
-use crate::worker::lock;
+use crate::splitmix::SplitMix;
+use crate::sync::lock;
+use crate::testing::sim::SimDisk;
 
 const HOUR: u64 = 3600;
 const DAY: u64 = 24 * HOUR;

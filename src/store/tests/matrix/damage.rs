@@ -16,9 +16,9 @@ use super::golden::{Ending, Golden, contents};
 use super::model::Model;
 use super::record::{dir, new_clock, options};
 use super::run::{Row, each, report, seed};
-use crate::disk::sim::{FileSystem, SimDisk};
 use crate::format::names::FileName;
 use crate::store::open::{open_for_reading, open_for_writing};
+use crate::testing::sim::{FileSystem, SimDisk};
 use crate::{Error, Store};
 
 /// What may come of a damage.

@@ -5,8 +5,9 @@ use std::sync::Arc;
 use super::golden::Golden;
 use super::record::dir;
 use super::run::sized;
-use crate::disk::sim::{FileSystem, SplitMix};
 use crate::format::names::FileName;
+use crate::splitmix::SplitMix;
+use crate::testing::sim::FileSystem;
 
 /// Damage to one file, or to two of a kind.
 #[derive(Clone, Debug)]

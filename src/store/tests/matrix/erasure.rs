@@ -11,8 +11,9 @@ use super::run::{self, each, report, seed, sized};
 use super::script::{Act, random};
 use super::sequences::safely;
 use crate::Store;
-use crate::disk::sim::{FileSystem, Op, SimDisk, SplitMix};
-use crate::worker::lock;
+use crate::splitmix::SplitMix;
+use crate::sync::lock;
+use crate::testing::sim::{FileSystem, Op, SimDisk};
 
 /// A memory by collection, id and text.
 type Written = (usize, u64, String);

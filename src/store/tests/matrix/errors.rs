@@ -13,8 +13,8 @@ use super::run::{Row, broken, each, report, seed, sized};
 use super::script::{Act, Script, insert, random, scripted};
 use crate::Error;
 use crate::clock::Clock;
-use crate::disk::sim::{Failure, Fault, Op, OpKind, SyncModel};
-use crate::worker::lock;
+use crate::sync::lock;
+use crate::testing::sim::{Failure, Fault, Op, OpKind, SyncModel};
 
 /// After so many acts a lasting failure ends.
 const LASTS: usize = 3;

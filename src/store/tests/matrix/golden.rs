@@ -9,12 +9,12 @@ use super::model::{Model, Write};
 use super::record::{Runner, dir, new_clock, new_disk, open};
 use super::script::{Act, insert};
 use crate::clock::{Clock, Timestamp};
-use crate::disk::sim::{FileSystem, SimDisk};
 use crate::format::frame::{FrameContext, FrameKind, decode_frame};
 use crate::format::header::{FileHeader, HEADER_LEN};
 use crate::format::manifest::Manifest;
 use crate::format::names::FileName;
-use crate::worker::lock;
+use crate::sync::lock;
+use crate::testing::sim::{FileSystem, SimDisk};
 
 /// How the last session ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

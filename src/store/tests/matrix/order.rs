@@ -2,9 +2,9 @@
 //! trace, whatever a crash would have shown.
 
 use super::record::dir;
-use crate::disk::sim::{FileSystem, Op, OpKind};
 use crate::format::manifest::Manifest;
 use crate::format::names::FileName;
+use crate::testing::sim::{FileSystem, Op, OpKind};
 
 /// What is wrong with an operation, given the files after it.
 pub(super) fn check(op: &Op, files: &FileSystem) -> Option<String> {

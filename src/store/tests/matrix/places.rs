@@ -10,7 +10,7 @@ use super::record::{Runner, dir, new_disk, open, record};
 use super::run::{Row, each, seed};
 use super::script::{Act, insert, scripted};
 use super::sequences::safely;
-use crate::disk::sim::{
+use crate::testing::sim::{
     Failure, Fault, OpKind, Place, SimDisk, SyncModel, leaving_out, places_seen,
 };
 

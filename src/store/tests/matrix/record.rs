@@ -10,9 +10,9 @@ use super::model::{self, Allowed, History, Model, NAMES, handles, read};
 use super::order;
 use super::script::{Act, Script};
 use crate::clock::{Clock, ManualClock, Timestamp};
-use crate::disk::sim::{Failure, Fault, FileSystem, Op, OpKind, SimDisk, SyncModel};
 use crate::store::open::open_for_writing;
-use crate::worker::lock;
+use crate::sync::lock;
+use crate::testing::sim::{Failure, Fault, FileSystem, Op, OpKind, SimDisk, SyncModel};
 use crate::{Background, Durability, Error, Event, Store, StoreOptions};
 
 /// Where simulated stores are.

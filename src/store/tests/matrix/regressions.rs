@@ -4,8 +4,8 @@ use super::cuts::{Effort, check_all};
 use super::record::{Runner, dir, new_disk, open, record};
 use super::script::{Act, Script, insert};
 use crate::Error;
-use crate::disk::sim::SimDisk;
 use crate::format::header::HEADER_LEN;
+use crate::testing::sim::SimDisk;
 
 pub(super) fn holds(name: &str, acts: Vec<Act>) {
     let acts = (0..3).map(Act::Make).chain(acts).collect();

@@ -3,7 +3,7 @@
 
 use super::acts::Budget;
 use super::model::Write;
-use crate::disk::sim::SplitMix;
+use crate::splitmix::SplitMix;
 
 /// One step of a workload.
 #[derive(Clone, Debug)]

@@ -11,9 +11,10 @@ use super::model::{Model, NAMES, Row};
 use super::record::{Runner, new_disk};
 use super::run::{self, each, report, seed, sized};
 use super::script::{Act, random};
-use crate::disk::sim::{FileSystem, Op, SplitMix};
 use crate::search::Iter;
-use crate::worker::lock;
+use crate::splitmix::SplitMix;
+use crate::sync::lock;
+use crate::testing::sim::{FileSystem, Op};
 
 /// Files at some operation, and the states that may be found after a kill and after a cut there.
 pub(super) struct Moment {

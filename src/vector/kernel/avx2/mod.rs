@@ -6,16 +6,19 @@
 #![expect(unsafe_code, reason = "SIMD loads, and calls after feature detection")]
 
 use std::arch::x86_64::{
-    __m256, _MM_HINT_T0, _mm_add_ps, _mm_cvtss_f32, _mm_hadd_ps, _mm_prefetch, _mm256_add_ps,
-    _mm256_castps256_ps128, _mm256_extractf128_ps, _mm256_fmadd_ps, _mm256_fnmadd_ps,
-    _mm256_loadu_ps, _mm256_set1_ps, _mm256_setzero_ps, _mm256_sub_ps,
+    __m256, _mm_add_ps, _mm_cvtss_f32, _mm_hadd_ps, _mm256_add_ps, _mm256_castps256_ps128,
+    _mm256_extractf128_ps, _mm256_fmadd_ps, _mm256_fnmadd_ps, _mm256_loadu_ps, _mm256_set1_ps,
+    _mm256_setzero_ps, _mm256_sub_ps,
 };
 
-use super::batch::{Part, Rows};
-use super::{Kernels, scalar};
+use prefetch::{ask, prefetch};
+
+use super::scalar;
+use super::table::Kernels;
 
 mod blocks;
 mod planes;
+pub(super) mod prefetch;
 mod rows;
 
 /// The kernels, if the processor has what they need: holding them is the proof.
@@ -50,28 +53,6 @@ pub(super) fn kernels() -> Option<Kernels> {
         // SAFETY: the features were detected just above.
         blocks: |call, out| unsafe { blocks::blocks(call, out) },
     })
-}
-
-/// Every line that the bytes touch.
-#[inline(always)]
-pub(super) fn prefetch(bytes: &[u8]) {
-    let start = bytes.as_ptr();
-    // Counted from the beginning of the first line.
-    let end = start.addr() % 64 + bytes.len();
-    // The first one outside the loop: most first looks at a row ask for no other.
-    // SAFETY: a prefetch has no effect on memory whatever the address.
-    unsafe { _mm_prefetch::<_MM_HINT_T0>(start.cast()) };
-    let mut at = 64;
-    while at < end {
-        // SAFETY: a prefetch has no effect on memory whatever the address.
-        unsafe { _mm_prefetch::<_MM_HINT_T0>(start.wrapping_add(at).cast()) };
-        at += 64;
-    }
-}
-
-/// The same for a part of these rows.
-pub(super) fn ask(rows: &Rows<'_>, part: Part, nodes: &[u32]) {
-    nodes.iter().for_each(|node| prefetch(part.codes(rows.row(*node))));
 }
 
 #[target_feature(enable = "avx2,fma")]

@@ -7,7 +7,7 @@ use std::arch::x86_64::{
     _mm256_setzero_si256, _mm256_shuffle_epi8, _mm256_srli_epi16,
 };
 
-use super::prefetch;
+use super::prefetch::prefetch;
 use super::rows::{half_lanes, totals, walk};
 use crate::vector::kernel::batch::{Batch, Lanes, PLANE_WEIGHTS, PLANES, measure};
 

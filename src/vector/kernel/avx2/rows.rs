@@ -13,7 +13,7 @@ use std::arch::x86_64::{
     _mm256_srli_epi16, _mm256_sub_epi8, _mm256_xor_si256,
 };
 
-use super::prefetch;
+use super::prefetch::prefetch;
 use crate::vector::kernel::batch::{Batch, Lanes, chunked, measure};
 
 /// Widens to 16 bits: VPMADDUBSW would saturate.

@@ -10,8 +10,9 @@ use std::arch::x86_64::{
     _mm512_maskz_loadu_ps, _mm512_reduce_add_ps, _mm512_set1_ps, _mm512_setzero_ps, _mm512_sub_ps,
 };
 
-use super::{BitsFromBits, BitsFromInt8, Kernels, avx2, scalar};
-use crate::vector::kernel::avx2::{ask, prefetch};
+use super::table::{BitsFromBits, BitsFromInt8, Kernels};
+use super::{avx2, scalar};
+use crate::vector::kernel::avx2::prefetch::{ask, prefetch};
 
 mod blocks;
 mod rows;

@@ -14,7 +14,7 @@ use std::arch::x86_64::{
     _mm512_xor_si512,
 };
 
-use super::prefetch;
+use crate::vector::kernel::avx2::prefetch::prefetch;
 use crate::vector::kernel::batch::{Batch, Lanes, PLANES, chunked, measure};
 
 /// VPDPBUSD multiplies unsigned by signed bytes, so the rows are moved up by 128, and 128 · Σ query

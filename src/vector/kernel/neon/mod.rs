@@ -5,7 +5,8 @@ use std::arch::aarch64::{
     vaddq_f32, vaddvq_f32, vdupq_n_f32, vfmaq_f32, vfmsq_n_f32, vld1q_f32, vsubq_f32,
 };
 
-use super::{Kernels, scalar};
+use super::scalar;
+use super::table::Kernels;
 
 mod blocks;
 mod rows;

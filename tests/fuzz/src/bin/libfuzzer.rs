@@ -3,7 +3,7 @@
 
 use std::sync::OnceLock;
 
-use altiplano::fuzzing::{Target, prepare};
+use altiplano::testing::hostile::{Target, prepare};
 use altiplano_fuzz::{bounded, target};
 use libfuzzer_sys::fuzz_target;
 

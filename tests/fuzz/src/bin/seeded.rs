@@ -4,7 +4,7 @@
 
 use std::time::{Duration, Instant};
 
-use altiplano::fuzzing::{prepare, random_input};
+use altiplano::testing::hostile::{prepare, random_input};
 use altiplano_fuzz::{Counting, bounded, targets};
 
 #[global_allocator]

@@ -1,0 +1,43 @@
+//! Owns when a memory expires: what its lifetime and the default of its collection come to at the
+//! moment that it is written. Pure.
+
+use std::time::Duration;
+
+use super::{End, Expiry, Lifetime, Memory};
+use crate::clock::Timestamp;
+use crate::error::{Error, Result};
+
+/// When a memory ends that is written at `now`, the effective now. `None` if a store gave it back and
+/// it has ended since.
+pub(crate) fn expiry(
+    memory: &Memory,
+    default_ttl: Option<Duration>,
+    now: Timestamp,
+) -> Result<Option<Expiry>> {
+    let never = Expiry::from(Timestamp::MAX);
+    let by_default = memory.origin.end == End::StoredByDefault;
+    let expiry = match memory.lifetime {
+        Lifetime::Forever => never,
+        // A pinned memory is exempt from whatever it was not given itself.
+        Lifetime::Default if memory.pinned => never,
+        Lifetime::Until(_) if memory.pinned && by_default => never,
+        Lifetime::Default => default_ttl
+            .map_or(never, |ttl| Expiry { at: now + whole_millis(ttl), by_default: true }),
+        Lifetime::For(Duration::ZERO) => {
+            return Err(Error::option("ttl", "zero: the memory would never be visible"));
+        }
+        Lifetime::For(ttl) => (now + whole_millis(ttl)).into(),
+        Lifetime::Until(at) if at > now => Expiry { at, by_default },
+        Lifetime::Until(_) if memory.origin.end != End::Given => return Ok(None),
+        Lifetime::Until(at) => {
+            return Err(Error::option("expires_at", format!("{at} is not after now, {now}")));
+        }
+    };
+    Ok(Some(expiry))
+}
+
+/// Rounded up, so that no lifetime becomes none.
+fn whole_millis(time: Duration) -> Duration {
+    let millis = time.as_nanos().div_ceil(1_000_000);
+    Duration::from_millis(u64::try_from(millis).unwrap_or(u64::MAX))
+}

@@ -1,0 +1,33 @@
+//! Owns `Poison`, the latch that stops all writes after a failure whose outcome is unknown (I10).
+
+use crate::error::{Error, Result};
+use crate::sabotage::{self, Sabotage};
+use crate::sync::atomic::{AtomicBool, Ordering};
+use crate::sync::{Mutex, lock};
+
+/// Set once, never cleared: from then on writes are refused and no file is removed.
+#[derive(Debug, Default)]
+pub(crate) struct Poison {
+    is_set: AtomicBool,
+    reason: Mutex<Option<String>>,
+}
+
+impl Poison {
+    /// Stops writes; the first reason stays.
+    pub(crate) fn set(&self, reason: impl Into<String>) {
+        lock(&self.reason).get_or_insert(reason.into());
+        self.is_set.store(true, Ordering::Release);
+    }
+
+    pub(crate) fn is_set(&self) -> bool {
+        self.is_set.load(Ordering::Acquire)
+    }
+
+    /// An error if writes were stopped.
+    pub(crate) fn check(&self) -> Result<()> {
+        match self.is_set() && !sabotage::on(Sabotage::IgnorePoison) {
+            true => Err(Error::Poisoned { reason: lock(&self.reason).clone().unwrap_or_default() }),
+            false => Ok(()),
+        }
+    }
+}

@@ -1,0 +1,316 @@
+//! Owns `Active`: the rows of a memtable, in RAM. A persistent value: `push` gives a new one that
+//! shares its blocks with the old, so readers need no lock.
+//!
+//! Rows lie in blocks of contiguous vectors, codes and bodies: a few allocations a block and none a row,
+//! since small ones that live as long as a memtable, between others that do not, leave holes that no
+//! allocator can use. Blocks grow by the logarithmic method
+//! (Bentley and Saxe, "Decomposable searching problems", J. Algorithms 1980): a push makes a small
+//! block, and eight of a size become one of the next, so that a row is copied a few times at most
+//! and a scan meets few blocks.
+
+mod block;
+
+use std::sync::Arc;
+
+use roaring::RoaringBitmap;
+
+use super::ids::{ENTRY_BYTES, Ids};
+use super::liveness::Liveness;
+use super::row::{NewRow, Row, RowBuffer, RowRef};
+use super::rows::Rows;
+use crate::clock::Timestamp;
+use crate::error::{Error, Result};
+use crate::filter::{Attributes, Filter, Matcher};
+use crate::format::record;
+use crate::ids::{MemoryId, Seq};
+use crate::index::{Candidate, Scan};
+use crate::options::Codes;
+use crate::vector::codes::{CodeSpec, Queries};
+use crate::vector::kernel::blocks::ROWS;
+pub(crate) use block::Coder;
+use block::{Block, Head, name_hash};
+
+/// So many blocks of about one size become one.
+const FANOUT: usize = 8;
+/// Blocks are not merged beyond this many rows.
+const LARGEST: usize = 512;
+/// A block is full with so many bytes of bodies, and is not merged: the copy would cost more than a scan
+/// gains by it. So 32 bits are enough for a place among bodies.
+const FULL_BYTES: usize = 1 << 20;
+/// Heap bytes of a row beside its vector, codes and body: its head, its entry among the ids, and that in
+/// the writers' table of ids, 33 bytes in a table that is seven sixteenths to seven eighths full.
+const ROW_OVERHEAD: usize = size_of::<Head>() + ENTRY_BYTES + 56;
+
+/// The rows of a memtable.
+#[derive(Clone, Debug)]
+pub(crate) struct Active {
+    spec: CodeSpec,
+    /// Largest first, in row order.
+    blocks: Vec<Arc<Block>>,
+    /// First row of each block.
+    starts: Vec<Row>,
+    ids: Ids,
+    rows: Row,
+    first_expiry: Timestamp,
+    heap_bytes: usize,
+    coder: Option<Coder>,
+}
+
+impl Active {
+    /// For rows of which these codes are asked, in the frame that the collection has, if it has one.
+    pub(crate) const fn new(spec: CodeSpec, coder: Option<Coder>) -> Self {
+        Self {
+            spec,
+            coder,
+            blocks: Vec::new(),
+            starts: Vec::new(),
+            ids: Ids::new(),
+            rows: 0,
+            first_expiry: Timestamp::MAX,
+            heap_bytes: 0,
+        }
+    }
+
+    /// These rows after those that are there.
+    #[must_use]
+    pub(crate) fn push(&self, rows: Vec<NewRow>) -> Self {
+        let mut next = self.clone();
+        let mut rest = &rows[..];
+        while !rest.is_empty() {
+            let mut bytes = 0;
+            let fits = |row: &&NewRow| {
+                let full = bytes >= FULL_BYTES;
+                bytes += row.body.len();
+                !full
+            };
+            let (some, others) = rest.split_at(rest.iter().take(LARGEST).take_while(fits).count());
+            next.push_block(some);
+            rest = others;
+        }
+        next
+    }
+
+    fn push_block(&mut self, rows: &[NewRow]) {
+        let bodies = rows.iter().map(|row| row.body.len()).sum();
+        let mut block = Block::empty(self.spec, rows.len(), bodies);
+        for row in rows {
+            self.heap_bytes += self.row_bytes(row);
+            self.first_expiry = self.first_expiry.min(row.expires_at);
+            block.vectors.extend_from_slice(&row.vector);
+            block.bodies.extend_from_slice(&row.body);
+            let of = record::attributes(row.id, &row.body).ok();
+            let hash = |name: Option<&str>| name.map_or(0, name_hash);
+            block.heads.push(Head {
+                id: row.id.as_u128(),
+                seq: row.seq.0,
+                expires_at: row.expires_at.as_millis(),
+                norm: row.norm,
+                body_end: block.bodies.len() as u32,
+                namespace: hash(of.as_ref().and_then(|of| of.namespace)),
+                session: hash(of.as_ref().and_then(|of| of.session)),
+            });
+        }
+        let first = self.rows;
+        self.starts.push(first);
+        self.rows += block.rows() as Row;
+        block.encode(self.spec, &mut self.coder, u64::from(self.rows), &[]);
+        self.blocks.push(Arc::new(block));
+        let mut ids = std::mem::take(&mut self.ids);
+        ids.push(first, rows.iter().map(|row| row.id), |row| self.id(row).ok());
+        self.ids = ids;
+        while let Some(first) = self.mergeable() {
+            let mut merged = Block::concat(self.spec, &self.blocks[first..]);
+            let before = self.blocks.split_off(first);
+            merged.encode(self.spec, &mut self.coder, u64::from(self.rows), &before);
+            self.starts.truncate(first + 1);
+            self.blocks.push(Arc::new(merged));
+        }
+    }
+
+    /// How many rows each block has.
+    #[cfg(test)]
+    pub(crate) fn block_rows(&self) -> Vec<usize> {
+        self.blocks.iter().map(|block| block.rows()).collect()
+    }
+
+    /// Heap bytes that a row takes.
+    pub(crate) fn row_bytes(&self, row: &NewRow) -> usize {
+        let spec = self.coder.as_ref().map_or(self.spec, |(frame, _)| frame.spec);
+        let codes = if spec.codes == Codes::F32 { 0 } else { spec.row_bytes() };
+        let signs = spec.block_bytes().map_or(0, |bytes| bytes / ROWS);
+        row.vector.len() * 4 + codes + signs + row.body.len() + ROW_OVERHEAD
+    }
+
+    /// Where the blocks at the end that should be one begin.
+    fn mergeable(&self) -> Option<usize> {
+        let last = self.blocks.last()?.rows();
+        let (mut first, mut sum) = (self.blocks.len(), 0);
+        // The tail of blocks smaller than the next size above the last one.
+        let size = last.next_power_of_two() * FANOUT;
+        while let Some(before) = first.checked_sub(1) {
+            let block = &self.blocks[before];
+            if block.rows() >= size || block.bodies.len() >= FULL_BYTES {
+                break;
+            }
+            first = before;
+            sum += block.rows();
+        }
+        let many = self.blocks.len() - first >= FANOUT;
+        (many && sum <= LARGEST * 2).then_some(first)
+    }
+
+    fn locate(&self, row: Row) -> Result<(&Block, usize)> {
+        let block = self.starts.partition_point(|start| *start <= row).checked_sub(1);
+        let found = block.and_then(|b| {
+            let at = (row - self.starts[b]) as usize;
+            self.blocks.get(b).filter(|block| at < block.rows()).map(|block| (&**block, at))
+        });
+        found.ok_or_else(|| Error::option("row", format!("{row} is not in the memtable")))
+    }
+
+    /// Copies of these rows.
+    pub(crate) fn take(&self, rows: impl Iterator<Item = Row>) -> Result<Vec<NewRow>> {
+        let copy = |row: Row| {
+            let (block, at) = self.locate(row)?;
+            let RowRef { id, seq, norm, vector, body } = block.row(at, self.spec.dimension);
+            let expires_at = block.heads[at].expires_at();
+            let (vector, body) = (vector.to_vec(), body.to_vec());
+            Ok(NewRow { id, seq, norm, vector, body, expires_at })
+        };
+        rows.map(copy).collect()
+    }
+
+    /// Measures every row, in order, by its code where it has one. `offer` is called with each row that may
+    /// be nearer than the bound: with its distance, and how far off that is at most. It gives the new
+    /// bound.
+    pub(crate) fn scan(
+        &self,
+        queries: &mut Queries,
+        mut bound: f32,
+        mut offer: impl FnMut(f32, f32, Row) -> f32,
+    ) {
+        for (&start, block) in self.starts.iter().zip(&self.blocks) {
+            let (Some(codes), Some((frame, fit))) = (&block.codes, &self.coder) else {
+                let exact = queries.exact();
+                for at in 0..block.rows() {
+                    let distance = exact.distance(block.vector(at, self.spec.dimension));
+                    if distance < bound {
+                        bound = offer(distance, 0.0, start + at as Row);
+                    }
+                }
+                continue;
+            };
+            let query = queries.coded(frame);
+            let (codes, signs, error) = (codes.rows(), block.signs(), query.error(fit));
+            let most = error * fit.longest;
+            let mut scan = Scan::new(query, fit.look);
+            let mut by_code = bound + most;
+            scan.run(&codes, signs.as_ref(), 0, &mut by_code, |Candidate { distance, node }| {
+                bound = offer(distance, error * codes.length(node), start + node);
+                bound + most
+            });
+        }
+    }
+
+    /// Every row in order, as its block and its place there.
+    fn places(&self) -> impl Iterator<Item = (Row, (&Block, usize))> {
+        let of = |block| std::iter::repeat(block).zip(0..Block::rows(block));
+        (0..).zip(self.blocks.iter().flat_map(move |block| of(&**block)))
+    }
+
+    /// Vectors and bodies alone.
+    pub(crate) fn data_bytes(&self) -> u64 {
+        let bodies: u64 = self.blocks.iter().map(|block| block.bodies.len() as u64).sum();
+        u64::from(self.rows) * self.spec.dimension as u64 * 4 + bodies
+    }
+
+    /// Vectors, codes, bodies and what is known of each row.
+    pub(crate) const fn heap_bytes(&self) -> usize {
+        self.heap_bytes
+    }
+}
+
+impl Rows for Active {
+    fn rows(&self) -> Row {
+        self.rows
+    }
+
+    fn row<'a>(&'a self, row: Row, _: &'a mut RowBuffer) -> Result<RowRef<'a>> {
+        let (block, at) = self.locate(row)?;
+        Ok(block.row(at, self.spec.dimension))
+    }
+
+    fn body<'a>(&'a self, row: Row, _: &'a mut RowBuffer) -> Result<&'a [u8]> {
+        let (block, at) = self.locate(row)?;
+        Ok(block.body(at))
+    }
+
+    fn vector<'a>(&'a self, row: Row, _: &'a mut RowBuffer) -> Result<&'a [f32]> {
+        let (block, at) = self.locate(row)?;
+        Ok(block.vector(at, self.spec.dimension))
+    }
+
+    fn id(&self, row: Row) -> Result<MemoryId> {
+        let (block, at) = self.locate(row)?;
+        Ok(block.heads[at].id.into())
+    }
+
+    fn seq(&self, row: Row) -> Result<Seq> {
+        let (block, at) = self.locate(row)?;
+        Ok(Seq(block.heads[at].seq))
+    }
+
+    fn expires_at(&self, row: Row) -> Result<Timestamp> {
+        let (block, at) = self.locate(row)?;
+        Ok(block.heads[at].expires_at())
+    }
+
+    fn attributes<'a>(&'a self, row: Row, _: &'a mut RowBuffer) -> Result<Attributes<'a>> {
+        let (block, at) = self.locate(row)?;
+        block.attributes(at)
+    }
+
+    /// O(log² rows): see `ids`.
+    fn find(&self, id: MemoryId) -> Result<Vec<Row>> {
+        let has_it = |row: &Row| self.id(*row).is_ok_and(|of| of == id);
+        Ok(self.ids.candidates(id).filter(has_it).collect())
+    }
+
+    /// O(rows), and the bodies of those that have the namespace, session and id asked for.
+    fn select(&self, filter: &Matcher) -> Result<RoaringBitmap> {
+        let mut rows = RoaringBitmap::new();
+        let (mut namespace, mut session, mut listed) = (None, None, None);
+        for condition in filter.conditions() {
+            match condition {
+                Filter::Namespace(name) => namespace = Some(name_hash(name)),
+                Filter::Session(name) => session = Some(name_hash(name)),
+                Filter::Ids(ids) => listed = Some(ids),
+                _ => {}
+            }
+        }
+        for (row, (block, at)) in self.places() {
+            let head = &block.heads[at];
+            let may = namespace.is_none_or(|hash| head.namespace == hash)
+                && session.is_none_or(|hash| head.session == hash)
+                && listed.is_none_or(|ids| ids.binary_search(&head.id.into()).is_ok());
+            if may && filter.matches(&block.attributes(at)?) {
+                rows.insert(row);
+            }
+        }
+        Ok(rows)
+    }
+
+    /// O(rows) once something has expired.
+    fn unexpired(&self, now: Timestamp) -> Result<Option<Liveness>> {
+        if now < self.first_expiry {
+            return Ok(None);
+        }
+        let mut unexpired = Liveness::all_live(self.rows);
+        for (row, (block, at)) in self.places() {
+            if block.heads[at].expires_at() <= now {
+                unexpired.kill(row);
+            }
+        }
+        Ok(Some(unexpired))
+    }
+}

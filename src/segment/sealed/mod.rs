@@ -1,0 +1,223 @@
+//! Owns `SealedSegment`: an open `seg` file. Layout: `format.md`, "Segment". Every value is checked
+//! before it is returned: rows by their own checksums at each read, columns block by block at first
+//! touch.
+
+mod rows;
+mod verify;
+
+use std::ops::Range;
+use std::path::Path;
+
+use roaring::RoaringBitmap;
+
+use super::expiry::Expiries;
+use super::layout::{
+    BODIES, BODY_CRCS, BODY_OFFSETS, DESCRIPTION, FIRST_EXPIRY_AT, FLAGS, IMPORTANCES, KEYS, NORMS,
+    POSTINGS, VECTOR_CRCS, VECTORS, vector_crc,
+};
+use super::postings::{Field, Postings};
+use super::row::{Row, RowRef};
+use super::rows::Rows;
+use crate::clock::Timestamp;
+use crate::disk::{Disk, Permit};
+use crate::error::{Error, Result};
+use crate::format::header::{FileKind, StoreId};
+use crate::format::names::FileName;
+use crate::format::{DecodeError, crc32};
+use crate::ids::FileId;
+use crate::section::{Identity, SectionFile};
+use crate::vector::kernel::Kernels;
+
+/// An open sealed segment.
+#[derive(Debug)]
+pub(crate) struct SealedSegment {
+    pub(super) file: SectionFile,
+    rows: Row,
+    dimension: usize,
+    expiries: Expiries,
+}
+
+/// Why postings could not be read.
+enum Unread {
+    File(Error),
+    Decode(DecodeError),
+}
+
+impl Unread {
+    fn error(self, file: &SectionFile) -> Error {
+        match self {
+            Self::File(error) => error,
+            Self::Decode(e) => file.corrupt_in(POSTINGS, e.offset, e.reason),
+        }
+    }
+}
+
+impl From<DecodeError> for Unread {
+    fn from(error: DecodeError) -> Self {
+        Self::Decode(error)
+    }
+}
+
+impl SealedSegment {
+    /// Opens a segment of a collection with this dimension. With a permit, vectors and bodies are read from
+    /// the open file and not from the map.
+    pub(crate) fn open(
+        disk: &dyn Disk,
+        dir: &Path,
+        store: StoreId,
+        (file, len): (FileId, u64),
+        dimension: usize,
+        permit: Option<Permit>,
+    ) -> Result<Self> {
+        let identity =
+            Identity { name: FileName::Segment(file), kind: FileKind::Segment, store, len };
+        let file = SectionFile::open_to_read(disk, dir, &identity, permit)?;
+        let description = file.checked(DESCRIPTION)?;
+        let (Some(rows), Some(found), Some(expiry)) = (
+            description.get(..4).and_then(|b| b.try_into().ok()).map(u32::from_le_bytes),
+            description.get(4..8).and_then(|b| b.try_into().ok()).map(u32::from_le_bytes),
+            description.get(FIRST_EXPIRY_AT..16).and_then(|b| b.try_into().ok()),
+        ) else {
+            return Err(file.corrupt_in(DESCRIPTION, 0, "the description is cut short"));
+        };
+        let first_expiry = Timestamp::from_bits(u64::from_le_bytes(expiry));
+        if found as usize != dimension {
+            let reason = format!("the vectors have {found} dimensions, not {dimension}");
+            return Err(file.corrupt_in(DESCRIPTION, 4, reason));
+        }
+        let vectors = file.bytes(VECTORS).map_or(0, <[u8]>::len);
+        if vectors as u64 != u64::from(rows) * dimension as u64 * 4 {
+            return Err(file.corrupt_in(VECTORS, 0, "the vectors do not fit the number of rows"));
+        }
+        Ok(Self { file, rows, dimension, expiries: Expiries::new(first_expiry) })
+    }
+
+    /// Lets the pages of its file go.
+    pub(crate) fn release(&self) {
+        self.file.release();
+    }
+
+    /// For whoever reads vectors in order, and this row last: lets go of pages behind it, so that the
+    /// file does not become resident.
+    pub(crate) fn release_behind(&self, row: Row) {
+        let start = row as usize * self.dimension;
+        self.file.release_behind::<f32>(VECTORS, start..start + self.dimension);
+    }
+
+    /// Bytes mapped.
+    pub(crate) fn len(&self) -> u64 {
+        self.file.len()
+    }
+
+    /// The value of a row in a column of fixed-size values; its block is checked.
+    fn column<const N: usize>(&self, kind: u32, row: Row) -> Result<[u8; N]> {
+        let start = row as usize * N;
+        let bytes = self.file.checked_range(kind, start..start + N)?;
+        bytes.try_into().map_err(|_| self.missing(row))
+    }
+
+    pub(super) fn number(&self, kind: u32, row: Row) -> Result<u64> {
+        Ok(u64::from_le_bytes(self.column(kind, row)?))
+    }
+
+    fn time(&self, kind: u32, row: Row) -> Result<Timestamp> {
+        self.number(kind, row).map(Timestamp::from_bits)
+    }
+
+    /// All values of a column of fixed-size values, one for each row; every block is checked.
+    pub(super) fn values<const N: usize>(&self, kind: u32) -> Result<&[[u8; N]]> {
+        let (values, _) = self.file.checked(kind)?.as_chunks::<N>();
+        values.get(..self.rows as usize).ok_or_else(|| self.missing(self.rows.saturating_sub(1)))
+    }
+
+    /// A whole column of moments.
+    pub(super) fn times(&self, kind: u32) -> Result<impl ExactSizeIterator<Item = Timestamp>> {
+        let moment = |value: &[u8; 8]| Timestamp::from_bits(u64::from_le_bytes(*value));
+        Ok(self.values(kind)?.iter().map(moment))
+    }
+
+    pub(super) fn all_importances(&self) -> Result<impl Iterator<Item = f32>> {
+        Ok(self.values(IMPORTANCES)?.iter().map(|value| f32::from_le_bytes(*value)))
+    }
+
+    pub(super) fn all_flags(&self) -> Result<impl Iterator<Item = u8>> {
+        Ok(self.values(FLAGS)?.iter().map(|value| u8::from_le_bytes(*value)))
+    }
+
+    pub(super) fn importance(&self, row: Row) -> Result<f32> {
+        Ok(f32::from_le_bytes(self.column(IMPORTANCES, row)?))
+    }
+
+    pub(super) fn flags(&self, row: Row) -> Result<u8> {
+        Ok(u8::from_le_bytes(self.column(FLAGS, row)?))
+    }
+
+    /// The rows that have one of these names, which are in order. Of a few names, only the blocks that
+    /// lead to the rows are read.
+    pub(super) fn named(&self, field: Field, names: &[impl AsRef<str>]) -> Result<RoaringBitmap> {
+        let rows = Postings::new(|part| self.part_of_postings(part)).rows_of_any(field, names);
+        let mut rows = rows.map_err(|unread| unread.error(&self.file))?;
+        // What the list names beyond the segment cannot be.
+        rows.remove_range(self.rows..);
+        Ok(rows)
+    }
+
+    /// The rows whose key has this hash.
+    pub(super) fn rows_by_key_hash(&self, hash: u64) -> Result<Vec<Row>> {
+        let (entries, _) = self.file.checked(KEYS)?.as_chunks::<12>();
+        let parts = |entry: &[u8; 12]| {
+            let [a, b, c, d, e, f, g, h, i, j, k, l] = *entry;
+            let hash = u64::from_le_bytes([a, b, c, d, e, f, g, h]);
+            (hash, u32::from_le_bytes([i, j, k, l]))
+        };
+        let first = entries.partition_point(|entry| parts(entry).0 < hash);
+        let same = entries.iter().skip(first).map(parts).take_while(|(h, _)| *h == hash);
+        Ok(same.map(|(_, row)| row).collect())
+    }
+
+    fn missing(&self, row: Row) -> Error {
+        self.file.corrupt(0, format!("row {row} is not in the segment"))
+    }
+
+    /// Everything but the body, checked.
+    fn head<'a>(&'a self, row: Row, buffer: &'a mut Vec<f32>) -> Result<RowRef<'a>> {
+        let start = row as usize * self.dimension;
+        let head = RowRef {
+            id: self.id(row)?,
+            seq: self.seq(row)?,
+            norm: f32::from_le_bytes(self.column(NORMS, row)?),
+            vector: self.file.read(VECTORS, start..start + self.dimension, buffer)?,
+            body: &[],
+        };
+        let crc = u32::from_le_bytes(self.column(VECTOR_CRCS, row)?);
+        if crc != vector_crc(&head) {
+            let offset = u64::from(row) * self.dimension as u64 * 4;
+            let reason = format!("the checksum of row {row} does not match");
+            return Err(self.file.corrupt_in(VECTORS, offset, reason));
+        }
+        // The checksum only says that this is what somebody wrote.
+        // No vector is stored whose squared length overflows.
+        let finite = (Kernels::detect().dot_f32)(head.vector, head.vector).is_finite();
+        if !head.norm.is_finite() || !finite {
+            let offset = u64::from(row) * self.dimension as u64 * 4;
+            let reason = format!("the vector of row {row} holds NaN or infinity");
+            return Err(self.file.corrupt_in(VECTORS, offset, reason));
+        }
+        Ok(head)
+    }
+
+    fn body_in<'a>(&'a self, row: Row, buffer: &'a mut Vec<u8>) -> Result<&'a [u8]> {
+        let (start, end) = (self.number(BODY_OFFSETS, row)?, self.number(BODY_OFFSETS, row + 1)?);
+        let body = self.file.read(BODIES, start as usize..end as usize, buffer)?;
+        let crc = u32::from_le_bytes(self.column(BODY_CRCS, row)?);
+        if crc != crc32(&[&self.id(row)?.as_u128().to_le_bytes(), body]) {
+            let reason = format!("the checksum of the body of row {row} does not match");
+            return Err(self.file.corrupt_in(BODIES, start, reason));
+        }
+        Ok(body)
+    }
+
+    fn part_of_postings(&self, part: Range<usize>) -> std::result::Result<&[u8], Unread> {
+        self.file.checked_range(POSTINGS, part).map_err(Unread::File)
+    }
+}

@@ -1,0 +1,95 @@
+//! Owns how a sealed segment is rows.
+
+use roaring::RoaringBitmap;
+
+use super::SealedSegment;
+use crate::clock::Timestamp;
+use crate::error::Result;
+use crate::filter::{Attributes, Matcher};
+use crate::format::record;
+use crate::ids::{MemoryId, Seq};
+use crate::segment::layout::{
+    BLOOM, BODIES, BODY_OFFSETS, EXPIRIES, IDS, NORMS, SEQS, VECTOR_CRCS, VECTORS,
+};
+use crate::segment::liveness::Liveness;
+use crate::segment::row::{Row, RowBuffer, RowRef};
+use crate::segment::rows::Rows;
+use crate::segment::{bloom, select};
+use crate::vector::kernel::Kernels;
+
+impl Rows for SealedSegment {
+    fn rows(&self) -> Row {
+        self.rows
+    }
+
+    fn row<'a>(&'a self, row: Row, buffer: &'a mut RowBuffer) -> Result<RowRef<'a>> {
+        let RowBuffer { vector, body } = buffer;
+        Ok(RowRef { body: self.body_in(row, body)?, ..self.head(row, vector)? })
+    }
+
+    fn body<'a>(&'a self, row: Row, buffer: &'a mut RowBuffer) -> Result<&'a [u8]> {
+        self.body_in(row, &mut buffer.body)
+    }
+
+    fn vector<'a>(&'a self, row: Row, buffer: &'a mut RowBuffer) -> Result<&'a [f32]> {
+        Ok(self.head(row, &mut buffer.vector)?.vector)
+    }
+
+    fn prefetch(&self, row: Row) {
+        // What a rerank reads of a row, each in another page.
+        let vector = self.file.reads_map().then_some((VECTORS, self.dimension * 4));
+        let columns = [(VECTOR_CRCS, 4), (IDS, 16), (SEQS, 8), (NORMS, 4)];
+        for (kind, width) in vector.into_iter().chain(columns) {
+            let bytes = self.file.bytes(kind).unwrap_or(&[]);
+            let start = row as usize * width;
+            (Kernels::detect().prefetch)(bytes.get(start..start + width).unwrap_or(&[]));
+        }
+    }
+
+    fn id(&self, row: Row) -> Result<MemoryId> {
+        Ok(MemoryId::from(u128::from_le_bytes(self.column(IDS, row)?)))
+    }
+
+    fn seq(&self, row: Row) -> Result<Seq> {
+        Ok(Seq(self.number(SEQS, row)?))
+    }
+
+    fn expires_at(&self, row: Row) -> Result<Timestamp> {
+        self.time(EXPIRIES, row)
+    }
+
+    fn attributes<'a>(&'a self, row: Row, buffer: &'a mut RowBuffer) -> Result<Attributes<'a>> {
+        record::attributes(self.id(row)?, self.body(row, buffer)?).map_err(|e| {
+            let start = self.number(BODY_OFFSETS, row).unwrap_or_default();
+            self.file.corrupt_in(BODIES, start + e.offset, e.reason)
+        })
+    }
+
+    /// O(log rows): the filter first, then binary search in the mapped ids.
+    fn find(&self, id: MemoryId) -> Result<Vec<Row>> {
+        if self.rows == 0 || id < self.id(0)? || id > self.id(self.rows - 1)? {
+            return Ok(Vec::new());
+        }
+        if !bloom::may_contain(self.file.checked(BLOOM)?, id) {
+            return Ok(Vec::new());
+        }
+        let (mut low, mut high) = (0, self.rows);
+        while low < high {
+            let middle = low + (high - low) / 2;
+            match self.id(middle)?.cmp(&id) {
+                std::cmp::Ordering::Equal => return Ok(vec![middle]),
+                std::cmp::Ordering::Less => low = middle + 1,
+                std::cmp::Ordering::Greater => high = middle,
+            }
+        }
+        Ok(Vec::new())
+    }
+
+    fn select(&self, filter: &Matcher) -> Result<RoaringBitmap> {
+        select::select(self, filter)
+    }
+
+    fn unexpired(&self, now: Timestamp) -> Result<Option<Liveness>> {
+        self.expiries.unexpired(now, || self.times(EXPIRIES))
+    }
+}

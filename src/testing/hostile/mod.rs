@@ -1,0 +1,46 @@
+//! Owns what feeds damaged and hostile files to every decoder, and says what must hold whatever the
+//! bytes are: a typed error or an answer, never a panic, and never a wrong row where the checksums
+//! were left as they were. Compiled for tests and behind the feature `__fuzzing`; no part of the API.
+//!
+//! An input is not a file but a list of edits over a golden one (`edits`), after which all checksums
+//! may be made right again (`repair`): random bytes would be refused by the first checksum, and
+//! nothing behind it would be reached. Golden files are made here, from fixed seeds (`golden`).
+//! Bounds on time and memory are the caller's business: `tests/fuzz`.
+#![allow(clippy::print_stderr, clippy::missing_panics_doc, reason = "a failed check must tell")]
+
+mod edits;
+mod files;
+mod golden;
+mod graph;
+mod log;
+mod manifest;
+mod repair;
+mod segment;
+mod store;
+#[cfg(test)]
+mod tests;
+mod verdict;
+
+pub use verdict::{Target, Verdict};
+
+use golden::Golden;
+
+/// All targets of this crate.
+pub const TARGETS: [Target; 5] = [
+    Target { name: "log", run: log::log },
+    Target { name: "manifest", run: manifest::manifest },
+    Target { name: "segment", run: segment::segment },
+    Target { name: "graph", run: graph::graph },
+    Target { name: "store", run: store::store },
+];
+
+/// Makes the golden files, so that the first run takes no longer than the others, and tells how many
+/// bytes they have in all.
+pub fn prepare() -> usize {
+    Golden::get().files.values().map(|bytes| bytes.len()).sum()
+}
+
+/// A random input: the same for the same seed.
+pub fn random_input(seed: u64) -> Vec<u8> {
+    edits::random(seed)
+}

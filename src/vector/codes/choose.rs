@@ -1,0 +1,155 @@
+//! Owns the choice of a frame, by a sample of the rows that it is for: the codes that were asked for as
+//! long as they pay, else finer ones, else the vectors.
+
+use std::sync::Arc;
+
+use super::fit::Fit;
+use super::frame::Frame;
+use super::rows::CodeBuffer;
+use super::spec::CodeSpec;
+use crate::options::{Codes, Metric};
+use crate::vector::metric::squared_norm;
+
+/// Vectors of so many dimensions or fewer have no codes: these would save next to nothing, and the error
+/// of a few coordinates does not average out.
+const FEW_DIMENSIONS: usize = 32;
+
+/// Fewer rows than this say nothing of a code's errors: they are measured as they are.
+const FEW_ROWS: usize = 16;
+
+/// A centre is taken off where it has this part of the mean squared length or more. Of errors, which are in
+/// proportion to both lengths, it takes as much.
+const LONG_CENTRE: f32 = 0.1;
+
+/// A frame is given up when vectors lie this much farther from its centre than from their own, squared.
+const DRIFTED: f32 = 1.25;
+
+impl Frame {
+    /// The frame for rows of which this is a sample, in stored form, and how far off its codes are there.
+    /// `wanted` are the codes that were asked for, `known` the frame that other rows of the collection
+    /// have: it is kept while it serves. `rows` are there in all; at most about `most` of them may have to
+    /// be measured exactly behind a search by code.
+    ///
+    /// O(sample × dimension) for a sample of a fixed size.
+    pub(crate) fn choose(
+        wanted: CodeSpec,
+        known: Option<&Arc<Self>>,
+        sample: &[Vec<f32>],
+        rows: u64,
+        most: u64,
+    ) -> (Arc<Self>, Fit) {
+        let plain = CodeSpec { codes: Codes::F32, centred: false, ..wanted };
+        let few = wanted.dimension <= FEW_DIMENSIONS || sample.len() < FEW_ROWS;
+        if few || wanted.codes == Codes::F32 {
+            return (plain.into(), Fit::exact());
+        }
+        let (centre, energy) = centre_of(wanted, sample);
+        let fit = |frame: &Arc<Self>| {
+            let mut codes = CodeBuffer::new(Arc::clone(frame), sample.len());
+            sample.iter().for_each(|vector| codes.push(vector));
+            Fit::measured(&codes, sample, rows)
+        };
+        let serves = |frame: &Arc<Self>, fit: &Fit, most: u64| {
+            fit.pays(frame.spec) && f64::from(fit.share) * rows as f64 <= most as f64
+        };
+        if let Some(known) = known.filter(|known| known.spec.codes != Codes::F32)
+            && known.energy(sample) <= DRIFTED * energy
+        {
+            let fit = fit(known);
+            // It is hard to become too far off, so that chance does not change a frame back and forth.
+            if serves(known, &fit, most.saturating_mul(2)) {
+                return (Arc::clone(known), fit);
+            }
+        }
+        let finer = (wanted.codes != Codes::Int8).then_some(Codes::Int8);
+        for codes in std::iter::once(wanted.codes).chain(finer) {
+            let frame = Arc::new(Self::new(CodeSpec { codes, ..wanted }, centre.clone()));
+            let fit = fit(&frame);
+            if serves(&frame, &fit, most) {
+                return (frame, fit);
+            }
+        }
+        (plain.into(), Fit::exact())
+    }
+}
+
+/// The centre to take off, empty if none pays, and the mean squared length of what is left then. Under dot
+/// there is none: what it adds to a product differs from row to row.
+fn centre_of(wanted: CodeSpec, sample: &[Vec<f32>]) -> (Vec<f32>, f32) {
+    let plain = Frame::new(wanted, Vec::new());
+    let whole = plain.energy(sample);
+    if wanted.metric == Metric::Dot {
+        return (Vec::new(), whole);
+    }
+    let mut sums = vec![0.0f64; wanted.dimension];
+    for vector in sample {
+        sums.iter_mut().zip(&*plain.place(vector)).for_each(|(sum, x)| *sum += f64::from(*x));
+    }
+    let centre: Vec<f32> = sums.iter().map(|sum| (sum / sample.len() as f64) as f32).collect();
+    if squared_norm(&centre) < LONG_CENTRE * whole {
+        return (Vec::new(), whole);
+    }
+    let energy = Frame::new(wanted, centre.clone()).energy(sample);
+    (centre, energy)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::Uniform;
+
+    /// Rows of which `shape` makes each coordinate of a number about zero.
+    fn rows(count: usize, dimension: usize, shape: impl Fn(usize, f32) -> f32) -> Vec<Vec<f32>> {
+        let mut random = Uniform(7);
+        (0..count).map(|_| (0..dimension).map(|i| shape(i, random.next())).collect()).collect()
+    }
+
+    fn chosen(metric: Metric, rows: &[Vec<f32>]) -> (Arc<Frame>, Fit) {
+        let wanted = CodeSpec::new(Codes::Bits4, metric, rows[0].len());
+        Frame::choose(wanted, None, rows, rows.len() as u64, u64::MAX)
+    }
+
+    #[test]
+    fn a_centre_is_taken_off_where_it_is_long() {
+        let about_zero = chosen(Metric::L2, &rows(300, 96, |_, x| x)).0;
+        assert!(!about_zero.spec.centred && about_zero.spec.codes == Codes::Bits4);
+        let far = rows(300, 96, |_, x| 100.0 + x);
+        for metric in [Metric::L2, Metric::Cosine] {
+            let (frame, fit) = chosen(metric, &far);
+            assert!(frame.spec.centred && frame.spec.codes == Codes::Bits4, "{metric:?}");
+            assert!(fit.recall > 0.99 && fit.share < 0.1, "{metric:?} {fit:?}");
+        }
+    }
+
+    #[test]
+    fn codes_that_cannot_tell_rows_apart_are_not_used() {
+        // One coordinate is a thousand times larger than the others, or a product is mostly its centre.
+        let uneven = rows(300, 96, |i, x| if i == 5 { 1000.0 * x } else { x });
+        assert_ne!(chosen(Metric::L2, &uneven).0.spec.codes, Codes::Bits4);
+        let far = rows(300, 96, |_, x| 1000.0 + x);
+        assert_eq!(chosen(Metric::Dot, &far).0.spec.codes, Codes::F32);
+        let positions = rows(300, 2, |i, x| [48.0, 2.0][i] + 0.1 * x);
+        assert_eq!(chosen(Metric::L2, &positions).0.spec.codes, Codes::F32, "few dimensions");
+        let few = rows(5, 96, |_, x| x);
+        assert_eq!(chosen(Metric::L2, &few).0.spec.codes, Codes::F32, "few rows");
+    }
+
+    #[test]
+    fn a_frame_is_kept_until_the_data_has_moved_away() {
+        let before = rows(300, 96, |_, x| 10.0 + x);
+        let (frame, _) = chosen(Metric::L2, &before);
+        let choose = |rows: &[Vec<f32>]| {
+            Frame::choose(
+                CodeSpec::new(Codes::Bits4, Metric::L2, 96),
+                Some(&frame),
+                rows,
+                300,
+                u64::MAX,
+            )
+        };
+        let near = rows(300, 96, |_, x| 10.1 + x);
+        assert!(Arc::ptr_eq(&choose(&near).0, &frame));
+        let away = rows(300, 96, |_, x| 12.0 + x);
+        assert!(!Arc::ptr_eq(&choose(&away).0, &frame));
+    }
+}

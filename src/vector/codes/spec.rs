@@ -1,0 +1,129 @@
+//! Owns what the codes of a collection look like: their kind, and what a row of them holds.
+//!
+//! An f32 row: the stored vector, padded to 16 bytes. It is measured exactly.
+
+use super::{bits, int8};
+use crate::options::{Codes, Metric};
+use crate::vector::kernel::batch::Part;
+use crate::vector::kernel::blocks::{Blocks, MOST_COORDINATES, ROWS};
+use crate::vector::rotate::padded;
+
+/// How far one bit a coordinate is off.
+const SIGNS_OFF: f32 = 0.755;
+
+/// What the codes of a collection look like.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct CodeSpec {
+    pub(crate) codes: Codes,
+    pub(crate) metric: Metric,
+    pub(crate) dimension: usize,
+    /// Whether they are made of what is left of a vector when a centre is taken off.
+    pub(crate) centred: bool,
+}
+
+impl CodeSpec {
+    /// Of vectors as they are.
+    pub(crate) const fn new(codes: Codes, metric: Metric, dimension: usize) -> Self {
+        Self { codes, metric, dimension, centred: false }
+    }
+
+    /// Bytes of one row.
+    pub(crate) const fn row_bytes(&self) -> usize {
+        let bytes = self.part().end;
+        match self.codes {
+            // On cache lines: what is read first is then the first of them.
+            Codes::Bits4 => bytes.next_multiple_of(64),
+            _ => bytes.next_multiple_of(16),
+        }
+    }
+
+    /// Bytes of a row that a first look reads, if there is one (see [`Measure::sift`](super::rows::Measure::sift)).
+    pub(crate) fn look_bytes(&self) -> Option<usize> {
+        (self.codes == Codes::Bits4).then(|| bits::look(self.dimension).end)
+    }
+
+    /// Where in a row its codes are.
+    pub(super) const fn part(&self) -> Part {
+        match self.codes {
+            Codes::Int8 => {
+                let end = int8::HEAD + self.dimension;
+                Part { start: int8::HEAD, end: end.next_multiple_of(16) }
+            }
+            Codes::F32 => Part { start: 0, end: 4 * self.dimension },
+            Codes::Bits4 => bits::codes(4, self.dimension),
+            Codes::Bits2 => bits::codes(2, self.dimension),
+            Codes::Bits1 => bits::codes(1, self.dimension),
+        }
+    }
+
+    /// Appends the row of a stored vector.
+    pub(super) fn encode(&self, vector: &[f32], out: &mut Vec<u8>) {
+        let end = out.len() + self.row_bytes();
+        match self.codes {
+            Codes::Int8 => int8::encode(vector, out),
+            Codes::F32 => out.extend(vector.iter().flat_map(|x| x.to_le_bytes())),
+            Codes::Bits4 => bits::encode(4, vector, out),
+            Codes::Bits2 => bits::encode(2, vector, out),
+            Codes::Bits1 => bits::encode(1, vector, out),
+        }
+        out.resize(end, 0);
+    }
+
+    /// What an error of a product of codes counts in a distance.
+    pub(super) const fn product_counts(&self) -> f32 {
+        match self.metric {
+            Metric::L2 => 2.0,
+            Metric::Cosine | Metric::Dot => 1.0,
+        }
+    }
+
+    /// Standard deviation of what a product with the signs in front of a row is off, as a part of both
+    /// lengths, for a query that is off by `query_off` of its length in a direction that is random to the
+    /// row. The code is off by a vector in a random direction, whose length, as a part of the row's, is that
+    /// of the best quantizer of one bit for a normal distribution, (1 − cos²)^½ / cos; one of `dimension`
+    /// directions counts (Gao et al., SIGMOD 2025, theorem 3.2). With the scale that makes products
+    /// right on average the signs are longer than the row, by the cosine of the angle between them, and
+    /// their product with what the query is off by has that length.
+    pub(super) fn sign_deviation(&self, query_off: f32) -> f32 {
+        let squared_length = 1.0 + SIGNS_OFF * SIGNS_OFF;
+        let off = SIGNS_OFF * SIGNS_OFF + squared_length * query_off * query_off;
+        (off / self.dimension as f32).sqrt()
+    }
+
+    /// See [`CodeRows::length`](super::rows::CodeRows::length).
+    #[inline]
+    pub(crate) fn length(&self, row: &[u8]) -> f32 {
+        let squared = match (self.codes, self.metric) {
+            (Codes::F32, _) => return 0.0,
+            (_, Metric::Cosine) if !self.centred => return 1.0,
+            (Codes::Int8, _) => int8::read(row).1,
+            _ => bits::head(row).squared,
+        };
+        squared.max(0.0).sqrt()
+    }
+
+    /// Bytes of a block of signs side by side; `None` for codes that have none.
+    pub(crate) fn block_bytes(&self) -> Option<usize> {
+        let coordinates = padded(self.dimension);
+        let has = self.codes == Codes::Bits4 && coordinates <= MOST_COORDINATES;
+        has.then(|| Blocks::stride(coordinates / 16))
+    }
+
+    /// Puts the signs of rows, at most [`ROWS`], into a block, in place of what `out` held. Where there are
+    /// fewer, the others have length 0.
+    pub(crate) fn encode_block(&self, rows: &[&[u8]], out: &mut Vec<u8>) {
+        out.clear();
+        let heads: Vec<(f32, f32)> = rows.iter().map(|row| bits::sign_terms(row)).collect();
+        let head = |i: usize| heads.get(i).copied().unwrap_or_default();
+        out.extend((0..ROWS).flat_map(|i| head(i).0.to_le_bytes()));
+        out.extend((0..ROWS).flat_map(|i| head(i).1.to_le_bytes()));
+        let four = |i: usize, at: usize| {
+            let byte =
+                rows.get(i).and_then(|row| row.get(bits::HEAD + at / 2)).copied().unwrap_or(0);
+            byte >> (4 * (at % 2)) & 0x0f
+        };
+        for at in 0..padded(self.dimension) / 4 {
+            out.extend((0..ROWS / 2).map(|i| four(i, at) | four(i + ROWS / 2, at) << 4));
+        }
+    }
+}

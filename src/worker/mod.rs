@@ -1,0 +1,53 @@
+//! Owns background work: jobs that are rung awake, take turns on the few threads of the process
+//! (`pool`), are stopped and waited for, and turn a panic into poison. Knows no tasks: it is given
+//! closures.
+
+mod bell;
+mod lane;
+mod pool;
+
+pub(crate) use bell::Bell;
+pub(crate) use lane::Lane;
+pub(crate) use pool::{Seat, Worker, post};
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+    use std::time::Duration;
+
+    use super::*;
+    use crate::error::Error;
+    use crate::poison::Poison;
+
+    #[test]
+    fn a_ring_runs_the_task_and_a_drop_waits_for_it() {
+        let runs = Arc::new(AtomicUsize::new(0));
+        let seen = Arc::clone(&runs);
+        let (done, finished) = std::sync::mpsc::channel();
+        let bell = Arc::new(Bell::default());
+        let worker = Worker::start(Lane::Rows, &bell, &Arc::default(), move |_| {
+            seen.fetch_add(1, Ordering::SeqCst);
+            let _ = done.send(());
+            Duration::from_secs(3600)
+        })
+        .unwrap();
+        finished.recv().unwrap();
+        bell.ring();
+        finished.recv().unwrap();
+        drop(worker);
+        assert_eq!(runs.load(Ordering::SeqCst), 2);
+    }
+
+    #[test]
+    fn a_panic_in_a_task_is_poison() {
+        let poison = Arc::new(Poison::default());
+        let task = |_: &Seat<'_>| -> Duration { std::panic::resume_unwind(Box::new("planted")) };
+        let worker = Worker::start(Lane::Index, &Arc::default(), &poison, task).unwrap();
+        while !poison.is_set() {
+            std::thread::yield_now();
+        }
+        drop(worker);
+        assert!(matches!(poison.check(), Err(Error::Poisoned { .. })));
+    }
+}
