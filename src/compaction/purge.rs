@@ -94,7 +94,7 @@ fn sizes(engine: &Engine) -> Result<HashMap<FileName, u64>> {
 
 /// Takes a collection out of the log files before `log`, and, if it is the one that is wanted, its
 /// dead rows and nodes out of all files. A mark for the manifest where the former waits for that:
-/// see `trim`.
+/// see `checkpoint`.
 fn purge_one(
     job: &Job<'_>,
     log: FileId,

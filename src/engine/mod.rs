@@ -105,12 +105,7 @@ impl Engine {
             manifest,
             next_file,
         ));
-        let reserve = Arc::new(Reserve::new(
-            Arc::clone(&dir),
-            Arc::clone(&collections),
-            Arc::clone(&catalog),
-            options,
-        ));
+        let reserve = Arc::new(Reserve::new(&dir, &collections, &catalog, options));
         let bells: Arc<Bells> = Arc::default();
         let log = Arc::new(OpenLog::new(
             Arc::clone(&dir),
@@ -134,12 +129,7 @@ impl Engine {
             (&bells, &pace, has_workers),
             options,
         );
-        let resident = ResidentBudget::new(
-            Arc::clone(&dir),
-            Arc::clone(&time),
-            Arc::clone(&collections),
-            options.resident_budget,
-        );
+        let resident = ResidentBudget::new(&dir, &time, &collections, options.resident_budget);
         let reclaim_within = options.reclaim_within;
         let background = Background::new(bells, pace, resident, reclaim_within, has_workers);
         let events = Events::new(

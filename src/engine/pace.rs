@@ -23,7 +23,7 @@ const LONGEST_REST: f64 = 3.0;
 /// The longest rest.
 const REST: Duration = Duration::from_millis(200);
 
-/// See the file.
+/// How fast background work goes.
 #[derive(Debug, Default)]
 pub(crate) struct Pace {
     /// Bytes a second; none: as many as it can.

@@ -51,16 +51,16 @@ pub(crate) struct Reserve {
 
 impl Reserve {
     pub(super) fn new(
-        dir: Arc<StoreDir>,
-        collections: Arc<Collections>,
-        catalog: Arc<Catalog>,
+        dir: &Arc<StoreDir>,
+        collections: &Arc<Collections>,
+        catalog: &Arc<Catalog>,
         options: &StoreOptions,
     ) -> Self {
         Self {
             chosen: if dir.is_read_only() { Some(0) } else { options.reserve_bytes },
-            dir,
-            collections,
-            catalog,
+            dir: Arc::clone(dir),
+            collections: Arc::clone(collections),
+            catalog: Arc::clone(catalog),
             size: AtomicU64::new(0),
             log_bytes: AtomicU64::new(0),
             present: AtomicBool::new(false),

@@ -29,11 +29,13 @@ pub(crate) struct ResidentBudget {
 
 impl ResidentBudget {
     pub(super) fn new(
-        dir: Arc<StoreDir>,
-        time: Arc<StoreTime>,
-        collections: Arc<Collections>,
+        dir: &Arc<StoreDir>,
+        time: &Arc<StoreTime>,
+        collections: &Arc<Collections>,
         limit: Option<u64>,
     ) -> Self {
+        let (dir, time) = (Arc::clone(dir), Arc::clone(time));
+        let collections = Arc::clone(collections);
         Self { dir, time, collections, limit, again_at: Mutex::default() }
     }
 

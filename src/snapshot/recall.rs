@@ -22,7 +22,7 @@ const ONE_IN: u32 = 16;
 /// as many as the last time.
 const EVERY: Duration = Duration::from_secs(600);
 
-/// See the file.
+/// What is known of the recall of one collection's graph.
 #[derive(Debug)]
 pub(crate) struct Canary {
     searches: AtomicU32,

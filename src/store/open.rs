@@ -20,7 +20,7 @@ use crate::format::header::{FileHeader, FileKind, HEADER_LEN, StoreId};
 use crate::format::manifest::{LogEntry, Manifest};
 use crate::format::names::FileName;
 use crate::ids::{CollectionId, FileId, Seq};
-use crate::log::{LogEnd, LogSource, LogWriter};
+use crate::log::{LogEnd, LogWriter};
 use crate::manifest::{self, CommitError, Found};
 use crate::options::{Background, StoreOptions};
 use crate::sabotage::{self, Sabotage};
@@ -313,7 +313,7 @@ fn start_log_in(engine: &Engine, end: &LogEnd, file: FileId) -> Result<()> {
         return Err(Error::corrupt(engine.dir.root(), 0, "the manifest names no log"));
     };
     let (disk, dir) = (engine.dir.disk(), engine.dir.root());
-    let source = LogSource { disk, dir, store: engine.dir.store(), entry: last, last: true };
+    let source = replay::log_source(&engine.dir, last, true);
     let mut writer = LogWriter::create(disk, dir, &engine.dir.header(FileKind::Log, file))?;
     if !sabotage::on(Sabotage::SkipCopyForward) {
         source.copy_forward(&mut writer)?;
