@@ -55,13 +55,20 @@ pub(crate) struct Committer {
 
 impl Committer {
     pub(super) fn new(
-        dir: Arc<StoreDir>,
-        time: Arc<StoreTime>,
-        progress: Arc<Progress>,
-        log: Arc<OpenLog>,
-        bells: Arc<Bells>,
+        dir: &Arc<StoreDir>,
+        time: &Arc<StoreTime>,
+        progress: &Arc<Progress>,
+        log: &Arc<OpenLog>,
+        bells: &Arc<Bells>,
     ) -> Self {
-        Self { dir, time, progress, log, bells, queue: Mutex::default() }
+        Self {
+            dir: Arc::clone(dir),
+            time: Arc::clone(time),
+            progress: Arc::clone(progress),
+            log: Arc::clone(log),
+            bells: Arc::clone(bells),
+            queue: Mutex::default(),
+        }
     }
 
     /// Batches that wait for the token.

@@ -34,7 +34,7 @@ use std::sync::Arc;
 
 use crate::dir::StoreDir;
 use crate::disk::Disk;
-use crate::engine::admission::Admission;
+use crate::engine::admission::{Admission, AdmissionParts};
 use crate::engine::background::Background;
 use crate::engine::bells::Bells;
 use crate::engine::catalog::Catalog;
@@ -115,20 +115,20 @@ impl Engine {
             Arc::clone(&reserve),
             Arc::clone(&bells),
         ));
-        let committer = Committer::new(
-            Arc::clone(&dir),
-            Arc::clone(&time),
-            Arc::clone(&progress),
-            Arc::clone(&log),
-            Arc::clone(&bells),
-        );
+        let committer = Committer::new(&dir, &time, &progress, &log, &bells);
         let pace = Arc::new(Pace::new(options.background_rate));
-        let admission = Admission::new(
-            &dir,
-            (&time, &collections, &progress, &reserve, &log),
-            (&bells, &pace, has_workers),
-            options,
-        );
+        let admitted_by = AdmissionParts {
+            dir: &dir,
+            time: &time,
+            collections: &collections,
+            progress: &progress,
+            reserve: &reserve,
+            log: &log,
+            bells: &bells,
+            pace: &pace,
+            has_workers,
+        };
+        let admission = Admission::new(&admitted_by, options);
         let resident = ResidentBudget::new(&dir, &time, &collections, options.resident_budget);
         let reclaim_within = options.reclaim_within;
         let background = Background::new(bells, pace, resident, reclaim_within, has_workers);
