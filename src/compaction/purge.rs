@@ -75,7 +75,8 @@ pub(crate) fn purge(of: Option<&Core>, control: &Control<'_>) -> Result<PurgeRec
     })
 }
 
-/// Rows that had expired for readers at `now`, and that are still there because the clock is in doubt.
+/// Rows that had expired for readers at `now`, and that are still there because the clock is in
+/// doubt.
 fn withheld(engine: &Engine, of: Option<&Core>, now: Timestamp) -> Result<u64> {
     let cores = engine.collections.all().into_iter().filter(|core| !core.is_volatile());
     let wanted = cores.filter(|core| of.is_none_or(|of| of.id == core.id));
@@ -90,8 +91,8 @@ fn sizes(engine: &Engine) -> Result<HashMap<FileName, u64>> {
 }
 
 /// Takes a collection out of the log files before `log`, and, if it is the one that is wanted, its
-/// dead rows and nodes out of all files. A mark for the manifest where the former waits for that: see
-/// `trim`.
+/// dead rows and nodes out of all files. A mark for the manifest where the former waits for that:
+/// see `checkpoint`.
 fn purge_one(
     job: &Job<'_>,
     log: FileId,

@@ -1,5 +1,5 @@
-//! Owns the manifest in force and the numbers of files. Knows nothing of rows; how a manifest becomes
-//! durable is `manifest`.
+//! Owns the manifest in force and the numbers of files. Knows nothing of rows; how a manifest
+//! becomes durable is `manifest`.
 
 use std::sync::Arc;
 
@@ -13,9 +13,8 @@ use crate::format::names::FileName;
 use crate::ids::FileId;
 use crate::manifest::{self, CommitError};
 use crate::sabotage::broken;
-use crate::sync::Mutex;
 use crate::sync::atomic::{AtomicU64, Ordering};
-use crate::sync::lock;
+use crate::sync::{Mutex, lock};
 
 /// About what a manifest takes of a collection and of a file.
 const COLLECTION_BYTES: usize = 512;

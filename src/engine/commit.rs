@@ -21,8 +21,7 @@ use crate::ids::CollectionId;
 use crate::options::Durability;
 use crate::sabotage::broken;
 use crate::snapshot::stage::{Checkpoint, Effect, Prepared, Stage};
-use crate::sync::Mutex;
-use crate::sync::lock;
+use crate::sync::{Mutex, lock};
 
 /// Bytes of an operation in the log beside its vector and body, about.
 const OP_BYTES: u64 = 64;
@@ -56,13 +55,20 @@ pub(crate) struct Committer {
 
 impl Committer {
     pub(super) fn new(
-        dir: Arc<StoreDir>,
-        time: Arc<StoreTime>,
-        progress: Arc<Progress>,
-        log: Arc<OpenLog>,
-        bells: Arc<Bells>,
+        dir: &Arc<StoreDir>,
+        time: &Arc<StoreTime>,
+        progress: &Arc<Progress>,
+        log: &Arc<OpenLog>,
+        bells: &Arc<Bells>,
     ) -> Self {
-        Self { dir, time, progress, log, bells, queue: Mutex::default() }
+        Self {
+            dir: Arc::clone(dir),
+            time: Arc::clone(time),
+            progress: Arc::clone(progress),
+            log: Arc::clone(log),
+            bells: Arc::clone(bells),
+            queue: Mutex::default(),
+        }
     }
 
     /// Batches that wait for the token.

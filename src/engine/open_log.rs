@@ -1,5 +1,6 @@
-//! Owns the open end of the log: appends frames, syncs them, goes on in a new file. Whoever holds it
-//! holds the commit token. Knows frames and files of the log, not what a batch does; see `commit`.
+//! Owns the open end of the log: appends frames, syncs them, goes on in a new file. Whoever holds
+//! it holds the commit token. Knows frames and files of the log, not what a batch does; see
+//! `commit`.
 //!
 //! A file is synced before its successor takes a frame (I5). After a failed sync nothing is
 //! acknowledged any more (I10).
@@ -26,8 +27,7 @@ use crate::log::LogWriter;
 use crate::poison::Poison;
 use crate::sabotage::broken;
 use crate::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
-use crate::sync::lock;
-use crate::sync::{Mutex, MutexGuard};
+use crate::sync::{Mutex, MutexGuard, lock};
 
 /// The high-water mark of time goes to the log at least this often.
 const TIME_FRAME_EVERY: Duration = Duration::from_secs(600);
@@ -209,8 +209,9 @@ impl OpenLog {
         self.sync_held(&mut log)?;
         self.append_vital(&mut log, FrameKind::Close, &[])?;
         self.sync_held(&mut log)?;
-        // Says that the log reaches this far, so that one that lost its end does not pass for whole.
-        // Nothing that was acknowledged depends on it: a full disk is no reason not to close.
+        // Says that the log reaches this far, so that one that lost its end does not pass for
+        // whole. Nothing that was acknowledged depends on it: a full disk is no reason not to
+        // close.
         let _ = self.catalog.commit(|_| {});
         Ok(())
     }
@@ -256,8 +257,8 @@ impl OpenLog {
         Ok(())
     }
 
-    /// Appends a frame that must find room also on a full disk: one that lets space be given back, or
-    /// ends the log.
+    /// Appends a frame that must find room also on a full disk: one that lets space be given back,
+    /// or ends the log.
     pub(super) fn append_vital(
         &self,
         log: &mut LogState,

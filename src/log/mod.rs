@@ -143,20 +143,6 @@ pub(crate) struct LogSource<'a> {
     pub(crate) last: bool,
 }
 
-impl<'a> LogSource<'a> {
-    /// The files of a chain, the oldest first.
-    pub(crate) fn chain(
-        disk: &'a dyn Disk,
-        dir: &'a Path,
-        store: StoreId,
-        log: &'a [LogEntry],
-    ) -> impl Iterator<Item = Self> {
-        let last = log.len().checked_sub(1);
-        let source = move |(at, entry)| Self { disk, dir, store, entry, last: Some(at) == last };
-        log.iter().enumerate().map(source)
-    }
-}
-
 impl LogSource<'_> {
     /// Reads every frame in order. `visit` gets the head, the payload and the payload's offset.
     pub(crate) fn read(

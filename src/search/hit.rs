@@ -1,4 +1,5 @@
-//! Owns what a search gives back: the hits, and how they were found. Also reads a memory from a row.
+//! Owns what a search gives back: the hits, and how they were found. Also reads a memory from a
+//! row.
 
 use crate::error::{Error, Result};
 use crate::format::record;
@@ -75,7 +76,8 @@ pub struct PartSearch {
     pub way: Way,
     /// Why in that way.
     pub reason: WayReason,
-    /// Recall@10 of this way, measured against exact distances when the index was built or looked at.
+    /// Recall@10 of this way, measured against exact distances when the index was built or looked
+    /// at.
     pub recall: f32,
 }
 

@@ -11,7 +11,6 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use crate::clock::Timestamp;
-use crate::dir::mix;
 use crate::disk::{Disk, RealDisk};
 use crate::engine::life::{Life, Parts};
 use crate::engine::open_log::LogState;
@@ -21,12 +20,13 @@ use crate::format::header::{FileHeader, FileKind, HEADER_LEN, StoreId};
 use crate::format::manifest::{LogEntry, Manifest};
 use crate::format::names::FileName;
 use crate::ids::{CollectionId, FileId, Seq};
-use crate::log::{LogEnd, LogSource, LogWriter};
+use crate::log::{LogEnd, LogWriter};
 use crate::manifest::{self, CommitError, Found};
 use crate::options::{Background, StoreOptions};
 use crate::sabotage::broken;
 use crate::snapshot::Snapshot;
 use crate::snapshot::state::Core;
+use crate::splitmix::mix;
 use crate::store::{Shared, Store, workers};
 use crate::sync::Mutex;
 
@@ -308,7 +308,7 @@ fn start_log_in(engine: &Engine, end: &LogEnd, file: FileId) -> Result<()> {
         return Err(Error::corrupt(engine.dir.root(), 0, "the manifest names no log"));
     };
     let (disk, dir) = (engine.dir.disk(), engine.dir.root());
-    let source = LogSource { disk, dir, store: engine.dir.store(), entry: last, last: true };
+    let source = replay::log_source(&engine.dir, last, true);
     let mut writer = LogWriter::create(disk, dir, &engine.dir.header(FileKind::Log, file))?;
     source.copy_forward(&mut writer)?;
     disk.sync_dir(dir)?;

@@ -3,11 +3,11 @@
 
 use std::collections::HashMap;
 
+use crate::engine::replay::log_source;
 use crate::error::{Error, Result};
 use crate::format::header::FileKind;
 use crate::format::manifest::{CollectionEntry, Manifest};
 use crate::format::names::FileName;
-use crate::log::LogSource;
 use crate::manifest::Found;
 use crate::section::{Identity, probe};
 use crate::segment::{Rows, verify_deletes};
@@ -127,9 +127,8 @@ impl Store {
         let engine = &self.engine;
         // Nobody appends while the token is held, so the last frame is whole.
         let token = engine.log.hold();
-        let (disk, dir, store) = (engine.dir.disk(), engine.dir.root(), engine.dir.store());
-        for source in LogSource::chain(disk, dir, store, &manifest.log) {
-            let entry = source.entry;
+        for (i, entry) in manifest.log.iter().enumerate() {
+            let source = log_source(&engine.dir, entry, i + 1 == manifest.log.len());
             let Some(end) = report.note(source.read(|_, _, _| Ok(()))) else {
                 continue;
             };

@@ -60,8 +60,6 @@ const BESIDE: &[&str] =
 const WIDE: &[&str] = &[
     "clock",
     "collection",
-    "compaction",
-    "dir",
     "disk",
     "engine",
     "error",

@@ -1,5 +1,5 @@
-//! Owns what has to follow when rows move: newer files of deletes, locators of the indexes that knew
-//! the rows, codes of rows that no index knew. The rows themselves are `job`.
+//! Owns what has to follow when rows move: newer files of deletes, locators of the indexes that
+//! knew the rows, codes of rows that no index knew. The rows themselves are `job`.
 
 use std::sync::Arc;
 

@@ -1,5 +1,5 @@
-//! Owns one rewrite: reads the live rows of memtables or segments, writes them to new segments in order
-//! of ids, and swaps those in.
+//! Owns one rewrite: reads the live rows of memtables or segments, writes them to new segments in
+//! order of ids, and swaps those in.
 //!
 //! Invariants: an operation's effect is in files or in the log at every moment; outputs are read
 //! back and checked before their inputs may go; each row keeps its sequence number.
@@ -29,7 +29,8 @@ use crate::sync::lock;
 pub(super) struct Rewrite<'a> {
     pub(super) job: &'a Job<'a>,
     pub(super) inputs: &'a [Input<'a>],
-    /// What the files cover afterwards, and the first log file that is still needed, if that changes.
+    /// What the files cover afterwards, and the first log file that is still needed, if that
+    /// changes.
     pub(super) covers: Option<(Seq, FileId)>,
 }
 
@@ -205,8 +206,8 @@ impl Rewrite<'_> {
         core.publish(next);
         drop(tables);
         drop(token);
-        // Not before: whoever began to watch in between, and then saw the snapshot from before, would miss
-        // the moves.
+        // Not before: whoever began to watch in between, and then saw the snapshot from before,
+        // would miss the moves.
         core.moves.note(|| moved.moves(inputs));
     }
 }

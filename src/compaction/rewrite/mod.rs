@@ -1,5 +1,5 @@
-//! Owns sealing and rewriting: which rows of memtables or segments go in, and what is reported. How they
-//! are written and swapped in is `job`.
+//! Owns sealing and rewriting: which rows of memtables or segments go in, and what is reported. How
+//! they are written and swapped in is `job`.
 
 mod dependents;
 mod job;
