@@ -21,14 +21,14 @@ use std::process::ExitCode;
 use std::time::Instant;
 
 use altiplano::{
-    Background, Collection, CollectionOptions, Fields, Hit, Search, SearchPath, StoreOptions,
+    Background, Collection, CollectionOptions, Fields, Hit, Search, SearchMode, StoreOptions,
 };
 use bench_tools::args::Args;
 use bench_tools::measure::{self, Json, median};
 use setup::{Data, K, Scratch};
 
 const PASSES: usize = 3;
-const PATHS: [(&str, SearchPath); 2] = [("graph", SearchPath::Graph), ("scan", SearchPath::Scan)];
+const PATHS: [(&str, SearchMode); 2] = [("graph", SearchMode::Graph), ("scan", SearchMode::Scan)];
 
 type Result<T> = std::result::Result<T, Box<dyn Error>>;
 
@@ -58,16 +58,16 @@ fn bench(args: &Args) -> std::result::Result<bool, Box<dyn Error>> {
     Ok(true)
 }
 
-fn configure(search: Search<'_>, path: SearchPath) -> Search<'_> {
-    search.k(K).path(path).fields(Fields::None)
+fn configure(search: Search<'_>, path: SearchMode) -> Search<'_> {
+    search.k(K).mode(path).fields(Fields::None)
 }
 
-fn one_by_one(data: &Data, vectors: &Collection, path: SearchPath) -> Result<Vec<Vec<Hit>>> {
+fn one_by_one(data: &Data, vectors: &Collection, path: SearchMode) -> Result<Vec<Vec<Hit>>> {
     let answers = data.queries.rows().map(|query| configure(vectors.search(query), path).run());
     Ok(answers.collect::<altiplano::Result<_>>()?)
 }
 
-fn batch(data: &Data, vectors: &Collection, path: SearchPath) -> Result<Vec<Vec<Hit>>> {
+fn batch(data: &Data, vectors: &Collection, path: SearchMode) -> Result<Vec<Vec<Hit>>> {
     let queries: Vec<&[f32]> = data.queries.rows().collect();
     Ok(vectors.search_batch(&queries, |search| configure(search, path))?)
 }

@@ -87,7 +87,7 @@ fn one_pass(
     let dir = Scratch::new("ingest");
     let store = Store::open(dir.path())?;
     // No graph here: building one is measured by `recall`.
-    let hnsw = HnswParams { min_rows: u32::MAX, ..HnswParams::default() };
+    let hnsw = HnswParams::default().min_rows(u32::MAX);
     let options = CollectionOptions::new(data.base.dim, data.metric);
     let collection = store.collection("vectors", options.hnsw(hnsw).durability(durability))?;
     let written = written_bytes();
@@ -110,7 +110,7 @@ fn one_pass(
     for i in (0..vectors).step_by(vectors / 100 + 1) {
         let memory = collection.get(i as u64)?.ok_or("a vector is missing")?;
         let same = |(x, y): (&f32, &f32)| (x - y).abs() <= y.abs() * 1e-5 + 1e-7;
-        if !memory.vector().iter().zip(data.base.row(i)).all(same) {
+        if !memory.vector.iter().zip(data.base.row(i)).all(same) {
             return Err("a vector came back changed".into());
         }
     }

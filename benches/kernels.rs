@@ -16,7 +16,7 @@ use std::hint::black_box;
 use std::process::ExitCode;
 use std::time::Instant;
 
-use altiplano::Codes;
+use altiplano::Quantization;
 use altiplano::testing::kernels::{Encoded, Rows, kernel_sets};
 use bench_tools::args::{self, Args, Opt};
 use bench_tools::measure::Json;
@@ -31,12 +31,12 @@ const PASS: usize = 4096;
 /// Rows of one call, about as many as a node of a graph has new neighbors.
 const CALL: usize = 16;
 
-const CODES: [(Codes, &str); 5] = [
-    (Codes::Bits1, "1 bit"),
-    (Codes::Bits2, "2 bits"),
-    (Codes::Bits4, "4 bits"),
-    (Codes::Int8, "int8"),
-    (Codes::F32, "f32"),
+const CODES: [(Quantization, &str); 5] = [
+    (Quantization::Bits1, "1 bit"),
+    (Quantization::Bits2, "2 bits"),
+    (Quantization::Bits4, "4 bits"),
+    (Quantization::Int8, "int8"),
+    (Quantization::None, "f32"),
 ];
 
 fn main() -> ExitCode {

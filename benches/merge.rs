@@ -29,7 +29,7 @@ use std::sync::{Arc, Mutex};
 
 use altiplano::{
     Background, Batch, Collection, CollectionOptions, Event, Fields, HnswParams, Memory,
-    SearchPath, Store, StoreOptions,
+    SearchMode, Store, StoreOptions,
 };
 use bench_tools::args::{Args, Opt};
 use bench_tools::measure::{self, Json};
@@ -58,7 +58,7 @@ fn bench(args: &Args) -> std::result::Result<bool, Box<dyn Error>> {
     let quick = data.quick;
     let live = args.get_or("live", data.base.len() / 2)?;
     let turnover: f64 = args.get_or("turnover", 0.2)?;
-    let codes = setup::codes(args, &[altiplano::Codes::Bits4])?;
+    let codes = setup::codes(args, &[altiplano::Quantization::Bits4])?;
     let changed = (live as f64 * turnover) as usize;
     let mut pool = data.base.clone();
     pool.extend_mixed(live + changed + 1);
@@ -89,7 +89,7 @@ struct Run {
     generations: usize,
     every: usize,
     ef: usize,
-    codes: altiplano::Codes,
+    codes: altiplano::Quantization,
 }
 
 /// Which rows of the pool are live.
@@ -185,7 +185,7 @@ impl Run {
         for query in self.data.queries.rows() {
             let search = || store.collection.search(query).k(K).fields(Fields::None);
             let exact = search().exact().run()?;
-            let (hits, told) = search().path(SearchPath::Graph).ef(self.ef).explain()?;
+            let (hits, told) = search().mode(SearchMode::Graph).ef(self.ef).explain()?;
             let worst = exact.last().map_or(f32::INFINITY, |hit| hit.distance);
             found += hits.iter().filter(|hit| hit.distance <= worst).count();
             wanted += exact.len();
@@ -231,8 +231,8 @@ impl Measured {
             }
         });
         let store = store.open(dir)?;
-        let hnsw = HnswParams { min_rows: run.live as u32 / 4, ..HnswParams::default() };
-        let options = CollectionOptions::new(run.pool.dim, run.data.metric).codes(run.codes);
+        let hnsw = HnswParams::default().min_rows(run.live as u32 / 4);
+        let options = CollectionOptions::new(run.pool.dim, run.data.metric).quantization(run.codes);
         let collection = store.collection("vectors", options.hnsw(hnsw))?;
         Ok(Self { collection, _store: store, evaluations })
     }

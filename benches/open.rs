@@ -17,7 +17,7 @@ use std::path::Path;
 use std::process::ExitCode;
 use std::time::Instant;
 
-use altiplano::{Background, CollectionOptions, SearchPath, Store, StoreOptions};
+use altiplano::{Background, CollectionOptions, SearchMode, Store, StoreOptions};
 use bench_tools::args::Args;
 use bench_tools::measure::{Json, Rss, median};
 use setup::{Data, K, Scratch};
@@ -33,7 +33,7 @@ fn bench(args: &Args) -> Result<bool, Box<dyn Error>> {
     let (dir, copy) = (Scratch::new("open"), Scratch::new("open-copy"));
     let store = StoreOptions::new().background(Background::Manual).open(dir.path())?;
     let options = CollectionOptions::new(data.base.dim, data.metric)
-        .hnsw(altiplano::HnswParams { min_rows: u32::MAX, ..altiplano::HnswParams::default() });
+        .hnsw(altiplano::HnswParams::default().min_rows(u32::MAX));
     let collection = store.collection("vectors", options)?;
     // The last rows stay in the log: recovery has something to do.
     let sealed = data.base.len().saturating_sub(3_000);
@@ -59,8 +59,8 @@ fn measure_open(data: &Data, after: &str, dir: &Path) -> Result<(), Box<dyn Erro
     for _ in 0..PASSES {
         let begun = Instant::now();
         let store = Store::open(dir)?;
-        let collection = store.existing("vectors").ok_or("the collection is gone")?;
-        let search = collection.search(data.queries.row(0)).k(K).path(SearchPath::Scan);
+        let collection = store.get_collection("vectors").ok_or("the collection is gone")?;
+        let search = collection.search(data.queries.row(0)).k(K).mode(SearchMode::Scan);
         let hits = search.run()?;
         times.push(begun.elapsed().as_secs_f64() * 1e3);
         let recall = data.truth.recall(0, K, hits.iter().map(|h| h.id.as_u128() as u32));

@@ -52,7 +52,7 @@ fn main() -> altiplano::Result<()> {
     let summary = memory("ana is the sister of the user and visits on friday").kind("summary");
     notes.apply(Batch::new().insert(summary).delete_where(Filter::session(session)))?;
     for memory in notes.iter() {
-        println!("  {}", memory?.text_content().unwrap_or_default());
+        println!("  {}", memory?.text.as_deref().unwrap_or_default());
     }
     assert_eq!(notes.len()?, 2);
 

@@ -32,7 +32,7 @@ fn main() -> altiplano::Result<()> {
     let tasks = Filter::kind("task").and(Filter::namespace("ana"));
     show(&notes, "tasks of ana", tasks.clone(), 2)?;
     show(&notes, "food or travel", Filter::tags_any(["food", "travel"]), 4)?;
-    show(&notes, "not ana's", Filter::namespace("ana").negate(), 1)?;
+    show(&notes, "not ana's", Filter::namespace("ana").not(), 1)?;
     show(&notes, "of the first two days", Filter::event_time(..day(3)), 2)?;
 
     println!("A filter is data: as JSON, the second one is");

@@ -25,7 +25,7 @@ fn main() -> altiplano::Result<()> {
     let notes = store.collection("notes", CollectionOptions::new(2, Metric::L2))?;
 
     println!("1. A lifetime. A memory with a ttl of one hour, looked for before and after:");
-    let parking = Memory::new(1u64, [0.0, 1.0]).text("parked on level 3");
+    let parking = Memory::new(1, [0.0, 1.0]).text("parked on level 3");
     notes.insert(parking.ttl(Duration::from_secs(3_600)))?;
     println!("  now: {} memory", notes.len()?);
     assert_eq!(notes.len()?, 1);

@@ -20,10 +20,9 @@ fn main() -> altiplano::Result<()> {
     let notes = store.collection("notes", CollectionOptions::new(3, Metric::Cosine))?;
 
     // Remember: a write that has returned is durable. An id that exists already is replaced.
-    let tea = Memory::new(1u64, [0.9, 0.1, 0.0]).text("likes green tea").namespace("user:42");
-    let trip =
-        Memory::new(2u64, [0.1, 0.9, 0.0]).text("flies to Lima on Friday").namespace("user:42");
-    let rain = Memory::new(3u64, [0.0, 0.8, 0.3]).text("it may rain today").namespace("world");
+    let tea = Memory::new(1, [0.9, 0.1, 0.0]).text("likes green tea").namespace("user:42");
+    let trip = Memory::new(2, [0.1, 0.9, 0.0]).text("flies to Lima on Friday").namespace("user:42");
+    let rain = Memory::new(3, [0.0, 0.8, 0.3]).text("it may rain today").namespace("world");
     notes.insert(tea.importance(0.8))?;
     notes.insert(trip.tag("travel").ttl(Duration::from_secs(7 * 86_400)))?;
     notes.insert(rain.ttl(Duration::from_secs(3_600)))?;
@@ -37,10 +36,10 @@ fn main() -> altiplano::Result<()> {
     assert_eq!(hits.len(), 2, "the memory of another namespace is not among them");
 
     println!("Forget one memory by its id, then everything else of user:42. Left over:");
-    assert!(notes.delete(1u64)?);
+    assert!(notes.delete(1)?);
     assert_eq!(notes.delete_where(Filter::namespace("user:42"))?, 1);
     for memory in notes.iter() {
-        println!("  {}", memory?.text_content().unwrap_or_default());
+        println!("  {}", memory?.text.as_deref().unwrap_or_default());
     }
     assert_eq!(notes.len()?, 1);
 

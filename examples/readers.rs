@@ -48,14 +48,14 @@ fn main() -> altiplano::Result<()> {
 
     println!("A second opening reads beside the writer. It sees new writes after a refresh:");
     let reader = StoreOptions::new().open_read_only(&path)?;
-    let beside = reader.existing("notes").expect("the collection");
+    let beside = reader.get_collection("notes").expect("the collection");
     notes.delete(1_099u64)?;
     print!("  {} rows, ", beside.len()?);
     reader.refresh()?;
-    let beside = reader.existing("notes").expect("the collection");
+    let beside = reader.get_collection("notes").expect("the collection");
     println!("then {}", beside.len()?);
     assert_eq!(beside.len()?, 549);
-    let refused = beside.insert(Memory::new(1u64, [0.0, 0.0]));
+    let refused = beside.insert(Memory::new(1, [0.0, 0.0]));
     println!("  its writes are refused: {}", refused.as_ref().unwrap_err());
     assert!(matches!(refused, Err(Error::ReadOnly { .. })));
 

@@ -55,13 +55,13 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         println!("  {} of 1000 memories of {:?}", salvaged.rows, salvaged.collection);
     }
     let store = Store::open(&repaired)?;
-    let notes = store.existing("notes").ok_or("the collection is there")?;
+    let notes = store.get_collection("notes").ok_or("the collection is there")?;
     assert!(store.verify()?.is_clean());
     assert!((900..=1_000).contains(&notes.len()?), "at most a few rows are lost");
     for memory in notes.iter() {
         let memory = memory?;
-        let id = memory.id().as_u128();
-        assert_eq!(memory.text_content(), Some(format!("memory {id}").as_str()));
+        let id = memory.id.as_u128();
+        assert_eq!(memory.text.as_deref(), Some(format!("memory {id}").as_str()));
     }
 
     store.close()?;

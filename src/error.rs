@@ -75,7 +75,7 @@ pub enum Error {
         /// 4 bytes a dimension, its content and its metadata count. It is enough unless a reader holds
         /// files, or others write meanwhile. 0 where deleting is of no use and background work is: try
         /// again later, with [`Background::Manual`](crate::Background::Manual) after
-        /// [`Store::run_pending`](crate::Store::run_pending).
+        /// [`Store::run_pending_tasks`](crate::Store::run_pending_tasks).
         free: u64,
     },
     /// A sync failed, so the outcome of the batch is known only after the store is opened again:

@@ -29,7 +29,7 @@ pub(crate) const MAX_FILTER_NODES: usize = 1 << 20;
 const IN_ORDER: usize = 1024;
 
 /// Which memories are meant. Build one with the functions below and join them with
-/// [`Filter::and`], [`Filter::or`] and [`Filter::negate`].
+/// [`Filter::and`], [`Filter::or`] and [`Filter::not`].
 ///
 /// A range of time takes its start and leaves out its end, and [`Timestamp::MAX`] itself is in none; a
 /// range of importance takes both ends. A memory without the attribute asked for does not match, and
@@ -52,7 +52,7 @@ const IN_ORDER: usize = 1024;
 ///
 /// ```
 /// use altiplano::{Filter, Timestamp};
-/// let filter = Filter::namespace("user:42").and(Filter::kind("summary").negate());
+/// let filter = Filter::namespace("user:42").and(Filter::kind("summary").not());
 /// let since = Filter::created(Timestamp::from_millis(1_700_000_000_000)..);
 /// let json = serde_json::to_string(&since).unwrap();
 /// assert_eq!(json, r#"{"Created":{"from":1700000000000,"to":null}}"#);
@@ -191,7 +191,7 @@ impl Filter {
 
     /// This does not hold.
     #[must_use]
-    pub fn negate(self) -> Self {
+    pub fn not(self) -> Self {
         Self::Not(Box::new(self))
     }
 

@@ -16,7 +16,7 @@ use crate::error::Error;
 ///
 /// ```
 /// use altiplano::MemoryId;
-/// let id = MemoryId::from(7u64);
+/// let id = MemoryId::from(7);
 /// assert_eq!(id, MemoryId::from(7u128));
 /// assert_eq!(id.as_u128(), 7);
 /// assert_eq!(id.to_string().parse::<MemoryId>()?, id);

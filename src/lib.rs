@@ -13,7 +13,7 @@
 //! let notes = store.collection("notes", CollectionOptions::new(3, Metric::Cosine))?;
 //!
 //! notes.insert(
-//!     Memory::new(7u64, [0.2, 0.9, 0.1])
+//!     Memory::new(7, [0.2, 0.9, 0.1])
 //!         .text("likes tea")
 //!         .namespace("user:42")
 //!         .ttl(Duration::from_secs(90 * 86_400)),
@@ -21,7 +21,7 @@
 //! let hits = notes.search(&[0.1, 1.0, 0.0]).namespace("user:42").k(10).run()?;
 //! assert_eq!(hits[0].text(), Some("likes tea"));
 //!
-//! notes.delete(7u64)?;
+//! notes.delete(7)?;
 //! notes.delete_where(Filter::namespace("user:42"))?;
 //! store.close()?;
 //! # Ok(()) }
@@ -109,12 +109,14 @@ pub use memory::{
     Memory, MetadataCodec,
 };
 pub use metrics::{
-    BeamStats, CanaryStats, ClockDoubt, CollectionStats, CompactionReport, Event, IndexStats, Plan,
-    PurgeReceipt, Reason, SegmentStats, Step, StoreStats,
+    BeamStats, ClockDoubt, CollectionStats, CompactionReport, Event, IndexStats, Plan,
+    PurgeReceipt, Reason, RecallStats, SegmentStats, Step, StoreStats,
 };
 pub use options::{
-    Background, Builder, Codes, CollectionOptions, Durability, HnswParams, IoMode, MAX_DIMENSION,
-    Metric, StoreOptions,
+    Background, CollectionOptions, Durability, GraphBuilder, HnswParams, IoMode, MAX_DIMENSION,
+    Metric, Quantization, StoreOptions,
 };
-pub use search::{Explanation, Fields, Hit, Iter, PartSearch, Search, SearchPath, Way, WayReason};
-pub use store::{Doubt, Loss, RepairReport, Salvaged, Store, Verify, VerifyReport};
+pub use search::{
+    AccessPath, AccessReason, Explanation, Fields, Hit, Iter, PartSearch, Search, SearchMode,
+};
+pub use store::{Loss, RepairPolicy, RepairReport, Salvaged, Store, VerifyLevel, VerifyReport};

@@ -128,12 +128,12 @@ impl PartialEq for Origin {
 /// ```
 /// use altiplano::Memory;
 /// use std::time::Duration;
-/// let memory = Memory::new(7u64, vec![0.1, 0.2, 0.3])
+/// let memory = Memory::new(7, vec![0.1, 0.2, 0.3])
 ///     .text("likes tea")
 ///     .namespace("user:42")
 ///     .importance(0.8)
 ///     .ttl(Duration::from_secs(90 * 86_400));
-/// assert_eq!(memory.text_content(), Some("likes tea"));
+/// assert_eq!(memory.text.as_deref(), Some("likes tea"));
 /// ```
 #[derive(Clone, Debug, PartialEq)]
 pub struct Memory {

@@ -36,9 +36,9 @@ pub struct StoreStats {
     /// The part of `heap_bytes` in graph builds that are under way.
     pub job_heap_bytes: u64,
     /// Files that are no longer part of the store but that an open snapshot still holds.
-    pub pinned_files: usize,
+    pub held_files: usize,
     /// Bytes of those files.
-    pub pinned_bytes: u64,
+    pub held_bytes: u64,
     /// Sequence number of the last operation that is visible.
     pub visible_seq: u64,
     /// Sequence number up to which the log is known to be on the disk.
@@ -115,11 +115,11 @@ pub struct CollectionStats {
     /// The part of `debt_bytes` in an index.
     pub index_debt_bytes: u64,
     /// What the last look at its graph found, since the store was opened.
-    pub canary: Option<CanaryStats>,
+    pub canary: Option<RecallStats>,
     /// The newest compaction since the store was opened.
     pub last_compaction: Option<CompactionReport>,
     /// True when nothing bounds what the collection keeps: it has no default lifetime, and the store no
-    /// `disk_budget`, or, for a volatile collection, no `heap_budget`. The other budgets bound what
+    /// `disk_budget`, or, for an in-memory collection, no `heap_budget`. The other budgets bound what
     /// work takes, not what is kept.
     pub retention_unset: bool,
 }
@@ -129,7 +129,7 @@ pub struct CollectionStats {
 /// are new ones; beams go by it, and by what the graph's own calibration says where queries are few.
 #[derive(Clone, Debug, Default, PartialEq)]
 #[non_exhaustive]
-pub struct CanaryStats {
+pub struct RecallStats {
     /// The graph: the number in the file's name of its index.
     pub index: u64,
     /// How many queries it was looked at with.
@@ -331,7 +331,7 @@ pub enum Event {
         /// The collection.
         collection: String,
         /// What was found.
-        found: CanaryStats,
+        found: RecallStats,
     },
     /// An index file is missing or damaged: its rows are scanned until it is rebuilt.
     IndexDamaged {
@@ -348,7 +348,7 @@ pub enum Event {
         reason: String,
     },
     /// A collection was created that nothing bounds: it has no default lifetime, and the store no
-    /// `disk_budget`, or, for a volatile collection, no `heap_budget`. It grows for as long as
+    /// `disk_budget`, or, for an in-memory collection, no `heap_budget`. It grows for as long as
     /// memories are added.
     RetentionUnset {
         /// The collection.

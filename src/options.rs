@@ -46,7 +46,7 @@ pub enum Durability {
 /// The compact form of vectors that searches read first; the best are then measured exactly.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
-pub enum Codes {
+pub enum Quantization {
     /// One byte a dimension with a scale per vector; reranked on the full vectors.
     Int8,
     /// The full vectors: four bytes a dimension.
@@ -64,7 +64,7 @@ pub enum Codes {
     Bits1,
 }
 
-impl Codes {
+impl Quantization {
     /// The codes for vectors of this many dimensions, unless others are asked for: the error of a
     /// few bits is smaller the more dimensions share it (Gao et al., SIGMOD 2025, theorem 3.2).
     const fn usual(dimension: usize) -> Self {
@@ -75,7 +75,7 @@ impl Codes {
 /// Who chooses the edges of a graph. Searches are the same for both.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
-pub enum Builder {
+pub enum GraphBuilder {
     /// This crate's own: deterministic, little heap, one thread.
     #[default]
     Flat,
@@ -93,8 +93,8 @@ pub struct HnswParams {
     pub m: u16,
     /// Candidates kept while building, `m` to 4096. Default = 200.
     pub ef_construction: u16,
-    /// Who builds the graph. Default = [`Builder::Flat`].
-    pub builder: Builder,
+    /// Who builds the graph. Default = [`GraphBuilder::Flat`].
+    pub builder: GraphBuilder,
     /// Fewest rows for which a graph is built; fewer are scanned, which takes some 10 ns a row and needs
     /// no upkeep. One that is there is kept down to half of that. Default = 30,000.
     pub min_rows: u32,
@@ -102,7 +102,7 @@ pub struct HnswParams {
 
 impl HnswParams {
     const USUAL: Self =
-        Self { m: 16, ef_construction: 200, builder: Builder::Flat, min_rows: 30_000 };
+        Self { m: 16, ef_construction: 200, builder: GraphBuilder::Flat, min_rows: 30_000 };
 }
 
 impl Default for HnswParams {
@@ -111,7 +111,7 @@ impl Default for HnswParams {
     }
 }
 
-/// What a collection is to be: fixed at creation (dimension, metric, codes, whether it is volatile, and
+/// What a collection is to be: fixed at creation (dimension, metric, codes, whether it is in-memory, and
 /// the embedding space once it has a name) or changed by opening it with other values (the rest).
 ///
 /// What is not given has its default in a collection that is created, and stays as it is in one that
@@ -128,12 +128,12 @@ pub struct CollectionOptions {
     dimension: usize,
     metric: Metric,
     embedding_space: Option<String>,
-    codes: Option<Codes>,
+    codes: Option<Quantization>,
     hnsw: Option<HnswParams>,
     durability: Option<Durability>,
     /// Whether a lifetime is given, and which: none at all is one of them.
     default_ttl: Option<Option<Duration>>,
-    volatile: Option<bool>,
+    in_memory: Option<bool>,
     memtable_rows: Option<u32>,
 }
 
@@ -148,7 +148,7 @@ impl CollectionOptions {
             hnsw: None,
             durability: None,
             default_ttl: None,
-            volatile: None,
+            in_memory: None,
             memtable_rows: None,
         }
     }
@@ -162,10 +162,10 @@ impl CollectionOptions {
         self
     }
 
-    /// Chooses the codes that searches read. Default = [`Codes::Bits4`] from 256 dimensions on, below
-    /// that [`Codes::Int8`].
+    /// Chooses the codes that searches read. Default = [`Quantization::Bits4`] from 256 dimensions on, below
+    /// that [`Quantization::Int8`].
     #[must_use]
-    pub const fn codes(mut self, codes: Codes) -> Self {
+    pub const fn codes(mut self, codes: Quantization) -> Self {
         self.codes = Some(codes);
         self
     }
@@ -222,13 +222,13 @@ impl CollectionOptions {
     /// Keeps the whole collection in RAM: no file, no log, gone when the store is closed. Its
     /// memories count against `StoreOptions::heap_budget`.
     #[must_use]
-    pub const fn volatile(mut self) -> Self {
-        self.volatile = Some(true);
+    pub const fn in_memory(mut self) -> Self {
+        self.in_memory = Some(true);
         self
     }
 
     /// Sets how many rows the active segment (the memtable) takes before it is sealed, 64 to
-    /// 65,536. Default = 4,096. It is also sealed when it takes 8 MiB of heap. In a volatile
+    /// 65,536. Default = 4,096. It is also sealed when it takes 8 MiB of heap. In an in-memory
     /// collection it means nothing.
     #[must_use]
     pub const fn memtable_rows(mut self, rows: u32) -> Self {
@@ -252,10 +252,10 @@ impl CollectionOptions {
     }
 
     /// The codes that searches read.
-    pub const fn code_kind(&self) -> Codes {
+    pub const fn code_kind(&self) -> Quantization {
         match self.codes {
             Some(codes) => codes,
-            None => Codes::usual(self.dimension),
+            None => Quantization::usual(self.dimension),
         }
     }
 
@@ -284,8 +284,8 @@ impl CollectionOptions {
     }
 
     /// Whether the collection is in RAM alone.
-    pub const fn is_volatile(&self) -> bool {
-        matches!(self.volatile, Some(true))
+    pub const fn is_in_memory(&self) -> bool {
+        matches!(self.in_memory, Some(true))
     }
 
     /// How many rows the active segment takes.

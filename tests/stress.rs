@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use altiplano::{
     Background, Batch, Collection, CollectionOptions, Durability, Error, Filter, HnswParams,
-    Memory, Metric, SearchPath, Store, StoreOptions,
+    Memory, Metric, SearchMode, Store, StoreOptions,
 };
 use common::size::sized;
 use common::{Rng, memory, vector};
@@ -28,7 +28,7 @@ fn options() -> CollectionOptions {
     CollectionOptions::new(DIMENSION, Metric::L2)
         .memtable_rows(128)
         .durability(Durability::Buffered { max_delay: Duration::from_millis(50) })
-        .hnsw(HnswParams { m: 8, ef_construction: 32, min_rows: 300, ..HnswParams::default() })
+        .hnsw(HnswParams::default().m(8).ef_construction(32).min_rows(300))
 }
 
 fn generation(n: u64) -> Batch {
@@ -72,9 +72,9 @@ fn read(notes: &Collection, reader: u64, done: &AtomicBool, looks: &AtomicU64) {
     let (mut last, mut rng) = (0, Rng(reader));
     while !done.load(Ordering::Acquire) {
         let query = vector(rng.next(), DIMENSION);
-        let path = [SearchPath::Auto, SearchPath::Scan, SearchPath::Graph][rng.below(3) as usize];
+        let path = [SearchMode::Auto, SearchMode::Scan, SearchMode::Graph][rng.below(3) as usize];
         // A close ends every handle.
-        let Some(hits) = or_closed(notes.search(&query).k(100_000).path(path).run()) else {
+        let Some(hits) = or_closed(notes.search(&query).k(100_000).mode(path).run()) else {
             return;
         };
         let now = check(hits.iter().map(|h| (h.id.as_u128() as u64, h.text())));
@@ -82,14 +82,14 @@ fn read(notes: &Collection, reader: u64, done: &AtomicBool, looks: &AtomicU64) {
         let Some(all) = or_closed(notes.iter().collect::<Result<Vec<Memory>, Error>>()) else {
             return;
         };
-        last = check(all.iter().map(|m| (m.id().as_u128() as u64, m.text_content())));
+        last = check(all.iter().map(|m| (m.id.as_u128() as u64, m.text.as_deref())));
         assert!(last >= now, "generation {last} after {now}");
         let still = STILL.start + rng.below(100);
         let Some(kept) = or_closed(notes.get(still)) else {
             return;
         };
         let kept = kept.unwrap();
-        assert_eq!(kept.vector(), vector(still, DIMENSION));
+        assert_eq!(kept.vector, vector(still, DIMENSION));
         looks.fetch_add(1, Ordering::Relaxed);
     }
 }
@@ -179,10 +179,10 @@ fn sixteen_readers_writers_a_compactor_drops_and_a_close_agree() {
     drop((never, notes));
     assert!(looks.load(Ordering::Relaxed) >= READERS);
     let store = Store::open(&path).unwrap();
-    assert_eq!(store.collections(), ["notes"]);
-    let notes = store.existing("notes").unwrap();
+    assert_eq!(store.collection_names(), ["notes"]);
+    let notes = store.get_collection("notes").unwrap();
     let all: Vec<Memory> = notes.iter().map(Result::unwrap).collect();
-    let found = check(all.iter().map(|m| (m.id().as_u128() as u64, m.text_content())));
+    let found = check(all.iter().map(|m| (m.id.as_u128() as u64, m.text.as_deref())));
     assert_eq!(found, acknowledged);
     let verified = store.verify().unwrap();
     assert!(verified.is_clean(), "{:?}", verified.problems);

@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 
 use altiplano::{
     Batch, Collection, CollectionOptions, Event, Fields, HnswParams, IoMode, ManualClock, Memory,
-    SearchPath, Store, StoreOptions, StoreStats, Timestamp,
+    SearchMode, Store, StoreOptions, StoreStats, Timestamp,
 };
 
 use crate::load::{Load, Op};
@@ -33,7 +33,7 @@ const ASKING: f64 = 0.75;
 #[derive(Clone, Debug)]
 pub(crate) struct Setup {
     pub(crate) metric: Metric,
-    pub(crate) path: SearchPath,
+    pub(crate) path: SearchMode,
     pub(crate) io_mode: IoMode,
     /// The beam of graph searches; the store's own choice if `None`.
     pub(crate) ef: Option<usize>,
@@ -194,7 +194,7 @@ impl Drive {
         let query = self.asked % self.queries.len();
         self.asked += 1;
         let vector = self.queries.row(query);
-        let search = self.notes.search(vector).k(K).path(self.setup.path);
+        let search = self.notes.search(vector).k(K).mode(self.setup.path);
         let search = search.fields(Fields::None);
         let search = match self.setup.ef {
             Some(ef) => search.ef(ef),
@@ -297,11 +297,11 @@ fn collection_options(setup: &Setup, dim: usize) -> CollectionOptions {
     let options = CollectionOptions::new(dim, metric).memtable_rows(memtable);
     // Graphs from early on, or none at all; `auto` takes the store's own choice.
     let min_rows = match setup.path {
-        SearchPath::Graph => (setup.live / 8).min(1000) as u32,
-        SearchPath::Scan => u32::MAX,
+        SearchMode::Graph => (setup.live / 8).min(1000) as u32,
+        SearchMode::Scan => u32::MAX,
         _ => return options,
     };
-    options.hnsw(HnswParams { min_rows, ..HnswParams::default() })
+    options.hnsw(HnswParams::default().min_rows(min_rows))
 }
 
 fn mean(samples: &[Sample], of: impl Fn(&Sample) -> u64) -> u64 {
@@ -334,13 +334,13 @@ impl Round {
     fn counts(&mut self, stats: &StoreStats) {
         self.log_bytes = stats.log_bytes;
         self.heap_bytes = stats.heap_bytes;
-        self.pinned_bytes = stats.pinned_bytes;
+        self.held_bytes = stats.held_bytes;
         for collection in &stats.collections {
             self.segments += collection.segments.len();
             self.indexes += collection.indexes.len();
             self.graphs += collection.indexes.iter().filter(|i| i.graph).count();
             self.memtable_rows += collection.memtable_rows;
-            self.canary_ef = collection.canary.as_ref().map(|c| c.ef);
+            self.canary_ef = collection.recall.as_ref().map(|c| c.ef);
             let sealed = collection.segments.iter();
             self.dead_rows += sealed.map(|s| s.dead_rows + s.expired_rows).sum::<u64>();
         }

@@ -23,7 +23,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
 
-use altiplano::SearchPath;
+use altiplano::SearchMode;
 
 #[path = "../common/io.rs"]
 mod io;
@@ -86,9 +86,9 @@ fn prepare(args: &Args) -> Result<Job, Stop> {
     let metric: Metric = args.get_or("metric", Metric::Cosine)?;
     let name = args.text("path").unwrap_or("auto");
     let (path, name) = match name {
-        "auto" => (SearchPath::Auto, "auto"),
-        "scan" => (SearchPath::Scan, "scan"),
-        "graph" => (SearchPath::Graph, "graph"),
+        "auto" => (SearchMode::Auto, "auto"),
+        "scan" => (SearchMode::Scan, "scan"),
+        "graph" => (SearchMode::Graph, "graph"),
         _ => return Err(args.wrong(format!("--path {name:?} is none of auto, scan, graph"))),
     };
     let io_mode = io::mode(args)?;

@@ -61,7 +61,7 @@ pub(crate) struct Round {
     /// Heap as the store counts it: what grows beside it is the allocator's.
     pub(crate) heap_bytes: u64,
     /// Files that only old snapshots, such as that of a running build, still hold.
-    pub(crate) pinned_bytes: u64,
+    pub(crate) held_bytes: u64,
     pub(crate) took_s: f64,
     pub(crate) told: Told,
 }
@@ -101,7 +101,7 @@ pub(crate) fn json(run: &Run, round: &Round) -> String {
         .field("disk_mean_bytes", round.disk_mean)
         .field("disk_peak_bytes", round.disk_peak)
         .field("log_bytes", round.log_bytes)
-        .field("pinned_bytes", round.pinned_bytes)
+        .field("held_bytes", round.held_bytes)
         .field("heap_bytes", round.heap_bytes)
         .field("recall_at_10", round.recall)
         .field("p50_us", micros(round.p50))
@@ -172,7 +172,7 @@ pub(crate) fn verdict(run: &Run, rounds: &[Round]) -> (bool, String) {
         ("heap", |r| r.heap_bytes as f64, false),
         ("disk", |r| r.disk_mean as f64, true),
         ("disk peak", |r| r.disk_peak as f64, false),
-        ("pinned", |r| r.pinned_bytes as f64, false),
+        ("pinned", |r| r.held_bytes as f64, false),
         ("p50", |r| micros(r.p50), false),
         ("p99", |r| micros(r.p99), false),
     ];

@@ -11,7 +11,7 @@
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use altiplano::{Batch, Codes, Collection, HnswParams, Memory, Metric};
+use altiplano::{Batch, Collection, HnswParams, Memory, Metric, Quantization};
 
 use bench_tools::args::{self, Args, Opt, Stop};
 use bench_tools::vectors::{self, Neighbors, Vectors};
@@ -20,7 +20,13 @@ use bench_tools::vectors::{self, Neighbors, Vectors};
 pub const K: usize = 10;
 
 /// Every kind of codes, the default one first.
-pub const CODES: &[Codes] = &[Codes::Int8, Codes::F32, Codes::Bits4, Codes::Bits2, Codes::Bits1];
+pub const CODES: &[Quantization] = &[
+    Quantization::Int8,
+    Quantization::None,
+    Quantization::Bits4,
+    Quantization::Bits2,
+    Quantization::Bits1,
+];
 
 /// The argument of those that compare codes.
 pub const CODES_OPTION: Opt =
@@ -99,7 +105,7 @@ impl Data {
     /// Parameters with which there is a graph, however small the data.
     pub fn hnsw(&self) -> HnswParams {
         let default = HnswParams::default();
-        HnswParams { min_rows: default.min_rows.min(self.base.len() as u32 / 2), ..default }
+        default.min_rows(default.min_rows.min(self.base.len() as u32 / 2))
     }
 
     /// Inserts vectors `from..to` under their row numbers, in batches.
@@ -134,7 +140,7 @@ pub fn options(own: &[Opt]) -> Vec<Opt> {
 }
 
 /// The codes that `--codes` names.
-pub fn codes(args: &Args, default: &[Codes]) -> Result<Vec<Codes>, Stop> {
+pub fn codes(args: &Args, default: &[Quantization]) -> Result<Vec<Quantization>, Stop> {
     let Some(names) = args.list::<String>("codes")? else {
         return Ok(default.to_vec());
     };

@@ -28,7 +28,7 @@ use std::error::Error;
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
-use altiplano::Codes;
+use altiplano::Quantization;
 use bench_tools::args::{self, Args, Opt};
 use bench_tools::families::{self, Family};
 use bench_tools::vectors::Vectors;
@@ -87,7 +87,7 @@ fn bench(args: &Args) -> Result<bool, Box<dyn Error>> {
 }
 
 /// The codes that the arguments ask for.
-fn codes(args: &Args) -> Result<Option<Codes>, Box<dyn Error>> {
+fn codes(args: &Args) -> Result<Option<Quantization>, Box<dyn Error>> {
     match setup::codes(args, &[])?[..] {
         [] => Ok(None),
         [codes] => Ok(Some(codes)),

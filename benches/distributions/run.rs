@@ -9,8 +9,8 @@ use std::error::Error;
 use std::time::{Duration, Instant};
 
 use altiplano::{
-    Background, Batch, Codes, Collection, CollectionOptions, Explanation, Fields, Hit, HnswParams,
-    Memory, Metric, Search, Store, StoreOptions, Way, WayReason,
+    AccessPath, AccessReason, Background, Batch, Collection, CollectionOptions, Explanation,
+    Fields, Hit, HnswParams, Memory, Metric, Quantization, Search, Store, StoreOptions,
 };
 
 use crate::cells::{Cell, State};
@@ -72,7 +72,7 @@ pub(crate) struct AtTarget {
 #[derive(Clone, Copy)]
 pub(crate) struct Plan {
     /// None for those that are usual for the dimension.
-    pub(crate) codes: Option<Codes>,
+    pub(crate) codes: Option<Quantization>,
     /// How long searches are timed for.
     pub(crate) budget: Duration,
 }
@@ -121,16 +121,16 @@ fn judged(metric: Metric) -> vectors::Metric {
     }
 }
 
-fn options(cell: &Cell, codes: Option<Codes>) -> CollectionOptions {
+fn options(cell: &Cell, codes: Option<Quantization>) -> CollectionOptions {
     let mut options = CollectionOptions::new(cell.dim, cell.metric);
     if let Some(codes) = codes {
-        options = options.codes(codes);
+        options = options.quantization(codes);
     }
     if cell.state == State::Memtable {
         options = options.memtable_rows(65_536);
     }
     if cell.graph {
-        options = options.hnsw(HnswParams { min_rows: SMALL_GRAPH, ..HnswParams::default() });
+        options = options.hnsw(HnswParams::default().min_rows(SMALL_GRAPH));
     }
     options
 }
@@ -155,7 +155,7 @@ fn fill(
         if !stays {
             let begun = Instant::now();
             collection.compact()?;
-            while store.run_pending()? {}
+            while store.run_pending_tasks()? {}
             build_s += begun.elapsed().as_secs_f64();
         }
     }
@@ -252,12 +252,12 @@ fn ids(hits: &[Hit]) -> Vec<u64> {
 /// The way that most rows were searched in; what lies in RAM alone has none.
 fn way(told: &Explanation) -> &'static str {
     let most = told.parts.iter().max_by_key(|part| part.rows);
-    match most.map(|part| (part.way, part.reason)) {
-        Some((Way::Graph, _)) => "graph",
-        Some((_, WayReason::GraphGaveUp)) => "graph, then another",
-        Some((_, WayReason::CodesTooCoarse)) => "codes, then rows",
-        Some((Way::Codes, _)) => "codes",
-        Some((Way::MatchingCodes, _)) => "matches",
+    match most.map(|part| (part.path, part.reason)) {
+        Some((AccessPath::Graph, _)) => "graph",
+        Some((_, AccessReason::GraphGaveUp)) => "graph, then another",
+        Some((_, AccessReason::CodesTooCoarse)) => "codes, then rows",
+        Some((AccessPath::Codes, _)) => "codes",
+        Some((AccessPath::MatchingCodes, _)) => "matches",
         Some(_) => "rows",
         None => "RAM",
     }

@@ -28,8 +28,8 @@ use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
 use altiplano::{
-    Background, Batch, Codes, Collection, CollectionOptions, Explanation, Fields, Hit, Search,
-    SearchPath, Store, StoreOptions,
+    Background, Batch, Collection, CollectionOptions, Explanation, Fields, Hit, Quantization,
+    Search, SearchMode, Store, StoreOptions,
 };
 use bench_tools::args::Args;
 use bench_tools::measure::{self, Json, Percentiles, median};
@@ -61,10 +61,15 @@ fn bench(args: &Args) -> Result<bool, Box<dyn Error>> {
 }
 
 /// Whether the verdict holds for these codes.
-fn run(data: &Data, layout: &Layout, codes: Codes, pinned: bool) -> Result<bool, Box<dyn Error>> {
+fn run(
+    data: &Data,
+    layout: &Layout,
+    codes: Quantization,
+    pinned: bool,
+) -> Result<bool, Box<dyn Error>> {
     let dir = Scratch::new("filter");
     let store = StoreOptions::new().background(Background::Manual).open(dir.path())?;
-    let options = CollectionOptions::new(data.base.dim, data.metric).codes(codes);
+    let options = CollectionOptions::new(data.base.dim, data.metric).quantization(codes);
     let collection = store.collection("vectors", options.hnsw(data.hnsw()))?;
     for first in (0..data.base.len()).step_by(1024) {
         let last = (first + 1024).min(data.base.len());
@@ -76,7 +81,7 @@ fn run(data: &Data, layout: &Layout, codes: Codes, pinned: bool) -> Result<bool,
     store.close()?;
 
     let store = Store::open(dir.path())?;
-    let collection = store.existing("vectors").ok_or("the collection is gone")?;
+    let collection = store.get_collection("vectors").ok_or("the collection is gone")?;
     let kernels = store.stats()?.kernels;
     eprintln!(
         "codes  kind              matches  recall@10       qps  exact qps  time ratio  way, its share"
@@ -108,7 +113,7 @@ impl Worst {
         }
     }
 
-    fn verdict(&self, data: &Data, codes: Codes) -> bool {
+    fn verdict(&self, data: &Data, codes: Quantization) -> bool {
         let holds = self.recall.0 >= RECALL && self.ratio.0 <= RATIO;
         let verdict = if holds { "holds" } else { "does not hold" };
         let line = Json::new()
@@ -159,7 +164,7 @@ struct Asked<'a> {
 impl Asked<'_> {
     fn search<'s>(&'s self, group: &Group, query: usize) -> Search<'s> {
         let search = self.collection.search(self.data.queries.row(query)).k(K);
-        search.filter(group.filter.clone()).path(SearchPath::Auto).fields(Fields::None)
+        search.filter(group.filter.clone()).mode(SearchMode::Auto).fields(Fields::None)
     }
 
     fn queries(&self) -> impl Iterator<Item = (&Group, usize)> {
@@ -290,7 +295,13 @@ fn way(told: &Explanation) -> &'static str {
     }
 }
 
-fn print(data: &Data, case: &Case, codes: Codes, (kernels, pinned): (&str, bool), m: &Measured) {
+fn print(
+    data: &Data,
+    case: &Case,
+    codes: Quantization,
+    (kernels, pinned): (&str, bool),
+    m: &Measured,
+) {
     let micros = |d: Duration| d.as_secs_f64() * 1e6;
     let line = Json::new()
         .field("bench", "filter")

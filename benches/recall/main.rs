@@ -28,7 +28,7 @@ mod steps;
 use std::error::Error;
 use std::process::ExitCode;
 
-use altiplano::{Builder, Codes, SearchPath};
+use altiplano::{GraphBuilder, Quantization, SearchMode};
 use bench_tools::args::{Args, Opt};
 use bench_tools::measure;
 use report::Curve;
@@ -74,7 +74,7 @@ fn bench(args: &Args) -> Result<bool, Box<dyn Error>> {
         // The last path is that of the graph, the only one that a seed may change.
         let graph = curves.len() - 1;
         for seed in 1..seeds {
-            curves.extend(bench.curves(Kind { codes, builder, seed }, &[SearchPath::Graph])?);
+            curves.extend(bench.curves(Kind { codes, builder, seed }, &[SearchMode::Graph])?);
         }
         if seeds > 1 {
             report::spread(&curves[graph..], &SPREAD);
@@ -86,7 +86,7 @@ fn bench(args: &Args) -> Result<bool, Box<dyn Error>> {
 }
 
 /// Codes, and what builds their graph.
-type Coded = (Codes, Option<Builder>);
+type Coded = (Quantization, Option<GraphBuilder>);
 
 /// A graph for all codes, one of each builder for the first; without one 4 bits once more, which then have
 /// their signs side by side.
@@ -99,11 +99,11 @@ fn kinds(args: &Args, quick: bool) -> Result<Vec<Coded>, Box<dyn Error>> {
         match &builders {
             Some(builders) => kinds.extend(builders.iter().map(|&builder| (codes, builder))),
             None => {
-                kinds.push((codes, Some(Builder::Flat)));
+                kinds.push((codes, Some(GraphBuilder::Flat)));
                 if i == 0 && !quick && cfg!(feature = "hnsw-rs") {
-                    kinds.push((codes, Some(Builder::HnswRs)));
+                    kinds.push((codes, Some(GraphBuilder::HnswRs)));
                 }
-                if codes == Codes::Bits4 {
+                if codes == Quantization::Bits4 {
                     kinds.push((codes, None));
                 }
             }
@@ -123,7 +123,7 @@ struct Bench<'a> {
 
 impl<'a> Bench<'a> {
     /// Builds a store and follows each path on it.
-    fn curves(&self, kind: Kind, paths: &[SearchPath]) -> Result<Vec<Curve<'a>>, Box<dyn Error>> {
+    fn curves(&self, kind: Kind, paths: &[SearchMode]) -> Result<Vec<Curve<'a>>, Box<dyn Error>> {
         let dir = self.work.path().join("store");
         let built = run::build(self.args, kind, &dir)?;
         let mut curves = Vec::new();
@@ -140,9 +140,13 @@ impl<'a> Bench<'a> {
             };
             curve.print();
             // Coarse codes are not meant to find everything at the default depth of reranking.
-            let least = if matches!(kind.codes, Codes::Int8 | Codes::F32) { 0.98 } else { 0.90 };
+            let least = if matches!(kind.codes, Quantization::Int8 | Quantization::None) {
+                0.98
+            } else {
+                0.90
+            };
             let found = curve.searched.points.first().map_or(0.0, |point| point.recall);
-            if path == SearchPath::Scan && found < least {
+            if path == SearchMode::Scan && found < least {
                 return Err("a scan with rerank must find nearly everything".into());
             }
             curves.push(curve);

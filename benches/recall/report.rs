@@ -3,7 +3,7 @@
 //!
 //! Owns the JSON keys and the tables. Not here: the measuring (`run.rs`).
 
-use altiplano::SearchPath;
+use altiplano::SearchMode;
 
 use crate::run::{Built, Kind, Searched};
 use crate::setup::Data;
@@ -18,7 +18,7 @@ pub(crate) struct Curve<'a> {
     pub(crate) pinned: bool,
     pub(crate) kind: Kind,
     pub(crate) built: Built,
-    pub(crate) path: SearchPath,
+    pub(crate) path: SearchMode,
     pub(crate) searched: Searched,
 }
 
@@ -61,7 +61,7 @@ impl Curve<'_> {
     }
 
     fn print_point(&self, point: &Point) {
-        let by_ef = self.path == SearchPath::Graph;
+        let by_ef = self.path == SearchMode::Graph;
         let line = self
             .json()
             .field("ef", by_ef.then_some(point.width))

@@ -8,8 +8,8 @@ use std::path::Path;
 use std::time::Instant;
 
 use altiplano::{
-    Background, Batch, Builder, Codes, CollectionOptions, Fields, HnswParams, Memory, SearchPath,
-    StoreOptions,
+    Background, Batch, CollectionOptions, Fields, GraphBuilder, HnswParams, Memory, Quantization,
+    SearchMode, StoreOptions,
 };
 use serde_json::json;
 
@@ -22,12 +22,12 @@ use bench_tools::vectors::Rng;
 
 /// Vectors without `--base`.
 pub(crate) const GENERATED: usize = 40_000;
-pub(crate) const PATHS: [SearchPath; 3] = [SearchPath::Scan, SearchPath::Auto, SearchPath::Graph];
+pub(crate) const PATHS: [SearchMode; 3] = [SearchMode::Scan, SearchMode::Auto, SearchMode::Graph];
 /// Without a graph there is one path.
-pub(crate) const SCAN_ONLY: [SearchPath; 1] = [SearchPath::Scan];
+pub(crate) const SCAN_ONLY: [SearchMode; 1] = [SearchMode::Scan];
 /// By the names that options have; none builds no graph.
-const BUILDERS: [(&str, Option<Builder>); 3] =
-    [("flat", Some(Builder::Flat)), ("hnswrs", Some(Builder::HnswRs)), ("none", None)];
+const BUILDERS: [(&str, Option<GraphBuilder>); 3] =
+    [("flat", Some(GraphBuilder::Flat)), ("hnswrs", Some(GraphBuilder::HnswRs)), ("none", None)];
 const LADDER: [usize; 13] = [10, 16, 24, 32, 48, 64, 96, 128, 192, 256, 384, 512, 768];
 const TARGETS: [f64; 7] = [0.80, 0.90, 0.93, 0.95, 0.97, 0.99, 0.995];
 /// Beams at which orders of insertion are compared; all in the ladder.
@@ -36,9 +36,9 @@ pub(crate) const SPREAD: [usize; 3] = [32, 64, 128];
 /// What is built.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Kind {
-    pub(crate) codes: Codes,
+    pub(crate) codes: Quantization,
     /// Nothing if no graph is built.
-    pub(crate) builder: Option<Builder>,
+    pub(crate) builder: Option<GraphBuilder>,
     /// 0 inserts in the order of the file; another number shuffles.
     pub(crate) seed: u64,
 }
@@ -74,7 +74,7 @@ fn named<T: std::fmt::Debug + Copy>(all: &[T], name: &str) -> Option<T> {
 }
 
 /// The builders that `--builders` names.
-pub(crate) fn builders(args: &Args) -> Result<Option<Vec<Option<Builder>>>, Box<dyn Error>> {
+pub(crate) fn builders(args: &Args) -> Result<Option<Vec<Option<GraphBuilder>>>, Box<dyn Error>> {
     let of = |name: &String| {
         let names = BUILDERS.map(|(name, _)| name);
         let wrong = || args.wrong(format!("--builders {name}: not one of {names:?}")).text;
@@ -112,7 +112,7 @@ pub(crate) fn build(args: &Args, kind: Kind, dir: &Path) -> Result<Built, Box<dy
 /// Follows a path in another process, on `rows` rows and what was handed over in `work`.
 pub(crate) fn search(
     args: &Args,
-    (kind, path): (Kind, SearchPath),
+    (kind, path): (Kind, SearchMode),
     rows: usize,
     (work, dir): (&Path, &Path),
 ) -> Result<Searched, Box<dyn Error>> {
@@ -151,10 +151,11 @@ fn build_here(args: &Args, kind: Kind, dir: &Path) -> Result<(), Box<dyn Error>>
     let before = Rss::now().unwrap_or_default();
     let store = StoreOptions::new().background(Background::Manual).open(dir)?;
     let hnsw = match kind.builder {
-        Some(builder) => HnswParams { builder, ..data.hnsw() },
-        None => HnswParams { min_rows: u32::MAX, ..data.hnsw() },
+        Some(builder) => data.hnsw().builder(builder),
+        None => data.hnsw().min_rows(u32::MAX),
     };
-    let options = CollectionOptions::new(data.base.dim, data.metric).codes(kind.codes).hnsw(hnsw);
+    let options =
+        CollectionOptions::new(data.base.dim, data.metric).quantization(kind.codes).hnsw(hnsw);
     let collection = store.collection("vectors", options)?;
     let order = order(data.base.len(), kind.seed);
     // Segments are sorted by id, so that an order of insertion is an order of ids.
@@ -188,7 +189,7 @@ fn search_here(args: &Args, kind: Kind, dir: &Path) -> Result<(), Box<dyn Error>
     let before = Rss::now().unwrap_or_default();
     let begun = Instant::now();
     let store = StoreOptions::new().io_mode(io_mode).open(dir)?;
-    let collection = store.existing("vectors").ok_or("the collection is gone")?;
+    let collection = store.get_collection("vectors").ok_or("the collection is gone")?;
     collection.search(queries.row(0)).run()?;
     let open_ms = begun.elapsed().as_secs_f64() * 1e3;
     let stats = store.stats()?;
@@ -196,16 +197,16 @@ fn search_here(args: &Args, kind: Kind, dir: &Path) -> Result<(), Box<dyn Error>
         json!({ "kernels": stats.kernels, "open_ms": open_ms, "heap_bytes": stats.heap_bytes });
     println!("{head}");
     let widths: Vec<f64> = match path {
-        SearchPath::Scan => vec![0.95],
-        SearchPath::Graph if kind.seed > 0 => SPREAD.map(|ef| ef as f64).to_vec(),
-        SearchPath::Graph => LADDER.map(|ef| ef as f64).to_vec(),
+        SearchMode::Scan => vec![0.95],
+        SearchMode::Graph if kind.seed > 0 => SPREAD.map(|ef| ef as f64).to_vec(),
+        SearchMode::Graph => LADDER.map(|ef| ef as f64).to_vec(),
         _ => TARGETS.to_vec(),
     };
     for width in widths {
         let point = Point::measure((&queries, &truth), width, before, |query, found| {
-            let search = collection.search(query).k(K).path(path).fields(Fields::None);
+            let search = collection.search(query).k(K).mode(path).fields(Fields::None);
             let search = match path {
-                SearchPath::Graph => search.ef(width as usize),
+                SearchMode::Graph => search.ef(width as usize),
                 _ => search.target_recall(width as f32),
             };
             let (hits, told) = search.explain()?;

@@ -33,7 +33,8 @@ pub(crate) fn run(sizes: &Sizes, quick: bool) -> Result<()> {
     let mut log_peak = 0;
     for round in 0..ROUNDS {
         for n in 0..sizes.collections {
-            let notes = store.existing(&format!("agent:{n}")).ok_or("a collection is gone")?;
+            let notes =
+                store.get_collection(&format!("agent:{n}")).ok_or("a collection is gone")?;
             let memory = |i: u64| memory(n * ROWS + i, sizes.dim).text(format!("{round}"));
             notes.apply((0..ROWS).map(memory).collect::<Batch>())?;
             if n % 64 == 0 {
@@ -133,13 +134,13 @@ fn idle_cpu(seconds: u64) -> Option<f64> {
 
 fn check(store: &Store, sizes: &Sizes) -> Result<()> {
     for n in 0..sizes.collections {
-        let notes = store.existing(&format!("agent:{n}")).ok_or("a collection is gone")?;
+        let notes = store.get_collection(&format!("agent:{n}")).ok_or("a collection is gone")?;
         expect("rows of a collection", notes.len()?, ROWS)?;
         if n % 97 == 0 {
             let id = n * ROWS + n % ROWS;
             let found = notes.get(id)?.ok_or("a memory is gone")?;
             let newest = (ROUNDS - 1).to_string();
-            expect("text", found.text_content(), Some(newest.as_str()))?;
+            expect("text", found.text.as_deref(), Some(newest.as_str()))?;
         }
     }
     Ok(())

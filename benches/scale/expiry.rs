@@ -32,7 +32,7 @@ pub(crate) fn run(sizes: &Sizes) -> Result<()> {
         let store = open()?;
         let later = Durability::Buffered { max_delay: 24 * HOUR };
         let options = CollectionOptions::new(DIM, Metric::L2).durability(later);
-        let hnsw = HnswParams { min_rows: u32::MAX, ..HnswParams::default() };
+        let hnsw = HnswParams::default().min_rows(u32::MAX);
         let options = options.memtable_rows(65_536).hnsw(hnsw);
         let all = store.collection("all", options)?;
         for group in 0..groups {
@@ -42,15 +42,15 @@ pub(crate) fn run(sizes: &Sizes) -> Result<()> {
                 let ids = first..(first + 1024).min(ids.end);
                 let batch: Batch = ids.map(|id| memory(id, DIM).expires_at(expires)).collect();
                 all.apply(batch)?;
-                while store.run_pending()? {}
+                while store.run_pending_tasks()? {}
             }
             all.compact()?;
         }
         store.close()?;
     }
     let store = open()?;
-    let all = store.existing("all").ok_or("the collection is gone")?;
-    while store.run_pending()? {}
+    let all = store.get_collection("all").ok_or("the collection is gone")?;
+    while store.run_pending_tasks()? {}
     let before = store.stats()?;
     let asked_before = ask(&all)?;
     // Holds the maps of segments that go, so that what was read of them shows.
@@ -64,7 +64,7 @@ pub(crate) fn run(sizes: &Sizes) -> Result<()> {
     let asked = ask(&all)?;
     let expired = store.stats()?.collections[0].expired_rows;
     let begun = Instant::now();
-    while store.run_pending()? {}
+    while store.run_pending_tasks()? {}
     let took = begun.elapsed();
     let read = Rss::now().unwrap_or_default().file_bytes.saturating_sub(read_before);
     expect("expired rows", expired, of_each * groups / 2)?;

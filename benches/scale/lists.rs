@@ -35,7 +35,7 @@ pub(crate) fn run(quick: bool) -> Result<()> {
     for kind in ["few", "none", "all but"] {
         let die = if kind == "none" { 0 } else { DIE };
         let filter = match kind {
-            "all but" => Filter::ids(absent.iter().copied().chain(DIE..left)).negate(),
+            "all but" => Filter::ids(absent.iter().copied().chain(DIE..left)).not(),
             _ => Filter::ids(absent.iter().copied().chain(left - die..left)),
         };
         let begun = Instant::now();
@@ -65,7 +65,7 @@ pub(crate) fn run(quick: bool) -> Result<()> {
     let begun = Instant::now();
     let store = open()?;
     let open_ms = ms(begun);
-    let all = store.existing("all").ok_or("the collection is gone")?;
+    let all = store.get_collection("all").ok_or("the collection is gone")?;
     expect("rows after a replay", all.len()?, left)?;
     let line = Json::new().field("bench", "scale").field("part", "lists, open");
     println!("{}", line.field("listed", listed).field("open_ms", open_ms).line());

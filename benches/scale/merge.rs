@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use altiplano::{
     Background, Batch, Collection, CollectionOptions, Durability, Event, HnswParams, Memory,
-    Metric, SearchPath, Store, StoreOptions,
+    Metric, SearchMode, Store, StoreOptions,
 };
 
 use crate::setup::{K, Scratch};
@@ -42,12 +42,12 @@ pub(crate) fn run(sizes: &Sizes) -> Result<()> {
     let later = Durability::Buffered { max_delay: Duration::from_secs(1) };
     let options = CollectionOptions::new(sizes.dim, Metric::Cosine)
         .durability(later)
-        .hnsw(HnswParams { min_rows: rows as u32, ..HnswParams::default() });
+        .hnsw(HnswParams::default().min_rows(rows as u32));
     let all = store.collection("all", options)?;
     let empty = Rss::now().unwrap_or_default();
     for first in (0..rows).step_by(BATCH) {
         // Without a graph as long as rows are missing.
-        while store.stats()?.heap_bytes > STORE / 2 && store.run_pending()? {}
+        while store.stats()?.heap_bytes > STORE / 2 && store.run_pending_tasks()? {}
         insert(&all, &data, first..(first + BATCH).min(rows))?;
     }
     let bench = Bench { sizes, budget, empty };
@@ -60,7 +60,7 @@ pub(crate) fn run(sizes: &Sizes) -> Result<()> {
         let before = Rss::now().unwrap_or_default();
         let begun = Instant::now();
         let store = open()?;
-        let all = store.existing("all").ok_or("the collection is gone")?;
+        let all = store.get_collection("all").ok_or("the collection is gone")?;
         let first = all.search(data.row(rows + replaced)).k(K).run()?;
         let open_ms = begun.elapsed().as_secs_f64() * 1e3;
         expect("results of the first search", first.len(), K)?;
@@ -181,7 +181,7 @@ fn ask(sizes: &Sizes, what: &str, all: &Collection, data: &Vectors) -> Result<()
         expect("exact results", exact.len(), K)?;
         all.search(query).k(K).run()?;
         let begun = Instant::now();
-        let hits = all.search(query).k(K).path(SearchPath::Auto).run()?;
+        let hits = all.search(query).k(K).mode(SearchMode::Auto).run()?;
         times.push(begun.elapsed());
         found += hits.iter().filter(|hit| exact.contains(&hit.id)).count();
     }

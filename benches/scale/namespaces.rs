@@ -4,8 +4,8 @@
 use std::time::{Duration, Instant};
 
 use altiplano::{
-    Background, Batch, Codes, Collection, CollectionOptions, Durability, Filter, HnswParams,
-    Metric, StoreOptions,
+    Background, Batch, Collection, CollectionOptions, Durability, Filter, HnswParams, Metric,
+    Quantization, StoreOptions,
 };
 
 use crate::process::file_bytes;
@@ -26,14 +26,15 @@ pub(crate) fn run(sizes: &Sizes) -> Result<()> {
     let drops = DROPS.min(sizes.namespaces / 2);
     {
         let store = open(&dir)?;
-        let hnsw = HnswParams { min_rows: u32::MAX, ..HnswParams::default() };
-        let options = CollectionOptions::new(DIM, Metric::L2).codes(Codes::Int8).hnsw(hnsw);
+        let hnsw = HnswParams::default().min_rows(u32::MAX);
+        let options =
+            CollectionOptions::new(DIM, Metric::L2).quantization(Quantization::Int8).hnsw(hnsw);
         let all = store.collection("all", options.durability(LATER))?;
         fill(&all, sizes.namespaces, rows, &store)?;
         store.close()?;
     }
     let store = open(&dir)?;
-    let all = store.existing("all").ok_or("the collection is gone")?;
+    let all = store.get_collection("all").ok_or("the collection is gone")?;
     expect("rows", all.len()?, rows)?;
     let log = file_bytes(dir.path(), "log-")?;
     let mut times = Vec::new();
@@ -89,7 +90,7 @@ fn fill(all: &Collection, namespaces: u64, rows: u64, store: &altiplano::Store) 
         all.apply(batch)?;
         // The last rows stay in RAM, as they do in a store that is in use.
         if rows - first > 3 * 1024 {
-            while store.run_pending()? {}
+            while store.run_pending_tasks()? {}
         }
     }
     Ok(())
@@ -117,7 +118,7 @@ fn half(dir: &Scratch, store: altiplano::Store, all: Collection, rows: u64) -> R
     let begun = Instant::now();
     let store = open(&copy)?;
     let replay = begun.elapsed();
-    let all = store.existing("all").ok_or("the collection is gone")?;
+    let all = store.get_collection("all").ok_or("the collection is gone")?;
     expect("rows after a replay", all.len()?, rows - odd)?;
     expect("odd ones after a replay", all.scan(Filter::kind("odd")).count(), 0)?;
     let line = Json::new()

@@ -58,7 +58,7 @@ impl Contents {
 
     /// The snapshot shows this memory.
     pub(crate) fn see(&mut self, memory: &Memory, base: &Vectors) -> Result<(), String> {
-        let id = number(memory.id());
+        let id = number(memory.id);
         let Ok(at) = self.0.binary_search_by_key(&id, |kept| kept.id) else {
             return Err(format!("a snapshot shows id {id}, which did not live"));
         };
@@ -68,13 +68,13 @@ impl Contents {
         }
         let row = base.row(kept.row as usize);
         let length: f64 = row.iter().map(|x| f64::from(*x).powi(2)).sum();
-        if memory.vector().len() != row.len()
-            || distance(memory.vector(), row, Metric::L2) > ROUNDING * length
+        if memory.vector.len() != row.len()
+            || distance(&memory.vector, row, Metric::L2) > ROUNDING * length
         {
             return Err(format!("a snapshot shows id {id} with another vector"));
         }
-        if memory.namespace_name() != Some(space_name(kept.space).as_str())
-            || memory.text_content() != Some(text(id, kept.row).as_str())
+        if memory.namespace.as_deref() != Some(space_name(kept.space).as_str())
+            || memory.text.as_deref() != Some(text(id, kept.row).as_str())
         {
             return Err(format!("a snapshot shows id {id} with another namespace or text"));
         }

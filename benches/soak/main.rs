@@ -219,7 +219,7 @@ fn collection_options(run: &Run) -> CollectionOptions {
     let min_rows = (run.live / 4).min(default.min_rows as usize) as u32;
     CollectionOptions::new(run.dim, altiplano::Metric::Cosine)
         .memtable_rows(memtable)
-        .hnsw(HnswParams { min_rows, ..default })
+        .hnsw(default.min_rows(min_rows))
 }
 
 /// Base and queries, and what they are called.

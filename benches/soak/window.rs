@@ -165,8 +165,8 @@ impl<'a> Sampler<'a> {
         let mut stats = Stats {
             heap: all.heap_bytes,
             mapped: all.mapped_bytes,
-            pinned: all.pinned_bytes,
-            own: all.disk_bytes.saturating_sub(all.pinned_bytes),
+            pinned: all.held_bytes,
+            own: all.disk_bytes.saturating_sub(all.held_bytes),
             log: all.log_bytes,
             ..Stats::default()
         };
@@ -230,7 +230,7 @@ impl Window {
             ("disk_peak_bytes", self.disk_peak),
             ("heap_bytes", heap as f64),
             ("mapped_bytes", mapped as f64),
-            ("pinned_bytes", pinned as f64),
+            ("held_bytes", pinned as f64),
             ("own_disk_bytes", own as f64),
             ("log_bytes", log as f64),
             ("live", live as f64),

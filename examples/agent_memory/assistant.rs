@@ -101,11 +101,11 @@ impl Assistant {
         for _ in 0..sessions {
             self.clock.advance(DAY / sessions as u32);
             self.session()?;
-            while self.store.run_pending()? {}
+            while self.store.run_pending_tasks()? {}
         }
         self.finish_tasks()?;
         self.store.sync()?;
-        while self.store.run_pending()? {}
+        while self.store.run_pending_tasks()? {}
         let now = self.clock.wall();
         self.known.retain(|_, known| known.expires_at > now);
         let stats = self.store.stats()?;

@@ -9,7 +9,7 @@ use crate::ids::MemoryId;
 use crate::memory::Memory;
 
 /// Most bytes of one batch in the log: 64 MiB. [`Batch::bytes`] says how many one takes. Batches for
-/// volatile collections alone are not logged, and only RAM bounds them.
+/// in-memory collections alone are not logged, and only RAM bounds them.
 pub const MAX_BATCH_BYTES: usize = MAX_PAYLOAD_BYTES;
 
 /// What an insert did.
@@ -55,9 +55,9 @@ pub struct Applied {
 /// let notes = store.collection("notes", CollectionOptions::new(2, Metric::L2))?;
 /// let facts = store.collection("facts", CollectionOptions::new(2, Metric::L2))?;
 /// let batch = Batch::new()
-///     .insert(Memory::new(1u64, [0.0, 1.0]))
-///     .delete(2u64)
-///     .insert_into(&facts, Memory::new(1u64, [1.0, 0.0]));
+///     .insert(Memory::new(1, [0.0, 1.0]))
+///     .delete(2)
+///     .insert_into(&facts, Memory::new(1, [1.0, 0.0]));
 /// let applied = notes.apply(batch)?;
 /// assert_eq!(applied.inserted, 2);
 /// # Ok(()) }
@@ -134,7 +134,7 @@ impl Batch {
     ///
     /// ```
     /// use altiplano::{Batch, MAX_BATCH_BYTES, Memory};
-    /// let batch = Batch::new().insert(Memory::new(1u64, vec![0.5; 384]).text("likes tea"));
+    /// let batch = Batch::new().insert(Memory::new(1, vec![0.5; 384]).text("likes tea"));
     /// assert!(batch.bytes() < 2_000 && batch.bytes() <= MAX_BATCH_BYTES);
     /// ```
     pub fn bytes(&self) -> usize {

@@ -27,7 +27,7 @@ use crate::snapshot::state::Core;
 /// use altiplano::{CollectionOptions, Memory, Metric, Store};
 /// let store = Store::open(dir.path().join("agent.alt"))?;
 /// let notes = store.collection("notes", CollectionOptions::new(3, Metric::Cosine))?;
-/// notes.insert(Memory::new(7u64, [0.1, 0.2, 0.3]).text("likes tea"))?;
+/// notes.insert(Memory::new(7, [0.1, 0.2, 0.3]).text("likes tea"))?;
 /// let hits = notes.search(&[0.1, 0.2, 0.3]).k(1).run()?;
 /// assert_eq!(hits[0].text(), Some("likes tea"));
 /// # Ok(()) }
@@ -58,9 +58,9 @@ impl Collection {
     /// # use altiplano::{CollectionOptions, Memory, Metric, Store};
     /// # let store = Store::open(dir.path().join("agent.alt"))?;
     /// # let notes = store.collection("notes", CollectionOptions::new(2, Metric::L2))?;
-    /// notes.insert(Memory::new(1u64, [0.0, 1.0]).text("a"))?;
-    /// assert_eq!(notes.get(1u64)?.unwrap().text_content(), Some("a"));
-    /// assert!(notes.get(2u64)?.is_none());
+    /// notes.insert(Memory::new(1, [0.0, 1.0]).text("a"))?;
+    /// assert_eq!(notes.get(1)?.unwrap().text.as_deref(), Some("a"));
+    /// assert!(notes.get(2)?.is_none());
     /// # Ok(()) }
     /// ```
     pub fn get(&self, id: impl Into<MemoryId>) -> Result<Option<Memory>> {
@@ -110,7 +110,7 @@ impl Collection {
 
     /// Every visible memory, vectors included, in no particular order, as of now: later writes do not
     /// show. Needs bounded heap whatever the collection's size. Sort by
-    /// `(memory.created(), memory.seq())` to have them in the order in which they came.
+    /// `(memory.created_at, memory.seq())` to have them in the order in which they came.
     pub fn iter(&self) -> Iter {
         self.scan(Filter::All)
     }
@@ -138,7 +138,7 @@ impl Collection {
     /// # use altiplano::{CollectionOptions, Memory, Metric, Store};
     /// # let store = Store::open(dir.path().join("agent.alt"))?;
     /// # let notes = store.collection("notes", CollectionOptions::new(2, Metric::L2))?;
-    /// notes.insert(Memory::new(1u64, [0.0, 1.0]))?;
+    /// notes.insert(Memory::new(1, [0.0, 1.0]))?;
     /// let queries = [[0.0, 1.0], [1.0, 0.0]];
     /// let answers = notes.search_batch(&queries, |search| search.k(3))?;
     /// assert_eq!(answers.len(), 2);

@@ -33,8 +33,8 @@ impl Collection {
     /// # use altiplano::{CollectionOptions, Memory, Metric, Outcome, Store};
     /// # let store = Store::open(dir.path().join("agent.alt"))?;
     /// # let notes = store.collection("notes", CollectionOptions::new(2, Metric::L2))?;
-    /// assert_eq!(notes.insert(Memory::new(1u64, [0.0, 1.0]))?, Outcome::Inserted);
-    /// assert_eq!(notes.insert(Memory::new(1u64, [1.0, 0.0]))?, Outcome::Replaced);
+    /// assert_eq!(notes.insert(Memory::new(1, [0.0, 1.0]))?, Outcome::Inserted);
+    /// assert_eq!(notes.insert(Memory::new(1, [1.0, 0.0]))?, Outcome::Replaced);
     /// # Ok(()) }
     /// ```
     pub fn insert(&self, memory: Memory) -> Result<Outcome> {
@@ -55,9 +55,9 @@ impl Collection {
     /// # use altiplano::{CollectionOptions, Memory, Metric, Store};
     /// # let store = Store::open(dir.path().join("agent.alt"))?;
     /// # let notes = store.collection("notes", CollectionOptions::new(2, Metric::L2))?;
-    /// notes.insert(Memory::new(1u64, [0.0, 1.0]))?;
-    /// assert!(notes.delete(1u64)?);
-    /// assert!(!notes.delete(1u64)?);
+    /// notes.insert(Memory::new(1, [0.0, 1.0]))?;
+    /// assert!(notes.delete(1)?);
+    /// assert!(!notes.delete(1)?);
     /// # Ok(()) }
     /// ```
     pub fn delete(&self, id: impl Into<MemoryId>) -> Result<bool> {
@@ -84,7 +84,7 @@ impl Collection {
     /// # use altiplano::{CollectionOptions, Filter, Memory, Metric, Store};
     /// # let store = Store::open(dir.path().join("agent.alt"))?;
     /// # let notes = store.collection("notes", CollectionOptions::new(2, Metric::L2))?;
-    /// notes.insert(Memory::new(1u64, [0.0, 1.0]).namespace("user:42"))?;
+    /// notes.insert(Memory::new(1, [0.0, 1.0]).namespace("user:42"))?;
     /// assert_eq!(notes.delete_where(Filter::namespace("user:42"))?, 1);
     /// # Ok(()) }
     /// ```

@@ -75,7 +75,7 @@ pub(super) fn shed(least: u64, control: &Control<'_>) -> Result<bool> {
 /// Bytes that a new log would give back, about.
 fn sheddable(engine: &Engine) -> u64 {
     let (mut taken, mut stays) = (engine.admission.disk().log_bytes(), 0);
-    for core in engine.collections.all().into_iter().filter(|core| !core.is_volatile()) {
+    for core in engine.collections.all().into_iter().filter(|core| !core.is_in_memory()) {
         taken += core.mem_bytes();
         let snapshot = core.snapshot();
         let live = |m: &MemPart| {
@@ -153,7 +153,7 @@ fn files_of_small(engine: &Engine) -> usize {
             return 0;
         };
         let (live, rows) = (u64::from(active.live.live()), u64::from(active.rows.rows()));
-        if core.is_volatile() || live >= u64::from(SMALL_ROWS) {
+        if core.is_in_memory() || live >= u64::from(SMALL_ROWS) {
             return 0;
         }
         active.rows.heap_bytes() as u64 * live / rows.max(1)

@@ -24,7 +24,7 @@ pub(crate) struct Debt {
 
 /// What the background is to write for a collection. O(segments + index nodes).
 pub(crate) fn debt(engine: &Engine, core: &Core) -> Result<Debt> {
-    if core.is_volatile() {
+    if core.is_in_memory() {
         return Ok(Debt::default());
     }
     let facts = segment_facts(engine, core, &core.snapshot())?;
@@ -51,7 +51,7 @@ pub(crate) fn is_idle(engine: &Engine) -> Result<bool> {
         return Ok(false);
     }
     for core in engine.collections.all() {
-        if !core.is_volatile() && !core.is_dropped() && !is_settled(engine, &core)? {
+        if !core.is_in_memory() && !core.is_dropped() && !is_settled(engine, &core)? {
             return Ok(false);
         }
     }

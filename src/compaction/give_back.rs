@@ -48,7 +48,7 @@ pub(crate) fn after_compaction(control: &Control<'_>) -> Result<()> {
 /// much.
 fn rebuild_indexes(worth: u64, control: &Control<'_>) -> Result<bool> {
     let engine = control.engine();
-    let cores = engine.collections.all().into_iter().filter(|core| !core.is_volatile());
+    let cores = engine.collections.all().into_iter().filter(|core| !core.is_in_memory());
     let mut wasted: Vec<(u64, Arc<Core>)> =
         cores.map(|core| (dead_index_bytes(&core), core)).collect();
     if wasted.iter().map(|(bytes, _)| bytes).sum::<u64>() < worth {

@@ -21,7 +21,7 @@ pub(super) fn idle_marks(engine: &Engine) -> Vec<Mark> {
     };
     let cores = engine.collections.all().into_iter();
     cores
-        .filter(|core| !core.is_volatile())
+        .filter(|core| !core.is_in_memory())
         .filter_map(|core| {
             let snapshot = core.snapshot();
             Core::is_idle(&snapshot).then(|| (core.id, snapshot.visible, log.file()))

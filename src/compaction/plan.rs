@@ -6,7 +6,7 @@ use crate::engine::Engine;
 use crate::error::Result;
 use crate::ids::FileId;
 use crate::metrics::{Plan, Step};
-use crate::options::Codes;
+use crate::options::Quantization;
 use crate::segment::Rows;
 use crate::snapshot::state::Core;
 use crate::snapshot::{MemPart, Snapshot};
@@ -15,7 +15,7 @@ use crate::snapshot::{MemPart, Snapshot};
 pub(crate) fn plan(engine: &Engine, core: &Core) -> Result<Plan> {
     let snapshot = core.snapshot();
     let mut plan = Plan::default();
-    if core.is_volatile() {
+    if core.is_in_memory() {
         return Ok(plan);
     }
     let waiting: u64 = snapshot.memtables.iter().map(|m| u64::from(m.live.live())).sum();
@@ -32,7 +32,7 @@ pub(crate) fn plan(engine: &Engine, core: &Core) -> Result<Plan> {
     indexes.retain(|i| i.live > 0);
     let options = core.options();
     // Rows that are sealed first come with an index of their own codes.
-    let coming = (waiting > 0 && options.codes != Codes::F32).then_some(IndexFacts {
+    let coming = (waiting > 0 && options.codes != Quantization::None).then_some(IndexFacts {
         file: Default::default(),
         nodes: waiting,
         live: waiting,

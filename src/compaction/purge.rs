@@ -43,7 +43,7 @@ pub(crate) fn purge(of: Option<&Core>, control: &Control<'_>) -> Result<PurgeRec
     broken!(PurgeKeepsLog => log = FileId::default());
     let (mut report, mut marks) = (CompactionReport::default(), Vec::new());
     let mut cores = engine.collections.all();
-    cores.retain(|core| !core.is_volatile());
+    cores.retain(|core| !core.is_in_memory());
     for core in &cores {
         let wanted = of.is_none_or(|of| of.id == core.id);
         match purge_one(&Job::new(core, control), log, wanted, &mut report) {
@@ -78,7 +78,7 @@ pub(crate) fn purge(of: Option<&Core>, control: &Control<'_>) -> Result<PurgeRec
 /// Rows that had expired for readers at `now`, and that are still there because the clock is in
 /// doubt.
 fn withheld(engine: &Engine, of: Option<&Core>, now: Timestamp) -> Result<u64> {
-    let cores = engine.collections.all().into_iter().filter(|core| !core.is_volatile());
+    let cores = engine.collections.all().into_iter().filter(|core| !core.is_in_memory());
     let wanted = cores.filter(|core| of.is_none_or(|of| of.id == core.id));
     wanted.map(|core| stats::withheld_rows(engine, &core.snapshot(), now)).sum()
 }

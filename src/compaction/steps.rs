@@ -65,7 +65,7 @@ fn next_row_step(
 
 /// Does what is due for a collection's rows; tells whether there was anything.
 pub(crate) fn run_rows_due(job: &Job<'_>) -> Result<bool> {
-    if job.core.is_dropped() || job.core.is_volatile() {
+    if job.core.is_dropped() || job.core.is_in_memory() {
         return Ok(false);
     }
     let active_too = job.engine.admission.heap().takes_too_much(job.core);
@@ -99,7 +99,7 @@ pub(crate) fn run_rows_due(job: &Job<'_>) -> Result<bool> {
 /// Does what is due for a collection's indexes; tells whether there was anything.
 pub(crate) fn run_index_due(job: &Job<'_>) -> Result<bool> {
     let unused = job.core.snapshot().has_active_only();
-    if job.core.is_dropped() || job.core.is_volatile() || unused || !job.control.may_begin() {
+    if job.core.is_dropped() || job.core.is_in_memory() || unused || !job.control.may_begin() {
         return Ok(false);
     }
     let _running = job.engine.dir.begin_job()?;
@@ -160,7 +160,7 @@ pub(crate) fn compact(job: &Job<'_>) -> Result<CompactionReport> {
         bytes_before: collection_bytes(&job.core.snapshot()),
         ..CompactionReport::default()
     };
-    if !job.core.is_volatile() {
+    if !job.core.is_in_memory() {
         check_indexes(job.engine, job.core)?;
         compact_rows(job, &mut report)?;
         let _job = lock(&job.core.index_job);

@@ -170,7 +170,7 @@ impl<'a> Group<'a> {
         let mut payload = Vec::with_capacity(bytes.min(MAX_PAYLOAD_BYTES as u64) as usize);
         let mut effects = Vec::with_capacity(writes.len());
         let inserts = writes.iter().any(|w| matches!(w.kind, OpKind::Insert { .. }));
-        let durable = writes.iter().any(|w| !w.core.is_volatile());
+        let durable = writes.iter().any(|w| !w.core.is_in_memory());
         for Prepared { core, kind, expires_at } in writes {
             if core.is_dropped() {
                 return Err(Error::Closed);

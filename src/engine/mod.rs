@@ -116,7 +116,7 @@ impl Engine {
             Arc::clone(&bells),
         ));
         let committer = Committer::new(&dir, &time, &progress, &log, &bells);
-        let pace = Arc::new(Pace::new(options.background_rate));
+        let pace = Arc::new(Pace::new(options.compaction_rate_limit));
         let admitted_by = AdmissionParts {
             dir: &dir,
             time: &time,

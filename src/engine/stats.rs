@@ -58,9 +58,9 @@ pub(crate) fn collection(engine: &Engine, core: &Core) -> Result<CollectionStats
 }
 
 /// Whether nothing bounds what such a collection keeps. A budget of heap bounds what is in RAM,
-/// which is all there is of a volatile collection and passing through of any other.
+/// which is all there is of an in-memory collection and passing through of any other.
 pub(crate) fn retention_unset(engine: &Engine, options: &Settings) -> bool {
-    let budget = match options.volatile {
+    let budget = match options.in_memory {
         true => engine.admission.heap().limit(),
         false => engine.admission.disk().limit(),
     };

@@ -49,9 +49,9 @@ impl Threads {
     }
 
     /// Where a graph is built: the builder that uses many threads has them to itself.
-    pub(crate) fn for_build(&self, builder: Builder) -> Result<Arc<ThreadPool>> {
+    pub(crate) fn for_build(&self, builder: GraphBuilder) -> Result<Arc<ThreadPool>> {
         let made = match builder {
-            Builder::Flat => shared(std::process::id()),
+            GraphBuilder::Flat => shared(std::process::id()),
             _ => new_pool(),
         };
         made.map_err(|e| Error::io("start threads for", self.dir.root(), e))

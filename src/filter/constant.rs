@@ -176,33 +176,33 @@ mod tests {
         let always = [
             Filter::All,
             Filter::And(vec![]),
-            Filter::Or(vec![]).negate(),
+            Filter::Or(vec![]).not(),
             Filter::tags_all(Vec::<String>::new()),
-            Filter::tags_any(Vec::<String>::new()).negate(),
-            none().negate(),
-            none().and(name()).negate(),
+            Filter::tags_any(Vec::<String>::new()).not(),
+            none().not(),
+            none().and(name()).not(),
             name().or(Filter::And(vec![])),
             Filter::And(vec![Filter::All, Filter::Or(vec![name(), Filter::All])]),
             Filter::Importance { from: 0.0, to: 1.0 },
             Filter::importance_at_least(-1.0),
             Filter::created(..),
-            Filter::created(at(7)..at(7)).negate(),
+            Filter::created(at(7)..at(7)).not(),
             Filter::created(..at(7))
                 .or(Filter::created(at(5)..at(20)))
                 .or(Filter::created(at(9)..)),
-            Filter::created(at(3)..).or(Filter::created(at(7)..).negate()),
+            Filter::created(at(3)..).or(Filter::created(at(7)..).not()),
             Filter::importance_at_least(0.5).or(Filter::Importance { from: 0.0, to: 0.5 }),
             Filter::Pinned(true).or(Filter::Pinned(false)),
-            name().or(name().negate()),
-            name().and(Filter::namespace("b")).negate(),
-            name().negate().or(Filter::namespace("b").negate()),
-            Filter::ids([1u64, 2]).and(Filter::ids([3u64])).negate(),
-            Filter::ids([1u64]).and(Filter::ids([1u64, 2]).negate()).negate(),
-            Filter::event_time(at(1)..at(3)).and(Filter::event_time(at(3)..)).negate(),
+            name().or(name().not()),
+            name().and(Filter::namespace("b")).not(),
+            name().not().or(Filter::namespace("b").not()),
+            Filter::ids([1u64, 2]).and(Filter::ids([3u64])).not(),
+            Filter::ids([1u64]).and(Filter::ids([1u64, 2]).not()).not(),
+            Filter::event_time(at(1)..at(3)).and(Filter::event_time(at(3)..)).not(),
         ];
         for filter in always {
             assert_eq!(of(filter.clone()), Some(true), "{filter:?}");
-            assert_eq!(of(filter.clone().negate()), Some(false), "{filter:?}");
+            assert_eq!(of(filter.clone().not()), Some(false), "{filter:?}");
         }
     }
 
@@ -211,22 +211,22 @@ mod tests {
         let name = || Filter::namespace("a");
         let open = [
             name(),
-            name().negate(),
+            name().not(),
             name().or(Filter::namespace("b")),
-            name().negate().and(Filter::namespace("b").negate()),
+            name().not().and(Filter::namespace("b").not()),
             name().and(Filter::session("b")),
             // A memory without an event time is outside both.
             Filter::event_time(..),
             Filter::event_time(..at(5)).or(Filter::event_time(at(5)..)),
-            Filter::event_time(..at(5)).or(Filter::event_time(at(5)..)).negate(),
+            Filter::event_time(..at(5)).or(Filter::event_time(at(5)..)).not(),
             Filter::created(..at(5)).or(Filter::created(at(6)..)),
-            Filter::created(at(7)..).or(Filter::created(at(3)..).negate()),
+            Filter::created(at(7)..).or(Filter::created(at(3)..).not()),
             Filter::importance_at_least(0.1),
             Filter::importance_at_least(0.5).or(Filter::Importance { from: 0.0, to: 0.4 }),
             Filter::Pinned(true),
-            Filter::tags_any(["a"]).or(Filter::tags_any(["b"]).negate()),
+            Filter::tags_any(["a"]).or(Filter::tags_any(["b"]).not()),
             Filter::ids([1u64, 2]).and(Filter::ids([2u64])),
-            Filter::ids([1u64]).negate(),
+            Filter::ids([1u64]).not(),
         ];
         for filter in open {
             assert_eq!(of(filter.clone()), None, "{filter:?}");

@@ -92,7 +92,7 @@ impl Memory {
     /// #[derive(serde::Serialize, serde::Deserialize, PartialEq, Debug)]
     /// struct Source { page: u32, url: String }
     /// let source = Source { page: 3, url: "https://example.org".into() };
-    /// let memory = Memory::new(1u64, [0.5]).metadata_with_schema(1, &source)?;
+    /// let memory = Memory::new(1, [0.5]).metadata_with_schema(1, &source)?;
     /// assert_eq!(memory.metadata_as::<Source>()?, Some(source));
     /// # Ok(()) }
     /// ```
@@ -136,7 +136,7 @@ impl Memory {
     /// struct Before { from: u32, to: u32 }
     /// #[derive(Serialize, Deserialize)]
     /// struct Now { to: u32, from: u32 }
-    /// let memory = Memory::new(1u64, [0.5]).metadata(&Before { from: 1, to: 2 })?;
+    /// let memory = Memory::new(1, [0.5]).metadata(&Before { from: 1, to: 2 })?;
     /// let error = memory.metadata_as::<Now>().err().unwrap();
     /// assert!(error.to_string().contains("`from`"));
     /// # Ok(()) }

@@ -228,7 +228,7 @@ mod tests {
     #[test]
     fn filters_round_trip_and_what_is_too_deep_or_cut_short_is_refused() {
         let filter = Filter::namespace("a")
-            .and(Filter::tags_all(["x", "y"]).negate())
+            .and(Filter::tags_all(["x", "y"]).not())
             .or(Filter::ids([1u64, 2]).or(Filter::importance_at_least(0.5)))
             .or(Filter::created(Timestamp::from_millis(3)..))
             .or(Filter::Pinned(false))

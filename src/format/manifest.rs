@@ -12,7 +12,7 @@ use super::names::FileName;
 use super::{DecodeError, codec, crc32};
 use crate::clock::Timestamp;
 use crate::ids::{CollectionId, FileId, Seq};
-use crate::options::{Codes, Durability, HnswParams, Metric, Settings};
+use crate::options::{Durability, HnswParams, Metric, Quantization, Settings};
 
 const BODY_VERSION: u16 = 2;
 
@@ -233,7 +233,7 @@ struct CollectionV1 {
     dimension: u32,
     metric: Metric,
     embedding_space: Option<String>,
-    codes: Codes,
+    codes: Quantization,
     hnsw: HnswParams,
     durability: Durability,
     default_ttl: Option<Duration>,
@@ -383,7 +383,7 @@ impl CollectionV1 {
             hnsw: self.hnsw,
             durability: self.durability,
             default_ttl: self.default_ttl,
-            volatile: false,
+            in_memory: false,
             memtable_rows: self.memtable_rows,
         };
         CollectionEntry {

@@ -180,7 +180,7 @@ mod tests {
         let collection = CollectionId(2);
         let id = MemoryId::from(9u64);
         let insert = OpKind::Insert { id, norm: 2.0, vector: vec![1.0, -0.5], body: vec![1, 2, 3] };
-        let filter = Matcher::new(Filter::namespace("a").and(Filter::tag("b").negate()));
+        let filter = Matcher::new(Filter::namespace("a").and(Filter::tag("b").not()));
         let now = Timestamp::from_millis(77);
         let ids = OpKind::DeleteIds { ids: vec![id, MemoryId::from(10u64)] };
         [insert, OpKind::Delete { id }, OpKind::DeleteWhere { filter, now }, ids]

@@ -162,11 +162,11 @@ fn measure(spec: CodeSpec, clock: &dyn Clock) -> Option<Kernel> {
 mod tests {
     use super::*;
     use crate::clock::{ManualClock, SystemClock, Timestamp};
-    use crate::options::{Codes, Metric};
+    use crate::options::{Metric, Quantization};
 
     #[test]
     fn a_clock_that_stands_still_gives_what_is_assumed_and_one_that_runs_a_measurement() {
-        let spec = CodeSpec::new(Codes::Int8, Metric::L2, 333);
+        let spec = CodeSpec::new(Quantization::Int8, Metric::L2, 333);
         let still = ManualClock::new(Timestamp::from_millis(1));
         assert_eq!(Costs::of(spec, &still), Costs::assumed(spec));
         let first = Costs::of(spec, &SystemClock::new());
@@ -175,7 +175,7 @@ mod tests {
         assert_eq!(Costs::of(spec, &still), first);
         assert!(first.scanned < first.evaluation && first.gathered < first.row, "{first:?}");
         // What a first look can tell is not measured whole.
-        let (whole, looked) = (Codes::Int8, Codes::Bits4);
+        let (whole, looked) = (Quantization::Int8, Quantization::Bits4);
         let of = |codes| Costs::of(CodeSpec::new(codes, Metric::L2, 768), &still);
         assert!(of(looked).scanned < of(whole).scanned, "{:?}", of(looked));
         assert!(of(looked).scanned_blocks < of(looked).scanned, "{:?}", of(looked));

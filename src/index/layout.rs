@@ -1,7 +1,7 @@
 //! Owns the numbers that `idx` files are made of: sections and kinds of codes. Layout: `format.md`,
 //! "Index".
 
-use crate::options::Codes;
+use crate::options::Quantization;
 
 pub(super) const DESCRIPTION: u32 = 1;
 pub(super) const CODES: u32 = 2;
@@ -20,9 +20,14 @@ pub(super) const LISTS: u32 = 16;
 pub(super) const LEVELS: u32 = LISTS + 3;
 
 /// The kinds of codes by their numbers in files.
-pub(super) const KINDS: [(u32, Codes); 5] =
-    [(1, Codes::Int8), (2, Codes::F32), (3, Codes::Bits4), (4, Codes::Bits2), (5, Codes::Bits1)];
+pub(super) const KINDS: [(u32, Quantization); 5] = [
+    (1, Quantization::Int8),
+    (2, Quantization::None),
+    (3, Quantization::Bits4),
+    (4, Quantization::Bits2),
+    (5, Quantization::Bits1),
+];
 
-pub(super) fn kind_of(codes: Codes) -> u32 {
+pub(super) fn kind_of(codes: Quantization) -> u32 {
     KINDS.iter().find(|(_, kind)| *kind == codes).map_or(0, |(number, _)| *number)
 }

@@ -1,6 +1,6 @@
 //! Owns what an index tells about itself: its codes, its graph, and the recall of both.
 
-use crate::options::Codes;
+use crate::options::Quantization;
 
 /// What a width of the beam gives in a graph, measured when it was built, with queries made of its rows and
 /// against exact distances of these.
@@ -31,9 +31,9 @@ pub struct IndexStats {
     pub live_nodes: u64,
     /// Whether it has a graph.
     pub graph: bool,
-    /// The codes that fit its rows: those that were asked for, or finer ones. [`Codes::F32`] are the
+    /// The codes that fit its rows: those that were asked for, or finer ones. [`Quantization::None`] are the
     /// vectors.
-    pub codes: Option<Codes>,
+    pub codes: Option<Quantization>,
     /// Whether a centre was taken off the vectors before they were coded.
     pub centred: bool,
     /// How far off a product by code is at most, as a part of both lengths: by this bound a search decides

@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use super::{Codes, CollectionOptions, Durability, HnswParams, MAX_DIMENSION, Metric};
+use super::{CollectionOptions, Durability, HnswParams, MAX_DIMENSION, Metric, Quantization};
 use crate::error::{Error, Result};
 
 /// Rows of a full memtable, unless another number is given.
@@ -15,11 +15,11 @@ pub(crate) struct Settings {
     pub(crate) dimension: usize,
     pub(crate) metric: Metric,
     pub(crate) embedding_space: Option<String>,
-    pub(crate) codes: Codes,
+    pub(crate) codes: Quantization,
     pub(crate) hnsw: HnswParams,
     pub(crate) durability: Durability,
     pub(crate) default_ttl: Option<Duration>,
-    pub(crate) volatile: bool,
+    pub(crate) in_memory: bool,
     pub(crate) memtable_rows: u32,
 }
 
@@ -31,7 +31,7 @@ impl Settings {
             hnsw: options.hnsw_params(),
             durability: options.durability_level(),
             default_ttl: options.default_lifetime(),
-            volatile: options.is_volatile(),
+            in_memory: options.is_in_memory(),
             memtable_rows: options.memtable_row_limit(),
             dimension: options.dimension,
             metric: options.metric,
@@ -47,7 +47,7 @@ impl Settings {
         }
         agree("metric", name, self.metric, Some(wanted.metric))?;
         agree("codes", name, self.codes, wanted.codes)?;
-        agree("volatile", name, self.volatile, wanted.volatile)?;
+        agree("in_memory", name, self.in_memory, wanted.in_memory)?;
         match (&self.embedding_space, &wanted.embedding_space) {
             (Some(expected), Some(got)) if expected != got => {
                 let (expected, got) = (expected.clone(), got.clone());
@@ -74,7 +74,7 @@ impl Settings {
             hnsw: Some(self.hnsw),
             durability: Some(self.durability),
             default_ttl: Some(self.default_ttl),
-            volatile: Some(self.volatile),
+            in_memory: Some(self.in_memory),
             memtable_rows: Some(self.memtable_rows),
         }
     }

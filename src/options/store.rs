@@ -8,7 +8,7 @@ use crate::error::{Error, Result};
 const RECLAIM_WITHIN: Duration = Duration::from_secs(24 * 3600);
 
 /// How long inserts wait for room, unless another time is chosen.
-const WRITER_PATIENCE: Duration = Duration::from_secs(10);
+const WRITE_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Who does the background work: sealing, compaction, graph building.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -21,7 +21,7 @@ pub enum Background {
     /// thread take its place meanwhile.
     #[default]
     Auto,
-    /// The caller, through `Store::run_pending`. The store starts no thread, and its listener is told
+    /// The caller, through `Store::run_pending_tasks`. The store starts no thread, and its listener is told
     /// on the thread of the call: see `StoreOptions::on_event`.
     Manual,
 }
@@ -55,7 +55,7 @@ pub(crate) type Listener = std::sync::Arc<dyn Fn(&crate::metrics::Event) + Send 
 ///     .heap_budget(64 << 20)
 ///     .background(Background::Manual)
 ///     .open(dir.path().join("agent.alt"))?;
-/// while store.run_pending()? {}
+/// while store.run_pending_tasks()? {}
 /// # Ok(()) }
 /// ```
 #[derive(Clone)]
@@ -63,10 +63,10 @@ pub struct StoreOptions {
     pub(crate) clock: std::sync::Arc<dyn crate::clock::Clock>,
     pub(crate) background: Background,
     pub(crate) heap_budget: Option<u64>,
-    pub(crate) debt_limit: Option<u64>,
-    pub(crate) writer_patience: Duration,
+    pub(crate) compaction_debt_limit: Option<u64>,
+    pub(crate) write_timeout: Duration,
     pub(crate) reclaim_within: Duration,
-    pub(crate) background_rate: Option<u64>,
+    pub(crate) compaction_rate_limit: Option<u64>,
     pub(crate) disk_budget: Option<u64>,
     pub(crate) resident_budget: Option<u64>,
     io_mode: Option<IoMode>,
@@ -88,10 +88,10 @@ impl StoreOptions {
             clock: std::sync::Arc::new(crate::clock::SystemClock::new()),
             background: Background::Auto,
             heap_budget: None,
-            debt_limit: None,
-            writer_patience: WRITER_PATIENCE,
+            compaction_debt_limit: None,
+            write_timeout: WRITE_TIMEOUT,
             reclaim_within: RECLAIM_WITHIN,
-            background_rate: None,
+            compaction_rate_limit: None,
             disk_budget: None,
             resident_budget: None,
             io_mode: None,
@@ -121,7 +121,7 @@ impl StoreOptions {
 
     /// Sets how many heap bytes the memtables of all collections and graph builds may take, at least
     /// 16 MiB. An insert that would pass it waits for memtables to be sealed, and is refused with
-    /// [`Error::OverBudget`] where that is not enough; deletes never are. It bounds what volatile
+    /// [`Error::OverBudget`] where that is not enough; deletes never are. It bounds what in-memory
     /// collections keep, and not what others do.
     /// A graph for which half of it is not enough is not built (about 600 bytes a row with 384
     /// dimensions and the default options): its rows are scanned. Default = no limit.
@@ -175,8 +175,8 @@ impl StoreOptions {
     /// `index_debt_bytes`, as the background last saw them) while it takes inserts, at least 1 MiB: beyond that they wait, and are
     /// refused with [`Error::OverBudget`] at the end of their patience. Default = no limit.
     #[must_use]
-    pub const fn debt_limit(mut self, bytes: u64) -> Self {
-        self.debt_limit = Some(bytes);
+    pub const fn compaction_debt_limit(mut self, bytes: u64) -> Self {
+        self.compaction_debt_limit = Some(bytes);
         self
     }
 
@@ -184,8 +184,8 @@ impl StoreOptions {
     /// compaction. Then it is refused with [`Error::OverBudget`], and nothing of it is done. Zero = not
     /// at all. Default = 10 seconds.
     #[must_use]
-    pub const fn writer_patience(mut self, time: Duration) -> Self {
-        self.writer_patience = time;
+    pub const fn write_timeout(mut self, time: Duration) -> Self {
+        self.write_timeout = time;
         self
     }
 
@@ -204,8 +204,8 @@ impl StoreOptions {
     /// least 64 KiB. Sealing and what is called by hand are not held up, and nothing is while a writer
     /// waits for room. Default = no limit; the background gives way to slowed readers in any case.
     #[must_use]
-    pub const fn background_rate(mut self, bytes_per_second: u64) -> Self {
-        self.background_rate = Some(bytes_per_second);
+    pub const fn compaction_rate_limit(mut self, bytes_per_second: u64) -> Self {
+        self.compaction_rate_limit = Some(bytes_per_second);
         self
     }
 
@@ -287,14 +287,14 @@ impl StoreOptions {
         if self.disk_budget.is_some_and(|bytes| bytes < 32 << 20) {
             return Err(Error::option("disk_budget", "less than 32 MiB"));
         }
-        if self.debt_limit.is_some_and(|bytes| bytes < 1 << 20) {
-            return Err(Error::option("debt_limit", "less than 1 MiB"));
+        if self.compaction_debt_limit.is_some_and(|bytes| bytes < 1 << 20) {
+            return Err(Error::option("compaction_debt_limit", "less than 1 MiB"));
         }
         if self.reclaim_within < Duration::from_secs(1) {
             return Err(Error::option("reclaim_within", "less than a second"));
         }
-        if self.background_rate.is_some_and(|bytes| bytes < 64 << 10) {
-            return Err(Error::option("background_rate", "less than 64 KiB a second"));
+        if self.compaction_rate_limit.is_some_and(|bytes| bytes < 64 << 10) {
+            return Err(Error::option("compaction_rate_limit", "less than 64 KiB a second"));
         }
         if self.reserve_bytes.is_some_and(|bytes| bytes > 1 << 30) {
             return Err(Error::option("reserve_bytes", "more than 1 GiB"));
@@ -319,10 +319,10 @@ impl std::fmt::Debug for StoreOptions {
             .field("resident_budget", &self.resident_budget)
             .field("io_mode", &self.io_mode)
             .field("max_open_files", &self.max_open_files)
-            .field("debt_limit", &self.debt_limit)
-            .field("writer_patience", &self.writer_patience)
+            .field("compaction_debt_limit", &self.compaction_debt_limit)
+            .field("write_timeout", &self.write_timeout)
             .field("reclaim_within", &self.reclaim_within)
-            .field("background_rate", &self.background_rate)
+            .field("compaction_rate_limit", &self.compaction_rate_limit)
             .field("reserve_bytes", &self.reserve_bytes)
             .field("seed", &self.seed)
             .field("create", &self.create)

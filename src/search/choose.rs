@@ -6,8 +6,8 @@
 use crate::clock::Clock;
 use crate::index::{Costs, EfTable};
 use crate::search::eligible::Eligible;
-use crate::search::hit::{Way, WayReason};
-use crate::search::request::{Request, SearchPath};
+use crate::search::hit::{AccessPath, AccessReason};
+use crate::search::request::{Request, SearchMode};
 use crate::snapshot::IndexPart;
 use crate::snapshot::recall::Canary;
 
@@ -26,12 +26,12 @@ pub(super) enum Plan {
 
 impl Plan {
     /// What users are told of it.
-    pub(super) const fn way(self) -> Way {
+    pub(super) const fn way(self) -> AccessPath {
         match self {
-            Self::Graph { .. } => Way::Graph,
-            Self::Matches => Way::MatchingCodes,
-            Self::Scan => Way::Codes,
-            Self::Rows => Way::Rows,
+            Self::Graph { .. } => AccessPath::Graph,
+            Self::Matches => AccessPath::MatchingCodes,
+            Self::Scan => AccessPath::Codes,
+            Self::Rows => AccessPath::Rows,
         }
     }
 }
@@ -43,7 +43,7 @@ pub(super) struct Chosen {
     pub(super) plan: Plan,
     pub(super) cost: f64,
     pub(super) recall: f32,
-    pub(super) reason: WayReason,
+    pub(super) reason: AccessReason,
 }
 
 /// What the choice looks at.
@@ -62,12 +62,12 @@ impl Choice<'_> {
     pub(super) fn of(&self, part: &IndexPart) -> Chosen {
         let (index, request) = (&part.indexed.index, self.request);
         let other = self.without_graph(part);
-        if !index.has_graph() || request.path == SearchPath::Scan {
+        if !index.has_graph() || request.path == SearchMode::Scan {
             return other;
         }
         let measured = |table: &EfTable| {
             let asked = request.ef.or_else(|| table.ef_for(request.recall, self.k));
-            let forced = || (request.path == SearchPath::Graph).then(|| table.widest());
+            let forced = || (request.path == SearchMode::Graph).then(|| table.widest());
             let ef = asked.or_else(forced)?.max(self.k);
             Some((ef, table.evaluations_for(ef), table.recall_at(ef)))
         };
@@ -75,12 +75,12 @@ impl Choice<'_> {
         let Some((ef, evaluations, recall)) =
             of_canary.unwrap_or_else(|| measured(index.ef_table()))
         else {
-            return Chosen { reason: WayReason::GraphMissesTarget, ..other };
+            return Chosen { reason: AccessReason::GraphMissesTarget, ..other };
         };
         let graph =
             |limit, cost, reason| Chosen { plan: Plan::Graph { ef, limit }, cost, recall, reason };
-        if request.path == SearchPath::Graph {
-            return graph(usize::MAX, 0.0, WayReason::AskedFor);
+        if request.path == SearchMode::Graph {
+            return graph(usize::MAX, 0.0, AccessReason::AskedFor);
         }
         // Where few nodes are eligible, the beam wanders on until it has met enough of them.
         let costs = self.costs(part);
@@ -95,7 +95,7 @@ impl Choice<'_> {
         // Where those that match lie far from the query, it ends when it has cost as much as the
         // other way would have.
         let limit = (other.cost / f64::from(costs.evaluation)) as usize;
-        graph(limit, cost, WayReason::Cheapest)
+        graph(limit, cost, AccessReason::Cheapest)
     }
 
     /// The cheapest way without the graph. Each of them finds what is nearest.
@@ -109,10 +109,10 @@ impl Choice<'_> {
         let rows = matches as f64 * row;
         let by_code =
             |plan, cost, reason| Chosen { plan, cost, recall: index.fit().recall, reason };
-        if self.request.path == SearchPath::Scan {
-            return by_code(Plan::Scan, scan, WayReason::AskedFor);
+        if self.request.path == SearchMode::Scan {
+            return by_code(Plan::Scan, scan, AccessReason::AskedFor);
         }
-        let cheapest = WayReason::Cheapest;
+        let cheapest = AccessReason::Cheapest;
         if rows <= scan.min(gather) {
             Chosen { plan: Plan::Rows, cost: rows, recall: 1.0, reason: cheapest }
         } else if gather < scan {

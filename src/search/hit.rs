@@ -28,14 +28,14 @@ pub struct Hit {
 impl Hit {
     /// The memory's text, if it has one and fields were asked for.
     pub fn text(&self) -> Option<&str> {
-        self.memory.as_ref()?.text_content()
+        self.memory.as_ref()?.text.as_deref()
     }
 }
 
 /// How rows were searched.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
-pub enum Way {
+pub enum AccessPath {
     /// Through a graph, the best by code measured exactly.
     Graph,
     /// By all codes, the best of them measured exactly.
@@ -49,7 +49,7 @@ pub enum Way {
 /// Why rows were searched in a way.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
-pub enum WayReason {
+pub enum AccessReason {
     /// It costs least of those that reach the recall.
     Cheapest,
     /// The search asked for it, by [`crate::Search::path`] or [`crate::Search::exact`].
@@ -73,9 +73,9 @@ pub struct PartSearch {
     /// Rows that could be results.
     pub rows: u64,
     /// How they were searched.
-    pub way: Way,
+    pub way: AccessPath,
     /// Why in that way.
-    pub reason: WayReason,
+    pub reason: AccessReason,
     /// Recall@10 of this way, measured against exact distances when the index was built or looked
     /// at.
     pub recall: f32,

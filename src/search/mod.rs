@@ -11,9 +11,9 @@ mod shortlist;
 
 use std::sync::Arc;
 
-pub use hit::{Explanation, Hit, PartSearch, Way, WayReason};
+pub use hit::{AccessPath, AccessReason, Explanation, Hit, PartSearch};
 pub use iter::Iter;
-pub use request::{Fields, SearchPath};
+pub use request::{Fields, SearchMode};
 
 use crate::clock::Timestamp;
 use crate::engine::Engine;
@@ -99,13 +99,13 @@ impl<'a> Search<'a> {
         self
     }
 
-    /// How candidates are looked for. Default = [`SearchPath::Auto`].
-    pub const fn path(mut self, path: SearchPath) -> Self {
+    /// How candidates are looked for. Default = [`SearchMode::Auto`].
+    pub const fn path(mut self, path: SearchMode) -> Self {
         self.request.path = path;
         self
     }
 
-    /// How much of each memory comes back. Default = [`Fields::All`], without vectors.
+    /// How much of each memory comes back. Default = [`Fields::Payload`], without vectors.
     pub const fn fields(mut self, fields: Fields) -> Self {
         self.request.fields = fields;
         self

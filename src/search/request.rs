@@ -12,7 +12,7 @@ pub(super) type FilterFn<'a> = dyn Fn(&Memory) -> bool + Send + Sync + 'a;
 /// How candidates are looked for.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
-pub enum SearchPath {
+pub enum SearchMode {
     /// Whatever is expected to be cheaper, index by index.
     #[default]
     Auto,
@@ -44,7 +44,7 @@ pub(super) struct Request<'a> {
     pub(super) filter: Filter,
     pub(super) closure: Option<Box<FilterFn<'a>>>,
     pub(super) exact: bool,
-    pub(super) path: SearchPath,
+    pub(super) path: SearchMode,
     pub(super) fields: Fields,
 }
 
@@ -58,8 +58,8 @@ impl<'a> Request<'a> {
             filter: Filter::All,
             closure: None,
             exact: false,
-            path: SearchPath::Auto,
-            fields: Fields::All,
+            path: SearchMode::Auto,
+            fields: Fields::Payload,
         }
     }
 }

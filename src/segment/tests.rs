@@ -17,7 +17,7 @@ use crate::format::names::FileName;
 use crate::format::record::encode_body;
 use crate::format::table::SectionTable;
 use crate::ids::{FileId, MemoryId, Seq};
-use crate::options::{Codes, Metric};
+use crate::options::{Metric, Quantization};
 use crate::section::{Check, SectionWriter};
 use crate::vector::codes::{CodeSpec, Queries};
 
@@ -56,7 +56,7 @@ fn rows(n: u64) -> Vec<NewRow> {
 }
 
 fn active(rows: Vec<NewRow>) -> Active {
-    let spec = CodeSpec::new(Codes::Int8, Metric::L2, 2);
+    let spec = CodeSpec::new(Quantization::Int8, Metric::L2, 2);
     rows.into_iter().fold(Active::new(spec, None), |active, row| active.push(vec![row]))
 }
 
@@ -125,7 +125,7 @@ fn an_active_segment_keeps_its_rows_and_its_clones_do_not_change() {
 
 #[test]
 fn blocks_of_long_bodies_end_early_and_are_not_merged() {
-    let spec = CodeSpec::new(Codes::Int8, Metric::L2, 2);
+    let spec = CodeSpec::new(Quantization::Int8, Metric::L2, 2);
     let long =
         |i: u64| row(i, Memory::new(i, [0.0, 0.0]).text("x".repeat(400 << 10)), Timestamp::MAX);
     let wanted: Vec<NewRow> = (0..7).map(long).chain(rows(40)).collect();
@@ -290,7 +290,7 @@ fn filters() -> impl Strategy<Value = Filter> {
         prop_oneof![
             prop::collection::vec(inner.clone(), 0..4).prop_map(Filter::And),
             prop::collection::vec(inner.clone(), 0..4).prop_map(Filter::Or),
-            inner.prop_map(Filter::negate),
+            inner.prop_map(Filter::not),
         ]
     })
 }

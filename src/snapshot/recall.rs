@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use crate::ids::FileId;
 use crate::index::EfTable;
-use crate::metrics::CanaryStats;
+use crate::metrics::RecallStats;
 use crate::sync::{Mutex, Published, lock};
 
 /// Queries that are kept: the newest of those sampled.
@@ -56,7 +56,7 @@ struct Known {
     looked_at: Duration,
     /// How many queries it had.
     looked_with: usize,
-    stats: Option<CanaryStats>,
+    stats: Option<RecallStats>,
     worn: Option<FileId>,
 }
 
@@ -119,9 +119,9 @@ impl Canary {
         &self,
         file: FileId,
         table: EfTable,
-        stats: CanaryStats,
+        stats: RecallStats,
         now: Duration,
-    ) -> CanaryStats {
+    ) -> RecallStats {
         let ef = table.usual_ef();
         let mut known = lock(&self.known);
         let merged = known.built == Some((file, true));
@@ -132,7 +132,7 @@ impl Canary {
             merged && known.fresh_ef.is_some_and(|fresh| table.is_worn(fresh, stats.queries));
         known.worn = worn.then_some(file);
         (known.looked_at, known.looked_with) = (now, stats.queries);
-        let stats = CanaryStats { ef, worn, ..stats };
+        let stats = RecallStats { ef, worn, ..stats };
         known.stats = Some(stats.clone());
         drop(known);
         self.measured.store(Some(Measured { file, table }));
@@ -145,7 +145,7 @@ impl Canary {
     }
 
     /// What the last look found.
-    pub(crate) fn stats(&self) -> Option<CanaryStats> {
+    pub(crate) fn stats(&self) -> Option<RecallStats> {
         lock(&self.known).stats.clone()
     }
 }
@@ -160,9 +160,9 @@ mod tests {
         (0..queries).for_each(|i| canary.sample(&[i as f32]));
     }
 
-    fn look(canary: &Canary, file: u64, beams: &[(u32, f32)], now: Duration) -> CanaryStats {
+    fn look(canary: &Canary, file: u64, beams: &[(u32, f32)], now: Duration) -> RecallStats {
         let stats =
-            CanaryStats { queries: lock(&canary.sampled).queries.len(), ..Default::default() };
+            RecallStats { queries: lock(&canary.sampled).queries.len(), ..Default::default() };
         canary.looked(FileId(file), EfTable::of(beams), stats, now)
     }
 

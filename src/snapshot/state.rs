@@ -82,7 +82,7 @@ pub(crate) struct Core {
     pub(crate) name: String,
     options: Published<Settings>,
     /// One of the options that never change.
-    volatile: bool,
+    in_memory: bool,
     pub(crate) spec: CodeSpec,
     snapshot: Published<Snapshot>,
     pub(crate) tables: Mutex<WriterTables>,
@@ -132,7 +132,7 @@ impl Core {
         let core = Self {
             id,
             name,
-            volatile: options.volatile,
+            in_memory: options.in_memory,
             options: Published::new(options),
             spec,
             snapshot: Published::new(Snapshot::default()),
@@ -179,8 +179,8 @@ impl Core {
     }
 
     /// Whether it is in RAM alone.
-    pub(crate) const fn is_volatile(&self) -> bool {
-        self.volatile
+    pub(crate) const fn is_in_memory(&self) -> bool {
+        self.in_memory
     }
 
     pub(crate) fn set_options(&self, options: Settings) {

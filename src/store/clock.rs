@@ -33,7 +33,7 @@ impl Store {
     /// let clock = Arc::new(ManualClock::new(Timestamp::from_millis(1_700_000_000_000)));
     /// let store = StoreOptions::new().clock(clock.clone()).open(dir.path().join("agent.alt"))?;
     /// let notes = store.collection("notes", CollectionOptions::new(2, Metric::Cosine))?;
-    /// notes.insert(Memory::new(1u64, [0.6, 0.8]).text("a secret").ttl(3 * day))?;
+    /// notes.insert(Memory::new(1, [0.6, 0.8]).text("a secret").ttl(3 * day))?;
     /// clock.set_wall(store.now() + 10 * day); // a jump, or a holiday: nobody can tell
     /// assert!(!store.purge()?.is_complete());
     /// store.trust_clock()?;

@@ -22,7 +22,7 @@ const MAX_NAME: usize = 255;
 impl Store {
     /// Opens the collection with this name, or creates it.
     ///
-    /// What is fixed at creation must agree as far as it is given: dimension, metric, codes, volatile
+    /// What is fixed at creation must agree as far as it is given: dimension, metric, codes, in-memory
     /// or not, and the embedding space once it has a name. What is given of the rest (durability,
     /// default lifetime, graph parameters, memtable size) is changed, durably and for all handles. What
     /// is not given stays as it is. A store that is open for reading changes nothing.
@@ -107,7 +107,7 @@ impl Store {
         if now == *before || self.engine.dir.is_read_only() {
             return Ok(());
         }
-        if !now.volatile {
+        if !now.in_memory {
             self.engine.log.sync()?;
             self.engine.catalog.commit(|manifest| {
                 if let Some(entry) = manifest.collection_mut(core.id) {
@@ -126,10 +126,10 @@ impl Store {
         let log = token.as_mut().ok_or(Error::Closed)?;
         let log_file = log.file();
         let snapshot = Snapshot { visible: engine.progress.last_seq(), ..Snapshot::default() };
-        let id = if options.volatile {
+        let id = if options.in_memory {
             // Volatile collections are in no manifest; their numbers count down.
             let taken =
-                engine.collections.all().iter().filter(|c| c.is_volatile()).map(|c| c.id.0).min();
+                engine.collections.all().iter().filter(|c| c.is_in_memory()).map(|c| c.id.0).min();
             CollectionId(taken.unwrap_or(u32::MAX) - 1)
         } else {
             // What was acknowledged before must not be lost where this is kept (I4).
@@ -158,7 +158,7 @@ impl Store {
 
     /// Takes a collection out of the manifest and lets its files go.
     fn remove(&self, core: &Core) -> Result<()> {
-        if core.is_volatile() {
+        if core.is_in_memory() {
             return Ok(());
         }
         let _hurry = self.engine.background.pace().hurry();

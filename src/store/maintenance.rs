@@ -50,7 +50,7 @@ impl Store {
 
     /// Does one piece of background work that is due, if any; tells whether there was. For
     /// [`crate::Background::Manual`]: call it until it gives false.
-    pub fn run_pending(&self) -> Result<bool> {
+    pub fn run_pending_tasks(&self) -> Result<bool> {
         let _telling = self.engine.events.telling();
         self.engine.dir.check_open()?;
         let asked = self.engine.admission.disk().asked();
@@ -107,8 +107,8 @@ impl Store {
     /// # use altiplano::{CollectionOptions, Memory, Metric, Store};
     /// # let store = Store::open(dir.path().join("agent.alt"))?;
     /// let notes = store.collection("notes", CollectionOptions::new(2, Metric::Cosine))?;
-    /// notes.insert(Memory::new(1u64, [0.6, 0.8]).text("a secret"))?;
-    /// notes.delete(1u64)?;
+    /// notes.insert(Memory::new(1, [0.6, 0.8]).text("a secret"))?;
+    /// notes.delete(1)?;
     /// let receipt = store.purge()?;
     /// assert!(receipt.is_complete());
     /// # Ok(()) }
@@ -122,7 +122,7 @@ impl Store {
     /// [`Store::resume_background`]. Jobs that are under way wait where they are and lose nothing.
     ///
     /// Memtables are sealed and the log is kept short all the same, so that RAM stays bounded; what is
-    /// called by hand (`compact`, `purge`, `run_pending`) runs, and takes jobs that wait to their end
+    /// called by hand (`compact`, `purge`, `run_pending_tasks`) runs, and takes jobs that wait to their end
     /// first. Other stores are served meanwhile. Dead bytes pile up: see `CollectionStats::debt_bytes`.
     ///
     /// ```
@@ -182,7 +182,7 @@ impl Store {
                 return Ok(false);
             }
             if !engine.background.has_workers() {
-                if !self.run_pending()? {
+                if !self.run_pending_tasks()? {
                     return compaction::is_idle(engine);
                 }
                 continue;
@@ -220,8 +220,8 @@ impl Collection {
     /// # use altiplano::{CollectionOptions, Memory, Metric, Store};
     /// # let store = Store::open(dir.path().join("agent.alt"))?;
     /// let notes = store.collection("notes", CollectionOptions::new(2, Metric::Cosine))?;
-    /// notes.insert(Memory::new(1u64, [0.6, 0.8]))?;
-    /// notes.delete(1u64)?;
+    /// notes.insert(Memory::new(1, [0.6, 0.8]))?;
+    /// notes.delete(1)?;
     /// let report = notes.compact()?;
     /// assert_eq!(report.rows_reclaimed, 1);
     /// # Ok(()) }
@@ -249,8 +249,8 @@ impl Collection {
     /// # use altiplano::{CollectionOptions, Memory, Metric, Store};
     /// # let store = Store::open(dir.path().join("agent.alt"))?;
     /// let notes = store.collection("notes", CollectionOptions::new(2, Metric::Cosine))?;
-    /// notes.insert(Memory::new(1u64, [0.6, 0.8]))?;
-    /// notes.delete(1u64)?;
+    /// notes.insert(Memory::new(1, [0.6, 0.8]))?;
+    /// notes.delete(1)?;
     /// assert_eq!(notes.purge()?.rows, 1);
     /// # Ok(()) }
     /// ```

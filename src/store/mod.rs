@@ -28,8 +28,8 @@ use std::sync::Arc;
 
 #[cfg(any(test, feature = "__fuzzing"))]
 pub(crate) use open::open_for_writing;
-pub use repair::{Doubt, Loss, RepairReport, Salvaged};
-pub use verify::{Verify, VerifyReport};
+pub use repair::{Loss, RepairPolicy, RepairReport, Salvaged};
+pub use verify::{VerifyLevel, VerifyReport};
 
 use crate::collection::Collection;
 use crate::engine::Engine;
@@ -51,7 +51,7 @@ use crate::sync::Mutex;
 /// use altiplano::{CollectionOptions, Memory, Metric, Store};
 /// let store = Store::open(dir.path().join("agent.alt"))?;
 /// let notes = store.collection("notes", CollectionOptions::new(2, Metric::Cosine))?;
-/// notes.insert(Memory::new(1u64, [0.6, 0.8]).text("likes tea"))?;
+/// notes.insert(Memory::new(1, [0.6, 0.8]).text("likes tea"))?;
 /// store.close()?;
 /// # Ok(()) }
 /// ```

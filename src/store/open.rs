@@ -50,10 +50,10 @@ impl StoreOptions {
     /// let writer = Store::open(&path)?;
     /// let notes = writer.collection("notes", CollectionOptions::new(1, Metric::L2))?;
     /// let reader = StoreOptions::new().open_read_only(&path)?;
-    /// notes.insert(Memory::new(1u64, [0.5]))?;
-    /// assert!(reader.existing("notes").unwrap().is_empty()?);
+    /// notes.insert(Memory::new(1, [0.5]))?;
+    /// assert!(reader.get_collection("notes").unwrap().is_empty()?);
     /// reader.refresh()?;
-    /// assert_eq!(reader.existing("notes").unwrap().len()?, 1);
+    /// assert_eq!(reader.get_collection("notes").unwrap().len()?, 1);
     /// # Ok(()) }
     /// ```
     pub fn open_read_only(self, path: impl AsRef<Path>) -> Result<Store> {

@@ -18,7 +18,7 @@ impl Store {
     /// # use altiplano::{CollectionOptions, Memory, Metric, Store};
     /// # let store = Store::open(dir.path().join("agent.alt"))?;
     /// let notes = store.collection("notes", CollectionOptions::new(2, Metric::Cosine))?;
-    /// notes.insert(Memory::new(1u64, [0.6, 0.8]))?;
+    /// notes.insert(Memory::new(1, [0.6, 0.8]))?;
     /// let stats = store.stats()?;
     /// assert_eq!(stats.collections[0].live_rows, 1);
     /// # Ok(()) }
@@ -26,13 +26,13 @@ impl Store {
     pub fn stats(&self) -> Result<StoreStats> {
         let engine = &self.engine;
         engine.dir.check_open()?;
-        let (pinned_files, pinned_bytes) = engine.dir.held().totals();
+        let (held_files, held_bytes) = engine.dir.held().totals();
         let mut stats = StoreStats {
             visible_seq: engine.progress.last_seq().0,
             synced_seq: engine.progress.synced_seq().0,
             clock_doubt: engine.time.doubt(),
-            pinned_files,
-            pinned_bytes,
+            held_files,
+            held_bytes,
             job_heap_bytes: engine.admission.heap().held(),
             resident_bytes: engine.background.resident().bytes(),
             open_files: engine.dir.open_files(),

@@ -22,13 +22,13 @@ use crate::sync::lock;
 /// # fn main() -> altiplano::Result<()> {
 /// # let dir = tempfile::tempdir().unwrap();
 /// # let store = altiplano::Store::open(dir.path().join("agent.alt"))?;
-/// use altiplano::Verify;
-/// assert!(store.verify_with(Verify::Quick)?.is_clean());
+/// use altiplano::VerifyLevel;
+/// assert!(store.verify_with(VerifyLevel::Quick)?.is_clean());
 /// # Ok(()) }
 /// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 #[non_exhaustive]
-pub enum Verify {
+pub enum VerifyLevel {
     /// The manifest, every frame of the log, and of every other file its header, length and section
     /// table: finds files that are missing, cut short or swapped. O(files), and the log, which is
     /// short; of a file of 64 MiB it reads about 5 KiB.
@@ -79,12 +79,12 @@ impl Store {
     /// # Ok(()) }
     /// ```
     pub fn verify(&self) -> Result<VerifyReport> {
-        self.verify_with(Verify::Full)
+        self.verify_with(VerifyLevel::Full)
     }
 
     /// Verifies the store to a chosen depth. Finds what is on the disk now: a file that was
     /// replaced behind an open store is noticed by its header, not by what is mapped.
-    pub fn verify_with(&self, level: Verify) -> Result<VerifyReport> {
+    pub fn verify_with(&self, level: VerifyLevel) -> Result<VerifyReport> {
         self.engine.dir.check_open()?;
         let mut report = VerifyReport::default();
         let mut cores = self.engine.collections.all();
@@ -143,7 +143,7 @@ impl Store {
     }
 
     /// Headers, lengths and section tables of a collection's files.
-    fn probe_files(&self, entry: &CollectionEntry, level: Verify, report: &mut VerifyReport) {
+    fn probe_files(&self, entry: &CollectionEntry, level: VerifyLevel, report: &mut VerifyReport) {
         let engine = &self.engine;
         let segments = entry.segments.iter().flat_map(|s| {
             let deletes = s.deletes.as_ref();
@@ -158,7 +158,7 @@ impl Store {
         for (name, kind, len) in segments.chain(indexes).flatten() {
             let identity = Identity { name, kind, store: engine.dir.store(), len };
             match probe(engine.dir.disk(), engine.dir.root(), &identity) {
-                Ok(()) if level > Verify::Quick => {}
+                Ok(()) if level > VerifyLevel::Quick => {}
                 result => drop(report.note(result)),
             }
         }
@@ -169,7 +169,7 @@ impl Store {
         core: &Core,
         entry: &CollectionEntry,
         snapshot: &Snapshot,
-        level: Verify,
+        level: VerifyLevel,
         report: &mut VerifyReport,
     ) {
         let engine = &self.engine;
@@ -182,11 +182,11 @@ impl Store {
                 continue;
             };
             let verified = match level {
-                Verify::Quick => continue,
-                Verify::Standard => part.sealed.segment.verify_structure(),
-                Verify::Full => part.sealed.segment.verify(),
+                VerifyLevel::Quick => continue,
+                VerifyLevel::Standard => part.sealed.segment.verify_structure(),
+                VerifyLevel::Full => part.sealed.segment.verify(),
             };
-            if report.note(verified).is_some() && level == Verify::Full {
+            if report.note(verified).is_some() && level == VerifyLevel::Full {
                 report.rows += u64::from(part.sealed.segment.rows());
             }
             if let Some(deletes) = &segment.deletes {
@@ -214,7 +214,7 @@ impl Store {
         &self,
         entry: &CollectionEntry,
         snapshot: &Snapshot,
-        level: Verify,
+        level: VerifyLevel,
         report: &mut VerifyReport,
     ) {
         for index in &entry.indexes {
@@ -224,13 +224,13 @@ impl Store {
                 report.problems.push(Error::corrupt(path, 0, reason));
             }
         }
-        if level == Verify::Quick {
+        if level == VerifyLevel::Quick {
             return;
         }
         let mut seen: HashMap<(u32, u32), u32> = HashMap::new();
         for part in &snapshot.indexes {
             report.note(match level {
-                Verify::Full => part.indexed.index.verify(),
+                VerifyLevel::Full => part.indexed.index.verify(),
                 _ => part.indexed.index.verify_structure(),
             });
             report.note(part.indexed.locator.verify());

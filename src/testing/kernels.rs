@@ -3,7 +3,7 @@
 
 use super::uniform::Uniform;
 use crate::map_vec::MapVec;
-use crate::options::{Codes, Metric};
+use crate::options::{Metric, Quantization};
 use crate::splitmix::STEP;
 use crate::sync::OnceLock;
 use crate::vector::codes::{BLOCKS_AT_ONCE, CodeBuffer, CodeSpec, Measure, Query, SignBlocks};
@@ -36,7 +36,7 @@ pub struct Rows {
 
 impl Rows {
     /// So many rows under cosine.
-    pub fn new(codes: Codes, dimension: usize, rows: u32) -> Self {
+    pub fn new(codes: Quantization, dimension: usize, rows: u32) -> Self {
         let spec = CodeSpec::new(codes, Metric::Cosine, dimension);
         let vectors: Vec<Vec<f32>> =
             (0..DIFFERENT).map(|seed| vector(dimension, seed as u64)).collect();

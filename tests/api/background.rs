@@ -134,10 +134,10 @@ fn dead_bytes_are_given_back_by_the_deadline() {
     let store = store.unwrap();
     let notes = options(&store);
     fill(&notes, 0..64);
-    while store.run_pending().unwrap() {}
+    while store.run_pending_tasks().unwrap() {}
     notes.delete(7u64).unwrap();
     let settled = || {
-        while store.run_pending().unwrap() {}
+        while store.run_pending_tasks().unwrap() {}
         stats(&store).dead_rows
     };
     assert_eq!(settled(), 1, "one in 64 is not worth a rewrite");
@@ -160,7 +160,7 @@ fn the_deadline_counts_on_over_opens() {
     let store = open(now);
     let notes = options(&store);
     fill(&notes, 0..64);
-    while store.run_pending().unwrap() {}
+    while store.run_pending_tasks().unwrap() {}
     // Nothing looks at it before the close.
     notes.delete(7u64).unwrap();
     drop(notes);
@@ -168,7 +168,7 @@ fn the_deadline_counts_on_over_opens() {
     for dead in [1, 1, 0] {
         now = now + part;
         let store = open(now);
-        while store.run_pending().unwrap() {}
+        while store.run_pending_tasks().unwrap() {}
         assert_eq!(stats(&store).dead_rows, dead, "{now}");
         store.close().unwrap();
     }
@@ -178,7 +178,7 @@ fn the_deadline_counts_on_over_opens() {
 fn inserts_wait_for_compaction_where_a_limit_says_so_and_are_refused_in_the_end() {
     const LIMIT: u64 = 1 << 20;
     let dir = tempfile::tempdir().unwrap();
-    let options = StoreOptions::new().debt_limit(LIMIT).writer_patience(Duration::ZERO);
+    let options = StoreOptions::new().compaction_debt_limit(LIMIT).write_timeout(Duration::ZERO);
     let (store, told) = open(&dir.path().join("a.alt"), options);
     let wanted = CollectionOptions::new(1024, Metric::L2).memtable_rows(512);
     let notes = store.collection("notes", wanted).unwrap();
@@ -197,7 +197,7 @@ fn inserts_wait_for_compaction_where_a_limit_says_so_and_are_refused_in_the_end(
             Err(error) => break error,
         }
     };
-    let over = matches!(refused, Error::OverBudget { budget: "debt_limit", needed, limit: LIMIT, free: 0 } if needed > LIMIT);
+    let over = matches!(refused, Error::OverBudget { budget: "compaction_debt_limit", needed, limit: LIMIT, free: 0 } if needed > LIMIT);
     assert!(over, "{refused}");
     assert!(notes.delete(300u64).unwrap(), "deletes are always admitted");
     store.resume_background();
@@ -214,8 +214,8 @@ fn limits_that_make_no_sense_are_refused() {
     let dir = tempfile::tempdir().unwrap();
     for options in [
         StoreOptions::new().reclaim_within(Duration::from_millis(999)),
-        StoreOptions::new().background_rate((64 << 10) - 1),
-        StoreOptions::new().debt_limit((1 << 20) - 1),
+        StoreOptions::new().compaction_rate_limit((64 << 10) - 1),
+        StoreOptions::new().compaction_debt_limit((1 << 20) - 1),
     ] {
         let refused = options.open(dir.path().join("s"));
         assert!(matches!(refused, Err(Error::InvalidOption { .. })), "{refused:?}");

@@ -42,10 +42,10 @@ fn the_last_write_to_an_id_counts_and_counts_once() {
     let applied = a.apply(batch).unwrap();
     assert_eq!((applied.inserted, applied.replaced, applied.deleted), (1, 1, 0));
     assert_eq!(ids(&a), [1, 3]);
-    assert_eq!(a.get(1u64).unwrap().unwrap().text_content(), Some("second"));
+    assert_eq!(a.get(1u64).unwrap().unwrap().text.as_deref(), Some("second"));
     store.close().unwrap();
     let store = manual().open(&path).unwrap();
-    assert_eq!(ids(&store.existing("a").unwrap()), [1, 3]);
+    assert_eq!(ids(&store.get_collection("a").unwrap()), [1, 3]);
 }
 
 #[test]
@@ -63,10 +63,10 @@ fn writes_around_a_delete_where_keep_their_order() {
         .insert(memory(4, 4));
     a.apply(batch).unwrap();
     assert_eq!(ids(&a), [3, 4]);
-    assert_eq!(a.get(3u64).unwrap().unwrap().text_content(), Some("after"));
+    assert_eq!(a.get(3u64).unwrap().unwrap().text.as_deref(), Some("after"));
     drop((a, store));
     let store = manual().open(&path).unwrap();
-    assert_eq!(ids(&store.existing("a").unwrap()), [3, 4]);
+    assert_eq!(ids(&store.get_collection("a").unwrap()), [3, 4]);
 }
 
 #[test]
@@ -94,7 +94,7 @@ fn one_bad_write_leaves_no_trace_of_the_batch_in_any_collection() {
         good().insert(memory(3, 4).importance(2.0)),
         good().insert_into(&foreign, memory(3, 4)),
         good().insert_into(&gone, memory(3, 4)),
-        good().delete_where((0..40).fold(Filter::All, |f, _| f.negate())),
+        good().delete_where((0..40).fold(Filter::All, |f, _| f.not())),
     ];
     for batch in bad {
         let error = a.apply(batch).unwrap_err();
@@ -173,9 +173,9 @@ fn compare(notes: &altiplano::Collection, model: &BTreeMap<u64, u32>) {
     assert_eq!(all.len(), model.len());
     for (id, version) in model {
         let got = notes.get(*id).unwrap().unwrap();
-        assert_eq!(got.text_content(), versioned(*id, *version).text_content());
-        assert_eq!(got.vector(), vector(u64::from(*version), 4));
-        assert_eq!(all.get(&got.id()), Some(&got));
+        assert_eq!(got.text.as_deref(), versioned(*id, *version).text.as_deref());
+        assert_eq!(got.vector, vector(u64::from(*version), 4));
+        assert_eq!(all.get(&got.id), Some(&got));
     }
     let query = vector(3, 4);
     let hits = notes.search(&query).k(100).run().unwrap();
@@ -232,13 +232,13 @@ proptest! {
                     let count = notes.delete_where(Filter::namespace(format!("n{n}"))).unwrap();
                     prop_assert_eq!(count, (before - model.len()) as u64);
                 }
-                Step::RunPending => drop(store.run_pending().unwrap()),
+                Step::RunPending => drop(store.run_pending_tasks().unwrap()),
                 Step::Compact => drop(store.compact().unwrap()),
                 Step::Reopen => {
                     drop(notes);
                     store.close().unwrap();
                     store = manual().open(&path).unwrap();
-                    notes = store.existing("notes").unwrap();
+                    notes = store.get_collection("notes").unwrap();
                 }
             }
         }
@@ -246,6 +246,6 @@ proptest! {
         prop_assert!(store.verify().unwrap().is_clean());
         store.close().unwrap();
         let store = manual().open(&path).unwrap();
-        compare(&store.existing("notes").unwrap(), &model);
+        compare(&store.get_collection("notes").unwrap(), &model);
     }
 }

@@ -1,10 +1,10 @@
-//! Owns the tests of collections as such: their options, names, what is fixed, dropping, volatile
+//! Owns the tests of collections as such: their options, names, what is fixed, dropping, in-memory
 //! ones, and what is there after a reopen.
 
 use std::time::Duration;
 
 use altiplano::{
-    Background, Codes, CollectionOptions, Error, HnswParams, Metric, Store, StoreOptions,
+    Background, CollectionOptions, Error, HnswParams, Metric, Quantization, Store, StoreOptions,
 };
 
 use crate::common::{bytes_of, file_names, files_with, ids, manual, memory, settle, vector};
@@ -30,13 +30,13 @@ fn collections_are_apart_and_stay_after_a_reopen() {
     let mut sorted = names.map(String::from);
     sorted.sort();
     let check = |store: &Store| {
-        assert_eq!(store.collections(), sorted);
+        assert_eq!(store.collection_names(), sorted);
         for (i, name) in (0u64..).zip(names) {
-            let collection = store.existing(name).unwrap();
+            let collection = store.get_collection(name).unwrap();
             assert_eq!(collection.len().unwrap(), i * 50 + 1);
             assert_eq!(collection.options().dimension(), i as usize + 1);
         }
-        assert!(store.existing("nothing").is_none());
+        assert!(store.get_collection("nothing").is_none());
     };
     check(&store);
     store.compact().unwrap();
@@ -60,10 +60,10 @@ fn what_is_fixed_at_creation_must_agree() {
         assert!(matches!(wrong, Error::Dimension { expected: 4, got: 5 }));
         let wrong = open(CollectionOptions::new(4, Metric::Dot)).unwrap_err();
         assert!(matches!(wrong, Error::InvalidOption { name: "metric", .. }));
-        let wrong = open(options().codes(Codes::F32)).unwrap_err();
+        let wrong = open(options().quantization(Quantization::None)).unwrap_err();
         assert!(matches!(wrong, Error::InvalidOption { name: "codes", .. }));
-        let wrong = open(options().volatile()).unwrap_err();
-        assert!(matches!(wrong, Error::InvalidOption { name: "volatile", .. }));
+        let wrong = open(options().in_memory()).unwrap_err();
+        assert!(matches!(wrong, Error::InvalidOption { name: "in_memory", .. }));
         let wrong = open(options().embedding_space("model-b")).unwrap_err();
         let Error::EmbeddingSpace { expected, got } = wrong else { panic!("{wrong}") };
         assert_eq!((expected.as_str(), got.as_str()), ("model-a", "model-b"));
@@ -85,24 +85,21 @@ fn the_rest_changes_to_what_is_given_and_lasts() {
     let changed = options()
         .default_ttl(Duration::from_secs(5))
         .memtable_rows(128)
-        .hnsw(HnswParams { m: 8, ..HnswParams::default() })
+        .hnsw(HnswParams::default().m(8))
         .embedding_space("named later");
     let notes = store.collection("notes", changed.clone()).unwrap();
     assert_eq!(notes.options(), changed);
     store.close().unwrap();
     let store = manual().open(&path).unwrap();
-    assert_eq!(store.existing("notes").unwrap().options(), changed);
+    assert_eq!(store.get_collection("notes").unwrap().options(), changed);
 }
 
 #[test]
 fn options_out_of_range_are_refused_and_nothing_is_created() {
     let dir = tempfile::tempdir().unwrap();
     let store = manual().open(dir.path().join("s")).unwrap();
-    let hnsw = |m, ef_construction| HnswParams {
-        m,
-        ef_construction,
-        min_rows: 0,
-        ..HnswParams::default()
+    let hnsw = |m, ef_construction| {
+        HnswParams::default().m(m).ef_construction(ef_construction).min_rows(0)
     };
     let bad = [
         CollectionOptions::new(0, Metric::L2),
@@ -125,7 +122,7 @@ fn options_out_of_range_are_refused_and_nothing_is_created() {
         let error = store.collection(name, options()).unwrap_err();
         assert!(matches!(error, Error::InvalidOption { .. }), "{error}");
     }
-    assert!(store.collections().is_empty());
+    assert!(store.collection_names().is_empty());
     store.collection(&"x".repeat(255), options()).unwrap();
     let error = StoreOptions::new().heap_budget(1).open(dir.path().join("t")).unwrap_err();
     assert!(matches!(error, Error::InvalidOption { .. }));
@@ -161,8 +158,8 @@ fn a_dropped_collection_is_gone_with_its_files_and_its_name_is_free() {
     assert!(bytes_of(&path, "seg-") > 0);
     assert!(store.drop_collection("notes").unwrap());
     assert!(!store.drop_collection("notes").unwrap());
-    assert!(store.existing("notes").is_none());
-    assert_eq!(store.collections(), ["other"]);
+    assert!(store.get_collection("notes").is_none());
+    assert_eq!(store.collection_names(), ["other"]);
     // Handles read on, and cannot write.
     assert_eq!(notes.len().unwrap(), 200);
     assert!(matches!(notes.insert(memory(1, 4)), Err(Error::Closed)));
@@ -176,18 +173,18 @@ fn a_dropped_collection_is_gone_with_its_files_and_its_name_is_free() {
     again.insert(memory(7, 2)).unwrap();
     store.close().unwrap();
     let store = manual().open(&path).unwrap();
-    assert_eq!(ids(&store.existing("notes").unwrap()), [7]);
-    assert_eq!(ids(&store.existing("other").unwrap()), [1]);
+    assert_eq!(ids(&store.get_collection("notes").unwrap()), [7]);
+    assert_eq!(ids(&store.get_collection("other").unwrap()), [1]);
     assert!(store.verify().unwrap().is_clean());
 }
 
 #[test]
-fn a_volatile_collection_is_never_on_disk_and_gone_after_a_reopen() {
+fn a_in_memory_collection_is_never_on_disk_and_gone_after_a_reopen() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("s");
     let store = StoreOptions::new().background(Background::Manual).open(&path).unwrap();
     let kept = store.collection("kept", options()).unwrap();
-    let scratch = store.collection("scratch-name", options().volatile()).unwrap();
+    let scratch = store.collection("scratch-name", options().in_memory()).unwrap();
     for id in 0..500 {
         let secret = memory(id, 4).text("never-written-anywhere");
         let batch = altiplano::Batch::new().insert(secret).insert_into(&kept, memory(id, 4));
@@ -207,6 +204,6 @@ fn a_volatile_collection_is_never_on_disk_and_gone_after_a_reopen() {
     store.close().unwrap();
     assert!(files_with(&path, b"never-written-anywhere").is_empty());
     let store = manual().open(&path).unwrap();
-    assert_eq!(store.collections(), ["kept"]);
-    assert_eq!(store.existing("kept").unwrap().len().unwrap(), 500);
+    assert_eq!(store.collection_names(), ["kept"]);
+    assert_eq!(store.get_collection("kept").unwrap().len().unwrap(), 500);
 }

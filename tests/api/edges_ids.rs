@@ -18,7 +18,7 @@ fn check(notes: &Collection, version: u64) {
     for id in 0..IDS + 10 {
         let there = id < IDS && id % 5 != 3;
         assert_eq!(notes.contains(id).unwrap(), there, "{id}");
-        let text = notes.get(id).unwrap().and_then(|m| m.text_content().map(str::to_owned));
+        let text = notes.get(id).unwrap().and_then(|m| m.text.as_deref().map(str::to_owned));
         assert_eq!(text, there.then(|| format!("{id} in version {version}")));
     }
 }
@@ -27,13 +27,13 @@ fn check(notes: &Collection, version: u64) {
 fn the_newest_version_of_every_id_is_found_in_ram_and_no_deleted_one() {
     let dir = tempfile::tempdir().unwrap();
     let store = manual().open(dir.path().join("s")).unwrap();
-    let options = |volatile| {
+    let options = |in_memory| {
         let lazy = Durability::Buffered { max_delay: Duration::from_secs(60) };
         let options = CollectionOptions::new(2, Metric::L2).memtable_rows(65_536).durability(lazy);
-        if volatile { options.volatile() } else { options }
+        if in_memory { options.in_memory() } else { options }
     };
-    for volatile in [false, true] {
-        let notes = store.collection(&format!("{volatile}"), options(volatile)).unwrap();
+    for in_memory in [false, true] {
+        let notes = store.collection(&format!("{in_memory}"), options(in_memory)).unwrap();
         for version in 0..3 {
             for memory in written(version) {
                 // One at a time and all at once: the smallest and the largest steps.
@@ -56,12 +56,12 @@ fn the_newest_version_of_every_id_is_found_in_ram_and_no_deleted_one() {
 fn an_id_that_was_deleted_and_written_again_is_found() {
     let dir = tempfile::tempdir().unwrap();
     let store = manual().open(dir.path().join("s")).unwrap();
-    let notes = store.collection("n", CollectionOptions::new(2, Metric::L2).volatile()).unwrap();
+    let notes = store.collection("n", CollectionOptions::new(2, Metric::L2).in_memory()).unwrap();
     for round in 0..300u64 {
         let memory = Memory::new(1u64, [1.0, 0.0]).text(format!("round {round}"));
         notes.insert(memory).unwrap();
         let got = notes.get(1u64).unwrap().unwrap();
-        assert_eq!(got.text_content(), Some(&*format!("round {round}")));
+        assert_eq!(got.text.as_deref(), Some(&*format!("round {round}")));
         assert!(notes.delete(1u64).unwrap() && !notes.contains(1u64).unwrap());
     }
 }

@@ -2,15 +2,15 @@
 
 use crate::common::vector;
 use altiplano::{
-    Batch, Codes, Collection, CollectionOptions, Fields, Filter, HnswParams, Memory, Metric,
-    SearchPath, Store, Way, WayReason,
+    AccessPath, AccessReason, Batch, Collection, CollectionOptions, Fields, Filter, HnswParams,
+    Memory, Metric, Quantization, SearchMode, Store,
 };
 
 const DIMENSION: usize = 64;
 
 /// A collection with a graph as bad as options allow, over vectors that have no structure at all.
 fn with_a_bad_graph(store: &Store, rows: u64) -> Collection {
-    let hnsw = HnswParams { min_rows: 500, m: 4, ef_construction: 4, ..HnswParams::default() };
+    let hnsw = HnswParams::default().min_rows(500).m(4).ef_construction(4);
     let options = CollectionOptions::new(DIMENSION, Metric::L2).hnsw(hnsw).memtable_rows(512);
     let notes = store.collection("notes", options).unwrap();
     for ids in (0..rows).collect::<Vec<u64>>().chunks(256) {
@@ -59,17 +59,17 @@ fn a_graph_serves_no_target_that_it_was_not_measured_to_reach() {
             found += hits.iter().filter(|hit| hit.distance <= reach).count();
             wanted += truth.len();
             let [part] = told.parts[..] else { panic!("{told:?}") };
-            let promised = part.way != Way::Graph || part.recall >= target;
+            let promised = part.path != AccessPath::Graph || part.recall >= target;
             assert!(promised && part.rows == 3_000, "{target}: {part:?}");
             if !reached(target) {
-                assert_eq!(part.reason, WayReason::GraphMissesTarget, "{target}: {part:?}");
+                assert_eq!(part.reason, AccessReason::GraphMissesTarget, "{target}: {part:?}");
             }
-            ways.push(part.way);
+            ways.push(part.path);
         }
         let recall = found as f32 / wanted as f32;
         assert!(recall >= target - 0.06, "{target}: {recall}");
     }
-    assert!(ways.contains(&Way::Graph) && ways.contains(&Way::Codes), "{ways:?}");
+    assert!(ways.contains(&AccessPath::Graph) && ways.contains(&AccessPath::Codes), "{ways:?}");
 }
 
 #[test]
@@ -79,19 +79,19 @@ fn an_explanation_says_which_way_was_taken_and_why() {
     let notes = with_a_bad_graph(&store, 1_000);
     let query = vector(7, DIMENSION);
     let told = |path| {
-        let (hits, told) = notes.search(&query).path(path).explain().unwrap();
+        let (hits, told) = notes.search(&query).mode(path).explain().unwrap();
         assert_eq!((hits[0].id, hits.len()), (7u64.into(), 10));
         let [part] = told.parts[..] else { panic!("{told:?}") };
-        (part.way, part.reason)
+        (part.path, part.reason)
     };
-    assert_eq!(told(SearchPath::Graph), (Way::Graph, WayReason::AskedFor));
-    assert_eq!(told(SearchPath::Scan), (Way::Codes, WayReason::AskedFor));
+    assert_eq!(told(SearchMode::Graph), (AccessPath::Graph, AccessReason::AskedFor));
+    assert_eq!(told(SearchMode::Scan), (AccessPath::Codes, AccessReason::AskedFor));
     let part = |search: altiplano::Search<'_>| search.explain().unwrap().1.parts[0];
     let exact = part(notes.search(&query).exact());
-    assert_eq!((exact.way, exact.reason), (Way::Rows, WayReason::AskedFor));
+    assert_eq!((exact.way, exact.reason), (AccessPath::Rows, AccessReason::AskedFor));
     assert_eq!((exact.index, exact.recall), (None, 1.0));
     let few = part(notes.search(&query).filter(Filter::ids(0..100u64)));
-    assert_eq!((few.way, few.reason, few.rows), (Way::Rows, WayReason::FewRows, 100));
+    assert_eq!((few.way, few.reason, few.rows), (AccessPath::Rows, AccessReason::FewRows, 100));
 }
 
 /// Codes of few dimensions save nothing, and tell little apart.
@@ -100,7 +100,8 @@ fn codes_are_those_that_fit_the_rows() {
     let dir = tempfile::tempdir().unwrap();
     let store = Store::open(dir.path().join("s")).unwrap();
     let codes_of = |name: &str, dimension: usize, shape: &dyn Fn(usize, f32) -> f32| {
-        let options = CollectionOptions::new(dimension, Metric::L2).codes(Codes::Bits4);
+        let options =
+            CollectionOptions::new(dimension, Metric::L2).quantization(Quantization::Bits4);
         let notes = store.collection(name, options).unwrap();
         let row = |id: u64| {
             let v = vector(id, dimension);
@@ -114,16 +115,19 @@ fn codes_are_those_that_fit_the_rows() {
         let [index] = &stats.indexes[..] else { panic!("{stats:?}") };
         (index.codes.unwrap(), index.centred)
     };
-    assert_eq!(codes_of("usual", 96, &|_, x| x), (Codes::Bits4, false));
-    assert_eq!(codes_of("far", 96, &|_, x| 100.0 + x), (Codes::Bits4, true));
-    assert_eq!(codes_of("city", 2, &|i, x| [48.85, 2.35][i] + 0.1 * x), (Codes::F32, false));
+    assert_eq!(codes_of("usual", 96, &|_, x| x), (Quantization::Bits4, false));
+    assert_eq!(codes_of("far", 96, &|_, x| 100.0 + x), (Quantization::Bits4, true));
+    assert_eq!(
+        codes_of("city", 2, &|i, x| [48.85, 2.35][i] + 0.1 * x),
+        (Quantization::None, false)
+    );
     // Where a product is mostly its centre, codes of it tell nothing apart.
-    let options = CollectionOptions::new(96, Metric::Dot).codes(Codes::Bits4);
+    let options = CollectionOptions::new(96, Metric::Dot).quantization(Quantization::Bits4);
     let notes = store.collection("products", options).unwrap();
     let row = |id: u64| vector(id, 96).iter().map(|x| 1000.0 + x).collect::<Vec<f32>>();
     notes.apply((0..400u64).map(|id| Memory::new(id, row(id))).collect::<Batch>()).unwrap();
     notes.compact().unwrap();
     let stats = store.stats().unwrap();
     let products = stats.collections.iter().find(|stats| stats.name == "products").unwrap();
-    assert_eq!(products.indexes[0].codes, Some(Codes::F32));
+    assert_eq!(products.indexes[0].codes, Some(Quantization::None));
 }

@@ -53,22 +53,22 @@ fn full() -> Memory {
 
 fn check_full(got: &Memory) {
     let at = |ms| Some(Timestamp::from_millis(ms));
-    assert_eq!(got.id(), MemoryId::from(1u64));
-    assert_eq!(got.text_content(), Some("likes tea: ☕ and \0 bytes"));
-    assert_eq!(got.key_name(), Some("note/1"));
-    assert_eq!(got.namespace_name(), Some("user:42"));
-    assert_eq!(got.session_name(), Some("s-1"));
-    assert_eq!(got.kind_name(), Some("turn"));
-    assert_eq!(got.tags(), ["b", "a"]);
-    assert_eq!(got.importance_value(), 0.25);
-    assert!(got.is_pinned());
-    assert_eq!(got.created(), at(5));
-    assert_eq!(got.event(), at(6));
-    assert_eq!(got.validity(), (at(7), at(8)));
-    assert_eq!(got.superseded(), Some(MemoryId::from(99u64)));
-    assert_eq!(got.expires(), Some(START + std::time::Duration::from_secs(60)));
-    assert_eq!(got.token_count(), Some(12));
-    assert_eq!(got.sources(), [MemoryId::from(3u64), MemoryId::from(u128::MAX)]);
+    assert_eq!(got.id, MemoryId::from(1u64));
+    assert_eq!(got.text.as_deref(), Some("likes tea: ☕ and \0 bytes"));
+    assert_eq!(got.key.as_deref(), Some("note/1"));
+    assert_eq!(got.namespace.as_deref(), Some("user:42"));
+    assert_eq!(got.session.as_deref(), Some("s-1"));
+    assert_eq!(got.kind.as_deref(), Some("turn"));
+    assert_eq!(got.tags, ["b", "a"]);
+    assert_eq!(got.importance, 0.25);
+    assert!(got.pinned);
+    assert_eq!(got.created_at, at(5));
+    assert_eq!(got.event_time, at(6));
+    assert_eq!((got.valid_from, got.valid_to), (at(7), at(8)));
+    assert_eq!(got.superseded_by, Some(MemoryId::from(99u64)));
+    assert_eq!(got.expiry(), Some(START + std::time::Duration::from_secs(60)));
+    assert_eq!(got.tokens, Some(12));
+    assert_eq!(got.derived_from, [MemoryId::from(3u64), MemoryId::from(u128::MAX)]);
     assert_eq!(got.metadata_schema(), Some(4));
     assert_eq!(got.metadata_as::<Source>().unwrap(), Some(source()));
     assert_eq!(got.metadata_as_json(), None);
@@ -76,15 +76,16 @@ fn check_full(got: &Memory) {
 
 fn check_bare(got: &Memory) {
     assert_eq!(got.content(), &Content::None);
-    assert_eq!(got.text_content(), None);
-    let names = [got.key_name(), got.namespace_name(), got.session_name(), got.kind_name()];
+    assert_eq!(got.text.as_deref(), None);
+    let names =
+        [got.key.as_deref(), got.namespace.as_deref(), got.session.as_deref(), got.kind.as_deref()];
     assert_eq!(names, [None; 4]);
-    assert!(got.tags().is_empty() && got.sources().is_empty() && !got.is_pinned());
-    assert_eq!(got.importance_value(), 0.5);
-    assert_eq!(got.created(), Some(START));
-    let times = [got.event(), got.expires(), got.validity().0, got.validity().1];
+    assert!(got.tags.is_empty() && got.derived_from.is_empty() && !got.pinned);
+    assert_eq!(got.importance, 0.5);
+    assert_eq!(got.created_at, Some(START));
+    let times = [got.event_time, got.expiry(), got.valid_from, got.valid_to];
     assert_eq!(times, [None; 4]);
-    assert_eq!((got.superseded(), got.token_count()), (None, None));
+    assert_eq!((got.superseded_by, got.tokens), (None, None));
     assert_eq!(got.metadata_schema(), None);
     assert_eq!(got.metadata_as::<Source>().unwrap(), None);
 }
@@ -97,18 +98,18 @@ fn check_all(notes: &Collection) {
     assert!(matches!(json.metadata_as::<Source>(), Err(Error::Metadata { .. })));
     let bytes = notes.get(4u64).unwrap().unwrap();
     assert_eq!(bytes.content(), &Content::Bytes(vec![0, 255, 7]));
-    assert_eq!(bytes.text_content(), None);
+    assert_eq!(bytes.text.as_deref(), None);
     let empty = notes.get(5u64).unwrap().unwrap();
-    assert_eq!(empty.text_content(), Some(""));
-    assert_eq!(empty.namespace_name(), Some(""));
+    assert_eq!(empty.text.as_deref(), Some(""));
+    assert_eq!(empty.namespace.as_deref(), Some(""));
     // A search gives the same, with the vector only where it was asked for.
     let query = vector(1, 4);
     let search = || notes.search(&query).k(1);
     let hit = &search().run().unwrap()[0];
     check_full(hit.memory.as_ref().unwrap());
-    assert!(hit.memory.as_ref().unwrap().vector().is_empty());
+    assert!(hit.memory.as_ref().unwrap().vector.is_empty());
     assert_eq!(hit.text(), Some("likes tea: ☕ and \0 bytes"));
-    let hit = &search().fields(Fields::WithVector).run().unwrap()[0];
+    let hit = &search().fields(Fields::All).run().unwrap()[0];
     check_full(hit.memory.as_ref().unwrap());
     assert_eq!(hit.memory.as_ref().unwrap().vector(), query);
     let hit = &search().fields(Fields::None).run().unwrap()[0];
@@ -133,12 +134,12 @@ fn everything_a_memory_says_comes_back_from_ram_disk_and_log() {
     check_all(&notes);
     store.close().unwrap();
     let store = manual().open(&path).unwrap();
-    check_all(&store.existing("notes").unwrap());
+    check_all(&store.get_collection("notes").unwrap());
     store.compact().unwrap();
-    check_all(&store.existing("notes").unwrap());
+    check_all(&store.get_collection("notes").unwrap());
     store.close().unwrap();
     let store = manual().open(&path).unwrap();
-    check_all(&store.existing("notes").unwrap());
+    check_all(&store.get_collection("notes").unwrap());
     assert!(store.verify().unwrap().is_clean());
 }
 
@@ -150,7 +151,7 @@ fn metadata_that_cannot_be_read_back_is_refused_and_another_type_is_an_error_of_
     let memory = Memory::new(1u64, [1.0]).text("t").metadata(&7u8).unwrap();
     assert!(matches!(memory.metadata_as::<Source>(), Err(Error::Metadata { .. })));
     assert_eq!(memory.metadata_as::<u8>().unwrap(), Some(7));
-    assert_eq!(memory.text_content(), Some("t"));
+    assert_eq!(memory.text.as_deref(), Some("t"));
 }
 
 #[test]
@@ -196,14 +197,14 @@ fn sizes_at_the_limit_are_taken_and_past_it_refused() {
         let got = notes.get(1u64).unwrap().unwrap();
         assert_eq!(got.content(), memory.content());
         assert_eq!(got.metadata_as_json(), memory.metadata_as_json());
-        assert_eq!(got.tags().len(), memory.tags().len());
-        assert_eq!(got.sources(), memory.sources());
+        assert_eq!(got.tags.len(), memory.tags.len());
+        assert_eq!(got.derived_from, memory.derived_from);
     }
     notes.insert(text(MAX_CONTENT_BYTES)).unwrap();
     store.close().unwrap();
     let store = manual().open(&path).unwrap();
-    let notes = store.existing("notes").unwrap();
+    let notes = store.get_collection("notes").unwrap();
     notes.compact().unwrap();
     let got = notes.get(1u64).unwrap().unwrap();
-    assert_eq!(got.text_content().unwrap().len(), MAX_CONTENT_BYTES);
+    assert_eq!(got.text.as_deref().unwrap().len(), MAX_CONTENT_BYTES);
 }

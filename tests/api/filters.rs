@@ -64,10 +64,10 @@ fn filters() -> Vec<(Filter, Means)> {
         (Filter::ids(Vec::<u64>::new()), |_| false),
         (Filter::And(vec![]), |_| true),
         (Filter::Or(vec![]), |_| false),
-        (Filter::session("s").negate(), |i| i % 4 != 0),
+        (Filter::session("s").not(), |i| i % 4 != 0),
         (Filter::kind("turn").or(Filter::key("k9")), |i| i % 8 == 0 || i == 9),
-        (Filter::session("s").and(Filter::kind("turn").negate()), |i| i % 8 == 4),
-        (Filter::All.negate(), |_| false),
+        (Filter::session("s").and(Filter::kind("turn").not()), |i| i % 8 == 4),
+        (Filter::All.not(), |_| false),
     ]
 }
 
@@ -82,7 +82,7 @@ fn every_filter_means_the_same_in_ram_in_segments_in_scan_and_in_search() {
             for (filter, means) in filters() {
                 let expected: Vec<u64> = (0..rows).filter(|i| means(*i)).collect();
                 let mut found: Vec<u64> =
-                    notes.scan(filter.clone()).map(|m| m.unwrap().id().as_u128() as u64).collect();
+                    notes.scan(filter.clone()).map(|m| m.unwrap().id.as_u128() as u64).collect();
                 found.sort_unstable();
                 assert_eq!(found, expected, "scan {filter:?}");
                 // As many come back as match (I12), and the same ones.

@@ -9,8 +9,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use altiplano::{
-    Background, Batch, Codes, Collection, CollectionOptions, Filter, HnswParams, IoMode,
-    ManualClock, Memory, MemoryId, Metric, SearchPath, Store, StoreOptions, Timestamp,
+    Background, Batch, Collection, CollectionOptions, Filter, HnswParams, IoMode, ManualClock,
+    Memory, MemoryId, Metric, Quantization, SearchMode, Store, StoreOptions, Timestamp,
 };
 use proptest::prelude::*;
 
@@ -89,14 +89,14 @@ struct World {
     copies: u32,
     clock: Arc<ManualClock>,
     metric: Metric,
-    codes: Codes,
+    codes: Quantization,
     store: Option<Store>,
     notes: Option<Collection>,
     model: BTreeMap<u64, Kept>,
 }
 
 impl World {
-    fn new(metric: Metric, codes: Codes) -> Self {
+    fn new(metric: Metric, codes: Quantization) -> Self {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("store");
         let clock = Arc::new(ManualClock::new(Timestamp::from_millis(1_700_000_000_000)));
@@ -116,9 +116,9 @@ impl World {
             .max_open_files(2)
             .seed(u64::from(self.copies));
         let store = options.open(&self.path).unwrap();
-        let hnsw = HnswParams { m: 4, ef_construction: 40, min_rows: 100, ..HnswParams::default() };
+        let hnsw = HnswParams::default().m(4).ef_construction(40).min_rows(100);
         let options = CollectionOptions::new(DIMENSION, self.metric)
-            .codes(self.codes)
+            .quantization(self.codes)
             .hnsw(hnsw)
             .memtable_rows(64);
         self.notes = Some(store.collection("notes", options).unwrap());
@@ -183,7 +183,7 @@ impl World {
             Step::DeleteWhere(namespace, not) => {
                 let now = self.store().now();
                 let filter = Filter::namespace(format!("n{namespace}"));
-                let filter = if *not { filter.negate() } else { filter };
+                let filter = if *not { filter.not() } else { filter };
                 let meant = |k: &Kept| (k.insert.namespace == *namespace) != *not;
                 let count = self.model.values().filter(|k| meant(k) && k.expires_at > now).count();
                 assert_eq!(self.notes().delete_where(filter).unwrap(), count as u64);
@@ -197,7 +197,7 @@ impl World {
             Step::Clock(minutes) => {
                 self.clock.advance(Duration::from_secs(u64::from(minutes.unsigned_abs()) * 60));
             }
-            Step::Pending => while self.store().run_pending().unwrap() {},
+            Step::Pending => while self.store().run_pending_tasks().unwrap() {},
             Step::Compact => {
                 self.store().compact().unwrap();
                 let stats = self.store().stats().unwrap();
@@ -234,10 +234,10 @@ impl World {
         let mut seen = BTreeMap::new();
         for memory in self.notes().iter() {
             let memory = memory.unwrap();
-            let id = memory.id().as_u128() as u64;
+            let id = memory.id.as_u128() as u64;
             let kept = visible.get(&id).unwrap_or_else(|| panic!("{id} is not visible"));
-            assert_eq!(memory.text_content(), Some(&*format!("{:?}", kept.insert)));
-            for (x, y) in memory.vector().iter().zip(&kept.vector) {
+            assert_eq!(memory.text.as_deref(), Some(&*format!("{:?}", kept.insert)));
+            for (x, y) in memory.vector.iter().zip(&kept.vector) {
                 assert!((x - y).abs() <= y.abs() * 1e-6, "{x} is not {y}");
             }
             assert!(seen.insert(id, ()).is_none(), "{id} was seen twice");
@@ -260,11 +260,11 @@ impl World {
             .collect();
         meant.sort_by(|a, b| a.0.total_cmp(&b.0).then(a.1.cmp(&b.1)));
         for k in [1, 7, 300] {
-            for path in [None, Some(SearchPath::Auto), Some(SearchPath::Graph)] {
+            for path in [None, Some(SearchMode::Auto), Some(SearchMode::Graph)] {
                 let mut search = self.notes().search(&query).k(k);
                 search = match path {
                     None => search.exact(),
-                    Some(path) => search.path(path),
+                    Some(path) => search.mode(path),
                 };
                 if let Some(namespace) = namespace {
                     search = search.namespace(format!("n{namespace}"));
@@ -296,7 +296,7 @@ fn copy_dir(from: &Path, to: &Path) {
 /// store's time went back with it, and a memory that should have been visible again was gone.
 #[test]
 fn time_does_not_go_back_behind_what_was_reclaimed() {
-    let mut world = World::new(Metric::Cosine, Codes::Int8);
+    let mut world = World::new(Metric::Cosine, Quantization::Int8);
     let vector = [1, 0, 0, 0];
     let insert = Insert { id: 0, namespace: 0, tag: 0, ttl_minutes: Some(1), vector };
     for step in [Step::Insert(insert), Step::Clock(1), Step::Compact, Step::Clock(-1)] {
@@ -313,11 +313,11 @@ proptest! {
         steps in steps(),
         metric in prop_oneof![Just(Metric::Cosine), Just(Metric::Dot), Just(Metric::L2)],
         codes in prop_oneof![
-            Just(Codes::Int8),
-            Just(Codes::F32),
-            Just(Codes::Bits4),
-            Just(Codes::Bits2),
-            Just(Codes::Bits1)
+            Just(Quantization::Int8),
+            Just(Quantization::None),
+            Just(Quantization::Bits4),
+            Just(Quantization::Bits2),
+            Just(Quantization::Bits1)
         ],
     ) {
         let mut world = World::new(metric, codes);

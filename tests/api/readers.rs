@@ -9,7 +9,7 @@ use std::thread;
 use crate::common::{Rng, memory, vector};
 use altiplano::{
     Background, Batch, Collection, CollectionOptions, Durability, Filter, Hit, HnswParams, Memory,
-    Metric, SearchPath, Store, StoreOptions,
+    Metric, SearchMode, Store, StoreOptions,
 };
 
 const DIMENSION: usize = 8;
@@ -25,7 +25,7 @@ fn options() -> CollectionOptions {
     CollectionOptions::new(DIMENSION, Metric::L2)
         .memtable_rows(64)
         .durability(Durability::Buffered { max_delay: std::time::Duration::from_secs(3600) })
-        .hnsw(HnswParams { m: 8, ef_construction: 32, min_rows: 150, ..HnswParams::default() })
+        .hnsw(HnswParams::default().m(8).ef_construction(32).min_rows(150))
 }
 
 fn generation(n: u64) -> Batch {
@@ -113,22 +113,22 @@ fn every_memory_is_found_exactly_once_while_it_is_replaced() {
         let mut last = 0;
         while !done.load(Ordering::Acquire) {
             let query = vector(last, DIMENSION);
-            let search = |path| notes.search(&query).k(10_000).path(path).run().unwrap();
-            for path in [SearchPath::Auto, SearchPath::Scan, SearchPath::Graph] {
+            let search = |path| notes.search(&query).k(10_000).mode(path).run().unwrap();
+            for path in [SearchMode::Auto, SearchMode::Scan, SearchMode::Graph] {
                 assert_once(search(path).iter().map(id));
             }
             let exact = notes.search(&query).k(10_000).exact().run().unwrap();
             assert_once(exact.iter().map(id));
-            let all: Vec<u64> = notes.iter().map(|m| m.unwrap().id().as_u128() as u64).collect();
+            let all: Vec<u64> = notes.iter().map(|m| m.unwrap().id.as_u128() as u64).collect();
             assert_once(all.into_iter());
             assert!(notes.contains(X).unwrap());
             // What is read is of one write, and never of an earlier one than before.
             let x = notes.get(X).unwrap().unwrap();
-            let text = x.text_content().unwrap();
+            let text = x.text.as_deref().unwrap();
             let n = text.strip_prefix("x ").map_or(0, |n| n.parse().unwrap());
             assert!(n >= last, "{n} after {last}");
             let expected = if n == 0 { X } else { n };
-            assert_eq!(x.vector(), vector(expected, DIMENSION));
+            assert_eq!(x.vector, vector(expected, DIMENSION));
             last = n;
             looks.fetch_add(1, Ordering::Relaxed);
         }
@@ -146,7 +146,7 @@ fn a_batch_is_seen_whole() {
             let hits = notes.search(&query).k(100).namespace("group").run().unwrap();
             assert_eq!(hits.len(), 10);
             assert_one_generation(hits.iter().map(Hit::text));
-            let in_group = |m: &Memory| GROUP.contains(&(m.id().as_u128() as u64));
+            let in_group = |m: &Memory| GROUP.contains(&(m.id.as_u128() as u64));
             let hits = notes.search(&query).k(100).filter_fn(in_group).run().unwrap();
             assert_eq!(hits.len(), 10);
             assert_one_generation(hits.iter().map(Hit::text));
@@ -175,12 +175,12 @@ fn an_iterator_shows_its_moment_while_files_are_removed() {
             store.compact().unwrap();
             let rest: Vec<Memory> = iter.map(Result::unwrap).collect();
             let all = || std::iter::once(&first).chain(&rest);
-            assert_once(all().map(|m| m.id().as_u128() as u64));
-            let group = all().filter(|m| m.namespace_name() == Some("group"));
+            assert_once(all().map(|m| m.id.as_u128() as u64));
+            let group = all().filter(|m| m.namespace.as_deref() == Some("group"));
             assert_one_generation(group.map(Memory::text_content));
-            for m in all().filter(|m| m.namespace_name() == Some("still")) {
-                let id = m.id().as_u128() as u64;
-                assert_eq!(m.vector(), vector(id, DIMENSION));
+            for m in all().filter(|m| m.namespace.as_deref() == Some("still")) {
+                let id = m.id.as_u128() as u64;
+                assert_eq!(m.vector, vector(id, DIMENSION));
             }
         }
     });
@@ -194,7 +194,7 @@ fn a_reader_of_another_process_sees_whole_batches_too() {
     busy(&path, |_, _, done| {
         let open = || StoreOptions::new().open_read_only(&path);
         let reader = std::iter::repeat_with(open).find_map(Result::ok).unwrap();
-        let notes = reader.existing("notes").unwrap();
+        let notes = reader.get_collection("notes").unwrap();
         while !done.load(Ordering::Acquire) {
             // A writer in a hurry may outrun every attempt; what was read before stays.
             if reader.refresh().is_ok() {
@@ -216,7 +216,7 @@ fn filters() -> Vec<Filter> {
         .to_vec();
     all.push(Filter::ids([17u64]));
     all.push(Filter::namespace("rare"));
-    all.push(Filter::namespace("rare").negate());
+    all.push(Filter::namespace("rare").not());
     all.push(Filter::All);
     all
 }
@@ -247,12 +247,13 @@ fn k_come_back_whatever_the_filter_and_the_path() {
             let query = vector(k as u64 + 500, DIMENSION);
             let exact = notes.search(&query).k(k).filter(filter.clone()).exact();
             let exact = exact.run().unwrap();
-            for path in [SearchPath::Auto, SearchPath::Scan, SearchPath::Graph] {
-                let search = || notes.search(&query).k(k).path(path).filter(filter.clone());
-                let with_closure =
-                    notes.search(&query).k(k).path(path).filter_fn(
-                        |m| matches!(&filter, Filter::Ids(ids) if ids.contains(&m.id())),
-                    );
+            for path in [SearchMode::Auto, SearchMode::Scan, SearchMode::Graph] {
+                let search = || notes.search(&query).k(k).mode(path).filter(filter.clone());
+                let with_closure = notes
+                    .search(&query)
+                    .k(k)
+                    .mode(path)
+                    .filter_fn(|m| matches!(&filter, Filter::Ids(ids) if ids.contains(&m.id)));
                 let mut answers = vec![search().run().unwrap(), search().ef(1).run().unwrap()];
                 if matches!(filter, Filter::Ids(_)) {
                     answers.push(with_closure.run().unwrap());

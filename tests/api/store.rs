@@ -4,8 +4,8 @@
 use std::sync::{Arc, Mutex};
 
 use altiplano::{
-    Background, Codes, Collection, CollectionOptions, Error, Event, HnswParams, Metric, Plan,
-    SearchPath, Step, Store, StoreOptions,
+    Background, Collection, CollectionOptions, Error, Event, HnswParams, Metric, Plan,
+    Quantization, SearchMode, Step, Store, StoreOptions,
 };
 
 use crate::common::{contents, file_names, ids, manual, memory, settle, vector};
@@ -61,7 +61,7 @@ fn a_reader_beside_a_writer_sees_what_was_and_moves_on_when_told() {
     fill(&notes, 0..100);
     settle(&writer);
     let reader = manual().open_read_only(&path).unwrap();
-    let view = reader.existing("notes").unwrap();
+    let view = reader.get_collection("notes").unwrap();
     assert_eq!(contents(&view), contents(&notes));
     notes.delete_where(altiplano::Filter::ids(0..90u64)).unwrap();
     let more = writer.collection("more", options()).unwrap();
@@ -70,14 +70,14 @@ fn a_reader_beside_a_writer_sees_what_was_and_moves_on_when_told() {
     // The writer removed files that the reader still shows.
     assert_eq!(view.len().unwrap(), 100);
     assert_eq!(contents(&view).len(), 100);
-    assert!(reader.existing("more").is_none());
+    assert!(reader.get_collection("more").is_none());
     reader.refresh().unwrap();
     assert_eq!(contents(&view), contents(&notes));
-    assert_eq!(reader.collections(), ["more", "notes"]);
-    assert_eq!(ids(&reader.existing("more").unwrap()), [1]);
+    assert_eq!(reader.collection_names(), ["more", "notes"]);
+    assert_eq!(ids(&reader.get_collection("more").unwrap()), [1]);
     writer.drop_collection("more").unwrap();
     reader.refresh().unwrap();
-    assert_eq!(reader.collections(), ["notes"]);
+    assert_eq!(reader.collection_names(), ["notes"]);
     // Whatever would write is refused.
     let refused = [
         view.insert(memory(1, 8)).map(drop),
@@ -138,7 +138,7 @@ fn worn(path: &std::path::Path, options: CollectionOptions, dead: u64, in_ram: u
 fn plan_is_carried_out(options: CollectionOptions, dead: u64, in_ram: u64) {
     let dir = tempfile::tempdir().unwrap();
     let store = worn(&dir.path().join("s"), options, dead, in_ram);
-    let notes = store.existing("notes").unwrap();
+    let notes = store.get_collection("notes").unwrap();
     let before = store.stats().unwrap();
     let plan = store.plan(&notes).unwrap();
     let changed = store.stats().unwrap();
@@ -162,10 +162,10 @@ fn plan_is_carried_out(options: CollectionOptions, dead: u64, in_ram: u64) {
 
 #[test]
 fn a_compaction_does_what_was_planned() {
-    let graph = HnswParams { min_rows: 100, ..HnswParams::default() };
+    let graph = HnswParams::default().min_rows(100);
     for (dead, in_ram) in [(20, 0), (20, 30), (0, 0), (0, 30), (200, 0), (200, 30)] {
         plan_is_carried_out(options(), dead, in_ram);
-        plan_is_carried_out(options().codes(Codes::F32), dead, in_ram);
+        plan_is_carried_out(options().quantization(Quantization::None), dead, in_ram);
         plan_is_carried_out(options().hnsw(graph), dead, in_ram);
     }
 }
@@ -247,26 +247,26 @@ fn the_numbers_add_up() {
     let live: u64 = notes.indexes.iter().map(|i| i.live_nodes).sum();
     assert_eq!(live, sealed - dead);
     assert_eq!(stats.poisoned, None);
-    assert_eq!((stats.pinned_files, stats.pinned_bytes), (0, 0));
+    assert_eq!((stats.held_files, stats.held_bytes), (0, 0));
     assert_eq!(stats.visible_seq, 231);
     assert_eq!(stats.synced_seq, 231);
     assert!(stats.log_bytes > 0 && stats.log_files == 1);
     assert!(stats.disk_bytes >= stats.log_bytes + bytes);
     assert!(stats.mapped_bytes >= bytes && stats.heap_bytes >= notes.heap_bytes);
     // An iterator holds files that a compaction replaced, and says so.
-    let iter = store.existing("notes").unwrap().iter();
+    let iter = store.get_collection("notes").unwrap().iter();
     store.compact().unwrap();
     let pinned = store.stats().unwrap();
-    assert!(pinned.pinned_files > 0 && pinned.pinned_bytes > 0);
+    assert!(pinned.held_files > 0 && pinned.held_bytes > 0);
     assert_eq!(iter.count(), 210);
     let after = store.stats().unwrap();
-    assert_eq!((after.pinned_files, after.pinned_bytes), (0, 0));
+    assert_eq!((after.held_files, after.held_bytes), (0, 0));
     let query = vector(5, 8);
-    let notes = store.existing("notes").unwrap();
+    let notes = store.get_collection("notes").unwrap();
     let (hits, told) = notes.search(&query).k(5).explain().unwrap();
     assert_eq!((hits.len(), told.eligible_rows), (5, 210));
     assert_eq!((told.scanned, told.reranked), (0, 210), "so few are all measured exactly");
-    let (hits, told) = notes.search(&query).k(5).path(SearchPath::Scan).explain().unwrap();
+    let (hits, told) = notes.search(&query).k(5).mode(SearchMode::Scan).explain().unwrap();
     assert_eq!((hits.len(), told.eligible_rows), (5, 210));
     assert!(told.scanned >= 210 && told.reranked >= 5);
 }

@@ -21,13 +21,13 @@ pub(crate) fn in_every_place(fill: impl Fn(&Collection), check: impl Fn(&Collect
     check(&notes);
     store.close().unwrap();
     let store = manual().open(&path).unwrap();
-    check(&store.existing("notes").unwrap());
+    check(&store.get_collection("notes").unwrap());
     store.compact().unwrap();
     assert!(store.stats().unwrap().collections[0].memtable_rows == 0);
-    check(&store.existing("notes").unwrap());
+    check(&store.get_collection("notes").unwrap());
     assert!(store.verify().unwrap().is_clean());
     store.close().unwrap();
-    check(&manual().open(&path).unwrap().existing("notes").unwrap());
+    check(&manual().open(&path).unwrap().get_collection("notes").unwrap());
 }
 
 #[test]
@@ -42,14 +42,14 @@ fn an_insert_of_a_known_id_replaces() {
     assert_eq!(notes.insert(newer).unwrap(), Outcome::Replaced);
     assert_eq!(notes.len().unwrap(), 2);
     let got = notes.get(1u64).unwrap().unwrap();
-    assert_eq!(got.text_content(), Some("newer"));
-    assert_eq!(got.vector(), vector(100, 8));
+    assert_eq!(got.text.as_deref(), Some("newer"));
+    assert_eq!(got.vector, vector(100, 8));
     // Also across the border between RAM and segments.
     store.compact().unwrap();
     let newest = Memory::new(1u64, vector(101, 8)).text("newest");
     assert_eq!(notes.insert(newest).unwrap(), Outcome::Replaced);
     assert_eq!(contents(&notes).len(), 2);
-    assert_eq!(notes.get(1u64).unwrap().unwrap().text_content(), Some("newest"));
+    assert_eq!(notes.get(1u64).unwrap().unwrap().text.as_deref(), Some("newest"));
     assert!(notes.delete(1u64).unwrap());
     assert!(!notes.delete(1u64).unwrap());
     assert!(!notes.contains(1u64).unwrap());
@@ -86,7 +86,7 @@ fn ids_at_both_ends_work() {
         |notes| {
             for id in [0u128, 1, u128::from(u64::MAX), u128::MAX - 1, u128::MAX] {
                 let got = notes.get(id).unwrap().unwrap();
-                assert_eq!(got.text_content(), Some(id.to_string().as_str()));
+                assert_eq!(got.text.as_deref(), Some(id.to_string().as_str()));
             }
             assert_eq!(notes.len().unwrap(), 5);
         },
@@ -111,7 +111,7 @@ fn cosine_vectors_come_back_to_about_one_ulp() {
         |notes| {
             for (id, v) in (0u64..).zip(&vectors) {
                 let got = notes.get(id).unwrap().unwrap();
-                assert!(close(got.vector(), v), "{:?} {v:?}", got.vector());
+                assert!(close(&got.vector, v), "{:?} {v:?}", &got.vector);
             }
         },
     );
@@ -126,7 +126,7 @@ fn other_metrics_give_vectors_back_to_the_bit() {
         notes.apply((0..100).map(|id| memory(id, 8)).collect()).unwrap();
         store.compact().unwrap();
         for id in 0..100 {
-            assert_eq!(notes.get(id).unwrap().unwrap().vector(), vector(id, 8));
+            assert_eq!(notes.get(id).unwrap().unwrap().vector, vector(id, 8));
         }
     }
 }

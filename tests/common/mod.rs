@@ -83,7 +83,7 @@ pub(crate) fn with_clock(clock: &Arc<ManualClock>) -> StoreOptions {
 /// Does all background work that is due.
 pub(crate) fn settle(store: &Store) {
     for _ in 0..10_000 {
-        if !store.run_pending().unwrap() {
+        if !store.run_pending_tasks().unwrap() {
             return;
         }
     }
@@ -95,7 +95,7 @@ pub(crate) fn contents(collection: &Collection) -> BTreeMap<MemoryId, Memory> {
     let mut all = BTreeMap::new();
     for memory in collection.iter() {
         let memory = memory.unwrap();
-        let id = memory.id();
+        let id = memory.id;
         assert!(all.insert(id, memory).is_none(), "{id} came twice");
     }
     all

@@ -12,7 +12,8 @@ use std::path::{Path, PathBuf};
 use crate::common::size::sized;
 use crate::common::{Rng, contents, file_names, manual, memory, settle, vector};
 use altiplano::{
-    Collection, CollectionOptions, Doubt, Error, Memory, MemoryId, Metric, RepairReport, Store,
+    Collection, CollectionOptions, Error, Memory, MemoryId, Metric, RepairPolicy, RepairReport,
+    Store,
 };
 
 const NAMES: [&str; 2] = ["facts", "notes"];
@@ -29,8 +30,8 @@ struct Specimen {
 }
 
 fn everything(store: &Store) -> BTreeMap<String, Rows> {
-    let names = store.collections().into_iter();
-    names.map(|name| (name.clone(), contents(&store.existing(&name).unwrap()))).collect()
+    let names = store.collection_names().into_iter();
+    names.map(|name| (name.clone(), contents(&store.get_collection(&name).unwrap()))).collect()
 }
 
 fn insert(to: &Collection, memory: Memory) {
@@ -93,7 +94,7 @@ impl Specimen {
     /// Repairs a copy that was damaged; gives the report and what the new store holds.
     fn repaired(
         &self,
-        doubt: Doubt,
+        doubt: RepairPolicy,
         damage: impl FnOnce(&Path),
     ) -> Result<(RepairReport, BTreeMap<String, Rows>), Error> {
         let temp =
@@ -121,7 +122,7 @@ impl Specimen {
     fn all_but(
         &self,
         what: &str,
-        doubt: Doubt,
+        doubt: RepairPolicy,
         gone: &[(&str, u64)],
         damage: impl FnOnce(&Path),
     ) -> RepairReport {
@@ -179,7 +180,7 @@ fn alive_in(specimen: &Specimen, path: &Path) -> Vec<(&'static str, u64)> {
 #[test]
 fn a_whole_store_comes_back_equal_and_is_not_changed() {
     let specimen = specimen();
-    let report = specimen.all_but("whole", Doubt::GiveUp, &[], |_| {});
+    let report = specimen.all_but("whole", RepairPolicy::Strict, &[], |_| {});
     assert!(report.is_complete());
     assert_eq!(report.salvaged.len(), 2);
 }
@@ -187,7 +188,7 @@ fn a_whole_store_comes_back_equal_and_is_not_changed() {
 #[test]
 fn derived_files_and_tables_cost_nothing() {
     let specimen = specimen();
-    let doubt = Doubt::GiveUp;
+    let doubt = RepairPolicy::Strict;
     for prefix in ["idx-", "loc-"] {
         specimen.all_but(prefix, doubt, &[], |dir| {
             for name in file_names(dir).iter().filter(|name| name.starts_with(prefix)) {
@@ -213,7 +214,7 @@ fn derived_files_and_tables_cost_nothing() {
 #[test]
 fn a_damaged_row_is_lost_alone() {
     let specimen = specimen();
-    for doubt in [Doubt::GiveUp, Doubt::Revive] {
+    for doubt in [RepairPolicy::Strict, RepairPolicy::KeepDoubtful] {
         let report = specimen.all_but("vector", doubt, &[("notes", 5)], |dir| {
             edit(&segment_of(dir, 5), |bytes| {
                 let at = position(bytes, &stored(5));
@@ -247,22 +248,22 @@ fn a_segment_that_is_missing_or_another_costs_its_rows() {
     let gone = alive_in(&specimen, &path);
     assert!(gone.len() > 20);
     let name = path.file_name().unwrap().to_owned();
-    let report = specimen.all_but("missing", Doubt::GiveUp, &gone, |dir| {
+    let report = specimen.all_but("missing", RepairPolicy::Strict, &gone, |dir| {
         std::fs::remove_file(dir.join(&name)).unwrap();
     });
     assert_eq!(report.lost.len(), 1);
     // The replaced row and the one that was deleted since are among them, as far as it can tell.
     let most = report.lost[0].rows.unwrap();
     assert!((gone.len() as u64..=gone.len() as u64 + 2).contains(&most));
-    specimen.all_but("zeroed", Doubt::Revive, &gone, |dir| {
+    specimen.all_but("zeroed", RepairPolicy::KeepDoubtful, &gone, |dir| {
         edit(&dir.join(&name), |bytes| bytes.fill(0));
     });
-    specimen.all_but("swapped", Doubt::GiveUp, &gone, |dir| {
+    specimen.all_but("swapped", RepairPolicy::Strict, &gone, |dir| {
         let other = segment_of(dir, 405);
         std::fs::copy(other, dir.join(&name)).unwrap();
     });
     // Cut within the vectors, nothing says which row is which.
-    specimen.all_but("cut", Doubt::GiveUp, &gone, |dir| {
+    specimen.all_but("cut", RepairPolicy::Strict, &gone, |dir| {
         edit(&dir.join(&name), |bytes| bytes.truncate(400));
     });
 }
@@ -282,9 +283,9 @@ fn without_the_record_of_dead_rows_nothing_comes_back_unless_it_is_asked_for() {
         }
     };
     let gone: Vec<_> = gone.into_iter().collect();
-    let report = specimen.all_but("given up", Doubt::GiveUp, &gone, damage);
+    let report = specimen.all_but("given up", RepairPolicy::Strict, &gone, damage);
     assert_eq!(report.revived, 0);
-    let (report, found) = specimen.repaired(Doubt::Revive, damage).unwrap();
+    let (report, found) = specimen.repaired(RepairPolicy::KeepDoubtful, damage).unwrap();
     let back: Vec<u64> = found["notes"]
         .keys()
         .filter(|id| !specimen.expected["notes"].contains_key(id))
@@ -311,13 +312,13 @@ fn frames_before_and_behind_damage_to_the_log_are_salvaged() {
             bytes[at] ^= 1;
         });
     };
-    let (report, found) = specimen.repaired(Doubt::Revive, damage).unwrap();
+    let (report, found) = specimen.repaired(RepairPolicy::KeepDoubtful, damage).unwrap();
     let mut expected = specimen.expected.clone();
     assert!(expected.get_mut("notes").unwrap().remove(&MemoryId::from(505u64)).is_some());
     assert_eq!(found, expected);
     assert!(report.revived > 300);
     // By default only what came after is certain: the lost frame may have deleted any other.
-    let (report, found) = specimen.repaired(Doubt::GiveUp, damage).unwrap();
+    let (report, found) = specimen.repaired(RepairPolicy::Strict, damage).unwrap();
     let notes: Vec<u64> = found["notes"].keys().map(|id| id.as_u128() as u64).collect();
     assert_eq!(notes, [506, 507, 508, 509, 510]);
     let facts: Vec<u64> = found["facts"].keys().map(|id| id.as_u128() as u64).collect();
@@ -341,7 +342,7 @@ fn a_damaged_close_costs_nothing_and_a_log_that_was_cut_between_two_frames_is_re
             edit(&log_of(dir), damage);
             assert!(matches!(manual().open(dir), Err(Error::Corrupt { .. })));
         };
-        specimen.all_but("close", Doubt::GiveUp, &[], damage);
+        specimen.all_but("close", RepairPolicy::Strict, &[], damage);
     }
     let cut = |dir: &Path| {
         edit(&log_of(dir), |bytes| {
@@ -354,7 +355,7 @@ fn a_damaged_close_costs_nothing_and_a_log_that_was_cut_between_two_frames_is_re
         });
         assert!(matches!(manual().open(dir), Err(Error::Corrupt { .. })));
     };
-    let report = specimen.repaired(Doubt::Revive, cut).unwrap().0;
+    let report = specimen.repaired(RepairPolicy::KeepDoubtful, cut).unwrap().0;
     assert!(!report.is_complete());
     assert!(report.lost.iter().any(|loss| loss.file.to_string_lossy().contains("log-")));
 }
@@ -363,10 +364,10 @@ fn a_damaged_close_costs_nothing_and_a_log_that_was_cut_between_two_frames_is_re
 fn without_the_log_the_segments_come_back_only_when_asked_for() {
     let specimen = specimen();
     let damage = |dir: &Path| std::fs::remove_file(log_of(dir)).unwrap();
-    let (report, found) = specimen.repaired(Doubt::GiveUp, damage).unwrap();
+    let (report, found) = specimen.repaired(RepairPolicy::Strict, damage).unwrap();
     assert!(found["notes"].is_empty() && found["facts"].is_empty());
     assert!(!report.is_complete());
-    let (_, found) = specimen.repaired(Doubt::Revive, damage).unwrap();
+    let (_, found) = specimen.repaired(RepairPolicy::KeepDoubtful, damage).unwrap();
     // 11 was deleted and 12 replaced in the log.
     let older = [MemoryId::from(11u64), MemoryId::from(12u64)];
     for id in older {
@@ -382,7 +383,7 @@ fn an_older_manifest_is_gone_by_and_without_any_it_says_what_is_needed() {
     let name = newest.file_name().unwrap().to_owned();
     for missing in [false, true] {
         let (report, found) = specimen
-            .repaired(Doubt::GiveUp, |dir| match missing {
+            .repaired(RepairPolicy::Strict, |dir| match missing {
                 true => std::fs::remove_file(dir.join(&name)).unwrap(),
                 false => edit(&dir.join(&name), |bytes| bytes[200] ^= 1),
             })
@@ -392,7 +393,7 @@ fn an_older_manifest_is_gone_by_and_without_any_it_says_what_is_needed() {
         assert_eq!(report.lost[0].file.file_name().unwrap(), name);
     }
     let error = specimen
-        .repaired(Doubt::Revive, |dir| {
+        .repaired(RepairPolicy::KeepDoubtful, |dir| {
             for name in file_names(dir).iter().filter(|name| name.starts_with("MANIFEST-")) {
                 std::fs::remove_file(dir.join(name)).unwrap();
             }
@@ -439,7 +440,7 @@ fn no_flipped_bit_brings_back_what_was_deleted_or_writes_what_never_was_i8() {
         let damage = |dir: &Path| {
             edit(&dir.join(name), |bytes| bytes[bit as usize / 8] ^= 1 << (bit % 8));
         };
-        let doubt = if flip % 4 == 3 { Doubt::Revive } else { Doubt::GiveUp };
+        let doubt = if flip % 4 == 3 { RepairPolicy::KeepDoubtful } else { RepairPolicy::Strict };
         let what = format!("{name:?}, bit {bit}, {doubt:?}");
         let (report, found) =
             specimen.repaired(doubt, damage).unwrap_or_else(|e| panic!("{what}: {e}"));
@@ -448,7 +449,10 @@ fn no_flipped_bit_brings_back_what_was_deleted_or_writes_what_never_was_i8() {
                 let expected = specimen.expected[collection].get(id);
                 let once = specimen.written[collection].get(id).is_some_and(|v| v.contains(memory));
                 assert!(once, "{what}: {collection} {id} never was");
-                assert!(doubt == Doubt::Revive || expected == Some(memory), "{what}: {id} is back");
+                assert!(
+                    doubt == RepairPolicy::KeepDoubtful || expected == Some(memory),
+                    "{what}: {id} is back"
+                );
             }
         }
         if report.is_complete() {

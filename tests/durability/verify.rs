@@ -5,14 +5,14 @@
 use std::path::{Path, PathBuf};
 
 use crate::common::{file_names, manual, memory, settle};
-use altiplano::{CollectionOptions, HnswParams, Metric, Store, Verify};
+use altiplano::{CollectionOptions, HnswParams, Metric, Store, VerifyLevel};
 
-const LEVELS: [Verify; 3] = [Verify::Quick, Verify::Standard, Verify::Full];
+const LEVELS: [VerifyLevel; 3] = [VerifyLevel::Quick, VerifyLevel::Standard, VerifyLevel::Full];
 
 /// A closed store: segments, a record of dead rows, a graph, codes; the log covers nothing.
 fn specimen(dir: &Path) {
     let store = manual().open(dir).unwrap();
-    let hnsw = HnswParams { m: 8, ef_construction: 40, min_rows: 200, ..HnswParams::default() };
+    let hnsw = HnswParams::default().m(8).ef_construction(40).min_rows(200);
     let options = CollectionOptions::new(8, Metric::L2).memtable_rows(64).hnsw(hnsw);
     let notes = store.collection("notes", options).unwrap();
     for id in 0..300 {
@@ -71,8 +71,8 @@ fn flip(path: &Path, kind: u32) {
 }
 
 /// Which levels say that something is wrong.
-fn finds(store: &Store) -> Vec<Verify> {
-    let wrong = |level: &Verify| !store.verify_with(*level).unwrap().is_clean();
+fn finds(store: &Store) -> Vec<VerifyLevel> {
+    let wrong = |level: &VerifyLevel| !store.verify_with(*level).unwrap().is_clean();
     LEVELS.into_iter().filter(wrong).collect()
 }
 
@@ -83,29 +83,29 @@ fn each_level_finds_the_damage_that_it_promises_and_no_other() {
     specimen(&made);
     // Prefix of the file, section, lowest level that finds it.
     let damages = [
-        ("seg-", 1, Verify::Standard, "description"),
-        ("seg-", 2, Verify::Full, "vectors"),
-        ("seg-", 3, Verify::Full, "bodies"),
-        ("seg-", 4, Verify::Standard, "ids"),
-        ("seg-", 5, Verify::Standard, "id filter"),
-        ("seg-", 6, Verify::Standard, "seq"),
-        ("seg-", 7, Verify::Standard, "created_at"),
-        ("seg-", 9, Verify::Standard, "expires_at"),
-        ("seg-", 13, Verify::Standard, "vector crc"),
-        ("seg-", 15, Verify::Standard, "body offsets"),
-        ("seg-", 16, Verify::Standard, "keys"),
-        ("seg-", 17, Verify::Standard, "postings"),
-        ("del-", 2, Verify::Standard, "dead rows"),
-        ("idx-", 2, Verify::Full, "codes"),
-        ("idx-", 16, Verify::Standard, "neighbors"),
-        ("idx-", 20, Verify::Standard, "offsets of an upper level"),
-        ("loc-", 2, Verify::Standard, "offsets of the locator"),
-        ("loc-", 3, Verify::Standard, "entries"),
-        ("loc-", 5, Verify::Standard, "nodes of rows"),
-        ("seg-", 0, Verify::Quick, "section table"),
-        ("idx-", 0, Verify::Quick, "section table of an index"),
-        ("del-", 0, Verify::Quick, "section table of deletes"),
-        ("loc-", 0, Verify::Quick, "section table of a locator"),
+        ("seg-", 1, VerifyLevel::Standard, "description"),
+        ("seg-", 2, VerifyLevel::Full, "vectors"),
+        ("seg-", 3, VerifyLevel::Full, "bodies"),
+        ("seg-", 4, VerifyLevel::Standard, "ids"),
+        ("seg-", 5, VerifyLevel::Standard, "id filter"),
+        ("seg-", 6, VerifyLevel::Standard, "seq"),
+        ("seg-", 7, VerifyLevel::Standard, "created_at"),
+        ("seg-", 9, VerifyLevel::Standard, "expires_at"),
+        ("seg-", 13, VerifyLevel::Standard, "vector crc"),
+        ("seg-", 15, VerifyLevel::Standard, "body offsets"),
+        ("seg-", 16, VerifyLevel::Standard, "keys"),
+        ("seg-", 17, VerifyLevel::Standard, "postings"),
+        ("del-", 2, VerifyLevel::Standard, "dead rows"),
+        ("idx-", 2, VerifyLevel::Full, "codes"),
+        ("idx-", 16, VerifyLevel::Standard, "neighbors"),
+        ("idx-", 20, VerifyLevel::Standard, "offsets of an upper level"),
+        ("loc-", 2, VerifyLevel::Standard, "offsets of the locator"),
+        ("loc-", 3, VerifyLevel::Standard, "entries"),
+        ("loc-", 5, VerifyLevel::Standard, "nodes of rows"),
+        ("seg-", 0, VerifyLevel::Quick, "section table"),
+        ("idx-", 0, VerifyLevel::Quick, "section table of an index"),
+        ("del-", 0, VerifyLevel::Quick, "section table of deletes"),
+        ("loc-", 0, VerifyLevel::Quick, "section table of a locator"),
     ];
     for (i, (prefix, kind, level, what)) in damages.into_iter().enumerate() {
         let dir = temp.path().join(i.to_string());
@@ -116,7 +116,7 @@ fn each_level_finds_the_damage_that_it_promises_and_no_other() {
         // Behind the back of an open store that has read nothing of it yet.
         let store = manual().open_read_only(&dir).unwrap();
         flip(&largest(&dir, prefix), kind);
-        let expected: Vec<Verify> = LEVELS.into_iter().filter(|l| *l >= level).collect();
+        let expected: Vec<VerifyLevel> = LEVELS.into_iter().filter(|l| *l >= level).collect();
         assert_eq!(finds(&store), expected, "{what}");
     }
 }
@@ -177,8 +177,8 @@ fn a_quick_look_reads_headers_and_tables_and_nothing_between() {
             });
         }
     }
-    assert_eq!(finds(&store), [Verify::Standard, Verify::Full]);
-    let report = store.verify_with(Verify::Quick).unwrap();
+    assert_eq!(finds(&store), [VerifyLevel::Standard, VerifyLevel::Full]);
+    let report = store.verify_with(VerifyLevel::Quick).unwrap();
     let sealed = file_names(temp.path()).len() - 3;
     // All but the lock; of manifests only the newest is read.
     assert_eq!(report.files, sealed + 1);

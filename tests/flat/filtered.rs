@@ -40,7 +40,7 @@ fn filled(dir: &std::path::Path) -> Collection {
     let clock = Arc::new(ManualClock::new(Timestamp::from_millis(1_700_000_000_000)));
     let options = StoreOptions::new().background(Background::Manual).clock(clock);
     let store = options.open(dir).unwrap();
-    let hnsw = HnswParams { min_rows: 1_000, ..HnswParams::default() };
+    let hnsw = HnswParams::default().min_rows(1_000);
     let options = CollectionOptions::new(DIMENSION, Metric::Cosine).hnsw(hnsw);
     let collection = store.collection("c", options).unwrap();
     for start in (0..ROWS).step_by(1_000) {

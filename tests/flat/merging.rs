@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 
 use altiplano::{
     Background, Batch, Collection, CollectionOptions, Event, HnswParams, Memory, Metric,
-    SearchPath, StoreOptions,
+    SearchMode, StoreOptions,
 };
 
 const DIMENSION: usize = 32;
@@ -31,7 +31,7 @@ fn recall(collection: &Collection) -> f64 {
     for query in 0..60 {
         let query = vector(9_000_000 + query);
         let exact = collection.search(&query).k(K).exact().run().unwrap();
-        let hits = collection.search(&query).k(K).path(SearchPath::Graph).ef(60).run().unwrap();
+        let hits = collection.search(&query).k(K).mode(SearchMode::Graph).ef(60).run().unwrap();
         assert_eq!(hits.len(), K);
         found += exact.iter().filter(|e| hits.iter().any(|h| h.id == e.id)).count();
         wanted += exact.len();
@@ -50,7 +50,7 @@ fn a_graph_is_merged_through_generations_and_finds_what_is_live() {
         }
     });
     let store = store.open(dir.path()).unwrap();
-    let hnsw = HnswParams { min_rows: 1_000, ..HnswParams::default() };
+    let hnsw = HnswParams::default().min_rows(1_000);
     let options = CollectionOptions::new(DIMENSION, Metric::Cosine).hnsw(hnsw);
     let collection = store.collection("c", options).unwrap();
     insert(&collection, 0..LIVE);

@@ -6,21 +6,21 @@ use std::time::Duration;
 
 use crate::common::{START, vector};
 use altiplano::{
-    Batch, CanaryStats, Collection, CollectionOptions, Event, Fields, Filter, HnswParams,
-    ManualClock, Memory, Metric, SearchPath, Store,
+    Batch, Collection, CollectionOptions, Event, Fields, Filter, HnswParams, ManualClock, Memory,
+    Metric, RecallStats, SearchMode, Store,
 };
 
 const DIMENSION: usize = 24;
 const MINUTE: Duration = Duration::from_secs(60);
 
 fn settle(store: &Store) {
-    while store.run_pending().unwrap() {}
+    while store.run_pending_tasks().unwrap() {}
 }
 
-fn ask(notes: &Collection, queries: std::ops::Range<u64>, path: SearchPath) {
+fn ask(notes: &Collection, queries: std::ops::Range<u64>, path: SearchMode) {
     for seed in queries {
         let query = vector(1_000_000 + seed, DIMENSION);
-        let found = notes.search(&query).path(path).fields(Fields::None).run().unwrap();
+        let found = notes.search(&query).mode(path).fields(Fields::None).run().unwrap();
         assert_eq!(found.len(), 10);
     }
 }
@@ -29,16 +29,16 @@ fn ask(notes: &Collection, queries: std::ops::Range<u64>, path: SearchPath) {
 fn a_graph_is_looked_at_with_what_was_asked_after_a_build_and_every_ten_minutes() {
     let dir = tempfile::tempdir().unwrap();
     let clock = Arc::new(ManualClock::new(START));
-    let told: Arc<Mutex<Vec<CanaryStats>>> = Arc::default();
+    let told: Arc<Mutex<Vec<RecallStats>>> = Arc::default();
     let looks = Arc::clone(&told);
     let options = crate::common::with_clock(&clock).on_event(move |event| {
-        if let Event::Canary { collection, found } = event {
+        if let Event::RecallMeasured { collection, found } = event {
             assert_eq!(collection, "notes");
             looks.lock().unwrap().push(found.clone());
         }
     });
     let store = options.open(dir.path().join("s")).unwrap();
-    let hnsw = HnswParams { min_rows: 500, m: 4, ef_construction: 16, ..HnswParams::default() };
+    let hnsw = HnswParams::default().min_rows(500).m(4).ef_construction(16);
     let wanted = CollectionOptions::new(DIMENSION, Metric::L2).hnsw(hnsw).memtable_rows(512);
     let notes = store.collection("notes", wanted).unwrap();
     let rows = |ids: std::ops::Range<u64>| {
@@ -48,13 +48,13 @@ fn a_graph_is_looked_at_with_what_was_asked_after_a_build_and_every_ten_minutes(
     settle(&store);
     let stats = || store.stats().unwrap().collections.remove(0);
     assert!(stats().indexes.iter().any(|index| index.graph));
-    ask(&notes, 0..100, SearchPath::Scan);
+    ask(&notes, 0..100, SearchMode::Scan);
     settle(&store);
-    assert_eq!(stats().canary, None, "no search took the graph");
+    assert_eq!(stats().recall, None, "no search took the graph");
 
-    ask(&notes, 0..64, SearchPath::Graph);
+    ask(&notes, 0..64, SearchMode::Graph);
     settle(&store);
-    let first = stats().canary.unwrap();
+    let first = stats().recall.unwrap();
     assert_eq!(told.lock().unwrap()[..], *std::slice::from_ref(&first));
     let graph = stats().indexes.into_iter().find(|index| index.graph).unwrap();
     assert_eq!((first.index, first.at), (graph.file, START));
@@ -62,7 +62,7 @@ fn a_graph_is_looked_at_with_what_was_asked_after_a_build_and_every_ten_minutes(
     assert!(first.ef >= 10 && !first.worn);
 
     // Nothing new for ten minutes, nothing new without queries.
-    ask(&notes, 64..200, SearchPath::Graph);
+    ask(&notes, 64..200, SearchMode::Graph);
     clock.advance(10 * MINUTE - Duration::from_millis(1));
     settle(&store);
     assert_eq!(told.lock().unwrap().len(), 1);
@@ -76,7 +76,7 @@ fn a_graph_is_looked_at_with_what_was_asked_after_a_build_and_every_ten_minutes(
     // A graph that was merged is looked at at once.
     notes.apply(rows(10_000..10_512)).unwrap();
     settle(&store);
-    let second = stats().canary.unwrap();
+    let second = stats().recall.unwrap();
     assert_eq!(told.lock().unwrap().len(), 3);
     assert!(second.index > first.index && second.at > first.at);
 }
@@ -89,7 +89,7 @@ fn searches_of_namespaces_and_beside_expired_memories_count() {
         let dir = tempfile::tempdir().unwrap();
         let clock = Arc::new(ManualClock::new(START));
         let store = crate::common::with_clock(&clock).open(dir.path().join("s")).unwrap();
-        let hnsw = HnswParams { min_rows: 500, m: 4, ef_construction: 16, ..HnswParams::default() };
+        let hnsw = HnswParams::default().min_rows(500).m(4).ef_construction(16);
         let wanted = CollectionOptions::new(DIMENSION, Metric::L2).hnsw(hnsw).memtable_rows(512);
         let notes = store.collection("notes", wanted).unwrap();
         let memory = |id: u64| {
@@ -105,13 +105,13 @@ fn searches_of_namespaces_and_beside_expired_memories_count() {
         clock.advance(2 * MINUTE);
         for seed in 0..64 {
             let query = vector(1_000_000 + seed, DIMENSION);
-            let search = notes.search(&query).path(SearchPath::Graph).fields(Fields::None);
+            let search = notes.search(&query).mode(SearchMode::Graph).fields(Fields::None);
             let search =
                 if has_namespaces { search.filter(Filter::namespace("a")) } else { search };
             assert_eq!(search.run().unwrap().len(), 10);
         }
         settle(&store);
-        let canary = store.stats().unwrap().collections.remove(0).canary;
+        let canary = store.stats().unwrap().collections.remove(0).recall;
         assert!(canary.is_some(), "namespaces: {has_namespaces}");
     }
 }
@@ -122,7 +122,7 @@ fn searches_of_namespaces_and_beside_expired_memories_count() {
 fn beams_go_by_what_was_found() {
     let dir = tempfile::tempdir().unwrap();
     let store = crate::common::manual().open(dir.path().join("s")).unwrap();
-    let hnsw = HnswParams { min_rows: 500, m: 4, ef_construction: 16, ..HnswParams::default() };
+    let hnsw = HnswParams::default().min_rows(500).m(4).ef_construction(16);
     let wanted = CollectionOptions::new(DIMENSION, Metric::L2).hnsw(hnsw);
     let notes = store.collection("notes", wanted).unwrap();
     notes
@@ -136,15 +136,15 @@ fn beams_go_by_what_was_found() {
             let search = || notes.search(&query).fields(Fields::None);
             let true_ids: Vec<_> =
                 search().exact().run().unwrap().iter().map(|hit| hit.id).collect();
-            let hits = search().path(SearchPath::Graph).run().unwrap();
+            let hits = search().mode(SearchMode::Graph).run().unwrap();
             found += hits.iter().filter(|hit| true_ids.contains(&hit.id)).count();
         }
         found as f64 / 1000.0
     };
     let before = recall();
-    ask(&notes, 0..2000, SearchPath::Graph);
+    ask(&notes, 0..2000, SearchMode::Graph);
     settle(&store);
-    let looked = store.stats().unwrap().collections.remove(0).canary.unwrap();
+    let looked = store.stats().unwrap().collections.remove(0).recall.unwrap();
     let after = recall();
     assert!(after >= 0.94, "{before} before, {after} after: {looked:?}");
     // What a look found at the beam that was used is what these queries found, to within chance.

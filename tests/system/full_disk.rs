@@ -215,7 +215,7 @@ fn an_open_that_fails_on_a_full_disk_leaves_nothing_behind() {
             assert_eq!(sizes(&store), names, "{free} blocks free");
             // What is there can be read meanwhile.
             let reader = StoreOptions::new().open_read_only(&store).unwrap();
-            assert!(!reader.existing("notes").unwrap().is_empty().unwrap());
+            assert!(!reader.get_collection("notes").unwrap().is_empty().unwrap());
         }
         ballast.give_back();
     }
@@ -249,7 +249,7 @@ fn deletes_and_their_compaction_go_on_when_there_is_no_byte_left() {
             notes.insert(row(id)).unwrap();
         }
         if round.is_multiple_of(2) {
-            while store.run_pending().unwrap() {}
+            while store.run_pending_tasks().unwrap() {}
         }
         if !dir.join("RESERVE").exists() {
             return eprintln!("skipped: this store keeps no reserve");
@@ -275,7 +275,7 @@ fn deletes_and_their_compaction_go_on_when_there_is_no_byte_left() {
         assert!(store.verify().unwrap().is_clean());
         store.close().unwrap();
         let store = StoreOptions::new().open_read_only(&dir).unwrap();
-        assert_eq!(store.existing("notes").unwrap().len().unwrap(), next - 510);
+        assert_eq!(store.get_collection("notes").unwrap().len().unwrap(), next - 510);
     }
 }
 

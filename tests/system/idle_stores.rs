@@ -70,7 +70,7 @@ fn child(dir: &Path) {
     assert!(disk <= MOST_DISK, "{disk} bytes of disk a store");
     // They are open, and the last one that closes ends the threads.
     for store in &stores {
-        assert_eq!(store.existing("notes").unwrap().len().unwrap(), 1);
+        assert_eq!(store.get_collection("notes").unwrap().len().unwrap(), 1);
     }
     drop(stores);
     drop(first);

@@ -176,7 +176,7 @@ fn check(dir: &Path, ledger: &mut Ledger, cycle: u64, n: &mut Counts) {
     if cycle % 4 == 3 {
         // A reader of an unrecovered store sees the same, and changes nothing.
         let reader = StoreOptions::new().open_read_only(dir).unwrap();
-        if let [Some(notes), Some(facts)] = ledger::NAMES.map(|name| reader.existing(name)) {
+        if let [Some(notes), Some(facts)] = ledger::NAMES.map(|name| reader.get_collection(name)) {
             ledger.settle(&ledger::read(&[notes, facts]));
         }
     }
@@ -198,7 +198,7 @@ fn check(dir: &Path, ledger: &mut Ledger, cycle: u64, n: &mut Counts) {
     }
     if cycle % 16 == 15 {
         // What the parent compacts, the next child starts from.
-        while store.run_pending().unwrap() {}
+        while store.run_pending_tasks().unwrap() {}
         assert_eq!(ledger::read(&collections), found);
     }
     match cycle % 2 {

@@ -76,7 +76,7 @@ fn a_child_made_by_fork_reads_and_writes_nothing() {
                 is_forked(notes.compact());
                 is_forked(store.compact());
                 is_forked(store.sync());
-                is_forked(store.run_pending());
+                is_forked(store.run_pending_tasks());
                 is_forked(store.drop_collection("notes"));
                 is_forked(store.collection("more", CollectionOptions::new(3, Metric::Dot)));
                 // Its threads are not in this process: this must not wait for them.
@@ -117,7 +117,7 @@ fn a_child_that_lives_on_does_not_keep_the_store_locked() {
             store.close().unwrap();
             let opened = StoreOptions::new().reserve_bytes(0).open(&dir);
             std::fs::write(&done, b"").unwrap();
-            assert_eq!(ids(&opened.unwrap().existing("notes").unwrap()), [1]);
+            assert_eq!(ids(&opened.unwrap().get_collection("notes").unwrap()), [1]);
         },
     );
 }
@@ -137,7 +137,7 @@ fn a_child_removes_no_file_that_its_parent_still_reads() {
     let mut reader = Some(notes.iter());
     notes.delete(1u64).unwrap();
     store.compact().unwrap();
-    let pinned = store.stats().unwrap().pinned_files;
+    let pinned = store.stats().unwrap().held_files;
     assert!(pinned > 0);
     let before = file_names(&dir);
     in_a_child(|| drop(reader.take()), || {});

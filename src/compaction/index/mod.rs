@@ -54,7 +54,7 @@ pub(super) fn build(job: &Job<'_>, step: &IndexStep) -> Result<()> {
             let truths = by_nodes(&truths, &nodes.rows);
             Made::Graph(build_graph(job, (nodes, base), &truths)?)
         }
-        false => Made::Codes(nodes),
+        false => Made::Quantization(nodes),
     };
     let (merged, evaluations) = made.cost();
     job.check()?;
@@ -168,7 +168,7 @@ fn by_nodes(truths: &[Truth<Place>], rows: &NodeRows) -> Vec<Truth<u32>> {
 
 /// What an index is written from.
 enum Made<'a> {
-    Codes(CodesIndex<'a>),
+    Quantization(CodesIndex<'a>),
     Graph(Graph),
 }
 
@@ -185,14 +185,14 @@ struct Graph {
 impl Made<'_> {
     const fn rows(&self) -> &NodeRows {
         match self {
-            Self::Codes(nodes) => &nodes.rows,
+            Self::Quantization(nodes) => &nodes.rows,
             Self::Graph(graph) => &graph.rows,
         }
     }
 
     fn parts(&self) -> IndexParts<'_> {
         match self {
-            Self::Codes(nodes) => nodes.parts(),
+            Self::Quantization(nodes) => nodes.parts(),
             Self::Graph(built) => IndexParts::with_graph(&built.codes, built.fit, &built.graph),
         }
     }
@@ -200,7 +200,7 @@ impl Made<'_> {
     /// Whether an older graph was merged, and the distances that were measured.
     const fn cost(&self) -> (bool, u64) {
         match self {
-            Self::Codes(_) => (false, 0),
+            Self::Quantization(_) => (false, 0),
             Self::Graph(built) => (built.merged, built.evaluations),
         }
     }

@@ -7,7 +7,7 @@ use crate::compaction::index::survey::Survey;
 use crate::compaction::job::Job;
 use crate::error::Result;
 use crate::index::{Kind, Probe, Truth};
-use crate::metrics::{CanaryStats, Event};
+use crate::metrics::{Event, RecallStats};
 
 /// Looks at the largest graph of a collection, if it is time to; tells whether it was found worn.
 /// O(queries × rows × dimension).
@@ -37,16 +37,16 @@ pub(in crate::compaction) fn look(job: &Job<'_>) -> Result<bool> {
         snapshot.segments.get(segment as usize).is_some_and(|s| s.live.is_live(row))
     };
     let table = index.measure(&truths, &|node| part.places(node).any(is_live));
-    let stats = CanaryStats {
+    let stats = RecallStats {
         index: file.0,
         queries: asked,
         recall: table.recall_at(asked_for),
         at: engine.time.now(),
-        ..CanaryStats::default()
+        ..RecallStats::default()
     };
     let table = table.with_mixtures(asked, index.ef_table());
     let stats = core.canary.looked(file, table, stats, engine.time.monotonic());
     let worn = stats.worn;
-    engine.events.emit(&Event::Canary { collection: core.name.clone(), found: stats });
+    engine.events.emit(&Event::RecallMeasured { collection: core.name.clone(), found: stats });
     Ok(worn)
 }

@@ -259,7 +259,7 @@ fn plan_graph(
         return all(None, Reason::GraphPays);
     };
     if base.worn {
-        return all(None, Reason::Worn);
+        return all(None, Reason::RecallDegraded);
     }
     let (dead, outside) = (base.nodes - base.live.min(base.nodes), live - base.live);
     let share = |rows: u64| rows as f64 / base.live.max(1) as f64;

@@ -144,7 +144,7 @@ fn a_graph_is_merged_with_what_came_and_went_and_built_anew_when_it_is_worn() {
     assert_eq!(plan(&grown).unwrap().base, None);
     let worn = [IndexFacts { worn: true, ..index(1, 30_000, 30_000, true) }];
     let step = plan(&worn).unwrap();
-    assert_eq!((step.base, step.reason), (None, Reason::Worn));
+    assert_eq!((step.base, step.reason), (None, Reason::RecallDegraded));
 }
 
 #[test]

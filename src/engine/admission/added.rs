@@ -15,7 +15,7 @@ pub(super) struct Added<'a> {
     pub(super) writes: &'a [Prepared],
     /// Bytes of rows in memtables.
     pub(super) bytes: u64,
-    /// How many of these bytes go to the log as well: the others are of volatile collections.
+    /// How many of these bytes go to the log as well: the others are of in-memory collections.
     pub(super) logged: u64,
 }
 
@@ -27,16 +27,16 @@ impl<'a> Added<'a> {
         Self { logged, ..added }
     }
 
-    /// The writes to collections that are volatile, or to those that are not.
-    pub(super) fn writes_of(&self, volatile: bool) -> impl Iterator<Item = &'a Prepared> {
-        self.writes.iter().filter(move |w| w.core.is_volatile() == volatile)
+    /// The writes to collections that are in-memory, or to those that are not.
+    pub(super) fn writes_of(&self, in_memory: bool) -> impl Iterator<Item = &'a Prepared> {
+        self.writes.iter().filter(move |w| w.core.is_in_memory() == in_memory)
     }
 
     /// Whether these writes leave more than there was: what they add is larger than what they
     /// replace and delete. Vectors and bodies count. O(writes), with a search for each id.
-    pub(super) fn grows(&self, volatile: bool) -> Result<bool> {
+    pub(super) fn grows(&self, in_memory: bool) -> Result<bool> {
         let (mut added, mut taken) = (0, 0);
-        for write in self.writes_of(volatile) {
+        for write in self.writes_of(in_memory) {
             let id = match &write.kind {
                 OpKind::Insert { id, vector, body, .. } => {
                     added += vector.len() * 4 + body.len();

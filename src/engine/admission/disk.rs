@@ -182,7 +182,7 @@ impl DiskBudget {
             output: u64,
         }
         let sum = self.collections.fold(Sum::default(), |mut sum, core| {
-            if core.is_volatile() {
+            if core.is_in_memory() {
                 return sum;
             }
             let sizes = core.sizes();

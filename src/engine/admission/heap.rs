@@ -1,5 +1,5 @@
 //! Owns the budget of heap: memtables and graph builds. When an insert would pass it, the fattest
-//! memtable is sealed, active or not, and volatile collections are copied without their dead rows.
+//! memtable is sealed, active or not, and in-memory collections are copied without their dead rows.
 //! Sealing is the row worker's.
 
 use std::sync::Arc;
@@ -81,7 +81,7 @@ impl HeapBudget {
 
     fn sealable(&self) -> Vec<Arc<Core>> {
         let mut cores = self.collections.all();
-        cores.retain(|core| !core.is_volatile() && core.mem_bytes() > 0);
+        cores.retain(|core| !core.is_in_memory() && core.mem_bytes() > 0);
         cores
     }
 
@@ -92,8 +92,8 @@ impl HeapBudget {
             return Ok(());
         };
         // What grows in RAM for good leaves room for what only changes there.
-        let volatile = added.writes_of(true).next().is_some();
-        let mut headroom = if volatile { limit / HEADROOM_SHARE } else { 0 };
+        let in_memory = added.writes_of(true).next().is_some();
+        let mut headroom = if in_memory { limit / HEADROOM_SHARE } else { 0 };
         let needed = |headroom| {
             let memtables = self.collections.fold(0, |bytes, core| bytes + core.mem_bytes());
             memtables + self.held() + added.bytes + headroom
@@ -101,11 +101,11 @@ impl HeapBudget {
         if needed(headroom) <= limit {
             return Ok(());
         }
-        if volatile && !added.grows(true)? {
+        if in_memory && !added.grows(true)? {
             headroom = 0;
         }
         if needed(headroom) > limit {
-            self.shrink_volatile()?;
+            self.shrink_in_memory()?;
         }
         let waits = || {
             if needed(headroom) <= limit {
@@ -123,15 +123,15 @@ impl HeapBudget {
         // Only what lives in RAM for good can be deleted there: the rest is to be sealed.
         let kept = self
             .collections
-            .fold(0, |bytes, core| bytes + if core.is_volatile() { core.mem_bytes() } else { 0 });
+            .fold(0, |bytes, core| bytes + if core.is_in_memory() { core.mem_bytes() } else { 0 });
         let free = if kept > 0 { needed - limit } else { 0 };
         Err(Error::OverBudget { budget: "heap_budget", needed, limit, free })
     }
 
-    /// Copies the volatile collections that have dead rows without these. O(their rows).
-    fn shrink_volatile(&self) -> Result<()> {
+    /// Copies the in-memory collections that have dead rows without these. O(their rows).
+    fn shrink_in_memory(&self) -> Result<()> {
         let gone = self.time.plausible_now();
-        for core in self.collections.all().into_iter().filter(|core| core.is_volatile()) {
+        for core in self.collections.all().into_iter().filter(|core| core.is_in_memory()) {
             let token = self.log.hold();
             let snapshot = core.snapshot();
             let Some(active) = snapshot.memtables.last().filter(|_| token.is_some()) else {

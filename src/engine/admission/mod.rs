@@ -35,7 +35,7 @@ pub(crate) struct Admission {
     disk: DiskBudget,
     heap: HeapBudget,
     /// Most bytes of a collection that may wait to be compacted while it takes inserts.
-    debt_limit: Option<u64>,
+    compaction_debt_limit: Option<u64>,
     room: Room,
 }
 
@@ -72,11 +72,11 @@ impl Admission {
             Arc::clone(parts.dir),
             Arc::clone(parts.bells),
             Arc::clone(parts.pace),
-            options.writer_patience,
+            options.write_timeout,
             parts.has_workers,
         );
         let reserve = Arc::clone(parts.reserve);
-        Self { reserve, disk, heap, debt_limit: options.debt_limit, room }
+        Self { reserve, disk, heap, compaction_debt_limit: options.compaction_debt_limit, room }
     }
 
     /// The budget of disk.
@@ -120,14 +120,14 @@ impl Admission {
 
     /// Waits while more of a collection waits to be compacted than may.
     fn wait_for_compaction(&self, writes: &[Prepared]) -> Result<()> {
-        let Some(limit) = self.debt_limit else {
+        let Some(limit) = self.compaction_debt_limit else {
             return Ok(());
         };
         let debt = || writes.iter().map(|w| w.core.debt()).max().unwrap_or_default();
         if debt() <= limit || self.room.wait_while(|| debt() > limit)? {
             return Ok(());
         }
-        Err(Error::OverBudget { budget: "debt_limit", needed: debt(), limit, free: 0 })
+        Err(Error::OverBudget { budget: "compaction_debt_limit", needed: debt(), limit, free: 0 })
     }
 
     /// Measures the files again, after something gave bytes back or tried to. `idle` says that

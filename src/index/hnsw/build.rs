@@ -2,7 +2,7 @@
 //! validation. Also chooses the builder.
 
 use super::base::Base;
-use super::builder::{BuildParams, GraphBuilder};
+use super::builder::{BuildGraph, BuildParams};
 use super::graph::{FlatGraph, FlatLevel};
 use super::reach::attach_unreachable;
 use crate::error::{Error, Result};
@@ -11,10 +11,10 @@ use crate::options::Builder;
 use crate::vector::codes::CodeRows;
 
 /// The builder with this name; `hnsw_rs` falls back to our own where the feature is off.
-pub(crate) fn builder(name: Builder) -> &'static dyn GraphBuilder {
+pub(crate) fn builder(name: GraphBuilder) -> &'static dyn BuildGraph {
     match name {
         #[cfg(feature = "hnsw-rs")]
-        Builder::HnswRs => &super::hnsw_rs_builder::HnswRsBuilder,
+        GraphBuilder::HnswRs => &super::hnsw_rs_builder::HnswRsBuilder,
         _ => &super::flat_builder::FlatBuilder,
     }
 }
@@ -28,7 +28,7 @@ pub(crate) struct Built {
 
 /// Builds, connects, orders and validates a graph, from an older one if there is a `base`.
 pub(crate) fn build_graph(
-    builder: &dyn GraphBuilder,
+    builder: &dyn BuildGraph,
     codes: &CodeRows<'_>,
     base: Option<&Base<'_>>,
     params: &BuildParams<'_>,

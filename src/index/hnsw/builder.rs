@@ -14,7 +14,7 @@ use crate::vector::codes::CodeRows;
 pub(crate) struct BuildParams<'a> {
     pub(crate) m: usize,
     pub(crate) ef_construction: usize,
-    pub(crate) builder: Builder,
+    pub(crate) builder: GraphBuilder,
     /// Where the work runs; never rayon's global pool.
     #[cfg_attr(
         not(feature = "hnsw-rs"),
@@ -37,10 +37,10 @@ impl BuildParams<'_> {
 /// Heap bytes that building a graph takes a row, at most, with a copy of the codes: the lists of
 /// the draft with their slack, later the finished lists and once more in their last order, and what
 /// is known of each row. `hnsw_rs` takes some 2 KB more.
-pub(crate) fn heap_bytes_per_row(row_bytes: usize, m: usize, builder: Builder) -> u64 {
+pub(crate) fn heap_bytes_per_row(row_bytes: usize, m: usize, builder: GraphBuilder) -> u64 {
     const KNOWN: usize = 64;
     let lists = 4 * with_slack(2 * m).max(2 * 2 * m);
-    let others = if builder == Builder::Flat { 0 } else { 2048 };
+    let others = if builder == GraphBuilder::Flat { 0 } else { 2048 };
     (row_bytes + lists + KNOWN + others) as u64
 }
 
@@ -50,7 +50,7 @@ pub(super) const fn with_slack(cap: usize) -> usize {
 }
 
 /// Builds the graph of a set of distinct vectors.
-pub(crate) trait GraphBuilder: Send + Sync {
+pub(crate) trait BuildGraph: Send + Sync {
     /// Its name, for statistics and benchmarks.
     fn name(&self) -> &'static str;
 

@@ -3,7 +3,7 @@
 //! on one thread: it is background work beside readers.
 
 use super::base::Base;
-use super::builder::{BuildParams, GraphBuilder};
+use super::builder::{BuildGraph, BuildParams};
 use super::draft::{CHUNK, Draft};
 use super::graph::{FlatGraph, MAX_LEVELS};
 use crate::error::Result;
@@ -14,7 +14,7 @@ use crate::vector::codes::CodeRows;
 #[derive(Debug)]
 pub(crate) struct FlatBuilder;
 
-impl GraphBuilder for FlatBuilder {
+impl BuildGraph for FlatBuilder {
     fn name(&self) -> &'static str {
         "flat"
     }

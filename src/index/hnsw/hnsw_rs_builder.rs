@@ -11,7 +11,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use hnsw_rs::prelude::{Distance, Hnsw};
 
-use super::builder::{BuildParams, GraphBuilder};
+use super::builder::{BuildGraph, BuildParams};
 use super::graph::{FlatGraph, FlatLevel, MAX_LEVELS};
 use crate::error::{Error, Result};
 use crate::vector::codes::CodeRows;
@@ -52,7 +52,7 @@ impl Distance<u32> for RowDistance<'_> {
     }
 }
 
-impl GraphBuilder for HnswRsBuilder {
+impl BuildGraph for HnswRsBuilder {
     fn name(&self) -> &'static str {
         "hnsw_rs"
     }

@@ -71,7 +71,7 @@ fn found(spec: CodeSpec, all: &[Vec<f32>], queries: &[Vec<f32>], of: &Generation
 #[test]
 fn a_merged_graph_finds_as_much_as_one_built_anew_for_less() {
     for metric in [Metric::Cosine, Metric::Dot, Metric::L2] {
-        for codes in [Codes::Int8, Codes::Bits4] {
+        for codes in [Quantization::Int8, Quantization::Bits4] {
             let spec = CodeSpec::new(codes, metric, 24);
             let mut all = vectors(5_050, 24, metric);
             let queries = all.split_off(5_000);
@@ -97,7 +97,7 @@ fn a_merged_graph_finds_as_much_as_one_built_anew_for_less() {
 
 #[test]
 fn a_graph_stays_whole_when_whole_clusters_go() {
-    let spec = CodeSpec::new(Codes::Int8, Metric::L2, 24);
+    let spec = CodeSpec::new(Quantization::Int8, Metric::L2, 24);
     let mut all = vectors(3_050, 24, Metric::L2);
     let queries = all.split_off(3_000);
     let before = built(spec, &all, (0..3_000).collect());
@@ -112,7 +112,7 @@ fn a_graph_stays_whole_when_whole_clusters_go() {
 
 #[test]
 fn what_is_no_start_is_none() {
-    let spec = CodeSpec::new(Codes::Int8, Metric::L2, 8);
+    let spec = CodeSpec::new(Quantization::Int8, Metric::L2, 8);
     let all = vectors(200, 8, Metric::L2);
     let before = built(spec, &all, (0..200).collect());
     let whole: Vec<u32> = (0..200).collect();
@@ -132,7 +132,7 @@ fn what_is_no_start_is_none() {
 
 #[test]
 fn a_graph_is_worn_when_its_beam_has_widened() {
-    let spec = CodeSpec::new(Codes::Int8, Metric::L2, 8);
+    let spec = CodeSpec::new(Quantization::Int8, Metric::L2, 8);
     let all = vectors(300, 8, Metric::L2);
     let mut now = built(spec, &all, (0..300).collect());
     let fresh = now.index.fresh_ef;

@@ -4,12 +4,12 @@ mod merge;
 
 use std::sync::Arc;
 
-use super::hnsw::builder::GraphBuilder;
+use super::hnsw::builder::BuildGraph;
 use super::*;
 use crate::disk::RealDisk;
 use crate::format::header::{FileHeader, FileKind, StoreId};
 use crate::ids::FileId;
-use crate::options::{Builder, Codes, Metric};
+use crate::options::{GraphBuilder, Metric, Quantization};
 use crate::testing::Uniform;
 use crate::vector::codes::{CodeBuffer, CodeRows, CodeSpec, Fit, Query};
 use crate::vector::metric::prepare;
@@ -36,7 +36,7 @@ fn params(m: usize) -> BuildParams<'static> {
     let pool = rayon::ThreadPoolBuilder::new().num_threads(2).build().unwrap();
     BuildParams {
         m,
-        builder: Builder::Flat,
+        builder: GraphBuilder::Flat,
         ef_construction: 100,
         pool: Arc::new(pool),
         checkpoint: &|| Ok(()),
@@ -63,12 +63,12 @@ fn fit(codes: &CodeBuffer, rows: &[Vec<f32>]) -> Fit {
 
 /// Builds, writes and opens an index; the order is new node → row.
 fn index(dir: &std::path::Path, spec: CodeSpec, rows: &[Vec<f32>]) -> (Index, Vec<u32>) {
-    built_by(Builder::Flat, dir, spec, rows)
+    built_by(GraphBuilder::Flat, dir, spec, rows)
 }
 
 /// As [`index`], with a builder of choice.
 fn built_by(
-    builder: Builder,
+    builder: GraphBuilder,
     dir: &std::path::Path,
     spec: CodeSpec,
     rows: &[Vec<f32>],
@@ -100,9 +100,9 @@ fn exact(rows: &[Vec<f32>], query: &Query, k: usize, accept: impl Fn(u32) -> boo
 fn a_stored_graph_finds_the_nearest_in_every_metric() {
     for metric in [Metric::Cosine, Metric::Dot, Metric::L2] {
         for (codes, builder) in [
-            (Codes::Int8, Builder::Flat),
-            (Codes::F32, Builder::Flat),
-            (Codes::Int8, Builder::HnswRs),
+            (Quantization::Int8, GraphBuilder::Flat),
+            (Quantization::None, GraphBuilder::Flat),
+            (Quantization::Int8, GraphBuilder::HnswRs),
         ] {
             let dir = tempfile::tempdir().unwrap();
             let spec = CodeSpec::new(codes, metric, 24);
@@ -127,7 +127,7 @@ fn a_stored_graph_finds_the_nearest_in_every_metric() {
 #[test]
 fn the_same_rows_give_the_same_graph() {
     let dirs = [tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap()];
-    let spec = CodeSpec::new(Codes::Int8, Metric::Cosine, 16);
+    let spec = CodeSpec::new(Quantization::Int8, Metric::Cosine, 16);
     let rows = vectors(600, 16, Metric::Cosine);
     let orders = dirs.each_ref().map(|dir| index(dir.path(), spec, &rows).1);
     assert_eq!(orders[0], orders[1]);
@@ -136,7 +136,7 @@ fn the_same_rows_give_the_same_graph() {
 #[test]
 fn rejected_nodes_take_no_place_and_are_asked_about_once() {
     let dir = tempfile::tempdir().unwrap();
-    let spec = CodeSpec::new(Codes::Int8, Metric::L2, 16);
+    let spec = CodeSpec::new(Quantization::Int8, Metric::L2, 16);
     let rows = vectors(1_000, 16, Metric::L2);
     let (index, _) = index(dir.path(), spec, &rows);
     let query = Query::new(spec, rows[3].clone());
@@ -156,7 +156,7 @@ fn rejected_nodes_take_no_place_and_are_asked_about_once() {
 #[test]
 fn a_scan_and_the_ef_table_agree_with_exact_search() {
     let dir = tempfile::tempdir().unwrap();
-    let spec = CodeSpec::new(Codes::Int8, Metric::Cosine, 32);
+    let spec = CodeSpec::new(Quantization::Int8, Metric::Cosine, 32);
     let rows = vectors(1_500, 32, Metric::Cosine);
     let (index, order) = index(dir.path(), spec, &rows);
     assert!(index.has_graph() && index.ef_table().ef_for(0.95, 10) >= Some(10));
@@ -169,7 +169,7 @@ fn a_scan_and_the_ef_table_agree_with_exact_search() {
 
 #[test]
 fn one_node_two_nodes_and_nodes_at_equal_distances_work() {
-    let spec = CodeSpec::new(Codes::F32, Metric::L2, 4);
+    let spec = CodeSpec::new(Quantization::None, Metric::L2, 4);
     let corners: Vec<Vec<f32>> =
         (0..4).map(|i| (0..4).map(|j| f32::from(i == j)).collect()).collect();
     for n in 1..=4 {
@@ -185,12 +185,12 @@ fn one_node_two_nodes_and_nodes_at_equal_distances_work() {
 /// Islands of five nodes, each fully connected, with an upper level that joins them or without.
 fn islands(upper: bool) {
     use hnsw::graph::{FlatGraph, FlatLevel};
-    let spec = CodeSpec::new(Codes::F32, Metric::L2, 1);
+    let spec = CodeSpec::new(Quantization::None, Metric::L2, 1);
     let rows: Vec<Vec<f32>> = (0..60).map(|i| vec![i as f32]).collect();
     let mut codes = CodeBuffer::new(spec, 60);
     rows.iter().for_each(|row| codes.push(row));
     struct Islands(bool);
-    impl GraphBuilder for Islands {
+    impl BuildGraph for Islands {
         fn name(&self) -> &'static str {
             "islands"
         }
@@ -244,7 +244,7 @@ fn scanned(dir: &std::path::Path, codes: &CodeBuffer, rows: &[Vec<f32>]) -> Inde
 fn an_index_without_a_graph_is_scanned_by_signs_side_by_side() {
     for (metric, rows) in [(Metric::Cosine, 1), (Metric::L2, 700), (Metric::Dot, 2_000)] {
         let dir = tempfile::tempdir().unwrap();
-        let spec = CodeSpec::new(Codes::Bits4, metric, 96);
+        let spec = CodeSpec::new(Quantization::Bits4, metric, 96);
         let mut rows = vectors(rows + 20, 96, metric);
         let queries = rows.split_off(rows.len() - 20);
         let mut codes = CodeBuffer::new(spec, rows.len());
@@ -269,11 +269,11 @@ fn an_index_without_a_graph_is_scanned_by_signs_side_by_side() {
 
 #[test]
 fn no_flipped_bit_of_an_index_file_makes_it_panic() {
-    let spec = CodeSpec::new(Codes::Int8, Metric::L2, 4);
+    let spec = CodeSpec::new(Quantization::Int8, Metric::L2, 4);
     let rows = vectors(40, 4, Metric::L2);
     let dir = tempfile::tempdir().unwrap();
     flip_bits(dir.path(), index(dir.path(), spec, &rows).0, &rows, 1);
-    let mut codes = CodeBuffer::new(CodeSpec::new(Codes::Bits4, Metric::L2, 4), rows.len());
+    let mut codes = CodeBuffer::new(CodeSpec::new(Quantization::Bits4, Metric::L2, 4), rows.len());
     rows.iter().for_each(|row| codes.push(row));
     let dir = tempfile::tempdir().unwrap();
     flip_bits(dir.path(), scanned(dir.path(), &codes, &rows), &rows, 7);
@@ -325,7 +325,7 @@ fn a_degree_that_overflows_when_doubled_is_refused() {
 
 #[test]
 fn a_damaged_graph_leads_to_no_node_that_is_not_there_and_no_list_is_longer_than_any_may_be() {
-    let spec = CodeSpec::new(Codes::F32, Metric::L2, 2);
+    let spec = CodeSpec::new(Quantization::None, Metric::L2, 2);
     let mut codes = CodeBuffer::new(spec, 3);
     (1..4).for_each(|i| codes.push(&[i as f32 * 100.0, 0.0]));
     // What is not there would measure as zero, nearer than anything.

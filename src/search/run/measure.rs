@@ -109,7 +109,7 @@ impl Run<'_> {
             let memory = match (self.request.fields, found) {
                 (Fields::None, _) | (_, None) => None,
                 (fields, Some((rows, _, row))) => {
-                    Some(read_memory(metric, rows, row, fields == Fields::WithVector)?)
+                    Some(read_memory(metric, rows, row, fields == Fields::All)?)
                 }
             };
             hits.push(Hit { id, seq, distance, score: score(metric, distance), memory });

@@ -14,8 +14,8 @@ use crate::ids::MemoryId;
 use crate::index::{Accept, Candidate, Scratch};
 use crate::search::choose::{Choice, Chosen, Plan};
 use crate::search::eligible::Eligible;
-use crate::search::hit::{Explanation, Hit, PartSearch, Way, WayReason};
-use crate::search::request::{Request, SearchPath};
+use crate::search::hit::{AccessPath, AccessReason, Explanation, Hit, PartSearch};
+use crate::search::request::{Request, SearchMode};
 use crate::search::shortlist::Shortlist;
 use crate::segment::Rows;
 use crate::snapshot::state::Core;
@@ -95,17 +95,17 @@ impl<'a> Run<'a> {
     fn nearest(&mut self) -> Result<Vec<(f32, MemoryId, Place)>> {
         let (request, eligible_rows) = (self.request, self.told.eligible_rows);
         if request.exact {
-            self.note_all_rows(WayReason::AskedFor);
+            self.note_all_rows(AccessReason::AskedFor);
             return self.exact();
         }
-        let few = eligible_rows <= FEW_ROWS && request.path == SearchPath::Auto;
+        let few = eligible_rows <= FEW_ROWS && request.path == SearchMode::Auto;
         let choice = self.choice();
         let parts = &self.snapshot.indexes;
         let chosen: Vec<Chosen> = parts.iter().map(|part| choice.of(part)).collect();
         let by_rows = |chosen: &Chosen| chosen.plan == Plan::Rows;
         let all_by_rows = !chosen.is_empty() && chosen.iter().all(by_rows);
         if few || all_by_rows {
-            self.note_all_rows(if few { WayReason::FewRows } else { WayReason::Cheapest });
+            self.note_all_rows(if few { AccessReason::FewRows } else { AccessReason::Cheapest });
             return self.exact();
         }
         self.by_code(chosen)
@@ -123,9 +123,9 @@ impl<'a> Run<'a> {
         }
     }
 
-    fn note_all_rows(&mut self, reason: WayReason) {
+    fn note_all_rows(&mut self, reason: AccessReason) {
         let rows = self.told.eligible_rows;
-        let part = PartSearch { index: None, rows, way: Way::Rows, reason, recall: 1.0 };
+        let part = PartSearch { index: None, rows, way: AccessPath::Rows, reason, recall: 1.0 };
         self.told.parts = vec![part];
     }
 
@@ -134,7 +134,7 @@ impl<'a> Run<'a> {
         self.candidates(chosen)?;
         self.eligible.check()?;
         if self.top.is_over() {
-            self.note_all_rows(WayReason::CodesTooCoarse);
+            self.note_all_rows(AccessReason::CodesTooCoarse);
             self.told.fallbacks += 1;
             return self.exact();
         }
@@ -180,7 +180,7 @@ impl<'a> Run<'a> {
         {
             self.told.fallbacks += 1;
             let other = self.choice().without_graph(part);
-            (plan, recall, reason) = (other.plan, other.recall, WayReason::GraphGaveUp);
+            (plan, recall, reason) = (other.plan, other.recall, AccessReason::GraphGaveUp);
         }
         match plan {
             Plan::Graph { .. } => {}

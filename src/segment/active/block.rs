@@ -12,7 +12,7 @@ use crate::filter::Attributes;
 use crate::format::record;
 use crate::ids::Seq;
 use crate::map_vec::MapVec;
-use crate::options::Codes;
+use crate::options::Quantization;
 use crate::segment::layout::key_hash;
 use crate::segment::row::RowRef;
 use crate::vector::codes::{CodeBuffer, CodeSpec, Fit, Frame, SignBlocks};
@@ -145,7 +145,8 @@ impl Block {
             *coder = Some(Frame::choose(spec, None, &sample(), rows, u64::MAX));
             telling = false;
         }
-        let Some((frame, fit)) = coder.as_mut().filter(|(f, _)| f.spec.codes != Codes::F32) else {
+        let Some((frame, fit)) = coder.as_mut().filter(|(f, _)| f.spec.codes != Quantization::None)
+        else {
             return;
         };
         let mut codes = CodeBuffer::new(Arc::clone(frame), self.rows());

@@ -24,7 +24,7 @@ use crate::filter::{Attributes, Filter, Matcher};
 use crate::format::record;
 use crate::ids::{MemoryId, Seq};
 use crate::index::{Candidate, Scan};
-use crate::options::Codes;
+use crate::options::Quantization;
 use crate::vector::codes::{CodeSpec, Queries};
 use crate::vector::kernel::blocks::ROWS;
 pub(crate) use block::Coder;
@@ -138,7 +138,7 @@ impl Active {
     /// Heap bytes that a row takes.
     pub(crate) fn row_bytes(&self, row: &NewRow) -> usize {
         let spec = self.coder.as_ref().map_or(self.spec, |(frame, _)| frame.spec);
-        let codes = if spec.codes == Codes::F32 { 0 } else { spec.row_bytes() };
+        let codes = if spec.codes == Quantization::None { 0 } else { spec.row_bytes() };
         let signs = spec.block_bytes().map_or(0, |bytes| bytes / ROWS);
         row.vector.len() * 4 + codes + signs + row.body.len() + ROW_OVERHEAD
     }

@@ -26,7 +26,7 @@ struct Doomed {
 
 impl Stage {
     /// Carries out one operation that is not logged yet and adds its record to `payload`, unless
-    /// the collection is volatile. Tells whether anything changed: otherwise there is no record,
+    /// the collection is in-memory. Tells whether anything changed: otherwise there is no record,
     /// and the sequence number is free. `expires_at` is what the body of an insert says.
     pub(crate) fn write(
         &mut self,
@@ -35,7 +35,7 @@ impl Stage {
         payload: &mut Vec<u8>,
     ) -> Result<(Effect, bool)> {
         let Op { collection, seq, kind } = op;
-        let logged = !self.core.is_volatile();
+        let logged = !self.core.is_in_memory();
         let (effect, record) = match kind {
             OpKind::Delete { id } => {
                 let (effect, died) = self.delete(id, seq)?;

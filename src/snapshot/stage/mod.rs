@@ -23,7 +23,7 @@ use crate::sync::lock;
 /// A memtable is frozen when its heap passes this, whatever its rows.
 pub(crate) const MEMTABLE_BYTES: usize = 8 << 20;
 
-/// A volatile memtable is not copied for fewer dead rows than this.
+/// An in-memory memtable is not copied for fewer dead rows than this.
 const SHRINK_ROWS: u32 = 256;
 
 /// One write of a batch, ready to be carried out.
@@ -258,8 +258,8 @@ impl Stage {
     pub(crate) fn publish(mut self, gone: Timestamp) {
         self.flush();
         self.undo.clear();
-        if self.core.is_volatile() {
-            self.shrink_volatile(gone);
+        if self.core.is_in_memory() {
+            self.shrink_in_memory(gone);
         }
         self.core.publish(std::mem::take(&mut self.next));
     }
@@ -267,7 +267,7 @@ impl Stage {
     /// Whether the active segment has as many rows or heap bytes as it may.
     pub(crate) fn is_full(&self) -> bool {
         // A replay asks after every operation: it must not make a block of each row.
-        !self.core.is_volatile()
+        !self.core.is_in_memory()
             && self.next.memtables.last().is_some_and(|active| {
                 active.rows.rows() as usize + self.pending.len() >= self.memtable_rows
                     || active.rows.heap_bytes() + self.pending_bytes >= MEMTABLE_BYTES
@@ -285,9 +285,9 @@ impl Stage {
         self.core.push_memtable(&mut self.next, &mut self.tables, log_file);
     }
 
-    /// A volatile collection has no compactor: its memtable is copied without its dead rows when
+    /// An in-memory collection has no compactor: its memtable is copied without its dead rows when
     /// they are the larger half. Those that expired are looked for now and then: it is O(rows).
-    fn shrink_volatile(&mut self, gone: Timestamp) {
+    fn shrink_in_memory(&mut self, gone: Timestamp) {
         let before = self.core.snapshot();
         let before = before.memtables.last().map_or(0, |m| m.rows.rows());
         let Some(active) = self.next.memtables.last() else {

@@ -2,7 +2,7 @@
 //! what that was and what was given up. Never changes the damaged store. What can be read is found
 //! out in `sources`, which memory is the newest and which one may be dead in `survivors`.
 //!
-//! Invariants: every row that is written passed its checksums; without [`Doubt::Revive`] no row is
+//! Invariants: every row that is written passed its checksums; without [`RepairPolicy::KeepDoubtful`] no row is
 //! written that may have been deleted, replaced or dropped by a lost record.
 
 mod frames;
@@ -13,7 +13,7 @@ mod survivors;
 use std::path::Path;
 use std::sync::Arc;
 
-pub use report::{Doubt, Loss, RepairReport, Salvaged};
+pub use report::{Loss, RepairPolicy, RepairReport, Salvaged};
 
 use crate::collection::Collection;
 use crate::disk::{Disk, RealDisk};
@@ -39,7 +39,7 @@ impl StoreOptions {
     /// Salvages a damaged store: writes every memory of `from` that can be read into a new store in
     /// `to`, and reports what was salvaged and what was given up. `from` is not changed, and must
     /// not be open; `to` must not exist, or be empty. Gives up what may have been deleted: see
-    /// [`Doubt`], and [`StoreOptions::repair_with`] for the other choice.
+    /// [`RepairPolicy`], and [`StoreOptions::repair_with`] for the other choice.
     ///
     /// Memories keep everything but their sequence numbers; indexes are built anew. O(bytes), and
     /// about 64 bytes of heap a memory. Of a store that is whole, it makes a compacted copy.
@@ -57,7 +57,7 @@ impl StoreOptions {
     /// let (from, to) = (dir.path().join("agent.alt"), dir.path().join("repaired.alt"));
     /// let store = Store::open(&from)?;
     /// let notes = store.collection("notes", CollectionOptions::new(2, Metric::L2))?;
-    /// notes.insert(Memory::new(1u64, [0.0, 1.0]).text("kept"))?;
+    /// notes.insert(Memory::new(1, [0.0, 1.0]).text("kept"))?;
     /// store.close()?;
     /// let report = StoreOptions::new().repair(&from, &to)?;
     /// assert!(report.is_complete());
@@ -65,7 +65,7 @@ impl StoreOptions {
     /// # Ok(()) }
     /// ```
     pub fn repair(self, from: impl AsRef<Path>, to: impl AsRef<Path>) -> Result<RepairReport> {
-        self.repair_with(from, to, Doubt::GiveUp)
+        self.repair_with(from, to, RepairPolicy::Strict)
     }
 
     /// As [`StoreOptions::repair`], with a choice of what becomes of memories of which nobody can
@@ -74,7 +74,7 @@ impl StoreOptions {
         self,
         from: impl AsRef<Path>,
         to: impl AsRef<Path>,
-        doubt: Doubt,
+        doubt: RepairPolicy,
     ) -> Result<RepairReport> {
         self.validate()?;
         let disk: Arc<dyn Disk> = Arc::new(RealDisk);
@@ -119,7 +119,7 @@ fn write_all(
         let name = writer.collection.name().to_owned();
         report.salvaged.push(Salvaged { collection: name, rows: writer.rows });
     }
-    while store.run_pending()? {}
+    while store.run_pending_tasks()? {}
     Ok(())
 }
 
@@ -162,7 +162,7 @@ impl<'a> Writer<'a> {
         self.store.engine.committer.commit(batch, durability)?;
         self.batches += 1;
         // Memtables are sealed as they fill up, so that RAM stays bounded.
-        while self.batches.is_multiple_of(BATCHES) && self.store.run_pending()? {}
+        while self.batches.is_multiple_of(BATCHES) && self.store.run_pending_tasks()? {}
         Ok(())
     }
 }

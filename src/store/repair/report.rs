@@ -9,7 +9,7 @@ use crate::ids::MemoryId;
 /// or replaced.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
-pub enum Doubt {
+pub enum RepairPolicy {
     /// Gives them up, and lists them: nothing deleted comes back.
     #[default]
     GiveUp,
@@ -26,7 +26,7 @@ pub struct RepairReport {
     pub generation: u64,
     /// Memories that are in the new store, by collection.
     pub salvaged: Vec<Salvaged>,
-    /// Memories among them that may have been deleted. None unless [`Doubt::Revive`] was chosen.
+    /// Memories among them that may have been deleted. None unless [`RepairPolicy::KeepDoubtful`] was chosen.
     pub revived: u64,
     /// Everything that was given up or is in question. Damage that cost no memory, and missing
     /// indexes, are not listed.

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use roaring::RoaringBitmap;
 
-use super::report::{Doubt, Loss, RepairReport};
+use super::report::{Loss, RepairPolicy, RepairReport};
 use crate::disk::Disk;
 use crate::error::{Error, Result};
 use crate::format::header::{HEADER_LEN, HeaderError};
@@ -48,7 +48,7 @@ impl<'a> Sources<'a> {
     pub(super) fn find(
         disk: &'a dyn Disk,
         dir: &'a Path,
-        doubt: Doubt,
+        doubt: RepairPolicy,
         report: &mut RepairReport,
     ) -> Result<Self> {
         let listed = disk.list(dir)?;
@@ -100,7 +100,7 @@ impl<'a> Sources<'a> {
         of: &CollectionEntry,
         entry: &SegmentEntry,
         deletes: &Deletes,
-        doubt: Doubt,
+        doubt: RepairPolicy,
         report: &mut RepairReport,
     ) {
         let path = self.path(FileName::Segment(entry.file));
@@ -130,8 +130,8 @@ impl<'a> Sources<'a> {
         if let Some(named) = named.filter(|_| doubtful) {
             let file = self.path(FileName::Deletes(named.file));
             let (reason, rows) = match doubt {
-                Doubt::GiveUp => ("all of its segment's rows are given up", Some(alive)),
-                Doubt::Revive => ("some of its segment's rows come back", Some(0)),
+                RepairPolicy::Strict => ("all of its segment's rows are given up", Some(alive)),
+                RepairPolicy::KeepDoubtful => ("some of its segment's rows come back", Some(0)),
             };
             lose(&file, 0, format!("the record of dead rows cannot be read: {reason}"), rows);
         }

@@ -6,7 +6,7 @@
 use std::collections::HashMap;
 
 use super::frames::{each_op, first_seq, log_source, missing};
-use super::report::{Doubt, Loss, RepairReport};
+use super::report::{Loss, RepairPolicy, RepairReport};
 use super::sources::Sources;
 use crate::error::Result;
 use crate::filter::Matcher;
@@ -46,13 +46,13 @@ pub(super) struct Survivors {
     table: HashMap<(u32, MemoryId), (Seq, State)>,
     filters: Vec<(u32, Matcher, Seq)>,
     gaps: Vec<Gap>,
-    doubt: Doubt,
+    doubt: RepairPolicy,
 }
 
 impl Survivors {
     pub(super) fn of(
         sources: &Sources<'_>,
-        doubt: Doubt,
+        doubt: RepairPolicy,
         report: &mut RepairReport,
     ) -> Result<Self> {
         let (table, filters, gaps) = Default::default();
@@ -80,7 +80,7 @@ impl Survivors {
                     Ok(row) => (Some((row.id, row.seq)), None),
                     Err(lost) => (lost.identity, Some((lost.offset, lost.reason))),
                 };
-                let given_up = source.doubtful && self.doubt == Doubt::GiveUp;
+                let given_up = source.doubtful && self.doubt == RepairPolicy::Strict;
                 if let Some((id, seq)) = identity {
                     // Also where it is lost: an older version must not take its place.
                     let state =
@@ -317,7 +317,7 @@ impl Survivors {
             return Ok(());
         }
         let gap = self.doubt_of(sources, collection, state);
-        if let Some(gap) = gap.filter(|_| self.doubt == Doubt::GiveUp) {
+        if let Some(gap) = gap.filter(|_| self.doubt == RepairPolicy::Strict) {
             given_up.entry((gap, collection)).or_default().push(row.id);
             return Ok(());
         }

@@ -47,7 +47,7 @@ fn a_handle_whose_store_was_closed_commits_nothing_i6() {
     assert!(matches!(notes.sync(), Err(Error::Closed)));
     assert!(matches!(notes.delete(0u64), Err(Error::Closed)));
     assert_eq!(files(&dir), owned);
-    assert_eq!(next.existing("notes").unwrap().len().unwrap(), state[0].len() as u64);
+    assert_eq!(next.get_collection("notes").unwrap().len().unwrap(), state[0].len() as u64);
     assert_eq!(strays(&next), Vec::<String>::new());
 }
 

@@ -19,7 +19,7 @@ fn rows(ids: std::ops::Range<u64>) -> Batch {
 }
 
 fn settle(store: &Store) {
-    while store.run_pending().unwrap() {}
+    while store.run_pending_tasks().unwrap() {}
 }
 
 #[test]
@@ -91,7 +91,7 @@ fn what_was_sealed_is_not_replayed_from_a_log_that_still_has_it_i4() {
     notes.apply(rows(40..50)).unwrap();
     drop((notes, store));
     let store = open(Arc::new(RealDisk), &dir).unwrap();
-    let stats = store.existing("notes").unwrap().stats().unwrap();
+    let stats = store.get_collection("notes").unwrap().stats().unwrap();
     assert_eq!((stats.live_rows, stats.dead_rows, stats.memtable_rows), (35, 0, 10));
 }
 
@@ -118,7 +118,7 @@ fn a_purge_goes_on_past_a_collection_that_was_dropped_meanwhile_i14() {
     }
     notes.delete(7u64).unwrap();
     assert!(store.purge().unwrap().is_complete());
-    assert!(store.existing("facts").is_none());
+    assert!(store.get_collection("facts").is_none());
     assert_eq!(notes.len().unwrap(), 299);
     assert_eq!(strays(&store), Vec::<String>::new());
 }
@@ -153,7 +153,7 @@ fn a_purge_takes_an_index_that_cannot_be_opened_away_i14() {
     assert!(store.purge().unwrap().is_complete());
     assert!(!index.exists());
     assert_eq!(strays(&store), Vec::<String>::new());
-    assert_eq!(store.existing("notes").unwrap().len().unwrap(), 240);
+    assert_eq!(store.get_collection("notes").unwrap().len().unwrap(), 240);
 }
 
 #[test]
@@ -169,13 +169,13 @@ fn rows_without_an_index_get_one_when_they_are_rewritten_whatever_others_have_i1
     assert_eq!(notes.stats().unwrap().indexes.len(), 2);
     drop(notes);
     let (store, _) = with_a_damaged_index(store, &dir);
-    let notes = store.existing("notes").unwrap();
+    let notes = store.get_collection("notes").unwrap();
     let uncovered = || notes.core.snapshot().segments.iter().filter(|s| !s.covered).count();
     assert_eq!(uncovered(), 1);
     for id in 64..84u64 {
         notes.delete(id).unwrap();
     }
-    assert!(store.run_pending().unwrap());
+    assert!(store.run_pending_tasks().unwrap());
     assert_eq!(uncovered(), 0);
     assert_eq!(notes.search(&[100.0, 1.0]).k(108).run().unwrap().len(), 108);
     assert_eq!(notes.stats().unwrap().dead_rows, 0);
@@ -212,7 +212,7 @@ fn an_index_that_is_lost_takes_those_along_that_share_a_segment_with_it_i11_i12(
     assert_eq!((stats.segments.len(), stats.indexes.len()), (1, 4));
     drop(notes);
     let (store, _) = with_a_damaged_index(store, &dir);
-    let notes = store.existing("notes").unwrap();
+    let notes = store.get_collection("notes").unwrap();
     assert_eq!(notes.search(&[100.0, 1.0]).k(256).run().unwrap().len(), 256);
 }
 

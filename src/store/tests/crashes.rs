@@ -119,7 +119,7 @@ fn work(store: &Store, steps: std::ops::Range<u64>, possible: &Possible) {
         lock(possible).acknowledge(after, durability);
         // Also between two syncs: then a job must sync what its files build on.
         if n % 4 == 3 {
-            while store.run_pending().unwrap() {}
+            while store.run_pending_tasks().unwrap() {}
         }
     }
     assert_eq!(read(store), lock(possible).now());
@@ -193,7 +193,7 @@ fn after_a_crash_at_any_operation_of_a_roll_or_trim_everything_is_there_i4_i8() 
         lock(&possible).begin(&after);
         to[0].apply(batch).unwrap();
         lock(&possible).acknowledge(after, Durability::Sync);
-        while store.run_pending().unwrap() {}
+        while store.run_pending_tasks().unwrap() {}
     }
     disk.no_hook();
     assert!(lock(&counts).crashes > 100);

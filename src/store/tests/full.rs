@@ -59,7 +59,7 @@ fn is_full<T: std::fmt::Debug>(result: Result<T>) {
 /// Background work as the caller does it, on a disk where it may run out of space.
 fn settle(store: &Store) {
     for _ in 0..1000 {
-        match store.run_pending() {
+        match store.run_pending_tasks() {
             Ok(true) | Err(Error::DiskFull { .. }) => {}
             Ok(false) => return,
             Err(error) => panic!("{error}"),
@@ -126,7 +126,7 @@ fn a_full_disk_refuses_inserts_and_takes_deletes_that_make_room_again() {
     store.close().unwrap();
     // Recovery on a full disk.
     let store = open(&disk, &dir, RESERVE).unwrap();
-    let notes = store.existing("notes").unwrap();
+    let notes = store.get_collection("notes").unwrap();
     assert_eq!(notes.len().unwrap(), live);
     notes.delete_where(Filter::All).unwrap();
     settle(&store);
@@ -148,7 +148,7 @@ fn a_crash_on_a_full_disk_is_recovered_from_at_the_cost_of_the_reserve() {
     for n in 0..3 {
         disk.fill(0);
         let store = open(&disk, &dir, RESERVE).unwrap();
-        let notes = store.existing("notes").unwrap();
+        let notes = store.get_collection("notes").unwrap();
         assert_eq!(notes.len().unwrap(), 100 - n);
         notes.delete(n).unwrap();
         store.close().unwrap();
@@ -248,7 +248,7 @@ fn a_seal_that_does_not_fit_waits_for_no_more_than_what_the_dead_give_back() {
         // Enough for a manifest, and not for 64 rows.
         disk.fill(20_000);
         if due {
-            assert!(store.run_pending().unwrap());
+            assert!(store.run_pending_tasks().unwrap());
             assert_eq!(files(), Vec::<u64>::new(), "the dead are gone, and nothing is sealed yet");
             settle(&store);
         } else {
@@ -273,7 +273,7 @@ fn a_seal_may_cost_the_reserve_only_if_it_gives_bytes_back() {
             notes.delete(id).unwrap();
         }
         disk.fill(0);
-        let sealed = store.run_pending();
+        let sealed = store.run_pending_tasks();
         if gone == 60 {
             assert!(sealed.unwrap());
             assert_eq!(notes.stats().unwrap().segments.len(), 1);
@@ -292,11 +292,11 @@ fn what_is_only_in_ram_does_not_wait_for_the_reserve() {
     disk.limit(u64::MAX);
     let store = open(&disk, &temp.path().join("a.alt"), RESERVE).unwrap();
     let notes = notes(&store).unwrap();
-    let wanted = CollectionOptions::new(2, Metric::L2).volatile();
-    let volatile = store.collection("volatile", wanted).unwrap();
+    let wanted = CollectionOptions::new(2, Metric::L2).in_memory();
+    let in_memory = store.collection("in_memory", wanted).unwrap();
     assert!(store.engine.reserve.spend());
     disk.fill(0);
     is_full(notes.insert(memory(1)));
-    volatile.insert(memory(1)).unwrap();
-    assert_eq!((notes.len().unwrap(), volatile.len().unwrap()), (0, 1));
+    in_memory.insert(memory(1)).unwrap();
+    assert_eq!((notes.len().unwrap(), in_memory.len().unwrap()), (0, 1));
 }

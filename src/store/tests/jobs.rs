@@ -115,7 +115,7 @@ fn a_purge_may_fail_at_any_operation_and_be_called_again_i3_i4_i10_i14() {
 #[test]
 fn background_jobs_may_fail_at_any_operation_i3_i4_i10() {
     let failures = every_failure(|store| {
-        while store.run_pending()? {}
+        while store.run_pending_tasks()? {}
         Ok(())
     });
     assert!(failures > 20, "{failures}");
@@ -159,7 +159,7 @@ fn a_failed_rename_or_directory_sync_of_a_manifest_poisons_i10() {
         assert!(matches!(write(&to), Err(Error::Poisoned { .. })), "{kind:?}");
         assert!(matches!(store.compact(), Err(Error::Poisoned { .. })), "{kind:?}");
         assert_eq!(read(&store), state);
-        assert!(store.stats().unwrap().pinned_files > 0);
+        assert!(store.stats().unwrap().held_files > 0);
         drop((reader, to, store));
         assert_eq!(disk.take_removed(), Vec::<PathBuf>::new(), "{kind:?}");
         assert_eq!(recovered(&dir), state);

@@ -157,6 +157,6 @@ fn a_log_that_was_cut_behind_the_back_of_its_writer_passed_for_whole_i5() {
     let path = store.engine.dir.path(FileName::Log(log));
     let len = std::fs::metadata(&path).unwrap().len();
     std::fs::OpenOptions::new().write(true).open(&path).unwrap().set_len(len - 8).unwrap();
-    let report = store.verify_with(crate::Verify::Quick).unwrap();
+    let report = store.verify_with(crate::VerifyLevel::Quick).unwrap();
     assert_eq!(report.problems.len(), 1, "{:?}", report.problems);
 }

@@ -220,7 +220,7 @@ fn memory(id: u64) -> Memory {
 }
 
 fn ids(notes: &Collection) -> Vec<u64> {
-    let mut ids: Vec<u64> = notes.iter().map(|m| m.unwrap().id().as_u128() as u64).collect();
+    let mut ids: Vec<u64> = notes.iter().map(|m| m.unwrap().id.as_u128() as u64).collect();
     ids.sort_unstable();
     ids
 }
@@ -329,7 +329,7 @@ fn loom_a_delete_during_a_compaction_is_carried_over_and_readers_see_each_row_on
         named.sort();
         left.sort();
         assert_eq!(left, named, "a file was left behind or is missing");
-        assert_eq!(store.stats().unwrap().pinned_files, 0);
+        assert_eq!(store.stats().unwrap().held_files, 0);
         drop(store);
     });
 }
@@ -342,7 +342,7 @@ fn loom_an_index_that_is_built_beside_a_rewrite_leaves_no_row_out() {
         let (store, notes) = store(&SimDisk::empty());
         for first in [0, ROWS] {
             notes.apply((first..first + ROWS).map(memory).collect::<Batch>()).unwrap();
-            while store.run_pending().unwrap() {}
+            while store.run_pending_tasks().unwrap() {}
         }
         assert_eq!(notes.core.snapshot().indexes.len(), 2);
         notes.apply((0..ROWS - 1).fold(Batch::new(), Batch::delete)).unwrap();

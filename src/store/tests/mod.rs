@@ -61,14 +61,14 @@ fn memory(id: u64, text: &str) -> Memory {
 
 fn read(store: &Store) -> State {
     NAMES.map(|name| {
-        let Some(collection) = store.existing(name) else {
+        let Some(collection) = store.get_collection(name) else {
             return BTreeMap::new();
         };
         let mut rows = BTreeMap::new();
         for memory in collection.iter().map(|m| m.unwrap()) {
-            let text = memory.text_content().unwrap().to_owned();
-            assert_eq!(memory.vector()[1], text.len() as f32);
-            let id = memory.id().as_u128() as u64;
+            let text = memory.text.as_deref().unwrap().to_owned();
+            assert_eq!(memory.vector[1], text.len() as f32);
+            let id = memory.id.as_u128() as u64;
             assert_eq!(rows.insert(id, text), None, "{name} {id} is there twice");
         }
         rows
@@ -157,7 +157,7 @@ fn template(dir: &Path) -> State {
         write(&to).unwrap();
         state = next;
         if n < 26 {
-            while store.run_pending().unwrap() {}
+            while store.run_pending_tasks().unwrap() {}
         }
     }
     assert_eq!(read(&store), state);

@@ -102,7 +102,7 @@ fn a_listener_may_ask_for_the_collection_that_it_is_told_of() {
     let listener = move |event: &Event| {
         if let Event::RetentionUnset { collection } = event {
             let store = inner.get().and_then(Weak::upgrade).unwrap();
-            assert!(store.existing(collection).is_some());
+            assert!(store.get_collection(collection).is_some());
             told.store(true, Ordering::SeqCst);
         }
     };
@@ -123,7 +123,7 @@ fn a_build_that_begins_while_a_rewrite_is_published_hears_where_the_rows_went_i1
     let [notes, _] = super::collections(&store).unwrap();
     for ids in [0..64, 64..128] {
         notes.apply(ids.map(|id| super::memory(id, "a")).collect::<Batch>()).unwrap();
-        while store.run_pending().unwrap() {}
+        while store.run_pending_tasks().unwrap() {}
     }
     let before = notes.stats().unwrap();
     assert_eq!((before.segments.len(), before.indexes.len()), (2, 2));

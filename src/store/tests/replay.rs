@@ -37,8 +37,8 @@ fn opened(kind: OpKind, of: Option<CollectionId>) -> Result<Vec<MemoryId>, Strin
     store_with(&dir, kind, of);
     match open(Arc::new(RealDisk), &dir) {
         Ok(store) => {
-            let notes = store.existing("notes").unwrap();
-            Ok(notes.iter().map(|memory| memory.unwrap().id()).collect())
+            let notes = store.get_collection("notes").unwrap();
+            Ok(notes.iter().map(|memory| memory.unwrap().id).collect())
         }
         Err(Error::Corrupt { file, reason, .. }) => {
             assert!(file.file_name().unwrap().to_string_lossy().starts_with("log-"), "{file:?}");
@@ -78,7 +78,7 @@ fn a_logged_filter_that_is_refused_now_does_what_it_did() {
             opened(OpKind::DeleteWhere { filter, now }, None)
         };
         assert_eq!(deleted(filter.clone()), Ok(vec![MemoryId::from(1u64)]));
-        assert_eq!(deleted(filter.negate()), Ok(Vec::new()));
+        assert_eq!(deleted(filter.not()), Ok(Vec::new()));
     }
 }
 
@@ -90,7 +90,7 @@ fn a_repair_brings_nothing_back_that_a_list_of_ids_deleted() {
     let options = StoreOptions::new().background(Background::Manual).reserve_bytes(0);
     options.repair(&dir, &to).unwrap();
     let store = open(Arc::new(RealDisk), &to).unwrap();
-    assert!(store.existing("notes").unwrap().is_empty().unwrap());
+    assert!(store.get_collection("notes").unwrap().is_empty().unwrap());
 }
 
 #[test]
@@ -103,5 +103,5 @@ fn a_repair_lists_rows_of_a_collection_that_no_manifest_names() {
     let lost: Vec<_> = report.lost.iter().map(|loss| (loss.rows, loss.ids.clone())).collect();
     assert_eq!(lost, [(Some(1), vec![MemoryId::from(7u64)])]);
     let store = open(Arc::new(RealDisk), &to).unwrap();
-    assert_eq!(store.existing("notes").unwrap().len().unwrap(), 1);
+    assert_eq!(store.get_collection("notes").unwrap().len().unwrap(), 1);
 }

@@ -90,7 +90,7 @@ fn the_reserve_follows_the_largest_file_where_the_log_is_short() {
     notes.apply((0..60).map(memory).collect()).unwrap();
     store.compact().unwrap();
     store.purge().unwrap();
-    store.run_pending().unwrap();
+    store.run_pending_tasks().unwrap();
     let largest = store.stats().unwrap().collections[0].segments[0].bytes;
     assert!(growing.log() < 16 << 10 && largest > 256 << 10);
     assert!(growing.reserve() >= largest);

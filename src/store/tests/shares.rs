@@ -130,6 +130,6 @@ fn no_segment_passes_the_cap_and_none_is_a_scrap() {
     assert!(sizes.len() >= 4, "{sizes:?}");
     assert!(sizes.iter().all(|bytes| (1 << 20..5 << 20).contains(bytes)), "{sizes:?}");
     for id in [0u64, 799, 1499, 1500, 2999] {
-        assert_eq!(notes.get(id).unwrap().unwrap().vector()[7], id as f32);
+        assert_eq!(notes.get(id).unwrap().unwrap().vector[7], id as f32);
     }
 }

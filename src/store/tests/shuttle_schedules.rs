@@ -82,7 +82,7 @@ fn many(from: u64) -> Batch {
 fn look(notes: &Collection) -> BTreeMap<u64, String> {
     let mut rows = BTreeMap::new();
     for memory in notes.iter().map(|m| m.unwrap()) {
-        let (id, text) = (memory.id().as_u128() as u64, memory.text_content().unwrap().to_owned());
+        let (id, text) = (memory.id.as_u128() as u64, memory.text.as_deref().unwrap().to_owned());
         assert!(rows.insert(id, text).is_none(), "{id} came twice");
     }
     check_group(GROUP.filter_map(|id| rows.get(&id).map(String::as_str)));
@@ -121,7 +121,7 @@ fn check_files(store: &Store, disk: &SimDisk) {
         assert!(known, "{name} was left behind");
     }
     assert!(live.iter().all(|name| found.contains(name)), "a live file is gone");
-    assert_eq!(store.stats().unwrap().pinned_files, 0);
+    assert_eq!(store.stats().unwrap().held_files, 0);
 }
 
 /// Ends a scenario: workers stop, nothing is left behind, and what was acknowledged is there again.
@@ -136,7 +136,7 @@ fn finish(store: Store, notes: Collection, disk: &SimDisk) {
         open_for_writing(Arc::new(disk.clone()), Path::new("/s"), options(Background::Manual));
     let again = again.unwrap();
     check_files(&again, disk);
-    assert_eq!(look(&again.existing("notes").unwrap()), before);
+    assert_eq!(look(&again.get_collection("notes").unwrap()), before);
     assert!(again.verify().unwrap().is_clean());
 }
 
@@ -149,7 +149,7 @@ fn writer(notes: &Collection) -> thread::JoinHandle<()> {
             // Another writer may have gone on, but what was acknowledged is visible.
             assert!(notes.contains(GROUP.start).unwrap());
             notes.insert(memory(n, &text)).unwrap();
-            assert_eq!(notes.get(n).unwrap().unwrap().text_content(), Some(&*text));
+            assert_eq!(notes.get(n).unwrap().unwrap().text.as_deref(), Some(&*text));
         }
         assert!(notes.delete(1u64).unwrap());
         assert!(!notes.contains(1u64).unwrap());
@@ -287,7 +287,7 @@ fn shuttle_a_collection_is_dropped_and_made_again_under_readers_and_writers() {
             thread::spawn(move || {
                 // That a collection goes meanwhile is no error of the store's.
                 store.compact().unwrap();
-                store.run_pending().unwrap();
+                store.run_pending_tasks().unwrap();
             })
         };
         join(writers.into_iter().chain([reader(&old), dropper, compactor]));
@@ -351,7 +351,7 @@ fn close_under_threads(compacting: bool) {
     let again =
         open_for_writing(Arc::new(disk.clone()), Path::new("/s"), options(Background::Manual));
     let again = again.unwrap();
-    let here = again.existing("notes").unwrap();
+    let here = again.get_collection("notes").unwrap();
     here.compact().unwrap();
     let before = look(&here);
     join(readers.into_iter().chain(compactor));
@@ -385,8 +385,8 @@ fn shuttle_iterators_show_their_moment_while_files_are_replaced() {
                     thread::yield_now();
                     let all: Vec<Memory> =
                         std::iter::once(first).chain(iter.map(|m| m.unwrap())).collect();
-                    let text = |m: &Memory| m.text_content().unwrap().to_owned();
-                    let in_group = |m: &&Memory| GROUP.contains(&(m.id().as_u128() as u64));
+                    let text = |m: &Memory| m.text.as_deref().unwrap().to_owned();
+                    let in_group = |m: &&Memory| GROUP.contains(&(m.id.as_u128() as u64));
                     let texts: Vec<String> = all.iter().filter(in_group).map(text).collect();
                     assert_eq!(texts.len(), 3);
                     check_group(texts.iter().map(String::as_str));
@@ -459,7 +459,7 @@ fn shuttle_a_reader_that_is_refreshed_from_two_threads_never_goes_back() {
             .map(|_| {
                 let reader = Arc::clone(&reader);
                 thread::spawn(move || {
-                    let there = reader.existing("notes").unwrap();
+                    let there = reader.get_collection("notes").unwrap();
                     let mut last = 0;
                     for _ in 0..3 {
                         reader.refresh().unwrap();
@@ -475,7 +475,7 @@ fn shuttle_a_reader_that_is_refreshed_from_two_threads_never_goes_back() {
         }
         join(readers);
         reader.refresh().unwrap();
-        assert_eq!(reader.existing("notes").unwrap().len().unwrap(), 4);
+        assert_eq!(reader.get_collection("notes").unwrap().len().unwrap(), 4);
         finish(store, notes, &disk);
     });
 }

@@ -21,7 +21,9 @@ use crate::format::table::SectionTable;
 use crate::ids::{FileId, MemoryId};
 use crate::log::LogSource;
 use crate::manifest::Found;
-use crate::options::{Background, Codes, CollectionOptions, HnswParams, Metric, StoreOptions};
+use crate::options::{
+    Background, CollectionOptions, HnswParams, Metric, Quantization, StoreOptions,
+};
 use crate::store::{Store, open_for_writing};
 use crate::{Batch, Memory};
 
@@ -198,7 +200,8 @@ fn fill(store: &Store, versions: &mut Versions) {
     let options = |of: usize, metric| {
         CollectionOptions::new(COLLECTIONS[of].1, metric).memtable_rows(64).hnsw(hnsw)
     };
-    let (notes, facts) = (options(0, Metric::Cosine), options(1, Metric::L2).codes(Codes::F32));
+    let (notes, facts) =
+        (options(0, Metric::Cosine), options(1, Metric::L2).quantization(Quantization::None));
     let notes = (COLLECTIONS[0].0, store.collection(COLLECTIONS[0].0, notes).unwrap());
     let facts = (COLLECTIONS[1].0, store.collection(COLLECTIONS[1].0, facts).unwrap());
     for (of, count) in [(&notes, 100), (&facts, 70)] {
@@ -206,7 +209,7 @@ fn fill(store: &Store, versions: &mut Versions) {
             insert(of, start..start + 10, 0, versions);
         }
     }
-    while store.run_pending().unwrap() {}
+    while store.run_pending_tasks().unwrap() {}
     store.compact().unwrap();
     // Deletes of sealed rows, new versions of some, and a log that still holds them.
     for of in [&notes, &facts] {
@@ -231,7 +234,7 @@ fn roll(store: &Store, of: &(&'static str, Collection), versions: &mut Versions)
     for start in (100..170).step_by(10) {
         insert(of, start..start + 10, 0, versions);
     }
-    while store.run_pending().unwrap() {}
+    while store.run_pending_tasks().unwrap() {}
 }
 
 fn insert(

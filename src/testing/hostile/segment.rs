@@ -52,7 +52,7 @@ fn filters() -> &'static [Matcher] {
             Filter::namespace("user:0"),
             Filter::session("s"),
             Filter::kind("note"),
-            Filter::tag("t0").negate(),
+            Filter::tag("t0").not(),
             Filter::tags_all(["t0", "t1"]),
             Filter::key("k10"),
             Filter::created(Timestamp::from_millis(3)..NOW),

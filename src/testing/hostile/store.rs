@@ -14,7 +14,7 @@ use crate::filter::Filter;
 use crate::format::header::FileKind;
 use crate::format::manifest::Manifest;
 use crate::format::names::FileName;
-use crate::search::SearchPath;
+use crate::search::SearchMode;
 use crate::store::{Store, open_for_writing};
 use crate::{Fields, Memory};
 
@@ -113,8 +113,8 @@ fn name_new_lengths(golden: &Golden, disk: &MemoryDisk) {
 fn use_it(store: &Store, forged: bool) {
     read(store, forged);
     note(store.verify());
-    for name in store.collections() {
-        let Some(collection) = store.existing(&name) else { continue };
+    for name in store.collection_names() {
+        let Some(collection) = store.get_collection(&name) else { continue };
         let dimension = collection.options().dimension().min(64);
         if let Some(id) = note(collection.insert(Memory::new(300u64, vector(300, dimension)))) {
             assert!(matches!(id, crate::Outcome::Inserted | crate::Outcome::Replaced));
@@ -123,7 +123,7 @@ fn use_it(store: &Store, forged: bool) {
         note(collection.delete_where(Filter::namespace("user:0")));
     }
     for _ in 0..MAX_JOBS {
-        if !matches!(note(store.run_pending()), Some(true)) {
+        if !matches!(note(store.run_pending_tasks()), Some(true)) {
             break;
         }
     }
@@ -134,8 +134,8 @@ fn use_it(store: &Store, forged: bool) {
 /// Reads everything that can be read, by every way to it.
 fn read(store: &Store, forged: bool) {
     note(store.stats());
-    for name in store.collections() {
-        let Some(collection) = store.existing(&name) else { continue };
+    for name in store.collection_names() {
+        let Some(collection) = store.get_collection(&name) else { continue };
         for memory in collection.iter().take(4096) {
             if let Some(memory) = note(memory) {
                 right(&name, &memory, forged);
@@ -153,10 +153,10 @@ fn read(store: &Store, forged: bool) {
 
 fn search(name: &str, collection: &Collection, forged: bool) {
     let dimension = collection.options().dimension();
-    for (at, path) in [SearchPath::Auto, SearchPath::Graph, SearchPath::Scan].iter().enumerate() {
+    for (at, path) in [SearchMode::Auto, SearchMode::Graph, SearchMode::Scan].iter().enumerate() {
         let query = vector(500 + at as u64, dimension);
-        let all = collection.search(&query).k(5).path(*path).fields(Fields::WithVector);
-        let some = collection.search(&query).k(3).path(*path).filter(Filter::tag("t0"));
+        let all = collection.search(&query).k(5).mode(*path).fields(Fields::All);
+        let some = collection.search(&query).k(3).mode(*path).filter(Filter::tag("t0"));
         for (search, with_vector) in [(all, true), (some, false)] {
             let Some(hits) = note(search.run()) else { continue };
             let mut ids: Vec<u128> = hits.iter().map(|hit| hit.id.as_u128()).collect();
@@ -173,13 +173,13 @@ fn search(name: &str, collection: &Collection, forged: bool) {
 
 /// Without forgery every memory is, byte by byte, one that was put in.
 fn right(name: &str, memory: &Memory, forged: bool) {
-    assert!(memory.vector().iter().all(|x| x.is_finite()));
-    let own = memory.id().as_u128() == 300;
+    assert!(memory.vector.iter().all(|x| x.is_finite()));
+    let own = memory.id.as_u128() == 300;
     if forged || own {
         return;
     }
     let (name, _) = COLLECTIONS.into_iter().find(|(known, _)| *known == name).unwrap();
-    let versions = Golden::get().versions.get(&(name, memory.id()));
+    let versions = Golden::get().versions.get(&(name, memory.id));
     let known = versions.is_some_and(|versions| versions.contains(memory));
     assert!(known, "a memory came back that was never put in: {memory:?}");
 }

@@ -118,9 +118,9 @@ fn the_widest_beam_is_no_overflow() {
     let golden = Golden::get();
     let disk = std::sync::Arc::new(golden.disk());
     let store = crate::store::open_for_writing(disk, golden.dir, golden::options()).unwrap();
-    let notes = store.existing("notes").unwrap();
+    let notes = store.get_collection("notes").unwrap();
     let query = golden::vector(1, 6);
     assert_eq!(notes.search(&query).ef(usize::MAX).k(3).run().unwrap().len(), 3);
-    let graph = notes.search(&query).path(crate::SearchPath::Graph).ef(usize::MAX).k(3);
+    let graph = notes.search(&query).mode(crate::SearchMode::Graph).ef(usize::MAX).k(3);
     assert_eq!(graph.run().unwrap().len(), 3);
 }

@@ -7,7 +7,7 @@ use super::fit::Fit;
 use super::frame::Frame;
 use super::rows::CodeBuffer;
 use super::spec::CodeSpec;
-use crate::options::{Codes, Metric};
+use crate::options::{Metric, Quantization};
 use crate::vector::metric::squared_norm;
 
 /// Vectors of so many dimensions or fewer have no codes: these would save next to nothing, and the
@@ -39,9 +39,9 @@ impl Frame {
         rows: u64,
         most: u64,
     ) -> (Arc<Self>, Fit) {
-        let plain = CodeSpec { codes: Codes::F32, centred: false, ..wanted };
+        let plain = CodeSpec { codes: Quantization::None, centred: false, ..wanted };
         let few = wanted.dimension <= FEW_DIMENSIONS || sample.len() < FEW_ROWS;
-        if few || wanted.codes == Codes::F32 {
+        if few || wanted.codes == Quantization::None {
             return (plain.into(), Fit::exact());
         }
         let (centre, energy) = centre_of(wanted, sample);
@@ -53,7 +53,7 @@ impl Frame {
         let serves = |frame: &Arc<Self>, fit: &Fit, most: u64| {
             fit.pays(frame.spec) && f64::from(fit.share) * rows as f64 <= most as f64
         };
-        if let Some(known) = known.filter(|known| known.spec.codes != Codes::F32)
+        if let Some(known) = known.filter(|known| known.spec.codes != Quantization::None)
             && known.energy(sample) <= DRIFTED * energy
         {
             let fit = fit(known);
@@ -63,7 +63,7 @@ impl Frame {
                 return (Arc::clone(known), fit);
             }
         }
-        let finer = (wanted.codes != Codes::Int8).then_some(Codes::Int8);
+        let finer = (wanted.codes != Quantization::Int8).then_some(Quantization::Int8);
         for codes in std::iter::once(wanted.codes).chain(finer) {
             let frame = Arc::new(Self::new(CodeSpec { codes, ..wanted }, centre.clone()));
             let fit = fit(&frame);
@@ -107,18 +107,18 @@ mod tests {
     }
 
     fn chosen(metric: Metric, rows: &[Vec<f32>]) -> (Arc<Frame>, Fit) {
-        let wanted = CodeSpec::new(Codes::Bits4, metric, rows[0].len());
+        let wanted = CodeSpec::new(Quantization::Bits4, metric, rows[0].len());
         Frame::choose(wanted, None, rows, rows.len() as u64, u64::MAX)
     }
 
     #[test]
     fn a_centre_is_taken_off_where_it_is_long() {
         let about_zero = chosen(Metric::L2, &rows(300, 96, |_, x| x)).0;
-        assert!(!about_zero.spec.centred && about_zero.spec.codes == Codes::Bits4);
+        assert!(!about_zero.spec.centred && about_zero.spec.codes == Quantization::Bits4);
         let far = rows(300, 96, |_, x| 100.0 + x);
         for metric in [Metric::L2, Metric::Cosine] {
             let (frame, fit) = chosen(metric, &far);
-            assert!(frame.spec.centred && frame.spec.codes == Codes::Bits4, "{metric:?}");
+            assert!(frame.spec.centred && frame.spec.codes == Quantization::Bits4, "{metric:?}");
             assert!(fit.recall > 0.99 && fit.share < 0.1, "{metric:?} {fit:?}");
         }
     }
@@ -128,13 +128,17 @@ mod tests {
         // One coordinate is a thousand times larger than the others, or a product is mostly its
         // centre.
         let uneven = rows(300, 96, |i, x| if i == 5 { 1000.0 * x } else { x });
-        assert_ne!(chosen(Metric::L2, &uneven).0.spec.codes, Codes::Bits4);
+        assert_ne!(chosen(Metric::L2, &uneven).0.spec.codes, Quantization::Bits4);
         let far = rows(300, 96, |_, x| 1000.0 + x);
-        assert_eq!(chosen(Metric::Dot, &far).0.spec.codes, Codes::F32);
+        assert_eq!(chosen(Metric::Dot, &far).0.spec.codes, Quantization::None);
         let positions = rows(300, 2, |i, x| [48.0, 2.0][i] + 0.1 * x);
-        assert_eq!(chosen(Metric::L2, &positions).0.spec.codes, Codes::F32, "few dimensions");
+        assert_eq!(
+            chosen(Metric::L2, &positions).0.spec.codes,
+            Quantization::None,
+            "few dimensions"
+        );
         let few = rows(5, 96, |_, x| x);
-        assert_eq!(chosen(Metric::L2, &few).0.spec.codes, Codes::F32, "few rows");
+        assert_eq!(chosen(Metric::L2, &few).0.spec.codes, Quantization::None, "few rows");
     }
 
     #[test]
@@ -143,7 +147,7 @@ mod tests {
         let (frame, _) = chosen(Metric::L2, &before);
         let choose = |rows: &[Vec<f32>]| {
             Frame::choose(
-                CodeSpec::new(Codes::Bits4, Metric::L2, 96),
+                CodeSpec::new(Quantization::Bits4, Metric::L2, 96),
                 Some(&frame),
                 rows,
                 300,

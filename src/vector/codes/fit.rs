@@ -2,7 +2,7 @@
 //! measures it on a sample.
 
 use super::spec::CodeSpec;
-use crate::options::Codes;
+use crate::options::Quantization;
 
 /// Errors are said to be at most so many times their root mean square.
 pub(super) const DEVIATIONS: f32 = 3.0;
@@ -47,11 +47,11 @@ impl Fit {
     /// some room.
     pub(crate) fn assumed(spec: CodeSpec, longest: f32) -> Self {
         let off = match spec.codes {
-            Codes::F32 => 0.0,
-            Codes::Int8 => 0.013,
-            Codes::Bits4 => 0.108,
-            Codes::Bits2 => 0.367,
-            Codes::Bits1 => 0.755,
+            Quantization::None => 0.0,
+            Quantization::Int8 => 0.013,
+            Quantization::Bits4 => 0.108,
+            Quantization::Bits2 => 0.367,
+            Quantization::Bits1 => 0.755,
         };
         let sure = 2.0 * DEVIATIONS * off / (spec.dimension as f32).sqrt();
         Self { sure, look: 2.0 * LOOK, longest, share: 0.01, recall: 0.0 }

@@ -8,7 +8,7 @@ use std::borrow::Cow;
 use std::sync::Arc;
 
 use super::spec::CodeSpec;
-use crate::options::{Codes, Metric};
+use crate::options::{Metric, Quantization};
 use crate::vector::metric::{squared_norm, unit};
 
 /// What codes are made of.
@@ -39,7 +39,7 @@ impl Frame {
     /// What the code of a stored vector is made of.
     pub(super) fn place<'a>(&self, stored: &'a [f32]) -> Cow<'a, [f32]> {
         let mut placed = match (self.spec.codes, self.spec.metric) {
-            (Codes::F32, _) => return Cow::Borrowed(stored),
+            (Quantization::None, _) => return Cow::Borrowed(stored),
             (_, Metric::Cosine) => Cow::Owned(unit(stored)),
             _ => Cow::Borrowed(stored),
         };

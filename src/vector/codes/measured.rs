@@ -4,7 +4,7 @@
 use super::fit::{DEVIATIONS, Fit, LOOK};
 use super::query::Query;
 use super::rows::CodeBuffer;
-use crate::options::Codes;
+use crate::options::Quantization;
 
 /// Rows of a sample that serve as queries at most, and one of so many does in a small sample.
 const PROBES: usize = 24;
@@ -23,7 +23,7 @@ impl Fit {
     /// O(sample × dimension): at most [`PROBES`] of the sample serve as queries.
     pub(crate) fn measured(codes: &CodeBuffer, sample: &[Vec<f32>], rows: u64) -> Self {
         let view = codes.rows();
-        if codes.frame().spec.codes == Codes::F32 {
+        if codes.frame().spec.codes == Quantization::None {
             return Self::exact();
         }
         let probes = (sample.len() / PROBE_OF).clamp(1, PROBES).min(sample.len());

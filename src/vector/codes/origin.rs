@@ -3,7 +3,7 @@
 use super::rows::{AHEAD, CodeRows, Measure, f32_row};
 use super::sieve::{self, Sieve};
 use super::{bits, int8};
-use crate::options::{Codes, Metric};
+use crate::options::{Metric, Quantization};
 use crate::vector::kernel::batch::{Scale, Terms};
 use crate::vector::kernel::{BitsFromBits, Kernels};
 use crate::vector::metric::Exact;
@@ -51,18 +51,18 @@ impl<'a> Origin<'a> {
             (OriginCodes::Bits(measure, codes), head.squared, head.pair_scale, terms)
         };
         let (codes, squared, scale, terms) = match spec.codes {
-            Codes::Int8 => {
+            Quantization::Int8 => {
                 let (scale, squared, values) = int8::read(row);
                 let terms = Terms { factor: 1, ..Terms::default() };
                 (OriginCodes::Int8(values), squared, scale, terms)
             }
-            Codes::F32 => {
+            Quantization::None => {
                 let exact = Exact::new(spec.metric, f32_row(row, spec.dimension));
                 (OriginCodes::F32(exact), 0.0, 0.0, Terms::default())
             }
-            Codes::Bits4 => bits(kernels.bits4_pairs, 15),
-            Codes::Bits2 => bits(kernels.bits2_pairs, 3),
-            Codes::Bits1 => bits(kernels.bits1_pairs, 1),
+            Quantization::Bits4 => bits(kernels.bits4_pairs, 15),
+            Quantization::Bits2 => bits(kernels.bits2_pairs, 3),
+            Quantization::Bits1 => bits(kernels.bits1_pairs, 1),
         };
         let (weight, bias, times) = match spec.metric {
             Metric::Cosine if spec.centred => (-scale, squared / 2.0, 0.5),
@@ -76,7 +76,9 @@ impl<'a> Origin<'a> {
 
     /// The same, made ready for [`Measure::sift`].
     pub(crate) fn with_sieve(mut self) -> Self {
-        if let (Codes::Bits4, OriginCodes::Bits(_, codes)) = (self.rows.spec.codes, &self.codes) {
+        if let (Quantization::Bits4, OriginCodes::Bits(_, codes)) =
+            (self.rows.spec.codes, &self.codes)
+        {
             let length = self.rows.spec.product_counts() * self.squared.sqrt();
             let values = bits::values4(codes);
             self.sieve = Some(Sieve::new(self.rows.spec, &values, self.terms, length));

@@ -9,7 +9,7 @@ use super::rows::{AHEAD, CodeRows, Measure, f32_row};
 use super::sieve::{self, Sieve};
 use super::spec::CodeSpec;
 use super::{bits, int8};
-use crate::options::{Codes, Metric};
+use crate::options::{Metric, Quantization};
 use crate::vector::kernel::Kernels;
 use crate::vector::kernel::batch::{Scale, Terms};
 use crate::vector::kernel::blocks::ROWS;
@@ -48,16 +48,16 @@ impl Query {
         let spec = frame.spec;
         let placed = frame.place(&vector);
         let values = match spec.codes {
-            Codes::Int8 => {
+            Quantization::Int8 => {
                 let mut values: Vec<i8> =
                     int8::values(&placed, int8::scale(&placed)).take(spec.dimension).collect();
                 values.resize(spec.row_bytes() - int8::HEAD, 0);
                 Values::Int8(values)
             }
-            Codes::Bits4 => Values::Bits4(bits::Values::new(4, &placed)),
-            Codes::Bits2 => Values::Bits2(bits::Values::new(2, &placed)),
-            Codes::Bits1 => Values::Bits1(bits::Values::new(1, &placed)),
-            Codes::F32 => Values::F32,
+            Quantization::Bits4 => Values::Bits4(bits::Values::new(4, &placed)),
+            Quantization::Bits2 => Values::Bits2(bits::Values::new(2, &placed)),
+            Quantization::Bits1 => Values::Bits1(bits::Values::new(1, &placed)),
+            Quantization::None => Values::F32,
         };
         // Codes of few bits are 2 c - top, twice as far apart as the c that kernels multiply.
         let (scale, factor, shift) = match &values {

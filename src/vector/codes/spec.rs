@@ -3,7 +3,7 @@
 //! An f32 row: the stored vector, padded to 16 bytes. It is measured exactly.
 
 use super::{bits, int8};
-use crate::options::{Codes, Metric};
+use crate::options::{Metric, Quantization};
 use crate::vector::kernel::batch::Part;
 use crate::vector::kernel::blocks::{Blocks, MOST_COORDINATES, ROWS};
 use crate::vector::rotate::padded;
@@ -14,7 +14,7 @@ const SIGNS_OFF: f32 = 0.755;
 /// What the codes of a collection look like.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct CodeSpec {
-    pub(crate) codes: Codes,
+    pub(crate) codes: Quantization,
     pub(crate) metric: Metric,
     pub(crate) dimension: usize,
     /// Whether they are made of what is left of a vector when a centre is taken off.
@@ -23,7 +23,7 @@ pub(crate) struct CodeSpec {
 
 impl CodeSpec {
     /// Of vectors as they are.
-    pub(crate) const fn new(codes: Codes, metric: Metric, dimension: usize) -> Self {
+    pub(crate) const fn new(codes: Quantization, metric: Metric, dimension: usize) -> Self {
         Self { codes, metric, dimension, centred: false }
     }
 
@@ -32,7 +32,7 @@ impl CodeSpec {
         let bytes = self.part().end;
         match self.codes {
             // On cache lines: what is read first is then the first of them.
-            Codes::Bits4 => bytes.next_multiple_of(64),
+            Quantization::Bits4 => bytes.next_multiple_of(64),
             _ => bytes.next_multiple_of(16),
         }
     }
@@ -40,20 +40,20 @@ impl CodeSpec {
     /// Bytes of a row that a first look reads, if there is one (see
     /// [`Measure::sift`](super::rows::Measure::sift)).
     pub(crate) fn look_bytes(&self) -> Option<usize> {
-        (self.codes == Codes::Bits4).then(|| bits::look(self.dimension).end)
+        (self.codes == Quantization::Bits4).then(|| bits::look(self.dimension).end)
     }
 
     /// Where in a row its codes are.
     pub(super) const fn part(&self) -> Part {
         match self.codes {
-            Codes::Int8 => {
+            Quantization::Int8 => {
                 let end = int8::HEAD + self.dimension;
                 Part { start: int8::HEAD, end: end.next_multiple_of(16) }
             }
-            Codes::F32 => Part { start: 0, end: 4 * self.dimension },
-            Codes::Bits4 => bits::codes(4, self.dimension),
-            Codes::Bits2 => bits::codes(2, self.dimension),
-            Codes::Bits1 => bits::codes(1, self.dimension),
+            Quantization::None => Part { start: 0, end: 4 * self.dimension },
+            Quantization::Bits4 => bits::codes(4, self.dimension),
+            Quantization::Bits2 => bits::codes(2, self.dimension),
+            Quantization::Bits1 => bits::codes(1, self.dimension),
         }
     }
 
@@ -61,11 +61,11 @@ impl CodeSpec {
     pub(super) fn encode(&self, vector: &[f32], out: &mut Vec<u8>) {
         let end = out.len() + self.row_bytes();
         match self.codes {
-            Codes::Int8 => int8::encode(vector, out),
-            Codes::F32 => out.extend(vector.iter().flat_map(|x| x.to_le_bytes())),
-            Codes::Bits4 => bits::encode(4, vector, out),
-            Codes::Bits2 => bits::encode(2, vector, out),
-            Codes::Bits1 => bits::encode(1, vector, out),
+            Quantization::Int8 => int8::encode(vector, out),
+            Quantization::None => out.extend(vector.iter().flat_map(|x| x.to_le_bytes())),
+            Quantization::Bits4 => bits::encode(4, vector, out),
+            Quantization::Bits2 => bits::encode(2, vector, out),
+            Quantization::Bits1 => bits::encode(1, vector, out),
         }
         out.resize(end, 0);
     }
@@ -96,9 +96,9 @@ impl CodeSpec {
     #[inline]
     pub(crate) fn length(&self, row: &[u8]) -> f32 {
         let squared = match (self.codes, self.metric) {
-            (Codes::F32, _) => return 0.0,
+            (Quantization::None, _) => return 0.0,
             (_, Metric::Cosine) if !self.centred => return 1.0,
-            (Codes::Int8, _) => int8::read(row).1,
+            (Quantization::Int8, _) => int8::read(row).1,
             _ => bits::head(row).squared,
         };
         squared.max(0.0).sqrt()
@@ -107,7 +107,7 @@ impl CodeSpec {
     /// Bytes of a block of signs side by side; `None` for codes that have none.
     pub(crate) fn block_bytes(&self) -> Option<usize> {
         let coordinates = padded(self.dimension);
-        let has = self.codes == Codes::Bits4 && coordinates <= MOST_COORDINATES;
+        let has = self.codes == Quantization::Bits4 && coordinates <= MOST_COORDINATES;
         has.then(|| Blocks::stride(coordinates / 16))
     }
 

@@ -2,11 +2,17 @@
 
 use super::sieve::Sieve;
 use super::*;
-use crate::options::{Codes, Metric};
+use crate::options::{Metric, Quantization};
 use crate::testing::Uniform;
 use crate::vector::kernel::{Kernels, scalar};
 
-const ALL: [Codes; 5] = [Codes::Int8, Codes::F32, Codes::Bits4, Codes::Bits2, Codes::Bits1];
+const ALL: [Quantization; 5] = [
+    Quantization::Int8,
+    Quantization::None,
+    Quantization::Bits4,
+    Quantization::Bits2,
+    Quantization::Bits1,
+];
 const METRICS: [Metric; 3] = [Metric::Cosine, Metric::Dot, Metric::L2];
 const DIMENSIONS: [usize; 13] = [1, 2, 3, 15, 16, 17, 63, 64, 65, 100, 192, 384, 385];
 
@@ -39,11 +45,11 @@ fn all_specs() -> impl Iterator<Item = CodeSpec> {
 fn error_bound(spec: CodeSpec) -> f32 {
     let spread = (spec.dimension.next_multiple_of(64) as f32).sqrt();
     match spec.codes {
-        Codes::F32 => 1e-6,
-        Codes::Int8 => 0.015,
-        Codes::Bits4 => 0.5 / spread,
-        Codes::Bits2 => 2.0 / spread,
-        Codes::Bits1 => 4.0 / spread,
+        Quantization::None => 1e-6,
+        Quantization::Int8 => 0.015,
+        Quantization::Bits4 => 0.5 / spread,
+        Quantization::Bits2 => 2.0 / spread,
+        Quantization::Bits1 => 4.0 / spread,
     }
 }
 
@@ -74,7 +80,7 @@ fn codes_are_near_the_exact_distance_in_every_metric_and_dimension() {
 /// The scale is chosen for it: what is too large for one row is too small for another.
 #[test]
 fn errors_of_codes_of_few_bits_have_no_bias() {
-    for codes in [Codes::Bits4, Codes::Bits2, Codes::Bits1] {
+    for codes in [Quantization::Bits4, Quantization::Bits2, Quantization::Bits1] {
         let spec = CodeSpec::new(codes, Metric::Dot, 384);
         let (rows, buffer) = coded(spec, 200);
         let view = buffer.rows();
@@ -118,7 +124,7 @@ fn many_rows_in_one_call_are_the_rows_one_by_one() {
 #[test]
 fn a_first_look_lets_what_is_near_enough_pass() {
     for (metric, dimension) in METRICS.into_iter().flat_map(|m| [65, 384].map(|d| (m, d))) {
-        let spec = CodeSpec::new(Codes::Bits4, metric, dimension);
+        let spec = CodeSpec::new(Quantization::Bits4, metric, dimension);
         let (rows, buffer) = coded(spec, 400);
         let view = buffer.rows();
         let all: Vec<u32> = (0..400).collect();
@@ -148,8 +154,8 @@ fn a_first_look_lets_what_is_near_enough_pass() {
 /// Over every dimension, so that signs end in the middle of a cache line and of a block of kernels.
 #[test]
 fn first_looks_are_the_same_by_every_kernel_and_within_their_row() {
-    let specs = all_specs().filter(|spec| spec.codes == Codes::Bits4);
-    for spec in specs.chain([CodeSpec::new(Codes::Bits4, Metric::L2, 1000)]) {
+    let specs = all_specs().filter(|spec| spec.codes == Quantization::Bits4);
+    for spec in specs.chain([CodeSpec::new(Quantization::Bits4, Metric::L2, 1000)]) {
         assert!(bits::look(spec.dimension).end <= spec.row_bytes(), "{spec:?}");
         let (rows, buffer) = coded(spec, 11);
         let view = buffer.rows();
@@ -170,8 +176,8 @@ fn first_looks_are_the_same_by_every_kernel_and_within_their_row() {
 /// Signs side by side are the signs in front of the rows: what passes is the same, by every kernel.
 #[test]
 fn looks_at_signs_side_by_side_let_the_same_rows_pass() {
-    let specs = all_specs().filter(|spec| spec.codes == Codes::Bits4);
-    for spec in specs.chain([CodeSpec::new(Codes::Bits4, Metric::L2, 4352)]) {
+    let specs = all_specs().filter(|spec| spec.codes == Quantization::Bits4);
+    for spec in specs.chain([CodeSpec::new(Quantization::Bits4, Metric::L2, 4352)]) {
         // Whole blocks and not, fewer than a call has and more.
         let (rows, buffer) = coded(spec, 300);
         for count in [1u32, 31, 32, 33, 256, 300] {
@@ -212,7 +218,9 @@ fn looks_at_signs_side_by_side_let_the_same_rows_pass() {
         assert!(SignBlocks::new(spec, &[0; 64], 300).is_none());
     }
     // Sums of more coordinates would not fit, and other codes have no signs.
-    for (codes, dimension) in [(Codes::Bits4, 4353), (Codes::Int8, 64), (Codes::Bits1, 64)] {
+    for (codes, dimension) in
+        [(Quantization::Bits4, 4353), (Quantization::Int8, 64), (Quantization::Bits1, 64)]
+    {
         let spec = CodeSpec::new(codes, Metric::L2, dimension);
         assert_eq!(spec.block_bytes(), None);
         assert!(Query::new(spec, vec![0.5; dimension]).block_sieve(1.0).is_none());
@@ -223,7 +231,7 @@ fn looks_at_signs_side_by_side_let_the_same_rows_pass() {
 #[test]
 fn the_slack_of_a_first_look_is_the_deviation_of_its_error() {
     for (metric, dimension) in METRICS.into_iter().flat_map(|m| [192, 384].map(|d| (m, d))) {
-        let spec = CodeSpec::new(Codes::Bits4, metric, dimension);
+        let spec = CodeSpec::new(Quantization::Bits4, metric, dimension);
         let (rows, buffer) = coded(spec, 300);
         let (view, nodes) = (buffer.rows(), (0..300).collect::<Vec<u32>>());
         let (mut squares, mut bias, mut count) = (0.0, 0.0, 0.0);
@@ -251,7 +259,7 @@ fn the_slack_of_a_first_look_is_the_deviation_of_its_error() {
 
 #[test]
 fn codes_without_signs_in_front_all_pass_at_first_look() {
-    for spec in all_specs().filter(|spec| spec.codes != Codes::Bits4) {
+    for spec in all_specs().filter(|spec| spec.codes != Quantization::Bits4) {
         let (rows, buffer) = coded(spec, 5);
         let (view, query) = (buffer.rows(), Query::new(spec, rows[0].clone()));
         let mut nodes = vec![4, 1, 77];
@@ -263,7 +271,7 @@ fn codes_without_signs_in_front_all_pass_at_first_look() {
 
 #[test]
 fn distances_are_the_same_by_every_kernel() {
-    for spec in all_specs().filter(|spec| spec.codes != Codes::F32) {
+    for spec in all_specs().filter(|spec| spec.codes != Quantization::None) {
         let (rows, buffer) = coded(spec, 11);
         let nodes: Vec<u32> = (0..11).collect();
         let query = Query::new(spec, rows[3].clone());
@@ -299,7 +307,7 @@ fn pairs_of_rows_have_a_distance() {
                 let exact = spec.metric.distance(&rows[a as usize], &rows[b as usize]);
                 // One bit makes far pairs nearer and near ones farther.
                 let bound = 4.0 * error_bound(spec) * largest
-                    + if spec.codes == Codes::Bits1 { 0.3 * largest } else { 0.0 };
+                    + if spec.codes == Quantization::Bits1 { 0.3 * largest } else { 0.0 };
                 assert!((there - exact).abs() <= bound, "{spec:?} {a} {b}: {there} {exact}");
             }
         }
@@ -380,15 +388,15 @@ fn the_bytes_of_a_row_are_those_of_the_format() {
         buffer.bytes().iter().map(|byte| format!("{byte:02x}")).collect::<String>()
     };
     assert_eq!(
-        row(Codes::Bits4),
+        row(Quantization::Bits4),
         "3ed3533f00504545b703407ad2cc523fb85cf963646195d3a4f409a89e0c92ed3722a75f5aae739c6457aa598a83cfa0aa6366b8597a48785b087697558c698764a0a887976c78c37a77b697456a59676a974a74a9553398b868f78418a78dc90000000000000000000000000000000000000000000000000000000000000000"
     );
     assert_eq!(
-        row(Codes::Bits2),
+        row(Quantization::Bits2),
         "d57f3e4000504545b90000000d0732404180a997966f58e35855e69626687b646a9419729a56029adb4ad5a119a79ee9"
     );
     assert_eq!(
-        row(Codes::Bits1),
+        row(Quantization::Bits1),
         "004bca40005045453e000000dfeb9e40b85cf963646195d3a4f409a89e0c92ed"
     );
 }
@@ -403,7 +411,7 @@ fn rows_have_the_promised_size() {
 
 #[test]
 fn rows_can_be_put_into_any_order() {
-    let spec = CodeSpec::new(Codes::F32, Metric::L2, 7);
+    let spec = CodeSpec::new(Quantization::None, Metric::L2, 7);
     let rows = vectors(9, 7);
     let order = [3, 0, 8, 1, 4, 6, 7, 5, 2];
     let (mut buffer, mut expected) = (CodeBuffer::new(spec, 9), CodeBuffer::new(spec, 9));

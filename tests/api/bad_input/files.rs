@@ -90,12 +90,12 @@ fn a_read_only_directory_can_be_read() {
         let error = Store::open(path.join("new")).unwrap_err();
         assert!(matches!(error, Error::ReadOnly { .. }), "{error}");
         let reader = manual().open_read_only(&path).unwrap();
-        assert_eq!(ids(&reader.existing("notes").unwrap()), [1]);
+        assert_eq!(ids(&reader.get_collection("notes").unwrap()), [1]);
     }
     mode(&path, 0o700);
     mode(&path.join("LOCK"), 0o600);
     let store = manual().open(&path).unwrap();
-    assert_eq!(ids(&store.existing("notes").unwrap()), [1]);
+    assert_eq!(ids(&store.get_collection("notes").unwrap()), [1]);
 }
 
 /// Moves all manifests away, checks what an open says, and moves them back: all must be there.
@@ -124,7 +124,7 @@ fn without_manifests(rows: u64) {
         std::fs::rename(dir.path().join(name), path.join(name)).unwrap();
     }
     let store = manual().open(&path).unwrap();
-    assert_eq!(store.existing("notes").unwrap().len().unwrap(), rows);
+    assert_eq!(store.get_collection("notes").unwrap().len().unwrap(), rows);
 }
 
 #[test]
@@ -155,7 +155,7 @@ fn what_a_crash_during_a_commit_leaves_is_no_obstacle() {
         std::fs::write(path.join(name), b"torn").unwrap();
     }
     let store = manual().open(&path).unwrap();
-    assert_eq!(ids(&store.existing("notes").unwrap()), [1]);
+    assert_eq!(ids(&store.get_collection("notes").unwrap()), [1]);
     assert!(!file_names(&path).iter().any(|n| n.ends_with(".tmp")));
 }
 
@@ -181,7 +181,7 @@ fn what_a_crash_during_creation_leaves_is_no_obstacle() {
     notes.insert(memory(1, DIMENSION)).unwrap();
     store.close().unwrap();
     let store = manual().open(&path).unwrap();
-    assert_eq!(ids(&store.existing("notes").unwrap()), [1]);
+    assert_eq!(ids(&store.get_collection("notes").unwrap()), [1]);
 }
 
 #[test]

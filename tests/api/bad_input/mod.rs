@@ -28,7 +28,7 @@ fn unharmed(metric: Metric, check: impl Fn(&Collection)) {
     assert_eq!(store.stats().unwrap().visible_seq, seq);
     store.close().unwrap();
     let store = manual().open(&path).unwrap();
-    assert_eq!(contents(&store.existing("notes").unwrap()), before);
+    assert_eq!(contents(&store.get_collection("notes").unwrap()), before);
     assert!(store.verify().unwrap().is_clean());
 }
 
@@ -73,7 +73,7 @@ fn a_zero_vector_is_refused_under_cosine_alone() {
         }
         notes.insert(Memory::new(1000u64, zero)).unwrap();
         for _ in 0..2 {
-            assert_eq!(notes.get(1000u64).unwrap().unwrap().vector(), zero);
+            assert_eq!(notes.get(1000u64).unwrap().unwrap().vector, zero);
             let hits = notes.search(&zero).k(101).run().unwrap();
             assert_eq!(hits.len(), 101);
             let exact = notes.search(&zero).k(101).exact().run().unwrap();
@@ -110,9 +110,9 @@ fn vectors_at_the_ends_of_the_range_are_taken_whole_or_refused() {
                 assert!(hits.iter().all(|h| !h.distance.is_nan()), "{hits:?}");
                 let got = notes.get(*id).unwrap().unwrap();
                 assert!(
-                    (got.vector()[0] - v[0]).abs() <= v[0] * 1e-6 + 2.0 * f32::from_bits(1),
+                    (got.vector[0] - v[0]).abs() <= v[0] * 1e-6 + 2.0 * f32::from_bits(1),
                     "{metric:?} {sealed} {:?} {v:?}",
-                    got.vector()
+                    &got.vector
                 );
             }
             store.compact().unwrap();
@@ -183,7 +183,7 @@ fn lifetimes_at_the_ends_of_time_work() {
 }
 
 fn deep(levels: usize) -> Filter {
-    (0..levels).fold(Filter::Pinned(false), |f, _| f.negate())
+    (0..levels).fold(Filter::Pinned(false), |f, _| f.not())
 }
 
 #[test]

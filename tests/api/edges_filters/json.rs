@@ -65,7 +65,7 @@ fn no_number_in_the_json_of_a_filter_is_rounded() {
         Filter::event_time(..),
         Filter::importance_at_least(0.25),
         Filter::Importance { from: f32::NEG_INFINITY, to: f32::INFINITY },
-        Filter::tags_all(["a", "b"]).or(Filter::kind("k").negate()).and(Filter::Pinned(true)),
+        Filter::tags_all(["a", "b"]).or(Filter::kind("k").not()).and(Filter::Pinned(true)),
         Filter::namespace("a").and(Filter::session("s")).and(Filter::key("k")),
     ];
     for filter in filters {
@@ -132,9 +132,9 @@ fn the_binary_form_of_ids_moments_and_filters_has_not_changed() {
     created.extend(9u64.to_le_bytes());
     assert_eq!(encode(&Filter::created(at(5)..at(9))), created);
     let all = Filter::ids([7u64])
-        .or(Filter::created(..).and(Filter::event_time(at(3)..)).negate())
+        .or(Filter::created(..).and(Filter::event_time(at(3)..)).not())
         .or(Filter::importance_at_least(0.5).and(Filter::tags_any(["a"])))
-        .or(Filter::All.negate());
+        .or(Filter::All.not());
     let read = bincode::serde::decode_from_slice::<Filter, _>(&encode(&all), config).unwrap().0;
     assert_eq!(read, all);
 }

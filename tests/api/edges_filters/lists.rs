@@ -24,7 +24,7 @@ fn lists() -> Vec<(Filter, BTreeSet<u64>)> {
         let meant: BTreeSet<u64> = listed.iter().copied().filter(|id| *id < ROWS).collect();
         all.push((Filter::ids(listed.iter().copied()), meant.clone()));
         let rest = (0..ROWS).filter(|id| !meant.contains(id)).collect();
-        all.push((Filter::ids(listed).negate(), rest));
+        all.push((Filter::ids(listed).not(), rest));
         let named: Vec<u64> = (0..len).map(|_| rng.below(len.max(500) * 3)).collect();
         let meant = (0..ROWS).filter(|id| named.contains(&(id % 1000))).collect();
         all.push((Filter::tags_any(named.iter().map(|n| format!("t{n}"))), meant));
@@ -51,7 +51,7 @@ fn lists_of_every_length_mean_the_same_in_ram_and_in_segments() {
             assert!(!store.stats().unwrap().collections[0].segments.is_empty());
         }
         for (filter, meant) in lists() {
-            let found = notes.scan(filter).map(|m| m.unwrap().id().as_u128() as u64);
+            let found = notes.scan(filter).map(|m| m.unwrap().id.as_u128() as u64);
             assert_eq!(found.collect::<BTreeSet<u64>>(), meant);
         }
     }
@@ -77,7 +77,7 @@ fn a_delete_by_a_long_list_logs_what_died_and_not_the_list() {
             Filter::tags_any(absent.clone().map(|i| format!("t{i}"))).or(Filter::ids(some(10))),
             some(10).collect(),
         ),
-        (Filter::ids(absent.chain(stay)).negate(), some(20).collect()),
+        (Filter::ids(absent.chain(stay)).not(), some(20).collect()),
         (Filter::ids(doomed.clone()), doomed),
     ];
     for (filter, dead) in deletes {

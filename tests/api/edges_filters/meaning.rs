@@ -22,10 +22,10 @@ fn dressed(filter: &Filter) -> Vec<Filter> {
     let other = || Filter::namespace("a");
     let inside = [
         filter.clone(),
-        filter.clone().negate(),
+        filter.clone().not(),
         filter.clone().and(other()),
         other().or(filter.clone()),
-        filter.clone().negate().or(other()).and(Filter::tag("t")),
+        filter.clone().not().or(other()).and(Filter::tag("t")),
     ];
     inside.into()
 }
@@ -75,7 +75,7 @@ fn an_empty_range_is_no_mistake_and_holds_for_nothing() {
             Filter::ids(Vec::<u64>::new()),
         ] {
             assert_eq!(notes.scan(empty.clone()).count(), 0);
-            assert_eq!(notes.scan(empty.clone().negate()).count(), 10);
+            assert_eq!(notes.scan(empty.clone().not()).count(), 10);
             assert_eq!(notes.delete_where(empty).unwrap(), 0);
         }
     });
@@ -87,20 +87,20 @@ fn a_filter_that_holds_for_every_memory_deletes_nothing_unless_it_is_all() {
     let name = || Filter::namespace("a");
     let always = [
         Filter::tags_all(Vec::<String>::new()),
-        Filter::tags_any(Vec::<String>::new()).negate(),
+        Filter::tags_any(Vec::<String>::new()).not(),
         Filter::And(vec![]),
-        Filter::Or(vec![]).negate(),
+        Filter::Or(vec![]).not(),
         Filter::And(vec![Filter::All]),
-        Filter::All.negate().negate(),
+        Filter::All.not().not(),
         Filter::All.or(name()),
-        none().negate(),
-        none().and(name()).negate(),
+        none().not(),
+        none().and(name()).not(),
         Filter::Or(vec![name(), Filter::And(vec![Filter::tags_all(Vec::<String>::new())])]),
         Filter::importance_at_least(0.0),
         Filter::created(..),
-        Filter::created(at(5)..at(5)).negate(),
+        Filter::created(at(5)..at(5)).not(),
         Filter::created(..at(5)).or(Filter::created(at(5)..)),
-        name().or(name().negate()),
+        name().or(name().not()),
         Filter::Pinned(true).or(Filter::Pinned(false)),
     ];
     with_ten(|notes| {

@@ -54,11 +54,11 @@ fn forty_filters_are_one_level_however_they_are_joined() {
         assert_eq!(ids(&notes), (40..80).collect::<Vec<u64>>());
     }
     filled(&notes);
-    let not: Vec<Filter> = kinds().into_iter().map(Filter::negate).collect();
+    let not: Vec<Filter> = kinds().into_iter().map(Filter::not).collect();
     for filter in folds(&not, Filter::and, Filter::And) {
         assert_eq!(notes.scan(filter.clone()).count(), 40);
         // Two levels more than forty would be.
-        assert_eq!(notes.delete_where(filter.negate().and(Filter::kind("k0"))).unwrap_or(9), 1);
+        assert_eq!(notes.delete_where(filter.not().and(Filter::kind("k0"))).unwrap_or(9), 1);
         notes.insert(memory(0, DIM).kind("k0")).unwrap();
     }
     // As many rows as need the filter and not their ids in the log.
@@ -89,10 +89,10 @@ fn a_million_levels_are_refused_copied_and_dropped_without_the_stack() {
     let (store, notes) = open(&dir.path().join("s"));
     filled(&notes);
     let hands: [fn(Filter) -> Filter; 4] = [
-        Filter::negate,
-        |f| Filter::And(vec![f.negate()]),
+        Filter::not,
+        |f| Filter::And(vec![f.not()]),
         |f| Filter::Or(vec![Filter::And(vec![f])]),
-        |f| Filter::Or(vec![Filter::Pinned(true).negate(), f.negate()]),
+        |f| Filter::Or(vec![Filter::Pinned(true).not(), f.not()]),
     ];
     in_a_small_stack(move || {
         for level in hands {

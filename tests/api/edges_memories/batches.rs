@@ -51,13 +51,13 @@ fn a_memory_that_expired_since_it_was_read_is_reported_and_harms_nothing() {
     // A newer memory with its id is not touched, nor is one in the same batch.
     notes.insert(memory(1, 4).text("newer")).unwrap();
     assert_eq!(notes.insert(read.clone().importance(0.9)).unwrap(), Outcome::Expired);
-    assert_eq!(notes.get(1u64).unwrap().unwrap().text_content(), Some("newer"));
+    assert_eq!(notes.get(1u64).unwrap().unwrap().text.as_deref(), Some("newer"));
     let batch = Batch::new().insert(memory(2, 4)).insert(read.clone()).delete(1u64);
     let applied = notes.apply(batch).unwrap();
     assert_eq!((applied.inserted, applied.deleted, applied.expired), (1, 1, 1));
     let batch = Batch::new().insert(memory(1, 4).text("same batch")).insert(read.clone());
     assert_eq!(notes.apply(batch).unwrap().inserted, 1);
-    assert_eq!(notes.get(1u64).unwrap().unwrap().text_content(), Some("same batch"));
+    assert_eq!(notes.get(1u64).unwrap().unwrap().text.as_deref(), Some("same batch"));
     // A new lifetime brings it back.
     assert_eq!(notes.insert(read.clone().ttl(SECOND)).unwrap(), Outcome::Replaced);
     // A moment that the caller sets must still lie ahead.
@@ -74,7 +74,7 @@ fn a_memory_that_a_hit_or_a_scan_brought_can_be_written_back_as_well() {
     let (_store, notes, clock) = open(&dir.path().join("s"));
     notes.insert(memory(1, 4).ttl(SECOND)).unwrap();
     let query = vector(1, 4);
-    let hits = notes.search(&query).fields(Fields::WithVector).run().unwrap();
+    let hits = notes.search(&query).fields(Fields::All).run().unwrap();
     let scanned = notes.scan(Filter::All).next().unwrap().unwrap();
     clock.advance(SECOND);
     assert_eq!(notes.insert(hits[0].memory.clone().unwrap()).unwrap(), Outcome::Expired);
@@ -146,8 +146,8 @@ fn turns_of_one_batch_keep_their_order_for_life() {
     notes.apply(turns.iter().map(|id| memory(*id, 4)).collect()).unwrap();
     let check = |notes: &Collection| {
         let mut all: Vec<Memory> = notes.iter().map(Result::unwrap).collect();
-        all.sort_by_key(|memory| (memory.created(), memory.seq()));
-        let order: Vec<u64> = all.iter().map(|m| m.id().as_u128() as u64).collect();
+        all.sort_by_key(|memory| (memory.created_at, memory.seq()));
+        let order: Vec<u64> = all.iter().map(|m| m.id.as_u128() as u64).collect();
         assert_eq!(order, turns);
         let hits = notes.search(&query).k(100).fields(Fields::None).run().unwrap();
         for hit in hits {

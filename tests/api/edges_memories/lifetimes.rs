@@ -33,7 +33,7 @@ fn a_pinned_memory_outlives_the_default_lifetime_and_not_its_own() {
     notes.insert(memory(2, 4)).unwrap();
     notes.insert(memory(3, 4).pinned(true).ttl(30 * SECOND)).unwrap();
     notes.insert(memory(4, 4).pinned(true).expires_at(START + 20 * SECOND)).unwrap();
-    assert_eq!(notes.get(1u64).unwrap().unwrap().expires(), None);
+    assert_eq!(notes.get(1u64).unwrap().unwrap().expiry(), None);
     clock.advance(10 * SECOND);
     assert_eq!(visible(&notes), [1, 3, 4]);
     clock.advance(10 * SECOND);
@@ -83,7 +83,7 @@ fn a_lifetime_rounds_up_to_a_whole_millisecond() {
     notes.insert(memory(3, 4).ttl(ms)).unwrap();
     notes.insert(memory(4, 4).ttl(ms + Duration::from_nanos(1))).unwrap();
     assert_eq!(visible(&notes), [1, 2, 3, 4]);
-    assert_eq!(notes.get(1u64).unwrap().unwrap().expires(), Some(START + ms));
+    assert_eq!(notes.get(1u64).unwrap().unwrap().expiry(), Some(START + ms));
     clock.advance(ms);
     assert_eq!(visible(&notes), [4]);
     clock.advance(ms);

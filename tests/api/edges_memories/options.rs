@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use altiplano::{
-    Codes, CollectionOptions, Durability, Error, HnswParams, ManualClock, Metric, Store,
+    CollectionOptions, Durability, Error, HnswParams, ManualClock, Metric, Quantization, Store,
 };
 
 use crate::common::{START, memory, with_clock};
@@ -40,12 +40,12 @@ fn codes_that_are_not_given_are_not_compared() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("s");
     let (store, _) = open(&path);
-    store.collection("notes", bare().codes(Codes::F32)).unwrap();
+    store.collection("notes", bare().quantization(Quantization::None)).unwrap();
     store.collection("notes", bare()).unwrap();
     store.close().unwrap();
     let (store, _) = open(&path);
     store.collection("notes", bare()).unwrap();
-    let wrong = store.collection("notes", bare().codes(Codes::Int8)).unwrap_err();
+    let wrong = store.collection("notes", bare().quantization(Quantization::Int8)).unwrap_err();
     assert!(matches!(wrong, Error::InvalidOption { name: "codes", .. }), "{wrong}");
     assert!(wrong.to_string().contains("F32") && wrong.to_string().contains("Int8"), "{wrong}");
 }
@@ -56,12 +56,12 @@ fn each_option_stays_unless_it_is_given_and_lasts() {
     let path = dir.path().join("s");
     let max_delay = Duration::from_millis(5);
     let buffered = Durability::Buffered { max_delay };
-    let graph = HnswParams { m: 8, ..HnswParams::default() };
+    let graph = HnswParams::default().m(8);
     let all = bare()
         .default_ttl(SECOND)
         .durability(buffered)
         .embedding_space("model")
-        .codes(Codes::F32)
+        .quantization(Quantization::None)
         .hnsw(graph)
         .memtable_rows(128);
     let (store, _) = open(&path);
@@ -86,10 +86,10 @@ fn each_option_stays_unless_it_is_given_and_lasts() {
     assert_eq!(got.default_lifetime(), Some(SECOND));
     assert_eq!(got.durability_level(), buffered);
     assert_eq!(got.embedding_space_name(), Some("model"));
-    assert_eq!(got.code_kind(), Codes::F32);
+    assert_eq!(got.code_kind(), Quantization::None);
     assert_eq!(got.hnsw_params(), graph);
     assert_eq!(got.memtable_row_limit(), 128);
-    assert!(!got.is_volatile());
+    assert!(!got.is_in_memory());
     // What is given is changed, and nothing else.
     let notes = store.collection("notes", bare().no_default_ttl()).unwrap();
     assert_eq!(notes.options().default_lifetime(), None);
@@ -97,7 +97,7 @@ fn each_option_stays_unless_it_is_given_and_lasts() {
     assert_eq!(notes.options(), all.clone().no_default_ttl().durability(Durability::Sync));
     store.close().unwrap();
     let (store, _) = open(&path);
-    let notes = store.existing("notes").unwrap();
+    let notes = store.get_collection("notes").unwrap();
     assert_eq!(notes.options(), all.no_default_ttl().durability(Durability::Sync));
     // The options of a collection make one that is alike.
     let copy = store.collection("copy", notes.options()).unwrap();
@@ -108,9 +108,9 @@ fn each_option_stays_unless_it_is_given_and_lasts() {
 fn a_collection_in_ram_is_found_again_without_saying_so() {
     let dir = tempfile::tempdir().unwrap();
     let (store, _) = open(&dir.path().join("s"));
-    store.collection("scratch", bare().volatile()).unwrap().insert(memory(1, 4)).unwrap();
+    store.collection("scratch", bare().in_memory()).unwrap().insert(memory(1, 4)).unwrap();
     let again = store.collection("scratch", bare()).unwrap();
-    assert!(again.options().is_volatile() && again.contains(1u64).unwrap());
+    assert!(again.options().is_in_memory() && again.contains(1u64).unwrap());
 }
 
 #[test]
@@ -129,11 +129,11 @@ fn what_is_not_given_has_its_default() {
     assert_eq!(options.default_lifetime(), None);
     assert_eq!(options.durability_level(), Durability::Sync);
     assert_eq!(options.embedding_space_name(), None);
-    assert_eq!(options.code_kind(), Codes::Int8);
-    assert_eq!(CollectionOptions::new(256, Metric::L2).code_kind(), Codes::Bits4);
+    assert_eq!(options.code_kind(), Quantization::Int8);
+    assert_eq!(CollectionOptions::new(256, Metric::L2).code_kind(), Quantization::Bits4);
     assert_eq!(options.hnsw_params(), HnswParams::default());
     assert_eq!(options.memtable_row_limit(), 4096);
-    assert!(!options.is_volatile());
-    assert_eq!(options, bare().no_default_ttl().codes(Codes::Int8));
+    assert!(!options.is_in_memory());
+    assert_eq!(options, bare().no_default_ttl().quantization(Quantization::Int8));
     assert_ne!(options, bare().default_ttl(SECOND));
 }

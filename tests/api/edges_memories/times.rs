@@ -31,7 +31,7 @@ fn events_before_1970_are_told_apart_ordered_and_filtered() {
     }
     notes.insert(memory(1, 4)).unwrap();
     let check = |notes: &Collection| {
-        let events = |range| notes.scan(range).map(|m| m.unwrap().id().as_u128() as u64);
+        let events = |range| notes.scan(range).map(|m| m.unwrap().id.as_u128() as u64);
         let sorted = |range| {
             let mut ids: Vec<u64> = events(range).collect();
             ids.sort_unstable();
@@ -45,21 +45,21 @@ fn events_before_1970_are_told_apart_ordered_and_filtered() {
         assert_eq!(sorted(Filter::created(year(1960)..year(1970))), [1960]);
         for of in (1900..=2020).step_by(10) {
             let got = notes.get(of).unwrap().unwrap();
-            assert_eq!((got.event(), got.created()), (Some(year(of)), Some(year(of))));
+            assert_eq!((got.event_time, got.created_at), (Some(year(of)), Some(year(of))));
         }
-        assert!(notes.get(1900u64).unwrap().unwrap().event() < Some(year(1910)));
+        assert!(notes.get(1900u64).unwrap().unwrap().event_time < Some(year(1910)));
     };
     check(&notes);
     store.close().unwrap();
     let store = manual().open(&path).unwrap();
-    let notes = store.existing("notes").unwrap();
+    let notes = store.get_collection("notes").unwrap();
     check(&notes);
     notes.compact().unwrap();
     check(&notes);
     assert_eq!(notes.delete_where(Filter::event_time(year(1905)..year(1935))).unwrap(), 3);
     store.close().unwrap();
     let store = manual().open(&path).unwrap();
-    let notes = store.existing("notes").unwrap();
+    let notes = store.get_collection("notes").unwrap();
     let left = [1, 1900, 1940, 1950, 1960, 1970, 1980, 1990, 2000, 2010, 2020];
     assert_eq!(ids(&notes), left);
 }
@@ -80,7 +80,10 @@ fn the_first_and_the_last_moment_are_kept_and_sorted() {
         for (id, at) in (0u64..).zip(millis) {
             let at = Some(Timestamp::from_millis(at));
             let got = notes.get(id).unwrap().unwrap();
-            assert_eq!((got.event(), got.created(), got.validity()), (at, at, (at, at)));
+            assert_eq!(
+                (got.event_time, got.created_at, (got.valid_from, got.valid_to)),
+                (at, at, (at, at))
+            );
         }
         let earlier = |than| {
             let filter = Filter::event_time(..Timestamp::from_millis(than));
@@ -94,7 +97,7 @@ fn the_first_and_the_last_moment_are_kept_and_sorted() {
     check(&notes);
     store.close().unwrap();
     let store = manual().open(&path).unwrap();
-    check(&store.existing("notes").unwrap());
+    check(&store.get_collection("notes").unwrap());
     store.verify().unwrap();
 }
 
@@ -110,7 +113,7 @@ fn lives_end_also_where_the_clock_shows_a_time_before_1970() {
     notes.insert(memory(1, 4).ttl(second)).unwrap();
     notes.insert(memory(2, 4).ttl(3 * second)).unwrap();
     notes.insert(memory(3, 4)).unwrap();
-    assert_eq!(notes.get(3u64).unwrap().unwrap().created(), Some(year(1960)));
+    assert_eq!(notes.get(3u64).unwrap().unwrap().created_at, Some(year(1960)));
     clock.advance(second);
     assert_eq!(ids(&notes), [2, 3]);
     store.compact().unwrap();
@@ -118,7 +121,7 @@ fn lives_end_also_where_the_clock_shows_a_time_before_1970() {
     // A clock that is set back brings nothing back, as after 1970.
     clock.set_wall(year(1950));
     let store = with_clock(&clock).open(&path).unwrap();
-    let notes = store.existing("notes").unwrap();
+    let notes = store.get_collection("notes").unwrap();
     assert_eq!(store.now(), year(1960) + second);
     assert_eq!(ids(&notes), [2, 3]);
     clock.set_wall(year(1960) + 3 * second);

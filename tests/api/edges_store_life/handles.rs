@@ -47,13 +47,13 @@ fn a_close_ends_the_store_for_every_handle_of_it() {
         let mut begun = notes.iter();
         let first = begun.next().unwrap().unwrap();
         let prepared = memory(0, DIMENSION);
-        let search = notes.search(prepared.vector());
+        let search = notes.search(&prepared.vector);
         let other = store.clone();
         store.close().unwrap();
 
         closed(search.run());
-        closed(notes.search(prepared.vector()).run());
-        closed(notes.search_batch(&[prepared.vector()], |search| search.k(3)));
+        closed(notes.search(&prepared.vector).run());
+        closed(notes.search_batch(&[&prepared.vector], |search| search.k(3)));
         closed(notes.get(1u64));
         closed(notes.contains(1u64));
         closed(notes.len());
@@ -78,13 +78,13 @@ fn a_close_ends_the_store_for_every_handle_of_it() {
         closed(other.compact());
         closed(other.purge());
         closed(other.plan(&notes));
-        closed(other.run_pending());
+        closed(other.run_pending_tasks());
         closed(other.refresh());
         closed(other.verify());
         closed(other.cancel_background());
-        closed(other.existing("notes").unwrap().len());
+        closed(other.get_collection("notes").unwrap().len());
         // What began before reads its own moment to its end.
-        assert_eq!(1 + begun.map(Result::unwrap).filter(|m| m.id() != first.id()).count(), 100);
+        assert_eq!(1 + begun.map(Result::unwrap).filter(|m| m.id != first.id).count(), 100);
         other.close().unwrap();
 
         let (_store, again) = open(&path, background);
@@ -100,7 +100,7 @@ fn a_store_that_is_only_read_is_closed_for_every_handle_too() {
     let (_writer, notes) = open(&path, Background::Manual);
     notes.insert(memory(1, DIMENSION)).unwrap();
     let reader = StoreOptions::new().open_read_only(&path).unwrap();
-    let there = reader.existing("notes").unwrap();
+    let there = reader.get_collection("notes").unwrap();
     assert_eq!(there.len().unwrap(), 1);
     reader.clone().close().unwrap();
     closed(there.len());
@@ -124,7 +124,7 @@ fn a_store_is_closed_by_many_threads_at_once_and_free_when_any_of_them_comes_bac
                         start.wait();
                         store.close().unwrap();
                         let mode = StoreOptions::new().open_read_only(path).unwrap();
-                        assert_eq!(mode.existing("notes").unwrap().len().unwrap(), 200);
+                        assert_eq!(mode.get_collection("notes").unwrap().len().unwrap(), 200);
                     })
                 })
                 .collect();
@@ -141,10 +141,10 @@ fn a_clone_of_a_store_is_a_handle_of_the_same_store() {
     let (store, notes) = open(&dir.path().join("s"), Background::Auto);
     let other = store.clone();
     other.collection("facts", wanted()).unwrap();
-    assert_eq!(store.collections(), ["facts", "notes"]);
+    assert_eq!(store.collection_names(), ["facts", "notes"]);
     assert!(store.drop_collection("facts").unwrap());
-    assert_eq!(other.collections(), ["notes"]);
-    let there = std::thread::spawn(move || other.existing("notes").unwrap());
+    assert_eq!(other.collection_names(), ["notes"]);
+    let there = std::thread::spawn(move || other.get_collection("notes").unwrap());
     there.join().unwrap().insert(Memory::new(1u64, [0.5; DIMENSION])).unwrap();
     assert_eq!(notes.len().unwrap(), 1);
 }

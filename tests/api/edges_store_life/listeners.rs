@@ -86,17 +86,17 @@ fn a_listener_may_call_whatever_it_wants() {
             let dir = tempfile::tempdir().unwrap();
             let (done, called) = channel();
             let store = calling(background, &dir.path().join("s"), done, |store| {
-                let notes = store.existing("notes").unwrap();
+                let notes = store.get_collection("notes").unwrap();
                 notes.insert(memory(500, DIMENSION)).unwrap();
                 notes.delete(3u64).unwrap();
-                assert_eq!(notes.search(memory(500, DIMENSION).vector()).run().unwrap().len(), 10);
+                assert_eq!(notes.search(&memory(500, DIMENSION).vector).run().unwrap().len(), 10);
                 notes.compact().unwrap();
                 store.purge().unwrap();
                 store.collection("more", wanted()).unwrap();
                 store.drop_collection("more").unwrap();
                 store.pause_background();
                 store.resume_background();
-                store.run_pending().unwrap();
+                store.run_pending_tasks().unwrap();
                 assert!(store.verify().unwrap().is_clean());
                 assert_eq!(store.stats().unwrap().listener_panics, 0);
             });
@@ -172,7 +172,7 @@ fn events_are_told_in_their_order() {
                 .unwrap();
             let names: Vec<String> = (0..200).map(|n| format!("c{n}")).collect();
             for name in &names {
-                store.collection(name, wanted().volatile()).unwrap();
+                store.collection(name, wanted().in_memory()).unwrap();
             }
             let heard: Vec<String> = (0..200).map(|_| told.recv_timeout(LONG).unwrap()).collect();
             assert_eq!(heard, names);
@@ -198,13 +198,13 @@ fn a_listener_that_blocks_holds_nothing_up_and_what_finds_no_room_is_counted() {
             .open(&path)
             .unwrap();
         let name = |n: usize| format!("c{n}");
-        store.collection(&name(0), wanted().volatile()).unwrap();
+        store.collection(&name(0), wanted().in_memory()).unwrap();
         has_begun.recv_timeout(LONG).unwrap();
         for n in 1..=1_030 {
-            store.collection(&name(n), wanted().volatile()).unwrap();
+            store.collection(&name(n), wanted().in_memory()).unwrap();
         }
         assert_eq!(store.stats().unwrap().events_lost, 1_030 - 1_024);
-        let notes = store.existing(&name(7)).unwrap();
+        let notes = store.get_collection(&name(7)).unwrap();
         notes.insert(memory(1, DIMENSION)).unwrap();
         assert_eq!(notes.len().unwrap(), 1);
         store.close().unwrap();

@@ -46,7 +46,7 @@ fn stores_whose_jobs_are_held_up_keep_no_other_waiting() {
         let dir = tempfile::tempdir().unwrap();
         let held_up: Vec<(Store, Collection)> = (0..4)
             .map(|n| {
-                let store = StoreOptions::new().background_rate(64 << 10);
+                let store = StoreOptions::new().compaction_rate_limit(64 << 10);
                 let store = store.open(dir.path().join(format!("slow-{n}"))).unwrap();
                 let options = CollectionOptions::new(1024, Metric::L2).memtable_rows(1024);
                 let notes = store.collection("notes", options).unwrap();

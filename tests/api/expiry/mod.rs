@@ -23,7 +23,7 @@ fn options() -> CollectionOptions {
 
 fn open(path: &Path, clock: &Arc<ManualClock>) -> (Store, Collection) {
     let store = with_clock(clock).open(path).unwrap();
-    let notes = match store.existing("notes") {
+    let notes = match store.get_collection("notes") {
         Some(notes) => notes,
         None => store.collection("notes", options()).unwrap(),
     };
@@ -75,7 +75,7 @@ fn a_memory_is_invisible_at_the_very_instant_of_its_end() {
         notes.insert(memory(2, 4).expires_at(START + SECOND * 2)).unwrap();
         notes.insert(memory(3, 4)).unwrap();
         place(&store);
-        assert_eq!(notes.get(1u64).unwrap().unwrap().expires(), Some(START + SECOND));
+        assert_eq!(notes.get(1u64).unwrap().unwrap().expiry(), Some(START + SECOND));
         clock.advance(SECOND - MILLI);
         assert!(sees(&notes, 1) && sees(&notes, 2) && sees(&notes, 3));
         clock.advance(MILLI);
@@ -116,7 +116,7 @@ fn the_collections_lifetime_is_for_those_that_are_given_none() {
         notes.insert(memory(3, 4).ttl(HOUR * 2)).unwrap();
         notes.insert(memory(4, 4).ttl(SECOND)).unwrap();
         place(&store);
-        assert_eq!(notes.get(2u64).unwrap().unwrap().expires(), None);
+        assert_eq!(notes.get(2u64).unwrap().unwrap().expiry(), None);
         clock.advance(SECOND);
         assert!(!sees(&notes, 4));
         // Another default is for later inserts only.
@@ -168,7 +168,7 @@ fn a_clock_set_back_brings_nothing_back() {
         assert!(!sees(&notes, 1) && sees(&notes, 2));
         // A lifetime counts from the moment that readers go by.
         notes.insert(memory(3, 4).ttl(SECOND)).unwrap();
-        assert_eq!(notes.get(3u64).unwrap().unwrap().expires(), Some(START + HOUR + SECOND));
+        assert_eq!(notes.get(3u64).unwrap().unwrap().expiry(), Some(START + HOUR + SECOND));
         assert!(sees(&notes, 3));
         let past = memory(4, 4).expires_at(START + SECOND);
         assert!(notes.insert(past).is_err());
@@ -209,7 +209,7 @@ fn the_mark_survives_a_crash_and_a_close_without_writes() {
             let (_, notes) = open(&path, &clock);
             assert!(!sees(&notes, 1) && sees(&notes, 2));
             let reader = with_clock(&clock).open_read_only(&path).unwrap();
-            assert!(!sees(&reader.existing("notes").unwrap(), 1));
+            assert!(!sees(&reader.get_collection("notes").unwrap(), 1));
         }
     }
 }

@@ -1,7 +1,7 @@
 //! Search against exact search over unlike families of vectors: the recall that was asked for, and
 //! stored vectors that find themselves.
 
-use altiplano::{Codes, CollectionOptions, Memory, Metric};
+use altiplano::{CollectionOptions, Memory, Metric, Quantization};
 
 use super::world::{K, METRICS, State, World, ids, in_every_state, truth};
 use bench_tools::families::{self, Family};
@@ -80,9 +80,15 @@ fn every_kind_of_codes_keeps_the_recall() {
         let (rows, queries) = family.vectors((dim, 4), ROWS, QUERIES);
         let truth = truth(metric, &rows, &queries, K);
         let mut failed = Vec::new();
-        for codes in [Codes::Int8, Codes::F32, Codes::Bits4, Codes::Bits2, Codes::Bits1] {
+        for codes in [
+            Quantization::Int8,
+            Quantization::None,
+            Quantization::Bits4,
+            Quantization::Bits2,
+            Quantization::Bits1,
+        ] {
             for state in [State::Memtable, State::Compacted] {
-                let options = CollectionOptions::new(dim, metric).codes(codes);
+                let options = CollectionOptions::new(dim, metric).quantization(codes);
                 let world = World::new(state, options, &rows, Memory::new);
                 let wrong = world.too_little(&recalls(&world, &queries, &truth));
                 failed.extend(wrong.map(|what| format!("{codes:?}, {what}")));

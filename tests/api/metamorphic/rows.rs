@@ -46,7 +46,7 @@ fn a_filter_that_is_always_true_changes_no_answer() {
     let filters = [
         Filter::tag("all"),
         Filter::created(Timestamp::from_millis(0)..),
-        Filter::tag("none").negate(),
+        Filter::tag("none").not(),
     ];
     for metric in METRICS {
         for dim in DIMENSIONS {

@@ -77,7 +77,7 @@ impl World {
         let dir = tempfile::tempdir().unwrap();
         let has_graph = matches!(state, State::Compacted | State::Reopened);
         let min_rows = if has_graph { 100 } else { u32::MAX };
-        let hnsw = HnswParams { m: 8, ef_construction: 48, min_rows, ..HnswParams::default() };
+        let hnsw = HnswParams::default().m(8).ef_construction(48).min_rows(min_rows);
         let memtable_rows = if state == State::Memtable { 65_536 } else { 256 };
         let options = options.hnsw(hnsw).memtable_rows(memtable_rows);
         let store = common::manual().open(dir.path().join("store")).unwrap();

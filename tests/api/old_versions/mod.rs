@@ -17,7 +17,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::common::{close, contents, settle, vector, with_clock};
-use altiplano::{Collection, Content, Filter, ManualClock, Memory, MemoryId, Store, Verify};
+use altiplano::{Collection, Content, Filter, ManualClock, Memory, MemoryId, Store, VerifyLevel};
 use data::{COLLECTIONS, END, Meta, Source, Wanted, distance, visible};
 
 /// Every fixture there is.
@@ -51,26 +51,26 @@ fn open(path: &Path) -> (Store, Arc<ManualClock>) {
 
 fn check_memory(got: &Memory, want: &Wanted) {
     let id = want.id;
-    assert_eq!(got.id(), MemoryId::from(id));
-    assert!(close(got.vector(), &want.vector), "the vector of {id}");
+    assert_eq!(got.id, MemoryId::from(id));
+    assert!(close(&got.vector, &want.vector), "the vector of {id}");
     let bytes = want.bytes.clone().map(Content::Bytes);
     let content = want.text.clone().map(Content::Text).or(bytes).unwrap_or_default();
     assert_eq!(got.content(), &content);
-    assert_eq!(got.key_name(), want.key.as_deref());
-    assert_eq!(got.namespace_name(), want.namespace.as_deref());
-    assert_eq!(got.session_name(), want.session.as_deref());
-    assert_eq!(got.kind_name(), want.kind.as_deref());
-    assert_eq!(got.tags(), want.tags);
-    assert_eq!(got.importance_value(), want.importance.unwrap_or(0.5));
-    assert_eq!(got.is_pinned(), want.pinned);
-    assert_eq!(got.created(), Some(want.created.unwrap_or(want.inserted)), "{id}");
-    assert_eq!(got.event(), want.event);
-    assert_eq!(got.validity(), want.valid);
-    assert_eq!(got.superseded(), want.superseded_by.map(MemoryId::from));
-    assert_eq!(got.token_count(), want.tokens);
+    assert_eq!(got.key.as_deref(), want.key.as_deref());
+    assert_eq!(got.namespace.as_deref(), want.namespace.as_deref());
+    assert_eq!(got.session.as_deref(), want.session.as_deref());
+    assert_eq!(got.kind.as_deref(), want.kind.as_deref());
+    assert_eq!(got.tags, want.tags);
+    assert_eq!(got.importance, want.importance.unwrap_or(0.5));
+    assert_eq!(got.pinned, want.pinned);
+    assert_eq!(got.created_at, Some(want.created.unwrap_or(want.inserted)), "{id}");
+    assert_eq!(got.event_time, want.event);
+    assert_eq!((got.valid_from, got.valid_to), want.valid);
+    assert_eq!(got.superseded_by, want.superseded_by.map(MemoryId::from));
+    assert_eq!(got.tokens, want.tokens);
     let sources: Vec<MemoryId> = want.sources.iter().map(|id| MemoryId::from(*id)).collect();
-    assert_eq!(got.sources(), sources);
-    assert_eq!(got.expires(), want.expires(), "{id}");
+    assert_eq!(got.derived_from, sources);
+    assert_eq!(got.expiry(), want.expires(), "{id}");
     match &want.meta {
         Meta::None => assert_eq!(got.metadata_schema(), None),
         Meta::Typed(source) => {
@@ -107,7 +107,7 @@ fn filters() -> Vec<(Filter, Check)> {
         (Filter::Ids(vec![1u64.into(), 9u64.into(), 60u64.into(), 144u64.into()]), |w| {
             [1, 9, 60, 144].contains(&w.id)
         }),
-        (Filter::namespace("user:2").and(Filter::kind("turn").negate()), |w| {
+        (Filter::namespace("user:2").and(Filter::kind("turn").not()), |w| {
             w.namespace.as_deref() == Some("user:2") && w.kind.as_deref() != Some("turn")
         }),
     ]
@@ -116,7 +116,7 @@ fn filters() -> Vec<(Filter, Check)> {
 fn check_filters(collection: &Collection, want: &BTreeMap<u64, Wanted>) {
     for (filter, meant) in filters() {
         let got: BTreeSet<MemoryId> =
-            collection.scan(filter.clone()).map(|memory| memory.unwrap().id()).collect();
+            collection.scan(filter.clone()).map(|memory| memory.unwrap().id).collect();
         let want = want.values().filter(|w| meant(w)).map(|w| MemoryId::from(w.id));
         assert_eq!(got, want.collect(), "{filter:?}");
     }
@@ -149,7 +149,7 @@ fn check_search(collection: &Collection, at: usize, want: &BTreeMap<u64, Wanted>
 
 fn check(store: &Store) {
     for (at, (name, dimension, metric)) in COLLECTIONS.into_iter().enumerate() {
-        let collection = store.existing(name).unwrap();
+        let collection = store.get_collection(name).unwrap();
         let options = collection.options();
         assert_eq!((options.dimension(), options.metric()), (dimension, metric));
         let want = visible(at, store.now());
@@ -163,7 +163,7 @@ fn check(store: &Store) {
         check_filters(&collection, &want);
         check_search(&collection, at, &want);
     }
-    let report = store.verify_with(Verify::Full).unwrap();
+    let report = store.verify_with(VerifyLevel::Full).unwrap();
     assert!(report.is_clean(), "{:?}", report.problems);
 }
 
@@ -190,7 +190,7 @@ fn a_store_of_an_earlier_version_is_compacted_purged_and_written_on() {
         check(&store);
         assert!(store.purge().unwrap().is_complete());
         check(&store);
-        let notes = store.existing("dot").unwrap();
+        let notes = store.get_collection("dot").unwrap();
         notes.insert(Memory::new(5_000u64, vector(5_000, 8)).text("new")).unwrap();
         assert!(notes.delete(5_000u64).unwrap());
         store.close().unwrap();

@@ -23,7 +23,7 @@ pub(crate) fn write(target: &Path) {
     let open = |(at, (name, dimension, metric)): (usize, (&str, usize, _))| {
         // The second one has a graph.
         let min_rows = if at == 1 { 32 } else { 30_000 };
-        let hnsw = HnswParams { m: 8, ef_construction: 40, min_rows, ..HnswParams::default() };
+        let hnsw = HnswParams::default().m(8).ef_construction(40).min_rows(min_rows);
         let options = CollectionOptions::new(dimension, metric).memtable_rows(64).hnsw(hnsw);
         store.collection(name, options.embedding_space(format!("model of {name}"))).unwrap()
     };

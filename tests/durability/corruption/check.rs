@@ -77,7 +77,7 @@ pub(crate) fn check_store(
     damage: &Damage,
 ) -> Found {
     let what = format!("{name} {damage:?}");
-    let notes = store.existing("notes").expect(&what);
+    let notes = store.get_collection("notes").expect(&what);
     let mut answers = Answers { name, damage, errors: 0 };
     let state = state_of(&notes, specimen, name, damage);
     check_rows(&notes, state, &mut answers, &what);
@@ -100,8 +100,7 @@ fn state_of<'a>(
     if !(name.starts_with("log-") && matches!(damage, Damage::Cut(_))) {
         return specimen.expected();
     }
-    let all: State =
-        notes.iter().map(|m| m.map(|m| (m.id().as_u128() as u64, m)).unwrap()).collect();
+    let all: State = notes.iter().map(|m| m.map(|m| (m.id.as_u128() as u64, m)).unwrap()).collect();
     let found = specimen.states.iter().find(|state| **state == all);
     found.unwrap_or_else(|| panic!("{name} {damage:?}: the state is none that ever was"))
 }
@@ -161,7 +160,7 @@ fn check_searches(notes: &Collection, state: &State, answers: &mut Answers<'_>, 
             check_hits(&hits, &query, state, what);
         }
         let odd = notes.search(&query).k(500);
-        let odd = odd.filter_fn(|m| m.id().as_u128() % 2 == 1);
+        let odd = odd.filter_fn(|m| m.id.as_u128() % 2 == 1);
         if let Some(hits) = answers.take(odd.run()) {
             let matching = state.keys().filter(|id| **id % 2 == 1).count();
             assert_eq!(hits.len(), matching, "{what}: search with a closure (I12)");
@@ -175,8 +174,8 @@ fn check_hits(hits: &[Hit], query: &[f32], state: &State, what: &str) {
     for hit in hits {
         let id = hit.id.as_u128() as u64;
         let Some(memory) = state.get(&id) else { panic!("{what}: {id} is not live") };
-        assert_eq!(hit.text(), memory.text_content(), "{what}: {id}");
-        let distance = altiplano::Metric::L2.distance(query, memory.vector());
+        assert_eq!(hit.text(), memory.text.as_deref(), "{what}: {id}");
+        let distance = altiplano::Metric::L2.distance(query, &memory.vector);
         assert!((hit.distance - distance).abs() < 1e-5, "{what}: {id}");
     }
     let in_order = hits.is_sorted_by(|a, b| (a.distance, a.id) < (b.distance, b.id));

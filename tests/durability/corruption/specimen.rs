@@ -36,12 +36,9 @@ pub(crate) struct Specimen {
 }
 
 fn options() -> CollectionOptions {
-    CollectionOptions::new(DIMENSION, Metric::L2).memtable_rows(64).hnsw(HnswParams {
-        m: 8,
-        ef_construction: 32,
-        min_rows: 100,
-        ..HnswParams::default()
-    })
+    CollectionOptions::new(DIMENSION, Metric::L2)
+        .memtable_rows(64)
+        .hnsw(HnswParams::default().m(8).ef_construction(32).min_rows(100))
 }
 
 /// A memory with attributes, so that every section of a segment holds something.
@@ -82,7 +79,7 @@ impl Specimen {
         let notes = fill(&store);
         let state = |notes: &Collection| -> State {
             let all = notes.iter().map(Result::unwrap);
-            all.map(|m| (m.id().as_u128() as u64, m)).collect()
+            all.map(|m| (m.id.as_u128() as u64, m)).collect()
         };
         let mut states = vec![state(&notes)];
         for id in 290..310 {
@@ -163,7 +160,7 @@ fn share(from: &Path, to: &Path) {
 /// The ids and distances of the `k` nearest of a state.
 pub(crate) fn nearest(state: &State, query: &[f32], k: usize) -> Vec<(f32, u64)> {
     let mut all: Vec<(f32, u64)> =
-        state.iter().map(|(id, m)| (Metric::L2.distance(query, m.vector()), *id)).collect();
+        state.iter().map(|(id, m)| (Metric::L2.distance(query, &m.vector), *id)).collect();
     all.sort_by(|a, b| a.0.total_cmp(&b.0).then(a.1.cmp(&b.1)));
     all.truncate(k);
     all

@@ -7,7 +7,7 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-use altiplano::{Background, Codes, Filter, Metric, Store, StoreOptions};
+use altiplano::{Background, Filter, Metric, Quantization, Store, StoreOptions};
 
 use super::canary::{Canary, DIMENSION, Needle, found};
 use super::{assert_all, assert_none, everything, options};
@@ -44,7 +44,8 @@ fn child(dir: &Path) {
 fn plant(store: &Store, cycle: u64) -> Vec<Needle> {
     let mut needles = Vec::new();
     for (name, min_rows) in [("graph", 40), ("codes", 1_000_000)] {
-        let notes = store.collection(name, options(Metric::L2, Codes::Int8, min_rows)).unwrap();
+        let notes =
+            store.collection(name, options(Metric::L2, Quantization::Int8, min_rows)).unwrap();
         let dead: Vec<Canary> =
             (0..4).map(|i| Canary::new(cycle * 1000 + i + u64::from(min_rows))).collect();
         (0..100).for_each(|id| {

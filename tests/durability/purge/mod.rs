@@ -20,8 +20,8 @@ use std::time::Duration;
 use crate::common::size::sized;
 use crate::common::{START, contents, memory, settle, with_clock};
 use altiplano::{
-    Background, Codes, Collection, CollectionOptions, Filter, HnswParams, ManualClock, Memory,
-    MemoryId, Metric, PurgeReceipt, Store, StoreOptions,
+    Background, Collection, CollectionOptions, Filter, HnswParams, ManualClock, Memory, MemoryId,
+    Metric, PurgeReceipt, Quantization, Store, StoreOptions,
 };
 use canary::{Canary, DIMENSION, Needle, found};
 
@@ -51,7 +51,7 @@ struct Case {
     place: Place,
     death: Death,
     metric: Metric,
-    codes: Codes,
+    codes: Quantization,
     /// Whether the background does what is due between death and purge.
     settled: bool,
     /// Whether only the collection is purged.
@@ -62,22 +62,25 @@ struct Case {
 const PLACES: [Place; 3] = [Place::Log, Place::Segments, Place::Graph];
 const DEATHS: [Death; 5] =
     [Death::Delete, Death::DeleteWhere, Death::Replace, Death::Expire, Death::Drop];
-const KINDS: [(Metric, Codes); 3] =
-    [(Metric::Cosine, Codes::Int8), (Metric::L2, Codes::Int8), (Metric::Dot, Codes::F32)];
+const KINDS: [(Metric, Quantization); 3] = [
+    (Metric::Cosine, Quantization::Int8),
+    (Metric::L2, Quantization::Int8),
+    (Metric::Dot, Quantization::None),
+];
 /// A name that can be recognised, too.
 const NAME: &str = "canary-collection-0123456789abcd";
 const HOUR: Duration = Duration::from_secs(3600);
 
-fn options(metric: Metric, codes: Codes, min_rows: u32) -> CollectionOptions {
-    let hnsw = HnswParams { m: 8, ef_construction: 40, min_rows, ..HnswParams::default() };
-    CollectionOptions::new(DIMENSION, metric).codes(codes).hnsw(hnsw).memtable_rows(64)
+fn options(metric: Metric, codes: Quantization, min_rows: u32) -> CollectionOptions {
+    let hnsw = HnswParams::default().m(8).ef_construction(40).min_rows(min_rows);
+    CollectionOptions::new(DIMENSION, metric).quantization(codes).hnsw(hnsw).memtable_rows(64)
 }
 
 type Rows = BTreeMap<MemoryId, Memory>;
 
 fn everything(store: &Store) -> BTreeMap<String, Rows> {
-    let names = store.collections().into_iter();
-    names.map(|name| (name.clone(), contents(&store.existing(&name).unwrap()))).collect()
+    let names = store.collection_names().into_iter();
+    names.map(|name| (name.clone(), contents(&store.get_collection(&name).unwrap()))).collect()
 }
 
 fn assert_none(dir: &Path, needles: &[Needle], what: &dyn std::fmt::Debug) {
@@ -94,13 +97,13 @@ fn assert_all(dir: &Path, needles: &[Needle], what: &dyn std::fmt::Debug) {
 /// Collections beside the one that is purged: small ones in the log, one of them with a dead row.
 fn bystanders(store: &Store) -> Canary {
     for (name, rows) in [("small", 5), ("large", 130)] {
-        let options = options(Metric::L2, Codes::Int8, 1_000_000);
+        let options = options(Metric::L2, Quantization::Int8, 1_000_000);
         let collection = store.collection(name, options).unwrap();
         (0..rows).for_each(|id| {
             collection.insert(memory(id, DIMENSION)).unwrap();
         });
     }
-    let small = store.existing("small").unwrap();
+    let small = store.get_collection("small").unwrap();
     let dead = Canary::new(77);
     small.insert(dead.memory()).unwrap();
     small.delete(dead.id).unwrap();
@@ -123,7 +126,7 @@ fn kill(store: &Store, notes: &Collection, clock: &ManualClock, death: Death, de
 
 /// All needles of these canaries; without ids where those live on, with codes where they are.
 fn needles_of(dead: &[Canary], case: &Case) -> Vec<Needle> {
-    let coded = case.place != Place::Log && case.codes == Codes::Int8;
+    let coded = case.place != Place::Log && case.codes == Quantization::Int8;
     dead.iter()
         .flat_map(|c| c.needles().into_iter().chain(coded.then(|| c.code(case.metric))))
         .filter(|(form, _)| *form != "id" || case.death != Death::Replace)
@@ -223,7 +226,8 @@ fn nothing_of_the_dead_is_in_any_byte_of_any_file_i14() {
 /// A store with a sealed collection of canaries that have just been deleted.
 fn deleted(dir: &Path, options: StoreOptions) -> (Store, Collection, Vec<Needle>) {
     let store = options.open(dir).unwrap();
-    let notes = store.collection("notes", self::options(Metric::L2, Codes::Int8, 40)).unwrap();
+    let notes =
+        store.collection("notes", self::options(Metric::L2, Quantization::Int8, 40)).unwrap();
     let dead: Vec<Canary> = (0..4).map(Canary::new).collect();
     (0..150).for_each(|id| {
         notes.insert(memory(id, DIMENSION)).unwrap();
@@ -264,7 +268,7 @@ fn what_a_reader_holds_is_pending_and_goes_when_it_lets_go_i14() {
         left.iter().flat_map(|(_, files)| files).all(|file| pending.contains(file)),
         "{left:?}"
     );
-    assert_eq!(store.stats().unwrap().pinned_files, pending.len());
+    assert_eq!(store.stats().unwrap().held_files, pending.len());
     // The reader still sees what was there when it began.
     assert_eq!(reader.collect::<Result<Vec<_>, _>>().unwrap().len(), 153);
     assert_none(temp.path(), &needles, &"let go");
@@ -289,7 +293,8 @@ fn nothing_that_a_busy_writer_was_told_is_lost_by_purges_i4_i14() {
         let temp = tempfile::tempdir().unwrap();
         let options = StoreOptions::new().background(background);
         let (store, notes, mut needles) = deleted(temp.path(), options);
-        let small = store.collection("small", self::options(Metric::L2, Codes::Int8, 40)).unwrap();
+        let small =
+            store.collection("small", self::options(Metric::L2, Quantization::Int8, 40)).unwrap();
         delete_all(&notes);
         let stop = AtomicBool::new(false);
         let written = std::thread::scope(|scope| {
@@ -329,7 +334,7 @@ fn nothing_that_a_busy_writer_was_told_is_lost_by_purges_i4_i14() {
         assert!(store.verify().unwrap().is_clean());
         store.close().unwrap();
         let store = Store::open(temp.path()).unwrap();
-        assert_eq!(crate::common::ids(&store.existing("notes").unwrap()), expected);
+        assert_eq!(crate::common::ids(&store.get_collection("notes").unwrap()), expected);
     }
 }
 
@@ -337,7 +342,7 @@ fn nothing_that_a_busy_writer_was_told_is_lost_by_purges_i4_i14() {
 fn a_node_that_came_into_a_graph_by_a_merge_is_purged_i14() {
     let temp = tempfile::tempdir().unwrap();
     let store = crate::common::manual().open(temp.path()).unwrap();
-    let notes = store.collection("notes", options(Metric::L2, Codes::Int8, 100)).unwrap();
+    let notes = store.collection("notes", options(Metric::L2, Quantization::Int8, 100)).unwrap();
     (0..512).for_each(|id| {
         notes.insert(memory(id, DIMENSION)).unwrap();
     });
@@ -382,15 +387,15 @@ fn a_damaged_index_is_purged_with_what_it_holds_i14() {
     let store = crate::common::manual().open(temp.path()).unwrap();
     assert!(store.purge().unwrap().is_complete());
     assert_none(temp.path(), &needles, &"purged");
-    assert_eq!(store.existing("notes").unwrap().len().unwrap(), 150);
+    assert_eq!(store.get_collection("notes").unwrap().len().unwrap(), 150);
 }
 
 #[test]
-fn a_purge_of_an_untouched_or_volatile_store_changes_nothing_and_a_reader_may_not() {
+fn a_purge_of_an_untouched_or_in_memory_store_changes_nothing_and_a_reader_may_not() {
     let temp = tempfile::tempdir().unwrap();
     let store = crate::common::manual().open(temp.path()).unwrap();
-    let volatile = CollectionOptions::new(2, Metric::L2).volatile();
-    let notes = store.collection("notes", volatile).unwrap();
+    let in_memory = CollectionOptions::new(2, Metric::L2).in_memory();
+    let notes = store.collection("notes", in_memory).unwrap();
     notes.insert(Memory::new(1u64, [1.0, 2.0])).unwrap();
     assert_eq!(store.purge().unwrap().rows, 0);
     assert_eq!(notes.purge().unwrap().rows, 0);

@@ -48,7 +48,7 @@ fn fill(store: &Store, notes: &Collection, from: u64) -> u64 {
 fn inserts_are_refused_before_the_budget_is_passed_and_fit_again_once_something_is_deleted() {
     let dir = tempfile::tempdir().unwrap();
     let (store, notes) = open(&dir.path().join("a.alt"), Background::Manual);
-    let settle = || while store.run_pending().unwrap() {};
+    let settle = || while store.run_pending_tasks().unwrap() {};
     let mut end = fill(&store, &notes, 0);
     // Unsealed rows are in the log as well: once they are sealed there is room for more.
     loop {

@@ -157,12 +157,12 @@ fn compacting_by_hand_when_the_disk_budget_is_full_makes_it_no_worse() {
 }
 
 #[test]
-fn a_full_heap_budget_of_volatile_memories_says_how_much_to_delete() {
+fn a_full_heap_budget_of_in_memory_memories_says_how_much_to_delete() {
     const HEAP: u64 = 16 << 20;
     let dir = tempfile::tempdir().unwrap();
     let options = StoreOptions::new().background(Background::Manual).heap_budget(HEAP);
     let store = options.reserve_bytes(0).open(dir.path().join("s")).unwrap();
-    let wanted = CollectionOptions::new(DIMENSION, Metric::L2).volatile();
+    let wanted = CollectionOptions::new(DIMENSION, Metric::L2).in_memory();
     let notes = store.collection("notes", wanted).unwrap();
     let (mut end, mut oldest) = (0, 0);
     for round in 0..sized("rounds of a full heap", 1, 3, 10) {
@@ -210,7 +210,7 @@ fn retention_is_unset_only_where_nothing_bounds_what_is_kept() {
         |o| o.heap_budget(64 << 20),
         |o| o.disk_budget(64 << 20),
         |o| o.resident_budget(1 << 20),
-        |o| o.debt_limit(64 << 20),
+        |o| o.compaction_debt_limit(64 << 20),
     ];
     // For a collection on the disk, and for one in RAM.
     let bounded = [(false, false), (false, true), (true, false), (false, false), (false, false)];
@@ -228,7 +228,7 @@ fn retention_is_unset_only_where_nothing_bounds_what_is_kept() {
             .unwrap();
         let plain = || CollectionOptions::new(2, Metric::L2);
         store.collection("disk", plain()).unwrap();
-        store.collection("ram", plain().volatile()).unwrap();
+        store.collection("ram", plain().in_memory()).unwrap();
         store.collection("mortal", plain().default_ttl(Duration::from_secs(1))).unwrap();
         let wanted: Vec<&str> =
             [("disk", on_disk), ("ram", in_ram)].iter().filter(|b| !b.1).map(|b| b.0).collect();
@@ -259,7 +259,7 @@ fn live_bytes_count_rows_in_ram_as_well() {
 }
 
 fn graph_options() -> CollectionOptions {
-    let hnsw = HnswParams { min_rows: 2_000, ..HnswParams::default() };
+    let hnsw = HnswParams::default().min_rows(2_000);
     CollectionOptions::new(32, Metric::L2).memtable_rows(512).hnsw(hnsw)
 }
 
@@ -287,7 +287,7 @@ fn debt_counts_an_index_until_it_is_built() {
     };
     while !seen.lock().unwrap().contains(&true) {
         let before = debt();
-        assert!(store.run_pending().unwrap(), "no graph was built");
+        assert!(store.run_pending_tasks().unwrap(), "no graph was built");
         if seen.lock().unwrap().contains(&true) {
             let graph = &store.stats().unwrap().collections[0].indexes;
             let bytes: u64 = graph.iter().filter(|i| i.graph).map(|i| i.bytes).sum();
@@ -313,7 +313,7 @@ fn waiting_for_idleness_ends_when_nothing_is_due_or_under_way() {
         let stats = store.stats().unwrap();
         assert_eq!((stats.collections[0].debt_bytes, stats.job_heap_bytes), (0, 0));
         assert!(stats.collections[0].indexes.iter().any(|index| index.graph));
-        assert!(!store.run_pending().unwrap(), "nothing is left to do");
+        assert!(!store.run_pending_tasks().unwrap(), "nothing is left to do");
         // What is due and held up is waited for in vain.
         store.pause_background();
         notes.delete_where(Filter::Ids((0..4_000u64).map(Into::into).collect())).unwrap();

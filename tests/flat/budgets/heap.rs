@@ -47,7 +47,7 @@ fn without_threads_an_insert_is_refused_until_pending_work_is_run() {
         while let Err(error) = notes.apply(batch(0)) {
             assert!(matches!(error, Error::OverBudget { budget: "heap_budget", .. }), "{error}");
             refused += 1;
-            assert!(store.run_pending().unwrap(), "there was something to seal");
+            assert!(store.run_pending_tasks().unwrap(), "there was something to seal");
         }
     }
     assert!(refused > 0, "30 MiB went through a budget of 16");
@@ -63,13 +63,13 @@ fn a_graph_is_built_only_where_half_of_the_budget_is_enough() {
             options = options.heap_budget(bytes);
         }
         let store = options.open(dir.path().join("a.alt")).unwrap();
-        let hnsw = HnswParams { min_rows: 1000, m: 4, ef_construction: 8, ..HnswParams::default() };
+        let hnsw = HnswParams::default().min_rows(1000).m(4).ef_construction(8);
         let wanted = CollectionOptions::new(64, Metric::L2).hnsw(hnsw);
         let notes = store.collection("notes", wanted).unwrap();
         for first in (0..60_000u64).step_by(4000) {
             let rows = (first..first + 4000).map(|id| Memory::new(id, vector(id, 64)));
             notes.apply(rows.collect::<Batch>()).unwrap();
-            while store.run_pending().unwrap() {}
+            while store.run_pending_tasks().unwrap() {}
         }
         let stats = store.stats().unwrap();
         assert_eq!(stats.job_heap_bytes, 0);

@@ -25,7 +25,7 @@ fn filled(store: &Store) -> Collection {
 
 fn ask(notes: &Collection, exact: bool) -> Vec<(u64, String)> {
     let query = vector(77, DIMENSION);
-    let search = notes.search(&query).k(50).fields(Fields::All);
+    let search = notes.search(&query).k(50).fields(Fields::Payload);
     let search = if exact { search.exact() } else { search };
     let hits = search.run().unwrap();
     hits.iter().map(|hit| (hit.id.as_u128() as u64, hit.text().unwrap().to_owned())).collect()
@@ -50,7 +50,7 @@ fn rows_that_are_read_without_their_maps_are_not_resident() {
 
     // With a budget that is never passed, nothing is let go: this is by the way of reading alone.
     let store = open(with_clock(&clock).resident_budget(1 << 30));
-    let notes = store.existing("notes").unwrap();
+    let notes = store.get_collection("notes").unwrap();
     assert_eq!((ask(&notes, true), ask(&notes, false)), (nearest.clone(), nearest.clone()));
     let stats = store.stats().unwrap();
     assert!(stats.resident_bytes < VECTORS / 2, "{}", stats.resident_bytes);
@@ -68,7 +68,7 @@ fn rows_that_are_read_without_their_maps_are_not_resident() {
 
     // The files beyond the limit are read through their maps.
     let store = open(with_clock(&clock).io_mode(IoMode::Pread).max_open_files(1));
-    let notes = store.existing("notes").unwrap();
+    let notes = store.get_collection("notes").unwrap();
     assert_eq!(ask(&notes, true), nearest);
     assert_eq!(store.stats().unwrap().open_files, 1);
 }

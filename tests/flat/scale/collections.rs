@@ -138,12 +138,12 @@ fn small_collections_keep_the_log_short_without_a_commit_each() {
     store.close().unwrap();
     let store = manual().open(&path).unwrap();
     for n in 0..COLLECTIONS {
-        let notes = store.existing(&name(n)).unwrap();
+        let notes = store.get_collection(&name(n)).unwrap();
         assert_eq!(notes.len().unwrap(), ROWS);
         let newest = format!("{} {text}", rounds - 1);
-        assert_eq!(notes.get(n % ROWS).unwrap().unwrap().text_content(), Some(newest.as_str()));
+        assert_eq!(notes.get(n % ROWS).unwrap().unwrap().text.as_deref(), Some(newest.as_str()));
     }
-    assert_eq!(contents(&store.existing(&name(77)).unwrap()), wanted);
+    assert_eq!(contents(&store.get_collection(&name(77)).unwrap()), wanted);
     assert!(store.verify().unwrap().is_clean());
 }
 
@@ -167,6 +167,6 @@ fn copies_that_fill_half_of_a_file_each_are_not_made_for_ever() {
     let store = manual().open(&path).unwrap();
     settle(&store);
     for n in 0..COLLECTIONS {
-        assert_eq!(store.existing(&name(n)).unwrap().len().unwrap(), 101);
+        assert_eq!(store.get_collection(&name(n)).unwrap().len().unwrap(), 101);
     }
 }

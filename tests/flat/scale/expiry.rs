@@ -36,7 +36,7 @@ fn segments_that_expired_whole_are_dropped_together_and_nothing_is_written() {
     drop(all);
     store.close().unwrap();
     let store = with_clock(&clock).open(&path).unwrap();
-    let all = store.existing("all").unwrap();
+    let all = store.get_collection("all").unwrap();
     let expired: Vec<u64> = segments(&store).iter().map(|s| s.expired_rows).collect();
     assert_eq!(expired, [1_000, 1_000, 1_000, 0, 0]);
     let (before, bytes) = (commits(&path), bytes_of(&path, "seg-"));
@@ -73,7 +73,7 @@ fn counts_and_answers_are_right_while_rows_expire_one_by_one() {
         all.apply((first..first + 500).map(of).collect::<Batch>()).unwrap();
         // Not `settle`: with nothing compacted, the expired stay where they are.
     }
-    store.run_pending().unwrap();
+    store.run_pending_tasks().unwrap();
     let deleted = |id: u64| id % 13 == 5;
     for id in (0..6_500u64).filter(|id| deleted(*id)) {
         all.delete(id).unwrap();
@@ -88,7 +88,7 @@ fn counts_and_answers_are_right_while_rows_expire_one_by_one() {
             drop(all);
             store.close().unwrap();
             store = with_clock(&clock).open(&path).unwrap();
-            all = store.existing("all").unwrap();
+            all = store.get_collection("all").unwrap();
         }
         let visible = |id: &u64| expiry(*id).is_none_or(|at| at > now) && !deleted(*id);
         let wanted: Vec<u64> = (0..6_500).filter(visible).collect();

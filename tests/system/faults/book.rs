@@ -125,7 +125,8 @@ impl Book {
         if reader && dir.exists() {
             match StoreOptions::new().open_read_only(dir) {
                 Ok(store) => {
-                    if let [Some(a), Some(b)] = ledger::NAMES.map(|name| store.existing(name)) {
+                    if let [Some(a), Some(b)] = ledger::NAMES.map(|name| store.get_collection(name))
+                    {
                         self.stored_in_flight += self.ledger.settle(&ledger::read(&[a, b]));
                     }
                 }
@@ -140,7 +141,7 @@ impl Book {
         for (collection, rows) in collections.iter().zip(&found) {
             assert_eq!(collection.len().unwrap(), rows.len() as u64, "{what}");
         }
-        let rows = store.existing("scratch").map(|scratch| scratch.len().unwrap());
+        let rows = store.get_collection("scratch").map(|scratch| scratch.len().unwrap());
         match self.scratch {
             Scratch::Absent => assert_eq!(rows, None, "{what}: a dropped collection came back"),
             Scratch::Whole => assert_eq!(rows, Some(SCRATCH_ROWS), "{what}"),
@@ -149,14 +150,14 @@ impl Book {
         let report = store.verify().unwrap();
         assert!(report.is_clean(), "{what}: {:?}", report.problems);
         // Whatever the fault left behind is gone, and the store goes on as any other.
-        while store.run_pending().unwrap() {}
+        while store.run_pending_tasks().unwrap() {}
         assert_eq!(ledger::read(&collections), found, "{what}");
         if rows.is_some() {
             assert!(store.drop_collection("scratch").unwrap());
         }
         self.scratch = Scratch::Absent;
         let stats = store.stats().unwrap();
-        assert_eq!(stats.pinned_files, 0, "{what}");
+        assert_eq!(stats.held_files, 0, "{what}");
         assert_eq!(stats.poisoned, None, "{what}");
         store.close().unwrap_or_else(|error| panic!("{what}: {error}"));
         assert!(places::orphans(dir).is_empty(), "{what}: {:?}", places::orphans(dir));

@@ -6,7 +6,9 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use crate::common::Rng;
-use altiplano::{Batch, Codes, Collection, CollectionOptions, Filter, HnswParams, Memory, Metric};
+use altiplano::{
+    Batch, Collection, CollectionOptions, Filter, HnswParams, Memory, Metric, Quantization,
+};
 
 pub(crate) const NAMES: [&str; 2] = ["notes", "facts"];
 const DIMENSIONS: [usize; 2] = [16, 8];
@@ -64,9 +66,10 @@ pub(crate) fn batch(seed: u64, n: u64) -> (usize, Vec<Write>) {
 }
 
 pub(crate) fn collection(c: usize) -> (&'static str, CollectionOptions) {
-    let (metric, codes) = [(Metric::L2, Codes::Int8), (Metric::Cosine, Codes::F32)][c];
-    let hnsw = HnswParams { m: 6, ef_construction: 24, min_rows: 300, ..HnswParams::default() };
-    let options = CollectionOptions::new(DIMENSIONS[c], metric).codes(codes);
+    let (metric, codes) =
+        [(Metric::L2, Quantization::Int8), (Metric::Cosine, Quantization::None)][c];
+    let hnsw = HnswParams::default().m(6).ef_construction(24).min_rows(300);
+    let options = CollectionOptions::new(DIMENSIONS[c], metric).quantization(codes);
     (NAMES[c], options.hnsw(hnsw).memtable_rows(64))
 }
 
@@ -206,17 +209,17 @@ pub(crate) fn read(collections: &[Collection; 2]) -> State {
         let mut rows = Rows::new();
         for memory in collections[c].iter() {
             let memory = memory.unwrap();
-            let id = u64::try_from(memory.id().as_u128()).unwrap();
-            let words = memory.text_content().unwrap();
+            let id = u64::try_from(memory.id.as_u128()).unwrap();
+            let words = memory.text.as_deref().unwrap();
             let n = words.split(' ').nth(1).unwrap().parse().unwrap();
             assert_eq!(words, text(n, c, id), "{} {id}", NAMES[c]);
             let close = |(a, b): (&f32, &f32)| (a - b).abs() < 1e-5;
             let expected = vector(n, c, id);
-            assert_eq!(memory.vector().len(), expected.len());
-            assert!(memory.vector().iter().zip(&expected).all(close), "{id}");
+            assert_eq!(memory.vector.len(), expected.len());
+            assert!(memory.vector.iter().zip(&expected).all(close), "{id}");
             let ns = format!("user:{}", namespace(n, c, id));
-            assert_eq!(memory.namespace_name(), Some(&*ns));
-            assert_eq!(memory.expires().is_some(), lives_for(n, id).is_some());
+            assert_eq!(memory.namespace.as_deref(), Some(&*ns));
+            assert_eq!(memory.expiry().is_some(), lives_for(n, id).is_some());
             assert_eq!(rows.insert(id, n), None, "{} {id} is there twice", NAMES[c]);
         }
         rows

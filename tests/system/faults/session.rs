@@ -73,7 +73,7 @@ impl Session {
             large: true,
         };
         session.try_open(say)?;
-        let state = ledger::read(session.collections());
+        let state = ledger::read(session.collection_names());
         session.ledger = Ledger::at(seed, state.clone());
         session.state = state;
         Some(session)
@@ -91,7 +91,7 @@ impl Session {
         for _ in 0..PATIENCE {
             match open(&self.dir, Background::Manual, None) {
                 Ok(open) => {
-                    self.scratch = open.0.existing("scratch").is_some();
+                    self.scratch = open.0.get_collection("scratch").is_some();
                     self.store = Some(open);
                     say("open");
                     return Some(());
@@ -108,7 +108,7 @@ impl Session {
         if self.try_open(say).is_none() {
             return Go::GiveUp;
         }
-        let found = ledger::read(self.collections());
+        let found = ledger::read(self.collection_names());
         self.ledger.settle(&found);
         self.state = found;
         Go::On
@@ -123,7 +123,7 @@ impl Session {
             say("at pending");
             let mut done = Ok(());
             for _ in 0..20 {
-                match self.store().run_pending() {
+                match self.store().run_pending_tasks() {
                     Ok(true) => {}
                     Ok(false) => break,
                     Err(error) => done = Err(error),
@@ -152,13 +152,13 @@ impl Session {
 
     fn batch(&mut self, n: u64, say: Say<'_>) -> Go {
         let (base, ops) = ledger::batch(self.ledger.seed, n);
-        let batch = ledger::to_batch(self.collections(), base, n, &ops);
+        let batch = ledger::to_batch(self.collection_names(), base, n, &ops);
         say(&format!("try {n}"));
-        match self.collections()[base].apply_with(batch, Durability::Sync) {
+        match self.collection_names()[base].apply_with(batch, Durability::Sync) {
             Ok(_) => {
                 say(&format!("ack {n}"));
                 self.ledger.acknowledged(n);
-                self.state = ledger::read(self.collections());
+                self.state = ledger::read(self.collection_names());
                 self.ledger.settle(&self.state.clone());
                 self.failures = 0;
                 Go::On
@@ -166,7 +166,7 @@ impl Session {
             Err(error) => {
                 say(&format!("fail {n} {}", kind(&error)));
                 // Reads go on, and see nothing of it.
-                assert_eq!(ledger::read(self.collections()), self.state, "after {error}");
+                assert_eq!(ledger::read(self.collection_names()), self.state, "after {error}");
                 self.failures += 1;
                 if self.failures > PATIENCE {
                     return Go::GiveUp;
@@ -200,7 +200,7 @@ impl Session {
         } else {
             say("scratch make");
             let made = self.make_scratch();
-            self.scratch = self.store().existing("scratch").is_some();
+            self.scratch = self.store().get_collection("scratch").is_some();
             if made.is_ok() {
                 say("scratch made");
             }

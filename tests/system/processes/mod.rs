@@ -43,7 +43,7 @@ fn a_second_writer_is_refused_in_this_process_and_in_another() {
             cases += 1;
         }
         let reader = StoreOptions::new().open_read_only(&dir).unwrap();
-        assert_eq!(reader.existing("notes").unwrap().len().unwrap(), 3);
+        assert_eq!(reader.get_collection("notes").unwrap().len().unwrap(), 3);
         let report = temp.path().join(format!("report-{round}"));
         assert_eq!(Other::run("try", &dir, &report, &[]), ["Locked"]);
         match round % 2 {
@@ -99,7 +99,7 @@ fn of_processes_that_race_for_a_store_one_has_it_at_a_time() {
     }
     let store = open(&dir).unwrap();
     // Each that had it wrote one row under an id of its own.
-    assert_eq!(store.existing("notes").unwrap().len().unwrap(), held);
+    assert_eq!(store.get_collection("notes").unwrap().len().unwrap(), held);
     assert!(held > 0 && store.verify().unwrap().is_clean());
     eprintln!("raced: {held} had the store, {refused} were refused");
 }
@@ -145,13 +145,13 @@ fn what_is_in_a_stale_lock_file_does_not_matter() {
         drop(store);
         std::fs::write(dir.join("LOCK"), &content).unwrap();
         let store = open(&dir).unwrap();
-        assert_eq!(store.existing("notes").unwrap().len().unwrap(), 3);
+        assert_eq!(store.get_collection("notes").unwrap().len().unwrap(), 3);
         assert!(matches!(open(&dir), Err(Error::Locked { .. })));
         drop(store);
         // Never removed, never written.
         assert_eq!(std::fs::read(dir.join("LOCK")).unwrap(), content);
         std::fs::remove_file(dir.join("LOCK")).unwrap();
-        assert_eq!(open(&dir).unwrap().existing("notes").unwrap().len().unwrap(), 3);
+        assert_eq!(open(&dir).unwrap().get_collection("notes").unwrap().len().unwrap(), 3);
         std::fs::remove_file(dir.join("LOCK")).unwrap();
         std::fs::create_dir(dir.join("LOCK")).unwrap();
         assert!(matches!(open(&dir), Err(Error::Io { .. })));

@@ -41,7 +41,9 @@ pub(crate) fn child() {
         }
         "race" => race(dir, &say),
         "read" => match StoreOptions::new().open_read_only(dir) {
-            Ok(store) => say(&format!("read {}", store.existing("notes").unwrap().len().unwrap())),
+            Ok(store) => {
+                say(&format!("read {}", store.get_collection("notes").unwrap().len().unwrap()))
+            }
             Err(error) => say(kind(&error)),
         },
         "generations" => generations(dir, &say),

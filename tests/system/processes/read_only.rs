@@ -25,11 +25,11 @@ fn latest(report: &Path, kind: &str) -> u64 {
 
 /// The one generation that all rows are of.
 fn generation(store: &altiplano::Store) -> u64 {
-    let notes = store.existing("notes").unwrap();
+    let notes = store.get_collection("notes").unwrap();
     let rows: Vec<_> = notes.iter().map(Result::unwrap).collect();
     assert_eq!(rows.len() as u64, ROWS);
     let of = |memory: &altiplano::Memory| -> u64 {
-        memory.text_content().unwrap().split(' ').nth(1).unwrap().parse().unwrap()
+        memory.text.as_deref().unwrap().split(' ').nth(1).unwrap().parse().unwrap()
     };
     let generation = of(&rows[0]);
     assert!(rows.iter().all(|row| of(row) == generation), "rows of several moments");
@@ -90,7 +90,7 @@ fn stores(at: &Path) -> Vec<std::path::PathBuf> {
         let dir = at.join(name);
         let store = open(&dir).unwrap();
         fill(&store, 150, name);
-        while store.run_pending().unwrap() {}
+        while store.run_pending_tasks().unwrap() {}
         fill(&store, 20, "again");
         (dir, store)
     };
@@ -136,7 +136,7 @@ fn a_read_only_medium_can_be_read_and_says_so_to_writers() {
         let dir = at.join(store.file_name().unwrap());
         let before = look(&dir);
         let reader = StoreOptions::new().open_read_only(&dir).unwrap();
-        assert_eq!(reader.existing("notes").unwrap().len().unwrap(), 150);
+        assert_eq!(reader.get_collection("notes").unwrap().len().unwrap(), 150);
         assert!(reader.verify().unwrap().is_clean());
         reader.refresh().unwrap();
         let error = open(&dir).unwrap_err();

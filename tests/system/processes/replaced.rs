@@ -20,11 +20,11 @@ fn contents(dir: &Path) -> BTreeMap<String, Vec<u8>> {
 
 /// Does it; whether it said that it could.
 fn act(store: &Store, deed: &str) -> bool {
-    let notes = store.existing("notes").unwrap();
+    let notes = store.get_collection("notes").unwrap();
     let options = CollectionOptions::new(2, Metric::L2);
     match deed {
         "insert" => notes.insert(Memory::new(1u64, [3.0, 4.0])).is_ok(),
-        "seal" => store.run_pending().is_ok(),
+        "seal" => store.run_pending_tasks().is_ok(),
         "compact" => store.compact().is_ok(),
         "create" => store.collection("more", options).is_ok(),
         "drop" => store.drop_collection("notes").is_ok(),
@@ -48,14 +48,14 @@ fn a_store_whose_directory_was_replaced_leaves_the_new_one_alone() {
             let old = open(&dir).unwrap();
             fill(&old, 40 + 70 * (round % 3), "old");
             if round.is_multiple_of(2) {
-                while old.run_pending().unwrap() {}
+                while old.run_pending_tasks().unwrap() {}
             }
             fill(&old, 70, "old again");
             // What a reader still holds is let go of when the directory is another's.
             let held = turn.is_multiple_of(3).then(|| {
-                let held = old.existing("notes").unwrap().iter();
+                let held = old.get_collection("notes").unwrap().iter();
                 old.compact().unwrap();
-                pinned += old.stats().unwrap().pinned_files;
+                pinned += old.stats().unwrap().held_files;
                 held
             });
             let aside = temp.path().join("aside.alt");
@@ -66,7 +66,7 @@ fn a_store_whose_directory_was_replaced_leaves_the_new_one_alone() {
             }
             let new = open(&dir).unwrap();
             fill(&new, 40 + 70 * (round % 4), "new");
-            while new.run_pending().unwrap() {}
+            while new.run_pending_tasks().unwrap() {}
             let before = contents(&dir);
             let what = format!("{deed} in round {round}");
             refused += u64::from(!act(&old, deed));
@@ -81,9 +81,9 @@ fn a_store_whose_directory_was_replaced_leaves_the_new_one_alone() {
             fill(&new, 10, "newer");
             new.close().unwrap();
             let new = open(&dir).unwrap();
-            let rows = new.existing("notes").unwrap();
+            let rows = new.get_collection("notes").unwrap();
             assert_eq!(rows.len().unwrap(), 40 + 70 * (round % 4), "{what}");
-            assert!(rows.get(9u64).unwrap().unwrap().text_content().unwrap().starts_with("newer"));
+            assert!(rows.get(9u64).unwrap().unwrap().text.as_deref().unwrap().starts_with("newer"));
             assert!(new.verify().unwrap().is_clean());
             drop(new);
             if moved {

@@ -46,7 +46,7 @@ pub(crate) fn child() {
         notes.insert(memory).unwrap();
         say(&format!("ack {n}"));
     }
-    while store.run_pending().unwrap() {}
+    while store.run_pending_tasks().unwrap() {}
     notes.delete_where(Filter::namespace("user:3")).unwrap();
     store.compact().unwrap();
     store.close().unwrap();

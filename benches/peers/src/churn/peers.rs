@@ -45,12 +45,7 @@ impl Altiplano {
             Metric::Dot => altiplano::Metric::Dot,
             Metric::L2 => altiplano::Metric::L2,
         };
-        let hnsw = HnswParams {
-            m: M as u16,
-            ef_construction: EF_CONSTRUCTION as u16,
-            min_rows: 1000,
-            ..HnswParams::default()
-        };
+        let hnsw = HnswParams::default().m(M as u16).ef_construction(EF_CONSTRUCTION as u16).min_rows(1000);
         let store = Store::open(dir.join("store"))?;
         let rows = store.collection("rows", CollectionOptions::new(dim, metric).hnsw(hnsw))?;
         Ok(Self { rows, _store: store })

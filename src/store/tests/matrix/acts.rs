@@ -12,21 +12,21 @@ use super::setup::new_disk;
 use crate::collection::Collection;
 use crate::compaction::{Control, Job, run_index_due};
 use crate::index::EfTable;
-use crate::metrics::CanaryStats;
+use crate::metrics::RecallStats;
 use crate::sync::lock;
 use crate::testing::sim;
-use crate::{Batch, Error, Memory, SearchPath, Store, sabotage};
+use crate::{Batch, Error, Memory, SearchMode, Store, sabotage};
 
 impl Runner {
     fn notes(&self) -> Result<Option<Collection>, Error> {
-        Ok(self.store()?.existing(NAMES[0]))
+        Ok(self.store()?.get_collection(NAMES[0]))
     }
 
     /// Searches the graph of the first collection more often than it takes for a look at it.
     pub(super) fn ask(&self) -> Result<(), Error> {
         let Some(notes) = self.notes()? else { return Ok(()) };
         for id in 0..20 {
-            notes.search(&vector(0, id * 7, 1)).k(10).path(SearchPath::Graph).run()?;
+            notes.search(&vector(0, id * 7, 1)).k(10).mode(SearchMode::Graph).run()?;
         }
         Ok(())
     }
@@ -39,7 +39,7 @@ impl Runner {
         if let Some(part) = graph {
             let wide = EfTable::of(&[(32, 0.5), (512, 0.99)]);
             // With as many queries as there may be: there is no reason to look again.
-            let stats = CanaryStats { queries: 64, ..CanaryStats::default() };
+            let stats = RecallStats { queries: 64, ..RecallStats::default() };
             core.canary.looked(part.indexed.file, wide, stats, notes.engine.time.monotonic());
             *lock(&core.indexes_in_order) = Weak::new();
         }

@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use super::model::{Model, NAMES, Row, check_vector, vector};
-use crate::{Collection, Error, Filter, Hit, Memory, Metric, SearchPath, Store};
+use crate::{Collection, Error, Filter, Hit, Memory, Metric, SearchMode, Store};
 
 /// Errors that damage may give.
 pub(super) fn is_typed(error: &Error) -> bool {
@@ -43,13 +43,13 @@ impl Answers {
     /// Asks everything; `state` is what there is.
     pub(super) fn ask(&mut self, store: &Store, state: &Model) -> Result<(), String> {
         let names: Vec<&str> = state.0.keys().map(|c| NAMES[*c]).collect();
-        let mut found = store.collections();
+        let mut found = store.collection_names();
         found.sort_by_key(|name| NAMES.iter().position(|n| n == name));
         if found != names {
             return Err(format!("the collections are {found:?}, not {names:?}"));
         }
         for (c, rows) in &state.0 {
-            let collection = store.existing(NAMES[*c]).ok_or("a collection is gone")?;
+            let collection = store.get_collection(NAMES[*c]).ok_or("a collection is gone")?;
             self.ask_rows(&collection, *c, rows)?;
             self.ask_searches(&collection, *c, rows)?;
         }
@@ -106,11 +106,11 @@ impl Answers {
         let query = vector(c, 40, 7);
         for k in [5, 400] {
             let nearest = nearest(c, rows, &query, k);
-            for path in [None, Some(SearchPath::Scan), Some(SearchPath::Graph)] {
+            for path in [None, Some(SearchMode::Scan), Some(SearchMode::Graph)] {
                 let search = collection.search(&query).k(k);
                 let search = path.map_or_else(
                     || collection.search(&query).k(k).exact(),
-                    |path| search.path(path),
+                    |path| search.mode(path),
                 );
                 let Some(hits) = self.take(search.run())? else { continue };
                 check_hits(&hits, c, rows, &query)?;
@@ -118,7 +118,7 @@ impl Answers {
                     return Err(format!("{} hits of {} by {path:?}", hits.len(), nearest.len()));
                 }
                 // Under cosine these vectors are nearer to each other than codes can tell.
-                let scan = self.strict && c != 1 && path == Some(SearchPath::Scan);
+                let scan = self.strict && c != 1 && path == Some(SearchMode::Scan);
                 if path.is_none() || scan {
                     same(&hits, &nearest)?;
                 }
@@ -130,16 +130,16 @@ impl Answers {
 
 /// A memory must be the one that was written; gives its id.
 fn check_memory(memory: &Memory, c: usize, rows: &BTreeMap<u64, Row>) -> Result<u64, String> {
-    let id = memory.id().as_u128() as u64;
+    let id = memory.id.as_u128() as u64;
     let row = rows.get(&id).ok_or(format!("{id} is not there, and was found"))?;
-    if memory.text_content() != Some(&row.text) {
-        return Err(format!("{id} is {:?} instead of {:?}", memory.text_content(), row.text));
+    if memory.text.as_deref() != Some(&row.text) {
+        return Err(format!("{id} is {:?} instead of {:?}", memory.text.as_deref(), row.text));
     }
-    check_vector(memory.vector(), &written(c, id, row))
+    check_vector(&memory.vector, &written(c, id, row))
         .map_err(|got| format!("{id} has the vector {got:?}"))?;
-    match memory.expires().unwrap_or(crate::Timestamp::MAX) == row.expires {
+    match memory.expiry().unwrap_or(crate::Timestamp::MAX) == row.expires {
         true => Ok(id),
-        false => Err(format!("{id} expires at {:?}", memory.expires())),
+        false => Err(format!("{id} expires at {:?}", memory.expiry())),
     }
 }
 

@@ -84,12 +84,12 @@ fn look(
 /// A recovered store takes writes and does its work.
 fn write_on(store: &Store, found: &Model) -> Result<(), String> {
     for c in found.0.keys() {
-        let collection = store.existing(NAMES[*c]).ok_or("a collection is gone")?;
+        let collection = store.get_collection(NAMES[*c]).ok_or("a collection is gone")?;
         // An id of its own that the model's readers understand: text and vector say which write.
         let memory = Memory::new(999u64, model::vector(*c, 999, 0)).text("write 0");
         collection.insert(memory).map_err(|e| format!("it takes no writes: {e}"))?;
     }
-    while store.run_pending().map_err(|e| format!("its work fails: {e}"))? {}
+    while store.run_pending_tasks().map_err(|e| format!("its work fails: {e}"))? {}
     Ok(())
 }
 

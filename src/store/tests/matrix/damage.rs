@@ -203,7 +203,7 @@ impl Case<'_> {
         let harmed = matches!(self.verdict, Verdict::Truth { .. });
         let mut answers = Answers::default();
         let mut rounds = 0;
-        while answers.take(store.run_pending())?.unwrap_or(false) {
+        while answers.take(store.run_pending_tasks())?.unwrap_or(false) {
             rounds += 1;
             if rounds > 100 {
                 return Err("its work does not end".to_owned());

@@ -127,7 +127,7 @@ pub(super) fn apply(model: &mut Model, n: u64, writes: &[Write], now: Timestamp)
 pub(super) type Handles = [Option<Collection>; 3];
 
 pub(super) fn handles(store: &Store) -> Handles {
-    NAMES.map(|name| store.existing(name))
+    NAMES.map(|name| store.get_collection(name))
 }
 
 /// Carries out write `n` on a store.
@@ -176,9 +176,9 @@ fn memory(c: usize, id: u64, n: u64, ttl: Option<u64>) -> Memory {
 /// What a store holds. Every answer is looked at: ids once, vectors and texts of the same write.
 pub(super) fn read(store: &Store) -> Result<Model, String> {
     let mut model = Model::default();
-    for name in store.collections() {
+    for name in store.collection_names() {
         let c = NAMES.iter().position(|n| *n == name).ok_or(format!("unknown {name}"))?;
-        let collection = store.existing(&name).ok_or(format!("{name} does not open"))?;
+        let collection = store.get_collection(&name).ok_or(format!("{name} does not open"))?;
         model.0.insert(c, read_collection(&collection, c)?);
     }
     Ok(model)
@@ -188,13 +188,13 @@ fn read_collection(collection: &Collection, c: usize) -> Result<BTreeMap<u64, Ro
     let mut rows = BTreeMap::new();
     for memory in collection.iter() {
         let memory = memory.map_err(|e| e.to_string())?;
-        let id = memory.id().as_u128() as u64;
-        let text = memory.text_content().unwrap_or_default().to_owned();
+        let id = memory.id.as_u128() as u64;
+        let text = memory.text.as_deref().unwrap_or_default().to_owned();
         let n = text.strip_prefix("write ").and_then(|n| n.parse().ok());
         let n: u64 = n.ok_or(format!("{id} has the text {text:?}"))?;
-        check_vector(memory.vector(), &vector(c, id, n))
+        check_vector(&memory.vector, &vector(c, id, n))
             .map_err(|got| format!("{id} of write {n} has the vector {got:?}"))?;
-        let expires = memory.expires().unwrap_or(Timestamp::MAX);
+        let expires = memory.expiry().unwrap_or(Timestamp::MAX);
         if rows.insert(id, Row { text, expires }).is_some() {
             return Err(format!("{id} is there twice"));
         }
@@ -211,7 +211,7 @@ pub(super) fn check_vector(got: &[f32], wanted: &[f32]) -> Result<(), Vec<f32>> 
 /// What searches and look-ups by id say agrees with what is there.
 pub(super) fn search(store: &Store, model: &Model) -> Result<(), String> {
     for (c, rows) in &model.0 {
-        let collection = store.existing(NAMES[*c]).ok_or("a collection is gone")?;
+        let collection = store.get_collection(NAMES[*c]).ok_or("a collection is gone")?;
         let query = vector(*c, 40, 7);
         let k = 5.min(rows.len());
         let hits = collection.search(&query).k(5).run().map_err(|e| e.to_string())?;

@@ -87,9 +87,9 @@ impl Runner {
                 self.clock.advance(Duration::from_secs(*seconds));
                 Ok(())
             }
-            Act::RunOne => self.store()?.run_pending().map(drop),
+            Act::RunOne => self.store()?.run_pending_tasks().map(drop),
             Act::Run => {
-                while self.store()?.run_pending()? {}
+                while self.store()?.run_pending_tasks()? {}
                 Ok(())
             }
             Act::Compact => self.store()?.compact().map(drop),
@@ -102,7 +102,8 @@ impl Runner {
             Act::Refused(writes) => self.refused(writes),
             Act::Hold => {
                 let store = self.store.as_ref().ok_or(Error::Closed)?;
-                self.held.extend(NAMES.iter().filter_map(|n| store.existing(n)).map(|c| c.iter()));
+                self.held
+                    .extend(NAMES.iter().filter_map(|n| store.get_collection(n)).map(|c| c.iter()));
                 Ok(())
             }
             Act::Release => {

@@ -46,7 +46,7 @@ impl Seen {
         let count = match event {
             Event::Indexed { merged: true, .. } => &self.merges,
             Event::Indexed { graph: true, .. } => &self.built,
-            Event::Canary { .. } => &self.looks,
+            Event::RecallMeasured { .. } => &self.looks,
             Event::Sealed { .. } => &self.seals,
             Event::Compacted { .. } => &self.compactions,
             _ => return,

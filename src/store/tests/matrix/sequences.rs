@@ -62,7 +62,7 @@ impl Held {
     fn new(runner: &Runner) -> Option<Self> {
         let store = runner.store.as_ref()?;
         let state = lock(&runner.history).now().visible(store.now());
-        let open = |c: &usize| Some((*c, store.existing(NAMES[*c])?.iter()));
+        let open = |c: &usize| Some((*c, store.get_collection(NAMES[*c])?.iter()));
         let readers = state.0.keys().filter_map(open).collect();
         Some(Self { state, readers })
     }
@@ -74,9 +74,9 @@ impl Held {
             let rows = found.0.entry(c).or_default();
             for memory in reader {
                 let memory = memory.map_err(|e| format!("a held reader: {e}"))?;
-                let text = memory.text_content().unwrap_or_default().to_owned();
-                let expires = memory.expires().unwrap_or(crate::Timestamp::MAX);
-                rows.insert(memory.id().as_u128() as u64, Row { text, expires });
+                let text = memory.text.as_deref().unwrap_or_default().to_owned();
+                let expires = memory.expiry().unwrap_or(crate::Timestamp::MAX);
+                rows.insert(memory.id.as_u128() as u64, Row { text, expires });
             }
         }
         match found == self.state {
