@@ -42,18 +42,12 @@ switches! {
     SplitBatch,
     /// A log file takes frames after one that was cut short.
     AppendAfterFailure,
-    /// The old log file is not synced before a new one begins.
-    SkipRollSync,
     /// Zeros pass for a frame.
     ZerosAreFrames,
     /// Every bad frame is taken for a torn tail.
     IgnoreSyncedLen,
     /// A manifest does not say how far the open log is durable.
     ForgetOpenLog,
-    /// New files are named before their names are durable.
-    SkipNameSync,
-    /// The log is not synced as far as the named files reach.
-    SkipPrefixSync,
     /// A manifest is written under its last name.
     ManifestInPlace,
     /// The old manifest is put aside before the new one is in force.
@@ -80,8 +74,6 @@ switches! {
     SkipCopyForward,
     /// Locators stay as they were when rows moved.
     KeepLocators,
-    /// The name of a new store's directory is not made durable.
-    SkipParentSync,
     /// Expiry goes by the clock alone, wherever it was set back to.
     RawClock,
     /// What has expired by the clock is destroyed, however wrong the clock is.

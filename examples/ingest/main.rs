@@ -19,7 +19,6 @@ use altiplano::{Batch, Collection, CollectionOptions, Fields, Memory, Metric, St
 use bench_tools::args::{self, Args, Opt};
 use bench_tools::measure::{self, Percentiles, Rss};
 use bench_tools::vectors::{self, Neighbors, Vectors};
-use indicatif::{ProgressBar, ProgressStyle};
 
 /// Memories that are acknowledged together.
 const BATCH: usize = 256;
@@ -79,26 +78,23 @@ fn ingest(args: &Args) -> Result<bool, Box<dyn Error>> {
 
 /// Inserts everything in durable batches, then waits until the background has caught up.
 fn load(store: &Store, collection: &Collection, base: &Vectors) -> Result<(), Box<dyn Error>> {
-    let bar = ProgressBar::new(base.len() as u64).with_style(ProgressStyle::with_template(
-        "{bar:40} {pos}/{len} vectors, {per_sec}, {eta} left",
-    )?);
+    println!(
+        "{} vectors of {} dimensions are inserted, in durable batches of {BATCH}:",
+        base.len(),
+        base.dim
+    );
     let begun = Instant::now();
     for first in (0..base.len()).step_by(BATCH) {
         let last = (first + BATCH).min(base.len());
         let memory = |i: usize| Memory::new(i as u64, base.row(i));
         collection.apply((first..last).map(memory).collect::<Batch>())?;
-        bar.inc((last - first) as u64);
     }
     let acknowledged = begun.elapsed();
-    bar.finish_and_clear();
     let rate = |took: Duration| base.len() as f64 / took.as_secs_f64();
-    println!("acknowledged  {:>10.0} vectors/s, durable, batches of {BATCH}", rate(acknowledged));
+    println!("  acknowledged  {:>10.0} vectors/s", rate(acknowledged));
 
-    let waiting = ProgressBar::new_spinner().with_message("sealing and indexing");
-    waiting.enable_steady_tick(Duration::from_millis(200));
     wait_until_indexed(store, collection)?;
-    waiting.finish_and_clear();
-    println!("indexed       {:>10.0} vectors/s, by the background", rate(begun.elapsed()));
+    println!("  indexed       {:>10.0} vectors/s, by the background", rate(begun.elapsed()));
     Ok(())
 }
 
@@ -121,6 +117,7 @@ fn wait_until_indexed(store: &Store, collection: &Collection) -> altiplano::Resu
 }
 
 fn ask(collection: &Collection, queries: &Vectors, truth: &Neighbors) -> altiplano::Result<()> {
+    println!("{} queries are asked, and compared with exact search:", queries.len());
     let (mut recall, mut times) = (0.0, Vec::with_capacity(queries.len()));
     for (i, query) in queries.rows().enumerate() {
         let begun = Instant::now();
@@ -131,21 +128,22 @@ fn ask(collection: &Collection, queries: &Vectors, truth: &Neighbors) -> altipla
     let seconds: f64 = times.iter().map(Duration::as_secs_f64).sum();
     let rate = queries.len() as f64 / seconds;
     let Percentiles { p50, p99, .. } = Percentiles::of(times);
-    println!("queries       {rate:>10.0} /s on one thread, p50 {p50:.0?}, p99 {p99:.0?}");
-    println!("recall@{K}     {:>10.4}", recall / queries.len() as f64);
+    println!("  queries       {rate:>10.0} /s on one thread, p50 {p50:.0?}, p99 {p99:.0?}");
+    println!("  recall@{K}     {:>10.4}", recall / queries.len() as f64);
     Ok(())
 }
 
 fn report(dir: &Path, before: Option<Rss>) -> Result<(), Box<dyn Error>> {
     const MB: f64 = 1e6;
+    println!("What the store takes now, RAM as added since it was opened:");
     if let (Some(before), Some(now)) = (before, Rss::now()) {
         let added = |now: u64, before: u64| now.saturating_sub(before) as f64 / MB;
         println!(
-            "RSS           {:>10.1} MB anonymous, {:.1} MB mapped (added since the store was opened)",
+            "  RSS           {:>10.1} MB anonymous, {:.1} MB mapped",
             added(now.anon_bytes, before.anon_bytes),
             added(now.file_bytes, before.file_bytes),
         );
     }
-    println!("disk          {:>10.1} MB", measure::allocated_bytes(dir)? as f64 / MB);
+    println!("  disk          {:>10.1} MB", measure::allocated_bytes(dir)? as f64 / MB);
     Ok(())
 }

@@ -11,8 +11,7 @@ use crate::filter::{Filter, Matcher};
 use crate::format::op::OpKind;
 use crate::format::record;
 use crate::ids::MemoryId;
-use crate::memory::Memory;
-use crate::memory::expiry;
+use crate::memory::{self, Memory};
 use crate::options::Durability;
 use crate::snapshot::stage::{Effect, Prepared};
 use crate::vector::metric::prepare;
@@ -189,7 +188,7 @@ impl Collection {
                 memory.check_limits()?;
                 let (spec, id, now) = (self.core.spec, memory.id, self.engine.time.now());
                 let default_ttl = self.core.options().default_ttl;
-                let Some(expiry) = expiry(&memory, default_ttl, now)? else {
+                let Some(expiry) = memory::expiry(&memory, default_ttl, now)? else {
                     return Ok(None);
                 };
                 let norm = prepare(spec.metric, spec.dimension, Some(id), &mut memory.vector)?;

@@ -2,10 +2,11 @@
 //! sealed, or, if they are small, their rows are copied to its end (a small collection lives in the
 //! log and has no file).
 //!
-//! All that are copied leave the older files in one commit: a commit writes an entry of every collection,
-//! and there may be thousands of small ones. The log may also be longer by what they hold, and half of
-//! that again, or half as long again as it was after the last trim (a large copy may leave much of a file
-//! unused): for every row that is copied, half a row was written, however many there are.
+//! All that are copied leave the older files in one commit: a commit writes an entry of every
+//! collection, and there may be thousands of small ones. The log may also be longer by what they
+//! hold, and half of that again, or half as long again as it was after the last trim (a large copy
+//! may leave much of a file unused): for every row that is copied, half a row was written, however
+//! many there are.
 
 use std::sync::Arc;
 
@@ -20,7 +21,6 @@ use crate::format::op::{Op, OpKind};
 use crate::ids::{FileId, Seq};
 use crate::log::LOG_FILE_BYTES;
 use crate::report::CompactionReport;
-use crate::sabotage::{self, Sabotage};
 use crate::segment::{Row, Rows};
 use crate::snapshot::state::Core;
 use crate::snapshot::{MemPart, Snapshot};
@@ -54,8 +54,8 @@ pub(crate) fn run_trim(control: &Control<'_>) -> Result<bool> {
     }
 }
 
-/// Writes the log anew if that gives back so many bytes: those of rows that were sealed or died since,
-/// and of memtables, which need room in the log and in a segment. Tells whether it was.
+/// Writes the log anew if that gives back so many bytes: those of rows that were sealed or died
+/// since, and of memtables, which need room in the log and in a segment. Tells whether it was.
 pub(super) fn shed(least: u64, control: &Control<'_>) -> Result<bool> {
     let engine = control.engine();
     // What a shed left the last time it would leave again.
@@ -161,9 +161,10 @@ fn files_of_small(engine: &Engine) -> usize {
     (engine.collections.all().into_iter().map(bytes).sum::<u64>() / LOG_FILE_BYTES) as usize
 }
 
-/// Copies or seals what a collection has in the log; a mark for the manifest if that is all it takes for
-/// the older files to go, and otherwise they are let go already. The mark may wait, and other jobs come
-/// between: what they do to the collection is in the log from the copy on, and marks are only raised.
+/// Copies or seals what a collection has in the log; a mark for the manifest if that is all it
+/// takes for the older files to go, and otherwise they are let go already. The mark may wait, and
+/// other jobs come between: what they do to the collection is in the log from the copy on, and
+/// marks are only raised.
 fn shorten(job: &Job<'_>) -> Result<Option<Mark>> {
     job.check()?;
     match carry(job.engine, job.core)? {
@@ -178,9 +179,6 @@ fn shorten(job: &Job<'_>) -> Result<Option<Mark>> {
 
 /// Makes what was copied durable, before marks let the older files go (I4).
 pub(super) fn sync_copies(engine: &Engine) -> Result<()> {
-    if sabotage::on(Sabotage::SkipPrefixSync) {
-        return Ok(());
-    }
     engine.log.sync().map(drop)
 }
 
@@ -202,7 +200,8 @@ impl Carried {
 }
 
 /// Copies the live rows of a small collection's memtable to the end of the log, without those that
-/// have expired; the memtable, too, goes on with these alone. `None` if the collection is not small.
+/// have expired; the memtable, too, goes on with these alone. `None` if the collection is not
+/// small.
 pub(super) fn carry(engine: &Engine, core: &Core) -> Result<Option<Carried>> {
     let now = engine.time.destroy_by();
     let mut token = engine.log.hold();

@@ -1,5 +1,5 @@
-//! Owns how a job is told to end early, and where it waits: between pieces of work, with no lock held
-//! but that of its kind of job.
+//! Owns how a job is told to end early, and where it waits: between pieces of work, with no lock
+//! held but that of its kind of job.
 
 use std::sync::TryLockError;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -9,8 +9,7 @@ use crate::engine::Engine;
 use crate::engine::pace::Working;
 use crate::error::{Error, Result};
 use crate::snapshot::state::Core;
-use crate::sync::lock;
-use crate::sync::{Mutex, MutexGuard};
+use crate::sync::{Mutex, MutexGuard, lock};
 use crate::worker::Seat;
 
 /// Handed down through a job.
@@ -81,8 +80,8 @@ impl<'a> Control<'a> {
         if self.is_stopped() || core.is_dropped() { Err(Error::Closed) } else { Ok(()) }
     }
 
-    /// Between two pieces of work, of which the last one wrote so many bytes: waits where it must. An
-    /// error if the job should end early.
+    /// Between two pieces of work, of which the last one wrote so many bytes: waits where it must.
+    /// An error if the job should end early.
     pub(super) fn step(&self, core: &Core, bytes: u64) -> Result<()> {
         if let Some((_, last)) = &self.paced {
             let clock = self.engine.time.clock().as_ref();

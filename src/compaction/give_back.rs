@@ -16,8 +16,8 @@ use crate::snapshot::state::Core;
 /// A log of fewer bytes than this is left as it is after a compaction by hand.
 const SHORT_LOG: u64 = 64 << 10;
 
-/// Gives bytes back, if an insert asked for room and it is worth it; tells whether it did. Called when
-/// no dead row is left.
+/// Gives bytes back, if an insert asked for room and it is worth it; tells whether it did. Called
+/// when no dead row is left.
 pub(crate) fn give_back(control: &Control<'_>) -> Result<bool> {
     let engine = control.engine();
     let pressed = engine.admission.disk().pressure() == Pressure::Pressed;
@@ -44,7 +44,8 @@ pub(crate) fn after_compaction(control: &Control<'_>) -> Result<()> {
     Ok(())
 }
 
-/// Rebuilds the indexes of the collection whose dead nodes take the most, if those of all take so much.
+/// Rebuilds the indexes of the collection whose dead nodes take the most, if those of all take so
+/// much.
 fn rebuild_indexes(worth: u64, control: &Control<'_>) -> Result<bool> {
     let engine = control.engine();
     let cores = engine.collections.all().into_iter().filter(|core| !core.is_in_memory());

@@ -23,8 +23,8 @@ impl<'a> Job<'a> {
         self.control.check(self.core)
     }
 
-    /// Between two pieces of work, of which the last one wrote so many bytes: waits where it must. An
-    /// error if the job should end early.
+    /// Between two pieces of work, of which the last one wrote so many bytes: waits where it must.
+    /// An error if the job should end early.
     pub(super) fn step(&self, bytes: u64) -> Result<()> {
         self.control.step(self.core, bytes)
     }

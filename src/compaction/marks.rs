@@ -1,6 +1,6 @@
-//! Owns what jobs say in the manifest of collections that they did not touch or only copied: what their
-//! files cover, and which log files they can do without. Marks are only raised, so that one may be made
-//! some time before it is committed.
+//! Owns what jobs say in the manifest of collections that they did not touch or only copied: what
+//! their files cover, and which log files they can do without. Marks are only raised, so that one
+//! may be made some time before it is committed.
 
 use std::collections::HashMap;
 

@@ -1,7 +1,7 @@
 //! Owns the work that keeps a store flat: sealing memtables, rewriting and dropping segments,
-//! building indexes, trimming the log. What to do is decided in `policy`, which is pure, by the facts
-//! of `facts`; `steps` carries it out one step at a time, through `rewrite` and `index`; `checkpoint`
-//! keeps the log short and `purge` leaves nothing of the dead.
+//! building indexes, trimming the log. What to do is decided in `policy`, which is pure, by the
+//! facts of `facts`; `steps` carries it out one step at a time, through `rewrite` and `index`;
+//! `checkpoint` keeps the log short and `purge` leaves nothing of the dead.
 //!
 //! No lock is held while files are written. Every job ends in one manifest commit and one swap of
 //! the snapshot; deletes that arrive meanwhile are carried over at the swap, and replayed from the

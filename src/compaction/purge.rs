@@ -24,7 +24,7 @@ use crate::error::{Error, Result};
 use crate::format::names::FileName;
 use crate::ids::FileId;
 use crate::report::{CompactionReport, PurgeReceipt};
-use crate::sabotage::{self, Sabotage};
+use crate::sabotage::broken;
 use crate::snapshot::Snapshot;
 use crate::snapshot::state::Core;
 use crate::sync::lock;
@@ -39,10 +39,8 @@ pub(crate) fn purge(of: Option<&Core>, control: &Control<'_>) -> Result<PurgeRec
     let before = sizes(engine)?;
     let now = engine.time.now();
     // Everything that died before is in older files than this one.
-    let log = match sabotage::on(Sabotage::PurgeKeepsLog) {
-        false => engine.log.roll()?,
-        true => FileId::default(),
-    };
+    let mut log = engine.log.roll()?;
+    broken!(PurgeKeepsLog => log = FileId::default());
     let (mut report, mut marks) = (CompactionReport::default(), Vec::new());
     let mut cores = engine.collections.all();
     cores.retain(|core| !core.is_in_memory());
@@ -77,7 +75,8 @@ pub(crate) fn purge(of: Option<&Core>, control: &Control<'_>) -> Result<PurgeRec
     })
 }
 
-/// Rows that had expired for readers at `now`, and that are still there because the clock is in doubt.
+/// Rows that had expired for readers at `now`, and that are still there because the clock is in
+/// doubt.
 fn withheld(engine: &Engine, of: Option<&Core>, now: Timestamp) -> Result<u64> {
     let cores = engine.collections.all().into_iter().filter(|core| !core.is_in_memory());
     let wanted = cores.filter(|core| of.is_none_or(|of| of.id == core.id));
@@ -92,8 +91,8 @@ fn sizes(engine: &Engine) -> Result<HashMap<FileName, u64>> {
 }
 
 /// Takes a collection out of the log files before `log`, and, if it is the one that is wanted, its
-/// dead rows and nodes out of all files. A mark for the manifest where the former waits for that: see
-/// `trim`.
+/// dead rows and nodes out of all files. A mark for the manifest where the former waits for that:
+/// see `checkpoint`.
 fn purge_one(
     job: &Job<'_>,
     log: FileId,
@@ -127,9 +126,7 @@ fn purge_one(
     if wanted {
         let _job = lock(&job.core.index_job);
         drop_lost_indexes(job.engine, job.core)?;
-        if !sabotage::on(Sabotage::PurgeKeepsCodes) {
-            rebuild_stale(job)?;
-        }
+        rebuild_stale(job)?;
     }
     Ok(mark)
 }
@@ -150,6 +147,7 @@ fn rewrite_dead(job: &Job<'_>, report: &mut CompactionReport) -> Result<()> {
 
 /// Rebuilds the indexes that have a dead node now.
 fn rebuild_stale(job: &Job<'_>) -> Result<()> {
+    broken!(PurgeKeepsCodes => return Ok(()));
     let stale = |snapshot: &Snapshot| -> HashSet<FileId> {
         let facts = index_facts(job.core, snapshot).0.into_iter();
         facts.filter(|i| i.live < i.nodes).map(|i| i.file).collect()

@@ -1,5 +1,5 @@
-//! Owns the steps of a compaction: what is due for the rows or the indexes of a collection, one step at
-//! a time, or everything at once. What is due is decided in `policy`.
+//! Owns the steps of a compaction: what is due for the rows or the indexes of a collection, one
+//! step at a time, or everything at once. What is due is decided in `policy`.
 
 use std::sync::{Arc, Weak};
 
@@ -16,8 +16,8 @@ use crate::event::Event;
 use crate::report::CompactionReport;
 use crate::sync::lock;
 
-/// Most steps that one explicit compaction takes; a plan that never comes to rest is a bug, and must
-/// not hang its caller.
+/// Most steps that one explicit compaction takes; a plan that never comes to rest is a bug, and
+/// must not hang its caller.
 pub(super) const MAX_STEPS: usize = 100_000;
 
 /// The steps that the policy takes for the rows, the most urgent first.

@@ -1,6 +1,6 @@
 //! Owns the question who may write at this moment: the process that opened the store, until it is
-//! closed. Counts the jobs that write files, so that a close can wait for them: once the lock of the
-//! store is let go, its directory belongs to somebody else.
+//! closed. Counts the jobs that write files, so that a close can wait for them: once the lock of
+//! the store is let go, its directory belongs to somebody else.
 
 use std::time::Duration;
 
@@ -12,8 +12,8 @@ use crate::sync::{Condvar, Mutex, lock, wait, wait_for};
 /// The state of an open store: open, closing (no new jobs), closed (nothing is written any more).
 #[derive(Debug)]
 pub(crate) struct Gate {
-    /// The process that opened the store. A child made by fork has the same lock and the same memory,
-    /// and would write to the same files.
+    /// The process that opened the store. A child made by fork has the same lock and the same
+    /// memory, and would write to the same files.
     process: u32,
     closing: AtomicBool,
     closed: AtomicBool,
@@ -74,8 +74,8 @@ impl Gate {
         self.closed.store(true, Ordering::Release);
     }
 
-    /// Lets no job begin any more and waits for those that run. One of this very thread is not waited
-    /// for: it ends at its next step.
+    /// Lets no job begin any more and waits for those that run. One of this very thread is not
+    /// waited for: it ends at its next step.
     pub(crate) fn wait_for_jobs(&self) {
         let own = thread::current().id();
         let mut running = lock(&self.running);

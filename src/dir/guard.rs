@@ -11,9 +11,8 @@ use crate::format::at_path::read_header;
 use crate::format::header::{FileHeader, HEADER_LEN, StoreId};
 use crate::map_vec::MapVec;
 use crate::poison::Poison;
-use crate::sync::Mutex;
 use crate::sync::atomic::{AtomicBool, Ordering};
-use crate::sync::lock;
+use crate::sync::{Mutex, lock};
 
 /// Files of a store that left the manifest and wait for the last snapshot that holds them.
 #[derive(Debug)]
@@ -51,9 +50,9 @@ impl HeldFiles {
     /// Removes a file that nobody holds any more, unless it may be another store's by now.
     fn let_go(&self, path: &Path) {
         // An outcome is unknown after poison: nothing is removed. What is left behind is an orphan
-        // that the next open removes. After a close it may still go: its number is below that in the
-        // last manifest, so that no later owner of the directory uses it again. A child made by fork
-        // removes nothing.
+        // that the next open removes. After a close it may still go: its number is below that in
+        // the last manifest, so that no later owner of the directory uses it again. A child made by
+        // fork removes nothing.
         let ours = || {
             self.disk.process_id() == self.process
                 && header(self.disk.as_ref(), path).is_ok_and(|header| header.store == self.store)

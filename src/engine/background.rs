@@ -2,8 +2,8 @@
 //! bytes, and the deadline for dead bytes. What the jobs do is above, in `compaction` and `store`.
 //!
 //! Who wakes whom: a commit and a new log file ring the bells; a job that frees space or seals a
-//! memtable wakes the writers in `admission`; whoever waits for a job's lock makes [`Pace`] hurry; a
-//! close waits in the gate of the directory until the jobs have ended.
+//! memtable wakes the writers in `admission`; whoever waits for a job's lock makes [`Pace`] hurry;
+//! a close waits in the gate of the directory until the jobs have ended.
 
 use std::sync::Arc;
 use std::time::Duration;

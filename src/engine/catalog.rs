@@ -1,5 +1,5 @@
-//! Owns the manifest in force and the numbers of files. Knows nothing of rows; how a manifest becomes
-//! durable is `manifest`.
+//! Owns the manifest in force and the numbers of files. Knows nothing of rows; how a manifest
+//! becomes durable is `manifest`.
 
 use std::sync::Arc;
 
@@ -12,10 +12,9 @@ use crate::format::manifest::Manifest;
 use crate::format::names::FileName;
 use crate::ids::FileId;
 use crate::manifest::{self, CommitError};
-use crate::sabotage::{self, Sabotage};
-use crate::sync::Mutex;
+use crate::sabotage::broken;
 use crate::sync::atomic::{AtomicU64, Ordering};
-use crate::sync::lock;
+use crate::sync::{Mutex, lock};
 
 /// About what a manifest takes of a collection and of a file.
 const COLLECTION_BYTES: usize = 512;
@@ -94,19 +93,14 @@ impl Catalog {
             segment.dead_since = dead_since.get(&segment.file).copied();
         }
         next.generation = next.generation.saturating_add(1);
-        if !sabotage::on(Sabotage::ReuseFileNumbers) {
-            next.next_file = FileId(self.next_file.load(Ordering::Relaxed));
-        }
+        next.next_file = FileId(self.next_file.load(Ordering::Relaxed));
+        broken!(ReuseFileNumbers => next.next_file = current.next_file);
         let time = self.time.advance();
         (next.time, next.clock_doubted) = (time.mark(), time.doubted());
         next.last_seq = next.last_seq.max(self.progress.last_seq());
-        if !sabotage::on(Sabotage::ForgetOpenLog) {
-            vouch(&mut next, self.progress.synced_log());
-        }
+        vouch(&mut next, self.progress.synced_log());
         let dropped = prune_log(&mut next);
-        if sabotage::on(Sabotage::UnlinkLogEarly) {
-            self.remove_logs(&dropped);
-        }
+        broken!(UnlinkLogEarly => self.remove_logs(&dropped));
         let bytes = next.collections.len() * COLLECTION_BYTES + next.files().count() * FILE_BYTES;
         self.bytes.store(bytes as u64, Ordering::Relaxed);
         match manifest::commit(self.dir.disk(), self.dir.root(), &next, self.dir.new_salt()) {
@@ -151,6 +145,7 @@ impl Catalog {
 /// Says how much of the open log file is durable by now: what is missing of it is damage then. The
 /// files that the manifest names may hold effects of its frames.
 fn vouch(manifest: &mut Manifest, (file, len): (FileId, u64)) {
+    broken!(ForgetOpenLog => return);
     for entry in manifest.log.iter_mut().filter(|entry| entry.file == file) {
         entry.synced_len = entry.synced_len.max(len);
     }
@@ -159,8 +154,9 @@ fn vouch(manifest: &mut Manifest, (file, len): (FileId, u64)) {
 /// Takes the log files that are older than what any collection needs out of the chain. The newest
 /// one always stays.
 fn prune_log(manifest: &mut Manifest) -> Vec<FileId> {
-    let from = manifest.collections.iter().map(|c| c.log_from);
-    let needed = if sabotage::on(Sabotage::PruneByNewest) { from.max() } else { from.min() };
+    let from = || manifest.collections.iter().map(|c| c.log_from);
+    let mut needed = from().min();
+    broken!(PruneByNewest => needed = from().max());
     let newest = manifest.log.last().map(|l| l.file);
     let (mut dropped, mut kept) = (Vec::new(), Vec::new());
     for entry in manifest.log.drain(..) {

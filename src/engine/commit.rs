@@ -19,10 +19,9 @@ use crate::format::frame::{FrameKind, MAX_PAYLOAD_BYTES};
 use crate::format::op::{Op, OpKind};
 use crate::ids::CollectionId;
 use crate::options::Durability;
-use crate::sabotage::{self, Sabotage};
+use crate::sabotage::broken;
 use crate::snapshot::stage::{Checkpoint, Effect, Prepared, Stage};
-use crate::sync::Mutex;
-use crate::sync::lock;
+use crate::sync::{Mutex, lock};
 
 /// Bytes of an operation in the log beside its vector and body, about.
 const OP_BYTES: u64 = 64;
@@ -56,13 +55,20 @@ pub(crate) struct Committer {
 
 impl Committer {
     pub(super) fn new(
-        dir: Arc<StoreDir>,
-        time: Arc<StoreTime>,
-        progress: Arc<Progress>,
-        log: Arc<OpenLog>,
-        bells: Arc<Bells>,
+        dir: &Arc<StoreDir>,
+        time: &Arc<StoreTime>,
+        progress: &Arc<Progress>,
+        log: &Arc<OpenLog>,
+        bells: &Arc<Bells>,
     ) -> Self {
-        Self { dir, time, progress, log, bells, queue: Mutex::default() }
+        Self {
+            dir: Arc::clone(dir),
+            time: Arc::clone(time),
+            progress: Arc::clone(progress),
+            log: Arc::clone(log),
+            bells: Arc::clone(bells),
+            queue: Mutex::default(),
+        }
     }
 
     /// Batches that wait for the token.
@@ -178,9 +184,9 @@ impl<'a> Group<'a> {
                 self.committer.progress.take_seq(seq);
             }
             effects.push(effect);
-            if sabotage::on(Sabotage::SplitBatch) && !payload.is_empty() {
-                self.committer.log.append(log, FrameKind::Batch, &std::mem::take(&mut payload))?;
-            }
+            broken!(SplitBatch => if !payload.is_empty() {
+                self.committer.log.append(log, FrameKind::Batch, &std::mem::take(&mut payload))?
+            });
         }
         check_payload(payload.len())?;
         match (payload.is_empty(), inserts) {
@@ -206,10 +212,8 @@ impl<'a> Group<'a> {
         // Also for a batch that changed nothing: it was told of a state that earlier batches made.
         let unsynced = log.good_len() > log.writer.synced_len();
         for (slot, _, _) in self.done.iter().filter(|(_, _, durable)| *durable && unsynced) {
+            broken!(AcknowledgeEarly => if slot.durability == Durability::Sync { continue });
             let due = match slot.durability {
-                Durability::Sync if sabotage::on(Sabotage::AcknowledgeEarly) => {
-                    now.saturating_add(std::time::Duration::from_secs(1 << 30))
-                }
                 Durability::Sync => now,
                 Durability::Buffered { max_delay } => now.saturating_add(max_delay),
             };

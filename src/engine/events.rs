@@ -1,6 +1,6 @@
-//! Owns the way from what happened in a store to its listener: a bounded queue, told of in order, by
-//! one thread at a time, with no lock of the store held and outside of every job. Knows nothing of
-//! what the events say.
+//! Owns the way from what happened in a store to its listener: a bounded queue, told of in order,
+//! by one thread at a time, with no lock of the store held and outside of every job. Knows nothing
+//! of what the events say.
 //!
 //! A store with background threads is told on a thread of the pool, soon. Any other is told on the
 //! thread of the call that made the event, before that call returns, or by the thread that tells

@@ -1,6 +1,6 @@
 //! Owns the life of an open store: what runs for it and the lock on its directory, for as long as
-//! there is a handle, and how it ends. Every handle of the store and of its collections holds it; jobs
-//! hold the engine alone, so that the last handle to go ends them.
+//! there is a handle, and how it ends. Every handle of the store and of its collections holds it;
+//! jobs hold the engine alone, so that the last handle to go ends them.
 
 use std::any::Any;
 use std::sync::Arc;

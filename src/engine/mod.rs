@@ -1,14 +1,14 @@
-//! Owns what all collections of an open store share, as parts with private fields that each know only
-//! the parts before them: the directory, the time, the collections, the progress, the catalog, the
-//! reserve, the open log, the committer, the admission of inserts, the background. Knows nothing of
-//! what rows mean.
+//! Owns what all collections of an open store share, as parts with private fields that each know
+//! only the parts before them: the directory, the time, the collections, the progress, the catalog,
+//! the reserve, the open log, the committer, the admission of inserts, the background. Knows
+//! nothing of what rows mean.
 //!
 //! Locks, in the order in which they may be taken, which is the order of the floors from above:
 //! `Store::names` < `Core::row_job` < `Core::index_job` < `Core::structure` < the commit token of
-//! `OpenLog` < `Core::tables` and the manifest of `Catalog` < the mark of `StoreTime`. Under the list
-//! of `Collections` and all others none is taken, but for the bells of the jobs, the queue of events,
-//! and, under the lock of `Room`, the list of collections and the state of the budgets. Readers take
-//! none of them, and no listener is called under any.
+//! `OpenLog` < `Core::tables` and the manifest of `Catalog` < the mark of `StoreTime`. Under the
+//! list of `Collections` and all others none is taken, but for the bells of the jobs, the queue of
+//! events, and, under the lock of `Room`, the list of collections and the state of the budgets.
+//! Readers take none of them, and no listener is called under any.
 
 pub(crate) mod admission;
 mod background;
@@ -34,7 +34,7 @@ use std::sync::Arc;
 
 use crate::dir::StoreDir;
 use crate::disk::Disk;
-use crate::engine::admission::Admission;
+use crate::engine::admission::{Admission, AdmissionParts};
 use crate::engine::background::Background;
 use crate::engine::bells::Bells;
 use crate::engine::catalog::Catalog;
@@ -105,12 +105,7 @@ impl Engine {
             manifest,
             next_file,
         ));
-        let reserve = Arc::new(Reserve::new(
-            Arc::clone(&dir),
-            Arc::clone(&collections),
-            Arc::clone(&catalog),
-            options,
-        ));
+        let reserve = Arc::new(Reserve::new(&dir, &collections, &catalog, options));
         let bells: Arc<Bells> = Arc::default();
         let log = Arc::new(OpenLog::new(
             Arc::clone(&dir),
@@ -120,26 +115,21 @@ impl Engine {
             Arc::clone(&reserve),
             Arc::clone(&bells),
         ));
-        let committer = Committer::new(
-            Arc::clone(&dir),
-            Arc::clone(&time),
-            Arc::clone(&progress),
-            Arc::clone(&log),
-            Arc::clone(&bells),
-        );
+        let committer = Committer::new(&dir, &time, &progress, &log, &bells);
         let pace = Arc::new(Pace::new(options.compaction_rate_limit));
-        let admission = Admission::new(
-            &dir,
-            (&time, &collections, &progress, &reserve, &log),
-            (&bells, &pace, has_workers),
-            options,
-        );
-        let resident = ResidentBudget::new(
-            Arc::clone(&dir),
-            Arc::clone(&time),
-            Arc::clone(&collections),
-            options.resident_budget,
-        );
+        let admitted_by = AdmissionParts {
+            dir: &dir,
+            time: &time,
+            collections: &collections,
+            progress: &progress,
+            reserve: &reserve,
+            log: &log,
+            bells: &bells,
+            pace: &pace,
+            has_workers,
+        };
+        let admission = Admission::new(&admitted_by, options);
+        let resident = ResidentBudget::new(&dir, &time, &collections, options.resident_budget);
         let reclaim_within = options.reclaim_within;
         let background = Background::new(bells, pace, resident, reclaim_within, has_workers);
         let events = Events::new(

@@ -1,5 +1,6 @@
-//! Owns the open end of the log: appends frames, syncs them, goes on in a new file. Whoever holds it
-//! holds the commit token. Knows frames and files of the log, not what a batch does; see `commit`.
+//! Owns the open end of the log: appends frames, syncs them, goes on in a new file. Whoever holds
+//! it holds the commit token. Knows frames and files of the log, not what a batch does; see
+//! `commit`.
 //!
 //! A file is synced before its successor takes a frame (I5). After a failed sync nothing is
 //! acknowledged any more (I10).
@@ -24,10 +25,9 @@ use crate::format::op::Op;
 use crate::ids::{FileId, Seq};
 use crate::log::LogWriter;
 use crate::poison::Poison;
-use crate::sabotage::{self, Sabotage};
+use crate::sabotage::broken;
 use crate::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
-use crate::sync::lock;
-use crate::sync::{Mutex, MutexGuard};
+use crate::sync::{Mutex, MutexGuard, lock};
 
 /// The high-water mark of time goes to the log at least this often.
 const TIME_FRAME_EVERY: Duration = Duration::from_secs(600);
@@ -171,6 +171,7 @@ impl OpenLog {
     }
 
     /// Makes everything that was acknowledged before durable.
+    #[track_caller]
     pub(crate) fn sync(&self) -> Result<Seq> {
         self.dir.check_writable()?;
         let mut token = self.hold();
@@ -208,21 +209,21 @@ impl OpenLog {
         self.sync_held(&mut log)?;
         self.append_vital(&mut log, FrameKind::Close, &[])?;
         self.sync_held(&mut log)?;
-        // Says that the log reaches this far, so that one that lost its end does not pass for whole.
-        // Nothing that was acknowledged depends on it: a full disk is no reason not to close.
+        // Says that the log reaches this far, so that one that lost its end does not pass for
+        // whole. Nothing that was acknowledged depends on it: a full disk is no reason not to
+        // close.
         let _ = self.catalog.commit(|_| {});
         Ok(())
     }
 
     /// As [`OpenLog::sync`], for whoever holds the token.
+    #[track_caller]
     pub(crate) fn sync_held(&self, log: &mut LogState) -> Result<()> {
         // After a failed sync the system may have dropped the bytes: a second one would succeed and
         // prove nothing (I10).
         self.dir.poison().check()?;
-        let synced = match log.writer.sync() {
-            Err(_) if sabotage::on(Sabotage::RetryFailedSync) => log.writer.sync(),
-            synced => synced,
-        };
+        let mut synced = log.writer.sync();
+        broken!(RetryFailedSync => if synced.is_err() { synced = log.writer.sync() });
         if let Err(error) = synced {
             self.dir.poison().set(format!("the log could not be synced: {error}"));
             return Err(Error::CommitUnknown { seq: log.appended.0 });
@@ -256,8 +257,8 @@ impl OpenLog {
         Ok(())
     }
 
-    /// Appends a frame that must find room also on a full disk: one that lets space be given back, or
-    /// ends the log.
+    /// Appends a frame that must find room also on a full disk: one that lets space be given back,
+    /// or ends the log.
     pub(super) fn append_vital(
         &self,
         log: &mut LogState,
@@ -284,9 +285,7 @@ impl OpenLog {
     /// Goes on in a new log file. The old one is synced first: a frame of the new file must not be
     /// durable before one of the old.
     fn roll_held(&self, log: &mut LogState) -> Result<()> {
-        if !sabotage::on(Sabotage::SkipRollSync) {
-            self.sync_held(log)?;
-        }
+        self.sync_held(log)?;
         let file = self.catalog.new_file()?;
         let header = self.dir.header(FileKind::Log, file);
         let made =

@@ -1,9 +1,9 @@
-//! Owns how fast background work goes: whether it is paused, how many bytes a second it may write, and
-//! how far it gives way to readers. Knows nothing of what the work is. What a caller asks for by hand,
-//! and sealing, which bounds the RAM of memtables, are not held up here.
+//! Owns how fast background work goes: whether it is paused, how many bytes a second it may write,
+//! and how far it gives way to readers. Knows nothing of what the work is. What a caller asks for
+//! by hand, and sealing, which bounds the RAM of memtables, are not held up here.
 //!
-//! Invariant: nobody waits here for ever while someone is in a hurry ([`Pace::hurry`]): a writer that
-//! waits for room, or a caller that waits for a lock that a background job holds.
+//! Invariant: nobody waits here for ever while someone is in a hurry ([`Pace::hurry`]): a writer
+//! that waits for room, or a caller that waits for a lock that a background job holds.
 
 use std::time::Duration;
 
@@ -23,7 +23,7 @@ const LONGEST_REST: f64 = 3.0;
 /// The longest rest.
 const REST: Duration = Duration::from_millis(200);
 
-/// See the file.
+/// How fast background work goes.
 #[derive(Debug, Default)]
 pub(crate) struct Pace {
     /// Bytes a second; none: as many as it can.
@@ -118,8 +118,8 @@ impl Pace {
         }
     }
 
-    /// Waits where a background job must, after `worked` of work. Past a nap, its thread is free for
-    /// other stores.
+    /// Waits where a background job must, after `worked` of work. Past a nap, its thread is free
+    /// for other stores.
     pub(crate) fn wait(
         &self,
         clock: &dyn Clock,

@@ -2,9 +2,8 @@
 //! durable, how many bytes went to it. Counters alone, below whoever moves them.
 
 use crate::ids::{FileId, Seq};
-use crate::sync::Mutex;
 use crate::sync::atomic::{AtomicU64, Ordering};
-use crate::sync::lock;
+use crate::sync::{Mutex, lock};
 
 /// How far the store has come.
 #[derive(Debug)]
@@ -42,7 +41,8 @@ impl Progress {
         Seq(self.last_seq().0 + 1)
     }
 
-    /// Gives out the numbers up to this one, or takes over that they were: they are in use from now on.
+    /// Gives out the numbers up to this one, or takes over that they were: they are in use from now
+    /// on.
     pub(crate) fn take_seq(&self, seq: Seq) {
         self.last_seq.fetch_max(seq.0, Ordering::AcqRel);
     }

@@ -1,17 +1,18 @@
-//! Owns recovery: opens the collections that the manifest names and replays the log over them. Reads
-//! only; what has to be written (the last log file copied forward, orphans removed) is the store's
-//! business.
+//! Owns recovery: opens the collections that the manifest names and replays the log over them.
+//! Reads only; what has to be written (the last log file copied forward, orphans removed) is the
+//! store's business.
 
 use std::collections::HashMap;
 use std::sync::Arc;
 
 use crate::clock::Timestamp;
+use crate::dir::StoreDir;
 use crate::engine::Engine;
 use crate::error::{Error, Result};
 use crate::event::Event;
 use crate::format::cursor::Cursor;
 use crate::format::frame::FrameKind;
-use crate::format::manifest::{CollectionEntry, Manifest};
+use crate::format::manifest::{CollectionEntry, LogEntry, Manifest};
 use crate::format::names::FileName;
 use crate::format::op::{Op, OpKind};
 use crate::format::record;
@@ -48,6 +49,11 @@ pub(crate) fn open_collection(engine: &Engine, entry: &CollectionEntry) -> Resul
     Ok(Arc::new(core))
 }
 
+/// A file of the log, to be read; `last` says that no other comes after it.
+pub(crate) fn log_source<'a>(dir: &'a StoreDir, entry: &'a LogEntry, last: bool) -> LogSource<'a> {
+    LogSource { disk: dir.disk(), dir: dir.root(), store: dir.store(), entry, last }
+}
+
 /// Replays the log over the collections; gives the end of its last file.
 pub(crate) fn replay(engine: &Engine, manifest: &Manifest) -> Result<LogEnd> {
     let covered: HashMap<CollectionId, (Seq, FileId)> =
@@ -55,13 +61,7 @@ pub(crate) fn replay(engine: &Engine, manifest: &Manifest) -> Result<LogEnd> {
     let mut stages: HashMap<CollectionId, Stage> = HashMap::new();
     let mut last_end = None;
     for (at, entry) in manifest.log.iter().enumerate() {
-        let source = LogSource {
-            disk: engine.dir.disk(),
-            dir: engine.dir.root(),
-            store: engine.dir.store(),
-            entry,
-            last: at + 1 == manifest.log.len(),
-        };
+        let source = log_source(&engine.dir, entry, at + 1 == manifest.log.len());
         let end = source.read(|head, payload, offset| {
             if !matches!(head.kind, FrameKind::Batch | FrameKind::Carried) {
                 return Ok(());

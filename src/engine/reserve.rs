@@ -2,20 +2,22 @@
 //! that follows them, recovery and closing find room. Its content means nothing and is never read.
 //!
 //! It is as large as what may have to be written then: the open log, which the next open copies
-//! forward, and the largest file, of which a compaction writes another one. So it grows with the store,
-//! in steps, unless its size was chosen.
+//! forward, and the largest file, of which a compaction writes another one. So it grows with the
+//! store, in steps, unless its size was chosen.
 //!
 //! Invariants: inserts never use it (while it is missing or too small, they wait for it to be made
-//! again); whoever gives it up tries once more what failed, and no more than once; it never shrinks.
+//! again); whoever gives it up tries once more what failed, and no more than once; it never
+//! shrinks.
 
 use std::sync::Arc;
 
-use crate::dir::{StoreDir, mix};
+use crate::dir::StoreDir;
 use crate::engine::catalog::Catalog;
 use crate::engine::collections::Collections;
 use crate::error::{Error, Result};
 use crate::format::names::FileName;
 use crate::options::StoreOptions;
+use crate::splitmix::mix;
 use crate::sync::Mutex;
 use crate::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use crate::sync::lock;
@@ -50,16 +52,16 @@ pub(crate) struct Reserve {
 
 impl Reserve {
     pub(super) fn new(
-        dir: Arc<StoreDir>,
-        collections: Arc<Collections>,
-        catalog: Arc<Catalog>,
+        dir: &Arc<StoreDir>,
+        collections: &Arc<Collections>,
+        catalog: &Arc<Catalog>,
         options: &StoreOptions,
     ) -> Self {
         Self {
             chosen: if dir.is_read_only() { Some(0) } else { options.reserve_bytes },
-            dir,
-            collections,
-            catalog,
+            dir: Arc::clone(dir),
+            collections: Arc::clone(collections),
+            catalog: Arc::clone(catalog),
             size: AtomicU64::new(0),
             log_bytes: AtomicU64::new(0),
             present: AtomicBool::new(false),
@@ -126,8 +128,8 @@ impl Reserve {
         self.dir.remove(FileName::Reserve).is_ok()
     }
 
-    /// Looks for the ballast at open, and makes it if it is missing or of a wrong size. A full disk is
-    /// no error.
+    /// Looks for the ballast at open, and makes it if it is missing or of a wrong size. A full disk
+    /// is no error.
     pub(crate) fn open(&self) {
         let path = self.dir.path(FileName::Reserve);
         if let Ok(file) = self.dir.disk().open(&path) {
@@ -213,9 +215,9 @@ impl Reserve {
         file.sync()
     }
 
-    /// Sees to it that inserts which make the log longer by so many bytes leave the ballast alone: an
-    /// error while it is missing, or smaller than it must be then, and cannot be made. The space that
-    /// it gave up is not for them.
+    /// Sees to it that inserts which make the log longer by so many bytes leave the ballast alone:
+    /// an error while it is missing, or smaller than it must be then, and cannot be made. The space
+    /// that it gave up is not for them.
     pub(super) fn admit(&self, logged: u64) -> Result<()> {
         if logged == 0 {
             return Ok(());

@@ -1,5 +1,5 @@
-//! Owns the budget of resident bytes: which mapped files let their pages go when more are resident than
-//! may be. The system reads them back where they are used again, mostly from its own cache.
+//! Owns the budget of resident bytes: which mapped files let their pages go when more are resident
+//! than may be. The system reads them back where they are used again, mostly from its own cache.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -9,8 +9,7 @@ use crate::engine::collections::Collections;
 use crate::engine::time::StoreTime;
 use crate::format::names::FileName;
 use crate::snapshot::state::Core;
-use crate::sync::Mutex;
-use crate::sync::lock;
+use crate::sync::{Mutex, lock};
 
 /// How often resident bytes are looked at.
 const EVERY: Duration = Duration::from_secs(1);
@@ -30,11 +29,13 @@ pub(crate) struct ResidentBudget {
 
 impl ResidentBudget {
     pub(super) fn new(
-        dir: Arc<StoreDir>,
-        time: Arc<StoreTime>,
-        collections: Arc<Collections>,
+        dir: &Arc<StoreDir>,
+        time: &Arc<StoreTime>,
+        collections: &Arc<Collections>,
         limit: Option<u64>,
     ) -> Self {
+        let (dir, time) = (Arc::clone(dir), Arc::clone(time));
+        let collections = Arc::clone(collections);
         Self { dir, time, collections, limit, again_at: Mutex::default() }
     }
 
@@ -87,8 +88,8 @@ fn release(core: &Core, goes: &[FileName]) {
     }
 }
 
-/// The files that let their pages go: rows first, of which a search reads few, the largest first; then
-/// locators; indexes last.
+/// The files that let their pages go: rows first, of which a search reads few, the largest first;
+/// then locators; indexes last.
 fn to_release(mut resident: Vec<(FileName, u64)>, limit: u64) -> Vec<FileName> {
     let mut left: u64 = resident.iter().map(|(_, bytes)| bytes).sum();
     if left <= limit {

@@ -57,8 +57,8 @@ pub(crate) fn collection(engine: &Engine, core: &Core) -> Result<CollectionStats
     Ok(stats)
 }
 
-/// Whether nothing bounds what such a collection keeps. A budget of heap bounds what is in RAM, which
-/// is all there is of an in-memory collection and passing through of any other.
+/// Whether nothing bounds what such a collection keeps. A budget of heap bounds what is in RAM,
+/// which is all there is of an in-memory collection and passing through of any other.
 pub(crate) fn retention_unset(engine: &Engine, options: &CollectionSettings) -> bool {
     let budget = match options.in_memory {
         true => engine.admission.heap().limit(),
@@ -67,7 +67,8 @@ pub(crate) fn retention_unset(engine: &Engine, options: &CollectionSettings) -> 
     options.default_ttl.is_none() && budget.is_none()
 }
 
-/// Live rows that have expired at `now` for readers, and not beyond doubt: nothing may destroy them.
+/// Live rows that have expired at `now` for readers, and not beyond doubt: nothing may destroy
+/// them.
 pub(crate) fn withheld_rows(engine: &Engine, snapshot: &Snapshot, now: Timestamp) -> Result<u64> {
     let believed = engine.time.plausible_now();
     if now <= believed {

@@ -1,5 +1,6 @@
-//! Owns the threads that batches are searched on: one pool for all stores of the process, made when it
-//! is first needed, and gone when the last store that used it is. Knows nothing of what runs there.
+//! Owns the threads that batches are searched on: one pool for all stores of the process, made when
+//! it is first needed, and gone when the last store that used it is. Knows nothing of what runs
+//! there.
 //!
 //! A build that may be held up in the middle never runs there: others would wait for it.
 

@@ -1,19 +1,17 @@
-//! Owns what time it is for an open store: the now of readers, the now that may destroy, and whether the
-//! clock is believed. What the marks mean is `clock::high_water`.
+//! Owns what time it is for an open store: the now of readers, the now that may destroy, and
+//! whether the clock is believed. What the marks mean is `clock::high_water`.
 //!
-//! Invariant: whatever is destroyed, time does not go back behind the moment that it was destroyed by,
-//! also after a crash: the mark is in the log or in a manifest before.
+//! Invariant: whatever is destroyed, time does not go back behind the moment that it was destroyed
+//! by, also after a crash: the mark is in the log or in a manifest before.
 
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
 use crate::clock::ClockDoubt;
-use crate::clock::HighWater;
-use crate::clock::{Clock, Timestamp};
-use crate::sabotage::{self, Sabotage};
-use crate::sync::Mutex;
-use crate::sync::lock;
+use crate::clock::{Clock, HighWater, Timestamp};
+use crate::sabotage::broken;
+use crate::sync::{Mutex, lock};
 
 /// The clock of a store and its high-water mark.
 pub(crate) struct StoreTime {
@@ -45,9 +43,7 @@ impl StoreTime {
 
     /// The now that readers go by.
     pub(crate) fn now(&self) -> Timestamp {
-        if sabotage::on(Sabotage::RawClock) {
-            return self.clock.wall();
-        }
+        broken!(RawClock => return self.clock.wall());
         lock(&self.mark).effective(self.clock.wall())
     }
 

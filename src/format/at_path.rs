@@ -23,5 +23,5 @@ pub(crate) fn header_error(path: &Path, error: HeaderError) -> Error {
 
 /// Adds the file's name to a decoder's error in bytes that begin at `start`.
 pub(crate) fn decode_error(path: &Path, start: u64, error: DecodeError) -> Error {
-    Error::corrupt(path, start + error.offset, error.reason)
+    Error::corrupt(path, start.saturating_add(error.offset), error.reason)
 }

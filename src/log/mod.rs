@@ -206,6 +206,7 @@ impl LogSource<'_> {
     /// Copies the valid frames into a new log file, which is then synced. Frames of the end of a
     /// session (`Close`) are left behind.
     pub(crate) fn copy_forward(&self, to: &mut LogWriter) -> Result<LogEnd> {
+        broken!(SkipCopyForward => return self.read(|_, _, _| Ok(())));
         let end = self.read(|head, payload, _| match head.kind {
             FrameKind::Close => Ok(()),
             _ => to.append(head, payload),

@@ -1,7 +1,7 @@
-//! Owns the choice between the ways to search the rows of an index: through its graph, by the codes of the
-//! rows that match, by all codes, or by measuring the rows exactly. A way is chosen only if what was
-//! measured of it reaches the recall that is asked for; cost decides among those. Decides, and searches
-//! nothing.
+//! Owns the choice between the ways to search the rows of an index: through its graph, by the codes
+//! of the rows that match, by all codes, or by measuring the rows exactly. A way is chosen only if
+//! what was measured of it reaches the recall that is asked for; cost decides among those. Decides,
+//! and searches nothing.
 
 use crate::clock::Clock;
 use crate::index::{Costs, EfTable};
@@ -36,7 +36,8 @@ impl Plan {
     }
 }
 
-/// A plan with what it costs, in nanoseconds, the recall that was measured of it, and why it was chosen.
+/// A plan with what it costs, in nanoseconds, the recall that was measured of it, and why it was
+/// chosen.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Chosen {
     pub(super) plan: Plan,
@@ -125,8 +126,8 @@ impl Choice<'_> {
         part.indexed.index.costs(self.clock)
     }
 
-    /// How many of so many rows are measured exactly behind a look at their codes, about: twice as many as
-    /// are asked for, and what seems as near by code.
+    /// How many of so many rows are measured exactly behind a look at their codes, about: twice as
+    /// many as are asked for, and what seems as near by code.
     fn behind(&self, part: &IndexPart, rows: u64) -> f64 {
         let seem = f64::from(part.indexed.index.fit().share) * rows as f64;
         (2.0 * self.k as f64 + seem).min(rows as f64)

@@ -28,8 +28,8 @@ pub(super) struct Eligible<'a> {
     error: RefCell<Option<Error>>,
 }
 
-/// The rows of one part that are visible and match; `None` if all live ones are. O(rows / 64) beside
-/// what the filter takes.
+/// The rows of one part that are visible and match; `None` if all live ones are. O(rows / 64)
+/// beside what the filter takes.
 pub(super) fn visible(
     rows: &dyn Rows,
     live: &Liveness,

@@ -1,4 +1,5 @@
-//! Owns what a search gives back: the hits, and how they were found. Also reads a memory from a row.
+//! Owns what a search gives back: the hits, and how they were found. Also reads a memory from a
+//! row.
 
 use serde::Serialize;
 
@@ -77,7 +78,8 @@ pub struct PartSearch {
     pub path: AccessPath,
     /// Why in that way.
     pub reason: AccessReason,
-    /// Recall@10 of this way, measured against exact distances when the index was built or looked at.
+    /// Recall@10 of this way, measured against exact distances when the index was built or looked
+    /// at.
     pub recall: f32,
 }
 

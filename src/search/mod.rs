@@ -1,5 +1,5 @@
-//! Owns `Search`, the builder of a query. What it asks for is `request`, what it gets `hit`, how that is
-//! found `run`.
+//! Owns `Search`, the builder of a query. What it asks for is `request`, what it gets `hit`, how
+//! that is found `run`.
 
 mod choose;
 mod eligible;
@@ -63,10 +63,11 @@ impl<'a> Search<'a> {
         self
     }
 
-    /// The share of the true nearest that should be found, 0 to 1. Default = 0.95. A graph is searched
-    /// only if it was measured to find as much, against exact distances, on average over queries like the
-    /// rows; otherwise a way is taken that costs more and finds them. What is measured are ten results;
-    /// for more a beam is taken that is wider in proportion, and nothing is promised of it.
+    /// The share of the true nearest that should be found, 0 to 1. Default = 0.95. A graph is
+    /// searched only if it was measured to find as much, against exact distances, on average over
+    /// queries like the rows; otherwise a way is taken that costs more and finds them. What is
+    /// measured are ten results; for more a beam is taken that is wider in proportion, and nothing
+    /// is promised of it.
     pub const fn target_recall(mut self, recall: f32) -> Self {
         self.request.recall = recall;
         self

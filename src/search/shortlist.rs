@@ -1,6 +1,7 @@
-//! Owns the shortlist of a search: the places that may be among the nearest, by distances that are off by a
-//! known bound. How many they are is up to the data: no place is left out that may belong to the answer.
-//! Sources share its bound, so that what the first of them found spares the others work.
+//! Owns the shortlist of a search: the places that may be among the nearest, by distances that are
+//! off by a known bound. How many they are is up to the data: no place is left out that may belong
+//! to the answer. Sources share its bound, so that what the first of them found spares the others
+//! work.
 
 use crate::index::TopK;
 use crate::snapshot::Place;

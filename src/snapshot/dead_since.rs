@@ -1,6 +1,7 @@
-//! Owns when segments were first seen with dead rows: the deadline for their bytes counts from then. Goes
-//! into every manifest, so that it counts on over opens; a store that is opened every day would never
-//! come to the end of a day otherwise. After a crash it counts from the last manifest that knew.
+//! Owns when segments were first seen with dead rows: the deadline for their bytes counts from
+//! then. Goes into every manifest, so that it counts on over opens; a store that is opened every
+//! day would never come to the end of a day otherwise. After a crash it counts from the last
+//! manifest that knew.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Weak};
@@ -11,8 +12,7 @@ use crate::format::manifest::SegmentEntry;
 use crate::ids::FileId;
 use crate::segment::Rows;
 use crate::snapshot::{SegPart, Snapshot};
-use crate::sync::Mutex;
-use crate::sync::lock;
+use crate::sync::{Mutex, lock};
 
 /// When the segments of one collection were first seen with dead rows.
 #[derive(Debug, Default)]
@@ -54,8 +54,8 @@ impl Deaths {
         snapshot.segments.iter().map(look).collect()
     }
 
-    /// Adds when segments were first seen with dead rows, by now, to `all`. Asks only those of which
-    /// no row was dead the last time: dead rows stay dead.
+    /// Adds when segments were first seen with dead rows, by now, to `all`. Asks only those of
+    /// which no row was dead the last time: dead rows stay dead.
     pub(crate) fn add_to(
         &self,
         all: &mut HashMap<FileId, Timestamp>,

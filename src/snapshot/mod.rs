@@ -1,5 +1,5 @@
-//! Owns what a reader sees: one immutable `Snapshot` of a collection, made of parts. A writer builds
-//! the next one and swaps it in (I6).
+//! Owns what a reader sees: one immutable `Snapshot` of a collection, made of parts. A writer
+//! builds the next one and swaps it in (I6).
 //!
 //! Invariants: a part never changes once published; the rows of all parts hold every live memory
 //! exactly once; an index covers rows of segments of the same snapshot only.

@@ -1,5 +1,5 @@
-//! Owns the way from files that a manifest names to the parts of a snapshot. Reads only. An open and a
-//! job that looks at its own outputs open them alike.
+//! Owns the way from files that a manifest names to the parts of a snapshot. Reads only. An open
+//! and a job that looks at its own outputs open them alike.
 
 use std::sync::Arc;
 

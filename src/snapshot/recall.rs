@@ -1,8 +1,8 @@
-//! Owns what is known of the recall of a graph with the queries that users ask: a sample of them, what
-//! each beam gave for them, and what follows. Who measures is `compaction::index::recall`.
+//! Owns what is known of the recall of a graph with the queries that users ask: a sample of them,
+//! what each beam gave for them, and what follows. Who measures is `compaction::index::recall`.
 //!
-//! The table of a graph is made with queries that are made of its rows (`index::calibrate`); these are
-//! the real ones, and the more there are, the more beams go by what they gave.
+//! The table of a graph is made with queries that are made of its rows (`index::calibrate`); these
+//! are the real ones, and the more there are, the more beams go by what they gave.
 
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
@@ -18,11 +18,11 @@ const KEPT: usize = 64;
 const ENOUGH: usize = 16;
 /// One search of a graph in so many is sampled, but for the first ones.
 const ONE_IN: u32 = 16;
-/// A graph is looked at again after this time, if there were new queries, and when there are twice as many
-/// as the last time.
+/// A graph is looked at again after this time, if there were new queries, and when there are twice
+/// as many as the last time.
 const EVERY: Duration = Duration::from_secs(600);
 
-/// See the file.
+/// What is known of the recall of one collection's graph.
 #[derive(Debug)]
 pub(crate) struct Canary {
     searches: AtomicU32,
@@ -206,8 +206,9 @@ mod tests {
         let stats = look(&canary, 4, &wide, MINUTE);
         assert!(stats.degraded && canary.is_worn(FileId(4)) && !canary.is_worn(FileId(3)));
         assert_eq!(canary.stats(), Some(stats));
-        // As wide a beam, but what the old one finds less is within the chance of 64 queries: in a churn of
-        // 100,000 rows, the beam went 119, 142, 160, 193, and 102 and 119 after a needless build.
+        // As wide a beam, but what the old one finds less is within the chance of 64 queries: in a
+        // churn of 100,000 rows, the beam went 119, 142, 160, 193, and 102 and 119 after a needless
+        // build.
         canary.note_built(FileId(6), true);
         let stats = look(&canary, 6, &[(32, 0.90), (64, 0.94), (128, 0.99)], MINUTE);
         assert!(stats.ef > 93 && !stats.degraded, "{stats:?}");

@@ -14,8 +14,7 @@ use crate::snapshot::recall::Canary;
 use crate::snapshot::relocation::Moves;
 use crate::snapshot::{MemPart, Snapshot};
 use crate::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use crate::sync::lock;
-use crate::sync::{Mutex, Published};
+use crate::sync::{Mutex, Published, lock};
 use crate::vector::codes::CodeSpec;
 use crate::vector::kernel::blocks::ROWS as SIGN_BLOCK_ROWS;
 
@@ -100,7 +99,8 @@ pub(crate) struct Core {
     /// The snapshot whose indexes were found in order: there is nothing to count again before the
     /// next one.
     pub(crate) indexes_in_order: Mutex<Weak<Snapshot>>,
-    /// What the codes of rows that come are made of, and how far off they are, once that was chosen.
+    /// What the codes of rows that come are made of, and how far off they are, once that was
+    /// chosen.
     coder: Mutex<Option<Coder>>,
     /// How well its graph serves the queries that are asked.
     pub(crate) canary: Canary,
@@ -226,8 +226,8 @@ impl Core {
         self.debt.store(bytes, Ordering::Relaxed);
     }
 
-    /// Bytes of an index over so many rows with its locator, about: codes, signs, a place for each row,
-    /// and with a graph the lists of every level.
+    /// Bytes of an index over so many rows with its locator, about: codes, signs, a place for each
+    /// row, and with a graph the lists of every level.
     pub(crate) fn index_bytes(&self, rows: u64, graph: bool) -> u64 {
         let spec = self.coder().map_or(self.spec, |(frame, _)| frame.spec);
         let signs = spec.block_bytes().map_or(0, |bytes| bytes / SIGN_BLOCK_ROWS);
@@ -236,7 +236,8 @@ impl Core {
         rows * (spec.row_bytes() + rest + LOCATOR_BYTES) as u64
     }
 
-    /// An index of so many bytes is being built, until the guard is dropped. There is one at a time.
+    /// An index of so many bytes is being built, until the guard is dropped. There is one at a
+    /// time.
     pub(crate) fn writes_index(&self, bytes: u64) -> WritesIndex<'_> {
         self.index_under_way.store(bytes, Ordering::Relaxed);
         WritesIndex(self)

@@ -11,7 +11,6 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use crate::clock::Timestamp;
-use crate::dir::mix;
 use crate::disk::{Disk, RealDisk};
 use crate::engine::life::{Life, Parts};
 use crate::engine::open_log::LogState;
@@ -21,12 +20,13 @@ use crate::format::header::{FileHeader, FileKind, HEADER_LEN, StoreId};
 use crate::format::manifest::{LogEntry, Manifest};
 use crate::format::names::FileName;
 use crate::ids::{CollectionId, FileId, Seq};
-use crate::log::{LogEnd, LogSource, LogWriter};
+use crate::log::{LogEnd, LogWriter};
 use crate::manifest::{self, CommitError, Found};
 use crate::options::{Background, StoreOptions};
-use crate::sabotage::{self, Sabotage};
+use crate::sabotage::broken;
 use crate::snapshot::Snapshot;
 use crate::snapshot::state::Core;
+use crate::splitmix::mix;
 use crate::store::{Shared, Store, workers};
 use crate::sync::Mutex;
 
@@ -232,10 +232,7 @@ fn create(disk: &dyn Disk, dir: &Path, seed: u64, options: &StoreOptions) -> Res
         .and_then(|mut log| log.sync())
         .and_then(|()| disk.sync_dir(dir))
         // Also if an attempt that was cut short made the directory: its name may not be durable yet.
-        .and_then(|()| match sabotage::on(Sabotage::SkipParentSync) {
-            true => Ok(()),
-            false => disk.sync_dir(parent(dir)),
-        })
+        .and_then(|()| disk.sync_dir(parent(dir)))
         .map_err(CommitError::NothingHappened)
         .and_then(|()| manifest::commit(disk, dir, &manifest, id));
     match made {
@@ -271,10 +268,8 @@ fn engine(
     seed: u64,
     read_only: bool,
 ) -> Result<Arc<Engine>> {
-    let mut next_file = manifest.next_file;
-    if !sabotage::on(Sabotage::ReuseFileNumbers) {
-        next_file = next_file.max(largest_file(disk.as_ref(), &dir)?);
-    }
+    let mut next_file = manifest.next_file.max(largest_file(disk.as_ref(), &dir)?);
+    broken!(ReuseFileNumbers => next_file = manifest.next_file);
     // Another generation means another stream of salts, also under a fixed seed.
     let seed = mix(seed ^ mix(manifest.generation));
     let engine =
@@ -315,11 +310,9 @@ fn start_log_in(engine: &Engine, end: &LogEnd, file: FileId) -> Result<()> {
         return Err(Error::corrupt(engine.dir.root(), 0, "the manifest names no log"));
     };
     let (disk, dir) = (engine.dir.disk(), engine.dir.root());
-    let source = LogSource { disk, dir, store: engine.dir.store(), entry: last, last: true };
+    let source = replay::log_source(&engine.dir, last, true);
     let mut writer = LogWriter::create(disk, dir, &engine.dir.header(FileKind::Log, file))?;
-    if !sabotage::on(Sabotage::SkipCopyForward) {
-        source.copy_forward(&mut writer)?;
-    }
+    source.copy_forward(&mut writer)?;
     disk.sync_dir(dir)?;
     engine.reserve.note_log(writer.good_len());
     let (last_seq, synced_len) = (end.last_seq.max(manifest.last_seq), writer.synced_len());

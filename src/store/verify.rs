@@ -6,11 +6,11 @@ use std::fmt;
 
 use serde::{Serialize, Serializer};
 
+use crate::engine::replay::log_source;
 use crate::error::{Error, Result};
 use crate::format::header::FileKind;
 use crate::format::manifest::{CollectionEntry, Manifest};
 use crate::format::names::FileName;
-use crate::log::LogSource;
 use crate::manifest::Found;
 use crate::section::{Identity, probe};
 use crate::segment::{Rows, verify_deletes};
@@ -146,13 +146,7 @@ impl Store {
         // Nobody appends while the token is held, so the last frame is whole.
         let token = engine.log.hold();
         for (i, entry) in manifest.log.iter().enumerate() {
-            let source = LogSource {
-                disk: engine.dir.disk(),
-                dir: engine.dir.root(),
-                store: engine.dir.store(),
-                entry,
-                last: i + 1 == manifest.log.len(),
-            };
+            let source = log_source(&engine.dir, entry, i + 1 == manifest.log.len());
             let Some(end) = report.note(source.read(|_, _, _| Ok(()))) else {
                 continue;
             };

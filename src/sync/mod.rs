@@ -8,7 +8,7 @@
 //! What the checkers prove: under them `Published` is a mutex around an `Arc`, and `Arc` is the
 //! standard library's, so that whatever follows from "a load gives the last value stored, a store
 //! is one step, the last owner drops" is checked, for the code around the cell. That arc-swap and
-//! `Arc` keep that contract on real hardware is not; `tests/flat/stress.rs` only exercises it, with
+//! `Arc` keep that contract on real hardware is not; `tests/stress.rs` only exercises it, with
 //! ThreadSanitizer too. Neither checker lets a wait time out: whoever is not woken is found out.
 //! Counters and caches that nobody waits for (`section`, index building, the pool) stay on the
 //! standard library.

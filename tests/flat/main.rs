@@ -1,5 +1,5 @@
 //! What must not grow or fade: budgets are kept, merged graphs keep their recall, filters and numbers
-//! cost what they should, and all of it holds under stress.
+//! cost what they should.
 
 #[path = "../common/mod.rs"]
 mod common;
@@ -9,4 +9,3 @@ mod filtered;
 mod merging;
 mod recall;
 mod scale;
-mod stress;

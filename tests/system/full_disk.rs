@@ -1,7 +1,7 @@
 //! Owns the proof on a small real file system in RAM that a full disk loses nothing: it is filled up
 //! to any remainder, of bytes or of inodes, at any step of a session (append, seal, compaction,
 //! index, manifest, roll, open, close). Errors must be typed and change nothing, reads go on, and
-//! once there is space again everything works without a restart (I4, D12 of the plan).
+//! once there is space again everything works without a restart (I4).
 //!
 //! Needs a namespace of mounts, and says that it skips where there is none.
 #![allow(

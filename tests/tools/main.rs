@@ -1,5 +1,6 @@
 //! Runs the tests of what the benchmarks, the examples and other tests share, which no harness of
 //! their own would run.
+#![allow(clippy::disallowed_methods, reason = "tests may use files and clocks")]
 
 mod curve;
 mod families;

@@ -36,6 +36,7 @@
 #![allow(clippy::disallowed_methods, reason = "a benchmark uses files and clocks")]
 
 mod churn;
+mod data;
 mod peer;
 mod peers;
 mod report;
@@ -48,10 +49,10 @@ mod steps;
 use std::path::PathBuf;
 
 use bench_tools::args::{Args, Opt};
+use data::GENERATED;
 use peer::Result;
 use setup::{Data, Scratch};
 
-const GENERATED: usize = 40_000;
 const OPTIONS: [Opt; 12] = [
     Opt { key: "only", value: "LIST", help: "libraries; default: all" },
     Opt { key: "svg", value: "FILE", help: "the plots; default: beside the program" },

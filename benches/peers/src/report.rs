@@ -1,11 +1,11 @@
 //! JSON lines, a table and the plots.
 
-use bench_tools::curve::{self, RECALLS};
-use bench_tools::measure::Json;
-use bench_tools::plot::{Panel, Scale, Series, svg};
 use crate::run::Measured;
 use crate::setup::Data;
 use crate::steps::Point;
+use bench_tools::curve::{self, RECALLS};
+use bench_tools::measure::Json;
+use bench_tools::plot::{Panel, Scale, Series, svg};
 
 /// Points below are left out of the plots: no one asks for so little.
 const PLOTTED: f64 = 0.8;

@@ -5,12 +5,13 @@ use std::time::Instant;
 
 use serde_json::json;
 
+use crate::data::data;
+use crate::peer::{Metric, Peer, Result, Steps};
+use crate::setup::K;
+use crate::steps::{self, Point, number};
+use crate::{churn, peers};
 use bench_tools::args::Args;
 use bench_tools::measure::{self, Rss};
-use crate::peer::{Metric, Peer, Result, Steps};
-use crate::setup::{Data, K};
-use crate::steps::{self, Point, number};
-use crate::{GENERATED, churn, peers};
 
 /// One library's figures.
 pub struct Measured {
@@ -58,15 +59,6 @@ pub fn step(step: &str, args: &Args) -> Result<()> {
         "search" => peer.search_step(args, Path::new(dir)),
         _ => Err(format!("--step {step}: not build or search").into()),
     }
-}
-
-/// What an index is built of, as [`Peer::build`] takes it.
-pub fn data(args: &Args) -> Result<Data> {
-    let mut data = Data::unanswered(args, GENERATED)?;
-    if data.exact == Metric::Cosine {
-        data.base.normalize();
-    }
-    Ok(data)
 }
 
 impl<P: Peer> Steps for P {

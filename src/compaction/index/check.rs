@@ -1,5 +1,5 @@
-//! Owns the check of indexes that were opened from files: once for each, in the background and before
-//! anything is made from them.
+//! Owns the check of indexes that were opened from files: once for each, in the background and
+//! before anything is made from them.
 
 use std::sync::Arc;
 

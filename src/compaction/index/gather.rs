@@ -1,5 +1,5 @@
-//! Owns what goes into a new index: the indexes that it replaces, the codes that its rows get, its nodes,
-//! and where its rows are by the time that it is done.
+//! Owns what goes into a new index: the indexes that it replaces, the codes that its rows get, its
+//! nodes, and where its rows are by the time that it is done.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -19,12 +19,12 @@ use crate::snapshot::state::Core;
 use crate::snapshot::{IndexPart, Indexed, Snapshot};
 use crate::vector::codes::{Fit, Frame};
 
-/// Rows that may seem as near by code as those that a graph is searched for. With more, beams would be filled
-/// with them.
+/// Rows that may seem as near by code as those that a graph is searched for. With more, beams would
+/// be filled with them.
 const BEHIND_A_GRAPH: u64 = 400;
 
-/// The indexes that go, with their places in the snapshot, and what keeps their files: all that a build
-/// holds of it.
+/// The indexes that go, with their places in the snapshot, and what keeps their files: all that a
+/// build holds of it.
 pub(super) struct Replaced(Vec<(usize, Arc<Index>, Arc<FileGuard>)>);
 
 impl Replaced {
@@ -42,9 +42,9 @@ impl Replaced {
     }
 }
 
-/// Which codes the rows get, and how far off these are. For a graph they must tell more: its beam is as good
-/// as nothing where too many rows seem as near by code. Those of the graph that a new one starts from are kept
-/// while they serve.
+/// Which codes the rows get, and how far off these are. For a graph they must tell more: its beam
+/// is as good as nothing where too many rows seem as near by code. Those of the graph that a new
+/// one starts from are kept while they serve.
 pub(super) fn choose_codes(
     job: &Job<'_>,
     step: &IndexStep,
@@ -72,8 +72,9 @@ pub(super) fn heap_per_row(core: &Core, frame: &Frame) -> u64 {
     heap_bytes_per_row(frame.spec.row_bytes(), usize::from(hnsw.m), hnsw.builder)
 }
 
-/// The live rows of the indexes that go and of the segments that have none, by their codes in this frame;
-/// and, if the step has a base in the same frame, that with what becomes of each of its nodes.
+/// The live rows of the indexes that go and of the segments that have none, by their codes in this
+/// frame; and, if the step has a base in the same frame, that with what becomes of each of its
+/// nodes.
 pub(super) fn gather<'a>(
     core: &Core,
     snapshot: &Snapshot,
@@ -121,8 +122,8 @@ pub(super) fn gather<'a>(
     Ok((nodes, base))
 }
 
-/// Follows rows that moved to other segments since they were gathered. A row whose segment had no index
-/// and has been rewritten got an index of its own there, and is left out.
+/// Follows rows that moved to other segments since they were gathered. A row whose segment had no
+/// index and has been rewritten got an index of its own there, and is left out.
 pub(super) fn follow_rows(
     covered: &Covered,
     moves: &[Move],

@@ -1,6 +1,6 @@
 //! Owns the building of indexes: gathers nodes from older indexes and uncovered segments, builds
-//! codes and, where one pays, a graph, and swaps the result in. Rows may move while a graph is being
-//! built: they are followed before the swap.
+//! codes and, where one pays, a graph, and swaps the result in. Rows may move while a graph is
+//! being built: they are followed before the swap.
 
 pub(super) mod check;
 mod gather;
@@ -27,7 +27,6 @@ use crate::event::Event;
 use crate::format::manifest::IndexEntry;
 use crate::format::names::FileName;
 use crate::index::{BuildParams, BuiltGraph, GraphBase, IndexParts, Truth};
-use crate::sabotage::{self, Sabotage};
 use crate::snapshot::open::open_index;
 use crate::snapshot::{IndexPart, Snapshot};
 use crate::sync::lock;
@@ -68,18 +67,15 @@ pub(super) fn build(job: &Job<'_>, step: &IndexStep) -> Result<()> {
         0 => None,
         _ => Some(write(engine, &made.parts(), &rows, &mut files)?),
     };
-    if !sabotage::on(Sabotage::SkipNameSync) {
-        engine.dir.sync_names()?;
-    }
+    engine.dir.sync_names()?;
     // All of it is in the files by now, and not to be in RAM twice when those are read back.
     drop((rows, made));
     control.charge(entry.as_ref().map_or(0, |e| e.index_len + e.locator_len));
     let part = entry.as_ref().map(|entry| open_new(job, entry)).transpose()?;
-    // Rows that the index leaves out are dead by operations that may be in the log alone: were those
-    // lost and the index not, the rows would live, and be in no index of a segment that has one (I11).
-    if !sabotage::on(Sabotage::SkipPrefixSync) {
-        engine.log.sync()?;
-    }
+    // Rows that the index leaves out are dead by operations that may be in the log alone: were
+    // those lost and the index not, the rows would live, and be in no index of a segment that has
+    // one (I11).
+    engine.log.sync()?;
     let lost = commit(job, step, &current, entry)?;
     files.keep();
     for name in lost {
@@ -114,8 +110,8 @@ fn open_new(job: &Job<'_>, entry: &IndexEntry) -> Result<IndexPart> {
     Ok(part)
 }
 
-/// Names the new index in the manifest in place of those that it replaces. The files of indexes that
-/// are not in use, which go as well.
+/// Names the new index in the manifest in place of those that it replaces. The files of indexes
+/// that are not in use, which go as well.
 fn commit(
     job: &Job<'_>,
     step: &IndexStep,
@@ -126,7 +122,8 @@ fn commit(
     let mut lost = Vec::new();
     job.engine.catalog.commit(|manifest| {
         if let Some(collection) = manifest.collection_mut(job.core.id) {
-            // What could not be opened or was found damaged is not in the snapshot, and goes as well.
+            // What could not be opened or was found damaged is not in the snapshot, and goes as
+            // well.
             let damaged = collection.indexes.iter().filter(|i| !open(i));
             lost.extend(
                 damaged.flat_map(|i| [FileName::Index(i.index), FileName::Locator(i.locator)]),

@@ -1,5 +1,5 @@
-//! Owns the nodes of an index that is being made: distinct codes, each with the rows that it stands for.
-//! Nothing here reads a file or knows what becomes of the nodes.
+//! Owns the nodes of an index that is being made: distinct codes, each with the rows that it stands
+//! for. Nothing here reads a file or knows what becomes of the nodes.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -88,8 +88,8 @@ impl NodeRows {
     }
 }
 
-/// Where the code of a node is: the place of an older index in the list and the node there, or `NONE` and
-/// the row among those encoded here.
+/// Where the code of a node is: the place of an older index in the list and the node there, or
+/// `NONE` and the row among those encoded here.
 type Source = [u32; 2];
 
 /// The nodes by the hashes of their codes: open addressing with linear probing, at most half full.
@@ -136,8 +136,8 @@ impl Hashes {
 }
 
 /// Distinct codes in the order of nodes, with the rows of each. Rows with equal codes share a node:
-/// no search on codes can tell them apart, and equal nodes crowd each other out of a graph. Codes of
-/// older indexes are not copied.
+/// no search on codes can tell them apart, and equal nodes crowd each other out of a graph. Codes
+/// of older indexes are not copied.
 pub(in crate::compaction) struct CodesIndex<'a> {
     frame: Arc<Frame>,
     fit: Fit,

@@ -1,5 +1,5 @@
-//! Owns the look at a graph with queries that users asked: what its beams find, end to end, of their true
-//! neighbors by exact distances. After every build, and now and then. What follows is
+//! Owns the look at a graph with queries that users asked: what its beams find, end to end, of
+//! their true neighbors by exact distances. After every build, and now and then. What follows is
 //! `snapshot::recall`'s.
 
 use crate::compaction::index::nodes::Place;

@@ -1,6 +1,6 @@
-//! Owns the look at rows before an index is made of them, or with queries at one that is there: a sample for
-//! the choice of codes, and the truth that recall is measured against. Every row is read once, in the
-//! order of its file, whose pages go again behind it.
+//! Owns the look at rows before an index is made of them, or with queries at one that is there: a
+//! sample for the choice of codes, and the truth that recall is measured against. Every row is read
+//! once, in the order of its file, whose pages go again behind it.
 
 use crate::compaction::index::nodes::Place;
 use crate::compaction::job::Job;

@@ -15,7 +15,8 @@ const DEAD_SHARE: f64 = 0.15;
 const SMALL_SEGMENTS: usize = 4;
 /// So many indexes without a graph are merged into one.
 const SMALL_INDEXES: usize = 6;
-/// A graph is merged with the rows outside it, which are scanned, when they come to this share of it.
+/// A graph is merged with the rows outside it, which are scanned, when they come to this share of
+/// it.
 const GRAPH_OUTSIDE_SHARE: f64 = 0.20;
 /// It is merged, too, when its dead nodes and the rows outside come to this share of it.
 const GRAPH_CHANGED_SHARE: f64 = 0.40;
@@ -89,8 +90,8 @@ pub(crate) struct IndexStep {
     pub(crate) replaces: Vec<FileId>,
     pub(crate) with_uncovered: bool,
     pub(crate) graph: bool,
-    /// Of those that it replaces, the one whose graph the new one starts from; without it, the new one is
-    /// built anew.
+    /// Of those that it replaces, the one whose graph the new one starts from; without it, the new
+    /// one is built anew.
     pub(crate) base: Option<FileId>,
     pub(crate) reason: Reason,
 }

@@ -1,5 +1,5 @@
-//! Owns what has to follow when rows move: newer files of deletes, locators of the indexes that knew
-//! the rows, codes of rows that no index knew. The rows themselves are `job`.
+//! Owns what has to follow when rows move: newer files of deletes, locators of the indexes that
+//! knew the rows, codes of rows that no index knew. The rows themselves are `job`.
 
 use std::sync::Arc;
 
@@ -13,7 +13,7 @@ use crate::format::header::FileKind;
 use crate::format::manifest::{DeletesEntry, IndexEntry};
 use crate::format::names::FileName;
 use crate::ids::{FileId, Seq};
-use crate::sabotage::{self, Sabotage};
+use crate::sabotage::broken;
 use crate::segment::{LocatorBuilder, Row, RowBuffer, write_deletes};
 use crate::snapshot::open::{open_index, open_locator};
 use crate::snapshot::{IndexPart, Indexed, SegPart, Snapshot};
@@ -43,8 +43,8 @@ pub(super) fn write_followers(
     let is_input = |file| inputs.iter().any(|i| i.from == From::Segment(file));
     let mut deletes = Vec::new();
     for part in current.segments.iter().filter(|s| !is_input(s.sealed.file)) {
-        let forget = sabotage::on(Sabotage::ForgetDeletes);
-        if covers && part.live.dead() > part.dead_on_disk && !forget {
+        broken!(ForgetDeletes => break);
+        if covers && part.live.dead() > part.dead_on_disk {
             deletes.push((part.sealed.file, write_new_deletes(job, current.visible, part, files)?));
         }
     }
@@ -110,9 +110,9 @@ fn move_locator(
     for rows in part.indexed.locator.nodes() {
         builder.push(rows.into_iter().filter_map(|(file, row)| {
             if moved.places.contains_key(&From::Segment(file)) {
-                let found = moved.find(From::Segment(file), row);
-                let keep = sabotage::on(Sabotage::KeepLocators);
-                found.map(|(file, moved)| (file, if keep { row } else { moved }))
+                let (file, moved) = moved.find(From::Segment(file), row)?;
+                broken!(KeepLocators => return Some((file, row)));
+                Some((file, moved))
             } else {
                 Some((file, row))
             }

@@ -1,5 +1,5 @@
-//! Owns one rewrite: reads the live rows of memtables or segments, writes them to new segments in order
-//! of ids, and swaps those in.
+//! Owns one rewrite: reads the live rows of memtables or segments, writes them to new segments in
+//! order of ids, and swaps those in.
 //!
 //! Invariants: an operation's effect is in files or in the log at every moment; outputs are read
 //! back and checked before their inputs may go; each row keeps its sequence number.
@@ -20,7 +20,7 @@ use crate::format::manifest::{CollectionEntry, SegmentEntry};
 use crate::format::names::FileName;
 use crate::ids::{FileId, MemoryId, Seq};
 use crate::report::CompactionReport;
-use crate::sabotage::{self, Sabotage};
+use crate::sabotage::broken;
 use crate::segment::{Row, RowSource, segment_cap, write_segment};
 use crate::snapshot::open::open_segment;
 use crate::snapshot::{SegPart, Snapshot};
@@ -30,7 +30,8 @@ use crate::sync::lock;
 pub(super) struct Rewrite<'a> {
     pub(super) job: &'a Job<'a>,
     pub(super) inputs: &'a [Input<'a>],
-    /// What the files cover afterwards, and the first log file that is still needed, if that changes.
+    /// What the files cover afterwards, and the first log file that is still needed, if that
+    /// changes.
     pub(super) covers: Option<(Seq, FileId)>,
 }
 
@@ -49,21 +50,11 @@ impl Rewrite<'_> {
         let current = core.snapshot();
         let followers =
             write_followers(self.job, &current, inputs, &moved, covers.is_some(), &mut files)?;
-        if !sabotage::on(Sabotage::SkipNameSync) {
-            engine.dir.sync_names()?;
-        }
+        engine.dir.sync_names()?;
         let parts = self.open_outputs(&moved)?;
         // What the files already have must not be lost with the log, in part (I4).
-        if !sabotage::on(Sabotage::SkipPrefixSync) {
-            engine.log.sync()?;
-        }
-        if sabotage::on(Sabotage::UnlinkSegmentEarly) {
-            for input in inputs {
-                if let From::Segment(file) = input.from {
-                    let _ = engine.dir.remove(FileName::Segment(file));
-                }
-            }
-        }
+        engine.log.sync()?;
+        broken!(UnlinkSegmentEarly => remove_segments(self.job, inputs));
         let idle = idle_marks(engine);
         let old_deletes = old_deletes(self.job, inputs, &followers);
         engine.catalog.commit(|manifest| {
@@ -184,9 +175,7 @@ impl Rewrite<'_> {
                 }
             };
             let Some(now_live) = now_live else { continue };
-            if sabotage::on(Sabotage::DropCarriedDeletes) {
-                continue;
-            }
+            broken!(DropCarriedDeletes => continue);
             for row in input.live.iter().filter(|row| !now_live.is_live(*row)) {
                 if let Some((segment, row)) = moved.find_at(input.from, row) {
                     parts[segment].live.kill(row);
@@ -218,8 +207,8 @@ impl Rewrite<'_> {
         core.publish(next);
         drop(tables);
         drop(token);
-        // Not before: whoever began to watch in between, and then saw the snapshot from before, would miss
-        // the moves.
+        // Not before: whoever began to watch in between, and then saw the snapshot from before,
+        // would miss the moves.
         core.moves.note(|| moved.moves(inputs));
     }
 }
@@ -258,5 +247,14 @@ fn edit(
     if let Some((seq, log_from)) = covers {
         entry.covers_seq = entry.covers_seq.max(seq);
         entry.log_from = entry.log_from.max(log_from);
+    }
+}
+
+/// Removes segments that a manifest still names: see `Sabotage::UnlinkSegmentEarly`.
+fn remove_segments(job: &Job<'_>, inputs: &[Input<'_>]) {
+    for input in inputs {
+        if let From::Segment(file) = input.from {
+            let _ = job.engine.dir.remove(FileName::Segment(file));
+        }
     }
 }

@@ -1,5 +1,5 @@
-//! Owns sealing and rewriting: which rows of memtables or segments go in, and what is reported. How they
-//! are written and swapped in is `job`.
+//! Owns sealing and rewriting: which rows of memtables or segments go in, and what is reported. How
+//! they are written and swapped in is `job`.
 
 mod dependents;
 mod job;
@@ -15,7 +15,7 @@ use crate::error::{Error, Result};
 use crate::event::Event;
 use crate::ids::{FileId, Seq};
 use crate::report::CompactionReport;
-use crate::sabotage::{self, Sabotage};
+use crate::sabotage::broken;
 use crate::segment::Rows;
 use crate::snapshot::Snapshot;
 use crate::snapshot::state::Core;
@@ -44,12 +44,8 @@ pub(super) fn seal(job: &Job<'_>, all: bool, report: &mut CompactionReport) -> R
         .collect();
     let mut last_seq = sealed.iter().map(|m| m.last_seq).max().unwrap_or_default();
     let mut log_from = sealed.last().map(|m| m.log_file).unwrap_or_default();
-    if sabotage::on(Sabotage::CoverTooMuch) {
-        last_seq = engine.progress.last_seq();
-    }
-    if sabotage::on(Sabotage::LetGoOfLog) {
-        log_from = FileId(log_from.0.saturating_add(1));
-    }
+    broken!(CoverTooMuch => last_seq = engine.progress.last_seq());
+    broken!(LetGoOfLog => log_from = FileId(log_from.0.saturating_add(1)));
     let covers = Some((last_seq, log_from));
     let rewrite = Rewrite { job, inputs: &inputs, covers };
     // More of the log goes than a segment of the rest takes.

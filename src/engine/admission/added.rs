@@ -1,12 +1,13 @@
-//! Owns what a batch adds, as every budget counts it: bytes of rows, how many of these are logged, and
-//! whether anything is left that was not there before.
+//! Owns what a batch adds, as every budget counts it: bytes of rows, how many of these are logged,
+//! and whether anything is left that was not there before.
 
 use crate::error::Result;
 use crate::format::op::OpKind;
 use crate::segment::RowBuffer;
 use crate::snapshot::stage::Prepared;
 
-/// What grows leaves this part of a budget, the budget divided by the number, for what only changes.
+/// What grows leaves this part of a budget, the budget divided by the number, for what only
+/// changes.
 pub(super) const HEADROOM_SHARE: u64 = 32;
 
 /// The writes of a batch with what they add.
@@ -31,8 +32,8 @@ impl<'a> Added<'a> {
         self.writes.iter().filter(move |w| w.core.is_in_memory() == in_memory)
     }
 
-    /// Whether these writes leave more than there was: what they add is larger than what they replace
-    /// and delete. Vectors and bodies count. O(writes), with a search for each id.
+    /// Whether these writes leave more than there was: what they add is larger than what they
+    /// replace and delete. Vectors and bodies count. O(writes), with a search for each id.
     pub(super) fn grows(&self, in_memory: bool) -> Result<bool> {
         let (mut added, mut taken) = (0, 0);
         for write in self.writes_of(in_memory) {

@@ -1,10 +1,10 @@
 //! Owns the budget of disk: how many bytes the store's files take, and whether an insert still fits
-//! beside what the next compaction needs. Making room is the row worker's; deletes and compaction are
-//! always admitted.
+//! beside what the next compaction needs. Making room is the row worker's; deletes and compaction
+//! are always admitted.
 //!
-//! What makes the store grow must leave a headroom, a [`HEADROOM_SHARE`] of the budget, for what does
-//! not: so a memory can be replaced by one of its size when the budget is full. The replacements that
-//! are in the headroom are given back by compaction, as is whatever is deleted.
+//! What makes the store grow must leave a headroom, a [`HEADROOM_SHARE`] of the budget, for what
+//! does not: so a memory can be replaced by one of its size when the budget is full. The
+//! replacements that are in the headroom are given back by compaction, as is whatever is deleted.
 
 use std::sync::Arc;
 
@@ -19,8 +19,8 @@ use crate::format::names::FileName;
 use crate::segment::segment_cap;
 use crate::sync::{Mutex, lock};
 
-/// What a refused insert is told to free is more than it lacks by the budget divided by this: each delete
-/// takes some bytes of the log, and files end at whole blocks.
+/// What a refused insert is told to free is more than it lacks by the budget divided by this: each
+/// delete takes some bytes of the log, and files end at whole blocks.
 const MARGIN_SHARE: u64 = 32;
 /// The log and indexes are written anew for room when that gives back the budget divided by this.
 const WORTH_SHARE: u64 = 128;
@@ -74,7 +74,8 @@ impl DiskBudget {
         self.limit
     }
 
-    /// The fewest bytes for which the log or indexes are written anew; `None` if nothing is so scarce.
+    /// The fewest bytes for which the log or indexes are written anew; `None` if nothing is so
+    /// scarce.
     pub(crate) fn worth(&self) -> Option<u64> {
         self.limit.map(|limit| limit / WORTH_SHARE)
     }
@@ -119,8 +120,8 @@ impl DiskBudget {
         self.progress.appended().saturating_sub(state.counted)
     }
 
-    /// Measures the files again, after something gave bytes back or tried to. `idle` says that there
-    /// was nothing to try, since before the question `asked`.
+    /// Measures the files again, after something gave bytes back or tried to. `idle` says that
+    /// there was nothing to try, since before the question `asked`.
     pub(super) fn tend(&self, idle: bool, asked: u64, has_workers: bool) -> Result<()> {
         let Some(limit) = self.limit else {
             return Ok(());
@@ -141,8 +142,8 @@ impl DiskBudget {
         Ok(())
     }
 
-    /// Waits until these writes fit into the budget, as long as the worker finds bytes to give back, or
-    /// refuses them.
+    /// Waits until these writes fit into the budget, as long as the worker finds bytes to give
+    /// back, or refuses them.
     pub(super) fn wait(&self, added: &Added<'_>, room: &Room) -> Result<()> {
         let Some(limit) = self.limit.filter(|_| added.logged > 0) else {
             return Ok(());
@@ -170,9 +171,9 @@ impl DiskBudget {
         Err(Error::OverBudget { budget: Budget::Disk, needed, limit, free })
     }
 
-    /// What the store would take at most with so many bytes of rows more: they are in the log and in a
-    /// segment for a while, as are those in RAM; indexes grow by the rows and graphs that they do not
-    /// have yet; and a compaction writes its output before its inputs go.
+    /// What the store would take at most with so many bytes of rows more: they are in the log and
+    /// in a segment for a while, as are those in RAM; indexes grow by the rows and graphs that they
+    /// do not have yet; and a compaction writes its output before its inputs go.
     fn needed(&self, added: u64) -> u64 {
         #[derive(Default)]
         struct Sum {
@@ -205,7 +206,8 @@ impl DiskBudget {
 
     /// Measures the files now.
     pub(crate) fn measure(&self) -> Result<()> {
-        // Looked at before: what is appended while files are looked at counts twice rather than not.
+        // Looked at before: what is appended while files are looked at counts twice rather than
+        // not.
         let counted = self.progress.appended();
         let (mut all, mut log) = (0, 0);
         for entry in self.dir.list()? {

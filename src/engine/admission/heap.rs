@@ -68,8 +68,8 @@ impl HeapBudget {
         self.jobs.load(Ordering::Relaxed)
     }
 
-    /// Whether the active memtable of this collection is to be sealed for an insert that did not fit: it
-    /// is the fattest. Asked once for each such insert.
+    /// Whether the active memtable of this collection is to be sealed for an insert that did not
+    /// fit: it is the fattest. Asked once for each such insert.
     pub(crate) fn takes_too_much(&self, core: &Core) -> bool {
         if !self.pressed.load(Ordering::Acquire) {
             return false;
@@ -85,8 +85,8 @@ impl HeapBudget {
         cores
     }
 
-    /// Waits until so many bytes of rows fit into the budget, as long as there are memtables to seal, or
-    /// refuses them.
+    /// Waits until so many bytes of rows fit into the budget, as long as there are memtables to
+    /// seal, or refuses them.
     pub(super) fn wait(&self, added: &Added<'_>, room: &Room) -> Result<()> {
         let Some(limit) = self.limit else {
             return Ok(());

@@ -39,39 +39,44 @@ pub(crate) struct Admission {
     room: Room,
 }
 
-/// The parts of an engine that admission reads.
-type Parts<'a> = (
-    &'a Arc<StoreTime>,
-    &'a Arc<Collections>,
-    &'a Arc<Progress>,
-    &'a Arc<Reserve>,
-    &'a Arc<OpenLog>,
-);
+/// The parts of an engine that admission looks at.
+pub(super) struct AdmissionParts<'a> {
+    pub(super) dir: &'a Arc<StoreDir>,
+    pub(super) time: &'a Arc<StoreTime>,
+    pub(super) collections: &'a Arc<Collections>,
+    pub(super) progress: &'a Arc<Progress>,
+    pub(super) reserve: &'a Arc<Reserve>,
+    pub(super) log: &'a Arc<OpenLog>,
+    pub(super) bells: &'a Arc<Bells>,
+    pub(super) pace: &'a Arc<Pace>,
+    /// Whether anybody makes room while a writer waits.
+    pub(super) has_workers: bool,
+}
 
 impl Admission {
-    pub(super) fn new(
-        dir: &Arc<StoreDir>,
-        (time, collections, progress, reserve, log): Parts<'_>,
-        (bells, pace, has_workers): (&Arc<Bells>, &Arc<Pace>, bool),
-        options: &StoreOptions,
-    ) -> Self {
+    pub(super) fn new(parts: &AdmissionParts<'_>, options: &StoreOptions) -> Self {
         let disk = DiskBudget::new(
-            Arc::clone(dir),
-            Arc::clone(collections),
-            Arc::clone(progress),
-            Arc::clone(reserve),
+            Arc::clone(parts.dir),
+            Arc::clone(parts.collections),
+            Arc::clone(parts.progress),
+            Arc::clone(parts.reserve),
             options.disk_budget,
         );
         let heap = HeapBudget::new(
-            Arc::clone(time),
-            Arc::clone(collections),
-            Arc::clone(log),
+            Arc::clone(parts.time),
+            Arc::clone(parts.collections),
+            Arc::clone(parts.log),
             options.heap_budget,
         );
-        let (bells, pace) = (Arc::clone(bells), Arc::clone(pace));
-        let room = Room::new(Arc::clone(dir), bells, pace, options.write_timeout, has_workers);
-        let (reserve, compaction_debt_limit) = (Arc::clone(reserve), options.compaction_debt_limit);
-        Self { reserve, disk, heap, compaction_debt_limit, room }
+        let room = Room::new(
+            Arc::clone(parts.dir),
+            Arc::clone(parts.bells),
+            Arc::clone(parts.pace),
+            options.write_timeout,
+            parts.has_workers,
+        );
+        let reserve = Arc::clone(parts.reserve);
+        Self { reserve, disk, heap, compaction_debt_limit: options.compaction_debt_limit, room }
     }
 
     /// The budget of disk.
@@ -125,8 +130,8 @@ impl Admission {
         Err(Error::OverBudget { budget: Budget::CompactionDebt, needed: debt(), limit, free: 0 })
     }
 
-    /// Measures the files again, after something gave bytes back or tried to. `idle` says that there
-    /// was nothing to try, since before the question `asked`.
+    /// Measures the files again, after something gave bytes back or tried to. `idle` says that
+    /// there was nothing to try, since before the question `asked`.
     pub(crate) fn tend_disk(&self, idle: bool, asked: u64) -> Result<()> {
         if self.disk.limit().is_some() {
             self.disk.tend(idle, asked, self.room.has_workers())?;

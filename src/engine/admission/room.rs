@@ -1,15 +1,14 @@
 //! Owns the waiting of writers for the row worker: how they are woken and how long they wait. Knows
 //! nothing of what they wait for.
 
-use std::sync::{Arc, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use crate::dir::StoreDir;
 use crate::engine::bells::Bells;
 use crate::engine::pace::Pace;
 use crate::error::{Error, Result};
-use crate::sync::lock;
-use crate::sync::{Condvar, Mutex};
+use crate::sync::{Condvar, Mutex, lock, wait_for};
 
 /// How long a writer waits before it looks again.
 const WAIT: Duration = Duration::from_millis(20);
@@ -68,11 +67,10 @@ impl Room {
             }
             self.ring();
             hurry.get_or_insert_with(|| self.pace.hurry());
-            let (guard, wait) =
-                self.made.wait_timeout(room, WAIT).unwrap_or_else(PoisonError::into_inner);
+            let (guard, is_late) = wait_for(&self.made, room, WAIT);
             room = guard;
             // Seals of other collections wake everyone and do not count.
-            waited += if wait.timed_out() { WAIT } else { Duration::ZERO };
+            waited += if is_late { WAIT } else { Duration::ZERO };
             self.dir.check_writable()?;
         }
         Ok(true)

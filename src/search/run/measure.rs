@@ -1,5 +1,5 @@
-//! Owns what a search measures exactly: the rows that no code speaks for, those that may be among the nearest
-//! by code, or all; and the reading of the hits.
+//! Owns what a search measures exactly: the rows that no code speaks for, those that may be among
+//! the nearest by code, or all; and the reading of the hits.
 
 use std::collections::HashSet;
 
@@ -50,8 +50,8 @@ impl Run<'_> {
         Ok(())
     }
 
-    /// Measures the candidates exactly and keeps the nearest `k`. Those come first that may be nearest, and
-    /// the walk ends where the next one cannot be among them.
+    /// Measures the candidates exactly and keeps the nearest `k`. Those come first that may be
+    /// nearest, and the walk ends where the next one cannot be among them.
     pub(super) fn rerank(&mut self) -> Result<Vec<(f32, MemoryId, Place)>> {
         let empty = Shortlist::new(0, 0);
         let candidates = std::mem::replace(&mut self.top, empty).into_sorted();

@@ -1,6 +1,6 @@
-//! Owns how a search finds its candidates: memtables, then each index in the way that `choose` says, then
-//! the best by code measured exactly. Few rows are all measured exactly instead, and so are those of a
-//! search by code that leaves too many in doubt. All sources share one bound.
+//! Owns how a search finds its candidates: memtables, then each index in the way that `choose`
+//! says, then the best by code measured exactly. Few rows are all measured exactly instead, and so
+//! are those of a search by code that leaves too many in doubt. All sources share one bound.
 //!
 //! If k eligible memories exist, k come back (I12): a graph that did not find enough is followed by
 //! a scan. What an answer contains was read from checked bytes.
@@ -33,8 +33,8 @@ const SHARE_OF_MOST: f64 = 0.6;
 /// So few rows are measured exactly, whatever else there is.
 const FEW_ROWS: u64 = 256;
 
-/// A search by code that leaves more than one in so many rows in doubt, and no fewer than this, is given up
-/// for one that measures all.
+/// A search by code that leaves more than one in so many rows in doubt, and no fewer than this, is
+/// given up for one that measures all.
 const IN_DOUBT: (usize, usize) = (4, 1024);
 
 /// Results of a beam that looks behind a crowd of rows that are not eligible, for k and besides.
@@ -282,8 +282,8 @@ impl<'a> Run<'a> {
             self.told.hops += info.hops as u64;
             !info.capped
         };
-        // Where most nodes are eligible, it costs less to look for some more and to leave the others
-        // out afterwards than to ask about each that is met.
+        // Where most nodes are eligible, it costs less to look for some more and to leave the
+        // others out afterwards than to ask about each that is met.
         let share = eligible.share(part);
         let (wide, mut ef) = ((ef as f64 / share).ceil() as usize, ef);
         let mut found = share >= SHARE_OF_MOST;
@@ -300,9 +300,9 @@ impl<'a> Run<'a> {
             found = results.len() < wide
                 || eligible.all_of(part)
                 || (enough(wide, ef) && enough((1.5 * k as f64 / share) as usize, k));
-            // Otherwise those that are not eligible lie together near the query, and the nearest that are,
-            // in the crowd behind them. Beams were measured on the very nearest; there, graph and codes
-            // tell less well which they are.
+            // Otherwise those that are not eligible lie together near the query, and the nearest
+            // that are, in the crowd behind them. Beams were measured on the very nearest; there,
+            // graph and codes tell less well which they are.
             let (times, more) = CROWD;
             ef = ef.saturating_add(ef / 2).max(k.saturating_mul(times).saturating_add(more));
         }
@@ -322,8 +322,8 @@ impl<'a> Run<'a> {
         true
     }
 
-    /// Whether an index that took part is damaged: then rows may be missing from it. Otherwise fewer
-    /// than k means that a closure turned the others down.
+    /// Whether an index that took part is damaged: then rows may be missing from it. Otherwise
+    /// fewer than k means that a closure turned the others down.
     fn is_damaged(&self) -> bool {
         let indexes = &self.snapshot.indexes;
         indexes.iter().any(|part| part.indexed.check().is_err())

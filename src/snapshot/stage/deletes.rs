@@ -1,8 +1,8 @@
-//! Owns deletes: which rows die, and what the log has to say about it. A delete of which no row dies
-//! changes nothing and is not logged: a name that nobody has stays out of every file.
+//! Owns deletes: which rows die, and what the log has to say about it. A delete of which no row
+//! dies changes nothing and is not logged: a name that nobody has stays out of every file.
 //!
-//! Invariant: the record of a delete does the same in a replay as the delete did, since both touch only
-//! live rows that are older than it.
+//! Invariant: the record of a delete does the same in a replay as the delete did, since both touch
+//! only live rows that are older than it.
 
 use roaring::RoaringBitmap;
 
@@ -25,9 +25,9 @@ struct Doomed {
 }
 
 impl Stage {
-    /// Carries out one operation that is not logged yet and adds its record to `payload`, unless the
-    /// collection is in-memory. Tells whether anything changed: otherwise there is no record, and the
-    /// sequence number is free. `expires_at` is what the body of an insert says.
+    /// Carries out one operation that is not logged yet and adds its record to `payload`, unless
+    /// the collection is in-memory. Tells whether anything changed: otherwise there is no record,
+    /// and the sequence number is free. `expires_at` is what the body of an insert says.
     pub(crate) fn write(
         &mut self,
         op: Op,
@@ -87,12 +87,12 @@ impl Stage {
         self.kill_all(doomed)
     }
 
-    /// All live rows that match and are older than `seq`; those that were visible at `now` are counted.
-    /// What the filter takes, and O(rows that match).
+    /// All live rows that match and are older than `seq`; those that were visible at `now` are
+    /// counted. What the filter takes, and O(rows that match).
     fn doomed(&mut self, filter: &Matcher, now: Timestamp, seq: Seq) -> Result<Doomed> {
         self.flush();
-        // No row is younger than the newest operation that is here: a look at each, which would read
-        // a page of a file for many, is for replays of what was carried out before.
+        // No row is younger than the newest operation that is here: a look at each, which would
+        // read a page of a file for many, is for replays of what was carried out before.
         let all_older = self.next.visible < seq;
         let mut doomed = Doomed { parts: Vec::new(), rows: 0, visible: 0 };
         for (rows, live) in self.next.parts() {

@@ -1,6 +1,6 @@
-//! Owns what operations do to a collection, worked out on a private copy of its snapshot: nothing is
-//! visible before it is published, and what fails leaves no trace. The same code serves live writes
-//! and the replay of the log.
+//! Owns what operations do to a collection, worked out on a private copy of its snapshot: nothing
+//! is visible before it is published, and what fails leaves no trace. The same code serves live
+//! writes and the replay of the log.
 //!
 //! An operation with sequence number s touches only rows with a smaller one, which makes replay
 //! idempotent.
@@ -133,7 +133,8 @@ impl Stage {
         }
     }
 
-    /// Carries out one operation that is in the log. `expires_at` is what the body of an insert says.
+    /// Carries out one operation that is in the log. `expires_at` is what the body of an insert
+    /// says.
     pub(crate) fn apply(&mut self, op: Op, expires_at: Timestamp) -> Result<Effect> {
         let seq = op.seq;
         let effect = match op.kind {

@@ -17,7 +17,7 @@ const RUNS: [(&str, u64); 5] = [
 
 fn runs(target: &Target) -> u64 {
     let (name, ci) = *RUNS.iter().find(|(name, _)| *name == target.name).unwrap();
-    sized(name, ci / 5, ci, 10 * ci)
+    sized(name, ci / 20, ci, 10 * ci)
 }
 
 /// Runs one target on many inputs; prints the seed of one that fails.

@@ -34,7 +34,7 @@ impl<'a> SignBlocks<'a> {
     }
 
     /// The bytes from the block on that begins with this row, a multiple of [`ROWS`].
-    pub(super) fn from_row(&self, row: u32) -> &'a [u8] {
+    pub(super) fn bytes_from(&self, row: u32) -> &'a [u8] {
         self.bytes.get(row as usize / ROWS * self.stride..).unwrap_or(&[])
     }
 }

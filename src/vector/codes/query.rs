@@ -213,7 +213,7 @@ impl QueryOver<'_> {
         let start = nodes.len();
         let end = (first + (AT_ONCE * ROWS) as u32).min(signs.rows());
         if bound < f32::INFINITY {
-            let bytes = signs.from_row(first);
+            let bytes = signs.bytes_from(first);
             let mut near = [0u32; AT_ONCE];
             (self.query.kernels.blocks)(&sieve.blocks(bytes, bound), &mut near);
             for (first, mut bits) in (first..end).step_by(ROWS).zip(near) {

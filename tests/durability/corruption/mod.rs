@@ -9,14 +9,15 @@ mod specimen;
 
 use std::sync::{Arc, Mutex};
 
+use crate::common::size::sized;
 use crate::common::{file_names, manual, memory, settle};
 use altiplano::{CollectionOptions, Error, Event, Metric};
 use check::{Found, check_store, look};
 use specimen::{Damage, Specimen};
 
-/// Every flip that a file gets: all bytes of small files, about each 37th of larger ones.
+/// Every flip that a file gets: all bytes of small files, in CI about each 37th of larger ones.
 fn flips(len: usize) -> Vec<usize> {
-    let step = if len <= 256 { 1 } else { 37 };
+    let step = if len <= 256 { 1 } else { sized("bytes from flip to flip", 149, 37, 7) };
     (0..len).step_by(step).collect()
 }
 

@@ -4,6 +4,7 @@
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use crate::common::size::sized;
 use crate::common::{manual, settle, vector};
 use altiplano::{
     Background, Batch, Budget, Collection, CollectionOptions, Durability, Error, Event, Filter,
@@ -81,7 +82,7 @@ fn deleting_as_much_as_a_refused_insert_says_is_enough() {
             }
         };
         let (mut end, mut oldest) = (0, 0);
-        for round in 0..10 {
+        for round in 0..sized("rounds of a full disk", 3, 10, 30) {
             let mut free;
             // Without workers a refusal may mean that work is to be done first.
             loop {
@@ -164,7 +165,7 @@ fn a_full_heap_budget_of_in_memory_memories_says_how_much_to_delete() {
     let wanted = CollectionOptions::new(DIMENSION, Metric::L2).in_memory();
     let notes = store.collection("notes", wanted).unwrap();
     let (mut end, mut oldest) = (0, 0);
-    for round in 0..3 {
+    for round in 0..sized("rounds of a full heap", 1, 3, 10) {
         let free = loop {
             match notes.apply((end..end + 32).map(row).collect::<Batch>()) {
                 Ok(_) => end += 32,

@@ -1,7 +1,7 @@
 //! Owns the proof that a store has one writer and any number of readers, whichever processes they
 //! are in: locks, stale and replaced, directories exchanged under an open store, readers beside a
-//! writer that compacts, media and users that may only read, and who may see the files (I6, row 15
-//! of the plan). What cannot be tried here says that it skips.
+//! writer that compacts, media and users that may only read, and who may see the files (I6).
+//! What cannot be tried here says that it skips.
 #![allow(
     clippy::disallowed_methods,
     clippy::print_stderr,

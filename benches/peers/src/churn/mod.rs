@@ -14,6 +14,7 @@
 //! program would have to keep, and which is in no figure. Neighbors are found by exact search over
 //! what lives.
 
+mod library;
 mod peers;
 mod report;
 
@@ -22,35 +23,21 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
-use crate::GENERATED;
-use bench_tools::args::Args;
-use bench_tools::measure::{self, Percentiles, Rss};
+use crate::data::{DELETES, GENERATED};
 use crate::peer::Result;
 use crate::peers::python;
 use crate::setup::{Data, K, Scratch};
 use crate::steps;
+use bench_tools::args::Args;
+use bench_tools::measure::{self, Percentiles, Rss};
 use bench_tools::vectors::{self, Neighbors, Rng, Vectors};
+use library::Churn;
 
 /// A beam in which all of them find most of the nearest.
 const BEAM: usize = 64;
 /// Rows of one insert.
 const BATCH: usize = 500;
 const PASSES: usize = 2;
-pub const DELETES: &str = "deletes.ivecs";
-
-/// A library in one process, which keeps what it is given.
-pub trait Churn {
-    /// Rows under these numbers leave.
-    fn remove(&mut self, ids: &[u32]) -> Result<()>;
-    /// Rows under new numbers come.
-    fn add(&mut self, ids: &[u32], rows: &[&[f32]]) -> Result<()>;
-    /// What was done so far is durable.
-    fn commit(&mut self) -> Result<()>;
-    /// What its documentation names against dead rows. `rows` gives the vectors of what lives to
-    /// one that has to be rebuilt.
-    fn maintain(&mut self, live: &[u32], rows: &dyn Fn(u32) -> Vec<f32>) -> Result<()>;
-    fn search(&self, query: &[f32], k: usize, beam: usize, found: &mut Vec<u32>) -> Result<()>;
-}
 
 /// What is deleted in each round. Rows have the numbers from 0 on, in the order in which they come.
 struct Schedule {
@@ -195,7 +182,7 @@ pub fn step(args: &Args) -> Result<()> {
     if let Some(peer) = python::Python::churning(name) {
         return peer.churn_step(args, dir);
     }
-    let data = crate::run::data(args)?;
+    let data = crate::data::data(args)?;
     let work = Path::new(need("work")?);
     let queries = Vectors::read(&work.join(steps::QUERIES), None)?;
     let truth = Neighbors::read(&work.join(steps::TRUTH), None)?;
@@ -271,9 +258,4 @@ fn ask(peer: &dyn Churn, queries: &Vectors, truth: &Neighbors, round: usize) -> 
     }
     let cpu = measure::thread_cpu_seconds().unwrap_or(0.0) - cpu;
     Ok(Asked { recall: recall / queries.len() as f64, times: Percentiles::of(times), cpu })
-}
-
-/// A number of a line of a round.
-fn number(line: &Value, key: &str) -> f64 {
-    steps::number(line, key)
 }

@@ -8,7 +8,7 @@ use altiplano::{
 use hnsw_rs::prelude::{AnnT, DistDot, DistL2, Distance, Hnsw};
 use usearch::ScalarKind;
 
-use super::Churn;
+use super::library::Churn;
 use crate::peer::{EF_CONSTRUCTION, M, Metric, Result, unsupported};
 use crate::peers::usearch::new_index;
 

@@ -2,10 +2,10 @@
 
 use serde_json::Value;
 
-use super::number;
+use crate::setup::Data;
+use crate::steps::number;
 use bench_tools::measure::{Json, median};
 use bench_tools::plot::{Panel, Scale, Series, svg};
-use crate::setup::Data;
 
 /// Rounds at either end that are compared.
 const ENDS: usize = 3;

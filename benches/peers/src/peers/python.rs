@@ -8,9 +8,9 @@ use std::io::{self, BufWriter, Write};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 
-use bench_tools::args::Args;
 use crate::peer::{Result, Steps, Vectors};
-use crate::{churn, run, steps};
+use crate::{data, steps};
+use bench_tools::args::Args;
 
 const PACKAGE: &str = env!("CARGO_MANIFEST_DIR");
 
@@ -52,7 +52,7 @@ impl Python {
     /// The step of the churn: `python/churn.py`.
     pub fn churn_step(&self, args: &Args, dir: &Path) -> Result<()> {
         finish(self.command("churn.py").arg("--check").spawn()?)?;
-        let data = run::data(args)?;
+        let data = data::data(args)?;
         let mut command = self.command("churn.py");
         command.args(["--metric", data.metric_name]).arg("--dir").arg(dir);
         if self.library == "zvec" {
@@ -62,7 +62,7 @@ impl Python {
         let work = Path::new(args.text("work").ok_or("no --work")?);
         command.arg("--queries").arg(work.join(steps::QUERIES));
         command.arg("--neighbors").arg(work.join(steps::TRUTH));
-        command.arg("--deletes").arg(work.join(churn::DELETES));
+        command.arg("--deletes").arg(work.join(data::DELETES));
         for key in ["live", "pace", "maintained"] {
             let value = args.text(key).ok_or_else(|| format!("no --{key}"))?;
             command.arg(format!("--{key}={value}"));
@@ -88,7 +88,7 @@ impl Steps for Python {
     fn build_step(&self, args: &Args, dir: &Path) -> Result<()> {
         // Before the data are read in vain.
         finish(self.command("step.py").arg("check").spawn()?)?;
-        let data = run::data(args)?;
+        let data = data::data(args)?;
         let mut command = self.command("step.py");
         command.args(["build"]).args(["--metric", data.metric_name]).arg("--dir").arg(dir);
         feed(command, data.base)

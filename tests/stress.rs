@@ -1,6 +1,8 @@
 //! Owns the stress run: sixteen readers, writers, a compactor and collections that come and go, for
-//! some seconds, with every answer checked; then a close under all of them. `STRESS_SECONDS` sets for
-//! how long.
+//! some seconds, with every answer checked; then a close under all of them. `ALTIPLANO_TESTS` sets for
+//! how long. A binary of its own, so that nothing else waits beside it.
+
+mod common;
 
 use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -8,12 +10,12 @@ use std::sync::mpsc;
 use std::thread;
 use std::time::Duration;
 
-use crate::common::size::sized;
-use crate::common::{Rng, memory, vector};
 use altiplano::{
     Background, Batch, Collection, CollectionOptions, Durability, Error, Filter, HnswParams,
     Memory, Metric, SearchMode, Store, StoreOptions,
 };
+use common::size::sized;
+use common::{Rng, memory, vector};
 
 const DIMENSION: usize = 8;
 const READERS: u64 = 16;
