@@ -11,7 +11,7 @@ use crate::memory::Memory;
 use crate::options::CollectionSettings;
 use crate::search::hit::read_memory;
 use crate::search::{Hit, Iter, Search};
-use crate::snapshot::state::Core;
+use crate::snapshot::state::CollectionState;
 use crate::stats::CollectionStats;
 
 /// A named set of memories of one dimension and metric. A cheap handle: clone it freely, use it from
@@ -35,7 +35,7 @@ use crate::stats::CollectionStats;
 #[derive(Clone, Debug)]
 pub struct Collection {
     pub(crate) engine: Arc<Engine>,
-    pub(crate) core: Arc<Core>,
+    pub(crate) core: Arc<CollectionState>,
     pub(crate) life: Arc<Life>,
 }
 

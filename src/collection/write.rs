@@ -124,7 +124,7 @@ impl Collection {
     pub fn apply_with(&self, batch: Batch, durability: Durability) -> Result<Applied> {
         self.engine.dir.check_writable()?;
         let (writes, expired) = self.prepare(batch)?;
-        self.engine.admission.wait_for_room(&writes)?;
+        self.engine.admission.admit(&writes)?;
         let mut applied = Applied { expired, ..Applied::default() };
         for effect in self.engine.committer.commit(writes, durability)? {
             match effect {

@@ -22,7 +22,7 @@ use crate::ids::{FileId, Seq};
 use crate::log::LOG_FILE_BYTES;
 use crate::report::CompactionReport;
 use crate::segment::{Row, Rows};
-use crate::snapshot::state::Core;
+use crate::snapshot::state::CollectionState;
 use crate::snapshot::{MemPart, Snapshot};
 use crate::sync::lock;
 
@@ -99,7 +99,8 @@ fn let_go(oldest_kept: FileId, control: &Control<'_>) -> Result<bool> {
     let engine = control.engine();
     let manifest = engine.catalog.manifest();
     let old = manifest.collections.iter().filter(|c| c.log_from < oldest_kept);
-    let cores: Vec<Arc<Core>> = old.filter_map(|c| engine.collections.get(c.id)).collect();
+    let cores: Vec<Arc<CollectionState>> =
+        old.filter_map(|c| engine.collections.get(c.id)).collect();
     let (mut marks, mut done) = (Vec::new(), Ok(true));
     for core in &cores {
         let _job = control.hold(&core.row_job);
@@ -147,7 +148,7 @@ fn is_long(engine: &Engine) -> bool {
 
 /// Log files that the live rows of small collections would fill, about.
 fn files_of_small(engine: &Engine) -> usize {
-    let bytes = |core: Arc<Core>| {
+    let bytes = |core: Arc<CollectionState>| {
         let snapshot = core.snapshot();
         let [active] = &snapshot.memtables[..] else {
             return 0;
@@ -167,7 +168,7 @@ fn files_of_small(engine: &Engine) -> usize {
 /// marks are only raised.
 fn shorten(job: &Job<'_>) -> Result<Option<Mark>> {
     job.check()?;
-    match carry(job.engine, job.core)? {
+    match copy_forward(job.engine, job.core)? {
         Some(carried) if carried.covered => return Ok(Some(carried.mark(job.core))),
         Some(carried) => rewrite::cover(job, carried.file)?,
         None => {
@@ -183,7 +184,7 @@ pub(super) fn sync_copies(engine: &Engine) -> Result<()> {
 }
 
 /// Where the rows of a small collection are now.
-pub(super) struct Carried {
+pub(super) struct CopiedRows {
     /// The log file that has them; older ones hold nothing that the memtable still needs.
     pub(super) file: FileId,
     /// Dead and expired rows that were left behind.
@@ -192,9 +193,9 @@ pub(super) struct Carried {
     pub(super) covered: bool,
 }
 
-impl Carried {
+impl CopiedRows {
     /// What the manifest is to say of the collection.
-    pub(super) fn mark(&self, core: &Core) -> Mark {
+    pub(super) fn mark(&self, core: &CollectionState) -> Mark {
         (core.id, Seq::ZERO, self.file)
     }
 }
@@ -202,7 +203,7 @@ impl Carried {
 /// Copies the live rows of a small collection's memtable to the end of the log, without those that
 /// have expired; the memtable, too, goes on with these alone. `None` if the collection is not
 /// small.
-pub(super) fn carry(engine: &Engine, core: &Core) -> Result<Option<Carried>> {
+pub(super) fn copy_forward(engine: &Engine, core: &CollectionState) -> Result<Option<CopiedRows>> {
     let now = engine.time.destroy_by();
     let mut token = engine.log.hold();
     let Some(log) = token.as_mut() else {
@@ -235,5 +236,5 @@ pub(super) fn carry(engine: &Engine, core: &Core) -> Result<Option<Carried>> {
         core.replace_active(&mut next, &mut lock(&core.tables), kept);
         core.publish(next);
     }
-    Ok(Some(Carried { file, left, covered }))
+    Ok(Some(CopiedRows { file, left, covered }))
 }

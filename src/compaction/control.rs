@@ -6,9 +6,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use crate::engine::Engine;
-use crate::engine::pace::Working;
+use crate::engine::pace::WorkGuard;
 use crate::error::{Error, Result};
-use crate::snapshot::state::Core;
+use crate::snapshot::state::CollectionState;
 use crate::sync::{Mutex, MutexGuard, lock};
 use crate::worker::Seat;
 
@@ -76,13 +76,13 @@ impl<'a> Control<'a> {
     }
 
     /// An error if the job should end early.
-    pub(super) fn check(&self, core: &Core) -> Result<()> {
+    pub(super) fn check(&self, core: &CollectionState) -> Result<()> {
         if self.is_stopped() || core.is_dropped() { Err(Error::Closed) } else { Ok(()) }
     }
 
     /// Between two pieces of work, of which the last one wrote so many bytes: waits where it must.
     /// An error if the job should end early.
-    pub(super) fn step(&self, core: &Core, bytes: u64) -> Result<()> {
+    pub(super) fn step(&self, core: &CollectionState, bytes: u64) -> Result<()> {
         if let Some((_, last)) = &self.paced {
             let clock = self.engine.time.clock().as_ref();
             self.engine.background.pace().charge(clock, bytes);
@@ -103,7 +103,7 @@ impl<'a> Control<'a> {
     }
 
     /// Notes that a job is under way, for as long as what it gives lives.
-    pub(super) fn work(&self) -> Option<Working<'a>> {
+    pub(super) fn work(&self) -> Option<WorkGuard<'a>> {
         self.paced.is_some().then(|| self.engine.background.pace().work())
     }
 }

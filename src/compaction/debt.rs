@@ -9,7 +9,7 @@ use crate::compaction::policy::{self, Eagerness, IndexStep};
 use crate::engine::Engine;
 use crate::engine::admission::disk::Pressure;
 use crate::error::Result;
-use crate::snapshot::state::Core;
+use crate::snapshot::state::CollectionState;
 use crate::sync::atomic::Ordering;
 use crate::sync::lock;
 
@@ -23,7 +23,7 @@ pub(crate) struct Debt {
 }
 
 /// What the background is to write for a collection. O(segments + index nodes).
-pub(crate) fn debt(engine: &Engine, core: &Core) -> Result<Debt> {
+pub(crate) fn debt(engine: &Engine, core: &CollectionState) -> Result<Debt> {
     if core.is_in_memory() {
         return Ok(Debt::default());
     }
@@ -35,7 +35,7 @@ pub(crate) fn debt(engine: &Engine, core: &Core) -> Result<Debt> {
 }
 
 /// Bytes of the index that a step builds, about.
-pub(super) fn index_bytes(core: &Core, step: &IndexStep) -> u64 {
+pub(super) fn index_bytes(core: &CollectionState, step: &IndexStep) -> u64 {
     let (facts, uncovered) = index_facts(core, &core.snapshot());
     let replaced = facts.iter().filter(|i| step.replaces.contains(&i.file)).map(|i| i.live);
     let rows = replaced.sum::<u64>() + if step.with_uncovered { uncovered } else { 0 };
@@ -59,7 +59,7 @@ pub(crate) fn is_idle(engine: &Engine) -> Result<bool> {
 }
 
 /// Whether nothing is due for a collection.
-fn is_settled(engine: &Engine, core: &Core) -> Result<bool> {
+fn is_settled(engine: &Engine, core: &CollectionState) -> Result<bool> {
     let snapshot = core.snapshot();
     if snapshot.has_active_only() {
         return Ok(true);

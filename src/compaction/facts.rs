@@ -8,13 +8,13 @@ use crate::engine::Engine;
 use crate::error::Result;
 use crate::index::heap_bytes_per_row;
 use crate::segment::Rows;
-use crate::snapshot::state::Core;
+use crate::snapshot::state::CollectionState;
 use crate::snapshot::{IndexPart, Snapshot};
 
 /// What the policy needs to know of the rows.
 pub(super) fn segment_facts(
     engine: &Engine,
-    core: &Core,
+    core: &CollectionState,
     snapshot: &Snapshot,
 ) -> Result<Vec<SegmentFacts>> {
     let now = engine.time.plausible_now();
@@ -30,13 +30,13 @@ pub(super) fn segment_facts(
 }
 
 /// What the policy needs to know of the indexes, and the live rows that none covers.
-pub(super) fn index_facts(core: &Core, snapshot: &Snapshot) -> (Vec<IndexFacts>, u64) {
+pub(super) fn index_facts(core: &CollectionState, snapshot: &Snapshot) -> (Vec<IndexFacts>, u64) {
     let facts = snapshot.indexes.iter().map(|part| IndexFacts {
         file: part.indexed.file,
         nodes: u64::from(part.indexed.index.nodes()),
         live: snapshot.live_nodes(part),
         graph: part.indexed.index.has_graph(),
-        worn: part.indexed.index.worn() || core.canary.is_worn(part.indexed.file),
+        worn: part.indexed.index.worn() || core.recall.is_worn(part.indexed.file),
     });
     let uncovered = snapshot.segments.iter().filter(|s| !s.covered);
     (facts.collect(), uncovered.map(|s| u64::from(s.live.live())).sum())
@@ -45,7 +45,7 @@ pub(super) fn index_facts(core: &Core, snapshot: &Snapshot) -> (Vec<IndexFacts>,
 /// The next step for the indexes, if there is one.
 pub(super) fn next_index_step(
     engine: &Engine,
-    core: &Core,
+    core: &CollectionState,
     eagerness: Eagerness,
 ) -> Option<IndexStep> {
     let (facts, uncovered) = index_facts(core, &core.snapshot());
@@ -53,7 +53,7 @@ pub(super) fn next_index_step(
 }
 
 /// For how many rows a graph pays, and for how many half of the heap budget is enough to build one.
-pub(super) fn graph_rows(engine: &Engine, core: &Core) -> GraphRows {
+pub(super) fn graph_rows(engine: &Engine, core: &CollectionState) -> GraphRows {
     let hnsw = core.options().hnsw;
     let a_row = heap_bytes_per_row(core.spec.row_bytes(), usize::from(hnsw.m), hnsw.builder);
     let most = engine.admission.heap().limit().map_or(u64::MAX, |bytes| bytes / 2 / a_row);

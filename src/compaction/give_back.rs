@@ -11,7 +11,7 @@ use crate::compaction::policy::Eagerness;
 use crate::compaction::{checkpoint, index};
 use crate::engine::admission::disk::Pressure;
 use crate::error::Result;
-use crate::snapshot::state::Core;
+use crate::snapshot::state::CollectionState;
 
 /// A log of fewer bytes than this is left as it is after a compaction by hand.
 const SHORT_LOG: u64 = 64 << 10;
@@ -49,7 +49,7 @@ pub(crate) fn after_compaction(control: &Control<'_>) -> Result<()> {
 fn rebuild_indexes(worth: u64, control: &Control<'_>) -> Result<bool> {
     let engine = control.engine();
     let cores = engine.collections.all().into_iter().filter(|core| !core.is_in_memory());
-    let mut wasted: Vec<(u64, Arc<Core>)> =
+    let mut wasted: Vec<(u64, Arc<CollectionState>)> =
         cores.map(|core| (dead_index_bytes(&core), core)).collect();
     if wasted.iter().map(|(bytes, _)| bytes).sum::<u64>() < worth {
         return Ok(false);
@@ -68,12 +68,12 @@ fn rebuild_indexes(worth: u64, control: &Control<'_>) -> Result<bool> {
         return Ok(false);
     };
     index::build(&Job::new(&core, control), &step)?;
-    engine.admission.made_room();
+    engine.admission.space_freed();
     Ok(true)
 }
 
 /// Bytes of dead nodes, about.
-fn dead_index_bytes(core: &Core) -> u64 {
+fn dead_index_bytes(core: &CollectionState) -> u64 {
     let (facts, _) = index_facts(core, &core.snapshot());
     let dead = |graph: bool| {
         let of = facts.iter().filter(|i| i.graph == graph);

@@ -3,18 +3,18 @@
 use crate::compaction::control::Control;
 use crate::engine::Engine;
 use crate::error::Result;
-use crate::snapshot::state::Core;
+use crate::snapshot::state::CollectionState;
 
 /// A job for one collection.
 #[derive(Clone, Copy)]
 pub(crate) struct Job<'a> {
     pub(super) engine: &'a Engine,
-    pub(super) core: &'a Core,
+    pub(super) core: &'a CollectionState,
     pub(super) control: &'a Control<'a>,
 }
 
 impl<'a> Job<'a> {
-    pub(crate) const fn new(core: &'a Core, control: &'a Control<'a>) -> Self {
+    pub(crate) const fn new(core: &'a CollectionState, control: &'a Control<'a>) -> Self {
         Self { engine: control.engine(), core, control }
     }
 

@@ -7,7 +7,7 @@ use std::collections::HashMap;
 use crate::engine::Engine;
 use crate::format::manifest::Manifest;
 use crate::ids::{CollectionId, FileId, Seq};
-use crate::snapshot::state::Core;
+use crate::snapshot::state::CollectionState;
 
 /// A collection, what its files cover, and the first log file that it needs.
 pub(super) type Mark = (CollectionId, Seq, FileId);
@@ -24,7 +24,7 @@ pub(super) fn idle_marks(engine: &Engine) -> Vec<Mark> {
         .filter(|core| !core.is_in_memory())
         .filter_map(|core| {
             let snapshot = core.snapshot();
-            Core::is_idle(&snapshot).then(|| (core.id, snapshot.visible, log.file()))
+            CollectionState::is_idle(&snapshot).then(|| (core.id, snapshot.visible, log.file()))
         })
         .collect()
 }

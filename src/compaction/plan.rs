@@ -8,11 +8,11 @@ use crate::ids::FileId;
 use crate::options::Quantization;
 use crate::report::{Plan, Step};
 use crate::segment::Rows;
-use crate::snapshot::state::Core;
+use crate::snapshot::state::CollectionState;
 use crate::snapshot::{MemPart, Snapshot};
 
 /// What a compaction by hand would do.
-pub(crate) fn plan(engine: &Engine, core: &Core) -> Result<Plan> {
+pub(crate) fn plan(engine: &Engine, core: &CollectionState) -> Result<Plan> {
     let snapshot = core.snapshot();
     let mut plan = Plan::default();
     if core.is_in_memory() {
@@ -59,7 +59,7 @@ pub(crate) fn plan(engine: &Engine, core: &Core) -> Result<Plan> {
 }
 
 /// Stands for the segment that sealing will write.
-const COMING: FileId = FileId(u64::MAX);
+const UNSEALED: FileId = FileId(u64::MAX);
 
 /// The segment that sealing will write, about: later steps may merge it with others.
 fn coming_segment(snapshot: &Snapshot, rows: u64) -> Option<SegmentFacts> {
@@ -68,7 +68,7 @@ fn coming_segment(snapshot: &Snapshot, rows: u64) -> Option<SegmentFacts> {
         m.rows.heap_bytes() as u64 * u64::from(m.live.live()) / all
     };
     (rows > 0).then(|| SegmentFacts {
-        file: COMING,
+        file: UNSEALED,
         bytes: snapshot.memtables.iter().map(bytes).sum(),
         rows,
         dead: 0,
@@ -83,7 +83,7 @@ fn describe(step: &RowStep, facts: &[SegmentFacts]) -> Step {
         return Step::Drop { segment: step.inputs.first().map_or(0, |f| f.0), bytes: bytes_before };
     }
     Step::Rewrite {
-        segments: step.inputs.iter().filter(|f| **f != COMING).map(|f| f.0).collect(),
+        segments: step.inputs.iter().filter(|f| **f != UNSEALED).map(|f| f.0).collect(),
         reason: step.reason,
         bytes_before,
         bytes_after: of().map(SegmentFacts::live_bytes).sum(),

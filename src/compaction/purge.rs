@@ -26,15 +26,15 @@ use crate::ids::FileId;
 use crate::report::{CompactionReport, PurgeReceipt};
 use crate::sabotage::broken;
 use crate::snapshot::Snapshot;
-use crate::snapshot::state::Core;
+use crate::snapshot::state::CollectionState;
 use crate::sync::lock;
 
 /// Purges one collection, or all. The log is shared: the live rows of every collection leave its
 /// older files.
-pub(crate) fn purge(of: Option<&Core>, control: &Control<'_>) -> Result<PurgeReceipt> {
+pub(crate) fn purge(of: Option<&CollectionState>, control: &Control<'_>) -> Result<PurgeReceipt> {
     let engine = control.engine();
     let _running = engine.dir.begin_job()?;
-    let _hurry = engine.background.pace().hurry();
+    let _expedited = engine.background.pace().expedite();
     let begun = engine.time.monotonic();
     let before = sizes(engine)?;
     let now = engine.time.now();
@@ -77,7 +77,7 @@ pub(crate) fn purge(of: Option<&Core>, control: &Control<'_>) -> Result<PurgeRec
 
 /// Rows that had expired for readers at `now`, and that are still there because the clock is in
 /// doubt.
-fn withheld(engine: &Engine, of: Option<&Core>, now: Timestamp) -> Result<u64> {
+fn withheld(engine: &Engine, of: Option<&CollectionState>, now: Timestamp) -> Result<u64> {
     let cores = engine.collections.all().into_iter().filter(|core| !core.is_in_memory());
     let wanted = cores.filter(|core| of.is_none_or(|of| of.id == core.id));
     wanted.map(|core| stats::withheld_rows(engine, &core.snapshot(), now)).sum()
@@ -102,7 +102,7 @@ fn purge_one(
     let mark = {
         let _job = lock(&job.core.row_job);
         check_indexes(job.engine, job.core)?;
-        let carried = checkpoint::carry(job.engine, job.core)?;
+        let carried = checkpoint::copy_forward(job.engine, job.core)?;
         let from = match &carried {
             Some(carried) => {
                 report.rows_reclaimed += carried.left;
@@ -167,7 +167,7 @@ fn rebuild_stale(job: &Job<'_>) -> Result<()> {
 
 /// Takes the indexes that are damaged, and so not in use, out of the manifest: what they know of
 /// dead rows cannot be told.
-fn drop_lost_indexes(engine: &Engine, core: &Core) -> Result<()> {
+fn drop_lost_indexes(engine: &Engine, core: &CollectionState) -> Result<()> {
     let _structure = lock(&core.structure);
     let snapshot = core.snapshot();
     let open = |file| snapshot.indexes.iter().any(|part| part.indexed.file == file);

@@ -138,7 +138,7 @@ pub(super) fn compact_step(
     report.bytes_after = collection_bytes(&job.core.snapshot());
     report.took = job.engine.time.monotonic().saturating_sub(begun);
     *lock(&job.core.last_report) = Some(report.clone());
-    job.engine.admission.made_room();
+    job.engine.admission.space_freed();
     add(total, &report);
     job.engine.events.emit(&Event::Compacted { collection: job.core.name.clone(), report });
     Ok(())
@@ -155,7 +155,7 @@ fn add(total: &mut CompactionReport, step: &CompactionReport) {
 /// what indexes need it.
 pub(crate) fn compact(job: &Job<'_>) -> Result<CompactionReport> {
     let _running = job.engine.dir.begin_job()?;
-    let _hurry = job.engine.background.pace().hurry();
+    let _expedited = job.engine.background.pace().expedite();
     let begun = job.engine.time.monotonic();
     let mut report = CompactionReport {
         bytes_before: collection_bytes(&job.core.snapshot()),

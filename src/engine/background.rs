@@ -8,13 +8,13 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::engine::bells::Bells;
+use crate::engine::bells::Wakeups;
 use crate::engine::pace::Pace;
 use crate::engine::resident::ResidentBudget;
 
 /// What background jobs share.
 pub(crate) struct Background {
-    bells: Arc<Bells>,
+    bells: Arc<Wakeups>,
     pace: Arc<Pace>,
     resident: ResidentBudget,
     reclaim_within: Duration,
@@ -23,7 +23,7 @@ pub(crate) struct Background {
 
 impl Background {
     pub(super) const fn new(
-        bells: Arc<Bells>,
+        bells: Arc<Wakeups>,
         pace: Arc<Pace>,
         resident: ResidentBudget,
         reclaim_within: Duration,
@@ -32,7 +32,7 @@ impl Background {
         Self { bells, pace, resident, reclaim_within, has_workers }
     }
 
-    pub(crate) fn bells(&self) -> &Bells {
+    pub(crate) fn bells(&self) -> &Wakeups {
         &self.bells
     }
 

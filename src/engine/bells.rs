@@ -3,22 +3,22 @@
 use std::sync::Arc;
 
 use crate::sync::atomic::{AtomicBool, Ordering};
-use crate::worker::Bell;
+use crate::worker::Notify;
 
 /// One bell for each background job.
 #[derive(Debug, Default)]
-pub(crate) struct Bells {
+pub(crate) struct Wakeups {
     /// Rung when a write must be synced by some time.
-    pub(crate) log: Arc<Bell>,
+    pub(crate) log: Arc<Notify>,
     /// Rung when there may be rows to seal or compact.
-    pub(crate) rows: Arc<Bell>,
+    pub(crate) rows: Arc<Notify>,
     /// Rung when there may be indexes to build.
-    pub(crate) indexes: Arc<Bell>,
+    pub(crate) indexes: Arc<Notify>,
     /// The jobs look less and less often: the next commit wakes them.
     dozing: AtomicBool,
 }
 
-impl Bells {
+impl Wakeups {
     /// Lets the next commit wake the jobs.
     pub(crate) fn doze(&self) {
         self.dozing.store(true, Ordering::SeqCst);
@@ -27,8 +27,8 @@ impl Bells {
     /// Wakes jobs that doze: something has changed.
     pub(crate) fn stir(&self) {
         if self.dozing.load(Ordering::SeqCst) && self.dozing.swap(false, Ordering::SeqCst) {
-            self.rows.ring();
-            self.indexes.ring();
+            self.rows.notify();
+            self.indexes.notify();
         }
     }
 }

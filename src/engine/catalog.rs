@@ -98,7 +98,7 @@ impl Catalog {
         let time = self.time.advance();
         (next.time, next.clock_doubted) = (time.mark(), time.doubted());
         next.last_seq = next.last_seq.max(self.progress.last_seq());
-        vouch(&mut next, self.progress.synced_log());
+        record_synced_len(&mut next, self.progress.synced_log());
         let dropped = prune_log(&mut next);
         broken!(UnlinkLogEarly => self.remove_logs(&dropped));
         let bytes = next.collections.len() * COLLECTION_BYTES + next.files().count() * FILE_BYTES;
@@ -144,7 +144,7 @@ impl Catalog {
 
 /// Says how much of the open log file is durable by now: what is missing of it is damage then. The
 /// files that the manifest names may hold effects of its frames.
-fn vouch(manifest: &mut Manifest, (file, len): (FileId, u64)) {
+fn record_synced_len(manifest: &mut Manifest, (file, len): (FileId, u64)) {
     broken!(ForgetOpenLog => return);
     for entry in manifest.log.iter_mut().filter(|entry| entry.file == file) {
         entry.synced_len = entry.synced_len.max(len);

@@ -5,30 +5,30 @@ use std::sync::Arc;
 
 use crate::clock::Timestamp;
 use crate::ids::{CollectionId, FileId};
-use crate::snapshot::state::Core;
+use crate::snapshot::state::CollectionState;
 use crate::sync::{RwLock, read, write};
 
 /// The open collections by their numbers.
 #[derive(Debug, Default)]
 pub(crate) struct Collections {
-    map: RwLock<BTreeMap<CollectionId, Arc<Core>>>,
+    map: RwLock<BTreeMap<CollectionId, Arc<CollectionState>>>,
 }
 
 impl Collections {
     /// All collections, the oldest first.
-    pub(crate) fn all(&self) -> Vec<Arc<Core>> {
+    pub(crate) fn all(&self) -> Vec<Arc<CollectionState>> {
         let map = read(&self.map);
         map.values().cloned().collect()
     }
 
     /// Adds up something of all collections; cheaper than [`Collections::all`] where there are
     /// thousands.
-    pub(crate) fn fold<T>(&self, start: T, add: impl FnMut(T, &Arc<Core>) -> T) -> T {
+    pub(crate) fn fold<T>(&self, start: T, add: impl FnMut(T, &Arc<CollectionState>) -> T) -> T {
         let map = read(&self.map);
         map.values().fold(start, add)
     }
 
-    pub(crate) fn get(&self, id: CollectionId) -> Option<Arc<Core>> {
+    pub(crate) fn get(&self, id: CollectionId) -> Option<Arc<CollectionState>> {
         let map = read(&self.map);
         map.get(&id).cloned()
     }
@@ -36,7 +36,7 @@ impl Collections {
     /// Changes the list.
     pub(crate) fn change<T>(
         &self,
-        change: impl FnOnce(&mut BTreeMap<CollectionId, Arc<Core>>) -> T,
+        change: impl FnOnce(&mut BTreeMap<CollectionId, Arc<CollectionState>>) -> T,
     ) -> T {
         change(&mut write(&self.map))
     }

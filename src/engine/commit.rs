@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 use crate::clock::Timestamp;
 use crate::dir::StoreDir;
-use crate::engine::bells::Bells;
+use crate::engine::bells::Wakeups;
 use crate::engine::open_log::{LogState, OpenLog};
 use crate::engine::progress::Progress;
 use crate::engine::time::StoreTime;
@@ -27,13 +27,13 @@ use crate::sync::{Mutex, lock};
 const OP_BYTES: u64 = 64;
 
 /// A batch that waits for its turn.
-struct Slot {
+struct PendingBatch {
     writes: Mutex<Vec<Prepared>>,
     durability: Durability,
     reply: Mutex<Option<Result<Vec<Effect>>>>,
 }
 
-impl Slot {
+impl PendingBatch {
     fn answer(&self, reply: Result<Vec<Effect>>) {
         *lock(&self.reply) = Some(reply);
     }
@@ -49,8 +49,8 @@ pub(crate) struct Committer {
     time: Arc<StoreTime>,
     progress: Arc<Progress>,
     log: Arc<OpenLog>,
-    bells: Arc<Bells>,
-    queue: Mutex<Vec<Arc<Slot>>>,
+    bells: Arc<Wakeups>,
+    queue: Mutex<Vec<Arc<PendingBatch>>>,
 }
 
 impl Committer {
@@ -59,7 +59,7 @@ impl Committer {
         time: &Arc<StoreTime>,
         progress: &Arc<Progress>,
         log: &Arc<OpenLog>,
-        bells: &Arc<Bells>,
+        bells: &Arc<Wakeups>,
     ) -> Self {
         Self {
             dir: Arc::clone(dir),
@@ -88,7 +88,7 @@ impl Committer {
             return Ok(Vec::new());
         }
         let writes = Mutex::new(writes);
-        let slot = Arc::new(Slot { writes, durability, reply: Mutex::default() });
+        let slot = Arc::new(PendingBatch { writes, durability, reply: Mutex::default() });
         lock(&self.queue).push(Arc::clone(&slot));
         let mut token = self.log.hold();
         if let Some(reply) = slot.take_answer() {
@@ -96,7 +96,7 @@ impl Committer {
         }
         let group = std::mem::take(&mut *lock(&self.queue));
         if !group.is_empty() {
-            Group::new(self).lead(&mut token, group);
+            CommitGroup::new(self).lead(&mut token, group);
         }
         drop(token);
         // Whoever took the batch over panicked; nobody knows how far it came.
@@ -106,21 +106,21 @@ impl Committer {
 }
 
 /// The batches that one holder of the token carries out.
-struct Group<'a> {
+struct CommitGroup<'a> {
     committer: &'a Committer,
     now: Timestamp,
     stages: BTreeMap<CollectionId, Stage>,
     /// Batches that wait for the sync, with what they did, and whether it has to be durable.
-    done: Vec<(Arc<Slot>, Vec<Effect>, bool)>,
+    done: Vec<(Arc<PendingBatch>, Vec<Effect>, bool)>,
 }
 
-impl<'a> Group<'a> {
+impl<'a> CommitGroup<'a> {
     fn new(committer: &'a Committer) -> Self {
         let now = committer.time.now();
         Self { committer, now, stages: BTreeMap::new(), done: Vec::new() }
     }
 
-    fn lead(mut self, token: &mut Option<LogState>, group: Vec<Arc<Slot>>) {
+    fn lead(mut self, token: &mut Option<LogState>, group: Vec<Arc<PendingBatch>>) {
         for slot in group {
             let writes = std::mem::take(&mut *lock(&slot.writes));
             match self.one(token, writes) {
@@ -225,7 +225,7 @@ impl<'a> Group<'a> {
             }
             Some(due) if due_before.is_none_or(|before| due < before) => {
                 // The job waits until the time that was due before, or longer.
-                self.committer.bells.log.ring();
+                self.committer.bells.log.notify();
                 Ok(())
             }
             _ => Ok(()),
@@ -246,7 +246,7 @@ impl<'a> Group<'a> {
         }
         // Not before: a job that looks too early waits for as long as it does in a quiet store.
         if frozen {
-            self.committer.bells.rows.ring();
+            self.committer.bells.rows.notify();
         }
         if looked_at {
             self.committer.bells.stir();

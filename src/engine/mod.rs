@@ -4,8 +4,8 @@
 //! nothing of what rows mean.
 //!
 //! Locks, in the order in which they may be taken, which is the order of the floors from above:
-//! `Store::names` < `Core::row_job` < `Core::index_job` < `Core::structure` < the commit token of
-//! `OpenLog` < `Core::tables` and the manifest of `Catalog` < the mark of `StoreTime`. Under the
+//! `Store::names` < `CollectionState::row_job` < `CollectionState::index_job` < `CollectionState::structure` < the commit token of
+//! `OpenLog` < `CollectionState::tables` and the manifest of `Catalog` < the mark of `StoreTime`. Under the
 //! list of `Collections` and all others none is taken, but for the bells of the jobs, the queue of
 //! events, and, under the lock of `Room`, the list of collections and the state of the budgets.
 //! Readers take none of them, and no listener is called under any.
@@ -36,7 +36,7 @@ use crate::dir::StoreDir;
 use crate::disk::Disk;
 use crate::engine::admission::{Admission, AdmissionParts};
 use crate::engine::background::Background;
-use crate::engine::bells::Bells;
+use crate::engine::bells::Wakeups;
 use crate::engine::catalog::Catalog;
 use crate::engine::collections::Collections;
 use crate::engine::commit::Committer;
@@ -106,7 +106,7 @@ impl Engine {
             next_file,
         ));
         let reserve = Arc::new(Reserve::new(&dir, &collections, &catalog, options));
-        let bells: Arc<Bells> = Arc::default();
+        let bells: Arc<Wakeups> = Arc::default();
         let log = Arc::new(OpenLog::new(
             Arc::clone(&dir),
             Arc::clone(&time),

@@ -11,7 +11,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::dir::StoreDir;
-use crate::engine::bells::Bells;
+use crate::engine::bells::Wakeups;
 use crate::engine::catalog::Catalog;
 use crate::engine::progress::Progress;
 use crate::engine::reserve::Reserve;
@@ -61,14 +61,14 @@ impl LogState {
 
 /// The commit token, held. Whoever panics with it in hand may have logged what nobody sees, or half
 /// a frame: no write may follow (I10).
-pub(crate) struct Token<'a> {
+pub(crate) struct LogGuard<'a> {
     log: MutexGuard<'a, Option<LogState>>,
     poison: &'a Poison,
     /// A destructor may write while its thread unwinds already; that is no failure of ours.
     unwinding: bool,
 }
 
-impl Deref for Token<'_> {
+impl Deref for LogGuard<'_> {
     type Target = Option<LogState>;
 
     fn deref(&self) -> &Self::Target {
@@ -76,13 +76,13 @@ impl Deref for Token<'_> {
     }
 }
 
-impl DerefMut for Token<'_> {
+impl DerefMut for LogGuard<'_> {
     fn deref_mut(&mut self) -> &mut Self::Target {
         &mut self.log
     }
 }
 
-impl Drop for Token<'_> {
+impl Drop for LogGuard<'_> {
     fn drop(&mut self) {
         if std::thread::panicking() && !self.unwinding {
             self.poison.set("a thread panicked while it wrote");
@@ -97,7 +97,7 @@ pub(crate) struct OpenLog {
     progress: Arc<Progress>,
     catalog: Arc<Catalog>,
     reserve: Arc<Reserve>,
-    bells: Arc<Bells>,
+    bells: Arc<Wakeups>,
     token: Mutex<Option<LogState>>,
     /// How many files the last trim left, or fewer.
     files_left: AtomicUsize,
@@ -118,7 +118,7 @@ impl OpenLog {
         progress: Arc<Progress>,
         catalog: Arc<Catalog>,
         reserve: Arc<Reserve>,
-        bells: Arc<Bells>,
+        bells: Arc<Wakeups>,
     ) -> Self {
         Self {
             dir,
@@ -141,9 +141,9 @@ impl OpenLog {
     }
 
     /// Keeps commits out for as long as the guard lives.
-    pub(crate) fn hold(&self) -> Token<'_> {
+    pub(crate) fn hold(&self) -> LogGuard<'_> {
         let (log, poison) = (lock(&self.token), self.dir.poison());
-        Token { log, poison, unwinding: std::thread::panicking() }
+        LogGuard { log, poison, unwinding: std::thread::panicking() }
     }
 
     /// Whether somebody has the token.
@@ -309,7 +309,7 @@ impl OpenLog {
             Ok(writer) => {
                 log.writer = writer;
                 // The log may be long enough to be trimmed.
-                self.bells.rows.ring();
+                self.bells.rows.notify();
                 Ok(())
             }
             Err(error) => {

@@ -13,7 +13,7 @@ use crate::sync::{Condvar, Mutex, lock, wait_for};
 use crate::worker::Seat;
 
 /// How long a job that is held up waits at once before it looks whether it was told to end.
-const NAP: Duration = Duration::from_millis(20);
+const POLL: Duration = Duration::from_millis(20);
 /// A new search counts so much in the mean latency: one part in this many.
 const MEMORY: u64 = 64;
 /// Readers may be so many times as slow beside background work before it gives way.
@@ -49,9 +49,9 @@ struct State {
 
 /// A background job that is under way, for as long as this lives.
 #[derive(Debug)]
-pub(crate) struct Working<'a>(&'a AtomicUsize);
+pub(crate) struct WorkGuard<'a>(&'a AtomicUsize);
 
-impl Drop for Working<'_> {
+impl Drop for WorkGuard<'_> {
     fn drop(&mut self) {
         self.0.fetch_sub(1, Ordering::Relaxed);
     }
@@ -84,16 +84,16 @@ impl Pace {
     }
 
     /// A background job is under way until this is dropped.
-    pub(crate) fn work(&self) -> Working<'_> {
+    pub(crate) fn work(&self) -> WorkGuard<'_> {
         self.working.fetch_add(1, Ordering::Relaxed);
-        Working(&self.working)
+        WorkGuard(&self.working)
     }
 
     /// Nothing is held up until this is dropped.
-    pub(crate) fn hurry(&self) -> Working<'_> {
+    pub(crate) fn expedite(&self) -> WorkGuard<'_> {
         self.in_a_hurry.fetch_add(1, Ordering::AcqRel);
         self.changed.notify_all();
-        Working(&self.in_a_hurry)
+        WorkGuard(&self.in_a_hurry)
     }
 
     /// Notes how long a search took.
@@ -140,7 +140,7 @@ impl Pace {
                 aside = seat.map(Seat::aside);
             }
             naps += 1;
-            let nap = if state.paused { NAP } else { left.min(NAP) };
+            let nap = if state.paused { POLL } else { left.min(POLL) };
             (state, _) = wait_for(&self.changed, state, nap);
         }
     }
@@ -203,7 +203,7 @@ mod tests {
         pace.wait(&clock, Duration::ZERO, &stop, None);
         assert_eq!(clock.monotonic(), 1100 * MS, "nothing was written since");
         pace.charge(&clock, 5000);
-        let hurry = pace.hurry();
+        let hurry = pace.expedite();
         pace.wait(&clock, Duration::ZERO, &stop, None);
         assert_eq!(clock.monotonic(), 1200 * MS, "someone is in a hurry");
         drop(hurry);

@@ -21,11 +21,14 @@ use crate::log::{LogEnd, LogSource};
 use crate::snapshot::Snapshot;
 use crate::snapshot::open::{drop_coverage, open_index, open_segment};
 use crate::snapshot::stage::Stage;
-use crate::snapshot::state::Core;
+use crate::snapshot::state::CollectionState;
 use crate::vector::codes::CodeSpec;
 
 /// Opens a collection as its files have it, without the log.
-pub(crate) fn open_collection(engine: &Engine, entry: &CollectionEntry) -> Result<Arc<Core>> {
+pub(crate) fn open_collection(
+    engine: &Engine,
+    entry: &CollectionEntry,
+) -> Result<Arc<CollectionState>> {
     let options = entry.options.clone();
     let spec = CodeSpec::new(options.quantization, options.metric, options.dimension);
     let mut snapshot = Snapshot { visible: entry.covers_seq, ..Snapshot::default() };
@@ -44,7 +47,8 @@ pub(crate) fn open_collection(engine: &Engine, entry: &CollectionEntry) -> Resul
         }
     }
     drop_coverage(&mut snapshot, damaged);
-    let core = Core::new(entry.id, entry.name.clone(), options, snapshot, entry.log_from);
+    let core =
+        CollectionState::new(entry.id, entry.name.clone(), options, snapshot, entry.log_from);
     core.deaths.restore(&entry.segments);
     Ok(Arc::new(core))
 }
@@ -113,7 +117,7 @@ pub(crate) fn replay(engine: &Engine, manifest: &Manifest) -> Result<LogEnd> {
 
 /// When the row that an operation adds expires. A row of another length, or with a body that says
 /// nothing, passed every checksum and still cannot be taken in: why not.
-fn check_row(core: &Core, op: &Op) -> std::result::Result<Timestamp, String> {
+fn check_row(core: &CollectionState, op: &Op) -> std::result::Result<Timestamp, String> {
     let OpKind::Insert { id, vector, body, .. } = &op.kind else {
         return Ok(Timestamp::MAX);
     };

@@ -8,13 +8,13 @@ use crate::dir::StoreDir;
 use crate::engine::collections::Collections;
 use crate::engine::time::StoreTime;
 use crate::format::names::FileName;
-use crate::snapshot::state::Core;
+use crate::snapshot::state::CollectionState;
 use crate::sync::{Mutex, lock};
 
 /// How often resident bytes are looked at.
-const EVERY: Duration = Duration::from_secs(1);
+const CHECK_INTERVAL: Duration = Duration::from_secs(1);
 /// What is kept of the budget when it was passed, so that the next look has nothing to do.
-const KEPT: f64 = 0.75;
+const SAMPLE_SIZE: f64 = 0.75;
 
 /// The budget of resident bytes.
 #[derive(Debug)]
@@ -58,7 +58,7 @@ impl ResidentBudget {
         if self.time.monotonic() < *again_at {
             return;
         }
-        *again_at = self.time.monotonic() + EVERY;
+        *again_at = self.time.monotonic() + CHECK_INTERVAL;
         drop(again_at);
         let resident = self.dir.disk().resident(self.dir.root());
         let named = resident.iter().filter_map(|(name, b)| Some((FileName::parse(name)?, *b)));
@@ -70,7 +70,7 @@ impl ResidentBudget {
 }
 
 /// Lets the pages of these files go.
-fn release(core: &Core, goes: &[FileName]) {
+fn release(core: &CollectionState, goes: &[FileName]) {
     let snapshot = core.snapshot();
     for part in &snapshot.segments {
         if goes.contains(&FileName::Segment(part.sealed.file)) {
@@ -101,7 +101,7 @@ fn to_release(mut resident: Vec<(FileName, u64)>, limit: u64) -> Vec<FileName> {
         _ => 1,
     };
     resident.sort_by_key(|(name, bytes)| (rank(name), std::cmp::Reverse(*bytes)));
-    let wanted = (limit as f64 * KEPT) as u64;
+    let wanted = (limit as f64 * SAMPLE_SIZE) as u64;
     let mut goes = Vec::new();
     for (name, bytes) in resident {
         if left <= wanted {

@@ -6,19 +6,19 @@ use crate::error::Result;
 use crate::options::CollectionSettings;
 use crate::segment::Rows;
 use crate::snapshot::dead_since::live_expired;
-use crate::snapshot::state::Core;
+use crate::snapshot::state::CollectionState;
 use crate::snapshot::{IndexPart, Snapshot};
 use crate::stats::{BeamStats, CollectionStats, IndexStats, SegmentStats};
 use crate::sync::lock;
 
 /// The statistics of one collection. O(segments + index nodes), and O(rows / 64) of segments in
 /// which some rows and not all have expired.
-pub(crate) fn collection(engine: &Engine, core: &Core) -> Result<CollectionStats> {
+pub(crate) fn collection(engine: &Engine, core: &CollectionState) -> Result<CollectionStats> {
     let (snapshot, now, options) = (core.snapshot(), engine.time.now(), core.options());
     let mut stats = CollectionStats {
         name: core.name.clone(),
         heap_bytes: core.mem_bytes(),
-        recall: core.canary.stats(),
+        recall: core.recall.stats(),
         last_compaction: lock(&core.last_report).clone(),
         retention_unset: retention_unset(engine, &options),
         ..CollectionStats::default()

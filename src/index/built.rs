@@ -43,7 +43,7 @@ impl BuiltGraph {
         let truths: Vec<Truth<u32>> = truths.iter().map(of_nodes).collect();
         let coded = Coded { frame: codes.frame(), fit, codes: codes.rows() };
         let ef_table = calibrate::measure(&graph.view(), coded, &truths, None);
-        let own = ef_table.usual_ef() as u32;
+        let own = ef_table.default_ef() as u32;
         let fresh_ef = base.map_or(0, |base| base.fresh_ef);
         let fresh_ef = if fresh_ef > 0 { fresh_ef } else { own };
         Ok((Self { graph, ef_table, fresh_ef }, order))

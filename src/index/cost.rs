@@ -10,7 +10,7 @@ use std::sync::Mutex;
 
 use crate::clock::Clock;
 use crate::sync::lock_std;
-use crate::vector::codes::{CodeBuffer, CodeSpec, Measure, Query, SignBlocks};
+use crate::vector::codes::{CodeBuffer, CodeSpec, FastScanBlocks, Measure, Query};
 use crate::vector::kernel::blocks::ROWS;
 
 /// Rows that the kernels are measured on.
@@ -147,7 +147,7 @@ fn measure(spec: CodeSpec, clock: &dyn Clock) -> Option<Kernel> {
         }
     })?;
     let signs = rows.sign_blocks().unwrap_or_default();
-    let signs = SignBlocks::new(spec, &signs, SAMPLE);
+    let signs = FastScanBlocks::new(spec, &signs, SAMPLE);
     let blocks = match (signs, query.block_sieve(1.0)) {
         // One call has all of them.
         (Some(signs), Some(sieve)) => {

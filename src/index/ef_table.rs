@@ -11,7 +11,7 @@ const MIXTURES: f32 = 24.0;
 /// Distances for each unit of `ef` where nothing was measured; 14 to 26 on 100,000 sentence
 /// embeddings.
 const EVALUATIONS: u64 = 22;
-/// What [`EfTable::usual_ef`] promises, and searches ask for unless they say otherwise.
+/// What [`EfTable::default_ef`] promises, and searches ask for unless they say otherwise.
 const USUAL_RECALL: f32 = 0.95;
 /// A query is rarely as near to a row as rows are to each other: this part of what the wanted
 /// recall lacks to 1 is asked for besides.
@@ -101,7 +101,7 @@ impl EfTable {
     }
 
     /// The `ef` by which graphs are compared with each other.
-    pub(crate) fn usual_ef(&self) -> usize {
+    pub(crate) fn default_ef(&self) -> usize {
         self.ef_for(USUAL_RECALL, K).unwrap_or_else(|| self.widest())
     }
 
@@ -142,7 +142,7 @@ impl EfTable {
     /// next.
     pub(crate) fn is_worn(&self, fresh: usize, queries: usize) -> bool {
         let fresh = fresh.max(NARROW);
-        self.usual_ef() as f64 > WORN * fresh as f64 && self.falls_short(fresh, queries)
+        self.default_ef() as f64 > WORN * fresh as f64 && self.falls_short(fresh, queries)
     }
 
     /// Whether this beam, with which searches would have found what they ask for, now finds less
@@ -184,7 +184,7 @@ mod tests {
         assert!(near(&recalls(72, &queries), &[0.75, 0.875, 0.925, 0.9625]));
         assert!(near(&recalls(1_000_000, &queries)[..1], &[0.7000048]));
         let alone = queries.with_mixtures(16, &EfTable::default());
-        assert_eq!(alone.usual_ef(), queries.usual_ef());
+        assert_eq!(alone.default_ef(), queries.default_ef());
     }
 
     #[test]
@@ -218,7 +218,7 @@ mod tests {
     #[test]
     fn a_graph_is_worn_when_its_beam_has_widened_by_more_than_chance() {
         let at = |ef: u32, found: f32| EfTable::of(&[(32, found), (ef - 1, 0.96), (ef, 0.97)]);
-        let takes = |ef| at(ef, 0.90).usual_ef();
+        let takes = |ef| at(ef, 0.90).default_ef();
         assert_eq!((takes(49), takes(97)), (49, 97));
         assert!(at(49, 0.90).is_worn(10, 100) && at(49, 0.90).is_worn(32, 100));
         assert!(!at(48, 0.90).is_worn(10, 100) && !at(49, 0.90).is_worn(33, 100));

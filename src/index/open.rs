@@ -33,7 +33,7 @@ use crate::ids::FileId;
 use crate::options::Metric;
 use crate::section::{Identity, SectionFile};
 use crate::sync::OnceLock;
-use crate::vector::codes::{CodeRows, CodeSpec, Fit, Frame, Measure, Query, SignBlocks};
+use crate::vector::codes::{CodeRows, CodeSpec, FastScanBlocks, Fit, Frame, Measure, Query};
 
 /// An open index.
 #[derive(Debug)]
@@ -77,7 +77,7 @@ impl Index {
         let fits = dimension as usize == spec.dimension
             && row_bytes as usize == spec.row_bytes()
             && file.bytes(CODES).is_some_and(|c| c.len() == nodes as usize * spec.row_bytes())
-            && file.bytes(SIGNS).is_none_or(|s| SignBlocks::new(spec, s, nodes).is_some())
+            && file.bytes(SIGNS).is_none_or(|s| FastScanBlocks::new(spec, s, nodes).is_some())
             && levels as usize <= MAX_LEVELS
             && nodes <= MAX_NODES
             && (levels == 0 || entry < nodes);
@@ -172,8 +172,8 @@ impl Index {
 
     /// The signs of the codes side by side, which an index without a graph has where its codes have
     /// signs.
-    pub(crate) fn signs(&self) -> Option<SignBlocks<'_>> {
-        SignBlocks::new(self.frame.spec, self.file.bytes(SIGNS)?, self.nodes)
+    pub(crate) fn signs(&self) -> Option<FastScanBlocks<'_>> {
+        FastScanBlocks::new(self.frame.spec, self.file.bytes(SIGNS)?, self.nodes)
     }
 
     /// Searches the graph: about the `ef` nearest accepted nodes (of all, without an `accept`),

@@ -4,12 +4,12 @@
 
 use super::top::Candidate;
 use crate::vector::codes::{
-    BLOCKS_AT_ONCE, BlockSieve, CodeRows, Measure, Query, QueryOver, SignBlocks,
+    BLOCKS_AT_ONCE, BlockSieve, CodeRows, FastScanBlocks, Measure, Query, QueryOver,
 };
 use crate::vector::kernel::blocks::ROWS;
 
 /// Codes that a scan measures at once.
-const AT_ONCE: usize = 256;
+const BATCH: usize = 256;
 
 /// A scan of one piece of codes after the other.
 #[derive(Debug)]
@@ -39,7 +39,7 @@ impl<'a> Scan<'a> {
     pub(crate) fn run(
         &mut self,
         codes: &CodeRows<'_>,
-        signs: Option<&SignBlocks<'_>>,
+        signs: Option<&FastScanBlocks<'_>>,
         first: u32,
         bound: &mut f32,
         mut offer: impl FnMut(Candidate) -> f32,
@@ -68,9 +68,9 @@ impl<'a> Scan<'a> {
         bound: &mut f32,
         mut offer: impl FnMut(u32, f32) -> f32,
     ) {
-        for start in (0..len).step_by(AT_ONCE) {
+        for start in (0..len).step_by(BATCH) {
             self.passed.clear();
-            self.passed.extend((start..len).take(AT_ONCE));
+            self.passed.extend((start..len).take(BATCH));
             measure.sift(*bound, self.look, &mut self.passed, &mut self.distances);
             self.measure_passed(measure, bound, &mut offer);
         }
@@ -82,7 +82,7 @@ impl<'a> Scan<'a> {
         &mut self,
         measure: &QueryOver<'_>,
         sieve: &BlockSieve,
-        signs: &SignBlocks<'_>,
+        signs: &FastScanBlocks<'_>,
         bound: &mut f32,
         mut offer: impl FnMut(u32, f32) -> f32,
     ) {

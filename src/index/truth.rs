@@ -11,7 +11,7 @@ pub(crate) const K: usize = 10;
 
 /// Nearest rows that are kept of each query: more than [`K`], since several may be as far as the last of
 /// these, and each of them is as good an answer.
-const KEPT: usize = 24;
+const SAMPLE_SIZE: usize = 24;
 
 /// A distance is as near as another if it is larger by no more than this part of it.
 const SAME: f32 = 1e-6;
@@ -57,7 +57,7 @@ impl<P: Ord + Copy> TruthSearch<P> {
     pub(crate) fn new(metric: Metric, probes: Vec<Probe<P>>) -> Self {
         let begin = |probe: Probe<P>| {
             let exact = Exact::new(metric, probe.vector.clone());
-            (probe, exact, TopK::new(KEPT))
+            (probe, exact, TopK::new(SAMPLE_SIZE))
         };
         Self { probes: probes.into_iter().map(begin).collect() }
     }

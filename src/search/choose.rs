@@ -9,7 +9,7 @@ use crate::search::eligible::Eligible;
 use crate::search::hit::{AccessPath, AccessReason};
 use crate::search::request::{Request, SearchMode};
 use crate::snapshot::IndexPart;
-use crate::snapshot::recall::Canary;
+use crate::snapshot::recall::RecallMonitor;
 
 /// How an index is searched.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -47,17 +47,17 @@ pub(super) struct Chosen {
 }
 
 /// What the choice looks at.
-pub(super) struct Choice<'a> {
+pub(super) struct Planner<'a> {
     pub(super) request: &'a Request<'a>,
     /// What is known of the recall of graphs.
-    pub(super) canary: &'a Canary,
+    pub(super) monitor: &'a RecallMonitor,
     pub(super) eligible: &'a Eligible<'a>,
     pub(super) eligible_rows: u64,
     pub(super) clock: &'a dyn Clock,
     pub(super) k: usize,
 }
 
-impl Choice<'_> {
+impl Planner<'_> {
     /// The cheapest way to search an index that reaches the recall.
     pub(super) fn of(&self, part: &IndexPart) -> Chosen {
         let (index, request) = (&part.indexed.index, self.request);
@@ -71,7 +71,7 @@ impl Choice<'_> {
             let ef = asked.or_else(forced)?.max(self.k);
             Some((ef, table.evaluations_for(ef), table.recall_at(ef)))
         };
-        let of_canary = self.canary.table(part.indexed.file, measured);
+        let of_canary = self.monitor.table(part.indexed.file, measured);
         let Some((ef, evaluations, recall)) =
             of_canary.unwrap_or_else(|| measured(index.ef_table()))
         else {

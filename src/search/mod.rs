@@ -23,7 +23,7 @@ use crate::filter::Filter;
 use crate::memory::Memory;
 use crate::search::request::Request;
 use crate::snapshot::Snapshot;
-use crate::snapshot::state::Core;
+use crate::snapshot::state::CollectionState;
 
 /// Most results of one search.
 const MAX_K: usize = 1 << 20;
@@ -32,7 +32,7 @@ const MAX_K: usize = 1 << 20;
 #[must_use = "a search does nothing until it is run"]
 pub struct Search<'a> {
     engine: &'a Engine,
-    core: &'a Core,
+    core: &'a CollectionState,
     /// What is searched; what there is when it is run, if `None`.
     snapshot: Option<Arc<Snapshot>>,
     request: Request<'a>,
@@ -41,7 +41,7 @@ pub struct Search<'a> {
 impl<'a> Search<'a> {
     pub(crate) fn new(
         engine: &'a Engine,
-        core: &'a Core,
+        core: &'a CollectionState,
         query: &'a [f32],
         snapshot: Option<Arc<Snapshot>>,
     ) -> Self {

@@ -16,7 +16,7 @@ use crate::sync::{Mutex, lock};
 
 /// When the segments of one collection were first seen with dead rows.
 #[derive(Debug, Default)]
-pub(crate) struct Deaths(Mutex<Known>);
+pub(crate) struct DeadSince(Mutex<Known>);
 
 #[derive(Debug, Default)]
 struct Known {
@@ -35,7 +35,7 @@ pub(crate) struct Dead {
     pub(crate) since: Option<Timestamp>,
 }
 
-impl Deaths {
+impl DeadSince {
     /// Takes over what a manifest knows.
     pub(crate) fn restore(&self, segments: &[SegmentEntry]) {
         let known = segments.iter().filter_map(|s| Some((s.file, s.dead_since?)));

@@ -13,18 +13,18 @@ use crate::stats::RecallStats;
 use crate::sync::{Mutex, Published, lock};
 
 /// Queries that are kept: the newest of those sampled.
-const KEPT: usize = 64;
+const SAMPLE_SIZE: usize = 64;
 /// Fewer say too little: of 160 neighbors, 0.02 is one standard deviation at a recall of 0.95.
-const ENOUGH: usize = 16;
+const MIN_SAMPLE: usize = 16;
 /// One search of a graph in so many is sampled, but for the first ones.
-const ONE_IN: u32 = 16;
+const SAMPLE_EVERY: u32 = 16;
 /// A graph is looked at again after this time, if there were new queries, and when there are twice
 /// as many as the last time.
-const EVERY: Duration = Duration::from_secs(600);
+const CHECK_INTERVAL: Duration = Duration::from_secs(600);
 
 /// What is known of the recall of one collection's graph.
 #[derive(Debug)]
-pub(crate) struct Canary {
+pub(crate) struct RecallMonitor {
     searches: AtomicU32,
     sampled: Mutex<Sampled>,
     measured: Published<Option<Measured>>,
@@ -60,7 +60,7 @@ struct Known {
     worn: Option<FileId>,
 }
 
-impl Default for Canary {
+impl Default for RecallMonitor {
     fn default() -> Self {
         Self {
             searches: AtomicU32::new(0),
@@ -71,11 +71,11 @@ impl Default for Canary {
     }
 }
 
-impl Canary {
+impl RecallMonitor {
     /// Takes a query, in stored form, that a graph was searched for, if it is its turn.
     pub(crate) fn sample(&self, query: &[f32]) {
         let number = self.searches.fetch_add(1, Ordering::Relaxed);
-        if number >= ENOUGH as u32 && !number.is_multiple_of(ONE_IN) {
+        if number >= MIN_SAMPLE as u32 && !number.is_multiple_of(SAMPLE_EVERY) {
             return;
         }
         let mut sampled = lock(&self.sampled);
@@ -84,7 +84,7 @@ impl Canary {
             Some(old) => old.copy_from_slice(query),
             None => queries.push(query.to_vec()),
         }
-        *next = (*next + 1) % KEPT;
+        *next = (*next + 1) % SAMPLE_SIZE;
         *new += 1;
     }
 
@@ -104,10 +104,10 @@ impl Canary {
         let mut sampled = lock(&self.sampled);
         let known = lock(&self.known);
         let many = sampled.queries.len() >= 2 * known.looked_with;
-        let long = now.saturating_sub(known.looked_at) >= EVERY;
+        let long = now.saturating_sub(known.looked_at) >= CHECK_INTERVAL;
         let again = (long || many) && sampled.new > 0;
         let is_new = self.table(file, |_| ()).is_none();
-        if sampled.queries.len() < ENOUGH || !(is_new || again) {
+        if sampled.queries.len() < MIN_SAMPLE || !(is_new || again) {
             return None;
         }
         sampled.new = 0;
@@ -122,7 +122,7 @@ impl Canary {
         stats: RecallStats,
         now: Duration,
     ) -> RecallStats {
-        let ef = table.usual_ef();
+        let ef = table.default_ef();
         let mut known = lock(&self.known);
         let merged = known.built == Some((file, true));
         if known.built == Some((file, false)) {
@@ -156,64 +156,69 @@ mod tests {
 
     const MINUTE: Duration = Duration::from_secs(60);
 
-    fn asked(canary: &Canary, queries: usize) {
-        (0..queries).for_each(|i| canary.sample(&[i as f32]));
+    fn asked(monitor: &RecallMonitor, queries: usize) {
+        (0..queries).for_each(|i| monitor.sample(&[i as f32]));
     }
 
-    fn look(canary: &Canary, file: u64, beams: &[(u32, f32)], now: Duration) -> RecallStats {
+    fn look(
+        monitor: &RecallMonitor,
+        file: u64,
+        beams: &[(u32, f32)],
+        now: Duration,
+    ) -> RecallStats {
         let stats =
-            RecallStats { queries: lock(&canary.sampled).queries.len(), ..Default::default() };
-        canary.looked(FileId(file), EfTable::of(beams), stats, now)
+            RecallStats { queries: lock(&monitor.sampled).queries.len(), ..Default::default() };
+        monitor.looked(FileId(file), EfTable::of(beams), stats, now)
     }
 
     #[test]
     fn a_graph_is_looked_at_when_it_is_new_and_now_and_then() {
-        let canary = Canary::default();
-        let due = |file, now| canary.due(FileId(file), now).map(|queries| queries.len());
-        asked(&canary, ENOUGH - 1);
+        let monitor = RecallMonitor::default();
+        let due = |file, now| monitor.due(FileId(file), now).map(|queries| queries.len());
+        asked(&monitor, MIN_SAMPLE - 1);
         assert_eq!(due(1, MINUTE), None, "too few queries");
-        asked(&canary, 1);
-        assert_eq!(due(1, MINUTE), Some(ENOUGH));
-        look(&canary, 1, &[(32, 0.97)], MINUTE);
+        asked(&monitor, 1);
+        assert_eq!(due(1, MINUTE), Some(MIN_SAMPLE));
+        look(&monitor, 1, &[(32, 0.97)], MINUTE);
         assert_eq!(due(1, 20 * MINUTE), None, "no new queries");
-        asked(&canary, 200);
+        asked(&monitor, 200);
         assert_eq!(due(1, 10 * MINUTE), None, "too soon");
-        asked(&canary, 800);
-        assert_eq!(due(1, 2 * MINUTE), Some(KEPT), "more than twice as many");
-        look(&canary, 1, &[(32, 0.97)], 2 * MINUTE);
-        asked(&canary, 1000);
+        asked(&monitor, 800);
+        assert_eq!(due(1, 2 * MINUTE), Some(SAMPLE_SIZE), "more than twice as many");
+        look(&monitor, 1, &[(32, 0.97)], 2 * MINUTE);
+        asked(&monitor, 1000);
         assert_eq!(due(1, 10 * MINUTE), None, "there are never more");
-        assert_eq!(due(2, 10 * MINUTE), Some(KEPT), "another graph");
+        assert_eq!(due(2, 10 * MINUTE), Some(SAMPLE_SIZE), "another graph");
         assert_eq!(due(1, 12 * MINUTE), None, "they were looked at with the other one");
-        asked(&canary, 16);
-        assert_eq!(due(1, 12 * MINUTE), Some(KEPT));
-        let ef = |file| canary.table(FileId(file), |table| table.ef_for(0.9, 10)).flatten();
+        asked(&monitor, 16);
+        assert_eq!(due(1, 12 * MINUTE), Some(SAMPLE_SIZE));
+        let ef = |file| monitor.table(FileId(file), |table| table.ef_for(0.9, 10)).flatten();
         assert_eq!((ef(1), ef(2)), (Some(32), None));
     }
 
     #[test]
     fn a_merged_graph_that_takes_a_much_wider_beam_than_a_fresh_one_is_worn() {
-        let canary = Canary::default();
-        asked(&canary, KEPT * ONE_IN as usize);
+        let monitor = RecallMonitor::default();
+        asked(&monitor, SAMPLE_SIZE * SAMPLE_EVERY as usize);
         let wide = [(32, 0.85), (64, 0.90), (128, 0.99)];
-        canary.note_built(FileId(1), true);
-        assert!(!look(&canary, 1, &wide, MINUTE).degraded, "nothing to compare it with");
-        canary.note_built(FileId(2), false);
-        assert!(!look(&canary, 2, &[(32, 0.90), (64, 0.97)], MINUTE).degraded);
-        canary.note_built(FileId(3), true);
-        assert!(!look(&canary, 3, &[(32, 0.90), (64, 0.96), (80, 0.98)], MINUTE).degraded);
-        canary.note_built(FileId(4), true);
-        let stats = look(&canary, 4, &wide, MINUTE);
-        assert!(stats.degraded && canary.is_worn(FileId(4)) && !canary.is_worn(FileId(3)));
-        assert_eq!(canary.stats(), Some(stats));
+        monitor.note_built(FileId(1), true);
+        assert!(!look(&monitor, 1, &wide, MINUTE).degraded, "nothing to compare it with");
+        monitor.note_built(FileId(2), false);
+        assert!(!look(&monitor, 2, &[(32, 0.90), (64, 0.97)], MINUTE).degraded);
+        monitor.note_built(FileId(3), true);
+        assert!(!look(&monitor, 3, &[(32, 0.90), (64, 0.96), (80, 0.98)], MINUTE).degraded);
+        monitor.note_built(FileId(4), true);
+        let stats = look(&monitor, 4, &wide, MINUTE);
+        assert!(stats.degraded && monitor.is_worn(FileId(4)) && !monitor.is_worn(FileId(3)));
+        assert_eq!(monitor.stats(), Some(stats));
         // As wide a beam, but what the old one finds less is within the chance of 64 queries: in a
         // churn of 100,000 rows, the beam went 119, 142, 160, 193, and 102 and 119 after a needless
         // build.
-        canary.note_built(FileId(6), true);
-        let stats = look(&canary, 6, &[(32, 0.90), (64, 0.94), (128, 0.99)], MINUTE);
+        monitor.note_built(FileId(6), true);
+        let stats = look(&monitor, 6, &[(32, 0.90), (64, 0.94), (128, 0.99)], MINUTE);
         assert!(stats.ef > 93 && !stats.degraded, "{stats:?}");
         // Built anew, it takes as wide a beam: that is what these queries take.
-        canary.note_built(FileId(5), false);
-        assert!(!look(&canary, 5, &wide, MINUTE).degraded);
+        monitor.note_built(FileId(5), false);
+        assert!(!look(&monitor, 5, &wide, MINUTE).degraded);
     }
 }

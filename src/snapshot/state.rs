@@ -9,8 +9,8 @@ use crate::index::{Index, Scratch};
 use crate::options::{CollectionSettings, HnswParams};
 use crate::report::CompactionReport;
 use crate::segment::{Active, Coder, Liveness, NewRow, Row, Rows};
-use crate::snapshot::dead_since::Deaths;
-use crate::snapshot::recall::Canary;
+use crate::snapshot::dead_since::DeadSince;
+use crate::snapshot::recall::RecallMonitor;
 use crate::snapshot::relocation::Moves;
 use crate::snapshot::{MemPart, Snapshot};
 use crate::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -66,8 +66,8 @@ impl Sizes {
 /// Bytes of a row in a locator, about.
 const LOCATOR_BYTES: usize = 12;
 
-/// An index is being written while this lives; see [`Core::writes_index`].
-pub(crate) struct WritesIndex<'a>(&'a Core);
+/// An index is being written while this lives; see [`CollectionState::writes_index`].
+pub(crate) struct WritesIndex<'a>(&'a CollectionState);
 
 impl Drop for WritesIndex<'_> {
     fn drop(&mut self) {
@@ -77,7 +77,7 @@ impl Drop for WritesIndex<'_> {
 
 /// One open collection.
 #[derive(Debug)]
-pub(crate) struct Core {
+pub(crate) struct CollectionState {
     pub(crate) id: CollectionId,
     pub(crate) name: String,
     options: Published<CollectionSettings>,
@@ -95,7 +95,7 @@ pub(crate) struct Core {
     pub(crate) dropped: AtomicBool,
     pub(crate) last_report: Mutex<Option<CompactionReport>>,
     /// When segments were first seen with dead rows.
-    pub(crate) deaths: Deaths,
+    pub(crate) deaths: DeadSince,
     /// The snapshot whose indexes were found in order: there is nothing to count again before the
     /// next one.
     pub(crate) indexes_in_order: Mutex<Weak<Snapshot>>,
@@ -103,7 +103,7 @@ pub(crate) struct Core {
     /// chosen.
     coder: Mutex<Option<Coder>>,
     /// How well its graph serves the queries that are asked.
-    pub(crate) canary: Canary,
+    pub(crate) recall: RecallMonitor,
     /// Buffers of graph searches that are not under way.
     pub(crate) scratch: Mutex<Vec<Scratch>>,
     pub(crate) moves: Moves,
@@ -114,7 +114,7 @@ pub(crate) struct Core {
     index_under_way: AtomicU64,
 }
 
-impl Core {
+impl CollectionState {
     /// A collection with this snapshot and an empty active segment after it.
     pub(crate) fn new(
         id: CollectionId,
@@ -142,10 +142,10 @@ impl Core {
             index_job: Mutex::default(),
             dropped: AtomicBool::new(false),
             last_report: Mutex::default(),
-            deaths: Deaths::default(),
+            deaths: DeadSince::default(),
             indexes_in_order: Mutex::default(),
             coder: Mutex::new(coder),
-            canary: Canary::default(),
+            recall: RecallMonitor::default(),
             scratch: Mutex::default(),
             moves: Moves::default(),
             mem_bytes: AtomicU64::new(0),

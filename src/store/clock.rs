@@ -45,7 +45,7 @@ impl Store {
             return self.engine.dir.check_writable();
         }
         self.engine.log.trust_clock()?;
-        self.engine.background.bells().rows.ring();
+        self.engine.background.bells().rows.notify();
         Ok(())
     }
 }

@@ -11,7 +11,7 @@ use crate::format::names::FileName;
 use crate::ids::{CollectionId, Seq};
 use crate::options::{CollectionOptions, CollectionSettings};
 use crate::snapshot::Snapshot;
-use crate::snapshot::state::Core;
+use crate::snapshot::state::CollectionState;
 use crate::store::Store;
 use crate::sync::atomic::Ordering;
 use crate::sync::lock;
@@ -58,7 +58,7 @@ impl Store {
         self.engine.dir.check_open()?;
         let mut names = lock(&self.shared.names);
         if let Some(core) = names.get(name).and_then(|id| self.engine.collections.get(*id)) {
-            self.agree(&core, options)?;
+            self.reconcile_options(&core, options)?;
             return Ok(self.handle(core));
         }
         self.engine.dir.check_writable()?;
@@ -111,7 +111,7 @@ impl Store {
     }
 
     /// Checks wanted options against those of an open collection and takes over what may change.
-    fn agree(&self, core: &Core, wanted: CollectionOptions) -> Result<()> {
+    fn reconcile_options(&self, core: &CollectionState, wanted: CollectionOptions) -> Result<()> {
         let before = core.options();
         let now = before.changed(&core.name, wanted)?;
         if now == *before || self.engine.dir.is_read_only() {
@@ -129,7 +129,7 @@ impl Store {
         Ok(())
     }
 
-    fn create(&self, name: &str, options: CollectionSettings) -> Result<Arc<Core>> {
+    fn create(&self, name: &str, options: CollectionSettings) -> Result<Arc<CollectionState>> {
         let engine = &self.engine;
         // The token keeps the log from rolling on between the two steps.
         let mut token = engine.log.hold();
@@ -160,18 +160,18 @@ impl Store {
             })?;
             id
         };
-        let core = Arc::new(Core::new(id, name.to_owned(), options, snapshot, log_file));
+        let core = Arc::new(CollectionState::new(id, name.to_owned(), options, snapshot, log_file));
         self.engine.collections.change(|map| map.insert(id, Arc::clone(&core)));
         drop(token);
         Ok(core)
     }
 
     /// Takes a collection out of the manifest and lets its files go.
-    fn remove(&self, core: &Core) -> Result<()> {
+    fn remove(&self, core: &CollectionState) -> Result<()> {
         if core.is_in_memory() {
             return Ok(());
         }
-        let _hurry = self.engine.background.pace().hurry();
+        let _expedited = self.engine.background.pace().expedite();
         let _jobs = (lock(&core.row_job), lock(&core.index_job), lock(&core.structure));
         let deletes: Vec<FileName> = self
             .engine

@@ -69,7 +69,7 @@ impl Store {
             }
         }
         let trimmed = compaction::run_trim(never)? || compaction::give_back(never)?;
-        self.engine.admission.tend_disk(!trimmed, asked)?;
+        self.engine.admission.maintain_disk(!trimmed, asked)?;
         Ok(trimmed)
     }
 
@@ -141,8 +141,8 @@ impl Store {
     /// Lets background work go on.
     pub fn resume_background(&self) {
         self.engine.background.pace().set_paused(false);
-        self.engine.background.bells().rows.ring();
-        self.engine.background.bells().indexes.ring();
+        self.engine.background.bells().rows.notify();
+        self.engine.background.bells().indexes.notify();
     }
 
     /// Waits until no background work is due and none is under way: memtables that are full are sealed,
@@ -189,8 +189,8 @@ impl Store {
             }
             // Not after every end of a job: the worker that was woken would end one, and so on.
             if ring {
-                engine.background.bells().rows.ring();
-                engine.background.bells().indexes.ring();
+                engine.background.bells().rows.notify();
+                engine.background.bells().indexes.notify();
             }
             ring = engine.dir.gate().wait_for_an_end(left.min(LOOK_AGAIN));
         }

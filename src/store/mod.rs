@@ -37,7 +37,7 @@ use crate::engine::life::Life;
 use crate::error::Result;
 use crate::ids::CollectionId;
 use crate::options::StoreOptions;
-use crate::snapshot::state::Core;
+use crate::snapshot::state::CollectionState;
 use crate::sync::Mutex;
 
 /// An open store: one directory, one process. A cheap handle: clone it freely, use it from any thread.
@@ -131,7 +131,7 @@ impl Store {
         self.life.end()
     }
 
-    fn handle(&self, core: Arc<Core>) -> Collection {
+    fn handle(&self, core: Arc<CollectionState>) -> Collection {
         Collection { engine: Arc::clone(&self.engine), core, life: Arc::clone(&self.life) }
     }
 }

@@ -25,7 +25,7 @@ use crate::manifest::{self, CommitError, Found};
 use crate::options::{Background, StoreOptions};
 use crate::sabotage::broken;
 use crate::snapshot::Snapshot;
-use crate::snapshot::state::Core;
+use crate::snapshot::state::CollectionState;
 use crate::splitmix::mix;
 use crate::store::{Shared, Store, workers};
 use crate::sync::Mutex;
@@ -89,7 +89,7 @@ impl Store {
         let newer = read_with_retries(dir.shared_disk(), dir.root(), &options)?;
         let mut names = crate::sync::lock(&self.shared.names);
         self.engine.adopt(&newer);
-        let newer: HashMap<CollectionId, Arc<Core>> =
+        let newer: HashMap<CollectionId, Arc<CollectionState>> =
             newer.collections.all().into_iter().map(|core| (core.id, core)).collect();
         self.engine.collections.change(|open| {
             open.retain(|id, _| newer.contains_key(id));
@@ -141,7 +141,7 @@ pub(crate) fn open_for_writing(
     start_log(&engine, &end).map_err(|error| read_only(error, engine.dir.root()))?;
     remove_orphans(&engine)?;
     engine.reserve.open();
-    engine.admission.tend_disk(false, 0)?;
+    engine.admission.maintain_disk(false, 0)?;
     let workers = match options.background {
         Background::Auto => workers::start(&engine)?,
         Background::Manual => Vec::new(),

@@ -15,7 +15,7 @@ use crate::manifest::Found;
 use crate::section::{Identity, probe};
 use crate::segment::{Rows, verify_deletes};
 use crate::snapshot::Snapshot;
-use crate::snapshot::state::Core;
+use crate::snapshot::state::CollectionState;
 use crate::store::Store;
 use crate::sync::lock;
 
@@ -184,7 +184,7 @@ impl Store {
 
     fn verify_segments(
         &self,
-        core: &Core,
+        core: &CollectionState,
         entry: &CollectionEntry,
         snapshot: &Snapshot,
         level: VerifyLevel,

@@ -12,8 +12,8 @@ use crate::error::{Error, Result};
 use crate::event::Event;
 use crate::ids::CollectionId;
 use crate::snapshot::Snapshot;
-use crate::snapshot::state::Core;
-use crate::worker::{Bell, Lane, Seat, Worker};
+use crate::snapshot::state::CollectionState;
+use crate::worker::{Lane, Notify, Seat, Worker};
 
 /// How long a job waits while there is work about. Where nothing changes, twice as long each time.
 const BUSY: Duration = Duration::from_millis(500);
@@ -27,12 +27,12 @@ const IDLE_WITH_PAGES: Duration = Duration::from_secs(1);
 
 /// Longest time until what failed is tried again; it begins with [`BUSY`] and doubles. Writers wait
 /// longer than this for a seal.
-const PATIENCE: Duration = Duration::from_secs(8);
+const MAX_BACKOFF: Duration = Duration::from_secs(8);
 
 /// What failed and has not succeeded since, by collection: told of once, and tried again less and
 /// less often, since a failed job may cost as much as one that succeeds.
 #[derive(Default)]
-struct Troubles {
+struct FailureBackoff {
     of: HashMap<Option<String>, Trouble>,
     /// When to try to make the reserve again, in monotonic time.
     reserve_at: Duration,
@@ -45,7 +45,7 @@ struct Trouble {
     again_at: Duration,
 }
 
-impl Troubles {
+impl FailureBackoff {
     /// How long to leave it alone, if it failed not long ago.
     fn pause(&self, engine: &Engine, collection: &Option<String>) -> Option<Duration> {
         let left = self.of.get(collection)?.again_at.saturating_sub(engine.time.monotonic());
@@ -70,7 +70,7 @@ impl Troubles {
             let (collection, reason) = (collection.clone(), reason.clone());
             engine.events.emit(&Event::BackgroundError { collection, reason });
         }
-        let wait = before.map_or(BUSY, |b| (b.wait * 2).min(PATIENCE));
+        let wait = before.map_or(BUSY, |b| (b.wait * 2).min(MAX_BACKOFF));
         let again_at = engine.time.monotonic() + wait;
         self.of.insert(collection, Trouble { reason, wait, again_at });
         wait
@@ -80,7 +80,7 @@ impl Troubles {
 /// What a job remembers from one turn to the next.
 #[derive(Default)]
 struct Memory {
-    troubles: Troubles,
+    troubles: FailureBackoff,
     quiet: Quiet,
 }
 
@@ -92,7 +92,7 @@ struct Quiet {
 
 impl Quiet {
     /// How long to wait after a look that found nothing to do.
-    fn wait(&mut self, engine: &Engine, core: &Core) -> Duration {
+    fn wait(&mut self, engine: &Engine, core: &CollectionState) -> Duration {
         let snapshot = core.snapshot();
         if snapshot.segments.is_empty() {
             self.of.remove(&core.id);
@@ -140,24 +140,29 @@ fn longest(engine: &Engine) -> Duration {
 }
 
 /// What a job does at its turn; tells how long to wait.
-type Task = fn(&Arc<Engine>, &Bell, &Seat<'_>, &mut Memory) -> Duration;
+type Task = fn(&Arc<Engine>, &Notify, &Seat<'_>, &mut Memory) -> Duration;
 
 /// Starts the jobs of a store.
 pub(super) fn start(engine: &Arc<Engine>) -> Result<Vec<Worker>> {
-    let start = |lane, bell: &Arc<Bell>, task: Task| {
+    let start = |lane, bell: &Arc<Notify>, task: Task| {
         let (engine, own) = (Arc::clone(engine), Arc::clone(bell));
         let poison = Arc::clone(engine.dir.poison());
         let mut memory = Memory::default();
         Worker::start(lane, bell, &poison, move |seat| task(&engine, &own, seat, &mut memory))
     };
     Ok(vec![
-        start(Lane::Log, &engine.background.bells().log, tend_log)?,
-        start(Lane::Rows, &engine.background.bells().rows, tend_rows)?,
-        start(Lane::Index, &engine.background.bells().indexes, tend_indexes)?,
+        start(Lane::Log, &engine.background.bells().log, maintain_log)?,
+        start(Lane::Rows, &engine.background.bells().rows, maintain_rows)?,
+        start(Lane::Index, &engine.background.bells().indexes, maintain_indexes)?,
     ])
 }
 
-fn tend_log(engine: &Arc<Engine>, _bell: &Bell, _seat: &Seat<'_>, memory: &mut Memory) -> Duration {
+fn maintain_log(
+    engine: &Arc<Engine>,
+    _bell: &Notify,
+    _seat: &Seat<'_>,
+    memory: &mut Memory,
+) -> Duration {
     match engine.log.tend() {
         Ok(patience) => {
             memory.troubles.over(&None);
@@ -167,18 +172,23 @@ fn tend_log(engine: &Arc<Engine>, _bell: &Bell, _seat: &Seat<'_>, memory: &mut M
     }
 }
 
-fn tend_rows(engine: &Arc<Engine>, bell: &Bell, seat: &Seat<'_>, memory: &mut Memory) -> Duration {
+fn maintain_rows(
+    engine: &Arc<Engine>,
+    bell: &Notify,
+    seat: &Seat<'_>,
+    memory: &mut Memory,
+) -> Duration {
     let stop = || bell.is_stopping();
     let control = Control::background(engine, &stop, *seat);
     let asked = engine.admission.disk().asked();
     let patience = each_core(&control, compaction::run_rows_due, memory);
     let troubles = &mut memory.troubles;
     if patience.is_zero() {
-        engine.background.bells().indexes.ring();
+        engine.background.bells().indexes.notify();
     }
     engine.background.resident().tend();
     if engine.time.monotonic() >= troubles.reserve_at && !engine.reserve.tend() {
-        troubles.reserve_at = engine.time.monotonic() + PATIENCE;
+        troubles.reserve_at = engine.time.monotonic() + MAX_BACKOFF;
     }
     if let Some(pause) = troubles.pause(engine, &None) {
         return patience.min(pause);
@@ -186,7 +196,7 @@ fn tend_rows(engine: &Arc<Engine>, bell: &Bell, seat: &Seat<'_>, memory: &mut Me
     let given = compaction::run_trim(&control.without_pace()).and_then(|trimmed| {
         let busy = trimmed || patience.is_zero();
         let gave = busy || compaction::give_back(&control)?;
-        engine.admission.tend_disk(!gave, asked)?;
+        engine.admission.maintain_disk(!gave, asked)?;
         Ok(gave && !busy)
     });
     match given {
@@ -199,9 +209,9 @@ fn tend_rows(engine: &Arc<Engine>, bell: &Bell, seat: &Seat<'_>, memory: &mut Me
     }
 }
 
-fn tend_indexes(
+fn maintain_indexes(
     engine: &Arc<Engine>,
-    bell: &Bell,
+    bell: &Notify,
     seat: &Seat<'_>,
     memory: &mut Memory,
 ) -> Duration {
@@ -271,7 +281,7 @@ mod tests {
             .open(dir.path().join("s"))
             .unwrap();
         let engine = &store.engine;
-        let mut troubles = Troubles::default();
+        let mut troubles = FailureBackoff::default();
         let name = Some("notes".to_owned());
         let waits: Vec<u128> = (0..8)
             .map(|n| {

@@ -6,7 +6,7 @@ use crate::map_vec::MapVec;
 use crate::options::{Metric, Quantization};
 use crate::splitmix::STEP;
 use crate::sync::OnceLock;
-use crate::vector::codes::{BLOCKS_AT_ONCE, CodeBuffer, CodeSpec, Measure, Query, SignBlocks};
+use crate::vector::codes::{BLOCKS_AT_ONCE, CodeBuffer, CodeSpec, FastScanBlocks, Measure, Query};
 use crate::vector::kernel::Kernels;
 use crate::vector::kernel::blocks::ROWS;
 
@@ -134,7 +134,9 @@ impl Measured<'_> {
     pub fn look_at_blocks(&self, nodes: &mut Vec<u32>) {
         let rows = self.rows.buffer.rows();
         let count = rows.len() as u32;
-        let Some(signs) = SignBlocks::new(self.rows.spec, &self.rows.signs, count) else { return };
+        let Some(signs) = FastScanBlocks::new(self.rows.spec, &self.rows.signs, count) else {
+            return;
+        };
         let (measure, sieve) = (self.query.over(&rows), self.query.block_sieve(1.0));
         for first in (0..count).step_by(BLOCKS_AT_ONCE * ROWS) {
             nodes.clear();

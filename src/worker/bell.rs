@@ -15,24 +15,24 @@ struct Flags {
 
 /// Where a bell rings.
 pub(super) trait Desk: fmt::Debug + Send + Sync {
-    fn ring(&self);
+    fn notify(&self);
 }
 
 /// The bell of a job: anyone may ring it. No lock is held where it rings.
 #[derive(Debug, Default)]
-pub(crate) struct Bell {
+pub(crate) struct Notify {
     flags: Mutex<Flags>,
 }
 
-impl Bell {
+impl Notify {
     /// Makes the job run soon.
-    pub(crate) fn ring(&self) {
+    pub(crate) fn notify(&self) {
         let mut flags = lock(&self.flags);
         flags.woken = true;
         let desk = flags.desk.clone();
         drop(flags);
         if let Some(desk) = desk {
-            desk.ring();
+            desk.notify();
         }
     }
 

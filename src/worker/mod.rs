@@ -6,7 +6,7 @@ mod bell;
 mod lane;
 mod pool;
 
-pub(crate) use bell::Bell;
+pub(crate) use bell::Notify;
 pub(crate) use lane::Lane;
 pub(crate) use pool::{Seat, Worker, post};
 
@@ -25,7 +25,7 @@ mod tests {
         let runs = Arc::new(AtomicUsize::new(0));
         let seen = Arc::clone(&runs);
         let (done, finished) = std::sync::mpsc::channel();
-        let bell = Arc::new(Bell::default());
+        let bell = Arc::new(Notify::default());
         let worker = Worker::start(Lane::Rows, &bell, &Arc::default(), move |_| {
             seen.fetch_add(1, Ordering::SeqCst);
             let _ = done.send(());
@@ -33,7 +33,7 @@ mod tests {
         })
         .unwrap();
         finished.recv().unwrap();
-        bell.ring();
+        bell.notify();
         finished.recv().unwrap();
         drop(worker);
         assert_eq!(runs.load(Ordering::SeqCst), 2);

@@ -13,7 +13,7 @@ use std::time::Duration;
 
 use arc_swap::ArcSwapOption;
 
-use super::bell::{Bell, Desk};
+use super::bell::{Desk, Notify};
 use super::lane::{Entry, LANES, Lane, LaneState, Phase, Turn};
 use crate::clock::{Clock, SystemClock};
 use crate::error::{Error, Result};
@@ -26,7 +26,7 @@ type Task = Box<dyn FnMut(&Seat<'_>) -> Duration + Send>;
 
 struct Job {
     label: &'static str,
-    bell: Arc<Bell>,
+    bell: Arc<Notify>,
     poison: Arc<Poison>,
     /// Only the thread whose turn it is takes it.
     task: Mutex<Task>,
@@ -267,7 +267,7 @@ struct Place {
 }
 
 impl Desk for Place {
-    fn ring(&self) {
+    fn notify(&self) {
         // In a child made by fork nobody hears it, and its lock may stay locked.
         if !self.pool.is_foreign() && lock(&self.pool.state).lane(self.lane).make_ready(self.id) {
             self.pool.wake(self.lane);
@@ -309,7 +309,7 @@ impl Drop for Aside<'_> {
 #[derive(Debug)]
 pub(crate) struct Worker {
     place: Arc<Place>,
-    bell: Arc<Bell>,
+    bell: Arc<Notify>,
 }
 
 impl Worker {
@@ -317,7 +317,7 @@ impl Worker {
     /// next call. A panic in it sets `poison` and ends the job.
     pub(crate) fn start(
         lane: Lane,
-        bell: &Arc<Bell>,
+        bell: &Arc<Notify>,
         poison: &Arc<Poison>,
         task: impl FnMut(&Seat<'_>) -> Duration + Send + 'static,
     ) -> Result<Self> {

@@ -8,12 +8,12 @@ use crate::error::Result;
 use crate::event::Event;
 use crate::snapshot::Snapshot;
 use crate::snapshot::open::drop_coverage;
-use crate::snapshot::state::Core;
+use crate::snapshot::state::CollectionState;
 use crate::sync::lock;
 
 /// Checks the indexes that were opened and not looked at since, and takes the damaged ones out of
 /// use: their rows are scanned until a new index covers them.
-pub(in crate::compaction) fn check_indexes(engine: &Engine, core: &Core) -> Result<()> {
+pub(in crate::compaction) fn check_indexes(engine: &Engine, core: &CollectionState) -> Result<()> {
     let mut damaged = Vec::new();
     for part in &core.snapshot().indexes {
         if let Err(error) = part.indexed.check() {

@@ -14,8 +14,8 @@ use crate::ids::FileId;
 use crate::index::{GraphBase, Index, NO_NODE, heap_bytes_per_row};
 use crate::options::GraphBuilder;
 use crate::segment::{RowBuffer, Rows};
-use crate::snapshot::relocation::{Move, follow};
-use crate::snapshot::state::Core;
+use crate::snapshot::relocation::{Relocation, resolve};
+use crate::snapshot::state::CollectionState;
 use crate::snapshot::{IndexPart, Indexed, Snapshot};
 use crate::vector::codes::{Fit, Frame};
 
@@ -67,7 +67,7 @@ pub(super) fn choose_codes(
 }
 
 /// Heap bytes a row that building a graph on such codes takes.
-pub(super) fn heap_per_row(core: &Core, frame: &Frame) -> u64 {
+pub(super) fn heap_per_row(core: &CollectionState, frame: &Frame) -> u64 {
     let hnsw = core.options().hnsw;
     heap_bytes_per_row(frame.spec.row_bytes(), usize::from(hnsw.m), hnsw.builder)
 }
@@ -76,7 +76,7 @@ pub(super) fn heap_per_row(core: &Core, frame: &Frame) -> u64 {
 /// frame; and, if the step has a base in the same frame, that with what becomes of each of its
 /// nodes.
 pub(super) fn gather<'a>(
-    core: &Core,
+    core: &CollectionState,
     snapshot: &Snapshot,
     step: &IndexStep,
     replaced: &'a Replaced,
@@ -126,7 +126,7 @@ pub(super) fn gather<'a>(
 /// index and has been rewritten got an index of its own there, and is left out.
 pub(super) fn follow_rows(
     covered: &Covered,
-    moves: &[Move],
+    moves: &[Relocation],
     now: &Snapshot,
     rows: &NodeRows,
 ) -> NodeRows {
@@ -136,7 +136,7 @@ pub(super) fn follow_rows(
         match here.get(&file) {
             Some(is_covered) => (*is_covered == was_covered).then_some((file, row)),
             None if !was_covered => None,
-            None => follow(moves, (file, row)).filter(|(file, _)| here.contains_key(file)),
+            None => resolve(moves, (file, row)).filter(|(file, _)| here.contains_key(file)),
         }
     })
 }

@@ -85,7 +85,7 @@ pub(super) fn build(job: &Job<'_>, step: &IndexStep) -> Result<()> {
     if let Some(part) = &part {
         core.code_like(&part.indexed.index);
         if step.graph {
-            core.canary.note_built(part.indexed.file, merged);
+            core.recall.note_built(part.indexed.file, merged);
         }
     }
     swap(job, step, part);

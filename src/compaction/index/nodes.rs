@@ -74,12 +74,12 @@ impl NodeRows {
     }
 
     /// The same nodes with each row where `follow` says that it is now, if it still is.
-    pub(in crate::compaction) fn followed(&self, follow: impl Fn(Place) -> Option<Place>) -> Self {
+    pub(in crate::compaction) fn followed(&self, resolve: impl Fn(Place) -> Option<Place>) -> Self {
         let mut next = Self::default();
         for node in 0..self.len() {
             next.push();
             for place in self.of(node) {
-                if let Some(place) = follow(place) {
+                if let Some(place) = resolve(place) {
                     next.add(node, place);
                 }
             }

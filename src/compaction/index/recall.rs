@@ -20,10 +20,10 @@ pub(in crate::compaction) fn look(job: &Job<'_>) -> Result<bool> {
         return Ok(false);
     };
     let (file, index) = (part.indexed.file, &part.indexed.index);
-    let Some(queries) = core.canary.due(file, engine.time.monotonic()) else {
+    let Some(queries) = core.recall.due(file, engine.time.monotonic()) else {
         return Ok(false);
     };
-    let asked_for = index.ef_table().usual_ef();
+    let asked_for = index.ef_table().default_ef();
     let asked = queries.len();
     let probe = |vector| Probe { kind: Kind::Asked, vector, made_from: Vec::new() };
     let probes = queries.into_iter().map(probe).collect();
@@ -46,7 +46,7 @@ pub(in crate::compaction) fn look(job: &Job<'_>) -> Result<bool> {
         ..RecallStats::default()
     };
     let table = table.with_mixtures(asked, index.ef_table());
-    let stats = core.canary.looked(file, table, stats, engine.time.monotonic());
+    let stats = core.recall.looked(file, table, stats, engine.time.monotonic());
     let worn = stats.degraded;
     engine.events.emit(&Event::RecallMeasured { collection: core.name.clone(), found: stats });
     Ok(worn)

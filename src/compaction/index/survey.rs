@@ -9,7 +9,7 @@ use crate::error::Result;
 use crate::index::{Probe, Truth, TruthSearch, probes};
 use crate::options::Metric;
 use crate::segment::{Row, RowBuffer, Rows};
-use crate::snapshot::state::Core;
+use crate::snapshot::state::CollectionState;
 use crate::snapshot::{IndexPart, Snapshot};
 use crate::vector::metric::unit;
 
@@ -21,14 +21,18 @@ const CHUNK: usize = 2048;
 
 /// Live rows of a snapshot: the place of the segment in its list, and the row.
 pub(super) struct Survey<'a> {
-    core: &'a Core,
+    core: &'a CollectionState,
     snapshot: &'a Snapshot,
     rows: Vec<(u32, Row)>,
 }
 
 impl<'a> Survey<'a> {
     /// The rows that an index will cover.
-    pub(super) fn of_step(core: &'a Core, snapshot: &'a Snapshot, step: &IndexStep) -> Self {
+    pub(super) fn of_step(
+        core: &'a CollectionState,
+        snapshot: &'a Snapshot,
+        step: &IndexStep,
+    ) -> Self {
         let mut survey = Self { core, snapshot, rows: Vec::new() };
         let replaced = snapshot.indexes.iter().filter(|i| step.replaces.contains(&i.indexed.file));
         replaced.for_each(|part| survey.add_rows_of(part));
@@ -42,7 +46,11 @@ impl<'a> Survey<'a> {
     }
 
     /// The rows that an index covers.
-    pub(super) fn of_index(core: &'a Core, snapshot: &'a Snapshot, part: &IndexPart) -> Self {
+    pub(super) fn of_index(
+        core: &'a CollectionState,
+        snapshot: &'a Snapshot,
+        part: &IndexPart,
+    ) -> Self {
         let mut survey = Self { core, snapshot, rows: Vec::new() };
         survey.add_rows_of(part);
         survey.rows.sort_unstable();

@@ -7,7 +7,7 @@ use crate::compaction::index::nodes::CodesIndex;
 use crate::compaction::index::write::write_codes_index;
 use crate::compaction::job::Job;
 use crate::compaction::pending_files::NewFiles;
-use crate::compaction::rewrite::row_map::{From, Input, Moved};
+use crate::compaction::rewrite::row_map::{From, Input, RowMap};
 use crate::error::Result;
 use crate::format::header::FileKind;
 use crate::format::manifest::{DeletesEntry, IndexEntry};
@@ -36,7 +36,7 @@ pub(super) fn write_followers(
     job: &Job<'_>,
     current: &Snapshot,
     inputs: &[Input<'_>],
-    moved: &Moved,
+    moved: &RowMap,
     covers: bool,
     files: &mut NewFiles<'_>,
 ) -> Result<Followers> {
@@ -97,7 +97,7 @@ fn write_new_deletes(
 fn move_locator(
     job: &Job<'_>,
     part: &IndexPart,
-    moved: &Moved,
+    moved: &RowMap,
     files: &mut NewFiles<'_>,
 ) -> Result<Option<(IndexEntry, IndexPart)>> {
     let all_gone =
@@ -152,7 +152,7 @@ fn index_uncovered(
     job: &Job<'_>,
     current: &Snapshot,
     inputs: &[Input<'_>],
-    moved: &Moved,
+    moved: &RowMap,
     files: &mut NewFiles<'_>,
 ) -> Result<Option<(IndexEntry, IndexPart)>> {
     let covered = |from| match from {

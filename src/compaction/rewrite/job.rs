@@ -12,7 +12,7 @@ use crate::compaction::pending_files::NewFiles;
 use crate::compaction::rewrite::dependents::{
     Followers, follow_indexes, old_deletes, write_followers,
 };
-use crate::compaction::rewrite::row_map::{From, GONE, Input, Moved, Order, Output};
+use crate::compaction::rewrite::row_map::{From, GONE, Input, Order, Output, RowMap};
 use crate::error::Result;
 use crate::event::Event;
 use crate::format::header::FileKind;
@@ -75,7 +75,7 @@ impl Rewrite<'_> {
     }
 
     /// Merges the live rows of the inputs by id and writes them, cut at the cap.
-    fn write_segments(&self, files: &mut NewFiles<'_>) -> Result<Moved> {
+    fn write_segments(&self, files: &mut NewFiles<'_>) -> Result<RowMap> {
         let (inputs, now) = (self.inputs, self.job.engine.time.destroy_by());
         let mut keyed: Vec<(MemoryId, u32, Row)> = Vec::new();
         for (input, source) in (0u32..).zip(inputs) {
@@ -107,7 +107,7 @@ impl Rewrite<'_> {
                 places[*row as usize] = place;
             }
         }
-        Ok(Moved { order, segments, places })
+        Ok(RowMap { order, segments, places })
     }
 
     fn live_bytes(&self) -> u64 {
@@ -147,7 +147,7 @@ impl Rewrite<'_> {
     }
 
     /// Reads the outputs back and checks them, before their inputs may go.
-    fn open_outputs(&self, moved: &Moved) -> Result<Vec<SegPart>> {
+    fn open_outputs(&self, moved: &RowMap) -> Result<Vec<SegPart>> {
         let mut parts = Vec::new();
         for (_, entry) in &moved.segments {
             let part = open_segment(&self.job.engine.dir, entry, self.job.core.spec.dimension)?;
@@ -161,7 +161,7 @@ impl Rewrite<'_> {
 
     /// Makes readers see the result. Deletes that arrived since the inputs were read are carried
     /// over.
-    fn swap(&self, moved: &Moved, mut parts: Vec<SegPart>, followers: Followers) {
+    fn swap(&self, moved: &RowMap, mut parts: Vec<SegPart>, followers: Followers) {
         let (inputs, core) = (self.inputs, self.job.core);
         let token = self.job.engine.log.hold();
         let mut next = Snapshot::clone(&core.snapshot());
@@ -217,7 +217,7 @@ impl Rewrite<'_> {
 fn edit(
     entry: &mut CollectionEntry,
     inputs: &[Input<'_>],
-    moved: &Moved,
+    moved: &RowMap,
     followers: &Followers,
     covers: Option<(Seq, FileId)>,
 ) {

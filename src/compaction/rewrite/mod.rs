@@ -18,7 +18,7 @@ use crate::report::CompactionReport;
 use crate::sabotage::broken;
 use crate::segment::Rows;
 use crate::snapshot::Snapshot;
-use crate::snapshot::state::Core;
+use crate::snapshot::state::CollectionState;
 use crate::sync::lock;
 
 /// Seals the frozen memtables, and the active one if `all`. Tells whether there were any.
@@ -59,13 +59,13 @@ pub(super) fn seal(job: &Job<'_>, all: bool, report: &mut CompactionReport) -> R
         result => result?,
     };
     report.sealed += 1;
-    engine.admission.made_room();
+    engine.admission.space_freed();
     engine.events.emit(&Event::Sealed { collection: core.name.clone(), rows });
     Ok(true)
 }
 
 /// Makes the active memtable a frozen one, if it has rows.
-fn freeze(engine: &Engine, core: &Core) -> Result<()> {
+fn freeze(engine: &Engine, core: &CollectionState) -> Result<()> {
     let token = engine.log.hold();
     let Some(log) = token.as_ref() else {
         return Ok(());

@@ -7,7 +7,7 @@ use crate::error::{Error, Result};
 use crate::format::manifest::SegmentEntry;
 use crate::ids::FileId;
 use crate::segment::{Liveness, Row, RowBuffer, RowRef, RowSource, Rows};
-use crate::snapshot::relocation::Move;
+use crate::snapshot::relocation::Relocation;
 
 /// One input: rows, and which of them were live when the job began.
 pub(super) struct Input<'a> {
@@ -55,7 +55,7 @@ impl RowSource for Output<'_> {
 }
 
 /// What a job did to the rows, for everyone who has to follow.
-pub(super) struct Moved {
+pub(super) struct RowMap {
     pub(super) order: Order,
     /// New segments with the place of their first row in the order.
     pub(super) segments: Vec<(usize, SegmentEntry)>,
@@ -66,7 +66,7 @@ pub(super) struct Moved {
 /// The place of a row that has none.
 pub(super) const GONE: u32 = u32::MAX;
 
-impl Moved {
+impl RowMap {
     /// Where a row of an input is now.
     pub(super) fn find(&self, from: From, row: Row) -> Option<(FileId, Row)> {
         let (segment, row) = self.find_at(from, row)?;
@@ -85,10 +85,10 @@ impl Moved {
     }
 
     /// Where the rows of all inputs that are segments went.
-    pub(super) fn moves(&self, inputs: &[Input<'_>]) -> Vec<Move> {
+    pub(super) fn moves(&self, inputs: &[Input<'_>]) -> Vec<Relocation> {
         let of = |input: &Input<'_>| match input.from {
             From::Segment(file) => {
-                Some(Move::new(file, input.rows.rows(), |row| self.find(input.from, row)))
+                Some(Relocation::new(file, input.rows.rows(), |row| self.find(input.from, row)))
             }
             From::Memtable(_) => None,
         };
@@ -110,7 +110,7 @@ mod tests {
             dead_since: None,
         };
         // Rows 0, 2 and 3 of one input and the only row of another, in two outputs of two rows.
-        let moved = Moved {
+        let moved = RowMap {
             order: vec![(0, 2), (1, 0), (0, 3), (0, 0)],
             segments: vec![(0, segment(7)), (2, segment(8))],
             places: HashMap::from([

@@ -87,7 +87,7 @@ impl DiskBudget {
     }
 
     /// How often room was asked for: whoever looks for some remembers it for
-    /// `Admission::tend_disk`.
+    /// `Admission::maintain_disk`.
     pub(crate) fn asked(&self) -> u64 {
         lock(&self.state).asked
     }
@@ -161,7 +161,7 @@ impl DiskBudget {
             return Ok(());
         }
         let question = self.ask(2 * added.bytes + headroom);
-        room.ring();
+        room.notify();
         room.wait_while(|| needed() > limit && self.waits(question))?;
         let needed = needed();
         if needed <= limit {

@@ -13,7 +13,7 @@ use crate::engine::time::StoreTime;
 use crate::error::{Budget, Error, Result};
 use crate::segment::{Row, Rows};
 use crate::snapshot::Snapshot;
-use crate::snapshot::state::Core;
+use crate::snapshot::state::CollectionState;
 use crate::sync::lock;
 
 /// The budget of heap, and what is taken of it beside memtables.
@@ -31,12 +31,12 @@ pub(crate) struct HeapBudget {
 
 /// Heap bytes that a job takes, until this is dropped.
 #[derive(Debug)]
-pub(crate) struct Holding<'a> {
+pub(crate) struct HeapReservation<'a> {
     jobs: &'a AtomicU64,
     bytes: u64,
 }
 
-impl Drop for Holding<'_> {
+impl Drop for HeapReservation<'_> {
     fn drop(&mut self) {
         self.jobs.fetch_sub(self.bytes, Ordering::Relaxed);
     }
@@ -58,9 +58,9 @@ impl HeapBudget {
     }
 
     /// A job takes so many bytes.
-    pub(crate) fn hold(&self, bytes: u64) -> Holding<'_> {
+    pub(crate) fn hold(&self, bytes: u64) -> HeapReservation<'_> {
         self.jobs.fetch_add(bytes, Ordering::Relaxed);
-        Holding { jobs: &self.jobs, bytes }
+        HeapReservation { jobs: &self.jobs, bytes }
     }
 
     /// What jobs take now.
@@ -70,7 +70,7 @@ impl HeapBudget {
 
     /// Whether the active memtable of this collection is to be sealed for an insert that did not
     /// fit: it is the fattest. Asked once for each such insert.
-    pub(crate) fn takes_too_much(&self, core: &Core) -> bool {
+    pub(crate) fn takes_too_much(&self, core: &CollectionState) -> bool {
         if !self.pressed.load(Ordering::Acquire) {
             return false;
         }
@@ -79,7 +79,7 @@ impl HeapBudget {
         is_it && self.pressed.swap(false, Ordering::AcqRel)
     }
 
-    fn sealable(&self) -> Vec<Arc<Core>> {
+    fn sealable(&self) -> Vec<Arc<CollectionState>> {
         let mut cores = self.collections.all();
         cores.retain(|core| !core.is_in_memory() && core.mem_bytes() > 0);
         cores

@@ -14,7 +14,7 @@ use crate::engine::admission::added::Added;
 use crate::engine::admission::disk::DiskBudget;
 use crate::engine::admission::heap::HeapBudget;
 use crate::engine::admission::room::Room;
-use crate::engine::bells::Bells;
+use crate::engine::bells::Wakeups;
 use crate::engine::collections::Collections;
 use crate::engine::open_log::OpenLog;
 use crate::engine::pace::Pace;
@@ -47,7 +47,7 @@ pub(super) struct AdmissionParts<'a> {
     pub(super) progress: &'a Arc<Progress>,
     pub(super) reserve: &'a Arc<Reserve>,
     pub(super) log: &'a Arc<OpenLog>,
-    pub(super) bells: &'a Arc<Bells>,
+    pub(super) bells: &'a Arc<Wakeups>,
     pub(super) pace: &'a Arc<Pace>,
     /// Whether anybody makes room while a writer waits.
     pub(super) has_workers: bool,
@@ -93,7 +93,7 @@ impl Admission {
     ///
     /// Writers outrun the worker that seals memtables; past a few frozen ones they are held back,
     /// so that RAM stays bounded (I13). Deletes are always admitted.
-    pub(crate) fn wait_for_room(&self, writes: &[Prepared]) -> Result<()> {
+    pub(crate) fn admit(&self, writes: &[Prepared]) -> Result<()> {
         let added = Added::of(writes);
         if added.bytes == 0 {
             return Ok(());
@@ -132,16 +132,16 @@ impl Admission {
 
     /// Measures the files again, after something gave bytes back or tried to. `idle` says that
     /// there was nothing to try, since before the question `asked`.
-    pub(crate) fn tend_disk(&self, idle: bool, asked: u64) -> Result<()> {
+    pub(crate) fn maintain_disk(&self, idle: bool, asked: u64) -> Result<()> {
         if self.disk.limit().is_some() {
             self.disk.tend(idle, asked, self.room.has_workers())?;
-            self.made_room();
+            self.space_freed();
         }
         Ok(())
     }
 
     /// Lets writers that wait for room look again.
-    pub(crate) fn made_room(&self) {
+    pub(crate) fn space_freed(&self) {
         self.room.made();
     }
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::dir::StoreDir;
-use crate::engine::bells::Bells;
+use crate::engine::bells::Wakeups;
 use crate::engine::pace::Pace;
 use crate::error::{Error, Result};
 use crate::sync::{Condvar, Mutex, lock, wait_for};
@@ -17,7 +17,7 @@ const WAIT: Duration = Duration::from_millis(20);
 #[derive(Debug)]
 pub(super) struct Room {
     dir: Arc<StoreDir>,
-    bells: Arc<Bells>,
+    bells: Arc<Wakeups>,
     pace: Arc<Pace>,
     /// How long a writer waits at most.
     patience: Duration,
@@ -30,7 +30,7 @@ pub(super) struct Room {
 impl Room {
     pub(super) fn new(
         dir: Arc<StoreDir>,
-        bells: Arc<Bells>,
+        bells: Arc<Wakeups>,
         pace: Arc<Pace>,
         patience: Duration,
         has_workers: bool,
@@ -44,8 +44,8 @@ impl Room {
     }
 
     /// Wakes the row worker up.
-    pub(super) fn ring(&self) {
-        self.bells.rows.ring();
+    pub(super) fn notify(&self) {
+        self.bells.rows.notify();
     }
 
     /// Wakes the row worker up and waits for as long as this holds and a writer has patience; tells
@@ -65,8 +65,8 @@ impl Room {
             if self.bells.rows.is_stopping() {
                 return Err(Error::Closed);
             }
-            self.ring();
-            hurry.get_or_insert_with(|| self.pace.hurry());
+            self.notify();
+            hurry.get_or_insert_with(|| self.pace.expedite());
             let (guard, is_late) = wait_for(&self.made, room, WAIT);
             room = guard;
             // Seals of other collections wake everyone and do not count.

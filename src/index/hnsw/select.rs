@@ -4,7 +4,7 @@
 use crate::index::top::Candidate;
 
 /// Distances that are measured in one call.
-const AT_ONCE: usize = 4;
+const BATCH: usize = 4;
 
 /// Chooses at most `m` of the candidates, which come nearest first, beside those that are `taken`:
 /// one is chosen only if it is nearer to the node than to every one taken or chosen before it, so
@@ -26,7 +26,7 @@ pub(super) fn select_neighbors(
             break;
         }
         // Most are turned down by one of the first.
-        let mut parts = nodes.chunks(AT_ONCE);
+        let mut parts = nodes.chunks(BATCH);
         if parts.all(|part| least(candidate.node, part) >= candidate.distance) {
             chosen.push(*candidate);
             nodes.push(candidate.node);

@@ -12,20 +12,20 @@ use crate::engine::Engine;
 use crate::error::Result;
 use crate::ids::MemoryId;
 use crate::index::{Accept, Candidate, Scratch};
-use crate::search::choose::{Choice, Chosen, Plan};
+use crate::search::choose::{Chosen, Plan, Planner};
 use crate::search::eligible::Eligible;
 use crate::search::hit::{AccessPath, AccessReason, Explanation, Hit, PartSearch};
 use crate::search::request::{Request, SearchMode};
 use crate::search::shortlist::Shortlist;
 use crate::segment::Rows;
-use crate::snapshot::state::Core;
+use crate::snapshot::state::CollectionState;
 use crate::snapshot::{IndexPart, Place, Snapshot};
 use crate::sync::lock;
 use crate::vector::codes::Queries;
 use crate::vector::metric::prepare;
 
 /// Codes that are measured in one call.
-const AT_ONCE: usize = 64;
+const BATCH: usize = 64;
 
 /// Share of the nodes from which on most are eligible.
 const SHARE_OF_MOST: f64 = 0.6;
@@ -42,7 +42,7 @@ const CROWD: (usize, usize) = (16, 160);
 
 /// One search under way.
 struct Run<'a> {
-    core: &'a Core,
+    core: &'a CollectionState,
     clock: &'a dyn Clock,
     request: &'a Request<'a>,
     snapshot: &'a Snapshot,
@@ -56,7 +56,7 @@ struct Run<'a> {
 /// Carries out a search.
 pub(super) fn run(
     engine: &Engine,
-    core: &Core,
+    core: &CollectionState,
     snapshot: &Snapshot,
     request: &Request<'_>,
 ) -> Result<(Vec<Hit>, Explanation)> {
@@ -78,7 +78,7 @@ pub(super) fn run(
     let mut run = Run { core, clock, request, snapshot, queries, eligible, k, top, told };
     let nearest = run.nearest()?;
     if run.told.graphs > 0 {
-        core.canary.sample(run.queries.exact().vector());
+        core.recall.sample(run.queries.exact().vector());
     }
     let hits = run.hits(nearest)?;
     Ok((hits, run.told))
@@ -112,10 +112,10 @@ impl<'a> Run<'a> {
     }
 
     /// What the choice between ways to search looks at.
-    fn choice(&self) -> Choice<'_> {
-        Choice {
+    fn choice(&self) -> Planner<'_> {
+        Planner {
             request: self.request,
-            canary: &self.core.canary,
+            monitor: &self.core.recall,
             eligible: &self.eligible,
             eligible_rows: self.told.eligible_rows,
             clock: self.clock,
@@ -230,7 +230,7 @@ impl<'a> Run<'a> {
                 for (row, node) in all.by_ref().filter_map(|row| Some((row, node_of(row)?))) {
                     rows.push(row);
                     nodes.push(node);
-                    if rows.len() == AT_ONCE {
+                    if rows.len() == BATCH {
                         break;
                     }
                 }

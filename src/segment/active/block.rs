@@ -15,7 +15,7 @@ use crate::map_vec::MapVec;
 use crate::options::Quantization;
 use crate::segment::layout::key_hash;
 use crate::segment::row::RowRef;
-use crate::vector::codes::{CodeBuffer, CodeSpec, Fit, Frame, SignBlocks};
+use crate::vector::codes::{CodeBuffer, CodeSpec, FastScanBlocks, Fit, Frame};
 
 /// Blocks of fewer rows have no codes.
 const CODED: usize = 64;
@@ -81,9 +81,9 @@ impl Block {
         }
     }
 
-    pub(super) fn signs(&self) -> Option<SignBlocks<'_>> {
+    pub(super) fn signs(&self) -> Option<FastScanBlocks<'_>> {
         let rows = self.codes.as_ref()?.rows();
-        SignBlocks::new(rows.spec, &self.signs, rows.len() as u32)
+        FastScanBlocks::new(rows.spec, &self.signs, rows.len() as u32)
     }
 
     pub(super) fn concat(spec: CodeSpec, blocks: &[Arc<Self>]) -> Self {

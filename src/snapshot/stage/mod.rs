@@ -16,7 +16,7 @@ use crate::filter::{Filter, Matcher};
 use crate::format::op::{Op, OpKind};
 use crate::ids::{FileId, MemoryId, Seq};
 use crate::segment::{NewRow, Row, Rows};
-use crate::snapshot::state::{Core, WriterTables};
+use crate::snapshot::state::{CollectionState, WriterTables};
 use crate::snapshot::{Place, Snapshot};
 use crate::sync::lock;
 
@@ -28,7 +28,7 @@ const SHRINK_ROWS: u32 = 256;
 
 /// One write of a batch, ready to be carried out.
 pub(crate) struct Prepared {
-    pub(crate) core: Arc<Core>,
+    pub(crate) core: Arc<CollectionState>,
     pub(crate) kind: OpKind,
     /// When the row of an insert expires, as its body says.
     pub(crate) expires_at: Timestamp,
@@ -73,7 +73,7 @@ type Change = (usize, MemoryId, Option<Row>);
 
 /// The next snapshot of a collection in the making. Dropped unfinished, it leaves no trace.
 pub(crate) struct Stage {
-    core: Arc<Core>,
+    core: Arc<CollectionState>,
     /// Taken from the collection for as long as the stage lives.
     tables: WriterTables,
     next: Snapshot,
@@ -96,7 +96,7 @@ pub(crate) struct Checkpoint {
 
 impl Stage {
     /// Begins from what readers see. The caller holds the commit token.
-    pub(crate) fn begin(core: &Arc<Core>, now: Timestamp) -> Self {
+    pub(crate) fn begin(core: &Arc<CollectionState>, now: Timestamp) -> Self {
         let tables = std::mem::take(&mut *lock(&core.tables));
         let next = Snapshot::clone(&core.snapshot());
         let core = Arc::clone(core);

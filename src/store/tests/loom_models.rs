@@ -23,7 +23,7 @@ use crate::store::open::open_for_writing;
 use crate::sync::atomic::{AtomicU64, Ordering};
 use crate::sync::{Condvar, Mutex, Published, lock, spawn};
 use crate::testing::sim::{OpKind, SimDisk};
-use crate::worker::{Bell, Lane, Seat, Worker};
+use crate::worker::{Lane, Notify, Seat, Worker};
 use crate::{
     Background, Batch, CollectionOptions, Durability, Error, ManualClock, Memory, Metric, Outcome,
     Store, StoreOptions, Timestamp,
@@ -167,7 +167,7 @@ fn loom_whoever_sees_poison_removes_nothing() {
 #[test]
 fn loom_every_ring_is_followed_by_a_run_and_a_stop_ends() {
     explore("bell and worker", 3, || {
-        let bell = Arc::<Bell>::default();
+        let bell = Arc::<Notify>::default();
         let wanted = Arc::new(AtomicU64::new(0));
         let done = Arc::new((Mutex::new(0), Condvar::new()));
         let task = {
@@ -185,11 +185,11 @@ fn loom_every_ring_is_followed_by_a_run_and_a_stop_ends() {
             let (bell, wanted) = (Arc::clone(&bell), Arc::clone(&wanted));
             go(move || {
                 wanted.fetch_add(1, Ordering::AcqRel);
-                bell.ring();
+                bell.notify();
             })
         };
         wanted.fetch_add(1, Ordering::AcqRel);
-        bell.ring();
+        bell.notify();
         let mut seen = lock(&done.0);
         while *seen < 2 {
             seen = done.1.wait(seen).unwrap();

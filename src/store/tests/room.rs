@@ -62,7 +62,7 @@ fn what_other_collections_seal_does_not_use_up_the_patience_of_a_writer_i13() {
     let writer = waiting(&store, &notes, there);
     // More often than it looks before it gives up.
     for _ in 0..1000 {
-        store.engine.admission.made_room();
+        store.engine.admission.space_freed();
         waits(&store, &writer);
     }
     assert_eq!(notes.len().unwrap(), there);

@@ -105,7 +105,8 @@ fn ask(index: &Index, locator: &Locator, spec: CodeSpec) -> Answers {
             answers.scanned.push(bits(candidate));
             f32::INFINITY
         });
-        for (ef, limit) in [(1, usize::MAX), (index.ef_table().usual_ef(), usize::MAX), (64, 20)] {
+        for (ef, limit) in [(1, usize::MAX), (index.ef_table().default_ef(), usize::MAX), (64, 20)]
+        {
             let mut accept = |node: u32| {
                 assert!(node < index.nodes(), "node {node} is asked about and is none");
                 !node.is_multiple_of(3)

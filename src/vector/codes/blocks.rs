@@ -10,17 +10,17 @@ use crate::vector::kernel::batch::{Lanes, Terms};
 use crate::vector::kernel::blocks::{Blocks, ROWS};
 
 /// Blocks that are looked at in one call.
-pub(crate) const AT_ONCE: usize = 8;
+pub(crate) const BATCH: usize = 8;
 
 /// The signs of many rows side by side.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct SignBlocks<'a> {
+pub(crate) struct FastScanBlocks<'a> {
     bytes: &'a [u8],
     rows: u32,
     stride: usize,
 }
 
-impl<'a> SignBlocks<'a> {
+impl<'a> FastScanBlocks<'a> {
     /// Those of so many rows; `None` if these bytes are not.
     pub(crate) fn new(spec: CodeSpec, bytes: &'a [u8], rows: u32) -> Option<Self> {
         let stride = spec.block_bytes()?;

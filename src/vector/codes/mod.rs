@@ -19,7 +19,7 @@ mod spec;
 #[cfg(test)]
 mod tests;
 
-pub(crate) use blocks::{AT_ONCE as BLOCKS_AT_ONCE, BlockSieve, SignBlocks};
+pub(crate) use blocks::{BATCH as BLOCKS_AT_ONCE, BlockSieve, FastScanBlocks};
 pub(crate) use fit::Fit;
 pub(crate) use frame::Frame;
 pub(crate) use origin::Origin;

@@ -1,7 +1,7 @@
 //! Owns distances between rows of codes, which a graph is built with.
 
 use super::rows::{AHEAD, CodeRows, Measure, f32_row};
-use super::sieve::{self, Sieve};
+use super::sieve::{self, SignFilter};
 use super::{bits, int8};
 use crate::options::{Metric, Quantization};
 use crate::vector::kernel::batch::{Scale, Terms};
@@ -29,7 +29,7 @@ pub(crate) struct Origin<'a> {
     codes: OriginCodes<'a>,
     terms: Terms,
     squared: f32,
-    sieve: Option<Sieve>,
+    sieve: Option<SignFilter>,
 }
 
 /// The form of a row that kernels read.
@@ -81,13 +81,13 @@ impl<'a> Origin<'a> {
         {
             let length = self.rows.spec.product_counts() * self.squared.sqrt();
             let values = bits::values4(codes);
-            self.sieve = Some(Sieve::new(self.rows.spec, &values, self.terms, length));
+            self.sieve = Some(SignFilter::new(self.rows.spec, &values, self.terms, length));
         }
         self
     }
 
     #[cfg(test)]
-    pub(super) const fn sieve(&self) -> Option<&Sieve> {
+    pub(super) const fn sieve(&self) -> Option<&SignFilter> {
         self.sieve.as_ref()
     }
 

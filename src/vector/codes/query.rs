@@ -2,11 +2,11 @@
 
 use std::sync::Arc;
 
-use super::blocks::{AT_ONCE, BlockSieve, SignBlocks};
+use super::blocks::{BATCH, BlockSieve, FastScanBlocks};
 use super::fit::Fit;
 use super::frame::Frame;
 use super::rows::{AHEAD, CodeRows, Measure, f32_row};
-use super::sieve::{self, Sieve};
+use super::sieve::{self, SignFilter};
 use super::spec::CodeSpec;
 use super::{bits, int8};
 use crate::options::{Metric, Quantization};
@@ -26,7 +26,7 @@ pub(crate) struct Query {
     terms: Terms,
     /// Length of what its code is made of.
     length: f32,
-    pub(super) sieve: Option<Sieve>,
+    pub(super) sieve: Option<SignFilter>,
 }
 
 /// The form of a query that kernels read.
@@ -79,7 +79,7 @@ impl Query {
         let length = norm.sqrt();
         let sieve = match &values {
             Values::Bits4(values) => {
-                Some(Sieve::new(spec, &values.values, terms, spec.product_counts() * length))
+                Some(SignFilter::new(spec, &values.values, terms, spec.product_counts() * length))
             }
             _ => None,
         };
@@ -200,21 +200,21 @@ impl Measure for QueryOver<'_> {
 }
 
 impl QueryOver<'_> {
-    /// Adds the rows of the next [`AT_ONCE`] blocks that may be nearer than the bound to `nodes`,
+    /// Adds the rows of the next [`BATCH`] blocks that may be nearer than the bound to `nodes`,
     /// and asks for what [`Measure::distances`] reads of them. `first` is a multiple of [`ROWS`].
     pub(crate) fn sift_blocks(
         &self,
         sieve: &BlockSieve,
-        signs: &SignBlocks<'_>,
+        signs: &FastScanBlocks<'_>,
         first: u32,
         bound: f32,
         nodes: &mut Vec<u32>,
     ) {
         let start = nodes.len();
-        let end = (first + (AT_ONCE * ROWS) as u32).min(signs.rows());
+        let end = (first + (BATCH * ROWS) as u32).min(signs.rows());
         if bound < f32::INFINITY {
             let bytes = signs.bytes_from(first);
-            let mut near = [0u32; AT_ONCE];
+            let mut near = [0u32; BATCH];
             (self.query.kernels.blocks)(&sieve.blocks(bytes, bound), &mut near);
             for (first, mut bits) in (first..end).step_by(ROWS).zip(near) {
                 // The last block may have fewer rows.

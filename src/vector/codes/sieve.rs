@@ -27,7 +27,7 @@ const WHOLE: f32 = 12_582_912.0;
 
 /// A vector as signs are compared with it.
 #[derive(Clone, Debug)]
-pub(super) struct Sieve {
+pub(super) struct SignFilter {
     /// For each cache line of what is read of a row its planes, without a bit where the row has no
     /// sign.
     planes: Vec<Lanes>,
@@ -35,7 +35,7 @@ pub(super) struct Sieve {
     terms: Terms,
 }
 
-impl Sieve {
+impl SignFilter {
     /// For a vector with these rotated coordinates, where `terms` makes distances of their
     /// products, and those of a row of length 1 are off by `length` times what a product is off, as
     /// a part of itself.
@@ -124,7 +124,12 @@ fn planes(dimension: usize, values: &[i8]) -> Vec<Lanes> {
 
 /// Asks for what is read of these rows first: head and signs if there is a sieve, else some whole
 /// rows.
-pub(super) fn ask(kernels: &Kernels, rows: &CodeRows<'_>, sieve: Option<&Sieve>, nodes: &[u32]) {
+pub(super) fn ask(
+    kernels: &Kernels,
+    rows: &CodeRows<'_>,
+    sieve: Option<&SignFilter>,
+    nodes: &[u32],
+) {
     let spec = rows.spec;
     let (end, nodes) = match sieve {
         Some(_) => (bits::look(spec.dimension).end, nodes),

@@ -1,6 +1,6 @@
 //! Owns the tests of codes: each against exact distances, and the bytes of rows.
 
-use super::sieve::Sieve;
+use super::sieve::SignFilter;
 use super::*;
 use crate::options::{Metric, Quantization};
 use crate::testing::Uniform;
@@ -184,7 +184,7 @@ fn looks_at_signs_side_by_side_let_the_same_rows_pass() {
             let bytes = &buffer.bytes()[..count as usize * spec.row_bytes()];
             let view = CodeRows::new(spec, bytes);
             let signs = view.sign_blocks().unwrap();
-            let signs = SignBlocks::new(spec, &signs, count).unwrap();
+            let signs = FastScanBlocks::new(spec, &signs, count).unwrap();
             let query = Query::new(spec, rows[3].clone());
             let all: Vec<u32> = (0..count).collect();
             let mut near = Vec::new();
@@ -215,7 +215,7 @@ fn looks_at_signs_side_by_side_let_the_same_rows_pass() {
                 assert!(passed[1..].iter().all(|n| surely(1e-5 * size).contains(n)), "{place}");
             }
         }
-        assert!(SignBlocks::new(spec, &[0; 64], 300).is_none());
+        assert!(FastScanBlocks::new(spec, &[0; 64], 300).is_none());
     }
     // Sums of more coordinates would not fit, and other codes have no signs.
     for (codes, dimension) in
@@ -235,7 +235,7 @@ fn the_slack_of_a_first_look_is_the_deviation_of_its_error() {
         let (rows, buffer) = coded(spec, 300);
         let (view, nodes) = (buffer.rows(), (0..300).collect::<Vec<u32>>());
         let (mut squares, mut bias, mut count) = (0.0, 0.0, 0.0);
-        let mut check = |sieve: &Sieve, own: u32, exact: &[f32]| {
+        let mut check = |sieve: &SignFilter, own: u32, exact: &[f32]| {
             let (mut plain, mut less) = (Vec::new(), Vec::new());
             sieve.measure(Kernels::detect(), &view, 0.0, &nodes, &mut plain);
             sieve.measure(Kernels::detect(), &view, 1.0, &nodes, &mut less);

@@ -40,7 +40,7 @@ impl Runner {
             let wide = EfTable::of(&[(32, 0.5), (512, 0.99)]);
             // With as many queries as there may be: there is no reason to look again.
             let stats = RecallStats { queries: 64, ..RecallStats::default() };
-            core.canary.looked(part.indexed.file, wide, stats, notes.engine.time.monotonic());
+            core.recall.looked(part.indexed.file, wide, stats, notes.engine.time.monotonic());
             *lock(&core.indexes_in_order) = Weak::new();
         }
         Ok(())
