@@ -76,9 +76,9 @@ impl Store {
     ///
     /// # Errors
     ///
-    /// [`Error::Locked`] if it is open elsewhere, [`Error::NotAStore`] for a directory that holds
-    /// something else, in which nothing is written then; [`Error::ReadOnly`] if it cannot be written,
-    /// [`Error::Corrupt`] naming the damaged file, [`Error::UnsupportedFormat`] for a store of a newer
+    /// [`Error::Locked`](crate::Error::Locked) if it is open elsewhere, [`Error::NotAStore`](crate::Error::NotAStore) for a directory that holds
+    /// something else, in which nothing is written then; [`Error::ReadOnly`](crate::Error::ReadOnly) if it cannot be written,
+    /// [`Error::Corrupt`](crate::Error::Corrupt) naming the damaged file, [`Error::UnsupportedFormat`](crate::Error::UnsupportedFormat) for a store of a newer
     /// version.
     pub fn open(path: impl AsRef<Path>) -> Result<Self> {
         StoreOptions::new().open(path)
@@ -105,15 +105,15 @@ impl Store {
 
     /// Closes the store, for all of its handles: waits for its jobs, which end early, ends the log and
     /// lets the lock go. From then on every other handle of it and of its collections gets
-    /// [`Error::Closed`]; an iterator that has begun goes on. To close it once more does nothing.
+    /// [`Error::Closed`](crate::Error::Closed); an iterator that has begun goes on. To close it once more does nothing.
     ///
     /// Dropping the last handle does the same, but cannot tell what went wrong.
     ///
     /// # Errors
     ///
-    /// [`Error::CommitUnknown`], [`Error::Poisoned`], [`Error::Io`] or [`Error::DiskFull`] if the log
+    /// [`Error::CommitUnknown`](crate::Error::CommitUnknown), [`Error::Poisoned`](crate::Error::Poisoned), [`Error::Io`](crate::Error::Io) or [`Error::DiskFull`](crate::Error::DiskFull) if the log
     /// could not be ended: what was acknowledged is found at the next open all the same.
-    /// [`Error::Forked`] in a child made by fork, for which nothing is closed.
+    /// [`Error::Forked`](crate::Error::Forked) in a child made by fork, for which nothing is closed.
     ///
     /// ```
     /// # fn main() -> altiplano::Result<()> {
