@@ -74,7 +74,7 @@ pub(crate) struct FileGuard {
 }
 
 impl FileGuard {
-    pub(crate) const fn new(held: Arc<HeldFiles>, path: PathBuf, len: u64) -> Self {
+    pub(crate) fn new(held: Arc<HeldFiles>, path: PathBuf, len: u64) -> Self {
         Self { held, path, len, obsolete: AtomicBool::new(false) }
     }
 
