@@ -18,13 +18,13 @@ pub enum Outcome {
     Inserted,
     /// A memory with this id was there and is gone.
     Replaced,
-    /// A store gave the memory back, and its life has ended since. Nothing was written, and a memory
-    /// with the same id is as it was.
+    /// A store gave the memory back, and its life has ended since. Nothing was written, and a
+    /// memory with the same id is as it was.
     Expired,
 }
 
-/// What a batch did, in numbers. An id that the batch names several times counts once, with the last
-/// write to it; after a `delete_where` it is counted anew.
+/// What a batch did, in numbers. An id that the batch names several times counts once, with the
+/// last write to it; after a `delete_where` it is counted anew.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize)]
 #[non_exhaustive]
 pub struct Applied {
@@ -34,8 +34,8 @@ pub struct Applied {
     pub replaced: u64,
     /// Visible memories that were deleted.
     pub deleted: u64,
-    /// Inserts of memories that a store gave back, and whose lives have ended since. They were passed
-    /// over, as if they were not in the batch.
+    /// Inserts of memories that a store gave back, and whose lives have ended since. They were
+    /// passed over, as if they were not in the batch.
     pub expired: u64,
 }
 
@@ -130,8 +130,9 @@ impl Batch {
         self.writes.len()
     }
 
-    /// Bytes that the batch takes in the log, at most: a batch with no more than [`Batch::MAX_BYTES`]
-    /// is never refused for its size. Inserts count about 200 bytes too many. O(writes).
+    /// Bytes that the batch takes in the log, at most: a batch with no more than
+    /// [`Batch::MAX_BYTES`] is never refused for its size. Inserts count about 200 bytes too many.
+    /// O(writes).
     ///
     /// ```
     /// use altiplano::{Batch, Memory};

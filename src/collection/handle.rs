@@ -1,4 +1,5 @@
-//! Owns `Collection`, the handle of one named set of memories, and what it reads. Its writes are `write`.
+//! Owns `Collection`, the handle of one named set of memories, and what it reads. Its writes are
+//! `write`.
 
 use std::sync::Arc;
 
@@ -14,12 +15,12 @@ use crate::search::{Hit, Iter, Search};
 use crate::snapshot::state::CollectionState;
 use crate::stats::CollectionStats;
 
-/// A named set of memories of one dimension and metric. A cheap handle: clone it freely, use it from
-/// any thread.
+/// A named set of memories of one dimension and metric. A cheap handle: clone it freely, use it
+/// from any thread.
 ///
 /// A handle keeps its store open: the store closes when the last handle of it or of its collections
-/// is dropped, or when one calls [`Store::close`](crate::Store::close). After that call every handle
-/// gets [`Error::Closed`](crate::Error::Closed).
+/// is dropped, or when one calls [`Store::close`](crate::Store::close). After that call every
+/// handle gets [`Error::Closed`](crate::Error::Closed).
 ///
 /// ```
 /// # fn main() -> altiplano::Result<()> {
@@ -53,13 +54,14 @@ impl Collection {
         CollectionSettings::clone(&self.core.options())
     }
 
-    /// Returns the memory with this id, vector included; `None` if there is none, or it has expired.
+    /// Returns the memory with this id, vector included; `None` if there is none, or it has
+    /// expired.
     ///
     /// # Errors
     ///
     /// [`Error::Corrupt`](crate::Error::Corrupt) if the row is damaged on disk,
-    /// [`Error::Io`](crate::Error::Io) if it cannot be read, [`Error::Closed`](crate::Error::Closed)
-    /// after a close.
+    /// [`Error::Io`](crate::Error::Io) if it cannot be read,
+    /// [`Error::Closed`](crate::Error::Closed) after a close.
     ///
     /// ```
     /// # fn main() -> altiplano::Result<()> {
@@ -104,8 +106,8 @@ impl Collection {
         Ok(rows.expires_at(row)? > now)
     }
 
-    /// How many memories are visible. O(segments), and O(rows / 64) of those in which some and not all
-    /// have expired.
+    /// How many memories are visible. O(segments), and O(rows / 64) of those in which some and not
+    /// all have expired.
     ///
     /// # Errors
     ///
@@ -132,8 +134,8 @@ impl Collection {
         Ok(self.len()? == 0)
     }
 
-    /// Every visible memory, vectors included, in no particular order, as of now: later writes do not
-    /// show. Needs bounded heap whatever the collection's size. Sort by
+    /// Every visible memory, vectors included, in no particular order, as of now: later writes do
+    /// not show. Needs bounded heap whatever the collection's size. Sort by
     /// `(memory.created_at, memory.seq())` to have them in the order in which they came.
     pub fn iter(&self) -> Iter {
         self.scan(Filter::All)

@@ -1,5 +1,5 @@
-//! Owns the writes of a collection: checks a batch, brings it into the form that is logged, and waits
-//! until there is room for it. How it is carried out is `engine::commit`.
+//! Owns the writes of a collection: checks a batch, brings it into the form that is logged, and
+//! waits until there is room for it. How it is carried out is `engine::commit`.
 
 use std::sync::Arc;
 
@@ -17,8 +17,8 @@ use crate::snapshot::stage::{Effect, Prepared};
 use crate::vector::metric::prepare;
 
 impl Collection {
-    /// Adds a memory. One with the same id is replaced, as in a map. A memory that a store gave back
-    /// and that has expired since is passed over: [`Outcome::Expired`].
+    /// Adds a memory. One with the same id is replaced, as in a map. A memory that a store gave
+    /// back and that has expired since is passed over: [`Outcome::Expired`].
     ///
     /// # Errors
     ///
@@ -54,8 +54,8 @@ impl Collection {
     ///
     /// # Errors
     ///
-    /// [`Error::ReadOnly`], [`Error::Closed`], and what [`Collection::insert`] lists for a record that
-    /// could not be logged or synced.
+    /// [`Error::ReadOnly`], [`Error::Closed`], and what [`Collection::insert`] lists for a record
+    /// that could not be logged or synced.
     ///
     /// ```
     /// # fn main() -> altiplano::Result<()> {
@@ -74,18 +74,18 @@ impl Collection {
     }
 
     /// Deletes every memory that matches, in one atomic step with one record in the log, and
-    /// returns how many were visible. Memories inserted later with the same attributes are not affected.
-    /// The record has the filter or the ids of what died, whichever is shorter. Where nothing matches
-    /// there is none, and no name of the filter gets into a file.
+    /// returns how many were visible. Memories inserted later with the same attributes are not
+    /// affected. The record has the filter or the ids of what died, whichever is shorter. Where
+    /// nothing matches there is none, and no name of the filter gets into a file.
     ///
     /// O(rows in RAM + rows that match + filter), and some steps for each segment; a filter on a
     /// range also looks at one column of all rows.
     ///
     /// # Errors
     ///
-    /// [`Error::InvalidOption`] if the filter holds for every memory and is not [`Filter::All`], and for
-    /// what else [`Filter`] lists; [`Error::LimitExceeded`] if it is too deep or too large; what
-    /// [`Collection::insert`] lists for a record that could not be logged or synced.
+    /// [`Error::InvalidOption`] if the filter holds for every memory and is not [`Filter::All`],
+    /// and for what else [`Filter`] lists; [`Error::LimitExceeded`] if it is too deep or too large;
+    /// what [`Collection::insert`] lists for a record that could not be logged or synced.
     ///
     /// ```
     /// # fn main() -> altiplano::Result<()> {
@@ -115,8 +115,8 @@ impl Collection {
         self.apply_with(batch, self.core.options().durability)
     }
 
-    /// Carries out a batch, all of it or nothing, with a durability of its own. [`Durability::Sync`] also
-    /// makes every earlier write of the store durable.
+    /// Carries out a batch, all of it or nothing, with a durability of its own.
+    /// [`Durability::Sync`] also makes every earlier write of the store durable.
     ///
     /// # Errors
     ///
@@ -175,8 +175,8 @@ impl Collection {
         Ok((writes.into_iter().flatten().collect(), expired))
     }
 
-    /// The write ready for the commit, and the id that it names. `None` for a memory that has expired
-    /// since a store gave it back.
+    /// The write ready for the commit, and the id that it names. `None` for a memory that has
+    /// expired since a store gave it back.
     fn prepare_one(&self, write: Write) -> Result<Option<(Option<MemoryId>, Prepared)>> {
         let (id, kind, expires_at) = match write {
             Write::Delete(id) => (Some(id), OpKind::Delete { id }, Timestamp::MAX),

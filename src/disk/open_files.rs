@@ -1,5 +1,5 @@
-//! Owns the bound on files that are kept open to be read. One that is only mapped needs no descriptor, and
-//! is not counted here.
+//! Owns the bound on files that are kept open to be read. One that is only mapped needs no
+//! descriptor, and is not counted here.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};

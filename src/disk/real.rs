@@ -154,8 +154,8 @@ fn resident_in(maps: &str, dir: &Path) -> Vec<(String, u64)> {
     found
 }
 
-/// A held lock. A child made by fork holds it as well: only the process that took it lets it go, and
-/// for both, so that a child that lives on does not keep the store locked.
+/// A held lock. A child made by fork holds it as well: only the process that took it lets it go,
+/// and for both, so that a child that lives on does not keep the store locked.
 struct LockFile {
     file: File,
     process: u32,

@@ -4,11 +4,12 @@
 //! nothing of what rows mean.
 //!
 //! Locks, in the order in which they may be taken, which is the order of the floors from above:
-//! `Store::names` < `CollectionState::row_job` < `CollectionState::index_job` < `CollectionState::structure` < the commit token of
-//! `OpenLog` < `CollectionState::tables` and the manifest of `Catalog` < the mark of `StoreTime`. Under the
-//! list of `Collections` and all others none is taken, but for the bells of the jobs, the queue of
-//! events, and, under the lock of `Room`, the list of collections and the state of the budgets.
-//! Readers take none of them, and no listener is called under any.
+//! `Store::names` < `CollectionState::row_job` < `CollectionState::index_job` <
+//! `CollectionState::structure` < the commit token of `OpenLog` < `CollectionState::tables` and the
+//! manifest of `Catalog` < the mark of `StoreTime`. Under the list of `Collections` and all others
+//! none is taken, but for the bells of the jobs, the queue of events, and, under the lock of
+//! `Room`, the list of collections and the state of the budgets. Readers take none of them, and no
+//! listener is called under any.
 
 pub(crate) mod admission;
 mod background;

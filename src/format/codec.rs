@@ -15,8 +15,8 @@ use crate::memory::{Memory, Metadata, MetadataCodec};
 
 /// Most bytes that are encoded or decoded at once.
 const LIMIT: usize = 64 << 20;
-/// The limit for what is shorter than this. A text's length is believed, and room for it made, up to
-/// the limit: few bytes must not ask for many.
+/// The limit for what is shorter than this. A text's length is believed, and room for it made, up
+/// to the limit: few bytes must not ask for many.
 const SMALL: usize = 64 << 10;
 
 /// Fixed-size little-endian integers: the bytes of bincode 1, which other codecs can read too.
@@ -66,19 +66,19 @@ fn whole<T>(bytes: &[u8], decoded: std::result::Result<(T, usize), DecodeError>)
 }
 
 impl Memory {
-    /// Sets typed metadata, with schema number 0. See [`Memory::metadata_with_schema`], also for what
-    /// may be an error.
+    /// Sets typed metadata, with schema number 0. See [`Memory::metadata_with_schema`], also for
+    /// what may be an error.
     pub fn metadata<T: Serialize + DeserializeOwned>(self, value: &T) -> Result<Self> {
         self.metadata_with_schema(0, value)
     }
 
-    /// Sets typed metadata with a schema number of the caller's own, to tell versions of `T` apart. At
-    /// most [`Memory::MAX_METADATA_BYTES`] of bincode.
+    /// Sets typed metadata with a schema number of the caller's own, to tell versions of `T` apart.
+    /// At most [`Memory::MAX_METADATA_BYTES`] of bincode.
     ///
-    /// It is stored by position: compact, and only right for a type that stays as it is. The names and
-    /// kinds of its fields are stored along with each value (unless that takes more than 64 KiB) and
-    /// compared when it is read. Where types change, [`Memory::metadata_json`] is the better choice: a
-    /// field more or less, or another order, does no harm there.
+    /// It is stored by position: compact, and only right for a type that stays as it is. The names
+    /// and kinds of its fields are stored along with each value (unless that takes more than 64
+    /// KiB) and compared when it is read. Where types change, [`Memory::metadata_json`] is the
+    /// better choice: a field more or less, or another order, does no harm there.
     ///
     /// # Errors
     ///
@@ -123,10 +123,11 @@ impl Memory {
     ///
     /// # Errors
     ///
-    /// [`Error::Metadata`] if it was stored as JSON or is not a `T`. If the fields of `T` have other
-    /// names, another order or other kinds than what was stored, or are more or fewer, the error names
-    /// one that differs. Variants of enums go by their names. Version 0.1 stored no names: such values
-    /// are read by position, and what fits is taken. The rest of the memory is not affected.
+    /// [`Error::Metadata`] if it was stored as JSON or is not a `T`. If the fields of `T` have
+    /// other names, another order or other kinds than what was stored, or are more or fewer, the
+    /// error names one that differs. Variants of enums go by their names. Version 0.1 stored no
+    /// names: such values are read by position, and what fits is taken. The rest of the memory is
+    /// not affected.
     ///
     /// ```
     /// # fn main() -> altiplano::Result<()> {

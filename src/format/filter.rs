@@ -1,8 +1,8 @@
 //! Owns the bytes of a filter in the log.
 //!
 //! Filters nest, so their decoder is written by hand: it refuses what is deeper or larger than the
-//! door lets in, before it uses the stack or the heap for it. It takes ranges that the door refuses:
-//! versions before logged them, and a replay must do what they did.
+//! door lets in, before it uses the stack or the heap for it. It takes ranges that the door
+//! refuses: versions before logged them, and a replay must do what they did.
 
 use crate::clock::Timestamp;
 use crate::filter::{Filter, MAX_FILTER_DEPTH, MAX_FILTER_NODES};

@@ -62,8 +62,8 @@ impl FileName {
     }
 }
 
-/// Sixteen lower-case hexadecimal digits, as `Display` writes them. No store ever comes to numbers in
-/// the upper half, and counting on from the last of them would overflow.
+/// Sixteen lower-case hexadecimal digits, as `Display` writes them. No store ever comes to numbers
+/// in the upper half, and counting on from the last of them would overflow.
 fn parse_hex(digits: &str) -> Option<u64> {
     let lower = digits.bytes().all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b));
     if digits.len() != 16 || !lower {

@@ -44,17 +44,17 @@ pub(crate) enum OpKind {
     Delete { id: MemoryId },
     /// All older rows that match and had not expired at `now` die.
     DeleteWhere { filter: Matcher, now: Timestamp },
-    /// All older rows with one of these ids die. What a `DeleteWhere` did, where that takes fewer bytes
-    /// than the filter.
+    /// All older rows with one of these ids die. What a `DeleteWhere` did, where that takes fewer
+    /// bytes than the filter.
     DeleteIds { ids: Vec<MemoryId> },
 }
 
 impl OpKind {
-    /// The shortest record of a delete by this filter that killed `rows` rows, the ids of which are asked
-    /// for if they are needed; `None` if there is nothing to say.
+    /// The shortest record of a delete by this filter that killed `rows` rows, the ids of which are
+    /// asked for if they are needed; `None` if there is nothing to say.
     ///
-    /// A replay of either record does the same: an id names one live row, and both touch only rows that
-    /// are older than the operation.
+    /// A replay of either record does the same: an id names one live row, and both touch only rows
+    /// that are older than the operation.
     pub(crate) fn of_deleted<E>(
         filter: Matcher,
         now: Timestamp,
@@ -164,8 +164,8 @@ fn decode_ids(cursor: &mut Cursor<'_>) -> Result<Vec<MemoryId>, DecodeError> {
         .collect())
 }
 
-/// No vector that was let in holds NaN or infinity; one that is taken in would be in the way of every
-/// comparison of distances.
+/// No vector that was let in holds NaN or infinity; one that is taken in would be in the way of
+/// every comparison of distances.
 fn check_finite(norm: f32, vector: &[f32]) -> Result<(), &'static str> {
     if norm.is_finite() && vector.iter().all(|x| x.is_finite()) {
         return Ok(());

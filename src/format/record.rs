@@ -2,8 +2,8 @@
 //! `format.md`, "Body".
 //!
 //! A body is copied as it is from the log to a segment and from segment to segment, so fields of a
-//! newer writer survive an older one's compaction; a field whose tag has the highest bit set must be
-//! understood, and is refused where it is not.
+//! newer writer survive an older one's compaction; a field whose tag has the highest bit set must
+//! be understood, and is refused where it is not.
 
 use super::DecodeError;
 use super::cursor::Cursor;

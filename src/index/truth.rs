@@ -1,6 +1,6 @@
-//! Owns the truth that recall is measured against: queries with the rows that are really nearest to them,
-//! by exact distances of stored vectors. Rows are offered one by one, so that no more than the
-//! queries and a few places for each are held.
+//! Owns the truth that recall is measured against: queries with the rows that are really nearest to
+//! them, by exact distances of stored vectors. Rows are offered one by one, so that no more than
+//! the queries and a few places for each are held.
 
 use super::top::TopK;
 use crate::options::Metric;
@@ -9,8 +9,8 @@ use crate::vector::metric::Exact;
 /// Results that recall is measured on.
 pub(crate) const K: usize = 10;
 
-/// Nearest rows that are kept of each query: more than [`K`], since several may be as far as the last of
-/// these, and each of them is as good an answer.
+/// Nearest rows that are kept of each query: more than [`K`], since several may be as far as the
+/// last of these, and each of them is as good an answer.
 const SAMPLE_SIZE: usize = 24;
 
 /// A distance is as near as another if it is larger by no more than this part of it.
@@ -88,8 +88,8 @@ fn truth<P: Copy>(probe: Probe<P>, sorted: Vec<(f32, P)>) -> Truth<P> {
 }
 
 impl<P: Copy> Truth<P> {
-    /// The same by other names of the rows. Those that have none are left out, and those that share theirs
-    /// with a row that the query was made from, since that one is hidden.
+    /// The same by other names of the rows. Those that have none are left out, and those that share
+    /// theirs with a row that the query was made from, since that one is hidden.
     pub(crate) fn renamed<Q: PartialEq>(&self, name: impl Fn(P) -> Option<Q>) -> Truth<Q> {
         let names =
             |places: &[P]| -> Vec<Q> { places.iter().filter_map(|place| name(*place)).collect() };

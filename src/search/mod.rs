@@ -85,8 +85,8 @@ impl<'a> Search<'a> {
         self.filter(Filter::namespace(name))
     }
 
-    /// Only memories of this session. Sessions belong to the collection: ask for the namespace as well
-    /// where users number theirs alike.
+    /// Only memories of this session. Sessions belong to the collection: ask for the namespace as
+    /// well where users number theirs alike.
     pub fn session(self, name: impl Into<String>) -> Self {
         self.filter(Filter::session(name))
     }

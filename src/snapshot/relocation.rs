@@ -2,10 +2,10 @@
 //! snapshot of before: so the build need not hold the old segments on the disk, nor look its rows
 //! up again. Knows nothing of what is built.
 //!
-//! Invariant: a rewrite is noted after its outputs are published and before `CollectionState::structure` is
-//! let go, and a build begins to watch before it loads its snapshot: what the snapshot does not
-//! show is noted. A rewrite that was noted first could be missed by a build that began just then,
-//! and rows be in no index.
+//! Invariant: a rewrite is noted after its outputs are published and before
+//! `CollectionState::structure` is let go, and a build begins to watch before it loads its
+//! snapshot: what the snapshot does not show is noted. A rewrite that was noted first could be
+//! missed by a build that began just then, and rows be in no index.
 
 use crate::ids::FileId;
 use crate::map_vec::MapVec;
@@ -85,8 +85,8 @@ impl Moves {
 }
 
 impl RelocationLog<'_> {
-    /// The moves so far; from now on none are noted. Called with `CollectionState::structure` held, so that
-    /// none is under way.
+    /// The moves so far; from now on none are noted. Called with `CollectionState::structure` held,
+    /// so that none is under way.
     pub(crate) fn take(&self) -> Vec<Relocation> {
         lock(&self.0.0).take().unwrap_or_default()
     }

@@ -1,5 +1,5 @@
-//! Owns the verbs about time: what time it is for the store, and whether its clock is believed. What
-//! that means is `clock::high_water`.
+//! Owns the verbs about time: what time it is for the store, and whether its clock is believed.
+//! What that means is `clock::high_water`.
 
 use crate::clock::Timestamp;
 use crate::error::Result;
@@ -12,17 +12,18 @@ impl Store {
         self.engine.time.now()
     }
 
-    /// Believes what the clock shows, for a caller who knows that it is right. A clock that is more than
-    /// a day ahead of what the store saw last, as after a long time without an open, is in doubt for a
-    /// day: what has expired by it is hidden at once and destroyed only then (`StoreStats::clock_doubt`).
-    /// Afterwards compaction and purge go by the clock. It cannot be taken back: time does not run
-    /// backwards, so a clock that is set right later hides what it hid until it gets there. Durable
-    /// when it returns; does nothing if the clock is not in doubt.
+    /// Believes what the clock shows, for a caller who knows that it is right. A clock that is more
+    /// than a day ahead of what the store saw last, as after a long time without an open, is in
+    /// doubt for a day: what has expired by it is hidden at once and destroyed only then
+    /// (`StoreStats::clock_doubt`). Afterwards compaction and purge go by the clock. It cannot be
+    /// taken back: time does not run backwards, so a clock that is set right later hides what it
+    /// hid until it gets there. Durable when it returns; does nothing if the clock is not in doubt.
     ///
     /// # Errors
     ///
-    /// [`crate::Error::ReadOnly`], [`crate::Error::Poisoned`] and what a write of the log may give; the clock is
-    /// believed then as long as the store is open, and afterwards if anything was written.
+    /// [`crate::Error::ReadOnly`], [`crate::Error::Poisoned`] and what a write of the log may give;
+    /// the clock is believed then as long as the store is open, and afterwards if anything was
+    /// written.
     ///
     /// ```
     /// # fn main() -> altiplano::Result<()> {

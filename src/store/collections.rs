@@ -22,16 +22,17 @@ const MAX_NAME: usize = 255;
 impl Store {
     /// Opens the collection with this name, or creates it.
     ///
-    /// What is fixed at creation must agree as far as it is given: dimension, metric,
-    /// quantization, in memory or not, and the embedding space once it has a name. What is given of the rest (durability,
-    /// default lifetime, graph parameters, memtable size) is changed, durably and for all handles. What
-    /// is not given stays as it is. A store that is open for reading changes nothing.
+    /// What is fixed at creation must agree as far as it is given: dimension, metric, quantization,
+    /// in memory or not, and the embedding space once it has a name. What is given of the rest
+    /// (durability, default lifetime, graph parameters, memtable size) is changed, durably and for
+    /// all handles. What is not given stays as it is. A store that is open for reading changes
+    /// nothing.
     ///
     /// # Errors
     ///
     /// [`Error::Dimension`], [`Error::EmbeddingSpace`] or [`Error::InvalidOption`] if it does not
-    /// agree; [`Error::InvalidOption`] for a name that does not have 1 to 255 bytes and for an option
-    /// out of range.
+    /// agree; [`Error::InvalidOption`] for a name that does not have 1 to 255 bytes and for an
+    /// option out of range.
     ///
     /// ```
     /// # fn main() -> altiplano::Result<()> {
@@ -39,7 +40,8 @@ impl Store {
     /// # use altiplano::{CollectionOptions, Error, Metric, Store};
     /// # let store = Store::open(dir.path().join("agent.alt"))?;
     /// store.collection("notes", CollectionOptions::new(2, Metric::Cosine))?;
-    /// let error = store.collection("notes", CollectionOptions::new(3, Metric::Cosine)).unwrap_err();
+    /// let other = CollectionOptions::new(3, Metric::Cosine);
+    /// let error = store.collection("notes", other).unwrap_err();
     /// assert!(matches!(error, Error::Dimension { expected: 2, got: 3, .. }));
     /// # Ok(()) }
     /// ```
@@ -91,8 +93,8 @@ impl Store {
     ///
     /// # Errors
     ///
-    /// [`Error::ReadOnly`] or [`Error::Closed`]; [`Error::DiskFull`] or [`Error::Io`] if the change could
-    /// not be written, and then the collection is still there.
+    /// [`Error::ReadOnly`] or [`Error::Closed`]; [`Error::DiskFull`] or [`Error::Io`] if the change
+    /// could not be written, and then the collection is still there.
     pub fn drop_collection(&self, name: &str) -> Result<bool> {
         self.engine.dir.check_writable()?;
         let mut names = lock(&self.shared.names);

@@ -1,5 +1,6 @@
-//! Owns the verbs that reclaim bytes by hand (plan, compact, purge, one piece of what is due) and those
-//! that hold background work up. What they do is `compaction`, what the background does `workers`.
+//! Owns the verbs that reclaim bytes by hand (plan, compact, purge, one piece of what is due) and
+//! those that hold background work up. What they do is `compaction`, what the background does
+//! `workers`.
 
 use std::time::Duration;
 
@@ -10,7 +11,8 @@ use crate::error::{Error, Result};
 use crate::report::{CompactionReport, Plan, PurgeReceipt};
 use crate::store::Store;
 
-/// How long it takes at the most until idleness is looked at again: not every end of work is told of.
+/// How long it takes at the most until idleness is looked at again: not every end of work is told
+/// of.
 const LOOK_AGAIN: Duration = Duration::from_millis(100);
 
 impl Store {
@@ -75,25 +77,26 @@ impl Store {
 
     /// Makes sure that what was deleted is gone from the disk, now, on the calling thread.
     ///
-    /// When it returns and the receipt [is complete](PurgeReceipt::is_complete), no file of the store
-    /// holds a vector, code, text, id, metadata or graph row of any memory that was deleted, replaced or
-    /// had expired before the call, nor anything of a collection that was dropped before. What writers
-    /// delete during the call is left for the next one. Writers go on meanwhile.
+    /// When it returns and the receipt [is complete](PurgeReceipt::is_complete), no file of the
+    /// store holds a vector, code, text, id, metadata or graph row of any memory that was deleted,
+    /// replaced or had expired before the call, nor anything of a collection that was dropped
+    /// before. What writers delete during the call is left for the next one. Writers go on
+    /// meanwhile.
     ///
-    /// A clock that is more than a day ahead of what the store saw last, as after a long time without an
-    /// open, is in doubt: what has expired by it is hidden and not destroyed. Such rows are counted in
-    /// [`PurgeReceipt::withheld_rows`]. [`Store::trust_clock`] ends the doubt for a caller who knows that
-    /// the clock is right; otherwise it ends after a day.
+    /// A clock that is more than a day ahead of what the store saw last, as after a long time
+    /// without an open, is in doubt: what has expired by it is hidden and not destroyed. Such rows
+    /// are counted in [`PurgeReceipt::withheld_rows`]. [`Store::trust_clock`] ends the doubt for a
+    /// caller who knows that the clock is right; otherwise it ends after a day.
     ///
     /// Files that an iterator, a handle to a dropped collection or another reader in this process
-    /// still holds are listed in [`PurgeReceipt::pending`], and each goes when it is let go. Purging says nothing of the medium's free
-    /// space, of snapshots of the file system, of backups, nor of other processes that read the
-    /// store.
+    /// still holds are listed in [`PurgeReceipt::pending`], and each goes when it is let go.
+    /// Purging says nothing of the medium's free space, of snapshots of the file system, of
+    /// backups, nor of other processes that read the store.
     ///
-    /// O(bytes of segments with a dead row, and of indexes with a dead node): a graph of 100,000 rows
-    /// that has one takes seconds. Collections with fewer than 256 rows in RAM are copied to a new log
-    /// file, others are sealed. Where the memories of one user are purged often, give each user a
-    /// collection: then [`Collection::purge`] leaves the files of the others alone.
+    /// O(bytes of segments with a dead row, and of indexes with a dead node): a graph of 100,000
+    /// rows that has one takes seconds. Collections with fewer than 256 rows in RAM are copied to a
+    /// new log file, others are sealed. Where the memories of one user are purged often, give each
+    /// user a collection: then [`Collection::purge`] leaves the files of the others alone.
     ///
     /// # Errors
     ///
@@ -121,9 +124,10 @@ impl Store {
     /// Holds background compaction and index building up, within some hundredths of a second, until
     /// [`Store::resume_background`]. Jobs that are under way wait where they are and lose nothing.
     ///
-    /// Memtables are sealed and the log is kept short all the same, so that RAM stays bounded; what is
-    /// called by hand (`compact`, `purge`, `run_pending_tasks`) runs, and takes jobs that wait to their end
-    /// first. Other stores are served meanwhile. Dead bytes pile up: see `CollectionStats::debt_bytes`.
+    /// Memtables are sealed and the log is kept short all the same, so that RAM stays bounded; what
+    /// is called by hand (`compact`, `purge`, `run_pending_tasks`) runs, and takes jobs that wait
+    /// to their end first. Other stores are served meanwhile. Dead bytes pile up: see
+    /// `CollectionStats::debt_bytes`.
     ///
     /// ```
     /// # fn main() -> altiplano::Result<()> {
@@ -145,18 +149,19 @@ impl Store {
         self.engine.background.bells().indexes.notify();
     }
 
-    /// Waits until no background work is due and none is under way: memtables that are full are sealed,
-    /// dead rows reclaimed as far as they are due, indexes built, the log trimmed. Tells whether that
-    /// came to pass within `timeout`, which the system's monotonic clock measures. What is called by
-    /// hand on other threads counts as work. With [`crate::Background::Manual`] the work is done here,
-    /// on the calling thread. A store that was opened to be read is idle.
+    /// Waits until no background work is due and none is under way: memtables that are full are
+    /// sealed, dead rows reclaimed as far as they are due, indexes built, the log trimmed. Tells
+    /// whether that came to pass within `timeout`, which the system's monotonic clock measures.
+    /// What is called by hand on other threads counts as work. With [`crate::Background::Manual`]
+    /// the work is done here, on the calling thread. A store that was opened to be read is idle.
     ///
     /// It can be idle for a moment only: memories expire and writers go on.
     ///
     /// # Errors
     ///
-    /// [`crate::Error::Poisoned`] and [`crate::Error::Closed`]; with `Background::Manual` also what the
-    /// work may give. Otherwise work that fails is tried again, and is not done until it succeeds.
+    /// [`crate::Error::Poisoned`] and [`crate::Error::Closed`]; with `Background::Manual` also what
+    /// the work may give. Otherwise work that fails is tried again, and is not done until it
+    /// succeeds.
     ///
     /// ```
     /// # fn main() -> altiplano::Result<()> {
@@ -201,9 +206,9 @@ impl Store {
         self.engine.background.pace().is_paused()
     }
 
-    /// Ends the background jobs that are under way, within some hundredths of a second. What they have
-    /// written is removed; nothing else is lost, and what is due still is: unless the background is
-    /// paused, it begins again soon.
+    /// Ends the background jobs that are under way, within some hundredths of a second. What they
+    /// have written is removed; nothing else is lost, and what is due still is: unless the
+    /// background is paused, it begins again soon.
     pub fn cancel_background(&self) -> Result<()> {
         self.engine.dir.check_writable()?;
         self.engine.background.pace().end_jobs();

@@ -1,8 +1,8 @@
 //! Owns `Store`: opens, wires and closes. Everything it does, it asks the layers below to do.
 //!
-//! A store is open while there is a handle: a `Store` or a `Collection`. When one closes it, or the last
-//! one is dropped, its jobs are stopped and waited for, the log is ended with a `Close` frame and the
-//! lock is let go (`engine::life`). Handles that are left get `Error::Closed`.
+//! A store is open while there is a handle: a `Store` or a `Collection`. When one closes it, or the
+//! last one is dropped, its jobs are stopped and waited for, the log is ended with a `Close` frame
+//! and the lock is let go (`engine::life`). Handles that are left get `Error::Closed`.
 
 mod clock;
 mod collections;
@@ -40,10 +40,12 @@ use crate::options::StoreOptions;
 use crate::snapshot::state::CollectionState;
 use crate::sync::Mutex;
 
-/// An open store: one directory, one process. A cheap handle: clone it freely, use it from any thread.
+/// An open store: one directory, one process. A cheap handle: clone it freely, use it from any
+/// thread.
 ///
 /// The store stays open as long as there is a handle: a `Store` or a [`Collection`]. It closes when
-/// the last one is dropped, or when [`Store::close`] is called on any of them, which ends it for all.
+/// the last one is dropped, or when [`Store::close`] is called on any of them, which ends it for
+/// all.
 ///
 /// ```
 /// # fn main() -> altiplano::Result<()> {
@@ -76,9 +78,11 @@ impl Store {
     ///
     /// # Errors
     ///
-    /// [`Error::Locked`](crate::Error::Locked) if it is open elsewhere, [`Error::NotAStore`](crate::Error::NotAStore) for a directory that holds
-    /// something else, in which nothing is written then; [`Error::ReadOnly`](crate::Error::ReadOnly) if it cannot be written,
-    /// [`Error::Corrupt`](crate::Error::Corrupt) naming the damaged file, [`Error::UnsupportedFormat`](crate::Error::UnsupportedFormat) for a store of a newer
+    /// [`Error::Locked`](crate::Error::Locked) if it is open elsewhere,
+    /// [`Error::NotAStore`](crate::Error::NotAStore) for a directory that holds something else, in
+    /// which nothing is written then; [`Error::ReadOnly`](crate::Error::ReadOnly) if it cannot be
+    /// written, [`Error::Corrupt`](crate::Error::Corrupt) naming the damaged file,
+    /// [`Error::UnsupportedFormat`](crate::Error::UnsupportedFormat) for a store of a newer
     /// version.
     pub fn open(path: impl AsRef<Path>) -> Result<Self> {
         StoreOptions::new().open(path)
@@ -103,17 +107,20 @@ impl Store {
         self.engine.log.sync().map(drop)
     }
 
-    /// Closes the store, for all of its handles: waits for its jobs, which end early, ends the log and
-    /// lets the lock go. From then on every other handle of it and of its collections gets
-    /// [`Error::Closed`](crate::Error::Closed); an iterator that has begun goes on. To close it once more does nothing.
+    /// Closes the store, for all of its handles: waits for its jobs, which end early, ends the log
+    /// and lets the lock go. From then on every other handle of it and of its collections gets
+    /// [`Error::Closed`](crate::Error::Closed); an iterator that has begun goes on. To close it
+    /// once more does nothing.
     ///
     /// Dropping the last handle does the same, but cannot tell what went wrong.
     ///
     /// # Errors
     ///
-    /// [`Error::CommitUnknown`](crate::Error::CommitUnknown), [`Error::Poisoned`](crate::Error::Poisoned), [`Error::Io`](crate::Error::Io) or [`Error::DiskFull`](crate::Error::DiskFull) if the log
-    /// could not be ended: what was acknowledged is found at the next open all the same.
-    /// [`Error::Forked`](crate::Error::Forked) in a child made by fork, for which nothing is closed.
+    /// [`Error::CommitUnknown`](crate::Error::CommitUnknown),
+    /// [`Error::Poisoned`](crate::Error::Poisoned), [`Error::Io`](crate::Error::Io) or
+    /// [`Error::DiskFull`](crate::Error::DiskFull) if the log could not be ended: what was
+    /// acknowledged is found at the next open all the same. [`Error::Forked`](crate::Error::Forked)
+    /// in a child made by fork, for which nothing is closed.
     ///
     /// ```
     /// # fn main() -> altiplano::Result<()> {

@@ -231,7 +231,8 @@ fn create(disk: &dyn Disk, dir: &Path, seed: u64, options: &StoreOptions) -> Res
     let made = LogWriter::create(disk, dir, &header)
         .and_then(|mut log| log.sync())
         .and_then(|()| disk.sync_dir(dir))
-        // Also if an attempt that was cut short made the directory: its name may not be durable yet.
+        // Also if an attempt that was cut short made the directory: its name may not be durable
+        // yet.
         .and_then(|()| disk.sync_dir(parent(dir)))
         .map_err(CommitError::NothingHappened)
         .and_then(|()| manifest::commit(disk, dir, &manifest, id));

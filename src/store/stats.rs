@@ -11,8 +11,8 @@ use crate::stats::{CollectionStats, StoreStats};
 use crate::vector::kernel::Kernels;
 
 impl Store {
-    /// Returns what the store holds and what it costs. O(files + segments), and O(rows / 64) of segments in
-    /// which some rows and not all have expired.
+    /// Returns what the store holds and what it costs. O(files + segments), and O(rows / 64) of
+    /// segments in which some rows and not all have expired.
     ///
     /// # Errors
     ///

@@ -1,6 +1,6 @@
-//! Owns the background jobs of a store: one for the log's timers, one for rows, one for indexes. They
-//! take turns with those of other stores on the few threads of the process (`worker`). They hold the
-//! engine, never a handle, so that dropping the last handle ends them.
+//! Owns the background jobs of a store: one for the log's timers, one for rows, one for indexes.
+//! They take turns with those of other stores on the few threads of the process (`worker`). They
+//! hold the engine, never a handle, so that dropping the last handle ends them.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Weak};
@@ -17,8 +17,8 @@ use crate::worker::{Lane, Notify, Seat, Worker};
 
 /// How long a job waits while there is work about. Where nothing changes, twice as long each time.
 const BUSY: Duration = Duration::from_millis(500);
-/// How long it waits after it gave bytes back that an insert waits for, or found that an index is being
-/// built which may do so.
+/// How long it waits after it gave bytes back that an insert waits for, or found that an index is
+/// being built which may do so.
 const GAVE: Duration = Duration::from_millis(20);
 /// How long it waits at most when nothing has happened: expiry is noticed this late.
 const IDLE: Duration = Duration::from_secs(10);
@@ -121,8 +121,8 @@ impl Quiet {
         })
     }
 
-    /// Lets the next commit to a collection that is looked at wake the workers, where they are about
-    /// to wait for long.
+    /// Lets the next commit to a collection that is looked at wake the workers, where they are
+    /// about to wait for long.
     fn doze(&self, engine: &Engine, patience: Duration) -> Duration {
         if patience <= BUSY || self.of.is_empty() {
             return patience;

@@ -23,8 +23,8 @@ fn built(spec: CodeSpec, all: &[Vec<f32>], rows: Vec<u32>) -> Generation {
     merged(spec, all, None, &[], rows, &params(12)).0
 }
 
-/// A generation from the one before, if there is one: without the rows that are gone, and with those that
-/// come. Tells besides how many distances that took.
+/// A generation from the one before, if there is one: without the rows that are gone, and with
+/// those that come. Tells besides how many distances that took.
 fn merged(
     spec: CodeSpec,
     all: &[Vec<f32>],

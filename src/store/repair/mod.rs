@@ -2,8 +2,9 @@
 //! what that was and what was given up. Never changes the damaged store. What can be read is found
 //! out in `sources`, which memory is the newest and which one may be dead in `survivors`.
 //!
-//! Invariants: every row that is written passed its checksums; without [`RepairPolicy::KeepDoubtful`] no row is
-//! written that may have been deleted, replaced or dropped by a lost record.
+//! Invariants: every row that is written passed its checksums; without
+//! [`RepairPolicy::KeepDoubtful`] no row is written that may have been deleted, replaced or dropped
+//! by a lost record.
 
 mod frames;
 mod report;
@@ -47,8 +48,9 @@ impl StoreOptions {
     /// # Errors
     ///
     /// [`Error::Locked`] if `from` is open; [`Error::NotFound`] if there is no store,
-    /// [`Error::InvalidOption`] if there is something in `to`; [`Error::Corrupt`] if no manifest can be read: without one nobody knows
-    /// what the files belong to. What was written to `to` before another error is of no use.
+    /// [`Error::InvalidOption`] if there is something in `to`; [`Error::Corrupt`] if no manifest
+    /// can be read: without one nobody knows what the files belong to. What was written to `to`
+    /// before another error is of no use.
     ///
     /// ```
     /// # fn main() -> altiplano::Result<()> {

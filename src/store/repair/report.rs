@@ -29,7 +29,8 @@ pub struct RepairReport {
     pub generation: u64,
     /// Memories that are in the new store, by collection.
     pub salvaged: Vec<Salvaged>,
-    /// Memories among them that may have been deleted. None unless [`RepairPolicy::KeepDoubtful`] was chosen.
+    /// Memories among them that may have been deleted. None unless [`RepairPolicy::KeepDoubtful`]
+    /// was chosen.
     pub revived: u64,
     /// Everything that was given up or is in question. Damage that cost no memory, and missing
     /// indexes, are not listed.

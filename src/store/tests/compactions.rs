@@ -1,5 +1,5 @@
-//! Owns the tests of single jobs: what each tells, and what it leaves in the directory. Jobs that fail
-//! are in `jobs` and in the matrix.
+//! Owns the tests of single jobs: what each tells, and what it leaves in the directory. Jobs that
+//! fail are in `jobs` and in the matrix.
 
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -197,7 +197,8 @@ fn a_directory_that_was_moved_away_stops_the_writer_i6() {
     assert_eq!(recovered(&elsewhere), before);
 }
 
-/// Rows of one segment may be in several indexes: where one of them is lost, the others do not cover it.
+/// Rows of one segment may be in several indexes: where one of them is lost, the others do not
+/// cover it.
 #[test]
 fn an_index_that_is_lost_takes_those_along_that_share_a_segment_with_it_i11_i12() {
     let temp = scratch();

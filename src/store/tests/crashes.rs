@@ -1,5 +1,5 @@
-//! Owns the tests of crashes: after every few operations on the disk the directory is copied aside as
-//! a killed process and as a power cut would leave it, and the copies are opened.
+//! Owns the tests of crashes: after every few operations on the disk the directory is copied aside
+//! as a killed process and as a power cut would leave it, and the copies are opened.
 
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};

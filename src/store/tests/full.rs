@@ -1,5 +1,5 @@
-//! Owns the tests of a store on a full disk: nothing is lost, deletes work and give the space back, and
-//! no restart is needed (design, sections 4 and 7).
+//! Owns the tests of a store on a full disk: nothing is lost, deletes work and give the space back,
+//! and no restart is needed (design, sections 4 and 7).
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;

@@ -1,5 +1,5 @@
-//! Owns the models that loom runs under every interleaving with a few preemptions (`--cfg loom`): the
-//! real commit queue, snapshots, file guards, workers and compaction, on a simulated disk and a
+//! Owns the models that loom runs under every interleaving with a few preemptions (`--cfg loom`):
+//! the real commit queue, snapshots, file guards, workers and compaction, on a simulated disk and a
 //! clock that stands still. `sync` says what that proves. No wait times out here, so that a lost
 //! wake-up is a deadlock, which loom reports.
 //!
@@ -334,8 +334,8 @@ fn loom_a_delete_during_a_compaction_is_carried_over_and_readers_see_each_row_on
     });
 }
 
-/// Two segments with an index each: the rewrite takes both, the build the first index alone, so that a row
-/// which the build leaves out is in a segment that the other index covers. See `races`.
+/// Two segments with an index each: the rewrite takes both, the build the first index alone, so
+/// that a row which the build leaves out is in a segment that the other index covers. See `races`.
 #[test]
 fn loom_an_index_that_is_built_beside_a_rewrite_leaves_no_row_out() {
     explore("index build against a rewrite", 2, || {

@@ -1,5 +1,5 @@
-//! Owns the tests of races that were found once, each told by its name, as far as one schedule shows
-//! them. All schedules: `loom_models`, `shuttle_schedules`.
+//! Owns the tests of races that were found once, each told by its name, as far as one schedule
+//! shows them. All schedules: `loom_models`, `shuttle_schedules`.
 
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -114,8 +114,9 @@ fn a_listener_may_ask_for_the_collection_that_it_is_told_of() {
     assert!(asked.load(Ordering::SeqCst));
 }
 
-/// A rewrite told where its rows went before readers saw them there: a build that began in between heard
-/// of no move and saw the old segments. The rows were in no index of a segment that another one covers.
+/// A rewrite told where its rows went before readers saw them there: a build that began in between
+/// heard of no move and saw the old segments. The rows were in no index of a segment that another
+/// one covers.
 #[test]
 fn a_build_that_begins_while_a_rewrite_is_published_hears_where_the_rows_went_i11() {
     let temp = scratch();

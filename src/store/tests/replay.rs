@@ -1,5 +1,5 @@
-//! Owns the tests of a log of which every checksum holds and that says what cannot be: the open names
-//! the file and stops, and a repair lists what it leaves out.
+//! Owns the tests of a log of which every checksum holds and that says what cannot be: the open
+//! names the file and stops, and a repair lists what it leaves out.
 
 use std::path::Path;
 use std::sync::Arc;

@@ -1,5 +1,5 @@
-//! Owns the tests of ballast whose size was not chosen: it grows before the store needs it, and finds
-//! room for an open and for deletes at every size.
+//! Owns the tests of ballast whose size was not chosen: it grows before the store needs it, and
+//! finds room for an open and for deletes at every size.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;

@@ -1,5 +1,5 @@
-//! Tests of what all parts of an open store share: counts in reports, the clock, the ballast, whether
-//! the directory is still ours, what jobs are writing.
+//! Tests of what all parts of an open store share: counts in reports, the clock, the ballast,
+//! whether the directory is still ours, what jobs are writing.
 
 use std::time::Duration;
 

@@ -1,11 +1,12 @@
-//! Owns the scenarios that shuttle runs under many random, repeatable schedules (`--cfg shuttle`): a
-//! whole store with its three jobs, each on a pool of its own, writers, readers and whatever disturbs them, on a simulated
-//! disk and a clock that stands still. `sync` says what that proves. No wait times out here, so that a
-//! lost wake-up is a deadlock, which shuttle reports. Indexes are built without graphs: graphs are
-//! built on threads of rayon's, which no checker schedules.
+//! Owns the scenarios that shuttle runs under many random, repeatable schedules (`--cfg shuttle`):
+//! a whole store with its three jobs, each on a pool of its own, writers, readers and whatever
+//! disturbs them, on a simulated disk and a clock that stands still. `sync` says what that proves.
+//! No wait times out here, so that a lost wake-up is a deadlock, which shuttle reports. Indexes are
+//! built without graphs: graphs are built on threads of rayon's, which no checker schedules.
 //!
-//! `SHUTTLE_SCHEDULES` sets how many schedules each scenario runs, `SHUTTLE_SEED` where they begin. A
-//! failure prints its schedule; `SHUTTLE_REPLAY=<schedule>` with the name of the test runs it again.
+//! `SHUTTLE_SCHEDULES` sets how many schedules each scenario runs, `SHUTTLE_SEED` where they begin.
+//! A failure prints its schedule; `SHUTTLE_REPLAY=<schedule>` with the name of the test runs it
+//! again.
 
 use std::collections::BTreeMap;
 use std::io::Write;
@@ -310,7 +311,8 @@ fn shuttle_a_store_is_closed_under_readers_and_writers() {
     explore("close", || close_under_threads(false));
 }
 
-/// A compaction went on past the close and committed a manifest of the number that the next owner used.
+/// A compaction went on past the close and committed a manifest of the number that the next owner
+/// used.
 #[test]
 fn shuttle_a_store_is_closed_under_a_compaction() {
     explore("close with a compaction", || close_under_threads(true));

@@ -158,10 +158,10 @@ pub(crate) struct Batch<'a> {
     pub(crate) terms: Terms,
 }
 
-/// Measures the rows of a batch into `out`. A row has a head with its scale and, at 4, its squared norm.
-/// `four` gives the products of four rows, all of one length, `one` that of one. Both, and `prefetch`,
-/// become part of the caller, with the processor features that it may use: so what calls this is a
-/// whole kernel, and nothing is called for a row.
+/// Measures the rows of a batch into `out`. A row has a head with its scale and, at 4, its squared
+/// norm. `four` gives the products of four rows, all of one length, `one` that of one. Both, and
+/// `prefetch`, become part of the caller, with the processor features that it may use: so what
+/// calls this is a whole kernel, and nothing is called for a row.
 #[inline(always)]
 pub(super) fn measure(
     batch: &Batch<'_>,
@@ -208,8 +208,8 @@ pub(super) fn measure(
 #[cfg(target_arch = "x86_64")]
 type Chunks<'a, const N: usize> = (&'a [[u8; N]], &'a [u8]);
 
-/// Rows of one length in chunks, and the number of chunks, at most `limit`. In a loop over the chunks
-/// so counted no access is checked.
+/// Rows of one length in chunks, and the number of chunks, at most `limit`. In a loop over the
+/// chunks so counted no access is checked.
 #[cfg(target_arch = "x86_64")]
 #[inline(always)]
 pub(super) fn chunked<const R: usize, const N: usize>(

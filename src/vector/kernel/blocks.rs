@@ -1,11 +1,11 @@
-//! Owns what all kernels of signs side by side share: what a block of rows looks like, and how the sums
-//! of a block become one bit for each row.
+//! Owns what all kernels of signs side by side share: what a block of rows looks like, and how the
+//! sums of a block become one bit for each row.
 //!
-//! A block holds [`ROWS`] rows: their scales, their lengths, each as f32, and for every four coordinates
-//! 16 bytes, of which byte `i` has the four signs of row `i` in its low half and those of row `i + 16` in
-//! its high half. So one table look-up of a vector instruction adds up four coordinates of many rows
-//! (André et al., "Cache locality is not enough: High-Performance Nearest Neighbor Search with Product
-//! Quantization Fast Scan", VLDB 2015, section 4).
+//! A block holds [`ROWS`] rows: their scales, their lengths, each as f32, and for every four
+//! coordinates 16 bytes, of which byte `i` has the four signs of row `i` in its low half and those
+//! of row `i + 16` in its high half. So one table look-up of a vector instruction adds up four
+//! coordinates of many rows (André et al., "Cache locality is not enough: High-Performance Nearest
+//! Neighbor Search with Product Quantization Fast Scan", VLDB 2015, section 4).
 
 use super::batch::{Lanes, Terms};
 
@@ -22,8 +22,8 @@ pub(crate) const MOST_COORDINATES: usize = 4352;
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Blocks<'a> {
     pub(crate) bytes: &'a [u8],
-    /// For every four coordinates 16 entries: what is added for each combination of their signs. Four
-    /// such tables are one of these.
+    /// For every four coordinates 16 entries: what is added for each combination of their signs.
+    /// Four such tables are one of these.
     pub(crate) tables: &'a [Lanes],
     /// Of products that are sums of table entries.
     pub(crate) terms: Terms,
@@ -37,9 +37,9 @@ impl Blocks<'_> {
     }
 }
 
-/// For each block of a call the rows that may be nearer than the bound, the first in the lowest bit.
-/// `sums` adds up the tables' entries for the rows of a block, `below` tells which distances are below a
-/// bound. Both become part of the caller, with the processor features that it may use.
+/// For each block of a call the rows that may be nearer than the bound, the first in the lowest
+/// bit. `sums` adds up the tables' entries for the rows of a block, `below` tells which distances
+/// are below a bound. Both become part of the caller, with the processor features that it may use.
 #[inline(always)]
 pub(super) fn sift(
     blocks: &Blocks<'_>,

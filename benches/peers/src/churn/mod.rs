@@ -35,8 +35,6 @@ use library::Churn;
 
 /// A beam in which all of them find most of the nearest.
 const BEAM: usize = 64;
-/// Rows of one insert.
-const BATCH: usize = 500;
 const PASSES: usize = 2;
 
 /// What is deleted in each round. Rows have the numbers from 0 on, in the order in which they come.
@@ -203,7 +201,7 @@ pub fn step(args: &Args) -> Result<()> {
             schedule.advance(round, &mut alive);
             schedule.inserted(round)
         };
-        for ids in added.chunks(BATCH) {
+        for ids in added.chunks(peers::BATCH) {
             let rows: Vec<&[f32]> = ids.iter().map(|id| row(&data.base, *id)).collect();
             peer.add(ids, &rows)?;
         }

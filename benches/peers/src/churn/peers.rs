@@ -12,6 +12,9 @@ use super::library::Churn;
 use crate::peer::{EF_CONSTRUCTION, M, Metric, Result, unsupported};
 use crate::peers::usearch::new_index;
 
+/// Rows of one insert.
+pub(super) const BATCH: usize = 500;
+
 pub const NAMES: [&str; 3] = ["altiplano", "usearch", "hnsw_rs"];
 
 pub fn start(
@@ -54,7 +57,7 @@ impl Altiplano {
 
 impl Churn for Altiplano {
     fn remove(&mut self, ids: &[u32]) -> Result<()> {
-        for ids in ids.chunks(super::BATCH) {
+        for ids in ids.chunks(BATCH) {
             let batch = ids.iter().fold(Batch::new(), |batch, id| batch.delete(u64::from(*id)));
             self.rows.apply(batch)?;
         }

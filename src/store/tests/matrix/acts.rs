@@ -1,5 +1,5 @@
-//! Owns the acts of workloads that take more than a call of the store, and the check that those which
-//! are about something do come by there.
+//! Owns the acts of workloads that take more than a call of the store, and the check that those
+//! which are about something do come by there.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Weak, mpsc};
@@ -31,7 +31,8 @@ impl Runner {
         Ok(())
     }
 
-    /// A look at the graph of the first collection finds that it takes a much wider beam than before.
+    /// A look at the graph of the first collection finds that it takes a much wider beam than
+    /// before.
     pub(super) fn wear(&self) -> Result<(), Error> {
         let Some(notes) = self.notes()? else { return Ok(()) };
         let (core, snapshot) = (&notes.core, notes.core.snapshot());
@@ -66,9 +67,9 @@ impl Runner {
         }
     }
 
-    /// Builds the index of the first collection that is due. Once the build knows its rows, a purge begins
-    /// on another thread: it moves them before the build goes on, and ends after it. Where no row is
-    /// dead, or no build is due, one follows the other.
+    /// Builds the index of the first collection that is due. Once the build knows its rows, a purge
+    /// begins on another thread: it moves them before the build goes on, and ends after it. Where
+    /// no row is dead, or no build is due, one follows the other.
     pub(super) fn purge_during_a_build(&self) -> Result<(), Error> {
         let store = self.store()?;
         let Some(notes) = self.notes()? else { return Ok(()) };

@@ -1,6 +1,6 @@
-//! Owns the check of one image: it opens, holds one of the states that may be found, verifies clean,
-//! has no stray file, and can be written on; and a second crash at any operation of that recovery
-//! changes nothing.
+//! Owns the check of one image: it opens, holds one of the states that may be found, verifies
+//! clean, has no stray file, and can be written on; and a second crash at any operation of that
+//! recovery changes nothing.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex};

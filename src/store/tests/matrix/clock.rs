@@ -1,6 +1,7 @@
 //! Owns the wrong clocks: set back, ahead, frozen, at 1970 or at the end of time, between acts and
-//! between a crash and the open after it. A wrong clock hides and does not destroy: once it is right
-//! again, everything is there that has more than a day to live. What was destroyed stays away.
+//! between a crash and the open after it. A wrong clock hides and does not destroy: once it is
+//! right again, everything is there that has more than a day to live. What was destroyed stays
+//! away.
 
 use std::time::Duration;
 
@@ -180,7 +181,8 @@ fn a_cut_at_any_operation_beside_a_clock_that_is_vouched_for_loses_and_revives_n
     assert_eq!(before, 2, "with a sync of each write, and without");
 }
 
-/// A clock that is right again after it was vouched for: nothing that was destroyed by it shows again.
+/// A clock that is right again after it was vouched for: nothing that was destroyed by it shows
+/// again.
 #[test]
 fn what_was_said_of_the_clock_survives_a_power_cut() {
     let mut runner = Runner::new(new_disk(3));

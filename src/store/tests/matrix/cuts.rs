@@ -1,5 +1,5 @@
-//! Owns the power cuts: at every operation of every workload, each in many ways, with a second cut at
-//! every operation of some recoveries.
+//! Owns the power cuts: at every operation of every workload, each in many ways, with a second cut
+//! at every operation of some recoveries.
 
 use super::check::{Depth, check_image};
 use super::record::{Recording, record};

@@ -137,7 +137,8 @@ pub(super) fn workload(seed: u64, every: u64) -> Result<u64, String> {
     Ok(crashes)
 }
 
-/// Ten days in which nobody was there: the purge says what it does not take, until the clock is believed.
+/// Ten days in which nobody was there: the purge says what it does not take, until the clock is
+/// believed.
 fn absence(runner: &mut Runner) -> Result<(), String> {
     runner.act(&Act::Away(10 * 24 * 3600)).map_err(|e| e.to_string())?;
     let store = runner.store().map_err(|e| e.to_string())?;

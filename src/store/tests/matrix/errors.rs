@@ -1,6 +1,6 @@
-//! Owns the errors: one at every operation of every workload, of each kind, once and for a while; and
-//! a disk that runs full at any byte. What was refused is never found, what was acknowledged always;
-//! a store whose writer stopped reads on, and the next open finds everything.
+//! Owns the errors: one at every operation of every workload, of each kind, once and for a while;
+//! and a disk that runs full at any byte. What was refused is never found, what was acknowledged
+//! always; a store whose writer stopped reads on, and the next open finds everything.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -104,8 +104,8 @@ impl Trial {
         self.check_images("refused", 3)
     }
 
-    /// Readers see what they should. Where rows are read from open files, a look may itself meet the
-    /// trouble, which says nothing of them: they are looked at without it.
+    /// Readers see what they should. Where rows are read from open files, a look may itself meet
+    /// the trouble, which says nothing of them: they are looked at without it.
     fn look(&mut self) -> Result<(), String> {
         let reads = matches!(self.runner.budget, Some(Budget::Resident));
         match self.runner.look() {
@@ -135,8 +135,8 @@ impl Trial {
         lock(&self.runner.history).doubt();
         self.check_images("stopped", 6)?;
         let removed = self.removed.load(Ordering::Relaxed);
-        // Behind a close that succeeded, with an open that did not, no outcome is unknown: there what
-        // readers held may go with them.
+        // Behind a close that succeeded, with an open that did not, no outcome is unknown: there
+        // what readers held may go with them.
         let stopped = self.runner.store.is_some();
         self.runner.held.clear();
         drop(self.runner.store.take());

@@ -101,7 +101,8 @@ fn dimension(collection: usize) -> usize {
 /// The vector says which memory it is of, so that none can be served for another.
 pub(super) fn vector(collection: usize, id: u64, n: u64) -> Vec<f32> {
     let mut vector = vec![1.0; dimension(collection)];
-    // No whole numbers: their bytes, mostly zeros, can be met by chance, as padding before a checksum.
+    // No whole numbers: their bytes, mostly zeros, can be met by chance, as padding before a
+    // checksum.
     vector[0] = id as f32 + 0.3;
     vector[1] = n as f32 + 1.3;
     vector

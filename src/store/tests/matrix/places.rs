@@ -1,6 +1,6 @@
-//! Owns the proof that every sync, rename and removal is needed: each place in the code that asks for
-//! one is left out in turn, and the matrix must notice, or the place is listed here as redundant with
-//! the reason. The places are found by running the matrix, not by a list.
+//! Owns the proof that every sync, rename and removal is needed: each place in the code that asks
+//! for one is left out in turn, and the matrix must notice, or the place is listed here as
+//! redundant with the reason. The places are found by running the matrix, not by a list.
 
 use std::collections::BTreeSet;
 

@@ -1,5 +1,5 @@
-//! Owns the running of a workload on a simulated disk: after every operation that changes the disk a
-//! point is recorded, with the files as they are and the states that may be found there.
+//! Owns the running of a workload on a simulated disk: after every operation that changes the disk
+//! a point is recorded, with the files as they are and the states that may be found there.
 
 use std::sync::{Arc, Mutex};
 use std::time::Duration;

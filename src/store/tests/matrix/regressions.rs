@@ -30,8 +30,8 @@ fn a_collection_was_made_or_dropped_before_what_had_been_written_was_durable() {
     holds("dropped", vec![buffered(0), buffered(1), Act::Drop(0), buffered(2), Act::Drop(2)]);
 }
 
-/// The first frame of a new log file was lost in a power cut and a later one was not: the store took
-/// that for damage, since the later one told of syncs of the older file.
+/// The first frame of a new log file was lost in a power cut and a later one was not: the store
+/// took that for damage, since the later one told of syncs of the older file.
 #[test]
 fn the_first_frame_of_a_rolled_log_was_lost_alone() {
     let roll = Act::Refused(insert(0, 0..2));
@@ -39,9 +39,9 @@ fn the_first_frame_of_a_rolled_log_was_lost_alone() {
     holds("rolled", acts);
 }
 
-/// The manifest that a seal commits did not say how much of the log was durable: a log that had lost
-/// its end from before the seal passed for one with a torn tail, and the writes of other collections
-/// were gone without a word while those of the sealed one were there.
+/// The manifest that a seal commits did not say how much of the log was durable: a log that had
+/// lost its end from before the seal passed for one with a torn tail, and the writes of other
+/// collections were gone without a word while those of the sealed one were there.
 #[test]
 fn a_log_cut_to_before_a_seal_passed_for_a_torn_one() {
     refuses_a_cut_log(Act::Run);

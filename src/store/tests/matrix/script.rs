@@ -234,8 +234,8 @@ fn base(w: fn(Vec<Write>) -> Act) -> Vec<(&'static str, Vec<Act>)> {
         (
             "purge during a merge",
             vec![
-                // Both segments are rewritten, and the first of two indexes is built meanwhile: a row that
-                // it leaves out is in a segment that the other one covers.
+                // Both segments are rewritten, and the first of two indexes is built meanwhile: a
+                // row that it leaves out is in a segment that the other one covers.
                 w(insert(0, 0..64)),
                 Run,
                 w(insert(0, 64..128)),

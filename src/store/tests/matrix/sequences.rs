@@ -1,6 +1,6 @@
-//! Owns the model test: drawn sequences of acts, with a crash at a random operation of some of them,
-//! against the model with its exact nearest neighbors. Readers that were held see the moment at
-//! which they began.
+//! Owns the model test: drawn sequences of acts, with a crash at a random operation of some of
+//! them, against the model with its exact nearest neighbors. Readers that were held see the moment
+//! at which they began.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex};
