@@ -198,8 +198,8 @@ impl Manifest {
     }
 }
 
-/// The checksum of a body. In version 1 it did not cover the version itself, so that one flipped bit
-/// made a manifest look like one of a later version, which not even a repair touches.
+/// The checksum of a body. In version 1 it did not cover the version itself, so one flipped bit made
+/// a manifest look like one of a later version, which not even a repair touches.
 pub(crate) fn checksum(version: u16, salt: [u8; 16], body: &[u8]) -> u32 {
     match version {
         1 => crc32(&[&salt, body]),
