@@ -160,18 +160,39 @@ fn measure(spec: CodeSpec, clock: &dyn Clock) -> Option<Kernel> {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::atomic::{AtomicU32, Ordering};
+    use std::time::Duration;
+
     use super::*;
-    use crate::clock::{ManualClock, SystemClock, Timestamp};
+    use crate::clock::{ManualClock, Timestamp};
     use crate::options::{Metric, Quantization};
+
+    /// A clock that goes on by 20 ns for each row of the sample, whenever it is asked.
+    #[derive(Debug, Default)]
+    struct Ticking(AtomicU32);
+
+    impl Clock for Ticking {
+        fn wall(&self) -> Timestamp {
+            Timestamp::EPOCH
+        }
+
+        fn monotonic(&self) -> Duration {
+            Duration::from_nanos(20) * SAMPLE * self.0.fetch_add(1, Ordering::Relaxed)
+        }
+    }
 
     #[test]
     fn a_clock_that_stands_still_gives_what_is_assumed_and_one_that_runs_a_measurement() {
         let spec = CodeSpec::new(Quantization::Int8, Metric::L2, 333);
         let still = ManualClock::new(Timestamp::from_millis(1));
         assert_eq!(Costs::of(spec, &still), Costs::assumed(spec));
-        let first = Costs::of(spec, &SystemClock::new());
+        let ticking = Ticking::default();
+        let first = Costs::of(spec, &ticking);
+        assert_eq!(first, Costs::with_kernel(spec, Kernel { whole: 20.0, look: 0.0, blocks: 0.0 }));
         // It is measured once.
-        assert_eq!(Costs::of(spec, &SystemClock::new()), first);
+        let asked = ticking.0.load(Ordering::Relaxed);
+        assert_eq!(Costs::of(spec, &ticking), first);
+        assert_eq!(ticking.0.load(Ordering::Relaxed), asked);
         assert_eq!(Costs::of(spec, &still), first);
         assert!(first.scanned < first.evaluation && first.gathered < first.row, "{first:?}");
         // What a first look can tell is not measured whole.
