@@ -57,7 +57,7 @@ pub enum Error {
         path: PathBuf,
     },
     /// There is no store at the path, and none was to be created.
-    #[error("there is no store at {}; StoreOptions::create makes one", path.display())]
+    #[error("there is no store at {}; Store::open makes one", path.display())]
     #[non_exhaustive]
     NotFound {
         /// The path that was to be opened.
@@ -136,8 +136,8 @@ pub enum Error {
         /// The newest version read here.
         supported: u16,
     },
-    /// A vector has the wrong length.
-    #[error("the vector has {got} dimensions, the collection {expected}")]
+    /// A vector, or the options of a collection, have another number of dimensions than the collection.
+    #[error("{got} dimensions were given, the collection has {expected}")]
     #[non_exhaustive]
     Dimension {
         /// The collection's dimension.

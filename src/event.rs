@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde::Serialize;
 
-use crate::report::CompactionReport;
+use crate::report::{CompactionReport, Count};
 use crate::stats::RecallStats;
 
 /// Something that a host may want to know about. The listener of `StoreOptions::on_event` is told
@@ -90,7 +90,9 @@ impl fmt::Display for Event {
     /// One line.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Sealed { collection, rows } => write!(f, "{collection}: {rows} rows sealed"),
+            Self::Sealed { collection, rows } => {
+                write!(f, "{collection}: {} sealed", Count(*rows, "row"))
+            }
             Self::Progress { collection, done, total } => {
                 write!(f, "{collection}: {done} of {total} rows copied")
             }
@@ -101,7 +103,7 @@ impl fmt::Display for Event {
                     (true, false) => "a new graph",
                     (true, true) => "a merged graph",
                 };
-                write!(f, "{collection}: {rows} rows indexed, {kind}")
+                write!(f, "{collection}: {} indexed, {kind}", Count(*rows, "row"))
             }
             Self::RecallMeasured { collection, found } => write!(f, "{collection}: {found}"),
             Self::IndexDamaged { collection, reason } => {

@@ -31,7 +31,7 @@ const IN_ORDER: usize = 1024;
 /// Which memories are meant. Build one with the functions below and join them with `&`, `|` and
 /// `!`, or with [`Filter::and`], [`Filter::or`] and [`Filter::not`], which do the same.
 ///
-/// A range of time takes its start and leaves out its end, and [`Timestamp::MAX`] itself is in
+/// A range of time is taken as the Rust range says: `a..b` leaves `b` out, `a..=b` takes it, and [`Timestamp::MAX`] itself is in
 /// none; a range of importance takes both ends. A memory without the attribute asked for does not
 /// match, and matches the negation. Times before 1970 are earlier than all others.
 ///

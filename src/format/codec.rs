@@ -119,12 +119,12 @@ impl Memory {
         Ok(self)
     }
 
-    /// The metadata as the type it was stored as; `None` if there is none.
+    /// Returns the metadata as a `T`, whether it was stored typed or as JSON; `None` if there is none.
     ///
     /// # Errors
     ///
-    /// [`Error::Metadata`] if it was stored as JSON or is not a `T`. If the fields of `T` have
-    /// other names, another order or other kinds than what was stored, or are more or fewer, the
+    /// [`Error::Metadata`] if it is not a `T`. JSON is read as `serde_json` reads it. Of typed
+    /// metadata, if the fields of `T` have other names, another order or other kinds than what was stored, or are more or fewer, the
     /// error names one that differs. Variants of enums go by their names. Version 0.1 stored no
     /// names: such values are read by position, and what fits is taken. The rest of the memory is
     /// not affected.
@@ -145,9 +145,10 @@ impl Memory {
     pub fn metadata_as<T: DeserializeOwned>(&self) -> Result<Option<T>> {
         match &self.metadata {
             None => Ok(None),
-            Some(Metadata { codec: MetadataCodec::Json, .. }) => {
-                let reason = "it was stored as JSON: use Memory::metadata_as_json".to_owned();
-                Err(Error::Metadata { reason })
+            Some(Metadata { codec: MetadataCodec::Json, bytes, .. }) => {
+                serde_json::from_slice(bytes).map(Some).map_err(|error| Error::Metadata {
+                    reason: format!("the JSON is not of this type: {error}"),
+                })
             }
             Some(Metadata { shape: Some(shape), bytes, .. }) => {
                 decode_shaped(shape, bytes).map(Some)

@@ -11,9 +11,11 @@ use crate::ids::MemoryId;
 
 /// One memory: an id, a vector, and what an agent wants to know about it later.
 ///
-/// The fields can be read and changed directly. A setter of the same name takes and returns the
-/// memory, so that one can be written in a chain. No setter panics; limits are checked at the
-/// insert, those of typed metadata at once.
+/// The fields can be read and changed directly. Setters take and return the memory, so that one can
+/// be written in a chain. Most are called as their field; [`valid`](Self::valid) sets two fields,
+/// [`tag`](Self::tag) adds to one, and [`ttl`](Self::ttl), [`expires_at`](Self::expires_at) and
+/// [`never_expires`](Self::never_expires) set the lifetime. No setter panics; limits are checked at
+/// the insert, those of typed metadata at once.
 ///
 /// A memory that a store gave back can be changed and inserted again, there or elsewhere. It keeps
 /// its times and gets a new sequence number. If it has expired since it was read, nothing is
@@ -232,6 +234,18 @@ impl Memory {
         self
     }
 
+    /// Replaces the tags. At most [`Memory::MAX_TAGS`] of [`Memory::MAX_NAME_BYTES`].
+    ///
+    /// ```
+    /// use altiplano::Memory;
+    /// let memory = Memory::new(1, [0.5]).tag("draft").tags(["food", "travel"]);
+    /// assert_eq!(memory.tags, ["food", "travel"]);
+    /// ```
+    #[must_use]
+    pub fn tags<S: Into<String>>(self, tags: impl IntoIterator<Item = S>) -> Self {
+        tags.into_iter().fold(Self { tags: Vec::new(), ..self }, Self::tag)
+    }
+
     /// Sets the importance, from 0 to 1. Default = 0.5.
     #[must_use]
     pub const fn importance(mut self, importance: f32) -> Self {
@@ -318,12 +332,12 @@ impl Memory {
 
     /// Names the memories that this one was made from. At most [`Memory::MAX_DERIVED_FROM`].
     #[must_use]
-    pub fn derived_from(mut self, ids: impl IntoIterator<Item = MemoryId>) -> Self {
-        self.derived_from = ids.into_iter().collect();
+    pub fn derived_from<I: Into<MemoryId>>(mut self, ids: impl IntoIterator<Item = I>) -> Self {
+        self.derived_from = ids.into_iter().map(Into::into).collect();
         self
     }
 
-    /// Sets metadata as JSON text, for values whose type changes or is known only at run time. The
+    /// Sets metadata as JSON text (of a `serde_json::Value`, `value.to_string()`), for values whose type changes or is known only at run time. The
     /// text is kept as it is, numbers included. At most [`Memory::MAX_METADATA_BYTES`]. Text that
     /// is not JSON is an [`Error::InvalidOption`](crate::Error::InvalidOption) at the insert, which
     /// names line and column. O(text).

@@ -9,7 +9,7 @@ use std::time::Duration;
 use serde::Serialize;
 
 use crate::clock::ClockDoubt;
-pub(crate) use text::Bytes;
+pub(crate) use text::{Bytes, Count};
 
 /// One thing a compaction does, and why.
 #[derive(Clone, Debug, PartialEq, Serialize)]

@@ -1,6 +1,8 @@
 //! Owns what a search gives back: the hits, and how they were found. Also reads a memory from a
 //! row.
 
+use std::fmt;
+
 use serde::Serialize;
 
 use crate::error::{Error, Result};
@@ -23,7 +25,7 @@ pub struct Hit {
     pub distance: f32,
     /// The same as a similarity, larger is nearer: the cosine, the dot product, or 1 / (1 + L2).
     pub score: f32,
-    /// The memory, as far as [`crate::Search::fields`] asked for it.
+    /// The memory, as far as [`Search::fields`](crate::Search::fields) asked for it.
     pub memory: Option<Memory>,
 }
 
@@ -31,6 +33,14 @@ impl Hit {
     /// The memory's text, if it has one and fields were asked for.
     pub fn text(&self) -> Option<&str> {
         self.memory.as_ref()?.text.as_deref()
+    }
+}
+
+impl fmt::Display for Hit {
+    /// One line: the id, the score and the text.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} ({:.3})", self.id, self.score)?;
+        self.text().map_or(Ok(()), |text| write!(f, " {text}"))
     }
 }
 
@@ -54,7 +64,7 @@ pub enum AccessPath {
 pub enum AccessReason {
     /// It costs least of those that reach the recall.
     Cheapest,
-    /// The search asked for it, by [`crate::Search::mode`] or [`crate::Search::exact`].
+    /// The search asked for it, by [`Search::mode`](crate::Search::mode) or [`Search::exact`](crate::Search::exact).
     AskedFor,
     /// They are few.
     FewRows,

@@ -29,6 +29,20 @@ use crate::snapshot::state::CollectionState;
 const MAX_K: usize = 1 << 20;
 
 /// A search in the making. Nothing happens before [`Search::run`].
+///
+/// ```
+/// # fn main() -> altiplano::Result<()> {
+/// # let dir = tempfile::tempdir().unwrap();
+/// # use altiplano::{CollectionOptions, Filter, Memory, Metric, Store};
+/// # let store = Store::open(dir.path().join("agent.alt"))?;
+/// # let notes = store.collection("notes", CollectionOptions::new(2, Metric::Cosine))?;
+/// notes.insert(Memory::new(1, [0.9, 0.1]).namespace("user:42").importance(0.8))?;
+/// let query = [1.0, 0.0];
+/// let search = notes.search(&query).k(5).namespace("user:42").target_recall(0.99);
+/// let hits = search.filter(Filter::importance(0.5..=1.0)).run()?;
+/// assert_eq!((hits[0].id, hits.len()), (1.into(), 1));
+/// # Ok(()) }
+/// ```
 #[must_use = "a search does nothing until it is run"]
 pub struct Search<'a> {
     engine: &'a Engine,

@@ -99,10 +99,6 @@ impl Store {
     ///
     /// [`Error::CommitUnknown`](crate::Error::CommitUnknown) if the sync failed,
     /// [`Error::Poisoned`](crate::Error::Poisoned) if an earlier one did.
-    ///
-    /// # Errors
-    ///
-    /// [`Error::CommitUnknown`] if the sync failed, [`Error::Poisoned`] if an earlier one did.
     pub fn sync(&self) -> Result<()> {
         self.engine.log.sync().map(drop)
     }

@@ -35,12 +35,24 @@ const READ_ATTEMPTS: usize = 3;
 
 impl StoreOptions {
     /// Opens a store with these options. See [`Store::open`].
+    ///
+    /// # Errors
+    ///
+    /// As for [`Store::open`]; [`Error::NotFound`] if there is no store and none is to be created;
+    /// [`Error::InvalidOption`] for an option out of range.
     pub fn open(self, path: impl AsRef<Path>) -> Result<Store> {
         open_for_writing(Arc::new(RealDisk), &absolute(path.as_ref())?, self)
     }
 
     /// Opens an existing store for reading, also while another process writes it. Takes no lock and
-    /// writes nothing. It shows the store as of now; see [`Store::refresh`].
+    /// writes nothing. It shows the store as of now, and what the writer does later from the next
+    /// [`Store::refresh`] on: until then it also returns memories that were deleted meanwhile. What
+    /// expires disappears by itself. Give the reader the writer's clock if that is not the system's.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::NotFound`] if there is no store, [`Error::NotAStore`] for something else,
+    /// [`Error::Corrupt`] and [`Error::UnsupportedFormat`] as for [`Store::open`].
     ///
     /// ```
     /// # fn main() -> altiplano::Result<()> {
@@ -75,8 +87,13 @@ impl Store {
         Self { engine, life, shared: Arc::new(shared) }
     }
 
-    /// Moves a store that was opened read-only forward to what its writer has written by now. For a
-    /// writable store there is nothing to do.
+    /// Moves a store that was opened read-only forward to what its writer has written by now, with
+    /// all handles of its collections. For a writable store there is nothing to do.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Corrupt`] or [`Error::Io`] if what was written cannot be read: the store stays at the
+    /// moment that it showed before. [`Error::Closed`] after a close.
     pub fn refresh(&self) -> Result<()> {
         self.engine.dir.check_open()?;
         if !self.engine.dir.is_read_only() {
@@ -112,7 +129,7 @@ pub(crate) fn open_for_reading(
     options: &StoreOptions,
 ) -> Result<Store> {
     options.validate()?;
-    let engine = read_with_retries(&disk, path, options)?;
+    let engine = read_with_retries(&disk, path, options).map_err(|error| no_store(error, path))?;
     Ok(Store::assemble(engine, Vec::new(), None))
 }
 
@@ -147,6 +164,19 @@ pub(crate) fn open_for_writing(
         Background::Manual => Vec::new(),
     };
     Ok(Store::assemble(engine, workers, Some(lock)))
+}
+
+/// Says of an error of listing a directory what a user needs to know: there is no store.
+pub(super) fn no_store(error: Error, path: &Path) -> Error {
+    match error {
+        Error::Io { op: "list", source, .. } if source.kind() == ErrorKind::NotFound => {
+            Error::not_found(path)
+        }
+        Error::Io { op: "list", source, .. } if source.kind() == ErrorKind::NotADirectory => {
+            Error::NotAStore { path: path.to_owned(), found: "it is a file".to_owned() }
+        }
+        error => error,
+    }
 }
 
 /// The path from the root on: the store stays where it is when the process changes its directory.

@@ -27,7 +27,7 @@ use crate::options::{Background, Durability, StoreOptions};
 use crate::segment::RowRef;
 use crate::snapshot::stage::Prepared;
 use crate::store::Store;
-use crate::store::open::open_for_writing;
+use crate::store::open::{no_store, open_for_writing};
 use sources::Sources;
 use survivors::Survivors;
 
@@ -81,7 +81,7 @@ impl StoreOptions {
         self.validate()?;
         let disk: Arc<dyn Disk> = Arc::new(RealDisk);
         let (from, to) = (from.as_ref(), to.as_ref());
-        if disk.list(from)?.is_empty() {
+        if disk.list(from).map_err(|error| no_store(error, from))?.is_empty() {
             return Err(Error::not_found(from));
         }
         let _lock = disk.lock(&from.join(FileName::Lock.to_string()))?;
