@@ -33,7 +33,7 @@ impl Gate {
         }
     }
 
-    /// The process that opened the store.
+    /// Returns the process that opened the store.
     pub(crate) const fn process(&self) -> u32 {
         self.process
     }
