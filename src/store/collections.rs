@@ -145,7 +145,8 @@ impl Store {
                 engine.collections.all().iter().filter(|c| c.is_in_memory()).map(|c| c.id.0).min();
             CollectionId(taken.unwrap_or(u32::MAX) - 1)
         } else {
-            // What was acknowledged before must not be lost where this is kept (I4).
+            // Once the new manifest is durable, every write acknowledged before must be as well
+            // (I4).
             engine.log.sync_held(log)?;
             let mut id = CollectionId::default();
             engine.catalog.commit(|manifest| {
@@ -186,7 +187,7 @@ impl Store {
             .flat_map(|c| &c.segments)
             .filter_map(|s| s.deletes.as_ref().map(|d| FileName::Deletes(d.file)))
             .collect();
-        // What was acknowledged before must not be lost where this is kept (I4).
+        // Once the new manifest is durable, every write acknowledged before must be as well (I4).
         self.engine.log.sync()?;
         self.engine.catalog.commit(|m| m.collections.retain(|c| c.id != core.id))?;
         for name in deletes {
