@@ -87,7 +87,7 @@ pub enum Error {
     OverBudget {
         /// The budget.
         budget: Budget,
-        /// Bytes that the store would need with this write, including headroom that must stay free.
+        /// Bytes with this write, including headroom that must stay free.
         needed: u64,
         /// The budget in bytes.
         limit: u64,

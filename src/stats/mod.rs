@@ -175,8 +175,8 @@ pub struct IndexStats {
     pub quantization: Option<Quantization>,
     /// True if a centre was subtracted from the vectors before they were coded.
     pub centred: bool,
-    /// Bound on the error of a dot product by code, as a fraction of the product of both lengths. A
-    /// search uses this bound to decide which rows to measure exactly.
+    /// Bound on the error of a dot product by code, as a fraction of the product of both lengths.
+    /// By this bound a search decides which rows to measure exactly.
     pub code_error: f32,
     /// Estimated fraction of the rows that a search by code measures exactly without need.
     pub code_share: f32,
