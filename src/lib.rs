@@ -48,7 +48,7 @@
 //! | **memtable, segment** | rows in RAM, and a sealed file of rows |
 //! | **code** | a vector in a few bits per dimension, which searches read first: [`Quantization`] |
 //! | **index** | codes of many rows and, where one pays, an HNSW graph |
-//! | **compaction** | writes live rows anew, so that the bytes of dead rows go |
+//! | **compaction** | rewrites live rows, so that the bytes of dead rows are reclaimed |
 //!
 //! Handles are cheap to clone, and any thread may use them. The store is open as long as there is a
 //! handle, or until [`Store::close`].
@@ -111,13 +111,13 @@
 //! # What is promised
 //!
 //! - **Durability.** A write that was acknowledged under [`Durability::Sync`] survives the death of
-//!   the process and a power cut. What a power cut takes from weaker levels is the youngest part of
-//!   history, batches whole.
+//!   the process and a power cut. Under weaker levels a power cut may take the newest writes,
+//!   always as whole batches.
 //! - **Deletes and expiry.** A deleted or expired memory never comes back.
 //! - **Results.** `k` matches give `k` hits, with exact distances.
-//! - **Damage.** Bytes on disk are checked where they are used. Damage is an [`Error::Corrupt`]
+//! - **Damage.** Bytes on the disk are checked where they are used. Damage is an [`Error::Corrupt`]
 //!   that names the file, never a wrong answer and never a panic. [`Store::verify_with`] looks for
-//!   it, and [`StoreOptions::repair`] salvages what is left.
+//!   damage, and [`StoreOptions::repair`] salvages what can be read.
 //!
 //! # What is not
 //!

@@ -24,7 +24,7 @@ pub enum Outcome {
 }
 
 /// The counts of what a batch did. An id that the batch names several times counts once, for its
-/// last write. Counting starts anew after a `delete_where`.
+/// last write. Counting starts again after a `delete_where`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize)]
 #[non_exhaustive]
 pub struct Applied {

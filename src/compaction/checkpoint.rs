@@ -55,9 +55,9 @@ pub(crate) fn run_trim(control: &Control<'_>) -> Result<bool> {
     }
 }
 
-/// Rewrites the log if that frees at least `least` bytes. It frees the bytes of rows that were
-/// sealed or died since, and of memtables, which take room both in the log and in a segment.
-/// Returns true if the log was rewritten.
+/// Rewrites the log if that frees at least `least` bytes. Rows that were sealed or died since take
+/// bytes without need. So do memtables, which need room in the log and later in a segment. Returns
+/// true if the log was rewritten.
 pub(super) fn shed(least: u64, control: &Control<'_>) -> Result<bool> {
     let engine = control.engine();
     // Bytes that the last rewrite could not free, another one could not free either.

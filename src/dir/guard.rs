@@ -94,8 +94,8 @@ impl FileGuard {
 
 impl Drop for FileGuard {
     fn drop(&mut self) {
-        // A swap reads the latest value, even under a model checker that does not see that the last
-        // owner of an `Arc` comes after all others.
+        // A swap reads the latest value. A model checker does not see that the last owner of an
+        // `Arc` comes after all others.
         if self.obsolete.swap(false, Ordering::AcqRel) {
             self.held.let_go(&self.path);
         }

@@ -2,8 +2,8 @@
 //! and headers of its files. Decides whether a file may be created or removed there now. Knows
 //! nothing of the content of files.
 //!
-//! A directory may be moved away or removed while its store is open, and another store may be
-//! created under its path with the same file names. A store knows only paths, so it checks the
+//! A directory may be moved away or removed while its store is open. Another store may then be
+//! created under its path, with the same file names. A store knows only paths, so it checks the
 //! directory's owner before it creates or removes a file.
 
 pub(crate) mod gate;

@@ -144,9 +144,9 @@ impl Catalog {
     }
 }
 
-/// Records in `manifest` that the first `len` bytes of the log `file` are durable, because the
-/// files that it names may hold effects of those frames. If any of these bytes are missing later,
-/// that is damage and not a torn tail.
+/// Records in `manifest` that the first `len` bytes of the log `file` are durable. Files that the
+/// manifest names may hold effects of their frames. If any of these bytes are missing later, that
+/// is damage and not a torn tail.
 fn record_synced_len(manifest: &mut Manifest, (file, len): (FileId, u64)) {
     broken!(ForgetOpenLog => return);
     for entry in manifest.log.iter_mut().filter(|entry| entry.file == file) {

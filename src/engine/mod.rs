@@ -8,8 +8,8 @@
 //! manifest of `Catalog` < the mark of `StoreTime`.
 //!
 //! Every other lock, such as the list of `Collections`, is a leaf: no lock is taken while it is
-//! held. Two exceptions: any of them may be held while a job is notified or an event is queued, and
-//! the lock of `Room` is held while the list of collections and the state of the budgets are read.
+//! held. There are two exceptions. A job may be notified, or an event queued, while a leaf is held.
+//! While the lock of `Room` is held, the list of collections and the state of the budgets are read.
 //! Readers take none of the locks in the order, and no listener is called under any lock.
 
 pub(crate) mod admission;

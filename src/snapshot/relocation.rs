@@ -37,8 +37,8 @@ impl Relocation {
             let Some((file, row)) = find(row) else {
                 return [GONE, 0];
             };
-            // A rewrite has few outputs, and rows in order go to the same output as the row before,
-            // so the search starts from the last file.
+            // A rewrite has few outputs, and consecutive rows mostly go to the same one. So the
+            // search starts from the last file.
             let at = files.iter().rposition(|f| *f == file).unwrap_or_else(|| {
                 files.push(file);
                 files.len() - 1

@@ -76,14 +76,14 @@ impl Store {
 
     /// Removes every deleted memory from the disk, now, on the calling thread.
     ///
-    /// When it returns and the receipt [is complete](PurgeReceipt::is_complete), no file of the
-    /// store holds a vector, code, text, id, metadata or graph row of any memory that was deleted,
-    /// replaced or had expired before the call, nor anything of a collection that was dropped
-    /// before. Memories that die during the call are left for the next one. Writers continue
-    /// meanwhile.
+    /// When it returns and the receipt [is complete](PurgeReceipt::is_complete), some memories have
+    /// left every file of the store: those that were deleted, replaced or had expired before the
+    /// call. No file holds a vector, code, text, id, metadata or graph row of any of them, nor
+    /// anything of a collection that was dropped before. Memories that die during the call are left
+    /// for the next one. Writers continue meanwhile.
     ///
-    /// A clock that is more than a day ahead of the last time that the store saw, as after a long
-    /// time without an open, is in doubt. Memories that have expired by it are hidden but not
+    /// The clock is in doubt if it is more than a day ahead of the last time that the store saw, as
+    /// after a long time without an open. Memories that have expired by it are hidden but not
     /// destroyed. [`PurgeReceipt::withheld_rows`] counts them. [`Store::trust_clock`] ends the
     /// doubt for a caller who knows that the clock is right. Otherwise it ends after a day.
     ///

@@ -17,8 +17,8 @@ use crate::worker::{Lane, Notify, Seat, Worker};
 
 /// How long a job waits while the store changes. The wait doubles each time nothing has changed.
 const BUSY: Duration = Duration::from_millis(500);
-/// How long the row job waits after it freed bytes that an insert waits for, or while an index is
-/// being built that may free some.
+/// How long the row job waits after it freed bytes that an insert waits for. It waits as long if an
+/// index is being built that may free some.
 const GAVE: Duration = Duration::from_millis(20);
 /// Longest wait while nothing happens. Expiry is noticed this late.
 const IDLE: Duration = Duration::from_secs(10);
@@ -59,7 +59,7 @@ impl FailureBackoff {
 
     /// Reports a failure to the listener, unless it was reported before. Returns how long to wait.
     fn report(&mut self, engine: &Engine, collection: Option<String>, error: &Error) -> Duration {
-        // A job returns `Closed` when it is told to stop.
+        // A job returns `Closed` when it must stop.
         if matches!(error, Error::Closed) {
             return BUSY;
         }

@@ -137,9 +137,9 @@ impl Hashes {
     }
 }
 
-/// Distinct codes in the order of nodes, with the rows of each. Rows with equal codes share a node,
-/// because no search on codes can distinguish them, and equal nodes would crowd each other out of a
-/// graph. Codes of older indexes are not copied.
+/// Distinct codes in the order of nodes, with the rows of each. Rows with equal codes share a node:
+/// no search on codes can distinguish them, and equal nodes would crowd each other out of a graph.
+/// Codes of older indexes are not copied.
 pub(in crate::compaction) struct CodesIndex<'a> {
     frame: Arc<Frame>,
     fit: Fit,

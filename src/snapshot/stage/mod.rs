@@ -163,7 +163,7 @@ impl Stage {
         }
     }
 
-    /// Adds a row in place of the row with the same id, unless that row is not older.
+    /// Adds a row and replaces the row with the same id, unless that row is not older.
     fn insert(&mut self, new: NewRow) -> Result<Former> {
         let bytes = |row: &NewRow| self.next.memtables.last().map_or(0, |m| m.rows.row_bytes(row));
         let added = bytes(&new);
