@@ -82,10 +82,11 @@ impl Store {
     /// anything of a collection that was dropped before. Memories that die during the call are left
     /// for the next one. Writers continue meanwhile.
     ///
-    /// The clock is in doubt if it is more than a day ahead of the last time that the store saw, as
-    /// after a long time without an open. Memories that have expired by it are hidden but not
-    /// destroyed. [`PurgeReceipt::withheld_rows`] counts them. [`Store::trust_clock`] ends the
-    /// doubt for a caller who knows that the clock is right. Otherwise it ends after a day.
+    /// The clock is in doubt if it is more than a day ahead of the last time that the store saw.
+    /// That also happens after a long time without an open. Memories that have expired by it are
+    /// hidden but not destroyed. [`PurgeReceipt::withheld_rows`] counts them.
+    /// [`Store::trust_clock`] ends the doubt for a caller who knows that the clock is right.
+    /// Otherwise it ends after a day.
     ///
     /// [`PurgeReceipt::pending`] lists files that an iterator, a handle to a dropped collection or
     /// another reader in this process still holds. Each is removed when it is released. A purge

@@ -1,4 +1,4 @@
-//! Tests of the decisions: facts in, steps out.
+//! Owns the tests of the decisions: facts in, steps out.
 
 use super::*;
 
@@ -94,7 +94,7 @@ fn small_segments_are_merged_once_there_are_some() {
 
 #[test]
 fn a_plan_comes_to_rest() {
-    // One output of each step, all rows live: nothing more is due.
+    // Each step has one output with all rows live, so nothing more is due.
     let facts = [segment(1, 2_500, 0), segment(2, 2_500, 0), segment(3, 400, 0)];
     assert_eq!(plan_rows(&facts, NOW, Eagerness::Due), []);
 }

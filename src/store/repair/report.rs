@@ -76,7 +76,7 @@ pub struct Loss {
     pub file: PathBuf,
     /// Where the damage begins, in bytes from the start of the file.
     pub offset: u64,
-    /// What is wrong, and what follows from it.
+    /// What is wrong, and its consequences.
     pub reason: String,
     /// The name of the collection, if it is known.
     pub collection: Option<String>,

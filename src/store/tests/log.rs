@@ -85,7 +85,7 @@ fn a_failed_log_sync_poisons_reads_go_on_and_nothing_acknowledged_is_lost_i10() 
     assert!(found == state || found == unknown, "{found:?}");
 }
 
-/// Returns so many bytes that a log file has no room for as many again.
+/// Returns a text so large that a log file has no room for another one.
 fn half_a_log_file() -> String {
     "x".repeat(crate::log::LOG_FILE_BYTES as usize * 3 / 4)
 }

@@ -1,9 +1,9 @@
 //! Owns the models that loom runs under every interleaving with a few preemptions (`--cfg loom`):
-//! the real commit queue, snapshots, file guards, workers and compaction, on a simulated disk and a
-//! clock that stands still. `sync` says what that proves. No wait times out here, so that a lost
-//! wake-up is a deadlock, which loom reports.
+//! the real commit queue, snapshots, file guards, workers and compaction, on a simulated disk and
+//! with a clock that stands still. `sync` says what a pass proves. No wait times out here, so that
+//! a lost wake-up is a deadlock, which loom reports.
 //!
-//! `LOOM_MAX_PREEMPTIONS` sets how many preemptions, else each model's own bound holds.
+//! `LOOM_MAX_PREEMPTIONS` sets the number of preemptions. By default each model has its own bound.
 
 use std::collections::BTreeMap;
 use std::io::Write;

@@ -1,11 +1,12 @@
-//! Owns the scenarios that shuttle runs under many random, repeatable schedules (`--cfg shuttle`):
-//! a whole store with its three jobs, each on a pool of its own, writers, readers and whatever
-//! disturbs them, on a simulated disk and a clock that stands still. `sync` says what that proves.
-//! No wait times out here, so that a lost wake-up is a deadlock, which shuttle reports. Indexes are
-//! built without graphs: graphs are built on threads of rayon's, which no checker schedules.
+//! Owns the scenarios that shuttle runs under many random, repeatable schedules (`--cfg shuttle`).
+//! Each has a whole store on a simulated disk, with a clock that stands still. The store's three
+//! jobs run on pools of their own, beside writers, readers and other threads that disturb them.
+//! `sync` says what a pass proves. No wait times out here, so that a lost wake-up is a deadlock,
+//! which shuttle reports. Indexes are built without graphs, because graphs are built on threads of
+//! rayon, which no checker schedules.
 //!
-//! `SHUTTLE_SCHEDULES` sets how many schedules each scenario runs, `SHUTTLE_SEED` where they begin.
-//! A failure prints its schedule; `SHUTTLE_REPLAY=<schedule>` with the name of the test runs it
+//! `SHUTTLE_SCHEDULES` sets the number of schedules per scenario, `SHUTTLE_SEED` the first seed. A
+//! failure prints its schedule. `SHUTTLE_REPLAY=<schedule>` with the name of the test runs it
 //! again.
 
 use std::collections::BTreeMap;

@@ -72,7 +72,7 @@ fn acts(ending: Ending) -> Vec<Act> {
         Act::Run,
         w([insert(2, 0..6), mortal(2, 6..9)].concat()),
     ]);
-    // A log with so many files is due for a checkpoint: small collections are copied to its end.
+    // A log of this many files is due for a checkpoint: small collections are copied to its end.
     acts.extend(
         (0..16)
             .map(|n| Act::Refused(insert(2, n..n + 1)))
