@@ -1,10 +1,10 @@
-//! Owns how plans and reports are shown: lines for people, bytes with units.
+//! Owns the display of plans and reports: lines for people, bytes with units.
 
 use std::fmt;
 
 use super::{CompactionReport, Plan, PurgeReceipt, Reason, Step};
 
-/// A number of bytes with a unit that fits.
+/// A number of bytes, shown in the largest unit that fits.
 pub(crate) struct Bytes(pub(crate) u64);
 
 impl fmt::Display for Bytes {
@@ -72,7 +72,7 @@ impl fmt::Display for Step {
 }
 
 impl fmt::Display for Plan {
-    /// One line a step.
+    /// One line per step.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if self.steps.is_empty() {
             return f.pad("nothing is due");
@@ -98,7 +98,7 @@ impl fmt::Display for CompactionReport {
 }
 
 impl fmt::Display for PurgeReceipt {
-    /// One line, and one for each thing that keeps the purge from being complete.
+    /// One line, and one for each reason why the purge is not complete.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (files, bytes) = (self.files_removed as u64, Bytes(self.bytes_removed));
         write!(

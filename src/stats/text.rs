@@ -1,4 +1,4 @@
-//! Owns how statistics are shown: a few lines for people, bytes with units.
+//! Owns the display of statistics: a few lines for people, bytes with units.
 
 use std::fmt;
 
@@ -6,8 +6,7 @@ use super::{CollectionStats, RecallStats, StoreStats};
 use crate::report::{Bytes, Count};
 
 impl fmt::Display for StoreStats {
-    /// One line for the store, one for each collection, and one for each thing that wants
-    /// attention.
+    /// One line for the store, one per collection, and one for each condition that needs attention.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let live: u64 = self.collections.iter().map(|c| c.live_rows).sum();
         let collections = Count(self.collections.len() as u64, "collection");

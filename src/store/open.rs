@@ -1,8 +1,9 @@
-//! Owns the opening of a store: create or recover, for writing; or read beside a writer.
+//! Owns the opening of a store: for writing, which creates or recovers it, or for reading beside a
+//! writer.
 //!
-//! Recovery never changes an old file. It replays the log in RAM, copies the valid part of the last
-//! log file to a new one, commits a manifest that names it, and only then removes orphans: a crash
-//! at any point leaves a store that recovers the same way again.
+//! Recovery never changes an old file. It replays the log in RAM and copies the valid part of the
+//! last log file to a new one. Then it commits a manifest that names the new file, and only then
+//! removes orphans. A crash at any point leaves a store that recovers in the same way.
 
 use std::collections::HashMap;
 use std::hash::{BuildHasher, RandomState};
@@ -30,7 +31,7 @@ use crate::splitmix::mix;
 use crate::store::{Shared, Store, workers};
 use crate::sync::Mutex;
 
-/// How often a read-only open tries again when the writer changed files under it.
+/// Attempts of a read-only open, in case the writer changes files meanwhile.
 const READ_ATTEMPTS: usize = 3;
 
 impl StoreOptions {
@@ -99,7 +100,7 @@ impl Store {
         if !self.engine.dir.is_read_only() {
             return Ok(());
         }
-        // Of two at once, the one that read first must not end last: readers would go back in time.
+        // Serialized: if the refresh that read first ended last, readers would go back in time.
         let _refreshing = crate::sync::lock(&self.shared.refreshing);
         let (dir, clock) = (&self.engine.dir, self.engine.time.clock());
         let options = StoreOptions::new().clock(Arc::clone(clock));
@@ -122,7 +123,7 @@ impl Store {
     }
 }
 
-/// Opens an existing store on any disk for reading.
+/// Opens an existing store for reading, on any [`Disk`].
 pub(crate) fn open_for_reading(
     disk: Arc<dyn Disk>,
     path: &Path,
@@ -133,7 +134,7 @@ pub(crate) fn open_for_reading(
     Ok(Store::assemble(engine, Vec::new(), None))
 }
 
-/// Opens or creates a store on any disk.
+/// Opens or creates a store, on any [`Disk`].
 pub(crate) fn open_for_writing(
     disk: Arc<dyn Disk>,
     path: &Path,
@@ -179,13 +180,14 @@ pub(super) fn no_store(error: Error, path: &Path) -> Error {
     }
 }
 
-/// The path from the root on: the store stays where it is when the process changes its directory.
+/// Returns the absolute path, so that the store stays where it is when the process changes its
+/// working directory.
 fn absolute(path: &Path) -> Result<PathBuf> {
     std::path::absolute(path).map_err(|e| Error::io("find", path, e))
 }
 
-/// Looks at the directory, which must be a store, empty or missing, and makes it if it is missing;
-/// tells whether it did. Writes nothing before it knows.
+/// Checks that the directory is a store, empty or missing, and creates it if it is missing. Returns
+/// the path, and true if the directory was created. Writes nothing before the check.
 fn prepare_dir(disk: &dyn Disk, path: &Path, options: &StoreOptions) -> Result<(PathBuf, bool)> {
     let dir = path.to_owned();
     match disk.list(&dir) {
@@ -212,8 +214,8 @@ fn prepare_dir(disk: &dyn Disk, path: &Path, options: &StoreOptions) -> Result<(
     Ok((dir, made))
 }
 
-/// What is in a directory that is neither a store nor what a crash leaves of the making of one: the
-/// first name that is not ours. What else lies in a store is no matter.
+/// Returns the first name that is not ours if the directory is neither a store nor a store that a
+/// crash left half created. Foreign files in a store do not matter.
 fn stranger<'a>(names: impl Iterator<Item = &'a str>) -> Option<&'a str> {
     let mut first: Option<&str> = None;
     for name in names {
@@ -226,7 +228,7 @@ fn stranger<'a>(names: impl Iterator<Item = &'a str>) -> Option<&'a str> {
     first
 }
 
-/// A refused permission means that the store can at most be read.
+/// Turns a refused permission into [`Error::ReadOnly`]: the store can at most be read.
 fn read_only(error: Error, dir: &Path) -> Error {
     match error {
         Error::Io { ref source, .. } if source.kind() == ErrorKind::PermissionDenied => {
@@ -236,7 +238,7 @@ fn read_only(error: Error, dir: &Path) -> Error {
     }
 }
 
-/// Makes an empty store: a log, then the manifest that names it.
+/// Creates an empty store: a log, then the manifest that names it.
 fn create(disk: &dyn Disk, dir: &Path, seed: u64, options: &StoreOptions) -> Result<Manifest> {
     if !options.create {
         let reason = format!("there is no store in {}", dir.display());
@@ -261,8 +263,8 @@ fn create(disk: &dyn Disk, dir: &Path, seed: u64, options: &StoreOptions) -> Res
     let made = LogWriter::create(disk, dir, &header)
         .and_then(|mut log| log.sync())
         .and_then(|()| disk.sync_dir(dir))
-        // Also if an attempt that was cut short made the directory: its name may not be durable
-        // yet.
+        // The parent is synced even if the directory existed: an earlier attempt may have crashed
+        // before its name was durable.
         .and_then(|()| disk.sync_dir(parent(dir)))
         .map_err(CommitError::NothingHappened)
         .and_then(|()| manifest::commit(disk, dir, &manifest, id));
@@ -270,7 +272,7 @@ fn create(disk: &dyn Disk, dir: &Path, seed: u64, options: &StoreOptions) -> Res
         Ok(()) => Ok(manifest),
         Err(CommitError::OutcomeUnknown(error)) => Err(error),
         Err(CommitError::NothingHappened(error)) => {
-            // On a full disk each try would leave one behind.
+            // Otherwise each attempt on a full disk would leave a file behind.
             let _ = disk.remove(&dir.join(FileName::Log(file).to_string()));
             Err(error)
         }
@@ -284,7 +286,7 @@ fn parent(dir: &Path) -> &Path {
     }
 }
 
-/// A number larger than that of any file in the directory, so that none is ever used twice.
+/// Returns a number larger than that of any file in the directory, so that no number is used twice.
 fn largest_file(disk: &dyn Disk, dir: &Path) -> Result<FileId> {
     let names = disk.list(dir)?.into_iter().filter_map(|e| FileName::parse(&e.name));
     let largest = names.filter_map(FileName::file).map(|f| f.0).max();
@@ -301,14 +303,14 @@ fn engine(
 ) -> Result<Arc<Engine>> {
     let mut next_file = manifest.next_file.max(largest_file(disk.as_ref(), &dir)?);
     broken!(ReuseFileNumbers => next_file = manifest.next_file);
-    // Another generation means another stream of salts, also under a fixed seed.
+    // The generation changes the stream of salts, even under a fixed seed.
     let seed = mix(seed ^ mix(manifest.generation));
     let engine =
         Engine::new(EngineParts { dir, disk, options, read_only, manifest, next_file, seed });
     Ok(Arc::new(engine))
 }
 
-/// Opens what the manifest names and replays the log over it.
+/// Opens the files that the manifest names and replays the log over them.
 fn recover(engine: &Arc<Engine>) -> Result<LogEnd> {
     let manifest = engine.catalog.manifest();
     for entry in &manifest.collections {
@@ -318,8 +320,8 @@ fn recover(engine: &Arc<Engine>) -> Result<LogEnd> {
     replay::replay(engine, &manifest)
 }
 
-/// Copies the valid part of the last log file to a new one and puts that in force. A full disk may
-/// cost the reserve.
+/// Copies the valid part of the last log file to a new one and commits a manifest that names it. On
+/// a full disk the reserve may be spent.
 fn start_log(engine: &Engine, end: &LogEnd) -> Result<()> {
     let started = || {
         let file = engine.catalog.new_file()?;
@@ -354,8 +356,8 @@ fn start_log_in(engine: &Engine, end: &LogEnd, file: FileId) -> Result<()> {
     })
 }
 
-/// Removes files with names of ours that the manifest does not name: leftovers of jobs that a crash
-/// cut short. Files with other names are left alone.
+/// Removes orphans (I3): files with names of ours that the manifest does not name, left by jobs
+/// that a crash interrupted. Files with other names stay.
 fn remove_orphans(engine: &Engine) -> Result<()> {
     let manifest = engine.catalog.manifest();
     let live: std::collections::HashSet<FileName> = manifest.files().collect();
@@ -369,15 +371,15 @@ fn remove_orphans(engine: &Engine) -> Result<()> {
             Some(name) => !live.contains(&name),
         };
         if orphan && entry.is_file {
-            // One that cannot be removed costs space, and is tried again at the next open.
+            // An orphan that cannot be removed only costs space. The next open tries again.
             let _ = engine.dir.disk().remove(&engine.dir.root().join(&entry.name));
         }
     }
     Ok(())
 }
 
-/// Reads a store that somebody else may be changing: between the manifest and a file that it names
-/// the writer may have gone on.
+/// Reads a store that another process may be changing. The writer may remove a file after its
+/// manifest was read, so the read is retried.
 fn read_with_retries(
     disk: &Arc<dyn Disk>,
     path: &Path,
