@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use super::Timestamp;
 
-/// A clock that a store does not believe: it is more than a day ahead of the last known moment plus
+/// A clock that a store does not believe. It is more than a day ahead of the last known moment plus
 /// the time that passed since. Readers still use it, so memories that have expired by it are
 /// hidden. But only memories that have expired by `believed` are destroyed. `Store::trust_clock`
 /// ends the doubt.

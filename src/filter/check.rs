@@ -1,5 +1,5 @@
-//! Owns which filters are refused and why: those too deep or too large to evaluate in bounded
-//! space, and those that cannot be intended, such as a range that ends before it starts.
+//! Owns which filters are refused and why. Some are too deep or too large to evaluate in bounded
+//! space. Others cannot be intended, such as a range that ends before it starts.
 
 use std::fmt;
 

@@ -1,6 +1,6 @@
-//! Owns the `serde` form of a filter. In text formats an open end of a range is left out or null;
-//! in binary formats it is a plain value. Formats that read filters recurse, so the depth is
-//! bounded while reading.
+//! Owns the `serde` form of a filter. In text formats an open end of a range is null, and is
+//! accepted if left out. In binary formats it is a plain value. Formats that read filters recurse,
+//! so the depth is bounded while reading.
 
 use std::fmt;
 

@@ -85,7 +85,7 @@ pub enum Filter {
     Created {
         /// First moment, included.
         from: Timestamp,
-        /// Last moment, not included.
+        /// End, not included.
         to: Timestamp,
     },
     /// Matches memories whose event time is in `from..to`. See [`Filter::event_time`].
@@ -93,7 +93,7 @@ pub enum Filter {
     EventTime {
         /// First moment, included.
         from: Timestamp,
-        /// Last moment, not included.
+        /// End, not included.
         to: Timestamp,
     },
     /// Matches memories with an importance in `from..=to`. See [`Filter::importance`].

@@ -11,8 +11,8 @@ use crate::value_error::ValueError;
 /// The identity of one memory inside a collection: 128 bits, chosen by the caller.
 ///
 /// It is displayed and parsed as a decimal number. With `serde` it is a string of that number in
-/// text formats such as JSON, because JavaScript and many other readers round whole numbers from
-/// 2^53 on. Numbers are accepted as well. In binary formats it is a `u128`.
+/// text formats such as JSON. The reason is that JavaScript and many other readers round whole
+/// numbers from 2^53 on. Numbers are accepted as well. In binary formats it is a `u128`.
 ///
 /// ```
 /// use altiplano::MemoryId;

@@ -5,7 +5,6 @@
 //! The time of the kernels is measured once per process and kind, on codes in the cache, with the
 //! store's clock. The time of memory is added per byte. With a clock that stands still nothing can
 //! be measured: then all costs are assumed, so that tests are repeatable. Nothing is stored.
-//! everything is assumed, and tests repeat. Nothing is ever stored.
 
 use std::sync::Mutex;
 

@@ -137,11 +137,11 @@ impl EfTable {
     }
 
     /// Returns true if the graph should be rebuilt. It must need a much wider beam than `fresh`,
-    /// the width when it was freshly built, and its recall with `fresh` must be clearly too low.
-    /// `queries` is the number of queries behind this table. The beam width alone proves nothing:
-    /// on some data, two samples of one hundred queries give widths for the same graph that differ
-    /// by a factor of three.
-    /// next.
+    /// the width when freshly built. Its recall with `fresh` must also be clearly too low.
+    /// `queries` is the number of queries behind this table.
+    ///
+    /// The beam width alone proves nothing. On some data, the width measured for the same graph
+    /// differs by a factor of three between samples of one hundred queries.
     pub(crate) fn is_worn(&self, fresh: usize, queries: usize) -> bool {
         let fresh = fresh.max(NARROW);
         self.default_ef() as f64 > WORN * fresh as f64 && self.falls_short(fresh, queries)

@@ -14,8 +14,8 @@ const OWN_SHARE: f32 = 0.6;
 const PRIME: usize = 7919;
 
 /// Returns the rows, numbers below `rows`, of which probes are made: pairs for mixtures, and single
-/// rows. They are evenly spread. After a merge there are half as many, because a merge costs a
-/// quarter of a build, and the result is added to the known table.
+/// rows. They are evenly spread. After a merge there are half as many. A merge costs only a quarter
+/// of a build, and its result is added to the known table.
 fn picked(rows: u32, merged: bool) -> (Vec<[u32; 2]>, Vec<u32>) {
     let (mixed, single) = if merged { (MIXED / 2, SINGLE / 2) } else { (MIXED, SINGLE) };
     let spread = |count: usize| {

@@ -51,7 +51,7 @@ pub struct Memory {
     /// The text, UTF-8.
     #[serde(default)]
     pub text: Option<String>,
-    /// Any bytes.
+    /// Arbitrary bytes.
     #[serde(default)]
     pub bytes: Option<Vec<u8>>,
     /// The caller's own key.

@@ -14,11 +14,11 @@ const WRITE_TIMEOUT: Duration = Duration::from_secs(10);
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Background {
-    /// Threads that all stores of the process share: two for syncs of the log, two for rows, two
-    /// for indexes, and up to four for listeners. Listener threads end when no event is waiting. A
-    /// store has no thread of its own. The threads start with the first store opened in this mode
-    /// and end with the last. While a job is held up, another thread takes its place. A pause, a
-    /// limit, or a job by hand on the same collection can hold a job up.
+    /// Threads that all stores of the process share. There are two for syncs of the log, two for
+    /// rows, two for indexes, and up to four for listeners. Listener threads end when no event is
+    /// waiting. A store has no thread of its own. The threads start with the first store opened in
+    /// this mode and end with the last. While a job is held up, another thread takes its place. A
+    /// pause, a limit, or a job by hand on the same collection can hold a job up.
     #[default]
     Auto,
     /// The caller, through `Store::run_pending_tasks`. The store starts no thread and calls its

@@ -124,8 +124,8 @@ impl Planner<'_> {
         part.indexed.index.costs(self.clock)
     }
 
-    /// Returns about how many of `rows` rows must be measured exactly after a search by code: twice
-    /// `k`, and those that seem as near by code.
+    /// Returns about how many of `rows` rows must be measured exactly after a search by code. It is
+    /// twice `k`, plus the rows that seem as near by code.
     fn behind(&self, part: &IndexPart, rows: u64) -> f64 {
         let seem = f64::from(part.indexed.index.fit().share) * rows as f64;
         (2.0 * self.k as f64 + seem).min(rows as f64)

@@ -6,7 +6,6 @@
 //! Invariants: the remembered answer is an immutable value, so that readers never wait. If two
 //! readers compute one at once, either may stay. It takes one bit per row, and the rows that expire
 //! next.
-//! that were worked out at once either may stay. It takes one bit a row and the rows that are next.
 
 use std::collections::BinaryHeap;
 use std::sync::Arc;

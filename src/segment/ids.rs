@@ -1,9 +1,9 @@
 //! Owns the lookup of a row by its id in a memtable: hashes of ids with their rows, in sorted runs.
-//! It is a persistent value, so readers need no lock: adding rows returns a new list of runs, which
+//! It is a persistent value, so readers need no lock. Adding rows returns a new list of runs, which
 //! shares the larger runs with the old. Runs grow by the logarithmic method, like blocks of rows
 //! (`active`), but without an upper limit.
 //!
-//! Invariants: each run has at least twice as many entries as the next, so there are at most 33
+//! Invariants: each run has at least twice as many entries as the next. So there are at most 33
 //! runs, and an entry is copied O(log rows) times. The newest row of an id is always present.
 //! Several ids may share a hash, so the caller compares the id of the row.
 
@@ -25,8 +25,8 @@ pub(super) struct Ids {
     runs: Vec<Arc<MapVec<u64>>>,
 }
 
-/// Returns an entry: the hash of the id in the upper half, and the complement of the row in the
-/// lower half, so that later rows sort first.
+/// Returns an entry. The upper half is the hash of the id. The lower half is the complement of the
+/// row, so that later rows sort first.
 fn entry(id: MemoryId, row: Row) -> u64 {
     start(id) | u64::from(!row)
 }

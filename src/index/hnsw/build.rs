@@ -49,9 +49,9 @@ pub(crate) fn build_graph(
     Ok(Built { graph, order })
 }
 
-/// Returns the nodes in the order of a breadth-first walk from the entry point, so that neighbors
-/// are stored near each other (Coleman et al., "Graph Reordering for Cache-Efficient Near Neighbor
-/// Search", NeurIPS 2022, compares such orders).
+/// Returns the nodes in the order of a breadth-first walk from the entry point. So neighbors are
+/// stored near each other. Coleman et al., "Graph Reordering for Cache-Efficient Near Neighbor
+/// Search", NeurIPS 2022, compares such orders.
 fn breadth_first(graph: &FlatGraph) -> MapVec<u32> {
     let view = graph.view();
     let mut seen = MapVec::<u8>::zeroed(graph.nodes as usize);

@@ -34,8 +34,8 @@ impl BuildParams<'_> {
     }
 }
 
-/// Returns the most heap bytes per row that a build takes. It includes a copy of the codes, the
-/// lists of the draft with their slack or the finished lists twice, and the state of each row.
+/// Returns the most heap bytes per row that a build takes. They are a copy of the codes, the lists,
+/// and the state of each row. The lists count with the slack of the draft, or twice when finished.
 /// `hnsw_rs` takes some 2 KB per row more.
 pub(crate) fn heap_bytes_per_row(row_bytes: usize, m: usize, builder: GraphBuilder) -> u64 {
     const KNOWN: usize = 64;

@@ -2,8 +2,8 @@
 //! searches, choices and links of which insertion and merging consist.
 //!
 //! Invariants during a build: a node's list has at most `2.6 m` entries at level 0 and `1.3 m`
-//! above. No entry occurs twice or is the node itself. Every entry was inserted before the node or
-//! at the same time. A full list is shortened to `2 m` or `m`; the slack makes that ten times rarer
+//! above. No entry occurs twice or is the node itself. Every entry is an inserted node or the one
+//! being inserted. A full list is shortened to `2 m` or `m`; the slack makes that ten times rarer
 //! than shortening at every new neighbor.
 
 use std::collections::HashMap;

@@ -33,8 +33,9 @@ const SHARE_OF_MOST: f64 = 0.6;
 /// Up to this many eligible rows, all are measured exactly.
 const FEW_ROWS: u64 = 256;
 
-/// The search by code is given up, and all rows measured, if it leaves too many in doubt: more than
-/// one in `IN_DOUBT.0` of the eligible rows, and at least `IN_DOUBT.1` rows.
+/// The search by code is given up, and all rows are measured, if it leaves too many rows in doubt.
+/// These are more than a quarter of the eligible rows (one in `IN_DOUBT.0`), more than `IN_DOUBT.1`
+/// rows, and more than twice `k`.
 const IN_DOUBT: (usize, usize) = (4, 1024);
 
 /// Least width of a beam behind a crowd of rows that are not eligible: this factor times k, plus

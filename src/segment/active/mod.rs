@@ -38,8 +38,8 @@ const LARGEST: usize = 512;
 /// A block with this many bytes of bodies is full and is not merged: the copy would cost more than
 /// scans gain by it. So a `u32` is enough for a place in the bodies.
 const FULL_BYTES: usize = 1 << 20;
-/// Heap bytes of a row beside its vector, codes and body: its head, its entry in `ids`, and its
-/// entry in the writers' table of ids. The latter takes 33 bytes, in a table that is 7/16 to 7/8
+/// Heap bytes of a row beside its vector, codes and body: its head, its entry in `ids`, and an
+/// entry in the writers' table of ids. That entry takes 33 bytes, and the table is 7/16 to 7/8
 /// full.
 const ROW_OVERHEAD: usize = size_of::<Head>() + ENTRY_BYTES + 56;
 

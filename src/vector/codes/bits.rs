@@ -5,24 +5,30 @@
 //! queries are right on average.
 //!
 //! A row: head of 16 bytes | packed codes | zero pad to 16 bytes. The head: scale f32 | squared
-//! norm f32 | sum of the codes u32 | scale for pairs f32. Let y be the rotated vector, c its codes,
-//! and v = 2 c − (2^B − 1) the values of the codes, which are odd whole numbers.
+//! norm f32 | sum of the codes u32 | scale for pairs f32. Let y be the rotated vector and c its
+//! codes. The values of the codes are v = 2 c − (2^B − 1), which are odd whole numbers.
 //!
 //! - scale = |x|² / ⟨v, y⟩. So ⟨x, q⟩ is about scale · ⟨v, rotated q⟩, and the error has no bias.
 //! - scale for pairs = |x| / |v|. So rows are points of the right length, and their distances are
 //!   true distances.
 //!
-//! A row of 4 bits has its signs once more in front: head | signs, packed like codes of 1 bit |
-//! packed codes | zero pad to 64 bytes. The sum is in the lower 20 bits of its word. The upper 12
-//! bits hold the scale of the signs, |x|² / ⟨signs, y⟩, in 256ths of the first scale; it is 1 to 15
-//! times as large. Most rows that a search meets are much too far away, and head and signs suffice
-//! to reject them. With 384 coordinates these are one cache line; the whole row is four.
+//! A row of 4 bits: head | signs, packed like codes of 1 bit | packed codes | zero pad to 64 bytes.
+//! So it has its signs twice, the first time in front of the codes. The sum is in the lower 20 bits
+//! of its word. The upper 12 bits hold the scale of the signs, |x|² / ⟨signs, y⟩, in 256ths of the
+//! first scale. It is 1 to 15 times as large as the first scale.
 //!
-//! Packing, 4 bits: 64 bytes hold 128 coordinates, the first 64 in their low halves, the others in
-//! their high halves. 2 bits: 64 bytes hold 256, the first 64 in the lowest bits, and so on. A last
-//! block of r < 64 bytes is packed in the same way, with groups of r coordinates. 1 bit: coordinate
-//! i is bit i mod 8 of byte i / 8. So kernels unpack with a shift and a mask, and read a query in
-//! order.
+//! Most rows that a search meets are much too far away, and head and signs suffice to reject them.
+//! With 384 coordinates these are one cache line; the whole row is four.
+//!
+//! Packing of codes:
+//!
+//! - 4 bits: 64 bytes hold 128 coordinates, the first 64 in their low halves, the others in their
+//!   high halves.
+//! - 2 bits: 64 bytes hold 256 coordinates, the first 64 in the lowest bits, and so on.
+//! - A last block of r < 64 bytes is packed in the same way, with groups of r coordinates.
+//! - 1 bit: coordinate i is bit i mod 8 of byte i / 8.
+//!
+//! So kernels unpack with a shift and a mask, and read a query in order.
 
 use crate::vector::kernel::batch::{Lanes, Part, SIGN_SCALE_SHIFT, SIGN_SCALE_UNIT};
 use crate::vector::metric::squared_norm;

@@ -1,5 +1,5 @@
-//! Owns the choice of a frame by a sample of its rows: the codes that were asked for if they are
-//! worthwhile, else finer codes, else the vectors.
+//! Owns the choice of a frame by a sample of its rows. It takes the codes that were asked for if
+//! they are worthwhile, else finer codes, else the vectors.
 
 use std::sync::Arc;
 

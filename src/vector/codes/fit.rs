@@ -11,8 +11,9 @@ pub(super) const DEVIATIONS: f32 = 3.0;
 /// measurement.
 pub(super) const LOOK: f32 = 3.0;
 
-/// Approximate nanoseconds to scan a byte of codes (`BYTE`), and to measure a row exactly (`ROW`):
-/// for its checksums and columns, and per byte of its vector. Only their ratio matters here.
+/// Approximate nanoseconds to scan a byte of codes (`BYTE`) and to measure a row exactly (`ROW`).
+/// The latter are for its checksums and columns, and per byte of its vector. Only the ratio of
+/// these times matters here.
 const BYTE: f32 = 0.03;
 const ROW: (f32, f32) = (120.0, 0.12);
 

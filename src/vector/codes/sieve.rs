@@ -1,5 +1,5 @@
-//! Owns the sign filter of rows of 4 bits: it rejects most rows that are too far away by the signs
-//! in front of each row. The remaining rows are measured by their whole codes.
+//! Owns the sign filter of rows of 4 bits. By the signs in front of each row, it rejects most rows
+//! that are too far away. The remaining rows are measured by their whole codes.
 //!
 //! The signs are multiplied with values of 4 bits by counting bits (Gao and Long, "RaBitQ:
 //! Quantizing High-Dimensional Vectors with a Theoretical Error Bound for Approximate Nearest

@@ -1,6 +1,6 @@
-//! Owns the common part of all kernels of many rows: the rows of a call, the formula that turns a
-//! product of codes into a distance, and the walk over the rows. The walk prefetches rows and
-//! passes them on in fours.
+//! Owns the common part of all kernels of many rows. It has the rows of a call, the formula that
+//! turns a product of codes into a distance, and the walk over the rows. The walk prefetches rows
+//! and passes them on in fours.
 //!
 //! Unsafe code here is the access to a row whose number was compared with the number of rows.
 #![expect(unsafe_code, reason = "one check for each row, not one for each access")]

@@ -1,5 +1,5 @@
-//! Owns the common part of all kernels of FastScan blocks: the layout of a block, and the step from
-//! the sums of a block to one bit per row.
+//! Owns the common part of all kernels of FastScan blocks. It has the layout of a block, and the
+//! step from the sums of a block to one bit per row.
 //!
 //! A block holds [`ROWS`] rows: their scales, their lengths, each as f32, and 16 bytes for every
 //! four coordinates. Byte `i` of these has the four signs of row `i` in its low half and those of

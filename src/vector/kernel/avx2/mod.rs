@@ -1,5 +1,5 @@
-//! Owns the kernels for x86-64 with AVX2 and FMA: those of two vectors here, those of many rows in
-//! `rows` and `planes`, that of FastScan blocks in `blocks`.
+//! Owns the kernels for x86-64 with AVX2 and FMA. Kernels of two vectors are here, those of many
+//! rows in `rows` and `planes`, that of FastScan blocks in `blocks`.
 //!
 //! Unsafe code here is of two kinds. Pointer loads read from chunks whose length the type states.
 //! Calls of functions that need a processor feature are sound because `kernels` checks the features

@@ -1,5 +1,5 @@
-//! Owns the kernels for x86-64 with AVX-512 F, BW and VNNI: those of two vectors here, those of
-//! many rows in `rows`, that of FastScan blocks in `blocks`.
+//! Owns the kernels for x86-64 with AVX-512 F, BW and VNNI. Kernels of two vectors are here, those
+//! of many rows in `rows`, that of FastScan blocks in `blocks`.
 //!
 //! Unsafe code here is of two kinds. Pointer loads read from chunks whose length the type states.
 //! Calls of functions that need a processor feature are sound because `kernels` checks the features

@@ -76,8 +76,8 @@ fn each(batch: &Batch<'_>, out: &mut [f32], one: impl Fn(&[u8]) -> i32) {
     measure(batch, out, |_| {}, |rows| rows.map(&one), &one);
 }
 
-/// Returns the dot product of the codes of a row, 16 bytes at a time, and values: one vector for
-/// each of the `PLANES` codes in a byte.
+/// Returns the dot product of values and the codes of a row, 16 bytes of the row at a time.
+/// `values` returns one vector for each of the `PLANES` codes in a byte.
 #[target_feature(enable = "neon")]
 #[inline]
 fn packed<const BITS: i8, const PLANES: usize>(
