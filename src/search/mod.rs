@@ -75,42 +75,42 @@ impl<'a> Search<'a> {
         self
     }
 
-    /// Returns only memories that match. Several filters must all match.
+    /// Limits the search to memories that match. Several filters must all match.
     #[doc(alias = "where")]
     pub fn filter(mut self, filter: Filter) -> Self {
         self.request.filter = std::mem::replace(&mut self.request.filter, Filter::All).and(filter);
         self
     }
 
-    /// Returns only memories of this namespace.
+    /// Limits the search to memories of this namespace.
     pub fn namespace(self, name: impl Into<String>) -> Self {
         self.filter(Filter::namespace(name))
     }
 
-    /// Returns only memories of this session. Sessions belong to the collection. If several users
-    /// use the same session names, filter by namespace as well.
+    /// Limits the search to memories of this session. Sessions belong to the collection. If several
+    /// users use the same session names, filter by namespace as well.
     pub fn session(self, name: impl Into<String>) -> Self {
         self.filter(Filter::session(name))
     }
 
-    /// Returns only memories of this kind.
+    /// Limits the search to memories of this kind.
     pub fn kind(self, name: impl Into<String>) -> Self {
         self.filter(Filter::kind(name))
     }
 
-    /// Returns only memories with this tag.
+    /// Limits the search to memories with this tag.
     pub fn tag(self, name: impl Into<String>) -> Self {
         self.filter(Filter::tag(name))
     }
 
-    /// Returns only memories made in this range of time.
+    /// Limits the search to memories made in this range of time.
     pub fn created(self, range: impl std::ops::RangeBounds<Timestamp>) -> Self {
         self.filter(Filter::created(range))
     }
 
-    /// Returns only memories for which the closure returns true. It gets them without their vectors
-    /// and is called for candidates only. Use a [`Filter`] where one can express the condition: it
-    /// is faster.
+    /// Limits the search to memories for which the closure returns true. The closure gets them
+    /// without their vectors and is called for candidates only. Use a [`Filter`] where one can
+    /// express the condition: it is faster.
     pub fn filter_fn(mut self, closure: impl Fn(&Memory) -> bool + Send + Sync + 'a) -> Self {
         self.request.closure = Some(Box::new(closure));
         self
