@@ -16,7 +16,7 @@ use crate::sync::{Mutex, lock};
 const CHECK_INTERVAL: Duration = Duration::from_secs(1);
 /// The fraction of the budget that stays resident after a release. The slack keeps the next check
 /// from releasing again at once.
-const SAMPLE_SIZE: f64 = 0.75;
+const KEPT_SHARE: f64 = 0.75;
 
 /// The budget of resident bytes.
 #[derive(Debug)]
@@ -104,7 +104,7 @@ fn to_release(mut resident: Vec<(FileName, u64)>, limit: u64) -> Vec<FileName> {
         _ => 1,
     };
     resident.sort_by_key(|(name, bytes)| (rank(name), std::cmp::Reverse(*bytes)));
-    let wanted = (limit as f64 * SAMPLE_SIZE) as u64;
+    let wanted = (limit as f64 * KEPT_SHARE) as u64;
     let mut goes = Vec::new();
     for (name, bytes) in resident {
         if left <= wanted {
