@@ -66,8 +66,11 @@ fn whole<T>(bytes: &[u8], decoded: std::result::Result<(T, usize), DecodeError>)
 }
 
 impl Memory {
-    /// Sets typed metadata, with schema number 0. See [`Memory::metadata_with_schema`], also for
-    /// what may be an error.
+    /// Sets typed metadata, with schema number 0. See [`Memory::metadata_with_schema`].
+    ///
+    /// # Errors
+    ///
+    /// As for [`Memory::metadata_with_schema`].
     pub fn metadata<T: Serialize + DeserializeOwned>(self, value: &T) -> Result<Self> {
         self.metadata_with_schema(0, value)
     }

@@ -16,6 +16,10 @@ const LOOK_AGAIN: Duration = Duration::from_millis(100);
 
 impl Store {
     /// Returns what [`Store::compact`] would do to a collection, and why. Changes nothing.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Closed`] after a close; [`Error::Corrupt`] if a column that it reads is damaged.
     pub fn plan(&self, collection: &Collection) -> Result<Plan> {
         self.engine.dir.check_open()?;
         compaction::plan(&self.engine, &collection.core)
@@ -24,6 +28,12 @@ impl Store {
     /// Compacts every collection now, on the calling thread: seals memtables, reclaims the bytes of
     /// all dead and expired rows, and rebuilds the indexes that have dead nodes. The background
     /// does the same when it pays. Call this to have the bytes back at once.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::DiskFull`] or [`Error::Io`] if an output cannot be written, and [`Error::Corrupt`] if
+    /// an input is damaged: the inputs stay as they are then. [`Error::ReadOnly`],
+    /// [`Error::Poisoned`] or [`Error::Closed`] for a store that takes no writes.
     pub fn compact(&self) -> Result<CompactionReport> {
         let _telling = self.engine.events.telling();
         self.engine.dir.check_open()?;
@@ -50,7 +60,11 @@ impl Store {
     }
 
     /// Does one piece of background work that is due, if any. Returns true if there was one. With
-    /// [`crate::Background::Manual`], call it until it returns false.
+    /// [`Background::Manual`](crate::Background::Manual), call it until it returns false.
+    ///
+    /// # Errors
+    ///
+    /// As for [`Store::compact`].
     pub fn run_pending_tasks(&self) -> Result<bool> {
         let _telling = self.engine.events.telling();
         self.engine.dir.check_open()?;
@@ -211,6 +225,10 @@ impl Store {
     /// Ends the background jobs that are under way, within some hundredths of a second. The files
     /// that they have written are removed; nothing else is lost. The work stays due, so it starts
     /// again soon unless the background is paused.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::ReadOnly`], [`Error::Poisoned`] or [`Error::Closed`] for a store that takes no writes.
     pub fn cancel_background(&self) -> Result<()> {
         self.engine.dir.check_writable()?;
         self.engine.background.pace().end_jobs();
@@ -220,6 +238,10 @@ impl Store {
 
 impl Collection {
     /// Compacts this collection now, on the calling thread. See [`Store::compact`].
+    ///
+    /// # Errors
+    ///
+    /// As for [`Store::compact`].
     ///
     /// ```
     /// # fn main() -> altiplano::Result<()> {
@@ -242,6 +264,10 @@ impl Collection {
     }
 
     /// Returns what [`Collection::compact`] would do, and why. Changes nothing.
+    ///
+    /// # Errors
+    ///
+    /// As for [`Store::plan`].
     pub fn plan(&self) -> Result<Plan> {
         self.engine.dir.check_open()?;
         compaction::plan(&self.engine, &self.core)
@@ -249,6 +275,10 @@ impl Collection {
 
     /// Same as [`Store::purge`], for the dead memories of this collection only, also in the log
     /// that it shares with others. Other collections keep their dead rows in their own files.
+    ///
+    /// # Errors
+    ///
+    /// As for [`Store::purge`].
     ///
     /// ```
     /// # fn main() -> altiplano::Result<()> {

@@ -81,8 +81,11 @@ impl Store {
 }
 
 impl Collection {
-    /// Returns what the collection holds and what it costs. Complexity and errors are those of
-    /// [`Store::stats`].
+    /// Returns what the collection holds and what it costs, in the time of [`Store::stats`].
+    ///
+    /// # Errors
+    ///
+    /// As for [`Store::stats`].
     pub fn stats(&self) -> Result<CollectionStats> {
         let mut stats = self.counted()?;
         let debt = compaction::debt(&self.engine, &self.core)?;

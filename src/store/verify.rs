@@ -96,12 +96,20 @@ impl Store {
     /// assert!(store.verify()?.is_clean());
     /// # Ok(()) }
     /// ```
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Closed`] after a close. Damage is no error here: it is in the report.
     pub fn verify(&self) -> Result<VerifyReport> {
         self.verify_with(VerifyLevel::Full)
     }
 
     /// Verifies the store to the given level. Checks the files that are on the disk now: a file
     /// that was replaced while the store is open is noticed by its header, not by its mapped bytes.
+    ///
+    /// # Errors
+    ///
+    /// As for [`Store::verify`].
     pub fn verify_with(&self, level: VerifyLevel) -> Result<VerifyReport> {
         self.engine.dir.check_open()?;
         let mut report = VerifyReport::default();

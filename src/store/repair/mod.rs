@@ -72,6 +72,10 @@ impl StoreOptions {
 
     /// Same as [`StoreOptions::repair`]. `doubt` decides about memories that may or may not have
     /// been deleted.
+    ///
+    /// # Errors
+    ///
+    /// As for [`StoreOptions::repair`].
     pub fn repair_with(
         self,
         from: impl AsRef<Path>,
