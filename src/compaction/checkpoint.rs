@@ -35,7 +35,7 @@ const FEWEST_LOG_FILES: usize = 2;
 const SMALL_ROWS: u32 = 256;
 
 /// Shortens the log if it is too long. Returns true if it was.
-pub(crate) fn run_trim(control: &Control<'_>) -> Result<bool> {
+pub(crate) fn run_checkpoint(control: &Control<'_>) -> Result<bool> {
     let engine = control.engine();
     let _running = engine.dir.begin_job()?;
     let pressed = engine.admission.disk().pressure() == Pressure::Pressed;

@@ -36,7 +36,7 @@ pub(super) fn index_facts(core: &CollectionState, snapshot: &Snapshot) -> (Vec<I
         nodes: u64::from(part.indexed.index.nodes()),
         live: snapshot.live_nodes(part),
         graph: part.indexed.index.has_graph(),
-        worn: part.indexed.index.worn() || core.recall.is_worn(part.indexed.file),
+        degraded: part.indexed.index.degraded() || core.recall.is_degraded(part.indexed.file),
     });
     let uncovered = snapshot.segments.iter().filter(|s| !s.covered);
     (facts.collect(), uncovered.map(|s| u64::from(s.live.live())).sum())

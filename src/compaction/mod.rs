@@ -22,7 +22,7 @@ mod purge;
 mod rewrite;
 mod steps;
 
-pub(crate) use checkpoint::run_trim;
+pub(crate) use checkpoint::run_checkpoint;
 pub(crate) use control::Control;
 pub(crate) use debt::{debt, is_idle};
 pub(crate) use give_back::{after_compaction, give_back};

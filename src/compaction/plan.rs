@@ -38,7 +38,7 @@ pub(crate) fn plan(engine: &Engine, core: &CollectionState) -> Result<Plan> {
             nodes: waiting,
             live: waiting,
             graph: false,
-            worn: false,
+            degraded: false,
         });
     let mut with_coming = indexes;
     with_coming.extend(coming);

@@ -16,7 +16,7 @@ use crate::vector::codes::{CodeBuffer, Fit};
 pub(crate) struct BuiltGraph {
     pub(super) graph: FlatGraph,
     pub(super) ef_table: EfTable,
-    /// The beam width of the freshly built graph, with which [`Index::worn`] compares.
+    /// The beam width of the freshly built graph, with which [`Index::degraded`] compares.
     pub(super) fresh_ef: u32,
 }
 

@@ -21,7 +21,7 @@ const MARGIN: f32 = 0.3;
 const SLACK: f32 = 0.005;
 const DOUBT: f32 = 2.0;
 /// A graph may be degraded if it needs a beam this many times wider than when freshly built.
-const WORN: f64 = 1.5;
+const DEGRADED: f64 = 1.5;
 /// Narrower beams count as this width, because their differences are due to chance.
 const NARROW: usize = 32;
 
@@ -142,9 +142,9 @@ impl EfTable {
     ///
     /// The beam width alone proves nothing. On some data, the width measured for the same graph
     /// differs by a factor of three between samples of one hundred queries.
-    pub(crate) fn is_worn(&self, fresh: usize, queries: usize) -> bool {
+    pub(crate) fn is_degraded(&self, fresh: usize, queries: usize) -> bool {
         let fresh = fresh.max(NARROW);
-        self.default_ef() as f64 > WORN * fresh as f64 && self.falls_short(fresh, queries)
+        self.default_ef() as f64 > DEGRADED * fresh as f64 && self.falls_short(fresh, queries)
     }
 
     /// Returns true if the recall of this beam is more than two standard deviations below the
@@ -222,8 +222,8 @@ mod tests {
         let at = |ef: u32, found: f32| EfTable::of(&[(32, found), (ef - 1, 0.96), (ef, 0.97)]);
         let takes = |ef| at(ef, 0.90).default_ef();
         assert_eq!((takes(49), takes(97)), (49, 97));
-        assert!(at(49, 0.90).is_worn(10, 100) && at(49, 0.90).is_worn(32, 100));
-        assert!(!at(48, 0.90).is_worn(10, 100) && !at(49, 0.90).is_worn(33, 100));
-        assert!(!at(49, 0.93).is_worn(32, 100), "within the chance of a hundred samples");
+        assert!(at(49, 0.90).is_degraded(10, 100) && at(49, 0.90).is_degraded(32, 100));
+        assert!(!at(48, 0.90).is_degraded(10, 100) && !at(49, 0.90).is_degraded(33, 100));
+        assert!(!at(49, 0.93).is_degraded(32, 100), "within the chance of a hundred samples");
     }
 }

@@ -247,9 +247,9 @@ impl Index {
 
     /// Returns true if its graph should be rebuilt. Either merges have cost too much recall, or its
     /// recall was never measured against the truth, as in files of format version 1.
-    pub(crate) fn worn(&self) -> bool {
+    pub(crate) fn degraded(&self) -> bool {
         let unknown = self.has_graph() && self.ef_table.beams().is_empty();
-        unknown || self.fresh_ef > 0 && self.ef_table.is_worn(self.fresh_ef as usize, SAMPLES)
+        unknown || self.fresh_ef > 0 && self.ef_table.is_degraded(self.fresh_ef as usize, SAMPLES)
     }
 }
 

@@ -69,9 +69,9 @@ impl Planner<'_> {
             let ef = asked.or_else(forced)?.max(self.k);
             Some((ef, table.evaluations_for(ef), table.recall_at(ef)))
         };
-        let of_canary = self.monitor.table(part.indexed.file, measured);
+        let of_monitor = self.monitor.table(part.indexed.file, measured);
         let Some((ef, evaluations, recall)) =
-            of_canary.unwrap_or_else(|| measured(index.ef_table()))
+            of_monitor.unwrap_or_else(|| measured(index.ef_table()))
         else {
             return Chosen { reason: AccessReason::GraphMissesTarget, ..other };
         };

@@ -58,7 +58,7 @@ struct Known {
     /// The number of queries in the last measurement.
     looked_with: usize,
     stats: Option<RecallStats>,
-    worn: Option<FileId>,
+    degraded: Option<FileId>,
 }
 
 impl Default for RecallMonitor {
@@ -130,11 +130,11 @@ impl RecallMonitor {
         if known.built == Some((file, false)) {
             known.fresh_ef = Some(ef);
         }
-        let worn =
-            merged && known.fresh_ef.is_some_and(|fresh| table.is_worn(fresh, stats.queries));
-        known.worn = worn.then_some(file);
+        let degraded =
+            merged && known.fresh_ef.is_some_and(|fresh| table.is_degraded(fresh, stats.queries));
+        known.degraded = degraded.then_some(file);
         (known.looked_at, known.looked_with) = (now, stats.queries);
-        let stats = RecallStats { ef, degraded: worn, ..stats };
+        let stats = RecallStats { ef, degraded, ..stats };
         known.stats = Some(stats.clone());
         drop(known);
         self.measured.store(Some(Measured { file, table }));
@@ -142,8 +142,8 @@ impl RecallMonitor {
     }
 
     /// Returns true if merges have degraded this graph so much that it should be rebuilt.
-    pub(crate) fn is_worn(&self, file: FileId) -> bool {
-        lock(&self.known).worn == Some(file)
+    pub(crate) fn is_degraded(&self, file: FileId) -> bool {
+        lock(&self.known).degraded == Some(file)
     }
 
     /// Returns the result of the last measurement.
@@ -211,7 +211,9 @@ mod tests {
         assert!(!look(&monitor, 3, &[(32, 0.90), (64, 0.96), (80, 0.98)], MINUTE).degraded);
         monitor.note_built(FileId(4), true);
         let stats = look(&monitor, 4, &wide, MINUTE);
-        assert!(stats.degraded && monitor.is_worn(FileId(4)) && !monitor.is_worn(FileId(3)));
+        assert!(
+            stats.degraded && monitor.is_degraded(FileId(4)) && !monitor.is_degraded(FileId(3))
+        );
         assert_eq!(monitor.stats(), Some(stats));
         // The beam is as wide, but the loss of recall with the fresh beam is within the chance of
         // 64 queries. A rebuild would be needless.

@@ -83,7 +83,7 @@ impl Store {
                 done => return done,
             }
         }
-        let trimmed = compaction::run_trim(never)? || compaction::give_back(never)?;
+        let trimmed = compaction::run_checkpoint(never)? || compaction::give_back(never)?;
         self.engine.admission.maintain_disk(!trimmed, asked)?;
         Ok(trimmed)
     }

@@ -194,7 +194,7 @@ fn maintain_rows(
     if let Some(pause) = troubles.pause(engine, &None) {
         return patience.min(pause);
     }
-    let given = compaction::run_trim(&control.without_pace()).and_then(|trimmed| {
+    let given = compaction::run_checkpoint(&control.without_pace()).and_then(|trimmed| {
         let busy = trimmed || patience.is_zero();
         let gave = busy || compaction::give_back(&control)?;
         engine.admission.maintain_disk(!gave, asked)?;

@@ -47,7 +47,7 @@ pub(in crate::compaction) fn look(job: &Job<'_>) -> Result<bool> {
     };
     let table = table.with_mixtures(asked, index.ef_table());
     let stats = core.recall.looked(file, table, stats, engine.time.monotonic());
-    let worn = stats.degraded;
+    let degraded = stats.degraded;
     engine.events.emit(&Event::RecallMeasured { collection: core.name.clone(), found: stats });
-    Ok(worn)
+    Ok(degraded)
 }

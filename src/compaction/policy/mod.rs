@@ -61,7 +61,7 @@ pub(crate) struct IndexFacts {
     pub(crate) live: u64,
     pub(crate) graph: bool,
     /// True if merges have degraded the recall of its graph.
-    pub(crate) worn: bool,
+    pub(crate) degraded: bool,
 }
 
 impl IndexFacts {
@@ -263,7 +263,7 @@ fn plan_graph(
     let Some(base) = graphs.max_by_key(|i| (i.live, i.file)) else {
         return all(None, Reason::GraphPays);
     };
-    if base.worn {
+    if base.degraded {
         return all(None, Reason::RecallDegraded);
     }
     let (dead, outside) = (base.nodes - base.live.min(base.nodes), live - base.live);

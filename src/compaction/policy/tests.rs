@@ -10,7 +10,7 @@ fn segment(file: u64, rows: u64, dead: u64) -> SegmentFacts {
 }
 
 fn index(file: u64, nodes: u64, live: u64, graph: bool) -> IndexFacts {
-    IndexFacts { file: FileId(file), nodes, live, graph, worn: false }
+    IndexFacts { file: FileId(file), nodes, live, graph, degraded: false }
 }
 
 const fn graphs(least: u64) -> GraphRows {
@@ -142,8 +142,8 @@ fn a_graph_is_merged_with_what_came_and_went_and_built_anew_when_it_is_worn() {
     // More rows are outside than inside: the graph is no base for a merge.
     let grown = [index(1, 9_000, 9_000, true), index(2, 11_000, 11_000, false)];
     assert_eq!(plan(&grown).unwrap().base, None);
-    let worn = [IndexFacts { worn: true, ..index(1, 30_000, 30_000, true) }];
-    let step = plan(&worn).unwrap();
+    let degraded = [IndexFacts { degraded: true, ..index(1, 30_000, 30_000, true) }];
+    let step = plan(&degraded).unwrap();
     assert_eq!((step.base, step.reason), (None, Reason::RecallDegraded));
 }
 

@@ -137,15 +137,15 @@ fn a_graph_is_worn_when_its_beam_has_widened() {
     let all = vectors(300, 8, Metric::L2);
     let mut now = built(spec, &all, (0..300).collect());
     let fresh = now.index.fresh_ef;
-    assert!(fresh > 0 && !now.index.worn());
+    assert!(fresh > 0 && !now.index.degraded());
     // Merges keep the beam width of the first graph.
     now = merged(spec, &all, Some(&now), &[5], vec![], &params(12)).0;
     assert_eq!(now.index.fresh_ef, fresh);
     let ef = 3 * fresh.max(32);
     now.index.ef_table = EfTable::of(&[(32, 0.90), (ef - 1, 0.96), (ef, 0.97)]);
-    assert!(now.index.worn());
+    assert!(now.index.degraded());
     now.index.fresh_ef = 0;
-    assert!(!now.index.worn(), "nothing to compare it with");
+    assert!(!now.index.degraded(), "nothing to compare it with");
     now.index.ef_table = EfTable::default();
-    assert!(now.index.worn(), "nobody knows what it finds");
+    assert!(now.index.degraded(), "nobody knows what it finds");
 }

@@ -126,8 +126,12 @@ fn scripts_come_by_what_they_are_about() {
     let of = |count: &AtomicUsize| count.load(Ordering::Relaxed);
     let (merged, _) = seen("graph merged");
     assert!(of(&merged.merges) >= 4, "{merged:?}");
-    let (worn, _) = seen("graph worn");
-    assert_eq!((of(&worn.built), of(&worn.merges), of(&worn.looks)), (2, 1, 3), "{worn:?}");
+    let (degraded, _) = seen("graph degraded");
+    assert_eq!(
+        (of(&degraded.built), of(&degraded.merges), of(&degraded.looks)),
+        (2, 1, 3),
+        "{degraded:?}"
+    );
     let (purged, _) = seen("purge during a merge");
     assert!(of(&purged.moved) == 2 && of(&purged.merges) >= 1, "{purged:?}");
     // Sealed although it has only nine rows, and rewritten although fewer rows are dead than the

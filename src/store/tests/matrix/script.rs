@@ -213,7 +213,7 @@ fn base(w: fn(Vec<Write>) -> Act) -> Vec<(&'static str, Vec<Act>)> {
             ],
         ),
         (
-            "graph worn",
+            "graph degraded",
             vec![
                 w(insert(0, 0..200)),
                 Run,
