@@ -31,7 +31,7 @@ impl OpenFiles {
     }
 }
 
-/// The right to keep a file open. It returns to the pool when dropped.
+/// The right to keep a file open. It is given back when this is dropped.
 #[derive(Debug)]
 pub(crate) struct Permit(Arc<OpenFiles>);
 
