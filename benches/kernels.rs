@@ -1,7 +1,7 @@
 //! Nanoseconds per row and bytes per second of the kernels that measure codes, for every
 //! instruction set of this processor. The rows lie in the first-level cache, or are gathered at
 //! random from 100,000 rows. They are measured in calls of 16 rows, as a graph does, and row after
-//! row; a plain read of the same bytes is the yardstick. Also the time to make a code and to encode
+//! row. A plain read of the same bytes is the yardstick. Also the time to make a code and to encode
 //! a query.
 //!
 //! `cargo bench --bench kernels --features __bench [-- --quick]`

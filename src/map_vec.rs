@@ -1,6 +1,6 @@
 //! Owns arrays in RAM that return to the system as soon as they are dropped: large ones are
-//! anonymous maps. An allocator keeps much of what large arrays leave behind. glibc's raises the
-//! size from which it maps, and with it what it keeps, to the largest array it ever freed
+//! anonymous maps. An allocator keeps much of what large arrays leave behind. The largest array
+//! that it ever freed sets the size from which glibc's allocator maps, and with it what it keeps
 //! (mallopt(3), `M_MMAP_THRESHOLD`). So a store would stay as large as its largest graph build.
 //!
 //! Capacity that is not written costs address space but no RAM.

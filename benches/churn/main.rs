@@ -9,7 +9,7 @@
 //! vector, or fewer than k results.
 //!
 //! `p99_compacting_us` covers the queries during which the store's threads took at least a tenth of
-//! a core, by a sample every 10 ms; `p99_quiet_us` covers the other queries of the same rounds.
+//! a core, by a sample every 10 ms. `p99_quiet_us` covers the other queries of the same rounds.
 //! Resident bytes are those added since the moment before the store was opened, so the benchmark's
 //! own vectors do not count. The first rounds (`--warm`) do not count: a store that was just filled
 //! is scanned, exactly and slowly, until its first graph is built. If the base has too few rows,

@@ -26,8 +26,8 @@ pub(crate) struct Told {
 }
 
 /// The figures of one round. Resident bytes are those added since the moment before the store was
-/// opened. A mean is taken over the samples of the round: the moment of its end says little,
-/// because a merge may be running or not, and the memtable is more or less full.
+/// opened. A mean is taken over the samples of the round. The moment of its end says little: a
+/// merge may be running or not, and the memtable is more or less full.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Round {
     pub(crate) round: u64,

@@ -1,6 +1,6 @@
-//! Owns the common parts of the benchmarks `recall`, `filter`, `ingest` and `open`: the data that
-//! their arguments name, the codes they compare, and a store in a temporary directory. Measuring is
-//! in `measure`, vectors are in `vectors`.
+//! Owns the common parts of the benchmarks `recall`, `filter`, `ingest` and `open`. These are the
+//! data that their arguments name, the codes they compare, and a store in a temporary directory.
+//! Measuring is in `measure`, vectors are in `vectors`.
 #![allow(dead_code, unreachable_pub, reason = "each benchmark takes what it needs")]
 #![allow(
     clippy::disallowed_methods,

@@ -1,6 +1,7 @@
-//! The cost of deletes and of large numbers: dropping one of very many namespaces, a `delete_where`
-//! of half of all rows, deletes by very long lists, the expiry of whole segments, and thousands of
-//! collections in one store. Also the cost of building and merging one graph of all rows.
+//! The cost of deletes and of large numbers, in these parts: dropping one of very many namespaces,
+//! a `delete_where` of half of all rows, and deletes by very long lists. Then the expiry of whole
+//! segments, and thousands of collections in one store. Also the cost of building and merging one
+//! graph of all rows.
 //!
 //! Prints a JSON line for each part. Checks every count, and what is left after a reopen.
 //!

@@ -1,6 +1,6 @@
-//! Owns the expected content of the store beside concurrent writers and readers: every live memory,
-//! those that died during the running query, and the verdict on an answer. The writes are chosen in
-//! `load.rs`.
+//! Owns the expected content of the store beside concurrent writers and readers. That is every live
+//! memory, those that died during the running query, and the verdict on an answer. The writes are
+//! chosen in `load.rs`.
 //!
 //! One thread writes and one asks. Each takes a tick before and after its call, under the lock of
 //! the model. The ticks decide what a query may and must see. It may see a memory whose write began

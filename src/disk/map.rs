@@ -38,9 +38,9 @@ enum Bytes {
 impl Mapped {
     /// Maps a whole sealed file.
     pub(super) fn new(file: &File, path: &Path) -> Result<Self> {
-        // SAFETY: the file is sealed, so nobody changes it while it is mapped: guaranteed by I2 and
-        // the store's lock, argued at the top of this file; the caller is `SealedFile::map`, the
-        // type of which says that the file was opened for reading only.
+        // SAFETY: the file is sealed, so nobody changes it while it is mapped. I2 and the store's
+        // lock guarantee that, as argued at the top of this file. The caller is `SealedFile::map`:
+        // its type says that the file was opened for reading only.
         let map = unsafe { memmap2::Mmap::map(file) }.map_err(|e| Error::io("map", path, e))?;
         Ok(Self { bytes: Bytes::Map(Arc::new(map)) })
     }

@@ -77,9 +77,9 @@ impl Memory {
     /// The value takes at most [`Memory::MAX_METADATA_BYTES`] of bincode.
     ///
     /// Values are stored by position. That is compact, but right only for a type that does not
-    /// change. The names and kinds of the type's fields are stored with each value and compared
-    /// when it is read, unless they take more than 64 KiB. For types that change, prefer
-    /// [`Memory::metadata_json`]: there, fields may be added, removed or reordered.
+    /// change. The names and kinds of the type's fields are stored with each value, unless they
+    /// take more than 64 KiB. They are compared when the value is read. For types that change,
+    /// prefer [`Memory::metadata_json`]: there, fields may be added, removed or reordered.
     ///
     /// # Errors
     ///

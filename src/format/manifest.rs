@@ -201,7 +201,7 @@ impl Manifest {
     }
 }
 
-/// Returns the checksum of a body. It covers the version: otherwise one flipped bit, as in version
+/// Returns the checksum of a body. It covers the version. Otherwise one flipped bit, as in version
 /// 1, makes a manifest look newer, and not even a repair touches a newer one.
 pub(crate) fn checksum(version: u16, salt: [u8; 16], body: &[u8]) -> u32 {
     match version {

@@ -8,8 +8,8 @@
 //! checksums of their own.
 //!
 //! A file is mapped. If it was opened with a permit, its descriptor stays open as well, and
-//! [`SectionFile::read`] reads through the descriptor instead: pages that are read through the map
-//! stay resident, with their neighbors.
+//! [`SectionFile::read`] reads through the descriptor. The reason: pages that are read through the
+//! map stay resident, with their neighbors.
 
 mod writer;
 

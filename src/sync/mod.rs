@@ -10,12 +10,12 @@
 //! that take a lock even if its last holder panicked.
 //!
 //! What the checkers prove: under them `Published` is a mutex around an `Arc`, and `Arc` is the
-//! standard library's. So they check the code around the cell, given its contract: a load returns
-//! the last value stored, a store is one step, the last owner drops the value. They do not check
-//! that arc-swap and `Arc` keep that contract on real hardware; `tests/stress.rs` only exercises
-//! it, with ThreadSanitizer too. Neither checker lets a wait time out, so a thread that is never
-//! woken is found. Counters and caches that nobody waits for (`section`, index building, the pool)
-//! stay on the standard library.
+//! standard library's. So they check the code around the cell, given its contract. A load returns
+//! the last value stored, a store is one step, and the last owner drops the value. They do not
+//! check that arc-swap and `Arc` keep that contract on real hardware; `tests/stress.rs` only
+//! exercises it, with ThreadSanitizer too. Neither checker lets a wait time out, so a thread that
+//! is never woken is found. Counters and caches that nobody waits for (`section`, index building,
+//! the pool) stay on the standard library.
 
 #[cfg(any(all(loom, shuttle), all(loom, tsan), all(shuttle, tsan)))]
 compile_error!("one at a time: --cfg loom, --cfg shuttle or --cfg tsan");

@@ -1,6 +1,6 @@
-//! Owns the background threads of the process: a few for all open stores, in lanes, so that a short
-//! job never waits behind a long one of another kind. A job is a closure with a `Notify`; stores
-//! are not known here.
+//! Owns the background threads of the process, a few for all open stores. They are divided into
+//! lanes, so that a short job never waits behind a long one of another kind. A job is a closure
+//! with a `Notify`; stores are not known here.
 //!
 //! Invariants: a job runs on one thread at a time. The jobs of a lane take turns, so that no store
 //! keeps another one waiting for more than a turn. A lane has no more threads than jobs, and none

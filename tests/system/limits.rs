@@ -1,6 +1,6 @@
-//! Owns the proof that a process's limits lose nothing: too few open files, a limit on the size of
-//! files, with the signal that ends the process and without it, and a clock that jumps. Errors must
-//! be typed, and a process with higher limits may continue with the store (I4, I10).
+//! Owns the proof that a process's limits lose nothing: too few open files, and a limit on the size
+//! of files, with the signal that ends the process and without it. Also a clock that jumps. Errors
+//! must be typed, and a process with higher limits may continue with the store (I4, I10).
 #![allow(
     clippy::disallowed_methods,
     clippy::print_stderr,

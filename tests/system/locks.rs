@@ -1,5 +1,5 @@
 //! Owns the proof about a process made by fork, which shares the lock and the open files of its
-//! parent: it writes nothing to the parent's store and removes nothing of it. Also proves that a
+//! parent. It writes nothing to the parent's store and removes nothing of it. Also proves that a
 //! store stays in its place when its process changes directory.
 #![allow(
     clippy::disallowed_methods,

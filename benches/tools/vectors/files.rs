@@ -1,7 +1,6 @@
-//! Owns the bytes of vector files (`.npy`, `.fvecs`, `.bvecs`, `.ivecs` and `.fbin`): their
-//! headers, and the check of every length against the size of the file before anything is
-//! allocated. The decoding of an element is in `elements.rs`. The meaning of the numbers is in
-//! `mod.rs`.
+//! Owns the bytes of vector files: `.npy`, `.fvecs`, `.bvecs`, `.ivecs` and `.fbin`. It reads their
+//! headers and checks every length against the size of the file before anything is allocated. The
+//! decoding of an element is in `elements.rs`. The meaning of the numbers is in `mod.rs`.
 
 use std::fmt;
 use std::fs::File;

@@ -1,5 +1,5 @@
-//! Owns the tests of filters at their edges: meanings they must not have, lists and nesting of any
-//! size, the log records of deletes, and the form of filters and ids for other programs.
+//! Owns the tests of filters at their edges: meanings they must not have, and lists and nesting of
+//! any size. Also the log records of deletes, and the form of filters and ids for other programs.
 #![allow(clippy::disallowed_methods, reason = "tests may use files")]
 
 mod json;

@@ -1,5 +1,5 @@
 //! Owns the tests of a store's life, seen from outside: the handles that keep it open, its
-//! listener, the directories that it accepts, and other stores with which it shares threads.
+//! listener, and the directories that it accepts. Also other stores with which it shares threads.
 #![allow(clippy::disallowed_methods, reason = "these tests look at directories past the store")]
 
 mod directories;

@@ -1,4 +1,4 @@
-//! Owns the questions that a damaged store is asked, and the rule for its answers: each is a typed
+//! Owns the questions that a damaged store is asked, and the rule for its answers. Each is a typed
 //! error that names the damaged file, or exactly right.
 
 use altiplano::{Collection, Error, Filter, Hit, Memory, Store};

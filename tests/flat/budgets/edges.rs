@@ -1,5 +1,5 @@
-//! The edges of budgets: the error of a full one and the deletes that are then enough, what the
-//! numbers count, and how to wait until a store is at rest.
+//! The edges of budgets: the error of a full one, and the deletes that are then enough. Also what
+//! the numbers count, and how to wait until a store is at rest.
 
 use std::sync::{Arc, Mutex};
 use std::time::Duration;

@@ -1,6 +1,6 @@
-//! Owns what the tests of the operating system's faults share: the place of the ledger, the amount
-//! of testing, and the kinds of errors that a fault may cause. The writing session is in
-//! `session.rs`, its processes are in `process.rs`.
+//! Owns what the tests of the operating system's faults share: the place of the ledger, the seed,
+//! and the kinds of errors that a fault may cause. The writing session is in `session.rs`, its
+//! processes are in `process.rs`.
 #![allow(
     dead_code,
     clippy::disallowed_methods,

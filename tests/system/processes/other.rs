@@ -1,5 +1,5 @@
-//! Owns the other processes of these tests: one that tries a store, one that holds it, one that
-//! races for it, one that reads it, and one that writes and compacts generations.
+//! Owns the other processes of these tests. One tries a store, one holds it, one races for it, one
+//! reads it, and one writes and compacts generations.
 
 use std::path::Path;
 use std::process::{Command, ExitStatus, Stdio};

@@ -162,8 +162,8 @@ fn as_somebody() -> Result<Vec<&'static str>, String> {
     Ok(user)
 }
 
-/// A directory that may not be written must refuse a writer with an error that says so, and not
-/// with one about a file that could not be created.
+/// A directory that may not be written must refuse a writer with an error that says so. An error
+/// about a file that could not be created would mislead.
 #[test]
 fn a_directory_that_may_only_be_read_can_be_read_and_says_so_to_writers() {
     let user = match as_somebody() {

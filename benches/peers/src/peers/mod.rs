@@ -1,9 +1,9 @@
 //! Owns the list of libraries, one file per library.
 //!
-//! Left out are three crates: `faiss`, which binds a C++ library that must be built with CMake and
-//! a BLAS; `qdrant-edge`, which needs 350 crates; and `lancedb`, which needs 600. Their Python
-//! wheels are here instead (`python`), as are those of `hnswlib`, `zvec` and Scalable Vector
-//! Search. The codes `svs-lvq4x8` of the last run on Intel processors alone, by a check of its own.
+//! Left out are three crates. `faiss` binds a C++ library that must be built with CMake and a BLAS.
+//! `qdrant-edge` needs 350 crates, and `lancedb` needs 600. Their Python wheels are here instead
+//! (`python`), as are those of `hnswlib`, `zvec` and Scalable Vector Search. The codes `svs-lvq4x8`
+//! of the last run on Intel processors alone, by a check of its own.
 
 mod altiplano;
 mod arroy;
