@@ -15,7 +15,7 @@ pub(crate) const FRAME_HEAD_LEN: usize = 64;
 pub(crate) const MAX_PAYLOAD_BYTES: usize = 64 << 20;
 const MAGIC: u32 = 0x4D52_4641; // "AFRM"
 
-/// What a frame holds.
+/// The kind of a frame.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
 pub(crate) enum FrameKind {

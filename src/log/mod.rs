@@ -123,7 +123,7 @@ impl LogWriter {
 /// The time of a log without frames: no high-water mark, and no doubt about the clock.
 const UNKNOWN: (Timestamp, Timestamp) = (Timestamp::MIN, Timestamp::MIN);
 
-/// Where and how a log file ends.
+/// The end of a log file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct LogEnd {
     /// Bytes of valid frames, header included.

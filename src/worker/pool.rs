@@ -141,7 +141,7 @@ impl Pool {
         result
     }
 
-    /// The life of a thread: runs turns until the lane has none for it.
+    /// The life of a thread: it runs turns until the lane no longer needs it.
     fn serve(self: &Arc<Self>, lane: Lane) {
         let mut state = lock(&self.state);
         loop {

@@ -96,7 +96,7 @@ fn an_explanation_says_which_way_was_taken_and_why() {
     assert_eq!((few.path, few.reason, few.rows), (AccessPath::Rows, AccessReason::FewRows, 100));
 }
 
-/// Codes of few dimensions save little, and hardly distinguish the rows.
+/// Codes of few dimensions save nothing, and hardly distinguish the rows.
 #[test]
 fn codes_are_those_that_fit_the_rows() {
     let dir = tempfile::tempdir().unwrap();

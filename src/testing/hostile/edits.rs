@@ -49,7 +49,7 @@ pub(super) struct Input<'a> {
 impl<'a> Input<'a> {
     pub(super) fn new(data: &'a [u8]) -> Self {
         let mut input = Self { repair: false, variant: 0, rest: data };
-        // Three of four inputs are repaired: the others end at the first checksum.
+        // Three of four inputs are repaired: the others end early.
         input.repair = !input.byte().is_multiple_of(4);
         input.variant = usize::from(input.byte());
         input

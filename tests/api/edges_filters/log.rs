@@ -1,5 +1,5 @@
-//! A delete that finds nothing writes nothing. One that finds something is as durable as any other
-//! write.
+//! A delete that finds nothing writes nothing. It still makes earlier writes durable, as any other
+//! delete does.
 
 use std::path::Path;
 use std::sync::Arc;
