@@ -15,7 +15,7 @@ const DELETE_IDS: u8 = 4;
 /// Largest number of bytes of an operation without its vector, body or filter.
 pub(crate) const MAX_HEAD_BYTES: usize = 41;
 
-/// Returns the bytes that a filter takes in an operation. O(length of its lists).
+/// Returns the bytes that a filter takes in an operation. O(filters and names).
 pub(crate) fn filter_bytes(filter: &Filter) -> usize {
     filter_len(filter)
 }
