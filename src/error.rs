@@ -1,4 +1,4 @@
-//! Owns the one public error type. Every variant names the place, both numbers where there are two,
+//! Owns the one public error type. Every variant names the place, both numbers if there are two,
 //! and the way out.
 
 use std::fmt;
@@ -13,8 +13,8 @@ use crate::value_error::ValueError;
 /// `Result` with this crate's [`Error`].
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
-/// Everything that can go wrong. No variant means that an acknowledged memory was lost, except
-/// [`Error::Corrupt`], which says where bytes on disk are damaged.
+/// Every error of this crate. No variant means that an acknowledged memory was lost, except
+/// [`Error::Corrupt`], which says where bytes on the disk are damaged.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
@@ -22,26 +22,27 @@ pub enum Error {
     #[error("cannot {op} {}: {source}", path.display())]
     #[non_exhaustive]
     Io {
-        /// What was tried, as a verb: `open`, `read`, `write`, `sync`, …
+        /// The operation, as a verb: `open`, `read`, `write`, `sync`, …
         op: &'static str,
         /// The file or directory.
         path: PathBuf,
-        /// What the system said.
+        /// The error of the operating system.
         source: io::Error,
     },
-    /// Bytes on disk are not what was written. Nothing was changed. Restore the store from a
-    /// backup, or save what can be read with [`StoreOptions::repair`](crate::StoreOptions::repair).
+    /// Bytes on the disk differ from those that were written. Nothing was changed. Restore the
+    /// store from a backup, or salvage what can be read with
+    /// [`StoreOptions::repair`](crate::StoreOptions::repair).
     #[error("{} is damaged at byte {offset}: {reason}; see StoreOptions::repair", file.display())]
     #[non_exhaustive]
     Corrupt {
         /// The damaged file.
         file: PathBuf,
-        /// Where in the file, in bytes from its start.
+        /// Where the damage is, in bytes from the start of the file.
         offset: u64,
-        /// What did not hold.
+        /// The check that failed.
         reason: String,
     },
-    /// Another process has the store open, or this one does, through a handle of the store or of
+    /// Another process has the store open, or this process has, through a handle of the store or of
     /// one of its collections. Close it first, or use `StoreOptions::open_read_only`.
     #[error("{} is locked by another open store; close it or open read-only", path.display())]
     #[non_exhaustive]
@@ -57,56 +58,57 @@ pub enum Error {
         path: PathBuf,
     },
     /// There is no store at the path, and none was to be created.
-    #[error("there is no store at {}; StoreOptions::create makes one", path.display())]
+    #[error("there is no store at {}; Store::open makes one", path.display())]
     #[non_exhaustive]
     NotFound {
-        /// The path that was to be opened.
+        /// The path of the store.
         path: PathBuf,
     },
-    /// The directory holds something else, and no store. Nothing was written to it.
+    /// The directory holds something other than a store. Nothing was written to it.
     #[error("{} is not a store: {found}; give a new or an empty directory", path.display())]
     #[non_exhaustive]
     NotAStore {
-        /// The path that was to be opened.
+        /// The path of the store.
         path: PathBuf,
-        /// What is there instead, with its name.
+        /// What was found there, with its name.
         found: String,
     },
-    /// The file system is full. Nothing was lost; reads go on, and writes work again once space
-    /// returns.
+    /// The file system is full. Nothing was lost. Reads continue, and writes work again once there
+    /// is space.
     #[error("no space left to write {}; free some space and try again", path.display())]
     #[non_exhaustive]
     DiskFull {
         /// The file that was being written.
         path: PathBuf,
     },
-    /// The write would pass a budget of the store. Nothing of it was done.
+    /// The write would exceed a budget of the store. Nothing of it was done.
     #[error("{budget} would be {needed} of {limit} bytes; {}", way_out(*free))]
     #[non_exhaustive]
     OverBudget {
-        /// Which budget.
+        /// The budget.
         budget: Budget,
-        /// Bytes with this write, and with what must stay free.
+        /// Bytes with this write, including headroom that must stay free.
         needed: u64,
-        /// Bytes allowed.
+        /// The budget in bytes.
         limit: u64,
-        /// How many bytes of memories to delete so that the same write is taken at the next try: of
-        /// each, 4 bytes a dimension, its content and its metadata count. It is enough unless a
-        /// reader holds files, or others write meanwhile. 0 where deleting is of no use and
-        /// background work is: try again later, with
+        /// How many bytes of memories to delete so that the next attempt succeeds. A memory counts
+        /// 4 bytes per dimension plus its content and its metadata. The number suffices unless a
+        /// reader holds files or other threads write meanwhile.
+        ///
+        /// 0 if deleting does not help but background work does: try again later, with
         /// [`Background::Manual`](crate::Background::Manual) after
         /// [`Store::run_pending_tasks`](crate::Store::run_pending_tasks).
         free: u64,
     },
-    /// A sync failed, so the outcome of the batch is known only after the store is opened again:
-    /// it is there whole or not at all.
+    /// A sync failed, so the outcome of the batch is unknown until the store is opened again. Then
+    /// the batch is there as a whole or not at all.
     #[error("a sync failed; operation {seq} may or may not be durable: open the store again")]
     #[non_exhaustive]
     CommitUnknown {
         /// The sequence number of the batch's last operation.
         seq: u64,
     },
-    /// An earlier sync failed or a background job panicked. Reads go on; open the store again to
+    /// An earlier sync failed or a background job panicked. Reads continue. Open the store again to
     /// write.
     #[error("writes stopped after an earlier failure ({reason}); open the store again")]
     #[non_exhaustive]
@@ -114,9 +116,9 @@ pub enum Error {
         /// The first failure.
         reason: String,
     },
-    /// The process is a child, made by fork, of the one that opened the store. It shares the lock
-    /// and the files with it, so it may read and must not write; open the store again when the
-    /// parent has closed it.
+    /// This process is a child, made by fork, of the process that opened the store. It shares the
+    /// lock and the files, so it may read but must not write. Open the store again when the parent
+    /// has closed it.
     #[error("the store was opened by process {opened_by}; its child {process} can only read")]
     #[non_exhaustive]
     Forked {
@@ -131,48 +133,50 @@ pub enum Error {
     UnsupportedFormat {
         /// The file.
         file: PathBuf,
-        /// The version it asks of its reader.
+        /// The format version that the file requires.
         found: u16,
-        /// The newest version read here.
+        /// The newest format version that this version of the crate reads.
         supported: u16,
     },
-    /// A vector has the wrong length.
-    #[error("the vector has {got} dimensions, the collection {expected}")]
+    /// A vector, or the options of a collection, have another number of dimensions than the
+    /// collection.
+    #[error("{got} dimensions were given, the collection has {expected}")]
     #[non_exhaustive]
     Dimension {
         /// The collection's dimension.
         expected: usize,
-        /// The vector's.
+        /// The vector's dimension.
         got: usize,
     },
-    /// A vector holds NaN or infinity, or is zero under cosine.
+    /// A vector holds NaN or infinity, or is zero under the cosine metric.
     #[error("invalid vector{}: {reason}", id.map(|id| format!(" of memory {id}")).unwrap_or_default())]
     #[non_exhaustive]
     InvalidVector {
-        /// The memory, unless it was a query.
+        /// The memory's id; `None` for a query.
         id: Option<MemoryId>,
-        /// What is wrong with it.
+        /// What is wrong with the vector.
         reason: &'static str,
     },
-    /// An option or argument is out of range, or clashes with what the store was created with.
+    /// An option or argument is out of range, or conflicts with the options that the store was
+    /// created with.
     #[error("invalid {name}: {reason}")]
     #[non_exhaustive]
     InvalidOption {
-        /// The option.
+        /// The name of the option.
         name: &'static str,
         /// What is wrong and what is allowed.
         reason: String,
     },
-    /// The collection holds embeddings of another model: their distances would mean nothing.
+    /// The collection holds embeddings of another model, so distances would mean nothing.
     #[error("the collection holds embeddings of {expected:?}, not of {got:?}")]
     #[non_exhaustive]
     EmbeddingSpace {
         /// The collection's embedding space.
         expected: String,
-        /// The one that was asked for.
+        /// The requested embedding space.
         got: String,
     },
-    /// A text, a list, a filter or a batch is larger than the store takes.
+    /// A text, a list, a filter or a batch is larger than the limit.
     #[error("{what}: {got} {unit}, at most {limit} are allowed; {way_out}")]
     #[non_exhaustive]
     LimitExceeded {
@@ -180,34 +184,34 @@ pub enum Error {
         what: &'static str,
         /// Its size.
         got: u64,
-        /// What size and limit count: `bytes`, `tags`, `levels`, …
+        /// The unit of size and limit: `bytes`, `tags`, `levels`, …
         unit: &'static str,
         /// The limit.
         limit: u64,
-        /// What to do about it.
+        /// How to stay below the limit.
         way_out: &'static str,
     },
-    /// Metadata could not be encoded or decoded as the type asked for.
+    /// Metadata could not be encoded, or could not be decoded as the requested type.
     #[error("metadata: {reason}")]
     #[non_exhaustive]
     Metadata {
-        /// What the codec said.
+        /// The message of the codec.
         reason: String,
     },
     /// The store was closed, through any of its handles, or the collection was dropped.
     #[error("the store or collection is closed")]
     Closed,
-    /// An invariant of this crate does not hold. Nothing was written. It is a bug: please report
+    /// An invariant of this crate does not hold. Nothing was written. This is a bug: please report
     /// it.
     #[error("internal error, please report it: {what}")]
     #[non_exhaustive]
     Internal {
-        /// What does not hold.
+        /// The invariant that does not hold.
         what: String,
     },
 }
 
-/// What an [`Error::OverBudget`] ran into.
+/// The budget that an [`Error::OverBudget`] exceeds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
 #[non_exhaustive]
 pub enum Budget {
@@ -246,7 +250,7 @@ impl From<ValueError> for Error {
 }
 
 impl Error {
-    /// An I/O error, told apart where the caller can do something about it.
+    /// Creates an I/O error. Errors that a caller can act on get their own variants.
     pub(crate) fn io(op: &'static str, path: impl Into<PathBuf>, source: io::Error) -> Self {
         let path = path.into();
         match source.kind() {
@@ -256,7 +260,7 @@ impl Error {
         }
     }
 
-    /// Damage in `file`.
+    /// Creates an error for damage in `file`.
     pub(crate) fn corrupt(
         file: impl Into<PathBuf>,
         offset: u64,
@@ -265,7 +269,7 @@ impl Error {
         Self::Corrupt { file: file.into(), offset, reason: reason.into() }
     }
 
-    /// A size past its limit: so many of a unit.
+    /// Creates an error for a size past its limit. `got` and `limit` are counted in `unit`.
     pub(crate) fn limit(
         what: &'static str,
         (got, unit): (usize, &'static str),
@@ -275,17 +279,17 @@ impl Error {
         Self::LimitExceeded { what, got: got as u64, unit, limit: limit as u64, way_out }
     }
 
-    /// There is no store at `path`.
+    /// Creates an error for a path without a store.
     pub(crate) fn not_found(path: &Path) -> Self {
         Self::NotFound { path: path.to_owned() }
     }
 
-    /// An invariant of ours that does not hold.
+    /// Creates an error for an invariant that does not hold.
     pub(crate) fn internal(what: impl Into<String>) -> Self {
         Self::Internal { what: what.into() }
     }
 
-    /// An option out of range.
+    /// Creates an error for an invalid option.
     pub(crate) fn option(name: &'static str, reason: impl Into<String>) -> Self {
         Self::InvalidOption { name, reason: reason.into() }
     }

@@ -1,14 +1,14 @@
-//! Owns `Event`, what a store tells its listener. Plain data. Who sends events is elsewhere.
+//! Owns `Event`, which a store sends to its listener. Plain data. `engine::events` delivers events.
 
 use std::fmt;
 
 use serde::Serialize;
 
-use crate::report::CompactionReport;
+use crate::report::{CompactionReport, Count};
 use crate::stats::RecallStats;
 
-/// Something that a host may want to know about. The listener of `StoreOptions::on_event` is told
-/// of it.
+/// An event that a host may want to know about. The listener of `StoreOptions::on_event` receives
+/// it.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[non_exhaustive]
 pub enum Event {
@@ -20,7 +20,7 @@ pub enum Event {
         /// Rows written.
         rows: u64,
     },
-    /// A compaction is under way: so many of all rows are copied.
+    /// A compaction is under way: `done` of `total` rows are copied.
     #[non_exhaustive]
     Progress {
         /// The collection.
@@ -35,7 +35,7 @@ pub enum Event {
     Compacted {
         /// The collection.
         collection: String,
-        /// What was done.
+        /// The report of the compaction.
         report: CompactionReport,
     },
     /// An index was built.
@@ -45,22 +45,22 @@ pub enum Event {
         collection: String,
         /// Rows covered.
         rows: u64,
-        /// Whether it has a graph.
+        /// True if the index has a graph.
         graph: bool,
-        /// Whether the graph was merged from an older one, not built anew.
+        /// True if the graph was merged from an older one, false if it was rebuilt.
         merged: bool,
-        /// Distances measured to build the graph, where its builder counts them.
+        /// Distances computed to build the graph, if its builder counts them.
         evaluations: u64,
     },
-    /// The recall of a graph was measured with queries that were asked.
+    /// The recall of a graph was measured with recent queries.
     #[non_exhaustive]
     RecallMeasured {
         /// The collection.
         collection: String,
-        /// What was measured.
+        /// The measured recall.
         found: RecallStats,
     },
-    /// An index file is missing or damaged: its rows are scanned until it is rebuilt.
+    /// An index file is missing or damaged. Its rows are scanned until it is rebuilt.
     #[non_exhaustive]
     IndexDamaged {
         /// The collection.
@@ -68,7 +68,7 @@ pub enum Event {
         /// What is wrong.
         reason: String,
     },
-    /// Background work failed and will be tried again.
+    /// Background work failed and will be retried.
     #[non_exhaustive]
     BackgroundError {
         /// The collection, if the work was about one.
@@ -76,8 +76,8 @@ pub enum Event {
         /// What went wrong.
         reason: String,
     },
-    /// A collection was created that nothing bounds: it has no default lifetime, and the store no
-    /// `disk_budget`, or, for an in-memory collection, no `heap_budget`. It grows for as long as
+    /// A collection was created that nothing bounds. It has no default lifetime, and the store has
+    /// no `disk_budget`, or no `heap_budget` for an in-memory collection. It grows as long as
     /// memories are added.
     #[non_exhaustive]
     RetentionUnset {
@@ -90,7 +90,9 @@ impl fmt::Display for Event {
     /// One line.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Sealed { collection, rows } => write!(f, "{collection}: {rows} rows sealed"),
+            Self::Sealed { collection, rows } => {
+                write!(f, "{collection}: {} sealed", Count(*rows, "row"))
+            }
             Self::Progress { collection, done, total } => {
                 write!(f, "{collection}: {done} of {total} rows copied")
             }
@@ -101,7 +103,7 @@ impl fmt::Display for Event {
                     (true, false) => "a new graph",
                     (true, true) => "a merged graph",
                 };
-                write!(f, "{collection}: {rows} rows indexed, {kind}")
+                write!(f, "{collection}: {} indexed, {kind}", Count(*rows, "row"))
             }
             Self::RecallMeasured { collection, found } => write!(f, "{collection}: {found}"),
             Self::IndexDamaged { collection, reason } => {

@@ -1,9 +1,9 @@
-//! An embedded vector memory store for AI agents, whose RAM, disk and recall stay flat for as long
-//! as the agent lives.
+//! An embedded vector memory store for AI agents. Its RAM, disk and recall stay flat for as long as
+//! the agent lives.
 //!
-//! A store keeps vectors with text, metadata and lifetimes, in one directory and one process.
-//! Deleted and expired memories are gone for readers at once. A compactor gives their bytes back by
-//! itself. There is no server, no async runtime and no cron job.
+//! A store keeps vectors with text, metadata and lifetimes in one directory, for one process.
+//! Readers no longer see a memory once it is deleted or has expired. A compactor then reclaims its
+//! bytes. There is no server, no async runtime and no cron job.
 //!
 //! ```
 //! use std::time::Duration;
@@ -48,45 +48,46 @@
 //! | **memtable, segment** | rows in RAM, and a sealed file of rows |
 //! | **code** | a vector in a few bits per dimension, which searches read first: [`Quantization`] |
 //! | **index** | codes of many rows and, where one pays, an HNSW graph |
-//! | **compaction** | writes live rows anew, so that the bytes of dead rows go |
+//! | **compaction** | rewrites live rows, so that the bytes of dead rows are reclaimed |
 //!
-//! Handles are cheap to clone and may be used from any thread. The store is open as long as there
-//! is a handle, or until [`Store::close`].
+//! Handles are cheap to clone, and any thread may use them. The store is open as long as there is a
+//! handle, or until [`Store::close`].
 //!
 //! # The life of a memory
 //!
 #![doc = include_str!("guide/life.svg")]
 //!
 //! **Insert.** The memory is checked, appended to the log and put into a memtable. When
-//! [`Collection::insert`] returns, it survives a power cut, and every later search can find it.
-//! Writes of several threads share one sync. [`Durability::Buffered`] does not wait for the disk.
+//! [`Collection::insert`] returns, the memory survives a power cut, and every later search can find
+//! it. Writes of several threads share one sync. [`Durability::Buffered`] does not wait for the
+//! disk.
 //!
 //! **Seal.** A full memtable is written to a segment: sorted by id, checksummed and memory-mapped.
 //! A segment never changes.
 //!
 //! **Index.** Rows get codes. From 30,000 rows on they also get a graph. Until then searches scan
-//! them, which finds practically everything and takes some nanoseconds per row.
+//! the codes, which finds practically every neighbor and takes some nanoseconds per row.
 //!
 //! **Delete, replace, expire.** A delete is one entry in the log and one bit in memory. Expiry
-//! writes nothing: readers compare times. From that instant on the memory is in no answer, also
-//! after a crash.
+//! writes nothing: readers compare times. From that instant on no answer contains the memory, not
+//! even after a crash.
 //!
-//! **Compact.** Dead bytes go when a segment is 15 % dead, and after a day at the latest
-//! ([`StoreOptions::reclaim_within`]). [`Collection::compact`] does it now. [`Store::purge`] leaves
-//! nothing of the dead in any file, and returns a receipt.
+//! **Compact.** Dead bytes are reclaimed when 15 % of a segment is dead, and after a day at the
+//! latest ([`StoreOptions::reclaim_within`]). [`Collection::compact`] does it now. [`Store::purge`]
+//! leaves nothing of the dead in any file, and returns a receipt.
 //!
 //! # The files, and what compaction does to them
 //!
 #![doc = include_str!("guide/files.svg")]
 //!
 //! The manifest names every live file. A compaction writes new files under names that no manifest
-//! knows, syncs and checks them, and then renames a new manifest into place. That rename is the one
-//! moment at which anything changes. A crash before it leaves the old store, a crash after it the
-//! new one. Old files are removed when no reader holds them.
+//! knows, and syncs and checks them. Then it renames a new manifest into place. Only that rename
+//! changes the store. A crash before it leaves the old store, a crash after it leaves the new one.
+//! Old files are removed when no reader holds them.
 //!
 //! # Finding
 //!
-//! [`Collection::search`] makes a [`Search`]; [`Search::run`] returns the nearest memories first.
+//! [`Collection::search`] creates a [`Search`]. [`Search::run`] returns the nearest memories first.
 //!
 //! - If `k` live memories match, `k` come back, however rare the matches are.
 //! - Distances are exact: candidates are found by codes and then measured on the stored vectors.
@@ -110,13 +111,13 @@
 //! # What is promised
 //!
 //! - **Durability.** A write that was acknowledged under [`Durability::Sync`] survives the death of
-//!   the process and a power cut. What a power cut takes from weaker levels is the youngest part of
-//!   history, batches whole.
+//!   the process and a power cut. Under weaker levels a power cut may take the newest writes,
+//!   always as whole batches.
 //! - **Deletes and expiry.** A deleted or expired memory never comes back.
 //! - **Results.** `k` matches give `k` hits, with exact distances.
-//! - **Damage.** Bytes on disk are checked where they are used. Damage is an [`Error::Corrupt`]
+//! - **Damage.** Bytes on the disk are checked where they are used. Damage is an [`Error::Corrupt`]
 //!   that names the file, never a wrong answer and never a panic. [`Store::verify_with`] looks for
-//!   it, and [`StoreOptions::repair`] salvages what is left.
+//!   damage, and [`StoreOptions::repair`] salvages what can be read.
 //!
 //! # What is not
 //!

@@ -1,7 +1,7 @@
-//! Owns `ValueError`, why a text or a number is no value of a type. It stands below everything that
-//! is read from text.
+//! Owns `ValueError`: why a text or a number is not a valid value of a type. It stands below every
+//! type that is parsed from text.
 
-/// A text or a number that is no value of the type asked for. It becomes an
+/// A text or a number that is not a valid value of the wanted type. It becomes an
 /// [`Error::InvalidOption`](crate::Error::InvalidOption) with `?`.
 ///
 /// ```
@@ -16,9 +16,9 @@
 #[error("invalid {name}: {reason}")]
 #[non_exhaustive]
 pub struct ValueError {
-    /// What was to be read.
+    /// The name of the value.
     pub name: &'static str,
-    /// What is wrong and what is allowed.
+    /// What is wrong, and what is allowed.
     pub reason: String,
 }
 

@@ -1,4 +1,4 @@
-//! Owns `ClockDoubt`, what a store says of a clock that it does not believe. Plain data.
+//! Owns `ClockDoubt`: the report about a clock that a store does not believe. Plain data.
 
 use std::fmt;
 use std::time::Duration;
@@ -7,18 +7,18 @@ use serde::Serialize;
 
 use super::Timestamp;
 
-/// A clock that is not believed: it is more than a day ahead of the last moment that the store saw
-/// and of the time that passed since. Readers go by it all the same, so that what has expired by it
-/// is hidden; but only what has expired by `believed` is destroyed. `Store::trust_clock` ends the
-/// doubt.
+/// A clock that a store does not believe. It is more than a day ahead of the last known moment plus
+/// the time that passed since. Readers still use it, so memories that have expired by it are
+/// hidden. But only memories that have expired by `believed` are destroyed. `Store::trust_clock`
+/// ends the doubt.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct ClockDoubt {
-    /// What the clock shows.
+    /// The time that the clock shows.
     pub shown: Timestamp,
     /// The latest moment that is believed.
     pub believed: Timestamp,
-    /// The clock is believed if it stays ahead for so much longer without being set back.
+    /// The clock is believed if it stays ahead for this much longer without being set back.
     pub wait: Duration,
 }
 

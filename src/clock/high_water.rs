@@ -1,8 +1,11 @@
 //! Owns the high-water mark of time: which "now" may hide memories and which may destroy them.
-//! Pure. A clock that jumps forward hides memories; it must not make the compactor destroy them. So
-//! the mark that reclaiming goes by may be a day ahead of the monotonic time that passed, however
-//! many commits and opens there are. A clock that stays further ahead for a day of its own time
-//! without being set back is believed: so it looks when a store was not open for long.
+//! Pure.
+//!
+//! A clock that jumps forward may hide memories, but it must not make the compactor destroy them.
+//! So the mark used for reclaiming is at most one day ahead of the monotonic time that passed,
+//! however many commits and opens there are. A clock that stays further ahead for a day of its own
+//! time, without being set back, is believed. This is needed because a clock also looks too far
+//! ahead after a store was closed for long.
 
 use std::time::Duration;
 
@@ -11,84 +14,86 @@ use crate::sabotage::broken;
 
 /// Most that the high-water mark may be ahead of the monotonic time that passed.
 const MAX_AHEAD: Duration = Duration::from_secs(24 * 3600);
-/// A clock that is further ahead is believed after this long.
+/// A clock that is further ahead than that is believed after this long.
 const BELIEVED_AFTER: Duration = Duration::from_secs(24 * 3600);
 
-/// The high-water mark of time: the latest moment that a commit has vouched for.
+/// The high-water mark of time: the latest moment that a commit has confirmed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct HighWater {
     mark: Timestamp,
-    /// The moment from which the bound on the mark counts.
+    /// The moment from which the bound of the mark is computed.
     base: Timestamp,
-    /// Monotonic time of that moment.
+    /// Monotonic time at `base`.
     moved: Duration,
     doubt: Option<Doubt>,
 }
 
-/// A clock that is further ahead than the mark may follow.
+/// The state of a clock that is further ahead than the mark may follow.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Doubt {
-    /// What the clock showed when this was first seen.
+    /// The time that the clock showed when the doubt began.
     since: Timestamp,
-    /// How long that was ago at the monotonic time `from`.
+    /// How long ago the doubt began, at the monotonic time `from`.
     before: Duration,
     from: Duration,
 }
 
-/// A moment that is not `Timestamp::MAX`, which stands for never.
+/// Returns a moment before `Timestamp::MAX`, because that stands for "never".
 fn in_time(wall: Timestamp) -> Timestamp {
     wall.min(Timestamp::MAX - Duration::from_millis(1))
 }
 
 impl HighWater {
-    /// A mark with nothing to say against the clock; `monotonic` is now.
+    /// Returns a mark without a doubt; `monotonic` is now.
     pub(crate) const fn new(mark: Timestamp, monotonic: Duration) -> Self {
         Self { mark, base: mark, moved: monotonic, doubt: None }
     }
 
-    /// What a store was left with: its mark, and since when its clock is in doubt (`Timestamp::MIN`
-    /// for not). Then the mark is as far ahead as it may be, and opening again gains nothing.
+    /// Returns the state of a store that was closed with this mark, and with a clock in doubt since
+    /// `doubted` (`Timestamp::MIN` means not in doubt). With a doubt, the mark is already as far
+    /// ahead as allowed, so opening again does not move it further.
     pub(crate) fn left(
         mark: Timestamp,
         doubted: Timestamp,
         wall: Timestamp,
         monotonic: Duration,
     ) -> Self {
-        // An older version took its marks for later moments than this one has.
+        // Marks of older versions may be later than the latest moment of this version.
         let mark = in_time(mark);
         if doubted == Timestamp::MIN {
             return Self::new(mark, monotonic);
         }
         let doubt = Doubt { since: doubted, before: in_time(wall).since(doubted), from: monotonic };
-        // Not the first moment there is, which stands for knowing nothing.
+        // `Timestamp::MIN` stands for "not known", so the base must be later.
         let base = (mark - MAX_AHEAD).max(Timestamp::MIN + Duration::from_millis(1));
         Self { mark, base, moved: monotonic, doubt: Some(doubt) }
     }
 
-    /// The mark itself.
+    /// Returns the mark.
     pub(crate) const fn mark(self) -> Timestamp {
         self.mark
     }
 
-    /// Since when the clock is in doubt, by what it showed then; `Timestamp::MIN` if it is not.
+    /// Returns the time that the clock showed when the doubt began; `Timestamp::MIN` without a
+    /// doubt.
     pub(crate) fn doubted(self) -> Timestamp {
         self.doubt.map_or(Timestamp::MIN, |doubt| doubt.since)
     }
 
-    /// The now that readers go by: time never runs backwards for them.
+    /// Returns the "now" of readers, which never goes back.
     pub(crate) fn effective(self, wall: Timestamp) -> Timestamp {
         in_time(wall).max(self.mark)
     }
 
-    /// The now that may destroy: as far as the mark could advance at this moment.
+    /// Returns the "now" that may destroy memories: as far as the mark could advance at this
+    /// moment.
     pub(crate) fn plausible(self, wall: Timestamp, monotonic: Duration) -> Timestamp {
         broken!(DestroyByRawClock => return wall);
         self.advanced(wall, monotonic).mark
     }
 
-    /// What the mark follows of a clock that is further ahead than it may be at this moment: how
-    /// far the mark goes, and for how long the clock must stay ahead to be believed. `None` if the
-    /// mark follows it.
+    /// Returns how far the mark follows a clock that is further ahead than allowed, and how long
+    /// the clock must stay ahead to be believed. `None` if there is no doubt.
     pub(crate) fn doubt(
         self,
         wall: Timestamp,
@@ -100,16 +105,16 @@ impl HighWater {
         Some((next.mark, BELIEVED_AFTER.saturating_sub(age)))
     }
 
-    /// The mark once somebody vouched for the clock: it follows at once, however far that is.
+    /// Returns the mark after a user confirmed the clock: it follows at once, however far that is.
     pub(crate) fn trusted(self, wall: Timestamp, monotonic: Duration) -> Self {
         Self::new(in_time(wall).max(self.mark), monotonic)
     }
 
-    /// The mark after a commit at this moment.
+    /// Returns the mark after a commit at this moment.
     pub(crate) fn advanced(self, wall: Timestamp, monotonic: Duration) -> Self {
         let wall = in_time(wall);
         if self.base == Timestamp::MIN {
-            // A new store knows no better.
+            // A new store has nothing to compare the clock with.
             return Self::new(wall.max(self.mark), monotonic);
         }
         let bound = self.base + monotonic.saturating_sub(self.moved) + MAX_AHEAD;
@@ -117,7 +122,8 @@ impl HighWater {
             return Self { mark: self.mark.max(wall), doubt: None, ..self };
         }
         let fresh = Doubt { since: wall, before: Duration::ZERO, from: monotonic };
-        // One that was set back and is still ahead is another clock.
+        // A clock that was set back and is still ahead counts as another clock: the doubt starts
+        // anew.
         let doubt = self.doubt.filter(|doubt| doubt.since <= wall).unwrap_or(fresh);
         let age = doubt.before.saturating_add(monotonic.saturating_sub(doubt.from));
         if age >= BELIEVED_AFTER {
@@ -126,9 +132,9 @@ impl HighWater {
         Self { mark: self.mark.max(bound), doubt: Some(doubt), ..self }
     }
 
-    /// The mark once something has been destroyed by this `now`: time must not go back behind it,
-    /// or what was destroyed would be missed. The bound stays where it was, so that reclaiming
-    /// again and again does not follow a wrong clock.
+    /// Returns the mark after memories expired at `now` were destroyed. Time must not go back
+    /// behind it, or readers would miss what was destroyed. The bound stays the same, so repeated
+    /// reclaiming does not follow a wrong clock.
     pub(crate) fn destroyed_by(self, now: Timestamp) -> Self {
         Self { mark: self.mark.max(now), ..self }
     }
@@ -177,7 +183,7 @@ mod tests {
             mark = opened.advanced(ahead, Duration::ZERO);
             assert!(mark.mark() <= Timestamp::from_millis(11 * DAY + 1000));
         }
-        // Set right again, it is followed as ever.
+        // Once set right again, the clock is followed as usual.
         let right = Timestamp::from_millis(12 * DAY);
         mark = HighWater::left(mark.mark(), mark.doubted(), right, Duration::ZERO)
             .advanced(right, ONE_DAY);
@@ -192,7 +198,7 @@ mod tests {
         let almost = ONE_DAY - Duration::from_millis(1);
         assert!(seen.plausible(ahead(DAY - 1), almost) < Timestamp::from_millis(12 * DAY));
         assert_eq!(seen.plausible(ahead(DAY), ONE_DAY), ahead(DAY));
-        // Over an open it is what the clock shows that counts.
+        // Across an open, only the time that the clock shows counts.
         let left = |wall| HighWater::left(seen.mark(), seen.doubted(), wall, Duration::ZERO);
         assert_eq!(left(ahead(DAY)).plausible(ahead(DAY), Duration::ZERO), ahead(DAY));
         let back = Timestamp::from_millis(3000 * DAY);
@@ -214,7 +220,7 @@ mod tests {
         let trusted = seen.trusted(ahead, at(DAY / 4));
         assert_eq!((trusted.mark(), trusted.doubted()), (ahead, Timestamp::MIN));
         assert_eq!(trusted.doubt(ahead + at(DAY), at(DAY / 4)), None);
-        // One that is behind the mark gains nothing by it.
+        // A clock that is behind the mark does not move it.
         assert_eq!(trusted.trusted(Timestamp::MIN, at(DAY)).mark(), ahead);
     }
 

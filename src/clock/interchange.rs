@@ -1,6 +1,5 @@
-//! Owns how a moment is written for others to read, with `serde`: in formats for people as the text
-//! of `text`, elsewhere in its stored form. Numbers of milliseconds are read as well, since earlier
-//! versions wrote them.
+//! Owns the `serde` form of a moment: the text of `text` in human-readable formats, the stored form
+//! elsewhere. Numbers of milliseconds are read as well, because earlier versions wrote them.
 
 use std::fmt;
 
@@ -41,7 +40,7 @@ impl<'de> Visitor<'de> for Binary {
     }
 }
 
-/// RFC 3339, or a number of milliseconds, as a string or not.
+/// Reads RFC 3339, or a number of milliseconds, as a string or as a number.
 struct Text;
 
 impl Text {
@@ -59,7 +58,7 @@ impl Visitor<'_> for Text {
     }
 
     fn visit_u64<E: Error>(self, millis: u64) -> Result<Timestamp, E> {
-        // Versions before wrote an open end of time like this.
+        // Earlier versions wrote an open end of time like this.
         if millis == u64::MAX {
             return Ok(Timestamp::MAX);
         }

@@ -1,6 +1,6 @@
-//! Owns the notion of time: `Timestamp` and the `Clock` that gives it. The only place that asks the
-//! system for the time. `high_water` says how far the clock is believed. Knows nothing of expiry;
-//! see `memory::expiry` for what time does to a memory.
+//! Owns time: `Timestamp`, and the `Clock` that returns it. The only place that asks the system for
+//! the time. `high_water` decides how far the clock is believed. Knows nothing of expiry: see
+//! `memory::expiry`.
 
 mod doubt;
 mod high_water;
@@ -17,15 +17,15 @@ pub(crate) use high_water::HighWater;
 use crate::sync::lock_std;
 pub use doubt::ClockDoubt;
 
-/// A moment: whole milliseconds since 1970-01-01T00:00:00Z, less than zero before that.
+/// A moment: whole milliseconds since 1970-01-01T00:00:00Z, negative before that.
 ///
-/// It is shown as RFC 3339 in UTC, such as `2026-05-01T09:30:00Z`, and read back from it; outside
-/// of the years -9999 to 9999, as a whole number of milliseconds. Under `serde` it is that text in
-/// formats for people, such as JSON, where numbers of milliseconds are read as well; elsewhere
-/// eight bytes.
+/// It is displayed as RFC 3339 in UTC, such as `2026-05-01T09:30:00Z`, and parsed from that.
+/// Outside the years -9999 to 9999 it is a whole number of milliseconds. With `serde` it is that
+/// text in human-readable formats such as JSON, where numbers of milliseconds are read as well. In
+/// other formats it is eight bytes.
 ///
-/// There is no `Timestamp::now()`: a store has its own time, [`Store::now`](crate::Store::now), so
-/// that tests and simulations repeat.
+/// There is no `Timestamp::now()`. A store has its own time, [`Store::now`](crate::Store::now), so
+/// that tests and simulations are repeatable.
 ///
 /// ```
 /// use altiplano::Timestamp;
@@ -43,31 +43,32 @@ pub use doubt::ClockDoubt;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 pub struct Timestamp(i64);
 
-/// Set in the stored form of a moment before 1970.
+/// The bit that is set in the stored form of a moment before 1970.
 const BEFORE: u64 = 1 << 63;
-/// Stored numbers from here on mean [`Timestamp::MAX`], as they did when no time could be negative.
+/// Stored numbers from here on mean [`Timestamp::MAX`]. Older versions had no negative time and
+/// wrote such numbers for it.
 const BEYOND: u64 = u64::MAX - (1 << 56) + 1;
 
 impl Timestamp {
-    /// The first moment that can be named, 290 million years before 1970.
+    /// The first moment that can be represented, 290 million years before 1970.
     pub const MIN: Self = Self(i64::MIN + (1 << 56) + 1);
     /// The beginning of 1970.
     pub const EPOCH: Self = Self(0);
-    /// Later than every real moment: it stands for "never" and "without end".
+    /// Later than every real moment; stands for "never" and "without end".
     pub const MAX: Self = Self(i64::MAX);
 
-    /// A moment from milliseconds since 1970; those before it are negative. What lies before
-    /// [`Timestamp::MIN`] becomes that.
+    /// Returns the moment this many milliseconds after 1970, or before it if negative. A moment
+    /// before [`Timestamp::MIN`] becomes `MIN`.
     pub const fn from_millis(millis: i64) -> Self {
         if millis < Self::MIN.0 { Self::MIN } else { Self(millis) }
     }
 
-    /// Milliseconds since 1970; negative before it.
+    /// Returns the milliseconds since 1970; negative before it.
     pub const fn as_millis(self) -> i64 {
         self.0
     }
 
-    /// The time from `earlier` to this moment; zero if `earlier` is later.
+    /// Returns the time from `earlier` to this moment; zero if `earlier` is later.
     pub const fn since(self, earlier: Self) -> Duration {
         if self.0 <= earlier.0 {
             return Duration::ZERO;
@@ -75,8 +76,8 @@ impl Timestamp {
         Duration::from_millis(self.0.abs_diff(earlier.0))
     }
 
-    /// The stored form: milliseconds since 1970, or before it with the highest bit set. All ones
-    /// for [`Timestamp::MAX`].
+    /// Returns the stored form: milliseconds since 1970, or milliseconds before it with the highest
+    /// bit set. All ones for [`Timestamp::MAX`].
     pub(crate) const fn to_bits(self) -> u64 {
         match self {
             Self::MAX => u64::MAX,
@@ -85,8 +86,8 @@ impl Timestamp {
         }
     }
 
-    /// What [`Timestamp::to_bits`] made. Numbers of an older version, which knew no time before
-    /// 1970, mean what they meant, if only [`Timestamp::MAX`] for all that are near their end.
+    /// Reads the output of [`Timestamp::to_bits`]. Numbers of an older version, which knew no time
+    /// before 1970, keep their meaning; only those near their end all become [`Timestamp::MAX`].
     pub(crate) fn from_bits(bits: u64) -> Self {
         match bits {
             BEYOND.. => Self::MAX,
@@ -97,8 +98,8 @@ impl Timestamp {
         }
     }
 
-    /// The stored form of a mark: as [`Timestamp::to_bits`], but 0 for [`Timestamp::MIN`], which
-    /// stands for "not known", and a zero before 1970 for the epoch.
+    /// Returns the stored form of a mark. It is [`Timestamp::to_bits`] with two exceptions: 0 for
+    /// [`Timestamp::MIN`], which stands for "not known", and zero before 1970 for the epoch.
     pub(crate) fn to_mark_bits(self) -> u64 {
         match self {
             Self::MIN => 0,
@@ -107,7 +108,7 @@ impl Timestamp {
         }
     }
 
-    /// What [`Timestamp::to_mark_bits`] made.
+    /// Reads the output of [`Timestamp::to_mark_bits`].
     pub(crate) fn from_mark_bits(bits: u64) -> Self {
         if bits == 0 { Self::MIN } else { Self::from_bits(bits) }
     }
@@ -115,7 +116,7 @@ impl Timestamp {
 
 impl Add<Duration> for Timestamp {
     type Output = Self;
-    /// Leaves out what is less than a millisecond, and stops at [`Timestamp::MAX`].
+    /// Drops fractions of a millisecond, and stops at [`Timestamp::MAX`].
     fn add(self, d: Duration) -> Self {
         Self(self.0.saturating_add_unsigned(u64::try_from(d.as_millis()).unwrap_or(u64::MAX)))
     }
@@ -123,7 +124,7 @@ impl Add<Duration> for Timestamp {
 
 impl Sub<Duration> for Timestamp {
     type Output = Self;
-    /// Leaves out what is less than a millisecond, and stops at [`Timestamp::MIN`].
+    /// Drops fractions of a millisecond, and stops at [`Timestamp::MIN`].
     fn sub(self, d: Duration) -> Self {
         let millis = u64::try_from(d.as_millis()).unwrap_or(u64::MAX);
         Self::from_millis(self.0.saturating_sub_unsigned(millis))
@@ -131,8 +132,8 @@ impl Sub<Duration> for Timestamp {
 }
 
 impl From<SystemTime> for Timestamp {
-    /// Rounds down to a whole millisecond. What cannot be named becomes [`Timestamp::MIN`] or
-    /// [`Timestamp::MAX`].
+    /// Rounds down to a whole millisecond. Moments that cannot be represented become
+    /// [`Timestamp::MIN`] or [`Timestamp::MAX`].
     fn from(t: SystemTime) -> Self {
         match t.duration_since(UNIX_EPOCH) {
             Ok(since) => Self::EPOCH + since,
@@ -144,11 +145,11 @@ impl From<SystemTime> for Timestamp {
     }
 }
 
-/// Where a store gets the time from. Give a [`ManualClock`] to make tests and simulations repeat.
+/// The source of a store's time. Use a [`ManualClock`] to make tests and simulations repeatable.
 pub trait Clock: fmt::Debug + Send + Sync {
-    /// The wall clock. It may jump either way.
+    /// Returns the wall clock. It may jump either way.
     fn wall(&self) -> Timestamp;
-    /// Time since some fixed point; never goes back.
+    /// Returns the time since some fixed point; never goes back.
     fn monotonic(&self) -> Duration;
 }
 
@@ -159,7 +160,7 @@ pub struct SystemClock {
 }
 
 impl SystemClock {
-    /// A clock whose monotonic time starts now.
+    /// Returns a clock whose monotonic time starts now.
     #[expect(clippy::disallowed_methods, reason = "the one place that reads the system's clock")]
     pub fn new() -> Self {
         Self { start: Instant::now() }
@@ -198,18 +199,18 @@ pub struct ManualClock {
 }
 
 impl ManualClock {
-    /// A clock that shows `wall`.
+    /// Returns a clock that shows `wall`.
     pub const fn new(wall: Timestamp) -> Self {
         Self { now: Mutex::new((wall, Duration::ZERO)) }
     }
 
-    /// Moves both the wall clock and the monotonic clock forward.
+    /// Advances both the wall clock and the monotonic clock.
     pub fn advance(&self, by: Duration) {
         let mut now = self.lock();
         *now = (now.0 + by, now.1.saturating_add(by));
     }
 
-    /// Sets the wall clock alone, to any moment, as an operator or a time service would.
+    /// Sets only the wall clock, to any moment, as an operator or a time service would.
     pub fn set_wall(&self, wall: Timestamp) {
         self.lock().0 = wall;
     }
@@ -258,7 +259,7 @@ mod tests {
         {
             let at = Timestamp(millis);
             assert_eq!(Timestamp::from_bits(at.to_bits()), at);
-            // A mark at the epoch came back as none, and another manifest with it.
+            // Regression: a mark at the epoch was read back as none, which changed the manifest.
             assert_eq!(Timestamp::from_mark_bits(at.to_mark_bits()), at);
         }
         assert_eq!(Timestamp::from_millis(i64::MIN), Timestamp::MIN);

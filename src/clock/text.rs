@@ -1,5 +1,5 @@
-//! Owns how a moment is shown and read as text: RFC 3339 in UTC, and a whole number of milliseconds
-//! where that has no form.
+//! Owns the text form of a moment: RFC 3339 in UTC, or a whole number of milliseconds where RFC
+//! 3339 has no form.
 
 use std::fmt;
 use std::str::FromStr;
@@ -20,8 +20,8 @@ impl fmt::Display for Timestamp {
 impl FromStr for Timestamp {
     type Err = ValueError;
 
-    /// Reads what [`Display`](fmt::Display) writes, and RFC 3339 with any offset: rounded down to a
-    /// whole millisecond. [`ValueError`] for anything else.
+    /// Parses the output of [`Display`](fmt::Display), and RFC 3339 with any offset. It is rounded
+    /// down to a whole millisecond. Returns [`ValueError`] for anything else.
     fn from_str(text: &str) -> Result<Self, ValueError> {
         if let Ok(millis) = text.parse() {
             return Ok(Self::from_millis(millis));
@@ -38,7 +38,7 @@ impl FromStr for Timestamp {
 impl TryFrom<Timestamp> for SystemTime {
     type Error = ValueError;
 
-    /// [`ValueError`] for a moment that the system's clock has no form for.
+    /// Returns [`ValueError`] for a moment that the system's clock cannot represent.
     fn try_from(at: Timestamp) -> Result<Self, ValueError> {
         let distance = Duration::from_millis(at.0.unsigned_abs());
         let time = match at >= Timestamp::EPOCH {

@@ -1,5 +1,5 @@
-//! Owns `Batch`, several writes that become visible and durable together, and `Outcome`, what a
-//! write did. Plain data: how a batch is carried out is `engine::commit`.
+//! Owns `Batch`, several writes that become visible and durable together, and `Outcome`, the result
+//! of an insert. Plain data. `engine::commit` carries a batch out.
 
 use serde::Serialize;
 
@@ -10,21 +10,21 @@ use crate::format::{op, record};
 use crate::ids::MemoryId;
 use crate::memory::Memory;
 
-/// What an insert did.
+/// The result of an insert.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
 #[non_exhaustive]
 pub enum Outcome {
     /// No memory with this id was visible before.
     Inserted,
-    /// A memory with this id was there and is gone.
+    /// A memory with this id was visible and was replaced.
     Replaced,
-    /// A store gave the memory back, and its life has ended since. Nothing was written, and a
-    /// memory with the same id is as it was.
+    /// The memory was read from a store and its lifetime has ended since. Nothing was written. A
+    /// memory with the same id stays as it was.
     Expired,
 }
 
-/// What a batch did, in numbers. An id that the batch names several times counts once, with the
-/// last write to it; after a `delete_where` it is counted anew.
+/// The counts of what a batch did. An id that the batch names several times counts once, for its
+/// last write. Counting starts again after a `delete_where`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize)]
 #[non_exhaustive]
 pub struct Applied {
@@ -34,16 +34,16 @@ pub struct Applied {
     pub replaced: u64,
     /// Visible memories that were deleted.
     pub deleted: u64,
-    /// Inserts of memories that a store gave back, and whose lives have ended since. They were
-    /// passed over, as if they were not in the batch.
+    /// Inserts of memories that were read from a store and whose lifetimes have ended since. They
+    /// were skipped, as if they were not in the batch.
     pub expired: u64,
 }
 
-/// Several writes, all or none: they become durable together, and a reader of a collection sees all
-/// of them in it or none. At most [`Batch::MAX_BYTES`].
+/// Several writes, all or none. They become durable together, and a reader of a collection sees all
+/// of the batch's writes to it, or none. A batch has at most [`Batch::MAX_BYTES`].
 ///
 /// The writes are carried out in the order in which they were added, and their sequence numbers
-/// ascend in it ([`Memory::seq`]).
+/// ascend in that order ([`Memory::seq`]).
 ///
 /// ```
 /// # fn main() -> altiplano::Result<()> {
@@ -87,10 +87,10 @@ impl Write {
 }
 
 impl Batch {
-    /// Most bytes that one batch takes in the log: 64 MiB. [`Batch::bytes`] measures a batch.
+    /// Maximum bytes of one batch in the log: 64 MiB. [`Batch::bytes`] measures a batch.
     pub const MAX_BYTES: usize = MAX_PAYLOAD_BYTES;
 
-    /// An empty batch. Applying it does nothing.
+    /// Creates an empty batch. Applying it does nothing.
     pub fn new() -> Self {
         Self::default()
     }
@@ -125,14 +125,14 @@ impl Batch {
         self
     }
 
-    /// How many writes were added.
+    /// Returns the number of writes.
     pub fn len(&self) -> usize {
         self.writes.len()
     }
 
-    /// Bytes that the batch takes in the log, at most: a batch with no more than
-    /// [`Batch::MAX_BYTES`] is never refused for its size. Inserts count about 200 bytes too many.
-    /// O(writes).
+    /// Returns an upper bound of the bytes that the batch takes in the log. A batch with at most
+    /// [`Batch::MAX_BYTES`] is never refused for its size. The bound is about 200 bytes per insert
+    /// too high. O(writes).
     ///
     /// ```
     /// use altiplano::{Batch, Memory};
@@ -143,7 +143,7 @@ impl Batch {
         self.writes.iter().map(|(_, write)| write.bytes()).fold(0, usize::saturating_add)
     }
 
-    /// Whether none was added.
+    /// Returns true if the batch has no writes.
     pub fn is_empty(&self) -> bool {
         self.writes.is_empty()
     }

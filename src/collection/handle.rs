@@ -1,4 +1,4 @@
-//! Owns `Collection`, the handle of one named set of memories, and what it reads. Its writes are
+//! Owns `Collection`, the handle of one named set of memories, and its reads. Its writes are in
 //! `write`.
 
 use std::sync::Arc;
@@ -15,12 +15,12 @@ use crate::search::{Hit, Iter, Search};
 use crate::snapshot::state::CollectionState;
 use crate::stats::CollectionStats;
 
-/// A named set of memories of one dimension and metric. A cheap handle: clone it freely, use it
+/// A named set of memories of one dimension and metric. A cheap handle: clone it freely and use it
 /// from any thread.
 ///
-/// A handle keeps its store open: the store closes when the last handle of it or of its collections
-/// is dropped, or when one calls [`Store::close`](crate::Store::close). After that call every
-/// handle gets [`Error::Closed`](crate::Error::Closed).
+/// A handle keeps its store open. The store closes when the last handle of it or of its collections
+/// is dropped, or when any handle calls [`Store::close`](crate::Store::close). After that call
+/// every handle gets [`Error::Closed`](crate::Error::Closed).
 ///
 /// ```
 /// # fn main() -> altiplano::Result<()> {
@@ -41,20 +41,20 @@ pub struct Collection {
 }
 
 impl Collection {
-    /// The name.
+    /// Returns the name of the collection.
     pub fn name(&self) -> &str {
         &self.core.name
     }
 
-    /// Every option with the value that holds now. [`Store::collection`](crate::Store::collection)
-    /// takes them to make a collection like this one elsewhere.
+    /// Returns every option with its current value. [`Store::collection`](crate::Store::collection)
+    /// accepts them to create a collection like this one elsewhere.
     #[doc(alias = "options")]
     #[doc(alias = "config")]
     pub fn settings(&self) -> CollectionSettings {
         CollectionSettings::clone(&self.core.options())
     }
 
-    /// Returns the memory with this id, vector included; `None` if there is none, or it has
+    /// Returns the memory with this id, including its vector; `None` if there is none or it has
     /// expired.
     ///
     /// # Errors
@@ -89,11 +89,11 @@ impl Collection {
         read_memory(self.core.spec.metric, rows, row, true).map(Some)
     }
 
-    /// Whether a memory with this id is visible.
+    /// Returns true if a memory with this id is visible.
     ///
     /// # Errors
     ///
-    /// As for [`Collection::get`].
+    /// The same as for [`Collection::get`].
     pub fn contains(&self, id: impl Into<MemoryId>) -> Result<bool> {
         self.engine.dir.check_open()?;
         let (snapshot, now) = (self.core.snapshot(), self.engine.time.now());
@@ -106,8 +106,8 @@ impl Collection {
         Ok(rows.expires_at(row)? > now)
     }
 
-    /// How many memories are visible. O(segments), and O(rows / 64) of those in which some and not
-    /// all have expired.
+    /// Returns the number of visible memories. O(segments), and O(rows / 64) per segment in which
+    /// some rows have expired, but not all.
     ///
     /// # Errors
     ///
@@ -125,24 +125,25 @@ impl Collection {
         Ok(count)
     }
 
-    /// Whether no memory is visible.
+    /// Returns true if no memory is visible.
     ///
     /// # Errors
     ///
-    /// As for [`Collection::len`].
+    /// The same as for [`Collection::len`].
     pub fn is_empty(&self) -> Result<bool> {
         Ok(self.len()? == 0)
     }
 
-    /// Every visible memory, vectors included, in no particular order, as of now: later writes do
-    /// not show. Needs bounded heap whatever the collection's size. Sort by
-    /// `(memory.created_at, memory.seq())` to have them in the order in which they came.
+    /// Iterates over every visible memory, including its vector, in no particular order. The
+    /// iterator shows the collection as of now: later writes are not seen. It needs bounded heap,
+    /// however large the collection. Sort by `(memory.created_at, memory.seq())` for the order of
+    /// insertion.
     pub fn iter(&self) -> Iter {
         self.scan(Filter::All)
     }
 
-    /// Every visible memory that matches. See [`Collection::iter`]. A filter that is refused, as
-    /// [`Filter`] lists, gives one error and then ends.
+    /// Iterates over every visible memory that matches. See [`Collection::iter`]. For an invalid
+    /// filter, as [`Filter`] lists, the iterator returns one error and ends.
     #[doc(alias = "list")]
     #[doc(alias = "find")]
     pub fn scan(&self, filter: Filter) -> Iter {
@@ -152,7 +153,8 @@ impl Collection {
         Iter::new(self.core.snapshot(), self.engine.time.now(), self.core.spec.metric, filter)
     }
 
-    /// Begins a search for the memories nearest to `query`. It sees what there is when it is run.
+    /// Creates a search for the memories nearest to `query`. It sees the collection as of the
+    /// moment when it runs.
     ///
     /// ```
     /// # fn main() -> altiplano::Result<()> {
@@ -173,12 +175,12 @@ impl Collection {
         Search::new(&self.engine, &self.core, query, None)
     }
 
-    /// Answers many queries in parallel, all on the same snapshot. `configure` is called for each
-    /// with a search to add options to.
+    /// Answers many queries in parallel, all on the same snapshot. `configure` sets the options of
+    /// each search.
     ///
     /// # Errors
     ///
-    /// As for [`Search::run`]: the first error of any query.
+    /// The same as for [`Search::run`]: the first error of any query.
     ///
     /// ```
     /// # fn main() -> altiplano::Result<()> {
@@ -207,7 +209,7 @@ impl Collection {
         self.engine.threads.pool()?.install(|| queries.par_iter().map(answer).collect())
     }
 
-    /// What the collection holds and what it costs, but for its compaction debt.
+    /// Returns the statistics of the collection without its compaction debt.
     pub(crate) fn counted(&self) -> Result<CollectionStats> {
         self.engine.dir.check_open()?;
         stats::collection(&self.engine, &self.core)

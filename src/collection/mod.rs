@@ -1,6 +1,6 @@
-//! Owns the public handle of one named set of memories. `handle` is the handle with what it reads,
-//! `batch` several writes as plain data, `write` how they are prepared and handed to the commit
-//! pipeline of the store's one log (`engine::commit`).
+//! Owns the public handle of one named set of memories. `handle` has the handle and its reads.
+//! `batch` has several writes as plain data. `write` prepares writes and hands them to the commit
+//! pipeline of the store (`engine::commit`).
 //!
 //! Readers load one immutable snapshot and take no lock (I6).
 

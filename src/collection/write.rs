@@ -1,5 +1,5 @@
-//! Owns the writes of a collection: checks a batch, brings it into the form that is logged, and
-//! waits until there is room for it. How it is carried out is `engine::commit`.
+//! Owns the writes of a collection: it checks a batch, converts it to the logged form, and waits
+//! until there is room for it. `engine::commit` carries it out.
 
 use std::sync::Arc;
 
@@ -17,15 +17,14 @@ use crate::snapshot::stage::{Effect, Prepared};
 use crate::vector::metric::prepare;
 
 impl Collection {
-    /// Adds a memory. One with the same id is replaced, as in a map. A memory that a store gave
-    /// back and that has expired since is passed over: [`Outcome::Expired`].
+    /// Adds a memory. Replaces a memory with the same id, as in a map. A memory that was read from
+    /// a store and has expired since is skipped: [`Outcome::Expired`].
     ///
     /// # Errors
     ///
     /// [`Error::Dimension`], [`Error::InvalidVector`], [`Error::LimitExceeded`] and
-    /// [`Error::InvalidOption`] for what the memory itself says; [`Error::DiskFull`] and
-    /// [`Error::Io`] if it could not be logged (nothing changed then); [`Error::CommitUnknown`] if
-    /// the sync failed.
+    /// [`Error::InvalidOption`] for an invalid memory. [`Error::DiskFull`] and [`Error::Io`] if it
+    /// could not be logged; nothing changed then. [`Error::CommitUnknown`] if the sync failed.
     ///
     /// ```
     /// # fn main() -> altiplano::Result<()> {
@@ -49,13 +48,13 @@ impl Collection {
         })
     }
 
-    /// Deletes a memory. Returns whether one was visible. It is gone for readers at once, and its
-    /// bytes are reclaimed by compaction. An id that no memory has leaves no trace in the log.
+    /// Deletes a memory. Returns true if one was visible. Readers no longer see it, and compaction
+    /// reclaims its bytes. Deleting an id that no memory has leaves no trace in the log.
     ///
     /// # Errors
     ///
-    /// [`Error::ReadOnly`], [`Error::Closed`], and what [`Collection::insert`] lists for a record
-    /// that could not be logged or synced.
+    /// [`Error::ReadOnly`], [`Error::Closed`], and the errors of [`Collection::insert`] for a
+    /// record that could not be logged or synced.
     ///
     /// ```
     /// # fn main() -> altiplano::Result<()> {
@@ -73,19 +72,19 @@ impl Collection {
         Ok(self.apply(Batch::new().delete(id))?.deleted > 0)
     }
 
-    /// Deletes every memory that matches, in one atomic step with one record in the log, and
-    /// returns how many were visible. Memories inserted later with the same attributes are not
-    /// affected. The record has the filter or the ids of what died, whichever is shorter. Where
-    /// nothing matches there is none, and no name of the filter gets into a file.
+    /// Deletes every memory that matches, in one atomic step with one record in the log. Returns
+    /// how many were visible. Memories that are inserted later with the same attributes are not
+    /// affected. The record holds the filter or the ids of the dead memories, whichever is shorter.
+    /// If nothing matches there is no record, and no name in the filter gets into a file.
     ///
-    /// O(rows in RAM + rows that match + filter), and some steps for each segment; a filter on a
-    /// range also looks at one column of all rows.
+    /// O(rows in RAM + rows that match + filter), and some steps per segment. A filter on a range
+    /// also reads one column of all rows.
     ///
     /// # Errors
     ///
-    /// [`Error::InvalidOption`] if the filter holds for every memory and is not [`Filter::All`],
-    /// and for what else [`Filter`] lists; [`Error::LimitExceeded`] if it is too deep or too large;
-    /// what [`Collection::insert`] lists for a record that could not be logged or synced.
+    /// [`Error::InvalidOption`] if the filter matches every memory and is not [`Filter::All`], and
+    /// for the other cases that [`Filter`] lists. [`Error::LimitExceeded`] if it is too deep or too
+    /// large. The errors of [`Collection::insert`] for a record that could not be logged or synced.
     ///
     /// ```
     /// # fn main() -> altiplano::Result<()> {
@@ -103,24 +102,24 @@ impl Collection {
         Ok(self.apply(Batch::new().delete_where(filter))?.deleted)
     }
 
-    /// Carries out a batch, all of it or nothing, with the collection's durability.
+    /// Carries out a batch, as a whole or not at all, with the collection's durability.
     ///
     /// # Errors
     ///
-    /// As for [`Collection::insert`], and [`Error::LimitExceeded`] past
-    /// [`Batch::MAX_BYTES`]: split it into smaller ones.
+    /// The same as for [`Collection::insert`], and [`Error::LimitExceeded`] past
+    /// [`Batch::MAX_BYTES`]: split the batch into smaller ones.
     #[doc(alias = "insert_many")]
     #[doc(alias = "write")]
     pub fn apply(&self, batch: Batch) -> Result<Applied> {
         self.apply_with(batch, self.core.options().durability)
     }
 
-    /// Carries out a batch, all of it or nothing, with a durability of its own.
-    /// [`Durability::Sync`] also makes every earlier write of the store durable.
+    /// Carries out a batch, as a whole or not at all, with its own durability. [`Durability::Sync`]
+    /// also makes every earlier write of the store durable.
     ///
     /// # Errors
     ///
-    /// As for [`Collection::apply`].
+    /// The same as for [`Collection::apply`].
     pub fn apply_with(&self, batch: Batch, durability: Durability) -> Result<Applied> {
         self.engine.dir.check_writable()?;
         let (writes, expired) = self.prepare(batch)?;
@@ -136,7 +135,7 @@ impl Collection {
         Ok(applied)
     }
 
-    /// Makes every write to the store that was acknowledged before durable.
+    /// Makes every write to the store durable that was acknowledged before the call.
     ///
     /// # Errors
     ///
@@ -146,9 +145,9 @@ impl Collection {
         self.engine.log.sync().map(drop)
     }
 
-    /// Checks a batch and brings it into the form that is logged. An id that is named several times
-    /// keeps the last write to it, between two `delete_where`. Also how many memories have expired
-    /// since a store gave them back: these are passed over.
+    /// Checks a batch and converts it to the logged form. Of several writes to one id between two
+    /// `delete_where`, only the last is kept. Also returns how many memories were skipped because
+    /// they have expired since they were read from a store.
     fn prepare(&self, batch: Batch) -> Result<(Vec<Prepared>, u64)> {
         let mut expired = 0;
         let mut writes: Vec<Option<Prepared>> = Vec::with_capacity(batch.len());
@@ -175,8 +174,8 @@ impl Collection {
         Ok((writes.into_iter().flatten().collect(), expired))
     }
 
-    /// The write ready for the commit, and the id that it names. `None` for a memory that has
-    /// expired since a store gave it back.
+    /// Returns the write in the form for a commit, and the id that it names. `None` for a memory
+    /// that has expired since it was read from a store.
     fn prepare_one(&self, write: Write) -> Result<Option<(Option<MemoryId>, Prepared)>> {
         let (id, kind, expires_at) = match write {
             Write::Delete(id) => (Some(id), OpKind::Delete { id }, Timestamp::MAX),

@@ -1,12 +1,13 @@
-//! Owns the length of the log: past a limit, collections that still need its oldest file are
-//! sealed, or, if they are small, their rows are copied to its end (a small collection lives in the
-//! log and has no file).
+//! Owns the length of the log. Past a limit, a collection that still needs its oldest file is
+//! sealed. If the collection is small, its rows are copied to the end of the log instead: a small
+//! collection lives in the log and needs no file.
 //!
-//! All that are copied leave the older files in one commit: a commit writes an entry of every
-//! collection, and there may be thousands of small ones. The log may also be longer by what they
-//! hold, and half of that again, or half as long again as it was after the last trim (a large copy
-//! may leave much of a file unused): for every row that is copied, half a row was written, however
-//! many there are.
+//! One commit releases the older files for all copied collections, because a commit writes an entry
+//! per collection and there may be thousands.
+//!
+//! The log may grow to 1.5 times the rows of small collections, and to 1.5 times its length after
+//! the last checkpoint. A large copy may leave much of a file unused. So at least half a row is
+//! written for every row that is copied, however many there are.
 
 use std::sync::Arc;
 
@@ -26,14 +27,14 @@ use crate::snapshot::state::CollectionState;
 use crate::snapshot::{MemPart, Snapshot};
 use crate::sync::lock;
 
-/// The chain may have this many files of about 4 MiB: 64 MiB.
+/// The log may have this many files of about 4 MiB: 64 MiB.
 const MAX_LOG_FILES: usize = 16;
-/// The same when inserts need room.
+/// The same while inserts need room.
 const FEWEST_LOG_FILES: usize = 2;
 /// A collection with fewer live rows than this in RAM is copied forward rather than sealed.
 const SMALL_ROWS: u32 = 256;
 
-/// Shortens the log if it is too long; tells whether it was.
+/// Shortens the log if it is too long. Returns true if it was.
 pub(crate) fn run_trim(control: &Control<'_>) -> Result<bool> {
     let engine = control.engine();
     let _running = engine.dir.begin_job()?;
@@ -54,11 +55,12 @@ pub(crate) fn run_trim(control: &Control<'_>) -> Result<bool> {
     }
 }
 
-/// Writes the log anew if that gives back so many bytes: those of rows that were sealed or died
-/// since, and of memtables, which need room in the log and in a segment. Tells whether it was.
+/// Rewrites the log if that frees at least `least` bytes. Rows that were sealed or died since take
+/// bytes without need. So do memtables, which need room in the log and later in a segment. Returns
+/// true if the log was rewritten.
 pub(super) fn shed(least: u64, control: &Control<'_>) -> Result<bool> {
     let engine = control.engine();
-    // What a shed left the last time it would leave again.
+    // Bytes that the last rewrite could not free, another one could not free either.
     let now = sheddable(engine);
     if now < engine.log.bytes_left(now).saturating_add(least) {
         return Ok(false);
@@ -72,7 +74,7 @@ pub(super) fn shed(least: u64, control: &Control<'_>) -> Result<bool> {
     Ok(true)
 }
 
-/// Bytes that a new log would give back, about.
+/// Returns the estimated bytes that a new log would free.
 fn sheddable(engine: &Engine) -> u64 {
     let (mut taken, mut stays) = (engine.admission.disk().log_bytes(), 0);
     for core in engine.collections.all().into_iter().filter(|core| !core.is_in_memory()) {
@@ -83,18 +85,19 @@ fn sheddable(engine: &Engine) -> u64 {
             m.rows.heap_bytes() as u64 * u64::from(m.live.live()) / rows
         };
         let live: u64 = snapshot.memtables.iter().map(live).sum();
-        // In the log and in RAM, or in a segment and an index.
+        // The rows stay in the log and in RAM, or move to a segment and an index.
         stays += if is_small(&snapshot) { 2 * live } else { live + live / 4 };
     }
     taken.saturating_sub(stays)
 }
 
-/// Whether a collection lives in the log: it has few rows in RAM, and none that waits to be sealed.
+/// Returns true if a collection lives in the log: it has few rows in RAM, and none that wait to be
+/// sealed.
 fn is_small(snapshot: &Snapshot) -> bool {
     matches!(&snapshot.memtables[..], [active] if active.live.live() < SMALL_ROWS)
 }
 
-/// Sees to it that no collection needs the log before this file.
+/// Makes every log file before `oldest_kept` superfluous for all collections.
 fn let_go(oldest_kept: FileId, control: &Control<'_>) -> Result<bool> {
     let engine = control.engine();
     let manifest = engine.catalog.manifest();
@@ -106,7 +109,7 @@ fn let_go(oldest_kept: FileId, control: &Control<'_>) -> Result<bool> {
         let _job = control.hold(&core.row_job);
         match shorten(&Job::new(core, control)) {
             Ok(mark) => marks.extend(mark),
-            // Its part of the log went when it was dropped.
+            // Its part of the log was released when it was dropped.
             Err(Error::Closed) if core.is_dropped() => {}
             Err(error) => done = done.and(Err(error)),
         }
@@ -114,7 +117,7 @@ fn let_go(oldest_kept: FileId, control: &Control<'_>) -> Result<bool> {
             break;
         }
     }
-    // Also if one failed: what was copied would be copied again, and the log be longer for it.
+    // Done even if one failed: otherwise its rows would be copied again, which lengthens the log.
     if !marks.is_empty() {
         sync_copies(engine)?;
         let idle = idle_marks(engine);
@@ -129,7 +132,7 @@ fn let_go(oldest_kept: FileId, control: &Control<'_>) -> Result<bool> {
     done
 }
 
-/// Whether there is something to shorten.
+/// Returns true if the log must be shortened.
 pub(super) fn is_due(engine: &Engine) -> bool {
     match engine.admission.disk().pressure() {
         Pressure::Pressed => engine.catalog.log_files() > FEWEST_LOG_FILES,
@@ -137,7 +140,7 @@ pub(super) fn is_due(engine: &Engine) -> bool {
     }
 }
 
-/// Whether the log is longer than it may be.
+/// Returns true if the log is longer than it may be.
 fn is_long(engine: &Engine) -> bool {
     let files = engine.catalog.log_files();
     let left = engine.log.files_left(files);
@@ -146,7 +149,7 @@ fn is_long(engine: &Engine) -> bool {
         && files > MAX_LOG_FILES + files_of_small(engine) * 3 / 2
 }
 
-/// Log files that the live rows of small collections would fill, about.
+/// Returns the estimated number of log files that the live rows of small collections would fill.
 fn files_of_small(engine: &Engine) -> usize {
     let bytes = |core: Arc<CollectionState>| {
         let snapshot = core.snapshot();
@@ -162,10 +165,11 @@ fn files_of_small(engine: &Engine) -> usize {
     (engine.collections.all().into_iter().map(bytes).sum::<u64>() / LOG_FILE_BYTES) as usize
 }
 
-/// Copies or seals what a collection has in the log; a mark for the manifest if that is all it
-/// takes for the older files to go, and otherwise they are let go already. The mark may wait, and
-/// other jobs come between: what they do to the collection is in the log from the copy on, and
-/// marks are only raised.
+/// Copies or seals the rows that a collection has in the log. Returns a mark for the manifest if
+/// that alone releases the older files. Otherwise they are released already.
+///
+/// The mark may be committed later, with other jobs in between: their effects on the collection are
+/// in the log behind the copy, and marks are only raised.
 fn shorten(job: &Job<'_>) -> Result<Option<Mark>> {
     job.check()?;
     match copy_forward(job.engine, job.core)? {
@@ -178,31 +182,30 @@ fn shorten(job: &Job<'_>) -> Result<Option<Mark>> {
     Ok(None)
 }
 
-/// Makes what was copied durable, before marks let the older files go (I4).
+/// Makes the copied rows durable, before marks release the older files (I4).
 pub(super) fn sync_copies(engine: &Engine) -> Result<()> {
     engine.log.sync().map(drop)
 }
 
-/// Where the rows of a small collection are now.
+/// Where the copied rows of a small collection are.
 pub(super) struct CopiedRows {
-    /// The log file that has them; older ones hold nothing that the memtable still needs.
+    /// The log file that holds them. Older files hold nothing that the memtable still needs.
     pub(super) file: FileId,
-    /// Dead and expired rows that were left behind.
+    /// Number of dead and expired rows that were not copied.
     pub(super) left: u64,
-    /// Whether older ones hold no delete either that a segment still needs.
+    /// True if older files hold no delete that a segment still needs.
     pub(super) covered: bool,
 }
 
 impl CopiedRows {
-    /// What the manifest is to say of the collection.
+    /// Returns the mark of the collection for the manifest.
     pub(super) fn mark(&self, core: &CollectionState) -> Mark {
         (core.id, Seq::ZERO, self.file)
     }
 }
 
-/// Copies the live rows of a small collection's memtable to the end of the log, without those that
-/// have expired; the memtable, too, goes on with these alone. `None` if the collection is not
-/// small.
+/// Copies the live rows of a small collection's memtable to the end of the log, without expired
+/// rows. The memtable keeps only these rows, too. Returns `None` if the collection is not small.
 pub(super) fn copy_forward(engine: &Engine, core: &CollectionState) -> Result<Option<CopiedRows>> {
     let now = engine.time.destroy_by();
     let mut token = engine.log.hold();

@@ -1,5 +1,5 @@
-//! Owns how a job is told to end early, and where it waits: between pieces of work, with no lock
-//! held but that of its kind of job.
+//! Owns how a job learns that it must end early, and where it waits: between pieces of work, while
+//! it holds no lock but the one for its kind of job.
 
 use std::sync::TryLockError;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -12,18 +12,18 @@ use crate::snapshot::state::CollectionState;
 use crate::sync::{Mutex, MutexGuard, lock};
 use crate::worker::Seat;
 
-/// Handed down through a job.
+/// Passed down through a job.
 pub(crate) struct Control<'a> {
     engine: &'a Engine,
     stop: &'a (dyn Fn() -> bool + Sync),
-    /// For background work: how often jobs were ended before, and when it last waited.
+    /// For background work: the count of ended jobs at its start, and when it last waited.
     paced: Option<(u64, AtomicU64)>,
-    /// For a job that runs on a thread which others share.
+    /// For a job on a thread that it shares with other jobs.
     seat: Option<Seat<'a>>,
 }
 
 impl<'a> Control<'a> {
-    /// For what the background does by itself: it waits where [`crate::engine::pace`] says so.
+    /// Creates the control of a background job, which waits where [`crate::engine::pace`] requires.
     pub(crate) fn background(
         engine: &'a Engine,
         stop: &'a (dyn Fn() -> bool + Sync),
@@ -34,23 +34,23 @@ impl<'a> Control<'a> {
         Self { engine, stop, paced, seat: Some(seat) }
     }
 
-    /// For what somebody waits for.
+    /// Creates the control of a job that a caller waits for. It is never delayed.
     pub(crate) fn unpaced(engine: &'a Engine, stop: &'a (dyn Fn() -> bool + Sync)) -> Self {
         Self { engine, stop, paced: None, seat: None }
     }
 
-    /// The same for a part of the job that somebody waits for.
+    /// Returns the control for a part of the job that a caller waits for.
     pub(crate) fn without_pace(&self) -> Self {
         Self { engine: self.engine, stop: self.stop, paced: None, seat: self.seat }
     }
 
-    /// The store that the job works for.
+    /// Returns the engine of the job's store.
     pub(crate) const fn engine(&self) -> &'a Engine {
         self.engine
     }
 
-    /// Takes a lock that another job may hold for long, and lets other stores have the thread
-    /// meanwhile.
+    /// Takes a lock that another job may hold for long. While it waits, other stores may use the
+    /// thread.
     pub(super) fn hold<'m>(&self, job: &'m Mutex<()>) -> MutexGuard<'m, ()> {
         match job.try_lock() {
             Ok(held) => held,
@@ -62,12 +62,12 @@ impl<'a> Control<'a> {
         }
     }
 
-    /// Whether background work may begin.
+    /// Returns true if background work may begin.
     pub(super) fn may_begin(&self) -> bool {
         self.paced.is_none() || !self.engine.background.pace().is_paused()
     }
 
-    /// Whether the job should end early.
+    /// Returns true if the job must end early.
     pub(crate) fn is_stopped(&self) -> bool {
         let ended = |(before, _): &(u64, _)| self.engine.background.pace().ended() != *before;
         (self.stop)()
@@ -75,13 +75,13 @@ impl<'a> Control<'a> {
             || self.paced.as_ref().is_some_and(ended)
     }
 
-    /// An error if the job should end early.
+    /// Returns an error if the job must end early.
     pub(super) fn check(&self, core: &CollectionState) -> Result<()> {
         if self.is_stopped() || core.is_dropped() { Err(Error::Closed) } else { Ok(()) }
     }
 
-    /// Between two pieces of work, of which the last one wrote so many bytes: waits where it must.
-    /// An error if the job should end early.
+    /// Called between two pieces of work, the last of which wrote `bytes`. Waits as long as the job
+    /// must. An error if the job must end early.
     pub(super) fn step(&self, core: &CollectionState, bytes: u64) -> Result<()> {
         if let Some((_, last)) = &self.paced {
             let clock = self.engine.time.clock().as_ref();
@@ -95,14 +95,14 @@ impl<'a> Control<'a> {
         self.check(core)
     }
 
-    /// As [`Self::step`] where a lock is held: the bytes are paid for at the next step.
+    /// Same as [`Self::step`] while a lock is held: the bytes are paid for at the next step.
     pub(super) fn charge(&self, bytes: u64) {
         if self.paced.is_some() {
             self.engine.background.pace().charge(self.engine.time.clock().as_ref(), bytes);
         }
     }
 
-    /// Notes that a job is under way, for as long as what it gives lives.
+    /// Counts the job as under way until the guard is dropped.
     pub(super) fn work(&self) -> Option<WorkGuard<'a>> {
         self.paced.is_some().then(|| self.engine.background.pace().work())
     }

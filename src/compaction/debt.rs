@@ -1,5 +1,5 @@
-//! Owns what the background has still to do: how many bytes it is to write, and whether there is
-//! anything at all. Looks, and changes nothing; what is due is decided in `policy`.
+//! Owns the compaction debt: how many bytes the background still has to write, and whether any work
+//! is due. Changes nothing. `policy` decides what is due.
 
 use std::sync::{Arc, Weak};
 
@@ -13,16 +13,16 @@ use crate::snapshot::state::CollectionState;
 use crate::sync::atomic::Ordering;
 use crate::sync::lock;
 
-/// Bytes that the background is to write for a collection.
+/// Estimated bytes that the background has to write for a collection.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Debt {
-    /// Of the segments that it would rewrite.
+    /// Bytes of the segments that it would rewrite.
     pub(crate) rows: u64,
-    /// Of the index that it would build, or is building.
+    /// Bytes of the index that it would build or is building.
     pub(crate) index: u64,
 }
 
-/// What the background is to write for a collection. O(segments + index nodes).
+/// Returns the compaction debt of a collection. O(segments + index nodes).
 pub(crate) fn debt(engine: &Engine, core: &CollectionState) -> Result<Debt> {
     if core.is_in_memory() {
         return Ok(Debt::default());
@@ -34,7 +34,7 @@ pub(crate) fn debt(engine: &Engine, core: &CollectionState) -> Result<Debt> {
     Ok(Debt { rows: bytes_of(&steps, &facts), index: due.max(core.index_bytes_under_way()) })
 }
 
-/// Bytes of the index that a step builds, about.
+/// Returns the estimated bytes of the index that a step builds.
 pub(super) fn index_bytes(core: &CollectionState, step: &IndexStep) -> u64 {
     let (facts, uncovered) = index_facts(core, &core.snapshot());
     let replaced = facts.iter().filter(|i| step.replaces.contains(&i.file)).map(|i| i.live);
@@ -42,9 +42,10 @@ pub(super) fn index_bytes(core: &CollectionState, step: &IndexStep) -> u64 {
     core.index_bytes(rows, step.graph)
 }
 
-/// Whether no job is under way and none is due, as far as the store can tell without doing it.
+/// Returns true if no job is under way and none is due, as far as that is known without starting
+/// one.
 pub(crate) fn is_idle(engine: &Engine) -> Result<bool> {
-    // Without workers it stays after an insert that was refused, whatever is done.
+    // Without workers the pressure stays after a refused insert, whatever is done.
     let pressed =
         engine.admission.disk().pressure() == Pressure::Pressed && engine.background.has_workers();
     if engine.dir.gate().is_busy() || pressed {
@@ -58,7 +59,7 @@ pub(crate) fn is_idle(engine: &Engine) -> Result<bool> {
     Ok(!checkpoint::is_due(engine) && !engine.dir.gate().is_busy())
 }
 
-/// Whether nothing is due for a collection.
+/// Returns true if nothing is due for a collection.
 fn is_settled(engine: &Engine, core: &CollectionState) -> Result<bool> {
     let snapshot = core.snapshot();
     if snapshot.has_active_only() {
@@ -74,7 +75,7 @@ fn is_settled(engine: &Engine, core: &CollectionState) -> Result<bool> {
     if Weak::ptr_eq(&Arc::downgrade(&snapshot), &lock(&core.indexes_in_order)) {
         return Ok(true);
     }
-    // What was opened and not looked at may turn out to be damaged, and is built again then.
+    // An index that was opened but not checked may turn out to be damaged. It is rebuilt then.
     let checked = snapshot.indexes.iter().all(|i| i.indexed.checked.load(Ordering::Acquire));
     Ok(checked && next_index_step(engine, core, Eagerness::Due).is_none())
 }

@@ -1,5 +1,5 @@
-//! Owns what the policy is told of a collection: its segments, its indexes, and for how many rows a
-//! graph pays. Looks, and changes nothing.
+//! Owns the facts that the policy decides on: a collection's segments and indexes, and for how many
+//! rows a graph pays. Changes nothing.
 
 use crate::compaction::policy::{
     self, Eagerness, GraphRows, IndexFacts, IndexStep, RowStep, SegmentFacts,
@@ -11,7 +11,7 @@ use crate::segment::Rows;
 use crate::snapshot::state::CollectionState;
 use crate::snapshot::{IndexPart, Snapshot};
 
-/// What the policy needs to know of the rows.
+/// Returns the facts about the segments.
 pub(super) fn segment_facts(
     engine: &Engine,
     core: &CollectionState,
@@ -29,7 +29,7 @@ pub(super) fn segment_facts(
     Ok(facts.collect())
 }
 
-/// What the policy needs to know of the indexes, and the live rows that none covers.
+/// Returns the facts about the indexes, and the number of live rows that no index covers.
 pub(super) fn index_facts(core: &CollectionState, snapshot: &Snapshot) -> (Vec<IndexFacts>, u64) {
     let facts = snapshot.indexes.iter().map(|part| IndexFacts {
         file: part.indexed.file,
@@ -42,7 +42,7 @@ pub(super) fn index_facts(core: &CollectionState, snapshot: &Snapshot) -> (Vec<I
     (facts.collect(), uncovered.map(|s| u64::from(s.live.live())).sum())
 }
 
-/// The next step for the indexes, if there is one.
+/// Returns the next step for the indexes, if there is one.
 pub(super) fn next_index_step(
     engine: &Engine,
     core: &CollectionState,
@@ -52,7 +52,8 @@ pub(super) fn next_index_step(
     policy::plan_index(&facts, uncovered, graph_rows(engine, core), eagerness)
 }
 
-/// For how many rows a graph pays, and for how many half of the heap budget is enough to build one.
+/// Returns from how many rows on a graph pays, and for how many rows half of the heap budget
+/// suffices to build one.
 pub(super) fn graph_rows(engine: &Engine, core: &CollectionState) -> GraphRows {
     let hnsw = core.options().hnsw;
     let a_row = heap_bytes_per_row(core.spec.row_bytes(), usize::from(hnsw.m), hnsw.builder);
@@ -60,14 +61,14 @@ pub(super) fn graph_rows(engine: &Engine, core: &CollectionState) -> GraphRows {
     GraphRows { least: u64::from(hnsw.min_rows), most }
 }
 
-/// Bytes of the files that a snapshot reads.
+/// Returns the bytes of the files that a snapshot reads.
 pub(super) fn collection_bytes(snapshot: &Snapshot) -> u64 {
     let segments: u64 = snapshot.segments.iter().map(|s| s.sealed.guard.len()).sum();
     let index = |i: &IndexPart| i.indexed.index_guard.len() + i.indexed.locator_guard.len();
     segments + snapshot.indexes.iter().map(index).sum::<u64>()
 }
 
-/// Bytes of the inputs of some steps.
+/// Returns the bytes of the inputs of `steps`.
 pub(super) fn bytes_of(steps: &[RowStep], facts: &[SegmentFacts]) -> u64 {
     let due = |f: &&SegmentFacts| steps.iter().any(|s| s.inputs.contains(&f.file));
     facts.iter().filter(due).map(|f| f.bytes).sum()

@@ -1,6 +1,6 @@
-//! Owns what gives bytes back under the budget of disk beside dead rows: a log that holds what is
-//! elsewhere by now, and the dead nodes of indexes. Only where it is worth it, so that a full store
-//! does not write itself anew for every insert.
+//! Owns the work that frees bytes under the disk budget besides dead rows: rewriting a log whose
+//! rows are in files by now, and rebuilding indexes with dead nodes. It is done only if it frees
+//! enough, so that a full store does not rewrite itself for every insert.
 
 use std::sync::{Arc, PoisonError, TryLockError};
 
@@ -13,10 +13,10 @@ use crate::engine::admission::disk::Pressure;
 use crate::error::Result;
 use crate::snapshot::state::CollectionState;
 
-/// A log of fewer bytes than this is left as it is after a compaction by hand.
+/// After an explicit compaction, the log is rewritten only if that frees this many bytes.
 const SHORT_LOG: u64 = 64 << 10;
 
-/// Gives bytes back, if an insert asked for room and it is worth it; tells whether it did. Called
+/// Frees bytes, if an insert asked for room and enough can be freed. Returns true if it did. Called
 /// when no dead row is left.
 pub(crate) fn give_back(control: &Control<'_>) -> Result<bool> {
     let engine = control.engine();
@@ -26,14 +26,14 @@ pub(crate) fn give_back(control: &Control<'_>) -> Result<bool> {
     };
     let _running = engine.dir.begin_job()?;
     engine.admission.disk().measure()?;
-    // As when memtables are sealed: writers wait for it.
+    // Not paced, because writers wait for it, as for a seal.
     if checkpoint::shed(worth, &control.without_pace())? {
         return Ok(true);
     }
     Ok(control.may_begin() && rebuild_indexes(worth, control)?)
 }
 
-/// Under a budget of disk, lets the log go that a compaction has made superfluous.
+/// Under a disk budget, releases the log that a compaction has made superfluous.
 pub(crate) fn after_compaction(control: &Control<'_>) -> Result<()> {
     let engine = control.engine();
     if engine.admission.disk().limit().is_some() {
@@ -44,8 +44,8 @@ pub(crate) fn after_compaction(control: &Control<'_>) -> Result<()> {
     Ok(())
 }
 
-/// Rebuilds the indexes of the collection whose dead nodes take the most, if those of all take so
-/// much.
+/// Rebuilds an index of the collection whose dead nodes take the most bytes, if those of all
+/// collections take at least `worth` bytes. Returns true if it did, or if an index is being built.
 fn rebuild_indexes(worth: u64, control: &Control<'_>) -> Result<bool> {
     let engine = control.engine();
     let cores = engine.collections.all().into_iter().filter(|core| !core.is_in_memory());
@@ -61,7 +61,7 @@ fn rebuild_indexes(worth: u64, control: &Control<'_>) -> Result<bool> {
     let _job = match core.index_job.try_lock() {
         Ok(job) => job,
         Err(TryLockError::Poisoned(job)) => PoisonError::into_inner(job),
-        // An index is being built, which may well be this one.
+        // An index is being built, perhaps this one.
         Err(TryLockError::WouldBlock) => return Ok(true),
     };
     let Some(step) = next_index_step(engine, &core, Eagerness::All) else {
@@ -72,7 +72,7 @@ fn rebuild_indexes(worth: u64, control: &Control<'_>) -> Result<bool> {
     Ok(true)
 }
 
-/// Bytes of dead nodes, about.
+/// Returns the estimated bytes of dead nodes.
 fn dead_index_bytes(core: &CollectionState) -> u64 {
     let (facts, _) = index_facts(core, &core.snapshot());
     let dead = |graph: bool| {

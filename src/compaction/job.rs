@@ -1,4 +1,4 @@
-//! Owns what every job is given: the store, the collection that it is about, and its control.
+//! Owns the context of a job: the store, the collection, and its control.
 
 use crate::compaction::control::Control;
 use crate::engine::Engine;
@@ -18,13 +18,13 @@ impl<'a> Job<'a> {
         Self { engine: control.engine(), core, control }
     }
 
-    /// An error if the job should end early.
+    /// Returns an error if the job must end early.
     pub(super) fn check(&self) -> Result<()> {
         self.control.check(self.core)
     }
 
-    /// Between two pieces of work, of which the last one wrote so many bytes: waits where it must.
-    /// An error if the job should end early.
+    /// Called between two pieces of work, the last of which wrote `bytes`. Waits as long as the job
+    /// must. An error if the job must end early.
     pub(super) fn step(&self, bytes: u64) -> Result<()> {
         self.control.step(self.core, bytes)
     }

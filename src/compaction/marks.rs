@@ -1,6 +1,6 @@
-//! Owns what jobs say in the manifest of collections that they did not touch or only copied: what
-//! their files cover, and which log files they can do without. Marks are only raised, so that one
-//! may be made some time before it is committed.
+//! Owns the marks by which a job updates the manifest entries of collections that it did not
+//! rewrite: what their files cover, and which log files they no longer need. Marks are only raised,
+//! so a mark may be committed some time after it was made.
 
 use std::collections::HashMap;
 
@@ -9,11 +9,11 @@ use crate::format::manifest::Manifest;
 use crate::ids::{CollectionId, FileId, Seq};
 use crate::snapshot::state::CollectionState;
 
-/// A collection, what its files cover, and the first log file that it needs.
+/// A collection, the newest operation that its files cover, and the first log file that it needs.
 pub(super) type Mark = (CollectionId, Seq, FileId);
 
-/// Collections whose every effect is in files, with the log file that is open now: they need none
-/// of the older ones.
+/// Returns marks for the collections whose every effect is in files. They need no log file older
+/// than the open one.
 pub(super) fn idle_marks(engine: &Engine) -> Vec<Mark> {
     let token = engine.log.hold();
     let Some(log) = token.as_ref() else {
@@ -29,7 +29,7 @@ pub(super) fn idle_marks(engine: &Engine) -> Vec<Mark> {
         .collect()
 }
 
-/// Raises what the manifest says of these collections. O(all collections).
+/// Raises the manifest entries of these collections. O(all collections).
 pub(super) fn mark_covered(manifest: &mut Manifest, marks: &[Mark]) {
     let marks: HashMap<_, _> = marks.iter().map(|(id, seq, file)| (*id, (*seq, *file))).collect();
     for entry in &mut manifest.collections {

@@ -1,11 +1,11 @@
 //! Owns the work that keeps a store flat: sealing memtables, rewriting and dropping segments,
-//! building indexes, trimming the log. What to do is decided in `policy`, which is pure, by the
-//! facts of `facts`; `steps` carries it out one step at a time, through `rewrite` and `index`;
-//! `checkpoint` keeps the log short and `purge` leaves nothing of the dead.
+//! building indexes, keeping the log short. `policy` decides what to do. It is pure and works on
+//! the facts that `facts` collects. `steps` carries its decisions out, one step at a time, through
+//! `rewrite` and `index`. `checkpoint` keeps the log short, and `purge` leaves nothing of the dead.
 //!
-//! No lock is held while files are written. Every job ends in one manifest commit and one swap of
-//! the snapshot; deletes that arrive meanwhile are carried over at the swap, and replayed from the
-//! log after a crash (I8).
+//! No lock that readers or writers take is held while files are written. Every job ends in one
+//! manifest commit and one swap of the snapshot. Deletes that arrive meanwhile are applied at the
+//! swap, and replayed from the log after a crash (I8).
 
 mod checkpoint;
 mod control;

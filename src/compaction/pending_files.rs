@@ -1,9 +1,9 @@
-//! Owns the files of a job that are not yet part of the store: what is not kept is removed.
+//! Owns the files of a job that are not part of the store yet. Files that are not kept are removed.
 
 use crate::engine::Engine;
 use crate::format::names::FileName;
 
-/// New files of one job.
+/// The new files of one job.
 pub(super) struct NewFiles<'a> {
     engine: &'a Engine,
     names: Vec<FileName>,
@@ -14,13 +14,13 @@ impl<'a> NewFiles<'a> {
         Self { engine, names: Vec::new() }
     }
 
-    /// Takes charge of a file that is about to be created.
+    /// Adds a file that is about to be created.
     pub(super) fn add(&mut self, name: FileName) {
         self.engine.dir.begin_file(name);
         self.names.push(name);
     }
 
-    /// The manifest names them now.
+    /// Keeps the files, because the manifest names them now.
     pub(super) fn keep(mut self) {
         self.engine.dir.end_files(&self.names);
         self.names.clear();
@@ -32,7 +32,7 @@ impl Drop for NewFiles<'_> {
         if self.names.is_empty() {
             return;
         }
-        // In a directory that was replaced, files of these names are another store's.
+        // In a replaced directory, files of these names belong to another store.
         let _ = self.engine.catalog.check_owner();
         if !self.engine.dir.may_clean_up() {
             return;

@@ -1,4 +1,4 @@
-//! Owns the answer to what a compaction would do, and why. Changes nothing.
+//! Owns the plan of an explicit compaction: what it would do, and why. Changes nothing.
 
 use crate::compaction::facts::{graph_rows, index_facts, segment_facts};
 use crate::compaction::policy::{self, Eagerness, IndexFacts, RowStep, SegmentFacts};
@@ -11,7 +11,7 @@ use crate::segment::Rows;
 use crate::snapshot::state::CollectionState;
 use crate::snapshot::{MemPart, Snapshot};
 
-/// What a compaction by hand would do.
+/// Returns what an explicit compaction would do.
 pub(crate) fn plan(engine: &Engine, core: &CollectionState) -> Result<Plan> {
     let snapshot = core.snapshot();
     let mut plan = Plan::default();
@@ -28,10 +28,10 @@ pub(crate) fn plan(engine: &Engine, core: &CollectionState) -> Result<Plan> {
         plan.steps.push(describe(&step, &facts));
     }
     let (mut indexes, uncovered) = index_facts(core, &snapshot);
-    // An index without a live row goes with its segments.
+    // An index without a live row is removed with its segments.
     indexes.retain(|i| i.live > 0);
     let options = core.options();
-    // Rows that are sealed first come with an index of their own codes.
+    // Sealed rows get an index of their codes.
     let coming =
         (waiting > 0 && options.quantization != Quantization::None).then_some(IndexFacts {
             file: Default::default(),
@@ -58,10 +58,11 @@ pub(crate) fn plan(engine: &Engine, core: &CollectionState) -> Result<Plan> {
     Ok(plan)
 }
 
-/// Stands for the segment that sealing will write.
+/// Stands for the file of the segment that sealing will write.
 const UNSEALED: FileId = FileId(u64::MAX);
 
-/// The segment that sealing will write, about: later steps may merge it with others.
+/// Returns estimated facts about the segment that sealing will write. Later steps may merge it with
+/// others.
 fn coming_segment(snapshot: &Snapshot, rows: u64) -> Option<SegmentFacts> {
     let bytes = |m: &MemPart| {
         let all = u64::from(m.rows.rows().max(1));

@@ -1,10 +1,10 @@
-//! Owns the purge: sees to it that no file of the store holds anything of a memory that was dead
-//! before (I14). Rows, indexes and the log are rewritten by the same jobs as ever; this is their
-//! order, and the removal of every file that is no longer part of the store.
+//! Owns the purge, after which no file of the store holds anything of a memory that was dead before
+//! (I14). The usual jobs rewrite rows, indexes and the log. This module orders them and removes
+//! every file that no longer belongs to the store.
 //!
-//! Invariants: what dies while a purge runs is not chased, so that it ends beside busy writers;
-//! nothing is removed before a manifest that does without it is in force; a purge that failed
-//! can be called again.
+//! Invariants: a purge does not chase memories that die while it runs, so it ends even beside busy
+//! writers. Nothing is removed before a manifest without it is in force. A purge that failed can be
+//! called again.
 
 use std::collections::{HashMap, HashSet};
 use std::path::PathBuf;
@@ -29,8 +29,8 @@ use crate::snapshot::Snapshot;
 use crate::snapshot::state::CollectionState;
 use crate::sync::lock;
 
-/// Purges one collection, or all. The log is shared: the live rows of every collection leave its
-/// older files.
+/// Purges one collection, or all if `of` is `None`. The log is shared, so the live rows of every
+/// collection leave its older files.
 pub(crate) fn purge(of: Option<&CollectionState>, control: &Control<'_>) -> Result<PurgeReceipt> {
     let engine = control.engine();
     let _running = engine.dir.begin_job()?;
@@ -38,7 +38,7 @@ pub(crate) fn purge(of: Option<&CollectionState>, control: &Control<'_>) -> Resu
     let begun = engine.time.monotonic();
     let before = sizes(engine)?;
     let now = engine.time.now();
-    // Everything that died before is in older files than this one.
+    // Everything that died before is in older log files than this one.
     let mut log = engine.log.roll()?;
     broken!(PurgeKeepsLog => log = FileId::default());
     let (mut report, mut marks) = (CompactionReport::default(), Vec::new());
@@ -47,12 +47,12 @@ pub(crate) fn purge(of: Option<&CollectionState>, control: &Control<'_>) -> Resu
     for core in &cores {
         let wanted = of.is_none_or(|of| of.id == core.id);
         match purge_one(&Job::new(core, control), log, wanted, &mut report) {
-            // Its files and its part of the log went when it was dropped.
+            // Its files and its part of the log were released when it was dropped.
             Err(Error::Closed) if core.is_dropped() => {}
             mark => marks.extend(mark?),
         }
     }
-    // The older log files leave the chain here, if none of the jobs has let them go.
+    // The older log files are released here, unless a job released them before.
     checkpoint::sync_copies(engine)?;
     engine.catalog.commit(|manifest| mark_covered(manifest, &marks))?;
     sweep(engine)?;
@@ -75,24 +75,24 @@ pub(crate) fn purge(of: Option<&CollectionState>, control: &Control<'_>) -> Resu
     })
 }
 
-/// Rows that had expired for readers at `now`, and that are still there because the clock is in
-/// doubt.
+/// Returns the number of rows that had expired for readers at `now` and are still in files because
+/// the clock is in doubt.
 fn withheld(engine: &Engine, of: Option<&CollectionState>, now: Timestamp) -> Result<u64> {
     let cores = engine.collections.all().into_iter().filter(|core| !core.is_in_memory());
     let wanted = cores.filter(|core| of.is_none_or(|of| of.id == core.id));
     wanted.map(|core| stats::withheld_rows(engine, &core.snapshot(), now)).sum()
 }
 
-/// Files of ours with their bytes.
+/// Returns the files of the store with their bytes.
 fn sizes(engine: &Engine) -> Result<HashMap<FileName, u64>> {
     let listed = engine.dir.list()?;
     let names = listed.iter().filter_map(|entry| FileName::parse(&entry.name));
     Ok(names.map(|name| (name, engine.dir.allocated_bytes(name))).collect())
 }
 
-/// Takes a collection out of the log files before `log`, and, if it is the one that is wanted, its
-/// dead rows and nodes out of all files. A mark for the manifest where the former waits for that:
-/// see `checkpoint`.
+/// Makes the log files before `log` superfluous for a collection. If `wanted`, also removes its
+/// dead rows and nodes from all files. Returns a mark if the release of the log files waits for the
+/// manifest: see `checkpoint`.
 fn purge_one(
     job: &Job<'_>,
     log: FileId,
@@ -118,7 +118,7 @@ fn purge_one(
         }
         let mark = carried.filter(|carried| carried.covered).map(|carried| carried.mark(job.core));
         if mark.is_none() {
-            // Also where nothing died: the deletes of rows that live on in files are in the log.
+            // Needed even if nothing died, because the log holds deletes of rows in files.
             rewrite::cover(job, from)?;
         }
         mark
@@ -131,7 +131,7 @@ fn purge_one(
     Ok(mark)
 }
 
-/// Rewrites the segments that have a dead or expired row now.
+/// Rewrites the segments that have a dead or expired row when it starts.
 fn rewrite_dead(job: &Job<'_>, report: &mut CompactionReport) -> Result<()> {
     let facts = segment_facts(job.engine, job.core, &job.core.snapshot())?;
     let dead: HashSet<FileId> = facts.iter().filter(|f| f.dead > 0).map(|f| f.file).collect();
@@ -145,7 +145,7 @@ fn rewrite_dead(job: &Job<'_>, report: &mut CompactionReport) -> Result<()> {
     Ok(())
 }
 
-/// Rebuilds the indexes that have a dead node now.
+/// Rebuilds the indexes that have a dead node when it starts.
 fn rebuild_stale(job: &Job<'_>) -> Result<()> {
     broken!(PurgeKeepsCodes => return Ok(()));
     let stale = |snapshot: &Snapshot| -> HashSet<FileId> {
@@ -165,8 +165,8 @@ fn rebuild_stale(job: &Job<'_>) -> Result<()> {
     Ok(())
 }
 
-/// Takes the indexes that are damaged, and so not in use, out of the manifest: what they know of
-/// dead rows cannot be told.
+/// Removes damaged indexes, which are not in use, from the manifest. It is unknown what they hold
+/// of dead rows.
 fn drop_lost_indexes(engine: &Engine, core: &CollectionState) -> Result<()> {
     let _structure = lock(&core.structure);
     let snapshot = core.snapshot();
@@ -184,13 +184,13 @@ fn drop_lost_indexes(engine: &Engine, core: &CollectionState) -> Result<()> {
     })
 }
 
-/// Removes every file of ours that the manifest does not name, that no reader holds and that no
-/// job is writing: whatever failed to be removed before is tried again.
+/// Removes every file of the store that the manifest does not name, that no reader holds and that
+/// no job is writing. This retries earlier removals that failed.
 fn sweep(engine: &Engine) -> Result<()> {
     engine.dir.check_writable()?;
     let mut cores = engine.collections.all();
     cores.sort_by_key(|core| core.id);
-    // While these are held, no file leaves the manifest and none is begun by the log.
+    // While these locks are held, no file leaves the manifest, and the log starts no new file.
     let _structures: Vec<_> = cores.iter().map(|core| lock(&core.structure)).collect();
     let _token = engine.log.hold();
     let listed = engine.dir.list()?;
@@ -206,7 +206,7 @@ fn sweep(engine: &Engine) -> Result<()> {
             continue;
         }
         if let Err(error) = engine.dir.disk().remove(&path) {
-            // A reader that let go may have removed it meanwhile.
+            // A reader that released the file may have removed it meanwhile.
             let still = engine.dir.list()?;
             if still.iter().any(|e| e.name == entry.name) {
                 return Err(error);

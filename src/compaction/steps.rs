@@ -1,5 +1,5 @@
-//! Owns the steps of a compaction: what is due for the rows or the indexes of a collection, one
-//! step at a time, or everything at once. What is due is decided in `policy`.
+//! Owns the steps of a compaction: the work that is due for the rows or the indexes of a
+//! collection, one step at a time or all at once. `policy` decides what is due.
 
 use std::sync::{Arc, Weak};
 
@@ -16,11 +16,11 @@ use crate::event::Event;
 use crate::report::CompactionReport;
 use crate::sync::lock;
 
-/// Most steps that one explicit compaction takes; a plan that never comes to rest is a bug, and
-/// must not hang its caller.
+/// Maximum steps of one explicit compaction. A plan that never ends is a bug and must not hang its
+/// caller.
 pub(super) const MAX_STEPS: usize = 100_000;
 
-/// The steps that the policy takes for the rows, the most urgent first.
+/// Returns the steps of the policy for the rows, the most urgent first.
 pub(super) fn next_row_steps(job: &Job<'_>, eagerness: Eagerness) -> Result<Vec<RowStep>> {
     let facts = segment_facts(job.engine, job.core, &job.core.snapshot())?;
     let plan = match job.engine.reserve.is_full() {
@@ -32,8 +32,8 @@ pub(super) fn next_row_steps(job: &Job<'_>, eagerness: Eagerness) -> Result<Vec<
     Ok(steps)
 }
 
-/// Carries out the next step for the rows, if there is one. On a full disk it is the one that needs
-/// the least space, and may cost the reserve.
+/// Carries out the next step for the rows, if there is one. On a full disk it is the step that
+/// needs the least space, and the reserve may be spent. Returns true if there was a step.
 fn next_row_step(
     job: &Job<'_>,
     eagerness: Eagerness,
@@ -45,7 +45,7 @@ fn next_row_step(
             return Ok(false);
         };
         if step.drop && !job.engine.reserve.is_full() {
-            // All that is wholly dead goes in one commit.
+            // All segments without a live row go in one commit.
             let dropped = steps.iter().filter(|step| step.drop);
             step.inputs = dropped.flat_map(|step| step.inputs.iter().copied()).collect();
         }
@@ -54,9 +54,9 @@ fn next_row_step(
                 job.engine.reserve.note_room();
                 return Ok(true);
             }
-            // A commit that ran out of space may have happened: nobody goes on from there.
+            // The outcome of a commit that ran out of space may be unknown. Nothing may follow it.
             Err(error) if job.engine.dir.poison().is_set() => return Err(error),
-            // Each of the two is true once.
+            // Each of these two conditions is true at most once, so the loop ends.
             Err(Error::DiskFull { .. })
                 if job.engine.reserve.note_full() || job.engine.reserve.spend() => {}
             Err(error) => return Err(error),
@@ -64,7 +64,7 @@ fn next_row_step(
     }
 }
 
-/// Does what is due for a collection's rows; tells whether there was anything.
+/// Does the work that is due for a collection's rows. Returns true if there was any.
 pub(crate) fn run_rows_due(job: &Job<'_>) -> Result<bool> {
     if job.core.is_dropped() || job.core.is_in_memory() {
         return Ok(false);
@@ -76,19 +76,19 @@ pub(crate) fn run_rows_due(job: &Job<'_>) -> Result<bool> {
     let _running = job.engine.dir.begin_job()?;
     let _job = job.control.hold(&job.core.row_job);
     let mut report = CompactionReport::default();
-    // Writers wait for it: a pause or a limit does not hold it up.
+    // Writers wait for a seal, so neither a pause nor a rate limit delays it.
     let unpaced = job.control.without_pace();
     let sealed = rewrite::seal(&Job::new(job.core, &unpaced), active_too, &mut report);
     if !matches!(sealed, Ok(_) | Err(Error::DiskFull { .. })) {
         return sealed;
     }
     if !job.control.may_begin() {
-        // Writers go by what waits.
+        // Updates the debt, which may make writers wait.
         next_row_steps(job, Eagerness::Due)?;
         return sealed;
     }
     let _working = job.control.work();
-    // On a full disk these give the space back that a seal needs.
+    // On a full disk these steps free the space that a seal needs.
     let eagerness = match job.engine.admission.disk().pressure() {
         Pressure::Pressed => Eagerness::All,
         _ => Eagerness::Due,
@@ -97,7 +97,7 @@ pub(crate) fn run_rows_due(job: &Job<'_>) -> Result<bool> {
     if stepped { Ok(true) } else { sealed }
 }
 
-/// Does what is due for a collection's indexes; tells whether there was anything.
+/// Does the work that is due for a collection's indexes. Returns true if there was any.
 pub(crate) fn run_index_due(job: &Job<'_>) -> Result<bool> {
     let unused = job.core.snapshot().has_active_only();
     if job.core.is_dropped() || job.core.is_in_memory() || unused || !job.control.may_begin() {
@@ -108,14 +108,14 @@ pub(crate) fn run_index_due(job: &Job<'_>) -> Result<bool> {
     if recall::look(job)? {
         *lock(&job.core.indexes_in_order) = Weak::new();
     }
-    // Counting live nodes takes O(nodes): not for a store in which nothing happens.
+    // Counting live nodes is O(nodes), which is skipped while nothing has changed.
     let now = Arc::downgrade(&job.core.snapshot());
     if Weak::ptr_eq(&now, &lock(&job.core.indexes_in_order)) {
         return Ok(false);
     }
     check_indexes(job.engine, job.core)?;
     let Some(step) = next_index_step(job.engine, job.core, Eagerness::Due) else {
-        // If the snapshot changed meanwhile, it is not this one, and is looked at next time.
+        // If the snapshot has changed meanwhile, the next turn checks the new one.
         *lock(&job.core.indexes_in_order) = now;
         return Ok(false);
     };
@@ -125,7 +125,7 @@ pub(crate) fn run_index_due(job: &Job<'_>) -> Result<bool> {
     Ok(true)
 }
 
-/// One rewrite or drop, with its report.
+/// Carries out one rewrite or drop, with its report.
 pub(super) fn compact_step(
     job: &Job<'_>,
     step: &RowStep,
@@ -151,8 +151,8 @@ fn add(total: &mut CompactionReport, step: &CompactionReport) {
     total.rows_reclaimed += step.rows_reclaimed;
 }
 
-/// Everything that gives a byte back, now: seals, rewrites every segment with a dead row, rebuilds
-/// what indexes need it.
+/// Does everything that frees a byte, now: seals memtables, rewrites every segment with a dead row,
+/// and rebuilds the indexes that need it.
 pub(crate) fn compact(job: &Job<'_>) -> Result<CompactionReport> {
     let _running = job.engine.dir.begin_job()?;
     let _expedited = job.engine.background.pace().expedite();
@@ -190,7 +190,7 @@ fn compact_rows(job: &Job<'_>, report: &mut CompactionReport) -> Result<()> {
             break;
         }
         if sealed.is_err() {
-            // There is more room now.
+            // The step has freed space.
             sealed = rewrite::seal(job, true, report);
         }
     }

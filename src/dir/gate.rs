@@ -1,6 +1,6 @@
-//! Owns the question who may write at this moment: the process that opened the store, until it is
-//! closed. Counts the jobs that write files, so that a close can wait for them: once the lock of
-//! the store is let go, its directory belongs to somebody else.
+//! Owns who may write now: the process that opened the store, until the store is closed. Counts the
+//! jobs that write files, so that a close can wait for them. Once the lock of the store is
+//! released, its directory may belong to another store.
 
 use std::time::Duration;
 
@@ -9,10 +9,10 @@ use crate::sync::atomic::{AtomicBool, Ordering};
 use crate::sync::thread::{self, ThreadId};
 use crate::sync::{Condvar, Mutex, lock, wait, wait_for};
 
-/// The state of an open store: open, closing (no new jobs), closed (nothing is written any more).
+/// The state of a store: open, closing (no new jobs) or closed (nothing is written any more).
 #[derive(Debug)]
 pub(crate) struct Gate {
-    /// The process that opened the store. A child made by fork has the same lock and the same
+    /// The process that opened the store. A child made by fork has the same lock and a copy of the
     /// memory, and would write to the same files.
     process: u32,
     closing: AtomicBool,
@@ -33,7 +33,7 @@ impl Gate {
         }
     }
 
-    /// The process that opened the store.
+    /// Returns the process that opened the store.
     pub(crate) const fn process(&self) -> u32 {
         self.process
     }
@@ -48,7 +48,7 @@ impl Gate {
         Ok(RunningJob { gate: self })
     }
 
-    /// Whether jobs should end early because the store is being closed.
+    /// Returns true if jobs must end early because the store is being closed.
     pub(crate) fn is_closing(&self) -> bool {
         self.closing.load(Ordering::Acquire)
     }
@@ -57,25 +57,25 @@ impl Gate {
         self.closed.load(Ordering::Acquire)
     }
 
-    /// Whether a job is running.
+    /// Returns true if a job is running.
     pub(crate) fn is_busy(&self) -> bool {
         !lock(&self.running).is_empty()
     }
 
-    /// Waits until a job ends, and no longer than this; tells whether it waited in vain.
+    /// Waits until a job ends, at most for `longest`. Returns true if no job ended in time.
     pub(crate) fn wait_for_an_end(&self, longest: Duration) -> bool {
         let running = lock(&self.running);
         wait_for(&self.ended, running, longest).1
     }
 
-    /// Nothing is written from here on. The caller holds the lock of the manifest, so that a commit
-    /// is over before or does not begin.
+    /// Marks the store as closed: nothing is written from now on. The caller holds the lock of the
+    /// manifest, so a commit is either over or does not begin.
     pub(crate) fn close(&self) {
         self.closed.store(true, Ordering::Release);
     }
 
-    /// Lets no job begin any more and waits for those that run. One of this very thread is not
-    /// waited for: it ends at its next step.
+    /// Prevents new jobs and waits for those that run. A job of the calling thread is not waited
+    /// for; it ends at its next step.
     pub(crate) fn wait_for_jobs(&self) {
         let own = thread::current().id();
         let mut running = lock(&self.running);
@@ -86,7 +86,7 @@ impl Gate {
     }
 }
 
-/// A job that is running; it ends when this is dropped.
+/// A running job. It ends when this is dropped.
 #[derive(Debug)]
 pub(crate) struct RunningJob<'a> {
     gate: &'a Gate,

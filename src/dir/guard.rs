@@ -1,5 +1,6 @@
-//! Owns what happens to a file that left the manifest: it is unlinked when the last snapshot that
-//! names it lets go, by the process that opened the store, and only if it is still that store's.
+//! Owns the removal of files that left the manifest. A file is removed when the last snapshot that
+//! holds it is dropped. Only the process that opened the store removes it, and only if the file
+//! still belongs to that store.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -14,15 +15,15 @@ use crate::poison::Poison;
 use crate::sync::atomic::{AtomicBool, Ordering};
 use crate::sync::{Mutex, lock};
 
-/// Files of a store that left the manifest and wait for the last snapshot that holds them.
+/// Files that left the manifest and are still held by a snapshot.
 #[derive(Debug)]
 pub(crate) struct HeldFiles {
     disk: Arc<dyn Disk>,
     store: StoreId,
-    /// The process that may remove them.
+    /// The process that may remove the files.
     process: u32,
     poison: Arc<Poison>,
-    /// Each file with its bytes.
+    /// The files and their bytes.
     waiting: Mutex<BTreeMap<PathBuf, u64>>,
 }
 
@@ -36,23 +37,24 @@ impl HeldFiles {
         Self { disk, store, process, poison, waiting: Mutex::default() }
     }
 
-    /// The files, sorted.
+    /// Returns the paths of the files, sorted.
     pub(crate) fn paths(&self) -> Vec<PathBuf> {
         lock(&self.waiting).keys().cloned().collect()
     }
 
-    /// How many files there are, and their bytes.
+    /// Returns the number of files, and their total bytes.
     pub(crate) fn totals(&self) -> (usize, u64) {
         let waiting = lock(&self.waiting);
         (waiting.len(), waiting.values().sum())
     }
 
-    /// Removes a file that nobody holds any more, unless it may be another store's by now.
+    /// Removes a file that no snapshot holds any more, unless it may belong to another store by
+    /// now.
     fn let_go(&self, path: &Path) {
-        // An outcome is unknown after poison: nothing is removed. What is left behind is an orphan
-        // that the next open removes. After a close it may still go: its number is below that in
-        // the last manifest, so that no later owner of the directory uses it again. A child made by
-        // fork removes nothing.
+        // After poison an outcome is unknown, so nothing is removed. A file that stays is an
+        // orphan, and the next open removes it. After a close the file may still be removed: its
+        // number is below the next number in the last manifest, so no later owner of the directory
+        // reuses it. A child made by fork removes nothing.
         let ours = || {
             self.disk.process_id() == self.process
                 && header(self.disk.as_ref(), path).is_ok_and(|header| header.store == self.store)
@@ -64,7 +66,7 @@ impl HeldFiles {
     }
 }
 
-/// Holds a file of the store on behalf of snapshots.
+/// Keeps a file of the store while a snapshot uses it.
 #[derive(Debug)]
 pub(crate) struct FileGuard {
     held: Arc<HeldFiles>,
@@ -78,7 +80,7 @@ impl FileGuard {
         Self { held, path, len, obsolete: AtomicBool::new(false) }
     }
 
-    /// Says that the manifest no longer names the file; called after the commit point.
+    /// Marks the file as no longer named by the manifest. Called after the commit point.
     pub(crate) fn mark_obsolete(&self) {
         if !self.obsolete.swap(true, Ordering::AcqRel) {
             lock(&self.held.waiting).insert(self.path.clone(), self.len);
@@ -92,15 +94,15 @@ impl FileGuard {
 
 impl Drop for FileGuard {
     fn drop(&mut self) {
-        // An exchange reads the latest value even where a model checker does not see that the last
-        // owner of an `Arc` comes after all others.
+        // A swap reads the latest value. A model checker does not see that the last owner of an
+        // `Arc` comes after all others.
         if self.obsolete.swap(false, Ordering::AcqRel) {
             self.held.let_go(&self.path);
         }
     }
 }
 
-/// The header of a file.
+/// Reads the header of a file.
 pub(super) fn header(disk: &dyn Disk, path: &Path) -> Result<FileHeader> {
     let file = disk.open(path)?;
     let bytes = MapVec::read_file(file.as_ref(), HEADER_LEN as u64)?;

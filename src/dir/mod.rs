@@ -1,10 +1,10 @@
-//! Owns the directory of an open store: its path and its disk, the identity of the store, the names
-//! and headers of its files, and the question whether a file may be made or removed there now.
-//! Knows nothing of what the files hold.
+//! Owns the directory of an open store: its path and disk, the identity of the store, and the names
+//! and headers of its files. Decides whether a file may be created or removed there now. Knows
+//! nothing of the content of files.
 //!
-//! A directory may be moved away or removed while its store is open, and another store may be made
-//! under its name, whose files are called the same. Paths are all that a store has, so it looks
-//! before it makes or removes a file.
+//! A directory may be moved away or removed while its store is open. Another store may then be
+//! created under its path, with the same file names. A store knows only paths, so it checks the
+//! directory's owner before it creates or removes a file.
 
 pub(crate) mod gate;
 pub(crate) mod guard;
@@ -39,7 +39,7 @@ pub(crate) struct StoreDir {
     held: Arc<HeldFiles>,
     /// Files that jobs are writing and that no manifest names yet.
     unfinished: Mutex<HashSet<FileName>>,
-    /// The segments whose vectors and bodies are read from the open file.
+    /// The segments whose vectors and bodies are read through an open file.
     open_files: Arc<OpenFiles>,
     salt: AtomicU64,
 }
@@ -51,8 +51,8 @@ impl fmt::Debug for StoreDir {
 }
 
 impl StoreDir {
-    /// `seed` is where the salts of new files begin; at most `files_to_read` segments are kept
-    /// open.
+    /// Creates the state of the directory at `root`. The salts of new files start from `seed`. At
+    /// most `files_to_read` segments are kept open.
     pub(crate) fn new(
         disk: Arc<dyn Disk>,
         root: PathBuf,
@@ -77,7 +77,7 @@ impl StoreDir {
         }
     }
 
-    /// The path of the directory.
+    /// Returns the path of the directory.
     pub(crate) fn root(&self) -> &Path {
         &self.root
     }
@@ -86,7 +86,7 @@ impl StoreDir {
         self.disk.as_ref()
     }
 
-    /// The disk, for another store in the same directory.
+    /// Returns the disk, for another store in the same directory.
     pub(crate) fn shared_disk(&self) -> &Arc<dyn Disk> {
         &self.disk
     }
@@ -107,12 +107,12 @@ impl StoreDir {
         &self.poison
     }
 
-    /// The path of a file of the store.
+    /// Returns the path of a file of the store.
     pub(crate) fn path(&self, name: FileName) -> PathBuf {
         self.root.join(name.to_string())
     }
 
-    /// The entries of the directory.
+    /// Returns the entries of the directory.
     pub(crate) fn list(&self) -> Result<Vec<Listed>> {
         self.disk.list(&self.root)
     }
@@ -129,18 +129,18 @@ impl StoreDir {
         self.disk.sync_dir(&self.root)
     }
 
-    /// Bytes that the file system has allocated for a file; 0 if it is not there.
+    /// Returns the bytes that the file system has allocated for a file; 0 if there is no such file.
     pub(crate) fn allocated_bytes(&self, name: FileName) -> u64 {
-        // A file may go between a look at the directory and this one.
+        // The file may have been removed since the directory was listed.
         self.disk.allocated_bytes(&self.path(name)).unwrap_or(0)
     }
 
-    /// The header of a new file of this store.
+    /// Returns the header of a new file of this store.
     pub(crate) fn header(&self, kind: FileKind, file: FileId) -> FileHeader {
         FileHeader { kind, store: self.store, file, salt: self.new_salt() }
     }
 
-    /// Sixteen bytes that tell this file from any other: not a secret.
+    /// Returns 16 bytes that distinguish a file from any other. They are not a secret.
     pub(crate) fn new_salt(&self) -> [u8; 16] {
         let mut salt = [0; 16];
         for half in salt.chunks_exact_mut(8) {
@@ -150,43 +150,45 @@ impl StoreDir {
         salt
     }
 
-    /// Holds a file on behalf of snapshots.
+    /// Returns a guard that keeps a file while a snapshot uses it.
     pub(crate) fn guard(&self, name: FileName, len: u64) -> FileGuard {
         FileGuard::new(Arc::clone(&self.held), self.path(name), len)
     }
 
-    /// The files that left the manifest and are still held.
+    /// Returns the files that left the manifest and are still held.
     pub(crate) fn held(&self) -> &HeldFiles {
         &self.held
     }
 
-    /// Notes that a job is about to create a file which no manifest names yet.
+    /// Notes that a job is about to create a file that no manifest names yet.
     pub(crate) fn begin_file(&self, name: FileName) {
         lock(&self.unfinished).insert(name);
     }
 
-    /// Notes that these files are named by the manifest, or gone.
+    /// Notes that the manifest now names these files, or that they were removed.
     pub(crate) fn end_files(&self, names: &[FileName]) {
         lock(&self.unfinished).retain(|name| !names.contains(name));
     }
 
-    /// The files that jobs are writing.
+    /// Returns the files that jobs are writing.
     pub(crate) fn unfinished(&self) -> HashSet<FileName> {
         lock(&self.unfinished).clone()
     }
 
-    /// The right to keep a segment open; without it, it is read through its map.
+    /// Returns a permit to keep a segment's file open. A segment without a permit is read through
+    /// its map.
     pub(crate) fn permit_to_read(&self) -> Option<Permit> {
         self.open_files.permit()
     }
 
-    /// How many files are kept open to be read.
+    /// Returns how many files are kept open for reading.
     pub(crate) fn open_files(&self) -> usize {
         self.open_files.open()
     }
 
-    /// An error, and poison, unless the manifest of this generation is in the directory and is this
-    /// store's. The caller sees to it that nobody removes that manifest meanwhile.
+    /// Poisons the writer and returns an error unless the manifest of this generation is in the
+    /// directory and belongs to this store. The caller ensures that nothing removes that manifest
+    /// meanwhile.
     pub(crate) fn check_owner(&self, generation: u64) -> Result<()> {
         let path = self.path(FileName::Manifest(generation));
         match header(self.disk(), &path) {
@@ -199,18 +201,18 @@ impl StoreDir {
         self.poison.check()
     }
 
-    /// An error in a process that inherited the store from the one that opened it.
+    /// Returns an error in a process other than the one that opened the store.
     pub(crate) fn check_process(&self) -> Result<()> {
         let (opened_by, process) = (self.gate.process(), self.disk.process_id());
         if opened_by == process { Ok(()) } else { Err(Error::Forked { opened_by, process }) }
     }
 
-    /// An error once the store was closed.
+    /// Returns an error once the store was closed.
     pub(crate) fn check_open(&self) -> Result<()> {
         if self.gate.is_closed() { Err(Error::Closed) } else { Ok(()) }
     }
 
-    /// An error unless writes are possible.
+    /// Returns an error unless writes are possible.
     pub(crate) fn check_writable(&self) -> Result<()> {
         self.check_open()?;
         if self.read_only {
@@ -220,16 +222,16 @@ impl StoreDir {
         self.poison.check()
     }
 
-    /// Begins a job that writes files. A store that is closing or was closed takes none: its
-    /// handles outlive it, its lock does not.
+    /// Begins a job that writes files. An error once the store is closing, because handles outlive
+    /// the lock of the store.
     pub(crate) fn begin_job(&self) -> Result<RunningJob<'_>> {
         self.check_writable()?;
         self.gate.begin()
     }
 
-    /// Whether files that are not part of the store may be removed: not while an outcome is unknown
-    /// (the manifest on the disk may name them), nor when the directory belongs to somebody else.
-    /// They are orphans then, for whoever opens the store next.
+    /// Returns true if files that the manifest does not name may be removed. They may not while an
+    /// outcome is unknown, because the manifest on the disk may name them, nor if the directory
+    /// belongs to another store. They are orphans then, and the next open removes them.
     pub(crate) fn may_clean_up(&self) -> bool {
         broken!(CleanUpInDoubt => return true);
         self.check_writable().is_ok()

@@ -1,9 +1,10 @@
-//! Owns what the background jobs of a store share: their bells, their pace, the budget of resident
-//! bytes, and the deadline for dead bytes. What the jobs do is above, in `compaction` and `store`.
+//! Owns what the background jobs of a store share: how they are notified, their pace, the budget of
+//! resident bytes, and the deadline for reclaiming dead bytes. The jobs themselves are above, in
+//! `compaction` and `store`.
 //!
-//! Who wakes whom: a commit and a new log file ring the bells; a job that frees space or seals a
-//! memtable wakes the writers in `admission`; whoever waits for a job's lock makes [`Pace`] hurry;
-//! a close waits in the gate of the directory until the jobs have ended.
+//! Who wakes whom: a commit and a new log file notify the jobs. A job that frees space or seals a
+//! memtable wakes the writers in `admission`. A thread that waits for a job's lock makes [`Pace`]
+//! expedite the job. A close waits in the gate of the directory until the jobs have ended.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,7 +13,7 @@ use crate::engine::bells::Wakeups;
 use crate::engine::pace::Pace;
 use crate::engine::resident::ResidentBudget;
 
-/// What background jobs share.
+/// The parts that background jobs share.
 pub(crate) struct Background {
     bells: Arc<Wakeups>,
     pace: Arc<Pace>,
@@ -44,12 +45,12 @@ impl Background {
         &self.resident
     }
 
-    /// How long dead bytes may stay on the disk.
+    /// Returns how long dead bytes may stay on the disk.
     pub(crate) const fn reclaim_within(&self) -> Duration {
         self.reclaim_within
     }
 
-    /// Whether workers of the store's own do what is due.
+    /// Returns true if the store has worker threads that do the work that is due.
     pub(crate) const fn has_workers(&self) -> bool {
         self.has_workers
     }

@@ -1,30 +1,30 @@
-//! Owns the bells of a store's background jobs, and whether those doze.
+//! Owns the notifications of a store's background jobs, and whether the jobs are idle.
 
 use std::sync::Arc;
 
 use crate::sync::atomic::{AtomicBool, Ordering};
 use crate::worker::Notify;
 
-/// One bell for each background job.
+/// One [`Notify`] per background job.
 #[derive(Debug, Default)]
 pub(crate) struct Wakeups {
-    /// Rung when a write must be synced by some time.
+    /// Notified when a write gets a deadline for its sync.
     pub(crate) log: Arc<Notify>,
-    /// Rung when there may be rows to seal or compact.
+    /// Notified when there may be rows to seal or compact.
     pub(crate) rows: Arc<Notify>,
-    /// Rung when there may be indexes to build.
+    /// Notified when there may be indexes to build.
     pub(crate) indexes: Arc<Notify>,
-    /// The jobs look less and less often: the next commit wakes them.
+    /// True while the jobs are idle and check less and less often. The next commit wakes them.
     dozing: AtomicBool,
 }
 
 impl Wakeups {
-    /// Lets the next commit wake the jobs.
+    /// Marks the jobs as idle, so that the next commit wakes them.
     pub(crate) fn doze(&self) {
         self.dozing.store(true, Ordering::SeqCst);
     }
 
-    /// Wakes jobs that doze: something has changed.
+    /// Wakes idle jobs, because something has changed.
     pub(crate) fn stir(&self) {
         if self.dozing.load(Ordering::SeqCst) && self.dozing.swap(false, Ordering::SeqCst) {
             self.rows.notify();

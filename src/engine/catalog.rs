@@ -1,5 +1,5 @@
-//! Owns the manifest in force and the numbers of files. Knows nothing of rows; how a manifest
-//! becomes durable is `manifest`.
+//! Owns the manifest in force and the numbers of files (I3). Knows nothing of rows. `manifest`
+//! makes a manifest durable.
 
 use std::sync::Arc;
 
@@ -16,7 +16,7 @@ use crate::sabotage::broken;
 use crate::sync::atomic::{AtomicU64, Ordering};
 use crate::sync::{Mutex, lock};
 
-/// About what a manifest takes of a collection and of a file.
+/// Estimated bytes of a manifest per collection and per file.
 const COLLECTION_BYTES: usize = 512;
 const FILE_BYTES: usize = 64;
 
@@ -29,7 +29,7 @@ pub(crate) struct Catalog {
     progress: Arc<Progress>,
     manifest: Mutex<Manifest>,
     next_file: AtomicU64,
-    /// Bytes of the manifest, about; 0 before the first commit.
+    /// Estimated bytes of the manifest; 0 before the first commit.
     bytes: AtomicU64,
 }
 
@@ -47,44 +47,46 @@ impl Catalog {
         Self { dir, time, collections, progress, manifest, next_file, bytes }
     }
 
-    /// The number of a new file, never given out before, in a directory that is still ours.
+    /// Returns the number of a new file, which was never used before. An error if the directory no
+    /// longer belongs to this store.
     pub(crate) fn new_file(&self) -> Result<FileId> {
         self.check_owner()?;
         Ok(FileId(self.next_file.fetch_add(1, Ordering::Relaxed)))
     }
 
-    /// An error, and poison, unless the directory is still this store's.
+    /// Poisons the writer and returns an error unless the directory still belongs to this store.
     pub(crate) fn check_owner(&self) -> Result<()> {
         // Held, so that no commit removes the manifest meanwhile.
         let manifest = lock(&self.manifest);
         self.dir.check_owner(manifest.generation)
     }
 
-    /// How many files the log has.
+    /// Returns the number of log files.
     pub(crate) fn log_files(&self) -> usize {
         lock(&self.manifest).log.len()
     }
 
-    /// Bytes of the manifest, about.
+    /// Returns the estimated bytes of the manifest.
     pub(super) fn bytes(&self) -> u64 {
         self.bytes.load(Ordering::Relaxed)
     }
 
-    /// A copy of the manifest as it stands. O(collections and files).
+    /// Returns a copy of the manifest in force. O(collections and files).
     pub(crate) fn manifest(&self) -> Manifest {
         lock(&self.manifest).clone()
     }
 
-    /// Changes the manifest durably: the commit point of every structural change. What the new
-    /// manifest names must be on the disk, directory entries included, and the log must be synced
-    /// as far as the named files reach.
+    /// Changes the manifest durably. This is the commit point of every structural change. Every
+    /// file that the new manifest names must be on the disk, with its directory entry. The log must
+    /// be synced as far as the contents of these files reach.
     ///
-    /// Log files that no collection needs any more leave the chain here and are unlinked.
+    /// Log files that no collection needs any more are dropped from the manifest and removed here.
     pub(crate) fn commit(&self, edit: impl FnOnce(&mut Manifest)) -> Result<()> {
         self.dir.check_process()?;
         let dead_since = self.collections.dead_since(self.time.plausible_now());
         let mut current = lock(&self.manifest);
-        // Under the lock under which a store is closed: no commit is under way once it is.
+        // The store is closed under this lock too. So no commit is under way once the store is
+        // closed.
         self.dir.check_writable()?;
         self.dir.check_owner(current.generation)?;
         let mut next = current.clone();
@@ -122,19 +124,19 @@ impl Catalog {
         }
     }
 
-    /// Lets a commit that is under way end, and no other begin.
+    /// Waits for a commit that is under way and prevents any other.
     pub(super) fn close(&self) {
         let current = lock(&self.manifest);
         self.dir.gate().close();
         drop(current);
     }
 
-    /// Takes over the manifest of a newer look at the same store.
+    /// Takes over the manifest that a newer engine read from the same store.
     pub(super) fn adopt(&self, newer: &Self) {
         *lock(&self.manifest) = newer.manifest();
     }
 
-    /// Removes every manifest but the one in force. The directory is the caller's to sync.
+    /// Removes every manifest but the one in force. The caller syncs the directory.
     pub(crate) fn forget_manifests(&self) -> Result<()> {
         self.dir.check_writable()?;
         let current = lock(&self.manifest);
@@ -142,8 +144,9 @@ impl Catalog {
     }
 }
 
-/// Says how much of the open log file is durable by now: what is missing of it is damage then. The
-/// files that the manifest names may hold effects of its frames.
+/// Records in `manifest` that the first `len` bytes of the log `file` are durable. Files that the
+/// manifest names may hold effects of their frames. If any of these bytes are missing later, that
+/// is damage and not a torn tail.
 fn record_synced_len(manifest: &mut Manifest, (file, len): (FileId, u64)) {
     broken!(ForgetOpenLog => return);
     for entry in manifest.log.iter_mut().filter(|entry| entry.file == file) {
@@ -151,8 +154,8 @@ fn record_synced_len(manifest: &mut Manifest, (file, len): (FileId, u64)) {
     }
 }
 
-/// Takes the log files that are older than what any collection needs out of the chain. The newest
-/// one always stays.
+/// Drops the log files that no collection needs from `manifest` and returns them. The newest log
+/// file always stays.
 fn prune_log(manifest: &mut Manifest) -> Vec<FileId> {
     let from = || manifest.collections.iter().map(|c| c.log_from);
     let mut needed = from().min();

@@ -8,20 +8,20 @@ use crate::ids::{CollectionId, FileId};
 use crate::snapshot::state::CollectionState;
 use crate::sync::{RwLock, read, write};
 
-/// The open collections by their numbers.
+/// The open collections by their ids.
 #[derive(Debug, Default)]
 pub(crate) struct Collections {
     map: RwLock<BTreeMap<CollectionId, Arc<CollectionState>>>,
 }
 
 impl Collections {
-    /// All collections, the oldest first.
+    /// Returns all collections, the oldest first.
     pub(crate) fn all(&self) -> Vec<Arc<CollectionState>> {
         let map = read(&self.map);
         map.values().cloned().collect()
     }
 
-    /// Adds up something of all collections; cheaper than [`Collections::all`] where there are
+    /// Folds all collections into one value. Cheaper than [`Collections::all`] if there are
     /// thousands.
     pub(crate) fn fold<T>(&self, start: T, add: impl FnMut(T, &Arc<CollectionState>) -> T) -> T {
         let map = read(&self.map);
@@ -33,7 +33,7 @@ impl Collections {
         map.get(&id).cloned()
     }
 
-    /// Changes the list.
+    /// Changes the list with `change` and returns its result.
     pub(crate) fn change<T>(
         &self,
         change: impl FnOnce(&mut BTreeMap<CollectionId, Arc<CollectionState>>) -> T,
@@ -41,7 +41,7 @@ impl Collections {
         change(&mut write(&self.map))
     }
 
-    /// When segments were first seen with dead rows, by now.
+    /// Returns when each segment was first seen with a dead row, as of `now`.
     pub(super) fn dead_since(&self, now: Timestamp) -> HashMap<FileId, Timestamp> {
         let mut all = HashMap::new();
         for core in self.all() {

@@ -1,9 +1,10 @@
-//! Owns the commit pipeline: batches queue up, one thread at a time holds the commit token and
-//! carries out all that wait, with one append each and one sync for all (group commit, as in
-//! Gray and Reuter, "Transaction Processing", 1993, section 9.4).
+//! Owns the commit pipeline. Batches queue up. One thread at a time holds the commit token and
+//! carries out every queued batch, with one append per batch and one sync for all. This is group
+//! commit, as in Gray and Reuter, "Transaction Processing", 1993, section 9.4.
 //!
-//! Order for every batch (I4): work it out in private, log it, sync if anyone asked, publish,
-//! acknowledge. A failed append loses that batch alone; a failed sync poisons the store (I10).
+//! Order for every batch (I4): work it out in private, log it, sync if a batch asked for it,
+//! publish, acknowledge. A failed append fails that batch only. A failed sync poisons the store
+//! (I10).
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -23,10 +24,10 @@ use crate::sabotage::broken;
 use crate::snapshot::stage::{Checkpoint, Effect, Prepared, Stage};
 use crate::sync::{Mutex, lock};
 
-/// Bytes of an operation in the log beside its vector and body, about.
+/// Estimated bytes of an operation in the log besides its vector and body.
 const OP_BYTES: u64 = 64;
 
-/// A batch that waits for its turn.
+/// A batch in the queue.
 struct PendingBatch {
     writes: Mutex<Vec<Prepared>>,
     durability: Durability,
@@ -71,13 +72,13 @@ impl Committer {
         }
     }
 
-    /// Batches that wait for the token.
+    /// Returns the number of batches that wait for the token.
     #[cfg(test)]
     pub(crate) fn waiting(&self) -> usize {
         lock(&self.queue).len()
     }
 
-    /// Carries out a batch: all of it or nothing.
+    /// Carries out a batch, as a whole or not at all.
     pub(crate) fn commit(
         &self,
         writes: Vec<Prepared>,
@@ -99,7 +100,7 @@ impl Committer {
             CommitGroup::new(self).lead(&mut token, group);
         }
         drop(token);
-        // Whoever took the batch over panicked; nobody knows how far it came.
+        // The thread that took over the batch panicked, so the outcome of the batch is unknown.
         let unknown = || Err(Error::CommitUnknown { seq: self.progress.last_seq().0 });
         slot.take_answer().unwrap_or_else(unknown)
     }
@@ -110,7 +111,8 @@ struct CommitGroup<'a> {
     committer: &'a Committer,
     now: Timestamp,
     stages: BTreeMap<CollectionId, Stage>,
-    /// Batches that wait for the sync, with what they did, and whether it has to be durable.
+    /// Batches that wait for the sync, with their effects. The flag is true if the batch must be
+    /// durable.
     done: Vec<(Arc<PendingBatch>, Vec<Effect>, bool)>,
 }
 
@@ -138,8 +140,8 @@ impl<'a> CommitGroup<'a> {
         }
     }
 
-    /// Works out and logs one batch; on an error nothing of it remains. Tells whether it named a
-    /// collection that is logged.
+    /// Works out and logs one batch. On an error nothing of it remains. The flag in the result is
+    /// true if the batch names a collection that is logged.
     fn one(
         &mut self,
         token: &mut Option<LogState>,
@@ -165,7 +167,8 @@ impl<'a> CommitGroup<'a> {
         writes: Vec<Prepared>,
         checkpoints: &mut BTreeMap<CollectionId, Checkpoint>,
     ) -> Result<(Vec<Effect>, bool)> {
-        // Once, and not by doubling: this is most of what a write takes from the allocator.
+        // The capacity is reserved once, because repeated growth would dominate the allocations of
+        // a write.
         let bytes = writes.iter().map(|w| w.heap_bytes() + OP_BYTES).sum::<u64>();
         let mut payload = Vec::with_capacity(bytes.min(MAX_PAYLOAD_BYTES as u64) as usize);
         let mut effects = Vec::with_capacity(writes.len());
@@ -192,24 +195,27 @@ impl<'a> CommitGroup<'a> {
         match (payload.is_empty(), inserts) {
             (true, _) => {}
             (false, true) => self.committer.log.append(log, FrameKind::Batch, &payload)?,
-            // What only deletes is the way out of a full disk.
+            // A batch that only deletes is the way out of a full disk.
             (false, false) => self.committer.log.append_vital(log, FrameKind::Batch, &payload)?,
         }
         Ok((effects, durable))
     }
 
-    /// Syncs if a batch asked for it; the sequence number of what is unknown if that failed.
+    /// Syncs if a batch asked for it. If the sync fails, returns the newest sequence number whose
+    /// outcome is unknown.
     fn sync(&self, token: &mut Option<LogState>) -> std::result::Result<(), u64> {
         let Some(log) = token.as_mut() else {
             return Ok(());
         };
-        // A roll for a later batch of the group may have failed with everything before it unsynced.
+        // A roll for a later batch of the group may have failed and left every earlier frame
+        // unsynced.
         if self.committer.dir.poison().is_set() {
             return Err(log.appended.0);
         }
         let now = self.committer.time.monotonic();
         let due_before = log.sync_due;
-        // Also for a batch that changed nothing: it was told of a state that earlier batches made.
+        // A batch that changed nothing also needs the sync, because it saw the effects of earlier
+        // batches.
         let unsynced = log.good_len() > log.writer.synced_len();
         for (slot, _, _) in self.done.iter().filter(|(_, _, durable)| *durable && unsynced) {
             broken!(AcknowledgeEarly => if slot.durability == Durability::Sync { continue });
@@ -224,7 +230,7 @@ impl<'a> CommitGroup<'a> {
                 self.committer.log.sync_held(log).map_err(|_| log.appended.0)
             }
             Some(due) if due_before.is_none_or(|before| due < before) => {
-                // The job waits until the time that was due before, or longer.
+                // The log worker waits until the previous deadline, or longer.
                 self.committer.bells.log.notify();
                 Ok(())
             }
@@ -244,7 +250,8 @@ impl<'a> CommitGroup<'a> {
             looked_at |= stage.is_looked_at();
             stage.publish(gone);
         }
-        // Not before: a job that looks too early waits for as long as it does in a quiet store.
+        // Notified only after publishing: a job that checks too early finds nothing and waits as
+        // long as in a quiet store.
         if frozen {
             self.committer.bells.rows.notify();
         }

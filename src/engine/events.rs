@@ -1,10 +1,11 @@
-//! Owns the way from what happened in a store to its listener: a bounded queue, told of in order,
-//! by one thread at a time, with no lock of the store held and outside of every job. Knows nothing
-//! of what the events say.
+//! Owns the delivery of a store's events to its listener: a bounded queue, delivered in order by
+//! one thread at a time. No lock of the store is held and no job runs on that thread meanwhile.
+//! Knows nothing of the content of events.
 //!
-//! A store with background threads is told on a thread of the pool, soon. Any other is told on the
-//! thread of the call that made the event, before that call returns, or by the thread that tells
-//! already. So a listener may call the store, and what it does harms nobody: a panic is counted.
+//! In a store with background threads, a thread of the pool delivers events soon after they happen.
+//! In any other store, the call that caused an event delivers it before it returns, unless another
+//! thread is already delivering. So a listener may call the store. A listener that panics harms
+//! nobody: the panic is counted.
 
 use std::collections::VecDeque;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -16,27 +17,27 @@ use crate::sync::atomic::{AtomicU64, Ordering};
 use crate::sync::{Mutex, lock};
 use crate::worker;
 
-/// Most events that wait for a listener. Those that find no room are counted and let go.
+/// Maximum number of queued events. Further events are counted and dropped.
 const MOST_WAITING: usize = 1024;
 
-/// The events of a store on their way to its listener.
+/// The queue of a store's events and its listener.
 pub(crate) struct Events {
-    /// Whether a thread of the pool tells.
+    /// True if a thread of the pool delivers.
     in_background: bool,
     state: Mutex<State>,
     panics: AtomicU64,
     lost: AtomicU64,
-    /// Is told of every event at once.
+    /// Receives every event at once.
     #[cfg(test)]
     tap: Option<Listener>,
 }
 
 #[derive(Default)]
 struct State {
-    /// None: nobody listens, or no more.
+    /// None if there is no listener, or no longer.
     listener: Option<Listener>,
     waiting: VecDeque<Event>,
-    /// Whether somebody tells, or is about to.
+    /// True while a thread delivers or is about to.
     telling: bool,
     closed: bool,
 }
@@ -57,7 +58,7 @@ impl Events {
         })
     }
 
-    /// Notes an event for the listener, who is told of it later: no lock matters here.
+    /// Queues an event for the listener. It is delivered later, so the caller may hold any lock.
     pub(crate) fn emit(self: &Arc<Self>, event: &Event) {
         #[cfg(test)]
         if let Some(tap) = &self.tap {
@@ -66,29 +67,29 @@ impl Events {
         self.note(event);
     }
 
-    /// Tells the listener, when this is dropped, what the call in which it is made has done. Such a
-    /// call takes it before anything else.
+    /// Returns a guard that delivers the events of the current call when it is dropped. A call that
+    /// may cause events creates it before anything else.
     pub(crate) fn telling(&self) -> Telling<'_> {
         Telling(self)
     }
 
-    /// How often the listener panicked.
+    /// Returns how often the listener panicked.
     pub(crate) fn panics(&self) -> u64 {
         self.panics.load(Ordering::Relaxed)
     }
 
-    /// How many events found no room.
+    /// Returns how many events were dropped because the queue was full.
     pub(crate) fn lost(&self) -> u64 {
         self.lost.load(Ordering::Relaxed)
     }
 
-    /// Takes note of an event. Calls nobody.
+    /// Queues an event. Calls no listener.
     fn note(self: &Arc<Self>, event: &Event) {
         let mut state = lock(&self.state);
         if state.listener.is_none() || state.closed {
             return;
         }
-        // Nobody needs the steps in between.
+        // Newer progress replaces older progress that was not delivered yet.
         if state.waiting.back().is_some_and(|last| is_later_progress(last, event)) {
             state.waiting.pop_back();
         }
@@ -108,7 +109,7 @@ impl Events {
         }
     }
 
-    /// Tells what waits on this thread, where that is not the pool's to do.
+    /// Delivers the queued events on this thread, unless a thread of the pool does so.
     pub(crate) fn tell(&self) {
         if self.in_background {
             return;
@@ -121,8 +122,8 @@ impl Events {
         self.tell_all();
     }
 
-    /// Takes no more events, and lets the listener go, with all that it holds, once it was told of
-    /// those that wait.
+    /// Accepts no more events. Drops the listener, with everything it holds, once the queued events
+    /// are delivered.
     pub(super) fn close(&self) {
         lock(&self.state).closed = true;
         self.tell();
@@ -132,7 +133,7 @@ impl Events {
         drop(listener);
     }
 
-    /// Tells until nothing waits. The caller has set `telling`.
+    /// Delivers until the queue is empty. The caller has set `telling`.
     fn tell_all(&self) {
         loop {
             let mut state = lock(&self.state);
@@ -141,7 +142,7 @@ impl Events {
                 state.telling = false;
                 let gone = if state.closed { state.listener.take() } else { None };
                 drop(state);
-                // What it holds may be the last handle of the store.
+                // The listener may hold the last handle of the store.
                 drop(gone);
                 return;
             };
@@ -153,7 +154,7 @@ impl Events {
     }
 }
 
-/// Whether both are of one piece of work, and `event` came later.
+/// Returns true if both report the progress of the same work and `event` came later.
 fn is_later_progress(last: &Event, event: &Event) -> bool {
     match (last, event) {
         (
@@ -164,8 +165,8 @@ fn is_later_progress(last: &Event, event: &Event) -> bool {
     }
 }
 
-/// Tells at the end of a call what happened in it, once its locks and its job are let go: the first
-/// value that a call makes, so that it is the last to go.
+/// Delivers the events of a call at its end, after its locks and its job are released. It is the
+/// first value that a call creates, so it is dropped last.
 pub(crate) struct Telling<'a>(&'a Events);
 
 impl Drop for Telling<'_> {

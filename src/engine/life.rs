@@ -1,6 +1,6 @@
-//! Owns the life of an open store: what runs for it and the lock on its directory, for as long as
-//! there is a handle, and how it ends. Every handle of the store and of its collections holds it;
-//! jobs hold the engine alone, so that the last handle to go ends them.
+//! Owns the lifetime of an open store: its workers and the lock on its directory, and how they end.
+//! Every handle of the store and of its collections holds the [`Life`]. Jobs hold only the engine,
+//! so dropping the last handle ends them.
 
 use std::any::Any;
 use std::sync::Arc;
@@ -10,14 +10,14 @@ use crate::error::Result;
 use crate::sync::{Mutex, lock};
 use crate::worker::Worker;
 
-/// The life of an open store, held by every handle.
+/// The lifetime of an open store, held by every handle.
 pub(crate) struct Life {
     engine: Arc<Engine>,
     /// None once it has ended.
     parts: Mutex<Option<Parts>>,
 }
 
-/// What ends.
+/// The parts that end with the store.
 pub(crate) struct Parts {
     pub(crate) workers: Vec<Worker>,
     pub(crate) lock: Option<Box<dyn Any + Send + Sync>>,
@@ -34,9 +34,9 @@ impl Life {
         Arc::new(Self { engine, parts: Mutex::new(Some(parts)) })
     }
 
-    /// Stops the workers, ends the log and lets the lock go; nothing if that was done before.
+    /// Stops the workers, ends the log and releases the lock. Does nothing if that was done before.
     pub(crate) fn end(&self) -> Result<()> {
-        // Held, so that whoever closes at the same time comes back to a store that is closed.
+        // Held until the end, so that a concurrent close returns only after the store is closed.
         let mut held = lock(&self.parts);
         let Some(Parts { workers, lock }) = held.take() else {
             return Ok(());
@@ -45,7 +45,8 @@ impl Life {
         if !engine.dir.is_read_only()
             && let Err(forked) = engine.dir.check_process()
         {
-            // Nothing of it is this process's to end, but for its part of the lock file.
+            // A forked child may end nothing of its parent's store except its own copy of the lock
+            // file.
             workers.into_iter().for_each(Worker::abandon);
             return Err(forked);
         }
@@ -58,7 +59,7 @@ impl Life {
         };
         drop(lock);
         drop(held);
-        // The listener may well ask for this store.
+        // No lock is held here, because the listener may call this store.
         engine.events.close();
         closed
     }

@@ -1,15 +1,16 @@
-//! Owns what all collections of an open store share, as parts with private fields that each know
-//! only the parts before them: the directory, the time, the collections, the progress, the catalog,
-//! the reserve, the open log, the committer, the admission of inserts, the background. Knows
-//! nothing of what rows mean.
+//! Owns what all collections of an open store share: the directory, time, collections, progress,
+//! catalog, reserve, open log, committer, admission of inserts and background. Each part has
+//! private fields and knows only the parts before it. Knows nothing of what rows mean.
 //!
-//! Locks, in the order in which they may be taken, which is the order of the floors from above:
+//! Lock order. A thread that holds one of these locks may take only locks to its right:
 //! `Store::names` < `CollectionState::row_job` < `CollectionState::index_job` <
 //! `CollectionState::structure` < the commit token of `OpenLog` < `CollectionState::tables` and the
-//! manifest of `Catalog` < the mark of `StoreTime`. Under the list of `Collections` and all others
-//! none is taken, but for the bells of the jobs, the queue of events, and, under the lock of
-//! `Room`, the list of collections and the state of the budgets. Readers take none of them, and no
-//! listener is called under any.
+//! manifest of `Catalog` < the mark of `StoreTime`.
+//!
+//! Every other lock, such as the list of `Collections`, is a leaf: no lock is taken while it is
+//! held. There are two exceptions. A job may be notified, or an event queued, while a leaf is held.
+//! While the lock of `Room` is held, the list of collections and the state of the budgets are read.
+//! Readers take none of the locks in the order, and no listener is called under any lock.
 
 pub(crate) mod admission;
 mod background;
@@ -54,7 +55,7 @@ use crate::format::manifest::Manifest;
 use crate::ids::FileId;
 use crate::options::{self, StoreOptions};
 
-/// Shared by a store, its collections and its workers.
+/// The parts that a store, its collections and its workers share.
 pub(crate) struct Engine {
     pub(crate) dir: Arc<StoreDir>,
     pub(crate) time: Arc<StoreTime>,
@@ -70,7 +71,7 @@ pub(crate) struct Engine {
     pub(crate) threads: Threads,
 }
 
-/// What an engine starts from.
+/// The arguments of [`Engine::new`].
 pub(crate) struct EngineParts<'a> {
     pub(crate) dir: PathBuf,
     pub(crate) disk: Arc<dyn Disk>,
@@ -155,14 +156,14 @@ impl Engine {
         }
     }
 
-    /// Moves a reader forward to what a newer look at the same store found.
+    /// Moves a reader forward to the state that a newer engine read from the same store.
     pub(crate) fn adopt(&self, newer: &Self) {
         self.time.adopt(&newer.time);
         self.progress.take_seq(newer.progress.last_seq());
         self.catalog.adopt(&newer.catalog);
     }
 
-    /// Ends everything that writes, the log last. The lock of the store may be let go afterwards.
+    /// Ends everything that writes, the log last. The lock of the store may be released afterwards.
     pub(crate) fn close(&self) -> Result<()> {
         self.dir.gate().wait_for_jobs();
         let closed = self.log.close();

@@ -1,9 +1,9 @@
-//! Owns the open end of the log: appends frames, syncs them, goes on in a new file. Whoever holds
-//! it holds the commit token. Knows frames and files of the log, not what a batch does; see
-//! `commit`.
+//! Owns the open end of the log: it appends frames, syncs them, and continues in a new file. The
+//! thread that holds the log holds the commit token. Knows frames and log files, not what a batch
+//! does; see `commit`.
 //!
-//! A file is synced before its successor takes a frame (I5). After a failed sync nothing is
-//! acknowledged any more (I10).
+//! Invariants: a file is synced before its successor takes a frame (I5). After a failed sync
+//! nothing is acknowledged any more (I10).
 
 use std::fmt;
 use std::ops::{Deref, DerefMut};
@@ -29,15 +29,15 @@ use crate::sabotage::broken;
 use crate::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use crate::sync::{Mutex, MutexGuard, lock};
 
-/// The high-water mark of time goes to the log at least this often.
+/// The high-water mark of time is logged at least this often.
 const TIME_FRAME_EVERY: Duration = Duration::from_secs(600);
 
-/// The open end of the log. Whoever holds it holds the commit token.
+/// The open end of the log. The thread that holds it holds the commit token.
 pub(crate) struct LogState {
     pub(super) writer: LogWriter,
     pub(super) appended: Seq,
     pub(super) synced: Seq,
-    /// When the oldest frame that is not synced must be, in monotonic time.
+    /// Deadline for syncing the oldest unsynced frame, in monotonic time.
     pub(super) sync_due: Option<Duration>,
     /// When the last frame was written, in monotonic time.
     pub(super) last_frame: Duration,
@@ -48,23 +48,24 @@ impl LogState {
         Self { writer, appended: synced, synced, sync_due: None, last_frame: now }
     }
 
-    /// The file that takes frames.
+    /// Returns the file that takes frames.
     pub(crate) const fn file(&self) -> FileId {
         self.writer.file()
     }
 
-    /// Bytes of whole frames in that file.
+    /// Returns the bytes of whole frames in that file.
     pub(crate) const fn good_len(&self) -> u64 {
         self.writer.good_len()
     }
 }
 
-/// The commit token, held. Whoever panics with it in hand may have logged what nobody sees, or half
-/// a frame: no write may follow (I10).
+/// The commit token, held. A thread that panics while it holds the token may have logged half a
+/// frame, or a frame that was never published. No write may follow (I10).
 pub(crate) struct LogGuard<'a> {
     log: MutexGuard<'a, Option<LogState>>,
     poison: &'a Poison,
-    /// A destructor may write while its thread unwinds already; that is no failure of ours.
+    /// True if the thread was already unwinding: a destructor may write then, which is no failure
+    /// of the log.
     unwinding: bool,
 }
 
@@ -99,9 +100,9 @@ pub(crate) struct OpenLog {
     reserve: Arc<Reserve>,
     bells: Arc<Wakeups>,
     token: Mutex<Option<LogState>>,
-    /// How many files the last trim left, or fewer.
+    /// At most the number of files that the last checkpoint left.
     files_left: AtomicUsize,
-    /// What could not be given back when the log was last written anew for room, or less.
+    /// At most the bytes that could not be freed when the log was last rewritten for space.
     bytes_left: AtomicU64,
 }
 
@@ -146,13 +147,14 @@ impl OpenLog {
         LogGuard { log, poison, unwinding: std::thread::panicking() }
     }
 
-    /// Whether somebody has the token.
+    /// Returns true if a thread holds the token.
     #[cfg(test)]
     pub(crate) fn is_held(&self) -> bool {
         self.token.try_lock().is_err()
     }
 
-    /// How many files the last trim left, where there are so many now.
+    /// Returns how many files the last checkpoint left, and at most `now`, the current number of
+    /// files.
     pub(crate) fn files_left(&self, now: usize) -> usize {
         self.files_left.fetch_min(now, Ordering::Relaxed).min(now)
     }
@@ -161,7 +163,8 @@ impl OpenLog {
         self.files_left.store(files, Ordering::Relaxed);
     }
 
-    /// What could not be given back when the log was last written anew, where so much could be now.
+    /// Returns how many bytes could not be freed when the log was last rewritten, and at most
+    /// `now`, the bytes that could be freed now.
     pub(crate) fn bytes_left(&self, now: u64) -> u64 {
         self.bytes_left.fetch_min(now, Ordering::Relaxed).min(now)
     }
@@ -170,7 +173,8 @@ impl OpenLog {
         self.bytes_left.store(bytes, Ordering::Relaxed);
     }
 
-    /// Makes everything that was acknowledged before durable.
+    /// Makes everything durable that was acknowledged before the call. Returns the newest durable
+    /// sequence number.
     #[track_caller]
     pub(crate) fn sync(&self) -> Result<Seq> {
         self.dir.check_writable()?;
@@ -180,8 +184,8 @@ impl OpenLog {
         Ok(log.synced)
     }
 
-    /// Syncs what a buffered write was promised by now, and writes the time if nothing else did for
-    /// long. Tells when it wants to be called again.
+    /// Syncs buffered writes whose deadline has passed. Logs the time if no frame was written for
+    /// [`TIME_FRAME_EVERY`]. Returns how long to wait before the next call.
     pub(crate) fn tend(&self) -> Result<Duration> {
         let mut token = self.hold();
         let Some(log) = token.as_mut() else {
@@ -209,18 +213,17 @@ impl OpenLog {
         self.sync_held(&mut log)?;
         self.append_vital(&mut log, FrameKind::Close, &[])?;
         self.sync_held(&mut log)?;
-        // Says that the log reaches this far, so that one that lost its end does not pass for
-        // whole. Nothing that was acknowledged depends on it: a full disk is no reason not to
-        // close.
+        // The manifest records how far the log reaches, so that a log that lost its end is noticed.
+        // Nothing that was acknowledged depends on it, so a full disk does not fail the close.
         let _ = self.catalog.commit(|_| {});
         Ok(())
     }
 
-    /// As [`OpenLog::sync`], for whoever holds the token.
+    /// Same as [`OpenLog::sync`], for a caller that holds the token.
     #[track_caller]
     pub(crate) fn sync_held(&self, log: &mut LogState) -> Result<()> {
-        // After a failed sync the system may have dropped the bytes: a second one would succeed and
-        // prove nothing (I10).
+        // After a failed sync the system may have dropped the bytes. A second sync would succeed
+        // and prove nothing (I10).
         self.dir.poison().check()?;
         let mut synced = log.writer.sync();
         broken!(RetryFailedSync => if synced.is_err() { synced = log.writer.sync() });
@@ -235,7 +238,7 @@ impl OpenLog {
         Ok(())
     }
 
-    /// Appends one frame, in a new file where the old one is full or failed.
+    /// Appends one frame, in a new file if the old one is full or failed.
     pub(super) fn append(&self, log: &mut LogState, kind: FrameKind, payload: &[u8]) -> Result<()> {
         self.dir.poison().check()?;
         if !log.writer.has_room(payload.len()) {
@@ -257,8 +260,8 @@ impl OpenLog {
         Ok(())
     }
 
-    /// Appends a frame that must find room also on a full disk: one that lets space be given back,
-    /// or ends the log.
+    /// Appends a frame that must find room even on a full disk, because it lets space be freed or
+    /// ends the log.
     pub(super) fn append_vital(
         &self,
         log: &mut LogState,
@@ -271,7 +274,8 @@ impl OpenLog {
         }
     }
 
-    /// Goes on in a new log file, unless the open one is empty; tells which is open now.
+    /// Continues in a new log file, unless the open one is empty. Returns the file that is open
+    /// now.
     pub(crate) fn roll(&self) -> Result<FileId> {
         self.dir.check_writable()?;
         let mut token = self.hold();
@@ -282,8 +286,8 @@ impl OpenLog {
         Ok(log.file())
     }
 
-    /// Goes on in a new log file. The old one is synced first: a frame of the new file must not be
-    /// durable before one of the old.
+    /// Continues in a new log file. The old one is synced first: no frame of the new file may be
+    /// durable before a frame of the old one.
     fn roll_held(&self, log: &mut LogState) -> Result<()> {
         self.sync_held(log)?;
         let file = self.catalog.new_file()?;
@@ -308,7 +312,7 @@ impl OpenLog {
         match named {
             Ok(writer) => {
                 log.writer = writer;
-                // The log may be long enough to be trimmed.
+                // The log may be long enough for a checkpoint.
                 self.bells.rows.notify();
                 Ok(())
             }
@@ -321,8 +325,8 @@ impl OpenLog {
         }
     }
 
-    /// Copies rows of a small collection to the end of the log with their own sequence numbers, so
-    /// that older files can go. The caller holds the token.
+    /// Copies rows of a small collection to the end of the log under their old sequence numbers, so
+    /// that older files can be removed. The caller holds the token.
     pub(crate) fn append_carried(&self, log: &mut LogState, ops: &[Op]) -> Result<FileId> {
         let mut payload = Vec::new();
         ops.iter().for_each(|op| op.encode(&mut payload));
@@ -330,7 +334,8 @@ impl OpenLog {
         Ok(log.file())
     }
 
-    /// Moves the mark of time to what the clock shows, however far that is, and makes that durable.
+    /// Moves the high-water mark to the time that the clock shows, however far ahead, and makes it
+    /// durable.
     pub(crate) fn trust_clock(&self) -> Result<()> {
         self.dir.check_writable()?;
         let mut token = self.hold();

@@ -1,9 +1,10 @@
-//! Owns how fast background work goes: whether it is paused, how many bytes a second it may write,
-//! and how far it gives way to readers. Knows nothing of what the work is. What a caller asks for
-//! by hand, and sealing, which bounds the RAM of memtables, are not held up here.
+//! Owns how fast background work goes: whether it is paused, how many bytes per second it may
+//! write, and how far it yields to readers. Knows nothing of what the work is. Two kinds of work
+//! are never delayed here: work that a caller asked for, and sealing, which bounds the RAM of
+//! memtables.
 //!
-//! Invariant: nobody waits here for ever while someone is in a hurry ([`Pace::hurry`]): a writer
-//! that waits for room, or a caller that waits for a lock that a background job holds.
+//! Invariant: no job waits here while work is expedited ([`Pace::expedite`]). Work is expedited for
+//! a writer that waits for room and for a caller that waits for a job's lock.
 
 use std::time::Duration;
 
@@ -12,11 +13,11 @@ use crate::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use crate::sync::{Condvar, Mutex, lock, wait_for};
 use crate::worker::Seat;
 
-/// How long a job that is held up waits at once before it looks whether it was told to end.
+/// Longest single wait of a delayed job before it checks again whether it must end.
 const POLL: Duration = Duration::from_millis(20);
-/// A new search counts so much in the mean latency: one part in this many.
+/// Weight of a new search in the mean latency: one part in `MEMORY`.
 const MEMORY: u64 = 64;
-/// Readers may be so many times as slow beside background work before it gives way.
+/// Background work yields when it makes searches slower than this factor.
 const SLOWER: f64 = 1.5;
 /// The longest rest, as a multiple of the work before it.
 const LONGEST_REST: f64 = 3.0;
@@ -26,16 +27,16 @@ const REST: Duration = Duration::from_millis(200);
 /// How fast background work goes.
 #[derive(Debug, Default)]
 pub(crate) struct Pace {
-    /// Bytes a second; none: as many as it can.
+    /// Bytes per second; `None` for no limit.
     limit: Option<u64>,
     state: Mutex<State>,
     changed: Condvar,
-    /// Background jobs that are under way.
+    /// Number of background jobs that are under way.
     working: AtomicUsize,
     in_a_hurry: AtomicUsize,
-    /// Grows when what is under way is to end.
+    /// Incremented to end the jobs that are under way.
     ended: AtomicU64,
-    /// Mean latency of searches in nanoseconds: while no job is under way, and while one is.
+    /// Mean latency of searches in nanoseconds: without a job under way, and beside one.
     quiet: AtomicU64,
     beside: AtomicU64,
 }
@@ -43,11 +44,11 @@ pub(crate) struct Pace {
 #[derive(Debug, Default)]
 struct State {
     paused: bool,
-    /// When what was written so far is paid for, in monotonic time.
+    /// When the bytes written so far are within the rate limit, in monotonic time.
     paid: Duration,
 }
 
-/// A background job that is under way, for as long as this lives.
+/// Counts one in its counter until it is dropped.
 #[derive(Debug)]
 pub(crate) struct WorkGuard<'a>(&'a AtomicUsize);
 
@@ -62,7 +63,7 @@ impl Pace {
         Self { limit, ..Self::default() }
     }
 
-    /// Holds background work up where it is, or lets it go on.
+    /// Pauses background work where it is, or lets it continue.
     pub(crate) fn set_paused(&self, paused: bool) {
         lock(&self.state).paused = paused;
         self.changed.notify_all();
@@ -78,18 +79,19 @@ impl Pace {
         self.changed.notify_all();
     }
 
-    /// How often jobs were ended: a job ends when this differs from when it began.
+    /// Returns how often jobs were ended. A job must end once this differs from the value at its
+    /// start.
     pub(crate) fn ended(&self) -> u64 {
         self.ended.load(Ordering::Acquire)
     }
 
-    /// A background job is under way until this is dropped.
+    /// Counts a background job as under way until the guard is dropped.
     pub(crate) fn work(&self) -> WorkGuard<'_> {
         self.working.fetch_add(1, Ordering::Relaxed);
         WorkGuard(&self.working)
     }
 
-    /// Nothing is held up until this is dropped.
+    /// Suspends all delays until the guard is dropped.
     pub(crate) fn expedite(&self) -> WorkGuard<'_> {
         self.in_a_hurry.fetch_add(1, Ordering::AcqRel);
         self.changed.notify_all();
@@ -104,12 +106,12 @@ impl Pace {
         };
         let took = u64::try_from(took.as_nanos()).unwrap_or(u64::MAX);
         let before = mean.load(Ordering::Relaxed);
-        // Of two at once one may be lost.
+        // One of two concurrent updates may be lost, which a mean can afford.
         let next = if before == 0 { took } else { before - before / MEMORY + took / MEMORY };
         mean.store(next, Ordering::Relaxed);
     }
 
-    /// So many bytes were written, or are about to be: they are paid for at the next wait.
+    /// Charges `bytes` against the rate limit. The next wait pays for them.
     pub(crate) fn charge(&self, clock: &dyn Clock, bytes: u64) {
         if let Some(limit) = self.limit {
             let mut state = lock(&self.state);
@@ -118,8 +120,8 @@ impl Pace {
         }
     }
 
-    /// Waits where a background job must, after `worked` of work. Past a nap, its thread is free
-    /// for other stores.
+    /// Waits as long as a background job must after `worked` of work. After the first poll, the job
+    /// gives up its seat, so that its thread is free for other stores.
     pub(crate) fn wait(
         &self,
         clock: &dyn Clock,
@@ -146,7 +148,8 @@ impl Pace {
     }
 }
 
-/// How long to rest after so much work, when searches take so long without it and beside it.
+/// Returns how long to rest after `worked` of work, from the search latencies without background
+/// work (`quiet`) and beside it (`beside`).
 fn rest(worked: Duration, quiet: Duration, beside: Duration) -> Duration {
     if quiet.is_zero() {
         return Duration::ZERO;

@@ -1,5 +1,6 @@
 //! Owns how far the store has come: which sequence numbers were given out, how much of the log is
-//! durable, how many bytes went to it. Counters alone, below whoever moves them.
+//! durable, how many bytes were appended. It holds only counters, on a lower floor than the code
+//! that moves them.
 
 use crate::ids::{FileId, Seq};
 use crate::sync::atomic::{AtomicU64, Ordering};
@@ -10,7 +11,8 @@ use crate::sync::{Mutex, lock};
 pub(crate) struct Progress {
     last_seq: AtomicU64,
     synced_seq: AtomicU64,
-    /// The open log file, and how much of it is durable. Taken after all other locks.
+    /// The open log file, and how many of its bytes are durable. This lock is taken after all other
+    /// locks.
     synced_log: Mutex<(FileId, u64)>,
     /// Bytes of all payloads appended to the log since the open.
     appended: AtomicU64,
@@ -26,23 +28,22 @@ impl Progress {
         }
     }
 
-    /// Sequence numbers up to this one were given out: the newest operation that is visible.
+    /// Returns the newest sequence number that was given out: the newest visible operation.
     pub(crate) fn last_seq(&self) -> Seq {
         Seq(self.last_seq.load(Ordering::Acquire))
     }
 
-    /// Operations up to this one are durable.
+    /// Returns the newest sequence number that is durable, with all before it.
     pub(crate) fn synced_seq(&self) -> Seq {
         Seq(self.synced_seq.load(Ordering::Acquire))
     }
 
-    /// The number of the next operation, for whoever holds the token.
+    /// Returns the sequence number of the next operation. The caller holds the token.
     pub(super) fn next_seq(&self) -> Seq {
         Seq(self.last_seq().0 + 1)
     }
 
-    /// Gives out the numbers up to this one, or takes over that they were: they are in use from now
-    /// on.
+    /// Marks all sequence numbers up to `seq` as used.
     pub(crate) fn take_seq(&self, seq: Seq) {
         self.last_seq.fetch_max(seq.0, Ordering::AcqRel);
     }
@@ -51,22 +52,22 @@ impl Progress {
         self.synced_seq.store(seq.0, Ordering::Release);
     }
 
-    /// So many bytes of the open log file are durable.
+    /// Notes that the first `len` bytes of the open log `file` are durable.
     pub(super) fn note_synced_log(&self, file: FileId, len: u64) {
         *lock(&self.synced_log) = (file, len);
     }
 
-    /// The open log file, and how much of it is durable.
+    /// Returns the open log file, and how many of its bytes are durable.
     pub(super) fn synced_log(&self) -> (FileId, u64) {
         *lock(&self.synced_log)
     }
 
-    /// So many bytes went to the log.
+    /// Notes that `bytes` were appended to the log.
     pub(super) fn note_appended(&self, bytes: u64) {
         self.appended.fetch_add(bytes, Ordering::AcqRel);
     }
 
-    /// Bytes that went to the log since the open.
+    /// Returns the bytes appended to the log since the open.
     pub(super) fn appended(&self) -> u64 {
         self.appended.load(Ordering::Acquire)
     }

@@ -1,6 +1,6 @@
-//! Owns recovery: opens the collections that the manifest names and replays the log over them.
-//! Reads only; what has to be written (the last log file copied forward, orphans removed) is the
-//! store's business.
+//! Owns recovery: opens the collections that the manifest names and replays the log over them. It
+//! only reads. The store writes what recovery needs: it copies the last log file forward and
+//! removes orphans.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -24,7 +24,7 @@ use crate::snapshot::stage::Stage;
 use crate::snapshot::state::CollectionState;
 use crate::vector::codes::CodeSpec;
 
-/// Opens a collection as its files have it, without the log.
+/// Opens a collection from its files, without the log.
 pub(crate) fn open_collection(
     engine: &Engine,
     entry: &CollectionEntry,
@@ -53,12 +53,12 @@ pub(crate) fn open_collection(
     Ok(Arc::new(core))
 }
 
-/// A file of the log, to be read; `last` says that no other comes after it.
+/// Returns a reader of one log file. `last` is true for the newest log file.
 pub(crate) fn log_source<'a>(dir: &'a StoreDir, entry: &'a LogEntry, last: bool) -> LogSource<'a> {
     LogSource { disk: dir.disk(), dir: dir.root(), store: dir.store(), entry, last }
 }
 
-/// Replays the log over the collections; gives the end of its last file.
+/// Replays the log over the collections. Returns the end of the last log file.
 pub(crate) fn replay(engine: &Engine, manifest: &Manifest) -> Result<LogEnd> {
     let covered: HashMap<CollectionId, (Seq, FileId)> =
         manifest.collections.iter().map(|c| (c.id, (c.covers_seq, c.log_from))).collect();
@@ -77,7 +77,8 @@ pub(crate) fn replay(engine: &Engine, manifest: &Manifest) -> Result<LogEnd> {
                     Error::corrupt(path, offset + e.offset, e.reason)
                 })?;
                 if op.collection >= manifest.next_collection {
-                    // Its manifest is lost: going on would forget the whole collection.
+                    // The manifest that created the collection is lost. Continuing would lose the
+                    // whole collection.
                     let (path, reason) = (
                         engine.dir.path(FileName::Log(entry.file)),
                         "an operation is of a collection that the manifest does not know",
@@ -86,7 +87,7 @@ pub(crate) fn replay(engine: &Engine, manifest: &Manifest) -> Result<LogEnd> {
                 }
                 match covered.get(&op.collection) {
                     Some((covers, from)) if op.seq > *covers && entry.file >= *from => {}
-                    // Covered by files, or of a collection that was dropped.
+                    // The operation is covered by files, or its collection was dropped.
                     _ => continue,
                 }
                 let Some(core) = engine.collections.get(op.collection) else {
@@ -115,8 +116,9 @@ pub(crate) fn replay(engine: &Engine, manifest: &Manifest) -> Result<LogEnd> {
     last_end.ok_or_else(|| Error::corrupt(engine.dir.root(), 0, "the manifest names no log"))
 }
 
-/// When the row that an operation adds expires. A row of another length, or with a body that says
-/// nothing, passed every checksum and still cannot be taken in: why not.
+/// Returns when the row that an operation adds expires. Returns the reason if the row cannot be
+/// used: its vector has the wrong length, or its body cannot be parsed. Such a row passed every
+/// checksum.
 fn check_row(core: &CollectionState, op: &Op) -> std::result::Result<Timestamp, String> {
     let OpKind::Insert { id, vector, body, .. } = &op.kind else {
         return Ok(Timestamp::MAX);

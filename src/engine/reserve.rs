@@ -1,13 +1,12 @@
-//! Owns `RESERVE`: ballast that is given up when the disk is full, so that deletes, the compaction
-//! that follows them, recovery and closing find room. Its content means nothing and is never read.
+//! Owns `RESERVE`: ballast that is removed when the disk is full, so that deletes, the compaction
+//! after them, recovery and closing find room. Its content means nothing and is never read.
 //!
-//! It is as large as what may have to be written then: the open log, which the next open copies
-//! forward, and the largest file, of which a compaction writes another one. So it grows with the
-//! store, in steps, unless its size was chosen.
+//! Its size covers what may have to be written then: a copy of the open log by the next open, and
+//! the output of a compaction, which is as large as its largest file. So it grows with the store in
+//! steps, unless the user chose its size.
 //!
-//! Invariants: inserts never use it (while it is missing or too small, they wait for it to be made
-//! again); whoever gives it up tries once more what failed, and no more than once; it never
-//! shrinks.
+//! Invariants: inserts never use it; while it is missing or too small, they wait until it is made
+//! again. Whoever removes it retries the failed operation once. It never shrinks.
 
 use std::sync::Arc;
 
@@ -22,30 +21,31 @@ use crate::sync::Mutex;
 use crate::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use crate::sync::lock;
 
-/// It is written in pieces of this many bytes, so that a full disk is noticed soon.
+/// Written in pieces of this many bytes, so that a full disk is noticed soon.
 const PIECE: usize = 256 << 10;
-/// The sizes that it grows through.
+/// The sizes through which it grows, in bytes.
 const STEPS: [u64; 4] = [64 << 10, 256 << 10, 1 << 20, MOST];
-/// More it need not have: a log file has about as much, and a compaction on a full disk takes the
+/// Maximum size. A log file has about as many bytes, and a compaction on a full disk takes the
 /// smallest step first.
 const MOST: u64 = 4 << 20;
-/// For headers, and for what several writers add at once.
+/// Bytes for headers, and for what several writers add at once.
 const SLACK: u64 = 16 << 10;
 
-/// What is known of the ballast.
+/// The state of the ballast.
 #[derive(Debug)]
 pub(crate) struct Reserve {
     dir: Arc<StoreDir>,
     collections: Arc<Collections>,
     catalog: Arc<Catalog>,
-    /// The size that was chosen; none: as large as the store needs.
+    /// The size that the user chose; `None` to fit the store.
     chosen: Option<u64>,
-    /// Bytes of the file, where it is there, and of the next one at least.
+    /// Bytes of the file if it is present, and the minimum size of the next one.
     size: AtomicU64,
     /// Bytes of the open log file.
     log_bytes: AtomicU64,
     present: AtomicBool,
-    /// A job ran out of space: from now on the plans are frugal.
+    /// A job ran out of space. Compaction takes the smallest step first until space is known to be
+    /// there.
     full: AtomicBool,
     changing: Mutex<()>,
 }
@@ -70,17 +70,18 @@ impl Reserve {
         }
     }
 
-    /// Most bytes that the ballast comes to, whether it is there or not.
+    /// Returns the maximum size of the ballast in bytes, whether it is present or not.
     pub(super) fn bytes(&self) -> u64 {
         self.chosen.unwrap_or(MOST)
     }
 
-    /// The open log file has so many bytes.
+    /// Notes the length of the open log file.
     pub(crate) fn note_log(&self, bytes: u64) {
         self.log_bytes.store(bytes, Ordering::Relaxed);
     }
 
-    /// The size that it must have where so many bytes come to the log and the manifest.
+    /// Returns the size that the ballast must have if the log and the manifest grow by `more`
+    /// bytes.
     fn wanted(&self, more: u64) -> u64 {
         if let Some(chosen) = self.chosen {
             return chosen;
@@ -92,34 +93,35 @@ impl Reserve {
         step.max(self.size.load(Ordering::Acquire))
     }
 
-    /// Whether it is there, and large enough.
+    /// Returns true if the ballast is present and has at least `wanted` bytes.
     fn holds(&self, wanted: u64) -> bool {
         self.present.load(Ordering::Acquire) && self.size.load(Ordering::Acquire) >= wanted
     }
 
-    /// Whether a job ran out of space since the disk was last known to have some.
+    /// Returns true if a job ran out of space since the disk was last known to have room.
     pub(crate) fn is_full(&self) -> bool {
         self.full.load(Ordering::Acquire)
     }
 
-    /// Notes that a job ran out of space; false if that was known.
+    /// Notes that a job ran out of space. Returns false if that was already known.
     pub(crate) fn note_full(&self) -> bool {
         !self.full.swap(true, Ordering::AcqRel)
     }
 
-    /// Notes that a job gave space back. Where there is ballast, to make it is the better proof.
+    /// Notes that a job freed space. With ballast configured this proves nothing: making the
+    /// ballast does.
     pub(crate) fn note_room(&self) {
         if self.bytes() == 0 {
             self.full.store(false, Ordering::Release);
         }
     }
 
-    /// Gives the ballast up; false if there is none.
+    /// Removes the ballast. Returns false if there is none.
     pub(crate) fn spend(&self) -> bool {
         if self.bytes() == 0 || self.dir.check_writable().is_err() {
             return false;
         }
-        // It may be another store's by now.
+        // The directory may belong to another store by now.
         if self.catalog.check_owner().is_err() {
             return false;
         }
@@ -128,8 +130,8 @@ impl Reserve {
         self.dir.remove(FileName::Reserve).is_ok()
     }
 
-    /// Looks for the ballast at open, and makes it if it is missing or of a wrong size. A full disk
-    /// is no error.
+    /// Looks for the ballast at open. Makes it if it is missing or has the wrong size. A full disk
+    /// is no error here.
     pub(crate) fn open(&self) {
         let path = self.dir.path(FileName::Reserve);
         if let Ok(file) = self.dir.disk().open(&path) {
@@ -144,8 +146,8 @@ impl Reserve {
         self.tend();
     }
 
-    /// Makes the ballast if it is missing, or larger if the store has grown; false if there is no
-    /// room for it.
+    /// Makes the ballast if it is missing or if the store has outgrown it. Returns false if there
+    /// is no room.
     pub(crate) fn tend(&self) -> bool {
         if self.bytes() == 0 || self.holds(self.bytes()) {
             return true;
@@ -164,7 +166,7 @@ impl Reserve {
         if self.holds(wanted) {
             return Ok(());
         }
-        // One that is too small goes first: nothing is written to a file that was closed.
+        // A file that is too small is removed first, because nothing is appended to a closed file.
         let before = match self.present.swap(false, Ordering::AcqRel) {
             true => self.size.load(Ordering::Acquire),
             false => 0,
@@ -175,7 +177,7 @@ impl Reserve {
         let made = self.write(wanted);
         match &made {
             Ok(()) => self.full.store(false, Ordering::Release),
-            // What it gave back is there for it again.
+            // The bytes of the removed file are free again.
             Err(Error::DiskFull { .. }) if before > 0 => {
                 let _ = self.write(before);
             }
@@ -191,7 +193,7 @@ impl Reserve {
                 self.size.store(bytes, Ordering::Release);
                 self.present.store(true, Ordering::Release);
             }
-            // What there is of it must not take the space that somebody else needs.
+            // A partly written file must not take space that other writes need.
             Err(_) => drop(self.dir.remove(FileName::Reserve)),
         }
         written
@@ -202,7 +204,8 @@ impl Reserve {
         let (mut left, mut state) = (bytes, 0u64);
         let mut piece = vec![0; PIECE.min(bytes as usize).next_multiple_of(8)];
         while left > 0 {
-            // Neither holes nor anything that a file system could compress.
+            // The content has no holes and cannot be compressed, so the file system must allocate
+            // all of it.
             for word in piece.chunks_exact_mut(8) {
                 state += 1;
                 word.copy_from_slice(&mix(state).to_le_bytes());
@@ -211,13 +214,12 @@ impl Reserve {
             file.append(piece.get(..len as usize).unwrap_or_default())?;
             left -= len;
         }
-        // Only now the space is known to be taken.
+        // Only a sync proves that the space is allocated.
         file.sync()
     }
 
-    /// Sees to it that inserts which make the log longer by so many bytes leave the ballast alone:
-    /// an error while it is missing, or smaller than it must be then, and cannot be made. The space
-    /// that it gave up is not for them.
+    /// Ensures that inserts which append `logged` bytes to the log do not use the space of the
+    /// ballast. An error if the ballast is missing or too small and cannot be made.
     pub(super) fn admit(&self, logged: u64) -> Result<()> {
         if logged == 0 {
             return Ok(());

@@ -1,5 +1,6 @@
-//! Owns the budget of resident bytes: which mapped files let their pages go when more are resident
-//! than may be. The system reads them back where they are used again, mostly from its own cache.
+//! Owns the budget of resident bytes: it chooses the mapped files whose pages are released when too
+//! many bytes are resident. The system reads the pages back when they are used again, mostly from
+//! its own cache.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,10 +12,11 @@ use crate::format::names::FileName;
 use crate::snapshot::state::CollectionState;
 use crate::sync::{Mutex, lock};
 
-/// How often resident bytes are looked at.
+/// How often resident bytes are measured.
 const CHECK_INTERVAL: Duration = Duration::from_secs(1);
-/// What is kept of the budget when it was passed, so that the next look has nothing to do.
-const SAMPLE_SIZE: f64 = 0.75;
+/// The fraction of the budget that stays resident after a release. The slack keeps the next check
+/// from releasing again at once.
+const KEPT_SHARE: f64 = 0.75;
 
 /// The budget of resident bytes.
 #[derive(Debug)]
@@ -23,7 +25,7 @@ pub(crate) struct ResidentBudget {
     time: Arc<StoreTime>,
     collections: Arc<Collections>,
     limit: Option<u64>,
-    /// When to look again, in monotonic time.
+    /// Time of the next check, in monotonic time.
     again_at: Mutex<Duration>,
 }
 
@@ -39,17 +41,18 @@ impl ResidentBudget {
         Self { dir, time, collections, limit, again_at: Mutex::default() }
     }
 
-    /// Bytes of the store's files that are mapped and resident; 0 where the system does not tell.
+    /// Returns how many mapped bytes of the store's files are resident; 0 if the system does not
+    /// report it.
     pub(crate) fn bytes(&self) -> u64 {
         self.dir.disk().resident(self.dir.root()).iter().map(|(_, bytes)| bytes).sum()
     }
 
-    /// Whether resident bytes are looked at.
+    /// Returns true if there is a limit on resident bytes.
     pub(crate) const fn is_limited(&self) -> bool {
         self.limit.is_some()
     }
 
-    /// Lets pages go if more are resident than may be.
+    /// Releases pages if more bytes are resident than the limit.
     pub(crate) fn tend(&self) {
         let Some(limit) = self.limit else {
             return;
@@ -69,7 +72,7 @@ impl ResidentBudget {
     }
 }
 
-/// Lets the pages of these files go.
+/// Releases the pages of the files in `goes`.
 fn release(core: &CollectionState, goes: &[FileName]) {
     let snapshot = core.snapshot();
     for part in &snapshot.segments {
@@ -88,8 +91,8 @@ fn release(core: &CollectionState, goes: &[FileName]) {
     }
 }
 
-/// The files that let their pages go: rows first, of which a search reads few, the largest first;
-/// then locators; indexes last.
+/// Returns the files whose pages to release. Segments come first, the largest first, because a
+/// search reads few rows. Then come locators, and indexes last.
 fn to_release(mut resident: Vec<(FileName, u64)>, limit: u64) -> Vec<FileName> {
     let mut left: u64 = resident.iter().map(|(_, bytes)| bytes).sum();
     if left <= limit {
@@ -101,7 +104,7 @@ fn to_release(mut resident: Vec<(FileName, u64)>, limit: u64) -> Vec<FileName> {
         _ => 1,
     };
     resident.sort_by_key(|(name, bytes)| (rank(name), std::cmp::Reverse(*bytes)));
-    let wanted = (limit as f64 * SAMPLE_SIZE) as u64;
+    let wanted = (limit as f64 * KEPT_SHARE) as u64;
     let mut goes = Vec::new();
     for (name, bytes) in resident {
         if left <= wanted {

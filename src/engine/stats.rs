@@ -1,4 +1,4 @@
-//! Owns the counting of what a collection holds and costs. Reads a snapshot; changes nothing.
+//! Owns the statistics of a collection. Reads a snapshot and changes nothing.
 
 use crate::clock::Timestamp;
 use crate::engine::Engine;
@@ -11,8 +11,8 @@ use crate::snapshot::{IndexPart, Snapshot};
 use crate::stats::{BeamStats, CollectionStats, IndexStats, SegmentStats};
 use crate::sync::lock;
 
-/// The statistics of one collection. O(segments + index nodes), and O(rows / 64) of segments in
-/// which some rows and not all have expired.
+/// Returns the statistics of one collection. O(segments + index nodes), and O(rows / 64) per
+/// segment in which some rows have expired, but not all.
 pub(crate) fn collection(engine: &Engine, core: &CollectionState) -> Result<CollectionStats> {
     let (snapshot, now, options) = (core.snapshot(), engine.time.now(), core.options());
     let mut stats = CollectionStats {
@@ -57,8 +57,9 @@ pub(crate) fn collection(engine: &Engine, core: &CollectionState) -> Result<Coll
     Ok(stats)
 }
 
-/// Whether nothing bounds what such a collection keeps. A budget of heap bounds what is in RAM,
-/// which is all there is of an in-memory collection and passing through of any other.
+/// Returns true if nothing bounds how much such a collection keeps. The heap budget bounds an
+/// in-memory collection. For any other it bounds only rows on their way to the disk, so the disk
+/// budget counts there.
 pub(crate) fn retention_unset(engine: &Engine, options: &CollectionSettings) -> bool {
     let budget = match options.in_memory {
         true => engine.admission.heap().limit(),
@@ -67,8 +68,8 @@ pub(crate) fn retention_unset(engine: &Engine, options: &CollectionSettings) -> 
     options.default_ttl.is_none() && budget.is_none()
 }
 
-/// Live rows that have expired at `now` for readers, and not beyond doubt: nothing may destroy
-/// them.
+/// Returns the number of live rows that have expired for readers at `now`, but not by the plausible
+/// time. Nothing may destroy them.
 pub(crate) fn withheld_rows(engine: &Engine, snapshot: &Snapshot, now: Timestamp) -> Result<u64> {
     let believed = engine.time.plausible_now();
     if now <= believed {
@@ -76,7 +77,7 @@ pub(crate) fn withheld_rows(engine: &Engine, snapshot: &Snapshot, now: Timestamp
     }
     let mut withheld = 0;
     for (rows, live) in snapshot.parts() {
-        // Time goes on between the two looks.
+        // Time passes between the two readings.
         let (hidden, lost) = (rows.live_expired(live, now)?, rows.live_expired(live, believed)?);
         withheld += hidden.saturating_sub(lost);
     }

@@ -1,8 +1,7 @@
-//! Owns the threads that batches are searched on: one pool for all stores of the process, made when
-//! it is first needed, and gone when the last store that used it is. Knows nothing of what runs
-//! there.
+//! Owns the threads for batch searches: one pool for all stores of the process. The pool is created
+//! on first use and dropped with the last store that used it. Knows nothing of what runs there.
 //!
-//! A build that may be held up in the middle never runs there: others would wait for it.
+//! A build that may be delayed in the middle never runs there, because searches would wait for it.
 
 use std::sync::{Arc, Weak};
 
@@ -14,17 +13,17 @@ use crate::error::{Error, Result};
 use crate::options::GraphBuilder;
 use crate::sync::OnceLock;
 
-/// A pool, and the process that its threads are in: a child made by fork has none of them.
+/// A pool, and the process that its threads belong to. A child made by fork has none of them.
 struct Made {
     process: u32,
     pool: Weak<ThreadPool>,
 }
 
-/// The pool of this process. No lock is taken: one that another thread held in the parent stays
-/// locked in a child made by fork.
+/// The pool of this process. It takes no lock: a lock that another thread held at a fork stays
+/// locked in the child.
 static SHARED: ArcSwapOption<Made> = ArcSwapOption::const_empty();
 
-/// The pool, for as long as one store needs it.
+/// One store's share of the pool.
 #[derive(Debug)]
 pub(crate) struct Threads {
     dir: Arc<StoreDir>,
@@ -36,7 +35,7 @@ impl Threads {
         Self { dir, used: OnceLock::new() }
     }
 
-    /// The pool for batch searches, never rayon's global one.
+    /// Returns the pool for batch searches, which is never rayon's global pool.
     pub(crate) fn pool(&self) -> Result<Arc<ThreadPool>> {
         let process = std::process::id();
         if let Some((_, pool)) = self.used.get().filter(|(made_by, _)| *made_by == process) {
@@ -48,7 +47,8 @@ impl Threads {
         Ok(pool)
     }
 
-    /// Where a graph is built: the builder that uses many threads has them to itself.
+    /// Returns the pool on which a graph is built. A builder that uses many threads gets a pool of
+    /// its own.
     pub(crate) fn for_build(&self, builder: GraphBuilder) -> Result<Arc<ThreadPool>> {
         let made = match builder {
             GraphBuilder::Flat => shared(std::process::id()),
@@ -65,7 +65,7 @@ fn shared(process: u32) -> std::io::Result<Arc<ThreadPool>> {
         return Ok(pool);
     }
     let pool = new_pool()?;
-    // Of two that are made at once, one is used by one store alone.
+    // If two are made at once, one of them serves a single store.
     SHARED.store(Some(Arc::new(Made { process, pool: Arc::downgrade(&pool) })));
     Ok(pool)
 }

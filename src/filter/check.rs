@@ -1,5 +1,5 @@
-//! Owns which filters are refused, and why: those too deep or too large to evaluate in bounded
-//! space, and those that cannot be meant, such as a range that ends before it starts.
+//! Owns which filters are refused and why. Some are too deep or too large to evaluate in bounded
+//! space. Others cannot be intended, such as a range that ends before it starts.
 
 use std::fmt;
 
@@ -7,7 +7,7 @@ use super::{Filter, MAX_FILTER_DEPTH, MAX_FILTER_NODES, Matcher};
 use crate::error::{Error, Result};
 
 impl Filter {
-    /// Refuses what no verb takes. O(nodes), and O(1) for a list.
+    /// Fails if the filter is one that every operation refuses. O(nodes), and O(1) for a list.
     pub(crate) fn check(&self) -> Result<()> {
         self.check_size()?;
         let mut rest = vec![self];
@@ -28,7 +28,7 @@ impl Filter {
         Ok(())
     }
 
-    /// Refuses what is too deep or too large to evaluate in bounded space.
+    /// Fails if the filter is too deep or too large to evaluate in bounded space.
     pub(crate) fn check_size(&self) -> Result<()> {
         let (mut rest, mut nodes) = (vec![(self, 0)], 0usize);
         while let Some((filter, depth)) = rest.pop() {
@@ -60,8 +60,8 @@ impl Filter {
 }
 
 impl Matcher {
-    /// What a delete by this filter would do, made ready. Refuses what [`Filter::check`] does, and
-    /// a filter that holds for every memory and does not say so.
+    /// Returns the matcher of a delete by this filter. Refuses what [`Filter::check`] refuses, and
+    /// a filter other than [`Filter::All`] that holds for every memory.
     pub(crate) fn to_delete(filter: Filter) -> Result<Self> {
         filter.check()?;
         let says_all = matches!(filter, Filter::All);

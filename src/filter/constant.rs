@@ -1,25 +1,27 @@
-//! Owns which filters say the same of every memory. `delete_where` refuses those that hold for all
-//! and do not say so: they come from an empty list or a range the wrong way round, not from intent.
+//! Owns which filters have the same answer for every memory. `delete_where` refuses a filter that
+//! holds for all memories, unless it is `Filter::All`. Such a filter comes from an empty list or a
+//! reversed range, not from intent.
 //!
-//! An answer is right; none means that the rules here find nothing, not that there is nothing.
+//! An answer is always right. No answer means that these rules decide nothing: the filter may still
+//! be constant.
 
 use super::{Filter, Matcher};
 use crate::clock::Timestamp;
 
-/// Most pairs of filters in one join that are compared.
+/// Most pairs of filters in one join that are compared. Bounds the work, which is quadratic.
 const MAX_PAIRS: usize = 4096;
 
-/// A filter that has to hold, or has not to.
+/// A filter, and whether it has to hold or must not hold.
 type Literal<'a> = (bool, &'a Filter);
 
 impl Matcher {
-    /// `true` if the filter holds for every memory there could be, `false` if for none.
+    /// Returns `true` if the filter holds for every possible memory, `false` if it holds for none.
     pub(super) fn constant(&self) -> Option<bool> {
         constant(self.filter())
     }
 }
 
-/// Recurses as deep as `Filter::check` lets a filter be.
+/// Recurses at most as deep as `Filter::check` allows a filter to be.
 fn constant(filter: &Filter) -> Option<bool> {
     match filter {
         Filter::All => Some(true),
@@ -38,7 +40,8 @@ fn constant(filter: &Filter) -> Option<bool> {
     }
 }
 
-/// Whether all of these hold, or with `holds` false, whether none does: "or" is this upside down.
+/// Returns whether all of these hold. With `holds` false, returns whether none does: "or" is "and"
+/// negated.
 fn all(list: &[Filter], holds: bool) -> Option<bool> {
     let mut open = Vec::new();
     for filter in list {
@@ -61,9 +64,9 @@ fn literal(mut filter: &Filter, mut holds: bool) -> Literal<'_> {
     (holds, filter)
 }
 
-/// Whether no memory can be as all of these say.
+/// Returns true if no memory can satisfy all of these literals.
 fn contradicts(literals: &[Literal<'_>]) -> bool {
-    // A memory has one of each.
+    // A memory has one value of each of these attributes.
     let names: [fn(&Filter) -> Option<&str>; 4] = [
         |f| if let Filter::Namespace(name) = f { Some(name) } else { None },
         |f| if let Filter::Session(name) = f { Some(name) } else { None },
@@ -78,7 +81,7 @@ fn contradicts(literals: &[Literal<'_>]) -> bool {
         Filter::EventTime { from, to } => Some((*from, *to)),
         _ => None,
     };
-    // Made half-open, as the others are.
+    // Made half-open, like the other ranges.
     let importance = |f: &Filter| match f {
         Filter::Importance { from, to } => Some((*from, to.next_up())),
         _ => None,
@@ -106,8 +109,9 @@ fn pinned_and_not(literals: &[Literal<'_>]) -> bool {
     wants(true) && wants(false)
 }
 
-/// Whether no value is in all ranges that hold and in none of the others. `whole` is what every
-/// memory has a value in; without it only those in a range that holds are known to have one.
+/// Returns true if no value is in all ranges that hold and in none of the others. `whole` is the
+/// range in which every memory has a value. Without it, only a range that holds proves that a
+/// memory has a value.
 fn leaves_nothing<T: Copy + PartialOrd>(
     literals: &[Literal<'_>],
     range: impl Fn(&Filter) -> Option<(T, T)>,
@@ -150,7 +154,7 @@ fn names_no_id(literals: &[Literal<'_>]) -> bool {
     })
 }
 
-/// Whether one filter has to hold and not to hold.
+/// Returns true if one filter has to hold and must not hold.
 fn opposed(literals: &[Literal<'_>]) -> bool {
     let (hold, not): (Vec<_>, Vec<_>) = literals.iter().partition(|(holds, _)| *holds);
     hold.len().saturating_mul(not.len()) <= MAX_PAIRS

@@ -1,6 +1,6 @@
-//! Owns how a filter is written for others to read, with `serde`: in text with open ends as
-//! nothing, in binary formats as plain values. Formats that read filters recurse, so depth is
-//! bounded on the way.
+//! Owns the `serde` form of a filter. In text formats an open end of a range is null, and is
+//! accepted if left out. In binary formats it is a plain value. Formats that read filters recurse,
+//! so the depth is bounded while reading.
 
 use std::fmt;
 
@@ -58,7 +58,7 @@ enum Variant {
 }
 
 impl Serialize for Filter {
-    /// An error for what is nested too deeply for any verb to take.
+    /// Fails for a filter nested too deeply for any operation to accept.
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         self.check_size().map_err(S::Error::custom)?;
         if self.is_flat() {
@@ -68,7 +68,7 @@ impl Serialize for Filter {
     }
 }
 
-/// A filter that is flat and not too deep.
+/// A filter known to be flat and not too deep.
 struct Checked<'a>(&'a Filter);
 
 impl Serialize for Checked<'_> {
@@ -117,7 +117,7 @@ fn put_importances<S: Serializer>(s: S, from: f32, to: f32) -> Result<S::Ok, S::
     put_range(s, (9, "Importance"), (from, from_end), (to, to_end))
 }
 
-/// Each end is a value, and none in text if it is open.
+/// Writes both ends of a range as values; in text formats an open end is none.
 fn put_range<S: Serializer, T: Serialize>(
     s: S,
     (index, name): (u32, &'static str),
@@ -137,7 +137,7 @@ fn put_range<S: Serializer, T: Serialize>(
 }
 
 impl<'de> Deserialize<'de> for Filter {
-    /// Joins of one kind come back flat.
+    /// Reads a filter and makes its joins flat.
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let text = deserializer.is_human_readable();
         let filter = Level { text, depth: 0 }.deserialize(deserializer)?;
@@ -145,7 +145,7 @@ impl<'de> Deserialize<'de> for Filter {
     }
 }
 
-/// One filter so many levels down.
+/// Reads one filter at this level of nesting.
 #[derive(Clone, Copy)]
 struct Level {
     text: bool,
@@ -212,7 +212,7 @@ impl<'de> Visitor<'de> for Level {
     }
 }
 
-/// Filters of one list.
+/// Reads the filters of one list.
 struct List(Level);
 
 impl<'de> DeserializeSeed<'de> for List {
@@ -231,7 +231,8 @@ impl<'de> Visitor<'de> for List {
     }
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Self::Value, A::Error> {
-        // Grows with what is there, not with what a length claims.
+        // The vector grows with the elements that are read, not with the length that the input
+        // claims.
         let mut list = Vec::new();
         while let Some(filter) = seq.next_element_seed(self.0)? {
             list.push(filter);
@@ -240,7 +241,7 @@ impl<'de> Visitor<'de> for List {
     }
 }
 
-/// The two ends of a range, with what they are where they are left open.
+/// The two ends of a range, and the values that stand for open ends.
 #[derive(Clone, Copy)]
 struct Ends<T> {
     text: bool,

@@ -1,5 +1,5 @@
-//! Owns `Matcher`: a filter made ready to be asked about many rows, and its meaning for one row.
-//! Lists are sorted once, so that a row costs O(log list) and not O(list).
+//! Owns `Matcher`: a filter prepared for many rows, and its meaning for one row. Lists are sorted
+//! once, so a row costs O(log list), not O(list).
 //!
 //! Invariant: lists are sorted and name nothing twice; joins of one kind are flat.
 
@@ -7,7 +7,7 @@ use super::Filter;
 use crate::clock::Timestamp;
 use crate::ids::MemoryId;
 
-/// What a filter can ask of a row, borrowed from wherever the row lives.
+/// The attributes of a row that a filter can test, borrowed from wherever the row lives.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Attributes<'a> {
     pub(crate) id: MemoryId,
@@ -20,17 +20,18 @@ pub(crate) struct Attributes<'a> {
     pub(crate) event_time: Option<Timestamp>,
     pub(crate) importance: f32,
     pub(crate) pinned: bool,
-    /// `Timestamp::MAX` for a memory that never expires. Not asked by filters, but wherever rows
-    /// are looked at.
+    /// `Timestamp::MAX` for a memory that never expires. No filter tests it; the readers of rows
+    /// do.
     pub(crate) expires_at: Timestamp,
 }
 
-/// A filter with its lists in order.
+/// A filter with its lists sorted.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Matcher(Filter);
 
 impl Matcher {
-    /// O(n log n) in the nodes and listed values, O(n) where lists are in order.
+    /// Prepares a filter. O(n log n) in the nodes and listed values, O(n) if lists are already
+    /// sorted.
     pub(crate) fn new(filter: Filter) -> Self {
         Self(filter.rebuilt(|leaf| match leaf {
             Filter::TagsAny(names) | Filter::TagsAll(names) => {
@@ -45,12 +46,12 @@ impl Matcher {
         }))
     }
 
-    /// The filter, which means the same as the one that was given.
+    /// Returns the filter, equivalent to the given one.
     pub(crate) const fn filter(&self) -> &Filter {
         &self.0
     }
 
-    /// Filters that all hold wherever it does, and that together say the same.
+    /// Returns filters whose conjunction is the filter.
     pub(crate) fn conditions(&self) -> &[Filter] {
         match &self.0 {
             Filter::And(all) => all,
@@ -58,12 +59,12 @@ impl Matcher {
         }
     }
 
-    /// Whether it is [`Filter::All`].
+    /// Returns true if it is [`Filter::All`].
     pub(crate) const fn is_all(&self) -> bool {
         matches!(self.0, Filter::All)
     }
 
-    /// Whether the row with these attributes is meant.
+    /// Returns true if the filter holds for a row with these attributes.
     pub(crate) fn matches(&self, row: &Attributes<'_>) -> bool {
         matches(&self.0, row)
     }
@@ -77,7 +78,7 @@ fn matches(filter: &Filter, row: &Attributes<'_>) -> bool {
         Filter::Session(name) => row.session == Some(name),
         Filter::Kind(name) => row.kind == Some(name),
         Filter::TagsAny(names) => row.tags.iter().any(|tag| listed(names, tag)),
-        // Each name is there once: a row with fewer tags cannot have them all.
+        // Each name is listed once, so a row with fewer tags cannot have them all.
         Filter::TagsAll(names) => {
             names.len() <= row.tags.len() && names.iter().all(|n| row.tags.contains(&n.as_str()))
         }

@@ -1,9 +1,9 @@
-//! Owns `Filter`: plain, serialisable data that says which memories are meant. What a filter means
-//! for one row is `matcher`, which filters are refused is `check`, and which hold for every memory
-//! is `constant`. How a segment answers a filter without looking at every row is `segment::select`.
-//! Closures are not filters: see `Search::filter_fn`.
+//! Owns `Filter`: plain, serialisable data that selects memories. `matcher` has the meaning of a
+//! filter for one row, `check` refuses filters, and `constant` finds those that hold for every
+//! memory. `segment::select` answers a filter for a segment without reading every row. Closures are
+//! not filters: see `Search::filter_fn`.
 //!
-//! Invariants: nothing recurses into a filter before `Filter::check` has bounded its depth; joins
+//! Invariants: nothing recurses into a filter before `Filter::check` has bounded its depth. Joins
 //! of one kind are flat, whichever side they are built from.
 
 mod check;
@@ -19,37 +19,42 @@ pub(crate) use matcher::{Attributes, Matcher};
 use crate::clock::Timestamp;
 use crate::ids::MemoryId;
 
-/// Deepest nesting of `And`, `Or` and `Not` that is accepted. A join inside a join of its own kind
-/// adds no depth.
+/// Deepest accepted nesting of `And`, `Or` and `Not`. A join inside a join of its own kind adds no
+/// depth.
 pub(crate) const MAX_FILTER_DEPTH: usize = 32;
-/// Most nodes and listed values in one filter.
+/// Most nodes and listed values in one filter, together.
 pub(crate) const MAX_FILTER_NODES: usize = 1 << 20;
 
-/// Longest list in front of which a join is put in order; see [`Filter::and`].
+/// Longest list before which an element is inserted; see [`Filter::and`].
 const IN_ORDER: usize = 1024;
 
-/// Which memories are meant. Build one with the functions below and join them with `&`, `|` and
-/// `!`, or with [`Filter::and`], [`Filter::or`] and [`Filter::not`], which do the same.
+/// A condition that selects memories. Build one with the functions below, and join them with `&`,
+/// `|` and `!`, or with the equivalent [`Filter::and`], [`Filter::or`] and [`Filter::not`].
 ///
-/// A range of time takes its start and leaves out its end, and [`Timestamp::MAX`] itself is in
-/// none; a range of importance takes both ends. A memory without the attribute asked for does not
-/// match, and matches the negation. Times before 1970 are earlier than all others.
+/// A range of time is taken as the Rust range says: `a..b` leaves `b` out, `a..=b` takes it, and
+/// [`Timestamp::MAX`] itself is in none; a range of importance takes both ends. A memory without
+/// the attribute asked for does not match, and matches the negation. Times before 1970 are earlier
+/// than all others.
 ///
 /// # What is refused
 ///
-/// Every verb that takes a filter refuses, with
-/// [`Error::InvalidOption`](crate::Error::InvalidOption), a range that ends before it starts and an
-/// importance that is NaN. It refuses, with [`Error::LimitExceeded`](crate::Error::LimitExceeded),
-/// more than 32 levels of `And`, `Or` and `Not` inside one another, and more than 1,048,576 filters
-/// and listed values. Lists of one kind are one level, however they are nested.
+/// Every operation that takes a filter refuses two kinds of filters:
+///
+/// - With [`Error::InvalidOption`](crate::Error::InvalidOption): a range that ends before it
+///   starts, and an importance that is NaN.
+/// - With [`Error::LimitExceeded`](crate::Error::LimitExceeded): more than 32 nested levels of
+///   `And`, `Or` and `Not`, and more than 1,048,576 filters and listed values. Nested lists of one
+///   kind are one level.
+///
 /// [`Collection::delete_where`](crate::Collection::delete_where) also refuses a filter that holds
 /// for every memory, unless it is [`Filter::All`].
 ///
 /// # In JSON
 ///
-/// A filter is an object with the name of its kind: `{"Namespace": "user:42"}`. Ids are strings,
-/// since JavaScript and many other readers round whole numbers from 2^53 on; numbers are read as
-/// well. An open end of a range is `null`, or left out. Joins of one kind come back flat.
+/// A filter is an object with the name of its kind: `{"Namespace": "user:42"}`. Ids are written as
+/// strings, because JavaScript and many other readers round whole numbers from 2^53 on. Numbers are
+/// accepted as well. An open end of a range is `null` or left out. Joins of one kind are read back
+/// flat.
 ///
 /// ```
 /// use altiplano::{Filter, Timestamp};
@@ -62,111 +67,111 @@ const IN_ORDER: usize = 1024;
 /// ```
 #[non_exhaustive]
 pub enum Filter {
-    /// Every memory.
+    /// Matches every memory.
     All,
-    /// In this namespace.
+    /// Matches memories in this namespace.
     Namespace(String),
-    /// Of this session.
+    /// Matches memories of this session.
     Session(String),
-    /// Of this kind.
+    /// Matches memories of this kind.
     Kind(String),
-    /// With at least one of these tags.
+    /// Matches memories with at least one of these tags.
     TagsAny(Vec<String>),
-    /// With all of these tags.
+    /// Matches memories with all of these tags.
     TagsAll(Vec<String>),
-    /// With this key.
+    /// Matches memories with this key.
     Key(String),
-    /// Made in `from..to`. See [`Filter::created`].
+    /// Matches memories made in `from..to`. See [`Filter::created`].
     #[non_exhaustive]
     Created {
         /// First moment, included.
         from: Timestamp,
-        /// Last moment, not included.
+        /// End, not included.
         to: Timestamp,
     },
-    /// Happened in `from..to`. See [`Filter::event_time`].
+    /// Matches memories whose event time is in `from..to`. See [`Filter::event_time`].
     #[non_exhaustive]
     EventTime {
         /// First moment, included.
         from: Timestamp,
-        /// Last moment, not included.
+        /// End, not included.
         to: Timestamp,
     },
-    /// Importance in `from..=to`. See [`Filter::importance`].
+    /// Matches memories with an importance in `from..=to`. See [`Filter::importance`].
     #[non_exhaustive]
     Importance {
-        /// Smallest, included.
+        /// Smallest importance, included.
         from: f32,
-        /// Largest, included.
+        /// Largest importance, included.
         to: f32,
     },
-    /// Pinned or not.
+    /// Matches pinned memories, or those that are not pinned.
     Pinned(bool),
-    /// One of these ids.
+    /// Matches memories with one of these ids.
     Ids(Vec<MemoryId>),
-    /// All of these hold; true if there are none.
+    /// Matches if all of these filters match. An empty list matches every memory.
     And(Vec<Filter>),
-    /// At least one of these holds; false if there are none.
+    /// Matches if at least one of these filters matches. An empty list matches no memory.
     Or(Vec<Filter>),
-    /// This does not hold.
+    /// Matches if this filter does not match.
     Not(Box<Filter>),
 }
 
 impl Filter {
-    /// In this namespace.
+    /// Matches memories in this namespace.
     pub fn namespace(name: impl Into<String>) -> Self {
         Self::Namespace(name.into())
     }
 
-    /// Of this session.
+    /// Matches memories of this session.
     pub fn session(name: impl Into<String>) -> Self {
         Self::Session(name.into())
     }
 
-    /// Of this kind.
+    /// Matches memories of this kind.
     pub fn kind(name: impl Into<String>) -> Self {
         Self::Kind(name.into())
     }
 
-    /// With this tag.
+    /// Matches memories with this tag.
     pub fn tag(name: impl Into<String>) -> Self {
         Self::TagsAny(vec![name.into()])
     }
 
-    /// With at least one of these tags; holds for no memory if there are none.
+    /// Matches memories with at least one of these tags. An empty list matches no memory.
     pub fn tags_any<S: Into<String>>(names: impl IntoIterator<Item = S>) -> Self {
         Self::TagsAny(names.into_iter().map(Into::into).collect())
     }
 
-    /// With all of these tags; holds for every memory if there are none.
+    /// Matches memories with all of these tags. An empty list matches every memory.
     pub fn tags_all<S: Into<String>>(names: impl IntoIterator<Item = S>) -> Self {
         Self::TagsAll(names.into_iter().map(Into::into).collect())
     }
 
-    /// With this key.
+    /// Matches memories with this key.
     pub fn key(key: impl Into<String>) -> Self {
         Self::Key(key.into())
     }
 
-    /// Made in this range of time.
+    /// Matches memories made in this range of time.
     pub fn created(range: impl std::ops::RangeBounds<Timestamp>) -> Self {
         let (from, to) = half_open(&range);
         Self::Created { from, to }
     }
 
-    /// Happened in this range of time.
+    /// Matches memories whose event time is in this range.
     pub fn event_time(range: impl std::ops::RangeBounds<Timestamp>) -> Self {
         let (from, to) = half_open(&range);
         Self::EventTime { from, to }
     }
 
-    /// At least this important, 0 to 1.
+    /// Matches memories that are at least this important, 0 to 1.
     #[doc(alias = "min_importance")]
     pub const fn importance_at_least(from: f32) -> Self {
         Self::Importance { from, to: 1.0 }
     }
 
-    /// Importance in this range, both ends included.
+    /// Matches memories with an importance in this range, both ends included.
     ///
     /// ```
     /// use altiplano::Filter;
@@ -176,27 +181,27 @@ impl Filter {
         Self::Importance { from: *range.start(), to: *range.end() }
     }
 
-    /// Pinned, or not.
+    /// Matches pinned memories, or with `false` those that are not pinned.
     pub const fn pinned(pinned: bool) -> Self {
         Self::Pinned(pinned)
     }
 
-    /// Every memory: the same as [`Filter::All`].
+    /// Matches every memory: the same as [`Filter::All`].
     pub const fn all() -> Self {
         Self::All
     }
 
-    /// With this id.
+    /// Matches the memory with this id.
     pub fn id(id: impl Into<MemoryId>) -> Self {
         Self::Ids(vec![id.into()])
     }
 
-    /// One of these ids.
+    /// Matches memories with one of these ids.
     pub fn ids<I: Into<MemoryId>>(ids: impl IntoIterator<Item = I>) -> Self {
         Self::Ids(ids.into_iter().map(Into::into).collect())
     }
 
-    /// Both hold. The list stays flat from whichever side it is built.
+    /// Matches if both filters match. The list stays flat from whichever side it is built.
     ///
     /// ```
     /// use altiplano::Filter;
@@ -213,13 +218,14 @@ impl Filter {
         }
     }
 
-    /// At least one holds. The list stays flat from whichever side it is built.
+    /// Matches if at least one of both filters matches. The list stays flat from whichever side it
+    /// is built.
     #[must_use]
     pub fn or(self, other: Self) -> Self {
         Self::Or(joined(self, other, Self::or_list))
     }
 
-    /// This does not hold. `!filter` is the same.
+    /// Matches if this filter does not match. `!filter` is the same.
     #[must_use]
     #[doc(alias = "negate")]
     #[expect(
@@ -263,7 +269,8 @@ impl std::ops::BitOr for Filter {
     }
 }
 
-/// Both in one list, where `list` gives the list of a join of the kind asked for.
+/// Returns both filters in one list. `list` returns the list of a filter if it is a join of the
+/// wanted kind.
 fn joined(
     mut left: Filter,
     mut right: Filter,
@@ -279,8 +286,8 @@ fn joined(
             left.push(right);
             left
         }
-        // To put it in front moves the whole list. The order means nothing, and a fold from the
-        // right would be quadratic.
+        // Inserting at the front moves the whole list, so a fold from the right would be quadratic.
+        // The order has no meaning, so the filter is appended.
         (None, Some(mut right)) if right.len() >= IN_ORDER => {
             right.push(left);
             right

@@ -1,6 +1,6 @@
-//! Owns what goes through a whole filter without recursion: drop, copy, comparison and flattening.
-//! A filter that a caller nests a million levels deep is refused by `Filter::check`; until then,
-//! and afterwards, nothing here may use the stack for it. `Debug` recurses a bounded number of
+//! Owns the operations that walk a whole filter without recursion: drop, copy, comparison and
+//! flattening. A caller may nest a filter a million levels deep. `Filter::check` refuses it, but
+//! even then nothing here may use the stack for its depth. `Debug` recurses a bounded number of
 //! levels.
 
 use std::fmt;
@@ -8,7 +8,7 @@ use std::slice;
 
 use super::{Filter, MAX_FILTER_DEPTH};
 
-/// The kinds of filters that hold others.
+/// The kinds of filters that contain other filters.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Join {
     And,
@@ -17,12 +17,12 @@ pub(super) enum Join {
 }
 
 impl Join {
-    /// Whether a join inside another of this kind says the same without a level of its own.
+    /// Returns true if a join of this kind inside `outer` can be merged into it.
     pub(super) const fn is_flat_in(self, outer: Option<Self>) -> bool {
         matches!((self, outer), (Self::And, Some(Self::And)) | (Self::Or, Some(Self::Or)))
     }
 
-    /// The join of these.
+    /// Returns the join of these filters.
     fn of(self, mut inner: Vec<Filter>) -> Filter {
         match self {
             Self::And => Filter::And(inner),
@@ -33,7 +33,7 @@ impl Join {
 }
 
 impl Filter {
-    /// Which kind of join it is, if it is one.
+    /// Returns the kind of join, if the filter is one.
     pub(super) const fn join(&self) -> Option<Join> {
         match self {
             Self::And(_) => Some(Join::And),
@@ -43,7 +43,7 @@ impl Filter {
         }
     }
 
-    /// What it joins.
+    /// Returns the filters inside the join.
     pub(super) fn inner(&self) -> &[Self] {
         match self {
             Self::And(list) | Self::Or(list) => list,
@@ -52,7 +52,7 @@ impl Filter {
         }
     }
 
-    /// Takes what it joins out of it.
+    /// Takes out the filters inside the join.
     fn take_inner(&mut self) -> Vec<Self> {
         match self {
             Self::And(list) | Self::Or(list) => std::mem::take(list),
@@ -61,13 +61,13 @@ impl Filter {
         }
     }
 
-    /// The same with joins of one kind made flat, in their order. `leaf` is called with each filter
-    /// that joins no others. O(nodes).
+    /// Returns the same filter with joins of one kind made flat, in their order. Calls `leaf` with
+    /// each filter that contains no others. O(nodes).
     pub(super) fn rebuilt(mut self, mut leaf: impl FnMut(&mut Self)) -> Self {
         enum Step {
-            /// A filter inside a join of this kind.
+            /// A filter to handle, and the kind of the join around it.
             Take(Filter, Option<Join>),
-            /// All that this join holds is done, from this place on.
+            /// The filters of this join are done; they are the output from this place on.
             Close(Join, usize),
         }
         if self.join().is_none() {
@@ -98,7 +98,7 @@ impl Filter {
         done.pop().unwrap_or(Self::All)
     }
 
-    /// Whether no join is inside another of its own kind.
+    /// Returns true if no join is inside another of its own kind.
     pub(super) fn is_flat(&self) -> bool {
         let mut rest = vec![self];
         while let Some(filter) = rest.pop() {
@@ -111,7 +111,7 @@ impl Filter {
         true
     }
 
-    /// A copy of a filter that joins no others.
+    /// Copies a filter that contains no others.
     fn copy_leaf(&self) -> Self {
         match self {
             Self::Namespace(name) => Self::Namespace(name.clone()),
@@ -154,7 +154,7 @@ impl Filter {
 }
 
 impl Drop for Filter {
-    /// Without recursion: the filter may be nested deeper than the stack can go.
+    /// Without recursion: the filter may be nested deeper than the stack allows.
     fn drop(&mut self) {
         if self.inner().iter().all(|filter| filter.join().is_none()) {
             return;
@@ -212,14 +212,14 @@ impl PartialEq for Filter {
     }
 }
 
-/// A filter at a level of the one that is shown.
+/// A filter at a nesting level, to be displayed.
 struct Shown<'a>(&'a Filter, usize);
 
-/// Several of one list.
+/// Filters of one list at a nesting level, to be displayed.
 struct ShownList<'a>(&'a [Filter], usize);
 
 impl fmt::Debug for Filter {
-    /// What is nested too deeply to be accepted is left out.
+    /// Leaves out filters nested too deeply to be accepted.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         Shown(self, 0).fmt(f)
     }

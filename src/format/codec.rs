@@ -121,14 +121,16 @@ impl Memory {
         Ok(self)
     }
 
-    /// Returns the metadata as a `T`, the type that it was stored as; `None` if there is none.
+    /// Returns the metadata as a `T`, whether it was stored typed or as JSON. Returns `None` if
+    /// there is none.
     ///
     /// # Errors
     ///
-    /// [`Error::Metadata`] if the metadata was stored as JSON or is not a `T`. If the fields of `T`
-    /// differ from the stored ones in name, order, kind or number, the error names one that
-    /// differs. Variants of enums are compared by name. Version 0.1 stored no names: its values are
-    /// read by position, without that check. The rest of the memory is not affected.
+    /// [`Error::Metadata`] if the metadata is not a `T`. JSON is read as `serde_json` reads it. If
+    /// the fields of `T` differ from the stored ones of typed metadata in name, order, kind or
+    /// number, the error names one that differs. Variants of enums are compared by name. Version
+    /// 0.1 stored no names: its values are read by position, without that check. The rest of the
+    /// memory is not affected.
     ///
     /// ```
     /// # fn main() -> altiplano::Result<()> {
@@ -146,9 +148,10 @@ impl Memory {
     pub fn metadata_as<T: DeserializeOwned>(&self) -> Result<Option<T>> {
         match &self.metadata {
             None => Ok(None),
-            Some(Metadata { codec: MetadataCodec::Json, .. }) => {
-                let reason = "it was stored as JSON: use Memory::metadata_as_json".to_owned();
-                Err(Error::Metadata { reason })
+            Some(Metadata { codec: MetadataCodec::Json, bytes, .. }) => {
+                serde_json::from_slice(bytes).map(Some).map_err(|error| Error::Metadata {
+                    reason: format!("the JSON is not of this type: {error}"),
+                })
             }
             Some(Metadata { shape: Some(shape), bytes, .. }) => {
                 decode_shaped(shape, bytes).map(Some)

@@ -8,7 +8,7 @@
 //! | [`comparison`] | this crate beside other libraries |
 //! | [`faq`] | short answers to common questions |
 //!
-//! Owns no code. Invariant: every code block of these pages is compiled and run as a test.
+//! Every code block of these pages is compiled and run as a test.
 
 #[doc = include_str!("compaction.md")]
 pub mod compaction {}

@@ -1,5 +1,5 @@
-//! Owns how an id is written for others to read, with `serde`: a string of digits in text, since
-//! many readers of JSON round large numbers, and a plain number in binary formats.
+//! Owns the `serde` form of an id. It is a string of digits in text formats, because many readers
+//! of JSON round large numbers. In binary formats it is a plain number.
 
 use std::fmt;
 
@@ -40,7 +40,7 @@ impl<'de> Visitor<'de> for Binary {
     }
 }
 
-/// A string of a whole number, or the number.
+/// Reads a whole number, as a string or as a number.
 struct Text;
 
 impl Visitor<'_> for Text {

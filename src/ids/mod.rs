@@ -1,5 +1,5 @@
-//! Owns the identities: of memories (public), files, collections and operations (internal).
-//! Knows nothing of what they name.
+//! Owns the identities: of memories (public), and of files, collections and operations (internal).
+//! Knows nothing of the things they name.
 
 mod interchange;
 
@@ -10,9 +10,9 @@ use crate::value_error::ValueError;
 
 /// The identity of one memory inside a collection: 128 bits, chosen by the caller.
 ///
-/// It is shown as a decimal number and read back from one. With `serde` it is a string of that
-/// number in text formats such as JSON, since JavaScript and many other readers round whole numbers
-/// from 2^53 on; numbers are read as well. In binary formats it is a `u128`.
+/// It is displayed and parsed as a decimal number. With `serde` it is a string of that number in
+/// text formats such as JSON. The reason is that JavaScript and many other readers round whole
+/// numbers from 2^53 on. Numbers are accepted as well. In binary formats it is a `u128`.
 ///
 /// ```
 /// use altiplano::MemoryId;
@@ -27,13 +27,13 @@ use crate::value_error::ValueError;
 pub struct MemoryId(u128);
 
 impl MemoryId {
-    /// An id from 128 bits. Smaller numbers go through `From<u64>`. There is no `From<u128>`, so
-    /// that a plain literal, as in `Memory::new(7, vector)`, has one meaning.
+    /// Returns the id with these 128 bits. Use `From<u64>` for smaller numbers. There is no
+    /// `From<u128>`, so that a plain literal, as in `Memory::new(7, vector)`, has only one meaning.
     pub const fn from_u128(id: u128) -> Self {
         Self(id)
     }
 
-    /// The id as a number.
+    /// Returns the id as a number.
     pub const fn as_u128(self) -> u128 {
         self.0
     }
@@ -54,7 +54,7 @@ impl From<MemoryId> for u128 {
 impl TryFrom<MemoryId> for u64 {
     type Error = ValueError;
 
-    /// [`ValueError`] for an id that needs more than 64 bits.
+    /// Returns [`ValueError`] for an id that needs more than 64 bits.
     fn try_from(id: MemoryId) -> Result<Self, ValueError> {
         Self::try_from(id.0)
             .map_err(|_| ValueError::new("id", format!("{id} needs more than 64 bits")))
@@ -77,10 +77,10 @@ impl fmt::Display for MemoryId {
 impl FromStr for MemoryId {
     type Err = ValueError;
 
-    /// Reads what [`Display`](fmt::Display) writes: a whole number below 2^128, in decimal digits
-    /// and nothing else. [`ValueError`] for anything else.
+    /// Parses the output of [`Display`](fmt::Display): a whole number below 2^128, in decimal
+    /// digits only. Returns [`ValueError`] for anything else.
     fn from_str(text: &str) -> Result<Self, ValueError> {
-        // `parse` would take a sign.
+        // `parse` would accept a sign.
         let digits = text.bytes().all(|byte| byte.is_ascii_digit());
         let number = if digits { text.parse().ok() } else { None };
         number.map(Self).ok_or_else(|| {
@@ -103,12 +103,13 @@ pub(crate) struct FileId(pub(crate) u64);
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 pub(crate) struct CollectionId(pub(crate) u32);
 
-/// The place of one operation in the history of a store: 1 for the first, 0 for "before all".
+/// The place of one operation in the history of a store: 1 for the first, 0 for "before all
+/// operations".
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 pub(crate) struct Seq(pub(crate) u64);
 
 impl Seq {
     pub(crate) const ZERO: Self = Self(0);
-    /// Files that hold a larger one are damaged: counting on from it would overflow.
+    /// A file that holds a larger number is damaged: counting on from it could overflow.
     pub(crate) const MAX: Self = Self(u64::MAX / 2);
 }

@@ -1,4 +1,4 @@
-//! Owns the building of a graph with its calibration, over codes that come into the order of its
+//! Owns the building of a graph and its calibration. The codes are brought into the order of its
 //! nodes.
 
 use super::calibrate::{self, Coded};
@@ -12,18 +12,18 @@ use crate::error::Result;
 use crate::map_vec::MapVec;
 use crate::vector::codes::{CodeBuffer, Fit};
 
-/// A graph with its calibration, over codes in the order of its nodes.
+/// A graph and its calibration, over codes in the order of its nodes.
 pub(crate) struct BuiltGraph {
     pub(super) graph: FlatGraph,
     pub(super) ef_table: EfTable,
-    /// What [`Index::worn`] compares with.
+    /// The beam width of the freshly built graph, with which [`Index::worn`] compares.
     pub(super) fresh_ef: u32,
 }
 
 impl BuiltGraph {
-    /// Builds a graph over these codes, from an older one if there is a `base`, and brings them
-    /// into the order of its nodes. Gives for each node the row that it was made from; `truths`, by
-    /// rows, serve to measure recall.
+    /// Builds a graph over these codes, from an older one if there is a `base`, and brings the
+    /// codes into the order of its nodes. Returns for each node the row it was made from. `truths`,
+    /// which refer to rows, serve to measure recall.
     pub(crate) fn build(
         codes: &mut CodeBuffer,
         fit: &Fit,
@@ -50,7 +50,7 @@ impl BuiltGraph {
     }
 }
 
-/// An older graph that a new one starts from.
+/// An older graph from which a new one starts.
 pub(crate) struct GraphBase<'a> {
     pub(super) graph: Base<'a>,
     pub(super) fresh_ef: u32,

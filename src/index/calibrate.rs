@@ -1,9 +1,9 @@
-//! Owns the calibration of a graph: what each `ef` finds, measured when the graph is built, end to
-//! end as searches are answered (graph, codes, what is measured exactly behind them), against the
-//! true neighbors of its queries (`truth`).
+//! Owns the calibration of a graph: the recall of each `ef`, measured when the graph is built
+//! against the true neighbors of test queries (`truth`). The measurement covers what a search does:
+//! graph, codes, and the exact rerank.
 //!
-//! The queries are made of rows of the index, and hidden from their own searches: a row that could
-//! be found would lead straight to its neighbors.
+//! The queries are made of rows of the index. These rows are hidden from their own searches,
+//! because a row that is found leads straight to its neighbors.
 
 use std::sync::Arc;
 
@@ -14,15 +14,15 @@ use super::hnsw::search_level::Scratch;
 use super::truth::{Kind, Truth};
 use crate::vector::codes::{CodeRows, Fit, Frame, Query};
 
-/// The `ef` that are tried.
+/// The values of `ef` that are measured.
 const LADDER: [u32; 13] = [10, 16, 24, 32, 48, 64, 96, 128, 192, 256, 384, 512, 768];
-/// One query in so many is searched for with every beam, for its distances: their number differs
-/// far less from query to query than what is found.
+/// One query in `COUNTED` is searched with every beam, to count distances. Their number differs far
+/// less between queries than the recall does.
 const COUNTED: usize = 4;
-/// Recall at which the ladder ends.
+/// The ladder ends at this recall.
 const ENOUGH: f32 = 0.998;
 
-/// The codes that a graph is searched by, and what is known of their errors.
+/// The codes by which a graph is searched, and their error.
 #[derive(Clone, Copy)]
 pub(crate) struct Coded<'a> {
     pub(crate) frame: &'a Arc<Frame>,
@@ -30,7 +30,8 @@ pub(crate) struct Coded<'a> {
     pub(crate) codes: CodeRows<'a>,
 }
 
-/// What each `ef` gives for these queries, ascending. `accept` tells which nodes may be results.
+/// Returns the recall of each `ef` for these queries, ascending. `accept` says which nodes may be
+/// results.
 ///
 /// O(queries × Σ ef) distances.
 pub(crate) fn measure(
@@ -39,7 +40,8 @@ pub(crate) fn measure(
     truths: &[Truth<u32>],
     accept: Option<&dyn Fn(u32) -> bool>,
 ) -> EfTable {
-    // A node of the upper levels could not be hidden from the descent.
+    // The descent through the upper levels ignores hidden nodes, so queries made of their nodes are
+    // left out.
     let upper = |node: &u32| graph.levels.get(1).is_some_and(|level| level.holds(*node));
     let hidden = truths.iter().filter(|truth| !truth.probe.made_from.iter().any(upper));
     climb(graph, coded, hidden.map(|truth| Asked::new(coded, truth)).collect(), accept)
@@ -49,9 +51,9 @@ pub(crate) fn measure(
 struct Asked<'t> {
     truth: &'t Truth<u32>,
     query: Query,
-    /// How far off distances by code are, for each unit of length of a row.
+    /// Error of a distance by code, per unit of length of a row.
     error: f32,
-    /// How many of the right answers the widest beam so far found.
+    /// Right answers found by the widest beam so far.
     found: usize,
 }
 
@@ -61,8 +63,8 @@ impl<'t> Asked<'t> {
         Self { truth, error: query.error(coded.fit), query, found: 0 }
     }
 
-    /// Counts the right answers among what a search left: those that are there, and that the walk
-    /// through what is measured exactly comes to.
+    /// Counts the right answers that a search returns: those among its results that are near enough
+    /// by code to be reranked.
     fn count(&mut self, coded: Coded<'_>, scratch: &Scratch) {
         let results = scratch.results();
         let comes = |node: &&u32| {
@@ -73,14 +75,14 @@ impl<'t> Asked<'t> {
         self.found = self.truth.nearest.iter().filter(comes).count().min(self.truth.wanted);
     }
 
-    /// What part of the right answers was found.
+    /// Returns the share of the right answers that was found.
     fn recall(&self) -> f32 {
         if self.truth.wanted == 0 { 1.0 } else { self.found as f32 / self.truth.wanted as f32 }
     }
 }
 
-/// A query that found all with one beam finds all with a wider one, and is not searched for again
-/// but where it counts distances: most of a ladder's work would be to find the same once more.
+/// Measures the ladder of beams. A query that found all answers with one beam finds all with a
+/// wider one. So it is not searched again, except to count distances: that saves most of the work.
 fn climb(
     graph: &Graph<'_>,
     coded: Coded<'_>,
@@ -120,7 +122,7 @@ fn climb(
     EfTable::new(table)
 }
 
-/// Recall of the kind of queries that found least, and its standard error.
+/// Returns the recall of the kind of queries with the worst recall, and its standard error.
 fn worst(asked: &[Asked<'_>]) -> (f32, f32) {
     let of = |kind: Kind| {
         let recalls = asked.iter().filter(|a| a.truth.probe.kind == kind).map(Asked::recall);

@@ -1,10 +1,10 @@
-//! Owns what the ways to search an index cost, so that the cheapest can be chosen: nanoseconds for
-//! a code in a scan, a code in a graph and a full row, for one kind of codes, one dimension and the
-//! kernels of this processor.
+//! Owns the cost of each access path of an index, so that the cheapest can be chosen. Costs are
+//! nanoseconds for a code in a scan, a code in a graph and a full row. They hold for one kind of
+//! codes, one dimension and the kernels of this processor.
 //!
-//! What the kernels take is measured once per process and kind, on codes in the cache, with the
-//! store's clock; what memory adds is by bytes. A clock that stands still measures nothing: then
-//! everything is assumed, and tests repeat. Nothing is ever stored.
+//! The time of the kernels is measured once per process and kind, on codes in the cache, with the
+//! store's clock. The time of memory is added per byte. With a clock that stands still nothing can
+//! be measured: then all costs are assumed, so that tests are repeatable. Nothing is stored.
 
 use std::sync::Mutex;
 
@@ -13,49 +13,49 @@ use crate::sync::lock_std;
 use crate::vector::codes::{CodeBuffer, CodeSpec, FastScanBlocks, Measure, Query};
 use crate::vector::kernel::blocks::ROWS;
 
-/// Rows that the kernels are measured on.
+/// Rows on which the kernels are measured.
 const SAMPLE: u32 = 256;
-/// Rounds, of which the fastest counts.
+/// Rounds of a measurement; the fastest counts.
 const ROUNDS: usize = 5;
-/// Assumed time of a kernel: nanoseconds a byte, and for the call.
+/// Assumed time of a kernel: nanoseconds per byte, and per call.
 const KERNEL: (f32, f32) = (0.03, 4.0);
-/// What memory adds to a byte that is read in order, and to one of a row that was asked for ahead.
-/// From 20 to 40 MB of codes on one core, which reads some 30 GB/s in order.
+/// Nanoseconds that memory adds per byte, read in order (`IN_ORDER`) or of a prefetched row
+/// (`GATHERED`). Measured on 20 to 40 MB of codes with one core, which reads some 30 GB/s in order.
 const IN_ORDER: f32 = 0.03;
 const GATHERED: f32 = 0.025;
-/// What a node costs in a graph besides its distance: whether it was met, its place in the pool,
-/// its share of a list.
+/// Nanoseconds per node of a graph besides its distance: the check whether it was met, its place in
+/// the pool, its share of a neighbor list.
 const NODE: f32 = 10.0;
-/// A full row: its checksums and columns, and a byte of its vector.
+/// Nanoseconds of a full row: for its checksums and columns, and per byte of its vector.
 const ROW: (f32, f32) = (120.0, 0.12);
-/// To look up the node of a row.
+/// Nanoseconds to look up the node of a row.
 const LOOK_UP: f32 = 4.0;
-/// Shares of the codes that a first look lets pass: in a graph, where everything is near, and
-/// otherwise.
+/// Shares of the codes that pass the sign filter: in a graph (`PASS`), where all nodes are near,
+/// and elsewhere (`PASS_ANYWHERE`).
 const PASS: f32 = 0.35;
 const PASS_ANYWHERE: f32 = 0.05;
 
-/// Nanoseconds that kernels take for a code in the cache.
+/// Nanoseconds of the kernels for a code in the cache.
 #[derive(Clone, Copy, Debug, PartialEq)]
 struct Kernel {
     /// The whole code.
     whole: f32,
-    /// A first look; 0 for codes that have none.
+    /// The sign filter; 0 for codes without signs.
     look: f32,
-    /// The same by signs side by side; 0 for codes that have none.
+    /// The sign filter on FastScan blocks; 0 for codes without signs.
     blocks: f32,
 }
 
-/// Nanoseconds.
+/// Costs in nanoseconds.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) struct Costs {
-    /// A code in a scan of all.
+    /// A code in a scan of all codes.
     pub(crate) scanned: f32,
-    /// The same in an index that has the signs of its codes side by side.
+    /// A code in a scan of an index with FastScan blocks.
     pub(crate) scanned_blocks: f32,
     /// A code in a graph.
     pub(crate) evaluation: f32,
-    /// The code of a row that is known to match.
+    /// The code of a matching row.
     pub(crate) gathered: f32,
     /// A full vector with its checksum.
     pub(crate) row: f32,
@@ -64,7 +64,7 @@ pub(crate) struct Costs {
 static MEASURED: Mutex<Vec<(CodeSpec, Kernel)>> = Mutex::new(Vec::new());
 
 impl Costs {
-    /// The costs of these codes.
+    /// Returns the costs of these codes.
     pub(crate) fn of(spec: CodeSpec, clock: &dyn Clock) -> Self {
         let mut measured = lock_std(&MEASURED);
         if let Some((_, kernel)) = measured.iter().find(|(known, _)| *known == spec) {
@@ -112,7 +112,7 @@ impl Costs {
     }
 }
 
-/// Measures the kernels; `None` if the clock shows nothing.
+/// Measures the kernels; `None` if the clock stands still.
 fn measure(spec: CodeSpec, clock: &dyn Clock) -> Option<Kernel> {
     let vector = |i: u32| -> Vec<f32> {
         let value = |j: usize| ((i as usize * 31 + j * 17) % 61) as f32 / 61.0 - 0.5;
@@ -138,7 +138,7 @@ fn measure(spec: CodeSpec, clock: &dyn Clock) -> Option<Kernel> {
         return Some(Kernel { whole, look: 0.0, blocks: 0.0 });
     }
     let (measure, mut some) = (query.over(&rows), Vec::with_capacity(nodes.len()));
-    // With this bound no code passes.
+    // With this bound no code passes the sign filter.
     let look = fastest(&mut || {
         for nodes in calls() {
             some.clear();
@@ -149,7 +149,7 @@ fn measure(spec: CodeSpec, clock: &dyn Clock) -> Option<Kernel> {
     let signs = rows.sign_blocks().unwrap_or_default();
     let signs = FastScanBlocks::new(spec, &signs, SAMPLE);
     let blocks = match (signs, query.block_sieve(1.0)) {
-        // One call has all of them.
+        // One call measures all blocks.
         (Some(signs), Some(sieve)) => {
             fastest(&mut || measure.sift_blocks(&sieve, &signs, 0, f32::MIN, &mut some))?
         }
@@ -160,21 +160,42 @@ fn measure(spec: CodeSpec, clock: &dyn Clock) -> Option<Kernel> {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::atomic::{AtomicU32, Ordering};
+    use std::time::Duration;
+
     use super::*;
-    use crate::clock::{ManualClock, SystemClock, Timestamp};
+    use crate::clock::{ManualClock, Timestamp};
     use crate::options::{Metric, Quantization};
+
+    /// A clock that goes on by 20 ns for each row of the sample, whenever it is asked.
+    #[derive(Debug, Default)]
+    struct Ticking(AtomicU32);
+
+    impl Clock for Ticking {
+        fn wall(&self) -> Timestamp {
+            Timestamp::EPOCH
+        }
+
+        fn monotonic(&self) -> Duration {
+            Duration::from_nanos(20) * SAMPLE * self.0.fetch_add(1, Ordering::Relaxed)
+        }
+    }
 
     #[test]
     fn a_clock_that_stands_still_gives_what_is_assumed_and_one_that_runs_a_measurement() {
         let spec = CodeSpec::new(Quantization::Int8, Metric::L2, 333);
         let still = ManualClock::new(Timestamp::from_millis(1));
         assert_eq!(Costs::of(spec, &still), Costs::assumed(spec));
-        let first = Costs::of(spec, &SystemClock::new());
-        // It is measured once.
-        assert_eq!(Costs::of(spec, &SystemClock::new()), first);
+        let ticking = Ticking::default();
+        let first = Costs::of(spec, &ticking);
+        assert_eq!(first, Costs::with_kernel(spec, Kernel { whole: 20.0, look: 0.0, blocks: 0.0 }));
+        // Costs are measured only once.
+        let asked = ticking.0.load(Ordering::Relaxed);
+        assert_eq!(Costs::of(spec, &ticking), first);
+        assert_eq!(ticking.0.load(Ordering::Relaxed), asked);
         assert_eq!(Costs::of(spec, &still), first);
         assert!(first.scanned < first.evaluation && first.gathered < first.row, "{first:?}");
-        // What a first look can tell is not measured whole.
+        // A code that the sign filter can reject is not measured as a whole.
         let (whole, looked) = (Quantization::Int8, Quantization::Bits4);
         let of = |codes| Costs::of(CodeSpec::new(codes, Metric::L2, 768), &still);
         assert!(of(looked).scanned < of(whole).scanned, "{:?}", of(looked));

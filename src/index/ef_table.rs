@@ -1,48 +1,48 @@
-//! Owns the table that turns a wanted recall into an `ef`: what each width of the beam found when
-//! it was measured. The queries were few, so a beam is believed only as far as chance allows.
+//! Owns the table that turns a wanted recall into an `ef`: the measured recall of each beam width.
+//! The number of queries is small, so the table allows for chance.
 
 use super::truth::K;
 
-/// So many of the mixtures serve in the end after a merge, about: a row on an upper level cannot be
-/// hidden.
+/// About how many mixtures are measured after a merge. Mixtures of rows on upper levels drop out,
+/// because such rows cannot be hidden.
 pub(super) const SAMPLES: usize = 50;
-/// Queries of a canary that count as much as the table made at the build.
+/// The table made at the build counts as much as this many queries of the recall monitor.
 const MIXTURES: f32 = 24.0;
-/// Distances for each unit of `ef` where nothing was measured; 14 to 26 on 100,000 sentence
-/// embeddings.
+/// Assumed number of distances per unit of `ef` without a measurement. Measured: 14 to 26 on
+/// 100,000 sentence embeddings.
 const EVALUATIONS: u64 = 22;
-/// What [`EfTable::default_ef`] promises, and searches ask for unless they say otherwise.
+/// The recall that [`EfTable::default_ef`] promises, and the default target of searches.
 const USUAL_RECALL: f32 = 0.95;
-/// A query is rarely as near to a row as rows are to each other: this part of what the wanted
-/// recall lacks to 1 is asked for besides.
+/// Safety margin: the share of the gap between the wanted recall and 1 that is asked for in
+/// addition. A real query is rarely as near to a row as rows are to each other.
 const MARGIN: f32 = 0.3;
-/// A beam must also be within this of the wanted recall if it finds less than was measured by so
-/// many standard errors of what so few queries say.
+/// A beam is accepted only if its recall, less `DOUBT` standard errors, is at most `SLACK` below
+/// the wanted recall.
 const SLACK: f32 = 0.005;
 const DOUBT: f32 = 2.0;
-/// A graph may be worn when it takes a beam so many times as wide as when it was built anew.
+/// A graph may be degraded if it needs a beam this many times wider than when freshly built.
 const WORN: f64 = 1.5;
-/// Narrower beams count as this one: between them it is chance.
+/// Narrower beams count as this width, because their differences are due to chance.
 const NARROW: usize = 32;
 
-/// What a width of the beam gave.
+/// The measurement of one beam width.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) struct Beam {
     pub(crate) ef: u32,
-    /// Recall@10 of what users get.
+    /// Recall@10 of the answers that users get.
     pub(crate) recall: f32,
-    /// Standard error of that.
+    /// Standard error of the recall.
     pub(crate) error: f32,
-    /// Distances a query.
+    /// Distances per query.
     pub(crate) evaluations: u32,
 }
 
-/// What each `ef` of a graph gives, ascending; empty without a graph.
+/// The measurement of each `ef` of a graph, ascending; empty without a graph.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct EfTable(Vec<Beam>);
 
 impl EfTable {
-    /// Of beams in ascending order.
+    /// Returns a table of beams in ascending order.
     pub(super) const fn new(beams: Vec<Beam>) -> Self {
         Self(beams)
     }
@@ -53,13 +53,13 @@ impl EfTable {
         Self(beams.iter().map(beam).collect())
     }
 
-    /// The beams that were measured.
+    /// Returns the beams that were measured.
     pub(crate) fn beams(&self) -> &[Beam] {
         &self.0
     }
 
-    /// What this table, of so many queries, and one of mixtures of rows say together: the latter
-    /// counts as many queries as [`MIXTURES`].
+    /// Returns the weighted mean of this table, measured with `queries` queries, and one of
+    /// mixtures of rows. The latter counts as [`MIXTURES`] queries.
     #[must_use]
     pub(crate) fn with_mixtures(&self, queries: usize, mixtures: &Self) -> Self {
         if mixtures.0.is_empty() {
@@ -75,8 +75,8 @@ impl EfTable {
         Self(self.0.iter().map(both).collect())
     }
 
-    /// The smallest `ef` that promises this recall for `k` results; `None` if no beam does that was
-    /// measured.
+    /// Returns the smallest `ef` that promises this recall for `k` results. `None` if no measured
+    /// beam does.
     pub(crate) fn ef_for(&self, recall: f32, k: usize) -> Option<usize> {
         let Self(table) = self;
         let wanted = with_margin(recall);
@@ -91,21 +91,22 @@ impl EfTable {
                 between((below.ef, believed(below)), (above.ef, believed(above)), wanted)
             }
         };
-        // More results need a wider beam, about in proportion; fewer do not need a narrower one.
+        // More results need a wider beam, about in proportion. Fewer do not need a narrower one.
         Some(ef.saturating_mul(k.max(K)).div_ceil(K).max(k))
     }
 
-    /// The widest beam that was measured.
+    /// Returns the widest beam that was measured.
     pub(crate) fn widest(&self) -> usize {
         self.0.last().map_or(64, |beam| beam.ef as usize)
     }
 
-    /// The `ef` by which graphs are compared with each other.
+    /// Returns the `ef` by which graphs are compared with each other.
     pub(crate) fn default_ef(&self) -> usize {
         self.ef_for(USUAL_RECALL, K).unwrap_or_else(|| self.widest())
     }
 
-    /// About how many distances a search with this `ef` measures, if all nodes are accepted.
+    /// Returns about how many distances a search with this `ef` measures, if all nodes are
+    /// accepted.
     pub(crate) fn evaluations_for(&self, ef: usize) -> u64 {
         let beam = self.0.iter().find(|beam| beam.ef as usize >= ef).or(self.0.last());
         beam.map_or((ef as u64).saturating_mul(EVALUATIONS), |beam| {
@@ -114,8 +115,8 @@ impl EfTable {
         })
     }
 
-    /// The recall of this beam, on the line between those that were measured; of the widest or the
-    /// narrowest of them, if it is beyond.
+    /// Returns the recall of this beam, interpolated between the measured beams. Outside of their
+    /// range, returns the recall of the nearest one.
     pub(crate) fn recall_at(&self, ef: usize) -> f32 {
         self.at(ef).recall
     }
@@ -135,19 +136,20 @@ impl EfTable {
         }
     }
 
-    /// Whether a graph of which so many queries gave this table, and that took a beam of `fresh`
-    /// when it was built anew, should be built anew again: it takes a much wider one, and finds
-    /// clearly too little with that one. The beam alone does not say so: on some data that which
-    /// the same graph is said to take differs by a factor of three from one hundred samples to the
-    /// next.
+    /// Returns true if the graph should be rebuilt. It must need a much wider beam than `fresh`,
+    /// the width when freshly built. Its recall with `fresh` must also be clearly too low.
+    /// `queries` is the number of queries behind this table.
+    ///
+    /// The beam width alone proves nothing. On some data, the width measured for the same graph
+    /// differs by a factor of three between samples of one hundred queries.
     pub(crate) fn is_worn(&self, fresh: usize, queries: usize) -> bool {
         let fresh = fresh.max(NARROW);
         self.default_ef() as f64 > WORN * fresh as f64 && self.falls_short(fresh, queries)
     }
 
-    /// Whether this beam, with which searches would have found what they ask for, now finds less
-    /// than that by more than chance explains: two standard deviations of what so many queries find
-    /// if each finds all or nothing, as those among images that lie between two kinds nearly do.
+    /// Returns true if the recall of this beam is more than two standard deviations below the
+    /// promise. The deviation assumes the worst case, in which each query finds all or nothing.
+    /// Images between two clusters come close to that.
     fn falls_short(&self, ef: usize, queries: usize) -> bool {
         let promised = with_margin(USUAL_RECALL);
         let deviation = (promised * (1.0 - promised) / queries.max(1) as f32).sqrt();
@@ -159,8 +161,8 @@ fn with_margin(recall: f32) -> f32 {
     recall + (1.0 - recall).max(0.0) * MARGIN
 }
 
-/// Where the line between two beams, each with its recall, has this recall. Recall rises ever more
-/// slowly with `ef`, so that it is higher there.
+/// Returns where the line between two beams, each with its recall, reaches this recall. The real
+/// recall is higher there, because it rises ever more slowly with `ef`.
 fn between(below: (u32, f32), above: (u32, f32), recall: f32) -> usize {
     let share = (recall - below.1) / (above.1 - below.1).max(f32::EPSILON);
     let step = above.0.saturating_sub(below.0) as f32;
@@ -179,7 +181,7 @@ mod tests {
             table.with_mixtures(queries, &mixtures).0.iter().map(|b| b.recall).collect()
         };
         let near = |a: &[f32], b: &[f32]| a.iter().zip(b).all(|(a, b)| (a - b).abs() < 1e-6);
-        // What is wider than the widest beam of the mixtures finds at least as much.
+        // Beams wider than the widest of the mixtures find at least as much.
         assert!(near(&recalls(24, &queries), &[0.80, 0.90, 0.95, 0.975]));
         assert!(near(&recalls(72, &queries), &[0.75, 0.875, 0.925, 0.9625]));
         assert!(near(&recalls(1_000_000, &queries)[..1], &[0.7000048]));
@@ -209,7 +211,7 @@ mod tests {
 
     #[test]
     fn what_a_hundred_samples_miss_by_chance_is_no_shortfall() {
-        // A promise of .965, give or take .037.
+        // A promise of 0.965, with a tolerance of 0.037.
         let table = EfTable::of(&[(32, 0.92), (64, 0.94)]);
         assert!(table.falls_short(32, 100) && !table.falls_short(64, 100));
         assert!(!table.falls_short(32, 50), "of fewer, more may be chance");

@@ -1,22 +1,22 @@
-//! Owns the numbers that `idx` files are made of: sections and kinds of codes. Layout: `format.md`,
-//! "Index".
+//! Owns the numbers used in `idx` files: sections and kinds of codes. Layout: `format.md`, "Index".
 
 use crate::options::Quantization;
 
 pub(super) const DESCRIPTION: u32 = 1;
 pub(super) const CODES: u32 = 2;
-/// What beams found against a scan of the same codes, in files of format version 1: not what users
-/// get.
+/// Recall of beams against a scan of the same codes, in files of format version 1. It is not the
+/// recall that users get.
 pub(super) const OLD_EF_TABLE: u32 = 3;
-/// The signs of the codes side by side, in an index that is scanned.
+/// The sign bits of the codes in FastScan blocks, in an index without a graph.
 pub(super) const SIGNS: u32 = 4;
-/// What the codes are made of, and how far off they are.
+/// The frame of the codes, and their error.
 pub(super) const FRAME: u32 = 5;
-/// What beams found against the truth.
+/// Recall of beams against the true neighbors.
 pub(super) const EF_TABLE: u32 = 6;
-/// The lists of level 0, `2 m` places each: one read finds a list.
+/// The lists of level 0, `2 m` places each: one read gets a list.
 pub(super) const LISTS: u32 = 16;
-/// Nodes, offsets and neighbors of level l above it are sections `LISTS + 3 l`, `+ 1` and `+ 2`.
+/// Level `l` above level 0 has its nodes, offsets and neighbors in sections `LISTS + 3 l`, `+ 1`
+/// and `+ 2`.
 pub(super) const LEVELS: u32 = LISTS + 3;
 
 /// The kinds of codes by their numbers in files.

@@ -1,6 +1,6 @@
-//! Owns indexes: codes in node order and, where one pays, an HNSW graph over them; searching,
-//! building and storing both. Knows nodes, codes and neighbors; nothing of rows, deletion, time or
-//! filters (I9): liveness is what the caller's `offer` or `accept` says.
+//! Owns indexes: codes in node order and, where worthwhile, an HNSW graph over them. Searches,
+//! builds and stores both. Knows nodes, codes and neighbors, but nothing of rows, deletion, time or
+//! filters (I9): the caller's `offer` or `accept` decides liveness.
 
 mod built;
 mod calibrate;

@@ -1,8 +1,8 @@
 //! Owns open indexes: `idx` files that are read and searched. Layout: `format.md`, "Index".
 //!
-//! The file is derived (I1): what cannot be read costs speed, never a memory. Header, section
-//! table, the description and the `ef` table are checked at open; codes and graph are used before
-//! the background pass has checked them, with every neighbor bounds-checked at use.
+//! The file is derived (I1): damage costs speed, never a memory. Header, section table, the
+//! description and the `ef` table are checked at open. Codes and graph are used before the
+//! background has checked them, so every neighbor is bounds-checked at use.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -43,17 +43,17 @@ pub(crate) struct Index {
     fit: Fit,
     nodes: u32,
     pub(super) ef_table: EfTable,
-    /// The beam that its graph, or the one that it was merged from, took when it was built anew.
+    /// The beam width of its graph, or of the graph from which it was merged, when freshly built.
     pub(super) fresh_ef: u32,
     levels: u32,
     entry: u32,
-    /// What ways to search it cost, once they were asked for.
+    /// The costs of its access paths, once they were needed.
     costs: OnceLock<Costs>,
 }
 
 impl Index {
-    /// Opens an index of a collection for which these codes were asked. An error means that its
-    /// rows must be scanned until it is rebuilt.
+    /// Opens an index of a collection whose codes are `wanted`. An error means that its rows must
+    /// be scanned until it is rebuilt.
     pub(crate) fn open(
         disk: &dyn Disk,
         dir: &Path,
@@ -86,7 +86,7 @@ impl Index {
         }
         let ef_table = match file.bytes(EF_TABLE) {
             Some(_) => ef_table(&file)?,
-            // What an older table says is not what users get.
+            // An older table does not have the recall that users get, so it is not used.
             None => file.checked(OLD_EF_TABLE).map(|_| EfTable::default())?,
         };
         let index = Self {
@@ -106,22 +106,22 @@ impl Index {
         Ok(index)
     }
 
-    /// What its codes are made of.
+    /// Returns the frame of its codes.
     pub(crate) const fn frame(&self) -> &Arc<Frame> {
         &self.frame
     }
 
-    /// How far off its codes are.
+    /// Returns the error of its codes.
     pub(crate) const fn fit(&self) -> &Fit {
         &self.fit
     }
 
-    /// What ways to search it cost on this machine.
+    /// Returns the costs of its access paths on this machine.
     pub(crate) fn costs(&self, clock: &dyn Clock) -> Costs {
         *self.costs.get_or_init(|| Costs::of(self.frame.spec, clock))
     }
 
-    /// How many distinct vectors it covers.
+    /// Returns the number of distinct vectors that it covers.
     pub(crate) const fn nodes(&self) -> u32 {
         self.nodes
     }
@@ -130,23 +130,23 @@ impl Index {
         self.levels > 0
     }
 
-    /// Lets the pages of its file go.
+    /// Releases the resident pages of its file.
     pub(crate) fn release(&self) {
         self.file.release();
     }
 
-    /// Bytes mapped.
+    /// Returns the number of mapped bytes.
     pub(crate) fn len(&self) -> u64 {
         self.file.len()
     }
 
-    /// The codes, node by node.
+    /// Returns the codes, node by node.
     pub(crate) fn codes(&self) -> CodeRows<'_> {
         CodeRows::new(self.frame.spec, self.file.bytes(CODES).unwrap_or(&[]))
     }
 
-    /// Leaves of `nodes` those that may be nearer than the bound, and their distances by code in
-    /// place of what `out` held.
+    /// Removes from `nodes` those that cannot be nearer than `bound`, and replaces the content of
+    /// `out` by the distances of the rest by code.
     pub(crate) fn nearer(
         &self,
         query: &Query,
@@ -161,8 +161,8 @@ impl Index {
         measure.distances(nodes, out);
     }
 
-    /// Measures every node by code, in order. `offer` is called with each node nearer than the
-    /// bound and gives the new bound.
+    /// Measures every node by code, in order. Calls `offer` with each node nearer than the bound;
+    /// `offer` returns the new bound.
     ///
     /// O(nodes).
     pub(crate) fn scan(&self, query: &Query, mut bound: f32, offer: impl FnMut(Candidate) -> f32) {
@@ -170,14 +170,14 @@ impl Index {
         Scan::new(query, self.fit.look).run(&codes, signs.as_ref(), 0, &mut bound, offer);
     }
 
-    /// The signs of the codes side by side, which an index without a graph has where its codes have
-    /// signs.
+    /// Returns the FastScan blocks of its sign bits. An index without a graph has them if its codes
+    /// have signs.
     pub(crate) fn signs(&self) -> Option<FastScanBlocks<'_>> {
         FastScanBlocks::new(self.frame.spec, self.file.bytes(SIGNS)?, self.nodes)
     }
 
-    /// Searches the graph: about the `ef` nearest accepted nodes (of all, without an `accept`),
-    /// nearest first, are left in `scratch`. Without a graph it finds nothing.
+    /// Searches the graph: leaves about the `ef` nearest accepted nodes, nearest first, in
+    /// `scratch`. Without `accept` all nodes are accepted. Without a graph it finds nothing.
     pub(crate) fn search(
         &self,
         query: &Query,
@@ -195,13 +195,13 @@ impl Index {
         }
     }
 
-    /// What each `ef` gives, as calibrated when the graph was built.
+    /// Returns the recall of each `ef`, as calibrated when the graph was built.
     pub(crate) const fn ef_table(&self) -> &EfTable {
         &self.ef_table
     }
 
-    /// What each `ef` gives for queries of which the true neighbors are known, among the nodes that
-    /// are accepted. Without a graph, nothing.
+    /// Measures the recall of each `ef` among the accepted nodes, for queries with known true
+    /// neighbors. Without a graph the table is empty.
     pub(crate) fn measure(&self, truths: &[Truth<u32>], accept: &dyn Fn(u32) -> bool) -> EfTable {
         let coded = Coded { frame: &self.frame, fit: &self.fit, codes: self.codes() };
         match self.graph() {
@@ -210,7 +210,7 @@ impl Index {
         }
     }
 
-    /// The graph as stored. Neighbors are checked at use.
+    /// Returns the graph as stored. Neighbors are checked at use.
     fn graph(&self) -> Option<Graph<'_>> {
         graph(&self.file, self.nodes, self.levels, self.entry)
     }
@@ -221,7 +221,7 @@ impl Index {
         self.verify_structure()
     }
 
-    /// Checks everything but the bytes of the codes.
+    /// Checks everything except the bytes of the codes.
     pub(crate) fn verify_structure(&self) -> Result<()> {
         self.file.verify_but(&[CODES])?;
         let recall = |r: f32| (0.0..=1.0).contains(&r);
@@ -237,25 +237,25 @@ impl Index {
         }
     }
 
-    /// Its graph as the start of a new one. `rows` tells for each node the row that it is then,
-    /// those that stay before all others, or `NO_NODE`. Nothing if the graph cannot be started
-    /// from: it is another kind, damaged, or nothing of it stays.
+    /// Returns its graph as the base of a new one. `rows` has the new row of each node, or
+    /// `NO_NODE`; rows of nodes that stay come first. `None` if there is no graph, or if
+    /// [`Base::new`] refuses it.
     pub(crate) fn base(&self, rows: Vec<u32>, m: usize) -> Option<GraphBase<'_>> {
         let graph = Base::new(self.graph()?, rows, m)?;
         Some(GraphBase { graph, fresh_ef: self.fresh_ef })
     }
 
-    /// Whether its graph should be built anew: merges have cost it too much recall, or what it
-    /// finds was never measured against the truth, as in files of format version 1.
+    /// Returns true if its graph should be rebuilt. Either merges have cost too much recall, or its
+    /// recall was never measured against the truth, as in files of format version 1.
     pub(crate) fn worn(&self) -> bool {
         let unknown = self.has_graph() && self.ef_table.beams().is_empty();
         unknown || self.fresh_ef > 0 && self.ef_table.is_worn(self.fresh_ef as usize, SAMPLES)
     }
 }
 
-/// What the codes of an index of format version 1 are made of: the vectors as they are, of which
-/// under cosine alone the greatest length is known. So others have no bound, and are measured
-/// exactly.
+/// Returns the frame of an index of format version 1: the vectors themselves. Their greatest length
+/// is known only under cosine. Under other metrics the error has no bound, so the vectors are
+/// measured exactly.
 fn first_frame(wanted: CodeSpec) -> (Frame, Fit) {
     let longest = if wanted.metric == Metric::Cosine { 1.0 } else { f32::INFINITY };
     (Frame::new(wanted, Vec::new()), Fit::assumed(wanted, longest))
@@ -296,7 +296,7 @@ fn ef_table(file: &SectionFile) -> Result<EfTable> {
     Ok(EfTable::new(table))
 }
 
-/// The graph of an open file, if all its arrays are there.
+/// Returns the graph of an open file, if all its arrays are present.
 fn graph(file: &SectionFile, nodes: u32, levels: u32, entry: u32) -> Option<Graph<'_>> {
     if levels == 0 {
         return None;

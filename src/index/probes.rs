@@ -1,21 +1,21 @@
-//! Owns the queries that a graph is measured with: some are mixtures of two rows, some single rows.
-//! Real queries are like the one or the other, and the worse of the two counts.
+//! Owns the queries by which a graph is measured: mixtures of two rows, and single rows. Real
+//! queries resemble one of these, so the worse recall of the two counts.
 
 use super::truth::{Kind, Probe};
 
-/// Mixtures of rows and single rows that serve as queries.
+/// Number of mixtures and of single rows that serve as queries.
 const MIXED: usize = 112;
 const SINGLE: usize = 44;
-/// Share of a mixture that is one row; the rest is another one. Real queries lie farther from the
-/// rows than rows from each other: at this share recall on 20,000 sentence embeddings was that of
-/// held-out queries to within 0.005 at every `ef`.
+/// Share of a mixture that is one row; the rest is another row. Real queries lie farther from the
+/// rows than rows from each other. With this share, recall on 20,000 sentence embeddings equalled
+/// that of held-out queries to within 0.005 at every `ef`.
 const OWN_SHARE: f32 = 0.6;
-/// Spreads the rows that are mixed in over the index.
+/// Spreads the second rows of mixtures over the index.
 const PRIME: usize = 7919;
 
-/// The numbers, below `rows`, of those that probes are made of: pairs to be mixed, and single ones.
-/// Evenly spread. After a merge half as many: it costs a quarter of a build, and what they say is
-/// added to what is known of the graph.
+/// Returns the rows, numbers below `rows`, of which probes are made: pairs for mixtures, and single
+/// rows. They are evenly spread. After a merge there are half as many. A merge costs only a quarter
+/// of a build, and its result is added to the known table.
 fn picked(rows: u32, merged: bool) -> (Vec<[u32; 2]>, Vec<u32>) {
     let (mixed, single) = if merged { (MIXED / 2, SINGLE / 2) } else { (MIXED, SINGLE) };
     let spread = |count: usize| {
@@ -24,7 +24,7 @@ fn picked(rows: u32, merged: bool) -> (Vec<[u32; 2]>, Vec<u32>) {
     };
     let other = |i: usize| ((i * PRIME + PRIME) % rows.max(1) as usize) as u32;
     let mixed = spread(mixed).enumerate().map(|(i, own)| [own, other(i)]);
-    // Between those that are mixed.
+    // Single rows lie between the rows of mixtures.
     let step = rows / single as u32;
     (
         mixed.collect(),
@@ -32,13 +32,13 @@ fn picked(rows: u32, merged: bool) -> (Vec<[u32; 2]>, Vec<u32>) {
     )
 }
 
-/// The mixture of two rows in stored form.
+/// Returns the mixture of two rows in stored form.
 pub(crate) fn mixture(own: &[f32], other: &[f32]) -> Vec<f32> {
     own.iter().zip(other).map(|(x, y)| x * OWN_SHARE + y * (1.0 - OWN_SHARE)).collect()
 }
 
-/// Probes with their vectors, for a graph that is built anew or merged. A row that cannot be read
-/// serves no more.
+/// Returns probes with their vectors, for a graph that is built or merged. Rows that cannot be read
+/// are left out.
 pub(crate) fn probes<P: Copy>(
     rows: u32,
     merged: bool,

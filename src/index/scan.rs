@@ -1,6 +1,6 @@
-//! Owns the scan of codes: every row is looked at in order, and those that may be nearer than the
-//! bound are measured. Two forms: over rows, whose signs in front are looked at where there are
-//! such, and over signs side by side, where a piece has them.
+//! Owns the scan of codes: the sign filter tests every row in order, and rows that pass are
+//! measured. There are two forms. One reads the sign bits in front of each row, if there are any.
+//! The other reads FastScan blocks, if a piece has them.
 
 use super::top::Candidate;
 use crate::vector::codes::{
@@ -11,13 +11,13 @@ use crate::vector::kernel::blocks::ROWS;
 /// Codes that a scan measures at once.
 const BATCH: usize = 256;
 
-/// A scan of one piece of codes after the other.
+/// A scan over several pieces of codes, one after the other.
 #[derive(Debug)]
 pub(crate) struct Scan<'a> {
     query: &'a Query,
-    /// Standard deviations by which a first look may be off.
+    /// Standard deviations of the sign filter's error that are allowed for.
     look: f32,
-    /// Made when the first piece with signs side by side comes.
+    /// Made at the first piece with FastScan blocks.
     sieve: Option<BlockSieve>,
     nodes: Vec<u32>,
     passed: Vec<u32>,
@@ -25,15 +25,15 @@ pub(crate) struct Scan<'a> {
 }
 
 impl<'a> Scan<'a> {
-    /// For codes whose first look is off by so many standard deviations at most.
+    /// Returns a scan whose sign filter allows for `look` standard deviations of its error.
     pub(crate) fn new(query: &'a Query, look: f32) -> Self {
         let (nodes, passed) = (Vec::new(), Vec::new());
         Self { query, look, sieve: None, nodes, passed, distances: Vec::new() }
     }
 
-    /// Measures rows by code, in order. `offer` is called with each that is nearer than the bound,
-    /// its number counted from `first`, and gives the new bound. `signs` are those of the same
-    /// rows.
+    /// Measures rows by code, in order. Calls `offer` with each row that is nearer than the bound,
+    /// numbered from `first`; `offer` returns the new bound. `signs` are the FastScan blocks of the
+    /// same rows.
     ///
     /// O(rows).
     pub(crate) fn run(
@@ -76,8 +76,8 @@ impl<'a> Scan<'a> {
         }
     }
 
-    /// What is measured of one part waits until the next part was looked at, so that its codes have
-    /// come in.
+    /// The rows that pass in one part are measured after the next part was filtered, so that their
+    /// codes are loaded meanwhile.
     fn blocks(
         &mut self,
         measure: &QueryOver<'_>,

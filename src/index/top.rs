@@ -1,6 +1,6 @@
-//! Owns `Candidate`, a node with its distance, and `TopK`: the nearest few of a stream, with the
-//! bound that later ones must beat. Ties go to the smaller key, so that results do not depend on
-//! the order of the stream.
+//! Owns `Candidate`, a node with its distance, and `TopK`: the nearest keys of a stream, with the
+//! bound below which later keys must be. Ties go to the smaller key, so that results do not depend
+//! on the order of the stream.
 
 use std::cmp::Ordering;
 
@@ -11,11 +11,11 @@ pub(crate) struct Candidate {
     pub(crate) node: u32,
 }
 
-/// The nearest `limit` keys seen.
+/// The nearest `limit` keys so far.
 #[derive(Clone, Debug)]
 pub(crate) struct TopK<K> {
     limit: usize,
-    /// A max-heap by (distance, key) once it is full; any order before.
+    /// A max-heap by (distance, key) once it is full; in any order before.
     heap: std::collections::BinaryHeap<Entry<K>>,
 }
 
@@ -41,12 +41,12 @@ impl<K: Ord> PartialOrd for Entry<K> {
 
 impl<K: Ord + Copy> TopK<K> {
     pub(crate) fn new(limit: usize) -> Self {
-        // Room for what is usual; a huge `limit` costs as many keys as there really are.
+        // Room for usual limits. A huge `limit` costs only as much as the keys that really exist.
         Self { limit, heap: std::collections::BinaryHeap::with_capacity(limit.min(1024)) }
     }
 
-    /// What a distance must be below to have a chance. A little above the worst kept one, so that
-    /// ties come in and are decided by key.
+    /// Returns the bound: a key enters only if its distance is below it. It is a little above the
+    /// worst kept distance, so that ties enter and are decided by key.
     pub(crate) fn bound(&self) -> f32 {
         match self.heap.peek() {
             _ if self.limit == 0 => f32::NEG_INFINITY,
@@ -55,7 +55,7 @@ impl<K: Ord + Copy> TopK<K> {
         }
     }
 
-    /// Offers a key; gives the new bound.
+    /// Offers a key. Returns the new bound.
     pub(crate) fn offer(&mut self, distance: f32, key: K) -> f32 {
         let entry = Entry { distance, key };
         if self.heap.len() < self.limit {
@@ -68,7 +68,7 @@ impl<K: Ord + Copy> TopK<K> {
         self.bound()
     }
 
-    /// The kept keys, nearest first.
+    /// Returns the kept keys, nearest first.
     pub(crate) fn into_sorted(self) -> Vec<(f32, K)> {
         self.heap.into_sorted_vec().into_iter().map(|e| (e.distance, e.key)).collect()
     }

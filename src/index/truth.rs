@@ -1,33 +1,33 @@
-//! Owns the truth that recall is measured against: queries with the rows that are really nearest to
-//! them, by exact distances of stored vectors. Rows are offered one by one, so that no more than
-//! the queries and a few places for each are held.
+//! Owns the truth against which recall is measured: queries with the rows that are really nearest
+//! to them, by exact distances of stored vectors. Rows are offered one by one, so that only the
+//! queries and a few places for each are in memory.
 
 use super::top::TopK;
 use crate::options::Metric;
 use crate::vector::metric::Exact;
 
-/// Results that recall is measured on.
+/// Number of results on which recall is measured.
 pub(crate) const K: usize = 10;
 
-/// Nearest rows that are kept of each query: more than [`K`], since several may be as far as the
-/// last of these, and each of them is as good an answer.
+/// Number of nearest rows kept per query. It exceeds [`K`], because several rows may be as far as
+/// the last one, and each of them is as good an answer.
 const SAMPLE_SIZE: usize = 24;
 
-/// A distance is as near as another if it is larger by no more than this part of it.
+/// Two distances count as equal if the larger exceeds the other by at most this share of it.
 const SAME: f32 = 1e-6;
 
-/// Where the queries of a truth come from.
+/// The origin of a query.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Kind {
     /// Mixtures of two rows.
     Mixture,
     /// Rows.
     Row,
-    /// Queries that users asked.
+    /// Queries of users.
     Asked,
 }
 
-/// A query, in stored form, with the rows that it was made from, which are none of its neighbors.
+/// A query in stored form. The rows it was made from do not count as its neighbors.
 #[derive(Clone, Debug)]
 pub(crate) struct Probe<P> {
     pub(crate) kind: Kind,
@@ -41,13 +41,13 @@ pub(crate) struct Truth<P> {
     pub(crate) probe: Probe<P>,
     /// The rows that are right answers, nearest first.
     pub(crate) nearest: Vec<P>,
-    /// How far a right answer is at most.
+    /// Largest distance of a right answer.
     pub(crate) reach: f32,
-    /// How many right answers there should be.
+    /// Number of right answers to be found.
     pub(crate) wanted: usize,
 }
 
-/// The search for the truth.
+/// The exact search for the true neighbors.
 #[derive(Debug)]
 pub(crate) struct TruthSearch<P> {
     probes: Vec<(Probe<P>, Exact, TopK<P>)>,
@@ -72,7 +72,7 @@ impl<P: Ord + Copy> TruthSearch<P> {
         }
     }
 
-    /// What was found.
+    /// Returns each probe with its true neighbors.
     pub(crate) fn finish(self) -> Vec<Truth<P>> {
         self.probes.into_iter().map(|(probe, _, top)| truth(probe, top.into_sorted())).collect()
     }
@@ -88,8 +88,8 @@ fn truth<P: Copy>(probe: Probe<P>, sorted: Vec<(f32, P)>) -> Truth<P> {
 }
 
 impl<P: Copy> Truth<P> {
-    /// The same by other names of the rows. Those that have none are left out, and those that share
-    /// theirs with a row that the query was made from, since that one is hidden.
+    /// Returns the truth with other names for its rows. Rows without a name are left out. So are
+    /// rows that share their name with a row of the query, because that one is hidden.
     pub(crate) fn renamed<Q: PartialEq>(&self, name: impl Fn(P) -> Option<Q>) -> Truth<Q> {
         let names =
             |places: &[P]| -> Vec<Q> { places.iter().filter_map(|place| name(*place)).collect() };
@@ -111,7 +111,7 @@ mod tests {
         let probe = |x: f32, made_from| Probe { kind: Kind::Row, vector: vec![x], made_from };
         let probes = vec![probe(0.0, vec![0u32]), probe(100.0, Vec::new())];
         let mut search = TruthSearch::new(Metric::L2, probes);
-        // Row 0 is the first query itself; rows 10 to 15 are equally far from it.
+        // Row 0 is the first query itself. Rows 10 to 15 are equally far from it.
         for row in 0..30u32 {
             let x = if row < 10 { row } else { (row - 5).max(10) };
             search.offer(row, &[x as f32]);
@@ -122,7 +122,7 @@ mod tests {
         assert_eq!(found[1].nearest, (20..30).rev().collect::<Vec<u32>>());
         let even = found[1].renamed(|row| (row % 2 == 0).then_some(row / 2));
         assert_eq!((even.nearest, even.wanted), (vec![14, 13, 12, 11, 10], 5));
-        // Rows of one name are hidden together.
+        // Rows with the same name are hidden together.
         let pairs = found[0].renamed(|row| Some(row / 2));
         assert_eq!((pairs.nearest[0], pairs.nearest.len(), pairs.wanted), (1, 14, K));
         let none = TruthSearch::new(Metric::L2, vec![probe(0.0, vec![0u32])]).finish();

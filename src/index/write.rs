@@ -13,18 +13,18 @@ use crate::section::{Check, SectionWriter};
 use crate::vector::codes::{CodeBuffer, Fit, Frame};
 use crate::vector::kernel::blocks::ROWS;
 
-/// What an index is made of: distinct vectors, node by node.
+/// The content of an index: distinct vectors, node by node.
 pub(crate) struct IndexParts<'a> {
     frame: &'a Frame,
     fit: Fit,
     nodes: u32,
-    /// The code of a node.
+    /// Returns the code of a node.
     code: Box<dyn Fn(u32) -> &'a [u8] + 'a>,
     graph: Option<&'a BuiltGraph>,
 }
 
 impl<'a> IndexParts<'a> {
-    /// An index without a graph. `code` gives the code of a node.
+    /// Returns an index without a graph. `code` returns the code of a node.
     pub(crate) fn scanned(
         frame: &'a Frame,
         fit: Fit,
@@ -34,7 +34,7 @@ impl<'a> IndexParts<'a> {
         Self { frame, fit, nodes, code: Box::new(code), graph: None }
     }
 
-    /// An index with a graph over these codes.
+    /// Returns an index with a graph over these codes.
     pub(crate) fn with_graph(codes: &'a CodeBuffer, fit: Fit, graph: &'a BuiltGraph) -> Self {
         let rows = codes.rows();
         let (frame, nodes) = (&**codes.frame(), rows.len() as u32);
@@ -42,7 +42,7 @@ impl<'a> IndexParts<'a> {
     }
 }
 
-/// Writes an index and syncs the file; tells its length. The directory is the caller's.
+/// Writes an index and syncs the file. Returns its length. The caller syncs the directory.
 pub(crate) fn write_index(
     disk: &dyn Disk,
     dir: &Path,
@@ -80,7 +80,8 @@ pub(crate) fn write_index(
     writer.finish()
 }
 
-/// Only where every search is a scan: a graph is searched by the signs in front of the codes.
+/// Writes FastScan blocks only if every search is a scan: a graph search reads the sign bits in
+/// front of the codes.
 fn write_signs(parts: &IndexParts<'_>, writer: &mut SectionWriter) -> Result<()> {
     let (Some(bytes), None) = (parts.frame.spec.block_bytes(), parts.graph) else {
         return Ok(());
@@ -128,10 +129,11 @@ fn describe(parts: &IndexParts<'_>) -> Vec<u8> {
     out
 }
 
-/// Kind of the codes, whether there is a centre, what is known of the errors; then the centre.
+/// Returns the kind of the codes, whether there is a centre, the error of the codes, then the
+/// centre.
 fn describe_frame(parts: &IndexParts<'_>) -> Vec<u8> {
     let (centre, Fit { sure, look, share, recall, .. }) = (parts.frame.centre(), parts.fit);
-    // What was measured is of a sample; this one holds for every row.
+    // The error was measured on a sample. The longest length must hold for every row.
     let lengths = (0..parts.nodes).map(|node| parts.frame.spec.length((parts.code)(node)));
     let longest = lengths.fold(0.0f32, f32::max);
     let mut out = Vec::new();

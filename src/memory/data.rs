@@ -9,23 +9,25 @@ use super::metadata::{Metadata, MetadataCodec};
 use crate::clock::Timestamp;
 use crate::ids::MemoryId;
 
-/// One memory: an id, a vector, and what an agent wants to know about it later.
+/// One memory: an id, a vector, and attributes that an agent needs later.
 ///
-/// The fields can be read and changed directly. A setter of the same name takes and returns the
-/// memory, so that one can be written in a chain. No setter panics; limits are checked at the
-/// insert, those of typed metadata at once.
+/// The fields can be read and changed directly. Setters take and return the memory, so that one can
+/// be written in a chain. Most are called as their field; [`valid`](Self::valid) sets two fields,
+/// [`tag`](Self::tag) adds to one, and [`ttl`](Self::ttl), [`expires_at`](Self::expires_at) and
+/// [`never_expires`](Self::never_expires) set the lifetime. No setter panics; limits are checked at
+/// the insert, those of typed metadata at once.
 ///
-/// A memory that a store gave back can be changed and inserted again, there or elsewhere. It keeps
-/// its times and gets a new sequence number. If it has expired since it was read, nothing is
-/// written, and [`Outcome::Expired`](crate::Outcome::Expired) or
-/// [`Applied::expired`](crate::Applied::expired) says so. Two memories are equal if their fields
-/// are, whatever their sequence numbers.
+/// A memory read from a store can be changed and inserted again, there or elsewhere. It keeps its
+/// times and gets a new sequence number. If it has expired since it was read, nothing is written:
+/// [`Outcome::Expired`](crate::Outcome::Expired) or [`Applied::expired`](crate::Applied::expired)
+/// reports that. Two memories are equal if their fields are equal. Their sequence numbers are not
+/// compared.
 ///
 /// # serde
 ///
-/// A memory can be exported and imported: `serde` writes every field, times as RFC 3339 and ids as
-/// strings in formats for people, and leaves the sequence number out. A memory that was read with
-/// `serde` is treated as one that a store gave back.
+/// `serde` exports and imports memories. It writes every field except the sequence number. In
+/// human-readable formats, times are RFC 3339 and ids are strings. A memory deserialized with
+/// `serde` is treated like one read from a store.
 ///
 /// ```
 /// use altiplano::Memory;
@@ -44,14 +46,14 @@ use crate::ids::MemoryId;
 pub struct Memory {
     /// The id, unique in its collection.
     pub id: MemoryId,
-    /// The vector as it was inserted, bit by bit; empty where a search did not ask for it. A store
-    /// that format version 1 wrote gives it back normalised under cosine, to about one unit in the
-    /// last place.
+    /// The vector as it was inserted, bit by bit. Empty in a hit whose search did not ask for it.
+    /// Format version 1 stored cosine vectors normalised: such a vector may differ by about one
+    /// unit in the last place.
     pub vector: Vec<f32>,
     /// The text, UTF-8.
     #[serde(default)]
     pub text: Option<String>,
-    /// Any bytes.
+    /// Arbitrary bytes.
     #[serde(default)]
     pub bytes: Option<Vec<u8>>,
     /// The caller's own key.
@@ -75,7 +77,7 @@ pub struct Memory {
     /// Whether the memory is exempt from default lifetimes: see [`Memory::pinned`].
     #[serde(default)]
     pub pinned: bool,
-    /// When it was made. Always there in a memory that a store gave back.
+    /// When the memory was made. Always set in a memory read from a store.
     #[serde(default)]
     pub created_at: Option<Timestamp>,
     /// When the thing remembered happened.
@@ -87,16 +89,16 @@ pub struct Memory {
     /// Until when the fact holds in the world.
     #[serde(default)]
     pub valid_to: Option<Timestamp>,
-    /// The memory that replaced this fact.
+    /// The id of the memory that replaced this fact.
     #[serde(default)]
     pub superseded_by: Option<MemoryId>,
-    /// When it stops being visible. See [`Memory::expiry`].
+    /// When the memory stops being visible. See [`Memory::expiry`].
     #[serde(default)]
     pub lifetime: Lifetime,
     /// How many tokens the text has, as the caller's model counts them.
     #[serde(default)]
     pub tokens: Option<u32>,
-    /// The memories that this one was made from.
+    /// The ids of the memories that this one was made from.
     #[serde(default)]
     pub derived_from: Vec<MemoryId>,
     #[serde(default)]
@@ -109,24 +111,24 @@ const fn default_importance() -> f32 {
     DEFAULT_IMPORTANCE
 }
 
-/// Importance of a memory that was given none.
+/// Importance of a memory whose caller sets none.
 pub(crate) const DEFAULT_IMPORTANCE: f32 = 0.5;
 
 impl Memory {
-    /// Longest text and bytes of one memory together, in bytes: 16 MiB.
+    /// Largest total size of text and bytes of one memory, in bytes: 16 MiB.
     pub const MAX_CONTENT_BYTES: usize = 16 << 20;
-    /// Longest encoded metadata of one memory, in bytes: 1 MiB.
+    /// Largest encoded metadata of one memory, in bytes: 1 MiB.
     pub const MAX_METADATA_BYTES: usize = 1 << 20;
-    /// Longest namespace, session, kind, key or tag, in bytes.
+    /// Largest namespace, session, kind, key or tag, in bytes.
     pub const MAX_NAME_BYTES: usize = 1024;
-    /// Most tags of one memory.
+    /// Largest number of tags of one memory.
     pub const MAX_TAGS: usize = 256;
-    /// Most ids in `derived_from`.
+    /// Largest number of ids in `derived_from`.
     pub const MAX_DERIVED_FROM: usize = 4096;
 
-    /// A memory with nothing but a vector. Under cosine the vector's length does not matter, as
-    /// long as it is not zero. The id is unique in its collection: a memory with the same one is
-    /// replaced, whatever namespace either is in.
+    /// Returns a memory with an id and a vector only. The id is unique in its collection: it
+    /// replaces a memory with the same id, whatever their namespaces. Under cosine the vector's
+    /// length does not matter, but it must not be zero.
     pub fn new(id: impl Into<MemoryId>, vector: impl Into<Vec<f32>>) -> Self {
         Self {
             id: id.into(),
@@ -153,18 +155,19 @@ impl Memory {
         }
     }
 
-    /// Its place in the history of its store, in a memory that a store gave back: whatever was
-    /// written later has a larger one. It is given at the insert and kept for life, over
-    /// compactions and opens, and a memory that replaces another gets a new one. Memories of one
-    /// batch have ascending numbers in the order in which they were added, and the same time of
-    /// creation unless they were given one: order by `(created_at, seq())` to have them as they
-    /// came.
+    /// Returns the memory's place in the history of its store, if it was read from a store. Later
+    /// writes have larger numbers. The number is assigned at the insert and survives compactions
+    /// and opens. A memory that replaces another gets a new one.
+    ///
+    /// Memories of one batch have ascending numbers, in the order in which they were added. They
+    /// also have the same time of creation, unless the caller set one. Sort by `(created_at,
+    /// seq())` for the order of creation.
     pub fn seq(&self) -> Option<u64> {
         self.origin.seq.map(|seq| seq.0)
     }
 
-    /// When it stops being visible, in a memory that a store gave back or that was given a moment.
-    /// `None` for never, and where a lifetime has not begun.
+    /// Returns when the memory stops being visible, if it was read from a store or has a fixed end.
+    /// `None` means never, or that its lifetime has not begun.
     #[doc(alias = "expires")]
     pub const fn expiry(&self) -> Option<Timestamp> {
         match self.lifetime {
@@ -173,22 +176,23 @@ impl Memory {
         }
     }
 
-    /// Sets the text. At most [`Memory::MAX_CONTENT_BYTES`], with the bytes.
+    /// Sets the text. Text and bytes together take at most [`Memory::MAX_CONTENT_BYTES`].
     #[must_use]
     pub fn text(mut self, text: impl Into<String>) -> Self {
         self.text = Some(text.into());
         self
     }
 
-    /// Sets any bytes, beside the text. At most [`Memory::MAX_CONTENT_BYTES`], with the text.
+    /// Sets arbitrary bytes, stored beside the text. Both together take at most
+    /// [`Memory::MAX_CONTENT_BYTES`].
     #[must_use]
     pub fn bytes(mut self, bytes: impl Into<Vec<u8>>) -> Self {
         self.bytes = Some(bytes.into());
         self
     }
 
-    /// Sets the caller's own key, for finding a memory again without its id, with
-    /// [`Filter::key`](crate::Filter::key). Several memories may have the same. At most
+    /// Sets the caller's own key, to find a memory again without its id with
+    /// [`Filter::key`](crate::Filter::key). Several memories may have the same key. At most
     /// [`Memory::MAX_NAME_BYTES`].
     #[must_use]
     pub fn key(mut self, key: impl Into<String>) -> Self {
@@ -196,17 +200,18 @@ impl Memory {
         self
     }
 
-    /// Sets the namespace: a user, an agent, a project. Searches and deletes can be bound to it
-    /// with [`Filter::namespace`](crate::Filter::namespace). Ids, keys and sessions belong to the
-    /// collection, not to the namespace. At most [`Memory::MAX_NAME_BYTES`].
+    /// Sets the namespace: a user, an agent, a project.
+    /// [`Filter::namespace`](crate::Filter::namespace) limits searches and deletes to it. Ids, keys
+    /// and sessions belong to the collection, not to the namespace. At most
+    /// [`Memory::MAX_NAME_BYTES`].
     #[must_use]
     pub fn namespace(mut self, namespace: impl Into<String>) -> Self {
         self.namespace = Some(namespace.into());
         self
     }
 
-    /// Sets the session. Where users number their sessions alike, ask for namespace and session. At
-    /// most [`Memory::MAX_NAME_BYTES`].
+    /// Sets the session. If several users use the same session names, filter by namespace and
+    /// session. At most [`Memory::MAX_NAME_BYTES`].
     #[must_use]
     pub fn session(mut self, session: impl Into<String>) -> Self {
         self.session = Some(session.into());
@@ -221,8 +226,8 @@ impl Memory {
         self
     }
 
-    /// Adds a tag. At most [`Memory::MAX_TAGS`] of [`Memory::MAX_NAME_BYTES`]; the same tag twice
-    /// counts once.
+    /// Adds a tag, of at most [`Memory::MAX_NAME_BYTES`]. A memory has at most [`Memory::MAX_TAGS`]
+    /// tags; the same tag twice counts once.
     #[must_use]
     pub fn tag(mut self, tag: impl Into<String>) -> Self {
         let tag = tag.into();
@@ -232,6 +237,18 @@ impl Memory {
         self
     }
 
+    /// Replaces the tags. At most [`Memory::MAX_TAGS`] of [`Memory::MAX_NAME_BYTES`].
+    ///
+    /// ```
+    /// use altiplano::Memory;
+    /// let memory = Memory::new(1, [0.5]).tag("draft").tags(["food", "travel"]);
+    /// assert_eq!(memory.tags, ["food", "travel"]);
+    /// ```
+    #[must_use]
+    pub fn tags<S: Into<String>>(self, tags: impl IntoIterator<Item = S>) -> Self {
+        tags.into_iter().fold(Self { tags: Vec::new(), ..self }, Self::tag)
+    }
+
     /// Sets the importance, from 0 to 1. Default = 0.5.
     #[must_use]
     pub const fn importance(mut self, importance: f32) -> Self {
@@ -239,11 +256,12 @@ impl Memory {
         self
     }
 
-    /// Exempts the memory from the collection's default lifetime, and from whatever else removes
-    /// memories that were not named. A lifetime that is given to the memory itself still counts,
-    /// and deletes take pinned memories like others. Default = false.
+    /// Exempts the memory from the collection's default lifetime, and from every other rule that
+    /// removes memories without naming them. The memory's own lifetime still applies, and deletes
+    /// remove pinned memories like others. Default = false.
     ///
-    /// Pinning a memory that a store gave back lifts the default that it was stored with.
+    /// If a memory was read from a store, pinning it removes the default lifetime it was stored
+    /// with.
     #[must_use]
     pub const fn pinned(mut self, pinned: bool) -> Self {
         self.pinned = pinned;
@@ -265,7 +283,7 @@ impl Memory {
     }
 
     /// Sets the span of time in which the fact holds in the world; `None` leaves an end open. It is
-    /// kept and given back, and nothing else goes by it.
+    /// stored and returned, and has no other effect.
     #[must_use]
     pub fn valid(mut self, from: Option<Timestamp>, to: Option<Timestamp>) -> Self {
         self.valid_from = from;
@@ -273,17 +291,17 @@ impl Memory {
         self
     }
 
-    /// Names the memory that replaced this fact. It is kept and given back, and nothing else goes
-    /// by it.
+    /// Names the memory that replaced this fact. It is stored and returned, and has no other
+    /// effect.
     #[must_use]
     pub fn superseded_by(mut self, id: impl Into<MemoryId>) -> Self {
         self.superseded_by = Some(id.into());
         self
     }
 
-    /// Makes the memory invisible this long after its insert, and its bytes reclaimable. Rounded up
-    /// to a whole millisecond; zero is an error at insert. It takes the place of an end that was
-    /// set before.
+    /// Makes the memory invisible this long after its insert; its bytes become reclaimable then.
+    /// The time is rounded up to a whole millisecond; zero is an error at the insert. Replaces a
+    /// lifetime that was set before.
     #[must_use]
     pub const fn ttl(mut self, ttl: Duration) -> Self {
         self.lifetime = Lifetime::Ttl(ttl);
@@ -292,7 +310,7 @@ impl Memory {
     }
 
     /// Makes the memory invisible from `at` on. A moment that is not after the store's now is an
-    /// error at insert. It takes the place of an end that was set before.
+    /// error at the insert. Replaces a lifetime that was set before.
     #[must_use]
     pub fn expires_at(mut self, at: impl Into<Timestamp>) -> Self {
         self.lifetime = Lifetime::Until(at.into());
@@ -300,16 +318,16 @@ impl Memory {
         self
     }
 
-    /// Keeps the memory whatever the collection's default lifetime is. It takes the place of an end
-    /// that was set before.
+    /// Keeps the memory for ever, whatever the collection's default lifetime is. Replaces a
+    /// lifetime that was set before.
     #[must_use]
     pub const fn never_expires(mut self) -> Self {
         self.lifetime = Lifetime::Forever;
         self
     }
 
-    /// Sets how many tokens the text has, as the caller's model counts them. The number is kept and
-    /// given back, and nothing else goes by it.
+    /// Sets how many tokens the text has, as the caller's model counts them. The number is stored
+    /// and returned, and has no other effect.
     #[must_use]
     pub const fn tokens(mut self, tokens: u32) -> Self {
         self.tokens = Some(tokens);
@@ -318,27 +336,28 @@ impl Memory {
 
     /// Names the memories that this one was made from. At most [`Memory::MAX_DERIVED_FROM`].
     #[must_use]
-    pub fn derived_from(mut self, ids: impl IntoIterator<Item = MemoryId>) -> Self {
-        self.derived_from = ids.into_iter().collect();
+    pub fn derived_from<I: Into<MemoryId>>(mut self, ids: impl IntoIterator<Item = I>) -> Self {
+        self.derived_from = ids.into_iter().map(Into::into).collect();
         self
     }
 
-    /// Sets metadata as JSON text, for values whose type changes or is known only at run time. The
-    /// text is kept as it is, numbers included. At most [`Memory::MAX_METADATA_BYTES`]. Text that
-    /// is not JSON is an [`Error::InvalidOption`](crate::Error::InvalidOption) at the insert, which
-    /// names line and column. O(text).
+    /// Sets metadata as JSON text (of a `serde_json::Value`, `value.to_string()`), for values whose
+    /// type changes or is known only at run time. The text is kept as it is, numbers included. At
+    /// most [`Memory::MAX_METADATA_BYTES`]. Text that is not JSON is an
+    /// [`Error::InvalidOption`](crate::Error::InvalidOption) at the insert, which names line and
+    /// column. O(text).
     #[must_use]
     pub fn metadata_json(mut self, json: impl Into<String>) -> Self {
         self.metadata = Some(Metadata::json(json.into()));
         self
     }
 
-    /// The metadata's schema number, if there is metadata: 0 for JSON.
+    /// Returns the metadata's schema number, if there is metadata: 0 for JSON.
     pub fn metadata_schema(&self) -> Option<u32> {
         self.metadata.as_ref().map(|m| m.schema)
     }
 
-    /// The metadata as JSON text, if it was given as such.
+    /// Returns the metadata as JSON text, if it was set as such.
     pub fn metadata_as_json(&self) -> Option<&str> {
         let metadata = self.metadata.as_ref()?;
         match metadata.codec {

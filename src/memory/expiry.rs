@@ -1,5 +1,5 @@
-//! Owns when a memory expires: what its lifetime and the default of its collection come to at the
-//! moment that it is written. Pure.
+//! Owns when a memory expires: computed from its lifetime and the collection's default when it is
+//! written. Pure.
 
 use std::time::Duration;
 
@@ -8,8 +8,8 @@ use super::lifetime::{End, Expiry, Lifetime};
 use crate::clock::Timestamp;
 use crate::error::{Error, Result};
 
-/// When a memory ends that is written at `now`, the effective now. `None` if a store gave it back
-/// and it has ended since.
+/// Returns when a memory written at `now`, the effective now, expires. `None` if the memory was
+/// read from a store and has expired since.
 pub(crate) fn expiry(
     memory: &Memory,
     default_ttl: Option<Duration>,
@@ -19,7 +19,7 @@ pub(crate) fn expiry(
     let by_default = memory.origin.end == End::StoredByDefault;
     let expiry = match memory.lifetime {
         Lifetime::Forever => never,
-        // A pinned memory is exempt from whatever it was not given itself.
+        // A pinned memory is exempt from every lifetime that is not its own.
         Lifetime::Default if memory.pinned => never,
         Lifetime::Until(_) if memory.pinned && by_default => never,
         Lifetime::Default => default_ttl
@@ -37,7 +37,7 @@ pub(crate) fn expiry(
     Ok(Some(expiry))
 }
 
-/// Rounded up, so that no lifetime becomes none.
+/// Rounds up, so that no lifetime becomes zero.
 fn whole_millis(time: Duration) -> Duration {
     let millis = time.as_nanos().div_ceil(1_000_000);
     Duration::from_millis(u64::try_from(millis).unwrap_or(u64::MAX))

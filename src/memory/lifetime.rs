@@ -1,4 +1,4 @@
-//! Owns how long a memory lives: what the caller says, what is stored, and where that came from.
+//! Owns how long a memory lives: the caller's choice, the stored end, and the origin of that end.
 
 use std::time::Duration;
 
@@ -9,28 +9,28 @@ use crate::ids::Seq;
 
 /// When a memory stops being visible.
 ///
-/// A memory that a store gave back has [`Lifetime::Until`] or [`Lifetime::Forever`], whatever it
-/// was inserted with.
+/// A memory read from a store has [`Lifetime::Until`] or [`Lifetime::Forever`], whatever lifetime
+/// it was inserted with.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[non_exhaustive]
 pub enum Lifetime {
-    /// As the collection's default says.
+    /// For the collection's default lifetime.
     #[default]
     Default,
     /// For this long after the insert.
     Ttl(Duration),
     /// Until this moment.
     Until(Timestamp),
-    /// For ever, whatever the collection says.
+    /// For ever, whatever the collection's default is.
     Forever,
 }
 
-/// When the life of a memory ends, as it is stored.
+/// When a memory expires, as stored.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Expiry {
-    /// `Timestamp::MAX` for never.
+    /// `Timestamp::MAX` means never.
     pub(crate) at: Timestamp,
-    /// The collection's default says so, and not the memory.
+    /// Whether the end came from the collection's default, not from the memory.
     pub(crate) by_default: bool,
 }
 
@@ -46,14 +46,14 @@ pub(crate) enum End {
     /// The caller.
     #[default]
     Given,
-    /// The store that gave the memory back.
+    /// The store that the memory was read from.
     Stored,
-    /// The same, and there it came from the default of a collection.
+    /// The store that the memory was read from, where a collection's default set it.
     StoredByDefault,
 }
 
-/// What a store knows of a memory that it gave back. It is no part of what the memory says, so two
-/// memories are equal whatever theirs are.
+/// What a store knows of a memory that was read from it. Equality of memories ignores it, because
+/// it is no part of their content.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Origin {
     pub(crate) seq: Option<Seq>,
@@ -61,7 +61,8 @@ pub(crate) struct Origin {
 }
 
 impl Origin {
-    /// Of a memory that was read with `serde`: its end is treated as one that a store gave back.
+    /// The origin of a memory deserialized with `serde`: its end is treated like one read from a
+    /// store.
     pub(super) const fn imported() -> Self {
         Self { seq: None, end: End::Stored }
     }

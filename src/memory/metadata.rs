@@ -1,9 +1,9 @@
-//! Owns metadata: the caller's own value with a memory, as JSON text or as a typed value. How a
-//! typed value becomes bytes is `format::codec`.
+//! Owns metadata: the caller's own value in a memory, as JSON text or as a typed value.
+//! `format::codec` turns a typed value into bytes.
 
 use serde::{Deserialize, Serialize};
 
-/// How metadata bytes are to be read.
+/// The encoding of metadata bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum MetadataCodec {
     /// A `serde` type through bincode: compact, typed, not self-describing.
@@ -18,15 +18,15 @@ pub(crate) enum MetadataCodec {
 pub(crate) struct Metadata {
     pub(crate) codec: MetadataCodec,
     pub(crate) schema: u32,
-    /// What the type of a bincode value looked like, if that is known: see `format::shape`.
+    /// The shape of a bincode value's type, if it is known: see `format::shape`.
     pub(crate) shape: Option<Vec<u8>>,
     pub(crate) bytes: Vec<u8>,
-    /// Why the text is not JSON. An insert reports it. Text that a store gave back is not checked.
+    /// Why the text is not JSON; the insert reports it. Text read from a store is not checked.
     pub(crate) fault: Option<String>,
 }
 
 impl Metadata {
-    /// JSON text, checked.
+    /// Returns metadata from JSON text, which it checks.
     pub(super) fn json(text: String) -> Self {
         let fault = serde_json::from_str::<serde::de::IgnoredAny>(&text).err();
         Self {
@@ -39,7 +39,7 @@ impl Metadata {
     }
 }
 
-/// Metadata as `serde` writes it.
+/// Metadata in the form that `serde` writes.
 #[derive(Serialize, Deserialize)]
 enum Exported {
     Json(String),

@@ -1,7 +1,7 @@
-//! Owns `Memory`, what a user stores and gets back: a vector with text, attributes and a lifetime.
-//! Plain data (`data`); limits are checked in `limits`, everything else (dimension, metric) where a
-//! collection is known. When a memory expires is `expiry`. How it becomes bytes is
-//! `format::record`.
+//! Owns `Memory`, which users store and read: a vector with text, attributes and a lifetime. `data`
+//! has the plain data, and `limits` checks its limits. Other checks (dimension, metric) are made
+//! where the collection is known. `expiry` decides when a memory expires. `format::record` encodes
+//! it.
 
 mod data;
 mod expiry;

@@ -1,18 +1,17 @@
-//! Owns `CollectionOptions`, what a caller gives when a collection is opened or created.
+//! Owns `CollectionOptions`: the values that a caller passes to open or create a collection.
 
 use std::time::Duration;
 
 use super::values::{Durability, HnswParams, Metric};
 use crate::quantization::Quantization;
 
-/// What a collection is to be: fixed at creation (dimension, metric, quantization, whether it is in
-/// memory, and the embedding space once it has a name) or changed by opening it with other values
-/// (the rest).
+/// The options of a collection. The dimension, the metric, the quantization and whether the
+/// collection is in memory are fixed at creation. So is the embedding space once it has a name. The
+/// other options change when the collection is opened with other values.
 ///
-/// What is not given has its default in a collection that is created, and stays as it is in one
-/// that exists: it is neither compared nor changed.
-/// [`Collection::settings`](crate::Collection::settings) returns what holds in a collection. Two
-/// are equal if they create the same collection.
+/// An option that is not given has its default in a new collection. In a collection that exists it
+/// is neither compared nor changed. [`Collection::settings`](crate::Collection::settings) returns
+/// the values in force. Two `CollectionOptions` are equal if they create the same collection.
 ///
 /// ```
 /// use altiplano::{CollectionOptions, CollectionSettings, Metric, Quantization};
@@ -27,7 +26,7 @@ pub struct CollectionOptions {
     pub(super) quantization: Option<Quantization>,
     pub(super) hnsw: Option<HnswParams>,
     pub(super) durability: Option<Durability>,
-    /// Whether a lifetime is given, and which: none at all is one of them.
+    /// `None` if no lifetime is given. The inner `None` is a given lifetime without end.
     pub(super) default_ttl: Option<Option<Duration>>,
     pub(super) in_memory: Option<bool>,
     pub(super) memtable_rows: Option<u32>,
@@ -37,7 +36,7 @@ impl CollectionOptions {
     /// Largest dimension of a collection.
     pub const MAX_DIMENSION: usize = 65_535;
 
-    /// Options for vectors of `dimension` (1 to 65,535) floats compared by `metric`.
+    /// Returns options for vectors of `dimension` (1 to 65,535) floats, compared by `metric`.
     pub const fn new(dimension: usize, metric: Metric) -> Self {
         Self {
             dimension,
@@ -53,40 +52,41 @@ impl CollectionOptions {
     }
 
     /// Names the model that makes the vectors, in 1 to 1,024 bytes. Opening the collection under
-    /// another name is an error; a name that is given to a collection without one is kept. Default
-    /// = unnamed, which is compared with nothing.
+    /// another name is an error. A name given to a collection without one is kept. Default =
+    /// unnamed: then no names are compared.
     #[must_use]
     pub fn embedding_space(mut self, name: impl Into<String>) -> Self {
         self.embedding_space = Some(name.into());
         self
     }
 
-    /// Chooses the compact form of vectors that searches read. Default = [`Quantization::Bits4`]
-    /// from 256 dimensions on, below that [`Quantization::Int8`].
+    /// Sets the compact form of vectors that searches read. Default = [`Quantization::Bits4`] from
+    /// 256 dimensions on, [`Quantization::Int8`] below.
     #[must_use]
     pub const fn quantization(mut self, quantization: Quantization) -> Self {
         self.quantization = Some(quantization);
         self
     }
 
-    /// Sets the parameters of the graph, all of them. Default = [`HnswParams::default`]. Graphs
-    /// that are there keep theirs until they are built again.
+    /// Sets all parameters of the graph. Default = [`HnswParams::default`]. Existing graphs keep
+    /// their parameters until they are rebuilt.
     #[must_use]
     pub const fn hnsw(mut self, hnsw: HnswParams) -> Self {
         self.hnsw = Some(hnsw);
         self
     }
 
-    /// Sets what a write waits for, unless it says otherwise. Default = [`Durability::Sync`].
+    /// Sets what a write waits for, unless the write itself sets it. Default =
+    /// [`Durability::Sync`].
     #[must_use]
     pub const fn durability(mut self, durability: Durability) -> Self {
         self.durability = Some(durability);
         self
     }
 
-    /// Sets the lifetime of memories that are given none and are not pinned, from their insert on;
-    /// rounded up to a whole millisecond, and not zero. It counts for memories inserted from now
-    /// on. Default = for ever.
+    /// Sets the lifetime, counted from the insert, of memories that have none of their own and are
+    /// not pinned. It is rounded up to a whole millisecond and must not be zero. It applies to
+    /// memories inserted from now on. Default = for ever.
     ///
     /// ```
     /// # fn main() -> altiplano::Result<()> {
@@ -110,25 +110,26 @@ impl CollectionOptions {
         self
     }
 
-    /// Says that memories which are given no lifetime live for ever, also where the collection had
-    /// a [`default_ttl`](Self::default_ttl) before. Memories that got their end from it keep it.
+    /// Removes a [`default_ttl`](Self::default_ttl) that the collection may have: memories inserted
+    /// from now on without a lifetime live for ever. Memories that already got their end from it
+    /// keep that end.
     #[must_use]
     pub const fn no_default_ttl(mut self) -> Self {
         self.default_ttl = Some(None);
         self
     }
 
-    /// Keeps the whole collection in RAM: no file, no log, gone when the store is closed. Its
-    /// memories count against `StoreOptions::heap_budget`.
+    /// Keeps the whole collection in RAM: it has no file and no log, and is gone when the store is
+    /// closed. Its memories count against `StoreOptions::heap_budget`.
     #[must_use]
     pub const fn in_memory(mut self) -> Self {
         self.in_memory = Some(true);
         self
     }
 
-    /// Sets how many rows the active segment (the memtable) takes before it is sealed, 64 to
-    /// 65,536. Default = 4,096. It is also sealed when it takes 8 MiB of heap. In an in-memory
-    /// collection it means nothing.
+    /// Sets the number of rows at which the active segment (the memtable) is sealed, 64 to 65,536.
+    /// Default = 4,096. It is also sealed when it takes 8 MiB of heap. An in-memory collection
+    /// ignores this option.
     #[must_use]
     pub const fn memtable_rows(mut self, rows: u32) -> Self {
         self.memtable_rows = Some(rows);

@@ -1,7 +1,7 @@
-//! Owns what users choose: options of a store (`store`) and of a collection (`collection`), checked
-//! in one place each. Plain data. `settings` is what the options of a collection come to, and the
-//! manifest stores that (`format::manifest`). `values` are the choices that options are made of,
-//! `text` how these are shown.
+//! Owns the options that users choose, and the one place where each is checked. Plain data. `store`
+//! has the options of a store and `collection` those of a collection. `settings` has the values
+//! that result from a collection's options; `format::manifest` stores them. `values` has the types
+//! of single options, and `text` their form as text.
 
 mod collection;
 mod settings;

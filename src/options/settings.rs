@@ -1,5 +1,5 @@
-//! Owns `CollectionSettings`, what a collection is: every option with the value that holds.
-//! `CollectionOptions` says which of them a caller gives; here it is decided what that comes to.
+//! Owns `CollectionSettings`: every option of a collection with the value in force. It decides how
+//! `CollectionOptions`, which a caller passes, become settings.
 
 use std::time::Duration;
 
@@ -10,12 +10,12 @@ use super::values::{Durability, HnswParams, Metric};
 use crate::error::{Error, Result};
 use crate::quantization::Quantization;
 
-/// Rows of a full memtable, unless another number is given.
+/// Rows of a full memtable, by default.
 const MEMTABLE_ROWS: u32 = 4096;
 
-/// The settings of a collection that exists: every option with the value that holds.
+/// The settings of an existing collection: every option with the value in force.
 ///
-/// `CollectionOptions::from` turns them into options that make a collection like it elsewhere.
+/// `CollectionOptions::from` turns them into options that create an equal collection elsewhere.
 ///
 /// ```
 /// # fn main() -> altiplano::Result<()> {
@@ -31,9 +31,9 @@ const MEMTABLE_ROWS: u32 = 4096;
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[non_exhaustive]
 pub struct CollectionSettings {
-    /// Floats of a vector.
+    /// Number of floats in a vector.
     pub dimension: usize,
-    /// How far apart two vectors are.
+    /// The measure of distance between two vectors.
     pub metric: Metric,
     /// The name of the model that makes the vectors, if there is one.
     pub embedding_space: Option<String>,
@@ -41,18 +41,18 @@ pub struct CollectionSettings {
     pub quantization: Quantization,
     /// The parameters of the graph.
     pub hnsw: HnswParams,
-    /// What a write waits for, unless it says otherwise.
+    /// What a write waits for, unless the write itself sets it.
     pub durability: Durability,
-    /// The lifetime of memories that are given none; `None` for ever.
+    /// The lifetime of memories that have none of their own; `None` means for ever.
     pub default_ttl: Option<Duration>,
-    /// Whether the collection is in RAM alone.
+    /// Whether the collection is in RAM only.
     pub in_memory: bool,
-    /// How many rows the memtable takes before it is sealed.
+    /// Number of rows at which the memtable is sealed.
     pub memtable_rows: u32,
 }
 
 impl From<CollectionOptions> for CollectionSettings {
-    /// The settings of a new collection: what is not given has its default.
+    /// Returns the settings of a new collection. An option that is not given has its default.
     fn from(options: CollectionOptions) -> Self {
         let dimension = options.dimension;
         Self {
@@ -72,7 +72,7 @@ impl From<CollectionOptions> for CollectionSettings {
 }
 
 impl From<CollectionSettings> for CollectionOptions {
-    /// Options that give every one of these.
+    /// Returns options that give every one of these settings.
     fn from(settings: CollectionSettings) -> Self {
         Self {
             dimension: settings.dimension,
@@ -89,8 +89,8 @@ impl From<CollectionSettings> for CollectionOptions {
 }
 
 impl CollectionSettings {
-    /// The settings after the collection `name` is opened with these options: what they give must
-    /// agree or is taken over, what they do not give stays.
+    /// Returns the settings after the collection `name` is opened with these options. A given
+    /// option must agree with a fixed setting and replaces any other. The rest stays.
     pub(crate) fn changed(&self, name: &str, wanted: CollectionOptions) -> Result<Self> {
         if self.dimension != wanted.dimension {
             return Err(Error::Dimension { expected: self.dimension, got: wanted.dimension });
@@ -136,7 +136,7 @@ impl CollectionSettings {
     }
 }
 
-/// What is fixed at creation and given must be what it was.
+/// Fails if a setting that is fixed at creation is given with another value.
 fn agree<T: PartialEq + std::fmt::Display>(
     option: &'static str,
     collection: &str,

@@ -1,53 +1,54 @@
-//! Owns the options of a store: what holds for all of its collections.
+//! Owns the options of a store, which apply to all of its collections.
 
 use std::time::Duration;
 
 use crate::error::{Error, Result};
 
-/// Longest time that dead bytes wait for their reclaim, unless another is chosen.
+/// Longest time, by default, until the bytes of dead rows are reclaimed.
 const RECLAIM_WITHIN: Duration = Duration::from_secs(24 * 3600);
 
-/// How long inserts wait for room, unless another time is chosen.
+/// Longest time, by default, that an insert waits for room.
 const WRITE_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Who does the background work: sealing, compaction, graph building.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Background {
-    /// Threads that all stores of the process share: two for syncs of the log, two for rows, two
-    /// for indexes, and up to four for listeners, which end when they have nothing to tell. A store
-    /// has none of its own. They start with the first store that is opened so and end with the
-    /// last. A job that is held up (a pause, a limit, a job by hand on the same collection) lets
-    /// another thread take its place meanwhile.
+    /// Threads that all stores of the process share. There are two for syncs of the log, two for
+    /// rows, two for indexes, and up to four for listeners. Listener threads end when no event is
+    /// waiting. A store has no thread of its own. The threads start with the first store opened in
+    /// this mode and end with the last. While a job is held up, another thread takes its place. A
+    /// pause, a limit, or a job by hand on the same collection can hold a job up.
     #[default]
     Auto,
-    /// The caller, through `Store::run_pending_tasks`. The store starts no thread, and its listener
-    /// is told on the thread of the call: see `StoreOptions::on_event`.
+    /// The caller, through `Store::run_pending_tasks`. The store starts no thread and calls its
+    /// listener on the caller's thread: see `StoreOptions::on_event`.
     Manual,
 }
 
 /// How vectors and payloads are read from sealed segments. Codes, graphs, ids and the other columns
 /// are always mapped.
 ///
-/// Shown as `mapped` or `pread`, and read back from that.
+/// Displayed as `mapped` or `pread`, and parsed from that.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum IoMode {
     /// Through the map, without a copy. A search that reads a row makes its page resident, and with
-    /// it the neighbors that the system maps along: after some thousand queries, all rows are.
+    /// it the neighboring pages that the system maps along. After some thousand queries, all rows
+    /// are resident.
     Mapped,
-    /// From the open file, with a copy and a system call (`pread`) a row. Rows are in the system's
-    /// cache at most, not in the resident bytes of this process.
+    /// From the open file, with a copy and a system call (`pread`) per row. Rows are at most in the
+    /// system's cache, not in the resident bytes of this process.
     Pread,
 }
 
-/// Files that may be kept open to be read, unless another number is chosen.
+/// Largest number of files kept open for reading, by default.
 const MAX_OPEN_FILES: usize = 256;
 
-/// What is done with events.
+/// The caller's function that receives events.
 pub(crate) type Listener = std::sync::Arc<dyn Fn(&crate::event::Event) + Send + Sync>;
 
-/// How a store is opened. See `Store::open` for the usual way.
+/// The options with which a store is opened. See `Store::open` for the usual way.
 ///
 /// ```
 /// # fn main() -> altiplano::Result<()> {
@@ -73,10 +74,10 @@ pub struct StoreOptions {
     pub(crate) resident_budget: Option<u64>,
     io_mode: Option<IoMode>,
     max_open_files: usize,
-    /// None: as many as the store needs.
+    /// `None`: as many as the store needs.
     pub(crate) reserve_bytes: Option<u64>,
     pub(crate) listener: Option<Listener>,
-    /// Told of events where they happen, inside of jobs and under their locks.
+    /// Receives events where they happen, inside jobs and under their locks.
     #[cfg(test)]
     pub(crate) tap: Option<Listener>,
     pub(crate) seed: Option<u64>,
@@ -84,8 +85,8 @@ pub struct StoreOptions {
 }
 
 impl StoreOptions {
-    /// The defaults: the system's clock, shared background threads, no budget, create what is
-    /// missing.
+    /// Returns the defaults: the system's clock, shared background threads, no budget, and a store
+    /// that does not exist is created.
     pub fn new() -> Self {
         Self {
             clock: std::sync::Arc::new(crate::clock::SystemClock::new()),
@@ -108,7 +109,7 @@ impl StoreOptions {
         }
     }
 
-    /// Sets where the time comes from. Default = the system's clock.
+    /// Sets the source of time. Default = the system's clock.
     #[must_use]
     pub fn clock(mut self, clock: std::sync::Arc<dyn crate::clock::Clock>) -> Self {
         self.clock = clock;
@@ -123,35 +124,43 @@ impl StoreOptions {
     }
 
     /// Sets how many heap bytes the memtables of all collections and graph builds may take, at
-    /// least 16 MiB. An insert that would pass it waits for memtables to be sealed, and is refused
-    /// with [`Error::OverBudget`] where that is not enough; deletes never are. It bounds what
-    /// in-memory collections keep, and not what others do. A graph for which half of it is not
-    /// enough is not built (about 600 bytes a row with 384 dimensions and the default options): its
-    /// rows are scanned. Default = no limit.
+    /// least 16 MiB. Default = no limit.
+    ///
+    /// An insert that would exceed it waits for memtables to be sealed. If that is not enough, the
+    /// insert is refused with [`Error::OverBudget`]; deletes never are. The budget limits the data
+    /// of in-memory collections, but not the data of other collections. A graph build that needs
+    /// more than half of the budget is not started, and the rows are scanned. A build takes about
+    /// 600 bytes per row with 384 dimensions and the default options.
     #[must_use]
     pub const fn heap_budget(mut self, bytes: u64) -> Self {
         self.heap_budget = Some(bytes);
         self
     }
 
-    /// Sets how many bytes the store's files may take, `RESERVE` included, at least 32 MiB. An
-    /// insert is refused with [`Error::OverBudget`] when it would leave no room for the next
-    /// compaction; before that, the background gives back whatever it can, and the insert waits for
-    /// it as long as there is something, and it has patience. The error says how many bytes to
-    /// delete. Memories that are replaced by others of their size are taken as long as a batch is
-    /// smaller than a 32nd of the budget, which is kept free for them. Deletes and compaction are
-    /// always admitted. Files that readers still hold count. Default = no limit.
+    /// Sets how many bytes the store's files may take, `RESERVE` included, at least 32 MiB. Default
+    /// = no limit.
+    ///
+    /// An insert that would leave no room for the next compaction is refused with
+    /// [`Error::OverBudget`], which says how many bytes to delete. Before that, the background
+    /// reclaims all it can. The insert waits while there is something to reclaim, but not longer
+    /// than [`write_timeout`](Self::write_timeout).
+    ///
+    /// A 32nd of the budget is kept free for replacements: a batch smaller than that is accepted if
+    /// its memories replace others of their size. Deletes and compaction are always admitted. Files
+    /// that readers still hold count.
     #[must_use]
     pub const fn disk_budget(mut self, bytes: u64) -> Self {
         self.disk_budget = Some(bytes);
         self
     }
 
-    /// Sets how many bytes of mapped files may be resident, looked at once a second: when there are
-    /// more, files let their pages go, those of rows first, and the system reads them back when
-    /// they are needed, mostly from its own cache. It holds on Linux; elsewhere nothing is let go.
-    /// Rows are then read with [`IoMode::Pread`], unless another mode is chosen. Default = no
-    /// limit: the system takes pages back itself when it needs them.
+    /// Sets how many bytes of mapped files may be resident. Default = no limit: the system takes
+    /// pages back itself when it needs them.
+    ///
+    /// The store checks once a second. Above the limit, files release their pages, pages of rows
+    /// first. The system reads them back when they are needed, mostly from its own cache. This
+    /// works on Linux; elsewhere nothing is released. With this budget, rows are read with
+    /// [`IoMode::Pread`] unless another mode is chosen.
     #[must_use]
     pub const fn resident_budget(mut self, bytes: u64) -> Self {
         self.resident_budget = Some(bytes);
@@ -166,82 +175,83 @@ impl StoreOptions {
         self
     }
 
-    /// Sets how many files the store may keep open to read them with [`IoMode::Pread`], one a
-    /// segment. Those beyond it are read through their maps, which take no descriptor. Default =
-    /// 256.
+    /// Sets how many files the store may keep open to read them with [`IoMode::Pread`], one per
+    /// segment. Further files are read through their maps, which take no descriptor. Default = 256.
     #[must_use]
     pub const fn max_open_files(mut self, files: usize) -> Self {
         self.max_open_files = files;
         self
     }
 
-    /// Sets how many bytes of a collection may wait to be compacted (`CollectionStats::debt_bytes`
-    /// without `index_debt_bytes`, as the background last saw them) while it takes inserts, at
-    /// least 1 MiB: beyond that they wait, and are refused with [`Error::OverBudget`] at the end of
-    /// their patience. Default = no limit.
+    /// Sets how many bytes of a collection may wait for compaction while it takes inserts, at least
+    /// 1 MiB. Above the limit inserts wait, and after [`write_timeout`](Self::write_timeout) they
+    /// are refused with [`Error::OverBudget`]. The bytes are `CollectionStats::debt_bytes` without
+    /// `index_debt_bytes`, as the background last saw them. Default = no limit.
     #[must_use]
     pub const fn compaction_debt_limit(mut self, bytes: u64) -> Self {
         self.compaction_debt_limit = Some(bytes);
         self
     }
 
-    /// Sets how long an insert waits where it must: for memtables to be sealed, for a budget, for
-    /// compaction. Then it is refused with [`Error::OverBudget`], and nothing of it is done. Zero =
-    /// not at all. Default = 10 seconds.
+    /// Sets how long an insert waits if it must: for memtables to be sealed, for a budget, or for
+    /// compaction. After that it is refused with [`Error::OverBudget`] and has no effect. With zero
+    /// it does not wait. Default = 10 seconds.
     #[must_use]
     pub const fn write_timeout(mut self, time: Duration) -> Self {
         self.write_timeout = time;
         self
     }
 
-    /// Sets the longest time until the bytes of what was deleted, replaced or has expired are given
-    /// back to the file system, at least a second, as long as the store is open and its background
-    /// not paused. It counts from when the store notices, on over closes and opens, and after a
-    /// crash from the last structural change that knew, or from the open. Segments of which 15 %
-    /// are dead do not wait for it. Default = 24 hours. `Store::purge` does it at once.
+    /// Sets the longest time until the bytes of deleted, replaced and expired memories return to
+    /// the file system, at least a second. Default = 24 hours. `Store::purge` returns them at once.
+    ///
+    /// It applies while the store is open and its background not paused. The time counts from when
+    /// the store notices the dead row, and runs on across closes and opens. After a crash it counts
+    /// from the last structural change that recorded the dead row, or else from the open. Segments
+    /// with 15 % dead rows do not wait for it.
     #[must_use]
     pub const fn reclaim_within(mut self, time: Duration) -> Self {
         self.reclaim_within = time;
         self
     }
 
-    /// Sets how many bytes a second the background may write when it compacts and builds indexes,
-    /// at least 64 KiB. Sealing and what is called by hand are not held up, and nothing is while a
-    /// writer waits for room. Default = no limit; the background gives way to slowed readers in any
-    /// case.
+    /// Sets how many bytes per second the background may write for compaction and index builds, at
+    /// least 64 KiB. Default = no limit; even then the background gives way to slowed readers. The
+    /// limit does not apply to sealing and to jobs called by hand, nor to any job while a writer
+    /// waits for room.
     #[must_use]
     pub const fn compaction_rate_limit(mut self, bytes_per_second: u64) -> Self {
         self.compaction_rate_limit = Some(bytes_per_second);
         self
     }
 
-    /// Sets the size of the file `RESERVE`, in bytes, at most 1 GiB: ballast that is given up when
-    /// the disk is full, so that deletes, compaction, recovery and closing still find room, and
-    /// made again when space is back. Inserts never use it. 0 = none. Default = it grows with the
-    /// store: 64 KiB at first, then 256 KiB, 1 MiB and 4 MiB, so that it holds what the log and the
-    /// largest file take, and never more than 4 MiB.
+    /// Sets the size of the file `RESERVE` in bytes, at most 1 GiB; 0 means none. The file is
+    /// ballast. On a full disk it is removed, so that deletes, compaction, recovery and closing
+    /// still find room. It is made again when space is back. Inserts never use it. By default it
+    /// grows with the store: first 64 KiB, then 256 KiB, 1 MiB and at most 4 MiB, enough for the
+    /// log and the largest file.
     #[must_use]
     pub const fn reserve_bytes(mut self, bytes: u64) -> Self {
         self.reserve_bytes = Some(bytes);
         self
     }
 
-    /// Sets a function that is told of events: seals, compactions, damaged indexes, failures of
-    /// background work. It is called in the order in which they happened, by one thread at a time,
-    /// with no lock of the store held, so that it may call the store, and close it.
+    /// Sets a function that receives events: seals, compactions, damaged indexes, failures of
+    /// background work. It is called in the order of the events, by one thread at a time. No lock
+    /// of the store is held, so it may call the store and close it.
     ///
-    /// With [`Background::Auto`] it is called soon after the event, on a thread that stores share;
-    /// a listener that takes long keeps those of other stores waiting. With [`Background::Manual`],
-    /// and in a store that is only read, it is called on the thread of the call that made the
-    /// event, before that call returns, or, if another thread is telling at that moment, by that
-    /// one.
+    /// With [`Background::Auto`] it is called soon after the event, on a thread that stores share.
+    /// A slow listener delays the listeners of other stores. With [`Background::Manual`], and in a
+    /// read-only store, it runs on the thread whose call caused the event, before that call
+    /// returns. If another thread is calling the listener at that moment, that thread delivers the
+    /// event.
     ///
-    /// At most 1,024 events wait: those that find no room are let go and counted
-    /// (`StoreStats::events_lost`). Of several `Progress` events in a row only the last waits. A
-    /// panic in the listener is caught and counted (`StoreStats::listener_panics`), and the next
-    /// event is told as usual. A close does not wait for the listener: events that wait are told,
-    /// and then it is dropped. A listener that holds a handle of its own store keeps that store
-    /// open until it is closed.
+    /// At most 1,024 events wait. Further events are dropped and counted
+    /// (`StoreStats::events_lost`). Of several `Progress` events in a row only the last one waits.
+    /// A panic in the listener is caught and counted (`StoreStats::listener_panics`), and the next
+    /// event is delivered as usual. A close does not wait for the listener: waiting events are
+    /// delivered, and then it is dropped. A listener that holds a handle of its own store keeps
+    /// that store open until it is closed explicitly.
     #[must_use]
     pub fn on_event(
         mut self,
@@ -251,22 +261,22 @@ impl StoreOptions {
         self
     }
 
-    /// Sets what the store's identity and its files' salts are made from. Default = something that
-    /// differs every time. Set it where a run must repeat byte for byte.
+    /// Sets the source of the store's identity and of its files' salts. Default = a different seed
+    /// every time. Set it if a run must repeat byte for byte.
     #[must_use]
     pub const fn seed(mut self, seed: u64) -> Self {
         self.seed = Some(seed);
         self
     }
 
-    /// Sets whether a store that is not there is created. Default = true.
+    /// Sets whether a store that does not exist is created. Default = true.
     #[must_use]
     pub const fn create(mut self, create: bool) -> Self {
         self.create = create;
         self
     }
 
-    /// Sets a function that is told of events where they happen: for tests that must act in the
+    /// Sets a function that receives events where they happen. For tests that must act in the
     /// middle of a job.
     #[cfg(test)]
     pub(crate) fn tap(
@@ -277,7 +287,7 @@ impl StoreOptions {
         self
     }
 
-    /// How many files are kept open to be read.
+    /// Returns the largest number of files kept open for reading.
     pub(crate) fn files_to_read(&self) -> usize {
         let default = if self.resident_budget.is_some() { IoMode::Pread } else { IoMode::Mapped };
         match self.io_mode.unwrap_or(default) {

@@ -1,4 +1,4 @@
-//! Owns how options are shown and read as text: one word each, for command lines and logs.
+//! Owns the text form of options: one word each, for command lines and logs.
 
 use std::fmt;
 use std::str::FromStr;
@@ -9,7 +9,7 @@ use super::values::{Durability, GraphBuilder, Metric};
 use crate::quantization::Quantization;
 use crate::value_error::ValueError;
 
-/// `Display` and `FromStr` of an enum whose variants are words.
+/// Implements `Display` and `FromStr` for an enum whose variants are words.
 macro_rules! words {
     ($type:ident, $name:literal, $($variant:ident = $word:literal),+) => {
         impl fmt::Display for $type {
@@ -21,7 +21,8 @@ macro_rules! words {
         impl FromStr for $type {
             type Err = ValueError;
 
-            /// Reads what [`Display`](fmt::Display) writes. [`ValueError`] for anything else.
+            /// Parses the output of [`Display`](fmt::Display). Returns [`ValueError`] for anything
+            /// else.
             fn from_str(text: &str) -> Result<Self, ValueError> {
                 match text {
                     $($word => Ok(Self::$variant),)+
@@ -61,7 +62,7 @@ impl fmt::Display for Durability {
 impl FromStr for Durability {
     type Err = ValueError;
 
-    /// Reads `sync` and `buffered:100ms`. [`ValueError`] for anything else.
+    /// Parses `sync` and, for example, `buffered:100ms`. Returns [`ValueError`] for anything else.
     fn from_str(text: &str) -> Result<Self, ValueError> {
         let millis = text.strip_prefix("buffered:").and_then(|rest| rest.strip_suffix("ms"));
         match (text, millis.and_then(|millis| millis.parse().ok())) {

@@ -1,10 +1,10 @@
-//! Owns the choices that options are made of: metric, durability, graph parameters.
+//! Owns the types of single options: metric, durability, graph parameters.
 
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-/// How far apart two vectors are. Smaller is nearer, everywhere.
+/// The measure of distance between two vectors. Smaller is nearer, for every metric.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[non_exhaustive]
 pub enum Metric {
@@ -18,16 +18,16 @@ pub enum Metric {
 
 /// What a write waits for before it is acknowledged.
 ///
-/// It is shown as `sync` or `buffered:100ms` and read back from that.
+/// Displayed as `sync` or `buffered:100ms`, and parsed from that.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[non_exhaustive]
 pub enum Durability {
     /// The batch is on the disk: it survives a power cut.
     #[default]
     Sync,
-    /// The batch is with the operating system: it survives the death of the process, and a power
-    /// cut after `max_delay`. What a power cut takes is the youngest part, batches whole. Made with
-    /// [`Durability::buffered`].
+    /// The operating system has the batch: it survives the death of the process at once, and a
+    /// power cut after `max_delay`. A power cut takes the youngest batches, each as a whole. Made
+    /// with [`Durability::buffered`].
     #[non_exhaustive]
     Buffered {
         /// Longest time until the batch is synced.
@@ -36,7 +36,8 @@ pub enum Durability {
 }
 
 impl Durability {
-    /// Writes survive the death of the process at once, and a power cut after `max_delay`.
+    /// Returns a durability with which writes survive the death of the process at once, and a power
+    /// cut after `max_delay`.
     ///
     /// ```
     /// use altiplano::Durability;
@@ -51,17 +52,17 @@ impl Durability {
     }
 }
 
-/// Who chooses the edges of a graph. Searches are the same for both.
+/// The algorithm that chooses the edges of a graph. Both graphs are searched the same way.
 ///
-/// Shown as `flat` or `hnsw_rs`, and read back from that.
+/// Displayed as `flat` or `hnsw_rs`, and parsed from that.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[non_exhaustive]
 pub enum GraphBuilder {
-    /// This crate's own: deterministic, little heap, one thread.
+    /// This crate's own: deterministic, one thread, little heap.
     #[default]
     Flat,
-    /// The crate `hnsw_rs`: as many threads as the machine has, about 2 KB of heap a row while it
-    /// builds. The same as `Flat` without the feature `hnsw-rs`.
+    /// The crate `hnsw_rs`. It uses all threads of the machine and about 2 KB of heap per row
+    /// during the build. Without the feature `hnsw-rs` it is the same as `Flat`.
     HnswRs,
 }
 
@@ -81,10 +82,11 @@ pub struct HnswParams {
     pub m: u16,
     /// Candidates kept while building, `m` to 4096. Default = 200.
     pub ef_construction: u16,
-    /// Who builds the graph. Default = [`GraphBuilder::Flat`].
+    /// The algorithm that builds the graph. Default = [`GraphBuilder::Flat`].
     pub builder: GraphBuilder,
-    /// Fewest rows for which a graph is built; fewer are scanned, which takes some 10 ns a row and
-    /// needs no upkeep. One that is there is kept down to half of that. Default = 30,000.
+    /// Smallest number of rows for which a graph is built. Fewer rows are scanned, which takes some
+    /// 10 ns per row and needs no upkeep. An existing graph is kept down to half of this number.
+    /// Default = 30,000.
     pub min_rows: u32,
 }
 
@@ -92,28 +94,28 @@ impl HnswParams {
     const DEFAULT: Self =
         Self { m: 16, ef_construction: 200, builder: GraphBuilder::Flat, min_rows: 30_000 };
 
-    /// Sets the neighbors of a node per level, 4 to 128.
+    /// Sets the number of neighbors of a node per level, 4 to 128.
     #[must_use]
     pub const fn m(mut self, m: u16) -> Self {
         self.m = m;
         self
     }
 
-    /// Sets the candidates kept while building, `m` to 4096.
+    /// Sets the number of candidates kept while building, `m` to 4096.
     #[must_use]
     pub const fn ef_construction(mut self, ef: u16) -> Self {
         self.ef_construction = ef;
         self
     }
 
-    /// Sets who builds the graph.
+    /// Sets the algorithm that builds the graph.
     #[must_use]
     pub const fn builder(mut self, builder: GraphBuilder) -> Self {
         self.builder = builder;
         self
     }
 
-    /// Sets the fewest rows for which a graph is built.
+    /// Sets the smallest number of rows for which a graph is built.
     #[must_use]
     pub const fn min_rows(mut self, rows: u32) -> Self {
         self.min_rows = rows;

@@ -1,5 +1,5 @@
-//! Owns what compaction and purge say: plans, and reports of what was done. Plain data. Who makes
-//! them is `compaction`. How they are shown is `report::text`.
+//! Owns the plans and reports of compaction and purge. Plain data. `compaction` fills them in.
+//! `report::text` shows them.
 
 mod text;
 
@@ -9,16 +9,16 @@ use std::time::Duration;
 use serde::Serialize;
 
 use crate::clock::ClockDoubt;
-pub(crate) use text::Bytes;
+pub(crate) use text::{Bytes, Count};
 
-/// One thing a compaction does, and why.
+/// One step of a compaction, and its reason.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[non_exhaustive]
 pub enum Step {
     /// Write the memtables to sealed segments.
     #[non_exhaustive]
     Seal {
-        /// Live rows in them.
+        /// Live rows in the memtables.
         rows: u64,
     },
     /// Remove a segment without reading it.
@@ -26,34 +26,36 @@ pub enum Step {
     Drop {
         /// The number in the file's name.
         segment: u64,
-        /// Bytes that this gives back.
+        /// Bytes that this frees.
         bytes: u64,
     },
     /// Write the live rows of some segments to new ones.
     #[non_exhaustive]
     Rewrite {
-        /// The numbers in the files' names; the segment that a `Seal` before it writes has none
+        /// The numbers in the files' names. The output of a `Seal` step before it has no number
         /// yet.
         segments: Vec<u64>,
-        /// Why these.
+        /// Why these segments.
         reason: Reason,
         /// Bytes of the inputs.
         bytes_before: u64,
         /// Predicted bytes of the outputs.
         bytes_after: u64,
     },
-    /// Build an index in place of some, over their live rows.
+    /// Build an index over the live rows of the indexes that it replaces, and of uncovered
+    /// segments.
     #[non_exhaustive]
     Index {
-        /// The numbers of the indexes that go.
+        /// The numbers of the indexes that are replaced.
         replaces: Vec<u64>,
         /// Segments that no index covers yet.
         uncovered: usize,
-        /// Live rows that it will cover.
+        /// Live rows that the index will cover.
         rows: u64,
-        /// Whether it gets a graph.
+        /// True if the index gets a graph.
         graph: bool,
-        /// The index whose graph the new one starts from, so that what stays is not built again.
+        /// The index whose graph is the base of a merge, so that only new nodes are inserted.
+        /// `None` if the graph is built from scratch.
         base: Option<u64>,
         /// Why now.
         reason: Reason,
@@ -64,21 +66,21 @@ pub enum Step {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub enum Reason {
-    /// A graph has lost recall by its merges and is built anew.
+    /// Merges have cost a graph recall, so it is rebuilt.
     RecallDegraded,
-    /// The share of dead or expired rows passed its limit.
+    /// The share of dead or expired rows exceeds its limit.
     DeadShare,
-    /// Dead rows have waited as long as they may.
+    /// Dead rows have reached their deadline.
     Deadline,
     /// Many small segments or indexes slow searches down.
     Small,
     /// No index covers the rows.
     Uncovered,
-    /// There are enough rows without a graph for one to pay.
+    /// There are enough rows outside a graph for a graph to pay.
     GraphPays,
 }
 
-/// What a compaction would do, or what is due now.
+/// The steps that a compaction would take, or that are due now.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 #[non_exhaustive]
 pub struct Plan {
@@ -86,7 +88,7 @@ pub struct Plan {
     pub steps: Vec<Step>,
 }
 
-/// What a compaction did.
+/// The result of a compaction.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 #[non_exhaustive]
 pub struct CompactionReport {
@@ -100,43 +102,43 @@ pub struct CompactionReport {
     pub written: usize,
     /// Indexes built.
     pub indexes_built: usize,
-    /// Rows whose bytes were given back.
+    /// Rows whose bytes were freed.
     pub rows_reclaimed: u64,
     /// Bytes of the collection's files before.
     pub bytes_before: u64,
     /// Bytes of the collection's files after.
     pub bytes_after: u64,
-    /// Time it took.
+    /// The duration.
     pub took: Duration,
 }
 
-/// What a purge did. See `Store::purge`.
+/// The result of a purge. See `Store::purge`.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 #[non_exhaustive]
 pub struct PurgeReceipt {
-    /// The manifest that was in force when it ended: the number in its file's name.
+    /// The manifest that was in force at the end of the purge: the number in its file's name.
     pub generation: u64,
-    /// Dead and expired rows that were left behind when the others were copied.
+    /// Dead and expired rows that were removed: the purge copied only the other rows.
     pub rows: u64,
-    /// Files that were there before and are gone.
+    /// Number of files that were removed.
     pub files_removed: usize,
-    /// Bytes that the file system had allocated for them.
+    /// Bytes that the file system had allocated for these files.
     pub bytes_removed: u64,
-    /// Files that are no longer part of the store but that an iterator, a search or another reader
-    /// in this process still holds: each goes when the last of them lets go.
+    /// Files that no longer belong to the store but that an iterator, a search or another reader in
+    /// this process still holds. Each is removed when its last reader releases it.
     pub pending: Vec<PathBuf>,
-    /// Rows that had expired before the call, for readers, and are still in files, because the
-    /// clock is not believed. Always 0 where it is.
+    /// Rows that had expired for readers before the call and are still in files, because the clock
+    /// is not believed. 0 if it is believed.
     pub withheld_rows: u64,
-    /// Why rows are withheld.
+    /// Why rows are withheld, if they are.
     pub clock_doubt: Option<ClockDoubt>,
-    /// Time it took.
+    /// The duration.
     pub took: Duration,
 }
 
 impl PurgeReceipt {
-    /// Whether everything that was dead before the call is gone from the files: nothing is pending,
-    /// and nothing is withheld.
+    /// Returns true if everything that was dead before the call is gone from the files: nothing is
+    /// pending, and nothing is withheld.
     pub fn is_complete(&self) -> bool {
         self.pending.is_empty() && self.withheld_rows == 0
     }

@@ -1,10 +1,10 @@
-//! Owns how plans and reports are shown: lines for people, bytes with units.
+//! Owns the display of plans and reports: lines for people, bytes with units.
 
 use std::fmt;
 
 use super::{CompactionReport, Plan, PurgeReceipt, Reason, Step};
 
-/// A number of bytes with a unit that fits.
+/// A number of bytes, shown in the largest unit that fits.
 pub(crate) struct Bytes(pub(crate) u64);
 
 impl fmt::Display for Bytes {
@@ -15,6 +15,21 @@ impl fmt::Display for Bytes {
                 write!(f, "{:.1} {unit}", self.0 as f64 / (1u64 << shift) as f64)
             }
             None => write!(f, "{} B", self.0),
+        }
+    }
+}
+
+/// A number of things, with their name in the plural where there is not one.
+pub(crate) struct Count(pub(crate) u64, pub(crate) &'static str);
+
+impl fmt::Display for Count {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self(count, name) = self;
+        match (count, name.strip_suffix('y'), name.ends_with('x')) {
+            (1, ..) => write!(f, "1 {name}"),
+            (_, Some(stem), _) => write!(f, "{count} {stem}ies"),
+            (_, None, true) => write!(f, "{count} {name}es"),
+            _ => write!(f, "{count} {name}s"),
         }
     }
 }
@@ -35,13 +50,14 @@ impl fmt::Display for Reason {
 impl fmt::Display for Step {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Seal { rows } => write!(f, "seal {rows} rows"),
+            Self::Seal { rows } => write!(f, "seal {}", Count(*rows, "row")),
             Self::Drop { segment, bytes } => {
                 write!(f, "drop segment {segment} unread: gives back {}", Bytes(*bytes))
             }
             Self::Rewrite { segments, reason, bytes_before, bytes_after } => {
                 let (before, after) = (Bytes(*bytes_before), Bytes(*bytes_after));
-                write!(f, "rewrite {} segments, {before} to {after}: {reason}", segments.len())
+                let segments = Count(segments.len() as u64, "segment");
+                write!(f, "rewrite {segments}, {before} to {after}: {reason}")
             }
             Self::Index { rows, graph, base, reason, .. } => {
                 let kind = match (graph, base) {
@@ -49,14 +65,14 @@ impl fmt::Display for Step {
                     (true, None) => "a new graph",
                     (true, Some(_)) => "a merged graph",
                 };
-                write!(f, "index {rows} rows with {kind}: {reason}")
+                write!(f, "index {} with {kind}: {reason}", Count(*rows, "row"))
             }
         }
     }
 }
 
 impl fmt::Display for Plan {
-    /// One line a step.
+    /// One line per step.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if self.steps.is_empty() {
             return f.pad("nothing is due");
@@ -74,24 +90,32 @@ impl fmt::Display for CompactionReport {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { sealed, dropped, rewritten, written, .. } = self;
         write!(f, "segments: {sealed} sealed, {dropped} dropped, {rewritten} rewritten, ")?;
-        write!(f, "{written} written; {} indexes built; ", self.indexes_built)?;
+        write!(f, "{written} written; {} built; ", Count(self.indexes_built as u64, "index"))?;
         let (before, after) = (Bytes(self.bytes_before), Bytes(self.bytes_after));
-        write!(f, "{} rows reclaimed, {before} to {after} ", self.rows_reclaimed)?;
+        write!(f, "{} reclaimed, {before} to {after} ", Count(self.rows_reclaimed, "row"))?;
         write!(f, "in {:.1} s", self.took.as_secs_f64())
     }
 }
 
 impl fmt::Display for PurgeReceipt {
-    /// One line, and one for each thing that keeps the purge from being complete.
+    /// One line, and one for each reason why the purge is not complete.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (files, bytes) = (self.files_removed, Bytes(self.bytes_removed));
-        write!(f, "{} rows purged, {files} files removed ({bytes}) ", self.rows)?;
+        let (files, bytes) = (self.files_removed as u64, Bytes(self.bytes_removed));
+        write!(
+            f,
+            "{} purged, {} removed ({bytes}) ",
+            Count(self.rows, "row"),
+            Count(files, "file")
+        )?;
         write!(f, "in {:.1} s", self.took.as_secs_f64())?;
         for file in &self.pending {
             write!(f, "\npending: a reader holds {}", file.display())?;
         }
         if self.withheld_rows > 0 {
-            write!(f, "\nwithheld: {} expired rows", self.withheld_rows)?;
+            write!(f, "\nwithheld: {}", Count(self.withheld_rows, "expired row"))?;
+        }
+        if self.is_complete() {
+            f.write_str("; nothing of the dead is left")?;
         }
         match &self.clock_doubt {
             Some(doubt) => write!(f, ": {doubt}"),
@@ -109,6 +133,13 @@ mod tests {
         let shown = |bytes| Bytes(bytes).to_string();
         assert_eq!([shown(0), shown(1023), shown(1536)], ["0 B", "1023 B", "1.5 KiB"]);
         assert_eq!([shown(5 << 20), shown(3 << 30)], ["5.0 MiB", "3.0 GiB"]);
+    }
+
+    #[test]
+    fn one_thing_is_not_many() {
+        let shown = |count, name| Count(count, name).to_string();
+        assert_eq!([shown(1, "row"), shown(0, "row")], ["1 row", "0 rows"]);
+        assert_eq!([shown(2, "index"), shown(3, "memory")], ["2 indexes", "3 memories"]);
     }
 
     #[test]

@@ -1,7 +1,6 @@
-//! Owns the choice between the ways to search the rows of an index: through its graph, by the codes
-//! of the rows that match, by all codes, or by measuring the rows exactly. A way is chosen only if
-//! what was measured of it reaches the recall that is asked for; cost decides among those. Decides,
-//! and searches nothing.
+//! Owns the choice of the access path of an index: its graph, the codes of matching rows, all
+//! codes, or the rows measured exactly. A path is chosen only if its measured recall reaches the
+//! target; the cheapest of those wins. It decides and does not search.
 
 use crate::clock::Clock;
 use crate::index::{Costs, EfTable};
@@ -11,21 +10,21 @@ use crate::search::request::{Request, SearchMode};
 use crate::snapshot::IndexPart;
 use crate::snapshot::recall::RecallMonitor;
 
-/// How an index is searched.
+/// The access path of one index.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) enum Plan {
-    /// Through its graph, with this beam, measuring at most about so many codes.
+    /// Search the graph with beam width `ef`, measuring about `limit` codes at most.
     Graph { ef: usize, limit: usize },
-    /// The codes of the rows that match.
+    /// Measure the codes of the matching rows.
     Matches,
-    /// All codes.
+    /// Measure all codes.
     Scan,
-    /// The rows.
+    /// Measure the rows exactly.
     Rows,
 }
 
 impl Plan {
-    /// What users are told of it.
+    /// Returns the access path as users see it.
     pub(super) const fn way(self) -> AccessPath {
         match self {
             Self::Graph { .. } => AccessPath::Graph,
@@ -36,8 +35,7 @@ impl Plan {
     }
 }
 
-/// A plan with what it costs, in nanoseconds, the recall that was measured of it, and why it was
-/// chosen.
+/// A plan with its cost in nanoseconds, its measured recall, and the reason why it was chosen.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Chosen {
     pub(super) plan: Plan,
@@ -46,10 +44,10 @@ pub(super) struct Chosen {
     pub(super) reason: AccessReason,
 }
 
-/// What the choice looks at.
+/// The inputs of the choice.
 pub(super) struct Planner<'a> {
     pub(super) request: &'a Request<'a>,
-    /// What is known of the recall of graphs.
+    /// The recall of graphs as last measured.
     pub(super) monitor: &'a RecallMonitor,
     pub(super) eligible: &'a Eligible<'a>,
     pub(super) eligible_rows: u64,
@@ -58,7 +56,7 @@ pub(super) struct Planner<'a> {
 }
 
 impl Planner<'_> {
-    /// The cheapest way to search an index that reaches the recall.
+    /// Returns the cheapest plan for an index that reaches the target recall.
     pub(super) fn of(&self, part: &IndexPart) -> Chosen {
         let (index, request) = (&part.indexed.index, self.request);
         let other = self.without_graph(part);
@@ -82,7 +80,7 @@ impl Planner<'_> {
         if request.mode == SearchMode::Graph {
             return graph(usize::MAX, 0.0, AccessReason::AskedFor);
         }
-        // Where few nodes are eligible, the beam wanders on until it has met enough of them.
+        // If few nodes are eligible, the beam goes on until it has met enough of them.
         let costs = self.costs(part);
         let nodes = u64::from(index.nodes());
         let eligible = self.eligible_rows.min(nodes).max(1);
@@ -92,13 +90,13 @@ impl Planner<'_> {
         if cost >= other.cost {
             return other;
         }
-        // Where those that match lie far from the query, it ends when it has cost as much as the
-        // other way would have.
+        // If the matching rows lie far from the query, the walk takes longer than estimated. It
+        // stops when it has cost as much as the other path would have.
         let limit = (other.cost / f64::from(costs.evaluation)) as usize;
         graph(limit, cost, AccessReason::Cheapest)
     }
 
-    /// The cheapest way without the graph. Each of them finds what is nearest.
+    /// Returns the cheapest plan that does not use the graph. Each of these finds the nearest rows.
     pub(super) fn without_graph(&self, part: &IndexPart) -> Chosen {
         let (costs, index) = (self.costs(part), &part.indexed.index);
         let (matches, nodes) = (self.eligible.matches(part), u64::from(index.nodes()));
@@ -126,8 +124,8 @@ impl Planner<'_> {
         part.indexed.index.costs(self.clock)
     }
 
-    /// How many of so many rows are measured exactly behind a look at their codes, about: twice as
-    /// many as are asked for, and what seems as near by code.
+    /// Returns about how many of `rows` rows must be measured exactly after a search by code. It is
+    /// twice `k`, plus the rows that seem as near by code.
     fn behind(&self, part: &IndexPart, rows: u64) -> f64 {
         let seem = f64::from(part.indexed.index.fit().share) * rows as f64;
         (2.0 * self.k as f64 + seem).min(rows as f64)

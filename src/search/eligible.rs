@@ -1,6 +1,6 @@
-//! Owns which rows of a snapshot may be results of one search or scan: live in the snapshot, not
-//! expired at its `now`, matching the filter, passing the closure. Worked out once per query where
-//! that is cheap (bitmaps), row by row where it is not (the closure).
+//! Owns which rows of a snapshot may be results of one search or scan. An eligible row is live in
+//! the snapshot, not expired at its `now`, matches the filter, and passes the closure. Bitmaps are
+//! computed once per query; the closure is called row by row.
 
 use std::cell::RefCell;
 
@@ -13,23 +13,23 @@ use crate::search::request::FilterFn;
 use crate::segment::{Liveness, Row, Rows, set_bits};
 use crate::snapshot::{IndexPart, Place, Snapshot};
 
-/// The rows of a part that pass liveness, expiry and filter, one bit each, and how many they are;
-/// `None` if those live are all.
+/// The rows of a part that pass liveness, expiry and filter, one bit each, and their number. `None`
+/// if these are all live rows.
 pub(super) type Mask = Option<(Vec<u64>, u64)>;
 
-/// Decides about rows of a snapshot.
+/// Decides which rows of a snapshot are eligible.
 pub(super) struct Eligible<'a> {
     snapshot: &'a Snapshot,
     metric: Metric,
     /// In the order of `Snapshot::parts`.
     masks: Vec<Mask>,
     closure: Option<&'a FilterFn<'a>>,
-    /// The first error met by the closure's reads.
+    /// The first error of a read for the closure.
     error: RefCell<Option<Error>>,
 }
 
-/// The rows of one part that are visible and match; `None` if all live ones are. O(rows / 64)
-/// beside what the filter takes.
+/// Returns the rows of one part that are visible and match; `None` if these are all live rows.
+/// O(rows / 64), plus the time of the filter.
 pub(super) fn visible(
     rows: &dyn Rows,
     live: &Liveness,
@@ -73,7 +73,7 @@ impl<'a> Eligible<'a> {
         Ok(Self { snapshot, metric, masks, closure, error: RefCell::default() })
     }
 
-    /// How many rows of a part pass, the closure left aside.
+    /// Returns how many rows of a part pass, without regard to the closure.
     pub(super) fn count(&self, part: usize) -> u64 {
         match self.masks.get(part) {
             Some(Some((_, count))) => *count,
@@ -88,13 +88,13 @@ impl<'a> Eligible<'a> {
         }
     }
 
-    /// How many rows pass in all, at most: a closure may reject more.
+    /// Returns an upper bound of the eligible rows: a closure may reject more.
     pub(super) fn total(&self) -> u64 {
         (0..self.masks.len()).map(|part| self.count(part)).sum()
     }
 
-    /// About which part of an index's nodes stand for an eligible row, at most 1; 0 where only the
-    /// closure knows.
+    /// Returns the approximate share of an index's nodes that stand for an eligible row, at most 1.
+    /// With a closure the share is unknown and 0.
     pub(super) fn share(&self, part: &IndexPart) -> f64 {
         if self.closure.is_some() {
             return 0.0;
@@ -102,7 +102,7 @@ impl<'a> Eligible<'a> {
         (self.matches(part) as f64 / f64::from(part.indexed.index.nodes().max(1))).min(1.0)
     }
 
-    /// Whether every node of an index stands for an eligible row.
+    /// Returns true if every node of an index stands for an eligible row.
     pub(super) fn all_of(&self, part: &IndexPart) -> bool {
         let whole = |segment: &Option<u32>| {
             segment.is_some_and(|segment| {
@@ -114,17 +114,18 @@ impl<'a> Eligible<'a> {
         self.closure.is_none() && part.indexed.locator.is_full() && part.slots.iter().all(whole)
     }
 
-    /// How many rows of the segments that an index covers pass, the closure left aside.
+    /// Returns how many rows of the segments that an index covers pass, without regard to the
+    /// closure.
     pub(super) fn matches(&self, part: &IndexPart) -> u64 {
         part.slots.iter().flatten().map(|s| self.count(self.part_of_segment(*s))).sum()
     }
 
-    /// The place of a segment in the order of parts.
+    /// Returns the position of a segment in the order of parts.
     pub(super) fn part_of_segment(&self, segment: u32) -> usize {
         self.snapshot.memtables.len() + segment as usize
     }
 
-    /// The rows of a part that pass, the closure left aside.
+    /// Returns the rows of a part that pass, without regard to the closure.
     pub(super) fn rows(&self, part: usize) -> Box<dyn Iterator<Item = Row> + '_> {
         match (self.masks.get(part), self.live(part)) {
             (Some(Some((words, _))), _) => Box::new(bits(words)),
@@ -133,7 +134,7 @@ impl<'a> Eligible<'a> {
         }
     }
 
-    /// Whether a row may be a result.
+    /// Returns true if a row may be a result.
     #[inline]
     pub(super) fn accept(&self, place: Place) -> bool {
         let (part, row) = match place {
@@ -154,7 +155,8 @@ impl<'a> Eligible<'a> {
         passes && self.closure.is_none_or(|closure| self.ask(closure, place))
     }
 
-    /// Asks the closure; a row that cannot be read is kept in mind as an error.
+    /// Calls the closure for a row. If the row cannot be read, the error is kept for
+    /// [`Self::check`].
     fn ask(&self, closure: &FilterFn<'_>, place: Place) -> bool {
         let Some((rows, _, row)) = self.snapshot.rows_at(place) else {
             return false;
@@ -168,13 +170,13 @@ impl<'a> Eligible<'a> {
         }
     }
 
-    /// An error if the closure could not be asked about a row.
+    /// Fails if a row could not be read for the closure.
     pub(super) fn check(&self) -> Result<()> {
         self.error.borrow_mut().take().map_or(Ok(()), Err)
     }
 }
 
-/// The rows whose bit is set.
+/// Returns the rows whose bit is set.
 pub(super) fn bits(words: &[u64]) -> impl Iterator<Item = Row> {
     set_bits(words.iter().copied())
 }

@@ -1,5 +1,7 @@
-//! Owns what a search gives back: the hits, and how they were found. Also reads a memory from a
-//! row.
+//! Owns the results of a search: the hits, and the explanation of how they were found. Also reads a
+//! memory from a row.
+
+use std::fmt;
 
 use serde::Serialize;
 
@@ -11,26 +13,35 @@ use crate::options::Metric;
 use crate::segment::{Row, RowBuffer, Rows};
 use crate::vector::metric::restore;
 
-/// One result. It is owned and keeps no file open.
+/// One result. It owns its data and keeps no file open.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[non_exhaustive]
 pub struct Hit {
     /// The memory's id.
     pub id: MemoryId,
-    /// Its place in the history of the store: see [`Memory::seq`].
+    /// The memory's place in the history of the store: see [`Memory::seq`].
     pub seq: u64,
     /// Exact distance from the query; smaller is nearer.
     pub distance: f32,
-    /// The same as a similarity, larger is nearer: the cosine, the dot product, or 1 / (1 + L2).
+    /// The distance as a similarity, larger is nearer: the cosine, the dot product, or 1 / (1 +
+    /// L2).
     pub score: f32,
-    /// The memory, as far as [`crate::Search::fields`] asked for it.
+    /// The memory, as far as [`Search::fields`](crate::Search::fields) asked for it.
     pub memory: Option<Memory>,
 }
 
 impl Hit {
-    /// The memory's text, if it has one and fields were asked for.
+    /// Returns the memory's text, if it has one and fields were asked for.
     pub fn text(&self) -> Option<&str> {
         self.memory.as_ref()?.text.as_deref()
+    }
+}
+
+impl fmt::Display for Hit {
+    /// One line: the id, the score and the text.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} ({:.3})", self.id, self.score)?;
+        self.text().map_or(Ok(()), |text| write!(f, " {text}"))
     }
 }
 
@@ -38,75 +49,75 @@ impl Hit {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
 #[non_exhaustive]
 pub enum AccessPath {
-    /// Through a graph, the best by code measured exactly.
+    /// Through a graph. The best candidates by code were measured exactly.
     Graph,
-    /// By all codes, the best of them measured exactly.
+    /// By all codes. The best candidates were measured exactly.
     Codes,
-    /// By the codes of the rows that match a filter, the best of them measured exactly.
+    /// By the codes of the rows that match a filter. The best candidates were measured exactly.
     MatchingCodes,
     /// Every row was measured exactly.
     Rows,
 }
 
-/// Why rows were searched in a way.
+/// Why an access path was chosen.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
 #[non_exhaustive]
 pub enum AccessReason {
-    /// It costs least of those that reach the recall.
+    /// It is the cheapest of the paths that reach the target recall.
     Cheapest,
-    /// The search asked for it, by [`crate::Search::mode`] or [`crate::Search::exact`].
+    /// The search asked for it, by [`Search::mode`](crate::Search::mode) or [`Search::exact`](crate::Search::exact).
     AskedFor,
-    /// They are few.
+    /// Few rows are eligible.
     FewRows,
-    /// There is a graph, and no beam that was measured finds as much as the search asks for.
+    /// There is a graph, but no measured beam reaches the target recall.
     GraphMissesTarget,
-    /// A graph was searched, and given up when it had cost as much as this way does.
+    /// A graph search was given up when it had cost as much as this path.
     GraphGaveUp,
-    /// By code, too many rows could not be told from the nearest.
+    /// By code, too many rows could not be distinguished from the nearest.
     CodesTooCoarse,
 }
 
-/// How the rows of one index were searched; or all rows, where they were measured exactly.
+/// How the rows of one index were searched, or all rows if they were measured exactly.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 #[non_exhaustive]
 pub struct PartSearch {
-    /// The number in the file's name of the index; `None` where all rows were measured.
+    /// The number in the file name of the index; `None` if all rows were measured.
     pub index: Option<u64>,
-    /// Rows that could be results.
+    /// Number of eligible rows.
     pub rows: u64,
-    /// How they were searched.
+    /// The access path.
     pub path: AccessPath,
-    /// Why in that way.
+    /// The reason for this path.
     pub reason: AccessReason,
-    /// Recall@10 of this way, measured against exact distances when the index was built or looked
-    /// at.
+    /// Recall@10 of this path, measured against exact distances when the index was built or when
+    /// the recall monitor last measured it.
     pub recall: f32,
 }
 
-/// What a search did, for those who want to know why it was fast or slow.
+/// What a search did, to explain why it was fast or slow.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 #[non_exhaustive]
 pub struct Explanation {
-    /// How the rows of each index were searched. Rows in RAM and those that no index covers are not
-    /// among them: they are searched in a way that finds what is nearest.
+    /// How the rows of each index were searched. Rows in RAM and rows outside of indexes are not
+    /// listed: their search always finds the nearest.
     pub parts: Vec<PartSearch>,
-    /// Rows that could be results at most.
+    /// Upper bound of the number of eligible rows.
     pub eligible_rows: u64,
     /// Codes measured by scanning.
     pub scanned: u64,
-    /// Codes measured in graphs, and those of rows that match a filter.
+    /// Codes measured in graphs, and codes of matching rows.
     pub evaluations: u64,
-    /// Nodes of graphs whose neighbors were looked at.
+    /// Nodes of graphs whose neighbors were visited.
     pub hops: u64,
-    /// Full vectors measured: the best by code, or all rows that match where they are few.
+    /// Full vectors measured: the best by code, or all matching rows if there are few.
     pub reranked: u64,
-    /// Indexes searched through their graph.
+    /// Number of indexes searched through their graph.
     pub graphs: u32,
-    /// Graph searches that did not find enough and were followed by a scan.
+    /// Graph searches that found too few results and were followed by a scan.
     pub fallbacks: u32,
 }
 
-/// The memory at a row.
+/// Reads the memory at a row.
 pub(crate) fn read_memory(
     metric: Metric,
     rows: &dyn Rows,
@@ -122,7 +133,7 @@ pub(crate) fn read_memory(
     Ok(memory)
 }
 
-/// A distance as a similarity.
+/// Returns a distance as a similarity.
 pub(super) fn score(metric: Metric, distance: f32) -> f32 {
     match metric {
         Metric::Cosine => 1.0 - distance,

@@ -1,4 +1,4 @@
-//! Owns streaming over a snapshot: one part at a time, one memory at a time.
+//! Owns streaming over a snapshot: one part after the other, one memory at a time.
 
 use std::sync::Arc;
 
@@ -12,19 +12,19 @@ use crate::search::hit::read_memory;
 use crate::segment::Row;
 use crate::snapshot::Snapshot;
 
-/// The visible memories of a collection as of one moment. While it lives, the files that it reads
-/// stay on disk, also if compaction has replaced them.
+/// The visible memories of a collection at one moment. While it lives, the files that it reads stay
+/// on disk, even if compaction has replaced them.
 #[derive(Debug)]
 pub struct Iter {
     snapshot: Arc<Snapshot>,
     now: Timestamp,
     metric: Metric,
     filter: Matcher,
-    /// Why there is nothing to read: the first item, and the last.
+    /// The error to return as the first and last item, if nothing can be read.
     refused: Option<Error>,
     /// The next part to open.
     part: usize,
-    /// Rows of the part before it that are still to come, last first.
+    /// Rows of the part before `part` that are still to come, last first.
     rows: Vec<Row>,
 }
 
@@ -42,7 +42,7 @@ impl Iter {
         Self { snapshot, now, metric, filter, refused, part: 0, rows }
     }
 
-    /// One that gives [`Error::Closed`] and ends.
+    /// Returns an iterator that yields [`Error::Closed`] and ends.
     pub(crate) fn closed(metric: Metric) -> Self {
         let iter = Self::new(Arc::default(), Timestamp::MIN, metric, Filter::All);
         Self { refused: Some(Error::Closed), ..iter }
@@ -62,7 +62,7 @@ impl Iter {
             let Some((rows, live)) = self.snapshot.parts().nth(self.part) else {
                 return Ok(None);
             };
-            // A part that cannot be read is one error, not one without end.
+            // A part that cannot be read is one error, not an endless series.
             self.part += 1;
             let matching = visible(rows, live, self.now, &self.filter)?;
             self.rows = match matching {
@@ -77,7 +77,7 @@ impl Iter {
 impl Iterator for Iter {
     type Item = Result<Memory>;
 
-    /// The next memory. An error about one row does not end the iteration.
+    /// Returns the next memory. An error about one row does not end the iteration.
     fn next(&mut self) -> Option<Self::Item> {
         self.advance().transpose()
     }

@@ -1,5 +1,5 @@
-//! Owns `Search`, the builder of a query. What it asks for is `request`, what it gets `hit`, how
-//! that is found `run`.
+//! Owns `Search`, the builder of a query. `request` has its parameters, `hit` its results, and
+//! `run` carries it out.
 
 mod choose;
 mod eligible;
@@ -25,15 +25,29 @@ use crate::search::request::Request;
 use crate::snapshot::Snapshot;
 use crate::snapshot::state::CollectionState;
 
-/// Most results of one search.
+/// Largest number of results of one search.
 const MAX_K: usize = 1 << 20;
 
 /// A search in the making. Nothing happens before [`Search::run`].
+///
+/// ```
+/// # fn main() -> altiplano::Result<()> {
+/// # let dir = tempfile::tempdir().unwrap();
+/// # use altiplano::{CollectionOptions, Filter, Memory, Metric, Store};
+/// # let store = Store::open(dir.path().join("agent.alt"))?;
+/// # let notes = store.collection("notes", CollectionOptions::new(2, Metric::Cosine))?;
+/// notes.insert(Memory::new(1, [0.9, 0.1]).namespace("user:42").importance(0.8))?;
+/// let query = [1.0, 0.0];
+/// let search = notes.search(&query).k(5).namespace("user:42").target_recall(0.99);
+/// let hits = search.filter(Filter::importance(0.5..=1.0)).run()?;
+/// assert_eq!((hits[0].id, hits.len()), (1.into(), 1));
+/// # Ok(()) }
+/// ```
 #[must_use = "a search does nothing until it is run"]
 pub struct Search<'a> {
     engine: &'a Engine,
     core: &'a CollectionState,
-    /// What is searched; what there is when it is run, if `None`.
+    /// The snapshot to search; `None` means the current one at the time of the run.
     snapshot: Option<Arc<Snapshot>>,
     request: Request<'a>,
 }
@@ -48,8 +62,8 @@ impl<'a> Search<'a> {
         Self { engine, core, snapshot, request: Request::new(query) }
     }
 
-    /// How many results, at most about a million. Default = 10. As many come back whenever that
-    /// many memories match.
+    /// Sets the number of results, at most 1,048,576. Default = 10. If that many memories match,
+    /// that many are returned.
     #[doc(alias = "limit")]
     #[doc(alias = "top_k")]
     pub const fn k(mut self, k: usize) -> Self {
@@ -57,75 +71,79 @@ impl<'a> Search<'a> {
         self
     }
 
-    /// The width of the beam in graphs. Default: what [`Search::target_recall`] needs.
+    /// Sets the width of the beam in graphs. Default: the width that [`Search::target_recall`]
+    /// needs.
     pub const fn ef(mut self, ef: usize) -> Self {
         self.request.ef = Some(ef);
         self
     }
 
-    /// The share of the true nearest that should be found, 0 to 1. Default = 0.95. A graph is
-    /// searched only if it was measured to find as much, against exact distances, on average over
-    /// queries like the rows; otherwise a way is taken that costs more and finds them. What is
-    /// measured are ten results; for more a beam is taken that is wider in proportion, and nothing
-    /// is promised of it.
+    /// Sets the share of the true nearest that should be found, 0 to 1. Default = 0.95.
+    ///
+    /// A graph is searched only if its measured recall reaches this share. The recall is measured
+    /// against exact distances, on average over queries like the rows. Otherwise a more expensive
+    /// path is taken that does reach it. Recall is measured for ten results. More results get a
+    /// proportionally wider beam, without a promise.
     pub const fn target_recall(mut self, recall: f32) -> Self {
         self.request.recall = recall;
         self
     }
 
-    /// Only memories that match; several filters must all match.
+    /// Limits the search to memories that match. Several filters must all match.
     #[doc(alias = "where")]
     pub fn filter(mut self, filter: Filter) -> Self {
         self.request.filter = std::mem::replace(&mut self.request.filter, Filter::All).and(filter);
         self
     }
 
-    /// Only memories of this namespace.
+    /// Limits the search to memories of this namespace.
     pub fn namespace(self, name: impl Into<String>) -> Self {
         self.filter(Filter::namespace(name))
     }
 
-    /// Only memories of this session. Sessions belong to the collection: ask for the namespace as
-    /// well where users number theirs alike.
+    /// Limits the search to memories of this session. Sessions belong to the collection. If several
+    /// users use the same session names, filter by namespace as well.
     pub fn session(self, name: impl Into<String>) -> Self {
         self.filter(Filter::session(name))
     }
 
-    /// Only memories of this kind.
+    /// Limits the search to memories of this kind.
     pub fn kind(self, name: impl Into<String>) -> Self {
         self.filter(Filter::kind(name))
     }
 
-    /// Only memories with this tag.
+    /// Limits the search to memories with this tag.
     pub fn tag(self, name: impl Into<String>) -> Self {
         self.filter(Filter::tag(name))
     }
 
-    /// Only memories made in this range of time.
+    /// Limits the search to memories made in this range of time.
     pub fn created(self, range: impl std::ops::RangeBounds<Timestamp>) -> Self {
         self.filter(Filter::created(range))
     }
 
-    /// Only memories for which the closure is true. It sees them without their vectors, and is
-    /// called for candidates only; data that a [`Filter`] can express is found faster with one.
+    /// Limits the search to memories for which the closure returns true. The closure gets them
+    /// without their vectors and is called for candidates only. Use a [`Filter`] where one can
+    /// express the condition: it is faster.
     pub fn filter_fn(mut self, closure: impl Fn(&Memory) -> bool + Send + Sync + 'a) -> Self {
         self.request.closure = Some(Box::new(closure));
         self
     }
 
-    /// Measures every eligible memory exactly: O(rows), and right.
+    /// Measures every eligible memory exactly: O(rows), with exact results.
     pub const fn exact(mut self) -> Self {
         self.request.exact = true;
         self
     }
 
-    /// How candidates are looked for. Default = [`SearchMode::Auto`].
+    /// Sets how candidates are found. Default = [`SearchMode::Auto`].
     pub const fn mode(mut self, mode: SearchMode) -> Self {
         self.request.mode = mode;
         self
     }
 
-    /// How much of each memory comes back. Default = [`Fields::Payload`], without vectors.
+    /// Sets which fields of each memory are returned. Default = [`Fields::Payload`], without
+    /// vectors.
     pub const fn fields(mut self, fields: Fields) -> Self {
         self.request.fields = fields;
         self
@@ -141,7 +159,7 @@ impl<'a> Search<'a> {
         self.explain().map(|(hits, _)| hits)
     }
 
-    /// Returns the nearest memories, and what finding them took.
+    /// Returns the nearest memories, and an explanation of the search.
     ///
     /// # Errors
     ///

@@ -1,21 +1,21 @@
-//! Owns what a search asks for, as plain data. The builder that fills it in is `search`.
+//! Owns the parameters of a search, as plain data. The builder that sets them is `search`.
 
 use serde::Serialize;
 
 use crate::filter::Filter;
 use crate::memory::Memory;
 
-/// Recall that a search aims at unless it says otherwise.
+/// Default target recall of a search.
 const DEFAULT_RECALL: f32 = 0.95;
 
 /// A closure of the caller.
 pub(super) type FilterFn<'a> = dyn Fn(&Memory) -> bool + Send + Sync + 'a;
 
-/// How candidates are looked for.
+/// How candidates are found.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize)]
 #[non_exhaustive]
 pub enum SearchMode {
-    /// Whatever is expected to be cheaper, index by index.
+    /// The cheapest access path, chosen for each index.
     #[default]
     Auto,
     /// By measuring every code.
@@ -24,7 +24,7 @@ pub enum SearchMode {
     Graph,
 }
 
-/// How much of a memory a hit brings along.
+/// Which fields of a memory a hit contains.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize)]
 #[non_exhaustive]
 pub enum Fields {
@@ -37,7 +37,7 @@ pub enum Fields {
     All,
 }
 
-/// What a search asks for.
+/// The parameters of a search.
 pub(super) struct Request<'a> {
     pub(super) query: &'a [f32],
     pub(super) k: usize,

@@ -1,20 +1,20 @@
-//! Owns the shortlist of a search: the places that may be among the nearest, by distances that are
-//! off by a known bound. How many they are is up to the data: no place is left out that may belong
-//! to the answer. Sources share its bound, so that what the first of them found spares the others
-//! work.
+//! Owns the shortlist of a search: the places that may be among the nearest, by distances whose
+//! error has a known bound. Its length depends on the data: no place that may belong to the answer
+//! is left out. All sources share its bound, so what the first source found saves work for the
+//! others.
 
 use crate::index::TopK;
 use crate::snapshot::Place;
 
-/// Places from which on the list is looked through for those that have lost their chance.
+/// Number of places from which on the list is pruned.
 const LOOKED_THROUGH: usize = 1024;
 
-/// The places that may be among the nearest k.
+/// The places that may be among the nearest `k`.
 #[derive(Debug)]
 pub(super) struct Shortlist {
-    /// How near each may be, at least.
+    /// The least possible distance of each place.
     places: Vec<(f32, Place)>,
-    /// How far the nearest k may be, at most.
+    /// The largest possible distances of the nearest `k`.
     nearest: TopK<()>,
     upper: f32,
     look_at: usize,
@@ -24,7 +24,7 @@ pub(super) struct Shortlist {
 }
 
 impl Shortlist {
-    /// For the nearest `k`, with at most so many places.
+    /// Returns an empty shortlist for the nearest `k`, with at most `most` places.
     pub(super) fn new(k: usize, most: usize) -> Self {
         let nearest = TopK::new(k);
         let (upper, look_at) = (nearest.bound(), LOOKED_THROUGH.min(most));
@@ -35,18 +35,20 @@ impl Shortlist {
         self.places.len()
     }
 
-    /// What the least possible distance of a place must be below to have a chance.
+    /// Returns the bound: a place whose least possible distance is not below it cannot be among the
+    /// nearest.
     #[inline]
     pub(super) const fn upper(&self) -> f32 {
         self.upper
     }
 
-    /// Whether more places have a chance than it was made for; then it is of no more use.
+    /// Returns true if more than `most` places may be among the nearest; the list is then useless.
     pub(super) const fn is_over(&self) -> bool {
         self.is_over
     }
 
-    /// Offers an eligible place at a distance that is off by `error` at most; gives the new bound.
+    /// Offers an eligible place at a distance whose error is at most `error`. Returns the new
+    /// bound.
     pub(super) fn offer(&mut self, distance: f32, error: f32, place: Place) -> f32 {
         let least = distance - error;
         if least < self.upper {
@@ -66,12 +68,12 @@ impl Shortlist {
         if self.places.len() > self.most {
             self.is_over = true;
             self.places.clear();
-            // Nothing is nearer than that.
+            // Nothing is nearer than this, so nothing more is offered.
             self.upper = f32::NEG_INFINITY;
         }
     }
 
-    /// The places by how near they may be.
+    /// Returns the places, ascending by least possible distance.
     pub(super) fn into_sorted(mut self) -> Vec<(f32, Place)> {
         let upper = self.upper;
         self.places.retain(|(least, _)| *least < upper);
@@ -114,7 +116,7 @@ mod tests {
             list.offer(1.0, 0.5, place(row));
         });
         assert!(list.is_over());
-        // Those that lost their chance do not count.
+        // Places that can no longer be among the nearest do not count.
         let mut list = Shortlist::new(1, 2000);
         (0..9000).for_each(|row| {
             list.offer(9000.0 - row as f32, 0.1, place(row));

@@ -1,10 +1,11 @@
-//! Owns the filter over a segment's ids: says "not here" without touching the id column. A split
-//! block Bloom filter (Putze, Sanders and Singler, "Cache-, hash- and space-efficient Bloom
-//! filters", JEA 2009), 16 bits an id: about one false positive in two thousand.
+//! Owns the filter over a segment's ids: it answers "not here" without reading the id column. A
+//! split block Bloom filter (Putze, Sanders and Singler, "Cache-, hash- and space-efficient Bloom
+//! filters", JEA 2009) with 16 bits per id: about one false positive in two thousand.
 
 use crate::ids::MemoryId;
 
-/// Words of a block: one cache line, one bit set in each word by each id.
+/// Words of 32 bits in a block. A block has 32 bytes, half a cache line; each id sets one bit in
+/// each word.
 const WORDS: usize = 8;
 const BITS_PER_ID: usize = 16;
 
@@ -13,7 +14,7 @@ const fn blocks(ids: usize) -> usize {
     if blocks == 0 { 1 } else { blocks }
 }
 
-/// How many bytes the filter of so many ids has.
+/// Returns the size in bytes of the filter of `ids` ids.
 pub(super) const fn bytes(ids: usize) -> usize {
     blocks(ids) * WORDS * 4
 }
@@ -32,7 +33,7 @@ pub(super) fn build(ids: &[u128]) -> Vec<u8> {
     words.iter().flat_map(|w| w.to_le_bytes()).collect()
 }
 
-/// Whether the id may be in the set; never false for one that is.
+/// Returns true if the id may be in the set; never false for an id in the set.
 pub(super) fn may_contain(bytes: &[u8], id: MemoryId) -> bool {
     let (blocks, _) = bytes.as_chunks::<{ WORDS * 4 }>();
     let hash = hash(id);
@@ -47,7 +48,7 @@ const fn block_of(hash: u64, blocks: usize) -> usize {
     (((hash >> 32) * blocks as u64) >> 32) as usize
 }
 
-/// One bit for each word, from the lower half of the hash.
+/// Returns one bit for each word, from the lower half of the hash.
 fn masks(hash: u64) -> impl Iterator<Item = u32> {
     const ODD: [u32; WORDS] = [
         0x47B6_137B,
@@ -62,7 +63,7 @@ fn masks(hash: u64) -> impl Iterator<Item = u32> {
     ODD.into_iter().map(move |odd| 1 << ((hash as u32).wrapping_mul(odd) >> 27))
 }
 
-/// Mixes both halves of an id; the same on every machine and in every version.
+/// Mixes both halves of an id. Must be the same on every machine and in every version.
 pub(super) fn hash(id: MemoryId) -> u64 {
     let (low, high) = (id.as_u128() as u64, (id.as_u128() >> 64) as u64);
     let mut x = low ^ high.rotate_left(32).wrapping_mul(0x9E37_79B9_7F4A_7C15);

@@ -17,7 +17,7 @@ use crate::section::{Check, Identity, SectionFile, SectionWriter};
 const DESCRIPTION: u32 = 1;
 const DEAD: u32 = 2;
 
-/// Writes the dead rows of a segment and syncs the file; tells its length.
+/// Writes the dead rows of a segment and syncs the file. Returns its length.
 pub(crate) fn write_deletes(
     disk: &dyn Disk,
     dir: &Path,
@@ -48,7 +48,7 @@ pub(crate) fn read_deletes(
     read(disk, dir, store, file, of).map(|(_, dead)| dead)
 }
 
-/// As [`read_deletes`], with every byte of the file checked.
+/// Like [`read_deletes`], but checks every byte of the file.
 pub(crate) fn verify_deletes(
     disk: &dyn Disk,
     dir: &Path,
@@ -61,8 +61,8 @@ pub(crate) fn verify_deletes(
     Ok(dead)
 }
 
-/// Reads a file of deletes without knowing of which segment: tells the segment, its rows and which
-/// are dead. Every byte is checked.
+/// Reads a `del` file whose segment is unknown. Returns the segment, its number of rows and its
+/// dead rows. Checks every byte.
 pub(crate) fn salvage_deletes(
     disk: &dyn Disk,
     dir: &Path,
@@ -78,7 +78,7 @@ pub(crate) fn salvage_deletes(
     Ok((segment, rows, dead))
 }
 
-/// The segment that the deletes are of, and its rows.
+/// Returns the segment to which the deletes belong, and its number of rows.
 fn described(file: &SectionFile) -> Result<(FileId, Row)> {
     let error = |e: crate::format::DecodeError| file.corrupt_in(DESCRIPTION, e.offset, e.reason);
     let mut cursor = Cursor::new(file.checked(DESCRIPTION)?);

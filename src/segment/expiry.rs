@@ -1,9 +1,11 @@
-//! Owns which rows of a sealed segment have expired. The answer is kept, with the rows that expire
-//! next: to ask again takes O(rows that expired since), and the column of expiries is read once for
-//! every [`AHEAD`] of them, not at all while nothing has expired, and never again once all have.
+//! Owns which rows of a sealed segment have expired. It remembers the answer and the rows that
+//! expire next, so asking again takes O(rows that expired since). The column of expiries is read
+//! once for every [`AHEAD`] rows that expire. It is not read while nothing has expired, nor once
+//! all rows have.
 //!
-//! Invariants: what is kept is a value that never changes, so that readers wait for nobody; of two
-//! that were worked out at once either may stay. It takes one bit a row and the rows that are next.
+//! Invariants: the remembered answer is an immutable value, so that readers never wait. If two
+//! readers compute one at once, either may stay. It takes one bit per row, and the rows that expire
+//! next.
 
 use std::collections::BinaryHeap;
 use std::sync::Arc;
@@ -14,31 +16,31 @@ use crate::clock::Timestamp;
 use crate::error::Result;
 use crate::sync::Published;
 
-/// So many rows that expire next are kept in order.
+/// Number of rows that expire next that are remembered, in order.
 const AHEAD: usize = 1024;
 
-/// What is known of the expiries of one segment.
+/// The remembered expiries of one segment.
 #[derive(Debug)]
 pub(super) struct Expiries {
     first: Timestamp,
     known: Published<Option<Known>>,
 }
 
-/// Which rows have not expired at any moment from `from` until the next of `coming`.
+/// The rows that have not expired at any moment from `from` until the next of `coming`.
 #[derive(Clone, Debug)]
 struct Known {
     unexpired: Liveness,
     from: Timestamp,
-    /// Rows that expire after the column was read, the first one first.
+    /// The first rows that expire after the column was read, in order of expiry.
     coming: Arc<[(Timestamp, Row)]>,
-    /// How many of them have expired at `from`.
+    /// Number of rows in `coming` that have expired at `from`.
     passed: usize,
-    /// Rows that are not in `coming` expire at this moment at the earliest.
+    /// Rows that have not expired and are not in `coming` expire at this moment or later.
     horizon: Timestamp,
 }
 
 impl Expiries {
-    /// Of a segment whose first row expires then.
+    /// Returns the expiries of a segment whose first row expires at `first`.
     pub(super) fn new(first: Timestamp) -> Self {
         Self { first, known: Published::new(None) }
     }
@@ -47,8 +49,8 @@ impl Expiries {
         self.first
     }
 
-    /// The rows that have not expired at `now`; `None` if these are all. `column` gives the expiry
-    /// of every row.
+    /// Returns the rows that have not expired at `now`; `None` if these are all rows. `column`
+    /// returns the expiry of every row.
     pub(super) fn unexpired<C: ExactSizeIterator<Item = Timestamp>>(
         &self,
         now: Timestamp,
@@ -61,7 +63,7 @@ impl Expiries {
         let answer = match known.as_ref() {
             Some(known) if known.answers(now) => return Ok(Some(known.unexpired.clone())),
             Some(known) if known.reaches(now) => known.at(now),
-            // An earlier moment than the one before: two clocks ask, and the later one is kept.
+            // An earlier `now` than before: two clocks ask. The later answer stays remembered.
             Some(known) if now < known.from => {
                 return Ok(Some(Known::read(now, column()?).unexpired));
             }
@@ -78,7 +80,7 @@ impl Known {
     fn read(now: Timestamp, column: impl ExactSizeIterator<Item = Timestamp>) -> Self {
         let mut unexpired = Liveness::all_live(column.len() as Row);
         let mut from = Timestamp::MIN;
-        // The latest of those that are next on top.
+        // The latest of the remembered rows is on top.
         let mut next: BinaryHeap<(Timestamp, Row)> = BinaryHeap::with_capacity(AHEAD + 1);
         let mut horizon = Timestamp::MAX;
         for (row, expires_at) in (0..).zip(column) {
@@ -97,18 +99,18 @@ impl Known {
         Self { unexpired, from, coming: next.into_sorted_vec().into(), passed: 0, horizon }
     }
 
-    /// Whether nothing expired between the moments that it is right for and `now`.
+    /// Returns true if no row expired between `from` and `now`.
     fn answers(&self, now: Timestamp) -> bool {
         let next = self.coming.get(self.passed).map_or(self.horizon, |(at, _)| *at);
         now >= self.from && now < next.min(self.horizon)
     }
 
-    /// Whether it knows what expires until `now`.
+    /// Returns true if every row that expires until `now` is in `coming`.
     fn reaches(&self, now: Timestamp) -> bool {
         now >= self.from && now < self.horizon
     }
 
-    /// The same at a later moment that it reaches.
+    /// Returns the answer at a later moment, which [`Self::reaches`] allows.
     fn at(&self, now: Timestamp) -> Self {
         let mut next = self.clone();
         for (expires_at, row) in self.coming.iter().skip(self.passed) {
@@ -129,7 +131,7 @@ mod tests {
 
     use super::*;
 
-    /// Asks as the column says, and counts how often it was read.
+    /// Compares the answer with the column, and counts how often the column was read.
     fn check(expiries: &Expiries, column: &[i64], now: i64, reads: &Cell<u32>) {
         let read = || {
             reads.set(reads.get() + 1);
@@ -151,7 +153,7 @@ mod tests {
 
     #[test]
     fn it_says_what_the_column_says_and_reads_it_once_for_many_rows() {
-        // Out of order, several at a time, some for ever.
+        // Out of order, several rows at one moment, some without end.
         let column: Vec<i64> = (0..10_000i64)
             .map(|i| if i % 5 == 4 { i64::MAX } else { 1_000 + i * 7919 % 4_000 })
             .collect();

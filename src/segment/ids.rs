@@ -1,11 +1,11 @@
-//! Owns the way from an id to its row in a memtable: hashes of ids with their rows, in sorted runs.
-//! A persistent value, so that readers need no lock: adding rows gives a new list of runs, which
-//! shares the larger ones with the old. Runs grow by the logarithmic method, as blocks of rows do
+//! Owns the lookup of a row by its id in a memtable: hashes of ids with their rows, in sorted runs.
+//! It is a persistent value, so readers need no lock. Adding rows returns a new list of runs, which
+//! shares the larger runs with the old. Runs grow by the logarithmic method, like blocks of rows
 //! (`active`), but without an upper limit.
 //!
-//! Invariants: each run has at least twice as many entries as the next one, so that there are at
-//! most 33 of them and an entry is copied O(log rows) times; the newest row of an id is always
-//! there. A hash may belong to several ids: whoever asks compares the id of the row.
+//! Invariants: each run has at least twice as many entries as the next. So there are at most 33
+//! runs, and an entry is copied O(log rows) times. The newest row of an id is always present.
+//! Several ids may share a hash, so the caller compares the id of the row.
 
 use std::sync::Arc;
 
@@ -14,24 +14,24 @@ use super::row::Row;
 use crate::ids::MemoryId;
 use crate::map_vec::MapVec;
 
-/// Heap bytes of a row's entry.
+/// Heap bytes of one row's entry.
 pub(super) const ENTRY_BYTES: usize = size_of::<u64>();
 
-/// See the file.
+/// Ids of a memtable with their rows.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Ids {
-    /// The oldest and largest first. Entries of a run are sorted by hash, and then the newest row
+    /// The oldest and largest run first. Entries of a run are sorted by hash, then the newest row
     /// first.
     runs: Vec<Arc<MapVec<u64>>>,
 }
 
-/// The hash of an id in the upper half, and in the lower one the row, so that later rows come
-/// first.
+/// Returns an entry. The upper half is the hash of the id. The lower half is the complement of the
+/// row, so that later rows sort first.
 fn entry(id: MemoryId, row: Row) -> u64 {
     start(id) | u64::from(!row)
 }
 
-/// The first entry that the hash of an id can have.
+/// Returns the smallest possible entry with the hash of the id.
 fn start(id: MemoryId) -> u64 {
     bloom::hash(id) & !u64::from(u32::MAX)
 }
@@ -49,7 +49,8 @@ impl Ids {
         Self { runs: Vec::new() }
     }
 
-    /// Adds the ids of the rows from `first` on. `id_of` gives the id of any row, these included.
+    /// Adds the ids of the rows from `first` on. `id_of` returns the id of any row, including the
+    /// new ones.
     pub(super) fn push(
         &mut self,
         first: Row,
@@ -65,8 +66,8 @@ impl Ids {
         self.runs.push(Arc::new(run));
     }
 
-    /// The rows that may have this id, the newest first: its newest row, perhaps older ones, and
-    /// rarely those of other ids. O(log² rows), and O(rows with its hash).
+    /// Returns the rows that may have this id, newest first: its newest row, perhaps older ones,
+    /// and rarely rows of other ids. O(log² rows), and O(rows with its hash).
     pub(super) fn candidates(&self, id: MemoryId) -> impl Iterator<Item = Row> {
         let start = start(id);
         self.runs.iter().rev().flat_map(move |run| {
@@ -77,11 +78,11 @@ impl Ids {
     }
 }
 
-/// Two runs as one, without the older rows of ids that are in it twice: they are dead.
+/// Merges two runs. Drops older rows of ids that are in both: these rows are dead.
 fn merge(older: &[u64], newer: &[u64], id_of: &impl Fn(Row) -> Option<MemoryId>) -> MapVec<u64> {
     let mut all = MapVec::with_capacity(older.len() + newer.len());
     let (mut older, mut newer) = (older.iter().peekable(), newer.iter().peekable());
-    // Where the entries with the hash of the last one begin.
+    // Where the entries with the hash of the last entry begin.
     let mut group = 0;
     loop {
         let next = match (older.peek(), newer.peek()) {
@@ -106,7 +107,7 @@ fn merge(older: &[u64], newer: &[u64], id_of: &impl Fn(Row) -> Option<MemoryId>)
 mod tests {
     use super::*;
 
-    /// Ids in the order of their rows, added so many at a time.
+    /// Returns ids in the order of their rows, added `at_once` at a time.
     fn of(ids: &[u64], at_once: usize) -> Ids {
         let mut all = Ids::default();
         let id_of = |row: Row| ids.get(row as usize).map(|id| MemoryId::from(*id));
@@ -128,7 +129,7 @@ mod tests {
             let all = of(&ids, at_once);
             for id in 0..1_800 {
                 let wanted = ids.iter().rposition(|other| *other == id).map(|row| row as Row);
-                // Rows of one batch have different ids; here they do not, and are all there.
+                // In a real batch all ids differ. Here they may repeat, and then all rows are kept.
                 assert_eq!(newest(&all, &ids, id), wanted, "{id}, {at_once} at once");
             }
         }

@@ -1,5 +1,5 @@
-//! Owns what the writer, the reader and the salvager of `seg` files share: numbers of sections,
-//! flags, hashes and checksums of rows. Layout: `format.md`, "Segment".
+//! Owns the definitions that the writer, the reader and the salvager of `seg` files share: numbers
+//! of sections, flags, hashes and checksums of rows. Layout: `format.md`, "Segment".
 
 use super::row::RowRef;
 use crate::format::crc32;
@@ -22,14 +22,15 @@ pub(super) const BODY_OFFSETS: u32 = 15;
 pub(super) const KEYS: u32 = 16;
 pub(super) const POSTINGS: u32 = 17;
 
-/// Where the first expiry is in the description, after rows and dimension.
+/// Offset of the first expiry in the description, after rows and dimension.
 pub(super) const FIRST_EXPIRY_AT: usize = 8;
 /// Bit of `FLAGS`: the row is pinned.
 pub(super) const PINNED: u8 = 1;
 /// Bit of `FLAGS`: the row has an event time.
 pub(super) const HAS_EVENT: u8 = 2;
 
-/// The hash that keys are found by; the same on every machine and in every version.
+/// Returns the hash of a key, by which it is found. Must be the same on every machine and in every
+/// version.
 pub(super) fn key_hash(key: &str) -> u64 {
     // FNV-1a, 64 bits.
     key.bytes().fold(0xcbf2_9ce4_8422_2325, |hash, byte| {
@@ -37,7 +38,7 @@ pub(super) fn key_hash(key: &str) -> u64 {
     })
 }
 
-/// Covers what a search returns of a row without its body.
+/// Returns the checksum of the fields that a search returns of a row without its body.
 pub(super) fn vector_crc(row: &RowRef<'_>) -> u32 {
     crc32(&[
         &row.id.as_u128().to_le_bytes(),

@@ -1,6 +1,7 @@
-//! Owns `Liveness`: which rows of a segment are not deleted, as one snapshot sees it, or have not
-//! expired, as of one moment (`expiry`). A persistent value: a clone never changes when the
-//! original does, and a change copies one small chunk. Sets are joined a word of 64 rows at a time.
+//! Owns `Liveness`: one set of rows of a segment. It holds the rows that are not deleted in one
+//! snapshot, or those that have not expired at one moment (`expiry`). It is a persistent value: a
+//! clone never changes when the original does, and a change copies one small chunk. Sets are
+//! intersected 64 rows at a time.
 
 use std::sync::Arc;
 
@@ -24,7 +25,7 @@ const fn split(row: Row) -> (usize, usize, u64) {
     (row as usize / (CHUNK * 64), bit / 64, 1 << (bit % 64))
 }
 
-/// The places of the bits that are set, ascending.
+/// Returns the positions of the bits that are set, ascending.
 pub(crate) fn set_bits(words: impl Iterator<Item = u64>) -> impl Iterator<Item = Row> {
     words.zip((0..).step_by(64)).flat_map(|(word, start)| {
         let mut rest = word;
@@ -37,14 +38,14 @@ pub(crate) fn set_bits(words: impl Iterator<Item = u64>) -> impl Iterator<Item =
 }
 
 impl Liveness {
-    /// `rows` live rows.
+    /// Returns a set of `rows` live rows.
     pub(crate) fn all_live(rows: Row) -> Self {
         let mut liveness = Self::default();
         liveness.extend(rows);
         liveness
     }
 
-    /// `rows` rows, all live but these.
+    /// Returns a set of `rows` rows, all live except `dead`.
     pub(crate) fn without(rows: Row, dead: &RoaringBitmap) -> Self {
         let mut liveness = Self::all_live(rows);
         for row in dead {
@@ -63,7 +64,7 @@ impl Liveness {
             if chunk == chunks.len() {
                 chunks.push(Arc::new([0; CHUNK]));
             }
-            // Up to the end of the word at once.
+            // Sets all bits up to the end of the word at once.
             let upto = end.min((row / 64 + 1) * 64);
             let bits = (upto - row) as usize;
             let mask = if bits == 64 { u64::MAX } else { ((1 << bits) - 1) << (row % 64) };
@@ -73,7 +74,7 @@ impl Liveness {
         self.rows = end;
     }
 
-    /// Marks a row as dead; false if it was already, or is not there.
+    /// Marks a row as dead. Returns false if it was dead already or does not exist.
     pub(crate) fn kill(&mut self, row: Row) -> bool {
         if !self.is_live(row) {
             return false;
@@ -110,17 +111,17 @@ impl Liveness {
         self.rows - self.dead
     }
 
-    /// The live rows, ascending.
+    /// Returns the live rows, ascending.
     pub(crate) fn iter(&self) -> impl Iterator<Item = Row> {
         set_bits(self.words())
     }
 
-    /// One bit for each row, set while it is live; none behind the last row.
+    /// Returns one bit for each row, set while it is live. Bits beyond the last row are zero.
     pub(crate) fn words(&self) -> impl Iterator<Item = u64> {
         self.chunks.iter().flat_map(|c| c.iter().copied())
     }
 
-    /// How many rows are live here and there. O(rows / 64).
+    /// Returns how many rows are live in both sets. O(rows / 64).
     pub(crate) fn live_in_both(&self, other: &Self) -> u32 {
         match (self.dead, other.dead) {
             (0, _) if self.rows == other.rows => other.live(),
@@ -129,7 +130,7 @@ impl Liveness {
         }
     }
 
-    /// The dead rows as a bitmap.
+    /// Returns the dead rows as a bitmap.
     pub(crate) fn dead_rows(&self) -> RoaringBitmap {
         let mut all = RoaringBitmap::new();
         all.insert_range(0..self.rows);

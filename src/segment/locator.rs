@@ -1,6 +1,7 @@
-//! Owns `loc` files: which rows of which segments each node of an index stands for. Layout:
-//! `format.md`, "Locator". Derived (I1). Rewritten when a listed segment is, without touching the
-//! index: a row that is gone loses its entry, and its node stays as a waypoint.
+//! Owns `loc` files: the rows and segments that each node of an index stands for. Layout:
+//! `format.md`, "Locator". Derived (I1). When a listed segment is rewritten, the locator is
+//! rewritten and the index stays. A dead row loses its entry, and its node stays in the graph as a
+//! waypoint.
 
 use std::collections::HashMap;
 use std::path::Path;
@@ -17,10 +18,10 @@ use crate::section::{Check, Identity, SectionFile, SectionWriter};
 const SEGMENTS: u32 = 1;
 const OFFSETS: u32 = 2;
 const ENTRIES: u32 = 3;
-/// The other way round: where the rows of each slot begin in `NODES`, and the node of each row.
+/// The reverse: for each slot, where its rows begin in `NODES`. `NODES` has the node of each row.
 const STARTS: u32 = 4;
 const NODES: u32 = 5;
-/// In place of the node of a row that has none here.
+/// The node of a row that is in no node of this index.
 const NO_NODE: u32 = u32::MAX;
 
 /// Builds a locator, node after node.
@@ -49,17 +50,17 @@ impl LocatorBuilder {
         self.offsets.push(self.entries.len() as u32);
     }
 
-    /// Segments named so far.
+    /// Returns the segments named so far.
     pub(crate) fn segments(&self) -> &[FileId] {
         &self.segments
     }
 
-    /// Whether no node has a row.
+    /// Returns true if no node has a row.
     pub(crate) fn is_empty(&self) -> bool {
         self.entries.is_empty()
     }
 
-    /// Writes the file and syncs it; tells its length. The directory is the caller's.
+    /// Writes the file and syncs it. Returns its length. The caller syncs the directory.
     pub(crate) fn write(&self, disk: &dyn Disk, dir: &Path, header: &FileHeader) -> Result<u64> {
         let mut writer = SectionWriter::create(disk, dir, FileName::Locator(header.file), header)?;
         let segments: Vec<u8> = self.segments.iter().flat_map(|f| f.0.to_le_bytes()).collect();
@@ -72,7 +73,7 @@ impl LocatorBuilder {
         writer.finish()
     }
 
-    /// Where the rows of each slot begin, and the node of each row.
+    /// Returns where the rows of each slot begin, and the node of each row.
     fn nodes(&self) -> (Vec<u32>, MapVec<u32>) {
         let mut starts = vec![0; self.segments.len() + 1];
         for [slot, row] in self.entries.iter() {
@@ -122,7 +123,7 @@ impl Locator {
         if offsets != (nodes as usize + 1) * 4 || missing {
             return Err(file.corrupt_in(OFFSETS, 0, "the locator does not fit its index"));
         }
-        // Lists that overlap would make a scan of all nodes quadratic.
+        // Overlapping lists would make a scan of all nodes quadratic.
         let (offsets, _) = file.checked(OFFSETS)?.as_chunks::<4>();
         let offsets = || offsets.iter().map(|b| u32::from_le_bytes(*b));
         if !offsets().is_sorted() {
@@ -132,33 +133,33 @@ impl Locator {
         Ok(Self { file, segments, nodes, full, id })
     }
 
-    /// The segments that slots refer to.
+    /// Returns the segments that slots refer to.
     pub(crate) fn segments(&self) -> &[FileId] {
         &self.segments
     }
 
-    /// Whether every node has a row.
+    /// Returns true if every node has a row.
     pub(crate) const fn is_full(&self) -> bool {
         self.full
     }
 
-    /// The number in the name of its file.
+    /// Returns the number in the name of its file.
     pub(crate) const fn file(&self) -> FileId {
         self.id
     }
 
-    /// Lets the pages of its file go.
+    /// Releases the resident pages of its file.
     pub(crate) fn release(&self) {
         self.file.release();
     }
 
-    /// Bytes mapped.
+    /// Returns the number of mapped bytes.
     pub(crate) fn len(&self) -> u64 {
         self.file.len()
     }
 
-    /// The rows of a node, as slot and row. Damaged bytes can only make it miss or name rows, which
-    /// the caller checks.
+    /// Returns the rows of a node, as slot and row. Damaged bytes can only omit rows or name wrong
+    /// ones, which the caller checks.
     #[inline]
     pub(crate) fn entries(&self, node: u32) -> impl Iterator<Item = (u32, Row)> {
         let (offsets, entries) = (self.array(OFFSETS), self.array(ENTRIES));
@@ -175,8 +176,8 @@ impl Locator {
         bytemuck::try_cast_slice::<u8, u32>(bytes).unwrap_or(&[])
     }
 
-    /// The nodes of the rows of a slot, row by row; `None` for a row without one. Damaged bytes can
-    /// only name other nodes, or none.
+    /// Returns a function from each row of a slot to its node; `None` for a row without a node.
+    /// Damaged bytes can only name a wrong node or none.
     pub(crate) fn nodes_of(&self, slot: u32) -> impl Fn(Row) -> Option<u32> {
         let starts = self.array(STARTS);
         let range = match (starts.get(slot as usize), starts.get(slot as usize + 1)) {
@@ -188,7 +189,7 @@ impl Locator {
         move |row| nodes.get(row as usize).copied().filter(|node| *node < count)
     }
 
-    /// Every node with its rows as segment and row, for rewriting.
+    /// Returns the rows of every node as segment and row, for rewriting.
     pub(crate) fn nodes(&self) -> impl Iterator<Item = Vec<(FileId, Row)>> {
         (0..self.nodes).map(|node| {
             let entries = self.entries(node);
@@ -198,7 +199,7 @@ impl Locator {
         })
     }
 
-    /// Checks every byte and that offsets and slots fit.
+    /// Checks every byte, and that offsets and slots are in range.
     pub(crate) fn verify(&self) -> Result<()> {
         self.file.verify()?;
         let offsets = self.file.checked(OFFSETS)?;

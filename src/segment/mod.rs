@@ -1,9 +1,9 @@
 //! Owns rows: in RAM (`active`), on disk (`sealed`), their liveness, and the link from index nodes
-//! to rows (`locator`). Knows one collection's dimension and metric; nothing of the log, the
+//! to rows (`locator`). Knows one collection's dimension and metric, but nothing of the log, the
 //! manifest or other segments.
 //!
-//! Invariants: a row number is never reused within a segment (I7); a sealed segment never changes
-//! (I2) and holds each id once, in ascending order; liveness belongs to the snapshot, not to the
+//! Invariants: a row number is never reused within a segment (I7). A sealed segment never changes
+//! (I2) and holds each id once, in ascending order. Liveness belongs to the snapshot, not to the
 //! rows.
 
 mod active;

@@ -1,5 +1,5 @@
-//! Owns the postings of a segment: for each namespace, session, kind and tag the rows that have it,
-//! as roaring bitmaps behind a sorted dictionary. Layout: `format.md`, "Postings".
+//! Owns the postings of a segment: the rows of each namespace, session, kind and tag, as roaring
+//! bitmaps behind a sorted dictionary. Layout: `format.md`, "Postings".
 
 use std::collections::BTreeMap;
 use std::ops::Range;
@@ -11,7 +11,7 @@ use crate::filter::Attributes;
 use crate::format::DecodeError;
 use crate::format::cursor::Cursor;
 
-/// What a posting list is about.
+/// The attribute that a posting list is about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 #[repr(u8)]
 pub(super) enum Field {
@@ -43,7 +43,7 @@ impl PostingsBuilder {
         }
     }
 
-    /// Count, dictionary, then names and bitmaps.
+    /// Returns the stored form: count, dictionary, then names and bitmaps.
     pub(super) fn encode(self) -> Vec<u8> {
         let start = 4 + self.lists.len() * ENTRY;
         let (mut dictionary, mut heap) = (Vec::with_capacity(start), Vec::new());
@@ -66,7 +66,7 @@ impl PostingsBuilder {
     }
 }
 
-/// Postings as stored, behind a function that gives the checked bytes of a part of them.
+/// Stored postings. `read` returns the checked bytes of a range of them.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Postings<R> {
     read: R,
@@ -81,7 +81,7 @@ impl<'a, E: From<DecodeError>, R: Fn(Range<usize>) -> Result<&'a [u8], E>> Posti
         Ok(Cursor::new((self.read)(0..4)?).u32()? as usize)
     }
 
-    /// The places of the name (its field in front) and of the bitmap of the i-th list.
+    /// Returns where the name (with its field in front) and the bitmap of list `i` are.
     fn entry(&self, i: usize) -> Result<[Range<usize>; 2], E> {
         let at = i.saturating_mul(ENTRY).saturating_add(4);
         let mut cursor = Cursor::new((self.read)(at..at.saturating_add(ENTRY))?);
@@ -92,7 +92,7 @@ impl<'a, E: From<DecodeError>, R: Fn(Range<usize>) -> Result<&'a [u8], E>> Posti
         Ok([place()?, place()?])
     }
 
-    /// The rows with this name; none if nobody has it. O(log lists + rows found).
+    /// Returns the rows with this name; empty if no row has it. O(log lists + rows found).
     fn rows(&self, field: Field, name: &str) -> Result<RoaringBitmap, E> {
         let (mut low, mut high) = (0, self.count()?);
         let wanted = (field as u8, name.as_bytes());
@@ -110,8 +110,8 @@ impl<'a, E: From<DecodeError>, R: Fn(Range<usize>) -> Result<&'a [u8], E>> Posti
         Ok(RoaringBitmap::new())
     }
 
-    /// The rows with at least one of these names, which are in order. Goes through the names or
-    /// through the lists, whichever takes fewer steps: O(min(names, lists) log + rows found).
+    /// Returns the rows with at least one of these sorted names. Walks the names or the lists,
+    /// whichever takes fewer steps: O(min(names, lists) log + rows found).
     pub(super) fn rows_of_any(
         &self,
         field: Field,
@@ -137,14 +137,15 @@ impl<'a, E: From<DecodeError>, R: Fn(Range<usize>) -> Result<&'a [u8], E>> Posti
         Ok(found)
     }
 
-    /// How many names rows have in all, for the check of a whole segment.
+    /// Returns the number of names summed over all rows, to check a whole segment.
     pub(super) fn total(&self, rows: Row) -> Result<u64, E> {
         let mut total = 0;
         let count = self.count()?;
         let mut end = count.saturating_mul(ENTRY).saturating_add(4);
         for i in 0..count {
             let [name, list] = self.entry(i)?;
-            // In order and apart: lists that share bytes would make this quadratic.
+            // The parts must be ascending and disjoint: lists that share bytes would make this
+            // quadratic.
             for part in [&name, &list] {
                 if part.start != end {
                     let reason = "posting lists are out of order";
@@ -216,7 +217,7 @@ mod tests {
         }
         assert_eq!(postings.total(100).unwrap(), 200);
         assert!(postings.total(99).is_err());
-        // Every list is the first one: a thousand lists of a megabyte each are a gigabyte to
+        // Every list is the first one: a thousand lists of a megabyte each would take a gigabyte to
         // decode.
         let mut shared = bytes.clone();
         let (first, rest) = shared[4..].split_at_mut(ENTRY);

@@ -1,4 +1,4 @@
-//! Owns what a row is, and its number.
+//! Owns the fields of a row, and its number.
 
 use crate::clock::Timestamp;
 use crate::ids::{MemoryId, Seq};
@@ -6,12 +6,12 @@ use crate::ids::{MemoryId, Seq};
 /// The number of a row within its segment.
 pub(crate) type Row = u32;
 
-/// Everything that a row is.
+/// All fields of a row, borrowed.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) struct RowRef<'a> {
     pub(crate) id: MemoryId,
     pub(crate) seq: Seq,
-    /// Length of the vector before it was normalised; 1 where it is not.
+    /// Factor that restores the inserted vector from the stored one; 1 where they are equal.
     pub(crate) norm: f32,
     /// In stored form.
     pub(crate) vector: &'a [f32],
@@ -19,7 +19,7 @@ pub(crate) struct RowRef<'a> {
     pub(crate) body: &'a [u8],
 }
 
-/// A row to be added.
+/// A row to be added, owned.
 #[derive(Clone, Debug)]
 pub(crate) struct NewRow {
     pub(crate) id: MemoryId,
@@ -31,7 +31,7 @@ pub(crate) struct NewRow {
     pub(crate) expires_at: Timestamp,
 }
 
-/// What a row is read into where its file is not mapped for that; kept from one row to the next.
+/// Buffer for a row whose file is not read through the map; reused from one row to the next.
 #[derive(Debug, Default)]
 pub(crate) struct RowBuffer {
     pub(super) vector: Vec<f32>,

@@ -1,4 +1,4 @@
-//! Owns the contract of rows, wherever they are: in RAM or on disk.
+//! Owns the interface of rows, in RAM or on disk.
 
 use roaring::RoaringBitmap;
 
@@ -9,32 +9,34 @@ use crate::error::Result;
 use crate::filter::{Attributes, Matcher};
 use crate::ids::{MemoryId, Seq};
 
-/// Rows, wherever they are. What is read from disk is checked before it is returned.
+/// Rows, in RAM or on disk. Data from disk is checked before it is returned.
 pub(crate) trait Rows: Send + Sync {
-    /// How many rows there are, dead ones included.
+    /// Returns the number of rows, dead ones included.
     fn rows(&self) -> Row;
-    /// A whole row.
+    /// Returns a whole row.
     fn row<'a>(&'a self, row: Row, buffer: &'a mut RowBuffer) -> Result<RowRef<'a>>;
-    /// The body of a row.
+    /// Returns the body of a row.
     fn body<'a>(&'a self, row: Row, buffer: &'a mut RowBuffer) -> Result<&'a [u8]>;
-    /// The vector of a row, in stored form.
+    /// Returns the vector of a row, in stored form.
     fn vector<'a>(&'a self, row: Row, buffer: &'a mut RowBuffer) -> Result<&'a [f32]>;
-    /// Asks for the vector of a row that is read soon.
+    /// Prefetches the vector of a row that is read soon.
     fn prefetch(&self, _row: Row) {}
     fn id(&self, row: Row) -> Result<MemoryId>;
     fn seq(&self, row: Row) -> Result<Seq>;
     fn expires_at(&self, row: Row) -> Result<Timestamp>;
     fn attributes<'a>(&'a self, row: Row, buffer: &'a mut RowBuffer) -> Result<Attributes<'a>>;
-    /// The rows with this id, newest first. The live one is among them; in RAM, older ones need not
-    /// be.
+    /// Returns the rows with this id, newest first. The live one is always included; in RAM, older
+    /// ones may be missing.
     fn find(&self, id: MemoryId) -> Result<Vec<Row>>;
-    /// The rows that match, dead ones included.
+    /// Returns the rows that match, dead ones included.
     fn select(&self, filter: &Matcher) -> Result<RoaringBitmap>;
-    /// The rows that have not expired at `now`, dead ones included; `None` if these are all.
+    /// Returns the rows that have not expired at `now`, dead ones included; `None` if these are all
+    /// rows.
     fn unexpired(&self, now: Timestamp) -> Result<Option<Liveness>>;
 
-    /// How many of these live rows have expired at `now`. O(rows / 64) while some and not all have,
-    /// O(1) otherwise, beside [`Rows::unexpired`].
+    /// Returns how many of these live rows have expired at `now`. In addition to
+    /// [`Rows::unexpired`] it takes O(rows / 64) while some but not all rows have expired, and O(1)
+    /// otherwise.
     fn live_expired(&self, live: &Liveness, now: Timestamp) -> Result<u64> {
         let unexpired = self.unexpired(now)?;
         Ok(unexpired.map_or(0, |unexpired| u64::from(live.live() - live.live_in_both(&unexpired))))

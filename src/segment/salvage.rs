@@ -1,6 +1,6 @@
-//! Owns the reading of a damaged `seg` file: every row whose own checksums hold is given, whatever
-//! became of header, section table and columns. Layout: `format.md`, "Segment". For repair only:
-//! what is read in a store that is whole is `sealed`'s business.
+//! Owns the reading of a damaged `seg` file. It returns every row whose own checksums hold, even if
+//! header, section table or columns are damaged. Layout: `format.md`, "Segment". For repair only:
+//! `sealed` reads segments of a sound store.
 
 use std::path::Path;
 
@@ -16,7 +16,7 @@ use crate::format::table::{ALIGNMENT, SectionTable};
 use crate::ids::{FileId, MemoryId, Seq};
 use crate::section::check_known;
 
-/// A segment file of which some bytes may be damaged.
+/// A segment file, parts of which may be damaged.
 #[derive(Debug)]
 pub(crate) struct SalvagedSegment {
     bytes: Mapped,
@@ -24,17 +24,17 @@ pub(crate) struct SalvagedSegment {
     dimension: usize,
 }
 
-/// A row of which not everything can be read.
+/// A row that cannot be read completely.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct LostRow {
-    /// Known where the vector's checksum holds.
+    /// Known if the vector's checksum holds.
     pub(crate) identity: Option<(MemoryId, Seq)>,
     pub(crate) reason: &'static str,
-    /// Where in the file.
+    /// The place in the file.
     pub(crate) offset: u64,
 }
 
-/// Where the sections begin.
+/// The offsets of the sections.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Layout {
     vectors: usize,
@@ -48,8 +48,8 @@ struct Layout {
 }
 
 impl SalvagedSegment {
-    /// Opens what is there of a segment with this many rows. An error means that nothing of it can
-    /// be read, or that it is another file.
+    /// Opens a possibly damaged segment with this many rows. Fails if nothing of it can be read, or
+    /// if it is another file.
     pub(crate) fn open(
         disk: &dyn Disk,
         dir: &Path,
@@ -64,8 +64,8 @@ impl SalvagedSegment {
             return Err(Error::corrupt(path, opened.len(), "the file is cut short"));
         }
         let bytes = opened.map()?;
-        // A header that does not decode says nothing of the rows; one that does may say that they
-        // are of another file, or not for this version to read.
+        // A header that does not decode says nothing about the rows. One that decodes may say that
+        // this is another file, or that this version must not read it.
         match FileHeader::decode(&bytes) {
             Err(HeaderError::Decode(_)) => {}
             Err(HeaderError::TooNew(_)) => return Err(Error::corrupt(path, 10, "it is too new")),
@@ -95,7 +95,7 @@ impl SalvagedSegment {
         self.bytes.get(at..at.checked_add(N)?)?.try_into().ok()
     }
 
-    /// Id, sequence number, norm and vector, if their checksum holds.
+    /// Returns id, sequence number, norm and vector, if their checksum holds.
     fn head(&self, row: Row) -> Option<RowRef<'_>> {
         let at = &self.layout;
         let start = at.vectors.checked_add(row as usize * self.dimension * 4)?;
@@ -122,7 +122,7 @@ impl SalvagedSegment {
         (whole && record::attributes(id, body).is_ok()).then_some(body)
     }
 
-    /// A row, if all its checksums hold.
+    /// Returns a row, if all its checksums hold.
     pub(crate) fn row(&self, row: Row) -> std::result::Result<RowRef<'_>, LostRow> {
         let offset = (self.layout.vectors + row as usize * self.dimension * 4) as u64;
         let Some(head) = self.head(row) else {
@@ -140,7 +140,7 @@ impl SalvagedSegment {
 }
 
 impl Layout {
-    /// As the section table says.
+    /// Returns the layout that the section table describes.
     fn of_table(table: &SectionTable) -> Option<Self> {
         let of = |kind| table.entries.iter().find(|e| e.kind == kind).map(|e| e.offset as usize);
         Some(Self {
@@ -155,8 +155,8 @@ impl Layout {
         })
     }
 
-    /// Without a table: all sizes but that of the bodies follow from the number of rows, and the
-    /// offsets of the bodies say where they end. O(bytes / 64).
+    /// Finds the layout without a table. All sizes except that of the bodies follow from the number
+    /// of rows, and the offsets of the bodies say where these end. O(bytes / 64).
     fn search(bytes: &[u8], rows: usize, dimension: usize) -> Option<Self> {
         let vectors = HEADER_LEN.next_multiple_of(ALIGNMENT);
         let bodies =
@@ -175,7 +175,7 @@ impl Layout {
         })
     }
 
-    /// The places of all columns, in the order in which `seal` writes them.
+    /// Returns the offsets of all columns, in the order in which `seal` writes them.
     fn from_description(vectors: usize, bodies: usize, description: usize, rows: usize) -> Self {
         let mut next = description;
         let mut section = |len: usize| {

@@ -1,5 +1,5 @@
 //! Owns the writing of `seg` files. Layout: `format.md`, "Segment". Vectors and bodies are
-//! streamed; what stays in RAM meanwhile is about 100 bytes a row and the postings.
+//! streamed. About 100 bytes per row, and the postings, stay in RAM during the write.
 
 use std::path::Path;
 
@@ -17,19 +17,19 @@ use crate::format::record;
 use crate::map_vec::MapVec;
 use crate::section::{Check, SectionWriter};
 
-/// The rows of a segment to be: in ascending order of ids, each id once.
+/// The rows of a segment to be written: in ascending order of ids, each id once.
 pub(crate) trait RowSource {
     fn rows(&self) -> Row;
     fn row<'a>(&'a self, row: Row, buffer: &'a mut RowBuffer) -> Result<RowRef<'a>>;
-    /// The body of a row, which was asked for as a whole before.
+    /// Returns the body of a row that was read as a whole before.
     fn body<'a>(&'a self, row: Row, buffer: &'a mut RowBuffer) -> Result<&'a [u8]>;
-    /// What is wrong with the body of a row, where the source can tell more than that it is.
+    /// Returns a more specific error for a damaged body, if the source has one.
     fn damage(&self, _row: Row) -> Option<Error> {
         None
     }
 }
 
-/// Columns that are collected while the vectors are written.
+/// Columns collected while the vectors are written.
 #[derive(Default)]
 struct Columns {
     ids: MapVec<u128>,
@@ -80,8 +80,8 @@ impl Columns {
     }
 }
 
-/// Writes a segment and syncs the file; tells its length. The directory is the caller's. `progress`
-/// is called with the number of rows written so far.
+/// Writes a segment and syncs the file. Returns its length. The caller syncs the directory. Calls
+/// `progress` with the number of rows written so far.
 pub(crate) fn write_segment(
     disk: &dyn Disk,
     dir: &Path,

@@ -1,5 +1,5 @@
 //! Owns how a sealed segment answers a filter: names from postings, ranges from columns, keys by
-//! their hash, ids by search. Means exactly what `Matcher::matches` means row by row.
+//! their hash, ids by search. Equivalent to `Matcher::matches` on every row.
 
 use roaring::RoaringBitmap;
 
@@ -12,16 +12,16 @@ use crate::error::Result;
 use crate::filter::{Filter, Matcher};
 use crate::ids::MemoryId;
 
-/// With one id for so many rows or fewer, all ids of the segment are gone through: to search for
-/// one takes about as long as to pass over so many.
+/// With at least one id per this many rows, all ids of the segment are walked instead of searched.
+/// One search takes about as long as walking over this many rows.
 const ROWS_A_SEARCH: usize = 64;
 
-/// The rows that match, dead ones included.
+/// Returns the rows that match, dead ones included.
 pub(super) fn select(segment: &SealedSegment, filter: &Matcher) -> Result<RoaringBitmap> {
     those_of(segment, filter.filter())
 }
 
-/// The same for a part of a matcher, whose lists are in order.
+/// Returns the rows that match a part of a matcher, whose lists are sorted.
 fn those_of(segment: &SealedSegment, filter: &Filter) -> Result<RoaringBitmap> {
     let all = || {
         let mut rows = RoaringBitmap::new();
@@ -81,7 +81,7 @@ fn those_of(segment: &SealedSegment, filter: &Filter) -> Result<RoaringBitmap> {
     })
 }
 
-/// The rows with one of these ids, which are in order, as those of a segment are.
+/// Returns the rows with one of these ids. Both these ids and those of the segment are sorted.
 /// O(min(ids log rows, ids + rows)).
 fn identified(segment: &SealedSegment, ids: &[MemoryId]) -> Result<RoaringBitmap> {
     let mut rows = RoaringBitmap::new();
@@ -104,7 +104,7 @@ fn identified(segment: &SealedSegment, ids: &[MemoryId]) -> Result<RoaringBitmap
     Ok(rows)
 }
 
-/// What is left of sorted ids from this one on. O(log of what is passed over).
+/// Returns the rest of these sorted ids from `id` on. O(log of the number skipped).
 fn from(ids: &[MemoryId], id: MemoryId) -> &[MemoryId] {
     let mut step = 1;
     while ids.get(step).is_some_and(|other| *other < id) {
@@ -125,7 +125,7 @@ fn keyed(segment: &SealedSegment, key: &str) -> Result<RoaringBitmap> {
     Ok(rows)
 }
 
-/// The rows of which a column says yes.
+/// Returns the rows for which the column is true.
 fn those(column: impl Iterator<Item = bool>) -> RoaringBitmap {
     let mut rows = RoaringBitmap::new();
     rows.extend((0..).zip(column).filter_map(|(row, yes): (Row, bool)| yes.then_some(row)));

@@ -83,13 +83,14 @@ fn seal(dir: &Path, active: &Active) -> SealedSegment {
     open(dir, len, false).unwrap()
 }
 
-/// Opens a segment to be read through its map, or from the open file.
+/// Opens a segment that is read through its map, or from the open file.
 fn open(dir: &Path, len: u64, to_read: bool) -> Result<SealedSegment> {
     let permit = OpenFiles::new(usize::from(to_read)).permit();
     SealedSegment::open(&RealDisk, dir, STORE, (FileId(1), len), 2, permit)
 }
 
-/// Whether a row of a segment and of a memtable are the same, where the former can be read.
+/// Returns whether a row is the same in a segment and in a memtable, if the segment's row can be
+/// read.
 fn row_is(sealed: &SealedSegment, active: &Active, row: Row) -> Result<bool> {
     let (mut a, mut b) = (RowBuffer::default(), RowBuffer::default());
     let whole = sealed.row(row, &mut a)? == active.row(row, &mut b)?;
@@ -129,7 +130,7 @@ fn blocks_of_long_bodies_end_early_and_are_not_merged() {
     let long =
         |i: u64| row(i, Memory::new(i, [0.0, 0.0]).text("x".repeat(400 << 10)), Timestamp::MAX);
     let wanted: Vec<NewRow> = (0..7).map(long).chain(rows(40)).collect();
-    // Each block takes rows until it has a MiB.
+    // Each block takes rows until it has 1 MiB.
     let mut active = Active::new(spec, None).push(wanted[..7].to_vec());
     assert_eq!(active.block_rows(), [3, 3, 1]);
     for new in &wanted[7..] {
@@ -151,7 +152,7 @@ fn blocks_of_long_bodies_end_early_and_are_not_merged() {
     }
     let counted: usize = wanted.iter().map(|row| active.row_bytes(row)).sum();
     assert_eq!(active.heap_bytes(), counted);
-    // Empty ones have a place, too.
+    // Empty bodies have a place, too.
     let empty = |id| NewRow { body: Vec::new(), ..row(id, memory(id), Timestamp::MAX) };
     let bare =
         Active::new(spec, None).push(vec![empty(1), row(2, memory(2), Timestamp::MAX), empty(3)]);
@@ -236,7 +237,7 @@ fn deletes_and_locators_come_back_and_belong_to_their_segment() {
     assert!(open(4).is_err());
 }
 
-/// Right checksums only say that somebody wrote these bytes.
+/// Valid checksums only prove that a writer wrote these bytes.
 #[test]
 fn rows_that_no_memory_can_be_are_damage_whatever_their_checksums_say() {
     let dir = tempfile::tempdir().unwrap();
@@ -252,7 +253,7 @@ fn rows_that_no_memory_can_be_are_damage_whatever_their_checksums_say() {
     assert!(matches!(twice, Err(Error::Corrupt { .. })));
 }
 
-/// Lists that reach over each other would be walked once for each node.
+/// Overlapping lists would be walked once for each node.
 #[test]
 fn a_locator_whose_lists_overlap_is_refused_when_it_is_opened() {
     let dir = tempfile::tempdir().unwrap();
@@ -318,7 +319,7 @@ fn segments_answer_filters_as_they_are_meant_row_by_row() {
         .unwrap();
 }
 
-/// A repair took rows out of files that a later version had written for no older one to read.
+/// Regression: a repair took rows out of files that older versions must refuse.
 #[test]
 fn rows_of_a_file_that_this_version_must_refuse_were_salvaged() {
     let dir = tempfile::tempdir().unwrap();

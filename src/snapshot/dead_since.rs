@@ -1,7 +1,6 @@
-//! Owns when segments were first seen with dead rows: the deadline for their bytes counts from
-//! then. Goes into every manifest, so that it counts on over opens; a store that is opened every
-//! day would never come to the end of a day otherwise. After a crash it counts from the last
-//! manifest that knew.
+//! Owns when each segment was first seen with a dead row, from which the deadline for its bytes
+//! counts. Every manifest holds these times, so that the deadline is met even by a store that is
+//! opened only briefly every day. After a crash the time in the last manifest counts.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Weak};
@@ -14,36 +13,36 @@ use crate::segment::Rows;
 use crate::snapshot::{SegPart, Snapshot};
 use crate::sync::{Mutex, lock};
 
-/// When the segments of one collection were first seen with dead rows.
+/// When each segment of one collection was first seen with a dead row.
 #[derive(Debug, Default)]
 pub(crate) struct DeadSince(Mutex<Known>);
 
 #[derive(Debug, Default)]
 struct Known {
     since: HashMap<FileId, Timestamp>,
-    /// The snapshot that was looked at last, and the places of its segments without a dead row.
+    /// The snapshot that was checked last, and the positions of its segments without a dead row.
     seen: Weak<Snapshot>,
     whole: Vec<usize>,
 }
 
-/// What is dead of a segment.
+/// The dead rows of a segment.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Dead {
-    /// Rows deleted, replaced, or expired at the moment of the look.
+    /// Rows that are deleted, replaced, or had expired at the time of the check.
     pub(crate) rows: u64,
-    /// When there was the first, as far as is known.
+    /// When the segment was first seen with a dead row.
     pub(crate) since: Option<Timestamp>,
 }
 
 impl DeadSince {
-    /// Takes over what a manifest knows.
+    /// Takes over the times in a manifest.
     pub(crate) fn restore(&self, segments: &[SegmentEntry]) {
         let known = segments.iter().filter_map(|s| Some((s.file, s.dead_since?)));
         lock(&self.0).since.extend(known);
     }
 
-    /// Looks at all segments of a snapshot, in their order. O(segments), beside what
-    /// [`crate::segment::Rows::live_expired`] takes.
+    /// Checks all segments of a snapshot, in their order. O(segments), plus the cost of
+    /// [`crate::segment::Rows::live_expired`].
     pub(crate) fn look(&self, snapshot: &Snapshot, now: Timestamp) -> Result<Vec<Dead>> {
         let mut known = lock(&self.0);
         let look = |part| {
@@ -54,8 +53,8 @@ impl DeadSince {
         snapshot.segments.iter().map(look).collect()
     }
 
-    /// Adds when segments were first seen with dead rows, by now, to `all`. Asks only those of
-    /// which no row was dead the last time: dead rows stay dead.
+    /// Adds to `all` when each segment was first seen with a dead row, as of `now`. Checks only
+    /// segments that had no dead row the last time, because dead rows stay dead.
     pub(crate) fn add_to(
         &self,
         all: &mut HashMap<FileId, Timestamp>,
@@ -75,7 +74,7 @@ impl DeadSince {
         whole.retain(|at| {
             let Some(part) = snapshot.segments.get(*at) else { return false };
             let file = part.sealed.file;
-            // Damage in a column is told to whoever asks for what it says.
+            // A damaged column is reported to callers that read its values, so it is skipped here.
             if !since.contains_key(&file) && dead_rows(part, now).is_ok_and(|rows| rows > 0) {
                 since.insert(file, now);
             }
@@ -85,12 +84,12 @@ impl DeadSince {
     }
 }
 
-/// Rows that are deleted, replaced, or have expired at `now`.
+/// Returns the number of rows that are deleted, replaced, or have expired at `now`.
 pub(crate) fn dead_rows(part: &SegPart, now: Timestamp) -> Result<u64> {
     Ok(u64::from(part.live.dead()) + live_expired(part, now)?)
 }
 
-/// Rows that are not deleted and have expired at `now`.
+/// Returns the number of rows that are not deleted and have expired at `now`.
 pub(crate) fn live_expired(part: &SegPart, now: Timestamp) -> Result<u64> {
     part.sealed.segment.live_expired(&part.live, now)
 }

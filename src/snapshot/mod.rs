@@ -1,8 +1,8 @@
 //! Owns what a reader sees: one immutable `Snapshot` of a collection, made of parts. A writer
-//! builds the next one and swaps it in (I6).
+//! builds the next snapshot and swaps it in (I6).
 //!
-//! Invariants: a part never changes once published; the rows of all parts hold every live memory
-//! exactly once; an index covers rows of segments of the same snapshot only.
+//! Invariants: a published part never changes. The parts hold every live memory exactly once. An
+//! index covers only rows of segments of the same snapshot.
 
 pub(crate) mod dead_since;
 pub(crate) mod open;
@@ -37,18 +37,19 @@ pub(crate) struct Indexed {
     pub(crate) index_guard: Arc<FileGuard>,
     pub(crate) locator: Locator,
     pub(crate) locator_guard: FileGuard,
-    /// Whether every byte of both files was checked.
+    /// True once every byte of both files was checked.
     pub(crate) checked: AtomicBool,
 }
 
 impl Indexed {
-    /// The name of its locator.
+    /// Returns the file name of its locator.
     pub(crate) fn locator_file(&self) -> FileName {
         FileName::Locator(self.locator.file())
     }
 
-    /// Checks every byte of the index and its locator, unless that was done before. They are in use
-    /// until then: damage can cost recall, and must be found before anything is made from them.
+    /// Checks every byte of the index and its locator, unless that was done before. An index is
+    /// used before this check, because its damage can cost only recall. Nothing may be built from
+    /// it before.
     pub(crate) fn check(&self) -> Result<()> {
         if !self.checked.load(Ordering::Acquire) {
             self.index.verify()?;
@@ -59,17 +60,17 @@ impl Indexed {
     }
 }
 
-/// Rows in RAM: the active segment, or one that waits to be sealed.
+/// A memtable: the active one, or one that waits to be sealed.
 #[derive(Clone, Debug)]
 pub(crate) struct MemPart {
-    /// Tells memtables of one collection apart; grows.
+    /// Identifies the memtable within its collection. Numbers grow.
     pub(crate) number: u64,
     pub(crate) rows: Active,
     pub(crate) live: Liveness,
-    /// Newest operation that this memtable has seen.
+    /// The newest operation that this memtable has seen.
     pub(crate) last_seq: Seq,
-    /// The log file that was open when the memtable was frozen: later operations are in it or in
-    /// younger ones.
+    /// The log file that was open when the memtable was frozen. Later operations are in it or in
+    /// newer files.
     pub(crate) log_file: FileId,
 }
 
@@ -78,25 +79,25 @@ pub(crate) struct MemPart {
 pub(crate) struct SegPart {
     pub(crate) sealed: Arc<Sealed>,
     pub(crate) live: Liveness,
-    /// How many dead rows the newest `del` file holds: less than `live.dead()` means that the log
-    /// still carries some.
+    /// How many dead rows the newest `del` file holds. If `live.dead()` is more, the log still
+    /// holds the other deletes.
     pub(crate) dead_on_disk: u32,
-    /// Whether an index covers the rows.
+    /// True if an index covers the rows.
     pub(crate) covered: bool,
 }
 
-/// An index with the places of its segments in this snapshot.
+/// An index with the positions of its segments in this snapshot.
 #[derive(Clone, Debug)]
 pub(crate) struct IndexPart {
     pub(crate) indexed: Arc<Indexed>,
-    /// For each segment of the locator's list, its place in `Snapshot::segments`.
+    /// For each segment in the locator's list, its position in `Snapshot::segments`.
     pub(crate) slots: Arc<[Option<u32>]>,
 }
 
 /// Everything a reader of one collection sees.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Snapshot {
-    /// Newest operation whose effect is here.
+    /// The newest operation whose effect is in the snapshot.
     pub(crate) visible: Seq,
     /// Oldest first; the last one is active.
     pub(crate) memtables: Vec<MemPart>,
@@ -107,14 +108,14 @@ pub(crate) struct Snapshot {
 /// Where a row is in a snapshot.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) enum Place {
-    /// In the memtable at this place of the list.
+    /// In the memtable at this position of the list.
     Memtable(u32, Row),
-    /// In the segment at this place of the list.
+    /// In the segment at this position of the list.
     Segment(u32, Row),
 }
 
 impl Snapshot {
-    /// The rows behind a place.
+    /// Returns the rows, liveness and row number behind a place.
     pub(crate) fn rows_at(&self, place: Place) -> Option<(&dyn Rows, &Liveness, Row)> {
         match place {
             Place::Memtable(part, row) => {
@@ -128,19 +129,20 @@ impl Snapshot {
         }
     }
 
-    /// Whether there is nothing but an active segment: a small collection, for which no job is due.
+    /// Returns true if there is only an active memtable: a small collection, for which no job is
+    /// due.
     pub(crate) fn has_active_only(&self) -> bool {
         self.memtables.len() <= 1 && self.segments.is_empty() && self.indexes.is_empty()
     }
 
-    /// Every part as rows with their liveness: memtables first.
+    /// Returns every part as rows with their liveness, memtables first.
     pub(crate) fn parts(&self) -> impl Iterator<Item = (&dyn Rows, &Liveness)> {
         let memtables = self.memtables.iter().map(|p| (&p.rows as &dyn Rows, &p.live));
         let segments = self.segments.iter().map(|p| (&p.sealed.segment as &dyn Rows, &p.live));
         memtables.chain(segments)
     }
 
-    /// Places of the parts, in the order of [`Snapshot::parts`], as functions of a row.
+    /// Returns the place of a row of the part at this position in [`Snapshot::parts`].
     pub(crate) fn place(&self, part: usize, row: Row) -> Place {
         match part.checked_sub(self.memtables.len()) {
             None => Place::Memtable(part as u32, row),
@@ -148,7 +150,8 @@ impl Snapshot {
         }
     }
 
-    /// The live row with this id, if there is one. Live means not deleted; it may have expired.
+    /// Returns the live row with this id, if there is one. Live means not deleted; the row may have
+    /// expired.
     pub(crate) fn find(&self, id: MemoryId) -> Result<Option<Place>> {
         for (part, (rows, live)) in self.parts().enumerate() {
             if let Some(row) = rows.find(id)?.into_iter().find(|&row| live.is_live(row)) {
@@ -158,7 +161,7 @@ impl Snapshot {
         Ok(None)
     }
 
-    /// How many nodes of an index stand for at least one row that is not deleted. O(nodes).
+    /// Returns how many nodes of an index have at least one row that is not deleted. O(nodes).
     pub(crate) fn live_nodes(&self, part: &IndexPart) -> u64 {
         let live = |(segment, row): (u32, Row)| {
             self.segments.get(segment as usize).is_some_and(|s| s.live.is_live(row))
@@ -166,7 +169,8 @@ impl Snapshot {
         (0..part.indexed.index.nodes()).filter(|n| part.places(*n).any(live)).count() as u64
     }
 
-    /// Works out which segments the indexes cover and where. Called whenever either list changed.
+    /// Recomputes which segments the indexes cover, and the positions of these segments. Called
+    /// whenever either list changed.
     pub(crate) fn relink(&mut self) {
         for part in &mut self.segments {
             part.covered = false;
@@ -187,7 +191,7 @@ impl Snapshot {
 }
 
 impl IndexPart {
-    /// The places of a node's rows in the snapshot that this part belongs to.
+    /// Returns the places of a node's rows in the snapshot of this part.
     pub(crate) fn places(&self, node: u32) -> impl Iterator<Item = (u32, Row)> {
         self.indexed.locator.entries(node).filter_map(|(slot, row)| {
             let segment = self.slots.get(slot as usize).copied().flatten()?;

@@ -1,5 +1,5 @@
-//! Owns the way from files that a manifest names to the parts of a snapshot. Reads only. An open
-//! and a job that looks at its own outputs open them alike.
+//! Owns the opening of files as parts of a snapshot. Reads only. The open of a store and a job that
+//! reads back its outputs both use it.
 
 use std::sync::Arc;
 
@@ -58,7 +58,7 @@ pub(crate) fn open_index(dir: &StoreDir, entry: &IndexEntry, spec: CodeSpec) -> 
     Ok(IndexPart { indexed: Arc::new(indexed), slots: Arc::new([]) })
 }
 
-/// Opens a locator and checks that it names the segments that the manifest says.
+/// Opens a locator and checks that it names the same segments as the manifest.
 pub(crate) fn open_locator(dir: &StoreDir, entry: &IndexEntry, nodes: u32) -> Result<Locator> {
     let file = (entry.locator, entry.locator_len);
     let locator = Locator::open(dir.disk(), dir.root(), dir.store(), file, nodes)?;
@@ -69,8 +69,8 @@ pub(crate) fn open_locator(dir: &StoreDir, entry: &IndexEntry, nodes: u32) -> Re
     Ok(locator)
 }
 
-/// Takes every index out that shares a segment with a damaged one: a row must be in exactly one
-/// index, or its whole segment in none.
+/// Removes every index that shares a segment, directly or indirectly, with a damaged index. Each
+/// row of a segment must be in exactly one index, or the whole segment in none.
 pub(crate) fn drop_coverage(snapshot: &mut Snapshot, mut damaged: Vec<FileId>) {
     loop {
         let touched = snapshot

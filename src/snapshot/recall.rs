@@ -1,8 +1,9 @@
-//! Owns what is known of the recall of a graph with the queries that users ask: a sample of them,
-//! what each beam gave for them, and what follows. Who measures is `compaction::index::recall`.
+//! Owns the recall monitor of a graph: a sample of users' queries, the recall of each beam on them,
+//! and whether the graph has degraded. `compaction::index::recall` measures.
 //!
-//! The table of a graph is made with queries that are made of its rows (`index::calibrate`); these
-//! are the real ones, and the more there are, the more beams go by what they gave.
+//! The `ef` table of a new graph is measured with queries derived from its own rows
+//! (`index::calibrate`). The monitor uses real queries. The more it has, the more beams are judged
+//! by them.
 
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
@@ -12,17 +13,17 @@ use crate::index::EfTable;
 use crate::stats::RecallStats;
 use crate::sync::{Mutex, Published, lock};
 
-/// Queries that are kept: the newest of those sampled.
+/// Number of queries kept: the newest of those sampled.
 const SAMPLE_SIZE: usize = 64;
-/// Fewer say too little: of 160 neighbors, 0.02 is one standard deviation at a recall of 0.95.
+/// Minimum sample. With 160 neighbors, 0.02 is one standard deviation at a recall of 0.95.
 const MIN_SAMPLE: usize = 16;
-/// One search of a graph in so many is sampled, but for the first ones.
+/// One graph search in this many is sampled. The first [`MIN_SAMPLE`] searches are all sampled.
 const SAMPLE_EVERY: u32 = 16;
-/// A graph is looked at again after this time, if there were new queries, and when there are twice
-/// as many as the last time.
+/// Recall is measured again after this time if there were new queries. It is also measured again
+/// when the sample has doubled.
 const CHECK_INTERVAL: Duration = Duration::from_secs(600);
 
-/// What is known of the recall of one collection's graph.
+/// The recall monitor of one collection's graph.
 #[derive(Debug)]
 pub(crate) struct RecallMonitor {
     searches: AtomicU32,
@@ -35,11 +36,11 @@ pub(crate) struct RecallMonitor {
 struct Sampled {
     queries: Vec<Vec<f32>>,
     next: usize,
-    /// Queries since the last look.
+    /// Queries sampled since the last measurement.
     new: usize,
 }
 
-/// What queries found in one graph.
+/// The `ef` table of one graph, measured with sampled queries.
 #[derive(Debug)]
 struct Measured {
     file: FileId,
@@ -48,13 +49,13 @@ struct Measured {
 
 #[derive(Debug, Default)]
 struct Known {
-    /// The graph that was built last since the store was opened, and whether it was merged.
+    /// The graph that was built last since the open, and whether it was merged.
     built: Option<(FileId, bool)>,
-    /// The beam that the last graph which was built anew takes.
+    /// The default beam of the last rebuilt graph, as measured with sampled queries.
     fresh_ef: Option<usize>,
-    /// When the last look was, in monotonic time.
+    /// When recall was last measured, in monotonic time.
     looked_at: Duration,
-    /// How many queries it had.
+    /// The number of queries in the last measurement.
     looked_with: usize,
     stats: Option<RecallStats>,
     worn: Option<FileId>,
@@ -72,7 +73,7 @@ impl Default for RecallMonitor {
 }
 
 impl RecallMonitor {
-    /// Takes a query, in stored form, that a graph was searched for, if it is its turn.
+    /// Samples a query of a graph search, in stored form, if it is its turn.
     pub(crate) fn sample(&self, query: &[f32]) {
         let number = self.searches.fetch_add(1, Ordering::Relaxed);
         if number >= MIN_SAMPLE as u32 && !number.is_multiple_of(SAMPLE_EVERY) {
@@ -88,18 +89,19 @@ impl RecallMonitor {
         *new += 1;
     }
 
-    /// What beams gave in this graph, if that was measured.
+    /// Returns what `read` takes from the measured `ef` table of this graph, or `None` if it was
+    /// not measured.
     pub(crate) fn table<T>(&self, file: FileId, read: impl Fn(&EfTable) -> T) -> Option<T> {
         let measured = self.measured.load();
         measured.as_ref().as_ref().filter(|m| m.file == file).map(|m| read(&m.table))
     }
 
-    /// A graph was built.
+    /// Notes that a graph was built or merged.
     pub(crate) fn note_built(&self, file: FileId, merged: bool) {
         lock(&self.known).built = Some((file, merged));
     }
 
-    /// The queries to look at this graph with, if it is time to.
+    /// Returns the queries to measure this graph with, if a measurement is due.
     pub(crate) fn due(&self, file: FileId, now: Duration) -> Option<Vec<Vec<f32>>> {
         let mut sampled = lock(&self.sampled);
         let known = lock(&self.known);
@@ -114,7 +116,7 @@ impl RecallMonitor {
         Some(sampled.queries.clone())
     }
 
-    /// Takes in what a look at a graph found; gives what is to be told.
+    /// Takes the result of a measurement. Returns the statistics to report.
     pub(crate) fn looked(
         &self,
         file: FileId,
@@ -139,12 +141,12 @@ impl RecallMonitor {
         stats
     }
 
-    /// Whether merges have cost this graph so much recall that it should be built anew.
+    /// Returns true if merges have degraded this graph so much that it should be rebuilt.
     pub(crate) fn is_worn(&self, file: FileId) -> bool {
         lock(&self.known).worn == Some(file)
     }
 
-    /// What the last look found.
+    /// Returns the result of the last measurement.
     pub(crate) fn stats(&self) -> Option<RecallStats> {
         lock(&self.known).stats.clone()
     }
@@ -211,13 +213,12 @@ mod tests {
         let stats = look(&monitor, 4, &wide, MINUTE);
         assert!(stats.degraded && monitor.is_worn(FileId(4)) && !monitor.is_worn(FileId(3)));
         assert_eq!(monitor.stats(), Some(stats));
-        // As wide a beam, but what the old one finds less is within the chance of 64 queries: in a
-        // churn of 100,000 rows, the beam went 119, 142, 160, 193, and 102 and 119 after a needless
-        // build.
+        // The beam is as wide, but the loss of recall with the fresh beam is within the chance of
+        // 64 queries. A rebuild would be needless.
         monitor.note_built(FileId(6), true);
         let stats = look(&monitor, 6, &[(32, 0.90), (64, 0.94), (128, 0.99)], MINUTE);
         assert!(stats.ef > 93 && !stats.degraded, "{stats:?}");
-        // Built anew, it takes as wide a beam: that is what these queries take.
+        // A rebuilt graph takes as wide a beam, because these queries need it.
         monitor.note_built(FileId(5), false);
         assert!(!look(&monitor, 5, &wide, MINUTE).degraded);
     }

@@ -1,31 +1,32 @@
-//! Owns the record of rows that moved to other segments while an index is being built from a
-//! snapshot of before: so the build need not hold the old segments on the disk, nor look its rows
-//! up again. Knows nothing of what is built.
+//! Owns the relocations of rows that move to other segments while an index is being built from an
+//! older snapshot. So the build need not keep the old segments on the disk, nor look up their rows
+//! again. Knows nothing of the build.
 //!
-//! Invariant: a rewrite is noted after its outputs are published and before
-//! `CollectionState::structure` is let go, and a build begins to watch before it loads its
-//! snapshot: what the snapshot does not show is noted. A rewrite that was noted first could be
-//! missed by a build that began just then, and rows be in no index.
+//! Invariant: a rewrite notes its relocations after it published its outputs and before it releases
+//! `CollectionState::structure`. A build starts to record before it loads its snapshot. So every
+//! rewrite that the snapshot does not show is recorded. If a rewrite were noted before it was
+//! published, a build that starts in between would miss it, and rows would be in no index.
 
 use crate::ids::FileId;
 use crate::map_vec::MapVec;
 use crate::segment::Row;
 use crate::sync::{Mutex, lock};
 
-/// In place of a file where a row is gone.
+/// Stands for the file of a row that is gone.
 const GONE: u32 = u32::MAX;
 
-/// Where the rows of a segment that is gone are.
+/// Where the rows of a replaced segment are now.
 #[derive(Debug)]
 pub(crate) struct Relocation {
     from: FileId,
     files: Vec<FileId>,
-    /// For each row: the place of its file in `files`, and its row there.
+    /// For each row: the position of its file in `files`, and its row number there.
     to: MapVec<[u32; 2]>,
 }
 
 impl Relocation {
-    /// `find` tells where each of the rows is now, if it still is.
+    /// Records where each row is now. `find` returns the new file and row number, or `None` for a
+    /// row that is gone.
     pub(crate) fn new(
         from: FileId,
         rows: Row,
@@ -36,7 +37,8 @@ impl Relocation {
             let Some((file, row)) = find(row) else {
                 return [GONE, 0];
             };
-            // A rewrite has few outputs, and the rows of an input go to them in turn.
+            // A rewrite has few outputs, and consecutive rows mostly go to the same one. So the
+            // search starts from the last file.
             let at = files.iter().rposition(|f| *f == file).unwrap_or_else(|| {
                 files.push(file);
                 files.len() - 1
@@ -47,36 +49,36 @@ impl Relocation {
         Self { from, files, to }
     }
 
-    /// Where a row of that segment is now.
+    /// Returns where a row of the replaced segment is now.
     fn resolve(&self, row: Row) -> Option<(FileId, Row)> {
         let [at, row] = *self.to.get(row as usize)?;
         Some((*self.files.get(at as usize)?, row))
     }
 }
 
-/// Where a row is after all of these, in the order in which they happened.
+/// Returns where a row is after all of these relocations, in the order in which they happened.
 pub(crate) fn resolve(moves: &[Relocation], place: (FileId, Row)) -> Option<(FileId, Row)> {
     moves.iter().try_fold(place, |(file, row), step| {
         if step.from == file { step.resolve(row) } else { Some((file, row)) }
     })
 }
 
-/// Rows that moved since an index build began, while there is one.
+/// Relocations since an index build began, while there is one.
 #[derive(Debug, Default)]
 pub(crate) struct Moves(Mutex<Option<Vec<Relocation>>>);
 
-/// Watches the moves of a collection's rows for as long as it lives. One at a time: the holder of
-/// `CollectionState::index_job`.
+/// Records the relocations of a collection's rows while it lives. There is one at a time, for the
+/// holder of `CollectionState::index_job`.
 pub(crate) struct RelocationLog<'a>(&'a Moves);
 
 impl Moves {
-    /// Begins to note moves.
+    /// Begins to record relocations.
     pub(crate) fn watch(&self) -> RelocationLog<'_> {
         *lock(&self.0) = Some(Vec::new());
         RelocationLog(self)
     }
 
-    /// Notes moves, if anybody watches.
+    /// Notes relocations, if they are being recorded.
     pub(crate) fn note(&self, moves: impl FnOnce() -> Vec<Relocation>) {
         if let Some(noted) = lock(&self.0).as_mut() {
             noted.extend(moves());
@@ -85,8 +87,8 @@ impl Moves {
 }
 
 impl RelocationLog<'_> {
-    /// The moves so far; from now on none are noted. Called with `CollectionState::structure` held,
-    /// so that none is under way.
+    /// Returns the relocations so far and stops recording. The caller holds
+    /// `CollectionState::structure`, so that no rewrite is under way.
     pub(crate) fn take(&self) -> Vec<Relocation> {
         lock(&self.0.0).take().unwrap_or_default()
     }

@@ -1,5 +1,5 @@
-//! Owns one open collection: its options, the snapshot that readers load, and the id tables of its
-//! memtables that only writers touch. Knows nothing of the log or of files.
+//! Owns the state of one open collection: its options, the snapshot that readers load, and the id
+//! tables of its memtables, which only writers use. Knows nothing of the log or of files.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Weak};
@@ -25,15 +25,15 @@ pub(crate) struct IdTable {
     pub(crate) rows: HashMap<MemoryId, Row>,
 }
 
-/// What only a writer that holds the commit token touches.
+/// The data that only the holder of the commit token uses.
 #[derive(Debug, Default)]
 pub(crate) struct WriterTables {
-    /// One for each memtable of the snapshot, in the same order.
+    /// One per memtable of the snapshot, in the same order.
     pub(crate) ids: Vec<IdTable>,
     pub(crate) next_number: u64,
 }
 
-/// What the files of a collection take.
+/// The sizes of a collection's files.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Sizes {
     /// Bytes of all segments, and of all indexes with their locators.
@@ -41,7 +41,7 @@ pub(crate) struct Sizes {
     pub(crate) indexes: u64,
     /// Bytes of the largest segment or index.
     pub(crate) largest_file: u64,
-    /// Rows that are not deleted, those in RAM included.
+    /// Rows that are not deleted, including rows in RAM.
     pub(crate) live_rows: u64,
 }
 
@@ -63,10 +63,11 @@ impl Sizes {
     }
 }
 
-/// Bytes of a row in a locator, about.
+/// Estimated bytes per row in a locator.
 const LOCATOR_BYTES: usize = 12;
 
-/// An index is being written while this lives; see [`CollectionState::writes_index`].
+/// Marks that an index is being written, until it is dropped; see
+/// [`CollectionState::writes_index`].
 pub(crate) struct WritesIndex<'a>(&'a CollectionState);
 
 impl Drop for WritesIndex<'_> {
@@ -81,12 +82,12 @@ pub(crate) struct CollectionState {
     pub(crate) id: CollectionId,
     pub(crate) name: String,
     options: Published<CollectionSettings>,
-    /// One of the options that never change.
+    /// A copy of the option, which never changes.
     in_memory: bool,
     pub(crate) spec: CodeSpec,
     snapshot: Published<Snapshot>,
     pub(crate) tables: Mutex<WriterTables>,
-    /// Held by whoever changes the list of segments or indexes, from reading it to publishing.
+    /// Held while the list of segments or indexes is changed, from reading it to publishing.
     pub(crate) structure: Mutex<()>,
     /// Held while rows are sealed or compacted.
     pub(crate) row_job: Mutex<()>,
@@ -94,28 +95,27 @@ pub(crate) struct CollectionState {
     pub(crate) index_job: Mutex<()>,
     pub(crate) dropped: AtomicBool,
     pub(crate) last_report: Mutex<Option<CompactionReport>>,
-    /// When segments were first seen with dead rows.
+    /// When each segment was first seen with a dead row.
     pub(crate) deaths: DeadSince,
-    /// The snapshot whose indexes were found in order: there is nothing to count again before the
-    /// next one.
+    /// The snapshot for which no index work was due. Nothing needs to be counted again before the
+    /// next snapshot.
     pub(crate) indexes_in_order: Mutex<Weak<Snapshot>>,
-    /// What the codes of rows that come are made of, and how far off they are, once that was
-    /// chosen.
+    /// The frame of codes for new rows and the error of these codes, once an index has chosen them.
     coder: Mutex<Option<Coder>>,
-    /// How well its graph serves the queries that are asked.
+    /// The recall of its graph, measured with users' queries.
     pub(crate) recall: RecallMonitor,
-    /// Buffers of graph searches that are not under way.
+    /// Unused buffers for graph searches.
     pub(crate) scratch: Mutex<Vec<Scratch>>,
     pub(crate) moves: Moves,
     mem_bytes: AtomicU64,
     sizes: Mutex<Sizes>,
     debt: AtomicU64,
-    /// Bytes of the index that is being built.
+    /// Estimated bytes of the index that is being built; 0 if there is none.
     index_under_way: AtomicU64,
 }
 
 impl CollectionState {
-    /// A collection with this snapshot and an empty active segment after it.
+    /// Creates a collection from `snapshot`, with an empty active memtable after it.
     pub(crate) fn new(
         id: CollectionId,
         name: String,
@@ -160,12 +160,13 @@ impl CollectionState {
         core
     }
 
-    /// What the codes of rows that come are made of, and how far off they are, if that was chosen.
+    /// Returns the frame of codes for new rows and the error of these codes, if an index has chosen
+    /// them.
     pub(crate) fn coder(&self) -> Option<Coder> {
         lock(&self.coder).clone()
     }
 
-    /// Makes the codes of rows that come like those of an index.
+    /// Encodes new rows in the frame of `index` from now on.
     pub(crate) fn code_like(&self, index: &Index) {
         *lock(&self.coder) = Some((Arc::clone(index.frame()), *index.fit()));
     }
@@ -178,7 +179,7 @@ impl CollectionState {
         self.options.load().hnsw
     }
 
-    /// Whether it is in RAM alone.
+    /// Returns true if the collection is in RAM only.
     pub(crate) const fn is_in_memory(&self) -> bool {
         self.in_memory
     }
@@ -188,13 +189,13 @@ impl CollectionState {
         *lock(&self.indexes_in_order) = Weak::new();
     }
 
-    /// What readers see now.
+    /// Returns the snapshot that readers see now.
     pub(crate) fn snapshot(&self) -> Arc<Snapshot> {
         self.snapshot.load()
     }
 
-    /// Makes readers see `next`. Only called with the commit token held, or before the collection
-    /// is shared.
+    /// Makes `next` the snapshot that readers see. The caller holds the commit token, or the
+    /// collection is not shared yet.
     pub(crate) fn publish(&self, next: Snapshot) {
         let bytes: u64 = next.memtables.iter().map(|m| m.rows.heap_bytes() as u64).sum();
         self.mem_bytes.store(bytes, Ordering::Relaxed);
@@ -202,22 +203,23 @@ impl CollectionState {
         self.snapshot.store(next);
     }
 
-    /// Heap bytes of the memtables.
+    /// Returns the heap bytes of the memtables.
     pub(crate) fn mem_bytes(&self) -> u64 {
         self.mem_bytes.load(Ordering::Relaxed)
     }
 
-    /// What the newest snapshot takes on the disk.
+    /// Returns the file sizes of the newest snapshot.
     pub(crate) fn sizes(&self) -> Sizes {
         *lock(&self.sizes)
     }
 
-    /// Bytes of one index over so many rows, with a graph if one pays, about.
+    /// Returns the estimated bytes of one index over `rows`, with a graph if there are enough rows
+    /// for one.
     pub(crate) fn full_index_bytes(&self, rows: u64) -> u64 {
         self.index_bytes(rows, rows >= u64::from(self.hnsw().min_rows))
     }
 
-    /// Bytes that waited to be compacted when that was last looked at.
+    /// Returns the bytes that waited to be compacted at the last check.
     pub(crate) fn debt(&self) -> u64 {
         self.debt.load(Ordering::Relaxed)
     }
@@ -226,8 +228,8 @@ impl CollectionState {
         self.debt.store(bytes, Ordering::Relaxed);
     }
 
-    /// Bytes of an index over so many rows with its locator, about: codes, signs, a place for each
-    /// row, and with a graph the lists of every level.
+    /// Returns the estimated bytes of an index over `rows` with its locator: codes, a locator entry
+    /// per row, and sign blocks or, with a graph, the neighbor lists of every level.
     pub(crate) fn index_bytes(&self, rows: u64, graph: bool) -> u64 {
         let spec = self.coder().map_or(self.spec, |(frame, _)| frame.spec);
         let signs = spec.block_bytes().map_or(0, |bytes| bytes / SIGN_BLOCK_ROWS);
@@ -236,8 +238,8 @@ impl CollectionState {
         rows * (spec.row_bytes() + rest + LOCATOR_BYTES) as u64
     }
 
-    /// An index of so many bytes is being built, until the guard is dropped. There is one at a
-    /// time.
+    /// Notes that an index of `bytes` is being built, until the guard is dropped. Only one is built
+    /// at a time.
     pub(crate) fn writes_index(&self, bytes: u64) -> WritesIndex<'_> {
         self.index_under_way.store(bytes, Ordering::Relaxed);
         WritesIndex(self)
@@ -251,7 +253,7 @@ impl CollectionState {
         self.dropped.load(Ordering::Acquire)
     }
 
-    /// Starts a new active segment; the one before it, if any, is frozen from now on.
+    /// Starts a new active memtable. The previous one, if any, is frozen.
     pub(crate) fn push_memtable(
         &self,
         snapshot: &mut Snapshot,
@@ -273,7 +275,7 @@ impl CollectionState {
         tables.ids.push(IdTable { number, rows: HashMap::new() });
     }
 
-    /// Goes on with these rows of the active segment alone, in their order.
+    /// Replaces the active memtable by one that holds only `rows`, in their order.
     pub(crate) fn replace_active(
         &self,
         snapshot: &mut Snapshot,
@@ -289,8 +291,7 @@ impl CollectionState {
         active.rows = Active::new(self.spec, self.coder()).push(rows);
     }
 
-    /// Whether every effect on this collection is in files that the manifest names, as this
-    /// snapshot has it.
+    /// Returns true if every effect in this snapshot is in files that the manifest names.
     pub(crate) fn is_idle(snapshot: &Snapshot) -> bool {
         snapshot.memtables.iter().all(|m| m.rows.rows() == 0)
             && snapshot.segments.iter().all(|s| s.live.dead() == s.dead_on_disk)

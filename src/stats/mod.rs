@@ -1,5 +1,5 @@
-//! Owns the plain numbers that a store and its parts report about themselves. Units are in the
-//! names. Who computes them is elsewhere. How they are shown is `stats::text`.
+//! Owns the statistics of a store and its parts. Plain data. Units are in the names. Other modules
+//! compute the values. `stats::text` shows them.
 
 mod text;
 
@@ -15,10 +15,10 @@ use crate::report::CompactionReport;
 pub struct StoreStats {
     /// One entry per collection, by name.
     pub collections: Vec<CollectionStats>,
-    /// Bytes of every file of the store but its reserve, as the file system allocated them.
+    /// Bytes of every file of the store except its reserve, as allocated by the file system.
     pub disk_bytes: u64,
     /// Bytes of the file `RESERVE`, which `disk_bytes` leaves out: see
-    /// `StoreOptions::reserve_bytes`. 0 while it is given up on a full disk.
+    /// `StoreOptions::reserve_bytes`. 0 while it is removed because the disk is full.
     pub reserve_bytes: u64,
     /// The part of `disk_bytes` in log files.
     pub log_bytes: u64,
@@ -26,35 +26,35 @@ pub struct StoreStats {
     pub log_files: usize,
     /// Bytes of mapped files. How much of it is resident is the kernel's decision.
     pub mapped_bytes: u64,
-    /// Bytes of mapped files that are resident now; 0 where the system does not tell (it does on
-    /// Linux).
+    /// Bytes of mapped files that are resident now; 0 if the system does not report it (Linux
+    /// does).
     pub resident_bytes: u64,
-    /// Segments that are kept open to be read: see `IoMode::Pread`.
+    /// Number of segments that are kept open for reading: see `IoMode::Pread`.
     pub open_files: usize,
-    /// Heap bytes of active segments, liveness, tables and graph builds, as counted by the store.
+    /// Heap bytes of memtables, liveness, tables and graph builds, as counted by the store.
     pub heap_bytes: u64,
     /// The part of `heap_bytes` in graph builds that are under way.
     pub job_heap_bytes: u64,
-    /// Files that are no longer part of the store but that an open snapshot still holds.
+    /// Number of files that no longer belong to the store but that an open snapshot still holds.
     pub held_files: usize,
     /// Bytes of those files.
     pub held_bytes: u64,
-    /// Sequence number of the last operation that is visible.
+    /// Sequence number of the newest visible operation.
     pub visible_seq: u64,
     /// Sequence number up to which the log is known to be on the disk.
     pub synced_seq: u64,
     /// How often the listener panicked since the store was opened: see `StoreOptions::on_event`.
     pub listener_panics: u64,
-    /// Events that the listener was not told of, because too many waited for it.
+    /// Events that were dropped because too many waited for the listener.
     pub events_lost: u64,
-    /// Why rows that have expired are not reclaimed, if the clock is not believed. See
-    /// `CollectionStats::withheld_rows` for how many there are.
+    /// Why expired rows are not reclaimed, if the clock is not believed.
+    /// `CollectionStats::withheld_rows` counts these rows.
     pub clock_doubt: Option<ClockDoubt>,
-    /// Whether background compaction and index building are held up by `Store::pause_background`.
+    /// True while background compaction and index building are paused by `Store::pause_background`.
     pub background_paused: bool,
     /// Why writes are refused, if they are.
     pub poisoned: Option<String>,
-    /// The instruction set that distances are measured with.
+    /// The instruction set that distances are computed with.
     pub kernels: &'static str,
 }
 
@@ -73,54 +73,55 @@ pub struct CollectionStats {
     /// The part of `expired_rows` that is not reclaimed, not even by a purge, because the clock is
     /// not believed: see `StoreStats::clock_doubt`.
     pub withheld_rows: u64,
-    /// Bytes of the live rows in RAM and on the disk: vectors, bodies and, on the disk, columns;
-    /// without codes and graphs. Where some rows of a part are dead, all of its rows count as
-    /// equally large.
+    /// Bytes of the live rows in RAM and on the disk: vectors, bodies and, on the disk, columns,
+    /// without codes and graphs. If some rows of a part are dead, all of its rows count as equally
+    /// large.
     pub live_bytes: u64,
-    /// Bytes of dead and expired rows in sealed segments, that a compaction would give back.
+    /// Bytes of dead and expired rows in sealed segments, which a compaction would free.
     pub dead_bytes: u64,
-    /// Rows in RAM: the active segment and those waiting to be sealed.
+    /// Rows in RAM: in the active memtable and in memtables that wait to be sealed.
     pub memtable_rows: u64,
-    /// Heap bytes of the memtables, with their codes.
+    /// Heap bytes of the memtables, including their codes.
     pub heap_bytes: u64,
     /// Sealed segments.
     pub segments: Vec<SegmentStats>,
-    /// Indexes over them.
+    /// Indexes over the segments.
     pub indexes: Vec<IndexStats>,
-    /// Bytes that background work is to write, about: the compaction debt. Segments that it would
-    /// rewrite now count whole, an index that it would build now counts as large as it will be, and
-    /// both until they are done. `Store::wait_idle` waits for it.
+    /// Estimated bytes that background work will write: the compaction debt. A segment that is due
+    /// for a rewrite counts in full. An index that is due counts with its future size. Both count
+    /// until they are done. `Store::wait_idle` waits for that.
     pub debt_bytes: u64,
-    /// The part of `debt_bytes` in an index.
+    /// The part of `debt_bytes` in indexes.
     pub index_debt_bytes: u64,
-    /// Recall of its graph, measured on a sample of recent queries, since the store was opened.
+    /// Recall of its graph, measured on a sample of recent queries since the store was opened.
     pub recall: Option<RecallStats>,
-    /// The newest compaction since the store was opened.
+    /// The report of the newest compaction since the store was opened.
     pub last_compaction: Option<CompactionReport>,
-    /// True when nothing bounds what the collection keeps: it has no default lifetime, and the
-    /// store no `disk_budget`, or, for an in-memory collection, no `heap_budget`. The other budgets
-    /// bound what work takes, not what is kept.
+    /// True if nothing bounds what the collection keeps. It has no default lifetime, and the store
+    /// has no `disk_budget`, or no `heap_budget` for an in-memory collection. The other budgets
+    /// bound the cost of work, not what is kept.
     pub retention_unset: bool,
 }
 
-/// Recall of a graph, measured on a sample of recent queries. The background measures it after
-/// every build, when there are twice as many queries as the last time, and every ten minutes while
-/// there are new ones. Searches choose the width of their beam by it, and by what was measured at
-/// the build where queries are few.
+/// Recall of a graph, measured on a sample of recent queries.
+///
+/// The background measures it after every build, when the number of queries has doubled, and every
+/// ten minutes while there are new queries. Searches choose their beam width by it. While there are
+/// few queries, they use what was measured at the build.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 #[non_exhaustive]
 pub struct RecallStats {
-    /// The graph: the number in the file's name of its index.
+    /// The graph: the number in the file name of its index.
     pub index: u64,
-    /// How many queries it was measured with.
+    /// Number of queries in the measurement.
     pub queries: usize,
-    /// Recall@10, against exact distances, of the beam that was thought to give 0.95.
+    /// Recall@10, against exact distances, of the beam that was expected to reach 0.95.
     pub recall: f32,
-    /// The beam that gives a recall of 0.95.
+    /// The beam that reaches a recall of 0.95.
     pub ef: usize,
-    /// Whether merges have cost so much recall that the graph is going to be built anew.
+    /// True if merges have cost so much recall that the graph will be rebuilt.
     pub degraded: bool,
-    /// When it was measured.
+    /// When the recall was measured.
     pub at: Timestamp,
 }
 
@@ -140,22 +141,22 @@ pub struct SegmentStats {
     pub expired_rows: u64,
 }
 
-/// What a width of the beam gives in a graph, measured when it was built, with queries made of its
-/// rows and against exact distances of these.
+/// The recall and cost of one beam width in a graph. It was measured when the graph was built, with
+/// queries derived from the graph's rows, against exact distances.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize)]
 #[non_exhaustive]
 pub struct BeamStats {
     /// The width of the beam.
     pub ef: u32,
-    /// Recall@10 of what a search gives.
+    /// Recall@10 of a search.
     pub recall: f32,
-    /// Standard error of that.
+    /// Standard error of the recall.
     pub error: f32,
-    /// Distances by code, on average.
+    /// Mean number of distances by code per search.
     pub evaluations: u32,
 }
 
-/// One index: codes, and a graph where one pays.
+/// One index: codes, and a graph if one pays.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 #[non_exhaustive]
 pub struct IndexStats {
@@ -167,21 +168,21 @@ pub struct IndexStats {
     pub nodes: u64,
     /// Nodes with at least one live row.
     pub live_nodes: u64,
-    /// Whether it has a graph.
+    /// True if the index has a graph.
     pub graph: bool,
-    /// The codes that fit its rows: those that were asked for, or finer ones.
-    /// [`Quantization::None`] are the vectors.
+    /// The quantization that fits its rows: the requested one, or a finer one.
+    /// [`Quantization::None`] stands for the vectors themselves.
     pub quantization: Option<Quantization>,
-    /// Whether a centre was taken off the vectors before they were coded.
+    /// True if a centre was subtracted from the vectors before they were coded.
     pub centred: bool,
-    /// How far off a product by code is at most, as a part of both lengths: by this bound a search
-    /// decides which rows it measures exactly.
+    /// Bound on the error of a dot product by code, as a fraction of the product of both lengths.
+    /// By this bound a search decides which rows to measure exactly.
     pub code_error: f32,
-    /// About which part of the rows a search by code measures exactly in vain.
+    /// Estimated fraction of the rows that a search by code measures exactly without need.
     pub code_share: f32,
     /// Recall@10 of a search by codes, without the graph.
     pub code_recall: f32,
-    /// What searches of the graph give, by their beams. A search takes the first that reaches its
-    /// recall for certain; where none does, it does not use the graph.
+    /// Recall and cost of the graph for each beam width. A search takes the first width that
+    /// reliably reaches its target recall. If none does, it does not use the graph.
     pub beams: Vec<BeamStats>,
 }

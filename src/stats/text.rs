@@ -1,23 +1,23 @@
-//! Owns how statistics are shown: a few lines for people, bytes with units.
+//! Owns the display of statistics: a few lines for people, bytes with units.
 
 use std::fmt;
 
 use super::{CollectionStats, RecallStats, StoreStats};
-use crate::report::Bytes;
+use crate::report::{Bytes, Count};
 
 impl fmt::Display for StoreStats {
-    /// One line for the store, one for each collection, and one for each thing that wants
-    /// attention.
+    /// One line for the store, one per collection, and one for each condition that needs attention.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let live: u64 = self.collections.iter().map(|c| c.live_rows).sum();
-        write!(f, "{} collections, {live} live memories; ", self.collections.len())?;
+        let collections = Count(self.collections.len() as u64, "collection");
+        write!(f, "{collections}, {}; ", Count(live, "live memory"))?;
         write!(f, "disk {} (log {}), ", Bytes(self.disk_bytes), Bytes(self.log_bytes))?;
         write!(f, "heap {}, mapped {}", Bytes(self.heap_bytes), Bytes(self.mapped_bytes))?;
         for collection in &self.collections {
             write!(f, "\n{collection}")?;
         }
         if self.held_files > 0 {
-            let (files, bytes) = (self.held_files, Bytes(self.held_bytes));
+            let (files, bytes) = (self.held_files as u64, Bytes(self.held_bytes));
             write!(
                 f,
                 "\nreaders still hold {files} files that the store no longer needs, {bytes}"
@@ -42,9 +42,15 @@ impl fmt::Display for CollectionStats {
         let Self { name, live_rows, dead_rows, expired_rows, .. } = self;
         write!(f, "{name}: {live_rows} live ({}), ", Bytes(self.live_bytes))?;
         write!(f, "{dead_rows} dead and {expired_rows} expired ({}); ", Bytes(self.dead_bytes))?;
-        let (segments, graphs) = (self.segments.len(), self.indexes.iter().filter(|i| i.graph));
-        write!(f, "{} in RAM, {segments} segments, ", self.memtable_rows)?;
-        write!(f, "{} indexes, {} graphs; ", self.indexes.len(), graphs.count())?;
+        let graphs = self.indexes.iter().filter(|index| index.graph).count() as u64;
+        write!(
+            f,
+            "{} in RAM, {}, ",
+            self.memtable_rows,
+            Count(self.segments.len() as u64, "segment")
+        )?;
+        let indexes = Count(self.indexes.len() as u64, "index");
+        write!(f, "{indexes}, {}; ", Count(graphs, "graph"))?;
         write!(f, "to do: {}", Bytes(self.debt_bytes))?;
         if let Some(recall) = &self.recall {
             write!(f, "; {recall}")?;
@@ -55,7 +61,12 @@ impl fmt::Display for CollectionStats {
 
 impl fmt::Display for RecallStats {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "recall {:.3} measured with {} queries, ", self.recall, self.queries)?;
+        write!(
+            f,
+            "recall {:.3} measured with {}, ",
+            self.recall,
+            Count(self.queries as u64, "query")
+        )?;
         write!(f, "0.95 with ef {}", self.ef)?;
         if self.degraded { f.write_str("; the graph will be built anew") } else { Ok(()) }
     }
@@ -71,7 +82,7 @@ mod tests {
         let mut stats = StoreStats { collections: vec![notes], ..Default::default() };
         let lines = stats.to_string();
         assert_eq!(lines.lines().count(), 2);
-        assert!(lines.starts_with("1 collections, 7 live memories; disk 0 B"), "{lines}");
+        assert!(lines.starts_with("1 collection, 7 live memories; disk 0 B"), "{lines}");
         stats.poisoned = Some("a sync failed".into());
         assert!(stats.to_string().ends_with("\nwrites are refused: a sync failed"));
     }

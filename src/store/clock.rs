@@ -1,28 +1,32 @@
-//! Owns the verbs about time: what time it is for the store, and whether its clock is believed.
-//! What that means is `clock::high_water`.
+//! Owns the operations about time: the current time of the store, and whether its clock is
+//! believed. `clock::high_water` defines when it is.
 
 use crate::clock::Timestamp;
 use crate::error::Result;
 use crate::store::Store;
 
 impl Store {
-    /// The moment that expiry goes by: the clock's, or the latest that a commit has vouched for if
-    /// the clock was set back.
+    /// Returns the time by which memories expire: the clock's, or the latest time that a commit has
+    /// recorded if that is later.
     pub fn now(&self) -> Timestamp {
         self.engine.time.now()
     }
 
-    /// Believes what the clock shows, for a caller who knows that it is right. A clock that is more
-    /// than a day ahead of what the store saw last, as after a long time without an open, is in
-    /// doubt for a day: what has expired by it is hidden at once and destroyed only then
-    /// (`StoreStats::clock_doubt`). Afterwards compaction and purge go by the clock. It cannot be
-    /// taken back: time does not run backwards, so a clock that is set right later hides what it
-    /// hid until it gets there. Durable when it returns; does nothing if the clock is not in doubt.
+    /// Believes the clock, for a caller who knows that it is right.
+    ///
+    /// The clock is in doubt for a day if it is more than a day ahead of the last time that the
+    /// store saw. That also happens after a long time without an open. Memories that have expired
+    /// by it are hidden at once, but destroyed only after that day (`StoreStats::clock_doubt`).
+    /// After this call compaction and purge follow the clock.
+    ///
+    /// The call cannot be taken back, because time does not run backwards. If the clock is set back
+    /// later, memories that it had hidden stay hidden. The call is durable when it returns. It does
+    /// nothing if the clock is not in doubt.
     ///
     /// # Errors
     ///
-    /// [`crate::Error::ReadOnly`], [`crate::Error::Poisoned`] and what a write of the log may give;
-    /// the clock is believed then as long as the store is open, and afterwards if anything was
+    /// [`crate::Error::ReadOnly`], [`crate::Error::Poisoned`] and the errors of a write to the log.
+    /// After an error the clock is believed while the store is open, and later only if the log was
     /// written.
     ///
     /// ```

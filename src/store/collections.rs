@@ -1,4 +1,4 @@
-//! Owns the verbs that make, find and drop collections.
+//! Owns the operations that create, find and drop collections.
 
 use std::sync::Arc;
 
@@ -16,23 +16,23 @@ use crate::store::Store;
 use crate::sync::atomic::Ordering;
 use crate::sync::lock;
 
-/// Longest name of a collection, in bytes.
+/// Maximum length of a collection's name, in bytes.
 const MAX_NAME: usize = 255;
 
 impl Store {
     /// Opens the collection with this name, or creates it.
     ///
-    /// What is fixed at creation must agree as far as it is given: dimension, metric, quantization,
-    /// in memory or not, and the embedding space once it has a name. What is given of the rest
-    /// (durability, default lifetime, graph parameters, memtable size) is changed, durably and for
-    /// all handles. What is not given stays as it is. A store that is open for reading changes
-    /// nothing.
+    /// Some options are fixed at creation: dimension, metric, quantization, in memory or not, and
+    /// the embedding space once it has a name. Where `options` sets them, they must agree. Where
+    /// `options` sets any other (durability, default lifetime, graph parameters, memtable size),
+    /// the collection takes it over, durably and for all handles. Options that are not set stay as
+    /// they are. A read-only store changes nothing.
     ///
     /// # Errors
     ///
-    /// [`Error::Dimension`], [`Error::EmbeddingSpace`] or [`Error::InvalidOption`] if it does not
-    /// agree; [`Error::InvalidOption`] for a name that does not have 1 to 255 bytes and for an
-    /// option out of range.
+    /// [`Error::Dimension`], [`Error::EmbeddingSpace`] or [`Error::InvalidOption`] if a fixed
+    /// option does not agree. [`Error::InvalidOption`] for a name that does not have 1 to 255 bytes
+    /// and for an option out of range.
     ///
     /// ```
     /// # fn main() -> altiplano::Result<()> {
@@ -75,26 +75,26 @@ impl Store {
         Ok(self.handle(core))
     }
 
-    /// The collection with this name, if it exists.
+    /// Returns the collection with this name, if it exists.
     pub fn get_collection(&self, name: &str) -> Option<Collection> {
         let id = *lock(&self.shared.names).get(name)?;
         Some(self.handle(self.engine.collections.get(id)?))
     }
 
-    /// The names of all collections, sorted.
+    /// Returns the names of all collections, sorted.
     pub fn collection_names(&self) -> Vec<String> {
         let mut names: Vec<String> = lock(&self.shared.names).keys().cloned().collect();
         names.sort();
         names
     }
 
-    /// Removes a collection with everything in it. Returns whether it was there. Handles to it that
-    /// are still around can read on and get [`Error::Closed`] for writes.
+    /// Removes a collection with everything in it. Returns true if it existed. Its remaining
+    /// handles can still read, and get [`Error::Closed`] for writes.
     ///
     /// # Errors
     ///
-    /// [`Error::ReadOnly`] or [`Error::Closed`]; [`Error::DiskFull`] or [`Error::Io`] if the change
-    /// could not be written, and then the collection is still there.
+    /// [`Error::ReadOnly`] or [`Error::Closed`]. [`Error::DiskFull`] or [`Error::Io`] if the change
+    /// could not be written; the collection still exists then.
     pub fn drop_collection(&self, name: &str) -> Result<bool> {
         self.engine.dir.check_writable()?;
         let mut names = lock(&self.shared.names);
@@ -112,7 +112,8 @@ impl Store {
         removed.map(|()| true)
     }
 
-    /// Checks wanted options against those of an open collection and takes over what may change.
+    /// Checks the wanted options against those of an open collection and takes over those that may
+    /// change.
     fn reconcile_options(&self, core: &CollectionState, wanted: CollectionOptions) -> Result<()> {
         let before = core.options();
         let now = before.changed(&core.name, wanted)?;
@@ -133,7 +134,7 @@ impl Store {
 
     fn create(&self, name: &str, options: CollectionSettings) -> Result<Arc<CollectionState>> {
         let engine = &self.engine;
-        // The token keeps the log from rolling on between the two steps.
+        // The token prevents a new log file between the two steps.
         let mut token = engine.log.hold();
         let log = token.as_mut().ok_or(Error::Closed)?;
         let log_file = log.file();
@@ -144,7 +145,8 @@ impl Store {
                 engine.collections.all().iter().filter(|c| c.is_in_memory()).map(|c| c.id.0).min();
             CollectionId(taken.unwrap_or(u32::MAX) - 1)
         } else {
-            // What was acknowledged before must not be lost where this is kept (I4).
+            // Once the new manifest is durable, every write acknowledged before must be as well
+            // (I4).
             engine.log.sync_held(log)?;
             let mut id = CollectionId::default();
             engine.catalog.commit(|manifest| {
@@ -168,7 +170,7 @@ impl Store {
         Ok(core)
     }
 
-    /// Takes a collection out of the manifest and lets its files go.
+    /// Removes a collection from the manifest and releases its files.
     fn remove(&self, core: &CollectionState) -> Result<()> {
         if core.is_in_memory() {
             return Ok(());
@@ -185,7 +187,7 @@ impl Store {
             .flat_map(|c| &c.segments)
             .filter_map(|s| s.deletes.as_ref().map(|d| FileName::Deletes(d.file)))
             .collect();
-        // What was acknowledged before must not be lost where this is kept (I4).
+        // Once the new manifest is durable, every write acknowledged before must be as well (I4).
         self.engine.log.sync()?;
         self.engine.catalog.commit(|m| m.collections.retain(|c| c.id != core.id))?;
         for name in deletes {

@@ -1,6 +1,6 @@
-//! Owns the verbs that reclaim bytes by hand (plan, compact, purge, one piece of what is due) and
-//! those that hold background work up. What they do is `compaction`, what the background does
-//! `workers`.
+//! Owns the operations that reclaim bytes on the calling thread (plan, compact, purge, one pending
+//! task) and those that pause background work. The work itself is in `compaction`, the background
+//! jobs in `workers`.
 
 use std::time::Duration;
 
@@ -11,20 +11,19 @@ use crate::error::{Error, Result};
 use crate::report::{CompactionReport, Plan, PurgeReceipt};
 use crate::store::Store;
 
-/// How long it takes at the most until idleness is looked at again: not every end of work is told
-/// of.
+/// Longest wait before idleness is checked again, because not every end of work is notified.
 const LOOK_AGAIN: Duration = Duration::from_millis(100);
 
 impl Store {
-    /// What [`Store::compact`] would do to a collection, and why. Changes nothing.
+    /// Returns what [`Store::compact`] would do to a collection, and why. Changes nothing.
     pub fn plan(&self, collection: &Collection) -> Result<Plan> {
         self.engine.dir.check_open()?;
         compaction::plan(&self.engine, &collection.core)
     }
 
-    /// Compacts every collection now, on the calling thread: seals memtables, gives back the bytes
-    /// of all dead and expired rows, rebuilds the indexes that have dead nodes. The background does
-    /// the same by itself when it pays; this is for those who want the bytes at once.
+    /// Compacts every collection now, on the calling thread: seals memtables, reclaims the bytes of
+    /// all dead and expired rows, and rebuilds the indexes that have dead nodes. The background
+    /// does the same when it pays. Call this to have the bytes back at once.
     pub fn compact(&self) -> Result<CompactionReport> {
         let _telling = self.engine.events.telling();
         self.engine.dir.check_open()?;
@@ -32,7 +31,7 @@ impl Store {
         let mut total = CompactionReport::default();
         for core in self.engine.collections.all() {
             let report = match compaction::compact(&Job::new(&core, control)) {
-                // Dropped meanwhile: that is no reason to leave the others as they are.
+                // The collection was dropped meanwhile. The others are still compacted.
                 Err(Error::Closed) if core.is_dropped() => continue,
                 report => report?,
             };
@@ -50,8 +49,8 @@ impl Store {
         Ok(total)
     }
 
-    /// Does one piece of background work that is due, if any; tells whether there was. For
-    /// [`crate::Background::Manual`]: call it until it gives false.
+    /// Does one piece of background work that is due, if any. Returns true if there was one. With
+    /// [`crate::Background::Manual`], call it until it returns false.
     pub fn run_pending_tasks(&self) -> Result<bool> {
         let _telling = self.engine.events.telling();
         self.engine.dir.check_open()?;
@@ -75,33 +74,34 @@ impl Store {
         Ok(trimmed)
     }
 
-    /// Makes sure that what was deleted is gone from the disk, now, on the calling thread.
+    /// Removes every deleted memory from the disk, now, on the calling thread.
     ///
-    /// When it returns and the receipt [is complete](PurgeReceipt::is_complete), no file of the
-    /// store holds a vector, code, text, id, metadata or graph row of any memory that was deleted,
-    /// replaced or had expired before the call, nor anything of a collection that was dropped
-    /// before. What writers delete during the call is left for the next one. Writers go on
-    /// meanwhile.
+    /// When it returns and the receipt [is complete](PurgeReceipt::is_complete), some memories have
+    /// left every file of the store: those that were deleted, replaced or had expired before the
+    /// call. No file holds a vector, code, text, id, metadata or graph row of any of them, nor
+    /// anything of a collection that was dropped before. Memories that die during the call are left
+    /// for the next one. Writers continue meanwhile.
     ///
-    /// A clock that is more than a day ahead of what the store saw last, as after a long time
-    /// without an open, is in doubt: what has expired by it is hidden and not destroyed. Such rows
-    /// are counted in [`PurgeReceipt::withheld_rows`]. [`Store::trust_clock`] ends the doubt for a
-    /// caller who knows that the clock is right; otherwise it ends after a day.
+    /// The clock is in doubt if it is more than a day ahead of the last time that the store saw.
+    /// That also happens after a long time without an open. Memories that have expired by it are
+    /// hidden but not destroyed. [`PurgeReceipt::withheld_rows`] counts them.
+    /// [`Store::trust_clock`] ends the doubt for a caller who knows that the clock is right.
+    /// Otherwise it ends after a day.
     ///
-    /// Files that an iterator, a handle to a dropped collection or another reader in this process
-    /// still holds are listed in [`PurgeReceipt::pending`], and each goes when it is let go.
-    /// Purging says nothing of the medium's free space, of snapshots of the file system, of
-    /// backups, nor of other processes that read the store.
+    /// [`PurgeReceipt::pending`] lists files that an iterator, a handle to a dropped collection or
+    /// another reader in this process still holds. Each is removed when it is released. A purge
+    /// does not cover free space of the medium, snapshots of the file system, backups, or other
+    /// processes that read the store.
     ///
     /// O(bytes of segments with a dead row, and of indexes with a dead node): a graph of 100,000
-    /// rows that has one takes seconds. Collections with fewer than 256 rows in RAM are copied to a
-    /// new log file, others are sealed. Where the memories of one user are purged often, give each
-    /// user a collection: then [`Collection::purge`] leaves the files of the others alone.
+    /// rows with a dead node takes seconds. Collections with fewer than 256 rows in RAM are copied
+    /// to a new log file, others are sealed. If you purge the memories of single users often, give
+    /// each user a collection. [`Collection::purge`] leaves the files of other collections alone.
     ///
     /// # Errors
     ///
     /// [`crate::Error::Io`], [`crate::Error::DiskFull`] and [`crate::Error::Corrupt`]: nothing is
-    /// lost, nothing is promised, and it can be called again. [`crate::Error::ReadOnly`],
+    /// lost, nothing is promised, and the purge can be called again. [`crate::Error::ReadOnly`],
     /// [`crate::Error::Poisoned`].
     ///
     /// ```
@@ -121,12 +121,12 @@ impl Store {
         compaction::purge(None, &Control::unpaced(&self.engine, &|| false))
     }
 
-    /// Holds background compaction and index building up, within some hundredths of a second, until
+    /// Pauses background compaction and index building, within some hundredths of a second, until
     /// [`Store::resume_background`]. Jobs that are under way wait where they are and lose nothing.
     ///
-    /// Memtables are sealed and the log is kept short all the same, so that RAM stays bounded; what
-    /// is called by hand (`compact`, `purge`, `run_pending_tasks`) runs, and takes jobs that wait
-    /// to their end first. Other stores are served meanwhile. Dead bytes pile up: see
+    /// Memtables are still sealed and the log is still kept short, so that RAM stays bounded. Work
+    /// that you call yourself (`compact`, `purge`, `run_pending_tasks`) runs, after it lets paused
+    /// jobs finish. Other stores are served meanwhile. Dead bytes pile up: see
     /// `CollectionStats::debt_bytes`.
     ///
     /// ```
@@ -142,25 +142,26 @@ impl Store {
         self.engine.background.pace().set_paused(true);
     }
 
-    /// Lets background work go on.
+    /// Lets background work continue.
     pub fn resume_background(&self) {
         self.engine.background.pace().set_paused(false);
         self.engine.background.bells().rows.notify();
         self.engine.background.bells().indexes.notify();
     }
 
-    /// Waits until no background work is due and none is under way: memtables that are full are
-    /// sealed, dead rows reclaimed as far as they are due, indexes built, the log trimmed. Tells
-    /// whether that came to pass within `timeout`, which the system's monotonic clock measures.
-    /// What is called by hand on other threads counts as work. With [`crate::Background::Manual`]
-    /// the work is done here, on the calling thread. A store that was opened to be read is idle.
+    /// Waits until no background work is due and none is under way: full memtables are sealed, dead
+    /// rows reclaimed as far as they are due, indexes built, and the log is short. Returns true if
+    /// that happened within `timeout`, by the system's monotonic clock.
     ///
-    /// It can be idle for a moment only: memories expire and writers go on.
+    /// Work that other threads call counts as well. With [`crate::Background::Manual`] the work is
+    /// done on the calling thread. A read-only store is always idle.
+    ///
+    /// A store may be idle for a moment only: memories expire and writers continue.
     ///
     /// # Errors
     ///
-    /// [`crate::Error::Poisoned`] and [`crate::Error::Closed`]; with `Background::Manual` also what
-    /// the work may give. Otherwise work that fails is tried again, and is not done until it
+    /// [`crate::Error::Poisoned`] and [`crate::Error::Closed`]. With `Background::Manual` also the
+    /// errors of the work. Otherwise failed work is retried, and the store is not idle until it
     /// succeeds.
     ///
     /// ```
@@ -192,7 +193,8 @@ impl Store {
                 }
                 continue;
             }
-            // Not after every end of a job: the worker that was woken would end one, and so on.
+            // Not after every end of a job: a notified worker would end a job itself, and so on
+            // without end.
             if ring {
                 engine.background.bells().rows.notify();
                 engine.background.bells().indexes.notify();
@@ -201,14 +203,14 @@ impl Store {
         }
     }
 
-    /// Whether background work is held up.
+    /// Returns true if background work is paused.
     pub fn is_background_paused(&self) -> bool {
         self.engine.background.pace().is_paused()
     }
 
-    /// Ends the background jobs that are under way, within some hundredths of a second. What they
-    /// have written is removed; nothing else is lost, and what is due still is: unless the
-    /// background is paused, it begins again soon.
+    /// Ends the background jobs that are under way, within some hundredths of a second. The files
+    /// that they have written are removed; nothing else is lost. The work stays due, so it starts
+    /// again soon unless the background is paused.
     pub fn cancel_background(&self) -> Result<()> {
         self.engine.dir.check_writable()?;
         self.engine.background.pace().end_jobs();
@@ -239,14 +241,14 @@ impl Collection {
         Ok(report)
     }
 
-    /// What [`Collection::compact`] would do, and why. Changes nothing.
+    /// Returns what [`Collection::compact`] would do, and why. Changes nothing.
     pub fn plan(&self) -> Result<Plan> {
         self.engine.dir.check_open()?;
         compaction::plan(&self.engine, &self.core)
     }
 
-    /// As [`Store::purge`], for what this collection's dead memories left, also in the log that it
-    /// shares with others. Other collections keep their dead rows in their own files.
+    /// Same as [`Store::purge`], for the dead memories of this collection only, also in the log
+    /// that it shares with others. Other collections keep their dead rows in their own files.
     ///
     /// ```
     /// # fn main() -> altiplano::Result<()> {

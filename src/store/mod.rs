@@ -1,8 +1,8 @@
-//! Owns `Store`: opens, wires and closes. Everything it does, it asks the layers below to do.
+//! Owns `Store`: opens, wires and closes it. The layers below do all the work.
 //!
-//! A store is open while there is a handle: a `Store` or a `Collection`. When one closes it, or the
-//! last one is dropped, its jobs are stopped and waited for, the log is ended with a `Close` frame
-//! and the lock is let go (`engine::life`). Handles that are left get `Error::Closed`.
+//! A store is open while there is a handle: a `Store` or a `Collection`. When a handle closes it,
+//! or the last handle is dropped, its jobs are stopped and waited for. Then the log ends with a
+//! `Close` frame and the lock is released (`engine::life`). Remaining handles get `Error::Closed`.
 
 mod clock;
 mod collections;
@@ -10,7 +10,7 @@ mod maintenance;
 mod open;
 mod repair;
 mod stats;
-// The other tests have threads and locks of their own, which no model checker schedules.
+// The other tests use threads and locks that no model checker schedules.
 #[cfg(all(test, loom))]
 #[path = "tests/loom_models.rs"]
 mod loom_models;
@@ -40,12 +40,11 @@ use crate::options::StoreOptions;
 use crate::snapshot::state::CollectionState;
 use crate::sync::Mutex;
 
-/// An open store: one directory, one process. A cheap handle: clone it freely, use it from any
+/// An open store: one directory, one process. A cheap handle: clone it freely and use it from any
 /// thread.
 ///
 /// The store stays open as long as there is a handle: a `Store` or a [`Collection`]. It closes when
-/// the last one is dropped, or when [`Store::close`] is called on any of them, which ends it for
-/// all.
+/// the last one is dropped. [`Store::close`] on any of them closes it for all.
 ///
 /// ```
 /// # fn main() -> altiplano::Result<()> {
@@ -64,63 +63,59 @@ pub struct Store {
     shared: Arc<Shared>,
 }
 
-/// What the handles of a store share besides the engine.
+/// The state that the handles of a store share besides the engine.
 #[derive(Debug)]
 struct Shared {
-    /// Names of the collections; held while one is made or dropped.
+    /// Ids of the collections by name. Held while a collection is created or dropped.
     names: Mutex<HashMap<String, CollectionId>>,
-    /// Held while a reader moves forward.
+    /// Held while a read-only store moves forward.
     refreshing: Mutex<()>,
 }
 
 impl Store {
-    /// Opens a store for reading and writing, and creates it if it is not there.
+    /// Opens a store for reading and writing. Creates it if it does not exist.
     ///
     /// # Errors
     ///
-    /// [`Error::Locked`](crate::Error::Locked) if it is open elsewhere,
-    /// [`Error::NotAStore`](crate::Error::NotAStore) for a directory that holds something else, in
-    /// which nothing is written then; [`Error::ReadOnly`](crate::Error::ReadOnly) if it cannot be
-    /// written, [`Error::Corrupt`](crate::Error::Corrupt) naming the damaged file,
+    /// [`Error::Locked`](crate::Error::Locked) if it is open elsewhere.
+    /// [`Error::NotAStore`](crate::Error::NotAStore) for a directory that holds something else;
+    /// nothing is written to it. [`Error::ReadOnly`](crate::Error::ReadOnly) if it cannot be
+    /// written. [`Error::Corrupt`](crate::Error::Corrupt), which names the damaged file.
     /// [`Error::UnsupportedFormat`](crate::Error::UnsupportedFormat) for a store of a newer
     /// version.
     pub fn open(path: impl AsRef<Path>) -> Result<Self> {
         StoreOptions::new().open(path)
     }
 
-    /// The directory of the store, from the root on.
+    /// Returns the absolute path of the store's directory.
     pub fn path(&self) -> &Path {
         self.engine.dir.root()
     }
 
-    /// Makes every write that was acknowledged before durable.
+    /// Makes every write durable that was acknowledged before the call.
     ///
     /// # Errors
     ///
     /// [`Error::CommitUnknown`](crate::Error::CommitUnknown) if the sync failed,
     /// [`Error::Poisoned`](crate::Error::Poisoned) if an earlier one did.
-    ///
-    /// # Errors
-    ///
-    /// [`Error::CommitUnknown`] if the sync failed, [`Error::Poisoned`] if an earlier one did.
     pub fn sync(&self) -> Result<()> {
         self.engine.log.sync().map(drop)
     }
 
-    /// Closes the store, for all of its handles: waits for its jobs, which end early, ends the log
-    /// and lets the lock go. From then on every other handle of it and of its collections gets
-    /// [`Error::Closed`](crate::Error::Closed); an iterator that has begun goes on. To close it
-    /// once more does nothing.
+    /// Closes the store for all of its handles. Its jobs end early and are waited for, the log
+    /// ends, and the lock is released. From then on every other handle of the store and of its
+    /// collections gets [`Error::Closed`](crate::Error::Closed). An iterator that has begun
+    /// continues. A second close does nothing.
     ///
-    /// Dropping the last handle does the same, but cannot tell what went wrong.
+    /// Dropping the last handle does the same, but cannot report an error.
     ///
     /// # Errors
     ///
     /// [`Error::CommitUnknown`](crate::Error::CommitUnknown),
     /// [`Error::Poisoned`](crate::Error::Poisoned), [`Error::Io`](crate::Error::Io) or
-    /// [`Error::DiskFull`](crate::Error::DiskFull) if the log could not be ended: what was
-    /// acknowledged is found at the next open all the same. [`Error::Forked`](crate::Error::Forked)
-    /// in a child made by fork, for which nothing is closed.
+    /// [`Error::DiskFull`](crate::Error::DiskFull) if the log could not be ended. Acknowledged
+    /// writes are still there at the next open. [`Error::Forked`](crate::Error::Forked) in a child
+    /// made by fork, for which nothing is closed.
     ///
     /// ```
     /// # fn main() -> altiplano::Result<()> {

@@ -1,8 +1,9 @@
-//! Owns the opening of a store: create or recover, for writing; or read beside a writer.
+//! Owns the opening of a store: for writing, which creates or recovers it, or for reading beside a
+//! writer.
 //!
-//! Recovery never changes an old file. It replays the log in RAM, copies the valid part of the last
-//! log file to a new one, commits a manifest that names it, and only then removes orphans: a crash
-//! at any point leaves a store that recovers the same way again.
+//! Recovery never changes an old file. It replays the log in RAM and copies the valid part of the
+//! last log file to a new one. Then it commits a manifest that names the new file, and only then
+//! removes orphans. A crash at any point leaves a store that recovers in the same way.
 
 use std::collections::HashMap;
 use std::hash::{BuildHasher, RandomState};
@@ -30,17 +31,29 @@ use crate::splitmix::mix;
 use crate::store::{Shared, Store, workers};
 use crate::sync::Mutex;
 
-/// How often a read-only open tries again when the writer changed files under it.
+/// Attempts of a read-only open, in case the writer changes files meanwhile.
 const READ_ATTEMPTS: usize = 3;
 
 impl StoreOptions {
     /// Opens a store with these options. See [`Store::open`].
+    ///
+    /// # Errors
+    ///
+    /// As for [`Store::open`]; [`Error::NotFound`] if there is no store and none is to be created;
+    /// [`Error::InvalidOption`] for an option out of range.
     pub fn open(self, path: impl AsRef<Path>) -> Result<Store> {
         open_for_writing(Arc::new(RealDisk), &absolute(path.as_ref())?, self)
     }
 
     /// Opens an existing store for reading, also while another process writes it. Takes no lock and
-    /// writes nothing. It shows the store as of now; see [`Store::refresh`].
+    /// writes nothing. It shows the store as of now, and what the writer does later from the next
+    /// [`Store::refresh`] on: until then it also returns memories that were deleted meanwhile. What
+    /// expires disappears by itself. Give the reader the writer's clock if that is not the system's.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::NotFound`] if there is no store, [`Error::NotAStore`] for something else,
+    /// [`Error::Corrupt`] and [`Error::UnsupportedFormat`] as for [`Store::open`].
     ///
     /// ```
     /// # fn main() -> altiplano::Result<()> {
@@ -75,14 +88,19 @@ impl Store {
         Self { engine, life, shared: Arc::new(shared) }
     }
 
-    /// Moves a store that was opened read-only forward to what its writer has written by now. For a
-    /// writable store there is nothing to do.
+    /// Moves a store that was opened read-only forward to what its writer has written by now, with
+    /// all handles of its collections. For a writable store there is nothing to do.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Corrupt`] or [`Error::Io`] if what was written cannot be read: the store stays at the
+    /// moment that it showed before. [`Error::Closed`] after a close.
     pub fn refresh(&self) -> Result<()> {
         self.engine.dir.check_open()?;
         if !self.engine.dir.is_read_only() {
             return Ok(());
         }
-        // Of two at once, the one that read first must not end last: readers would go back in time.
+        // Serialized: if the refresh that read first ended last, readers would go back in time.
         let _refreshing = crate::sync::lock(&self.shared.refreshing);
         let (dir, clock) = (&self.engine.dir, self.engine.time.clock());
         let options = StoreOptions::new().clock(Arc::clone(clock));
@@ -105,18 +123,18 @@ impl Store {
     }
 }
 
-/// Opens an existing store on any disk for reading.
+/// Opens an existing store for reading, on any [`Disk`].
 pub(crate) fn open_for_reading(
     disk: Arc<dyn Disk>,
     path: &Path,
     options: &StoreOptions,
 ) -> Result<Store> {
     options.validate()?;
-    let engine = read_with_retries(&disk, path, options)?;
+    let engine = read_with_retries(&disk, path, options).map_err(|error| no_store(error, path))?;
     Ok(Store::assemble(engine, Vec::new(), None))
 }
 
-/// Opens or creates a store on any disk.
+/// Opens or creates a store, on any [`Disk`].
 pub(crate) fn open_for_writing(
     disk: Arc<dyn Disk>,
     path: &Path,
@@ -149,13 +167,27 @@ pub(crate) fn open_for_writing(
     Ok(Store::assemble(engine, workers, Some(lock)))
 }
 
-/// The path from the root on: the store stays where it is when the process changes its directory.
+/// Says of an error of listing a directory what a user needs to know: there is no store.
+pub(super) fn no_store(error: Error, path: &Path) -> Error {
+    match error {
+        Error::Io { op: "list", source, .. } if source.kind() == ErrorKind::NotFound => {
+            Error::not_found(path)
+        }
+        Error::Io { op: "list", source, .. } if source.kind() == ErrorKind::NotADirectory => {
+            Error::NotAStore { path: path.to_owned(), found: "it is a file".to_owned() }
+        }
+        error => error,
+    }
+}
+
+/// Returns the absolute path, so that the store stays where it is when the process changes its
+/// working directory.
 fn absolute(path: &Path) -> Result<PathBuf> {
     std::path::absolute(path).map_err(|e| Error::io("find", path, e))
 }
 
-/// Looks at the directory, which must be a store, empty or missing, and makes it if it is missing;
-/// tells whether it did. Writes nothing before it knows.
+/// Checks that the directory is a store, empty or missing, and creates it if it is missing. Returns
+/// the path, and true if the directory was created. Writes nothing before the check.
 fn prepare_dir(disk: &dyn Disk, path: &Path, options: &StoreOptions) -> Result<(PathBuf, bool)> {
     let dir = path.to_owned();
     match disk.list(&dir) {
@@ -182,8 +214,8 @@ fn prepare_dir(disk: &dyn Disk, path: &Path, options: &StoreOptions) -> Result<(
     Ok((dir, made))
 }
 
-/// What is in a directory that is neither a store nor what a crash leaves of the making of one: the
-/// first name that is not ours. What else lies in a store is no matter.
+/// Returns the first name that is not ours if the directory is neither a store nor a store that a
+/// crash left half created. Foreign files in a store do not matter.
 fn stranger<'a>(names: impl Iterator<Item = &'a str>) -> Option<&'a str> {
     let mut first: Option<&str> = None;
     for name in names {
@@ -196,7 +228,7 @@ fn stranger<'a>(names: impl Iterator<Item = &'a str>) -> Option<&'a str> {
     first
 }
 
-/// A refused permission means that the store can at most be read.
+/// Turns a refused permission into [`Error::ReadOnly`]: the store can at most be read.
 fn read_only(error: Error, dir: &Path) -> Error {
     match error {
         Error::Io { ref source, .. } if source.kind() == ErrorKind::PermissionDenied => {
@@ -206,7 +238,7 @@ fn read_only(error: Error, dir: &Path) -> Error {
     }
 }
 
-/// Makes an empty store: a log, then the manifest that names it.
+/// Creates an empty store: a log, then the manifest that names it.
 fn create(disk: &dyn Disk, dir: &Path, seed: u64, options: &StoreOptions) -> Result<Manifest> {
     if !options.create {
         let reason = format!("there is no store in {}", dir.display());
@@ -231,8 +263,8 @@ fn create(disk: &dyn Disk, dir: &Path, seed: u64, options: &StoreOptions) -> Res
     let made = LogWriter::create(disk, dir, &header)
         .and_then(|mut log| log.sync())
         .and_then(|()| disk.sync_dir(dir))
-        // Also if an attempt that was cut short made the directory: its name may not be durable
-        // yet.
+        // The parent is synced even if the directory existed: an earlier attempt may have crashed
+        // before its name was durable.
         .and_then(|()| disk.sync_dir(parent(dir)))
         .map_err(CommitError::NothingHappened)
         .and_then(|()| manifest::commit(disk, dir, &manifest, id));
@@ -240,7 +272,7 @@ fn create(disk: &dyn Disk, dir: &Path, seed: u64, options: &StoreOptions) -> Res
         Ok(()) => Ok(manifest),
         Err(CommitError::OutcomeUnknown(error)) => Err(error),
         Err(CommitError::NothingHappened(error)) => {
-            // On a full disk each try would leave one behind.
+            // Otherwise each attempt on a full disk would leave a file behind.
             let _ = disk.remove(&dir.join(FileName::Log(file).to_string()));
             Err(error)
         }
@@ -254,7 +286,7 @@ fn parent(dir: &Path) -> &Path {
     }
 }
 
-/// A number larger than that of any file in the directory, so that none is ever used twice.
+/// Returns a number larger than that of any file in the directory, so that no number is used twice.
 fn largest_file(disk: &dyn Disk, dir: &Path) -> Result<FileId> {
     let names = disk.list(dir)?.into_iter().filter_map(|e| FileName::parse(&e.name));
     let largest = names.filter_map(FileName::file).map(|f| f.0).max();
@@ -271,14 +303,14 @@ fn engine(
 ) -> Result<Arc<Engine>> {
     let mut next_file = manifest.next_file.max(largest_file(disk.as_ref(), &dir)?);
     broken!(ReuseFileNumbers => next_file = manifest.next_file);
-    // Another generation means another stream of salts, also under a fixed seed.
+    // The generation changes the stream of salts, even under a fixed seed.
     let seed = mix(seed ^ mix(manifest.generation));
     let engine =
         Engine::new(EngineParts { dir, disk, options, read_only, manifest, next_file, seed });
     Ok(Arc::new(engine))
 }
 
-/// Opens what the manifest names and replays the log over it.
+/// Opens the files that the manifest names and replays the log over them.
 fn recover(engine: &Arc<Engine>) -> Result<LogEnd> {
     let manifest = engine.catalog.manifest();
     for entry in &manifest.collections {
@@ -288,8 +320,8 @@ fn recover(engine: &Arc<Engine>) -> Result<LogEnd> {
     replay::replay(engine, &manifest)
 }
 
-/// Copies the valid part of the last log file to a new one and puts that in force. A full disk may
-/// cost the reserve.
+/// Copies the valid part of the last log file to a new one and commits a manifest that names it. On
+/// a full disk the reserve may be spent.
 fn start_log(engine: &Engine, end: &LogEnd) -> Result<()> {
     let started = || {
         let file = engine.catalog.new_file()?;
@@ -324,8 +356,8 @@ fn start_log_in(engine: &Engine, end: &LogEnd, file: FileId) -> Result<()> {
     })
 }
 
-/// Removes files with names of ours that the manifest does not name: leftovers of jobs that a crash
-/// cut short. Files with other names are left alone.
+/// Removes orphans (I3): files with names of ours that the manifest does not name, left by jobs
+/// that a crash interrupted. Files with other names stay.
 fn remove_orphans(engine: &Engine) -> Result<()> {
     let manifest = engine.catalog.manifest();
     let live: std::collections::HashSet<FileName> = manifest.files().collect();
@@ -339,15 +371,15 @@ fn remove_orphans(engine: &Engine) -> Result<()> {
             Some(name) => !live.contains(&name),
         };
         if orphan && entry.is_file {
-            // One that cannot be removed costs space, and is tried again at the next open.
+            // An orphan that cannot be removed only costs space. The next open tries again.
             let _ = engine.dir.disk().remove(&engine.dir.root().join(&entry.name));
         }
     }
     Ok(())
 }
 
-/// Reads a store that somebody else may be changing: between the manifest and a file that it names
-/// the writer may have gone on.
+/// Reads a store that another process may be changing. The writer may remove a file after its
+/// manifest was read, so the read is retried.
 fn read_with_retries(
     disk: &Arc<dyn Disk>,
     path: &Path,

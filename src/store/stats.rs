@@ -1,4 +1,4 @@
-//! Owns the counting of what a store holds and what it costs. Reads; changes nothing.
+//! Owns the statistics of a store. Reads and changes nothing.
 
 use std::sync::Arc;
 
@@ -11,8 +11,8 @@ use crate::stats::{CollectionStats, StoreStats};
 use crate::vector::kernel::Kernels;
 
 impl Store {
-    /// Returns what the store holds and what it costs. O(files + segments), and O(rows / 64) of
-    /// segments in which some rows and not all have expired.
+    /// Returns what the store holds and what it costs. O(files + segments), and O(rows / 64) per
+    /// segment in which some rows have expired, but not all.
     ///
     /// # Errors
     ///

@@ -1,4 +1,4 @@
-//! Owns `Store::verify`: the checksums of the files, to the depth that is asked for, and that the
+//! Owns `Store::verify`, which checks the checksums of the files, to the chosen level, and that the
 //! files agree with each other. Changes nothing.
 
 use std::collections::HashMap;
@@ -32,40 +32,40 @@ use crate::sync::lock;
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[non_exhaustive]
 pub enum VerifyLevel {
-    /// The manifest, every frame of the log, and of every other file its header, length and section
-    /// table: finds files that are missing, cut short or swapped. O(files), and the log, which is
-    /// short; of a file of 64 MiB it reads about 5 KiB.
+    /// Reads the manifest, every frame of the log, and the header, length and section table of
+    /// every other file. Finds files that are missing, cut short or swapped. O(files), plus the
+    /// log, which is short. Reads about 5 KiB of a file of 64 MiB.
     Quick,
-    /// Also everything that the rows are found by: ids, columns, keys, postings, deletes, locators,
-    /// and graphs, with every neighbor checked and every node reachable. Not the bytes of vectors,
-    /// codes and bodies. O(rows): about 100 bytes each, and the graph.
+    /// Also reads everything by which rows are found: ids, columns, keys, postings, deletes,
+    /// locators and graphs, with every neighbor checked and every node reachable. Does not read the
+    /// bytes of vectors, codes and bodies. O(rows): about 100 bytes per row, plus the graph.
     Standard,
-    /// Every byte, every checksum of a row, and that columns and postings say what the bodies say.
-    /// O(bytes).
+    /// Reads every byte, compares every checksum of a row, and compares columns and postings with
+    /// the bodies. O(bytes).
     #[default]
     Full,
 }
 
-/// What a verification looked at and found.
+/// The result of a verification.
 #[derive(Debug, Default, Serialize)]
 #[non_exhaustive]
 pub struct VerifyReport {
-    /// Files that were read, as far as the level asks.
+    /// Number of files that were read, as far as the level requires.
     pub files: usize,
-    /// Rows whose checksums were compared.
+    /// Number of rows whose checksums were compared.
     pub rows: u64,
-    /// Everything that is wrong.
+    /// Every problem that was found.
     #[serde(serialize_with = "as_text")]
     pub problems: Vec<Error>,
 }
 
-/// Errors as `serde` writes them: their texts.
+/// Serializes errors as their texts.
 fn as_text<S: Serializer>(problems: &[Error], serializer: S) -> Result<S::Ok, S::Error> {
     serializer.collect_seq(problems.iter().map(Error::to_string))
 }
 
 impl fmt::Display for VerifyReport {
-    /// One line, and one for each problem.
+    /// One line, and one per problem.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let problems = self.problems.len();
         write!(f, "{} files and {} rows checked, {problems} problems", self.files, self.rows)?;
@@ -74,7 +74,7 @@ impl fmt::Display for VerifyReport {
 }
 
 impl VerifyReport {
-    /// Whether nothing is wrong.
+    /// Returns true if no problem was found.
     pub fn is_clean(&self) -> bool {
         self.problems.is_empty()
     }
@@ -87,7 +87,7 @@ impl VerifyReport {
 
 impl Store {
     /// Reads every byte of the store and compares every checksum and every reference between files.
-    /// O(bytes). Compaction waits meanwhile, reads and writes do not.
+    /// O(bytes). Compaction waits meanwhile; reads and writes do not.
     ///
     /// ```
     /// # fn main() -> altiplano::Result<()> {
@@ -100,13 +100,13 @@ impl Store {
         self.verify_with(VerifyLevel::Full)
     }
 
-    /// Verifies the store to a chosen depth. Finds what is on the disk now: a file that was
-    /// replaced behind an open store is noticed by its header, not by what is mapped.
+    /// Verifies the store to the given level. Checks the files that are on the disk now: a file
+    /// that was replaced while the store is open is noticed by its header, not by its mapped bytes.
     pub fn verify_with(&self, level: VerifyLevel) -> Result<VerifyReport> {
         self.engine.dir.check_open()?;
         let mut report = VerifyReport::default();
         let mut cores = self.engine.collections.all();
-        // The same order for everyone who takes several of the locks below.
+        // Every thread that takes several of the locks below takes them in this order.
         cores.sort_by_key(|core| core.id);
         // While these are held, no file leaves the manifest.
         let _structures: Vec<_> = cores.iter().map(|core| lock(&core.structure)).collect();
@@ -134,7 +134,8 @@ impl Store {
             Found::Manifest(found) => Some(found.generation),
             Found::Nothing => None,
         };
-        // A reader's store may have gone on since; a writer's own may have rolled its log.
+        // The writer of a read-only store may have committed since, and a writable store may have
+        // started a new log file.
         if newest.is_none_or(|generation| generation < expected.generation) {
             let path = engine.dir.path(FileName::Manifest(expected.generation));
             report.problems.push(Error::corrupt(path, 0, "the newest manifest is missing"));
@@ -143,14 +144,14 @@ impl Store {
 
     fn verify_log(&self, manifest: &Manifest, report: &mut VerifyReport) {
         let engine = &self.engine;
-        // Nobody appends while the token is held, so the last frame is whole.
+        // No thread appends while the token is held, so the last frame is whole.
         let token = engine.log.hold();
         for (i, entry) in manifest.log.iter().enumerate() {
             let source = log_source(&engine.dir, entry, i + 1 == manifest.log.len());
             let Some(end) = report.note(source.read(|_, _, _| Ok(()))) else {
                 continue;
             };
-            // A cut tail looks torn; whoever wrote it knows better.
+            // A cut tail looks like a torn one. The writer of the log knows how far it reaches.
             let open = token.as_ref().filter(|log| log.file() == entry.file);
             if open.is_some_and(|log| log.good_len() != end.valid_len) {
                 let path = engine.dir.path(FileName::Log(entry.file));
@@ -160,7 +161,7 @@ impl Store {
         }
     }
 
-    /// Headers, lengths and section tables of a collection's files.
+    /// Checks the headers, lengths and section tables of a collection's files.
     fn probe_files(&self, entry: &CollectionEntry, level: VerifyLevel, report: &mut VerifyReport) {
         let engine = &self.engine;
         let segments = entry.segments.iter().flat_map(|s| {
@@ -227,7 +228,7 @@ impl Store {
         }
     }
 
-    /// Every live row of a covered segment must be in exactly one index.
+    /// Checks that every live row of a covered segment is in exactly one index.
     fn verify_indexes(
         &self,
         entry: &CollectionEntry,

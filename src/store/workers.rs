@@ -1,6 +1,6 @@
 //! Owns the background jobs of a store: one for the log's timers, one for rows, one for indexes.
-//! They take turns with those of other stores on the few threads of the process (`worker`). They
-//! hold the engine, never a handle, so that dropping the last handle ends them.
+//! They share the few threads of the process with the jobs of other stores (`worker`). They hold
+//! the engine, never a handle, so that dropping the last handle ends them.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Weak};
@@ -15,26 +15,27 @@ use crate::snapshot::Snapshot;
 use crate::snapshot::state::CollectionState;
 use crate::worker::{Lane, Notify, Seat, Worker};
 
-/// How long a job waits while there is work about. Where nothing changes, twice as long each time.
+/// How long a job waits while the store changes. The wait doubles each time nothing has changed.
 const BUSY: Duration = Duration::from_millis(500);
-/// How long it waits after it gave bytes back that an insert waits for, or found that an index is
-/// being built which may do so.
+/// How long the row job waits after it freed bytes that an insert waits for. It waits as long if an
+/// index is being built that may free some.
 const GAVE: Duration = Duration::from_millis(20);
-/// How long it waits at most when nothing has happened: expiry is noticed this late.
+/// Longest wait while nothing happens. Expiry is noticed this late.
 const IDLE: Duration = Duration::from_secs(10);
-/// The same where somebody wants pages to be let go once a second, whatever is written.
+/// Longest wait if there is a budget of resident bytes, which is checked once per second even if
+/// nothing is written.
 const IDLE_WITH_PAGES: Duration = Duration::from_secs(1);
 
-/// Longest time until what failed is tried again; it begins with [`BUSY`] and doubles. Writers wait
+/// Longest wait until failed work is retried. The wait starts at [`BUSY`] and doubles. Writers wait
 /// longer than this for a seal.
 const MAX_BACKOFF: Duration = Duration::from_secs(8);
 
-/// What failed and has not succeeded since, by collection: told of once, and tried again less and
-/// less often, since a failed job may cost as much as one that succeeds.
+/// Failures without a success since, by collection. A failure is reported once and retried less and
+/// less often, because a failed job may cost as much as a successful one.
 #[derive(Default)]
 struct FailureBackoff {
     of: HashMap<Option<String>, Trouble>,
-    /// When to try to make the reserve again, in monotonic time.
+    /// When to try again to make the reserve, in monotonic time.
     reserve_at: Duration,
 }
 
@@ -46,7 +47,7 @@ struct Trouble {
 }
 
 impl FailureBackoff {
-    /// How long to leave it alone, if it failed not long ago.
+    /// Returns how long to leave the collection alone, if its work failed recently.
     fn pause(&self, engine: &Engine, collection: &Option<String>) -> Option<Duration> {
         let left = self.of.get(collection)?.again_at.saturating_sub(engine.time.monotonic());
         (!left.is_zero()).then_some(left)
@@ -56,15 +57,15 @@ impl FailureBackoff {
         self.of.remove(collection);
     }
 
-    /// Tells the host of a failure, unless it was told before; gives how long to wait.
+    /// Reports a failure to the listener, unless it was reported before. Returns how long to wait.
     fn report(&mut self, engine: &Engine, collection: Option<String>, error: &Error) -> Duration {
-        // `Closed` is how a job says that it was told to stop.
+        // A job returns `Closed` when it must stop.
         if matches!(error, Error::Closed) {
             return BUSY;
         }
         let reason = error.to_string();
         let before = self.of.get(&collection);
-        // Each try has a file of its own, so that the texts of a full disk differ.
+        // The texts of a full disk differ, because each attempt writes a new file.
         let told = |b: &Trouble| b.reason == reason || matches!(error, Error::DiskFull { .. });
         if !before.is_some_and(told) {
             let (collection, reason) = (collection.clone(), reason.clone());
@@ -77,21 +78,21 @@ impl FailureBackoff {
     }
 }
 
-/// What a job remembers from one turn to the next.
+/// The state that a job keeps from one turn to the next.
 #[derive(Default)]
 struct Memory {
     troubles: FailureBackoff,
     quiet: Quiet,
 }
 
-/// Since when nothing has changed: the snapshot that was looked at, and how long to wait after it.
+/// Collections without changes: the snapshot that was checked, and how long to wait after it.
 #[derive(Default)]
 struct Quiet {
     of: HashMap<CollectionId, (Weak<Snapshot>, Duration)>,
 }
 
 impl Quiet {
-    /// How long to wait after a look that found nothing to do.
+    /// Returns how long to wait after a check that found nothing to do.
     fn wait(&mut self, engine: &Engine, core: &CollectionState) -> Duration {
         let snapshot = core.snapshot();
         if snapshot.segments.is_empty() {
@@ -113,7 +114,7 @@ impl Quiet {
         }
     }
 
-    /// Whether everything is as it was when it was last looked at.
+    /// Returns true if nothing has changed since the last check.
     fn holds(&self, engine: &Engine) -> bool {
         self.of.iter().all(|(id, (seen, _))| {
             let core = engine.collections.get(*id);
@@ -121,25 +122,25 @@ impl Quiet {
         })
     }
 
-    /// Lets the next commit to a collection that is looked at wake the workers, where they are
-    /// about to wait for long.
+    /// Before a long wait, lets the next commit to a checked collection wake the workers. Returns
+    /// how long to wait.
     fn doze(&self, engine: &Engine, patience: Duration) -> Duration {
         if patience <= BUSY || self.of.is_empty() {
             return patience;
         }
         engine.background.bells().doze();
-        // A commit that came before that wakes nobody.
+        // A commit just before the call to `doze` wakes no job.
         if self.holds(engine) { patience } else { BUSY }
     }
 }
 
-/// The longest wait in a store in which something may be due.
+/// Returns the longest wait in a store in which work may become due.
 fn longest(engine: &Engine) -> Duration {
     let idle = if engine.background.resident().is_limited() { IDLE_WITH_PAGES } else { IDLE };
     idle.min(engine.background.reclaim_within() / 4).max(BUSY)
 }
 
-/// What a job does at its turn; tells how long to wait.
+/// One turn of a job. Returns how long to wait until the next.
 type Task = fn(&Arc<Engine>, &Notify, &Seat<'_>, &mut Memory) -> Duration;
 
 /// Starts the jobs of a store.
@@ -202,7 +203,7 @@ fn maintain_rows(
     match given {
         Ok(gave) => {
             troubles.over(&None);
-            // Whoever asked for room waits for the next look.
+            // A writer that asked for room waits for the next turn.
             if gave { GAVE } else { memory.quiet.doze(engine, patience) }
         }
         Err(error) => troubles.report(engine, None, &error).min(patience),
@@ -221,7 +222,7 @@ fn maintain_indexes(
     memory.quiet.doze(engine, patience)
 }
 
-/// Runs a task once for every collection; tells how long to wait.
+/// Runs a task once for every collection. Returns how long to wait.
 fn each_core(
     control: &Control<'_>,
     task: fn(&Job<'_>) -> Result<bool>,

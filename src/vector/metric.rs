@@ -1,29 +1,32 @@
-//! Owns the meaning of the metrics on full vectors, and the form in which vectors are stored: as
-//! they are; under cosine times a power of two where their squares would overflow or vanish.
+//! Owns the meaning of the metrics on full vectors, and the stored form of vectors. It is the
+//! vector itself. Under cosine it is multiplied by a power of two if its squares would overflow or
+//! vanish.
 //!
 //! A stored vector times its `norm` is the vector as it was inserted. Stores of format version 1
-//! keep vectors of length 1 under cosine, with their former length as the norm. Nothing here asks
-//! which of the two a row is: every length is measured.
+//! keep vectors of length 1 under cosine, with their former length as the norm. Nothing here
+//! depends on which form a row has: every length is measured.
 
 use super::kernel::Kernels;
 use crate::error::{Error, Result};
 use crate::ids::MemoryId;
 use crate::options::Metric;
 
-/// Below this a cosine distance is measured by the difference of the vectors: one minus their
-/// product is off by some 1e-7, which is more than a hundred-thousandth of what is smaller.
+/// Below this, a cosine distance is computed from the difference of the vectors. One minus their
+/// product has an error of some 1e-7, which is more than a hundred-thousandth of smaller distances.
 const NEAR: f32 = 0.06;
-/// Below this the difference is measured in f64: the lengths are not known well enough otherwise.
+/// Below this, the difference is computed in f64, because the lengths in f32 are not accurate
+/// enough.
 const VERY_NEAR: f32 = 3e-4;
-/// Largest of the coordinates of a stored vector under cosine, 2^30, and its inverse the smallest
-/// that the largest may be: squares, and sums of 65,536 of them, are then in the range of f32.
+/// Upper limit of the largest coordinate of a stored vector under cosine, 2^30. Its inverse is the
+/// lower limit of the largest coordinate. Squares, and sums of 65,536 of them, are then in the
+/// range of f32.
 const LARGEST: f32 = 1_073_741_824.0;
 
 impl Metric {
-    /// The distance of two vectors of equal length; smaller is nearer.
+    /// Returns the distance of two vectors of equal length; smaller is nearer.
     ///
-    /// O(dimension). Under cosine it is from 0 to 2, to five digits also where it is as small as
-    /// 1e-9; a zero vector has distance 1 to everything.
+    /// O(dimension). Under cosine it is from 0 to 2, and accurate to five digits even if it is as
+    /// small as 1e-9. A zero vector has distance 1 to everything.
     ///
     /// ```
     /// use altiplano::Metric;
@@ -49,12 +52,12 @@ pub(crate) struct Exact<V = Vec<f32>> {
     metric: Metric,
     pub(super) kernels: &'static Kernels,
     vector: V,
-    /// Its length; only cosine asks for it.
+    /// Its length; used under cosine only.
     length: f32,
 }
 
 impl<V: AsRef<[f32]>> Exact<V> {
-    /// For a vector in stored form.
+    /// Returns the exact form of a vector in stored form.
     pub(crate) fn new(metric: Metric, vector: V) -> Self {
         let kernels = Kernels::detect();
         let length = match metric {
@@ -64,12 +67,12 @@ impl<V: AsRef<[f32]>> Exact<V> {
         Self { metric, kernels, vector, length }
     }
 
-    /// The vector, in stored form.
+    /// Returns the vector, in stored form.
     pub(crate) fn vector(&self) -> &[f32] {
         self.vector.as_ref()
     }
 
-    /// The distance to a vector in stored form.
+    /// Returns the distance to a vector in stored form.
     #[inline]
     pub(crate) fn distance(&self, stored: &[f32]) -> f32 {
         match self.metric {
@@ -100,7 +103,7 @@ impl<V: AsRef<[f32]>> Exact<V> {
     }
 }
 
-/// The cosine distance in f64, by the difference of the unit vectors.
+/// Returns the cosine distance, computed in f64 from the difference of the unit vectors.
 fn very_near(a: &[f32], b: &[f32]) -> f32 {
     let wide = || a.iter().zip(b).map(|(a, b)| (f64::from(*a), f64::from(*b)));
     let (aa, bb) = wide().fold((0.0, 0.0), |(aa, bb), (a, b)| (aa + a * a, bb + b * b));
@@ -109,7 +112,7 @@ fn very_near(a: &[f32], b: &[f32]) -> f32 {
     (squared / (2.0 * aa)) as f32
 }
 
-/// Checks a vector and brings it into stored form; gives the norm that [`restore`] needs.
+/// Checks a vector and brings it into stored form. Returns the norm that [`restore`] needs.
 pub(crate) fn prepare(
     metric: Metric,
     dimension: usize,
@@ -135,8 +138,8 @@ pub(crate) fn prepare(
     if largest > limit { bad("its length overflows when squared") } else { Ok(1.0) }
 }
 
-/// Multiplies a vector with a power of two where its squares could leave the range of f32; gives
-/// what it must be multiplied with to be as before. Both are exact. `None` for a zero vector.
+/// Multiplies a vector by a power of two if its squares could leave the range of f32. Returns the
+/// factor that restores it. Both operations are exact. `None` for a zero vector.
 fn scale(vector: &mut [f32]) -> Option<f32> {
     let largest = vector.iter().fold(0.0f32, |max, x| max.max(x.abs()));
     if largest == 0.0 {
@@ -152,8 +155,8 @@ fn scale(vector: &mut [f32]) -> Option<f32> {
     Some(norm)
 }
 
-/// The vector as it was inserted; in stores of format version 1, under cosine, to about one unit in
-/// the last place.
+/// Returns the vector as it was inserted. In stores of format version 1, under cosine, it may
+/// differ by about one unit in the last place.
 pub(crate) fn restore(metric: Metric, stored: &[f32], norm: f32) -> Vec<f32> {
     match metric {
         Metric::Cosine => stored.iter().map(|x| x * norm).collect(),
@@ -161,15 +164,15 @@ pub(crate) fn restore(metric: Metric, stored: &[f32], norm: f32) -> Vec<f32> {
     }
 }
 
-/// The vector with length 1, as codes under cosine are made of it.
+/// Returns the vector scaled to length 1, from which codes under cosine are made.
 pub(crate) fn unit(vector: &[f32]) -> Vec<f32> {
     let squared: f64 = vector.iter().map(|x| f64::from(*x) * f64::from(*x)).sum();
     let inverse = if squared > 0.0 { 1.0 / squared.sqrt() } else { 0.0 };
     vector.iter().map(|x| (f64::from(*x) * inverse) as f32).collect()
 }
 
-/// The squared norm, in sums of so many lanes: vector instructions can add them, and every machine
-/// adds them in the same order, so that codes are the same everywhere.
+/// Returns the squared norm, in sums of 16 lanes. Vector instructions can add them, and every
+/// machine adds them in the same order, so that codes are the same everywhere.
 pub(crate) fn squared_norm(vector: &[f32]) -> f32 {
     let mut sums = [0.0f32; 16];
     let (chunks, rest) = vector.as_chunks::<16>();
@@ -213,7 +216,7 @@ mod tests {
             let length: f32 = stored.iter().map(|x| x * x).sum();
             assert!(length.is_normal() && (length * 65_536.0).is_finite(), "{vector:?}");
             let back = restore(Metric::Cosine, &stored, norm);
-            // What is 2^-126 of the largest may vanish beside it.
+            // A coordinate of 2^-126 of the largest one may vanish.
             assert!(back.iter().zip(vector).all(|(x, y)| (x - y).abs() <= 1e-38), "{back:?}");
         }
     }

@@ -1,5 +1,5 @@
-//! Owns geometry: metrics, codes, the rotation that some of them are made in, and the kernels that
-//! measure them. Knows nothing of rows, files or graphs.
+//! Owns geometry: metrics, codes, the rotation used by some codes, and the kernels that measure
+//! them. Knows nothing of rows, files or graphs.
 
 pub(crate) mod codes;
 pub(crate) mod kernel;

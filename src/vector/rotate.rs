@@ -1,14 +1,17 @@
-//! Owns the rotation that codes of few bits are made in: after it, the energy of any vector is
-//! spread over all coordinates, so that one step size fits them all and the errors of different
-//! coordinates are nearly independent.
+//! Owns the rotation that codes of few bits use. It spreads the energy of any vector over all
+//! coordinates. So one step size fits all coordinates, and their errors are nearly independent.
 //!
-//! It is part of the format of those codes: two stores must rotate alike. A vector is padded with
-//! zeros to `D` coordinates, a multiple of 64. Then, four times: flip signs; apply the
-//! Walsh-Hadamard transform, divided by √p, to the first `p` coordinates in rounds 0 and 2, to the
-//! last `p` in rounds 1 and 3, with `p` the largest power of two that is at most `D`; where
-//! `p < D`, replace each pair `(x[i], x[i + D/2])` by its sum and difference. At the end, where
-//! `p < D`, all is divided by 4, so that lengths stay. This is the fast rotation of the authors of
-//! RaBitQ (Gao et al., SIGMOD 2025).
+//! It is part of the format of those codes: all stores must rotate alike. A vector is padded with
+//! zeros to `D` coordinates, a multiple of 64. Let `p` be the largest power of two that is at most
+//! `D`. Then four rounds follow:
+//!
+//! - Flip signs.
+//! - Apply the Walsh-Hadamard transform, divided by √p: to the first `p` coordinates in rounds 0
+//!   and 2, to the last `p` in rounds 1 and 3.
+//! - If `p < D`, replace each pair `(x[i], x[i + D/2])` by its sum and difference.
+//!
+//! At the end, if `p < D`, all coordinates are divided by 4, so that lengths stay the same. This is
+//! the fast rotation of the authors of RaBitQ (Gao et al., SIGMOD 2025).
 //!
 //! The sign of coordinate i in round r is bit i mod 64 of the word number (r · D + i) / 64 of
 //! SplitMix64 seeded with [`SEED`]; 1 is minus.
@@ -22,16 +25,16 @@ use crate::sync::OnceLock;
 /// Seed of the signs. Part of the format.
 const SEED: u64 = 0x416C_7469_706C_616E;
 
-/// Signs, transform and butterfly are applied so many times.
+/// Number of rounds of signs, transform and butterfly.
 const ROUNDS: usize = 4;
 
-/// Coordinates that are next to each other and go through the steps together.
+/// Adjacent coordinates that are handled together in each step.
 const GROUP: usize = 16;
 
-/// `D` is a multiple of it.
+/// `D` is a multiple of this.
 const STEP: usize = 64;
 
-/// Coordinates of a rotated vector of this dimension.
+/// Returns the number of coordinates of a rotated vector of this dimension.
 pub(crate) const fn padded(dimension: usize) -> usize {
     dimension.next_multiple_of(STEP)
 }
@@ -39,16 +42,16 @@ pub(crate) const fn padded(dimension: usize) -> usize {
 /// The rotation of one padded dimension.
 #[derive(Debug)]
 pub(crate) struct Rotation {
-    /// Round by round, what each coordinate is multiplied with: its sign, and 1/√power if it is
-    /// transformed; in the last round also the scale at the end.
+    /// The factors of each coordinate, round by round: its sign, times 1/√power if it is
+    /// transformed. In the last round they include the final scale.
     factors: Vec<f32>,
     dimension: usize,
-    /// Coordinates that one transform reaches.
+    /// Number of coordinates in one transform.
     power: usize,
 }
 
 impl Rotation {
-    /// The rotation for vectors of this dimension; made once per process.
+    /// Returns the rotation for vectors of this dimension; made once per process.
     pub(crate) fn of(dimension: usize) -> &'static Self {
         static MADE: [OnceLock<Rotation>; CollectionOptions::MAX_DIMENSION / STEP + 1] =
             [const { OnceLock::new() }; CollectionOptions::MAX_DIMENSION / STEP + 1];
@@ -63,7 +66,7 @@ impl Rotation {
         let mut factors = Vec::with_capacity(ROUNDS * dimension);
         for round in 0..ROUNDS {
             let transformed = Self::transformed(round, dimension, power);
-            // Each butterfly makes lengths √2 times as long.
+            // Each butterfly makes lengths √2 times longer.
             let end = if round == ROUNDS - 1 && power < dimension { 0.25 } else { 1.0 };
             let mut bits = 0;
             for i in 0..dimension {
@@ -76,12 +79,12 @@ impl Rotation {
         Self { factors, dimension, power }
     }
 
-    /// The coordinates that are transformed in a round.
+    /// Returns the coordinates that are transformed in a round.
     const fn transformed(round: usize, dimension: usize, power: usize) -> Range<usize> {
         if round.is_multiple_of(2) { 0..power } else { dimension - power..dimension }
     }
 
-    /// The rotated vector. O(D log D).
+    /// Returns the rotated vector. O(D log D).
     pub(crate) fn apply(&self, vector: &[f32]) -> Vec<f32> {
         let mut x = Vec::with_capacity(self.dimension);
         x.extend_from_slice(&vector[..vector.len().min(self.dimension)]);
@@ -99,13 +102,13 @@ impl Rotation {
     }
 }
 
-/// The Walsh-Hadamard transform without scale; at least 16 coordinates, a power of two.
+/// Applies the Walsh-Hadamard transform without scale to at least 16 coordinates, a power of two.
 fn transform(x: &mut [f32]) {
     let groups = x.as_chunks_mut::<GROUP>().0;
     groups.iter_mut().for_each(|group| *group = sixteen(*group));
     let mut stride = 1;
     while stride < groups.len() {
-        // Two levels at once where there are two: half the passes over memory.
+        // Two levels at once if possible: half the passes over memory.
         if 4 * stride <= groups.len() {
             groups.chunks_exact_mut(4 * stride).for_each(|block| two_levels(block, stride));
             stride *= 4;
@@ -116,7 +119,7 @@ fn transform(x: &mut [f32]) {
     }
 }
 
-/// Two levels of the transform on a block of four strides.
+/// Applies two levels of the transform to a block of four strides.
 fn two_levels(block: &mut [[f32; GROUP]], stride: usize) {
     let (ab, cd) = block.split_at_mut(2 * stride);
     let ((a, b), (c, d)) = (ab.split_at_mut(stride), cd.split_at_mut(stride));
@@ -136,9 +139,9 @@ fn one_level(block: &mut [[f32; GROUP]], stride: usize) {
     }
 }
 
-/// The transform of 16 coordinates as a 4 × 4 matrix, down its columns, then, transposed, along its
-/// rows: so every step is the same one on four neighbours, which compilers turn into vector
-/// instructions.
+/// Returns the transform of 16 coordinates as a 4 × 4 matrix: first down its columns, then,
+/// transposed, along its rows. So every step is the same one on four neighbors, which compilers
+/// turn into vector instructions.
 fn sixteen(x: [f32; GROUP]) -> [f32; GROUP] {
     let mut m = [[0.0f32; 4]; 4];
     for (row, from) in m.iter_mut().zip(x.as_chunks::<4>().0) {
@@ -155,7 +158,7 @@ fn sixteen(x: [f32; GROUP]) -> [f32; GROUP] {
     out
 }
 
-/// Two levels of the transform on four coordinates.
+/// Returns two levels of the transform of four coordinates.
 #[inline(always)]
 const fn butterflies([a, b, c, d]: [f32; 4]) -> [f32; 4] {
     let (a, b, c, d) = (a + b, a - b, c + d, c - d);
@@ -203,7 +206,7 @@ mod tests {
         }
     }
 
-    /// The worst vectors for a code are those with all their energy in one place.
+    /// The worst vectors for a code have all their energy in one coordinate.
     #[test]
     fn energy_is_spread_over_all_coordinates() {
         for (n, at) in [(384, 0), (384, 200), (384, 383), (100, 99), (960, 0), (960, 950)] {

@@ -95,6 +95,8 @@ fn check_all(notes: &Collection) {
     let json = notes.get(3u64).unwrap().unwrap();
     assert_eq!(json.metadata_as_json(), Some(r#"{"a": [1, null]}"#));
     assert!(matches!(json.metadata_as::<Source>(), Err(Error::Metadata { .. })));
+    let value = json.metadata_as::<serde_json::Value>().unwrap().unwrap();
+    assert_eq!(value["a"][0], 1);
     let bytes = notes.get(4u64).unwrap().unwrap();
     assert_eq!(bytes.bytes, Some(vec![0, 255, 7]));
     assert_eq!(bytes.text.as_deref(), None);

@@ -1,5 +1,5 @@
-//! Owns the check of indexes that were opened from files: once for each, in the background and
-//! before anything is made from them.
+//! Owns the check of indexes that were opened from files: once per index, in the background, and
+//! before anything is built from it.
 
 use std::sync::Arc;
 
@@ -11,8 +11,8 @@ use crate::snapshot::open::drop_coverage;
 use crate::snapshot::state::CollectionState;
 use crate::sync::lock;
 
-/// Checks the indexes that were opened and not looked at since, and takes the damaged ones out of
-/// use: their rows are scanned until a new index covers them.
+/// Checks the indexes that were opened and not checked since. Takes damaged ones out of use: their
+/// rows are scanned until a new index covers them.
 pub(in crate::compaction) fn check_indexes(engine: &Engine, core: &CollectionState) -> Result<()> {
     let mut damaged = Vec::new();
     for part in &core.snapshot().indexes {

@@ -1,5 +1,5 @@
-//! Owns what goes into a new index: the indexes that it replaces, the codes that its rows get, its
-//! nodes, and where its rows are by the time that it is done.
+//! Owns the input of a new index: the indexes that it replaces, the codes for its rows, its nodes,
+//! and where its rows are when the build is done.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -19,16 +19,16 @@ use crate::snapshot::state::CollectionState;
 use crate::snapshot::{IndexPart, Indexed, Snapshot};
 use crate::vector::codes::{Fit, Frame};
 
-/// Rows that may seem as near by code as those that a graph is searched for. With more, beams would
-/// be filled with them.
+/// Maximum number of rows that the codes of a graph may fail to tell from the true neighbors. With
+/// more, such rows would fill the beams.
 const BEHIND_A_GRAPH: u64 = 400;
 
-/// The indexes that go, with their places in the snapshot, and what keeps their files: all that a
-/// build holds of it.
+/// The replaced indexes, with their positions in the snapshot and the guards of their files. This
+/// is all that a build keeps of the snapshot.
 pub(super) struct Replaced(Vec<(usize, Arc<Index>, Arc<FileGuard>)>);
 
 impl Replaced {
-    /// What stays of the base comes before all others.
+    /// Collects the replaced indexes. The base comes first.
     pub(super) fn of(snapshot: &Snapshot, step: &IndexStep) -> Self {
         let parts = snapshot.indexes.iter().enumerate();
         let mut parts: Vec<(usize, &IndexPart)> =
@@ -42,9 +42,9 @@ impl Replaced {
     }
 }
 
-/// Which codes the rows get, and how far off these are. For a graph they must tell more: its beam
-/// is as good as nothing where too many rows seem as near by code. Those of the graph that a new
-/// one starts from are kept while they serve.
+/// Chooses the codes of the rows and returns them with their error. A graph needs finer codes: a
+/// beam is useless if too many rows seem equally near by code. The codes of the base are kept as
+/// long as they are good enough.
 pub(super) fn choose_codes(
     job: &Job<'_>,
     step: &IndexStep,
@@ -62,19 +62,19 @@ pub(super) fn choose_codes(
     if !step.graph || job.engine.admission.heap().limit().is_none_or(has_room) {
         return (frame, fit);
     }
-    // There is no heap to build a graph on finer codes.
+    // The heap budget does not allow a graph on finer codes.
     choose(u64::MAX)
 }
 
-/// Heap bytes a row that building a graph on such codes takes.
+/// Returns the heap bytes per row of building a graph on such codes.
 pub(super) fn heap_per_row(core: &CollectionState, frame: &Frame) -> u64 {
     let hnsw = core.options().hnsw;
     heap_bytes_per_row(frame.spec.row_bytes(), usize::from(hnsw.m), hnsw.builder)
 }
 
-/// The live rows of the indexes that go and of the segments that have none, by their codes in this
-/// frame; and, if the step has a base in the same frame, that with what becomes of each of its
-/// nodes.
+/// Collects the live rows of the replaced indexes and of uncovered segments, as codes in this
+/// frame. If the step has a base in the same frame, also returns the base with the new node of each
+/// of its nodes.
 pub(super) fn gather<'a>(
     core: &CollectionState,
     snapshot: &Snapshot,
@@ -122,8 +122,8 @@ pub(super) fn gather<'a>(
     Ok((nodes, base))
 }
 
-/// Follows rows that moved to other segments since they were gathered. A row whose segment had no
-/// index and has been rewritten got an index of its own there, and is left out.
+/// Resolves rows that moved to other segments since they were gathered. A row of an uncovered
+/// segment that was rewritten meanwhile got an index of its own there, and is left out.
 pub(super) fn follow_rows(
     covered: &Covered,
     moves: &[Relocation],
@@ -141,7 +141,7 @@ pub(super) fn follow_rows(
     })
 }
 
-/// Which segments there are, and whether an index covers them.
+/// The segments of a snapshot, and whether an index covers each.
 pub(super) type Covered = HashMap<FileId, bool>;
 
 pub(super) fn covered_of(snapshot: &Snapshot) -> Covered {

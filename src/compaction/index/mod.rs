@@ -1,6 +1,6 @@
 //! Owns the building of indexes: gathers nodes from older indexes and uncovered segments, builds
-//! codes and, where one pays, a graph, and swaps the result in. Rows may move while a graph is
-//! being built: they are followed before the swap.
+//! codes and, where it pays, a graph, and swaps the result in. Rows may move while a graph is
+//! built. Their relocations are resolved before the swap.
 
 pub(super) mod check;
 mod gather;
@@ -32,7 +32,7 @@ use crate::snapshot::{IndexPart, Snapshot};
 use crate::sync::lock;
 use crate::vector::codes::{CodeBuffer, Fit};
 
-/// Carries out one step of a plan.
+/// Carries out one index step of a plan.
 pub(super) fn build(job: &Job<'_>, step: &IndexStep) -> Result<()> {
     let Job { engine, core, control } = *job;
     job.check()?;
@@ -46,7 +46,8 @@ pub(super) fn build(job: &Job<'_>, step: &IndexStep) -> Result<()> {
     let (nodes, base) = gather(core, &snapshot, step, &replaced, (frame, fit))?;
     let covered = covered_of(&snapshot);
     let with_graph = step.graph && !nodes.is_empty();
-    // A build takes long: segments that are rewritten meanwhile leave the disk before it ends.
+    // Released early, because a build takes long and segments that are rewritten meanwhile should
+    // leave the disk before it ends.
     drop(snapshot);
     let total = nodes.rows.rows();
     let made = match with_graph {
@@ -68,18 +69,17 @@ pub(super) fn build(job: &Job<'_>, step: &IndexStep) -> Result<()> {
         _ => Some(write(engine, &made.parts(), &rows, &mut files)?),
     };
     engine.dir.sync_names()?;
-    // All of it is in the files by now, and not to be in RAM twice when those are read back.
+    // The files hold all of it by now. It must not be in RAM twice when they are read back.
     drop((rows, made));
     control.charge(entry.as_ref().map_or(0, |e| e.index_len + e.locator_len));
     let part = entry.as_ref().map(|entry| open_new(job, entry)).transpose()?;
-    // Rows that the index leaves out are dead by operations that may be in the log alone: were
-    // those lost and the index not, the rows would live, and be in no index of a segment that has
-    // one (I11).
+    // The deletes of rows that the index leaves out may be in the log only. If the log were lost
+    // and the index not, these rows would live and be in no index of a covered segment (I11).
     engine.log.sync()?;
     let lost = commit(job, step, &current, entry)?;
     files.keep();
     for name in lost {
-        // It may be missing; what stays behind is an orphan.
+        // The file may be missing. If it stays, it is an orphan.
         let _ = engine.dir.remove(name);
     }
     if let Some(part) = &part {
@@ -100,18 +100,18 @@ pub(super) fn build(job: &Job<'_>, step: &IndexStep) -> Result<()> {
     Ok(())
 }
 
-/// Reads a new index back and checks it, before what it replaces may go.
+/// Reads a new index back and checks it, before the indexes that it replaces may go.
 fn open_new(job: &Job<'_>, entry: &IndexEntry) -> Result<IndexPart> {
     let part = open_index(&job.engine.dir, entry, job.core.spec)?;
     part.indexed.check()?;
-    // Searches read less of them.
+    // Searches read fewer of these pages than the check.
     part.indexed.index.release();
     part.indexed.locator.release();
     Ok(part)
 }
 
-/// Names the new index in the manifest in place of those that it replaces. The files of indexes
-/// that are not in use, which go as well.
+/// Names the new index in the manifest instead of the replaced ones. Returns the files of indexes
+/// that are not in use, which are removed as well.
 fn commit(
     job: &Job<'_>,
     step: &IndexStep,
@@ -122,8 +122,8 @@ fn commit(
     let mut lost = Vec::new();
     job.engine.catalog.commit(|manifest| {
         if let Some(collection) = manifest.collection_mut(job.core.id) {
-            // What could not be opened or was found damaged is not in the snapshot, and goes as
-            // well.
+            // An index that could not be opened or was found damaged is not in the snapshot, and
+            // goes as well.
             let damaged = collection.indexes.iter().filter(|i| !open(i));
             lost.extend(
                 damaged.flat_map(|i| [FileName::Index(i.index), FileName::Locator(i.locator)]),
@@ -135,7 +135,7 @@ fn commit(
     Ok(lost)
 }
 
-/// Makes readers see the new index in place of those that go.
+/// Publishes the new index instead of the replaced ones.
 fn swap(job: &Job<'_>, step: &IndexStep, part: Option<IndexPart>) {
     let Job { engine, core, .. } = *job;
     let token = engine.log.hold();
@@ -154,7 +154,7 @@ fn swap(job: &Job<'_>, step: &IndexStep, part: Option<IndexPart>) {
     drop(token);
 }
 
-/// The truth by nodes in place of rows.
+/// Returns the truths with nodes instead of rows.
 fn by_nodes(truths: &[Truth<Place>], rows: &NodeRows) -> Vec<Truth<u32>> {
     let named = truths.iter().flat_map(|t| t.nearest.iter().chain(&t.probe.made_from));
     let mut nodes: HashMap<Place, Option<u32>> = named.map(|place| (*place, None)).collect();
@@ -166,13 +166,13 @@ fn by_nodes(truths: &[Truth<Place>], rows: &NodeRows) -> Vec<Truth<u32>> {
     truths.iter().map(|t| t.renamed(|place| nodes.get(&place).copied().flatten())).collect()
 }
 
-/// What an index is written from.
+/// The content of a new index.
 enum Made<'a> {
     Quantization(CodesIndex<'a>),
     Graph(Graph),
 }
 
-/// A graph that was built, over codes in the order of its nodes.
+/// A built graph, over codes in the order of its nodes.
 struct Graph {
     codes: CodeBuffer,
     fit: Fit,
@@ -197,7 +197,8 @@ impl Made<'_> {
         }
     }
 
-    /// Whether an older graph was merged, and the distances that were measured.
+    /// Returns true if an older graph was merged, and the number of distances that the build
+    /// computed.
     const fn cost(&self) -> (bool, u64) {
         match self {
             Self::Quantization(_) => (false, 0),
@@ -206,7 +207,7 @@ impl Made<'_> {
     }
 }
 
-/// Builds the graph; codes and rows come to be in the order of its nodes.
+/// Builds the graph, and reorders codes and rows by its nodes.
 fn build_graph(
     job: &Job<'_>,
     (nodes, base): (CodesIndex<'_>, Option<GraphBase<'_>>),

@@ -1,5 +1,5 @@
-//! Owns the nodes of an index that is being made: distinct codes, each with the rows that it stands
-//! for. Nothing here reads a file or knows what becomes of the nodes.
+//! Owns the nodes of an index while it is being made: distinct codes, each with its rows. Nothing
+//! here reads a file or knows what the nodes are used for.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -13,17 +13,17 @@ use crate::vector::codes::{CodeBuffer, CodeRows, Fit, Frame};
 /// Where a row is.
 pub(in crate::compaction) type Place = (FileId, Row);
 
-/// In place of the slot of a node's first row where it has none.
+/// Stands for the slot of a node's first row if the node has no row.
 const NONE: u32 = u32::MAX;
 
-/// The rows of each node, eight bytes each.
+/// The rows of each node, with eight bytes per row.
 #[derive(Clone, Default)]
 pub(in crate::compaction) struct NodeRows {
     files: Vec<FileId>,
     slots: HashMap<FileId, u32>,
-    /// The first row of each node: the place of its file in `files`, and the row.
+    /// The first row of each node: the position of its file in `files`, and the row number.
     first: MapVec<[u32; 2]>,
-    /// The others, of the few nodes that have any.
+    /// The other rows of the few nodes that have more than one.
     more: HashMap<u32, Vec<[u32; 2]>>,
 }
 
@@ -32,7 +32,7 @@ impl NodeRows {
         self.first.len() as u32
     }
 
-    /// Rows of all nodes.
+    /// Returns the number of rows of all nodes.
     pub(in crate::compaction) fn rows(&self) -> usize {
         let first = self.first.iter().filter(|place| place[0] != NONE).count();
         first + self.more.values().map(Vec::len).sum::<usize>()
@@ -55,7 +55,7 @@ impl NodeRows {
         }
     }
 
-    /// The rows of a node.
+    /// Returns the rows of a node.
     pub(in crate::compaction) fn of(&self, node: u32) -> impl Iterator<Item = Place> {
         let first = self.first.get(node as usize).into_iter();
         let more = self.more.get(&node).into_iter().flatten();
@@ -63,7 +63,7 @@ impl NodeRows {
         first.chain(more).filter_map(place)
     }
 
-    /// The nodes in another order: node i becomes the former node `order[i]`.
+    /// Returns the nodes in another order: node i is the former node `order[i]`.
     pub(in crate::compaction) fn reordered(&self, order: &[u32]) -> Self {
         let mut next = Self::default();
         for (node, old) in (0u32..).zip(order) {
@@ -73,7 +73,8 @@ impl NodeRows {
         next
     }
 
-    /// The same nodes with each row where `follow` says that it is now, if it still is.
+    /// Returns the same nodes with each row at the place that `resolve` returns. Rows for which it
+    /// returns `None` are left out.
     pub(in crate::compaction) fn followed(&self, resolve: impl Fn(Place) -> Option<Place>) -> Self {
         let mut next = Self::default();
         for node in 0..self.len() {
@@ -88,21 +89,22 @@ impl NodeRows {
     }
 }
 
-/// Where the code of a node is: the place of an older index in the list and the node there, or
-/// `NONE` and the row among those encoded here.
+/// Where the code of a node is: the position of an older index in the list and the node there, or
+/// `NONE` and the row among the codes made here.
 type Source = [u32; 2];
 
-/// The nodes by the hashes of their codes: open addressing with linear probing, at most half full.
+/// The nodes by the hashes of their codes: an open-addressing table with linear probing, at most
+/// half full.
 #[derive(Default)]
 struct Hashes {
-    /// Of each node.
+    /// The hash of each node.
     hashes: MapVec<u64>,
-    /// A node and one, or 0.
+    /// The number of a node plus 1; 0 for an empty entry.
     table: MapVec<u32>,
 }
 
 impl Hashes {
-    /// The nodes with this hash, the first one first.
+    /// Returns the nodes with this hash, the oldest first.
     fn find(&self, hash: u64) -> impl Iterator<Item = u32> {
         let mask = self.table.len().wrapping_sub(1);
         let mut at = hash as usize;
@@ -136,8 +138,8 @@ impl Hashes {
 }
 
 /// Distinct codes in the order of nodes, with the rows of each. Rows with equal codes share a node:
-/// no search on codes can tell them apart, and equal nodes crowd each other out of a graph. Codes
-/// of older indexes are not copied.
+/// no search on codes can distinguish them, and equal nodes would crowd each other out of a graph.
+/// Codes of older indexes are not copied.
 pub(in crate::compaction) struct CodesIndex<'a> {
     frame: Arc<Frame>,
     fit: Fit,
@@ -150,7 +152,7 @@ pub(in crate::compaction) struct CodesIndex<'a> {
 }
 
 impl<'a> CodesIndex<'a> {
-    /// Of codes in this frame, which are off by so much.
+    /// Creates an empty index of codes in `frame` with the error `fit`.
     pub(in crate::compaction) fn new(frame: Arc<Frame>, fit: Fit) -> Self {
         Self {
             old: Vec::new(),
@@ -164,12 +166,12 @@ impl<'a> CodesIndex<'a> {
         }
     }
 
-    /// What the codes are made of.
+    /// Returns the frame of the codes.
     pub(in crate::compaction) const fn frame(&self) -> &Arc<Frame> {
         &self.frame
     }
 
-    /// How far off they are.
+    /// Returns the error of the codes.
     pub(in crate::compaction) const fn fit(&self) -> Fit {
         self.fit
     }
@@ -188,19 +190,21 @@ impl<'a> CodesIndex<'a> {
         self.scratch = scratch;
     }
 
-    /// Adds an older index, of codes in the same frame, whose nodes [`Self::add_old`] names.
+    /// Adds an older index with codes in the same frame. Returns its position for
+    /// [`Self::add_old`].
     pub(in crate::compaction) fn add_index(&mut self, codes: CodeRows<'a>) -> u32 {
         self.old.push(codes);
         self.old.len() as u32 - 1
     }
 
-    /// Adds the rows of a node of an older index; false if another node has that code already.
+    /// Adds the rows of a node of an older index. Returns false if another node already has that
+    /// code.
     pub(in crate::compaction) fn add_old(&mut self, at: u32, node: u32, places: &[Place]) -> bool {
         let code = self.old[at as usize].row(node);
         self.add_code(code, [at, node], places)
     }
 
-    /// Adds rows by their code; false if a node has that code already.
+    /// Adds rows by their code. Returns false if a node already has that code.
     fn add_code(&mut self, code: &[u8], source: Source, places: &[Place]) -> bool {
         let hash = hash(code);
         let known = self.nodes.find(hash).find(|node| self.code(*node) == code);
@@ -216,7 +220,7 @@ impl<'a> CodesIndex<'a> {
         true
     }
 
-    /// The code of a node.
+    /// Returns the code of a node.
     fn code(&self, node: u32) -> &[u8] {
         match self.sources[node as usize] {
             [NONE, row] => self.new.rows().row(row),
@@ -224,7 +228,7 @@ impl<'a> CodesIndex<'a> {
         }
     }
 
-    /// All codes in one piece, as graphs are built on, and the rows of each.
+    /// Returns all codes in one buffer, for building a graph, and the rows of each.
     pub(in crate::compaction) fn into_codes(self) -> (CodeBuffer, NodeRows) {
         let mut codes = CodeBuffer::new(Arc::clone(&self.frame), self.rows.len() as usize);
         (0..self.rows.len()).for_each(|node| codes.push_row(self.code(node)));
@@ -240,7 +244,7 @@ impl<'a> CodesIndex<'a> {
     }
 }
 
-/// A fast hash of a code; only ever compared within one process.
+/// Returns a fast hash of a code. Hashes are only compared within one process.
 fn hash(code: &[u8]) -> u64 {
     use std::hash::{DefaultHasher, Hasher};
     let mut hasher = DefaultHasher::new();

@@ -1,6 +1,6 @@
-//! Owns the look at a graph with queries that users asked: what its beams find, end to end, of
-//! their true neighbors by exact distances. After every build, and now and then. What follows is
-//! `snapshot::recall`'s.
+//! Owns the recall measurement of a graph with users' queries: which of their true neighbors, by
+//! exact distances, each beam finds. It runs after every build and from time to time.
+//! `snapshot::recall` owns the consequences.
 
 use crate::compaction::index::nodes::Place;
 use crate::compaction::index::survey::Survey;
@@ -10,8 +10,8 @@ use crate::event::Event;
 use crate::index::{Kind, Probe, Truth};
 use crate::stats::RecallStats;
 
-/// Looks at the largest graph of a collection, if it is time to; tells whether it was found worn.
-/// O(queries × rows × dimension).
+/// Measures the recall of a collection's largest graph, if that is due. Returns true if the graph
+/// has degraded. O(queries × rows × dimension).
 pub(in crate::compaction) fn look(job: &Job<'_>) -> Result<bool> {
     let Job { engine, core, .. } = *job;
     let snapshot = core.snapshot();

@@ -1,6 +1,6 @@
-//! Owns the look at rows before an index is made of them, or with queries at one that is there: a
-//! sample for the choice of codes, and the truth that recall is measured against. Every row is read
-//! once, in the order of its file, whose pages go again behind it.
+//! Owns the reading of rows before an index is built, or to measure one with queries: a sample for
+//! the choice of codes, and the true neighbors for recall. Every row is read once, in the order of
+//! its file, and pages are released behind it.
 
 use crate::compaction::index::nodes::Place;
 use crate::compaction::job::Job;
@@ -13,13 +13,13 @@ use crate::snapshot::state::CollectionState;
 use crate::snapshot::{IndexPart, Snapshot};
 use crate::vector::metric::unit;
 
-/// Vectors by which codes are chosen.
+/// Number of vectors by which codes are chosen.
 const SAMPLE: usize = 1024;
 
-/// Rows that are read between two checkpoints.
+/// Number of rows that are read between two steps of the job.
 const CHUNK: usize = 2048;
 
-/// Live rows of a snapshot: the place of the segment in its list, and the row.
+/// Live rows of a snapshot: the position of the segment in its list, and the row number.
 pub(super) struct Survey<'a> {
     core: &'a CollectionState,
     snapshot: &'a Snapshot,
@@ -27,7 +27,7 @@ pub(super) struct Survey<'a> {
 }
 
 impl<'a> Survey<'a> {
-    /// The rows that an index will cover.
+    /// Collects the rows that a new index will cover.
     pub(super) fn of_step(
         core: &'a CollectionState,
         snapshot: &'a Snapshot,
@@ -45,7 +45,7 @@ impl<'a> Survey<'a> {
         survey
     }
 
-    /// The rows that an index covers.
+    /// Collects the rows that an index covers.
     pub(super) fn of_index(
         core: &'a CollectionState,
         snapshot: &'a Snapshot,
@@ -67,12 +67,13 @@ impl<'a> Survey<'a> {
         }
     }
 
-    /// How many rows there are.
+    /// Returns the number of rows.
     pub(super) fn len(&self) -> u64 {
         self.rows.len() as u64
     }
 
-    /// Vectors in stored form, evenly spread. Rows that cannot be read are left out.
+    /// Returns vectors in stored form, evenly spread over the rows. Rows that cannot be read are
+    /// left out.
     pub(super) fn sample(&self) -> Vec<Vec<f32>> {
         let step = self.rows.len().div_ceil(SAMPLE).max(1);
         let read = |at: usize| self.read(at).map(|(_, vector)| vector);
@@ -86,18 +87,18 @@ impl<'a> Survey<'a> {
         Some(((sealed.file, row), vector))
     }
 
-    /// Queries that are made of the rows, with their true neighbors among them.
+    /// Returns queries that are derived from the rows, with their true neighbors among the rows.
     pub(super) fn truths(&self, merged: bool, job: &Job<'_>) -> Result<Vec<Truth<Place>>> {
         let cosine = self.core.spec.metric == Metric::Cosine;
         let read = |at: u32| {
             let (place, vector) = self.read(at as usize)?;
-            // Of two that are mixed, the longer one would count for more.
+            // Otherwise the longer of two mixed vectors would count for more.
             Some((place, if cosine { unit(&vector) } else { vector }))
         };
         self.truths_of(probes(self.rows.len() as u32, merged, read), job)
     }
 
-    /// The true neighbors of these queries among the rows.
+    /// Returns the true neighbors of these queries among the rows.
     ///
     /// O(queries × rows × dimension).
     pub(super) fn truths_of(
@@ -112,7 +113,7 @@ impl<'a> Survey<'a> {
             for &(segment, row) in rows {
                 let Some(part) = self.snapshot.segments.get(segment as usize) else { continue };
                 let sealed = &part.sealed;
-                // What is damaged is told of where it is copied or read.
+                // Damage is reported where the row is copied or read.
                 if let Ok(vector) = sealed.segment.vector(row, &mut buffer) {
                     search.offer((sealed.file, row), vector);
                 }

@@ -1,41 +1,44 @@
-//! Owns the decisions of compaction: which segments to drop, rewrite or merge, which indexes to
-//! build. Pure: facts and `now` in, steps out; nothing here touches a file or a lock.
+//! Owns the decisions of compaction: which segments to drop, rewrite or merge, and which indexes to
+//! build. Pure: it turns facts and `now` into steps, and touches no file and no lock.
 //!
-//! Rows and indexes are decided apart (ARCHITECTURE.md, "Compaction"): a row segment is rewritten
-//! for the bytes of its dead, an index for the speed and recall of its searches.
+//! Rows and indexes are decided apart (ARCHITECTURE.md, "How compaction decides"). A segment is
+//! rewritten for the bytes of its dead rows, an index for the speed and recall of searches.
 
 use crate::clock::Timestamp;
 use crate::ids::FileId;
 use crate::report::Reason;
 use crate::segment::segment_cap;
 
-/// A segment whose dead share reaches this is rewritten.
+/// A segment is rewritten when this share of its rows is dead.
 const DEAD_SHARE: f64 = 0.15;
-/// So many segments under half the cap are merged.
+/// This many segments under half the cap are merged.
 const SMALL_SEGMENTS: usize = 4;
-/// So many indexes without a graph are merged into one.
+/// Beyond this many, indexes without a graph are merged into one.
 const SMALL_INDEXES: usize = 6;
-/// A graph is merged with the rows outside it, which are scanned, when they come to this share of
-/// it.
+/// A graph is merged with the rows outside it when they reach this share of its live nodes. Until
+/// then they are scanned.
 const GRAPH_OUTSIDE_SHARE: f64 = 0.20;
-/// It is merged, too, when its dead nodes and the rows outside come to this share of it.
+/// A graph is also merged when its dead nodes and the rows outside together reach this share of its
+/// live nodes.
 const GRAPH_CHANGED_SHARE: f64 = 0.40;
-/// A graph of which a larger share is dead is built anew: repairing it would cost as much.
+/// A graph is rebuilt, not merged, when this share of its nodes is dead: repairing it would cost as
+/// much.
 const GRAPH_DEAD_SHARE: f64 = 0.35;
-/// A graph that is there is kept down to this part of the rows for which one is built.
+/// A graph is kept until the live rows fall below the number that justifies a new graph, divided by
+/// this.
 const GRAPH_STAYS: u64 = 2;
-/// An index without one is rewritten when this share of its nodes is dead.
+/// An index without a graph is rewritten when this share of its nodes is dead.
 const CODES_DEAD_SHARE: f64 = 0.50;
 
-/// What the policy knows of a sealed segment.
+/// The facts about a sealed segment.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct SegmentFacts {
     pub(crate) file: FileId,
     pub(crate) bytes: u64,
     pub(crate) rows: u64,
-    /// Rows deleted, replaced, or expired beyond doubt.
+    /// Rows deleted, replaced, or expired by the plausible time.
     pub(crate) dead: u64,
-    /// When the bytes of the first that died are to be given back, as far as is known.
+    /// Deadline for reclaiming the bytes of the first dead row, as far as it is known.
     pub(crate) reclaim_by: Option<Timestamp>,
 }
 
@@ -44,20 +47,20 @@ impl SegmentFacts {
         self.dead as f64 / self.rows.max(1) as f64
     }
 
-    /// Bytes of its live rows, taking all rows as equally large.
+    /// Returns the bytes of its live rows, if all rows are equally large.
     pub(crate) fn live_bytes(&self) -> u64 {
         (self.bytes as f64 * (1.0 - self.dead_share())) as u64
     }
 }
 
-/// What the policy knows of an index.
+/// The facts about an index.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct IndexFacts {
     pub(crate) file: FileId,
     pub(crate) nodes: u64,
     pub(crate) live: u64,
     pub(crate) graph: bool,
-    /// Whether its graph finds less than it should after all its merges.
+    /// True if merges have degraded the recall of its graph.
     pub(crate) worn: bool,
 }
 
@@ -67,16 +70,16 @@ impl IndexFacts {
     }
 }
 
-/// How eager a plan is.
+/// How much a plan does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Eagerness {
-    /// What is due by itself.
+    /// Only work that is due.
     Due,
-    /// Everything that gives a byte back: what an explicit compaction does.
+    /// Everything that frees a byte, as in an explicit compaction.
     All,
 }
 
-/// One rewrite of row segments; an empty output is a drop without reading.
+/// One rewrite of segments. `drop` removes the inputs without reading them.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct RowStep {
     pub(crate) inputs: Vec<FileId>,
@@ -84,20 +87,21 @@ pub(crate) struct RowStep {
     pub(crate) drop: bool,
 }
 
-/// One index to build: over the live rows of `replaces` and of all uncovered segments.
+/// An index to build, over the live rows of `replaces` and, if `with_uncovered`, of all uncovered
+/// segments.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct IndexStep {
     pub(crate) replaces: Vec<FileId>,
     pub(crate) with_uncovered: bool,
     pub(crate) graph: bool,
-    /// Of those that it replaces, the one whose graph the new one starts from; without it, the new
-    /// one is built anew.
+    /// The replaced index whose graph is the base of a merge. `None` to build the graph from
+    /// scratch.
     pub(crate) base: Option<FileId>,
     pub(crate) reason: Reason,
 }
 
-/// What to do about the rows, most urgent first. Each step stands for itself: after one was carried
-/// out, the facts are new and so is the plan.
+/// Returns the steps for the rows, the most urgent first. Each step stands alone: after one is
+/// carried out, facts and plan are new.
 pub(crate) fn plan_rows(
     segments: &[SegmentFacts],
     now: Timestamp,
@@ -114,7 +118,8 @@ pub(crate) fn plan_rows(
         }
     }
     let cap = segment_cap(rest.iter().map(|s| s.live_bytes()).sum());
-    // The worst comes first, and brings along whatever small ones fit below the cap with it.
+    // The segment with the largest dead share comes first. Small segments that fit below the cap
+    // are rewritten with it.
     rest.sort_by(|a, b| b.dead_share().total_cmp(&a.dead_share()).then(a.file.cmp(&b.file)));
     let mut taken = vec![false; rest.len()];
     for i in 0..rest.len() {
@@ -156,8 +161,8 @@ pub(crate) fn plan_rows(
     steps
 }
 
-/// As [`plan_rows`], for a full disk: what needs no space first, then one segment at a time, the
-/// one that needs the least first. Every step gives bytes back.
+/// Same as [`plan_rows`], for a full disk: drops first, then one segment at a time, the one with
+/// the smallest output first. Every step frees bytes.
 pub(crate) fn plan_rows_frugally(
     segments: &[SegmentFacts],
     now: Timestamp,
@@ -184,17 +189,17 @@ fn rewrite_reason(segment: &SegmentFacts, now: Timestamp, eagerness: Eagerness) 
     due.then_some(Reason::Deadline)
 }
 
-/// How many live rows a collection with a graph has.
+/// The numbers of live rows between which a collection has a graph.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct GraphRows {
-    /// From so many on a graph pays.
+    /// From this number on, a graph pays.
     pub(crate) least: u64,
-    /// For more there is no heap to build one.
+    /// Above this number the heap budget does not allow a build.
     pub(crate) most: u64,
 }
 
-/// What to do about the indexes: at most one step at a time, since each changes the facts.
-/// `uncovered` is the number of live rows in segments that no index covers.
+/// Returns the next step for the indexes. There is at most one, because each step changes the
+/// facts. `uncovered` is the number of live rows in segments that no index covers.
 pub(crate) fn plan_index(
     indexes: &[IndexFacts],
     uncovered: u64,
@@ -205,7 +210,7 @@ pub(crate) fn plan_index(
     if live == 0 && indexes.is_empty() {
         return None;
     }
-    // A collection that comes and goes about the limit must not build a graph each time.
+    // A collection whose size varies around the limit must not build a graph each time.
     let stays = indexes.iter().any(|i| i.graph) && live >= graphs.least / GRAPH_STAYS;
     if (live >= graphs.least || stays) && live <= graphs.most {
         plan_graph(indexes, uncovered, live, eagerness)
@@ -228,7 +233,7 @@ fn plan_codes(indexes: &[IndexFacts], uncovered: u64, eagerness: Eagerness) -> O
     };
     let many = indexes.len() > SMALL_INDEXES;
     if many {
-        // All but the largest: it moves only when the rest has grown to its size.
+        // All but the largest, which is merged only once the others together have reached its size.
         let largest = indexes.iter().map(|i| i.live).max().unwrap_or(0);
         let rest: u64 = indexes.iter().map(|i| i.live).sum::<u64>() - largest;
         let keep = (rest < largest).then(|| indexes.iter().max_by_key(|i| i.live)).flatten();
@@ -267,7 +272,7 @@ fn plan_graph(
         Eagerness::Due => {
             share(outside) >= GRAPH_OUTSIDE_SHARE || share(dead + outside) >= GRAPH_CHANGED_SHARE
         }
-        // An explicit compaction leaves no dead node and no row outside.
+        // An explicit compaction leaves no dead node and no row outside the graph.
         Eagerness::All => dead + outside > 0,
     };
     if due {

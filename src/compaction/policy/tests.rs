@@ -1,4 +1,4 @@
-//! Tests of the decisions: facts in, steps out.
+//! Owns the tests of the decisions: facts in, steps out.
 
 use super::*;
 
@@ -94,7 +94,7 @@ fn small_segments_are_merged_once_there_are_some() {
 
 #[test]
 fn a_plan_comes_to_rest() {
-    // One output of each step, all rows live: nothing more is due.
+    // Each step has one output with all rows live, so nothing more is due.
     let facts = [segment(1, 2_500, 0), segment(2, 2_500, 0), segment(3, 400, 0)];
     assert_eq!(plan_rows(&facts, NOW, Eagerness::Due), []);
 }
@@ -127,7 +127,7 @@ fn many_rows_get_one_and_a_dead_share_rebuilds_it() {
 #[test]
 fn a_graph_is_merged_with_what_came_and_went_and_built_anew_when_it_is_worn() {
     let plan = |facts: &[IndexFacts]| plan_index(facts, 0, graphs(20_000), Eagerness::Due);
-    // Rows outside come to a fifth of the live nodes, or they and the dead nodes to two.
+    // Rows outside reach a fifth of the live nodes, or they and the dead nodes reach two fifths.
     let turned = |live, new| [index(1, 30_000, live, true), index(2, new, new, false)];
     assert_eq!(plan(&turned(30_000, 5_999)), None);
     let step = plan(&turned(30_000, 6_000)).unwrap();
@@ -136,10 +136,10 @@ fn a_graph_is_merged_with_what_came_and_went_and_built_anew_when_it_is_worn() {
     assert_eq!(plan(&turned(24_000, 3_599)), None);
     let step = plan(&turned(24_000, 3_600)).unwrap();
     assert_eq!((step.base, step.reason), (Some(FileId(1)), Reason::DeadShare));
-    // Of several graphs the largest is the one to start from.
+    // Of several graphs, the largest is the base.
     let two = [index(1, 9_000, 9_000, true), index(2, 21_000, 21_000, true)];
     assert_eq!(plan(&two).unwrap().base, Some(FileId(2)));
-    // What is outside is more than the graph: it is no start.
+    // More rows are outside than inside: the graph is no base for a merge.
     let grown = [index(1, 9_000, 9_000, true), index(2, 11_000, 11_000, false)];
     assert_eq!(plan(&grown).unwrap().base, None);
     let worn = [IndexFacts { worn: true, ..index(1, 30_000, 30_000, true) }];
@@ -149,7 +149,8 @@ fn a_graph_is_merged_with_what_came_and_went_and_built_anew_when_it_is_worn() {
 
 #[test]
 fn a_collection_about_the_limit_keeps_its_graph() {
-    // Once, each crossing of the limit built a graph, and the next one back threw it away.
+    // Without hysteresis, each crossing of the limit would build a graph, and the next one would
+    // discard it.
     let changed = |live, new| [index(1, live, live, true), index(2, new, new, false)];
     let plan = |facts: &[IndexFacts]| plan_index(facts, 0, graphs(20_000), Eagerness::Due);
     let step = plan(&changed(15_000, 4_900)).unwrap();
@@ -168,7 +169,7 @@ fn a_graph_that_there_is_no_heap_to_build_is_none() {
     let plan = |facts: &[IndexFacts]| plan_index(facts, 0, most, Eagerness::Due);
     assert!(plan(&[index(1, 1_000, 1_000, false)]).unwrap().graph);
     assert_eq!(plan(&[index(1, 1_001, 1_001, false)]), None);
-    // One that is there serves until half of it is dead; the rows outside are scanned.
+    // An existing index serves until half of it is dead. Rows outside it are scanned.
     assert_eq!(plan(&[index(1, 900, 900, true), index(2, 300, 300, false)]), None);
     let step = plan(&[index(1, 1_900, 900, true), index(2, 300, 300, false)]).unwrap();
     assert_eq!((step.graph, step.replaces), (false, vec![FileId(1)]));

@@ -1,5 +1,5 @@
-//! Owns what has to follow when rows move: newer files of deletes, locators of the indexes that
-//! knew the rows, codes of rows that no index knew. The rows themselves are `job`.
+//! Owns the files that depend on rows that move: newer deletes, locators of the indexes that knew
+//! the rows, and codes of rows that no index knew. `job` writes the rows themselves.
 
 use std::sync::Arc;
 
@@ -20,18 +20,19 @@ use crate::snapshot::{IndexPart, Indexed, SegPart, Snapshot};
 use crate::sync::atomic::AtomicBool;
 use crate::vector::codes::Frame;
 
-/// Vectors by which codes are chosen.
+/// Number of vectors by which codes are chosen.
 const SAMPLE: usize = 512;
 
-/// What is going to be in the manifest besides the new segments.
+/// The new manifest entries besides the new segments.
 pub(super) struct Followers {
     pub(super) deletes: Vec<(FileId, DeletesEntry)>,
-    /// Old index file, and its new locator; `None` if no row of it is left.
+    /// Each affected index file, and its new locator; `None` if none of its rows is left.
     pub(super) locators: Vec<(FileId, Option<(IndexEntry, IndexPart)>)>,
     pub(super) codes: Option<(IndexEntry, IndexPart)>,
 }
 
-/// Writes what goes with the new segments: deletes, locators, codes of rows without an index.
+/// Writes the files that go with the new segments: deletes, locators, and codes of rows without an
+/// index.
 pub(super) fn write_followers(
     job: &Job<'_>,
     current: &Snapshot,
@@ -59,7 +60,7 @@ pub(super) fn write_followers(
     Ok(Followers { deletes, locators, codes })
 }
 
-/// The files with deletes of segments that go or get newer ones.
+/// Returns the `del` files of segments that are removed or get newer deletes.
 pub(super) fn old_deletes(
     job: &Job<'_>,
     inputs: &[Input<'_>],
@@ -93,7 +94,7 @@ fn write_new_deletes(
     Ok(DeletesEntry { file, len, covers_seq, dead: part.live.dead() })
 }
 
-/// The locator of an index after the move; `None` if no row of it is left.
+/// Returns the index with its new locator after the move; `None` if none of its rows is left.
 fn move_locator(
     job: &Job<'_>,
     part: &IndexPart,
@@ -103,7 +104,7 @@ fn move_locator(
     let all_gone =
         |file: &FileId| moved.order.is_empty() && moved.places.contains_key(&From::Segment(*file));
     if part.indexed.locator.segments().iter().all(all_gone) {
-        // It goes unread, as its segments do.
+        // The index is removed unread, as its segments are.
         return Ok(None);
     }
     let mut builder = LocatorBuilder::new();
@@ -140,14 +141,14 @@ fn move_locator(
         index_guard: Arc::clone(&part.indexed.index_guard),
         locator: opened,
         locator_guard: job.engine.dir.guard(FileName::Locator(locator), locator_len),
-        // A rewrite has it checked before it takes its inputs.
+        // A rewrite checks the index before it collects its inputs.
         checked: AtomicBool::new(true),
     };
     Ok(Some((entry, IndexPart { indexed: Arc::new(indexed), slots: Arc::new([]) })))
 }
 
-/// An index without a graph for the rows that come from memtables or from segments that no
-/// index covers.
+/// Builds an index without a graph for the rows from memtables and from segments that no index
+/// covers.
 fn index_uncovered(
     job: &Job<'_>,
     current: &Snapshot,
@@ -194,7 +195,7 @@ fn index_uncovered(
     Ok(Some((entry, part)))
 }
 
-/// Puts the indexes in place that follow the rows.
+/// Puts the new locators and indexes into the next snapshot.
 pub(super) fn follow_indexes(next: &mut Snapshot, followers: Followers) {
     for (file, new) in followers.locators {
         let Some(at) = next.indexes.iter().position(|i| i.indexed.file == file) else {

@@ -1,8 +1,8 @@
 //! Owns one rewrite: reads the live rows of memtables or segments, writes them to new segments in
-//! order of ids, and swaps those in.
+//! order of ids, and swaps these in.
 //!
-//! Invariants: an operation's effect is in files or in the log at every moment; outputs are read
-//! back and checked before their inputs may go; each row keeps its sequence number.
+//! Invariants: at every moment, the effect of an operation is in files or in the log. Outputs are
+//! read back and checked before their inputs may be removed. Each row keeps its sequence number.
 
 use std::collections::HashMap;
 
@@ -30,13 +30,13 @@ use crate::sync::lock;
 pub(super) struct Rewrite<'a> {
     pub(super) job: &'a Job<'a>,
     pub(super) inputs: &'a [Input<'a>],
-    /// What the files cover afterwards, and the first log file that is still needed, if that
-    /// changes.
+    /// The newest operation that the files cover afterwards, and the first log file that is still
+    /// needed. `None` if they do not change.
     pub(super) covers: Option<(Seq, FileId)>,
 }
 
 impl Rewrite<'_> {
-    /// Moves the live rows of the inputs to new segments; tells how many there were.
+    /// Moves the live rows of the inputs to new segments. Returns the number of these rows.
     pub(super) fn run(&self, report: &mut CompactionReport) -> Result<u64> {
         let Self { inputs, covers, .. } = *self;
         let Job { engine, core, .. } = *self.job;
@@ -52,7 +52,7 @@ impl Rewrite<'_> {
             write_followers(self.job, &current, inputs, &moved, covers.is_some(), &mut files)?;
         engine.dir.sync_names()?;
         let parts = self.open_outputs(&moved)?;
-        // What the files already have must not be lost with the log, in part (I4).
+        // Effects that are in the files already must not be lost from the log (I4).
         engine.log.sync()?;
         broken!(UnlinkSegmentEarly => remove_segments(self.job, inputs));
         let idle = idle_marks(engine);
@@ -65,7 +65,7 @@ impl Rewrite<'_> {
         })?;
         files.keep();
         self.swap(&moved, parts, followers);
-        // No snapshot reads them: they can go at once.
+        // No snapshot reads these files, so they are removed at once.
         for name in old_deletes {
             let _ = engine.dir.remove(name);
         }
@@ -74,7 +74,7 @@ impl Rewrite<'_> {
         Ok(kept)
     }
 
-    /// Merges the live rows of the inputs by id and writes them, cut at the cap.
+    /// Merges the live rows of the inputs by id and writes them to segments no larger than the cap.
     fn write_segments(&self, files: &mut NewFiles<'_>) -> Result<RowMap> {
         let (inputs, now) = (self.inputs, self.job.engine.time.destroy_by());
         let mut keyed: Vec<(MemoryId, u32, Row)> = Vec::new();
@@ -91,7 +91,7 @@ impl Rewrite<'_> {
         let bytes: u64 = inputs.iter().map(|i| i.bytes).sum();
         let cap = segment_cap(self.live_bytes() + bytes);
         let per_segment = (cap * rows.max(1) / bytes.max(1)).max(64) as usize;
-        // Even parts: a full segment and a tiny one would be merged again soon.
+        // Parts of equal size: a full and a tiny segment would be merged again soon.
         let parts = order.len().div_ceil(per_segment).max(1);
         let per_segment = order.len().div_ceil(parts).max(1);
         let mut segments = Vec::new();
@@ -146,21 +146,20 @@ impl Rewrite<'_> {
         Ok(SegmentEntry { file, len, rows: output.rows(), deletes: None, dead_since: None })
     }
 
-    /// Reads the outputs back and checks them, before their inputs may go.
+    /// Reads the outputs back and checks them, before their inputs may be removed.
     fn open_outputs(&self, moved: &RowMap) -> Result<Vec<SegPart>> {
         let mut parts = Vec::new();
         for (_, entry) in &moved.segments {
             let part = open_segment(&self.job.engine.dir, entry, self.job.core.spec.dimension)?;
             part.sealed.segment.verify()?;
-            // Searches read less of it.
+            // Searches read fewer of its pages than the check.
             part.sealed.segment.release();
             parts.push(part);
         }
         Ok(parts)
     }
 
-    /// Makes readers see the result. Deletes that arrived since the inputs were read are carried
-    /// over.
+    /// Publishes the result. Applies deletes that arrived since the inputs were read.
     fn swap(&self, moved: &RowMap, mut parts: Vec<SegPart>, followers: Followers) {
         let (inputs, core) = (self.inputs, self.job.core);
         let token = self.job.engine.log.hold();
@@ -207,13 +206,13 @@ impl Rewrite<'_> {
         core.publish(next);
         drop(tables);
         drop(token);
-        // Not before: whoever began to watch in between, and then saw the snapshot from before,
-        // would miss the moves.
+        // Noted only now: a build that starts to record and loads the old snapshot before this
+        // point must see the relocations.
         core.moves.note(|| moved.moves(inputs));
     }
 }
 
-/// Brings a collection's manifest entry up to date.
+/// Updates the manifest entry of a collection.
 fn edit(
     entry: &mut CollectionEntry,
     inputs: &[Input<'_>],
@@ -240,7 +239,7 @@ fn edit(
             None => entry.indexes.retain(|i| i.index != *file),
         }
     }
-    // An index that could not be opened names segments that are gone now.
+    // An index that could not be opened may name segments that are gone now.
     let segments: Vec<FileId> = entry.segments.iter().map(|s| s.file).collect();
     entry.indexes.retain(|i| i.segments.iter().all(|s| segments.contains(s)));
     entry.indexes.extend(followers.codes.iter().map(|(index, _)| index.clone()));

@@ -1,5 +1,5 @@
-//! Owns sealing and rewriting: which rows of memtables or segments go in, and what is reported. How
-//! they are written and swapped in is `job`.
+//! Owns sealing and rewriting: which memtables or segments are inputs, and what is reported. `job`
+//! writes the outputs and swaps them in.
 
 mod dependents;
 mod job;
@@ -21,7 +21,7 @@ use crate::snapshot::Snapshot;
 use crate::snapshot::state::CollectionState;
 use crate::sync::lock;
 
-/// Seals the frozen memtables, and the active one if `all`. Tells whether there were any.
+/// Seals the frozen memtables, and the active one if `all`. Returns true if there were any.
 pub(super) fn seal(job: &Job<'_>, all: bool, report: &mut CompactionReport) -> Result<bool> {
     let (engine, core) = (job.engine, job.core);
     if all {
@@ -48,7 +48,8 @@ pub(super) fn seal(job: &Job<'_>, all: bool, report: &mut CompactionReport) -> R
     broken!(LetGoOfLog => log_from = FileId(log_from.0.saturating_add(1)));
     let covers = Some((last_seq, log_from));
     let rewrite = Rewrite { job, inputs: &inputs, covers };
-    // More of the log goes than a segment of the rest takes.
+    // The reserve may be spent if at most half of the rows are live: the seal releases more of the
+    // log than the segment takes.
     let (live, all) = sealed.iter().fold((0u64, 0u64), |(live, all), m| {
         (live + u64::from(m.live.live()), all + u64::from(m.rows.rows()))
     });
@@ -64,7 +65,7 @@ pub(super) fn seal(job: &Job<'_>, all: bool, report: &mut CompactionReport) -> R
     Ok(true)
 }
 
-/// Makes the active memtable a frozen one, if it has rows.
+/// Freezes the active memtable, if it has rows.
 fn freeze(engine: &Engine, core: &CollectionState) -> Result<()> {
     let token = engine.log.hold();
     let Some(log) = token.as_ref() else {
@@ -78,7 +79,7 @@ fn freeze(engine: &Engine, core: &CollectionState) -> Result<()> {
     Ok(())
 }
 
-/// Carries out one step of a plan.
+/// Carries out one row step of a plan.
 pub(super) fn rewrite(job: &Job<'_>, step: &RowStep, report: &mut CompactionReport) -> Result<()> {
     check_indexes(job.engine, job.core)?;
     let snapshot = job.core.snapshot();
@@ -102,7 +103,7 @@ pub(super) fn rewrite(job: &Job<'_>, step: &RowStep, report: &mut CompactionRepo
     Ok(())
 }
 
-/// Writes newer deletes of all segments, and lets the log before `log_from` go.
+/// Writes newer deletes of all segments, and releases the log before `log_from`.
 pub(super) fn cover(job: &Job<'_>, log_from: FileId) -> Result<()> {
     let covers = Some((Seq::ZERO, log_from));
     Rewrite { job, inputs: &[], covers }.run(&mut CompactionReport::default())?;

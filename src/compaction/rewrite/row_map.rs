@@ -1,5 +1,5 @@
-//! Owns the map of a rewrite: which rows went in, in which order they came out, and where each is
-//! now. Knows nothing of files.
+//! Owns the row map of a rewrite: which rows went in, in which order they came out, and where each
+//! is now. Knows nothing of files.
 
 use std::collections::HashMap;
 
@@ -9,7 +9,7 @@ use crate::ids::FileId;
 use crate::segment::{Liveness, Row, RowBuffer, RowRef, RowSource, Rows};
 use crate::snapshot::relocation::Relocation;
 
-/// One input: rows, and which of them were live when the job began.
+/// One input: its rows, and which of them were live when the job began.
 pub(super) struct Input<'a> {
     pub(super) rows: &'a dyn Rows,
     pub(super) live: &'a Liveness,
@@ -17,14 +17,14 @@ pub(super) struct Input<'a> {
     pub(super) bytes: u64,
 }
 
-/// Where an input comes from.
+/// The memtable or segment that an input comes from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) enum From {
     Memtable(u64),
     Segment(FileId),
 }
 
-/// Rows of the outputs in order of ids: input and row.
+/// Rows of the outputs in order of ids: position of the input, and row number there.
 pub(super) type Order = Vec<(u32, Row)>;
 
 /// One output: a part of the order.
@@ -54,26 +54,26 @@ impl RowSource for Output<'_> {
     }
 }
 
-/// What a job did to the rows, for everyone who has to follow.
+/// Where a rewrite moved the rows, for the files that depend on them.
 pub(super) struct RowMap {
     pub(super) order: Order,
-    /// New segments with the place of their first row in the order.
+    /// New segments with the position of their first row in the order.
     pub(super) segments: Vec<(usize, SegmentEntry)>,
-    /// For each input: from, and for each row its place in the order.
+    /// For each input, the position of each of its rows in the order.
     pub(super) places: HashMap<From, Vec<u32>>,
 }
 
-/// The place of a row that has none.
+/// The position of a row that is gone.
 pub(super) const GONE: u32 = u32::MAX;
 
 impl RowMap {
-    /// Where a row of an input is now.
+    /// Returns where a row of an input is now.
     pub(super) fn find(&self, from: From, row: Row) -> Option<(FileId, Row)> {
         let (segment, row) = self.find_at(from, row)?;
         Some((self.segments.get(segment)?.1.file, row))
     }
 
-    /// Where a row of an input is now: place in `segments`, row.
+    /// Returns where a row of an input is now: position in `segments`, and row number.
     pub(super) fn find_at(&self, from: From, row: Row) -> Option<(usize, Row)> {
         let place = *self.places.get(&from)?.get(row as usize)?;
         if place == GONE {
@@ -84,7 +84,7 @@ impl RowMap {
         Some((at, place - self.segments[at].0 as Row))
     }
 
-    /// Where the rows of all inputs that are segments went.
+    /// Returns the relocations of the rows of all inputs that are segments.
     pub(super) fn moves(&self, inputs: &[Input<'_>]) -> Vec<Relocation> {
         let of = |input: &Input<'_>| match input.from {
             From::Segment(file) => {

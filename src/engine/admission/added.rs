@@ -1,21 +1,21 @@
-//! Owns what a batch adds, as every budget counts it: bytes of rows, how many of these are logged,
-//! and whether anything is left that was not there before.
+//! Owns what a batch adds, as the budgets count it: bytes of rows, how many of them are logged, and
+//! whether the batch leaves more data than it found.
 
 use crate::error::Result;
 use crate::format::op::OpKind;
 use crate::segment::RowBuffer;
 use crate::snapshot::stage::Prepared;
 
-/// What grows leaves this part of a budget, the budget divided by the number, for what only
-/// changes.
+/// A batch that grows the store must leave the budget divided by this number free, as headroom for
+/// batches that only replace.
 pub(super) const HEADROOM_SHARE: u64 = 32;
 
-/// The writes of a batch with what they add.
+/// The writes of a batch and the bytes that they add.
 pub(super) struct Added<'a> {
     pub(super) writes: &'a [Prepared],
     /// Bytes of rows in memtables.
     pub(super) bytes: u64,
-    /// How many of these bytes go to the log as well: the others are of in-memory collections.
+    /// How many of these bytes are logged as well. The others belong to in-memory collections.
     pub(super) logged: u64,
 }
 
@@ -27,13 +27,13 @@ impl<'a> Added<'a> {
         Self { logged, ..added }
     }
 
-    /// The writes to collections that are in-memory, or to those that are not.
+    /// Returns the writes to in-memory collections, or to all others.
     pub(super) fn writes_of(&self, in_memory: bool) -> impl Iterator<Item = &'a Prepared> {
         self.writes.iter().filter(move |w| w.core.is_in_memory() == in_memory)
     }
 
-    /// Whether these writes leave more than there was: what they add is larger than what they
-    /// replace and delete. Vectors and bodies count. O(writes), with a search for each id.
+    /// Returns true if these writes add more bytes than they replace and delete. Vectors and bodies
+    /// count. O(writes), with one lookup per id.
     pub(super) fn grows(&self, in_memory: bool) -> Result<bool> {
         let (mut added, mut taken) = (0, 0);
         for write in self.writes_of(in_memory) {

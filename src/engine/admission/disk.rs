@@ -1,10 +1,10 @@
-//! Owns the budget of disk: how many bytes the store's files take, and whether an insert still fits
-//! beside what the next compaction needs. Making room is the row worker's; deletes and compaction
-//! are always admitted.
+//! Owns the disk budget: how many bytes the store's files take, and whether an insert still fits
+//! beside the output of the next compaction. The row worker frees space. Deletes and compaction are
+//! always admitted.
 //!
-//! What makes the store grow must leave a headroom, a [`HEADROOM_SHARE`] of the budget, for what
-//! does not: so a memory can be replaced by one of its size when the budget is full. The
-//! replacements that are in the headroom are given back by compaction, as is whatever is deleted.
+//! A batch that grows the store must leave a headroom, the budget divided by [`HEADROOM_SHARE`],
+//! for batches that do not. So a memory can be replaced by one of its size when the budget is full.
+//! Compaction frees the bytes of replaced and deleted rows in the headroom.
 
 use std::sync::Arc;
 
@@ -19,13 +19,14 @@ use crate::format::names::FileName;
 use crate::segment::segment_cap;
 use crate::sync::{Mutex, lock};
 
-/// What a refused insert is told to free is more than it lacks by the budget divided by this: each
-/// delete takes some bytes of the log, and files end at whole blocks.
+/// A refused insert asks the caller to free the bytes that it lacks plus the budget divided by this
+/// number. Each delete takes some bytes of the log, and files end at whole blocks.
 const MARGIN_SHARE: u64 = 32;
-/// The log and indexes are written anew for room when that gives back the budget divided by this.
+/// The log and indexes are rewritten for space if that frees at least the budget divided by this
+/// number.
 const WORTH_SHARE: u64 = 128;
 
-/// What is known of the disk.
+/// The disk budget and the last measurement of the files.
 #[derive(Debug)]
 pub(crate) struct DiskBudget {
     dir: Arc<StoreDir>,
@@ -38,15 +39,16 @@ pub(crate) struct DiskBudget {
 
 #[derive(Debug, Default)]
 struct State {
-    /// Bytes of all files but `RESERVE`, and of the log among them, when they were last measured.
+    /// At the last measurement: bytes of all files but `RESERVE`, and of the log files among them.
     measured: u64,
     measured_log: u64,
-    /// Bytes that had been appended to the log by then.
+    /// Bytes that had been appended to the log at that time.
     counted: u64,
-    /// How often an insert asked for room, and which of these the worker has looked for in vain.
+    /// How many requests for room inserts have made, and the newest request for which the worker
+    /// found nothing to free.
     asked: u64,
     in_vain: u64,
-    /// Most bytes beyond what there is that any of those needs who asked since there was room.
+    /// The largest number of extra bytes that an unanswered request needs.
     wanted: u64,
     pressed: bool,
 }
@@ -55,7 +57,7 @@ struct State {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Pressure {
     None,
-    /// An insert did not fit: whatever gives bytes back is due.
+    /// An insert did not fit. Every step that frees bytes is due.
     Pressed,
 }
 
@@ -74,31 +76,31 @@ impl DiskBudget {
         self.limit
     }
 
-    /// The fewest bytes for which the log or indexes are written anew; `None` if nothing is so
-    /// scarce.
+    /// Returns the least number of freed bytes for which the log or indexes are rewritten; `None`
+    /// without a budget.
     pub(crate) fn worth(&self) -> Option<u64> {
         self.limit.map(|limit| limit / WORTH_SHARE)
     }
 
-    /// Whether an insert did not fit.
+    /// Returns whether an insert did not fit.
     pub(crate) fn pressure(&self) -> Pressure {
         let pressed = self.limit.is_some() && lock(&self.state).pressed;
         if pressed { Pressure::Pressed } else { Pressure::None }
     }
 
-    /// How often room was asked for: whoever looks for some remembers it for
-    /// `Admission::maintain_disk`.
+    /// Returns the number of requests for room so far. A worker reads it before it looks for bytes
+    /// to free, and passes it to `Admission::maintain_disk` afterwards.
     pub(crate) fn asked(&self) -> u64 {
         lock(&self.state).asked
     }
 
-    /// Bytes of the log files, as of the last measurement and what was appended since.
+    /// Returns the bytes of the log files: the last measurement plus the bytes appended since.
     pub(crate) fn log_bytes(&self) -> u64 {
         let state = lock(&self.state);
         state.measured_log + self.appended_since(&state)
     }
 
-    /// Asks for room; tells which of all such questions this is.
+    /// Requests room and returns the number of the request.
     fn ask(&self, wanted: u64) -> u64 {
         let mut state = lock(&self.state);
         state.asked += 1;
@@ -107,7 +109,8 @@ impl DiskBudget {
         state.asked
     }
 
-    /// Asks again, unless there was nothing to give; tells whether to wait for an answer.
+    /// Repeats the request numbered `question`, unless the worker found nothing to free. Returns
+    /// true if the caller must wait.
     fn waits(&self, question: u64) -> bool {
         let mut state = lock(&self.state);
         let waits = state.in_vain < question;
@@ -115,13 +118,13 @@ impl DiskBudget {
         waits
     }
 
-    /// Bytes that were appended to the log since the last measurement.
+    /// Returns the bytes appended to the log since the last measurement.
     fn appended_since(&self, state: &State) -> u64 {
         self.progress.appended().saturating_sub(state.counted)
     }
 
-    /// Measures the files again, after something gave bytes back or tried to. `idle` says that
-    /// there was nothing to try, since before the question `asked`.
+    /// Measures the files again, after a job freed bytes or tried to. `idle` is true if there was
+    /// nothing to try for the requests up to `asked`.
     pub(super) fn tend(&self, idle: bool, asked: u64, has_workers: bool) -> Result<()> {
         let Some(limit) = self.limit else {
             return Ok(());
@@ -136,14 +139,15 @@ impl DiskBudget {
         if fits {
             state.wanted = 0;
         }
-        // Without workers what was refused stays due: it may die before the next piece of work.
+        // Without workers the pressure stays: more rows may die before the caller runs the next
+        // job.
         let given_up = has_workers && state.in_vain == state.asked;
         state.pressed &= !fits && !given_up;
         Ok(())
     }
 
-    /// Waits until these writes fit into the budget, as long as the worker finds bytes to give
-    /// back, or refuses them.
+    /// Waits until these writes fit into the budget. Refuses them once the worker finds no more
+    /// bytes to free.
     pub(super) fn wait(&self, added: &Added<'_>, room: &Room) -> Result<()> {
         let Some(limit) = self.limit.filter(|_| added.logged > 0) else {
             return Ok(());
@@ -171,9 +175,9 @@ impl DiskBudget {
         Err(Error::OverBudget { budget: Budget::Disk, needed, limit, free })
     }
 
-    /// What the store would take at most with so many bytes of rows more: they are in the log and
-    /// in a segment for a while, as are those in RAM; indexes grow by the rows and graphs that they
-    /// do not have yet; and a compaction writes its output before its inputs go.
+    /// Returns the maximum bytes that the store would take with `added` more bytes of rows. Rows in
+    /// RAM and added rows are in the log and in a segment for a while. Indexes grow by the rows and
+    /// graphs that they lack. A compaction writes its output before its inputs are removed.
     fn needed(&self, added: u64) -> u64 {
         #[derive(Default)]
         struct Sum {
@@ -187,7 +191,7 @@ impl DiskBudget {
             }
             let sizes = core.sizes();
             let index = core.full_index_bytes(sizes.live_rows);
-            // Of small segments several become one.
+            // Several small segments are merged into one.
             let rows = sizes.segments.min(segment_cap(sizes.segments));
             sum.unsealed += core.mem_bytes();
             sum.index_growth += index.saturating_sub(sizes.indexes);
@@ -206,8 +210,7 @@ impl DiskBudget {
 
     /// Measures the files now.
     pub(crate) fn measure(&self) -> Result<()> {
-        // Looked at before: what is appended while files are looked at counts twice rather than
-        // not.
+        // Read first: bytes appended during the measurement count twice rather than not at all.
         let counted = self.progress.appended();
         let (mut all, mut log) = (0, 0);
         for entry in self.dir.list()? {

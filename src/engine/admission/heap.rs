@@ -1,6 +1,6 @@
-//! Owns the budget of heap: memtables and graph builds. When an insert would pass it, the fattest
-//! memtable is sealed, active or not, and in-memory collections are copied without their dead rows.
-//! Sealing is the row worker's.
+//! Owns the heap budget, which covers memtables and graph builds. When an insert would exceed it,
+//! the largest memtable is sealed, active or not, and in-memory collections are copied without
+//! their dead rows. The row worker does the sealing.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -16,20 +16,20 @@ use crate::snapshot::Snapshot;
 use crate::snapshot::state::CollectionState;
 use crate::sync::lock;
 
-/// The budget of heap, and what is taken of it beside memtables.
+/// The heap budget, and the heap that jobs take.
 #[derive(Debug)]
 pub(crate) struct HeapBudget {
     time: Arc<StoreTime>,
     collections: Arc<Collections>,
     log: Arc<OpenLog>,
     limit: Option<u64>,
-    /// Heap bytes that jobs take now, about.
+    /// Estimated heap bytes that jobs take now.
     jobs: AtomicU64,
     /// An insert did not fit.
     pressed: AtomicBool,
 }
 
-/// Heap bytes that a job takes, until this is dropped.
+/// Heap bytes reserved by a job, until this is dropped.
 #[derive(Debug)]
 pub(crate) struct HeapReservation<'a> {
     jobs: &'a AtomicU64,
@@ -57,19 +57,19 @@ impl HeapBudget {
         self.limit
     }
 
-    /// A job takes so many bytes.
+    /// Reserves `bytes` for a job until the guard is dropped.
     pub(crate) fn hold(&self, bytes: u64) -> HeapReservation<'_> {
         self.jobs.fetch_add(bytes, Ordering::Relaxed);
         HeapReservation { jobs: &self.jobs, bytes }
     }
 
-    /// What jobs take now.
+    /// Returns the estimated heap bytes that jobs take now.
     pub(crate) fn held(&self) -> u64 {
         self.jobs.load(Ordering::Relaxed)
     }
 
-    /// Whether the active memtable of this collection is to be sealed for an insert that did not
-    /// fit: it is the fattest. Asked once for each such insert.
+    /// Returns true if the active memtable of this collection must be sealed, because an insert did
+    /// not fit and this memtable is the largest. Returns true at most once per refused insert.
     pub(crate) fn takes_too_much(&self, core: &CollectionState) -> bool {
         if !self.pressed.load(Ordering::Acquire) {
             return false;
@@ -85,13 +85,14 @@ impl HeapBudget {
         cores
     }
 
-    /// Waits until so many bytes of rows fit into the budget, as long as there are memtables to
-    /// seal, or refuses them.
+    /// Waits until the added rows fit into the budget, as long as there are memtables to seal.
+    /// Refuses the rows otherwise.
     pub(super) fn wait(&self, added: &Added<'_>, room: &Room) -> Result<()> {
         let Some(limit) = self.limit else {
             return Ok(());
         };
-        // What grows in RAM for good leaves room for what only changes there.
+        // In-memory collections keep their rows in RAM, so their growth must leave headroom for
+        // replacements.
         let in_memory = added.writes_of(true).next().is_some();
         let mut headroom = if in_memory { limit / HEADROOM_SHARE } else { 0 };
         let needed = |headroom| {
@@ -112,7 +113,7 @@ impl HeapBudget {
                 return false;
             }
             self.pressed.store(true, Ordering::Release);
-            // Nothing else would make room.
+            // Sealing is the only way to free heap here, so it must be able to succeed.
             added.bytes + self.held() <= limit && !self.sealable().is_empty()
         };
         room.wait_while(waits)?;
@@ -120,7 +121,7 @@ impl HeapBudget {
         if needed <= limit {
             return Ok(());
         }
-        // Only what lives in RAM for good can be deleted there: the rest is to be sealed.
+        // Deleting frees heap only in in-memory collections. All other rows are sealed.
         let kept = self
             .collections
             .fold(0, |bytes, core| bytes + if core.is_in_memory() { core.mem_bytes() } else { 0 });
@@ -128,7 +129,7 @@ impl HeapBudget {
         Err(Error::OverBudget { budget: Budget::Heap, needed, limit, free })
     }
 
-    /// Copies the in-memory collections that have dead rows without these. O(their rows).
+    /// Copies each in-memory collection that has dead rows, without these rows. O(their rows).
     fn shrink_in_memory(&self) -> Result<()> {
         let gone = self.time.plausible_now();
         for core in self.collections.all().into_iter().filter(|core| core.is_in_memory()) {

@@ -1,6 +1,6 @@
-//! Owns what an insert waits for: memtables that wait to be sealed, dead bytes that wait to be
-//! compacted, the budgets of disk and of heap, the ballast for a full disk. Deletes are always
-//! admitted. Knows nothing of how the row worker makes room.
+//! Owns the reasons for which an insert waits: memtables to be sealed, dead bytes to be compacted,
+//! the disk and heap budgets, and the ballast for a full disk. Deletes are always admitted. Knows
+//! nothing of how the row worker frees space.
 
 mod added;
 pub(crate) mod disk;
@@ -25,21 +25,21 @@ use crate::error::{Budget, Error, Result};
 use crate::options::StoreOptions;
 use crate::snapshot::stage::{MEMTABLE_BYTES, Prepared};
 
-/// Writers wait while a collection has more frozen memtables than this.
+/// Writers wait while a collection has more memtables than this, frozen ones and the active one.
 const MAX_FROZEN: usize = 8;
 
-/// What an insert waits for.
+/// Decides when an insert may proceed.
 #[derive(Debug)]
 pub(crate) struct Admission {
     reserve: Arc<Reserve>,
     disk: DiskBudget,
     heap: HeapBudget,
-    /// Most bytes of a collection that may wait to be compacted while it takes inserts.
+    /// Maximum bytes of a collection that may wait to be compacted while it takes inserts.
     compaction_debt_limit: Option<u64>,
     room: Room,
 }
 
-/// The parts of an engine that admission looks at.
+/// The parts of an engine that admission uses.
 pub(super) struct AdmissionParts<'a> {
     pub(super) dir: &'a Arc<StoreDir>,
     pub(super) time: &'a Arc<StoreTime>,
@@ -49,7 +49,7 @@ pub(super) struct AdmissionParts<'a> {
     pub(super) log: &'a Arc<OpenLog>,
     pub(super) bells: &'a Arc<Wakeups>,
     pub(super) pace: &'a Arc<Pace>,
-    /// Whether anybody makes room while a writer waits.
+    /// True if a worker frees space while a writer waits.
     pub(super) has_workers: bool,
 }
 
@@ -79,20 +79,20 @@ impl Admission {
         Self { reserve, disk, heap, compaction_debt_limit: options.compaction_debt_limit, room }
     }
 
-    /// The budget of disk.
+    /// The disk budget.
     pub(crate) const fn disk(&self) -> &DiskBudget {
         &self.disk
     }
 
-    /// The budget of heap.
+    /// The heap budget.
     pub(crate) const fn heap(&self) -> &HeapBudget {
         &self.heap
     }
 
     /// Waits until there is room for these writes, or refuses them.
     ///
-    /// Writers outrun the worker that seals memtables; past a few frozen ones they are held back,
-    /// so that RAM stays bounded (I13). Deletes are always admitted.
+    /// Writers outrun the worker that seals memtables. Past [`MAX_FROZEN`] memtables they are held
+    /// back, so that RAM stays bounded (I13). Deletes are always admitted.
     pub(crate) fn admit(&self, writes: &[Prepared]) -> Result<()> {
         let added = Added::of(writes);
         if added.bytes == 0 {
@@ -105,8 +105,8 @@ impl Admission {
         self.heap.wait(&added, &self.room)
     }
 
-    /// Waits while a collection has too many frozen memtables, but not for ever: sealing may be
-    /// failing, on a full disk for one.
+    /// Waits while a collection has too many frozen memtables. The wait is bounded, because sealing
+    /// may fail, for example on a full disk.
     fn wait_for_seals(&self, writes: &[Prepared]) -> Result<()> {
         let frozen = |w: &Prepared| w.core.snapshot().memtables.len() > MAX_FROZEN;
         if !self.room.has_workers() || self.room.wait_while(|| writes.iter().any(frozen))? {
@@ -118,7 +118,7 @@ impl Admission {
         Err(Error::OverBudget { budget, needed, limit, free: 0 })
     }
 
-    /// Waits while more of a collection waits to be compacted than may.
+    /// Waits while the compaction debt of a collection exceeds the limit.
     fn wait_for_compaction(&self, writes: &[Prepared]) -> Result<()> {
         let Some(limit) = self.compaction_debt_limit else {
             return Ok(());
@@ -130,8 +130,8 @@ impl Admission {
         Err(Error::OverBudget { budget: Budget::CompactionDebt, needed: debt(), limit, free: 0 })
     }
 
-    /// Measures the files again, after something gave bytes back or tried to. `idle` says that
-    /// there was nothing to try, since before the question `asked`.
+    /// Measures the files again, after a job freed bytes or tried to. `idle` is true if there was
+    /// nothing to try for the requests up to `asked`.
     pub(crate) fn maintain_disk(&self, idle: bool, asked: u64) -> Result<()> {
         if self.disk.limit().is_some() {
             self.disk.tend(idle, asked, self.room.has_workers())?;
@@ -140,7 +140,7 @@ impl Admission {
         Ok(())
     }
 
-    /// Lets writers that wait for room look again.
+    /// Wakes the writers that wait for room, so that they check again.
     pub(crate) fn space_freed(&self) {
         self.room.made();
     }

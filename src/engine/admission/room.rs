@@ -1,5 +1,5 @@
 //! Owns the waiting of writers for the row worker: how they are woken and how long they wait. Knows
-//! nothing of what they wait for.
+//! nothing of why they wait.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -10,7 +10,7 @@ use crate::engine::pace::Pace;
 use crate::error::{Error, Result};
 use crate::sync::{Condvar, Mutex, lock, wait_for};
 
-/// How long a writer waits before it looks again.
+/// How long a writer waits before it checks again.
 const WAIT: Duration = Duration::from_millis(20);
 
 /// Where writers wait.
@@ -19,9 +19,9 @@ pub(super) struct Room {
     dir: Arc<StoreDir>,
     bells: Arc<Wakeups>,
     pace: Arc<Pace>,
-    /// How long a writer waits at most.
+    /// The longest time that a writer waits.
     patience: Duration,
-    /// Whether anybody makes room while a writer waits.
+    /// True if a worker frees space while a writer waits.
     has_workers: bool,
     waiting: Mutex<()>,
     made: Condvar,
@@ -43,25 +43,25 @@ impl Room {
         self.has_workers
     }
 
-    /// Wakes the row worker up.
+    /// Wakes the row worker.
     pub(super) fn notify(&self) {
         self.bells.rows.notify();
     }
 
-    /// Wakes the row worker up and waits for as long as this holds and a writer has patience; tells
-    /// whether it holds no more. Without workers it looks once.
+    /// Wakes the row worker and waits while `holds` returns true, at most for the write timeout.
+    /// Returns true once `holds` returns false. Without workers it checks once.
     pub(super) fn wait_while(&self, holds: impl Fn() -> bool) -> Result<bool> {
         if !self.has_workers {
             return Ok(!holds());
         }
         let (mut waited, mut hurry) = (Duration::ZERO, None);
-        // Held while looking: a seal that ends in between is not missed.
+        // Held while `holds` runs, so that a seal that ends in between is not missed.
         let mut room = lock(&self.waiting);
         while holds() {
             if waited >= self.patience {
                 return Ok(false);
             }
-            // The store is being closed: nobody makes room any more.
+            // The store is being closed, so no worker frees space any more.
             if self.bells.rows.is_stopping() {
                 return Err(Error::Closed);
             }
@@ -69,14 +69,14 @@ impl Room {
             hurry.get_or_insert_with(|| self.pace.expedite());
             let (guard, is_late) = wait_for(&self.made, room, WAIT);
             room = guard;
-            // Seals of other collections wake everyone and do not count.
+            // Seals of other collections wake every writer. Only timed-out waits count.
             waited += if is_late { WAIT } else { Duration::ZERO };
             self.dir.check_writable()?;
         }
         Ok(true)
     }
 
-    /// Lets writers that wait look again.
+    /// Wakes the waiting writers, so that they check again.
     pub(super) fn made(&self) {
         drop(lock(&self.waiting));
         self.made.notify_all();

@@ -1,19 +1,19 @@
-//! Owns the older graph that a new one starts from, and what becomes of its nodes.
+//! Owns the older graph from which a new one starts, and the mapping of its nodes to the new rows.
 
 use super::graph::{Graph, NO_NODE};
 
-/// A graph that a new one starts from.
+/// A graph from which a new one starts.
 pub(crate) struct Base<'a> {
     pub(super) graph: Graph<'a>,
-    /// For each node the row that it is now; `NO_NODE` for one that goes.
+    /// For each node its new row; `NO_NODE` for a node that is removed.
     rows: Vec<u32>,
     kept: u32,
 }
 
 impl<'a> Base<'a> {
-    /// A graph of which `rows` tells what becomes of each node: the row that it is now, or
-    /// `NO_NODE`. Rows that stay come first, in any order. Nothing if too little of it is left to
-    /// start from, or if it is damaged.
+    /// Returns the base made of `graph`. `rows` has the new row of each node, or `NO_NODE`. Rows of
+    /// nodes that stay come first, in any order. `None` if the graph is damaged or has another `m`,
+    /// or if no node stays.
     pub(crate) fn new(graph: Graph<'a>, rows: Vec<u32>, m: usize) -> Option<Self> {
         let kept = rows.iter().filter(|row| **row != NO_NODE).count() as u32;
         let sound = rows.len() == graph.nodes as usize
@@ -24,7 +24,7 @@ impl<'a> Base<'a> {
         sound.then_some(Self { graph, rows, kept })
     }
 
-    /// How many nodes stay.
+    /// Returns how many nodes stay.
     pub(super) const fn kept(&self) -> u32 {
         self.kept
     }

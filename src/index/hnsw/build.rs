@@ -1,4 +1,4 @@
-//! Owns what every builder's output goes through: reachability, a cache-friendly order of nodes,
+//! Owns the steps that follow every builder: reachability, a cache-friendly order of nodes,
 //! validation. Also chooses the builder.
 
 use super::base::Base;
@@ -10,7 +10,8 @@ use crate::map_vec::MapVec;
 use crate::options::GraphBuilder;
 use crate::vector::codes::CodeRows;
 
-/// The builder with this name; `hnsw_rs` falls back to our own where the feature is off.
+/// Returns the builder with this name. Without the feature `hnsw-rs`, returns our own instead of
+/// `hnsw_rs`.
 pub(crate) fn builder(name: GraphBuilder) -> &'static dyn BuildGraph {
     match name {
         #[cfg(feature = "hnsw-rs")]
@@ -19,7 +20,7 @@ pub(crate) fn builder(name: GraphBuilder) -> &'static dyn BuildGraph {
     }
 }
 
-/// A finished graph, and for each of its nodes the row that it was built from.
+/// A finished graph, and for each of its nodes the row from which it was built.
 pub(crate) struct Built {
     pub(crate) graph: FlatGraph,
     /// New node → old row.
@@ -48,9 +49,9 @@ pub(crate) fn build_graph(
     Ok(Built { graph, order })
 }
 
-/// The nodes in the order of a breadth-first walk from the entry point: neighbors come to lie near
-/// each other (Coleman et al., "Graph Reordering for Cache-Efficient Near Neighbor Search",
-/// NeurIPS 2022, compares such orders).
+/// Returns the nodes in the order of a breadth-first walk from the entry point. So neighbors are
+/// stored near each other. Coleman et al., "Graph Reordering for Cache-Efficient Near Neighbor
+/// Search", NeurIPS 2022, compares such orders.
 fn breadth_first(graph: &FlatGraph) -> MapVec<u32> {
     let view = graph.view();
     let mut seen = MapVec::<u8>::zeroed(graph.nodes as usize);

@@ -1,10 +1,10 @@
-//! Owns the draft of a graph: flat arrays of lists that grow while rows are inserted, and the
-//! searches, choices and links that insertion and merging are made of.
+//! Owns the draft of a graph: flat arrays of lists that grow while rows are inserted. Also owns the
+//! searches, choices and links of which insertion and merging consist.
 //!
-//! Invariants while building: a node's list at level 0 has at most `2.6 m` entries and above at
-//! most `1.3 m`, none twice, never itself; every entry was inserted before or at the same time. A
-//! list that is full is chosen anew down to `2 m` or `m`: the slack makes that ten times rarer than
-//! if every new neighbor caused it.
+//! Invariants during a build: a node's list has at most `2.6 m` entries at level 0 and `1.3 m`
+//! above. No entry occurs twice or is the node itself. Every entry is an inserted node or the one
+//! being inserted. A full list is shortened to `2 m` or `m`; the slack makes that ten times rarer
+//! than shortening at every new neighbor.
 
 use std::collections::HashMap;
 use std::sync::atomic::Ordering;
@@ -20,7 +20,7 @@ use crate::map_vec::MapVec;
 use crate::vector::codes::{CodeRows, Measure, Origin};
 use crate::vector::kernel::Kernels;
 
-/// Rows that are inserted between two checkpoints: a few hundredths of a second.
+/// Rows inserted between two checkpoints: a few hundredths of a second.
 pub(super) const CHUNK: u32 = 256;
 
 /// A graph that grows.
@@ -28,13 +28,13 @@ pub(super) struct Draft<'a> {
     pub(super) codes: CodeRows<'a>,
     pub(super) m: usize,
     ef_construction: usize,
-    /// Neighbors that a row gets at level 0 when it is inserted.
+    /// Number of neighbors of a row at level 0 when it is inserted.
     pub(super) lowest_links: usize,
-    /// Level 0: `slots` places for each node, of which the first `degrees[node]` are taken.
+    /// Level 0: `slots` places per node, of which the first `degrees[node]` are taken.
     neighbors: MapVec<u32>,
     degrees: MapVec<u16>,
     slots: usize,
-    /// The lists above level 0, for the few nodes that have any.
+    /// The lists above level 0, of the few nodes that have any.
     pub(super) upper: HashMap<u32, Vec<Vec<u32>>>,
     pub(super) entry: u32,
     /// Level of the entry point.
@@ -42,7 +42,7 @@ pub(super) struct Draft<'a> {
     pub(super) work: Work,
 }
 
-/// Buffers of one insertion, kept for the next.
+/// Buffers of one insertion, reused for the next.
 #[derive(Default)]
 pub(super) struct Work {
     scratch: Scratch,
@@ -76,7 +76,7 @@ impl Lists for DraftLevel<'_, '_> {
 }
 
 impl<'a> Draft<'a> {
-    /// A draft in which no node has a neighbor.
+    /// Returns a draft in which no node has a neighbor.
     pub(super) fn empty(codes: &CodeRows<'a>, params: &BuildParams<'_>) -> Self {
         let nodes = codes.len();
         let slots = with_slack(2 * params.m);
@@ -95,8 +95,8 @@ impl<'a> Draft<'a> {
         }
     }
 
-    /// Gives a node empty lists up to this level, where it has none. The first on the highest level
-    /// is the entry point.
+    /// Gives a node empty lists up to this level, unless it has them. The first node on the highest
+    /// level is the entry point.
     pub(super) fn raise(&mut self, node: u32, level: usize) {
         if level > 0 {
             let lists = self.upper.entry(node).or_default();
@@ -145,7 +145,8 @@ impl<'a> Draft<'a> {
         if level == 0 { 2 * self.m } else { self.m }
     }
 
-    /// Leaves in `work.candidates` the node above this level from which a search on it begins.
+    /// Descends to the level above `level`. Leaves the node from which a search of `level` begins
+    /// in `work.candidates`.
     pub(super) fn approach(&self, origin: &Origin<'_>, node: u32, level: usize, work: &mut Work) {
         let distance = self.codes.pair(node, self.entry);
         let mut entry = Candidate { distance, node: self.entry };
@@ -160,8 +161,8 @@ impl<'a> Draft<'a> {
         work.candidates.push(entry);
     }
 
-    /// Measures the nodes in `work.near` from this one; nearest first, they are left in
-    /// `work.candidates`.
+    /// Measures the distances of the nodes in `work.near` from `node`. Leaves them in
+    /// `work.candidates`, nearest first.
     pub(super) fn measured(&self, node: u32, work: &mut Work) {
         let Work { near, distances, candidates, evaluations, .. } = work;
         self.codes.origin(node).distances(near, distances);
@@ -172,7 +173,7 @@ impl<'a> Draft<'a> {
         candidates.sort_unstable_by_key(|c| Nearest(*c));
     }
 
-    /// Chooses at most `m` of the candidates beside those that are taken.
+    /// Chooses at most `m` of the candidates in addition to the `taken` nodes.
     pub(super) fn select(
         &self,
         taken: &[u32],
@@ -188,8 +189,8 @@ impl<'a> Draft<'a> {
         })
     }
 
-    /// Algorithm 2: the `ef_construction` nearest nodes of a level, nearest first, in place of the
-    /// entry points in `work.candidates`.
+    /// Algorithm 2: replaces the entry points in `work.candidates` by the `ef_construction` nearest
+    /// nodes of a level, nearest first.
     pub(super) fn search_level(
         &self,
         origin: &Origin<'_>,
@@ -209,7 +210,7 @@ impl<'a> Draft<'a> {
         candidates.extend_from_slice(scratch.results());
     }
 
-    /// Adds `node` to the list of `host`; a full list is chosen anew by the same rule.
+    /// Adds `node` to the list of `host`. A full list is shortened first, by the same rule.
     pub(super) fn link_back(&mut self, host: u32, node: u32, level: usize, work: &mut Work) {
         let list = self.list(host, level);
         if list.contains(&node) {
@@ -222,11 +223,11 @@ impl<'a> Draft<'a> {
         self.push(host, level, node);
     }
 
-    /// Chooses a list anew, so that it holds no more than it may in the end.
+    /// Chooses the neighbors of a list again, so that it holds no more than it may in the end.
     fn shorten(&mut self, host: u32, level: usize, work: &mut Work) {
         work.near.clear();
         work.near.extend_from_slice(self.list(host, level));
-        // The candidates of the row that is being inserted wait meanwhile.
+        // Keeps the candidates of the row that is being inserted.
         let waiting = std::mem::take(&mut work.candidates);
         self.measured(host, work);
         let all = std::mem::replace(&mut work.candidates, waiting);
@@ -234,7 +235,7 @@ impl<'a> Draft<'a> {
         self.set_list(host, level, chosen.iter().map(|c| c.node));
     }
 
-    /// Brings every list down to what it may hold.
+    /// Shortens every list to its final capacity.
     fn shorten_all(&mut self) {
         let mut work = std::mem::take(&mut self.work);
         for node in 0..self.degrees.len() as u32 {
@@ -248,8 +249,8 @@ impl<'a> Draft<'a> {
         self.work = work;
     }
 
-    /// Takes level 0 out. The lists move together where they are: there is no room for all of them
-    /// twice.
+    /// Takes level 0 out of the draft. The lists are moved together in place, because there is no
+    /// room for a copy.
     fn pack(&mut self) -> FlatLevel {
         let mut flat = FlatLevel::with_room(self.degrees.len(), 0);
         let mut neighbors = std::mem::take(&mut self.neighbors);

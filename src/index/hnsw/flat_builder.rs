@@ -1,6 +1,6 @@
 //! Owns the crate's own graph builder: insertion one by one (algorithm 1 of the paper) into flat
-//! arrays. Deterministic; about `10.4 m + 8` bytes of heap a row, against 2 KB for `hnsw_rs`. Runs
-//! on one thread: it is background work beside readers.
+//! arrays. Deterministic. It takes about `10.4 m + 8` bytes of heap per row, against 2 KB for
+//! `hnsw_rs`. It runs on one thread, because it is background work beside readers.
 
 use super::base::Base;
 use super::builder::{BuildGraph, BuildParams};
@@ -10,7 +10,7 @@ use crate::error::Result;
 use crate::splitmix::{STEP, mix};
 use crate::vector::codes::CodeRows;
 
-/// Builds with flat arrays.
+/// The builder with flat arrays.
 #[derive(Debug)]
 pub(crate) struct FlatBuilder;
 
@@ -26,10 +26,9 @@ impl BuildGraph for FlatBuilder {
         Ok(draft.finish(params))
     }
 
-    /// What is new takes half as many neighbors again at level 0: few rows follow that would link
-    /// back to it, and lists would get thinner with every merge. A narrower beam for it does the
-    /// same, and is not worth the eighth of the distances that it saves (ARCHITECTURE.md,
-    /// "Compaction, in numbers").
+    /// New rows take half as many neighbors again at level 0. Few later rows link back to them, so
+    /// without that lists would get thinner with every merge. A narrower beam for new rows saves an
+    /// eighth of the distances, but lists get thinner (`benches/NOTES.md`, "Merging graphs").
     fn merge(
         &self,
         codes: &CodeRows<'_>,
@@ -46,7 +45,7 @@ impl BuildGraph for FlatBuilder {
 }
 
 impl Draft<'_> {
-    /// Inserts this row and all that follow.
+    /// Inserts the row `first` and all that follow.
     fn insert_from(&mut self, first: u32, params: &BuildParams<'_>) -> Result<()> {
         for node in first..self.codes.len() as u32 {
             if node % CHUNK == 0 {
@@ -57,8 +56,8 @@ impl Draft<'_> {
         Ok(())
     }
 
-    /// The level of a node: exponentially distributed with 1/ln(m) as in section 4 of the paper,
-    /// from a hash of the node, so that the same rows give the same graph.
+    /// Returns the level of a node, exponentially distributed with 1/ln(m) as in section 4 of the
+    /// paper. It comes from a hash of the node, so that the same rows give the same graph.
     fn level_of(&self, node: u32) -> usize {
         let drawn = mix(u64::from(node).wrapping_mul(STEP));
         let uniform = (drawn >> 11) as f64 / (1u64 << 53) as f64;
@@ -66,7 +65,7 @@ impl Draft<'_> {
         (level as usize).min(MAX_LEVELS - 1)
     }
 
-    /// Algorithm 1: find the place from the top down, link on the way.
+    /// Algorithm 1: finds the place of a node from the top down, and links it on the way.
     fn insert(&mut self, node: u32) {
         let level = self.level_of(node);
         if level > 0 {

@@ -1,6 +1,6 @@
-//! Owns the shape of a graph: flat arrays, in RAM (`FlatGraph`) or borrowed from a mapped file
-//! (`Graph`). Reads are bounds-checked: stored bytes may be damaged, and then a node has no
-//! neighbors.
+//! Owns the data layout of a graph: flat arrays, in RAM (`FlatGraph`) or borrowed from a mapped
+//! file (`Graph`). Reads are bounds-checked because stored bytes may be damaged; a node with a
+//! damaged list has no neighbors.
 
 use crate::map_vec::MapVec;
 use crate::vector::kernel::Kernels;
@@ -15,14 +15,14 @@ pub(crate) struct FlatLevel {
     pub(crate) neighbors: MapVec<u32>,
 }
 
-/// A graph in RAM: plain data, as a builder returns it.
+/// A graph in RAM: the plain data that a builder returns.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(crate) struct FlatGraph {
     /// Level 0 first.
     pub(crate) levels: Vec<FlatLevel>,
     pub(crate) entry: u32,
     pub(crate) nodes: u32,
-    /// Degree cap above level 0; twice as much at level 0.
+    /// Largest degree above level 0; twice as much at level 0.
     pub(crate) m: u32,
 }
 
@@ -32,19 +32,19 @@ pub(crate) struct Level<'a> {
     pub(crate) nodes: &'a [u32],
     pub(crate) offsets: &'a [u32],
     pub(crate) neighbors: &'a [u32],
-    /// Places of each list where all are of one length, without offsets; 0 where they are not. What
-    /// is not taken of a list is `NO_NODE`, behind what is.
+    /// Length of every list if all have one length and there are no offsets; otherwise 0. Unused
+    /// entries at the end of a list are `NO_NODE`.
     pub(crate) stride: usize,
 }
 
-/// Fills lists up.
+/// Fills the unused entries of a list.
 pub(crate) const NO_NODE: u32 = u32::MAX;
 
-/// No node has more neighbors: twice the largest m. Lists that reach further are damage, and would
-/// make a search quadratic.
+/// Largest number of neighbors of a node: twice the largest `m`. A longer list is damaged, and
+/// would make a search quadratic.
 pub(crate) const MAX_DEGREE: usize = 256;
 
-/// Most levels of a graph.
+/// Largest number of levels of a graph.
 pub(crate) const MAX_LEVELS: usize = 32;
 
 /// A graph, borrowed.
@@ -57,19 +57,19 @@ pub(crate) struct Graph<'a> {
 }
 
 impl<'a> Level<'a> {
-    /// Whether an upper level has this node.
+    /// Returns true if this upper level contains the node.
     pub(crate) fn holds(&self, node: u32) -> bool {
         self.nodes.binary_search(&node).is_ok()
     }
 
-    /// The neighbors of a node, empty if it is not on this level.
+    /// Returns the neighbors of a node; empty if it is not on this level.
     pub(crate) fn neighbors(&self, node: u32) -> &'a [u32] {
         let list = self.listed(node);
         let taken = list.iter().position(|n| *n == NO_NODE).unwrap_or(list.len());
         &list[..taken]
     }
 
-    /// Asks for the list of a node that is looked at soon.
+    /// Prefetches the list of a node that is visited soon.
     #[inline]
     pub(crate) fn prefetch(&self, node: u32) {
         if self.stride > 0 {
@@ -77,7 +77,7 @@ impl<'a> Level<'a> {
         }
     }
 
-    /// The list of a node as it is stored: there may be `NO_NODE` at its end.
+    /// Returns the list of a node as it is stored, perhaps with `NO_NODE` at its end.
     #[inline]
     pub(crate) fn listed(&self, node: u32) -> &'a [u32] {
         if self.stride > 0 {
@@ -101,8 +101,8 @@ impl<'a> Level<'a> {
 }
 
 impl FlatLevel {
-    /// No node yet, and room for so many and their neighbors: arrays that grow are there twice
-    /// meanwhile.
+    /// Returns an empty level with room for `nodes` nodes and `neighbors` neighbors, because an
+    /// array that grows exists twice for a moment.
     pub(super) fn with_room(nodes: usize, neighbors: usize) -> Self {
         let mut offsets = MapVec::with_capacity(nodes + 1);
         offsets.push(0);

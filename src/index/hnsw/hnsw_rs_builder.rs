@@ -1,11 +1,14 @@
-//! Owns the graph builder on the crate `hnsw_rs`: it builds over row numbers with our distance on
-//! codes, and its graph is copied out and dropped. It is never searched and never stored.
+//! Owns the graph builder based on the crate `hnsw_rs`. It builds over row numbers with our
+//! distance between codes. Its graph is copied and dropped; it is never searched and never stored.
 //!
-//! What has to be worked around in 0.3.5, from its source: several threads that insert into an
-//! empty graph leave it disconnected (the first point goes in alone); edges above a node's own
-//! level are stored and mean nothing (dropped); a NaN panics (distances are made finite); equal
-//! vectors crowd each other out (the caller collapses them); its `Drop` uses rayon (dropped inside
-//! our pool).
+//! Behavior of version 0.3.5, from its source, that needs a workaround:
+//!
+//! - Several threads that insert into an empty graph leave it disconnected: the first point goes in
+//!   alone.
+//! - It stores edges above a node's own level, which have no meaning: they are dropped.
+//! - A NaN panics: distances are made finite.
+//! - Equal vectors displace each other's edges: the caller collapses equal vectors.
+//! - Its `Drop` uses rayon: it is dropped inside our pool.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
@@ -16,27 +19,27 @@ use super::graph::{FlatGraph, FlatLevel, MAX_LEVELS};
 use crate::error::{Error, Result};
 use crate::vector::codes::CodeRows;
 
-/// Levels that the crate draws from; its dump needs this number, and so do its defaults.
+/// Number of levels from which the crate draws. Its dump and its defaults need this number.
 const CRATE_LEVELS: usize = 16;
-/// Rows that are inserted between two checkpoints.
+/// Rows inserted between two checkpoints.
 const CHUNK: usize = 1024;
 
-/// Builds with `hnsw_rs`.
+/// The builder based on `hnsw_rs`.
 #[derive(Debug)]
 pub(super) struct HnswRsBuilder;
 
-/// The distance between two rows, given by their numbers.
+/// The distance between two rows, given by their row numbers.
 struct RowDistance<'a> {
     codes: CodeRows<'a>,
-    /// Makes none negative, which the crate asserts; their order stays. No product is larger than
-    /// that of the longest row with itself.
+    /// Added to every distance, so that none is negative, as the crate asserts; the order stays the
+    /// same. No product is larger than that of the longest row with itself.
     raised: f32,
 }
 
 impl<'a> RowDistance<'a> {
     fn new(codes: &CodeRows<'a>) -> Self {
         let own = (0..codes.len() as u32).map(|row| -codes.pair(row, row));
-        // Codes are off: some room.
+        // Codes have an error, so some room is added.
         let raised = 1.1 * own.fold(0.0, f32::max);
         Self { codes: *codes, raised }
     }

@@ -1,13 +1,15 @@
-//! Owns what a draft takes over from an older graph: the nodes that stay, with their levels and
-//! lists, and the repair of the lists that lost neighbors. Inserting what is new is the builder's.
+//! Owns the part of a merge that starts from an older graph. The draft takes over the nodes that
+//! stay, with their levels and lists, and repairs the lists that lost neighbors. The builder
+//! inserts the new rows.
 //!
-//! The repair is local first: what is left of a list stays untouched, since choosing it anew costs
-//! recall in every generation; neighbors of the lost neighbors fill the gap, as far as they lie in
-//! other directions, also where most places are taken: the few links between clusters would be
-//! lost. Only a node that lost most of its list, as when a whole cluster goes, is searched for like
-//! a new one and linked both ways. Measured against rebuilding, dropping and the ways of others:
-//! ARCHITECTURE.md, "Compaction, in numbers"; Singh et al., "FreshDiskANN", arXiv:2105.09613,
-//! section 4.2, has the idea of the neighbors of lost neighbors.
+//! The repair is local. The rest of a list stays, because choosing it again costs recall in every
+//! generation. Neighbors of the lost neighbors fill the gap if they lie in other directions. This
+//! is done even if most places are taken, or the few links between clusters would be lost. Only a
+//! node that lost most of its list is searched for again like a new one and linked both ways. That
+//! happens when a whole cluster is removed.
+//!
+//! Measured against alternatives in `benches/NOTES.md`, "Merging graphs". The idea of using the
+//! neighbors of lost neighbors is from Singh et al., "FreshDiskANN", arXiv:2105.09613, section 4.2.
 
 use super::base::Base;
 use super::builder::BuildParams;
@@ -17,10 +19,10 @@ use crate::index::top::Candidate;
 use crate::map_vec::MapVec;
 use crate::vector::codes::CodeRows;
 
-/// Entries of a lost neighbor's list that may take its place. The first are the nearest.
+/// Entries of a lost neighbor's list that may replace it. The first ones are the nearest.
 const FROM_LOST: usize = 16;
 
-/// Candidates that are looked at for each place of a gap.
+/// Candidates considered for each place of a gap.
 const LOOKED_AT: usize = 4;
 
 /// A list that lost neighbors.
@@ -29,21 +31,22 @@ const LOOKED_AT: usize = 4;
 pub(super) struct Gap {
     level: u32,
     node: u32,
-    /// Its number in the older graph.
+    /// The node's number in the older graph.
     old: u32,
     lost: u32,
 }
 
-/// Whether a list, with what is in the gap now, lost so much that its node is searched for again:
-/// most of it, or over a quarter while few of its places are taken. Where data lies along few
-/// directions, lists are short without having lost anything.
+/// Returns true if a list, including the entries that filled its gap, lost so much that its node
+/// must be searched for again. It lost most of its entries, or over a quarter while few of its
+/// places are taken. Few places alone prove nothing: where data lies along few directions, complete
+/// lists are short.
 const fn is_thin(kept: usize, lost: usize, filled: usize, places: usize) -> bool {
     lost > kept || (8 * filled < 3 * places && 4 * filled < 3 * (kept + lost))
 }
 
 impl<'a> Draft<'a> {
-    /// Takes over the nodes that stay; gives the lists that lost some. The first node on the
-    /// highest level that is left becomes the entry point.
+    /// Takes over the nodes that stay, and returns the lists that lost entries. The first node on
+    /// the highest remaining level becomes the entry point.
     pub(super) fn from_base(
         codes: &CodeRows<'a>,
         params: &BuildParams<'_>,
@@ -99,8 +102,8 @@ impl<'a> Draft<'a> {
         Ok(())
     }
 
-    /// Adds neighbors of the lost neighbors, nearest first, that lie in other directions than those
-    /// that are there.
+    /// Adds neighbors of the lost neighbors, nearest first, if they lie in other directions than
+    /// the present entries.
     fn refill(&mut self, base: &Base<'_>, gap: Gap) {
         let Gap { level, node, old, lost } = gap;
         let (level, lost) = (level as usize, lost as usize);
@@ -120,7 +123,7 @@ impl<'a> Draft<'a> {
         self.measured(node, &mut work);
         let wanted = (kept.len() + lost).max(self.cap(level) * 3 / 4) - kept.len();
         let found = std::mem::take(&mut work.candidates);
-        // Farther ones hardly ever lie in a direction of their own.
+        // Farther ones rarely lie in a new direction.
         let nearest = &found[..found.len().min(LOOKED_AT * wanted)];
         let chosen = self.select(&kept, nearest, wanted, &mut work);
         work.candidates = found;

@@ -1,22 +1,22 @@
-//! Owns the working set of a search in a graph: which nodes were met, and the nearest of them, in
+//! Owns the working set of a graph search: the nodes that were met, and the nearest of them in
 //! order.
 //!
-//! Most nodes that are measured are too far to enter the pool, and one that enters moves a few
-//! cache lines at most: so one sorted array, in which the expanded nodes are marked, is faster than
-//! the two heaps of the paper.
+//! Most measured nodes are too far to enter the pool, and one that enters moves a few cache lines
+//! at most. So one sorted array with marks on expanded nodes is faster than the two heaps of the
+//! paper.
 
 use crate::index::top::Candidate;
 
-/// Most nodes that can be searched.
+/// Largest number of nodes that can be searched.
 pub(crate) const MAX_NODES: u32 = (1 << 31) - 1;
 
-/// Marks an entry of the pool as expanded.
+/// The bit that marks an entry of the pool as expanded.
 const EXPANDED: u64 = 1;
 
-/// A candidate as one number, in the order of distance, then node.
+/// Returns a candidate as one number, ordered by distance, then node.
 #[inline]
 const fn entry(candidate: Candidate) -> u64 {
-    // Floats compare as whole numbers once the negative ones are turned round.
+    // Floats compare as whole numbers once the bits of negative ones are inverted.
     let bits = candidate.distance.to_bits();
     let ordered = bits ^ (((bits as i32 >> 31) as u32) | 1 << 31);
     (ordered as u64) << 32 | (candidate.node as u64) << 1
@@ -53,16 +53,16 @@ impl PartialOrd for Nearest {
     }
 }
 
-/// The nodes that were met: one bit each.
+/// The nodes that were met, one bit each.
 #[derive(Debug, Default)]
 pub(super) struct Seen(Vec<u64>);
 
 impl Seen {
-    /// Forgets all. O(nodes / 64): what one distance costs, every few thousand nodes.
+    /// Forgets all nodes. O(nodes / 64): the cost of one distance for every few thousand nodes.
     pub(super) fn begin(&mut self, nodes: u32) {
         self.0.clear();
         self.0.resize((nodes as usize).div_ceil(64), 0);
-        // What is no node counts as met.
+        // Numbers beyond the last node count as met.
         if let Some(last) = self.0.last_mut()
             && !nodes.is_multiple_of(64)
         {
@@ -70,7 +70,7 @@ impl Seen {
         }
     }
 
-    /// Marks a node as met; true the first time. A node out of range counts as met.
+    /// Marks a node as met. Returns true the first time. A node out of range counts as met.
     #[inline]
     pub(super) fn first_sight(&mut self, node: u32) -> bool {
         let bit = 1 << (node % 64);
@@ -83,8 +83,8 @@ impl Seen {
         }
     }
 
-    /// Marks the nodes of a list as met; those met for the first time are added to `out`. Without a
-    /// branch on whether one was, since nobody could foresee it.
+    /// Marks the nodes of a list as met. Adds those that were not met before to `out`, without a
+    /// branch, because no processor could predict it.
     #[inline]
     pub(super) fn first_sights(&mut self, list: &[u32], out: &mut Vec<u32>) {
         let mut count = out.len();
@@ -96,7 +96,7 @@ impl Seen {
             let bit = 1 << (node % 64);
             let first = *word & bit == 0;
             *word |= bit;
-            // There is room: `count` grows at most as often as the list has entries.
+            // There is room: `count` grows at most once per entry of the list.
             if let Some(place) = out.get_mut(count) {
                 *place = node;
             }
@@ -112,14 +112,14 @@ pub(super) struct Pool {
     entries: Vec<u64>,
     /// Every entry before this place is expanded.
     next: usize,
-    /// How far a node may be, at most: the worst entry's distance once the pool is full.
+    /// Largest distance that a node may have: that of the worst entry once the pool is full.
     bound: f32,
     limit: usize,
     finished: Vec<Candidate>,
 }
 
 impl Pool {
-    /// Forgets all; from now on at most `limit` nodes are kept, at least one.
+    /// Forgets all nodes. From now on it keeps at most `limit` nodes, at least one.
     pub(super) fn begin(&mut self, limit: usize) {
         self.entries.clear();
         self.finished.clear();
@@ -128,14 +128,14 @@ impl Pool {
         self.bound = f32::INFINITY;
     }
 
-    /// What a node must be nearer than.
+    /// Returns the bound: only nearer nodes enter the pool.
     #[inline]
     pub(super) const fn bound(&self) -> f32 {
         self.bound
     }
 
-    /// Takes in a node that is nearer than the bound, at its place; the farthest goes if there are
-    /// too many. Whether the new one is the next to be expanded.
+    /// Inserts a node that is nearer than the bound. The farthest node is dropped if there are too
+    /// many. Returns true if the new node is the next to be expanded.
     #[inline]
     pub(super) fn insert(&mut self, new: Candidate) -> bool {
         let entry = entry(new);
@@ -153,7 +153,7 @@ impl Pool {
         first
     }
 
-    /// The nearest node that is not expanded.
+    /// Returns the nearest node that is not expanded.
     #[inline]
     pub(super) fn nearest(&mut self) -> Option<Candidate> {
         while self.entries.get(self.next).is_some_and(|e| e & EXPANDED != 0) {
@@ -162,7 +162,7 @@ impl Pool {
         self.entries.get(self.next).map(|e| candidate(*e))
     }
 
-    /// The same, marked as expanded.
+    /// Returns the nearest node that is not expanded, and marks it as expanded.
     #[inline]
     pub(super) fn expand(&mut self) -> Option<u32> {
         let node = self.nearest()?.node;
@@ -171,7 +171,7 @@ impl Pool {
         Some(node)
     }
 
-    /// The nodes that will be expanded next, as far as is known.
+    /// Returns the nodes that are next to be expanded, as far as known now.
     #[inline]
     pub(super) fn upcoming(&self, count: usize) -> impl Iterator<Item = u32> {
         let waiting = self.entries.iter().skip(self.next).filter(|e| **e & EXPANDED == 0);
@@ -183,7 +183,7 @@ impl Pool {
         self.finished.extend(self.entries.iter().map(|e| candidate(*e)));
     }
 
-    /// The nodes, after [`Self::finish`].
+    /// Returns the nodes, after [`Self::finish`].
     pub(super) fn finished(&self) -> &[Candidate] {
         &self.finished
     }

@@ -1,5 +1,5 @@
-//! Owns reachability: finds the nodes that cannot be reached from the entry point at level 0 and
-//! splices them in (I11), within the degree caps.
+//! Owns reachability: finds the nodes that cannot be reached from the entry point at level 0, and
+//! links them in (I11) within the degree limits.
 
 use std::collections::HashMap;
 
@@ -9,10 +9,10 @@ use super::search_level::Scratch;
 use crate::map_vec::MapVec;
 use crate::vector::codes::CodeRows;
 
-/// How many near nodes are looked at for a place to splice in.
+/// Number of near nodes considered as hosts of an unreachable node.
 const EF: usize = 32;
 
-/// Which nodes can be reached from the entry point at level 0.
+/// Returns the nodes that can be reached from the entry point at level 0.
 pub(crate) fn reachable(graph: &Graph<'_>) -> Reached {
     let mut reached = Reached(MapVec::zeroed(graph.nodes as usize));
     if let Some(level) = graph.levels.first() {
@@ -21,11 +21,11 @@ pub(crate) fn reachable(graph: &Graph<'_>) -> Reached {
     reached
 }
 
-/// Nodes that can be reached.
+/// The nodes that can be reached.
 pub(crate) struct Reached(MapVec<u8>);
 
 impl Reached {
-    /// How many they are.
+    /// Returns the number of reached nodes.
     pub(crate) fn count(&self) -> usize {
         self.0.iter().filter(|reached| **reached > 0).count()
     }
@@ -34,12 +34,12 @@ impl Reached {
         self.0.get(node as usize).is_some_and(|reached| *reached > 0)
     }
 
-    /// Whether it is a node that was not reached; it is from now on.
+    /// Adds a node. Returns true if it was not reached before.
     fn add(&mut self, node: u32) -> bool {
         self.0.get_mut(node as usize).is_some_and(|reached| std::mem::replace(reached, 1) == 0)
     }
 
-    /// Adds all that can be reached from a node. Each waits once at most.
+    /// Adds all nodes that can be reached from a node. Each node waits at most once.
     fn visit<'g>(&mut self, from: u32, neighbors: impl Fn(u32) -> &'g [u32]) {
         let mut waiting = MapVec::new();
         if self.add(from) {
@@ -55,11 +55,11 @@ impl Reached {
     }
 }
 
-/// Makes every node reachable; tells how many were not.
+/// Makes every node reachable. Returns how many were not.
 ///
-/// An unreachable node becomes a neighbor of a near node that can be reached. Where that one is
-/// full, its farthest neighbor makes room and becomes a neighbor of the new one instead, so nothing
-/// that could be reached is lost.
+/// An unreachable node becomes a neighbor of a near node that can be reached, its host. If the host
+/// is full, its farthest neighbor makes room and becomes a neighbor of the new node instead. So no
+/// node becomes unreachable.
 pub(crate) fn attach_unreachable(graph: &mut FlatGraph, codes: &CodeRows<'_>) -> usize {
     let mut reached = reachable(&graph.view());
     let lost: Vec<u32> = (0..graph.nodes).filter(|n| !reached.holds(*n)).collect();
@@ -76,14 +76,14 @@ pub(crate) fn attach_unreachable(graph: &mut FlatGraph, codes: &CodeRows<'_>) ->
         }
         let origin = codes.origin(node).with_sieve();
         search(&view, &origin, EF, None, usize::MAX, &mut scratch);
-        // An upper level may have led to nodes that level 0 alone does not lead to: no host is
-        // there.
+        // The upper levels may have led to nodes that level 0 alone does not reach. Those cannot be
+        // hosts.
         let found = scratch.results().iter().map(|c| c.node);
         let near: Vec<u32> = found.filter(|n| reached.holds(*n)).collect();
         let roomy = near.iter().find(|n| lists.of(**n).len() < cap);
         let host = *roomy.or(near.first()).unwrap_or(&graph.entry);
         lists.splice(host, node, cap);
-        // Everything behind the node can now be reached too.
+        // All nodes behind this node are reachable now.
         reached.visit(node, |next| lists.of(next));
     }
     let level = lists.level(graph.nodes);
@@ -91,7 +91,7 @@ pub(crate) fn attach_unreachable(graph: &mut FlatGraph, codes: &CodeRows<'_>) ->
     lost.len()
 }
 
-/// The lists of level 0, with those that were changed apart: they are few.
+/// The lists of level 0. The few changed ones are stored apart.
 struct Lists<'g> {
     level: Level<'g>,
     changed: HashMap<u32, Vec<u32>>,

@@ -1,5 +1,5 @@
-//! Owns the search of a graph: greedy descent through the upper levels, then
-//! `search_level` at level 0 (algorithm 5 of the paper).
+//! Owns the search of a graph: greedy descent through the upper levels, then `search_level` at
+//! level 0 (algorithm 5 of the paper).
 
 use super::graph::{Graph, Level};
 use super::pool::MAX_NODES;
@@ -7,11 +7,11 @@ use super::search_level::{LevelSearch, Lists, Scratch, SearchInfo};
 use crate::index::top::Candidate;
 use crate::vector::codes::Measure;
 
-/// Says whether a node may be a result; called at most once for each node.
+/// Returns whether a node may be a result; called at most once per node.
 pub(crate) type Accept<'a> = dyn FnMut(u32) -> bool + 'a;
 
-/// Searches for the `ef` nearest accepted nodes; they are left in `scratch`. Every node is accepted
-/// where there is no `accept`. At most about `limit` distances are measured.
+/// Searches for the `ef` nearest accepted nodes and leaves them in `scratch`. Without `accept`,
+/// every node is accepted. Measures at most about `limit` distances.
 pub(crate) fn search(
     graph: &Graph<'_>,
     measure: &impl Measure,
@@ -43,7 +43,7 @@ pub(crate) fn search(
     info
 }
 
-/// Moves to the nearest neighbor for as long as there is a nearer one: algorithm 2 with ef = 1.
+/// Moves to the nearest neighbor while one is nearer: algorithm 2 with `ef` = 1.
 pub(super) fn descend(
     lists: &impl Lists,
     nodes: u32,
@@ -57,7 +57,7 @@ pub(super) fn descend(
         let before = nearest.node;
         info.hops += 1;
         batch.clear();
-        // A damaged list may name what is no node.
+        // A damaged list may contain numbers that are no nodes.
         batch.extend(lists.listed(before).iter().filter(|n| **n < nodes));
         measure.distances(batch, distances);
         info.evaluations += batch.len();

@@ -1,19 +1,19 @@
-//! Owns algorithm 2 of the paper, the search of one level, over lists and measures of any kind: of
-//! a stored graph for a query, of a draft for a row that is inserted.
+//! Owns algorithm 2 of the paper, the search of one level. It works on any lists and distances:
+//! those of a stored graph and a query, or of a draft and a row that is inserted.
 //!
-//! Nodes that are not accepted are traversed like any other and never take a place among the
-//! results (I12): the search goes on until the nearest node not yet expanded is farther than the
-//! worst of a full set of accepted ones. No allocation per search: `Scratch` is reused.
+//! Nodes that are not accepted are traversed like all others, but never take a place among the
+//! results (I12). The search goes on until the nearest node not yet expanded is farther than the
+//! worst of a full set of accepted nodes. `Scratch` is reused, so a search allocates nothing.
 //!
-//! The accepted nodes are one sorted array, in which the expanded ones are marked: most nodes that
-//! are measured are too far to enter it, and one that enters moves less than a cache line or two.
-//! Nodes that are not accepted wait in a heap of their own.
+//! The accepted nodes are one sorted array with marks on expanded nodes. Most measured nodes are
+//! too far to enter it, and one that enters moves less than a cache line or two. Nodes that are not
+//! accepted wait in a heap of their own.
 //!
-//! A search waits for memory more than it computes. So neighbors are worked on in batches of a
-//! size, from as many lists as that takes, and two batches are under way: while the neighbors of
-//! one, as far as the first look let them pass, are measured by their whole codes, the first lines
-//! of the next one's come in. Nodes are expanded a little earlier for that than algorithm 2 would;
-//! it costs about one evaluation in fifty and takes a fifth of the time off.
+//! A search spends more time waiting for memory than computing. So neighbors are handled in batches
+//! of one size, collected from as many lists as that takes, and two batches are in progress at
+//! once. While one batch's nodes that passed the sign filter are measured by their whole codes, the
+//! first cache lines of the next batch are loaded. So nodes are expanded a little earlier than in
+//! algorithm 2. That costs about one distance in fifty and saves a fifth of the time.
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
@@ -22,61 +22,61 @@ use super::pool::{Nearest, Pool, Seen};
 use crate::index::top::Candidate;
 use crate::vector::codes::Measure;
 
-/// Neighbors of a batch, unless the last list brings more.
+/// Neighbors in a batch, unless the last list has more.
 const BATCH: usize = 16;
 
-/// Lists that are asked for ahead.
+/// Lists that are prefetched.
 const LISTS_AHEAD: usize = 3;
 
-/// Standard deviations by which a first look may be off before a node is missed. Those that are
-/// missed lie at the edge of the beam and hardly ever lead on: with half as many recall falls by
-/// .003 where it is .95, with one and a half it is the same.
+/// Standard deviations of the sign filter's error that are allowed for before a node is rejected.
+/// Wrongly rejected nodes lie at the edge of the beam and rarely lead on. At a recall of 0.95, half
+/// of this value lowers recall by 0.003, and 1.5 times this value does not raise it.
 const DEVIATIONS: f32 = 1.0;
 
-/// What a search cost.
+/// The cost of a search.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct SearchInfo {
-    /// Nodes whose distance was measured, or found to be too large at first look.
+    /// Nodes that were measured or rejected by the sign filter.
     pub(crate) evaluations: usize,
-    /// Nodes whose neighbors were looked at.
+    /// Nodes whose neighbors were visited.
     pub(crate) hops: usize,
-    /// Whether the limit on evaluations ended the search.
+    /// Whether `limit` ended the search.
     pub(crate) capped: bool,
 }
 
-/// The lists of neighbors of one level.
+/// The neighbor lists of one level.
 pub(super) trait Lists {
-    /// The neighbors of a node; there may be what is no node at the end.
+    /// Returns the neighbors of a node. Entries at the end may be no nodes.
     fn listed(&self, node: u32) -> &[u32];
 
-    /// Asks for the list of a node that is looked at soon.
+    /// Prefetches the list of a node that is visited soon.
     fn prefetch(&self, node: u32);
 }
 
-/// The buffers of a search, kept between searches.
+/// The buffers of a search, reused between searches.
 #[derive(Debug, Default)]
 pub(crate) struct Scratch {
     pub(super) seen: Seen,
-    /// Accepted nodes.
+    /// The accepted nodes.
     pub(super) pool: Pool,
     /// Nodes that are not accepted and not yet expanded.
     waypoints: BinaryHeap<Reverse<Nearest>>,
     pub(super) batch: Vec<u32>,
-    /// The batch before, as far as it passed the first look.
+    /// The nodes of the previous batch that passed the sign filter.
     passed: Vec<u32>,
     pub(super) distances: Vec<f32>,
-    /// Nodes that searches at level 0 behave as if they were not there.
+    /// Nodes that searches at level 0 skip as if they did not exist.
     hidden: Vec<u32>,
 }
 
 impl Scratch {
-    /// Hides nodes from the searches that follow, as if they had never been inserted.
+    /// Hides nodes from the following searches, as if they had never been inserted.
     pub(crate) fn hide(&mut self, nodes: &[u32]) {
         self.hidden.clear();
         self.hidden.extend_from_slice(nodes);
     }
 
-    /// The results of the last search, nearest first.
+    /// Returns the results of the last search, nearest first.
     pub(crate) fn results(&self) -> &[Candidate] {
         self.pool.finished()
     }
@@ -90,8 +90,8 @@ impl Scratch {
         }
     }
 
-    /// The nearest node that is not expanded, marked as expanded; `None` if it is too far to lead
-    /// on.
+    /// Returns the nearest node that is not expanded, and marks it as expanded. `None` if it is too
+    /// far to lead on.
     #[inline]
     fn expand(&mut self) -> Option<u32> {
         if let Some(Reverse(Nearest(waypoint))) = self.waypoints.peek().copied() {
@@ -109,12 +109,13 @@ impl Scratch {
 pub(super) struct LevelSearch<'a, L, M> {
     pub(super) lists: &'a L,
     pub(super) measure: &'a M,
-    /// Evaluations, about, after which it ends.
+    /// Approximate number of distances after which the search ends.
     pub(super) limit: usize,
 }
 
 impl<L: Lists, M: Measure> LevelSearch<'_, L, M> {
-    /// Searches from these nodes on, after [`Scratch::begin`]. The results are left in `scratch`.
+    /// Searches from the nodes in `entries`, after [`Scratch::begin`]. Leaves the results in
+    /// `scratch`.
     pub(super) fn run<A: FnMut(u32) -> bool + ?Sized>(
         &self,
         entries: &[Candidate],
@@ -147,8 +148,7 @@ impl<L: Lists, M: Measure> LevelSearch<'_, L, M> {
         scratch.pool.finish();
     }
 
-    /// Expands the nearest nodes until their neighbors, as far as they were not met, make up a
-    /// batch.
+    /// Expands the nearest nodes until their neighbors that were not met before fill a batch.
     #[inline]
     fn next_batch(&self, batch: &mut Vec<u32>, info: &mut SearchInfo, scratch: &mut Scratch) {
         batch.clear();
@@ -168,8 +168,8 @@ impl<L: Lists, M: Measure> LevelSearch<'_, L, M> {
         }
     }
 
-    /// Takes a node into the pool if it is accepted, among the waypoints if it is not, unless it is
-    /// too far.
+    /// Adds a node to the pool if it is accepted, and to the waypoints if not. A node that is too
+    /// far is dropped.
     #[inline]
     fn consider<A: FnMut(u32) -> bool + ?Sized>(
         &self,
@@ -177,7 +177,7 @@ impl<L: Lists, M: Measure> LevelSearch<'_, L, M> {
         accept: &mut A,
         scratch: &mut Scratch,
     ) {
-        // A damaged code may measure as NaN, which is not nearer than anything.
+        // A damaged code may have a NaN distance, which is not nearer than anything.
         let nearer = candidate.distance < scratch.pool.bound();
         if !nearer {
             return;

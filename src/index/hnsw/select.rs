@@ -1,15 +1,15 @@
 //! Owns the choice of neighbors: SELECT-NEIGHBORS-HEURISTIC, algorithm 4 of the paper, without its
-//! two extensions. A pure function.
+//! two extensions. Pure.
 
 use crate::index::top::Candidate;
 
-/// Distances that are measured in one call.
+/// Distances measured in one call.
 const BATCH: usize = 4;
 
-/// Chooses at most `m` of the candidates, which come nearest first, beside those that are `taken`:
-/// one is chosen only if it is nearer to the node than to every one taken or chosen before it, so
-/// that neighbors lie in different directions. `least` gives the least distance from a candidate to
-/// some of those taken.
+/// Chooses at most `m` of the candidates, sorted nearest first, in addition to the `taken` nodes. A
+/// candidate is chosen only if it is nearer to the node than to every taken or chosen node, so that
+/// neighbors lie in different directions. `least` returns the least distance from a candidate to
+/// some of those nodes.
 ///
 /// O(candidates × m) distances.
 pub(super) fn select_neighbors(
@@ -25,7 +25,7 @@ pub(super) fn select_neighbors(
         if chosen.len() >= m {
             break;
         }
-        // Most are turned down by one of the first.
+        // Most candidates are rejected by one of the first nodes.
         let mut parts = nodes.chunks(BATCH);
         if parts.all(|part| least(candidate.node, part) >= candidate.distance) {
             chosen.push(*candidate);

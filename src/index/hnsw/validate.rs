@@ -1,4 +1,4 @@
-//! Owns the check that a graph keeps its invariants, whoever built it or stored it.
+//! Owns the check of a graph's invariants, whoever built or stored it.
 
 use super::graph::{Graph, Level, MAX_LEVELS, NO_NODE};
 use super::reach::reachable;
@@ -10,7 +10,7 @@ impl Graph<'_> {
             return Err("the graph has no nodes, no entry point or too many levels");
         }
         for (depth, level) in self.levels.iter().enumerate() {
-            // An empty list of nodes stands for all of them, at level 0 and nowhere else.
+            // An empty list of nodes stands for all nodes. Level 0 has one, and no other level may.
             if (depth == 0) != level.nodes.is_empty() {
                 return Err("a level has no nodes, or the lowest one lists them");
             }

@@ -1,9 +1,9 @@
-//! Tests of graphs that start from an older one.
+//! Tests of graphs that are merged from an older one.
 
 use super::*;
 use crate::index::NO_NODE;
 
-/// An index over some of all rows: `rows` names for each node the row that it was made from.
+/// An index over some of all rows. `rows` has for each node the row from which it was made.
 struct Generation {
     index: Index,
     rows: Vec<u32>,
@@ -23,8 +23,8 @@ fn built(spec: CodeSpec, all: &[Vec<f32>], rows: Vec<u32>) -> Generation {
     merged(spec, all, None, &[], rows, &params(12)).0
 }
 
-/// A generation from the one before, if there is one: without the rows that are gone, and with
-/// those that come. Tells besides how many distances that took.
+/// Returns the next generation, made from `before` if there is one. The rows `gone` are removed and
+/// the rows `come` are added. Also returns the number of distances measured.
 fn merged(
     spec: CodeSpec,
     all: &[Vec<f32>],
@@ -54,7 +54,7 @@ fn merged(
     (written(&codes, fit, &graph, rows), later - earlier)
 }
 
-/// How many of the ten nearest of these queries, of so many, a narrow beam finds.
+/// Returns how many of the ten nearest of each of these queries a narrow beam finds, in total.
 fn found(spec: CodeSpec, all: &[Vec<f32>], queries: &[Vec<f32>], of: &Generation) -> usize {
     let mut scratch = Scratch::default();
     let own: Vec<Vec<f32>> = of.rows.iter().map(|row| all[*row as usize].clone()).collect();
@@ -79,7 +79,7 @@ fn a_merged_graph_finds_as_much_as_one_built_anew_for_less() {
             let mut now = built(spec, &all, (0..2_000).collect());
             let mut cost = 0;
             for generation in 0..5u32 {
-                // A fifth goes, spread over all.
+                // A fifth of the rows is removed, spread over all.
                 let gone: Vec<u32> =
                     now.rows.iter().copied().filter(|r| r % 5 == generation).collect();
                 let first = 2_000 + generation * 400;
@@ -101,7 +101,8 @@ fn a_graph_stays_whole_when_whole_clusters_go() {
     let mut all = vectors(3_050, 24, Metric::L2);
     let queries = all.split_off(3_000);
     let before = built(spec, &all, (0..3_000).collect());
-    // Clusters are by row modulo 30: of two thirds of them nothing stays, of one a single row.
+    // Clusters are rows modulo 30. Two thirds of them lose all rows, and one of these keeps a
+    // single row.
     let gone: Vec<u32> = (0..3_000).filter(|r| r % 30 < 20 && *r != 7).collect();
     let (after, _) = merged(spec, &all, Some(&before), &gone, Vec::new(), &params(12));
     assert_eq!(after.rows.len(), 1_001);
@@ -122,7 +123,7 @@ fn what_is_no_start_is_none() {
     assert!(before.index.base(vec![NO_NODE; 200], 12).is_none());
     let behind = whole.iter().map(|row| row + 1).collect();
     assert!(before.index.base(behind, 12).is_none());
-    // One row is enough.
+    // One remaining row is enough.
     let mut one = vec![NO_NODE; 200];
     one[77] = 0;
     let gone: Vec<u32> = before.rows.iter().copied().filter(|r| *r != before.rows[77]).collect();
@@ -137,7 +138,7 @@ fn a_graph_is_worn_when_its_beam_has_widened() {
     let mut now = built(spec, &all, (0..300).collect());
     let fresh = now.index.fresh_ef;
     assert!(fresh > 0 && !now.index.worn());
-    // Merges keep what the first graph took.
+    // Merges keep the beam width of the first graph.
     now = merged(spec, &all, Some(&now), &[5], vec![], &params(12)).0;
     assert_eq!(now.index.fresh_ef, fresh);
     let ef = 3 * fresh.max(32);

@@ -48,7 +48,7 @@ fn header() -> FileHeader {
     FileHeader { kind: FileKind::Index, store: STORE, file: FileId(1), salt: [0; 16] }
 }
 
-/// What calibration asks for.
+/// Returns the probes that calibration needs, with their true neighbors.
 fn truths(metric: Metric, rows: &[Vec<f32>]) -> Vec<Truth<u32>> {
     let probes = probes(rows.len() as u32, false, |row| Some((row, rows[row as usize].clone())));
     let mut search = TruthSearch::new(metric, probes);
@@ -56,17 +56,17 @@ fn truths(metric: Metric, rows: &[Vec<f32>]) -> Vec<Truth<u32>> {
     search.finish()
 }
 
-/// How far off these codes of these rows are.
+/// Returns the error of these codes of these rows.
 fn fit(codes: &CodeBuffer, rows: &[Vec<f32>]) -> Fit {
     Fit::measured(codes, rows, rows.len() as u64)
 }
 
-/// Builds, writes and opens an index; the order is new node → row.
+/// Builds, writes and opens an index. Also returns the row of each node.
 fn index(dir: &std::path::Path, spec: CodeSpec, rows: &[Vec<f32>]) -> (Index, Vec<u32>) {
     built_by(GraphBuilder::Flat, dir, spec, rows)
 }
 
-/// As [`index`], with a builder of choice.
+/// Like [`index`], with a given builder.
 fn built_by(
     builder: GraphBuilder,
     dir: &std::path::Path,
@@ -182,7 +182,7 @@ fn one_node_two_nodes_and_nodes_at_equal_distances_work() {
     }
 }
 
-/// Islands of five nodes, each fully connected, with an upper level that joins them or without.
+/// Islands of five nodes, each fully connected. With `upper`, an upper level joins them.
 fn islands(upper: bool) {
     use hnsw::graph::{FlatGraph, FlatLevel};
     let spec = CodeSpec::new(Quantization::None, Metric::L2, 1);
@@ -224,14 +224,14 @@ fn unreachable_nodes_are_spliced_in_within_the_caps() {
     islands(false);
 }
 
-/// An upper level led the search for a host into an island: its nodes were spliced into each other
-/// and still not reachable, and the build panicked.
+/// Regression: an upper level led the search for a host into an island. Its nodes were spliced into
+/// each other and stayed unreachable, and the build panicked.
 #[test]
 fn unreachable_nodes_are_not_spliced_into_each_other() {
     islands(true);
 }
 
-/// Without a graph.
+/// Returns an index without a graph.
 fn scanned(dir: &std::path::Path, codes: &CodeBuffer, rows: &[Vec<f32>]) -> Index {
     let fit = fit(codes, rows);
     let (frame, codes) = (codes.frame(), codes.rows());
@@ -261,7 +261,7 @@ fn an_index_without_a_graph_is_scanned_by_signs_side_by_side() {
             scan.run(&codes.rows(), None, 0, &mut bound, |c| by_rows.offer(c.distance, c.node));
             let (found, expected) = (top.into_sorted(), by_rows.into_sorted());
             let missed = expected.iter().filter(|row| !found.contains(row)).count();
-            // What three standard deviations leave out: one in 700 at the bound, fewer before it.
+            // Three standard deviations miss one in 700 at the bound, and fewer before it.
             assert!(missed <= 1 && found.len() == expected.len(), "{metric:?}: {missed}");
         }
     }
@@ -279,7 +279,7 @@ fn no_flipped_bit_of_an_index_file_makes_it_panic() {
     flip_bits(dir.path(), scanned(dir.path(), &codes, &rows), &rows, 7);
 }
 
-/// Flips a bit of every so many bytes.
+/// Flips a bit in every `step`-th byte.
 fn flip_bits(dir: &std::path::Path, index: Index, rows: &[Vec<f32>], step: usize) {
     let (len, spec) = (index.len(), index.codes().spec);
     drop(index);
@@ -328,7 +328,7 @@ fn a_damaged_graph_leads_to_no_node_that_is_not_there_and_no_list_is_longer_than
     let spec = CodeSpec::new(Quantization::None, Metric::L2, 2);
     let mut codes = CodeBuffer::new(spec, 3);
     (1..4).for_each(|i| codes.push(&[i as f32 * 100.0, 0.0]));
-    // What is not there would measure as zero, nearer than anything.
+    // A missing code would have distance zero, nearer than anything.
     let graph = damaged(vec![77, u32::MAX], vec![1, 2, 99], 4);
     let query = Query::new(spec, vec![1.0, 0.0]);
     let mut scratch = Scratch::default();
@@ -394,7 +394,7 @@ fn a_graph_whose_levels_do_not_fit_together_is_refused() {
         damage(&mut graph);
         assert!(graph.view().validate().is_err(), "{what}");
     }
-    // A cap as damage leaves it must not overflow.
+    // A degree limit from damaged bytes must not overflow.
     let mut graph = whole;
     graph.m = u32::MAX;
     assert_eq!(graph.view().validate(), Ok(()));

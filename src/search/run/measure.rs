@@ -1,5 +1,5 @@
-//! Owns what a search measures exactly: the rows that no code speaks for, those that may be among
-//! the nearest by code, or all; and the reading of the hits.
+//! Owns the exact measurements of a search: rows without codes, candidates that may be among the
+//! nearest by code, or all rows. Also reads the hits.
 
 use std::collections::HashSet;
 
@@ -13,7 +13,7 @@ use crate::search::shortlist::Shortlist;
 use crate::segment::{RowBuffer, Rows};
 use crate::snapshot::{IndexPart, Place};
 
-/// How many rows ahead of the one that is measured are asked for.
+/// How many rows ahead of the measured one are prefetched.
 const ROWS_AHEAD: usize = 3;
 
 impl Run<'_> {
@@ -27,7 +27,8 @@ impl Run<'_> {
         Ok(())
     }
 
-    /// Measures the rows of a segment exactly, those alone that an index covers if there is one.
+    /// Measures the eligible rows of a segment exactly. With `of`, only the rows that this index
+    /// covers.
     pub(super) fn measure_rows(&mut self, at: u32, of: Option<&IndexPart>) -> Result<()> {
         let Some(part) = self.snapshot.segments.get(at as usize) else {
             return Ok(());
@@ -50,8 +51,8 @@ impl Run<'_> {
         Ok(())
     }
 
-    /// Measures the candidates exactly and keeps the nearest `k`. Those come first that may be
-    /// nearest, and the walk ends where the next one cannot be among them.
+    /// Measures the candidates exactly and keeps the nearest `k`. Candidates are sorted by least
+    /// possible distance, so the walk ends at the first that cannot be among the nearest.
     pub(super) fn rerank(&mut self) -> Result<Vec<(f32, MemoryId, Place)>> {
         let empty = Shortlist::new(0, 0);
         let candidates = std::mem::replace(&mut self.top, empty).into_sorted();
@@ -99,7 +100,7 @@ impl Run<'_> {
         Ok(nearest.into_sorted().into_iter().map(|(d, (id, place))| (d, id, place)).collect())
     }
 
-    /// Reads what was asked for of the results.
+    /// Reads the requested fields of the results.
     pub(super) fn hits(&self, nearest: Vec<(f32, MemoryId, Place)>) -> Result<Vec<Hit>> {
         let metric = self.core.spec.metric;
         let mut hits = Vec::with_capacity(nearest.len());

@@ -1,9 +1,9 @@
-//! Owns how a search finds its candidates: memtables, then each index in the way that `choose`
-//! says, then the best by code measured exactly. Few rows are all measured exactly instead, and so
-//! are those of a search by code that leaves too many in doubt. All sources share one bound.
+//! Owns how a search finds its candidates: first in memtables, then in each index by the path that
+//! `choose` chose. The best by code are then measured exactly. All sources share one bound. All
+//! rows are measured exactly instead if there are few, or if the codes leave too many in doubt.
 //!
-//! If k eligible memories exist, k come back (I12): a graph that did not find enough is followed by
-//! a scan. What an answer contains was read from checked bytes.
+//! If k eligible memories exist, k are returned (I12): a graph that finds too few is followed by a
+//! scan. An answer contains only data read from checked bytes.
 
 mod measure;
 
@@ -24,23 +24,25 @@ use crate::sync::lock;
 use crate::vector::codes::Queries;
 use crate::vector::metric::prepare;
 
-/// Codes that are measured in one call.
+/// Number of codes measured in one call.
 const BATCH: usize = 64;
 
-/// Share of the nodes from which on most are eligible.
+/// From this share of eligible nodes on, a graph is first searched without the filter.
 const SHARE_OF_MOST: f64 = 0.6;
 
-/// So few rows are measured exactly, whatever else there is.
+/// Up to this many eligible rows, all are measured exactly.
 const FEW_ROWS: u64 = 256;
 
-/// A search by code that leaves more than one in so many rows in doubt, and no fewer than this, is
-/// given up for one that measures all.
+/// The search by code is given up, and all rows are measured, if it leaves too many rows in doubt.
+/// These are more than a quarter of the eligible rows (one in `IN_DOUBT.0`), more than `IN_DOUBT.1`
+/// rows, and more than twice `k`.
 const IN_DOUBT: (usize, usize) = (4, 1024);
 
-/// Results of a beam that looks behind a crowd of rows that are not eligible, for k and besides.
+/// Least width of a beam behind a crowd of rows that are not eligible: this factor times k, plus
+/// this constant.
 const CROWD: (usize, usize) = (16, 160);
 
-/// One search under way.
+/// One search in progress.
 struct Run<'a> {
     core: &'a CollectionState,
     clock: &'a dyn Clock,
@@ -53,7 +55,7 @@ struct Run<'a> {
     told: Explanation,
 }
 
-/// Carries out a search.
+/// Runs a search.
 pub(super) fn run(
     engine: &Engine,
     core: &CollectionState,
@@ -67,7 +69,7 @@ pub(super) fn run(
     let eligible = Eligible::new(snapshot, spec.metric, now, &request.filter, closure)?;
     let total = eligible.total();
     let told = Explanation { eligible_rows: total, ..Explanation::default() };
-    // A huge k costs no more than the rows there are.
+    // A huge `k` costs no more than the number of rows.
     let k = request.k.min(usize::try_from(total).unwrap_or(usize::MAX));
     if k == 0 {
         return Ok((Vec::new(), told));
@@ -91,7 +93,7 @@ fn shortlist(k: usize, total: u64) -> Shortlist {
 }
 
 impl<'a> Run<'a> {
-    /// The nearest, by exact distances.
+    /// Returns the nearest rows by exact distance.
     fn nearest(&mut self) -> Result<Vec<(f32, MemoryId, Place)>> {
         let (request, eligible_rows) = (self.request, self.told.eligible_rows);
         if request.exact {
@@ -111,7 +113,7 @@ impl<'a> Run<'a> {
         self.by_code(chosen)
     }
 
-    /// What the choice between ways to search looks at.
+    /// Returns the inputs of the choice of access paths.
     fn choice(&self) -> Planner<'_> {
         Planner {
             request: self.request,
@@ -146,11 +148,11 @@ impl<'a> Run<'a> {
         Ok(nearest)
     }
 
-    /// Fills `top` with what may be among the nearest.
+    /// Fills `top` with the rows that may be among the nearest.
     fn candidates(&mut self, chosen: Vec<Chosen>) -> Result<()> {
         self.scan_memtables();
         self.measure_uncovered()?;
-        // The largest index first: it makes the bound small for the others.
+        // The largest index first: it lowers the bound for the others.
         let mut order: Vec<(&IndexPart, Chosen)> =
             self.snapshot.indexes.iter().zip(chosen).collect();
         order.sort_by_key(|(part, _)| std::cmp::Reverse(part.indexed.index.nodes()));
@@ -161,8 +163,8 @@ impl<'a> Run<'a> {
         lock(&self.core.scratch).push(scratch);
         // `k` is at most the number of eligible rows; a closure may leave fewer.
         if self.top.len() < self.k && self.told.graphs > 0 && !self.top.is_over() {
-            // The beams met too few: look at all rows, from the start, since no row may take two
-            // places.
+            // The beams met too few eligible rows: scan all rows. The shortlist starts empty,
+            // because no row may take two places.
             self.told.fallbacks += 1;
             self.top = shortlist(self.k, self.told.eligible_rows);
             self.scan_memtables();
@@ -172,7 +174,7 @@ impl<'a> Run<'a> {
         Ok(())
     }
 
-    /// Searches the rows of an index as it was chosen.
+    /// Searches the rows of an index by the chosen plan.
     fn part(&mut self, part: &IndexPart, chosen: Chosen, scratch: &mut Scratch) -> Result<()> {
         let Chosen { mut plan, mut reason, mut recall, .. } = chosen;
         if let Plan::Graph { ef, limit } = plan
@@ -211,7 +213,7 @@ impl<'a> Run<'a> {
         }
     }
 
-    /// Measures the codes of the rows that match.
+    /// Measures the codes of the matching rows.
     fn matches(&mut self, part: &IndexPart) {
         let index = &part.indexed.index;
         let query = self.queries.coded(index.frame());
@@ -241,7 +243,7 @@ impl<'a> Run<'a> {
                 near.clear();
                 near.extend_from_slice(&nodes);
                 index.nearer(query, top.upper() + most, &mut near, &mut distances);
-                // What is left of the nodes is in their order.
+                // The remaining nodes keep their order.
                 let mut candidates = rows.iter().zip(&nodes);
                 for (node, &distance) in near.iter().zip(&distances) {
                     let Some((&row, _)) = candidates.find(|(_, other)| *other == node) else {
@@ -269,7 +271,7 @@ impl<'a> Run<'a> {
         });
     }
 
-    /// Searches the graph of an index; false if it gave up because a scan costs less.
+    /// Searches the graph of an index. Returns false if it gave up because a scan costs less.
     fn graph(&mut self, part: &IndexPart, ef: usize, limit: usize, scratch: &mut Scratch) -> bool {
         let eligible = &self.eligible;
         let index = &part.indexed.index;
@@ -282,8 +284,8 @@ impl<'a> Run<'a> {
             self.told.hops += info.hops as u64;
             !info.capped
         };
-        // Where most nodes are eligible, it costs less to look for some more and to leave the
-        // others out afterwards than to ask about each that is met.
+        // If most nodes are eligible, a wider beam without the filter costs less than asking about
+        // each node it meets. Results that are not eligible are dropped afterwards.
         let share = eligible.share(part);
         let (wide, mut ef) = ((ef as f64 / share).ceil() as usize, ef);
         let mut found = share >= SHARE_OF_MOST;
@@ -300,9 +302,9 @@ impl<'a> Run<'a> {
             found = results.len() < wide
                 || eligible.all_of(part)
                 || (enough(wide, ef) && enough((1.5 * k as f64 / share) as usize, k));
-            // Otherwise those that are not eligible lie together near the query, and the nearest
-            // that are, in the crowd behind them. Beams were measured on the very nearest; there,
-            // graph and codes tell less well which they are.
+            // Too few remain: the nodes that are not eligible crowd near the query, and the nearest
+            // eligible ones lie behind them. Beam widths were measured on the very nearest rows.
+            // Farther out, graph and codes are less accurate, so the beam must be wider.
             let (times, more) = CROWD;
             ef = ef.saturating_add(ef / 2).max(k.saturating_mul(times).saturating_add(more));
         }
@@ -322,15 +324,16 @@ impl<'a> Run<'a> {
         true
     }
 
-    /// Whether an index that took part is damaged: then rows may be missing from it. Otherwise
-    /// fewer than k means that a closure turned the others down.
+    /// Returns true if an index that took part is damaged: rows may be missing from it. Otherwise
+    /// fewer than k results mean that a closure rejected the others.
     fn is_damaged(&self) -> bool {
         let indexes = &self.snapshot.indexes;
         indexes.iter().any(|part| part.indexed.check().is_err())
     }
 }
 
-/// Offers every eligible row of a node, at a distance that is off by so much; gives the new bound.
+/// Offers every eligible row of a node, at `distance` with an error of at most `error`. Returns the
+/// new bound.
 fn offer(
     top: &mut Shortlist,
     eligible: &Eligible<'_>,

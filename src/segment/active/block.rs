@@ -1,6 +1,6 @@
 //! Owns `Block`: some rows of a memtable, with contiguous vectors and bodies, and their codes. A
-//! small block is measured exactly. From a size on, blocks have codes, in the frame that the
-//! collection has; where it has none yet, one is chosen by the first such block.
+//! block of fewer than `CODED` rows is measured exactly. A larger block has codes in the
+//! collection's frame. If there is no frame yet, the first such block chooses one.
 
 use std::sync::Arc;
 
@@ -17,17 +17,17 @@ use crate::segment::layout::key_hash;
 use crate::segment::row::RowRef;
 use crate::vector::codes::{CodeBuffer, CodeSpec, FastScanBlocks, Fit, Frame};
 
-/// Blocks of fewer rows have no codes.
+/// Blocks with fewer rows have no codes.
 const CODED: usize = 64;
-/// From so many rows on, a block says how far off the codes of a memtable are.
+/// Blocks with at least this many rows measure the error of the memtable's codes again.
 const TELLING: usize = 256;
-/// Vectors by which it is said.
+/// Vectors on which that error is measured.
 const SAMPLE: usize = 256;
 
-/// What the codes of a memtable are made of, and how far off they are.
+/// The frame of a memtable's codes, and their error.
 pub(crate) type Coder = (Arc<Frame>, Fit);
 
-/// What is known of a row beside its vector and body.
+/// The fields of a row beside its vector and body.
 #[derive(Clone, Copy, Debug, Pod, Zeroable)]
 #[repr(C)]
 pub(super) struct Head {
@@ -36,24 +36,24 @@ pub(super) struct Head {
     /// In milliseconds since 1970.
     pub(super) expires_at: i64,
     pub(super) norm: f32,
-    /// Where its body ends among the bodies of its block, and that of the next row begins.
+    /// Where the row's body ends in the bodies of its block, and the next row's begins.
     pub(super) body_end: u32,
-    /// Hashes of the names that rows are mostly selected by, so that those of others are passed
-    /// over without decoding their bodies.
+    /// Hashes of the names by which rows are most often selected. Other rows are skipped without
+    /// decoding their bodies.
     pub(super) namespace: u32,
     pub(super) session: u32,
 }
 
-/// Rows that lie together.
+/// Rows stored together.
 #[derive(Debug)]
 pub(super) struct Block {
     pub(super) heads: MapVec<Head>,
     pub(super) vectors: MapVec<f32>,
-    /// One after the other.
+    /// The bodies, one after the other.
     pub(super) bodies: MapVec<u8>,
     /// `None` in a block that is measured exactly.
     pub(super) codes: Option<CodeBuffer>,
-    /// The signs of the codes side by side; nothing if codes have none.
+    /// The sign bits of the codes in the FastScan layout; empty if the codes have no signs.
     pub(super) signs: MapVec<u8>,
 }
 
@@ -63,14 +63,14 @@ impl Head {
     }
 }
 
-/// Tells names apart, mostly.
+/// Returns a hash of a name. Different names may share a hash.
 pub(super) fn name_hash(name: &str) -> u32 {
     let hash = key_hash(name);
     (hash ^ (hash >> 32)) as u32
 }
 
 impl Block {
-    /// With room for so many rows, and so many bytes of bodies.
+    /// Returns an empty block with room for `rows` rows and `bodies` bytes of bodies.
     pub(super) fn empty(spec: CodeSpec, rows: usize, bodies: usize) -> Self {
         Self {
             heads: MapVec::with_capacity(rows),
@@ -124,9 +124,9 @@ impl Block {
         })
     }
 
-    /// Gives a block its codes if it has enough rows; those that the blocks have that it was made
-    /// of are copied. The first such block of a memtable, of so many rows, chooses what the codes
-    /// are made of.
+    /// Makes the codes of a block if it has enough rows. Codes that exist in the blocks `before`,
+    /// from which it was made, are copied. The first block with codes chooses the frame of the
+    /// memtable; `rows` is the memtable's number of rows.
     pub(super) fn encode(
         &mut self,
         spec: CodeSpec,

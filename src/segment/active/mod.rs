@@ -1,12 +1,13 @@
-//! Owns `Active`: the rows of a memtable, in RAM. A persistent value: `push` gives a new one that
-//! shares its blocks with the old, so readers need no lock.
+//! Owns `Active`: the rows of a memtable, in RAM. It is a persistent value: `push` returns a new
+//! one that shares its blocks with the old, so readers need no lock.
 //!
-//! Rows lie in blocks of contiguous vectors, codes and bodies: a few allocations a block and none a
-//! row, since small ones that live as long as a memtable, between others that do not, leave holes
-//! that no allocator can use. Blocks grow by the logarithmic method (Bentley and Saxe,
-//! "Decomposable searching problems", J. Algorithms 1980): a push makes a small block, and eight of
-//! a size become one of the next, so that a row is copied a few times at most and a scan meets few
-//! blocks.
+//! Rows are stored in blocks of contiguous vectors, codes and bodies. That takes a few allocations
+//! per block and none per row. Small allocations that live as long as a memtable, between
+//! short-lived ones, leave holes that no allocator can use.
+//!
+//! Blocks grow by the logarithmic method (Bentley and Saxe, "Decomposable searching problems", J.
+//! Algorithms 1980): a push makes a small block, and eight blocks of one size become one of the
+//! next size. So a row is copied only a few times, and a scan meets few blocks.
 
 mod block;
 
@@ -30,15 +31,15 @@ use crate::vector::kernel::blocks::ROWS;
 pub(crate) use block::Coder;
 use block::{Block, Head, name_hash};
 
-/// So many blocks of about one size become one.
+/// This many blocks of about one size are merged into one.
 const FANOUT: usize = 8;
-/// Blocks are not merged beyond this many rows.
+/// Blocks are not merged beyond about this many rows.
 const LARGEST: usize = 512;
-/// A block is full with so many bytes of bodies, and is not merged: the copy would cost more than a
-/// scan gains by it. So 32 bits are enough for a place among bodies.
+/// A block with this many bytes of bodies is full and is not merged: the copy would cost more than
+/// scans gain by it. So a `u32` is enough for a place in the bodies.
 const FULL_BYTES: usize = 1 << 20;
-/// Heap bytes of a row beside its vector, codes and body: its head, its entry among the ids, and
-/// that in the writers' table of ids, 33 bytes in a table that is seven sixteenths to seven eighths
+/// Heap bytes of a row beside its vector, codes and body: its head, its entry in `ids`, and an
+/// entry in the writers' table of ids. That entry takes 33 bytes, and the table is 7/16 to 7/8
 /// full.
 const ROW_OVERHEAD: usize = size_of::<Head>() + ENTRY_BYTES + 56;
 
@@ -46,9 +47,9 @@ const ROW_OVERHEAD: usize = size_of::<Head>() + ENTRY_BYTES + 56;
 #[derive(Clone, Debug)]
 pub(crate) struct Active {
     spec: CodeSpec,
-    /// Largest first, in row order.
+    /// Largest block first, in row order.
     blocks: Vec<Arc<Block>>,
-    /// First row of each block.
+    /// The first row of each block.
     starts: Vec<Row>,
     ids: Ids,
     rows: Row,
@@ -58,7 +59,7 @@ pub(crate) struct Active {
 }
 
 impl Active {
-    /// For rows of which these codes are asked, in the frame that the collection has, if it has
+    /// Returns an empty memtable whose rows get these codes, in the collection's frame if it has
     /// one.
     pub(crate) const fn new(spec: CodeSpec, coder: Option<Coder>) -> Self {
         Self {
@@ -73,7 +74,7 @@ impl Active {
         }
     }
 
-    /// These rows after those that are there.
+    /// Returns this memtable with these rows appended.
     #[must_use]
     pub(crate) fn push(&self, rows: Vec<NewRow>) -> Self {
         let mut next = self.clone();
@@ -129,13 +130,13 @@ impl Active {
         }
     }
 
-    /// How many rows each block has.
+    /// Returns the number of rows of each block.
     #[cfg(test)]
     pub(crate) fn block_rows(&self) -> Vec<usize> {
         self.blocks.iter().map(|block| block.rows()).collect()
     }
 
-    /// Heap bytes that a row takes.
+    /// Returns the heap bytes that a row takes.
     pub(crate) fn row_bytes(&self, row: &NewRow) -> usize {
         let spec = self.coder.as_ref().map_or(self.spec, |(frame, _)| frame.spec);
         let codes = if spec.codes == Quantization::None { 0 } else { spec.row_bytes() };
@@ -143,11 +144,11 @@ impl Active {
         row.vector.len() * 4 + codes + signs + row.body.len() + ROW_OVERHEAD
     }
 
-    /// Where the blocks at the end that should be one begin.
+    /// Returns the first of the last blocks, if these should be merged into one.
     fn mergeable(&self) -> Option<usize> {
         let last = self.blocks.last()?.rows();
         let (mut first, mut sum) = (self.blocks.len(), 0);
-        // The tail of blocks smaller than the next size above the last one.
+        // The last blocks that are smaller than `FANOUT` times the last block, rounded up.
         let size = last.next_power_of_two() * FANOUT;
         while let Some(before) = first.checked_sub(1) {
             let block = &self.blocks[before];
@@ -170,7 +171,7 @@ impl Active {
         found.ok_or_else(|| Error::internal(format!("row {row} is not in the memtable")))
     }
 
-    /// Copies of these rows.
+    /// Copies these rows.
     pub(crate) fn take(&self, rows: impl Iterator<Item = Row>) -> Result<Vec<NewRow>> {
         let copy = |row: Row| {
             let (block, at) = self.locate(row)?;
@@ -182,9 +183,9 @@ impl Active {
         rows.map(copy).collect()
     }
 
-    /// Measures every row, in order, by its code where it has one. `offer` is called with each row
-    /// that may be nearer than the bound: with its distance, and how far off that is at most. It
-    /// gives the new bound.
+    /// Measures every row in order, by its code if it has one. Calls `offer` with each row that may
+    /// be nearer than the bound: its distance, the largest error of that, and the row. `offer`
+    /// returns the new bound.
     pub(crate) fn scan(
         &self,
         queries: &mut Queries,
@@ -214,19 +215,19 @@ impl Active {
         }
     }
 
-    /// Every row in order, as its block and its place there.
+    /// Returns every row in order, with its block and its position there.
     fn places(&self) -> impl Iterator<Item = (Row, (&Block, usize))> {
         let of = |block| std::iter::repeat(block).zip(0..Block::rows(block));
         (0..).zip(self.blocks.iter().flat_map(move |block| of(&**block)))
     }
 
-    /// Vectors and bodies alone.
+    /// Returns the bytes of vectors and bodies.
     pub(crate) fn data_bytes(&self) -> u64 {
         let bodies: u64 = self.blocks.iter().map(|block| block.bodies.len() as u64).sum();
         u64::from(self.rows) * self.spec.dimension as u64 * 4 + bodies
     }
 
-    /// Vectors, codes, bodies and what is known of each row.
+    /// Returns the bytes of vectors, codes, bodies and heads of rows.
     pub(crate) const fn heap_bytes(&self) -> usize {
         self.heap_bytes
     }
@@ -278,7 +279,7 @@ impl Rows for Active {
         Ok(self.ids.candidates(id).filter(has_it).collect())
     }
 
-    /// O(rows), and the bodies of those that have the namespace, session and id asked for.
+    /// O(rows), plus decoding the bodies of rows with the wanted namespace, session and id.
     fn select(&self, filter: &Matcher) -> Result<RoaringBitmap> {
         let mut rows = RoaringBitmap::new();
         let (mut namespace, mut session, mut listed) = (None, None, None);

@@ -1,6 +1,6 @@
 //! Owns `SealedSegment`: an open `seg` file. Layout: `format.md`, "Segment". Every value is checked
-//! before it is returned: rows by their own checksums at each read, columns block by block at first
-//! touch.
+//! before it is returned: rows by their own checksums at each read, columns block by block at the
+//! first access.
 
 mod rows;
 mod verify;
@@ -37,7 +37,7 @@ pub(crate) struct SealedSegment {
     expiries: Expiries,
 }
 
-/// Why postings could not be read.
+/// The reason why postings could not be read.
 enum Unread {
     File(Error),
     Decode(DecodeError),
@@ -60,7 +60,7 @@ impl From<DecodeError> for Unread {
 
 impl SealedSegment {
     /// Opens a segment of a collection with this dimension. With a permit, vectors and bodies are
-    /// read from the open file and not from the map.
+    /// read from the open file instead of the map.
     pub(crate) fn open(
         disk: &dyn Disk,
         dir: &Path,
@@ -92,24 +92,24 @@ impl SealedSegment {
         Ok(Self { file, rows, dimension, expiries: Expiries::new(first_expiry) })
     }
 
-    /// Lets the pages of its file go.
+    /// Releases the resident pages of its file.
     pub(crate) fn release(&self) {
         self.file.release();
     }
 
-    /// For whoever reads vectors in order, and this row last: lets go of pages behind it, so that
-    /// the file does not become resident.
+    /// For a caller that reads vectors in order and has just read this row. Releases the pages
+    /// before it, so that the file does not become resident.
     pub(crate) fn release_behind(&self, row: Row) {
         let start = row as usize * self.dimension;
         self.file.release_behind::<f32>(VECTORS, start..start + self.dimension);
     }
 
-    /// Bytes mapped.
+    /// Returns the number of mapped bytes.
     pub(crate) fn len(&self) -> u64 {
         self.file.len()
     }
 
-    /// The value of a row in a column of fixed-size values; its block is checked.
+    /// Returns the value of a row in a column of fixed-size values, after checking its block.
     fn column<const N: usize>(&self, kind: u32, row: Row) -> Result<[u8; N]> {
         let start = row as usize * N;
         let bytes = self.file.checked_range(kind, start..start + N)?;
@@ -124,13 +124,14 @@ impl SealedSegment {
         self.number(kind, row).map(Timestamp::from_bits)
     }
 
-    /// All values of a column of fixed-size values, one for each row; every block is checked.
+    /// Returns all values of a column of fixed-size values, one per row, after checking every
+    /// block.
     pub(super) fn values<const N: usize>(&self, kind: u32) -> Result<&[[u8; N]]> {
         let (values, _) = self.file.checked(kind)?.as_chunks::<N>();
         values.get(..self.rows as usize).ok_or_else(|| self.missing(self.rows.saturating_sub(1)))
     }
 
-    /// A whole column of moments.
+    /// Returns a whole column of moments.
     pub(super) fn times(&self, kind: u32) -> Result<impl ExactSizeIterator<Item = Timestamp>> {
         let moment = |value: &[u8; 8]| Timestamp::from_bits(u64::from_le_bytes(*value));
         Ok(self.values(kind)?.iter().map(moment))
@@ -152,17 +153,17 @@ impl SealedSegment {
         Ok(u8::from_le_bytes(self.column(FLAGS, row)?))
     }
 
-    /// The rows that have one of these names, which are in order. Of a few names, only the blocks
-    /// that lead to the rows are read.
+    /// Returns the rows that have one of these sorted names. For few names, only the blocks that
+    /// lead to the rows are read.
     pub(super) fn named(&self, field: Field, names: &[impl AsRef<str>]) -> Result<RoaringBitmap> {
         let rows = Postings::new(|part| self.part_of_postings(part)).rows_of_any(field, names);
         let mut rows = rows.map_err(|unread| unread.error(&self.file))?;
-        // What the list names beyond the segment cannot be.
+        // Row numbers beyond the segment come from damage.
         rows.remove_range(self.rows..);
         Ok(rows)
     }
 
-    /// The rows whose key has this hash.
+    /// Returns the rows whose key has this hash.
     pub(super) fn rows_by_key_hash(&self, hash: u64) -> Result<Vec<Row>> {
         let (entries, _) = self.file.checked(KEYS)?.as_chunks::<12>();
         let parts = |entry: &[u8; 12]| {
@@ -179,7 +180,7 @@ impl SealedSegment {
         self.file.corrupt(0, format!("row {row} is not in the segment"))
     }
 
-    /// Everything but the body, checked.
+    /// Returns all fields of a row except the body, checked.
     fn head<'a>(&'a self, row: Row, buffer: &'a mut Vec<f32>) -> Result<RowRef<'a>> {
         let start = row as usize * self.dimension;
         let head = RowRef {
@@ -195,8 +196,8 @@ impl SealedSegment {
             let reason = format!("the checksum of row {row} does not match");
             return Err(self.file.corrupt_in(VECTORS, offset, reason));
         }
-        // The checksum only says that this is what somebody wrote.
-        // No vector is stored whose squared length overflows.
+        // The checksum only proves that a writer wrote these bytes. No sound writer stores a vector
+        // whose squared length overflows.
         let finite = (Kernels::detect().dot_f32)(head.vector, head.vector).is_finite();
         if !head.norm.is_finite() || !finite {
             let offset = u64::from(row) * self.dimension as u64 * 4;

@@ -1,4 +1,4 @@
-//! Owns how a sealed segment is rows.
+//! Implements `Rows` for a sealed segment.
 
 use roaring::RoaringBitmap;
 
@@ -36,7 +36,7 @@ impl Rows for SealedSegment {
     }
 
     fn prefetch(&self, row: Row) {
-        // What a rerank reads of a row, each in another page.
+        // The parts of a row that a rerank reads, each in another page.
         let vector = self.file.reads_map().then_some((VECTORS, self.dimension * 4));
         let columns = [(VECTOR_CRCS, 4), (IDS, 16), (SEQS, 8), (NORMS, 4)];
         for (kind, width) in vector.into_iter().chain(columns) {
@@ -65,7 +65,7 @@ impl Rows for SealedSegment {
         })
     }
 
-    /// O(log rows): the filter first, then binary search in the mapped ids.
+    /// O(log rows): first the Bloom filter, then a binary search in the mapped ids.
     fn find(&self, id: MemoryId) -> Result<Vec<Row>> {
         if self.rows == 0 || id < self.id(0)? || id > self.id(self.rows - 1)? {
             return Ok(Vec::new());

@@ -1,5 +1,5 @@
-//! Owns the check of a whole sealed segment: that its columns, postings, bodies and vectors are
-//! sound and say the same.
+//! Owns the check of a whole sealed segment: its columns, postings, bodies and vectors are sound
+//! and agree.
 
 use super::SealedSegment;
 use crate::error::Result;
@@ -9,8 +9,8 @@ use crate::segment::row::RowBuffer;
 use crate::segment::rows::Rows;
 
 impl SealedSegment {
-    /// Checks everything but vectors and bodies: ids ascend and are found, offsets, keys and
-    /// postings lie within the segment. O(rows).
+    /// Checks everything except vectors and bodies: ids ascend and can be found, and offsets, keys
+    /// and postings are in range. O(rows).
     pub(crate) fn verify_structure(&self) -> Result<()> {
         self.file.verify()?;
         let mut last = None;
@@ -52,14 +52,14 @@ impl SealedSegment {
         self.names().map(drop)
     }
 
-    /// How many names the postings have.
+    /// Returns how many names the rows have in all, as the postings say.
     fn names(&self) -> Result<u64> {
         let total = Postings::new(|part| self.part_of_postings(part)).total(self.rows);
         total.map_err(|unread| unread.error(&self.file))
     }
 
-    /// Checks every byte, and that columns, postings and rows say the same. Lets pages go on the
-    /// way, so that the check does not make the file resident.
+    /// Checks every byte, and that columns, postings and rows agree. Releases pages on the way, so
+    /// that the check does not make the file resident.
     pub(crate) fn verify(&self) -> Result<()> {
         self.verify_structure()?;
         let (mut names, mut buffer) = (0, RowBuffer::default());

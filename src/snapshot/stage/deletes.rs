@@ -1,8 +1,8 @@
-//! Owns deletes: which rows die, and what the log has to say about it. A delete of which no row
-//! dies changes nothing and is not logged: a name that nobody has stays out of every file.
+//! Owns deletes: which rows die, and what is logged. A delete that kills no row changes nothing and
+//! is not logged, so an id that no memory has stays out of every file.
 //!
-//! Invariant: the record of a delete does the same in a replay as the delete did, since both touch
-//! only live rows that are older than it.
+//! Invariant: replaying the record of a delete has the same effect as the delete itself, because
+//! both affect only live rows that are older than it.
 
 use roaring::RoaringBitmap;
 
@@ -15,19 +15,20 @@ use crate::ids::{MemoryId, Seq};
 use crate::segment::Rows;
 use crate::snapshot::Place;
 
-/// The rows that die of one delete.
+/// The rows that one delete kills.
 struct Doomed {
-    /// For each part of the snapshot: live rows that are older than the delete.
+    /// For each part of the snapshot, the live rows that are older than the delete.
     parts: Vec<RoaringBitmap>,
     rows: u64,
-    /// Those that had not expired.
+    /// How many of the rows had not expired.
     visible: u64,
 }
 
 impl Stage {
-    /// Carries out one operation that is not logged yet and adds its record to `payload`, unless
-    /// the collection is in-memory. Tells whether anything changed: otherwise there is no record,
-    /// and the sequence number is free. `expires_at` is what the body of an insert says.
+    /// Carries out one operation that is not logged yet. Adds its record to `payload`, unless the
+    /// collection is in-memory. `expires_at` is the expiry in the body of an insert. The flag in
+    /// the result is true if anything changed. Otherwise there is no record, and the sequence
+    /// number is free.
     pub(crate) fn write(
         &mut self,
         op: Op,
@@ -65,9 +66,11 @@ impl Stage {
         Ok((effect, true))
     }
 
-    /// Marks the row with this id as dead; tells whether there was one that was older.
+    /// Marks the row with this id as dead if it is older than `seq`. Returns the effect, and true
+    /// if a row died.
     pub(super) fn delete(&mut self, id: MemoryId, seq: Seq) -> Result<(Effect, bool)> {
-        // Not always: a batch of inserts and deletes would become as many small blocks.
+        // Flushed only if needed: otherwise a batch that mixes inserts and deletes would become
+        // many small blocks.
         if self.pending_ids.contains_key(&id) {
             self.flush();
         }
@@ -87,12 +90,13 @@ impl Stage {
         self.kill_all(doomed)
     }
 
-    /// All live rows that match and are older than `seq`; those that were visible at `now` are
-    /// counted. What the filter takes, and O(rows that match).
+    /// Returns all live rows that match and are older than `seq`, and counts those that were
+    /// visible at `now`. Costs the evaluation of the filter plus O(rows that match).
     fn doomed(&mut self, filter: &Matcher, now: Timestamp, seq: Seq) -> Result<Doomed> {
         self.flush();
-        // No row is younger than the newest operation that is here: a look at each, which would
-        // read a page of a file for many, is for replays of what was carried out before.
+        // No row is newer than the newest operation in the snapshot. So sequence numbers are
+        // compared only when a replay repeats an older delete. The comparison may read a page of a
+        // file per row.
         let all_older = self.next.visible < seq;
         let mut doomed = Doomed { parts: Vec::new(), rows: 0, visible: 0 };
         for (rows, live) in self.next.parts() {
@@ -120,7 +124,7 @@ impl Stage {
         ids.collect()
     }
 
-    /// A few bytes for each 4,096 rows of a segment with one, beside O(rows).
+    /// Kills the rows. O(rows), plus a few bytes per 4,096 rows of each affected segment.
     fn kill_all(&mut self, doomed: Doomed) -> Result<Effect> {
         let mut parts = doomed.parts.into_iter();
         for (part, rows) in (0..self.next.memtables.len()).zip(parts.by_ref()) {

@@ -1,9 +1,9 @@
-//! Owns what operations do to a collection, worked out on a private copy of its snapshot: nothing
-//! is visible before it is published, and what fails leaves no trace. The same code serves live
-//! writes and the replay of the log.
+//! Owns the effect of operations on a collection, worked out on a private copy of its snapshot.
+//! Nothing is visible before it is published, and a failed operation leaves no trace. The same code
+//! serves live writes and the replay of the log.
 //!
-//! An operation with sequence number s touches only rows with a smaller one, which makes replay
-//! idempotent.
+//! Invariant: an operation with sequence number s affects only rows with a smaller number, which
+//! makes replay idempotent.
 
 mod deletes;
 
@@ -20,22 +20,22 @@ use crate::snapshot::state::{CollectionState, WriterTables};
 use crate::snapshot::{Place, Snapshot};
 use crate::sync::lock;
 
-/// A memtable is frozen when its heap passes this, whatever its rows.
+/// A memtable is frozen when its heap reaches this many bytes, however few its rows.
 pub(crate) const MEMTABLE_BYTES: usize = 8 << 20;
 
-/// An in-memory memtable is not copied for fewer dead rows than this.
+/// An in-memory memtable is not copied to remove fewer dead rows than this.
 const SHRINK_ROWS: u32 = 256;
 
 /// One write of a batch, ready to be carried out.
 pub(crate) struct Prepared {
     pub(crate) core: Arc<CollectionState>,
     pub(crate) kind: OpKind,
-    /// When the row of an insert expires, as its body says.
+    /// The expiry in the body of an insert.
     pub(crate) expires_at: Timestamp,
 }
 
 impl Prepared {
-    /// About what it adds to a memtable.
+    /// Returns the estimated bytes that the write adds to a memtable.
     pub(crate) fn heap_bytes(&self) -> u64 {
         match &self.kind {
             OpKind::Insert { vector, body, .. } => {
@@ -46,56 +46,57 @@ impl Prepared {
     }
 }
 
-/// What an operation did.
+/// The effect of an operation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Effect {
     Inserted,
     Replaced,
-    /// Visible memories that were deleted.
+    /// The number of visible memories that were deleted.
     Deleted(u64),
 }
 
-/// What became of the live row with an id when a newer operation came.
+/// What happened to the live row with an id when a newer operation came.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Former {
-    /// There was none.
+    /// There was no such row.
     None,
-    /// It died, and had expired.
+    /// The row died, and had expired before.
     Expired,
-    /// It died, and was visible until then.
+    /// The row died, and was visible until then.
     Visible,
-    /// It stays: it is not older. The operation was carried out before.
+    /// The row stays, because it is not older: the operation was carried out before.
     Stays,
 }
 
-/// A change to an id table, to be put back if nothing comes of it: table, id, former row.
+/// A change to an id table, kept for a rollback: table, id, former row.
 type Change = (usize, MemoryId, Option<Row>);
 
-/// The next snapshot of a collection in the making. Dropped unfinished, it leaves no trace.
+/// The next snapshot of a collection while it is being made. A stage that is dropped unpublished
+/// leaves no trace.
 pub(crate) struct Stage {
     core: Arc<CollectionState>,
-    /// Taken from the collection for as long as the stage lives.
+    /// Taken from the collection while the stage lives.
     tables: WriterTables,
     next: Snapshot,
-    /// Rows that have no place yet, each id once: made into a block of the memtable together.
+    /// Rows that are not in the memtable yet, each id once. They become one block of the memtable.
     pending: Vec<NewRow>,
     pending_ids: HashMap<MemoryId, usize>,
     pending_bytes: usize,
-    /// Rows of a full memtable.
+    /// The number of rows at which a memtable is full.
     memtable_rows: usize,
     undo: Vec<Change>,
-    /// Rows that expired before this moment do not count as visible.
+    /// Rows that expired by this time do not count as visible.
     now: Timestamp,
 }
 
-/// A state of a stage to come back to.
+/// A state of a stage to roll back to.
 pub(crate) struct Checkpoint {
     next: Snapshot,
     changes: usize,
 }
 
 impl Stage {
-    /// Begins from what readers see. The caller holds the commit token.
+    /// Begins from the snapshot that readers see. The caller holds the commit token.
     pub(crate) fn begin(core: &Arc<CollectionState>, now: Timestamp) -> Self {
         let tables = std::mem::take(&mut *lock(&core.tables));
         let next = Snapshot::clone(&core.snapshot());
@@ -105,13 +106,13 @@ impl Stage {
         Self { core, tables, next, pending, pending_ids, pending_bytes, memtable_rows, undo, now }
     }
 
-    /// Remembers the state as it is.
+    /// Returns the current state, for a rollback.
     pub(crate) fn checkpoint(&mut self) -> Checkpoint {
         self.flush();
         Checkpoint { next: self.next.clone(), changes: self.undo.len() }
     }
 
-    /// Goes back to a state.
+    /// Rolls back to a state.
     pub(crate) fn roll_back(&mut self, to: Checkpoint) {
         self.pending.clear();
         self.pending_ids.clear();
@@ -120,7 +121,7 @@ impl Stage {
         self.undo_to(to.changes);
     }
 
-    /// Puts the id tables back as they were before the later changes.
+    /// Undoes every change to the id tables after the first `changes`.
     fn undo_to(&mut self, changes: usize) {
         for (table, id, former) in self.undo.drain(changes.min(self.undo.len())..).rev() {
             let Some(table) = self.tables.ids.get_mut(table) else {
@@ -133,8 +134,7 @@ impl Stage {
         }
     }
 
-    /// Carries out one operation that is in the log. `expires_at` is what the body of an insert
-    /// says.
+    /// Carries out one operation. `expires_at` is the expiry in the body of an insert.
     pub(crate) fn apply(&mut self, op: Op, expires_at: Timestamp) -> Result<Effect> {
         let seq = op.seq;
         let effect = match op.kind {
@@ -163,12 +163,12 @@ impl Stage {
         }
     }
 
-    /// Adds a row in place of the one with its id, unless that stays.
+    /// Adds a row and replaces the row with the same id, unless that row is not older.
     fn insert(&mut self, new: NewRow) -> Result<Former> {
         let bytes = |row: &NewRow| self.next.memtables.last().map_or(0, |m| m.rows.row_bytes(row));
         let added = bytes(&new);
-        // A batch has each id once, but a replay runs through many batches: a row that is replaced
-        // before it had a place never gets one.
+        // A batch has each id once, but a replay runs through many batches. A row that is replaced
+        // while it is pending is never added to the memtable.
         if let Some(before) = self.pending_ids.get(&new.id).and_then(|at| self.pending.get_mut(*at))
         {
             if before.seq >= new.seq {
@@ -188,7 +188,7 @@ impl Stage {
         Ok(former)
     }
 
-    /// Gives the pending rows their places in the active segment.
+    /// Appends the pending rows to the active memtable.
     fn flush(&mut self) {
         let rows = std::mem::take(&mut self.pending);
         self.pending_ids.clear();
@@ -224,7 +224,8 @@ impl Stage {
         Ok(if visible { Former::Visible } else { Former::Expired })
     }
 
-    /// The live row with this id: memtables by their tables, newest first, then segments.
+    /// Returns the live row with this id. Memtables are searched by their id tables, newest first,
+    /// then segments.
     fn find(&self, id: MemoryId) -> Result<Option<Place>> {
         for (part, table) in self.tables.ids.iter().enumerate().rev() {
             if let Some(row) = table.rows.get(&id) {
@@ -254,7 +255,7 @@ impl Stage {
         }
     }
 
-    /// Makes readers see the result. What expired before `gone` may be destroyed.
+    /// Publishes the result to readers. Rows that expired by `gone` may be destroyed.
     pub(crate) fn publish(mut self, gone: Timestamp) {
         self.flush();
         self.undo.clear();
@@ -264,9 +265,10 @@ impl Stage {
         self.core.publish(std::mem::take(&mut self.next));
     }
 
-    /// Whether the active segment has as many rows or heap bytes as it may.
+    /// Returns true if the active memtable has reached its limit of rows or heap bytes.
     pub(crate) fn is_full(&self) -> bool {
-        // A replay asks after every operation: it must not make a block of each row.
+        // A replay asks after every operation, so this must not flush: every row would become a
+        // block.
         !self.core.is_in_memory()
             && self.next.memtables.last().is_some_and(|active| {
                 active.rows.rows() as usize + self.pending.len() >= self.memtable_rows
@@ -274,7 +276,8 @@ impl Stage {
             })
     }
 
-    /// Whether workers look at the collection from time to time: a small one is in RAM alone.
+    /// Returns true if workers check the collection from time to time. They do not check a small
+    /// one, which has no segments.
     pub(crate) fn is_looked_at(&self) -> bool {
         !self.next.segments.is_empty()
     }
@@ -285,8 +288,9 @@ impl Stage {
         self.core.push_memtable(&mut self.next, &mut self.tables, log_file);
     }
 
-    /// An in-memory collection has no compactor: its memtable is copied without its dead rows when
-    /// they are the larger half. Those that expired are looked for now and then: it is O(rows).
+    /// Copies the memtable of an in-memory collection without its dead rows if more than half of
+    /// its rows are dead, because no compactor does so. Expired rows are counted only now and then,
+    /// because counting is O(rows).
     fn shrink_in_memory(&mut self, gone: Timestamp) {
         let before = self.core.snapshot();
         let before = before.memtables.last().map_or(0, |m| m.rows.rows());

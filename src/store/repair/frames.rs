@@ -1,5 +1,5 @@
-//! Owns what a repair reads in the log: its files as sources, and in their frames the operations
-//! that no file covers yet. Which of them count is `survivors`.
+//! Owns how a repair reads the log: the log files as sources, and in their frames the operations
+//! that no file covers yet. `survivors` decides which of them count.
 
 use super::sources::Sources;
 use crate::format::cursor::Cursor;
@@ -10,14 +10,14 @@ use crate::format::op::Op;
 use crate::ids::Seq;
 use crate::log::{Hole, LogSource};
 
-/// The sequence number of a frame's first operation.
+/// Returns the sequence number of a frame's first operation.
 pub(super) fn first_seq(head: &FrameHead, payload: &[u8]) -> Seq {
     Op::decode(&mut Cursor::new(payload)).map_or(head.last_seq, |op| op.seq)
 }
 
-/// A log file of which nothing can be read.
+/// Returns the hole that a log file leaves if nothing of it can be read.
 pub(super) fn missing(entry: &LogEntry) -> Hole {
-    // One that is known to have held no frame leaves no hole.
+    // A file that is known to have held no frame leaves no hole.
     let bytes = entry.valid_len.map_or(0, |len| len.saturating_sub(HEADER_LEN as u64));
     let offset = u64::from(entry.valid_len.is_some() && bytes == 0);
     Hole { offset, bytes, next: None, reason: "the log file is missing or cannot be read" }
@@ -33,8 +33,8 @@ pub(super) fn log_source<'a>(sources: &'a Sources<'_>, file: u32) -> LogSource<'
     }
 }
 
-/// The operations of a frame that no file covers yet, with the place of their collection; `None`
-/// for one that the manifest does not know.
+/// Visits the operations of a frame that no file covers yet, each with the position of its
+/// collection. The position is `None` for a collection that the manifest does not know.
 pub(super) fn each_op(
     sources: &Sources<'_>,
     file: u32,
@@ -48,7 +48,8 @@ pub(super) fn each_op(
     let file = sources.log.get(file as usize).map(|entry| entry.file);
     let mut cursor = Cursor::new(payload);
     while !cursor.is_empty() {
-        // The frame's checksum held: what does not decode was not written by this version.
+        // The checksum of the frame holds, so an operation that cannot be decoded was not written
+        // by this version.
         let Ok(op) = Op::decode(&mut cursor) else { return };
         let of = sources.manifest.collections.iter().position(|c| c.id == op.collection);
         let covered = of

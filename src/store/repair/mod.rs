@@ -1,10 +1,10 @@
-//! Owns `StoreOptions::repair`: writes what can be read of a damaged store into a new one, and says
-//! what that was and what was given up. Never changes the damaged store. What can be read is found
-//! out in `sources`, which memory is the newest and which one may be dead in `survivors`.
+//! Owns `StoreOptions::repair`: writes everything that can be read of a damaged store into a new
+//! one, and reports what was salvaged and what was given up. Never changes the damaged store.
+//! `sources` finds what can be read. `survivors` decides which version of a memory is the newest
+//! and which may be dead.
 //!
-//! Invariants: every row that is written passed its checksums; without
-//! [`RepairPolicy::KeepDoubtful`] no row is written that may have been deleted, replaced or dropped
-//! by a lost record.
+//! Invariants: every written row passed its checksums. Without [`RepairPolicy::KeepDoubtful`] no
+//! row is written that a lost record may have deleted, replaced or dropped.
 
 mod frames;
 mod report;
@@ -27,30 +27,30 @@ use crate::options::{Background, Durability, StoreOptions};
 use crate::segment::RowRef;
 use crate::snapshot::stage::Prepared;
 use crate::store::Store;
-use crate::store::open::open_for_writing;
+use crate::store::open::{no_store, open_for_writing};
 use sources::Sources;
 use survivors::Survivors;
 
-/// Bytes of vectors and bodies that are written as one batch.
+/// Bytes of vectors and bodies per batch.
 const BATCH_BYTES: usize = 1 << 20;
-/// Batches between two looks at what is due in the background.
+/// Batches between two runs of the pending background tasks.
 const BATCHES: usize = 8;
 
 impl StoreOptions {
     /// Salvages a damaged store: writes every memory of `from` that can be read into a new store in
-    /// `to`, and reports what was salvaged and what was given up. `from` is not changed, and must
-    /// not be open; `to` must not exist, or be empty. Gives up what may have been deleted: see
-    /// [`RepairPolicy`], and [`StoreOptions::repair_with`] for the other choice.
+    /// `to`, and reports what was salvaged and what was given up. `from` is not changed and must
+    /// not be open. `to` must be empty or must not exist. Memories that may have been deleted are
+    /// given up: see [`RepairPolicy`], and [`StoreOptions::repair_with`] for the other choice.
     ///
-    /// Memories keep everything but their sequence numbers; indexes are built anew. O(bytes), and
-    /// about 64 bytes of heap a memory. Of a store that is whole, it makes a compacted copy.
+    /// Memories keep everything but their sequence numbers. Indexes are rebuilt. O(bytes), and
+    /// about 64 bytes of heap per memory. The repair of an undamaged store makes a compacted copy.
     ///
     /// # Errors
     ///
-    /// [`Error::Locked`] if `from` is open; [`Error::NotFound`] if there is no store,
-    /// [`Error::InvalidOption`] if there is something in `to`; [`Error::Corrupt`] if no manifest
-    /// can be read: without one nobody knows what the files belong to. What was written to `to`
-    /// before another error is of no use.
+    /// [`Error::Locked`] if `from` is open. [`Error::NotFound`] if there is no store in it.
+    /// [`Error::InvalidOption`] if `to` is not empty. [`Error::Corrupt`] if no manifest can be
+    /// read: without one it is unknown what the files belong to. After any other error, discard
+    /// what was written to `to`.
     ///
     /// ```
     /// # fn main() -> altiplano::Result<()> {
@@ -70,8 +70,8 @@ impl StoreOptions {
         self.repair_with(from, to, RepairPolicy::Strict)
     }
 
-    /// As [`StoreOptions::repair`], with a choice of what becomes of memories of which nobody can
-    /// tell whether they were deleted.
+    /// Same as [`StoreOptions::repair`]. `doubt` decides about memories that may or may not have
+    /// been deleted.
     pub fn repair_with(
         self,
         from: impl AsRef<Path>,
@@ -81,7 +81,7 @@ impl StoreOptions {
         self.validate()?;
         let disk: Arc<dyn Disk> = Arc::new(RealDisk);
         let (from, to) = (from.as_ref(), to.as_ref());
-        if disk.list(from)?.is_empty() {
+        if disk.list(from).map_err(|error| no_store(error, from))?.is_empty() {
             return Err(Error::not_found(from));
         }
         let _lock = disk.lock(&from.join(FileName::Lock.to_string()))?;
@@ -125,7 +125,7 @@ fn write_all(
     Ok(())
 }
 
-/// Writes rows to a collection of the new store as they were stored in the old one.
+/// Writes rows to a collection of the new store, in the form in which the old one stored them.
 struct Writer<'a> {
     store: &'a Store,
     collection: Collection,
@@ -163,7 +163,7 @@ impl<'a> Writer<'a> {
         self.bytes = 0;
         self.store.engine.committer.commit(batch, durability)?;
         self.batches += 1;
-        // Memtables are sealed as they fill up, so that RAM stays bounded.
+        // Full memtables are sealed here, so that RAM stays bounded.
         while self.batches.is_multiple_of(BATCHES) && self.store.run_pending_tasks()? {}
         Ok(())
     }

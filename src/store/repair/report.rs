@@ -1,4 +1,4 @@
-//! Owns what a repair says: plain data. Knows nothing of how it was found out.
+//! Owns the report of a repair. Plain data.
 
 use std::fmt;
 use std::path::PathBuf;
@@ -7,45 +7,44 @@ use serde::Serialize;
 
 use crate::ids::MemoryId;
 
-/// What a repair does with memories of which nobody can tell whether they are dead: the record of
-/// deletes of their segment is damaged, or a part of the log is in which they may have been deleted
-/// or replaced.
+/// What a repair does with memories that may or may not be dead: the deletes of their segment are
+/// damaged, or a part of the log is lost that may have deleted or replaced them.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize)]
 #[non_exhaustive]
 pub enum RepairPolicy {
-    /// Gives them up, and lists them: nothing deleted comes back.
+    /// Gives them up and lists them. No deleted memory comes back.
     #[default]
     Strict,
-    /// Keeps them: as little as possible is lost, and some that were deleted, or older versions of
+    /// Keeps them. As little as possible is lost, but some deleted memories, or older versions of
     /// others, may come back.
     KeepDoubtful,
 }
 
-/// What a repair did.
+/// The result of a repair.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 #[non_exhaustive]
 pub struct RepairReport {
-    /// The manifest that was gone by: the number in its file's name.
+    /// The manifest that the repair used: the number in its file's name.
     pub generation: u64,
-    /// Memories that are in the new store, by collection.
+    /// The memories in the new store, by collection.
     pub salvaged: Vec<Salvaged>,
-    /// Memories among them that may have been deleted. None unless [`RepairPolicy::KeepDoubtful`]
+    /// How many of these memories may have been deleted. 0 unless [`RepairPolicy::KeepDoubtful`]
     /// was chosen.
     pub revived: u64,
-    /// Everything that was given up or is in question. Damage that cost no memory, and missing
-    /// indexes, are not listed.
+    /// Everything that was given up or is in question. Damage that cost no memory is not listed,
+    /// nor are missing indexes.
     pub lost: Vec<Loss>,
 }
 
 impl RepairReport {
-    /// Whether nothing was given up and nothing is in question.
+    /// Returns true if nothing was given up and nothing is in question.
     pub fn is_complete(&self) -> bool {
         self.lost.is_empty()
     }
 }
 
 impl fmt::Display for RepairReport {
-    /// One line for each collection, and one for each loss.
+    /// One line per collection, and one per loss.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let rows: u64 = self.salvaged.iter().map(|s| s.rows).sum();
         write!(f, "{rows} memories salvaged, {} of them doubtful", self.revived)?;
@@ -59,29 +58,29 @@ impl fmt::Display for RepairReport {
     }
 }
 
-/// Memories of one collection that were salvaged.
+/// The salvaged memories of one collection.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct Salvaged {
-    /// The collection.
+    /// The name of the collection.
     pub collection: String,
-    /// How many.
+    /// Number of salvaged memories.
     pub rows: u64,
 }
 
-/// Something that was given up.
+/// A loss, or a doubt, that a repair reports.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct Loss {
     /// The damaged or missing file.
     pub file: PathBuf,
-    /// Where the damage begins, in bytes from its start.
+    /// Where the damage begins, in bytes from the start of the file.
     pub offset: u64,
-    /// What is wrong, and what follows from it.
+    /// What is wrong, and its consequences.
     pub reason: String,
-    /// The collection, where it is known.
+    /// The name of the collection, if it is known.
     pub collection: Option<String>,
-    /// How many memories this costs at most; `None` where nobody can tell.
+    /// Maximum number of memories lost; `None` if it is unknown.
     pub rows: Option<u64>,
     /// Their ids, as far as they can be read.
     pub ids: Vec<MemoryId>,

@@ -1,5 +1,5 @@
-//! Owns what can be read of a damaged store: the manifest to go by, the segments with their dead
-//! rows, the log files in order. Reads only; which of it counts is `survivors`.
+//! Owns what can be read of a damaged store: the manifest to use, the segments with their dead
+//! rows, and the log files in order. Reads only. `survivors` decides which of it counts.
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
@@ -17,31 +17,31 @@ use crate::manifest::MAX_BYTES;
 use crate::map_vec::MapVec;
 use crate::segment::{Row, SalvagedSegment, salvage_deletes};
 
-/// A segment of which something can be read.
+/// A segment that can be read at least in part.
 pub(super) struct SegmentSource {
-    /// Place of its collection in the manifest.
+    /// Position of its collection in the manifest.
     pub(super) collection: usize,
     pub(super) path: PathBuf,
     pub(super) rows: Row,
     pub(super) segment: SalvagedSegment,
     pub(super) dead: RoaringBitmap,
-    /// Whether some of the other rows may be dead as well.
+    /// True if further rows may be dead, because the segment's deletes cannot be read.
     pub(super) doubtful: bool,
 }
 
-/// Everything that can be read.
+/// Everything that can be read of a damaged store.
 pub(super) struct Sources<'a> {
     pub(super) disk: &'a dyn Disk,
     pub(super) dir: &'a Path,
     pub(super) manifest: Manifest,
     pub(super) segments: Vec<SegmentSource>,
-    /// The chain of the log, with files that only a lost manifest named.
+    /// The log files in order, including files that only a lost manifest named.
     pub(super) log: Vec<LogEntry>,
-    /// How many of them the manifest names.
+    /// How many of these log files the manifest names.
     pub(super) named_log: usize,
 }
 
-/// The deletes of each segment: number of the file, rows of the segment, dead rows.
+/// The newest deletes of each segment: number of their file, rows of the segment, dead rows.
 type Deletes = HashMap<FileId, (FileId, Row, RoaringBitmap)>;
 
 impl<'a> Sources<'a> {
@@ -74,8 +74,8 @@ impl<'a> Sources<'a> {
         self.dir.join(name.to_string())
     }
 
-    /// Every file of deletes that is whole, also one that only a lost manifest named: a newer one
-    /// holds all that an older one does.
+    /// Reads every undamaged `del` file, including those that only a lost manifest named. A newer
+    /// file holds everything that an older one of the same segment does.
     fn read_deletes(&self, names: &[FileName]) -> Deletes {
         let mut deletes = Deletes::new();
         for name in names {
@@ -146,10 +146,10 @@ impl<'a> Sources<'a> {
     }
 }
 
-/// The end of the name of a manifest that was put aside when its successor came into force.
+/// Suffix of a manifest that was set aside when its successor was committed.
 const PUT_ASIDE: &str = ".old";
 
-/// The newest manifest that can be read, and whether it is the newest of all, as far as names say.
+/// Returns the newest manifest that can be read, and true if the file names show no newer one.
 fn choose_manifest(
     disk: &dyn Disk,
     dir: &Path,
@@ -198,8 +198,8 @@ fn choose_manifest(
     Err(Error::corrupt(dir, 0, reason))
 }
 
-/// The log files in order. Ones that the manifest does not know and that hold frames show that a
-/// newer manifest was there.
+/// Returns the log files in order. A log file that holds frames and that the manifest does not know
+/// shows that a newer manifest existed.
 fn chain(
     disk: &dyn Disk,
     dir: &Path,

@@ -1,7 +1,8 @@
-//! Owns the decision which rows are written: of each id the newest version that can be read, unless
-//! a newer record says that it is dead, or, without leave to revive, one that is lost may have.
+//! Owns the decision which rows a repair writes: the newest readable version of each id, unless a
+//! newer record says that it is dead. Without [`RepairPolicy::KeepDoubtful`], a row that a lost
+//! record may have killed is not written either.
 //!
-//! One table of ids is held in RAM, and from the log what deletes by filter; rows are read twice.
+//! RAM holds one table of ids and the deletes by filter from the log. Rows are read twice.
 
 use std::collections::HashMap;
 
@@ -18,17 +19,17 @@ use crate::ids::{MemoryId, Seq};
 use crate::log::Hole;
 use crate::segment::RowRef;
 
-/// Fewest bytes that an insert takes in the log.
+/// Minimum bytes of an insert in the log.
 const MIN_INSERT_BYTES: u64 = 49;
 
 /// Where the newest version of a memory is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum State {
-    /// It is dead, or its bytes are damaged.
+    /// The memory is dead, or its bytes are damaged.
     Gone,
     /// In this segment of the sources.
     Segment(u32),
-    /// In the log, last in this file of the chain at this offset.
+    /// In the log: the last copy is in this file of the chain at this offset.
     Log(u32, u64),
 }
 
@@ -37,7 +38,7 @@ enum State {
 struct Gap {
     file: u32,
     hole: Hole,
-    /// Operations up to here may have been in it.
+    /// Operations up to this sequence number may have been in it.
     upto: Seq,
 }
 
@@ -64,7 +65,8 @@ impl Survivors {
         Ok(survivors)
     }
 
-    /// Enters a version; the newest one stays, and of a row that was carried the last place.
+    /// Records a version. The newest version wins, and for a row that was copied forward its last
+    /// place.
     fn offer(&mut self, collection: u32, id: MemoryId, seq: Seq, state: State) {
         let entry = self.table.entry((collection, id)).or_insert((seq, state));
         if entry.0 < seq || (entry.0 == seq && entry.1 != State::Gone) {
@@ -82,7 +84,7 @@ impl Survivors {
                 };
                 let given_up = source.doubtful && self.doubt == RepairPolicy::Strict;
                 if let Some((id, seq)) = identity {
-                    // Also where it is lost: an older version must not take its place.
+                    // Recorded even if the row is lost, so that no older version takes its place.
                     let state =
                         if lost.is_some() || given_up { State::Gone } else { State::Segment(at) };
                     self.offer(collection, id, seq, state);
@@ -94,10 +96,10 @@ impl Survivors {
         }
     }
 
-    /// Reads the whole log. What recovery would take as the end of a session is no damage.
+    /// Reads the whole log. A tail that recovery would accept as the end of a session is no damage.
     fn take_log(&mut self, sources: &Sources<'_>, report: &mut RepairReport) -> Result<()> {
         let mut unknown: Vec<MemoryId> = Vec::new();
-        // Holes at the ends of files, until the next frame says whether anything was in them.
+        // Holes at the ends of files. The next frame shows whether they held operations.
         let mut open: Vec<(u32, Hole)> = Vec::new();
         for file in 0..sources.log.len() as u32 {
             let source = log_source(sources, file);
@@ -115,9 +117,9 @@ impl Survivors {
             };
             let holes = holes.unwrap_or_else(|_| vec![missing(source.entry)]);
             if let Some((upto, from)) = first {
-                // The first file that only a lost manifest named is, where the one before it is
-                // missing, its copy, made when the store was opened: it goes on from what the
-                // manifest knows of, and nothing is lost.
+                // This is the first log file that only a lost manifest named, and it starts no
+                // later than where the known manifest ends. If the file before it is missing, this
+                // file is the copy of it that an open made, and nothing is lost.
                 let known = sources.manifest.last_seq.0.saturating_add(1);
                 let copied = file as usize == sources.named_log && from.0 <= known;
                 if copied {
@@ -202,7 +204,7 @@ impl Survivors {
         }
     }
 
-    /// Lists damaged rows of which no newer version or delete is known.
+    /// Lists damaged rows for which no newer version or delete is known.
     fn report_rows(
         &self,
         sources: &Sources<'_>,
@@ -238,7 +240,7 @@ impl Survivors {
         report.lost.extend(losses);
     }
 
-    /// The first lost part of the log that may have killed a row.
+    /// Returns the first lost part of the log that may have killed a row.
     fn doubt_of(&self, sources: &Sources<'_>, collection: u32, state: State) -> Option<usize> {
         let of = sources.manifest.collections.get(collection as usize)?;
         self.gaps.iter().position(|gap| match state {
@@ -251,7 +253,7 @@ impl Survivors {
         })
     }
 
-    /// Gives every survivor once, with the place of its collection in the manifest.
+    /// Calls `give` once for every survivor, with the position of its collection in the manifest.
     pub(super) fn each(
         &mut self,
         sources: &Sources<'_>,
@@ -285,7 +287,7 @@ impl Survivors {
             };
             match source.read(|_, _, _| Ok(())) {
                 Ok(_) => drop(source.read(|head, payload, offset| visit(head, payload, offset))?),
-                // A file of which nothing can be read was reported before.
+                // A file that cannot be read at all was reported before.
                 Err(_) if source.salvage(|_, _, _| Ok(())).is_err() => {}
                 Err(_) => drop(source.salvage(visit)?),
             }
@@ -307,7 +309,7 @@ impl Survivors {
         if self.table.get(&key) != Some(&(row.seq, state)) {
             return Ok(());
         }
-        // Of equal versions in one place the first is given.
+        // Of equal versions in one place, only the first is written.
         self.table.insert(key, (row.seq, State::Gone));
         let Ok(attributes) = record::attributes(row.id, row.body) else {
             return Ok(());

@@ -1,5 +1,5 @@
-//! Owns the tests of handles of a store that was closed: once the lock is let go, nothing writes,
-//! and whoever still has a handle is told.
+//! Owns the tests of handles of a closed store: once the lock is released, nothing writes, and
+//! every remaining handle returns an error.
 
 use std::path::Path;
 use std::sync::mpsc::channel;
@@ -22,8 +22,8 @@ fn options() -> StoreOptions {
     StoreOptions::new().background(Background::Manual).reserve_bytes(0)
 }
 
-/// `compact` on a handle found an index to build and committed a manifest, after the store was
-/// closed and somebody else could have its lock.
+/// Regression: after a close, `compact` on a handle found an index to build and committed a
+/// manifest while another owner could have the lock.
 #[test]
 fn a_handle_whose_store_was_closed_commits_nothing_i6() {
     let temp = scratch();
@@ -33,7 +33,7 @@ fn a_handle_whose_store_was_closed_commits_nothing_i6() {
     let (state, write) = step(0, State::default());
     write(&collections(&store).unwrap()).unwrap();
     store.compact().unwrap();
-    // Now a graph pays, which is work for the indexes alone.
+    // Now a graph pays, which is work for the index job only.
     let graph = HnswParams { min_rows: 4, ..HnswParams::default() };
     let wanted = CollectionOptions::new(2, Metric::L2).memtable_rows(64).hnsw(graph);
     store.collection("notes", wanted).unwrap();
@@ -51,7 +51,7 @@ fn a_handle_whose_store_was_closed_commits_nothing_i6() {
     assert_eq!(strays(&next), Vec::<String>::new());
 }
 
-/// A compaction on another thread went on writing after `close` had let the lock go.
+/// Regression: a compaction on another thread kept writing after `close` had released the lock.
 #[test]
 fn a_close_waits_for_a_compaction_on_another_thread_and_ends_it_early_i6() {
     let temp = scratch();
@@ -88,8 +88,8 @@ fn a_close_waits_for_a_compaction_on_another_thread_and_ends_it_early_i6() {
     assert_eq!(recovered(&dir), state);
 }
 
-/// The job runs on the thread that closes: to wait for it would take for ever. No listener gets
-/// there, but a clock or a closure of the host's may.
+/// The job runs on the thread that closes, so waiting for it would never end. No listener can get
+/// there, but a clock or a closure of the host's can.
 #[test]
 fn a_store_may_be_closed_in_the_middle_of_a_job_by_its_own_thread_i6() {
     let temp = scratch();

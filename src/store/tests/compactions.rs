@@ -1,4 +1,4 @@
-//! Owns the tests of single jobs: what each tells, and what it leaves in the directory. Jobs that
+//! Owns the tests of single jobs: what each returns, and what it leaves in the directory. Jobs that
 //! fail are in `jobs` and in the matrix.
 
 use std::path::{Path, PathBuf};
@@ -38,7 +38,7 @@ fn a_report_counts_the_segments_that_were_rewritten_and_those_that_were_dropped(
     assert_eq!((report.rewritten, report.dropped, report.rows_reclaimed), (1, 1, 65));
 }
 
-/// A long log is made short by copying what is small to its end and sealing what is not.
+/// A long log is shortened: small collections are copied to its end, others are sealed.
 #[test]
 fn a_trim_leaves_half_of_the_log_files_that_there_may_be() {
     let temp = scratch();
@@ -76,7 +76,8 @@ fn a_collection_that_has_nothing_in_the_log_keeps_none_of_it() {
     assert_eq!(store.engine.catalog.manifest().log.len(), 1);
 }
 
-/// What died before the seal is not in the segment, and would come back to take up RAM.
+/// Rows that died before the seal are not in the segment. Otherwise they would come back and take
+/// RAM.
 #[test]
 fn what_was_sealed_is_not_replayed_from_a_log_that_still_has_it_i4() {
     let temp = scratch();
@@ -132,8 +133,8 @@ fn with_a_damaged_index(store: Store, dir: &Path) -> (Store, PathBuf) {
     (open(Arc::new(RealDisk), dir).unwrap(), path)
 }
 
-/// The codes of dead rows may be in an index that nobody can read any more, while their segment was
-/// rewritten long ago.
+/// The codes of dead rows may be in an index that cannot be read any more, although their segment
+/// was rewritten long ago.
 #[test]
 fn a_purge_takes_an_index_that_cannot_be_opened_away_i14() {
     let temp = scratch();
@@ -197,8 +198,8 @@ fn a_directory_that_was_moved_away_stops_the_writer_i6() {
     assert_eq!(recovered(&elsewhere), before);
 }
 
-/// Rows of one segment may be in several indexes: where one of them is lost, the others do not
-/// cover it.
+/// Rows of one segment may be in several indexes. If one of these is lost, the others no longer
+/// cover the segment.
 #[test]
 fn an_index_that_is_lost_takes_those_along_that_share_a_segment_with_it_i11_i12() {
     let temp = scratch();
@@ -228,7 +229,7 @@ fn rows_that_move_while_an_index_of_them_is_built_are_in_it_i11() {
     let wanted = CollectionOptions::new(2, Metric::L2).memtable_rows(64).hnsw(graph);
     let notes = store.collection("notes", wanted).unwrap();
     let before = notes.stats().unwrap().segments;
-    // Asked for the second time when the build knows its rows.
+    // The second call comes when the build knows its rows.
     let asked = AtomicUsize::new(0);
     let cancelled = || {
         if asked.fetch_add(1, Ordering::SeqCst) == 1 {

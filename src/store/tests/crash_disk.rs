@@ -1,8 +1,8 @@
-//! Owns a disk for tests that can show, after any operation, what a crash at that moment leaves:
-//! the directory as it is (the process died), or what the medium promises (the power went): of each
-//! file what was synced, of the names those that were there at the last directory sync and were not
-//! removed since; of later renames none or all. It passes everything on to a `FaultDisk` and
-//! remembers what was removed.
+//! Owns a disk for tests that shows what a crash after any operation leaves. If the process dies,
+//! that is the directory as it is. If the power fails, it is what the medium guarantees: of each
+//! file the synced bytes; of names those at the last directory sync that were not removed since; of
+//! later renames none or all. The disk passes every operation on to a `FaultDisk` and remembers
+//! removed files.
 
 use std::any::Any;
 use std::collections::{HashMap, HashSet};
@@ -24,7 +24,7 @@ pub(super) struct CrashDisk {
     removed: Mutex<Vec<PathBuf>>,
 }
 
-/// What survives a power cut.
+/// The state that survives a power cut.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Durable {
     lengths: HashMap<String, u64>,
@@ -33,14 +33,14 @@ pub(super) struct Durable {
     renamed: HashSet<String>,
 }
 
-/// What comes between a store and its next open.
+/// What happens between a store and its next open.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) enum Crash {
     /// The process died.
     Kill,
-    /// The power went, and with it all that was not synced.
+    /// The power failed, and everything that was not synced is lost.
     Cut,
-    /// As before, but renames got through before the other names.
+    /// As `Cut`, but renames became durable before the other names.
     CutAfterRename,
 }
 
@@ -51,7 +51,7 @@ impl std::fmt::Debug for CrashDisk {
 }
 
 impl CrashDisk {
-    /// A disk on which everything in `dir` is durable.
+    /// Creates a disk on which everything in `dir` is durable.
     pub(super) fn over(dir: &Path) -> Arc<Self> {
         let disk = Self::default();
         if dir.exists() {
@@ -66,7 +66,7 @@ impl CrashDisk {
         Arc::new(disk)
     }
 
-    /// Calls `hook` after every operation that changes the disk, also after failed ones.
+    /// Calls `hook` after every operation that changes the disk, including failed ones.
     pub(super) fn after_each(&self, hook: impl FnMut(&str, &Path) + Send + 'static) {
         *lock(&self.hook) = Some(Box::new(hook));
     }
@@ -79,7 +79,7 @@ impl CrashDisk {
         &self.durable
     }
 
-    /// What was removed since the last call.
+    /// Returns the files that were removed since the last call.
     pub(super) fn take_removed(&self) -> Vec<PathBuf> {
         std::mem::take(&mut *lock(&self.removed))
     }

@@ -1,5 +1,5 @@
-//! Owns the tests of crashes: after every few operations on the disk the directory is copied aside
-//! as a killed process and as a power cut would leave it, and the copies are opened.
+//! Owns the tests of crashes. After every few operations the directory is copied as a killed
+//! process and as a power cut would leave it. The copies are opened.
 
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
@@ -15,7 +15,7 @@ use crate::{Batch, Durability, Store};
 struct History {
     /// After each acknowledged batch.
     states: Vec<State>,
-    /// How many of them, but the last of these, a power cut must not undo.
+    /// How many of them, except the last of these, a power cut must not undo.
     synced: usize,
     /// After the batch in flight.
     next: State,
@@ -47,7 +47,8 @@ impl History {
         }
     }
 
-    /// Whether it holds what was acknowledged, to the strength that was asked for, without a hole.
+    /// Returns true if `found` has every acknowledged batch that its durability protects, and no
+    /// gap in the history.
     fn allows(&self, found: &State, crash: Crash) -> bool {
         let from = match crash {
             Crash::Kill => self.states.len() - 1,
@@ -61,13 +62,13 @@ impl History {
 struct Counts {
     operations: u64,
     crashes: u64,
-    /// Crashes after which the batch in flight was there.
+    /// Crashes that kept the batch in flight.
     next_found: u64,
     /// Crashes that undid buffered batches.
     older_found: u64,
 }
 
-/// Looks at what a crash leaves, after every `every`-th operation on the disk from now on.
+/// Checks what a crash leaves, after every `every`-th operation on the disk from now on.
 fn crash_after_each(
     disk: &CrashDisk,
     (dir, aside): (&Path, &Path),
@@ -103,7 +104,7 @@ fn crash_after_each(
     counts
 }
 
-/// Makes the next batches of the workload, with all jobs that are due after each few.
+/// Applies the next batches of the workload, and runs all due jobs after every few of them.
 fn work(store: &Store, steps: std::ops::Range<u64>, possible: &Possible) {
     let to = collections(store).unwrap();
     for n in steps {
@@ -117,7 +118,7 @@ fn work(store: &Store, steps: std::ops::Range<u64>, possible: &Possible) {
         lock(possible).begin(&after);
         write(&to).unwrap();
         lock(possible).acknowledge(after, durability);
-        // Also between two syncs: then a job must sync what its files build on.
+        // Also between two syncs: a job must then sync the writes that its files build on.
         if n % 4 == 3 {
             while store.run_pending_tasks().unwrap() {}
         }
@@ -131,7 +132,7 @@ fn after_a_crash_at_any_operation_everything_acknowledged_is_there_i3_i4_i8() {
     let [dir, aside] = ["a.alt", "aside.alt"].map(|name| temp.path().join(name));
     let disk = CrashDisk::over(&dir);
     let possible = nothing();
-    // From the creation on; a prime, so that every place of the workload has its turn.
+    // From the creation on. `every` is a prime, so that every place of the workload has its turn.
     std::fs::create_dir(&dir).unwrap();
     let counts = crash_after_each(&disk, (&dir, &aside), 7, &possible);
     let store = open(disk.clone(), &dir).unwrap();
@@ -164,7 +165,7 @@ fn a_crash_at_any_operation_of_a_recovery_changes_nothing_i3_i4() {
     assert!(lock(&counts).crashes > 10);
 }
 
-/// A full disk makes the log go on in a new file at the next write, so that rolls are cheap here.
+/// A full disk makes the log continue in a new file at the next write, so rolls are cheap here.
 #[test]
 fn after_a_crash_at_any_operation_of_a_roll_or_trim_everything_is_there_i4_i8() {
     let temp = scratch();
@@ -177,7 +178,8 @@ fn after_a_crash_at_any_operation_of_a_roll_or_trim_everything_is_there_i4_i8() 
     for n in 0..60u64 {
         disk.faults.fail(Fault::Append, 0, false);
         assert!(to[0].insert(memory(n, "refused")).is_err());
-        // The second collection stays so small that its rows are only ever copied on in the log.
+        // The second collection stays so small that its rows are only ever copied forward in the
+        // log.
         let text = format!("step {n}");
         let small = n.is_multiple_of(7);
         let mut after = lock(&possible).now();

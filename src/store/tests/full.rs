@@ -1,5 +1,5 @@
-//! Owns the tests of a store on a full disk: nothing is lost, deletes work and give the space back,
-//! and no restart is needed (design, sections 4 and 7).
+//! Owns the tests of a store on a full disk: nothing is lost, deletes work and free space, and no
+//! restart is needed.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -26,7 +26,7 @@ fn notes(store: &Store) -> Result<Collection> {
     store.collection("notes", CollectionOptions::new(2, Metric::L2).memtable_rows(64))
 }
 
-/// A store on a disk that has room until it is told to be full.
+/// A store on a disk that has room until the test fills it.
 struct Roomy {
     _temp: tempfile::TempDir,
     dir: PathBuf,
@@ -56,7 +56,7 @@ fn is_full<T: std::fmt::Debug>(result: Result<T>) {
     assert!(matches!(result, Err(Error::DiskFull { .. })), "{result:?}");
 }
 
-/// Background work as the caller does it, on a disk where it may run out of space.
+/// Runs background work as a caller would, on a disk where it may run out of space.
 fn settle(store: &Store) {
     for _ in 0..1000 {
         match store.run_pending_tasks() {
@@ -67,7 +67,7 @@ fn settle(store: &Store) {
     }
 }
 
-/// Inserts until there is no room; gives how many there are.
+/// Inserts until there is no room. Returns the number of memories.
 fn insert_until_full(store: &Store, notes: &Collection, from: u64) -> u64 {
     for id in from..from + 100_000 {
         match notes.insert(memory(id)) {
@@ -103,13 +103,13 @@ fn a_full_disk_refuses_inserts_and_takes_deletes_that_make_room_again() {
         assert_eq!(store.stats().unwrap().poisoned, None);
         let live = notes.len().unwrap();
         assert!(notes.contains(there - 1).unwrap());
-        // Not a byte is left but for the reserve.
+        // No byte is left except in the reserve.
         disk.fill(0);
         assert!(notes.delete(there - 1).unwrap(), "round {round}");
         let gone = notes.delete_where(Filter::namespace(format!("user:{round}"))).unwrap();
         assert!(gone > 0);
         assert_eq!(notes.len().unwrap(), live - 1 - gone);
-        // What the reserve gave up is not for inserts.
+        // Inserts must not use the space of the reserve.
         if reserve_len(&dir) == 0 {
             is_full(notes.insert(memory(there)));
         }
@@ -159,7 +159,8 @@ fn a_crash_on_a_full_disk_is_recovered_from_at_the_cost_of_the_reserve() {
     }
 }
 
-/// Every number of bytes at which the disk may be full while a store is made, opened and closed.
+/// Tries every number of bytes at which the disk may be full while a store is created, opened and
+/// closed.
 #[test]
 fn an_open_that_failed_on_a_full_disk_succeeds_once_there_is_room() {
     let temp = scratch();
@@ -202,7 +203,7 @@ fn a_reserve_of_another_size_is_made_anew_and_none_is_removed() {
     }
 }
 
-/// A job that runs out of space removes what it wrote, and is tried again when there is room.
+/// A job that runs out of space removes the files that it wrote, and is retried when there is room.
 #[test]
 fn compaction_on_a_full_disk_leaves_nothing_behind_and_goes_on_when_there_is_room() {
     let Roomy { _temp, disk, store, notes, .. } = roomy(0);
@@ -234,7 +235,7 @@ fn compaction_on_a_full_disk_leaves_nothing_behind_and_goes_on_when_there_is_roo
     assert!(store.verify().unwrap().is_clean());
 }
 
-/// The dead stayed where they were as long as a seal did not fit, though they give it its room.
+/// Regression: dead rows stayed as long as a seal did not fit, although they free the room for it.
 #[test]
 fn a_seal_that_does_not_fit_waits_for_no_more_than_what_the_dead_give_back() {
     for due in [true, false] {
@@ -245,7 +246,7 @@ fn a_seal_that_does_not_fit_waits_for_no_more_than_what_the_dead_give_back() {
         let dead = files();
         notes.delete_where(Filter::All).unwrap();
         notes.apply((64..128).map(memory).collect::<Batch>()).unwrap();
-        // Enough for a manifest, and not for 64 rows.
+        // Enough for a manifest, but not for 64 rows.
         disk.fill(20_000);
         if due {
             assert!(store.run_pending_tasks().unwrap());
@@ -263,7 +264,7 @@ fn a_seal_that_does_not_fit_waits_for_no_more_than_what_the_dead_give_back() {
     }
 }
 
-/// More of the log goes with a memtable of mostly dead rows than a segment of the others takes.
+/// Sealing a memtable of mostly dead rows frees more of the log than its segment takes.
 #[test]
 fn a_seal_may_cost_the_reserve_only_if_it_gives_bytes_back() {
     for gone in [10, 60] {

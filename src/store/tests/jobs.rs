@@ -1,5 +1,5 @@
-//! Owns the tests of jobs on a disk that fails one operation: each kind, each in turn, once or from
-//! then on.
+//! Owns the tests of jobs on a disk that fails one operation: each kind and each operation in turn,
+//! once or from then on.
 
 use std::path::{Path, PathBuf};
 
@@ -18,12 +18,12 @@ const ALL: [Fault; 7] = [
     Fault::Open,
     Fault::Remove,
 ];
-/// A failed operation of a job: its kind, its number, whether all later ones fail as well.
+/// A failed operation of a job: its kind, its number, and whether all later ones fail as well.
 #[derive(Clone, Copy, Debug)]
 struct Failure(Fault, i64, bool);
 
-/// Runs a job on a copy of the template in which one operation fails. False if the job ended
-/// before that operation.
+/// Runs a job on a copy of the template in which one operation fails. Returns false if the job
+/// ended before that operation.
 fn one_failure(
     template: &Path,
     expected: &State,
@@ -54,14 +54,15 @@ fn one_failure(
     }
     disk.faults.heal();
     if poisoned {
-        // Nothing is unlinked while an outcome is unknown.
+        // Nothing is removed while an outcome is unknown.
         drop(store);
         assert_eq!(disk.take_removed(), Vec::<PathBuf>::new(), "{failure:?}");
     } else {
         job(&store).unwrap_or_else(|e| panic!("{failure:?}: healed, and still {e}"));
         assert_eq!(&read(&store), expected, "{failure:?}");
         assert!(store.verify().unwrap().is_clean(), "{failure:?}");
-        // A file that could not be looked at was not removed: it might have been another store's.
+        // A file whose header could not be read was not removed, because it might belong to another
+        // store.
         if !matches!(kind, Fault::Remove | Fault::Open) {
             assert_eq!(strays(&store), Vec::<String>::new(), "{failure:?}");
         }
@@ -71,7 +72,7 @@ fn one_failure(
     fired
 }
 
-/// Lets every operation of a job fail, one at a time; gives the number of failures.
+/// Lets every operation of a job fail, one at a time. Returns the number of failures.
 fn every_failure(job: impl Fn(&Store) -> crate::Result<()>) -> u64 {
     let temp = scratch();
     let made = temp.path().join("template.alt");
@@ -101,7 +102,7 @@ fn a_purge_may_fail_at_any_operation_and_be_called_again_i3_i4_i10_i14() {
     let failures = every_failure(|store| {
         let receipt = store.purge()?;
         assert_eq!(receipt.pending, Vec::<PathBuf>::new());
-        // Whatever failed to be removed before is gone, the previous manifest too.
+        // Every file whose removal failed before is gone, the previous manifest too.
         let listed = store.engine.dir.disk().list(store.engine.dir.root())?;
         let names = || listed.iter().filter_map(|entry| FileName::parse(&entry.name));
         let named = store.engine.catalog.manifest().files().count();
@@ -147,7 +148,7 @@ fn a_failed_rename_or_directory_sync_of_a_manifest_poisons_i10() {
             rows.remove(&5);
             rows
         });
-        // A reader pins files that no manifest names any more.
+        // A reader holds files that no manifest names any more.
         let reader = to.clone().map(|c| c.iter());
         store.compact().unwrap();
         let (state, write) = step(1, state);

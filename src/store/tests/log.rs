@@ -61,7 +61,8 @@ fn a_failed_log_sync_poisons_reads_go_on_and_nothing_acknowledged_is_lost_i10() 
     write(&to).unwrap();
     let synced = store.stats().unwrap().synced_seq;
 
-    // Once only: the next sync would succeed and say nothing of what the failed one lost.
+    // It fails once only: the next sync would succeed and prove nothing about the bytes that the
+    // failed one lost.
     disk.faults.fail(Fault::Sync, 0, false);
     let (unknown, write) = step(1, state.clone());
     assert!(matches!(write(&to), Err(Error::CommitUnknown { .. })));
@@ -84,7 +85,7 @@ fn a_failed_log_sync_poisons_reads_go_on_and_nothing_acknowledged_is_lost_i10() 
     assert!(found == state || found == unknown, "{found:?}");
 }
 
-/// Bytes that leave no room in a log file for as many again.
+/// Returns a text so large that a log file has no room for another one.
 fn half_a_log_file() -> String {
     "x".repeat(crate::log::LOG_FILE_BYTES as usize * 3 / 4)
 }
@@ -106,8 +107,8 @@ fn no_sync_is_tried_again_after_one_failed_i10() {
     notes.apply_with(large(), buffered).unwrap();
     let synced = store.stats().unwrap().synced_seq;
 
-    // The log is full: it is synced before it goes on in another file. By then the first write is
-    // due to be synced as well, which must not be taken as done by a second try.
+    // The log file is full, so it is synced before the log continues in another file. By then the
+    // first write is also due to be synced. A second attempt must not count as that sync.
     clock.advance(Duration::from_secs(2));
     disk.faults.fail(Fault::Sync, 0, false);
     let refused = notes.apply_with(large(), buffered);
@@ -122,7 +123,7 @@ fn a_batch_is_not_acknowledged_if_the_sync_failed_for_a_later_one_of_its_group_i
     let disk = CrashDisk::over(&dir);
     let store = open(disk.clone(), &dir).unwrap();
     let [notes, _] = collections(&store).unwrap();
-    // The second of the two does not fit into the log file, which is synced before it is left.
+    // The second write does not fit into the log file, which is synced before the log leaves it.
     let token = store.engine.log.hold();
     std::thread::scope(|scope| {
         let mut writers = Vec::new();

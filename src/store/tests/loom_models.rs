@@ -1,9 +1,9 @@
 //! Owns the models that loom runs under every interleaving with a few preemptions (`--cfg loom`):
-//! the real commit queue, snapshots, file guards, workers and compaction, on a simulated disk and a
-//! clock that stands still. `sync` says what that proves. No wait times out here, so that a lost
-//! wake-up is a deadlock, which loom reports.
+//! the real commit queue, snapshots, file guards, workers and compaction, on a simulated disk and
+//! with a clock that stands still. `sync` says what a pass proves. No wait times out here, so that
+//! a lost wake-up is a deadlock, which loom reports.
 //!
-//! `LOOM_MAX_PREEMPTIONS` sets how many preemptions, else each model's own bound holds.
+//! `LOOM_MAX_PREEMPTIONS` sets the number of preemptions. By default each model has its own bound.
 
 use std::collections::BTreeMap;
 use std::io::Write;
@@ -29,7 +29,8 @@ use crate::{
     Store, StoreOptions, Timestamp,
 };
 
-/// Runs a body under every interleaving with at most so many preemptions, and says how many.
+/// Runs a body under every interleaving with at most `preemptions` preemptions, and prints their
+/// number.
 fn explore(name: &str, preemptions: usize, body: fn()) {
     let runs = Arc::new(StdAtomicU64::new(0));
     let counted = Arc::clone(&runs);
@@ -39,7 +40,7 @@ fn explore(name: &str, preemptions: usize, body: fn()) {
     let bound = model.preemption_bound.unwrap_or_default();
     model.check(move || {
         counted.fetch_add(1, StdOrdering::Relaxed);
-        // A thread of its own, for its larger stack.
+        // The body runs on a thread of its own, for its larger stack.
         spawn("body", body).unwrap().join().unwrap();
     });
     let runs = runs.load(StdOrdering::Relaxed);
@@ -150,7 +151,7 @@ fn loom_whoever_sees_poison_removes_nothing() {
                 go(move || {
                     guard.mark_obsolete();
                     let seen = poison.is_set();
-                    // Whoever sees the flag sees the reason.
+                    // A thread that sees the flag also sees the reason.
                     let told = poison.check().err().map(|e| e.to_string());
                     assert!(!seen || told.unwrap().contains("planted"));
                     drop(guard);
@@ -176,7 +177,7 @@ fn loom_every_ring_is_followed_by_a_run_and_a_stop_ends() {
                 let seen = wanted.load(Ordering::Acquire);
                 *lock(&done.0) = seen;
                 done.1.notify_all();
-                // Under loom: until it is woken.
+                // Under loom this waits until it is woken.
                 Duration::from_secs(1)
             }
         };
@@ -201,10 +202,10 @@ fn loom_every_ring_is_followed_by_a_run_and_a_stop_ends() {
     });
 }
 
-/// Rows of a full memtable: the fewest that there may be.
+/// Rows of a full memtable: the minimum.
 const ROWS: u64 = 64;
 
-/// A store on a simulated disk that does nothing by itself, with one collection.
+/// A store on a simulated disk, without background jobs and with one collection.
 fn store(disk: &SimDisk) -> (Store, Collection) {
     let clock = Arc::new(ManualClock::new(Timestamp::from_millis(1_700_000_000_000)));
     let options = StoreOptions::new().background(Background::Manual).seed(7).clock(clock);
@@ -225,7 +226,7 @@ fn ids(notes: &Collection) -> Vec<u64> {
     ids
 }
 
-/// The sequence number of a visible row.
+/// Returns the sequence number of a visible row.
 fn seq(notes: &Collection, id: u64) -> u64 {
     let snapshot = notes.core.snapshot();
     let place = snapshot.find(id.into()).unwrap().expect("an acknowledged row is visible");
@@ -334,8 +335,8 @@ fn loom_a_delete_during_a_compaction_is_carried_over_and_readers_see_each_row_on
     });
 }
 
-/// Two segments with an index each: the rewrite takes both, the build the first index alone, so
-/// that a row which the build leaves out is in a segment that the other index covers. See `races`.
+/// Two segments, each with an index. The rewrite takes both, the build only the first index. So a
+/// row that the build leaves out is in a segment that the other index covers. See `races`.
 #[test]
 fn loom_an_index_that_is_built_beside_a_rewrite_leaves_no_row_out() {
     explore("index build against a rewrite", 2, || {
@@ -363,7 +364,7 @@ fn loom_an_index_that_is_built_beside_a_rewrite_leaves_no_row_out() {
     });
 }
 
-/// The worker is told of a sync that is due before it would look again.
+/// The worker is notified of a sync that is due before its next check.
 #[test]
 fn loom_the_log_is_synced_by_the_earliest_time_that_was_promised() {
     explore("buffered writes and the log's worker", 2, || {

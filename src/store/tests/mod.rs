@@ -1,6 +1,6 @@
-//! Owns the tests of the store on a failing disk, and what they share: a workload that knows what
-//! must be there. `log`: full, or refusing to sync. `jobs`: failing at any operation of a job.
-//! `crashes`: cut off after any operation. Processes that are killed for real are in
+//! Owns the tests of the store on a failing disk, and their shared workload, which knows what must
+//! be there. `log`: a disk that is full or refuses to sync. `jobs`: a failure at any operation of a
+//! job. `crashes`: a crash after any operation. Processes that are really killed are in
 //! `tests/system/kill.rs`.
 #![allow(clippy::disallowed_methods, reason = "these tests look at the disk past the store")]
 
@@ -33,10 +33,10 @@ use crate::{
 
 const NAMES: [&str; 2] = ["notes", "facts"];
 
-/// What both collections hold: the text of each id.
+/// The content of both collections: the text of each id.
 type State = [BTreeMap<u64, String>; 2];
 
-/// In RAM where that is possible: these disks only play at losing what was not synced.
+/// In RAM if possible: these disks only simulate the loss of unsynced bytes.
 fn scratch() -> tempfile::TempDir {
     tempfile::tempdir_in("/dev/shm").unwrap_or_else(|_| tempfile::tempdir().unwrap())
 }
@@ -46,7 +46,7 @@ fn open(disk: Arc<dyn Disk>, dir: &Path) -> crate::Result<Store> {
     open_for_writing(disk, dir, options)
 }
 
-/// The collections of [`NAMES`], made if they are not there.
+/// Opens the collections of [`NAMES`], and creates them if they do not exist.
 fn collections(store: &Store) -> crate::Result<[Collection; 2]> {
     let made = |name| {
         let options = CollectionOptions::new(2, Metric::L2).memtable_rows(64);
@@ -75,7 +75,7 @@ fn read(store: &Store) -> State {
     })
 }
 
-/// Opens a directory as after a crash, checks it whole, and gives what it holds.
+/// Opens a directory as after a crash, verifies it fully, and returns its content.
 fn recovered(dir: &Path) -> State {
     let store = open(Arc::new(RealDisk), dir).unwrap();
     let state = read(&store);
@@ -85,7 +85,7 @@ fn recovered(dir: &Path) -> State {
     state
 }
 
-/// Files of ours in the directory that the manifest does not name (I3).
+/// Returns the files of the store that the manifest does not name (I3).
 fn strays(store: &Store) -> Vec<String> {
     let manifest = store.engine.catalog.manifest();
     let live: Vec<FileName> = manifest.files().collect();
@@ -101,12 +101,13 @@ fn strays(store: &Store) -> Vec<String> {
         .collect()
 }
 
-/// Step `n` of a workload, with a sync.
+/// Returns step `n` of a workload, with a sync.
 fn step(n: u64, state: State) -> (State, impl Fn(&[Collection; 2]) -> crate::Result<()>) {
     step_with(n, state, Durability::Sync)
 }
 
-/// Step `n` of a workload: inserts into both, replaces, deletes. Gives the state after it.
+/// Returns step `n` of a workload: inserts into both, replaces, deletes. Also returns the state
+/// after it.
 fn step_with(
     n: u64,
     mut state: State,
@@ -131,7 +132,7 @@ fn step_with(
             batch = batch.delete_where(Filter::namespace(&*namespace));
         }
         for id in &ids {
-            // By turns, so that either collection has the last operation of a batch.
+            // Alternates, so that either collection has the last operation of a batch.
             let (here, there) = (memory(*id, &text), memory(id / 2, &text));
             batch = match n % 2 {
                 0 => batch.insert(here).insert_into(&to[1], there),
@@ -147,7 +148,8 @@ fn step_with(
     (state, write)
 }
 
-/// A closed store with segments, deletes, indexes and rows in the log, and what it holds.
+/// Creates a closed store with segments, deletes, indexes and rows in the log, and returns its
+/// content.
 fn template(dir: &Path) -> State {
     let store = open(Arc::new(RealDisk), dir).unwrap();
     let to = collections(&store).unwrap();

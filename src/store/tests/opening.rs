@@ -1,4 +1,5 @@
-//! Tests of opening: what is tried again, what is made anew, what is left of earlier sessions.
+//! Owns the tests of opening: what is retried, what is rebuilt, and what remains of earlier
+//! sessions.
 
 use super::*;
 use crate::Error;

@@ -1,5 +1,5 @@
-//! Owns the tests of races that were found once, each told by its name, as far as one schedule
-//! shows them. All schedules: `loom_models`, `shuttle_schedules`.
+//! Owns the tests of races that were found once, each named after its race, as far as one schedule
+//! shows it. `loom_models` and `shuttle_schedules` run all schedules.
 
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -33,7 +33,7 @@ fn a_buffered_write_that_is_due_sooner_than_an_earlier_one_wakes_the_worker() {
     assert!(!write(3, 60));
 }
 
-/// Panics once when it is told to, as a clock of a user's may.
+/// A clock that panics once on request, as a user's clock may.
 #[derive(Debug, Default)]
 struct FragileClock {
     broken: AtomicBool,
@@ -114,9 +114,9 @@ fn a_listener_may_ask_for_the_collection_that_it_is_told_of() {
     assert!(asked.load(Ordering::SeqCst));
 }
 
-/// A rewrite told where its rows went before readers saw them there: a build that began in between
-/// heard of no move and saw the old segments. The rows were in no index of a segment that another
-/// one covers.
+/// Regression: a rewrite noted its relocations before it published its outputs. A build that began
+/// in between recorded no relocation and saw the old segments. The rows were in no index of a
+/// segment that another index covers.
 #[test]
 fn a_build_that_begins_while_a_rewrite_is_published_hears_where_the_rows_went_i11() {
     let temp = scratch();
@@ -128,12 +128,12 @@ fn a_build_that_begins_while_a_rewrite_is_published_hears_where_the_rows_went_i1
     }
     let before = notes.stats().unwrap();
     assert_eq!((before.segments.len(), before.indexes.len()), (2, 2));
-    // The rewrite takes both segments, and the build the first index alone.
+    // The rewrite takes both segments, the build only the first index.
     notes.apply((0..40u64).fold(Batch::new(), Batch::delete)).unwrap();
     let (snapshot, generation) =
         (notes.core.snapshot(), store.engine.catalog.manifest().generation);
 
-    // The rewrite needs them to publish, and for nothing before: it stops with the token in hand.
+    // The rewrite needs this lock only to publish: it stops with the commit token in hand.
     let tables = lock(&notes.core.tables);
     std::thread::scope(|scope| {
         let rewrite = scope.spawn(|| {
@@ -152,7 +152,8 @@ fn a_build_that_begins_while_a_rewrite_is_published_hears_where_the_rows_went_i1
             let control = Control::unpaced(&store.engine, &cancelled);
             run_index_due(&Job::new(&notes.core, &control))
         });
-        // It asks whether to end before it takes its snapshot, and when it has gathered its rows.
+        // The build checks for its end twice: before it loads its snapshot, and when it has
+        // gathered its rows.
         (0..2).for_each(|_| knows_its_rows.recv().unwrap());
         drop(tables);
         assert!(rewrite.join().unwrap().unwrap());

@@ -1,5 +1,5 @@
-//! Owns the tests of a log of which every checksum holds and that says what cannot be: the open
-//! names the file and stops, and a repair lists what it leaves out.
+//! Owns the tests of a log whose checksums all hold but whose content is impossible. An open names
+//! the file and stops, and a repair lists what it leaves out.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -12,7 +12,7 @@ use crate::format::record::encode_body;
 use crate::ids::{CollectionId, Seq};
 use crate::{Background, Error, Memory, MemoryId, StoreOptions, Timestamp};
 
-/// A closed store with one memory, in the log of which somebody wrote one more operation.
+/// Creates a closed store with one memory, and one more operation in its log.
 fn store_with(dir: &Path, kind: OpKind, of: Option<CollectionId>) {
     let store = open(Arc::new(RealDisk), dir).unwrap();
     let [notes, _] = collections(&store).unwrap();
@@ -30,7 +30,7 @@ fn insert(id: u64, vector: Vec<f32>, body: Option<Vec<u8>>) -> OpKind {
     OpKind::Insert { id: id.into(), norm: 1.0, vector, body: body.unwrap_or_else(whole) }
 }
 
-/// Which memories the store has after an open, or why it does not open.
+/// Returns the memories of the store after an open, or why it does not open.
 fn opened(kind: OpKind, of: Option<CollectionId>) -> Result<Vec<MemoryId>, String> {
     let temp = scratch();
     let dir = temp.path().join("a.alt");
@@ -63,7 +63,8 @@ fn an_operation_that_cannot_be_stops_the_open_and_is_named_i5() {
     assert!(unknown.contains("the manifest does not know"), "{unknown}");
 }
 
-/// Versions before took ranges that are refused now. What they deleted stays deleted.
+/// Earlier versions accepted ranges that are refused now. Memories that such ranges deleted stay
+/// deleted.
 #[test]
 fn a_logged_filter_that_is_refused_now_does_what_it_did() {
     let moment = Timestamp::from_millis;

@@ -1,5 +1,5 @@
-//! Owns the tests of ballast whose size was not chosen: it grows before the store needs it, and
-//! finds room for an open and for deletes at every size.
+//! Owns the tests of ballast without a chosen size: it grows before the store needs it, and finds
+//! room for an open and for deletes at every size.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -39,7 +39,7 @@ impl Growing {
         len(&self.dir.join(FileName::Reserve.to_string()))
     }
 
-    /// Bytes of the newest log file: what an open copies.
+    /// Returns the bytes of the newest log file, which an open copies.
     fn log(&self) -> u64 {
         let listed = RealDisk.list(&self.dir).unwrap().into_iter();
         let newest = listed.map(|e| e.name).filter(|name| name.starts_with("log-")).max();
@@ -70,7 +70,7 @@ fn the_reserve_holds_the_open_log_from_before_the_insert_on_and_never_shrinks() 
         }
     }
     assert_eq!(sizes, [64 << 10, 256 << 10, 1 << 20, MOST]);
-    // The log begins anew, and the next open has a small one.
+    // The log starts in a new file, so the next open copies little.
     store.compact().unwrap();
     assert_eq!(growing.reserve(), MOST);
     store.close().unwrap();
@@ -104,7 +104,7 @@ fn at_every_size_of_the_log_a_full_disk_lets_the_store_be_opened_and_emptied() {
         for id in 0..rows {
             notes.insert(memory(id)).unwrap();
         }
-        // A crash leaves the ballast to the next open, a close may need it itself.
+        // After a crash the ballast is there for the next open. A close may need it itself.
         growing.disk.fill(0);
         store.close().unwrap();
         let (store, notes) = growing.open();
@@ -128,7 +128,7 @@ fn an_insert_for_which_the_reserve_cannot_grow_is_refused_and_the_smaller_one_st
         there += 1;
     }
     assert_eq!(growing.reserve(), 64 << 10);
-    // Room for the insert, and not for the larger ballast.
+    // There is room for the insert, but not for the larger ballast.
     growing.disk.fill(100 << 10);
     assert!(matches!(notes.insert(memory(there)), Err(Error::DiskFull { .. })));
     assert_eq!((growing.reserve(), notes.len().unwrap()), (64 << 10, there));

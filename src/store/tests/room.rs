@@ -1,5 +1,5 @@
-//! Owns the tests of room in RAM: writers that are ahead of the worker that seals, which is held up
-//! here by a job for the rows of the same collection, and the budget of heap.
+//! Owns the tests of room in RAM: the heap budget, and writers that are ahead of the worker that
+//! seals. Here a job for the rows of the same collection delays that worker.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -14,7 +14,7 @@ use crate::{
     Background, Batch, CollectionOptions, Error, Memory, Metric, Result, Store, StoreOptions,
 };
 
-/// As many memtables as writers may leave unsealed, with the active one.
+/// The number of memtables, with the active one, at which writers wait for a seal.
 const MEMTABLES: usize = 9;
 const ROWS: u64 = 64;
 
@@ -26,7 +26,7 @@ fn open(dir: &Path) -> (Store, Collection) {
     (store, notes)
 }
 
-/// Writes until the next insert has to wait; gives how many rows there are.
+/// Writes until the next insert has to wait. Returns the number of rows.
 fn fill(notes: &Collection) -> u64 {
     let mut there = 0;
     while notes.core.snapshot().memtables.len() < MEMTABLES {
@@ -36,7 +36,7 @@ fn fill(notes: &Collection) -> u64 {
     there
 }
 
-/// An insert that waits by the time that this returns.
+/// Starts an insert and returns when it waits.
 fn waiting(store: &Store, notes: &Collection, id: u64) -> JoinHandle<Result<()>> {
     store.engine.background.bells().rows.take_ring();
     let notes = notes.clone();
@@ -45,7 +45,7 @@ fn waiting(store: &Store, notes: &Collection, id: u64) -> JoinHandle<Result<()>>
     writer
 }
 
-/// Comes back when a writer has looked for room and found none.
+/// Returns when a writer has checked for room and found none.
 fn waits(store: &Store, writer: &JoinHandle<Result<()>>) {
     while !store.engine.background.bells().rows.take_ring() {
         assert!(!writer.is_finished(), "it does not wait");
@@ -60,7 +60,7 @@ fn what_other_collections_seal_does_not_use_up_the_patience_of_a_writer_i13() {
     let held_up = lock(&notes.core.row_job);
     let there = fill(&notes);
     let writer = waiting(&store, &notes, there);
-    // More often than it looks before it gives up.
+    // More often than the writer checks before it gives up.
     for _ in 0..1000 {
         store.engine.admission.space_freed();
         waits(&store, &writer);
@@ -105,7 +105,7 @@ fn the_heap_budget_counts_the_vectors_of_a_batch_before_it_takes_them_in() {
     notes.apply(vectors(512)).unwrap();
 }
 
-/// Each delete gave the inserts before it a block of their own.
+/// Regression: each delete made a separate block of the inserts before it.
 #[test]
 fn a_batch_of_inserts_and_deletes_becomes_one_block() {
     let temp = scratch();
@@ -122,7 +122,7 @@ fn a_batch_of_inserts_and_deletes_becomes_one_block() {
     assert_eq!(blocks(&notes), [20, 10]);
     let before = super::read(&store);
     assert!(before[0].keys().copied().eq((10..20).chain(100..110)));
-    // A replay carries out many batches in one go: some delete what has no place yet.
+    // A replay carries out many batches at once. Some delete rows that are still pending.
     notes.delete(105u64).unwrap();
     notes.insert(memory(5, "again")).unwrap();
     notes.delete(5u64).unwrap();

@@ -1,5 +1,5 @@
-//! Tests of what all parts of an open store share: counts in reports, the clock, the ballast,
-//! whether the directory is still ours, what jobs are writing.
+//! Owns the tests of what all parts of an open store share: counts in reports, the clock, the
+//! ballast, the owner of the directory, and unfinished files of jobs.
 
 use std::time::Duration;
 
@@ -63,7 +63,7 @@ fn a_directory_that_is_another_stores_is_not_ours_and_one_that_cannot_be_read_is
     disk.heal();
     store.engine.catalog.check_owner().unwrap();
     std::fs::rename(&dir, temp.path().join("b.alt")).unwrap();
-    // Of the same age: its manifest has the same name.
+    // A store of the same age: its manifest has the same name.
     let other = open(Arc::new(RealDisk), &dir).unwrap();
     assert_eq!(
         other.engine.catalog.manifest().generation,
@@ -93,7 +93,7 @@ fn a_store_that_was_closed_commits_no_manifest_and_spends_no_ballast() {
     assert!(!store.engine.reserve.is_full());
 }
 
-/// Segments of at least 4 MiB are cut in even parts, whatever is there already.
+/// Segments of at least 4 MiB are cut into equal parts, whatever is there already.
 #[test]
 fn no_segment_passes_the_cap_and_none_is_a_scrap() {
     let temp = scratch();
@@ -122,7 +122,7 @@ fn no_segment_passes_the_cap_and_none_is_a_scrap() {
         notes.compact().unwrap();
         let progress = std::mem::take(&mut *lock(&seen));
         assert!(!progress.is_empty() && progress.iter().all(|(done, total)| done <= total));
-        // Each segment tells where it begins among all rows.
+        // The progress of each segment starts at its first row among all rows.
         assert!(progress.iter().any(|(done, _)| *done > 0), "{progress:?}");
     }
     let sizes: Vec<u64> =

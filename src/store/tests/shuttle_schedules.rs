@@ -1,11 +1,12 @@
-//! Owns the scenarios that shuttle runs under many random, repeatable schedules (`--cfg shuttle`):
-//! a whole store with its three jobs, each on a pool of its own, writers, readers and whatever
-//! disturbs them, on a simulated disk and a clock that stands still. `sync` says what that proves.
-//! No wait times out here, so that a lost wake-up is a deadlock, which shuttle reports. Indexes are
-//! built without graphs: graphs are built on threads of rayon's, which no checker schedules.
+//! Owns the scenarios that shuttle runs under many random, repeatable schedules (`--cfg shuttle`).
+//! Each has a whole store on a simulated disk, with a clock that stands still. The store's three
+//! jobs run on pools of their own, beside writers, readers and other threads that disturb them.
+//! `sync` says what a pass proves. No wait times out here, so that a lost wake-up is a deadlock,
+//! which shuttle reports. Indexes are built without graphs, because graphs are built on threads of
+//! rayon, which no checker schedules.
 //!
-//! `SHUTTLE_SCHEDULES` sets how many schedules each scenario runs, `SHUTTLE_SEED` where they begin.
-//! A failure prints its schedule; `SHUTTLE_REPLAY=<schedule>` with the name of the test runs it
+//! `SHUTTLE_SCHEDULES` sets the number of schedules per scenario, `SHUTTLE_SEED` the first seed. A
+//! failure prints its schedule. `SHUTTLE_REPLAY=<schedule>` with the name of the test runs it
 //! again.
 
 use std::collections::BTreeMap;
@@ -34,7 +35,7 @@ fn setting(name: &str) -> Option<u64> {
     std::env::var(name).ok()?.parse().ok()
 }
 
-/// Runs a scenario under random schedules, half of them with few changes of thread (Burckhardt et
+/// Runs a scenario under random schedules. Half of them have few thread switches (Burckhardt et
 /// al., "A randomized scheduler with probabilistic guarantees of finding bugs", ASPLOS 2010).
 fn explore(name: &str, scenario: fn()) {
     if let Ok(schedule) = std::env::var("SHUTTLE_REPLAY") {
@@ -74,12 +75,12 @@ fn group(text: &str) -> Batch {
     GROUP.map(|id| memory(id, text)).collect()
 }
 
-/// Rows enough to fill a memtable, so that one is sealed.
+/// Enough rows to fill a memtable, so that one is sealed.
 fn many(from: u64) -> Batch {
     (from..from + 64).map(|id| memory(id, "many")).collect()
 }
 
-/// The texts of all visible rows; each row once, the group whole (I6).
+/// Returns the texts of all visible rows. Each row must be there once, and the group whole (I6).
 fn look(notes: &Collection) -> BTreeMap<u64, String> {
     let mut rows = BTreeMap::new();
     for memory in notes.iter().map(|m| m.unwrap()) {
@@ -96,7 +97,7 @@ fn check_group<'a>(texts: impl Iterator<Item = &'a str>) {
     assert!(whole, "a batch was seen in part: {texts:?}");
 }
 
-/// As [`look`], by a search.
+/// Same as [`look`], by a search.
 fn find(notes: &Collection) {
     let hits = notes.search(&[100.0, 1.0]).k(10_000).run().unwrap();
     let in_group = |h: &&crate::Hit| GROUP.contains(&(h.id.as_u128() as u64));
@@ -107,7 +108,7 @@ fn find(notes: &Collection) {
     assert_eq!(ids.len(), hits.len(), "a row came twice");
 }
 
-/// No file of ours is left that the manifest does not name, and none is missing (I3).
+/// Checks that the directory has exactly the files of the store that the manifest names (I3).
 fn check_files(store: &Store, disk: &SimDisk) {
     let manifest = store.engine.catalog.manifest();
     let live: Vec<FileName> = manifest.files().collect();
@@ -125,7 +126,8 @@ fn check_files(store: &Store, disk: &SimDisk) {
     assert_eq!(store.stats().unwrap().held_files, 0);
 }
 
-/// Ends a scenario: workers stop, nothing is left behind, and what was acknowledged is there again.
+/// Ends a scenario: workers stop, no stray file is left, and everything acknowledged is there
+/// again.
 fn finish(store: Store, notes: Collection, disk: &SimDisk) {
     let before = look(&notes);
     drop(notes);
@@ -147,7 +149,7 @@ fn writer(notes: &Collection) -> thread::JoinHandle<()> {
         for n in 0..2u64 {
             let text = format!("writer {n}");
             notes.apply(group(&text)).unwrap();
-            // Another writer may have gone on, but what was acknowledged is visible.
+            // Another writer may have continued, but acknowledged writes are visible.
             assert!(notes.contains(GROUP.start).unwrap());
             notes.insert(memory(n, &text)).unwrap();
             assert_eq!(notes.get(n).unwrap().unwrap().text.as_deref(), Some(&*text));
@@ -167,7 +169,7 @@ fn reader(notes: &Collection) -> thread::JoinHandle<()> {
     })
 }
 
-/// Reads on while the store is closed by another thread.
+/// Keeps reading while another thread closes the store.
 fn until_closed(notes: &Collection) -> thread::JoinHandle<()> {
     let notes = notes.clone();
     thread::spawn(move || {
@@ -195,7 +197,7 @@ fn shuttle_readers_and_writers_while_memtables_are_sealed() {
         let notes = notes(&store);
         let filler = {
             let notes = notes.clone();
-            // More than may wait frozen: the writer is held back until some are sealed.
+            // More memtables than may be frozen: the writer waits until some are sealed.
             thread::spawn(move || {
                 (0..11).for_each(|n| drop(notes.apply(many(1000 + n * 64)).unwrap()))
             })
@@ -286,7 +288,7 @@ fn shuttle_a_collection_is_dropped_and_made_again_under_readers_and_writers() {
         let compactor = {
             let store = Arc::clone(&store);
             thread::spawn(move || {
-                // That a collection goes meanwhile is no error of the store's.
+                // A collection that is dropped meanwhile is no error of the store.
                 store.compact().unwrap();
                 store.run_pending_tasks().unwrap();
             })
@@ -311,8 +313,8 @@ fn shuttle_a_store_is_closed_under_readers_and_writers() {
     explore("close", || close_under_threads(false));
 }
 
-/// A compaction went on past the close and committed a manifest of the number that the next owner
-/// used.
+/// Regression: a compaction continued past the close and committed a manifest with the number that
+/// the next owner used.
 #[test]
 fn shuttle_a_store_is_closed_under_a_compaction() {
     explore("close with a compaction", || close_under_threads(true));
@@ -349,7 +351,7 @@ fn close_under_threads(compacting: bool) {
     });
     let readers = [until_closed(&notes)];
     store.close().unwrap();
-    // The next owner begins at once, whatever of the last one is still running.
+    // The next owner starts at once, even if jobs of the last one are still running.
     let again =
         open_for_writing(Arc::new(disk.clone()), Path::new("/s"), options(Background::Manual));
     let again = again.unwrap();
@@ -447,7 +449,8 @@ fn shuttle_buffered_and_synced_writes_meet() {
     });
 }
 
-/// Two calls of `refresh` at once: the one that had read an older state could end last.
+/// Regression: of two concurrent calls of `refresh`, the one that had read an older state could end
+/// last.
 #[test]
 fn shuttle_a_reader_that_is_refreshed_from_two_threads_never_goes_back() {
     explore("refresh", || {

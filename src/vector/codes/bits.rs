@@ -1,25 +1,34 @@
-//! Owns codes of 4, 2 and 1 bits a coordinate, after Gao et al., "Practical and Asymptotically
+//! Owns codes of 4, 2 and 1 bits per coordinate, after Gao et al., "Practical and Asymptotically
 //! Optimal Quantization of High-Dimensional Vectors in Euclidean Space for Approximate Nearest
-//! Neighbor Search", SIGMOD 2025 (RaBitQ): a vector is rotated (`rotate`), each coordinate becomes
-//! one of 2^B equidistant values, symmetric about zero, and the scale is chosen such that products
-//! with queries are right on average.
+//! Neighbor Search", SIGMOD 2025 (RaBitQ). A vector is rotated (`rotate`). Each coordinate becomes
+//! one of 2^B equidistant values, symmetric about zero. The scale is chosen such that products with
+//! queries are right on average.
 //!
 //! A row: head of 16 bytes | packed codes | zero pad to 16 bytes. The head: scale f32 | squared
-//! norm f32 | sum of the codes u32 | scale for pairs f32. With y the rotated vector and v = 2 c −
-//! (2^B − 1) its codes, odd whole numbers: scale = |x|² / ⟨v, y⟩, so that ⟨x, q⟩ is about scale ·
-//! ⟨v, rotated q⟩ and the error has no bias; the scale for pairs = |x| / |v|, so that rows are
-//! points of the right length, and their distances true distances.
+//! norm f32 | sum of the codes u32 | scale for pairs f32. Let y be the rotated vector and c its
+//! codes. The values of the codes are v = 2 c − (2^B − 1), which are odd whole numbers.
 //!
-//! 4 bits have their signs in front once more: head | signs, packed like codes of 1 bit | packed
-//! codes | zero pad to 64 bytes, with the sum in the lower 20 bits of its word and in the others
-//! the scale of the signs, |x|² / ⟨signs, y⟩, in 256ths of the first scale; it is 1 to 15 times as
-//! large. Most rows that a search meets are too far away by far, and head and signs, of 384
-//! coordinates one cache line where the whole row is four, are enough to tell.
+//! - scale = |x|² / ⟨v, y⟩. So ⟨x, q⟩ is about scale · ⟨v, rotated q⟩, and the error has no bias.
+//! - scale for pairs = |x| / |v|. So rows are points of the right length, and their distances are
+//!   true distances.
 //!
-//! Packing, 4 bits: 64 bytes hold 128 coordinates, the first 64 in their low halves, the others in
-//! their high halves. 2 bits: 64 bytes hold 256, the first 64 in the lowest bits, and so on. A last
-//! block of r < 64 bytes is made in the same way of r coordinates each. 1 bit: coordinate i is bit
-//! i mod 8 of byte i / 8. So kernels unpack with a shift and a mask, and read a query in order.
+//! A row of 4 bits: head | signs, packed like codes of 1 bit | packed codes | zero pad to 64 bytes.
+//! So it has its signs twice, the first time in front of the codes. The sum is in the lower 20 bits
+//! of its word. The upper 12 bits hold the scale of the signs, |x|² / ⟨signs, y⟩, in 256ths of the
+//! first scale. It is 1 to 15 times as large as the first scale.
+//!
+//! Most rows that a search meets are much too far away, and head and signs suffice to reject them.
+//! With 384 coordinates these are one cache line; the whole row is four.
+//!
+//! Packing of codes:
+//!
+//! - 4 bits: 64 bytes hold 128 coordinates, the first 64 in their low halves, the others in their
+//!   high halves.
+//! - 2 bits: 64 bytes hold 256 coordinates, the first 64 in the lowest bits, and so on.
+//! - A last block of r < 64 bytes is packed in the same way, with groups of r coordinates.
+//! - 1 bit: coordinate i is bit i mod 8 of byte i / 8.
+//!
+//! So kernels unpack with a shift and a mask, and read a query in order.
 
 use crate::vector::kernel::batch::{Lanes, Part, SIGN_SCALE_SHIFT, SIGN_SCALE_UNIT};
 use crate::vector::metric::squared_norm;
@@ -28,38 +37,39 @@ use crate::vector::rotate::{Rotation, padded};
 /// Bytes of a row before its codes.
 pub(super) const HEAD: usize = 16;
 
-/// The bits of its word that the sum of the codes takes: it is at most 15 · 65,536.
+/// The bits of its word that the sum of the codes takes; the sum is at most 15 · 65,536.
 const SUM: u32 = (1 << SIGN_SCALE_SHIFT) - 1;
 
-/// Step sizes that are tried, as parts of the usual one, which is the best for a normal
-/// distribution: .335 standard deviations for 4 bits, .996 for 2. With all of a range instead,
-/// squared errors would be half a percent smaller at 384 dimensions, two and a half at 64.
+/// Step sizes that are tried, relative to the usual one. The usual step is the best for a normal
+/// distribution: 0.335 standard deviations for 4 bits, 0.996 for 2. Trying a whole range of steps
+/// instead would reduce squared errors by 0.5 % at 384 dimensions and by 2.5 % at 64.
 const STEPS: [f32; 7] = [0.77, 0.87, 0.95, 1.0, 1.05, 1.15, 1.28];
 
-/// Added to a small positive number, it leaves no room for a fraction, and the nearest whole number
-/// in the lowest bits.
+/// Adding this to a small positive number rounds it to the nearest whole number, which is then in
+/// the lowest bits of the float.
 const WHOLE: f32 = 8_388_608.0;
 
-/// Coordinates that are worked on at once.
+/// Coordinates handled at once.
 const WIDTH: usize = 16;
 
-/// Where the codes of a row are.
+/// Returns where the codes of a row are.
 pub(super) const fn codes(bits: usize, dimension: usize) -> Part {
     let start = if bits == 4 { signs(dimension).end } else { HEAD };
     Part { start, end: start + padded(dimension) * bits / 8 }
 }
 
-/// Where the signs of a row of 4 bits are.
+/// Returns where the signs of a row of 4 bits are.
 const fn signs(dimension: usize) -> Part {
     Part { start: HEAD, end: HEAD + padded(dimension) / 8 }
 }
 
-/// What of a row of 4 bits a first look reads: the whole cache lines with head and signs.
+/// Returns the part of a row of 4 bits that the sign filter reads: the whole cache lines with head
+/// and signs.
 pub(super) const fn look(dimension: usize) -> Part {
     Part { start: 0, end: signs(dimension).end.next_multiple_of(64) }
 }
 
-/// What stands before the codes of a row.
+/// The fields of a row's head.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Head {
     pub(super) squared: f32,
@@ -67,7 +77,7 @@ pub(super) struct Head {
     pub(super) pair_scale: f32,
 }
 
-/// The codes of a row of 4 bits as values v, in order.
+/// Returns the codes of a row of 4 bits as values v, in order.
 pub(super) fn values4(codes: &[u8]) -> Vec<i8> {
     let mut values = Vec::with_capacity(2 * codes.len());
     for block in codes.chunks(64) {
@@ -77,7 +87,7 @@ pub(super) fn values4(codes: &[u8]) -> Vec<i8> {
     values
 }
 
-/// The head of a row.
+/// Returns the head of a row.
 pub(super) fn head(row: &[u8]) -> Head {
     let Some(head) = row.first_chunk::<HEAD>() else {
         return Head::default();
@@ -90,7 +100,7 @@ pub(super) fn head(row: &[u8]) -> Head {
     }
 }
 
-/// The scale of the signs of a row of 4 bits, and the length of its vector.
+/// Returns the scale of the signs of a row of 4 bits, and the length of its vector.
 pub(super) fn sign_terms(row: &[u8]) -> (f32, f32) {
     let Some([a, b, c, d, _, _, _, _, e, f, g, h, ..]) = row.first_chunk::<HEAD>().copied() else {
         return (0.0, 0.0);
@@ -107,7 +117,7 @@ pub(super) fn encode(bits: usize, vector: &[f32], out: &mut Vec<u8>) {
     let step = best_step(bits, &y, squared.sqrt());
     let codes: Vec<u8> =
         y.iter().map(|y| (position(*y, step.inverse, top) + WHOLE).to_bits() as u8).collect();
-    // A zero vector has no step; whatever its codes are, its scales are zero.
+    // A zero vector has no step. Its codes are arbitrary and its scales are zero.
     let ratio = |a: f32, b: f32| if a > 0.0 && b > 0.0 { a / b } else { 0.0 };
     let sum: u32 = codes.iter().map(|c| u32::from(*c)).sum();
     let signs = if bits == 4 { ratio(step.product, size(&y)) / SIGN_SCALE_UNIT } else { 0.0 };
@@ -122,7 +132,7 @@ pub(super) fn encode(bits: usize, vector: &[f32], out: &mut Vec<u8>) {
     pack(bits, &codes, out);
 }
 
-/// The sum of what the coordinates are without their signs, which is the product with the signs.
+/// Returns the sum of the coordinates' absolute values, which is the product with the signs.
 fn size(y: &[f32]) -> f32 {
     let mut sums = [0.0f32; WIDTH];
     for y in y.as_chunks::<WIDTH>().0 {
@@ -133,7 +143,7 @@ fn size(y: &[f32]) -> f32 {
     sums.iter().sum()
 }
 
-/// A step size and how well it does.
+/// A step size and its quality.
 #[derive(Clone, Copy, Debug, Default)]
 struct Step {
     inverse: f32,
@@ -144,13 +154,13 @@ struct Step {
 }
 
 impl Step {
-    /// Cosine of the angle between codes and vector, times the norm of the vector.
+    /// Returns the cosine of the angle between codes and vector, times the norm of the vector.
     fn cosine(&self) -> f32 {
         self.product / self.length.sqrt()
     }
 }
 
-/// The step for which the angle between the codes and the rotated vector is smallest.
+/// Returns the step with the smallest angle between the codes and the rotated vector.
 fn best_step(bits: usize, y: &[f32], norm: f32) -> Step {
     let deviation = norm / (y.len() as f32).sqrt();
     let (usual, steps) = match bits {
@@ -169,8 +179,8 @@ fn best_step(bits: usize, y: &[f32], norm: f32) -> Step {
     best
 }
 
-/// In sums of `WIDTH` lanes, which compilers turn into vector instructions, and which are the same
-/// on every machine.
+/// Measures a step. Sums have `WIDTH` lanes: compilers turn them into vector instructions, and they
+/// are the same on every machine.
 fn measured(y: &[f32], inverse: f32, top: f32) -> Step {
     let (mut product, mut length) = ([0.0f32; WIDTH], [0.0f32; WIDTH]);
     // Padded dimensions are multiples of 64.
@@ -185,13 +195,14 @@ fn measured(y: &[f32], inverse: f32, top: f32) -> Step {
     Step { inverse, product: product.iter().sum(), length: length.iter().sum() }
 }
 
-/// Where a coordinate lies among the values, counted from the lowest. The nearest is its code.
+/// Returns the position of a coordinate among the values, counted from the lowest. Its code is the
+/// nearest whole number.
 #[inline(always)]
 fn position(y: f32, inverse: f32, top: f32) -> f32 {
     (y * inverse + top / 2.0).max(0.0).min(top)
 }
 
-/// Moves the lowest bits of eight bytes, whose others are zero, next to each other.
+/// Gathers the lowest bits of eight bytes into one byte. All other bits must be zero.
 pub(super) fn gather(bytes: u64) -> u8 {
     const GATHER: u64 = 0x0102_0408_1020_4080;
     (bytes.wrapping_mul(GATHER) >> 56) as u8
@@ -215,9 +226,9 @@ fn pack(bits: usize, codes: &[u8], out: &mut Vec<u8>) {
     }
 }
 
-/// Factor and shift that make the product of two rows' codes v of what a kernel for pairs gives:
-/// for one bit the number of bits that differ, for more the product of one row's v and the other's
-/// c.
+/// Returns the factor and the shift that turn the result of a pair kernel into the product of two
+/// rows' values v. For one bit, the kernel returns the number of bits that differ. Otherwise it
+/// returns the product of one row's v and the other row's c.
 pub(super) const fn pair_terms(top: i32, sum: u32, dimension: usize) -> (i32, i32) {
     let coordinates = padded(dimension) as i32;
     if top == 1 {
@@ -228,11 +239,11 @@ pub(super) const fn pair_terms(top: i32, sum: u32, dimension: usize) -> (i32, i3
     (2, values.wrapping_mul(-top))
 }
 
-/// A query as the kernels read it.
+/// A query in the form that the kernels read.
 #[derive(Clone, Debug)]
 pub(super) struct Values {
     pub(super) lanes: Vec<Lanes>,
-    /// The same in order.
+    /// The same values in order.
     pub(super) values: Vec<i8>,
     pub(super) scale: f32,
     pub(super) sum: i32,

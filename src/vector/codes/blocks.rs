@@ -1,7 +1,7 @@
-//! Owns the signs of rows of 4 bits side by side, as a scan of all rows reads them: blocks of rows,
-//! in the layout of `kernel::blocks`. They are the signs in front of each row once more, where
-//! tables can add up four coordinates of many rows at once; a search that jumps from row to row
-//! reads those in front.
+//! Owns the FastScan blocks: the signs of rows of 4 bits, in the layout of `kernel::blocks`, which
+//! a scan of all rows reads. They repeat the signs in front of each row. Table look-ups add up four
+//! coordinates of many rows at once in this layout. A search that jumps from row to row reads the
+//! signs in front of the rows.
 
 use super::rows::CodeRows;
 use super::spec::CodeSpec;
@@ -9,10 +9,10 @@ use crate::map_vec::MapVec;
 use crate::vector::kernel::batch::{Lanes, Terms};
 use crate::vector::kernel::blocks::{Blocks, ROWS};
 
-/// Blocks that are looked at in one call.
+/// Blocks compared in one call.
 pub(crate) const BATCH: usize = 8;
 
-/// The signs of many rows side by side.
+/// The signs of many rows, in FastScan blocks.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct FastScanBlocks<'a> {
     bytes: &'a [u8],
@@ -21,36 +21,39 @@ pub(crate) struct FastScanBlocks<'a> {
 }
 
 impl<'a> FastScanBlocks<'a> {
-    /// Those of so many rows; `None` if these bytes are not.
+    /// Returns the blocks of `rows` rows; `None` if `bytes` has another length or the codes have no
+    /// blocks.
     pub(crate) fn new(spec: CodeSpec, bytes: &'a [u8], rows: u32) -> Option<Self> {
         let stride = spec.block_bytes()?;
         let blocks = (rows as usize).div_ceil(ROWS);
         (bytes.len() == blocks * stride).then_some(Self { bytes, rows, stride })
     }
 
-    /// How many rows.
+    /// Returns the number of rows.
     pub(crate) const fn rows(&self) -> u32 {
         self.rows
     }
 
-    /// The bytes from the block on that begins with this row, a multiple of [`ROWS`].
+    /// Returns the bytes from the block that begins with `row`, a multiple of [`ROWS`].
     pub(super) fn bytes_from(&self, row: u32) -> &'a [u8] {
         self.bytes.get(row as usize / ROWS * self.stride..).unwrap_or(&[])
     }
 }
 
-/// A query as signs side by side are compared with it.
+/// A query in the form that is compared with FastScan blocks.
 #[derive(Clone, Debug)]
 pub(crate) struct BlockSieve {
     tables: Vec<Lanes>,
     terms: Terms,
 }
 
-/// What every entry of a table is raised by, so that none is negative: four values of at least -8.
+/// Added to every entry of a table, so that none is negative: an entry is the sum of four values of
+/// at least -8.
 const RAISED: i32 = 32;
 
 impl BlockSieve {
-    /// For values of 4 bits of which `terms` makes distances, with the slack of so many deviations.
+    /// Returns the form of a query with these values of 4 bits. `terms` turns products into
+    /// distances. The slack is that of `deviations` standard deviations.
     pub(super) fn new(values: &[i8], terms: Terms, deviations: f32) -> Self {
         let mut tables = Vec::with_capacity(values.len().div_ceil(16));
         for sixteen in values.chunks(16) {
@@ -68,14 +71,14 @@ impl BlockSieve {
         Self { tables, terms: Terms { shift, slack, ..terms } }
     }
 
-    /// What kernels read to look at these blocks.
+    /// Returns the arguments of the kernel for these blocks.
     pub(super) fn blocks<'b>(&'b self, bytes: &'b [u8], bound: f32) -> Blocks<'b> {
         Blocks { bytes, tables: &self.tables, terms: self.terms, bound }
     }
 }
 
 impl CodeRows<'_> {
-    /// The signs of all rows side by side; `None` for codes that have none.
+    /// Returns the FastScan blocks of all rows; `None` for codes without signs.
     pub(crate) fn sign_blocks(&self) -> Option<MapVec<u8>> {
         let bytes = self.spec.block_bytes()?;
         let mut all = MapVec::with_capacity(self.len().div_ceil(ROWS) * bytes);

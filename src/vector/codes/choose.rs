@@ -1,5 +1,5 @@
-//! Owns the choice of a frame, by a sample of the rows that it is for: the codes that were asked
-//! for as long as they pay, else finer ones, else the vectors.
+//! Owns the choice of a frame by a sample of its rows. It takes the codes that were asked for if
+//! they are worthwhile, else finer codes, else the vectors.
 
 use std::sync::Arc;
 
@@ -10,26 +10,26 @@ use super::spec::CodeSpec;
 use crate::options::{Metric, Quantization};
 use crate::vector::metric::squared_norm;
 
-/// Vectors of so many dimensions or fewer have no codes: these would save next to nothing, and the
+/// Vectors of up to this many dimensions have no codes. Codes would save next to nothing, and the
 /// error of a few coordinates does not average out.
 const FEW_DIMENSIONS: usize = 32;
 
-/// Fewer rows than this say nothing of a code's errors: they are measured as they are.
+/// With fewer rows in the sample the error of codes cannot be measured, so the vectors are used.
 const FEW_ROWS: usize = 16;
 
-/// A centre is taken off where it has this part of the mean squared length or more. Of errors,
-/// which are in proportion to both lengths, it takes as much.
+/// A centre is subtracted if its squared length is at least this share of the mean squared length.
+/// Errors are proportional to the lengths of both residuals, so they fall by about this share.
 const LONG_CENTRE: f32 = 0.1;
 
-/// A frame is given up when vectors lie this much farther from its centre than from their own,
-/// squared.
+/// A frame is given up when the mean squared distance of the vectors from its centre is this many
+/// times that from their own centre.
 const DRIFTED: f32 = 1.25;
 
 impl Frame {
-    /// The frame for rows of which this is a sample, in stored form, and how far off its codes are
-    /// there. `wanted` are the codes that were asked for, `known` the frame that other rows of the
-    /// collection have: it is kept while it serves. `rows` are there in all; at most about `most`
-    /// of them may have to be measured exactly behind a search by code.
+    /// Chooses the frame for rows of which `sample` is a sample, in stored form. Also returns the
+    /// error of its codes there. `wanted` are the codes that were asked for. `known` is the frame
+    /// of other rows of the collection: it is kept while it serves. `rows` is the number of all
+    /// rows. A search by code may leave at most about `most` of them to be measured exactly.
     ///
     /// O(sample × dimension) for a sample of a fixed size.
     pub(crate) fn choose(
@@ -57,7 +57,7 @@ impl Frame {
             && known.energy(sample) <= DRIFTED * energy
         {
             let fit = fit(known);
-            // It is hard to become too far off, so that chance does not change a frame back and
+            // The known frame gets twice the limit, so that chance does not change a frame back and
             // forth.
             if serves(known, &fit, most.saturating_mul(2)) {
                 return (Arc::clone(known), fit);
@@ -75,8 +75,9 @@ impl Frame {
     }
 }
 
-/// The centre to take off, empty if none pays, and the mean squared length of what is left then.
-/// Under dot there is none: what it adds to a product differs from row to row.
+/// Returns the centre to subtract, empty if it is not worthwhile, and the mean squared length of
+/// the residuals. Under dot there is no centre, because its contribution to a product differs from
+/// row to row.
 fn centre_of(wanted: CodeSpec, sample: &[Vec<f32>]) -> (Vec<f32>, f32) {
     let plain = Frame::new(wanted, Vec::new());
     let whole = plain.energy(sample);
@@ -100,7 +101,8 @@ mod tests {
     use super::*;
     use crate::testing::Uniform;
 
-    /// Rows of which `shape` makes each coordinate of a number about zero.
+    /// Returns rows; `shape` turns each coordinate's number and a random value about zero into the
+    /// coordinate.
     fn rows(count: usize, dimension: usize, shape: impl Fn(usize, f32) -> f32) -> Vec<Vec<f32>> {
         let mut random = Uniform(7);
         (0..count).map(|_| (0..dimension).map(|i| shape(i, random.next())).collect()).collect()
@@ -125,8 +127,8 @@ mod tests {
 
     #[test]
     fn codes_that_cannot_tell_rows_apart_are_not_used() {
-        // One coordinate is a thousand times larger than the others, or a product is mostly its
-        // centre.
+        // One coordinate is a thousand times larger than the others, or a product consists mostly
+        // of the centre's contribution.
         let uneven = rows(300, 96, |i, x| if i == 5 { 1000.0 * x } else { x });
         assert_ne!(chosen(Metric::L2, &uneven).0.spec.codes, Quantization::Bits4);
         let far = rows(300, 96, |_, x| 1000.0 + x);

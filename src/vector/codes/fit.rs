@@ -1,50 +1,50 @@
-//! Owns what is known of the errors of codes on the data that they were made of. `measured`
-//! measures it on a sample.
+//! Owns `Fit`: the error of codes on the data they were made from. `measured` measures it on a
+//! sample. A residual is the vector that is encoded: see `frame`.
 
 use super::spec::CodeSpec;
 use crate::options::Quantization;
 
-/// Errors are said to be at most so many times their root mean square.
+/// The bound on errors is this many times their root mean square.
 pub(super) const DEVIATIONS: f32 = 3.0;
 
-/// Standard deviations by which a first look is taken to be off at most where nothing was measured,
-/// and however little was seen.
+/// Smallest bound on the error of the sign filter, in standard deviations; also used without a
+/// measurement.
 pub(super) const LOOK: f32 = 3.0;
 
-/// Nanoseconds, about, for a byte of codes that is scanned, and for a row that is measured exactly:
-/// its checksums and columns, and a byte of its vector. Only their proportion counts here.
+/// Approximate nanoseconds to scan a byte of codes (`BYTE`) and to measure a row exactly (`ROW`).
+/// The latter are for its checksums and columns, and per byte of its vector. Only the ratio of
+/// these times matters here.
 const BYTE: f32 = 0.03;
 const ROW: (f32, f32) = (120.0, 0.12);
 
-/// A code must scan in this part of the time of the vectors to be used.
+/// Codes are used only if their scan takes at most this share of the time of scanning the vectors.
 const PAYS: f32 = 0.8;
 
-/// How far off codes are.
+/// The error of codes.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) struct Fit {
-    /// How far off a product by code is at most, as a part of the lengths of what both codes are
-    /// made of.
+    /// Largest error of a product by code, relative to the lengths of both residuals.
     pub(crate) sure: f32,
-    /// Standard deviations by which a first look may be off.
+    /// Largest error of the sign filter, in standard deviations.
     pub(crate) look: f32,
-    /// Greatest length of what a code is made of.
+    /// Greatest length of a residual.
     pub(crate) longest: f32,
-    /// About which part of all rows seem near enough by code to be measured exactly, though they
-    /// are not.
+    /// Approximate share of all rows that seem near enough by code to be measured exactly, but are
+    /// not among the nearest.
     pub(crate) share: f32,
-    /// Share of the true nearest that are among those which are measured exactly.
+    /// Share of the true nearest that are among the rows measured exactly.
     pub(crate) recall: f32,
 }
 
 impl Fit {
-    /// Of vectors that are measured as they are.
+    /// Returns the fit of vectors that are measured without codes.
     pub(crate) const fn exact() -> Self {
         Self { sure: 0.0, look: LOOK, longest: 0.0, share: 0.0, recall: 1.0 }
     }
 
-    /// Of codes of which nothing was measured, in an index of format version 1, of vectors as they
-    /// are: by the theory (Gao et al., SIGMOD 2025, theorem 3.2), for directions at random, with
-    /// some room.
+    /// Returns the assumed fit of codes that were never measured, made of vectors without a centre,
+    /// in an index of format version 1. It follows the theory for random directions (Gao et al.,
+    /// SIGMOD 2025, theorem 3.2), with some margin.
     pub(crate) fn assumed(spec: CodeSpec, longest: f32) -> Self {
         let off = match spec.codes {
             Quantization::None => 0.0,
@@ -57,7 +57,7 @@ impl Fit {
         Self { sure, look: 2.0 * LOOK, longest, share: 0.01, recall: 0.0 }
     }
 
-    /// What holds of the rows of both.
+    /// Returns the worse values of both fits, which hold for the rows of both.
     #[must_use]
     pub(crate) fn and(self, other: Self) -> Self {
         Self {
@@ -69,8 +69,8 @@ impl Fit {
         }
     }
 
-    /// Whether a scan of such codes, with what is measured exactly behind it, costs less than a
-    /// scan of the vectors.
+    /// Returns true if a scan of such codes, with the exact measurements that follow, costs less
+    /// than a scan of the vectors.
     pub(crate) fn pays(&self, spec: CodeSpec) -> bool {
         let bytes = 4.0 * spec.dimension as f32;
         let behind = self.share * (ROW.0 + ROW.1 * bytes);

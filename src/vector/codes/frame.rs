@@ -1,6 +1,7 @@
-//! Owns frames: what the codes of a set of rows are made of. A frame has the kind of the codes and,
-//! where one pays, a centre that is taken off every vector first: codes are off by a part of the
-//! length of what they are made of, and around a centre that is short.
+//! Owns frames: how the codes of a set of rows are made. A frame has the kind of the codes and,
+//! where worthwhile, a centre. The encoded vector is the residual: the stored vector, with length 1
+//! under cosine, minus the centre. The error of a code is proportional to the length of its
+//! residual, which a centre makes shorter. Without a centre, the residual is the vector itself.
 //!
 //! Codes of equal frames can be copied between indexes. `choose` chooses a frame.
 
@@ -11,11 +12,11 @@ use super::spec::CodeSpec;
 use crate::options::{Metric, Quantization};
 use crate::vector::metric::{squared_norm, unit};
 
-/// What codes are made of.
+/// The kind and the centre of codes.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Frame {
     pub(crate) spec: CodeSpec,
-    /// Empty if none is taken off.
+    /// The centre that is subtracted; empty if there is none.
     centre: Vec<f32>,
 }
 
@@ -26,17 +27,17 @@ impl From<CodeSpec> for Arc<Frame> {
 }
 
 impl Frame {
-    /// With this centre, none if it is empty.
+    /// Returns a frame with this centre; an empty one means none.
     pub(crate) fn new(spec: CodeSpec, centre: Vec<f32>) -> Self {
         Self { spec: CodeSpec { centred: !centre.is_empty(), ..spec }, centre }
     }
 
-    /// What is taken off; empty if nothing is.
+    /// Returns the centre; empty if there is none.
     pub(crate) fn centre(&self) -> &[f32] {
         &self.centre
     }
 
-    /// What the code of a stored vector is made of.
+    /// Returns the residual of a stored vector.
     pub(super) fn place<'a>(&self, stored: &'a [f32]) -> Cow<'a, [f32]> {
         let mut placed = match (self.spec.codes, self.spec.metric) {
             (Quantization::None, _) => return Cow::Borrowed(stored),
@@ -50,7 +51,7 @@ impl Frame {
         placed
     }
 
-    /// Mean squared length of what codes are made of.
+    /// Returns the mean squared length of the residuals.
     pub(super) fn energy(&self, sample: &[Vec<f32>]) -> f32 {
         mean(sample.iter().map(|vector| squared_norm(&self.place(vector))))
     }

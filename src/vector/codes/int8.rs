@@ -1,7 +1,7 @@
-//! Owns int8 codes: one byte a dimension, as they are, without a rotation.
+//! Owns int8 codes: one byte per dimension, without a rotation.
 //!
-//! A row: scale f32 | squared norm f32 | `dimension` signed bytes | zero pad to 16 bytes.
-//! x ≈ scale · byte, scale = max|x| / 127.
+//! A row: scale f32 | squared norm f32 | `dimension` signed bytes | zero pad to 16 bytes. x ≈ scale
+//! · byte, scale = max|x| / 127.
 
 use crate::vector::metric::squared_norm;
 
@@ -27,15 +27,15 @@ pub(super) fn scale(vector: &[f32]) -> f32 {
 }
 
 pub(super) fn values(vector: &[f32], scale: f32) -> impl Iterator<Item = i8> {
-    /// Added to a small number, it leaves no room for a fraction, and the nearest whole number in
-    /// the lowest bits. `round` and `as` are many instructions for each value, this is two for
-    /// several.
+    /// Adding this to a small number rounds it to the nearest whole number, which is then in the
+    /// lowest bits of the float. `round` and `as` take many instructions per value; this takes two
+    /// for several values.
     const WHOLE: f32 = 12_582_912.0;
     let inverse = if scale > 0.0 { 1.0 / scale } else { 0.0 };
     vector.iter().map(move |x| (x * inverse + WHOLE).to_bits() as i8)
 }
 
-/// Scale, squared norm and values of a row, the padding among them.
+/// Returns scale, squared norm and values of a row, including the padding.
 #[inline]
 pub(super) fn read(row: &[u8]) -> (f32, f32, &[i8]) {
     let Some((head, values)) = row.split_first_chunk::<HEAD>() else {

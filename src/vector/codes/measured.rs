@@ -1,24 +1,24 @@
-//! Owns the measuring of a `Fit`: how far off codes are on a sample of the rows that they were made
-//! of, against exact distances.
+//! Owns the measurement of a `Fit`: the error of codes on a sample of their rows, against exact
+//! distances.
 
 use super::fit::{DEVIATIONS, Fit, LOOK};
 use super::query::Query;
 use super::rows::CodeBuffer;
 use crate::options::Quantization;
 
-/// Rows of a sample that serve as queries at most, and one of so many does in a small sample.
+/// Most rows of a sample that serve as queries. In a small sample, one of `PROBE_OF` rows does.
 const PROBES: usize = 24;
 const PROBE_OF: usize = 8;
 
-/// Results that a recall is measured on.
+/// Number of results on which recall is measured.
 const K: usize = 10;
 
-/// Errors are said to be at least as large as this part of those that were seen. Of a normal
-/// distribution, it says nearly what [`DEVIATIONS`] says.
+/// The bound on errors is at least as large as this share of the observed errors. For a normal
+/// distribution that is nearly the same bound as [`DEVIATIONS`].
 const ALMOST_ALL: f64 = 0.998;
 
 impl Fit {
-    /// Of the codes of a sample of `rows` rows, which has these vectors.
+    /// Measures the codes of a sample of `rows` rows; `sample` has the vectors.
     ///
     /// O(sample × dimension): at most [`PROBES`] of the sample serve as queries.
     pub(crate) fn measured(codes: &CodeBuffer, sample: &[Vec<f32>], rows: u64) -> Self {
@@ -38,7 +38,7 @@ impl Fit {
         let looks: Vec<f32> = seen.iter().flat_map(|s| s.looks.iter().copied()).collect();
         let look = if looks.is_empty() { LOOK } else { bound(looks).max(LOOK) };
         let (mut behind, mut found, mut wanted) = (0, 0, 0);
-        // The sample has fewer rows than there are, so that fewer of it lie within reach.
+        // The sample has fewer rows than the collection, so fewer of them lie within reach.
         let nth = (K as u64 * sample.len() as u64 / rows.max(1)).clamp(1, K as u64) as usize;
         for seen in &mut seen {
             seen.rows.sort_unstable_by(|a, b| a.exact.total_cmp(&b.exact));
@@ -60,10 +60,10 @@ impl Fit {
     }
 }
 
-/// What a query sees of a sample.
+/// The measurements of one query on a sample.
 struct Seen {
     rows: Vec<Row>,
-    /// How far off first looks are, in their standard deviations.
+    /// Errors of the sign filter, in its standard deviations.
     looks: Vec<f32>,
 }
 
@@ -71,12 +71,12 @@ struct Seen {
 struct Row {
     exact: f32,
     code: f32,
-    /// What an error counts in.
+    /// The unit of an error.
     unit: f32,
 }
 
 impl Seen {
-    /// By a query that is the row `own` of the sample, which is left out.
+    /// Measures with the row `own` of the sample as the query; that row is left out.
     fn of(query: &Query, codes: &CodeBuffer, sample: &[Vec<f32>], own: usize) -> Self {
         let view = codes.rows();
         let nodes: Vec<u32> = (0..sample.len() as u32).filter(|n| *n as usize != own).collect();
@@ -94,7 +94,7 @@ impl Seen {
     }
 }
 
-/// What almost all of these are at most, without their signs.
+/// Returns a bound that almost all absolute errors do not exceed.
 fn bound(mut errors: Vec<f32>) -> f32 {
     errors.retain(|error| error.is_finite());
     if errors.is_empty() {

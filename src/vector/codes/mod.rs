@@ -1,7 +1,7 @@
 //! Owns codes: the compact form of stored vectors that searches read first. Encoding is
-//! deterministic; codes of one frame can be copied between indexes. `spec` says what codes look
-//! like, `frame` what they are made of, `fit` how far off they are; `rows` has many of them in one
-//! piece, `int8` and `bits` make one row each. `query` and `origin` measure rows.
+//! deterministic, and codes of one frame can be copied between indexes. `spec` has the layout of
+//! codes, `frame` how they are made, and `fit` their error. `rows` has many rows in one piece;
+//! `int8` and `bits` encode one row each. `query` and `origin` measure rows.
 
 mod bits;
 mod blocks;

@@ -1,4 +1,4 @@
-//! Owns distances between rows of codes, which a graph is built with.
+//! Owns distances between rows of codes, with which a graph is built.
 
 use super::rows::{AHEAD, CodeRows, Measure, f32_row};
 use super::sieve::{self, SignFilter};
@@ -9,14 +9,15 @@ use crate::vector::kernel::{BitsFromBits, Kernels};
 use crate::vector::metric::Exact;
 
 impl<'a> CodeRows<'a> {
-    /// The distance of two rows that a graph is built with. Under dot it is the negative product.
+    /// Returns the distance of two rows for building a graph. Under dot it is the negative product.
     pub(crate) fn pair(&self, a: u32, b: u32) -> f32 {
         let mut out = [0.0];
         self.origin(a).measure(&[b], &mut out);
         out[0]
     }
 
-    /// A row from which distances to others are measured, as [`Self::pair`] gives them.
+    /// Returns a row from which distances to others are measured, the same as those of
+    /// [`Self::pair`].
     pub(crate) fn origin(&self, a: u32) -> Origin<'a> {
         Origin::new(self, a)
     }
@@ -32,7 +33,7 @@ pub(crate) struct Origin<'a> {
     sieve: Option<SignFilter>,
 }
 
-/// The form of a row that kernels read.
+/// The form of a row that the kernels read.
 #[derive(Clone, Debug)]
 enum OriginCodes<'a> {
     Int8(&'a [i8]),
@@ -74,7 +75,7 @@ impl<'a> Origin<'a> {
         Self { rows: *rows, codes, terms, squared, sieve: None }
     }
 
-    /// The same, made ready for [`Measure::sift`].
+    /// Returns the origin with a sign filter, for [`Measure::sift`].
     pub(crate) fn with_sieve(mut self) -> Self {
         if let (Quantization::Bits4, OriginCodes::Bits(_, codes)) =
             (self.rows.spec.codes, &self.codes)
@@ -107,7 +108,7 @@ impl<'a> Origin<'a> {
             }
         }
         if rows.spec.metric != Metric::Dot {
-            // By code, a row may seem nearer to another than it can be.
+            // By code, a distance may come out negative.
             out.iter_mut().for_each(|distance| *distance = distance.max(0.0));
         }
     }

@@ -1,5 +1,5 @@
-//! Owns one query in all the forms that a search needs: exact, and by code in each frame that it
-//! meets.
+//! Owns one query in all the forms that a search needs: exact, and by code in each frame of its
+//! indexes.
 
 use std::sync::Arc;
 
@@ -8,7 +8,7 @@ use super::query::Query;
 use crate::options::Metric;
 use crate::vector::metric::Exact;
 
-/// See the file.
+/// One query in all the forms that a search needs.
 #[derive(Debug)]
 pub(crate) struct Queries {
     exact: Exact,
@@ -16,17 +16,17 @@ pub(crate) struct Queries {
 }
 
 impl Queries {
-    /// For a vector in stored form.
+    /// Returns the query for a vector in stored form.
     pub(crate) fn new(metric: Metric, vector: Vec<f32>) -> Self {
         Self { exact: Exact::new(metric, vector), coded: Vec::new() }
     }
 
-    /// The query by exact distances.
+    /// Returns the query for exact distances.
     pub(crate) const fn exact(&self) -> &Exact {
         &self.exact
     }
 
-    /// The query by codes of this frame, made when it is first asked for.
+    /// Returns the query for codes of this frame. It is made at the first call.
     pub(crate) fn coded(&mut self, frame: &Arc<Frame>) -> &Query {
         let same = |query: &Query| Arc::ptr_eq(query.frame(), frame) || query.frame() == frame;
         let at = self.coded.iter().position(same).unwrap_or_else(|| {

@@ -1,4 +1,4 @@
-//! Owns a query by code: encoded once, it is measured against all rows of one frame.
+//! Owns a query by code: it is encoded once and measured against all rows of one frame.
 
 use std::sync::Arc;
 
@@ -24,12 +24,12 @@ pub(crate) struct Query {
     exact: Exact,
     values: Values,
     terms: Terms,
-    /// Length of what its code is made of.
+    /// Length of its residual.
     length: f32,
     pub(super) sieve: Option<SignFilter>,
 }
 
-/// The form of a query that kernels read.
+/// The form of a query that the kernels read.
 #[derive(Clone, Debug)]
 enum Values {
     /// As long as the values of a row with their padding.
@@ -42,7 +42,7 @@ enum Values {
 }
 
 impl Query {
-    /// A query from a vector in stored form.
+    /// Returns the query for a vector in stored form.
     pub(crate) fn new(frame: impl Into<Arc<Frame>>, vector: Vec<f32>) -> Self {
         let frame = frame.into();
         let spec = frame.spec;
@@ -59,7 +59,8 @@ impl Query {
             Quantization::Bits1 => Values::Bits1(bits::Values::new(1, &placed)),
             Quantization::None => Values::F32,
         };
-        // Codes of few bits are 2 c - top, twice as far apart as the c that kernels multiply.
+        // Values of codes of few bits are 2 c - top: they are twice as far apart as the c that
+        // kernels multiply.
         let (scale, factor, shift) = match &values {
             Values::Int8(_) => (int8::scale(&placed), 1, 0),
             Values::Bits4(values) => (values.scale, 2, -15 * values.sum),
@@ -87,35 +88,35 @@ impl Query {
         Self { frame, spec, kernels: Kernels::detect(), exact, values, terms, length, sieve }
     }
 
-    /// The same query, measured by other kernels.
+    /// Returns the same query, measured by other kernels.
     #[cfg(any(test, feature = "__fuzzing", feature = "__bench"))]
     pub(crate) fn with_kernels(self, kernels: &'static Kernels) -> Self {
         Self { kernels, ..self }
     }
 
-    /// What the codes are made in that it measures.
+    /// Returns the frame of the codes that it measures.
     pub(crate) const fn frame(&self) -> &Arc<Frame> {
         &self.frame
     }
 
-    /// The exact distance to a stored vector.
+    /// Returns the exact distance to a stored vector.
     #[inline]
     pub(crate) fn exact(&self, stored: &[f32]) -> f32 {
         self.exact.distance(stored)
     }
 
-    /// How far off a distance by code is at most, for each unit of [`CodeRows::length`].
+    /// Returns the largest error of a distance by code, per unit of [`CodeRows::length`].
     pub(crate) fn error(&self, fit: &Fit) -> f32 {
         fit.sure * self.unit()
     }
 
-    /// What an error of a product counts in a distance, as a part of the length of the row.
+    /// Returns the error of a distance per error of a product, relative to the length of the row.
     pub(super) fn unit(&self) -> f32 {
         self.spec.product_counts() * self.length
     }
 
-    /// By how many of its standard deviations a first look at each row finds it too far away;
-    /// nothing for codes that have none.
+    /// Returns by how much the sign filter overestimates the distance of each row, in its standard
+    /// deviations. Empty for codes without signs.
     pub(super) fn looks(&self, rows: &CodeRows<'_>, nodes: &[u32], exact: &[f32]) -> Vec<f32> {
         let Some(sieve) = &self.sieve else { return Vec::new() };
         let (mut plain, mut less) = (Vec::new(), Vec::new());
@@ -125,7 +126,7 @@ impl Query {
         looks.map(|((plain, less), exact)| (plain - exact) / (plain - less)).collect()
     }
 
-    /// The distances to these rows, in their order, in place of what `out` held.
+    /// Replaces the content of `out` by the distances to these rows, in their order.
     #[inline]
     pub(crate) fn distances(&self, rows: &CodeRows<'_>, nodes: &[u32], out: &mut Vec<f32>) {
         out.clear();
@@ -133,7 +134,7 @@ impl Query {
         self.measure(rows, nodes, out);
     }
 
-    /// The query as what measures rows of one piece.
+    /// Returns the query as a [`Measure`] of the rows of one piece.
     pub(crate) const fn over<'a>(&'a self, rows: &'a CodeRows<'a>) -> QueryOver<'a> {
         QueryOver { query: self, rows }
     }
@@ -157,8 +158,8 @@ impl Query {
         }
     }
 
-    /// The query as signs side by side are compared with it, off by so many standard deviations at
-    /// most. `None` for codes that have none. O(dimension).
+    /// Returns the form of the query that is compared with FastScan blocks, which allows for an
+    /// error of `deviations` standard deviations. `None` for codes without signs. O(dimension).
     pub(crate) fn block_sieve(&self, deviations: f32) -> Option<BlockSieve> {
         self.spec.block_bytes()?;
         match (&self.values, &self.sieve) {
@@ -200,8 +201,8 @@ impl Measure for QueryOver<'_> {
 }
 
 impl QueryOver<'_> {
-    /// Adds the rows of the next [`BATCH`] blocks that may be nearer than the bound to `nodes`,
-    /// and asks for what [`Measure::distances`] reads of them. `first` is a multiple of [`ROWS`].
+    /// Adds the rows of the next [`BATCH`] blocks that may be nearer than the bound to `nodes`.
+    /// Prefetches what [`Measure::distances`] reads of them. `first` is a multiple of [`ROWS`].
     pub(crate) fn sift_blocks(
         &self,
         sieve: &BlockSieve,

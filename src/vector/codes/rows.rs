@@ -1,4 +1,5 @@
-//! Owns rows of codes: many of them in RAM, a view of many, and the contract of what measures them.
+//! Owns rows of codes: many of them in RAM, a view of many, and the contract of types that measure
+//! them.
 
 use std::sync::Arc;
 
@@ -10,7 +11,7 @@ use crate::map_vec::MapVec;
 use crate::vector::kernel::Kernels;
 use crate::vector::kernel::batch::{Batch, Part, Rows, Terms};
 
-/// Rows of f32 ahead of the one that is measured for which cache lines are asked.
+/// Number of f32 rows ahead of the measured one that are prefetched.
 pub(super) const AHEAD: usize = 2;
 
 /// Bytes of a cache line.
@@ -21,18 +22,18 @@ const LINE: usize = 64;
 #[repr(C, align(64))]
 struct Line([u8; LINE]);
 
-/// Code rows in RAM, aligned as in a mapped file.
+/// Code rows in RAM, with the alignment of a mapped file.
 #[derive(Clone, Debug)]
 pub(crate) struct CodeBuffer {
     frame: Arc<Frame>,
     lines: MapVec<Line>,
-    /// Bytes of `lines` that are taken.
+    /// Used bytes of `lines`.
     len: usize,
     row: Vec<u8>,
 }
 
 impl CodeBuffer {
-    /// Of codes made in this frame.
+    /// Returns an empty buffer for codes of this frame.
     pub(crate) fn new(frame: impl Into<Arc<Frame>>, capacity: usize) -> Self {
         let frame = frame.into();
         let lines = MapVec::with_capacity((capacity * frame.spec.row_bytes()).div_ceil(LINE));
@@ -52,13 +53,13 @@ impl CodeBuffer {
         self.row = row;
     }
 
-    /// Takes all rows out.
+    /// Removes all rows.
     pub(crate) fn clear(&mut self) {
         self.lines.clear();
         self.len = 0;
     }
 
-    /// Adds a row that is encoded already.
+    /// Adds an encoded row.
     pub(crate) fn push_row(&mut self, row: &[u8]) {
         let end = self.len + row.len();
         self.lines.resize(end.div_ceil(LINE), Line([0; LINE]));
@@ -66,8 +67,8 @@ impl CodeBuffer {
         self.len = end;
     }
 
-    /// Brings the rows into another order, in place: row i becomes the former row `order[i]`.
-    /// `order` names every row once.
+    /// Reorders the rows in place: row i becomes the former row `order[i]`. `order` contains every
+    /// row once.
     pub(crate) fn permute(&mut self, order: &[u32]) {
         let width = self.frame.spec.row_bytes();
         let bytes: &mut [u8] = bytemuck::cast_slice_mut(&mut self.lines);
@@ -77,7 +78,7 @@ impl CodeBuffer {
             if done[start] {
                 continue;
             }
-            // Follows one cycle; its first row waits outside meanwhile.
+            // Follows one cycle. Its first row is kept aside meanwhile.
             first.clear();
             first.extend_from_slice(&bytes[start * width..(start + 1) * width]);
             let mut to = start;
@@ -103,7 +104,7 @@ impl CodeBuffer {
     }
 }
 
-/// The rows of many codes, one after the other.
+/// A view of many rows of codes, one after the other.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct CodeRows<'a> {
     pub(crate) spec: CodeSpec,
@@ -111,7 +112,7 @@ pub(crate) struct CodeRows<'a> {
 }
 
 impl<'a> CodeRows<'a> {
-    /// Whole rows only; a rest is left out.
+    /// Returns a view of the whole rows in `bytes`; an incomplete last row is left out.
     pub(crate) fn new(spec: CodeSpec, bytes: &'a [u8]) -> Self {
         Self { spec, rows: Rows::new(bytes, spec.row_bytes()) }
     }
@@ -120,13 +121,13 @@ impl<'a> CodeRows<'a> {
         self.rows.len()
     }
 
-    /// One row; empty if there is none.
+    /// Returns one row; empty if it does not exist.
     #[inline]
     pub(crate) fn row(&self, i: u32) -> &'a [u8] {
         self.rows.row(i)
     }
 
-    /// Asks for a row that is measured soon.
+    /// Prefetches a row that is measured soon.
     #[inline]
     pub(crate) fn prefetch(&self, i: u32) {
         (Kernels::detect().prefetch)(self.row(i));
@@ -139,41 +140,41 @@ impl<'a> CodeRows<'a> {
         Batch { rows: self.rows, nodes, part, terms }
     }
 
-    /// Asks for a part of rows that are measured soon.
+    /// Prefetches a part of rows that are measured soon.
     #[inline]
     pub(super) fn ask(&self, kernels: &Kernels, part: Part, nodes: &[u32]) {
         (kernels.ask)(&self.rows, part, nodes);
     }
 
-    /// Every row.
+    /// Returns every row.
     pub(crate) fn rows(&self) -> impl Iterator<Item = &'a [u8]> {
         self.rows.iter()
     }
 
-    /// Length of what a row's code is made of, which the errors of distances to it grow with: see
-    /// [`Query::error`](super::query::Query::error). 0 where they have none.
+    /// Returns the length of a row's residual, to which the errors of distances are proportional:
+    /// see [`Query::error`](super::query::Query::error). 0 for codes without an error.
     #[inline]
     pub(crate) fn length(&self, row: u32) -> f32 {
         self.spec.length(self.row(row))
     }
 
-    /// The greatest [`Self::length`]. O(rows).
+    /// Returns the greatest [`Self::length`]. O(rows).
     pub(crate) fn longest(&self) -> f32 {
         (0..self.len() as u32).map(|row| self.length(row)).fold(0.0, f32::max)
     }
 }
 
-/// What measures the distances of rows from one place.
+/// Measures the distances of rows from one place.
 pub(crate) trait Measure {
-    /// Asks for what [`Self::sift`] reads of these rows.
+    /// Prefetches what [`Self::sift`] reads of these rows.
     fn ask(&self, nodes: &[u32]);
 
-    /// Leaves of `nodes` those that may be nearer than the bound, and asks for what
-    /// [`Self::distances`] reads of them. One that is nearer is left out if a first look at it is
-    /// off by so many standard deviations. `buffer` may hold anything.
+    /// Removes the nodes that the sign filter finds to be no nearer than `bound`, and prefetches
+    /// what [`Self::distances`] reads of the rest. A node that is nearer is removed if the filter's
+    /// error exceeds `deviations` standard deviations. `buffer` may hold anything.
     fn sift(&self, bound: f32, deviations: f32, nodes: &mut Vec<u32>, buffer: &mut Vec<f32>);
 
-    /// The distances of these rows, in place of what `out` held.
+    /// Replaces the content of `out` by the distances of these rows.
     fn distances(&self, nodes: &[u32], out: &mut Vec<f32>);
 }
 

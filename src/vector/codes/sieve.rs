@@ -1,11 +1,11 @@
-//! Owns the first look at rows of 4 bits: by their signs alone, in front of each row, most of those
-//! that are too far away are told from the others. What is left is measured by its whole code.
+//! Owns the sign filter of rows of 4 bits. By the signs in front of each row, it rejects most rows
+//! that are too far away. The remaining rows are measured by their whole codes.
 //!
-//! The signs are multiplied with values of 4 bits, by counting bits (Gao and Long, "RaBitQ:
+//! The signs are multiplied with values of 4 bits by counting bits (Gao and Long, "RaBitQ:
 //! Quantizing High-Dimensional Vectors with a Theoretical Error Bound for Approximate Nearest
-//! Neighbor Search", SIGMOD 2024, section 3.3.2): with the lowest bits of all values, the next, and
-//! so on as one plane of bits each, the product is the sum over the planes of what their bits stand
-//! for, times the number of bits that plane and signs share.
+//! Neighbor Search", SIGMOD 2024, section 3.3.2). The lowest bits of all values form one bit plane,
+//! the next bits another, and so on. The product is a sum over the planes: the weight of the plane,
+//! times the number of bits that it shares with the signs.
 
 use super::bits;
 use super::blocks::BlockSieve;
@@ -14,31 +14,31 @@ use super::spec::CodeSpec;
 use crate::vector::kernel::Kernels;
 use crate::vector::kernel::batch::{Lanes, PLANES, Part, Scale, Terms};
 
-/// Whole rows that are asked for at once: more lines than this would wait for each other.
+/// Number of whole rows that are prefetched at once. More cache lines would wait for each other.
 const FIRST: usize = 6;
 
-/// The step between two of 16 values that is best for a normal distribution, in its deviations. Any
-/// other is allowed for by the slack.
+/// The step between 16 values that is best for a normal distribution, in standard deviations. The
+/// slack covers the error for other distributions.
 const STEP: f32 = 0.335;
 
-/// Added to a small number, it leaves no room for a fraction, and the nearest whole number in the
-/// lowest bits.
+/// Adding this to a small number rounds it to the nearest whole number, which is then in the lowest
+/// bits of the float.
 const WHOLE: f32 = 12_582_912.0;
 
-/// A vector as signs are compared with it.
+/// A vector in the form that is compared with the signs of rows.
 #[derive(Clone, Debug)]
 pub(super) struct SignFilter {
-    /// For each cache line of what is read of a row its planes, without a bit where the row has no
-    /// sign.
+    /// The bit planes, for each cache line that is read of a row. A plane has no bits where the row
+    /// has no signs.
     planes: Vec<Lanes>,
     /// The slack is that of one standard deviation.
     terms: Terms,
 }
 
 impl SignFilter {
-    /// For a vector with these rotated coordinates, where `terms` makes distances of their
-    /// products, and those of a row of length 1 are off by `length` times what a product is off, as
-    /// a part of itself.
+    /// Returns the filter of a vector with these rotated coordinates. `terms` turns products into
+    /// distances. `length` is the error of a distance to a row of length 1, per relative error of a
+    /// product.
     pub(super) fn new(spec: CodeSpec, values: &[i8], terms: Terms, length: f32) -> Self {
         let coarse = Coarse::new(values);
         let sum: i32 = coarse.values.iter().map(|v| i32::from(*v)).sum();
@@ -54,12 +54,14 @@ impl SignFilter {
         Self { planes: planes(spec.dimension, &coarse.values), terms }
     }
 
-    /// The same vector, of these values, as signs side by side are compared with it.
+    /// Returns the form of the vector that is compared with FastScan blocks; `values` are its
+    /// values.
     pub(super) fn over_blocks(&self, values: &[i8], deviations: f32) -> BlockSieve {
         BlockSieve::new(&Coarse::new(values).values, self.terms, deviations)
     }
 
-    /// How near these rows may be, at least, with an error of so many standard deviations.
+    /// Returns the least possible distances of these rows in `out`, for an error of `deviations`
+    /// standard deviations.
     pub(super) fn measure(
         &self,
         kernels: &Kernels,
@@ -76,13 +78,13 @@ impl SignFilter {
     }
 }
 
-/// Values of 4 bits, -8 to 7, in place of finer ones.
+/// Values of 4 bits, -8 to 7, that approximate finer values.
 #[derive(Clone, Debug, Default)]
 struct Coarse {
     values: Vec<i8>,
-    /// Makes the product with the finer ones right, so that what is off is orthogonal to them.
+    /// Makes the product with the finer values right, so that the error is orthogonal to them.
     scale: f32,
-    /// How long what is off is, as a part of their length.
+    /// Length of the error, relative to the length of the finer values.
     off: f32,
 }
 
@@ -99,15 +101,16 @@ impl Coarse {
         let inverse = (fine.len() as f32 / squared).sqrt() / STEP;
         let coarse = |v: &i8| ((f32::from(*v) * inverse).clamp(-8.0, 7.0) + WHOLE).to_bits() as i8;
         let values: Vec<i8> = fine.iter().map(coarse).collect();
-        // Positive: the largest of the finer values is above their deviation, and none changes its
-        // sign.
+        // Positive: the largest finer value exceeds their standard deviation, so it is not rounded
+        // to zero, and no value changes its sign.
         let scale = squared / product(&values, fine);
         let length = scale * scale * product(&values, &values) / squared;
         Self { off: (length - 1.0).max(0.0).sqrt(), values, scale }
     }
 }
 
-/// The bits of the values where a row has the signs of the same coordinates.
+/// Returns the bit planes of the values, at the places where a row has the signs of the same
+/// coordinates.
 fn planes(dimension: usize, values: &[i8]) -> Vec<Lanes> {
     const LOWEST: u64 = 0x0101_0101_0101_0101;
     let lines = bits::look(dimension).end / 64;
@@ -122,8 +125,8 @@ fn planes(dimension: usize, values: &[i8]) -> Vec<Lanes> {
     planes.into_flattened()
 }
 
-/// Asks for what is read of these rows first: head and signs if there is a sieve, else some whole
-/// rows.
+/// Prefetches what is read first of these rows: head and signs with a sign filter, otherwise some
+/// whole rows.
 pub(super) fn ask(
     kernels: &Kernels,
     rows: &CodeRows<'_>,
@@ -138,8 +141,8 @@ pub(super) fn ask(
     rows.ask(kernels, Part { start: 0, end }, nodes);
 }
 
-/// Leaves of `nodes` those whose distance is below the bound. Without a branch on whether one is,
-/// which nobody could foresee.
+/// Keeps only the nodes whose distance is below the bound. It has no branch on the comparison,
+/// because no processor could predict it.
 pub(super) fn keep_nearer(nodes: &mut Vec<u32>, distances: &[f32], bound: f32) {
     let mut kept = 0;
     for (at, distance) in distances.iter().enumerate().take(nodes.len()) {

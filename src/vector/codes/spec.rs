@@ -1,4 +1,4 @@
-//! Owns what the codes of a collection look like: their kind, and what a row of them holds.
+//! Owns the layout of the codes of a collection: their kind, and the content of a row.
 //!
 //! An f32 row: the stored vector, padded to 16 bytes. It is measured exactly.
 
@@ -8,42 +8,42 @@ use crate::vector::kernel::batch::Part;
 use crate::vector::kernel::blocks::{Blocks, MOST_COORDINATES, ROWS};
 use crate::vector::rotate::padded;
 
-/// How far one bit a coordinate is off.
+/// Relative error of a code of one bit per coordinate.
 const SIGNS_OFF: f32 = 0.755;
 
-/// What the codes of a collection look like.
+/// The layout of the codes of a collection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct CodeSpec {
     pub(crate) codes: Quantization,
     pub(crate) metric: Metric,
     pub(crate) dimension: usize,
-    /// Whether they are made of what is left of a vector when a centre is taken off.
+    /// Whether a centre is subtracted from vectors before they are encoded.
     pub(crate) centred: bool,
 }
 
 impl CodeSpec {
-    /// Of vectors as they are.
+    /// Returns the spec of codes without a centre.
     pub(crate) const fn new(codes: Quantization, metric: Metric, dimension: usize) -> Self {
         Self { codes, metric, dimension, centred: false }
     }
 
-    /// Bytes of one row.
+    /// Returns the bytes of one row.
     pub(crate) const fn row_bytes(&self) -> usize {
         let bytes = self.part().end;
         match self.codes {
-            // On cache lines: what is read first is then the first of them.
+            // Rows start at cache lines, so that the part that is read first is in the first line.
             Quantization::Bits4 => bytes.next_multiple_of(64),
             _ => bytes.next_multiple_of(16),
         }
     }
 
-    /// Bytes of a row that a first look reads, if there is one (see
+    /// Returns how many bytes of a row the sign filter reads, if there is one (see
     /// [`Measure::sift`](super::rows::Measure::sift)).
     pub(crate) fn look_bytes(&self) -> Option<usize> {
         (self.codes == Quantization::Bits4).then(|| bits::look(self.dimension).end)
     }
 
-    /// Where in a row its codes are.
+    /// Returns where in a row its codes are.
     pub(super) const fn part(&self) -> Part {
         match self.codes {
             Quantization::Int8 => {
@@ -57,7 +57,7 @@ impl CodeSpec {
         }
     }
 
-    /// Appends the row of a stored vector.
+    /// Encodes a stored vector and appends its row.
     pub(super) fn encode(&self, vector: &[f32], out: &mut Vec<u8>) {
         let end = out.len() + self.row_bytes();
         match self.codes {
@@ -70,7 +70,7 @@ impl CodeSpec {
         out.resize(end, 0);
     }
 
-    /// What an error of a product of codes counts in a distance.
+    /// Returns the error of a distance per error of a product of codes.
     pub(super) const fn product_counts(&self) -> f32 {
         match self.metric {
             Metric::L2 => 2.0,
@@ -78,14 +78,15 @@ impl CodeSpec {
         }
     }
 
-    /// Standard deviation of what a product with the signs in front of a row is off, as a part of
-    /// both lengths, for a query that is off by `query_off` of its length in a direction that is
-    /// random to the row. The code is off by a vector in a random direction, whose length, as a
-    /// part of the row's, is that of the best quantizer of one bit for a normal distribution, (1 −
-    /// cos²)^½ / cos; one of `dimension` directions counts (Gao et al., SIGMOD 2025, theorem 3.2).
-    /// With the scale that makes products right on average the signs are longer than the row, by
-    /// the cosine of the angle between them, and their product with what the query is off by has
-    /// that length.
+    /// Returns the standard deviation of a product with the signs in front of a row, relative to
+    /// both lengths. The query has an error of `query_off` of its length, in a direction random to
+    /// the row.
+    ///
+    /// The error of the code is a vector in a random direction. Its length relative to the row's is
+    /// that of the best quantizer of one bit for a normal distribution, (1 − cos²)^½ / cos. One of
+    /// `dimension` directions counts (Gao et al., SIGMOD 2025, theorem 3.2). With the scale that
+    /// makes products right on average, the signs are longer than the row by 1 / cos of the angle
+    /// between them. Their product with the error of the query has that length.
     pub(super) fn sign_deviation(&self, query_off: f32) -> f32 {
         let squared_length = 1.0 + SIGNS_OFF * SIGNS_OFF;
         let off = SIGNS_OFF * SIGNS_OFF + squared_length * query_off * query_off;
@@ -104,15 +105,15 @@ impl CodeSpec {
         squared.max(0.0).sqrt()
     }
 
-    /// Bytes of a block of signs side by side; `None` for codes that have none.
+    /// Returns the bytes of a FastScan block; `None` for codes that have none.
     pub(crate) fn block_bytes(&self) -> Option<usize> {
         let coordinates = padded(self.dimension);
         let has = self.codes == Quantization::Bits4 && coordinates <= MOST_COORDINATES;
         has.then(|| Blocks::stride(coordinates / 16))
     }
 
-    /// Puts the signs of rows, at most [`ROWS`], into a block, in place of what `out` held. Where
-    /// there are fewer, the others have length 0.
+    /// Replaces the content of `out` by a FastScan block of the signs of at most [`ROWS`] rows.
+    /// Missing rows have length 0.
     pub(crate) fn encode_block(&self, rows: &[&[u8]], out: &mut Vec<u8>) {
         out.clear();
         let heads: Vec<(f32, f32)> = rows.iter().map(|row| bits::sign_terms(row)).collect();

@@ -21,7 +21,7 @@ fn vectors(n: usize, dimension: usize) -> Vec<Vec<f32>> {
     (0..n).map(|_| random.vector(dimension)).collect()
 }
 
-/// Vectors in stored form and their codes.
+/// Returns vectors in stored form and their codes.
 fn coded(spec: CodeSpec, n: usize) -> (Vec<Vec<f32>>, CodeBuffer) {
     let mut rows = vectors(n, spec.dimension);
     let mut buffer = CodeBuffer::new(spec, n);
@@ -40,8 +40,8 @@ fn all_specs() -> impl Iterator<Item = CodeSpec> {
     })
 }
 
-/// Largest error of a product of unit vectors: about five times the standard deviation, which for
-/// codes of few bits falls with the root of the padded dimension.
+/// Returns the largest error of a product of unit vectors: about five times the standard deviation.
+/// For codes of few bits it falls with the root of the padded dimension.
 fn error_bound(spec: CodeSpec) -> f32 {
     let spread = (spec.dimension.next_multiple_of(64) as f32).sqrt();
     match spec.codes {
@@ -53,7 +53,7 @@ fn error_bound(spec: CodeSpec) -> f32 {
     }
 }
 
-/// The distance to a code row alone; an empty row is a zero vector.
+/// Returns the distance to a single code row. An empty row is a zero vector.
 fn distance(query: &Query, row: &[u8]) -> f32 {
     let mut out = Vec::new();
     query.distances(&CodeRows::new(query.spec, row), &[0], &mut out);
@@ -77,7 +77,7 @@ fn codes_are_near_the_exact_distance_in_every_metric_and_dimension() {
     }
 }
 
-/// The scale is chosen for it: what is too large for one row is too small for another.
+/// The scale is chosen for it: distances come out too large for some rows, too small for others.
 #[test]
 fn errors_of_codes_of_few_bits_have_no_bias() {
     for codes in [Quantization::Bits4, Quantization::Bits2, Quantization::Bits1] {
@@ -104,7 +104,7 @@ fn many_rows_in_one_call_are_the_rows_one_by_one() {
         let (rows, buffer) = coded(spec, 23);
         let view = buffer.rows();
         let query = Query::new(spec, rows[2].clone());
-        // Some are not there.
+        // Some nodes do not exist.
         let nodes: Vec<u32> = (0..40).map(|i| (i * 7) % 25).collect();
         let mut several = vec![1.0; 3];
         query.distances(&view, &nodes, &mut several);
@@ -119,8 +119,8 @@ fn many_rows_in_one_call_are_the_rows_one_by_one() {
     }
 }
 
-/// The first look may turn a row away only if it is too far: by more than it may be off, here five
-/// deviations, and at the bound itself nearly never.
+/// If it allows for five standard deviations of its error, the sign filter rejects no row that is
+/// near enough. If it allows for minus five, it passes no row that is too far.
 #[test]
 fn a_first_look_lets_what_is_near_enough_pass() {
     for (metric, dimension) in METRICS.into_iter().flat_map(|m| [65, 384].map(|d| (m, d))) {
@@ -151,7 +151,7 @@ fn a_first_look_lets_what_is_near_enough_pass() {
     }
 }
 
-/// Over every dimension, so that signs end in the middle of a cache line and of a block of kernels.
+/// Tests every dimension, so that signs end in the middle of a cache line and of a kernel's block.
 #[test]
 fn first_looks_are_the_same_by_every_kernel_and_within_their_row() {
     let specs = all_specs().filter(|spec| spec.codes == Quantization::Bits4);
@@ -173,12 +173,12 @@ fn first_looks_are_the_same_by_every_kernel_and_within_their_row() {
     }
 }
 
-/// Signs side by side are the signs in front of the rows: what passes is the same, by every kernel.
+/// FastScan blocks hold the signs in front of the rows, so the same rows pass, with every kernel.
 #[test]
 fn looks_at_signs_side_by_side_let_the_same_rows_pass() {
     let specs = all_specs().filter(|spec| spec.codes == Quantization::Bits4);
     for spec in specs.chain([CodeSpec::new(Quantization::Bits4, Metric::L2, 4352)]) {
-        // Whole blocks and not, fewer than a call has and more.
+        // Whole and incomplete blocks, fewer and more than one call handles.
         let (rows, buffer) = coded(spec, 300);
         for count in [1u32, 31, 32, 33, 256, 300] {
             let bytes = &buffer.bytes()[..count as usize * spec.row_bytes()];
@@ -191,7 +191,7 @@ fn looks_at_signs_side_by_side_let_the_same_rows_pass() {
             query.sieve.as_ref().unwrap().measure(query.kernels, &view, 1.5, &all, &mut near);
             let mut sorted = near.clone();
             sorted.sort_by(f32::total_cmp);
-            // Between two distances, where rounding does not tell them apart.
+            // Between two distances, so that rounding decides nothing.
             let middle = sorted.len() / 2;
             let size = 1.0 + sorted[middle].abs();
             let bounds = [sorted[middle] + 1e-4 * size, f32::INFINITY, f32::MIN];
@@ -217,7 +217,7 @@ fn looks_at_signs_side_by_side_let_the_same_rows_pass() {
         }
         assert!(FastScanBlocks::new(spec, &[0; 64], 300).is_none());
     }
-    // Sums of more coordinates would not fit, and other codes have no signs.
+    // Sums of more coordinates would overflow, and other codes have no signs.
     for (codes, dimension) in
         [(Quantization::Bits4, 4353), (Quantization::Int8, 64), (Quantization::Bits1, 64)]
     {
@@ -227,7 +227,7 @@ fn looks_at_signs_side_by_side_let_the_same_rows_pass() {
     }
 }
 
-/// What the query loses to four bits is a part of it.
+/// The error of rounding the query to four bits is part of it.
 #[test]
 fn the_slack_of_a_first_look_is_the_deviation_of_its_error() {
     for (metric, dimension) in METRICS.into_iter().flat_map(|m| [192, 384].map(|d| (m, d))) {
@@ -305,7 +305,7 @@ fn pairs_of_rows_have_a_distance() {
                     continue;
                 }
                 let exact = spec.metric.distance(&rows[a as usize], &rows[b as usize]);
-                // One bit makes far pairs nearer and near ones farther.
+                // One bit makes distant pairs seem nearer and near pairs more distant.
                 let bound = 4.0 * error_bound(spec) * largest
                     + if spec.codes == Quantization::Bits1 { 0.3 * largest } else { 0.0 };
                 assert!((there - exact).abs() <= bound, "{spec:?} {a} {b}: {there} {exact}");
@@ -352,13 +352,13 @@ fn very_long_and_very_short_vectors_keep_their_order() {
     }
 }
 
-/// Every byte of a row may be wrong; there is still an answer.
+/// Every byte of a row may be wrong; it still has a distance.
 #[test]
 fn damaged_rows_have_some_distance() {
     for spec in all_specs() {
         for byte in [0x00, 0x7f, 0x80, 0xff] {
             let bytes = vec![byte; 9 * spec.row_bytes() + 5];
-            // A view over words, as of a mapped file.
+            // A view over words, like that of a mapped file.
             let mut words = vec![0u128; bytes.len().div_ceil(16)];
             bytemuck::cast_slice_mut::<_, u8>(&mut words)[..bytes.len()].copy_from_slice(&bytes);
             let view = CodeRows::new(spec, &bytemuck::cast_slice(&words)[..bytes.len()]);
@@ -370,7 +370,7 @@ fn damaged_rows_have_some_distance() {
             assert_eq!(out.len(), nodes.len());
             for own in [3, 99] {
                 view.origin(own).distances(&nodes, &mut out);
-                // A product may be anything.
+                // Under dot a distance may have any value.
                 let sound = |d: &f32| *d >= 0.0 || spec.metric == Metric::Dot;
                 assert!(out.iter().all(sound), "{spec:?} {byte}: {out:?}");
             }

@@ -1,10 +1,11 @@
-//! Owns what all kernels of many rows share: which rows are meant, how a product of codes becomes a
-//! distance, and the walk over the rows, which asks for them ahead and hands them on in fours.
+//! Owns the common part of all kernels of many rows. It has the rows of a call, the formula that
+//! turns a product of codes into a distance, and the walk over the rows. The walk prefetches rows
+//! and passes them on in fours.
 //!
-//! Unsafe here is a row whose number was compared with how many there are.
+//! Unsafe code here is the access to a row whose number was compared with the number of rows.
 #![expect(unsafe_code, reason = "one check for each row, not one for each access")]
 
-/// How many rows ahead of the one that is measured cache lines are asked for.
+/// Number of rows ahead of the measured one that are prefetched.
 const AHEAD: usize = 8;
 
 /// A vector of signed bytes on its own cache line.
@@ -12,33 +13,35 @@ const AHEAD: usize = 8;
 #[repr(align(64))]
 pub(crate) struct Lanes(pub(crate) [i8; 64]);
 
-/// Bit planes of a query's values of so many bits, in two's complement: see [`PLANE_WEIGHTS`].
+/// Bit planes of a query's values, which have this many bits in two's complement: see
+/// [`PLANE_WEIGHTS`].
 pub(crate) const PLANES: usize = 4;
 
-/// What a bit of each plane stands for.
+/// The weight of a bit of each plane.
 pub(crate) const PLANE_WEIGHTS: [i32; PLANES] = [1, 2, 4, -8];
 
-/// Where the head of a row has the scale of its codes.
+/// Which scale in the head of a row applies.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) enum Scale {
-    /// At its beginning.
+    /// The scale at offset 0.
     #[default]
     First,
-    /// At 12, for products with other rows.
+    /// The scale at offset 12, for products with other rows.
     Pairs,
-    /// The first, times the upper twelve bits of the word at 8, in 256ths: that of the signs alone.
+    /// The scale of the signs alone: the scale at offset 0, times the upper twelve bits of the word
+    /// at offset 8, in 256ths.
     Signs,
 }
 
-/// Bits below those of the word at 8 that belong to the scale of the signs.
+/// Number of lower bits of the word at offset 8 that do not belong to the scale of the signs.
 pub(crate) const SIGN_SCALE_SHIFT: u32 = 20;
 
-/// What the upper twelve bits of the word at 8 count.
+/// The unit of the upper twelve bits of the word at offset 8.
 pub(crate) const SIGN_SCALE_UNIT: f32 = 1.0 / 256.0;
 
-/// What turns the product of two codes into a distance: with `dot` the sum over all coordinates of
-/// code times code, and the scale and the squared norm from the head of the row,
-/// `bias + squared · norm² + weight · scale · (factor · dot + shift) − slack · norm`.
+/// The coefficients that turn the product of two codes into a distance. `dot` is the sum over all
+/// coordinates of code times code; scale and squared norm are in the head of the row. The distance
+/// is `bias + squared · norm² + weight · scale · (factor · dot + shift) − slack · norm`.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Terms {
     pub(crate) factor: i32,
@@ -46,7 +49,7 @@ pub(crate) struct Terms {
     pub(crate) weight: f32,
     pub(crate) bias: f32,
     pub(crate) squared: f32,
-    /// Counts with the scale of the signs only.
+    /// Applies with the scale of the signs only.
     pub(crate) slack: f32,
     pub(crate) scale: Scale,
 }
@@ -55,10 +58,11 @@ pub(crate) struct Terms {
 const HEAD: usize = 16;
 
 impl Terms {
-    /// Of several rows at once, in steps that vector instructions can take for all of them.
+    /// Returns the distances of several rows, in steps that vector instructions can take for all of
+    /// them.
     #[inline(always)]
     fn distances<const R: usize>(&self, dots: [i32; R], rows: [&[u8]; R]) -> [f32; R] {
-        // Of the four words of each head.
+        // The four words of each head.
         let mut words = [[0u32; R]; 4];
         for r in 0..R {
             let head = rows[r].first_chunk::<HEAD>().unwrap_or(&[0; HEAD]);
@@ -90,7 +94,7 @@ impl Terms {
     }
 }
 
-/// Where in a row the codes are that are measured.
+/// The part of a row with the codes to be measured.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Part {
     pub(crate) start: usize,
@@ -103,7 +107,7 @@ impl Part {
         row.get(self.start..self.end).unwrap_or(&[])
     }
 
-    /// With what stands before them.
+    /// Returns the part and the bytes before it.
     #[inline(always)]
     fn and_head<'a>(&self, row: &'a [u8]) -> &'a [u8] {
         row.get(..self.end).unwrap_or(&[])
@@ -115,12 +119,12 @@ impl Part {
 pub(crate) struct Rows<'a> {
     bytes: &'a [u8],
     stride: usize,
-    /// At most as many as there is room for.
+    /// Number of rows, at most as many as fit the bytes.
     count: u32,
 }
 
 impl<'a> Rows<'a> {
-    /// Whole rows only; a rest is left out.
+    /// Returns the whole rows in `bytes`; an incomplete last row is left out.
     pub(crate) fn new(bytes: &'a [u8], stride: usize) -> Self {
         let count = bytes.len().checked_div(stride).unwrap_or(0);
         Self { bytes, stride, count: u32::try_from(count).unwrap_or(u32::MAX) }
@@ -130,7 +134,7 @@ impl<'a> Rows<'a> {
         self.count as usize
     }
 
-    /// One row; empty if there is none.
+    /// Returns one row; empty if it does not exist.
     #[inline(always)]
     pub(crate) fn row(&self, i: u32) -> &'a [u8] {
         if i >= self.count {
@@ -141,27 +145,27 @@ impl<'a> Rows<'a> {
         unsafe { self.bytes.get_unchecked(start..start + self.stride) }
     }
 
-    /// All rows.
+    /// Returns all rows.
     pub(crate) fn iter(&self) -> impl Iterator<Item = &'a [u8]> + use<'a> {
         self.bytes.chunks_exact(self.stride)
     }
 }
 
-/// Rows that are measured in one call.
+/// The rows measured in one call.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Batch<'a> {
     pub(crate) rows: Rows<'a>,
-    /// Which rows. One that is not there has the distance of a zero vector.
+    /// The numbers of the rows. A row that does not exist has the distance of a zero vector.
     pub(crate) nodes: &'a [u32],
-    /// Its bytes are behind the head.
+    /// The part of each row to measure. It lies behind the head.
     pub(crate) part: Part,
     pub(crate) terms: Terms,
 }
 
-/// Measures the rows of a batch into `out`. A row has a head with its scale and, at 4, its squared
-/// norm. `four` gives the products of four rows, all of one length, `one` that of one. Both, and
-/// `prefetch`, become part of the caller, with the processor features that it may use: so what
-/// calls this is a whole kernel, and nothing is called for a row.
+/// Measures the rows of a batch into `out`. A row has a head with its scale and, at offset 4, its
+/// squared norm. `four` returns the products of four rows of one length, and `one` that of one row.
+/// Both, and `prefetch`, are inlined into the caller and may use its processor features. So the
+/// caller is a complete kernel, without a function call per row.
 #[inline(always)]
 pub(super) fn measure(
     batch: &Batch<'_>,
@@ -186,7 +190,7 @@ pub(super) fn measure(
             };
         }
     };
-    // The first is read before a request for it would help.
+    // The first row is read before a prefetch of it would help.
     ask(nodes.get(1..nodes.len().min(AHEAD)).unwrap_or(&[]));
     let ((fours, rest), (outs, out_rest)) = (nodes.as_chunks::<4>(), out.as_chunks_mut::<4>());
     for (group, (nodes_of_group, out)) in fours.iter().zip(outs).enumerate() {
@@ -204,12 +208,12 @@ pub(super) fn measure(
     each(rest, out_rest);
 }
 
-/// A row in chunks of N bytes, and what is left.
+/// A row in chunks of N bytes, and the rest.
 #[cfg(target_arch = "x86_64")]
 type Chunks<'a, const N: usize> = (&'a [[u8; N]], &'a [u8]);
 
-/// Rows of one length in chunks, and the number of chunks, at most `limit`. In a loop over the
-/// chunks so counted no access is checked.
+/// Returns rows of one length in chunks, and the number of chunks, at most `limit`. In a loop up to
+/// that number, the compiler needs no bounds checks.
 #[cfg(target_arch = "x86_64")]
 #[inline(always)]
 pub(super) fn chunked<const R: usize, const N: usize>(

@@ -1,45 +1,45 @@
-//! Owns what all kernels of signs side by side share: what a block of rows looks like, and how the
-//! sums of a block become one bit for each row.
+//! Owns the common part of all kernels of FastScan blocks. It has the layout of a block, and the
+//! step from the sums of a block to one bit per row.
 //!
-//! A block holds [`ROWS`] rows: their scales, their lengths, each as f32, and for every four
-//! coordinates 16 bytes, of which byte `i` has the four signs of row `i` in its low half and those
-//! of row `i + 16` in its high half. So one table look-up of a vector instruction adds up four
+//! A block holds [`ROWS`] rows: their scales, their lengths, each as f32, and 16 bytes for every
+//! four coordinates. Byte `i` of these has the four signs of row `i` in its low half and those of
+//! row `i + 16` in its high half. So one table look-up of a vector instruction adds up four
 //! coordinates of many rows (André et al., "Cache locality is not enough: High-Performance Nearest
 //! Neighbor Search with Product Quantization Fast Scan", VLDB 2015, section 4).
 
 use super::batch::{Lanes, Terms};
 
-/// Rows of a block.
+/// Rows in a block.
 pub(crate) const ROWS: usize = 32;
 
-/// Bytes of scales and lengths.
+/// Bytes of scales and lengths in a block.
 pub(crate) const HEADS: usize = 2 * 4 * ROWS;
 
-/// Most coordinates that 16 bits can add up, a multiple of 64: a table's entries are at most 60.
+/// Most coordinates whose sum fits 16 bits, a multiple of 64: a table's entries are at most 60.
 pub(crate) const MOST_COORDINATES: usize = 4352;
 
-/// Blocks that are measured in one call, as far as they are whole.
+/// Blocks compared in one call; an incomplete last block is skipped.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Blocks<'a> {
     pub(crate) bytes: &'a [u8],
-    /// For every four coordinates 16 entries: what is added for each combination of their signs.
-    /// Four such tables are one of these.
+    /// A table of 16 entries for every four coordinates: the sum for each combination of their
+    /// signs. Each [`Lanes`] holds four tables.
     pub(crate) tables: &'a [Lanes],
-    /// Of products that are sums of table entries.
+    /// The coefficients for products that are sums of table entries.
     pub(crate) terms: Terms,
     pub(crate) bound: f32,
 }
 
 impl Blocks<'_> {
-    /// Bytes of a block with so many [`Lanes`] of tables.
+    /// Returns the bytes of a block whose tables take `lanes` [`Lanes`].
     pub(crate) const fn stride(lanes: usize) -> usize {
         HEADS + 64 * lanes
     }
 }
 
-/// For each block of a call the rows that may be nearer than the bound, the first in the lowest
-/// bit. `sums` adds up the tables' entries for the rows of a block, `below` tells which distances
-/// are below a bound. Both become part of the caller, with the processor features that it may use.
+/// Computes for each block the rows that may be nearer than the bound, the first row in the lowest
+/// bit. `sums` adds up the tables' entries for the rows of a block. `below` returns which distances
+/// are below a bound. Both are inlined into the caller and may use its processor features.
 #[inline(always)]
 pub(super) fn sift(
     blocks: &Blocks<'_>,
@@ -64,7 +64,7 @@ pub(super) fn sift(
     }
 }
 
-/// Which distances are below a bound, the first in the lowest bit.
+/// Returns which distances are below a bound, the first in the lowest bit.
 pub(super) fn below(distances: &[f32; ROWS], bound: f32) -> u32 {
     (0..ROWS).map(|i| u32::from(distances[i] < bound) << i).sum()
 }

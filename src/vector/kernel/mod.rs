@@ -1,5 +1,5 @@
-//! Owns the choice of kernels: once per process, by what the processor can do. Each fast kernel has
-//! a scalar twin (`scalar`) that the tests compare it with.
+//! Owns the choice of kernels: once per process, by the processor's features. Each fast kernel has
+//! a scalar twin (`scalar`) with which the tests compare it.
 
 pub(crate) mod batch;
 pub(crate) mod blocks;
@@ -18,13 +18,13 @@ pub(crate) use table::{BitsFromBits, Kernels};
 use crate::sync::OnceLock;
 
 impl Kernels {
-    /// The fastest kernels of this processor.
+    /// Returns the fastest kernels for this processor.
     pub(crate) fn detect() -> &'static Self {
         static CHOSEN: OnceLock<Kernels> = OnceLock::new();
         CHOSEN.get_or_init(|| Self::all()[0])
     }
 
-    /// All kernels that this processor can run, fastest first.
+    /// Returns all kernels that this processor can run, fastest first.
     pub(crate) fn all() -> Vec<Self> {
         #[cfg(target_arch = "x86_64")]
         let fast = [avx512::kernels(), avx2::kernels()];
@@ -63,7 +63,8 @@ mod tests {
                 for offset in 0..16 {
                     let (a, b) = (floats(len + offset, 1), floats(len + offset, 2));
                     let (a, b) = (&a[offset..], &b[offset..]);
-                    // Sums are taken in another order: an error of some ulps of the terms' size.
+                    // Sums are taken in another order, which causes an error of some ulps of the
+                    // terms' size.
                     let tolerance = 1e-6 * (len as f32 + 1.0);
                     let dot = (kernels.dot_f32)(a, b);
                     assert!((dot - scalar::dot_f32(a, b)).abs() <= tolerance, "{}", kernels.name);
@@ -81,7 +82,7 @@ mod tests {
     type Call<'a> = Box<dyn Fn(&Kernels, &mut [f32]) + 'a>;
 
     fn calls<'a>(batch: Batch<'a>, query: &'a [Lanes]) -> [Call<'a>; 8] {
-        // These have one value for each byte.
+        // These rows have one value per byte.
         let Part { start, end } = batch.part;
         let int8 = query.iter().flat_map(|lanes| lanes.0).take(end - start);
         let int8: Vec<i8> = int8.collect();
@@ -114,7 +115,7 @@ mod tests {
         }
     }
 
-    /// Heads with plain scales, so that a difference shows; one row is not there.
+    /// The heads have plain scales, so that a difference shows. One row does not exist.
     #[test]
     fn every_kernel_of_many_rows_agrees_with_its_scalar_twin() {
         let query: Vec<Lanes> =
@@ -144,7 +145,7 @@ mod tests {
                 for (nodes, scale) in some.into_iter().zip([Scale::First, Scale::Signs]) {
                     let (part, terms) = (Part { start: 16, end: stride }, terms(scale));
                     agree(Batch { rows, nodes, part, terms }, &query);
-                    // A part in the middle, and one that is not there.
+                    // A part in the middle, and one that does not exist.
                     let part = Part { start: 16 + values / 2, end: stride - values / 4 };
                     agree(Batch { rows, nodes, part, terms }, &query);
                     let part = Part { start: 16, end: stride + 1 };
@@ -172,8 +173,7 @@ mod tests {
         }
     }
 
-    /// Kernels may be called with what does not fit: then they measure something, and within
-    /// bounds.
+    /// Kernels may get arguments of the wrong length: then they measure something, within bounds.
     #[test]
     fn queries_that_are_too_short_or_too_long_are_cut() {
         let rows = vec![1u8; 10 * 80];

@@ -1,10 +1,10 @@
-//! Owns the reference kernels: the simplest code that is right, always compiled.
+//! Owns the reference kernels: the simplest correct code, always compiled.
 
 use super::batch::{Batch, Lanes, PLANE_WEIGHTS, PLANES, measure};
 use super::blocks::{Blocks, ROWS, below, sift};
 use super::table::Kernels;
 
-/// The reference.
+/// The reference kernels.
 pub(crate) const KERNELS: Kernels = Kernels {
     name: "scalar",
     dot_f32,
@@ -27,17 +27,18 @@ fn each(batch: &Batch<'_>, out: &mut [f32], one: impl Fn(&[u8]) -> i32) {
     measure(batch, out, |_| {}, |rows| rows.map(&one), &one);
 }
 
-/// Dot product.
+/// Returns the dot product.
 pub(crate) fn dot_f32(a: &[f32], b: &[f32]) -> f32 {
     a.iter().zip(b).map(|(x, y)| x * y).sum()
 }
 
-/// Squared Euclidean distance.
+/// Returns the squared Euclidean distance.
 pub(crate) fn l2_f32(a: &[f32], b: &[f32]) -> f32 {
     a.iter().zip(b).map(|(x, y)| (x - y) * (x - y)).sum()
 }
 
-/// Squared Euclidean distance from `b` times a factor. In f64 a product of two f32 is exact.
+/// Returns the squared Euclidean distance of `a` from `b` times a factor. In f64 a product of two
+/// f32 is exact.
 #[inline]
 pub(crate) fn l2_scaled_f32(a: &[f32], b: &[f32], factor: f32) -> f32 {
     let difference =
@@ -45,14 +46,14 @@ pub(crate) fn l2_scaled_f32(a: &[f32], b: &[f32], factor: f32) -> f32 {
     a.iter().zip(b).map(difference).map(|d| d * d).sum()
 }
 
-/// Dot product of int8 values and the bytes of an int8 row: at most 65,544 terms of at most 2^14
-/// each, so it fits.
+/// Returns the dot product of int8 values and the bytes of an int8 row. At most 65,544 terms of at
+/// most 2^14 each fit an i32.
 pub(super) fn int8(query: &[i8], row: &[u8]) -> i32 {
     query.iter().zip(row).map(|(q, x)| i32::from(*q) * i32::from(*x as i8)).sum()
 }
 
-/// Dot product of int8 values and the codes of a row of `BITS` bits: for each 64 bytes of the row
-/// one vector of values for its lowest bits, one for the next, and so on.
+/// Returns the dot product of int8 values and the codes of a row of `BITS` bits. Each 64 bytes of
+/// the row have one vector of values for their lowest bits, one for the next bits, and so on.
 pub(super) fn bits<const BITS: usize>(query: &[Lanes], row: &[u8]) -> i32 {
     let blocks = query.chunks_exact(8 / BITS).zip(row.chunks(64));
     let products = blocks.flat_map(|(planes, bytes)| {
@@ -64,7 +65,7 @@ pub(super) fn bits<const BITS: usize>(query: &[Lanes], row: &[u8]) -> i32 {
     products.sum()
 }
 
-/// The same for one bit, where the codes of 64 values are 8 bytes, lowest bit first.
+/// Returns the dot product for one bit, where the codes of 64 values are 8 bytes, lowest bit first.
 pub(super) fn bits1(query: &[Lanes], row: &[u8]) -> i32 {
     let blocks = query.iter().zip(row.chunks_exact(8));
     let products = blocks.flat_map(|(values, bytes)| {
@@ -74,7 +75,7 @@ pub(super) fn bits1(query: &[Lanes], row: &[u8]) -> i32 {
     products.sum()
 }
 
-/// Dot product of values of `PLANES` bits, bit by bit, and the bits of a row.
+/// Returns the dot product of values of `PLANES` bits, bit by bit, and the bits of a row.
 pub(super) fn planes(query: &[Lanes], row: &[u8]) -> i32 {
     let blocks = query.as_chunks::<PLANES>().0.iter().zip(row.chunks(64));
     let counts = blocks.flat_map(|(planes, bytes)| {
@@ -86,8 +87,8 @@ pub(super) fn planes(query: &[Lanes], row: &[u8]) -> i32 {
     counts.sum()
 }
 
-/// Dot product of the codes of one row and those of another, the first moved to
-/// `2 c - (2^BITS - 1)`.
+/// Returns the dot product of the codes of one row, as values `2 c - (2^BITS - 1)`, and the codes
+/// of another.
 pub(super) fn bits_pair<const BITS: usize>(a: &[u8], row: &[u8]) -> i32 {
     let top = (1 << BITS) - 1;
     let code = |byte: u8, plane: usize| i32::from(byte >> (BITS * plane)) & top;
@@ -97,7 +98,7 @@ pub(super) fn bits_pair<const BITS: usize>(a: &[u8], row: &[u8]) -> i32 {
     products.sum()
 }
 
-/// How many bits of two rows differ.
+/// Returns how many bits of two rows differ.
 pub(super) fn bits1_pair(a: &[u8], row: &[u8]) -> i32 {
     a.iter().zip(row).map(|(x, y)| (x ^ y).count_ones() as i32).sum()
 }
@@ -106,7 +107,7 @@ fn blocks(blocks: &Blocks<'_>, out: &mut [u32]) {
     sift(blocks, out, block_sums, below);
 }
 
-/// What the tables have for the rows of a block.
+/// Returns the sums of table entries for the rows of a block.
 fn block_sums(signs: &[u8], tables: &[Lanes]) -> [u16; ROWS] {
     let mut sums = [0u16; ROWS];
     let tables = tables.iter().flat_map(|four| four.0.as_chunks::<16>().0);

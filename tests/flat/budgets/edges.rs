@@ -29,7 +29,11 @@ fn counts(id: u64) -> u64 {
 }
 
 fn open(path: &std::path::Path, background: Background) -> (Store, Collection) {
+    // The tests of this program share two threads for their background work: an insert that waits
+    // for a compaction waits for those of others.
+    let patience = Duration::from_secs(300);
     let options = StoreOptions::new().background(background).disk_budget(BUDGET);
+    let options = options.write_timeout(patience);
     let store = options.reserve_bytes(1 << 20).open(path).unwrap();
     let wanted = CollectionOptions::new(DIMENSION, Metric::L2).memtable_rows(1024);
     // Durability for thousands of single writes.

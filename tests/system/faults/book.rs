@@ -130,7 +130,7 @@ impl Book {
                         self.stored_in_flight += self.ledger.settle(&ledger::read(&[a, b]));
                     }
                 }
-                Err(Error::InvalidOption { .. }) => {} // it died before the first manifest
+                Err(Error::NotFound { .. }) => {} // it died before the first manifest
                 Err(error) => panic!("{what}: {error}"),
             }
         }

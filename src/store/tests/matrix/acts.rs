@@ -1,5 +1,5 @@
-//! Owns the acts of workloads that take more than a call of the store, and the check that those
-//! which are about something do come by there.
+//! Owns the acts of workloads that take more than one call of the store, and the check that
+//! workloads about such acts do reach them.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Weak, mpsc};
@@ -22,7 +22,7 @@ impl Runner {
         Ok(self.store()?.get_collection(NAMES[0]))
     }
 
-    /// Searches the graph of the first collection more often than it takes for a look at it.
+    /// Searches the graph of the first collection often enough for a recall measurement.
     pub(super) fn ask(&self) -> Result<(), Error> {
         let Some(notes) = self.notes()? else { return Ok(()) };
         for id in 0..20 {
@@ -31,15 +31,15 @@ impl Runner {
         Ok(())
     }
 
-    /// A look at the graph of the first collection finds that it takes a much wider beam than
-    /// before.
+    /// Reports a recall measurement by which the graph of the first collection takes a much wider
+    /// beam than before.
     pub(super) fn wear(&self) -> Result<(), Error> {
         let Some(notes) = self.notes()? else { return Ok(()) };
         let (core, snapshot) = (&notes.core, notes.core.snapshot());
         let graph = snapshot.indexes.iter().find(|part| part.indexed.index.has_graph());
         if let Some(part) = graph {
             let wide = EfTable::of(&[(32, 0.5), (512, 0.99)]);
-            // With as many queries as there may be: there is no reason to look again.
+            // With the maximum number of queries, so that no further measurement is due.
             let stats = RecallStats { queries: 64, ..RecallStats::default() };
             core.recall.looked(part.indexed.file, wide, stats, notes.engine.time.monotonic());
             *lock(&core.indexes_in_order) = Weak::new();
@@ -52,7 +52,8 @@ impl Runner {
         self.reopen()
     }
 
-    /// A write that passes any budget: nothing of it may ever be found, and what makes room is due.
+    /// Makes a write that exceeds any budget. Nothing of it may ever be found, and work that frees
+    /// bytes is due.
     pub(super) fn bulky(&self) -> Result<(), Error> {
         let Some(notes) = self.notes()? else { return Ok(()) };
         let text = "bulk".repeat(9 << 18);
@@ -68,34 +69,34 @@ impl Runner {
     }
 
     /// Builds the index of the first collection that is due. Once the build knows its rows, a purge
-    /// begins on another thread: it moves them before the build goes on, and ends after it. Where
-    /// no row is dead, or no build is due, one follows the other.
+    /// begins on another thread. The purge moves the rows before the build continues, and ends
+    /// after it. If no row is dead, or no build is due, one follows the other.
     pub(super) fn purge_during_a_build(&self) -> Result<(), Error> {
         let store = self.store()?;
         let Some(notes) = self.notes()? else { return Ok(()) };
         let (engine, core) = (&store.engine, &notes.core);
         let has_dead = core.snapshot().segments.iter().any(|s| s.live.dead() > 0);
-        // Not held: what the purge replaces goes at once.
+        // A weak reference, so that the files that the purge replaces are removed at once.
         let before = Arc::downgrade(&core.snapshot());
         let moved = || !Weak::ptr_eq(&before, &Arc::downgrade(&core.snapshot()));
-        // What is broken on purpose here is broken there.
+        // The other thread needs the same sabotage switches.
         let (switch, place) = (sabotage::active(), sim::left_out());
         std::thread::scope(|scope| {
             let (begin, begun) = mpsc::channel::<()>();
             let purge = scope.spawn(move || {
-                // An error says that there was no build.
+                // An error means that there was no build.
                 let _ = begun.recv();
                 sabotage::with(switch, || sim::leaving_out(place, || store.purge()))
             });
             let asked = AtomicUsize::new(0);
             let stop = || {
-                // Asked for the second time when the build knows its rows.
+                // The second call comes when the build knows its rows.
                 if asked.fetch_add(1, Ordering::Relaxed) == 1 && has_dead {
                     let _ = begin.send(());
                     while !moved() && !purge.is_finished() {
                         std::thread::yield_now();
                     }
-                    // The purge holds it while it moves rows, and then waits for the build.
+                    // The purge holds this lock while it moves rows, and then waits for the build.
                     drop(lock(&core.row_job));
                     self.seen.moved.fetch_add(usize::from(moved()), Ordering::Relaxed);
                 }
@@ -110,7 +111,7 @@ impl Runner {
     }
 }
 
-/// What a workload comes by without any trouble, and the store at its end.
+/// Runs a workload without faults. Returns what it reached, and the store at its end.
 fn seen(name: &str) -> (Arc<Seen>, Store) {
     let scripts = scripted();
     let script = scripts.iter().find(|s| s.name.starts_with(name)).unwrap();
@@ -119,7 +120,7 @@ fn seen(name: &str) -> (Arc<Seen>, Store) {
     (runner.seen, runner.store.unwrap())
 }
 
-/// Without these, nothing would be cut, failed or left out there.
+/// If a workload did not reach these, the matrix would inject no fault there.
 #[test]
 fn scripts_come_by_what_they_are_about() {
     let of = |count: &AtomicUsize| count.load(Ordering::Relaxed);
@@ -129,7 +130,8 @@ fn scripts_come_by_what_they_are_about() {
     assert_eq!((of(&worn.built), of(&worn.merges), of(&worn.looks)), (2, 1, 3), "{worn:?}");
     let (purged, _) = seen("purge during a merge");
     assert!(of(&purged.moved) == 2 && of(&purged.merges) >= 1, "{purged:?}");
-    // Sealed though it has nine rows, and rewritten though fewer are dead than it takes.
+    // Sealed although it has only nine rows, and rewritten although fewer rows are dead than the
+    // limit.
     let (heap, _) = seen("budget of heap");
     assert_eq!((of(&heap.refused), of(&heap.seals)), (2, 2), "{heap:?}");
     let (disk, store) = seen("budget of disk");

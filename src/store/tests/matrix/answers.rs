@@ -1,12 +1,12 @@
-//! Owns what is asked of a store whose files may be damaged, and the rule for its answers: exactly
-//! right, or a typed error. Also the exact nearest neighbors that searches are held to.
+//! Owns the questions to a store whose files may be damaged, and the rule for its answers: exactly
+//! right, or a typed error. Also owns the exact nearest neighbors that searches are compared with.
 
 use std::collections::BTreeMap;
 
 use super::model::{Model, NAMES, Row, check_vector, vector};
 use crate::{Collection, Error, Filter, Hit, Memory, Metric, SearchMode, Store};
 
-/// Errors that damage may give.
+/// Returns true for errors that damage may cause.
 pub(super) fn is_typed(error: &Error) -> bool {
     use std::io::ErrorKind::*;
     match error {
@@ -18,17 +18,17 @@ pub(super) fn is_typed(error: &Error) -> bool {
     }
 }
 
-/// The answers of a store so far.
+/// Counts the answers of a store so far.
 #[derive(Debug, Default)]
 pub(super) struct Answers {
-    /// Typed errors in place of an answer.
+    /// Number of typed errors instead of an answer.
     pub(super) errors: u64,
-    /// Whether a scan of the codes must find the very nearest.
+    /// True if a scan of the codes must find the exact nearest neighbors.
     pub(super) strict: bool,
 }
 
 impl Answers {
-    /// The answer, or `None` for an error that damage may give.
+    /// Returns the answer, or `None` for an error that damage may cause.
     pub(super) fn take<T>(&mut self, answer: Result<T, Error>) -> Result<Option<T>, String> {
         match answer {
             Ok(answer) => Ok(Some(answer)),
@@ -40,7 +40,7 @@ impl Answers {
         }
     }
 
-    /// Asks everything; `state` is what there is.
+    /// Asks every question. `state` is the true content.
     pub(super) fn ask(&mut self, store: &Store, state: &Model) -> Result<(), String> {
         let names: Vec<&str> = state.0.keys().map(|c| NAMES[*c]).collect();
         let mut found = store.collection_names();
@@ -117,7 +117,7 @@ impl Answers {
                 if hits.len() != nearest.len() {
                     return Err(format!("{} hits of {} by {path:?}", hits.len(), nearest.len()));
                 }
-                // Under cosine these vectors are nearer to each other than codes can tell.
+                // Under cosine, these vectors are nearer to each other than codes can distinguish.
                 let scan = self.strict && c != 1 && path == Some(SearchMode::Scan);
                 if path.is_none() || scan {
                     same(&hits, &nearest)?;
@@ -128,7 +128,7 @@ impl Answers {
     }
 }
 
-/// A memory must be the one that was written; gives its id.
+/// Checks that a memory is the one that was written. Returns its id.
 fn check_memory(memory: &Memory, c: usize, rows: &BTreeMap<u64, Row>) -> Result<u64, String> {
     let id = memory.id.as_u128() as u64;
     let row = rows.get(&id).ok_or(format!("{id} is not there, and was found"))?;
@@ -143,7 +143,7 @@ fn check_memory(memory: &Memory, c: usize, rows: &BTreeMap<u64, Row>) -> Result<
     }
 }
 
-/// The vector that was written with a row.
+/// Returns the vector that was written with a row.
 fn written(c: usize, id: u64, row: &Row) -> Vec<f32> {
     let n = row.text.strip_prefix("write ").and_then(|n| n.parse().ok());
     vector(c, id, n.unwrap_or_default())
@@ -153,7 +153,7 @@ fn distance(c: usize, id: u64, row: &Row, query: &[f32]) -> f32 {
     [Metric::L2, Metric::Cosine, Metric::Dot][c].distance(query, &written(c, id, row))
 }
 
-/// The distances of the `k` nearest, measured one by one.
+/// Returns the distances of the `k` nearest rows, computed one by one.
 pub(super) fn nearest(c: usize, rows: &BTreeMap<u64, Row>, query: &[f32], k: usize) -> Vec<f32> {
     let mut all: Vec<f32> = rows.iter().map(|(id, row)| distance(c, *id, row, query)).collect();
     all.sort_by(f32::total_cmp);
@@ -165,7 +165,7 @@ fn near(a: f32, b: f32) -> bool {
     (a - b).abs() <= 1e-4 * b.abs().max(0.1)
 }
 
-/// Every hit is a memory that is there, with its own text and distance, once, in order.
+/// Checks that every hit is an existing memory with its own text and distance, once, in order.
 pub(super) fn check_hits(
     hits: &[Hit],
     c: usize,
@@ -183,7 +183,7 @@ pub(super) fn check_hits(
     if in_order { Ok(()) } else { Err("hits come twice or out of order".to_owned()) }
 }
 
-/// The hits are the nearest, as far as distances tell.
+/// Checks that the hits are the nearest, by their distances.
 pub(super) fn same(hits: &[Hit], nearest: &[f32]) -> Result<(), String> {
     let same = hits.len() == nearest.len()
         && hits.iter().zip(nearest).all(|(hit, d)| near(hit.distance, *d));

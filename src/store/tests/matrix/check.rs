@@ -1,6 +1,6 @@
-//! Owns the check of one image: it opens, holds one of the states that may be found, verifies
-//! clean, has no stray file, and can be written on; and a second crash at any operation of that
-//! recovery changes nothing.
+//! Owns the check of one image. The image must open, hold one of the allowed states, verify clean,
+//! have no stray file, and accept writes. A second crash at any operation of that recovery must
+//! change nothing.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex};
@@ -15,16 +15,16 @@ use crate::sync::lock;
 use crate::testing::sim::{FileSystem, Image, Op, SimDisk};
 use crate::{IoMode, Memory, Store};
 
-/// How thoroughly an image is looked at.
+/// How thoroughly an image is checked.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Depth {
-    /// Searches, look-ups, a write and another open.
+    /// Adds searches, look-ups, a write and another open.
     pub(super) use_it: bool,
-    /// A second crash at every operation of the recovery, with so many random images each.
+    /// Adds a second crash at every operation of the recovery, with this many random images each.
     pub(super) again: Option<usize>,
 }
 
-/// Files of ours in the directory that the manifest does not name (I3).
+/// Returns the files of the store that the manifest does not name (I3).
 pub(super) fn strays(store: &Store, disk: &SimDisk) -> Vec<String> {
     let manifest = store.engine.catalog.manifest();
     let live: Vec<FileName> = manifest.files().collect();
@@ -40,7 +40,7 @@ pub(super) fn strays(store: &Store, disk: &SimDisk) -> Vec<String> {
         .collect()
 }
 
-/// Opens an image and reads it; what is wrong with it otherwise.
+/// Opens an image and reads it. Returns what is wrong with it as an error.
 fn look(
     files: &FileSystem,
     now: Timestamp,
@@ -69,7 +69,7 @@ fn look(
         write_on(&store, &found)?;
         let wanted = read(&store)?;
         drop(store);
-        // What was mapped is now read from open files.
+        // Rows that were mapped are now read from open files.
         let options = options(&clock).io_mode(IoMode::Pread);
         let store = open_for_writing(Arc::new(disk.clone()), dir(), options);
         let store = store.map_err(|e| format!("the second open: {e}"))?;
@@ -81,11 +81,11 @@ fn look(
     Ok((found, std::mem::take(&mut *lock(&recovery))))
 }
 
-/// A recovered store takes writes and does its work.
+/// Checks that a recovered store accepts writes and does its background work.
 fn write_on(store: &Store, found: &Model) -> Result<(), String> {
     for c in found.0.keys() {
         let collection = store.get_collection(NAMES[*c]).ok_or("a collection is gone")?;
-        // An id of its own that the model's readers understand: text and vector say which write.
+        // A separate id that the model's readers understand: text and vector identify the write.
         let memory = Memory::new(999u64, model::vector(*c, 999, 0)).text("write 0");
         collection.insert(memory).map_err(|e| format!("it takes no writes: {e}"))?;
     }
@@ -93,7 +93,7 @@ fn write_on(store: &Store, found: &Model) -> Result<(), String> {
     Ok(())
 }
 
-/// As `look`; a panic is something wrong like any other.
+/// Same as `look`, with a panic reported as an error.
 fn look_safely(
     files: &FileSystem,
     now: Timestamp,
@@ -108,7 +108,8 @@ pub(super) fn text_of(panic: &(dyn std::any::Any + Send)) -> String {
     text.or(panic.downcast_ref::<&str>().copied()).unwrap_or("?").to_owned()
 }
 
-/// Checks what a crash left; gives how many images were looked at, those of second crashes apart.
+/// Checks what a crash left. Returns the number of checked images, with those of second crashes
+/// apart.
 pub(super) fn check_image(
     image: &Image,
     point: &Point,

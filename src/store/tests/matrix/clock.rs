@@ -1,7 +1,7 @@
-//! Owns the wrong clocks: set back, ahead, frozen, at 1970 or at the end of time, between acts and
-//! between a crash and the open after it. A wrong clock hides and does not destroy: once it is
-//! right again, everything is there that has more than a day to live. What was destroyed stays
-//! away.
+//! Owns the tests with wrong clocks: set back, ahead, frozen, at 1970 or at the end of time. They
+//! go wrong between acts, and between a crash and the open after it. A wrong clock hides memories
+//! and does not destroy them. Once it is right again, every memory is there that has more than a
+//! day to live. Destroyed memories stay away.
 
 use std::time::Duration;
 
@@ -20,7 +20,7 @@ use crate::testing::sim::SimDisk;
 const HOUR: u64 = 3600;
 const DAY: u64 = 24 * HOUR;
 
-/// What is wrong with a clock.
+/// How a clock is wrong.
 #[derive(Clone, Copy, Debug)]
 enum Wrong {
     Ahead(u64),
@@ -42,7 +42,7 @@ impl Wrong {
         }
     }
 
-    /// What it shows.
+    /// Returns the time that the clock shows.
     fn shows(self, now: Timestamp) -> Timestamp {
         match self {
             Self::Ahead(by) => now + Duration::from_secs(by),
@@ -52,7 +52,7 @@ impl Wrong {
     }
 }
 
-/// Batches with lifetimes of minutes to months, and the work that destroys.
+/// Draws batches with lifetimes of minutes to months, and the work that destroys.
 fn act(rng: &mut SplitMix) -> Act {
     let first = rng.below(150);
     let ids = first..first + 1 + rng.below(40);
@@ -76,7 +76,7 @@ fn act(rng: &mut SplitMix) -> Act {
     }
 }
 
-/// A store, the right time and what its clock shows instead.
+/// A store, the right time, and what its clock shows instead.
 struct World {
     runner: Runner,
     now: Timestamp,
@@ -106,7 +106,8 @@ impl World {
         self.runner.clock.set_wall(shown);
     }
 
-    /// Some acts; a crash in one of them lets the clock go wrong before the next open, if so told.
+    /// Carries out some acts. If asked to, crashes in one of them and makes the clock wrong before
+    /// the next open.
     fn acts(
         &mut self,
         rng: &mut SplitMix,
@@ -133,7 +134,7 @@ impl World {
         Ok(())
     }
 
-    /// The clock is right again: nothing is hidden for more than a day.
+    /// Corrects the clock and checks that nothing is hidden for more than a day.
     fn right(&mut self) -> Result<(), String> {
         let was = self.wrong.take();
         self.show();
@@ -147,7 +148,7 @@ impl World {
     }
 }
 
-/// One workload with one wrong clock, or with some after each other; gives the number of crashes.
+/// Runs one workload with one wrong clock, or with several in turn. Returns the number of crashes.
 pub(super) fn workload(seed: u64) -> Result<u64, String> {
     let mut rng = SplitMix(seed);
     let mut world = World::new(seed)?;
@@ -155,7 +156,7 @@ pub(super) fn workload(seed: u64) -> Result<u64, String> {
     let wrong = Wrong::drawn(&mut rng, world.now);
     world.acts(&mut rng, 2, Some(wrong))?;
     world.acts(&mut rng, 14, None)?;
-    // At once, or after an open by the right clock.
+    // The clock goes wrong at once, or after an open by the right clock.
     if rng.below(2) == 0 {
         world.wrong = None;
         world.show();
@@ -164,7 +165,7 @@ pub(super) fn workload(seed: u64) -> Result<u64, String> {
     world.right()?;
     world.acts(&mut rng, 6, None)?;
     world.right()?;
-    // From here on more than one: readers and the model must agree all the same.
+    // From here on there are several wrong clocks. Readers and the model must agree all the same.
     for _ in 0..rng.below(3) {
         let wrong = Wrong::drawn(&mut rng, world.now);
         world.acts(&mut rng, 2, Some(wrong))?;
@@ -181,8 +182,8 @@ fn a_cut_at_any_operation_beside_a_clock_that_is_vouched_for_loses_and_revives_n
     assert_eq!(before, 2, "with a sync of each write, and without");
 }
 
-/// A clock that is right again after it was vouched for: nothing that was destroyed by it shows
-/// again.
+/// A clock that is right again after it was trusted while wrong: nothing that was destroyed by it
+/// comes back.
 #[test]
 fn what_was_said_of_the_clock_survives_a_power_cut() {
     let mut runner = Runner::new(new_disk(3));
@@ -201,8 +202,8 @@ fn what_was_said_of_the_clock_survives_a_power_cut() {
     }
 }
 
-/// A frame said how late it was and not that this was in doubt: an open that found the mark in the
-/// log, and not in a manifest, counted a wrong clock's day from there and gave it another one.
+/// Regression: a frame recorded the time but not that it was in doubt. An open that found the mark
+/// in the log, and not in a manifest, restarted the day of doubt from there.
 #[test]
 fn a_mark_found_in_the_log_gave_a_wrong_clock_a_second_day() {
     for seed in [749_661_707, 749_661_821, 749_661_846] {

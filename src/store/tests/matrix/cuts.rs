@@ -1,5 +1,5 @@
-//! Owns the power cuts: at every operation of every workload, each in many ways, with a second cut
-//! at every operation of some recoveries.
+//! Owns the power cuts: at every operation of every workload, each in many variants, with a second
+//! cut at every operation of some recoveries.
 
 use super::check::{Depth, check_image};
 use super::record::{Recording, record};
@@ -7,10 +7,10 @@ use super::run::{Row, broken, each, report, seed, sized};
 use super::script::{Script, random, scripted};
 use super::setup::new_disk;
 
-/// How many of the images are used further, and cut again while they recover.
+/// How many of the images are used further, and cut again during their recovery.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Effort {
-    /// Random images at each point, beside the fixed ones.
+    /// Number of random images at each point, besides the fixed ones.
     pub(super) random: usize,
     pub(super) use_every: u64,
     pub(super) again_every: u64,
@@ -29,7 +29,8 @@ pub(super) fn check_all(script: &Script, recording: &Recording, seed: u64, effor
             return row;
         }
         for image in point.files.images(here, effort.random) {
-            // What a later operation did not change was looked at before, unless more is asked now.
+            // An image that a later operation did not change was checked before, unless this check
+            // is deeper.
             let print = (image.files.fingerprint(), point.allowed.to);
             if previous.replace(print) == Some(print) {
                 continue;
@@ -50,7 +51,7 @@ pub(super) fn check_all(script: &Script, recording: &Recording, seed: u64, effor
     row
 }
 
-/// Scripted workloads, then as many drawn ones as asked for.
+/// Returns the scripted workloads first, then drawn ones.
 fn workload(at: usize, seed: u64) -> Script {
     let scripted = scripted();
     match scripted.into_iter().nth(at) {

@@ -1,9 +1,9 @@
-//! Owns the check of damaged files (I1, I3, I5): whatever happens to any file of a store, each open
-//! and each answer is exactly right or a typed error; what is derived is made again; an open that
-//! fails changes nothing; and with the damage undone the store is whole.
+//! Owns the check of damaged files (I1, I3, I5). Whatever happens to any file of a store, each open
+//! and each answer is exactly right or a typed error. Derived files are rebuilt. A failed open
+//! changes nothing. With the damage undone, the store is whole.
 //!
-//! The one thing that cannot be told from a torn write is damage from some frame of the last log
-//! file to its very end, unless the store was closed. Then it is as it was before that frame.
+//! One case cannot be distinguished from a torn write: damage from some frame of the last log file
+//! to its very end, unless the store was closed. The store is then as it was before that frame.
 
 use std::ops::Range;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -21,18 +21,18 @@ use crate::store::open::{open_for_reading, open_for_writing};
 use crate::testing::sim::{FileSystem, SimDisk};
 use crate::{Error, Store};
 
-/// What may come of a damage.
+/// The allowed consequences of a damage.
 #[derive(Clone, Debug)]
 enum Verdict {
-    /// The file has no meaning, or the bytes have none.
+    /// The file or the bytes have no meaning.
     Harmless,
-    /// An error; where none is met, the answers are right, and `verify` reports it if so told.
+    /// An error. Without one the answers are right, and `verify` reports the damage if `reported`.
     Truth { reported: bool },
-    /// Right answers, and a report.
+    /// Right answers, and `verify` reports the damage.
     Derived,
     /// An open must fail.
     Refused,
-    /// The end of the log is gone: this is what the store held before it.
+    /// The end of the log is gone. This is the content of the store before it.
     Earlier(Model),
 }
 
@@ -48,7 +48,7 @@ fn verdict(golden: &Golden, damage: &Damage) -> Verdict {
         Some(FileName::Log(_)) if files.len() > 1 || !damage.keeps_names() => Verdict::Refused,
         Some(FileName::Log(_)) if *name == golden.log => of_last_log(golden, damage),
         Some(FileName::Log(_)) => Verdict::Truth { reported: false },
-        // A number that is larger than that of any manifest is taken for the newest.
+        // A number larger than that of any manifest counts as the newest manifest.
         _ if matches!(damage, Damage::Rename { to, .. } if FileName::parse(to).is_some()) => {
             Verdict::Truth { reported: false }
         }
@@ -57,20 +57,21 @@ fn verdict(golden: &Golden, damage: &Damage) -> Verdict {
     }
 }
 
-/// Damage to the file that only a crash may leave torn.
+/// Returns the consequence of damage to the last log file, the only file that a crash may leave
+/// torn.
 fn of_last_log(golden: &Golden, damage: &Damage) -> Verdict {
     let Some(before) = golden.contents.get(&golden.log) else { return Verdict::Refused };
     let damaged = damage.apply(golden).ok();
     let Some(after) = damaged.and_then(|files| contents(&files).remove(&golden.log)) else {
         return Verdict::Refused;
     };
-    // The zeros behind a frame say nothing, but must be there.
+    // The zeros behind a frame have no meaning, but must be there.
     let whole = |part: &Range<usize>| {
         after.get(part.clone()) == before.get(part.clone())
             && after.len() >= part.end.next_multiple_of(8)
     };
     let Some(bad) = golden.frames.iter().position(|frame| !whole(frame)) else {
-        // Behind a close nothing may follow, and what was synced must be there.
+        // Nothing may follow a close, and synced bytes must be there.
         let intact = whole(&(0..golden.frames.first().map_or(0, |f| f.start)));
         return if intact { Verdict::Truth { reported: false } } else { Verdict::Refused };
     };
@@ -84,7 +85,7 @@ fn of_last_log(golden: &Golden, damage: &Damage) -> Verdict {
     state.map_or(Verdict::Refused, |(_, model)| Verdict::Earlier(model.clone()))
 }
 
-/// One damage with what it may lead to.
+/// One damage and its allowed consequence.
 struct Case<'a> {
     golden: &'a Golden,
     damage: &'a Damage,
@@ -113,7 +114,7 @@ impl Case<'_> {
         }
     }
 
-    /// An open that failed must have had a reason, and changed nothing but the lock file.
+    /// Checks that a failed open had a reason, and changed nothing but the lock file.
     fn refused(&mut self, error: &Error, disk: &SimDisk) -> Result<(), String> {
         let may = !matches!(self.verdict, Verdict::Harmless | Verdict::Derived);
         if !may || !is_typed(error) {
@@ -130,9 +131,9 @@ impl Case<'_> {
         self.whole(&files)
     }
 
-    /// With the damage undone everything is there.
+    /// Checks that everything is there once the damage is undone.
     fn whole(&mut self, files: &FileSystem) -> Result<(), String> {
-        // The files are those of the golden store then: looked at once in a while.
+        // The files are those of the golden store then, so only some opens are checked.
         if !self.opens.is_multiple_of(2) && files.fingerprint() == self.golden.files.fingerprint() {
             return Ok(());
         }
@@ -146,7 +147,7 @@ impl Case<'_> {
         }
     }
 
-    /// Asks an open store; whether anything told of the damage.
+    /// Asks an open store. Returns true if anything reported the damage.
     fn ask(&self, store: &Store) -> Result<bool, String> {
         if matches!(self.verdict, Verdict::Refused) {
             return Err("it opens".to_owned());
@@ -218,8 +219,7 @@ impl Case<'_> {
         self.after(disk.files(), harmed)
     }
 
-    /// What is left after work on a damaged store is whole, once damage that is still there is
-    /// undone.
+    /// Checks that a damaged store is whole after work on it, once remaining damage is undone.
     fn after(&mut self, mut files: FileSystem, harmed: bool) -> Result<(), String> {
         let left = contents(&files);
         let damaged = self.damage.files(self.golden);
@@ -241,7 +241,7 @@ impl Case<'_> {
     }
 }
 
-/// Checks one damage; gives how many opens that took.
+/// Checks one damage. Returns the number of opens.
 fn check(golden: &Golden, damage: &Damage, work: bool) -> Result<u64, String> {
     let files = damage.apply(golden).map_err(|e| e.to_string())?;
     if files.fingerprint() == golden.files.fingerprint() {
@@ -283,7 +283,7 @@ fn damage_to_any_file_is_an_error_or_does_no_harm_i1_i3_i5() {
         let mut row = Row::default();
         let golden = Golden::new(Ending::Closed).unwrap();
         row.add(check_all(&golden, &list(&golden, seed), 5));
-        // Without a close the log ends as a crash may leave it.
+        // Without a close, the log ends as a crash may leave it.
         let killed = Golden::new(Ending::Killed).unwrap();
         let damages = list(&killed, seed ^ 1).into_iter();
         let of_log = damages.filter(|d| d.files(&killed).contains(&killed.log)).collect::<Vec<_>>();
@@ -292,8 +292,8 @@ fn damage_to_any_file_is_an_error_or_does_no_harm_i1_i3_i5() {
     });
 }
 
-/// Every bit of every frame but the last is reported; of the last one nothing can be, unless the
-/// store was closed.
+/// Damage to any bit of any frame but the last is reported. Damage to the last frame cannot be,
+/// unless the store was closed.
 #[test]
 fn only_the_last_frame_of_the_log_is_in_a_grey_zone_i5() {
     grey_zone();

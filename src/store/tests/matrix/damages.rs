@@ -31,7 +31,7 @@ pub(super) enum Damage {
         start: usize,
         len: usize,
     },
-    /// A block of 512 bytes over another one.
+    /// Copies a block of 512 bytes over another one.
     Repeat {
         file: String,
         from: usize,
@@ -46,7 +46,7 @@ pub(super) enum Damage {
         a: String,
         b: String,
     },
-    /// What was under the same name before.
+    /// Restores earlier bytes of the same file.
     Older {
         at: usize,
     },
@@ -76,7 +76,7 @@ fn block(bytes: &[u8], at: usize) -> Vec<u8> {
 }
 
 impl Damage {
-    /// The files that it changes.
+    /// Returns the files that the damage changes.
     pub(super) fn files(&self, golden: &Golden) -> Vec<String> {
         match self {
             Self::Flip { file, .. }
@@ -95,12 +95,12 @@ impl Damage {
         }
     }
 
-    /// Whether the files keep their names, and only bytes change.
+    /// Returns true if the files keep their names and only bytes change.
     pub(super) fn keeps_names(&self) -> bool {
         !matches!(self, Self::Rename { .. } | Self::Delete { .. } | Self::Directory { .. })
     }
 
-    /// The golden files with this damage.
+    /// Returns the golden files with this damage.
     pub(super) fn apply(&self, golden: &Golden) -> std::io::Result<FileSystem> {
         let mut files = golden.files.clone();
         let path = |name: &String| dir().join(name);
@@ -150,7 +150,7 @@ impl Damage {
         Ok(files)
     }
 
-    /// Takes the damage back.
+    /// Undoes the damage.
     pub(super) fn undo(&self, golden: &Golden, files: &mut FileSystem) -> std::io::Result<()> {
         if let Self::Rename { to, .. } = self {
             files.lose(&dir().join(to))?;
@@ -166,7 +166,7 @@ impl Damage {
     }
 }
 
-/// The damages of this run's size.
+/// Returns the damages for this run's size.
 pub(super) fn list(golden: &Golden, seed: u64) -> Vec<Damage> {
     let mut all = Vec::new();
     for (name, content) in &golden.contents {
@@ -229,14 +229,14 @@ fn blocks(name: &str, content: &Arc<Vec<u8>>, seed: u64, all: &mut Vec<Damage>) 
     }
 }
 
-/// Damages of names.
+/// Adds damages to whole files and their names.
 fn whole(name: &str, all: &mut Vec<Damage>) {
     let file = name.to_owned();
     all.push(Damage::Delete { file: file.clone() });
     all.push(Damage::Directory { file: file.clone() });
     all.push(Damage::Rename { file: file.clone(), to: format!("{name}.bak") });
-    // Another name of ours: it must not be taken for that other file, nor removed in a store that
-    // misses it.
+    // Another valid name: the file must not pass for that other file, nor be removed in a store
+    // that misses it.
     if let Some((kind, _)) = FileName::parse(name).and_then(|_| name.split_once('-')) {
         all.push(Damage::Rename { file, to: format!("{kind}-00000000000f0000") });
     }

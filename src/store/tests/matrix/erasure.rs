@@ -1,5 +1,5 @@
-//! Owns the check that what was deleted is gone from every file after a purge, also where the power
-//! went in the middle of one.
+//! Owns the check that deleted memories are gone from every file after a purge, even if the power
+//! failed in the middle of one.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex};
@@ -27,27 +27,27 @@ fn rows(model: &Model) -> impl Iterator<Item = Written> + '_ {
     })
 }
 
-/// What a memory leaves in a file: its vector where it is stored as given, and its text.
+/// Returns what a memory leaves in a file: its vector, if it is stored as given, and its text.
 fn canaries((c, id, text): &Written) -> Vec<Vec<u8>> {
     let n = text.strip_prefix("write ").and_then(|n| n.parse().ok()).unwrap_or_default();
     let bytes = |v: Vec<f32>| v.iter().flat_map(|x| x.to_le_bytes()).collect::<Vec<u8>>();
-    // Under cosine vectors are normalised first.
+    // Under cosine, vectors are normalised first.
     if *c == 1 { Vec::new() } else { vec![bytes(vector(*c, *id, n))] }
 }
 
-/// A text as a field of a body: tag, length, bytes.
+/// Returns a text as a field of a body: tag, length, bytes.
 fn text_field(text: &str) -> Vec<u8> {
     [&1u16.to_le_bytes()[..], &(text.len() as u32).to_le_bytes(), text.as_bytes()].concat()
 }
 
-/// The first thing of a dead memory that is still in some file.
+/// Returns the first trace of a dead memory that is still in some file.
 fn left(files: &FileSystem, all: &BTreeSet<Written>, live: &Model) -> Option<String> {
     let live: BTreeSet<Written> = rows(live).collect();
     let texts: BTreeSet<&String> = live.iter().map(|w| &w.2).collect();
     let dead = all.iter().filter(|w| !live.contains(*w));
     let mut wanted: BTreeMap<Vec<u8>, &Written> = BTreeMap::new();
     for written in dead {
-        // A vector of the first collection begins like that of the third with the same id.
+        // A vector of the first collection starts like that of the third with the same id.
         let (c, id, text) = written;
         if *c != 0 || !live.contains(&(2, *id, text.clone())) {
             wanted.extend(canaries(written).into_iter().map(|c| (c, written)));
@@ -70,7 +70,7 @@ fn left(files: &FileSystem, all: &BTreeSet<Written>, live: &Model) -> Option<Str
 
 fn purge(store: &Store) -> Result<(), String> {
     let receipt = store.purge().map_err(|e| format!("purge: {e}"))?;
-    // Codes cannot be told from other bytes; what they stand for can.
+    // Codes cannot be distinguished from other bytes, but the rows that they stand for can.
     for core in store.engine.collections.all() {
         let snapshot = core.snapshot();
         let dead = |part| snapshot.live_nodes(part) < u64::from(part.indexed.index.nodes());
@@ -84,8 +84,8 @@ fn purge(store: &Store) -> Result<(), String> {
     }
 }
 
-/// A drawn workload, then a purge with a crash at each of its operations, each followed by another
-/// purge; gives the number of crashes.
+/// Runs a drawn workload, then a purge with a crash at every `every`-th of its operations, each
+/// followed by another purge. Returns the number of crashes.
 pub(super) fn workload(seed: u64, every: u64) -> Result<u64, String> {
     let mut rng = SplitMix(seed);
     let mut runner = Runner::new(new_disk(seed));
@@ -109,7 +109,7 @@ pub(super) fn workload(seed: u64, every: u64) -> Result<u64, String> {
     purge(store)?;
     runner.disk.no_observer();
     runner.look()?;
-    // Also where the power goes right after it: what was removed does not come back.
+    // Also if the power fails right after it: removed files do not come back.
     let files = runner.disk.files();
     for image in files.images(seed, 0) {
         if let Some(left) = left(&image.files, &all, &live) {
@@ -137,8 +137,7 @@ pub(super) fn workload(seed: u64, every: u64) -> Result<u64, String> {
     Ok(crashes)
 }
 
-/// Ten days in which nobody was there: the purge says what it does not take, until the clock is
-/// believed.
+/// After ten days of absence, the purge reports what it withholds until the clock is trusted.
 fn absence(runner: &mut Runner) -> Result<(), String> {
     runner.act(&Act::Away(10 * 24 * 3600)).map_err(|e| e.to_string())?;
     let store = runner.store().map_err(|e| e.to_string())?;
@@ -151,7 +150,8 @@ fn absence(runner: &mut Runner) -> Result<(), String> {
     store.trust_clock().map_err(|e| e.to_string())
 }
 
-/// What a crash in a purge left is whole, and nothing dead is in it after another purge.
+/// Checks that the store is whole after a crash in a purge, and that another purge leaves nothing
+/// of the dead.
 fn again(
     files: &FileSystem,
     runner: &Runner,
@@ -187,13 +187,14 @@ fn nothing_deleted_is_in_any_file_after_a_purge_also_after_a_crash_in_one() {
     });
 }
 
-/// Bytes of a dead vector were found in a file by chance: seven zeros before a checksum.
+/// Regression of the test: bytes of a dead vector were found in a file by chance, as seven zeros
+/// before a checksum.
 #[test]
 fn a_workload_in_which_padding_looked_like_a_vector() {
     assert!(workload(31_857_130, 50).is_ok());
 }
 
-/// Padding is zeros: a vector with two of them side by side could be met in it.
+/// Padding is zeros, so a vector with two adjacent zeros could be found in it.
 #[test]
 fn no_canary_looks_like_padding() {
     let texts = (0..2_000).map(|n| format!("write {n}"));

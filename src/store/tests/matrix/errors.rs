@@ -1,6 +1,6 @@
 //! Owns the errors: one at every operation of every workload, of each kind, once and for a while;
-//! and a disk that runs full at any byte. What was refused is never found, what was acknowledged
-//! always; a store whose writer stopped reads on, and the next open finds everything.
+//! and a disk that runs full at any byte. Refused writes are never found, acknowledged ones always.
+//! A store whose writer stopped can still be read, and the next open finds everything.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -19,22 +19,22 @@ use crate::sync::lock;
 use crate::testing::sim::{Failure, Fault, Op, OpKind, Step, SyncModel};
 use crate::testing::size::{Size, size};
 
-/// After so many acts a lasting failure ends.
+/// A lasting failure ends after this many acts.
 const LASTS: usize = 3;
 
-/// What goes wrong.
+/// The fault that a trial injects.
 #[derive(Clone, Copy, Debug)]
 enum Trouble {
     Fault(Fault),
-    /// The disk has so many bytes.
+    /// The disk has this many bytes.
     Quota(u64),
 }
 
-/// A workload in trouble.
+/// A workload with an injected fault.
 struct Trial {
     runner: Runner,
     removed: Arc<AtomicU64>,
-    /// Acts until the trouble ends, once it has begun.
+    /// Acts until the fault ends, once it has begun.
     left: Option<usize>,
     over: bool,
     checked: u64,
@@ -59,14 +59,14 @@ impl Trial {
         Self { runner, removed, left: None, over: false, checked: 0, seed }
     }
 
-    /// The trouble ends.
+    /// Ends the fault.
     fn heal(&mut self) {
         self.runner.disk.heal();
         self.runner.disk.set_quota(None);
         self.over = true;
     }
 
-    /// Opens, twice if need be.
+    /// Opens the store, twice if necessary.
     fn open(&mut self) -> Result<(), String> {
         if let Err(first) = self.runner.open() {
             if self.over {
@@ -78,7 +78,7 @@ impl Trial {
         Ok(())
     }
 
-    /// Carries out an act, and what it takes to go on after it failed.
+    /// Carries out an act, and recovers if it failed.
     fn act(&mut self, act: &Act) -> Result<(), String> {
         match self.left {
             Some(0) if !self.over => self.heal(),
@@ -104,8 +104,8 @@ impl Trial {
         self.check_images("refused", 3)
     }
 
-    /// Readers see what they should. Where rows are read from open files, a look may itself meet
-    /// the trouble, which says nothing of them: they are looked at without it.
+    /// Checks what readers see. If rows are read from open files, the check itself may meet the
+    /// fault, which means nothing. So it is repeated without the fault.
     fn look(&mut self) -> Result<(), String> {
         let reads = matches!(self.runner.budget, Some(Budget::Resident));
         match self.runner.look() {
@@ -117,7 +117,8 @@ impl Trial {
         }
     }
 
-    /// The writer has stopped: readers go on, nothing is removed, and the next open finds all.
+    /// Opens the store again after its writer has stopped: readers continue, nothing is removed,
+    /// and the next open finds everything.
     fn start_again(&mut self, act: &Act) -> Result<(), String> {
         self.heal();
         if let Some(store) = &self.runner.store {
@@ -135,8 +136,8 @@ impl Trial {
         lock(&self.runner.history).doubt();
         self.check_images("stopped", 6)?;
         let removed = self.removed.load(Ordering::Relaxed);
-        // Behind a close that succeeded, with an open that did not, no outcome is unknown: there
-        // what readers held may go with them.
+        // After a successful close and a failed open, no outcome is unknown: files that readers
+        // held may be removed with them.
         let stopped = self.runner.store.is_some();
         self.runner.held.clear();
         drop(self.runner.store.take());
@@ -154,7 +155,7 @@ impl Trial {
         lock(&self.runner.history).adopt(&found, now).map_err(|e| format!("the open finds: {e}"))
     }
 
-    /// Checks some of what a crash now would leave.
+    /// Checks some of the images that a crash would leave now.
     fn check_images(&mut self, op: &str, most: usize) -> Result<(), String> {
         let (files, now) = (self.runner.disk.files(), self.runner.clock.wall());
         let history = lock(&self.runner.history).clone();
@@ -170,7 +171,7 @@ impl Trial {
     }
 }
 
-/// Runs a workload in trouble; how many crashes were looked at.
+/// Runs a workload with a fault. Returns the number of checked crashes.
 fn trial(script: &Script, trial: &mut Trial, trouble: Trouble) -> Result<u64, String> {
     trial.open()?;
     for (i, act) in script.acts.iter().enumerate() {
@@ -185,7 +186,7 @@ fn trial(script: &Script, trial: &mut Trial, trouble: Trouble) -> Result<u64, St
     trial.runner.look()?;
     let store = trial.runner.store.as_ref().ok_or("no store is open")?;
     let strays = strays(store, &trial.runner.disk);
-    // What could not be looked at or removed stays until the next open.
+    // Files that could not be read or removed stay until the next open.
     let kept = match (trouble, trial.runner.disk.failed()) {
         (Trouble::Fault(fault), Some(kind)) => {
             use OpKind::*;
@@ -202,7 +203,7 @@ fn trial(script: &Script, trial: &mut Trial, trouble: Trouble) -> Result<u64, St
     Ok(trial.checked)
 }
 
-/// Adds a workload in trouble to a row; whether the trouble came, and more is to be had.
+/// Adds a workload with a fault to a row. Returns true if the fault occurred and more remain.
 fn add(row: &mut Row, script: &Script, trouble: Trouble, seed: u64) -> bool {
     let mut under_way = Trial::new(trouble, seed);
     let disk = under_way.runner.disk.clone();
@@ -226,17 +227,17 @@ fn workload(at: usize, seed: u64) -> Script {
     scripted().into_iter().nth(at).unwrap_or_else(|| random(seed.wrapping_add(at as u64), 25))
 }
 
-/// Of a workload that reads rows from open files, one operation in so many fails.
+/// In a workload that reads rows from open files, one operation in this many fails.
 const READS: u64 = 61;
 
-/// Nearly all operations of such a workload read single rows, thousands of them.
+/// Nearly all operations of such a workload read single rows, and there are thousands.
 fn stride_of(script: &Script, stride: u64) -> u64 {
     let reads = script.acts.iter().any(|act| matches!(act, Act::Tighten(Budget::Resident)));
     if reads { stride.max(READS) } else { stride }
 }
 
-/// Lets the `n`-th operation of a workload fail in `ways` of eight ways, by turns; whether there is
-/// such an operation, and more is to be had.
+/// Lets the `n`-th operation of a workload fail in `ways` of eight ways, in turn. Returns true if
+/// there is such an operation and more remain.
 fn error_at(row: &mut Row, script: &Script, seed: u64, (n, turn, ways): (u64, u64, u64)) -> bool {
     let mut come = false;
     for way in 0..ways {
@@ -249,7 +250,7 @@ fn error_at(row: &mut Row, script: &Script, seed: u64, (n, turn, ways): (u64, u6
     come
 }
 
-/// Every `stride`-th operation of a workload fails.
+/// Lets every `stride`-th operation of a workload fail.
 pub(super) fn all_errors(script: &Script, at: usize, seed: u64, stride: u64, ways: u64) -> Row {
     let stride = stride_of(script, stride);
     let mut row = Row::default();
@@ -260,8 +261,8 @@ pub(super) fn all_errors(script: &Script, at: usize, seed: u64, stride: u64, way
     row
 }
 
-/// Every `stride`-th operation of a workload fails, and the first one of each step of the protocol:
-/// of each kind, on each kind of file, at each place in the code.
+/// Lets every `stride`-th operation of a workload fail, and the first one of each step of the
+/// protocol: of each kind, on each kind of file, at each place in the code.
 fn errors_at_every_step(script: &Script, at: usize, seed: u64, stride: u64) -> Row {
     let stride = stride_of(script, stride);
     let mut whole = Trial::new(Trouble::Quota(u64::MAX), seed);
@@ -284,7 +285,8 @@ fn errors_at_every_step(script: &Script, at: usize, seed: u64, stride: u64) -> R
     row
 }
 
-/// On a disk without a byte left inserts are refused, deletes work, and with room everything does.
+/// Checks a disk without a byte left: inserts are refused, deletes work, and with room everything
+/// does.
 pub(super) fn deletes_on_a_full_disk() -> Result<(), String> {
     let mut runner = Runner::new(new_disk(2));
     runner.open().map_err(|e| e.to_string())?;
@@ -309,14 +311,14 @@ pub(super) fn deletes_on_a_full_disk() -> Result<(), String> {
     runner.look()
 }
 
-/// A delete finds room by a new log file and the reserve, wherever the first try ends; what did not
-/// fit is removed.
+/// Checks that a delete finds room by a new log file and the reserve, wherever the first attempt
+/// ends. A partly written file is removed.
 pub(super) fn nothing_left_on_a_full_disk() -> Result<(), String> {
     for room in (0..1000).step_by(50) {
         let mut runner = Runner::new(new_disk(2));
         runner.open().map_err(|e| e.to_string())?;
         let fill = Act::Write { writes: insert(0, 0..40), sync: true };
-        // The next write goes on in a new file.
+        // The next write continues in a new file.
         for act in [Act::Make(0), fill, Act::Refused(insert(0, 50..52))] {
             runner.act(&act).map_err(|e| e.to_string())?;
         }
@@ -396,7 +398,7 @@ fn a_disk_that_is_full_at_any_byte_loses_nothing_and_works_again_with_space_i4()
     report("full disks", "crashes after them", 200, || {
         each(scripts + drawn, |at| {
             let (script, mut row) = (workload(at, seed), Row::default());
-            // What the workload needs at most, and from where on it fits.
+            // The maximum that the workload needs, and from which size on it fits.
             let mut bytes = 0;
             for step in 0..steps {
                 bytes += 300 + 97 * step * 40 / steps;
@@ -409,8 +411,9 @@ fn a_disk_that_is_full_at_any_byte_loses_nothing_and_works_again_with_space_i4()
     });
 }
 
-/// A Reopen fails on the full disk behind a close: what readers of the closed store still held
-/// may go with them, and that was taken for a removal by a writer that had stopped.
+/// Regression of the test: a reopen failed on the full disk after a close. Files that readers of
+/// the closed store still held may be removed with the readers. The check took that for a removal
+/// by a writer that had stopped.
 #[test]
 fn what_a_closed_store_held_goes_though_the_next_open_fails() {
     let script = random(777_144, 25);

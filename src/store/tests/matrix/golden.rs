@@ -1,5 +1,5 @@
-//! Owns the store whose files are damaged: about 64 KiB with every kind of file and of log frame,
-//! and what it holds at each length of its last log file.
+//! Owns the store that the tests damage: about 64 KiB with every kind of file and of log frame, and
+//! what it holds at each length of its last log file.
 
 use std::collections::BTreeMap;
 use std::ops::Range;
@@ -24,7 +24,7 @@ pub(super) enum Ending {
     Killed,
 }
 
-/// See the top of this file.
+/// The undamaged store: its files, and what it holds at each length of its last log file.
 #[derive(Debug)]
 pub(super) struct Golden {
     pub(super) files: FileSystem,
@@ -36,11 +36,12 @@ pub(super) struct Golden {
     pub(super) older: Vec<(String, Arc<Vec<u8>>)>,
     /// The last file of the log.
     pub(super) log: String,
-    /// Its frames, without padding.
+    /// The frames of that file, without padding.
     pub(super) frames: Vec<Range<usize>>,
-    /// How long it was and what the store held, after each act since it was made.
+    /// The length of that file and the content of the store, after each act since the file was
+    /// created.
     pub(super) tail: Vec<(usize, Model)>,
-    /// So many bytes of it must be there, as the manifest says.
+    /// The bytes of that file that must be there, as the manifest says.
     pub(super) vouched: u64,
 }
 
@@ -71,14 +72,14 @@ fn acts(ending: Ending) -> Vec<Act> {
         Act::Run,
         w([insert(2, 0..6), mortal(2, 6..9)].concat()),
     ]);
-    // A log with so many files is trimmed: small collections are carried to its end.
+    // A log of this many files is due for a checkpoint: small collections are copied to its end.
     acts.extend(
         (0..16)
             .map(|n| Act::Refused(insert(2, n..n + 1)))
             .flat_map(|refused| [refused, w(insert(2, 3..4))]),
     );
     acts.extend([Act::Run, Act::Reopen, w(insert(1, 60..75))]);
-    // The last file begins in the middle of a session, or with what an open copied.
+    // The last file begins in the middle of a session, or with the part that an open copied.
     if ending == Ending::Closed {
         acts.push(Act::Refused(insert(0, 0..1)));
     }
@@ -124,12 +125,12 @@ impl Golden {
         Ok(Self { files, now, state, contents, older, log, frames, tail, vouched })
     }
 
-    /// Files whose names begin so.
+    /// Returns the files whose names start with `prefix`.
     pub(super) fn named(&self, prefix: &str) -> Vec<&String> {
         self.contents.keys().filter(|name| name.starts_with(prefix)).collect()
     }
 
-    /// The manifest in force.
+    /// Returns the name of the manifest in force.
     pub(super) fn manifest(&self) -> &str {
         newest(&self.contents).map_or("", String::as_str)
     }
@@ -143,23 +144,24 @@ fn newest(contents: &BTreeMap<String, Arc<Vec<u8>>>) -> Option<&String> {
 struct Moment {
     files: BTreeMap<String, Arc<Vec<u8>>>,
     state: Model,
-    /// Whether the act was a write.
+    /// True if the act was a write.
     wrote: bool,
 }
 
-/// What the store held at each length of a log file, beginning with what the manifest vouched for.
+/// Returns what the store held at each length of a log file, from the durable length in the
+/// manifest on.
 fn tail(moments: &[Moment], log: &str, now: Timestamp) -> Vec<(usize, Model)> {
     let mut tail = Vec::new();
     let mut before = None::<&Moment>;
     for moment in moments {
         if let Some(bytes) = moment.files.get(log) {
             let unchanged = before.is_some_and(|b| newest(&b.files) == newest(&moment.files));
-            // A manifest that was committed meanwhile vouches for all that there is.
+            // A manifest that was committed meanwhile records the whole length as durable.
             if !moment.wrote && !unchanged {
                 tail.clear();
             }
             match before {
-                // Made in the middle of an act, and empty at first.
+                // The file was created in the middle of an act, and was empty at first.
                 Some(before) if moment.wrote && !before.files.contains_key(log) => {
                     tail.push((HEADER_LEN, before.state.visible(now)));
                 }
@@ -176,7 +178,7 @@ fn is_manifest(name: &str) -> bool {
     matches!(FileName::parse(name), Some(FileName::Manifest(_)))
 }
 
-/// All files of the store.
+/// Returns all files of the store.
 pub(super) fn contents(files: &FileSystem) -> BTreeMap<String, Arc<Vec<u8>>> {
     let names = files.names(dir()).unwrap_or_default().into_iter();
     names.filter_map(|n| Some((n.clone(), Arc::clone(files.read(&dir().join(n)).ok()?)))).collect()
@@ -200,7 +202,7 @@ fn frames(log: &[u8]) -> Result<(Vec<Range<usize>>, Vec<FrameKind>), String> {
     Ok((frames, kinds))
 }
 
-/// Every kind of file is there, a graph too, and it is of the size that the counts go by.
+/// Every kind of file is there, also a graph, and the store has the size that the counts rely on.
 #[test]
 fn the_golden_store_has_every_kind_of_file_and_of_frame() {
     for ending in [Ending::Closed, Ending::Killed] {

@@ -1,8 +1,8 @@
-//! Owns the fault matrix: workloads on the simulated disk, with the power cut, an error or a full
-//! disk at every operation, checked against a model of what must be there (I1 to I10).
+//! Owns the fault matrix: workloads on the simulated disk, with a power cut, an error or a full
+//! disk at every operation. The result is checked against a model of the true content (I1 to I10).
 //!
-//! `ALTIPLANO_TESTS` says how much: `quick` for a look, `ci` for every scripted operation, `soak`
-//! for ten times that, and `ALTIPLANO_SEED` where to begin. What is found is repeated with the seed
+//! `ALTIPLANO_TESTS` sets the size: `quick` for a sample, `ci` for every scripted operation, `soak`
+//! for ten times that. `ALTIPLANO_SEED` sets the first seed. A failure is repeated with the seed
 //! that the report names.
 
 mod acts;

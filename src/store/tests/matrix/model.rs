@@ -1,5 +1,5 @@
-//! Owns what a store must hold: a plain model of all collections, the history of a workload, and
-//! which of its states may be found after a crash.
+//! Owns the true content of a store: a plain model of all collections, the history of a workload,
+//! and which of its states a crash may leave.
 
 use std::collections::BTreeMap;
 use std::ops::Range;
@@ -10,30 +10,30 @@ use crate::{
     Batch, Collection, CollectionOptions, Durability, Filter, HnswParams, Memory, Metric, Store,
 };
 
-/// Collections that workloads use; the dimension differs, so that none is taken for another.
+/// The collections of workloads. Their dimensions differ, so that none passes for another.
 pub(super) const NAMES: [&str; 3] = ["notes", "facts", "turns"];
 
 /// One memory.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Row {
-    /// Names the write that made it.
+    /// Identifies the write that made the memory.
     pub(super) text: String,
     pub(super) expires: Timestamp,
 }
 
-/// The memories of each collection that exists, by number of name and id.
+/// The memories of each existing collection, by number of name and id.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(super) struct Model(pub(super) BTreeMap<usize, BTreeMap<u64, Row>>);
 
 impl Model {
-    /// What readers see at a moment.
+    /// Returns what readers see at a time.
     pub(super) fn visible(&self, now: Timestamp) -> Self {
         let mut visible = self.clone();
         visible.0.values_mut().for_each(|rows| rows.retain(|_, row| row.expires > now));
         visible
     }
 
-    /// A short account of the first difference.
+    /// Returns a short description of the first difference.
     pub(super) fn difference(&self, found: &Self) -> String {
         for (c, name) in NAMES.iter().enumerate() {
             match (self.0.get(&c), found.0.get(&c)) {
@@ -70,7 +70,7 @@ pub(super) enum Write {
         from: usize,
         namespace: u64,
     },
-    /// By a list of ids: the log has those that died.
+    /// Deletes by a list of ids. The log holds those that died.
     DeleteIds {
         from: usize,
         ids: Range<u64>,
@@ -98,17 +98,17 @@ fn dimension(collection: usize) -> usize {
     [2, 3, 5][collection]
 }
 
-/// The vector says which memory it is of, so that none can be served for another.
+/// Returns a vector that identifies its memory, so that none can pass for another.
 pub(super) fn vector(collection: usize, id: u64, n: u64) -> Vec<f32> {
     let mut vector = vec![1.0; dimension(collection)];
-    // No whole numbers: their bytes, mostly zeros, can be met by chance, as padding before a
+    // No whole numbers: their bytes are mostly zeros and can occur by chance, as padding before a
     // checksum.
     vector[0] = id as f32 + 0.3;
     vector[1] = n as f32 + 1.3;
     vector
 }
 
-/// The model after write `n` of a history.
+/// Applies write `n` of a history to the model.
 pub(super) fn apply(model: &mut Model, n: u64, writes: &[Write], now: Timestamp) {
     for write in writes {
         let Some(rows) = model.0.get_mut(&write.collection()) else { continue };
@@ -124,7 +124,7 @@ pub(super) fn apply(model: &mut Model, n: u64, writes: &[Write], now: Timestamp)
     }
 }
 
-/// The collections that a write may name, open.
+/// The open collections that a write may name.
 pub(super) type Handles = [Option<Collection>; 3];
 
 pub(super) fn handles(store: &Store) -> Handles {
@@ -140,7 +140,7 @@ pub(super) fn carry_out(
 ) -> crate::Result<()> {
     let open = |c: usize| to[c].clone().ok_or(crate::Error::Closed);
     let Some(first) = writes.first() else { return Ok(()) };
-    // `delete_where` has no form for another collection: its collection is the batch's.
+    // `delete_where` cannot name another collection, so its collection is the batch's.
     let by_filter = |w: &&Write| matches!(w, Write::DeleteWhere { .. } | Write::DeleteIds { .. });
     let base = writes.iter().find(by_filter).unwrap_or(first);
     let base_name = base.collection();
@@ -174,7 +174,8 @@ fn memory(c: usize, id: u64, n: u64, ttl: Option<u64>) -> Memory {
     }
 }
 
-/// What a store holds. Every answer is looked at: ids once, vectors and texts of the same write.
+/// Returns the content of a store. Checks every answer: each id once, vector and text of the same
+/// write.
 pub(super) fn read(store: &Store) -> Result<Model, String> {
     let mut model = Model::default();
     for name in store.collection_names() {
@@ -209,7 +210,7 @@ pub(super) fn check_vector(got: &[f32], wanted: &[f32]) -> Result<(), Vec<f32>> 
     if same { Ok(()) } else { Err(got.to_vec()) }
 }
 
-/// What searches and look-ups by id say agrees with what is there.
+/// Checks that searches and look-ups by id agree with the content.
 pub(super) fn search(store: &Store, model: &Model) -> Result<(), String> {
     for (c, rows) in &model.0 {
         let collection = store.get_collection(NAMES[*c]).ok_or("a collection is gone")?;
@@ -238,7 +239,7 @@ pub(super) fn search(store: &Store, model: &Model) -> Result<(), String> {
     Ok(())
 }
 
-/// The states of a workload, in order, and how far each kind of crash may go back.
+/// The states of a workload, in order, and how far back each kind of crash may go.
 #[derive(Clone, Debug)]
 pub(super) struct History {
     pub(super) states: Vec<Model>,
@@ -248,7 +249,7 @@ pub(super) struct History {
     pub(super) synced: usize,
 }
 
-/// Which states may be found: `states[from_kill..=to]` after the death of the process,
+/// The states that may be found: `states[from_kill..=to]` after the death of the process,
 /// `states[from_cut..=to]` after a power cut.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Allowed {
@@ -266,13 +267,13 @@ impl History {
         &self.states[self.acknowledged]
     }
 
-    /// A change is about to be made.
+    /// Notes that a change is about to be made.
     pub(super) fn begin(&mut self, next: Model) {
         self.states.truncate(self.acknowledged + 1);
         self.states.push(next);
     }
 
-    /// It was acknowledged.
+    /// Notes that the change was acknowledged.
     pub(super) fn acknowledge(&mut self, durable: bool) {
         self.acknowledged = self.states.len() - 1;
         if durable {
@@ -280,18 +281,18 @@ impl History {
         }
     }
 
-    /// It was refused, and nothing of it may ever be found.
+    /// Notes that the change was refused. Nothing of it may ever be found.
     pub(super) fn refuse(&mut self) {
         self.states.truncate(self.acknowledged + 1);
     }
 
-    /// A sync failed: what was acknowledged without one may be gone even without a power cut.
+    /// Notes a failed sync: writes acknowledged without one may be gone even without a power cut.
     pub(super) fn doubt(&mut self) {
         self.acknowledged = self.synced;
     }
 
-    /// The state that an open after a failure found, which recovery made durable; what is wrong
-    /// with it otherwise.
+    /// Takes over the state that an open after a failure found, which recovery made durable. An
+    /// error if that state is not allowed.
     pub(super) fn adopt(&mut self, found: &Model, now: Timestamp) -> Result<(), String> {
         let Allowed { from_kill, to, .. } = self.allowed();
         let fits = self.states[from_kill..=to].iter().find(|s| s.visible(now) == *found);

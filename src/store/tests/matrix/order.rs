@@ -1,12 +1,12 @@
-//! Owns the check of the order of operations, as in the journal test of SQLite: asserted on every
-//! trace, whatever a crash would have shown.
+//! Owns the check of the order of operations, as in the journal test of SQLite. It is asserted on
+//! every trace, whether or not a crash would have exposed it.
 
 use super::setup::dir;
 use crate::format::manifest::Manifest;
 use crate::format::names::FileName;
 use crate::testing::sim::{FileSystem, Op, OpKind};
 
-/// What is wrong with an operation, given the files after it.
+/// Returns what is wrong with an operation, given the files after it.
 pub(super) fn check(op: &Op, files: &FileSystem) -> Option<String> {
     let name = FileName::parse(op.path.file_name()?.to_str()?)?;
     match (op.kind, name) {
@@ -14,7 +14,7 @@ pub(super) fn check(op: &Op, files: &FileSystem) -> Option<String> {
             let manifest = manifest(files, name)?;
             let loose = manifest.files().find(|file| {
                 let path = dir().join(file.to_string());
-                // A log grows after it is named; its name must be durable all the same.
+                // A log grows after it is named, but its name must be durable all the same.
                 let named = files.durable_names(dir()).contains(&file.to_string());
                 *file != name
                     && !(named && (matches!(file, FileName::Log(_)) || files.is_durable(&path)))
@@ -22,7 +22,7 @@ pub(super) fn check(op: &Op, files: &FileSystem) -> Option<String> {
             loose.map(|file| format!("{op} names {file}, which is not durable"))
         }
         (OpKind::Remove, _) if op.ok => {
-            // The newest manifest that a power cut is certain to leave must not need it.
+            // The newest manifest that is certain to survive a power cut must not need the file.
             let durable = files.durable_names(dir());
             let newest = durable.iter().filter_map(|n| FileName::parse(n));
             let newest = newest.filter(|n| matches!(n, FileName::Manifest(_))).max()?;

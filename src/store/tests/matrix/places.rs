@@ -1,6 +1,6 @@
-//! Owns the proof that every sync, rename and removal is needed: each place in the code that asks
-//! for one is left out in turn, and the matrix must notice, or the place is listed here as
-//! redundant with the reason. The places are found by running the matrix, not by a list.
+//! Owns the proof that every sync, rename and removal is needed. Each place in the code that asks
+//! for one is left out in turn. The matrix must notice, or the place is listed here as redundant,
+//! with the reason. The places are found by running the matrix, not by a list.
 
 use std::collections::BTreeSet;
 
@@ -43,8 +43,8 @@ const REDUNDANT: [(&str, &str, &str); 9] = [
         "a reserve of another size: making the new one fails on it, and removes it then",
     ),
     (
-        "src/compaction/index.rs",
-        "let _ = engine.dir.disk().remove(&path);",
+        "src/compaction/index/mod.rs",
+        "let _ = engine.dir.remove(name);",
         "a damaged index that has left the manifest: an orphan that the next open removes",
     ),
     (
@@ -66,17 +66,17 @@ const REDUNDANT: [(&str, &str, &str); 9] = [
     ),
     (
         "src/store/open.rs",
-        "engine.dir.disk().remove(&engine.dir.path(FileName::Log(file)))",
+        "engine.dir.remove(FileName::Log(file))",
         "an orphan that the next open removes; on a full disk, where it would be in the way, \
          store::tests::full looks for it",
     ),
 ];
 
-/// Lets power cuts look at the workloads that come by a place, then errors.
+/// Runs power cuts on the workloads that reach a place, then errors.
 fn everything(place: Place, seed: u64) -> Row {
     let mut total = Row::default();
     let effort = Effort { random: 2, use_every: 8, again_every: 61 };
-    // Where writes wait for a sync, one that is left out shows soonest.
+    // Workloads in which writes wait for a sync show a missing one soonest.
     let mut scripts = scripted();
     scripts.sort_by_key(|script| !script.name.contains("buffered"));
     for script in scripts {
@@ -122,7 +122,7 @@ fn everything(place: Place, seed: u64) -> Row {
     total
 }
 
-/// A purge removes what could not be removed before.
+/// Checks that a purge removes files that could not be removed before.
 fn purge_after_failed_removals() -> Result<(), String> {
     let mut runner = Runner::new(new_disk(4));
     runner.open().map_err(|e| e.to_string())?;
@@ -142,7 +142,7 @@ fn purge_after_failed_removals() -> Result<(), String> {
     }
 }
 
-/// A newest manifest that is lost is noticed.
+/// Checks that the loss of the newest manifest is noticed.
 fn lost_manifest() -> Result<(), String> {
     let disk = new_disk(3);
     let mut runner = Runner::new(disk.clone());
@@ -161,7 +161,7 @@ fn lost_manifest() -> Result<(), String> {
     }
 }
 
-/// The line of the code at a place.
+/// Returns the line of code at a place.
 fn line(file: &str, line: u32) -> String {
     let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join(file);
     let text = std::fs::read_to_string(path).unwrap_or_default();
@@ -173,7 +173,7 @@ fn line(file: &str, line: u32) -> String {
 #[expect(clippy::print_stderr, reason = "each place is named with what caught it")]
 fn every_sync_rename_and_removal_is_needed() {
     let seed = seed();
-    // What the scripts and their errors reach.
+    // The places that the scripts and their errors reach.
     let all = each(scripted().len(), |at| {
         let script = &scripted()[at];
         let recording = record(script, &new_disk(seed));
@@ -209,7 +209,7 @@ fn every_sync_rename_and_removal_is_needed() {
     assert!([OpKind::Sync, OpKind::SyncDir, OpKind::Rename, OpKind::Remove].into_iter().all(of));
 }
 
-/// Syncs that a run of this size leaves out, of those that the scripts come by.
+/// Number of syncs that a run of this size leaves out, of those that the scripts reach.
 const SAMPLE: usize = 8;
 
 #[test]

@@ -1,5 +1,5 @@
-//! Owns the running of a workload on a simulated disk: after every operation that changes the disk
-//! a point is recorded, with the files as they are and the states that may be found there.
+//! Owns the running of a workload on a simulated disk. After every operation that changes the disk,
+//! a point is recorded with the files and the allowed states.
 
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -15,19 +15,19 @@ use crate::sync::lock;
 use crate::testing::sim::{Failure, Fault, FileSystem, Op, OpKind, SimDisk, SyncModel};
 use crate::{Durability, Error, Event, Store};
 
-/// What a workload did.
+/// The recording of a workload.
 #[derive(Debug, Default)]
 pub(super) struct Recording {
     pub(super) states: Vec<Model>,
     pub(super) points: Vec<Point>,
-    /// What was wrong while it ran.
+    /// The first problem while it ran.
     pub(super) wrong: Option<String>,
 }
 
-/// What is done when a job has begun to write.
+/// A function to run when a job has begun to write.
 type Hook = Arc<Mutex<Option<Box<dyn FnOnce() + Send>>>>;
 
-/// A store with a workload under way.
+/// A store that runs a workload.
 pub(super) struct Runner {
     pub(super) disk: SimDisk,
     pub(super) clock: Arc<ManualClock>,
@@ -35,7 +35,7 @@ pub(super) struct Runner {
     pub(super) history: Arc<Mutex<History>>,
     pub(super) held: Vec<crate::search::Iter>,
     hook: Hook,
-    /// What stores are opened with.
+    /// The budget that stores are opened with.
     pub(super) budget: Option<Budget>,
     pub(super) seen: Arc<Seen>,
     n: u64,
@@ -69,7 +69,7 @@ impl Runner {
         self.store.as_ref().ok_or(Error::Closed)
     }
 
-    /// Carries out one act. The history knows of it before the disk does.
+    /// Carries out one act. The history notes it before the disk sees it.
     pub(super) fn act(&mut self, act: &Act) -> Result<(), Error> {
         match act {
             Act::Write { writes, sync } => {
@@ -123,7 +123,7 @@ impl Runner {
     fn write(&mut self, writes: &[model::Write], durability: Durability) -> Result<(), Error> {
         self.n += 1;
         let mut next = lock(&self.history).now().clone();
-        // A batch into a collection that is not there is refused whole.
+        // A batch into a missing collection is refused as a whole.
         if writes.iter().any(|w| !next.0.contains_key(&w.collection())) {
             return Ok(());
         }
@@ -134,8 +134,7 @@ impl Runner {
         Ok(())
     }
 
-    /// Compacts, with a write from within the job's first step. If there is no job, nothing is
-    /// written.
+    /// Compacts, with a write during the job's first step. Writes nothing if there is no job.
     fn during(&mut self, writes: &[model::Write]) -> Result<(), Error> {
         self.n += 1;
         let mut next = lock(&self.history).now().clone();
@@ -186,7 +185,7 @@ impl Runner {
         self.open()
     }
 
-    /// Only the wall clock goes on while nobody is there.
+    /// Only the wall clock advances while the store is closed.
     fn away(&mut self, seconds: u64) -> Result<(), Error> {
         if let Some(store) = self.store.take() {
             store.close()?;
@@ -196,7 +195,7 @@ impl Runner {
         self.open()
     }
 
-    /// The device refuses an append: the batch must never be found.
+    /// Makes the device refuse an append: the batch must never be found.
     fn refused(&mut self, writes: &[model::Write]) -> Result<(), Error> {
         let (only, failure) = (Some(OpKind::Append), Failure::Io);
         let model = SyncModel::Kept;
@@ -210,11 +209,12 @@ impl Runner {
         }
     }
 
-    /// Goes on with what a crash left, which must be one of these states.
+    /// Continues with the files that a crash left, which must hold one of these states.
     pub(super) fn restart(&mut self, files: FileSystem, states: &[Model]) -> Result<(), String> {
         self.held.clear();
         self.store = None;
-        // By the earliest clock, so that none of the states look alike for what a wrong one hides.
+        // With the earliest clock, so that a wrong clock does not hide memories and make states
+        // look alike.
         let early = SimDisk::new(files.clone(), self.n);
         let store = open(&early, &new_clock(Timestamp::MIN))
             .map_err(|e| format!("after a crash it does not open: {e}"))?;
@@ -230,7 +230,7 @@ impl Runner {
         Ok(())
     }
 
-    /// What is wrong with what readers of the running store see.
+    /// Returns what is wrong with the view of readers of the running store.
     pub(super) fn look(&self) -> Result<(), String> {
         let Some(store) = &self.store else { return Ok(()) };
         let found = read(store)?;
@@ -260,7 +260,7 @@ pub(super) fn record(script: &Script, disk: &SimDisk) -> Recording {
         });
     }
     let wrong = run(script, &mut runner).err();
-    // Readers let go before the store ends, so that its end is recorded too.
+    // Readers are dropped before the store ends, so that its end is recorded too.
     runner.held.clear();
     if let Some(store) = runner.store.take() {
         drop(store);

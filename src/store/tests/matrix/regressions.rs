@@ -1,4 +1,4 @@
-//! Owns the workloads in which the matrix found something wrong, each kept as a test of its own.
+//! Owns the workloads in which the matrix found a bug, each kept as a test of its own.
 
 use super::cuts::{Effort, check_all};
 use super::record::{Runner, record};
@@ -22,16 +22,16 @@ fn buffered(c: usize) -> Act {
     Act::Write { writes: insert(c, 0..9), sync: false }
 }
 
-/// The manifest that made or dropped a collection was committed without a sync of the log: a power
-/// cut then kept the newer change and lost the older writes.
+/// The manifest that created or dropped a collection was committed without a sync of the log. A
+/// power cut then kept the newer change and lost older writes.
 #[test]
 fn a_collection_was_made_or_dropped_before_what_had_been_written_was_durable() {
     holds("made", vec![Act::Drop(1), buffered(0), Act::Make(1), buffered(1)]);
     holds("dropped", vec![buffered(0), buffered(1), Act::Drop(0), buffered(2), Act::Drop(2)]);
 }
 
-/// The first frame of a new log file was lost in a power cut and a later one was not: the store
-/// took that for damage, since the later one told of syncs of the older file.
+/// A power cut lost the first frame of a new log file but not a later one. The store took that for
+/// damage, because the later frame recorded syncs of the older file.
 #[test]
 fn the_first_frame_of_a_rolled_log_was_lost_alone() {
     let roll = Act::Refused(insert(0, 0..2));
@@ -39,16 +39,17 @@ fn the_first_frame_of_a_rolled_log_was_lost_alone() {
     holds("rolled", acts);
 }
 
-/// The manifest that a seal commits did not say how much of the log was durable: a log that had
-/// lost its end from before the seal passed for one with a torn tail, and the writes of other
-/// collections were gone without a word while those of the sealed one were there.
+/// The manifest that a seal commits did not record how much of the log was durable. A log that had
+/// lost its end from before the seal passed for one with a torn tail. The writes of other
+/// collections were silently gone, while those of the sealed one were there.
 #[test]
 fn a_log_cut_to_before_a_seal_passed_for_a_torn_one() {
     refuses_a_cut_log(Act::Run);
 }
 
-/// A log file that was cut between two frames has no bad frame, and was taken although the manifest
-/// said that more of it had been durable: what an open had copied forward could go without a word.
+/// A log file that was cut between two frames has no bad frame. It was accepted although the
+/// manifest recorded a greater durable length. Frames that an open had copied forward could be
+/// silently lost.
 #[test]
 fn a_log_cut_between_two_frames_passed_for_a_whole_one() {
     refuses_a_cut_log(Act::Reopen);

@@ -9,7 +9,7 @@ use crate::sync::lock;
 use crate::testing::sim;
 use crate::testing::size::{self, Size, size};
 
-/// The number for this run's size, which the report of the row names.
+/// Returns the number for this run's size, which the report of the row names.
 pub(super) fn sized(quick: usize, ci: usize, soak: usize) -> usize {
     match size() {
         Size::Quick => quick,
@@ -22,16 +22,16 @@ pub(super) fn seed() -> u64 {
     size::seed(20_261_125)
 }
 
-/// Whether something is broken on purpose, so that one failure is enough.
+/// Returns true if something is broken on purpose, so that one failure is enough.
 pub(super) fn broken() -> bool {
     sabotage::active().is_some() || sim::left_out().is_some()
 }
 
-/// What one row of the matrix found.
+/// The result of one row of the matrix.
 #[derive(Debug, Default)]
 pub(super) struct Row {
     pub(super) cases: u64,
-    /// Cases within cases, such as second crashes.
+    /// Number of cases within cases, such as second crashes.
     pub(super) inner: u64,
     pub(super) failures: Vec<String>,
 }
@@ -44,10 +44,10 @@ impl Row {
     }
 }
 
-/// Does jobs `0..count` on all processors.
+/// Runs jobs `0..count` on all processors.
 pub(super) fn each(count: usize, job: impl Fn(usize) -> Row + Sync) -> Row {
     let (next, total) = (AtomicUsize::new(0), Mutex::new(Row::default()));
-    // What is broken on purpose here is broken there.
+    // The other threads need the same sabotage switches.
     let (switch, place) = (sabotage::active(), sim::left_out());
     let threads = std::thread::available_parallelism().map_or(1, usize::from);
     std::thread::scope(|scope| {
@@ -70,7 +70,7 @@ pub(super) fn each(count: usize, job: impl Fn(usize) -> Row + Sync) -> Row {
     total.into_inner().unwrap_or_default()
 }
 
-/// Prints what a row came to, and fails if anything did.
+/// Prints the result of a row, and fails if any case failed.
 #[expect(
     clippy::print_stderr,
     clippy::disallowed_methods,
@@ -89,7 +89,7 @@ pub(super) fn report(name: &str, inner: &str, least: u64, row: impl FnOnce() -> 
         size(),
         cases as f64 / seconds
     );
-    // One of each workload says more than many of one.
+    // One failure of each workload is more useful than many of one.
     let mut seen = std::collections::HashSet::new();
     let of = |f: &&String| seen.insert(f.split([',', ':']).next().unwrap_or_default().to_owned());
     let first: Vec<&String> = row.failures.iter().filter(of).take(12).collect();

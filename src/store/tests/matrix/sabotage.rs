@@ -1,5 +1,5 @@
-//! Owns the proof that the matrix finds what it is for: each switch of `crate::sabotage` breaks the
-//! protocol at one place, and some row must notice.
+//! Owns the proof that the matrix finds the bugs that it is for. Each switch of `crate::sabotage`
+//! breaks the protocol at one place, and some row must notice.
 
 use super::clock;
 use super::cuts::{Effort, check_all};
@@ -15,10 +15,10 @@ use super::setup::new_disk;
 use crate::sabotage::{ALL, Sabotage, with};
 use crate::testing::size::size;
 
-/// Cases that a switch may take until it is noticed.
+/// Maximum number of cases until a switch must be noticed.
 const BUDGET: u64 = 20_000;
 
-/// A part of the names of the workloads that come first, since they go through what is broken.
+/// Returns a part of the names of the workloads to run first, because they reach the broken code.
 fn likely(switch: Sabotage) -> &'static str {
     use Sabotage::*;
     match switch {
@@ -29,7 +29,7 @@ fn likely(switch: Sabotage) -> &'static str {
     }
 }
 
-/// The first thing that power cuts find, and after how many cases.
+/// Returns the first failure that power cuts find, and the number of cases.
 fn by_cuts(seed: u64, first: &str) -> (u64, Option<String>) {
     let effort = Effort { random: 6, use_every: 4, again_every: 61 };
     let mut cases = 0;
@@ -55,7 +55,7 @@ fn by_cuts(seed: u64, first: &str) -> (u64, Option<String>) {
     (cases, None)
 }
 
-/// The first thing that errors find, and after how many cases.
+/// Returns the first failure that errors find, and the number of cases.
 fn by_errors(seed: u64) -> (u64, Option<String>) {
     let mut total = Row::default();
     for (at, script) in scripted().iter().enumerate() {
@@ -68,7 +68,7 @@ fn by_errors(seed: u64) -> (u64, Option<String>) {
     (total.cases + total.inner, None)
 }
 
-/// The first of `count` jobs that fails.
+/// Returns the first failure among `count` jobs, and the number of cases.
 fn by_jobs(count: u64, job: impl Fn(u64) -> Result<u64, String>) -> (u64, Option<String>) {
     for n in 0..count {
         if let Err(failure) = safely(|| job(n)) {
@@ -78,7 +78,7 @@ fn by_jobs(count: u64, job: impl Fn(u64) -> Result<u64, String>) -> (u64, Option
     (count, None)
 }
 
-/// Lets the row that ought to notice a switch look for it.
+/// Runs the row that should notice a switch.
 fn notice(switch: Sabotage, seed: u64) -> (u64, Option<String>) {
     use Sabotage::*;
     with(Some(switch), || match switch {

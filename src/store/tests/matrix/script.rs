@@ -8,46 +8,46 @@ use crate::splitmix::SplitMix;
 /// One step of a workload.
 #[derive(Clone, Debug)]
 pub(super) enum Act {
-    /// A batch, with a sync or buffered.
+    /// A batch, synced or buffered.
     Write {
         writes: Vec<Write>,
         sync: bool,
     },
     Sync,
-    /// Time passes, in seconds.
+    /// Advances the time, in seconds.
     Advance(u64),
-    /// One piece of background work, if any is due.
+    /// Does one piece of background work, if any is due.
     RunOne,
-    /// All background work that is due.
+    /// Does all background work that is due.
     Run,
     Compact,
     Purge,
     Make(usize),
     Drop(usize),
-    /// Closed, and opened again.
+    /// Closes the store and opens it again.
     Reopen,
-    /// The same, so many seconds later.
+    /// The same, this many seconds later.
     Away(u64),
-    /// The clock is vouched for.
+    /// Trusts the clock.
     Trust,
-    /// A write that the device refuses: the next one goes on in a new log file.
+    /// A write that the device refuses. The next one continues in a new log file.
     Refused(Vec<Write>),
-    /// A reader begins to hold what it sees, until the next `Release`.
+    /// A reader starts to hold its snapshot, until the next `Release`.
     Hold,
     Release,
-    /// Everything is compacted, and a batch is written while the first new segment is.
+    /// Compacts everything. A batch is written while the first new segment is.
     During(Vec<Write>),
-    /// The log goes on in a new file.
+    /// Continues the log in a new file.
     Roll,
-    /// The graph of the first collection is searched often enough to be looked at.
+    /// Searches the graph of the first collection often enough for a recall measurement.
     Ask,
-    /// That graph is found worn, if it was merged.
+    /// Reports that graph as degraded, if it was merged.
     Wear,
-    /// Closed, and opened again with a budget.
+    /// Closes the store and opens it again with a budget.
     Tighten(Budget),
     /// A write that no budget has room for.
     Bulky,
-    /// The index of the first collection that is due is built, and a purge begins meanwhile.
+    /// Builds the index of the first collection that is due, while a purge begins.
     PurgeDuring,
 }
 
@@ -80,7 +80,7 @@ fn forget_ids(from: usize, ids: std::ops::Range<u64>) -> Vec<Write> {
 
 const DAY: u64 = 24 * 3600;
 
-/// A second and a half of days: everything mortal is gone, and may be destroyed.
+/// 40 hours: every memory with a lifetime has expired by then and may be destroyed.
 const LATER: u64 = 40 * 3600;
 
 fn synced(writes: Vec<Write>) -> Act {
@@ -91,7 +91,7 @@ fn buffered(writes: Vec<Write>) -> Act {
     Act::Write { writes, sync: false }
 }
 
-/// What each script is about, with its acts. `w` writes with a sync or without one.
+/// Returns the topic of each script, with its acts. `w` writes synced or buffered.
 fn base(w: fn(Vec<Write>) -> Act) -> Vec<(&'static str, Vec<Act>)> {
     use Act::*;
     vec![
@@ -234,8 +234,8 @@ fn base(w: fn(Vec<Write>) -> Act) -> Vec<(&'static str, Vec<Act>)> {
         (
             "purge during a merge",
             vec![
-                // Both segments are rewritten, and the first of two indexes is built meanwhile: a
-                // row that it leaves out is in a segment that the other one covers.
+                // Both segments are rewritten, and the first of two indexes is built meanwhile. A
+                // row that the build leaves out is in a segment that the other index covers.
                 w(insert(0, 0..64)),
                 Run,
                 w(insert(0, 64..128)),
@@ -570,8 +570,8 @@ fn base(w: fn(Vec<Write>) -> Act) -> Vec<(&'static str, Vec<Act>)> {
     ]
 }
 
-/// The scripted workloads, each with syncs and buffered. None deletes what is not there before the
-/// collections are made: that comes first.
+/// Returns the scripted workloads, each synced and buffered. Each starts by creating all
+/// collections, so no script names a missing one before.
 pub(super) fn scripted() -> Vec<Script> {
     let mut all = Vec::new();
     for (mode, w) in [("sync", synced as fn(_) -> _), ("buffered", buffered)] {
@@ -583,7 +583,7 @@ pub(super) fn scripted() -> Vec<Script> {
     all
 }
 
-/// A workload drawn by a seed.
+/// Returns a workload drawn from a seed.
 pub(super) fn random(seed: u64, acts: usize) -> Script {
     let mut rng = SplitMix(seed);
     let mut list: Vec<Act> = (0..3).map(Act::Make).collect();

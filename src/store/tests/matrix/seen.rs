@@ -1,15 +1,15 @@
-//! Owns the budgets that workloads open stores with, and what was seen while they ran.
+//! Owns the budgets that workloads open stores with, and counts what they reached.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use crate::{Event, StoreOptions};
 
-/// A budget that stores are opened with: the smallest that there is.
+/// The smallest budgets that stores are opened with.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Budget {
     Heap,
     Disk,
-    /// With it, rows are read from open files.
+    /// With this budget, rows are read from open files.
     Resident,
 }
 
@@ -23,21 +23,21 @@ impl Budget {
     }
 }
 
-/// What workloads came by.
+/// What workloads reached.
 #[derive(Debug, Default)]
 pub(super) struct Seen {
     pub(super) merges: AtomicUsize,
-    /// Graphs that were built anew.
+    /// Number of graphs that were built from scratch.
     pub(super) built: AtomicUsize,
-    /// Looks at graphs.
+    /// Number of recall measurements.
     pub(super) looks: AtomicUsize,
-    /// Collections that had memtables sealed.
+    /// Number of seals.
     pub(super) seals: AtomicUsize,
-    /// Steps that gave bytes of segments back.
+    /// Number of steps that freed bytes of segments.
     pub(super) compactions: AtomicUsize,
-    /// Writes that a budget had no room for.
+    /// Number of writes that a budget refused.
     pub(super) refused: AtomicUsize,
-    /// Builds during which a purge moved rows.
+    /// Number of builds during which a purge moved rows.
     pub(super) moved: AtomicUsize,
 }
 

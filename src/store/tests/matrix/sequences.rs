@@ -1,6 +1,6 @@
 //! Owns the model test: drawn sequences of acts, with a crash at a random operation of some of
-//! them, against the model with its exact nearest neighbors. Readers that were held see the moment
-//! at which they began.
+//! them. They are compared with the model and its exact nearest neighbors. Held readers see the
+//! moment at which they began.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex};
@@ -17,7 +17,7 @@ use crate::splitmix::SplitMix;
 use crate::sync::lock;
 use crate::testing::sim::{FileSystem, Op};
 
-/// Files at some operation, and the states that may be found after a kill and after a cut there.
+/// The files at some operation, and the states that a kill or a power cut may leave there.
 pub(super) struct Moment {
     files: FileSystem,
     from_kill: usize,
@@ -25,7 +25,7 @@ pub(super) struct Moment {
     states: Vec<Model>,
 }
 
-/// Lets the moment of the n-th operation from now be seen.
+/// Captures the moment of the n-th operation from now.
 pub(super) fn watch(runner: &Runner, mut skip: u64) -> Arc<Mutex<Option<Moment>>> {
     let seen: Arc<Mutex<Option<Moment>>> = Arc::default();
     let (to, history) = (Arc::clone(&seen), Arc::clone(&runner.history));
@@ -42,7 +42,7 @@ pub(super) fn watch(runner: &Runner, mut skip: u64) -> Arc<Mutex<Option<Moment>>
     seen
 }
 
-/// Goes on with one of the things that a crash at this moment may leave.
+/// Continues with one of the images that a crash at this moment may leave.
 pub(super) fn crash(runner: &mut Runner, moment: Moment, rng: &mut SplitMix) -> Result<(), String> {
     let mut images = moment.files.images(rng.next(), 4);
     let image = images.swap_remove(rng.below(images.len() as u64) as usize);
@@ -52,7 +52,7 @@ pub(super) fn crash(runner: &mut Runner, moment: Moment, rng: &mut SplitMix) -> 
         .map_err(|wrong| format!("{}: {wrong}", image.label))
 }
 
-/// Readers that began at one moment, with what they must see.
+/// Readers that began at one moment, and what they must see.
 struct Held {
     state: Model,
     readers: Vec<(usize, Iter)>,
@@ -67,7 +67,7 @@ impl Held {
         Some(Self { state, readers })
     }
 
-    /// Reads them to their ends.
+    /// Reads them to the end.
     fn release(self) -> Result<(), String> {
         let mut found = Model::default();
         for (c, reader) in self.readers {
@@ -86,7 +86,7 @@ impl Held {
     }
 }
 
-/// Runs one sequence; gives the number of crashes in it.
+/// Runs one sequence. Returns the number of crashes in it.
 fn sequence(seed: u64, acts: usize) -> Result<u64, String> {
     let mut rng = SplitMix(seed ^ 0x5E0);
     let mut runner = Runner::new(new_disk(seed));
@@ -115,7 +115,7 @@ fn sequence(seed: u64, acts: usize) -> Result<u64, String> {
     Ok(crashes)
 }
 
-/// Every answer is right, and that of a scan exact.
+/// Checks that every answer is right, and that of a scan exact.
 pub(super) fn ask(runner: &Runner) -> Result<(), String> {
     let Some(store) = &runner.store else { return Ok(()) };
     let state = lock(&runner.history).now().visible(store.now());
@@ -127,7 +127,7 @@ pub(super) fn ask(runner: &Runner) -> Result<(), String> {
     }
 }
 
-/// A sequence that went wrong; a panic is wrong like anything else.
+/// Runs a job, with a panic reported as an error.
 pub(super) fn safely(job: impl FnOnce() -> Result<u64, String>) -> Result<u64, String> {
     catch_unwind(AssertUnwindSafe(job))
         .unwrap_or_else(|panic| Err(format!("it panics: {}", text_of(panic.as_ref()))))

@@ -1,4 +1,5 @@
-//! Owns where simulated stores are, how they are opened, and the moments that are recorded of them.
+//! Owns the directory of simulated stores, how they are opened, and the moments that are recorded
+//! of them.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -9,12 +10,12 @@ use crate::store::open::open_for_writing;
 use crate::testing::sim::{FileSystem, SimDisk};
 use crate::{Background, Store, StoreOptions};
 
-/// Where simulated stores are.
+/// Returns the directory of simulated stores.
 pub(super) fn dir() -> &'static Path {
     Path::new("sim/a.alt")
 }
 
-/// A moment at which the power may go.
+/// A moment at which the power may fail.
 #[derive(Clone, Debug)]
 pub(super) struct Point {
     pub(super) op: String,
@@ -23,7 +24,7 @@ pub(super) struct Point {
     pub(super) allowed: Allowed,
 }
 
-/// Simulated stores have a small reserve.
+/// The small reserve of simulated stores, in bytes.
 pub(super) const RESERVE: u64 = 1500;
 
 pub(super) fn options(clock: &Arc<ManualClock>) -> StoreOptions {
@@ -39,14 +40,14 @@ pub(super) fn open(disk: &SimDisk, clock: &Arc<ManualClock>) -> crate::Result<St
     open_for_writing(Arc::new(disk.clone()), dir(), options(clock))
 }
 
-/// Begins late enough that nothing is before 1970.
+/// Creates a clock that starts late enough that no time is before 1970.
 pub(super) fn new_clock(now: Timestamp) -> Arc<ManualClock> {
     Arc::new(ManualClock::new(now))
 }
 
 pub(super) const BEGIN: Timestamp = Timestamp::from_millis(1_800_000_000_000);
 
-/// An empty disk with a durable directory in which the store's own is made.
+/// Creates an empty disk with a durable directory for the store.
 pub(super) fn new_disk(seed: u64) -> SimDisk {
     let mut files = FileSystem::default();
     files.make_dir(&PathBuf::from("sim"));

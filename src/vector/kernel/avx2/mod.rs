@@ -1,9 +1,9 @@
-//! Owns the kernels for x86-64 with AVX2 and FMA: here those of two vectors, in `rows` and `planes`
-//! those of many rows, in `blocks` that of signs side by side.
+//! Owns the kernels for x86-64 with AVX2 and FMA. Kernels of two vectors are here, those of many
+//! rows in `rows` and `planes`, that of FastScan blocks in `blocks`.
 //!
-//! Unsafe here is of two kinds: pointer loads from chunks whose length the type states, and calls
-//! of functions that need a processor feature, which `kernels` has checked before it hands them
-//! out.
+//! Unsafe code here is of two kinds. Pointer loads read from chunks whose length the type states.
+//! Calls of functions that need a processor feature are sound because `kernels` checks the features
+//! before it returns those functions.
 #![expect(unsafe_code, reason = "SIMD loads, and calls after feature detection")]
 
 use std::arch::x86_64::{
@@ -22,7 +22,7 @@ mod planes;
 pub(super) mod prefetch;
 mod rows;
 
-/// The kernels, if the processor has what they need: holding them is the proof.
+/// Returns the kernels, if the processor has the features: holding them is the proof.
 pub(super) fn kernels() -> Option<Kernels> {
     let able = is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma");
     able.then_some(Kernels {
@@ -81,8 +81,9 @@ fn l2_scaled_f32(a: &[f32], b: &[f32], factor: f32) -> f32 {
     sum + scalar::l2_scaled_f32(a, b, factor)
 }
 
-/// The sum over what `add` adds for each pair of coordinates, and the last coordinates, less than
-/// 8, that are not in it. Four sums side by side: one addition takes as long as four can be begun.
+/// Returns the sum of `add` over all pairs of coordinates, and the last coordinates, fewer than 8,
+/// that it leaves out. It keeps four independent sums: in the time of one addition, four can be
+/// started.
 #[target_feature(enable = "avx2,fma")]
 #[inline]
 fn sums_f32<'a>(

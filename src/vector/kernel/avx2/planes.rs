@@ -1,5 +1,5 @@
-//! Owns the kernel of bit planes for AVX2, which has no population count: it looks up those of half
-//! bytes.
+//! Owns the kernel of bit planes for AVX2, which has no population count: it looks up the count of
+//! each half byte.
 
 use std::arch::x86_64::{
     __m256i, _mm256_add_epi8, _mm256_add_epi32, _mm256_and_si256, _mm256_madd_epi16,
@@ -23,7 +23,7 @@ pub(super) fn planes(batch: &Batch<'_>, query: &[Lanes], out: &mut [f32]) {
     );
 }
 
-/// The sum of a byte of all planes is at least -64 and at most 56.
+/// The sum over all planes for one byte is at least -64 and at most 56.
 #[target_feature(enable = "avx2")]
 #[inline]
 fn planes_rows<const R: usize>(query: &[[Lanes; PLANES]], rows: [&[u8]; R]) -> [i32; R] {
@@ -56,7 +56,7 @@ fn planes_rows<const R: usize>(query: &[[Lanes; PLANES]], rows: [&[u8]; R]) -> [
     totals(sums)
 }
 
-/// How many bits each half byte has, times the weight.
+/// Returns the number of bits in each half byte, times the weight.
 #[target_feature(enable = "avx2")]
 #[inline]
 fn weighted_counts(w: i8) -> __m256i {

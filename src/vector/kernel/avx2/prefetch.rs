@@ -1,17 +1,17 @@
-//! Owns the asking for cache lines that are read soon, on x86-64.
+//! Owns the prefetching of cache lines on x86-64.
 #![expect(unsafe_code, reason = "a prefetch is an intrinsic")]
 
 use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
 
 use crate::vector::kernel::batch::{Part, Rows};
 
-/// Every line that the bytes touch.
+/// Prefetches every cache line that the bytes touch.
 #[inline(always)]
 pub(in crate::vector::kernel) fn prefetch(bytes: &[u8]) {
     let start = bytes.as_ptr();
-    // Counted from the beginning of the first line.
+    // Offset from the start of the first cache line.
     let end = start.addr() % 64 + bytes.len();
-    // The first one outside the loop: most first looks at a row ask for no other.
+    // The first line is outside the loop, because a sign filter mostly reads no other line.
     // SAFETY: a prefetch has no effect on memory whatever the address.
     unsafe { _mm_prefetch::<_MM_HINT_T0>(start.cast()) };
     let mut at = 64;
@@ -22,7 +22,7 @@ pub(in crate::vector::kernel) fn prefetch(bytes: &[u8]) {
     }
 }
 
-/// The same for a part of these rows.
+/// Prefetches a part of these rows.
 pub(in crate::vector::kernel) fn ask(rows: &Rows<'_>, part: Part, nodes: &[u32]) {
     nodes.iter().for_each(|node| prefetch(part.codes(rows.row(*node))));
 }

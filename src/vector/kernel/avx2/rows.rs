@@ -1,8 +1,8 @@
 //! Owns the kernels of many rows for AVX2: four rows at a time share the query's registers and the
-//! sums at the end.
+//! final sums.
 //!
-//! Unsafe here are pointer loads from chunks whose length the type states. Processor features are
-//! the caller's business, as `target_feature` says.
+//! Unsafe code here is pointer loads from chunks whose length the type states. The caller
+//! guarantees the processor features, as `target_feature` says.
 
 use std::arch::x86_64::{
     __m256i, _mm_add_epi32, _mm_loadu_si128, _mm256_add_epi8, _mm256_add_epi16, _mm256_add_epi32,
@@ -16,7 +16,7 @@ use std::arch::x86_64::{
 use super::prefetch::prefetch;
 use crate::vector::kernel::batch::{Batch, Lanes, chunked, measure};
 
-/// Widens to 16 bits: VPMADDUBSW would saturate.
+/// Widens to 16 bits, because VPMADDUBSW would saturate.
 #[target_feature(enable = "avx2")]
 pub(super) fn int8(batch: &Batch<'_>, query: &[i8], out: &mut [f32]) {
     let query: &[u8] = bytemuck::cast_slice(query);
@@ -73,7 +73,7 @@ pub(super) fn bits4_pairs(batch: &Batch<'_>, a: &[u8], out: &mut [f32]) {
     );
 }
 
-/// Products of codes to 15 and values to 128, four of them in 16 bits, do not saturate.
+/// Four products of codes up to 15 and values up to 128 fit 16 bits without saturation.
 #[target_feature(enable = "avx2")]
 #[inline]
 fn bits4_rows<const R: usize>(
@@ -123,7 +123,7 @@ pub(super) fn bits2_pairs(batch: &Batch<'_>, a: &[u8], out: &mut [f32]) {
     );
 }
 
-/// The codes under the mask, moved to 2 c - top.
+/// Returns the codes under the mask as values 2 c - top.
 #[target_feature(enable = "avx2")]
 #[inline]
 fn centred<const P: usize>(mut planes: [__m256i; P], mask: __m256i, top: __m256i) -> [__m256i; P] {
@@ -134,7 +134,7 @@ fn centred<const P: usize>(mut planes: [__m256i; P], mask: __m256i, top: __m256i
     planes
 }
 
-/// Products of codes to 3 and values to 128, eight of them in 16 bits, do not saturate.
+/// Eight products of codes up to 3 and values up to 128 fit 16 bits without saturation.
 #[target_feature(enable = "avx2")]
 #[inline]
 fn bits2_rows<const R: usize>(
@@ -158,7 +158,7 @@ fn bits2_rows<const R: usize>(
     totals(sums)
 }
 
-/// The codes of two bits in each byte, plane by plane.
+/// Returns the codes of two bits in each byte, plane by plane.
 #[target_feature(enable = "avx2")]
 #[inline]
 fn planes2(x: __m256i) -> [__m256i; 4] {
@@ -182,7 +182,7 @@ pub(super) fn bits1(batch: &Batch<'_>, query: &[Lanes], out: &mut [f32]) {
     );
 }
 
-/// Spreads the bits of a row over bytes, which are the mask of the query's values that count.
+/// Spreads the bits of a row over bytes: the mask of the query's values that count.
 #[target_feature(enable = "avx2")]
 #[inline]
 fn bits1_rows<const R: usize>(query: &[Lanes], rows: [&[u8]; R]) -> [i32; R] {
@@ -249,8 +249,8 @@ fn bits1_pair_rows<const R: usize>(a: &[u8], rows: [&[u8]; R]) -> [i32; R] {
     totals(sums)
 }
 
-/// Hands on the rows, which have one length, 32 bytes of each at a time, and at the end what is
-/// left, filled up with zeros.
+/// Calls `step` with 32 bytes of each row at a time. The rows have one length; the rest is padded
+/// with zeros.
 #[target_feature(enable = "avx2")]
 #[inline]
 pub(super) fn walk<const R: usize>(rows: [&[u8]; R], mut step: impl FnMut(usize, [__m256i; R])) {
@@ -271,7 +271,7 @@ pub(super) fn walk<const R: usize>(rows: [&[u8]; R], mut step: impl FnMut(usize,
     }
 }
 
-/// Block `i` of these bytes, filled up with zeros.
+/// Returns block `i` of these bytes, padded with zeros.
 #[target_feature(enable = "avx2")]
 #[inline]
 fn load(bytes: &[u8], i: usize) -> __m256i {
@@ -287,7 +287,7 @@ fn load(bytes: &[u8], i: usize) -> __m256i {
     }
 }
 
-/// Fewer than N bytes, filled up with zeros.
+/// Returns fewer than N bytes, padded with zeros.
 fn filled<const N: usize>(bytes: &[u8]) -> [u8; N] {
     let mut block = [0; N];
     let len = bytes.len().min(N);
@@ -302,7 +302,8 @@ fn widened(x: &[u8; 16]) -> __m256i {
     _mm256_cvtepi8_epi16(unsafe { _mm_loadu_si128(x.as_ptr().cast()) })
 }
 
-/// Half a vector of values for each plane: the low halves for even `i`, the high ones for odd.
+/// Returns half a vector of values for each plane: the low halves for even `i`, the high ones for
+/// odd.
 #[target_feature(enable = "avx2")]
 #[inline]
 pub(super) fn half_lanes<const P: usize>(planes: &[[Lanes; P]], i: usize) -> [__m256i; P] {
@@ -326,7 +327,7 @@ fn halves(values: &Lanes) -> [__m256i; 2] {
     [low, high]
 }
 
-/// The sum of the lanes of each.
+/// Returns the sum of the lanes of each vector.
 #[target_feature(enable = "avx2")]
 #[inline]
 pub(super) fn totals<const R: usize>(sums: [__m256i; R]) -> [i32; R] {

@@ -1,4 +1,4 @@
-//! Owns the kernel of signs side by side for AVX-512: 64 look-ups at a time.
+//! Owns the kernel of FastScan blocks for AVX-512: 64 look-ups at a time.
 
 use std::arch::x86_64::{
     __m128i, __m512i, _CMP_LT_OQ, _mm_add_epi16, _mm_setzero_si128, _mm_unpackhi_epi16,
@@ -26,11 +26,12 @@ pub(super) fn blocks(blocks: &Blocks<'_>, out: &mut [u32]) {
 #[inline]
 fn sums(signs: &[u8], tables: &[Lanes]) -> [u16; ROWS] {
     let (half, byte) = (_mm512_set1_epi8(0x0f), _mm512_set1_epi16(0x00ff));
-    // Of rows 0 to 15 and of rows 16 to 31, in each the rows with even and with odd numbers.
+    // Sums of rows 0 to 15 and of rows 16 to 31; in each, rows with even and with odd numbers
+    // apart.
     let mut sums = [[_mm512_setzero_si512(); 2]; 2];
     let parts = signs.as_chunks::<256>().0.iter().zip(tables.as_chunks::<4>().0);
     for (signs, tables) in parts {
-        // Four entries of at most 60 fit a byte.
+        // The sum of four entries of at most 60 fits a byte.
         let mut bytes = [_mm512_setzero_si512(); 2];
         for (signs, table) in signs.as_chunks::<64>().0.iter().zip(tables) {
             // SAFETY: 64 bytes.
@@ -57,7 +58,7 @@ fn sums(signs: &[u8], tables: &[Lanes]) -> [u16; ROWS] {
     bytemuck::cast(out)
 }
 
-/// The sum of the four quarters, which belong to different tables.
+/// Returns the sum of the four quarters, which belong to different tables.
 #[target_feature(enable = "avx512f,avx512bw,avx2")]
 #[inline]
 fn folded(sums: __m512i) -> __m128i {

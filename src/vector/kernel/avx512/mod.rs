@@ -1,9 +1,9 @@
-//! Owns the kernels for x86-64 with AVX-512 F, BW and VNNI: here those of two vectors, in `rows`
-//! those of many rows, in `blocks` that of signs side by side.
+//! Owns the kernels for x86-64 with AVX-512 F, BW and VNNI. Kernels of two vectors are here, those
+//! of many rows in `rows`, that of FastScan blocks in `blocks`.
 //!
-//! Unsafe here is of two kinds: pointer loads from chunks whose length the type states, and calls
-//! of functions that need a processor feature, which `kernels` has checked before it hands them
-//! out.
+//! Unsafe code here is of two kinds. Pointer loads read from chunks whose length the type states.
+//! Calls of functions that need a processor feature are sound because `kernels` checks the features
+//! before it returns those functions.
 #![expect(unsafe_code, reason = "SIMD loads, and calls after feature detection")]
 
 use std::arch::x86_64::{
@@ -18,7 +18,7 @@ use crate::vector::kernel::avx2::prefetch::{ask, prefetch};
 mod blocks;
 mod rows;
 
-/// The kernels, if the processor has what they need: holding them is the proof.
+/// Returns the kernels, if the processor has the features: holding them is the proof.
 pub(super) fn kernels() -> Option<Kernels> {
     let able = is_x86_feature_detected!("avx512f")
         && is_x86_feature_detected!("avx512bw")
@@ -52,7 +52,7 @@ pub(super) fn kernels() -> Option<Kernels> {
     })
 }
 
-/// As [`bits1_pairs`].
+/// Returns the kernel of bit planes, chosen like [`bits1_pairs`].
 fn planes() -> BitsFromInt8 {
     if is_x86_feature_detected!("avx512vpopcntdq") {
         // SAFETY: the feature was detected just above, the others before this is called.
@@ -61,8 +61,8 @@ fn planes() -> BitsFromInt8 {
     avx2::kernels().map_or(scalar::KERNELS.planes, |kernels| kernels.planes)
 }
 
-/// By population count, which is a feature of its own; without it by the kernel for AVX2, which
-/// every processor with AVX-512 can run.
+/// Returns a kernel that uses the population count, a feature of its own. Without it, returns the
+/// kernel for AVX2, which every processor with AVX-512 can run.
 fn bits1_pairs() -> BitsFromBits {
     if is_x86_feature_detected!("avx512vpopcntdq") {
         // SAFETY: the feature was detected just above, the others before this is called.
@@ -93,8 +93,8 @@ fn l2_scaled_f32(a: &[f32], b: &[f32], factor: f32) -> f32 {
     })
 }
 
-/// The sum over what `add` adds for each pair of coordinates; of two zeros it must add zero. Four
-/// sums side by side: one addition takes as long as four can be begun.
+/// Returns the sum of `add` over all pairs of coordinates. `add` must add zero for two zeros. It
+/// keeps four independent sums: in the time of one addition, four can be started.
 #[target_feature(enable = "avx512f")]
 #[inline]
 fn sum_f32(a: &[f32], b: &[f32], add: impl Fn(__m512, __m512, __m512) -> __m512) -> f32 {

@@ -1,8 +1,8 @@
 //! Owns the kernels of many rows for AVX-512: four rows at a time share the query's registers and
-//! the sums at the end.
+//! the final sums.
 //!
-//! Unsafe here are pointer loads from chunks whose length the type or the mask states. Processor
-//! features are the caller's business, as `target_feature` says.
+//! Unsafe code here is pointer loads from chunks whose length the type or the mask states. The
+//! caller guarantees the processor features, as `target_feature` says.
 
 use std::arch::x86_64::{
     __m256i, __m512i, _mm_add_epi32, _mm256_add_epi32, _mm256_castsi256_si128,
@@ -17,8 +17,8 @@ use std::arch::x86_64::{
 use crate::vector::kernel::avx2::prefetch::prefetch;
 use crate::vector::kernel::batch::{Batch, Lanes, PLANES, chunked, measure};
 
-/// VPDPBUSD multiplies unsigned by signed bytes, so the rows are moved up by 128, and 128 · Σ query
-/// is taken off again: once per call, not once per row.
+/// VPDPBUSD multiplies unsigned by signed bytes. So the rows are raised by 128, and 128 · Σ query
+/// is subtracted again: once per call, not once per row.
 #[target_feature(enable = "avx512f,avx512bw,avx512vnni")]
 pub(super) fn int8(batch: &Batch<'_>, query: &[i8], out: &mut [f32]) {
     let query: &[u8] = bytemuck::cast_slice(query);
@@ -78,7 +78,7 @@ pub(super) fn bits4_pairs(batch: &Batch<'_>, a: &[u8], out: &mut [f32]) {
     );
 }
 
-/// The high halves are left where they are, sixteen times too large, until the end.
+/// The high halves stay in place, sixteen times too large, until the end.
 #[target_feature(enable = "avx512f,avx512bw,avx512vnni")]
 #[inline]
 fn bits4_rows<const R: usize>(
@@ -133,7 +133,7 @@ pub(super) fn bits2_pairs(batch: &Batch<'_>, a: &[u8], out: &mut [f32]) {
     );
 }
 
-/// The codes under the mask, moved to 2 c - top.
+/// Returns the codes under the mask as values 2 c - top.
 #[target_feature(enable = "avx512f,avx512bw")]
 #[inline]
 fn centred<const P: usize>(mut planes: [__m512i; P], mask: __m512i, top: __m512i) -> [__m512i; P] {
@@ -144,7 +144,7 @@ fn centred<const P: usize>(mut planes: [__m512i; P], mask: __m512i, top: __m512i
     planes
 }
 
-/// All but the lowest plane are left where they are, 4, 16 and 64 times too large, until the end.
+/// All planes but the lowest stay in place, 4, 16 and 64 times too large, until the end.
 #[target_feature(enable = "avx512f,avx512bw,avx512vnni")]
 #[inline]
 fn bits2_rows<const R: usize>(
@@ -216,7 +216,7 @@ pub(super) fn planes(batch: &Batch<'_>, query: &[Lanes], out: &mut [f32]) {
     );
 }
 
-/// Counts are weighted by doubling what the planes above have: cheaper than products.
+/// Weights the counts by doubling the sum of the higher planes, which is cheaper than products.
 #[target_feature(enable = "avx512f,avx512bw,avx512vpopcntdq")]
 #[inline]
 fn planes_rows<const R: usize>(query: &[[Lanes; PLANES]], rows: [&[u8]; R]) -> [i32; R] {
@@ -260,12 +260,12 @@ fn bits1_pair_rows<const R: usize>(a: &[u8], rows: [&[u8]; R]) -> [i32; R] {
             sums[r] = _mm512_add_epi64(sums[r], differ);
         }
     });
-    // Counts of 64 bits each, whose high halves are zero.
+    // Counts of 64 bits each; their high halves are zero.
     totals(sums)
 }
 
-/// Hands on the rows, which have one length, 64 bytes of each at a time, and at the end what is
-/// left, filled up with zeros.
+/// Calls `step` with 64 bytes of each row at a time. The rows have one length; the rest is padded
+/// with zeros.
 #[target_feature(enable = "avx512f,avx512bw")]
 #[inline]
 fn walk<const R: usize>(rows: [&[u8]; R], mut step: impl FnMut(usize, [__m512i; R])) {
@@ -286,7 +286,7 @@ fn walk<const R: usize>(rows: [&[u8]; R], mut step: impl FnMut(usize, [__m512i; 
     }
 }
 
-/// Block `i` of these bytes, filled up with zeros.
+/// Returns block `i` of these bytes, padded with zeros.
 #[target_feature(enable = "avx512f,avx512bw")]
 #[inline]
 fn load(bytes: &[u8], i: usize) -> __m512i {
@@ -297,7 +297,7 @@ fn load(bytes: &[u8], i: usize) -> __m512i {
     }
 }
 
-/// Fewer than 64 bytes, filled up with zeros.
+/// Returns fewer than 64 bytes, padded with zeros.
 #[target_feature(enable = "avx512f,avx512bw")]
 #[inline]
 fn masked(bytes: &[u8]) -> __m512i {
@@ -306,7 +306,7 @@ fn masked(bytes: &[u8]) -> __m512i {
     unsafe { _mm512_maskz_loadu_epi8(mask, bytes.as_ptr().cast()) }
 }
 
-/// The values of each plane for block `i`.
+/// Returns the values of each plane for block `i`.
 #[target_feature(enable = "avx512f")]
 #[inline]
 fn all_lanes<const P: usize>(planes: &[[Lanes; P]], i: usize) -> [__m512i; P] {
@@ -326,7 +326,7 @@ fn lanes(values: &Lanes) -> __m512i {
     unsafe { _mm512_loadu_si512(values.0.as_ptr().cast()) }
 }
 
-/// The sum of the lanes of each.
+/// Returns the sum of the lanes of each vector.
 #[target_feature(enable = "avx512f,avx2")]
 #[inline]
 fn totals<const R: usize>(sums: [__m512i; R]) -> [i32; R] {

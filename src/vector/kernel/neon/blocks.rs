@@ -1,4 +1,4 @@
-//! Owns the kernel of signs side by side for AArch64: 16 look-ups at a time.
+//! Owns the kernel of FastScan blocks for AArch64: 16 look-ups at a time.
 
 use std::arch::aarch64::{
     uint16x8_t, vaddq_u8, vaddw_high_u8, vaddw_u8, vandq_u8, vdupq_n_u8, vdupq_n_u16, vget_low_u8,
@@ -17,10 +17,10 @@ pub(super) fn blocks(blocks: &Blocks<'_>, out: &mut [u32]) {
 #[inline]
 fn sums(signs: &[u8], tables: &[Lanes]) -> [u16; ROWS] {
     let half = vdupq_n_u8(0x0f);
-    // Eight rows each.
+    // The sums of eight rows each.
     let mut sums: [uint16x8_t; 4] = [vdupq_n_u16(0); 4];
     for (signs, tables) in signs.as_chunks::<64>().0.iter().zip(tables) {
-        // Four entries of at most 60 fit a byte.
+        // The sum of four entries of at most 60 fits a byte.
         let mut bytes = [vdupq_n_u8(0); 2];
         let tables = tables.0.as_chunks::<16>().0;
         for (signs, table) in signs.as_chunks::<16>().0.iter().zip(tables) {

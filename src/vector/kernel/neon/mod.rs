@@ -1,4 +1,4 @@
-//! Owns the kernels for AArch64, where NEON is always there.
+//! Owns the kernels for AArch64, where NEON is always available.
 #![expect(unsafe_code, reason = "SIMD loads")]
 
 use std::arch::aarch64::{
@@ -11,7 +11,7 @@ use super::table::Kernels;
 mod blocks;
 mod rows;
 
-/// The kernels.
+/// Returns the kernels.
 pub(super) fn kernels() -> Option<Kernels> {
     Some(Kernels {
         name: "neon",

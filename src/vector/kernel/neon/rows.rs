@@ -1,7 +1,7 @@
-//! Owns the kernels of many rows for AArch64, where NEON is always there.
+//! Owns the kernels of many rows for AArch64, where NEON is always available.
 //!
-//! Unsafe here are pointer loads from chunks whose length the type states. The processor feature is
-//! the caller's business, as `target_feature` says.
+//! Unsafe code here is pointer loads from chunks whose length the type states. The caller
+//! guarantees the processor feature, as `target_feature` says.
 
 use std::arch::aarch64::{
     int8x16_t, int32x4_t, uint8x16_t, vaddq_s8, vaddvq_s32, vaddvq_u32, vandq_s8, vandq_u8,
@@ -76,8 +76,8 @@ fn each(batch: &Batch<'_>, out: &mut [f32], one: impl Fn(&[u8]) -> i32) {
     measure(batch, out, |_| {}, |rows| rows.map(&one), &one);
 }
 
-/// Dot product of the codes of a row, 16 bytes of it at a time, and values, one vector for each of
-/// the `PLANES` codes in a byte.
+/// Returns the dot product of values and the codes of a row, 16 bytes of the row at a time.
+/// `values` returns one vector for each of the `PLANES` codes in a byte.
 #[target_feature(enable = "neon")]
 #[inline]
 fn packed<const BITS: i8, const PLANES: usize>(
@@ -99,7 +99,7 @@ fn packed<const BITS: i8, const PLANES: usize>(
     vaddvq_s32(sum)
 }
 
-/// Adds the products of codes to 15 and values to 128: two of them fit 16 bits.
+/// Adds products of codes up to 15 and values up to 128: two of them fit 16 bits.
 #[target_feature(enable = "neon")]
 #[inline]
 fn add_products(sum: int32x4_t, codes: int8x16_t, values: int8x16_t) -> int32x4_t {
@@ -118,7 +118,7 @@ fn unpacked<const BITS: i8, const PLANES: usize>(bytes: &[u8; 16]) -> [int8x16_t
     })
 }
 
-/// The codes of a row, moved to 2 c - (2^BITS - 1).
+/// Returns the codes of a row as values 2 c - (2^BITS - 1).
 #[target_feature(enable = "neon")]
 #[inline]
 fn centred<const BITS: i8, const PLANES: usize>(a: &[u8], i: usize) -> [int8x16_t; PLANES] {
@@ -127,7 +127,7 @@ fn centred<const BITS: i8, const PLANES: usize>(a: &[u8], i: usize) -> [int8x16_
         .map(|code| vsubq_s8(vaddq_s8(code, code), top))
 }
 
-/// A quarter of a vector of values for each plane.
+/// Returns a quarter of a vector of values for each plane.
 #[target_feature(enable = "neon")]
 #[inline]
 fn quarter_lanes<const P: usize>(planes: &[[Lanes; P]], i: usize) -> [int8x16_t; P] {
@@ -141,7 +141,7 @@ fn quarter_lanes<const P: usize>(planes: &[[Lanes; P]], i: usize) -> [int8x16_t;
     })
 }
 
-/// Spreads the bits of a row over bytes, which are the mask of the query's values that count.
+/// Spreads the bits of a row over bytes: the mask of the query's values that count.
 #[target_feature(enable = "neon")]
 #[inline]
 fn bits1_row<'a>(quarters: impl Iterator<Item = &'a [i8; 16]>, row: &[u8]) -> i32 {
@@ -157,7 +157,7 @@ fn bits1_row<'a>(quarters: impl Iterator<Item = &'a [i8; 16]>, row: &[u8]) -> i3
     vaddvq_s32(sum)
 }
 
-/// The sum of a byte of all planes is at least -64 and at most 56.
+/// The sum over all planes for one byte is at least -64 and at most 56.
 #[target_feature(enable = "neon")]
 #[inline]
 fn planes_row(query: &[[Lanes; PLANES]], row: &[u8]) -> i32 {
@@ -194,7 +194,7 @@ fn bits1_pair(a: &[u8], row: &[u8]) -> i32 {
     vaddvq_u32(sum) as i32 + scalar::bits1_pair(a_rest, row_rest)
 }
 
-/// The first 16 bytes, filled up with zeros if there are fewer.
+/// Returns the first 16 bytes, padded with zeros.
 fn filled(bytes: &[u8]) -> [u8; 16] {
     let mut block = [0; 16];
     let len = bytes.len().min(16);
