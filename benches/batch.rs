@@ -1,9 +1,10 @@
-//! Many queries in one call, `search_batch`, beside the same queries one by one: how the rate scales with
-//! cores, along a graph and by scanning.
+//! Compares many queries in one call, `search_batch`, with the same queries one by one. It shows
+//! how the rate scales with cores, along a graph and by scanning.
 //!
-//! Prints a JSON line for each path and way: queries a second, median of three passes, and by processor time,
-//! which tells what the cores did for each other. The answers of both ways must be the same; their recall is
-//! compared with exact search. It is not pinned: the batch runs on as many threads as the system gives cores.
+//! Prints a JSON line per path and way of asking: queries per second, median of three passes, and
+//! queries per second of processor time. The second rate shows what the cores cost each other. The
+//! answers of both ways must be the same; their recall is compared with exact search. The process
+//! is not pinned: a batch uses as many threads as the system reports cores.
 //!
 //! `cargo bench --bench batch [-- --base FILE --queries FILE --metric cosine]`
 #![allow(
@@ -72,14 +73,14 @@ fn batch(data: &Data, vectors: &Collection, path: SearchMode) -> Result<Vec<Vec<
     Ok(vectors.search_batch(&queries, |search| configure(search, path))?)
 }
 
-/// What one way came to.
+/// The measurements of one way.
 struct Measured {
     answers: Vec<Vec<Hit>>,
     qps: f64,
     cpu_qps: f64,
 }
 
-/// Runs the queries once to warm up, and then the passes that count.
+/// Runs the queries once to warm up, and then the measured passes.
 fn measure(data: &Data, run: impl Fn() -> Result<Vec<Vec<Hit>>>) -> Result<Measured> {
     let (mut answers, mut rates, mut cpu_rates) = (run()?, Vec::new(), Vec::new());
     let count = data.queries.len() as f64;

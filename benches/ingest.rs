@@ -1,5 +1,6 @@
-//! Vectors a second by batch size and durability, acknowledged and until the background has sealed
-//! them, with the bytes that were written for each byte kept. Afterwards every vector must be there.
+//! Vectors per second by batch size and durability: until they are acknowledged, and until the
+//! background has sealed them. Also the bytes written per byte kept. Afterwards every vector must
+//! be there.
 //!
 //! `cargo bench --bench ingest [-- --base FILE --queries FILE --metric cosine]`
 #![allow(
@@ -39,7 +40,7 @@ fn bench(args: &Args) -> Result<bool, Box<dyn Error>> {
     Ok(true)
 }
 
-/// What one pass gave.
+/// The measurements of one pass.
 struct Pass {
     acked: f64,
     sealed: f64,
@@ -47,7 +48,7 @@ struct Pass {
 }
 
 fn run(data: &Data, durability: Durability, batch: usize) -> Result<(), Box<dyn Error>> {
-    // Single inserts wait for the disk one by one: fewer of them tell as much.
+    // Single inserts wait for the disk one by one, so fewer of them are enough.
     let vectors = data.base.len().min(if batch == 1 { 2_000 } else { usize::MAX });
     let passes = (0..PASSES)
         .map(|_| one_pass(data, durability, batch, vectors))
@@ -86,7 +87,7 @@ fn one_pass(
 ) -> Result<Pass, Box<dyn Error>> {
     let dir = Scratch::new("ingest");
     let store = Store::open(dir.path())?;
-    // No graph here: building one is measured by `recall`.
+    // No graph here: `recall` measures the building of one.
     let hnsw = HnswParams::default().min_rows(u32::MAX);
     let options = CollectionOptions::new(data.base.dim, data.metric);
     let collection = store.collection("vectors", options.hnsw(hnsw).durability(durability))?;
@@ -118,7 +119,7 @@ fn one_pass(
     Ok(Pass { acked: rate(acked), sealed: rate(sealed), amplification })
 }
 
-/// Bytes that this process has sent to the disk, where the system tells.
+/// Returns the bytes that this process has sent to the disk, where the system reports them.
 fn written_bytes() -> Option<u64> {
     let io = std::fs::read_to_string("/proc/self/io").ok()?;
     let line = io.lines().find_map(|l| l.strip_prefix("wchar: "))?;

@@ -1,7 +1,8 @@
-//! Nanoseconds and bytes a second with which codes are measured: by every instruction set of this
-//! processor, in the first-level cache and gathered at random from 100,000 rows, in calls of 16 as a
-//! graph makes them and row after row, beside a plain read of the same bytes. And what it takes to make
-//! a code and to encode a query.
+//! Nanoseconds per row and bytes per second of the kernels that measure codes, for every
+//! instruction set of this processor. The rows lie in the first-level cache, or are gathered at
+//! random from 100,000 rows. They are measured in calls of 16 rows, as a graph does, and row after
+//! row. A plain read of the same bytes is the yardstick. Also the time to make a code and to encode
+//! a query.
 //!
 //! `cargo bench --bench kernels --features __bench [-- --quick]`
 #![allow(
@@ -26,9 +27,9 @@ const OPTIONS: [Opt; 2] = [
     Opt { key: "passes", value: "COUNT", help: "passes, of which the best counts; default 200" },
 ];
 
-/// Rows of one pass.
+/// Rows per pass.
 const PASS: usize = 4096;
-/// Rows of one call, about as many as a node of a graph has new neighbors.
+/// Rows per call: about the number of new neighbors at a node of a graph.
 const CALL: usize = 16;
 
 const CODES: [(Quantization, &str); 5] = [
@@ -68,7 +69,7 @@ struct Case<'a> {
 
 impl Case<'_> {
     fn run(&self) {
-        // As many rows as fit half the first-level cache, over and over.
+        // As many rows as fill half the first-level cache, over and over.
         let hot = (16_384 / self.rows.row_bytes()).max(1) as u32;
         let hot: Vec<u32> = (0..PASS as u32).map(|i| i % hot).collect();
         let mut state = 1u64;
@@ -87,7 +88,7 @@ impl Case<'_> {
             }
             let calls = || in_order.chunks(256).for_each(|c| query.distances(c, &mut out));
             self.tell(set, "scanned", self.passes.div_ceil(20), in_order.len(), calls);
-            // Codes with signs in front: what it costs to see by them that a row is too far away.
+            // For codes with signs: the time to see by the signs that a row is too far away.
             let mut call = Vec::new();
             for (place, nodes) in [("looked at", &gathered), ("looked at all", &in_order)] {
                 let mut look = |nodes: &[u32]| {
@@ -122,7 +123,7 @@ impl Case<'_> {
         self.tell("make", "queries", self.passes, 256, || self.rows.encode_queries(256));
     }
 
-    /// The best of some passes over so many rows.
+    /// Prints the best of `passes` passes over `rows` rows.
     fn tell(&self, set: &str, place: &str, passes: usize, rows: usize, mut pass: impl FnMut()) {
         let mut best = f64::INFINITY;
         for _ in 0..passes {

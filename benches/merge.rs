@@ -1,15 +1,19 @@
-//! What it costs to merge a graph with what came and went, beside building it anew, and what becomes of
-//! recall over many generations of that.
+//! The cost of merging a graph after deletes and inserts, compared with rebuilding it, and the
+//! recall over many generations of merges.
 //!
-//! Each generation deletes a share of the live rows and inserts as many others, then compacts. Three kinds
-//! of turnover: rows drawn by lot; the rows nearest to one of them, so that whole clusters go; and
-//! drift, in which the rows that lie lowest along one direction go and those beyond the highest come.
-//! Where the data has too few rows to replace them, others are mixed from two of them, 70 to 30. Every so
-//! many generations the same live rows go into another store, whose graph is built anew.
+//! Each generation deletes a share of the live rows, inserts as many others, and compacts. There
+//! are three kinds of turnover:
 //!
-//! Prints a JSON line for each generation: processor seconds of the compaction, distances measured,
-//! recall@10 and evaluations a query at one beam, which is compared with exact search; the same of the
-//! graph that was built anew. One thread.
+//! - rows drawn at random;
+//! - the rows nearest to one of them, so that whole clusters go;
+//! - drift: the rows that lie lowest along one direction go, and those beyond the highest come.
+//!
+//! If the data has too few rows, further ones are mixed from two of them, 70 to 30. At a fixed
+//! interval of generations, the same live rows go into another store, whose graph is rebuilt.
+//!
+//! Prints a JSON line per generation: processor seconds of the compaction, distances computed, and
+//! recall@10 and evaluations per query at one beam, compared with exact search. It prints the same
+//! figures of the rebuilt graph. One thread.
 //!
 //! `cargo bench --bench merge [-- --base FILE --queries FILE --metric cosine --live 50000]`
 #![allow(
@@ -92,10 +96,10 @@ struct Run {
     codes: altiplano::Quantization,
 }
 
-/// Which rows of the pool are live.
+/// The rows of the pool that are live.
 struct Rows {
     live: Vec<usize>,
-    /// In the order in which they come.
+    /// In the order in which they are inserted.
     waiting: std::collections::VecDeque<usize>,
 }
 
@@ -105,7 +109,7 @@ impl Run {
         std::fs::create_dir_all(dir.path())?;
         let mut order: Vec<usize> = (0..self.pool.len()).collect();
         if kind == "drift" {
-            // Along the way between two rows that are far apart.
+            // Along the direction between two rows that are far apart.
             let (a, b) = (self.pool.row(0).to_vec(), self.farthest(0));
             let along = |i: usize| -> f64 {
                 let row = self.pool.row(i).iter();
@@ -147,11 +151,11 @@ impl Run {
         self.pool.row(farthest).to_vec()
     }
 
-    /// Lets rows go and others come.
+    /// Chooses the rows to delete and the rows to insert.
     fn turn(&self, kind: &str, rows: &mut Rows, random: &mut Rng) -> (Vec<usize>, Vec<usize>) {
         let Rows { live, waiting } = rows;
         match kind {
-            // Live rows are in the order of the drift.
+            // Live rows are already in the order of the drift.
             "drift" => {}
             "clusters" => {
                 let center = self.pool.row(live[random.below(live.len())]).to_vec();
@@ -214,7 +218,7 @@ impl Run {
     }
 }
 
-/// A store that counts what its graphs cost.
+/// A store that counts the cost of its graphs.
 struct Measured {
     collection: Collection,
     _store: Store,
@@ -245,7 +249,7 @@ impl Measured {
         Ok(())
     }
 
-    /// Processor seconds and distances that it took.
+    /// Compacts. Returns the processor seconds and the number of distances.
     fn compact(&self) -> Result<(f64, u64)> {
         let cpu = || measure::cpu_seconds(None).unwrap_or(f64::NAN);
         let (begun, before) = (cpu(), self.evaluations.load(Ordering::Relaxed));

@@ -1,5 +1,5 @@
-//! Time from opening a store to its first answer: after a clean close, and from a copy of its files
-//! taken while it was open, as the death of the process would leave them. The answer is checked.
+//! Time from opening a store to its first answer. The store was closed cleanly, or it is a copy of
+//! the files of an open store, as the death of the process would leave them. The answer is checked.
 //!
 //! `cargo bench --bench open [-- --base FILE --queries FILE --metric cosine]`
 #![allow(
@@ -35,7 +35,7 @@ fn bench(args: &Args) -> Result<bool, Box<dyn Error>> {
     let options = CollectionOptions::new(data.base.dim, data.metric)
         .hnsw(altiplano::HnswParams::default().min_rows(u32::MAX));
     let collection = store.collection("vectors", options)?;
-    // The last rows stay in the log: recovery has something to do.
+    // The last rows stay in the log, so that recovery has work to do.
     let sealed = data.base.len().saturating_sub(3_000);
     data.insert(&collection, 0..sealed, 1024)?;
     collection.compact()?;

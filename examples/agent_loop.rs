@@ -1,5 +1,5 @@
-//! The loop of an agent: recall before it answers, remember what was said for the length of the
-//! session, and at the end keep what was learnt and drop the rest in one atomic step.
+//! The loop of an agent. It recalls before it answers, and remembers what was said for the length
+//! of the session. At the end it keeps what was learned and drops the rest in one atomic step.
 //!
 //! `cargo run --example agent_loop`
 #![allow(

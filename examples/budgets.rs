@@ -1,4 +1,4 @@
-//! Budgets: a store that may use so many bytes of disk and RAM and no more, however long it is
+//! Budgets: a store that uses at most a given number of bytes of disk and RAM, however long it is
 //! written to. Old memories expire, and writers wait while their space is reclaimed.
 //!
 //! `cargo run --release --example budgets`
@@ -23,7 +23,7 @@ fn main() -> altiplano::Result<()> {
     let clock = Arc::new(ManualClock::new(Timestamp::from_millis(1_767_225_600_000)));
     let options = StoreOptions::new().clock(clock.clone());
     let store = options.disk_budget(DISK).heap_budget(HEAP).open(&path)?;
-    // What has no lifetime of its own lives for two hours.
+    // A memory without a lifetime of its own lives for two hours.
     let options = CollectionOptions::new(256, Metric::L2).default_ttl(Duration::from_secs(7_200));
     let notes = store.collection("notes", options)?;
 

@@ -1,4 +1,4 @@
-//! Filters: by namespace, tag, kind and time, combined, counted, and used to delete.
+//! Filters by namespace, tag, kind and time: combined, counted, and used to delete.
 //!
 //! `cargo run --example filters`
 #![allow(
@@ -51,7 +51,7 @@ fn main() -> altiplano::Result<()> {
     Ok(())
 }
 
-/// Prints the texts that a search finds under a filter, and checks how many there are.
+/// Prints the texts that a search with a filter finds, and checks their number.
 fn show(notes: &Collection, what: &str, filter: Filter, count: usize) -> altiplano::Result<()> {
     let hits = notes.search(&[1.0, 1.0]).filter(filter).k(10).run()?;
     let texts: Vec<&str> = hits.iter().filter_map(|hit| hit.text()).collect();

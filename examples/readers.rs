@@ -1,5 +1,5 @@
 //! Readers: threads share one handle, a second process opens the store read-only, and an iterator
-//! sees one moment however much is written meanwhile.
+//! sees one moment whatever is written meanwhile.
 //!
 //! `cargo run --example readers`
 #![allow(

@@ -1,4 +1,4 @@
-//! Damage: a bit flips on the disk. A verification names the file, and a repair copies every memory
+//! Damage: a bit flips on the disk. A verification names the file. A repair copies every memory
 //! that can still be trusted into a new store.
 //!
 //! `cargo run --example repair`
@@ -45,7 +45,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
             report.problems.iter().for_each(|problem| println!("  {problem}"));
             assert!(!report.is_clean());
         }
-        // Damage where an open looks is found by the open.
+        // An open finds damage in the parts that it reads.
         Err(error) => println!("  {error}"),
     }
 

@@ -1,10 +1,9 @@
-//! Owns arrays in RAM that go back to the system the moment they are let go: large ones are
-//! anonymous maps. An allocator keeps much of what large arrays leave behind (glibc's raises the
-//! size from which it maps, and with it what it keeps, to the largest array it ever freed;
-//! mallopt(3), `M_MMAP_THRESHOLD`), so that a store would stay as large as its largest graph build
-//! was.
+//! Owns arrays in RAM that return to the system as soon as they are dropped: large ones are
+//! anonymous maps. An allocator keeps much of what large arrays leave behind. The largest array
+//! that it ever freed sets the size from which glibc's allocator maps, and with it what it keeps
+//! (mallopt(3), `M_MMAP_THRESHOLD`). So a store would stay as large as its largest graph build.
 //!
-//! Room that is asked for and not written costs address space and no RAM.
+//! Capacity that is not written costs address space but no RAM.
 
 use std::fmt;
 use std::ops::{Deref, DerefMut};
@@ -14,14 +13,14 @@ use bytemuck::Pod;
 use crate::disk::{AnonMap, SealedFile};
 use crate::error::Result;
 
-/// Arrays up to this many bytes are the allocator's. Above it, what a map takes in whole pages is
-/// an eighth more at most.
+/// Arrays of up to this many bytes are the allocator's. Above this size, rounding a map to whole
+/// pages adds an eighth at most.
 const SMALL_BYTES: usize = 32 << 10;
 
 /// A growing array.
 pub(crate) struct MapVec<T> {
     room: Room<T>,
-    /// Elements that count; what is behind them in a map is zero or left over.
+    /// Number of valid elements. Bytes of a map behind them are zero or stale.
     len: usize,
 }
 
@@ -35,11 +34,11 @@ impl<T: Pod> MapVec<T> {
         Self { room: Room::Heap(Vec::new()), len: 0 }
     }
 
-    /// An empty array with room for this many.
+    /// Returns an empty array with room for `capacity` elements.
     pub(crate) fn with_capacity(capacity: usize) -> Self {
         let mut pages = Self::new();
         pages.reserve(capacity);
-        // Exactly: what is left free behind many small arrays adds up.
+        // Reserves exactly: spare room behind many small arrays adds up.
         if let Room::Heap(heap) = &mut pages.room
             && capacity.saturating_mul(size_of::<T>()) <= SMALL_BYTES
         {
@@ -48,14 +47,14 @@ impl<T: Pod> MapVec<T> {
         pages
     }
 
-    /// This many zeros.
+    /// Returns an array of `len` zeros.
     pub(crate) fn zeroed(len: usize) -> Self {
         let mut pages = Self::new();
         pages.resize(len, T::zeroed());
         pages
     }
 
-    /// Makes room for so many elements in all.
+    /// Makes room for `wanted` elements in all.
     fn reserve(&mut self, wanted: usize) {
         let bytes = wanted.saturating_mul(size_of::<T>());
         let held = match &self.room {
@@ -80,7 +79,7 @@ impl<T: Pod> MapVec<T> {
         self.extend_from_slice(&[value]);
     }
 
-    /// Takes the last one out.
+    /// Removes the last element and returns it.
     pub(crate) fn pop(&mut self) -> Option<T> {
         let last = self.last().copied();
         if let Room::Heap(heap) = &mut self.room {
@@ -102,7 +101,7 @@ impl<T: Pod> MapVec<T> {
         self[start..].copy_from_slice(values);
     }
 
-    /// Makes it this long; what is new has this value.
+    /// Sets the length. New elements get `value`.
     pub(crate) fn resize(&mut self, len: usize, value: T) {
         let start = self.len;
         self.reserve(len);
@@ -110,13 +109,13 @@ impl<T: Pod> MapVec<T> {
             heap.resize(len, value);
         }
         self.len = len;
-        // A map that has just been made is zero; one that was longer before is not.
+        // A fresh map is zero, but one that was longer before is not.
         if matches!(self.room, Room::Map(_)) && len > start {
             self[start..].fill(value);
         }
     }
 
-    /// Lets go of what is behind this length, and of its RAM.
+    /// Shortens the array to `len` and releases the RAM behind.
     pub(crate) fn shrink(&mut self, len: usize) {
         self.len = len.min(self.len);
         match &mut self.room {
@@ -137,7 +136,7 @@ impl<T: Pod> MapVec<T> {
 }
 
 impl MapVec<u8> {
-    /// A whole file of at most `limit` bytes.
+    /// Reads a whole file of at most `limit` bytes.
     pub(crate) fn read_file(file: &dyn SealedFile, limit: u64) -> Result<Self> {
         let len = usize::try_from(file.len().min(limit)).unwrap_or(usize::MAX);
         let mut bytes = Self::zeroed(len);
@@ -153,7 +152,7 @@ impl<T: Pod> Deref for MapVec<T> {
     fn deref(&self) -> &[T] {
         match &self.room {
             Room::Heap(heap) => heap,
-            // A map begins on a page, which fits every type.
+            // A map begins on a page, which is aligned for every type.
             Room::Map(map) => bytemuck::cast_slice(&map[..self.len * size_of::<T>()]),
         }
     }

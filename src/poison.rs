@@ -5,7 +5,7 @@ use crate::sabotage::broken;
 use crate::sync::atomic::{AtomicBool, Ordering};
 use crate::sync::{Mutex, lock};
 
-/// Set once, never cleared: from then on writes are refused and no file is removed.
+/// Set once, never cleared. Once it is set, writes are refused and no file is removed.
 #[derive(Debug, Default)]
 pub(crate) struct Poison {
     is_set: AtomicBool,
@@ -13,7 +13,7 @@ pub(crate) struct Poison {
 }
 
 impl Poison {
-    /// Stops writes; the first reason stays.
+    /// Stops writes. The first reason is kept.
     pub(crate) fn set(&self, reason: impl Into<String>) {
         lock(&self.reason).get_or_insert(reason.into());
         self.is_set.store(true, Ordering::Release);
@@ -23,7 +23,7 @@ impl Poison {
         self.is_set.load(Ordering::Acquire)
     }
 
-    /// An error if writes were stopped.
+    /// Returns an error if writes were stopped.
     pub(crate) fn check(&self) -> Result<()> {
         broken!(IgnorePoison => return Ok(()));
         match self.is_set() {

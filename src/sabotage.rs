@@ -1,11 +1,11 @@
-//! Owns the switches that break the protocol on purpose, one for each place where the order of
-//! things or a check matters. They are in test builds only, where the fault matrix must catch every
-//! one: a harness that finds nothing proves nothing until it has found these. Syncs, renames and
-//! removals have no switches: the matrix leaves each of them out by its place in the code.
+//! Owns the switches that break the protocol on purpose: one for each place where an order or a
+//! check matters. They exist in test builds only. The fault matrix must catch every one, because a
+//! harness that finds nothing proves nothing until it has found these. Syncs, renames and removals
+//! have no switches: the matrix leaves out each of them by its place in the code.
 //!
-//! A switch is of its thread alone, so that tests can run beside each other.
+//! A switch affects its own thread only, so that tests can run in parallel.
 
-/// Does something wrong while a switch is on: `broken!(PutAsideEarly => put_aside(dir))`.
+/// Runs wrong code while a switch is on: `broken!(PutAsideEarly => put_aside(dir))`.
 macro_rules! broken {
     ($switch:ident => $($wrong:tt)+) => {
         if $crate::sabotage::on($crate::sabotage::Sabotage::$switch) {
@@ -15,10 +15,10 @@ macro_rules! broken {
 }
 pub(crate) use broken;
 
-/// Makes the switches and the list of all of them.
+/// Defines the switches and the list of all of them.
 macro_rules! switches {
     ($($(#[$what:meta])+ $switch:ident,)+) => {
-        /// One way to get the protocol wrong.
+        /// One way to break the protocol.
         #[derive(Clone, Copy, Debug, PartialEq, Eq)]
         #[cfg_attr(not(test), allow(dead_code, reason = "only tests make them"))]
         pub(crate) enum Sabotage {
@@ -32,51 +32,51 @@ macro_rules! switches {
 }
 
 switches! {
-    /// A failed sync of the log is tried again, and its success believed.
+    /// A failed sync of the log is repeated, and its success is believed.
     RetryFailedSync,
-    /// Writes go on whatever has failed.
+    /// Writes continue after any failure.
     IgnorePoison,
     /// A batch is acknowledged before the sync that it asked for.
     AcknowledgeEarly,
     /// Each operation of a batch has a frame of its own.
     SplitBatch,
-    /// A log file takes frames after one that was cut short.
+    /// A log file takes more frames after a failed append.
     AppendAfterFailure,
-    /// Zeros pass for a frame.
+    /// Zeros are accepted as a frame.
     ZerosAreFrames,
     /// Every bad frame is taken for a torn tail.
     IgnoreSyncedLen,
-    /// A manifest does not say how far the open log is durable.
+    /// A manifest does not record how far the open log is durable.
     ForgetOpenLog,
-    /// A manifest is written under its last name.
+    /// A manifest is written under its final name.
     ManifestInPlace,
     /// The old manifest is put aside before the new one is in force.
     PutAsideEarly,
-    /// Log files go before the manifest that does without them is in force.
+    /// Log files are removed before the manifest that no longer needs them is in force.
     UnlinkLogEarly,
-    /// Segments go before the manifest that does without them is in force.
+    /// Segments are removed before the manifest that no longer needs them is in force.
     UnlinkSegmentEarly,
-    /// The new files of a job go though the manifest on the disk may name them.
+    /// The new files of a job are removed though the manifest on the disk may name them.
     CleanUpInDoubt,
-    /// Numbers of files are given out again after an open.
+    /// File numbers are assigned again after an open.
     ReuseFileNumbers,
-    /// Deletes that arrive while rows are moved stay with the old rows.
+    /// Deletes that arrive while rows are copied stay with the old rows.
     DropCarriedDeletes,
-    /// Deletes of sealed rows are not written though their log is let go.
+    /// Deletes of sealed rows are not written though the log that holds them is released.
     ForgetDeletes,
-    /// A seal says that it covers what has arrived since.
+    /// A seal claims to cover operations that arrived after it began.
     CoverTooMuch,
-    /// Log files go as soon as one collection does without them.
+    /// Log files are removed as soon as one collection no longer needs them.
     PruneByNewest,
-    /// A seal lets go of the log file in which its successor's rows are.
+    /// A seal releases the log file that holds the rows of the next memtable.
     LetGoOfLog,
-    /// Recovery leaves the frames of the last log file behind.
+    /// Recovery does not copy the frames of the last log file.
     SkipCopyForward,
-    /// Locators stay as they were when rows moved.
+    /// Locators are not updated when rows move.
     KeepLocators,
-    /// Expiry goes by the clock alone, wherever it was set back to.
+    /// Expiry follows the clock alone, even if the clock was set back.
     RawClock,
-    /// What has expired by the clock is destroyed, however wrong the clock is.
+    /// Memories that have expired by the clock are destroyed, however wrong the clock is.
     DestroyByRawClock,
     /// A purge keeps the log.
     PurgeKeepsLog,
@@ -89,26 +89,26 @@ thread_local! {
     static ACTIVE: std::cell::Cell<Option<Sabotage>> = const { std::cell::Cell::new(None) };
 }
 
-/// Whether this thread has the switch on.
+/// Returns true if the switch is on in this thread.
 #[cfg(test)]
 pub(crate) fn on(what: Sabotage) -> bool {
     ACTIVE.get() == Some(what)
 }
 
-/// Never, outside of tests.
+/// Always false outside of tests.
 #[cfg(not(test))]
 #[inline(always)]
 pub(crate) const fn on(_: Sabotage) -> bool {
     false
 }
 
-/// The switch that this thread has on.
+/// Returns the switch that is on in this thread.
 #[cfg(test)]
 pub(crate) fn active() -> Option<Sabotage> {
     ACTIVE.get()
 }
 
-/// Runs `job` with a switch on.
+/// Runs `job` with a switch on; with none for `None`.
 #[cfg(test)]
 pub(crate) fn with<T>(what: Option<Sabotage>, job: impl FnOnce() -> T) -> T {
     struct Reset(Option<Sabotage>);

@@ -1,10 +1,10 @@
 //! Owns the generator splitmix64 (Steele, Lea and Flood, "Fast splittable pseudorandom number
 //! generators", OOPSLA 2014, figure 16). Not for secrets.
 
-/// What the state grows by at each step.
+/// Increment of the state at each step.
 pub(crate) const STEP: u64 = 0x9E37_79B9_7F4A_7C15;
 
-/// The number that follows a state.
+/// Returns the number that follows `state`.
 pub(crate) const fn mix(state: u64) -> u64 {
     let z = state.wrapping_add(STEP);
     let z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
@@ -12,7 +12,7 @@ pub(crate) const fn mix(state: u64) -> u64 {
     z ^ (z >> 31)
 }
 
-/// A row of numbers that repeats with its seed.
+/// A sequence of numbers that repeats with its seed.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct SplitMix(pub(crate) u64);
 
@@ -23,7 +23,7 @@ impl SplitMix {
         number
     }
 
-    /// A number less than `n`; 0 if there is none.
+    /// Returns a number less than `n`; 0 if `n` is 0.
     #[cfg(test)]
     pub(crate) const fn below(&mut self, n: u64) -> u64 {
         if n == 0 { 0 } else { self.next() % n }

@@ -1,6 +1,7 @@
-//! Owns the stress run: sixteen readers, writers, a compactor and collections that come and go, for
-//! some seconds, with every answer checked; then a close under all of them. `ALTIPLANO_TESTS` sets for
-//! how long. A binary of its own, so that nothing else waits beside it.
+//! Owns the stress run: sixteen readers, writers, a compactor and collections that are created and
+//! dropped. It runs for some seconds, checks every answer, and then closes the store under all of
+//! them. `ALTIPLANO_TESTS` sets the time. It is a binary of its own, so that nothing else runs
+//! beside it.
 
 mod common;
 
@@ -21,7 +22,7 @@ const DIMENSION: usize = 8;
 const READERS: u64 = 16;
 /// Replaced together, all the time.
 const GROUP: std::ops::Range<u64> = 2_000_000..2_000_010;
-/// There all the time, never touched.
+/// Always there, never changed.
 const STILL: std::ops::Range<u64> = 3_000_000..3_000_100;
 
 fn options() -> CollectionOptions {
@@ -37,7 +38,7 @@ fn generation(n: u64) -> Batch {
     GROUP.map(one).collect()
 }
 
-/// Raises the flags however the thread ends, so that no other waits for ever.
+/// Raises the flags however the thread ends, so that no other thread waits for ever.
 struct Finish<'a>(&'a [&'a AtomicBool]);
 
 impl Drop for Finish<'_> {
@@ -46,7 +47,7 @@ impl Drop for Finish<'_> {
     }
 }
 
-/// What is left to say when a store was closed under its user.
+/// Returns the value; `None` if the store was closed under its user.
 fn or_closed<T>(result: Result<T, Error>) -> Option<T> {
     match result {
         Ok(value) => Some(value),
@@ -94,7 +95,7 @@ fn read(notes: &Collection, reader: u64, done: &AtomicBool, looks: &AtomicU64) {
     }
 }
 
-/// Replaces the group; gives the last generation that was acknowledged.
+/// Replaces the group. Returns the last generation that was acknowledged.
 fn write(notes: &Collection, done: &AtomicBool) -> u64 {
     let (mut acknowledged, mut rng) = (0, Rng(1));
     while !done.load(Ordering::Acquire) {
@@ -112,7 +113,7 @@ fn write(notes: &Collection, done: &AtomicBool) -> u64 {
     acknowledged
 }
 
-/// Makes collections, uses them from another thread, and drops them.
+/// Creates collections, uses them from another thread, and drops them.
 fn come_and_go(store: &Store, done: &AtomicBool) {
     let mut n = 0u64;
     while !done.load(Ordering::Acquire) {
@@ -129,7 +130,7 @@ fn come_and_go(store: &Store, done: &AtomicBool) {
                 or_closed(scratch.compact());
             });
             assert!(store.drop_collection(&name).unwrap());
-            // Joined by hand: ThreadSanitizer does not see a scope wait.
+            // Joined by hand: ThreadSanitizer does not see the wait of a scope.
             user.join().unwrap();
         });
         assert!(matches!(scratch.insert(memory(1, DIMENSION)), Err(Error::Closed)));
@@ -169,7 +170,7 @@ fn sixteen_readers_writers_a_compactor_drops_and_a_close_agree() {
             quiet.store(true, Ordering::Release);
             coming.join().unwrap();
         });
-        // Under readers, a writer and a compaction.
+        // Readers, a writer and a compaction are still running.
         store.close().unwrap();
         let acknowledged = writer.join().unwrap();
         done.store(true, Ordering::Release);

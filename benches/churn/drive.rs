@@ -1,10 +1,9 @@
-//! The rounds: writes to the store, queries spread over the rest of each round, and what was seen.
+//! Owns the rounds, the store under test and its clock, which moves by one second per round. A
+//! round writes to the store, spreads queries over the rest of its time, and records what it saw.
+//! `load.rs` has the writes and judges the answers; `report.rs` judges the figures.
 //!
-//! Owns the store under test and its clock, which moves by one second a round. Not here: what is
-//! written and whether an answer is right (`load.rs`), what the figures mean (`report.rs`).
-//!
-//! One thread writes and asks, so that every answer can be judged by a copy that is exactly as new
-//! as the store. The store's own threads run beside it and are never called or waited for.
+//! One thread writes and asks, so that a copy that is exactly as new as the store can judge every
+//! answer. The store's own threads run beside it and are never called or waited for.
 
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -22,30 +21,30 @@ use bench_tools::measure::{Percentiles, Rss};
 use bench_tools::vectors::{Metric, Vectors, exact_neighbors};
 
 pub(crate) const K: usize = 10;
-/// By how much a round moves the store's clock.
+/// Time by which a round moves the store's clock.
 const STEP: Duration = Duration::from_secs(1);
-/// Writes of one batch, each batch durable before the next.
+/// Writes per batch. Each batch is durable before the next.
 const BATCH: usize = 128;
-/// The part of a round in which it writes and asks; the bench needs the rest for exact search.
+/// The share of a round for writes and queries. The benchmark needs the rest for exact search.
 const ASKING: f64 = 0.75;
 
-/// How the load is run.
+/// The parameters of the load.
 #[derive(Clone, Debug)]
 pub(crate) struct Setup {
     pub(crate) metric: Metric,
     pub(crate) path: SearchMode,
     pub(crate) io_mode: IoMode,
-    /// The beam of graph searches; the store's own choice if `None`.
+    /// The beam of graph searches; `None` leaves it to the store.
     pub(crate) ef: Option<usize>,
     pub(crate) live: usize,
-    /// Rounds before those that count.
+    /// Number of warm-up rounds, which do not count.
     pub(crate) warm: u64,
     pub(crate) rounds: u64,
     /// Length of a round.
     pub(crate) pace: Duration,
-    /// Timed queries of a round.
+    /// Timed queries per round.
     pub(crate) queries: usize,
-    /// How many of them, the last ones, recall is measured on.
+    /// Number of queries, at the end of a round, on which recall is measured.
     pub(crate) judged: usize,
 }
 
@@ -59,12 +58,12 @@ pub(crate) struct Drive {
     notes: Collection,
     told: Arc<Mutex<Told>>,
     watch: Watch,
-    /// The process before the store was opened.
+    /// The process's memory before the store was opened.
     before: Rss,
     last_cpu: f64,
 }
 
-/// A query that was asked in this round.
+/// A query of this round.
 struct Asked {
     query: usize,
     start: Instant,
@@ -83,7 +82,7 @@ impl Drive {
     ) -> Result<Self, String> {
         let clock = Arc::new(ManualClock::new(Timestamp::from_millis(1_700_000_000_000)));
         let told: Arc<Mutex<Told>> = Arc::default();
-        // The exact search runs once before, so that what it needs is in `before`.
+        // The exact search runs once before, so that its memory is in `before`.
         truth(&setup, &load, &queries, 0);
         let watch = Watch::start(dir);
         let before = Rss::now().unwrap_or_default();
@@ -117,11 +116,11 @@ impl Drive {
         Ok(drive)
     }
 
-    /// One round, as long as the pace says, or longer if that is not enough.
+    /// Runs one round. It takes as long as the pace says, or longer if that is not enough.
     pub(crate) fn round(&mut self, round: u64) -> Result<Round, String> {
         let begun = Instant::now();
         if round == 1 {
-            // What came before is the fill.
+            // The samples before belong to the fill.
             self.last_cpu = self.watch.take().last().map_or(0.0, |s| s.cpu);
             *lock(&self.told) = Told::default();
         }
@@ -150,7 +149,7 @@ impl Drive {
         Ok(Round { took_s: begun.elapsed().as_secs_f64(), ..seen })
     }
 
-    /// Ends the store, after a look at every checksum.
+    /// Closes the store after a check of every checksum.
     pub(crate) fn finish(self) -> Result<(), String> {
         let verified = self.store.verify().map_err(|e| format!("verify: {e}"))?;
         if let Some(problem) = verified.problems.first() {
@@ -210,7 +209,7 @@ impl Drive {
         Ok(())
     }
 
-    /// What a round was like.
+    /// Returns the figures of a round.
     fn seen(&mut self, round: u64, asked: &[Asked], samples: &[Sample]) -> Result<Round, String> {
         let told = std::mem::take(&mut *lock(&self.told));
         if let Some(failure) = told.failures.first() {
@@ -253,8 +252,8 @@ impl Drive {
         Ok(seen)
     }
 
-    /// The share of the true nearest that the last queries found. A hit as near as the k-th nearest
-    /// counts, so that equal distances do no harm.
+    /// Returns the share of the true nearest rows that the last queries found. A hit as near as the
+    /// k-th nearest counts, so that equal distances do no harm.
     fn recall(&self, asked: &[Asked]) -> f64 {
         let judged = &asked[asked.len() - self.setup.judged.min(asked.len())..];
         let Some(first) = judged.first() else {
@@ -269,7 +268,7 @@ impl Drive {
     }
 }
 
-/// The exact distance of the k-th nearest for as many queries as are judged, from `first` on.
+/// Returns the exact distance of the k-th nearest row for `judged` queries, from `first` on.
 fn truth(setup: &Setup, load: &Load, queries: &Vectors, first: usize) -> Vec<f64> {
     let mut some =
         Vectors { dim: queries.dim, data: Vec::with_capacity(setup.judged * queries.dim) };
@@ -291,11 +290,12 @@ fn collection_options(setup: &Setup, dim: usize) -> CollectionOptions {
         Metric::Dot => altiplano::Metric::Dot,
         Metric::L2 => altiplano::Metric::L2,
     };
-    // Small stores seal early, so that they have segments at all; and after a whole number of rounds, or so
-    // many times in two of them, that rounds do not end with an ever fuller memtable, and then an emptier one.
+    // Small stores seal early, so that they have segments at all. A seal comes after a whole number
+    // of rounds, or a whole number of times in two rounds. So the memtable at the end of a round
+    // does not drift from full to empty.
     let memtable = (setup.live / 5).clamp(64, 4000) as u32;
     let options = CollectionOptions::new(dim, metric).memtable_rows(memtable);
-    // Graphs from early on, or none at all; `auto` takes the store's own choice.
+    // Graphs from a small size on, or none at all; `auto` leaves the choice to the store.
     let min_rows = match setup.path {
         SearchMode::Graph => (setup.live / 8).min(1000) as u32,
         SearchMode::Scan => u32::MAX,
@@ -330,7 +330,7 @@ fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
 }
 
 impl Round {
-    /// Takes over what the store's statistics say.
+    /// Copies the figures from the store's statistics.
     fn counts(&mut self, stats: &StoreStats) {
         self.log_bytes = stats.log_bytes;
         self.heap_bytes = stats.heap_bytes;

@@ -1,11 +1,10 @@
-//! The load: which memories live, what a round writes, and whether an answer is right.
+//! Owns the load: which memories live, what a round writes, and whether an answer is right. It
+//! keeps the benchmark's own copy of every live vector, apart from the store, and judges each
+//! answer by it. The store is in `drive.rs`.
 //!
-//! Owns the bench's own copy of every live vector, kept apart from the store, by which each answer
-//! is judged. Not here: the store (`drive.rs`).
-//!
-//! A round of `n` writes replaces the vectors of `n / 10` ids, removes the rest, half by id and half
-//! by expiry, and inserts as many new ids. Half of the memories have a lifetime, of as many rounds
-//! as make the same number expire in each round.
+//! A round of `n` writes replaces the vectors of `n / 10` ids. It removes the rest, half by id and
+//! half by expiry, and inserts as many new ids. Half of the memories have a lifetime. Its length in
+//! rounds makes the same number of memories expire in each round.
 
 use std::collections::{HashMap, HashSet};
 
@@ -15,7 +14,7 @@ use bench_tools::vectors::{Metric, Rng, Vectors, distance};
 
 /// The round in which a memory without a lifetime expires.
 const NEVER: u64 = u64::MAX;
-/// How far the store's distance may be from the exact one, relative to 1 + distance.
+/// Largest error of the store's distance, relative to 1 + distance.
 const TOLERANCE: f64 = 1e-3;
 
 /// One write.
@@ -35,13 +34,13 @@ pub(crate) enum Op {
 }
 
 impl Op {
-    /// Rounds from `round` until an inserted memory expires.
+    /// Returns the rounds from `round` until an inserted memory expires.
     pub(crate) fn lifetime(due: u64, round: u64) -> Option<u64> {
         (due != NEVER).then(|| due - round)
     }
 }
 
-/// How many writes of each kind a round has.
+/// Numbers of writes of each kind per round.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Sizes {
     pub(crate) replaced: usize,
@@ -61,7 +60,7 @@ impl Sizes {
     }
 }
 
-/// What the store should hold.
+/// The expected content of the store.
 pub(crate) struct Load {
     base: Vectors,
     metric: Metric,
@@ -73,19 +72,19 @@ pub(crate) struct Load {
     /// Rows of the base that live now.
     in_use: Vec<bool>,
     next_id: u64,
-    /// One row per place; what is at a free place means nothing.
+    /// One row per place; the row of a free place has no meaning.
     pub(crate) vectors: Vectors,
     rows: Vec<u32>,
     ids: Vec<u64>,
     due: Vec<u64>,
     taken: Vec<bool>,
     free: Vec<usize>,
-    /// Id → place, for all that lives.
+    /// Id → place, for all live memories.
     places: HashMap<u64, usize>,
 }
 
 impl Load {
-    /// Nothing lives yet; all memory that is ever needed is taken and touched.
+    /// Creates an empty load. All memory that is ever needed is allocated and touched.
     pub(crate) fn new(base: Vectors, metric: Metric, live: usize, turnover: f64) -> Self {
         let mut rng = Rng::new(11);
         let mut order: Vec<u32> = (0..base.len() as u32).collect();
@@ -117,7 +116,8 @@ impl Load {
         self.places.len()
     }
 
-    /// The writes that fill the store: some expire in each of the first rounds.
+    /// Returns the writes that fill the store. Some of the memories expire in each of the first
+    /// rounds.
     pub(crate) fn fill(&mut self) -> Vec<Op> {
         let live = self.taken.len();
         let Sizes { expired, rounds_to_live, .. } = self.sizes;
@@ -129,7 +129,7 @@ impl Load {
         dues.into_iter().map(|due| self.fresh(due)).collect()
     }
 
-    /// Takes out of the copy what expires when `round` begins; tells how many.
+    /// Removes from the copy the memories that expire when `round` begins. Returns their number.
     pub(crate) fn expire(&mut self, round: u64) -> usize {
         let gone: Vec<u64> = (0..self.ids.len())
             .filter(|&at| self.taken[at] && self.due[at] <= round)
@@ -139,8 +139,8 @@ impl Load {
         gone.len()
     }
 
-    /// The writes of a round, to be made in this order: no id twice, and never more alive than at
-    /// the start.
+    /// Returns the writes of a round, to be made in this order. No id comes twice, and there are
+    /// never more live memories than at the start.
     pub(crate) fn round(&mut self, round: u64) -> Vec<Op> {
         let Sizes { replaced, deleted, expired, rounds_to_live } = self.sizes;
         let mut touched = HashSet::new();
@@ -164,7 +164,7 @@ impl Load {
         ops
     }
 
-    /// A place whose memory lives and has not been picked before.
+    /// Returns a place whose memory lives and was not picked before.
     fn pick(&mut self, touched: &mut HashSet<usize>, fits: impl Fn(u64) -> bool) -> usize {
         loop {
             let at = self.rng.below(self.ids.len());
@@ -181,7 +181,7 @@ impl Load {
         Op::Put { id, row, due }
     }
 
-    /// The next row of the base that does not live, from the start again after the last.
+    /// Returns the next row of the base that does not live. After the last row, it starts again.
     fn next_row(&mut self) -> u32 {
         loop {
             let row = self.order[self.cursor];
@@ -192,13 +192,13 @@ impl Load {
         }
     }
 
-    /// How many of these writes replace a memory that lives.
+    /// Returns the number of these writes that replace a live memory.
     pub(crate) fn replaced_by(&self, ops: &[Op]) -> u64 {
         let replaces = |op: &&Op| matches!(op, Op::Put { id, .. } if self.places.contains_key(id));
         ops.iter().filter(replaces).count() as u64
     }
 
-    /// Does to the copy what the store has acknowledged.
+    /// Applies to the copy the writes that the store has acknowledged.
     pub(crate) fn apply(&mut self, ops: &[Op]) {
         for op in ops {
             match *op {
@@ -226,7 +226,7 @@ impl Load {
         self.places.insert(id, at);
     }
 
-    /// Checks an answer; gives the exact distances of its hits.
+    /// Checks an answer. Returns the exact distances of its hits.
     pub(crate) fn judge(&self, query: &[f32], hits: &[Hit], k: usize) -> Result<Vec<f64>, String> {
         let wanted = k.min(self.live());
         if hits.len() != wanted {

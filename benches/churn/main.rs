@@ -1,17 +1,19 @@
 //! Does a store stay flat? Rounds of inserts, replacements, deletes and expiries at a constant live
 //! count, with nothing called by hand, and every answer checked.
 //!
-//! Owns the command line and the output. Not here: the load (`load.rs`), the rounds
-//! (`drive.rs`), the samples (`watch.rs`), the verdict (`report.rs`).
+//! Owns the command line and the output. The load is in `load.rs`, the rounds are in `drive.rs`,
+//! the samples in `watch.rs`, the verdict in `report.rs`.
 //!
-//! Prints one JSON object a round on stdout, a table and a verdict on stderr, and writes a plot.
-//! A wrong answer (an id that was deleted or has expired, an old vector, fewer than k results) ends
-//! the run with a message. `p99_compacting_us` is over queries during which the store's threads took
-//! at least a tenth of a core, as seen by a sample every 10 ms; `p99_quiet_us` over the others of
-//! the same rounds. Resident bytes are those added since the moment before the store was opened:
-//! the vectors that the benchmark itself holds are left out. The first rounds (`--warm`) do not count: a store
-//! that was just filled is scanned, exactly and slowly, until its first graph stands. Where the base has too
-//! few rows, others are mixed from two of them.
+//! Prints one JSON object per round on stdout, a table and a verdict on stderr, and writes a plot.
+//! A wrong answer ends the run with a message: an id that was deleted or has expired, an old
+//! vector, or fewer than k results.
+//!
+//! `p99_compacting_us` covers the queries during which the store's threads took at least a tenth of
+//! a core, by a sample every 10 ms. `p99_quiet_us` covers the other queries of the same rounds.
+//! Resident bytes are those added since the moment before the store was opened, so the benchmark's
+//! own vectors do not count. The first rounds (`--warm`) do not count: a store that was just filled
+//! is scanned, exactly and slowly, until its first graph is built. If the base has too few rows,
+//! further ones are mixed from two of them.
 #![allow(
     clippy::print_stdout,
     clippy::print_stderr,
@@ -64,15 +66,15 @@ fn main() -> ExitCode {
     args::run(ABOUT, &OPTIONS, |args| Ok(prepare(args)?.run()?))
 }
 
-/// Everything that a run needs.
+/// The parameters of a run.
 struct Job {
     setup: Setup,
     run: Run,
     base: Vectors,
     queries: Vectors,
     svg: PathBuf,
-    /// Whether growth fails the run. Three seconds are too short for the allocator to come to rest,
-    /// so a quick run fails for wrong answers only.
+    /// True if growth fails the run. In a quick run of three seconds the allocator does not come to
+    /// rest, so only wrong answers fail it.
     decisive: bool,
 }
 
@@ -135,7 +137,7 @@ fn prepare(args: &Args) -> Result<Job, Stop> {
     })
 }
 
-/// Base and queries, and what they are called.
+/// Returns base and queries, and their name.
 fn data(
     args: &Args,
     live: usize,
@@ -164,7 +166,7 @@ fn data(
 }
 
 impl Job {
-    /// Whether the store stayed flat.
+    /// Runs the benchmark. Returns true if the store stayed flat.
     fn run(self) -> Result<bool, String> {
         let tmp = Path::new(env!("CARGO_TARGET_TMPDIR"));
         std::fs::create_dir_all(tmp).map_err(|e| format!("{}: {e}", tmp.display()))?;
@@ -192,7 +194,7 @@ impl Job {
             let round = drive.round(number).map_err(|e| format!("round {number}: {e}"))?;
             println!("{}", report::json(&run, &round));
             eprintln!("{}", report::table_line(&round));
-            // What the first indexes cost, and how exact a store without one is, is another matter.
+            // The cost of the first indexes, and the recall of a store without one, are not judged.
             if number == warm {
                 eprintln!("the rounds that count:");
             } else if number > warm {

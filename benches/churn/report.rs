@@ -1,6 +1,5 @@
-//! What the figures of the rounds mean: JSON lines, a table, a plot, and the verdict.
-//!
-//! Owns the limits of the verdict. Not here: how a figure is measured (`drive.rs`, `watch.rs`).
+//! Owns the output of the rounds: JSON lines, a table, a plot, and the verdict with its limits. The
+//! figures are measured in `drive.rs` and `watch.rs`.
 
 use std::fmt::Write as _;
 use std::time::Duration;
@@ -8,16 +7,16 @@ use std::time::Duration;
 use bench_tools::measure::{Json, median, slope};
 use bench_tools::plot::{Panel, Scale, Series, svg};
 
-/// Rounds at either end that are compared.
+/// Number of rounds at either end that are compared.
 const WINDOW: usize = 8;
-/// Most that the last rounds may take, as a multiple of the first.
+/// Largest ratio of the last rounds' figure to that of the first.
 const GROWTH: f64 = 1.05;
-/// Growth below this is noise whatever its ratio: it matters for small stores only.
+/// Growth below this is noise, whatever its ratio. It matters for small stores only.
 const NOISE_BYTES: f64 = (2u64 << 20) as f64;
 const RECALL: f64 = 0.95;
 const DRIFT: f64 = -0.005;
 
-/// What the store told through its listener.
+/// What the store reported to its listener.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Told {
     pub(crate) seals: u64,
@@ -26,9 +25,9 @@ pub(crate) struct Told {
     pub(crate) failures: Vec<String>,
 }
 
-/// One round. Resident bytes are those that came since the moment before the store was opened.
-/// What is called a mean is that over the samples of the round: a round ends now with a merge under way and
-/// now without, and with the memtable more or less full, so that the moment of its end says little.
+/// The figures of one round. Resident bytes are those added since the moment before the store was
+/// opened. A mean is taken over the samples of the round. The moment of its end says little: a
+/// merge may be running or not, and the memtable is more or less full.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Round {
     pub(crate) round: u64,
@@ -44,33 +43,33 @@ pub(crate) struct Round {
     pub(crate) recall: f64,
     pub(crate) p50: Duration,
     pub(crate) p99: Duration,
-    /// Of queries during which the store's threads worked; `None` without any.
+    /// Over queries during which the store's threads worked; `None` if there are none.
     pub(crate) p99_working: Option<Duration>,
-    /// Of the others.
+    /// Over the other queries.
     pub(crate) p99_quiet: Option<Duration>,
     pub(crate) working_share: f64,
     pub(crate) cpu_s: f64,
     pub(crate) segments: usize,
     pub(crate) indexes: usize,
     pub(crate) graphs: usize,
-    /// The beam that the canary found to give the usual recall.
+    /// The beam that reaches the default recall, as the recall monitor measured it.
     pub(crate) canary_ef: Option<usize>,
     pub(crate) memtable_rows: u64,
     pub(crate) dead_rows: u64,
     pub(crate) log_bytes: u64,
-    /// Heap as the store counts it: what grows beside it is the allocator's.
+    /// Heap by the store's own count. Growth beyond it is the allocator's.
     pub(crate) heap_bytes: u64,
-    /// Files that only old snapshots, such as that of a running build, still hold.
+    /// Files that only old snapshots still hold, such as that of a running build.
     pub(crate) held_bytes: u64,
     pub(crate) took_s: f64,
     pub(crate) told: Told,
 }
 
-/// What is the same in all lines of a run.
+/// The fields that are the same in all lines of a run.
 #[derive(Clone, Debug)]
 pub(crate) struct Run {
     pub(crate) path: &'static str,
-    /// How rows are read.
+    /// The way of reading rows.
     pub(crate) io: String,
     pub(crate) data: String,
     pub(crate) dim: usize,
@@ -153,7 +152,7 @@ pub(crate) fn table_line(round: &Round) -> String {
     )
 }
 
-/// The last lines of the table, and whether all limits held.
+/// Returns the last lines of the table, and true if all limits held.
 pub(crate) fn verdict(run: &Run, rounds: &[Round]) -> (bool, String) {
     let mut text = String::new();
     let mut failed = Vec::new();
@@ -206,7 +205,7 @@ pub(crate) fn verdict(run: &Run, rounds: &[Round]) -> (bool, String) {
          mean {mean:.4}  least {least:.4}",
         last - first,
     );
-    // NaN, for a recall that was never measured, fails as well.
+    // NaN, the value of a recall that was never measured, fails as well.
     if mean.is_nan() || mean < RECALL || last < RECALL {
         failed.push(format!("recall {mean:.4}, {last:.4} at the end < {RECALL}"));
     }
@@ -223,7 +222,7 @@ pub(crate) fn verdict(run: &Run, rounds: &[Round]) -> (bool, String) {
     (failed.is_empty(), text)
 }
 
-/// What is told without being judged.
+/// Returns the figures that are reported without a limit.
 fn costs(run: &Run, rounds: &[Round]) -> String {
     let raw = run.raw_bytes.max(1) as f64;
     let of = |figure: fn(&Round) -> f64| rounds.iter().map(figure).collect::<Vec<f64>>();
@@ -248,7 +247,7 @@ fn median_of(times: impl Iterator<Item = Duration>) -> f64 {
     median(&times.map(micros).collect::<Vec<f64>>())
 }
 
-/// What the first and the last `window` values come to.
+/// Applies `of` to the first and to the last `window` values.
 fn ends(values: &[f64], window: usize, of: fn(&[f64]) -> f64) -> (f64, f64) {
     let window = window.min(values.len());
     (of(&values[..window]), of(&values[values.len() - window..]))

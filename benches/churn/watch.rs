@@ -1,7 +1,6 @@
-//! A thread that looks at the process and the store's directory every 10 ms.
-//!
-//! Owns the samples and what they say of a moment: was the store working in the background then?
-//! Its own cost, a few hundred microseconds of one core per sample, is in the figures.
+//! Owns a thread that samples the process and the store's directory every 10 ms. The samples show
+//! whether the store was working in the background at a given moment. The thread's own cost, a few
+//! hundred microseconds of one core per sample, is part of the figures.
 
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -11,13 +10,13 @@ use std::time::{Duration, Instant};
 
 use bench_tools::measure::{Rss, allocated_bytes, cpu_seconds};
 
-/// The store's threads have names that begin so.
+/// The prefix of the names of the store's threads.
 pub(crate) const THREADS: &str = "altiplano-";
 const EVERY: Duration = Duration::from_millis(10);
-/// The store works when its threads take this share of one core between two samples.
+/// The store is working if its threads take this share of one core between two samples.
 const WORKING: f64 = 0.1;
 
-/// What was seen at one moment.
+/// The figures of one moment.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Sample {
     pub(crate) at: Instant,
@@ -38,7 +37,7 @@ impl Sample {
     }
 }
 
-/// The thread; it ends when this is dropped.
+/// The sampling thread, which ends when this is dropped.
 pub(crate) struct Watch {
     dir: PathBuf,
     samples: Arc<Mutex<Vec<Sample>>>,
@@ -62,7 +61,7 @@ impl Watch {
         Self { dir: dir.to_owned(), samples, stop, thread: thread.ok() }
     }
 
-    /// The samples since the last call, one of that moment first and one of now last.
+    /// Returns the samples since the last call. The first is of that moment, the last of now.
     pub(crate) fn take(&self) -> Vec<Sample> {
         let last = Sample::now(&self.dir);
         let mut samples = self.samples.lock().unwrap_or_else(PoisonError::into_inner);
@@ -80,10 +79,10 @@ impl Drop for Watch {
     }
 }
 
-/// Whether the store's threads were at work at any time from `start` to `end`.
+/// Returns true if the store's threads worked at any time from `start` to `end`.
 ///
-/// Seen through their processor time between two samples, so to about 10 ms, and not while all of
-/// them wait for the disk.
+/// Their processor time between two samples shows it, so the precision is about 10 ms. Work during
+/// which all of them wait for the disk does not show.
 pub(crate) fn was_working(samples: &[Sample], start: Instant, end: Instant) -> bool {
     samples.windows(2).any(|pair| {
         let span = pair[1].at.saturating_duration_since(pair[0].at);

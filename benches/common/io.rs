@@ -1,6 +1,5 @@
-//! The option that says how a store reads its rows.
-//!
-//! Owns its names. Needs `measure`; `#[path = "…/common/io.rs"] mod io;`.
+//! Owns the option that selects how a store reads its rows, and the names of its values. Needs
+//! `measure`; `#[path = "…/common/io.rs"] mod io;`.
 #![allow(unreachable_pub, reason = "it is a module of several targets")]
 
 use altiplano::IoMode;
@@ -10,7 +9,7 @@ use bench_tools::args::{Args, Opt, Stop};
 pub const OPTION: Opt =
     Opt { key: "io", value: "MODE", help: "how rows are read: mapped or pread; default mapped" };
 
-/// The mode that `--io` names.
+/// Returns the mode that `--io` names.
 pub fn mode(args: &Args) -> Result<IoMode, Stop> {
     match args.text(OPTION.key).unwrap_or("mapped") {
         "mapped" => Ok(IoMode::Mapped),

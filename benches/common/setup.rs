@@ -1,6 +1,6 @@
-//! Owns what the benchmarks `recall`, `filter`, `ingest` and `open` have in common: the data they run
-//! on, as their arguments name it, the codes they compare, and a store in a temporary directory.
-//! Measuring is `measure`, vectors are `vectors`.
+//! Owns the common parts of the benchmarks `recall`, `filter`, `ingest` and `open`. These are the
+//! data that their arguments name, the codes they compare, and a store in a temporary directory.
+//! Measuring is in `measure`, vectors are in `vectors`.
 #![allow(dead_code, unreachable_pub, reason = "each benchmark takes what it needs")]
 #![allow(
     clippy::disallowed_methods,
@@ -16,7 +16,7 @@ use altiplano::{Batch, Collection, HnswParams, Memory, Metric, Quantization};
 use bench_tools::args::{self, Args, Opt, Stop};
 use bench_tools::vectors::{self, Neighbors, Vectors};
 
-/// Results that recall is measured on.
+/// Number of results per query: recall@10.
 pub const K: usize = 10;
 
 /// Every kind of codes, the default one first.
@@ -28,7 +28,7 @@ pub const CODES: &[Quantization] = &[
     Quantization::Bits1,
 ];
 
-/// The argument of those that compare codes.
+/// The argument of benchmarks that compare codes.
 pub const CODES_OPTION: Opt =
     Opt { key: "codes", value: "LIST", help: "int8,f32,bits4,…; --quick: int8" };
 
@@ -42,21 +42,21 @@ pub const OPTIONS: &[Opt] = &[
     Opt { key: "quick", value: "", help: "small and short, for CI" },
 ];
 
-/// What a benchmark runs on.
+/// The data of a benchmark.
 pub struct Data {
     pub name: String,
     pub base: Vectors,
     pub queries: Vectors,
     pub metric: Metric,
     pub metric_name: &'static str,
-    /// The metric under the name it has in `vectors`.
+    /// The metric, by its name in `vectors`.
     pub exact: vectors::Metric,
     pub truth: Neighbors,
     pub quick: bool,
 }
 
 impl Data {
-    /// Reads the files that the arguments name, or makes clustered vectors.
+    /// Reads the files that the arguments name, or generates clustered vectors.
     pub fn of(args: &Args, generated: usize) -> Result<Self, Box<dyn std::error::Error>> {
         let mut data = Self::unanswered(args, generated)?;
         let read = args.text("neighbors").map(|file| Neighbors::read(Path::new(file), None));
@@ -73,7 +73,7 @@ impl Data {
         Ok(data)
     }
 
-    /// The same without the true neighbors, for a program that asks no queries.
+    /// As [`Data::of`], but without the true neighbors, for a program that asks no queries.
     pub fn unanswered(args: &Args, generated: usize) -> Result<Self, Box<dyn std::error::Error>> {
         let quick = args.has("quick");
         let limit = args.get::<usize>("limit")?;
@@ -102,13 +102,13 @@ impl Data {
         Ok(Self { name, base, queries, metric, metric_name, exact, truth, quick })
     }
 
-    /// Parameters with which there is a graph, however small the data.
+    /// Returns parameters with which a graph is built, however small the data.
     pub fn hnsw(&self) -> HnswParams {
         let default = HnswParams::default();
         default.min_rows(default.min_rows.min(self.base.len() as u32 / 2))
     }
 
-    /// Inserts vectors `from..to` under their row numbers, in batches.
+    /// Inserts the vectors `from..to` in batches; their ids are their row numbers.
     pub fn insert(
         &self,
         collection: &Collection,
@@ -125,7 +125,7 @@ impl Data {
     }
 }
 
-/// Runs a benchmark that has these options beside [`OPTIONS`].
+/// Runs a benchmark that has the options `own` beside [`OPTIONS`].
 pub fn run(
     about: &str,
     own: &[Opt],
@@ -134,12 +134,12 @@ pub fn run(
     args::run(about, &options(own), bench)
 }
 
-/// The options of a benchmark: those of all and its own.
+/// Returns the options of a benchmark: the common ones and its own.
 pub fn options(own: &[Opt]) -> Vec<Opt> {
     OPTIONS.iter().chain(own).copied().collect()
 }
 
-/// The codes that `--codes` names.
+/// Returns the codes that `--codes` names.
 pub fn codes(args: &Args, default: &[Quantization]) -> Result<Vec<Quantization>, Stop> {
     let Some(names) = args.list::<String>("codes")? else {
         return Ok(default.to_vec());
@@ -151,7 +151,7 @@ pub fn codes(args: &Args, default: &[Quantization]) -> Result<Vec<Quantization>,
     names.iter().map(of).collect()
 }
 
-/// A directory that goes when the benchmark ends.
+/// A directory that is removed when the benchmark ends.
 pub struct Scratch(PathBuf);
 
 impl Scratch {

@@ -1,8 +1,8 @@
-//! Steps of a benchmark in processes of their own: what one step leaves in its allocator, and the
-//! vectors, are in no figure of the next.
+//! Steps of a benchmark in processes of their own. So the vectors, and what one step leaves in its
+//! allocator, do not count in the next step.
 //!
-//! Owns what passes between the processes and the measuring of one point of a curve. Not here: what
-//! is built and searched. Needs `measure`, `setup`, `vectors` and the crate serde_json;
+//! Owns the data that passes between the processes, and the measuring of one point of a curve. Not
+//! here: what is built and searched. Needs `measure`, `setup`, `vectors` and the crate serde_json;
 //! `#[path = "…/common/steps.rs"] mod steps;`.
 #![allow(dead_code, unreachable_pub, reason = "each target uses a part")]
 #![allow(clippy::disallowed_methods, reason = "a benchmark uses files and clocks")]
@@ -26,7 +26,7 @@ const PASSES: usize = 3;
 pub const QUERIES: &str = "queries.fvecs";
 pub const TRUTH: &str = "neighbors.ivecs";
 
-/// Writes down what a process needs that searches.
+/// Writes the files that a searching process needs.
 pub fn hand_over(queries: &Vectors, truth: &Neighbors, work: &Path) -> Result<()> {
     std::fs::create_dir_all(work)?;
     let rows = queries.rows().map(|row| row.iter().map(|x| x.to_le_bytes()).collect());
@@ -34,13 +34,13 @@ pub fn hand_over(queries: &Vectors, truth: &Neighbors, work: &Path) -> Result<()
     write_ids(&work.join(TRUTH), truth)
 }
 
-/// As `.ivecs`.
+/// Writes neighbors as `.ivecs`.
 pub fn write_ids(path: &Path, ids: &Neighbors) -> Result<()> {
     let rows = (0..ids.len()).map(|i| ids.row(i).iter().map(|id| id.to_le_bytes()).collect());
     write_rows(path, rows)
 }
 
-/// `.fvecs` and `.ivecs`: each row behind its length.
+/// Writes `.fvecs` or `.ivecs`: each row behind its length.
 fn write_rows(path: &Path, rows: impl Iterator<Item = Vec<[u8; 4]>>) -> Result<()> {
     let mut bytes = Vec::new();
     for row in rows {
@@ -50,15 +50,15 @@ fn write_rows(path: &Path, rows: impl Iterator<Item = Vec<[u8; 4]>>) -> Result<(
     Ok(std::fs::write(path, bytes)?)
 }
 
-/// What [`hand_over`] wrote.
+/// Reads what [`hand_over`] wrote.
 pub fn handed_over(args: &Args) -> Result<(Vectors, Neighbors)> {
     let file = |key: &str| args.text(key).map(Path::new).ok_or(format!("no --{key}"));
     let queries = Vectors::read(file("queries")?, None)?;
     Ok((queries, Neighbors::read(file("neighbors")?, None)?))
 }
 
-/// Starts this program again with the same data and the `own` options; with queries and neighbors
-/// from `work`, if given. Returns the JSON lines that it prints.
+/// Starts this program again with the same data and the options `own`. If `work` is given, the
+/// queries and neighbors come from there. Returns the JSON lines that the process prints.
 pub fn start(args: &Args, work: Option<&Path>, own: &[(&str, String)]) -> Result<Vec<Value>> {
     let mut command = Command::new(std::env::current_exe()?);
     for opt in setup::OPTIONS {
@@ -83,16 +83,15 @@ pub fn start(args: &Args, work: Option<&Path>, own: &[(&str, String)]) -> Result
     Ok(lines.map(serde_json::from_str).collect::<std::result::Result<_, _>>()?)
 }
 
-/// A number of a line; NaN if it is not there.
+/// Returns a number of a line; NaN if it is missing.
 pub fn number(line: &Value, key: &str) -> f64 {
     line[key].as_f64().unwrap_or(f64::NAN)
 }
 
-/// How often anonymous memory is looked at while something is built.
+/// Interval between samples of anonymous memory while something is built.
 const LOOK: Duration = Duration::from_millis(20);
 
-/// Runs `work` and prints how long it took, and how much anonymous memory there was at the most since
-/// `before`.
+/// Runs `work` and prints the time it took, and the peak of anonymous memory above `before`.
 pub fn built(before: Rss, work: impl FnOnce() -> Result<()>) -> Result<()> {
     let (cpu, begun) = (measure::cpu_seconds(None), Instant::now());
     let (done, mut peak) = (AtomicBool::new(false), 0);
@@ -117,27 +116,27 @@ pub fn built(before: Rss, work: impl FnOnce() -> Result<()>) -> Result<()> {
     Ok(())
 }
 
-/// One point of a curve. Rates are medians of the passes, but for the best.
+/// One point of a curve. Rates are medians of the passes, except the best.
 #[derive(Clone, Copy, Debug)]
 pub struct Point {
-    /// How wide the search looked: a beam, or the recall asked for.
+    /// The width of the search: a beam, or the requested recall.
     pub width: f64,
     pub recall: f64,
     pub qps: f64,
     pub best_qps: f64,
-    /// By processor time, which other programs do not take away.
+    /// Queries per second of processor time, which other programs do not reduce.
     pub cpu_qps: f64,
     pub p50_us: f64,
     pub p99_us: f64,
-    /// A query's, where it tells.
+    /// Distances per query, if the search reports them.
     pub evaluations: f64,
-    /// Resident bytes that came since `before`.
+    /// Resident bytes added since `before`.
     pub rss: Rss,
 }
 
 impl Point {
     /// Asks all queries in several passes. `search` puts the rows that it found into the list, and
-    /// returns how many distances it measured.
+    /// returns the number of distances that it computed.
     pub fn measure(
         (queries, truth): (&Vectors, &Neighbors),
         width: f64,
@@ -147,7 +146,7 @@ impl Point {
         let count = queries.len() as f64;
         let (mut recall, mut evaluations, mut found) = (0.0, 0.0, Vec::new());
         let (mut rates, mut cpu_rates, mut times) = (Vec::new(), Vec::new(), Vec::new());
-        // One pass more than is counted, to warm up and to check the answers.
+        // The first pass is not measured: it warms up and checks the answers.
         for pass in 0..=PASSES {
             let mut spent = Duration::ZERO;
             let cpu = measure::thread_cpu_seconds();
@@ -188,7 +187,7 @@ impl Point {
         })
     }
 
-    /// Hands it to the process that started this one.
+    /// Prints the point for the process that started this one.
     pub fn print(&self) {
         let line = json!({
             "width": self.width,
@@ -205,7 +204,7 @@ impl Point {
         println!("{line}");
     }
 
-    /// What [`print`](Self::print) printed.
+    /// Parses the line that [`print`](Self::print) printed.
     pub fn of(line: &Value) -> Self {
         let number = |key| number(line, key);
         Self {

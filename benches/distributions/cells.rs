@@ -1,18 +1,21 @@
-//! Which cells the benchmark `distributions` has: family, metric, dimension, rows, where the rows
-//! are, and where the queries come from.
-//!
-//! Owns the matrix and its reading. A line of the matrix stands for every combination of its lists.
+//! Owns the matrix of the benchmark `distributions` and its parser. A cell is a family, a metric, a
+//! dimension, a number of rows, the place of the rows, and the source of the queries. A line of the
+//! matrix stands for every combination of its lists.
 
 use altiplano::Metric;
 
 use bench_tools::families::Family;
 
-/// Family, metrics, dimensions, rows, then any of: `memtable` (not sealed), `grown` (sealed and
-/// compacted after each fifth but the last, which stays in RAM), `graph` (a graph from 1,000 rows
-/// on, not from 30,000), `stored` (the queries are rows), `far` (they are far from all rows),
-/// `quick` (also with `--quick`, with at most 2,000 rows).
+/// Family, metrics, dimensions, rows, then any of these words:
 ///
-/// Places under cosine are left out: seen from the origin of their coordinates they lie in one
+/// - `memtable`: not sealed.
+/// - `grown`: sealed and compacted after each fifth except the last, which stays in RAM.
+/// - `graph`: a graph from 1,000 rows on, not from 30,000.
+/// - `stored`: the queries are rows.
+/// - `far`: the queries are far from all rows.
+/// - `quick`: also with `--quick`, with at most 2,000 rows.
+///
+/// Places under cosine are left out: seen from the origin of their coordinates, they lie in one
 /// direction.
 const MATRIX: &str = "
 normal              l2,dot,cosine 64            100         quick
@@ -134,18 +137,18 @@ unix-time           l2            8             4000        memtable
 /// Most rows of a cell with `--quick`.
 const QUICK_ROWS: usize = 2_000;
 
-/// Where the queries come from.
+/// The source of the queries.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Queries {
-    /// From the same family, and not among the rows.
+    /// The same family, but not among the rows.
     HeldOut,
-    /// They are rows.
+    /// Rows.
     Stored,
     /// Far from all rows.
     Far,
 }
 
-/// Where the rows are.
+/// The place of the rows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum State {
     /// In segments, all of them in one index.
@@ -159,7 +162,7 @@ pub(crate) enum State {
 /// One cell of the matrix.
 #[derive(Clone)]
 pub(crate) struct Cell {
-    /// Of the family, or of the file.
+    /// The name of the family, or of the file.
     pub(crate) name: String,
     pub(crate) metric: Metric,
     pub(crate) dim: usize,
@@ -170,7 +173,7 @@ pub(crate) struct Cell {
     quick: bool,
 }
 
-/// The metric's name in options and in the table.
+/// Returns the metric's name in options and in the table.
 pub(crate) fn metric_name(metric: Metric) -> &'static str {
     match metric {
         Metric::Cosine => "cosine",
@@ -180,13 +183,13 @@ pub(crate) fn metric_name(metric: Metric) -> &'static str {
 }
 
 impl Cell {
-    /// A sealed one of vectors from a file.
+    /// Returns a sealed cell of vectors from a file.
     pub(crate) fn of_file(name: &str, metric: Metric, dim: usize, rows: usize) -> Self {
         let (name, state, queries) = (name.to_owned(), State::Sealed, Queries::HeldOut);
         Self { name, metric, dim, rows, state, graph: false, queries, quick: true }
     }
 
-    /// What tells it from the others.
+    /// Returns a label that distinguishes the cell from the others.
     pub(crate) fn label(&self) -> String {
         let Self { name, dim, rows, .. } = self;
         let mut label = format!("{name} {} {dim} {rows}", metric_name(self.metric));
@@ -209,14 +212,14 @@ impl Cell {
         }
     }
 
-    /// The number that its vectors are drawn with: of the label, by Fowler, Noll and Vo.
+    /// Returns the seed of its vectors: a hash of the label, by Fowler, Noll and Vo.
     pub(crate) fn seed(&self) -> u64 {
         let step = |hash: u64, byte: u8| (hash ^ u64::from(byte)).wrapping_mul(0x100_0000_01b3);
         self.label().bytes().fold(0xcbf2_9ce4_8422_2325, step)
     }
 }
 
-/// Every cell, or those of the thinned matrix.
+/// Returns every cell, or those of `--quick`.
 pub(crate) fn all(quick: bool) -> Result<Vec<Cell>, String> {
     let lines = MATRIX.lines().filter(|line| !line.trim().is_empty());
     let mut cells = Vec::new();

@@ -1,12 +1,17 @@
-//! Whether `auto` keeps its promise whatever the vectors are: recall by distance, and time beside
-//! an exact search, over a matrix of generated families, metrics, dimensions and sizes.
+//! Does `auto` keep its promise for any distribution of vectors? Measures recall by distance, and
+//! time compared with exact search, over a matrix of generated families, metrics, dimensions and
+//! sizes.
 //!
 //! Each cell is a store of its own. Every answer is judged by distances in `f64` that the benchmark
-//! measures itself (`truth.rs` has the rule). A cell is `ok` if recall@10 is at least its target
-//! less .01 for each of the targets .90, .95 and .99, if a query that is a row finds itself as
-//! often, and if the median search takes no longer than 1.25 times the median exact one, or 20 µs
-//! more where that is longer. One line of JSON for each cell and target, a table on stderr, and the
-//! counts last. Times are of one thread; run it alone.
+//! computes itself (`truth.rs` has the rule). A cell is `ok` if all of these hold:
+//!
+//! - recall@10 is at least the target less 0.01, for each of the targets 0.90, 0.95 and 0.99;
+//! - a query that is a row finds itself as often;
+//! - the median search takes at most 1.25 times the median exact one, or 20 µs more if that is
+//!   longer.
+//!
+//! Prints one line of JSON per cell and target, a table on stderr, and the counts last. Times are
+//! those of one thread; run it alone.
 //!
 //! `cargo bench --bench distributions [-- --quick] [-- --only city,offset-1000]`, or on vectors
 //! from files: `-- --base FILE --queries FILE --metric cosine`. `--strict` fails unless every cell
@@ -37,10 +42,10 @@ use report::Summary;
 use run::Plan;
 use setup::Data;
 
-/// Queries of a cell, and with `--quick`.
+/// Queries per cell, without and with `--quick`.
 const QUERIES: usize = 500;
 const QUICK_QUERIES: usize = 100;
-/// How long the searches of a cell are timed for.
+/// Time for which the searches of a cell are measured.
 const BUDGET: Duration = Duration::from_millis(1_500);
 const QUICK_BUDGET: Duration = Duration::from_millis(200);
 
@@ -57,7 +62,7 @@ const OWN: [Opt; 4] = [
 
 fn main() -> ExitCode {
     let mut options = setup::options(&OWN);
-    // The true neighbors are found here, in another precision.
+    // The true neighbors are computed here, in another precision.
     options.retain(|option| option.key != "neighbors");
     args::run("Recall and time over families of vectors.", &options, bench)
 }
@@ -86,7 +91,7 @@ fn bench(args: &Args) -> Result<bool, Box<dyn Error>> {
     Ok(right || !args.has("strict"))
 }
 
-/// The codes that the arguments ask for.
+/// Returns the quantization that the arguments ask for.
 fn codes(args: &Args) -> Result<Option<Quantization>, Box<dyn Error>> {
     match setup::codes(args, &[])?[..] {
         [] => Ok(None),
@@ -95,7 +100,7 @@ fn codes(args: &Args) -> Result<Option<Quantization>, Box<dyn Error>> {
     }
 }
 
-/// The cells that the arguments leave.
+/// Returns the cells that the arguments select.
 fn chosen(args: &Args) -> Result<Vec<Cell>, Box<dyn Error>> {
     let mut cells = cells::all(args.has("quick"))?;
     if let Some(names) = args.list::<String>("only")? {
@@ -115,7 +120,7 @@ fn chosen(args: &Args) -> Result<Vec<Cell>, Box<dyn Error>> {
     Ok(cells)
 }
 
-/// The rows of a cell, and its queries.
+/// Returns the rows of a cell, and its queries.
 fn vectors_of(cell: &Cell, quick: bool) -> Result<(Vectors, Vectors), Box<dyn Error>> {
     let family = Family::named(&cell.name).ok_or("no such family")?;
     let count = if quick { QUICK_QUERIES } else { QUERIES };
@@ -128,7 +133,7 @@ fn vectors_of(cell: &Cell, quick: bool) -> Result<(Vectors, Vectors), Box<dyn Er
     Ok((base, queries))
 }
 
-/// One cell of vectors from files.
+/// Runs one cell of vectors from files.
 fn of_files(args: &Args, plan: Plan, summary: &mut Summary) -> Result<(), Box<dyn Error>> {
     let data = Data::unanswered(args, 0)?;
     let cell = Cell::of_file(&data.name, data.metric, data.base.dim, data.base.len());

@@ -1,23 +1,22 @@
-//! What the benchmark `distributions` prints, and the verdict on a cell.
-//!
-//! Owns the JSON keys, the table and the rules of the verdict. Not here: the measuring (`run.rs`).
+//! Owns the output of the benchmark `distributions`: the JSON keys, the table, and the rules of the
+//! verdict on a cell. The measuring is in `run.rs`.
 
 use crate::cells::{Cell, Queries, metric_name};
 use crate::run::{AtTarget, Measured};
 use crate::setup::K;
 use bench_tools::measure::Json;
 
-/// How much below its target a recall may be.
+/// The amount by which a recall may be below its target.
 const BELOW: f64 = 0.01;
-/// How much longer than an exact search a search may take: so many times, or so many microseconds
-/// more where that is longer.
+/// Largest time of a search relative to an exact search: this factor, or `MORE_US` microseconds
+/// more if that is longer.
 const RATIO: f64 = 1.25;
 const MORE_US: f64 = 20.0;
-/// What an exact search must find. Not all: two rows whose distances differ in the last digits of
-/// `f32` may change places.
+/// The least recall of an exact search. It is not 1: two rows whose distances differ in the last
+/// digits of `f32` may change places.
 const EXACT: f64 = 0.999;
 
-/// What all cells came to so far.
+/// The results of all cells so far.
 #[derive(Default)]
 pub(crate) struct Summary {
     cells: usize,
@@ -26,12 +25,12 @@ pub(crate) struct Summary {
     miss_self: usize,
     miss_time: usize,
     miss_exact: usize,
-    /// The smallest recall less its target, and the largest share of the time that is allowed.
+    /// The smallest recall less its target, and the largest share of the allowed time.
     lowest: Option<(f64, String)>,
     slowest: Option<(f64, String)>,
 }
 
-/// What is wrong at one target.
+/// The failures of one target.
 #[derive(Clone, Copy)]
 struct Missed {
     recall: bool,
@@ -55,12 +54,12 @@ impl Missed {
     }
 }
 
-/// The longest that the median search of a cell may take.
+/// Returns the longest allowed time of a cell's median search.
 fn allowed_us(measured: &Measured) -> f64 {
     (RATIO * measured.exact_us).max(measured.exact_us + MORE_US)
 }
 
-/// The heads of the table's columns.
+/// Prints the heads of the table's columns.
 pub(crate) fn heads() {
     eprintln!(
         "{:<46} {:>5} {:>7} {:>7} {:>6} {:>9} {:>9} {:>6} {:>6} {:>6} {:>7}  verdict",
@@ -113,7 +112,7 @@ impl Summary {
         }
     }
 
-    /// Prints what all cells came to; whether every one of them is right.
+    /// Prints the results of all cells. Returns true if every one of them is `ok`.
     pub(crate) fn finish(&self, seconds: f64) -> bool {
         let name = |of: &Option<(f64, String)>| of.as_ref().map(|(_, name)| name.clone());
         let value = |of: &Option<(f64, String)>| of.as_ref().map(|(value, _)| *value);

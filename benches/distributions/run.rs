@@ -1,8 +1,6 @@
-//! Fills a store with the rows of a cell and searches it.
-//!
-//! Owns the order of the searches and what is counted. All answers of `auto` are judged first; then
-//! some of the queries are timed, for each target and exactly in turns, so that what else the
-//! machine does is in all of them alike.
+//! Owns the filling of a cell's store, the order of its searches, and their counts. First, all
+//! answers of `auto` are judged. Then some queries are timed, for each target and for exact search
+//! in turn, so that other load on the machine affects all of them alike.
 
 use std::collections::HashMap;
 use std::error::Error;
@@ -19,50 +17,50 @@ use bench_tools::measure;
 use bench_tools::truth::Truth;
 use bench_tools::vectors::{self, Vectors};
 
-/// Recalls that are asked for.
+/// The recalls that are asked for.
 pub(crate) const TARGETS: [f32; 3] = [0.90, 0.95, 0.99];
-/// Fewest rows for which a graph is built in cells that ask for one.
+/// Rows from which on a graph is built, in cells that ask for one.
 const SMALL_GRAPH: u32 = 1_000;
-/// Parts in which rows arrive in cells that grow.
+/// Number of parts in which rows arrive, in cells that grow.
 const GROWN: usize = 5;
-/// Fewest queries that are timed, and most rounds of them.
+/// The smallest number of timed queries, and the largest number of rounds of them.
 const TIMED: usize = 16;
 const ROUNDS: usize = 5;
 
-/// What a cell came to.
+/// The results of a cell.
 pub(crate) struct Measured {
-    /// The kind that was asked for, or `usual`.
+    /// The quantization that was asked for, or `usual`.
     pub(crate) codes: String,
-    /// To seal and to index.
+    /// Time to seal and to index.
     pub(crate) build_s: f64,
-    /// To find the true distances.
+    /// Time to find the true distances.
     pub(crate) truth_s: f64,
-    /// Of the whole store, over the number of rows.
+    /// Bytes of the whole store per row.
     pub(crate) disk_bytes_per_row: f64,
     pub(crate) heap_bytes_per_row: f64,
     pub(crate) queries: usize,
-    /// How many of them were timed.
+    /// Number of timed queries.
     pub(crate) timed: usize,
-    /// The recall of an exact search over the queries that were timed, and its median time.
+    /// The recall of exact search over the timed queries, and its median time.
     pub(crate) exact_recall: f64,
     pub(crate) exact_us: f64,
     /// In the order of [`TARGETS`].
     pub(crate) targets: Vec<AtTarget>,
 }
 
-/// What `auto` did when it was asked for a recall.
+/// The results of `auto` at one target.
 #[derive(Default)]
 pub(crate) struct AtTarget {
     pub(crate) target: f64,
     pub(crate) recall: f64,
-    /// That of the query that found least.
+    /// Recall of the query that found least.
     pub(crate) lowest: f64,
-    /// The share of the queries whose first hit is as near as any row.
+    /// Share of the queries whose first hit is as near as any row.
     pub(crate) first: f64,
-    /// What most of the queries did, and the share of those.
+    /// The access path of most queries, and their share.
     pub(crate) way: &'static str,
     pub(crate) way_share: f64,
-    /// Codes and full vectors that a query measured.
+    /// Codes and full vectors that were measured per query.
     pub(crate) codes: f64,
     pub(crate) rows: f64,
     pub(crate) p50_us: f64,
@@ -71,9 +69,9 @@ pub(crate) struct AtTarget {
 /// How a cell is built and measured.
 #[derive(Clone, Copy)]
 pub(crate) struct Plan {
-    /// None for those that are usual for the dimension.
+    /// `None` for the default of the dimension.
     pub(crate) codes: Option<Quantization>,
-    /// How long searches are timed for.
+    /// Time for which searches are measured.
     pub(crate) budget: Duration,
 }
 
@@ -135,7 +133,7 @@ fn options(cell: &Cell, codes: Option<Quantization>) -> CollectionOptions {
     options
 }
 
-/// Inserts the rows, and brings them into their state; how long that took but for the inserts.
+/// Inserts the rows and brings them into their state. Returns the time without the inserts.
 fn fill(
     cell: &Cell,
     base: &Vectors,
@@ -162,14 +160,14 @@ fn fill(
     Ok(build_s)
 }
 
-/// What exact searches came to.
+/// The results of exact search.
 struct Exact {
     timed: usize,
     recall: f64,
     p50_us: f64,
 }
 
-/// The queries of a cell, and where they are asked.
+/// The queries of a cell, and the collection that they are asked in.
 struct Asked<'a> {
     collection: &'a Collection,
     queries: &'a Vectors,
@@ -184,7 +182,7 @@ impl Asked<'_> {
 
     /// Asks all queries once, and judges every answer.
     fn judge(&self, target: f32) -> Result<AtTarget, Box<dyn Error>> {
-        // What the search is asked for, and not what `f32` makes of it.
+        // The target as it was asked for, and not as `f32` rounds it.
         let exact_target = (f64::from(target) * 100.0).round() / 100.0;
         let mut at = AtTarget { target: exact_target, lowest: 1.0, ..AtTarget::default() };
         let mut ways: HashMap<&'static str, usize> = HashMap::new();
@@ -209,7 +207,7 @@ impl Asked<'_> {
         Ok(at)
     }
 
-    /// Times searches for each target and exact ones, in turns.
+    /// Times searches for each target and exact ones, in turn.
     fn time(&self, targets: &mut [AtTarget], budget: Duration) -> Result<Exact, Box<dyn Error>> {
         let count = self.queries.len();
         let begun = Instant::now();
@@ -221,7 +219,7 @@ impl Asked<'_> {
         let mut times = vec![Vec::new(); 1 + TARGETS.len()];
         let mut recall = 0.0;
         for turn in 0..rounds * timed {
-            // No two searches of a turn have the same query, whose rows the first would bring into
+            // No two searches of a turn have the same query: the first would bring its rows into
             // the cache for the second.
             let query = |place: usize| (turn + place * count / (1 + TARGETS.len())) % count;
             for place in 0..=TARGETS.len() {
@@ -249,7 +247,7 @@ fn ids(hits: &[Hit]) -> Vec<u64> {
     hits.iter().map(|hit| hit.id.as_u128() as u64).collect()
 }
 
-/// The way that most rows were searched in; what lies in RAM alone has none.
+/// Returns the access path of most rows. Rows in RAM alone have none.
 fn way(told: &Explanation) -> &'static str {
     let most = told.parts.iter().max_by_key(|part| part.rows);
     match most.map(|part| (part.path, part.reason)) {

@@ -1,7 +1,5 @@
-//! Which rows get which tags and namespaces, and which queries are asked with which filter.
-//!
-//! Owns the kinds of filters and the sizes of namespaces. Not here: the store and the clock
-//! (`filter.rs`).
+//! Owns the kinds of filters and the sizes of namespaces: which rows get which tags and namespaces,
+//! and which queries are asked with which filter. The store and the clock are in `main.rs`.
 
 use altiplano::{Filter, Memory};
 
@@ -10,11 +8,11 @@ use bench_tools::vectors::{Rng, Vectors, distance, exact_neighbors};
 
 /// Shares of the rows that match.
 const SHARES: [f64; 10] = [0.0001, 0.001, 0.01, 0.05, 0.1, 0.2, 0.4, 0.6, 0.9, 0.99];
-/// Points around which, or away from which, rows match.
+/// Points near which, or far from which, the matching rows lie.
 const ANCHORS: usize = 4;
 const NAMESPACES: usize = 10_000;
 
-/// Queries that are asked with one filter.
+/// Queries with the same filter.
 pub(crate) struct Group {
     pub(crate) filter: Filter,
     /// The rows that match, in ascending order.
@@ -30,13 +28,13 @@ pub(crate) struct Case {
 }
 
 impl Case {
-    /// Rows that match: as many in every group.
+    /// Returns the number of rows that match, which is the same in every group.
     pub(crate) fn matches(&self) -> usize {
         self.groups.first().map_or(0, |group| group.members.len())
     }
 }
 
-/// What the rows carry, and what is asked.
+/// The tags and namespaces of the rows, and the queries.
 pub(crate) struct Layout {
     tags: Vec<Vec<String>>,
     namespaces: Vec<u32>,
@@ -67,7 +65,7 @@ impl Layout {
         layout
     }
 
-    /// A case whose filters are tags: of each order, the first rows carry its tag.
+    /// Returns a case whose filters are tags: for each order, its first rows carry the tag.
     fn by_tag<'a>(
         &mut self,
         kind: &'static str,
@@ -86,7 +84,7 @@ impl Layout {
         self.cases.push(Case { kind, groups });
     }
 
-    /// Deals the rows out to namespaces whose sizes follow Zipf's law; asked are one of the
+    /// Assigns the rows to namespaces whose sizes follow Zipf's law. Queries ask for one of the
     /// smallest, one in the middle of the logarithmic scale of ranks, and the largest.
     fn by_namespace(&mut self, order: &[u32], queries: &[usize]) {
         let sizes = zipf(order.len(), NAMESPACES.min(order.len() / 4).max(1));
@@ -114,7 +112,7 @@ impl Layout {
         }
     }
 
-    /// What is inserted for a row.
+    /// Returns the memory that is inserted for a row.
     pub(crate) fn memory(&self, base: &Vectors, row: usize) -> Memory {
         let memory = Memory::new(row as u64, base.row(row));
         let memory = memory.namespace(format!("user:{}", self.namespaces[row]));
@@ -157,7 +155,7 @@ fn shuffled(rows: usize, rng: &mut Rng) -> Vec<u32> {
     order
 }
 
-/// `count` sizes that sum to `rows`, the n-th about 1/n of the first and none empty.
+/// Returns `count` sizes that sum to `rows`. The n-th is about 1/n of the first, and none is zero.
 fn zipf(rows: usize, count: usize) -> Vec<usize> {
     let size = |first: f64, rank: usize| ((first / rank as f64) as usize).max(1);
     let sum = |first: f64| (1..=count).map(|rank| size(first, rank)).sum::<usize>();

@@ -1,13 +1,16 @@
-//! Filtered search from 0.01 % to 99 % of the rows: recall, and the time of it beside an exact scan
-//! of the rows that match.
+//! Filtered search with 0.01 % to 99 % of the rows matching: its recall, and its time compared with
+//! an exact scan of the matching rows.
 //!
-//! Three kinds of filters by tag: drawn by lot, the rows nearest to where the queries are, and those
-//! farthest from there; then three of ten thousand namespaces whose sizes follow Zipf's law. `way`
-//! is what most of the queries did (`graph`, the codes of the `matches`, a `scan` of all codes, the
-//! full `rows`), and whether a graph gave up. Recall counts results as near as the tenth of the exact
-//! ones. `time_ratio` is the processor time of the search divided by that of `Search::exact` with the
-//! same filter, median of the passes, in which the two take turns. The verdict is `holds` if recall
-//! is at least 0.95 and the ratio at most 1.2 everywhere.
+//! There are three kinds of filters by tag: rows drawn at random, the rows nearest to the queries,
+//! and the rows farthest from them. A fourth kind filters by three of ten thousand namespaces,
+//! whose sizes follow Zipf's law. `way` is the access path of most queries: `graph`, the codes of
+//! the `matches`, a `scan` of all codes, or the full `rows`. It also says whether a graph search
+//! gave up.
+//!
+//! Recall counts results that are as near as the tenth exact one. `time_ratio` is the processor
+//! time of the search divided by that of `Search::exact` with the same filter. It is the median of
+//! the passes, in which the two alternate. The verdict is `holds` if recall is at least 0.95 and
+//! the ratio at most 1.2 in every case.
 //!
 //! `cargo bench --bench filter [-- --base FILE --queries FILE --metric cosine]`
 #![allow(
@@ -37,7 +40,7 @@ use layout::{Case, Group, Layout};
 use setup::{CODES, CODES_OPTION, Data, K, Scratch};
 
 const PASSES: usize = 5;
-/// A pass repeats its queries until it has taken about so long.
+/// A pass repeats its queries until it has taken about this long.
 const PASS: Duration = Duration::from_millis(30);
 const RECALL: f64 = 0.95;
 const RATIO: f64 = 1.2;
@@ -48,7 +51,7 @@ fn main() -> ExitCode {
 
 fn bench(args: &Args) -> Result<bool, Box<dyn Error>> {
     let pinned = measure::pin_to_core(0);
-    // The true neighbors without a filter are of no use here.
+    // The true neighbors without a filter are not needed here.
     let data = Data::unanswered(args, 40_000)?;
     let codes = setup::codes(args, &CODES[..1])?;
     let layout = Layout::new(&data);
@@ -56,11 +59,11 @@ fn bench(args: &Args) -> Result<bool, Box<dyn Error>> {
     for codes in codes {
         holds &= run(&data, &layout, codes, pinned)?;
     }
-    // Small data and few queries show that it works, not how fast it is.
+    // A run with small data and few queries shows that the benchmark works, not how fast search is.
     Ok(holds || data.quick)
 }
 
-/// Whether the verdict holds for these codes.
+/// Returns true if the verdict holds for these codes.
 fn run(
     data: &Data,
     layout: &Layout,
@@ -96,7 +99,7 @@ fn run(
     Ok(worst.verdict(data, codes))
 }
 
-/// The lowest recall and the highest ratio, with the case they are of.
+/// The lowest recall and the highest ratio, each with its case.
 struct Worst {
     recall: (f64, String),
     ratio: (f64, String),
@@ -148,13 +151,13 @@ struct Measured {
     queries: f64,
 }
 
-/// Queries a second, medians of the passes.
+/// Queries per second, medians of the passes.
 struct Rates {
     wall: f64,
     cpu: f64,
 }
 
-/// The queries of a case, and where they are asked.
+/// The queries of a case, and the collection that they are asked in.
 struct Asked<'a> {
     data: &'a Data,
     collection: &'a Collection,
@@ -194,7 +197,7 @@ impl Asked<'_> {
         })
     }
 
-    /// One pass that is not timed: warms up, and holds every answer against the exact one.
+    /// Runs one pass that is not timed. It warms up, and compares every answer with the exact one.
     fn check(&self) -> Result<Measured, Box<dyn Error>> {
         let (mut recall, mut queries, mut sum) = (0.0, 0usize, Explanation::default());
         let mut ways: HashMap<&'static str, usize> = HashMap::new();
@@ -235,7 +238,7 @@ impl Asked<'_> {
         })
     }
 
-    /// Exact search itself is held against the benchmark's own arithmetic.
+    /// Compares exact search itself with the benchmark's own arithmetic.
     fn check_exact(&self, group: &Group, query: usize, hits: &[Hit]) -> Result<(), Box<dyn Error>> {
         let query = self.data.queries.row(query);
         let away = |&row: &u32| {
@@ -283,7 +286,7 @@ impl Asked<'_> {
     }
 }
 
-/// How a query found its answer.
+/// Returns the access path by which a query found its answer.
 fn way(told: &Explanation) -> &'static str {
     match (told.hops > 0, told.scanned > 0, told.fallbacks > 0) {
         (true, _, false) => "graph",

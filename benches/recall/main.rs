@@ -1,12 +1,12 @@
-//! Recall against queries per second: a curve for each codes × builder × path, and what it says at
-//! recall .90, .95 and .99. Every answer is checked against exact search. One thread, one query a
+//! Recall against queries per second: a curve per codes × builder × path, and its values at recall
+//! 0.90, 0.95 and 0.99. Every answer is checked against exact search. One thread, one query per
 //! call, median of three passes.
 //!
-//! Each store is built in a process of its own, and searched in one for each path that holds the
-//! queries and no other vector: resident bytes are those that came since the moment before the store
-//! was opened, after all queries so far. Scans have one point; `Auto` is asked for recalls, `Graph`
-//! for beams. `--seeds N` builds each kind N times, each time in another order, and prints the
-//! smallest and the largest figures.
+//! Each store is built in a process of its own. Each path is searched in another process, which
+//! holds the queries and no other vectors. Resident bytes are those added since the moment before
+//! the store was opened, after all queries so far. Scans have one point. `Auto` is asked for
+//! recalls, `Graph` for beams. `--seeds N` builds each kind N times, each time in another order of
+//! insertion, and prints the smallest and the largest figures.
 //!
 //! `cargo bench --bench recall [-- --base FILE --queries FILE --metric cosine]`
 #![allow(
@@ -71,7 +71,7 @@ fn bench(args: &Args) -> Result<bool, Box<dyn Error>> {
             continue;
         }
         curves.extend(bench.curves(Kind { codes, builder, seed: 0 }, &PATHS)?);
-        // The last path is that of the graph, the only one that a seed may change.
+        // The last path is the graph, the only one that a seed may change.
         let graph = curves.len() - 1;
         for seed in 1..seeds {
             curves.extend(bench.curves(Kind { codes, builder, seed }, &[SearchMode::Graph])?);
@@ -85,11 +85,11 @@ fn bench(args: &Args) -> Result<bool, Box<dyn Error>> {
     Ok(true)
 }
 
-/// Codes, and what builds their graph.
+/// Codes, and the builder of their graph.
 type Coded = (Quantization, Option<GraphBuilder>);
 
-/// A graph for all codes, one of each builder for the first; without one 4 bits once more, which then have
-/// their signs side by side.
+/// Returns a graph for all codes, and one of each builder for the first codes. 4-bit codes come
+/// without a graph as well: then their sign bits are in FastScan blocks.
 fn kinds(args: &Args, quick: bool) -> Result<Vec<Coded>, Box<dyn Error>> {
     let default = if quick { &CODES[..1] } else { CODES };
     let codes = setup::codes(args, default)?;
@@ -112,7 +112,7 @@ fn kinds(args: &Args, quick: bool) -> Result<Vec<Coded>, Box<dyn Error>> {
     Ok(kinds)
 }
 
-/// What does not change from one curve to the next.
+/// Values that are the same for all curves.
 struct Bench<'a> {
     args: &'a Args,
     data: &'a Data,
@@ -122,7 +122,7 @@ struct Bench<'a> {
 }
 
 impl<'a> Bench<'a> {
-    /// Builds a store and follows each path on it.
+    /// Builds a store and measures a curve for each path.
     fn curves(&self, kind: Kind, paths: &[SearchMode]) -> Result<Vec<Curve<'a>>, Box<dyn Error>> {
         let dir = self.work.path().join("store");
         let built = run::build(self.args, kind, &dir)?;
@@ -139,7 +139,7 @@ impl<'a> Bench<'a> {
                 searched: run::search(self.args, (kind, path), self.rows, places)?,
             };
             curve.print();
-            // Coarse codes are not meant to find everything at the default depth of reranking.
+            // Coarse codes need not find everything at the default depth of reranking.
             let least = if matches!(kind.codes, Quantization::Int8 | Quantization::None) {
                 0.98
             } else {

@@ -1,7 +1,6 @@
-//! What the recall benchmark prints: a line for each point of a curve, one for each curve, and one
-//! for the spread over orders of insertion.
-//!
-//! Owns the JSON keys and the tables. Not here: the measuring (`run.rs`).
+//! Owns the output of the recall benchmark, its JSON keys and its tables. It has a line per point
+//! of a curve, one per curve, and one for the spread over orders of insertion. The measuring is in
+//! `run.rs`.
 
 use altiplano::SearchMode;
 
@@ -11,7 +10,7 @@ use crate::steps::Point;
 use bench_tools::curve::{self, RECALLS};
 use bench_tools::measure::{Json, Rss};
 
-/// All points of one path, and what the store took.
+/// All points of one path, and the cost of its store.
 pub(crate) struct Curve<'a> {
     pub(crate) data: &'a Data,
     pub(crate) rows: usize,
@@ -51,7 +50,7 @@ impl Curve<'_> {
             .field("open_ms", self.searched.open_ms)
     }
 
-    /// Its points, and what they say together.
+    /// Prints the points, and then the curve.
     pub(crate) fn print(&self) {
         self.searched.points.iter().for_each(|point| self.print_point(point));
         // Later seeds have a few points for the spread, not a curve.
@@ -92,7 +91,7 @@ impl Curve<'_> {
         curve::at(self.searched.points.iter().map(|p| (p.recall, value(p))), recall)
     }
 
-    /// After all queries.
+    /// Returns the resident memory after all queries.
     fn rss(&self) -> Rss {
         self.searched.points.last().map(|point| point.rss).unwrap_or_default()
     }
@@ -145,7 +144,7 @@ impl Curve<'_> {
     }
 }
 
-/// The heads of the columns of the points.
+/// Prints the heads of the columns of the points.
 pub(crate) fn heads() {
     eprintln!(
         "codes  builder path      width recall@10       qps   cpu qps    p50 us    p99 us  \
@@ -153,7 +152,7 @@ pub(crate) fn heads() {
     );
 }
 
-/// The table of the curves.
+/// Prints the table of the curves.
 pub(crate) fn table(curves: &[Curve<'_>]) {
     eprintln!(
         "\n                      build            bytes a vector            QPS at recall            \
@@ -164,7 +163,8 @@ pub(crate) fn table(curves: &[Curve<'_>]) {
     curves.iter().for_each(|curve| eprintln!("{}", curve.row()));
 }
 
-/// The smallest and the largest figures at each beam over orders of insertion, of curves of one kind.
+/// Prints the smallest and the largest figures at each beam over orders of insertion, for curves of
+/// one kind.
 pub(crate) fn spread(curves: &[Curve<'_>], efs: &[usize]) {
     let Some(first) = curves.first() else {
         return;

@@ -1,7 +1,6 @@
-//! Building a store, and following one curve on it, each in a process of its own.
-//!
-//! Owns the order of insertion and the widths of the searches. Not here: which are run (`recall.rs`)
-//! and what is made of them (`report.rs`).
+//! Owns the steps of the recall benchmark: building a store and measuring one curve on it, each in
+//! a process of its own. Also owns the order of insertion and the widths of the searches. `main.rs`
+//! chooses what is run, `report.rs` prints it.
 
 use std::error::Error;
 use std::path::Path;
@@ -20,47 +19,47 @@ use bench_tools::args::Args;
 use bench_tools::measure::{self, Rss};
 use bench_tools::vectors::Rng;
 
-/// Vectors without `--base`.
+/// Number of generated vectors, without `--base`.
 pub(crate) const GENERATED: usize = 40_000;
 pub(crate) const PATHS: [SearchMode; 3] = [SearchMode::Scan, SearchMode::Auto, SearchMode::Graph];
 /// Without a graph there is one path.
 pub(crate) const SCAN_ONLY: [SearchMode; 1] = [SearchMode::Scan];
-/// By the names that options have; none builds no graph.
+/// Builders by the names of their option; `None` builds no graph.
 const BUILDERS: [(&str, Option<GraphBuilder>); 3] =
     [("flat", Some(GraphBuilder::Flat)), ("hnswrs", Some(GraphBuilder::HnswRs)), ("none", None)];
 const LADDER: [usize; 13] = [10, 16, 24, 32, 48, 64, 96, 128, 192, 256, 384, 512, 768];
 const TARGETS: [f64; 7] = [0.80, 0.90, 0.93, 0.95, 0.97, 0.99, 0.995];
-/// Beams at which orders of insertion are compared; all in the ladder.
+/// Beams at which orders of insertion are compared. All of them are in the ladder.
 pub(crate) const SPREAD: [usize; 3] = [32, 64, 128];
 
-/// What is built.
+/// The store to build.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Kind {
     pub(crate) codes: Quantization,
-    /// Nothing if no graph is built.
+    /// `None` builds no graph.
     pub(crate) builder: Option<GraphBuilder>,
     /// 0 inserts in the order of the file; another number shuffles.
     pub(crate) seed: u64,
 }
 
 impl Kind {
-    /// What builds its graph, by name.
+    /// Returns the name of the graph's builder.
     pub(crate) fn builder_name(&self) -> &'static str {
         BUILDERS.iter().find(|(_, builder)| *builder == self.builder).map_or("", |(name, _)| *name)
     }
 }
 
-/// What building took, from the last insert to the end of the compaction, and its size.
+/// The cost of building, from the last insert to the end of the compaction, and the store's size.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Built {
     pub(crate) seconds: f64,
     pub(crate) cpu_seconds: f64,
     pub(crate) disk_bytes: u64,
-    /// Anonymous memory at the most, with what was not sealed before.
+    /// Peak of anonymous memory, including rows that were not sealed before.
     pub(crate) peak_bytes: f64,
 }
 
-/// What searching took.
+/// The cost of searching.
 pub(crate) struct Searched {
     pub(crate) kernels: String,
     pub(crate) open_ms: f64,
@@ -68,12 +67,12 @@ pub(crate) struct Searched {
     pub(crate) points: Vec<Point>,
 }
 
-/// The item whose name `Debug` would print so, in any case.
+/// Returns the item whose `Debug` text is `name`, in any case.
 fn named<T: std::fmt::Debug + Copy>(all: &[T], name: &str) -> Option<T> {
     all.iter().find(|item| format!("{item:?}").eq_ignore_ascii_case(name)).copied()
 }
 
-/// The builders that `--builders` names.
+/// Returns the builders that `--builders` names.
 pub(crate) fn builders(args: &Args) -> Result<Option<Vec<Option<GraphBuilder>>>, Box<dyn Error>> {
     let of = |name: &String| {
         let names = BUILDERS.map(|(name, _)| name);
@@ -109,7 +108,7 @@ pub(crate) fn build(args: &Args, kind: Kind, dir: &Path) -> Result<Built, Box<dy
     })
 }
 
-/// Follows a path in another process, on `rows` rows and what was handed over in `work`.
+/// Measures a curve in another process, on `rows` rows and the files in `work`.
 pub(crate) fn search(
     args: &Args,
     (kind, path): (Kind, SearchMode),
@@ -130,7 +129,7 @@ pub(crate) fn search(
     })
 }
 
-/// The other side of [`build`] and [`search`].
+/// Runs [`build`] or [`search`] in the other process.
 pub(crate) fn step(step: &str, args: &Args) -> Result<(), Box<dyn Error>> {
     let codes = setup::codes(args, &CODES[..1])?;
     let builders = builders(args)?.unwrap_or_default();
@@ -158,7 +157,7 @@ fn build_here(args: &Args, kind: Kind, dir: &Path) -> Result<(), Box<dyn Error>>
         CollectionOptions::new(data.base.dim, data.metric).quantization(kind.codes).hnsw(hnsw);
     let collection = store.collection("vectors", options)?;
     let order = order(data.base.len(), kind.seed);
-    // Segments are sorted by id, so that an order of insertion is an order of ids.
+    // Segments are sorted by id, so an order of insertion is an order of ids.
     for (first, rows) in (0u64..).step_by(1024).zip(order.chunks(1024)) {
         let memory = |(id, &row): (u64, &u32)| Memory::new(id, data.base.row(row as usize));
         collection.apply((first..).zip(rows).map(memory).collect::<Batch>())?;
@@ -168,7 +167,7 @@ fn build_here(args: &Args, kind: Kind, dir: &Path) -> Result<(), Box<dyn Error>>
     Ok(store.close()?)
 }
 
-/// The row of each id.
+/// Returns the row of each id.
 fn order(rows: usize, seed: u64) -> Vec<u32> {
     let mut order: Vec<u32> = (0..rows as u32).collect();
     if seed > 0 {

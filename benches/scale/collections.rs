@@ -1,5 +1,5 @@
-//! Thousands of small collections in one store: what it costs to create, fill, rewrite, keep and reopen
-//! them, and what they hold of the process.
+//! Thousands of small collections in one store: the cost to create, fill, rewrite, keep and reopen
+//! them, and the resources of the process that they hold.
 
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -12,9 +12,9 @@ use crate::shared::{Result, Sizes, expect, memory};
 use bench_tools::measure::{Json, Rss, cpu_seconds};
 
 const ROWS: u64 = 50;
-/// How often every row is replaced.
+/// Number of times that every row is replaced.
 const ROUNDS: u64 = 3;
-/// Rows of one collection more, with which the workers look at all of them twice a second.
+/// Rows of one more collection, which makes the workers check all collections twice a second.
 const LARGE: u64 = 5_000;
 const LATER: Durability = Durability::buffered(Duration::from_secs(10));
 
@@ -48,7 +48,7 @@ pub(crate) fn run(sizes: &Sizes, quick: bool) -> Result<()> {
     let ids = sizes.collections * ROWS..sizes.collections * ROWS + LARGE;
     large.apply(ids.map(|id| memory(id, sizes.dim)).collect::<Batch>())?;
     large.compact()?;
-    // The workers come to rest.
+    // Waits until the workers are at rest.
     settle(dir.path())?;
     let log = file_bytes(dir.path(), "log-")?;
     let (held, heap) = (Held::now(dir.path()), Rss::now().unwrap_or_default().anon_bytes);
@@ -111,7 +111,7 @@ pub(crate) fn run(sizes: &Sizes, quick: bool) -> Result<()> {
     Ok(())
 }
 
-/// Waits until the files of the store stay as they are.
+/// Waits until the files of the store no longer change.
 fn settle(dir: &Path) -> Result<()> {
     let mut last = 0;
     for _ in 0..120 {
@@ -125,7 +125,7 @@ fn settle(dir: &Path) -> Result<()> {
     Ok(())
 }
 
-/// Seconds of processor time a second while nobody asks for anything.
+/// Returns the processor seconds per second while nobody asks for anything.
 fn idle_cpu(seconds: u64) -> Option<f64> {
     let before = cpu_seconds(Some("altiplano"))?;
     std::thread::sleep(Duration::from_secs(seconds));

@@ -1,5 +1,5 @@
-//! Expiry of whole segments, some or all: how long a compaction takes and how many bytes of the segments
-//! it reads, and what it costs to count before, when and after they expired.
+//! Expiry of whole segments, of some or of all: the time of a compaction, and the bytes of the
+//! segments that it reads. Also the cost of a count before, at and after the expiry.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -15,7 +15,7 @@ use bench_tools::measure::{Json, Rss, median};
 
 const DIM: usize = 32;
 const HOUR: Duration = Duration::from_secs(3600);
-/// Fewest rows that expire together: a segment of them is not a small one, which would be merged.
+/// Fewest rows that expire together. A segment of fewer rows is small and would be merged.
 const GROUP: u64 = 12_000;
 const START: i64 = 1_700_000_000_000;
 
@@ -53,7 +53,7 @@ pub(crate) fn run(sizes: &Sizes) -> Result<()> {
     while store.run_pending_tasks()? {}
     let before = store.stats()?;
     let asked_before = ask(&all)?;
-    // Holds the maps of segments that go, so that what was read of them shows.
+    // Holds the maps of removed segments, so that the bytes that were read of them show.
     let reader = all.iter();
     let read_before = Rss::now().unwrap_or_default().file_bytes;
     // Half of the groups.
@@ -107,7 +107,7 @@ pub(crate) fn run(sizes: &Sizes) -> Result<()> {
     Ok(())
 }
 
-/// How long a count takes.
+/// Returns the time of a count.
 fn ask(all: &Collection) -> Result<Duration> {
     let mut times = Vec::new();
     for _ in 0..9 {

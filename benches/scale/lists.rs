@@ -1,5 +1,5 @@
-//! Deletes and scans by very long lists of ids, of which few or none are there: how long, how many bytes
-//! of log, and how long a replay takes.
+//! Deletes and scans by very long lists of ids, few or none of which exist: the time, the bytes of
+//! log, and the time of a replay.
 
 use std::time::Instant;
 
@@ -28,7 +28,7 @@ pub(crate) fn run(quick: bool) -> Result<()> {
     let options = CollectionOptions::new(DIM, Metric::L2).memtable_rows(65_536);
     let all = store.collection("all", options)?;
     all.apply((0..ROWS).map(|id| memory(id, DIM)).collect())?;
-    // In no order, and none of them there but the first, which differ from list to list.
+    // In no order. Only the first ids exist, and they differ from list to list.
     let mut rng = Rng::new(3);
     let absent: Vec<u64> = (0..listed).map(|_| ROWS + rng.next_u64() / 2).collect();
     let mut left = ROWS;

@@ -1,8 +1,9 @@
-//! What deletion and sheer numbers cost: dropping one of very many namespaces, a `delete_where` of half
-//! of all rows, deletes by very long lists, the expiry of whole segments, thousands of collections in one
-//! store; and what it takes to build and merge one graph of all rows.
+//! The cost of deletes and of large numbers, in these parts: dropping one of very many namespaces,
+//! a `delete_where` of half of all rows, and deletes by very long lists. Then the expiry of whole
+//! segments, and thousands of collections in one store. Also the cost of building and merging one
+//! graph of all rows.
 //!
-//! Prints a JSON line for each part. Every count, and what is left after a reopen, is checked.
+//! Prints a JSON line for each part. Checks every count, and what is left after a reopen.
 //!
 //! `cargo bench --bench scale [-- --rows 1000000 --namespaces 10000 --collections 3000]`
 #![allow(

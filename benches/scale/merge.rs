@@ -1,9 +1,9 @@
-//! One graph of all rows: building it, opening its store, and merging it when a fifth of the rows was
-//! replaced, each with the anonymous memory that it takes at the most.
+//! One graph of all rows: building it, opening its store, and merging it after a fifth of the rows
+//! was replaced. Each is reported with its peak of anonymous memory.
 //!
-//! The store has a `heap_budget` of which half, what a build may take, is a little more than the store's own
-//! estimate of it. Recall is
-//! measured against the store's exact search.
+//! A build may take half of the store's `heap_budget`. The budget is chosen so that this half is a
+//! little more than the store's own estimate of the build. Recall is measured against the store's
+//! exact search.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
@@ -18,14 +18,14 @@ use crate::shared::{Result, Sizes, expect};
 use bench_tools::measure::{self, Json, Percentiles, Rss};
 use bench_tools::vectors::{Vectors, clustered};
 
-/// Bytes that a graph's build takes a row, besides its code, at most, of half of the budget; and for the
-/// rest of the store.
+/// `GRAPH` is the most bytes that a graph's build takes per row, without its code, from half of the
+/// budget. `STORE` is for the rest of the store.
 const GRAPH: u64 = 600;
 const STORE: u64 = 128 << 20;
 const QUERIES: usize = 100;
-/// Rows that are inserted at once.
+/// Rows per insert.
 const BATCH: usize = 1024;
-/// How often memory is looked at, which takes time of its own.
+/// Interval between samples of memory, each of which takes time of its own.
 const LOOK: Duration = Duration::from_millis(100);
 
 pub(crate) fn run(sizes: &Sizes) -> Result<()> {
@@ -46,7 +46,7 @@ pub(crate) fn run(sizes: &Sizes) -> Result<()> {
     let all = store.collection("all", options)?;
     let empty = Rss::now().unwrap_or_default();
     for first in (0..rows).step_by(BATCH) {
-        // Without a graph as long as rows are missing.
+        // No graph is built until all rows are there.
         while store.stats()?.heap_bytes > STORE / 2 && store.run_pending_tasks()? {}
         insert(&all, &data, first..(first + BATCH).min(rows))?;
     }
@@ -75,7 +75,7 @@ pub(crate) fn run(sizes: &Sizes) -> Result<()> {
         eprintln!("open to first answer {open_ms:.1} ms, heap {heap:.1} MB");
         (store, all)
     };
-    // One of every five rows, the vectors of which have no order.
+    // One of every five rows. Their vectors have no order.
     let gone: Batch = (0..replaced).fold(Batch::new(), |batch, i| {
         batch.delete((i as u64 * 5 + (i as u64 * 7919) % 5) % rows as u64)
     });
@@ -90,7 +90,7 @@ pub(crate) fn run(sizes: &Sizes) -> Result<()> {
     Ok(store.close()?)
 }
 
-/// Tells of graphs.
+/// Prints the events of graphs.
 fn note(event: &Event) {
     if let Event::Indexed { rows, graph: true, merged, evaluations, .. } = event {
         let how = if *merged { "merged" } else { "built" };
@@ -104,7 +104,7 @@ fn note(event: &Event) {
 struct Bench<'a> {
     sizes: &'a Sizes,
     budget: u64,
-    /// The process with the vectors and an empty store.
+    /// The memory of the process with the vectors and an empty store.
     empty: Rss,
 }
 
@@ -124,7 +124,7 @@ fn insert(all: &Collection, data: &Vectors, rows: std::ops::Range<usize>) -> Res
 }
 
 impl Bench<'_> {
-    /// Compacts and tells what it took.
+    /// Compacts and prints the cost.
     fn tell(&self, what: &str, store: &Store, all: &Collection) -> Result<()> {
         let Self { sizes, budget, empty } = *self;
         let (cpu, begun) = (measure::cpu_seconds(None).unwrap_or(0.0), Instant::now());
@@ -171,7 +171,7 @@ impl Bench<'_> {
     }
 }
 
-/// Searches through the graph and checks what is found against exact search.
+/// Searches through the graph and compares the hits with exact search.
 fn ask(sizes: &Sizes, what: &str, all: &Collection, data: &Vectors) -> Result<()> {
     let first = data.len() - QUERIES;
     let (mut found, mut times) = (0, Vec::new());

@@ -1,5 +1,5 @@
-//! Drops of namespaces one by one, and of half of what is left in one call: how long, how many bytes of
-//! log, and whether the counts are right, at once and after a replay.
+//! Drops of namespaces one by one, and of half of the remaining rows in one call: the time and the
+//! bytes of log. Checks the counts at once and after a replay.
 
 use std::time::{Duration, Instant};
 
@@ -14,7 +14,7 @@ use crate::shared::{Result, Sizes, expect, memory};
 use bench_tools::measure::{Json, Percentiles};
 
 const DIM: usize = 32;
-/// Drops that are timed.
+/// Number of timed drops.
 const DROPS: u64 = 300;
 /// Long enough that no write waits for a sync.
 const LATER: Durability = Durability::buffered(Duration::from_secs(24 * 3600));
@@ -79,7 +79,7 @@ fn open(dir: &Scratch) -> Result<altiplano::Store> {
     Ok(StoreOptions::new().background(Background::Manual).open(dir.path())?)
 }
 
-/// Namespaces take turns, so that each is in every segment; of two rows of a namespace one is odd.
+/// Namespaces take turns, so that each is in every segment. Of two rows of a namespace, one is odd.
 fn fill(all: &Collection, namespaces: u64, rows: u64, store: &altiplano::Store) -> Result<()> {
     for first in (0..rows).step_by(1024) {
         let memory = |id: u64| {
@@ -88,7 +88,7 @@ fn fill(all: &Collection, namespaces: u64, rows: u64, store: &altiplano::Store) 
         };
         let batch: Batch = (first..(first + 1024).min(rows)).map(memory).collect();
         all.apply(batch)?;
-        // The last rows stay in RAM, as they do in a store that is in use.
+        // The last rows stay in RAM, as in a store that is in use.
         if rows - first > 3 * 1024 {
             while store.run_pending_tasks()? {}
         }
@@ -107,7 +107,7 @@ fn half(dir: &Scratch, store: altiplano::Store, all: Collection, rows: u64) -> R
     expect("rows left", all.len()?, rows - odd)?;
     expect("deleted again", all.delete_where(Filter::kind("odd"))?, 0)?;
     drop(all);
-    // As the death of the process leaves it: the delete is in the log alone.
+    // A copy as the death of the process would leave it: only the log has the delete.
     let copy = Scratch::new("scale-copy");
     std::fs::create_dir(copy.path())?;
     for entry in std::fs::read_dir(dir.path())? {

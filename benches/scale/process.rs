@@ -1,15 +1,15 @@
-//! What the process holds of a store, as the system counts it, and the lengths of the store's files.
-//! Linux; elsewhere the counts are 0.
+//! Owns the resources of a store that the system counts for the process, and the lengths of the
+//! store's files. It works on Linux; elsewhere the counts are 0.
 
 use std::fs;
 use std::path::Path;
 
-/// What the system counts for this process.
+/// The system's counts for this process.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Held {
     pub(crate) threads: usize,
     pub(crate) descriptors: usize,
-    /// Maps of files of the store.
+    /// Number of maps of the store's files.
     pub(crate) maps: usize,
 }
 
@@ -26,14 +26,14 @@ impl Held {
     }
 }
 
-/// Bytes written by this process through calls, maps left aside.
+/// Returns the bytes that this process wrote by system calls, without maps.
 pub(crate) fn written_bytes() -> u64 {
     let io = fs::read_to_string("/proc/self/io").unwrap_or_default();
     let line = io.lines().find_map(|line| line.strip_prefix("wchar: "));
     line.and_then(|n| n.trim().parse().ok()).unwrap_or(0)
 }
 
-/// The lengths of the files whose names begin like this.
+/// Returns the bytes of the files whose names begin with `prefix`.
 pub(crate) fn file_bytes(dir: &Path, prefix: &str) -> std::io::Result<u64> {
     let mut sum = 0;
     for entry in fs::read_dir(dir)? {

@@ -1,11 +1,11 @@
-//! What the parts share: how much there is of everything, memories, and the check of an answer.
+//! Owns the common code of the parts: the sizes, memories, and the check of an answer.
 
 use altiplano::Memory;
 use bench_tools::vectors::Rng;
 
 pub(crate) type Result<T> = std::result::Result<T, Box<dyn std::error::Error>>;
 
-/// How much there is of everything.
+/// The sizes of all parts.
 pub(crate) struct Sizes {
     pub(crate) rows: u64,
     pub(crate) namespaces: u64,
@@ -13,13 +13,13 @@ pub(crate) struct Sizes {
     pub(crate) dim: usize,
 }
 
-/// A memory whose vector follows from its id.
+/// Returns a memory whose vector follows from its id.
 pub(crate) fn memory(id: u64, dim: usize) -> Memory {
     let mut rng = Rng::new(id);
     Memory::new(id, (0..dim).map(|_| rng.unit() as f32 - 0.5).collect::<Vec<f32>>())
 }
 
-/// An error that says which answer is wrong, unless the two are equal.
+/// Returns an error that names the wrong answer, unless `got` equals `wanted`.
 pub(crate) fn expect<T: PartialEq + std::fmt::Debug>(what: &str, got: T, wanted: T) -> Result<()> {
     match got == wanted {
         true => Ok(()),

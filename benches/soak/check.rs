@@ -1,8 +1,7 @@
-//! What is checked beside the running load: snapshots that are held for long, and recall.
-//!
-//! Owns the comparison of an iterator with what lived when it was opened, and exact search over
-//! what lived when a sample was taken. Both copies are made between two writes (`write.rs`); the
-//! work on them is done here, on threads of their own.
+//! Owns the checks beside the running load: snapshots that are held for long, and recall. An
+//! iterator is compared with the memories that lived when it was opened. Exact search runs over
+//! those that lived when a sample was taken. Both copies are made between two writes (`write.rs`).
+//! The checks themselves run here, on threads of their own.
 
 use std::sync::Mutex;
 use std::sync::mpsc::Receiver;
@@ -15,7 +14,8 @@ use crate::model::{K, Model, Version};
 use crate::shared::{Shared, lock};
 use bench_tools::vectors::{Metric, Vectors, distance, exact_neighbors};
 
-/// Squared distance, as a share of the squared length, that a vector may come back with.
+/// Largest squared distance between a vector and the one that comes back, as a share of its squared
+/// length.
 const ROUNDING: f64 = 1e-10;
 
 /// A memory that lived when a snapshot was opened.
@@ -24,7 +24,7 @@ struct Kept {
     id: u64,
     row: u32,
     space: u32,
-    /// It may have expired by then, or not.
+    /// True if it may have expired by then, or not.
     unsure: bool,
     seen: bool,
 }
@@ -34,14 +34,15 @@ struct Kept {
 pub(crate) struct Contents(Vec<Kept>);
 
 impl Contents {
-    /// Room for so many memories, touched, so that it is in what the process took before the store.
+    /// Creates room for `count` memories and touches it, so that it counts as memory before the
+    /// store.
     pub(crate) fn with_room(count: usize) -> Self {
         let mut kept = vec![Kept { id: 1, row: 1, space: 1, unsure: true, seen: true }; count];
         kept.clear();
         Self(kept)
     }
 
-    /// What lives; the snapshot is opened at a moment between the two.
+    /// Copies the live memories. The snapshot is opened at a moment between `from` and `to`.
     pub(crate) fn fill(&mut self, model: &Model, from: u64, to: u64) {
         let kept = |(id, version): (u64, &Version)| Kept {
             id,
@@ -56,7 +57,7 @@ impl Contents {
         self.0.sort_unstable_by_key(|kept| kept.id);
     }
 
-    /// The snapshot shows this memory.
+    /// Checks a memory that the snapshot shows.
     pub(crate) fn see(&mut self, memory: &Memory, base: &Vectors) -> Result<(), String> {
         let id = number(memory.id);
         let Ok(at) = self.0.binary_search_by_key(&id, |kept| kept.id) else {
@@ -81,7 +82,7 @@ impl Contents {
         Ok(())
     }
 
-    /// The snapshot shows no more.
+    /// Checks that the snapshot has shown everything.
     pub(crate) fn end(&self) -> Result<(), String> {
         let missing = self.0.iter().filter(|kept| !kept.seen && !kept.unsure);
         let missing: Vec<u64> = missing.map(|kept| kept.id).collect();
@@ -103,7 +104,7 @@ pub(crate) struct Held {
     pub(crate) contents: Contents,
 }
 
-/// Reads each snapshot when its time has come. The room that it took goes to `spare`.
+/// Reads each snapshot when its time has come. Returns its room to `spare`.
 pub(crate) fn hold(shared: &Shared, held: Receiver<Held>, spare: &Mutex<Vec<Contents>>) {
     for Held { iter, until, mut contents } in held {
         while Instant::now() < until && !shared.is_stopping() {
@@ -117,7 +118,7 @@ pub(crate) fn hold(shared: &Shared, held: Receiver<Held>, spare: &Mutex<Vec<Cont
     }
 }
 
-/// Compares what an iterator still has to show.
+/// Compares the rest of an iterator with the expected contents.
 pub(crate) fn rest(iter: Iter, contents: &mut Contents, base: &Vectors) -> Result<(), String> {
     for memory in iter {
         let memory = memory.map_err(|e| format!("a snapshot cannot be read: {e}"))?;
@@ -134,14 +135,14 @@ pub(crate) struct Sample {
     pub(crate) answers: Vec<(usize, Vec<f64>)>,
 }
 
-/// Room for exact search over about so many rows, touched.
+/// Creates room for exact search over about `live` rows, and touches it.
 pub(crate) fn room(live: usize, dim: usize) -> Vectors {
     let mut data = vec![1.0; live * dim * 5 / 4];
     data.clear();
     Vectors { dim, data }
 }
 
-/// Measures recall: a hit as near as the k-th nearest counts, so that equal distances do no harm.
+/// Measures recall. A hit as near as the k-th nearest counts, so that equal distances do no harm.
 pub(crate) fn recall(shared: &Shared, samples: Receiver<Sample>, mut live: Vectors) {
     let (base, queries) = (&shared.base, &shared.queries);
     for Sample { rows, answers } in samples {

@@ -1,15 +1,14 @@
-//! The store's clock: it runs with real time, and is set back and forth as an operator would.
-//!
-//! Owns what the bench may know of the store's now without asking it. Readers go by the clock, or
-//! by the latest moment that a commit has vouched for, if that is later. A reader may have seen the
-//! clock before it was set back, so the now of a query is known to lie between two bounds.
+//! Owns the store's clock, which runs with real time and is set back and forth as an operator
+//! would. It also bounds the store's now without asking the store. Readers use the clock, or the
+//! latest moment that a commit has confirmed, if that is later. A reader may have seen the clock
+//! before it was set back. So the now of a query lies between two bounds.
 
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use altiplano::{Clock, Timestamp};
 
-/// What the clock shows at first.
+/// The clock's reading at the start.
 const START: u64 = 1_700_000_000_000;
 
 #[derive(Debug)]
@@ -20,11 +19,11 @@ pub(crate) struct SteppedClock {
 
 #[derive(Debug, Default)]
 struct State {
-    /// Milliseconds by which the clock is off.
+    /// Offset of the clock in milliseconds.
     offset: i64,
-    /// The latest that it showed before it was set back.
+    /// The latest reading before it was set back.
     shown: u64,
-    /// At least this much has been vouched for by a commit.
+    /// A commit has confirmed at least this moment.
     vouched: u64,
 }
 
@@ -33,26 +32,26 @@ impl SteppedClock {
         Self { begun: Instant::now(), state: Mutex::default() }
     }
 
-    /// Sets the clock by so many milliseconds.
+    /// Moves the clock by `by` milliseconds.
     pub(crate) fn step(&self, by: i64) {
         let mut state = self.state();
         state.shown = state.shown.max(self.at(state.offset));
         state.offset += by;
     }
 
-    /// The store's now is no earlier than this, in milliseconds.
+    /// Returns a lower bound of the store's now, in milliseconds.
     pub(crate) fn earliest(&self) -> u64 {
         let state = self.state();
         self.at(state.offset).max(state.vouched)
     }
 
-    /// The store's now is no later than this.
+    /// Returns an upper bound of the store's now.
     pub(crate) fn latest(&self) -> u64 {
         let state = self.state();
         self.at(state.offset).max(state.shown)
     }
 
-    /// A commit that began at this moment or later has been acknowledged.
+    /// Records that a commit was acknowledged that began at `moment` or later.
     pub(crate) fn vouch(&self, moment: u64) {
         let mut state = self.state();
         state.vouched = state.vouched.max(moment);

@@ -1,12 +1,11 @@
-//! What is written: the mix of operations at a live count that is steered to.
+//! Owns what is written: the mix of operations, which steers to a constant live count. Ids,
+//! namespaces, sessions and lifetimes come from one seed. `write.rs` decides when it is written,
+//! `model.rs` knows what is there.
 //!
-//! Owns ids, namespaces, sessions and lifetimes, all from one seed. Not here: when it is written
-//! (`write.rs`), and what is there (`model.rs`).
-//!
-//! Of the writes, 15 % replace; the others insert while too few live, and delete by id while too
-//! many do. Namespaces are drawn by Zipf's law. A tenth of the new memories go to sessions,
-//! namespaces that are dropped whole when they are full; now and then a small namespace is dropped
-//! as well. A twentieth of the new memories take the id of one that has gone.
+//! Of the writes, 15 % replace. The others insert while too few memories live, and delete by id
+//! while too many do. Namespaces are drawn by Zipf's law. A tenth of the new memories go to
+//! sessions: namespaces that are dropped whole when they are full. Now and then a small namespace
+//! is dropped as well. A twentieth of the new memories take the id of a dead one.
 
 use std::collections::{HashSet, VecDeque};
 use std::ops::Range;
@@ -21,22 +20,22 @@ const SKEW: f64 = 1.1;
 const REPLACED: f64 = 0.15;
 const IN_SESSION: f64 = 0.1;
 const REVIVED: f64 = 0.05;
-/// Of batches, those that drop a namespace instead.
+/// Share of the batches that drop a namespace instead.
 const DROPS: f64 = 0.01;
 const DROPPED_AT_MOST: usize = 64;
 const SESSIONS: usize = 4;
 const LARGEST_BATCH: f64 = 256.0;
-/// Of new memories, those with a short life, and those with hours.
+/// Shares of the new memories with a short life, and with a life of hours.
 const SHORT: f64 = 0.3;
 const LONG: f64 = 0.2;
 const HOUR: usize = 3_600_000;
 
-/// How long and how many.
+/// Sizes and lifetimes.
 #[derive(Clone, Debug)]
 pub(crate) struct Shape {
-    /// Memories that should live.
+    /// Number of memories that should live.
     pub(crate) live: usize,
-    /// Milliseconds that a short life lasts.
+    /// Length of a short life in milliseconds.
     pub(crate) short: Range<usize>,
 }
 
@@ -48,7 +47,7 @@ struct Session {
 pub(crate) struct Load {
     shape: Shape,
     rng: Rng,
-    /// Of namespace `i`, the share of those up to it.
+    /// Cumulative shares: entry `i` is the share of the namespaces up to `i`.
     spaces: Vec<f64>,
     /// Rows of the base in the order in which they are used, over and over.
     order: Vec<u32>,
@@ -84,12 +83,12 @@ impl Load {
         load
     }
 
-    /// As many inserts, for a store that is being filled.
+    /// Returns `count` inserts, for a store that is being filled.
     pub(crate) fn fill(&mut self, model: &Model, now: u64, count: usize) -> Vec<Op> {
         (0..count).map(|_| self.fresh(model, now, &mut HashSet::new())).collect()
     }
 
-    /// The next batch. `now` is the latest that the store's now can be.
+    /// Returns the next batch. `now` is the upper bound of the store's now.
     pub(crate) fn batch(&mut self, model: &Model, now: u64) -> Vec<Op> {
         if let Some(ended) = self.sessions.iter().position(|session| session.left == 0) {
             let fresh = self.session();
@@ -149,7 +148,7 @@ impl Load {
         self.put(id, space, now)
     }
 
-    /// Into the namespace that is given, or any.
+    /// Returns an insert into the given namespace, or into any.
     fn put(&mut self, id: u64, space: Option<u32>, now: u64) -> Op {
         let space = space.unwrap_or_else(|| self.any_space());
         let row = self.order[self.cursor];
@@ -177,7 +176,7 @@ impl Load {
         self.spaces.partition_point(|upto| *upto <= lot).min(SPACES - 1) as u32
     }
 
-    /// A twentieth of the live memories at the most, so that the live count stays.
+    /// Returns a session of at most a twentieth of the live memories, so that the live count stays.
     fn session(&mut self) -> Session {
         let most = (self.shape.live / 20).max(2);
         self.next_space += 1;
@@ -185,7 +184,7 @@ impl Load {
     }
 }
 
-/// Sums of `1 / i^skew`, ending in 1.
+/// Returns the sums of `1 / i^skew`, scaled to end in 1.
 fn zipf(count: usize, skew: f64) -> Vec<f64> {
     let mut sum = 0.0;
     let sums: Vec<f64> = (1..=count)
@@ -197,12 +196,12 @@ fn zipf(count: usize, skew: f64) -> Vec<f64> {
     sums.iter().map(|upto| upto / sum).collect()
 }
 
-/// The id as the load counts it; 0, which it never uses, for one that is too large.
+/// Returns the id as the load counts it; 0, which it never uses, for one that is too large.
 pub(crate) fn number(id: MemoryId) -> u64 {
     u64::try_from(id.as_u128()).unwrap_or(0)
 }
 
-/// What the namespace is called.
+/// Returns the namespace's name.
 pub(crate) fn space_name(space: u32) -> String {
     match (space as usize) < SPACES {
         true => format!("user:{space}"),
@@ -210,7 +209,7 @@ pub(crate) fn space_name(space: u32) -> String {
     }
 }
 
-/// The text of a memory follows from its id and vector, so that it can be checked.
+/// Returns the text of a memory. It follows from id and vector, so that it can be checked.
 pub(crate) fn text(id: u64, row: u32) -> String {
     let more = (id.wrapping_mul(31) + u64::from(row)) % 200;
     format!("memory {id} {row} {}", "-".repeat(more as usize))

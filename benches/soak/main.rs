@@ -1,23 +1,27 @@
 //! Does a store stay flat for hours? One writer with the full mix of operations, one reader that
 //! asks all the time, and nothing called by hand.
 //!
-//! Owns the command line, the threads, and the output. Not here: what is written
-//! (`load.rs`), when (`write.rs`), what an answer must be (`model.rs`, `read.rs`,
-//! `check.rs`), what is measured (`window.rs`), the verdict (`report.rs`).
+//! Owns the command line, the threads and the output. `load.rs` decides what is written and
+//! `write.rs` when. `model.rs`, `read.rs` and `check.rs` judge the answers. `window.rs` measures,
+//! `report.rs` has the verdict.
 //!
-//! The mix: batches of 1 to 256 writes at a constant live count, which insert, replace and delete
-//! by id; namespaces by Zipf's law, sessions that are dropped whole, lifetimes of minutes and hours,
-//! bursts; a clock that is set back by up to a minute, and forth by up to an hour; snapshots that
-//! are held for up to a minute and compared with what lived when they were opened; and every few
-//! minutes a close, an open, a full verification and a comparison of all that lives.
+//! The mix has these parts:
+//!
+//! - batches of 1 to 256 writes at a constant live count, which insert, replace and delete by id;
+//! - namespaces by Zipf's law, sessions that are dropped whole, lifetimes of minutes and hours,
+//!   bursts;
+//! - a clock that is set back by up to a minute, and forward by up to an hour;
+//! - snapshots that are held for up to a minute and compared with what lived when they were opened;
+//! - every few minutes a close, an open, a full verification and a comparison of all live memories.
 //!
 //! Every answer is judged: no memory that was deleted or had expired before the query began, k
-//! results where k match, exact distances, the right namespace. Recall@10 is measured once a window
-//! against exact search. Latencies are those of the call: a query that is late is not made up for.
+//! results where k match, exact distances, the right namespace. Recall@10 is measured once per
+//! window against exact search. Latencies are those of the call: a late query is not compensated.
 //!
-//! Prints a JSON object a window and one for the verdict on stdout, a table on stderr, and writes a
-//! plot and, if asked, a CSV file. Fails if a promise was broken or a figure is not flat; a store
-//! that broke one is left where it is. A `--quick` run is too short to be flat: only promises count.
+//! Prints a JSON object per window and one for the verdict on stdout, a table on stderr, and writes
+//! a plot and, if asked, a CSV file. It fails if a promise was broken or a figure is not flat. A
+//! store that broke a promise is left in its directory. A `--quick` run is too short to be flat:
+//! only promises count.
 #![allow(
     clippy::print_stdout,
     clippy::print_stderr,
@@ -78,7 +82,7 @@ fn main() -> ExitCode {
     args::run(ABOUT, &OPTIONS, |args| Ok(Job::of(args)?.run()?))
 }
 
-/// Everything that a run needs.
+/// The parameters of a run.
 struct Job {
     run: Run,
     base: Vectors,
@@ -126,7 +130,7 @@ impl Job {
         })
     }
 
-    /// Whether every promise was kept and the store stayed flat.
+    /// Runs the soak. Returns true if every promise was kept and the store stayed flat.
     fn run(self) -> Result<bool, String> {
         let tmp = Path::new(env!("CARGO_TARGET_TMPDIR"));
         std::fs::create_dir_all(tmp).map_err(|e| format!("{}: {e}", tmp.display()))?;
@@ -173,14 +177,14 @@ impl Job {
     }
 }
 
-/// Fills the store, lets all threads run for `lasts`, and tells of every window.
+/// Fills the store, lets all threads run for `lasts`, and reports every window.
 fn drive(
     shared: &Shared,
     run: &Run,
     (pace, load): (Pace, Load),
     (lasts, window, asked): (Duration, Duration, f64),
 ) -> Result<Vec<Window>, String> {
-    // What the bench needs is taken before the store is opened, so that it is in `before`.
+    // The benchmark's own memory is taken before the store is opened, so that it is in `before`.
     let room = check::room(run.live, run.dim);
     let spare = (0..SNAPSHOTS).map(|_| Contents::with_room(run.live * 5 / 4)).collect();
     let spare = &Mutex::new(spare);
@@ -215,14 +219,15 @@ fn drive(
 fn collection_options(run: &Run) -> CollectionOptions {
     let memtable = (run.live / 4).clamp(64, 4096) as u32;
     let default = HnswParams::default();
-    // Graphs also at small live counts; around the default the choice depends on the moment.
+    // Graphs exist at small live counts too. Near the default, the choice would depend on the
+    // moment.
     let min_rows = (run.live / 4).min(default.min_rows as usize) as u32;
     CollectionOptions::new(run.dim, altiplano::Metric::Cosine)
         .memtable_rows(memtable)
         .hnsw(default.min_rows(min_rows))
 }
 
-/// Base and queries, and what they are called.
+/// Returns base and queries, and their name.
 fn data(args: &Args, quick: bool) -> Result<(Vectors, Vectors, String), Stop> {
     const QUERIES: usize = 1000;
     let read = |file: &str| Vectors::read(Path::new(file), None).map_err(|e| args.wrong(e));

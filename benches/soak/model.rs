@@ -1,12 +1,12 @@
-//! What the store should hold, beside writers and readers that run at once.
-//!
-//! Owns every memory that lives, those that died during the running query, and the verdict on an
-//! answer. Not here: the store, and what is written (`load.rs`).
+//! Owns the expected content of the store beside concurrent writers and readers. That is every live
+//! memory, those that died during the running query, and the verdict on an answer. The writes are
+//! chosen in `load.rs`.
 //!
 //! One thread writes and one asks. Each takes a tick before and after its call, under the lock of
-//! the model, so that what a query may and must see follows from ticks: it may see what had begun
-//! to be written before it ended and was not known to be gone before it began; it must see what was
-//! acknowledged before it began and had not begun to go before it ended.
+//! the model. The ticks decide what a query may and must see. It may see a memory whose write began
+//! before the query ended, unless it was known to be gone before the query began. It must see a
+//! memory whose write was acknowledged before the query began, unless its removal began before the
+//! query ended.
 
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, HashMap, HashSet, VecDeque};
@@ -15,10 +15,10 @@ use altiplano::Applied;
 
 use bench_tools::vectors::{Metric, Vectors, distance};
 
-/// Results that a query asks for.
+/// Number of results of a query.
 pub(crate) const K: usize = 10;
 
-// Built with a benchmark too, whose harness does not run it: `tests/tools` does.
+// A benchmark's harness does not run these tests: `tests/tools` does.
 #[cfg(test)]
 #[allow(dead_code, reason = "without the harness of tests, its helpers are not used")]
 #[path = "model_tests.rs"]
@@ -26,7 +26,7 @@ mod tests;
 
 /// The tick, or the moment, that never comes.
 pub(crate) const NEVER: u64 = u64::MAX;
-/// How far the store's distance may be from the exact one, relative to 1 + distance.
+/// Largest error of the store's distance, relative to 1 + distance.
 const TOLERANCE: f64 = 1e-3;
 
 /// One write.
@@ -48,11 +48,11 @@ pub(crate) enum Op {
     },
 }
 
-/// How long a memory lives, in milliseconds.
+/// The lifetime of a memory, in milliseconds.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Life {
     Forever,
-    /// From the moment at which the store takes it.
+    /// From the moment at which the store accepts it.
     For(u64),
     /// Until this moment.
     Until(u64),
@@ -63,7 +63,7 @@ pub(crate) enum Life {
 pub(crate) struct Version {
     pub(crate) row: u32,
     pub(crate) space: u32,
-    /// It expires between these moments; when exactly, only the store knows.
+    /// It expires between these moments; only the store knows exactly when.
     pub(crate) due_from: u64,
     pub(crate) due_to: u64,
     begun: u64,
@@ -74,11 +74,11 @@ pub(crate) struct Version {
     space_place: u32,
 }
 
-/// What a query knows when it begins.
+/// A query's knowledge when it begins.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Asked {
     pub(crate) tick: u64,
-    /// The store's now is no earlier.
+    /// A lower bound of the store's now.
     pub(crate) from: u64,
     pub(crate) space: Option<u32>,
 }
@@ -86,11 +86,11 @@ pub(crate) struct Asked {
 pub(crate) struct Model {
     tick: u64,
     live: HashMap<u64, Version>,
-    /// Every id that lives, in no order, to pick from.
+    /// Every live id, in no order, to pick from.
     ids: Vec<u64>,
     spaces: HashMap<u32, Vec<u64>>,
-    /// Those that a running query may still have seen, in the order in which they went; those whose
-    /// end is not acknowledged yet are the last.
+    /// Memories that a running query may still have seen, in the order in which they died. Those
+    /// whose end is not acknowledged yet come last.
     dead: VecDeque<(u64, Version)>,
     due: BinaryHeap<Reverse<(u64, u64, u64)>>,
     /// When the running query began.
@@ -98,7 +98,7 @@ pub(crate) struct Model {
 }
 
 impl Model {
-    /// For about so many memories.
+    /// Creates a model for about `live` memories.
     pub(crate) fn new(live: usize) -> Self {
         Self {
             tick: 0,
@@ -131,7 +131,7 @@ impl Model {
         self.ids.iter().map(|id| (*id, &self.live[id]))
     }
 
-    /// Writes are about to be made, in this order; no id twice. The store's now is no earlier than
+    /// Records that writes begin, in this order; no id comes twice. The store's now is at least
     /// `from`.
     pub(crate) fn begin(&mut self, ops: &[Op], from: u64) {
         self.tick += 1;
@@ -156,8 +156,8 @@ impl Model {
         }
     }
 
-    /// The writes that were begun have been acknowledged, and did what is said. The store's now is
-    /// no later than `to`.
+    /// Records that the writes were acknowledged with the result `did`, and checks it. The store's
+    /// now is at most `to`.
     pub(crate) fn finish(&mut self, ops: &[Op], did: Applied, to: u64) -> Result<(), String> {
         self.tick += 1;
         let mut puts = 0;
@@ -174,7 +174,7 @@ impl Model {
                 self.due.push(Reverse((version.due_to, id, version.begun)));
             }
         }
-        // Of those that went, some may have expired before.
+        // Some of the removed memories may have expired before.
         let (mut replaced, mut deleted) = ((0, 0), (0, 0));
         for (_, version) in self.dead.iter_mut().rev().take_while(|(_, v)| v.gone == NEVER) {
             version.gone = self.tick;
@@ -195,7 +195,8 @@ impl Model {
         Ok(())
     }
 
-    /// Takes out what has expired for sure, and forgets what no query can see any more.
+    /// Removes the memories that have certainly expired, and forgets those that no query can see
+    /// any more.
     pub(crate) fn sweep(&mut self, from: u64) {
         self.tick += 1;
         while let Some(&Reverse((due, id, begun))) = self.due.peek() {
@@ -207,7 +208,7 @@ impl Model {
                 self.end(id, self.tick, false);
             }
         }
-        // A memory that lives for hours leaves its entry here when it is deleted.
+        // A memory with a life of hours leaves its entry here when it is deleted.
         if self.due.len() > 2 * self.live.len().max(1024) {
             let live = &self.live;
             self.due.retain(|Reverse((_, id, begun))| {
@@ -260,14 +261,15 @@ impl Model {
         self.dead.push_back((id, Version { gone, replaced, ..version }));
     }
 
-    /// A query begins. `from` is the earliest that the store's now can be.
+    /// Records that a query begins. `from` is the lower bound of the store's now.
     pub(crate) fn ask(&mut self, from: u64, space: Option<u32>) -> Asked {
         self.tick += 1;
         self.asking = self.tick;
         Asked { tick: self.tick, from, space }
     }
 
-    /// The query has ended: is this its answer, ids with distances? `to` is the latest that the store's now can be.
+    /// Judges the answer of a query, ids with distances, that has ended. `to` is the upper bound of
+    /// the store's now.
     pub(crate) fn judge(
         &mut self,
         asked: Asked,
@@ -296,7 +298,7 @@ impl Model {
         Ok(())
     }
 
-    /// Whether some version of the memory may have been seen, with this distance.
+    /// Judges one hit: some version of the memory with this distance must have been visible.
     fn judge_hit(
         &self,
         asked: Asked,
@@ -324,7 +326,7 @@ impl Model {
         Err(format!("id {id} {reason}, but is in an answer; {asked:?}"))
     }
 
-    /// How many memories the query must have been able to see, counted up to `k`.
+    /// Returns the number of memories that the query must have been able to see, counted up to `k`.
     fn sure(&self, asked: Asked, to: u64, k: usize) -> usize {
         let ids = match asked.space {
             Some(space) => self.spaces.get(&space).map_or(&[][..], Vec::as_slice),

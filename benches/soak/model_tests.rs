@@ -1,10 +1,10 @@
-//! Tests of `model.rs`: that a wrong answer is told from a right one.
+//! Owns the tests of `model.rs`: it distinguishes a wrong answer from a right one.
 
 use super::*;
 
 const NOW: u64 = 1000;
 
-/// Rows 0 to 9 around a circle.
+/// Returns rows 0 to 9 around a circle.
 fn base() -> Vectors {
     let data = (0..10).flat_map(|i| [(f64::from(i)).cos() as f32, (f64::from(i)).sin() as f32]);
     Vectors { dim: 2, data: data.collect() }
@@ -25,7 +25,7 @@ fn write(model: &mut Model, ops: &[Op], did: Applied) {
     model.finish(ops, did, NOW).unwrap();
 }
 
-/// Ids 1 to 4, of which 3 and 4 are in another namespace, and 4 expires.
+/// Returns a model with ids 1 to 4. Ids 3 and 4 are in another namespace, and 4 expires.
 fn filled() -> Model {
     let mut model = Model::new(10);
     let ops = [
@@ -50,7 +50,7 @@ fn judge(model: &mut Model, asked: Asked, to: u64, hits: &[(u64, f32)]) -> Resul
     model.judge(asked, to, (base().row(0), hits, 10), &base())
 }
 
-/// The verdict on an answer of a query with nothing beside it.
+/// Judges an answer of a query with nothing beside it.
 fn alone(model: &mut Model, space: Option<u32>, ids: &[u64]) -> Result<(), String> {
     let asked = model.ask(NOW, space);
     judge(model, asked, NOW, &hits(ids))

@@ -1,4 +1,4 @@
-//! The thread that searches all the time, and judges every answer.
+//! Owns the thread that searches all the time, and judges every answer.
 
 use std::time::{Duration, Instant};
 
@@ -9,10 +9,10 @@ use crate::model::K;
 use crate::shared::{Open, Shared};
 use bench_tools::vectors::Rng;
 
-/// Of the queries, those within one namespace, that of some live memory.
+/// Share of the queries within one namespace, which is that of some live memory.
 const FILTERED: f64 = 0.25;
 
-/// Asks so many queries a second until the run ends. One that is late is not made up for.
+/// Asks `rate` queries per second until the run ends. A late query is not compensated.
 pub(crate) fn read(shared: &Shared, rate: f64, seed: u64) {
     let mut rng = Rng::new(seed);
     let step = Duration::from_secs_f64(1.0 / rate);

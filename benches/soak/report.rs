@@ -1,8 +1,7 @@
-//! What the windows mean: lines, a table, a plot, and whether the store stayed flat.
-//!
-//! Owns the limits. A figure is not flat if its growth over the run is above the limit for sure,
-//! which is to say by the lower bound of an interval (`common/trend.rs`). The first windows, in
-//! which caches fill and the allocator comes to rest, do not count.
+//! Owns the output of the windows: lines, a table, a plot, and the limits of the verdict. A figure
+//! is not flat if its growth over the run certainly exceeds the limit: the lower bound of an
+//! interval does (`trend.rs` of `benches/tools`). The first windows, in which caches fill and the
+//! allocator comes to rest, do not count.
 
 use std::fmt::Write as _;
 
@@ -11,25 +10,25 @@ use bench_tools::measure::{Json, median};
 use bench_tools::plot::{Panel, Scale, Series, svg};
 use bench_tools::trend::Trend;
 
-/// The share of the windows that do not count.
+/// Share of the windows that do not count.
 const WARM_UP: f64 = 0.15;
-/// Fewer windows that count are too few for a verdict.
+/// Fewest counting windows for a verdict.
 const MIN_WINDOWS: usize = 20;
-/// Growth of resident bytes and disk, as a share of their mean.
+/// Largest growth of resident bytes and disk, as a share of their mean.
 const BYTES: f64 = 0.05;
-/// Growth of latencies.
+/// Largest growth of latencies, as a share of their mean.
 const TIME: f64 = 0.20;
-/// Fall of recall.
+/// Largest fall of recall.
 const RECALL: f64 = 0.005;
 
 type Figure = fn(&Window) -> f64;
 
-/// Name, figure, and the growth that is allowed; recall is judged by its fall, in itself.
+/// Name, figure, and the allowed growth. Recall is judged by its fall, not relative to its mean.
 const JUDGED: [(&str, Figure, f64); 8] = [
     ("rss_anon", |w| w.rss_anon, BYTES),
     ("rss", |w| w.rss_anon + w.rss_file, BYTES),
     ("disk", |w| w.disk, BYTES),
-    // Held snapshots make the other uneven.
+    // Without held files, which make `disk` uneven.
     ("own_disk", |w| w.stats.own as f64, BYTES),
     ("p50", |w| w.p50, TIME),
     ("p99", |w| w.p99, TIME),
@@ -37,7 +36,7 @@ const JUDGED: [(&str, Figure, f64); 8] = [
     ("recall", |w| -w.recall, RECALL),
 ];
 
-/// A run as it is told of.
+/// A run, as reported.
 #[derive(Clone, Debug)]
 pub(crate) struct Run {
     pub(crate) data: String,
@@ -45,7 +44,7 @@ pub(crate) struct Run {
     pub(crate) live: usize,
     pub(crate) rate: f64,
     pub(crate) seed: u64,
-    /// Windows that depend on each other: as many as pass between two reopens.
+    /// Number of windows that depend on each other: those between two reopens.
     pub(crate) block: usize,
 }
 
@@ -60,7 +59,7 @@ pub(crate) fn json(run: &Run, window: &Window) -> String {
     window.fields().into_iter().fold(head, |json, (name, value)| json.field(name, value)).line()
 }
 
-/// One row a window; what was not measured is empty.
+/// Returns one row per window. A value that was not measured is empty.
 pub(crate) fn csv(windows: &[Window]) -> String {
     let mut text = String::new();
     if let Some(first) = windows.first() {
@@ -117,7 +116,7 @@ pub(crate) fn table_line(window: &Window) -> String {
     )
 }
 
-/// What was found.
+/// The result of a run.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Verdict {
     pub(crate) text: String,
@@ -125,7 +124,7 @@ pub(crate) struct Verdict {
     pub(crate) flat: bool,
 }
 
-/// Whether the store stayed flat; `broken` are the promises that it broke.
+/// Judges whether the store stayed flat; `broken` are the promises that it broke.
 pub(crate) fn verdict(run: &Run, windows: &[Window], broken: &[String]) -> Verdict {
     let counted = &windows[(WARM_UP * windows.len() as f64).ceil() as usize..];
     let enough = counted.len() >= MIN_WINDOWS;
@@ -189,7 +188,7 @@ pub(crate) fn verdict(run: &Run, windows: &[Window], broken: &[String]) -> Verdi
     Verdict { text, json, flat }
 }
 
-/// What is told without being judged.
+/// Returns the figures that are reported without a limit.
 fn costs(windows: &[Window]) -> String {
     let of = |figure: Figure| windows.iter().map(figure).collect::<Vec<f64>>();
     let most = |figure| of(figure).into_iter().fold(0.0, f64::max);

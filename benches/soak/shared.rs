@@ -1,6 +1,6 @@
-//! What the threads of a soak share: the open store, its clock, the model, and what was seen.
-//!
-//! Owns opening and closing. Locks are taken in this order: the store, the model, what was seen.
+//! Owns the state that the threads of a soak share: the open store, its clock, the model, and their
+//! records. Also opens and closes the store. Locks are taken in this order: the store, the model,
+//! the records.
 
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -29,7 +29,7 @@ pub(crate) struct Shared {
     pub(crate) queries: Vectors,
     pub(crate) clock: Arc<SteppedClock>,
     pub(crate) model: Mutex<Model>,
-    /// `None` only if it does not open again.
+    /// `None` only if the store does not open again.
     pub(crate) open: RwLock<Option<Open>>,
     pub(crate) seen: Mutex<Seen>,
     pub(crate) told: Arc<Mutex<Told>>,
@@ -37,14 +37,14 @@ pub(crate) struct Shared {
     stop: AtomicBool,
 }
 
-/// What the threads did in a window.
+/// The threads' records of a window.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Seen {
     pub(crate) plain: Vec<Duration>,
     pub(crate) filtered: Vec<Duration>,
     pub(crate) writes: Vec<Duration>,
     pub(crate) ops: u64,
-    /// `None` where none was measured.
+    /// `None` if it was not measured.
     pub(crate) recall: Option<f64>,
     /// Means of the sampled queries.
     pub(crate) cost: Cost,
@@ -54,7 +54,7 @@ pub(crate) struct Seen {
     pub(crate) reopened: Option<Reopened>,
 }
 
-/// What a query took by the store's own account.
+/// The cost of a query by the store's own account.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Cost {
     pub(crate) scanned: f64,
@@ -69,7 +69,7 @@ pub(crate) struct Reopened {
     pub(crate) verify: Duration,
 }
 
-/// What the store told through its listener.
+/// What the store reported to its listener.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Told {
     pub(crate) seals: u64,
@@ -127,7 +127,7 @@ impl Shared {
         lock(&self.seen)
     }
 
-    /// A promise was broken.
+    /// Records that a promise was broken.
     pub(crate) fn broke(&self, what: String) {
         let mut broken = lock(&self.broken);
         broken.push(what);

@@ -1,8 +1,7 @@
-//! Windows: what the process, the directory and the statistics of the store showed in each.
-//!
-//! Owns the sampling. Resident bytes are those that came since the moment before the store was
-//! opened: the vectors and the model of the benchmark are left out. Of what is sampled several times
-//! a window has the median; peaks are the largest samples.
+//! Owns the sampling of windows: the figures of the process, the directory and the store's
+//! statistics in each. Resident bytes are those added since the moment before the store was opened,
+//! so the benchmark's vectors and its model do not count. A figure that is sampled several times in
+//! a window is the median. Peaks are the largest samples.
 
 use std::time::{Duration, Instant};
 
@@ -12,13 +11,13 @@ use std::os::unix::fs::FileExt;
 use crate::shared::{Cost, Reopened, Shared, Told, lock};
 use bench_tools::measure::{Rss, allocated_bytes, cpu_seconds, median};
 
-/// The probe begins anew when it is so long.
+/// The probe's file starts again at this length.
 const PROBE_BYTES: u64 = 1 << 20;
 const EVERY: Duration = Duration::from_millis(200);
-/// The store's threads have names that begin so.
+/// The prefix of the names of the store's threads.
 const THREADS: &str = "altiplano-";
 
-/// A window. Times are in microseconds where the name does not say otherwise.
+/// The figures of a window. Times are in microseconds unless the name says otherwise.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Window {
     /// Seconds from the start of the run to the end of the window.
@@ -33,7 +32,7 @@ pub(crate) struct Window {
     pub(crate) p999: f64,
     pub(crate) filtered_p50: f64,
     pub(crate) filtered_p99: f64,
-    /// NaN where none was measured.
+    /// NaN if it was not measured.
     pub(crate) recall: f64,
     pub(crate) cost: Cost,
     pub(crate) queries: usize,
@@ -49,20 +48,21 @@ pub(crate) struct Window {
     pub(crate) bursts: u64,
     pub(crate) held: u64,
     pub(crate) reopened: Option<Reopened>,
-    /// Longest sync of 4 KiB at the end of a file beside the store: what the disk does to anyone.
+    /// Longest sync of 4 KiB at the end of a file beside the store: the disk's delay for any
+    /// program.
     pub(crate) probe_max: f64,
-    /// By how much a thread of the bench that slept woke up late at most: what the other programs
-    /// of the machine do to anyone.
+    /// Largest delay at waking up of a sleeping thread of the benchmark: the delay that other
+    /// programs of the machine cause.
     pub(crate) late_max: f64,
 }
 
-/// What the store says of itself.
+/// The store's statistics.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Stats {
     pub(crate) heap: u64,
     pub(crate) mapped: u64,
     pub(crate) pinned: u64,
-    /// Disk without what is pinned: what readers do not hold.
+    /// Disk bytes without held files, that is, without what readers hold.
     pub(crate) own: u64,
     pub(crate) log: u64,
     pub(crate) live: u64,
@@ -92,7 +92,7 @@ impl<'a> Sampler<'a> {
         Self { shared, before, begun: now, ended: now, cpu, probe }
     }
 
-    /// Waits for the end of the next window, of this length; a run that stops ends it early.
+    /// Waits `length` for the end of the next window. A run that stops ends it early.
     pub(crate) fn window(&mut self, length: Duration) -> Result<Window, String> {
         let (mut anon, mut file, mut disk) = (Vec::new(), Vec::new(), Vec::new());
         let (mut peak, mut cpu, mut probe, mut late) = (0, 0.0, Duration::ZERO, Duration::ZERO);
@@ -133,15 +133,15 @@ impl<'a> Sampler<'a> {
         Ok(window)
     }
 
-    /// Since the last call. The threads of a store that was closed meanwhile have ended, and with
-    /// them what they used since then.
+    /// Returns the processor time since the last call. The threads of a store that was closed
+    /// meanwhile have ended, and their time since then is lost.
     fn cpu(&mut self) -> f64 {
         let now = cpu_seconds(Some(THREADS)).unwrap_or(0.0);
         let before = std::mem::replace(&mut self.cpu, now);
         if now >= before { now - before } else { now }
     }
 
-    /// Appends as a log does, so that it waits for what a log waits for.
+    /// Appends as a log does, so that it waits for the same things.
     fn probe(&self) -> Duration {
         let begun = Instant::now();
         let append = |file: &File| {
@@ -185,7 +185,7 @@ impl<'a> Sampler<'a> {
 }
 
 impl Window {
-    /// Takes over what the threads have seen.
+    /// Takes the threads' records.
     fn take(&mut self, shared: &Shared) {
         let mut seen = shared.seen();
         let rank = |times: &mut Vec<Duration>, shares: &[f64]| {
@@ -215,7 +215,7 @@ impl Window {
         self.reopened = seen.reopened.take();
     }
 
-    /// Every figure under its name, in the order of the columns.
+    /// Returns every figure with its name, in the order of the columns.
     pub(crate) fn fields(&self) -> Vec<(&'static str, f64)> {
         let ms = |of: fn(&Reopened) -> Duration| {
             self.reopened.as_ref().map_or(f64::NAN, |r| of(r).as_secs_f64() * 1e3)

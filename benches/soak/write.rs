@@ -1,8 +1,7 @@
-//! The thread that writes, sets the clock, opens snapshots, takes samples, and closes and reopens.
-//!
-//! Owns when each of these happens. Not here: what is written (`load.rs`), what is checked on other
-//! threads (`check.rs`). Only this thread changes the store or its clock, so that between two of
-//! its writes the model is exactly as new as the store.
+//! Owns the thread that writes, sets the clock, opens snapshots, takes samples, and closes and
+//! reopens, and the times of each. `load.rs` has the writes, `check.rs` the checks on other
+//! threads. Only this thread changes the store or its clock. So between two of its writes the model
+//! is exactly as new as the store.
 
 use std::ops::Range;
 use std::sync::Mutex;
@@ -18,33 +17,33 @@ use crate::shared::{Cost, Open, Reopened, Shared, lock};
 use bench_tools::vectors::Rng;
 
 const MINUTE: i64 = 60_000;
-/// Milliseconds by which the clock is set, in turn.
+/// Milliseconds by which the clock is moved, in turn.
 const STEPS: [i64; 6] = [-MINUTE, 10_000, -5000, MINUTE, -1000, 2 * MINUTE];
 const BATCH: usize = 256;
-/// Of a snapshot, memories that are read at once; the others are read at the end.
+/// Memories of a snapshot that are read at once; the others are read at the end.
 const READ_EARLY: usize = 500;
 
-/// How often things happen.
+/// Rates and intervals.
 #[derive(Clone, Debug)]
 pub(crate) struct Pace {
-    /// Writes a second, and how much faster in a burst.
+    /// Writes per second, and the factor of a burst.
     pub(crate) rate: f64,
     pub(crate) burst: f64,
     pub(crate) burst_lasts: Duration,
     pub(crate) bursts: Duration,
     pub(crate) steps: Duration,
-    /// Between steps of an hour forth.
+    /// Interval between steps of an hour forward.
     pub(crate) hours: Duration,
     pub(crate) snapshots: Duration,
-    /// Milliseconds for which one is held.
+    /// Milliseconds for which a snapshot is held.
     pub(crate) held: Range<usize>,
     pub(crate) samples: Duration,
-    /// Queries of a sample.
+    /// Queries per sample.
     pub(crate) sampled: usize,
     pub(crate) reopens: Duration,
 }
 
-/// Something that happens over and over.
+/// A repeated event.
 struct Every {
     next: Instant,
     every: Duration,
@@ -101,7 +100,7 @@ impl<'a> Writer<'a> {
         Ok(())
     }
 
-    /// Writes until the run ends; a broken promise of a write ends it.
+    /// Writes until the run ends. A broken promise of a write ends it.
     pub(crate) fn run(mut self) {
         if let Err(reason) = self.writing() {
             self.shared.broke(reason);
@@ -142,7 +141,7 @@ impl<'a> Writer<'a> {
             let written = self.write()?;
             let now = Instant::now();
             let faster = if now < self.bursting { pace.burst } else { 1.0 };
-            // What is late is made up for by a second at the most.
+            // At most one second of delay is made up for.
             next = (next + Duration::from_secs_f64(written as f64 / (faster * pace.rate)))
                 .max(now - Duration::from_secs(1));
             std::thread::sleep(next.saturating_duration_since(now));
@@ -150,7 +149,7 @@ impl<'a> Writer<'a> {
         Ok(())
     }
 
-    /// The next batch; tells how many writes it was.
+    /// Writes the next batch. Returns its number of writes.
     fn write(&mut self) -> Result<usize, String> {
         let guard = self.shared.read();
         let open = guard.as_ref().ok_or("the store is not open")?;
@@ -192,7 +191,7 @@ impl<'a> Writer<'a> {
         self.held.send(Held { iter, until, contents }).map_err(|e| e.to_string())
     }
 
-    /// Asks queries while nothing is written, and counts what lives.
+    /// Asks queries while nothing is written, and counts the live memories.
     fn sample(&mut self) -> Result<(), String> {
         let guard = self.shared.read();
         let open = guard.as_ref().ok_or("the store is not open")?;
@@ -270,8 +269,8 @@ impl<'a> Writer<'a> {
     }
 }
 
-/// Carries out the writes on the store and on the model, and compares what they did. One memory of
-/// each batch is looked up again.
+/// Applies the writes to the store and to the model, and compares their results. Looks up one
+/// memory of each batch again.
 fn apply(shared: &Shared, open: &Open, ops: &[Op]) -> Result<(), String> {
     let from = shared.clock.earliest();
     shared.model().begin(ops, from);
@@ -293,7 +292,7 @@ fn apply(shared: &Shared, open: &Open, ops: &[Op]) -> Result<(), String> {
     let applied = open.notes.apply(batch);
     let took = begun.elapsed();
     let applied = applied.map_err(|e| format!("write: {e}"))?;
-    // The commit came after this moment, and vouched for a later one.
+    // The commit came after this moment, and confirmed a later one.
     shared.clock.vouch(from);
     shared.model().finish(ops, applied, shared.clock.latest())?;
     let mut seen = shared.seen();

@@ -1,7 +1,5 @@
-//! The command line of a benchmark or example: `--key value`, `--key=value` and flags.
-//!
-//! Owns the parsing, the messages for what is wrong, and the usage text. Not here: what the options
-//! mean.
+//! Owns the command line of a benchmark or example: `--key value`, `--key=value` and flags, the
+//! messages for wrong options, and the usage text. The meaning of the options is up to the program.
 
 use std::error::Error;
 use std::fmt;
@@ -9,21 +7,21 @@ use std::fmt::Write as _;
 use std::process::ExitCode;
 use std::str::FromStr;
 
-/// An option that a program knows.
+/// An option of a program.
 #[derive(Clone, Copy, Debug)]
 pub struct Opt {
-    /// Without the dashes.
+    /// The name, without the dashes.
     pub key: &'static str,
-    /// What the usage text calls the value; empty for a flag.
+    /// The value's name in the usage text; empty for a flag.
     pub value: &'static str,
     pub help: &'static str,
 }
 
-/// Why a program should end before it has begun: print `text` and, unless it was asked for, fail.
+/// The reason to end a program before it begins: print `text`, and fail unless it was asked for.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Stop {
     pub text: String,
-    /// `--help` was given.
+    /// True if `--help` was given.
     pub asked: bool,
 }
 
@@ -35,8 +33,8 @@ impl fmt::Display for Stop {
 
 impl Error for Stop {}
 
-/// Runs a program with the options of this process and says why it ended. `false` is a failure that
-/// the program has told of itself.
+/// Runs a program with the options of this process and reports its error. `false` is a failure that
+/// the program has reported itself.
 pub fn run(
     about: &str,
     known: &[Opt],
@@ -71,13 +69,13 @@ pub struct Args {
 }
 
 impl Args {
-    /// Of this process. `about` is the first line of the usage text.
+    /// Parses the options of this process. `about` is the first line of the usage text.
     pub fn from_env(about: &str, known: &[Opt]) -> Result<Self, Stop> {
         let given = std::env::args_os().skip(1);
         Self::parse(about, known, given.map(|arg| arg.to_string_lossy().into_owned()))
     }
 
-    /// `--bench`, which cargo adds by itself, is passed over.
+    /// Parses options. It ignores `--bench`, which cargo adds.
     pub fn parse(
         about: &str,
         known: &[Opt],
@@ -119,7 +117,7 @@ impl Args {
         Ok(parsed)
     }
 
-    /// Whether the option or flag was given.
+    /// Returns true if the option or flag was given.
     pub fn has(&self, key: &str) -> bool {
         self.text(key).is_some()
     }
@@ -128,7 +126,7 @@ impl Args {
         self.given.iter().find(|(given, _)| *given == key).map(|(_, value)| value.as_str())
     }
 
-    /// The value of `--key`, if given; wrong if it cannot be read as a `T`.
+    /// Returns the value of `--key`, if given; an error if it is not a `T`.
     pub fn get<T: FromStr>(&self, key: &str) -> Result<Option<T>, Stop>
     where
         T::Err: fmt::Display,
@@ -146,7 +144,7 @@ impl Args {
         Ok(self.get(key)?.unwrap_or(default))
     }
 
-    /// Values with commas between them, such as `--ef 16,32,64`.
+    /// Returns values with commas between them, such as `--ef 16,32,64`.
     pub fn list<T: FromStr>(&self, key: &str) -> Result<Option<Vec<T>>, Stop>
     where
         T::Err: fmt::Display,
@@ -159,7 +157,7 @@ impl Args {
         self.text(key).map(read).transpose()
     }
 
-    /// A message of the program's own, with the usage text.
+    /// Returns a message of the program's own, with the usage text.
     pub fn wrong(&self, message: impl fmt::Display) -> Stop {
         Stop { text: format!("{message}\n\n{}", self.usage), asked: false }
     }

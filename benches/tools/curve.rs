@@ -1,15 +1,14 @@
-//! What a curve of recall says between its points.
-//!
-//! Owns the interpolation. Not here: the measuring.
+//! Owns the interpolation between the points of a recall curve. The measuring is not here.
 
 /// The recalls at which curves are compared.
 pub const RECALLS: [f64; 3] = [0.90, 0.95, 0.99];
 
-/// The value at a recall, of points of recall and a positive value such as queries a second or
-/// microseconds: the logarithm of the value is linear in the recall between two points.
+/// Returns the value at a recall. The points are pairs of a recall and a positive value, such as
+/// queries per second or microseconds. Between two points, the logarithm of the value is linear in
+/// the recall.
 ///
-/// A curve that begins above the recall has its first point's value there; one that ends below has
-/// none.
+/// Below the curve's first point, the value is that of the first point. Above its last point, there
+/// is none.
 pub fn at(points: impl IntoIterator<Item = (f64, f64)>, recall: f64) -> Option<f64> {
     let mut sorted: Vec<(f64, f64)> = points.into_iter().collect();
     sorted.sort_unstable_by(|a, b| a.0.total_cmp(&b.0).then(a.1.total_cmp(&b.1)));

@@ -1,8 +1,8 @@
-//! What the benchmarks, the examples and some tests share, and that knows nothing of the store:
-//! measuring a process, command lines, tables of vectors, families of them, exact answers, curves,
-//! trends and plots. Its tests are in `tests/tools`.
+//! What the benchmarks, the examples and some tests share, without knowledge of the store. It
+//! measures a process, and reads command lines, tables of vectors and families of them. It has
+//! exact answers, curves, trends and plots. Its tests are in `tests/tools`.
 //!
-//! A package of its own, so that it is compiled once. It uses the standard library alone.
+//! It is a package of its own, so that it is compiled once. It uses the standard library alone.
 
 pub mod args;
 pub mod curve;

@@ -1,8 +1,7 @@
-//! What benchmarks measure of their own process, and how they take arguments and print results.
-//!
-//! Owns resident memory, processor time, allocated blocks, pinning, medians, slopes, the command
-//! line and JSON lines. Not here: plots (`plot`) and vectors (`vectors`). Linux; elsewhere the
-//! readings are `None`.
+//! Owns the measurements of a benchmark's own process: resident memory, processor time, allocated
+//! blocks and pinning. Also owns medians, slopes and JSON lines. Not here: the command line
+//! (`args`), plots (`plot`) and vectors (`vectors`). It works on Linux; elsewhere the readings are
+//! `None`.
 #![allow(clippy::disallowed_methods, reason = "looks at the process from outside the store")]
 
 use std::fmt::Write as _;
@@ -16,7 +15,7 @@ use std::time::Duration;
 pub struct Rss {
     /// Heap, stacks and other private pages.
     pub anon_bytes: u64,
-    /// Mapped files.
+    /// Pages of mapped files.
     pub file_bytes: u64,
 }
 
@@ -25,7 +24,7 @@ impl Rss {
         Self::parse(&fs::read_to_string("/proc/self/status").ok()?)
     }
 
-    /// Reads the text of `/proc/self/status`.
+    /// Parses the text of `/proc/self/status`.
     pub fn parse(status: &str) -> Option<Self> {
         let bytes = |name: &str| {
             let line = status.lines().find_map(|line| line.strip_prefix(name))?;
@@ -40,8 +39,9 @@ impl Rss {
     }
 }
 
-/// Processor time, in seconds, of the whole process (ended threads included, in steps of 10 ms) or
-/// of its living threads whose name starts with `prefix` (of which the system keeps 15 bytes).
+/// Returns the processor time of the whole process in seconds, ended threads included, in steps of
+/// 10 ms. With a `prefix`, returns that of its living threads whose name starts with `prefix`; the
+/// system keeps 15 bytes of a name.
 pub fn cpu_seconds(prefix: Option<&str>) -> Option<f64> {
     let Some(prefix) = prefix else {
         return stat_seconds(&fs::read_to_string("/proc/self/stat").ok()?);
@@ -60,14 +60,14 @@ pub fn cpu_seconds(prefix: Option<&str>) -> Option<f64> {
     Some(sum)
 }
 
-/// Processor time, in seconds, of the thread that asks. Finer than a tick where the kernel counts
-/// nanoseconds: it brings them up to date when a thread offers its core to others, as this does.
+/// Returns the processor time of the calling thread in seconds. It is finer than a tick where the
+/// kernel counts nanoseconds. The kernel updates them when a thread yields its core, as this does.
 pub fn thread_cpu_seconds() -> Option<f64> {
     std::thread::yield_now();
     task_seconds(Path::new("/proc/thread-self"))
 }
 
-/// In nanoseconds where the kernel counts them so, else in ticks.
+/// Returns the processor time of a thread in seconds, from nanoseconds if the kernel counts them.
 fn task_seconds(task: &Path) -> Option<f64> {
     let fine = fs::read_to_string(task.join("schedstat")).ok();
     let nanos = fine.and_then(|text| text.split(' ').next()?.parse::<u64>().ok());
@@ -77,8 +77,8 @@ fn task_seconds(task: &Path) -> Option<f64> {
     }
 }
 
-/// User and system time of a `stat` line, whose name may hold blanks and parentheses.
-/// Processor time by the text of a `stat` file in `/proc`, in seconds.
+/// Returns the user and system time in a `stat` file of `/proc`, in seconds. The process's name in
+/// the text may contain spaces and parentheses.
 pub fn stat_seconds(stat: &str) -> Option<f64> {
     const TICKS_PER_SECOND: f64 = 100.0; // fixed in what the kernel shows to processes
     let (_, fields) = stat.rsplit_once(')')?;
@@ -87,8 +87,8 @@ pub fn stat_seconds(stat: &str) -> Option<f64> {
     Some((next()? + next()?) as f64 / TICKS_PER_SECOND)
 }
 
-/// What the files under `dir` take on the disk: blocks, not lengths. Files that vanish count 0, and
-/// so does a store's `RESERVE`, which holds nothing.
+/// Returns the bytes that the files under `dir` take on the disk: blocks, not lengths. Files that
+/// vanish count 0, and so does a store's `RESERVE`, which holds no data.
 #[cfg(unix)]
 pub fn allocated_bytes(dir: &Path) -> io::Result<u64> {
     use std::os::unix::fs::MetadataExt;
@@ -108,10 +108,10 @@ pub fn allocated_bytes(dir: &Path) -> io::Result<u64> {
     Ok(sum)
 }
 
-/// Restarts this program under `taskset -c CORE`, with all its threads, unless that has happened.
+/// Restarts this program under `taskset -c CORE`, with all its threads, unless it was done before.
 ///
 /// Call it first in `main`: on success it does not return the first time. `false` means that the
-/// process runs on whatever cores it may.
+/// process may run on any core.
 pub fn pin_to_core(core: usize) -> bool {
     const DONE: &str = "ALTIPLANO_BENCH_PINNED";
     if allowed_cores().as_deref() == Some(core.to_string().as_str()) {
@@ -131,7 +131,8 @@ fn restart_on(core: usize, done: &str) {
     };
     let mut command = std::process::Command::new("taskset");
     command.arg("-c").arg(core.to_string()).arg(program).args(std::env::args_os().skip(1));
-    // `taskset` refuses an unknown core only after it has replaced this process: ask before.
+    // `taskset` refuses an unknown core only after it has replaced this process, so a trial comes
+    // first.
     let mut trial = std::process::Command::new("taskset");
     let trial = trial.arg("-c").arg(core.to_string()).arg("true");
     let quiet = trial.stdout(std::process::Stdio::null()).stderr(std::process::Stdio::null());
@@ -149,7 +150,7 @@ pub fn allowed_cores() -> Option<String> {
     Some(list.trim().to_owned())
 }
 
-/// By nearest rank: a value that was measured.
+/// Percentiles by nearest rank: each is a measured value.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Percentiles {
     pub p50: Duration,
@@ -158,7 +159,7 @@ pub struct Percentiles {
 }
 
 impl Percentiles {
-    /// Zeros for no samples.
+    /// Returns zeros if there are no samples.
     pub fn of(mut samples: Vec<Duration>) -> Self {
         samples.sort_unstable();
         let rank = |share: f64| {
@@ -169,7 +170,7 @@ impl Percentiles {
     }
 }
 
-/// The middle value, or the mean of both; NaN for none.
+/// Returns the middle value, or the mean of the two middle ones; NaN for none.
 pub fn median(values: &[f64]) -> f64 {
     let mut sorted = values.to_vec();
     sorted.sort_unstable_by(f64::total_cmp);
@@ -181,9 +182,9 @@ pub fn median(values: &[f64]) -> f64 {
     }
 }
 
-/// Change of `values` per step by least squares, and its standard error.
+/// Returns the change of `values` per step by least squares, and its standard error.
 ///
-/// NaN with fewer than two values; the error is infinite with two, where any line fits.
+/// It is NaN for fewer than two values. The error is infinite for two, where any line fits.
 pub fn slope(values: &[f64]) -> (f64, f64) {
     let n = values.len() as f64;
     if values.len() < 2 {
@@ -219,7 +220,7 @@ impl Json {
         self
     }
 
-    /// The object, without a line end.
+    /// Returns the object without a line end.
     pub fn line(mut self) -> String {
         self.0.push_str(if self.0.is_empty() { "{}" } else { "}" });
         self.0

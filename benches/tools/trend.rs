@@ -1,40 +1,41 @@
-//! Does a series of figures grow? A line by least squares, with an interval that holds for figures
-//! that depend on those before them.
+//! Owns the answer to one question: does a series of figures grow? It fits a line by least squares.
+//! Its interval is valid for figures that depend on those before them. The caller measures the
+//! figures and decides how much growth is too much.
 //!
-//! Owns the interval. Not here: what is measured, and which growth is too much.
+//! The windows of a long run are not independent: a compaction, a burst or a reader that holds old
+//! files affects several of them. So the textbook error of a slope is too small. Here the residuals
+//! of the line are drawn in blocks of neighbors, put back on the line, and fitted again. This is
+//! the moving-block bootstrap: Künsch, "The jackknife and the bootstrap for general stationary
+//! observations", Annals of Statistics 17, 1989, section 2.3; for regression see Lahiri,
+//! "Resampling Methods for Dependent Data", 2003, chapter 2.
 //!
-//! Windows of a long run are no independent draws: a compaction, a burst or a reader that holds old
-//! files shows in several of them, so the textbook error of a slope is too small. Here the residuals
-//! of the line are drawn in blocks of neighbors (the moving-block bootstrap: Künsch, "The jackknife
-//! and the bootstrap for general stationary observations", Annals of Statistics 17, 1989, section
-//! 2.3; for regression see Lahiri, "Resampling Methods for Dependent Data", 2003, chapter 2), put
-//! back on the line, and fitted again. A block should span what depends on each other. Residuals
-//! are less spread than the errors they stand for, the more so the fewer blocks there are: they are
-//! widened by `sqrt(blocks / (blocks - 2))`.
+//! A block should span the figures that depend on each other. Residuals are less spread than the
+//! errors they stand for, and more so with fewer blocks. So they are widened by `sqrt(blocks /
+//! (blocks - 2))`.
 
 use crate::vectors::Rng;
 
 const DRAWS: usize = 2000;
-/// Of the draws that are left out at either end: each bound holds with 95 %.
+/// Share of the draws that is left out at either end: each bound holds with 95 % confidence.
 const TAIL: f64 = 0.05;
-/// Fewer blocks say nothing.
+/// With fewer blocks the interval means nothing.
 const MIN_BLOCKS: usize = 4;
 
-/// What a line through a series says, in the unit of the series.
+/// The result of fitting a line to a series, in the unit of the series.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Trend {
     pub mean: f64,
-    /// From the first to the last place.
+    /// Change from the first to the last position.
     pub change: f64,
-    /// Bounds of the change, each with 95 %.
+    /// Bounds of the change, each with 95 % confidence.
     pub low: f64,
     pub high: f64,
 }
 
 impl Trend {
-    /// Of the values at equal steps; one that is not finite is a gap. `block` is how many steps may
-    /// depend on each other; it is shortened where there would be fewer than four blocks. `None`
-    /// for fewer than eight values.
+    /// Fits values at equal steps; a value that is not finite is a gap. `block` is the number of
+    /// steps that may depend on each other. It is shortened where there would be fewer than four
+    /// blocks. Returns `None` for fewer than eight values.
     pub fn of(values: &[f64], block: usize, seed: u64) -> Option<Self> {
         let points: Vec<(f64, f64)> = (0..).map(f64::from).zip(values.iter().copied()).collect();
         let points: Vec<(f64, f64)> = points.into_iter().filter(|p| p.1.is_finite()).collect();
@@ -73,14 +74,14 @@ impl Trend {
         })
     }
 
-    /// Change and bounds as shares of the mean.
+    /// Returns the change and its bounds as shares of the mean.
     pub fn relative(self) -> Self {
         let by = |value: f64| value / self.mean.abs().max(f64::MIN_POSITIVE);
         Self { mean: self.mean, change: by(self.change), low: by(self.low), high: by(self.high) }
     }
 }
 
-/// The mean, and the slope by least squares.
+/// Returns the mean, and the slope by least squares.
 fn line(points: &[(f64, f64)]) -> (f64, f64) {
     let count = points.len() as f64;
     let (x, y) = points.iter().fold((0.0, 0.0), |(x, y), p| (x + p.0 / count, y + p.1 / count));

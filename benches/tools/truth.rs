@@ -1,12 +1,12 @@
-//! What the right answers are: distances in `f64` of the vectors as they were inserted.
+//! Owns the right answers: exact distances in `f64` of the vectors as they were inserted, and the
+//! rule for a right hit. The store is not asked. Needs `vectors`.
 //!
-//! Owns the exact distances and the rule for a right hit. An id is right when its distance is
-//! within that of the k-th true nearest times 1 + 1e-6, the resolution of distances in `f32`, so
-//! that any of several rows that are as near will do. To that comes a slack for what vectors in
-//! `f32` cannot tell: under dot two units in the last place of |query| × |row|, since products
-//! cancel; under cosine the square of one unit in the last place, by which a row of length 1 is
-//! rounded. L2 has none: differences are exact. Nothing here is asked of the store. Needs
-//! `vectors`.
+//! An id is right when its distance is within that of the k-th true nearest times 1 + 1e-6, the
+//! resolution of distances in `f32`. So any of several rows that are equally near is right. A slack
+//! is added for what vectors in `f32` cannot distinguish. Under dot it is two units in the last
+//! place of
+//! query| × |row|, since products cancel. Under cosine it is the square of one unit in the last
+//! place, by which a row of length 1 is rounded. L2 has none: differences are exact.
 
 use std::collections::HashSet;
 
@@ -15,11 +15,11 @@ use crate::vectors::{Metric, Vectors};
 /// Relative slack of a distance.
 const RELATIVE: f64 = 1e-6;
 const EPSILON: f64 = f32::EPSILON as f64;
-/// Queries that are measured against a row at once, and rows that stay in the cache meanwhile.
+/// Number of queries that are measured against a row at once, while the rows stay in the cache.
 const TILE: usize = 4;
 const BLOCK: usize = 32;
 
-/// The true distances of the nearest rows of each query, and what they were measured on.
+/// The true distances of the nearest rows of each query, and the data they were measured on.
 pub struct Truth<'a> {
     base: &'a Vectors,
     queries: &'a Vectors,
@@ -28,19 +28,19 @@ pub struct Truth<'a> {
     nearest: Vec<f64>,
 }
 
-/// How one answer did.
+/// The quality of one answer.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Judged {
-    /// The share of the k nearest that it has.
+    /// The share of the k nearest rows that the answer contains.
     pub recall: f64,
-    /// Whether its first hit is as near as any row.
+    /// True if its first hit is as near as any row.
     pub first: bool,
 }
 
 impl<'a> Truth<'a> {
-    /// Measures every query against every row, on this many threads.
+    /// Measures every query against every row, on `threads` threads.
     ///
-    /// The result has min(`k`, rows) distances a query.
+    /// The result has min(`k`, rows) distances per query.
     pub fn of(
         base: &'a Vectors,
         queries: &'a Vectors,
@@ -59,12 +59,12 @@ impl<'a> Truth<'a> {
         Self { base, queries, metric, k, nearest }
     }
 
-    /// The true distances of the nearest rows of a query, ascending.
+    /// Returns the true distances of the nearest rows of a query, ascending.
     pub fn nearest(&self, query: usize) -> &[f64] {
         &self.nearest[query * self.k..][..self.k]
     }
 
-    /// Holds the ids of an answer, which are numbers of rows, against the truth for a query.
+    /// Compares the ids of an answer, which are row numbers, with the truth for a query.
     pub fn judge(&self, query: usize, ids: &[u64]) -> Judged {
         let nearest = self.nearest(query);
         let (Some(&first), Some(&last)) = (nearest.first(), nearest.last()) else {
@@ -97,10 +97,10 @@ fn length(vector: &[f32]) -> f64 {
     vector.iter().map(|&x| f64::from(x) * f64::from(x)).sum::<f64>().sqrt()
 }
 
-/// The distance of two vectors; smaller is nearer.
+/// Returns the distance of two vectors; smaller is nearer.
 ///
-/// Under cosine half the squared distance of the vectors at length 1, which is 1 - cosine and has
-/// all its digits where that is near 0.
+/// Under cosine it is half the squared distance of the vectors at length 1. That equals 1 - cosine,
+/// and has all its digits where the value is near 0.
 pub fn distance(query: &[f32], row: &[f32], metric: Metric) -> f64 {
     let (mut a, mut b) = (Vec::new(), Vec::new());
     widen(query, metric, &mut a);
@@ -116,14 +116,14 @@ fn to_distance(sum: f64, metric: Metric) -> f64 {
     }
 }
 
-/// Appends a vector in `f64`, at length 1 under cosine, with zeros up to a multiple of four.
+/// Appends a vector in `f64`, at length 1 under cosine, and zeros up to a multiple of four.
 fn widen(vector: &[f32], metric: Metric, into: &mut Vec<f64>) {
     let length = if metric == Metric::Cosine { length(vector) } else { 1.0 };
     into.extend(vector.iter().map(|&x| f64::from(x) / length));
     into.resize(into.len().next_multiple_of(4), 0.0);
 }
 
-/// Products with a row, or squared distances from it.
+/// Returns the products with a row, or the squared distances from it.
 fn sums(queries: [&[f64]; TILE], row: &[f64], metric: Metric) -> [f64; TILE] {
     let mut sums = [[0f64; 4]; TILE];
     let [a, b, c, d] = queries.map(|query| query.as_chunks::<4>().0.iter());
@@ -176,7 +176,7 @@ fn measure(
     }
 }
 
-/// Puts a distance in its place among the nearest, the last of which goes.
+/// Inserts a distance among the nearest, and drops the last of them.
 fn keep(nearest: &mut [f64], distance: f64) {
     if nearest.last().is_some_and(|&last| distance < last) {
         let at = nearest.partition_point(|&known| known <= distance);

@@ -1,6 +1,5 @@
-//! The assistant: what a session remembers, keeps and forgets, and the judge of every recall.
-//!
-//! Owns the store, its clock, and a copy of what the store should hold.
+//! The assistant: what a session remembers, keeps and forgets, and the judge of every recall. Owns
+//! the store, its clock, and a copy of the store's expected content.
 
 use std::collections::HashMap;
 use std::error::Error;
@@ -21,7 +20,7 @@ const TURN_TTL: Duration = Duration::from_secs(2 * 3600);
 const OBSERVATION_TTL: Duration = Duration::from_secs(30 * 86_400);
 /// A first day, in March 2025.
 const START: Timestamp = Timestamp::from_millis(1_741_000_000_000);
-/// Ids from here on are given once; those below belong to facts, which replace themselves.
+/// Ids from here on are used once. Smaller ones belong to facts, which replace themselves.
 const FIRST_PASSING_ID: u64 = 1 << 32;
 /// Length of the noise that makes two embeddings of the same sentence differ.
 const NOISE: f32 = 0.2;
@@ -36,14 +35,14 @@ struct Line {
     text: String,
 }
 
-/// What the store should hold, kept apart to judge its answers by.
+/// The store's expected content, kept apart to judge its answers.
 struct Known {
     user: String,
     text: String,
     expires_at: Timestamp,
 }
 
-/// What one simulated day cost.
+/// The figures of one simulated day.
 pub(crate) struct Day {
     pub(crate) live: u64,
     pub(crate) dead: u64,
@@ -71,13 +70,14 @@ impl Assistant {
         let text = std::fs::read_to_string(data.join("memories.tsv"))?;
         let lines: Result<Vec<Line>, Box<dyn Error>> = text.lines().skip(1).map(parse).collect();
         let clock = Arc::new(ManualClock::new(START));
-        // By hand, so that background work keeps up with simulated time and every run is alike.
+        // Maintenance is called by hand, so that it keeps up with simulated time and every run is
+        // alike.
         let store = StoreOptions::new()
             .clock(clock.clone())
             .background(Background::Manual)
             .seed(seed)
             .open(dir)?;
-        // What a power cut may take is the last hour; what a crash of the process may, nothing.
+        // A power cut may cost the last hour of writes; a crash of the process may cost nothing.
         let options = CollectionOptions::new(384, Metric::Cosine)
             .durability(Durability::buffered(HOUR))
             .memtable_rows(2048);
@@ -122,8 +122,8 @@ impl Assistant {
         })
     }
 
-    /// One session of the data set, begun with a recall and ended, mostly, by keeping what was
-    /// learnt and forgetting the rest.
+    /// One session of the data set. It begins with a recall. Most sessions end by keeping what was
+    /// learned and forgetting the rest.
     fn session(&mut self) -> Result<(), Box<dyn Error>> {
         let mut at = self.rng.below(self.lines.len());
         let name = self.lines[at].session.clone();
@@ -131,7 +131,7 @@ impl Assistant {
             at -= 1;
         }
         self.recall(&self.lines[at].user.clone())?;
-        // The same session of the data set may come again: this one has a name of its own.
+        // The same session of the data set may come again, so this one has a name of its own.
         let session = format!("{name}-{}", self.next_id);
         let (mut turns, mut learnt) = (Vec::new(), Batch::new());
         while at < self.lines.len() && self.lines[at].session == name {
@@ -154,7 +154,7 @@ impl Assistant {
         Ok(())
     }
 
-    /// The memory of a line, as it is met this time, and its id.
+    /// Returns the memory of a line as it is said this time, and its id.
     fn memory(&mut self, at: usize) -> (u64, Memory) {
         let line = &self.lines[at];
         let ttl = match line.kind.as_str() {
@@ -167,7 +167,7 @@ impl Assistant {
         let scale = NOISE / (self.embeddings.dim as f32).sqrt();
         let row = self.embeddings.row(at).iter();
         let vector: Vec<f32> = row.map(|x| x + scale * self.rng.normal()).collect();
-        // The number tells a replaced fact from the one that replaced it.
+        // The number distinguishes a fact from the one that it replaced.
         let text = format!("{} [{}]", line.text, self.next_id);
         let memory = Memory::new(id, vector)
             .text(&text)

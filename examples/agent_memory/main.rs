@@ -1,13 +1,16 @@
-//! An assistant that runs for months of simulated time, and a store that stays as small as what
-//! it remembers.
+//! An assistant that runs for months of simulated time, and a store that stays as small as what it
+//! remembers.
 //!
-//! `cargo run --release --example agent_memory -- [--days 120] [--sessions 100] [--seed 1]`. Each
-//! session keeps scratch turns with a short lifetime. At its end they are deleted together, in the
-//! same atomic step that keeps what was learnt: observations for 30 days, preferences, tasks and
-//! summaries until they are replaced or done. One session in four is abandoned: its turns expire.
+//! `cargo run --release --example agent_memory -- [--days 120] [--sessions 100] [--seed 1]`.
+//!
+//! Each session keeps scratch turns with a short lifetime. At its end they are deleted together, in
+//! the same atomic step that keeps what was learned. Observations are kept for 30 days;
+//! preferences, tasks and summaries until they are replaced or done. One session in four is
+//! abandoned: its turns expire.
+//!
 //! The program fails if a recall ever returns a memory that was deleted, replaced or has expired,
-//! or misses one (I12), and if the store has grown between the middle of the run and its end. It
-//! ends with a picture of the run.
+//! or misses one (I12). It also fails if the store has grown between the middle of the run and its
+//! end. It ends with a picture of the run.
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "an example shows what happens")]
 #![allow(clippy::disallowed_methods, reason = "an example may use files and clocks")]
 
@@ -25,7 +28,7 @@ use bench_tools::plot::{Panel, Series, svg};
 
 /// Largest growth from the middle of the run to its end that counts as flat.
 const FLAT: f64 = 1.10;
-/// Observations fill the store for 30 days; a run that is shorter than this has no flat middle.
+/// Observations fill the store for 30 days, so a shorter run has no flat middle.
 const SHORTEST_VERDICT: usize = 90;
 const OPTIONS: [Opt; 4] = [
     Opt { key: "days", value: "N", help: "simulated days, default 120" },
@@ -34,14 +37,14 @@ const OPTIONS: [Opt; 4] = [
     Opt { key: "svg", value: "FILE", help: "the picture; default: in the temporary directory" },
 ];
 
-/// Takes one figure of a day.
+/// Returns one figure of a day.
 type Figure = fn(&Day) -> u64;
 
 fn main() -> ExitCode {
     args::run("An assistant's memory over months.", &OPTIONS, live)
 }
 
-/// Lives for so many days; tells whether every answer was right and the store stayed flat.
+/// Simulates the days. Returns true if every answer was right and the store stayed flat.
 fn live(args: &Args) -> Result<bool, Box<dyn Error>> {
     let (days, sessions) = (args.get_or("days", 120)?, args.get_or("sessions", 100)?);
     if sessions == 0 {
@@ -106,7 +109,7 @@ fn mib(bytes: u64) -> f64 {
     bytes as f64 / f64::from(1 << 20)
 }
 
-/// Compares the last sixth of the run with as many days in its middle, by their medians.
+/// Compares the last sixth of the run with the same number of days in its middle, by their medians.
 fn flat(past: &[Day]) -> bool {
     let window = past.len() / 6;
     if past.len() < SHORTEST_VERDICT {

@@ -1,8 +1,8 @@
-//! Loads a file of embeddings, then answers queries and says how well and how fast.
+//! Loads a file of embeddings, answers queries, and prints recall and speed.
 //!
-//! `cargo run --release --example ingest` runs on the data set in `examples/data`; with
-//! `--base FILE --queries FILE [--neighbors FILE] --metric cosine|l2|dot` on your own (`.npy`,
-//! `.fvecs`, `.fbin`).
+//! `cargo run --release --example ingest` runs on the data set in `examples/data`. Add `--base FILE
+//! --queries FILE [--neighbors FILE] --metric cosine|l2|dot` for your own data (`.npy`, `.fvecs`,
+//! `.fbin`).
 #![allow(
     clippy::print_stdout,
     clippy::print_stderr,
@@ -98,7 +98,7 @@ fn load(store: &Store, collection: &Collection, base: &Vectors) -> Result<(), Bo
     Ok(())
 }
 
-/// The background is done when its plans are empty: no debt, and nobody works for a while.
+/// Waits until the background work is done: no debt, and no worker active for a while.
 fn wait_until_indexed(store: &Store, collection: &Collection) -> altiplano::Result<()> {
     let options = collection.settings();
     let mut quiet = 0;
@@ -108,7 +108,7 @@ fn wait_until_indexed(store: &Store, collection: &Collection) -> altiplano::Resu
         let own = &stats.collections[0];
         let graph_rows: u64 = own.indexes.iter().filter(|i| i.graph).map(|i| i.live_nodes).sum();
         let wants_graph = own.live_rows >= u64::from(options.hnsw.min_rows);
-        // A quarter of the rows may be without a graph: they are scanned.
+        // Up to a quarter of the rows may lack a graph: they are scanned.
         let indexed = !wants_graph || graph_rows * 4 >= own.live_rows * 3;
         let sealed = own.memtable_rows <= u64::from(options.memtable_rows);
         quiet = if indexed && sealed && own.debt_bytes == 0 { quiet + 1 } else { 0 };

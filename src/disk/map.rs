@@ -1,12 +1,15 @@
-//! Owns maps: read-only ones of sealed files, and anonymous ones for large arrays in RAM
-//! (`map_vec`), with the unsafe lines that make them and let their pages go.
+//! Owns maps: read-only maps of sealed files, and anonymous maps for large arrays in RAM
+//! (`map_vec`). It holds the unsafe lines that make them and release their pages.
 //!
-//! Why a map here is sound although the file system is shared: (1) only sealed files are mapped:
-//! this process never writes, truncates or punches a file once it is sealed (I2; `Disk` has no
-//! operation that could); (2) the store's lock keeps other writers of this crate out, and readers
-//! of this crate never write; (3) files leave by unlink, which keeps maps alive. What remains is
-//! another program that changes the file in place: truncation would end in SIGBUS, as for every
-//! program that maps files. The crate's documentation says so.
+//! Why a map is sound here although the file system is shared:
+//! 1. Only sealed files are mapped. This process never writes, truncates or punches a file once it
+//!    is sealed (I2; `Disk` has no operation that could).
+//! 2. The store's lock keeps other writers of this crate out, and readers of this crate never
+//!    write.
+//! 3. Files are removed by unlink, which keeps maps alive.
+//!
+//! What remains is another program that changes the file in place. Truncation would end in SIGBUS,
+//! as for every program that maps files. The crate's documentation says so.
 #![expect(unsafe_code, reason = "a memory map cannot be made without")]
 
 use std::fs::File;
@@ -27,7 +30,7 @@ pub(crate) struct Mapped {
 #[derive(Clone, Debug)]
 enum Bytes {
     Map(Arc<memmap2::Mmap>),
-    /// A simulated file: words, for their alignment, and how many bytes of them count.
+    /// A simulated file: words, for their alignment, and the number of valid bytes in them.
     #[cfg(any(test, feature = "__fuzzing"))]
     Heap(Arc<[u128]>, usize),
 }
@@ -35,20 +38,20 @@ enum Bytes {
 impl Mapped {
     /// Maps a whole sealed file.
     pub(super) fn new(file: &File, path: &Path) -> Result<Self> {
-        // SAFETY: the file is sealed, so nobody changes it while it is mapped: guaranteed by I2 and
-        // the store's lock, argued at the top of this file; the caller is `SealedFile::map`, the
-        // type of which says that the file was opened for reading only.
+        // SAFETY: the file is sealed, so nobody changes it while it is mapped. I2 and the store's
+        // lock guarantee that, as argued at the top of this file. The caller is `SealedFile::map`:
+        // its type says that the file was opened for reading only.
         let map = unsafe { memmap2::Mmap::map(file) }.map_err(|e| Error::io("map", path, e))?;
         Ok(Self { bytes: Bytes::Map(Arc::new(map)) })
     }
 
-    /// Lets its pages go: they leave the resident memory of this process and come back from the
-    /// file where they are read again. Where the system has no such advice, nothing happens.
+    /// Releases the pages: they leave the resident memory of this process, and a later read brings
+    /// them back from the file. On systems without such advice, it does nothing.
     pub(crate) fn release(&self) {
         self.release_range(0..self.len());
     }
 
-    /// As [`Mapped::release`], of the pages of this part.
+    /// As [`Mapped::release`], for the pages of this part.
     pub(crate) fn release_range(&self, range: Range<usize>) {
         let range = range.start..range.end.min(self.len());
         if range.is_empty() {
@@ -58,8 +61,8 @@ impl Mapped {
             #[cfg(target_os = "linux")]
             Bytes::Map(map) => {
                 let advice = memmap2::UncheckedAdvice::DontNeed;
-                // SAFETY: dropped pages of a read-only map of a file are read from it again, and
-                // the file is sealed (I2), so that whoever holds a slice sees the same bytes as
+                // SAFETY: a released page of a read-only map of a file is read from the file again.
+                // The file is sealed (I2), so a slice that somebody holds shows the same bytes as
                 // before. The range lies within the map: checked above.
                 let _ = unsafe { map.unchecked_advise_range(advice, range.start, range.len()) };
             }
@@ -70,7 +73,7 @@ impl Mapped {
         }
     }
 
-    /// A copy of a simulated file.
+    /// Returns a copy of a simulated file.
     #[cfg(any(test, feature = "__fuzzing"))]
     pub(crate) fn copy_of(bytes: &[u8]) -> Self {
         let mut words = vec![0u128; bytes.len().div_ceil(size_of::<u128>())];
@@ -79,19 +82,19 @@ impl Mapped {
     }
 }
 
-/// Bytes of RAM that are the system's and not the allocator's: zero at first, and given back the
-/// moment that they are dropped.
+/// RAM that is mapped from the system and not the allocator's. It is zero at first, and returns to
+/// the system as soon as it is dropped.
 #[derive(Debug)]
 pub(crate) struct AnonMap(MmapMut);
 
 impl AnonMap {
-    /// A map of this many bytes.
+    /// Creates a map of `len` bytes.
     pub(crate) fn new(len: usize) -> std::io::Result<Self> {
         MmapMut::map_anon(len).map(Self)
     }
 
-    /// Lets the pages go that begin behind this byte, but for some of the first; those that went
-    /// read as zero. Where the system has no such advice, nothing happens.
+    /// Releases the pages behind byte `from`, rounded up to `ALIGN`; released pages read as zero.
+    /// On systems without such advice, it does nothing.
     pub(crate) fn release_tail(&mut self, from: usize) {
         /// A multiple of the page size of every system.
         const ALIGN: usize = 64 << 10;
@@ -102,9 +105,9 @@ impl AnonMap {
         #[cfg(target_os = "linux")]
         {
             let (advice, len) = (memmap2::UncheckedAdvice::DontNeed, map.len() - from);
-            // SAFETY: dropped pages of an anonymous private map read as zero, and nobody else sees
-            // it: the map is borrowed mutably. The range lies within the map, and begins on a
-            // page: checked above.
+            // SAFETY: released pages of an anonymous private map read as zero. Nobody else sees the
+            // map: it is borrowed mutably. The range lies within the map and begins on a page:
+            // checked above.
             let _ = unsafe { map.unchecked_advise_range(advice, from, len) };
         }
     }

@@ -1,13 +1,13 @@
-//! Owns the door to files: the only module that names `std::fs` or maps anything. Everything above
-//! talks to the `Disk` trait, so that every fault can be simulated. Knows nothing of what the bytes
-//! mean.
+//! Owns the access to files: the only module that names `std::fs` or maps anything. Everything
+//! above uses the `Disk` trait, so that every fault can be simulated. The meaning of the bytes is
+//! not known here.
 //!
-//! What is assumed of the medium: after a successful sync of a file and of its directory, content
-//! and name are durable; bytes outside a written range do not change; a rename is atomic with
+//! Assumptions about the medium: after a successful sync of a file and of its directory, content
+//! and name are durable. Bytes outside a written range do not change. A rename is atomic with
 //! respect to a crash. Not assumed: atomic sectors, any order of writes, zero fill.
 //!
-//! A file is created once, appended to, synced, and from then on only read: nothing is overwritten
-//! or truncated (I2).
+//! A file is created once, appended to and synced. From then on it is only read: nothing is
+//! overwritten or truncated (I2).
 
 mod map;
 mod open_files;
@@ -32,25 +32,25 @@ pub(crate) struct Listed {
     pub(crate) is_file: bool,
 }
 
-/// The line of code that asked for an operation on which the order of things on the disk depends:
-/// the simulator leaves such places out, one at a time, to show that each is needed.
+/// The line of code that asked for an operation on which the order on the disk depends. The
+/// simulator leaves out one such place at a time, to show that each is needed.
 pub(crate) type Site = &'static Location<'static>;
 
-/// Everything that a store does to the file system. What orders things is asked for through the
-/// methods of `dyn Disk` below, which add the place of the call.
+/// Everything that a store does to the file system. Callers use the methods of `dyn Disk` below for
+/// operations that order things: they add the place of the call.
 pub(crate) trait Disk: fmt::Debug + Send + Sync {
-    /// Makes a directory that only its owner may enter; tells whether it was not there before. Its
-    /// name is durable once the parent is synced.
+    /// Creates a directory that only its owner may enter. Returns true if it did not exist before.
+    /// Its name is durable once the parent is synced.
     fn create_dir(&self, path: &Path) -> Result<bool>;
-    /// Lets nobody but its owner enter a directory that was there before. A system that has no such
-    /// rights, or a directory of somebody else's, stays as it is.
+    /// Lets only its owner enter a directory that existed before. Does nothing on a system without
+    /// such rights, or if somebody else owns the directory.
     fn make_private(&self, _dir: &Path) {}
-    /// The entries of a directory, in no order. A name that is not Unicode has marks in place of
-    /// what is not, and is no name of a file of ours.
+    /// Returns the entries of a directory, in no order. Parts of a name that are not Unicode are
+    /// replaced by marks; no file of a store has such a name.
     fn list(&self, dir: &Path) -> Result<Vec<Listed>>;
-    /// Makes a new file; an existing one is an error.
+    /// Creates a new file; an existing one is an error.
     fn create(&self, path: &Path) -> Result<Box<dyn AppendFile>>;
-    /// Opens a file that is not written any more.
+    /// Opens a file that nobody writes any more.
     fn open(&self, path: &Path) -> Result<Arc<dyn SealedFile>>;
     /// See `rename` below.
     fn rename_at(&self, from: &Path, to: &Path, site: Site) -> Result<()>;
@@ -58,16 +58,16 @@ pub(crate) trait Disk: fmt::Debug + Send + Sync {
     fn remove_at(&self, path: &Path, site: Site) -> Result<()>;
     /// See `sync_dir` below.
     fn sync_dir_at(&self, dir: &Path, site: Site) -> Result<()>;
-    /// Takes the lock of a store for as long as the result lives.
+    /// Takes the lock of a store. It is held until the result is dropped.
     fn lock(&self, path: &Path) -> Result<Box<dyn Any + Send + Sync>>;
-    /// Bytes that the file system has allocated for a file.
+    /// Returns the bytes that the file system has allocated for a file.
     fn allocated_bytes(&self, path: &Path) -> Result<u64>;
-    /// The files of a directory that this process maps, with the bytes of each that are resident.
-    /// Nothing where the system does not tell. O(maps of the process).
+    /// Returns the files of a directory that this process maps, with the resident bytes of each.
+    /// Empty on systems that do not report them. O(maps of the process).
     fn resident(&self, _dir: &Path) -> Vec<(String, u64)> {
         Vec::new()
     }
-    /// The process that asks: a child made by fork is another one.
+    /// Returns the id of the calling process. A child made by fork has another one.
     fn process_id(&self) -> u32 {
         std::process::id()
     }
@@ -80,7 +80,7 @@ impl<'d> dyn Disk + 'd {
         self.rename_at(from, to, Location::caller())
     }
 
-    /// Removes a file's name. Maps of it stay readable.
+    /// Removes a file's name. Maps of the file stay readable.
     #[track_caller]
     pub(crate) fn remove(&self, path: &Path) -> Result<()> {
         self.remove_at(path, Location::caller())
@@ -95,14 +95,15 @@ impl<'d> dyn Disk + 'd {
 
 /// A file that is being written.
 pub(crate) trait AppendFile: Send {
-    /// Writes all bytes at the end. After an error the end is unknown: nothing may be appended.
+    /// Writes all bytes at the end. After an error the end is unknown, so nothing more may be
+    /// appended.
     fn append(&mut self, bytes: &[u8]) -> Result<()>;
     /// See `sync` below.
     fn sync_at(&mut self, site: Site) -> Result<()>;
 }
 
 impl<'f> dyn AppendFile + 'f {
-    /// Makes the content durable; the name is made durable by `sync_dir`.
+    /// Makes the content durable. `sync_dir` makes the name durable.
     #[track_caller]
     pub(crate) fn sync(&mut self) -> Result<()> {
         self.sync_at(Location::caller())
@@ -114,6 +115,6 @@ pub(crate) trait SealedFile: fmt::Debug + Send + Sync {
     fn len(&self) -> u64;
     /// Fills `buffer` from `offset` on.
     fn read_at(&self, offset: u64, buffer: &mut [u8]) -> Result<()>;
-    /// The whole file as memory.
+    /// Maps the whole file.
     fn map(&self) -> Result<Mapped>;
 }

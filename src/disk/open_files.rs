@@ -1,5 +1,5 @@
-//! Owns the bound on files that are kept open to be read. One that is only mapped needs no
-//! descriptor, and is not counted here.
+//! Owns the limit on files that are kept open for reading. A file that is only mapped needs no
+//! descriptor and is not counted.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use super::SealedFile;
 use crate::error::Result;
 
-/// How many files are open, and how many may be.
+/// The number of open files, and its limit.
 #[derive(Debug)]
 pub(crate) struct OpenFiles {
     limit: usize,
@@ -19,7 +19,7 @@ impl OpenFiles {
         Arc::new(Self { limit, open: AtomicUsize::new(0) })
     }
 
-    /// The right to keep one more file open, if there may be one.
+    /// Returns the right to keep one more file open; `None` if the limit is reached.
     pub(crate) fn permit(self: &Arc<Self>) -> Option<Permit> {
         let more = |open| (open < self.limit).then_some(open + 1);
         let took = self.open.fetch_update(Ordering::Relaxed, Ordering::Relaxed, more);

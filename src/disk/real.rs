@@ -1,5 +1,5 @@
-//! Owns the implementation of `Disk` on the operating system. Files are made for their owner's eyes
-//! only. Knows nothing of names or contents.
+//! Owns the implementation of `Disk` on the operating system. Only a file's owner may read it.
+//! Names and contents have no meaning here.
 #![expect(clippy::disallowed_methods, reason = "this module is the door to std::fs")]
 
 use std::any::Any;
@@ -58,7 +58,7 @@ impl Disk for RealDisk {
 
     fn open(&self, path: &Path) -> Result<Arc<dyn SealedFile>> {
         let error = |e| Error::io("open", path, e);
-        // A link would let another file be read, and change, in place of ours.
+        // Through a link, another file would be read, and could change, instead of ours.
         let kind = fs::symlink_metadata(path).map_err(error)?;
         if !kind.is_file() {
             return Err(error(ErrorKind::InvalidInput.into()));
@@ -102,7 +102,7 @@ impl Disk for RealDisk {
             Err(TryLockError::Error(e)) => return Err(Error::io("lock", path, e)),
         }
         if !same_file(&file, path)? {
-            // The directory was removed and made anew between the two calls.
+            // The directory was removed and created again between the two calls.
             return Err(Error::Locked { path: path.to_owned() });
         }
         Ok(Box::new(LockFile { file, process: std::process::id() }))
@@ -129,7 +129,7 @@ impl Disk for RealDisk {
     }
 }
 
-/// What `smaps` says of the maps of files in a directory; proc_pid_smaps(5).
+/// Returns what `smaps` reports about the maps of files in a directory; proc_pid_smaps(5).
 #[cfg(target_os = "linux")]
 fn resident_in(maps: &str, dir: &Path) -> Vec<(String, u64)> {
     let mut found: Vec<(String, u64)> = Vec::new();
@@ -154,8 +154,8 @@ fn resident_in(maps: &str, dir: &Path) -> Vec<(String, u64)> {
     found
 }
 
-/// A held lock. A child made by fork holds it as well: only the process that took it lets it go,
-/// and for both, so that a child that lives on does not keep the store locked.
+/// A held lock. A child made by fork holds it as well. Only the process that took it unlocks it,
+/// and for both, so that a surviving child does not keep the store locked.
 struct LockFile {
     file: File,
     process: u32,
@@ -164,7 +164,7 @@ struct LockFile {
 impl Drop for LockFile {
     fn drop(&mut self) {
         if self.process == std::process::id() {
-            // It goes with the last descriptor in any case.
+            // The lock ends with the last descriptor in any case.
             let _ = self.file.unlock();
         }
     }
@@ -190,7 +190,7 @@ struct RealAppend {
 
 impl AppendFile for RealAppend {
     fn append(&mut self, bytes: &[u8]) -> Result<()> {
-        // `write_all` goes on after short writes and interruptions.
+        // `write_all` continues after short writes and interruptions.
         self.file.write_all(bytes).map_err(|e| Error::io("write", &self.path, e))
     }
 
@@ -307,7 +307,7 @@ mod tests {
         assert!(RealDisk.open(&link).is_err());
     }
 
-    /// Success would mean that nobody asked: a device has nothing to sync.
+    /// A device cannot be synced. A sync that succeeds here never reached the system.
     #[cfg(target_os = "linux")]
     #[test]
     fn a_sync_is_the_system_s() {

@@ -1,4 +1,4 @@
-//! Owns how errors of decoders get the path of their file: a decoder sees bytes and knows no file.
+//! Owns how a decoder's error gets the path of its file: a decoder sees bytes and knows no file.
 
 use std::path::Path;
 
@@ -6,12 +6,12 @@ use super::header::{FileHeader, HeaderError};
 use super::{DecodeError, READ_VERSION};
 use crate::error::{Error, Result};
 
-/// Reads the header at the start of a file's bytes.
+/// Decodes the header at the start of a file's bytes; an error names the file.
 pub(crate) fn read_header(path: &Path, bytes: &[u8]) -> Result<FileHeader> {
     FileHeader::decode(bytes).map_err(|e| header_error(path, e))
 }
 
-/// Adds the file's name to a header's error.
+/// Adds the file's path to a header's error.
 pub(crate) fn header_error(path: &Path, error: HeaderError) -> Error {
     match error {
         HeaderError::Decode(error) => decode_error(path, 0, error),
@@ -21,7 +21,7 @@ pub(crate) fn header_error(path: &Path, error: HeaderError) -> Error {
     }
 }
 
-/// Adds the file's name to a decoder's error in bytes that begin at `start`.
+/// Adds the file's path to a decoder's error. `start` is the file offset of the decoded bytes.
 pub(crate) fn decode_error(path: &Path, start: u64, error: DecodeError) -> Error {
     Error::corrupt(path, start.saturating_add(error.offset), error.reason)
 }

@@ -1,6 +1,6 @@
-//! Owns the use of bincode, and is the only file that names it: metadata, filters and manifest
-//! bodies. The rest of the format is laid out by hand. Decoding has a byte limit and must consume
-//! its input whole; callers check a checksum first.
+//! Owns the use of bincode, and is the only file that names it. Bincode encodes metadata, filters
+//! and manifest bodies; the rest of the format is laid out by hand. Decoding has a byte limit and
+//! must consume its whole input. Callers check a checksum first.
 
 use std::marker::PhantomData;
 
@@ -13,13 +13,14 @@ use super::shape::{self, Checked, Shape};
 use crate::error::{Error, Result};
 use crate::memory::{Memory, Metadata, MetadataCodec};
 
-/// Most bytes that are encoded or decoded at once.
+/// Largest number of bytes that one call encodes or decodes.
 const LIMIT: usize = 64 << 20;
-/// The limit for what is shorter than this. A text's length is believed, and room for it made, up
-/// to the limit: few bytes must not ask for many.
+/// The limit for inputs of at most this many bytes. Bincode reserves memory for a text by its
+/// stored length, up to the limit. A few bytes must not make it reserve much.
 const SMALL: usize = 64 << 10;
 
-/// Fixed-size little-endian integers: the bytes of bincode 1, which other codecs can read too.
+/// Returns bincode's settings: fixed-size little-endian integers. These are the bytes of bincode 1,
+/// which other codecs can read too.
 fn configuration<const MOST: usize>() -> impl Config {
     config::legacy().with_limit::<MOST>()
 }
@@ -30,7 +31,7 @@ pub(crate) fn encode<T: Serialize>(value: &T) -> Result<Vec<u8>> {
         .map_err(|e| Error::Metadata { reason: e.to_string() })
 }
 
-/// Decodes exactly these bytes.
+/// Decodes `bytes` and refuses any that are left over.
 pub(crate) fn decode<T: DeserializeOwned>(bytes: &[u8]) -> Result<T> {
     let decoded = if bytes.len() <= SMALL {
         bincode::serde::decode_from_slice(bytes, configuration::<SMALL>())
@@ -40,7 +41,7 @@ pub(crate) fn decode<T: DeserializeOwned>(bytes: &[u8]) -> Result<T> {
     whole(bytes, decoded)
 }
 
-/// Decodes exactly these bytes as a type that looks like this.
+/// As [`decode`], and checks the type `T` against the stored `shape`.
 fn decode_shaped<T: DeserializeOwned>(shape: &[u8], bytes: &[u8]) -> Result<T> {
     let shape =
         Shape::decode(shape).map_err(|e| Error::Metadata { reason: e.reason.to_owned() })?;
@@ -75,18 +76,18 @@ impl Memory {
         self.metadata_with_schema(0, value)
     }
 
-    /// Sets typed metadata with a schema number of the caller's own, to tell versions of `T` apart.
-    /// At most [`Memory::MAX_METADATA_BYTES`] of bincode.
+    /// Sets typed metadata with a schema number, by which the caller distinguishes versions of `T`.
+    /// The value takes at most [`Memory::MAX_METADATA_BYTES`] of bincode.
     ///
-    /// It is stored by position: compact, and only right for a type that stays as it is. The names
-    /// and kinds of its fields are stored along with each value (unless that takes more than 64
-    /// KiB) and compared when it is read. Where types change, [`Memory::metadata_json`] is the
-    /// better choice: a field more or less, or another order, does no harm there.
+    /// Values are stored by position. That is compact, but right only for a type that does not
+    /// change. The names and kinds of the type's fields are stored with each value, unless they
+    /// take more than 64 KiB. They are compared when the value is read. For types that change,
+    /// prefer [`Memory::metadata_json`]: there, fields may be added, removed or reordered.
     ///
     /// # Errors
     ///
     /// [`Error::Metadata`] for a type that cannot be decoded again, such as `serde_json::Value`,
-    /// which needs to see a description of itself: store those with [`Memory::metadata_json`].
+    /// which needs a self-describing format. Store such values with [`Memory::metadata_json`].
     /// [`Error::LimitExceeded`] past [`Memory::MAX_METADATA_BYTES`].
     ///
     /// ```
@@ -108,7 +109,8 @@ impl Memory {
             let (got, way_out) = ((bytes.len(), "bytes"), "make it shorter");
             return Err(Error::limit("the metadata", got, Memory::MAX_METADATA_BYTES, way_out));
         }
-        // A type may be written as one thing and read as another; then only the bytes can tell.
+        // `Serialize` and `Deserialize` of one type may disagree. Then no shape is stored, and the
+        // value must pass a plain decoding.
         let shape = shape::of(value).filter(|shape| decode_shaped::<T>(shape, &bytes).is_ok());
         if shape.is_none()
             && let Err(error) = decode::<T>(&bytes)
@@ -122,15 +124,16 @@ impl Memory {
         Ok(self)
     }
 
-    /// Returns the metadata as a `T`, whether it was stored typed or as JSON; `None` if there is none.
+    /// Returns the metadata as a `T`, whether it was stored typed or as JSON. Returns `None` if
+    /// there is none.
     ///
     /// # Errors
     ///
-    /// [`Error::Metadata`] if it is not a `T`. JSON is read as `serde_json` reads it. Of typed
-    /// metadata, if the fields of `T` have other names, another order or other kinds than what was stored, or are more or fewer, the
-    /// error names one that differs. Variants of enums go by their names. Version 0.1 stored no
-    /// names: such values are read by position, and what fits is taken. The rest of the memory is
-    /// not affected.
+    /// [`Error::Metadata`] if the metadata is not a `T`. JSON is read as `serde_json` reads it. If
+    /// the fields of `T` differ from the stored ones of typed metadata in name, order, kind or
+    /// number, the error names one that differs. Variants of enums are compared by name. Version
+    /// 0.1 stored no names: its values are read by position, without that check. The rest of the
+    /// memory is not affected.
     ///
     /// ```
     /// # fn main() -> altiplano::Result<()> {
@@ -178,14 +181,14 @@ mod tests {
         bytes.push(0);
         assert!(decode::<u32>(&bytes).is_err());
         assert!(decode::<Vec<u64>>(&u64::MAX.to_le_bytes()).is_err());
-        // Refused before 32 MiB are set aside for a text that cannot be there.
+        // Decoding fails before it reserves 32 MiB for a text that cannot be there.
         let error = decode::<String>(&(32u64 << 20).to_le_bytes()).unwrap_err();
         assert!(error.to_string().contains("LimitExceeded"), "{error}");
     }
 
     #[test]
     fn metadata_may_have_so_many_bytes_and_not_one_more() {
-        // A text has eight bytes of length in front.
+        // A text is stored behind its length, in eight bytes.
         let with = |len: usize| Memory::new(1u64, [1.0]).metadata(&"a".repeat(len - 8));
         assert!(with(Memory::MAX_METADATA_BYTES).is_ok());
         let error = with(Memory::MAX_METADATA_BYTES + 1).unwrap_err();

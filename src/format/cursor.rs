@@ -1,5 +1,5 @@
-//! Owns bounds-checked little-endian reads from a slice. Every read either stays inside or is a
-//! `DecodeError`; nothing here allocates.
+//! Owns bounds-checked little-endian reads from a slice. A read that passes the end is a
+//! `DecodeError`. Nothing here allocates.
 
 use super::DecodeError;
 
@@ -39,7 +39,7 @@ impl<'a> Cursor<'a> {
         DecodeError::new(self.at as u64, reason)
     }
 
-    /// The next `len` bytes.
+    /// Returns the next `len` bytes.
     pub(crate) fn bytes(&mut self, len: usize) -> Result<&'a [u8], DecodeError> {
         let end = self.at.checked_add(len).ok_or_else(|| self.error("length overflows"))?;
         let bytes = self.bytes.get(self.at..end).ok_or_else(|| self.error("cut short"))?;
@@ -47,7 +47,7 @@ impl<'a> Cursor<'a> {
         Ok(bytes)
     }
 
-    /// The next `N` bytes.
+    /// Returns the next `N` bytes.
     pub(crate) fn array<const N: usize>(&mut self) -> Result<[u8; N], DecodeError> {
         let bytes = self.bytes(N)?;
         bytes.try_into().map_err(|_| self.error("cut short"))
@@ -60,7 +60,7 @@ impl<'a> Cursor<'a> {
     read_number!(u128, u128);
     read_number!(f32, f32);
 
-    /// A length as stored in four bytes, checked against what is left.
+    /// Reads a length stored in four bytes. It is an error if fewer bytes are left.
     pub(crate) fn length(&mut self) -> Result<usize, DecodeError> {
         let len = self.u32()? as usize;
         if len > self.remaining() {

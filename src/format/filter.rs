@@ -1,8 +1,8 @@
 //! Owns the bytes of a filter in the log.
 //!
-//! Filters nest, so their decoder is written by hand: it refuses what is deeper or larger than the
-//! door lets in, before it uses the stack or the heap for it. It takes ranges that the door
-//! refuses: versions before logged them, and a replay must do what they did.
+//! Filters nest, so their decoder is written by hand. It refuses a filter that is deeper or larger
+//! than `Filter::check` allows, before it spends stack or heap on it. It accepts ranges that
+//! `Filter::check` refuses: older versions logged them, and a replay must repeat what they did.
 
 use crate::clock::Timestamp;
 use crate::filter::{Filter, MAX_FILTER_DEPTH, MAX_FILTER_NODES};
@@ -30,21 +30,22 @@ mod code {
     pub(super) const NOT: u8 = 14;
 }
 
-/// The bytes of `filter`, which passed `Filter::check`.
+/// Encodes `filter`, which must have passed `Filter::check`.
 pub(crate) fn encode_filter(filter: &Filter) -> Vec<u8> {
     let mut out = VERSION.to_le_bytes().to_vec();
     put(&mut out, filter);
     out
 }
 
-/// How many bytes [`encode_filter`] gives. O(filters and names), O(1) for a list of ids.
+/// Returns the length of [`encode_filter`]'s output in bytes. O(filters and names), O(1) for a list
+/// of ids.
 pub(crate) fn filter_len(filter: &Filter) -> usize {
     size_of_val(&VERSION).saturating_add(node_len(filter))
 }
 
 fn node_len(filter: &Filter) -> usize {
     let sum = |sizes: &mut dyn Iterator<Item = usize>| sizes.fold(0, usize::saturating_add);
-    // A code and a count in front.
+    // A code and a count come first.
     let counted = |bytes: usize| bytes.saturating_add(5);
     match filter {
         Filter::All => 1,
@@ -64,7 +65,7 @@ fn node_len(filter: &Filter) -> usize {
     }
 }
 
-/// The filter that takes exactly all of `bytes`.
+/// Decodes a filter, which must take all of `bytes`.
 pub(crate) fn decode_filter(bytes: &[u8]) -> Result<Filter, DecodeError> {
     let mut cursor = Cursor::new(bytes);
     if cursor.u16()? != VERSION {
@@ -140,7 +141,7 @@ fn put_times(out: &mut Vec<u8>, code: u8, from: Timestamp, to: Timestamp) {
 
 struct Reader<'a> {
     cursor: Cursor<'a>,
-    /// Counted as `Filter::check` counts them.
+    /// Nodes so far, counted as `Filter::check` counts them.
     nodes: usize,
 }
 

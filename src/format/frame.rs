@@ -1,7 +1,7 @@
 //! Owns the frames of a log: one frame is one atomic batch. Layout: `format.md`, "Log frame".
 //!
-//! Checksums are salted with the file's salt, its number and the frame's offset, so that zeros,
-//! stale blocks and blocks of other files never look like a frame.
+//! Checksums are salted with the file's salt, its number and the frame's offset. So zeros, stale
+//! blocks and blocks of other files never look like a frame.
 
 use super::DecodeError;
 use super::cursor::Cursor;
@@ -9,13 +9,13 @@ use crate::clock::Timestamp;
 use crate::ids::{FileId, Seq};
 use crate::sabotage::broken;
 
-/// Bytes of a frame before its payload.
+/// Bytes of a frame's head, which precedes its payload.
 pub(crate) const FRAME_HEAD_LEN: usize = 64;
-/// Most bytes of a frame's payload.
+/// Largest payload of a frame, in bytes.
 pub(crate) const MAX_PAYLOAD_BYTES: usize = 64 << 20;
 const MAGIC: u32 = 0x4D52_4641; // "AFRM"
 
-/// What a frame holds.
+/// The kind of a frame.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
 pub(crate) enum FrameKind {
@@ -23,27 +23,27 @@ pub(crate) enum FrameKind {
     Batch = 1,
     /// Rows copied from an older log file, with their own sequence numbers.
     Carried = 2,
-    /// Nothing but the time.
+    /// The time alone, without operations.
     Time = 3,
-    /// The store was closed: nothing follows.
+    /// The store was closed; nothing follows.
     Close = 4,
 }
 
-/// The fields of a frame beside its payload.
+/// The fields of a frame, without its payload.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct FrameHead {
     pub(crate) kind: FrameKind,
     /// Sequence number of the last operation in the frame or before it.
     pub(crate) last_seq: Seq,
-    /// So many bytes of the file were known to be durable when the frame was written.
+    /// Bytes of the file that were known to be durable when the frame was written.
     pub(crate) synced_len: u64,
     /// The high-water mark of time.
     pub(crate) time: Timestamp,
-    /// Since when the clock was in doubt, by what it showed then; `Timestamp::MIN` if it was not.
+    /// The clock's reading when doubt about it began; `Timestamp::MIN` if there is no doubt.
     pub(crate) clock_doubted: Timestamp,
 }
 
-/// Where a frame stands: part of its checksums.
+/// The position of a frame, which is part of its checksums.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct FrameContext {
     pub(crate) salt: [u8; 16],
@@ -62,7 +62,7 @@ pub(crate) struct Frame<'a> {
 }
 
 impl Frame<'_> {
-    /// What a reader that checks nothing would take eight zeros for: see
+    /// Returns the frame that a reader without checks would see in eight zeros. See
     /// `Sabotage::ZerosAreFrames`.
     const fn of_zeros() -> Self {
         let (kind, last_seq, time) = (FrameKind::Time, Seq::ZERO, Timestamp::MIN);
@@ -71,7 +71,7 @@ impl Frame<'_> {
     }
 }
 
-/// Bytes that a payload of this size takes in the log.
+/// Returns the bytes that a frame with a payload of `payload` bytes takes in the log.
 pub(crate) const fn frame_len(payload: usize) -> usize {
     FRAME_HEAD_LEN.saturating_add(payload).next_multiple_of(8)
 }
@@ -97,8 +97,8 @@ pub(crate) fn encode_frame(out: &mut Vec<u8>, at: &FrameContext, head: &FrameHea
     out.resize(out.len().next_multiple_of(8), 0);
 }
 
-/// Decodes the frame at the start of `bytes`, which reach to the end of the file or further than
-/// the frame.
+/// Decodes the frame at the start of `bytes`. They must reach to the end of the file or past the
+/// frame.
 pub(crate) fn decode_frame<'a>(
     bytes: &'a [u8],
     at: &FrameContext,
@@ -118,8 +118,8 @@ pub(crate) fn decode_frame<'a>(
     Ok(Frame { head, payload, len })
 }
 
-/// Decodes the head of the frame at the start of `bytes`: its fields, the length of its payload and
-/// the payload's checksum. O(1), whatever the length says.
+/// Decodes the head of the frame at the start of `bytes`. Returns its fields, the length of its
+/// payload and the payload's checksum. O(1), whatever the length says.
 pub(crate) fn decode_head(
     bytes: &[u8],
     at: &FrameContext,

@@ -1,5 +1,5 @@
-//! Owns the 128-byte header that every file of a store begins with: which store, which file, which
-//! kind, which version. Layout: `format.md`, "File header".
+//! Owns the 128-byte header at the start of every file of a store. It says which store, which file,
+//! which kind of file and which format version. Layout: `format.md`, "File header".
 
 use super::cursor::Cursor;
 use super::{DecodeError, READ_VERSION, WRITE_VERSION, crc32};
@@ -9,11 +9,11 @@ use crate::ids::FileId;
 pub(crate) const HEADER_LEN: usize = 128;
 const MAGIC: [u8; 8] = *b"ALTIPLAN";
 
-/// Tells one store from any other.
+/// Identifies a store.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Default)]
 pub(crate) struct StoreId(pub(crate) [u8; 16]);
 
-/// What a file holds.
+/// The kind of a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
 pub(crate) enum FileKind {
@@ -38,9 +38,9 @@ impl FileKind {
 pub(crate) struct FileHeader {
     pub(crate) kind: FileKind,
     pub(crate) store: StoreId,
-    /// The file's number; a manifest's generation.
+    /// The file's number; for a manifest, its generation.
     pub(crate) file: FileId,
-    /// Goes into the checksums of log frames, so that stale blocks of other files do not pass.
+    /// Part of the checksums of log frames, so that stale blocks of other files do not pass.
     pub(crate) salt: [u8; 16],
 }
 
@@ -48,7 +48,7 @@ pub(crate) struct FileHeader {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum HeaderError {
     Decode(DecodeError),
-    /// Written for readers of this later version.
+    /// The file needs a reader of this later format version.
     TooNew(u16),
 }
 
@@ -78,7 +78,7 @@ impl FileHeader {
         header
     }
 
-    /// Decodes and checks a header. Bytes after it are ignored.
+    /// Decodes and checks a header. Bytes behind it are ignored.
     pub(crate) fn decode(bytes: &[u8]) -> Result<Self, HeaderError> {
         let mut cursor = Cursor::new(bytes);
         let body = cursor.bytes(HEADER_LEN - 4)?;

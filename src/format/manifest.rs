@@ -1,5 +1,6 @@
 //! Owns the bytes of a manifest: the list of everything that is part of the store. Layout:
-//! `format.md`, "Manifest". The body is bincode behind a version, one frozen struct per version.
+//! `format.md`, "Manifest". The body is bincode after a version number, with one frozen struct per
+//! version.
 
 use std::collections::{HashMap, HashSet};
 use std::time::Duration;
@@ -21,14 +22,15 @@ const BODY_VERSION: u16 = 2;
 pub(crate) struct Manifest {
     pub(crate) store: StoreId,
     pub(crate) generation: u64,
-    /// No file has this number or a larger one, unless it is an orphan.
+    /// Every file number in use is smaller; only orphans may have larger ones.
     pub(crate) next_file: FileId,
     pub(crate) next_collection: CollectionId,
     /// The high-water mark of time.
     pub(crate) time: Timestamp,
-    /// What the clock showed when first found too far ahead; `Timestamp::MIN` if it is not.
+    /// The clock's reading when it was first found too far ahead; `Timestamp::MIN` if there is no
+    /// doubt.
     pub(crate) clock_doubted: Timestamp,
-    /// Sequence numbers up to here were given out.
+    /// The largest sequence number that was assigned.
     pub(crate) last_seq: Seq,
     /// The log's files, oldest first.
     pub(crate) log: Vec<LogEntry>,
@@ -39,9 +41,9 @@ pub(crate) struct Manifest {
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct LogEntry {
     pub(crate) file: FileId,
-    /// Bytes that were durable when the file was named.
+    /// Bytes that were durable when the manifest was written.
     pub(crate) synced_len: u64,
-    /// Bytes that count, once the file is closed: a failed append may have left more behind them.
+    /// Valid bytes of a closed file; a failed append may have left more behind them.
     pub(crate) valid_len: Option<u64>,
 }
 
@@ -51,7 +53,7 @@ pub(crate) struct CollectionEntry {
     pub(crate) id: CollectionId,
     pub(crate) name: String,
     pub(crate) options: CollectionSettings,
-    /// The effects of all operations up to here are in the files named below.
+    /// The files below hold the effects of all operations up to this one.
     pub(crate) covers_seq: Seq,
     /// Log files before this one hold nothing that the collection still needs.
     pub(crate) log_from: FileId,
@@ -66,16 +68,17 @@ pub(crate) struct SegmentEntry {
     pub(crate) len: u64,
     pub(crate) rows: u32,
     pub(crate) deletes: Option<DeletesEntry>,
-    /// When the store first saw dead rows in it; the deadline of their bytes counts from then.
+    /// When the store first saw dead rows in it. The deadline for removing their bytes counts from
+    /// then.
     pub(crate) dead_since: Option<Timestamp>,
 }
 
-/// The newest file with a segment's dead rows.
+/// The newest file of a segment's deletes.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct DeletesEntry {
     pub(crate) file: FileId,
     pub(crate) len: u64,
-    /// It holds the deletes of all operations up to here.
+    /// The file holds the deletes of all operations up to this one.
     pub(crate) covers_seq: Seq,
     pub(crate) dead: u32,
 }
@@ -92,7 +95,7 @@ pub(crate) struct IndexEntry {
 }
 
 impl Manifest {
-    /// Every file that is part of the store, the lock and the manifest itself left out.
+    /// Returns every file that is part of the store, without the lock and the manifest itself.
     pub(crate) fn files(&self) -> impl Iterator<Item = FileName> {
         let log = self.log.iter().map(|l| FileName::Log(l.file));
         let segments = self.collections.iter().flat_map(|c| &c.segments).flat_map(|s| {
@@ -107,7 +110,7 @@ impl Manifest {
         log.chain(segments).chain(indexes)
     }
 
-    /// The entry of a collection.
+    /// Returns the entry of a collection.
     pub(crate) fn collection_mut(&mut self, id: CollectionId) -> Option<&mut CollectionEntry> {
         self.collections.iter_mut().find(|c| c.id == id)
     }
@@ -140,7 +143,7 @@ impl Manifest {
         let reserved = cursor.u16()?;
         let len = cursor.u32()? as usize;
         let crc = cursor.u32()?;
-        // No checksum covers these.
+        // No checksum covers these bytes.
         if (u32::from(reserved), cursor.u32()?) != (0, 0) {
             return Err(cursor.error("reserved bytes of the manifest are not zero").into());
         }
@@ -164,7 +167,7 @@ impl Manifest {
         Ok(manifest)
     }
 
-    /// What must hold between the parts of a manifest.
+    /// Checks what must hold between the parts of a manifest.
     fn check(&self) -> Result<(), &'static str> {
         let mut seen = HashSet::new();
         if !self.files().filter_map(FileName::file).all(|f| f < self.next_file && seen.insert(f)) {
@@ -198,8 +201,8 @@ impl Manifest {
     }
 }
 
-/// The checksum of a body. In version 1 it did not cover the version itself, so one flipped bit made
-/// a manifest look like one of a later version, which not even a repair touches.
+/// Returns the checksum of a body. It covers the version. Otherwise one flipped bit, as in version
+/// 1, makes a manifest look newer, and not even a repair touches a newer one.
 pub(crate) fn checksum(version: u16, salt: [u8; 16], body: &[u8]) -> u32 {
     match version {
         1 => crc32(&[&salt, body]),
@@ -207,11 +210,11 @@ pub(crate) fn checksum(version: u16, salt: [u8; 16], body: &[u8]) -> u32 {
     }
 }
 
-/// What came second to version 1: when segments were first seen with dead rows.
+/// Version 2 adds when each segment was first seen with dead rows.
 #[derive(Serialize, Deserialize)]
 struct BodyV2 {
     rest: BodyV1,
-    /// Segment, milliseconds.
+    /// Segment, time in milliseconds.
     dead_since: Vec<(u64, u64)>,
 }
 
@@ -492,7 +495,7 @@ pub(crate) mod tests {
         for i in 0..bytes.len() * 8 {
             let mut damaged = bytes.clone();
             damaged[i / 8] ^= 1 << (i % 8);
-            // No checksum covers two reserved fields; a change in them was once passed over.
+            // No checksum covers two reserved fields, but a change in them must be noticed as well.
             assert!(Manifest::decode(&damaged).is_err(), "bit {i}");
         }
         for len in 0..bytes.len() {
@@ -508,7 +511,7 @@ pub(crate) mod tests {
         missing.collections[0].indexes[0].segments = vec![FileId(2)];
         let mut no_log = manifest();
         no_log.log.clear();
-        // The next one would overflow.
+        // For each of these numbers the next one would overflow.
         let last_file = Manifest { next_file: FileId(u64::MAX), ..manifest() };
         let last_seq = Manifest { last_seq: Seq(u64::MAX), ..manifest() };
         let last_generation = Manifest { generation: u64::MAX, ..manifest() };

@@ -22,17 +22,17 @@ pub(crate) mod record;
 pub(crate) mod shape;
 pub(crate) mod table;
 
-/// The format that this version writes: a reader needs at least this to read it.
+/// The format that this version writes. A reader must support at least this one to read it.
 pub const READ_VERSION: u16 = 2;
-/// The format that this version writes: a writer needs at least this to add to it.
+/// The format that this version writes. A writer must support at least this one to append to it.
 pub const WRITE_VERSION: u16 = 2;
 
-/// Bytes that do not mean what they should. Upper modules add the file's name.
+/// An error in decoded bytes. Modules above add the file's path.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct DecodeError {
-    /// Where, from the start of the decoded slice.
+    /// The position of the error, from the start of the decoded slice.
     pub(crate) offset: u64,
-    /// What did not hold.
+    /// The condition that is not met.
     pub(crate) reason: &'static str,
 }
 
@@ -42,7 +42,7 @@ impl DecodeError {
     }
 }
 
-/// CRC-32 (IEEE) of several pieces in a row.
+/// Returns the CRC-32 (IEEE) of the concatenated pieces.
 pub(crate) fn crc32(pieces: &[&[u8]]) -> u32 {
     let mut hasher = crc32fast::Hasher::new();
     for piece in pieces {

@@ -1,5 +1,5 @@
-//! Owns the names of files in a store. Names are made of numbers only: what a user calls a
-//! collection never becomes a path. A name not known here is not ours and is left alone.
+//! Owns the names of files in a store. Names are made of numbers only: the name of a collection
+//! never becomes a path. A file whose name is not known here is not the store's and is left alone.
 
 use std::fmt;
 
@@ -9,7 +9,7 @@ use crate::ids::FileId;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) enum FileName {
     Lock,
-    /// Ballast, given up on a full disk.
+    /// Reserved space, released on a full disk.
     Reserve,
     Manifest(u64),
     ManifestTmp(u64),
@@ -23,7 +23,7 @@ pub(crate) enum FileName {
 }
 
 impl FileName {
-    /// The file that has this name, if it is one of ours.
+    /// Parses a file name; `None` if it is not a name of a store's file.
     pub(crate) fn parse(name: &str) -> Option<Self> {
         if name == "LOCK" {
             return Some(Self::Lock);
@@ -51,7 +51,7 @@ impl FileName {
         }
     }
 
-    /// The number of a data file; manifests count for themselves.
+    /// Returns the number of a data file. Manifests have a numbering of their own.
     pub(crate) const fn file(self) -> Option<FileId> {
         match self {
             Self::Log(f) | Self::Segment(f) | Self::Deletes(f) => Some(f),
@@ -62,8 +62,8 @@ impl FileName {
     }
 }
 
-/// Sixteen lower-case hexadecimal digits, as `Display` writes them. No store ever comes to numbers
-/// in the upper half, and counting on from the last of them would overflow.
+/// Parses sixteen lower-case hexadecimal digits, as `Display` writes them. Numbers in the upper
+/// half are refused: no store gets that far, and counting on from the last one would overflow.
 fn parse_hex(digits: &str) -> Option<u64> {
     let lower = digits.bytes().all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b));
     if digits.len() != 16 || !lower {

@@ -12,10 +12,10 @@ const DELETE: u8 = 2;
 const DELETE_WHERE: u8 = 3;
 const DELETE_IDS: u8 = 4;
 
-/// Most bytes of an operation beside its vector, body or filter.
+/// Largest number of bytes of an operation without its vector, body or filter.
 pub(crate) const MAX_HEAD_BYTES: usize = 41;
 
-/// Bytes that a filter takes in an operation. O(what it lists).
+/// Returns the bytes that a filter takes in an operation. O(filters and names).
 pub(crate) fn filter_bytes(filter: &Filter) -> usize {
     filter_len(filter)
 }
@@ -31,10 +31,10 @@ pub(crate) struct Op {
 /// What an operation does.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum OpKind {
-    /// Adds a row; an older one with the same id dies.
+    /// Adds a row. An older row with the same id dies.
     Insert {
         id: MemoryId,
-        /// Length of the vector before it was normalised; 1 where it is not.
+        /// Length of the vector before it was normalized; 1 if it was not normalized.
         norm: f32,
         vector: Vec<f32>,
         /// See `format::record`.
@@ -44,17 +44,17 @@ pub(crate) enum OpKind {
     Delete { id: MemoryId },
     /// All older rows that match and had not expired at `now` die.
     DeleteWhere { filter: Matcher, now: Timestamp },
-    /// All older rows with one of these ids die. What a `DeleteWhere` did, where that takes fewer
-    /// bytes than the filter.
+    /// All older rows with one of these ids die. Stands for a `DeleteWhere` where the ids take
+    /// fewer bytes than the filter.
     DeleteIds { ids: Vec<MemoryId> },
 }
 
 impl OpKind {
-    /// The shortest record of a delete by this filter that killed `rows` rows, the ids of which are
-    /// asked for if they are needed; `None` if there is nothing to say.
+    /// Returns the shortest record of a delete by `filter` that killed `rows` rows; `None` if it
+    /// killed none. Calls `ids` only if the record needs the ids.
     ///
-    /// A replay of either record does the same: an id names one live row, and both touch only rows
-    /// that are older than the operation.
+    /// A replay of either record does the same: an id names one live row, and both records touch
+    /// only rows that are older than the operation.
     pub(crate) fn of_deleted<E>(
         filter: Matcher,
         now: Timestamp,
@@ -164,8 +164,8 @@ fn decode_ids(cursor: &mut Cursor<'_>) -> Result<Vec<MemoryId>, DecodeError> {
         .collect())
 }
 
-/// No vector that was let in holds NaN or infinity; one that is taken in would be in the way of
-/// every comparison of distances.
+/// Refuses NaN and infinity. No vector that an insert accepts holds them, and one such vector would
+/// break every comparison of distances.
 fn check_finite(norm: f32, vector: &[f32]) -> Result<(), &'static str> {
     if norm.is_finite() && vector.iter().all(|x| x.is_finite()) {
         return Ok(());
@@ -247,7 +247,7 @@ mod tests {
         expected.extend([9, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0]);
         expected.extend([10, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0]);
         assert_eq!(bytes, expected);
-        // A count of what is not there takes no memory.
+        // A count larger than the data must not allocate memory.
         bytes[13..17].copy_from_slice(&u32::MAX.to_le_bytes());
         assert!(Op::decode(&mut Cursor::new(&bytes)).is_err());
     }

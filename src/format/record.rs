@@ -1,9 +1,9 @@
 //! Owns the body of a row: everything of a memory but its id and vector, as tagged fields. Layout:
 //! `format.md`, "Body".
 //!
-//! A body is copied as it is from the log to a segment and from segment to segment, so fields of a
-//! newer writer survive an older one's compaction; a field whose tag has the highest bit set must
-//! be understood, and is refused where it is not.
+//! A body is copied unchanged from the log to a segment and from segment to segment. So fields of a
+//! newer writer survive the compaction of an older one. A field whose tag has the highest bit set
+//! must be understood: a reader that does not know it refuses the row.
 
 use super::DecodeError;
 use super::cursor::Cursor;
@@ -31,21 +31,21 @@ const TOKENS: u16 = 16;
 const DERIVED_FROM: u16 = 17;
 const METADATA: u16 = 18;
 const ENDS_BY_DEFAULT: u16 = 19;
-/// A field whose tag has this bit must be understood by its reader.
+/// The bit of a tag that says that a reader must understand the field.
 const MUST_UNDERSTAND: u16 = 0x8000;
 
-/// How metadata is stored.
+/// Codes for the encoding of metadata.
 mod codec {
     pub(super) const BINCODE: u8 = 1;
     pub(super) const JSON: u8 = 2;
-    /// Bincode behind a description of the type.
+    /// Bincode after a description of the type.
     pub(super) const SHAPED: u8 = 3;
 }
 
-/// Most bytes of a body, with a few to spare for what an insert adds. O(tags).
+/// Returns an upper bound of a body's bytes, including the fields that an insert adds. O(tags).
 pub(crate) fn body_bound(memory: &Memory) -> usize {
     const FIELD: usize = 6;
-    /// Every field of fixed size, and the length and codec of the metadata.
+    /// All fields of fixed size, and the length and codec of the metadata.
     const FIXED: usize = 12 * FIELD + 4 + 5 * 8 + 16 + 4 + 9;
     let names = [&memory.text, &memory.key, &memory.namespace, &memory.session, &memory.kind];
     let names = names.into_iter().flatten().chain(&memory.tags);
@@ -176,7 +176,7 @@ fn fields<'a>(
     Ok(())
 }
 
-/// What filters ask of a row. `tags` and names are borrowed from the body.
+/// Decodes the attributes of a row that filters test. `tags` and names are borrowed from the body.
 pub(crate) fn attributes(id: MemoryId, body: &[u8]) -> Result<Attributes<'_>, DecodeError> {
     let mut row = Attributes {
         id,
@@ -211,7 +211,7 @@ pub(crate) fn attributes(id: MemoryId, body: &[u8]) -> Result<Attributes<'_>, De
     Ok(row)
 }
 
-/// The memory that a row holds.
+/// Decodes the memory that a row holds.
 pub(crate) fn decode_memory(
     id: MemoryId,
     vector: Vec<f32>,

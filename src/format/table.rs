@@ -1,11 +1,12 @@
-//! Owns the table at the end of a file made of sections (`seg`, `del`, `idx`, `loc`): where each
-//! section lies and the checksum of each of its blocks. Layout: `format.md`, "Section table".
+//! Owns the table at the end of a file made of sections (`seg`, `del`, `idx`, `loc`). It lists
+//! where each section lies and the checksum of each of its blocks. Layout: `format.md`, "Section
+//! table".
 
 use super::cursor::Cursor;
 use super::header::{FileKind, HEADER_LEN};
 use super::{DecodeError, crc32};
 
-/// Bytes that one checksum covers.
+/// Bytes covered by one checksum.
 pub(crate) const BLOCK_LEN: usize = 64 << 10;
 /// Sections begin at multiples of this.
 pub(crate) const ALIGNMENT: usize = 64;
@@ -13,12 +14,12 @@ pub(crate) const ALIGNMENT: usize = 64;
 pub(crate) const TAIL_LEN: usize = 16;
 const MAGIC: [u8; 8] = *b"ALTITAIL";
 const ENTRY_LEN: usize = 32;
-/// Most sections of one file.
+/// Largest number of sections in a file.
 const MAX_SECTIONS: usize = 256;
 
-/// A reader that does not know the section must refuse the file.
+/// Flag: a reader that does not know the section must refuse the file.
 pub(crate) const REQUIRED: u32 = 1;
-/// The section's blocks have checksums in the table.
+/// Flag: the section's blocks have checksums in the table.
 pub(crate) const CHECKED: u32 = 2;
 
 /// One section.
@@ -28,12 +29,12 @@ pub(crate) struct SectionEntry {
     pub(crate) flags: u32,
     pub(crate) offset: u64,
     pub(crate) len: u64,
-    /// Place of the first block's checksum in the table.
+    /// Position of the first block's checksum in the table.
     pub(crate) first_block: u32,
 }
 
 impl SectionEntry {
-    /// How many blocks have a checksum.
+    /// Returns the number of blocks that have a checksum.
     pub(crate) const fn blocks(&self) -> u64 {
         if self.flags & CHECKED == 0 { 0 } else { self.len.div_ceil(BLOCK_LEN as u64) }
     }
@@ -47,7 +48,7 @@ pub(crate) struct SectionTable {
 }
 
 impl SectionTable {
-    /// The table and the tail, to be written after the last section.
+    /// Encodes the table and the tail, which follow the last section.
     pub(crate) fn encode(&self) -> Vec<u8> {
         let mut out = Vec::new();
         out.extend_from_slice(&(self.entries.len() as u32).to_le_bytes());
@@ -69,17 +70,18 @@ impl SectionTable {
         out
     }
 
-    /// Decodes the table of a file that consists of exactly these bytes.
+    /// Decodes the table of a whole file.
     pub(crate) fn decode(file: &[u8]) -> Result<Self, DecodeError> {
         Self::decode_end(file, 0)
     }
 
-    /// How many bytes the table takes, without the tail, by the last [`TAIL_LEN`] bytes of a file.
+    /// Returns the length of the table in bytes, without the tail. `tail` is the last [`TAIL_LEN`]
+    /// bytes of a file.
     pub(crate) fn table_len(tail: &[u8]) -> Result<u32, DecodeError> {
         Cursor::new(tail).u32()
     }
 
-    /// Decodes the table of a file of which these are the last bytes, from offset `base` on.
+    /// Decodes the table from the last bytes of a file, which begin at offset `base`.
     pub(crate) fn decode_end(file: &[u8], base: usize) -> Result<Self, DecodeError> {
         let end = file.len().saturating_sub(TAIL_LEN);
         let mut tail = Cursor::new(file.get(end..).unwrap_or_default());
@@ -128,19 +130,19 @@ impl SectionTable {
         Ok(table)
     }
 
-    /// A section for which a reader must refuse a file of this kind: it is required, and unknown.
+    /// Returns a section that is required and unknown. A reader must refuse a file that has one.
     pub(crate) fn unknown(&self, file: FileKind) -> Option<&SectionEntry> {
         let required = |entry: &&SectionEntry| entry.flags & REQUIRED != 0;
         self.entries.iter().filter(required).find(|entry| !is_known(file, entry.kind))
     }
 }
 
-/// Whether this version knows the section of a file of this kind.
+/// Returns true if this version knows the section in a file of this kind.
 fn is_known(file: FileKind, kind: u32) -> bool {
     match file {
         FileKind::Segment => matches!(kind, 1..=17),
         FileKind::Deletes => matches!(kind, 1..=2),
-        // Of 32 levels at most, three each.
+        // At most 32 levels with three sections each.
         FileKind::Index => matches!(kind, 1..=6 | 16..=111),
         FileKind::Locator => matches!(kind, 1..=5),
         FileKind::Manifest | FileKind::Log => false,
@@ -162,8 +164,8 @@ fn check_entry(entry: &SectionEntry, end: u64, blocks: u64) -> Result<(), &'stat
     Ok(())
 }
 
-/// Sections follow each other, and so do the checksums of their blocks: bytes that two sections
-/// shared would be checked as one and read as the other.
+/// Checks that sections follow each other, and so do their checksums. Shared bytes would be checked
+/// as one section and read as the other.
 fn check_order(before: &[SectionEntry], entry: &SectionEntry) -> Result<(), &'static str> {
     if before.iter().any(|other| other.kind == entry.kind) {
         return Err("a section is there twice");

@@ -1,9 +1,10 @@
-//! Owns the files of the log: appends frames, reads them back, tells a torn tail from corruption.
-//! Knows frames, not the operations in them, and not which file of the chain is whose.
+//! Owns the files of the log: appends frames, reads them back and distinguishes a torn tail from
+//! corruption. It knows frames, but not the operations in them, nor which collection needs which
+//! file of the chain.
 //!
 //! Only the tail of the last file may be torn (I5): a file is synced before its successor begins. A
-//! bad frame there is a torn tail unless a later frame says that it was durable; anywhere else it
-//! is corruption. Recovery never changes an old file: it copies the valid prefix forward.
+//! bad frame there is a torn tail unless a later frame says that it was durable. Anywhere else a
+//! bad frame is corruption. Recovery never changes an old file: it copies the valid prefix forward.
 
 mod salvage;
 
@@ -25,9 +26,10 @@ use crate::ids::{FileId, Seq};
 use crate::map_vec::MapVec;
 use crate::sabotage::broken;
 
-/// A log file takes frames until it has this many bytes; a larger frame gets a file of its own.
+/// Size from which a log file takes no more frames, in bytes. A larger frame gets a file of its
+/// own.
 pub(crate) const LOG_FILE_BYTES: u64 = 4 << 20;
-/// Longest log file that is read: one frame of the largest size, and some.
+/// Largest log file that is read: one frame of the largest size, and a margin.
 const MAX_FILE_BYTES: u64 = 256 << 20;
 
 /// An open log file.
@@ -47,7 +49,7 @@ impl LogWriter {
         let path = log_path(dir, header.file);
         let mut file = disk.create(&path)?;
         if let Err(error) = file.append(&header.encode()) {
-            // Nobody knows of it yet; on a full disk each try would leave one behind.
+            // No manifest names the file yet. On a full disk each try would leave one behind.
             drop(file);
             let _ = disk.remove(&path);
             return Err(error);
@@ -67,29 +69,29 @@ impl LogWriter {
         self.id
     }
 
-    /// Bytes of whole frames: what counts of this file.
+    /// Returns the bytes of whole frames: the valid part of the file.
     pub(crate) const fn good_len(&self) -> u64 {
         self.good_len
     }
 
-    /// Whether nothing was appended, nor tried to be.
+    /// Returns true if no append was tried.
     pub(crate) const fn is_untouched(&self) -> bool {
         !self.failed && self.good_len == HEADER_LEN as u64
     }
 
-    /// Bytes that are durable for certain.
+    /// Returns the bytes that are known to be durable.
     pub(crate) const fn synced_len(&self) -> u64 {
         self.synced_len
     }
 
-    /// Whether a payload of this size fits, or the file is empty and takes any.
+    /// Returns true if a payload of this size fits. An empty file takes any payload.
     pub(crate) const fn has_room(&self, payload: usize) -> bool {
         let empty = self.good_len == HEADER_LEN as u64;
         !self.failed && (empty || self.good_len + frame_len(payload) as u64 <= LOG_FILE_BYTES)
     }
 
-    /// Appends one frame; says in it how much of the file is durable. After an error the file takes
-    /// no more frames, and only `good_len` bytes of it count.
+    /// Appends one frame, which records how much of the file is durable. After an error the file
+    /// takes no more frames, and only its first `good_len` bytes are valid.
     pub(crate) fn append(&mut self, head: &FrameHead, payload: &[u8]) -> Result<()> {
         debug_assert!(!self.failed, "a failed log file takes no more frames");
         self.buffer.clear();
@@ -102,7 +104,7 @@ impl LogWriter {
             return Err(error);
         }
         self.good_len += self.buffer.len() as u64;
-        // One huge batch must not cost its size in RAM for ever (I13).
+        // One huge batch must not occupy its size in RAM for ever (I13).
         if self.buffer.capacity() as u64 > LOG_FILE_BYTES {
             self.buffer = Vec::new();
         }
@@ -118,28 +120,28 @@ impl LogWriter {
     }
 }
 
-/// The mark of a log without a frame, and since when the clock was in doubt.
+/// The time of a log without frames: no high-water mark, and no doubt about the clock.
 const UNKNOWN: (Timestamp, Timestamp) = (Timestamp::MIN, Timestamp::MIN);
 
-/// Where and how a log file ends.
+/// The end of a log file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct LogEnd {
     /// Bytes of valid frames, header included.
     pub(crate) valid_len: u64,
     /// The largest `last_seq` of its frames.
     pub(crate) last_seq: Seq,
-    /// The latest high-water mark of its frames, and since when the clock was in doubt with it.
+    /// The latest high-water mark of its frames, and the clock's reading when doubt about it began.
     pub(crate) time: (Timestamp, Timestamp),
 }
 
-/// What to read.
+/// A log file to read.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct LogSource<'a> {
     pub(crate) disk: &'a dyn Disk,
     pub(crate) dir: &'a Path,
     pub(crate) store: StoreId,
     pub(crate) entry: &'a LogEntry,
-    /// Whether it is the last file of the chain, whose tail may be torn.
+    /// True for the last file of the chain, whose tail may be torn.
     pub(crate) last: bool,
 }
 
@@ -192,7 +194,7 @@ impl LogSource<'_> {
 
     fn check_len(&self, path: &Path, len: u64) -> Result<u64> {
         let limit = self.entry.valid_len.unwrap_or(len);
-        // A file that was cut between two frames has no bad one to show for it.
+        // A file that was cut between two frames shows no bad frame, so its length is checked.
         let least = limit.max(self.entry.synced_len).max(HEADER_LEN as u64);
         if len < least {
             return Err(Error::corrupt(path, len, format!("the log has {len} bytes, not {least}")));
@@ -203,8 +205,8 @@ impl LogSource<'_> {
         Ok(limit)
     }
 
-    /// Copies the valid frames into a new log file, which is then synced. Frames of the end of a
-    /// session (`Close`) are left behind.
+    /// Copies the valid frames into a new log file and syncs it. Frames that end a session
+    /// (`Close`) are not copied.
     pub(crate) fn copy_forward(&self, to: &mut LogWriter) -> Result<LogEnd> {
         broken!(SkipCopyForward => return self.read(|_, _, _| Ok(())));
         let end = self.read(|head, payload, _| match head.kind {
@@ -216,7 +218,7 @@ impl LogSource<'_> {
     }
 }
 
-/// The path of a log file.
+/// Returns the path of a log file.
 fn log_path(dir: &Path, file: FileId) -> PathBuf {
     dir.join(FileName::Log(file).to_string())
 }
@@ -230,9 +232,9 @@ fn frame_at<'a>(
     decode_frame(bytes.get(offset as usize..).unwrap_or(&[]), &at)
 }
 
-/// Whether a frame after the bad one says that the bad one was durable. Then it is no torn tail:
-/// acknowledged operations are missing. A whole head says so, whatever became of its payload;
-/// looking at heads alone also keeps this linear in the file.
+/// Returns true if a frame after the bad one says that the bad one was durable. Then it is no torn
+/// tail: acknowledged operations are missing. A whole head is proof, even if its payload is torn.
+/// Reading heads alone also keeps the search linear in the file's length.
 fn durable_for_a_later_one(header: &FileHeader, bytes: &[u8], bad: u64) -> bool {
     let first = bad as usize + 8;
     (first..bytes.len()).step_by(8).any(|offset| {

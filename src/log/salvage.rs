@@ -1,5 +1,5 @@
 //! Owns the reading of a damaged log file: every whole frame, before the damage and behind it. For
-//! repair only: recovery takes frames up to the first bad one, see `log`.
+//! repair only; recovery takes frames up to the first bad one, see `log`.
 
 use super::{LogSource, MAX_FILE_BYTES, frame_at, log_path};
 use crate::error::{Error, Result};
@@ -8,10 +8,10 @@ use crate::format::header::{FileHeader, FileKind, HEADER_LEN, HeaderError};
 use crate::ids::Seq;
 use crate::map_vec::MapVec;
 
-/// Where the file's salt is in its header.
+/// Position of the salt in a file header.
 const SALT: std::ops::Range<usize> = 40..56;
 
-/// A part of a log in which there is no whole frame.
+/// A part of a log without a whole frame.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Hole {
     pub(crate) offset: u64,
@@ -22,8 +22,8 @@ pub(crate) struct Hole {
 }
 
 impl LogSource<'_> {
-    /// Gives every whole frame in order, and the holes between them. An error means that nothing
-    /// can be read, or that it is another file.
+    /// Passes every whole frame to `visit` in order, and returns the holes between them. An error
+    /// means that the file cannot be read at all, or that it is another file.
     pub(crate) fn salvage(
         &self,
         mut visit: impl FnMut(&FrameHead, &[u8], u64) -> Result<()>,
@@ -34,7 +34,7 @@ impl LogSource<'_> {
         let header = match FileHeader::decode(&bytes) {
             Ok(header) => header,
             Err(HeaderError::TooNew(_)) => return Err(Error::corrupt(path, 10, "it is too new")),
-            // The frames say by their checksums whether the salt is right.
+            // The checksums of the frames show whether the salt is right.
             Err(HeaderError::Decode(_)) => {
                 let salt = bytes.get(SALT).and_then(|salt| salt.try_into().ok());
                 let salt = salt.ok_or_else(|| Error::corrupt(&path, 0, "the file is cut short"))?;
@@ -71,7 +71,7 @@ impl LogSource<'_> {
         }
         if hole.is_some() || end > len {
             let offset = hole.unwrap_or(at.min(len));
-            // A head with nothing behind it: the close of a session, or how late it was.
+            // Only a head is missing: a `Close` or a `Time` frame, which hold no operations.
             if end == vouched && end.saturating_sub(offset) == FRAME_HEAD_LEN as u64 {
                 return Ok(holes);
             }

@@ -1,4 +1,4 @@
-//! Tests of the module above.
+//! Owns the tests of the log: torn tails, corruption, and copying forward.
 
 use super::*;
 use crate::disk::RealDisk;
@@ -20,7 +20,8 @@ fn head(seq: u64) -> FrameHead {
     }
 }
 
-/// Three frames, with a sync after one of them (1, 2; 0 for none); returns where each ends.
+/// Writes three frames and syncs after frame `synced` (1 or 2; 0 for none). Returns the end of each
+/// frame.
 fn write(dir: &Path, file: u64, synced: u64) -> Vec<u64> {
     let mut log = LogWriter::create(&RealDisk, dir, &header(file)).unwrap();
     let mut ends = vec![log.good_len()];
@@ -89,8 +90,8 @@ fn a_hole_below_what_was_synced_is_corruption_and_above_it_a_torn_tail() {
     }
 }
 
-/// The payload behind the head may be torn itself, and used to take the evidence with it; reading
-/// it for every place where a head might be was quadratic.
+/// The payload behind the head may be torn itself. It must not take the evidence with it, and must
+/// not be read for every place where a head might be: that is quadratic.
 #[test]
 fn a_head_says_that_frames_before_it_were_durable_though_its_payload_is_torn() {
     let dir = tempfile::tempdir().unwrap();
@@ -145,8 +146,8 @@ fn copying_forward_keeps_every_frame() {
     assert_eq!(read(dir.path(), 2, true).unwrap().0, [Seq(1), Seq(2), Seq(3)]);
 }
 
-/// Frames that were copied forward at an open were durable before the manifest named their file,
-/// though no frame after them says so.
+/// Frames that an open copied forward were durable before the manifest named their file, though no
+/// frame after them says so.
 #[test]
 fn a_bad_frame_among_those_that_were_durable_from_the_start_is_corruption() {
     let dir = tempfile::tempdir().unwrap();
@@ -163,9 +164,8 @@ fn a_bad_frame_among_those_that_were_durable_from_the_start_is_corruption() {
     }
 }
 
-/// After a roll, the first frame of the new file could be lost with a later one kept, and that one
-/// said that everything of the *older* files was durable: the store took the lost frame for damage
-/// and did not open.
+/// After a roll, the first frame of the new file may be lost and a later one kept. The later one
+/// must not say that the lost frame was durable, or the store would not open.
 #[test]
 fn a_new_file_that_lost_its_first_frame_alone_is_torn_not_damaged() {
     let dir = tempfile::tempdir().unwrap();
@@ -228,7 +228,7 @@ fn a_log_larger_than_any_is_refused_before_it_is_read() {
     let dir = tempfile::tempdir().unwrap();
     write(dir.path(), 1, 0);
     let path = log_path(dir.path(), FileId(1));
-    // Holes: it takes no space.
+    // A sparse file takes no space.
     std::fs::OpenOptions::new().write(true).open(path).unwrap().set_len(1 << 40).unwrap();
     let entry = LogEntry { file: FileId(1), synced_len: 0, valid_len: None };
     let source =

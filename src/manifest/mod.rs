@@ -1,16 +1,18 @@
-//! Owns the manifest's files: finds the newest, checks it, commits a new one. Knows nothing of what
-//! a manifest says; that is `format::manifest`.
+//! Owns the manifest's files: finds the newest, checks it and commits a new one. The content of a
+//! manifest is the business of `format::manifest`.
 //!
-//! A manifest is written under a temporary name, synced, renamed to a name never used before, and
-//! the directory is synced: that is the commit point. Then the previous one, kept for diagnosis
-//! only, is renamed to `.old`: it can never come into force again, and says that a later one must
-//! exist. The newest must validate: it was synced before it got its name, so a bad or missing one
-//! is corruption, and falling back silently would lose acknowledged commits.
+//! A commit writes a manifest under a temporary name, syncs it, renames it to a name never used
+//! before, and syncs the directory. That is the commit point. Then the previous manifest is renamed
+//! to `.old`. It is kept for diagnosis only: it can never come into force again, and its name says
+//! that a later one must exist.
 //!
-//! After a crash before the commit point the previous manifest still has its name, and is in force.
-//! After one behind it, both may have theirs (a rename to `.old` is not synced, and may be lost):
-//! the newer is in force, and the next commit, at the latest that of the next open, puts the older
-//! aside.
+//! The newest manifest must validate: it was synced before it got its name, so a bad or missing one
+//! is corruption. Falling back to an older one silently would lose acknowledged commits.
+//!
+//! After a crash before the commit point, the previous manifest still has its name and is in force.
+//! After a crash behind it, both may have their names, because the rename to `.old` is not synced.
+//! Then the newer one is in force. The next commit, at the latest that of the next open, puts the
+//! older one aside.
 
 use std::io::ErrorKind;
 use std::path::Path;
@@ -24,24 +26,24 @@ use crate::format::names::FileName;
 use crate::map_vec::MapVec;
 use crate::sabotage::broken;
 
-/// Longest manifest that is read.
+/// Largest manifest that is read, in bytes.
 pub(crate) const MAX_BYTES: u64 = 64 << 20;
 
-/// What a failed commit leaves behind.
+/// The state that a failed commit leaves behind.
 #[derive(Debug)]
 pub(crate) enum CommitError {
-    /// The old manifest is in force; trying again is safe.
+    /// The old manifest is in force; a retry is safe.
     NothingHappened(Error),
-    /// Either manifest may be found after a crash: the caller must stop writing.
+    /// A crash may leave either manifest in force: the caller must stop writing.
     OutcomeUnknown(Error),
 }
 
-/// What is in a store's directory, as far as manifests are concerned.
+/// The manifest that a store's directory holds, if any.
 #[derive(Debug)]
 pub(crate) enum Found {
     /// The newest manifest.
     Manifest(Box<Manifest>),
-    /// No manifest and no data file: a store can be made here.
+    /// No manifest and no data file: a store can be created here.
     Nothing,
 }
 
@@ -79,10 +81,11 @@ pub(crate) fn load(disk: &dyn Disk, dir: &Path) -> Result<Found> {
     Ok(Found::Manifest(Box::new(manifest)))
 }
 
-/// A directory without a manifest: one in which a store can be made, or what is left of one.
+/// Decides about a directory without a manifest: a store can be created in it, or it is the rest of
+/// one.
 fn no_manifest(disk: &dyn Disk, dir: &Path, names: &[FileName]) -> Result<Found> {
-    // A crash during creation leaves an empty log and temporary files at most; anything else is
-    // data without its manifest, over which no empty store may be started.
+    // A crash during creation leaves an empty log and temporary files at most. Anything else is
+    // data without its manifest, and no empty store may be created over it.
     let data = names.iter().find(|name| match name {
         FileName::Lock | FileName::Reserve | FileName::ManifestTmp(_) => false,
         FileName::Log(_) => has_frames(disk, &dir.join(name.to_string())),
@@ -94,7 +97,7 @@ fn no_manifest(disk: &dyn Disk, dir: &Path, names: &[FileName]) -> Result<Found>
     }
 }
 
-/// Whether a log has more than its header, as far as can be seen.
+/// Returns true if a log has more than its header, as far as can be seen.
 fn has_frames(disk: &dyn Disk, log: &Path) -> bool {
     disk.open(log).map_or(true, |f| f.len() > HEADER_LEN as u64)
 }
@@ -112,7 +115,7 @@ pub(crate) fn commit(
     broken!(ManifestInPlace => tmp.clone_from(&path));
     broken!(PutAsideEarly => put_aside(disk, dir, generation));
     if let Err(error) = write(disk, &tmp, manifest, salt) {
-        // What is left of it would be in the way of the next try.
+        // The rest of it would block the next try.
         let _ = disk.remove(&tmp);
         return Err(CommitError::NothingHappened(error));
     }
@@ -127,7 +130,7 @@ pub(crate) fn commit(
 fn write(disk: &dyn Disk, tmp: &Path, manifest: &Manifest, salt: [u8; 16]) -> Result<()> {
     let bytes = manifest.encode(salt)?;
     let mut file = match disk.create(tmp) {
-        // A crash left it behind; what has not been renamed never counted.
+        // A crash left the file behind. A manifest that was never renamed was never in force.
         Err(Error::Io { source, .. }) if source.kind() == ErrorKind::AlreadyExists => {
             disk.remove(tmp)?;
             disk.create(tmp)?
@@ -138,10 +141,10 @@ fn write(disk: &dyn Disk, tmp: &Path, manifest: &Manifest, salt: [u8; 16]) -> Re
     file.sync()
 }
 
-/// Removes every manifest but this one, for good: what an older one says may have to be forgotten.
+/// Removes every manifest but this one for good: an older one may hold data that must be forgotten.
 pub(crate) fn remove_others(disk: &dyn Disk, dir: &Path, generation: u64) -> Result<()> {
     for entry in disk.list(dir)? {
-        // In force, put aside or never in force: only the one is needed.
+        // In force before, put aside or never in force: only this one is needed.
         let ours = FileName::parse(&entry.name).filter(|_| entry.name.starts_with("MANIFEST-"));
         if ours.is_some_and(|name| name != FileName::Manifest(generation)) {
             disk.remove(&dir.join(&entry.name))?;
@@ -150,8 +153,8 @@ pub(crate) fn remove_others(disk: &dyn Disk, dir: &Path, generation: u64) -> Res
     Ok(())
 }
 
-/// Takes its name from the manifest before `generation` and removes older ones. Only for when
-/// `generation` is in force for good. Failing to is harmless: the next commit tries again.
+/// Renames the manifest before `generation` to `.old` and removes older ones. Allowed only once
+/// `generation` is in force for good. A failure is harmless: the next commit tries again.
 fn put_aside(disk: &dyn Disk, dir: &Path, generation: u64) {
     for entry in disk.list(dir).unwrap_or_default() {
         let path = dir.join(&entry.name);
@@ -304,7 +307,7 @@ mod tests {
         };
         std::fs::write(&path, at(3).encode([0; 16]).unwrap()).unwrap();
         assert_eq!(refused(), "this is another manifest's content");
-        // It is not read to find that out.
+        // The length must be checked before the file is read.
         std::fs::File::create(&path).unwrap().set_len(MAX_BYTES + 1).unwrap();
         assert_eq!(refused(), "the manifest is larger than any may be");
         std::fs::write(&path, at(4).encode([0; 16]).unwrap()).unwrap();

@@ -1,15 +1,15 @@
-//! Owns sealed files made of sections (`seg`, `del`, `idx`, `loc`): writes them in one pass
-//! (`writer`) and checks them where they are used. Knows the bytes' places and checksums, not their
-//! meaning.
+//! Owns sealed files made of sections (`seg`, `del`, `idx`, `loc`). It writes them in one pass
+//! (`writer`) and checks them where they are used. It knows the position and the checksum of the
+//! bytes, not their meaning.
 //!
-//! Checks at open: header, exact length, section table, that every required section is known.
-//! Checks at first touch: one CRC per 64 KiB block of a checked section, remembered in a bitmap; a
-//! block that failed fails again. Sections that are not checked here (rows) carry checksums of
-//! their own.
+//! Checks at open: the header, the exact length, the section table, and that every required section
+//! is known. Checks at first touch: one CRC per 64 KiB block of a checked section, remembered in a
+//! bitmap. A block that failed fails again. Sections that are not checked here (rows) carry
+//! checksums of their own.
 //!
-//! A file is mapped. One that was opened with a permit is kept open as well, and
-//! [`SectionFile::read`] reads from it instead: what is read of a map stays resident, with its
-//! neighbors.
+//! A file is mapped. If it was opened with a permit, its descriptor stays open as well, and
+//! [`SectionFile::read`] reads through the descriptor. The reason: pages that are read through the
+//! map stay resident, with their neighbors.
 
 mod writer;
 
@@ -26,7 +26,7 @@ use crate::format::header::{FileHeader, FileKind, HEADER_LEN, StoreId};
 use crate::format::names::FileName;
 use crate::format::table::{BLOCK_LEN, SectionEntry, SectionTable, TAIL_LEN};
 
-/// Bytes of a section that are resident at once while all of it is verified.
+/// Bytes of a section that may be resident while all of it is verified.
 const VERIFIED_AT_ONCE: usize = 1 << 20;
 
 /// An open sealed file.
@@ -34,14 +34,14 @@ const VERIFIED_AT_ONCE: usize = 1 << 20;
 pub(crate) struct SectionFile {
     path: PathBuf,
     bytes: Mapped,
-    /// What values are read from, if not from the map.
+    /// Where values are read from, if not from the map.
     open: Option<OpenFile>,
     table: SectionTable,
-    /// One bit for each block that passed its check.
+    /// One bit per block: set once the block passed its check.
     passed: Vec<AtomicU64>,
 }
 
-/// What an opened file must be.
+/// The expected identity of a file.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Identity {
     pub(crate) name: FileName,
@@ -51,12 +51,12 @@ pub(crate) struct Identity {
 }
 
 impl SectionFile {
-    /// Opens and maps a file and checks header, length and table.
+    /// Opens and maps a file. Checks its header, length and section table.
     pub(crate) fn open(disk: &dyn Disk, dir: &Path, expected: &Identity) -> Result<Self> {
         Self::open_to_read(disk, dir, expected, None)
     }
 
-    /// As [`SectionFile::open`]; with a permit, the file is kept open for [`SectionFile::read`].
+    /// As [`SectionFile::open`]. With a permit, the file is kept open for [`SectionFile::read`].
     pub(crate) fn open_to_read(
         disk: &dyn Disk,
         dir: &Path,
@@ -76,19 +76,19 @@ impl SectionFile {
         Ok(Self { path, bytes, open, table, passed })
     }
 
-    /// The content of a section without any check.
+    /// Returns the content of a section without any check.
     pub(crate) fn bytes(&self, kind: u32) -> Option<&[u8]> {
         Some(self.content(self.entry(kind)?))
     }
 
-    /// The content of a section, every block checked.
+    /// Returns the content of a section after checking every block.
     pub(crate) fn checked(&self, kind: u32) -> Result<&[u8]> {
         let entry = self.require(kind)?;
         self.check_blocks(entry, 0..entry.blocks())?;
         Ok(self.content(entry))
     }
 
-    /// A part of a section; the blocks that it lies in are checked.
+    /// Returns a part of a section after checking the blocks that it lies in.
     pub(crate) fn checked_range(&self, kind: u32, range: Range<usize>) -> Result<&[u8]> {
         let entry = self.require(kind)?;
         let part = self.part(entry, range.clone())?;
@@ -97,7 +97,7 @@ impl SectionFile {
         Ok(part)
     }
 
-    /// Some values of a section, without any check: those of the map, or read into `buffer`.
+    /// Returns some values of a section without any check: from the map, or read into `buffer`.
     pub(crate) fn read<'a, T: bytemuck::Pod>(
         &'a self,
         kind: u32,
@@ -116,7 +116,7 @@ impl SectionFile {
         Ok(buffer)
     }
 
-    /// Whether [`SectionFile::read`] reads from the map.
+    /// Returns true if [`SectionFile::read`] reads from the map.
     pub(crate) const fn reads_map(&self) -> bool {
         self.open.is_none()
     }
@@ -126,7 +126,7 @@ impl SectionFile {
         self.verify_but(&[])
     }
 
-    /// As [`SectionFile::verify`], without the blocks of these sections.
+    /// As [`SectionFile::verify`], but skips the blocks of the sections in `skipped`.
     pub(crate) fn verify_but(&self, skipped: &[u32]) -> Result<()> {
         let mut end = HEADER_LEN as u64;
         for entry in &self.table.entries {
@@ -142,9 +142,9 @@ impl SectionFile {
         Ok(())
     }
 
-    /// Checks every block of a section, also those that passed before: what was read then may be
-    /// damaged by now. Lets the pages go on the way, so that the check of a large file does not
-    /// make it resident.
+    /// Checks every block of a section, also those that passed before: bytes that were read then
+    /// may be damaged now. Releases the pages on the way, so that the check of a large file does
+    /// not make it resident.
     fn verify_blocks(&self, entry: &SectionEntry) -> Result<()> {
         for block in 0..entry.blocks() {
             self.check_block(entry, block)?;
@@ -154,24 +154,24 @@ impl SectionFile {
         Ok(())
     }
 
-    /// Damage at an offset in the file.
+    /// Returns the error for damage at an offset in the file.
     pub(crate) fn corrupt(&self, offset: u64, reason: impl Into<String>) -> Error {
         Error::corrupt(&self.path, offset, reason)
     }
 
-    /// Damage in a section.
+    /// Returns the error for damage in a section.
     pub(crate) fn corrupt_in(&self, kind: u32, offset: u64, reason: impl Into<String>) -> Error {
         let start = self.entry(kind).map_or(0, |e| e.offset);
         self.corrupt(start + offset, reason)
     }
 
-    /// Bytes mapped.
+    /// Returns the number of bytes mapped.
     pub(crate) fn len(&self) -> u64 {
         self.bytes.len() as u64
     }
 
-    /// For whoever reads a section from its start, and these values of it last: once they reach a
-    /// whole number of [`VERIFIED_AT_ONCE`], what lies behind goes, see [`Mapped::release`].
+    /// For a caller that reads a section from its start and has just read `values`. At each whole
+    /// multiple of [`VERIFIED_AT_ONCE`] it releases the pages behind, see [`Mapped::release`].
     pub(crate) fn release_behind<T>(&self, kind: u32, values: Range<usize>) {
         let whole = |value: usize| value * size_of::<T>() / VERIFIED_AT_ONCE * VERIFIED_AT_ONCE;
         let (from, to) = (whole(values.start), whole(values.end));
@@ -183,7 +183,7 @@ impl SectionFile {
         }
     }
 
-    /// Lets the pages go: see [`Mapped::release`].
+    /// Releases the pages, see [`Mapped::release`].
     pub(crate) fn release(&self) {
         self.bytes.release();
     }
@@ -197,7 +197,7 @@ impl SectionFile {
             .ok_or_else(|| self.corrupt(self.len(), format!("section {kind} is missing")))
     }
 
-    /// A part of a section as it is mapped.
+    /// Returns a part of a section, as it is mapped.
     fn part(&self, entry: &SectionEntry, bytes: Range<usize>) -> Result<&[u8]> {
         self.content(entry).get(bytes).ok_or_else(|| {
             self.corrupt(entry.offset + entry.len, "the section is shorter than its rows need")
@@ -205,7 +205,7 @@ impl SectionFile {
     }
 
     fn content(&self, entry: &SectionEntry) -> &[u8] {
-        // The table's decoder checked that the section lies within the file.
+        // The decoder of the table checked that the section lies within the file.
         self.bytes.get(entry.offset as usize..(entry.offset + entry.len) as usize).unwrap_or(&[])
     }
 
@@ -221,7 +221,7 @@ impl SectionFile {
         Ok(())
     }
 
-    /// Checks a block, whether it passed before or not.
+    /// Checks a block, whether or not it passed before.
     fn check_block(&self, entry: &SectionEntry, block: u64) -> Result<()> {
         let at = entry.first_block as usize + block as usize;
         let (passed, bit) = (self.passed.get(at / 64), 1 << (at % 64));
@@ -244,7 +244,7 @@ impl SectionFile {
     }
 }
 
-/// Checks header, length and section table of a file, and reads nothing else of it.
+/// Checks the header, length and section table of a file, and reads nothing else of it.
 pub(crate) fn probe(disk: &dyn Disk, dir: &Path, expected: &Identity) -> Result<()> {
     let path = dir.join(expected.name.to_string());
     let file = disk.open(&path)?;
@@ -263,7 +263,7 @@ pub(crate) fn probe(disk: &dyn Disk, dir: &Path, expected: &Identity) -> Result<
     check_known(&path, &table, expected.kind)
 }
 
-/// An error for a file with a section that a reader must know, and this version does not.
+/// Refuses a file with a required section that this version does not know.
 pub(crate) fn check_known(path: &Path, table: &SectionTable, kind: FileKind) -> Result<()> {
     match table.unknown(kind) {
         None => Ok(()),

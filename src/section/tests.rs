@@ -1,4 +1,4 @@
-//! Tests of the module above.
+//! Owns the tests of section files: what an open checks, what a first touch checks, and forgeries.
 
 use super::*;
 use crate::disk::RealDisk;
@@ -70,7 +70,7 @@ fn damage_to_a_block_that_had_passed_was_never_found_by_a_verification() {
     assert!(file.checked_range(2, 66_000..66_004).is_ok(), "a block is checked once");
     assert!(file.verify().is_err());
     assert!(file.verify_but(&[2]).is_ok());
-    // From here on it is found where it is used, too.
+    // From here on the damage is found where the block is used, too.
     assert!(file.checked_range(2, 66_000..66_004).is_err());
 }
 
@@ -95,7 +95,7 @@ fn a_probe_sees_header_length_and_table_as_an_open_does() {
         bytes[at] ^= 0x10;
         refused += u32::from(!both(&bytes));
     }
-    // What of these 248 bytes is content is not looked at.
+    // The few of these 248 bytes that are content are not checked.
     assert!(refused > 230, "{refused}");
     for cut in [0, 1, 100, 130, whole.len() - 1] {
         assert!(!both(&whole[..cut]));
@@ -161,7 +161,7 @@ fn a_newer_version_is_told_apart_from_damage_and_a_stub_is_not_mapped() {
     for result in both(len) {
         assert!(matches!(result, Err(Error::UnsupportedFormat { found: 3, .. })), "{result:?}");
     }
-    // As long as the manifest says, and too short to be anything.
+    // The file has the length that the manifest says, but is too short to be valid.
     for short in [4, HEADER_LEN, HEADER_LEN + TAIL_LEN - 1] {
         std::fs::write(&path, vec![7; short]).unwrap();
         for result in both(short as u64) {
@@ -179,7 +179,7 @@ fn a_block_that_passed_never_stood_for_another() {
     let len = writer.finish().unwrap();
     let path = dir.path().join(NAME.to_string());
     let whole = std::fs::read(&path).unwrap();
-    // Neighbors, and those with the same bit in another word or the same word by another reckoning.
+    // Neighboring bits, and bits that a wrong word or a wrong position in the word would confuse.
     for (good, bad) in [(0, 1), (1, 0), (0, 64), (64, 65), (65, 1), (1, 65), (129, 2), (2, 128)] {
         let mut bytes = whole.clone();
         bytes[HEADER_LEN + bad * BLOCK_LEN + 5] ^= 1;

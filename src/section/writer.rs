@@ -1,4 +1,4 @@
-//! Owns the writing of files made of sections, in one pass. What the sections mean is the caller's.
+//! Owns the writing of files made of sections, in one pass. The caller knows their meaning.
 
 use std::path::Path;
 
@@ -8,12 +8,12 @@ use crate::format::header::FileHeader;
 use crate::format::names::FileName;
 use crate::format::table::{ALIGNMENT, BLOCK_LEN, CHECKED, REQUIRED, SectionEntry, SectionTable};
 
-/// How a section is treated.
+/// Where the checksums of a section are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Check {
-    /// Its blocks have checksums in the table.
+    /// In the table, one per block.
     Blocks,
-    /// Its rows have checksums of their own.
+    /// In the rows themselves.
     Rows,
 }
 
@@ -22,17 +22,17 @@ pub(crate) struct SectionWriter {
     file: Box<dyn AppendFile>,
     len: u64,
     pub(super) table: SectionTable,
-    /// Bytes that wait for a large write.
+    /// Bytes that wait until a large write is worth it.
     buffer: Vec<u8>,
-    /// Checksum of the block under way and how many bytes it has.
+    /// Checksum of the current block, and the number of its bytes so far.
     block: Option<(crc32fast::Hasher, usize)>,
 }
 
-/// Bytes that are written at once.
+/// Bytes per write.
 const BUFFER_LEN: usize = 64 << 10;
 
 impl SectionWriter {
-    /// Creates the file. If it is not finished, removing it is the caller's job.
+    /// Creates the file. A caller that does not finish it must remove it.
     pub(crate) fn create(
         disk: &dyn Disk,
         dir: &Path,
@@ -46,7 +46,7 @@ impl SectionWriter {
         Ok(writer)
     }
 
-    /// Begins a section; the one before it ends.
+    /// Begins a section and ends the one before it.
     pub(crate) fn begin(&mut self, kind: u32, check: Check) -> Result<()> {
         self.end_section();
         let padding = self.len.next_multiple_of(ALIGNMENT as u64) - self.len;
@@ -64,7 +64,7 @@ impl SectionWriter {
         Ok(())
     }
 
-    /// Adds bytes to the section.
+    /// Appends bytes to the section.
     pub(crate) fn write(&mut self, mut bytes: &[u8]) -> Result<()> {
         if let Some(entry) = self.table.entries.last_mut() {
             entry.len += bytes.len() as u64;
@@ -87,13 +87,14 @@ impl SectionWriter {
         Ok(())
     }
 
-    /// A whole section at once.
+    /// Writes a whole section.
     pub(crate) fn section(&mut self, kind: u32, check: Check, bytes: &[u8]) -> Result<()> {
         self.begin(kind, check)?;
         self.write(bytes)
     }
 
-    /// Writes the table and syncs the file; tells its length. The directory is the caller's.
+    /// Writes the table and syncs the file. Returns the file's length. Syncing the directory is up
+    /// to the caller.
     #[track_caller]
     pub(crate) fn finish(mut self) -> Result<u64> {
         self.end_section();

@@ -1,10 +1,11 @@
-//! Owns locks and condition variables that tell ThreadSanitizer when they change hands. The
-//! standard library comes compiled, without instrumentation: where threads really wait, its locks
-//! hand over in code that ThreadSanitizer does not see, and what they guard looks like a race.
+//! Owns locks and condition variables that report to ThreadSanitizer when they change hands. The
+//! standard library comes compiled, without instrumentation. Where threads really wait, its locks
+//! hand over in code that ThreadSanitizer does not see, and the data they guard looks like a race.
 //!
-//! Each lock has an atomic beside it. Whoever lets the lock go releases it just before, whoever
-//! gets the lock acquires it just after: the order that the lock makes anyhow, and none besides.
-//! For `--cfg tsan` only; has what the crate uses of the standard library's interface.
+//! Each lock has an atomic beside it. A holder does a release on the atomic just before it unlocks;
+//! the next holder does an acquire just after it locks. That is the order that the lock makes
+//! anyhow, and no other. For `--cfg tsan` only. It has the part of the standard library's interface
+//! that the crate uses.
 
 use std::ops::{Deref, DerefMut};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -22,13 +23,13 @@ impl HandOver {
     }
 }
 
-/// Releases when dropped: a field before the guard that lets the lock go.
+/// Does the release when dropped. In a guard, this field comes before the one that unlocks.
 #[derive(Debug)]
 struct Give<'a>(&'a HandOver);
 
 impl Drop for Give<'_> {
     fn drop(&mut self) {
-        // Adds to what earlier holders released, as the readers of a lock must.
+        // Adds to the releases of earlier holders, as the readers of a lock must.
         self.0.0.fetch_add(1, Ordering::Release);
     }
 }
@@ -40,7 +41,7 @@ fn map<A, B>(result: LockResult<A>, with: impl FnOnce(A) -> B) -> LockResult<B> 
     }
 }
 
-/// A guard of the standard library; released before it is dropped, in the order of the fields.
+/// A guard of the standard library. The fields drop in order: the release comes before the unlock.
 #[derive(Debug)]
 pub(crate) struct Guard<'a, G> {
     give: Give<'a>,
@@ -113,8 +114,8 @@ impl<T> RwLock<T> {
     }
 }
 
-/// A cell that whoever comes first fills. Who comes meanwhile waits for the mutex, not in the cell;
-/// who comes later takes the flag alone, so that no order is made up between readers.
+/// A cell that the first caller fills. Callers that come meanwhile wait for the mutex, not in the
+/// cell. Later callers read the flag alone, so that no order arises between readers.
 #[derive(Debug)]
 pub(crate) struct OnceLock<T> {
     filled: AtomicBool,
@@ -152,7 +153,7 @@ impl<T> OnceLock<T> {
     }
 }
 
-/// Needs no atomic of its own: to wake a thread orders nothing, to get the mutex back does.
+/// Needs no atomic of its own: waking a thread orders nothing, taking the mutex again does.
 #[derive(Debug, Default)]
 pub(crate) struct Condvar(sync::Condvar);
 

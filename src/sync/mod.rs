@@ -1,17 +1,21 @@
 //! Owns the choice of locks, condition variables, atomics and threads wherever blocking or order
-//! matters: the standard library's, or those of a model checker that runs the same code under
-//! schedules of its own (`--cfg loom`, `--cfg shuttle`; see `.ci/concurrency`), or the standard
-//! library's in wrappers that ThreadSanitizer understands (`--cfg tsan`). Also owns `Published`,
-//! the cell through which readers get the newest snapshot, and the functions that take locks
-//! whatever became of their last holder.
+//! matters. They are one of:
+//!
+//! - the standard library's;
+//! - those of a model checker, which runs the same code under its own schedules (`--cfg loom`,
+//!   `--cfg shuttle`; see `.ci/concurrency`);
+//! - the standard library's in wrappers that ThreadSanitizer understands (`--cfg tsan`).
+//!
+//! Also owns `Published`, the cell from which readers load the newest snapshot, and the functions
+//! that take a lock even if its last holder panicked.
 //!
 //! What the checkers prove: under them `Published` is a mutex around an `Arc`, and `Arc` is the
-//! standard library's, so that whatever follows from "a load gives the last value stored, a store
-//! is one step, the last owner drops" is checked, for the code around the cell. That arc-swap and
-//! `Arc` keep that contract on real hardware is not; `tests/stress.rs` only exercises it, with
-//! ThreadSanitizer too. Neither checker lets a wait time out: whoever is not woken is found out.
-//! Counters and caches that nobody waits for (`section`, index building, the pool) stay on the
-//! standard library.
+//! standard library's. So they check the code around the cell, given its contract. A load returns
+//! the last value stored, a store is one step, and the last owner drops the value. They do not
+//! check that arc-swap and `Arc` keep that contract on real hardware; `tests/stress.rs` only
+//! exercises it, with ThreadSanitizer too. Neither checker lets a wait time out, so a thread that
+//! is never woken is found. Counters and caches that nobody waits for (`section`, index building,
+//! the pool) stay on the standard library.
 
 #[cfg(any(all(loom, shuttle), all(loom, tsan), all(shuttle, tsan)))]
 compile_error!("one at a time: --cfg loom, --cfg shuttle or --cfg tsan");
@@ -32,7 +36,7 @@ pub(crate) use instrumented::{
 pub(crate) use std::sync::{Condvar, Mutex, MutexGuard, RwLock, RwLockReadGuard, RwLockWriteGuard};
 #[cfg(not(any(loom, shuttle)))]
 pub(crate) use std::{sync::atomic, thread};
-// The model checkers do not order what nobody waits for.
+// The model checkers do not order a cell that nobody waits for.
 #[cfg(not(tsan))]
 pub(crate) use std::sync::OnceLock;
 
@@ -45,12 +49,12 @@ pub(crate) use checked::{
 use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
-/// Whether a model checker runs the threads: each run then needs threads of its own, and the time
-/// of the system would make runs differ.
+/// True if a model checker runs the threads. Then each run needs threads of its own, and the
+/// system's time would make runs differ.
 pub(crate) const MODEL_CHECKED: bool = cfg!(any(loom, shuttle));
 
-/// Locks a mutex whose data stays meaningful even if a holder panicked: every holder leaves it
-/// whole at each step, and a panic on the write path stops all writes besides.
+/// Locks a mutex even if a holder panicked. Its data stays valid: every holder leaves it whole at
+/// each step, and a panic on the write path stops all writes besides.
 pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
@@ -60,7 +64,7 @@ pub(crate) fn lock_std<T>(mutex: &std::sync::Mutex<T>) -> std::sync::MutexGuard<
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// As [`lock`], to read beside other readers.
+/// As [`lock`], for reading beside other readers.
 pub(crate) fn read<T>(lock: &RwLock<T>) -> RwLockReadGuard<'_, T> {
     lock.read().unwrap_or_else(PoisonError::into_inner)
 }
@@ -70,12 +74,12 @@ pub(crate) fn write<T>(lock: &RwLock<T>) -> RwLockWriteGuard<'_, T> {
     lock.write().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Lets a lock go until somebody notifies, and takes it again.
+/// Unlocks until a notification, and locks again.
 pub(crate) fn wait<'a, T>(condition: &Condvar, held: MutexGuard<'a, T>) -> MutexGuard<'a, T> {
     condition.wait(held).unwrap_or_else(PoisonError::into_inner)
 }
 
-/// As [`wait`], for at most this long; returns whether the time ran out as well.
+/// As [`wait`], for at most `longest`. Also returns true if the time ran out.
 pub(crate) fn wait_for<'a, T>(
     condition: &Condvar,
     held: MutexGuard<'a, T>,
@@ -91,13 +95,14 @@ pub(crate) fn spawn(
     body: impl FnOnce() + Send + 'static,
 ) -> std::io::Result<thread::JoinHandle<()>> {
     let builder = thread::Builder::new().name(name.to_owned());
-    // In words. What loom gives by itself is less than a commit needs.
+    // In words. Loom's default is less than a commit needs.
     #[cfg(loom)]
     let builder = builder.stack_size(1 << 17);
     builder.spawn(body)
 }
 
-/// A value that one thread at a time replaces and any number load, without waiting for each other.
+/// A value that one thread at a time replaces and any number of threads load, without waiting for
+/// each other.
 #[derive(Debug)]
 pub(crate) struct Published<T> {
     #[cfg(not(any(loom, shuttle)))]
@@ -112,12 +117,12 @@ impl<T> Published<T> {
         Self { current: arc_swap::ArcSwap::from_pointee(value) }
     }
 
-    /// The value as it is now.
+    /// Returns the current value.
     pub(crate) fn load(&self) -> Arc<T> {
         self.current.load_full()
     }
 
-    /// Replaces the value; the one before goes when its last reader lets go.
+    /// Replaces the value. The old one is dropped with its last reader.
     pub(crate) fn store(&self, next: T) {
         self.current.store(Arc::new(next));
     }

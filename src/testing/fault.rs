@@ -1,5 +1,5 @@
-//! Owns two disks for tests, over the operating system's files: one that fails on command, the n-th
-//! operation of a kind, once or for ever; and one that is full at a number of bytes.
+//! Owns two disks for tests, over the operating system's files. One fails on command: the n-th
+//! operation of a kind, once or for ever. The other is full at a given number of bytes.
 
 use std::any::Any;
 use std::collections::HashMap;
@@ -11,7 +11,7 @@ use std::sync::{Arc, Mutex};
 use crate::disk::{AppendFile, Disk, Listed, RealDisk, SealedFile, Site};
 use crate::error::{Error, Result};
 
-/// Kinds of operations that can be made to fail.
+/// Kinds of operations that can fail.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Fault {
     Create,
@@ -45,12 +45,12 @@ impl FaultDisk {
         *self.plan.kind.lock().unwrap() = Some(kind);
     }
 
-    /// Whether the planned failure has happened.
+    /// Returns true if the planned failure has happened.
     pub(crate) fn fired(&self) -> bool {
         self.plan.left.load(Ordering::SeqCst) < 0
     }
 
-    /// No more failures.
+    /// Cancels the planned failure.
     pub(crate) fn heal(&self) {
         *self.plan.kind.lock().unwrap() = None;
     }
@@ -127,7 +127,7 @@ struct FaultAppend {
 impl AppendFile for FaultAppend {
     fn append(&mut self, bytes: &[u8]) -> Result<()> {
         if let Err(error) = self.plan.check(Fault::Append, &self.path) {
-            // As a full disk does it: a part gets through.
+            // As on a full disk: part of the bytes is written.
             let part = bytes.get(..bytes.len() / 2).unwrap_or_default();
             self.inner.append(part)?;
             return Err(error);
@@ -141,7 +141,7 @@ impl AppendFile for FaultAppend {
     }
 }
 
-/// The operating system's files, of at most so many bytes in all. Clones share the limit.
+/// The operating system's files, with a limit on their bytes in all. Clones share the limit.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct QuotaDisk {
     space: Arc<Mutex<Space>>,
@@ -160,18 +160,18 @@ impl Space {
 }
 
 impl QuotaDisk {
-    /// Sets how many bytes there may be.
+    /// Sets the limit in bytes.
     pub(crate) fn limit(&self, bytes: u64) {
         self.space.lock().unwrap().limit = bytes;
     }
 
-    /// Leaves no room beyond what is used now, but for `more` bytes.
+    /// Leaves room for `more` bytes beyond those in use now.
     pub(crate) fn fill(&self, more: u64) {
         let mut space = self.space.lock().unwrap();
         space.limit = space.used() + more;
     }
 
-    /// Bytes of all files now.
+    /// Returns the current bytes of all files.
     pub(crate) fn used(&self) -> u64 {
         self.space.lock().unwrap().used()
     }
@@ -234,7 +234,7 @@ impl AppendFile for QuotaAppend {
         let mut space = self.space.lock().unwrap();
         let room = space.limit.saturating_sub(space.used());
         let fits = bytes.len().min(room as usize);
-        // As a full disk does it: a part gets through.
+        // As on a full disk: part of the bytes is written.
         self.inner.append(bytes.get(..fits).unwrap_or_default())?;
         *space.files.entry(self.path.clone()).or_default() += fits as u64;
         if fits < bytes.len() {

@@ -1,4 +1,4 @@
-//! Owns what lets `benches/kernels.rs` call the kernels, of every instruction set that this
+//! Owns the access of `benches/kernels.rs` to the kernels of every instruction set that this
 //! processor has. Behind the feature `__bench` only; no part of the API.
 
 use super::uniform::Uniform;
@@ -10,8 +10,8 @@ use crate::vector::codes::{BLOCKS_AT_ONCE, CodeBuffer, CodeSpec, FastScanBlocks,
 use crate::vector::kernel::Kernels;
 use crate::vector::kernel::blocks::ROWS;
 
-/// Different vectors among the rows; the others are copies. What is measured does not look at
-/// values.
+/// Number of different vectors among the rows; the others are copies. The kernels' time does not
+/// depend on values.
 const DIFFERENT: usize = 256;
 
 fn kernels() -> &'static [Kernels] {
@@ -19,23 +19,23 @@ fn kernels() -> &'static [Kernels] {
     ALL.get_or_init(Kernels::all)
 }
 
-/// The names of the instruction sets, fastest first.
+/// Returns the names of the instruction sets, fastest first.
 pub fn kernel_sets() -> Vec<&'static str> {
     kernels().iter().map(|kernels| kernels.name).collect()
 }
 
-/// Code rows of vectors of length 1, and a query.
+/// Codes of vectors of length 1, as rows.
 #[derive(Debug)]
 pub struct Rows {
     spec: CodeSpec,
     vectors: Vec<Vec<f32>>,
     buffer: CodeBuffer,
-    /// Their signs side by side; nothing for codes that have none.
+    /// Their sign bits in FastScan blocks; empty for codes without signs.
     signs: MapVec<u8>,
 }
 
 impl Rows {
-    /// So many rows under cosine.
+    /// Creates `rows` rows for the cosine metric.
     pub fn new(codes: Quantization, dimension: usize, rows: u32) -> Self {
         let spec = CodeSpec::new(codes, Metric::Cosine, dimension);
         let vectors: Vec<Vec<f32>> =
@@ -48,41 +48,41 @@ impl Rows {
         Self { spec, vectors, buffer, signs }
     }
 
-    /// Bytes of one row.
+    /// Returns the bytes per row.
     pub fn row_bytes(&self) -> usize {
         self.spec.row_bytes()
     }
 
-    /// A query, measured by this instruction set of [`kernel_sets`] if there is one of that name,
-    /// by the fastest otherwise.
+    /// Returns a query that is measured by the instruction set `set` of [`kernel_sets`]; by the
+    /// fastest if there is none of that name.
     pub fn query(&self, set: &str) -> Measured<'_> {
         let found = kernels().iter().find(|kernels| kernels.name == set);
         let query = Query::new(self.spec, vector(self.spec.dimension, DIFFERENT as u64));
         Measured { rows: self, query: query.with_kernels(found.unwrap_or(&kernels()[0])) }
     }
 
-    /// The distances from the first row to these.
+    /// Computes the distances from the first row to the rows `nodes`.
     pub fn pairs(&self, nodes: &[u32], out: &mut Vec<f32>) {
         self.buffer.rows().origin(0).distances(nodes, out);
     }
 
-    /// Makes codes of so many vectors, in place of those that `out` held.
+    /// Encodes `vectors` vectors and replaces the codes in `out`.
     pub fn encode(&self, vectors: usize, out: &mut Encoded) {
         let buffer = out.0.get_or_insert_with(|| CodeBuffer::new(self.spec, vectors));
         buffer.clear();
         self.vectors.iter().cycle().take(vectors).for_each(|vector| buffer.push(vector));
     }
 
-    /// Encodes so many queries.
+    /// Encodes `queries` queries.
     pub fn encode_queries(&self, queries: usize) {
         for vector in self.vectors.iter().cycle().take(queries) {
             std::hint::black_box(Query::new(self.spec, vector.clone()));
         }
     }
 
-    /// Reads the bytes of these rows and does nothing with them but add them up.
+    /// Reads the bytes of the rows `nodes` and adds them up.
     pub fn read(&self, nodes: &[u32]) -> u64 {
-        /// Rows ahead of the one that is read for which cache lines are asked, as the kernels do.
+        /// Distance of the prefetch in rows, as in the kernels.
         const AHEAD: usize = 8;
         let (rows, prefetch) = (self.buffer.rows(), kernels()[0].prefetch);
         let mut sums = [0u64; 8];
@@ -104,11 +104,11 @@ impl Rows {
     }
 }
 
-/// Codes that were made.
+/// A buffer of encoded vectors.
 #[derive(Debug, Default)]
 pub struct Encoded(Option<CodeBuffer>);
 
-/// A query and the rows that it measures.
+/// A query, and the rows that it is compared with.
 #[derive(Debug)]
 pub struct Measured<'a> {
     rows: &'a Rows,
@@ -116,13 +116,13 @@ pub struct Measured<'a> {
 }
 
 impl Measured<'_> {
-    /// The distances to these rows.
+    /// Computes the distances to the rows `nodes`.
     pub fn distances(&self, nodes: &[u32], out: &mut Vec<f32>) {
         self.query.distances(&self.rows.buffer.rows(), nodes, out);
     }
 
-    /// Looks at these rows as a search does that needs none of them: `nodes` is empty afterwards
-    /// where codes have signs in front.
+    /// Prefilters the rows `nodes` as a search does that needs none of them. Where codes have
+    /// signs, `nodes` is empty afterwards.
     pub fn look(&self, nodes: &mut Vec<u32>, buffer: &mut Vec<f32>) {
         let rows = self.rows.buffer.rows();
         let measure = self.query.over(&rows);
@@ -130,7 +130,7 @@ impl Measured<'_> {
         measure.sift(f32::MIN, 1.0, nodes, buffer);
     }
 
-    /// Looks at all rows in the same way, by their signs side by side where codes have them.
+    /// Prefilters all rows in the same way, by their FastScan blocks where codes have them.
     pub fn look_at_blocks(&self, nodes: &mut Vec<u32>) {
         let rows = self.rows.buffer.rows();
         let count = rows.len() as u32;

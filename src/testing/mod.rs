@@ -1,4 +1,4 @@
-//! Owns the machinery of tests, fuzzing and benchmarks: none of it is part of the API, and no
+//! Owns the code that tests, fuzzing and benchmarks share. None of it is part of the API, and no
 //! module of the product names it.
 
 #[cfg(test)]

@@ -1,6 +1,6 @@
-//! Owns how much the tests run. `ALTIPLANO_TESTS` is `quick` (the default: a look within minutes),
-//! `ci` (what must hold before a change lands) or `soak` (as much as a night allows). The
-//! integration tests include this file, so that there is one knob for all.
+//! Owns the amount of testing. `ALTIPLANO_TESTS` is `quick` (the default: a few minutes), `ci`
+//! (what must pass before a change lands) or `soak` (as much as a night allows). The integration
+//! tests include this file, so that one variable controls all of them.
 //!
 //! `ALTIPLANO_SEED` repeats a run from the seed that a report names.
 #![allow(
@@ -9,7 +9,7 @@
     reason = "each test binary uses a part, and a test may print"
 )]
 
-/// How much is run.
+/// The amount of testing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Size {
     Quick,
@@ -27,7 +27,7 @@ pub(crate) fn size() -> Size {
     }
 }
 
-/// Returns the number for this run's size. A quick run says how much CI would run.
+/// Returns the number for this run's size. A quick run prints the number that CI would use.
 pub(crate) fn sized<T: PartialEq + std::fmt::Display>(what: &str, quick: T, ci: T, soak: T) -> T {
     match size() {
         Size::Quick => {

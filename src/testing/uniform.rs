@@ -1,4 +1,4 @@
-//! Owns the numbers that vectors of tests and benchmarks are made of: they repeat with their seed.
+//! Owns the numbers that vectors of tests and benchmarks are made of. They repeat with their seed.
 
 /// A linear congruential generator of numbers from -1 to 1, with Knuth's factor.
 #[derive(Clone, Debug)]
@@ -10,7 +10,7 @@ impl Uniform {
         (self.0 >> 40) as f32 / (1 << 23) as f32 - 1.0
     }
 
-    /// A vector of so many of them.
+    /// Returns a vector of `dimension` such numbers.
     pub(crate) fn vector(&mut self, dimension: usize) -> Vec<f32> {
         (0..dimension).map(|_| self.next()).collect()
     }

@@ -1,4 +1,4 @@
-//! Owns the bell of a job, which anyone may ring.
+//! Owns `Notify`, by which anyone wakes a job.
 
 use std::fmt;
 use std::sync::Arc;
@@ -9,16 +9,16 @@ use crate::sync::{Mutex, lock};
 struct Flags {
     woken: bool,
     stopping: bool,
-    /// Where it rings, while there is a job.
+    /// Receives the notification while there is a job.
     desk: Option<Arc<dyn Desk>>,
 }
 
-/// Where a bell rings.
+/// Receives the notifications of a job.
 pub(super) trait Desk: fmt::Debug + Send + Sync {
     fn notify(&self);
 }
 
-/// The bell of a job: anyone may ring it. No lock is held where it rings.
+/// Wakes a job; anyone may notify it. No lock is held while the receiver is called.
 #[derive(Debug, Default)]
 pub(crate) struct Notify {
     flags: Mutex<Flags>,
@@ -36,12 +36,12 @@ impl Notify {
         }
     }
 
-    /// Whether the job was told to stop; long tasks ask now and then.
+    /// Returns true if the job was told to stop. Long tasks ask now and then.
     pub(crate) fn is_stopping(&self) -> bool {
         lock(&self.flags).stopping
     }
 
-    /// Whether it was rung since it was last answered or asked.
+    /// Returns true if it was notified since the last answer or the last call, and forgets it.
     #[cfg(test)]
     pub(crate) fn take_ring(&self) -> bool {
         std::mem::take(&mut lock(&self.flags).woken)
@@ -55,7 +55,7 @@ impl Notify {
         lock(&self.flags).woken
     }
 
-    /// The job begins: what rings from now on asks for another turn.
+    /// The job begins its turn: a notification from now on asks for another turn.
     pub(super) fn answer(&self) {
         lock(&self.flags).woken = false;
     }

@@ -1,5 +1,5 @@
-//! Owns what a lane of the pool knows: its jobs and whose turn it is, its timers, how many threads
-//! it wants. Pure: starts no thread, takes no lock and runs no job.
+//! Owns the state of one lane of the pool: its jobs and their turns, its timers, and the number of
+//! threads it needs. Pure: it starts no thread, takes no lock and runs no job.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
@@ -7,20 +7,20 @@ use std::time::Duration;
 
 use crate::sync::thread::ThreadId;
 
-/// Kinds of background work. Each has threads of its own.
+/// Kinds of background work. Each kind has threads of its own.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Lane {
-    /// Syncs of the log: short, and promised by a time.
+    /// Syncs of the log: short, with a deadline.
     Log,
     /// Sealing and compaction.
     Rows,
-    /// Index builds: the longest of all.
+    /// Index builds: the longest jobs.
     Index,
-    /// Listeners of the host's.
+    /// Listeners of the host program.
     Events,
 }
 
-/// How many lanes there are.
+/// Number of lanes.
 pub(super) const LANES: usize = 4;
 
 impl Lane {
@@ -33,7 +33,7 @@ impl Lane {
         }
     }
 
-    /// Most threads that work at once. A listener may be slow, and costs no thread while none runs.
+    /// Most threads that work at once. A listener may be slow, but costs no thread while none runs.
     const fn limit(self) -> usize {
         match self {
             Self::Log | Self::Rows | Self::Index => 2,
@@ -43,7 +43,7 @@ impl Lane {
 }
 
 pub(super) enum Phase {
-    /// Until then, in the pool's time, or until it is rung.
+    /// Until this time on the pool's clock, or until it is notified.
     Waiting(Duration),
     Ready,
     Running(ThreadId),
@@ -54,11 +54,11 @@ pub(super) enum Phase {
 pub(super) struct Entry<J> {
     pub(super) job: Arc<J>,
     pub(super) phase: Phase,
-    /// It goes when its turn ends.
+    /// The job is removed when its turn ends.
     pub(super) dismissed: bool,
 }
 
-/// What a thread does next.
+/// A thread's next piece of work.
 pub(super) enum Turn {
     Job(u64),
     Post(u64, Box<dyn FnOnce() + Send>),
@@ -69,7 +69,7 @@ pub(super) struct LaneState<J> {
     /// In the order of their turns.
     pub(super) ready: VecDeque<Turn>,
     pub(super) timers: BTreeSet<(Duration, u64)>,
-    /// How many of `ready` are posts.
+    /// Number of posts in `ready`.
     pub(super) posts: usize,
     pub(super) threads: usize,
     /// Threads that wait inside a job for something that may take long.
@@ -90,7 +90,7 @@ impl<J> Default for LaneState<J> {
 }
 
 impl<J> LaneState<J> {
-    /// How many threads there is something to do for, those that wait aside left out.
+    /// Returns the number of threads that have work, without those that wait aside.
     fn wanted(&self, lane: Lane) -> usize {
         lane.limit().min(self.entries.len().saturating_sub(self.aside) + self.posts)
     }

@@ -1,6 +1,6 @@
-//! Owns background work: jobs that are rung awake, take turns on the few threads of the process
-//! (`pool`), are stopped and waited for, and turn a panic into poison. Knows no tasks: it is given
-//! closures.
+//! Owns background work: jobs that are woken by a notification and take turns on the few threads of
+//! the process (`pool`). They can be stopped and waited for, and a panic in one sets the poison.
+//! The tasks are closures; their purpose is not known here.
 
 mod bell;
 mod lane;

@@ -1,11 +1,11 @@
-//! Owns the background threads of the process: a few for all open stores, in lanes, so that a short
-//! job never waits behind a long one of another kind. Knows no stores: a job is a closure with a
-//! bell.
+//! Owns the background threads of the process, a few for all open stores. They are divided into
+//! lanes, so that a short job never waits behind a long one of another kind. A job is a closure
+//! with a `Notify`; stores are not known here.
 //!
-//! Invariants: a job runs on one thread at a time; the jobs of a lane take turns, so that no store
-//! keeps another one waiting for more than a turn; a lane has no more threads than jobs, and none
-//! when it has no job; nothing is called out while the pool is locked; whoever drops a [`Worker`]
-//! waits for its own job alone.
+//! Invariants: a job runs on one thread at a time. The jobs of a lane take turns, so that no store
+//! keeps another one waiting for more than a turn. A lane has no more threads than jobs, and none
+//! when it has no job. No callback runs while the pool is locked. Dropping a [`Worker`] waits for
+//! its own job alone.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
@@ -21,19 +21,19 @@ use crate::poison::Poison;
 use crate::sync::thread;
 use crate::sync::{self, Condvar, MODEL_CHECKED, Mutex, MutexGuard, lock};
 
-/// What a job does at its turn; gives how long to wait at most before the next one.
+/// One turn of a job. Returns the longest time to wait before the next one.
 type Task = Box<dyn FnMut(&Seat<'_>) -> Duration + Send>;
 
 struct Job {
     label: &'static str,
     bell: Arc<Notify>,
     poison: Arc<Poison>,
-    /// Only the thread whose turn it is takes it.
+    /// Only the thread whose turn it is locks it.
     task: Mutex<Task>,
 }
 
 impl Job {
-    /// Runs once. Nothing if it panicked: then it never runs again.
+    /// Runs one turn. Returns `None` if it panicked: then the job never runs again.
     fn run(&self, seat: &Seat<'_>) -> Option<Duration> {
         self.bell.answer();
         let mut task = lock(&self.task);
@@ -60,9 +60,10 @@ impl State {
 /// The threads of this process.
 static SHARED: ArcSwapOption<Pool> = ArcSwapOption::const_empty();
 
-/// See the file.
+/// The pool of background threads of one process.
 pub(super) struct Pool {
-    /// A child made by fork has the memory of this and none of its threads.
+    /// The process that made it. A child made by fork has the memory of its parent, but not its
+    /// threads.
     process: u32,
     clock: SystemClock,
     state: Mutex<State>,
@@ -87,8 +88,8 @@ impl Pool {
         }
     }
 
-    /// The pool of this process. No lock is taken: one that another thread held in the parent stays
-    /// locked in a child made by fork.
+    /// Returns the pool of this process. It takes no lock: a lock that another thread of the parent
+    /// held stays locked in a child made by fork.
     fn shared() -> Arc<Self> {
         if MODEL_CHECKED {
             return Arc::new(Self::new());
@@ -132,7 +133,7 @@ impl Pool {
             if let Err(error) = sync::spawn(lane.name(), move || pool.serve(lane)) {
                 let mut state = lock(&self.state);
                 state.lane(lane).threads -= 1;
-                // The others can do it.
+                // If other threads serve the lane, they do the work.
                 let alone = state.lane(lane).threads == state.lane(lane).aside;
                 result = if alone { Err(error) } else { Ok(()) };
             }
@@ -140,7 +141,7 @@ impl Pool {
         result
     }
 
-    /// What a thread does all its life.
+    /// The life of a thread: it runs turns until the lane no longer needs it.
     fn serve(self: &Arc<Self>, lane: Lane) {
         let mut state = lock(&self.state);
         loop {
@@ -173,7 +174,7 @@ impl Pool {
             Turn::Job(id) => id,
             Turn::Post(_, work) => {
                 drop(state);
-                // It answers for its own panics; one that gets here must not end the thread.
+                // A post handles its own panics. One that escapes must not end the thread.
                 let _ = catch_unwind(AssertUnwindSafe(work));
                 return lock(&self.state);
             }
@@ -189,7 +190,7 @@ impl Pool {
         let gone = self.end_turn(state.lane(lane), lane, id, patience);
         self.ended.notify_all();
         if gone.is_some() {
-            // What a job owns is dropped outside of the lock.
+            // The values that a job owns are dropped outside the lock.
             drop(state);
             drop((gone, job));
             state = lock(&self.state);
@@ -197,7 +198,7 @@ impl Pool {
         state
     }
 
-    /// Says what becomes of a job whose turn ended; gives it back if it goes.
+    /// Decides about a job whose turn ended. Returns the job if it is removed.
     fn end_turn(
         &self,
         of: &mut LaneState<Job>,
@@ -222,13 +223,13 @@ impl Pool {
         entry.phase = Phase::Waiting(due);
         of.timers.insert((due, id));
         if of.timers.first() == Some(&(due, id)) {
-            // Others sleep for longer, and this thread may have something else to do.
+            // The others sleep for longer, and this thread may have something else to do.
             self.wake(lane);
         }
         None
     }
 
-    /// Takes a job out; waits until its turn is over, unless it is this thread's.
+    /// Removes a job. Waits until its turn is over, unless that turn is on this thread.
     fn dismiss(&self, lane: Lane, id: u64) {
         let own = thread::current().id();
         let mut state = lock(&self.state);
@@ -252,13 +253,13 @@ impl Pool {
         of.ready.retain(|turn| !matches!(turn, Turn::Job(other) if *other == id));
         let gone = of.entries.remove(&id);
         drop(state);
-        // A thread may have nothing to stay for.
+        // A thread may have no more work and may end.
         self.wake(lane);
         drop(gone);
     }
 }
 
-/// The place of a job in the pool.
+/// The position of a job in the pool.
 #[derive(Debug)]
 struct Place {
     pool: Arc<Pool>,
@@ -268,14 +269,14 @@ struct Place {
 
 impl Desk for Place {
     fn notify(&self) {
-        // In a child made by fork nobody hears it, and its lock may stay locked.
+        // In a child made by fork no thread would notice, and the pool's lock may stay locked.
         if !self.pool.is_foreign() && lock(&self.pool.state).lane(self.lane).make_ready(self.id) {
             self.pool.wake(self.lane);
         }
     }
 }
 
-/// The place of a job on a thread.
+/// A job's view of the thread that it runs on.
 #[derive(Clone, Copy)]
 pub(crate) struct Seat<'a> {
     pool: &'a Arc<Pool>,
@@ -283,18 +284,18 @@ pub(crate) struct Seat<'a> {
 }
 
 impl Seat<'_> {
-    /// Says that the job waits for something that may take long, until this is dropped: another
-    /// thread takes over what this one could do.
+    /// Marks the job as waiting for something that may take long, until the result is dropped.
+    /// Meanwhile another thread does the work that this one could do.
     pub(crate) fn aside(&self) -> Aside<'_> {
         let mut state = lock(&self.pool.state);
         state.lane(self.lane).aside += 1;
-        // Without one, the others wait until this job is over.
+        // If no thread can be started, the other jobs wait until this one is over.
         let _ = self.pool.staff(state, self.lane);
         Aside { seat: self }
     }
 }
 
-/// See [`Seat::aside`].
+/// The mark of a waiting job; see [`Seat::aside`].
 pub(crate) struct Aside<'a> {
     seat: &'a Seat<'a>,
 }
@@ -305,7 +306,7 @@ impl Drop for Aside<'_> {
     }
 }
 
-/// A job that runs at every ring and at least every so often, until this is dropped.
+/// A job that runs at every notification, and after a timeout, until it is dropped.
 #[derive(Debug)]
 pub(crate) struct Worker {
     place: Arc<Place>,
@@ -332,7 +333,8 @@ impl Worker {
         let id = state.next_id;
         state.next_id += 1;
         let place = Arc::new(Place { pool: Arc::clone(&pool), lane, id });
-        // Before the first turn, so that no ring goes unheard: the bell's lock is taken last.
+        // Attached before the first turn, so that no notification is lost. The lock of `Notify` is
+        // taken last.
         bell.attach(Arc::clone(&place) as Arc<dyn Desk>);
         let of = state.lane(lane);
         of.entries.insert(id, Entry { job: Arc::new(job), phase: Phase::Ready, dismissed: false });
@@ -344,8 +346,8 @@ impl Worker {
         Ok(worker)
     }
 
-    /// Forgets the job: in a child made by fork its thread does not exist, and to wait for it would
-    /// take for ever.
+    /// Forgets the job. In a child made by fork its thread does not exist, so waiting for it would
+    /// never end.
     pub(crate) fn abandon(self) {
         std::mem::forget(self);
     }
@@ -359,7 +361,8 @@ impl Drop for Worker {
     }
 }
 
-/// Runs something once on the threads for listeners; false if no thread could be started for it.
+/// Runs `work` once on the threads for listeners. Returns false if no thread could be started for
+/// it.
 pub(crate) fn post(work: impl FnOnce() + Send + 'static) -> bool {
     let (pool, lane) = (Pool::shared(), Lane::Events);
     let mut state = lock(&pool.state);
@@ -388,10 +391,10 @@ mod tests {
 
     use super::*;
 
-    /// Longer than any of this takes anywhere; whoever waits so long has found a bug.
+    /// Longer than any of these waits takes on any machine. Reaching it means a bug.
     const LONG: Duration = Duration::from_secs(60);
 
-    /// A job that says when a turn begins and waits for leave to end it.
+    /// A job that reports when a turn begins, and waits for permission to end it.
     struct Slow {
         begun: Receiver<()>,
         /// Dropped before the worker, which waits for the turn to end.
@@ -418,7 +421,7 @@ mod tests {
         }
     }
 
-    // The lanes are those of the process, so that one test looks at all of them in turn.
+    // The lanes belong to the process, so one test checks all of them in turn.
     #[test]
     fn lanes_do_not_wait_for_each_other_and_a_job_that_waits_gives_its_thread_away() {
         let mut rows: Vec<Slow> = (0..2).map(|_| slow(Lane::Rows, false)).collect();
@@ -426,7 +429,7 @@ mod tests {
         let log = slow(Lane::Log, false);
         log.has_begun();
         drop(log.go_on);
-        // Both threads for rows are taken: a third job waits for its turn, and one aside does not
+        // Both threads for rows are taken, so a third job waits for its turn. A job aside does not
         // count.
         let third = slow(Lane::Rows, false);
         assert!(third.begun.try_recv().is_err());

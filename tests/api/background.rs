@@ -1,5 +1,5 @@
-//! How background work is held up, ended and hurried by its host. How it does what it does is in other
-//! tests; how long it takes is in the benchmarks.
+//! Owns the tests of how the host pauses, ends and expedites background work. How the work is done
+//! is tested elsewhere; its time is in the benchmarks.
 
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, channel};
@@ -12,7 +12,7 @@ use altiplano::{
 };
 
 const DIMENSION: usize = 16;
-/// Longer than any of this takes anywhere; whoever waits so long has found a bug.
+/// Longer than any of these waits takes on any machine. Reaching it means a bug.
 const LONG: Duration = Duration::from_secs(60);
 
 fn options(store: &Store) -> Collection {
@@ -20,7 +20,7 @@ fn options(store: &Store) -> Collection {
     store.collection("notes", options).unwrap()
 }
 
-/// A store with background threads that tells of its events.
+/// Opens a store with background threads that reports its events.
 fn open(dir: &std::path::Path, options: StoreOptions) -> (Store, Receiver<Event>) {
     let (tell, told) = channel();
     let told_of = move |event: &Event| drop(tell.send(event.clone()));
@@ -32,7 +32,7 @@ fn fill(notes: &Collection, ids: std::ops::Range<u64>) {
     notes.apply(batch).unwrap();
 }
 
-/// The next event of a kind; those before it are dropped.
+/// Returns the next event of a kind. Those before it are dropped.
 fn next<T>(told: &Receiver<Event>, wanted: impl Fn(&Event) -> Option<T>) -> T {
     loop {
         let event = told.recv_timeout(LONG).expect("nothing happened any more");
@@ -65,7 +65,7 @@ fn a_paused_store_seals_and_compacts_by_hand_only() {
     for id in 0..40u64 {
         notes.delete(id).unwrap();
     }
-    // The row worker comes by for another seal and leaves the dead where they are.
+    // The row worker runs for another seal and leaves the dead rows where they are.
     for at in [100, 200, 300] {
         fill(&notes, at..at + 64);
         next(&told, sealed);
@@ -75,7 +75,7 @@ fn a_paused_store_seals_and_compacts_by_hand_only() {
     assert_eq!(stats(&store).dead_rows, 40);
     assert!(stats(&store).debt_bytes > 0);
     assert!(told.try_iter().find_map(|e| compacted(&e)).is_none());
-    // What is called by hand is not held up.
+    // A call by hand is not paused.
     assert_eq!(notes.compact().unwrap().rows_reclaimed, 40);
     for id in 100..150u64 {
         notes.delete(id).unwrap();
@@ -147,7 +147,7 @@ fn dead_bytes_are_given_back_by_the_deadline() {
     assert_eq!(settled(), 0);
 }
 
-/// A process that ended every day never came to the end of a day: the deadline counted from the open.
+/// The deadline must not count from the open: a process that ends every day would never reach it.
 #[test]
 fn the_deadline_counts_on_over_opens() {
     let dir = tempfile::tempdir().unwrap();
@@ -161,7 +161,7 @@ fn the_deadline_counts_on_over_opens() {
     let notes = options(&store);
     fill(&notes, 0..64);
     while store.run_pending_tasks().unwrap() {}
-    // Nothing looks at it before the close.
+    // Nothing sees the delete before the close.
     notes.delete(7u64).unwrap();
     drop(notes);
     store.close().unwrap();
@@ -189,7 +189,7 @@ fn inserts_wait_for_compaction_where_a_limit_says_so_and_are_refused_in_the_end(
     for id in 0..256u64 {
         notes.delete(id).unwrap();
     }
-    // The worker comes by within half a second and sees what waits.
+    // The worker runs within half a second and sees that a write waits.
     let mut tries = 1_000_000..2_000_000u64;
     let refused = loop {
         match notes.insert(memory(tries.next().unwrap(), 1024)) {

@@ -1,5 +1,5 @@
-//! Owns the tests of batches: all or nothing, one write per id, across collections, and a random
-//! history against a plain map.
+//! Owns the tests of batches: all or nothing, one write per id, several collections, and a random
+//! history compared with a map.
 
 use std::collections::BTreeMap;
 
@@ -127,7 +127,7 @@ fn batches_are_made_from_memories_and_applied_with_any_durability() {
     let stats = store.stats().unwrap();
     assert_eq!(stats.synced_seq, stats.visible_seq);
     a.apply_with(Batch::new().delete(0u64), later).unwrap();
-    // A later write that waits makes the earlier ones durable as well.
+    // A later write that waits for its sync makes the earlier ones durable as well.
     a.apply_with(Batch::new().delete(1u64), Durability::Sync).unwrap();
     let stats = store.stats().unwrap();
     assert_eq!(stats.synced_seq, stats.visible_seq);
@@ -166,7 +166,7 @@ fn versioned(id: u64, version: u32) -> Memory {
         .namespace(format!("n{}", version % 4))
 }
 
-/// Compares all the ways to look at a collection with the map.
+/// Compares every way to read a collection with the map.
 fn compare(notes: &altiplano::Collection, model: &BTreeMap<u64, u32>) {
     assert_eq!(notes.len().unwrap(), model.len() as u64);
     let all = contents(notes);
@@ -191,7 +191,7 @@ fn compare(notes: &altiplano::Collection, model: &BTreeMap<u64, u32>) {
 proptest! {
     #![proptest_config(ProptestConfig { cases: 48, failure_persistence: None, ..ProptestConfig::default() })]
 
-    /// I4, I6, I8: whatever the history, a collection is the map that its writes make.
+    /// I4, I6, I8: for any history, a collection equals the map that its writes make.
     #[test]
     fn any_history_is_the_map_that_its_writes_make(steps in steps()) {
         let dir = tempfile::tempdir().unwrap();

@@ -1,5 +1,5 @@
-//! Owns the tests of collections as such: their options, names, what is fixed, dropping, in-memory
-//! ones, and what is there after a reopen.
+//! Owns the tests of collections: their options and names, fixed options, dropping, in-memory
+//! collections, and their state after a reopen.
 
 use std::time::Duration;
 
@@ -45,7 +45,7 @@ fn collections_are_apart_and_stay_after_a_reopen() {
     store.close().unwrap();
     let store = manual().open(&path).unwrap();
     check(&store);
-    // What users call a collection never becomes a path.
+    // The name of a collection never becomes a path.
     assert_eq!(file_names(dir.path()), ["s"]);
 }
 
@@ -164,7 +164,7 @@ fn a_dropped_collection_is_gone_with_its_files_and_its_name_is_free() {
     assert!(!store.drop_collection("notes").unwrap());
     assert!(store.get_collection("notes").is_none());
     assert_eq!(store.collection_names(), ["other"]);
-    // Handles read on, and cannot write.
+    // Handles can still read, but not write.
     assert_eq!(notes.len().unwrap(), 200);
     assert!(matches!(notes.insert(memory(1, 4)), Err(Error::Closed)));
     assert!(matches!(notes.delete(1u64), Err(Error::Closed)));

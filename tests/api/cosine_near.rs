@@ -1,21 +1,21 @@
-//! Cosine distances near 0 and at their ends: of vectors that are nearly alike, down to a distance
-//! of 1e-9, the order and five digits hold, and no distance or score leaves its range.
+//! Cosine distances near 0 and at their ends. For vectors that are nearly alike, down to a distance
+//! of 1e-9, the order and five digits are right. No distance or score leaves its range.
 //!
-//! The judge is half the squared difference of the vectors at length 1, in `f64`, of the vectors as
-//! they were inserted: 1 - cosine with all its digits.
+//! The reference is half the squared difference of the inserted vectors at length 1, in `f64`: 1 -
+//! cosine with all its digits.
 
 use altiplano::{Batch, Collection, CollectionOptions, Fields, Hit, Memory, Metric, Store};
 
 const DIMENSIONS: [usize; 5] = [2, 8, 64, 384, 768];
 const ROWS: u64 = 300;
 const K: usize = 20;
-/// What is checked lies between these distances of the query.
+/// The checked distances from the query lie between these.
 const NEAREST: f64 = 1e-9;
 const FARTHEST: f64 = 1e-3;
-/// Relative error of a distance.
+/// Largest relative error of a distance.
 const ERROR: f64 = 1e-5;
 
-/// Half the squared difference of the two at length 1.
+/// Returns half the squared difference of the two vectors at length 1.
 fn distance(a: &[f32], b: &[f32]) -> f64 {
     let length = |v: &[f32]| v.iter().map(|x| f64::from(*x).powi(2)).sum::<f64>().sqrt();
     let (of_a, of_b) = (length(a), length(b));
@@ -23,7 +23,7 @@ fn distance(a: &[f32], b: &[f32]) -> f64 {
     a.iter().zip(b).map(apart).sum::<f64>() / 2.0
 }
 
-/// A direction at random, of length 1.
+/// Returns a random direction, of length 1.
 fn direction(rng: &mut crate::common::Rng, dimension: usize) -> Vec<f64> {
     let mut vector: Vec<f64> = (0..dimension).map(|_| f64::from(rng.float())).collect();
     let length = vector.iter().map(|x| x * x).sum::<f64>().sqrt();
@@ -31,17 +31,17 @@ fn direction(rng: &mut crate::common::Rng, dimension: usize) -> Vec<f64> {
     vector
 }
 
-/// How long the vectors are.
+/// The lengths of the vectors.
 #[derive(Clone, Copy, Debug)]
 enum Lengths {
-    /// 1, to the resolution of `f32`.
+    /// Length 1, to the resolution of `f32`.
     One,
-    /// From about .02 to about 50, each its own.
+    /// Lengths from about 0.02 to about 50, different for each vector.
     Any,
 }
 
-/// A query, and rows around it with distances from [`NEAREST`] to [`FARTHEST`], the logarithms of
-/// which are spread evenly.
+/// Returns a query, and rows around it with distances from [`NEAREST`] to [`FARTHEST`]. The
+/// logarithms of the distances are spread evenly.
 fn near(dimension: usize, lengths: Lengths) -> (Vec<f32>, Vec<Vec<f32>>) {
     let mut rng = crate::common::Rng(dimension as u64);
     let center = direction(&mut rng, dimension);
@@ -55,7 +55,7 @@ fn near(dimension: usize, lengths: Lengths) -> (Vec<f32>, Vec<Vec<f32>>) {
     let query = scaled(&center, &mut rng);
     let rows = (0..ROWS).map(|i| {
         let wanted = NEAREST * (FARTHEST / NEAREST).powf((i as f64 + 0.5) / ROWS as f64);
-        // What is along the center changes no angle.
+        // A component along the center changes no angle.
         let mut aside = direction(&mut rng, dimension);
         let along: f64 = aside.iter().zip(&center).map(|(x, c)| x * c).sum();
         aside.iter_mut().zip(&center).for_each(|(x, c)| *x -= along * c);
@@ -68,7 +68,7 @@ fn near(dimension: usize, lengths: Lengths) -> (Vec<f32>, Vec<Vec<f32>>) {
     (query, rows)
 }
 
-/// Where the rows are.
+/// The place of the rows.
 #[derive(Clone, Copy, Debug)]
 enum State {
     Memtable,
@@ -89,7 +89,7 @@ impl World {
         let options = CollectionOptions::new(rows[0].len(), Metric::Cosine);
         let mut store = crate::common::manual().open(&path).unwrap();
         let mut notes = store.collection("notes", options.clone()).unwrap();
-        // Ids say nothing of the distance.
+        // The order of the ids is unrelated to the distances.
         let ids = (0..rows.len() as u64).map(|i| i * 181 % rows.len() as u64);
         let memory = |id: u64| Memory::new(id, rows[id as usize].clone());
         notes.apply(ids.map(memory).collect::<Batch>()).unwrap();
@@ -110,7 +110,7 @@ impl World {
     }
 }
 
-/// What is wrong with an answer of the K nearest: a row that is not among these, or a distance.
+/// Returns the error of an answer of the K nearest: a row that is not among them, or a distance.
 fn wrong(hits: &[Hit], query: &[f32], rows: &[Vec<f32>]) -> Option<String> {
     let away = |hit: &Hit| distance(query, &rows[hit.id.as_u128() as usize]);
     let mut all: Vec<f64> = rows.iter().map(|row| distance(query, row)).collect();
@@ -121,7 +121,7 @@ fn wrong(hits: &[Hit], query: &[f32], rows: &[Vec<f32>]) -> Option<String> {
         if (told - own).abs() > ERROR * own {
             return Some(format!("a distance of {told:e}, not {own:e}"));
         }
-        // Rows whose distances are equal to the digits that hold may change places.
+        // Rows whose distances agree in the exact digits may change places.
         if (own - wanted).abs() > 2.0 * ERROR * wanted {
             return Some(format!("a row at {own:e} where the one at {wanted:e} belongs"));
         }
@@ -192,7 +192,7 @@ fn the_distance_of_a_vector_to_itself_is_zero() {
 fn distances_are_from_0_to_2_and_scores_from_1_to_minus_1() {
     for dimension in DIMENSIONS {
         let (query, mut rows) = near(dimension, Lengths::Any);
-        // As many on the other side, and one of each query exactly there.
+        // The same number on the opposite side, and one row per query exactly there.
         rows.extend(rows.clone().iter().map(|row| row.iter().map(|x| -x).collect()));
         rows.push(query.iter().map(|x| -x).collect());
         rows.push(query.clone());

@@ -1,5 +1,5 @@
-//! A store that was not open for long: what has expired is hidden, and what is not destroyed yet is
-//! told of, by the receipt of a purge and by the statistics, until somebody vouches for the clock.
+//! A store that was not open for long hides expired memories. The receipt of a purge and the
+//! statistics report those that are not destroyed yet, until somebody confirms the clock.
 
 #![allow(clippy::disallowed_methods, reason = "tests may use files")]
 
@@ -30,7 +30,7 @@ fn notes(store: &Store) -> Collection {
     store.collection("notes", CollectionOptions::new(4, Metric::L2).memtable_rows(64)).unwrap()
 }
 
-/// A store in which `rows` memories with three days to live were written, ten days later.
+/// Opens a store ten days after `rows` memories with a lifetime of three days were written.
 fn after_ten_days(path: &Path, rows: u64) -> (Store, Arc<ManualClock>) {
     let store = with_clock(&at(START)).open(path).unwrap();
     for id in 0..rows {
@@ -94,13 +94,13 @@ fn the_word_of_a_caller_about_the_clock_is_durable() {
     let path = dir.path().join("s");
     let (store, _) = after_ten_days(&path, 5);
     store.trust_clock().unwrap();
-    // As after a crash: what is on the disk at this moment.
+    // As after a crash: the files at this moment.
     let copy = dir.path().join("copy");
     std::fs::create_dir(&copy).unwrap();
     for name in crate::common::file_names(&path) {
         std::fs::copy(path.join(&name), copy.join(&name)).unwrap();
     }
-    // Set back by eight days: time does not run backwards.
+    // The clock is set back by eight days, but the store's time does not run backwards.
     let store = with_clock(&at(START + 2 * DAY)).open(&copy).unwrap();
     assert_eq!(store.now(), START + 10 * DAY);
     assert!(store.purge().unwrap().is_complete());

@@ -1,4 +1,4 @@
-//! Ids are found in RAM without a look at every row, and the right version of each.
+//! A lookup of ids uses RAM and does not read every row. It finds the right version of each.
 
 use std::time::Duration;
 
@@ -36,7 +36,7 @@ fn the_newest_version_of_every_id_is_found_in_ram_and_no_deleted_one() {
         let notes = store.collection(&format!("{in_memory}"), options(in_memory)).unwrap();
         for version in 0..3 {
             for memory in written(version) {
-                // One at a time and all at once: the smallest and the largest steps.
+                // One at a time, and all at once: the smallest and the largest steps.
                 if version == 1 {
                     notes.insert(memory).unwrap();
                     continue;

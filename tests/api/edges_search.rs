@@ -1,4 +1,5 @@
-//! Edges of a search: which moment it sees, which way it takes, and what it says of both.
+//! Edges of a search: the moment that it sees, the access path that it takes, and its report of
+//! both.
 
 use crate::common::{START, vector, with_clock};
 use std::sync::Arc;
@@ -10,7 +11,8 @@ use altiplano::{
 
 const DIMENSION: usize = 64;
 
-/// A collection with a graph as bad as options allow, over vectors that have no structure at all.
+/// Returns a collection with a graph as bad as the options allow, over vectors without any
+/// structure.
 fn with_a_bad_graph(store: &Store, rows: u64) -> Collection {
     let hnsw = HnswParams::default().min_rows(500).m(4).ef_construction(4);
     let options = CollectionOptions::new(DIMENSION, Metric::L2).hnsw(hnsw).memtable_rows(512);
@@ -23,7 +25,7 @@ fn with_a_bad_graph(store: &Store, rows: u64) -> Collection {
     notes
 }
 
-/// A search that was prepared before a delete gave the deleted memory back.
+/// A search that was prepared before a delete must not return the deleted memory.
 #[test]
 fn a_search_sees_what_there_is_when_it_is_run() {
     let dir = tempfile::tempdir().unwrap();
@@ -39,8 +41,9 @@ fn a_search_sees_what_there_is_when_it_is_run() {
     }
 }
 
-/// A table that said .21 served a target of .95. With a clock that stands still, costs are assumed
-/// and not measured, so that the same way is the cheapest on every machine.
+/// A graph whose measured recall is 0.21 must not serve a target of 0.95. While the clock stands
+/// still, costs are assumed and not measured, so the same access path is the cheapest on every
+/// machine.
 #[test]
 fn a_graph_serves_no_target_that_it_was_not_measured_to_reach() {
     let dir = tempfile::tempdir().unwrap();
@@ -98,7 +101,7 @@ fn an_explanation_says_which_way_was_taken_and_why() {
     assert_eq!((few.path, few.reason, few.rows), (AccessPath::Rows, AccessReason::FewRows, 100));
 }
 
-/// Codes of few dimensions save nothing, and tell little apart.
+/// Codes of few dimensions save nothing, and hardly distinguish the rows.
 #[test]
 fn codes_are_those_that_fit_the_rows() {
     let dir = tempfile::tempdir().unwrap();
@@ -125,7 +128,7 @@ fn codes_are_those_that_fit_the_rows() {
         codes_of("city", 2, &|i, x| [48.85, 2.35][i] + 0.1 * x),
         (Quantization::None, false)
     );
-    // Where a product is mostly its centre, codes of it tell nothing apart.
+    // If a product is mostly that of the rows' center, its codes distinguish nothing.
     let options = CollectionOptions::new(96, Metric::Dot).quantization(Quantization::Bits4);
     let notes = store.collection("products", options).unwrap();
     let row = |id: u64| vector(id, 96).iter().map(|x| 1000.0 + x).collect::<Vec<f32>>();

@@ -1,5 +1,5 @@
-//! Owns the tests that everything a memory says comes back as it was, wherever it lies, and that
-//! sizes past the limits are refused.
+//! Owns the tests that all fields of a memory come back unchanged, wherever it lies, and that sizes
+//! past the limits are refused.
 
 use altiplano::{
     Collection, CollectionOptions, Error, Fields, Memory, MemoryId, Metric, Timestamp,
@@ -103,7 +103,7 @@ fn check_all(notes: &Collection) {
     let empty = notes.get(5u64).unwrap().unwrap();
     assert_eq!(empty.text.as_deref(), Some(""));
     assert_eq!(empty.namespace.as_deref(), Some(""));
-    // A search gives the same, with the vector only where it was asked for.
+    // A search returns the same, with the vector only where it was asked for.
     let query = vector(1, 4);
     let search = || notes.search(&query).k(1);
     let hit = &search().run().unwrap()[0];

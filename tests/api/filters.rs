@@ -1,12 +1,12 @@
-//! Owns the tests of filters: what each means, in a scan, in a search, in a delete, wherever the rows
-//! lie.
+//! Owns the tests of filters: the meaning of each, in a scan, in a search, in a delete, wherever
+//! the rows lie.
 
 use altiplano::{Error, Filter, Memory, Metric};
 
 use crate::common::{ids, manual, memory, settle, vector};
 use crate::verbs::{DIMENSION, in_every_place, options};
 
-/// Attributes that make every filter match some rows and not others.
+/// Returns a memory with attributes that make every filter match some rows and not others.
 fn varied(id: u64) -> Memory {
     let mut memory = memory(id, 8)
         .importance((id % 11) as f32 / 10.0)
@@ -33,10 +33,10 @@ fn at(millis: i64) -> altiplano::Timestamp {
     altiplano::Timestamp::from_millis(millis)
 }
 
-/// Whether the row with this number is meant.
+/// Returns true if the row with this number matches.
 type Means = fn(u64) -> bool;
 
-/// Filters with what they mean, written down a second time.
+/// Returns filters with their meanings, written a second time.
 fn filters() -> Vec<(Filter, Means)> {
     vec![
         (Filter::All, |_| true),
@@ -85,7 +85,7 @@ fn every_filter_means_the_same_in_ram_in_segments_in_scan_and_in_search() {
                     notes.scan(filter.clone()).map(|m| m.unwrap().id.as_u128() as u64).collect();
                 found.sort_unstable();
                 assert_eq!(found, expected, "scan {filter:?}");
-                // As many come back as match (I12), and the same ones.
+                // Exactly the matching rows come back, and as many (I12).
                 let query = vector(77, DIMENSION);
                 let hits = notes.search(&query).k(1000).filter(filter.clone());
                 let mut found: Vec<u64> =

@@ -1,6 +1,6 @@
-//! What the public verbs and options do, without faults: the contract in the docs of `Collection`,
-//! `Store`, `Memory` and their options, one file for each subject. Answers are compared with models,
-//! with exact search, and with themselves after a change whose effect is known.
+//! The tests of the public verbs and options, without faults: the contract in the docs of
+//! `Collection`, `Store`, `Memory` and their options, one file per subject. Answers are compared
+//! with models, with exact search, and with themselves after a change whose effect is known.
 
 #[path = "../common/mod.rs"]
 mod common;

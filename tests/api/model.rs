@@ -1,5 +1,5 @@
-//! A store against a model: random writes, clock steps, seals, compactions and reopenings must leave
-//! a store that answers like a `BTreeMap` with exact search (I4, I6, I8, I12).
+//! Compares a store with a model. After random writes, clock steps, seals, compactions and
+//! reopenings it must answer like a `BTreeMap` with exact search (I4, I6, I8, I12).
 
 #![allow(clippy::disallowed_methods, reason = "a test may use files")]
 
@@ -37,7 +37,7 @@ enum Step {
     Pending,
     Compact,
     Reopen,
-    /// Goes on with a copy of the files, as after the death of the process.
+    /// Continues with a copy of the files, as after the death of the process.
     Crash,
     Check(u8),
 }
@@ -60,7 +60,7 @@ fn inserts() -> impl Strategy<Value = Insert> {
     let vector = prop::array::uniform4(-9i8..=9);
     let ttl = prop::option::weighted(0.3, 1u16..2000);
     (0..200u64, 0..4u8, 0..3u8, ttl, vector).prop_map(|(id, namespace, tag, ttl, mut vector)| {
-        // Cosine takes no zero vector.
+        // Cosine accepts no zero vector.
         vector[0] = if vector == [0; DIMENSION] { 1 } else { vector[0] };
         Insert { id, namespace, tag, ttl_minutes: ttl, vector }
     })
@@ -217,7 +217,7 @@ impl World {
         self.copies += 1;
         let copy = self.dir.path().join(format!("copy{}", self.copies));
         copy_dir(&self.path, &copy);
-        // The time that the store has seen is in the files; the model's now comes from the store.
+        // The files hold the time that the store has seen. The model's now comes from the store.
         (self.notes, self.store, self.path) = (None, None, copy);
         self.open();
     }
@@ -292,8 +292,8 @@ fn copy_dir(from: &Path, to: &Path) {
     }
 }
 
-/// The compactor reclaimed an expired memory, then the clock was set back to before its expiry: the
-/// store's time went back with it, and a memory that should have been visible again was gone.
+/// Once the compactor has reclaimed an expired memory, the store's time must not go back behind the
+/// expiry. A memory that should be visible again would be gone.
 #[test]
 fn time_does_not_go_back_behind_what_was_reclaimed() {
     let mut world = World::new(Metric::Cosine, Quantization::Int8);

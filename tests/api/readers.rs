@@ -1,6 +1,6 @@
-//! Owns the tests of readers beside writers (I6, I12): each sees one moment, every memory once,
-//! every batch whole, and as many results as there are, while rows are sealed, compacted and
-//! indexed under it.
+//! Owns the tests of readers beside writers (I6, I12). Each reader sees one moment, every memory
+//! once, every batch whole, and as many results as there are. Meanwhile rows are sealed, compacted
+//! and indexed.
 
 use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -17,7 +17,7 @@ const DIMENSION: usize = 8;
 const X: u64 = 1_000_000;
 /// Replaced together, with the same generation.
 const GROUP: std::ops::Range<u64> = 2_000_000..2_000_010;
-/// There all the time, never touched.
+/// Always there, never changed.
 const STILL: std::ops::Range<u64> = 3_000_000..3_000_100;
 const ROUNDS: u64 = 800;
 
@@ -37,7 +37,7 @@ fn generation(n: u64) -> Batch {
     GROUP.map(one).collect()
 }
 
-/// Raises the flag however the thread ends, so that no other waits for ever.
+/// Raises the flag however the thread ends, so that no other thread waits for ever.
 struct Finish<'a>(&'a AtomicBool);
 
 impl Drop for Finish<'_> {
@@ -46,7 +46,7 @@ impl Drop for Finish<'_> {
     }
 }
 
-/// Writers at work on a store with background threads, until `done`.
+/// Runs writers on a store with background threads, until `done`.
 fn busy(path: &std::path::Path, read: impl Fn(&Store, &Collection, &AtomicBool) + Sync) {
     let store = StoreOptions::new().background(Background::Auto).open(path).unwrap();
     let notes = store.collection("notes", options()).unwrap();
@@ -79,7 +79,7 @@ fn busy(path: &std::path::Path, read: impl Fn(&Store, &Collection, &AtomicBool) 
     });
     let stats = store.stats().unwrap();
     assert_eq!(stats.poisoned, None);
-    // Writers wait for the sealing of what they wrote, so there must be some.
+    // Writers wait for the sealing of their rows, so there must be some.
     assert!(!stats.collections[0].segments.is_empty());
     let report = store.verify().unwrap();
     assert!(report.is_clean(), "{:?}", report.problems);
@@ -122,7 +122,7 @@ fn every_memory_is_found_exactly_once_while_it_is_replaced() {
             let all: Vec<u64> = notes.iter().map(|m| m.unwrap().id.as_u128() as u64).collect();
             assert_once(all.into_iter());
             assert!(notes.contains(X).unwrap());
-            // What is read is of one write, and never of an earlier one than before.
+            // A read returns one write whole, and never an older one than before.
             let x = notes.get(X).unwrap().unwrap();
             let text = x.text.as_deref().unwrap();
             let n = text.strip_prefix("x ").map_or(0, |n| n.parse().unwrap());
@@ -196,7 +196,7 @@ fn a_reader_of_another_process_sees_whole_batches_too() {
         let reader = std::iter::repeat_with(open).find_map(Result::ok).unwrap();
         let notes = reader.get_collection("notes").unwrap();
         while !done.load(Ordering::Acquire) {
-            // A writer in a hurry may outrun every attempt; what was read before stays.
+            // A fast writer may outrun every attempt. The earlier state stays readable.
             if reader.refresh().is_ok() {
                 refreshed.fetch_add(1, Ordering::Relaxed);
             }
@@ -209,7 +209,7 @@ fn a_reader_of_another_process_sees_whole_batches_too() {
     assert!(refreshed.load(Ordering::Relaxed) > 0);
 }
 
-/// Filters from nearly none to all, with the share of ids that they let through.
+/// Returns filters from nearly none to all, with the share of ids that they match.
 fn filters() -> Vec<Filter> {
     let mut all: Vec<Filter> = [1u64, 2, 5, 10, 50, 100, 1000]
         .map(|share| Filter::ids((0..3000).filter(move |i| i % share == 0)))
@@ -221,14 +221,14 @@ fn filters() -> Vec<Filter> {
     all
 }
 
-/// I12: a graph, a scan or a mixture, k results come back whenever k match.
+/// I12: with a graph, a scan or both, k results come back whenever k match.
 #[test]
 fn k_come_back_whatever_the_filter_and_the_path() {
     let dir = tempfile::tempdir().unwrap();
     let store = crate::common::manual().open(dir.path().join("s")).unwrap();
     let notes = store.collection("notes", options()).unwrap();
     let row = |id: u64| {
-        // Half of the rows lie in few places, as texts said again and again do.
+        // Half of the rows lie in few places, like texts that are repeated.
         let at = if id.is_multiple_of(2) { id % 16 } else { id };
         let name = if id % 97 == 3 { "rare" } else { "usual" };
         Memory::new(id, vector(at, DIMENSION)).namespace(name)
@@ -262,7 +262,7 @@ fn k_come_back_whatever_the_filter_and_the_path() {
                     assert_eq!(hits.len(), exact.len(), "k = {k} {path:?}");
                     let ids: BTreeSet<u64> = hits.iter().map(id).collect();
                     assert_eq!(ids.len(), hits.len(), "twice: k = {k} {path:?}");
-                    // The distance of the n-th is never less than that of the true n-th.
+                    // The distance of the n-th hit is never less than that of the true n-th.
                     for (hit, best) in hits.iter().zip(&exact) {
                         assert!(hit.distance >= best.distance - 1e-5);
                     }

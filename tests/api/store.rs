@@ -78,7 +78,7 @@ fn a_reader_beside_a_writer_sees_what_was_and_moves_on_when_told() {
     writer.drop_collection("more").unwrap();
     reader.refresh().unwrap();
     assert_eq!(reader.collection_names(), ["notes"]);
-    // Whatever would write is refused.
+    // Every call that would write is refused.
     let refused = [
         view.insert(memory(1, 8)).map(drop),
         view.delete(1u64).map(drop),
@@ -219,7 +219,7 @@ fn the_heap_budget_refuses_inserts_but_never_deletes() {
     assert!(store.stats().unwrap().collections[0].heap_bytes <= 16 << 20);
     assert!(notes.delete(0u64).unwrap());
     assert_eq!(notes.len().unwrap(), taken - 1);
-    // Sealing gives the RAM back.
+    // Sealing releases the RAM.
     store.compact().unwrap();
     notes.insert(big(1000)).unwrap();
     assert_eq!(notes.len().unwrap(), taken);
@@ -240,7 +240,7 @@ fn the_numbers_add_up() {
     let dead: u64 = notes.segments.iter().map(|s| s.dead_rows).sum();
     assert!(dead <= 20 && notes.dead_bytes > 0 && notes.live_bytes > notes.dead_bytes);
     let bytes: u64 = notes.segments.iter().map(|s| s.bytes).sum();
-    // In RAM a row of 8 dimensions and its text come to less than 100 bytes.
+    // In RAM a row of 8 dimensions and its text takes less than 100 bytes.
     let in_ram = notes.live_bytes + notes.dead_bytes - bytes;
     assert!((32 * notes.memtable_rows..100 * notes.memtable_rows + 1).contains(&in_ram));
     assert!(notes.retention_unset && notes.heap_bytes > 0 && !notes.indexes.is_empty());
@@ -255,7 +255,7 @@ fn the_numbers_add_up() {
     assert!(stats.log_bytes > 0 && stats.log_files == 1);
     assert!(stats.disk_bytes >= stats.log_bytes + bytes);
     assert!(stats.mapped_bytes >= bytes && stats.heap_bytes >= notes.heap_bytes);
-    // An iterator holds files that a compaction replaced, and says so.
+    // An iterator holds files that a compaction replaced, and the statistics report them.
     let iter = store.get_collection("notes").unwrap().iter();
     store.compact().unwrap();
     let pinned = store.stats().unwrap();

@@ -12,8 +12,8 @@ pub(crate) fn options(metric: Metric) -> CollectionOptions {
     CollectionOptions::new(DIMENSION, metric).memtable_rows(64)
 }
 
-/// Runs a check on a collection whose rows are in RAM, on one whose rows are in segments, and on
-/// one opened again.
+/// Runs a check on a collection with its rows in RAM, on one with its rows in segments, and on a
+/// reopened one.
 pub(crate) fn in_every_place(fill: impl Fn(&Collection), check: impl Fn(&Collection)) {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("s");

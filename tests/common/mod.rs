@@ -1,5 +1,5 @@
 //! Owns what the integration tests share: repeatable vectors, stores in temporary directories, and
-//! ways to look at a whole collection. Knows nothing of any one property.
+//! ways to read a whole collection. The tested properties are not known here.
 #![allow(
     dead_code,
     clippy::disallowed_methods,
@@ -17,7 +17,7 @@ use altiplano::{
     Background, Collection, ManualClock, Memory, MemoryId, Store, StoreOptions, Timestamp,
 };
 
-/// A moment that tests begin at: 2023-11-14.
+/// The moment at which tests begin: 2023-11-14.
 pub(crate) const START: Timestamp = Timestamp::from_millis(1_700_000_000_000);
 
 /// A small generator that repeats: splitmix64.
@@ -32,25 +32,25 @@ impl Rng {
         z ^ (z >> 31)
     }
 
-    /// A number below `n`.
+    /// Returns a number below `n`.
     pub(crate) fn below(&mut self, n: u64) -> u64 {
         self.next() % n
     }
 
-    /// From -1 to 1.
+    /// Returns a number from -1 to 1.
     pub(crate) fn float(&mut self) -> f32 {
         (self.next() >> 40) as f32 / (1u64 << 23) as f32 - 1.0
     }
 }
 
-/// A vector that is always the same for the same seed.
+/// Returns a vector that is always the same for the same seed.
 pub(crate) fn vector(seed: u64, dimension: usize) -> Vec<f32> {
     let mut rng = Rng(seed.wrapping_mul(0x2545_F491_4F6C_DD1D) ^ 0xA5A5);
     (0..dimension).map(|_| rng.float()).collect()
 }
 
-/// A point of one of many clusters, always the same for the same number. `spread` is how far it is
-/// from the center, in units of the distance of centers.
+/// Returns a point of one of `clusters` clusters, always the same for the same number. `spread` is
+/// its distance from the center, in units of the distance of centers.
 pub(crate) fn clustered(i: u64, dimension: usize, clusters: u64, spread: f32) -> Vec<f32> {
     let hash = |a: u64, b: u64| {
         let mut x = (a << 32 | b).wrapping_mul(0x9E37_79B9_7F4A_7C15);
@@ -61,12 +61,13 @@ pub(crate) fn clustered(i: u64, dimension: usize, clusters: u64, spread: f32) ->
     (0..dimension as u64).map(|j| center(j) + spread * hash(i, j)).collect()
 }
 
-/// A memory with the vector and the text of its id.
+/// Returns a memory with the vector and the text of its id.
 pub(crate) fn memory(id: u64, dimension: usize) -> Memory {
     Memory::new(id, vector(id, dimension)).text(format!("memory {id}"))
 }
 
-/// Options for a store that does nothing by itself, with a clock at [`START`] that stands still.
+/// Returns options for a store without background work, with a clock that stands still at
+/// [`START`].
 pub(crate) fn manual() -> StoreOptions {
     with_clock(&Arc::new(ManualClock::new(START)))
 }
@@ -90,7 +91,7 @@ pub(crate) fn settle(store: &Store) {
     panic!("background work does not come to rest");
 }
 
-/// Every visible memory by id; an id that comes twice is an error (I6).
+/// Returns every visible memory by id. An id that comes twice is an error (I6).
 pub(crate) fn contents(collection: &Collection) -> BTreeMap<MemoryId, Memory> {
     let mut all = BTreeMap::new();
     for memory in collection.iter() {
@@ -101,12 +102,12 @@ pub(crate) fn contents(collection: &Collection) -> BTreeMap<MemoryId, Memory> {
     all
 }
 
-/// The ids of every visible memory, ascending.
+/// Returns the ids of every visible memory, ascending.
 pub(crate) fn ids(collection: &Collection) -> Vec<u64> {
     contents(collection).keys().map(|id| id.as_u128() as u64).collect()
 }
 
-/// The names of all files in a directory, sorted.
+/// Returns the names of all files in a directory, sorted.
 pub(crate) fn file_names(dir: &Path) -> Vec<String> {
     let entries = std::fs::read_dir(dir).unwrap();
     let mut names: Vec<String> =
@@ -115,7 +116,7 @@ pub(crate) fn file_names(dir: &Path) -> Vec<String> {
     names
 }
 
-/// Bytes of all files in a directory whose names begin like this.
+/// Returns the bytes of all files in a directory whose names begin with `prefix`.
 pub(crate) fn bytes_of(dir: &Path, prefix: &str) -> u64 {
     let names = file_names(dir).into_iter();
     names
@@ -124,7 +125,7 @@ pub(crate) fn bytes_of(dir: &Path, prefix: &str) -> u64 {
         .sum()
 }
 
-/// The files of a directory in which these bytes occur.
+/// Returns the names of the files in a directory that contain `needle`.
 pub(crate) fn files_with(dir: &Path, needle: &[u8]) -> Vec<String> {
     let holds = |name: &String| {
         let bytes = std::fs::read(dir.join(name)).unwrap();
@@ -136,8 +137,8 @@ pub(crate) fn files_with(dir: &Path, needle: &[u8]) -> Vec<String> {
 /// Set in a process that runs one test.
 const ALONE: &str = "ALTIPLANO_ALONE";
 
-/// Runs the test of this name in a process of its own, where nothing else counts as its threads,
-/// files or memory. Returns true in that process.
+/// Runs the test of this name in a process of its own, so that no other test's threads, files or
+/// memory count. Returns true in that process.
 pub(crate) fn alone(test: &str) -> bool {
     if std::env::var_os(ALONE).is_some_and(|name| name == test) {
         return true;
@@ -153,7 +154,7 @@ pub(crate) fn alone(test: &str) -> bool {
     false
 }
 
-/// Whether two vectors are equal to about one unit in the last place.
+/// Returns true if two vectors are equal to about one unit in the last place.
 pub(crate) fn close(a: &[f32], b: &[f32]) -> bool {
     let near = |(x, y): (&f32, &f32)| (x - y).abs() <= y.abs() * 2.0 * f32::EPSILON;
     a.len() == b.len() && a.iter().zip(b).all(near)

@@ -1,5 +1,5 @@
-//! What damage costs and what is left of the dead: files that were changed are noticed, verified and
-//! repaired, and a purge leaves nothing.
+//! The tests of damage and of purges: damage is noticed, verified and repaired, and a purge leaves
+//! no byte of dead memories.
 
 #[path = "../common/mod.rs"]
 mod common;

@@ -1,5 +1,5 @@
-//! Owns the tests of `repair`: what of a damaged store is salvaged, exactly, and that no damage
-//! makes it write a memory that never was, or by default one that was deleted (I1, I4, I8).
+//! Owns the tests of `repair`: it salvages exactly what a damaged store still has. No damage makes
+//! it write a memory that never was, or by default one that was deleted (I1, I4, I8).
 #![allow(
     clippy::disallowed_methods,
     clippy::print_stderr,
@@ -20,7 +20,7 @@ const NAMES: [&str; 2] = ["facts", "notes"];
 
 type Rows = BTreeMap<MemoryId, Memory>;
 
-/// A closed store with everything in it, what it holds, and every version of a memory that it ever
+/// A closed store with every kind of file, its content, and every version of a memory that it ever
 /// held.
 struct Specimen {
     _temp: tempfile::TempDir,
@@ -38,8 +38,8 @@ fn insert(to: &Collection, memory: Memory) {
     to.insert(memory).unwrap();
 }
 
-/// `notes`: segments, a record of dead rows, indexes, rows and deletes in the log. `facts`: in the
-/// log alone.
+/// Creates the specimen. `notes` has segments, a file of deletes, indexes, and rows and deletes in
+/// the log. `facts` is in the log alone.
 fn specimen() -> Specimen {
     let temp = tempfile::tempdir().unwrap();
     let dir = temp.path().join("damaged.alt");
@@ -75,7 +75,7 @@ fn specimen() -> Specimen {
     note(&store);
     drop((notes, facts));
     store.close().unwrap();
-    // Opened once more, so that the manifest before the last one says the same.
+    // Opened once more, so that the manifest before the last one has the same content.
     let store = manual().open(&dir).unwrap();
     let expected = everything(&store);
     store.close().unwrap();
@@ -91,7 +91,7 @@ impl Specimen {
         names.filter(|name| name.starts_with(prefix)).map(|name| self.dir.join(name)).collect()
     }
 
-    /// Repairs a copy that was damaged; gives the report and what the new store holds.
+    /// Damages and repairs a copy. Returns the report and the content of the new store.
     fn repaired(
         &self,
         doubt: RepairPolicy,
@@ -118,7 +118,8 @@ impl Specimen {
         Ok((report, found))
     }
 
-    /// As [`Specimen::repaired`]; what is salvaged must be all but these, and those must be listed.
+    /// As [`Specimen::repaired`]. Checks that all memories except these are salvaged, and that
+    /// these are listed.
     fn all_but(
         &self,
         what: &str,
@@ -161,14 +162,14 @@ fn stored(id: u64) -> Vec<u8> {
     vector(id, 8).iter().flat_map(|x| x.to_le_bytes()).collect()
 }
 
-/// The segment with this memory, in a directory.
+/// Returns the segment of a directory with this memory.
 fn segment_of(dir: &Path, id: u64) -> PathBuf {
     let needle = stored(id);
     let files = crate::common::files_with(dir, &needle).into_iter();
     dir.join(files.into_iter().find(|name| name.starts_with("seg-")).expect("a segment has it"))
 }
 
-/// The memories of a segment that are alive.
+/// Returns the live memories of a segment.
 fn alive_in(specimen: &Specimen, path: &Path) -> Vec<(&'static str, u64)> {
     let bytes = std::fs::read(path).unwrap();
     let is_there = |id: &u64| bytes.windows(32).any(|w| w == stored(*id));
@@ -231,7 +232,7 @@ fn a_damaged_row_is_lost_alone() {
         });
         assert_eq!(report.lost[0].ids, [MemoryId::from(5u64)]);
         assert_eq!(report.lost[0].collection.as_deref(), Some("notes"));
-        // Damage to rows that are dead anyhow costs nothing.
+        // Damage to rows that are already dead costs nothing.
         specimen.all_but("dead", doubt, &[], |dir| {
             edit(&segment_of(dir, 12), |bytes| {
                 let at = position(bytes, b"memory 12\x04");
@@ -252,7 +253,7 @@ fn a_segment_that_is_missing_or_another_costs_its_rows() {
         std::fs::remove_file(dir.join(&name)).unwrap();
     });
     assert_eq!(report.lost.len(), 1);
-    // The replaced row and the one that was deleted since are among them, as far as it can tell.
+    // The replaced row and the one that was deleted since may be among them: a repair cannot know.
     let most = report.lost[0].rows.unwrap();
     assert!((gone.len() as u64..=gone.len() as u64 + 2).contains(&most));
     specimen.all_but("zeroed", RepairPolicy::KeepDoubtful, &gone, |dir| {
@@ -262,7 +263,7 @@ fn a_segment_that_is_missing_or_another_costs_its_rows() {
         let other = segment_of(dir, 405);
         std::fs::copy(other, dir.join(&name)).unwrap();
     });
-    // Cut within the vectors, nothing says which row is which.
+    // After a cut within the vectors, nothing says which row is which.
     specimen.all_but("cut", RepairPolicy::Strict, &gone, |dir| {
         edit(&dir.join(&name), |bytes| bytes.truncate(400));
     });
@@ -296,7 +297,7 @@ fn without_the_record_of_dead_rows_nothing_comes_back_unless_it_is_asked_for() {
     assert_eq!(found["facts"], specimen.expected["facts"]);
 }
 
-/// The log file with the operations that no file covers.
+/// Returns the log file with the operations that no other file covers.
 fn log_of(dir: &Path) -> PathBuf {
     let needle = stored(505);
     let files = crate::common::files_with(dir, &needle).into_iter();
@@ -317,7 +318,7 @@ fn frames_before_and_behind_damage_to_the_log_are_salvaged() {
     assert!(expected.get_mut("notes").unwrap().remove(&MemoryId::from(505u64)).is_some());
     assert_eq!(found, expected);
     assert!(report.revived > 300);
-    // By default only what came after is certain: the lost frame may have deleted any other.
+    // By default only later operations are certain: the lost frame may have deleted any other row.
     let (report, found) = specimen.repaired(RepairPolicy::Strict, damage).unwrap();
     let notes: Vec<u64> = found["notes"].keys().map(|id| id.as_u128() as u64).collect();
     assert_eq!(notes, [506, 507, 508, 509, 510]);
@@ -325,7 +326,7 @@ fn frames_before_and_behind_damage_to_the_log_are_salvaged() {
     assert_eq!(facts, [2]);
     let listed: usize = report.lost.iter().map(|loss| loss.ids.len()).sum();
     let all: usize = specimen.expected.values().map(BTreeMap::len).sum();
-    // All but those, and the one that was in the frame.
+    // All except those, and the one in the lost frame.
     assert_eq!(listed, all - notes.len() - facts.len() - 1);
 }
 
@@ -350,7 +351,7 @@ fn a_damaged_close_costs_nothing_and_a_log_that_was_cut_between_two_frames_is_re
                 .step_by(8)
                 .filter(|at| bytes[*at..].starts_with(b"AFRM"))
                 .collect();
-            // The last frame but the close.
+            // The last frame before the close.
             bytes.truncate(frames[frames.len() - 2]);
         });
         assert!(matches!(manual().open(dir), Err(Error::Corrupt { .. })));
@@ -368,7 +369,7 @@ fn without_the_log_the_segments_come_back_only_when_asked_for() {
     assert!(found["notes"].is_empty() && found["facts"].is_empty());
     assert!(!report.is_complete());
     let (_, found) = specimen.repaired(RepairPolicy::KeepDoubtful, damage).unwrap();
-    // 11 was deleted and 12 replaced in the log.
+    // The log deletes 11 and replaces 12.
     let older = [MemoryId::from(11u64), MemoryId::from(12u64)];
     for id in older {
         assert_eq!(found["notes"][&id], specimen.written["notes"][&id][0]);
@@ -430,7 +431,7 @@ fn no_flipped_bit_brings_back_what_was_deleted_or_writes_what_never_was_i8() {
     for flip in 0..flips {
         let path = &files[flip as usize % files.len()];
         let len = std::fs::metadata(path).unwrap().len();
-        // Half of them where the structure is.
+        // Half of the flips are in the structure.
         let bit = match rng.below(4) {
             0 => rng.below(300.min(len) * 8),
             1 => (len - 300.min(len)) * 8 + rng.below(300.min(len) * 8),

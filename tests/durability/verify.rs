@@ -1,5 +1,5 @@
-//! Owns the tests of the levels of verification: each kind of damage is found by the level that
-//! promises it and by those above, and by none below (I1, I3, I5).
+//! Owns the tests of the levels of verification. The level that promises to find a kind of damage
+//! finds it, and so do the levels above, but none below (I1, I3, I5).
 #![allow(clippy::disallowed_methods, reason = "tests may damage files by hand")]
 
 use std::path::{Path, PathBuf};
@@ -9,7 +9,8 @@ use altiplano::{CollectionOptions, HnswParams, Metric, Store, VerifyLevel};
 
 const LEVELS: [VerifyLevel; 3] = [VerifyLevel::Quick, VerifyLevel::Standard, VerifyLevel::Full];
 
-/// A closed store: segments, a record of dead rows, a graph, codes; the log covers nothing.
+/// Creates a closed store: segments, a file of deletes, a graph, codes. Everything is covered
+/// without the log.
 fn specimen(dir: &Path) {
     let store = manual().open(dir).unwrap();
     let hnsw = HnswParams::default().m(8).ef_construction(40).min_rows(200);
@@ -41,7 +42,8 @@ fn number(bytes: &[u8]) -> usize {
     u64::from_le_bytes(bytes.try_into().unwrap()) as usize
 }
 
-/// Where a section lies, by the table at the end of its file; the table itself is section 0.
+/// Returns the range of a section, by the table at the end of its file. Section 0 is the table
+/// itself.
 fn section(bytes: &[u8], kind: u32) -> std::ops::Range<usize> {
     let end = bytes.len() - 16;
     let table = end - u32::from_le_bytes(bytes[end..end + 4].try_into().unwrap()) as usize;
@@ -70,7 +72,7 @@ fn flip(path: &Path, kind: u32) {
     });
 }
 
-/// Which levels say that something is wrong.
+/// Returns the levels that report damage.
 fn finds(store: &Store) -> Vec<VerifyLevel> {
     let wrong = |level: &VerifyLevel| !store.verify_with(*level).unwrap().is_clean();
     LEVELS.into_iter().filter(wrong).collect()
@@ -113,7 +115,7 @@ fn each_level_finds_the_damage_that_it_promises_and_no_other() {
         for name in file_names(&made) {
             std::fs::copy(made.join(&name), dir.join(&name)).unwrap();
         }
-        // Behind the back of an open store that has read nothing of it yet.
+        // While the store is open and has not read the file yet.
         let store = manual().open_read_only(&dir).unwrap();
         flip(&largest(&dir, prefix), kind);
         let expected: Vec<VerifyLevel> = LEVELS.into_iter().filter(|l| *l >= level).collect();
@@ -130,7 +132,7 @@ fn files_that_are_missing_cut_or_swapped_and_a_damaged_log_or_manifest_are_found
     let header = |path: &Path| edit(path, |bytes| bytes[20] ^= 1);
     let missing = |path: &Path| std::fs::remove_file(path).unwrap();
     let replaced = |path: &Path| {
-        // Another file of the same length in its place, as a careless restore leaves it.
+        // Replaced by another file of the same length, as by a careless restore.
         let bytes = std::fs::read(path).unwrap();
         std::fs::remove_file(path).unwrap();
         std::fs::write(path, vec![7; bytes.len()]).unwrap();
@@ -147,7 +149,7 @@ fn files_that_are_missing_cut_or_swapped_and_a_damaged_log_or_manifest_are_found
             }
             let store = manual().open(&dir).unwrap();
             if *what == "cut" && prefix != "log-" && prefix != "MANIFEST-" {
-                // Cut in place, a mapped file would end its readers: a copy takes its place.
+                // A cut of a mapped file would end its readers, so a copy replaces it.
                 let path = largest(&dir, prefix);
                 let bytes = std::fs::read(&path).unwrap();
                 std::fs::remove_file(&path).unwrap();
@@ -180,7 +182,7 @@ fn a_quick_look_reads_headers_and_tables_and_nothing_between() {
     assert_eq!(finds(&store), [VerifyLevel::Standard, VerifyLevel::Full]);
     let report = store.verify_with(VerifyLevel::Quick).unwrap();
     let sealed = file_names(temp.path()).len() - 3;
-    // All but the lock; of manifests only the newest is read.
+    // All files except the lock. Of the manifests, only the newest is read.
     assert_eq!(report.files, sealed + 1);
     assert_eq!(report.rows, 0);
 }

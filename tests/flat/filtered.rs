@@ -1,6 +1,6 @@
-//! Owns the test of filtered searches over a graph at every selectivity, also where what matches lies
-//! near the query or far from it: recall, k results (I12), and that no search costs much more than
-//! measuring the codes of what matches.
+//! Owns the test of filtered searches over a graph at every selectivity, also where the matching
+//! rows lie near the query or far from it. It checks recall and k results (I12). No search may cost
+//! much more than measuring the codes of the matching rows.
 
 use std::sync::Arc;
 
@@ -13,12 +13,12 @@ const ROWS: u64 = 6_000;
 const DIMENSION: usize = 24;
 const K: usize = 10;
 
-/// A point of one of 40 clusters.
+/// Returns a point of one of 40 clusters.
 fn vector(i: u64) -> Vec<f32> {
     crate::common::clustered(i, DIMENSION, 40, 0.7)
 }
 
-/// What a row is tagged with: a random part, and whether it lies near the first cluster's center.
+/// Returns a row's tags: a random part, and whether it lies near the first cluster's center.
 fn tags(i: u64) -> Vec<String> {
     let drawn = (i.wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 40) % 1000;
     let mut tags: Vec<String> = [1, 10, 50, 200, 500, 900, 990]
@@ -36,7 +36,7 @@ fn memory(i: u64) -> Memory {
 }
 
 fn filled(dir: &std::path::Path) -> Collection {
-    // What time costs is assumed, not measured, where the clock stands still.
+    // While the clock stands still, the cost of time is assumed, not measured.
     let clock = Arc::new(ManualClock::new(Timestamp::from_millis(1_700_000_000_000)));
     let options = StoreOptions::new().background(Background::Manual).clock(clock);
     let store = options.open(dir).unwrap();
@@ -59,8 +59,8 @@ fn recall_and_cost_hold_at_every_selectivity_i12() {
     let more = ["random-900", "random-990", "near", "far"];
     for tag in names.into_iter().chain(more) {
         let (mut found, mut wanted) = (0, 0);
-        // Queries of the first cluster: where "near" matches, all that is near matches; where "far"
-        // does, nothing near does.
+        // Queries of the first cluster. With "near", all rows near the query match; with "far",
+        // none of them does.
         for query in (0..40).map(|i| vector(ROWS + i * 40)) {
             let search = || collection.search(&query).filter(Filter::tag(tag)).k(K);
             let exact = search().exact().run().unwrap();

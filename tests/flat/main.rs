@@ -1,5 +1,5 @@
-//! What must not grow or fade: budgets are kept, merged graphs keep their recall, filters and numbers
-//! cost what they should.
+//! The tests of what must not grow or degrade: budgets are kept, merged graphs keep their recall,
+//! filters and large numbers cost no more than they should.
 
 #[path = "../common/mod.rs"]
 mod common;

@@ -1,6 +1,6 @@
-//! Owns the test of graphs that are merged: through many generations of replaced and deleted memories a
-//! graph is taken over instead of being built anew, it goes on finding what is live, and it has no
-//! node of anything else.
+//! Owns the test of merged graphs through many generations of replaced and deleted memories. A
+//! graph is merged instead of rebuilt, still finds the live memories, and has no node of anything
+//! else.
 
 use std::sync::{Arc, Mutex};
 
@@ -11,11 +11,11 @@ use altiplano::{
 
 const DIMENSION: usize = 32;
 const LIVE: u64 = 4_000;
-/// A sixth goes in each generation.
+/// A sixth is replaced in each generation.
 const CHANGED: u64 = LIVE / 6;
 const K: usize = 10;
 
-/// A point of one of 50 clusters.
+/// Returns a point of one of 50 clusters.
 fn vector(i: u64) -> Vec<f32> {
     crate::common::clustered(i, DIMENSION, 50, 0.8)
 }
@@ -25,7 +25,7 @@ fn insert(collection: &Collection, ids: std::ops::Range<u64>) {
     collection.apply(batch).unwrap();
 }
 
-/// Share of the ten nearest that the graph alone finds.
+/// Returns the share of the ten nearest rows that the graph alone finds.
 fn recall(collection: &Collection) -> f64 {
     let (mut found, mut wanted) = (0, 0);
     for query in 0..60 {
@@ -73,6 +73,6 @@ fn a_graph_is_merged_through_generations_and_finds_what_is_live() {
     let built = built.lock().unwrap();
     let anew = built.iter().filter(|(merged, _)| !merged).count();
     assert!(anew == 1 && built.len() == 13, "{built:?}");
-    // Less than half of what building anew takes, also at this small size.
+    // Less than half of the cost of a rebuild, also at this small size.
     assert!(built[1..].iter().all(|(_, cost)| 2 * cost < built[0].1), "{built:?}");
 }

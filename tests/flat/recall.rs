@@ -1,5 +1,5 @@
-//! The look at a graph with queries that were asked: when it is taken, that it is told, and that beams go
-//! by it.
+//! Owns the tests of the recall monitor, which measures a graph with recent queries: when it runs,
+//! that it is reported, and that beams follow it.
 
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -61,7 +61,7 @@ fn a_graph_is_looked_at_with_what_was_asked_after_a_build_and_every_ten_minutes(
     assert!(first.queries >= 16 && first.recall > 0.3 && first.recall <= 1.0, "{first:?}");
     assert!(first.ef >= 10 && !first.degraded);
 
-    // Nothing new for ten minutes, nothing new without queries.
+    // No measurement for ten minutes, and none without new queries.
     ask(&notes, 64..200, SearchMode::Graph);
     clock.advance(10 * MINUTE - Duration::from_millis(1));
     settle(&store);
@@ -73,7 +73,7 @@ fn a_graph_is_looked_at_with_what_was_asked_after_a_build_and_every_ten_minutes(
     settle(&store);
     assert_eq!(told.lock().unwrap().len(), 2);
 
-    // A graph that was merged is looked at at once.
+    // A merged graph is measured at once.
     notes.apply(rows(10_000..10_512)).unwrap();
     settle(&store);
     let second = stats().recall.unwrap();
@@ -81,8 +81,8 @@ fn a_graph_is_looked_at_with_what_was_asked_after_a_build_and_every_ten_minutes(
     assert!(second.index > first.index && second.at > first.at);
 }
 
-/// Once, a search counted only if neither a filter nor an expired row had narrowed it: a graph whose
-/// memories have lifetimes, or are asked for by namespace, was never looked at.
+/// A search must count although a filter or an expired row has narrowed it. Otherwise a graph whose
+/// memories have lifetimes, or are searched by namespace, is never measured.
 #[test]
 fn searches_of_namespaces_and_beside_expired_memories_count() {
     for has_namespaces in [false, true] {
@@ -116,8 +116,8 @@ fn searches_of_namespaces_and_beside_expired_memories_count() {
     }
 }
 
-/// Random vectors are harder to find than the mixtures of two rows that a new graph is measured with:
-/// the beam that was thought to be enough found too little.
+/// Random vectors are harder to find than the mixtures of two rows that a new graph is measured
+/// with. A beam that is enough for the mixtures finds too few of them.
 #[test]
 fn beams_go_by_what_was_found() {
     let dir = tempfile::tempdir().unwrap();
@@ -147,6 +147,6 @@ fn beams_go_by_what_was_found() {
     let looked = store.stats().unwrap().collections.remove(0).recall.unwrap();
     let after = recall();
     assert!(after >= 0.94, "{before} before, {after} after: {looked:?}");
-    // What a look found at the beam that was used is what these queries found, to within chance.
+    // The recall that was measured at the beam in use is that of these queries, within chance.
     assert!((f64::from(looked.recall) - before).abs() < 0.05, "{before} before: {looked:?}");
 }

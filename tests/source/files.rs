@@ -1,26 +1,26 @@
-//! Owns what one file says: its modules, the items that it defines, what it imports, and the paths
-//! that it names. Code of `#[cfg(test)] mod` is left out.
+//! Owns the content of one source file: its modules, the items that it defines, its imports, and
+//! the paths that it names. Code of `#[cfg(test)] mod` is left out.
 
 use std::collections::BTreeSet;
 
 use crate::tokens::{Token, tokens};
 
-/// A module of a file: the file itself, or one written inline.
+/// A module of a file: the file itself, or an inline module.
 #[derive(Debug, Default)]
 pub(crate) struct Scope {
-    /// Names of the inline modules around it, within the file.
+    /// Names of the inline modules that contain it, within the file.
     pub(crate) path: Vec<String>,
-    /// Modules that are other files, with the file that a `#[path]` names.
+    /// Modules in other files, with the file that a `#[path]` names.
     pub(crate) modules: Vec<(String, Option<String>)>,
     pub(crate) inline: Vec<String>,
     pub(crate) items: BTreeSet<String>,
     pub(crate) imports: Vec<Import>,
-    /// Paths of two names or more outside of imports, and single names.
+    /// Paths of at least two names outside of imports, and single names.
     pub(crate) paths: Vec<Named>,
     pub(crate) words: BTreeSet<String>,
 }
 
-/// One name that a `use` brings in.
+/// One name that a `use` imports.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Import {
     pub(crate) name: String,
@@ -37,7 +37,7 @@ pub(crate) struct Named {
     pub(crate) line: usize,
 }
 
-/// Reads a file; the first scope is the file's own.
+/// Parses a file. The first scope is the file's own.
 pub(crate) fn read(text: &str) -> Vec<Scope> {
     let tokens = tokens(text);
     let mut reader = Reader { tokens: &tokens, scopes: vec![Scope::default()] };
@@ -61,7 +61,7 @@ impl Reader<'_> {
         self.tokens.get(at).map_or(0, |token| token.line)
     }
 
-    /// Reads what belongs to a scope, up to the brace that ends it.
+    /// Parses the content of a scope, up to the brace that ends it.
     fn block(&mut self, mut at: usize, scope: usize) -> usize {
         let mut depth = 0;
         let (mut is_test, mut file) = (false, None);
@@ -122,7 +122,7 @@ impl Reader<'_> {
         self.block(at + 3, self.scopes.len() - 1)
     }
 
-    /// Behind the bracket that closes the one here.
+    /// Returns the position behind the bracket that closes the one at `at`.
     fn matching(&self, mut at: usize, open: &str, close: &str) -> usize {
         let mut depth = 0;
         while at < self.tokens.len() {
@@ -140,7 +140,7 @@ impl Reader<'_> {
             && !self.text(at).ends_with('"')
     }
 
-    /// Reads a path, or passes over one token.
+    /// Parses a path, or skips one token.
     fn path(&mut self, at: usize, scope: usize) -> usize {
         if !self.is_word(at) {
             return at + 1;
@@ -151,7 +151,7 @@ impl Reader<'_> {
             path.push(self.text(end + 1).to_owned());
             end += 2;
         }
-        // A field, a method or the rest of a path is no name of the scope.
+        // A field, a method or the rest of a path is not a name of the scope.
         let before = self.text(at.wrapping_sub(1));
         if before != "." && before != "::" {
             let line = self.line(at);
@@ -163,7 +163,7 @@ impl Reader<'_> {
 
     fn import(&mut self, at: usize, scope: usize, is_public: bool) -> usize {
         let end = (at..self.tokens.len()).find(|i| self.text(*i) == ";").unwrap_or(at);
-        // `impl Trait + use<'a>` is no import.
+        // `impl Trait + use<'a>` is not an import.
         if self.text(at + 1) == "<" {
             return at + 1;
         }
@@ -173,7 +173,7 @@ impl Reader<'_> {
         end + 1
     }
 
-    /// One branch of a `use`, up to its comma, brace or semicolon.
+    /// Parses one branch of a `use`, up to its comma, brace or semicolon.
     fn tree(
         &self,
         mut at: usize,

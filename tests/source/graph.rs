@@ -1,17 +1,17 @@
-//! Owns the graph of the files of a crate: which file names an item that another one defines, and
-//! the circles in it. An item that is re-exported counts for the file that defines it.
+//! Owns the graph of the files of a crate, whose edges say which file names an item of which other
+//! file, and the circles in it. A re-exported item counts for the file that defines it.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::files::{Import, Scope, read};
 
-/// From a file to another, with what it names there and the line of the first such name.
+/// From one file to another, with the first name of an item and its line.
 pub(crate) type Edges = BTreeMap<(String, String), (String, usize)>;
 
-/// A module: its file, and which of the file's scopes it is.
+/// A module: its file, and its index among the file's scopes.
 type Place = (String, usize);
 
-/// What a path leads to.
+/// The meaning of a path.
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Target {
     Module(Vec<String>),
@@ -19,12 +19,12 @@ enum Target {
     Item(String),
 }
 
-/// Most re-exports in a row that are followed.
+/// Longest chain of re-exports that is followed.
 const MAX_STEPS: usize = 12;
 
 struct Crate<'a> {
     files: &'a BTreeMap<String, String>,
-    /// What each file says.
+    /// The scopes of each file.
     scopes: BTreeMap<String, Vec<Scope>>,
     modules: BTreeMap<Vec<String>, Place>,
 }
@@ -42,7 +42,7 @@ pub(crate) fn add_edges(files: &BTreeMap<String, String>, root: &str, edges: &mu
     }
 }
 
-/// The circles: sets of files each of which leads to all others of its set.
+/// Returns the circles: sets of files each of which leads to all others of its set.
 pub(crate) fn circles(edges: &Edges) -> Vec<Vec<String>> {
     let mut next: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
     for (from, to) in edges.keys() {
@@ -70,7 +70,7 @@ pub(crate) fn circles(edges: &Edges) -> Vec<Vec<String>> {
 }
 
 impl Crate<'_> {
-    /// Reads a file as the module `path`, and the files of its modules.
+    /// Parses a file as the module `path`, and the files of its modules.
     fn mount(&mut self, file: &str, path: &[String], is_root: bool) {
         let Some(text) = self.files.get(file) else { return };
         if !self.scopes.contains_key(file) {
@@ -103,7 +103,7 @@ impl Crate<'_> {
         }
     }
 
-    /// The files that a module's code names, with the names and their lines.
+    /// Returns the files that a module's code names, with the names and their lines.
     fn names_of(&self, module: &[String], scope: &Scope) -> Vec<(String, String, usize)> {
         let mut found = Vec::new();
         let mut add = |target: Option<Target>, name: String, line| {
@@ -112,7 +112,7 @@ impl Crate<'_> {
             }
         };
         for import in scope.imports.iter().filter(|i| !i.is_glob) {
-            // What is only handed on is no use of it.
+            // A name that is only re-exported is not used.
             if !import.is_public || scope.words.contains(&import.name) {
                 let target = self.resolve(module, &import.path, 0);
                 add(target, import.path.join("::"), import.line);
@@ -128,7 +128,7 @@ impl Crate<'_> {
         found
     }
 
-    /// What a path means in a module.
+    /// Returns the meaning of a path in a module.
     fn resolve(&self, module: &[String], path: &[String], steps: usize) -> Option<Target> {
         let mut at = module.to_vec();
         let mut rest = path;
@@ -146,7 +146,7 @@ impl Crate<'_> {
             let is_last = at + 1 == rest.len();
             match target {
                 Target::Module(at) => target = self.look_up(&at, name, is_last, steps)?,
-                // What follows an item is its own.
+                // The names behind an item belong to the item.
                 Target::Item(_) => break,
             }
         }
@@ -158,8 +158,8 @@ impl Crate<'_> {
         Some((file, &self.scopes[file][*at]))
     }
 
-    /// What a name is within a module. An item may share its name with a module, which only a
-    /// name that something follows means.
+    /// Returns the meaning of a name within a module. If an item and a module share the name, it
+    /// means the module only if another name follows.
     fn look_up(
         &self,
         module: &[String],
@@ -181,7 +181,7 @@ impl Crate<'_> {
         if scope.items.contains(name) {
             return Some(Target::Item(file.to_owned()));
         }
-        // An import of the name of its own first part leads out of the crate.
+        // An import whose path is its own name leads out of the crate.
         match import {
             Some(import) if import.path[..] == [name.to_owned()] => None,
             Some(import) => self.resolve(module, &import.path, steps + 1),
@@ -189,7 +189,8 @@ impl Crate<'_> {
         }
     }
 
-    /// What a name is by a glob of a module; with `own`, only what its own items do not hide.
+    /// Returns the meaning of a name by a glob of a module. With `own`, the module's own items hide
+    /// it.
     fn through_globs(
         &self,
         module: &[String],
@@ -213,7 +214,7 @@ impl Crate<'_> {
     }
 }
 
-/// A path without `..`.
+/// Returns a path without `..`.
 fn normal(path: &str) -> String {
     let mut parts: Vec<&str> = Vec::new();
     for part in path.split('/') {

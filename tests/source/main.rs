@@ -1,6 +1,6 @@
-//! Owns the tests of the source itself: files name only lower layers and never each other in a
-//! circle, they have a header and a bounded length, what is dangerous stays where it belongs, and
-//! documents name files that exist. Reads the source, runs nothing of it.
+//! Owns the tests of the source itself. Files name only lower layers and never each other in a
+//! circle. They have a header and a bounded length. Dangerous code stays where it belongs.
+//! Documents name files that exist. The tests read the source and run none of it.
 #![allow(clippy::disallowed_methods, reason = "a test of the source reads the source")]
 
 mod files;
@@ -12,7 +12,7 @@ use std::path::Path;
 
 use graph::{Edges, add_edges, circles};
 
-/// Most lines of a file, its tests left aside.
+/// Most lines of a file, without its tests.
 const MAX_LINES: usize = 400;
 
 /// Most characters of a line that is a comment.
@@ -40,40 +40,40 @@ const LAYERS: &[&[&str]] = &[
     &["testing", "reliability", "guide"],
 ];
 
-/// Names upward or sideways that are allowed, and why.
+/// Allowed names upward or sideways, and the reasons.
 const EXCEPTIONS: &[(&str, &str, &str)] = &[];
 
-/// Files that are longer for now, and how long they may be until they are split.
+/// Files that are longer for now, with the length that is allowed until they are split.
 const LONG: &[(&str, usize)] = &[];
 
-/// Circles of files that are known, by one file of each.
+/// Known circles of files, by one file of each.
 const CIRCLES: &[&str] = &[];
 
-/// Files beside a folder of their name that are known.
+/// Known files beside a folder of their name.
 const BESIDE: &[&str] = &[];
 
 /// Modules with comments that are too wide for now.
 const WIDE: &[&str] = &[];
 
 struct Source {
-    /// From the root of the repository, with `/`.
+    /// The path from the root of the repository, with `/`.
     path: String,
     text: String,
 }
 
 impl Source {
-    /// Relative to `src`.
+    /// Returns the path relative to `src`.
     fn name(&self) -> &str {
         self.path.strip_prefix("src/").unwrap_or(&self.path)
     }
 
-    /// The module of the top level that it belongs to.
+    /// Returns the top-level module that it belongs to.
     fn module(&self) -> &str {
         let first = self.name().split('/').next().unwrap_or_default();
         first.strip_suffix(".rs").unwrap_or(first)
     }
 
-    /// Whether the whole file is compiled for tests only.
+    /// Returns true if the whole file is compiled for tests only.
     fn is_test(&self) -> bool {
         let name = self.name();
         name.ends_with("/tests.rs")
@@ -82,7 +82,7 @@ impl Source {
             || name.starts_with("testing/sim/")
     }
 
-    /// The lines before the tests at its end.
+    /// Returns the lines before the tests at its end.
     fn code(&self) -> impl Iterator<Item = (usize, &str)> {
         let mut lines: Vec<&str> = self.text.lines().collect();
         let tests = lines
@@ -92,13 +92,13 @@ impl Source {
         (1..).zip(lines)
     }
 
-    /// The lines of code without comments.
+    /// Returns the lines of code without comments.
     fn statements(&self) -> impl Iterator<Item = (usize, &str)> {
         self.code().map(|(n, line)| (n, line.split("//").next().unwrap_or_default()))
     }
 }
 
-/// The files below a folder of the repository whose names end so, in order.
+/// Returns the files below a folder of the repository whose names end with `end`, in order.
 fn sources(folder: &str, end: &str) -> Vec<Source> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let (mut waiting, mut all) = (vec![root.join(folder)], Vec::new());
@@ -123,7 +123,7 @@ fn src() -> Vec<Source> {
     all
 }
 
-/// The edges between the files of a folder, over all crates that begin there.
+/// Returns the edges between the files of a folder, over all crates that begin there.
 fn edges(folder: &str) -> Edges {
     let all = sources(folder, ".rs").into_iter().map(|s| (s.path, s.text));
     let all: BTreeMap<String, String> = all.collect();
@@ -189,7 +189,7 @@ fn modules_name_only_lower_layers() {
     }
 }
 
-/// Tells what is wrong with the circles of a folder, and which known ones are gone.
+/// Reports new circles of a folder, and known ones that are gone.
 fn check_circles(folder: &str) {
     let edges = edges(folder);
     let found = circles(&edges);
@@ -225,7 +225,7 @@ fn no_circle_of_files_is_in_the_benchmarks() {
     check_circles("benches");
 }
 
-/// `super` must not be a way to skip a floor without saying so.
+/// `super` must not be a way to skip a layer unnoticed.
 #[test]
 fn no_module_names_its_neighbours_through_super() {
     for source in src().iter().filter(|s| !s.is_test()) {
@@ -296,14 +296,14 @@ fn lines_of_comments_are_short_enough_to_read() {
     assert!(wrong.is_empty(), "{} lines:\n{}", wrong.len(), wrong.join("\n"));
 }
 
-/// The paths of files that a document names in backticks.
+/// Returns the paths of files that a document names in backticks.
 fn named_paths(text: &str) -> Vec<&str> {
     let roots = ["src/", "tests/", "benches/", "examples/", ".ci/"];
     let quoted = text.split('`').skip(1).step_by(2);
-    // `src/main.rs` is the reader's.
+    // `src/main.rs` is the reader's own file.
     let whole = quoted
         .filter(|path| roots.iter().any(|root| path.starts_with(root)) && *path != "src/main.rs");
-    // Not what stands for many, or goes on as a command does.
+    // Not a pattern for several files, nor the beginning of a command.
     whole.filter(|path| !path.contains(['*', '<', '{', ' ', '\n'])).collect()
 }
 

@@ -1,5 +1,5 @@
-//! Owns the reader of Rust text: words and punctuation with their lines, without comments, and
-//! with every string as one mark.
+//! Owns the reader of Rust text: words and punctuation with their lines, without comments. Every
+//! string is one token.
 
 /// A word or a piece of punctuation.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -8,7 +8,7 @@ pub(crate) struct Token {
     pub(crate) line: usize,
 }
 
-/// The tokens of a text. A string literal is its text in double quotes; `::` is one token.
+/// Returns the tokens of a text. A string literal is its text in double quotes; `::` is one token.
 pub(crate) fn tokens(text: &str) -> Vec<Token> {
     let chars: Vec<char> = text.chars().collect();
     let (mut at, mut line) = (0, 1);
@@ -41,12 +41,12 @@ pub(crate) fn tokens(text: &str) -> Vec<Token> {
     all
 }
 
-/// The first place from `at` on where `here` holds, or the end.
+/// Returns the first position from `at` on where `here` holds, or the end.
 fn find(chars: &[char], at: usize, here: impl Fn(&[char]) -> bool) -> usize {
     (at..chars.len()).find(|i| here(&chars[*i..])).unwrap_or(chars.len())
 }
 
-/// Behind a block comment, which may hold others.
+/// Returns the position behind a block comment, which may contain others.
 fn end_of_comment(chars: &[char], mut at: usize) -> usize {
     let mut depth = 0;
     while at < chars.len() {
@@ -62,7 +62,7 @@ fn end_of_comment(chars: &[char], mut at: usize) -> usize {
     at
 }
 
-/// Behind a string literal, plain, raw or of bytes, if one begins here.
+/// Returns the position behind a string literal, plain, raw or of bytes, if one begins here.
 fn end_of_string(chars: &[char], at: usize) -> Option<usize> {
     let mut open = at;
     while matches!(chars.get(open), Some('b' | 'c')) && open < at + 1 {
@@ -89,7 +89,7 @@ fn end_of_string(chars: &[char], at: usize) -> Option<usize> {
     Some((end + 1).min(chars.len()))
 }
 
-/// Behind a character literal, or behind the quote of a lifetime.
+/// Returns the position behind a character literal, or behind the quote of a lifetime.
 fn end_of_quote(chars: &[char], at: usize) -> usize {
     match chars.get(at + 1) {
         Some('\\') => find(chars, at + 3, |rest| rest[0] == '\'') + 1,

@@ -1,9 +1,9 @@
-//! Owns the proof on a small real file system in RAM that a full disk loses nothing: it is filled up
-//! to any remainder, of bytes or of inodes, at any step of a session (append, seal, compaction,
-//! index, manifest, roll, open, close). Errors must be typed and change nothing, reads go on, and
-//! once there is space again everything works without a restart (I4).
+//! Owns the proof that a full disk loses nothing, on a small real file system in RAM. It is filled
+//! up to any remainder, of bytes or of inodes, at any step of a session (append, seal, compaction,
+//! index, manifest, roll, open, close). Errors must be typed and change nothing, and reads must
+//! still work. Once there is space again, everything works without a restart (I4).
 //!
-//! Needs a namespace of mounts, and says that it skips where there is none.
+//! It needs a mount namespace, and reports that it skips where there is none.
 #![allow(
     clippy::disallowed_methods,
     clippy::print_stderr,
@@ -29,7 +29,7 @@ const CASES: u64 = 16;
 const MOUNT: &str = "size=40m,nr_inodes=400,mode=700";
 const BLOCK: u64 = 4096;
 
-/// What takes the space away.
+/// Takes the space away.
 struct Ballast {
     file: PathBuf,
     inodes: PathBuf,
@@ -42,7 +42,7 @@ impl Ballast {
         Self { file: at.join("ballast"), inodes }
     }
 
-    /// Leaves so many bytes free.
+    /// Leaves `free` bytes free.
     fn fill_bytes(&self, free: u64) {
         let mut file = File::create(&self.file).unwrap();
         let block = vec![1; BLOCK as usize];
@@ -54,7 +54,7 @@ impl Ballast {
         file.set_len(len.saturating_sub(free)).unwrap();
     }
 
-    /// Leaves so many inodes free.
+    /// Leaves `free` inodes free.
     fn fill_inodes(&self, free: u64) {
         let made = (0..).take_while(|n| File::create(self.inodes.join(n.to_string())).is_ok());
         let made = made.count() as u64;
@@ -81,7 +81,7 @@ struct Tally {
     refused: BTreeMap<String, u64>,
 }
 
-/// Fills the disk in the middle of a session and gives the space back.
+/// Fills the disk in the middle of a session, and frees the space again.
 fn one(at: &Path, case: u64, rng: &mut Rng, tally: &mut Tally) {
     let (store, ballast) = (at.join("full.alt"), Ballast::new(at));
     let mut lines: Vec<String> = Vec::new();
@@ -91,7 +91,7 @@ fn one(at: &Path, case: u64, rng: &mut Rng, tally: &mut Tally) {
         session.large = case.is_multiple_of(3);
         session
     };
-    // So that the disk fills up before each kind of step.
+    // Chosen so that the disk fills up before each kind of step.
     let filled_at = 4 + rng.below(24);
     let (free, inodes) = (rng.below(160) * BLOCK / (1 + rng.below(8)), rng.below(5) == 0);
     let what = format!("case {case}: {free} bytes free at step {filled_at}, inodes: {inodes}");
@@ -128,7 +128,7 @@ fn one(at: &Path, case: u64, rng: &mut Rng, tally: &mut Tally) {
         let mut say = |line: &str| lines.push(line.to_owned());
         session = Session::start(&store, seed(), &mut say).expect("there is room again");
     }
-    // Without a restart: each of these would say so if it failed.
+    // Without a restart: each step would report its failure.
     go_on(&mut session, &mut n, filled_at + 26, &mut lines);
     assert!(!lines[after..].iter().any(|l| is_refusal(l)), "{what}: {:?}", &lines[after..]);
     drop(session);
@@ -169,8 +169,8 @@ fn a_full_disk_loses_nothing_and_space_is_all_it_takes_to_go_on() {
     }
 }
 
-/// An open that found no room left its half-made log behind, and the next one another: a full disk
-/// got fuller by being looked at.
+/// An open that finds no room must not leave its half-made log behind. Otherwise each open makes a
+/// full disk fuller.
 #[test]
 fn an_open_that_fails_on_a_full_disk_leaves_nothing_behind() {
     if !places::enter_namespace(
@@ -213,7 +213,7 @@ fn an_open_that_fails_on_a_full_disk_leaves_nothing_behind() {
                 Err(error) => panic!("{free} blocks free: {error}"),
             }
             assert_eq!(sizes(&store), names, "{free} blocks free");
-            // What is there can be read meanwhile.
+            // The rows can be read meanwhile.
             let reader = StoreOptions::new().open_read_only(&store).unwrap();
             assert!(!reader.get_collection("notes").unwrap().is_empty().unwrap());
         }
@@ -225,8 +225,8 @@ fn an_open_that_fails_on_a_full_disk_leaves_nothing_behind() {
     book.check(&store, "after full disks", true);
 }
 
-/// Where a store keeps a reserve, deletes and the compaction that gives their bytes back go on when
-/// there is no byte left, and inserts wait for space.
+/// With a reserve, deletes and the compaction that reclaims their bytes still work when there is no
+/// byte left. Inserts wait for space.
 #[test]
 fn deletes_and_their_compaction_go_on_when_there_is_no_byte_left() {
     if !places::enter_namespace(

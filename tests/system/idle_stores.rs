@@ -1,5 +1,5 @@
-//! What a store costs that has nothing to do: no thread of its own, little disk, little RAM. Counted in
-//! a process of its own, in which nothing else runs.
+//! Owns the test of an idle store's cost: no thread of its own, little disk, little RAM. It is
+//! counted in a process of its own, in which nothing else runs.
 #![allow(
     clippy::disallowed_methods,
     clippy::print_stderr,
@@ -18,12 +18,12 @@ const TEST: &str = "idle_stores::a_thousand_idle_stores_share_their_threads_and_
 const DIR: &str = "ALTIPLANO_IDLE_DIR";
 const STORES: u64 = 1_000;
 const DIMENSION: usize = 16;
-/// Of this process, with those of the harness: the main thread and that of the test.
+/// Limit for this process, with the harness: the main thread and that of the test.
 const MOST_THREADS: u64 = 8;
 const MOST_DISK: u64 = 200 << 10;
 const MOST_RSS: u64 = 100 << 10;
 
-/// A number of `/proc/self/status`; sizes are in KiB.
+/// Returns a number of `/proc/self/status`; sizes are in KiB.
 fn status(name: &str) -> u64 {
     let status = std::fs::read_to_string("/proc/self/status").unwrap();
     let line = status.lines().find_map(|line| line.strip_prefix(name)).unwrap();
@@ -35,7 +35,7 @@ fn disk_bytes(dir: &Path) -> u64 {
     entries.map(|entry| entry.unwrap().metadata().unwrap().blocks() * 512).sum()
 }
 
-/// A store with a collection, a memory and a listener.
+/// Opens a store with a collection, a memory and a listener.
 fn open(path: &Path) -> Store {
     let store = StoreOptions::new().on_event(|_| {}).open(path).unwrap();
     let notes = store.collection("notes", CollectionOptions::new(DIMENSION, Metric::L2)).unwrap();
@@ -43,7 +43,7 @@ fn open(path: &Path) -> Store {
     store
 }
 
-/// Waits for threads that have nothing to do any more, and fails if they stay.
+/// Waits for threads without work to end, and fails if they stay.
 fn threads_come_down_to(most: u64) {
     let (_never, nothing) = std::sync::mpsc::channel::<()>();
     for _ in 0..3_000 {
@@ -55,10 +55,10 @@ fn threads_come_down_to(most: u64) {
     panic!("{} threads, not {most}", status("Threads"));
 }
 
-/// The process that has the stores: this test once more.
+/// The process with the stores: this test once more.
 fn child(dir: &Path) {
     let alone = status("Threads");
-    // What the first store costs once is not the others'.
+    // The one-time costs of the first store are not those of the others.
     let first = open(&dir.join("first"));
     let before = status("VmRSS");
     let stores: Vec<Store> = (0..STORES).map(|n| open(&dir.join(n.to_string()))).collect();
@@ -83,7 +83,7 @@ fn a_thousand_idle_stores_share_their_threads_and_cost_little() {
         return child(Path::new(&dir));
     }
     let dir = tempfile::tempdir_in("/dev/shm").or_else(|_| tempfile::tempdir()).unwrap();
-    // Each store holds a lock and a log open.
+    // Each store keeps a lock and a log open.
     let script = "ulimit -n \"$(ulimit -Hn)\"; exec \"$0\" \"$@\"";
     let child = Command::new("sh")
         .args(["-c", script])

@@ -1,10 +1,10 @@
-//! Owns the proof by power cuts of real file systems: a writer works on ext4 and XFS in a file, and
-//! at any moment the file system is shut down with all that it had not written, or the file is
-//! copied while the writer is stopped; then it is mounted again, with its journal's recovery, and
-//! everything that was acknowledged must be there (I1, I3, I4, I5, I8).
+//! Owns the proof by power cuts of real file systems. A writer works on ext4 and XFS in a file. At
+//! any moment the file system is shut down with all its unwritten data, or the file is copied while
+//! the writer is stopped. Then it is mounted again, which recovers its journal, and everything that
+//! was acknowledged must be there (I1, I3, I4, I5, I8).
 //!
-//! Needs root and loop devices, and says that it skips where they are not. A copy of a file that is
-//! being written is no state that a disk was ever in, so the writer is stopped for it.
+//! It needs root and loop devices, and reports that it skips where there are none. A copy of a file
+//! that is being written is no state that a disk ever had, so the writer is stopped for it.
 #![allow(
     clippy::disallowed_methods,
     clippy::print_stderr,
@@ -23,7 +23,7 @@ use crate::faults::places::{self, Mount, in_ram};
 use crate::faults::process::{Child, lines, works};
 use crate::faults::seed;
 
-/// Cuts of each kind on each file system.
+/// Cuts of each kind per file system.
 const CUTS: u64 = 3;
 
 #[derive(Clone, Copy, Debug)]
@@ -42,7 +42,7 @@ impl FileSystem {
 
     fn make(self, image: &Path) {
         let (bytes, arguments): (u64, &[&str]) = match self {
-            // Nothing is left for later, so that nobody writes when the writer does not.
+            // Nothing is deferred, so that nobody writes while the writer does not.
             Self::Ext4 => {
                 let later = "lazy_itable_init=0,lazy_journal_init=0";
                 (64 << 20, &["-q", "-F", "-E", later, "-J", "size=4"])
@@ -62,9 +62,9 @@ fn run(program: &str, arguments: &[&str], path: &Path) {
 
 #[derive(Clone, Copy, Debug)]
 enum Cut {
-    /// The file system gives up what it had not written.
+    /// The file system drops its unwritten data.
     Shutdown,
-    /// The writer is stopped and the image is copied.
+    /// The writer is stopped, and the image is copied.
     Copy,
 }
 
@@ -74,7 +74,7 @@ struct Tally {
     acknowledged: u64,
     in_flight: u64,
     stored_in_flight: u64,
-    /// Cuts that took away what had not been synced.
+    /// Cuts that took away unsynced data.
     lost: u64,
 }
 
@@ -128,7 +128,8 @@ fn one(system: FileSystem, cut: Cut, round: u64, rng: &mut Rng, tally: &mut Tall
         std::thread::sleep(Duration::from_micros(500));
     }
     std::thread::sleep(Duration::from_micros(rng.below(20_000)));
-    // What was said before the cut began is sure; during it a sync may succeed for nothing.
+    // Lines from before the cut began are certain. During the cut, a sync may succeed without
+    // effect.
     let mut sure = lines(&report);
     let from = match cut {
         Cut::Shutdown => {
@@ -148,7 +149,7 @@ fn one(system: FileSystem, cut: Cut, round: u64, rng: &mut Rng, tally: &mut Tall
     let _ = writer.kill();
     let ended = writer.wait_with_output().unwrap();
     let stderr = String::from_utf8_lossy(&ended.stderr);
-    // A page of a map that can no longer be read ends a process: the crate's documentation says so.
+    // A page of a map that can no longer be read ends a process; the crate's documentation says so.
     let allowed = matches!(ended.status.signal(), Some(7 | 9)) || ended.status.success();
     assert!(allowed, "{:?}: {stderr}", ended.status);
     drop(mount);
@@ -158,7 +159,7 @@ fn one(system: FileSystem, cut: Cut, round: u64, rng: &mut Rng, tally: &mut Tall
     let what = format!("{system:?}, {cut:?}, round {round}");
     let _mount = Mount::new(&["-o", "loop", from.to_str().unwrap()], &at).expect(&what);
     if let Cut::Shutdown = cut {
-        // The cut does cut: what was not synced is not there.
+        // The cut has an effect: unsynced data is gone.
         let unsynced = std::fs::read(at.join("unsynced")).unwrap_or_default();
         tally.lost += u64::from(unsynced.iter().filter(|byte| **byte == 7).count() < 256 << 10);
     }

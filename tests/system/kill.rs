@@ -1,8 +1,9 @@
-//! Owns the proof by `kill -9`: a child process writes to a store and says on a pipe what was
-//! acknowledged, the parent kills it at any moment, opens the store and compares it with a ledger
-//! (I1, I3, I4, I5, I8). The ledger goes on over all cycles. A killed process leaves what it gave to
-//! the system, so this says nothing of a power cut: see `syscalls.rs` and `src/store/tests.rs`. Kills at
-//! named points are in `kill_points.rs`.
+//! Owns the proof by `kill -9`. A child process writes to a store and reports on a pipe what was
+//! acknowledged. The parent kills it at any moment, opens the store, and compares it with a ledger
+//! (I1, I3, I4, I5, I8). The ledger continues over all cycles.
+//!
+//! The system keeps what a killed process gave it, so this proves nothing about a power cut: see
+//! `syscalls/mod.rs` and `src/store/tests`. Kills at named points are in `kill_points.rs`.
 #![allow(
     clippy::disallowed_methods,
     clippy::print_stderr,
@@ -61,7 +62,7 @@ pub(crate) fn child() {
     };
     let number = |name| std::env::var(name).unwrap().parse::<u64>().unwrap();
     let (first, seed) = (number(FIRST), number(SEED));
-    // The harness has begun a line of its own.
+    // The harness has printed the beginning of a line.
     say("");
     let (_store, collections) = open(Path::new(&dir), Background::Auto);
     say("open");
@@ -97,7 +98,7 @@ fn spawn(dir: &Path, first: u64, seed: u64) -> Running {
     let out = BufReader::new(child.stdout.take().unwrap());
     let (send, lines) = channel();
     let reader = std::thread::spawn(move || {
-        // The pipe may end inside a line: such a line was not said.
+        // The pipe may end inside a line, which then does not count.
         for line in out.split(b'\n').map_while(Result::ok) {
             let _ = send.send(String::from_utf8_lossy(&line).into_owned());
         }
@@ -122,8 +123,8 @@ struct Counts {
     searches: u64,
 }
 
-/// Lets a child write and kills it after `delay`, counted from its start or from when its store is
-/// open. Enters what it said into the ledger; gives the next batch's number.
+/// Lets a child write and kills it after `delay`, counted from its start or from the open of its
+/// store. Records its report in the ledger. Returns the next batch's number.
 fn kill_one(dir: &Path, ledger: &mut Ledger, first: u64, rng: &mut Rng, n: &mut Counts) -> u64 {
     let mut running = spawn(dir, first, ledger.seed);
     let mut lines = Vec::new();
@@ -197,7 +198,7 @@ fn check(dir: &Path, ledger: &mut Ledger, cycle: u64, n: &mut Counts) {
         n.searches += ledger::search(&collections, &found, cycle);
     }
     if cycle % 16 == 15 {
-        // What the parent compacts, the next child starts from.
+        // The next child starts from the state that the parent compacted.
         while store.run_pending_tasks().unwrap() {}
         assert_eq!(ledger::read(&collections), found);
     }
@@ -217,7 +218,8 @@ fn nothing_acknowledged_is_lost_and_nothing_deleted_comes_back_i4_i8() {
     let begun = Instant::now();
     for cycle in 0..cycles {
         next = kill_one(&dir, &mut ledger, next, &mut rng, &mut counts);
-        // Some are killed again before anybody has looked: recovery of a cut recovery.
+        // Some are killed again before anybody has opened the store: recovery of an interrupted
+        // recovery.
         while rng.below(5) == 0 {
             next = kill_one(&dir, &mut ledger, next, &mut rng, &mut counts);
         }
@@ -226,7 +228,7 @@ fn nothing_acknowledged_is_lost_and_nothing_deleted_comes_back_i4_i8() {
     eprintln!("{cycles} cycles in {:?}, seed {seed}: {counts:?}", begun.elapsed());
     assert!(counts.kills >= cycles);
     if cycles >= CYCLES {
-        // Otherwise the workload has become too tame to prove anything.
+        // Otherwise the workload is too tame to prove anything.
         assert!(counts.batches > cycles && counts.in_flight > cycles / 4);
         assert!(counts.killed_while_opening > 0 && counts.stored_in_flight > 0);
         assert!(counts.sealed > 0 && counts.compacted > 0);

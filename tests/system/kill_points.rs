@@ -1,8 +1,10 @@
-//! Owns the proof by `kill -9` at named points: `strace` kills the process at its n-th call of a
-//! kind, before the call is carried out, for every kind that the protocol is made of, and the store
-//! is compared with a ledger (I1, I3, I4, I5, I8). The calls are those of one thread in a fixed
-//! order, so that a kill before each of them is a kill before and after each step. Kills at any
-//! moment are in `kill.rs`. Without `strace` the test says that it skips.
+//! Owns the proof by `kill -9` at named points. `strace` kills the process at its n-th call of a
+//! kind, before the call is carried out, for every kind of call in the protocol. The store is then
+//! compared with a ledger (I1, I3, I4, I5, I8).
+//!
+//! The calls are those of one thread in a fixed order. So a kill before each of them is a kill
+//! before and after each step. Kills at any moment are in `kill.rs`. Without `strace` the test
+//! reports that it skips.
 #![allow(
     clippy::disallowed_methods,
     clippy::print_stderr,
@@ -23,7 +25,7 @@ use crate::faults::seed;
 
 const KILLS: u64 = 150;
 const STEPS: u64 = 34;
-/// With the calls that a report is made of, and those that only read.
+/// Includes the calls that a report is made of, and calls that only read.
 const CALLS: [&str; 12] = [
     "fdatasync",
     "fsync",
@@ -44,7 +46,7 @@ fn traced() -> String {
     format!("trace={}", optional.join(","))
 }
 
-/// What calls a child makes that nobody kills.
+/// Returns the calls that a child makes when it is not killed.
 fn without_faults(dir: &Path) -> BTreeMap<String, Vec<Call>> {
     let store = dir.join("whole.alt");
     let trace = dir.join("trace");
@@ -60,7 +62,8 @@ fn without_faults(dir: &Path) -> BTreeMap<String, Vec<Call>> {
     by_point(&std::fs::read_to_string(&trace).unwrap(), &store)
 }
 
-/// Kills a child at its n-th call; the point where that was, unless it never came so far.
+/// Kills a child at its n-th call. Returns the point of the call; `None` if the child never reached
+/// it.
 fn kill_at(dir: &Path, store: &Path, call: &str, n: u64, book: &mut Book) -> Option<String> {
     let (trace, report) = (dir.join("trace"), dir.join("report"));
     let child = Child { dir: store, report, first: book.next, steps: STEPS, seed: seed() };
@@ -123,7 +126,7 @@ fn a_kill_before_or_after_any_call_loses_nothing_acknowledged_i4_i8() {
         begun.elapsed(),
     );
     if kills >= KILLS {
-        // Otherwise the session has become too tame to prove anything.
+        // Otherwise the session is too tame to prove anything.
         assert!(points.len() >= 25, "{points:?}");
         assert!(twice > 0 && acknowledged > kills && stored > 0);
         for needed in ["fdatasync log", "fdatasync seg", "rename MANIFEST.tmp", "fsync directory"] {

@@ -1,6 +1,6 @@
-//! Owns the proof that the limits a process is given lose nothing: too few files that may be open,
-//! files that may not grow, with the signal that ends the process and without it, a clock that
-//! jumps. Errors must be typed, and whoever has more may go on with the store (I4, I10).
+//! Owns the proof that a process's limits lose nothing: too few open files, and a limit on the size
+//! of files, with the signal that ends the process and without it. Also a clock that jumps. Errors
+//! must be typed, and a process with higher limits may continue with the store (I4, I10).
 #![allow(
     clippy::disallowed_methods,
     clippy::print_stderr,
@@ -18,10 +18,11 @@ use crate::faults::process::{self, Child};
 use crate::faults::seed;
 
 const STEPS: u64 = 30;
-/// What a process gets if a file grows beyond its limit, unless it ignores it.
+/// The signal for a file that grows beyond the limit, unless the process ignores it.
 const SIGXFSZ: i32 = 25;
 
-/// Runs children, each under a shell that sets a limit first; how many calls failed, by kind.
+/// Runs children, each under a shell that sets a limit first. Returns the number of failed calls by
+/// kind.
 fn under(scripts: &[String], first: u64) -> BTreeMap<String, u64> {
     let temp = in_ram();
     let (begun, mut kinds) = (Instant::now(), BTreeMap::<String, u64>::new());
@@ -33,7 +34,7 @@ fn under(scripts: &[String], first: u64) -> BTreeMap<String, u64> {
         let script = format!("{script}; exec \"$0\" \"$@\"");
         let ended = child.run(&["sh", "-c", &script]);
         if ended.lines.is_empty() {
-            // The program itself could not start so.
+            // The program itself could not start with this limit.
             unborn += 1;
             continue;
         }
@@ -65,7 +66,7 @@ fn under(scripts: &[String], first: u64) -> BTreeMap<String, u64> {
 
 #[test]
 fn too_few_open_files_lose_nothing() {
-    // From what just lets the program start.
+    // From a limit that just lets the program start.
     let most = sized("limits of open files", 22, 22, 64);
     let scripts: Vec<String> = (4..most).map(|n| format!("ulimit -n {n}")).collect();
     let kinds = under(&scripts, 1);
@@ -74,7 +75,7 @@ fn too_few_open_files_lose_nothing() {
 
 #[test]
 fn files_that_may_not_grow_lose_nothing() {
-    // In units of 512 bytes, from one that even a report fits into.
+    // In units of 512 bytes, from one in which even a report fits.
     let sizes = [40, 70, 200, 500, 2000, 5000, 9000].into_iter();
     let ignored = sizes.clone().map(|n| format!("trap '' XFSZ; ulimit -f {n}"));
     let fatal = sizes.map(|n| format!("ulimit -f {n}"));
@@ -83,7 +84,7 @@ fn files_that_may_not_grow_lose_nothing() {
     assert!(kinds["signal"] > 0, "{kinds:?}");
 }
 
-/// The same sessions under a clock that is years off, and one that runs a thousand times as fast.
+/// The same sessions under a clock that is years off, and one that runs a thousand times too fast.
 #[test]
 fn a_clock_that_is_off_loses_nothing() {
     if let Err(reason) = process::works("faketime", &["-f", "+1d", "true"]) {

@@ -1,6 +1,6 @@
-//! Owns the proof that a process made by fork, which shares the lock and the open files of its
-//! parent, writes nothing of the parent's store and removes nothing of it; and that a store stays
-//! where it is when its process goes elsewhere.
+//! Owns the proof about a process made by fork, which shares the lock and the open files of its
+//! parent. It writes nothing to the parent's store and removes nothing of it. Also proves that a
+//! store stays in its place when its process changes directory.
 #![allow(
     clippy::disallowed_methods,
     clippy::exit,
@@ -14,7 +14,7 @@ use altiplano::{Background, Collection, CollectionOptions, Error, Metric, Store,
 use fork::{Fork, fork, waitpid};
 
 const DIMENSION: usize = 4;
-/// What a child ends with if every check in it held.
+/// Exit code of a child in which every check passed.
 const GOOD: i32 = 42;
 
 /// Runs a check in a child made by fork, and `meanwhile` in this process.
@@ -79,7 +79,7 @@ fn a_child_made_by_fork_reads_and_writes_nothing() {
                 is_forked(store.run_pending_tasks());
                 is_forked(store.drop_collection("notes"));
                 is_forked(store.collection("more", CollectionOptions::new(3, Metric::Dot)));
-                // Its threads are not in this process: this must not wait for them.
+                // The store's threads are not in this process, so this must not wait for them.
                 is_forked(store.close());
                 assert_eq!(ids(&notes).len(), 49);
                 drop(notes.clone());
@@ -146,7 +146,7 @@ fn a_child_removes_no_file_that_its_parent_still_reads() {
     assert!(file_names(&dir).len() < before.len());
 }
 
-/// A store that was opened by a relative path went on in whatever directory the process was in.
+/// A store that was opened by a relative path must not follow the process to another directory.
 #[test]
 fn a_store_stays_where_it_is_when_the_process_changes_its_directory() {
     if !alone("locks::a_store_stays_where_it_is_when_the_process_changes_its_directory") {
@@ -156,7 +156,7 @@ fn a_store_stays_where_it_is_when_the_process_changes_its_directory() {
     let elsewhere = tempfile::tempdir().unwrap();
     in_a_child(
         || {
-            // A child, since the directory is that of the whole process.
+            // In a child, since the directory belongs to the whole process.
             std::env::set_current_dir(temp.path()).unwrap();
             let (store, notes) = open("s".as_ref(), Background::Manual);
             notes.insert(memory(1, DIMENSION)).unwrap();

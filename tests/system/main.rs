@@ -1,8 +1,8 @@
-//! The store and its system: processes that are killed, calls that fail, disks that are full, file
-//! systems that lose power, locks, limits and forks. `faults` has what these share.
+//! The tests of the store and its system: processes that are killed, calls that fail, full disks,
+//! file systems that lose power, locks, limits and forks. `faults` has their common code.
 //!
-//! What must be alone in its process is run in one by `common::alone`, or is a child. The test
-//! `child` is where a child begins; in any other process it does nothing.
+//! A test that must be alone in its process runs in one by `common::alone`, or is a child. The test
+//! `child` is the entry point of a child; in any other process it does nothing.
 #![cfg(unix)]
 
 #[path = "../common/mod.rs"]

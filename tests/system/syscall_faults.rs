@@ -1,9 +1,9 @@
-//! Owns the proof that failing system calls lose nothing: a child writes while `strace` or `libfiu`
+//! Owns the proof that failing system calls lose nothing. A child writes while `strace` or `libfiu`
 //! makes its calls fail, once or from some call on, with errors or short writes. Errors must be
-//! typed, nothing is acknowledged after a failed sync, reads go on, and afterwards the store is what
-//! the ledger says (I4, I10). Without these programs the tests say that they skip.
+//! typed, nothing is acknowledged after a failed sync, and reads still work. Afterwards the store
+//! is what the ledger says (I4, I10). Without these programs the tests report that they skip.
 //!
-//! A call that lies (says that it wrote what it did not) is outside what a store can survive.
+//! No store can survive a call that lies, that is, reports a write that it did not do.
 #![allow(
     clippy::disallowed_methods,
     clippy::print_stderr,
@@ -37,7 +37,7 @@ const CALLS: [&str; 10] = [
     "pread64",
 ];
 
-/// What happened in all runs of a test.
+/// The results of all runs of a test.
 #[derive(Debug, Default)]
 struct Tally {
     runs: u64,
@@ -51,7 +51,7 @@ struct Tally {
 }
 
 impl Tally {
-    /// Enters what a child said and checks its store.
+    /// Records a child's report and checks its store.
     fn enter(&mut self, store: &Path, ended: &Ended, what: &str) {
         ended.lived(what);
         let mut book = Book::new(seed());
@@ -74,7 +74,7 @@ impl Tally {
     }
 }
 
-/// A child's calls that nobody disturbs.
+/// Returns a child's calls without faults.
 fn without_faults(dir: &Path) -> BTreeMap<String, Vec<Call>> {
     let (store, trace) = (dir.join("whole.alt"), dir.join("trace"));
     let child =
@@ -84,12 +84,12 @@ fn without_faults(dir: &Path) -> BTreeMap<String, Vec<Call>> {
     let ended = child.run(&wrapper);
     Tally::default().enter(&store, &ended, "without a fault");
     let mut points = by_point(&std::fs::read_to_string(&trace).unwrap(), &store);
-    // A failed map that is not of a file is a failed allocation, which ends every Rust program.
+    // A failed map without a file is a failed allocation, which ends every Rust program.
     points.retain(|point, _| !point.ends_with("elsewhere"));
     points
 }
 
-/// What the `strace` of one run injects.
+/// Returns the injection of `strace` for one run.
 fn injection(rng: &mut Rng, (call, n): &Call) -> String {
     let error = match call.as_str() {
         "write" | "openat" | "mkdir" => ["EIO", "ENOSPC", "EINTR", "EROFS", "EDQUOT"],
@@ -97,14 +97,14 @@ fn injection(rng: &mut Rng, (call, n): &Call) -> String {
         "mmap" => ["ENOMEM", "ENODEV", "EAGAIN", "ENOMEM", "EPERM"],
         _ => ["EIO", "ENOSPC", "EINTR", "EROFS", "EIO"],
     }[rng.below(5) as usize];
-    // `std` tries again after an interruption, as often as it is interrupted.
+    // `std` repeats an interrupted call, as often as it is interrupted.
     let when = match rng.below(3) {
         0 if error == "EINTR" => format!("{n}..{}", n + 4),
         0 => format!("{n}+"),
         1 => format!("{n}..{}", n + 3),
         _ => n.to_string(),
     };
-    // A file system that takes no byte and names no error.
+    // A file system that accepts no byte and reports no error.
     if call == "write" && rng.below(6) == 0 {
         return format!("inject={call}:retval=0:when={when}");
     }
@@ -161,7 +161,7 @@ fn a_system_call_that_fails_loses_nothing_acknowledged_i4_i10() {
     }
 }
 
-/// Places of `libfiu`, and how likely each call fails.
+/// Places of `libfiu`, and the probability that each call fails.
 const LIBFIU: [(&str, &str); 9] = [
     ("posix/io/rw/write", "0.02"),
     ("posix/io/rw/write/reduce", "0.3"),

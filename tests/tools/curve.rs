@@ -1,4 +1,4 @@
-//! Tests of `curve.rs`.
+//! Tests of `benches/tools/curve.rs`.
 
 use bench_tools::curve::*;
 

@@ -1,4 +1,4 @@
-//! Tests of `families.rs`: every family repeats, is finite, and has no zero vector.
+//! Tests of `benches/tools/families`: every family repeats, is finite, and has no zero vector.
 
 use bench_tools::families::*;
 

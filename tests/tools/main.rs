@@ -1,5 +1,5 @@
-//! Runs the tests of what the benchmarks, the examples and other tests share, which no harness of
-//! their own would run.
+//! Runs the tests of the code that the benchmarks, the examples and other tests share. No harness
+//! of its own would run them.
 #![allow(clippy::disallowed_methods, reason = "tests may use files and clocks")]
 
 mod curve;

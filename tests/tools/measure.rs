@@ -1,4 +1,4 @@
-//! Tests of `measure.rs` and `args.rs`.
+//! Tests of `measure.rs` and `args.rs` of `benches/tools`.
 
 use std::fs;
 use std::time::Duration;
@@ -101,7 +101,7 @@ fn percentiles_and_medians_are_values_of_the_sample() {
 fn a_slope_comes_with_its_error() {
     let (exact, error) = slope(&[1.0, 3.0, 5.0, 7.0]);
     assert!((exact - 2.0).abs() < 1e-12 && error < 1e-12);
-    // By hand: x 0..3, y 1 2 2 3: slope 0.6, residual sum 0.2, error sqrt(0.1 / 5).
+    // By hand: x = 0..3, y = 1, 2, 2, 3; slope 0.6, residual sum 0.2, error sqrt(0.1 / 5).
     let (value, error) = slope(&[1.0, 2.0, 2.0, 3.0]);
     assert!((value - 0.6).abs() < 1e-12 && (error - 0.02f64.sqrt()).abs() < 1e-12);
     assert_eq!(slope(&[2.0, 5.0]), (3.0, f64::INFINITY));

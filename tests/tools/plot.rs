@@ -1,4 +1,5 @@
-//! Tests of `plot.rs`: ticks, labels, and that no values make it panic or write broken text.
+//! Tests of `benches/tools/plot`: ticks, labels, and that no values make it panic or write broken
+//! text.
 
 use bench_tools::plot::axis::{Axis, label};
 use bench_tools::plot::*;

@@ -1,9 +1,10 @@
-//! Tests of `trend.rs`.
+//! Tests of `benches/tools/trend.rs`.
 
 use bench_tools::trend::*;
 use bench_tools::vectors::Rng;
 
-/// A series in which each value keeps `keep` of the last one's distance from the line.
+/// Returns a series in which each value keeps the share `keep` of the last one's distance from the
+/// line.
 fn series(count: usize, keep: f64, growth: f64, seed: u64) -> Vec<f64> {
     let mut rng = Rng::new(seed);
     let mut off = 0.0;
@@ -15,7 +16,7 @@ fn series(count: usize, keep: f64, growth: f64, seed: u64) -> Vec<f64> {
         .collect()
 }
 
-/// How many of 200 series without growth are said to grow.
+/// Returns how many of 200 series without growth are judged to grow.
 fn false_alarms(count: usize, keep: f64, block: usize) -> usize {
     let grows = |seed: &u64| {
         let values = series(count, keep, 0.0, *seed);
@@ -53,10 +54,10 @@ fn few_values_say_nothing() {
 
 #[test]
 fn values_that_depend_on_those_before_raise_few_false_alarms() {
-    // 5 % is what the interval promises; 200 draws of that are up to 17, with three deviations 19.
+    // The interval promises 5 %. Of 200 draws that is 10; three standard deviations more are 19.
     let (independent, dependent) = (false_alarms(120, 0.0, 1), false_alarms(300, 0.8, 18));
     assert!(independent <= 19 && dependent <= 19, "{independent}, {dependent}");
-    // Blocks are what does it.
+    // It is the blocks that make the interval wide enough.
     let naive = false_alarms(300, 0.8, 1);
     assert!(naive > 30, "{naive}");
 }

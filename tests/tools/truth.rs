@@ -1,4 +1,5 @@
-//! Tests of `truth.rs`: its distances against plain sums, and the rule for a right hit.
+//! Tests of `benches/tools/truth.rs`: its distances against plain sums, and the rule for a right
+//! hit.
 
 use bench_tools::truth::*;
 use bench_tools::vectors::{self, Metric, Rng, Vectors};
@@ -12,7 +13,7 @@ fn table(rows: usize, dim: usize, seed: u64) -> Vectors {
 
 #[test]
 fn true_distances_are_those_of_a_plain_sort() {
-    // Neither rows nor queries nor dimensions are multiples of what is measured at once.
+    // Neither rows nor queries nor dimensions are multiples of the sizes that are measured at once.
     for (rows, count, dim) in [(131, 11, 7), (40, 4, 8), (3, 1, 1)] {
         let (base, queries) = (table(rows, dim, 1), table(count, dim, 2));
         for metric in METRICS {

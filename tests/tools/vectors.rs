@@ -1,5 +1,5 @@
-//! Tests of `vectors.rs` and `vector_files.rs`: every format read back, damage named, no panic on
-//! any bytes; the exact search against a plain sort.
+//! Tests of `benches/tools/vectors`: every format is read back, damage is named, no bytes cause a
+//! panic, and the exact search is compared with a plain sort.
 
 use std::fs;
 use std::path::{Path, PathBuf};

@@ -1,4 +1,4 @@
-//! What libraries are given, and the names of the files between two steps.
+//! Owns the data of the libraries, and the names of the files between two steps.
 
 use bench_tools::args::Args;
 
@@ -10,7 +10,7 @@ pub const GENERATED: usize = 40_000;
 /// The rows that each round of the churn deletes.
 pub const DELETES: &str = "deletes.ivecs";
 
-/// What an index is built of, as a library takes it.
+/// Returns the vectors that an index is built of.
 pub fn data(args: &Args) -> Result<Data> {
     let mut data = Data::unanswered(args, GENERATED)?;
     if data.exact == Metric::Cosine {

@@ -1,6 +1,6 @@
-//! Recall against queries per second and against bytes per vector: Altiplano beside other embedded
-//! vector indexes with a Rust crate or a Python wheel, on the same data, in the same run, one query a
-//! call, everything pinned to one core.
+//! Recall against queries per second and against bytes per vector: Altiplano and other embedded
+//! vector indexes with a Rust crate or a Python wheel. All run on the same data, in the same run,
+//! one query per call, pinned to one core.
 //!
 //! ```text
 //! cd benches/peers && cargo run --release -- [--base FILE --queries FILE] [--metric cosine|l2]
@@ -8,31 +8,34 @@
 //! cd benches/peers && cargo run --release -- --churn [--rounds N] [--live N] [--turnover F] …
 //! ```
 //!
-//! With `--churn`, some of them are kept at a constant count of rows that are replaced round by
-//! round: `churn/mod.rs` says how.
+//! With `--churn`, some libraries are kept at a constant number of rows, which are replaced round
+//! by round: see `churn/mod.rs`.
 //!
 //! It is a package of its own, so that the main build needs none of these libraries. A library is a
-//! file in `src/peers/` that implements a trait in `src/peer.rs`; `src/peers/mod.rs` lists them, and
-//! says which were left out. Those from Python wheels are files in `python/libraries/`. To get them:
+//! file in `src/peers/` that implements a trait in `src/peer.rs`. `src/peers/mod.rs` lists them,
+//! and says which were left out. Those from Python wheels are files in `python/libraries/`. To
+//! install them:
 //!
 //! ```text
 //! python3 -m venv VENV && VENV/bin/pip install -r python/requirements.txt
 //! PYTHON=VENV/bin/python cargo run --release -- …
 //! ```
 //!
-//! Without `PYTHON` it is `python3`; a library that is not there is named on stderr and left out. What a
-//! call from Python costs is in their figures; `parameters` say how much it is.
+//! Without `PYTHON` it runs `python3`. A library that is not installed is named on stderr and left
+//! out. The figures of Python libraries include the cost of a call from Python; `parameters` say
+//! how much it is.
 //!
-//! Each library builds its index in one process, writes it to a directory, and is searched in another
-//! process that holds the queries and no other vector. Resident bytes, anonymous and of mapped files,
-//! are those that came since the moment before the index was opened, after all queries so far. Rows of
-//! the cosine metric are normalised beforehand. Recall is the share of the ten true nearest by number.
-//! Where Python's figures are taken differently, `python/step.py` says it.
+//! Each library builds its index in one process and writes it to a directory. Another process
+//! searches it, and holds the queries and no other vectors. Resident bytes, anonymous and of mapped
+//! files, are those added since the moment before the index was opened, after all queries so far.
+//! Rows of the cosine metric are normalized beforehand. Recall is the share of the ten true nearest
+//! rows, by number. `python/step.py` says where Python's figures are taken differently.
 //!
-//! Prints a JSON line for each point (the keys of the benchmark `recall`, and `parameters`), and for
-//! each library one with `peer`, `build_s`, `q90`, `q95`, `q99`: queries a second at a recall, on a
-//! curve whose logarithm is linear between two points, of the best of three passes by wall clock;
-//! `cpu_q90` and so on of their median by processor time. Writes both plots into one SVG file.
+//! Prints a JSON line per point (the keys of the benchmark `recall`, and `parameters`), and one per
+//! library with `peer`, `build_s`, `q90`, `q95` and `q99`. These are queries per second at a
+//! recall, interpolated between two points with a logarithm that is linear in the recall. `q90` is
+//! from the best of three passes by wall clock; `cpu_q90` and so on are from the median by
+//! processor time. Writes both plots into one SVG file.
 #![allow(clippy::disallowed_methods, reason = "a benchmark uses files and clocks")]
 
 mod churn;

@@ -1,5 +1,5 @@
-//! The traits that every library is measured through: `Peer` for those in Rust, `Steps` for any. Memory is
-//! measured from outside, the same way for all: see `main.rs`.
+//! Owns the traits that every library is measured through: `Peer` for those in Rust, `Steps` for
+//! any. Memory is measured from outside, in the same way for all: see `main.rs`.
 
 use std::error::Error;
 use std::path::Path;
@@ -11,11 +11,11 @@ pub type Result<T> = std::result::Result<T, Box<dyn Error>>;
 
 /// Beams of graphs: the `ef` of the paper.
 pub const BEAMS: [usize; 11] = [10, 16, 24, 32, 48, 64, 96, 128, 192, 256, 384];
-/// What graphs are built with.
+/// The `m` of graphs.
 pub const M: usize = 16;
 pub const EF_CONSTRUCTION: usize = 200;
 
-/// A library in one configuration, in whatever language. Each step has a process of its own, and prints
+/// A library in one configuration, in any language. Each step has a process of its own, and prints
 /// the lines that `run::measure` reads.
 pub trait Steps {
     fn name(&self) -> &'static str;
@@ -29,17 +29,17 @@ pub trait Steps {
 pub trait Peer {
     fn name(&self) -> &'static str;
 
-    /// What it was told, in its own words.
+    /// Returns the library's parameters, in its own words.
     fn parameters(&self) -> String;
 
-    /// Indexes the rows under their numbers and leaves everything in `dir`. Rows of the cosine metric
-    /// have the norm 1.
+    /// Indexes the rows under their numbers and writes everything to `dir`. Rows of the cosine
+    /// metric have the norm 1.
     fn build(&self, base: &Vectors, metric: Metric, dir: &Path) -> Result<()>;
 
-    /// Opens what `build` left, in another process.
+    /// Opens the files that `build` wrote, in another process.
     fn open(&self, dim: usize, metric: Metric, dir: &Path) -> Result<Box<dyn Index>>;
 
-    /// How widely it is asked to search, from narrow to wide.
+    /// Returns the widths of the searches, from narrow to wide.
     fn widths(&self) -> Vec<usize> {
         BEAMS.to_vec()
     }
@@ -47,11 +47,11 @@ pub trait Peer {
 
 /// An open index.
 pub trait Index {
-    /// Puts the numbers of the `k` nearest into `found`.
+    /// Writes the numbers of the `k` nearest rows into `found`.
     fn search(&self, query: &[f32], k: usize, width: usize, found: &mut Vec<u32>) -> Result<()>;
 }
 
-/// What a peer says of a metric that it does not have.
+/// Returns the error of a peer for a metric that it does not have.
 pub fn unsupported<T>(metric: Metric) -> Result<T> {
     Err(format!("{metric:?} is not supported").into())
 }

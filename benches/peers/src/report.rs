@@ -1,4 +1,4 @@
-//! JSON lines, a table and the plots.
+//! Owns the JSON lines, the table and the plots.
 
 use crate::run::Measured;
 use crate::setup::Data;
@@ -7,7 +7,7 @@ use bench_tools::curve::{self, RECALLS};
 use bench_tools::measure::Json;
 use bench_tools::plot::{Panel, Scale, Series, svg};
 
-/// Points below are left out of the plots: no one asks for so little.
+/// Points with a lower recall are left out of the plots: nobody asks for so little.
 const PLOTTED: f64 = 0.8;
 
 /// A library and its figures.
@@ -103,7 +103,7 @@ pub fn heads() {
     );
 }
 
-/// A row for each library.
+/// Prints a row for each library.
 pub fn table(peers: &[Peer<'_>]) {
     let shown = |value: Option<f64>| value.map_or("-".to_owned(), |v| format!("{v:.0}"));
     eprintln!(
@@ -122,7 +122,7 @@ pub fn table(peers: &[Peer<'_>]) {
     }
 }
 
-/// Recall against queries a second, and against resident bytes.
+/// Plots recall against queries per second, and against resident bytes.
 pub fn picture(data: &Data, rows: usize, peers: &[Peer<'_>]) -> String {
     let panel = |title: &str, y_label: &str, series: Vec<Series>| Panel {
         title: title.to_owned(),

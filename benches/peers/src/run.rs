@@ -1,4 +1,4 @@
-//! One library at a time, each in two processes of its own: one builds, the other searches.
+//! Owns the run of one library, in two processes of its own: one builds, the other searches.
 
 use std::path::Path;
 use std::time::Instant;
@@ -23,7 +23,7 @@ pub struct Measured {
     pub points: Vec<Point>,
 }
 
-/// Has a library build in `dir` and then search there, in processes of their own.
+/// Lets a library build in `dir` and then search there, in processes of their own.
 pub fn measure(args: &Args, peer: &str, work: &Path, dir: &Path) -> Result<Measured> {
     std::fs::create_dir_all(dir)?;
     let own = |step: &str| {
@@ -44,7 +44,7 @@ pub fn measure(args: &Args, peer: &str, work: &Path, dir: &Path) -> Result<Measu
     })
 }
 
-/// The other side of [`measure`].
+/// Runs a step in the process that [`measure`] starts for it.
 pub fn step(step: &str, args: &Args) -> Result<()> {
     if step == "churn" {
         return churn::step(args);
@@ -72,7 +72,7 @@ impl<P: Peer> Steps for P {
         steps::built(before, || self.build(&data.base, data.exact, dir))
     }
 
-    /// What is done here is done in `python/step.py` too.
+    /// `python/step.py` must do the same as this.
     fn search_step(&self, args: &Args, dir: &Path) -> Result<()> {
         let (queries, truth) = steps::handed_over(args)?;
         let metric = args.get_or("metric", Metric::Cosine)?;

@@ -1,9 +1,7 @@
-//! The families of vectors that the benchmark `distributions` draws: what each is called, and how
-//! one of its rows comes about.
-//!
-//! Owns the table of names and the drawing. The same family, seed, rows and dimension give the same
-//! vectors on every machine of one kind. No row is zero, which cosine would refuse, and all values
-//! are finite. How a row of each family comes about is in `samplers.rs` and `places.rs`.
+//! Owns the families of vectors that the benchmark `distributions` draws: the table of their names
+//! and the drawing. The same family, seed, rows and dimension give the same vectors on every
+//! machine of one kind. No row is zero, which cosine would refuse, and all values are finite. The
+//! samplers of the families are in `samplers.rs` and `places.rs`.
 
 mod places;
 mod samplers;
@@ -21,7 +19,7 @@ pub struct Family {
     sampler: fn(Shape) -> Sampler,
 }
 
-/// Every family. What a name does not say, the function's comment does.
+/// Every family. The comment of its function describes it.
 pub const FAMILIES: &[Family] = &[
     Family { name: "uniform", sampler: |s| draw::uniform(s, 0.0) },
     Family { name: "normal", sampler: |s| draw::normal(s, 1.0) },
@@ -70,12 +68,12 @@ pub const FAMILIES: &[Family] = &[
 ];
 
 impl Family {
-    /// The family of this name.
+    /// Returns the family of this name.
     pub fn named(name: &str) -> Option<&'static Self> {
         FAMILIES.iter().find(|family| family.name == name)
     }
 
-    /// `rows` vectors, and `queries` that come from where these come from and are none of them.
+    /// Returns `rows` vectors, and `queries` more of the same distribution that are not among them.
     pub fn vectors(
         &self,
         (dim, seed): (usize, u64),
@@ -100,15 +98,15 @@ impl Family {
     }
 }
 
-/// Queries that are rows of `base`, drawn by lot.
+/// Returns queries that are rows of `base`, drawn at random.
 pub fn stored(base: &Vectors, queries: usize, seed: u64) -> Vectors {
     let mut rng = Rng::new(seed);
     let data = (0..queries).flat_map(|_| base.row(rng.below(base.len())).to_vec()).collect();
     Vectors { dim: base.dim, data }
 }
 
-/// Queries that are far from everything: ten standard deviations of each coordinate from its mean,
-/// up or down.
+/// Returns queries that are far from everything: in each coordinate ten standard deviations from
+/// the mean, up or down.
 pub fn far(base: &Vectors, queries: usize, seed: u64) -> Vectors {
     let count = base.len().max(1) as f64;
     let mut moments = vec![(0.0f64, 0.0f64); base.dim];

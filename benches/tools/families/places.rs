@@ -1,7 +1,5 @@
-//! How rows of positions, colors and times come about: few dimensions, or units that differ.
-//!
-//! Owns these samplers. Those of two or three dimensions fill as many coordinates as the row has,
-//! and leave any others zero.
+//! Owns the samplers of positions, colors and times: few dimensions, or units that differ. Samplers
+//! of two or three dimensions fill as many coordinates as the row has, and leave any others zero.
 
 use super::shape::{Sampler, Shape};
 use crate::vectors::Rng;
@@ -19,7 +17,7 @@ pub fn city(_: Shape) -> Sampler {
     Box::new(|rng, _, row| fill(row, [between(rng, 48.75, 48.95), between(rng, 2.25, 2.45)]))
 }
 
-/// Metres east and north in a zone of a map's grid, and metres above the sea.
+/// Meters east and north in a zone of a map's grid, and meters above the sea.
 pub fn metres(_: Shape) -> Sampler {
     Box::new(|rng, _, row| {
         let east = between(rng, 440_000.0, 460_000.0);
@@ -28,7 +26,7 @@ pub fn metres(_: Shape) -> Sampler {
     })
 }
 
-/// Metres within a room, most of them near one of twenty things.
+/// Meters within a room, most of them near one of twenty things.
 pub fn room(mut shape: Shape) -> Sampler {
     let rng = &mut shape.rng;
     let things: Vec<[f64; 3]> =
@@ -39,7 +37,7 @@ pub fn room(mut shape: Shape) -> Sampler {
     })
 }
 
-/// Metres from the center of the Earth, on its surface.
+/// Meters from the center of the Earth, on its surface.
 pub fn globe(_: Shape) -> Sampler {
     Box::new(|rng, _, row| {
         let axes: [f64; 3] = std::array::from_fn(|_| f64::from(rng.normal()));
@@ -64,7 +62,7 @@ pub fn colors(mut shape: Shape) -> Sampler {
     })
 }
 
-/// Features with a time of one year in seconds since 1970 first, then a price, then small numbers.
+/// Features: first a time within one year, in seconds since 1970, then a price, then small numbers.
 pub fn unix_time(_: Shape) -> Sampler {
     Box::new(|rng, _, row| {
         row.iter_mut().for_each(|x| *x = rng.normal());

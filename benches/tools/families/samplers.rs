@@ -1,8 +1,7 @@
-//! How a row of each family of any dimension comes about: the usual distributions, those that lie
-//! away from the origin, those whose coordinates or lengths are uneven, and those with few values.
-//!
-//! Owns the samplers. What the rows of one sampler share (centers, directions) is drawn when it is
-//! made. Positions and other quantities of the world are in `places.rs`.
+//! Owns the samplers of families of any dimension: the usual distributions, those away from the
+//! origin, those with uneven coordinates or lengths, and those with few values. What the rows of a
+//! sampler share (centers, directions) is drawn when the sampler is made. Positions and other
+//! physical quantities are in `places.rs`.
 
 use super::shape::{Sampler, Shape};
 use crate::vectors::Rng;
@@ -44,7 +43,7 @@ pub fn low_rank(mut shape: Shape) -> Sampler {
 }
 
 /// Forty topics, documents about them, and `copies` versions of each document that differ by
-/// `noise`; with 100,000 rows and 50 copies that is 40 × 50 × 50.
+/// `noise`. With 100,000 rows and 50 copies that is 40 topics × 50 documents × 50 copies.
 pub fn duplicates(mut shape: Shape, copies: usize, noise: f32) -> Sampler {
     const TOPICS: usize = 40;
     let documents = (shape.rows / copies).max(1);
@@ -70,8 +69,8 @@ pub fn uneven(shape: Shape) -> Sampler {
     })
 }
 
-/// Normal, but for three coordinates that are twenty times as large in every row, as in the hidden
-/// states of language models.
+/// Normal, except for three coordinates that are twenty times as large in every row, as in the
+/// hidden states of language models.
 pub fn outliers(shape: Shape) -> Sampler {
     let few = 3.min(shape.dim);
     Box::new(move |rng, _, row| {
@@ -80,7 +79,7 @@ pub fn outliers(shape: Shape) -> Sampler {
     })
 }
 
-/// Half of the coordinates are the same in all rows, and large beside the others.
+/// Half of the coordinates are the same in all rows, and large compared with the others.
 pub fn constants(_: Shape) -> Sampler {
     Box::new(move |rng, _, row| {
         for (j, x) in row.iter_mut().enumerate() {
@@ -89,8 +88,8 @@ pub fn constants(_: Shape) -> Sampler {
     })
 }
 
-/// Around a direction that all share: `mean` of the length is along it, the rest at random, so that
-/// two rows have a cosine of about `mean` squared.
+/// Around a direction that all rows share: the fraction `mean` of the length is along it, the rest
+/// is random. So two rows have a cosine of about `mean` squared.
 pub fn cone(mut shape: Shape, mean: f32) -> Sampler {
     let mut axis = normals(&mut shape.rng, shape.dim);
     let length = axis.iter().map(|x| x * x).sum::<f32>().sqrt().max(f32::MIN_POSITIVE);
@@ -101,7 +100,7 @@ pub fn cone(mut shape: Shape, mean: f32) -> Sampler {
     })
 }
 
-/// Normal directions with lengths whose logarithm has this standard deviation.
+/// Normal directions with lengths whose logarithm has the standard deviation `sigma`.
 pub fn lengths(_: Shape, sigma: f32) -> Sampler {
     Box::new(move |rng, _, row| {
         let length = (sigma * rng.normal()).exp();
@@ -119,7 +118,7 @@ pub fn heavy_tails(_: Shape) -> Sampler {
     })
 }
 
-/// Half of the rows lie close together at the origin, the others far away and wide apart.
+/// Half of the rows lie close together at the origin, the others far away and spread widely.
 pub fn two_scales(_: Shape) -> Sampler {
     Box::new(move |rng, _, row| {
         let (center, spread) = if rng.below(2) == 0 { (0.0, 0.01) } else { (100.0, 10.0) };
@@ -127,7 +126,7 @@ pub fn two_scales(_: Shape) -> Sampler {
     })
 }
 
-/// The mean goes six standard deviations in each coordinate from the first row to the last.
+/// The mean moves by six standard deviations in each coordinate from the first row to the last.
 pub fn drifting(mut shape: Shape) -> Sampler {
     let ways: Vec<f32> =
         (0..shape.dim).map(|_| if shape.rng.below(2) == 0 { -6.0 } else { 6.0 }).collect();
@@ -153,19 +152,19 @@ pub fn sparse(_: Shape) -> Sampler {
     })
 }
 
-/// Normal, with zero for what is negative.
+/// Normal, with zero instead of negative values.
 pub fn relu(_: Shape) -> Sampler {
     Box::new(move |rng, _, row| row.iter_mut().for_each(|x| *x = rng.normal().max(0.0)))
 }
 
-/// 1 with this probability, else 0: many distances are equal.
+/// 1 with the probability `share`, else 0: many distances are equal.
 pub fn binary(_: Shape, share: f64) -> Sampler {
     Box::new(move |rng, _, row| {
         row.iter_mut().for_each(|x| *x = if rng.unit() < share { 1.0 } else { 0.0 });
     })
 }
 
-/// Whole numbers with a geometric distribution; the first coordinates count what is frequent.
+/// Whole numbers with a geometric distribution. The first coordinates count frequent things.
 pub fn counts(_: Shape) -> Sampler {
     Box::new(move |rng, _, row| {
         for (j, x) in row.iter_mut().enumerate() {
@@ -204,7 +203,7 @@ pub fn pixels(_: Shape) -> Sampler {
     })
 }
 
-/// Points of one smooth curve: a single parameter, whatever the dimension.
+/// Points of one smooth curve: a single parameter in any dimension.
 pub fn curve(mut shape: Shape) -> Sampler {
     let waves: Vec<(f64, f64)> =
         (0..shape.dim).map(|_| (1.0 + 9.0 * shape.rng.unit(), 6.3 * shape.rng.unit())).collect();

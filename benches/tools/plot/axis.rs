@@ -1,25 +1,24 @@
-//! The axes of plots: ranges, ticks, and the text at a tick.
-//!
-//! Owns the way from a value to a place. Not here: the drawing (`plot.rs`).
+//! Owns the axes of plots: ranges, ticks, labels, and the position of a value. The drawing is in
+//! `mod.rs`.
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Scale {
-    /// As much as the values need.
+    /// The range of the values.
     #[default]
     Fit,
-    /// From 0 on, so that heights compare.
+    /// From 0, so that heights can be compared.
     FromZero,
-    /// Powers of ten; values that are not positive are left out.
+    /// Powers of ten. Values that are not positive are left out.
     Log,
 }
 
-/// An axis: the values at its ends (their logarithms, if `log`) and where these lie.
+/// An axis: the values at its ends (their logarithms, if `log`) and the positions of its ends.
 pub struct Axis {
     from: f64,
     to: f64,
     start: f64,
     end: f64,
-    /// Between ticks, unless `log`.
+    /// Distance between ticks, unless `log`.
     step: f64,
     log: bool,
 }
@@ -36,7 +35,7 @@ impl Axis {
         if from > to || (from, to) == (0.0, 0.0) {
             (from, to) = (0.0, 1.0);
         }
-        // Flat values get room around them, so that noise does not fill the panel.
+        // A flat series gets room around it, so that noise does not fill the panel.
         let room = 0.01 * from.abs().max(to.abs()) - (to - from);
         if room > 0.0 {
             (from, to) = (from - room / 2.0, to + room / 2.0);
@@ -61,13 +60,13 @@ impl Axis {
         self
     }
 
-    /// 1, 2, 5, 10, 20, … around a logarithmic axis.
+    /// Returns 1, 2, 5, 10, 20, … around a logarithmic axis.
     fn ladder(&self) -> Vec<f64> {
         let tens = self.from.floor() as i32..=self.to.ceil() as i32;
         tens.flat_map(|p| [1.0, 2.0, 5.0].map(|m| m * 10f64.powi(p))).collect()
     }
 
-    /// Where a value lies in the picture, if it can be drawn.
+    /// Returns the position of a value in the picture, if it can be drawn.
     pub fn place(&self, value: f64) -> Option<f64> {
         let share = (drawable(value, self.log)? - self.from) / (self.to - self.from);
         Some(self.start + share * (self.end - self.start))
@@ -84,21 +83,21 @@ impl Axis {
     }
 }
 
-/// What can be drawn, on the axis's own scale; what is smaller than 1e-30 counts as 0.
+/// Returns a value on the axis's own scale, if it can be drawn. Values below 1e-30 count as 0.
 fn drawable(value: f64, log: bool) -> Option<f64> {
     let value = if value.abs() < 1e-30 { 0.0 } else { value };
     let drawn = value.abs() < 1e30 && (!log || value > 0.0);
     drawn.then(|| if log { value.log10() } else { value })
 }
 
-/// 1, 2 or 5 times a power of ten, no less than `raw`.
+/// Returns the least of 1, 2 or 5 times a power of ten that is at least `raw`.
 fn round_step(raw: f64) -> f64 {
     let power = 10f64.powf(raw.log10().floor());
     let step = [1.0, 2.0, 5.0].into_iter().find(|m| m * power >= raw * 0.999);
     step.unwrap_or(10.0) * power
 }
 
-/// Short: `0.95`, `1500`, `20k`, `3M`.
+/// Returns a short label: `0.95`, `1500`, `20k`, `3M`.
 pub fn label(value: f64) -> String {
     let (value, unit) = match value.abs() {
         v if v >= 1e9 => (value / 1e9, "G"),

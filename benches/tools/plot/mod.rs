@@ -1,7 +1,5 @@
-//! Line plots as standalone SVG text: panels one above the other, axes with ticks, a legend.
-//!
-//! Owns the drawing. Not here: the axes (`axis.rs`), what is measured (`measure.rs`), and where
-//! the text is written.
+//! Owns the drawing of line plots as standalone SVG text: panels one above the other, axes with
+//! ticks, a legend. The axes are in `axis.rs`. The caller measures the values and writes the text.
 
 use std::fmt::Write as _;
 
@@ -9,7 +7,7 @@ pub mod axis;
 pub use axis::Scale;
 use axis::{Axis, label};
 
-/// Colours that people with any kind of colour vision tell apart; each also has its own dashes.
+/// Colors that people with any kind of color vision can distinguish. Each also has its own dashes.
 const STYLES: [(&str, &str); 10] = [
     ("#0072b2", ""),
     ("#d55e00", "7 3"),
@@ -27,10 +25,10 @@ const HEIGHT: f64 = 250.0;
 pub const LEFT: f64 = 78.0;
 const RIGHT: f64 = 16.0;
 const HEAD: f64 = 40.0;
-/// Above and below the axes of a panel: its title and legend, its ticks and the name of x.
+/// Space above and below the axes of a panel: title and legend, ticks and the name of x.
 const ABOVE: f64 = 52.0;
 const BELOW: f64 = 48.0;
-/// Between rows of a legend that does not fit into one.
+/// Height of a row of a legend that takes several.
 pub const LEGEND_ROW: f64 = 18.0;
 
 #[derive(Clone, Debug)]
@@ -51,7 +49,7 @@ pub struct Panel {
     pub series: Vec<Series>,
 }
 
-/// The picture of the panels, one above the other.
+/// Returns the picture of the panels, one above the other.
 pub fn svg(title: &str, panels: &[Panel]) -> String {
     let height = HEAD + panels.len() as f64 * HEIGHT;
     let mut out = format!(
@@ -103,7 +101,7 @@ fn panel_svg(out: &mut String, panel: &Panel, top: f64) {
     }
 }
 
-/// Where the entries of the legend begin: from the left, and below the first row.
+/// Returns the positions of the legend's entries: from the left, and below the first row.
 pub fn legend(series: &[Series]) -> Vec<(f64, f64)> {
     let (mut x, mut y) = (LEFT, 0.0);
     let place = |series: &Series| {

@@ -1,9 +1,7 @@
-//! The elements of vector files, and how their bytes become numbers.
-//!
-//! Owns the decoding of one element, halves included. Not here: headers and lengths
-//! (`vector_files.rs`).
+//! Owns the decoding of one element of a vector file, half-precision floats included. Headers and
+//! lengths are in `files.rs`.
 
-/// What a row is made of; little-endian.
+/// The type of a row's elements; little-endian.
 #[derive(Clone, Copy, PartialEq, Debug)]
 pub enum Element {
     F16,
@@ -17,7 +15,7 @@ pub enum Element {
 }
 
 impl Element {
-    /// The element of a NumPy description such as `<f4`.
+    /// Returns the element of a NumPy description such as `<f4`.
     pub fn of_descr(descr: &str) -> Option<Self> {
         Some(match descr {
             "<f2" => Self::F16,
@@ -41,13 +39,13 @@ impl Element {
         }
     }
 
-    /// Whether it can number rows.
+    /// Returns true if it can hold row numbers.
     pub fn is_id(self) -> bool {
         matches!(self, Self::I32 | Self::I64 | Self::U32)
     }
 }
 
-/// A number that a file can hold; `None` refuses the element.
+/// A number that a file can hold. `None` refuses the element.
 pub trait Number: Sized {
     fn decode(element: Element, bytes: &[u8]) -> Option<Self>;
 }
@@ -77,7 +75,7 @@ impl Number for u32 {
     }
 }
 
-/// The value of an IEEE half, exactly.
+/// Returns the exact value of an IEEE half.
 pub fn f16_to_f32(half: u16) -> f32 {
     let sign = u32::from(half >> 15) << 31;
     let (exponent, fraction) = (u32::from(half >> 10) & 0x1f, u32::from(half) & 0x3ff);

@@ -1,8 +1,6 @@
-//! The bytes of vector files: `.npy`, `.fvecs`, `.bvecs`, `.ivecs` and `.fbin`.
-//!
-//! Owns the headers, the checks of every length against the size of the file before anything is
-//! allocated. Not here: the decoding of an element (`vector_elements.rs`) and what the numbers mean
-//! (`vectors.rs`).
+//! Owns the bytes of vector files: `.npy`, `.fvecs`, `.bvecs`, `.ivecs` and `.fbin`. It reads their
+//! headers and checks every length against the size of the file before anything is allocated. The
+//! decoding of an element is in `elements.rs`. The meaning of the numbers is in `mod.rs`.
 
 use std::fmt;
 use std::fs::File;
@@ -11,9 +9,9 @@ use std::path::{Path, PathBuf};
 
 use super::elements::{Element, Number};
 
-/// Longer rows than this are taken for damage.
+/// Longer rows are taken for damage.
 const MAX_DIM: u64 = 65_536;
-/// No header of a two-dimensional array comes near this.
+/// Largest header of a `.npy` file; that of a two-dimensional array is far smaller.
 const MAX_NPY_HEADER: u64 = 65_536;
 
 /// Why a vector file cannot be read.
@@ -21,7 +19,7 @@ const MAX_NPY_HEADER: u64 = 65_536;
 pub enum ReadError {
     /// The operating system refused.
     Io { path: PathBuf, source: io::Error },
-    /// The bytes at `offset` from the start of the file are not what they must be.
+    /// The bytes at `offset` from the start of the file are invalid.
     Format { path: PathBuf, offset: u64, reason: String },
 }
 
@@ -45,22 +43,22 @@ impl std::error::Error for ReadError {
     }
 }
 
-/// Where the rows lie and what they are made of.
+/// The position of the rows, and the type of their elements.
 struct Layout {
     element: Element,
     rows: u64,
     dim: u64,
     start: u64,
-    /// In front of each row stands its length, as four bytes.
+    /// True if the length of each row precedes it, as four bytes.
     row_header: bool,
 }
 
-/// Row length and values of a file of vectors.
+/// Reads a file of vectors. Returns the row length and the values.
 pub fn read_vectors(path: &Path, limit: Option<usize>) -> Result<(usize, Vec<f32>), ReadError> {
     Source::open(path)?.read(limit, false)
 }
 
-/// Row length and values of a file of row numbers.
+/// Reads a file of row numbers. Returns the row length and the values.
 pub fn read_ids(path: &Path, limit: Option<usize>) -> Result<(usize, Vec<u32>), ReadError> {
     Source::open(path)?.read(limit, true)
 }
@@ -120,7 +118,7 @@ impl Source {
         }
     }
 
-    /// The first row's header gives the length of all.
+    /// The first row's header has the length of all rows.
     fn vecs(&mut self, element: Element) -> Result<Layout, ReadError> {
         let dim = u64::from(self.u32()?);
         self.file.seek_relative(-4).map_err(|source| {
@@ -225,7 +223,8 @@ impl Source {
     }
 }
 
-/// Element, rows and row length from `{'descr': '<f4', 'fortran_order': False, 'shape': (5, 3), }`.
+/// Parses element, rows and row length from `{'descr': '<f4', 'fortran_order': False, 'shape': (5,
+/// 3), }`.
 fn npy_header(text: &str) -> Result<(Element, u64, u64), String> {
     let field = |key: &str| {
         let (_, rest) = text.split_once(key).ok_or_else(|| format!("no {key}"))?;

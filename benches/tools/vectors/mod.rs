@@ -1,7 +1,6 @@
-//! Tables of vectors for examples and benchmarks: read from files, generated, searched exactly.
-//!
-//! Owns [`Vectors`], [`Neighbors`], the random numbers and the exact search that answers are judged
-//! by. Not here: the file formats (`files.rs`) and anything of the store.
+//! Owns [`Vectors`] and [`Neighbors`], tables for examples and benchmarks that are read from files
+//! or generated. Also owns the random numbers, and the exact search that answers are compared with.
+//! The file formats are in `files.rs`. The store is not known here.
 #![allow(clippy::disallowed_methods, reason = "files of the user, not of a store")]
 
 use std::path::Path;
@@ -18,7 +17,7 @@ pub struct Vectors {
 }
 
 impl Vectors {
-    /// The first `limit` rows of a `.npy`, `.fvecs`, `.bvecs` or `.fbin` file, or all.
+    /// Reads the first `limit` rows of a `.npy`, `.fvecs`, `.bvecs` or `.fbin` file, or all.
     pub fn read(path: &Path, limit: Option<usize>) -> Result<Self, ReadError> {
         let (dim, data) = files::read_vectors(path, limit)?;
         Ok(Self { dim, data })
@@ -40,13 +39,13 @@ impl Vectors {
         self.data.chunks_exact(self.dim.max(1))
     }
 
-    /// Cuts off the last `count` rows: queries that come from where the base comes from.
+    /// Splits off the last `count` rows: queries from the same distribution as the base.
     pub fn split_off(&mut self, count: usize) -> Self {
         let kept = self.len().saturating_sub(count);
         Self { dim: self.dim, data: self.data.split_off(kept * self.dim) }
     }
 
-    /// Adds rows that are mixed from two of these, 70 to 30, until there are so many.
+    /// Adds rows until there are `rows`, each mixed from two of these, 70 to 30.
     pub fn extend_mixed(&mut self, rows: usize) {
         let (own, mut rng) = (self.len(), Rng::new(11));
         while own > 0 && self.len() < rows {
@@ -60,7 +59,7 @@ impl Vectors {
         }
     }
 
-    /// Gives every row the norm 1; a row of zeros stays as it is.
+    /// Scales every row to the norm 1. A row of zeros stays as it is.
     pub fn normalize(&mut self) {
         for row in self.data.chunks_exact_mut(self.dim.max(1)) {
             let norm = dot(row, row).sqrt();
@@ -71,7 +70,7 @@ impl Vectors {
     }
 }
 
-/// For each query the numbers of its nearest rows, nearest first.
+/// For each query, the numbers of its nearest rows, nearest first.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Neighbors {
     pub k: usize,
@@ -79,7 +78,7 @@ pub struct Neighbors {
 }
 
 impl Neighbors {
-    /// The first `limit` rows of a `.npy` (i4, i8, u4) or `.ivecs` file, or all.
+    /// Reads the first `limit` rows of a `.npy` (i4, i8, u4) or `.ivecs` file, or all.
     pub fn read(path: &Path, limit: Option<usize>) -> Result<Self, ReadError> {
         let (k, ids) = files::read_ids(path, limit)?;
         Ok(Self { k, ids })
@@ -97,12 +96,12 @@ impl Neighbors {
         &self.ids[i * self.k..][..self.k]
     }
 
-    /// Whether every id names one of `rows` rows; a limited base does not fit a full table.
+    /// Returns true if every id names one of `rows` rows. A limited base does not fit a full table.
     pub fn fits(&self, rows: usize) -> bool {
         self.ids.iter().all(|&id| (id as usize) < rows)
     }
 
-    /// How many of the `k` nearest rows of query `i` are in `found`, as a share.
+    /// Returns the share of the `k` nearest rows of query `i` that are in `found`.
     pub fn recall(&self, i: usize, k: usize, found: impl IntoIterator<Item = u32>) -> f64 {
         let truth = &self.row(i)[..k.min(self.k)];
         let mut hits: Vec<u32> = found.into_iter().filter(|id| truth.contains(id)).collect();
@@ -140,25 +139,26 @@ impl Rng {
         out
     }
 
-    /// Uniform in 0..`end`; 0 when `end` is 0.
+    /// Returns a uniform number in 0..`end`; 0 when `end` is 0.
     pub fn below(&mut self, end: usize) -> usize {
         ((u128::from(self.next_u64()) * end as u128) >> 64) as usize
     }
 
-    /// Uniform in 0..1, 1 left out.
+    /// Returns a uniform number from 0 to 1, without 1.
     pub fn unit(&mut self) -> f64 {
         (self.next_u64() >> 11) as f64 / (1u64 << 53) as f64
     }
 
-    /// Normal with mean 0 and variance 1.
+    /// Returns a normal number with mean 0 and variance 1.
     pub fn normal(&mut self) -> f32 {
         let radius = (-2.0 * (1.0 - self.unit()).ln()).sqrt();
         (radius * (std::f64::consts::TAU * self.unit()).cos()) as f32
     }
 }
 
-/// Generated rows that behave like embeddings: overlapping clusters of unequal size in a space of
-/// few dimensions, turned into `dim` of them, with some noise. The mean square of the norm is 1.
+/// Returns generated rows that behave like embeddings: overlapping clusters of unequal size in a
+/// space of few dimensions, rotated into `dim` dimensions, with some noise. The mean square of the
+/// norm is 1.
 pub fn clustered(n: usize, dim: usize, clusters: usize, seed: u64) -> Vectors {
     const INNER: usize = 32;
     const NOISE: f32 = 0.5;
@@ -204,10 +204,11 @@ impl std::str::FromStr for Metric {
     }
 }
 
-/// The `k` nearest rows of each query by exact distance; of equal ones the lower number is first.
+/// Returns the `k` nearest rows of each query by exact distance. Of equal distances, the lower row
+/// number comes first.
 ///
-/// A scan in `f32` keeps a few more than `k`, whose distances are then computed in `f64`.
-/// There are fewer than `k` when the base has fewer rows.
+/// A scan in `f32` keeps a few more than `k` rows, whose distances are then computed in `f64`.
+/// There are fewer than `k` results when the base has fewer rows.
 pub fn exact_neighbors(
     base: &Vectors,
     queries: &Vectors,
@@ -229,7 +230,8 @@ pub fn exact_neighbors(
     Neighbors { k, ids }
 }
 
-/// What a row's product with the query is multiplied by (cosine) or lessened by (L2).
+/// Returns the factor of a row's product with the query (cosine), or the amount subtracted from it
+/// (L2).
 fn weight(row: &[f32], metric: Metric) -> f32 {
     let square = dot(row, row);
     match metric {
@@ -284,7 +286,7 @@ fn scan(
     }
 }
 
-/// The nearest `keep` rows so far, in any order, with up to as many more.
+/// The nearest `keep` rows so far, in any order, and up to as many more.
 struct Best {
     kept: Vec<(f32, u32)>,
     keep: usize,
@@ -310,7 +312,8 @@ impl Best {
     }
 }
 
-/// Smaller is nearer: 1 - cosine, the negated product, or the squared distance.
+/// Returns the distance; smaller is nearer: 1 - cosine, the negated product, or the squared
+/// distance.
 pub fn distance(a: &[f32], b: &[f32], metric: Metric) -> f64 {
     let pairs = || a.iter().zip(b).map(|(&x, &y)| (f64::from(x), f64::from(y)));
     let product: f64 = pairs().map(|(x, y)| x * y).sum();

@@ -1,12 +1,12 @@
-//! Owns inputs: bytes that are read as a list of edits over golden files. Every sequence of bytes
-//! is an input, and a changed byte changes one edit: what a fuzzer's own mutations need.
+//! Owns inputs: bytes that are read as a list of edits to golden files. Every sequence of bytes is
+//! an input, and a changed byte changes one edit, as a fuzzer's own mutations need it.
 //!
-//! A place is a region of the file (a section, a frame, a table) and an offset in it, so that small
-//! regions are met as often as large ones.
+//! An edit's position is a region of the file (a section, a frame, a table) and an offset in it. So
+//! small regions are edited as often as large ones.
 
 use std::ops::Range;
 
-/// Numbers that lie at the edge of something.
+/// Numbers at the edge of a range.
 const EDGES: [u64; 24] = [
     0,
     1,
@@ -37,11 +37,11 @@ const EDGES: [u64; 24] = [
 /// Most edits of one input.
 const MAX_EDITS: usize = 32;
 
-/// An input under way.
+/// An input that is being read.
 pub(super) struct Input<'a> {
-    /// Whether checksums are made right after the edits.
+    /// True if checksums are corrected after the edits.
     pub(super) repair: bool,
-    /// Chooses among golden files and ways to read them.
+    /// Selects among golden files and ways to read them.
     pub(super) variant: usize,
     rest: &'a [u8],
 }
@@ -49,13 +49,13 @@ pub(super) struct Input<'a> {
 impl<'a> Input<'a> {
     pub(super) fn new(data: &'a [u8]) -> Self {
         let mut input = Self { repair: false, variant: 0, rest: data };
-        // Three of four are repaired: the others end early.
+        // Three of four inputs are repaired: the others end early.
         input.repair = !input.byte().is_multiple_of(4);
         input.variant = usize::from(input.byte());
         input
     }
 
-    /// Whether edits are left.
+    /// Returns true if edits are left.
     pub(super) const fn more(&self) -> bool {
         !self.rest.is_empty()
     }
@@ -74,7 +74,7 @@ impl<'a> Input<'a> {
         usize::from(self.byte()) << 8 | usize::from(self.byte())
     }
 
-    /// Carries out all edits on one file.
+    /// Applies all edits to one file.
     pub(super) fn edit(&mut self, bytes: &mut Vec<u8>, regions: &[Range<usize>]) {
         let mut edits = 0;
         while self.more() && edits < MAX_EDITS {
@@ -90,7 +90,7 @@ impl<'a> Input<'a> {
         at.min(len)
     }
 
-    /// Carries out the next edit.
+    /// Applies the next edit.
     pub(super) fn edit_once(&mut self, bytes: &mut Vec<u8>, regions: &[Range<usize>]) {
         let op = self.byte();
         let at = self.place(regions, bytes.len());
@@ -132,7 +132,7 @@ impl<'a> Input<'a> {
                 }
             }
             _ => {
-                // The same number all over: columns without order, offsets that stand still.
+                // The same number everywhere: columns without order, offsets that do not grow.
                 let word = self.number() as u32;
                 for word_at in (at & !3..bytes.len()).step_by(4).take(size) {
                     overwrite(bytes, word_at, &word.to_le_bytes());
@@ -142,12 +142,12 @@ impl<'a> Input<'a> {
     }
 }
 
-/// Overwrites what lies within.
+/// Overwrites the bytes that lie within the file.
 fn overwrite(bytes: &mut [u8], at: usize, with: &[u8]) {
     bytes.iter_mut().skip(at).zip(with).for_each(|(to, from)| *to = *from);
 }
 
-/// A random input of a few edits.
+/// Returns a random input of a few edits.
 pub(super) fn random(seed: u64) -> Vec<u8> {
     let mut state = seed;
     let mut next = || {

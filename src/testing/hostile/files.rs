@@ -1,4 +1,4 @@
-//! Owns a disk in RAM: what the targets put there, and what a store makes of it. No faults.
+//! Owns a disk in RAM without faults. The targets put files there, and a store may change them.
 
 use std::any::Any;
 use std::collections::BTreeMap;
@@ -19,22 +19,22 @@ pub(super) struct MemoryDisk {
 }
 
 impl MemoryDisk {
-    /// Puts a file there, in place of one with this name.
+    /// Writes a file, and replaces one with this name.
     pub(super) fn put(&self, dir: &Path, name: &str, bytes: Vec<u8>) {
         lock(&self.files).insert(dir.join(name), Arc::new(bytes));
     }
 
-    /// As [`MemoryDisk::put`], without a copy until it changes.
+    /// As [`MemoryDisk::put`], but copies the bytes only when they change.
     pub(super) fn share(&self, dir: &Path, name: &str, bytes: &Arc<Vec<u8>>) {
         lock(&self.files).insert(dir.join(name), Arc::clone(bytes));
     }
 
-    /// A copy of a file; empty if it is not there.
+    /// Returns a copy of a file; empty if there is none.
     pub(super) fn copy(&self, dir: &Path, name: &str) -> Vec<u8> {
         lock(&self.files).get(&dir.join(name)).map(|bytes| bytes.to_vec()).unwrap_or_default()
     }
 
-    /// A copy of all files by name.
+    /// Returns a copy of all files by name.
     pub(super) fn all(&self) -> BTreeMap<String, Vec<u8>> {
         let name = |path: &Path| path.file_name().unwrap().to_string_lossy().into_owned();
         lock(&self.files).iter().map(|(path, bytes)| (name(path), bytes.to_vec())).collect()

@@ -1,5 +1,5 @@
-//! Owns the golden files: one small store with everything in it, made once from fixed seeds, and
-//! what its files say when they are whole.
+//! Owns the golden files: one small store that contains everything, made once from fixed seeds.
+//! Also owns what its undamaged files say.
 
 use std::collections::{BTreeMap, HashMap};
 use std::ops::Range;
@@ -27,7 +27,7 @@ use crate::options::{
 use crate::store::{Store, open_for_writing};
 use crate::{Batch, Memory};
 
-/// When everything happens.
+/// The time of all events.
 pub(super) const NOW: Timestamp = Timestamp::from_millis(1_700_000_000_000);
 
 /// Name and dimension of each collection.
@@ -42,7 +42,7 @@ pub(super) struct GoldenLog {
     pub(super) regions: Vec<Range<usize>>,
 }
 
-/// A row for filters to be asked about.
+/// A row that filters are tested on.
 #[derive(Debug)]
 pub(super) struct Sample {
     id: MemoryId,
@@ -75,7 +75,7 @@ pub(super) fn options() -> StoreOptions {
     StoreOptions::new().clock(clock).background(Background::Manual).seed(7)
 }
 
-/// A vector of a memory: the same for the same number.
+/// Returns the vector of a memory: the same for the same seed.
 pub(super) fn vector(seed: u64, dimension: usize) -> Vec<f32> {
     let bits = |i| crate::splitmix::mix(seed << 8 | i) >> 40;
     (0..dimension as u64).map(|i| bits(i) as f32 / (1 << 23) as f32 - 1.0).collect()
@@ -118,7 +118,7 @@ enum By {
 }
 
 impl Golden {
-    /// The golden store; made at the first call.
+    /// Returns the golden store, which the first call makes.
     pub(super) fn get() -> &'static Self {
         static GOLDEN: OnceLock<Golden> = OnceLock::new();
         GOLDEN.get_or_init(Self::make)
@@ -136,8 +136,8 @@ impl Golden {
             Found::Nothing => panic!("the golden store is gone"),
         };
         let name = |file: FileName| file.to_string();
-        // As a crash would leave it: after a close any change of the log's length is refused for
-        // that alone, and no frame would be read.
+        // Leaves the log as a crash would. After a close, any change of the log's length is refused
+        // for that alone, and no frame would be read.
         for entry in &mut manifest.log {
             entry.synced_len = HEADER_LEN as u64;
         }
@@ -157,7 +157,7 @@ impl Golden {
         golden
     }
 
-    /// Everything that a decoder could meet must be there.
+    /// Checks that everything a decoder can meet is there.
     fn assert_complete(&self) {
         for kind in ["MANIFEST-", "log-", "seg-", "del-", "idx-", "loc-"] {
             assert!(self.files.keys().any(|name| name.starts_with(kind)), "no {kind} file");
@@ -185,7 +185,7 @@ impl Golden {
         self.manifest.collections.iter().find(|c| c.name == name).unwrap()
     }
 
-    /// A disk with all files.
+    /// Returns a disk with all files.
     pub(super) fn disk(&self) -> MemoryDisk {
         let disk = MemoryDisk::default();
         for (name, bytes) in &self.files {
@@ -213,7 +213,7 @@ fn fill(store: &Store, versions: &mut Versions) {
     store.compact().unwrap();
     // Deletes of sealed rows, new versions of some, and a log that still holds them.
     for of in [&notes, &facts] {
-        // Few enough that no segment is rewritten for them.
+        // Few enough deletes that no segment is rewritten for them.
         [5u64, 14].iter().for_each(|id| assert!(of.1.delete(*id).unwrap()));
         of.1.delete_where(Filter::namespace("user:2").and(Filter::key("k50"))).unwrap();
         insert(of, 60..63, 1, versions);
@@ -229,7 +229,7 @@ fn fill(store: &Store, versions: &mut Versions) {
     store.sync().unwrap();
 }
 
-/// Seals more rows and lets the log begin anew, so that there are `del` files.
+/// Seals more rows and starts a new log file, so that there are `del` files.
 fn roll(store: &Store, of: &(&'static str, Collection), versions: &mut Versions) {
     for start in (100..170).step_by(10) {
         insert(of, start..start + 10, 0, versions);
@@ -272,7 +272,7 @@ fn log(disk: &MemoryDisk, dir: &Path, manifest: &Manifest, entry: &LogEntry) -> 
     GoldenLog { name, file: entry.file, frames, regions }
 }
 
-/// The regions of a file of sections: header, each section, table.
+/// Returns the regions of a file of sections: the header, each section and the table.
 pub(super) fn regions(bytes: &[u8]) -> Vec<Range<usize>> {
     let table = SectionTable::decode(bytes).unwrap();
     let sections = table.entries.iter().map(|e| e.offset as usize..(e.offset + e.len) as usize);
@@ -282,7 +282,7 @@ pub(super) fn regions(bytes: &[u8]) -> Vec<Range<usize>> {
     std::iter::once(0..HEADER_LEN).chain(sections).chain(table).collect()
 }
 
-/// The length of a file on a disk.
+/// Returns the length of a file on a disk.
 pub(super) fn len(disk: &MemoryDisk, dir: &Path, name: &str) -> u64 {
     disk.open(&dir.join(name)).map_or(0, |file: Arc<dyn SealedFile>| file.len())
 }

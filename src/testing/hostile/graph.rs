@@ -1,7 +1,7 @@
-//! Owns the target of indexes and their locators: scanning and searching with every kernel,
-//! entries, and the whole verification. Both files are derived, so damage in them may cost recall;
-//! what must hold is that nodes are nodes, that nothing comes twice, and that a file that passes
-//! verification unforged answers as the golden one.
+//! Owns the target of indexes and their locators: scans and searches with every kernel, entries,
+//! and the whole verification. Both files are derived, so damage in them may cost recall. These
+//! must hold: nodes are nodes, no result comes twice, and a file that passes verification unforged
+//! answers as the golden one does.
 
 use std::sync::{Arc, OnceLock};
 
@@ -19,7 +19,7 @@ use crate::segment::Locator;
 use crate::vector::codes::{CodeSpec, Query};
 use crate::vector::kernel::Kernels;
 
-/// All kernels of this processor, for ever.
+/// Returns all kernels of this processor.
 fn kernels() -> &'static [Kernels] {
     static KERNELS: OnceLock<Vec<Kernels>> = OnceLock::new();
     KERNELS.get_or_init(Kernels::all)
@@ -84,7 +84,7 @@ fn open(
     Ok((index, locator))
 }
 
-/// What an index and its locator say.
+/// The answers of an index and its locator.
 #[derive(PartialEq)]
 struct Answers {
     scanned: Vec<(u32, u32)>,

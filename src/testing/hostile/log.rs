@@ -48,7 +48,7 @@ pub(super) fn log(data: &[u8]) -> Verdict {
     Verdict { accepted: end.is_ok(), repaired: input.repair }
 }
 
-/// Decodes operations as a replay does, and what is in them.
+/// Decodes operations as a replay does, with their content.
 fn operations(payload: &[u8]) {
     let mut cursor = Cursor::new(payload);
     while !cursor.is_empty() {
@@ -73,7 +73,7 @@ fn operations(payload: &[u8]) {
     }
 }
 
-/// What was read can be copied forward and read again.
+/// Checks that the frames that were read can be copied forward and read again.
 fn assert_copied(source: &LogSource<'_>, golden: &Golden, frames: usize) {
     let file = FileId(u64::MAX - 1);
     let header = golden.header(FileKind::Log, file);
@@ -87,6 +87,6 @@ fn assert_copied(source: &LogSource<'_>, golden: &Golden, frames: usize) {
         Ok(())
     })
     .unwrap();
-    // A `Close` frame at the end is left behind.
+    // A `Close` frame at the end is not copied.
     assert!(copied == frames || copied + 1 == frames, "{copied} of {frames} frames were copied");
 }

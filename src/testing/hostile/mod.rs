@@ -1,12 +1,12 @@
-//! Owns what feeds damaged and hostile files to every decoder, and says what must hold whatever the
-//! bytes are: a typed error or an answer, never a panic, and never a wrong row where the checksums
-//! were left as they were. Compiled for tests and behind the feature `__fuzzing`; no part of the
-//! API.
+//! Owns the code that feeds damaged and hostile files to every decoder. Whatever the bytes are, the
+//! result must be a typed error or an answer. It must never be a panic, nor a wrong row where the
+//! checksums were left as they were. Compiled for tests and behind the feature `__fuzzing`; no part
+//! of the API.
 //!
-//! An input is not a file but a list of edits over a golden one (`edits`), after which all
-//! checksums may be made right again (`repair`): random bytes would be refused by the first
-//! checksum, and nothing behind it would be reached. Golden files are made here, from fixed seeds
-//! (`golden`). Bounds on time and memory are the caller's business: `tests/fuzz`.
+//! An input is not a file but a list of edits to a golden file (`edits`). After the edits, all
+//! checksums may be corrected (`repair`): otherwise the first checksum would refuse random bytes,
+//! and nothing behind it would be reached. Golden files are made here, from fixed seeds (`golden`).
+//! The caller limits time and memory: `tests/fuzz`.
 #![allow(clippy::print_stderr, clippy::missing_panics_doc, reason = "a failed check must tell")]
 
 mod edits;
@@ -35,13 +35,13 @@ pub const TARGETS: [Target; 5] = [
     Target { name: "store", run: store::store },
 ];
 
-/// Makes the golden files, so that the first run takes no longer than the others, and tells how
-/// many bytes they have in all.
+/// Makes the golden files, so that the first run takes no longer than the others. Returns their
+/// bytes in all.
 pub fn prepare() -> usize {
     Golden::get().files.values().map(|bytes| bytes.len()).sum()
 }
 
-/// A random input: the same for the same seed.
+/// Returns a random input: the same for the same seed.
 pub fn random_input(seed: u64) -> Vec<u8> {
     edits::random(seed)
 }

@@ -1,6 +1,6 @@
-//! Owns the repair of checksums: whatever was changed in a file, every checksum is right again
-//! afterwards, as one who forges files would have it. Lengths and counts stay as they are, save the
-//! manifest's own, which any change of its size would spoil.
+//! Owns the repair of checksums: afterwards every checksum matches, whatever was changed in a file,
+//! as in a forged file. Lengths and counts stay as they are, except the manifest's own length,
+//! which any change of its size would invalidate.
 
 use std::ops::Range;
 
@@ -10,7 +10,7 @@ use crate::format::header::{FileKind, HEADER_LEN};
 use crate::format::manifest::checksum;
 use crate::format::table::{BLOCK_LEN, SectionEntry, SectionTable, TAIL_LEN};
 
-/// Sections of a segment that rows' checksums are made of. Layout: `format.md`, "Segment".
+/// The sections of a segment that the checksums of rows cover. Layout: `format.md`, "Segment".
 mod section {
     pub(super) const DESCRIPTION: u32 = 1;
     pub(super) const VECTORS: u32 = 2;
@@ -23,7 +23,7 @@ mod section {
     pub(super) const BODY_OFFSETS: u32 = 15;
 }
 
-/// Makes every checksum right that can be found.
+/// Corrects every checksum that can be found.
 pub(super) fn repair(kind: FileKind, bytes: &mut [u8]) {
     match kind {
         FileKind::Log => frames(bytes),
@@ -91,7 +91,7 @@ fn frames(bytes: &mut [u8]) {
     }
 }
 
-/// Where the table begins, if the tail leads to one.
+/// Returns the start of the table, if the tail leads to one.
 fn table_start(bytes: &[u8]) -> Option<usize> {
     let end = bytes.len().checked_sub(TAIL_LEN)?;
     let len = number(bytes, end)? as usize;
@@ -124,7 +124,7 @@ fn place(entry: &SectionEntry) -> Range<usize> {
     entry.offset as usize..(entry.offset + entry.len) as usize
 }
 
-/// The checksums of rows, which are content of a segment's sections.
+/// Corrects the checksums of rows, which are content of a segment's sections.
 fn rows(bytes: &mut [u8]) {
     let Some((_, table)) = seal_table(bytes) else { return };
     let section = |kind| table.entries.iter().find(|e| e.kind == kind).map(place);
@@ -132,7 +132,7 @@ fn rows(bytes: &mut [u8]) {
     let dimension = number(bytes, description.start + 4).unwrap_or_default() as usize;
     let rows = section(section::VECTOR_CRCS).map_or(0, |s| s.len() / 4);
     for row in 0..rows {
-        // The value of this row in a column of this width, as far as it is there.
+        // Returns this row's value in a column of this width, as far as it is there.
         let value = |kind, width: usize| {
             let section = section(kind)?;
             let at = section.start.checked_add(row.checked_mul(width)?)?;

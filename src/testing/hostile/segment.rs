@@ -37,13 +37,13 @@ fn whole() -> &'static [Whole] {
                 all.push(Whole { entry, dimension, segment: opened.unwrap() });
             }
         }
-        // One with deletes comes first.
+        // A segment with deletes comes first.
         all.sort_by_key(|whole| whole.entry.deletes.is_none());
         all
     })
 }
 
-/// One filter of each kind, and some of several.
+/// Returns one filter of each kind, and some combinations.
 fn filters() -> &'static [Matcher] {
     static FILTERS: OnceLock<Vec<Matcher>> = OnceLock::new();
     FILTERS.get_or_init(|| {
@@ -61,7 +61,7 @@ fn filters() -> &'static [Matcher] {
             Filter::Pinned(true),
             Filter::ids([1u64, 10, 64, 500]),
             Filter::namespace("user:2").and(Filter::tag("t1")).or(Filter::key("k5")),
-            // More names than there are lists.
+            // More names than there are posting lists.
             Filter::tags_any((0..200).map(|i| format!("t{i}"))),
         ];
         all.into_iter().map(Matcher::new).collect()

@@ -1,5 +1,5 @@
-//! Owns the target of whole stores: several files damaged at once, then opened, searched, verified,
-//! compacted, written to, closed and opened again.
+//! Owns the target of whole stores. Several files are damaged at once, and the store is opened,
+//! searched, verified, compacted, written to, closed and opened again.
 
 use std::sync::Arc;
 
@@ -18,7 +18,7 @@ use crate::search::SearchMode;
 use crate::store::{Store, open_for_writing};
 use crate::{Fields, Memory};
 
-/// Most jobs that are carried out of one damaged store.
+/// Most jobs that run on one damaged store.
 const MAX_JOBS: usize = 20;
 
 /// A whole directory.
@@ -33,7 +33,7 @@ pub(super) fn store(data: &[u8]) -> Verdict {
         Ok(store) => {
             use_it(&store, input.repair);
             note(store.close());
-            // Whatever was made of it can be opened, or says why not.
+            // The resulting store opens, or says why it does not.
             let again = open_for_writing(Arc::new(disk), golden.dir, options());
             match again {
                 Ok(store) => read(&store, input.repair),
@@ -89,7 +89,8 @@ fn kind_of(name: FileName) -> Option<FileKind> {
     })
 }
 
-/// Lets the manifest say how long files are now; otherwise their lengths alone would refuse them.
+/// Sets the manifest's file lengths to the current ones. Otherwise the lengths alone would refuse
+/// the files.
 fn name_new_lengths(golden: &Golden, disk: &MemoryDisk) {
     let name = golden.manifest_name();
     let bytes = disk.copy(golden.dir, &name);
@@ -171,7 +172,7 @@ fn search(name: &str, collection: &Collection, forged: bool) {
     }
 }
 
-/// Without forgery every memory is, byte by byte, one that was put in.
+/// Without forgery, every memory is byte by byte one that was inserted.
 fn right(name: &str, memory: &Memory, forged: bool) {
     assert!(memory.vector.iter().all(|x| x.is_finite()));
     let own = memory.id.as_u128() == 300;
@@ -184,7 +185,7 @@ fn right(name: &str, memory: &Memory, forged: bool) {
     assert!(known, "a memory came back that was never put in: {memory:?}");
 }
 
-/// Errors are fine if they are of the right kind.
+/// Accepts errors of the expected kinds.
 fn note<T>(result: crate::Result<T>) -> Option<T> {
     match result {
         Ok(value) => Some(value),
@@ -195,7 +196,7 @@ fn note<T>(result: crate::Result<T>) -> Option<T> {
     }
 }
 
-/// What damage may lead to, and what writing to a damaged store may.
+/// Checks an error: only those that damage, or writes to a damaged store, may cause are expected.
 fn expected(error: &Error) {
     let fits = matches!(
         error,

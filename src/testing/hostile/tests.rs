@@ -1,4 +1,4 @@
-//! The targets as an ordinary test: seeded random inputs, and what they once found.
+//! Owns the tests that run the targets: seeded random inputs, and inputs that once failed.
 
 use super::*;
 use crate::error::Error;
@@ -6,7 +6,7 @@ use crate::format::cursor::Cursor;
 use crate::format::op::{Op, OpKind};
 use crate::testing::size::{seed, sized};
 
-/// Inputs for each target in CI.
+/// Number of inputs per target in CI.
 const RUNS: [(&str, u64); 5] = [
     ("log", 30_000),
     ("manifest", 30_000),
@@ -20,7 +20,7 @@ fn runs(target: &Target) -> u64 {
     sized(name, ci / 20, ci, 10 * ci)
 }
 
-/// Runs one target on many inputs; prints the seed of one that fails.
+/// Runs one target on many inputs. Prints the seed of one that fails.
 fn fuzz(name: &str) {
     struct Tell(u64);
     impl Drop for Tell {
@@ -51,7 +51,7 @@ fn fuzz(name: &str) {
         accepted[0],
         refused[0],
     );
-    // Inputs must get past the checksums, or nothing was tried.
+    // Enough inputs must pass the checksums, or nothing was tested.
     assert!(accepted[1] > runs / 50, "too few inputs are taken in");
     assert!(refused[0] > 0 && refused[1] > 0);
 }
@@ -100,7 +100,7 @@ fn a_forged_body_in_the_log_is_damage_of_the_log() {
     let salt = FileHeader::decode(whole).unwrap().salt;
     let mut bytes = whole[..128].to_vec();
     encode_frame(&mut bytes, &FrameContext { salt, file: log.file, offset: 128 }, head, &payload);
-    // As long as it was: a log that was cut is refused before it is read.
+    // The length stays: a log that was cut is refused before it is read.
     bytes.resize(whole.len(), 0);
     disk.put(golden.dir, &log.name, bytes);
     let opened =

@@ -1,13 +1,13 @@
-//! Owns what a target is, and what becomes of an input.
+//! Owns the types of a target and of the result of an input.
 
 use crate::error::Error;
 
-/// What became of an input.
+/// The result of an input.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Verdict {
-    /// Whether the files were taken in; otherwise a typed error came back.
+    /// True if the files were accepted; false if a typed error was returned.
     pub accepted: bool,
-    /// Whether the checksums were made right after the edits.
+    /// True if the checksums were corrected after the edits.
     pub repaired: bool,
 }
 
@@ -16,11 +16,11 @@ pub struct Verdict {
 pub struct Target {
     /// Its name on the command line.
     pub name: &'static str,
-    /// Feeds one input to it; panics where something does not hold.
+    /// Runs one input, and panics if a check fails.
     pub run: fn(&[u8]) -> Verdict,
 }
 
-/// Fails unless the error is one that damaged files may cause.
+/// Panics unless the error is one that damaged files may cause.
 pub(super) fn typed(error: &Error) {
     let fits =
         matches!(error, Error::Corrupt { .. } | Error::UnsupportedFormat { .. } | Error::Io { .. });

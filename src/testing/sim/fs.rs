@@ -1,9 +1,9 @@
-//! Owns the state of a simulated file system: for each file and directory what readers see (the
-//! cache) and what the medium has. Stricter than ext4: a file's sync does not make its name
-//! durable, and nothing that was not synced is in any order.
+//! Owns the state of a simulated file system: for each file and directory, the content that readers
+//! see (the cache) and the content of the medium. Stricter than ext4: the sync of a file does not
+//! make its name durable, and unsynced changes have no order.
 //!
-//! A clone is cheap: contents are shared until they change. Knows nothing of faults that are
-//! planned (`mod.rs`) or of what a crash leaves (`image.rs`).
+//! A clone is cheap: contents are shared until they change. Planned faults are in `mod.rs`, the
+//! results of a crash in `image.rs`.
 
 use std::collections::BTreeMap;
 use std::io::{Error, ErrorKind, Result};
@@ -12,25 +12,25 @@ use std::sync::Arc;
 
 use crate::splitmix::SplitMix;
 
-/// Number of a file, whatever its names.
+/// The number of a file, whatever its names.
 pub(crate) type Inode = u64;
 
-/// What a failed sync leaves in the cache and on the medium. In each the system takes the pages for
+/// The state of cache and medium after a failed sync. In each model the system considers the pages
 /// clean from then on, so that a later sync succeeds and proves nothing (Rebello et al., "Can
 /// applications recover from fsync failures?", USENIX ATC 2020, section 3).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum SyncModel {
-    /// New in the cache, old on the medium.
+    /// The cache has the new bytes, the medium the old ones.
     Kept,
-    /// Old in both: what readers saw is gone.
+    /// Both have lost the new bytes: what readers saw is gone.
     Dropped,
-    /// New in the cache; of the medium some sectors are new.
+    /// The cache has the new bytes, and the medium some sectors of them.
     Part,
-    /// All of it got through in spite of the error.
+    /// Both have the new bytes, in spite of the error.
     Written,
 }
 
-/// Bytes `start..end` of a file, written and not synced; `order` counts all changes.
+/// The unsynced bytes `start..end` of a file; `order` counts all changes.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Piece {
     pub(super) order: u64,
@@ -58,11 +58,11 @@ pub(super) struct Dir {
     pub(super) names: BTreeMap<String, Inode>,
     pub(super) durable: BTreeMap<String, Inode>,
     pub(super) pending: Vec<(u64, NameOp)>,
-    /// Whether its own name is durable in its parent.
+    /// True if its own name is durable in its parent.
     pub(super) anchored: bool,
 }
 
-/// See the top of this file.
+/// A simulated file system.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct FileSystem {
     pub(super) dirs: BTreeMap<PathBuf, Arc<Dir>>,
@@ -75,13 +75,13 @@ fn missing() -> Error {
     ErrorKind::NotFound.into()
 }
 
-/// Directory and name of a path.
+/// Splits a path into its directory and its name.
 fn split(path: &Path) -> Result<(&Path, String)> {
     let name = path.file_name().and_then(|n| n.to_str()).ok_or(ErrorKind::InvalidInput)?;
     Ok((path.parent().unwrap_or(Path::new("")), name.to_owned()))
 }
 
-/// Carries out a change to a list of names.
+/// Applies a change to a list of names.
 pub(super) fn apply(names: &mut BTreeMap<String, Inode>, op: &NameOp) {
     let remove = |names: &mut BTreeMap<String, Inode>, name: &String, inode: &Inode| {
         if names.get(name) == Some(inode) {
@@ -98,7 +98,7 @@ pub(super) fn apply(names: &mut BTreeMap<String, Inode>, op: &NameOp) {
     }
 }
 
-/// Overwrites bytes of a content, which grows with zeros if need be.
+/// Overwrites bytes of a content, which grows with zeros if necessary.
 pub(super) fn put(content: &mut Vec<u8>, start: usize, bytes: &[u8]) {
     let end = start + bytes.len();
     if content.len() < end {
@@ -113,7 +113,7 @@ impl FileSystem {
         self.order
     }
 
-    /// Goes on with the numbers of another state, so that none is given out twice.
+    /// Continues the numbering of another state, so that no number is assigned twice.
     pub(super) fn go_on_from(&mut self, other: &Self) {
         (self.order, self.next) = (other.order, other.next);
     }
@@ -206,7 +206,7 @@ impl FileSystem {
         Ok(())
     }
 
-    /// A sync that reports an error.
+    /// Does a sync that reports an error.
     pub(super) fn fail_sync(&mut self, inode: Inode, model: SyncModel, rng: &mut SplitMix) {
         let Ok(file) = self.file_mut(inode) else { return };
         let pending = std::mem::take(&mut file.pending);
@@ -224,7 +224,7 @@ impl FileSystem {
                     Arc::make_mut(&mut file.cache)[start..end].fill(0);
                 }
             }
-            // The size of a file is not a matter of its pages.
+            // The size of a file does not depend on its pages.
             let medium = Arc::make_mut(&mut file.medium);
             medium.resize(medium.len().max(piece.end), 0);
         }
@@ -243,11 +243,11 @@ impl FileSystem {
         Ok(())
     }
 
-    /// A directory sync that reports an error.
+    /// Does a directory sync that reports an error.
     pub(super) fn fail_sync_dir(&mut self, path: &Path, model: SyncModel) {
         let Ok(dir) = self.dir_mut(path) else { return };
         match model {
-            // Still under way: either may be found.
+            // Still pending: a crash may leave the old names or the new ones.
             SyncModel::Part => {}
             SyncModel::Written => {
                 dir.durable = dir.names.clone();
@@ -258,7 +258,7 @@ impl FileSystem {
         }
     }
 
-    /// Names of files and directories in a directory, as readers see them.
+    /// Returns the names of files and directories in a directory, as readers see them.
     pub(crate) fn names(&self, dir: &Path) -> Result<Vec<String>> {
         let files = self.dir(dir)?.names.keys().cloned();
         let dirs = self
@@ -273,18 +273,17 @@ impl FileSystem {
         self.dirs.contains_key(path)
     }
 
-    /// A file's bytes, as readers see them.
+    /// Returns a file's bytes, as readers see them.
     pub(super) fn content(&self, inode: Inode) -> Result<&Arc<Vec<u8>>> {
         self.files.get(&inode).map(|f| &f.cache).ok_or_else(missing)
     }
 
-    /// A file's bytes, as readers see them.
+    /// Returns a file's bytes, as readers see them.
     pub(crate) fn read(&self, path: &Path) -> Result<&Arc<Vec<u8>>> {
         self.content(self.find(path)?)
     }
 
-    /// Puts other bytes in the place of a file's, durably: damage, not a write. A missing file is
-    /// made.
+    /// Replaces a file's bytes durably: damage, not a write. Creates a missing file.
     pub(crate) fn damage(&mut self, path: &Path, bytes: Vec<u8>) -> Result<()> {
         let inode = match self.find(path) {
             Ok(inode) => inode,
@@ -296,25 +295,25 @@ impl FileSystem {
         self.sync_dir(path.parent().unwrap_or(Path::new("")))
     }
 
-    /// Removes a name, durably: damage.
+    /// Removes a name durably: damage.
     pub(crate) fn lose(&mut self, path: &Path) -> Result<()> {
         self.remove(path)?;
         self.sync_dir(path.parent().unwrap_or(Path::new("")))
     }
 
-    /// Puts an empty directory in the place of a file, durably: damage.
+    /// Replaces a file by an empty directory, durably: damage.
     pub(crate) fn obstruct(&mut self, path: &Path) -> Result<()> {
         self.lose(path)?;
         self.make_dir(path);
         self.sync_dir(path.parent().unwrap_or(Path::new("")))
     }
 
-    /// Takes an empty directory away.
+    /// Removes an empty directory.
     pub(crate) fn clear(&mut self, path: &Path) {
         self.dirs.remove(path);
     }
 
-    /// Whether a file has a durable name and no byte that is not on the medium.
+    /// Returns true if a file has a durable name and all its bytes are on the medium.
     pub(crate) fn is_durable(&self, path: &Path) -> bool {
         let Ok((dir, name)) = split(path) else { return false };
         let named = self.dir(dir).ok().and_then(|d| d.durable.get(&name).copied());
@@ -322,12 +321,12 @@ impl FileSystem {
         file.is_some_and(|f| f.pending.is_empty() && f.cache == f.medium)
     }
 
-    /// Names that a power cut would certainly leave.
+    /// Returns the names that any power cut would leave.
     pub(crate) fn durable_names(&self, dir: &Path) -> Vec<String> {
         self.dir(dir).map(|d| d.durable.keys().cloned().collect()).unwrap_or_default()
     }
 
-    /// Bytes of all files that have a name.
+    /// Returns the bytes of all files that have a name.
     pub(crate) fn used(&self) -> u64 {
         let named = self.dirs.values().flat_map(|d| d.names.values());
         named.filter_map(|inode| self.files.get(inode)).map(|f| f.cache.len() as u64).sum()

@@ -1,7 +1,7 @@
-//! Owns what a power cut may leave of a simulated file system: any of the changes that were not
-//! synced, in any order, whole, torn, as zeros or as garbage within the range that was written. A
-//! rename is atomic, and bytes outside a written range stay as they are; nothing else is assumed
-//! (format.md, "What is assumed of the medium").
+//! Owns the states that a power cut may leave of a simulated file system. Any unsynced change may
+//! be there or missing, in any order: whole, torn, as zeros, or as garbage within the range that
+//! was written. A rename is atomic, and bytes outside a written range stay as they are. Nothing
+//! else is assumed (format.md, "What is assumed of the medium").
 
 use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
@@ -9,41 +9,41 @@ use std::sync::Arc;
 use super::fs::{Dir, File, FileSystem, Inode, Piece, apply, put};
 use crate::splitmix::SplitMix;
 
-/// What becomes of bytes that were written and not synced.
+/// The fate of bytes that were written and not synced.
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum Data {
     Lost,
     Kept,
     AllButLast,
     OnlyLast,
-    /// The files have their sizes, with zeros where the bytes should be.
+    /// The files have their sizes, but zeros instead of the bytes.
     Zeros,
     /// The last write is torn at multiples of this many bytes.
     TornLast(usize),
     /// The last write is garbage.
     GarbageLast,
-    /// Each part of this size by chance.
+    /// Each part of this size is kept or lost by chance.
     Random(usize),
 }
 
-/// What becomes of names that were changed and not synced.
+/// The fate of names that were changed and not synced.
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum Names {
     Lost,
     Kept,
     AllButLast,
     OnlyLast,
-    /// Those up to some moment.
+    /// The changes up to a random moment are kept.
     Prefix,
     Random,
 }
 
-/// One way to lose power.
+/// One result of a power cut.
 #[derive(Clone, Debug)]
 pub(crate) struct Image {
-    /// What it is called in a report.
+    /// The image's name in reports.
     pub(crate) label: String,
-    /// Whether it is what a killed process leaves: everything.
+    /// True for what a killed process leaves: everything.
     pub(crate) is_kill: bool,
     pub(crate) files: FileSystem,
 }
@@ -66,8 +66,8 @@ const FIXED: [(Data, Names); 14] = [
 ];
 
 impl FileSystem {
-    /// The distinct images that a crash at this moment may leave: a fixed list of the likely and
-    /// the nasty, and `random` more. The first is what a killed process leaves.
+    /// Returns the distinct images that a crash at this moment may leave: a fixed list of likely
+    /// and of nasty ones, and `random` more. The first is what a killed process leaves.
     pub(crate) fn images(&self, seed: u64, random: usize) -> Vec<Image> {
         let mut rng = SplitMix(seed);
         let mut seen = HashSet::new();
@@ -94,7 +94,7 @@ impl FileSystem {
         let last = self.files.values().flat_map(|f| &f.pending).map(|p| p.order).max();
         let mut image = FileSystem::default();
         for (path, dir) in &self.dirs {
-            // A directory without a durable name is a change like any other.
+            // A directory without a durable name is an unsynced change like any other.
             let stays = dir.anchored
                 || match names {
                     Names::Kept | Names::AllButLast => true,
@@ -120,7 +120,7 @@ impl FileSystem {
         image
     }
 
-    /// A number that differs between different contents, but for rare chance.
+    /// Returns a hash of the contents.
     pub(crate) fn fingerprint(&self) -> u64 {
         let (mut low, mut high) = (crc32fast::Hasher::new(), 0u32);
         for (path, dir) in &self.dirs {
@@ -185,7 +185,7 @@ fn content_left(file: &File, rule: Data, last: Option<u64>, rng: &mut SplitMix) 
     Arc::new(content)
 }
 
-/// Leaves some parts of a write: at one place torn, or each by chance.
+/// Keeps some parts of a write: it is torn at one place, or each part is kept by chance.
 fn tear(
     content: &mut Vec<u8>,
     piece: &Piece,
@@ -195,7 +195,7 @@ fn tear(
     rng: &mut SplitMix,
 ) {
     if size == 1 {
-        // By byte: a prefix, or everything but one.
+        // By byte: a prefix, or everything but one byte.
         let at = rng.below(bytes.len() as u64 + 1) as usize;
         if rng.below(2) == 0 {
             return put(content, piece.start, &bytes[..at]);

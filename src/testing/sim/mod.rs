@@ -1,9 +1,9 @@
-//! Owns a simulated disk for tests: the `Disk` trait over a file system in RAM that keeps apart
-//! what readers see and what the medium has (`fs`), shows what a power cut at any moment may leave
-//! (`image`), fails any operation on command, runs full, and leaves out single calls by their place
-//! in the code. The same calls with the same seed do the same.
+//! Owns a simulated disk for tests: the `Disk` trait over a file system in RAM. It keeps apart what
+//! readers see and what the medium has (`fs`), and shows what a power cut at any moment may leave
+//! (`image`). It fails any operation on command, runs full, and leaves out single calls by their
+//! place in the code. The same calls with the same seed do the same.
 //!
-//! Clones share the file system. Not a model of a disk that lies about a sync.
+//! Clones share the file system. It does not model a disk that lies about a sync.
 
 mod fs;
 mod image;
@@ -42,7 +42,7 @@ pub(crate) enum OpKind {
     Lock,
 }
 
-/// One operation, as an observer sees it.
+/// One operation, as reported to an observer.
 #[derive(Clone, Debug)]
 pub(crate) struct Op {
     pub(crate) kind: OpKind,
@@ -62,13 +62,13 @@ impl fmt::Display for Op {
     }
 }
 
-/// What an operation is about: two that are equal are the same step of the protocol.
+/// The subject of an operation. Two equal values are the same step of the protocol.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Step {
     kind: OpKind,
     /// The file's name up to its number.
     file: String,
-    /// Where the code asked for it, if it said so.
+    /// The place in the code that asked for it, if known.
     place: Option<Place>,
 }
 
@@ -80,30 +80,30 @@ impl Step {
     }
 }
 
-/// How an operation fails.
+/// The way in which an operation fails.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Failure {
-    /// An error of the device; what was asked for did not happen.
+    /// A device error; the operation did not happen.
     Io,
-    /// No space: part of a write may be there.
+    /// No space: a part of a write may be there.
     Full,
-    /// A signal came first.
+    /// A signal interrupted it.
     Interrupted,
-    /// Half of a write is there, then an error of the device; of a rename: it happened.
+    /// A device error after half of a write; a rename has happened.
     Half,
 }
 
 /// Which operations fail.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Fault {
-    /// How many operations pass first.
+    /// Number of operations that succeed first.
     pub(crate) skip: u64,
-    /// Only operations of this kind count and fail.
+    /// If set, only operations of this kind count and fail.
     pub(crate) only: Option<OpKind>,
     pub(crate) failure: Failure,
-    /// Whether all later ones fail as well.
+    /// True if all later operations fail as well.
     pub(crate) forever: bool,
-    /// What a failed sync leaves.
+    /// The effect of a failed sync.
     pub(crate) model: SyncModel,
 }
 
@@ -117,19 +117,20 @@ thread_local! {
 /// Every place that asked any simulated disk for a sync, a rename or a removal.
 static SEEN: Mutex<BTreeSet<(OpKind, &'static str, u32)>> = Mutex::new(BTreeSet::new());
 
-/// The places of the code itself, its tests left aside, that have asked for something until now.
+/// Returns the places of the code itself, without its tests, that have asked for an operation so
+/// far.
 pub(crate) fn places_seen() -> Vec<(OpKind, &'static str, u32)> {
     let seen = lock_std(&SEEN);
     seen.iter().filter(|(_, file, _)| !file.contains("tests")).copied().collect()
 }
 
-/// The place that is left out on this thread.
+/// Returns the place that is left out on this thread.
 pub(crate) fn left_out() -> Option<Place> {
     LEFT_OUT.get()
 }
 
-/// Runs `job` with every sync, rename and removal that is asked for at this place left out, on
-/// every disk of this thread: it reports success and does nothing.
+/// Runs `job` and leaves out every sync, rename and removal that this place asks for, on every disk
+/// of this thread. The call reports success and does nothing.
 pub(crate) fn leaving_out<T>(place: Option<Place>, job: impl FnOnce() -> T) -> T {
     struct Reset(Option<Place>);
     impl Drop for Reset {
@@ -147,7 +148,8 @@ struct Inner {
     files: FileSystem,
     rng: SplitMix,
     fault: Option<Fault>,
-    /// Whether a planned failure has happened, and the kind of the first operation that failed.
+    /// True if a planned failure has happened. `failed` is the kind of the first operation that
+    /// failed.
     fired: bool,
     failed: Option<OpKind>,
     asked: BTreeSet<Place>,
@@ -155,11 +157,11 @@ struct Inner {
     locks: BTreeSet<PathBuf>,
     maps: BTreeMap<Inode, Mapped>,
     observer: Option<Observer>,
-    /// Every operation since the recording began, if one did.
+    /// Every operation since the recording began; `None` without a recording.
     steps: Option<Vec<Step>>,
 }
 
-/// See the top of this file.
+/// A simulated disk.
 #[derive(Clone)]
 pub(crate) struct SimDisk {
     inner: Arc<Mutex<Inner>>,
@@ -172,7 +174,7 @@ impl fmt::Debug for SimDisk {
 }
 
 impl SimDisk {
-    /// A disk with these files, all of them durable if they are an image.
+    /// Creates a disk with these files. All of them are durable if they are an image.
     pub(crate) fn new(files: FileSystem, seed: u64) -> Self {
         let inner = Inner {
             files,
@@ -190,7 +192,7 @@ impl SimDisk {
         Self { inner: Arc::new(Mutex::new(inner)) }
     }
 
-    /// An empty disk.
+    /// Creates an empty disk.
     pub(crate) fn empty() -> Self {
         Self::new(FileSystem::default(), 0)
     }
@@ -199,43 +201,43 @@ impl SimDisk {
         lock_std(&self.inner)
     }
 
-    /// The files as they are now.
+    /// Returns the current files.
     pub(crate) fn files(&self) -> FileSystem {
         self.inner().files.clone()
     }
 
-    /// Plans a failure; forgets the one before.
+    /// Plans a failure and forgets the one before.
     pub(crate) fn fail(&self, fault: Fault) {
         let mut inner = self.inner();
         (inner.fault, inner.fired) = (Some(fault), false);
     }
 
-    /// No more failures.
+    /// Cancels the planned failure.
     pub(crate) fn heal(&self) {
         self.inner().fault = None;
     }
 
-    /// Whether the planned failure has happened.
+    /// Returns true if the planned failure has happened.
     pub(crate) fn fired(&self) -> bool {
         self.inner().fired
     }
 
-    /// The kind of the first operation that a planned failure met.
+    /// Returns the kind of the first operation that a planned failure met.
     pub(crate) fn failed(&self) -> Option<OpKind> {
         self.inner().failed
     }
 
-    /// Whether the code at a place has asked this disk for anything.
+    /// Returns true if the code at a place has asked this disk for an operation.
     pub(crate) fn was_asked_at(&self, place: Place) -> bool {
         self.inner().asked.contains(&place)
     }
 
-    /// The places of the code that have asked this disk for anything.
+    /// Returns the places of the code that have asked this disk for an operation.
     pub(crate) fn asked_at(&self) -> BTreeSet<Place> {
         self.inner().asked.clone()
     }
 
-    /// From now on all files together have at most so many bytes.
+    /// Limits all files together to `bytes` bytes from now on; `None` lifts the limit.
     pub(crate) fn set_quota(&self, bytes: Option<u64>) {
         self.inner().quota = bytes;
     }
@@ -250,7 +252,7 @@ impl SimDisk {
         self.inner().observer = None;
     }
 
-    /// From now on every operation is recorded, in the order in which faults count them.
+    /// Records every operation from now on, in the order in which faults count them.
     pub(crate) fn record_steps(&self) {
         self.inner().steps = Some(Vec::new());
     }
@@ -262,7 +264,7 @@ impl SimDisk {
 }
 
 impl Inner {
-    /// Counts an operation; the failure that it meets, if it is planned.
+    /// Counts an operation. Returns the planned failure that it meets, if any.
     fn step(&mut self, kind: OpKind, path: &Path, site: Option<Site>) -> Option<Fault> {
         if let Some(steps) = &mut self.steps {
             steps.push(Step::of(kind, path, site));
@@ -284,7 +286,7 @@ impl Inner {
         Some(fault)
     }
 
-    /// Notes where an operation was asked for; whether it is left out.
+    /// Records where an operation was asked for. Returns true if it is left out.
     fn is_left_out(&mut self, kind: OpKind, site: Site) -> bool {
         let place = (site.file(), site.line());
         self.asked.insert(place);
@@ -333,7 +335,7 @@ impl Failure {
     }
 }
 
-/// The planned failure of an operation that either happens or does not.
+/// Applies a planned failure to an operation that either happens or does not.
 fn fail(fault: Option<Fault>) -> io::Result<()> {
     fault.map_or(Ok(()), |f| Err(f.failure.error()))
 }

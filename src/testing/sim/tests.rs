@@ -1,5 +1,5 @@
-//! Owns the ground truth of the simulator: what it must keep, what it must be able to lose, and
-//! that protocols known to be wrong are caught.
+//! Owns the tests of the simulator: what it must keep, what it must be able to lose, and that it
+//! catches protocols known to be wrong.
 
 use super::*;
 use crate::disk::Disk;
@@ -16,7 +16,7 @@ fn disk() -> SimDisk {
     disk
 }
 
-/// What each image has under a name.
+/// Returns the content under a name in each image.
 fn found(disk: &SimDisk, name: &str) -> Vec<Option<Vec<u8>>> {
     let images = disk.files().images(1, 200);
     images.iter().map(|i| i.files.read(&at(name)).ok().map(|c| c.to_vec())).collect()
@@ -44,7 +44,7 @@ fn a_name_without_a_directory_sync_can_be_lost_though_its_file_was_synced() {
     file.sync().unwrap();
     let found = found(&disk, "a");
     assert!(found.contains(&None) && found.contains(&Some(b"one".to_vec())));
-    // And the other way round: the name is there, the bytes are not.
+    // And in the other order: the name is there, but the bytes are not.
     let disk = self::disk();
     let shared: &dyn Disk = &disk;
     shared.create(&at("a")).unwrap().append(b"one").unwrap();
@@ -176,7 +176,7 @@ fn a_call_that_is_left_out_reports_success_and_does_nothing() {
     assert_eq!(disk.files().names(Path::new("s")).unwrap(), ["b"]);
 }
 
-/// Ways to replace a file's content that are known to be wrong, and the right one.
+/// Tries ways to replace a file's content that are known to be wrong, and the right one.
 #[test]
 fn protocols_known_to_be_wrong_lose_data_and_the_right_one_does_not() {
     let orders: [(&[&str], bool); 5] = [
@@ -208,7 +208,8 @@ fn protocols_known_to_be_wrong_lose_data_and_the_right_one_does_not() {
                 let whole = |name: &str, byte| {
                     image.files.read(&at(name)).is_ok_and(|c| **c == vec![byte; 900])
                 };
-                // The newest version must be whole; the old one counts while no newer is there.
+                // The newest version must be whole. The old one is valid while no newer one is
+                // there.
                 let newest = match image.files.read(&at("v2")) {
                     Ok(_) => whole("v2", 2),
                     Err(_) => whole("v1", 1) && !acknowledged,

@@ -1,4 +1,4 @@
-//! Owns the tests of what an open finds that no store has written: files in the way, leftovers of
+//! Owns the tests of opening a directory that no store has left so: files in the way, leftovers of
 //! crashes, missing manifests, directories that cannot be written.
 #![allow(clippy::disallowed_methods, reason = "tests make and change files on purpose")]
 
@@ -36,7 +36,7 @@ fn files_that_are_not_ours_are_left_alone() {
         std::fs::write(dir.path().join(name), bytes).unwrap();
     }
     std::fs::create_dir(dir.path().join("sub")).unwrap();
-    // A directory with a name of ours is not ours either.
+    // A directory with the name of a store's file is not the store's either.
     std::fs::create_dir(dir.path().join("idx-00000000000000aa")).unwrap();
     for _ in 0..3 {
         let store = manual().open(dir.path()).unwrap();
@@ -56,7 +56,7 @@ fn files_that_are_not_ours_are_left_alone() {
     assert!(dir.path().join("idx-00000000000000aa").is_dir());
 }
 
-/// Whether the system lets this process write into a directory in spite of its mode, as root may.
+/// Returns true if this process may write into a directory in spite of its mode, as root may.
 #[cfg(unix)]
 fn may_write(dir: &Path) -> bool {
     let probe = dir.join("probe");
@@ -98,7 +98,8 @@ fn a_read_only_directory_can_be_read() {
     assert_eq!(ids(&store.get_collection("notes").unwrap()), [1]);
 }
 
-/// Moves all manifests away, checks what an open says, and moves them back: all must be there.
+/// Moves all manifests away, checks that an open refuses, and moves them back: all rows must be
+/// there.
 fn without_manifests(rows: u64) {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("s");
@@ -164,7 +165,7 @@ fn what_a_crash_during_creation_leaves_is_no_obstacle() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("s");
     manual().open(&path).unwrap().close().unwrap();
-    // A store that never got its first manifest: a log with a header only, and a temporary file.
+    // A store that never got its first manifest: a log with only a header, and a temporary file.
     for name in file_names(&path) {
         let file = path.join(&name);
         if name.starts_with("MANIFEST") {
@@ -199,7 +200,7 @@ fn a_directory_without_a_store_is_not_opened_as_one() {
         assert!(left.iter().all(|name| name == "LOCK" || Some(name.as_str()) == foreign));
         let to = tempfile::tempdir().unwrap();
         let repaired = manual().repair(dir.path(), to.path().join("to"));
-        // Beside files of others there may have been a store: nothing says so any more.
+        // Beside foreign files there may have been a store, but nothing says so any more.
         match repaired {
             Err(Error::NotFound { .. }) => assert_eq!(foreign, None),
             Err(Error::Corrupt { .. }) => assert!(foreign.is_some()),

@@ -1,5 +1,5 @@
-//! Owns the tests that bad input, from callers and from the file system, gives a typed error or a
-//! defined answer and never costs a memory that was there.
+//! Owns the tests of bad input, from callers and from the file system. It must lead to a typed
+//! error or a defined answer, and never cost a memory that was there.
 mod files;
 
 use std::time::Duration;
@@ -14,7 +14,7 @@ fn options(metric: Metric) -> CollectionOptions {
     CollectionOptions::new(DIMENSION, metric).memtable_rows(64)
 }
 
-/// A store with memory 1 in it; the check must leave it as it is, also after a reopen.
+/// Checks a store with memory 1 in it. The check must leave it unchanged, also after a reopen.
 fn unharmed(metric: Metric, check: impl Fn(&Collection)) {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("s");

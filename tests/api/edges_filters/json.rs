@@ -1,4 +1,5 @@
-//! Ids, moments and filters as other programs read them: nothing that a reader of JSON would round.
+//! Ids, moments and filters as other programs read them: no number that a reader of JSON would
+//! round.
 
 use altiplano::{Error, Filter, MemoryId, Timestamp};
 use serde_json::{Value, from_str, from_value, json, to_value};
@@ -17,13 +18,13 @@ fn an_id_is_a_string_in_json_and_comes_back_whatever_its_size() {
         assert_eq!(from_value::<MemoryId>(json).unwrap(), id);
         assert_eq!(id.to_string().parse::<MemoryId>().unwrap(), id);
     }
-    // As versions before wrote it.
+    // As older versions wrote it.
     assert_eq!(from_str::<MemoryId>("7").unwrap(), 7u64.into());
     assert_eq!(from_str::<MemoryId>("18446744073709551615").unwrap(), u64::MAX.into());
     for bad in ["-1", "1.5", "1e3", "null", "\"\"", "\"x\"", "\"-1\"", "\"+1\"", "\" 1\"", "true"] {
         assert!(from_str::<MemoryId>(bad).is_err(), "{bad}");
     }
-    // One more than there are.
+    // One more than the largest id.
     let over = "340282366920938463463374607431768211456";
     assert!(from_value::<MemoryId>(json!(over)).is_err());
     for bad in ["", "id-1", "+1", "1 ", "0x7", over] {
@@ -37,7 +38,7 @@ fn an_id_is_a_string_in_json_and_comes_back_whatever_its_size() {
     assert_eq!(from_str::<std::collections::BTreeMap<MemoryId, i32>>(&json).unwrap(), map);
 }
 
-/// Fails where a number is beyond what every reader keeps.
+/// Fails if a number is too large for some readers.
 fn assert_exact(value: &Value) {
     match value {
         Value::Number(n) => {
@@ -96,7 +97,7 @@ fn an_open_end_of_a_range_is_null_or_left_out() {
         json!({"Created": {"from": "5", "to": null}}),
         json!({"Created": {"from": "1970-01-01T01:00:00.005+01:00"}}),
         json!({"Created": {"from": 5, "to": Timestamp::MAX}}),
-        // As versions before wrote it.
+        // As older versions wrote it.
         json!({"Created": {"from": 5, "to": u64::MAX}}),
     ] {
         assert_eq!(from_value::<Filter>(same.clone()).unwrap(), since, "{same}");
@@ -105,7 +106,7 @@ fn an_open_end_of_a_range_is_null_or_left_out() {
         from_value::<Filter>(json!({"Importance": {"from": 0.5}})).unwrap(),
         Filter::importance(0.5..=f32::INFINITY)
     );
-    // A misspelt end must not be taken for an open one.
+    // A misspelled end must not be taken for an open one.
     for bad in [
         json!({"Created": {"form": 5}}),
         json!({"Created": {"from": 5, "until": 9}}),

@@ -1,4 +1,4 @@
-//! Lists of ids and tags of any length: what they mean, and what a delete by them leaves in the log.
+//! Lists of ids and tags of any length: their meaning, and the log record of a delete by them.
 
 use std::collections::BTreeSet;
 
@@ -7,14 +7,14 @@ use altiplano::{Filter, Memory};
 use super::{DIM, copy_of, open};
 use crate::common::{Rng, bytes_of, ids, memory, settle};
 
-/// Of one collection.
+/// Number of rows of a collection.
 const ROWS: u64 = 5_000;
 
 fn tagged(id: u64) -> Memory {
     memory(id, DIM).tag(format!("t{}", id % 1000)).tag(format!("u{}", id % 7))
 }
 
-/// Lists in no order, with repetitions, and which rows each means.
+/// Returns lists in no order, with repetitions, and the rows that each means.
 fn lists() -> Vec<(Filter, BTreeSet<u64>)> {
     let mut rng = Rng(5);
     let mut all = Vec::new();
@@ -66,7 +66,7 @@ fn a_delete_by_a_long_list_logs_what_died_and_not_the_list() {
     store.compact().unwrap();
     notes.apply((ROWS..ROWS + 50).map(tagged).collect()).unwrap();
     let mut left: BTreeSet<u64> = (0..ROWS + 50).collect();
-    // Each list names ten rows in a segment and ten in RAM, among very many that are not there.
+    // Each list names ten rows in a segment and ten in RAM, among very many that do not exist.
     let absent = 1_000_000..1_100_000u64;
     let some = |from: u64| (from..from + 10).chain(ROWS + from..ROWS + from + 10);
     let doomed: Vec<u64> = some(30).collect();
@@ -89,7 +89,7 @@ fn a_delete_by_a_long_list_logs_what_died_and_not_the_list() {
         assert_eq!(ids(&notes), left.iter().copied().collect::<Vec<_>>());
         assert_eq!(notes.delete_where(filter).unwrap(), 0);
     }
-    // One that comes back stays, at once and in replays.
+    // An id that is inserted again stays, at once and in replays.
     notes.insert(tagged(3)).unwrap();
     left.insert(3);
     let wanted: Vec<u64> = left.into_iter().collect();

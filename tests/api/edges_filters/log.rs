@@ -1,4 +1,5 @@
-//! A delete that finds nothing writes nothing, and is as durable as any other.
+//! A delete that finds nothing writes nothing. It still makes earlier writes durable, as any other
+//! delete does.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -9,7 +10,7 @@ use altiplano::{Batch, CollectionOptions, Durability, Filter, ManualClock, Metri
 use super::{DIM, copy_of, open};
 use crate::common::{START, bytes_of, file_names, ids, manual, memory, settle, with_clock};
 
-/// Whether any file of the store has these bytes in it.
+/// Returns true if any file of the store contains these bytes.
 fn is_in_a_file(dir: &Path, needle: &[u8]) -> bool {
     file_names(dir).iter().any(|name| {
         let bytes = std::fs::read(dir.join(name)).unwrap();
@@ -46,7 +47,7 @@ fn a_delete_that_matches_nothing_leaves_no_name_in_any_file() {
     assert_eq!(bytes_of(&path, "log-"), log);
     assert_eq!(store.stats().unwrap().visible_seq, seq, "no number is used up");
     assert!(!is_in_a_file(&path, name().as_bytes()) && !is_in_a_file(&path, b"nobody's"));
-    // Beside writes that do something, those that do nothing leave no name either.
+    // Beside writes with an effect, deletes without one leave no name in the log either.
     let batch = Batch::new().insert(memory(21, DIM)).delete_where(Filter::session(name()));
     let applied = notes.apply(batch.delete(99u64).delete(3u64)).unwrap();
     assert_eq!((applied.inserted, applied.deleted), (1, 1));

@@ -1,4 +1,5 @@
-//! What cannot be meant is refused; what holds for every memory deletes only where it says so.
+//! A filter that cannot be meant is refused. One that matches every memory deletes only if it says
+//! so.
 
 use altiplano::{Batch, Collection, Error, Filter, Memory};
 
@@ -17,7 +18,7 @@ fn with_ten(run: impl FnOnce(&Collection)) {
     assert_eq!(ids(&notes), (0..10).collect::<Vec<u64>>());
 }
 
-/// A filter in different company.
+/// Returns the filter in different combinations.
 fn dressed(filter: &Filter) -> Vec<Filter> {
     let other = || Filter::namespace("a");
     let inside = [

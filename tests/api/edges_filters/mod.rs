@@ -1,5 +1,5 @@
-//! Owns the tests of filters at their edges: what they must not mean, lists and nesting of any size, what
-//! a delete leaves in the log, and how filters and ids are written for other programs.
+//! Owns the tests of filters at their edges: meanings they must not have, and lists and nesting of
+//! any size. Also the log records of deletes, and the form of filters and ids for other programs.
 #![allow(clippy::disallowed_methods, reason = "tests may use files")]
 
 mod json;
@@ -12,14 +12,14 @@ use std::path::Path;
 
 use altiplano::{Collection, CollectionOptions, Metric, Store, Timestamp};
 
-/// Of all vectors here.
+/// Dimension of all vectors here.
 const DIM: usize = 2;
 
 fn at(millis: u64) -> Timestamp {
     Timestamp::from_millis(millis as _)
 }
 
-/// The store in this directory, and its one collection.
+/// Opens the store in this directory, and its one collection.
 fn open(dir: &Path) -> (Store, Collection) {
     let store = crate::common::manual().open(dir).unwrap();
     let options = CollectionOptions::new(DIM, Metric::L2).memtable_rows(8192);

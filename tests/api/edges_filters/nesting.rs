@@ -1,20 +1,21 @@
-//! Joins of one kind are flat; what is too deep is an error, and never the end of the stack.
+//! Joins of one kind are flat. A filter that is too deep is an error, and never overflows the
+//! stack.
 
 use altiplano::{Collection, Error, Filter};
 
 use super::{DIM, open};
 use crate::common::{ids, memory, settle};
 
-/// Levels that no stack has room for.
+/// More levels than any stack has room for.
 const DEEP: usize = 1_000_000;
-/// Of a thread in which a recursion of some thousand levels ends the process.
+/// Size of a stack on which a recursion of a few thousand levels ends the process.
 const SMALL_STACK: usize = 256 << 10;
 
 fn kinds() -> Vec<Filter> {
     (0..40).map(|i| Filter::kind(format!("k{i}"))).collect()
 }
 
-/// All ways to join them: from the left, from the right, in pairs, and nested by hand.
+/// Returns the filters joined in every way: from the left, from the right, in pairs, and by hand.
 fn folds(
     all: &[Filter],
     join: fn(Filter, Filter) -> Filter,
@@ -57,11 +58,11 @@ fn forty_filters_are_one_level_however_they_are_joined() {
     let not: Vec<Filter> = kinds().into_iter().map(Filter::not).collect();
     for filter in folds(&not, Filter::and, Filter::And) {
         assert_eq!(notes.scan(filter.clone()).count(), 40);
-        // Two levels more than forty would be.
+        // Two levels more than a nesting of forty.
         assert_eq!(notes.delete_where(filter.not().and(Filter::kind("k0"))).unwrap_or(9), 1);
         notes.insert(memory(0, DIM).kind("k0")).unwrap();
     }
-    // As many rows as need the filter and not their ids in the log.
+    // So many rows that the log needs the filter, because their ids take more bytes.
     notes.apply((100..900).map(|id| memory(id, DIM).kind("k7")).collect()).unwrap();
     settle(&store);
     let nested = kinds().into_iter().reduce(|inner, f| Filter::Or(vec![f, inner])).unwrap();

@@ -1,5 +1,5 @@
-//! Owns the tests of writing back what a store gave back, the size of a batch, and the order of what
-//! was written in one.
+//! Owns the tests of writing back what a store returned, of the size of a batch, and of the order
+//! of writes in one.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -48,7 +48,7 @@ fn a_memory_that_expired_since_it_was_read_is_reported_and_harms_nothing() {
     clock.advance(SECOND);
     assert_eq!(notes.insert(read.clone()).unwrap(), Outcome::Expired);
     assert!(notes.is_empty().unwrap());
-    // A newer memory with its id is not touched, nor is one in the same batch.
+    // A newer memory with the same id is not changed, nor is one in the same batch.
     notes.insert(memory(1, 4).text("newer")).unwrap();
     assert_eq!(notes.insert(read.clone().importance(0.9)).unwrap(), Outcome::Expired);
     assert_eq!(notes.get(1u64).unwrap().unwrap().text.as_deref(), Some("newer"));
@@ -58,9 +58,9 @@ fn a_memory_that_expired_since_it_was_read_is_reported_and_harms_nothing() {
     let batch = Batch::new().insert(memory(1, 4).text("same batch")).insert(read.clone());
     assert_eq!(notes.apply(batch).unwrap().inserted, 1);
     assert_eq!(notes.get(1u64).unwrap().unwrap().text.as_deref(), Some("same batch"));
-    // A new lifetime brings it back.
+    // A new lifetime makes it visible again.
     assert_eq!(notes.insert(read.clone().ttl(SECOND)).unwrap(), Outcome::Replaced);
-    // A moment that the caller sets must still lie ahead.
+    // A moment that the caller sets must be in the future.
     let past = read.expires_at(START);
     let error = notes.insert(past).unwrap_err();
     assert!(matches!(error, Error::InvalidOption { name: "expires_at", .. }), "{error}");
@@ -107,7 +107,7 @@ fn a_batch_that_is_too_large_says_by_how_much_and_what_to_do() {
 fn no_batch_within_the_limit_is_refused_for_its_size() {
     let dir = tempfile::tempdir().unwrap();
     let (_store, notes, _) = open(&dir.path().join("s"));
-    // As near below the limit as the bound lets it be.
+    // As near below the limit as the upper bound allows.
     let whole: Batch = (0..3).map(of_text(16 << 20)).collect();
     let left = Batch::MAX_BYTES - whole.bytes();
     let spare = Batch::new().insert(of_text(0)(3).text("")).bytes();
@@ -168,7 +168,7 @@ fn turns_of_one_batch_keep_their_order_for_life() {
     let read = notes.get(turns[0]).unwrap().unwrap();
     notes.insert(read.clone()).unwrap();
     assert!(first(&notes) > seq + 99);
-    // What a memory says does not depend on when it was written.
+    // The content of a memory does not depend on when it was written.
     assert_eq!(notes.get(turns[0]).unwrap().unwrap(), read);
     assert_eq!(memory(1, 4).seq(), None);
 }

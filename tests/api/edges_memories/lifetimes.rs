@@ -1,4 +1,4 @@
-//! Owns the tests of lifetimes: what a default ends, what it does not, and the clock's unit.
+//! Owns the tests of lifetimes: which memories a default ends and which not, and the clock's unit.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -58,11 +58,11 @@ fn pinning_a_memory_that_was_read_lifts_the_default_that_it_was_stored_with() {
     store.compact().unwrap();
     store.close().unwrap();
     let (_store, notes) = open(&path, &clock);
-    // Written back as it is, it keeps the end that it had.
+    // Written back unchanged, it keeps its end.
     clock.advance(5 * SECOND);
     notes.insert(notes.get(1u64).unwrap().unwrap()).unwrap();
     notes.insert(notes.get(2u64).unwrap().unwrap().pinned(true)).unwrap();
-    // The default follows a memory that is written back and pinned later.
+    // The default applies to a memory that is written back and pinned later.
     notes.insert(notes.get(3u64).unwrap().unwrap()).unwrap();
     notes.insert(notes.get(3u64).unwrap().unwrap().pinned(true)).unwrap();
     notes.insert(notes.get(4u64).unwrap().unwrap().pinned(true)).unwrap();

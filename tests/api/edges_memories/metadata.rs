@@ -1,4 +1,4 @@
-//! Owns the tests of metadata: JSON that is none, and types that are read as others.
+//! Owns the tests of metadata: invalid JSON, and types that are read as others.
 
 use altiplano::{Batch, Collection, CollectionOptions, Error, Memory, Metric, Store};
 use serde::{Deserialize, Serialize};

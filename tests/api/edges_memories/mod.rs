@@ -1,5 +1,5 @@
-//! Owns the tests of the edges of a memory: its lifetime, its times, its metadata, the options that
-//! it is stored under, and batches of memories that a store gave back.
+//! Owns the tests of memories at their edges: lifetimes, times, metadata, the options that they are
+//! stored with, and batches of memories that a store returned.
 
 mod batches;
 mod lifetimes;

@@ -1,4 +1,5 @@
-//! Owns the tests of opening a collection again: what is not given stays, and is not compared.
+//! Owns the tests of opening a collection again: options that are not given stay, and are not
+//! compared.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -67,7 +68,7 @@ fn each_option_stays_unless_it_is_given_and_lasts() {
         .memtable_rows(128);
     let (store, _) = open(&path);
     store.collection("notes", all.clone()).unwrap();
-    // Each in a call of its own changes nothing else.
+    // Each in a call of its own, which changes nothing else.
     let calls = [
         bare(),
         bare().default_ttl(SECOND),
@@ -91,7 +92,7 @@ fn each_option_stays_unless_it_is_given_and_lasts() {
     assert_eq!(got.hnsw, graph);
     assert_eq!(got.memtable_rows, 128);
     assert!(!got.in_memory);
-    // What is given is changed, and nothing else.
+    // Options that are given change, and no others.
     let notes = store.collection("notes", bare().no_default_ttl()).unwrap();
     assert_eq!(notes.settings().default_ttl, None);
     let notes = store.collection("notes", bare().durability(Durability::Sync)).unwrap();
@@ -101,7 +102,7 @@ fn each_option_stays_unless_it_is_given_and_lasts() {
     let (store, _) = open(&path);
     let notes = store.get_collection("notes").unwrap();
     assert_eq!(notes.settings(), CollectionSettings::from(plain));
-    // The options of a collection make one that is alike.
+    // A collection's options create another one that is alike.
     let copy = store.collection("copy", notes.settings()).unwrap();
     assert_eq!(copy.settings(), notes.settings());
 }

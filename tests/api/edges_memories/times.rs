@@ -9,7 +9,7 @@ use crate::common::{ids, manual, memory, with_clock};
 
 const YEAR: u64 = 31_557_600;
 
-/// The beginning of a year, about.
+/// Returns about the beginning of a year.
 fn year(year: u64) -> Timestamp {
     let of = |seconds| Duration::from_secs(seconds);
     if year < 1970 {
@@ -118,7 +118,7 @@ fn lives_end_also_where_the_clock_shows_a_time_before_1970() {
     assert_eq!(ids(&notes), [2, 3]);
     store.compact().unwrap();
     store.close().unwrap();
-    // A clock that is set back brings nothing back, as after 1970.
+    // A clock that is set back makes nothing visible again, as after 1970.
     clock.set_wall(year(1950));
     let store = with_clock(&clock).open(&path).unwrap();
     let notes = store.get_collection("notes").unwrap();

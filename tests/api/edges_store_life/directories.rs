@@ -1,4 +1,4 @@
-//! Which directories become stores, and what happens to those that do not.
+//! Which directories become stores, and what happens to the others.
 
 use std::path::{Path, PathBuf};
 
@@ -7,7 +7,7 @@ use altiplano::{Background, Error, Store, StoreOptions};
 use super::{DIMENSION, open};
 use crate::common::{file_names, ids, memory};
 
-/// The error of an open, which must have changed nothing.
+/// Returns the error of an open, which must have changed nothing.
 fn refused(dir: &Path, options: StoreOptions) -> (PathBuf, String) {
     let before = file_names_lossy(dir);
     let error = options.open(dir).unwrap_err();
@@ -38,7 +38,7 @@ fn a_directory_with_other_files_is_refused_by_name_and_left_as_it_is() {
     let dir = tempfile::tempdir().unwrap();
     std::fs::create_dir(dir.path().join("src")).unwrap();
     assert_eq!(refused(dir.path(), StoreOptions::new()).1, "it holds src");
-    // A lock and ballast of a store that never was do not make it one.
+    // A lock and a reserve of a store that was never created do not make a store.
     std::fs::write(dir.path().join("LOCK"), "").unwrap();
     std::fs::write(dir.path().join("RESERVE"), "x").unwrap();
     assert_eq!(refused(dir.path(), StoreOptions::new()).1, "it holds src");
@@ -52,7 +52,7 @@ fn a_name_that_is_no_text_is_a_file_too_and_rights_stay_as_they_were() {
     let dir = tempfile::tempdir().unwrap();
     let name = std::ffi::OsStr::from_bytes(b"caf\xe9");
     if std::fs::write(dir.path().join(name), "mine").is_err() {
-        // Some file systems take Unicode only.
+        // Some file systems accept only Unicode.
         return;
     }
     std::fs::set_permissions(dir.path(), std::fs::Permissions::from_mode(0o755)).unwrap();
@@ -82,7 +82,7 @@ fn an_empty_directory_becomes_a_store_that_only_its_owner_may_enter() {
         let mode = || dir.path().metadata().unwrap().permissions().mode() & 0o7777;
         assert_eq!(mode(), after, "{before:o}");
         store.close().unwrap();
-        // Of a store that is there, the rights are its owner's to choose.
+        // The owner of an existing store chooses its permissions.
         std::fs::set_permissions(dir.path(), std::fs::Permissions::from_mode(0o750)).unwrap();
         open(dir.path(), Background::Manual).0.close().unwrap();
         assert_eq!(mode(), 0o750);

@@ -1,4 +1,4 @@
-//! Who keeps a store open, and what a close does to whoever still has a handle.
+//! Which handles keep a store open, and the effect of a close on them.
 
 use std::sync::{Arc, Barrier};
 
@@ -26,7 +26,7 @@ fn a_collection_keeps_its_store_open_and_the_last_handle_closes_it() {
         other.insert(memory(2, DIMENSION)).unwrap();
         other.compact().unwrap();
         assert!(matches!(Store::open(&path), Err(Error::Locked { .. })), "it is open");
-        // A batch for several collections holds one as well.
+        // A batch for several collections keeps it open as well.
         let batch = Batch::new().insert_into(&other, memory(3, DIMENSION));
         drop(other);
         assert!(matches!(Store::open(&path), Err(Error::Locked { .. })), "it is open");
@@ -83,7 +83,7 @@ fn a_close_ends_the_store_for_every_handle_of_it() {
         closed(other.verify());
         closed(other.cancel_background());
         closed(other.get_collection("notes").unwrap().len());
-        // What began before reads its own moment to its end.
+        // An iterator that began before reads its own moment to the end.
         assert_eq!(1 + begun.map(Result::unwrap).filter(|m| m.id != first.id).count(), 100);
         other.close().unwrap();
 

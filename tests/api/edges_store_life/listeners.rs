@@ -1,4 +1,4 @@
-//! What a listener may do: anything, without harm to the store.
+//! A listener may do anything without harm to the store.
 
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::mpsc::{Sender, channel};
@@ -9,7 +9,7 @@ use altiplano::{Background, Collection, Event, Store, StoreOptions};
 use super::{BOTH, DIMENSION, LONG, wanted, watched};
 use crate::common::memory;
 
-/// Enough rows for a seal, and a compaction after it.
+/// Inserts enough rows for a seal, and a compaction after it.
 fn work(store: &Store) -> Collection {
     let notes = store.collection("notes", wanted()).unwrap();
     notes.apply((0..64).map(|id| memory(id, DIMENSION)).collect()).unwrap();
@@ -50,10 +50,10 @@ fn a_listener_that_panics_is_counted_and_harms_nothing() {
     }
 }
 
-/// The store that a listener calls, and where it says that it has done so.
+/// The store that a listener calls.
 type Shared = Arc<OnceLock<Store>>;
 
-/// Opens a store whose listener does something with it at the first event of a seal.
+/// Opens a store whose listener calls it at the first event of a seal.
 fn calling(
     background: Background,
     path: &std::path::Path,
@@ -104,7 +104,7 @@ fn a_listener_may_call_whatever_it_wants() {
             called.recv_timeout(LONG).unwrap();
             assert!(notes.contains(500u64).unwrap() && !notes.contains(3u64).unwrap());
             assert_eq!(store.stats().unwrap().listener_panics, 0);
-            // It holds a handle: only a close ends the store.
+            // The listener holds a handle, so only a close ends the store.
             store.close().unwrap();
         });
     }
@@ -146,7 +146,7 @@ fn a_listener_that_holds_a_handle_is_dropped_by_the_close() {
             shared.set(store.clone()).unwrap();
             work(&store);
             store.close().unwrap();
-            // A thread may be telling of the last event.
+            // A thread may still report the last event.
             while Arc::strong_count(&held) > 1 {
                 std::thread::yield_now();
             }
@@ -210,7 +210,7 @@ fn a_listener_that_blocks_holds_nothing_up_and_what_finds_no_room_is_counted() {
         store.close().unwrap();
         let again = Store::open(&path).unwrap();
         drop((go_on, again));
-        // What waited at the close is told after it.
+        // Events that wait at the close are reported after it.
         while told.lock().unwrap().len() < 1 + 1_024 {
             std::thread::yield_now();
         }

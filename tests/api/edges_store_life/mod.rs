@@ -1,5 +1,5 @@
-//! What a store's life looks like from outside: who keeps it open, what its listener may do, which
-//! directories it takes, and what stores that share threads do to each other.
+//! Owns the tests of a store's life, seen from outside: the handles that keep it open, its
+//! listener, and the directories that it accepts. Also other stores with which it shares threads.
 #![allow(clippy::disallowed_methods, reason = "these tests look at directories past the store")]
 
 mod directories;
@@ -14,7 +14,7 @@ use std::time::Duration;
 use altiplano::{Background, Collection, CollectionOptions, Metric, Store, StoreOptions};
 
 const DIMENSION: usize = 4;
-/// Longer than any of this takes anywhere; whoever waits so long hangs.
+/// Longer than any of these waits takes on any machine. Reaching it means a hang.
 const LONG: Duration = Duration::from_secs(60);
 const BOTH: [Background; 2] = [Background::Auto, Background::Manual];
 
@@ -37,7 +37,7 @@ fn watched(body: impl FnOnce() + Send + 'static) {
     });
     match ended.recv_timeout(LONG) {
         Err(RecvTimeoutError::Timeout) => panic!("it hangs"),
-        // It has panicked if it sent nothing.
+        // If it sent nothing, it has panicked.
         Ok(()) | Err(RecvTimeoutError::Disconnected) => {}
     }
     if let Err(panic) = running.join() {

@@ -1,4 +1,4 @@
-//! What stores that share threads do to each other: nothing.
+//! Stores that share threads do not affect each other.
 
 use std::sync::mpsc::channel;
 
@@ -38,8 +38,8 @@ fn many_stores_at_work_are_all_served() {
     });
 }
 
-/// More stores than there are threads have a job that waits for minutes: for its bytes, at 64 KiB a
-/// second.
+/// More stores than there are threads have a job that waits for minutes: for its bytes, at 64 KiB
+/// per second.
 #[test]
 fn stores_whose_jobs_are_held_up_keep_no_other_waiting() {
     watched(|| {

@@ -1,5 +1,5 @@
-//! Owns the tests of time: what expires is invisible at the very instant, a wrong clock hides and
-//! never destroys, and what is gone for good gives its bytes back (I14).
+//! Owns the tests of time. A memory is invisible from the instant that it expires. A wrong clock
+//! hides memories and never destroys them. The bytes of what is gone for good are reclaimed (I14).
 
 mod reclaim;
 
@@ -30,7 +30,7 @@ fn open(path: &Path, clock: &Arc<ManualClock>) -> (Store, Collection) {
     (store, notes)
 }
 
-/// Whether a memory is visible; every way to look must agree.
+/// Returns true if a memory is visible. Every way to read must agree.
 fn sees(notes: &Collection, id: u64) -> bool {
     let query = vector(id, 4);
     let there = notes.get(id).unwrap().is_some();
@@ -84,7 +84,7 @@ fn a_memory_is_invisible_at_the_very_instant_of_its_end() {
         assert!(!sees(&notes, 1) && !sees(&notes, 2) && sees(&notes, 3));
         let stats = &store.stats().unwrap().collections[0];
         assert_eq!((stats.live_rows, stats.expired_rows, stats.dead_rows), (1, 2, 0));
-        // Gone is gone for every verb.
+        // An expired memory is gone for every verb.
         assert!(!notes.delete(1u64).unwrap());
         assert_eq!(notes.insert(memory(2, 4)).unwrap(), Outcome::Inserted);
         assert_eq!(notes.delete_where(Filter::All).unwrap(), 2);
@@ -119,7 +119,7 @@ fn the_collections_lifetime_is_for_those_that_are_given_none() {
         assert_eq!(notes.get(2u64).unwrap().unwrap().expiry(), None);
         clock.advance(SECOND);
         assert!(!sees(&notes, 4));
-        // Another default is for later inserts only.
+        // Another default applies to later inserts only.
         let notes = store.collection("notes", options().default_ttl(SECOND)).unwrap();
         notes.insert(memory(5, 4)).unwrap();
         clock.advance(SECOND);
@@ -145,7 +145,7 @@ fn a_replacement_brings_its_own_lifetime() {
         place(&store);
         clock.advance(HOUR);
         assert!(sees(&notes, 1) && !sees(&notes, 2));
-        // What expired and is replaced does not come back, neither does the former one.
+        // An expired and replaced memory does not come back, and neither does the one before it.
         assert_eq!(notes.insert(memory(2, 4).ttl(SECOND)).unwrap(), Outcome::Inserted);
         clock.advance(SECOND);
         place(&store);
@@ -160,13 +160,13 @@ fn a_clock_set_back_brings_nothing_back() {
         let (store, notes) = open(path, &clock);
         notes.insert(memory(1, 4).ttl(SECOND)).unwrap();
         clock.advance(HOUR);
-        // A commit vouches for the moment.
+        // A commit confirms the moment.
         notes.insert(memory(2, 4)).unwrap();
         place(&store);
         assert!(!sees(&notes, 1));
         clock.set_wall(START);
         assert!(!sees(&notes, 1) && sees(&notes, 2));
-        // A lifetime counts from the moment that readers go by.
+        // A lifetime counts from the moment that readers use.
         notes.insert(memory(3, 4).ttl(SECOND)).unwrap();
         assert_eq!(notes.get(3u64).unwrap().unwrap().expiry(), Some(START + HOUR + SECOND));
         assert!(sees(&notes, 3));
@@ -195,7 +195,8 @@ fn the_mark_survives_a_crash_and_a_close_without_writes() {
         if crash {
             notes.delete(2u64).unwrap();
             std::mem::forget(notes);
-            // No close: what was acknowledged is all that there is. The lock must go, though.
+            // Without a close: only acknowledged writes are there. The lock must be released,
+            // though.
             let copy = tempfile::tempdir().unwrap();
             copy_files(&path, copy.path());
             clock.set_wall(START);
@@ -241,8 +242,8 @@ fn a_clock_far_ahead_hides_and_does_not_destroy() {
             store.compact().unwrap();
         }
         assert_eq!(ids(&notes), [100]);
-        // What was written meanwhile moved the mark by a bounded step for each commit; back on the
-        // right day all are there again.
+        // The writes meanwhile moved the high-water mark by a bounded step per commit. Back on the
+        // right day, all memories are there again.
         clock.set_wall(START + SECOND);
         assert_eq!(notes.len().unwrap(), 101);
         assert!(sees(&notes, 0) && sees(&notes, 99));
@@ -274,7 +275,7 @@ fn a_clock_far_ahead_at_the_very_first_open_does_no_lasting_harm() {
     assert!(sees(&notes, 1));
 }
 
-/// The mark followed a wrong clock by a day at each commit, so that a busy store destroyed all.
+/// The mark must not follow a wrong clock at each commit, or a busy store would destroy everything.
 #[test]
 fn no_number_of_commits_or_opens_makes_a_wrong_clock_destroy() {
     let dir = tempfile::tempdir().unwrap();

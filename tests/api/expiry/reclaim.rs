@@ -1,4 +1,4 @@
-//! Owns the tests that what is gone for good gives its bytes back, on disk and in RAM.
+//! Owns the tests that the bytes of what is gone for good are reclaimed, on disk and in RAM.
 
 use std::sync::Arc;
 
@@ -7,7 +7,7 @@ use altiplano::{Filter, ManualClock, Memory};
 use super::{HOUR, MILLI, SECOND, open, options};
 use crate::common::{START, bytes_of, files_with, ids, memory, settle, vector, with_clock};
 
-/// Text that is found again in any file that holds it.
+/// Returns a memory with text that can be found in any file that holds it.
 fn marked(id: u64) -> Memory {
     let text = format!("{}-{id:05}-{}", "SECRET".repeat(20), "x".repeat(400));
     Memory::new(id, vector(id, 4)).text(text)
@@ -25,7 +25,7 @@ fn what_expired_gives_its_bytes_back() {
     store.compact().unwrap();
     let before = bytes_of(&path, "seg-");
     assert!(before > 500 * 500);
-    // Not before their time.
+    // Not before they expire.
     clock.advance(HOUR - MILLI);
     store.compact().unwrap();
     assert_eq!(notes.len().unwrap(), 600);
@@ -59,8 +59,8 @@ fn the_background_reclaims_what_expired_without_being_told() {
     assert!(notes.is_empty().unwrap());
 }
 
-/// I14, as far as the log's retention allows: a session's log is left behind by the open after the
-/// rows were sealed.
+/// I14, as far as the log's retention allows: the open after the rows were sealed leaves a
+/// session's log behind.
 #[test]
 fn what_was_deleted_or_expired_is_in_no_file_after_compaction_and_reopens() {
     for by_time in [false, true] {
@@ -86,7 +86,7 @@ fn what_was_deleted_or_expired_is_in_no_file_after_compaction_and_reopens() {
         assert!(left.iter().all(|n| n.starts_with("log-")), "{left:?}");
         drop(notes);
         store.close().unwrap();
-        // The log is rolled when it is full; everything in the older file is covered by then.
+        // A full log is rolled. By then everything in the older file is covered.
         let (store, notes) = open(&path, &clock);
         let filler = |id| Memory::new(id, vector(id, 4)).bytes(vec![0; 1 << 20]);
         for id in 2000..2012 {

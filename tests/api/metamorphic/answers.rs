@@ -1,5 +1,5 @@
-//! What holds of every answer: few rows are measured exactly, a longer answer begins with the
-//! shorter one, all rows come when more are asked for than there are, and one dimension is enough.
+//! Properties of every answer. Few rows are measured exactly. A longer answer begins with the
+//! shorter one. All rows come when more are asked for than there are. One dimension is enough.
 
 use altiplano::{Batch, Metric};
 
@@ -37,8 +37,8 @@ fn the_ten_nearest_begin_the_twenty_nearest() {
                 for (i, query) in queries.rows().enumerate() {
                     let (ten, twenty) = (world.find(query, 10, true), world.find(query, 20, true));
                     assert_eq!(ten, twenty[..10], "{world}");
-                    // Not so of beams: a wider one may find what a narrower one did not. Their
-                    // recall is measured for ten results.
+                    // This does not hold for beams: a wider one may miss what a narrower one found.
+                    // Their recall is measured for ten results.
                     found.push(truth.judge(i, &ids(&world.find(query, K, false))).recall);
                 }
                 world.assert_recall(&found);
@@ -62,7 +62,7 @@ fn all_rows_come_when_more_are_asked_for() {
                     assert_eq!(world.find(query, 2 * count, false), exact, "{world}");
                     assert_eq!(world.find(query, 1 << 20, false), exact, "{world}");
                 }
-                // Nor does what was deleted count.
+                // Deleted rows do not count either.
                 let most = (0..count as u64 - 1).fold(Batch::new(), Batch::delete);
                 world.notes.apply(most).unwrap();
                 let last = ids(&world.find(queries.row(0), count, false));
@@ -95,7 +95,7 @@ fn under_cosine_one_dimension_has_two_directions() {
             for exact in [true, false] {
                 let hits = world.find(&[query], K, exact);
                 assert!(hits.iter().all(|hit| hit.distance == distance), "{world}: {hits:?}");
-                // All are as near, so that ids decide.
+                // All are equally near, so ids decide.
                 assert_eq!(ids(&hits), (0..K as u64).collect::<Vec<_>>(), "{world}");
             }
         }

@@ -1,5 +1,5 @@
-//! Search against exact search over unlike families of vectors: the recall that was asked for, and
-//! stored vectors that find themselves.
+//! Compares search with exact search over unlike families of vectors. The recall must be the one
+//! that was asked for, and stored vectors must find themselves.
 
 use altiplano::{CollectionOptions, Memory, Metric, Quantization};
 
@@ -11,7 +11,7 @@ use bench_tools::vectors::Vectors;
 const ROWS: usize = 600;
 const QUERIES: usize = 50;
 
-/// Families and dimensions that differ in what is hard about them.
+/// Families and dimensions, each hard in another way.
 const UNLIKE: [(&str, usize); 17] = [
     ("city", 2),
     ("metres", 3),
@@ -32,7 +32,8 @@ const UNLIKE: [(&str, usize); 17] = [
     ("jump", 32),
 ];
 
-/// Runs `check` for each of these families and each metric, and names all that fail, not the first.
+/// Runs `check` for each of these families and each metric. Names all that fail, not only the
+/// first.
 fn for_each(
     names: &[(&str, usize)],
     metrics: &[Metric],
@@ -42,7 +43,7 @@ fn for_each(
     for (name, dim) in names {
         let family = Family::named(name).unwrap();
         for &metric in metrics {
-            // The directions of places on a map are all but equal.
+            // The directions of places on a map are nearly equal.
             if metric == Metric::Cosine && matches!(*name, "city" | "metres" | "unix-time") {
                 continue;
             }
@@ -53,7 +54,7 @@ fn for_each(
     assert!(failed.is_empty(), "\n{}", failed.join("\n"));
 }
 
-/// The recall of every query.
+/// Returns the recall of every query.
 fn recalls(world: &World, queries: &Vectors, truth: &Truth<'_>) -> Vec<f64> {
     let answers = queries.rows().map(|query| world.find(query, K, false));
     answers.enumerate().map(|(i, hits)| truth.judge(i, &ids(&hits)).recall).collect()
@@ -110,7 +111,7 @@ fn a_stored_vector_finds_itself() {
                 let answers = queries.rows().map(|query| ids(&world.find(query, K, exact)));
                 let found = answers.enumerate().filter(|(i, ids)| truth.judge(*i, ids).first);
                 let missed = QUERIES - found.count();
-                // A graph is asked for the recall of nineteen in twenty, and has it on average.
+                // A graph reaches the recall on average: one query in twenty may miss.
                 let may_miss = if exact || !world.has_graph() { 0 } else { QUERIES / 20 };
                 if missed > may_miss {
                     failed.push(format!("{world}, exact {exact}: {missed} of {QUERIES} do not"));

@@ -1,8 +1,8 @@
-//! Metamorphic tests of search: what must not change an answer, and what must change it in a known
-//! way.
+//! Metamorphic tests of search: changes that must not change an answer, and changes that must
+//! change it in a known way.
 //!
 //! Each property is checked on rows in RAM, sealed, compacted with a graph, and reopened. Answers
-//! are judged by distances in `f64`, so that of several rows that are as near any will do; ids are
+//! are judged by distances in `f64`, so any of several rows that are equally near is right. Ids are
 //! compared only where they must be the same. The judge is that of the benchmark `distributions`.
 
 mod answers;

@@ -1,4 +1,4 @@
-//! What is done to the set of rows: a filter that all pass, a subset, copies.
+//! Changes to the set of rows: a filter that all rows pass, a subset, copies.
 
 use altiplano::{
     Batch, CollectionOptions, Fields, Filter, Hit, Memory, MemoryId, Metric, Timestamp,
@@ -12,14 +12,14 @@ use bench_tools::vectors::Vectors;
 
 const ROWS: usize = 501;
 const QUERIES: usize = 30;
-/// Codes differ from 256 dimensions on.
+/// Quantization differs from 256 dimensions on.
 const DIMENSIONS: [usize; 3] = [2, 24, 256];
 
 fn is_third(id: u64) -> bool {
     id.is_multiple_of(3)
 }
 
-/// A memory that is tagged with what it belongs to.
+/// Returns a memory tagged with the group that it belongs to.
 fn tagged(id: u64, row: &[f32]) -> Memory {
     let memory = Memory::new(id, row).tag("all");
     if is_third(id) { memory.tag("third") } else { memory }
@@ -29,13 +29,13 @@ fn options(metric: Metric, rows: &Vectors) -> CollectionOptions {
     CollectionOptions::new(rows.dim, metric)
 }
 
-/// Every third row, under numbers of its own.
+/// Returns every third row, under new numbers.
 fn third_of(rows: &Vectors) -> Vectors {
     let data = rows.rows().step_by(3).flat_map(<[f32]>::iter).copied().collect();
     Vectors { dim: rows.dim, data }
 }
 
-/// The numbers in [`third_of`] that hits have.
+/// Returns the hits' numbers in [`third_of`].
 fn in_third(hits: &[Hit]) -> Vec<u64> {
     assert!(ids(hits).into_iter().all(is_third), "{hits:?}");
     ids(hits).into_iter().map(|id| id / 3).collect()
@@ -173,7 +173,7 @@ fn of_equal_vectors_the_smallest_ids_come_first_in_every_state() {
 
 #[test]
 fn ids_of_equal_vectors_are_the_same_in_every_state_among_others() {
-    // Ten copies of each of 70 rows: the three smallest ids of the nearest come first.
+    // Ten copies of each of 70 rows: the three smallest ids of the nearest row come first.
     let kinds = on_a_grid(70, 24, 1);
     let rows = Vectors { dim: 24, data: kinds.data.repeat(10) };
     for metric in METRICS {

@@ -1,4 +1,4 @@
-//! What is done to all vectors alike: it changes no answer, or all distances by one factor.
+//! Changes to all vectors alike: they change no answer, or all distances by one factor.
 
 use altiplano::Metric;
 
@@ -7,12 +7,12 @@ use bench_tools::vectors::{Rng, Vectors};
 
 const ROWS: usize = 500;
 const QUERIES: usize = 30;
-/// Codes differ from 256 dimensions on.
+/// Quantization differs from 256 dimensions on.
 const DIMENSIONS: [usize; 3] = [2, 24, 256];
 
-/// Asserts that in every state the rows that `change` makes of the original ones answer as these,
-/// with distances that are `scale` times as large. `change` is given the number of the vector,
-/// which is different for queries.
+/// Asserts that in every state the rows changed by `change` answer as the original ones do, with
+/// distances `scale` times as large. `change` gets the number of the vector, which is different for
+/// queries.
 fn assert_unchanged(
     metric: Metric,
     dim: usize,
@@ -47,7 +47,7 @@ fn adding_a_constant_to_all_vectors_changes_no_answer_under_l2() {
 #[test]
 fn adding_one_vector_to_all_vectors_changes_no_answer_under_l2() {
     for dim in DIMENSIONS {
-        // From -20,000 to 20,000: no two coordinates are moved alike.
+        // From -20,000 to 20,000: each coordinate moves by another amount.
         let step = 40_000.0 / dim as f32;
         let moved = |j: usize| (j as f32 * step).floor() - 20_000.0;
         assert_unchanged(Metric::L2, dim, 1.0, |_, row| {
@@ -73,7 +73,7 @@ fn a_rotation_changes_no_answer() {
     for metric in METRICS {
         for dim in DIMENSIONS {
             let mut rng = Rng::new(8);
-            // Turns in random planes, enough that each coordinate takes part in several.
+            // Rotations in random planes, enough that each coordinate takes part in several.
             let turns: Vec<(usize, usize, f64)> = (0..8 * dim)
                 .map(|_| (rng.below(dim), rng.below(dim), std::f64::consts::TAU * rng.unit()))
                 .filter(|(a, b, _)| a != b)
@@ -115,7 +115,7 @@ fn scaling_each_vector_by_itself_changes_no_answer_under_cosine() {
 
 #[test]
 fn coordinates_that_are_the_same_in_all_vectors_change_no_answer_under_l2() {
-    // Every third coordinate of the originals is made 0 there, and another constant here.
+    // Every third coordinate of the originals is 0 there, and another constant here.
     let rows = on_a_grid(ROWS, 24, 1);
     let queries = on_a_grid(QUERIES, 24, 2);
     let with = |vectors: &Vectors, constant: f32| {

@@ -1,5 +1,5 @@
-//! Owns collections of the same rows in every state that rows can be in, and the judging of what a
-//! search of them finds.
+//! Owns collections of the same rows in every state that rows can have, and judges the results of
+//! searches in them.
 
 use altiplano::{
     Batch, Collection, CollectionOptions, CollectionSettings, Fields, Hit, HnswParams, Memory,
@@ -12,24 +12,24 @@ use bench_tools::vectors::{self, Rng, Vectors};
 
 pub(crate) const METRICS: [Metric; 3] = [Metric::L2, Metric::Dot, Metric::Cosine];
 pub(crate) const K: usize = 10;
-/// The recall that is asked for, and what may be missing of it.
+/// The target recall, and the allowed shortfall.
 pub(crate) const TARGET: f32 = 0.95;
 const BELOW: f64 = 0.01;
 
-/// Where rows are.
+/// The place of the rows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum State {
     /// In RAM, not sealed.
     Memtable,
     /// In segments, with an index that has no graph.
     Sealed,
-    /// The same with a graph, after a tenth more rows were deleted.
+    /// As `Sealed` with a graph, after a tenth more rows were deleted.
     Compacted,
     /// As compacted, closed and opened again.
     Reopened,
 }
 
-/// For tests that change what is there, which is then in a store of its own for each state.
+/// For tests that change the rows. Each state has a store of its own for them.
 pub(crate) const STATES: [State; 4] =
     [State::Memtable, State::Sealed, State::Compacted, State::Reopened];
 
@@ -47,7 +47,7 @@ pub(crate) fn in_every_state(metric: Metric, rows: &Vectors, check: impl FnMut(&
     with_memories(CollectionOptions::new(rows.dim, metric), rows, Memory::new, check);
 }
 
-/// The same with memories that `memory` makes. `check` must leave them as they are.
+/// As [`in_every_state`], with memories that `memory` makes. `check` must leave them unchanged.
 pub(crate) fn with_memories<'a>(
     options: CollectionOptions,
     rows: &'a Vectors,
@@ -68,7 +68,7 @@ impl World {
         Self::new(state, CollectionOptions::new(rows.dim, metric), rows, Memory::new)
     }
 
-    /// Fills a collection; its graph is for rows from 100 on.
+    /// Fills a collection. Its graph is built from 100 rows on.
     pub(crate) fn new<'a>(
         state: State,
         options: CollectionOptions,
@@ -95,7 +95,7 @@ impl World {
         if state == State::Reopened { world.reopened() } else { world }
     }
 
-    /// Whether there is a graph, which finds what it is asked for on average only.
+    /// Returns true if there is a graph, which reaches the target recall only on average.
     pub(crate) fn has_graph(&self) -> bool {
         let stats = self.store.stats().unwrap();
         stats.collections.iter().flat_map(|stats| &stats.indexes).any(|index| index.graph)
@@ -122,7 +122,7 @@ impl World {
         }
     }
 
-    /// Closed and opened again.
+    /// Closes the store and opens it again.
     fn reopened(self) -> Self {
         let Self { dir, store, notes, options, label } = self;
         drop(notes);
@@ -133,7 +133,7 @@ impl World {
         Self { dir, store, notes, options, label }
     }
 
-    /// Searches, and checks what holds for every answer.
+    /// Searches, and checks what must hold for every answer.
     pub(crate) fn find(&self, query: &[f32], k: usize, exact: bool) -> Vec<Hit> {
         let search = self.notes.search(query).k(k).target_recall(TARGET).fields(Fields::None);
         let hits = if exact { search.exact() } else { search }.run().unwrap();
@@ -141,7 +141,7 @@ impl World {
         hits
     }
 
-    /// There are as many as there should be, in the order of distances and then of ids, each once.
+    /// Checks the number of hits, their order by distance and then by id, and that each comes once.
     pub(crate) fn check(&self, hits: &[Hit], count: usize) {
         assert_eq!(hits.len(), count, "{self}");
         for pair in hits.windows(2) {
@@ -152,7 +152,7 @@ impl World {
 
     /// Asserts that exact search finds the nearest rows, and search as many of them as it should.
     ///
-    /// `truth` may be that of other vectors of which the same rows must be near. Exact distances
+    /// `truth` may be that of other vectors for which the same rows must be near. Exact distances
     /// must be `scale` times the true ones, to within `slack` of [`slack`].
     pub(crate) fn answers(&self, queries: &Vectors, truth: &Truth<'_>, scale: f64, slack: &Slack) {
         let (mut found, mut exact) = (Vec::new(), 0.0);
@@ -170,13 +170,13 @@ impl World {
         self.assert_recall(&found);
     }
 
-    /// Asserts that search finds as much as was asked for, given the recall of each query.
+    /// Asserts that search reaches the target, given the recall of each query.
     pub(crate) fn assert_recall(&self, recalls: &[f64]) {
         assert_eq!(self.too_little(recalls), None);
     }
 
-    /// What is wrong if a recall of less than was asked for is more than the chance of few queries:
-    /// two standard errors.
+    /// Returns a message if the recall is below the target by more than the sampling error of few
+    /// queries: two standard errors.
     pub(crate) fn too_little(&self, recalls: &[f64]) -> Option<String> {
         let count = recalls.len() as f64;
         let mean = recalls.iter().sum::<f64>() / count;
@@ -192,7 +192,7 @@ impl std::fmt::Display for World {
     }
 }
 
-/// What a distance may be off by, for what the arithmetic of `f32` costs.
+/// The allowed error of a distance, for the arithmetic of `f32`.
 pub(crate) struct Slack {
     metric: Metric,
     /// Of each query, and of the longest row.
@@ -210,7 +210,7 @@ impl Slack {
     fn allows(&self, query: usize, got: f64, wanted: f64) -> bool {
         let length = self.lengths[query];
         match self.metric {
-            // A coordinate that was rounded moves a row by so much.
+            // Rounding a coordinate moves a row by this much.
             Metric::L2 => {
                 let (got, wanted) = (got.max(0.0).sqrt(), wanted.sqrt());
                 (got - wanted).abs() <= 1e-4 * wanted + 2e-6 * length
@@ -223,17 +223,17 @@ impl Slack {
     }
 }
 
-/// The ids of hits, which are numbers of rows.
+/// Returns the ids of hits, which are row numbers.
 pub(crate) fn ids(hits: &[Hit]) -> Vec<u64> {
     hits.iter().map(|hit| hit.id.as_u128() as u64).collect()
 }
 
-/// Ids as the API has them.
+/// Returns ids in the API's type.
 pub(crate) fn memory_ids(hits: &[Hit]) -> Vec<MemoryId> {
     hits.iter().map(|hit| hit.id).collect()
 }
 
-/// The name of a metric in the judge.
+/// Returns the judge's name of a metric.
 pub(crate) fn judged(metric: Metric) -> vectors::Metric {
     match metric {
         Metric::Cosine => vectors::Metric::Cosine,
@@ -242,7 +242,7 @@ pub(crate) fn judged(metric: Metric) -> vectors::Metric {
     }
 }
 
-/// The truth about rows and queries.
+/// Returns the truth about rows and queries.
 pub(crate) fn truth<'a>(
     metric: Metric,
     rows: &'a Vectors,
@@ -252,16 +252,16 @@ pub(crate) fn truth<'a>(
     Truth::of(rows, queries, judged(metric), k, 2)
 }
 
-/// Rows with whole multiples of 1/256 from 0 to 16: what is added to them, up to 30,000, loses
-/// nothing in `f32`.
+/// Returns rows with multiples of 1/256 from 0 to 16. Adding up to 30,000 to them loses nothing in
+/// `f32`.
 pub(crate) fn on_a_grid(rows: usize, dim: usize, seed: u64) -> Vectors {
     let mut rng = Rng::new(seed);
     let data = (0..rows * dim).map(|_| (1 + rng.below(4095)) as f32 / 256.0).collect();
     Vectors { dim, data }
 }
 
-/// All numbers of rows, the last ones first and neighbors mixed: the smallest ids come last, and
-/// rows that change with their number still do so in time.
+/// Returns all row numbers, the last ones first and neighbors mixed. So the smallest ids come last,
+/// and rows that change with their number still change over time.
 fn order(rows: usize) -> Vec<u64> {
     let mut order: Vec<u64> = (0..rows as u64).rev().collect();
     let mut rng = Rng::new(99);

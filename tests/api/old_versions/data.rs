@@ -1,6 +1,6 @@
-//! Owns what the fixture stores hold: plain data, worked out without a store. The same for every
-//! version that writes a fixture. Change nothing here; what a later version adds needs a list of its
-//! own.
+//! Owns the contents of the fixture stores: plain data, computed without a store. They are the same
+//! for every version that writes a fixture. Change nothing here: a later version's additions need a
+//! list of their own.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -12,11 +12,11 @@ use crate::common::{START, vector};
 
 /// Ids of a collection: `0..IDS`.
 pub(crate) const IDS: u64 = 145;
-/// Those below were sealed in the first segment.
+/// Ids below this were sealed in the first segment.
 pub(crate) const SEALED: u64 = 60;
-/// Those from here on are in the log alone.
+/// Ids from here on are in the log alone.
 pub(crate) const LOGGED: u64 = 130;
-/// What the clock showed when the fixture was done.
+/// The clock's reading when the fixture was finished.
 pub(crate) const END: Timestamp = Timestamp::from_millis(START.as_millis() + 2 * HOUR as i64);
 
 const HOUR: u64 = 3_600_000;
@@ -78,7 +78,8 @@ pub(crate) struct Wanted {
     pub(crate) inserted: Timestamp,
 }
 
-/// Whether an id is in a collection: the wide one has a quarter of them, since its rows are large.
+/// Returns true if an id is in a collection. The wide one has a quarter of the ids, since its rows
+/// are large.
 pub(crate) fn is_in(collection: usize, id: u64) -> bool {
     collection != 3 || (id / 5).is_multiple_of(4)
 }
@@ -86,23 +87,23 @@ pub(crate) fn is_in(collection: usize, id: u64) -> bool {
 /// The session that `delete_where` ends.
 pub(crate) const ENDED: &str = "s-2";
 
-/// Whether the id is inserted a second time. This and what is deleted early is less than the share of
-/// a segment from which on it is rewritten, so that its file of deletes stays.
+/// Returns true if the id is inserted a second time. These ids and those deleted early are too few
+/// for a rewrite of their segment, so its file of deletes stays.
 pub(crate) fn is_replaced(id: u64) -> bool {
     id % 20 == 5 && id < SEALED
 }
 
-/// Whether it is deleted by its id before its segment gets a file of deletes.
+/// Returns true if it is deleted by its id before its segment gets a file of deletes.
 pub(crate) fn is_deleted_early(id: u64) -> bool {
     id % 23 == 3 && id < SEALED
 }
 
-/// Whether it is deleted by its id at the end, so that only the log says so.
+/// Returns true if it is deleted by its id at the end, so that only the log says so.
 pub(crate) fn is_deleted_late(id: u64) -> bool {
     id % 11 == 4 && id < LOGGED
 }
 
-/// Whether `delete_where` took it: it was there, and of that session.
+/// Returns true if `delete_where` removed it: it was there, and of that session.
 pub(crate) fn is_deleted_where(wanted: &Wanted) -> bool {
     wanted.session.as_deref() == Some(ENDED) && wanted.id < LOGGED
 }
@@ -132,7 +133,7 @@ fn life(id: u64) -> Life {
     }
 }
 
-/// Version `version` of a memory.
+/// Returns version `version` of a memory.
 pub(crate) fn wanted(collection: usize, id: u64, version: u64) -> Wanted {
     let (name, dimension, _) = COLLECTIONS[collection];
     let some = |every: u64| id.is_multiple_of(every);
@@ -168,7 +169,7 @@ pub(crate) fn wanted(collection: usize, id: u64, version: u64) -> Wanted {
 }
 
 impl Wanted {
-    /// The memory to insert.
+    /// Returns the memory to insert.
     pub(crate) fn memory(&self) -> Memory {
         let mut memory = Memory::new(self.id, self.vector.clone()).pinned(self.pinned);
         let names = [&self.text, &self.key, &self.namespace, &self.session, &self.kind];
@@ -217,7 +218,7 @@ impl Wanted {
         }
     }
 
-    /// When it expires.
+    /// Returns the time at which it expires.
     pub(crate) fn expires(&self) -> Option<Timestamp> {
         match self.life {
             Life::Forever => None,
@@ -227,7 +228,7 @@ impl Wanted {
     }
 }
 
-/// What a reader must see of a collection at a moment.
+/// Returns the memories of a collection that a reader must see at a moment.
 pub(crate) fn visible(collection: usize, now: Timestamp) -> BTreeMap<u64, Wanted> {
     let newest = |id| wanted(collection, id, u64::from(is_replaced(id)));
     let gone = |w: &Wanted| {
@@ -244,7 +245,7 @@ pub(crate) fn visible(collection: usize, now: Timestamp) -> BTreeMap<u64, Wanted
         .collect()
 }
 
-/// The distance between two vectors, in double precision.
+/// Returns the distance between two vectors, in double precision.
 pub(crate) fn distance(metric: Metric, a: &[f32], b: &[f32]) -> f64 {
     let dot = |a: &[f32], b: &[f32]| -> f64 {
         a.iter().zip(b).map(|(x, y)| f64::from(*x) * f64::from(*y)).sum()

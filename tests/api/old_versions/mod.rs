@@ -1,8 +1,8 @@
-//! Stores that earlier versions wrote open in this one, with every memory as it was.
+//! Stores that earlier versions wrote open in this one, with every memory unchanged.
 //!
-//! `tests/fixtures/v<n>/` has what format version `n` wrote: a store that was closed, and a copy of
-//! one that was open, as a crash leaves it. A version that changes what is on the disk adds its own,
-//! from a new directory:
+//! `tests/fixtures/v<n>/` has the files that format version `n` wrote: a store that was closed, and
+//! a copy of one that was open, as a crash leaves it. A version that changes the files adds its own
+//! fixture, in a new directory:
 //! `FIXTURES=tests/fixtures/v2 cargo test --test api old_versions -- --ignored`.
 
 #![allow(clippy::disallowed_methods, reason = "tests may use files")]
@@ -20,7 +20,7 @@ use crate::common::{close, contents, settle, vector, with_clock};
 use altiplano::{Collection, Filter, ManualClock, Memory, MemoryId, Store, VerifyLevel};
 use data::{COLLECTIONS, END, Meta, Source, Wanted, distance, visible};
 
-/// Every fixture there is.
+/// Returns the directories of all fixtures.
 fn fixtures() -> Vec<PathBuf> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures");
     let list = |dir: &Path| -> Vec<PathBuf> {
@@ -43,7 +43,7 @@ fn copied(fixture: &Path) -> (tempfile::TempDir, PathBuf) {
     (dir, path)
 }
 
-/// A store with the clock where the fixture was left.
+/// Opens a store with the clock at the fixture's end.
 fn open(path: &Path) -> (Store, Arc<ManualClock>) {
     let clock = Arc::new(ManualClock::new(END));
     (with_clock(&clock).open(path).unwrap(), clock)
@@ -81,7 +81,7 @@ fn check_memory(got: &Memory, want: &Wanted) {
 
 type Check = fn(&Wanted) -> bool;
 
-/// Filters with what they mean, said once more in plain Rust.
+/// Returns filters with their meanings, written a second time in plain Rust.
 fn filters() -> Vec<(Filter, Check)> {
     let at = altiplano::Timestamp::from_millis;
     let start = crate::common::START.as_millis();
@@ -219,7 +219,7 @@ fn a_store_of_an_earlier_version_is_read_beside_its_writer() {
     }
 }
 
-/// Writes the fixture of this version to `FIXTURES`, a directory that is not there yet.
+/// Writes the fixture of this version to `FIXTURES`, a directory that does not exist yet.
 #[test]
 #[ignore = "writes a fixture for later versions"]
 fn write_the_fixture_of_this_version() {

@@ -1,5 +1,5 @@
-//! Owns the writing of fixtures: run once by each version that changes what is on the disk. See
-//! `mod.rs` for how.
+//! Owns the writing of fixtures. Each version that changes the files runs it once; `mod.rs` says
+//! how.
 
 use std::fs;
 use std::path::Path;
@@ -32,7 +32,7 @@ pub(crate) fn write(target: &Path) {
         insert(collection, at, 0..SEALED, 0);
     }
     store.compact().unwrap();
-    // Begins a new log file: what is sealed is not in it a second time.
+    // Begins a new log file, so that it does not hold the sealed rows a second time.
     assert!(store.purge().unwrap().is_complete());
     for (at, collection) in all.iter().enumerate() {
         change(collection, at);
@@ -66,11 +66,11 @@ fn change(collection: &Collection, at: usize) {
     }
     let replaced = (0..SEALED).filter(|id| is_replaced(*id) && !is_deleted_early(*id));
     insert(collection, at, replaced, 1);
-    // Enough to fill a memtable of 64 rows, and no more than a few in the next one.
+    // Enough rows to fill a memtable of 64 rows, and only a few in the next one.
     insert(collection, at, SEALED..LOGGED, 0);
 }
 
-/// Deletes that only the log knows of.
+/// Makes deletes that only the log holds.
 fn finish_deleting(collection: &Collection, at: usize) {
     let here = |id: &u64| is_in(at, *id) && !is_deleted_early(*id);
     let of_session = (0..LOGGED).filter(here).map(|id| wanted(at, id, 0)).filter(is_deleted_where);
@@ -81,7 +81,7 @@ fn finish_deleting(collection: &Collection, at: usize) {
     }
 }
 
-/// The fixture is to have every kind of file, dead rows and rows that are in the log alone.
+/// Checks that the fixture has every kind of file, dead rows, and rows in the log alone.
 fn check_files(path: &Path, store: &Store) {
     let names = file_names(path);
     for kind in ["MANIFEST-", "log-", "seg-", "del-", "idx-", "loc-"] {
@@ -96,7 +96,7 @@ fn check_files(path: &Path, store: &Store) {
     assert_eq!(store.now(), START + Duration::from_secs(2 * 3600));
 }
 
-/// Copies the files of a store but those that it does without.
+/// Copies the files of a store, except those that it can do without.
 fn copy(from: &Path, to: &Path) {
     fs::create_dir_all(to).unwrap();
     for name in file_names(from) {

@@ -1,21 +1,21 @@
-//! Owns what is asked of a damaged store, and the rule for its answers: a typed error that names the
-//! damaged file, or exactly right.
+//! Owns the questions that a damaged store is asked, and the rule for its answers. Each is a typed
+//! error that names the damaged file, or exactly right.
 
 use altiplano::{Collection, Error, Filter, Hit, Memory, Store};
 
 use super::specimen::{Damage, IDS, Specimen, State, nearest, queries};
 use crate::common::manual;
 
-/// What came of a damage.
+/// The result of a damage.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) enum Found {
-    /// An error or a report of `verify` names it.
+    /// An error or a report of `verify` names the file.
     Reported,
-    /// Everything is right and `verify` finds nothing.
+    /// Every answer is right and `verify` finds nothing.
     Unharmed,
 }
 
-/// The error is one that damage may give, and names the damaged file.
+/// Checks that the error is one that damage may cause, and names the damaged file.
 pub(crate) fn names_the_file(error: &Error, name: &str) {
     let file = match error {
         Error::Corrupt { file, .. } | Error::UnsupportedFormat { file, .. } => file,
@@ -23,8 +23,8 @@ pub(crate) fn names_the_file(error: &Error, name: &str) {
         other => panic!("damage in {name} gave {other}"),
     };
     let file = file.file_name().unwrap().to_string_lossy();
-    // A manifest that is gone is not named by the one before it, but by what that one misses. A
-    // segment may be named for an index that does not agree with it.
+    // A missing manifest is not named by the one before it, but by a file that the older one lacks.
+    // A segment may be named for an index that does not agree with it.
     let fits = file == name
         || name.starts_with("MANIFEST")
         || (name.starts_with("idx") || name.starts_with("loc"));
@@ -39,13 +39,13 @@ struct Answers<'a> {
 }
 
 impl Answers<'_> {
-    /// The answer, or a mark that there was an error of the right kind.
+    /// Returns the answer; `None` for an error of the right kind.
     fn take<T>(&mut self, answer: Result<T, Error>) -> Option<T> {
         match answer {
             Ok(answer) => Some(answer),
             Err(error) => {
                 names_the_file(&error, self.name);
-                // What is derived may be lost without any answer failing.
+                // Derived files may be lost without any answer failing.
                 let derived = self.name.starts_with("idx") || self.name.starts_with("loc");
                 assert!(!derived, "{} {:?} gave {error}", self.name, self.damage);
                 self.errors += 1;
@@ -55,7 +55,7 @@ impl Answers<'_> {
     }
 }
 
-/// Opens a damaged copy as a reader does and asks it everything.
+/// Opens a damaged copy as a reader does, and asks it everything.
 pub(crate) fn look(specimen: &Specimen, name: &str, damage: Damage) -> Found {
     let copy = specimen.damaged(name, &damage);
     match manual().open_read_only(copy.path()) {
@@ -89,8 +89,8 @@ pub(crate) fn check_store(
     if reported { Found::Reported } else { Found::Unharmed }
 }
 
-/// The state that the store must be in. A log that lost its end shows an earlier one: that is what
-/// a torn tail is (I5). Nothing else may.
+/// Returns the state that the store must have. A log that lost its end shows an earlier state: that
+/// is a torn tail (I5). No other damage may show one.
 fn state_of<'a>(
     notes: &Collection,
     specimen: &'a Specimen,
@@ -169,7 +169,7 @@ fn check_searches(notes: &Collection, state: &State, answers: &mut Answers<'_>, 
     }
 }
 
-/// Every hit is a live memory, with its own text and distance, once, in order.
+/// Checks that every hit is a live memory, with its own text and distance, once, in order.
 fn check_hits(hits: &[Hit], query: &[f32], state: &State, what: &str) {
     for hit in hits {
         let id = hit.id.as_u128() as u64;

@@ -1,6 +1,6 @@
-//! Owns the tests that damaged files are noticed (I1, I3, I5): whatever is cut off, removed or
-//! flipped in any file of a store, each answer is a typed error or exactly right, and what is
-//! derived is rebuilt.
+//! Owns the tests that damaged files are noticed (I1, I3, I5). For any cut, removal or flipped bit
+//! in any file of a store, each answer is a typed error or exactly right, and derived files are
+//! rebuilt.
 
 #![allow(clippy::disallowed_methods, reason = "tests damage files on purpose")]
 
@@ -15,13 +15,14 @@ use altiplano::{CollectionOptions, Error, Event, Metric};
 use check::{Found, check_store, look};
 use specimen::{Damage, Specimen};
 
-/// Every flip that a file gets: all bytes of small files, in CI about each 37th of larger ones.
+/// Returns the positions of the flips in a file: all bytes of small files, in CI about each 37th of
+/// larger ones.
 fn flips(len: usize) -> Vec<usize> {
     let step = if len <= 256 { 1 } else { sized("bytes from flip to flip", 149, 37, 7) };
     (0..len).step_by(step).collect()
 }
 
-/// Flips bits of all files of a kind, one at a time, and looks at each result as a reader would.
+/// Flips bits of all files of a kind, one at a time, and reads each result as a reader would.
 fn flip_all(prefix: &str) {
     let specimen = Specimen::new();
     for name in specimen.files(prefix) {
@@ -69,7 +70,7 @@ fn a_flipped_bit_in_the_manifest_is_never_served() {
         let found = look(&specimen, newest, Damage::Flip { at, bit: 0 });
         assert!(matches!(found, Found::Reported), "byte {at}");
     }
-    // The one before is kept for diagnosis only.
+    // The manifest before is kept for diagnosis only.
     for name in older {
         look(&specimen, name, Damage::Flip { at: 40, bit: 0 });
         look(&specimen, name, Damage::Cut(0));
@@ -104,8 +105,8 @@ fn a_file_with_another_ones_content_is_noticed() {
     }
 }
 
-/// Opens a damaged store for writing: what was lost is rebuilt, what cannot be is an error, and
-/// the damaged file stays for whoever wants to look at it.
+/// Opens a damaged store for writing. Derived files are rebuilt, other damage is an error, and the
+/// damaged file stays for diagnosis.
 fn open_for_writing(specimen: &Specimen, name: &str, damage: &Damage) {
     let copy = specimen.damaged(name, damage);
     let store = match manual().open(copy.path()) {
@@ -177,8 +178,8 @@ fn a_compaction_of_a_damaged_index_does_not_carry_the_damage_on() {
     }
 }
 
-/// What was written since the manifest before the newest one was put in force is in the log, and
-/// names what that manifest does not know.
+/// Writes since the manifest before the newest one are in the log, and name a collection that the
+/// older manifest does not know.
 #[test]
 fn a_collection_is_not_forgotten_with_the_manifest_that_made_it() {
     let dir = tempfile::tempdir().unwrap();
@@ -200,8 +201,8 @@ fn a_collection_is_not_forgotten_with_the_manifest_that_made_it() {
     assert_eq!(file_names(&path), log);
 }
 
-/// A drop is only in the manifest that it put in force: without it, a collection that has no
-/// segment yet was there again. The one before it says that it is missing.
+/// Only the manifest that a drop put in force knows of the drop. Without it, a collection without
+/// segments must not come back: the manifest before it says that a newer one is missing.
 #[test]
 fn a_drop_is_not_forgotten_with_the_manifest_that_made_it() {
     let dir = tempfile::tempdir().unwrap();
@@ -227,7 +228,7 @@ fn a_damaged_index_is_told_of_and_searched_by_scan_meanwhile() {
     let specimen = Specimen::new();
     for prefix in ["idx-", "loc-"] {
         for name in specimen.files(prefix) {
-            // One damage that an open notices, one that only the later check does.
+            // One damage that an open notices, and one that only the later check does.
             for at in [4, specimen.len(&name) / 2] {
                 let copy = specimen.damaged(&name, &Damage::Flip { at, bit: 0 });
                 let told: Arc<Mutex<Vec<Event>>> = Arc::default();

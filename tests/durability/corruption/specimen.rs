@@ -1,5 +1,5 @@
-//! Owns the store that is damaged: small, with every kind of file in it, and what it must answer.
-//! Copies share the files that are not damaged, since no store ever changes a file (I2).
+//! Owns the store that is damaged, which is small and has every kind of file, and its right
+//! answers. Copies share the undamaged files, since no store ever changes a file (I2).
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -10,10 +10,10 @@ use tempfile::TempDir;
 use crate::common::{file_names, manual, memory, settle, vector};
 
 pub(crate) const DIMENSION: usize = 8;
-/// Ids that were used, live or not, are below this.
+/// All ids that were used, live or not, are below this.
 pub(crate) const IDS: u64 = 480;
 
-/// What is done to a file.
+/// The damage to a file.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Damage {
     Flip { at: usize, bit: u8 },
@@ -23,15 +23,15 @@ pub(crate) enum Damage {
     ContentOf(String),
 }
 
-/// What a store must answer: every live memory.
+/// The right answer of a store: every live memory.
 pub(crate) type State = BTreeMap<u64, Memory>;
 
 /// An undamaged store, closed.
 pub(crate) struct Specimen {
     _dir: TempDir,
     path: PathBuf,
-    /// The state that it was closed with, last, and the states that it had since the newest
-    /// manifest: a log that is cut short shows one of these.
+    /// The states since the newest manifest, with the one at the close last. A log that is cut
+    /// short shows one of them.
     pub(crate) states: Vec<State>,
 }
 
@@ -41,7 +41,7 @@ fn options() -> CollectionOptions {
         .hnsw(HnswParams::default().m(8).ef_construction(32).min_rows(100))
 }
 
-/// A memory with attributes, so that every section of a segment holds something.
+/// Returns a memory with attributes, so that every section of a segment has content.
 fn rich(id: u64) -> Memory {
     memory(id, DIMENSION)
         .namespace(format!("n{}", id % 5))
@@ -54,7 +54,7 @@ fn write(notes: &Collection, ids: std::ops::Range<u64>) {
     notes.apply(ids.map(rich).collect()).unwrap();
 }
 
-/// Fills a store so that it has several segments, deletes, indexes with and without a graph.
+/// Fills a store with several segments, deletes, and indexes with and without a graph.
 fn fill(store: &Store) -> Collection {
     let notes = store.collection("notes", options()).unwrap();
     write(&notes, 0..150);
@@ -62,10 +62,10 @@ fn fill(store: &Store) -> Collection {
     settle(store);
     write(&notes, 150..220);
     settle(store);
-    // Too few for a rewrite: they become a list of deletes with the next seal.
+    // Too few for a rewrite: the next seal writes them as a file of deletes.
     notes.delete_where(Filter::ids([3u64, 77, 149, 160, 161])).unwrap();
     notes.insert(rich(20).text("replaced")).unwrap();
-    // Too few for a merge: they get an index of codes alone.
+    // Too few for a merge: they get an index of codes without a graph.
     write(&notes, 220..290);
     settle(store);
     notes
@@ -106,7 +106,7 @@ impl Specimen {
         this
     }
 
-    /// The names of its files that begin like this.
+    /// Returns the names of its files that begin with `prefix`.
     pub(crate) fn files(&self, prefix: &str) -> Vec<String> {
         let names = file_names(&self.path).into_iter();
         names.filter(|n| n.starts_with(prefix)).collect()
@@ -124,12 +124,12 @@ impl Specimen {
         std::fs::read(self.path.join(name)).unwrap()
     }
 
-    /// What it must answer.
+    /// Returns the right answer.
     pub(crate) fn expected(&self) -> &State {
         self.states.last().unwrap()
     }
 
-    /// A copy with one file damaged.
+    /// Returns a copy with one file damaged.
     pub(crate) fn damaged(&self, name: &str, damage: &Damage) -> TempDir {
         let copy = tempfile::tempdir().unwrap();
         for file in self.files("") {
@@ -150,14 +150,14 @@ impl Specimen {
     }
 }
 
-/// Gives a file a second name, or copies it where that is not possible.
+/// Links a file to a second name, or copies it where links are not possible.
 fn share(from: &Path, to: &Path) {
     if std::fs::hard_link(from, to).is_err() {
         std::fs::copy(from, to).unwrap();
     }
 }
 
-/// The ids and distances of the `k` nearest of a state.
+/// Returns the distances and ids of the `k` nearest memories of a state.
 pub(crate) fn nearest(state: &State, query: &[f32], k: usize) -> Vec<(f32, u64)> {
     let mut all: Vec<(f32, u64)> =
         state.iter().map(|(id, m)| (Metric::L2.distance(query, &m.vector), *id)).collect();
@@ -166,7 +166,7 @@ pub(crate) fn nearest(state: &State, query: &[f32], k: usize) -> Vec<(f32, u64)>
     all
 }
 
-/// Queries that come near different rows.
+/// Returns queries that are near different rows.
 pub(crate) fn queries() -> Vec<Vec<f32>> {
     [5u64, 155, 255, 1000].iter().map(|id| vector(*id, DIMENSION)).collect()
 }

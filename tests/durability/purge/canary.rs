@@ -1,5 +1,5 @@
-//! Owns memories that can be recognised in the bytes of a file, by every form in which a store
-//! keeps them, and the search for them. Knows nothing of purging.
+//! Owns memories that can be recognized in the bytes of a file, in every form in which a store
+//! keeps them, and the search for them. Purging is not known here.
 
 use std::path::Path;
 
@@ -18,7 +18,7 @@ pub(crate) struct Canary {
     vector: Vec<f32>,
 }
 
-/// What one form of a canary looks like: the form's name, and its bytes.
+/// One form of a canary: the form's name, and its bytes.
 pub(crate) type Needle = (&'static str, Vec<u8>);
 
 impl Canary {
@@ -30,7 +30,7 @@ impl Canary {
         Self { id, mark, vector }
     }
 
-    /// The name of this field, 32 bytes long.
+    /// Returns the name of this field, 32 bytes long.
     fn name(&self, field: &str) -> String {
         format!("canary-{field:-<8}-{}", self.mark)
     }
@@ -50,13 +50,13 @@ impl Canary {
             .metadata_json(format!("{{\"a\":\"{}\"}}", self.name("json")))
     }
 
-    /// Another memory with the same id.
+    /// Returns another memory with the same id.
     pub(crate) fn replacement(&self) -> Memory {
         let vector: Vec<f32> = self.vector.iter().rev().map(|x| x * 0.5).collect();
         Memory::new(self.id, vector).text("harmless")
     }
 
-    /// What the code is made of.
+    /// Returns the vector that the code is made of.
     fn coded(&self, metric: Metric) -> Vec<f32> {
         if metric != Metric::Cosine {
             return self.vector.clone();
@@ -65,7 +65,7 @@ impl Canary {
         self.vector.iter().map(|x| (f64::from(*x) / norm) as f32).collect()
     }
 
-    /// Everything but the codes.
+    /// Returns every form except the codes.
     pub(crate) fn needles(&self) -> Vec<Needle> {
         let fields = ["text", "key", "space", "session", "kind", "tag", "json"];
         let mut needles: Vec<Needle> =
@@ -75,7 +75,7 @@ impl Canary {
         needles
     }
 
-    /// The code of one byte a dimension, without its scale.
+    /// Returns the code of one byte per dimension, without its scale.
     pub(crate) fn code(&self, metric: Metric) -> Needle {
         let stored = self.coded(metric);
         let largest = stored.iter().fold(0.0f32, |max, x| max.max(x.abs()));
@@ -92,9 +92,9 @@ fn holds(bytes: &[u8], needle: &[u8]) -> bool {
     memchr::memmem::find(bytes, needle).is_some()
 }
 
-/// The needles that are in any file, each with the files' names.
+/// Returns the needles that are in any file, each with the files' names.
 pub(crate) fn found(dir: &Path, needles: &[Needle]) -> Vec<(&'static str, Vec<String>)> {
-    // A file may go between the listing and the reading.
+    // A file may disappear between the listing and the reading.
     let files: Vec<(String, Vec<u8>)> = file_names(dir)
         .into_iter()
         .filter_map(|name| Some((name.clone(), std::fs::read(dir.join(name)).ok()?)))

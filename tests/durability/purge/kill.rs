@@ -1,5 +1,5 @@
-//! Owns the purges that are cut short by `kill -9`: the store opens, holds what is alive, and a
-//! second purge leaves nothing of the dead (I1, I3, I4, I14).
+//! Owns the tests of purges that `kill -9` cuts short. The store opens and holds every live memory,
+//! and a second purge leaves no byte of the dead (I1, I3, I4, I14).
 
 use std::io::{BufRead, BufReader, Write};
 use std::os::unix::process::ExitStatusExt;
@@ -28,9 +28,9 @@ fn say(line: &str) {
     writeln!(out, "{line}").and_then(|()| out.flush()).expect("the parent reads");
 }
 
-/// The child: opens and purges. It is this test once more, in a process that is to be killed.
+/// The child process, which runs this test again: it opens the store, purges, and is killed.
 fn child(dir: &Path) {
-    // The harness has begun a line of its own.
+    // The harness has printed the beginning of a line.
     say("");
     let store = open(dir, Background::Manual);
     say("purge");
@@ -40,7 +40,7 @@ fn child(dir: &Path) {
     std::thread::park();
 }
 
-/// Plants canaries in segments, graphs and the log, and lets them die. Gives what they look like.
+/// Puts canaries into segments, graphs and the log, and deletes them. Returns their needles.
 fn plant(store: &Store, cycle: u64) -> Vec<Needle> {
     let mut needles = Vec::new();
     for (name, min_rows) in [("graph", 40), ("codes", 1_000_000)] {
@@ -68,8 +68,8 @@ fn plant(store: &Store, cycle: u64) -> Vec<Needle> {
     needles
 }
 
-/// Lets a child purge and kills it a while after it began; tells whether it had ended, and how long
-/// the purge took then.
+/// Lets a child purge, and kills it `delay` after it began. If it had ended by then, returns the
+/// time that the purge took.
 fn kill_one(dir: &Path, delay: Duration) -> Option<Duration> {
     let mut child = Command::new(std::env::current_exe().unwrap())
         .args([TEST, "--exact", "--nocapture", "--test-threads=1"])
@@ -90,7 +90,7 @@ fn kill_one(dir: &Path, delay: Duration) -> Option<Duration> {
     };
     child.kill().unwrap();
     assert_eq!(child.wait().unwrap().signal(), Some(9), "the child ended by itself");
-    // What it had still said is in the pipe.
+    // Its last words are still in the pipe.
     waited.or_else(|| lines.any(|line| line == "done").then_some(delay))
 }
 
@@ -111,7 +111,7 @@ fn a_purge_that_was_killed_is_done_again_and_leaves_nothing_i4_i14() {
         assert_all(&dir, &needles[needles.len() - 8..], &cycle);
         let before = everything(&store);
         store.close().unwrap();
-        // The first ones are let through, to know how long it takes.
+        // The first children are not killed, to measure the time of a purge.
         let delay = match cycle {
             0 | 1 => Duration::MAX,
             _ => longest.mul_f64(rng.below(1000) as f64 / 1000.0),

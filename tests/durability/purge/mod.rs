@@ -1,6 +1,6 @@
-//! Owns the proof that a purge leaves nothing of the dead (I14): memories that can be recognised in
-//! every form are planted, are seen in the files, die in every way, and are then looked for in every
-//! byte of every file. `canary` knows what they look like, `kill` ends processes within a purge.
+//! Owns the proof that a purge leaves no byte of the dead (I14). Memories that can be recognized in
+//! every form are inserted, seen in the files, and die in every way. Then every byte of every file
+//! is searched for them. `canary` has their forms, `kill` ends processes within a purge.
 #![allow(
     clippy::disallowed_methods,
     clippy::print_stderr,
@@ -25,7 +25,7 @@ use altiplano::{
 };
 use canary::{Canary, DIMENSION, Needle, found};
 
-/// Where the rows are when they die.
+/// The place of the rows when they die.
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum Place {
     /// In the memtable and the log.
@@ -36,7 +36,7 @@ enum Place {
     Graph,
 }
 
-/// How they die.
+/// The way in which they die.
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum Death {
     Delete,
@@ -52,9 +52,9 @@ struct Case {
     death: Death,
     metric: Metric,
     codes: Quantization,
-    /// Whether the background does what is due between death and purge.
+    /// True if background work runs between death and purge.
     settled: bool,
-    /// Whether only the collection is purged.
+    /// True if only the collection is purged.
     alone: bool,
     seed: u64,
 }
@@ -67,7 +67,7 @@ const KINDS: [(Metric, Quantization); 3] = [
     (Metric::L2, Quantization::Int8),
     (Metric::Dot, Quantization::None),
 ];
-/// A name that can be recognised, too.
+/// A name that can be recognized, too.
 const NAME: &str = "canary-collection-0123456789abcd";
 const HOUR: Duration = Duration::from_secs(3600);
 
@@ -94,7 +94,7 @@ fn assert_all(dir: &Path, needles: &[Needle], what: &dyn std::fmt::Debug) {
     }
 }
 
-/// Collections beside the one that is purged: small ones in the log, one of them with a dead row.
+/// Creates collections beside the purged one: small ones in the log, one of them with a dead row.
 fn bystanders(store: &Store) -> Canary {
     for (name, rows) in [("small", 5), ("large", 130)] {
         let options = options(Metric::L2, Quantization::Int8, 1_000_000);
@@ -124,7 +124,8 @@ fn kill(store: &Store, notes: &Collection, clock: &ManualClock, death: Death, de
     }
 }
 
-/// All needles of these canaries; without ids where those live on, with codes where they are.
+/// Returns all needles of these canaries: without ids where those live on, with codes where there
+/// are any.
 fn needles_of(dead: &[Canary], case: &Case) -> Vec<Needle> {
     let coded = case.place != Place::Log && case.codes == Quantization::Int8;
     dead.iter()
@@ -155,7 +156,7 @@ fn check(case: &Case) -> u64 {
         notes.insert(c.memory()).unwrap();
     });
     if case.place != Place::Log {
-        // The few that stay in RAM are sealed as well.
+        // The few rows in RAM are sealed as well.
         store.compact().unwrap();
         settle(&store);
     }
@@ -169,7 +170,7 @@ fn check(case: &Case) -> u64 {
         false if case.death == Death::Drop => {}
         false => assert_all(&dir, &needles, case),
     }
-    // A handle to a dropped collection holds its files.
+    // A handle to a dropped collection would hold its files.
     let notes = (case.death != Death::Drop).then_some(notes);
     if case.death == Death::Drop {
         needles.extend(needles_of(&live, case));
@@ -223,7 +224,7 @@ fn nothing_of_the_dead_is_in_any_byte_of_any_file_i14() {
     assert!(cases >= 45);
 }
 
-/// A store with a sealed collection of canaries that have just been deleted.
+/// Opens a store with a sealed collection of canaries that have just been deleted.
 fn deleted(dir: &Path, options: StoreOptions) -> (Store, Collection, Vec<Needle>) {
     let store = options.open(dir).unwrap();
     let notes =
@@ -256,7 +257,7 @@ fn what_a_reader_holds_is_pending_and_goes_when_it_lets_go_i14() {
     let receipt = store.purge().unwrap();
     assert!(!receipt.is_complete());
     assert!(receipt.pending.iter().all(|path| path.exists()));
-    // What is left is in the pending files and in no other.
+    // The remaining bytes are in the pending files and in no others.
     let pending: Vec<String> = receipt
         .pending
         .iter()
@@ -269,14 +270,14 @@ fn what_a_reader_holds_is_pending_and_goes_when_it_lets_go_i14() {
         "{left:?}"
     );
     assert_eq!(store.stats().unwrap().held_files, pending.len());
-    // The reader still sees what was there when it began.
+    // The reader still sees the rows from when it began.
     assert_eq!(reader.collect::<Result<Vec<_>, _>>().unwrap().len(), 153);
     assert_none(temp.path(), &needles, &"let go");
     assert!(receipt.pending.iter().all(|path| !path.exists()));
     assert!(store.purge().unwrap().is_complete());
 }
 
-/// Waits until nobody holds the files of a receipt any more; workers do for a moment.
+/// Waits until nobody holds the files of a receipt any more. Workers do for a moment.
 fn wait_for(receipt: &PurgeReceipt) {
     for _ in 0..10_000 {
         if receipt.pending.iter().all(|path| !path.exists()) {
@@ -325,7 +326,7 @@ fn nothing_that_a_busy_writer_was_told_is_lost_by_purges_i4_i14() {
         assert_none(temp.path(), &needles, &background);
         let is_there = |id: &u64| *id < 150 || (*id >= 1000 && !(id + 1).is_multiple_of(3));
         let mut expected: Vec<u64> = (0..150).chain(1000..written).filter(is_there).collect();
-        // The last one is deleted by the insert after it, which may not have come.
+        // The next insert deletes the last one, and may not have come.
         if (written - 1) % 3 == 2 {
             expected.push(written - 1);
         }

@@ -1,5 +1,5 @@
-//! The budget of disk: never passed, never a reason to lose a delete, and no bar to a store that turns
-//! its content over.
+//! The disk budget: it is never exceeded, no delete is ever lost to it, and a store that replaces
+//! its content keeps running.
 
 use std::path::Path;
 
@@ -24,13 +24,13 @@ fn rows(ids: std::ops::Range<u64>) -> Batch {
     ids.map(|id| Memory::new(id, vector(id, DIMENSION))).collect()
 }
 
-/// What the files of a store take, by the file system.
+/// Returns the bytes that the file system has allocated for a store's files.
 fn allocated(store: &Store) -> u64 {
     let stats = store.stats().unwrap();
     stats.disk_bytes + stats.reserve_bytes
 }
 
-/// Inserts until the store refuses; the first id that is not in.
+/// Inserts until the store refuses. Returns the first id that is not stored.
 fn fill(store: &Store, notes: &Collection, from: u64) -> u64 {
     for first in (from..).step_by(64) {
         match notes.apply(rows(first..first + 64)) {
@@ -53,7 +53,7 @@ fn inserts_are_refused_before_the_budget_is_passed_and_fit_again_once_something_
     let (store, notes) = open(&dir.path().join("a.alt"), Background::Manual);
     let settle = || while store.run_pending_tasks().unwrap() {};
     let mut end = fill(&store, &notes, 0);
-    // Unsealed rows are in the log as well: once they are sealed there is room for more.
+    // Unsealed rows are in the log as well, so sealing them makes room for more.
     loop {
         settle();
         let next = fill(&store, &notes, end);
@@ -84,7 +84,7 @@ fn inserts_are_refused_before_the_budget_is_passed_and_fit_again_once_something_
 fn a_store_that_turns_its_content_over_is_never_refused() {
     let dir = tempfile::tempdir().unwrap();
     let (store, notes) = open(&dir.path().join("a.alt"), Background::Auto);
-    // 6 MiB live, 60 MiB written: ten times its content, twice the budget.
+    // 6 MiB live, 60 MiB written: ten times the content, twice the budget.
     for round in 0..10u64 {
         for first in (0..6_000).step_by(100) {
             let batch = (first..first + 100)

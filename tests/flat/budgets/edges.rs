@@ -1,5 +1,5 @@
-//! What a store says when a budget is full, and what is enough then; what its numbers count; and how to
-//! wait until it is at rest.
+//! The edges of budgets: the error of a full one, and the deletes that are then enough. Also what
+//! the numbers count, and how to wait until a store is at rest.
 
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -18,12 +18,12 @@ fn text(id: u64, bytes: usize) -> String {
     format!("{id} ").repeat(bytes).chars().take(bytes).collect()
 }
 
-/// Memories of 1,024 bytes of vector and up to 400 of text.
+/// Returns a memory of 1,024 bytes of vector and up to 400 bytes of text.
 fn row(id: u64) -> Memory {
     Memory::new(id, vector(id, DIMENSION)).text(text(id, 100 + (id % 300) as usize))
 }
 
-/// What one counts where a refused write says how much to delete.
+/// Returns the bytes that a memory counts in a refusal's advice on how much to delete.
 fn counts(id: u64) -> u64 {
     4 * DIMENSION as u64 + 100 + id % 300
 }
@@ -36,7 +36,7 @@ fn open(path: &std::path::Path, background: Background) -> (Store, Collection) {
     let options = options.write_timeout(patience);
     let store = options.reserve_bytes(1 << 20).open(path).unwrap();
     let wanted = CollectionOptions::new(DIMENSION, Metric::L2).memtable_rows(1024);
-    // Thousands of writes one by one.
+    // Durability for thousands of single writes.
     let wanted = wanted.durability(Durability::buffered(Duration::from_secs(60)));
     let notes = store.collection("notes", wanted).unwrap();
     (store, notes)
@@ -47,8 +47,8 @@ fn taken(store: &Store) -> u64 {
     stats.disk_bytes + stats.reserve_bytes
 }
 
-/// Inserts one batch after the other until the store refuses; the first id that is not in, and what the
-/// refusal says is to be deleted.
+/// Inserts batch after batch until the store refuses. Returns the first id that is not stored, and
+/// the bytes that the refusal says to delete.
 fn fill(store: &Store, notes: &Collection, from: u64) -> (u64, u64) {
     for first in (from..).step_by(32) {
         match notes.apply((first..first + 32).map(row).collect::<Batch>()) {
@@ -64,7 +64,8 @@ fn fill(store: &Store, notes: &Collection, from: u64) -> (u64, u64) {
     unreachable!("ids do not end")
 }
 
-/// Deletes the oldest one by one, until as much as this is deleted; the first that is left.
+/// Deletes the oldest memories one by one until `free` bytes are deleted. Returns the first that is
+/// left.
 fn delete(notes: &Collection, mut oldest: u64, free: u64) -> u64 {
     let mut gone = 0;
     while gone < free {
@@ -88,7 +89,7 @@ fn deleting_as_much_as_a_refused_insert_says_is_enough() {
         let (mut end, mut oldest) = (0, 0);
         for round in 0..sized("rounds of a full disk", 3, 10, 30) {
             let mut free;
-            // Without workers a refusal may mean that work is to be done first.
+            // Without workers, a refusal may mean that work must be done first.
             loop {
                 let before = end;
                 (end, free) = fill(&store, &notes, end);
@@ -116,7 +117,7 @@ fn a_memory_is_replaced_by_one_of_its_size_when_the_disk_budget_is_full() {
     let (end, _) = fill(&store, &notes, 0);
     assert!(store.wait_idle(Duration::from_secs(60)).unwrap());
     let (end, _) = fill(&store, &notes, end);
-    // Half of the budget once more, a batch at a time: many times what is kept free.
+    // Half of the budget again, a batch at a time: many times the space that is kept free.
     for first in (0..end).step_by(16) {
         let ids = (first..first + 16).map(|id| id % end);
         let same = |id| {
@@ -127,7 +128,7 @@ fn a_memory_is_replaced_by_one_of_its_size_when_the_disk_budget_is_full() {
         assert!(applied.is_ok(), "from {first} of {end}: {applied:?}");
         assert!(taken(&store) <= BUDGET, "{}", taken(&store));
     }
-    // A smaller one, and one that grows.
+    // A smaller replacement, and a larger one.
     notes.insert(Memory::new(1u64, vector(1, DIMENSION))).unwrap();
     let larger = Memory::new(2u64, vector(1, DIMENSION)).text(text(2, 1 << 20));
     assert!(matches!(notes.insert(larger), Err(Error::OverBudget { .. })));
@@ -180,7 +181,7 @@ fn a_full_heap_budget_of_in_memory_memories_says_how_much_to_delete() {
                 Err(error) => panic!("{error}"),
             }
         };
-        // One of the same size is taken at any time.
+        // A replacement of the same size is always accepted.
         for first in (oldest..end).step_by(16) {
             let same = |id| {
                 let text = text(id + 3, 100 + (id % 300) as usize);
@@ -274,7 +275,7 @@ fn debt_counts_an_index_until_it_is_built() {
         let rows = (first..first + 512).map(|id| Memory::new(id, vector(id, 32)));
         notes.apply(rows.collect::<Batch>()).unwrap();
     }
-    // Every piece of work but the graph is done when the debt is that of the graph alone.
+    // All work except the graph is done when the debt is that of the graph alone.
     let debt = || {
         let stats = store.stats().unwrap().collections.remove(0);
         assert!(stats.debt_bytes >= stats.index_debt_bytes);
@@ -309,7 +310,7 @@ fn waiting_for_idleness_ends_when_nothing_is_due_or_under_way() {
         assert_eq!((stats.collections[0].debt_bytes, stats.job_heap_bytes), (0, 0));
         assert!(stats.collections[0].indexes.iter().any(|index| index.graph));
         assert!(!store.run_pending_tasks().unwrap(), "nothing is left to do");
-        // What is due and held up is waited for in vain.
+        // Work that is due but paused is never done, so the wait times out.
         store.pause_background();
         notes.delete_where(Filter::Ids((0..4_000u64).map(Into::into).collect())).unwrap();
         if background == Background::Auto {

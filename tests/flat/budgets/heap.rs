@@ -8,7 +8,7 @@ use altiplano::{
 
 const DIMENSION: usize = 512;
 const BUDGET: u64 = 16 << 20;
-/// Rows of about half a MiB.
+/// Number of rows of about half a MiB.
 const ROWS: u64 = 180;
 
 fn batch(first: u64) -> Batch {
@@ -20,8 +20,8 @@ fn collection(store: &Store, at: u64) -> altiplano::Collection {
     store.collection(&format!("notes {at}"), options).unwrap()
 }
 
-/// The budget was full of active memtables, none of which was large enough to be sealed: every insert
-/// from then on was refused.
+/// A budget full of active memtables, each too small to be sealed by size, must not refuse every
+/// insert.
 #[test]
 fn many_small_memtables_make_room_for_each_other() {
     let dir = tempfile::tempdir().unwrap();
@@ -56,7 +56,7 @@ fn without_threads_an_insert_is_refused_until_pending_work_is_run() {
 
 #[test]
 fn a_graph_is_built_only_where_half_of_the_budget_is_enough() {
-    // Some 240 bytes a row: enough for 34,000 rows and not for 60,000.
+    // Some 240 bytes per row: enough for 34,000 rows and not for 60,000.
     for (budget, has_graph) in [(Some(BUDGET), false), (None, true)] {
         let dir = tempfile::tempdir().unwrap();
         let mut options = StoreOptions::new().background(Background::Manual);
@@ -78,7 +78,7 @@ fn a_graph_is_built_only_where_half_of_the_budget_is_enough() {
         assert_eq!(graphs.count() > 0, has_graph);
         let exact = notes.search(&vector(5, 64)).exact().run().unwrap();
         assert_eq!(exact[0].id, 5u64.into());
-        // So narrow a graph over random vectors misses some: 5 was one, once lists were chosen otherwise.
+        // A graph this narrow over random vectors misses some ids, so only most must be found.
         let ids = (0..200u64).map(|i| 300 * i);
         let finds = |id: &u64| {
             let hits = notes.search(&vector(*id, 64)).run().unwrap();

@@ -1,4 +1,4 @@
-//! The budgets of a store: heap, disk, resident pages, and their edges.
+//! The budgets of a store: heap, disk and resident pages, and their edges.
 
 mod disk;
 mod edges;

@@ -1,5 +1,5 @@
-//! The budget of resident bytes: pages of mapped files are let go when more are resident than may be, rows
-//! are read without their maps, and nothing is lost by it.
+//! The budget of resident bytes. Pages of mapped files are released when more are resident than
+//! allowed. Rows are read without their maps. Nothing is lost by it.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -48,14 +48,14 @@ fn rows_that_are_read_without_their_maps_are_not_resident() {
     assert!(stats.resident_bytes > VECTORS && stats.open_files == 0 && segments > 1, "{stats:?}");
     store.close().unwrap();
 
-    // With a budget that is never passed, nothing is let go: this is by the way of reading alone.
+    // A budget that is never exceeded releases nothing: this is the effect of the I/O mode alone.
     let store = open(with_clock(&clock).resident_budget(1 << 30));
     let notes = store.get_collection("notes").unwrap();
     assert_eq!((ask(&notes, true), ask(&notes, false)), (nearest.clone(), nearest.clone()));
     let stats = store.stats().unwrap();
     assert!(stats.resident_bytes < VECTORS / 2, "{}", stats.resident_bytes);
     assert_eq!(stats.open_files, segments);
-    // What replaces the segments is read like them, and they are closed.
+    // The files that replace the segments are read in the same way, and the old ones are closed.
     notes.apply((0..ROWS / 2).fold(Batch::new(), Batch::delete)).unwrap();
     notes.compact().unwrap();
     let stats = store.stats().unwrap();
@@ -101,7 +101,7 @@ fn pages_are_let_go_when_more_are_resident_than_may_be() {
     let store = options.open(dir.path().join("s")).unwrap();
     settle(&store);
     let notes = filled(&store);
-    // Every row is read: 8 MB and more are resident.
+    // Every row is read: at least 8 MB are resident.
     let nearest = ask(&notes, true);
     assert!(store.stats().unwrap().resident_bytes > 2 * BUDGET);
     settle(&store);

@@ -18,7 +18,7 @@ fn name(n: u64) -> String {
     format!("agent {n}")
 }
 
-/// What this process holds of a directory: descriptors, maps.
+/// Returns the descriptors and the number of maps that this process holds of a directory.
 #[cfg(target_os = "linux")]
 fn held(dir: &std::path::Path) -> (Vec<String>, usize) {
     let dir = dir.to_str().unwrap();
@@ -30,7 +30,7 @@ fn held(dir: &std::path::Path) -> (Vec<String>, usize) {
     (descriptors.collect(), maps.lines().filter(|line| line.contains(dir)).count())
 }
 
-/// Threads of this process that belong to a store.
+/// Returns the number of this process's threads that belong to a store.
 #[cfg(target_os = "linux")]
 fn workers() -> usize {
     let tasks = std::fs::read_dir("/proc/self/task").unwrap();
@@ -51,8 +51,8 @@ fn collections_share_threads_descriptors_and_files() {
         let notes = store.collection(&name(n), options()).unwrap();
         notes.apply((0..10).map(|id| memory(id, DIM)).collect::<Batch>()).unwrap();
     }
-    // The only test here whose store has threads: for the log, rows and indexes. A thread gives itself
-    // its name, soon after it was started.
+    // No other test here has a store with threads: for the log, rows and indexes. A thread sets its
+    // name soon after it was started.
     assert!((1..=3).contains(&workers()), "{} threads", workers());
     let (descriptors, maps) = held(&path);
     assert!(descriptors.len() <= 3 && maps == 0, "{descriptors:?}, {maps} maps");
@@ -100,8 +100,8 @@ fn sealed_files_are_mapped_and_not_kept_open() {
     check(&store, 5);
 }
 
-/// More is written than the log may hold, and what is live fits: rows move on in the log, and no
-/// collection gets a file.
+/// More is written than the log may hold, but the live rows fit. They are copied forward in the
+/// log, and no collection gets a file.
 #[test]
 fn small_collections_keep_the_log_short_without_a_commit_each() {
     const COLLECTIONS: u64 = 150;
@@ -128,7 +128,7 @@ fn small_collections_keep_the_log_short_without_a_commit_each() {
     assert!(made < 4 * (written / (4 << 20)), "{made} commits for {COLLECTIONS} collections");
     let kinds = ["seg-", "del-", "idx-", "loc-"].map(|kind| bytes_of(&path, kind));
     assert_eq!(kinds, [0; 4]);
-    // The dead of older rounds went from RAM, too.
+    // The dead rows of older rounds are gone from RAM, too.
     let stats = store.stats().unwrap();
     let in_ram: u64 = stats.collections.iter().map(|c| c.memtable_rows).sum();
     assert!(in_ram < rounds * COLLECTIONS * ROWS / 2, "{in_ram} rows");
@@ -147,7 +147,8 @@ fn small_collections_keep_the_log_short_without_a_commit_each() {
     assert!(store.verify().unwrap().is_clean());
 }
 
-/// A log file takes one of these collections and no second, so that copies make the log no shorter.
+/// A log file has room for one of these collections but not for two, so copies do not shorten the
+/// log.
 #[test]
 fn copies_that_fill_half_of_a_file_each_are_not_made_for_ever() {
     const COLLECTIONS: u64 = 80;

@@ -9,7 +9,7 @@ use super::copy_of;
 use crate::common::{bytes_of, file_names, ids, manual, memory, settle, vector};
 
 const DIM: usize = 4;
-/// The frame of a delete by a short filter.
+/// Largest frame of a delete by a short filter.
 const FRAME: u64 = 256;
 
 fn open(dir: &Path) -> (Store, Collection) {
@@ -19,7 +19,7 @@ fn open(dir: &Path) -> (Store, Collection) {
     (store, all)
 }
 
-/// Inserts rows whose namespaces and sessions take turns, and seals all but the last of them.
+/// Inserts rows whose namespaces and sessions alternate, and seals all except the last of them.
 fn fill(store: &Store, all: &Collection, rows: u64, namespaces: u64) {
     let of = |id: u64| {
         let memory = memory(id, DIM).namespace(format!("user:{}", id % namespaces));
@@ -57,7 +57,7 @@ fn a_namespace_or_session_goes_with_one_frame_and_can_be_used_again() {
         assert!(now - log <= 2 * FRAME, "{} bytes of log", now - log);
         log = now;
     }
-    // What comes later under the same name is not meant, at once or in a replay.
+    // Later rows with the same name are not deleted, at once or in a replay.
     let again = |id| memory(id, DIM).namespace("user:7").session("session 49");
     all.apply([7, 9_000, 9_001].map(again).into_iter().collect()).unwrap();
     wanted.extend([7, 9_000, 9_001]);
@@ -97,7 +97,7 @@ fn half_of_all_rows_go_with_one_frame_at_once_and_in_a_replay() {
     copy_of(&path, &dir.path().join("copy"));
     let (copy, replayed) = open(&dir.path().join("copy"));
     assert_eq!(ids(&replayed), wanted);
-    // Replayed over its own effect, once these are in files.
+    // Replayed over its own effect, once that is in files.
     settle(&copy);
     drop((replayed, copy));
     let (_copy, replayed) = open(&dir.path().join("copy"));

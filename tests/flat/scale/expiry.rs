@@ -18,7 +18,7 @@ fn segments_that_expired_whole_are_dropped_together_and_nothing_is_written() {
     let clock = Arc::new(ManualClock::new(START));
     let store = with_clock(&clock).open(&path).unwrap();
     let all = store.collection("all", CollectionOptions::new(DIM, Metric::L2)).unwrap();
-    // Large enough that they are not merged: a segment of its own for each hour.
+    // Large enough that they are not merged: one segment per hour.
     let text = "x".repeat(2_500);
     for hour in 0..5u64 {
         let of =
@@ -32,7 +32,7 @@ fn segments_that_expired_whole_are_dropped_together_and_nothing_is_written() {
         |store: &altiplano::Store| store.stats().unwrap().collections[0].segments.clone();
     assert_eq!(segments(&store).len(), 5);
     clock.advance(HOUR * 3);
-    // Nothing knows of it yet.
+    // The background does not know of the expiry yet.
     drop(all);
     store.close().unwrap();
     let store = with_clock(&clock).open(&path).unwrap();
@@ -71,7 +71,7 @@ fn counts_and_answers_are_right_while_rows_expire_one_by_one() {
     };
     for first in (0..6_500).step_by(500) {
         all.apply((first..first + 500).map(of).collect::<Batch>()).unwrap();
-        // Not `settle`: with nothing compacted, the expired stay where they are.
+        // Without `settle`: nothing is compacted, so the expired rows stay where they are.
     }
     store.run_pending_tasks().unwrap();
     let deleted = |id: u64| id % 13 == 5;

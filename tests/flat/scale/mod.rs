@@ -1,6 +1,6 @@
-//! Owns the tests of what must not grow with numbers: a delete by filter is one record in the log
-//! however many rows it kills, what expired is dropped unread and counted without being looked at, and
-//! thousands of collections cost no thread, no descriptor and no file each.
+//! Owns the tests of costs that must not grow with numbers. A delete by filter is one record in the
+//! log, however many rows it kills. Expired rows are dropped unread and counted without being read.
+//! Thousands of collections cost no thread, descriptor or file each.
 #![allow(clippy::disallowed_methods, reason = "tests may use files")]
 
 mod collections;
@@ -17,7 +17,7 @@ fn copy_of(dir: &Path, to: &Path) {
     }
 }
 
-/// How many manifests were committed: the number of the newest.
+/// Returns the number of commits of manifests, which is the number of the newest.
 fn commits(dir: &Path) -> u64 {
     let names = crate::common::file_names(dir).into_iter();
     let numbers =

@@ -1,5 +1,5 @@
-//! Owns what fuzzing needs beside the targets of `altiplano::testing::hostile`: the target for vector files,
-//! and the bound on memory.
+//! Owns the parts of fuzzing beside the targets of `altiplano::testing::hostile`: the target for
+//! vector files, and the limit on memory.
 
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -14,9 +14,9 @@ pub struct Counting;
 static LIVE: AtomicUsize = AtomicUsize::new(0);
 static PEAK: AtomicUsize = AtomicUsize::new(0);
 
-/// Most live heap bytes while one input runs, beyond those before it. The golden store has about
-/// 100 KB in all, and the target of stores has its files, two maps of each, and what a compaction
-/// makes of them; every other target needs far less.
+/// Limit of live heap bytes while one input runs, beyond those before it. The golden store has
+/// about 100 KB in all. The target of stores holds its files, two maps of each, and the output of a
+/// compaction. Every other target needs far less.
 pub const MAX_BYTES: usize = 24 << 20;
 
 fn grown(bytes: usize) {
@@ -24,8 +24,8 @@ fn grown(bytes: usize) {
     PEAK.fetch_max(live, Ordering::Relaxed);
 }
 
-// SAFETY: every call is passed on to the system's allocator with the same arguments; the counters
-// beside it touch no memory that was handed out.
+// SAFETY: every call is passed on to the system's allocator with the same arguments. The counters
+// touch no memory that was allocated.
 unsafe impl GlobalAlloc for Counting {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         grown(layout.size());
@@ -53,19 +53,19 @@ unsafe impl GlobalAlloc for Counting {
     }
 }
 
-/// All targets: those of the crate and the vector files.
+/// Returns all targets: those of the crate and the vector files.
 pub fn targets() -> Vec<Target> {
     let files = Target { name: "vector_files", run: vector_files::run };
     TARGETS.into_iter().chain([files]).collect()
 }
 
-/// The target of this name.
+/// Returns the target of this name.
 pub fn target(name: &str) -> Option<Target> {
     targets().into_iter().find(|target| target.name == name)
 }
 
-/// Runs one input and fails if it took more memory than any may; gives whether it was accepted and
-/// how many bytes it took.
+/// Runs one input and fails if it exceeded the memory limit. Returns true if the input was
+/// accepted, and the bytes that it used.
 pub fn bounded(target: &Target, data: &[u8]) -> (bool, usize) {
     let before = LIVE.load(Ordering::Relaxed);
     PEAK.store(before, Ordering::Relaxed);

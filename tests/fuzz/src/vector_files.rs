@@ -1,5 +1,6 @@
-//! Owns the target of vector files: `.npy`, `.fvecs`, `.bvecs`, `.ivecs` and `.fbin` as benchmarks and
-//! examples read them. They have no checksums; what must hold is an error or whole, finite rows.
+//! Owns the target of vector files: `.npy`, `.fvecs`, `.bvecs`, `.ivecs` and `.fbin` as benchmarks
+//! and examples read them. They have no checksums. The result must be an error, or whole and finite
+//! rows.
 
 use std::path::PathBuf;
 use std::sync::OnceLock;
@@ -10,7 +11,7 @@ use bench_tools::vectors;
 
 const ENDINGS: [&str; 5] = ["npy", "fvecs", "bvecs", "ivecs", "fbin"];
 
-/// A small whole file of each kind: 5 rows of 3.
+/// Returns a small whole file of each kind: 5 rows of 3 elements.
 fn golden(ending: &str) -> Vec<u8> {
     let floats = (0..15u8).map(|i| f32::from(i) / 4.0);
     let mut out = Vec::new();
@@ -45,7 +46,7 @@ fn golden(ending: &str) -> Vec<u8> {
     out
 }
 
-/// Where the files are written: in RAM where that is possible.
+/// Returns the path of a file: in RAM where that is possible.
 fn path(ending: &str) -> PathBuf {
     static DIR: OnceLock<PathBuf> = OnceLock::new();
     let dir = DIR.get_or_init(|| {
@@ -58,8 +59,8 @@ fn path(ending: &str) -> PathBuf {
     dir.join(format!("x.{ending}"))
 }
 
-/// Byte 0 chooses the kind of file, byte 1 where the edits' bytes come from; then edits of offset
-/// (2 bytes), length (1 byte) and bytes, which also append.
+/// Byte 0 selects the kind of file, byte 1 the source of the edits' bytes. Then edits follow:
+/// offset (2 bytes), length (1 byte) and bytes, which may also append.
 pub(crate) fn run(data: &[u8]) -> Verdict {
     let (head, edits) = data.split_at(data.len().min(2));
     let ending = ENDINGS[usize::from(head.first().copied().unwrap_or(0)) % ENDINGS.len()];

@@ -1,5 +1,5 @@
-//! Owns what must be true of a store after a fault: the lines of its writer, entered as they come,
-//! and the comparison with what is found.
+//! Owns what must be true of a store after a fault: the record of its writer's lines, and the
+//! comparison with what is found.
 
 use std::path::Path;
 
@@ -9,18 +9,18 @@ use super::ledger::{self, Ledger};
 use super::places;
 use super::session::{self, SCRATCH_ROWS};
 
-/// What is known of the collection that is made and dropped again and again.
+/// The knowledge about the collection that is created and dropped again and again.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) enum Scratch {
     #[default]
     Absent,
-    /// A call that makes or drops it was cut short.
+    /// A call that creates or drops it was cut short.
     Unknown,
     /// It holds all its rows.
     Whole,
 }
 
-/// What a store must hold, as far as the lines of its writer tell.
+/// The expected content of a store, as far as the lines of its writer say.
 pub(crate) struct Book {
     pub(crate) ledger: Ledger,
     pub(crate) scratch: Scratch,
@@ -47,7 +47,7 @@ impl Book {
         }
     }
 
-    /// Enters what a writer said until it ended.
+    /// Records what a writer reported until it ended.
     pub(crate) fn enter(&mut self, lines: &[String]) {
         let (mut tried, mut failed) = (None, Vec::new());
         // After a failed sync nothing may be acknowledged until the store is opened again (I10).
@@ -65,7 +65,7 @@ impl Book {
                     let n = number(words.next());
                     assert!(!poisoned, "acknowledged after a failed sync: {lines:?}");
                     assert_eq!(tried.take(), Some(n), "{lines:?}");
-                    // What failed before it was cut off with the log file it was in.
+                    // Operations that failed before are gone with the log file that they were in.
                     failed.clear();
                     self.ledger.acknowledged(n);
                     self.acknowledged += 1;
@@ -99,8 +99,8 @@ impl Book {
         self.in_flight(&mut failed);
     }
 
-    /// Enters what a writer said after the moment of a cut: none of it need be there, but what is
-    /// there must be the first part of it.
+    /// Records what a writer reported after the moment of a cut. None of it need be there, but
+    /// whatever is there must be a prefix of it.
     pub(crate) fn enter_after_cut(&mut self, lines: &[String]) {
         let tried = lines.iter().filter_map(|line| line.strip_prefix("try "));
         let tried: Vec<u64> = tried.map(|n| n.parse().unwrap()).collect();
@@ -111,7 +111,7 @@ impl Book {
         }
     }
 
-    /// Each of these may be there whole, or not at all.
+    /// Records that each of these batches may be there whole, or not at all.
     fn in_flight(&mut self, batches: &mut Vec<u64>) {
         for n in batches.drain(..) {
             self.ledger.in_flight(n);
@@ -149,7 +149,7 @@ impl Book {
         }
         let report = store.verify().unwrap();
         assert!(report.is_clean(), "{what}: {:?}", report.problems);
-        // Whatever the fault left behind is gone, and the store goes on as any other.
+        // The remains of the fault are removed, and the store continues as any other.
         while store.run_pending_tasks().unwrap() {}
         assert_eq!(ledger::read(&collections), found, "{what}");
         if rows.is_some() {

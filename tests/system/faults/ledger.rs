@@ -1,6 +1,6 @@
-//! Owns the workload of the kill test and the ledger of what a store must hold: both are functions
-//! of a seed and a batch's number, so that parent and child agree without talking. Knows nothing of
-//! processes.
+//! Owns the workload of the kill test, and the ledger of the store's expected content. Both are
+//! functions of a seed and a batch's number, so that parent and child agree without communication.
+//! Processes are not known here.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -15,19 +15,19 @@ const DIMENSIONS: [usize; 2] = [16, 8];
 /// Ids of each collection; the store grows until most are taken.
 const IDS: [u64; 2] = [2500, 800];
 const NAMESPACES: u64 = 24;
-/// Every so many batches one deletes a namespace.
+/// One batch in this many deletes a namespace.
 const DROP_EVERY: u64 = 16;
-/// Every so many batches one has a text so long that the log must roll now and then.
+/// One batch in this many has a long text, so that the log must roll now and then.
 const LONG_EVERY: u64 = 12;
 const LONG_IDS: u64 = 12;
 const TTL: Duration = Duration::from_secs(10 * 365 * 86_400);
 
-/// The ids of a collection's memories with the number of the batch that wrote each.
+/// The ids of a collection's memories, each with the number of the batch that wrote it.
 pub(crate) type Rows = BTreeMap<u64, u64>;
-/// What both collections hold.
+/// The content of both collections.
 pub(crate) type State = [Rows; 2];
 
-/// A generator of its own for one row.
+/// Returns a generator for one row alone.
 fn of_row(n: u64, c: usize, id: u64) -> Rng {
     let mut rng = Rng(n.wrapping_mul(1_000_003) ^ (id << 8) ^ c as u64);
     rng.next();
@@ -41,7 +41,7 @@ pub(crate) enum Write {
     DeleteNamespace(u64),
 }
 
-/// Batch number `n`: the collection it is applied to, and its writes.
+/// Returns batch number `n`: the collection that it is applied to, and its writes.
 pub(crate) fn batch(seed: u64, n: u64) -> (usize, Vec<Write>) {
     let mut rng = Rng(seed ^ n.wrapping_mul(0xD129_0DDB_53C4_3E49));
     let base = usize::from(rng.below(4) == 0);
@@ -85,7 +85,7 @@ fn vector(n: u64, c: usize, id: u64) -> Vec<f32> {
     vector
 }
 
-/// Carries the generation; some are long.
+/// Returns a text that contains the batch's number; some are long.
 fn text(n: u64, c: usize, id: u64) -> String {
     let mut text = format!("generation {n} of {id} in {}", NAMES[c]);
     let fill = match (c, id) {
@@ -133,11 +133,11 @@ fn apply(state: &mut State, seed: u64, n: u64) {
     }
 }
 
-/// Every state that the store may be in: more than one only while a batch was in flight when its
-/// process died.
+/// Every state that the store may have. There is more than one only after a process died with a
+/// batch in flight.
 pub(crate) struct Ledger {
     pub(crate) seed: u64,
-    /// Possible states, and how many batches in flight each takes as stored.
+    /// Possible states, each with the number of batches in flight that it takes as stored.
     possible: Vec<(State, u64)>,
 }
 
@@ -146,7 +146,7 @@ impl Ledger {
         Self::at(seed, State::default())
     }
 
-    /// The ledger of a store that holds this.
+    /// Returns the ledger of a store with the content `state`.
     pub(crate) fn at(seed: u64, state: State) -> Self {
         Self { seed, possible: vec![(state, 0)] }
     }
@@ -157,7 +157,7 @@ impl Ledger {
         }
     }
 
-    /// The batch may be there whole, or not at all (I4).
+    /// Records that the batch may be there whole, or not at all (I4).
     pub(crate) fn in_flight(&mut self, n: u64) {
         let mut with = self.possible.clone();
         for (state, stored) in &mut with {
@@ -167,7 +167,8 @@ impl Ledger {
         self.possible.extend(with);
     }
 
-    /// Any number of these, in their order, may be there: what survives is a prefix (I3).
+    /// Records that any number of these batches, in their order, may be there: a prefix survives
+    /// (I3).
     #[allow(dead_code, reason = "not every test cuts the power")]
     pub(crate) fn prefix_of(&mut self, batches: impl IntoIterator<Item = u64>) {
         for n in batches {
@@ -177,7 +178,7 @@ impl Ledger {
         }
     }
 
-    /// Checks that the store is in a possible state, which from now on is the only one. Gives the
+    /// Checks that the store is in a possible state, which is the only one from now on. Returns the
     /// number of batches in flight that were stored.
     pub(crate) fn settle(&mut self, found: &State) -> u64 {
         let stored = match self.possible.iter().find(|(state, _)| state == found) {
@@ -235,7 +236,7 @@ fn distance(c: usize, a: &[f32], b: &[f32]) -> f64 {
     }
 }
 
-/// Compares searches with a look at every row of the ledger; gives how many there were.
+/// Compares searches with a scan of every row of the ledger. Returns the number of searches.
 pub(crate) fn search(collections: &[Collection; 2], state: &State, salt: u64) -> u64 {
     const QUERIES: u64 = 12;
     const K: usize = 10;

@@ -1,6 +1,6 @@
-//! Owns what the tests of the operating system's faults share: where the ledger is, how much is
-//! run, and what a store must be like after a fault. The session that writes is `session.rs`, the
-//! processes that it dies in are `process.rs`.
+//! Owns what the tests of the operating system's faults share: the place of the ledger, the seed,
+//! and the kinds of errors that a fault may cause. The writing session is in `session.rs`, its
+//! processes are in `process.rs`.
 #![allow(
     dead_code,
     clippy::disallowed_methods,
@@ -17,12 +17,12 @@ pub(crate) mod session;
 use crate::common::size;
 use altiplano::Error;
 
-/// The seed of this run.
+/// Returns the seed of this run.
 pub(crate) fn seed() -> u64 {
     size::seed(20_260_501)
 }
 
-/// The name of an error's variant: a fault of the system must be one of a few.
+/// Returns the name of an error's variant. A system fault must lead to one of these.
 pub(crate) fn kind(error: &Error) -> &'static str {
     match error {
         Error::Io { .. } => "Io",

@@ -1,12 +1,13 @@
-//! Owns the places where stores are put: directories in RAM, namespaces in which mounts are made
-//! that vanish with the process, and a look at what is left in a directory.
+//! Owns the places of stores: directories in RAM, and mount namespaces that vanish with the
+//! process. Also looks for files that are left in a directory.
 
 use std::path::Path;
 use std::process::{Command, Stdio};
 
 use super::process::works;
 
-/// A directory in RAM where there is one: killed processes need no disk, and many syncs are slow.
+/// Returns a directory in RAM if there is one: killed processes need no disk, and many syncs are
+/// slow.
 pub(crate) fn in_ram() -> tempfile::TempDir {
     let builder = || {
         let mut builder = tempfile::Builder::new();
@@ -16,7 +17,7 @@ pub(crate) fn in_ram() -> tempfile::TempDir {
     builder().tempdir_in("/dev/shm").or_else(|_| builder().tempdir()).unwrap()
 }
 
-/// Names in a store's directory that no closed store has.
+/// Returns names in a store's directory that no closed store has.
 pub(crate) fn orphans(dir: &Path) -> Vec<String> {
     let names = std::fs::read_dir(dir).unwrap();
     let names = names.map(|e| e.unwrap().file_name().into_string().unwrap());
@@ -31,7 +32,7 @@ pub(crate) fn orphans(dir: &Path) -> Vec<String> {
     names
 }
 
-/// Which way there is to a namespace of mounts: as root, or as root of a user namespace.
+/// Returns the command for a mount namespace: as root, or as root of a user namespace.
 pub(crate) fn unshare() -> Result<Vec<&'static str>, String> {
     let real = vec!["-m", "--propagation", "private"];
     let with = |flags: &[&'static str]| [flags, &["true"]].concat();
@@ -42,7 +43,7 @@ pub(crate) fn unshare() -> Result<Vec<&'static str>, String> {
     works("unshare", &with(&user)).map(|()| user)
 }
 
-/// Whether file systems in files can be mounted.
+/// Returns an error if file systems in files cannot be mounted.
 pub(crate) fn loops() -> Result<(), String> {
     works("unshare", &["-m", "true"])?;
     works("losetup", &["-f"])
@@ -55,8 +56,8 @@ pub(crate) fn inside() -> bool {
     std::env::var_os(INSIDE).is_some()
 }
 
-/// Runs one test of this file in a namespace of mounts, which ends with it. True if this process
-/// is the one inside.
+/// Runs one test of this file in a mount namespace, which ends with it. Returns true in the process
+/// inside.
 pub(crate) fn enter_namespace(test: &str) -> bool {
     if inside() {
         return true;
@@ -81,7 +82,7 @@ pub(crate) fn enter_namespace(test: &str) -> bool {
     false
 }
 
-/// A mount, undone at the end.
+/// A mount that is undone when dropped.
 pub(crate) struct Mount<'a> {
     at: &'a Path,
 }

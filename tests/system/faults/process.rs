@@ -1,6 +1,6 @@
-//! Owns the processes that faults happen to: a child that runs a session and reports to a file with
-//! `writev`, which nothing else uses, so that no fault hits the report; its start under a wrapper
-//! (`strace`, `fiu-run`, a shell); the reading of its report and of its trace.
+//! Owns the processes that faults hit. A child runs a session and reports to a file with `writev`,
+//! which nothing else uses, so that no fault hits the report. It starts under a wrapper (`strace`,
+//! `fiu-run`, a shell). Its report and its trace are parsed here.
 
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -16,21 +16,21 @@ const FIRST: &str = "ALTIPLANO_FAULT_FIRST";
 const STEPS: &str = "ALTIPLANO_FAULT_STEPS";
 const SEED: &str = "ALTIPLANO_FAULT_SEED";
 
-/// Opens the report; a fault may hit this as well.
+/// Opens the report. A fault may hit this call as well.
 pub(crate) fn report_file(path: &Path) -> File {
     let open = || File::options().append(true).create(true).open(path).ok();
     (0..100).find_map(|_| open()).expect("a report")
 }
 
-/// Says a line with one call.
+/// Writes a line with one call.
 pub(crate) fn say_to(mut file: &File, line: &str) {
     let line = format!("{line}\n");
     let written = file.write_vectored(&[IoSlice::new(line.as_bytes())]);
     assert_eq!(written.ok(), Some(line.len()), "the report cannot be written");
 }
 
-/// Makes calls that nobody looks at: `strace` counts by thread, and what is meant for the n-th call
-/// of this one must not hit the loader and the harness, which make a few in theirs.
+/// Makes calls that have no other purpose. `strace` counts calls by thread, and the loader and the
+/// harness make a few of them. A fault for the n-th call of this thread must not hit theirs.
 fn run_up() -> Vec<Vec<u8>> {
     for _ in 0..60 {
         let null = File::options().read(true).write(true).open("/dev/null");
@@ -39,11 +39,11 @@ fn run_up() -> Vec<Vec<u8>> {
             std::os::unix::fs::FileExt::read_at(&null, &mut [0; 8], 0)
         });
     }
-    // Large blocks are mapped one by one as long as none is given back.
+    // Large blocks are mapped one by one as long as none is freed.
     (0..60).map(|_| vec![1; 256 << 10]).collect()
 }
 
-/// The child, if this process is one.
+/// Runs the child, if this process is one.
 #[allow(clippy::exit, reason = "the harness must not print under a fault")]
 pub(crate) fn child() {
     let Some(dir) = std::env::var_os(DIR) else {
@@ -85,7 +85,7 @@ pub(crate) struct Ended {
 }
 
 impl Ended {
-    /// A fault must be an error, never the end of the process.
+    /// Checks that a fault was an error, and not the end of the process.
     pub(crate) fn lived(&self, what: &str) {
         let last = self.lines.last().map(String::as_str);
         let ended = matches!(last, Some("end" | "gaveup"));
@@ -94,7 +94,7 @@ impl Ended {
 }
 
 impl Child<'_> {
-    /// The command line under a wrapper, which is the program and its arguments.
+    /// Returns the command line under a wrapper, which is a program and its arguments.
     pub(crate) fn command(&self, wrapper: &[&str]) -> Command {
         let exe = std::env::current_exe().unwrap();
         let mut command = match wrapper {
@@ -107,8 +107,8 @@ impl Child<'_> {
         };
         command
             .args(["child", "--exact", "--nocapture", "--test-threads=1"])
-            // The loader looks for each library in each directory of it, and there in one for each level of
-            // the processor: more openings than the run-up makes.
+            // The loader looks for each library in each directory of it, and there in one for each
+            // level of the processor. Those are more opens than the run-up makes.
             .env_remove("LD_LIBRARY_PATH")
             .env(DIR, self.dir)
             .env(REPORT, &self.report)
@@ -132,7 +132,7 @@ impl Child<'_> {
     }
 }
 
-/// The whole lines of a report.
+/// Returns the whole lines of a report.
 pub(crate) fn lines(report: &Path) -> Vec<String> {
     let bytes = std::fs::read(report).unwrap_or_default();
     let text = String::from_utf8_lossy(&bytes);
@@ -140,7 +140,7 @@ pub(crate) fn lines(report: &Path) -> Vec<String> {
     text[..whole].lines().map(str::to_owned).collect()
 }
 
-/// Whether a program works here; why not.
+/// Returns the reason why a program does not work here, if it does not.
 pub(crate) fn works(program: &str, arguments: &[&str]) -> Result<(), String> {
     let status = Command::new(program)
         .args(arguments)
@@ -160,10 +160,12 @@ pub(crate) fn strace_works() -> Result<(), String> {
     works("strace", &["-f", "-o", "/dev/null", "-e", "trace=openat", "-e", inject, "true"])
 }
 
-/// One call of the writing thread: its name and which of that name it is, as `strace` counts them.
+/// One call of the writing thread: its name, and its number among calls of that name, as `strace`
+/// counts them.
 pub(crate) type Call = (String, u64);
 
-/// The calls of the writing thread by point of the protocol, from the first that names the store.
+/// Returns the writing thread's calls by point of the protocol, from the first that names the
+/// store.
 pub(crate) fn by_point(trace: &str, store: &Path) -> BTreeMap<String, Vec<Call>> {
     let named = |line: &&str| line.contains(store.to_str().unwrap());
     let writer = trace.lines().find(named).and_then(|l| l.split(' ').next());
@@ -184,7 +186,8 @@ pub(crate) fn by_point(trace: &str, store: &Path) -> BTreeMap<String, Vec<Call>>
     points
 }
 
-/// The point whose turn it is: every one, and the log's more often, since most calls are there.
+/// Returns the point of this round. Every point has its turn, and the log's more often, since most
+/// calls are there.
 pub(crate) fn turn(points: &[(String, Vec<Call>)], round: usize) -> &(String, Vec<Call>) {
     let of_log = |(name, _): &&(String, Vec<Call>)| {
         ["fdatasync log", "write log", "writev report"].contains(&name.as_str())
@@ -196,7 +199,7 @@ pub(crate) fn turn(points: &[(String, Vec<Call>)], round: usize) -> &(String, Ve
     }
 }
 
-/// The kind of file that a traced call was about, and the call: a point of the protocol.
+/// Returns a point of the protocol: the kind of file of a traced call, and the call.
 pub(crate) fn point(line: &str, store: &Path) -> Option<String> {
     let call = line.split_whitespace().nth(1)?.split_once('(')?.0;
     let Some((_, rest)) = line.split_once(store.to_str()?) else {

@@ -1,7 +1,7 @@
-//! Owns the writer that faults are given to: a fixed sequence of batches, seals, compactions, index
-//! builds, collections made and dropped, closes and opens, on one thread, so that the n-th system
-//! call is the same in every run. It says before and after each step what it does; it compares what
-//! it sees with a ledger of its own. What becomes of the lines is the caller's.
+//! Owns the writer that faults hit: a fixed sequence of batches, seals, compactions, index builds,
+//! collections created and dropped, closes and opens. It runs on one thread, so that the n-th
+//! system call is the same in every run. It reports each step before and after it, and compares
+//! what it reads with a ledger of its own. The caller uses the reports.
 
 use std::path::{Path, PathBuf};
 
@@ -13,14 +13,14 @@ use altiplano::{
 use super::kind;
 use super::ledger::{self, Ledger};
 
-/// Small rows of the collection that is made and dropped, and large ones that make the log roll.
+/// Small rows of the collection that is created and dropped, and large ones that make the log roll.
 pub(crate) const SCRATCH_ROWS: u64 = 70;
 const LARGE: u64 = 3;
 const LARGE_BYTES: usize = 1_500_000;
-/// A writer gives up after so many failures in a row.
+/// A writer gives up after this many failures in a row.
 const PATIENCE: u64 = 4;
 
-/// Where the lines go.
+/// Receives the lines.
 pub(crate) type Say<'a> = &'a mut dyn FnMut(&str);
 
 pub(crate) fn open(
@@ -48,11 +48,11 @@ pub(crate) struct Session {
     state: ledger::State,
     failures: u64,
     scratch: bool,
-    /// Whether the scratch collection gets rows that make the log roll.
+    /// True if the scratch collection gets rows that make the log roll.
     pub(crate) large: bool,
 }
 
-/// Whether to go on.
+/// Says whether to continue.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Go {
     On,
@@ -61,7 +61,7 @@ pub(crate) enum Go {
 }
 
 impl Session {
-    /// Opens the store. A fault may need another try.
+    /// Opens the store. After a fault it may need another try.
     pub(crate) fn start(dir: &Path, seed: u64, say: Say<'_>) -> Option<Self> {
         let mut session = Self {
             dir: dir.to_owned(),
@@ -102,7 +102,7 @@ impl Session {
         None
     }
 
-    /// Lets the store go and opens it again: what was in flight is there whole or not at all.
+    /// Drops the store and opens it again. A batch in flight is there whole or not at all.
     fn reopen(&mut self, say: Say<'_>) -> Go {
         self.store = None;
         if self.try_open(say).is_none() {
@@ -114,7 +114,7 @@ impl Session {
         Go::On
     }
 
-    /// Batch `n`, and what follows it.
+    /// Writes batch `n`, and does the steps that follow it.
     pub(crate) fn step(&mut self, n: u64, say: Say<'_>) -> Go {
         if self.batch(n, say) == Go::GiveUp {
             return Go::GiveUp;
@@ -165,7 +165,7 @@ impl Session {
             }
             Err(error) => {
                 say(&format!("fail {n} {}", kind(&error)));
-                // Reads go on, and see nothing of it.
+                // Reads still work, and see nothing of the failed batch.
                 assert_eq!(ledger::read(self.collections()), self.state, "after {error}");
                 self.failures += 1;
                 if self.failures > PATIENCE {

@@ -1,7 +1,7 @@
-//! Owns the proof that a store has one writer and any number of readers, whichever processes they
-//! are in: locks, stale and replaced, directories exchanged under an open store, readers beside a
-//! writer that compacts, media and users that may only read, and who may see the files (I6).
-//! What cannot be tried here says that it skips.
+//! Owns the proof that a store has one writer and any number of readers, in any processes (I6). It
+//! covers locks, stale and replaced ones, directories exchanged under an open store, and readers
+//! beside a writer that compacts. It also covers media and users that may only read, and who may
+//! read the files. A case that cannot run here reports that it skips.
 #![allow(
     clippy::disallowed_methods,
     clippy::print_stderr,
@@ -98,14 +98,14 @@ fn of_processes_that_race_for_a_store_one_has_it_at_a_time() {
         }
     }
     let store = open(&dir).unwrap();
-    // Each that had it wrote one row under an id of its own.
+    // Each process that held the lock wrote one row under an id of its own.
     assert_eq!(store.get_collection("notes").unwrap().len().unwrap(), held);
     assert!(held > 0 && store.verify().unwrap().is_clean());
     eprintln!("raced: {held} had the store, {refused} were refused");
 }
 
-/// A process that is being started holds copies of all descriptors for a moment, and with them held
-/// the lock of a store that had been closed meanwhile.
+/// A process that is being started holds copies of all descriptors for a moment. They must not keep
+/// a store locked that was closed meanwhile.
 #[test]
 fn a_store_that_was_closed_while_processes_are_started_is_free() {
     let temp = in_ram();

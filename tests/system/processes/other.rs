@@ -1,5 +1,5 @@
-//! Owns the other processes of these tests: one that tries a store, one that holds it, one that
-//! races for it, one that reads it, one that writes and compacts generations.
+//! Owns the other processes of these tests. One tries a store, one holds it, one races for it, one
+//! reads it, and one writes and compacts generations.
 
 use std::path::Path;
 use std::process::{Command, ExitStatus, Stdio};
@@ -16,10 +16,10 @@ use crate::faults::process::{lines, report_file, say_to};
 const ROLE: &str = "ALTIPLANO_PROCESS_ROLE";
 const DIR: &str = "ALTIPLANO_PROCESS_DIR";
 const REPORT: &str = "ALTIPLANO_PROCESS_REPORT";
-/// Rows of a generation.
+/// Rows per generation.
 pub(crate) const ROWS: u64 = 64;
 
-/// This process, if it is another.
+/// Runs the role of this process, if it is another one.
 #[allow(clippy::exit, reason = "the child has nothing to say to the harness")]
 pub(crate) fn child() {
     let Ok(role) = std::env::var(ROLE) else {
@@ -68,7 +68,7 @@ fn race(dir: &Path, say: &dyn Fn(&str)) {
     }
 }
 
-/// Replaces every row again and again and compacts: all files change all the time.
+/// Replaces every row again and again and compacts, so that all files change all the time.
 fn generations(dir: &Path, say: &dyn Fn(&str)) {
     let store = StoreOptions::new().background(Background::Manual).open(dir).unwrap();
     let options = CollectionOptions::new(2, Metric::L2).memtable_rows(64);
@@ -130,7 +130,7 @@ impl Other {
         let _ = self.wait();
     }
 
-    /// Runs it to its end; what it said.
+    /// Runs a process to its end. Returns its report.
     pub(crate) fn run(role: &str, dir: &Path, report: &Path, wrapper: &[&str]) -> Vec<String> {
         Self::spawn(role, dir, report, wrapper).join();
         lines(report)

@@ -1,5 +1,5 @@
-//! Readers: beside a writer that compacts, on media and in directories that cannot be written. They
-//! take no lock, write nothing, and every answer is that of one moment.
+//! Readers beside a writer that compacts, on media and in directories that cannot be written. They
+//! take no lock and write nothing, and every answer is that of one moment.
 
 use std::collections::BTreeMap;
 use std::os::unix::fs::PermissionsExt;
@@ -17,13 +17,13 @@ use crate::faults::process::{lines, strace_works, works};
 
 const COMPACTIONS: u64 = 200;
 
-/// The number of the last line of a kind.
+/// Returns the number of the last line of a kind.
 fn latest(report: &Path, kind: &str) -> u64 {
     let number = |line: &String| line.strip_prefix(kind)?.trim().parse().ok();
     lines(report).iter().rev().find_map(number).unwrap_or(0)
 }
 
-/// The one generation that all rows are of.
+/// Returns the generation, which must be the same in all rows.
 fn generation(store: &altiplano::Store) -> u64 {
     let notes = store.get_collection("notes").unwrap();
     let rows: Vec<_> = notes.iter().map(Result::unwrap).collect();
@@ -55,7 +55,7 @@ fn a_reader_beside_a_writer_that_compacts_sees_one_moment_each_time() {
         assert!((before..=latest(&report, "try")).contains(&seen), "{before} {seen}");
         *moments.entry(seen).or_insert(0) += 1;
         opens += 1;
-        // It stays at its moment until it is asked to go on.
+        // It stays at its moment until it is refreshed.
         assert_eq!(generation(&store), seen);
         let before = latest(&report, "ack");
         store.refresh().unwrap();
@@ -74,7 +74,7 @@ fn a_reader_beside_a_writer_that_compacts_sees_one_moment_each_time() {
     assert!(moments.len() > 10);
 }
 
-/// Names, sizes and times of all files.
+/// Returns names, sizes and times of all files.
 fn look(dir: &Path) -> BTreeMap<String, (u64, SystemTime)> {
     let entries = std::fs::read_dir(dir).unwrap().map(Result::unwrap);
     let of = |e: std::fs::DirEntry| {
@@ -84,7 +84,7 @@ fn look(dir: &Path) -> BTreeMap<String, (u64, SystemTime)> {
     entries.map(of).collect()
 }
 
-/// Makes stores as a close, a drop and a kill leave them.
+/// Creates stores as a close, a drop and a kill leave them.
 fn stores(at: &Path) -> Vec<std::path::PathBuf> {
     let make = |name: &str| {
         let dir = at.join(name);
@@ -98,7 +98,7 @@ fn stores(at: &Path) -> Vec<std::path::PathBuf> {
     store.close().unwrap();
     let (dropped, store) = make("dropped.alt");
     drop(store);
-    // As it is while somebody writes, which is how a kill leaves it.
+    // As it is while somebody writes, which is also the state after a kill.
     let (from, store) = make("open.alt");
     let killed = at.join("killed.alt");
     std::fs::create_dir(&killed).unwrap();
@@ -148,7 +148,7 @@ fn a_read_only_medium_can_be_read_and_says_so_to_writers() {
     eprintln!("{} stores on a read-only mount", stores.len());
 }
 
-/// A command under which permissions count: root is asked to be somebody else.
+/// Returns a command under which permissions count: root becomes another user.
 fn as_somebody() -> Result<Vec<&'static str>, String> {
     let id = Command::new("id").arg("-u").output().map_err(|e| e.to_string())?;
     if id.stdout.trim_ascii() != b"0" {
@@ -162,8 +162,8 @@ fn as_somebody() -> Result<Vec<&'static str>, String> {
     Ok(user)
 }
 
-/// A directory that may not be written refused a writer with an error of the file that it could not
-/// make, unless its lock could not be opened either.
+/// A directory that may not be written must refuse a writer with an error that says so. An error
+/// about a file that could not be created would mislead.
 #[test]
 fn a_directory_that_may_only_be_read_can_be_read_and_says_so_to_writers() {
     let user = match as_somebody() {
@@ -195,7 +195,7 @@ fn a_directory_that_may_only_be_read_can_be_read_and_says_so_to_writers() {
                 "{file_mode:o}"
             );
             assert_eq!(look(dir), before);
-            // Whoever may write it finds it unharmed.
+            // A user who may write it finds it unharmed.
             set(dir, 0o700);
             cases += 2;
         }

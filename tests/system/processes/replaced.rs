@@ -1,5 +1,5 @@
-//! A directory that is moved away or removed under an open store, and a new store made under the
-//! same name: the old store must not touch a file of the new one, whose files have the same names.
+//! A directory is moved away or removed under an open store, and a new store is created under the
+//! same name. The old store must not touch a file of the new one, whose files have the same names.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -9,7 +9,7 @@ use altiplano::{CollectionOptions, Filter, Memory, Metric, Store};
 use super::setup::{fill, open, rounds};
 use crate::faults::places::in_ram;
 
-/// What the old store is made to do.
+/// Operations of the old store.
 const DEEDS: [&str; 8] = ["insert", "seal", "compact", "create", "drop", "roll", "delete", "close"];
 
 fn contents(dir: &Path) -> BTreeMap<String, Vec<u8>> {
@@ -18,7 +18,7 @@ fn contents(dir: &Path) -> BTreeMap<String, Vec<u8>> {
     entries.map(|e| (e.file_name().into_string().unwrap(), read(&e.path()))).collect()
 }
 
-/// Does it; whether it said that it could.
+/// Runs an operation. Returns true if it succeeded.
 fn act(store: &Store, deed: &str) -> bool {
     let notes = store.get_collection("notes").unwrap();
     let options = CollectionOptions::new(2, Metric::L2);
@@ -35,8 +35,8 @@ fn act(store: &Store, deed: &str) -> bool {
     }
 }
 
-/// A store went on under the name of its directory when that was another store's by then: it put
-/// its manifest over the other's and removed files of the same names.
+/// A store must not write to a directory of its name that is another store's by now. It would
+/// replace the other's manifest and remove files of the same names.
 #[test]
 fn a_store_whose_directory_was_replaced_leaves_the_new_one_alone() {
     let temp = in_ram();
@@ -44,14 +44,14 @@ fn a_store_whose_directory_was_replaced_leaves_the_new_one_alone() {
     let (mut cases, mut refused, mut pinned) = (0, 0, 0);
     for round in 0..rounds() {
         for (turn, deed) in DEEDS.iter().enumerate() {
-            // The old one has up to a few files more than the new one, or fewer.
+            // The old store has up to a few files more or fewer than the new one.
             let old = open(&dir).unwrap();
             fill(&old, 40 + 70 * (round % 3), "old");
             if round.is_multiple_of(2) {
                 while old.run_pending_tasks().unwrap() {}
             }
             fill(&old, 70, "old again");
-            // What a reader still holds is let go of when the directory is another's.
+            // Files that a reader holds are released when the directory is another store's.
             let held = turn.is_multiple_of(3).then(|| {
                 let held = old.get_collection("notes").unwrap().iter();
                 old.compact().unwrap();
@@ -87,7 +87,7 @@ fn a_store_whose_directory_was_replaced_leaves_the_new_one_alone() {
             assert!(new.verify().unwrap().is_clean());
             drop(new);
             if moved {
-                // The old store is where it was moved to, with what it had.
+                // The old store is where it was moved to, with its content.
                 let old = open(&aside).unwrap();
                 assert!(old.verify().unwrap().is_clean(), "{what}");
                 drop(old);

@@ -1,4 +1,4 @@
-//! Owns how the stores of these tests are opened and filled, and how often each case is tried.
+//! Owns the opening and filling of these tests' stores, and the number of tries of each case.
 
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -8,7 +8,7 @@ use altiplano::{Background, CollectionOptions, Memory, Metric, Store, StoreOptio
 use crate::common::size::sized;
 use crate::faults::process::lines;
 
-/// How often each of the cheap cases is tried; the soak has ten times as many.
+/// Tries of each cheap case; the soak has ten times as many.
 const ROUNDS: u64 = 10;
 
 pub(crate) fn rounds() -> u64 {

@@ -1,6 +1,6 @@
 //! Owns the proof that an acknowledged write was synced first (I4): a child process writes under
-//! `strace`, and the trace is read. What the disk does with a sync is not shown here. Without
-//! `strace` the tests say that they skip, and pass.
+//! `strace`, and the trace is checked. The disk's part of a sync is not shown here. Without
+//! `strace` the tests report that they skip, and pass.
 #![allow(
     clippy::disallowed_methods,
     clippy::print_stderr,
@@ -26,13 +26,13 @@ fn say(line: &str) {
     writeln!(out, "{line}").and_then(|()| out.flush()).expect("the parent reads");
 }
 
-/// The child: acknowledges by a write to file 1. Does nothing in any other process. One thread does
-/// it all, so that the order of calls is the order of the code.
+/// The child, which acknowledges by a write to file 1. It does nothing in any other process. It
+/// runs on one thread, so that the order of calls is the order of the code.
 pub(crate) fn child() {
     let Some(dir) = std::env::var_os(DIR) else {
         return;
     };
-    // The harness has begun a line of its own.
+    // The harness has printed the beginning of a line.
     say("");
     let options = StoreOptions::new().background(Background::Manual);
     let store = options.open(&dir).unwrap();
@@ -40,7 +40,7 @@ pub(crate) fn child() {
     let notes = store.collection("notes", options).unwrap();
     say("ack 0");
     for n in 1..=INSERTS {
-        // Every third replaces an older one, so that there is something to compact.
+        // Every third write replaces an older one, so that there is something to compact.
         let id = if n % 3 == 0 { n / 2 } else { n };
         let memory = Memory::new(id, [n as f32, 1.0]).namespace(format!("user:{}", n % 7));
         notes.insert(memory).unwrap();
@@ -52,7 +52,7 @@ pub(crate) fn child() {
     store.close().unwrap();
 }
 
-/// The trace of a child, or why there is none.
+/// Returns the trace of a child, or the reason why there is none.
 fn traced(dir: &Path) -> Result<Trace, String> {
     let probe = Command::new("strace")
         .args(["-o", "/dev/null", "-e", CALLS, "true"])
@@ -111,12 +111,12 @@ fn what_a_manifest_names_is_durable_before_it_and_nothing_is_removed_before_it_i
     for rename in trace.calls().filter(|c| c.is("rename")) {
         assert!(rename.file.starts_with("MANIFEST-"));
         if !rename.file.ends_with(".tmp") {
-            // The previous one is put aside: once the new one is durable, which is shown below.
+            // The previous manifest is put aside once the new one is durable, which is shown below.
             continue;
         }
         commits += 1;
         let before = |c: &&Call| c.ended < rename.begun;
-        // The manifest, and every file that was written by now: first the content, then the name.
+        // The manifest, and every file written before it: first the content, then the name.
         for created in trace.calls().filter(before).filter(|c| c.creates()) {
             let of = |c: &&Call| c.file == created.file;
             let mut written = trace.calls().filter(before).filter(of);

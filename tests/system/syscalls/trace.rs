@@ -1,5 +1,5 @@
-//! Owns the reading of `strace -f -y` output: lines become calls with their file's name and the
-//! places in the trace where they began and ended. Knows nothing of what is to be proved.
+//! Owns the parser of `strace -f -y` output: lines become calls with their file's name, and the
+//! positions in the trace where they began and ended. What is to be proved is not known here.
 
 use std::collections::HashMap;
 use std::path::Path;
@@ -12,24 +12,25 @@ pub(crate) struct Call {
     pub(crate) file: String,
     arguments: String,
     result: i64,
-    /// Lines of the trace.
+    /// Line numbers of the trace.
     pub(crate) begun: usize,
     pub(crate) ended: usize,
 }
 
 impl Call {
-    /// `rename` stands for `renameat` as well, and so on. Failed calls do not count.
+    /// Returns true for a successful call of this name. `rename` stands for `renameat` as well, and
+    /// so on.
     pub(crate) fn is(&self, name: &str) -> bool {
         self.result >= 0 && self.name.starts_with(name)
     }
 
-    /// Whether bytes went to a file of which the name begins so.
+    /// Returns true if bytes went to a file whose name begins with `prefix`.
     pub(crate) fn writes(&self, prefix: &str) -> bool {
         let writes = self.is("write") || self.is("pwrite");
         writes && self.result > 0 && self.file.starts_with(prefix)
     }
 
-    /// Whether it made exactly this file durable; an empty name is the directory.
+    /// Returns true if it made exactly this file durable; an empty name is the directory.
     pub(crate) fn syncs(&self, file: &str) -> bool {
         (self.is("fsync") || self.is("fdatasync")) && self.file == file
     }
@@ -38,7 +39,7 @@ impl Call {
         self.is("openat") && self.arguments.contains("O_EXCL")
     }
 
-    /// The number that the child acknowledged with this write.
+    /// Returns the number that the child acknowledged with this write.
     pub(crate) fn acknowledges(&self) -> Option<u64> {
         if !self.is("write") || self.file != STDOUT {
             return None;
@@ -57,7 +58,7 @@ pub(crate) struct Trace {
 }
 
 impl Trace {
-    /// Keeps what is about `store` or the standard output.
+    /// Keeps the calls on `store` or the standard output.
     pub(crate) fn parse(text: &str, store: &Path) -> Self {
         let store = store.to_str().unwrap();
         let mut open: HashMap<&str, (usize, String)> = HashMap::new();
@@ -90,7 +91,7 @@ impl Trace {
     }
 }
 
-/// `name(arguments) = result …`, if it is about the store or the standard output.
+/// Parses `name(arguments) = result …`, if it is about the store or the standard output.
 fn call(text: &str, store: &str, begun: usize, ended: usize) -> Option<Call> {
     let (name, rest) = text.split_once('(')?;
     let (arguments, result) = rest.rsplit_once(" = ")?;

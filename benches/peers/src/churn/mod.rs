@@ -1,18 +1,19 @@
-//! Rounds of deletes and inserts at a constant live count, for each library in a process of its own:
-//! once left alone, and once with the maintenance that its documentation names.
+//! Owns the churn: rounds of deletes and inserts at a constant live count, for each library in a
+//! process of its own. Each runs twice: once left alone, and once with the maintenance that its
+//! documentation names. The schedule, which is the same for all, and the measurements of a round
+//! are here. The libraries are in `churn/peers.rs` and `python/churn.py`, the output is in
+//! `report.rs`.
 //!
-//! Owns the schedule, which is the same for all, and what a round measures. Not here: the libraries
-//! (`churn/peers.rs`, `python/churn.py`), the output (`report.rs`).
+//! A round deletes a share of the live rows, half of them the oldest and half at random. It inserts
+//! as many new ones in batches and makes them durable; an index in RAM is written to disk. Then the
+//! maintenance runs, and then all queries are asked, with one beam for all rounds. A round takes at
+//! least `--pace` seconds; background work runs meanwhile.
 //!
-//! A round deletes a share of the live rows, half of them the oldest and half by lot, inserts as
-//! many new ones in batches, and makes them durable: what keeps its index in RAM writes it down.
-//! Then the maintenance runs, and then all queries are asked, with one beam for all rounds. A round
-//! takes at least `--pace` seconds; what works in the background does it meanwhile. Processor time
-//! of a round is that of the process but for the loop of queries: deletes, inserts, maintenance, and
-//! background work. Resident bytes are those that came since the moment before the library was
-//! opened; a library that has to be rebuilt reads the rows from the benchmark's copy, which a
-//! program would have to keep, and which is in no figure. Neighbors are found by exact search over
-//! what lives.
+//! The processor time of a round is that of the process without the loop of queries: deletes,
+//! inserts, maintenance and background work. Resident bytes are those added since the moment before
+//! the library was opened. A library that must be rebuilt reads the rows from the benchmark's copy.
+//! A program would have to keep such a copy, but no figure includes it. Neighbors are found by
+//! exact search over the live rows.
 
 mod library;
 mod peers;
@@ -33,11 +34,11 @@ use bench_tools::measure::{self, Percentiles, Rss};
 use bench_tools::vectors::{self, Neighbors, Rng, Vectors};
 use library::Churn;
 
-/// A beam in which all of them find most of the nearest.
+/// A beam with which all libraries find most of the nearest rows.
 const BEAM: usize = 64;
 const PASSES: usize = 2;
 
-/// What is deleted in each round. Rows have the numbers from 0 on, in the order in which they come.
+/// The deletes of each round. Rows are numbered from 0 in the order in which they are inserted.
 struct Schedule {
     live: usize,
     /// Of round 1 and those after it.
@@ -74,7 +75,7 @@ impl Schedule {
         (first..first + self.deletes.k as u32).collect()
     }
 
-    /// Carries a round out on what lives, in the order of numbers.
+    /// Applies a round to the live rows, in the order of numbers.
     fn advance(&self, round: usize, alive: &mut Vec<u32>) {
         let mut gone = self.deleted(round).to_vec();
         gone.sort_unstable();
@@ -82,7 +83,7 @@ impl Schedule {
         alive.extend(self.inserted(round));
     }
 
-    /// The nearest of every query after every round, round 0 first.
+    /// Returns the nearest rows of every query after every round, round 0 first.
     fn truth(&self, base: &Vectors, queries: &Vectors, metric: vectors::Metric) -> Neighbors {
         let mut alive: Vec<u32> = (0..self.live as u32).collect();
         let mut all = Neighbors { k: K, ids: Vec::new() };
@@ -99,12 +100,12 @@ impl Schedule {
     }
 }
 
-/// Rows are used over again when there are too few.
+/// Returns a row. Rows are used again if there are too few.
 fn row(base: &Vectors, id: u32) -> &[f32] {
     base.row(id as usize % base.len())
 }
 
-/// All libraries, one after the other.
+/// Runs all libraries, one after the other.
 pub fn run(args: &Args, pinned: bool) -> Result<()> {
     let quick = args.has("quick");
     let live: usize = args.get_or("live", if quick { 2000 } else { 20_000 })?;
@@ -167,13 +168,13 @@ pub fn run(args: &Args, pinned: bool) -> Result<()> {
     if results.is_empty() { Err("nothing was measured".into()) } else { Ok(()) }
 }
 
-/// Every library, left alone and maintained.
+/// Returns every library, left alone and maintained.
 fn variants() -> impl Iterator<Item = (&'static str, bool)> {
     let names = peers::NAMES.into_iter().chain(python::CHURNING);
     names.flat_map(|name| [(name, false), (name, true)])
 }
 
-/// The other side of [`run`], in the process of one library.
+/// Runs one library, in the process that [`run`] starts for it.
 pub fn step(args: &Args) -> Result<()> {
     let need = |key: &str| args.text(key).ok_or_else(|| format!("no --{key}"));
     let (name, dir) = (need("peer")?, Path::new(need("dir")?));

@@ -1,4 +1,4 @@
-//! The libraries in Rust under churn. Those from Python wheels are in `python/churn.py`.
+//! Owns the libraries in Rust under churn. Those from Python wheels are in `python/churn.py`.
 
 use std::path::{Path, PathBuf};
 
@@ -12,7 +12,7 @@ use super::library::Churn;
 use crate::peer::{EF_CONSTRUCTION, M, Metric, Result, unsupported};
 use crate::peers::usearch::new_index;
 
-/// Rows of one insert.
+/// Rows per insert.
 pub(super) const BATCH: usize = 500;
 
 pub const NAMES: [&str; 3] = ["altiplano", "usearch", "hnsw_rs"];
@@ -34,8 +34,8 @@ pub fn start(
     })
 }
 
-/// Altiplano as it is: its own threads compact, codes and durability are the default ones.
-/// Maintained, `compact` is called as well, which waits until nothing is left to do.
+/// Altiplano with its defaults: its own threads compact, with default quantization and durability.
+/// If maintained, `compact` is called as well, which waits until nothing is left to do.
 struct Altiplano {
     rows: Collection,
     _store: Store,
@@ -86,7 +86,7 @@ impl Churn for Altiplano {
     }
 }
 
-/// USearch: a removed row leaves its place to a later one. Maintained, `compact` is called.
+/// USearch: a later row takes the place of a removed one. If maintained, `compact` is called.
 struct USearch {
     index: usearch::Index,
     file: PathBuf,
@@ -133,12 +133,12 @@ impl Churn for USearch {
     }
 }
 
-/// hnsw_rs, which deletes nothing: left alone, the graph keeps the dead rows and a filter hides
-/// them; maintained, it is built anew of what lives.
+/// hnsw_rs, which cannot delete. Left alone, the graph keeps the dead rows and a filter hides them.
+/// If maintained, it is rebuilt from the live rows.
 struct HnswRs<D: Distance<f32> + Clone + Send + Sync + 'static> {
     index: Hnsw<'static, f32, D>,
     distance: D,
-    /// What lives, to filter by; unused where the graph is built anew.
+    /// The live rows, for the filter; unused where the graph is rebuilt.
     alive: std::collections::HashSet<usize>,
     maintained: bool,
     capacity: usize,

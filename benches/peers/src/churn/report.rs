@@ -1,4 +1,4 @@
-//! JSON lines, a table and the plots of the churn.
+//! Owns the JSON lines, the table and the plots of the churn.
 
 use serde_json::Value;
 
@@ -7,7 +7,7 @@ use crate::steps::number;
 use bench_tools::measure::{Json, median};
 use bench_tools::plot::{Panel, Scale, Series, svg};
 
-/// Rounds at either end that are compared.
+/// Number of rounds at either end that are compared.
 const ENDS: usize = 3;
 
 /// A library and its rounds.
@@ -23,7 +23,7 @@ impl Peer {
         Self { name, maintained, rounds: rounds.cloned().collect() }
     }
 
-    /// Medians of the first and of the last rounds; the fill is none of them.
+    /// Returns the medians of the first and of the last rounds, without the fill.
     fn ends(&self, key: &str) -> (f64, f64) {
         let values: Vec<f64> = self.rounds.iter().skip(1).map(|line| number(line, key)).collect();
         let count = ENDS.min(values.len());
@@ -35,7 +35,7 @@ impl Peer {
         values.fold(0.0, f64::max)
     }
 
-    /// Every round as a line, and a row of the table.
+    /// Prints every round as a line, and a row of the table.
     pub fn print(&self, data: &Data, live: usize, turnover: f64, pinned: bool) {
         for round in &self.rounds {
             let head = Json::new()
@@ -88,7 +88,8 @@ pub fn heads() {
     );
 }
 
-/// Memory, disk, recall and processor time by round, for those left alone and those maintained.
+/// Plots memory, disk, recall and processor time by round, for the libraries left alone and those
+/// maintained.
 pub fn picture(data: &Data, live: usize, turnover: f64, peers: &[Peer]) -> String {
     let mut panels = Vec::new();
     for maintained in [false, true] {
@@ -107,7 +108,7 @@ pub fn picture(data: &Data, live: usize, turnover: f64, peers: &[Peer]) -> Strin
         panel("Resident memory", "MB", Scale::FromZero, &|line| rss(line) / 1e6);
         panel("Disk", "MB", Scale::Log, &|line| number(line, "disk_bytes") / 1e6);
         panel("Recall@10", "recall", Scale::Fit, &|line| number(line, "recall_at_10"));
-        // The fill is no round of this kind.
+        // The fill is not a round of this kind.
         panel("Processor time of a round", "s", Scale::Log, &|line| {
             if number(line, "round") > 0.0 { number(line, "cpu_s") } else { f64::NAN }
         });

@@ -1,5 +1,5 @@
-//! arroy: a forest of random projections on LMDB. Its width is `search_k`, the candidates that are
-//! measured.
+//! arroy: a forest of random projections on LMDB. Its width is `search_k`, the number of candidates
+//! that are measured.
 
 use std::num::NonZeroUsize;
 use std::path::Path;

@@ -1,4 +1,4 @@
-//! hnsw_rs, with its SIMD distances. It has no dot product for rows of any norm.
+//! hnsw_rs, with its SIMD distances. It has no dot product for rows that are not normalized.
 
 use std::path::Path;
 

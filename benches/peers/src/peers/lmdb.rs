@@ -1,4 +1,4 @@
-//! The environment that the two libraries on LMDB live in.
+//! Owns the environment of the two libraries on LMDB.
 
 use std::path::Path;
 
@@ -12,12 +12,12 @@ const MAP_BYTES: usize = 64 << 30;
 /// Opens the files in `dir`. The environment lives as long as the process, since readers borrow it.
 pub fn open(dir: &Path) -> Result<&'static Env<WithoutTls>> {
     let mut options = EnvOpenOptions::new().read_txn_without_tls();
-    // SAFETY: no one else writes the files of this run's own directory.
+    // SAFETY: nobody else writes the files of this run's own directory.
     let env = unsafe { options.map_size(MAP_BYTES).open(dir)? };
     Ok(Box::leak(Box::new(env)))
 }
 
-/// A new database.
+/// Creates a database.
 pub fn create<K: 'static, V: 'static>(
     env: &'static Env<WithoutTls>,
 ) -> Result<Database<'static, K, V>> {
@@ -27,7 +27,7 @@ pub fn create<K: 'static, V: 'static>(
     Ok(made?.unwrap_commit())
 }
 
-/// The database that is there.
+/// Opens an existing database.
 pub fn existing<K: 'static, V: 'static>(
     env: &'static Env<WithoutTls>,
 ) -> Result<Database<'static, K, V>> {

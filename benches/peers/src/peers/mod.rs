@@ -1,9 +1,9 @@
-//! One file per library.
+//! Owns the list of libraries, one file per library.
 //!
-//! Left out: the crates `faiss`, which binds a C++ library that must be built beside it with CMake and a
-//! BLAS, `qdrant-edge`, with 350 crates below it, and `lancedb`, with 600. Their Python wheels are here
-//! instead (`python`), as are those of `hnswlib`, `zvec` and Scalable Vector Search; the codes of the
-//! last, `svs-lvq4x8`, run on processors of Intel alone, by a check of its own.
+//! Left out are three crates. `faiss` binds a C++ library that must be built with CMake and a BLAS.
+//! `qdrant-edge` needs 350 crates, and `lancedb` needs 600. Their Python wheels are here instead
+//! (`python`), as are those of `hnswlib`, `zvec` and Scalable Vector Search. The codes `svs-lvq4x8`
+//! of the last run on Intel processors alone, by a check of its own.
 
 mod altiplano;
 mod arroy;
@@ -15,7 +15,7 @@ pub mod usearch;
 
 use crate::peer::Steps;
 
-/// All of them; Altiplano last, once for each kind of codes.
+/// Returns all of them; Altiplano comes last, once for each quantization.
 pub fn all() -> Vec<Box<dyn Steps>> {
     let mut all: Vec<Box<dyn Steps>> = vec![
         Box::new(hnsw_rs::HnswRs),

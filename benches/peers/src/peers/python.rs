@@ -1,7 +1,6 @@
-//! Libraries that come as Python wheels, where their own language would have to be built first.
-//!
-//! Owns their names and how their steps are started. The steps themselves are in `python/step.py`, the
-//! libraries in `python/libraries/`. Not here: the data, which the step in Rust reads and hands over.
+//! Owns the names of the libraries that come as Python wheels, because their own language would
+//! have to be built first. Also starts their steps. The steps are in `python/step.py`, the
+//! libraries in `python/libraries/`. The step in Rust reads the data and hands it over.
 
 use std::env;
 use std::io::{self, BufWriter, Write};
@@ -14,14 +13,14 @@ use bench_tools::args::Args;
 
 const PACKAGE: &str = env!("CARGO_MANIFEST_DIR");
 
-/// What keeps their pools of threads to one.
+/// Environment variables that limit the libraries' thread pools to one thread.
 const THREADS: [&str; 4] =
     ["OMP_NUM_THREADS", "RAYON_NUM_THREADS", "TOKIO_WORKER_THREADS", "LANCE_CPU_THREADS"];
 
 /// A library in one configuration.
 pub struct Python {
     name: &'static str,
-    /// As it is imported.
+    /// The name that is imported.
     library: &'static str,
 }
 
@@ -40,7 +39,7 @@ pub const ALL: [Python; 12] = [
     Python { name: "zvec-int8", library: "zvec" },
 ];
 
-/// Those with `CHURN` in their file, by the names that they have there.
+/// Libraries with `CHURN` in their file, by the names that they have there.
 pub const CHURNING: [&str; 4] = ["hnswlib", "qdrant", "lancedb", "zvec"];
 
 impl Python {
@@ -49,14 +48,15 @@ impl Python {
         Some(Self { name, library: if name == "qdrant" { "qdrant_edge" } else { name } })
     }
 
-    /// The step of the churn: `python/churn.py`.
+    /// Runs the step of the churn: `python/churn.py`.
     pub fn churn_step(&self, args: &Args, dir: &Path) -> Result<()> {
         finish(self.command("churn.py").arg("--check").spawn()?)?;
         let data = data::data(args)?;
         let mut command = self.command("churn.py");
         command.args(["--metric", data.metric_name]).arg("--dir").arg(dir);
         if self.library == "zvec" {
-            // A query over several of its files waits, in a thread of that pool, for others of it.
+            // A query over several files waits, in a thread of that pool, for other threads of the
+            // pool.
             command.env("OMP_NUM_THREADS", "2");
         }
         let work = Path::new(args.text("work").ok_or("no --work")?);
@@ -86,7 +86,7 @@ impl Steps for Python {
     }
 
     fn build_step(&self, args: &Args, dir: &Path) -> Result<()> {
-        // Before the data are read in vain.
+        // Checked before the data are read in vain.
         finish(self.command("step.py").arg("check").spawn()?)?;
         let data = data::data(args)?;
         let mut command = self.command("step.py");
@@ -109,12 +109,12 @@ impl Steps for Python {
     }
 }
 
-/// Starts it, with the rows on its stdin.
+/// Starts the process, with the rows on its stdin.
 fn feed(mut command: Command, base: Vectors) -> Result<()> {
     command.arg(format!("--rows={}", base.len())).arg(format!("--dim={}", base.dim));
     let mut child = command.stdin(Stdio::piped()).spawn()?;
     if let Some(stdin) = child.stdin.take() {
-        // A process that ended early says why itself.
+        // A process that ended early reports why.
         match write(&base, stdin) {
             Err(reason) if reason.kind() != io::ErrorKind::BrokenPipe => {
                 return Err(reason.into());
@@ -126,7 +126,7 @@ fn feed(mut command: Command, base: Vectors) -> Result<()> {
     finish(child)
 }
 
-/// Little-endian, in row order, and no more.
+/// Writes the rows in order, little-endian, and nothing else.
 fn write(rows: &Vectors, to: impl Write) -> io::Result<()> {
     let mut to = BufWriter::new(to);
     for row in rows.rows() {

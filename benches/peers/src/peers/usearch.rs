@@ -13,7 +13,7 @@ pub enum USearch {
     Bf16,
 }
 
-/// An empty index with the parameters that all libraries share.
+/// Returns an empty index with the parameters that all libraries share.
 pub fn new_index(
     dimensions: usize,
     metric: Metric,

@@ -1,6 +1,6 @@
-//! Runs every target on seeded random inputs, without a fuzzer and on any toolchain:
-//! `seeded [runs for each target [first seed [target]]]`. Prints counts, the most heap bytes and the
-//! slowest input of each; a failure prints its seed.
+//! Runs every target on seeded random inputs, without a fuzzer and on any toolchain: `seeded [runs
+//! for each target [first seed [target]]]`. Prints counts, the peak of heap bytes and the slowest
+//! input of each target. A failure prints its seed.
 
 use std::time::{Duration, Instant};
 
