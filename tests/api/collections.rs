@@ -183,7 +183,7 @@ fn a_dropped_collection_is_gone_with_its_files_and_its_name_is_free() {
 }
 
 #[test]
-fn a_in_memory_collection_is_never_on_disk_and_gone_after_a_reopen() {
+fn an_in_memory_collection_is_never_on_disk_and_gone_after_a_reopen() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("s");
     let store = StoreOptions::new().background(Background::Manual).open(&path).unwrap();

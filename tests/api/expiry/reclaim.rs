@@ -105,7 +105,7 @@ fn what_was_deleted_or_expired_is_in_no_file_after_compaction_and_reopens() {
 
 /// I13: a scratch pad with a lifetime must not grow for ever.
 #[test]
-fn a_in_memory_collection_gives_back_what_expired() {
+fn an_in_memory_collection_gives_back_what_expired() {
     let dir = tempfile::tempdir().unwrap();
     let clock = Arc::new(ManualClock::new(START));
     let store = with_clock(&clock).open(dir.path().join("s")).unwrap();
