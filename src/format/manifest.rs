@@ -1,6 +1,5 @@
 //! Owns the bytes of a manifest: the list of everything that is part of the store. Layout:
-//! `format.md`, "Manifest". The body is bincode after a version number, with one frozen struct per
-//! version.
+//! `format.md`, "Manifest". The body is bincode behind a version, one frozen struct per version.
 
 use std::collections::{HashMap, HashSet};
 use std::time::Duration;
@@ -27,8 +26,7 @@ pub(crate) struct Manifest {
     pub(crate) next_collection: CollectionId,
     /// The high-water mark of time.
     pub(crate) time: Timestamp,
-    /// The clock's reading when it was first found too far ahead; `Timestamp::MIN` if there is no
-    /// doubt.
+    /// What the clock showed when first found too far ahead; `Timestamp::MIN` without doubt.
     pub(crate) clock_doubted: Timestamp,
     /// The largest sequence number that was assigned.
     pub(crate) last_seq: Seq,
@@ -68,8 +66,7 @@ pub(crate) struct SegmentEntry {
     pub(crate) len: u64,
     pub(crate) rows: u32,
     pub(crate) deletes: Option<DeletesEntry>,
-    /// When the store first saw dead rows in it. The deadline for removing their bytes counts from
-    /// then.
+    /// When the store first saw dead rows in it: their deadline counts from then.
     pub(crate) dead_since: Option<Timestamp>,
 }
 

@@ -65,7 +65,8 @@ pub enum AccessPath {
 pub enum AccessReason {
     /// It is the cheapest of the paths that reach the target recall.
     Cheapest,
-    /// The search asked for it, by [`Search::mode`](crate::Search::mode) or [`Search::exact`](crate::Search::exact).
+    /// The search asked for it, by [`Search::mode`](crate::Search::mode) or
+    /// [`Search::exact`](crate::Search::exact).
     AskedFor,
     /// Few rows are eligible.
     FewRows,

@@ -31,8 +31,8 @@ impl Store {
     ///
     /// # Errors
     ///
-    /// [`Error::DiskFull`] or [`Error::Io`] if an output cannot be written, and [`Error::Corrupt`] if
-    /// an input is damaged: the inputs stay as they are then. [`Error::ReadOnly`],
+    /// [`Error::DiskFull`] or [`Error::Io`] if an output cannot be written, and [`Error::Corrupt`]
+    /// if an input is damaged: the inputs stay as they are then. [`Error::ReadOnly`],
     /// [`Error::Poisoned`] or [`Error::Closed`] for a store that takes no writes.
     pub fn compact(&self) -> Result<CompactionReport> {
         let _telling = self.engine.events.telling();
@@ -228,7 +228,8 @@ impl Store {
     ///
     /// # Errors
     ///
-    /// [`Error::ReadOnly`], [`Error::Poisoned`] or [`Error::Closed`] for a store that takes no writes.
+    /// [`Error::ReadOnly`], [`Error::Poisoned`] or [`Error::Closed`] for a store that takes no
+    /// writes.
     pub fn cancel_background(&self) -> Result<()> {
         self.engine.dir.check_writable()?;
         self.engine.background.pace().end_jobs();

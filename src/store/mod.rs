@@ -8,6 +8,7 @@ mod clock;
 mod collections;
 mod maintenance;
 mod open;
+mod read_only;
 mod repair;
 mod stats;
 // The other tests use threads and locks that no model checker schedules.

@@ -1,5 +1,5 @@
-//! Owns the opening of a store: for writing, which creates or recovers it, or for reading beside a
-//! writer.
+//! Owns the opening of a store for writing, which creates or recovers it. `read_only` opens it for
+//! reading.
 //!
 //! Recovery never changes an old file. It replays the log in RAM and copies the valid part of the
 //! last log file to a new one. Then it commits a manifest that names the new file, and only then
@@ -25,14 +25,9 @@ use crate::log::{LogEnd, LogWriter};
 use crate::manifest::{self, CommitError, Found};
 use crate::options::{Background, StoreOptions};
 use crate::sabotage::broken;
-use crate::snapshot::Snapshot;
-use crate::snapshot::state::CollectionState;
 use crate::splitmix::mix;
 use crate::store::{Shared, Store, workers};
 use crate::sync::Mutex;
-
-/// Attempts of a read-only open, in case the writer changes files meanwhile.
-const READ_ATTEMPTS: usize = 3;
 
 impl StoreOptions {
     /// Opens a store with these options. See [`Store::open`].
@@ -44,38 +39,10 @@ impl StoreOptions {
     pub fn open(self, path: impl AsRef<Path>) -> Result<Store> {
         open_for_writing(Arc::new(RealDisk), &absolute(path.as_ref())?, self)
     }
-
-    /// Opens an existing store for reading, also while another process writes it. Takes no lock and
-    /// writes nothing. It shows the store as of now, and what the writer does later from the next
-    /// [`Store::refresh`] on: until then it also returns memories that were deleted meanwhile. What
-    /// expires disappears by itself. Give the reader the writer's clock if that is not the system's.
-    ///
-    /// # Errors
-    ///
-    /// [`Error::NotFound`] if there is no store, [`Error::NotAStore`] for something else,
-    /// [`Error::Corrupt`] and [`Error::UnsupportedFormat`] as for [`Store::open`].
-    ///
-    /// ```
-    /// # fn main() -> altiplano::Result<()> {
-    /// # let dir = tempfile::tempdir().unwrap();
-    /// # use altiplano::{CollectionOptions, Memory, Metric, Store, StoreOptions};
-    /// # let path = dir.path().join("agent.alt");
-    /// let writer = Store::open(&path)?;
-    /// let notes = writer.collection("notes", CollectionOptions::new(1, Metric::L2))?;
-    /// let reader = StoreOptions::new().open_read_only(&path)?;
-    /// notes.insert(Memory::new(1, [0.5]))?;
-    /// assert!(reader.get_collection("notes").unwrap().is_empty()?);
-    /// reader.refresh()?;
-    /// assert_eq!(reader.get_collection("notes").unwrap().len()?, 1);
-    /// # Ok(()) }
-    /// ```
-    pub fn open_read_only(self, path: impl AsRef<Path>) -> Result<Store> {
-        open_for_reading(Arc::new(RealDisk), &absolute(path.as_ref())?, &self)
-    }
 }
 
 impl Store {
-    fn assemble(
+    pub(super) fn assemble(
         engine: Arc<Engine>,
         workers: Vec<crate::worker::Worker>,
         lock: Option<Box<dyn std::any::Any + Send + Sync>>,
@@ -87,51 +54,6 @@ impl Store {
         let shared = Shared { names: Mutex::new(names), refreshing: Mutex::default() };
         Self { engine, life, shared: Arc::new(shared) }
     }
-
-    /// Moves a store that was opened read-only forward to what its writer has written by now, with
-    /// all handles of its collections. For a writable store there is nothing to do.
-    ///
-    /// # Errors
-    ///
-    /// [`Error::Corrupt`] or [`Error::Io`] if what was written cannot be read: the store stays at the
-    /// moment that it showed before. [`Error::Closed`] after a close.
-    pub fn refresh(&self) -> Result<()> {
-        self.engine.dir.check_open()?;
-        if !self.engine.dir.is_read_only() {
-            return Ok(());
-        }
-        // Serialized: if the refresh that read first ended last, readers would go back in time.
-        let _refreshing = crate::sync::lock(&self.shared.refreshing);
-        let (dir, clock) = (&self.engine.dir, self.engine.time.clock());
-        let options = StoreOptions::new().clock(Arc::clone(clock));
-        let newer = read_with_retries(dir.shared_disk(), dir.root(), &options)?;
-        let mut names = crate::sync::lock(&self.shared.names);
-        self.engine.adopt(&newer);
-        let newer: HashMap<CollectionId, Arc<CollectionState>> =
-            newer.collections.all().into_iter().map(|core| (core.id, core)).collect();
-        self.engine.collections.change(|open| {
-            open.retain(|id, _| newer.contains_key(id));
-            for (id, core) in newer {
-                match open.get(&id) {
-                    Some(old) => old.publish(Snapshot::clone(&core.snapshot())),
-                    None => drop(open.insert(id, core)),
-                }
-            }
-            *names = open.values().map(|core| (core.name.clone(), core.id)).collect();
-        });
-        Ok(())
-    }
-}
-
-/// Opens an existing store for reading, on any [`Disk`].
-pub(crate) fn open_for_reading(
-    disk: Arc<dyn Disk>,
-    path: &Path,
-    options: &StoreOptions,
-) -> Result<Store> {
-    options.validate()?;
-    let engine = read_with_retries(&disk, path, options).map_err(|error| no_store(error, path))?;
-    Ok(Store::assemble(engine, Vec::new(), None))
 }
 
 /// Opens or creates a store, on any [`Disk`].
@@ -167,22 +89,9 @@ pub(crate) fn open_for_writing(
     Ok(Store::assemble(engine, workers, Some(lock)))
 }
 
-/// Says of an error of listing a directory what a user needs to know: there is no store.
-pub(super) fn no_store(error: Error, path: &Path) -> Error {
-    match error {
-        Error::Io { op: "list", source, .. } if source.kind() == ErrorKind::NotFound => {
-            Error::not_found(path)
-        }
-        Error::Io { op: "list", source, .. } if source.kind() == ErrorKind::NotADirectory => {
-            Error::NotAStore { path: path.to_owned(), found: "it is a file".to_owned() }
-        }
-        error => error,
-    }
-}
-
 /// Returns the absolute path, so that the store stays where it is when the process changes its
 /// working directory.
-fn absolute(path: &Path) -> Result<PathBuf> {
+pub(super) fn absolute(path: &Path) -> Result<PathBuf> {
     std::path::absolute(path).map_err(|e| Error::io("find", path, e))
 }
 
@@ -293,7 +202,7 @@ fn largest_file(disk: &dyn Disk, dir: &Path) -> Result<FileId> {
     Ok(FileId(largest.map_or(1, |n| n.saturating_add(1))))
 }
 
-fn engine(
+pub(super) fn engine(
     disk: Arc<dyn Disk>,
     dir: PathBuf,
     manifest: Manifest,
@@ -311,7 +220,7 @@ fn engine(
 }
 
 /// Opens the files that the manifest names and replays the log over them.
-fn recover(engine: &Arc<Engine>) -> Result<LogEnd> {
+pub(super) fn recover(engine: &Arc<Engine>) -> Result<LogEnd> {
     let manifest = engine.catalog.manifest();
     for entry in &manifest.collections {
         let core = replay::open_collection(engine, entry)?;
@@ -376,34 +285,6 @@ fn remove_orphans(engine: &Engine) -> Result<()> {
         }
     }
     Ok(())
-}
-
-/// Reads a store that another process may be changing. The writer may remove a file after its
-/// manifest was read, so the read is retried.
-fn read_with_retries(
-    disk: &Arc<dyn Disk>,
-    path: &Path,
-    options: &StoreOptions,
-) -> Result<Arc<Engine>> {
-    let mut attempts = 0;
-    loop {
-        attempts += 1;
-        match read_once(disk, path, options) {
-            Err(Error::Io { .. } | Error::Corrupt { .. }) if attempts < READ_ATTEMPTS => {}
-            result => return result,
-        }
-    }
-}
-
-fn read_once(disk: &Arc<dyn Disk>, path: &Path, options: &StoreOptions) -> Result<Arc<Engine>> {
-    let found = match manifest::load(disk.as_ref(), path)? {
-        Found::Manifest(manifest) => *manifest,
-        Found::Nothing => return Err(Error::not_found(path)),
-    };
-    let engine = engine(Arc::clone(disk), path.to_owned(), found, options, 0, true)?;
-    let end = recover(&engine)?;
-    engine.progress.take_seq(end.last_seq);
-    Ok(engine)
 }
 
 #[cfg(test)]

@@ -3,7 +3,7 @@
 
 use super::*;
 use crate::Error;
-use crate::store::open::open_for_reading;
+use crate::store::read_only::open_for_reading;
 use crate::testing::fault::{Fault, FaultDisk};
 
 fn names(dir: &Path) -> Vec<FileName> {

@@ -21,7 +21,8 @@ use shuttle::{Config, Runner, thread};
 use crate::collection::Collection;
 use crate::disk::Disk;
 use crate::format::names::FileName;
-use crate::store::open::{open_for_reading, open_for_writing};
+use crate::store::open::open_for_writing;
+use crate::store::read_only::open_for_reading;
 use crate::testing::sim::SimDisk;
 use crate::{
     Background, Batch, CollectionOptions, Durability, Error, Filter, ManualClock, Memory, Metric,

@@ -17,7 +17,8 @@ use super::model::Model;
 use super::run::{Row, each, report, seed};
 use super::setup::{dir, new_clock, options};
 use crate::format::names::FileName;
-use crate::store::open::{open_for_reading, open_for_writing};
+use crate::store::open::open_for_writing;
+use crate::store::read_only::open_for_reading;
 use crate::testing::sim::{FileSystem, SimDisk};
 use crate::{Error, Store};
 
