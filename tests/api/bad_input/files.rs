@@ -15,7 +15,11 @@ fn a_file_is_no_store() {
     let path = dir.path().join("file");
     std::fs::write(&path, b"mine").unwrap();
     assert!(matches!(Store::open(&path), Err(Error::NotAStore { .. })));
-    assert!(matches!(StoreOptions::new().open_read_only(&path), Err(Error::Io { .. })));
+    let read = |path: &std::path::Path| StoreOptions::new().open_read_only(path);
+    assert!(matches!(read(&path), Err(Error::NotAStore { .. })));
+    assert!(matches!(read(&dir.path().join("none")), Err(Error::NotFound { .. })));
+    let repaired = StoreOptions::new().repair(dir.path().join("none"), dir.path().join("to"));
+    assert!(matches!(repaired, Err(Error::NotFound { .. })));
     assert_eq!(std::fs::read(&path).unwrap(), b"mine");
 }
 
