@@ -197,7 +197,11 @@ fn maintain_rows(
     let given = compaction::run_checkpoint(&control.without_pace()).and_then(|trimmed| {
         let busy = trimmed || patience.is_zero();
         let gave = busy || compaction::give_back(&control)?;
-        engine.admission.maintain_disk(!gave, asked)?;
+        // An index job holds the files of its snapshot, and frees its older indexes at the end.
+        let indexing =
+            |found, core: &Arc<CollectionState>| found || core.index_bytes_under_way() > 0;
+        let idle = !gave && !engine.collections.fold(false, indexing);
+        engine.admission.maintain_disk(idle, asked)?;
         Ok(gave && !busy)
     });
     match given {
