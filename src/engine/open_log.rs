@@ -175,7 +175,6 @@ impl OpenLog {
 
     /// Makes everything durable that was acknowledged before the call. Returns the newest durable
     /// sequence number.
-    #[track_caller]
     pub(crate) fn sync(&self) -> Result<Seq> {
         self.dir.check_writable()?;
         let mut token = self.hold();
@@ -195,7 +194,8 @@ impl OpenLog {
         let now = self.time.monotonic();
         if now.saturating_sub(log.last_frame) >= TIME_FRAME_EVERY {
             self.append(log, FrameKind::Time, &[])?;
-            self.sync_held(log)?;
+            let with_time = self.sync_held(log);
+            with_time?;
         }
         if log.sync_due.is_some_and(|due| due <= now) {
             self.sync_held(log)?;
