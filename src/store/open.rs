@@ -89,6 +89,19 @@ pub(crate) fn open_for_writing(
     Ok(Store::assemble(engine, workers, Some(lock)))
 }
 
+/// Says of an error of listing a directory what a user needs to know: there is no store.
+pub(super) fn no_store(error: Error, path: &Path) -> Error {
+    match error {
+        Error::Io { op: "list", source, .. } if source.kind() == ErrorKind::NotFound => {
+            Error::not_found(path)
+        }
+        Error::Io { op: "list", source, .. } if source.kind() == ErrorKind::NotADirectory => {
+            Error::NotAStore { path: path.to_owned(), found: "it is a file".to_owned() }
+        }
+        error => error,
+    }
+}
+
 /// Returns the absolute path, so that the store stays where it is when the process changes its
 /// working directory.
 pub(super) fn absolute(path: &Path) -> Result<PathBuf> {
@@ -109,15 +122,10 @@ fn prepare_dir(disk: &dyn Disk, path: &Path, options: &StoreOptions) -> Result<(
                 return Err(Error::not_found(&dir));
             }
         }
-        Err(Error::Io { ref source, .. }) if source.kind() == ErrorKind::NotADirectory => {
-            return Err(Error::NotAStore { path: dir, found: "it is a file".to_owned() });
-        }
-        Err(Error::Io { ref source, .. })
-            if source.kind() == ErrorKind::NotFound && options.create => {}
-        Err(Error::Io { ref source, .. }) if source.kind() == ErrorKind::NotFound => {
-            return Err(Error::not_found(&dir));
-        }
-        Err(error) => return Err(read_only(error, &dir)),
+        Err(error) => match no_store(error, &dir) {
+            Error::NotFound { .. } if options.create => {}
+            error => return Err(read_only(error, &dir)),
+        },
     }
     let made = options.create && disk.create_dir(&dir).map_err(|error| read_only(error, &dir))?;
     Ok((dir, made))

@@ -2,7 +2,6 @@
 //! has written since. Takes no lock and writes nothing.
 
 use std::collections::HashMap;
-use std::io::ErrorKind;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -15,7 +14,7 @@ use crate::options::StoreOptions;
 use crate::snapshot::Snapshot;
 use crate::snapshot::state::CollectionState;
 use crate::store::Store;
-use crate::store::open::{absolute, engine, recover};
+use crate::store::open::{absolute, engine, no_store, recover};
 
 /// Attempts of a read-only open, in case the writer changes files meanwhile.
 const READ_ATTEMPTS: usize = 3;
@@ -96,19 +95,6 @@ pub(crate) fn open_for_reading(
     options.validate()?;
     let engine = read_with_retries(&disk, path, options).map_err(|error| no_store(error, path))?;
     Ok(Store::assemble(engine, Vec::new(), None))
-}
-
-/// Says of an error of listing a directory what a user needs to know: there is no store.
-pub(super) fn no_store(error: Error, path: &Path) -> Error {
-    match error {
-        Error::Io { op: "list", source, .. } if source.kind() == ErrorKind::NotFound => {
-            Error::not_found(path)
-        }
-        Error::Io { op: "list", source, .. } if source.kind() == ErrorKind::NotADirectory => {
-            Error::NotAStore { path: path.to_owned(), found: "it is a file".to_owned() }
-        }
-        error => error,
-    }
 }
 
 /// Reads a store that another process may be changing. The writer may remove a file after its

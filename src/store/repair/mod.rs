@@ -27,8 +27,7 @@ use crate::options::{Background, Durability, StoreOptions};
 use crate::segment::RowRef;
 use crate::snapshot::stage::Prepared;
 use crate::store::Store;
-use crate::store::open::open_for_writing;
-use crate::store::read_only::no_store;
+use crate::store::open::{no_store, open_for_writing};
 use sources::Sources;
 use survivors::Survivors;
 
