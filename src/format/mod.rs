@@ -10,6 +10,7 @@
 )]
 
 pub(crate) mod at_path;
+pub(crate) mod change;
 pub(crate) mod codec;
 pub(crate) mod cursor;
 mod filter;
@@ -23,9 +24,9 @@ pub(crate) mod shape;
 pub(crate) mod table;
 
 /// The format that this version writes. A reader must support at least this one to read it.
-pub const READ_VERSION: u16 = 2;
+pub const READ_VERSION: u16 = 3;
 /// The format that this version writes. A writer must support at least this one to append to it.
-pub const WRITE_VERSION: u16 = 2;
+pub const WRITE_VERSION: u16 = 3;
 
 /// An error in decoded bytes. Modules above add the file's path.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

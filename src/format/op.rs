@@ -1,16 +1,21 @@
 //! Owns the operations inside a log frame. Layout: `format.md`, "Operations".
 
 use super::DecodeError;
-use super::cursor::Cursor;
+use super::change::{decode_change, encode_change};
+use super::cursor::{Cursor, put_varint};
 use super::filter::{decode_filter, encode_filter, filter_len};
 use crate::clock::Timestamp;
 use crate::filter::{Filter, Matcher};
 use crate::ids::{CollectionId, MemoryId, Seq};
+use crate::memory::Change;
 
 const INSERT: u8 = 1;
 const DELETE: u8 = 2;
 const DELETE_WHERE: u8 = 3;
 const DELETE_IDS: u8 = 4;
+const CHANGE: u8 = 5;
+const CHANGE_IDS: u8 = 6;
+const CHANGE_WHERE: u8 = 7;
 
 /// Largest number of bytes of an operation without its vector, body or filter.
 pub(crate) const MAX_HEAD_BYTES: usize = 41;
@@ -47,6 +52,10 @@ pub(crate) enum OpKind {
     /// All older rows with one of these ids die. Stands for a `DeleteWhere` where the ids take
     /// fewer bytes than the filter.
     DeleteIds { ids: Vec<MemoryId> },
+    /// All older rows with one of these ids get the change. Each had one row that was visible.
+    ChangeIds { ids: Vec<MemoryId>, change: Change },
+    /// All older rows that match and had not expired at `now` get the change.
+    ChangeWhere { filter: Matcher, now: Timestamp, change: Change },
 }
 
 impl OpKind {
@@ -78,10 +87,32 @@ impl OpKind {
     }
 }
 
+impl OpKind {
+    /// Returns the shortest record of a change of `rows` rows by `filter`. Calls `ids` only if the
+    /// record needs the ids.
+    pub(crate) fn of_changed<E>(
+        filter: Matcher,
+        now: Timestamp,
+        change: Change,
+        rows: u64,
+        ids: impl FnOnce() -> Result<Vec<MemoryId>, E>,
+    ) -> Result<Self, E> {
+        let by_filter = 12u64.saturating_add(filter_len(filter.filter()) as u64);
+        let by_ids = 4u64.saturating_add(rows.saturating_mul(16));
+        if by_filter < by_ids {
+            return Ok(Self::ChangeWhere { filter, now, change });
+        }
+        let mut ids = ids()?;
+        ids.sort_unstable();
+        Ok(Self::ChangeIds { ids, change })
+    }
+}
+
 impl Op {
     /// Appends the encoded operation to `out`.
     pub(crate) fn encode(&self, out: &mut Vec<u8>) {
         let kind = match &self.kind {
+            OpKind::ChangeIds { .. } | OpKind::ChangeWhere { .. } => return self.encode_change(out),
             OpKind::Insert { .. } => INSERT,
             OpKind::Delete { .. } => DELETE,
             OpKind::DeleteWhere { .. } => DELETE_WHERE,
@@ -106,16 +137,47 @@ impl Op {
                 out.extend_from_slice(&(bytes.len() as u32).to_le_bytes());
                 out.extend_from_slice(&bytes);
             }
-            OpKind::DeleteIds { ids } => {
-                out.extend_from_slice(&(ids.len() as u32).to_le_bytes());
-                ids.iter().for_each(|id| out.extend_from_slice(&id.as_u128().to_le_bytes()));
+            OpKind::DeleteIds { ids } => encode_ids(out, ids),
+            OpKind::ChangeIds { .. } | OpKind::ChangeWhere { .. } => {}
+        }
+    }
+
+    /// Changes are small and frequent, so their numbers are of variable length.
+    fn encode_change(&self, out: &mut Vec<u8>) {
+        let mut head = |kind: u8, change: &Change| {
+            out.push(kind);
+            put_varint(out, u64::from(self.collection.0));
+            put_varint(out, self.seq.0);
+            encode_change(out, change);
+        };
+        match &self.kind {
+            OpKind::ChangeIds { ids, change } => match ids[..] {
+                [id] => {
+                    head(CHANGE, change);
+                    out.extend_from_slice(&id.as_u128().to_le_bytes());
+                }
+                _ => {
+                    head(CHANGE_IDS, change);
+                    encode_ids(out, ids);
+                }
+            },
+            OpKind::ChangeWhere { filter, now, change } => {
+                head(CHANGE_WHERE, change);
+                let bytes = encode_filter(filter.filter());
+                out.extend_from_slice(&now.to_bits().to_le_bytes());
+                out.extend_from_slice(&(bytes.len() as u32).to_le_bytes());
+                out.extend_from_slice(&bytes);
             }
+            _ => {}
         }
     }
 
     /// Decodes the next operation.
     pub(crate) fn decode(cursor: &mut Cursor<'_>) -> Result<Self, DecodeError> {
         let kind = cursor.u8()?;
+        if matches!(kind, CHANGE | CHANGE_IDS | CHANGE_WHERE) {
+            return decode_changed(kind, cursor);
+        }
         let collection = CollectionId(cursor.u32()?);
         let seq = Seq(cursor.u64()?);
         if seq > Seq::MAX {
@@ -125,18 +187,51 @@ impl Op {
             INSERT => decode_insert(cursor)?,
             DELETE => OpKind::Delete { id: MemoryId::from_u128(cursor.u128()?) },
             DELETE_WHERE => {
-                let now = Timestamp::from_bits(cursor.u64()?);
-                let len = cursor.length()?;
-                let at = cursor.position() as u64;
-                let filter = decode_filter(cursor.bytes(len)?)
-                    .map_err(|e| DecodeError::new(at.saturating_add(e.offset), e.reason))?;
-                OpKind::DeleteWhere { filter: Matcher::new(filter), now }
+                let (filter, now) = decode_where(cursor)?;
+                OpKind::DeleteWhere { filter, now }
             }
             DELETE_IDS => OpKind::DeleteIds { ids: decode_ids(cursor)? },
             _ => return Err(cursor.error("an operation is of an unknown kind")),
         };
         Ok(Self { collection, seq, kind })
     }
+}
+
+/// Decodes a change behind its kind.
+fn decode_changed(kind: u8, cursor: &mut Cursor<'_>) -> Result<Op, DecodeError> {
+    let collection = u32::try_from(cursor.varint()?);
+    let collection = collection.map_err(|_| cursor.error("a collection is out of range"))?;
+    let seq = Seq(cursor.varint()?);
+    if seq > Seq::MAX {
+        return Err(cursor.error("the sequence number of an operation is out of range"));
+    }
+    let change = decode_change(cursor, seq)?;
+    let kind = match kind {
+        CHANGE => {
+            OpKind::ChangeIds { ids: vec![MemoryId::from_u128(cursor.u128()?)], change }
+        }
+        CHANGE_IDS => OpKind::ChangeIds { ids: decode_ids(cursor)?, change },
+        _ => {
+            let (filter, now) = decode_where(cursor)?;
+            OpKind::ChangeWhere { filter, now, change }
+        }
+    };
+    Ok(Op { collection: CollectionId(collection), seq, kind })
+}
+
+/// Decodes a filter and the moment at which it was asked.
+fn decode_where(cursor: &mut Cursor<'_>) -> Result<(Matcher, Timestamp), DecodeError> {
+    let now = Timestamp::from_bits(cursor.u64()?);
+    let len = cursor.length()?;
+    let at = cursor.position() as u64;
+    let filter = decode_filter(cursor.bytes(len)?)
+        .map_err(|e| DecodeError::new(at.saturating_add(e.offset), e.reason))?;
+    Ok((Matcher::new(filter), now))
+}
+
+fn encode_ids(out: &mut Vec<u8>, ids: &[MemoryId]) {
+    out.extend_from_slice(&(ids.len() as u32).to_le_bytes());
+    ids.iter().for_each(|id| out.extend_from_slice(&id.as_u128().to_le_bytes()));
 }
 
 fn decode_insert(cursor: &mut Cursor<'_>) -> Result<OpKind, DecodeError> {
@@ -184,12 +279,22 @@ mod tests {
         let insert = OpKind::Insert { id, norm: 2.0, vector: vec![1.0, -0.5], body: vec![1, 2, 3] };
         let filter = Matcher::new(Filter::namespace("a").and(Filter::tag("b").not()));
         let now = Timestamp::from_millis(77);
-        let ids = OpKind::DeleteIds { ids: vec![id, MemoryId::from(10u64)] };
-        [insert, OpKind::Delete { id }, OpKind::DeleteWhere { filter, now }, ids]
-            .into_iter()
-            .zip(1..)
-            .map(|(kind, seq)| Op { collection, seq: Seq(seq), kind })
-            .collect()
+        let many = || vec![id, MemoryId::from(10u64)];
+        let change = |seq| {
+            let expiry = Some(Timestamp::from_millis(1 << 41).into());
+            Change { seq: Seq(seq), expiry, importance: None, pinned: None }
+        };
+        let kinds = [
+            insert,
+            OpKind::Delete { id },
+            OpKind::DeleteWhere { filter: filter.clone(), now },
+            OpKind::DeleteIds { ids: many() },
+            OpKind::ChangeIds { ids: vec![id], change: change(5) },
+            OpKind::ChangeIds { ids: many(), change: change(6) },
+            OpKind::ChangeWhere { filter, now, change: change(7) },
+        ];
+        let op = |(kind, seq)| Op { collection, seq: Seq(seq), kind };
+        kinds.into_iter().zip(1..).map(op).collect()
     }
 
     #[test]
@@ -237,6 +342,20 @@ mod tests {
     }
 
     #[test]
+    fn golden_bytes_of_a_change_which_fits_a_frame_of_a_hundred_bytes() {
+        let mut bytes = Vec::new();
+        ops()[4].encode(&mut bytes);
+        let mut expected = vec![5, 2, 5, 1]; // kind: change; collection, seq, what: an end
+        expected.extend([0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 1]); // 2^41 ms
+        expected.extend([9, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0]); // id
+        assert_eq!(bytes, expected);
+        let late = Op { seq: Seq(1 << 34), ..ops()[4].clone() };
+        let mut bytes = Vec::new();
+        late.encode(&mut bytes);
+        assert!(64 + bytes.len().next_multiple_of(8) <= 100, "{} bytes", bytes.len());
+    }
+
+    #[test]
     fn golden_bytes_of_a_delete_of_several_ids() {
         let mut bytes = Vec::new();
         ops()[3].encode(&mut bytes);
@@ -281,7 +400,8 @@ mod tests {
                 OpKind::Insert { vector, body, .. } => vector.len() * 4 + body.len(),
                 OpKind::Delete { .. } => 0,
                 OpKind::DeleteWhere { filter, .. } => filter_bytes(filter.filter()),
-                OpKind::DeleteIds { ids } => 16 * ids.len(),
+                OpKind::DeleteIds { ids } | OpKind::ChangeIds { ids, .. } => 16 * ids.len(),
+                OpKind::ChangeWhere { filter, .. } => filter_bytes(filter.filter()),
             };
             assert!(bytes.len() <= parts + MAX_HEAD_BYTES, "{op:?}");
         }

@@ -9,8 +9,8 @@ use super::DecodeError;
 use super::cursor::Cursor;
 use crate::clock::Timestamp;
 use crate::filter::Attributes;
-use crate::ids::MemoryId;
-use crate::memory::{DEFAULT_IMPORTANCE, End, Expiry, Lifetime, Memory, Metadata, MetadataCodec};
+use crate::ids::{MemoryId, Seq};
+use crate::memory::{Change, DEFAULT_IMPORTANCE, End, Expiry, Lifetime, Memory, Metadata, MetadataCodec};
 
 const TEXT: u16 = 1;
 const BYTES: u16 = 2;
@@ -31,6 +31,8 @@ const TOKENS: u16 = 16;
 const DERIVED_FROM: u16 = 17;
 const METADATA: u16 = 18;
 const ENDS_BY_DEFAULT: u16 = 19;
+const FIRST_SEQ: u16 = 20;
+const VERSION: u16 = 21;
 /// The bit of a tag that says that a reader must understand the field.
 const MUST_UNDERSTAND: u16 = 0x8000;
 
@@ -120,6 +122,75 @@ pub(crate) fn encode_body(
         field(&mut out, ENDS_BY_DEFAULT, &[]);
     }
     out
+}
+
+/// What the body of a row says of its history. Rows that were never changed say nothing.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct History {
+    /// The sequence number of the insert that made the memory, if an update wrote the row.
+    pub(crate) first_seq: Option<Seq>,
+    /// The newest change that was worked into the row.
+    pub(crate) version: Option<Seq>,
+}
+
+/// Adds to a body the sequence number of the insert that made the memory.
+pub(crate) fn add_first_seq(body: &mut Vec<u8>, seq: Seq) {
+    field(body, FIRST_SEQ, &seq.0.to_le_bytes());
+}
+
+/// Decodes what a body says of its history.
+pub(crate) fn history(body: &[u8]) -> Result<History, DecodeError> {
+    let mut history = History::default();
+    fields(body, |tag, bytes, at| {
+        match tag {
+            FIRST_SEQ => history.first_seq = Some(seq(bytes, at)?),
+            VERSION => history.version = Some(seq(bytes, at)?),
+            _ => {}
+        }
+        Ok(())
+    })?;
+    Ok(history)
+}
+
+fn seq(bytes: &[u8], at: &Cursor<'_>) -> Result<Seq, DecodeError> {
+    let seq = Seq(Cursor::new(bytes).u64()?);
+    if seq > Seq::MAX {
+        return Err(at.error("a sequence number is out of range"));
+    }
+    Ok(seq)
+}
+
+/// Returns a body with a change worked in. Every other field stays as it is, also those that this
+/// version does not know.
+pub(crate) fn with_change(body: &[u8], change: &Change) -> Result<Vec<u8>, DecodeError> {
+    let mut out = Vec::with_capacity(body.len().saturating_add(48));
+    fields(body, |tag, bytes, _| {
+        let replaced = match tag {
+            VERSION => true,
+            EXPIRES_AT | ENDS_BY_DEFAULT => change.expiry.is_some(),
+            IMPORTANCE => change.importance.is_some(),
+            PINNED => change.pinned.is_some(),
+            _ => false,
+        };
+        if !replaced {
+            field(&mut out, tag, bytes);
+        }
+        Ok(())
+    })?;
+    if let Some(importance) = change.importance.filter(|i| *i != DEFAULT_IMPORTANCE) {
+        field(&mut out, IMPORTANCE, &importance.to_le_bytes());
+    }
+    if change.pinned == Some(true) {
+        field(&mut out, PINNED, &[]);
+    }
+    if let Some(expiry) = change.expiry.filter(|expiry| expiry.at != Timestamp::MAX) {
+        field(&mut out, EXPIRES_AT, &expiry.at.to_bits().to_le_bytes());
+        if expiry.by_default {
+            field(&mut out, ENDS_BY_DEFAULT, &[]);
+        }
+    }
+    field(&mut out, VERSION, &change.seq.0.to_le_bytes());
+    Ok(out)
 }
 
 fn encode_metadata(metadata: &Metadata) -> Vec<u8> {
@@ -245,6 +316,8 @@ pub(crate) fn decode_memory(
             DERIVED_FROM => memory.derived_from = sources(bytes, at)?,
             METADATA => memory.metadata = Some(decode_metadata(bytes, at)?),
             ENDS_BY_DEFAULT => memory.origin.end = End::StoredByDefault,
+            FIRST_SEQ => memory.origin.seq = Some(seq(bytes, at)?),
+            VERSION => memory.origin.version = Some(seq(bytes, at)?),
             _ => {}
         }
         Ok(())

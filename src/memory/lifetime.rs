@@ -56,7 +56,10 @@ pub(crate) enum End {
 /// it is no part of their content.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Origin {
+    /// The operation that inserted the memory.
     pub(crate) seq: Option<Seq>,
+    /// The newest operation that wrote or changed it.
+    pub(crate) version: Option<Seq>,
     pub(crate) end: End,
 }
 
@@ -64,7 +67,7 @@ impl Origin {
     /// The origin of a memory deserialized with `serde`: its end is treated like one read from a
     /// store.
     pub(super) const fn imported() -> Self {
-        Self { seq: None, end: End::Stored }
+        Self { seq: None, version: None, end: End::Stored }
     }
 }
 

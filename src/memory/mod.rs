@@ -3,6 +3,7 @@
 //! where the collection is known. `expiry` decides when a memory expires. `format::record` encodes
 //! it.
 
+mod change;
 mod data;
 mod expiry;
 mod lifetime;
@@ -12,6 +13,7 @@ mod metadata;
 pub use data::Memory;
 pub use lifetime::Lifetime;
 
+pub(crate) use change::Change;
 pub(crate) use data::DEFAULT_IMPORTANCE;
 pub(crate) use expiry::expiry;
 pub(crate) use lifetime::{End, Expiry};

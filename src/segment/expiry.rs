@@ -19,9 +19,12 @@ use crate::sync::Published;
 /// Number of rows that expire next that are remembered, in order.
 const AHEAD: usize = 1024;
 
+/// Up to this many changed ends are worked into what is remembered.
+const FEW: usize = 16;
+
 /// The remembered expiries of one segment.
 #[derive(Debug)]
-pub(super) struct Expiries {
+pub(crate) struct Expiries {
     first: Timestamp,
     known: Published<Option<Known>>,
 }
@@ -72,6 +75,18 @@ impl Expiries {
         let unexpired = answer.unexpired.clone();
         self.known.store(Some(answer));
         Ok(Some(unexpired))
+    }
+
+    /// Returns the expiries after these rows got other ends. The column is not read. With more
+    /// than [`FEW`] rows nothing stays remembered. O(rows · [`AHEAD`]) for few rows.
+    pub(super) fn changed(&self, ends: &[(Row, Timestamp)]) -> Self {
+        let first = ends.iter().map(|(_, end)| *end).fold(self.first, Timestamp::min);
+        let known = self.known.load();
+        let known = known.as_ref().as_ref().filter(|_| ends.len() <= FEW).and_then(|known| {
+            let step = |known: Known, (row, end): &(Row, Timestamp)| known.changed(*row, *end);
+            ends.iter().try_fold(known.clone(), step)
+        });
+        Self { first, known: Published::new(known) }
     }
 }
 
@@ -125,6 +140,24 @@ impl Known {
     }
 }
 
+impl Known {
+    /// Returns the answer after a row got another end. `None` if too much changed to remember it.
+    fn changed(mut self, row: Row, end: Timestamp) -> Option<Self> {
+        match end > self.from {
+            true => self.unexpired.revive(row),
+            false => self.unexpired.kill(row),
+        };
+        let rest = self.coming.iter().skip(self.passed).filter(|(_, other)| *other != row);
+        let mut coming: Vec<(Timestamp, Row)> = rest.copied().collect();
+        if end > self.from && end < self.horizon {
+            coming.insert(coming.partition_point(|other| *other < (end, row)), (end, row));
+        }
+        let few = coming.len() <= 2 * AHEAD;
+        (self.coming, self.passed) = (coming.into(), 0);
+        few.then_some(self)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use std::cell::Cell;
@@ -174,6 +207,29 @@ mod tests {
         for now in [5_000, i64::MAX, 1_000, 2_345] {
             check(&expiries, &column, now, &reads);
         }
+    }
+
+    #[test]
+    fn rows_whose_ends_change_expire_by_their_new_ends() {
+        let mut column: Vec<i64> = (0..5_000i64).map(|i| 1_000 + i * 7919 % 4_000).collect();
+        let (mut expiries, reads) = (of(&column), Cell::new(0));
+        let mut random = crate::splitmix::SplitMix::new(7);
+        for now in (0..6_000).step_by(11) {
+            check(&expiries, &column, now, &reads);
+            let some = if now % 1_000 == 0 { 40 } else { 1 + now as usize % 5 };
+            let mut ends = Vec::new();
+            for _ in 0..some {
+                let row = (random.next() % 5_000) as usize;
+                // No end of a row that has expired changes.
+                if column[row] > now {
+                    column[row] = now + 1 + (random.next() % 3_000) as i64;
+                    ends.push((row as Row, Timestamp::from_millis(column[row])));
+                }
+            }
+            expiries = expiries.changed(&ends);
+            check(&expiries, &column, now, &reads);
+        }
+        assert!(reads.get() <= 40, "{} reads", reads.get());
     }
 
     #[test]

@@ -86,6 +86,19 @@ impl Liveness {
         true
     }
 
+    /// Marks a dead row as live again. Returns false if it was live or does not exist. No deleted
+    /// row comes back; an expired row may get a later end.
+    pub(super) fn revive(&mut self, row: Row) -> bool {
+        if row >= self.rows || self.is_live(row) {
+            return false;
+        }
+        let (chunk, word, bit) = split(row);
+        let chunks = Arc::make_mut(&mut self.chunks);
+        Arc::make_mut(&mut chunks[chunk])[word] |= bit;
+        self.dead -= 1;
+        true
+    }
+
     /// Marks all of these rows as dead.
     pub(crate) fn kill_all(&mut self, rows: &RoaringBitmap) {
         for row in rows {

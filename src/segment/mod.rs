@@ -9,6 +9,8 @@
 mod active;
 mod bloom;
 mod cap;
+mod changed;
+mod changes;
 mod deletes;
 mod expiry;
 mod ids;
@@ -25,7 +27,11 @@ mod select;
 
 pub(crate) use active::{Active, Coder};
 pub(crate) use cap::segment_cap;
-pub(crate) use deletes::{read_deletes, salvage_deletes, verify_deletes, write_deletes};
+pub(crate) use changed::{ChangedRows, add_changes};
+pub(crate) use changes::Changes;
+pub(crate) use deletes::{
+    DeadAndChanged, read_deletes, salvage_deletes, verify_deletes, write_deletes,
+};
 pub(crate) use liveness::{Liveness, set_bits};
 pub(crate) use locator::{Locator, LocatorBuilder};
 pub(crate) use row::{NewRow, Row, RowBuffer, RowRef};

@@ -36,4 +36,6 @@ pub(crate) struct NewRow {
 pub(crate) struct RowBuffer {
     pub(super) vector: Vec<f32>,
     pub(super) body: Vec<u8>,
+    /// The row as it was written, while `body` holds its body with later changes.
+    pub(super) written: Option<Box<Self>>,
 }

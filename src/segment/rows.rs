@@ -22,7 +22,10 @@ pub(crate) trait Rows: Send + Sync {
     /// Prefetches the vector of a row that is read soon.
     fn prefetch(&self, _row: Row) {}
     fn id(&self, row: Row) -> Result<MemoryId>;
+    /// Returns the sequence number of the operation that wrote the row.
     fn seq(&self, row: Row) -> Result<Seq>;
+    /// Returns the sequence number of the newest operation that wrote or changed the row.
+    fn version(&self, row: Row) -> Result<Seq>;
     fn expires_at(&self, row: Row) -> Result<Timestamp>;
     fn attributes<'a>(&'a self, row: Row, buffer: &'a mut RowBuffer) -> Result<Attributes<'a>>;
     /// Returns the rows with this id, newest first. The live one is always included; in RAM, older
