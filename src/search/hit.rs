@@ -116,6 +116,9 @@ pub struct Explanation {
     pub graphs: u32,
     /// Graph searches that found too few results and were followed by a scan.
     pub fallbacks: u32,
+    /// Rows whose metadata was parsed, because no column answers the filter for them. Rows in RAM
+    /// have no columns.
+    pub fields_from_rows: u64,
 }
 
 /// Reads the memory at a row.

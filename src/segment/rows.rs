@@ -31,8 +31,9 @@ pub(crate) trait Rows: Send + Sync {
     /// Returns the rows with this id, newest first. The live one is always included; in RAM, older
     /// ones may be missing.
     fn find(&self, id: MemoryId) -> Result<Vec<Row>>;
-    /// Returns the rows that match, dead ones included.
-    fn select(&self, filter: &Matcher) -> Result<RoaringBitmap>;
+    /// Returns the rows that match, dead ones included. Adds to `read` the number of rows whose
+    /// metadata was parsed for it.
+    fn select(&self, filter: &Matcher, read: &mut u64) -> Result<RoaringBitmap>;
     /// Returns the rows that have not expired at `now`, dead ones included; `None` if these are all
     /// rows.
     fn unexpired(&self, now: Timestamp) -> Result<Option<Liveness>>;

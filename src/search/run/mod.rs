@@ -68,7 +68,8 @@ pub(super) fn run(
     let (now, closure) = (engine.time.now(), request.closure.as_deref());
     let eligible = Eligible::new(snapshot, spec.metric, now, &request.filter, closure)?;
     let total = eligible.total();
-    let told = Explanation { eligible_rows: total, ..Explanation::default() };
+    let fields_from_rows = eligible.fields_read;
+    let told = Explanation { eligible_rows: total, fields_from_rows, ..Explanation::default() };
     // A huge `k` costs no more than the number of rows.
     let k = request.k.min(usize::try_from(total).unwrap_or(usize::MAX));
     if k == 0 {

@@ -85,8 +85,8 @@ impl Rows for SealedSegment {
         Ok(Vec::new())
     }
 
-    fn select(&self, filter: &Matcher) -> Result<RoaringBitmap> {
-        select::select(self, filter)
+    fn select(&self, filter: &Matcher, read: &mut u64) -> Result<RoaringBitmap> {
+        select::select(self, filter, read)
     }
 
     fn unexpired(&self, now: Timestamp) -> Result<Option<Liveness>> {
