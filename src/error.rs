@@ -198,6 +198,25 @@ pub enum Error {
         /// The message of the codec.
         reason: String,
     },
+    /// The id belongs to a memory that the caller may not replace: one of another namespace, if the
+    /// write came through a scope, or one whose key is another text with the same hash. Nothing was
+    /// written. Use another id.
+    #[error("memory {id} exists in another namespace or with another key; use another id")]
+    #[non_exhaustive]
+    IdTaken {
+        /// The id.
+        id: MemoryId,
+    },
+    /// The collection keeps keys unique, and another memory of the namespace has the key. Nothing
+    /// was written. Write under the id of that memory, or delete it first.
+    #[error("key {key:?} belongs to memory {id}: write under that id, or delete it first")]
+    #[non_exhaustive]
+    KeyTaken {
+        /// The key.
+        key: String,
+        /// The memory that has it.
+        id: MemoryId,
+    },
     /// The store was closed, through any of its handles, or the collection was dropped.
     #[error("the store or collection is closed")]
     Closed,

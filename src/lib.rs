@@ -175,7 +175,7 @@ pub use error::{Budget, Error, Result};
 pub use event::Event;
 pub use filter::Filter;
 pub use ids::MemoryId;
-pub use memory::{Lifetime, Memory};
+pub use memory::{Lifetime, Memory, Patch};
 pub use options::{
     Background, CollectionOptions, CollectionSettings, Durability, GraphBuilder, HnswParams,
     IoMode, Metric, StoreOptions,

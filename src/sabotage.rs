@@ -62,6 +62,10 @@ switches! {
     ReuseFileNumbers,
     /// Deletes that arrive while rows are copied stay with the old rows.
     DropCarriedDeletes,
+    /// Changes that arrive while rows are copied stay with the old rows.
+    DropCarriedChanges,
+    /// Changes of sealed rows are not written though the log that holds them is released.
+    ForgetChanges,
     /// Deletes of sealed rows are not written though the log that holds them is released.
     ForgetDeletes,
     /// A seal claims to cover operations that arrived after it began.

@@ -7,8 +7,8 @@ use crate::collection::handle::Collection;
 use crate::filter::Filter;
 use crate::format::frame::MAX_PAYLOAD_BYTES;
 use crate::format::{op, record};
-use crate::ids::MemoryId;
-use crate::memory::Memory;
+use crate::ids::{MemoryId, Seq};
+use crate::memory::{Memory, Patch};
 
 /// The result of an insert.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
@@ -18,6 +18,14 @@ pub enum Outcome {
     Inserted,
     /// A memory with this id was visible and was replaced.
     Replaced,
+    /// A memory was updated.
+    Updated,
+    /// No memory with this id is visible. Nothing was written.
+    Missing,
+    /// A memory with this id is visible, and only a new one was to be written. It stays as it is.
+    Exists,
+    /// The memory has another version than the one asked for. It stays as it is.
+    Conflict,
     /// The memory was read from a store and its lifetime has ended since. Nothing was written. A
     /// memory with the same id stays as it was.
     Expired,
@@ -37,6 +45,14 @@ pub struct Applied {
     /// Inserts of memories that were read from a store and whose lifetimes have ended since. They
     /// were skipped, as if they were not in the batch.
     pub expired: u64,
+    /// Visible memories that were updated.
+    pub updated: u64,
+    /// Updates of ids that no memory has.
+    pub missing: u64,
+    /// Inserts of new memories only, whose id a memory has.
+    pub existing: u64,
+    /// Updates of memories that had another version.
+    pub conflicts: u64,
 }
 
 /// Several writes, all or none. They become durable together, and a reader of a collection sees all
@@ -72,16 +88,42 @@ pub(crate) enum Write {
     Insert(Box<Memory>),
     Delete(MemoryId),
     DeleteWhere(Filter),
+    /// Adds a memory if none with its id is visible.
+    InsertNew(Box<Memory>),
+    /// Adds a memory that takes the place of an older fact, if that is visible.
+    Supersede { old: MemoryId, memory: Box<Memory> },
+    /// Replaces a memory by an update of it, if it still has this version.
+    Replace { memory: Box<Memory>, version: Seq },
+    Update(Updated, Patch),
+}
+
+/// What a patch is applied to.
+#[derive(Debug)]
+pub(crate) enum Updated {
+    Id(MemoryId),
+    /// The first, if the second is visible.
+    IdBeside(MemoryId, MemoryId),
+    Where(Filter),
 }
 
 impl Write {
     fn bytes(&self) -> usize {
         op::MAX_HEAD_BYTES.saturating_add(match self {
-            Self::Insert(memory) => {
+            Self::Insert(memory)
+            | Self::InsertNew(memory)
+            | Self::Supersede { memory, .. }
+            | Self::Replace { memory, .. } => {
                 record::body_bound(memory).saturating_add(memory.vector.len().saturating_mul(4))
             }
             Self::Delete(_) => 0,
             Self::DeleteWhere(filter) => op::filter_bytes(filter),
+            Self::Update(target, patch) => {
+                let filter = match target {
+                    Updated::Id(_) | Updated::IdBeside(..) => 0,
+                    Updated::Where(filter) => op::filter_bytes(filter),
+                };
+                patch.bytes().saturating_add(filter)
+            }
         })
     }
 }
@@ -113,6 +155,34 @@ impl Batch {
         self
     }
 
+    /// Adds an insert that does nothing if a memory with the id is visible.
+    pub fn insert_new(mut self, memory: Memory) -> Self {
+        self.writes.push((None, Write::InsertNew(Box::new(memory))));
+        self
+    }
+
+    /// Adds an insert of a memory that takes the place of an older fact, which stays and names the
+    /// new one. Does nothing if the old one is not visible; [`Applied::missing`] counts both then.
+    pub fn supersede(mut self, old: impl Into<MemoryId>, new: Memory) -> Self {
+        let (old, id) = (old.into(), new.id);
+        self.writes.push((None, Write::Supersede { old, memory: Box::new(new) }));
+        let patch = Patch::new().superseded_by(id);
+        self.writes.push((None, Write::Update(Updated::IdBeside(old, id), patch)));
+        self
+    }
+
+    /// Adds an update of a memory. It does nothing if no memory with the id is visible.
+    pub fn patch(mut self, id: impl Into<MemoryId>, patch: Patch) -> Self {
+        self.writes.push((None, Write::Update(Updated::Id(id.into()), patch)));
+        self
+    }
+
+    /// Adds an update of all memories that match.
+    pub fn update_where(mut self, filter: Filter, patch: Patch) -> Self {
+        self.writes.push((None, Write::Update(Updated::Where(filter), patch)));
+        self
+    }
+
     /// Adds an insert into another collection of the same store.
     pub fn insert_into(mut self, collection: &Collection, memory: Memory) -> Self {
         self.writes.push((Some(collection.clone()), Write::Insert(Box::new(memory))));
@@ -122,6 +192,36 @@ impl Batch {
     /// Adds a delete in another collection of the same store.
     pub fn delete_from(mut self, collection: &Collection, id: impl Into<MemoryId>) -> Self {
         self.writes.push((Some(collection.clone()), Write::Delete(id.into())));
+        self
+    }
+
+    /// Adds a delete of all memories that match, in another collection of the same store.
+    pub fn delete_where_from(mut self, collection: &Collection, filter: Filter) -> Self {
+        self.writes.push((Some(collection.clone()), Write::DeleteWhere(filter)));
+        self
+    }
+
+    /// Adds an update of a memory in another collection of the same store.
+    pub fn patch_in(
+        mut self,
+        collection: &Collection,
+        id: impl Into<MemoryId>,
+        patch: Patch,
+    ) -> Self {
+        let write = Write::Update(Updated::Id(id.into()), patch);
+        self.writes.push((Some(collection.clone()), write));
+        self
+    }
+
+    /// Adds an update of all memories that match, in another collection of the same store.
+    pub fn update_where_in(
+        mut self,
+        collection: &Collection,
+        filter: Filter,
+        patch: Patch,
+    ) -> Self {
+        let write = Write::Update(Updated::Where(filter), patch);
+        self.writes.push((Some(collection.clone()), write));
         self
     }
 

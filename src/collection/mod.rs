@@ -1,11 +1,12 @@
 //! Owns the public handle of one named set of memories. `handle` has the handle and its reads.
-//! `batch` has several writes as plain data. `write` prepares writes and hands them to the commit
-//! pipeline of the store (`engine::commit`).
+//! `batch` has several writes as plain data, `update` the changes that keep the vector. `write`
+//! prepares writes and hands them to the commit pipeline of the store (`engine::commit`).
 //!
 //! Readers load one immutable snapshot and take no lock (I6).
 
 mod batch;
 mod handle;
+mod update;
 mod write;
 
 pub use batch::{Applied, Batch, Outcome};

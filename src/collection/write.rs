@@ -3,17 +3,16 @@
 
 use std::sync::Arc;
 
-use crate::clock::Timestamp;
-use crate::collection::batch::{Applied, Batch, Outcome, Write};
+use crate::collection::batch::{Applied, Batch, Outcome, Updated, Write};
 use crate::collection::handle::Collection;
 use crate::error::{Error, Result};
 use crate::filter::{Filter, Matcher};
-use crate::format::op::OpKind;
 use crate::format::record;
-use crate::ids::MemoryId;
-use crate::memory::{self, Memory};
+use crate::ids::{MemoryId, Seq};
+use crate::memory::{self, Change, Memory, Patch};
 use crate::options::Durability;
-use crate::snapshot::stage::{Effect, Prepared};
+use crate::segment::NewRow;
+use crate::snapshot::stage::{Condition, Effect, Prepared, Target, Task, Update, UpdateWith};
 use crate::vector::metric::prepare;
 
 impl Collection {
@@ -130,6 +129,10 @@ impl Collection {
                 Effect::Inserted => applied.inserted += 1,
                 Effect::Replaced => applied.replaced += 1,
                 Effect::Deleted(count) => applied.deleted += count,
+                Effect::Updated(count) => applied.updated += count,
+                Effect::Exists => applied.existing += 1,
+                Effect::Missing => applied.missing += 1,
+                Effect::Conflict => applied.conflicts += 1,
             }
         }
         Ok(applied)
@@ -177,27 +180,97 @@ impl Collection {
     /// Returns the write in the form for a commit, and the id that it names. `None` for a memory
     /// that has expired since it was read from a store.
     fn prepare_one(&self, write: Write) -> Result<Option<(Option<MemoryId>, Prepared)>> {
-        let (id, kind, expires_at) = match write {
-            Write::Delete(id) => (Some(id), OpKind::Delete { id }, Timestamp::MAX),
+        let (id, task) = match write {
+            Write::Delete(id) => (Some(id), Task::Delete { id, only: Condition::default() }),
             Write::DeleteWhere(filter) => {
                 let (filter, now) = (Matcher::to_delete(filter)?, self.engine.time.now());
-                (None, OpKind::DeleteWhere { filter, now }, Timestamp::MAX)
+                (None, Task::DeleteWhere { filter, now })
             }
-            Write::Insert(mut memory) => {
-                memory.check_limits()?;
-                let (spec, id, now) = (self.core.spec, memory.id, self.engine.time.now());
-                let default_ttl = self.core.options().default_ttl;
-                let Some(expiry) = memory::expiry(&memory, default_ttl, now)? else {
-                    return Ok(None);
-                };
-                let norm = prepare(spec.metric, spec.dimension, Some(id), &mut memory.vector)?;
-                let created_at = memory.created_at.unwrap_or(now);
-                let expires_at = expiry.at;
-                let body = record::encode_body(&memory, created_at, expiry);
-                let kind = OpKind::Insert { id, norm, vector: memory.vector, body };
-                (Some(id), kind, expires_at)
+            Write::Insert(memory) => {
+                let id = memory.id;
+                let Some(row) = self.row_of(*memory, None)? else { return Ok(None) };
+                (Some(id), Task::Insert { row, only: Condition::default() })
+            }
+            Write::InsertNew(memory) => {
+                let only = Condition { absent: true, ..Condition::default() };
+                let Some(row) = self.row_of(*memory, None)? else { return Ok(None) };
+                (None, Task::Insert { row, only })
+            }
+            Write::Supersede { old, memory } => {
+                let only = Condition { beside: Some(old), ..Condition::default() };
+                let Some(row) = self.row_of(*memory, None)? else { return Ok(None) };
+                (None, Task::Insert { row, only })
+            }
+            Write::Replace { memory, version } => {
+                let only = Condition { version: Some(version), ..Condition::default() };
+                let first = memory.origin.seq;
+                let Some(row) = self.row_of(*memory, first)? else { return Ok(None) };
+                (None, Task::Insert { row, only })
+            }
+            Write::Update(target, patch) => (None, Task::Update(self.update_of(target, patch)?)),
+        };
+        Ok(Some((id, Prepared { core: Arc::clone(&self.core), task })))
+    }
+
+    /// Returns the row of a memory; `None` if it has expired since it was read from a store. An
+    /// update gives the sequence number of the insert, which the memory keeps.
+    fn row_of(&self, mut memory: Memory, first_seq: Option<Seq>) -> Result<Option<NewRow>> {
+        memory.check_limits()?;
+        let (spec, id, now) = (self.core.spec, memory.id, self.engine.time.now());
+        let default_ttl = self.core.options().default_ttl;
+        let Some(expiry) = memory::expiry(&memory, default_ttl, now)? else {
+            return Ok(None);
+        };
+        let norm = prepare(spec.metric, spec.dimension, Some(id), &mut memory.vector)?;
+        let created_at = memory.created_at.unwrap_or(now);
+        let mut body = record::encode_body(&memory, created_at, expiry);
+        if let Some(seq) = first_seq {
+            record::add_first_seq(&mut body, seq);
+        }
+        let (vector, expires_at) = (memory.vector, expiry.at);
+        Ok(Some(NewRow { id, seq: Seq::ZERO, norm, vector, body, expires_at }))
+    }
+
+    /// Returns an update in the form for a commit.
+    fn update_of(&self, target: Updated, patch: Patch) -> Result<Update> {
+        let now = self.engine.time.now();
+        // Refused here, so that a bad patch is an error whether or not a memory matches.
+        let mut memory = Memory::new(0u64, []);
+        patch.apply(&mut memory)?;
+        memory.check_limits()?;
+        let end = patch.end().map_or(Ok(None), |lifetime| memory::end_of(lifetime, now))?;
+        let target = match target {
+            Updated::Id(id) => {
+                let only = Condition { version: patch.version(), ..Condition::default() };
+                Target::Id(id, only)
+            }
+            Updated::IdBeside(id, other) => {
+                Target::Id(id, Condition { beside: Some(other), ..Condition::default() })
+            }
+            Updated::Where(filter) => {
+                if patch.version().is_some() {
+                    let reason = "a version is of one memory: update it by its id";
+                    return Err(Error::option("if_version", reason));
+                }
+                filter.check()?;
+                let rows = if patch.as_change().is_some() { 0 } else { self.matching(&filter)? };
+                Target::Where(Matcher::new(filter), rows)
             }
         };
-        Ok(Some((id, Prepared { core: Arc::clone(&self.core), kind, expires_at })))
+        let with = match patch.as_change() {
+            Some(change) => UpdateWith::Change(Change { expiry: end, ..change }),
+            None => {
+                let default_ttl = self.core.options().default_ttl;
+                UpdateWith::Patch { patch: Arc::new(patch), default_ttl }
+            }
+        };
+        Ok(Update { target, with })
+    }
+
+    /// Returns how many memories match, visible or not.
+    fn matching(&self, filter: &Filter) -> Result<u64> {
+        let (snapshot, filter) = (self.core.snapshot(), Matcher::new(filter.clone()));
+        let parts = snapshot.parts().map(|(rows, _)| Ok(rows.select(&filter, &mut 0)?.len()));
+        parts.sum()
     }
 }

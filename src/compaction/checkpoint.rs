@@ -24,7 +24,7 @@ use crate::log::LOG_FILE_BYTES;
 use crate::report::CompactionReport;
 use crate::segment::{Row, Rows};
 use crate::snapshot::state::CollectionState;
-use crate::snapshot::{MemPart, Snapshot};
+use crate::snapshot::{MemPart, SegPart, Snapshot};
 use crate::sync::lock;
 
 /// The log may have this many files of about 4 MiB: 64 MiB.
@@ -219,9 +219,9 @@ pub(super) fn copy_forward(engine: &Engine, core: &CollectionState) -> Result<Op
     if active.live.live() >= SMALL_ROWS {
         return Ok(None);
     }
-    let unexpired = active.rows.unexpired(now)?;
+    let unexpired = active.unexpired(now)?;
     let stays = |row: &Row| unexpired.as_ref().is_none_or(|rows| rows.is_live(*row));
-    let kept = active.rows.take(active.live.iter().filter(stays))?;
+    let kept = active.take(active.live.iter().filter(stays))?;
     let left = u64::from(active.rows.rows()) - kept.len() as u64;
     let ops = kept.iter().map(|row| {
         let (vector, body) = (row.vector.clone(), row.body.clone());
@@ -233,7 +233,7 @@ pub(super) fn copy_forward(engine: &Engine, core: &CollectionState) -> Result<Op
         true => log.file(),
         false => engine.log.append_carried(log, &ops)?,
     };
-    let covered = snapshot.segments.iter().all(|s| s.live.dead() == s.dead_on_disk);
+    let covered = snapshot.segments.iter().all(SegPart::is_on_disk);
     if left > 0 {
         let mut next = Snapshot::clone(&snapshot);
         core.replace_active(&mut next, &mut lock(&core.tables), kept);

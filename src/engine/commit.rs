@@ -17,7 +17,6 @@ use crate::engine::progress::Progress;
 use crate::engine::time::StoreTime;
 use crate::error::{Error, Result};
 use crate::format::frame::{FrameKind, MAX_PAYLOAD_BYTES};
-use crate::format::op::{Op, OpKind};
 use crate::ids::CollectionId;
 use crate::options::Durability;
 use crate::sabotage::broken;
@@ -172,31 +171,26 @@ impl<'a> CommitGroup<'a> {
         let bytes = writes.iter().map(|w| w.heap_bytes() + OP_BYTES).sum::<u64>();
         let mut payload = Vec::with_capacity(bytes.min(MAX_PAYLOAD_BYTES as u64) as usize);
         let mut effects = Vec::with_capacity(writes.len());
-        let inserts = writes.iter().any(|w| matches!(w.kind, OpKind::Insert { .. }));
+        let only_deletes = writes.iter().all(Prepared::is_delete);
         let durable = writes.iter().any(|w| !w.core.is_in_memory());
-        for Prepared { core, kind, expires_at } in writes {
+        for Prepared { core, task } in writes {
             if core.is_dropped() {
                 return Err(Error::Closed);
             }
             let stage = self.stages.entry(core.id).or_insert_with(|| Stage::begin(&core, self.now));
             checkpoints.entry(core.id).or_insert_with(|| stage.checkpoint());
-            let seq = self.committer.progress.next_seq();
-            let op = Op { collection: core.id, seq, kind };
-            let (effect, changed) = stage.write(op, expires_at, &mut payload)?;
-            if changed {
-                self.committer.progress.take_seq(seq);
-            }
-            effects.push(effect);
+            let sequence = self.committer.progress.as_ref();
+            effects.push(stage.carry_out(task, sequence, &mut payload)?);
             broken!(SplitBatch => if !payload.is_empty() {
                 self.committer.log.append(log, FrameKind::Batch, &std::mem::take(&mut payload))?
             });
         }
         check_payload(payload.len())?;
-        match (payload.is_empty(), inserts) {
+        match (payload.is_empty(), only_deletes) {
             (true, _) => {}
-            (false, true) => self.committer.log.append(log, FrameKind::Batch, &payload)?,
+            (false, false) => self.committer.log.append(log, FrameKind::Batch, &payload)?,
             // A batch that only deletes is the way out of a full disk.
-            (false, false) => self.committer.log.append_vital(log, FrameKind::Batch, &payload)?,
+            (false, true) => self.committer.log.append_vital(log, FrameKind::Batch, &payload)?,
         }
         Ok((effects, durable))
     }

@@ -3,6 +3,7 @@
 //! that moves them.
 
 use crate::ids::{FileId, Seq};
+use crate::snapshot::stage::Sequence;
 use crate::sync::atomic::{AtomicU64, Ordering};
 use crate::sync::{Mutex, lock};
 
@@ -38,11 +39,6 @@ impl Progress {
         Seq(self.synced_seq.load(Ordering::Acquire))
     }
 
-    /// Returns the sequence number of the next operation. The caller holds the token.
-    pub(super) fn next_seq(&self) -> Seq {
-        Seq(self.last_seq().0 + 1)
-    }
-
     /// Marks all sequence numbers up to `seq` as used.
     pub(crate) fn take_seq(&self, seq: Seq) {
         self.last_seq.fetch_max(seq.0, Ordering::AcqRel);
@@ -70,5 +66,15 @@ impl Progress {
     /// Returns the bytes appended to the log since the open.
     pub(super) fn appended(&self) -> u64 {
         self.appended.load(Ordering::Acquire)
+    }
+}
+/// The holder of the commit token counts on.
+impl Sequence for Progress {
+    fn next(&self) -> Seq {
+        Seq(self.last_seq().0 + 1)
+    }
+
+    fn take(&self, seq: Seq) {
+        self.take_seq(seq);
     }
 }

@@ -23,9 +23,13 @@ pub(crate) fn collection(engine: &Engine, core: &CollectionState) -> Result<Coll
         retention_unset: retention_unset(engine, &options),
         ..CollectionStats::default()
     };
+    for changes in snapshot.parts_changes() {
+        stats.changed_rows += u64::from(changes.rows());
+        stats.changed_bytes += changes.heap_bytes() as u64;
+    }
     for memtable in &snapshot.memtables {
         let (dead, live) = (memtable.live.dead(), u64::from(memtable.live.live()));
-        let expired = memtable.rows.live_expired(&memtable.live, now)?;
+        let expired = memtable.live_expired(&memtable.live, now)?;
         stats.memtable_rows += u64::from(memtable.rows.rows());
         stats.dead_rows += u64::from(dead);
         stats.expired_rows += expired;

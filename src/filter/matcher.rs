@@ -64,6 +64,18 @@ impl Matcher {
         matches!(self.0, Filter::All)
     }
 
+    /// Returns true if the filter asks for an attribute that can change without a new row.
+    pub(crate) fn asks_for_changeable(&self) -> bool {
+        let mut rest = vec![&self.0];
+        while let Some(filter) = rest.pop() {
+            if matches!(filter, Filter::Importance { .. } | Filter::Pinned(_)) {
+                return true;
+            }
+            rest.extend(filter.inner());
+        }
+        false
+    }
+
     /// Returns true if the filter holds for a row with these attributes.
     pub(crate) fn matches(&self, row: &Attributes<'_>) -> bool {
         matches(&self.0, row)

@@ -14,9 +14,6 @@ const NOT_PINNED: u8 = 16;
 /// The row never expires. No time follows.
 const NO_END: u8 = 32;
 
-/// Largest number of bytes of a change.
-pub(crate) const MAX_BYTES: usize = 15;
-
 /// Appends a change, without its sequence number.
 pub(crate) fn encode_change(out: &mut Vec<u8>, change: &Change) {
     let bit = |set: bool, bit: u8| if set { bit } else { 0 };
@@ -92,6 +89,9 @@ mod tests {
         // A change that changes nothing is not written.
         all.split_off(1)
     }
+
+    /// Largest number of bytes of a change.
+    const MAX_BYTES: usize = 15;
 
     #[test]
     fn changes_round_trip_within_their_bound() {

@@ -138,6 +138,16 @@ pub(crate) fn add_first_seq(body: &mut Vec<u8>, seq: Seq) {
     field(body, FIRST_SEQ, &seq.0.to_le_bytes());
 }
 
+/// Returns true if the end of a row came from its collection's default.
+pub(crate) fn ends_by_default(body: &[u8]) -> Result<bool, DecodeError> {
+    let mut by_default = false;
+    fields(body, |tag, _, _| {
+        by_default |= tag == ENDS_BY_DEFAULT;
+        Ok(())
+    })?;
+    Ok(by_default)
+}
+
 /// Decodes what a body says of its history.
 pub(crate) fn history(body: &[u8]) -> Result<History, DecodeError> {
     let mut history = History::default();
@@ -158,6 +168,18 @@ fn seq(bytes: &[u8], at: &Cursor<'_>) -> Result<Seq, DecodeError> {
         return Err(at.error("a sequence number is out of range"));
     }
     Ok(seq)
+}
+
+/// Returns a body without its history.
+pub(crate) fn without_history(body: &[u8]) -> Result<Vec<u8>, DecodeError> {
+    let mut out = Vec::with_capacity(body.len());
+    fields(body, |tag, bytes, _| {
+        if !matches!(tag, FIRST_SEQ | VERSION) {
+            field(&mut out, tag, bytes);
+        }
+        Ok(())
+    })?;
+    Ok(out)
 }
 
 /// Returns a body with a change worked in. Every other field stays as it is, also those that this

@@ -141,7 +141,7 @@ impl SectionTable {
 fn is_known(file: FileKind, kind: u32) -> bool {
     match file {
         FileKind::Segment => matches!(kind, 1..=17),
-        FileKind::Deletes => matches!(kind, 1..=2),
+        FileKind::Deletes => matches!(kind, 1..=3),
         // At most 32 levels with three sections each.
         FileKind::Index => matches!(kind, 1..=6 | 16..=111),
         FileKind::Locator => matches!(kind, 1..=5),

@@ -157,13 +157,20 @@ impl Memory {
 
     /// Returns the memory's place in the history of its store, if it was read from a store. Later
     /// writes have larger numbers. The number is assigned at the insert and survives compactions
-    /// and opens. A memory that replaces another gets a new one.
+    /// and opens, and updates. A memory that replaces another gets a new one.
     ///
     /// Memories of one batch have ascending numbers, in the order in which they were added. They
     /// also have the same time of creation, unless the caller set one. Sort by `(created_at,
     /// seq())` for the order of creation.
     pub fn seq(&self) -> Option<u64> {
         self.origin.seq.map(|seq| seq.0)
+    }
+
+    /// Returns the number of the newest write that made or changed the memory, if it was read from
+    /// a store. Every write changes it, so it tells whether a memory is still as it was read:
+    /// see [`Patch::if_version`](crate::Patch::if_version).
+    pub fn version(&self) -> Option<u64> {
+        self.origin.version.max(self.origin.seq).map(|seq| seq.0)
     }
 
     /// Returns when the memory stops being visible, if it was read from a store or has a fixed end.

@@ -37,6 +37,16 @@ pub(crate) fn expiry(
     Ok(Some(expiry))
 }
 
+/// Returns the end of a lifetime that is set at `now`, the effective now. The collection's default
+/// is not known here: it leaves the end as it is.
+pub(crate) fn end_of(lifetime: Lifetime, now: Timestamp) -> Result<Option<Expiry>> {
+    let memory = Memory { lifetime, ..Memory::new(0u64, []) };
+    match lifetime {
+        Lifetime::Default => Ok(None),
+        _ => expiry(&memory, None, now),
+    }
+}
+
 /// Rounds up, so that no lifetime becomes zero.
 fn whole_millis(time: Duration) -> Duration {
     let millis = time.as_nanos().div_ceil(1_000_000);

@@ -25,6 +25,18 @@ pub enum Lifetime {
     Forever,
 }
 
+impl From<Duration> for Lifetime {
+    fn from(ttl: Duration) -> Self {
+        Self::Ttl(ttl)
+    }
+}
+
+impl From<Timestamp> for Lifetime {
+    fn from(end: Timestamp) -> Self {
+        Self::Until(end)
+    }
+}
+
 /// When a memory expires, as stored.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Expiry {

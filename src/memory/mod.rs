@@ -9,12 +9,14 @@ mod expiry;
 mod lifetime;
 mod limits;
 mod metadata;
+mod patch;
 
 pub use data::Memory;
 pub use lifetime::Lifetime;
+pub use patch::Patch;
 
 pub(crate) use change::Change;
 pub(crate) use data::DEFAULT_IMPORTANCE;
-pub(crate) use expiry::expiry;
+pub(crate) use expiry::{end_of, expiry};
 pub(crate) use lifetime::{End, Expiry};
 pub(crate) use metadata::{Metadata, MetadataCodec};

@@ -133,7 +133,9 @@ pub(crate) fn read_memory(
     let vector = if with_vector { restore(metric, found.vector, found.norm) } else { Vec::new() };
     let mut memory = record::decode_memory(found.id, vector, found.body)
         .map_err(|e| Error::Metadata { reason: format!("memory {}: {}", found.id, e.reason) })?;
-    memory.origin.seq = Some(found.seq);
+    // A row that an update wrote has the number of the insert in its body.
+    memory.origin.version = memory.origin.version.max(Some(found.seq));
+    memory.origin.seq = memory.origin.seq.or(Some(found.seq));
     Ok(memory)
 }
 

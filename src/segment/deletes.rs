@@ -22,7 +22,7 @@ const DEAD: u32 = 2;
 const CHANGED: u32 = 3;
 
 /// What a `del` file says of the rows of its segment.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub(crate) struct DeadAndChanged {
     pub(crate) dead: RoaringBitmap,
     /// In ascending order of rows, each row once.

@@ -213,7 +213,7 @@ mod tests {
     fn rows_whose_ends_change_expire_by_their_new_ends() {
         let mut column: Vec<i64> = (0..5_000i64).map(|i| 1_000 + i * 7919 % 4_000).collect();
         let (mut expiries, reads) = (of(&column), Cell::new(0));
-        let mut random = crate::splitmix::SplitMix::new(7);
+        let mut random = crate::splitmix::SplitMix(7);
         for now in (0..6_000).step_by(11) {
             check(&expiries, &column, now, &reads);
             let some = if now % 1_000 == 0 { 40 } else { 1 + now as usize % 5 };

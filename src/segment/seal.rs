@@ -4,7 +4,9 @@
 use std::path::Path;
 
 use super::bloom;
-use super::layout::{self, FIRST_EXPIRY_AT, key_hash, vector_crc};
+use super::layout::{
+    self, FIRST_EXPIRY_AT, HAS_EVENT, HAS_HISTORY, PINNED, key_hash, vector_crc,
+};
 use super::postings::PostingsBuilder;
 use super::row::{Row, RowBuffer, RowRef};
 use crate::clock::Timestamp;
@@ -62,8 +64,14 @@ impl Columns {
         self.events.push(of.event_time.unwrap_or(Timestamp::MAX).to_bits());
         self.expiries.push(of.expires_at.to_bits());
         self.importances.push(of.importance);
-        let has_event = u8::from(of.event_time.is_some()) << 1;
-        self.flags.push(u8::from(of.pinned) | has_event);
+        let bit = |set: bool, bit: u8| if set { bit } else { 0 };
+        let history = record::history(row.body)
+            .map_err(|e| Error::internal(format!("the body of a row: {}", e.reason)))?;
+        self.flags.push(
+            bit(of.pinned, PINNED)
+                | bit(of.event_time.is_some(), HAS_EVENT)
+                | bit(history != record::History::default(), HAS_HISTORY),
+        );
         self.norms.push(row.norm);
         self.vector_crcs.push(vector_crc(row));
         self.body_crcs.push(crc32(&[&id.to_le_bytes(), row.body]));

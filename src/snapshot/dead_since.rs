@@ -91,5 +91,5 @@ pub(crate) fn dead_rows(part: &SegPart, now: Timestamp) -> Result<u64> {
 
 /// Returns the number of rows that are not deleted and have expired at `now`.
 pub(crate) fn live_expired(part: &SegPart, now: Timestamp) -> Result<u64> {
-    part.sealed.segment.live_expired(&part.live, now)
+    part.live_expired(&part.live, now)
 }

@@ -18,7 +18,11 @@ use crate::error::Result;
 use crate::format::names::FileName;
 use crate::ids::{FileId, MemoryId, Seq};
 use crate::index::Index;
-use crate::segment::{Active, Liveness, Locator, Row, Rows, SealedSegment};
+use crate::memory::Change;
+use crate::segment::{
+    Active, ChangedRows, Changes, Liveness, Locator, NewRow, Row, RowBuffer, RowRef, Rows,
+    SealedSegment, add_changes,
+};
 use crate::sync::atomic::{AtomicBool, Ordering};
 
 /// A sealed segment and its file.
@@ -67,6 +71,8 @@ pub(crate) struct MemPart {
     pub(crate) number: u64,
     pub(crate) rows: Active,
     pub(crate) live: Liveness,
+    /// What was changed of rows since they were written.
+    pub(crate) changes: Changes,
     /// The newest operation that this memtable has seen.
     pub(crate) last_seq: Seq,
     /// The log file that was open when the memtable was frozen. Later operations are in it or in
@@ -82,8 +88,68 @@ pub(crate) struct SegPart {
     /// How many dead rows the newest `del` file holds. If `live.dead()` is more, the log still
     /// holds the other deletes.
     pub(crate) dead_on_disk: u32,
+    /// What was changed of rows since they were written.
+    pub(crate) changes: Changes,
+    /// The newest change that the newest `del` file holds. Later ones are in the log.
+    pub(crate) changed_on_disk: Seq,
     /// True if an index covers the rows.
     pub(crate) covered: bool,
+}
+
+impl ChangedRows for MemPart {
+    type Written = Active;
+
+    fn written(&self) -> &Active {
+        &self.rows
+    }
+
+    fn changes(&self) -> &Changes {
+        &self.changes
+    }
+}
+
+impl MemPart {
+    /// Copies these rows with their changes.
+    pub(crate) fn take(&self, rows: impl Iterator<Item = Row>) -> Result<Vec<NewRow>> {
+        let mut buffer = RowBuffer::default();
+        let mut taken = Vec::new();
+        for row in rows {
+            let expires_at = self.expires_at(row)?;
+            let RowRef { id, seq, norm, vector, body } = self.row(row, &mut buffer)?;
+            let (vector, body) = (vector.to_vec(), body.to_vec());
+            taken.push(NewRow { id, seq, norm, vector, body, expires_at });
+        }
+        Ok(taken)
+    }
+
+    /// Adds changes of rows to those that they have.
+    pub(crate) fn change(&mut self, changes: impl IntoIterator<Item = (Row, Change)>) {
+        add_changes(&self.rows, &mut self.changes, changes);
+    }
+}
+
+impl ChangedRows for SegPart {
+    type Written = SealedSegment;
+
+    fn written(&self) -> &SealedSegment {
+        &self.sealed.segment
+    }
+
+    fn changes(&self) -> &Changes {
+        &self.changes
+    }
+}
+
+impl SegPart {
+    /// Adds changes of rows to those that they have.
+    pub(crate) fn change(&mut self, changes: impl IntoIterator<Item = (Row, Change)>) {
+        add_changes(&self.sealed.segment, &mut self.changes, changes);
+    }
+
+    /// Returns true if the newest `del` file holds every death and every change.
+    pub(crate) fn is_on_disk(&self) -> bool {
+        self.live.dead() == self.dead_on_disk && self.changes.newest() == self.changed_on_disk
+    }
 }
 
 /// An index with the positions of its segments in this snapshot.
@@ -120,11 +186,11 @@ impl Snapshot {
         match place {
             Place::Memtable(part, row) => {
                 let part = self.memtables.get(part as usize)?;
-                Some((&part.rows as &dyn Rows, &part.live, row))
+                Some((part as &dyn Rows, &part.live, row))
             }
             Place::Segment(part, row) => {
                 let part = self.segments.get(part as usize)?;
-                Some((&part.sealed.segment as &dyn Rows, &part.live, row))
+                Some((part as &dyn Rows, &part.live, row))
             }
         }
     }
@@ -137,9 +203,15 @@ impl Snapshot {
 
     /// Returns every part as rows with their liveness, memtables first.
     pub(crate) fn parts(&self) -> impl Iterator<Item = (&dyn Rows, &Liveness)> {
-        let memtables = self.memtables.iter().map(|p| (&p.rows as &dyn Rows, &p.live));
-        let segments = self.segments.iter().map(|p| (&p.sealed.segment as &dyn Rows, &p.live));
+        let memtables = self.memtables.iter().map(|p| (p as &dyn Rows, &p.live));
+        let segments = self.segments.iter().map(|p| (p as &dyn Rows, &p.live));
         memtables.chain(segments)
+    }
+
+    /// Returns the changes of every part, in the order of [`Snapshot::parts`].
+    pub(crate) fn parts_changes(&self) -> impl Iterator<Item = &Changes> {
+        let segments = self.segments.iter().map(|part| &part.changes);
+        self.memtables.iter().map(|part| &part.changes).chain(segments)
     }
 
     /// Returns the place of a row of the part at this position in [`Snapshot::parts`].

@@ -9,7 +9,9 @@ use crate::format::manifest::{IndexEntry, SegmentEntry};
 use crate::format::names::FileName;
 use crate::ids::FileId;
 use crate::index::Index;
-use crate::segment::{Liveness, Locator, Rows, SealedSegment, read_deletes};
+use crate::segment::{
+    Changes, DeadAndChanged, Liveness, Locator, Rows, SealedSegment, read_deletes,
+};
 use crate::snapshot::{IndexPart, Indexed, Sealed, SegPart, Snapshot};
 use crate::sync::atomic::AtomicBool;
 use crate::vector::codes::CodeSpec;
@@ -29,17 +31,21 @@ pub(crate) fn open_segment(
         let reason = format!("the segment has {rows} rows, the manifest says {}", entry.rows);
         return Err(Error::corrupt(dir.path(name), 0, reason));
     }
-    let live = match &entry.deletes {
-        None => Liveness::all_live(rows),
+    let DeadAndChanged { dead, changed } = match &entry.deletes {
+        None => DeadAndChanged::default(),
         Some(deletes) => {
             let file = (deletes.file, deletes.len);
-            let dead = read_deletes(disk, root, store, file, (entry.file, rows))?;
-            Liveness::without(rows, &dead)
+            read_deletes(disk, root, store, file, (entry.file, rows))?
         }
     };
+    let live = Liveness::without(rows, &dead);
     let guard = dir.guard(name, entry.len);
     let sealed = Arc::new(Sealed { file: entry.file, segment, guard });
-    Ok(SegPart { sealed, dead_on_disk: live.dead(), live, covered: false })
+    let (dead_on_disk, changes) = (live.dead(), Changes::default());
+    let changed_on_disk = changed.iter().map(|(_, change)| change.seq).max().unwrap_or_default();
+    let mut part = SegPart { sealed, live, dead_on_disk, changes, changed_on_disk, covered: false };
+    part.change(changed);
+    Ok(part)
 }
 
 /// Opens an index with its locator.

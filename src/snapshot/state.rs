@@ -8,11 +8,11 @@ use crate::ids::{CollectionId, FileId, MemoryId, Seq};
 use crate::index::{Index, Scratch};
 use crate::options::{CollectionSettings, HnswParams};
 use crate::report::CompactionReport;
-use crate::segment::{Active, Coder, Liveness, NewRow, Row, Rows};
+use crate::segment::{Active, Changes, Coder, Liveness, NewRow, Row, Rows};
 use crate::snapshot::dead_since::DeadSince;
 use crate::snapshot::recall::RecallMonitor;
 use crate::snapshot::relocation::Moves;
-use crate::snapshot::{MemPart, Snapshot};
+use crate::snapshot::{MemPart, SegPart, Snapshot};
 use crate::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use crate::sync::{Mutex, Published, lock};
 use crate::vector::codes::CodeSpec;
@@ -269,6 +269,7 @@ impl CollectionState {
             number,
             rows: Active::new(self.spec, self.coder()),
             live: Liveness::all_live(0),
+            changes: Changes::default(),
             last_seq: Seq::ZERO,
             log_file,
         });
@@ -288,12 +289,13 @@ impl CollectionState {
         };
         table.rows = rows.iter().map(|row| row.id).zip(0..).collect();
         active.live = Liveness::all_live(rows.len() as Row);
+        active.changes = Changes::default();
         active.rows = Active::new(self.spec, self.coder()).push(rows);
     }
 
     /// Returns true if every effect in this snapshot is in files that the manifest names.
     pub(crate) fn is_idle(snapshot: &Snapshot) -> bool {
         snapshot.memtables.iter().all(|m| m.rows.rows() == 0)
-            && snapshot.segments.iter().all(|s| s.live.dead() == s.dead_on_disk)
+            && snapshot.segments.iter().all(SegPart::is_on_disk)
     }
 }

@@ -70,6 +70,11 @@ pub struct CollectionStats {
     pub dead_rows: u64,
     /// Rows that have expired and still take space.
     pub expired_rows: u64,
+    /// Rows with changes that are kept beside them: see `Patch`. A rewrite of their segment works
+    /// them in.
+    pub changed_rows: u64,
+    /// Heap bytes of these changes.
+    pub changed_bytes: u64,
     /// The part of `expired_rows` that is not reclaimed, not even by a purge, because the clock is
     /// not believed: see `StoreStats::clock_doubt`.
     pub withheld_rows: u64,

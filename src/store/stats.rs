@@ -7,6 +7,7 @@ use crate::collection::Collection;
 use crate::compaction;
 use crate::error::Result;
 use crate::format::names::FileName;
+use crate::segment::Changes;
 use crate::stats::{CollectionStats, StoreStats};
 use crate::vector::kernel::Kernels;
 
@@ -70,8 +71,10 @@ impl Store {
         cores.sort_by(|a, b| a.name.cmp(&b.name));
         for core in cores {
             let collection = self.handle(Arc::clone(&core)).stats()?;
-            let liveness: usize = core.snapshot().parts().map(|(_, live)| live.heap_bytes()).sum();
-            stats.heap_bytes += collection.heap_bytes + liveness as u64;
+            let snapshot = core.snapshot();
+            let liveness: usize = snapshot.parts().map(|(_, live)| live.heap_bytes()).sum();
+            let changes: usize = snapshot.parts_changes().map(Changes::heap_bytes).sum();
+            stats.heap_bytes += collection.heap_bytes + (liveness + changes) as u64;
             stats.mapped_bytes += collection.segments.iter().map(|s| s.bytes).sum::<u64>();
             stats.mapped_bytes += collection.indexes.iter().map(|i| i.bytes).sum::<u64>();
             stats.collections.push(collection);

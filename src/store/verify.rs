@@ -13,7 +13,8 @@ use crate::format::manifest::{CollectionEntry, Manifest};
 use crate::format::names::FileName;
 use crate::manifest::Found;
 use crate::section::{Identity, probe};
-use crate::segment::{Rows, verify_deletes};
+use crate::memory::Change;
+use crate::segment::{Row, Rows, verify_deletes};
 use crate::snapshot::Snapshot;
 use crate::snapshot::state::CollectionState;
 use crate::store::Store;
@@ -226,11 +227,18 @@ impl Store {
                     file,
                     of,
                 );
-                let dead = report.note(dead).unwrap_or_default();
-                if let Some(row) = dead.iter().find(|row| part.live.is_live(*row)) {
-                    let path = engine.dir.path(FileName::Deletes(deletes.file));
+                let found = report.note(dead).unwrap_or_default();
+                let path = || engine.dir.path(FileName::Deletes(deletes.file));
+                if let Some(row) = found.dead.iter().find(|row| part.live.is_live(*row)) {
                     let reason = format!("row {row} is dead there and alive for readers");
-                    report.problems.push(Error::corrupt(path, 0, reason));
+                    report.problems.push(Error::corrupt(path(), 0, reason));
+                }
+                let newer = |(row, change): &(Row, Change)| {
+                    part.changes.get(*row).is_none_or(|now| now.seq < change.seq)
+                };
+                if let Some((row, _)) = found.changed.iter().find(|changed| newer(changed)) {
+                    let reason = format!("row {row} has a change there that readers do not see");
+                    report.problems.push(Error::corrupt(path(), 0, reason));
                 }
             }
         }

@@ -24,4 +24,5 @@ mod model;
 mod old_versions;
 mod readers;
 mod store;
+mod updates;
 mod verbs;

@@ -9,8 +9,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use altiplano::{
-    Background, Batch, Collection, CollectionOptions, Filter, HnswParams, IoMode, ManualClock,
-    Memory, MemoryId, Metric, Quantization, SearchMode, Store, StoreOptions, Timestamp,
+    Background, Batch, Collection, CollectionOptions, Filter, HnswParams, IoMode, Lifetime,
+    ManualClock, Memory, MemoryId, Metric, Outcome, Patch, Quantization, SearchMode, Store,
+    StoreOptions, Timestamp,
 };
 use proptest::prelude::*;
 
@@ -33,6 +34,13 @@ enum Step {
     Batch(Vec<Insert>, Vec<u64>),
     Delete(u64),
     DeleteWhere(u8, bool),
+    /// A memory gets another lifetime, in minutes; `None` for ever.
+    Touch(u64, Option<u16>),
+    TouchWhere(u8, u16),
+    /// A memory gets another importance, in hundredths. With a tag, its row is written again.
+    Patch(u64, u8, Option<u8>),
+    PatchWhere(u8, u8),
+    InsertNew(Insert),
     Clock(i16),
     Pending,
     Compact,
@@ -47,6 +55,8 @@ struct Kept {
     insert: Insert,
     vector: Vec<f32>,
     expires_at: Timestamp,
+    importance: u8,
+    tag: u8,
 }
 
 impl PartialEq for Insert {
@@ -73,6 +83,12 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
         5 => batch.prop_map(|(inserts, deletes)| Step::Batch(inserts, deletes)),
         3 => (0..200u64).prop_map(Step::Delete),
         1 => (0..4u8, any::<bool>()).prop_map(|(n, not)| Step::DeleteWhere(n, not)),
+        3 => (0..200u64, prop::option::of(1u16..2000)).prop_map(|(id, m)| Step::Touch(id, m)),
+        2 => (0..4u8, 1u16..2000).prop_map(|(n, minutes)| Step::TouchWhere(n, minutes)),
+        3 => (0..200u64, 0..=100u8, prop::option::weighted(0.4, 0..3u8))
+            .prop_map(|(id, importance, tag)| Step::Patch(id, importance, tag)),
+        1 => (0..4u8, 0..=100u8).prop_map(|(n, importance)| Step::PatchWhere(n, importance)),
+        1 => inserts().prop_map(Step::InsertNew),
         3 => (-200..800i16).prop_map(Step::Clock),
         4 => Just(Step::Pending),
         2 => Just(Step::Compact),
@@ -149,7 +165,14 @@ impl World {
         let vector = insert.vector.iter().map(|x| f32::from(*x)).collect();
         let ttl = |minutes: u16| now + Duration::from_secs(u64::from(minutes) * 60);
         let expires_at = insert.ttl_minutes.map_or(Timestamp::MAX, ttl);
-        self.model.insert(insert.id, Kept { insert: insert.clone(), vector, expires_at });
+        let kept = Kept {
+            insert: insert.clone(),
+            vector,
+            expires_at,
+            importance: 50,
+            tag: insert.tag,
+        };
+        self.model.insert(insert.id, kept);
     }
 
     fn is_visible(&self, id: u64, now: Timestamp) -> bool {
@@ -189,6 +212,18 @@ impl World {
                 assert_eq!(self.notes().delete_where(filter).unwrap(), count as u64);
                 self.model.retain(|_, kept| !meant(kept));
             }
+            Step::Touch(..) | Step::TouchWhere(..) | Step::Patch(..) | Step::PatchWhere(..) => {
+                self.update(step);
+            }
+            Step::InsertNew(insert) => {
+                let now = self.store().now();
+                let exists = self.is_visible(insert.id, now);
+                let outcome = self.notes().insert_new(Self::memory(insert)).unwrap();
+                assert_eq!(outcome == Outcome::Exists, exists);
+                if !exists {
+                    self.keep(insert, now);
+                }
+            }
             Step::Clock(minutes) if *minutes < 0 => {
                 let back = Duration::from_secs(u64::from(minutes.unsigned_abs()) * 60);
                 let wall = altiplano::Clock::wall(&*self.clock);
@@ -211,6 +246,59 @@ impl World {
             Step::Crash => self.crash(),
             Step::Check(namespace) => self.check(Some(*namespace)),
         }
+    }
+
+    fn update(&mut self, step: &Step) {
+        let now = self.store().now();
+        let after = |minutes: &u16| now + Duration::from_secs(u64::from(*minutes) * 60);
+        let patch = |importance: &u8| Patch::new().importance(f32::from(*importance) / 100.0);
+        let namespace = |n: &u8| Filter::namespace(format!("n{n}"));
+        // What is changed, how often, and how the model changes.
+        type Change = Box<dyn Fn(&mut Kept)>;
+        let (id, of, updated, change): (_, _, u64, Change) = match step {
+            Step::Touch(id, minutes) => {
+                let end = minutes.as_ref().map_or(Timestamp::MAX, after);
+                let lifetime = match minutes {
+                    Some(_) => Lifetime::Until(end),
+                    None => Lifetime::Forever,
+                };
+                let touched = self.notes().touch(*id, lifetime).unwrap();
+                (Some(*id), 0, u64::from(touched), Box::new(move |kept| kept.expires_at = end))
+            }
+            Step::TouchWhere(n, minutes) => {
+                let ttl = Duration::from_secs(u64::from(*minutes) * 60);
+                let (end, count) = (after(minutes), self.notes().touch_where(namespace(n), ttl));
+                (None, *n, count.unwrap(), Box::new(move |kept| kept.expires_at = end))
+            }
+            Step::Patch(id, importance, tag) => {
+                let (new, tag) = (*importance, *tag);
+                let with_tag = |patch: Patch, tag: u8| {
+                    let others = (0..3).map(|tag| format!("t{tag}"));
+                    others.fold(patch, Patch::remove_tag).tag(format!("t{tag}"))
+                };
+                let patch = tag.map_or(patch(&new), |tag| with_tag(patch(&new), tag));
+                let updated = self.notes().patch(*id, patch).unwrap() == Outcome::Updated;
+                let change = move |kept: &mut Kept| {
+                    (kept.importance, kept.tag) = (new, tag.unwrap_or(kept.tag));
+                };
+                (Some(*id), 0, u64::from(updated), Box::new(change))
+            }
+            Step::PatchWhere(n, importance) => {
+                let new = *importance;
+                let count = self.notes().update_where(namespace(n), patch(&new)).unwrap();
+                (None, *n, count, Box::new(move |kept| kept.importance = new))
+            }
+            _ => unreachable!("no update"),
+        };
+        let mut meant = 0;
+        for (known, kept) in &mut self.model {
+            let hit = id.map_or(kept.insert.namespace == of, |id| id == *known);
+            if hit && kept.expires_at > now {
+                change(kept);
+                meant += 1;
+            }
+        }
+        assert_eq!(updated, meant, "{step:?}");
     }
 
     fn crash(&mut self) {
@@ -237,6 +325,9 @@ impl World {
             let id = memory.id.as_u128() as u64;
             let kept = visible.get(&id).unwrap_or_else(|| panic!("{id} is not visible"));
             assert_eq!(memory.text.as_deref(), Some(&*format!("{:?}", kept.insert)));
+            assert_eq!(memory.importance, f32::from(kept.importance) / 100.0, "{id}");
+            assert_eq!(memory.expiry().unwrap_or(Timestamp::MAX), kept.expires_at, "{id}");
+            assert_eq!(memory.tags, [format!("t{}", kept.tag)], "{id}");
             for (x, y) in memory.vector.iter().zip(&kept.vector) {
                 assert!((x - y).abs() <= y.abs() * 1e-6, "{x} is not {y}");
             }
@@ -247,6 +338,10 @@ impl World {
             assert_eq!(self.notes().contains(id).unwrap(), visible.contains_key(&id), "{id}");
             assert_eq!(self.notes().get(id).unwrap().is_some(), visible.contains_key(&id));
         }
+        let important = self.notes().scan(Filter::importance_at_least(0.5)).count();
+        assert_eq!(important, visible.values().filter(|kept| kept.importance >= 50).count());
+        let tagged = self.notes().scan(Filter::tag("t1")).count();
+        assert_eq!(tagged, visible.values().filter(|kept| kept.tag == 1).count());
         self.check_search(&visible, None);
         self.check_search(&visible, namespace);
     }

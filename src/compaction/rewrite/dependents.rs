@@ -25,10 +25,19 @@ const SAMPLE: usize = 512;
 
 /// The new manifest entries besides the new segments.
 pub(super) struct Followers {
-    pub(super) deletes: Vec<(FileId, DeletesEntry)>,
+    pub(super) deletes: Vec<NewDeletes>,
     /// Each affected index file, and its new locator; `None` if none of its rows is left.
     pub(super) locators: Vec<(FileId, Option<(IndexEntry, IndexPart)>)>,
     pub(super) codes: Option<(IndexEntry, IndexPart)>,
+}
+
+/// A new `del` file.
+pub(super) struct NewDeletes {
+    /// The segment.
+    pub(super) of: FileId,
+    pub(super) entry: DeletesEntry,
+    /// The newest change that it holds.
+    pub(super) changed: Seq,
 }
 
 /// Writes the files that go with the new segments: deletes, locators, and codes of rows without an
@@ -45,8 +54,9 @@ pub(super) fn write_followers(
     let mut deletes = Vec::new();
     for part in current.segments.iter().filter(|s| !is_input(s.sealed.file)) {
         broken!(ForgetDeletes => break);
-        if covers && part.live.dead() > part.dead_on_disk {
-            deletes.push((part.sealed.file, write_new_deletes(job, current.visible, part, files)?));
+        if covers && !part.is_on_disk() {
+            let entry = write_new_deletes(job, current.visible, part, files)?;
+            deletes.push(NewDeletes { of: part.sealed.file, entry, changed: part.changes.newest() });
         }
     }
     let mut locators = Vec::new();
@@ -68,7 +78,7 @@ pub(super) fn old_deletes(
 ) -> Vec<FileName> {
     let changes = |file| {
         inputs.iter().any(|i| i.from == From::Segment(file))
-            || followers.deletes.iter().any(|(of, _)| *of == file)
+            || followers.deletes.iter().any(|new| new.of == file)
     };
     let manifest = job.engine.catalog.manifest();
     let of_core = manifest.collections.iter().filter(|c| c.id == job.core.id);
@@ -89,8 +99,13 @@ fn write_new_deletes(
     files.add(FileName::Deletes(file));
     let header = job.engine.dir.header(FileKind::Deletes, file);
     let (disk, root) = (job.engine.dir.disk(), job.engine.dir.root());
-    let (of, rows) = (part.sealed.file, part.live.rows());
-    let len = write_deletes(disk, root, &header, of, rows, &part.live.dead_rows())?;
+    let (of, dead) = ((part.sealed.file, part.live.rows()), part.live.dead_rows());
+    let changed = part.changes.iter();
+    broken!(ForgetChanges => {
+        let len = write_deletes(disk, root, &header, of, &dead, std::iter::empty())?;
+        return Ok(DeletesEntry { file, len, covers_seq, dead: part.live.dead() })
+    });
+    let len = write_deletes(disk, root, &header, of, &dead, changed)?;
     Ok(DeletesEntry { file, len, covers_seq, dead: part.live.dead() })
 }
 

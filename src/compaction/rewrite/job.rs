@@ -21,7 +21,8 @@ use crate::format::names::FileName;
 use crate::ids::{FileId, MemoryId, Seq};
 use crate::report::CompactionReport;
 use crate::sabotage::broken;
-use crate::segment::{Row, RowSource, segment_cap, write_segment};
+use crate::memory::Change;
+use crate::segment::{Changes, Row, RowSource, segment_cap, write_segment};
 use crate::snapshot::open::open_segment;
 use crate::snapshot::{SegPart, Snapshot};
 use crate::sync::lock;
@@ -165,15 +166,18 @@ impl Rewrite<'_> {
         let token = self.job.engine.log.hold();
         let mut next = Snapshot::clone(&core.snapshot());
         for input in inputs {
-            let now_live = match input.from {
+            let now = match input.from {
                 From::Memtable(number) => {
-                    next.memtables.iter().find(|m| m.number == number).map(|m| &m.live)
+                    let part = next.memtables.iter().find(|m| m.number == number);
+                    part.map(|m| (&m.live, &m.changes))
                 }
                 From::Segment(file) => {
-                    next.segments.iter().find(|s| s.sealed.file == file).map(|s| &s.live)
+                    let part = next.segments.iter().find(|s| s.sealed.file == file);
+                    part.map(|s| (&s.live, &s.changes))
                 }
             };
-            let Some(now_live) = now_live else { continue };
+            let Some((now_live, changes)) = now else { continue };
+            carry_changes(moved, input, changes, &mut parts);
             broken!(DropCarriedDeletes => continue);
             for row in input.live.iter().filter(|row| !now_live.is_live(*row)) {
                 if let Some((segment, row)) = moved.find_at(input.from, row) {
@@ -194,10 +198,8 @@ impl Rewrite<'_> {
             !goes
         });
         for part in &mut next.segments {
-            if let Some((_, entry)) =
-                followers.deletes.iter().find(|(file, _)| *file == part.sealed.file)
-            {
-                part.dead_on_disk = entry.dead;
+            if let Some(new) = followers.deletes.iter().find(|new| new.of == part.sealed.file) {
+                (part.dead_on_disk, part.changed_on_disk) = (new.entry.dead, new.changed);
             }
         }
         next.segments.append(&mut parts);
@@ -212,6 +214,21 @@ impl Rewrite<'_> {
     }
 }
 
+/// Adds to the outputs the changes of an input that arrived since it was read.
+fn carry_changes(moved: &RowMap, input: &Input<'_>, changes: &Changes, parts: &mut [SegPart]) {
+    broken!(DropCarriedChanges => return);
+    let mut carried: Vec<Vec<(Row, Change)>> = vec![Vec::new(); parts.len()];
+    let newer = changes.iter().filter(|(_, change)| change.seq > input.changes.newest());
+    for (row, change) in newer {
+        if let Some((segment, row)) = moved.find_at(input.from, row) {
+            carried[segment].push((row, change));
+        }
+    }
+    for (part, changes) in parts.iter_mut().zip(carried) {
+        part.change(changes);
+    }
+}
+
 /// Updates the manifest entry of a collection.
 fn edit(
     entry: &mut CollectionEntry,
@@ -221,9 +238,9 @@ fn edit(
     covers: Option<(Seq, FileId)>,
 ) {
     entry.segments.retain(|s| !inputs.iter().any(|i| i.from == From::Segment(s.file)));
-    for (file, deletes) in &followers.deletes {
-        if let Some(segment) = entry.segments.iter_mut().find(|s| s.file == *file) {
-            segment.deletes = Some(deletes.clone());
+    for new in &followers.deletes {
+        if let Some(segment) = entry.segments.iter_mut().find(|s| s.file == new.of) {
+            segment.deletes = Some(new.entry.clone());
         }
     }
     entry.segments.extend(moved.segments.iter().map(|(_, s)| s.clone()));

@@ -36,8 +36,9 @@ pub(super) fn seal(job: &Job<'_>, all: bool, report: &mut CompactionReport) -> R
     let inputs: Vec<Input<'_>> = sealed
         .iter()
         .map(|m| Input {
-            rows: &m.rows,
+            rows: m,
             live: &m.live,
+            changes: &m.changes,
             from: From::Memtable(m.number),
             bytes: m.rows.heap_bytes() as u64,
         })
@@ -88,8 +89,9 @@ pub(super) fn rewrite(job: &Job<'_>, step: &RowStep, report: &mut CompactionRepo
         .iter()
         .filter(|s| step.inputs.contains(&s.sealed.file))
         .map(|s| Input {
-            rows: &s.sealed.segment,
+            rows: s,
             live: &s.live,
+            changes: &s.changes,
             from: From::Segment(s.sealed.file),
             bytes: s.sealed.segment.len(),
         })

@@ -6,13 +6,15 @@ use std::collections::HashMap;
 use crate::error::{Error, Result};
 use crate::format::manifest::SegmentEntry;
 use crate::ids::FileId;
-use crate::segment::{Liveness, Row, RowBuffer, RowRef, RowSource, Rows};
+use crate::segment::{Changes, Liveness, Row, RowBuffer, RowRef, RowSource, Rows};
 use crate::snapshot::relocation::Relocation;
 
-/// One input: its rows, and which of them were live when the job began.
+/// One input: its rows with their changes, and which of them were live when the job began.
 pub(super) struct Input<'a> {
     pub(super) rows: &'a dyn Rows,
     pub(super) live: &'a Liveness,
+    /// The changes that are worked into the outputs.
+    pub(super) changes: &'a Changes,
     pub(super) from: From,
     pub(super) bytes: u64,
 }

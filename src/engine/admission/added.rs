@@ -2,9 +2,8 @@
 //! whether the batch leaves more data than it found.
 
 use crate::error::Result;
-use crate::format::op::OpKind;
 use crate::segment::RowBuffer;
-use crate::snapshot::stage::Prepared;
+use crate::snapshot::stage::{Prepared, Task};
 
 /// A batch that grows the store must leave the budget divided by this number free, as headroom for
 /// batches that only replace.
@@ -37,13 +36,14 @@ impl<'a> Added<'a> {
     pub(super) fn grows(&self, in_memory: bool) -> Result<bool> {
         let (mut added, mut taken) = (0, 0);
         for write in self.writes_of(in_memory) {
-            let id = match &write.kind {
-                OpKind::Insert { id, vector, body, .. } => {
-                    added += vector.len() * 4 + body.len();
-                    *id
+            let id = match &write.task {
+                Task::Insert { row, .. } => {
+                    added += row.vector.len() * 4 + row.body.len();
+                    row.id
                 }
-                OpKind::Delete { id } => *id,
-                OpKind::DeleteWhere { .. } | OpKind::DeleteIds { .. } => continue,
+                Task::Delete { id, .. } => *id,
+                // An update takes the place of what it changes.
+                Task::DeleteWhere { .. } | Task::Update(_) => continue,
             };
             let snapshot = write.core.snapshot();
             let place = snapshot.find(id)?;

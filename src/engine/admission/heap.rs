@@ -138,13 +138,13 @@ impl HeapBudget {
             let Some(active) = snapshot.memtables.last().filter(|_| token.is_some()) else {
                 continue;
             };
-            let expired = active.rows.live_expired(&active.live, gone)?;
+            let expired = active.live_expired(&active.live, gone)?;
             if u64::from(active.live.dead()) + expired == 0 {
                 continue;
             }
-            let unexpired = active.rows.unexpired(gone)?;
+            let unexpired = active.unexpired(gone)?;
             let stays = |row: &Row| unexpired.as_ref().is_none_or(|rows| rows.is_live(*row));
-            let kept = active.rows.take(active.live.iter().filter(stays))?;
+            let kept = active.take(active.live.iter().filter(stays))?;
             let mut next = Snapshot::clone(&snapshot);
             core.replace_active(&mut next, &mut lock(&core.tables), kept);
             core.publish(next);

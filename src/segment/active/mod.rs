@@ -15,6 +15,8 @@ use std::sync::Arc;
 
 use roaring::RoaringBitmap;
 
+use super::changed::{Written, changed};
+use super::changes::Changes;
 use super::ids::{ENTRY_BYTES, Ids};
 use super::liveness::Liveness;
 use super::row::{NewRow, Row, RowBuffer, RowRef};
@@ -171,18 +173,6 @@ impl Active {
         found.ok_or_else(|| Error::internal(format!("row {row} is not in the memtable")))
     }
 
-    /// Copies these rows.
-    pub(crate) fn take(&self, rows: impl Iterator<Item = Row>) -> Result<Vec<NewRow>> {
-        let copy = |row: Row| {
-            let (block, at) = self.locate(row)?;
-            let RowRef { id, seq, norm, vector, body } = block.row(at, self.spec.dimension);
-            let expires_at = block.heads[at].expires_at();
-            let (vector, body) = (vector.to_vec(), body.to_vec());
-            Ok(NewRow { id, seq, norm, vector, body, expires_at })
-        };
-        rows.map(copy).collect()
-    }
-
     /// Measures every row in order, by its code if it has one. Calls `offer` with each row that may
     /// be nearer than the bound: its distance, the largest error of that, and the row. `offer`
     /// returns the new bound.
@@ -263,6 +253,14 @@ impl Rows for Active {
         Ok(Seq(block.heads[at].seq))
     }
 
+    fn version(&self, row: Row) -> Result<Seq> {
+        let (block, at) = self.locate(row)?;
+        let seq = Seq(block.heads[at].seq);
+        let history = record::history(block.body(at));
+        let version = history.ok().and_then(|history| history.version);
+        Ok(version.map_or(seq, |version| version.max(seq)))
+    }
+
     fn expires_at(&self, row: Row) -> Result<Timestamp> {
         let (block, at) = self.locate(row)?;
         Ok(block.heads[at].expires_at())
@@ -279,8 +277,33 @@ impl Rows for Active {
         Ok(self.ids.candidates(id).filter(has_it).collect())
     }
 
-    /// O(rows), plus decoding the bodies of rows with the wanted namespace, session and id.
     fn select(&self, filter: &Matcher, read: &mut u64) -> Result<RoaringBitmap> {
+        self.select_changed(filter, &Changes::default(), read)
+    }
+
+    /// O(rows) once something has expired.
+    fn unexpired(&self, now: Timestamp) -> Result<Option<Liveness>> {
+        if now < self.first_expiry {
+            return Ok(None);
+        }
+        let mut unexpired = Liveness::all_live(self.rows);
+        for (row, (block, at)) in self.places() {
+            if block.heads[at].expires_at() <= now {
+                unexpired.kill(row);
+            }
+        }
+        Ok(Some(unexpired))
+    }
+}
+
+impl Written for Active {
+    /// O(rows), plus decoding the bodies of rows with the wanted namespace, session and id.
+    fn select_changed(
+        &self,
+        filter: &Matcher,
+        changes: &Changes,
+        read: &mut u64,
+    ) -> Result<RoaringBitmap> {
         let mut rows = RoaringBitmap::new();
         let (mut namespace, mut session, mut listed) = (None, None, None);
         for condition in filter.conditions() {
@@ -297,24 +320,14 @@ impl Rows for Active {
                 && session.is_none_or(|hash| head.session == hash)
                 && listed
                     .is_none_or(|ids| ids.binary_search(&MemoryId::from_u128(head.id)).is_ok());
-            if may && filter.matches_counted(&block.attributes(at)?, read) {
+            if may && filter.matches_counted(&changed(block.attributes(at)?, changes.get(row)), read) {
                 rows.insert(row);
             }
         }
         Ok(rows)
     }
 
-    /// O(rows) once something has expired.
-    fn unexpired(&self, now: Timestamp) -> Result<Option<Liveness>> {
-        if now < self.first_expiry {
-            return Ok(None);
-        }
-        let mut unexpired = Liveness::all_live(self.rows);
-        for (row, (block, at)) in self.places() {
-            if block.heads[at].expires_at() <= now {
-                unexpired.kill(row);
-            }
-        }
-        Ok(Some(unexpired))
+    fn ends(&self) -> Result<Vec<Timestamp>> {
+        Ok(self.places().map(|(_, (block, at))| block.heads[at].expires_at()).collect())
     }
 }

@@ -8,8 +8,11 @@ use crate::error::Result;
 use crate::filter::{Attributes, Matcher};
 use crate::format::record;
 use crate::ids::{MemoryId, Seq};
+use crate::segment::changed::{Written, changed};
+use crate::segment::changes::Changes;
+use crate::segment::expiry::Expiries;
 use crate::segment::layout::{
-    BLOOM, BODIES, BODY_OFFSETS, EXPIRIES, IDS, NORMS, SEQS, VECTOR_CRCS, VECTORS,
+    BLOOM, BODIES, BODY_OFFSETS, EXPIRIES, HAS_HISTORY, IDS, NORMS, SEQS, VECTOR_CRCS, VECTORS,
 };
 use crate::segment::liveness::Liveness;
 use crate::segment::row::{Row, RowBuffer, RowRef};
@@ -23,7 +26,7 @@ impl Rows for SealedSegment {
     }
 
     fn row<'a>(&'a self, row: Row, buffer: &'a mut RowBuffer) -> Result<RowRef<'a>> {
-        let RowBuffer { vector, body } = buffer;
+        let RowBuffer { vector, body, .. } = buffer;
         Ok(RowRef { body: self.body_in(row, body)?, ..self.head(row, vector)? })
     }
 
@@ -52,6 +55,17 @@ impl Rows for SealedSegment {
 
     fn seq(&self, row: Row) -> Result<Seq> {
         Ok(Seq(self.number(SEQS, row)?))
+    }
+
+    fn version(&self, row: Row) -> Result<Seq> {
+        let seq = self.seq(row)?;
+        if self.flags(row)? & HAS_HISTORY == 0 {
+            return Ok(seq);
+        }
+        let mut buffer = RowBuffer::default();
+        let history = record::history(self.body(row, &mut buffer)?);
+        let history = history.map_err(|e| self.file.corrupt_in(BODIES, e.offset, e.reason))?;
+        Ok(history.version.map_or(seq, |version| version.max(seq)))
     }
 
     fn expires_at(&self, row: Row) -> Result<Timestamp> {
@@ -91,5 +105,36 @@ impl Rows for SealedSegment {
 
     fn unexpired(&self, now: Timestamp) -> Result<Option<Liveness>> {
         self.expiries.unexpired(now, || self.times(EXPIRIES))
+    }
+}
+
+impl Written for SealedSegment {
+    fn select_changed(
+        &self,
+        filter: &Matcher,
+        changes: &Changes,
+        read: &mut u64,
+    ) -> Result<RoaringBitmap> {
+        let mut rows = self.select(filter, read)?;
+        if changes.is_empty() || !filter.asks_for_changeable() {
+            return Ok(rows);
+        }
+        let mut buffer = RowBuffer::default();
+        for (row, change) in changes.iter() {
+            let of = changed(self.attributes(row, &mut buffer)?, Some(change));
+            match filter.matches_counted(&of, read) {
+                true => rows.insert(row),
+                false => rows.remove(row),
+            };
+        }
+        Ok(rows)
+    }
+
+    fn remembered(&self) -> Option<&Expiries> {
+        Some(&self.expiries)
+    }
+
+    fn ends(&self) -> Result<Vec<Timestamp>> {
+        Ok(self.times(EXPIRIES)?.collect())
     }
 }

@@ -8,7 +8,7 @@ use roaring::RoaringBitmap;
 
 use super::{Effect, Former, Stage};
 use crate::clock::Timestamp;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::filter::Matcher;
 use crate::format::op::{Op, OpKind};
 use crate::ids::{MemoryId, Seq};
@@ -25,18 +25,11 @@ struct Doomed {
 }
 
 impl Stage {
-    /// Carries out one operation that is not logged yet. Adds its record to `payload`, unless the
-    /// collection is in-memory. `expires_at` is the expiry in the body of an insert. The flag in
-    /// the result is true if anything changed. Otherwise there is no record, and the sequence
-    /// number is free.
-    pub(crate) fn write(
-        &mut self,
-        op: Op,
-        expires_at: Timestamp,
-        payload: &mut Vec<u8>,
-    ) -> Result<(Effect, bool)> {
+    /// Carries out a delete that is not logged yet. Adds its record to `payload`, unless the
+    /// collection is in-memory. The flag in the result is true if anything changed. Otherwise there
+    /// is no record, and the sequence number is free.
+    pub(super) fn write_delete(&mut self, op: Op, payload: &mut Vec<u8>) -> Result<(Effect, bool)> {
         let Op { collection, seq, kind } = op;
-        let logged = !self.core.is_in_memory();
         let (effect, record) = match kind {
             OpKind::Delete { id } => {
                 let (effect, died) = self.delete(id, seq)?;
@@ -48,19 +41,13 @@ impl Stage {
                 let record = OpKind::of_deleted(filter, now, doomed.rows, ids)?;
                 (self.kill_all(doomed)?, record)
             }
-            kind @ (OpKind::Insert { .. } | OpKind::DeleteIds { .. }) => {
-                let op = Op { collection, seq, kind };
-                if logged {
-                    op.encode(payload);
-                }
-                return Ok((self.apply(op, expires_at)?, true));
-            }
+            _ => return Err(Error::internal("this operation is no delete")),
         };
         let Some(kind) = record else {
             return Ok((effect, false));
         };
         self.saw(seq);
-        if logged {
+        if !self.core.is_in_memory() {
             Op { collection, seq, kind }.encode(payload);
         }
         Ok((effect, true))
@@ -102,7 +89,8 @@ impl Stage {
         for (rows, live) in self.next.parts() {
             let mut dying = RoaringBitmap::new();
             for row in rows.select(filter, &mut 0)?.iter().filter(|row| live.is_live(*row)) {
-                if all_older || rows.seq(row)? < seq {
+                // A row that was changed later survived this delete.
+                if all_older || rows.version(row)? < seq {
                     dying.insert(row);
                 }
             }

@@ -5,7 +5,10 @@
 //! Invariant: an operation with sequence number s affects only rows with a smaller number, which
 //! makes replay idempotent.
 
+mod changes;
 mod deletes;
+mod task;
+mod updates;
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -19,32 +22,14 @@ use crate::segment::{NewRow, Row, Rows};
 use crate::snapshot::state::{CollectionState, WriterTables};
 use crate::snapshot::{Place, Snapshot};
 use crate::sync::lock;
+pub(crate) use task::{Condition, Prepared, Target, Task, Update, UpdateWith};
+pub(crate) use updates::Sequence;
 
 /// A memtable is frozen when its heap reaches this many bytes, however few its rows.
 pub(crate) const MEMTABLE_BYTES: usize = 8 << 20;
 
 /// An in-memory memtable is not copied to remove fewer dead rows than this.
 const SHRINK_ROWS: u32 = 256;
-
-/// One write of a batch, ready to be carried out.
-pub(crate) struct Prepared {
-    pub(crate) core: Arc<CollectionState>,
-    pub(crate) kind: OpKind,
-    /// The expiry in the body of an insert.
-    pub(crate) expires_at: Timestamp,
-}
-
-impl Prepared {
-    /// Returns the estimated bytes that the write adds to a memtable.
-    pub(crate) fn heap_bytes(&self) -> u64 {
-        match &self.kind {
-            OpKind::Insert { vector, body, .. } => {
-                (vector.len() * 4 + self.core.spec.row_bytes() + body.len()) as u64
-            }
-            _ => 0,
-        }
-    }
-}
 
 /// The effect of an operation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -53,6 +38,14 @@ pub(crate) enum Effect {
     Replaced,
     /// The number of visible memories that were deleted.
     Deleted(u64),
+    /// The number of visible memories that were updated.
+    Updated(u64),
+    /// Nothing happened, because a memory with the id is visible.
+    Exists,
+    /// Nothing happened, because no memory with the id is visible.
+    Missing,
+    /// Nothing happened, because the memory has another version.
+    Conflict,
 }
 
 /// What happened to the live row with an id when a newer operation came.
@@ -69,7 +62,7 @@ enum Former {
 }
 
 /// A change to an id table, kept for a rollback: table, id, former row.
-type Change = (usize, MemoryId, Option<Row>);
+type TableChange = (usize, MemoryId, Option<Row>);
 
 /// The next snapshot of a collection while it is being made. A stage that is dropped unpublished
 /// leaves no trace.
@@ -84,7 +77,7 @@ pub(crate) struct Stage {
     pending_bytes: usize,
     /// The number of rows at which a memtable is full.
     memtable_rows: usize,
-    undo: Vec<Change>,
+    undo: Vec<TableChange>,
     /// Rows that expired by this time do not count as visible.
     now: Timestamp,
 }
@@ -149,6 +142,10 @@ impl Stage {
             OpKind::DeleteWhere { filter, now } => self.delete_where(&filter, now, seq)?,
             OpKind::DeleteIds { ids } => {
                 self.delete_where(&Matcher::new(Filter::Ids(ids)), self.now, seq)?
+            }
+            OpKind::ChangeIds { ids, change } => self.change_ids(&ids, change)?,
+            OpKind::ChangeWhere { filter, now, change } => {
+                self.change_where(&filter, now, change)?
             }
         };
         self.saw(seq);
@@ -299,13 +296,13 @@ impl Stage {
         };
         let mut dead = active.live.dead();
         if active.rows.rows() / SHRINK_ROWS != before / SHRINK_ROWS {
-            dead += active.rows.live_expired(&active.live, gone).unwrap_or_default() as u32;
+            dead += active.live_expired(&active.live, gone).unwrap_or_default() as u32;
         }
         if dead < SHRINK_ROWS || dead <= active.rows.rows() - dead {
             return;
         }
-        let stays = |row: &Row| active.rows.expires_at(*row).is_ok_and(|at| at > gone);
-        if let Ok(kept) = active.rows.take(active.live.iter().filter(stays)) {
+        let stays = |row: &Row| active.expires_at(*row).is_ok_and(|at| at > gone);
+        if let Ok(kept) = active.take(active.live.iter().filter(stays)) {
             self.core.replace_active(&mut self.next, &mut self.tables, kept);
         }
     }

@@ -6,6 +6,7 @@
 //! Invariants: every written row passed its checksums. Without [`RepairPolicy::KeepDoubtful`] no
 //! row is written that a lost record may have deleted, replaced or dropped.
 
+mod changes;
 mod frames;
 mod report;
 mod sources;
@@ -21,11 +22,11 @@ use crate::disk::{Disk, RealDisk};
 use crate::error::{Error, Result};
 use crate::format::manifest::CollectionEntry;
 use crate::format::names::FileName;
-use crate::format::op::OpKind;
-use crate::format::record;
+use crate::format::{DecodeError, record};
+use crate::ids::Seq;
 use crate::options::{Background, Durability, StoreOptions};
-use crate::segment::RowRef;
-use crate::snapshot::stage::Prepared;
+use crate::segment::{NewRow, RowRef};
+use crate::snapshot::stage::{Condition, Prepared, Task};
 use crate::store::Store;
 use crate::store::open::{no_store, open_for_writing};
 use sources::Sources;
@@ -148,16 +149,14 @@ impl<'a> Writer<'a> {
     fn add(&mut self, row: &RowRef<'_>) -> Result<()> {
         self.rows += 1;
         self.bytes += row.vector.len() * 4 + row.body.len();
-        let kind = OpKind::Insert {
-            id: row.id,
-            norm: row.norm,
-            vector: row.vector.to_vec(),
-            body: row.body.to_vec(),
-        };
-        let row = record::attributes(row.id, row.body);
-        let row = row.map_err(|e| Error::internal(format!("the body of a row: {}", e.reason)))?;
-        let (core, expires_at) = (Arc::clone(&self.collection.core), row.expires_at);
-        self.batch.push(Prepared { core, kind, expires_at });
+        let damaged = |e: DecodeError| Error::internal(format!("the body of a row: {}", e.reason));
+        let expires_at = record::attributes(row.id, row.body).map_err(damaged)?.expires_at;
+        // The new store counts its operations anew.
+        let body = record::without_history(row.body).map_err(damaged)?;
+        let (vector, seq) = (row.vector.to_vec(), Seq::ZERO);
+        let row = NewRow { id: row.id, seq, norm: row.norm, vector, body, expires_at };
+        let task = Task::Insert { row, only: Condition::default() };
+        self.batch.push(Prepared { core: Arc::clone(&self.collection.core), task });
         if self.bytes >= BATCH_BYTES { self.flush() } else { Ok(()) }
     }
 

@@ -15,7 +15,8 @@ use crate::format::names::FileName;
 use crate::ids::FileId;
 use crate::manifest::MAX_BYTES;
 use crate::map_vec::MapVec;
-use crate::segment::{Row, SalvagedSegment, salvage_deletes};
+use crate::memory::Change;
+use crate::segment::{DeadAndChanged, Row, SalvagedSegment, salvage_deletes};
 
 /// A segment that can be read at least in part.
 pub(super) struct SegmentSource {
@@ -25,6 +26,8 @@ pub(super) struct SegmentSource {
     pub(super) rows: Row,
     pub(super) segment: SalvagedSegment,
     pub(super) dead: RoaringBitmap,
+    /// What was changed of rows, in ascending order of rows.
+    pub(super) changed: Vec<(Row, Change)>,
     /// True if further rows may be dead, because the segment's deletes cannot be read.
     pub(super) doubtful: bool,
 }
@@ -41,8 +44,17 @@ pub(super) struct Sources<'a> {
     pub(super) named_log: usize,
 }
 
-/// The newest deletes of each segment: number of their file, rows of the segment, dead rows.
-type Deletes = HashMap<FileId, (FileId, Row, RoaringBitmap)>;
+/// The newest deletes of each segment: number of their file, rows of the segment, dead and changed
+/// rows.
+type Deletes = HashMap<FileId, (FileId, Row, DeadAndChanged)>;
+
+impl SegmentSource {
+    /// Returns what was changed of a row.
+    pub(super) fn change(&self, row: Row) -> Option<Change> {
+        let at = self.changed.binary_search_by_key(&row, |(row, _)| *row).ok()?;
+        self.changed.get(at).map(|(_, change)| *change)
+    }
+}
 
 impl<'a> Sources<'a> {
     pub(super) fn find(
@@ -82,13 +94,13 @@ impl<'a> Sources<'a> {
             let FileName::Deletes(file) = *name else {
                 continue;
             };
-            let Ok((segment, rows, dead)) =
+            let Ok((segment, rows, found)) =
                 salvage_deletes(self.disk, self.dir, self.manifest.store, file)
             else {
                 continue;
             };
             if deletes.get(&segment).is_none_or(|(known, _, _)| *known < file) {
-                deletes.insert(segment, (file, rows, dead));
+                deletes.insert(segment, (file, rows, found));
             }
         }
         deletes
@@ -125,8 +137,9 @@ impl<'a> Sources<'a> {
             .filter(|(file, rows, _)| {
                 *rows == entry.rows && named.is_none_or(|named| *file >= named.file)
             })
-            .map(|(_, _, dead)| dead.clone());
+            .map(|(_, _, found)| found.clone());
         let doubtful = known.is_none() && named.is_some();
+        let DeadAndChanged { dead, changed } = known.unwrap_or_default();
         if let Some(named) = named.filter(|_| doubtful) {
             let file = self.path(FileName::Deletes(named.file));
             let (reason, rows) = match doubt {
@@ -140,7 +153,8 @@ impl<'a> Sources<'a> {
             path,
             rows: entry.rows,
             segment,
-            dead: known.unwrap_or_default(),
+            dead,
+            changed,
             doubtful,
         });
     }

@@ -4,8 +4,10 @@
 //!
 //! RAM holds one table of ids and the deletes by filter from the log. Rows are read twice.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 
+use super::changes::LoggedChanges;
 use super::frames::{each_op, first_seq, log_source, missing};
 use super::report::{Loss, RepairPolicy, RepairReport};
 use super::sources::Sources;
@@ -17,6 +19,7 @@ use crate::format::op::OpKind;
 use crate::format::record;
 use crate::ids::{MemoryId, Seq};
 use crate::log::Hole;
+use crate::memory::Change;
 use crate::segment::RowRef;
 
 /// Minimum bytes of an insert in the log.
@@ -46,6 +49,7 @@ struct Gap {
 pub(super) struct Survivors {
     table: HashMap<(u32, MemoryId), (Seq, State)>,
     filters: Vec<(u32, Matcher, Seq)>,
+    changes: LoggedChanges,
     gaps: Vec<Gap>,
     doubt: RepairPolicy,
 }
@@ -56,8 +60,8 @@ impl Survivors {
         doubt: RepairPolicy,
         report: &mut RepairReport,
     ) -> Result<Self> {
-        let (table, filters, gaps) = Default::default();
-        let mut survivors = Self { table, filters, gaps, doubt };
+        let (table, filters, changes, gaps) = Default::default();
+        let mut survivors = Self { table, filters, changes, gaps, doubt };
         let mut damaged = Vec::new();
         survivors.take_segments(sources, &mut damaged);
         survivors.take_log(sources, report)?;
@@ -178,6 +182,7 @@ impl Survivors {
             (Some(at), OpKind::DeleteIds { ids }) => {
                 ids.into_iter().for_each(|id| self.offer(at, id, op.seq, State::Gone));
             }
+            (Some(at), kind) => self.changes.take(at, kind),
             (None, OpKind::Insert { id, .. })
                 if op.collection >= sources.manifest.next_collection =>
             {
@@ -262,10 +267,11 @@ impl Survivors {
     ) -> Result<()> {
         let mut given_up: HashMap<(usize, u32), Vec<MemoryId>> = HashMap::new();
         for (at, source) in (0u32..).zip(&sources.segments) {
-            for row in (0..source.rows).filter(|row| !source.dead.contains(*row)) {
-                if let Ok(row) = source.segment.row(row) {
+            for at_row in (0..source.rows).filter(|row| !source.dead.contains(*row)) {
+                if let Ok(row) = source.segment.row(at_row) {
                     let of = (source.collection as u32, State::Segment(at), source.doubtful);
-                    self.one(sources, of, &row, report, &mut given_up, &mut give)?;
+                    let row = (&row, source.change(at_row));
+                    self.one(sources, of, row, report, &mut given_up, &mut give)?;
                 }
             }
         }
@@ -280,7 +286,8 @@ impl Survivors {
                     {
                         let row = RowRef { id, seq: op.seq, norm, vector: &vector, body: &body };
                         let of = (at, State::Log(file, offset), false);
-                        result = self.one(sources, of, &row, report, &mut given_up, &mut give);
+                        let row = (&row, None);
+                        result = self.one(sources, of, row, report, &mut given_up, &mut give);
                     }
                 });
                 result
@@ -300,7 +307,7 @@ impl Survivors {
         &mut self,
         sources: &Sources<'_>,
         (collection, state, doubtful): (u32, State, bool),
-        row: &RowRef<'_>,
+        (row, change): (&RowRef<'_>, Option<Change>),
         report: &mut RepairReport,
         given_up: &mut HashMap<(usize, u32), Vec<MemoryId>>,
         give: &mut impl FnMut(usize, &RowRef<'_>) -> Result<()>,
@@ -311,10 +318,15 @@ impl Survivors {
         }
         // Of equal versions in one place, only the first is written.
         self.table.insert(key, (row.seq, State::Gone));
+        let Some((version, body)) = self.as_changed(collection, row, change) else {
+            return Ok(());
+        };
+        let row = &RowRef { body: &body, ..*row };
         let Ok(attributes) = record::attributes(row.id, row.body) else {
             return Ok(());
         };
-        let newer = |of: &(u32, Matcher, Seq)| of.0 == collection && of.2 > row.seq;
+        // A row that was changed later survived the delete.
+        let newer = |of: &(u32, Matcher, Seq)| of.0 == collection && of.2 > version;
         if self.filters.iter().any(|of| newer(of) && of.1.matches(&attributes)) {
             return Ok(());
         }
@@ -325,6 +337,27 @@ impl Survivors {
         }
         report.revived += u64::from(gap.is_some() || doubtful);
         give(collection as usize, row)
+    }
+
+    /// Returns the newest operation that wrote or changed a row, and its body with the changes.
+    /// `None` if the body cannot be decoded.
+    fn as_changed<'r>(
+        &self,
+        collection: u32,
+        row: &RowRef<'r>,
+        change: Option<Change>,
+    ) -> Option<(Seq, Cow<'r, [u8]>)> {
+        let attributes = record::attributes(row.id, row.body).ok()?;
+        let history = record::history(row.body).ok()?;
+        let folded = history.version.map_or(row.seq, |version| version.max(row.seq));
+        let version = change.map_or(folded, |change| change.seq);
+        match self.changes.of(collection, &attributes, version, change) {
+            None => Some((version, Cow::Borrowed(row.body))),
+            Some(change) => {
+                let body = record::with_change(row.body, &change).ok()?;
+                Some((change.seq, Cow::Owned(body)))
+            }
+        }
     }
 
     fn report_given_up(

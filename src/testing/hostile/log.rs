@@ -63,7 +63,8 @@ fn operations(payload: &[u8]) {
                 }
             }
             OpKind::Delete { .. } | OpKind::DeleteIds { .. } => {}
-            OpKind::DeleteWhere { filter, .. } => {
+            OpKind::ChangeIds { .. } => {}
+            OpKind::DeleteWhere { filter, .. } | OpKind::ChangeWhere { filter, .. } => {
                 filter.filter().check_size().unwrap();
                 for memory in Golden::get().sample() {
                     let _ = filter.matches(&memory.attributes());

@@ -160,9 +160,10 @@ fn damaged_deletes(
     disk.put(golden.dir, &name, bytes);
     let got = read_deletes(&disk, golden.dir, store, file, of);
     let accepted = got.is_ok();
-    if let Ok(dead) = &got {
-        let live = Liveness::without(of.1, dead);
-        assert_eq!(u64::from(live.dead()), dead.len());
+    if let Ok(found) = &got {
+        let live = Liveness::without(of.1, &found.dead);
+        assert_eq!(u64::from(live.dead()), found.dead.len());
+        assert!(found.changed.iter().all(|(row, _)| *row < of.1));
     }
     compare(got, right, input.repair);
     if let Err(error) = verify_deletes(&disk, golden.dir, store, file, of) {

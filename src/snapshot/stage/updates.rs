@@ -1,0 +1,282 @@
+//! Owns the carrying out of the writes of a batch, with their conditions, and of updates: which
+//! rows they change, and what is logged.
+
+use super::task::{Condition, Target, Task, Update, UpdateWith};
+use super::{Effect, Stage};
+use crate::clock::Timestamp;
+use crate::error::{Error, Result};
+use crate::filter::{Filter, Matcher};
+use crate::format::op::{Op, OpKind};
+use crate::format::record;
+use crate::ids::{MemoryId, Seq};
+use crate::memory::{self, Change, End, Patch};
+use crate::segment::{NewRow, RowBuffer};
+use crate::snapshot::Place;
+
+/// Gives out the sequence numbers of a batch, ascending.
+pub(crate) trait Sequence {
+    /// Returns the next number, which stays free until it is taken.
+    fn next(&self) -> Seq;
+    fn take(&self, seq: Seq);
+}
+
+/// The answer of a condition.
+enum Verdict {
+    Go,
+    Skip(Effect),
+}
+
+impl Stage {
+    /// Carries out one write of a batch. Adds its records to `payload`, unless the collection is
+    /// in-memory. Takes a sequence number for each record.
+    pub(crate) fn carry_out(
+        &mut self,
+        task: Task,
+        sequence: &dyn Sequence,
+        payload: &mut Vec<u8>,
+    ) -> Result<Effect> {
+        let kind = match task {
+            Task::Insert { row, only } => {
+                if let Verdict::Skip(effect) = self.verdict(row.id, &only, true)? {
+                    return Ok(effect);
+                }
+                return self.add(row, sequence, payload);
+            }
+            Task::Delete { id, only } => {
+                if let Verdict::Skip(_) = self.verdict(id, &only, false)? {
+                    return Ok(Effect::Deleted(0));
+                }
+                OpKind::Delete { id }
+            }
+            Task::DeleteWhere { filter, now } => OpKind::DeleteWhere { filter, now },
+            Task::Update(update) => return self.update(update, sequence, payload),
+        };
+        let op = Op { collection: self.core.id, seq: sequence.next(), kind };
+        let seq = op.seq;
+        let (effect, changed) = self.write_delete(op, payload)?;
+        if changed {
+            sequence.take(seq);
+        }
+        Ok(effect)
+    }
+
+    /// Adds a row and logs it.
+    fn add(
+        &mut self,
+        row: NewRow,
+        sequence: &dyn Sequence,
+        payload: &mut Vec<u8>,
+    ) -> Result<Effect> {
+        let NewRow { id, norm, vector, body, expires_at, .. } = row;
+        let kind = OpKind::Insert { id, norm, vector, body };
+        let op = Op { collection: self.core.id, seq: sequence.next(), kind };
+        if !self.core.is_in_memory() {
+            op.encode(payload);
+        }
+        sequence.take(op.seq);
+        self.apply(op, expires_at)
+    }
+
+    /// Returns the visible memory with this id.
+    fn current(&mut self, id: MemoryId) -> Result<Option<Place>> {
+        if self.pending_ids.contains_key(&id) {
+            self.flush();
+        }
+        let Some(place) = self.find(id)? else { return Ok(None) };
+        let visible = match self.next.rows_at(place) {
+            Some((rows, _, row)) => rows.expires_at(row)? > self.now,
+            None => false,
+        };
+        Ok(visible.then_some(place))
+    }
+
+    fn verdict(&mut self, id: MemoryId, only: &Condition, is_insert: bool) -> Result<Verdict> {
+        if only.is_none() {
+            return Ok(Verdict::Go);
+        }
+        if let Some(other) = only.beside
+            && self.current(other)?.is_none()
+        {
+            return Ok(Verdict::Skip(Effect::Missing));
+        }
+        let place = self.current(id)?;
+        let found = place.and_then(|place| self.next.rows_at(place));
+        let mut buffer = RowBuffer::default();
+        if let Some((rows, _, row)) = found {
+            if only.absent {
+                return Ok(Verdict::Skip(Effect::Exists));
+            }
+            if let Some(wanted) = only.version
+                && rows.version(row)? != wanted
+            {
+                return Ok(Verdict::Skip(Effect::Conflict));
+            }
+            if only.namespace.is_some() || only.key.is_some() {
+                let of = rows.attributes(row, &mut buffer)?;
+                let other = |wanted: &Option<String>, is: Option<&str>| {
+                    wanted.as_deref().is_some_and(|wanted| is != Some(wanted))
+                };
+                match (other(&only.namespace, of.namespace), is_insert) {
+                    (true, true) => return Err(Error::IdTaken { id }),
+                    (true, false) => return Ok(Verdict::Skip(Effect::Missing)),
+                    (false, _) => {}
+                }
+                if other(&only.key, of.key) {
+                    return Err(Error::IdTaken { id });
+                }
+            }
+        } else if !is_insert || only.version.is_some() {
+            return Ok(Verdict::Skip(Effect::Missing));
+        }
+        match &only.unique {
+            Some((namespace, key)) => self.check_unique(id, namespace.as_deref(), key),
+            None => Ok(Verdict::Go),
+        }
+    }
+
+    /// Fails if another visible memory of the namespace has the key.
+    fn check_unique(&mut self, id: MemoryId, namespace: Option<&str>, key: &str) -> Result<Verdict> {
+        let filter = Matcher::new(Filter::key(key));
+        let parts = self.visible(&filter, self.now, Seq(u64::MAX))?;
+        let mut buffer = RowBuffer::default();
+        for ((rows, _), some) in self.next.parts().zip(&parts) {
+            for row in some {
+                let of = rows.attributes(row, &mut buffer)?;
+                if of.id != id && of.namespace == namespace {
+                    return Err(Error::KeyTaken { key: key.to_owned(), id: of.id });
+                }
+            }
+        }
+        Ok(Verdict::Go)
+    }
+
+    fn update(
+        &mut self,
+        update: Update,
+        sequence: &dyn Sequence,
+        payload: &mut Vec<u8>,
+    ) -> Result<Effect> {
+        match (update.target, update.with) {
+            (Target::Id(id, only), with) => {
+                if let Verdict::Skip(effect) = self.verdict(id, &only, false)? {
+                    return Ok(effect);
+                }
+                if self.current(id)?.is_none() {
+                    return Ok(Effect::Missing);
+                }
+                match with {
+                    UpdateWith::Change(change) => {
+                        let kind = OpKind::ChangeIds { ids: vec![id], change };
+                        self.log_change(kind, sequence, payload)
+                    }
+                    UpdateWith::Patch { patch, default_ttl } => {
+                        let row = self.patched(id, &patch, default_ttl)?;
+                        row.map_or(Ok(Effect::Missing), |row| self.add(row, sequence, payload))
+                            .map(|_| Effect::Updated(1))
+                    }
+                }
+            }
+            (Target::Where(filter, _), UpdateWith::Change(change)) => {
+                self.change_matching(filter, change, sequence, payload)
+            }
+            (Target::Where(filter, _), UpdateWith::Patch { patch, default_ttl }) => {
+                let mut updated = 0;
+                for id in self.ids_matching(&filter)? {
+                    if let Some(row) = self.patched(id, &patch, default_ttl)? {
+                        self.add(row, sequence, payload)?;
+                        updated += 1;
+                    }
+                }
+                Ok(Effect::Updated(updated))
+            }
+        }
+    }
+
+    fn ids_matching(&mut self, filter: &Matcher) -> Result<Vec<MemoryId>> {
+        let parts = self.visible(filter, self.now, Seq(u64::MAX))?;
+        let parts = self.next.parts().zip(&parts);
+        parts.flat_map(|((rows, _), some)| some.iter().map(|row| rows.id(row))).collect()
+    }
+
+    fn change_matching(
+        &mut self,
+        filter: Matcher,
+        change: Change,
+        sequence: &dyn Sequence,
+        payload: &mut Vec<u8>,
+    ) -> Result<Effect> {
+        let (now, seq) = (self.now, sequence.next());
+        let parts = self.visible(&filter, now, seq)?;
+        let rows = parts.iter().map(roaring::RoaringBitmap::len).sum();
+        if rows == 0 {
+            return Ok(Effect::Updated(0));
+        }
+        let change = Change { seq, ..change };
+        let ids = || {
+            let parts = self.next.parts().zip(&parts);
+            parts.flat_map(|((rows, _), some)| some.iter().map(|row| rows.id(row))).collect()
+        };
+        let kind = OpKind::of_changed::<Error>(filter, now, change, rows, ids)?;
+        if !self.core.is_in_memory() {
+            Op { collection: self.core.id, seq, kind }.encode(payload);
+        }
+        sequence.take(seq);
+        let effect = self.change_all(&parts, change);
+        self.saw(seq);
+        effect
+    }
+
+    fn log_change(
+        &mut self,
+        kind: OpKind,
+        sequence: &dyn Sequence,
+        payload: &mut Vec<u8>,
+    ) -> Result<Effect> {
+        let seq = sequence.next();
+        let kind = match kind {
+            OpKind::ChangeIds { ids, change } => {
+                OpKind::ChangeIds { ids, change: Change { seq, ..change } }
+            }
+            kind => kind,
+        };
+        let op = Op { collection: self.core.id, seq, kind };
+        if !self.core.is_in_memory() {
+            op.encode(payload);
+        }
+        sequence.take(seq);
+        self.apply(op, Timestamp::MAX)
+    }
+
+    /// Returns the row that takes the place of the visible one with this id; `None` if there is
+    /// none, or if the patch ends its life in the past.
+    fn patched(
+        &mut self,
+        id: MemoryId,
+        patch: &Patch,
+        default_ttl: Option<std::time::Duration>,
+    ) -> Result<Option<NewRow>> {
+        let Some(place) = self.current(id)? else { return Ok(None) };
+        let Some((rows, _, row)) = self.next.rows_at(place) else { return Ok(None) };
+        let mut buffer = RowBuffer::default();
+        let found = rows.row(row, &mut buffer)?;
+        let damaged = |e: crate::format::DecodeError| {
+            Error::Metadata { reason: format!("memory {id}: {}", e.reason) }
+        };
+        let mut memory = record::decode_memory(id, Vec::new(), found.body).map_err(damaged)?;
+        let first_seq = memory.origin.seq.unwrap_or(found.seq);
+        patch.apply(&mut memory)?;
+        memory.check_limits()?;
+        if memory.origin.end == End::Given && memory.expiry().is_some_and(|at| at <= self.now) {
+            let reason = format!("{} is not after now, {}", memory.expiry().unwrap_or(self.now), self.now);
+            return Err(Error::option("expires_at", reason));
+        }
+        let Some(expiry) = memory::expiry(&memory, default_ttl, self.now)? else {
+            return Ok(None);
+        };
+        let created_at = memory.created_at.unwrap_or(self.now);
+        let mut body = record::encode_body(&memory, created_at, expiry);
+        record::add_first_seq(&mut body, first_seq);
+        let (vector, norm) = (found.vector.to_vec(), found.norm);
+        Ok(Some(NewRow { id, seq: Seq::ZERO, norm, vector, body, expires_at: expiry.at }))
+    }
+}
