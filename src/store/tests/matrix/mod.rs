@@ -23,6 +23,7 @@ mod regressions;
 mod run;
 mod sabotage;
 mod script;
+mod script_updates;
 mod seen;
 mod sequences;
 mod setup;

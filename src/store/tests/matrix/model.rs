@@ -7,7 +7,8 @@ use std::time::Duration;
 
 use crate::clock::Timestamp;
 use crate::{
-    Batch, Collection, CollectionOptions, Durability, Filter, HnswParams, Memory, Metric, Store,
+    Batch, Collection, CollectionOptions, Durability, Filter, HnswParams, Memory, Metric, Patch,
+    Store,
 };
 
 /// The collections of workloads. Their dimensions differ, so that none passes for another.
@@ -19,6 +20,10 @@ pub(super) struct Row {
     /// Identifies the write that made the memory.
     pub(super) text: String,
     pub(super) expires: Timestamp,
+    /// In hundredths.
+    pub(super) importance: u8,
+    /// Identifies the update that wrote the row again.
+    pub(super) kind: Option<String>,
 }
 
 /// The memories of each existing collection, by number of name and id.
@@ -75,6 +80,27 @@ pub(super) enum Write {
         from: usize,
         ids: Range<u64>,
     },
+    /// Other lifetimes, in seconds, beside the rows.
+    Touch {
+        of: usize,
+        ids: Range<u64>,
+        ttl: u64,
+    },
+    /// The same and another importance, of a namespace.
+    TouchWhere {
+        of: usize,
+        namespace: u64,
+        ttl: u64,
+    },
+    /// Updates that write rows.
+    Patch {
+        of: usize,
+        ids: Range<u64>,
+    },
+    PatchWhere {
+        of: usize,
+        namespace: u64,
+    },
 }
 
 impl Write {
@@ -84,6 +110,10 @@ impl Write {
             Self::Delete { from, .. }
             | Self::DeleteWhere { from, .. }
             | Self::DeleteIds { from, .. } => *from,
+            Self::Touch { of, .. }
+            | Self::TouchWhere { of, .. }
+            | Self::Patch { of, .. }
+            | Self::PatchWhere { of, .. } => *of,
         }
     }
 }
@@ -115,13 +145,45 @@ pub(super) fn apply(model: &mut Model, n: u64, writes: &[Write], now: Timestamp)
         match write {
             Write::Insert { id, ttl, .. } => {
                 let expires = ttl.map_or(Timestamp::MAX, |ttl| now + Duration::from_secs(ttl));
-                rows.insert(*id, Row { text: format!("write {n}"), expires });
+                let (text, importance) = (format!("write {n}"), 50);
+                rows.insert(*id, Row { text, expires, importance, kind: None });
             }
             Write::Delete { id, .. } => drop(rows.remove(id)),
             Write::DeleteWhere { namespace, .. } => rows.retain(|id, _| id % 5 != *namespace),
             Write::DeleteIds { ids, .. } => rows.retain(|id, _| !ids.contains(id)),
+            Write::Touch { .. }
+            | Write::TouchWhere { .. }
+            | Write::Patch { .. }
+            | Write::PatchWhere { .. } => update(rows, n, write, now),
         }
     }
+}
+
+/// Updates the visible memories that a write names.
+fn update(rows: &mut BTreeMap<u64, Row>, n: u64, write: &Write, now: Timestamp) {
+    for (id, row) in rows.iter_mut().filter(|(_, row)| row.expires > now) {
+        let end = |ttl: &u64| now + Duration::from_secs(*ttl);
+        match write {
+            Write::Touch { ids, ttl, .. } if ids.contains(id) => row.expires = end(ttl),
+            Write::TouchWhere { namespace, ttl, .. } if id % 5 == *namespace => {
+                (row.expires, row.importance) = (end(ttl), importance(n));
+            }
+            Write::Patch { ids, .. } if ids.contains(id) => row.kind = Some(kind(n)),
+            Write::PatchWhere { namespace, .. } if id % 5 == *namespace => {
+                row.kind = Some(kind(n));
+            }
+            _ => {}
+        }
+    }
+}
+
+/// The importance that write `n` sets, in hundredths.
+fn importance(n: u64) -> u8 {
+    (n % 100) as u8
+}
+
+fn kind(n: u64) -> String {
+    format!("patch {n}")
 }
 
 /// The open collections that a write may name.
@@ -160,6 +222,25 @@ pub(super) fn carry_out(
                 batch.delete_where(Filter::namespace(format!("user:{namespace}")))
             }
             Write::DeleteIds { ids, .. } => batch.delete_where(Filter::ids(ids.clone())),
+            Write::Touch { ids, ttl, .. } => {
+                let patch = Patch::new().lifetime(Duration::from_secs(*ttl));
+                let to = open(c)?;
+                ids.clone().fold(batch, |batch, id| batch.patch_in(&to, id, patch.clone()))
+            }
+            Write::TouchWhere { namespace, ttl, .. } => {
+                let patch = Patch::new().lifetime(Duration::from_secs(*ttl));
+                let patch = patch.importance(f32::from(importance(n)) / 100.0);
+                let filter = Filter::namespace(format!("user:{namespace}"));
+                batch.update_where_in(&open(c)?, filter, patch)
+            }
+            Write::Patch { ids, .. } => {
+                let (patch, to) = (Patch::new().kind(kind(n)), open(c)?);
+                ids.clone().fold(batch, |batch, id| batch.patch_in(&to, id, patch.clone()))
+            }
+            Write::PatchWhere { namespace, .. } => {
+                let filter = Filter::namespace(format!("user:{namespace}"));
+                batch.update_where_in(&open(c)?, filter, Patch::new().kind(kind(n)))
+            }
         };
     }
     base.apply_with(batch, durability).map(drop)
@@ -197,7 +278,8 @@ fn read_collection(collection: &Collection, c: usize) -> Result<BTreeMap<u64, Ro
         check_vector(&memory.vector, &vector(c, id, n))
             .map_err(|got| format!("{id} of write {n} has the vector {got:?}"))?;
         let expires = memory.expiry().unwrap_or(Timestamp::MAX);
-        if rows.insert(id, Row { text, expires }).is_some() {
+        let (importance, kind) = ((memory.importance * 100.0).round() as u8, memory.kind);
+        if rows.insert(id, Row { text, expires, importance, kind }).is_some() {
             return Err(format!("{id} is there twice"));
         }
     }

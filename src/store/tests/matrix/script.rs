@@ -2,6 +2,7 @@
 //! job, or drawn by a seed.
 
 use super::model::Write;
+use super::script_updates::{random as random_update, updates};
 use super::seen::Budget;
 use crate::splitmix::SplitMix;
 
@@ -575,7 +576,7 @@ fn base(w: fn(Vec<Write>) -> Act) -> Vec<(&'static str, Vec<Act>)> {
 pub(super) fn scripted() -> Vec<Script> {
     let mut all = Vec::new();
     for (mode, w) in [("sync", synced as fn(_) -> _), ("buffered", buffered)] {
-        for (name, acts) in base(w) {
+        for (name, acts) in base(w).into_iter().chain(updates(w)) {
             let make = (0..3).map(Act::Make);
             all.push(Script { name: format!("{name}, {mode}"), acts: make.chain(acts).collect() });
         }
@@ -627,9 +628,10 @@ fn random_writes(rng: &mut SplitMix) -> Vec<Write> {
     for _ in 0..=rng.below(2) {
         let (c, first) = (rng.below(3) as usize, rng.below(220));
         let range = first..first + 1 + rng.below(45);
-        writes.extend(match rng.below(5) {
+        writes.extend(match rng.below(7) {
             0 => delete(c, range),
             1 => mortal(c, range, 30 + rng.below(5000)),
+            2 | 3 => random_update(rng.below(4), c, range, 30 + rng.below(5000)),
             _ => insert(c, range),
         });
     }

@@ -76,7 +76,9 @@ impl Held {
                 let memory = memory.map_err(|e| format!("a held reader: {e}"))?;
                 let text = memory.text.as_deref().unwrap_or_default().to_owned();
                 let expires = memory.expiry().unwrap_or(crate::Timestamp::MAX);
-                rows.insert(memory.id.as_u128() as u64, Row { text, expires });
+                let (importance, kind) = ((memory.importance * 100.0).round() as u8, memory.kind);
+                let row = Row { text, expires, importance, kind };
+                rows.insert(memory.id.as_u128() as u64, row);
             }
         }
         match found == self.state {

@@ -1,0 +1,124 @@
+//! Owns the workloads of updates: changes beside rows, and updates that write rows.
+
+use super::model::Write;
+use super::script::{Act, insert};
+
+fn touch(of: usize, ids: std::ops::Range<u64>, ttl: u64) -> Vec<Write> {
+    vec![Write::Touch { of, ids, ttl }]
+}
+
+fn touch_where(of: usize, namespace: u64, ttl: u64) -> Vec<Write> {
+    vec![Write::TouchWhere { of, namespace, ttl }]
+}
+
+fn patch(of: usize, ids: std::ops::Range<u64>) -> Vec<Write> {
+    vec![Write::Patch { of, ids }]
+}
+
+fn patch_where(of: usize, namespace: u64) -> Vec<Write> {
+    vec![Write::PatchWhere { of, namespace }]
+}
+
+fn delete(from: usize, ids: std::ops::Range<u64>) -> Vec<Write> {
+    ids.map(|id| Write::Delete { from, id }).collect()
+}
+
+/// Returns writes for the random workloads.
+pub(super) fn random(kind: u64, of: usize, ids: std::ops::Range<u64>, ttl: u64) -> Vec<Write> {
+    match kind {
+        0 => touch(of, ids, ttl),
+        1 => touch_where(of, ids.start % 5, ttl),
+        2 => patch(of, ids),
+        _ => patch_where(of, ids.start % 5),
+    }
+}
+
+/// Returns the topic of each script, with its acts. `w` writes synced or buffered.
+pub(super) fn updates(w: fn(Vec<Write>) -> Act) -> Vec<(&'static str, Vec<Act>)> {
+    use Act::*;
+    vec![
+        (
+            "touch in RAM",
+            vec![
+                w([insert(0, 0..9), insert(1, 0..3)].concat()),
+                w(touch(0, 0..4, 60)),
+                w([touch(0, 3..6, 5000), touch_where(1, 2, 60), insert(0, 20..21)].concat()),
+                Advance(61),
+                w(touch(0, 0..9, 5000)),
+                Refused(touch(0, 0..9, 60)),
+                w(touch_where(0, 3, 90)),
+                Reopen,
+                Purge,
+                Advance(100),
+                Sync,
+            ],
+        ),
+        (
+            "touch in segments",
+            vec![
+                w(insert(0, 0..70)),
+                Run,
+                w(touch(0, 0..40, 60)),
+                w(touch_where(0, 4, 90_000)),
+                w(insert(0, 70..134)),
+                Run,
+                w(touch(0, 30..33, 4000)),
+                Reopen,
+                Advance(61),
+                w([touch(0, 60..90, 70), delete(0, 64..70)].concat()),
+                w(insert(1, 0..2)),
+                Run,
+                Compact,
+                w(touch_where(0, 1, 5000)),
+                Reopen,
+                Run,
+            ],
+        ),
+        (
+            "touch during a job",
+            vec![
+                w(insert(0, 0..60)),
+                During([touch(0, 0..30, 4000), insert(0, 60..64)].concat()),
+                w(delete(0, 0..20)),
+                During([touch(0, 15..50, 70), patch(0, 40..45)].concat()),
+                Advance(71),
+                w(insert(0, 100..103)),
+                During(touch_where(0, 2, 5000)),
+                Reopen,
+                Run,
+            ],
+        ),
+        (
+            "touch while the log is trimmed",
+            (0..18u64)
+                .flat_map(|n| {
+                    let change = match n % 3 {
+                        0 => touch(1, 0..n + 1, 10_000 + n),
+                        1 => touch(0, n * 3..n * 3 + 2, 20_000),
+                        _ => touch_where(0, n % 5, 30_000),
+                    };
+                    [Roll, w([insert(0, n * 3..n * 3 + 5), insert(1, n..n + 1), change].concat())]
+                })
+                .chain([Run, w(touch(0, 0..9, 50)), Roll, Run, Reopen])
+                .collect(),
+        ),
+        (
+            "patch",
+            vec![
+                w(insert(0, 0..70)),
+                w(patch(0, 0..4)),
+                Run,
+                w([patch(0, 60..80), insert(0, 3..4), patch(0, 3..5)].concat()),
+                w(patch_where(0, 1)),
+                Refused(patch(0, 0..9)),
+                Reopen,
+                w([touch(0, 0..3, 60), patch(0, 1..6)].concat()),
+                Advance(61),
+                w(patch(0, 0..9)),
+                Run,
+                Purge,
+                Reopen,
+            ],
+        ),
+    ]
+}
