@@ -10,8 +10,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use altiplano::{
-    Batch, Collection, CollectionOptions, Event, Fields, HnswParams, IoMode, ManualClock, Memory,
-    SearchMode, Store, StoreOptions, StoreStats, Timestamp,
+    Batch, Collection, CollectionOptions, Durability, Event, Fields, HnswParams, IoMode, Lifetime,
+    ManualClock, Memory, Patch, SearchMode, Store, StoreOptions, StoreStats, Timestamp,
 };
 
 use crate::load::{Load, Op};
@@ -42,6 +42,8 @@ pub(crate) struct Setup {
     pub(crate) rounds: u64,
     /// Length of a round.
     pub(crate) pace: Duration,
+    /// Updates per round: lifetimes that are set again, to the same end.
+    pub(crate) updates: usize,
     /// Timed queries per round.
     pub(crate) queries: usize,
     /// Number of queries, at the end of a round, on which recall is measured.
@@ -137,7 +139,13 @@ impl Drive {
             self.ask(&mut asked)?;
         }
         let end = begun + self.setup.pace.mul_f64(ASKING);
+        let (before, mut touched) = (asked.len(), 0);
         while asked.len() < self.setup.queries {
+            let share = (asked.len() - before + 1) as f64 / (self.setup.queries - before) as f64;
+            while touched < (self.setup.updates as f64 * share) as usize {
+                self.touch(round)?;
+                touched += 1;
+            }
             let left = (self.setup.queries - asked.len()) as u32;
             std::thread::sleep(end.saturating_duration_since(Instant::now()) / left);
             self.ask(&mut asked)?;
@@ -186,6 +194,21 @@ impl Drive {
         }
         self.load.apply(ops);
         Ok(())
+    }
+
+    /// Sets the lifetime of some memory again. It ends when it would have ended.
+    fn touch(&mut self, round: u64) -> Result<(), String> {
+        let Some((id, rounds)) = self.load.some(round) else { return Ok(()) };
+        let patch = match rounds {
+            Some(rounds) => Patch::new().lifetime(STEP * rounds as u32),
+            None => Patch::new().lifetime(Lifetime::Forever),
+        };
+        let durability = Durability::buffered(Duration::from_millis(100));
+        let applied = self.notes.apply_with(Batch::new().patch(id, patch), durability);
+        match applied.map_err(|e| format!("update: {e}"))?.updated {
+            1 => Ok(()),
+            _ => Err(format!("memory {id} lives and was not updated")),
+        }
     }
 
     /// Asks the next query and judges the answer.

@@ -42,7 +42,7 @@ use load::Load;
 use report::{Round, Run};
 
 const ABOUT: &str = "Rounds of insert, delete and expire at a constant live count.";
-const OPTIONS: [Opt; 13] = [
+const OPTIONS: [Opt; 14] = [
     opt("base", "FILE", "vectors: .npy, .fvecs, .bvecs or .fbin"),
     opt("queries", "FILE", "queries; default: the last rows of the base"),
     opt("metric", "M", "cosine, l2 or dot; default cosine"),
@@ -51,6 +51,7 @@ const OPTIONS: [Opt; 13] = [
     opt("warm", "N", "rounds before those that count; default 10, 1 with --quick"),
     opt("pace", "SECONDS", "least length of a round; default 1, 0.1 with --quick"),
     opt("turnover", "F", "share replaced, deleted or expired a round; default 0.1"),
+    opt("updates", "N", "lifetimes that are set again in a round; default 0"),
     opt("path", "P", "auto, scan or graph; default auto"),
     opt("ef", "N", "beam of all graph searches, to see the graph apart from what sets beams"),
     io::OPTION,
@@ -118,6 +119,7 @@ fn prepare(args: &Args) -> Result<Job, Stop> {
             warm,
             rounds,
             pace: Duration::from_secs_f64(pace),
+            updates: args.get_or("updates", 0)?,
             queries: asked,
             judged,
         },
@@ -128,6 +130,7 @@ fn prepare(args: &Args) -> Result<Job, Stop> {
             dim: base.dim,
             metric: format!("{metric:?}").to_lowercase(),
             turnover,
+            updates: args.get_or("updates", 0)?,
             raw_bytes: (live * base.dim * 4) as u64,
         },
         base,

@@ -75,6 +75,7 @@ pub(crate) struct Run {
     pub(crate) dim: usize,
     pub(crate) metric: String,
     pub(crate) turnover: f64,
+    pub(crate) updates: usize,
     /// Bytes of the live vectors as f32.
     pub(crate) raw_bytes: u64,
 }
@@ -89,6 +90,7 @@ pub(crate) fn json(run: &Run, round: &Round) -> String {
         .field("dim", run.dim)
         .field("metric", run.metric.as_str())
         .field("turnover", run.turnover)
+        .field("updates", run.updates)
         .field("round", round.round)
         .field("live", round.live)
         .field("rss_anon_bytes", round.rss_anon)
