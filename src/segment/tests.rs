@@ -345,14 +345,14 @@ fn rows_of_a_file_that_this_version_must_refuse_were_salvaged() {
     assert!(salvaged(&whole).is_ok());
 
     let mut newer = whole.clone();
-    newer[10] = 3;
+    newer[10] = crate::format::READ_VERSION as u8 + 1;
     let crc = crate::format::crc32(&[&newer[..124]]);
     newer[124..128].copy_from_slice(&crc.to_le_bytes());
     assert!(matches!(salvaged(&newer), Err(Error::Corrupt { offset: 10, .. })));
 
     let mut table = SectionTable::decode(&whole).unwrap();
     let last = table.entries.last_mut().unwrap();
-    last.kind = 18;
+    last.kind = 200;
     let end = (last.offset + last.len) as usize;
     let mut unknown = whole[..end].to_vec();
     unknown.extend(table.encode());

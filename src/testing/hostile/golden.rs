@@ -25,7 +25,7 @@ use crate::options::{
     Background, CollectionOptions, HnswParams, Metric, Quantization, StoreOptions,
 };
 use crate::store::{Store, open_for_writing};
-use crate::{Batch, Memory};
+use crate::{Batch, Lifetime, Memory, Patch};
 
 /// The time of all events.
 pub(super) const NOW: Timestamp = Timestamp::from_millis(1_700_000_000_000);
@@ -217,6 +217,9 @@ fn fill(store: &Store, versions: &mut Versions) {
         [5u64, 14].iter().for_each(|id| assert!(of.1.delete(*id).unwrap()));
         of.1.delete_where(Filter::namespace("user:2").and(Filter::key("k50"))).unwrap();
         insert(of, 60..63, 1, versions);
+        let lasting = Patch::new().importance(0.25).lifetime(Lifetime::Forever);
+        update(of, 20..24, &lasting, versions);
+        update(of, 24..26, &Patch::new().pinned(false), versions);
     }
     roll(store, &notes, versions);
     for of in [&notes, &facts] {
@@ -225,6 +228,8 @@ fn fill(store: &Store, versions: &mut Versions) {
         of.1.delete_where(Filter::Pinned(true).and(Filter::tags_all(["t0", "t1"]))).unwrap();
         of.1.delete_where(Filter::importance_at_least(0.99).or(Filter::ids([203u64]))).unwrap();
         assert_eq!(of.1.delete_where(Filter::ids([204u64, 206, 900])).unwrap(), 2);
+        update(of, 36..39, &Patch::new().lifetime(Duration::from_secs(90)), versions);
+        update(of, 207..208, &Patch::new().text("again").tag("t9"), versions);
     }
     store.sync().unwrap();
 }
@@ -249,6 +254,21 @@ fn insert(
         batch = batch.insert(memory(id, version, dimension));
     }
     collection.apply(batch).unwrap();
+    for id in ids.map(MemoryId::from) {
+        let memory = collection.get(id).unwrap().unwrap();
+        versions.entry((*name, id)).or_default().push(memory);
+    }
+}
+
+/// Updates memories by a filter. Each is updated once, so that no state between is unknown.
+fn update(
+    (name, collection): &(&'static str, Collection),
+    ids: Range<u64>,
+    patch: &Patch,
+    versions: &mut Versions,
+) {
+    let count = ids.end - ids.start;
+    assert_eq!(collection.update_where(Filter::ids(ids.clone()), patch.clone()).unwrap(), count);
     for id in ids.map(MemoryId::from) {
         let memory = collection.get(id).unwrap().unwrap();
         versions.entry((*name, id)).or_default().push(memory);
