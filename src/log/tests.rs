@@ -260,7 +260,7 @@ fn nothing_is_salvaged_from_another_ones_file_or_one_of_a_newer_version() {
     std::fs::write(log_path(dir.path(), FileId(2)), &whole).unwrap();
     assert!(matches!(salvage(2), Err(Error::Corrupt { .. })));
     let mut newer = whole;
-    newer[10] = 3; // the version that a reader must know
+    newer[10] = crate::format::READ_VERSION as u8 + 1; // the version that a reader must know
     let crc = crate::format::crc32(&[&newer[..124]]);
     newer[124..128].copy_from_slice(&crc.to_le_bytes());
     std::fs::write(&path, newer).unwrap();
