@@ -18,7 +18,7 @@ use roaring::RoaringBitmap;
 use super::ids::{ENTRY_BYTES, Ids};
 use super::liveness::Liveness;
 use super::row::{NewRow, Row, RowBuffer, RowRef};
-use super::rows::Rows;
+use super::rows::{Column, Rows, number_of_importance, number_of_time};
 use crate::clock::Timestamp;
 use crate::error::{Error, Result};
 use crate::filter::{Attributes, Filter, Matcher};
@@ -302,6 +302,20 @@ impl Rows for Active {
             }
         }
         Ok(rows)
+    }
+
+    /// Decodes the bodies of these rows.
+    fn order(&self, by: Column, rows: &[Row], numbers: &mut Vec<Option<u64>>) -> Result<()> {
+        for row in rows {
+            let (block, at) = self.locate(*row)?;
+            let of = block.attributes(at)?;
+            numbers.push(match by {
+                Column::Created => Some(number_of_time(of.created_at)),
+                Column::Event => of.event_time.map(number_of_time),
+                Column::Importance => Some(number_of_importance(of.importance)),
+            });
+        }
+        Ok(())
     }
 
     /// O(rows) once something has expired.

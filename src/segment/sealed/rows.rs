@@ -9,13 +9,20 @@ use crate::filter::{Attributes, Matcher};
 use crate::format::record;
 use crate::ids::{MemoryId, Seq};
 use crate::segment::layout::{
-    BLOOM, BODIES, BODY_OFFSETS, EXPIRIES, IDS, NORMS, SEQS, VECTOR_CRCS, VECTORS,
+    BLOOM, BODIES, BODY_OFFSETS, CREATED, EVENTS, EXPIRIES, FLAGS, HAS_EVENT, IDS, IMPORTANCES,
+    NORMS, SEQS, VECTOR_CRCS, VECTORS,
 };
 use crate::segment::liveness::Liveness;
+use crate::segment::postings::Field;
 use crate::segment::row::{Row, RowBuffer, RowRef};
-use crate::segment::rows::Rows;
+use crate::segment::rows::{Column, Rows, number_of_importance, number_of_time};
 use crate::segment::{bloom, select};
 use crate::vector::kernel::Kernels;
+
+/// Returns the number of a stored moment.
+fn time_number(value: &[u8; 8]) -> u64 {
+    number_of_time(Timestamp::from_bits(u64::from_le_bytes(*value)))
+}
 
 impl Rows for SealedSegment {
     fn rows(&self) -> Row {
@@ -87,6 +94,42 @@ impl Rows for SealedSegment {
 
     fn select(&self, filter: &Matcher) -> Result<RoaringBitmap> {
         select::select(self, filter)
+    }
+
+    fn order(&self, by: Column, rows: &[Row], numbers: &mut Vec<Option<u64>>) -> Result<()> {
+        let (Some(&first), Some(&last)) = (rows.first(), rows.last()) else {
+            return Ok(());
+        };
+        let at = |row: Row| (row - first) as usize;
+        match by {
+            Column::Created => {
+                let values = self.values_between(CREATED, first, last)?;
+                numbers.extend(rows.iter().map(|row| values.get(at(*row)).map(time_number)));
+            }
+            Column::Event => {
+                let values = self.values_between(EVENTS, first, last)?;
+                let flags: &[[u8; 1]] = self.values_between(FLAGS, first, last)?;
+                numbers.extend(rows.iter().map(|row| {
+                    let has = flags.get(at(*row)).is_some_and(|[flags]| flags & HAS_EVENT != 0);
+                    values.get(at(*row)).filter(|_| has).map(time_number)
+                }));
+            }
+            Column::Importance => {
+                let values = self.values_between(IMPORTANCES, first, last)?;
+                let number = |value: &[u8; 4]| number_of_importance(f32::from_le_bytes(*value));
+                numbers.extend(rows.iter().map(|row| values.get(at(*row)).map(number)));
+            }
+        }
+        Ok(())
+    }
+
+    fn names(
+        &self,
+        of: Field,
+        prefix: &str,
+        visit: &mut dyn FnMut(&str, RoaringBitmap),
+    ) -> Result<bool> {
+        self.each_name(of, prefix, visit).map(|()| true)
     }
 
     fn unexpired(&self, now: Timestamp) -> Result<Option<Liveness>> {
