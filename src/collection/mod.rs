@@ -1,4 +1,5 @@
-//! Owns the public handle of one named set of memories. `handle` has the handle and its reads.
+//! Owns the public handle of one named set of memories. `handle` has the handle, its reads by id
+//! and its searches. `lists` has lists and counts.
 //! `batch` has several writes as plain data. `write` prepares writes and hands them to the commit
 //! pipeline of the store (`engine::commit`).
 //!
@@ -6,6 +7,7 @@
 
 mod batch;
 mod handle;
+mod lists;
 mod write;
 
 pub use batch::{Applied, Batch, Outcome};
