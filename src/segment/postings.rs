@@ -135,8 +135,15 @@ impl<'a, E: From<DecodeError>, R: Fn(Range<usize>) -> Result<&'a [u8], E>> Posti
         prefix: &str,
         visit: &mut dyn FnMut(&str, RoaringBitmap),
     ) -> Result<(), E> {
+        let mut end = 0;
         for at in self.first_from(field, prefix.as_bytes())?..self.count()? {
             let [key, rows] = self.entry(at)?;
+            // Lists that share bytes would make this quadratic.
+            if key.start < end || rows.start < key.end {
+                let reason = "posting lists are out of order";
+                return Err(DecodeError::new(key.start as u64, reason).into());
+            }
+            end = rows.end;
             let (of, name) = self.key(key)?;
             if of != field as u8 || !name.starts_with(prefix.as_bytes()) {
                 break;
@@ -268,6 +275,7 @@ mod tests {
         let (first, rest) = shared[4..].split_at_mut(ENTRY);
         rest[..ENTRY].copy_from_slice(first);
         assert!(stored(&shared).total(100).is_err());
+        assert!(stored(&shared).each(Field::Namespace, "", &mut |_, _| {}).is_err());
         for i in 0..bytes.len() {
             let mut damaged = bytes.clone();
             damaged[i] ^= 0x41;
