@@ -24,8 +24,8 @@ use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
 use altiplano::{
-    Background, Batch, Collection, CollectionOptions, Direction, Filter, HnswParams, Memory,
-    Metric, NameCount, Order, Page, Store, StoreOptions, Window,
+    Background, Batch, Collection, CollectionOptions, Direction, Durability, Filter, HnswParams,
+    Memory, Metric, NameCount, Order, Page, Store, StoreOptions, Window,
 };
 use bench_tools::args::{self, Args, Opt};
 use bench_tools::measure::{self, Json, Percentiles};
@@ -85,9 +85,10 @@ fn fill(dir: &Scratch, rows: &Rows, dimension: usize) -> Result<()> {
     let hnsw = HnswParams::default().min_rows(u32::MAX);
     let options = CollectionOptions::new(dimension, Metric::L2).hnsw(hnsw);
     let notes = store.collection("notes", options)?;
+    let unsynced = Durability::buffered(Duration::from_secs(3600));
     for first in (0..rows.count).step_by(1024) {
         let batch = (first..rows.count.min(first + 1024)).map(|row| rows.memory(row, dimension));
-        notes.apply_with(batch.collect::<Batch>(), altiplano::Durability::None)?;
+        notes.apply_with(batch.collect::<Batch>(), unsynced)?;
         while store.run_pending_tasks()? {}
     }
     notes.compact()?;
