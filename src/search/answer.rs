@@ -146,6 +146,7 @@ impl<'a> Answer<'a> {
         let (core, snapshot, request) = (self.core, self.snapshot, self.request);
         let (metric, closure) = (core.spec.metric, request.closure.as_deref());
         let eligible = Eligible::new(snapshot, metric, self.now, filter, closure)?;
+        self.told.fields_from_rows += eligible.fields_read;
         let clock = self.engine.time.clock().as_ref();
         let ground = Ground { core, clock, request, snapshot, eligible: &eligible };
         let wanted = if k == 0 { 0 } else { k.saturating_add(self.left_out.iter().count()) };

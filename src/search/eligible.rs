@@ -23,18 +23,21 @@ pub(super) struct Eligible<'a> {
     metric: Metric,
     /// In the order of `Snapshot::parts`.
     masks: Vec<Mask>,
+    /// Rows whose metadata was parsed to answer the filter.
+    pub(super) fields_read: u64,
     closure: Option<&'a FilterFn<'a>>,
     /// The first error of a read for the closure.
     error: RefCell<Option<Error>>,
 }
 
 /// Returns the rows of one part that are visible and match; `None` if these are all live rows.
-/// O(rows / 64), plus the time of the filter.
+/// O(rows / 64), plus the time of the filter. Adds to `read` as `Rows::select` does.
 pub(super) fn visible(
     rows: &dyn Rows,
     live: &Liveness,
     now: Timestamp,
     filter: &Matcher,
+    read: &mut u64,
 ) -> Result<Mask> {
     let unexpired = rows.unexpired(now)?;
     if filter.is_all() && unexpired.is_none() {
@@ -46,7 +49,7 @@ pub(super) fn visible(
     }
     if !filter.is_all() {
         let mut matching = vec![0u64; words.len()];
-        for row in &rows.select(filter)? {
+        for row in &rows.select(filter, read)? {
             if let Some(word) = matching.get_mut(row as usize / 64) {
                 *word |= 1 << (row % 64);
             }
@@ -66,11 +69,12 @@ impl<'a> Eligible<'a> {
         closure: Option<&'a FilterFn<'a>>,
     ) -> Result<Self> {
         let filter = Matcher::new(filter.clone());
+        let mut fields_read = 0;
         let masks = snapshot
             .parts()
-            .map(|(rows, live)| visible(rows, live, now, &filter))
+            .map(|(rows, live)| visible(rows, live, now, &filter, &mut fields_read))
             .collect::<Result<Vec<_>>>()?;
-        Ok(Self { snapshot, metric, masks, closure, error: RefCell::default() })
+        Ok(Self { snapshot, metric, masks, fields_read, closure, error: RefCell::default() })
     }
 
     /// Returns how many rows of a part pass, without regard to the closure.

@@ -128,10 +128,14 @@ pub struct Explanation {
     pub graphs: u32,
     /// Graph searches that found too few results and were followed by a scan.
     pub fallbacks: u32,
+    /// Rows whose metadata was parsed, because no column answers the filter for them. Rows in RAM
+    /// have no columns.
+    pub fields_from_rows: u64,
 }
 
 impl Explanation {
-    /// Adds what a further search for the same answer did.
+    /// Adds what a further search for the same answer did. Parsed metadata is counted where the
+    /// filter is answered.
     pub(super) fn add(&mut self, other: Self) {
         self.parts.extend(other.parts);
         self.eligible_rows = self.eligible_rows.max(other.eligible_rows);

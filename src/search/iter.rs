@@ -64,7 +64,7 @@ impl Iter {
             };
             // A part that cannot be read is one error, not an endless series.
             self.part += 1;
-            let matching = visible(rows, live, self.now, &self.filter)?;
+            let matching = visible(rows, live, self.now, &self.filter, &mut 0)?;
             self.rows = match matching {
                 None => live.iter().collect(),
                 Some((words, _)) => bits(&words).collect(),

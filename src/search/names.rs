@@ -35,7 +35,7 @@ pub(crate) fn count(snapshot: &Snapshot, now: Timestamp, filter: Filter) -> Resu
     let filter = Matcher::new(filter);
     let mut count = 0;
     for (rows, live) in snapshot.parts() {
-        count += match visible(rows, live, now, &filter)? {
+        count += match visible(rows, live, now, &filter, &mut 0)? {
             None => u64::from(live.live()),
             Some((_, count)) => count,
         };
@@ -61,7 +61,7 @@ impl Names<'_> {
         self.filter.check()?;
         let (filter, mut counts) = (Matcher::new(self.filter.clone()), BTreeMap::new());
         for (rows, live) in snapshot.parts() {
-            let (words, matching) = match visible(rows, live, now, &filter)? {
+            let (words, matching) = match visible(rows, live, now, &filter, &mut 0)? {
                 Some((words, count)) => (Some(words), count),
                 None if live.dead() > 0 => (Some(live.words().collect()), u64::from(live.live())),
                 None => (None, u64::from(live.live())),

@@ -37,8 +37,9 @@ pub(crate) trait Rows: Send + Sync {
     /// Returns the rows with this id, newest first. The live one is always included; in RAM, older
     /// ones may be missing.
     fn find(&self, id: MemoryId) -> Result<Vec<Row>>;
-    /// Returns the rows that match, dead ones included.
-    fn select(&self, filter: &Matcher) -> Result<RoaringBitmap>;
+    /// Returns the rows that match, dead ones included. Adds to `read` the number of rows whose
+    /// metadata was parsed for it.
+    fn select(&self, filter: &Matcher, read: &mut u64) -> Result<RoaringBitmap>;
     /// Appends, for each of these ascending rows, a number that sorts as its value in the column;
     /// `None` for a row without one. The rows should lie near each other: what is between them may
     /// be read as well.

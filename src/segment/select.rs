@@ -17,7 +17,11 @@ use crate::ids::MemoryId;
 const ROWS_A_SEARCH: usize = 64;
 
 /// Returns the rows that match, dead ones included.
-pub(super) fn select(segment: &SealedSegment, filter: &Matcher) -> Result<RoaringBitmap> {
+pub(super) fn select(
+    segment: &SealedSegment,
+    filter: &Matcher,
+    _read: &mut u64,
+) -> Result<RoaringBitmap> {
     those_of(segment, filter.filter())
 }
 

@@ -205,8 +205,8 @@ fn every_flipped_bit_is_noticed_or_changes_nothing() {
             }
         }
         let tagged = Matcher::new(Filter::tag("t1"));
-        if let Ok(found) = sealed.select(&tagged) {
-            assert_eq!(found, active.select(&tagged).unwrap(), "byte {i}");
+        if let Ok(found) = sealed.select(&tagged, &mut 0) {
+            assert_eq!(found, active.select(&tagged, &mut 0).unwrap(), "byte {i}");
         }
         let padding = bytes[i] == 0 && sealed.verify().is_ok();
         assert!(padding || sealed.verify().is_err(), "byte {i} is covered by nothing");
@@ -312,8 +312,8 @@ fn segments_answer_filters_as_they_are_meant_row_by_row() {
                 (0..60).map(|row| (row, matches(&filter, row))).collect();
             let meant: RoaringBitmap =
                 meant.into_iter().filter(|(_, yes)| *yes).map(|(row, _)| row).collect();
-            prop_assert_eq!(&active.select(&filter).unwrap(), &meant);
-            prop_assert_eq!(&sealed.select(&filter).unwrap(), &meant);
+            prop_assert_eq!(&active.select(&filter, &mut 0).unwrap(), &meant);
+            prop_assert_eq!(&sealed.select(&filter, &mut 0).unwrap(), &meant);
             Ok(())
         })
         .unwrap();

@@ -160,7 +160,7 @@ impl Walk<'_> {
     ) -> Result<()> {
         let mut some = Vec::with_capacity(TOGETHER * 64);
         for (part, (rows, live)) in self.snapshot.parts().enumerate() {
-            let mask = visible(rows, live, self.now, self.filter)?;
+            let mask = visible(rows, live, self.now, self.filter, &mut 0)?;
             let words = mask.map_or_else(|| live.words().collect(), |(words, _)| words);
             let chunks = words.len().div_ceil(TOGETHER);
             for nth in 0..chunks {

@@ -280,7 +280,7 @@ impl Rows for Active {
     }
 
     /// O(rows), plus decoding the bodies of rows with the wanted namespace, session and id.
-    fn select(&self, filter: &Matcher) -> Result<RoaringBitmap> {
+    fn select(&self, filter: &Matcher, read: &mut u64) -> Result<RoaringBitmap> {
         let mut rows = RoaringBitmap::new();
         let (mut namespace, mut session, mut listed) = (None, None, None);
         for condition in filter.conditions() {
@@ -297,7 +297,7 @@ impl Rows for Active {
                 && session.is_none_or(|hash| head.session == hash)
                 && listed
                     .is_none_or(|ids| ids.binary_search(&MemoryId::from_u128(head.id)).is_ok());
-            if may && filter.matches(&block.attributes(at)?) {
+            if may && filter.matches_counted(&block.attributes(at)?, read) {
                 rows.insert(row);
             }
         }

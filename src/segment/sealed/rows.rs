@@ -92,8 +92,8 @@ impl Rows for SealedSegment {
         Ok(Vec::new())
     }
 
-    fn select(&self, filter: &Matcher) -> Result<RoaringBitmap> {
-        select::select(self, filter)
+    fn select(&self, filter: &Matcher, read: &mut u64) -> Result<RoaringBitmap> {
+        select::select(self, filter, read)
     }
 
     fn order(&self, by: Column, rows: &[Row], numbers: &mut Vec<Option<u64>>) -> Result<()> {

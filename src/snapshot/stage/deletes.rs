@@ -101,7 +101,7 @@ impl Stage {
         let mut doomed = Doomed { parts: Vec::new(), rows: 0, visible: 0 };
         for (rows, live) in self.next.parts() {
             let mut dying = RoaringBitmap::new();
-            for row in rows.select(filter)?.iter().filter(|row| live.is_live(*row)) {
+            for row in rows.select(filter, &mut 0)?.iter().filter(|row| live.is_live(*row)) {
                 if all_older || rows.seq(row)? < seq {
                     dying.insert(row);
                 }

@@ -127,11 +127,11 @@ fn ask(segment: &SealedSegment, right: &SealedSegment, forged: bool) {
         compare(segment.find(id), right.find(id), forged);
     }
     for filter in filters() {
-        let got = segment.select(filter);
+        let got = segment.select(filter, &mut 0);
         if let Ok(rows) = &got {
             assert!(rows.max().is_none_or(|row| row < segment.rows()), "a row beyond the end");
         }
-        compare(got, right.select(filter), forged);
+        compare(got, right.select(filter, &mut 0), forged);
     }
     ask_lists(segment, right, forged);
     for now in [0, NOW.as_millis(), NOW.as_millis() + 60_000, i64::MAX] {
