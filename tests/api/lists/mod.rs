@@ -6,4 +6,4 @@ mod names;
 mod pages;
 mod refusals;
 mod windows;
-mod world;
+pub(crate) mod world;
