@@ -1,8 +1,8 @@
 //! Owns `Cursor`, the position in a list after a page, and its text.
 //!
-//! The text is hexadecimal. Its bytes, little-endian: version (1), store (16), collection (4), order
-//! (1), direction (1), sequence number (8), kind of the value (1), value, CRC-32 of all before (4).
-//! A later version keeps the first byte and the checksum where they are.
+//! The text is hexadecimal. Its bytes, little-endian: version (1), store (16), collection (4),
+//! order (1), direction (1), sequence number (8), kind of the value (1), value, CRC-32 of all
+//! before (4). A later version keeps the first byte and the checksum where they are.
 
 use std::fmt;
 use std::str::FromStr;
@@ -33,9 +33,9 @@ mod kind {
 ///
 /// Its text is short and opaque, and may be kept or handed to a client: it is made by
 /// [`Display`](fmt::Display), `serde` writes it as a string, and `parse` reads it. It names the
-/// store, the collection, the order and the last memory of the page. It contains that memory's value
-/// in the order, such as its key, in a form that is easy to read back. It holds no filter: every page
-/// may have its own.
+/// store, the collection, the order and the last memory of the page. It contains that memory's
+/// value in the order, such as its key, in a form that is easy to read back. It holds no filter:
+/// every page may have its own.
 ///
 /// ```
 /// # fn main() -> altiplano::Result<()> {
