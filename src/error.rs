@@ -157,6 +157,16 @@ pub enum Error {
         /// What is wrong with the vector.
         reason: &'static str,
     },
+    /// No visible memory of the collection has this id: it was never there, was deleted or has
+    /// expired. `Collection::get` returns `None` for such an id.
+    #[error("collection {collection:?} has no memory {id}; Collection::contains tells beforehand")]
+    #[non_exhaustive]
+    NoMemory {
+        /// The name of the collection.
+        collection: String,
+        /// The id.
+        id: MemoryId,
+    },
     /// An option or argument is out of range, or conflicts with the options that the store was
     /// created with.
     #[error("invalid {name}: {reason}")]

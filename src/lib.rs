@@ -182,8 +182,11 @@ pub use options::{
 };
 pub use quantization::Quantization;
 pub use report::{CompactionReport, Plan, PurgeReceipt, Reason, Step};
+pub use search::list::{Cursor, Direction, List, Order, Page, Window};
+pub use search::names::NameCount;
 pub use search::{
-    AccessPath, AccessReason, Explanation, Fields, Hit, Iter, PartSearch, Search, SearchMode,
+    AccessPath, AccessReason, Explanation, Fields, Group, GroupBy, Hit, Iter, PartSearch, Search,
+    SearchMode,
 };
 pub use stats::{BeamStats, CollectionStats, IndexStats, RecallStats, SegmentStats, StoreStats};
 pub use store::{Loss, RepairPolicy, RepairReport, Salvaged, Store, VerifyLevel, VerifyReport};

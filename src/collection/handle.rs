@@ -113,7 +113,6 @@ impl Collection {
     ///
     /// [`Error::Corrupt`](crate::Error::Corrupt) if a column of expiries is damaged on disk,
     /// [`Error::Closed`](crate::Error::Closed) after a close.
-    #[doc(alias = "count")]
     #[doc(alias = "size")]
     pub fn len(&self) -> Result<u64> {
         self.engine.dir.check_open()?;
@@ -136,15 +135,13 @@ impl Collection {
 
     /// Iterates over every visible memory, including its vector, in no particular order. The
     /// iterator shows the collection as of now: later writes are not seen. It needs bounded heap,
-    /// however large the collection. Sort by `(memory.created_at, memory.seq())` for the order of
-    /// insertion.
+    /// however large the collection. [`Collection::list`] lists memories in an order, page by page.
     pub fn iter(&self) -> Iter {
         self.scan(Filter::All)
     }
 
     /// Iterates over every visible memory that matches. See [`Collection::iter`]. For an invalid
     /// filter, as [`Filter`] lists, the iterator returns one error and ends.
-    #[doc(alias = "list")]
     #[doc(alias = "find")]
     pub fn scan(&self, filter: Filter) -> Iter {
         if self.engine.dir.check_open().is_err() {
@@ -173,6 +170,32 @@ impl Collection {
     #[doc(alias = "recall")]
     pub fn search<'a>(&'a self, query: &'a [f32]) -> Search<'a> {
         Search::new(&self.engine, &self.core, query, None)
+    }
+
+    /// Creates a search for the memories nearest to a stored one, which is itself left out. It sees
+    /// the collection as of the moment when it runs.
+    ///
+    /// If the memory is not there when the search runs, [`Search::run`] returns
+    /// [`Error::NoMemory`](crate::Error::NoMemory).
+    ///
+    /// ```
+    /// # fn main() -> altiplano::Result<()> {
+    /// # let dir = tempfile::tempdir().unwrap();
+    /// # use altiplano::{CollectionOptions, Memory, Metric, Store};
+    /// # let store = Store::open(dir.path().join("agent.alt"))?;
+    /// # let notes = store.collection("notes", CollectionOptions::new(2, Metric::Cosine))?;
+    /// for (id, vector) in [(1, [0.0, 1.0]), (2, [1.0, 0.0]), (3, [0.1, 0.9])] {
+    ///     notes.insert(Memory::new(id, vector))?;
+    /// }
+    /// let hits = notes.near(1).k(1).run()?;
+    /// assert_eq!(hits[0].id, 3.into());
+    /// assert!(notes.near(9).run().is_err());
+    /// # Ok(()) }
+    /// ```
+    #[doc(alias = "similar")]
+    #[doc(alias = "more_like_this")]
+    pub fn near(&self, id: impl Into<MemoryId>) -> Search<'_> {
+        Search::near(&self.engine, &self.core, id.into())
     }
 
     /// Answers many queries in parallel, all on the same snapshot. `configure` sets the options of

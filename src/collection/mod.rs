@@ -1,11 +1,13 @@
-//! Owns the public handle of one named set of memories. `handle` has the handle and its reads.
-//! `batch` has several writes as plain data, `update` the changes that keep the vector. `write`
-//! prepares writes and hands them to the commit pipeline of the store (`engine::commit`).
+//! Owns the public handle of one named set of memories. `handle` has the handle, its reads by id
+//! and its searches. `lists` has lists and counts. `batch` has several writes as plain data,
+//! `update` the changes that keep the vector. `write` prepares writes and hands them to the commit
+//! pipeline of the store (`engine::commit`).
 //!
 //! Readers load one immutable snapshot and take no lock (I6).
 
 mod batch;
 mod handle;
+mod lists;
 mod update;
 mod write;
 

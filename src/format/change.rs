@@ -77,7 +77,8 @@ mod tests {
 
     fn all() -> Vec<Change> {
         let end = |at, by_default| Expiry { at: Timestamp::from_millis(at), by_default };
-        let ends = [None, Some(end(-5, false)), Some(end(1 << 41, true)), Some(Timestamp::MAX.into())];
+        let ends =
+            [None, Some(end(-5, false)), Some(end(1 << 41, true)), Some(Timestamp::MAX.into())];
         let mut all = Vec::new();
         for expiry in ends {
             for importance in [None, Some(0.0), Some(0.75)] {

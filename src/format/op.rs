@@ -112,7 +112,9 @@ impl Op {
     /// Appends the encoded operation to `out`.
     pub(crate) fn encode(&self, out: &mut Vec<u8>) {
         let kind = match &self.kind {
-            OpKind::ChangeIds { .. } | OpKind::ChangeWhere { .. } => return self.encode_change(out),
+            OpKind::ChangeIds { .. } | OpKind::ChangeWhere { .. } => {
+                return self.encode_change(out);
+            }
             OpKind::Insert { .. } => INSERT,
             OpKind::Delete { .. } => DELETE,
             OpKind::DeleteWhere { .. } => DELETE_WHERE,
@@ -207,9 +209,7 @@ fn decode_changed(kind: u8, cursor: &mut Cursor<'_>) -> Result<Op, DecodeError> 
     }
     let change = decode_change(cursor, seq)?;
     let kind = match kind {
-        CHANGE => {
-            OpKind::ChangeIds { ids: vec![MemoryId::from_u128(cursor.u128()?)], change }
-        }
+        CHANGE => OpKind::ChangeIds { ids: vec![MemoryId::from_u128(cursor.u128()?)], change },
         CHANGE_IDS => OpKind::ChangeIds { ids: decode_ids(cursor)?, change },
         _ => {
             let (filter, now) = decode_where(cursor)?;

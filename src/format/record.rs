@@ -10,7 +10,9 @@ use super::cursor::Cursor;
 use crate::clock::Timestamp;
 use crate::filter::Attributes;
 use crate::ids::{MemoryId, Seq};
-use crate::memory::{Change, DEFAULT_IMPORTANCE, End, Expiry, Lifetime, Memory, Metadata, MetadataCodec};
+use crate::memory::{
+    Change, DEFAULT_IMPORTANCE, End, Expiry, Lifetime, Memory, Metadata, MetadataCodec,
+};
 
 const TEXT: u16 = 1;
 const BYTES: u16 = 2;

@@ -1,5 +1,5 @@
-//! Owns the results of a search: the hits, and the explanation of how they were found. Also reads a
-//! memory from a row.
+//! Owns the results of a search: hits, groups of hits, and the explanation of how they were found.
+//! Also reads a memory from a row.
 
 use std::fmt;
 
@@ -10,6 +10,7 @@ use crate::format::record;
 use crate::ids::MemoryId;
 use crate::memory::Memory;
 use crate::options::Metric;
+use crate::search::request::Fields;
 use crate::segment::{Row, RowBuffer, Rows};
 use crate::vector::metric::restore;
 
@@ -43,6 +44,16 @@ impl fmt::Display for Hit {
         write!(f, "{} ({:.3})", self.id, self.score)?;
         self.text().map_or(Ok(()), |text| write!(f, " {text}"))
     }
+}
+
+/// Results with one value of an attribute, nearest first.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[non_exhaustive]
+pub struct Group {
+    /// The value that all hits of the group have: a session, a namespace, …
+    pub value: String,
+    /// At least one hit. The nearest is first; ties by id.
+    pub hits: Vec<Hit>,
 }
 
 /// How rows were searched.
@@ -100,7 +111,8 @@ pub struct PartSearch {
 #[non_exhaustive]
 pub struct Explanation {
     /// How the rows of each index were searched. Rows in RAM and rows outside of indexes are not
-    /// listed: their search always finds the nearest.
+    /// listed: their search always finds the nearest. If one answer takes several searches, for
+    /// several queries or for groups, the parts of each are listed.
     pub parts: Vec<PartSearch>,
     /// Upper bound of the number of eligible rows.
     pub eligible_rows: u64,
@@ -121,7 +133,22 @@ pub struct Explanation {
     pub fields_from_rows: u64,
 }
 
-/// Reads the memory at a row.
+impl Explanation {
+    /// Adds what a further search for the same answer did. Parsed metadata is counted where the
+    /// filter is answered.
+    pub(super) fn add(&mut self, other: Self) {
+        self.parts.extend(other.parts);
+        self.eligible_rows = self.eligible_rows.max(other.eligible_rows);
+        self.scanned += other.scanned;
+        self.evaluations += other.evaluations;
+        self.hops += other.hops;
+        self.reranked += other.reranked;
+        self.graphs += other.graphs;
+        self.fallbacks += other.fallbacks;
+    }
+}
+
+/// Reads the memory at a row. Without the vector, no byte of it is read.
 pub(crate) fn read_memory(
     metric: Metric,
     rows: &dyn Rows,
@@ -129,14 +156,42 @@ pub(crate) fn read_memory(
     with_vector: bool,
 ) -> Result<Memory> {
     let mut buffer = RowBuffer::default();
-    let found = rows.row(row, &mut buffer)?;
-    let vector = if with_vector { restore(metric, found.vector, found.norm) } else { Vec::new() };
-    let mut memory = record::decode_memory(found.id, vector, found.body)
-        .map_err(|e| Error::Metadata { reason: format!("memory {}: {}", found.id, e.reason) })?;
+    let (id, seq, vector, body) = if with_vector {
+        let found = rows.row(row, &mut buffer)?;
+        let vector = restore(metric, found.vector, found.norm);
+        (found.id, found.seq, vector, found.body)
+    } else {
+        (rows.id(row)?, rows.seq(row)?, Vec::new(), rows.body(row, &mut buffer)?)
+    };
+    let mut memory = record::decode_memory(id, vector, body)
+        .map_err(|e| Error::Metadata { reason: format!("memory {id}: {}", e.reason) })?;
     // A row that an update wrote has the number of the insert in its body.
-    memory.origin.version = memory.origin.version.max(Some(found.seq));
-    memory.origin.seq = memory.origin.seq.or(Some(found.seq));
+    memory.origin.version = memory.origin.version.max(Some(seq));
+    memory.origin.seq = memory.origin.seq.or(Some(seq));
     Ok(memory)
+}
+
+/// Reads the fields that were asked for.
+pub(super) fn read_fields(
+    metric: Metric,
+    rows: &dyn Rows,
+    row: Row,
+    fields: Fields,
+) -> Result<Memory> {
+    match fields {
+        Fields::None => {
+            let mut memory = Memory::new(rows.id(row)?, Vec::new());
+            memory.origin.seq = Some(rows.first_seq(row)?);
+            memory.origin.version = Some(rows.version(row)?);
+            Ok(memory)
+        }
+        Fields::Attributes => {
+            let memory = read_memory(metric, rows, row, false)?;
+            Ok(Memory { text: None, bytes: None, ..memory })
+        }
+        Fields::Payload => read_memory(metric, rows, row, false),
+        Fields::All => read_memory(metric, rows, row, true),
+    }
 }
 
 /// Returns a distance as a similarity.

@@ -1,10 +1,15 @@
-//! Owns `Search`, the builder of a query. `request` has its parameters, `hit` its results, and
-//! `run` carries it out.
+//! Owns `Search`, the builder of a query. `request` has its parameters and `hit` its results.
+//! `answer` carries it out, and `run` finds the nearest rows to one query. `list` lists memories in
+//! an order without a query, and `names` counts them.
 
+mod answer;
 mod choose;
 mod eligible;
+mod group;
 pub(crate) mod hit;
 mod iter;
+pub(crate) mod list;
+pub(crate) mod names;
 mod request;
 mod run;
 mod shortlist;
@@ -12,7 +17,8 @@ mod shortlist;
 use std::fmt;
 use std::sync::Arc;
 
-pub use hit::{AccessPath, AccessReason, Explanation, Hit, PartSearch};
+pub use group::GroupBy;
+pub use hit::{AccessPath, AccessReason, Explanation, Group, Hit, PartSearch};
 pub use iter::Iter;
 pub use request::{Fields, SearchMode};
 
@@ -20,13 +26,12 @@ use crate::clock::Timestamp;
 use crate::engine::Engine;
 use crate::error::{Error, Result};
 use crate::filter::Filter;
+use crate::ids::MemoryId;
 use crate::memory::Memory;
-use crate::search::request::Request;
+use crate::search::answer::Answer;
+use crate::search::request::{Query, Request};
 use crate::snapshot::Snapshot;
 use crate::snapshot::state::CollectionState;
-
-/// Largest number of results of one search.
-const MAX_K: usize = 1 << 20;
 
 /// A search in the making. Nothing happens before [`Search::run`].
 ///
@@ -59,7 +64,33 @@ impl<'a> Search<'a> {
         query: &'a [f32],
         snapshot: Option<Arc<Snapshot>>,
     ) -> Self {
-        Self { engine, core, snapshot, request: Request::new(query) }
+        Self { engine, core, snapshot, request: Request::new(Query::Vector(query)) }
+    }
+
+    /// Returns a search for the memories nearest to a stored one.
+    pub(crate) fn near(engine: &'a Engine, core: &'a CollectionState, id: MemoryId) -> Self {
+        Self { engine, core, snapshot: None, request: Request::new(Query::Memory(id)) }
+    }
+
+    /// Adds a query: the distance of a memory is the smallest to any of the queries, so results
+    /// near to any of them are found, each once. Takes as long as that many searches.
+    ///
+    /// ```
+    /// # fn main() -> altiplano::Result<()> {
+    /// # let dir = tempfile::tempdir().unwrap();
+    /// # use altiplano::{Batch, CollectionOptions, Memory, Metric, Store};
+    /// # let store = Store::open(dir.path().join("agent.alt"))?;
+    /// # let notes = store.collection("notes", CollectionOptions::new(2, Metric::L2))?;
+    /// let at = [(1, [0.0, 0.1]), (2, [0.5, 0.5]), (3, [1.0, 0.9])];
+    /// notes.apply(at.map(|(id, vector)| Memory::new(id, vector)).into_iter().collect::<Batch>())?;
+    /// let hits = notes.search(&[0.0, 0.0]).or_near(&[1.0, 1.0]).k(2).run()?;
+    /// let ids: Vec<u64> = hits.iter().map(|hit| hit.id.as_u128() as u64).collect();
+    /// assert_eq!((ids.contains(&1), ids.contains(&3)), (true, true));
+    /// # Ok(()) }
+    /// ```
+    pub fn or_near(mut self, query: &[f32]) -> Self {
+        self.request.others.push(query.to_vec());
+        self
     }
 
     /// Sets the number of results, at most 1,048,576. Default = 10. If that many memories match,
@@ -68,6 +99,75 @@ impl<'a> Search<'a> {
     #[doc(alias = "top_k")]
     pub const fn k(mut self, k: usize) -> Self {
         self.request.k = k;
+        self
+    }
+
+    /// Leaves out the first `n` results, for the second and later pages. Default = 0. Each page
+    /// searches anew for all results up to its end. While nothing is written, the pages of an
+    /// [`exact`](Self::exact) search join to one list. Pages found through a graph may differ in
+    /// which of the nearest they know. `k` and offset together are at most 1,048,576.
+    #[doc(alias = "skip")]
+    pub const fn offset(mut self, n: usize) -> Self {
+        self.request.offset = n;
+        self
+    }
+
+    /// Leaves out results that are farther away than this. One exactly at this distance stays.
+    ///
+    /// ```
+    /// # fn main() -> altiplano::Result<()> {
+    /// # let dir = tempfile::tempdir().unwrap();
+    /// # use altiplano::{CollectionOptions, Memory, Metric, Store};
+    /// # let store = Store::open(dir.path().join("agent.alt"))?;
+    /// # let notes = store.collection("notes", CollectionOptions::new(2, Metric::Cosine))?;
+    /// notes.insert(Memory::new(1, [1.0, 0.1]))?;
+    /// notes.insert(Memory::new(2, [-1.0, 0.0]))?;
+    /// let hits = notes.search(&[1.0, 0.0]).min_score(0.8).run()?;
+    /// assert_eq!((hits.len(), hits[0].id), (1, 1.into()));
+    /// # Ok(()) }
+    /// ```
+    #[doc(alias = "radius")]
+    pub const fn max_distance(mut self, distance: f32) -> Self {
+        self.request.max_distance = distance;
+        self
+    }
+
+    /// Leaves out results with a smaller score than this: see [`Hit::score`]. One with exactly this
+    /// score stays.
+    #[doc(alias = "threshold")]
+    pub const fn min_score(mut self, score: f32) -> Self {
+        self.request.min_score = score;
+        self
+    }
+
+    /// Groups the results by an attribute, with at most `n` results in each group. `k` is then the
+    /// number of groups, and [`offset`](Self::offset) leaves out groups. Groups are in the order of
+    /// their nearest result. If `k` groups match, `k` are returned. A memory without the attribute
+    /// is in no group.
+    ///
+    /// [`run`](Self::run) returns one group after the other in one list.
+    /// [`run_groups`](Self::run_groups) returns them one by one. Where a few groups hold most of
+    /// the nearest memories, some further searches are needed for the others.
+    ///
+    /// ```
+    /// # fn main() -> altiplano::Result<()> {
+    /// # let dir = tempfile::tempdir().unwrap();
+    /// # use altiplano::{CollectionOptions, GroupBy, Memory, Metric, Store};
+    /// # let store = Store::open(dir.path().join("agent.alt"))?;
+    /// # let notes = store.collection("notes", CollectionOptions::new(2, Metric::L2))?;
+    /// for (id, session) in [(1, "monday"), (2, "monday"), (3, "friday")] {
+    ///     notes.insert(Memory::new(id, [id as f32, 0.0]).session(session))?;
+    /// }
+    /// let search = notes.search(&[1.0, 0.0]).k(5).group_by(GroupBy::Session, 1);
+    /// let groups = search.run_groups()?;
+    /// let sessions: Vec<&str> = groups.iter().map(|group| &*group.value).collect();
+    /// assert_eq!(sessions, ["monday", "friday"]);
+    /// assert_eq!(groups[0].hits[0].id, 1.into());
+    /// # Ok(()) }
+    /// ```
+    #[doc(alias = "distinct")]
+    pub const fn group_by(mut self, attribute: GroupBy, n: usize) -> Self {
+        self.request.group = Some((attribute, n));
         self
     }
 
@@ -153,8 +253,10 @@ impl<'a> Search<'a> {
     ///
     /// # Errors
     ///
-    /// [`Error::Dimension`] or [`Error::InvalidVector`] for the query; [`Error::Corrupt`] if a row
-    /// that belongs in the answer is damaged on disk.
+    /// [`Error::Dimension`] or [`Error::InvalidVector`] for a query. [`Error::NoMemory`] if the
+    /// memory of [`Collection::near`](crate::Collection::near) is not there.
+    /// [`Error::InvalidOption`] and [`Error::LimitExceeded`] for options that are out of range.
+    /// [`Error::Corrupt`] if a row that belongs in the answer is damaged on disk.
     pub fn run(self) -> Result<Vec<Hit>> {
         self.explain().map(|(hits, _)| hits)
     }
@@ -165,18 +267,37 @@ impl<'a> Search<'a> {
     ///
     /// As for [`Search::run`].
     pub fn explain(self) -> Result<(Vec<Hit>, Explanation)> {
-        if self.request.k > MAX_K {
-            return Err(Error::limit("k", (self.request.k, "results"), MAX_K, "ask for fewer"));
+        if self.request.group.is_none() {
+            return self.answer(|answer| answer.hits());
         }
-        if !(0.0..=1.0).contains(&self.request.recall) {
-            let reason = format!("{} is not between 0 and 1", self.request.recall);
-            return Err(Error::option("target_recall", reason));
+        let (groups, told) = self.answer(|answer| answer.groups())?;
+        Ok((groups.into_iter().flat_map(|group| group.hits).collect(), told))
+    }
+
+    /// Returns the groups that [`Search::group_by`] asked for.
+    ///
+    /// # Errors
+    ///
+    /// As for [`Search::run`], and [`Error::InvalidOption`] if no attribute to group by was set.
+    pub fn run_groups(self) -> Result<Vec<Group>> {
+        if self.request.group.is_none() {
+            let reason = "no attribute is set; call Search::group_by before run_groups";
+            return Err(Error::option("group_by", reason));
         }
-        self.request.filter.check()?;
+        self.answer(|answer| answer.groups()).map(|(groups, _)| groups)
+    }
+
+    /// Finds the answer, and returns it with an explanation.
+    fn answer<T>(
+        self,
+        find: impl FnOnce(&mut Answer<'_>) -> Result<T>,
+    ) -> Result<(T, Explanation)> {
+        self.request.check()?;
         self.engine.dir.check_open()?;
         let begun = self.engine.time.monotonic();
         let snapshot = self.snapshot.unwrap_or_else(|| self.core.snapshot());
-        let answer = run::run(self.engine, self.core, &snapshot, &self.request);
+        let answer = Answer::new(self.engine, self.core, &snapshot, &self.request);
+        let answer = answer.and_then(|mut answer| Ok((find(&mut answer)?, answer.told)));
         let took = self.engine.time.monotonic().saturating_sub(begun);
         self.engine.background.pace().note_search(took);
         answer
@@ -188,7 +309,12 @@ impl fmt::Debug for Search<'_> {
         let request = &self.request;
         f.debug_struct("Search")
             .field("collection", &self.core.name)
+            .field("queries", &(request.others.len() + 1))
             .field("k", &request.k)
+            .field("offset", &request.offset)
+            .field("max_distance", &request.max_distance)
+            .field("min_score", &request.min_score)
+            .field("group_by", &request.group)
             .field("ef", &request.ef)
             .field("target_recall", &request.recall)
             .field("filter", &request.filter)

@@ -2,8 +2,14 @@
 
 use serde::Serialize;
 
+use crate::error::{Error, Result};
 use crate::filter::Filter;
+use crate::ids::MemoryId;
 use crate::memory::Memory;
+use crate::search::group::GroupBy;
+
+/// Largest number of results of one search, or of memories of one page.
+pub(super) const MAX_RESULTS: usize = 1 << 20;
 
 /// Default target recall of a search.
 const DEFAULT_RECALL: f32 = 0.95;
@@ -24,12 +30,17 @@ pub enum SearchMode {
     Graph,
 }
 
-/// Which fields of a memory a hit contains.
+/// Which fields of a memory are returned, in a hit or in a page of a list.
+///
+/// Fields that were not asked for are empty. A memory read without its vector cannot be inserted
+/// again as it is. One read without its text can, and loses it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize)]
 #[non_exhaustive]
 pub enum Fields {
-    /// The id and the distance only.
+    /// The id and the sequence number only; in a hit, also the distance.
     None,
+    /// Everything but the vector, the text and the bytes.
+    Attributes,
     /// Everything but the vector.
     #[default]
     Payload,
@@ -37,10 +48,25 @@ pub enum Fields {
     All,
 }
 
+/// The first query of a search.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Query<'a> {
+    Vector(&'a [f32]),
+    /// The vector of this memory, which is no result itself.
+    Memory(MemoryId),
+}
+
 /// The parameters of a search.
 pub(super) struct Request<'a> {
-    pub(super) query: &'a [f32],
+    pub(super) query: Query<'a>,
+    /// Further queries. The distance of a memory is the smallest to any query.
+    pub(super) others: Vec<Vec<f32>>,
     pub(super) k: usize,
+    pub(super) offset: usize,
+    pub(super) max_distance: f32,
+    pub(super) min_score: f32,
+    /// The attribute to group by, and the most results of one group.
+    pub(super) group: Option<(GroupBy, usize)>,
     pub(super) ef: Option<usize>,
     pub(super) recall: f32,
     pub(super) filter: Filter,
@@ -51,10 +77,15 @@ pub(super) struct Request<'a> {
 }
 
 impl<'a> Request<'a> {
-    pub(super) fn new(query: &'a [f32]) -> Self {
+    pub(super) fn new(query: Query<'a>) -> Self {
         Self {
             query,
+            others: Vec::new(),
             k: 10,
+            offset: 0,
+            max_distance: f32::INFINITY,
+            min_score: f32::NEG_INFINITY,
+            group: None,
             ef: None,
             recall: DEFAULT_RECALL,
             filter: Filter::All,
@@ -63,5 +94,34 @@ impl<'a> Request<'a> {
             mode: SearchMode::Auto,
             fields: Fields::Payload,
         }
+    }
+
+    /// Refuses options that are out of range.
+    pub(super) fn check(&self) -> Result<()> {
+        let limited = |what, results: usize, way_out| match results {
+            ..=MAX_RESULTS => Ok(()),
+            _ => Err(Error::limit(what, (results, "results"), MAX_RESULTS, way_out)),
+        };
+        limited("k", self.k, "ask for fewer")?;
+        let results = self.k.saturating_add(self.offset);
+        limited("k and offset", results, "filter or list instead of paging on")?;
+        if let Some((_, n)) = self.group {
+            if n == 0 {
+                let reason = "0 results in a group; ask for at least 1";
+                return Err(Error::option("group_by", reason));
+            }
+            let what = "k groups of results";
+            limited(what, results.saturating_mul(n), "ask for fewer groups or fewer in each")?;
+        }
+        if !(0.0..=1.0).contains(&self.recall) {
+            let reason = format!("{} is not between 0 and 1", self.recall);
+            return Err(Error::option("target_recall", reason));
+        }
+        for (name, value) in [("max_distance", self.max_distance), ("min_score", self.min_score)] {
+            if value.is_nan() {
+                return Err(Error::option(name, "it is NaN; give a number"));
+            }
+        }
+        self.filter.check()
     }
 }

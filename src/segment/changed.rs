@@ -7,8 +7,9 @@ use roaring::RoaringBitmap;
 use super::changes::Changes;
 use super::expiry::Expiries;
 use super::liveness::Liveness;
+use super::postings::Field;
 use super::row::{Row, RowBuffer, RowRef};
-use super::rows::Rows;
+use super::rows::{Column, Rows, number_of_importance};
 use crate::clock::Timestamp;
 use crate::error::{Error, Result};
 use crate::filter::{Attributes, Matcher};
@@ -92,6 +93,10 @@ impl<T: ChangedRows> Rows for T {
         self.written().seq(row)
     }
 
+    fn first_seq(&self, row: Row) -> Result<Seq> {
+        self.written().first_seq(row)
+    }
+
     fn version(&self, row: Row) -> Result<Seq> {
         match self.changes().get(row) {
             Some(change) => Ok(change.seq),
@@ -117,6 +122,27 @@ impl<T: ChangedRows> Rows for T {
 
     fn select(&self, filter: &Matcher, read: &mut u64) -> Result<RoaringBitmap> {
         self.written().select_changed(filter, self.changes(), read)
+    }
+
+    fn order(&self, by: Column, rows: &[Row], numbers: &mut Vec<Option<u64>>) -> Result<()> {
+        let start = numbers.len();
+        self.written().order(by, rows, numbers)?;
+        if by == Column::Importance && !self.changes().is_empty() {
+            for (row, number) in rows.iter().zip(numbers.iter_mut().skip(start)) {
+                let change = self.changes().get(*row).and_then(|change| change.importance);
+                *number = change.map(number_of_importance).or(*number);
+            }
+        }
+        Ok(())
+    }
+
+    fn names(
+        &self,
+        of: Field,
+        prefix: &str,
+        visit: &mut dyn FnMut(&str, RoaringBitmap),
+    ) -> Result<bool> {
+        self.written().names(of, prefix, visit)
     }
 
     fn unexpired(&self, now: Timestamp) -> Result<Option<Liveness>> {

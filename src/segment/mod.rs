@@ -34,8 +34,9 @@ pub(crate) use deletes::{
 };
 pub(crate) use liveness::{Liveness, set_bits};
 pub(crate) use locator::{Locator, LocatorBuilder};
+pub(crate) use postings::Field;
 pub(crate) use row::{NewRow, Row, RowBuffer, RowRef};
-pub(crate) use rows::Rows;
+pub(crate) use rows::{Column, Rows};
 pub(crate) use salvage::SalvagedSegment;
 pub(crate) use seal::{RowSource, write_segment};
 pub(crate) use sealed::SealedSegment;

@@ -1,5 +1,8 @@
 //! Owns the postings of a segment: the rows of each namespace, session, kind and tag, as roaring
 //! bitmaps behind a sorted dictionary. Layout: `format.md`, "Postings".
+//!
+//! Invariant: the dictionary is sorted by field and then by name, so the names with one prefix are
+//! neighbors.
 
 use std::collections::BTreeMap;
 use std::ops::Range;
@@ -14,7 +17,7 @@ use crate::format::cursor::Cursor;
 /// The attribute that a posting list is about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 #[repr(u8)]
-pub(super) enum Field {
+pub(crate) enum Field {
     Namespace = 1,
     Session = 2,
     Kind = 3,
@@ -92,22 +95,64 @@ impl<'a, E: From<DecodeError>, R: Fn(Range<usize>) -> Result<&'a [u8], E>> Posti
         Ok([place()?, place()?])
     }
 
-    /// Returns the rows with this name; empty if no row has it. O(log lists + rows found).
-    fn rows(&self, field: Field, name: &str) -> Result<RoaringBitmap, E> {
+    /// Returns the field and the name of a list.
+    fn key(&self, key: Range<usize>) -> Result<(u8, &'a [u8]), E> {
+        Ok((self.read)(key)?.split_first().map_or((0, &[][..]), |(field, name)| (*field, name)))
+    }
+
+    /// Returns the position of the first list of this field whose name is not before `name`.
+    fn first_from(&self, field: Field, name: &[u8]) -> Result<usize, E> {
         let (mut low, mut high) = (0, self.count()?);
-        let wanted = (field as u8, name.as_bytes());
         while low < high {
             let middle = low + (high - low) / 2;
-            let [key, rows] = self.entry(middle)?;
-            let key = (self.read)(key)?;
-            let key = key.split_first().map_or((0, &[][..]), |(field, name)| (*field, name));
-            match key.cmp(&wanted) {
-                std::cmp::Ordering::Equal => return Ok(decode_rows((self.read)(rows)?)?),
-                std::cmp::Ordering::Less => low = middle + 1,
-                std::cmp::Ordering::Greater => high = middle,
+            let [key, _] = self.entry(middle)?;
+            if self.key(key)? < (field as u8, name) {
+                low = middle + 1;
+            } else {
+                high = middle;
+            }
+        }
+        Ok(low)
+    }
+
+    /// Returns the rows with this name; empty if no row has it. O(log lists + rows found).
+    fn rows(&self, field: Field, name: &str) -> Result<RoaringBitmap, E> {
+        let at = self.first_from(field, name.as_bytes())?;
+        if at < self.count()? {
+            let [key, rows] = self.entry(at)?;
+            if self.key(key)? == (field as u8, name.as_bytes()) {
+                return Ok(decode_rows((self.read)(rows)?)?);
             }
         }
         Ok(RoaringBitmap::new())
+    }
+
+    /// Calls `visit` with each name of a field that begins with `prefix`, ascending, and the rows
+    /// that have it. O(log lists + lists visited and their rows).
+    pub(super) fn each(
+        &self,
+        field: Field,
+        prefix: &str,
+        visit: &mut dyn FnMut(&str, RoaringBitmap),
+    ) -> Result<(), E> {
+        let mut end = 0;
+        for at in self.first_from(field, prefix.as_bytes())?..self.count()? {
+            let [key, rows] = self.entry(at)?;
+            // Lists that share bytes would make this quadratic.
+            if key.start < end || rows.start < key.end {
+                let reason = "posting lists are out of order";
+                return Err(DecodeError::new(key.start as u64, reason).into());
+            }
+            end = rows.end;
+            let (of, name) = self.key(key)?;
+            if of != field as u8 || !name.starts_with(prefix.as_bytes()) {
+                break;
+            }
+            let name = std::str::from_utf8(name)
+                .map_err(|_| DecodeError::new(0, "a name in the postings is not UTF-8"))?;
+            visit(name, decode_rows((self.read)(rows)?)?);
+        }
+        Ok(())
     }
 
     /// Returns the rows with at least one of these sorted names. Walks the names or the lists,
@@ -126,11 +171,9 @@ impl<'a, E: From<DecodeError>, R: Fn(Range<usize>) -> Result<&'a [u8], E>> Posti
         }
         for i in 0..count {
             let [key, rows] = self.entry(i)?;
-            let wanted = (self.read)(key)?.split_first().is_some_and(|(of, key)| {
-                let named = names.binary_search_by(|name| name.as_ref().as_bytes().cmp(key));
-                *of == field as u8 && named.is_ok()
-            });
-            if wanted {
+            let (of, key) = self.key(key)?;
+            let named = || names.binary_search_by(|name| name.as_ref().as_bytes().cmp(key));
+            if of == field as u8 && named().is_ok() {
                 found |= decode_rows((self.read)(rows)?)?;
             }
         }
@@ -215,6 +258,15 @@ mod tests {
             let wanted = |row: &u32| names.contains(&format!("t{}", row % 3));
             assert!(rows.iter().eq((0..100).filter(wanted)));
         }
+        let mut seen = Vec::new();
+        postings
+            .each(Field::Tag, "t", &mut |name, rows| seen.push((name.to_owned(), rows.len())))
+            .unwrap();
+        assert_eq!(seen, [("t0".into(), 34), ("t1".into(), 33), ("t2".into(), 33)]);
+        let mut names = Vec::new();
+        postings.each(Field::Namespace, "n5", &mut |name, _| names.push(name.to_owned())).unwrap();
+        assert_eq!(names, ["n5"]);
+        postings.each(Field::Session, "", &mut |name, _| panic!("{name} is no session")).unwrap();
         assert_eq!(postings.total(100).unwrap(), 200);
         assert!(postings.total(99).is_err());
         // Every list is the first one: a thousand lists of a megabyte each would take a gigabyte to
@@ -223,11 +275,13 @@ mod tests {
         let (first, rest) = shared[4..].split_at_mut(ENTRY);
         rest[..ENTRY].copy_from_slice(first);
         assert!(stored(&shared).total(100).is_err());
+        assert!(stored(&shared).each(Field::Namespace, "", &mut |_, _| {}).is_err());
         for i in 0..bytes.len() {
             let mut damaged = bytes.clone();
             damaged[i] ^= 0x41;
             let _ = stored(&damaged).rows(Field::Namespace, "n3");
             let _ = stored(&damaged).total(100);
+            let _ = stored(&damaged).each(Field::Tag, "", &mut |_, _| {});
             let _ = stored(&bytes[..i]).rows(Field::Tag, "t1");
         }
     }

@@ -3,11 +3,20 @@
 use roaring::RoaringBitmap;
 
 use super::liveness::Liveness;
+use super::postings::Field;
 use super::row::{Row, RowBuffer, RowRef};
 use crate::clock::Timestamp;
 use crate::error::Result;
 use crate::filter::{Attributes, Matcher};
 use crate::ids::{MemoryId, Seq};
+
+/// An attribute of every row by whose number rows are ordered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Column {
+    Created,
+    Event,
+    Importance,
+}
 
 /// Rows, in RAM or on disk. Data from disk is checked before it is returned.
 pub(crate) trait Rows: Send + Sync {
@@ -24,6 +33,9 @@ pub(crate) trait Rows: Send + Sync {
     fn id(&self, row: Row) -> Result<MemoryId>;
     /// Returns the sequence number of the operation that wrote the row.
     fn seq(&self, row: Row) -> Result<Seq>;
+    /// Returns the sequence number of the insert that made the memory: [`Rows::seq`], unless an
+    /// update wrote the row.
+    fn first_seq(&self, row: Row) -> Result<Seq>;
     /// Returns the sequence number of the newest operation that wrote or changed the row.
     fn version(&self, row: Row) -> Result<Seq>;
     fn expires_at(&self, row: Row) -> Result<Timestamp>;
@@ -34,6 +46,21 @@ pub(crate) trait Rows: Send + Sync {
     /// Returns the rows that match, dead ones included. Adds to `read` the number of rows whose
     /// metadata was parsed for it.
     fn select(&self, filter: &Matcher, read: &mut u64) -> Result<RoaringBitmap>;
+    /// Appends, for each of these ascending rows, a number that sorts as its value in the column;
+    /// `None` for a row without one. The rows should lie near each other: what is between them may
+    /// be read as well.
+    fn order(&self, by: Column, rows: &[Row], numbers: &mut Vec<Option<u64>>) -> Result<()>;
+    /// Calls `visit` with each name of this attribute that begins with `prefix`, and the rows that
+    /// have it, dead ones included. Returns false, without a call, if the rows are not listed by
+    /// name.
+    fn names(
+        &self,
+        _of: Field,
+        _prefix: &str,
+        _visit: &mut dyn FnMut(&str, RoaringBitmap),
+    ) -> Result<bool> {
+        Ok(false)
+    }
     /// Returns the rows that have not expired at `now`, dead ones included; `None` if these are all
     /// rows.
     fn unexpired(&self, now: Timestamp) -> Result<Option<Liveness>>;
@@ -44,5 +71,33 @@ pub(crate) trait Rows: Send + Sync {
     fn live_expired(&self, live: &Liveness, now: Timestamp) -> Result<u64> {
         let unexpired = self.unexpired(now)?;
         Ok(unexpired.map_or(0, |unexpired| u64::from(live.live() - live.live_in_both(&unexpired))))
+    }
+}
+
+/// Returns a number that sorts as this moment.
+pub(super) const fn number_of_time(at: Timestamp) -> u64 {
+    at.as_millis().cast_unsigned() ^ (1 << 63)
+}
+
+/// Returns a number that sorts as this importance. Both zeros have the same number.
+pub(super) fn number_of_importance(importance: f32) -> u64 {
+    let bits = (importance + 0.0).to_bits();
+    let negative = bits >> 31 == 1;
+    u64::from(if negative { !bits } else { bits | 1 << 31 })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_sort_as_the_values_do() {
+        let times = [i64::MIN, -5, -1, 0, 1, 1_700_000_000_000, i64::MAX];
+        let times = times.map(|millis| number_of_time(Timestamp::from_millis(millis)));
+        assert!(times.is_sorted_by(|a, b| a < b), "{times:?}");
+        let importances = [f32::NEG_INFINITY, -1.0, -0.1, 0.0, 1e-30, 0.5, 1.0, f32::INFINITY];
+        let numbers = importances.map(number_of_importance);
+        assert!(numbers.is_sorted_by(|a, b| a < b), "{numbers:?}");
+        assert_eq!(number_of_importance(-0.0), number_of_importance(0.0));
     }
 }

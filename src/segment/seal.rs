@@ -4,9 +4,7 @@
 use std::path::Path;
 
 use super::bloom;
-use super::layout::{
-    self, FIRST_EXPIRY_AT, HAS_EVENT, HAS_HISTORY, PINNED, key_hash, vector_crc,
-};
+use super::layout::{self, FIRST_EXPIRY_AT, HAS_EVENT, HAS_HISTORY, PINNED, key_hash, vector_crc};
 use super::postings::PostingsBuilder;
 use super::row::{Row, RowBuffer, RowRef};
 use crate::clock::Timestamp;

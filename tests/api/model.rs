@@ -57,6 +57,8 @@ struct Kept {
     expires_at: Timestamp,
     importance: u8,
     tag: u8,
+    /// When it was made, and which of the writes made it.
+    made: (Timestamp, u64),
 }
 
 impl PartialEq for Insert {
@@ -109,6 +111,7 @@ struct World {
     store: Option<Store>,
     notes: Option<Collection>,
     model: BTreeMap<u64, Kept>,
+    writes: u64,
 }
 
 impl World {
@@ -117,7 +120,9 @@ impl World {
         let path = dir.path().join("store");
         let clock = Arc::new(ManualClock::new(Timestamp::from_millis(1_700_000_000_000)));
         let (store, notes, model) = (None, None, BTreeMap::new());
-        let mut world = Self { dir, path, copies: 0, clock, metric, codes, store, notes, model };
+        let (copies, writes) = (0, 0);
+        let mut world =
+            Self { dir, path, copies, clock, metric, codes, store, notes, model, writes };
         world.open();
         world
     }
@@ -165,12 +170,14 @@ impl World {
         let vector = insert.vector.iter().map(|x| f32::from(*x)).collect();
         let ttl = |minutes: u16| now + Duration::from_secs(u64::from(minutes) * 60);
         let expires_at = insert.ttl_minutes.map_or(Timestamp::MAX, ttl);
+        self.writes += 1;
         let kept = Kept {
             insert: insert.clone(),
             vector,
             expires_at,
             importance: 50,
             tag: insert.tag,
+            made: (now, self.writes),
         };
         self.model.insert(insert.id, kept);
     }
@@ -342,8 +349,43 @@ impl World {
         assert_eq!(important, visible.values().filter(|kept| kept.importance >= 50).count());
         let tagged = self.notes().scan(Filter::tag("t1")).count();
         assert_eq!(tagged, visible.values().filter(|kept| kept.tag == 1).count());
+        self.check_lists(&visible, namespace.unwrap_or_default());
         self.check_search(&visible, None);
         self.check_search(&visible, namespace);
+    }
+
+    fn check_lists(&self, visible: &BTreeMap<u64, &Kept>, namespace: u8) {
+        let mut wanted: Vec<(Timestamp, u64, MemoryId)> = visible
+            .iter()
+            .filter(|(_, kept)| kept.insert.namespace == namespace)
+            .map(|(id, kept)| (kept.made.0, kept.made.1, MemoryId::from(*id)))
+            .collect();
+        wanted.sort_unstable();
+        let mut wanted: Vec<MemoryId> = wanted.into_iter().map(|(_, _, id)| id).collect();
+        let name = format!("n{namespace}");
+        for (newest_first, most) in [(false, 7), (true, 30)] {
+            let (mut listed, mut after) = (Vec::new(), None);
+            loop {
+                let list = self.notes().list().namespace(&*name).limit(most).after(after);
+                let list = if newest_first { list } else { list.oldest_first() };
+                let page = list.run().unwrap();
+                listed.extend(page.memories.iter().map(|memory| memory.id));
+                after = page.next;
+                if after.is_none() {
+                    break;
+                }
+            }
+            assert_eq!(listed, wanted, "newest first: {newest_first}");
+            wanted.reverse();
+        }
+        assert_eq!(self.notes().count(Filter::namespace(name)).unwrap(), wanted.len() as u64);
+        let mut tags: BTreeMap<String, u64> = BTreeMap::new();
+        for kept in visible.values() {
+            *tags.entry(format!("t{}", kept.insert.tag)).or_default() += 1;
+        }
+        let counts = self.notes().tags().unwrap().into_iter();
+        let counts: BTreeMap<String, u64> = counts.map(|tag| (tag.name, tag.memories)).collect();
+        assert_eq!(counts, tags);
     }
 
     fn check_search(&self, visible: &BTreeMap<u64, &Kept>, namespace: Option<u8>) {

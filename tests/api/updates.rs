@@ -137,7 +137,10 @@ fn an_update_keeps_place_and_vector_and_gives_a_new_version() {
         assert_eq!((after.seq(), after.created_at), (before.seq(), before.created_at));
         assert_eq!((&after.vector, after.expiry()), (&before.vector, before.expiry()));
         assert_eq!(after.text.as_deref(), Some("new"));
-        assert_eq!((after.tags.join(","), after.importance, after.pinned), ("b,c".into(), 0.25, true));
+        assert_eq!(
+            (after.tags.join(","), after.importance, after.pinned),
+            ("b,c".into(), 0.25, true)
+        );
         assert_eq!(after.metadata_as_json(), Some(r#"{"x":1}"#));
         before = after;
     }
@@ -171,7 +174,8 @@ fn compare_and_set_lets_one_of_two_writers_through() {
 fn updates_and_new_memories_of_a_batch_see_what_came_before_in_it() {
     let dir = tempfile::tempdir().unwrap();
     let store = manual().open(dir.path().join("s")).unwrap();
-    let (notes, facts) = (notes(&store), store.collection("facts", CollectionOptions::new(4, Metric::L2)).unwrap());
+    let (notes, facts) =
+        (notes(&store), store.collection("facts", CollectionOptions::new(4, Metric::L2)).unwrap());
     facts.insert(memory(5, 4)).unwrap();
     let batch = Batch::new()
         .insert(memory(1, 4))

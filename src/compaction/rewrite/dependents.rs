@@ -56,7 +56,11 @@ pub(super) fn write_followers(
         broken!(ForgetDeletes => break);
         if covers && !part.is_on_disk() {
             let entry = write_new_deletes(job, current.visible, part, files)?;
-            deletes.push(NewDeletes { of: part.sealed.file, entry, changed: part.changes.newest() });
+            deletes.push(NewDeletes {
+                of: part.sealed.file,
+                entry,
+                changed: part.changes.newest(),
+            });
         }
     }
     let mut locators = Vec::new();

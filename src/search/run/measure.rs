@@ -1,14 +1,12 @@
 //! Owns the exact measurements of a search: rows without codes, candidates that may be among the
-//! nearest by code, or all rows. Also reads the hits.
+//! nearest by code, or all rows.
 
 use std::collections::HashSet;
 
-use super::Run;
+use super::{Near, Run};
 use crate::error::Result;
-use crate::ids::{MemoryId, Seq};
+use crate::ids::MemoryId;
 use crate::index::TopK;
-use crate::search::hit::{Hit, read_memory, score};
-use crate::search::request::Fields;
 use crate::search::shortlist::Shortlist;
 use crate::segment::{RowBuffer, Rows};
 use crate::snapshot::{IndexPart, Place};
@@ -53,7 +51,7 @@ impl Run<'_> {
 
     /// Measures the candidates exactly and keeps the nearest `k`. Candidates are sorted by least
     /// possible distance, so the walk ends at the first that cannot be among the nearest.
-    pub(super) fn rerank(&mut self) -> Result<Vec<(f32, MemoryId, Place)>> {
+    pub(super) fn rerank(&mut self) -> Result<Vec<Near>> {
         let empty = Shortlist::new(0, 0);
         let candidates = std::mem::replace(&mut self.top, empty).into_sorted();
         // A damaged locator may name a row twice; no row takes two places in an answer (I6).
@@ -82,7 +80,7 @@ impl Run<'_> {
     }
 
     /// Measures every eligible row exactly.
-    pub(super) fn exact(&mut self) -> Result<Vec<(f32, MemoryId, Place)>> {
+    pub(super) fn exact(&mut self) -> Result<Vec<Near>> {
         let mut nearest: TopK<(MemoryId, Place)> = TopK::new(self.k);
         let mut buffer = RowBuffer::default();
         let (snapshot, exact) = (self.snapshot, self.queries.exact());
@@ -98,23 +96,5 @@ impl Run<'_> {
         }
         self.eligible.check()?;
         Ok(nearest.into_sorted().into_iter().map(|(d, (id, place))| (d, id, place)).collect())
-    }
-
-    /// Reads the requested fields of the results.
-    pub(super) fn hits(&self, nearest: Vec<(f32, MemoryId, Place)>) -> Result<Vec<Hit>> {
-        let metric = self.core.spec.metric;
-        let mut hits = Vec::with_capacity(nearest.len());
-        for (distance, id, place) in nearest {
-            let found = self.snapshot.rows_at(place);
-            let seq = found.map_or(Ok(Seq::ZERO), |(rows, _, row)| rows.seq(row))?.0;
-            let memory = match (self.request.fields, found) {
-                (Fields::None, _) | (_, None) => None,
-                (fields, Some((rows, _, row))) => {
-                    Some(read_memory(metric, rows, row, fields == Fields::All)?)
-                }
-            };
-            hits.push(Hit { id, seq, distance, score: score(metric, distance), memory });
-        }
-        Ok(hits)
     }
 }

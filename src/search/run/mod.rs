@@ -8,13 +8,12 @@
 mod measure;
 
 use crate::clock::Clock;
-use crate::engine::Engine;
 use crate::error::Result;
 use crate::ids::MemoryId;
 use crate::index::{Accept, Candidate, Scratch};
 use crate::search::choose::{Chosen, Plan, Planner};
 use crate::search::eligible::Eligible;
-use crate::search::hit::{AccessPath, AccessReason, Explanation, Hit, PartSearch};
+use crate::search::hit::{AccessPath, AccessReason, Explanation, PartSearch};
 use crate::search::request::{Request, SearchMode};
 use crate::search::shortlist::Shortlist;
 use crate::segment::Rows;
@@ -22,7 +21,6 @@ use crate::snapshot::state::CollectionState;
 use crate::snapshot::{IndexPart, Place, Snapshot};
 use crate::sync::lock;
 use crate::vector::codes::Queries;
-use crate::vector::metric::prepare;
 
 /// Number of codes measured in one call.
 const BATCH: usize = 64;
@@ -42,6 +40,19 @@ const IN_DOUBT: (usize, usize) = (4, 1024);
 /// this constant.
 const CROWD: (usize, usize) = (16, 160);
 
+/// A row near the query, with its exact distance and its id.
+pub(super) type Near = (f32, MemoryId, Place);
+
+/// What a search runs on.
+#[derive(Clone, Copy)]
+pub(super) struct Ground<'a> {
+    pub(super) core: &'a CollectionState,
+    pub(super) clock: &'a dyn Clock,
+    pub(super) request: &'a Request<'a>,
+    pub(super) snapshot: &'a Snapshot,
+    pub(super) eligible: &'a Eligible<'a>,
+}
+
 /// One search in progress.
 struct Run<'a> {
     core: &'a CollectionState,
@@ -49,42 +60,35 @@ struct Run<'a> {
     request: &'a Request<'a>,
     snapshot: &'a Snapshot,
     queries: Queries,
-    eligible: Eligible<'a>,
+    eligible: &'a Eligible<'a>,
     k: usize,
     top: Shortlist,
     told: Explanation,
 }
 
-/// Runs a search.
+/// Returns the `k` nearest of the eligible rows to a query in prepared form, nearest first, ties by
+/// id, and what was done to find them.
 pub(super) fn run(
-    engine: &Engine,
-    core: &CollectionState,
-    snapshot: &Snapshot,
-    request: &Request<'_>,
-) -> Result<(Vec<Hit>, Explanation)> {
-    let spec = core.spec;
-    let mut vector = request.query.to_vec();
-    prepare(spec.metric, spec.dimension, None, &mut vector)?;
-    let (now, closure) = (engine.time.now(), request.closure.as_deref());
-    let eligible = Eligible::new(snapshot, spec.metric, now, &request.filter, closure)?;
+    ground: Ground<'_>,
+    query: Vec<f32>,
+    k: usize,
+) -> Result<(Vec<Near>, Explanation)> {
+    let Ground { core, clock, request, snapshot, eligible } = ground;
     let total = eligible.total();
-    let fields_from_rows = eligible.fields_read;
-    let told = Explanation { eligible_rows: total, fields_from_rows, ..Explanation::default() };
+    let told = Explanation { eligible_rows: total, ..Explanation::default() };
     // A huge `k` costs no more than the number of rows.
-    let k = request.k.min(usize::try_from(total).unwrap_or(usize::MAX));
+    let k = k.min(usize::try_from(total).unwrap_or(usize::MAX));
     if k == 0 {
         return Ok((Vec::new(), told));
     }
-    let queries = Queries::new(spec.metric, vector);
+    let queries = Queries::new(core.spec.metric, query);
     let top = shortlist(k, total);
-    let clock = engine.time.clock().as_ref();
     let mut run = Run { core, clock, request, snapshot, queries, eligible, k, top, told };
     let nearest = run.nearest()?;
     if run.told.graphs > 0 {
         core.recall.sample(run.queries.exact().vector());
     }
-    let hits = run.hits(nearest)?;
-    Ok((hits, run.told))
+    Ok((nearest, run.told))
 }
 
 fn shortlist(k: usize, total: u64) -> Shortlist {
@@ -95,7 +99,7 @@ fn shortlist(k: usize, total: u64) -> Shortlist {
 
 impl<'a> Run<'a> {
     /// Returns the nearest rows by exact distance.
-    fn nearest(&mut self) -> Result<Vec<(f32, MemoryId, Place)>> {
+    fn nearest(&mut self) -> Result<Vec<Near>> {
         let (request, eligible_rows) = (self.request, self.told.eligible_rows);
         if request.exact {
             self.note_all_rows(AccessReason::AskedFor);
@@ -119,7 +123,7 @@ impl<'a> Run<'a> {
         Planner {
             request: self.request,
             monitor: &self.core.recall,
-            eligible: &self.eligible,
+            eligible: self.eligible,
             eligible_rows: self.told.eligible_rows,
             clock: self.clock,
             k: self.k,
@@ -133,7 +137,7 @@ impl<'a> Run<'a> {
     }
 
     /// Finds the nearest by code and measures the best of them exactly.
-    fn by_code(&mut self, chosen: Vec<Chosen>) -> Result<Vec<(f32, MemoryId, Place)>> {
+    fn by_code(&mut self, chosen: Vec<Chosen>) -> Result<Vec<Near>> {
         self.candidates(chosen)?;
         self.eligible.check()?;
         if self.top.is_over() {
@@ -201,7 +205,7 @@ impl<'a> Run<'a> {
     }
 
     fn scan_memtables(&mut self) {
-        let (top, eligible) = (&mut self.top, &self.eligible);
+        let (top, eligible) = (&mut self.top, self.eligible);
         for (part, memtable) in (0u32..).zip(&self.snapshot.memtables) {
             self.told.scanned += u64::from(memtable.rows.rows());
             memtable.rows.scan(&mut self.queries, top.upper(), |distance, error, row| {
@@ -220,7 +224,7 @@ impl<'a> Run<'a> {
         let query = self.queries.coded(index.frame());
         let (error, codes) = (query.error(index.fit()), index.codes());
         let most = error * index.fit().longest;
-        let (top, eligible) = (&mut self.top, &self.eligible);
+        let (top, eligible) = (&mut self.top, self.eligible);
         let (mut rows, mut nodes) = (Vec::new(), Vec::new());
         let (mut near, mut distances) = (Vec::new(), Vec::new());
         let slots = (0u32..).zip(part.slots.iter());
@@ -266,7 +270,7 @@ impl<'a> Run<'a> {
         let query = self.queries.coded(index.frame());
         let (error, codes) = (query.error(index.fit()), index.codes());
         let most = error * index.fit().longest;
-        let (top, eligible) = (&mut self.top, &self.eligible);
+        let (top, eligible) = (&mut self.top, self.eligible);
         index.scan(query, top.upper() + most, |Candidate { distance, node }| {
             offer(top, eligible, part, (distance, error * codes.length(node)), node) + most
         });
@@ -274,7 +278,7 @@ impl<'a> Run<'a> {
 
     /// Searches the graph of an index. Returns false if it gave up because a scan costs less.
     fn graph(&mut self, part: &IndexPart, ef: usize, limit: usize, scratch: &mut Scratch) -> bool {
-        let eligible = &self.eligible;
+        let eligible = self.eligible;
         let index = &part.indexed.index;
         let query = self.queries.coded(index.frame());
         let mut accept =

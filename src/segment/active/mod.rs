@@ -20,7 +20,7 @@ use super::changes::Changes;
 use super::ids::{ENTRY_BYTES, Ids};
 use super::liveness::Liveness;
 use super::row::{NewRow, Row, RowBuffer, RowRef};
-use super::rows::Rows;
+use super::rows::{Column, Rows, number_of_importance, number_of_time};
 use crate::clock::Timestamp;
 use crate::error::{Error, Result};
 use crate::filter::{Attributes, Filter, Matcher};
@@ -253,6 +253,12 @@ impl Rows for Active {
         Ok(Seq(block.heads[at].seq))
     }
 
+    fn first_seq(&self, row: Row) -> Result<Seq> {
+        let (block, at) = self.locate(row)?;
+        let first = record::history(block.body(at)).ok().and_then(|history| history.first_seq);
+        Ok(first.unwrap_or(Seq(block.heads[at].seq)))
+    }
+
     fn version(&self, row: Row) -> Result<Seq> {
         let (block, at) = self.locate(row)?;
         let seq = Seq(block.heads[at].seq);
@@ -279,6 +285,20 @@ impl Rows for Active {
 
     fn select(&self, filter: &Matcher, read: &mut u64) -> Result<RoaringBitmap> {
         self.select_changed(filter, &Changes::default(), read)
+    }
+
+    /// Decodes the bodies of these rows.
+    fn order(&self, by: Column, rows: &[Row], numbers: &mut Vec<Option<u64>>) -> Result<()> {
+        for row in rows {
+            let (block, at) = self.locate(*row)?;
+            let of = block.attributes(at)?;
+            numbers.push(match by {
+                Column::Created => Some(number_of_time(of.created_at)),
+                Column::Event => of.event_time.map(number_of_time),
+                Column::Importance => Some(number_of_importance(of.importance)),
+            });
+        }
+        Ok(())
     }
 
     /// O(rows) once something has expired.
@@ -320,7 +340,9 @@ impl Written for Active {
                 && session.is_none_or(|hash| head.session == hash)
                 && listed
                     .is_none_or(|ids| ids.binary_search(&MemoryId::from_u128(head.id)).is_ok());
-            if may && filter.matches_counted(&changed(block.attributes(at)?, changes.get(row)), read) {
+            if may
+                && filter.matches_counted(&changed(block.attributes(at)?, changes.get(row)), read)
+            {
                 rows.insert(row);
             }
         }

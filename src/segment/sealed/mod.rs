@@ -131,6 +131,19 @@ impl SealedSegment {
         values.get(..self.rows as usize).ok_or_else(|| self.missing(self.rows.saturating_sub(1)))
     }
 
+    /// Returns the values of the rows from `first` to `last`, both included, in a column of
+    /// fixed-size values, after checking their blocks.
+    fn values_between<const N: usize>(
+        &self,
+        kind: u32,
+        first: Row,
+        last: Row,
+    ) -> Result<&[[u8; N]]> {
+        let bytes = first as usize * N..(last as usize + 1) * N;
+        let (values, _) = self.file.checked_range(kind, bytes)?.as_chunks::<N>();
+        Ok(values)
+    }
+
     /// Returns a whole column of moments.
     pub(super) fn times(&self, kind: u32) -> Result<impl ExactSizeIterator<Item = Timestamp>> {
         let moment = |value: &[u8; 8]| Timestamp::from_bits(u64::from_le_bytes(*value));
@@ -161,6 +174,22 @@ impl SealedSegment {
         // Row numbers beyond the segment come from damage.
         rows.remove_range(self.rows..);
         Ok(rows)
+    }
+
+    /// Calls `visit` with each name of a field that begins with `prefix`, and its rows.
+    fn each_name(
+        &self,
+        field: Field,
+        prefix: &str,
+        visit: &mut dyn FnMut(&str, RoaringBitmap),
+    ) -> Result<()> {
+        let postings = Postings::new(|part| self.part_of_postings(part));
+        let each = postings.each(field, prefix, &mut |name, mut rows| {
+            // Row numbers beyond the segment come from damage.
+            rows.remove_range(self.rows..);
+            visit(name, rows);
+        });
+        each.map_err(|unread| unread.error(&self.file))
     }
 
     /// Returns the rows whose key has this hash.

@@ -6,19 +6,26 @@ use super::SealedSegment;
 use crate::clock::Timestamp;
 use crate::error::Result;
 use crate::filter::{Attributes, Matcher};
-use crate::format::record;
+use crate::format::record::{self, History};
 use crate::ids::{MemoryId, Seq};
 use crate::segment::changed::{Written, changed};
 use crate::segment::changes::Changes;
 use crate::segment::expiry::Expiries;
 use crate::segment::layout::{
-    BLOOM, BODIES, BODY_OFFSETS, EXPIRIES, HAS_HISTORY, IDS, NORMS, SEQS, VECTOR_CRCS, VECTORS,
+    BLOOM, BODIES, BODY_OFFSETS, CREATED, EVENTS, EXPIRIES, FLAGS, HAS_EVENT, HAS_HISTORY, IDS,
+    IMPORTANCES, NORMS, SEQS, VECTOR_CRCS, VECTORS,
 };
 use crate::segment::liveness::Liveness;
+use crate::segment::postings::Field;
 use crate::segment::row::{Row, RowBuffer, RowRef};
-use crate::segment::rows::Rows;
+use crate::segment::rows::{Column, Rows, number_of_importance, number_of_time};
 use crate::segment::{bloom, select};
 use crate::vector::kernel::Kernels;
+
+/// Returns the number of a stored moment.
+fn time_number(value: &[u8; 8]) -> u64 {
+    number_of_time(Timestamp::from_bits(u64::from_le_bytes(*value)))
+}
 
 impl Rows for SealedSegment {
     fn rows(&self) -> Row {
@@ -57,15 +64,14 @@ impl Rows for SealedSegment {
         Ok(Seq(self.number(SEQS, row)?))
     }
 
+    fn first_seq(&self, row: Row) -> Result<Seq> {
+        let seq = self.seq(row)?;
+        Ok(self.history(row)?.first_seq.unwrap_or(seq))
+    }
+
     fn version(&self, row: Row) -> Result<Seq> {
         let seq = self.seq(row)?;
-        if self.flags(row)? & HAS_HISTORY == 0 {
-            return Ok(seq);
-        }
-        let mut buffer = RowBuffer::default();
-        let history = record::history(self.body(row, &mut buffer)?);
-        let history = history.map_err(|e| self.file.corrupt_in(BODIES, e.offset, e.reason))?;
-        Ok(history.version.map_or(seq, |version| version.max(seq)))
+        Ok(self.history(row)?.version.map_or(seq, |version| version.max(seq)))
     }
 
     fn expires_at(&self, row: Row) -> Result<Timestamp> {
@@ -103,8 +109,56 @@ impl Rows for SealedSegment {
         select::select(self, filter, read)
     }
 
+    fn order(&self, by: Column, rows: &[Row], numbers: &mut Vec<Option<u64>>) -> Result<()> {
+        let (Some(&first), Some(&last)) = (rows.first(), rows.last()) else {
+            return Ok(());
+        };
+        let at = |row: Row| (row - first) as usize;
+        match by {
+            Column::Created => {
+                let values = self.values_between(CREATED, first, last)?;
+                numbers.extend(rows.iter().map(|row| values.get(at(*row)).map(time_number)));
+            }
+            Column::Event => {
+                let values = self.values_between(EVENTS, first, last)?;
+                let flags: &[[u8; 1]] = self.values_between(FLAGS, first, last)?;
+                numbers.extend(rows.iter().map(|row| {
+                    let has = flags.get(at(*row)).is_some_and(|[flags]| flags & HAS_EVENT != 0);
+                    values.get(at(*row)).filter(|_| has).map(time_number)
+                }));
+            }
+            Column::Importance => {
+                let values = self.values_between(IMPORTANCES, first, last)?;
+                let number = |value: &[u8; 4]| number_of_importance(f32::from_le_bytes(*value));
+                numbers.extend(rows.iter().map(|row| values.get(at(*row)).map(number)));
+            }
+        }
+        Ok(())
+    }
+
+    fn names(
+        &self,
+        of: Field,
+        prefix: &str,
+        visit: &mut dyn FnMut(&str, RoaringBitmap),
+    ) -> Result<bool> {
+        self.each_name(of, prefix, visit).map(|()| true)
+    }
+
     fn unexpired(&self, now: Timestamp) -> Result<Option<Liveness>> {
         self.expiries.unexpired(now, || self.times(EXPIRIES))
+    }
+}
+
+impl SealedSegment {
+    /// Returns what the body of a row says of its history. Reads no body that says nothing.
+    fn history(&self, row: Row) -> Result<History> {
+        if self.flags(row)? & HAS_HISTORY == 0 {
+            return Ok(History::default());
+        }
+        let mut buffer = RowBuffer::default();
+        let history = record::history(self.body(row, &mut buffer)?);
+        history.map_err(|e| self.file.corrupt_in(BODIES, e.offset, e.reason))
     }
 }
 

@@ -74,11 +74,7 @@ impl Stage {
     }
 
     /// Changes all of these rows of each part.
-    pub(super) fn change_all(
-        &mut self,
-        parts: &[RoaringBitmap],
-        change: Change,
-    ) -> Result<Effect> {
+    pub(super) fn change_all(&mut self, parts: &[RoaringBitmap], change: Change) -> Result<Effect> {
         let mut changes: Vec<Vec<(Row, Change)>> = Vec::with_capacity(parts.len());
         for ((rows, _), some) in self.next.parts().zip(parts) {
             let settled = some.iter().map(|row| Ok((row, settled(rows, row, change)?)));

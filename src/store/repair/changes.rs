@@ -45,9 +45,8 @@ impl LoggedChanges {
         version: Seq,
         before: Option<Change>,
     ) -> Option<Change> {
-        let changes = self.all.iter().filter(|(of, _, change)| {
-            *of == collection && change.seq > version
-        });
+        let changes =
+            self.all.iter().filter(|(of, _, change)| *of == collection && change.seq > version);
         changes.fold(before, |sum, (_, of, change)| {
             let hit = match of {
                 Of::Ids(ids) => ids.binary_search(&row.id).is_ok(),

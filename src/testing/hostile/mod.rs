@@ -9,6 +9,7 @@
 //! The caller limits time and memory: `tests/fuzz`.
 #![allow(clippy::print_stderr, clippy::missing_panics_doc, reason = "a failed check must tell")]
 
+mod cursor;
 mod edits;
 mod files;
 mod golden;
@@ -27,12 +28,13 @@ pub use verdict::{Target, Verdict};
 use golden::Golden;
 
 /// All targets of this crate.
-pub const TARGETS: [Target; 5] = [
+pub const TARGETS: [Target; 6] = [
     Target { name: "log", run: log::log },
     Target { name: "manifest", run: manifest::manifest },
     Target { name: "segment", run: segment::segment },
     Target { name: "graph", run: graph::graph },
     Target { name: "store", run: store::store },
+    Target { name: "cursor", run: cursor::cursor },
 ];
 
 /// Makes the golden files, so that the first run takes no longer than the others. Returns their

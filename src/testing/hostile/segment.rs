@@ -16,7 +16,9 @@ use crate::format::manifest::{DeletesEntry, SegmentEntry};
 use crate::format::names::FileName;
 use crate::format::record;
 use crate::ids::MemoryId;
-use crate::segment::{Liveness, RowBuffer, Rows, SealedSegment, read_deletes, verify_deletes};
+use crate::segment::{
+    Column, Field, Liveness, Row, RowBuffer, Rows, SealedSegment, read_deletes, verify_deletes,
+};
 
 /// A whole segment, to compare with.
 struct Whole {
@@ -131,11 +133,39 @@ fn ask(segment: &SealedSegment, right: &SealedSegment, forged: bool) {
         }
         compare(got, right.select(filter, &mut 0), forged);
     }
+    ask_lists(segment, right, forged);
     for now in [0, NOW.as_millis(), NOW.as_millis() + 60_000, i64::MAX] {
         let now = Timestamp::from_millis(now);
         compare(segment.unexpired(now), right.unexpired(now), forged);
     }
     compare(segment.verify(), Ok(()), forged);
+}
+
+/// Asks for the numbers of an order, and for names.
+fn ask_lists(segment: &SealedSegment, right: &SealedSegment, forged: bool) {
+    for column in [Column::Created, Column::Event, Column::Importance] {
+        let numbers = |of: &SealedSegment, rows: &[Row]| {
+            let mut numbers = Vec::new();
+            of.order(column, rows, &mut numbers).map(|()| numbers)
+        };
+        let last = right.rows().saturating_sub(1);
+        for rows in [vec![], vec![0], vec![0, 2, last], vec![last, u32::MAX]] {
+            compare(numbers(segment, &rows), numbers(right, &rows), forged);
+        }
+    }
+    for field in [Field::Namespace, Field::Session, Field::Kind, Field::Tag] {
+        for prefix in ["", "user:", "t1"] {
+            let names = |of: &SealedSegment| {
+                let mut names = Vec::new();
+                let each = of.names(field, prefix, &mut |name, rows| {
+                    assert!(rows.max().is_none_or(|row| row < of.rows()), "a row beyond the end");
+                    names.push((name.to_owned(), rows));
+                });
+                each.map(|_| names)
+            };
+            compare(names(segment), names(right), forged);
+        }
+    }
 }
 
 fn damaged_deletes(

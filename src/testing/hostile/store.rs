@@ -16,7 +16,7 @@ use crate::format::manifest::Manifest;
 use crate::format::names::FileName;
 use crate::search::SearchMode;
 use crate::store::{Store, open_for_writing};
-use crate::{Fields, Memory};
+use crate::{Direction, Fields, GroupBy, Memory, Order, Window};
 
 /// Most jobs that run on one damaged store.
 const MAX_JOBS: usize = 20;
@@ -149,6 +149,7 @@ fn read(store: &Store, forged: bool) {
             }
         }
         search(&name, &collection, forged);
+        list(&name, &collection, forged);
     }
 }
 
@@ -169,6 +170,32 @@ fn search(name: &str, collection: &Collection, forged: bool) {
                 right(name, memory, forged);
             }
         }
+    }
+}
+
+/// Lists memories in every order, page by page, and counts them.
+fn list(name: &str, collection: &Collection, forged: bool) {
+    for order in [Order::Created, Order::EventTime, Order::Importance, Order::Key] {
+        let mut after = None;
+        for _ in 0..40 {
+            let list = collection.list().order(order, Direction::Descending).limit(64);
+            let Some(page) = note(list.after(after).fields(Fields::All).run()) else { break };
+            page.memories.iter().for_each(|memory| right(name, memory, forged));
+            after = page.next;
+            if after.is_none() {
+                break;
+            }
+        }
+    }
+    note(collection.recent("s0", Window::tokens(100)));
+    note(collection.count(Filter::tag("t0")));
+    note(collection.namespaces("user:0", 1));
+    note(collection.sessions("user:0"));
+    note(collection.tags());
+    note(collection.kinds());
+    match collection.near(5u64).k(3).group_by(GroupBy::Namespace, 2).run_groups() {
+        Err(Error::NoMemory { .. }) => {}
+        result => drop(note(result)),
     }
 }
 

@@ -7,12 +7,13 @@ use crate::format::op::{Op, OpKind};
 use crate::testing::size::{seed, sized};
 
 /// Number of inputs per target in CI.
-const RUNS: [(&str, u64); 5] = [
+const RUNS: [(&str, u64); 6] = [
     ("log", 30_000),
     ("manifest", 30_000),
     ("segment", 20_000),
     ("graph", 20_000),
     ("store", 4_000),
+    ("cursor", 30_000),
 ];
 
 fn runs(target: &Target) -> u64 {
@@ -79,6 +80,11 @@ fn indexes_of_any_bytes_are_searched_or_refused() {
 #[test]
 fn stores_of_any_bytes_are_used_or_refused() {
     fuzz("store");
+}
+
+#[test]
+fn cursors_of_any_text_are_read_or_refused() {
+    fuzz("cursor");
 }
 
 #[test]

@@ -9,4 +9,4 @@ mod answers;
 mod every_family;
 mod rows;
 mod transforms;
-mod world;
+pub(crate) mod world;

@@ -17,6 +17,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::common::{close, contents, settle, vector, with_clock};
+use crate::lists::world::{joined, orders, sorted};
 use altiplano::{Collection, Filter, ManualClock, Memory, MemoryId, Store, VerifyLevel};
 use data::{COLLECTIONS, END, Meta, Source, Wanted, distance, visible};
 
@@ -145,6 +146,23 @@ fn check_search(collection: &Collection, at: usize, want: &BTreeMap<u64, Wanted>
     }
 }
 
+fn check_lists(collection: &Collection, want: &BTreeMap<u64, Wanted>) {
+    for (order, direction) in orders() {
+        for filter in [Filter::All, Filter::tag("t0")] {
+            let all = sorted(collection, filter.clone(), order, direction);
+            let got = joined(|| {
+                let list = collection.list().filter(filter.clone());
+                list.order(order, direction).limit(20)
+            });
+            assert_eq!(got, all, "{order:?} {direction:?}");
+        }
+    }
+    let mut tags: BTreeMap<&str, u64> = BTreeMap::new();
+    want.values().flat_map(|w| &w.tags).for_each(|tag| *tags.entry(tag).or_default() += 1);
+    let counts = collection.tags().unwrap();
+    assert!(counts.iter().map(|tag| (&*tag.name, tag.memories)).eq(tags));
+}
+
 fn check(store: &Store) {
     for (at, (name, dimension, metric)) in COLLECTIONS.into_iter().enumerate() {
         let collection = store.get_collection(name).unwrap();
@@ -160,6 +178,7 @@ fn check(store: &Store) {
         }
         check_filters(&collection, &want);
         check_search(&collection, at, &want);
+        check_lists(&collection, &want);
     }
     let report = store.verify_with(VerifyLevel::Full).unwrap();
     assert!(report.is_clean(), "{:?}", report.problems);
