@@ -381,7 +381,7 @@ impl World {
         assert_eq!(self.notes().count(Filter::namespace(name)).unwrap(), wanted.len() as u64);
         let mut tags: BTreeMap<String, u64> = BTreeMap::new();
         for kept in visible.values() {
-            *tags.entry(format!("t{}", kept.insert.tag)).or_default() += 1;
+            *tags.entry(format!("t{}", kept.tag)).or_default() += 1;
         }
         let counts = self.notes().tags().unwrap().into_iter();
         let counts: BTreeMap<String, u64> = counts.map(|tag| (tag.name, tag.memories)).collect();
