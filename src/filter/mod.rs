@@ -1,5 +1,5 @@
 //! Owns `Filter`: plain, serialisable data that selects memories. `matcher` has the meaning of a
-//! filter for one row, `check` refuses filters, and `constant` finds those that hold for every
+//! filter for one row, `field` has filters on metadata, `stored` builds them, `check` refuses filters, and `constant` finds those that hold for every
 //! memory. `segment::select` answers a filter for a segment without reading every row. Closures are
 //! not filters: see `Search::filter_fn`.
 //!
@@ -8,13 +8,18 @@
 
 mod check;
 mod constant;
+mod field;
 mod interchange;
 mod matcher;
 mod nesting;
+mod stored;
 
 use std::time::Duration;
 
-pub(crate) use matcher::{Attributes, Matcher};
+pub use field::{FieldFilter, FieldRef, FieldTest};
+pub(crate) use field::{FieldQuery, FieldRule, Keys};
+pub(crate) use matcher::{Attributes, Matcher, holds};
+pub(crate) use stored::border;
 
 use crate::clock::Timestamp;
 use crate::ids::MemoryId;
@@ -109,6 +114,34 @@ pub enum Filter {
     Pinned(bool),
     /// Matches memories with one of these ids.
     Ids(Vec<MemoryId>),
+    /// Matches memories whose field passes a test. See [`Filter::field`].
+    Field(FieldFilter),
+    /// Matches memories whose fact holds at this moment. See [`Filter::valid_at`].
+    ValidAt(Timestamp),
+    /// Matches memories that another one replaced, or those that none did.
+    Superseded(bool),
+    /// Matches memories that were made from the one with this id.
+    DerivedFrom(MemoryId),
+    /// Matches memories with a session.
+    HasSession,
+    /// Matches memories that expire in `from..to`. See [`Filter::expires`].
+    #[non_exhaustive]
+    Expires {
+        /// First moment, included.
+        from: Timestamp,
+        /// End, not included.
+        to: Timestamp,
+    },
+    /// Matches memories whose number of tokens is in `from..to`. See [`Filter::tokens`].
+    #[non_exhaustive]
+    Tokens {
+        /// Smallest number, included.
+        from: u64,
+        /// End, not included.
+        to: u64,
+    },
+    /// Matches memories in this namespace and in those below it. See [`Filter::namespace_under`].
+    NamespaceUnder(String),
     /// Matches if all of these filters match. An empty list matches every memory.
     And(Vec<Filter>),
     /// Matches if at least one of these filters matches. An empty list matches no memory.

@@ -5,7 +5,8 @@
 //! `Filter::check` refuses: older versions logged them, and a replay must repeat what they did.
 
 use crate::clock::Timestamp;
-use crate::filter::{Filter, MAX_FILTER_DEPTH, MAX_FILTER_NODES};
+use crate::fields::FieldValue;
+use crate::filter::{FieldFilter, FieldTest, Filter, MAX_FILTER_DEPTH, MAX_FILTER_NODES};
 use crate::format::DecodeError;
 use crate::format::cursor::Cursor;
 use crate::ids::MemoryId;
@@ -28,6 +29,41 @@ mod code {
     pub(super) const AND: u8 = 12;
     pub(super) const OR: u8 = 13;
     pub(super) const NOT: u8 = 14;
+    pub(super) const FIELD: u8 = 15;
+    pub(super) const VALID_AT: u8 = 16;
+    pub(super) const SUPERSEDED: u8 = 17;
+    pub(super) const DERIVED_FROM: u8 = 18;
+    pub(super) const HAS_SESSION: u8 = 19;
+    pub(super) const EXPIRES: u8 = 20;
+    pub(super) const TOKENS: u8 = 21;
+    pub(super) const NAMESPACE_UNDER: u8 = 22;
+}
+
+/// Codes of what a field is tested for.
+mod test {
+    pub(super) const EXISTS: u8 = 0;
+    pub(super) const EQ: u8 = 1;
+    pub(super) const NE: u8 = 2;
+    pub(super) const LT: u8 = 3;
+    pub(super) const LE: u8 = 4;
+    pub(super) const GT: u8 = 5;
+    pub(super) const GE: u8 = 6;
+    pub(super) const BETWEEN: u8 = 7;
+    pub(super) const ONE_OF: u8 = 8;
+    pub(super) const NONE_OF: u8 = 9;
+    pub(super) const CONTAINS: u8 = 10;
+    pub(super) const STARTS_WITH: u8 = 11;
+}
+
+/// Codes of a value that a field is compared with.
+mod value {
+    pub(super) const NULL: u8 = 0;
+    pub(super) const BOOL: u8 = 1;
+    pub(super) const INTEGER: u8 = 2;
+    pub(super) const UNSIGNED: u8 = 3;
+    pub(super) const FLOAT: u8 = 4;
+    pub(super) const TEXT: u8 = 5;
+    pub(super) const TIME: u8 = 6;
 }
 
 /// Encodes `filter`, which must have passed `Filter::check`.
@@ -48,20 +84,58 @@ fn node_len(filter: &Filter) -> usize {
     // A code and a count come first.
     let counted = |bytes: usize| bytes.saturating_add(5);
     match filter {
-        Filter::All => 1,
+        Filter::All | Filter::HasSession => 1,
+        Filter::Field(field) => counted(field.path().len()).saturating_add(test_len(field.test())),
+        Filter::ValidAt(_) => 9,
+        Filter::DerivedFrom(_) => 17,
         Filter::Namespace(name)
+        | Filter::NamespaceUnder(name)
         | Filter::Session(name)
         | Filter::Kind(name)
         | Filter::Key(name) => counted(name.len()),
         Filter::TagsAny(names) | Filter::TagsAll(names) => {
             counted(sum(&mut names.iter().map(|name| name.len().saturating_add(4))))
         }
-        Filter::Created { .. } | Filter::EventTime { .. } => 17,
+        Filter::Created { .. }
+        | Filter::EventTime { .. }
+        | Filter::Expires { .. }
+        | Filter::Tokens { .. } => 17,
         Filter::Importance { .. } => 9,
-        Filter::Pinned(_) => 2,
+        Filter::Pinned(_) | Filter::Superseded(_) => 2,
         Filter::Ids(ids) => counted(ids.len().saturating_mul(16)),
         Filter::And(list) | Filter::Or(list) => counted(sum(&mut list.iter().map(node_len))),
         Filter::Not(inner) => node_len(inner).saturating_add(1),
+    }
+}
+
+fn test_len(test: &FieldTest) -> usize {
+    let listed =
+        |values: &[FieldValue]| values.iter().map(value_len).fold(4, usize::saturating_add);
+    let value = match test {
+        FieldTest::Exists => 0,
+        FieldTest::Eq(value)
+        | FieldTest::Ne(value)
+        | FieldTest::Lt(value)
+        | FieldTest::Le(value)
+        | FieldTest::Gt(value)
+        | FieldTest::Ge(value)
+        | FieldTest::Contains(value) => value_len(value),
+        FieldTest::Between(from, to) => value_len(from).saturating_add(value_len(to)),
+        FieldTest::OneOf(values) | FieldTest::NoneOf(values) => listed(values),
+        FieldTest::StartsWith(text) => text.len().saturating_add(4),
+    };
+    value.saturating_add(1)
+}
+
+const fn value_len(value: &FieldValue) -> usize {
+    match value {
+        FieldValue::Null => 1,
+        FieldValue::Bool(_) => 2,
+        FieldValue::Integer(_)
+        | FieldValue::Unsigned(_)
+        | FieldValue::Float(_)
+        | FieldValue::Time(_) => 9,
+        FieldValue::Text(text) => text.len().saturating_add(5),
     }
 }
 
@@ -112,6 +186,73 @@ fn put(out: &mut Vec<u8>, filter: &Filter) {
             out.push(code::NOT);
             put(out, inner);
         }
+        Filter::Field(field) => {
+            put_name(out, code::FIELD, field.path());
+            put_test(out, field.test());
+        }
+        Filter::ValidAt(at) => {
+            out.push(code::VALID_AT);
+            out.extend_from_slice(&at.to_bits().to_le_bytes());
+        }
+        Filter::Superseded(superseded) => {
+            out.extend_from_slice(&[code::SUPERSEDED, u8::from(*superseded)]);
+        }
+        Filter::DerivedFrom(id) => {
+            out.push(code::DERIVED_FROM);
+            out.extend_from_slice(&id.as_u128().to_le_bytes());
+        }
+        Filter::HasSession => out.push(code::HAS_SESSION),
+        Filter::Expires { from, to } => put_times(out, code::EXPIRES, *from, *to),
+        Filter::Tokens { from, to } => {
+            out.push(code::TOKENS);
+            out.extend_from_slice(&from.to_le_bytes());
+            out.extend_from_slice(&to.to_le_bytes());
+        }
+        Filter::NamespaceUnder(name) => put_name(out, code::NAMESPACE_UNDER, name),
+    }
+}
+
+fn put_test(out: &mut Vec<u8>, of: &FieldTest) {
+    let one = |out: &mut Vec<u8>, code: u8, value: &FieldValue| {
+        out.push(code);
+        put_value(out, value);
+    };
+    let listed = |out: &mut Vec<u8>, code: u8, values: &[FieldValue]| {
+        put_count(out, code, values.len());
+        values.iter().for_each(|value| put_value(out, value));
+    };
+    match of {
+        FieldTest::Exists => out.push(test::EXISTS),
+        FieldTest::Eq(value) => one(out, test::EQ, value),
+        FieldTest::Ne(value) => one(out, test::NE, value),
+        FieldTest::Lt(value) => one(out, test::LT, value),
+        FieldTest::Le(value) => one(out, test::LE, value),
+        FieldTest::Gt(value) => one(out, test::GT, value),
+        FieldTest::Ge(value) => one(out, test::GE, value),
+        FieldTest::Between(from, to) => {
+            one(out, test::BETWEEN, from);
+            put_value(out, to);
+        }
+        FieldTest::OneOf(values) => listed(out, test::ONE_OF, values),
+        FieldTest::NoneOf(values) => listed(out, test::NONE_OF, values),
+        FieldTest::Contains(value) => one(out, test::CONTAINS, value),
+        FieldTest::StartsWith(text) => put_name(out, test::STARTS_WITH, text),
+    }
+}
+
+fn put_value(out: &mut Vec<u8>, of: &FieldValue) {
+    let number = |out: &mut Vec<u8>, code: u8, bits: u64| {
+        out.push(code);
+        out.extend_from_slice(&bits.to_le_bytes());
+    };
+    match of {
+        FieldValue::Null => out.push(value::NULL),
+        FieldValue::Bool(of) => out.extend_from_slice(&[value::BOOL, u8::from(*of)]),
+        FieldValue::Integer(of) => number(out, value::INTEGER, of.cast_unsigned()),
+        FieldValue::Unsigned(of) => number(out, value::UNSIGNED, *of),
+        FieldValue::Float(of) => number(out, value::FLOAT, of.to_bits()),
+        FieldValue::Text(text) => put_name(out, value::TEXT, text),
+        FieldValue::Time(at) => number(out, value::TIME, at.to_bits()),
     }
 }
 
@@ -175,6 +316,23 @@ impl Reader<'_> {
             code::AND => Filter::And(self.filters(depth)?),
             code::OR => Filter::Or(self.filters(depth)?),
             code::NOT => Filter::Not(Box::new(self.filter(depth.saturating_add(1))?)),
+            code::FIELD => {
+                let (path, test) = (self.name()?, self.test()?);
+                let field = FieldFilter::new(path, test);
+                // Only a filter that passed the check was logged.
+                if field.check().is_err() {
+                    let reason = "a path or a value of a field cannot be";
+                    return Err(DecodeError::new(start as u64, reason));
+                }
+                Filter::Field(field)
+            }
+            code::VALID_AT => Filter::ValidAt(self.time()?),
+            code::SUPERSEDED => Filter::Superseded(self.flag()?),
+            code::DERIVED_FROM => Filter::DerivedFrom(MemoryId::from_u128(self.cursor.u128()?)),
+            code::HAS_SESSION => Filter::HasSession,
+            code::EXPIRES => Filter::Expires { from: self.time()?, to: self.time()? },
+            code::TOKENS => Filter::Tokens { from: self.cursor.u64()?, to: self.cursor.u64()? },
+            code::NAMESPACE_UNDER => Filter::NamespaceUnder(self.name()?),
             _ => return Err(DecodeError::new(start as u64, "unknown kind of filter")),
         })
     }
@@ -186,6 +344,49 @@ impl Reader<'_> {
             filters.push(self.filter(depth.saturating_add(1))?);
         }
         Ok(filters)
+    }
+
+    fn test(&mut self) -> Result<FieldTest, DecodeError> {
+        let start = self.cursor.position();
+        Ok(match self.cursor.u8()? {
+            test::EXISTS => FieldTest::Exists,
+            test::EQ => FieldTest::Eq(self.value()?),
+            test::NE => FieldTest::Ne(self.value()?),
+            test::LT => FieldTest::Lt(self.value()?),
+            test::LE => FieldTest::Le(self.value()?),
+            test::GT => FieldTest::Gt(self.value()?),
+            test::GE => FieldTest::Ge(self.value()?),
+            test::BETWEEN => FieldTest::Between(self.value()?, self.value()?),
+            test::ONE_OF => FieldTest::OneOf(self.values()?),
+            test::NONE_OF => FieldTest::NoneOf(self.values()?),
+            test::CONTAINS => FieldTest::Contains(self.value()?),
+            test::STARTS_WITH => FieldTest::StartsWith(self.name()?),
+            _ => return Err(DecodeError::new(start as u64, "unknown kind of test of a field")),
+        })
+    }
+
+    fn values(&mut self) -> Result<Vec<FieldValue>, DecodeError> {
+        let count = self.cursor.length()?;
+        self.count(count)?;
+        let mut values = Vec::new();
+        for _ in 0..count {
+            values.push(self.value()?);
+        }
+        Ok(values)
+    }
+
+    fn value(&mut self) -> Result<FieldValue, DecodeError> {
+        let start = self.cursor.position();
+        Ok(match self.cursor.u8()? {
+            value::NULL => FieldValue::Null,
+            value::BOOL => FieldValue::Bool(self.flag()?),
+            value::INTEGER => FieldValue::Integer(self.cursor.u64()?.cast_signed()),
+            value::UNSIGNED => FieldValue::Unsigned(self.cursor.u64()?),
+            value::FLOAT => FieldValue::Float(f64::from_bits(self.cursor.u64()?)),
+            value::TEXT => FieldValue::Text(self.name()?),
+            value::TIME => FieldValue::Time(self.time()?),
+            _ => return Err(DecodeError::new(start as u64, "unknown kind of value of a field")),
+        })
     }
 
     fn names(&mut self) -> Result<Vec<String>, DecodeError> {
@@ -245,6 +446,74 @@ mod tests {
         let mut deep = VERSION.to_le_bytes().to_vec();
         deep.resize(1_000_000, code::NOT);
         assert!(decode_filter(&deep).is_err());
+    }
+
+    /// Returns one filter of each kind on fields and stored attributes.
+    fn on_fields() -> Vec<Filter> {
+        let field = || Filter::field("a.b[*]");
+        let at = Timestamp::from_millis(-5);
+        let each = [
+            field().exists(),
+            field().eq(FieldValue::Null),
+            field().ne(true),
+            field().lt(-5),
+            field().le(u64::MAX),
+            field().gt(2.5),
+            field().ge("tea"),
+            field().between(at, Timestamp::MAX),
+            field().one_of([FieldValue::from("x"), at.into(), 7.into()]),
+            field().none_of([1, 2]),
+            field().contains("x"),
+            field().starts_with("x"),
+            Filter::valid_at(at),
+            Filter::superseded(true),
+            Filter::derived_from(7u64),
+            Filter::has_session(),
+            Filter::expires(..at),
+            Filter::tokens(3..),
+            Filter::namespace_under("user:42/"),
+        ];
+        each.into()
+    }
+
+    #[test]
+    fn filters_on_fields_come_back_and_damage_never_panics() {
+        let all = Filter::And(on_fields());
+        let bytes = encode_filter(&all);
+        assert_eq!(filter_len(&all), bytes.len());
+        assert_eq!(decode_filter(&bytes), Ok(all));
+        for len in 0..bytes.len() {
+            assert!(decode_filter(&bytes[..len]).is_err());
+        }
+        for i in 0..bytes.len() * 8 {
+            let mut damaged = bytes.clone();
+            damaged[i / 8] ^= 1 << (i % 8);
+            let _ = decode_filter(&damaged);
+        }
+        for filter in on_fields() {
+            assert_eq!(filter_len(&filter), encode_filter(&filter).len(), "{filter:?}");
+        }
+    }
+
+    #[test]
+    fn golden_bytes_of_a_filter_on_a_field() {
+        let bytes = encode_filter(&Filter::field("a").between(-2, 2.0));
+        let mut expected = vec![1, 0, 15, 1, 0, 0, 0, b'a', 7]; // version, kind, path, test
+        expected.extend([2, 0xFE, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF]); // integer
+        expected.extend([4, 0, 0, 0, 0, 0, 0, 0, 0x40]); // float
+        assert_eq!(bytes, expected);
+        let bytes = encode_filter(&Filter::field("a").starts_with("b").and(Filter::tokens(..=2)));
+        let mut expected = vec![1, 0, 12, 2, 0, 0, 0, 15, 1, 0, 0, 0, b'a', 11, 1, 0, 0, 0, b'b'];
+        expected.extend([21, 0, 0, 0, 0, 0, 0, 0, 0, 3, 0, 0, 0, 0, 0, 0, 0]);
+        assert_eq!(bytes, expected);
+    }
+
+    #[test]
+    fn a_field_that_no_check_passes_is_damage() {
+        let nan = Filter::field("a").eq(f64::NAN);
+        assert!(nan.check().is_err() && decode_filter(&encode_filter(&nan)).is_err());
+        let path = Filter::field("a..b").exists();
+        assert!(path.check().is_err() && decode_filter(&encode_filter(&path)).is_err());
     }
 
     #[test]

@@ -11,6 +11,7 @@ mod bloom;
 mod cap;
 mod deletes;
 mod expiry;
+mod fields;
 mod ids;
 mod layout;
 mod liveness;

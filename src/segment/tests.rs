@@ -341,7 +341,7 @@ fn rows_of_a_file_that_this_version_must_refuse_were_salvaged() {
 
     let mut table = SectionTable::decode(&whole).unwrap();
     let last = table.entries.last_mut().unwrap();
-    last.kind = 18;
+    last.kind = 99;
     let end = (last.offset + last.len) as usize;
     let mut unknown = whole[..end].to_vec();
     unknown.extend(table.encode());
