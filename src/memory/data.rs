@@ -346,9 +346,9 @@ impl Memory {
     /// type changes or is known only at run time. The text is kept as it is, numbers included. At
     /// most [`Memory::MAX_METADATA_BYTES`]. Text that is not JSON is an
     /// [`Error::InvalidOption`](crate::Error::InvalidOption) at the insert, which names line and
-    /// column. Objects and lists in more than 64 levels are an
-    /// [`Error::LimitExceeded`](crate::Error::LimitExceeded). If the text is an object,
-    /// [`Filter::field`](crate::Filter::field) finds memories by its values. O(text).
+    /// column. If it is an object, [`Filter::field`](crate::Filter::field) finds memories by its
+    /// values. An object in which values are nested in more than 64 levels is an
+    /// [`Error::LimitExceeded`](crate::Error::LimitExceeded). O(text).
     #[must_use]
     pub fn metadata_json(mut self, json: impl Into<String>) -> Self {
         self.metadata = Some(Metadata::json(json.into()));

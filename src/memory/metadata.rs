@@ -47,8 +47,11 @@ impl Metadata {
     pub(super) fn json(text: String) -> Self {
         let fault = match serde_json::from_str::<serde::de::IgnoredAny>(&text) {
             Err(error) => Some(Fault::NotJson(error.to_string())),
+            // Only objects have fields, so other texts may be as deep as they like.
+            Ok(_) if !text.trim_start().starts_with('{') => None,
             Ok(_) => {
-                Some(fields::depth(text.as_bytes())).filter(|d| *d > MAX_DEPTH).map(Fault::Deep)
+                let depth = fields::depth(text.as_bytes());
+                (depth > MAX_DEPTH).then_some(Fault::Deep(depth))
             }
         };
         let (codec, bytes) = (MetadataCodec::Json, text.into_bytes());
