@@ -45,3 +45,6 @@ const MOST_LIMIT: usize = 1 << 30;
 pub(super) fn limit(rows: Row, dimension: usize) -> usize {
     (rows as usize).saturating_mul(dimension).clamp(LEAST_LIMIT, MOST_LIMIT)
 }
+
+#[cfg(test)]
+mod tests;

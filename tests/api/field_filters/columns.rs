@@ -7,7 +7,7 @@ use altiplano::{Collection, Filter, Memory};
 
 use super::{DIM, open, scanned};
 
-const ROWS: u64 = 2_000;
+const ROWS: u64 = 1_200;
 
 /// A memory whose fields take more bytes than columns may.
 fn wide(id: u64) -> Memory {
