@@ -7,9 +7,8 @@
 //! not JSON never panics: what stands before the fault is read, and the rest is not. No function
 //! uses stack for the depth of a text; only paths have a bounded depth.
 //!
-//! `serde_json` checks the text of metadata at the insert. It does not read fields: its floats may
-//! differ from the text in the last bit, and a feature of another crate can change what it returns
-//! for numbers.
+//! `serde_json` checks the text of metadata at the insert. Rows are not read with it: it would build
+//! or skip values with more work, and recurse for the depth of a text.
 
 mod all;
 mod json;

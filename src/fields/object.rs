@@ -69,11 +69,7 @@ fn value(json: &str) -> Option<FieldValue> {
     let start = scanner.position();
     scanner.skip()?;
     let text = json.get(start..scanner.position())?;
-    // A float is read from the text: `serde_json` may miss its last bit.
-    match serde_json::from_str(text).ok()? {
-        FieldValue::Float(_) => text.parse().ok().map(FieldValue::Float),
-        other => Some(other),
-    }
+    serde_json::from_str(text).ok()
 }
 
 #[cfg(test)]

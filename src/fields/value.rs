@@ -7,7 +7,7 @@ use serde::ser::{Error as _, SerializeMap};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::number::Number;
-use super::scalar::{Scalar, tag};
+use super::scalar::{Scalar, tag, text_key};
 use crate::clock::Timestamp;
 
 /// A value of a field of JSON metadata: what [`Filter::field`](crate::Filter::field) compares with,
@@ -56,7 +56,7 @@ impl FieldValue {
             Self::Integer(value) => number(Number::of_signed(*value)),
             Self::Unsigned(value) => number(Number::of_unsigned(*value)),
             Self::Float(value) => number(Number::of_float(*value)),
-            Self::Text(text) => super::scalar::text_key(text),
+            Self::Text(text) => text_key(text),
             Self::Time(at) => number(Number::of_signed(at.as_millis())),
         }
     }

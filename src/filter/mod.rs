@@ -9,6 +9,7 @@
 mod check;
 mod constant;
 mod field;
+mod field_ref;
 mod interchange;
 mod matcher;
 mod nesting;
@@ -16,8 +17,9 @@ mod stored;
 
 use std::time::Duration;
 
-pub use field::{FieldFilter, FieldRef, FieldTest};
+pub use field::{FieldFilter, FieldTest};
 pub(crate) use field::{FieldQuery, FieldRule, Keys};
+pub use field_ref::FieldRef;
 pub(crate) use matcher::{Attributes, Matcher, holds};
 pub(crate) use stored::border;
 

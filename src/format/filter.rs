@@ -5,10 +5,12 @@
 //! `Filter::check` refuses: older versions logged them, and a replay must repeat what they did.
 
 use crate::clock::Timestamp;
-use crate::fields::FieldValue;
-use crate::filter::{FieldFilter, FieldTest, Filter, MAX_FILTER_DEPTH, MAX_FILTER_NODES};
+use crate::filter::{FieldFilter, Filter, MAX_FILTER_DEPTH, MAX_FILTER_NODES};
 use crate::format::DecodeError;
 use crate::format::cursor::Cursor;
+use crate::format::filter_values::{
+    put_count, put_name, put_test, read_flag, read_name, read_test, test_len,
+};
 use crate::ids::MemoryId;
 
 const VERSION: u16 = 1;
@@ -37,33 +39,6 @@ mod code {
     pub(super) const EXPIRES: u8 = 20;
     pub(super) const TOKENS: u8 = 21;
     pub(super) const NAMESPACE_UNDER: u8 = 22;
-}
-
-/// Codes of what a field is tested for.
-mod test {
-    pub(super) const EXISTS: u8 = 0;
-    pub(super) const EQ: u8 = 1;
-    pub(super) const NE: u8 = 2;
-    pub(super) const LT: u8 = 3;
-    pub(super) const LE: u8 = 4;
-    pub(super) const GT: u8 = 5;
-    pub(super) const GE: u8 = 6;
-    pub(super) const BETWEEN: u8 = 7;
-    pub(super) const ONE_OF: u8 = 8;
-    pub(super) const NONE_OF: u8 = 9;
-    pub(super) const CONTAINS: u8 = 10;
-    pub(super) const STARTS_WITH: u8 = 11;
-}
-
-/// Codes of a value that a field is compared with.
-mod value {
-    pub(super) const NULL: u8 = 0;
-    pub(super) const BOOL: u8 = 1;
-    pub(super) const INTEGER: u8 = 2;
-    pub(super) const UNSIGNED: u8 = 3;
-    pub(super) const FLOAT: u8 = 4;
-    pub(super) const TEXT: u8 = 5;
-    pub(super) const TIME: u8 = 6;
 }
 
 /// Encodes `filter`, which must have passed `Filter::check`.
@@ -105,37 +80,6 @@ fn node_len(filter: &Filter) -> usize {
         Filter::Ids(ids) => counted(ids.len().saturating_mul(16)),
         Filter::And(list) | Filter::Or(list) => counted(sum(&mut list.iter().map(node_len))),
         Filter::Not(inner) => node_len(inner).saturating_add(1),
-    }
-}
-
-fn test_len(test: &FieldTest) -> usize {
-    let listed =
-        |values: &[FieldValue]| values.iter().map(value_len).fold(4, usize::saturating_add);
-    let value = match test {
-        FieldTest::Exists => 0,
-        FieldTest::Eq(value)
-        | FieldTest::Ne(value)
-        | FieldTest::Lt(value)
-        | FieldTest::Le(value)
-        | FieldTest::Gt(value)
-        | FieldTest::Ge(value)
-        | FieldTest::Contains(value) => value_len(value),
-        FieldTest::Between(from, to) => value_len(from).saturating_add(value_len(to)),
-        FieldTest::OneOf(values) | FieldTest::NoneOf(values) => listed(values),
-        FieldTest::StartsWith(text) => text.len().saturating_add(4),
-    };
-    value.saturating_add(1)
-}
-
-const fn value_len(value: &FieldValue) -> usize {
-    match value {
-        FieldValue::Null => 1,
-        FieldValue::Bool(_) => 2,
-        FieldValue::Integer(_)
-        | FieldValue::Unsigned(_)
-        | FieldValue::Float(_)
-        | FieldValue::Time(_) => 9,
-        FieldValue::Text(text) => text.len().saturating_add(5),
     }
 }
 
@@ -212,60 +156,6 @@ fn put(out: &mut Vec<u8>, filter: &Filter) {
     }
 }
 
-fn put_test(out: &mut Vec<u8>, of: &FieldTest) {
-    let one = |out: &mut Vec<u8>, code: u8, value: &FieldValue| {
-        out.push(code);
-        put_value(out, value);
-    };
-    let listed = |out: &mut Vec<u8>, code: u8, values: &[FieldValue]| {
-        put_count(out, code, values.len());
-        values.iter().for_each(|value| put_value(out, value));
-    };
-    match of {
-        FieldTest::Exists => out.push(test::EXISTS),
-        FieldTest::Eq(value) => one(out, test::EQ, value),
-        FieldTest::Ne(value) => one(out, test::NE, value),
-        FieldTest::Lt(value) => one(out, test::LT, value),
-        FieldTest::Le(value) => one(out, test::LE, value),
-        FieldTest::Gt(value) => one(out, test::GT, value),
-        FieldTest::Ge(value) => one(out, test::GE, value),
-        FieldTest::Between(from, to) => {
-            one(out, test::BETWEEN, from);
-            put_value(out, to);
-        }
-        FieldTest::OneOf(values) => listed(out, test::ONE_OF, values),
-        FieldTest::NoneOf(values) => listed(out, test::NONE_OF, values),
-        FieldTest::Contains(value) => one(out, test::CONTAINS, value),
-        FieldTest::StartsWith(text) => put_name(out, test::STARTS_WITH, text),
-    }
-}
-
-fn put_value(out: &mut Vec<u8>, of: &FieldValue) {
-    let number = |out: &mut Vec<u8>, code: u8, bits: u64| {
-        out.push(code);
-        out.extend_from_slice(&bits.to_le_bytes());
-    };
-    match of {
-        FieldValue::Null => out.push(value::NULL),
-        FieldValue::Bool(of) => out.extend_from_slice(&[value::BOOL, u8::from(*of)]),
-        FieldValue::Integer(of) => number(out, value::INTEGER, of.cast_unsigned()),
-        FieldValue::Unsigned(of) => number(out, value::UNSIGNED, *of),
-        FieldValue::Float(of) => number(out, value::FLOAT, of.to_bits()),
-        FieldValue::Text(text) => put_name(out, value::TEXT, text),
-        FieldValue::Time(at) => number(out, value::TIME, at.to_bits()),
-    }
-}
-
-fn put_count(out: &mut Vec<u8>, code: u8, count: usize) {
-    out.push(code);
-    out.extend_from_slice(&(count as u32).to_le_bytes());
-}
-
-fn put_name(out: &mut Vec<u8>, code: u8, name: &str) {
-    put_count(out, code, name.len());
-    out.extend_from_slice(name.as_bytes());
-}
-
 fn put_names(out: &mut Vec<u8>, code: u8, names: &[String]) {
     put_count(out, code, names.len());
     for name in names {
@@ -306,7 +196,7 @@ impl Reader<'_> {
             code::IMPORTANCE => {
                 Filter::Importance { from: self.cursor.f32()?, to: self.cursor.f32()? }
             }
-            code::PINNED => Filter::Pinned(self.flag()?),
+            code::PINNED => Filter::Pinned(read_flag(&mut self.cursor)?),
             code::IDS => {
                 let count = self.cursor.length()?;
                 self.count(count)?;
@@ -317,8 +207,9 @@ impl Reader<'_> {
             code::OR => Filter::Or(self.filters(depth)?),
             code::NOT => Filter::Not(Box::new(self.filter(depth.saturating_add(1))?)),
             code::FIELD => {
-                let (path, test) = (self.name()?, self.test()?);
-                let field = FieldFilter::new(path, test);
+                let path = self.name()?;
+                let field = FieldFilter::new(path, read_test(&mut self.cursor)?);
+                self.count(field.listed())?;
                 // Only a filter that passed the check was logged.
                 if field.check().is_err() {
                     let reason = "a path or a value of a field cannot be";
@@ -327,7 +218,7 @@ impl Reader<'_> {
                 Filter::Field(field)
             }
             code::VALID_AT => Filter::ValidAt(self.time()?),
-            code::SUPERSEDED => Filter::Superseded(self.flag()?),
+            code::SUPERSEDED => Filter::Superseded(read_flag(&mut self.cursor)?),
             code::DERIVED_FROM => Filter::DerivedFrom(MemoryId::from_u128(self.cursor.u128()?)),
             code::HAS_SESSION => Filter::HasSession,
             code::EXPIRES => Filter::Expires { from: self.time()?, to: self.time()? },
@@ -346,49 +237,6 @@ impl Reader<'_> {
         Ok(filters)
     }
 
-    fn test(&mut self) -> Result<FieldTest, DecodeError> {
-        let start = self.cursor.position();
-        Ok(match self.cursor.u8()? {
-            test::EXISTS => FieldTest::Exists,
-            test::EQ => FieldTest::Eq(self.value()?),
-            test::NE => FieldTest::Ne(self.value()?),
-            test::LT => FieldTest::Lt(self.value()?),
-            test::LE => FieldTest::Le(self.value()?),
-            test::GT => FieldTest::Gt(self.value()?),
-            test::GE => FieldTest::Ge(self.value()?),
-            test::BETWEEN => FieldTest::Between(self.value()?, self.value()?),
-            test::ONE_OF => FieldTest::OneOf(self.values()?),
-            test::NONE_OF => FieldTest::NoneOf(self.values()?),
-            test::CONTAINS => FieldTest::Contains(self.value()?),
-            test::STARTS_WITH => FieldTest::StartsWith(self.name()?),
-            _ => return Err(DecodeError::new(start as u64, "unknown kind of test of a field")),
-        })
-    }
-
-    fn values(&mut self) -> Result<Vec<FieldValue>, DecodeError> {
-        let count = self.cursor.length()?;
-        self.count(count)?;
-        let mut values = Vec::new();
-        for _ in 0..count {
-            values.push(self.value()?);
-        }
-        Ok(values)
-    }
-
-    fn value(&mut self) -> Result<FieldValue, DecodeError> {
-        let start = self.cursor.position();
-        Ok(match self.cursor.u8()? {
-            value::NULL => FieldValue::Null,
-            value::BOOL => FieldValue::Bool(self.flag()?),
-            value::INTEGER => FieldValue::Integer(self.cursor.u64()?.cast_signed()),
-            value::UNSIGNED => FieldValue::Unsigned(self.cursor.u64()?),
-            value::FLOAT => FieldValue::Float(f64::from_bits(self.cursor.u64()?)),
-            value::TEXT => FieldValue::Text(self.name()?),
-            value::TIME => FieldValue::Time(self.time()?),
-            _ => return Err(DecodeError::new(start as u64, "unknown kind of value of a field")),
-        })
-    }
-
     fn names(&mut self) -> Result<Vec<String>, DecodeError> {
         let count = self.cursor.length()?;
         self.count(count)?;
@@ -396,23 +244,11 @@ impl Reader<'_> {
     }
 
     fn name(&mut self) -> Result<String, DecodeError> {
-        let len = self.cursor.length()?;
-        let bytes = self.cursor.bytes(len)?;
-        let name =
-            std::str::from_utf8(bytes).map_err(|_| self.cursor.error("a name is not UTF-8"))?;
-        Ok(name.to_owned())
+        read_name(&mut self.cursor)
     }
 
     fn time(&mut self) -> Result<Timestamp, DecodeError> {
         self.cursor.u64().map(Timestamp::from_bits)
-    }
-
-    fn flag(&mut self) -> Result<bool, DecodeError> {
-        match self.cursor.u8()? {
-            0 => Ok(false),
-            1 => Ok(true),
-            _ => Err(self.cursor.error("a flag is neither 0 nor 1")),
-        }
     }
 
     fn count(&mut self, nodes: usize) -> Result<(), DecodeError> {
@@ -427,6 +263,7 @@ impl Reader<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::fields::FieldValue;
 
     #[test]
     fn filters_round_trip_and_what_is_too_deep_or_cut_short_is_refused() {

@@ -1,9 +1,10 @@
-//! Owns the filters on fields of JSON metadata: `FieldRef`, which builds them, `FieldTest` and
-//! `FieldFilter`, which are plain data, and their form in `serde`. `query` has what they mean.
+//! Owns `FieldFilter`, a filter on a field of JSON metadata, and its form in `serde`. `test` has what
+//! is asked for, and `query` what that means.
 //!
 //! Invariant: a filter is prepared when it is made, so that a row costs no parsing of its path.
 
 mod query;
+mod test;
 
 use std::fmt;
 use std::sync::Arc;
@@ -12,47 +13,11 @@ use serde::ser::Error as _;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 pub(crate) use query::{FieldQuery, FieldRule, Keys};
+use test::Fault;
+pub use test::FieldTest;
 
-use super::Filter;
 use crate::error::{Error, Result};
-use crate::fields::{FieldValue, MAX_PATH_BYTES, PathFault};
-
-/// A field whose test is still to be said: see [`Filter::field`].
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[must_use = "a field without a test is no filter"]
-pub struct FieldRef {
-    path: String,
-}
-
-/// What a value at the path of a field must be like. See [`Filter::field`] for the meaning.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[non_exhaustive]
-pub enum FieldTest {
-    /// There is a value, also null, an object or a list.
-    Exists,
-    /// It equals this one.
-    Eq(FieldValue),
-    /// There is a value, and none equals this one.
-    Ne(FieldValue),
-    /// It is less than this one.
-    Lt(FieldValue),
-    /// It is at most this one.
-    Le(FieldValue),
-    /// It is greater than this one.
-    Gt(FieldValue),
-    /// It is at least this one.
-    Ge(FieldValue),
-    /// It is at least the first and at most the second.
-    Between(FieldValue, FieldValue),
-    /// It equals one of these.
-    OneOf(Vec<FieldValue>),
-    /// There is a value, and none equals one of these.
-    NoneOf(Vec<FieldValue>),
-    /// It is a list with an element that equals this one, or a text of which this text is a part.
-    Contains(FieldValue),
-    /// It is a text that begins with this one.
-    StartsWith(String),
-}
+use crate::fields::{MAX_PATH_BYTES, PathFault};
 
 /// A test of one field: see [`Filter::field`]. Cheap to clone.
 #[derive(Clone)]
@@ -62,13 +27,6 @@ struct Parts {
     path: String,
     test: FieldTest,
     query: Result<FieldQuery, Fault>,
-}
-
-/// Why a filter on a field is refused.
-#[derive(Clone, Debug, PartialEq)]
-enum Fault {
-    Path(PathFault),
-    Test(String),
 }
 
 impl FieldFilter {
@@ -132,83 +90,6 @@ impl fmt::Debug for FieldFilter {
             .field("path", &self.path())
             .field("test", self.test())
             .finish()
-    }
-}
-
-impl FieldRef {
-    pub(super) fn new(path: impl Into<String>) -> Self {
-        Self { path: path.into() }
-    }
-
-    fn filter(self, test: FieldTest) -> Filter {
-        Filter::Field(FieldFilter::new(self.path, test))
-    }
-
-    /// Matches if a value at the path equals this one.
-    #[expect(clippy::should_implement_trait, reason = "it makes a filter, and compares nothing")]
-    pub fn eq(self, value: impl Into<FieldValue>) -> Filter {
-        self.filter(FieldTest::Eq(value.into()))
-    }
-
-    /// Matches if there is a value at the path, and none equals this one.
-    #[expect(clippy::should_implement_trait, reason = "it makes a filter, and compares nothing")]
-    pub fn ne(self, value: impl Into<FieldValue>) -> Filter {
-        self.filter(FieldTest::Ne(value.into()))
-    }
-
-    /// Matches if a value at the path is less than this one.
-    #[expect(clippy::should_implement_trait, reason = "it makes a filter, and compares nothing")]
-    pub fn lt(self, value: impl Into<FieldValue>) -> Filter {
-        self.filter(FieldTest::Lt(value.into()))
-    }
-
-    /// Matches if a value at the path is at most this one.
-    #[expect(clippy::should_implement_trait, reason = "it makes a filter, and compares nothing")]
-    pub fn le(self, value: impl Into<FieldValue>) -> Filter {
-        self.filter(FieldTest::Le(value.into()))
-    }
-
-    /// Matches if a value at the path is greater than this one.
-    #[expect(clippy::should_implement_trait, reason = "it makes a filter, and compares nothing")]
-    pub fn gt(self, value: impl Into<FieldValue>) -> Filter {
-        self.filter(FieldTest::Gt(value.into()))
-    }
-
-    /// Matches if a value at the path is at least this one.
-    #[expect(clippy::should_implement_trait, reason = "it makes a filter, and compares nothing")]
-    pub fn ge(self, value: impl Into<FieldValue>) -> Filter {
-        self.filter(FieldTest::Ge(value.into()))
-    }
-
-    /// Matches if a value at the path is in this range, both ends included.
-    pub fn between(self, from: impl Into<FieldValue>, to: impl Into<FieldValue>) -> Filter {
-        self.filter(FieldTest::Between(from.into(), to.into()))
-    }
-
-    /// Matches if a value at the path equals one of these. An empty list matches no memory.
-    pub fn one_of<V: Into<FieldValue>>(self, values: impl IntoIterator<Item = V>) -> Filter {
-        self.filter(FieldTest::OneOf(values.into_iter().map(Into::into).collect()))
-    }
-
-    /// Matches if there is a value at the path, and none equals one of these.
-    pub fn none_of<V: Into<FieldValue>>(self, values: impl IntoIterator<Item = V>) -> Filter {
-        self.filter(FieldTest::NoneOf(values.into_iter().map(Into::into).collect()))
-    }
-
-    /// Matches if there is a value at the path, also null, an object or a list.
-    pub fn exists(self) -> Filter {
-        self.filter(FieldTest::Exists)
-    }
-
-    /// Matches if a value at the path is a list with an element that equals this one, or a text of
-    /// which this text is a part.
-    pub fn contains(self, value: impl Into<FieldValue>) -> Filter {
-        self.filter(FieldTest::Contains(value.into()))
-    }
-
-    /// Matches if a value at the path is a text that begins with this one.
-    pub fn starts_with(self, text: impl Into<String>) -> Filter {
-        self.filter(FieldTest::StartsWith(text.into()))
     }
 }
 

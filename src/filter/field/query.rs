@@ -4,7 +4,7 @@
 use std::cmp::Ordering;
 use std::ops::Range;
 
-use super::{Fault, FieldTest};
+use super::test::{Fault, FieldTest};
 use crate::fields::{FieldValue, Number, Path, Scalar, tag, text_key, visit};
 
 /// A filter on a field, prepared for many rows.
