@@ -48,7 +48,7 @@ const IN_ORDER: usize = 1024;
 /// Every operation that takes a filter refuses two kinds of filters:
 ///
 /// - With [`Error::InvalidOption`](crate::Error::InvalidOption): a range that ends before it
-///   starts, and an importance that is NaN.
+///   starts, an importance that is NaN, and a path or a value that [`Filter::field`] refuses.
 /// - With [`Error::LimitExceeded`](crate::Error::LimitExceeded): more than 32 nested levels of
 ///   `And`, `Or` and `Not`, and more than 1,048,576 filters and listed values. Nested lists of one
 ///   kind are one level.
@@ -60,8 +60,8 @@ const IN_ORDER: usize = 1024;
 ///
 /// A filter is an object with the name of its kind: `{"Namespace": "user:42"}`. Ids are written as
 /// strings, because JavaScript and many other readers round whole numbers from 2^53 on. Numbers are
-/// accepted as well. An open end of a range is `null` or left out. Joins of one kind are read back
-/// flat.
+/// accepted as well. Numbers that a field is compared with are numbers. An open end of a range is
+/// `null` or left out. Joins of one kind are read back flat.
 ///
 /// ```
 /// use altiplano::{Filter, Timestamp};

@@ -263,7 +263,7 @@ struct Rows {
 }
 
 impl Rows {
-    /// With one row of this many or more, bits take less time than sorting.
+    /// From one row in this many on, setting bits takes less time than sorting.
     const FEW: usize = 64;
 
     const fn new(limit: Row) -> Self {

@@ -89,19 +89,22 @@ impl FieldsBuilder {
     }
 
     fn put(&mut self, row: Row, path: &str, tag: u8, bytes: &[u8]) {
-        if !self.columns.contains_key(path) {
-            let named = self.names + ENTRY + path.len();
-            // Half of the limit is for columns, so that dropping them is always enough.
-            if self.columns.len() == MAX_PATHS || named > self.limit / 2 {
-                self.incomplete = true;
-                return;
+        match self.columns.get_mut(path) {
+            Some(Slot::Column(column)) => self.bytes += column.put(&self.hasher, row, tag, bytes),
+            Some(Slot::LeftOut) => return,
+            None => {
+                let named = self.names + ENTRY + path.len();
+                // Half of the limit is for columns, so that dropping them is always enough.
+                if self.columns.len() == MAX_PATHS || named > self.limit / 2 {
+                    self.incomplete = true;
+                    return;
+                }
+                let mut column = Column::new();
+                column.put(&self.hasher, row, tag, bytes);
+                self.bytes += ENTRY + path.len() + column.stored();
+                self.names = named;
+                self.columns.insert(path.to_owned(), Slot::Column(column));
             }
-            self.columns.insert(path.to_owned(), Slot::Column(Column::new()));
-            self.names = named;
-            self.bytes += ENTRY + path.len() + COLUMN_HEAD;
-        }
-        if let Some(Slot::Column(column)) = self.columns.get_mut(path) {
-            self.bytes += column.put(&self.hasher, row, tag, bytes);
         }
         while self.bytes > self.limit {
             self.drop_largest();
