@@ -5,8 +5,8 @@
 //! and the rows farthest from them. A fourth kind filters by three of ten thousand namespaces,
 //! whose sizes follow Zipf's law. Two more filter by fields of metadata: a range of numbers and an
 //! equal text, of rows drawn at random. `parsed_per_query` is the number of rows whose metadata was
-//! parsed because no column answered. `way` is the access path of most queries: `graph`, the codes of
-//! the `matches`, a `scan` of all codes, or the full `rows`. It also says whether a graph search
+//! parsed because no column answered. `way` is the access path of most queries: `graph`, the codes
+//! of the `matches`, a `scan` of all codes, or the full `rows`. It also says whether a graph search
 //! gave up.
 //!
 //! Recall counts results that are as near as the tenth exact one. `time_ratio` is the processor

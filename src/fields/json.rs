@@ -1,5 +1,5 @@
-//! Owns `Scanner`, which reads JSON text value by value, without copying. `None` means that the text
-//! is no JSON from here on.
+//! Owns `Scanner`, which reads JSON text value by value, without copying. `None` means that the
+//! text is no JSON from here on.
 //!
 //! Invariant: skipping a value takes no stack, however deep it is nested.
 
@@ -196,8 +196,8 @@ impl<'a> Raw<'a> {
         }
     }
 
-    /// Returns the text. Half of a surrogate pair, which JSON allows and a text cannot hold, becomes
-    /// U+FFFD.
+    /// Returns the text. Half of a surrogate pair, which JSON allows and a text cannot hold,
+    /// becomes U+FFFD.
     pub(super) fn text(&self) -> Cow<'a, str> {
         let text = String::from_utf8_lossy(self.bytes);
         if !self.escaped {
@@ -283,7 +283,9 @@ mod tests {
 
     #[test]
     fn scalars_are_read_as_they_are_written() {
-        let read = |json: &str| Scanner::new(json.as_bytes()).scalar();
+        fn read(json: &str) -> Option<Scalar<'_>> {
+            Scanner::new(json.as_bytes()).scalar()
+        }
         let text = |text: &str| Some(Scalar::Text(Cow::Owned(text.to_owned())));
         assert_eq!(read(" null"), Some(Scalar::Null));
         assert_eq!(read("true"), Some(Scalar::Bool(true)));

@@ -1,14 +1,14 @@
 //! Owns fields: the values at paths of metadata that is a JSON object. `path` names them, `json`
 //! reads the text, `visit` finds the values at one path, `all` lists the values at every path, and
-//! `object` reads and changes the fields at the top. `value` is what callers write, `scalar` is what
-//! a text holds, and `number` orders numbers exactly. Knows nothing of filters and rows.
+//! `object` reads and changes the fields at the top. `value` is what callers write, `scalar` is
+//! what a text holds, and `number` orders numbers exactly. Knows nothing of filters and rows.
 //!
-//! Invariants: of several fields with one name in one object, only the last one counts. Text that is
-//! not JSON never panics: what stands before the fault is read, and the rest is not. No function
+//! Invariants: of several fields with one name in one object, only the last one counts. Text that
+//! is not JSON never panics: what stands before the fault is read, and the rest is not. No function
 //! uses stack for the depth of a text; only paths have a bounded depth.
 //!
-//! `serde_json` checks the text of metadata at the insert. Rows are not read with it: it would build
-//! or skip values with more work, and recurse for the depth of a text.
+//! `serde_json` checks the text of metadata at the insert. Rows are not read with it: it would
+//! build or skip values with more work, and recurse for the depth of a text.
 
 mod all;
 mod json;

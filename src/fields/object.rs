@@ -34,8 +34,8 @@ pub(crate) fn get(json: &str, name: &str) -> Option<FieldValue> {
     value(json.get(find(json, name)?..)?)
 }
 
-/// Returns the elements of the list in the field of this name, without objects and lists among them.
-/// O(text).
+/// Returns the elements of the list in the field of this name, without objects and lists among
+/// them. O(text).
 pub(crate) fn get_list(json: &str, name: &str) -> Option<Vec<FieldValue>> {
     let list = json.get(find(json, name)?..)?;
     let mut scanner = Scanner::new(list.as_bytes());

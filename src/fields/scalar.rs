@@ -1,5 +1,5 @@
-//! Owns `Scalar`: a value that a text holds at a path, and its key. Keys are bytes that sort by type
-//! and then by value. Columns of segments store them: see `format.md`, "Fields".
+//! Owns `Scalar`: a value that a text holds at a path, and its key. Keys are bytes that sort by
+//! type and then by value. Columns of segments store them: see `format.md`, "Fields".
 
 use std::borrow::Cow;
 

@@ -1,7 +1,8 @@
 //! Owns `Filter`: plain, serialisable data that selects memories. `matcher` has the meaning of a
-//! filter for one row, `field` has filters on metadata, `stored` builds them, `check` refuses filters, and `constant` finds those that hold for every
-//! memory. `segment::select` answers a filter for a segment without reading every row. Closures are
-//! not filters: see `Search::filter_fn`.
+//! filter for one row, `field` has filters on metadata, `stored` builds them, `check` refuses
+//! filters, and `constant` finds those that hold for every memory. `segment::select` answers a
+//! filter for a segment without reading every row. Closures are not filters: see
+//! `Search::filter_fn`.
 //!
 //! Invariants: nothing recurses into a filter before `Filter::check` has bounded its depth. Joins
 //! of one kind are flat, whichever side they are built from.

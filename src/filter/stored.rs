@@ -38,18 +38,20 @@ impl Filter {
     ///
     /// # Meaning
     ///
-    /// A test holds if at least one value at the path passes it. `ne` and `none_of` hold if there is
-    /// a value and none is equal. All tests are false where there is no value, and `!` is the
+    /// A test holds if at least one value at the path passes it. `ne` and `none_of` hold if there
+    /// is a value and none is equal. All tests are false where there is no value, and `!` is the
     /// complement: `!Filter::field("a").eq(1)` also matches memories without the field.
     ///
-    /// | value of `a` | `eq(1)` | `ne(1)` | `!eq(1)` | `lt(2)` | `one_of([1])` | `none_of([1])` | `eq(Null)` | `exists()` |
-    /// |---|---|---|---|---|---|---|---|---|
-    /// | `1`, `1.0` | yes | no | no | yes | yes | no | no | yes |
-    /// | `5` | no | yes | yes | no | no | yes | no | yes |
-    /// | `true`, `"1"` | no | yes | yes | no | no | yes | no | yes |
-    /// | `null` | no | yes | yes | no | no | yes | yes | yes |
-    /// | `{}`, `[]`, `[1]` | no | yes | yes | no | no | yes | no | yes |
-    /// | no such field | no | no | yes | no | no | no | no | no |
+    /// | `a` is | `1`, `1.0` | `5` | `true`, `"1"` | `null` | `{}`, `[]`, `[1]` | missing |
+    /// |---|---|---|---|---|---|---|
+    /// | `eq(1)` | yes | no | no | no | no | no |
+    /// | `ne(1)` | no | yes | yes | yes | yes | no |
+    /// | `!eq(1)` | no | yes | yes | yes | yes | yes |
+    /// | `lt(2)` | yes | no | no | no | no | no |
+    /// | `one_of([1])` | yes | no | no | no | no | no |
+    /// | `none_of([1])` | no | yes | yes | yes | yes | no |
+    /// | `eq(FieldValue::Null)` | no | no | no | yes | no | no |
+    /// | `exists()` | yes | yes | yes | yes | yes | no |
     ///
     /// - Numbers compare as numbers and exactly: 64-bit integers are not rounded to floats. Numbers
     ///   outside of 64 bits are the nearest float. A bool is no number.
@@ -58,8 +60,8 @@ impl Filter {
     /// - An order between two types is false: `lt`, `le`, `gt`, `ge` and `between`.
     /// - `contains` holds for a list with an element that is equal, and for a text with this part.
     ///   `starts_with` holds for texts.
-    /// - A [`Timestamp`] says that the field is a time. Then a text is read as RFC 3339 and a number
-    ///   as milliseconds since 1970. Other texts do not match.
+    /// - A [`Timestamp`] says that the field is a time. Then a text is read as RFC 3339 and a
+    ///   number as milliseconds since 1970. Other texts do not match.
     ///
     /// # Cost
     ///
@@ -72,8 +74,8 @@ impl Filter {
     ///
     /// # What is refused
     ///
-    /// [`Error::InvalidOption`] for a path that cannot be read, for NaN, for an order with null or a
-    /// bool, and for a range that ends before it starts or has ends of two types.
+    /// [`Error::InvalidOption`] for a path that cannot be read, for NaN, for an order with null or
+    /// a bool, and for a range that ends before it starts or has ends of two types.
     /// [`Error::LimitExceeded`] for a path of more than [`Memory::MAX_NAME_BYTES`].
     ///
     /// [`Memory::metadata_json`]: crate::Memory::metadata_json
@@ -96,8 +98,8 @@ impl Filter {
         Self::ValidAt(at.into())
     }
 
-    /// Matches memories that another one replaced ([`Memory::superseded_by`]), or with `false` those
-    /// that none did.
+    /// Matches memories that another one replaced ([`Memory::superseded_by`]), or with `false`
+    /// those that none did.
     ///
     /// [`Memory::superseded_by`]: crate::Memory::superseded_by
     pub const fn superseded(superseded: bool) -> Self {

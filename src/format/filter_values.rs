@@ -1,5 +1,5 @@
-//! Owns the bytes of the values in a filter: names, counts of lists, and tests of fields. `filter` has
-//! the tree around them.
+//! Owns the bytes of the values in a filter: names, counts of lists, and tests of fields. `filter`
+//! has the tree around them.
 
 use super::DecodeError;
 use super::cursor::Cursor;

@@ -6,8 +6,8 @@ use crate::fields::{self, FieldValue};
 
 impl Memory {
     /// Sets a field of the metadata, for those who have no JSON: [`Filter::field`] finds it. If
-    /// there is no metadata yet, it becomes a JSON object. A field of the same name is replaced, and
-    /// the others stay as they are. A time is stored as RFC 3339 text.
+    /// there is no metadata yet, it becomes a JSON object. A field of the same name is replaced,
+    /// and the others stay as they are. A time is stored as RFC 3339 text.
     ///
     /// `name` is one key of at most [`Memory::MAX_NAME_BYTES`]. If it has dots or brackets, a path
     /// names it in quotes: `["a.b"]`. The insert reports a longer name, a value that is NaN or
@@ -53,8 +53,8 @@ impl Memory {
         self
     }
 
-    /// Returns the value of a field at the top of the metadata. `None` if there is no such field, if
-    /// it is a list or an object, or if the metadata is not a JSON object. O(metadata).
+    /// Returns the value of a field at the top of the metadata. `None` if there is no such field,
+    /// if it is a list or an object, or if the metadata is not a JSON object. O(metadata).
     pub fn field_value(&self, name: &str) -> Option<FieldValue> {
         fields::get(self.metadata_as_json()?, name)
     }

@@ -135,7 +135,8 @@ impl<'a, E: From<DecodeError>, R: Fn(Range<usize>) -> Result<&'a [u8], E>> Posti
         Ok(found)
     }
 
-    /// Returns the rows with a name that begins with `prefix`. O(log lists + names that match + rows found).
+    /// Returns the rows with a name that begins with `prefix`. O(log lists + names that match +
+    /// rows found).
     pub(super) fn rows_from(&self, field: Field, prefix: &str) -> Result<RoaringBitmap, E> {
         let (mut low, mut high) = (0, self.count()?);
         let wanted = (field as u8, prefix.as_bytes());

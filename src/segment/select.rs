@@ -21,8 +21,8 @@ use crate::ids::MemoryId;
 /// One search takes about as long as walking over this many rows.
 const ROWS_A_SEARCH: usize = 64;
 
-/// Returns the rows that match, dead ones included. Adds to `read` the number of rows whose metadata
-/// was parsed.
+/// Returns the rows that match, dead ones included. Adds to `read` the number of rows whose
+/// metadata was parsed.
 pub(super) fn select(
     segment: &SealedSegment,
     filter: &Matcher,

@@ -1,5 +1,5 @@
-//! Owns `FieldFilter`, a filter on a field of JSON metadata, and its form in `serde`. `test` has what
-//! is asked for, and `query` what that means.
+//! Owns `FieldFilter`, a filter on a field of JSON metadata, and its form in `serde`. `test` has
+//! what is asked for, and `query` what that means.
 //!
 //! Invariant: a filter is prepared when it is made, so that a row costs no parsing of its path.
 
@@ -19,7 +19,15 @@ pub use test::FieldTest;
 use crate::error::{Error, Result};
 use crate::fields::{MAX_PATH_BYTES, PathFault};
 
-/// A test of one field: see [`Filter::field`]. Cheap to clone.
+/// A test of one field, as plain data: see [`Filter::field`]. Cheap to clone.
+///
+/// ```
+/// use altiplano::{FieldFilter, FieldTest, Filter};
+/// let filter = Filter::Field(FieldFilter::new("year", FieldTest::Ge(2024.into())));
+/// assert_eq!(filter, Filter::field("year").ge(2024));
+/// ```
+///
+/// [`Filter::field`]: crate::Filter::field
 #[derive(Clone)]
 pub struct FieldFilter(Arc<Parts>);
 
@@ -30,7 +38,7 @@ struct Parts {
 }
 
 impl FieldFilter {
-    /// Returns the filter that this test of this field is. [`Filter::field`] is shorter.
+    /// Returns the filter that this test of this field is. [`crate::Filter::field`] is shorter.
     pub fn new(path: impl Into<String>, test: FieldTest) -> Self {
         let path = path.into();
         let query = FieldQuery::new(&path, &test);

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::fields::{FieldValue, PathFault};
 
-/// What a value at the path of a field must be like. See [`Filter::field`] for the meaning.
+/// What a value at the path of a field must be like. See [`crate::Filter::field`] for the meaning.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub enum FieldTest {

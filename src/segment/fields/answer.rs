@@ -35,8 +35,8 @@ pub(in crate::segment) const fn are_asked(filter: &Filter) -> bool {
     )
 }
 
-/// Returns true if columns cannot say for which rows this filter holds. `false` for filters that are
-/// not answered here.
+/// Returns true if columns cannot say for which rows this filter holds. `false` for filters that
+/// are not answered here.
 pub(in crate::segment) fn needs_rows<'a, E, R>(
     fields: &Fields<R>,
     filter: &Filter,
@@ -199,7 +199,8 @@ impl<'a, E: From<DecodeError>, R: Fn(Range<usize>) -> Result<&'a [u8], E>> Asked
         Ok(plain.zip(times).map(|(a, b)| a | b))
     }
 
-    /// Returns the rows with a time: a number in one of these ranges, or a text whose number passes.
+    /// Returns the rows with a time: a number in one of these ranges, or a text whose number
+    /// passes.
     fn times(
         &self,
         path: &str,

@@ -3,9 +3,9 @@
 //! them, under names that no path can have. `build` collects and writes the section, `column` reads
 //! it, and `answer` answers filters by it. Layout: `format.md`, "Fields".
 //!
-//! Invariants: the section takes at most [`limit`] bytes. A path that has no column has one of three
-//! reasons, which a reader can tell: no row has it, its column was left out, or there were more
-//! paths than the section names. A segment without the section is older than this.
+//! Invariants: the section takes at most [`limit`] bytes. A path that has no column has one of
+//! three reasons, which a reader can tell: no row has it, its column was left out, or there were
+//! more paths than the section names. A segment without the section is older than this.
 
 mod answer;
 mod build;

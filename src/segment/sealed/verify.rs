@@ -1,5 +1,5 @@
-//! Owns the check of a whole sealed segment: its columns, postings, fields, bodies and vectors are sound
-//! and agree.
+//! Owns the check of a whole sealed segment: its columns, postings, fields, bodies and vectors are
+//! sound and agree.
 
 use super::SealedSegment;
 use crate::error::Result;

@@ -1,5 +1,5 @@
-//! Owns the tests of what columns of fields cost: their bytes are bounded, and what has no column is
-//! answered from the rows.
+//! Owns the tests of what columns of fields cost: their bytes are bounded, and what has no column
+//! is answered from the rows.
 
 use std::collections::BTreeSet;
 

@@ -1,5 +1,5 @@
-//! Owns the tests of what filters on fields mean: the table of `Filter::field`, numbers at the ends of
-//! their ranges, times, and texts with escapes.
+//! Owns the tests of what filters on fields mean: the table of `Filter::field`, numbers at the ends
+//! of their ranges, times, and texts with escapes.
 
 use altiplano::{FieldValue, Filter, Memory, Timestamp};
 
