@@ -21,37 +21,31 @@ impl FieldRef {
     }
 
     /// Matches if a value at the path equals this one.
-    #[expect(clippy::should_implement_trait, reason = "it makes a filter, and compares nothing")]
     pub fn eq(self, value: impl Into<FieldValue>) -> Filter {
         self.filter(FieldTest::Eq(value.into()))
     }
 
     /// Matches if there is a value at the path, and none equals this one.
-    #[expect(clippy::should_implement_trait, reason = "it makes a filter, and compares nothing")]
     pub fn ne(self, value: impl Into<FieldValue>) -> Filter {
         self.filter(FieldTest::Ne(value.into()))
     }
 
     /// Matches if a value at the path is less than this one.
-    #[expect(clippy::should_implement_trait, reason = "it makes a filter, and compares nothing")]
     pub fn lt(self, value: impl Into<FieldValue>) -> Filter {
         self.filter(FieldTest::Lt(value.into()))
     }
 
     /// Matches if a value at the path is at most this one.
-    #[expect(clippy::should_implement_trait, reason = "it makes a filter, and compares nothing")]
     pub fn le(self, value: impl Into<FieldValue>) -> Filter {
         self.filter(FieldTest::Le(value.into()))
     }
 
     /// Matches if a value at the path is greater than this one.
-    #[expect(clippy::should_implement_trait, reason = "it makes a filter, and compares nothing")]
     pub fn gt(self, value: impl Into<FieldValue>) -> Filter {
         self.filter(FieldTest::Gt(value.into()))
     }
 
     /// Matches if a value at the path is at least this one.
-    #[expect(clippy::should_implement_trait, reason = "it makes a filter, and compares nothing")]
     pub fn ge(self, value: impl Into<FieldValue>) -> Filter {
         self.filter(FieldTest::Ge(value.into()))
     }

@@ -222,14 +222,16 @@ impl<'a, E: From<DecodeError>, R: Fn(Range<usize>) -> Result<&'a [u8], E>> Asked
         self.column(path, |column, rows| {
             let from = self.fields.position(column, &[tag::TEXT])?;
             let to = self.fields.position(column, &[tag::TEXT + 1])?;
-            for value in from..to {
-                let key = self.fields.key(column, value)?;
+            if from >= to {
+                return Ok(());
+            }
+            self.fields.keys(column, from..to, |value, key| {
                 let text = std::str::from_utf8(key.get(1..).unwrap_or_default());
                 if text.is_ok_and(&passes) {
                     rows.add(self.fields.rows(column, value..value + 1)?);
                 }
-            }
-            Ok(())
+                Ok(())
+            })
         })
     }
 
