@@ -139,6 +139,7 @@ mod disk;
 mod engine;
 mod error;
 mod event;
+mod fields;
 mod filter;
 pub mod format;
 pub mod guide;
@@ -173,7 +174,8 @@ pub use clock::{Clock, ClockDoubt, ManualClock, SystemClock, Timestamp};
 pub use collection::{Applied, Batch, Collection, Outcome};
 pub use error::{Budget, Error, Result};
 pub use event::Event;
-pub use filter::Filter;
+pub use fields::FieldValue;
+pub use filter::{FieldFilter, FieldRef, FieldTest, Filter};
 pub use ids::MemoryId;
 pub use memory::{Lifetime, Memory, Patch};
 pub use options::{

@@ -1,4 +1,5 @@
-//! Owns the kinds of filters and the sizes of namespaces: which rows get which tags and namespaces,
+//! Owns the kinds of filters and the sizes of namespaces: which rows get which tags, fields and
+//! namespaces,
 //! and which queries are asked with which filter. The store and the clock are in `main.rs`.
 
 use altiplano::{Filter, Memory};
@@ -37,6 +38,8 @@ impl Case {
 /// The tags and namespaces of the rows, and the queries.
 pub(crate) struct Layout {
     tags: Vec<Vec<String>>,
+    /// The place of each row in a random order: the number in its field.
+    ranks: Vec<u32>,
     namespaces: Vec<u32>,
     pub(crate) cases: Vec<Case>,
 }
@@ -45,8 +48,12 @@ impl Layout {
     pub(crate) fn new(data: &Data) -> Self {
         let (rows, asked) = (data.base.len(), (data.queries.len() / 40).clamp(1, 25));
         let some: Vec<usize> = (0..data.queries.len().min(ANCHORS * asked)).collect();
-        let mut layout =
-            Self { tags: vec![Vec::new(); rows], namespaces: vec![0; rows], cases: Vec::new() };
+        let mut layout = Self {
+            tags: vec![Vec::new(); rows],
+            ranks: vec![0; rows],
+            namespaces: vec![0; rows],
+            cases: Vec::new(),
+        };
         let mut rng = Rng::new(11);
         let random = shuffled(rows, &mut rng);
         let regions = regions(data, asked);
@@ -62,6 +69,7 @@ impl Layout {
             }
         }
         layout.by_namespace(&shuffled(rows, &mut rng), &some);
+        layout.by_field(&shuffled(rows, &mut rng), &some);
         layout
     }
 
@@ -74,8 +82,7 @@ impl Layout {
     ) {
         let groups = orders.map(|(name, order, queries)| {
             let tag = format!("{name}-{share}");
-            let count = (share * order.len() as f64).round().max(1.0) as usize;
-            let mut members = order[..count.min(order.len())].to_vec();
+            let mut members = order[..matching(share, order.len())].to_vec();
             members.sort_unstable();
             members.iter().for_each(|&row| self.tags[row as usize].push(tag.clone()));
             Group { filter: Filter::tag(tag), members, queries: queries.to_vec() }
@@ -112,12 +119,52 @@ impl Layout {
         }
     }
 
+    /// Gives each row a number and, for each share, a text that is one of two. Queries ask for a
+    /// range of numbers and for a text.
+    fn by_field(&mut self, order: &[u32], queries: &[usize]) {
+        for (rank, &row) in (0..).zip(order) {
+            self.ranks[row as usize] = rank;
+        }
+        for (at, share) in SHARES.into_iter().enumerate() {
+            let count = matching(share, order.len());
+            let mut members = order[..count].to_vec();
+            members.sort_unstable();
+            let asked = [
+                ("number range", Filter::field("rank").lt(count as u64)),
+                ("text equality", Filter::field(text_field(at)).eq(IN)),
+            ];
+            for (kind, filter) in asked {
+                let (members, queries) = (members.clone(), queries.to_vec());
+                self.cases.push(Case { kind, groups: vec![Group { filter, members, queries }] });
+            }
+        }
+    }
+
     /// Returns the memory that is inserted for a row.
     pub(crate) fn memory(&self, base: &Vectors, row: usize) -> Memory {
-        let memory = Memory::new(row as u64, base.row(row));
+        let rank = self.ranks[row] as usize;
+        let mut memory = Memory::new(row as u64, base.row(row)).field("rank", rank as u64);
+        for (at, share) in SHARES.into_iter().enumerate() {
+            let text = if rank < matching(share, self.ranks.len()) { IN } else { OUT };
+            memory = memory.field(text_field(at), text);
+        }
         let memory = memory.namespace(format!("user:{}", self.namespaces[row]));
         self.tags[row].iter().fold(memory, |memory, tag| memory.tag(tag))
     }
+}
+
+/// The texts of rows that match, and of the others.
+const IN: &str = "email";
+const OUT: &str = "calendar";
+
+/// Returns the name of the text field for the share at this place.
+fn text_field(at: usize) -> String {
+    format!("source{at}")
+}
+
+/// Returns how many rows are this share of all.
+fn matching(share: f64, rows: usize) -> usize {
+    ((share * rows as f64).round() as usize).clamp(1, rows)
 }
 
 /// Queries that lie together, and all rows by their distance from there.

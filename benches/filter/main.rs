@@ -3,8 +3,10 @@
 //!
 //! There are three kinds of filters by tag: rows drawn at random, the rows nearest to the queries,
 //! and the rows farthest from them. A fourth kind filters by three of ten thousand namespaces,
-//! whose sizes follow Zipf's law. `way` is the access path of most queries: `graph`, the codes of
-//! the `matches`, a `scan` of all codes, or the full `rows`. It also says whether a graph search
+//! whose sizes follow Zipf's law. Two more filter by fields of metadata: a range of numbers and an
+//! equal text, of rows drawn at random. `parsed_per_query` is the number of rows whose metadata was
+//! parsed because no column answered. `way` is the access path of most queries: `graph`, the codes
+//! of the `matches`, a `scan` of all codes, or the full `rows`. It also says whether a graph search
 //! gave up.
 //!
 //! Recall counts results that are as near as the tenth exact one. `time_ratio` is the processor
@@ -220,6 +222,7 @@ impl Asked<'_> {
             sum.evaluations += told.evaluations;
             sum.reranked += told.reranked;
             sum.fallbacks += told.fallbacks;
+            sum.fields_from_rows += told.fields_from_rows;
             *ways.entry(way(&told)).or_default() += 1;
         }
         let most = ways.into_iter().max_by_key(|&(way, count)| (count, way));
@@ -332,6 +335,7 @@ fn print(
         .field("time_ratio", m.ratio)
         .field("way", m.way)
         .field("way_share", m.way_share)
+        .field("parsed_per_query", m.told.fields_from_rows as f64 / m.queries)
         .field("fallbacks_per_query", f64::from(m.told.fallbacks) / m.queries)
         .field("evals_per_query", m.told.evaluations as f64 / m.queries)
         .field("scanned_per_query", m.told.scanned as f64 / m.queries)

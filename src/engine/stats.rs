@@ -43,6 +43,10 @@ pub(crate) fn collection(engine: &Engine, core: &CollectionState) -> Result<Coll
         let gone = u64::from(part.live.dead()) + expired;
         let bytes = part.sealed.segment.len();
         let dead_bytes = bytes * gone / rows.max(1);
+        let fields = part.sealed.segment.field_costs();
+        stats.field_bytes += fields.bytes;
+        stats.field_bytes_limit += fields.limit;
+        stats.field_columns_left_out += fields.left_out;
         stats.dead_rows += u64::from(part.live.dead());
         stats.expired_rows += expired;
         stats.live_rows += rows - gone;

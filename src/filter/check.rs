@@ -15,6 +15,9 @@ impl Filter {
             match filter {
                 Self::Created { from, to } => in_order("created", from, to)?,
                 Self::EventTime { from, to } => in_order("event_time", from, to)?,
+                Self::Expires { from, to } => in_order("expires", from, to)?,
+                Self::Tokens { from, to } => in_order("tokens", from, to)?,
+                Self::Field(field) => field.check()?,
                 Self::Importance { from, to } => {
                     if from.is_nan() || to.is_nan() {
                         let reason = "it is NaN in a filter; importances are 0 to 1";
@@ -42,6 +45,7 @@ impl Filter {
             let listed = match filter {
                 Self::TagsAny(names) | Self::TagsAll(names) => names.len(),
                 Self::Ids(ids) => ids.len(),
+                Self::Field(field) => field.listed(),
                 _ => 0,
             };
             nodes = nodes.saturating_add(1).saturating_add(listed);

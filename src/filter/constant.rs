@@ -28,7 +28,11 @@ fn constant(filter: &Filter) -> Option<bool> {
         Filter::TagsAll(names) if names.is_empty() => Some(true),
         Filter::TagsAny(names) if names.is_empty() => Some(false),
         Filter::Ids(ids) if ids.is_empty() => Some(false),
-        Filter::Created { .. } | Filter::EventTime { .. } | Filter::Importance { .. } => {
+        Filter::Created { .. }
+        | Filter::EventTime { .. }
+        | Filter::Importance { .. }
+        | Filter::Expires { .. }
+        | Filter::Tokens { .. } => {
             let one = [(true, filter)];
             let always = contradicts(&[(false, filter)]).then_some(true);
             always.or_else(|| contradicts(&one).then_some(false))
@@ -81,6 +85,14 @@ fn contradicts(literals: &[Literal<'_>]) -> bool {
         Filter::EventTime { from, to } => Some((*from, *to)),
         _ => None,
     };
+    let expires = |f: &Filter| match f {
+        Filter::Expires { from, to } => Some((*from, *to)),
+        _ => None,
+    };
+    let tokens = |f: &Filter| match f {
+        Filter::Tokens { from, to } => Some((*from, *to)),
+        _ => None,
+    };
     // Made half-open, like the other ranges.
     let importance = |f: &Filter| match f {
         Filter::Importance { from, to } => Some((*from, to.next_up())),
@@ -89,8 +101,11 @@ fn contradicts(literals: &[Literal<'_>]) -> bool {
     names.iter().any(|name| differ(literals, name))
         || leaves_nothing(literals, created, Some((Timestamp::MIN, Timestamp::MAX)))
         || leaves_nothing(literals, event, None)
+        || leaves_nothing(literals, expires, None)
+        || leaves_nothing(literals, tokens, None)
         || leaves_nothing(literals, importance, Some((0.0, 1.0f32.next_up())))
-        || pinned_and_not(literals)
+        || both_ways(literals, |f| if let Filter::Pinned(p) = f { Some(*p) } else { None })
+        || both_ways(literals, |f| if let Filter::Superseded(s) = f { Some(*s) } else { None })
         || names_no_id(literals)
         || opposed(literals)
 }
@@ -100,10 +115,10 @@ fn differ(literals: &[Literal<'_>], name: impl Fn(&Filter) -> Option<&str>) -> b
     names.next().is_some_and(|first| names.any(|other| other != first))
 }
 
-fn pinned_and_not(literals: &[Literal<'_>]) -> bool {
+/// Returns true if the literals want an attribute of every memory to be true, and to be false.
+fn both_ways(literals: &[Literal<'_>], flag: impl Fn(&Filter) -> Option<bool>) -> bool {
     let wants = |wanted: bool| {
-        let of =
-            |(holds, f): &Literal<'_>| matches!(f, Filter::Pinned(p) if (p == holds) == wanted);
+        let of = |(holds, f): &Literal<'_>| flag(f).is_some_and(|f| (f == *holds) == wanted);
         literals.iter().any(of)
     };
     wants(true) && wants(false)
@@ -197,6 +212,9 @@ mod tests {
             Filter::created(at(3)..).or(Filter::created(at(7)..).not()),
             Filter::importance_at_least(0.5).or(Filter::Importance { from: 0.0, to: 0.5 }),
             Filter::Pinned(true).or(Filter::Pinned(false)),
+            Filter::superseded(true).or(Filter::superseded(false)),
+            Filter::tokens(5..5).not(),
+            Filter::expires(at(7)..at(7)).not(),
             name().or(name().not()),
             name().and(Filter::namespace("b")).not(),
             name().not().or(Filter::namespace("b").not()),
@@ -228,6 +246,12 @@ mod tests {
             Filter::importance_at_least(0.1),
             Filter::importance_at_least(0.5).or(Filter::Importance { from: 0.0, to: 0.4 }),
             Filter::Pinned(true),
+            Filter::superseded(true),
+            // A memory without tokens, or one that never expires, is outside of every range.
+            Filter::tokens(..),
+            Filter::expires(..),
+            Filter::field("a").one_of(Vec::<i64>::new()),
+            Filter::field("a").exists(),
             Filter::tags_any(["a"]).or(Filter::tags_any(["b"]).not()),
             Filter::ids([1u64, 2]).and(Filter::ids([2u64])),
             Filter::ids([1u64]).not(),

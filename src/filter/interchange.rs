@@ -11,6 +11,7 @@ use serde::ser::{Error as _, SerializeStructVariant};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::Filter;
+use super::stored::TOKENS_END;
 use crate::clock::Timestamp;
 
 /// Most levels that are read: more than a filter may have once its joins are flat.
@@ -34,6 +35,14 @@ const KINDS: &[&str] = &[
     "And",
     "Or",
     "Not",
+    "Field",
+    "ValidAt",
+    "Superseded",
+    "DerivedFrom",
+    "HasSession",
+    "Expires",
+    "Tokens",
+    "NamespaceUnder",
 ];
 
 /// The kinds, in the order of [`KINDS`].
@@ -55,6 +64,14 @@ enum Variant {
     And,
     Or,
     Not,
+    Field,
+    ValidAt,
+    Superseded,
+    DerivedFrom,
+    HasSession,
+    Expires,
+    Tokens,
+    NamespaceUnder,
 }
 
 impl Serialize for Filter {
@@ -89,6 +106,18 @@ impl Serialize for Checked<'_> {
             Filter::And(all) => s.serialize_newtype_variant(NAME, 12, "And", &checked(all)),
             Filter::Or(any) => s.serialize_newtype_variant(NAME, 13, "Or", &checked(any)),
             Filter::Not(inner) => s.serialize_newtype_variant(NAME, 14, "Not", &Checked(inner)),
+            Filter::Field(field) => s.serialize_newtype_variant(NAME, 15, "Field", field),
+            Filter::ValidAt(at) => s.serialize_newtype_variant(NAME, 16, "ValidAt", at),
+            Filter::Superseded(superseded) => {
+                s.serialize_newtype_variant(NAME, 17, "Superseded", superseded)
+            }
+            Filter::DerivedFrom(id) => s.serialize_newtype_variant(NAME, 18, "DerivedFrom", id),
+            Filter::HasSession => s.serialize_unit_variant(NAME, 19, "HasSession"),
+            Filter::Expires { from, to } => put_times(s, (20, "Expires"), *from, *to),
+            Filter::Tokens { from, to } => put_tokens(s, *from, *to),
+            Filter::NamespaceUnder(name) => {
+                s.serialize_newtype_variant(NAME, 22, "NamespaceUnder", name)
+            }
         }
     }
 }
@@ -115,6 +144,11 @@ fn put_importances<S: Serializer>(s: S, from: f32, to: f32) -> Result<S::Ok, S::
     let (from_end, to_end) =
         ((from != f32::NEG_INFINITY).then_some(from), (to != f32::INFINITY).then_some(to));
     put_range(s, (9, "Importance"), (from, from_end), (to, to_end))
+}
+
+fn put_tokens<S: Serializer>(s: S, from: u64, to: u64) -> Result<S::Ok, S::Error> {
+    let (from_end, to_end) = ((from != 0).then_some(from), (to != TOKENS_END).then_some(to));
+    put_range(s, (21, "Tokens"), (from, from_end), (to, to_end))
 }
 
 /// Writes both ends of a range as values; in text formats an open end is none.
@@ -179,6 +213,7 @@ impl<'de> Visitor<'de> for Level {
     fn visit_enum<A: EnumAccess<'de>>(self, data: A) -> Result<Filter, A::Error> {
         let (kind, value) = data.variant::<Variant>()?;
         let times = Ends { text: self.text, open: (Timestamp::MIN, Timestamp::MAX) };
+        let tokens = Ends { text: self.text, open: (0, TOKENS_END) };
         let importances = Ends { text: self.text, open: (f32::NEG_INFINITY, f32::INFINITY) };
         Ok(match kind {
             Variant::All => {
@@ -208,6 +243,23 @@ impl<'de> Visitor<'de> for Level {
             Variant::And => Filter::And(value.newtype_variant_seed(List(self.below()))?),
             Variant::Or => Filter::Or(value.newtype_variant_seed(List(self.below()))?),
             Variant::Not => Filter::Not(Box::new(value.newtype_variant_seed(self.below())?)),
+            Variant::Field => Filter::Field(value.newtype_variant()?),
+            Variant::ValidAt => Filter::ValidAt(value.newtype_variant()?),
+            Variant::Superseded => Filter::Superseded(value.newtype_variant()?),
+            Variant::DerivedFrom => Filter::DerivedFrom(value.newtype_variant()?),
+            Variant::HasSession => {
+                value.unit_variant()?;
+                Filter::HasSession
+            }
+            Variant::Expires => {
+                let (from, to) = value.struct_variant(ENDS, times)?;
+                Filter::Expires { from, to }
+            }
+            Variant::Tokens => {
+                let (from, to) = value.struct_variant(ENDS, tokens)?;
+                Filter::Tokens { from, to }
+            }
+            Variant::NamespaceUnder => Filter::NamespaceUnder(value.newtype_variant()?),
         })
     }
 }

@@ -4,6 +4,7 @@
 //! Invariant: lists are sorted and name nothing twice; joins of one kind are flat.
 
 use super::Filter;
+use super::stored::is_under;
 use crate::clock::Timestamp;
 use crate::ids::MemoryId;
 
@@ -20,9 +21,16 @@ pub(crate) struct Attributes<'a> {
     pub(crate) event_time: Option<Timestamp>,
     pub(crate) importance: f32,
     pub(crate) pinned: bool,
-    /// `Timestamp::MAX` for a memory that never expires. No filter tests it; the readers of rows
-    /// do.
+    /// `Timestamp::MAX` for a memory that never expires.
     pub(crate) expires_at: Timestamp,
+    pub(crate) valid_from: Option<Timestamp>,
+    pub(crate) valid_to: Option<Timestamp>,
+    pub(crate) superseded: bool,
+    /// Ids, little-endian.
+    pub(crate) derived_from: &'a [[u8; 16]],
+    pub(crate) tokens: Option<u32>,
+    /// The metadata, if it is JSON text.
+    pub(crate) json: Option<&'a [u8]>,
 }
 
 /// A filter with its lists sorted.
@@ -64,30 +72,32 @@ impl Matcher {
         matches!(self.0, Filter::All)
     }
 
-    /// Returns true if the filter asks for an attribute that can change without a new row.
-    pub(crate) fn asks_for_changeable(&self) -> bool {
-        let mut rest = vec![&self.0];
-        while let Some(filter) = rest.pop() {
-            if matches!(filter, Filter::Importance { .. } | Filter::Pinned(_)) {
-                return true;
-            }
-            rest.extend(filter.inner());
-        }
-        false
-    }
-
     /// Returns true if the filter holds for a row with these attributes.
     pub(crate) fn matches(&self, row: &Attributes<'_>) -> bool {
-        matches(&self.0, row)
+        self.matches_counted(row, &mut 0)
     }
 
     /// As [`Self::matches`]. Adds 1 to `read` if the row's metadata was parsed for it.
-    pub(crate) fn matches_counted(&self, row: &Attributes<'_>, _read: &mut u64) -> bool {
-        matches(&self.0, row)
+    pub(crate) fn matches_counted(&self, row: &Attributes<'_>, read: &mut u64) -> bool {
+        holds(&self.0, row, read)
     }
 }
 
-fn matches(filter: &Filter, row: &Attributes<'_>) -> bool {
+/// Returns true if a part of a matcher holds for a row with these attributes. Adds 1 to `read` if
+/// the row's metadata was parsed for it.
+pub(crate) fn holds(filter: &Filter, row: &Attributes<'_>, read: &mut u64) -> bool {
+    let mut parsed = false;
+    let matches = matches(filter, row, &mut parsed);
+    *read += u64::from(parsed);
+    matches
+}
+
+/// Returns true if the filter reads nothing but attributes.
+const fn is_cheap(filter: &Filter) -> bool {
+    !matches!(filter, Filter::Field(_))
+}
+
+fn matches(filter: &Filter, row: &Attributes<'_>, parsed: &mut bool) -> bool {
     let listed = |names: &[String], tag: &str| names.binary_search_by(|n| (**n).cmp(tag)).is_ok();
     match filter {
         Filter::All => true,
@@ -107,8 +117,37 @@ fn matches(filter: &Filter, row: &Attributes<'_>) -> bool {
         Filter::Importance { from, to } => (*from..=*to).contains(&row.importance),
         Filter::Pinned(pinned) => row.pinned == *pinned,
         Filter::Ids(ids) => ids.binary_search(&row.id).is_ok(),
-        Filter::And(all) => all.iter().all(|f| matches(f, row)),
-        Filter::Or(any) => any.iter().any(|f| matches(f, row)),
-        Filter::Not(inner) => !matches(inner, row),
+        Filter::Field(field) => {
+            let (Some(json), Some(query)) = (row.json, field.query()) else {
+                return false;
+            };
+            *parsed = true;
+            query.holds(json)
+        }
+        Filter::ValidAt(at) => {
+            row.valid_from.is_none_or(|from| from <= *at) && row.valid_to.is_none_or(|to| *at < to)
+        }
+        Filter::Superseded(superseded) => row.superseded == *superseded,
+        Filter::DerivedFrom(id) => row.derived_from.contains(&id.as_u128().to_le_bytes()),
+        Filter::HasSession => row.session.is_some(),
+        Filter::Expires { from, to } => (*from..*to).contains(&row.expires_at),
+        Filter::Tokens { from, to } => {
+            row.tokens.is_some_and(|tokens| (*from..*to).contains(&u64::from(tokens)))
+        }
+        Filter::NamespaceUnder(name) => row.namespace.is_some_and(|own| is_under(own, name)),
+        // What is cheap decides first.
+        Filter::And(all) => {
+            let mut of = |cheap: bool| {
+                all.iter().filter(|f| is_cheap(f) == cheap).all(|f| matches(f, row, parsed))
+            };
+            of(true) && of(false)
+        }
+        Filter::Or(any) => {
+            let mut of = |cheap: bool| {
+                any.iter().filter(|f| is_cheap(f) == cheap).any(|f| matches(f, row, parsed))
+            };
+            of(true) || of(false)
+        }
+        Filter::Not(inner) => !matches(inner, row, parsed),
     }
 }

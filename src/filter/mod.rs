@@ -1,20 +1,28 @@
 //! Owns `Filter`: plain, serialisable data that selects memories. `matcher` has the meaning of a
-//! filter for one row, `check` refuses filters, and `constant` finds those that hold for every
-//! memory. `segment::select` answers a filter for a segment without reading every row. Closures are
-//! not filters: see `Search::filter_fn`.
+//! filter for one row, `field` has filters on metadata, `stored` builds them, `check` refuses
+//! filters, and `constant` finds those that hold for every memory. `segment::select` answers a
+//! filter for a segment without reading every row. Closures are not filters: see
+//! `Search::filter_fn`.
 //!
 //! Invariants: nothing recurses into a filter before `Filter::check` has bounded its depth. Joins
 //! of one kind are flat, whichever side they are built from.
 
 mod check;
 mod constant;
+mod field;
+mod field_ref;
 mod interchange;
 mod matcher;
 mod nesting;
+mod stored;
 
 use std::time::Duration;
 
-pub(crate) use matcher::{Attributes, Matcher};
+pub use field::{FieldFilter, FieldTest};
+pub(crate) use field::{FieldQuery, FieldRule, Keys};
+pub use field_ref::FieldRef;
+pub(crate) use matcher::{Attributes, Matcher, holds};
+pub(crate) use stored::border;
 
 use crate::clock::Timestamp;
 use crate::ids::MemoryId;
@@ -41,7 +49,7 @@ const IN_ORDER: usize = 1024;
 /// Every operation that takes a filter refuses two kinds of filters:
 ///
 /// - With [`Error::InvalidOption`](crate::Error::InvalidOption): a range that ends before it
-///   starts, and an importance that is NaN.
+///   starts, an importance that is NaN, and a path or a value that [`Filter::field`] refuses.
 /// - With [`Error::LimitExceeded`](crate::Error::LimitExceeded): more than 32 nested levels of
 ///   `And`, `Or` and `Not`, and more than 1,048,576 filters and listed values. Nested lists of one
 ///   kind are one level.
@@ -53,8 +61,8 @@ const IN_ORDER: usize = 1024;
 ///
 /// A filter is an object with the name of its kind: `{"Namespace": "user:42"}`. Ids are written as
 /// strings, because JavaScript and many other readers round whole numbers from 2^53 on. Numbers are
-/// accepted as well. An open end of a range is `null` or left out. Joins of one kind are read back
-/// flat.
+/// accepted as well. Numbers that a field is compared with are numbers. An open end of a range is
+/// `null` or left out. Joins of one kind are read back flat.
 ///
 /// ```
 /// use altiplano::{Filter, Timestamp};
@@ -109,6 +117,34 @@ pub enum Filter {
     Pinned(bool),
     /// Matches memories with one of these ids.
     Ids(Vec<MemoryId>),
+    /// Matches memories whose field passes a test. See [`Filter::field`].
+    Field(FieldFilter),
+    /// Matches memories whose fact holds at this moment. See [`Filter::valid_at`].
+    ValidAt(Timestamp),
+    /// Matches memories that another one replaced, or those that none did.
+    Superseded(bool),
+    /// Matches memories that were made from the one with this id.
+    DerivedFrom(MemoryId),
+    /// Matches memories with a session.
+    HasSession,
+    /// Matches memories that expire in `from..to`. See [`Filter::expires`].
+    #[non_exhaustive]
+    Expires {
+        /// First moment, included.
+        from: Timestamp,
+        /// End, not included.
+        to: Timestamp,
+    },
+    /// Matches memories whose number of tokens is in `from..to`. See [`Filter::tokens`].
+    #[non_exhaustive]
+    Tokens {
+        /// Smallest number, included.
+        from: u64,
+        /// End, not included.
+        to: u64,
+    },
+    /// Matches memories in this namespace and in those below it. See [`Filter::namespace_under`].
+    NamespaceUnder(String),
     /// Matches if all of these filters match. An empty list matches every memory.
     And(Vec<Filter>),
     /// Matches if at least one of these filters matches. An empty list matches no memory.

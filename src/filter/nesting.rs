@@ -125,6 +125,14 @@ impl Filter {
             Self::Importance { from, to } => Self::Importance { from: *from, to: *to },
             Self::Pinned(pinned) => Self::Pinned(*pinned),
             Self::Ids(ids) => Self::Ids(ids.clone()),
+            Self::Field(field) => Self::Field(field.clone()),
+            Self::ValidAt(at) => Self::ValidAt(*at),
+            Self::Superseded(superseded) => Self::Superseded(*superseded),
+            Self::DerivedFrom(id) => Self::DerivedFrom(*id),
+            Self::HasSession => Self::HasSession,
+            Self::Expires { from, to } => Self::Expires { from: *from, to: *to },
+            Self::Tokens { from, to } => Self::Tokens { from: *from, to: *to },
+            Self::NamespaceUnder(name) => Self::NamespaceUnder(name.clone()),
             Self::And(_) => Self::And(Vec::new()),
             Self::Or(_) => Self::Or(Vec::new()),
             Self::All | Self::Not(_) => Self::All,
@@ -133,20 +141,28 @@ impl Filter {
 
     fn is_same_leaf(&self, other: &Self) -> bool {
         match (self, other) {
-            (Self::All, Self::All) => true,
+            (Self::All, Self::All) | (Self::HasSession, Self::HasSession) => true,
+            (Self::Field(a), Self::Field(b)) => a == b,
+            (Self::ValidAt(a), Self::ValidAt(b)) => a == b,
+            (Self::DerivedFrom(a), Self::DerivedFrom(b)) => a == b,
+            (Self::Tokens { from, to }, Self::Tokens { from: f, to: t }) => (from, to) == (f, t),
             (Self::Namespace(a), Self::Namespace(b))
             | (Self::Session(a), Self::Session(b))
             | (Self::Kind(a), Self::Kind(b))
+            | (Self::NamespaceUnder(a), Self::NamespaceUnder(b))
             | (Self::Key(a), Self::Key(b)) => a == b,
             (Self::TagsAny(a), Self::TagsAny(b)) | (Self::TagsAll(a), Self::TagsAll(b)) => a == b,
             (Self::Created { from, to }, Self::Created { from: f, to: t })
-            | (Self::EventTime { from, to }, Self::EventTime { from: f, to: t }) => {
+            | (Self::EventTime { from, to }, Self::EventTime { from: f, to: t })
+            | (Self::Expires { from, to }, Self::Expires { from: f, to: t }) => {
                 (from, to) == (f, t)
             }
             (Self::Importance { from, to }, Self::Importance { from: f, to: t }) => {
                 (from, to) == (f, t)
             }
-            (Self::Pinned(a), Self::Pinned(b)) => a == b,
+            (Self::Pinned(a), Self::Pinned(b)) | (Self::Superseded(a), Self::Superseded(b)) => {
+                a == b
+            }
             (Self::Ids(a), Self::Ids(b)) => a == b,
             _ => false,
         }
@@ -253,6 +269,14 @@ impl fmt::Debug for Shown<'_> {
             Filter::Importance { from, to } => range(f, "Importance", from, to),
             Filter::Pinned(pinned) => value("Pinned", pinned),
             Filter::Ids(ids) => value("Ids", ids),
+            Filter::Field(field) => value("Field", field),
+            Filter::ValidAt(at) => value("ValidAt", at),
+            Filter::Superseded(superseded) => value("Superseded", superseded),
+            Filter::DerivedFrom(id) => value("DerivedFrom", id),
+            Filter::HasSession => f.write_str("HasSession"),
+            Filter::Expires { from, to } => range(f, "Expires", from, to),
+            Filter::Tokens { from, to } => range(f, "Tokens", from, to),
+            Filter::NamespaceUnder(name) => value("NamespaceUnder", name),
             Filter::And(list) => value("And", &ShownList(list, below)),
             Filter::Or(list) => value("Or", &ShownList(list, below)),
             Filter::Not(inner) => value("Not", &Shown(inner, below)),

@@ -5,9 +5,12 @@
 //! `Filter::check` refuses: older versions logged them, and a replay must repeat what they did.
 
 use crate::clock::Timestamp;
-use crate::filter::{Filter, MAX_FILTER_DEPTH, MAX_FILTER_NODES};
+use crate::filter::{FieldFilter, Filter, MAX_FILTER_DEPTH, MAX_FILTER_NODES};
 use crate::format::DecodeError;
 use crate::format::cursor::Cursor;
+use crate::format::filter_values::{
+    put_count, put_name, put_test, read_flag, read_name, read_test, test_len,
+};
 use crate::ids::MemoryId;
 
 const VERSION: u16 = 1;
@@ -28,6 +31,14 @@ mod code {
     pub(super) const AND: u8 = 12;
     pub(super) const OR: u8 = 13;
     pub(super) const NOT: u8 = 14;
+    pub(super) const FIELD: u8 = 15;
+    pub(super) const VALID_AT: u8 = 16;
+    pub(super) const SUPERSEDED: u8 = 17;
+    pub(super) const DERIVED_FROM: u8 = 18;
+    pub(super) const HAS_SESSION: u8 = 19;
+    pub(super) const EXPIRES: u8 = 20;
+    pub(super) const TOKENS: u8 = 21;
+    pub(super) const NAMESPACE_UNDER: u8 = 22;
 }
 
 /// Encodes `filter`, which must have passed `Filter::check`.
@@ -48,17 +59,24 @@ fn node_len(filter: &Filter) -> usize {
     // A code and a count come first.
     let counted = |bytes: usize| bytes.saturating_add(5);
     match filter {
-        Filter::All => 1,
+        Filter::All | Filter::HasSession => 1,
+        Filter::Field(field) => counted(field.path().len()).saturating_add(test_len(field.test())),
+        Filter::ValidAt(_) => 9,
+        Filter::DerivedFrom(_) => 17,
         Filter::Namespace(name)
+        | Filter::NamespaceUnder(name)
         | Filter::Session(name)
         | Filter::Kind(name)
         | Filter::Key(name) => counted(name.len()),
         Filter::TagsAny(names) | Filter::TagsAll(names) => {
             counted(sum(&mut names.iter().map(|name| name.len().saturating_add(4))))
         }
-        Filter::Created { .. } | Filter::EventTime { .. } => 17,
+        Filter::Created { .. }
+        | Filter::EventTime { .. }
+        | Filter::Expires { .. }
+        | Filter::Tokens { .. } => 17,
         Filter::Importance { .. } => 9,
-        Filter::Pinned(_) => 2,
+        Filter::Pinned(_) | Filter::Superseded(_) => 2,
         Filter::Ids(ids) => counted(ids.len().saturating_mul(16)),
         Filter::And(list) | Filter::Or(list) => counted(sum(&mut list.iter().map(node_len))),
         Filter::Not(inner) => node_len(inner).saturating_add(1),
@@ -112,17 +130,30 @@ fn put(out: &mut Vec<u8>, filter: &Filter) {
             out.push(code::NOT);
             put(out, inner);
         }
+        Filter::Field(field) => {
+            put_name(out, code::FIELD, field.path());
+            put_test(out, field.test());
+        }
+        Filter::ValidAt(at) => {
+            out.push(code::VALID_AT);
+            out.extend_from_slice(&at.to_bits().to_le_bytes());
+        }
+        Filter::Superseded(superseded) => {
+            out.extend_from_slice(&[code::SUPERSEDED, u8::from(*superseded)]);
+        }
+        Filter::DerivedFrom(id) => {
+            out.push(code::DERIVED_FROM);
+            out.extend_from_slice(&id.as_u128().to_le_bytes());
+        }
+        Filter::HasSession => out.push(code::HAS_SESSION),
+        Filter::Expires { from, to } => put_times(out, code::EXPIRES, *from, *to),
+        Filter::Tokens { from, to } => {
+            out.push(code::TOKENS);
+            out.extend_from_slice(&from.to_le_bytes());
+            out.extend_from_slice(&to.to_le_bytes());
+        }
+        Filter::NamespaceUnder(name) => put_name(out, code::NAMESPACE_UNDER, name),
     }
-}
-
-fn put_count(out: &mut Vec<u8>, code: u8, count: usize) {
-    out.push(code);
-    out.extend_from_slice(&(count as u32).to_le_bytes());
-}
-
-fn put_name(out: &mut Vec<u8>, code: u8, name: &str) {
-    put_count(out, code, name.len());
-    out.extend_from_slice(name.as_bytes());
 }
 
 fn put_names(out: &mut Vec<u8>, code: u8, names: &[String]) {
@@ -165,7 +196,7 @@ impl Reader<'_> {
             code::IMPORTANCE => {
                 Filter::Importance { from: self.cursor.f32()?, to: self.cursor.f32()? }
             }
-            code::PINNED => Filter::Pinned(self.flag()?),
+            code::PINNED => Filter::Pinned(read_flag(&mut self.cursor)?),
             code::IDS => {
                 let count = self.cursor.length()?;
                 self.count(count)?;
@@ -175,6 +206,24 @@ impl Reader<'_> {
             code::AND => Filter::And(self.filters(depth)?),
             code::OR => Filter::Or(self.filters(depth)?),
             code::NOT => Filter::Not(Box::new(self.filter(depth.saturating_add(1))?)),
+            code::FIELD => {
+                let path = self.name()?;
+                let field = FieldFilter::new(path, read_test(&mut self.cursor)?);
+                self.count(field.listed())?;
+                // Only a filter that passed the check was logged.
+                if field.check().is_err() {
+                    let reason = "a path or a value of a field cannot be";
+                    return Err(DecodeError::new(start as u64, reason));
+                }
+                Filter::Field(field)
+            }
+            code::VALID_AT => Filter::ValidAt(self.time()?),
+            code::SUPERSEDED => Filter::Superseded(read_flag(&mut self.cursor)?),
+            code::DERIVED_FROM => Filter::DerivedFrom(MemoryId::from_u128(self.cursor.u128()?)),
+            code::HAS_SESSION => Filter::HasSession,
+            code::EXPIRES => Filter::Expires { from: self.time()?, to: self.time()? },
+            code::TOKENS => Filter::Tokens { from: self.cursor.u64()?, to: self.cursor.u64()? },
+            code::NAMESPACE_UNDER => Filter::NamespaceUnder(self.name()?),
             _ => return Err(DecodeError::new(start as u64, "unknown kind of filter")),
         })
     }
@@ -195,23 +244,11 @@ impl Reader<'_> {
     }
 
     fn name(&mut self) -> Result<String, DecodeError> {
-        let len = self.cursor.length()?;
-        let bytes = self.cursor.bytes(len)?;
-        let name =
-            std::str::from_utf8(bytes).map_err(|_| self.cursor.error("a name is not UTF-8"))?;
-        Ok(name.to_owned())
+        read_name(&mut self.cursor)
     }
 
     fn time(&mut self) -> Result<Timestamp, DecodeError> {
         self.cursor.u64().map(Timestamp::from_bits)
-    }
-
-    fn flag(&mut self) -> Result<bool, DecodeError> {
-        match self.cursor.u8()? {
-            0 => Ok(false),
-            1 => Ok(true),
-            _ => Err(self.cursor.error("a flag is neither 0 nor 1")),
-        }
     }
 
     fn count(&mut self, nodes: usize) -> Result<(), DecodeError> {
@@ -226,6 +263,7 @@ impl Reader<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::fields::FieldValue;
 
     #[test]
     fn filters_round_trip_and_what_is_too_deep_or_cut_short_is_refused() {
@@ -245,6 +283,74 @@ mod tests {
         let mut deep = VERSION.to_le_bytes().to_vec();
         deep.resize(1_000_000, code::NOT);
         assert!(decode_filter(&deep).is_err());
+    }
+
+    /// Returns one filter of each kind on fields and stored attributes.
+    fn on_fields() -> Vec<Filter> {
+        let field = || Filter::field("a.b[*]");
+        let at = Timestamp::from_millis(-5);
+        let each = [
+            field().exists(),
+            field().eq(FieldValue::Null),
+            field().ne(true),
+            field().lt(-5),
+            field().le(u64::MAX),
+            field().gt(2.5),
+            field().ge("tea"),
+            field().between(at, Timestamp::MAX),
+            field().one_of([FieldValue::from("x"), at.into(), 7.into()]),
+            field().none_of([1, 2]),
+            field().contains("x"),
+            field().starts_with("x"),
+            Filter::valid_at(at),
+            Filter::superseded(true),
+            Filter::derived_from(7u64),
+            Filter::has_session(),
+            Filter::expires(..at),
+            Filter::tokens(3..),
+            Filter::namespace_under("user:42/"),
+        ];
+        each.into()
+    }
+
+    #[test]
+    fn filters_on_fields_come_back_and_damage_never_panics() {
+        let all = Filter::And(on_fields());
+        let bytes = encode_filter(&all);
+        assert_eq!(filter_len(&all), bytes.len());
+        assert_eq!(decode_filter(&bytes), Ok(all));
+        for len in 0..bytes.len() {
+            assert!(decode_filter(&bytes[..len]).is_err());
+        }
+        for i in 0..bytes.len() * 8 {
+            let mut damaged = bytes.clone();
+            damaged[i / 8] ^= 1 << (i % 8);
+            let _ = decode_filter(&damaged);
+        }
+        for filter in on_fields() {
+            assert_eq!(filter_len(&filter), encode_filter(&filter).len(), "{filter:?}");
+        }
+    }
+
+    #[test]
+    fn golden_bytes_of_a_filter_on_a_field() {
+        let bytes = encode_filter(&Filter::field("a").between(-2, 2.0));
+        let mut expected = vec![1, 0, 15, 1, 0, 0, 0, b'a', 7]; // version, kind, path, test
+        expected.extend([2, 0xFE, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF]); // integer
+        expected.extend([4, 0, 0, 0, 0, 0, 0, 0, 0x40]); // float
+        assert_eq!(bytes, expected);
+        let bytes = encode_filter(&Filter::field("a").starts_with("b").and(Filter::tokens(..=2)));
+        let mut expected = vec![1, 0, 12, 2, 0, 0, 0, 15, 1, 0, 0, 0, b'a', 11, 1, 0, 0, 0, b'b'];
+        expected.extend([21, 0, 0, 0, 0, 0, 0, 0, 0, 3, 0, 0, 0, 0, 0, 0, 0]);
+        assert_eq!(bytes, expected);
+    }
+
+    #[test]
+    fn a_field_that_no_check_passes_is_damage() {
+        let nan = Filter::field("a").eq(f64::NAN);
+        assert!(nan.check().is_err() && decode_filter(&encode_filter(&nan)).is_err());
+        let path = Filter::field("a..b").exists();
+        assert!(path.check().is_err() && decode_filter(&encode_filter(&path)).is_err());
     }
 
     #[test]

@@ -14,6 +14,7 @@ pub(crate) mod change;
 pub(crate) mod codec;
 pub(crate) mod cursor;
 mod filter;
+mod filter_values;
 pub(crate) mod frame;
 pub(crate) mod header;
 pub(crate) mod manifest;

@@ -285,6 +285,12 @@ pub(crate) fn attributes(id: MemoryId, body: &[u8]) -> Result<Attributes<'_>, De
         importance: DEFAULT_IMPORTANCE,
         pinned: false,
         expires_at: Timestamp::MAX,
+        valid_from: None,
+        valid_to: None,
+        superseded: false,
+        derived_from: &[],
+        tokens: None,
+        json: None,
     };
     fields(body, |tag, bytes, at| {
         match tag {
@@ -299,6 +305,12 @@ pub(crate) fn attributes(id: MemoryId, body: &[u8]) -> Result<Attributes<'_>, De
             CREATED_AT => row.created_at = time(bytes)?,
             EVENT_TIME => row.event_time = Some(time(bytes)?),
             EXPIRES_AT => row.expires_at = time(bytes)?,
+            VALID_FROM => row.valid_from = Some(time(bytes)?),
+            VALID_TO => row.valid_to = Some(time(bytes)?),
+            SUPERSEDED_BY => row.superseded = true,
+            DERIVED_FROM => row.derived_from = sources(bytes, at)?,
+            TOKENS => row.tokens = Some(Cursor::new(bytes).u32()?),
+            METADATA => row.json = json(bytes),
             _ => known(tag, at)?,
         }
         Ok(())
@@ -337,7 +349,10 @@ pub(crate) fn decode_memory(
             VALID_TO => memory.valid_to = Some(time(bytes)?),
             SUPERSEDED_BY => memory.superseded_by = Some(MemoryId::from_u128(value.u128()?)),
             TOKENS => memory.tokens = Some(value.u32()?),
-            DERIVED_FROM => memory.derived_from = sources(bytes, at)?,
+            DERIVED_FROM => {
+                let id = |id: &[u8; 16]| MemoryId::from_u128(u128::from_le_bytes(*id));
+                memory.derived_from = sources(bytes, at)?.iter().map(id).collect();
+            }
             METADATA => memory.metadata = Some(decode_metadata(bytes, at)?),
             ENDS_BY_DEFAULT => memory.origin.end = End::StoredByDefault,
             FIRST_SEQ => memory.origin.seq = Some(seq(bytes, at)?),
@@ -349,12 +364,20 @@ pub(crate) fn decode_memory(
     Ok(memory)
 }
 
-fn sources(bytes: &[u8], at: &Cursor<'_>) -> Result<Vec<MemoryId>, DecodeError> {
+/// Returns the ids of sources, little-endian.
+fn sources<'a>(bytes: &'a [u8], at: &Cursor<'_>) -> Result<&'a [[u8; 16]], DecodeError> {
     let (ids, rest) = bytes.as_chunks::<16>();
     if !rest.is_empty() || ids.len() > Memory::MAX_DERIVED_FROM {
         return Err(at.error("the list of sources has a wrong length"));
     }
-    Ok(ids.iter().map(|id| MemoryId::from_u128(u128::from_le_bytes(*id))).collect())
+    Ok(ids)
+}
+
+/// Returns the text of metadata that is JSON. What is wrong with other metadata is found where it
+/// is decoded.
+fn json(bytes: &[u8]) -> Option<&[u8]> {
+    let (codec, rest) = bytes.split_first()?;
+    (*codec == codec::JSON).then(|| rest.get(size_of::<u32>()..))?
 }
 
 fn known(tag: u16, at: &Cursor<'_>) -> Result<(), DecodeError> {

@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::lifetime::{End, Lifetime, Origin};
-use super::metadata::{Metadata, MetadataCodec};
+use super::metadata::Metadata;
 use crate::clock::Timestamp;
 use crate::ids::MemoryId;
 
@@ -289,8 +289,8 @@ impl Memory {
         self
     }
 
-    /// Sets the span of time in which the fact holds in the world; `None` leaves an end open. It is
-    /// stored and returned, and has no other effect.
+    /// Sets the span of time in which the fact holds in the world; `None` leaves an end open.
+    /// [`Filter::valid_at`](crate::Filter::valid_at) finds the facts that hold at a moment.
     #[must_use]
     pub fn valid(mut self, from: Option<Timestamp>, to: Option<Timestamp>) -> Self {
         self.valid_from = from;
@@ -298,8 +298,8 @@ impl Memory {
         self
     }
 
-    /// Names the memory that replaced this fact. It is stored and returned, and has no other
-    /// effect.
+    /// Names the memory that replaced this fact. [`Filter::superseded`](crate::Filter::superseded)
+    /// finds such facts, and leaves them out.
     #[must_use]
     pub fn superseded_by(mut self, id: impl Into<MemoryId>) -> Self {
         self.superseded_by = Some(id.into());
@@ -333,8 +333,8 @@ impl Memory {
         self
     }
 
-    /// Sets how many tokens the text has, as the caller's model counts them. The number is stored
-    /// and returned, and has no other effect.
+    /// Sets how many tokens the text has, as the caller's model counts them.
+    /// [`Filter::tokens`](crate::Filter::tokens) finds memories by it.
     #[must_use]
     pub const fn tokens(mut self, tokens: u32) -> Self {
         self.tokens = Some(tokens);
@@ -342,6 +342,7 @@ impl Memory {
     }
 
     /// Names the memories that this one was made from. At most [`Memory::MAX_DERIVED_FROM`].
+    /// [`Filter::derived_from`](crate::Filter::derived_from) finds what was made from one.
     #[must_use]
     pub fn derived_from<I: Into<MemoryId>>(mut self, ids: impl IntoIterator<Item = I>) -> Self {
         self.derived_from = ids.into_iter().map(Into::into).collect();
@@ -352,7 +353,9 @@ impl Memory {
     /// type changes or is known only at run time. The text is kept as it is, numbers included. At
     /// most [`Memory::MAX_METADATA_BYTES`]. Text that is not JSON is an
     /// [`Error::InvalidOption`](crate::Error::InvalidOption) at the insert, which names line and
-    /// column. O(text).
+    /// column. If it is an object, [`Filter::field`](crate::Filter::field) finds memories by its
+    /// values. An object in which values are nested in more than 64 levels is an
+    /// [`Error::LimitExceeded`](crate::Error::LimitExceeded). O(text).
     #[must_use]
     pub fn metadata_json(mut self, json: impl Into<String>) -> Self {
         self.metadata = Some(Metadata::json(json.into()));
@@ -366,10 +369,6 @@ impl Memory {
 
     /// Returns the metadata as JSON text, if it was set as such.
     pub fn metadata_as_json(&self) -> Option<&str> {
-        let metadata = self.metadata.as_ref()?;
-        match metadata.codec {
-            MetadataCodec::Json => std::str::from_utf8(&metadata.bytes).ok(),
-            MetadataCodec::Bincode => None,
-        }
+        self.metadata.as_ref()?.text()
     }
 }

@@ -1,7 +1,9 @@
 //! Owns the limits of a memory: sizes and ranges that do not depend on the collection.
 
 use super::data::Memory;
+use super::metadata::Fault;
 use crate::error::{Error, Result};
+use crate::fields::MAX_DEPTH;
 
 impl Memory {
     /// Checks every size limit and range that does not depend on the collection.
@@ -12,7 +14,7 @@ impl Memory {
         if let Some(metadata) = &self.metadata {
             limit("the metadata", "bytes", metadata.bytes.len(), Self::MAX_METADATA_BYTES)?;
             if let Some(fault) = &metadata.fault {
-                return Err(Error::option("metadata_json", format!("not JSON: {fault}")));
+                return Err(refusal(fault));
             }
         }
         let names = [
@@ -42,4 +44,28 @@ fn limit(what: &'static str, unit: &'static str, got: usize, limit: usize) -> Re
         return Err(Error::limit(what, (got, unit), limit, "make it shorter"));
     }
     Ok(())
+}
+
+/// Returns the error for metadata that is refused.
+fn refusal(fault: &Fault) -> Error {
+    match fault {
+        Fault::NotJson(reason) => Error::option("metadata_json", format!("not JSON: {reason}")),
+        Fault::Deep(levels) => {
+            let (what, way_out) = ("the nesting of the metadata", "make it flatter");
+            Error::limit(what, (*levels, "levels"), MAX_DEPTH, way_out)
+        }
+        Fault::LongName(bytes) => {
+            let (what, way_out) = ("the name of a field", "make it shorter");
+            Error::limit(what, (*bytes, "bytes"), Memory::MAX_NAME_BYTES, way_out)
+        }
+        Fault::NotFinite(name) => {
+            let reason = "is NaN or infinity, which JSON does not have; leave it out";
+            Error::option("field", format!("the value of {name:?} {reason}"))
+        }
+        Fault::NoObject(name) => {
+            let reason = "the metadata is not a JSON object, so it has no fields";
+            let way_out = "set an object or nothing before";
+            Error::option("field", format!("{name:?}: {reason}; {way_out}"))
+        }
+    }
 }

@@ -1,11 +1,12 @@
 //! Owns `Memory`, which users store and read: a vector with text, attributes and a lifetime. `data`
-//! has the plain data, and `limits` checks its limits. Other checks (dimension, metric) are made
-//! where the collection is known. `expiry` decides when a memory expires. `format::record` encodes
-//! it.
+//! has the plain data, `fields` sets single fields of metadata, and `limits` checks limits. Other
+//! checks (dimension, metric) are made where the collection is known. `expiry` decides when a
+//! memory expires. `format::record` encodes it.
 
 mod change;
 mod data;
 mod expiry;
+mod fields;
 mod lifetime;
 mod limits;
 mod metadata;

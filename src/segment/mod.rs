@@ -13,6 +13,7 @@ mod changed;
 mod changes;
 mod deletes;
 mod expiry;
+mod fields;
 mod ids;
 mod layout;
 mod liveness;

@@ -180,6 +180,30 @@ impl<'a, E: From<DecodeError>, R: Fn(Range<usize>) -> Result<&'a [u8], E>> Posti
         Ok(found)
     }
 
+    /// Returns the rows with a name that begins with `prefix`. O(log lists + names that match +
+    /// rows found).
+    pub(super) fn rows_from(&self, field: Field, prefix: &str) -> Result<RoaringBitmap, E> {
+        let (mut low, mut high) = (0, self.count()?);
+        let wanted = (field as u8, prefix.as_bytes());
+        while low < high {
+            let middle = low + (high - low) / 2;
+            match split((self.read)(self.entry(middle)?[0].clone())?) < wanted {
+                true => low = middle + 1,
+                false => high = middle,
+            }
+        }
+        let mut found = RoaringBitmap::new();
+        for i in low..self.count()? {
+            let [key, rows] = self.entry(i)?;
+            let (of, name) = split((self.read)(key)?);
+            if of != field as u8 || !name.starts_with(prefix.as_bytes()) {
+                break;
+            }
+            found |= decode_rows((self.read)(rows)?)?;
+        }
+        Ok(found)
+    }
+
     /// Returns the number of names summed over all rows, to check a whole segment.
     pub(super) fn total(&self, rows: Row) -> Result<u64, E> {
         let mut total = 0;
@@ -206,6 +230,11 @@ impl<'a, E: From<DecodeError>, R: Fn(Range<usize>) -> Result<&'a [u8], E>> Posti
         }
         Ok(total)
     }
+}
+
+/// Splits the key of a list into its field and its name.
+fn split(key: &[u8]) -> (u8, &[u8]) {
+    key.split_first().map_or((0, &[][..]), |(field, name)| (*field, name))
 }
 
 fn decode_rows(bytes: &[u8]) -> Result<RoaringBitmap, DecodeError> {
@@ -243,6 +272,12 @@ mod tests {
                 importance: 0.5,
                 pinned: false,
                 expires_at: Timestamp::MAX,
+                valid_from: None,
+                valid_to: None,
+                superseded: false,
+                derived_from: &[],
+                tokens: None,
+                json: None,
             };
             builder.add(row, &of);
         }
@@ -251,6 +286,11 @@ mod tests {
         let rows = postings.rows(Field::Namespace, "n3").unwrap();
         assert!(rows.iter().eq((3..100).step_by(7)));
         assert!(postings.rows(Field::Tag, "n3").unwrap().is_empty());
+        let from = |prefix| postings.rows_from(Field::Namespace, prefix).unwrap();
+        assert!(from("").iter().eq(0..100) && from("n").iter().eq(0..100));
+        assert_eq!(from("n3"), rows);
+        assert!(from("m").is_empty() && from("o").is_empty());
+        assert!(postings.rows_from(Field::Session, "").unwrap().is_empty());
         // Fewer names than lists, and more.
         for names in [vec!["n3", "t0", "t2"], vec!["t2"; 99]] {
             let names: Vec<String> = names.into_iter().map(str::to_owned).collect();

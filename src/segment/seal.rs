@@ -1,9 +1,11 @@
 //! Owns the writing of `seg` files. Layout: `format.md`, "Segment". Vectors and bodies are
-//! streamed. About 100 bytes per row, and the postings, stay in RAM during the write.
+//! streamed. About 100 bytes per row, the postings, and the columns of fields within their limit,
+//! stay in RAM during the write.
 
 use std::path::Path;
 
 use super::bloom;
+use super::fields::FieldsBuilder;
 use super::layout::{self, FIRST_EXPIRY_AT, HAS_EVENT, HAS_HISTORY, PINNED, key_hash, vector_crc};
 use super::postings::PostingsBuilder;
 use super::row::{Row, RowBuffer, RowRef};
@@ -30,7 +32,6 @@ pub(crate) trait RowSource {
 }
 
 /// Columns collected while the vectors are written.
-#[derive(Default)]
 struct Columns {
     ids: MapVec<u128>,
     seqs: MapVec<u64>,
@@ -45,9 +46,29 @@ struct Columns {
     body_offsets: MapVec<u64>,
     keys: Vec<(u64, Row)>,
     postings: PostingsBuilder,
+    fields: FieldsBuilder,
 }
 
 impl Columns {
+    fn new(rows: Row, dimension: usize) -> Self {
+        Self {
+            ids: MapVec::default(),
+            seqs: MapVec::default(),
+            created: MapVec::default(),
+            events: MapVec::default(),
+            expiries: MapVec::default(),
+            importances: MapVec::default(),
+            flags: MapVec::default(),
+            norms: MapVec::default(),
+            vector_crcs: MapVec::default(),
+            body_crcs: MapVec::default(),
+            body_offsets: MapVec::default(),
+            keys: Vec::new(),
+            postings: PostingsBuilder::default(),
+            fields: FieldsBuilder::new(rows, dimension),
+        }
+    }
+
     fn add(&mut self, into: &Path, at: Row, row: &RowRef<'_>) -> Result<()> {
         let id = row.id.as_u128();
         if self.ids.last().is_some_and(|last| *last >= id) {
@@ -82,6 +103,7 @@ impl Columns {
             self.keys.push((key_hash(key), at));
         }
         self.postings.add(at, &of);
+        self.fields.add(at, &of);
         Ok(())
     }
 }
@@ -98,7 +120,8 @@ pub(crate) fn write_segment(
 ) -> Result<u64> {
     let name = FileName::Segment(header.file);
     let mut writer = SectionWriter::create(disk, dir, name, header)?;
-    let (mut columns, mut buffer) = (Columns::default(), RowBuffer::default());
+    let mut buffer = RowBuffer::default();
+    let mut columns = Columns::new(source.rows(), dimension);
     writer.begin(layout::VECTORS, Check::Rows)?;
     for at in 0..source.rows() {
         let row = source.row(at, &mut buffer)?;
@@ -166,5 +189,6 @@ fn write_columns(
     for (kind, bytes) in sections {
         writer.section(kind, Check::Blocks, bytes)?;
     }
-    writer.section(layout::POSTINGS, Check::Blocks, &columns.postings.encode())
+    writer.section(layout::POSTINGS, Check::Blocks, &columns.postings.encode())?;
+    writer.section(layout::FIELDS, Check::Blocks, &columns.fields.encode())
 }

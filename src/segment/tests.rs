@@ -46,6 +46,13 @@ fn memory(i: u64) -> Memory {
     if i.is_multiple_of(5) {
         memory = memory.key(format!("k{i}")).kind("note").session("s").pinned(true);
     }
+    if i % 4 < 3 {
+        memory = memory.field("n", i).field_list("list", [i % 3, i % 4]).tokens(i as u32);
+        memory = memory.derived_from([i / 2]).valid(Some(Timestamp::from_millis(i as i64)), None);
+    }
+    if i % 6 == 1 {
+        memory = memory.superseded_by(i + 1);
+    }
     memory.importance((i % 11) as f32 / 10.0)
 }
 
@@ -204,9 +211,11 @@ fn every_flipped_bit_is_noticed_or_changes_nothing() {
                 assert_eq!(found, [row], "byte {i}");
             }
         }
-        let tagged = Matcher::new(Filter::tag("t1"));
-        if let Ok(found) = sealed.select(&tagged, &mut 0) {
-            assert_eq!(found, active.select(&tagged, &mut 0).unwrap(), "byte {i}");
+        for filter in [Filter::tag("t1"), Filter::field("n").ge(3), Filter::tokens(2..7)] {
+            let filter = Matcher::new(filter);
+            if let Ok(found) = sealed.select(&filter, &mut 0) {
+                assert_eq!(found, active.select(&filter, &mut 0).unwrap(), "byte {i}");
+            }
         }
         let padding = bytes[i] == 0 && sealed.verify().is_ok();
         assert!(padding || sealed.verify().is_err(), "byte {i} is covered by nothing");
@@ -297,6 +306,17 @@ fn filters() -> impl Strategy<Value = Filter> {
         (0..11u8).prop_map(|a| Filter::importance_at_least(f32::from(a) / 10.0)),
         any::<bool>().prop_map(Filter::Pinned),
         prop::collection::vec(0..80u64, 0..5).prop_map(Filter::ids),
+        (0..80u64).prop_map(|n| Filter::field("n").lt(n)),
+        (0..5u64).prop_map(|n| Filter::field("list").contains(n)),
+        (0..5u64).prop_map(|n| Filter::field("list[1]").ne(n)),
+        Just(Filter::field("n").exists()),
+        (0..80i64).prop_map(|at| Filter::valid_at(Timestamp::from_millis(at))),
+        any::<bool>().prop_map(Filter::superseded),
+        (0..40u64).prop_map(Filter::derived_from),
+        Just(Filter::has_session()),
+        (1_000..1_080i64).prop_map(|at| Filter::expires(Timestamp::from_millis(at)..)),
+        (0..80u32).prop_map(|n| Filter::tokens(..n)),
+        Just(Filter::namespace_under("n2/")),
     ];
     leaf.prop_recursive(3, 12, 4, |inner| {
         prop_oneof![

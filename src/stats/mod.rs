@@ -88,6 +88,13 @@ pub struct CollectionStats {
     pub memtable_rows: u64,
     /// Heap bytes of the memtables, including their codes.
     pub heap_bytes: u64,
+    /// Bytes of the columns of fields in the segments: see `Filter::field`.
+    pub field_bytes: u64,
+    /// How many bytes these columns may take: in each segment a quarter of the vectors' bytes, and
+    /// at least 64 KiB.
+    pub field_bytes_limit: u64,
+    /// How many columns were left out because they would exceed that. The rows answer for them.
+    pub field_columns_left_out: u64,
     /// Sealed segments.
     pub segments: Vec<SegmentStats>,
     /// Indexes over the segments.

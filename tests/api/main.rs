@@ -17,6 +17,7 @@ mod edges_memories;
 mod edges_search;
 mod edges_store_life;
 mod expiry;
+mod field_filters;
 mod fields;
 mod filters;
 mod lists;

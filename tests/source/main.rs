@@ -23,7 +23,7 @@ const LAYERS: &[&[&str]] = &[
     &["sabotage", "splitmix", "sync", "value_error"],
     &["clock", "ids", "quantization"],
     &["error", "report"],
-    &["poison", "stats"],
+    &["poison", "stats", "fields"],
     &["event", "worker"],
     &["memory", "options", "filter"],
     &["format", "disk"],

@@ -11,9 +11,10 @@ use std::path::Path;
 use roaring::RoaringBitmap;
 
 use super::expiry::Expiries;
+use super::fields::{self, Answer, Fields};
 use super::layout::{
-    BODIES, BODY_CRCS, BODY_OFFSETS, DESCRIPTION, FIRST_EXPIRY_AT, FLAGS, IMPORTANCES, KEYS, NORMS,
-    POSTINGS, VECTOR_CRCS, VECTORS, vector_crc,
+    BODIES, BODY_CRCS, BODY_OFFSETS, DESCRIPTION, FIELDS, FIRST_EXPIRY_AT, FLAGS, IMPORTANCES,
+    KEYS, NORMS, POSTINGS, VECTOR_CRCS, VECTORS, vector_crc,
 };
 use super::postings::{Field, Postings};
 use super::row::{Row, RowRef};
@@ -21,6 +22,7 @@ use super::rows::Rows;
 use crate::clock::Timestamp;
 use crate::disk::{Disk, Permit};
 use crate::error::{Error, Result};
+use crate::filter::Filter;
 use crate::format::header::{FileKind, StoreId};
 use crate::format::names::FileName;
 use crate::format::{DecodeError, crc32};
@@ -37,17 +39,31 @@ pub(crate) struct SealedSegment {
     expiries: Expiries,
 }
 
-/// The reason why postings could not be read.
+/// What the columns of fields of a segment cost.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct FieldCosts {
+    pub(crate) bytes: u64,
+    /// How many bytes they may take; 0 in a segment that is older than they.
+    pub(crate) limit: u64,
+    /// How many columns were left out for that.
+    pub(crate) left_out: u64,
+}
+
+/// The error of a read behind the end of a section.
+const CUT: DecodeError = DecodeError::new(0, "the section is cut short");
+
+/// The reason why postings or columns of fields could not be read.
 enum Unread {
     File(Error),
     Decode(DecodeError),
 }
 
 impl Unread {
-    fn error(self, file: &SectionFile) -> Error {
+    /// Returns the error for this section.
+    fn error(self, file: &SectionFile, section: u32) -> Error {
         match self {
             Self::File(error) => error,
-            Self::Decode(e) => file.corrupt_in(POSTINGS, e.offset, e.reason),
+            Self::Decode(e) => file.corrupt_in(section, e.offset, e.reason),
         }
     }
 }
@@ -169,8 +185,16 @@ impl SealedSegment {
     /// Returns the rows that have one of these sorted names. For few names, only the blocks that
     /// lead to the rows are read.
     pub(super) fn named(&self, field: Field, names: &[impl AsRef<str>]) -> Result<RoaringBitmap> {
-        let rows = Postings::new(|part| self.part_of_postings(part)).rows_of_any(field, names);
-        let mut rows = rows.map_err(|unread| unread.error(&self.file))?;
+        self.posted(self.postings().rows_of_any(field, names))
+    }
+
+    /// Returns the rows that have a name which begins with this text.
+    pub(super) fn named_from(&self, field: Field, prefix: &str) -> Result<RoaringBitmap> {
+        self.posted(self.postings().rows_from(field, prefix))
+    }
+
+    fn posted(&self, rows: std::result::Result<RoaringBitmap, Unread>) -> Result<RoaringBitmap> {
+        let mut rows = rows.map_err(|unread| unread.error(&self.file, POSTINGS))?;
         // Row numbers beyond the segment come from damage.
         rows.remove_range(self.rows..);
         Ok(rows)
@@ -183,13 +207,40 @@ impl SealedSegment {
         prefix: &str,
         visit: &mut dyn FnMut(&str, RoaringBitmap),
     ) -> Result<()> {
-        let postings = Postings::new(|part| self.part_of_postings(part));
-        let each = postings.each(field, prefix, &mut |name, mut rows| {
+        let each = self.postings().each(field, prefix, &mut |name, mut rows| {
             // Row numbers beyond the segment come from damage.
             rows.remove_range(self.rows..);
             visit(name, rows);
         });
-        each.map_err(|unread| unread.error(&self.file))
+        each.map_err(|unread| unread.error(&self.file, POSTINGS))
+    }
+
+    /// Returns what the columns of fields say about a filter that they may answer.
+    pub(super) fn fields_answer(&self, filter: &Filter) -> Result<Answer> {
+        let Some(fields) = self.fields() else {
+            return Ok(Answer::Unknown);
+        };
+        let answer = fields::answer(&fields, self.rows, filter);
+        answer.map_err(|unread| unread.error(&self.file, FIELDS))
+    }
+
+    /// Returns true if rows must be read to answer a filter without others inside.
+    pub(super) fn needs_rows(&self, filter: &Filter) -> Result<bool> {
+        match self.fields() {
+            Some(fields) => fields::needs_rows(&fields, filter)
+                .map_err(|unread| unread.error(&self.file, FIELDS)),
+            None => Ok(fields::are_asked(filter)),
+        }
+    }
+
+    /// Returns what the columns of fields cost.
+    pub(crate) fn field_costs(&self) -> FieldCosts {
+        let bytes = self.file.bytes(FIELDS).map_or(0, <[u8]>::len) as u64;
+        let limit = if bytes == 0 { 0 } else { fields::limit(self.rows, self.dimension) };
+        // Not checked: a wrong number here decides nothing.
+        let head =
+            Fields::new(|part| self.file.bytes(FIELDS).and_then(|all| all.get(part)).ok_or(CUT));
+        FieldCosts { bytes, limit: limit as u64, left_out: head.left_out().unwrap_or(0) as u64 }
     }
 
     /// Returns the rows whose key has this hash.
@@ -247,7 +298,17 @@ impl SealedSegment {
         Ok(body)
     }
 
-    fn part_of_postings(&self, part: Range<usize>) -> std::result::Result<&[u8], Unread> {
-        self.file.checked_range(POSTINGS, part).map_err(Unread::File)
+    fn postings<'a>(
+        &'a self,
+    ) -> Postings<impl Fn(Range<usize>) -> std::result::Result<&'a [u8], Unread>> {
+        Postings::new(|part| self.file.checked_range(POSTINGS, part).map_err(Unread::File))
+    }
+
+    /// Returns the columns of fields; `None` in a segment that is older than they.
+    fn fields<'a>(
+        &'a self,
+    ) -> Option<Fields<impl Fn(Range<usize>) -> std::result::Result<&'a [u8], Unread>>> {
+        self.file.bytes(FIELDS)?;
+        Some(Fields::new(|part| self.file.checked_range(FIELDS, part).map_err(Unread::File)))
     }
 }

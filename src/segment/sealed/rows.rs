@@ -8,7 +8,7 @@ use crate::error::Result;
 use crate::filter::{Attributes, Matcher};
 use crate::format::record::{self, History};
 use crate::ids::{MemoryId, Seq};
-use crate::segment::changed::{Written, changed};
+use crate::segment::changed::Written;
 use crate::segment::changes::Changes;
 use crate::segment::expiry::Expiries;
 use crate::segment::layout::{
@@ -106,7 +106,7 @@ impl Rows for SealedSegment {
     }
 
     fn select(&self, filter: &Matcher, read: &mut u64) -> Result<RoaringBitmap> {
-        select::select(self, filter, read)
+        select::select(self, &Changes::default(), filter, read)
     }
 
     fn order(&self, by: Column, rows: &[Row], numbers: &mut Vec<Option<u64>>) -> Result<()> {
@@ -169,19 +169,7 @@ impl Written for SealedSegment {
         changes: &Changes,
         read: &mut u64,
     ) -> Result<RoaringBitmap> {
-        let mut rows = self.select(filter, read)?;
-        if changes.is_empty() || !filter.asks_for_changeable() {
-            return Ok(rows);
-        }
-        let mut buffer = RowBuffer::default();
-        for (row, change) in changes.iter() {
-            let of = changed(self.attributes(row, &mut buffer)?, Some(change));
-            match filter.matches_counted(&of, read) {
-                true => rows.insert(row),
-                false => rows.remove(row),
-            };
-        }
-        Ok(rows)
+        select::select(self, changes, filter, read)
     }
 
     fn remembered(&self) -> Option<&Expiries> {

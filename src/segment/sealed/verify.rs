@@ -1,16 +1,17 @@
-//! Owns the check of a whole sealed segment: its columns, postings, bodies and vectors are sound
-//! and agree.
+//! Owns the check of a whole sealed segment: its columns, postings, fields, bodies and vectors are
+//! sound and agree.
 
 use super::SealedSegment;
 use crate::error::Result;
-use crate::segment::layout::{BLOOM, BODIES, BODY_OFFSETS, CREATED, IDS, KEYS, PINNED, POSTINGS};
-use crate::segment::postings::Postings;
+use crate::segment::layout::{
+    BLOOM, BODIES, BODY_OFFSETS, CREATED, FIELDS, IDS, KEYS, PINNED, POSTINGS,
+};
 use crate::segment::row::RowBuffer;
 use crate::segment::rows::Rows;
 
 impl SealedSegment {
-    /// Checks everything except vectors and bodies: ids ascend and can be found, and offsets, keys
-    /// and postings are in range. O(rows).
+    /// Checks everything except vectors and bodies: ids ascend and can be found, and offsets, keys,
+    /// postings and columns of fields are in order and in range. O(rows).
     pub(crate) fn verify_structure(&self) -> Result<()> {
         self.file.verify()?;
         let mut last = None;
@@ -49,13 +50,17 @@ impl SealedSegment {
         if !whole || keys.iter().any(|entry| key(entry).1 >= self.rows) {
             return Err(self.file.corrupt_in(KEYS, 0, "the keys are out of order or of no row"));
         }
+        let fields = self.fields().map_or(Ok(()), |fields| {
+            fields.check(self.rows, self.file.bytes(FIELDS).map_or(0, <[u8]>::len))
+        });
+        fields.map_err(|unread| unread.error(&self.file, FIELDS))?;
         self.names().map(drop)
     }
 
     /// Returns how many names the rows have in all, as the postings say.
     fn names(&self) -> Result<u64> {
-        let total = Postings::new(|part| self.part_of_postings(part)).total(self.rows);
-        total.map_err(|unread| unread.error(&self.file))
+        let total = self.postings().total(self.rows);
+        total.map_err(|unread| unread.error(&self.file, POSTINGS))
     }
 
     /// Checks every byte, and that columns, postings and rows agree. Releases pages on the way, so

@@ -98,6 +98,14 @@ fn memory(i: u64, version: u64, dimension: usize) -> Memory {
     if i % 7 == 3 {
         memory = memory.ttl(Duration::from_secs(60));
     }
+    if i % 4 == 1 {
+        memory = memory.field("n", i).field("text", format!("text {}", i % 5));
+        memory = memory.field_list("list", [i % 3, version]).tokens(i as u32);
+    }
+    if i % 6 == 2 {
+        memory = memory.superseded_by(i + 1).derived_from([i / 2, 7]);
+        memory = memory.valid(Some(Timestamp::from_millis(i.cast_signed())), None);
+    }
     if i % 9 == 4 {
         let (seen, by) = (vec![(i, Some('a')), (version, None)], By::Page { number: 3 });
         memory = memory.metadata(&Note { seen, by }).unwrap();
@@ -230,6 +238,10 @@ fn fill(store: &Store, versions: &mut Versions) {
         assert_eq!(of.1.delete_where(Filter::ids([204u64, 206, 900])).unwrap(), 2);
         update(of, 36..39, &Patch::new().lifetime(Duration::from_secs(90)), versions);
         update(of, 207..208, &Patch::new().text("again").tag("t9"), versions);
+        // Each kills so many rows that the filter is logged, and not their ids.
+        assert!(of.1.delete_where(Filter::field("n").between(61, 110.5)).unwrap() > 2);
+        let valid = Filter::valid_at(Timestamp::from_millis(30)) & Filter::superseded(true);
+        assert!(of.1.delete_where(valid & Filter::derived_from(7u64)).unwrap() > 2);
     }
     store.sync().unwrap();
 }

@@ -63,6 +63,18 @@ fn filters() -> &'static [Matcher] {
             Filter::Pinned(true),
             Filter::ids([1u64, 10, 64, 500]),
             Filter::namespace("user:2").and(Filter::tag("t1")).or(Filter::key("k5")),
+            Filter::field("n").between(3, 40.5),
+            Filter::field("text").contains("3"),
+            Filter::field("text").eq(Timestamp::EPOCH),
+            Filter::field("list").contains(1),
+            Filter::field("list[0]").none_of([0, 2]),
+            Filter::field("nothing").exists(),
+            Filter::valid_at(Timestamp::from_millis(30)),
+            Filter::superseded(true).and(Filter::tokens(2..).not()),
+            Filter::derived_from(7u64),
+            Filter::has_session(),
+            Filter::expires(NOW..),
+            Filter::namespace_under("user:0"),
             // More names than there are posting lists.
             Filter::tags_any((0..200).map(|i| format!("t{i}"))),
         ];

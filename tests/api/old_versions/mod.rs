@@ -18,7 +18,9 @@ use std::time::Duration;
 
 use crate::common::{close, contents, settle, vector, with_clock};
 use crate::lists::world::{joined, orders, sorted};
-use altiplano::{Collection, Filter, ManualClock, Memory, MemoryId, Store, VerifyLevel};
+use altiplano::{
+    Collection, FieldValue, Filter, ManualClock, Memory, MemoryId, Store, VerifyLevel,
+};
 use data::{COLLECTIONS, END, Meta, Source, Wanted, distance, visible};
 
 /// Returns the directories of all fixtures.
@@ -87,7 +89,7 @@ fn filters() -> Vec<(Filter, Check)> {
     let at = altiplano::Timestamp::from_millis;
     let start = crate::common::START.as_millis();
     let day = 24 * 3_600_000;
-    vec![
+    let mut all: Vec<(Filter, Check)> = vec![
         (Filter::All, |_| true),
         (Filter::namespace("user:3"), |w| w.namespace.as_deref() == Some("user:3")),
         (Filter::session("s-4"), |w| w.session.as_deref() == Some("s-4")),
@@ -109,6 +111,35 @@ fn filters() -> Vec<(Filter, Check)> {
         (Filter::namespace("user:2").and(Filter::kind("turn").not()), |w| {
             w.namespace.as_deref() == Some("user:2") && w.kind.as_deref() != Some("turn")
         }),
+    ];
+    all.extend(filters_on_fields());
+    all
+}
+
+/// Returns filters on metadata and stored attributes. Version 1 has no columns for them.
+fn filters_on_fields() -> Vec<(Filter, Check)> {
+    let field = Filter::field;
+    let at = altiplano::Timestamp::from_millis;
+    vec![
+        (field("id").between(10, 60), |w| w.id % 4 == 1 && (10..=60).contains(&w.id)),
+        (field("id").ne(41), |w| w.id % 4 == 1 && w.id != 41),
+        (field("deep").contains(FieldValue::Null), |w| w.id % 4 == 1),
+        (field("deep[0]").lt(1.5).not(), |w| w.id % 4 != 1),
+        (
+            field("version").eq(1),
+            |w| matches!(&w.meta, Meta::Json(json) if json.contains("\"version\": 1")),
+        ),
+        (field("page").exists(), |_| false),
+        (Filter::valid_at(at(50)), |w| {
+            let moment = altiplano::Timestamp::from_millis(50);
+            w.valid.0.is_none_or(|from| from <= moment) && w.valid.1.is_none_or(|to| moment < to)
+        }),
+        (Filter::superseded(true), |w| w.superseded_by.is_some()),
+        (Filter::derived_from(20u64), |w| w.sources.contains(&20)),
+        (Filter::has_session(), |w| w.session.is_some()),
+        (Filter::expires(..), |w| w.expires().is_some()),
+        (Filter::tokens(30..=90), |w| w.tokens.is_some_and(|n| (30..=90).contains(&n))),
+        (Filter::namespace_under("user:1"), |w| w.namespace.as_deref() == Some("user:1")),
     ]
 }
 
@@ -213,6 +244,32 @@ fn a_store_of_an_earlier_version_is_compacted_purged_and_written_on() {
         store.close().unwrap();
         let (store, _) = open(&path);
         check(&store);
+    }
+}
+
+#[test]
+fn fields_of_an_earlier_version_are_read_from_the_rows_until_these_are_rewritten() {
+    for fixture in fixtures() {
+        let (_dir, path) = copied(&fixture);
+        let (store, _) = open(&path);
+        let l2 = store.get_collection("l2").unwrap();
+        let parsed = || {
+            let query = vector(77_000, 8);
+            let search = l2.search(&query).filter(Filter::field("id").eq(41));
+            let (hits, told) = search.explain().unwrap();
+            (hits.iter().map(|hit| hit.id).collect::<Vec<_>>(), told.fields_from_rows)
+        };
+        let in_memory = l2.stats().unwrap().memtable_rows;
+        let (hits, before) = parsed();
+        assert!(before > 0 && hits == [MemoryId::from(41u64)], "{before}");
+        store.compact().unwrap();
+        // A compaction of segments without dead rows rewrites nothing.
+        assert_eq!(store.purge().unwrap().pending.len(), 0);
+        let stats = l2.stats().unwrap();
+        assert!(stats.memtable_rows <= in_memory);
+        let (again, after) = parsed();
+        assert!(again == hits && after <= before, "{after} after {before}");
+        assert!(stats.field_bytes > 0 && after < before, "{stats:?}");
     }
 }
 
