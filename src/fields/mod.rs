@@ -22,7 +22,7 @@ mod visit;
 pub(crate) use all::each;
 pub(crate) use json::depth;
 pub(crate) use number::Number;
-pub(crate) use object::{get, get_list, put};
+pub(crate) use object::{get, get_list, put, remove};
 pub(crate) use path::{Path, PathFault};
 pub(crate) use scalar::{Scalar, id_key, tag, text_key};
 pub use value::FieldValue;

@@ -28,6 +28,26 @@ pub(crate) fn put(json: &str, name: &str, value: &str) -> Option<String> {
     Some([json.get(..end)?, comma, &name, ":", value, json.get(end..)?].concat())
 }
 
+/// Returns the text without the fields of this name. `None` if the text is not an object. O(text).
+pub(crate) fn remove(json: &str, name: &str) -> Option<String> {
+    let mut scanner = Scanner::new(json.as_bytes());
+    let mut kept = String::new();
+    scanner.entries(|s, key| {
+        s.peek()?;
+        let start = s.position();
+        s.skip()?;
+        if !key.is(name) {
+            let comma = if kept.is_empty() { "" } else { "," };
+            let key = serde_json::to_string(&*key.text()).ok()?;
+            for part in [comma, &key, ":", json.get(start..s.position())?] {
+                kept.push_str(part);
+            }
+        }
+        Some(())
+    })?;
+    Some(["{", &kept, "}"].concat())
+}
+
 /// Returns the value of the field of this name; `None` if it is an object or a list, or if there is
 /// none. O(text).
 pub(crate) fn get(json: &str, name: &str) -> Option<FieldValue> {

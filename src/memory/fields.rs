@@ -48,6 +48,21 @@ impl Memory {
         self.put_field(name.as_ref(), json.as_deref())
     }
 
+    /// Removes a field from the metadata, if it is there. O(metadata).
+    ///
+    /// ```
+    /// use altiplano::Memory;
+    /// let memory = Memory::new(1, [0.5]).field("year", 2024).field("draft", true);
+    /// assert_eq!(memory.remove_field("draft").metadata_as_json(), Some(r#"{"year":2024}"#));
+    /// ```
+    #[must_use]
+    pub fn remove_field(mut self, name: impl AsRef<str>) -> Self {
+        if let Some(metadata) = &mut self.metadata {
+            metadata.remove(name.as_ref());
+        }
+        self
+    }
+
     fn put_field(mut self, name: &str, json: Option<&str>) -> Self {
         self.metadata.get_or_insert_with(|| Metadata::json("{}".to_owned())).put(name, json);
         self

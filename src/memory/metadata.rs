@@ -66,6 +66,14 @@ impl Metadata {
         }
     }
 
+    /// Removes the fields of this name from the object. Nothing happens if there is none, or if the
+    /// metadata is not a JSON object.
+    pub(super) fn remove(&mut self, name: &str) {
+        if let Some(text) = self.text().and_then(|text| fields::remove(text, name)) {
+            self.bytes = text.into_bytes();
+        }
+    }
+
     /// Sets a field of the object; `json` is its value, `None` if there is none in JSON.
     pub(super) fn put(&mut self, name: &str, json: Option<&str>) {
         if self.fault.is_some() {

@@ -5,6 +5,7 @@ use super::data::Memory;
 use super::lifetime::{End, Lifetime};
 use crate::clock::Timestamp;
 use crate::error::Result;
+use crate::fields::FieldValue;
 use crate::ids::{MemoryId, Seq};
 
 /// An update of a memory, as data: what is not named stays as it is, and the vector stays.
@@ -34,6 +35,8 @@ pub struct Patch {
     superseded_by: Option<Option<MemoryId>>,
     tokens: Option<Option<u32>>,
     metadata_json: Option<String>,
+    /// Fields to set, or with `None` to remove, in this order.
+    fields: Vec<(String, Option<FieldValue>)>,
     lifetime: Option<Lifetime>,
     if_version: Option<u64>,
 }
@@ -147,6 +150,18 @@ impl Patch {
         self
     }
 
+    /// Sets a field of the metadata and keeps the others: see [`Memory::field`].
+    pub fn field(mut self, name: impl Into<String>, value: impl Into<FieldValue>) -> Self {
+        self.fields.push((name.into(), Some(value.into())));
+        self
+    }
+
+    /// Removes a field of the metadata, if it is there.
+    pub fn remove_field(mut self, name: impl Into<String>) -> Self {
+        self.fields.push((name.into(), None));
+        self
+    }
+
     /// Sets the lifetime. A time to live begins at the update.
     #[doc(alias = "ttl")]
     pub fn lifetime(mut self, lifetime: impl Into<Lifetime>) -> Self {
@@ -192,7 +207,11 @@ impl Patch {
     pub(crate) fn bytes(&self) -> usize {
         let texts = [&self.text, &self.session, &self.kind, &self.namespace];
         let texts = texts.into_iter().flatten().flatten().chain(&self.metadata_json);
-        texts.chain(&self.add_tags).map(String::len).sum()
+        let fields = self.fields.iter().map(|(name, value)| match value {
+            Some(FieldValue::Text(text)) => name.len().saturating_add(text.len()),
+            _ => name.len().saturating_add(32),
+        });
+        texts.chain(&self.add_tags).map(String::len).chain(fields).sum()
     }
 
     /// Changes a memory that was read from the store.
@@ -222,6 +241,13 @@ impl Patch {
         memory.tokens = self.tokens.unwrap_or(memory.tokens);
         if let Some(json) = &self.metadata_json {
             *memory = memory.clone().metadata_json(json.clone());
+        }
+        for (name, value) in &self.fields {
+            let changed = memory.clone();
+            *memory = match value {
+                Some(value) => changed.field(name, value.clone()),
+                None => changed.remove_field(name),
+            };
         }
         if let Some(lifetime) = self.lifetime {
             memory.lifetime = lifetime;

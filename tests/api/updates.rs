@@ -144,6 +144,12 @@ fn an_update_keeps_place_and_vector_and_gives_a_new_version() {
         assert_eq!(after.metadata_as_json(), Some(r#"{"x":1}"#));
         before = after;
     }
+    let fields = Patch::new().field("x", "two").field("y", 7).remove_field("none");
+    assert_eq!(notes.patch(1, fields).unwrap(), Outcome::Updated);
+    assert_eq!(notes.get(1).unwrap().unwrap().metadata_as_json(), Some(r#"{"x":"two","y":7}"#));
+    assert_eq!(notes.count(Filter::field("x").eq("two")).unwrap(), 1);
+    assert_eq!(notes.patch(1, Patch::new().remove_field("x")).unwrap(), Outcome::Updated);
+    assert_eq!(notes.count(Filter::field("x").exists()).unwrap(), 0);
     let undo = Patch::new().remove_text().remove_session().pinned(false);
     assert_eq!(notes.patch(1, undo).unwrap(), Outcome::Updated);
     let after = notes.get(1).unwrap().unwrap();
@@ -240,6 +246,7 @@ fn a_bad_update_is_an_error_and_changes_nothing() {
         Patch::new().session(&*long),
         Patch::new().tag(&*long),
         Patch::new().metadata_json("{no"),
+        Patch::new().field("x", f64::NAN),
         Patch::new().lifetime(past),
         Patch::new().lifetime(Duration::ZERO),
         Patch::new().lifetime(past).text("t"),
