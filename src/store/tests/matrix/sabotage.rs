@@ -25,6 +25,8 @@ fn likely(switch: Sabotage) -> &'static str {
         ZerosAreFrames => "insert, buffered",
         UnlinkLogEarly | PruneByNewest => "log is trimmed",
         DropCarriedDeletes => "writes during a merge",
+        DropCarriedChanges => "touch during a job",
+        ForgetChanges => "touch in segments",
         _ => "",
     }
 }
