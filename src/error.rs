@@ -42,16 +42,30 @@ pub enum Error {
         /// The check that failed.
         reason: String,
     },
-    /// Another process has the store open, or this process has, through a handle of the store or of
-    /// one of its collections. Close it first, or use `StoreOptions::open_read_only`.
-    #[error("{} is locked by another open store; close it or open read-only", path.display())]
+    /// The store is open for writing already: in another process, or in this one through another
+    /// handle of the store or of one of its collections.
+    ///
+    /// Within a process, open a store once and clone the [`Store`](crate::Store), which is cheap.
+    /// Or close the other handle first: a store stays open until [`Store::close`] or until its last
+    /// `Store` and its last `Collection` are dropped. Beside another process, use
+    /// [`StoreOptions::open_read_only`](crate::StoreOptions::open_read_only).
+    ///
+    /// [`Store::close`]: crate::Store::close
+    #[error(
+        "{} is locked: another process, or another handle in this process, has the store open; \
+         clone that `Store`, close it first, or use StoreOptions::open_read_only",
+        path.display()
+    )]
     #[non_exhaustive]
     Locked {
         /// The lock file.
         path: PathBuf,
     },
     /// The store was opened read-only, or its directory cannot be written.
-    #[error("{} is read-only here: open the store for writing to change it", path.display())]
+    #[error(
+        "{} cannot be changed: open it with Store::open, in a directory that can be written",
+        path.display()
+    )]
     #[non_exhaustive]
     ReadOnly {
         /// The store's directory.
@@ -191,11 +205,12 @@ pub enum Error {
         /// How to stay below the limit.
         way_out: &'static str,
     },
-    /// Metadata could not be encoded, or could not be decoded as the requested type.
+    /// Metadata is of a type that [`Memory::metadata`](crate::Memory::metadata) does not support,
+    /// or cannot be read as the type that was asked for.
     #[error("metadata: {reason}")]
     #[non_exhaustive]
     Metadata {
-        /// The message of the codec.
+        /// What is wrong, and the way out if there is one.
         reason: String,
     },
     /// The store was closed, through any of its handles, or the collection was dropped.

@@ -27,7 +27,7 @@ use crate::options::{Background, Durability, StoreOptions};
 use crate::segment::RowRef;
 use crate::snapshot::stage::Prepared;
 use crate::store::Store;
-use crate::store::open::{no_store, open_for_writing};
+use crate::store::open::{create_dir, no_store, open_for_writing};
 use sources::Sources;
 use survivors::Survivors;
 
@@ -48,7 +48,8 @@ impl StoreOptions {
     /// # Errors
     ///
     /// [`Error::Locked`] if `from` is open. [`Error::NotFound`] if there is no store in it.
-    /// [`Error::InvalidOption`] if `to` is not empty. [`Error::Corrupt`] if no manifest can be
+    /// [`Error::InvalidOption`] if `to` is not empty, or the directory above it does not exist.
+    /// [`Error::Corrupt`] if no manifest can be
     /// read: without one it is unknown what the files belong to. After any other error, discard
     /// what was written to `to`.
     ///
@@ -89,7 +90,7 @@ impl StoreOptions {
             return Err(Error::not_found(from));
         }
         let _lock = disk.lock(&from.join(FileName::Lock.to_string()))?;
-        disk.create_dir(to)?;
+        create_dir(disk.as_ref(), "to", to)?;
         if !disk.list(to)?.is_empty() {
             return Err(Error::option("to", format!("{} is not empty", to.display())));
         }
