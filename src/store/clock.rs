@@ -50,7 +50,7 @@ impl Store {
             return self.engine.dir.check_writable();
         }
         self.engine.log.trust_clock()?;
-        self.engine.background.bells().rows.notify();
+        self.engine.background.wakeups().rows.notify();
         Ok(())
     }
 }
