@@ -11,8 +11,9 @@ use crate::ids::MemoryId;
 
 /// One memory: an id, a vector, and attributes that an agent needs later.
 ///
-/// The fields can be read and changed directly. Setters take and return the memory, so that one can
-/// be written in a chain. Most are called as their field; [`valid`](Self::valid) sets two fields,
+/// The fields can be read and changed directly: `memory.text` is a field. Setters take and return
+/// the memory, so that one can be written in a chain: `memory.text("likes tea")` sets that field.
+/// Most setters have the name of their field. [`valid`](Self::valid) sets two fields,
 /// [`tag`](Self::tag) adds to one, and [`ttl`](Self::ttl), [`expires_at`](Self::expires_at) and
 /// [`never_expires`](Self::never_expires) set the lifetime. No setter panics; limits are checked at
 /// the insert, those of typed metadata at once.
@@ -50,7 +51,8 @@ pub struct Memory {
     /// Format version 1 stored cosine vectors normalised: such a vector may differ by about one
     /// unit in the last place.
     pub vector: Vec<f32>,
-    /// The text, UTF-8.
+    /// The text, UTF-8. The setter of the same name is [`Memory::text()`];
+    /// [`Hit::text()`](crate::Hit::text) reads it from the result of a search.
     #[serde(default)]
     pub text: Option<String>,
     /// Arbitrary bytes.
@@ -176,7 +178,8 @@ impl Memory {
         }
     }
 
-    /// Sets the text. Text and bytes together take at most [`Memory::MAX_CONTENT_BYTES`].
+    /// Sets the field [`text`](field@Self::text). Text and bytes together take at most
+    /// [`Memory::MAX_CONTENT_BYTES`].
     #[must_use]
     pub fn text(mut self, text: impl Into<String>) -> Self {
         self.text = Some(text.into());
