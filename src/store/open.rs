@@ -140,7 +140,7 @@ pub(super) fn create_dir(disk: &dyn Disk, name: &'static str, dir: &Path) -> Res
             let (parent, dir) = (parent(dir).display(), dir.display());
             let reason = format!(
                 "cannot create {dir}, because the directory {parent} does not exist; create it \
-                 first, with std::fs::create_dir_all"
+                 first, for example with fs::create_dir_all"
             );
             Error::option(name, reason)
         }
