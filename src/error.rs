@@ -133,7 +133,10 @@ pub enum Error {
     /// This process is a child, made by fork, of the process that opened the store. It shares the
     /// lock and the files, so it may read but must not write. Open the store again when the parent
     /// has closed it.
-    #[error("the store was opened by process {opened_by}; its child {process} can only read")]
+    #[error(
+        "the store was opened by process {opened_by}; its child {process} can only read, until \
+         the parent has closed it and the child opens it again"
+    )]
     #[non_exhaustive]
     Forked {
         /// The process that opened the store.
@@ -142,7 +145,11 @@ pub enum Error {
         process: u32,
     },
     /// A file was written by a newer version of this crate.
-    #[error("{} has format {found}, this version reads up to {supported}", file.display())]
+    #[error(
+        "{} has format {found}, this version reads up to {supported}; use a newer version of \
+         altiplano",
+        file.display()
+    )]
     #[non_exhaustive]
     UnsupportedFormat {
         /// The file.
@@ -154,7 +161,10 @@ pub enum Error {
     },
     /// A vector, or the options of a collection, have another number of dimensions than the
     /// collection.
-    #[error("{got} dimensions were given, the collection has {expected}")]
+    #[error(
+        "{got} dimensions were given, the collection has {expected}; a model with another number \
+         of dimensions needs a collection of its own"
+    )]
     #[non_exhaustive]
     Dimension {
         /// The collection's dimension.
@@ -182,7 +192,10 @@ pub enum Error {
         reason: String,
     },
     /// The collection holds embeddings of another model, so distances would mean nothing.
-    #[error("the collection holds embeddings of {expected:?}, not of {got:?}")]
+    #[error(
+        "the collection holds embeddings of {expected:?}, not of {got:?}; embed the texts again \
+         into another collection"
+    )]
     #[non_exhaustive]
     EmbeddingSpace {
         /// The collection's embedding space.
@@ -214,7 +227,7 @@ pub enum Error {
         reason: String,
     },
     /// The store was closed, through any of its handles, or the collection was dropped.
-    #[error("the store or collection is closed")]
+    #[error("the store was closed or the collection was dropped; open it again")]
     Closed,
     /// An invariant of this crate does not hold. Nothing was written. This is a bug: please report
     /// it.

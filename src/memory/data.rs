@@ -9,7 +9,7 @@ use super::metadata::{Metadata, MetadataCodec};
 use crate::clock::Timestamp;
 use crate::ids::MemoryId;
 
-/// One memory: an id, a vector, and attributes that an agent needs later.
+/// One memory: an id, a vector, and optional attributes such as text, tags, times and metadata.
 ///
 /// The fields can be read and changed directly: `memory.text` is a field. Setters take and return
 /// the memory, so that one can be written in a chain: `memory.text("likes tea")` sets that field.
@@ -55,16 +55,16 @@ pub struct Memory {
     /// [`Hit::text()`](crate::Hit::text) reads it from the result of a search.
     #[serde(default)]
     pub text: Option<String>,
-    /// Arbitrary bytes.
+    /// Arbitrary bytes, stored beside the text.
     #[serde(default)]
     pub bytes: Option<Vec<u8>>,
-    /// The caller's own key.
+    /// The caller's own key, such as the address of a document. It need not be unique.
     #[serde(default)]
     pub key: Option<String>,
     /// The namespace: a user, an agent, a project.
     #[serde(default)]
     pub namespace: Option<String>,
-    /// The session.
+    /// The session: a conversation or a run of the agent.
     #[serde(default)]
     pub session: Option<String>,
     /// The kind: `turn`, `observation`, `summary`, or what the caller likes.
@@ -94,7 +94,7 @@ pub struct Memory {
     /// The id of the memory that replaced this fact.
     #[serde(default)]
     pub superseded_by: Option<MemoryId>,
-    /// When the memory stops being visible. See [`Memory::expiry`].
+    /// How long the memory is visible. [`Memory::expiry`] returns when that ends.
     #[serde(default)]
     pub lifetime: Lifetime,
     /// How many tokens the text has, as the caller's model counts them.
@@ -213,7 +213,7 @@ impl Memory {
         self
     }
 
-    /// Sets the session. If several users use the same session names, filter by namespace and
+    /// Sets the session: a conversation or a run of the agent. If several users use the same session names, filter by namespace and
     /// session. At most [`Memory::MAX_NAME_BYTES`].
     #[must_use]
     pub fn session(mut self, session: impl Into<String>) -> Self {

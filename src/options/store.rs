@@ -48,7 +48,8 @@ const MAX_OPEN_FILES: usize = 256;
 /// The caller's function that receives events.
 pub(crate) type Listener = std::sync::Arc<dyn Fn(&crate::event::Event) + Send + Sync>;
 
-/// The options with which a store is opened. See `Store::open` for the usual way.
+/// The options with which a store is opened. Set some in a chain that ends with `open`, `repair` or
+/// `open_read_only`. Every option has a default; `Store::open` uses all defaults.
 ///
 /// ```
 /// # fn main() -> altiplano::Result<()> {

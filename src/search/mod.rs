@@ -28,7 +28,8 @@ use crate::snapshot::state::CollectionState;
 /// Largest number of results of one search.
 const MAX_K: usize = 1 << 20;
 
-/// A search in the making. Nothing happens before [`Search::run`].
+/// A search that is being configured: [`Collection::search`](crate::Collection::search) creates it,
+/// and [`Search::run`] carries it out.
 ///
 /// ```
 /// # fn main() -> altiplano::Result<()> {
