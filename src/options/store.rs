@@ -299,29 +299,26 @@ impl StoreOptions {
 
     /// Checks every range.
     pub(crate) fn validate(&self) -> Result<()> {
-        if self.heap_budget.is_some_and(|bytes| bytes < 16 << 20) {
-            return Err(Error::option(
-                "heap_budget",
-                "it must be at least 16 MiB, the size of two memtables",
-            ));
-        }
-        if self.disk_budget.is_some_and(|bytes| bytes < 32 << 20) {
-            return Err(Error::option("disk_budget", "it must be at least 32 MiB"));
-        }
-        if self.compaction_debt_limit.is_some_and(|bytes| bytes < 1 << 20) {
-            return Err(Error::option("compaction_debt_limit", "it must be at least 1 MiB"));
-        }
+        let at_least = |name, given: Option<u64>, least: u64, text: &str| match given {
+            Some(given) if given < least => {
+                let reason = format!("{given} bytes were given, it must be at least {text}");
+                Err(Error::option(name, reason))
+            }
+            _ => Ok(()),
+        };
+        at_least("heap_budget", self.heap_budget, 16 << 20, "16 MiB, the size of two memtables")?;
+        at_least("disk_budget", self.disk_budget, 32 << 20, "32 MiB")?;
+        at_least("compaction_debt_limit", self.compaction_debt_limit, 1 << 20, "1 MiB")?;
+        let rate = "64 KiB (65,536 bytes) a second";
+        at_least("compaction_rate_limit", self.compaction_rate_limit, 64 << 10, rate)?;
         if self.reclaim_within < Duration::from_secs(1) {
-            return Err(Error::option("reclaim_within", "it must be at least one second"));
+            let reason =
+                format!("{:?} was given, it must be at least one second", self.reclaim_within);
+            return Err(Error::option("reclaim_within", reason));
         }
-        if self.compaction_rate_limit.is_some_and(|bytes| bytes < 64 << 10) {
-            return Err(Error::option(
-                "compaction_rate_limit",
-                "it must be at least 64 KiB a second",
-            ));
-        }
-        if self.reserve_bytes.is_some_and(|bytes| bytes > 1 << 30) {
-            return Err(Error::option("reserve_bytes", "it must be at most 1 GiB"));
+        if let Some(bytes) = self.reserve_bytes.filter(|bytes| *bytes > 1 << 30) {
+            let reason = format!("{bytes} bytes were given, it must be at most 1 GiB");
+            return Err(Error::option("reserve_bytes", reason));
         }
         Ok(())
     }

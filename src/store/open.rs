@@ -175,8 +175,7 @@ fn read_only(error: Error, dir: &Path) -> Error {
 /// Creates an empty store: a log, then the manifest that names it.
 fn create(disk: &dyn Disk, dir: &Path, seed: u64, options: &StoreOptions) -> Result<Manifest> {
     if !options.create {
-        let reason = format!("there is no store in {}", dir.display());
-        return Err(Error::option("path", reason));
+        return Err(Error::not_found(dir));
     }
     let mut id = [0; 16];
     id[..8].copy_from_slice(&mix(seed).to_le_bytes());

@@ -92,7 +92,10 @@ impl StoreOptions {
         let _lock = disk.lock(&from.join(FileName::Lock.to_string()))?;
         create_dir(disk.as_ref(), "to", to)?;
         if !disk.list(to)?.is_empty() {
-            return Err(Error::option("to", format!("{} is not empty", to.display())));
+            return Err(Error::option(
+                "to",
+                format!("{} is not empty; give a new or an empty directory", to.display()),
+            ));
         }
         let mut report = RepairReport::default();
         let sources = Sources::find(disk.as_ref(), from, doubt, &mut report)?;
