@@ -15,8 +15,10 @@ use crate::ids::MemoryId;
 /// the memory, so that one can be written in a chain: `memory.text("likes tea")` sets that field.
 /// Most setters have the name of their field. [`valid`](Self::valid) sets two fields,
 /// [`tag`](Self::tag) adds to one, and [`ttl`](Self::ttl), [`expires_at`](Self::expires_at) and
-/// [`never_expires`](Self::never_expires) set the lifetime. No setter panics; limits are checked at
-/// the insert, those of typed metadata at once.
+/// [`never_expires`](Self::never_expires) set the lifetime. Metadata has no public field:
+/// [`metadata_json`](Self::metadata_json) and [`metadata`](Self::metadata) set it, and
+/// [`metadata_as`](Self::metadata_as) and [`metadata_as_json`](Self::metadata_as_json) read it. No
+/// setter panics; limits are checked at the insert, those of typed metadata at once.
 ///
 /// A memory read from a store can be changed and inserted again, there or elsewhere. It keeps its
 /// times and gets a new sequence number. If it has expired since it was read, nothing is written:
