@@ -8,7 +8,7 @@ use crate::report::{CompactionReport, Count};
 use crate::stats::RecallStats;
 
 /// Something that a store reports while it runs. The listener that was set with
-/// `StoreOptions::on_event` receives it.
+/// [`StoreOptions::on_event`](crate::StoreOptions::on_event) receives it.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[non_exhaustive]
 pub enum Event {

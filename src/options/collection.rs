@@ -121,7 +121,8 @@ impl CollectionOptions {
     }
 
     /// Keeps the whole collection in RAM: it has no file and no log, and is gone when the store is
-    /// closed. Its memories count against `StoreOptions::heap_budget`.
+    /// closed. Its memories count against
+    /// [`StoreOptions::heap_budget`](crate::StoreOptions::heap_budget).
     #[must_use]
     pub const fn in_memory(mut self) -> Self {
         self.in_memory = Some(true);

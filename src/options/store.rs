@@ -21,8 +21,9 @@ pub enum Background {
     /// pause, a limit, or a job by hand on the same collection can hold a job up.
     #[default]
     Auto,
-    /// The caller, through `Store::run_pending_tasks`. The store starts no thread and calls its
-    /// listener on the caller's thread: see `StoreOptions::on_event`.
+    /// The caller, through [`Store::run_pending_tasks`](crate::Store::run_pending_tasks). The store
+    /// starts no thread and calls its listener on the caller's thread: see
+    /// [`StoreOptions::on_event`](crate::StoreOptions::on_event).
     Manual,
 }
 
@@ -49,7 +50,8 @@ const MAX_OPEN_FILES: usize = 256;
 pub(crate) type Listener = std::sync::Arc<dyn Fn(&crate::event::Event) + Send + Sync>;
 
 /// The options with which a store is opened. Set some in a chain that ends with `open`, `repair` or
-/// `open_read_only`. Every option has a default; `Store::open` uses all defaults.
+/// `open_read_only`. Every option has a default; [`Store::open`](crate::Store::open) uses all
+/// defaults.
 ///
 /// ```
 /// # fn main() -> altiplano::Result<()> {
@@ -186,7 +188,8 @@ impl StoreOptions {
 
     /// Sets how many bytes of a collection may wait for compaction while it takes inserts, at least
     /// 1 MiB. Above the limit inserts wait, and after [`write_timeout`](Self::write_timeout) they
-    /// are refused with [`Error::OverBudget`]. The bytes are `CollectionStats::debt_bytes` without
+    /// are refused with [`Error::OverBudget`]. The bytes are
+    /// [`CollectionStats::debt_bytes`](crate::CollectionStats::debt_bytes) without
     /// `index_debt_bytes`, as the background last saw them. Default = no limit.
     #[must_use]
     pub const fn compaction_debt_limit(mut self, bytes: u64) -> Self {
@@ -204,7 +207,8 @@ impl StoreOptions {
     }
 
     /// Sets the longest time until the bytes of deleted, replaced and expired memories return to
-    /// the file system, at least a second. Default = 24 hours. `Store::purge` returns them at once.
+    /// the file system, at least a second. Default = 24 hours.
+    /// [`Store::purge`](crate::Store::purge) returns them at once.
     ///
     /// It applies while the store is open and its background not paused. The time counts from when
     /// the store notices the dead row, and runs on across closes and opens. After a crash it counts
@@ -248,11 +252,12 @@ impl StoreOptions {
     /// event.
     ///
     /// At most 1,024 events wait. Further events are dropped and counted
-    /// (`StoreStats::events_lost`). Of several `Progress` events in a row only the last one waits.
-    /// A panic in the listener is caught and counted (`StoreStats::listener_panics`), and the next
-    /// event is delivered as usual. A close does not wait for the listener: waiting events are
-    /// delivered, and then it is dropped. A listener that holds a handle of its own store keeps
-    /// that store open until it is closed explicitly.
+    /// ([`StoreStats::events_lost`](crate::StoreStats::events_lost)). Of several `Progress` events
+    /// in a row only the last one waits. A panic in the listener is caught and counted
+    /// ([`StoreStats::listener_panics`](crate::StoreStats::listener_panics)), and the next event is
+    /// delivered as usual. A close does not wait for the listener: waiting events are delivered,
+    /// and then it is dropped. A listener that holds a handle of its own store keeps that store
+    /// open until it is closed explicitly.
     #[must_use]
     pub fn on_event(
         mut self,

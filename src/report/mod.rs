@@ -80,7 +80,8 @@ pub enum Reason {
     GraphPays,
 }
 
-/// The steps that a compaction would take, without taking them. Returned by `Store::plan`.
+/// The steps that a compaction would take, without taking them. Returned by
+/// [`Store::plan`](crate::Store::plan).
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 #[non_exhaustive]
 pub struct Plan {
@@ -89,7 +90,8 @@ pub struct Plan {
 }
 
 /// What a compaction did: the files and rows that it handled, and the bytes before and after.
-/// Returned by `Store::compact`, and part of `Event::Compacted`.
+/// Returned by [`Store::compact`](crate::Store::compact), and part of
+/// [`Event::Compacted`](crate::Event::Compacted).
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 #[non_exhaustive]
 pub struct CompactionReport {
@@ -113,9 +115,9 @@ pub struct CompactionReport {
     pub took: Duration,
 }
 
-/// What `Store::purge` removed and what it had to leave. Keep it where a deletion must be proven:
-/// it can be displayed as text and serialised. [`PurgeReceipt::is_complete`] says whether nothing
-/// was left.
+/// What [`Store::purge`](crate::Store::purge) removed and what it had to leave. Keep it where a
+/// deletion must be proven: it can be displayed as text and serialised.
+/// [`PurgeReceipt::is_complete`] says whether nothing was left.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 #[non_exhaustive]
 pub struct PurgeReceipt {

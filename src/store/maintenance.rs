@@ -141,7 +141,7 @@ impl Store {
     /// Memtables are still sealed and the log is still kept short, so that RAM stays bounded. Work
     /// that you call yourself (`compact`, `purge`, `run_pending_tasks`) runs, after it lets paused
     /// jobs finish. Other stores are served meanwhile. Dead bytes pile up: see
-    /// `CollectionStats::debt_bytes`.
+    /// [`CollectionStats::debt_bytes`](crate::CollectionStats::debt_bytes).
     ///
     /// ```
     /// # fn main() -> altiplano::Result<()> {
@@ -174,9 +174,9 @@ impl Store {
     ///
     /// # Errors
     ///
-    /// [`crate::Error::Poisoned`] and [`crate::Error::Closed`]. With `Background::Manual` also the
-    /// errors of the work. Otherwise failed work is retried, and the store is not idle until it
-    /// succeeds.
+    /// [`crate::Error::Poisoned`] and [`crate::Error::Closed`]. With
+    /// [`Background::Manual`](crate::Background::Manual) also the errors of the work. Otherwise
+    /// failed work is retried, and the store is not idle until it succeeds.
     ///
     /// ```
     /// # fn main() -> altiplano::Result<()> {
