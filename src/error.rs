@@ -42,16 +42,30 @@ pub enum Error {
         /// The check that failed.
         reason: String,
     },
-    /// Another process has the store open, or this process has, through a handle of the store or of
-    /// one of its collections. Close it first, or use `StoreOptions::open_read_only`.
-    #[error("{} is locked by another open store; close it or open read-only", path.display())]
+    /// The store is open for writing already: in another process, or in this one through another
+    /// handle of the store or of one of its collections.
+    ///
+    /// Within a process, open a store once and clone the [`Store`](crate::Store), which is cheap.
+    /// Or close the other handle first: a store stays open until [`Store::close`] or until its last
+    /// `Store` and its last `Collection` are dropped. Beside another process, use
+    /// [`StoreOptions::open_read_only`](crate::StoreOptions::open_read_only).
+    ///
+    /// [`Store::close`]: crate::Store::close
+    #[error(
+        "{} is locked: another process, or another handle in this process, has the store open; \
+         clone that `Store`, close it first, or use StoreOptions::open_read_only",
+        path.display()
+    )]
     #[non_exhaustive]
     Locked {
         /// The lock file.
         path: PathBuf,
     },
     /// The store was opened read-only, or its directory cannot be written.
-    #[error("{} is read-only here: open the store for writing to change it", path.display())]
+    #[error(
+        "{} cannot be changed: open it with Store::open, in a directory that can be written",
+        path.display()
+    )]
     #[non_exhaustive]
     ReadOnly {
         /// The store's directory.
@@ -119,7 +133,10 @@ pub enum Error {
     /// This process is a child, made by fork, of the process that opened the store. It shares the
     /// lock and the files, so it may read but must not write. Open the store again when the parent
     /// has closed it.
-    #[error("the store was opened by process {opened_by}; its child {process} can only read")]
+    #[error(
+        "the store was opened by process {opened_by}; its child {process} can only read, until \
+         the parent has closed it and the child opens it again"
+    )]
     #[non_exhaustive]
     Forked {
         /// The process that opened the store.
@@ -128,7 +145,11 @@ pub enum Error {
         process: u32,
     },
     /// A file was written by a newer version of this crate.
-    #[error("{} has format {found}, this version reads up to {supported}", file.display())]
+    #[error(
+        "{} has format {found}, this version reads up to {supported}; use a newer version of \
+         altiplano",
+        file.display()
+    )]
     #[non_exhaustive]
     UnsupportedFormat {
         /// The file.
@@ -140,7 +161,10 @@ pub enum Error {
     },
     /// A vector, or the options of a collection, have another number of dimensions than the
     /// collection.
-    #[error("{got} dimensions were given, the collection has {expected}")]
+    #[error(
+        "{got} dimensions were given, the collection has {expected}; a model with another number \
+         of dimensions needs a collection of its own"
+    )]
     #[non_exhaustive]
     Dimension {
         /// The collection's dimension.
@@ -178,7 +202,10 @@ pub enum Error {
         reason: String,
     },
     /// The collection holds embeddings of another model, so distances would mean nothing.
-    #[error("the collection holds embeddings of {expected:?}, not of {got:?}")]
+    #[error(
+        "the collection holds embeddings of {expected:?}, not of {got:?}; embed the texts again \
+         into another collection"
+    )]
     #[non_exhaustive]
     EmbeddingSpace {
         /// The collection's embedding space.
@@ -201,11 +228,12 @@ pub enum Error {
         /// How to stay below the limit.
         way_out: &'static str,
     },
-    /// Metadata could not be encoded, or could not be decoded as the requested type.
+    /// Metadata is of a type that [`Memory::metadata`](crate::Memory::metadata) does not support,
+    /// or cannot be read as the type that was asked for.
     #[error("metadata: {reason}")]
     #[non_exhaustive]
     Metadata {
-        /// The message of the codec.
+        /// What is wrong, and the way out if there is one.
         reason: String,
     },
     /// The id belongs to a memory that the caller may not replace: one of another namespace, if the
@@ -228,7 +256,7 @@ pub enum Error {
         id: MemoryId,
     },
     /// The store was closed, through any of its handles, or the collection was dropped.
-    #[error("the store or collection is closed")]
+    #[error("the store was closed or the collection was dropped; open it again")]
     Closed,
     /// An invariant of this crate does not hold. Nothing was written. This is a bug: please report
     /// it.

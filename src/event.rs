@@ -7,8 +7,8 @@ use serde::Serialize;
 use crate::report::{CompactionReport, Count};
 use crate::stats::RecallStats;
 
-/// An event that a host may want to know about. The listener of `StoreOptions::on_event` receives
-/// it.
+/// Something that a store reports while it runs. The listener that was set with
+/// [`StoreOptions::on_event`](crate::StoreOptions::on_event) receives it.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[non_exhaustive]
 pub enum Event {

@@ -99,7 +99,7 @@ fn kinds(args: &Args, quick: bool) -> Result<Vec<Coded>, Box<dyn Error>> {
         match &builders {
             Some(builders) => kinds.extend(builders.iter().map(|&builder| (codes, builder))),
             None => {
-                kinds.push((codes, Some(GraphBuilder::Flat)));
+                kinds.push((codes, Some(GraphBuilder::BuiltIn)));
                 if i == 0 && !quick && cfg!(feature = "hnsw-rs") {
                     kinds.push((codes, Some(GraphBuilder::HnswRs)));
                 }

@@ -26,7 +26,7 @@ pub(crate) const PATHS: [SearchMode; 3] = [SearchMode::Scan, SearchMode::Auto, S
 pub(crate) const SCAN_ONLY: [SearchMode; 1] = [SearchMode::Scan];
 /// Builders by the names of their option; `None` builds no graph.
 const BUILDERS: [(&str, Option<GraphBuilder>); 3] =
-    [("flat", Some(GraphBuilder::Flat)), ("hnswrs", Some(GraphBuilder::HnswRs)), ("none", None)];
+    [("flat", Some(GraphBuilder::BuiltIn)), ("hnswrs", Some(GraphBuilder::HnswRs)), ("none", None)];
 const LADDER: [usize; 13] = [10, 16, 24, 32, 48, 64, 96, 128, 192, 256, 384, 512, 768];
 const TARGETS: [f64; 7] = [0.80, 0.90, 0.93, 0.95, 0.97, 0.99, 0.995];
 /// Beams at which orders of insertion are compared. All of them are in the ladder.

@@ -9,8 +9,8 @@ use super::Timestamp;
 
 /// A clock that a store does not believe. It is more than a day ahead of the last known moment plus
 /// the time that passed since. Readers still use it, so memories that have expired by it are
-/// hidden. But only memories that have expired by `believed` are destroyed. `Store::trust_clock`
-/// ends the doubt.
+/// hidden. But only memories that have expired by `believed` are destroyed.
+/// [`Store::trust_clock`](crate::Store::trust_clock) ends the doubt.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct ClockDoubt {

@@ -10,7 +10,7 @@ use crate::format::{op, record};
 use crate::ids::{MemoryId, Seq};
 use crate::memory::{Memory, Patch};
 
-/// The result of an insert.
+/// What [`Collection::insert`] did with the memory.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
 #[non_exhaustive]
 pub enum Outcome {

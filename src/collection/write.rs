@@ -138,11 +138,14 @@ impl Collection {
         Ok(applied)
     }
 
-    /// Makes every write to the store durable that was acknowledged before the call.
+    /// Waits until every write to the store that was acknowledged before the call survives a power
+    /// cut. The same as [`Store::sync`](crate::Store::sync): all collections of a store share one
+    /// log. Needed only after writes under [`Durability::Buffered`]; other writes have waited
+    /// already.
     ///
     /// # Errors
     ///
-    /// [`Error::CommitUnknown`] if the sync failed, [`Error::Poisoned`] if an earlier one did.
+    /// The same as for [`Store::sync`](crate::Store::sync).
     #[doc(alias = "flush")]
     pub fn sync(&self) -> Result<()> {
         self.engine.log.sync().map(drop)

@@ -231,7 +231,7 @@ pub(super) fn copy_forward(engine: &Engine, core: &CollectionState) -> Result<Op
     let ops: Vec<Op> = ops.collect();
     let file = match ops.is_empty() {
         true => log.file(),
-        false => engine.log.append_carried(log, &ops)?,
+        false => engine.log.append_copied(log, &ops)?,
     };
     let covered = snapshot.segments.iter().all(SegPart::is_on_disk);
     if left > 0 {

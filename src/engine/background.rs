@@ -9,13 +9,13 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::engine::bells::Wakeups;
 use crate::engine::pace::Pace;
 use crate::engine::resident::ResidentBudget;
+use crate::engine::wakeups::Wakeups;
 
 /// The parts that background jobs share.
 pub(crate) struct Background {
-    bells: Arc<Wakeups>,
+    wakeups: Arc<Wakeups>,
     pace: Arc<Pace>,
     resident: ResidentBudget,
     reclaim_within: Duration,
@@ -24,17 +24,17 @@ pub(crate) struct Background {
 
 impl Background {
     pub(super) const fn new(
-        bells: Arc<Wakeups>,
+        wakeups: Arc<Wakeups>,
         pace: Arc<Pace>,
         resident: ResidentBudget,
         reclaim_within: Duration,
         has_workers: bool,
     ) -> Self {
-        Self { bells, pace, resident, reclaim_within, has_workers }
+        Self { wakeups, pace, resident, reclaim_within, has_workers }
     }
 
-    pub(crate) fn bells(&self) -> &Wakeups {
-        &self.bells
+    pub(crate) fn wakeups(&self) -> &Wakeups {
+        &self.wakeups
     }
 
     pub(crate) fn pace(&self) -> &Pace {

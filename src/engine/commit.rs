@@ -11,10 +11,10 @@ use std::sync::Arc;
 
 use crate::clock::Timestamp;
 use crate::dir::StoreDir;
-use crate::engine::bells::Wakeups;
 use crate::engine::open_log::{LogState, OpenLog};
 use crate::engine::progress::Progress;
 use crate::engine::time::StoreTime;
+use crate::engine::wakeups::Wakeups;
 use crate::error::{Error, Result};
 use crate::format::frame::{FrameKind, MAX_PAYLOAD_BYTES};
 use crate::ids::CollectionId;
@@ -49,7 +49,7 @@ pub(crate) struct Committer {
     time: Arc<StoreTime>,
     progress: Arc<Progress>,
     log: Arc<OpenLog>,
-    bells: Arc<Wakeups>,
+    wakeups: Arc<Wakeups>,
     queue: Mutex<Vec<Arc<PendingBatch>>>,
 }
 
@@ -59,14 +59,14 @@ impl Committer {
         time: &Arc<StoreTime>,
         progress: &Arc<Progress>,
         log: &Arc<OpenLog>,
-        bells: &Arc<Wakeups>,
+        wakeups: &Arc<Wakeups>,
     ) -> Self {
         Self {
             dir: Arc::clone(dir),
             time: Arc::clone(time),
             progress: Arc::clone(progress),
             log: Arc::clone(log),
-            bells: Arc::clone(bells),
+            wakeups: Arc::clone(wakeups),
             queue: Mutex::default(),
         }
     }
@@ -225,7 +225,7 @@ impl<'a> CommitGroup<'a> {
             }
             Some(due) if due_before.is_none_or(|before| due < before) => {
                 // The log worker waits until the previous deadline, or longer.
-                self.committer.bells.log.notify();
+                self.committer.wakeups.log.notify();
                 Ok(())
             }
             _ => Ok(()),
@@ -247,10 +247,10 @@ impl<'a> CommitGroup<'a> {
         // Notified only after publishing: a job that checks too early finds nothing and waits as
         // long as in a quiet store.
         if frozen {
-            self.committer.bells.rows.notify();
+            self.committer.wakeups.rows.notify();
         }
         if looked_at {
-            self.committer.bells.stir();
+            self.committer.wakeups.stir();
         }
         for (slot, effects, _) in self.done {
             slot.answer(Ok(effects));

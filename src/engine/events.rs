@@ -191,18 +191,18 @@ mod tests {
 
     #[test]
     fn what_finds_no_room_is_counted_and_steps_in_between_take_none() {
-        let told: Arc<Mutex<Vec<Event>>> = Arc::default();
-        let inner = Arc::clone(&told);
+        let received: Arc<Mutex<Vec<Event>>> = Arc::default();
+        let inner = Arc::clone(&received);
         let listener: Listener = Arc::new(move |event| lock(&inner).push(event.clone()));
         let events = Events::new(Some(listener), false, None);
         (0..5).for_each(|done| events.note(&progress(done)));
         (1..MOST_WAITING + 3).for_each(|n| events.note(&unset(n)));
-        assert_eq!((events.lost(), lock(&told).len()), (3, 0));
+        assert_eq!((events.lost(), lock(&received).len()), (3, 0));
         events.tell();
-        let told = std::mem::take(&mut *lock(&told));
+        let received = std::mem::take(&mut *lock(&received));
         let expected: Vec<Event> =
             std::iter::once(progress(4)).chain((1..MOST_WAITING).map(unset)).collect();
-        assert_eq!(told, expected, "in order, the first of them");
+        assert_eq!(received, expected, "in order, the first of them");
     }
 
     #[test]

@@ -14,7 +14,6 @@
 
 pub(crate) mod admission;
 mod background;
-mod bells;
 mod catalog;
 mod collections;
 pub(crate) mod commit;
@@ -29,6 +28,7 @@ mod resident;
 pub(crate) mod stats;
 mod threads;
 mod time;
+mod wakeups;
 
 use std::fmt;
 use std::path::PathBuf;
@@ -38,7 +38,6 @@ use crate::dir::StoreDir;
 use crate::disk::Disk;
 use crate::engine::admission::{Admission, AdmissionParts};
 use crate::engine::background::Background;
-use crate::engine::bells::Wakeups;
 use crate::engine::catalog::Catalog;
 use crate::engine::collections::Collections;
 use crate::engine::commit::Committer;
@@ -50,6 +49,7 @@ use crate::engine::reserve::Reserve;
 use crate::engine::resident::ResidentBudget;
 use crate::engine::threads::Threads;
 use crate::engine::time::StoreTime;
+use crate::engine::wakeups::Wakeups;
 use crate::error::Result;
 use crate::format::manifest::Manifest;
 use crate::ids::FileId;
@@ -108,16 +108,16 @@ impl Engine {
             next_file,
         ));
         let reserve = Arc::new(Reserve::new(&dir, &collections, &catalog, options));
-        let bells: Arc<Wakeups> = Arc::default();
+        let wakeups: Arc<Wakeups> = Arc::default();
         let log = Arc::new(OpenLog::new(
             Arc::clone(&dir),
             Arc::clone(&time),
             Arc::clone(&progress),
             Arc::clone(&catalog),
             Arc::clone(&reserve),
-            Arc::clone(&bells),
+            Arc::clone(&wakeups),
         ));
-        let committer = Committer::new(&dir, &time, &progress, &log, &bells);
+        let committer = Committer::new(&dir, &time, &progress, &log, &wakeups);
         let pace = Arc::new(Pace::new(options.compaction_rate_limit));
         let admitted_by = AdmissionParts {
             dir: &dir,
@@ -126,14 +126,14 @@ impl Engine {
             progress: &progress,
             reserve: &reserve,
             log: &log,
-            bells: &bells,
+            wakeups: &wakeups,
             pace: &pace,
             has_workers,
         };
         let admission = Admission::new(&admitted_by, options);
         let resident = ResidentBudget::new(&dir, &time, &collections, options.resident_budget);
         let reclaim_within = options.reclaim_within;
-        let background = Background::new(bells, pace, resident, reclaim_within, has_workers);
+        let background = Background::new(wakeups, pace, resident, reclaim_within, has_workers);
         let events = Events::new(
             options.listener.clone(),
             has_workers,

@@ -11,11 +11,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::dir::StoreDir;
-use crate::engine::bells::Wakeups;
 use crate::engine::catalog::Catalog;
 use crate::engine::progress::Progress;
 use crate::engine::reserve::Reserve;
 use crate::engine::time::StoreTime;
+use crate::engine::wakeups::Wakeups;
 use crate::error::{Error, Result};
 use crate::format::frame::{FrameHead, FrameKind};
 use crate::format::header::FileKind;
@@ -98,7 +98,7 @@ pub(crate) struct OpenLog {
     progress: Arc<Progress>,
     catalog: Arc<Catalog>,
     reserve: Arc<Reserve>,
-    bells: Arc<Wakeups>,
+    wakeups: Arc<Wakeups>,
     token: Mutex<Option<LogState>>,
     /// At most the number of files that the last checkpoint left.
     files_left: AtomicUsize,
@@ -119,7 +119,7 @@ impl OpenLog {
         progress: Arc<Progress>,
         catalog: Arc<Catalog>,
         reserve: Arc<Reserve>,
-        bells: Arc<Wakeups>,
+        wakeups: Arc<Wakeups>,
     ) -> Self {
         Self {
             dir,
@@ -127,7 +127,7 @@ impl OpenLog {
             progress,
             catalog,
             reserve,
-            bells,
+            wakeups,
             token: Mutex::default(),
             files_left: AtomicUsize::new(0),
             bytes_left: AtomicU64::new(0),
@@ -313,7 +313,7 @@ impl OpenLog {
             Ok(writer) => {
                 log.writer = writer;
                 // The log may be long enough for a checkpoint.
-                self.bells.rows.notify();
+                self.wakeups.rows.notify();
                 Ok(())
             }
             Err(error) => {
@@ -327,10 +327,10 @@ impl OpenLog {
 
     /// Copies rows of a small collection to the end of the log under their old sequence numbers, so
     /// that older files can be removed. The caller holds the token.
-    pub(crate) fn append_carried(&self, log: &mut LogState, ops: &[Op]) -> Result<FileId> {
+    pub(crate) fn append_copied(&self, log: &mut LogState, ops: &[Op]) -> Result<FileId> {
         let mut payload = Vec::new();
         ops.iter().for_each(|op| op.encode(&mut payload));
-        self.append_vital(log, FrameKind::Carried, &payload)?;
+        self.append_vital(log, FrameKind::Copied, &payload)?;
         Ok(log.file())
     }
 

@@ -67,7 +67,7 @@ pub(crate) fn replay(engine: &Engine, manifest: &Manifest) -> Result<LogEnd> {
     for (at, entry) in manifest.log.iter().enumerate() {
         let source = log_source(&engine.dir, entry, at + 1 == manifest.log.len());
         let end = source.read(|head, payload, offset| {
-            if !matches!(head.kind, FrameKind::Batch | FrameKind::Carried) {
+            if !matches!(head.kind, FrameKind::Batch | FrameKind::Copied) {
                 return Ok(());
             }
             let mut cursor = Cursor::new(payload);

@@ -51,7 +51,7 @@ impl Threads {
     /// its own.
     pub(crate) fn for_build(&self, builder: GraphBuilder) -> Result<Arc<ThreadPool>> {
         let made = match builder {
-            GraphBuilder::Flat => shared(std::process::id()),
+            GraphBuilder::BuiltIn => shared(std::process::id()),
             _ => new_pool(),
         };
         made.map_err(|e| Error::io("start threads for", self.dir.root(), e))

@@ -5,7 +5,8 @@
 use std::marker::PhantomData;
 
 use bincode::config::{self, Config};
-use bincode::error::DecodeError;
+use bincode::error::{DecodeError, EncodeError};
+use bincode::serde::{DecodeError as TypeError, EncodeError as ShapeError};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
@@ -28,7 +29,7 @@ fn configuration<const MOST: usize>() -> impl Config {
 /// Encodes any `serde` type.
 pub(crate) fn encode<T: Serialize>(value: &T) -> Result<Vec<u8>> {
     bincode::serde::encode_to_vec(value, configuration::<LIMIT>())
-        .map_err(|e| Error::Metadata { reason: e.to_string() })
+        .map_err(|e| Error::Metadata { reason: not_encoded(e) })
 }
 
 /// Decodes `bytes` and refuses any that are left over.
@@ -55,19 +56,59 @@ fn decode_shaped<T: DeserializeOwned>(shape: &[u8], bytes: &[u8]) -> Result<T> {
 }
 
 fn whole<T>(bytes: &[u8], decoded: std::result::Result<(T, usize), DecodeError>) -> Result<T> {
-    let (value, used) = decoded.map_err(|e| match e {
-        DecodeError::OtherString(reason) => Error::Metadata { reason },
-        other => Error::Metadata { reason: other.to_string() },
-    })?;
+    let (value, used) = decoded.map_err(|e| Error::Metadata { reason: not_decoded(e) })?;
     if used != bytes.len() {
-        let reason = format!("{} bytes were left after decoding", bytes.len().abs_diff(used));
+        let left = bytes.len().abs_diff(used);
+        let reason = format!("the value as stored has {left} bytes more than its type");
         return Err(Error::Metadata { reason });
     }
     Ok(value)
 }
 
+/// Why some types of `serde` cannot be typed metadata, in the words of `serde`'s documentation.
+const NOT_BY_POSITION: &str = "typed metadata is stored by position, without names, so it does not \
+     support `serde_json::Value`, `#[serde(flatten)]`, and untagged or internally tagged enums";
+
+/// Says in words of the caller why a value could not be encoded.
+fn not_encoded(error: EncodeError) -> String {
+    match error {
+        // `flatten` turns a struct into a map whose length is not known beforehand.
+        EncodeError::Serde(ShapeError::SequenceMustHaveLength) => NOT_BY_POSITION.to_owned(),
+        EncodeError::OtherString(reason) => reason,
+        other => format!("the value cannot be encoded ({other})"),
+    }
+}
+
+/// Says in words of the caller why bytes could not be decoded.
+fn not_decoded(error: DecodeError) -> String {
+    match error {
+        DecodeError::OtherString(reason) => reason,
+        DecodeError::Serde(
+            TypeError::AnyNotSupported
+            | TypeError::IdentifierNotSupported
+            | TypeError::IgnoredAnyNotSupported,
+        ) => NOT_BY_POSITION.to_owned(),
+        DecodeError::UnexpectedEnd { .. } => {
+            "the value as stored has fewer fields than its type".to_owned()
+        }
+        DecodeError::LimitExceeded => "a stored length is larger than the limit".to_owned(),
+        other => format!("the stored bytes are no value of this type ({other})"),
+    }
+}
+
+/// Returns the error for a type that typed metadata does not support, with the way out.
+fn not_stored(error: Error) -> Error {
+    match error {
+        Error::Metadata { reason } => {
+            Error::Metadata { reason: format!("{reason}; store it with Memory::metadata_json") }
+        }
+        other => other,
+    }
+}
+
 impl Memory {
-    /// Sets typed metadata, with schema number 0. See [`Memory::metadata_with_schema`].
+    /// Sets typed metadata, with schema number 0: see [`Memory::metadata_with_schema`] for the
+    /// types that it supports. [`Memory::metadata_as`] returns it.
     ///
     /// # Errors
     ///
@@ -84,11 +125,14 @@ impl Memory {
     /// take more than 64 KiB. They are compared when the value is read. For types that change,
     /// prefer [`Memory::metadata_json`]: there, fields may be added, removed or reordered.
     ///
+    /// Types that `serde` reads by looking at what is stored are not supported:
+    /// `serde_json::Value`, `#[serde(flatten)]`, and enums that are untagged or internally tagged.
+    /// Nor is `#[serde(skip_serializing_if)]`. Store such values with [`Memory::metadata_json`].
+    ///
     /// # Errors
     ///
-    /// [`Error::Metadata`] for a type that cannot be decoded again, such as `serde_json::Value`,
-    /// which needs a self-describing format. Store such values with [`Memory::metadata_json`].
-    /// [`Error::LimitExceeded`] past [`Memory::MAX_METADATA_BYTES`].
+    /// [`Error::Metadata`] for a type that is not supported, which is noticed here and not when it
+    /// is read. [`Error::LimitExceeded`] past [`Memory::MAX_METADATA_BYTES`].
     ///
     /// ```
     /// # fn main() -> altiplano::Result<()> {
@@ -104,7 +148,7 @@ impl Memory {
     where
         T: Serialize + DeserializeOwned,
     {
-        let bytes = encode(value)?;
+        let bytes = encode(value).map_err(not_stored)?;
         if bytes.len() > Memory::MAX_METADATA_BYTES {
             let (got, way_out) = ((bytes.len(), "bytes"), "make it shorter");
             return Err(Error::limit("the metadata", got, Memory::MAX_METADATA_BYTES, way_out));
@@ -115,9 +159,7 @@ impl Memory {
         if shape.is_none()
             && let Err(error) = decode::<T>(&bytes)
         {
-            let reason =
-                format!("the type cannot be read back ({error}); use Memory::metadata_json for it");
-            return Err(Error::Metadata { reason });
+            return Err(not_stored(error));
         }
         let codec = MetadataCodec::Bincode;
         self.metadata = Some(Metadata { codec, schema, shape, bytes, fault: None });
@@ -169,13 +211,6 @@ mod tests {
     use super::*;
 
     #[test]
-    fn self_describing_types_are_refused_at_insert_and_the_way_out_is_named() {
-        let value = serde_json::json!({"a": 1});
-        let error = Memory::new(1u64, [1.0]).metadata(&value).unwrap_err();
-        assert!(error.to_string().contains("metadata_json"), "{error}");
-    }
-
-    #[test]
     fn trailing_bytes_and_huge_lengths_are_errors() {
         let mut bytes = encode(&7u32).unwrap();
         bytes.push(0);
@@ -183,7 +218,7 @@ mod tests {
         assert!(decode::<Vec<u64>>(&u64::MAX.to_le_bytes()).is_err());
         // Decoding fails before it reserves 32 MiB for a text that cannot be there.
         let error = decode::<String>(&(32u64 << 20).to_le_bytes()).unwrap_err();
-        assert!(error.to_string().contains("LimitExceeded"), "{error}");
+        assert!(error.to_string().contains("larger than the limit"), "{error}");
     }
 
     #[test]

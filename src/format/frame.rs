@@ -22,7 +22,7 @@ pub(crate) enum FrameKind {
     /// Operations of one batch, with new sequence numbers.
     Batch = 1,
     /// Rows copied from an older log file, with their own sequence numbers.
-    Carried = 2,
+    Copied = 2,
     /// The time alone, without operations.
     Time = 3,
     /// The store was closed; nothing follows.
@@ -135,7 +135,7 @@ pub(crate) fn decode_head(
     }
     let kind = match head.u8()? {
         1 => FrameKind::Batch,
-        2 => FrameKind::Carried,
+        2 => FrameKind::Copied,
         3 => FrameKind::Time,
         4 => FrameKind::Close,
         _ => return Err(DecodeError::new(4, "the frame is of an unknown kind")),
@@ -232,7 +232,7 @@ mod tests {
             decode_frame(&out, &AT).map(|frame| frame.head.kind).map_err(|e| e.reason)
         };
         assert_eq!(reason(&|_| {}), Ok(FrameKind::Batch));
-        assert_eq!(reason(&|out| out[4] = 2), Ok(FrameKind::Carried));
+        assert_eq!(reason(&|out| out[4] = 2), Ok(FrameKind::Copied));
         for kind in [0, 5, 255] {
             let refused = Err("the frame is of an unknown kind");
             assert_eq!(reason(&|out| out[4] = kind), refused);
@@ -247,7 +247,7 @@ mod tests {
 
     #[test]
     fn every_kind_comes_back_and_the_largest_payload_passes() {
-        for kind in [FrameKind::Batch, FrameKind::Carried, FrameKind::Time, FrameKind::Close] {
+        for kind in [FrameKind::Batch, FrameKind::Copied, FrameKind::Time, FrameKind::Close] {
             let mut out = Vec::new();
             encode_frame(&mut out, &AT, &FrameHead { kind, ..head() }, b"abc");
             assert_eq!(decode_frame(&out, &AT).unwrap().head.kind, kind);

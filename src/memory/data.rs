@@ -9,13 +9,16 @@ use super::metadata::Metadata;
 use crate::clock::Timestamp;
 use crate::ids::MemoryId;
 
-/// One memory: an id, a vector, and attributes that an agent needs later.
+/// One memory: an id, a vector, and optional attributes such as text, tags, times and metadata.
 ///
-/// The fields can be read and changed directly. Setters take and return the memory, so that one can
-/// be written in a chain. Most are called as their field; [`valid`](Self::valid) sets two fields,
+/// The fields can be read and changed directly: `memory.text` is a field. Setters take and return
+/// the memory, so that one can be written in a chain: `memory.text("likes tea")` sets that field.
+/// Most setters have the name of their field. [`valid`](Self::valid) sets two fields,
 /// [`tag`](Self::tag) adds to one, and [`ttl`](Self::ttl), [`expires_at`](Self::expires_at) and
-/// [`never_expires`](Self::never_expires) set the lifetime. No setter panics; limits are checked at
-/// the insert, those of typed metadata at once.
+/// [`never_expires`](Self::never_expires) set the lifetime. Metadata has no public field:
+/// [`metadata_json`](Self::metadata_json) and [`metadata`](Self::metadata) set it, and
+/// [`metadata_as`](Self::metadata_as) and [`metadata_as_json`](Self::metadata_as_json) read it. No
+/// setter panics; limits are checked at the insert, those of typed metadata at once.
 ///
 /// A memory read from a store can be changed and inserted again, there or elsewhere. It keeps its
 /// times and gets a new sequence number. If it has expired since it was read, nothing is written:
@@ -50,19 +53,20 @@ pub struct Memory {
     /// Format version 1 stored cosine vectors normalised: such a vector may differ by about one
     /// unit in the last place.
     pub vector: Vec<f32>,
-    /// The text, UTF-8.
+    /// The text, UTF-8. The setter of the same name is [`Memory::text()`];
+    /// [`Hit::text()`](crate::Hit::text) reads it from the result of a search.
     #[serde(default)]
     pub text: Option<String>,
-    /// Arbitrary bytes.
+    /// Arbitrary bytes, stored beside the text.
     #[serde(default)]
     pub bytes: Option<Vec<u8>>,
-    /// The caller's own key.
+    /// The caller's own key, such as the address of a document. It need not be unique.
     #[serde(default)]
     pub key: Option<String>,
     /// The namespace: a user, an agent, a project.
     #[serde(default)]
     pub namespace: Option<String>,
-    /// The session.
+    /// The session: a conversation or a run of the agent.
     #[serde(default)]
     pub session: Option<String>,
     /// The kind: `turn`, `observation`, `summary`, or what the caller likes.
@@ -92,7 +96,7 @@ pub struct Memory {
     /// The id of the memory that replaced this fact.
     #[serde(default)]
     pub superseded_by: Option<MemoryId>,
-    /// When the memory stops being visible. See [`Memory::expiry`].
+    /// How long the memory is visible. [`Memory::expiry`] returns when that ends.
     #[serde(default)]
     pub lifetime: Lifetime,
     /// How many tokens the text has, as the caller's model counts them.
@@ -183,7 +187,8 @@ impl Memory {
         }
     }
 
-    /// Sets the text. Text and bytes together take at most [`Memory::MAX_CONTENT_BYTES`].
+    /// Sets the field [`text`](field@Self::text). Text and bytes together take at most
+    /// [`Memory::MAX_CONTENT_BYTES`].
     #[must_use]
     pub fn text(mut self, text: impl Into<String>) -> Self {
         self.text = Some(text.into());
@@ -217,7 +222,7 @@ impl Memory {
         self
     }
 
-    /// Sets the session. If several users use the same session names, filter by namespace and
+    /// Sets the session: a conversation or a run of the agent. If several users use the same session names, filter by namespace and
     /// session. At most [`Memory::MAX_NAME_BYTES`].
     #[must_use]
     pub fn session(mut self, session: impl Into<String>) -> Self {

@@ -7,14 +7,15 @@ use serde::{Deserialize, Serialize};
 use crate::clock::Timestamp;
 use crate::ids::Seq;
 
-/// When a memory stops being visible.
+/// How long a memory is visible: searches, reads and counts no longer find it afterwards.
 ///
 /// A memory read from a store has [`Lifetime::Until`] or [`Lifetime::Forever`], whatever lifetime
 /// it was inserted with.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[non_exhaustive]
 pub enum Lifetime {
-    /// For the collection's default lifetime.
+    /// For the [`default_ttl`](crate::CollectionOptions::default_ttl) of the collection; for ever if
+    /// it has none.
     #[default]
     Default,
     /// For this long after the insert.

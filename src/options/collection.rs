@@ -5,7 +5,8 @@ use std::time::Duration;
 use super::values::{Durability, HnswParams, Metric};
 use crate::quantization::Quantization;
 
-/// The options of a collection. The dimension, the metric, the quantization and whether the
+/// The options with which [`Store::collection`](crate::Store::collection) creates or opens a
+/// collection. The dimension, the metric, the quantization and whether the
 /// collection is in memory are fixed at creation. So is the embedding space once it has a name. The
 /// other options change when the collection is opened with other values.
 ///
@@ -120,7 +121,8 @@ impl CollectionOptions {
     }
 
     /// Keeps the whole collection in RAM: it has no file and no log, and is gone when the store is
-    /// closed. Its memories count against `StoreOptions::heap_budget`.
+    /// closed. Its memories count against
+    /// [`StoreOptions::heap_budget`](crate::StoreOptions::heap_budget).
     #[must_use]
     pub const fn in_memory(mut self) -> Self {
         self.in_memory = Some(true);

@@ -130,7 +130,10 @@ impl CollectionSettings {
             range("embedding_space (its length)", name.len() as u64, 1, 1024)?;
         }
         if self.default_ttl == Some(Duration::ZERO) {
-            return Err(Error::option("default_ttl", "zero would hide every memory at once"));
+            return Err(Error::option(
+                "default_ttl",
+                "zero would hide every memory at once; no_default_ttl means for ever",
+            ));
         }
         Ok(())
     }
@@ -145,8 +148,10 @@ fn agree<T: PartialEq + std::fmt::Display>(
 ) -> Result<()> {
     match wanted {
         Some(wanted) if wanted != now => {
-            let reason =
-                format!("the collection {collection:?} was created with {now}, not with {wanted}");
+            let reason = format!(
+                "the collection {collection:?} was created with {now}, not with {wanted}; give \
+                 another name to create a collection with that"
+            );
             Err(Error::option(option, reason))
         }
         _ => Ok(()),

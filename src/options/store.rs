@@ -21,8 +21,9 @@ pub enum Background {
     /// pause, a limit, or a job by hand on the same collection can hold a job up.
     #[default]
     Auto,
-    /// The caller, through `Store::run_pending_tasks`. The store starts no thread and calls its
-    /// listener on the caller's thread: see `StoreOptions::on_event`.
+    /// The caller, through [`Store::run_pending_tasks`](crate::Store::run_pending_tasks). The store
+    /// starts no thread and calls its listener on the caller's thread: see
+    /// [`StoreOptions::on_event`](crate::StoreOptions::on_event).
     Manual,
 }
 
@@ -48,7 +49,9 @@ const MAX_OPEN_FILES: usize = 256;
 /// The caller's function that receives events.
 pub(crate) type Listener = std::sync::Arc<dyn Fn(&crate::event::Event) + Send + Sync>;
 
-/// The options with which a store is opened. See `Store::open` for the usual way.
+/// The options with which a store is opened. Set some in a chain that ends with `open`, `repair` or
+/// `open_read_only`. Every option has a default; [`Store::open`](crate::Store::open) uses all
+/// defaults.
 ///
 /// ```
 /// # fn main() -> altiplano::Result<()> {
@@ -185,7 +188,8 @@ impl StoreOptions {
 
     /// Sets how many bytes of a collection may wait for compaction while it takes inserts, at least
     /// 1 MiB. Above the limit inserts wait, and after [`write_timeout`](Self::write_timeout) they
-    /// are refused with [`Error::OverBudget`]. The bytes are `CollectionStats::debt_bytes` without
+    /// are refused with [`Error::OverBudget`]. The bytes are
+    /// [`CollectionStats::debt_bytes`](crate::CollectionStats::debt_bytes) without
     /// `index_debt_bytes`, as the background last saw them. Default = no limit.
     #[must_use]
     pub const fn compaction_debt_limit(mut self, bytes: u64) -> Self {
@@ -203,7 +207,8 @@ impl StoreOptions {
     }
 
     /// Sets the longest time until the bytes of deleted, replaced and expired memories return to
-    /// the file system, at least a second. Default = 24 hours. `Store::purge` returns them at once.
+    /// the file system, at least a second. Default = 24 hours.
+    /// [`Store::purge`](crate::Store::purge) returns them at once.
     ///
     /// It applies while the store is open and its background not paused. The time counts from when
     /// the store notices the dead row, and runs on across closes and opens. After a crash it counts
@@ -247,11 +252,12 @@ impl StoreOptions {
     /// event.
     ///
     /// At most 1,024 events wait. Further events are dropped and counted
-    /// (`StoreStats::events_lost`). Of several `Progress` events in a row only the last one waits.
-    /// A panic in the listener is caught and counted (`StoreStats::listener_panics`), and the next
-    /// event is delivered as usual. A close does not wait for the listener: waiting events are
-    /// delivered, and then it is dropped. A listener that holds a handle of its own store keeps
-    /// that store open until it is closed explicitly.
+    /// ([`StoreStats::events_lost`](crate::StoreStats::events_lost)). Of several `Progress` events
+    /// in a row only the last one waits. A panic in the listener is caught and counted
+    /// ([`StoreStats::listener_panics`](crate::StoreStats::listener_panics)), and the next event is
+    /// delivered as usual. A close does not wait for the listener: waiting events are delivered,
+    /// and then it is dropped. A listener that holds a handle of its own store keeps that store
+    /// open until it is closed explicitly.
     #[must_use]
     pub fn on_event(
         mut self,
@@ -298,29 +304,26 @@ impl StoreOptions {
 
     /// Checks every range.
     pub(crate) fn validate(&self) -> Result<()> {
-        if self.heap_budget.is_some_and(|bytes| bytes < 16 << 20) {
-            return Err(Error::option(
-                "heap_budget",
-                "it must be at least 16 MiB, the size of two memtables",
-            ));
-        }
-        if self.disk_budget.is_some_and(|bytes| bytes < 32 << 20) {
-            return Err(Error::option("disk_budget", "it must be at least 32 MiB"));
-        }
-        if self.compaction_debt_limit.is_some_and(|bytes| bytes < 1 << 20) {
-            return Err(Error::option("compaction_debt_limit", "it must be at least 1 MiB"));
-        }
+        let at_least = |name, given: Option<u64>, least: u64, text: &str| match given {
+            Some(given) if given < least => {
+                let reason = format!("{given} bytes were given, it must be at least {text}");
+                Err(Error::option(name, reason))
+            }
+            _ => Ok(()),
+        };
+        at_least("heap_budget", self.heap_budget, 16 << 20, "16 MiB, the size of two memtables")?;
+        at_least("disk_budget", self.disk_budget, 32 << 20, "32 MiB")?;
+        at_least("compaction_debt_limit", self.compaction_debt_limit, 1 << 20, "1 MiB")?;
+        let rate = "64 KiB (65,536 bytes) a second";
+        at_least("compaction_rate_limit", self.compaction_rate_limit, 64 << 10, rate)?;
         if self.reclaim_within < Duration::from_secs(1) {
-            return Err(Error::option("reclaim_within", "it must be at least one second"));
+            let reason =
+                format!("{:?} was given, it must be at least one second", self.reclaim_within);
+            return Err(Error::option("reclaim_within", reason));
         }
-        if self.compaction_rate_limit.is_some_and(|bytes| bytes < 64 << 10) {
-            return Err(Error::option(
-                "compaction_rate_limit",
-                "it must be at least 64 KiB a second",
-            ));
-        }
-        if self.reserve_bytes.is_some_and(|bytes| bytes > 1 << 30) {
-            return Err(Error::option("reserve_bytes", "it must be at most 1 GiB"));
+        if let Some(bytes) = self.reserve_bytes.filter(|bytes| *bytes > 1 << 30) {
+            let reason = format!("{bytes} bytes were given, it must be at most 1 GiB");
+            return Err(Error::option("reserve_bytes", reason));
         }
         Ok(())
     }

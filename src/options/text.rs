@@ -43,7 +43,7 @@ words!(
     Bits2 = "bits2",
     Bits1 = "bits1"
 );
-words!(GraphBuilder, "builder", Flat = "flat", HnswRs = "hnsw_rs");
+words!(GraphBuilder, "builder", BuiltIn = "built_in", HnswRs = "hnsw_rs");
 words!(IoMode, "io_mode", Mapped = "mapped", Pread = "pread");
 
 fn unknown(name: &'static str, text: &str, words: &[&str]) -> ValueError {
@@ -90,7 +90,7 @@ mod tests {
         back(&[Metric::Cosine, Metric::Dot, Metric::L2]);
         let bits = [Quantization::Bits4, Quantization::Bits2, Quantization::Bits1];
         back(&[&[Quantization::None, Quantization::Int8], &bits[..]].concat());
-        back(&[GraphBuilder::Flat, GraphBuilder::HnswRs]);
+        back(&[GraphBuilder::BuiltIn, GraphBuilder::HnswRs]);
         back(&[IoMode::Mapped, IoMode::Pread]);
         back(&[Durability::Sync, Durability::buffered(Duration::from_millis(250))]);
         assert_eq!(format!("{:>8}", Metric::L2), "      l2");

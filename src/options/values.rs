@@ -52,17 +52,17 @@ impl Durability {
     }
 }
 
-/// The algorithm that chooses the edges of a graph. Both graphs are searched the same way.
+/// The code that builds an HNSW graph. The graphs of both builders are searched the same way.
 ///
-/// Displayed as `flat` or `hnsw_rs`, and parsed from that.
+/// Displayed as `built_in` or `hnsw_rs`, and parsed from that.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[non_exhaustive]
 pub enum GraphBuilder {
-    /// This crate's own: deterministic, one thread, little heap.
+    /// The builder in this crate: deterministic, one thread, little heap.
     #[default]
-    Flat,
+    BuiltIn,
     /// The crate `hnsw_rs`. It uses all threads of the machine and about 2 KB of heap per row
-    /// during the build. Without the feature `hnsw-rs` it is the same as `Flat`.
+    /// during the build. Without the feature `hnsw-rs` it is the same as `BuiltIn`.
     HnswRs,
 }
 
@@ -82,7 +82,7 @@ pub struct HnswParams {
     pub m: u16,
     /// Candidates kept while building, `m` to 4096. Default = 200.
     pub ef_construction: u16,
-    /// The algorithm that builds the graph. Default = [`GraphBuilder::Flat`].
+    /// The code that builds the graph. Default = [`GraphBuilder::BuiltIn`].
     pub builder: GraphBuilder,
     /// Smallest number of rows for which a graph is built. Fewer rows are scanned, which takes some
     /// 10 ns per row and needs no upkeep. An existing graph is kept down to half of this number.
@@ -92,7 +92,7 @@ pub struct HnswParams {
 
 impl HnswParams {
     const DEFAULT: Self =
-        Self { m: 16, ef_construction: 200, builder: GraphBuilder::Flat, min_rows: 30_000 };
+        Self { m: 16, ef_construction: 200, builder: GraphBuilder::BuiltIn, min_rows: 30_000 };
 
     /// Sets the number of neighbors of a node per level, 4 to 128.
     #[must_use]
@@ -108,7 +108,7 @@ impl HnswParams {
         self
     }
 
-    /// Sets the algorithm that builds the graph.
+    /// Sets the code that builds the graph.
     #[must_use]
     pub const fn builder(mut self, builder: GraphBuilder) -> Self {
         self.builder = builder;

@@ -80,7 +80,8 @@ pub enum Reason {
     GraphPays,
 }
 
-/// The steps that a compaction would take, or that are due now.
+/// The steps that a compaction would take, without taking them. Returned by
+/// [`Store::plan`](crate::Store::plan).
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 #[non_exhaustive]
 pub struct Plan {
@@ -88,7 +89,9 @@ pub struct Plan {
     pub steps: Vec<Step>,
 }
 
-/// The result of a compaction.
+/// What a compaction did: the files and rows that it handled, and the bytes before and after.
+/// Returned by [`Store::compact`](crate::Store::compact), and part of
+/// [`Event::Compacted`](crate::Event::Compacted).
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 #[non_exhaustive]
 pub struct CompactionReport {
@@ -112,7 +115,9 @@ pub struct CompactionReport {
     pub took: Duration,
 }
 
-/// The result of a purge. See `Store::purge`.
+/// What [`Store::purge`](crate::Store::purge) removed and what it had to leave. Keep it where a
+/// deletion must be proven: it can be displayed as text and serialised.
+/// [`PurgeReceipt::is_complete`] says whether nothing was left.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 #[non_exhaustive]
 pub struct PurgeReceipt {

@@ -32,7 +32,8 @@ pub struct Hit {
 }
 
 impl Hit {
-    /// Returns the memory's text, if it has one and fields were asked for.
+    /// Returns the field [`text`](field@Memory::text) of the memory. `None` if the memory has no
+    /// text, or if the search asked for no fields ([`Fields::None`](crate::Fields::None)).
     pub fn text(&self) -> Option<&str> {
         self.memory.as_ref()?.text.as_deref()
     }

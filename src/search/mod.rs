@@ -33,7 +33,8 @@ use crate::search::request::{Query, Request};
 use crate::snapshot::Snapshot;
 use crate::snapshot::state::CollectionState;
 
-/// A search in the making. Nothing happens before [`Search::run`].
+/// A search that is being configured: [`Collection::search`](crate::Collection::search) creates it,
+/// and [`Search::run`] carries it out.
 ///
 /// ```
 /// # fn main() -> altiplano::Result<()> {

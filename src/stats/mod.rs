@@ -18,7 +18,8 @@ pub struct StoreStats {
     /// Bytes of every file of the store except its reserve, as allocated by the file system.
     pub disk_bytes: u64,
     /// Bytes of the file `RESERVE`, which `disk_bytes` leaves out: see
-    /// `StoreOptions::reserve_bytes`. 0 while it is removed because the disk is full.
+    /// [`StoreOptions::reserve_bytes`](crate::StoreOptions::reserve_bytes). 0 while it is removed
+    /// because the disk is full.
     pub reserve_bytes: u64,
     /// The part of `disk_bytes` in log files.
     pub log_bytes: u64,
@@ -29,7 +30,8 @@ pub struct StoreStats {
     /// Bytes of mapped files that are resident now; 0 if the system does not report it (Linux
     /// does).
     pub resident_bytes: u64,
-    /// Number of segments that are kept open for reading: see `IoMode::Pread`.
+    /// Number of segments that are kept open for reading: see
+    /// [`IoMode::Pread`](crate::IoMode::Pread).
     pub open_files: usize,
     /// Heap bytes of memtables, liveness, tables and graph builds, as counted by the store.
     pub heap_bytes: u64,
@@ -43,14 +45,16 @@ pub struct StoreStats {
     pub visible_seq: u64,
     /// Sequence number up to which the log is known to be on the disk.
     pub synced_seq: u64,
-    /// How often the listener panicked since the store was opened: see `StoreOptions::on_event`.
+    /// How often the listener panicked since the store was opened: see
+    /// [`StoreOptions::on_event`](crate::StoreOptions::on_event).
     pub listener_panics: u64,
     /// Events that were dropped because too many waited for the listener.
     pub events_lost: u64,
     /// Why expired rows are not reclaimed, if the clock is not believed.
-    /// `CollectionStats::withheld_rows` counts these rows.
+    /// [`CollectionStats::withheld_rows`](crate::CollectionStats::withheld_rows) counts these rows.
     pub clock_doubt: Option<ClockDoubt>,
-    /// True while background compaction and index building are paused by `Store::pause_background`.
+    /// True while background compaction and index building are paused by
+    /// [`Store::pause_background`](crate::Store::pause_background).
     pub background_paused: bool,
     /// Why writes are refused, if they are.
     pub poisoned: Option<String>,
@@ -76,7 +80,7 @@ pub struct CollectionStats {
     /// Heap bytes of these changes.
     pub changed_bytes: u64,
     /// The part of `expired_rows` that is not reclaimed, not even by a purge, because the clock is
-    /// not believed: see `StoreStats::clock_doubt`.
+    /// not believed: see [`StoreStats::clock_doubt`](crate::StoreStats::clock_doubt).
     pub withheld_rows: u64,
     /// Bytes of the live rows in RAM and on the disk: vectors, bodies and, on the disk, columns,
     /// without codes and graphs. If some rows of a part are dead, all of its rows count as equally
@@ -101,7 +105,7 @@ pub struct CollectionStats {
     pub indexes: Vec<IndexStats>,
     /// Estimated bytes that background work will write: the compaction debt. A segment that is due
     /// for a rewrite counts in full. An index that is due counts with its future size. Both count
-    /// until they are done. `Store::wait_idle` waits for that.
+    /// until they are done. [`Store::wait_idle`](crate::Store::wait_idle) waits for that.
     pub debt_bytes: u64,
     /// The part of `debt_bytes` in indexes.
     pub index_debt_bytes: u64,

@@ -16,8 +16,9 @@ impl Store {
     ///
     /// The clock is in doubt for a day if it is more than a day ahead of the last time that the
     /// store saw. That also happens after a long time without an open. Memories that have expired
-    /// by it are hidden at once, but destroyed only after that day (`StoreStats::clock_doubt`).
-    /// After this call compaction and purge follow the clock.
+    /// by it are hidden at once, but destroyed only after that day
+    /// ([`StoreStats::clock_doubt`](crate::StoreStats::clock_doubt)). After this call compaction
+    /// and purge follow the clock.
     ///
     /// The call cannot be taken back, because time does not run backwards. If the clock is set back
     /// later, memories that it had hidden stay hidden. The call is durable when it returns. It does
@@ -50,7 +51,7 @@ impl Store {
             return self.engine.dir.check_writable();
         }
         self.engine.log.trust_clock()?;
-        self.engine.background.bells().rows.notify();
+        self.engine.background.wakeups().rows.notify();
         Ok(())
     }
 }

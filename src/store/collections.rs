@@ -52,7 +52,7 @@ impl Store {
     ) -> Result<Collection> {
         let options = options.into();
         if name.is_empty() || name.len() > MAX_NAME {
-            let reason = format!("{} bytes, not 1 to {MAX_NAME}", name.len());
+            let reason = format!("it has {} bytes and must have 1 to {MAX_NAME}", name.len());
             return Err(Error::option("name of the collection", reason));
         }
         options.validate()?;

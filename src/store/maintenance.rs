@@ -141,7 +141,7 @@ impl Store {
     /// Memtables are still sealed and the log is still kept short, so that RAM stays bounded. Work
     /// that you call yourself (`compact`, `purge`, `run_pending_tasks`) runs, after it lets paused
     /// jobs finish. Other stores are served meanwhile. Dead bytes pile up: see
-    /// `CollectionStats::debt_bytes`.
+    /// [`CollectionStats::debt_bytes`](crate::CollectionStats::debt_bytes).
     ///
     /// ```
     /// # fn main() -> altiplano::Result<()> {
@@ -159,8 +159,8 @@ impl Store {
     /// Lets background work continue.
     pub fn resume_background(&self) {
         self.engine.background.pace().set_paused(false);
-        self.engine.background.bells().rows.notify();
-        self.engine.background.bells().indexes.notify();
+        self.engine.background.wakeups().rows.notify();
+        self.engine.background.wakeups().indexes.notify();
     }
 
     /// Waits until no background work is due and none is under way: full memtables are sealed, dead
@@ -174,9 +174,9 @@ impl Store {
     ///
     /// # Errors
     ///
-    /// [`crate::Error::Poisoned`] and [`crate::Error::Closed`]. With `Background::Manual` also the
-    /// errors of the work. Otherwise failed work is retried, and the store is not idle until it
-    /// succeeds.
+    /// [`crate::Error::Poisoned`] and [`crate::Error::Closed`]. With
+    /// [`Background::Manual`](crate::Background::Manual) also the errors of the work. Otherwise
+    /// failed work is retried, and the store is not idle until it succeeds.
     ///
     /// ```
     /// # fn main() -> altiplano::Result<()> {
@@ -188,7 +188,7 @@ impl Store {
     /// ```
     pub fn wait_idle(&self, timeout: Duration) -> Result<bool> {
         let (engine, clock) = (&self.engine, SystemClock::new());
-        let mut ring = true;
+        let mut notify = true;
         if engine.dir.is_read_only() {
             return Ok(true);
         }
@@ -209,11 +209,11 @@ impl Store {
             }
             // Not after every end of a job: a notified worker would end a job itself, and so on
             // without end.
-            if ring {
-                engine.background.bells().rows.notify();
-                engine.background.bells().indexes.notify();
+            if notify {
+                engine.background.wakeups().rows.notify();
+                engine.background.wakeups().indexes.notify();
             }
-            ring = engine.dir.gate().wait_for_an_end(left.min(LOOK_AGAIN));
+            notify = engine.dir.gate().wait_for_an_end(left.min(LOOK_AGAIN));
         }
     }
 

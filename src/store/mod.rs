@@ -74,16 +74,24 @@ struct Shared {
 }
 
 impl Store {
-    /// Opens a store for reading and writing. Creates it if it does not exist.
+    /// Opens the store in the directory `path` for reading and writing. Creates the directory and
+    /// an empty store if there is none; the directory above it must exist.
+    ///
+    /// A process opens a store once and shares it: clone the `Store` for other threads and parts of
+    /// the program.
     ///
     /// # Errors
     ///
-    /// [`Error::Locked`](crate::Error::Locked) if it is open elsewhere.
-    /// [`Error::NotAStore`](crate::Error::NotAStore) for a directory that holds something else;
-    /// nothing is written to it. [`Error::ReadOnly`](crate::Error::ReadOnly) if it cannot be
-    /// written. [`Error::Corrupt`](crate::Error::Corrupt), which names the damaged file.
-    /// [`Error::UnsupportedFormat`](crate::Error::UnsupportedFormat) for a store of a newer
-    /// version.
+    /// - [`Error::Locked`](crate::Error::Locked) if the store is open already, in another process
+    ///   or in this one.
+    /// - [`Error::InvalidOption`](crate::Error::InvalidOption) if the directory above `path` does
+    ///   not exist.
+    /// - [`Error::NotAStore`](crate::Error::NotAStore) for a directory that holds something else.
+    ///   Nothing is written to it.
+    /// - [`Error::ReadOnly`](crate::Error::ReadOnly) if the directory cannot be written.
+    /// - [`Error::Corrupt`](crate::Error::Corrupt) for damage, with the file that is damaged.
+    /// - [`Error::UnsupportedFormat`](crate::Error::UnsupportedFormat) for a store of a newer
+    ///   version of this crate.
     pub fn open(path: impl AsRef<Path>) -> Result<Self> {
         StoreOptions::new().open(path)
     }
@@ -93,12 +101,21 @@ impl Store {
         self.engine.dir.root()
     }
 
-    /// Makes every write durable that was acknowledged before the call.
+    /// Waits until every write that was acknowledged before the call survives a power cut, in all
+    /// collections. `Ok` means that they do.
+    ///
+    /// Needed only after writes under [`Durability::Buffered`](crate::Durability::Buffered), at a
+    /// point that must not be lost. Under [`Durability::Sync`](crate::Durability::Sync), the
+    /// default, each write has waited already. [`Store::close`] and a drop of the last handle sync
+    /// too.
     ///
     /// # Errors
     ///
     /// [`Error::CommitUnknown`](crate::Error::CommitUnknown) if the sync failed,
-    /// [`Error::Poisoned`](crate::Error::Poisoned) if an earlier one did.
+    /// [`Error::Poisoned`](crate::Error::Poisoned) if an earlier one did,
+    /// [`Error::ReadOnly`](crate::Error::ReadOnly) for a store that was opened read-only,
+    /// [`Error::Closed`](crate::Error::Closed) after a close.
+    #[doc(alias = "flush")]
     pub fn sync(&self) -> Result<()> {
         self.engine.log.sync().map(drop)
     }

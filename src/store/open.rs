@@ -34,8 +34,8 @@ impl StoreOptions {
     ///
     /// # Errors
     ///
-    /// As for [`Store::open`]; [`Error::NotFound`] if there is no store and none is to be created;
-    /// [`Error::InvalidOption`] for an option out of range.
+    /// As for [`Store::open`]; [`Error::NotFound`] if there is no store and none is to be created
+    /// ([`StoreOptions::create`]); [`Error::InvalidOption`] for an option out of range.
     pub fn open(self, path: impl AsRef<Path>) -> Result<Store> {
         open_for_writing(Arc::new(RealDisk), &absolute(path.as_ref())?, self)
     }
@@ -127,8 +127,25 @@ fn prepare_dir(disk: &dyn Disk, path: &Path, options: &StoreOptions) -> Result<(
             error => return Err(read_only(error, &dir)),
         },
     }
-    let made = options.create && disk.create_dir(&dir).map_err(|error| read_only(error, &dir))?;
+    let made = options.create && create_dir(disk, "path", &dir)?;
     Ok((dir, made))
+}
+
+/// Creates the directory of a new store, which the caller's argument `name` gave. Returns true if
+/// it did not exist before. Directories above it are not created, because a typing error in a path
+/// would then begin an empty store.
+pub(super) fn create_dir(disk: &dyn Disk, name: &'static str, dir: &Path) -> Result<bool> {
+    disk.create_dir(dir).map_err(|error| match error {
+        Error::Io { source, .. } if source.kind() == ErrorKind::NotFound => {
+            let (parent, dir) = (parent(dir).display(), dir.display());
+            let reason = format!(
+                "cannot create {dir}, because the directory {parent} does not exist; create it \
+                 first, for example with fs::create_dir_all"
+            );
+            Error::option(name, reason)
+        }
+        error => read_only(error, dir),
+    })
 }
 
 /// Returns the first name that is not ours if the directory is neither a store nor a store that a
@@ -158,8 +175,7 @@ fn read_only(error: Error, dir: &Path) -> Error {
 /// Creates an empty store: a log, then the manifest that names it.
 fn create(disk: &dyn Disk, dir: &Path, seed: u64, options: &StoreOptions) -> Result<Manifest> {
     if !options.create {
-        let reason = format!("there is no store in {}", dir.display());
-        return Err(Error::option("path", reason));
+        return Err(Error::not_found(dir));
     }
     let mut id = [0; 16];
     id[..8].copy_from_slice(&mix(seed).to_le_bytes());

@@ -66,8 +66,8 @@ impl FailureBackoff {
         let reason = error.to_string();
         let before = self.of.get(&collection);
         // The texts of a full disk differ, because each attempt writes a new file.
-        let told = |b: &Trouble| b.reason == reason || matches!(error, Error::DiskFull { .. });
-        if !before.is_some_and(told) {
+        let is_known = |b: &Trouble| b.reason == reason || matches!(error, Error::DiskFull { .. });
+        if !before.is_some_and(is_known) {
             let (collection, reason) = (collection.clone(), reason.clone());
             engine.events.emit(&Event::BackgroundError { collection, reason });
         }
@@ -128,7 +128,7 @@ impl Quiet {
         if patience <= BUSY || self.of.is_empty() {
             return patience;
         }
-        engine.background.bells().doze();
+        engine.background.wakeups().doze();
         // A commit just before the call to `doze` wakes no job.
         if self.holds(engine) { patience } else { BUSY }
     }
@@ -145,16 +145,16 @@ type Task = fn(&Arc<Engine>, &Notify, &Seat<'_>, &mut Memory) -> Duration;
 
 /// Starts the jobs of a store.
 pub(super) fn start(engine: &Arc<Engine>) -> Result<Vec<Worker>> {
-    let start = |lane, bell: &Arc<Notify>, task: Task| {
-        let (engine, own) = (Arc::clone(engine), Arc::clone(bell));
+    let start = |lane, wakeup: &Arc<Notify>, task: Task| {
+        let (engine, own) = (Arc::clone(engine), Arc::clone(wakeup));
         let poison = Arc::clone(engine.dir.poison());
         let mut memory = Memory::default();
-        Worker::start(lane, bell, &poison, move |seat| task(&engine, &own, seat, &mut memory))
+        Worker::start(lane, wakeup, &poison, move |seat| task(&engine, &own, seat, &mut memory))
     };
     Ok(vec![
-        start(Lane::Log, &engine.background.bells().log, maintain_log)?,
-        start(Lane::Rows, &engine.background.bells().rows, maintain_rows)?,
-        start(Lane::Index, &engine.background.bells().indexes, maintain_indexes)?,
+        start(Lane::Log, &engine.background.wakeups().log, maintain_log)?,
+        start(Lane::Rows, &engine.background.wakeups().rows, maintain_rows)?,
+        start(Lane::Index, &engine.background.wakeups().indexes, maintain_indexes)?,
     ])
 }
 
@@ -175,17 +175,17 @@ fn maintain_log(
 
 fn maintain_rows(
     engine: &Arc<Engine>,
-    bell: &Notify,
+    wakeup: &Notify,
     seat: &Seat<'_>,
     memory: &mut Memory,
 ) -> Duration {
-    let stop = || bell.is_stopping();
+    let stop = || wakeup.is_stopping();
     let control = Control::background(engine, &stop, *seat);
     let asked = engine.admission.disk().asked();
     let patience = each_core(&control, compaction::run_rows_due, memory);
     let troubles = &mut memory.troubles;
     if patience.is_zero() {
-        engine.background.bells().indexes.notify();
+        engine.background.wakeups().indexes.notify();
     }
     engine.background.resident().tend();
     if engine.time.monotonic() >= troubles.reserve_at && !engine.reserve.tend() {
@@ -216,11 +216,11 @@ fn maintain_rows(
 
 fn maintain_indexes(
     engine: &Arc<Engine>,
-    bell: &Notify,
+    wakeup: &Notify,
     seat: &Seat<'_>,
     memory: &mut Memory,
 ) -> Duration {
-    let stop = || bell.is_stopping();
+    let stop = || wakeup.is_stopping();
     let control = Control::background(engine, &stop, *seat);
     let patience = each_core(&control, compaction::run_index_due, memory);
     memory.quiet.doze(engine, patience)
@@ -276,8 +276,8 @@ mod tests {
     fn what_keeps_failing_is_told_of_once_and_tried_less_and_less_often() {
         let dir = tempfile::tempdir().unwrap();
         let clock = Arc::new(ManualClock::new(Timestamp::from_millis(1)));
-        let told: Arc<Mutex<Vec<Event>>> = Arc::default();
-        let inner = Arc::clone(&told);
+        let received: Arc<Mutex<Vec<Event>>> = Arc::default();
+        let inner = Arc::clone(&received);
         let store = StoreOptions::new()
             .background(Background::Manual)
             .clock(clock.clone())
@@ -300,12 +300,12 @@ mod tests {
             })
             .collect();
         assert_eq!(waits, [500, 1000, 2000, 4000, 8000, 8000, 8000, 8000]);
-        assert_eq!(lock(&told).len(), 1);
+        assert_eq!(lock(&received).len(), 1);
         troubles.over(&name);
         let again = troubles.report(engine, name.clone(), &Error::DiskFull { path: "x".into() });
-        assert_eq!((again, lock(&told).len()), (BUSY, 2));
+        assert_eq!((again, lock(&received).len()), (BUSY, 2));
         let other = Error::corrupt("seg-1", 0, "damage");
         troubles.report(engine, name, &other);
-        assert_eq!(lock(&told).len(), 3, "another reason is news");
+        assert_eq!(lock(&received).len(), 3, "another reason is news");
     }
 }

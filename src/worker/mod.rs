@@ -2,12 +2,12 @@
 //! the process (`pool`). They can be stopped and waited for, and a panic in one sets the poison.
 //! The tasks are closures; their purpose is not known here.
 
-mod bell;
 mod lane;
+mod notify;
 mod pool;
 
-pub(crate) use bell::Notify;
 pub(crate) use lane::Lane;
+pub(crate) use notify::Notify;
 pub(crate) use pool::{Seat, Worker, post};
 
 #[cfg(test)]
@@ -21,19 +21,19 @@ mod tests {
     use crate::poison::Poison;
 
     #[test]
-    fn a_ring_runs_the_task_and_a_drop_waits_for_it() {
+    fn a_notification_runs_the_task_and_a_drop_waits_for_it() {
         let runs = Arc::new(AtomicUsize::new(0));
         let seen = Arc::clone(&runs);
         let (done, finished) = std::sync::mpsc::channel();
-        let bell = Arc::new(Notify::default());
-        let worker = Worker::start(Lane::Rows, &bell, &Arc::default(), move |_| {
+        let wakeup = Arc::new(Notify::default());
+        let worker = Worker::start(Lane::Rows, &wakeup, &Arc::default(), move |_| {
             seen.fetch_add(1, Ordering::SeqCst);
             let _ = done.send(());
             Duration::from_secs(3600)
         })
         .unwrap();
         finished.recv().unwrap();
-        bell.notify();
+        wakeup.notify();
         finished.recv().unwrap();
         drop(worker);
         assert_eq!(runs.load(Ordering::SeqCst), 2);

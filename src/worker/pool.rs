@@ -13,8 +13,8 @@ use std::time::Duration;
 
 use arc_swap::ArcSwapOption;
 
-use super::bell::{Desk, Notify};
 use super::lane::{Entry, LANES, Lane, LaneState, Phase, Turn};
+use super::notify::{Notify, Receiver};
 use crate::clock::{Clock, SystemClock};
 use crate::error::{Error, Result};
 use crate::poison::Poison;
@@ -26,7 +26,7 @@ type Task = Box<dyn FnMut(&Seat<'_>) -> Duration + Send>;
 
 struct Job {
     label: &'static str,
-    bell: Arc<Notify>,
+    wakeup: Arc<Notify>,
     poison: Arc<Poison>,
     /// Only the thread whose turn it is locks it.
     task: Mutex<Task>,
@@ -35,7 +35,7 @@ struct Job {
 impl Job {
     /// Runs one turn. Returns `None` if it panicked: then the job never runs again.
     fn run(&self, seat: &Seat<'_>) -> Option<Duration> {
-        self.bell.answer();
+        self.wakeup.begin_turn();
         let mut task = lock(&self.task);
         let ran = catch_unwind(AssertUnwindSafe(|| task(seat)));
         if ran.is_err() {
@@ -214,7 +214,7 @@ impl Pool {
             entry.phase = Phase::Over;
             return None;
         };
-        if patience.is_zero() || entry.job.bell.is_rung() {
+        if patience.is_zero() || entry.job.wakeup.is_notified() {
             entry.phase = Phase::Ready;
             of.ready.push_back(Turn::Job(id));
             return None;
@@ -267,7 +267,7 @@ struct Place {
     id: u64,
 }
 
-impl Desk for Place {
+impl Receiver for Place {
     fn notify(&self) {
         // In a child made by fork no thread would notice, and the pool's lock may stay locked.
         if !self.pool.is_foreign() && lock(&self.pool.state).lane(self.lane).make_ready(self.id) {
@@ -310,7 +310,7 @@ impl Drop for Aside<'_> {
 #[derive(Debug)]
 pub(crate) struct Worker {
     place: Arc<Place>,
-    bell: Arc<Notify>,
+    wakeup: Arc<Notify>,
 }
 
 impl Worker {
@@ -318,14 +318,14 @@ impl Worker {
     /// next call. A panic in it sets `poison` and ends the job.
     pub(crate) fn start(
         lane: Lane,
-        bell: &Arc<Notify>,
+        wakeup: &Arc<Notify>,
         poison: &Arc<Poison>,
         task: impl FnMut(&Seat<'_>) -> Duration + Send + 'static,
     ) -> Result<Self> {
         let pool = Pool::shared();
         let job = Job {
             label: lane.name(),
-            bell: Arc::clone(bell),
+            wakeup: Arc::clone(wakeup),
             poison: Arc::clone(poison),
             task: Mutex::new(Box::new(task)),
         };
@@ -335,11 +335,11 @@ impl Worker {
         let place = Arc::new(Place { pool: Arc::clone(&pool), lane, id });
         // Attached before the first turn, so that no notification is lost. The lock of `Notify` is
         // taken last.
-        bell.attach(Arc::clone(&place) as Arc<dyn Desk>);
+        wakeup.attach(Arc::clone(&place) as Arc<dyn Receiver>);
         let of = state.lane(lane);
         of.entries.insert(id, Entry { job: Arc::new(job), phase: Phase::Ready, dismissed: false });
         of.ready.push_back(Turn::Job(id));
-        let worker = Self { place, bell: Arc::clone(bell) };
+        let worker = Self { place, wakeup: Arc::clone(wakeup) };
         let staffed = pool.staff(state, lane);
         pool.wake(lane);
         staffed.map_err(|e| Error::io("start a thread for", lane.name(), e))?;
@@ -356,7 +356,7 @@ impl Worker {
 impl Drop for Worker {
     /// Ends the job and waits for it.
     fn drop(&mut self) {
-        self.bell.stop();
+        self.wakeup.stop();
         self.place.pool.dismiss(self.place.lane, self.place.id);
     }
 }

@@ -43,10 +43,10 @@ fn recall(collection: &Collection) -> f64 {
 fn a_graph_is_merged_through_generations_and_finds_what_is_live() {
     let dir = tempfile::tempdir().unwrap();
     let built = Arc::new(Mutex::new(Vec::new()));
-    let told = Arc::clone(&built);
+    let received = Arc::clone(&built);
     let store = StoreOptions::new().background(Background::Manual).on_event(move |event| {
         if let Event::Indexed { graph: true, merged, evaluations, .. } = event {
-            told.lock().unwrap().push((*merged, *evaluations));
+            received.lock().unwrap().push((*merged, *evaluations));
         }
     });
     let store = store.open(dir.path()).unwrap();

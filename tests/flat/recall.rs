@@ -29,8 +29,8 @@ fn ask(notes: &Collection, queries: std::ops::Range<u64>, path: SearchMode) {
 fn a_graph_is_looked_at_with_what_was_asked_after_a_build_and_every_ten_minutes() {
     let dir = tempfile::tempdir().unwrap();
     let clock = Arc::new(ManualClock::new(START));
-    let told: Arc<Mutex<Vec<RecallStats>>> = Arc::default();
-    let looks = Arc::clone(&told);
+    let received: Arc<Mutex<Vec<RecallStats>>> = Arc::default();
+    let looks = Arc::clone(&received);
     let options = crate::common::with_clock(&clock).on_event(move |event| {
         if let Event::RecallMeasured { collection, found, .. } = event {
             assert_eq!(collection, "notes");
@@ -55,7 +55,7 @@ fn a_graph_is_looked_at_with_what_was_asked_after_a_build_and_every_ten_minutes(
     ask(&notes, 0..64, SearchMode::Graph);
     settle(&store);
     let first = stats().recall.unwrap();
-    assert_eq!(told.lock().unwrap()[..], *std::slice::from_ref(&first));
+    assert_eq!(received.lock().unwrap()[..], *std::slice::from_ref(&first));
     let graph = stats().indexes.into_iter().find(|index| index.graph).unwrap();
     assert_eq!((first.index, first.at), (graph.file, START));
     assert!(first.queries >= 16 && first.recall > 0.3 && first.recall <= 1.0, "{first:?}");
@@ -65,19 +65,19 @@ fn a_graph_is_looked_at_with_what_was_asked_after_a_build_and_every_ten_minutes(
     ask(&notes, 64..200, SearchMode::Graph);
     clock.advance(10 * MINUTE - Duration::from_millis(1));
     settle(&store);
-    assert_eq!(told.lock().unwrap().len(), 1);
+    assert_eq!(received.lock().unwrap().len(), 1);
     clock.advance(Duration::from_millis(1));
     settle(&store);
-    assert_eq!(told.lock().unwrap().len(), 2);
+    assert_eq!(received.lock().unwrap().len(), 2);
     clock.advance(20 * MINUTE);
     settle(&store);
-    assert_eq!(told.lock().unwrap().len(), 2);
+    assert_eq!(received.lock().unwrap().len(), 2);
 
     // A merged graph is measured at once.
     notes.apply(rows(10_000..10_512)).unwrap();
     settle(&store);
     let second = stats().recall.unwrap();
-    assert_eq!(told.lock().unwrap().len(), 3);
+    assert_eq!(received.lock().unwrap().len(), 3);
     assert!(second.index > first.index && second.at > first.at);
 }
 

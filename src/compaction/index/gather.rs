@@ -109,7 +109,7 @@ pub(super) fn gather<'a>(
             stays.push(if new { next } else { NO_NODE });
         }
         let is_base = same && Some(part.indexed.file) == step.base;
-        if is_base && core.options().hnsw.builder == GraphBuilder::Flat {
+        if is_base && core.options().hnsw.builder == GraphBuilder::BuiltIn {
             base = index.base(stays, usize::from(core.options().hnsw.m));
         }
     }

@@ -14,13 +14,13 @@ use crate::engine::admission::added::Added;
 use crate::engine::admission::disk::DiskBudget;
 use crate::engine::admission::heap::HeapBudget;
 use crate::engine::admission::room::Room;
-use crate::engine::bells::Wakeups;
 use crate::engine::collections::Collections;
 use crate::engine::open_log::OpenLog;
 use crate::engine::pace::Pace;
 use crate::engine::progress::Progress;
 use crate::engine::reserve::Reserve;
 use crate::engine::time::StoreTime;
+use crate::engine::wakeups::Wakeups;
 use crate::error::{Budget, Error, Result};
 use crate::options::StoreOptions;
 use crate::snapshot::stage::{MEMTABLE_BYTES, Prepared};
@@ -47,7 +47,7 @@ pub(super) struct AdmissionParts<'a> {
     pub(super) progress: &'a Arc<Progress>,
     pub(super) reserve: &'a Arc<Reserve>,
     pub(super) log: &'a Arc<OpenLog>,
-    pub(super) bells: &'a Arc<Wakeups>,
+    pub(super) wakeups: &'a Arc<Wakeups>,
     pub(super) pace: &'a Arc<Pace>,
     /// True if a worker frees space while a writer waits.
     pub(super) has_workers: bool,
@@ -70,7 +70,7 @@ impl Admission {
         );
         let room = Room::new(
             Arc::clone(parts.dir),
-            Arc::clone(parts.bells),
+            Arc::clone(parts.wakeups),
             Arc::clone(parts.pace),
             options.write_timeout,
             parts.has_workers,

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::dir::StoreDir;
-use crate::engine::bells::Wakeups;
 use crate::engine::pace::Pace;
+use crate::engine::wakeups::Wakeups;
 use crate::error::{Error, Result};
 use crate::sync::{Condvar, Mutex, lock, wait_for};
 
@@ -17,7 +17,7 @@ const WAIT: Duration = Duration::from_millis(20);
 #[derive(Debug)]
 pub(super) struct Room {
     dir: Arc<StoreDir>,
-    bells: Arc<Wakeups>,
+    wakeups: Arc<Wakeups>,
     pace: Arc<Pace>,
     /// The longest time that a writer waits.
     patience: Duration,
@@ -30,13 +30,13 @@ pub(super) struct Room {
 impl Room {
     pub(super) fn new(
         dir: Arc<StoreDir>,
-        bells: Arc<Wakeups>,
+        wakeups: Arc<Wakeups>,
         pace: Arc<Pace>,
         patience: Duration,
         has_workers: bool,
     ) -> Self {
         let (waiting, made) = (Mutex::default(), Condvar::new());
-        Self { dir, bells, pace, patience, has_workers, waiting, made }
+        Self { dir, wakeups, pace, patience, has_workers, waiting, made }
     }
 
     pub(super) const fn has_workers(&self) -> bool {
@@ -45,7 +45,7 @@ impl Room {
 
     /// Wakes the row worker.
     pub(super) fn notify(&self) {
-        self.bells.rows.notify();
+        self.wakeups.rows.notify();
     }
 
     /// Wakes the row worker and waits while `holds` returns true, at most for the write timeout.
@@ -62,7 +62,7 @@ impl Room {
                 return Ok(false);
             }
             // The store is being closed, so no worker frees space any more.
-            if self.bells.rows.is_stopping() {
+            if self.wakeups.rows.is_stopping() {
                 return Err(Error::Closed);
             }
             self.notify();

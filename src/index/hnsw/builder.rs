@@ -18,7 +18,7 @@ pub(crate) struct BuildParams<'a> {
     /// The threads of the build; never rayon's global pool.
     #[cfg_attr(
         not(feature = "hnsw-rs"),
-        expect(dead_code, reason = "the flat builder has one thread")
+        expect(dead_code, reason = "the built-in builder has one thread")
     )]
     pub(crate) pool: Arc<rayon::ThreadPool>,
     /// Called between pieces of work. It may wait, and fails if the build must end early.
@@ -40,7 +40,7 @@ impl BuildParams<'_> {
 pub(crate) fn heap_bytes_per_row(row_bytes: usize, m: usize, builder: GraphBuilder) -> u64 {
     const KNOWN: usize = 64;
     let lists = 4 * with_slack(2 * m).max(2 * 2 * m);
-    let others = if builder == GraphBuilder::Flat { 0 } else { 2048 };
+    let others = if builder == GraphBuilder::BuiltIn { 0 } else { 2048 };
     (row_bytes + lists + KNOWN + others) as u64
 }
 

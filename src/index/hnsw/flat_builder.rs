@@ -16,7 +16,7 @@ pub(crate) struct FlatBuilder;
 
 impl BuildGraph for FlatBuilder {
     fn name(&self) -> &'static str {
-        "flat"
+        "built_in"
     }
 
     fn build(&self, codes: &CodeRows<'_>, params: &BuildParams<'_>) -> Result<FlatGraph> {

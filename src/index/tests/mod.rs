@@ -36,7 +36,7 @@ fn params(m: usize) -> BuildParams<'static> {
     let pool = rayon::ThreadPoolBuilder::new().num_threads(2).build().unwrap();
     BuildParams {
         m,
-        builder: GraphBuilder::Flat,
+        builder: GraphBuilder::BuiltIn,
         ef_construction: 100,
         pool: Arc::new(pool),
         checkpoint: &|| Ok(()),
@@ -63,7 +63,7 @@ fn fit(codes: &CodeBuffer, rows: &[Vec<f32>]) -> Fit {
 
 /// Builds, writes and opens an index. Also returns the row of each node.
 fn index(dir: &std::path::Path, spec: CodeSpec, rows: &[Vec<f32>]) -> (Index, Vec<u32>) {
-    built_by(GraphBuilder::Flat, dir, spec, rows)
+    built_by(GraphBuilder::BuiltIn, dir, spec, rows)
 }
 
 /// Like [`index`], with a given builder.
@@ -100,8 +100,8 @@ fn exact(rows: &[Vec<f32>], query: &Query, k: usize, accept: impl Fn(u32) -> boo
 fn a_stored_graph_finds_the_nearest_in_every_metric() {
     for metric in [Metric::Cosine, Metric::Dot, Metric::L2] {
         for (codes, builder) in [
-            (Quantization::Int8, GraphBuilder::Flat),
-            (Quantization::None, GraphBuilder::Flat),
+            (Quantization::Int8, GraphBuilder::BuiltIn),
+            (Quantization::None, GraphBuilder::BuiltIn),
             (Quantization::Int8, GraphBuilder::HnswRs),
         ] {
             let dir = tempfile::tempdir().unwrap();

@@ -42,7 +42,7 @@ pub(super) fn each_op(
     payload: &[u8],
     mut visit: impl FnMut(Option<u32>, Op),
 ) {
-    if !matches!(head.kind, FrameKind::Batch | FrameKind::Carried) {
+    if !matches!(head.kind, FrameKind::Batch | FrameKind::Copied) {
         return;
     }
     let file = sources.log.get(file as usize).map(|entry| entry.file);

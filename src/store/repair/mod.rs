@@ -28,7 +28,7 @@ use crate::options::{Background, Durability, StoreOptions};
 use crate::segment::{NewRow, RowRef};
 use crate::snapshot::stage::{Condition, Prepared, Task};
 use crate::store::Store;
-use crate::store::open::{no_store, open_for_writing};
+use crate::store::open::{create_dir, no_store, open_for_writing};
 use sources::Sources;
 use survivors::Survivors;
 
@@ -49,7 +49,8 @@ impl StoreOptions {
     /// # Errors
     ///
     /// [`Error::Locked`] if `from` is open. [`Error::NotFound`] if there is no store in it.
-    /// [`Error::InvalidOption`] if `to` is not empty. [`Error::Corrupt`] if no manifest can be
+    /// [`Error::InvalidOption`] if `to` is not empty, or the directory above it does not exist.
+    /// [`Error::Corrupt`] if no manifest can be
     /// read: without one it is unknown what the files belong to. After any other error, discard
     /// what was written to `to`.
     ///
@@ -90,9 +91,12 @@ impl StoreOptions {
             return Err(Error::not_found(from));
         }
         let _lock = disk.lock(&from.join(FileName::Lock.to_string()))?;
-        disk.create_dir(to)?;
+        create_dir(disk.as_ref(), "to", to)?;
         if !disk.list(to)?.is_empty() {
-            return Err(Error::option("to", format!("{} is not empty", to.display())));
+            return Err(Error::option(
+                "to",
+                format!("{} is not empty; give a new or an empty directory", to.display()),
+            ));
         }
         let mut report = RepairReport::default();
         let sources = Sources::find(disk.as_ref(), from, doubt, &mut report)?;

@@ -167,8 +167,8 @@ fn loom_whoever_sees_poison_removes_nothing() {
 
 #[test]
 fn loom_every_ring_is_followed_by_a_run_and_a_stop_ends() {
-    explore("bell and worker", 3, || {
-        let bell = Arc::<Notify>::default();
+    explore("notification and worker", 3, || {
+        let wakeup = Arc::<Notify>::default();
         let wanted = Arc::new(AtomicU64::new(0));
         let done = Arc::new((Mutex::new(0), Condvar::new()));
         let task = {
@@ -181,16 +181,16 @@ fn loom_every_ring_is_followed_by_a_run_and_a_stop_ends() {
                 Duration::from_secs(1)
             }
         };
-        let worker = Worker::start(Lane::Rows, &bell, &Arc::default(), task).unwrap();
+        let worker = Worker::start(Lane::Rows, &wakeup, &Arc::default(), task).unwrap();
         let other = {
-            let (bell, wanted) = (Arc::clone(&bell), Arc::clone(&wanted));
+            let (wakeup, wanted) = (Arc::clone(&wakeup), Arc::clone(&wanted));
             go(move || {
                 wanted.fetch_add(1, Ordering::AcqRel);
-                bell.notify();
+                wakeup.notify();
             })
         };
         wanted.fetch_add(1, Ordering::AcqRel);
-        bell.notify();
+        wakeup.notify();
         let mut seen = lock(&done.0);
         while *seen < 2 {
             seen = done.1.wait(seen).unwrap();
@@ -198,7 +198,7 @@ fn loom_every_ring_is_followed_by_a_run_and_a_stop_ends() {
         drop(seen);
         drop(worker);
         other.join().unwrap();
-        assert!(bell.is_stopping());
+        assert!(wakeup.is_stopping());
     });
 }
 
@@ -379,8 +379,8 @@ fn loom_the_log_is_synced_by_the_earliest_time_that_was_promised() {
                 next
             }
         };
-        let bell = Arc::clone(&store.engine.background.bells().log);
-        let worker = Worker::start(Lane::Log, &bell, &Arc::default(), task).unwrap();
+        let wakeup = Arc::clone(&store.engine.background.wakeups().log);
+        let worker = Worker::start(Lane::Log, &wakeup, &Arc::default(), task).unwrap();
         let write = |id: u64, seconds: u64| {
             let notes = notes.clone();
             move || {

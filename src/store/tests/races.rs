@@ -25,7 +25,7 @@ fn a_buffered_write_that_is_due_sooner_than_an_earlier_one_wakes_the_worker() {
         let max_delay = Duration::from_secs(seconds);
         let batch = Batch::new().insert(super::memory(id, "a"));
         notes.apply_with(batch, Durability::Buffered { max_delay }).unwrap();
-        store.engine.background.bells().log.take_ring()
+        store.engine.background.wakeups().log.take_notification()
     };
     assert!(write(1, 3600));
     // The worker sleeps for an hour now.

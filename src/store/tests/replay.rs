@@ -20,7 +20,7 @@ fn store_with(dir: &Path, kind: OpKind, of: Option<CollectionId>) {
     let seq = Seq(store.engine.progress.last_seq().0 + 1);
     let op = Op { collection: of.unwrap_or(notes.core.id), seq, kind };
     let mut token = store.engine.log.hold();
-    store.engine.log.append_carried(token.as_mut().unwrap(), &[op]).unwrap();
+    store.engine.log.append_copied(token.as_mut().unwrap(), &[op]).unwrap();
     drop(token);
     store.close().unwrap();
 }

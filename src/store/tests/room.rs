@@ -38,7 +38,7 @@ fn fill(notes: &Collection) -> u64 {
 
 /// Starts an insert and returns when it waits.
 fn waiting(store: &Store, notes: &Collection, id: u64) -> JoinHandle<Result<()>> {
-    store.engine.background.bells().rows.take_ring();
+    store.engine.background.wakeups().rows.take_notification();
     let notes = notes.clone();
     let writer = spawn(move || notes.insert(memory(id, "b")).map(drop));
     waits(store, &writer);
@@ -47,7 +47,7 @@ fn waiting(store: &Store, notes: &Collection, id: u64) -> JoinHandle<Result<()>>
 
 /// Returns when a writer has checked for room and found none.
 fn waits(store: &Store, writer: &JoinHandle<Result<()>>) {
-    while !store.engine.background.bells().rows.take_ring() {
+    while !store.engine.background.wakeups().rows.take_notification() {
         assert!(!writer.is_finished(), "it does not wait");
         yield_now();
     }

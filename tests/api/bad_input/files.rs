@@ -24,6 +24,29 @@ fn a_file_is_no_store() {
 }
 
 #[test]
+fn a_missing_directory_above_a_store_is_named_with_the_way_out() {
+    let dir = tempfile::tempdir().unwrap();
+    let parent = dir.path().join("data");
+    let path = parent.join("agent.alt");
+    let named = |error: Error, argument: &str| {
+        assert!(matches!(error, Error::InvalidOption { name, .. } if name == argument), "{error}");
+        let text = error.to_string();
+        let missing = format!("the directory {} does not exist", parent.display());
+        assert!(text.contains(&missing) && text.contains("create_dir_all"), "{text}");
+    };
+    named(Store::open(&path).unwrap_err(), "path");
+    let absent = StoreOptions::new().create(false).open(&path);
+    assert!(matches!(absent, Err(Error::NotFound { .. })));
+    assert!(matches!(StoreOptions::new().open_read_only(&path), Err(Error::NotFound { .. })));
+    let source = dir.path().join("source.alt");
+    Store::open(&source).unwrap().close().unwrap();
+    named(StoreOptions::new().repair(&source, &path).unwrap_err(), "to");
+    assert!(!parent.exists());
+    std::fs::create_dir_all(&parent).unwrap();
+    Store::open(&path).unwrap().close().unwrap();
+}
+
+#[test]
 fn files_that_are_not_ours_are_left_alone() {
     let dir = tempfile::tempdir().unwrap();
     let foreign: [(&str, &[u8]); 7] = [

@@ -127,6 +127,65 @@ fn a_type_whose_fields_changed_is_an_error_that_names_the_field() {
     check(&open(&path).1);
 }
 
+#[derive(Serialize, Deserialize, PartialEq, Debug)]
+struct Extra {
+    page: u32,
+    #[serde(flatten)]
+    rest: std::collections::BTreeMap<String, u32>,
+}
+
+#[derive(Serialize, Deserialize, PartialEq, Debug)]
+#[serde(untagged)]
+enum Untagged {
+    Number(u32),
+    Text(String),
+}
+
+#[derive(Serialize, Deserialize, PartialEq, Debug)]
+#[serde(tag = "kind")]
+enum Tagged {
+    Url { url: String },
+}
+
+fn unsupported(error: altiplano::Result<Memory>) {
+    let text = error.unwrap_err().to_string();
+    for part in ["stored by position", "`#[serde(flatten)]`", "Memory::metadata_json"] {
+        assert!(text.contains(part), "{text}");
+    }
+    assert!(!text.contains("NotSupported") && !text.contains("MustHaveLength"), "{text}");
+}
+
+#[test]
+fn a_type_that_cannot_be_read_by_position_is_refused_when_it_is_set() {
+    let base = || memory(1, 4);
+    let url = Tagged::Url { url: "https://example.org".into() };
+    let extra = || Extra { page: 3, rest: [("line".to_owned(), 7)].into() };
+    unsupported(base().metadata(&serde_json::json!({ "page": 3 })));
+    unsupported(base().metadata(&extra()));
+    unsupported(base().metadata(&[Untagged::Number(3), Untagged::Text("three".into())]));
+    unsupported(base().metadata(&url));
+    // The way out that the error names.
+    let json = serde_json::to_string(&extra()).unwrap();
+    assert_eq!(base().metadata_json(json).metadata_as::<Extra>().unwrap(), Some(extra()));
+    // Typed metadata is not read as one of these types either.
+    let error = base().metadata(&7u32).unwrap().metadata_as::<serde_json::Value>().unwrap_err();
+    assert!(error.to_string().contains("stored by position"), "{error}");
+}
+
+#[derive(Serialize, Deserialize, PartialEq, Debug)]
+struct Skipping {
+    page: u32,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    line: Option<u32>,
+}
+
+#[test]
+fn a_type_that_leaves_fields_out_is_refused_when_it_is_set() {
+    let skipped = memory(1, 4).metadata(&Skipping { page: 3, line: None }).unwrap_err();
+    let text = skipped.to_string();
+    assert!(text.contains("Memory::metadata_json") && !text.contains("UnexpectedEnd"), "{text}");
+}
+
 #[test]
 fn json_that_an_older_version_took_can_be_written_back() {
     let dir = tempfile::tempdir().unwrap();

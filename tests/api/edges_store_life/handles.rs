@@ -25,7 +25,10 @@ fn a_collection_keeps_its_store_open_and_the_last_handle_closes_it() {
         drop(notes);
         other.insert(memory(2, DIMENSION)).unwrap();
         other.compact().unwrap();
-        assert!(matches!(Store::open(&path), Err(Error::Locked { .. })), "it is open");
+        let locked = Store::open(&path).unwrap_err();
+        assert!(matches!(locked, Error::Locked { .. }), "it is open");
+        let text = locked.to_string();
+        assert!(text.contains("in this process") && text.contains("clone"), "{text}");
         // A batch for several collections keeps it open as well.
         let batch = Batch::new().insert_into(&other, memory(3, DIMENSION));
         drop(other);

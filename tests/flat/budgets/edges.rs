@@ -212,8 +212,8 @@ fn retention_is_unset_only_where_nothing_bounds_what_is_kept() {
     let bounded = [(false, false), (false, true), (true, false), (false, false), (false, false)];
     for (budget, (on_disk, in_ram)) in budgets.iter().zip(bounded) {
         let dir = tempfile::tempdir().unwrap();
-        let told = Arc::new(Mutex::new(Vec::new()));
-        let heard = Arc::clone(&told);
+        let received = Arc::new(Mutex::new(Vec::new()));
+        let heard = Arc::clone(&received);
         let store = budget(manual())
             .on_event(move |event| {
                 if let Event::RetentionUnset { collection, .. } = event {
@@ -228,7 +228,7 @@ fn retention_is_unset_only_where_nothing_bounds_what_is_kept() {
         store.collection("mortal", plain().default_ttl(Duration::from_secs(1))).unwrap();
         let wanted: Vec<&str> =
             [("disk", on_disk), ("ram", in_ram)].iter().filter(|b| !b.1).map(|b| b.0).collect();
-        assert_eq!(*told.lock().unwrap(), wanted);
+        assert_eq!(*received.lock().unwrap(), wanted);
         let stats = store.stats().unwrap().collections;
         let unset = stats.iter().filter(|c| c.retention_unset).map(|c| c.name.as_str());
         assert_eq!(unset.collect::<Vec<_>>(), wanted);
@@ -263,10 +263,10 @@ fn graph_options() -> CollectionOptions {
 fn debt_counts_an_index_until_it_is_built() {
     let dir = tempfile::tempdir().unwrap();
     let seen = Arc::new(Mutex::new(Vec::<bool>::new()));
-    let told = Arc::clone(&seen);
+    let received = Arc::clone(&seen);
     let options = manual().on_event(move |event| {
         if let Event::Indexed { graph, .. } = event {
-            told.lock().unwrap().push(*graph);
+            received.lock().unwrap().push(*graph);
         }
     });
     let store = options.open(dir.path().join("s")).unwrap();

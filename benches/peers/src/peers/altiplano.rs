@@ -31,7 +31,7 @@ impl Peer for Altiplano {
     }
 
     fn parameters(&self) -> String {
-        format!("codes {:?}, m {M}, ef_construction {EF_CONSTRUCTION}, builder Flat", self.0)
+        format!("codes {:?}, m {M}, ef_construction {EF_CONSTRUCTION}, builder BuiltIn", self.0)
     }
 
     fn build(&self, base: &Vectors, metric: Metric, dir: &Path) -> Result<()> {

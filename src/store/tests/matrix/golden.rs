@@ -223,7 +223,7 @@ fn the_golden_store_has_every_kind_of_file_and_of_frame() {
         assert!(golden.frames.len() > 4 && golden.tail.len() > 2);
         let logs = golden.named("log-").into_iter().map(|name| &golden.contents[name]);
         let kinds: Vec<FrameKind> = logs.flat_map(|log| frames(log).unwrap().1).collect();
-        for kind in [FrameKind::Batch, FrameKind::Carried, FrameKind::Time] {
+        for kind in [FrameKind::Batch, FrameKind::Copied, FrameKind::Time] {
             assert!(kinds.contains(&kind), "{ending:?}: {kind:?}");
         }
         assert_eq!(kinds.contains(&FrameKind::Close), ending == Ending::Closed);

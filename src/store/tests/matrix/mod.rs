@@ -23,7 +23,6 @@ mod regressions;
 mod run;
 mod sabotage;
 mod script;
-mod script_updates;
 mod seen;
 mod sequences;
 mod setup;

@@ -10,11 +10,11 @@ struct Flags {
     woken: bool,
     stopping: bool,
     /// Receives the notification while there is a job.
-    desk: Option<Arc<dyn Desk>>,
+    receiver: Option<Arc<dyn Receiver>>,
 }
 
 /// Receives the notifications of a job.
-pub(super) trait Desk: fmt::Debug + Send + Sync {
+pub(super) trait Receiver: fmt::Debug + Send + Sync {
     fn notify(&self);
 }
 
@@ -29,10 +29,10 @@ impl Notify {
     pub(crate) fn notify(&self) {
         let mut flags = lock(&self.flags);
         flags.woken = true;
-        let desk = flags.desk.clone();
+        let receiver = flags.receiver.clone();
         drop(flags);
-        if let Some(desk) = desk {
-            desk.notify();
+        if let Some(receiver) = receiver {
+            receiver.notify();
         }
     }
 
@@ -41,30 +41,30 @@ impl Notify {
         lock(&self.flags).stopping
     }
 
-    /// Returns true if it was notified since the last answer or the last call, and forgets it.
+    /// Returns true if it was notified since the last turn or the last call, and resets that.
     #[cfg(test)]
-    pub(crate) fn take_ring(&self) -> bool {
+    pub(crate) fn take_notification(&self) -> bool {
         std::mem::take(&mut lock(&self.flags).woken)
     }
 
-    pub(super) fn attach(&self, desk: Arc<dyn Desk>) {
-        lock(&self.flags).desk = Some(desk);
+    pub(super) fn attach(&self, receiver: Arc<dyn Receiver>) {
+        lock(&self.flags).receiver = Some(receiver);
     }
 
-    pub(super) fn is_rung(&self) -> bool {
+    pub(super) fn is_notified(&self) -> bool {
         lock(&self.flags).woken
     }
 
     /// The job begins its turn: a notification from now on asks for another turn.
-    pub(super) fn answer(&self) {
+    pub(super) fn begin_turn(&self) {
         lock(&self.flags).woken = false;
     }
 
     pub(super) fn stop(&self) {
         let mut flags = lock(&self.flags);
         flags.stopping = true;
-        let desk = flags.desk.take();
+        let receiver = flags.receiver.take();
         drop(flags);
-        drop(desk);
+        drop(receiver);
     }
 }

@@ -1,7 +1,7 @@
 //! Owns the workloads of updates: changes beside rows, and updates that write rows.
 
-use super::model::Write;
-use super::script::{Act, insert};
+use super::act::{Act::*, Mode, Topic, delete, insert};
+use crate::store::tests::matrix::model::Write;
 
 fn touch(of: usize, ids: std::ops::Range<u64>, ttl: u64) -> Vec<Write> {
     vec![Write::Touch { of, ids, ttl }]
@@ -19,10 +19,6 @@ fn patch_where(of: usize, namespace: u64) -> Vec<Write> {
     vec![Write::PatchWhere { of, namespace }]
 }
 
-fn delete(from: usize, ids: std::ops::Range<u64>) -> Vec<Write> {
-    ids.map(|id| Write::Delete { from, id }).collect()
-}
-
 /// Returns writes for the random workloads.
 pub(super) fn random(kind: u64, of: usize, ids: std::ops::Range<u64>, ttl: u64) -> Vec<Write> {
     match kind {
@@ -33,9 +29,8 @@ pub(super) fn random(kind: u64, of: usize, ids: std::ops::Range<u64>, ttl: u64) 
     }
 }
 
-/// Returns the topic of each script, with its acts. `w` writes synced or buffered.
-pub(super) fn updates(w: fn(Vec<Write>) -> Act) -> Vec<(&'static str, Vec<Act>)> {
-    use Act::*;
+/// Returns the scripts of updates.
+pub(super) fn updates(w: Mode) -> Vec<Topic> {
     vec![
         (
             "touch in RAM",
