@@ -6,6 +6,7 @@
 mod change;
 mod data;
 mod expiry;
+mod keyed;
 mod lifetime;
 mod limits;
 mod metadata;
