@@ -170,7 +170,7 @@ mod vector;
 mod worker;
 
 pub use clock::{Clock, ClockDoubt, ManualClock, SystemClock, Timestamp};
-pub use collection::{Applied, Batch, Collection, Outcome};
+pub use collection::{Applied, Batch, Collection, Outcome, Scope};
 pub use error::{Budget, Error, Result};
 pub use event::Event;
 pub use filter::Filter;

@@ -152,7 +152,7 @@ impl Manifest {
         if crc != checksum(version, header.salt, body) {
             return Err(DecodeError::new(at, "the manifest's checksum does not match").into());
         }
-        let body = match version {
+        let body: Result<BodyV3, _> = match version {
             1 => codec::decode(body).map(|rest| BodyV2 { rest, dead_since: Vec::new() }.into()),
             2 => codec::decode(body).map(|rest: BodyV2| rest.into()),
             BODY_VERSION => codec::decode(body),

@@ -145,8 +145,8 @@ impl CollectionOptions {
     ///
     /// The writes of a batch are checked in turn, so that a batch can delete a memory and give its
     /// key to another. It can be switched off at any time. It can be switched on if no two visible
-    /// memories of a namespace share a key. That is O(rows), and takes 8 bytes of heap per row with
-    /// a key meanwhile.
+    /// memories of a namespace share a key. Checking that is O(rows), takes 8 bytes of heap per row
+    /// with a key, and lets writers wait.
     ///
     /// A write with a key costs O(log rows) per segment, and comparing a number per row in RAM.
     ///
