@@ -181,7 +181,7 @@ pub use options::{
     IoMode, Metric, StoreOptions,
 };
 pub use quantization::Quantization;
-pub use report::{CompactionReport, Plan, PurgeReceipt, Reason, Step};
+pub use report::{CompactionReport, ForgetReceipt, Plan, PurgeReceipt, Reason, Step};
 pub use search::{
     AccessPath, AccessReason, Explanation, Fields, Hit, Iter, PartSearch, Search, SearchMode,
 };
