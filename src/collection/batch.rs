@@ -93,9 +93,15 @@ pub(crate) enum Write {
     /// Adds a memory if none with its id is visible.
     InsertNew(Box<Memory>),
     /// Adds a memory that takes the place of an older fact, if that is visible.
-    Supersede { old: MemoryId, memory: Box<Memory> },
+    Supersede {
+        old: MemoryId,
+        memory: Box<Memory>,
+    },
     /// Replaces a memory by an update of it, if it still has this version.
-    Replace { memory: Box<Memory>, version: Seq },
+    Replace {
+        memory: Box<Memory>,
+        version: Seq,
+    },
     Update(Updated, Patch),
 }
 

@@ -169,11 +169,7 @@ impl Collection {
     /// ```
     #[doc(alias = "expire")]
     #[doc(alias = "persist")]
-    pub fn touch(
-        &self,
-        id: impl Into<MemoryId>,
-        lifetime: impl Into<Lifetime>,
-    ) -> Result<bool> {
+    pub fn touch(&self, id: impl Into<MemoryId>, lifetime: impl Into<Lifetime>) -> Result<bool> {
         Ok(self.patch(id, Patch::new().lifetime(lifetime))? == Outcome::Updated)
     }
 

@@ -277,9 +277,7 @@ impl Collection {
         memory.check_limits()?;
         let end = patch.end().map_or(Ok(None), |lifetime| memory::end_of(lifetime, now))?;
         let target = match target {
-            Updated::Id(id) => {
-                Target::Id(id, Condition { version: patch.version(), ..only })
-            }
+            Updated::Id(id) => Target::Id(id, Condition { version: patch.version(), ..only }),
             Updated::IdBeside(id, other) => {
                 Target::Id(id, Condition { beside: Some(other), ..only })
             }

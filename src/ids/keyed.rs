@@ -40,7 +40,9 @@ impl MemoryId {
     /// assert_ne!(id, MemoryId::from_key("name"));
     /// ```
     pub fn from_key_in(namespace: &str, key: &str) -> Self {
-        Self::of_hash(Sha256::new().chain_update(namespace).chain_update([BETWEEN]).chain_update(key))
+        Self::of_hash(
+            Sha256::new().chain_update(namespace).chain_update([BETWEEN]).chain_update(key),
+        )
     }
 
     fn of_hash(hash: Sha256) -> Self {

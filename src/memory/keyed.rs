@@ -52,7 +52,8 @@ impl Memory {
     pub(crate) fn key_of_id(&self) -> Option<&str> {
         let key = self.key.as_deref()?;
         let within = |namespace: &str| self.id == MemoryId::from_key_in(namespace, key);
-        let made = self.id == MemoryId::from_key(key) || self.namespace.as_deref().is_some_and(within);
+        let made =
+            self.id == MemoryId::from_key(key) || self.namespace.as_deref().is_some_and(within);
         made.then_some(key)
     }
 }

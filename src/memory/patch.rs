@@ -183,7 +183,13 @@ impl Patch {
         if *lifetime == Some(Lifetime::Default) {
             return None;
         }
-        let rest = Self { importance: None, pinned: None, lifetime: None, if_version: None, ..self.clone() };
+        let rest = Self {
+            importance: None,
+            pinned: None,
+            lifetime: None,
+            if_version: None,
+            ..self.clone()
+        };
         let change = Change { importance: *importance, pinned: *pinned, ..Change::default() };
         (rest == Self::default()).then_some(change)
     }

@@ -153,7 +153,7 @@ pub struct ForgetReceipt {
     /// How many visible memories were deleted, by the name of the collection. Collections without a
     /// memory of the namespace are left out.
     pub deleted: Vec<(String, u64)>,
-    /// The purge that followed, which counts what it withheld, in all namespaces, and why.
+    /// The purge that followed, which counts what it withheld of other namespaces, and why.
     pub purge: PurgeReceipt,
 }
 
@@ -163,9 +163,9 @@ impl ForgetReceipt {
         self.deleted.iter().map(|(_, count)| count).sum()
     }
 
-    /// Returns true if everything that was deleted is gone from the files: the purge
-    /// [is complete](PurgeReceipt::is_complete).
+    /// Returns true if everything that was deleted is gone from the files: no file is pending. A
+    /// deleted memory is never withheld, so [`PurgeReceipt::withheld_rows`] does not count.
     pub fn is_complete(&self) -> bool {
-        self.purge.is_complete()
+        self.purge.pending.is_empty()
     }
 }

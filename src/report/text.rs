@@ -170,7 +170,7 @@ mod tests {
 
     #[test]
     fn a_receipt_of_forgetting_has_a_line_a_collection_and_says_why_it_is_incomplete() {
-        let purge = PurgeReceipt { withheld_rows: 2, ..Default::default() };
+        let purge = PurgeReceipt { pending: vec!["seg-3".into()], ..Default::default() };
         let deleted = vec![("facts".into(), 1), ("notes".into(), 3)];
         let receipt = ForgetReceipt { namespace: "user:42".into(), deleted, purge };
         assert!(!receipt.is_complete());
@@ -179,9 +179,11 @@ mod tests {
             "facts: 1 memory",
             "notes: 3 memories",
             "0 rows purged, 0 files removed (0 B) in 0.0 s",
-            "withheld: 2 expired rows",
+            "pending: a reader holds seg-3",
         ];
         assert_eq!(receipt.to_string().lines().collect::<Vec<_>>(), lines);
+        let purge = PurgeReceipt { withheld_rows: 2, ..Default::default() };
+        assert!(ForgetReceipt { purge, ..Default::default() }.is_complete());
     }
 
     #[test]

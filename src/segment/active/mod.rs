@@ -323,7 +323,9 @@ impl Written for Active {
                 && key.is_none_or(|hash| head.key == hash)
                 && listed
                     .is_none_or(|ids| ids.binary_search(&MemoryId::from_u128(head.id)).is_ok());
-            if may && filter.matches_counted(&changed(block.attributes(at)?, changes.get(row)), read) {
+            if may
+                && filter.matches_counted(&changed(block.attributes(at)?, changes.get(row)), read)
+            {
                 rows.insert(row);
             }
         }

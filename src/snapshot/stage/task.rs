@@ -23,9 +23,18 @@ pub(crate) struct Prepared {
 /// What a write does.
 pub(crate) enum Task {
     /// Adds a row; its sequence number is assigned when it is carried out.
-    Insert { row: NewRow, only: Condition },
-    Delete { id: MemoryId, only: Condition },
-    DeleteWhere { filter: Matcher, now: Timestamp },
+    Insert {
+        row: NewRow,
+        only: Condition,
+    },
+    Delete {
+        id: MemoryId,
+        only: Condition,
+    },
+    DeleteWhere {
+        filter: Matcher,
+        now: Timestamp,
+    },
     Update(Update),
 }
 

@@ -266,15 +266,16 @@ impl Stage {
         let Some((rows, _, row)) = self.next.rows_at(place) else { return Ok(None) };
         let mut buffer = RowBuffer::default();
         let found = rows.row(row, &mut buffer)?;
-        let damaged = |e: crate::format::DecodeError| {
-            Error::Metadata { reason: format!("memory {id}: {}", e.reason) }
+        let damaged = |e: crate::format::DecodeError| Error::Metadata {
+            reason: format!("memory {id}: {}", e.reason),
         };
         let mut memory = record::decode_memory(id, Vec::new(), found.body).map_err(damaged)?;
         let first_seq = memory.origin.seq.unwrap_or(found.seq);
         patch.apply(&mut memory)?;
         memory.check_limits()?;
         if memory.origin.end == End::Given && memory.expiry().is_some_and(|at| at <= self.now) {
-            let reason = format!("{} is not after now, {}", memory.expiry().unwrap_or(self.now), self.now);
+            let reason =
+                format!("{} is not after now, {}", memory.expiry().unwrap_or(self.now), self.now);
             return Err(Error::option("expires_at", reason));
         }
         let Some(expiry) = memory::expiry(&memory, default_ttl, self.now)? else {
