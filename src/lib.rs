@@ -42,6 +42,7 @@
 //! | **collection** | memories of one dimension and one [`Metric`], in one store: [`Collection`] |
 //! | **memory** | an id, a vector, and optional text, names, times and metadata: [`Memory`] |
 //! | **namespace** | a name that scopes memories: a user, an agent, a project |
+//! | **scope** | a handle of one namespace, which sees and changes no other: [`Scope`] |
 //! | **filter** | plain data that says which memories are meant: [`Filter`] |
 //! | **batch** | several writes, all or none: [`Batch`] |
 //! | **row** | a memory as it is stored; a replaced memory leaves a dead row |
@@ -97,7 +98,7 @@
 //!   every row.
 //! - A search sees one moment: every batch whole, whatever writers do meanwhile.
 //!
-//! [`Collection::get`] finds by id. [`Collection::scan`] iterates over everything that matches.
+//! [`Collection::get`] finds by id, [`Collection::get_by_key`] by key. [`Collection::scan`] iterates over everything that matches.
 //!
 //! # Forgetting
 //!
@@ -106,6 +107,7 @@
 //! - a lifetime per memory ([`Memory::ttl`]) or per collection
 //!   ([`CollectionOptions::default_ttl`]),
 //! - [`Collection::delete`] and [`Collection::delete_where`],
+//! - [`Store::forget`], for everything of a user, out of every file,
 //! - a budget: [`StoreOptions::disk_budget`] refuses inserts, never deletes.
 //!
 //! # What is promised
