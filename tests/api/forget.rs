@@ -111,7 +111,7 @@ fn a_store_that_takes_no_writes_forgets_nothing() {
     let dir = tempfile::tempdir().unwrap();
     let store = manual().open(dir.path().join("s")).unwrap();
     collections(&store)[0].apply(of("user:42", 0..3).collect()).unwrap();
-    store.close().unwrap();
+    store.clone().close().unwrap();
     assert!(matches!(store.forget("user:42"), Err(Error::Closed)));
     let reader = manual().open_read_only(dir.path().join("s")).unwrap();
     assert!(matches!(reader.forget("user:42"), Err(Error::ReadOnly { .. })));

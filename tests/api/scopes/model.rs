@@ -395,7 +395,7 @@ impl World {
             Step::Pending => drop(self.store().run_pending_tasks().unwrap()),
             Step::Compact => drop(self.store().compact().unwrap()),
             Step::Reopen => {
-                self.store().close().unwrap();
+                self.store().clone().close().unwrap();
                 self.store = Some(manual().open(&self.path).unwrap());
             }
             Step::Crash => {
