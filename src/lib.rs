@@ -42,6 +42,7 @@
 //! | **collection** | memories of one dimension and one [`Metric`], in one store: [`Collection`] |
 //! | **memory** | an id, a vector, and optional text, names, times and metadata: [`Memory`] |
 //! | **namespace** | a name that scopes memories: a user, an agent, a project |
+//! | **scope** | a handle of one namespace, which sees and changes no other: [`Scope`] |
 //! | **filter** | plain data that says which memories are meant: [`Filter`] |
 //! | **batch** | several writes, all or none: [`Batch`] |
 //! | **row** | a memory as it is stored; a replaced memory leaves a dead row |
@@ -97,7 +98,8 @@
 //!   every row.
 //! - A search sees one moment: every batch whole, whatever writers do meanwhile.
 //!
-//! [`Collection::get`] finds by id. [`Collection::scan`] iterates over everything that matches.
+//! [`Collection::get`] finds by id, [`Collection::get_by_key`] by key. [`Collection::scan`] iterates
+//! over everything that matches.
 //!
 //! # Forgetting
 //!
@@ -106,6 +108,7 @@
 //! - a lifetime per memory ([`Memory::ttl`]) or per collection
 //!   ([`CollectionOptions::default_ttl`]),
 //! - [`Collection::delete`] and [`Collection::delete_where`],
+//! - [`Store::forget`], for everything of a user, out of every file,
 //! - a budget: [`StoreOptions::disk_budget`] refuses inserts, never deletes.
 //!
 //! # What is promised
@@ -171,7 +174,7 @@ mod vector;
 mod worker;
 
 pub use clock::{Clock, ClockDoubt, ManualClock, SystemClock, Timestamp};
-pub use collection::{Applied, Batch, Collection, Outcome};
+pub use collection::{Applied, Batch, Collection, Outcome, Scope};
 pub use error::{Budget, Error, Result};
 pub use event::Event;
 pub use fields::FieldValue;
@@ -183,7 +186,7 @@ pub use options::{
     IoMode, Metric, StoreOptions,
 };
 pub use quantization::Quantization;
-pub use report::{CompactionReport, Plan, PurgeReceipt, Reason, Step};
+pub use report::{CompactionReport, ForgetReceipt, Plan, PurgeReceipt, Reason, Step};
 pub use search::list::{Cursor, Direction, List, Order, Page, Window};
 pub use search::names::NameCount;
 pub use search::{

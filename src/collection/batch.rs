@@ -32,7 +32,9 @@ pub enum Outcome {
 }
 
 /// The counts of what a batch did. An id that the batch names several times counts once, for its
-/// last write. Counting starts again after a `delete_where`.
+/// last write. Counting starts again after a `delete_where`. Writes under a condition count each by
+/// itself: updates, inserts of new memories only and of keyed ones, and all writes through a scope
+/// or to a collection with unique keys.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize)]
 #[non_exhaustive]
 pub struct Applied {

@@ -42,17 +42,30 @@ impl Collection {
         id: impl Into<MemoryId>,
         mut change: impl FnMut(&mut Memory),
     ) -> Result<Outcome> {
-        let id = id.into();
+        self.update_in(id.into(), None, &mut change)
+    }
+
+    /// Same as [`Collection::update`], in a namespace if one is given.
+    pub(super) fn update_in(
+        &self,
+        id: MemoryId,
+        scope: Option<&str>,
+        change: &mut dyn FnMut(&mut Memory),
+    ) -> Result<Outcome> {
         loop {
-            let Some(mut memory) = self.get(id)? else { return Ok(Outcome::Missing) };
+            let found = self.get(id)?;
+            let found = found.filter(|m| scope.is_none_or(|s| m.namespace.as_deref() == Some(s)));
+            let Some(mut memory) = found else { return Ok(Outcome::Missing) };
             let version = Seq(memory.version().unwrap_or_default());
             change(&mut memory);
             if memory.id != id {
                 let reason = format!("an update of memory {id} sets it to {}", memory.id);
                 return Err(Error::option("id", reason));
             }
+            check_namespace(memory.namespace.as_deref(), scope)?;
             let write = Write::Replace { memory: Box::new(memory), version };
-            match self.one(write)? {
+            let batch = Batch { writes: vec![(None, write)] };
+            match outcome(self.apply_in(batch, self.core.options().durability, scope)?) {
                 Outcome::Replaced | Outcome::Inserted => return Ok(Outcome::Updated),
                 Outcome::Conflict => {}
                 other => return Ok(other),
@@ -192,20 +205,31 @@ impl Collection {
     /// # Ok(()) }
     /// ```
     pub fn supersede(&self, old: impl Into<MemoryId>, new: Memory) -> Result<Outcome> {
-        let (old, id) = (old.into(), new.id);
-        if old == id {
-            return Err(Error::option("superseded_by", format!("memory {id} by itself")));
-        }
-        Ok(outcome(self.apply(Batch::new().supersede(old, new))?))
-    }
-
-    fn one(&self, write: Write) -> Result<Outcome> {
-        Ok(outcome(self.apply(Batch { writes: vec![(None, write)] })?))
+        Ok(outcome(self.apply(superseding(old.into(), new)?)?))
     }
 }
 
+/// Returns the batch that adds a memory in place of an older fact.
+pub(super) fn superseding(old: MemoryId, new: Memory) -> Result<Batch> {
+    let id = new.id;
+    if old == id {
+        return Err(Error::option("superseded_by", format!("memory {id} by itself")));
+    }
+    Ok(Batch::new().supersede(old, new))
+}
+
+/// Fails if a memory that is written through a scope is to be in another namespace.
+pub(super) fn check_namespace(wanted: Option<&str>, scope: Option<&str>) -> Result<()> {
+    let Some(scope) = scope.filter(|scope| wanted != Some(scope)) else {
+        return Ok(());
+    };
+    let wanted = wanted.map_or("none".to_owned(), |name| format!("{name:?}"));
+    let reason = format!("{wanted} in a write through the scope of {scope:?}; leave it out");
+    Err(Error::option("namespace", reason))
+}
+
 /// Returns the outcome of a batch of one write.
-fn outcome(applied: Applied) -> Outcome {
+pub(super) fn outcome(applied: Applied) -> Outcome {
     match applied {
         Applied { expired: 1.., .. } => Outcome::Expired,
         Applied { missing: 1.., .. } => Outcome::Missing,

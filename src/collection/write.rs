@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use crate::collection::batch::{Applied, Batch, Outcome, Updated, Write};
 use crate::collection::handle::Collection;
+use crate::collection::update::check_namespace;
 use crate::error::{Error, Result};
 use crate::filter::{Filter, Matcher};
 use crate::format::record;
@@ -120,8 +121,19 @@ impl Collection {
     ///
     /// The same as for [`Collection::apply`].
     pub fn apply_with(&self, batch: Batch, durability: Durability) -> Result<Applied> {
+        self.apply_in(batch, durability, None)
+    }
+
+    /// Carries out a batch, in a namespace if one is given: no memory of another one is touched, in
+    /// whichever collection.
+    pub(super) fn apply_in(
+        &self,
+        batch: Batch,
+        durability: Durability,
+        scope: Option<&str>,
+    ) -> Result<Applied> {
         self.engine.dir.check_writable()?;
-        let (writes, expired) = self.prepare(batch)?;
+        let (writes, expired) = self.prepare(batch, scope)?;
         self.engine.admission.admit(&writes)?;
         let mut applied = Applied { expired, ..Applied::default() };
         for effect in self.engine.committer.commit(writes, durability)? {
@@ -151,10 +163,10 @@ impl Collection {
         self.engine.log.sync().map(drop)
     }
 
-    /// Checks a batch and converts it to the logged form. Of several writes to one id between two
-    /// `delete_where`, only the last is kept. Also returns how many memories were skipped because
-    /// they have expired since they were read from a store.
-    fn prepare(&self, batch: Batch) -> Result<(Vec<Prepared>, u64)> {
+    /// Checks a batch and converts it to the logged form. Of several unconditional writes to one id
+    /// in a row, only the last is kept. Also returns how many memories were skipped because they
+    /// have expired since they were read from a store.
+    fn prepare(&self, batch: Batch, scope: Option<&str>) -> Result<(Vec<Prepared>, u64)> {
         let mut expired = 0;
         let mut writes: Vec<Option<Prepared>> = Vec::with_capacity(batch.len());
         let mut latest = std::collections::HashMap::new();
@@ -163,7 +175,7 @@ impl Collection {
             if !Arc::ptr_eq(&target.life, &self.life) {
                 return Err(Error::option("batch", "a collection is of another store"));
             }
-            let Some((id, prepared)) = target.prepare_one(write)? else {
+            let Some((id, prepared)) = target.prepare_one(write, scope)? else {
                 expired += 1;
                 continue;
             };
@@ -180,39 +192,60 @@ impl Collection {
         Ok((writes.into_iter().flatten().collect(), expired))
     }
 
-    /// Returns the write in the form for a commit, and the id that it names. `None` for a memory
-    /// that has expired since it was read from a store.
-    fn prepare_one(&self, write: Write) -> Result<Option<(Option<MemoryId>, Prepared)>> {
-        let (id, task) = match write {
-            Write::Delete(id) => (Some(id), Task::Delete { id, only: Condition::default() }),
-            Write::DeleteWhere(filter) => {
-                let (filter, now) = (Matcher::to_delete(filter)?, self.engine.time.now());
-                (None, Task::DeleteWhere { filter, now })
-            }
-            Write::Insert(memory) => {
-                let id = memory.id;
-                let Some(row) = self.row_of(*memory, None)? else { return Ok(None) };
-                (Some(id), Task::Insert { row, only: Condition::default() })
-            }
-            Write::InsertNew(memory) => {
-                let only = Condition { absent: true, ..Condition::default() };
-                let Some(row) = self.row_of(*memory, None)? else { return Ok(None) };
-                (None, Task::Insert { row, only })
-            }
+    /// Returns the write in the form for a commit, and the id that it names if an earlier write to
+    /// that id can be left out. `None` for a memory that has expired since it was read from a store.
+    fn prepare_one(
+        &self,
+        write: Write,
+        scope: Option<&str>,
+    ) -> Result<Option<(Option<MemoryId>, Prepared)>> {
+        let only = Condition { namespace: scope.map(str::to_owned), ..Condition::default() };
+        let (memory, only, first_seq) = match write {
+            Write::Insert(memory) => (memory, only, None),
+            Write::InsertNew(memory) => (memory, Condition { absent: true, ..only }, None),
             Write::Supersede { old, memory } => {
-                let only = Condition { beside: Some(old), ..Condition::default() };
-                let Some(row) = self.row_of(*memory, None)? else { return Ok(None) };
-                (None, Task::Insert { row, only })
+                (memory, Condition { beside: Some(old), ..only }, None)
             }
             Write::Replace { memory, version } => {
-                let only = Condition { version: Some(version), ..Condition::default() };
-                let first = memory.origin.seq;
-                let Some(row) = self.row_of(*memory, first)? else { return Ok(None) };
-                (None, Task::Insert { row, only })
+                let first_seq = memory.origin.seq;
+                (memory, Condition { version: Some(version), ..only }, first_seq)
             }
-            Write::Update(target, patch) => (None, Task::Update(self.update_of(target, patch)?)),
+            Write::Delete(id) => return Ok(Some(self.prepared(Task::Delete { id, only }))),
+            Write::DeleteWhere(filter) => {
+                let now = self.engine.time.now();
+                let filter = match (Matcher::to_delete(filter)?, scope) {
+                    (filter, None) => filter,
+                    (filter, scope) => Matcher::new(within(filter.filter().clone(), scope)?),
+                };
+                return Ok(Some(self.prepared(Task::DeleteWhere { filter, now })));
+            }
+            Write::Update(target, patch) => {
+                let update = self.update_of(target, patch, scope)?;
+                return Ok(Some(self.prepared(Task::Update(update))));
+            }
         };
-        Ok(Some((id, Prepared { core: Arc::clone(&self.core), task })))
+        let mut memory = *memory;
+        if let Some(scope) = scope {
+            let namespace = memory.namespace.get_or_insert_with(|| scope.to_owned());
+            check_namespace(Some(namespace), Some(scope))?;
+        }
+        // An update may give a memory another key. Its version tells that it is still the same one.
+        let key = memory.key_of_id().filter(|_| only.version.is_none()).map(str::to_owned);
+        let Some(row) = self.row_of(memory, first_seq)? else { return Ok(None) };
+        Ok(Some(self.prepared(Task::Insert { row, only: Condition { key, ..only } })))
+    }
+
+    /// Returns a task as a write, and the id that it names if an earlier write to that id can be
+    /// left out: not if either may fail or do nothing.
+    fn prepared(&self, task: Task) -> (Option<MemoryId>, Prepared) {
+        let id = match &task {
+            Task::Insert { row, only } if only.is_none() => Some(row.id),
+            Task::Delete { id, only } if only.is_none() => Some(*id),
+            _ => None,
+        };
+        // With unique keys, the earlier write may free the key that a write between them takes.
+        let id = id.filter(|_| !self.core.options().unique_keys);
+        (id, Prepared { core: Arc::clone(&self.core), task })
     }
 
     /// Returns the row of a memory; `None` if it has expired since it was read from a store. An
@@ -235,20 +268,21 @@ impl Collection {
     }
 
     /// Returns an update in the form for a commit.
-    fn update_of(&self, target: Updated, patch: Patch) -> Result<Update> {
+    fn update_of(&self, target: Updated, patch: Patch, scope: Option<&str>) -> Result<Update> {
         let now = self.engine.time.now();
+        if let Some(namespace) = patch.new_namespace() {
+            check_namespace(namespace, scope)?;
+        }
+        let only = Condition { namespace: scope.map(str::to_owned), ..Condition::default() };
         // Refused here, so that a bad patch is an error whether or not a memory matches.
         let mut memory = Memory::new(0u64, []);
         patch.apply(&mut memory)?;
         memory.check_limits()?;
         let end = patch.end().map_or(Ok(None), |lifetime| memory::end_of(lifetime, now))?;
         let target = match target {
-            Updated::Id(id) => {
-                let only = Condition { version: patch.version(), ..Condition::default() };
-                Target::Id(id, only)
-            }
+            Updated::Id(id) => Target::Id(id, Condition { version: patch.version(), ..only }),
             Updated::IdBeside(id, other) => {
-                Target::Id(id, Condition { beside: Some(other), ..Condition::default() })
+                Target::Id(id, Condition { beside: Some(other), ..only })
             }
             Updated::Where(filter) => {
                 if patch.version().is_some() {
@@ -256,6 +290,7 @@ impl Collection {
                     return Err(Error::option("if_version", reason));
                 }
                 filter.check()?;
+                let filter = within(filter, scope)?;
                 let rows = if patch.as_change().is_some() { 0 } else { self.matching(&filter)? };
                 Target::Where(Matcher::new(filter), rows)
             }
@@ -276,4 +311,14 @@ impl Collection {
         let parts = snapshot.parts().map(|(rows, _)| Ok(rows.select(&filter, &mut 0)?.len()));
         parts.sum()
     }
+}
+
+/// Returns a filter that was checked, joined with the namespace of a scope.
+fn within(filter: Filter, scope: Option<&str>) -> Result<Filter> {
+    let Some(scope) = scope else {
+        return Ok(filter);
+    };
+    let filter = filter.and(Filter::namespace(scope));
+    filter.check_size()?;
+    Ok(filter)
 }

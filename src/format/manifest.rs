@@ -14,7 +14,7 @@ use crate::clock::Timestamp;
 use crate::ids::{CollectionId, FileId, Seq};
 use crate::options::{CollectionSettings, Durability, HnswParams, Metric, Quantization};
 
-const BODY_VERSION: u16 = 2;
+const BODY_VERSION: u16 = 3;
 
 /// The durable state of a store beside its log.
 #[derive(Clone, Debug, PartialEq)]
@@ -114,7 +114,7 @@ impl Manifest {
 
     /// Encodes the whole file.
     pub(crate) fn encode(&self, salt: [u8; 16]) -> crate::Result<Vec<u8>> {
-        let body = codec::encode(&BodyV2::from(self))?;
+        let body = codec::encode(&BodyV3::from(self))?;
         let file = FileId(self.generation);
         let header = FileHeader { kind: FileKind::Manifest, store: self.store, file, salt };
         let mut out = header.encode().to_vec();
@@ -152,8 +152,9 @@ impl Manifest {
         if crc != checksum(version, header.salt, body) {
             return Err(DecodeError::new(at, "the manifest's checksum does not match").into());
         }
-        let body = match version {
-            1 => codec::decode(body).map(|rest| BodyV2 { rest, dead_since: Vec::new() }),
+        let body: Result<BodyV3, _> = match version {
+            1 => codec::decode(body).map(|rest| BodyV2 { rest, dead_since: Vec::new() }.into()),
+            2 => codec::decode(body).map(|rest: BodyV2| rest.into()),
             BODY_VERSION => codec::decode(body),
             _ => return Err(HeaderError::TooNew(version)),
         };
@@ -205,6 +206,13 @@ pub(crate) fn checksum(version: u16, salt: [u8; 16], body: &[u8]) -> u32 {
         1 => crc32(&[&salt, body]),
         _ => crc32(&[&salt, &version.to_le_bytes(), body]),
     }
+}
+
+/// Version 3 adds which collections keep keys unique.
+#[derive(Serialize, Deserialize)]
+struct BodyV3 {
+    rest: BodyV2,
+    unique_keys: Vec<u32>,
 }
 
 /// Version 2 adds when each segment was first seen with dead rows.
@@ -260,6 +268,30 @@ struct IndexV1 {
     locator: u64,
     locator_len: u64,
     segments: Vec<u64>,
+}
+
+impl From<&Manifest> for BodyV3 {
+    fn from(m: &Manifest) -> Self {
+        let unique = m.collections.iter().filter(|c| c.options.unique_keys);
+        Self { rest: BodyV2::from(m), unique_keys: unique.map(|c| c.id.0).collect() }
+    }
+}
+
+impl From<BodyV2> for BodyV3 {
+    fn from(rest: BodyV2) -> Self {
+        Self { rest, unique_keys: Vec::new() }
+    }
+}
+
+impl BodyV3 {
+    fn into_manifest(self, header: FileHeader) -> Manifest {
+        let mut manifest = self.rest.into_manifest(header);
+        let unique: HashSet<u32> = self.unique_keys.into_iter().collect();
+        for collection in &mut manifest.collections {
+            collection.options.unique_keys = unique.contains(&collection.id.0);
+        }
+        manifest
+    }
 }
 
 impl From<&Manifest> for BodyV2 {
@@ -385,6 +417,7 @@ impl CollectionV1 {
             default_ttl: self.default_ttl,
             in_memory: false,
             memtable_rows: self.memtable_rows,
+            unique_keys: false,
         };
         CollectionEntry {
             id: CollectionId(self.id),
@@ -405,6 +438,7 @@ pub(crate) mod tests {
 
     pub(crate) fn manifest() -> Manifest {
         let options = CollectionOptions::new(3, Metric::Cosine).embedding_space("m");
+        let options = options.unique_keys(true);
         let options = CollectionSettings::from(options);
         let deletes = DeletesEntry { file: FileId(4), len: 99, covers_seq: Seq(17), dead: 2 };
         let segment = SegmentEntry {
@@ -455,8 +489,8 @@ pub(crate) mod tests {
         let mut empty = manifest();
         empty.collections.clear();
         let bytes = empty.encode([5; 16]).unwrap();
-        let mut expected = vec![2, 0, 0, 0]; // body version, reserved
-        expected.extend([77, 0, 0, 0]); // body bytes
+        let mut expected = vec![3, 0, 0, 0]; // body version, reserved
+        expected.extend([85, 0, 0, 0]); // body bytes
         assert_eq!(bytes[128..136], expected);
         let mut body = vec![8, 0, 0, 0, 0, 0, 0, 0]; // next_file
         body.extend([2, 0, 0, 0]); // next_collection
@@ -468,22 +502,28 @@ pub(crate) mod tests {
         body.extend([128, 0, 0, 0, 0, 0, 0, 0, 0]); // synced_len, no valid_len
         body.extend([0; 8]); // no collections
         body.extend([0; 8]); // no segment with dead rows
+        body.extend([0; 8]); // no collection with unique keys
         assert_eq!(bytes[144..], body);
     }
 
     #[test]
-    fn a_body_of_version_1_is_read_and_knows_of_no_deaths() {
+    fn bodies_of_older_versions_are_read_and_end_before_what_came_later() {
         let mut expected = manifest();
         let mut bytes = expected.encode([5; 16]).unwrap();
-        // One entry in the list that version 2 added.
-        bytes.truncate(bytes.len() - 24);
-        bytes[128] = 1;
-        let len = bytes.len() as u32 - 144;
-        bytes[132..136].copy_from_slice(&len.to_le_bytes());
-        let crc = checksum(1, [5; 16], &bytes[144..]);
-        bytes[136..140].copy_from_slice(&crc.to_le_bytes());
-        expected.collections[0].segments[0].dead_since = None;
-        assert_eq!(Manifest::decode(&bytes), Ok(expected));
+        // Version 3 added one collection to a list of its own, version 2 one segment.
+        for (version, added) in [(2, 12), (1, 24)] {
+            bytes.truncate(bytes.len() - added);
+            bytes[128] = version;
+            let len = bytes.len() as u32 - 144;
+            bytes[132..136].copy_from_slice(&len.to_le_bytes());
+            let crc = checksum(version.into(), [5; 16], &bytes[144..]);
+            bytes[136..140].copy_from_slice(&crc.to_le_bytes());
+            expected.collections[0].options.unique_keys = false;
+            if version == 1 {
+                expected.collections[0].segments[0].dead_since = None;
+            }
+            assert_eq!(Manifest::decode(&bytes), Ok(expected.clone()));
+        }
     }
 
     #[test]
@@ -544,12 +584,12 @@ pub(crate) mod tests {
     #[test]
     fn another_kind_of_file_and_a_newer_body_are_told_apart_from_damage() {
         let mut bytes = manifest().encode([5; 16]).unwrap();
-        bytes[128] = 3;
+        bytes[128] = 4;
         let damaged = DecodeError::new(144, "the manifest's checksum does not match");
         assert_eq!(Manifest::decode(&bytes), Err(damaged.into()));
-        let crc = checksum(3, [5; 16], &bytes[144..]);
+        let crc = checksum(4, [5; 16], &bytes[144..]);
         bytes[136..140].copy_from_slice(&crc.to_le_bytes());
-        assert_eq!(Manifest::decode(&bytes), Err(HeaderError::TooNew(3)));
+        assert_eq!(Manifest::decode(&bytes), Err(HeaderError::TooNew(4)));
         let mut bytes = manifest().encode([5; 16]).unwrap();
         bytes[8] = FileKind::Log as u8;
         let crc = crc32(&[&bytes[..124]]);

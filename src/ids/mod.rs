@@ -1,14 +1,19 @@
 //! Owns the identities: of memories (public), and of files, collections and operations (internal).
-//! Knows nothing of the things they name.
+//! `unique` makes new ids of memories, and `keyed` makes them of keys. Knows nothing of the things
+//! they name.
 
 mod interchange;
+mod keyed;
+mod unique;
 
 use std::fmt;
 use std::str::FromStr;
 
 use crate::value_error::ValueError;
 
-/// The identity of one memory inside a collection: 128 bits, chosen by the caller.
+/// The identity of one memory inside a collection: 128 bits, chosen by the caller. A caller without
+/// numbers of its own makes new ids with [`MemoryId::unique`], or makes them of its keys with
+/// [`MemoryId::from_key`].
 ///
 /// It is displayed and parsed as a decimal number. With `serde` it is a string of that number in
 /// text formats such as JSON. The reason is that JavaScript and many other readers round whole
@@ -65,6 +70,13 @@ impl TryFrom<MemoryId> for u64 {
 impl From<uuid::Uuid> for MemoryId {
     fn from(id: uuid::Uuid) -> Self {
         Self(id.as_u128())
+    }
+}
+
+#[cfg(feature = "uuid")]
+impl From<MemoryId> for uuid::Uuid {
+    fn from(id: MemoryId) -> Self {
+        Self::from_u128(id.0)
     }
 }
 

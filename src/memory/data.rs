@@ -203,9 +203,11 @@ impl Memory {
         self
     }
 
-    /// Sets the caller's own key, to find a memory again without its id with
-    /// [`Filter::key`](crate::Filter::key). Several memories may have the same key. At most
-    /// [`Memory::MAX_NAME_BYTES`].
+    /// Sets the caller's own key, to find a memory again without its id:
+    /// [`Collection::get_by_key`](crate::Collection::get_by_key). Several memories may have the
+    /// same key, unless the collection has
+    /// [`unique_keys`](crate::CollectionOptions::unique_keys). [`Memory::keyed`] makes the id of the
+    /// key. At most [`Memory::MAX_NAME_BYTES`].
     #[must_use]
     pub fn key(mut self, key: impl Into<String>) -> Self {
         self.key = Some(key.into());
@@ -214,7 +216,8 @@ impl Memory {
 
     /// Sets the namespace: a user, an agent, a project.
     /// [`Filter::namespace`](crate::Filter::namespace) limits searches and deletes to it. Ids, keys
-    /// and sessions belong to the collection, not to the namespace. At most
+    /// and sessions belong to the collection, not to the namespace.
+    /// [`Collection::scope`](crate::Collection::scope) limits everything to it. At most
     /// [`Memory::MAX_NAME_BYTES`].
     #[must_use]
     pub fn namespace(mut self, namespace: impl Into<String>) -> Self {

@@ -7,6 +7,7 @@ mod change;
 mod data;
 mod expiry;
 mod fields;
+mod keyed;
 mod lifetime;
 mod limits;
 mod metadata;

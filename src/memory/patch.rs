@@ -175,6 +175,12 @@ impl Patch {
         self
     }
 
+    /// Returns the namespace that the patch sets, or none if it removes it; `None` if the namespace
+    /// stays.
+    pub(crate) fn new_namespace(&self) -> Option<Option<&str>> {
+        self.namespace.as_ref().map(Option::as_deref)
+    }
+
     pub(crate) fn version(&self) -> Option<Seq> {
         self.if_version.map(Seq)
     }

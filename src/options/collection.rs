@@ -31,6 +31,7 @@ pub struct CollectionOptions {
     pub(super) default_ttl: Option<Option<Duration>>,
     pub(super) in_memory: Option<bool>,
     pub(super) memtable_rows: Option<u32>,
+    pub(super) unique_keys: Option<bool>,
 }
 
 impl CollectionOptions {
@@ -49,6 +50,7 @@ impl CollectionOptions {
             default_ttl: None,
             in_memory: None,
             memtable_rows: None,
+            unique_keys: None,
         }
     }
 
@@ -135,6 +137,37 @@ impl CollectionOptions {
     #[must_use]
     pub const fn memtable_rows(mut self, rows: u32) -> Self {
         self.memtable_rows = Some(rows);
+        self
+    }
+
+    /// Keeps the key of a memory unique within its namespace. A write that would give a second
+    /// visible memory of a namespace the same key is [`Error::KeyTaken`](crate::Error::KeyTaken),
+    /// and nothing of its batch is written. The memories without a namespace count as one
+    /// namespace. A memory without a key is not affected. Default = false.
+    ///
+    /// The writes of a batch are checked in turn, so that a batch can delete a memory and give its
+    /// key to another. It can be switched off at any time. It can be switched on if no two visible
+    /// memories of a namespace share a key. Checking that is O(rows), takes 8 bytes of heap per row
+    /// with a key, and lets writers wait.
+    ///
+    /// A write with a key costs O(log rows) per segment, and comparing a number per row in RAM.
+    ///
+    /// ```
+    /// # fn main() -> altiplano::Result<()> {
+    /// # let dir = tempfile::tempdir().unwrap();
+    /// # use altiplano::{CollectionOptions, Error, Memory, Metric, Store};
+    /// # let store = Store::open(dir.path().join("agent.alt"))?;
+    /// let options = CollectionOptions::new(2, Metric::L2).unique_keys(true);
+    /// let notes = store.collection("notes", options)?;
+    /// notes.insert(Memory::new(1, [0.0, 1.0]).key("name"))?;
+    /// let second = notes.insert(Memory::new(2, [0.0, 1.0]).key("name"));
+    /// assert!(matches!(second, Err(Error::KeyTaken { .. })));
+    /// notes.insert(Memory::new(2, [0.0, 1.0]).key("name").namespace("user:42"))?;
+    /// # Ok(()) }
+    /// ```
+    #[must_use]
+    pub const fn unique_keys(mut self, unique: bool) -> Self {
+        self.unique_keys = Some(unique);
         self
     }
 }

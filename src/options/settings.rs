@@ -49,6 +49,8 @@ pub struct CollectionSettings {
     pub in_memory: bool,
     /// Number of rows at which the memtable is sealed.
     pub memtable_rows: u32,
+    /// Whether a key is unique within its namespace.
+    pub unique_keys: bool,
 }
 
 impl From<CollectionOptions> for CollectionSettings {
@@ -64,6 +66,7 @@ impl From<CollectionOptions> for CollectionSettings {
             default_ttl: options.default_ttl.unwrap_or_default(),
             in_memory: options.in_memory.unwrap_or_default(),
             memtable_rows: options.memtable_rows.unwrap_or(MEMTABLE_ROWS),
+            unique_keys: options.unique_keys.unwrap_or_default(),
             dimension,
             metric: options.metric,
             embedding_space: options.embedding_space,
@@ -84,6 +87,7 @@ impl From<CollectionSettings> for CollectionOptions {
             default_ttl: Some(settings.default_ttl),
             in_memory: Some(settings.in_memory),
             memtable_rows: Some(settings.memtable_rows),
+            unique_keys: Some(settings.unique_keys),
         }
     }
 }
@@ -111,6 +115,7 @@ impl CollectionSettings {
         now.durability = wanted.durability.unwrap_or(now.durability);
         now.default_ttl = wanted.default_ttl.unwrap_or(now.default_ttl);
         now.memtable_rows = wanted.memtable_rows.unwrap_or(now.memtable_rows);
+        now.unique_keys = wanted.unique_keys.unwrap_or(now.unique_keys);
         Ok(now)
     }
 

@@ -148,3 +148,29 @@ impl PurgeReceipt {
         self.pending.is_empty() && self.withheld_rows == 0
     }
 }
+
+/// The result of forgetting a namespace. See `Store::forget`.
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+#[non_exhaustive]
+pub struct ForgetReceipt {
+    /// The namespace.
+    pub namespace: String,
+    /// How many visible memories were deleted, by the name of the collection. Collections without a
+    /// memory of the namespace are left out.
+    pub deleted: Vec<(String, u64)>,
+    /// The purge that followed, which counts what it withheld of other namespaces, and why.
+    pub purge: PurgeReceipt,
+}
+
+impl ForgetReceipt {
+    /// Returns how many visible memories were deleted, in all collections.
+    pub fn memories(&self) -> u64 {
+        self.deleted.iter().map(|(_, count)| count).sum()
+    }
+
+    /// Returns true if everything that was deleted is gone from the files: no file is pending. A
+    /// deleted memory is never withheld, so [`PurgeReceipt::withheld_rows`] does not count.
+    pub fn is_complete(&self) -> bool {
+        self.purge.pending.is_empty()
+    }
+}

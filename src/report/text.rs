@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::{CompactionReport, Plan, PurgeReceipt, Reason, Step};
+use super::{CompactionReport, ForgetReceipt, Plan, PurgeReceipt, Reason, Step};
 
 /// A number of bytes, shown in the largest unit that fits.
 pub(crate) struct Bytes(pub(crate) u64);
@@ -124,6 +124,17 @@ impl fmt::Display for PurgeReceipt {
     }
 }
 
+impl fmt::Display for ForgetReceipt {
+    /// One line, one for each collection, and those of the purge.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:?} forgotten: {} deleted", self.namespace, Count(self.memories(), "memory"))?;
+        for (collection, count) in &self.deleted {
+            write!(f, "\n{collection}: {}", Count(*count, "memory"))?;
+        }
+        write!(f, "\n{}", self.purge)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -155,6 +166,24 @@ mod tests {
         plan.steps = vec![Step::Seal { rows: 5 }, rewrite];
         let lines = "seal 5 rows\nrewrite 2 segments, 2.0 MiB to 1.0 MiB: the share of dead rows is past its limit";
         assert_eq!(plan.to_string(), lines);
+    }
+
+    #[test]
+    fn a_receipt_of_forgetting_has_a_line_a_collection_and_says_why_it_is_incomplete() {
+        let purge = PurgeReceipt { pending: vec!["seg-3".into()], ..Default::default() };
+        let deleted = vec![("facts".into(), 1), ("notes".into(), 3)];
+        let receipt = ForgetReceipt { namespace: "user:42".into(), deleted, purge };
+        assert!(!receipt.is_complete());
+        let lines = [
+            "\"user:42\" forgotten: 4 memories deleted",
+            "facts: 1 memory",
+            "notes: 3 memories",
+            "0 rows purged, 0 files removed (0 B) in 0.0 s",
+            "pending: a reader holds seg-3",
+        ];
+        assert_eq!(receipt.to_string().lines().collect::<Vec<_>>(), lines);
+        let purge = PurgeReceipt { withheld_rows: 2, ..Default::default() };
+        assert!(ForgetReceipt { purge, ..Default::default() }.is_complete());
     }
 
     #[test]

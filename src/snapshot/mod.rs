@@ -5,6 +5,7 @@
 //! index covers only rows of segments of the same snapshot.
 
 pub(crate) mod dead_since;
+pub(crate) mod keys;
 pub(crate) mod open;
 pub(crate) mod recall;
 pub(crate) mod relocation;

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use crate::clock::Timestamp;
 use crate::collection::Collection;
 use crate::engine::stats;
 use crate::error::{Error, Result};
@@ -11,6 +12,7 @@ use crate::format::names::FileName;
 use crate::ids::{CollectionId, Seq};
 use crate::options::{CollectionOptions, CollectionSettings};
 use crate::snapshot::Snapshot;
+use crate::snapshot::keys;
 use crate::snapshot::state::CollectionState;
 use crate::store::Store;
 use crate::sync::atomic::Ordering;
@@ -24,15 +26,16 @@ impl Store {
     ///
     /// Some options are fixed at creation: dimension, metric, quantization, in memory or not, and
     /// the embedding space once it has a name. Where `options` sets them, they must agree. Where
-    /// `options` sets any other (durability, default lifetime, graph parameters, memtable size),
-    /// the collection takes it over, durably and for all handles. Options that are not set stay as
-    /// they are. A read-only store changes nothing.
+    /// `options` sets any other (durability, default lifetime, graph parameters, memtable size,
+    /// unique keys), the collection takes it over, durably and for all handles. Options that are not
+    /// set stay as they are. A read-only store changes nothing.
     ///
     /// # Errors
     ///
     /// [`Error::Dimension`], [`Error::EmbeddingSpace`] or [`Error::InvalidOption`] if a fixed
     /// option does not agree. [`Error::InvalidOption`] for a name that does not have 1 to 255 bytes
-    /// and for an option out of range.
+    /// and for an option out of range. Also if keys shall be unique from now on and two memories
+    /// share one: the message names it.
     ///
     /// ```
     /// # fn main() -> altiplano::Result<()> {
@@ -120,8 +123,14 @@ impl Store {
         if now == *before || self.engine.dir.is_read_only() {
             return Ok(());
         }
+        // The token keeps writes out: none may make two memories share a key after the check.
+        let mut token = self.engine.log.hold();
+        let log = token.as_mut().ok_or(Error::Closed)?;
+        if now.unique_keys && !before.unique_keys {
+            check_keys(core, self.engine.time.now())?;
+        }
         if !now.in_memory {
-            self.engine.log.sync()?;
+            self.engine.log.sync_held(log)?;
             self.engine.catalog.commit(|manifest| {
                 if let Some(entry) = manifest.collection_mut(core.id) {
                     entry.options = now.clone();
@@ -201,4 +210,17 @@ impl Store {
         }
         Ok(())
     }
+}
+
+/// Fails if two visible memories of one namespace share a key.
+fn check_keys(core: &CollectionState, now: Timestamp) -> Result<()> {
+    let Some((namespace, key)) = keys::shared(&core.snapshot(), now)? else {
+        return Ok(());
+    };
+    let within = namespace.map_or("no namespace".to_owned(), |name| format!("namespace {name:?}"));
+    let reason = format!(
+        "two memories in {within} of collection {:?} have the key {key:?}; delete or change one",
+        core.name
+    );
+    Err(Error::option("unique_keys", reason))
 }

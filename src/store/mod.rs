@@ -6,6 +6,7 @@
 
 mod clock;
 mod collections;
+mod forget;
 mod maintenance;
 mod open;
 mod read_only;

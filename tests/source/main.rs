@@ -21,7 +21,8 @@ const MAX_COMMENT: usize = 100;
 /// The layers, lowest first. A module may name modules of lower layers only.
 const LAYERS: &[&[&str]] = &[
     &["sabotage", "splitmix", "sync", "value_error"],
-    &["clock", "ids", "quantization"],
+    &["clock", "quantization"],
+    &["ids"],
     &["error", "report"],
     &["poison", "stats", "fields"],
     &["event", "worker"],

@@ -39,9 +39,10 @@ pub(super) struct Head {
     /// Where the row's body ends in the bodies of its block, and the next row's begins.
     pub(super) body_end: u32,
     /// Hashes of the names by which rows are most often selected. Other rows are skipped without
-    /// decoding their bodies.
+    /// decoding their bodies. Those of 16 bits let one in 65,536 of the others through.
     pub(super) namespace: u32,
-    pub(super) session: u32,
+    pub(super) session: u16,
+    pub(super) key: u16,
 }
 
 /// Rows stored together.
@@ -67,6 +68,12 @@ impl Head {
 pub(super) fn name_hash(name: &str) -> u32 {
     let hash = key_hash(name);
     (hash ^ (hash >> 32)) as u32
+}
+
+/// Returns a shorter hash of a name.
+pub(super) fn short_hash(name: &str) -> u16 {
+    let hash = name_hash(name);
+    (hash ^ (hash >> 16)) as u16
 }
 
 impl Block {

@@ -31,7 +31,7 @@ use crate::options::Quantization;
 use crate::vector::codes::{CodeSpec, Queries};
 use crate::vector::kernel::blocks::ROWS;
 pub(crate) use block::Coder;
-use block::{Block, Head, name_hash};
+use block::{Block, Head, name_hash, short_hash};
 
 /// This many blocks of about one size are merged into one.
 const FANOUT: usize = 8;
@@ -104,15 +104,16 @@ impl Active {
             block.vectors.extend_from_slice(&row.vector);
             block.bodies.extend_from_slice(&row.body);
             let of = record::attributes(row.id, &row.body).ok();
-            let hash = |name: Option<&str>| name.map_or(0, name_hash);
+            let short = |name: Option<&str>| name.map_or(0, short_hash);
             block.heads.push(Head {
                 id: row.id.as_u128(),
                 seq: row.seq.0,
                 expires_at: row.expires_at.as_millis(),
                 norm: row.norm,
                 body_end: block.bodies.len() as u32,
-                namespace: hash(of.as_ref().and_then(|of| of.namespace)),
-                session: hash(of.as_ref().and_then(|of| of.session)),
+                namespace: of.as_ref().and_then(|of| of.namespace).map_or(0, name_hash),
+                session: short(of.as_ref().and_then(|of| of.session)),
+                key: short(of.as_ref().and_then(|of| of.key)),
             });
         }
         let first = self.rows;
@@ -317,7 +318,7 @@ impl Rows for Active {
 }
 
 impl Written for Active {
-    /// O(rows), plus decoding the bodies of rows with the wanted namespace, session and id.
+    /// O(rows), plus decoding the bodies of rows with the wanted namespace, session, key and id.
     fn select_changed(
         &self,
         filter: &Matcher,
@@ -325,11 +326,12 @@ impl Written for Active {
         read: &mut u64,
     ) -> Result<RoaringBitmap> {
         let mut rows = RoaringBitmap::new();
-        let (mut namespace, mut session, mut listed) = (None, None, None);
+        let (mut namespace, mut session, mut key, mut listed) = (None, None, None, None);
         for condition in filter.conditions() {
             match condition {
                 Filter::Namespace(name) => namespace = Some(name_hash(name)),
-                Filter::Session(name) => session = Some(name_hash(name)),
+                Filter::Session(name) => session = Some(short_hash(name)),
+                Filter::Key(name) => key = Some(short_hash(name)),
                 Filter::Ids(ids) => listed = Some(ids),
                 _ => {}
             }
@@ -338,6 +340,7 @@ impl Written for Active {
             let head = &block.heads[at];
             let may = namespace.is_none_or(|hash| head.namespace == hash)
                 && session.is_none_or(|hash| head.session == hash)
+                && key.is_none_or(|hash| head.key == hash)
                 && listed
                     .is_none_or(|ids| ids.binary_search(&MemoryId::from_u128(head.id)).is_ok());
             if may

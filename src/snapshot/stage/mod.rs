@@ -77,6 +77,8 @@ pub(crate) struct Stage {
     pending_bytes: usize,
     /// The number of rows at which a memtable is full.
     memtable_rows: usize,
+    /// True if no two visible memories of a namespace may have one key.
+    unique_keys: bool,
     undo: Vec<TableChange>,
     /// Rows that expired by this time do not count as visible.
     now: Timestamp,
@@ -95,8 +97,20 @@ impl Stage {
         let next = Snapshot::clone(&core.snapshot());
         let core = Arc::clone(core);
         let (pending, pending_ids, pending_bytes, undo) = Default::default();
-        let memtable_rows = core.options().memtable_rows as usize;
-        Self { core, tables, next, pending, pending_ids, pending_bytes, memtable_rows, undo, now }
+        let options = core.options();
+        let (memtable_rows, unique_keys) = (options.memtable_rows as usize, options.unique_keys);
+        Self {
+            core,
+            tables,
+            next,
+            pending,
+            pending_ids,
+            pending_bytes,
+            memtable_rows,
+            unique_keys,
+            undo,
+            now,
+        }
     }
 
     /// Returns the current state, for a rollback.

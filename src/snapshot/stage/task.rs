@@ -48,19 +48,18 @@ pub(crate) struct Condition {
     pub(crate) version: Option<Seq>,
     /// This other memory is visible.
     pub(crate) beside: Option<MemoryId>,
-    /// It is in this namespace. For an insert, a memory of another namespace is an error.
+    /// It is in this namespace, and so is the memory beside it. A memory of another namespace does
+    /// not exist for an update or a delete. For an insert it is an error.
     pub(crate) namespace: Option<String>,
     /// It has this key: the id was made of it. Another key is an error.
     pub(crate) key: Option<String>,
-    /// No other memory in this namespace has this key.
-    pub(crate) unique: Option<(Option<String>, String)>,
 }
 
 impl Condition {
     /// Returns true if nothing is asked for.
-    pub(super) const fn is_none(&self) -> bool {
-        let Self { absent, version, beside, namespace, key, unique } = self;
-        let names = namespace.is_none() && key.is_none() && unique.is_none();
+    pub(crate) const fn is_none(&self) -> bool {
+        let Self { absent, version, beside, namespace, key } = self;
+        let names = namespace.is_none() && key.is_none();
         !*absent && version.is_none() && beside.is_none() && names
     }
 }

@@ -5,13 +5,14 @@ use super::task::{Condition, Target, Task, Update, UpdateWith};
 use super::{Effect, Stage};
 use crate::clock::Timestamp;
 use crate::error::{Error, Result};
-use crate::filter::{Filter, Matcher};
+use crate::filter::Matcher;
 use crate::format::op::{Op, OpKind};
 use crate::format::record;
 use crate::ids::{MemoryId, Seq};
 use crate::memory::{self, Change, End, Patch};
 use crate::segment::{NewRow, RowBuffer};
 use crate::snapshot::Place;
+use crate::snapshot::keys::keyed;
 
 /// Gives out the sequence numbers of a batch, ascending.
 pub(crate) trait Sequence {
@@ -68,6 +69,9 @@ impl Stage {
         payload: &mut Vec<u8>,
     ) -> Result<Effect> {
         let NewRow { id, norm, vector, body, expires_at, .. } = row;
+        if self.unique_keys {
+            self.check_unique(id, &body)?;
+        }
         let kind = OpKind::Insert { id, norm, vector, body };
         let op = Op { collection: self.core.id, seq: sequence.next(), kind };
         if !self.core.is_in_memory() {
@@ -90,69 +94,67 @@ impl Stage {
         Ok(visible.then_some(place))
     }
 
+    /// Returns true if the memory with this id is visible and, if a namespace is given, in it.
+    fn is_visible(&mut self, id: MemoryId, namespace: Option<&str>) -> Result<bool> {
+        let Some(place) = self.current(id)? else { return Ok(false) };
+        let Some((rows, _, row)) = self.next.rows_at(place) else { return Ok(false) };
+        if namespace.is_none() {
+            return Ok(true);
+        }
+        let mut buffer = RowBuffer::default();
+        Ok(rows.attributes(row, &mut buffer)?.namespace == namespace)
+    }
+
+    /// Returns whether a write of the memory with this id is to be carried out. `is_insert` is true
+    /// for a write that needs no memory with the id.
     fn verdict(&mut self, id: MemoryId, only: &Condition, is_insert: bool) -> Result<Verdict> {
         if only.is_none() {
             return Ok(Verdict::Go);
         }
         if let Some(other) = only.beside
-            && self.current(other)?.is_none()
+            && !self.is_visible(other, only.namespace.as_deref())?
         {
             return Ok(Verdict::Skip(Effect::Missing));
         }
+        let is_insert = is_insert && only.version.is_none();
         let place = self.current(id)?;
-        let found = place.and_then(|place| self.next.rows_at(place));
-        let mut buffer = RowBuffer::default();
-        if let Some((rows, _, row)) = found {
-            if only.absent {
-                return Ok(Verdict::Skip(Effect::Exists));
+        let Some((rows, _, row)) = place.and_then(|place| self.next.rows_at(place)) else {
+            return Ok(if is_insert { Verdict::Go } else { Verdict::Skip(Effect::Missing) });
+        };
+        // Whose memory it is comes first, so that a scope learns nothing of another namespace.
+        if only.namespace.is_some() || only.key.is_some() {
+            let mut buffer = RowBuffer::default();
+            let of = rows.attributes(row, &mut buffer)?;
+            let other = |wanted: &Option<String>, is: Option<&str>| {
+                wanted.as_deref().is_some_and(|wanted| is != Some(wanted))
+            };
+            match (other(&only.namespace, of.namespace), is_insert) {
+                (true, true) => return Err(Error::IdTaken { id }),
+                (true, false) => return Ok(Verdict::Skip(Effect::Missing)),
+                (false, _) => {}
             }
-            if let Some(wanted) = only.version
-                && rows.version(row)? != wanted
-            {
-                return Ok(Verdict::Skip(Effect::Conflict));
+            if other(&only.key, of.key) {
+                return Err(Error::IdTaken { id });
             }
-            if only.namespace.is_some() || only.key.is_some() {
-                let of = rows.attributes(row, &mut buffer)?;
-                let other = |wanted: &Option<String>, is: Option<&str>| {
-                    wanted.as_deref().is_some_and(|wanted| is != Some(wanted))
-                };
-                match (other(&only.namespace, of.namespace), is_insert) {
-                    (true, true) => return Err(Error::IdTaken { id }),
-                    (true, false) => return Ok(Verdict::Skip(Effect::Missing)),
-                    (false, _) => {}
-                }
-                if other(&only.key, of.key) {
-                    return Err(Error::IdTaken { id });
-                }
-            }
-        } else if !is_insert || only.version.is_some() {
-            return Ok(Verdict::Skip(Effect::Missing));
         }
-        match &only.unique {
-            Some((namespace, key)) => self.check_unique(id, namespace.as_deref(), key),
-            None => Ok(Verdict::Go),
+        if only.absent {
+            return Ok(Verdict::Skip(Effect::Exists));
         }
+        let other_version = only.version.map_or(Ok(false), |v| rows.version(row).map(|is| is != v));
+        Ok(if other_version? { Verdict::Skip(Effect::Conflict) } else { Verdict::Go })
     }
 
-    /// Fails if another visible memory of the namespace has the key.
-    fn check_unique(
-        &mut self,
-        id: MemoryId,
-        namespace: Option<&str>,
-        key: &str,
-    ) -> Result<Verdict> {
-        let filter = Matcher::new(Filter::key(key));
-        let parts = self.visible(&filter, self.now, Seq(u64::MAX))?;
-        let mut buffer = RowBuffer::default();
-        for ((rows, _), some) in self.next.parts().zip(&parts) {
-            for row in some {
-                let of = rows.attributes(row, &mut buffer)?;
-                if of.id != id && of.namespace == namespace {
-                    return Err(Error::KeyTaken { key: key.to_owned(), id: of.id });
-                }
-            }
+    /// Fails if a row that is to be added has the key of another visible memory of its namespace.
+    fn check_unique(&mut self, id: MemoryId, body: &[u8]) -> Result<()> {
+        let of = record::attributes(id, body)
+            .map_err(|e| Error::internal(format!("the body of a new row: {}", e.reason)))?;
+        let Some(key) = of.key else { return Ok(()) };
+        self.flush();
+        let found = keyed(&self.next, key, Some(of.namespace), self.now)?;
+        match found.into_iter().find(|(_, other)| *other != id) {
+            Some((_, id)) => Err(Error::KeyTaken { key: key.to_owned(), id }),
+            None => Ok(()),
         }
-        Ok(Verdict::Go)
     }
 
     fn update(

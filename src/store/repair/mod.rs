@@ -24,7 +24,7 @@ use crate::format::manifest::CollectionEntry;
 use crate::format::names::FileName;
 use crate::format::{DecodeError, record};
 use crate::ids::Seq;
-use crate::options::{Background, Durability, StoreOptions};
+use crate::options::{Background, CollectionSettings, Durability, StoreOptions};
 use crate::segment::{NewRow, RowRef};
 use crate::snapshot::stage::{Condition, Prepared, Task};
 use crate::store::Store;
@@ -125,9 +125,16 @@ fn write_all(
         Some(writer) => writer.add(row),
         None => Ok(()),
     })?;
-    for mut writer in writers {
+    for (mut writer, entry) in writers.into_iter().zip(&sources.manifest.collections) {
         writer.flush()?;
         let name = writer.collection.name().to_owned();
+        // Of two memories with one key, either may be the one that is wanted.
+        match store.collection(&name, entry.options.clone()) {
+            Err(Error::InvalidOption { name: "unique_keys", .. }) => {
+                report.shared_keys.push(name.clone());
+            }
+            opened => drop(opened?),
+        }
         report.salvaged.push(Salvaged { collection: name, rows: writer.rows });
     }
     while store.run_pending_tasks()? {}
@@ -146,7 +153,8 @@ struct Writer<'a> {
 
 impl<'a> Writer<'a> {
     fn new(store: &'a Store, entry: &CollectionEntry) -> Result<Self> {
-        let collection = store.collection(&entry.name, entry.options.clone())?;
+        let options = CollectionSettings { unique_keys: false, ..entry.options.clone() };
+        let collection = store.collection(&entry.name, options)?;
         Ok(Self { store, collection, batch: Vec::new(), bytes: 0, batches: 0, rows: 0 })
     }
 

@@ -34,6 +34,9 @@ pub struct RepairReport {
     /// Everything that was given up or is in question. Damage that cost no memory is not listed,
     /// nor are missing indexes.
     pub lost: Vec<Loss>,
+    /// Collections that kept keys unique and hold two memories of a namespace with one key now. A
+    /// lost record had deleted or changed one of them. The option is off in the new store.
+    pub shared_keys: Vec<String>,
 }
 
 impl RepairReport {
@@ -53,6 +56,9 @@ impl fmt::Display for RepairReport {
         }
         for loss in &self.lost {
             write!(f, "\n{loss}")?;
+        }
+        for collection in &self.shared_keys {
+            write!(f, "\n{collection}: keys are not unique any more")?;
         }
         Ok(())
     }
