@@ -225,8 +225,8 @@ impl Memory {
         self
     }
 
-    /// Sets the session: a conversation or a run of the agent. If several users use the same session names, filter by namespace and
-    /// session. At most [`Memory::MAX_NAME_BYTES`].
+    /// Sets the session: a conversation or a run of the agent. If several users use the same
+    /// session names, filter by namespace and session. At most [`Memory::MAX_NAME_BYTES`].
     #[must_use]
     pub fn session(mut self, session: impl Into<String>) -> Self {
         self.session = Some(session.into());

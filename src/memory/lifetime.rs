@@ -14,8 +14,8 @@ use crate::ids::Seq;
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[non_exhaustive]
 pub enum Lifetime {
-    /// For the [`default_ttl`](crate::CollectionOptions::default_ttl) of the collection; for ever if
-    /// it has none.
+    /// For the [`default_ttl`](crate::CollectionOptions::default_ttl) of the collection; for ever
+    /// if it has none.
     #[default]
     Default,
     /// For this long after the insert.
