@@ -195,7 +195,7 @@ impl Collection {
     #[doc(alias = "similar")]
     #[doc(alias = "more_like_this")]
     pub fn near(&self, id: impl Into<MemoryId>) -> Search<'_> {
-        Search::near(&self.engine, &self.core, id.into())
+        Search::near(&self.engine, &self.core, id.into(), None)
     }
 
     /// Answers many queries in parallel, all on the same snapshot. `configure` sets the options of

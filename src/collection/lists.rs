@@ -204,7 +204,7 @@ impl Collection {
         self.all_names(Field::Kind, Filter::All)
     }
 
-    fn all_names(&self, of: Field, filter: Filter) -> Result<Vec<NameCount>> {
+    pub(super) fn all_names(&self, of: Field, filter: Filter) -> Result<Vec<NameCount>> {
         self.names(Names { of, prefix: "", filter, group: &|name| Some(name) })
     }
 

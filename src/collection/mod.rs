@@ -1,7 +1,8 @@
 //! Owns the public handle of one named set of memories. `handle` has the handle, its reads by id
 //! and its searches, `keys` those by key, `lists` lists and counts. `batch` has several writes as
 //! plain data, `update` the changes that keep the vector. `write` prepares writes and hands them to
-//! the commit pipeline of the store (`engine::commit`). `scope` has the handle of one namespace.
+//! the commit pipeline of the store (`engine::commit`). `scope` has the handle of one namespace,
+//! `scope_lists` its lists.
 //!
 //! Readers load one immutable snapshot and take no lock (I6).
 
@@ -10,6 +11,7 @@ mod handle;
 mod keys;
 mod lists;
 mod scope;
+mod scope_lists;
 mod update;
 mod write;
 

@@ -174,7 +174,11 @@ impl Scope {
         self.collection.search_batch(queries, |search| configure(search.filter(self.filter())))
     }
 
-    fn filter(&self) -> Filter {
+    pub(super) const fn collection(&self) -> &Collection {
+        &self.collection
+    }
+
+    pub(super) fn filter(&self) -> Filter {
         Filter::namespace(&*self.namespace)
     }
 }

@@ -23,7 +23,7 @@ pub(crate) use all::each;
 pub(crate) use json::depth;
 pub(crate) use number::Number;
 pub(crate) use object::{get, get_list, put, remove};
-pub(crate) use path::{Path, PathFault};
+pub(crate) use path::{Path, PathFault, path_of_key};
 pub(crate) use scalar::{Scalar, id_key, tag, text_key};
 pub use value::FieldValue;
 pub(crate) use visit::visit;

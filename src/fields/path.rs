@@ -79,6 +79,13 @@ pub(crate) struct Columns {
 /// The step to every element.
 pub(super) const ANY: &str = "[*]";
 
+/// Returns the path of a field at the top, whatever characters its name has.
+pub(crate) fn path_of_key(key: &str) -> String {
+    let mut path = String::new();
+    push_key(&mut path, key);
+    path
+}
+
 /// Appends a step to the canonical form of a path. Two paths have the same form only if they have
 /// the same steps, and no form begins with a dot.
 pub(super) fn push_key(path: &mut String, key: &str) {

@@ -13,7 +13,7 @@ use crate::error::{Error, Result};
 use crate::filter::Filter;
 use crate::ids::{MemoryId, Seq};
 use crate::search::eligible::Eligible;
-use crate::search::group::GroupBy;
+use crate::search::group::{GroupBy, GroupValue};
 use crate::search::hit::{Explanation, Group, Hit, read_fields, score};
 use crate::search::request::{Fields, Query, Request};
 use crate::search::run::{Ground, Near, run};
@@ -43,7 +43,7 @@ pub(super) struct Answer<'a> {
 
 /// The rows of a group.
 struct Rough {
-    value: String,
+    value: GroupValue,
     nearest: Vec<Near>,
     /// True if no other row of the group can be among its nearest.
     is_whole: bool,
@@ -60,7 +60,9 @@ impl<'a> Answer<'a> {
         let (now, spec) = (engine.time.now(), core.spec);
         let (first, left_out) = match request.query {
             Query::Vector(query) => (query.to_vec(), None),
-            Query::Memory(id) => (vector_of(core, snapshot, now, id)?, Some(id)),
+            Query::Memory { id, ref namespace } => {
+                (vector_of(core, snapshot, now, (id, namespace.as_deref()))?, Some(id))
+            }
         };
         let mut queries = vec![first];
         queries.extend(request.others.iter().cloned());
@@ -82,28 +84,30 @@ impl<'a> Answer<'a> {
 
     /// Returns the groups, in the order of their nearest results.
     pub(super) fn groups(&mut self) -> Result<Vec<Group>> {
-        let Request { k, offset, group: Some((by, most)), .. } = *self.request else {
+        let Request { k, offset, group: Some((by, most)), .. } = self.request else {
             return Err(Error::internal("groups without an attribute"));
         };
+        let (k, offset, most) = (*k, *offset, *most);
         let mut groups = self.rough_groups(by, most, if k == 0 { 0 } else { k + offset })?;
         let mut whole = Vec::new();
         for mut group in groups.drain(..).skip(offset) {
             if !group.is_whole && group.nearest.len() < most {
-                let filter = self.request.filter.clone().and(by.filter(&group.value));
+                let filter = self.request.filter.clone().and(group.value.filter);
                 group.nearest.extend(self.nearest(&filter, most)?.0);
                 merge(&mut group.nearest);
                 group.nearest.truncate(most);
             }
             let hits = group.nearest.into_iter().map(|near| self.hit(near));
-            whole.push(Group { value: group.value, hits: hits.collect::<Result<_>>()? });
+            whole.push(Group { value: group.value.value, hits: hits.collect::<Result<_>>()? });
         }
         Ok(whole)
     }
 
     /// Returns the `wanted` nearest groups, each with its nearest row and some more. As long as
     /// there are too few groups, it searches on among the rows of no group that is known.
-    fn rough_groups(&mut self, by: GroupBy, most: usize, wanted: usize) -> Result<Vec<Rough>> {
+    fn rough_groups(&mut self, by: &GroupBy, most: usize, wanted: usize) -> Result<Vec<Rough>> {
         let mut groups: Vec<Rough> = Vec::new();
+        // By value; the filters of a text and of a number differ, though their values may not.
         let mut known: HashMap<String, usize> = HashMap::new();
         let mut filter = self.request.filter.clone();
         let mut k = wanted.saturating_mul(most).saturating_mul(PER_RESULT).max(LEAST);
@@ -115,8 +119,8 @@ impl<'a> Answer<'a> {
                 let Some((rows, _, row)) = self.snapshot.rows_at(near.2) else { continue };
                 let of = rows.attributes(row, &mut buffer)?;
                 let Some(value) = by.value(&of) else { continue };
-                let at = *known.entry(value.to_owned()).or_insert_with(|| {
-                    let (value, nearest) = (value.to_owned(), Vec::new());
+                let at = *known.entry(format!("{:?}", value.filter)).or_insert_with(|| {
+                    let nearest = Vec::new();
                     groups.push(Rough { value, nearest, is_whole: is_all });
                     groups.len() - 1
                 });
@@ -128,7 +132,7 @@ impl<'a> Answer<'a> {
                 break;
             }
             if groups.len() > before {
-                let others = groups.iter().map(|group| by.filter(&group.value)).collect();
+                let others = groups.iter().map(|group| group.value.filter.clone()).collect();
                 filter = self.request.filter.clone().and(Filter::Or(others).not());
             }
             // Rows without the attribute may crowd near the query.
@@ -187,7 +191,7 @@ fn vector_of(
     core: &CollectionState,
     snapshot: &Snapshot,
     now: Timestamp,
-    id: MemoryId,
+    (id, namespace): (MemoryId, Option<&str>),
 ) -> Result<Vec<f32>> {
     let none = || Error::NoMemory { collection: core.name.clone(), id };
     let place = snapshot.find(id)?.ok_or_else(none)?;
@@ -196,6 +200,10 @@ fn vector_of(
         return Err(none());
     }
     let mut buffer = RowBuffer::default();
+    let owner = rows.attributes(row, &mut buffer)?.namespace;
+    if namespace.is_some_and(|namespace| owner != Some(namespace)) {
+        return Err(none());
+    }
     let found = rows.row(row, &mut buffer)?;
     Ok(restore(core.spec.metric, found.vector, found.norm))
 }

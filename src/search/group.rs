@@ -2,10 +2,11 @@
 
 use serde::Serialize;
 
+use crate::fields::{self, FieldValue};
 use crate::filter::{Attributes, Filter};
 
 /// The attribute by which [`Search::group_by`](crate::Search::group_by) groups results.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize)]
 #[non_exhaustive]
 pub enum GroupBy {
     /// [`Memory::namespace`](crate::Memory::namespace).
@@ -16,26 +17,39 @@ pub enum GroupBy {
     Kind,
     /// [`Memory::key`](crate::Memory::key).
     Key,
+    /// The field of this name at the top of JSON metadata. Lists, objects and null are in no group.
+    Field(String),
+}
+
+/// The value of a group, and the filter for its memories.
+pub(super) struct GroupValue {
+    /// The text, or another value as JSON.
+    pub(super) value: String,
+    pub(super) filter: Filter,
 }
 
 impl GroupBy {
     /// Returns the value of a row, if it has one.
-    pub(super) const fn value<'a>(self, of: &Attributes<'a>) -> Option<&'a str> {
+    pub(super) fn value(&self, of: &Attributes<'_>) -> Option<GroupValue> {
+        let named = |value: &str, filter: fn(String) -> Filter| {
+            let value = value.to_owned();
+            GroupValue { filter: filter(value.clone()), value }
+        };
         match self {
-            Self::Namespace => of.namespace,
-            Self::Session => of.session,
-            Self::Kind => of.kind,
-            Self::Key => of.key,
-        }
-    }
-
-    /// Returns the filter for the memories with this value.
-    pub(super) fn filter(self, value: &str) -> Filter {
-        match self {
-            Self::Namespace => Filter::namespace(value),
-            Self::Session => Filter::session(value),
-            Self::Kind => Filter::kind(value),
-            Self::Key => Filter::key(value),
+            Self::Namespace => of.namespace.map(|value| named(value, Filter::namespace)),
+            Self::Session => of.session.map(|value| named(value, Filter::session)),
+            Self::Kind => of.kind.map(|value| named(value, Filter::kind)),
+            Self::Key => of.key.map(|value| named(value, Filter::key)),
+            Self::Field(name) => {
+                let json = std::str::from_utf8(of.json?).ok()?;
+                let value = fields::get(json, name).filter(|value| *value != FieldValue::Null)?;
+                let text = match &value {
+                    FieldValue::Text(text) => text.clone(),
+                    other => other.to_json()?,
+                };
+                let filter = Filter::field(fields::path_of_key(name)).eq(value);
+                Some(GroupValue { value: text, filter })
+            }
         }
     }
 }

@@ -68,9 +68,16 @@ impl<'a> Search<'a> {
         Self { engine, core, snapshot, request: Request::new(Query::Vector(query)) }
     }
 
-    /// Returns a search for the memories nearest to a stored one.
-    pub(crate) fn near(engine: &'a Engine, core: &'a CollectionState, id: MemoryId) -> Self {
-        Self { engine, core, snapshot: None, request: Request::new(Query::Memory(id)) }
+    /// Returns a search for the memories nearest to a stored one. With a namespace, a memory of
+    /// another is as none.
+    pub(crate) fn near(
+        engine: &'a Engine,
+        core: &'a CollectionState,
+        id: MemoryId,
+        namespace: Option<String>,
+    ) -> Self {
+        let query = Query::Memory { id, namespace };
+        Self { engine, core, snapshot: None, request: Request::new(query) }
     }
 
     /// Adds a query: the distance of a memory is the smallest to any of the queries, so results
@@ -167,7 +174,7 @@ impl<'a> Search<'a> {
     /// # Ok(()) }
     /// ```
     #[doc(alias = "distinct")]
-    pub const fn group_by(mut self, attribute: GroupBy, n: usize) -> Self {
+    pub fn group_by(mut self, attribute: GroupBy, n: usize) -> Self {
         self.request.group = Some((attribute, n));
         self
     }

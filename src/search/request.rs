@@ -49,11 +49,15 @@ pub enum Fields {
 }
 
 /// The first query of a search.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(super) enum Query<'a> {
     Vector(&'a [f32]),
-    /// The vector of this memory, which is no result itself.
-    Memory(MemoryId),
+    /// The vector of this memory, which is no result itself. With a namespace, a memory of another
+    /// is as none.
+    Memory {
+        id: MemoryId,
+        namespace: Option<String>,
+    },
 }
 
 /// The parameters of a search.
