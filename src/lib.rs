@@ -30,7 +30,8 @@
 //! ```
 //!
 //! This page teaches the rest in ten minutes. The [`guide`] has a [cookbook](guide::cookbook) of
-//! fifteen tasks, [tuning](guide::tuning), [how compaction decides](guide::compaction), a
+//! fifteen tasks, a page on [asking](guide::asking) by filters, lists and counts,
+//! [tuning](guide::tuning), [how compaction decides](guide::compaction), a
 //! [comparison](guide::comparison) with other libraries, and an [FAQ](guide::faq). [`reliability`]
 //! says what happens when things break. [`format`](mod@format) specifies the files.
 //!
@@ -43,7 +44,9 @@
 //! | **memory** | an id, a vector, and optional text, names, times and metadata: [`Memory`] |
 //! | **namespace** | a name that scopes memories: a user, an agent, a project |
 //! | **scope** | a handle of one namespace, which sees and changes no other: [`Scope`] |
+//! | **field** | a value in the metadata of a memory, found by its path: [`Filter::field`] |
 //! | **filter** | plain data that says which memories are meant: [`Filter`] |
+//! | **patch** | plain data that says what changes in a memory: [`Patch`] |
 //! | **batch** | several writes, all or none: [`Batch`] |
 //! | **row** | a memory as it is stored; a replaced memory leaves a dead row |
 //! | **memtable, segment** | rows in RAM, and a sealed file of rows |
@@ -68,6 +71,9 @@
 //!
 //! **Index.** Rows get codes. From 30,000 rows on they also get a graph. Until then searches scan
 //! the codes, which finds practically every neighbor and takes some nanoseconds per row.
+//!
+//! **Change.** A new lifetime, importance or pin is one short record in the log, and is kept beside
+//! the row. Any other change writes the row again, with the same sequence number.
 //!
 //! **Delete, replace, expire.** A delete is one entry in the log and one bit in memory. Expiry
 //! writes nothing: readers compare times. From that instant on no answer contains the memory, not
@@ -98,8 +104,23 @@
 //!   every row.
 //! - A search sees one moment: every batch whole, whatever writers do meanwhile.
 //!
-//! [`Collection::get`] finds by id, [`Collection::get_by_key`] by key. [`Collection::scan`] iterates
-//! over everything that matches.
+//! Without a query, [`Collection::get`] finds by id and [`Collection::get_by_key`] by key.
+//! [`Collection::list`] lists in an order, page by page, and [`Collection::recent`] the newest turns
+//! of a session. [`Collection::count`] counts what matches a filter, and [`Collection::namespaces`]
+//! by name. [`Collection::scan`] iterates over everything that matches.
+//!
+//! # Changing
+//!
+//! [`Collection::insert`] replaces a memory as a whole. What changes only a part keeps the vector,
+//! is atomic, and does nothing where the memory is gone:
+//!
+//! - [`Collection::patch`] and [`Collection::update_where`] apply a [`Patch`] to one memory or to
+//!   all that match,
+//! - [`Collection::update`] calls a closure, and again if another thread was faster,
+//! - [`Collection::touch`] sets another lifetime, with less than 100 bytes in the log,
+//! - [`Collection::supersede`] adds a fact that takes the place of an older one.
+//!
+//! A [`Scope`] does the same within one namespace and touches no other.
 //!
 //! # Forgetting
 //!

@@ -63,6 +63,8 @@ impl Filter {
     /// - A [`Timestamp`] says that the field is a time. Then a text is read as RFC 3339 and a
     ///   number as milliseconds since 1970. Other texts do not match.
     ///
+    /// The page [asking](crate::guide::asking) has recipes, and what other filters cost.
+    ///
     /// # Cost
     ///
     /// A segment has a column for each path that occurs, so a range of values is found by a binary

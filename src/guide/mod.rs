@@ -3,12 +3,16 @@
 //! | page | for |
 //! |---|---|
 //! | [`cookbook`] | fifteen tasks, each a small program that compiles |
+//! | [`asking`] | finding, listing, counting and changing: recipes, meanings and costs |
 //! | [`tuning`] | choosing between recall, memory and speed |
 //! | [`compaction`] | what the background does, and when |
 //! | [`comparison`] | this crate beside other libraries |
 //! | [`faq`] | short answers to common questions |
 //!
 //! Every code block of these pages is compiled and run as a test.
+
+#[doc = include_str!("asking.md")]
+pub mod asking {}
 
 #[doc = include_str!("compaction.md")]
 pub mod compaction {}
