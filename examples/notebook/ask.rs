@@ -10,7 +10,7 @@ use crate::user::{Failure, Tally, User};
 const PAGE: usize = 40;
 const K: usize = 10;
 /// Distances of the store and of the model are summed in different orders.
-const ROUNDING: f32 = 1e-4;
+const ROUNDING: f32 = 1e-3;
 
 impl User {
     /// Asks one question of each kind.
@@ -57,9 +57,8 @@ impl User {
                 }
             }
         }
-        let is_nearest = |(hit, nearest): (&altiplano::Hit, &f32)| {
-            (hit.distance - nearest).abs() <= ROUNDING
-        };
+        let is_nearest =
+            |(hit, nearest): (&altiplano::Hit, &f32)| (hit.distance - nearest).abs() <= ROUNDING;
         if !exact.iter().zip(&distances).all(is_nearest) {
             return self.wrong(format!("an exact search missed the nearest for {question:?}"));
         }

@@ -105,8 +105,9 @@ impl Note {
         Some(format!("{part} of {memory:?} is not that of {self:?}"))
     }
 
+    /// Returns the squared L2 distance, which is what the store measures.
     pub(crate) fn distance(&self, query: &[f32]) -> f32 {
-        self.vector.iter().zip(query).map(|(a, b)| (a - b) * (a - b)).sum::<f32>().sqrt()
+        self.vector.iter().zip(query).map(|(a, b)| (a - b) * (a - b)).sum()
     }
 }
 
