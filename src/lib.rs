@@ -105,9 +105,9 @@
 //! - A search sees one moment: every batch whole, whatever writers do meanwhile.
 //!
 //! Without a query, [`Collection::get`] finds by id and [`Collection::get_by_key`] by key.
-//! [`Collection::list`] lists in an order, page by page, and [`Collection::recent`] the newest turns
-//! of a session. [`Collection::count`] counts what matches a filter, and [`Collection::namespaces`]
-//! by name. [`Collection::scan`] iterates over everything that matches.
+//! [`Collection::list`] lists in an order, page by page, and [`Collection::recent`] the newest
+//! turns of a session. [`Collection::count`] counts what matches a filter, and
+//! [`Collection::namespaces`] by name. [`Collection::scan`] iterates over everything that matches.
 //!
 //! # Changing
 //!
