@@ -81,8 +81,9 @@ impl Scope {
     ///
     /// The same as for [`Collection::get`].
     pub fn get(&self, id: impl Into<MemoryId>) -> Result<Option<Memory>> {
-        let found = self.collection.get(id)?;
-        Ok(found.filter(|memory| memory.namespace.as_deref() == Some(&*self.namespace)))
+        let found = self.collection.read(id.into())?;
+        let found = found.filter(|memory| memory.namespace.as_deref() == Some(&*self.namespace));
+        Ok(found.inspect(|memory| self.collection.note_read(memory)))
     }
 
     /// Returns the memory with this key, as [`Collection::get_by_key`].

@@ -208,11 +208,13 @@ pub(crate) fn checksum(version: u16, salt: [u8; 16], body: &[u8]) -> u32 {
     }
 }
 
-/// Version 3 adds which collections keep keys unique.
+/// Version 3 adds which collections keep keys unique, and which prolong lifetimes on reads.
 #[derive(Serialize, Deserialize)]
 struct BodyV3 {
     rest: BodyV2,
     unique_keys: Vec<u32>,
+    /// Collection, milliseconds.
+    refresh_on_read: Vec<(u32, u64)>,
 }
 
 /// Version 2 adds when each segment was first seen with dead rows.
@@ -273,13 +275,18 @@ struct IndexV1 {
 impl From<&Manifest> for BodyV3 {
     fn from(m: &Manifest) -> Self {
         let unique = m.collections.iter().filter(|c| c.options.unique_keys);
-        Self { rest: BodyV2::from(m), unique_keys: unique.map(|c| c.id.0).collect() }
+        let refresh = m.collections.iter().filter_map(|c| {
+            let span = c.options.refresh_on_read?.as_millis();
+            Some((c.id.0, u64::try_from(span).unwrap_or(u64::MAX)))
+        });
+        let (unique_keys, refresh_on_read) = (unique.map(|c| c.id.0).collect(), refresh.collect());
+        Self { rest: BodyV2::from(m), unique_keys, refresh_on_read }
     }
 }
 
 impl From<BodyV2> for BodyV3 {
     fn from(rest: BodyV2) -> Self {
-        Self { rest, unique_keys: Vec::new() }
+        Self { rest, unique_keys: Vec::new(), refresh_on_read: Vec::new() }
     }
 }
 
@@ -287,7 +294,10 @@ impl BodyV3 {
     fn into_manifest(self, header: FileHeader) -> Manifest {
         let mut manifest = self.rest.into_manifest(header);
         let unique: HashSet<u32> = self.unique_keys.into_iter().collect();
+        let refresh: HashMap<u32, u64> = self.refresh_on_read.into_iter().collect();
         for collection in &mut manifest.collections {
+            let span = refresh.get(&collection.id.0).copied();
+            collection.options.refresh_on_read = span.map(Duration::from_millis);
             collection.options.unique_keys = unique.contains(&collection.id.0);
         }
         manifest
@@ -418,6 +428,7 @@ impl CollectionV1 {
             in_memory: false,
             memtable_rows: self.memtable_rows,
             unique_keys: false,
+            refresh_on_read: None,
         };
         CollectionEntry {
             id: CollectionId(self.id),
@@ -438,7 +449,7 @@ pub(crate) mod tests {
 
     pub(crate) fn manifest() -> Manifest {
         let options = CollectionOptions::new(3, Metric::Cosine).embedding_space("m");
-        let options = options.unique_keys(true);
+        let options = options.unique_keys(true).refresh_on_read(Duration::from_millis(300));
         let options = CollectionSettings::from(options);
         let deletes = DeletesEntry { file: FileId(4), len: 99, covers_seq: Seq(17), dead: 2 };
         let segment = SegmentEntry {
@@ -490,7 +501,7 @@ pub(crate) mod tests {
         empty.collections.clear();
         let bytes = empty.encode([5; 16]).unwrap();
         let mut expected = vec![3, 0, 0, 0]; // body version, reserved
-        expected.extend([85, 0, 0, 0]); // body bytes
+        expected.extend([93, 0, 0, 0]); // body bytes
         assert_eq!(bytes[128..136], expected);
         let mut body = vec![8, 0, 0, 0, 0, 0, 0, 0]; // next_file
         body.extend([2, 0, 0, 0]); // next_collection
@@ -503,6 +514,7 @@ pub(crate) mod tests {
         body.extend([0; 8]); // no collections
         body.extend([0; 8]); // no segment with dead rows
         body.extend([0; 8]); // no collection with unique keys
+        body.extend([0; 8]); // no collection that prolongs lifetimes
         assert_eq!(bytes[144..], body);
     }
 
@@ -510,8 +522,8 @@ pub(crate) mod tests {
     fn bodies_of_older_versions_are_read_and_end_before_what_came_later() {
         let mut expected = manifest();
         let mut bytes = expected.encode([5; 16]).unwrap();
-        // Version 3 added one collection to a list of its own, version 2 one segment.
-        for (version, added) in [(2, 12), (1, 24)] {
+        // Version 3 added one collection to two lists, version 2 one segment.
+        for (version, added) in [(2, 32), (1, 24)] {
             bytes.truncate(bytes.len() - added);
             bytes[128] = version;
             let len = bytes.len() as u32 - 144;
@@ -519,6 +531,7 @@ pub(crate) mod tests {
             let crc = checksum(version.into(), [5; 16], &bytes[144..]);
             bytes[136..140].copy_from_slice(&crc.to_le_bytes());
             expected.collections[0].options.unique_keys = false;
+            expected.collections[0].options.refresh_on_read = None;
             if version == 1 {
                 expected.collections[0].segments[0].dead_since = None;
             }
