@@ -7,7 +7,9 @@ use crate::common::{Rng, manual, vector};
 
 fn filled(notes: &Collection) -> Cursor {
     let mut rng = Rng(2);
-    (0..20).for_each(|id| drop(notes.insert(random(&mut rng, id)).unwrap()));
+    for id in 0..20 {
+        notes.insert(random(&mut rng, id)).unwrap();
+    }
     notes.list().limit(5).run().unwrap().next.unwrap()
 }
 
