@@ -64,7 +64,7 @@ fn groups_combine_with_the_other_options() {
         let all = everything(&world.notes, &query);
         let is_match = |hit: &Hit| {
             let memory = hit.memory.as_ref().unwrap();
-            memory.tags == ["odd"] && memory.id.as_u128() % 5 != 0
+            memory.tags == ["odd"] && !memory.id.as_u128().is_multiple_of(5)
         };
         let bound = all[500].distance;
         let matching: Vec<Hit> =
@@ -72,7 +72,7 @@ fn groups_combine_with_the_other_options() {
         for by in BY {
             let search = || {
                 let search = world.notes.search(&query).filter(Filter::tag("odd")).exact();
-                let search = search.filter_fn(|memory| memory.id.as_u128() % 5 != 0);
+                let search = search.filter_fn(|memory| !memory.id.as_u128().is_multiple_of(5));
                 search.max_distance(bound).k(2).group_by(by, 3)
             };
             let wanted = grouped(&matching, by, 3);
