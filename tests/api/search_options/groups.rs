@@ -64,7 +64,7 @@ fn groups_combine_with_the_other_options() {
         let all = everything(&world.notes, &query);
         let is_match = |hit: &Hit| {
             let memory = hit.memory.as_ref().unwrap();
-            memory.tags == ["odd"] && memory.id.as_u128() % 5 != 0
+            memory.tags == ["odd"] && !memory.id.as_u128().is_multiple_of(5)
         };
         let bound = all[500].distance;
         let matching: Vec<Hit> =
