@@ -98,8 +98,8 @@
 //!   every row.
 //! - A search sees one moment: every batch whole, whatever writers do meanwhile.
 //!
-//! [`Collection::get`] finds by id, [`Collection::get_by_key`] by key. [`Collection::scan`] iterates
-//! over everything that matches.
+//! [`Collection::get`] finds by id, [`Collection::get_by_key`] by key. [`Collection::scan`]
+//! iterates over everything that matches.
 //!
 //! # Forgetting
 //!

@@ -1,8 +1,8 @@
 //! Owns `Scope`, the handle of one namespace of a collection.
 //!
 //! Invariant: whatever a caller gives to a scope, no memory of another namespace is returned or
-//! changed. Reads are joined with the namespace here. Writes go through `Collection::apply_in`, which
-//! gives every write of a batch the namespace as a condition.
+//! changed. Reads are joined with the namespace here. Writes go through `Collection::apply_in`,
+//! which gives every write of a batch the namespace as a condition.
 
 use std::sync::Arc;
 
@@ -24,8 +24,8 @@ use crate::segment::{Row, RowBuffer};
 /// - What is inserted gets the namespace. A memory or a patch that names another one is
 ///   [`Error::InvalidOption`](crate::Error::InvalidOption).
 /// - Ids belong to the collection. An insert under the id of a visible memory of another namespace
-///   is [`Error::IdTaken`](crate::Error::IdTaken). For reads, updates and deletes there is no memory
-///   with such an id. [`MemoryId::unique`] and [`Scope::keyed`] make ids that do not meet.
+///   is [`Error::IdTaken`](crate::Error::IdTaken). For reads, updates and deletes there is no
+///   memory with such an id. [`MemoryId::unique`] and [`Scope::keyed`] make ids that do not meet.
 /// - Batches may name other collections. There they are limited to the same namespace.
 /// - Every write of a batch counts by itself in [`Applied`].
 ///

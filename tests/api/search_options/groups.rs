@@ -72,7 +72,7 @@ fn groups_combine_with_the_other_options() {
         for by in &BY {
             let search = || {
                 let search = world.notes.search(&query).filter(Filter::tag("odd")).exact();
-                let search = search.filter_fn(|memory| memory.id.as_u128() % 5 != 0);
+                let search = search.filter_fn(|memory| !memory.id.as_u128().is_multiple_of(5));
                 search.max_distance(bound).k(2).group_by(by.clone(), 3)
             };
             let wanted = grouped(&matching, by, 3);
