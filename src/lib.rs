@@ -127,7 +127,8 @@
 //! Nothing is forgotten by default. Choose one or several:
 //!
 //! - a lifetime per memory ([`Memory::ttl`]) or per collection
-//!   ([`CollectionOptions::default_ttl`]),
+//!   ([`CollectionOptions::default_ttl`]), which reads can prolong
+//!   ([`CollectionOptions::refresh_on_read`]),
 //! - [`Collection::delete`] and [`Collection::delete_where`],
 //! - [`Store::forget`], for everything of a user, out of every file,
 //! - a budget: [`StoreOptions::disk_budget`] refuses inserts, never deletes.

@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use crate::engine::life::Life;
-use crate::engine::{Engine, stats};
+use crate::engine::{Engine, refresh, stats};
 use crate::error::Result;
 use crate::filter::Filter;
 use crate::ids::MemoryId;
@@ -75,9 +75,22 @@ impl Collection {
     /// # Ok(()) }
     /// ```
     pub fn get(&self, id: impl Into<MemoryId>) -> Result<Option<Memory>> {
+        let found = self.read(id.into())?;
+        Ok(found.inspect(|memory| self.note_read(memory)))
+    }
+
+    /// Notes that a caller read a memory.
+    pub(super) fn note_read(&self, memory: &Memory) {
+        if let Some(end) = memory.expiry() {
+            refresh::note_read(&self.engine, &self.core, memory.id, end);
+        }
+    }
+
+    /// Returns the memory with this id, for a reader that may not be the caller.
+    pub(super) fn read(&self, id: MemoryId) -> Result<Option<Memory>> {
         self.engine.dir.check_open()?;
         let (snapshot, now) = (self.core.snapshot(), self.engine.time.now());
-        let Some(place) = snapshot.find(id.into())? else {
+        let Some(place) = snapshot.find(id)? else {
             return Ok(None);
         };
         let Some((rows, _, row)) = snapshot.rows_at(place) else {

@@ -71,6 +71,8 @@ impl Collection {
         let Some((rows, _, row)) = snapshot.rows_at(place) else {
             return Ok(None);
         };
-        read_memory(self.core.spec.metric, rows, row, true).map(Some)
+        let memory = read_memory(self.core.spec.metric, rows, row, true)?;
+        self.note_read(&memory);
+        Ok(Some(memory))
     }
 }

@@ -1,8 +1,8 @@
 //! Owns `Scope`, the handle of one namespace of a collection.
 //!
 //! Invariant: whatever a caller gives to a scope, no memory of another namespace is returned or
-//! changed. Reads are joined with the namespace here. Writes go through `Collection::apply_in`, which
-//! gives every write of a batch the namespace as a condition.
+//! changed. Reads are joined with the namespace here. Writes go through `Collection::apply_in`,
+//! which gives every write of a batch the namespace as a condition.
 
 use std::sync::Arc;
 
@@ -24,8 +24,8 @@ use crate::segment::{Row, RowBuffer};
 /// - What is inserted gets the namespace. A memory or a patch that names another one is
 ///   [`Error::InvalidOption`](crate::Error::InvalidOption).
 /// - Ids belong to the collection. An insert under the id of a visible memory of another namespace
-///   is [`Error::IdTaken`](crate::Error::IdTaken). For reads, updates and deletes there is no memory
-///   with such an id. [`MemoryId::unique`] and [`Scope::keyed`] make ids that do not meet.
+///   is [`Error::IdTaken`](crate::Error::IdTaken). For reads, updates and deletes there is no
+///   memory with such an id. [`MemoryId::unique`] and [`Scope::keyed`] make ids that do not meet.
 /// - Batches may name other collections. There they are limited to the same namespace.
 /// - Every write of a batch counts by itself in [`Applied`].
 ///
@@ -81,8 +81,9 @@ impl Scope {
     ///
     /// The same as for [`Collection::get`].
     pub fn get(&self, id: impl Into<MemoryId>) -> Result<Option<Memory>> {
-        let found = self.collection.get(id)?;
-        Ok(found.filter(|memory| memory.namespace.as_deref() == Some(&*self.namespace)))
+        let found = self.collection.read(id.into())?;
+        let found = found.filter(|memory| memory.namespace.as_deref() == Some(&*self.namespace));
+        Ok(found.inspect(|memory| self.collection.note_read(memory)))
     }
 
     /// Returns the memory with this key, as [`Collection::get_by_key`].

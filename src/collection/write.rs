@@ -193,7 +193,8 @@ impl Collection {
     }
 
     /// Returns the write in the form for a commit, and the id that it names if an earlier write to
-    /// that id can be left out. `None` for a memory that has expired since it was read from a store.
+    /// that id can be left out. `None` for a memory that has expired since it was read from a
+    /// store.
     fn prepare_one(
         &self,
         write: Write,

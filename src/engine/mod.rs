@@ -22,6 +22,7 @@ pub(crate) mod life;
 pub(crate) mod open_log;
 pub(crate) mod pace;
 mod progress;
+pub(crate) mod refresh;
 pub(crate) mod replay;
 mod reserve;
 mod resident;

@@ -2,7 +2,8 @@
 //! `next` is the pure part; `unique` supplies the system's time and chance. The layout is that of a
 //! UUID of version 7 (RFC 9562).
 //!
-//! Invariant: the ids of one process ascend strictly, also when the clock stands still or goes back.
+//! Invariant: the ids of one process ascend strictly, also when the clock stands still or goes
+//! back.
 
 use std::hash::{BuildHasher, RandomState};
 use std::sync::Mutex;

@@ -206,8 +206,8 @@ impl Memory {
     /// Sets the caller's own key, to find a memory again without its id:
     /// [`Collection::get_by_key`](crate::Collection::get_by_key). Several memories may have the
     /// same key, unless the collection has
-    /// [`unique_keys`](crate::CollectionOptions::unique_keys). [`Memory::keyed`] makes the id of the
-    /// key. At most [`Memory::MAX_NAME_BYTES`].
+    /// [`unique_keys`](crate::CollectionOptions::unique_keys). [`Memory::keyed`] makes the id of
+    /// the key. At most [`Memory::MAX_NAME_BYTES`].
     #[must_use]
     pub fn key(mut self, key: impl Into<String>) -> Self {
         self.key = Some(key.into());

@@ -32,6 +32,8 @@ pub struct CollectionOptions {
     pub(super) in_memory: Option<bool>,
     pub(super) memtable_rows: Option<u32>,
     pub(super) unique_keys: Option<bool>,
+    /// As `default_ttl`.
+    pub(super) refresh_on_read: Option<Option<Duration>>,
 }
 
 impl CollectionOptions {
@@ -51,6 +53,7 @@ impl CollectionOptions {
             in_memory: None,
             memtable_rows: None,
             unique_keys: None,
+            refresh_on_read: None,
         }
     }
 
@@ -119,6 +122,33 @@ impl CollectionOptions {
     #[must_use]
     pub const fn no_default_ttl(mut self) -> Self {
         self.default_ttl = Some(None);
+        self
+    }
+
+    /// Prolongs the lives of memories that are read: what [`Collection::get`], a search or a list
+    /// returns, and would expire before, lives for at least this long from then on. Memories that
+    /// never expire stay so. Rounded up to whole milliseconds; must not be zero. Default = reads
+    /// change nothing.
+    ///
+    /// A read does not wait for this. The new ends are collected and written by the background at
+    /// most once a second, as [`Collection::touch`] would, and lost if the process dies before.
+    /// Only an end that moves by at least an eighth of the time is written, so a memory that is
+    /// read all the time is written eight times in it. Without background work
+    /// [`Store::run_pending_tasks`](crate::Store::run_pending_tasks) writes them.
+    ///
+    /// [`Collection::get`]: crate::Collection::get
+    /// [`Collection::touch`]: crate::Collection::touch
+    #[must_use]
+    #[doc(alias = "sliding")]
+    pub const fn refresh_on_read(mut self, time: Duration) -> Self {
+        self.refresh_on_read = Some(Some(time));
+        self
+    }
+
+    /// Takes back [`refresh_on_read`](Self::refresh_on_read): reads change nothing.
+    #[must_use]
+    pub const fn no_refresh_on_read(mut self) -> Self {
+        self.refresh_on_read = Some(None);
         self
     }
 

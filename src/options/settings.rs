@@ -51,6 +51,9 @@ pub struct CollectionSettings {
     pub memtable_rows: u32,
     /// Whether a key is unique within its namespace.
     pub unique_keys: bool,
+    /// How long a memory with an end lives at least after it was read; `None` if reads change
+    /// nothing.
+    pub refresh_on_read: Option<Duration>,
 }
 
 impl From<CollectionOptions> for CollectionSettings {
@@ -67,6 +70,7 @@ impl From<CollectionOptions> for CollectionSettings {
             in_memory: options.in_memory.unwrap_or_default(),
             memtable_rows: options.memtable_rows.unwrap_or(MEMTABLE_ROWS),
             unique_keys: options.unique_keys.unwrap_or_default(),
+            refresh_on_read: options.refresh_on_read.unwrap_or_default(),
             dimension,
             metric: options.metric,
             embedding_space: options.embedding_space,
@@ -88,6 +92,7 @@ impl From<CollectionSettings> for CollectionOptions {
             in_memory: Some(settings.in_memory),
             memtable_rows: Some(settings.memtable_rows),
             unique_keys: Some(settings.unique_keys),
+            refresh_on_read: Some(settings.refresh_on_read),
         }
     }
 }
@@ -116,6 +121,7 @@ impl CollectionSettings {
         now.default_ttl = wanted.default_ttl.unwrap_or(now.default_ttl);
         now.memtable_rows = wanted.memtable_rows.unwrap_or(now.memtable_rows);
         now.unique_keys = wanted.unique_keys.unwrap_or(now.unique_keys);
+        now.refresh_on_read = wanted.refresh_on_read.unwrap_or(now.refresh_on_read);
         Ok(now)
     }
 
@@ -133,6 +139,12 @@ impl CollectionSettings {
         range("memtable_rows", self.memtable_rows.into(), 64, 65_536)?;
         if let Some(name) = &self.embedding_space {
             range("embedding_space (its length)", name.len() as u64, 1, 1024)?;
+        }
+        if self.refresh_on_read == Some(Duration::ZERO) {
+            return Err(Error::option(
+                "refresh_on_read",
+                "zero prolongs nothing; no_refresh_on_read turns it off",
+            ));
         }
         if self.default_ttl == Some(Duration::ZERO) {
             return Err(Error::option(

@@ -8,7 +8,7 @@ use std::cmp::Ordering;
 use std::collections::HashMap;
 
 use crate::clock::Timestamp;
-use crate::engine::Engine;
+use crate::engine::{Engine, refresh};
 use crate::error::{Error, Result};
 use crate::filter::Filter;
 use crate::ids::{MemoryId, Seq};
@@ -182,6 +182,9 @@ impl<'a> Answer<'a> {
             (Fields::None, _) | (_, None) => None,
             (fields, Some((rows, _, row))) => Some(read_fields(metric, rows, row, fields)?),
         };
+        if let Some((rows, _, row)) = found.filter(|_| self.core.reads.span().is_some()) {
+            refresh::note_read(self.engine, self.core, id, rows.expires_at(row)?);
+        }
         Ok(Hit { id, seq, distance, score: score(metric, distance), memory })
     }
 }

@@ -43,6 +43,7 @@ impl GroupBy {
             Self::Field(name) => {
                 let json = std::str::from_utf8(of.json?).ok()?;
                 let value = fields::get(json, name).filter(|value| *value != FieldValue::Null)?;
+                let value = whole(value);
                 let text = match &value {
                     FieldValue::Text(text) => text.clone(),
                     other => other.to_json()?,
@@ -51,5 +52,18 @@ impl GroupBy {
                 Some(GroupValue { value: text, filter })
             }
         }
+    }
+}
+
+/// Numbers below this are floats exactly.
+const EXACT: f64 = (1u64 << 53) as f64;
+
+/// Returns a float that is a whole number as that number: both are equal, so they are one group.
+fn whole(value: FieldValue) -> FieldValue {
+    match value {
+        FieldValue::Float(float) if float.fract() == 0.0 && float.abs() < EXACT => {
+            FieldValue::Integer(float as i64)
+        }
+        other => other,
     }
 }

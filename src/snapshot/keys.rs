@@ -16,8 +16,9 @@ use crate::snapshot::{Place, Snapshot};
 /// A namespace, or none, and a key.
 pub(crate) type KeyIn = (Option<String>, String);
 
-/// Returns the rows with this key that are visible at `now`, with their ids. `within` limits them to
-/// the memories of a namespace, or to those without one. O(log rows) per segment, O(rows) in RAM.
+/// Returns the rows with this key that are visible at `now`, with their ids. `within` limits them
+/// to the memories of a namespace, or to those without one. O(log rows) per segment, O(rows) in
+/// RAM.
 pub(crate) fn keyed(
     snapshot: &Snapshot,
     key: &str,

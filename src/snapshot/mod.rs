@@ -7,6 +7,7 @@
 pub(crate) mod dead_since;
 pub(crate) mod keys;
 pub(crate) mod open;
+pub(crate) mod reads;
 pub(crate) mod recall;
 pub(crate) mod relocation;
 pub(crate) mod stage;

@@ -10,6 +10,7 @@ use crate::options::{CollectionSettings, HnswParams};
 use crate::report::CompactionReport;
 use crate::segment::{Active, Changes, Coder, Liveness, NewRow, Row, Rows};
 use crate::snapshot::dead_since::DeadSince;
+use crate::snapshot::reads::Reads;
 use crate::snapshot::recall::RecallMonitor;
 use crate::snapshot::relocation::Moves;
 use crate::snapshot::{MemPart, SegPart, Snapshot};
@@ -104,6 +105,8 @@ pub(crate) struct CollectionState {
     coder: Mutex<Option<Coder>>,
     /// The recall of its graph, measured with users' queries.
     pub(crate) recall: RecallMonitor,
+    /// The memories that were read, if reads prolong lives.
+    pub(crate) reads: Reads,
     /// Unused buffers for graph searches.
     pub(crate) scratch: Mutex<Vec<Scratch>>,
     pub(crate) moves: Moves,
@@ -146,6 +149,7 @@ impl CollectionState {
             indexes_in_order: Mutex::default(),
             coder: Mutex::new(coder),
             recall: RecallMonitor::default(),
+            reads: Reads::default(),
             scratch: Mutex::default(),
             moves: Moves::default(),
             mem_bytes: AtomicU64::new(0),
@@ -153,6 +157,7 @@ impl CollectionState {
             debt: AtomicU64::new(0),
             index_under_way: AtomicU64::new(0),
         };
+        core.reads.set(core.options().refresh_on_read);
         let mut snapshot = snapshot;
         snapshot.relink();
         core.push_memtable(&mut snapshot, &mut lock(&core.tables), log_file);
@@ -185,6 +190,7 @@ impl CollectionState {
     }
 
     pub(crate) fn set_options(&self, options: CollectionSettings) {
+        self.reads.set(options.refresh_on_read);
         self.options.store(options);
         *lock(&self.indexes_in_order) = Weak::new();
     }

@@ -27,8 +27,8 @@ impl Store {
     /// Some options are fixed at creation: dimension, metric, quantization, in memory or not, and
     /// the embedding space once it has a name. Where `options` sets them, they must agree. Where
     /// `options` sets any other (durability, default lifetime, graph parameters, memtable size,
-    /// unique keys), the collection takes it over, durably and for all handles. Options that are not
-    /// set stay as they are. A read-only store changes nothing.
+    /// unique keys), the collection takes it over, durably and for all handles. Options that are
+    /// not set stay as they are. A read-only store changes nothing.
     ///
     /// # Errors
     ///

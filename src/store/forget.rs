@@ -1,5 +1,5 @@
-//! Owns the forgetting of a namespace: one batch that deletes its memories in every collection, then
-//! a purge. `snapshot::stage` carries the deletes out, and `compaction::purge` the purge.
+//! Owns the forgetting of a namespace: one batch that deletes its memories in every collection,
+//! then a purge. `snapshot::stage` carries the deletes out, and `compaction::purge` the purge.
 
 use std::sync::Arc;
 

@@ -7,6 +7,7 @@ use std::time::Duration;
 use crate::clock::{Clock, SystemClock};
 use crate::collection::Collection;
 use crate::compaction::{self, Control, Job};
+use crate::engine::refresh;
 use crate::error::{Error, Result};
 use crate::report::{CompactionReport, Plan, PurgeReceipt};
 use crate::store::Store;
@@ -69,6 +70,7 @@ impl Store {
         let _telling = self.engine.events.telling();
         self.engine.dir.check_open()?;
         let asked = self.engine.admission.disk().asked();
+        refresh::write_reads(&self.engine)?;
         self.engine.log.tend()?;
         self.engine.reserve.tend();
         self.engine.background.resident().tend();

@@ -7,7 +7,7 @@ use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use crate::compaction::{self, Control, Job};
-use crate::engine::Engine;
+use crate::engine::{Engine, refresh};
 use crate::error::{Error, Result};
 use crate::event::Event;
 use crate::ids::CollectionId;
@@ -83,6 +83,8 @@ impl FailureBackoff {
 struct Memory {
     troubles: FailureBackoff,
     quiet: Quiet,
+    /// Reads are not written before this.
+    prolong_at: Duration,
 }
 
 /// Collections without changes: the snapshot that was checked, and how long to wait after it.
@@ -164,13 +166,27 @@ fn maintain_log(
     _seat: &Seat<'_>,
     memory: &mut Memory,
 ) -> Duration {
-    match engine.log.tend() {
+    match engine.log.tend().and_then(|patience| Ok(patience.min(prolong(engine, memory)?))) {
         Ok(patience) => {
             memory.troubles.over(&None);
             patience
         }
         Err(error) => memory.troubles.report(engine, None, &error),
     }
+}
+
+/// Writes the reads that prolong lives, if it is time. Returns how long to wait.
+fn prolong(engine: &Engine, memory: &mut Memory) -> Result<Duration> {
+    if !refresh::is_due(engine) {
+        return Ok(Duration::MAX);
+    }
+    let now = engine.time.monotonic();
+    if now < memory.prolong_at {
+        return Ok(memory.prolong_at.saturating_sub(now));
+    }
+    memory.prolong_at = now.saturating_add(refresh::EVERY);
+    refresh::write_reads(engine)?;
+    Ok(Duration::MAX)
 }
 
 fn maintain_rows(
@@ -230,7 +246,7 @@ fn maintain_indexes(
 fn each_core(
     control: &Control<'_>,
     task: fn(&Job<'_>) -> Result<bool>,
-    Memory { troubles, quiet }: &mut Memory,
+    Memory { troubles, quiet, .. }: &mut Memory,
 ) -> Duration {
     let engine = control.engine();
     if engine.dir.poison().is_set() {

@@ -93,10 +93,10 @@ fn hidden_memories_of_the_namespace_are_forgotten_and_others_are_withheld() {
     let path = dir.path().join("s");
     let store = with_clock(&clock).open(&path).unwrap();
     let [notes, ..] = collections(&store);
-    let hour = Duration::from_secs(3_600);
-    let mortal = |memory: Memory| memory.ttl(hour);
+    let day = Duration::from_secs(86_400);
+    let mortal = |memory: Memory| memory.ttl(3 * day);
     notes.apply(of("user:42", 0..3).chain(of("user:7", 3..5)).map(mortal).collect()).unwrap();
-    clock.set_wall(START + 1_000 * hour);
+    clock.set_wall(START + 10 * day);
     assert!(notes.is_empty().unwrap());
     let receipt = store.forget("user:42").unwrap();
     assert!(receipt.is_complete(), "{receipt}");

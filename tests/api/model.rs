@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use altiplano::{
-    Background, Batch, Collection, CollectionOptions, Filter, HnswParams, IoMode, Lifetime,
+    Background, Batch, Collection, CollectionOptions, Error, Filter, HnswParams, IoMode, Lifetime,
     ManualClock, Memory, MemoryId, Metric, Outcome, Patch, Quantization, SearchMode, Store,
     StoreOptions, Timestamp,
 };
@@ -41,6 +41,11 @@ enum Step {
     Patch(u64, u8, Option<u8>),
     PatchWhere(u8, u8),
     InsertNew(Insert),
+    /// An insert, and a delete, through the scope of a namespace.
+    InScope(Insert),
+    DeleteInScope(u8, u64),
+    /// A field of the metadata gets another value.
+    Field(u64, u8),
     Clock(i16),
     Pending,
     Compact,
@@ -57,6 +62,8 @@ struct Kept {
     expires_at: Timestamp,
     importance: u8,
     tag: u8,
+    /// The value of the field `f`.
+    field: u8,
     /// When it was made, and which of the writes made it.
     made: (Timestamp, u64),
 }
@@ -91,6 +98,9 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
             .prop_map(|(id, importance, tag)| Step::Patch(id, importance, tag)),
         1 => (0..4u8, 0..=100u8).prop_map(|(n, importance)| Step::PatchWhere(n, importance)),
         1 => inserts().prop_map(Step::InsertNew),
+        2 => inserts().prop_map(Step::InScope),
+        2 => (0..4u8, 0..200u64).prop_map(|(n, id)| Step::DeleteInScope(n, id)),
+        2 => (0..200u64, 0..6u8).prop_map(|(id, value)| Step::Field(id, value)),
         3 => (-200..800i16).prop_map(Step::Clock),
         4 => Just(Step::Pending),
         2 => Just(Step::Compact),
@@ -159,7 +169,9 @@ impl World {
         let memory = Memory::new(insert.id, vector)
             .text(format!("{insert:?}"))
             .namespace(format!("n{}", insert.namespace))
-            .tag(format!("t{}", insert.tag));
+            .tag(format!("t{}", insert.tag))
+            .field("f", insert.tag)
+            .field("name", format!("t{}", insert.tag));
         match insert.ttl_minutes {
             Some(minutes) => memory.ttl(Duration::from_secs(u64::from(minutes) * 60)),
             None => memory,
@@ -177,6 +189,7 @@ impl World {
             expires_at,
             importance: 50,
             tag: insert.tag,
+            field: insert.tag,
             made: (now, self.writes),
         };
         self.model.insert(insert.id, kept);
@@ -219,8 +232,36 @@ impl World {
                 assert_eq!(self.notes().delete_where(filter).unwrap(), count as u64);
                 self.model.retain(|_, kept| !meant(kept));
             }
-            Step::Touch(..) | Step::TouchWhere(..) | Step::Patch(..) | Step::PatchWhere(..) => {
-                self.update(step);
+            Step::Touch(..)
+            | Step::TouchWhere(..)
+            | Step::Patch(..)
+            | Step::PatchWhere(..)
+            | Step::Field(..) => self.update(step),
+            Step::InScope(insert) => {
+                let now = self.store().now();
+                let visible = self.is_visible(insert.id, now);
+                let own = |kept: &Kept| kept.insert.namespace == insert.namespace;
+                let taken = visible && !self.model.get(&insert.id).is_some_and(own);
+                let scope = self.notes().scope(format!("n{}", insert.namespace));
+                match scope.insert(Self::memory(insert)) {
+                    Ok(outcome) => {
+                        assert!(!taken && (outcome == Outcome::Replaced) == visible);
+                        self.keep(insert, now);
+                    }
+                    Err(Error::IdTaken { .. }) => assert!(taken),
+                    Err(error) => panic!("{error}"),
+                }
+            }
+            Step::DeleteInScope(namespace, id) => {
+                let visible = self.is_visible(*id, self.store().now());
+                let own = |kept: &Kept| kept.insert.namespace == *namespace;
+                let meant = visible && self.model.get(id).is_some_and(own);
+                let scope = self.notes().scope(format!("n{namespace}"));
+                assert_eq!(scope.get(*id).unwrap().is_some(), meant);
+                assert_eq!(scope.delete(*id).unwrap(), meant);
+                if meant {
+                    self.model.remove(id);
+                }
             }
             Step::InsertNew(insert) => {
                 let now = self.store().now();
@@ -290,6 +331,11 @@ impl World {
                 };
                 (Some(*id), 0, u64::from(updated), Box::new(change))
             }
+            Step::Field(id, value) => {
+                let (new, patch) = (*value, Patch::new().field("f", *value));
+                let updated = self.notes().patch(*id, patch).unwrap() == Outcome::Updated;
+                (Some(*id), 0, u64::from(updated), Box::new(move |kept| kept.field = new))
+            }
             Step::PatchWhere(n, importance) => {
                 let new = *importance;
                 let count = self.notes().update_where(namespace(n), patch(&new)).unwrap();
@@ -349,6 +395,12 @@ impl World {
         assert_eq!(important, visible.values().filter(|kept| kept.importance >= 50).count());
         let tagged = self.notes().scan(Filter::tag("t1")).count();
         assert_eq!(tagged, visible.values().filter(|kept| kept.tag == 1).count());
+        let count = |filter: Filter| self.notes().count(filter).unwrap();
+        let wanted = |of: &dyn Fn(&Kept) -> bool| visible.values().filter(|k| of(k)).count() as u64;
+        assert_eq!(count(Filter::field("f").ge(2)), wanted(&|kept| kept.field >= 2));
+        let named = Filter::field("name").one_of(["t0", "t2"]) & !Filter::field("f").eq(0);
+        let meant = |kept: &Kept| kept.insert.tag != 1 && kept.field != 0;
+        assert_eq!(count(named), wanted(&meant));
         self.check_lists(&visible, namespace.unwrap_or_default());
         self.check_search(&visible, None);
         self.check_search(&visible, namespace);
@@ -443,7 +495,7 @@ fn time_does_not_go_back_behind_what_was_reclaimed() {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: sized("sequences of verbs", 96, 500, 5000), ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: sized("sequences of verbs", 96, 1000, 5000), ..ProptestConfig::default() })]
 
     #[test]
     fn a_store_answers_like_its_model(

@@ -264,3 +264,53 @@ fn a_bad_update_is_an_error_and_changes_nothing() {
     let after = notes.get(1).unwrap().unwrap();
     assert_eq!((&after, after.version()), (&before, before.version()));
 }
+
+/// Reads never write. What they prolong is written by the background, once for many reads.
+#[test]
+fn memories_that_are_read_live_longer_if_the_collection_says_so() {
+    let dir = tempfile::tempdir().unwrap();
+    let clock = Arc::new(ManualClock::new(START));
+    let store = with_clock(&clock).open(dir.path().join("s")).unwrap();
+    let options = || CollectionOptions::new(4, Metric::L2).default_ttl(8 * HOUR);
+    let notes = store.collection("notes", options().refresh_on_read(8 * HOUR)).unwrap();
+    let all = (1..=6u64).map(|id| memory(id, 4).namespace(format!("n{}", id % 2)));
+    notes.apply(all.collect::<Batch>()).unwrap();
+    notes.insert(memory(7, 4).never_expires()).unwrap();
+    notes.compact().unwrap();
+    let end =
+        |id: u64| notes.iter().map(Result::unwrap).find(|m| m.id == id.into()).unwrap().expiry();
+    let written = || while store.run_pending_tasks().unwrap() {};
+    clock.advance(HOUR / 2);
+    notes.get(1).unwrap().unwrap();
+    written();
+    assert_eq!(end(1), Some(START + 8 * HOUR), "too little to be written");
+    clock.advance(HOUR);
+    let before = log_bytes(&dir.path().join("s"));
+    notes.get(1).unwrap().unwrap();
+    notes.search(&[0.0; 4]).filter(Filter::id(2)).fields(altiplano::Fields::None).run().unwrap();
+    notes.list().filter(Filter::ids([3u64, 7])).run().unwrap();
+    assert!(notes.scope("n1").get(4).unwrap().is_none(), "a memory of another namespace");
+    notes.contains(5).unwrap();
+    notes.touch(6, 100 * HOUR).unwrap();
+    notes.get(6).unwrap().unwrap();
+    let touched = log_bytes(&dir.path().join("s"));
+    assert!(touched - before <= 100, "only the touch is written");
+    written();
+    let later = Some(START + 3 * HOUR / 2 + 8 * HOUR);
+    assert_eq!([1, 2, 3].map(end), [later; 3]);
+    assert_eq!([4, 5].map(end), [Some(START + 8 * HOUR); 2]);
+    assert_eq!((end(6), end(7)), (Some(START + 3 * HOUR / 2 + 100 * HOUR), None));
+    drop(notes);
+    store.close().unwrap();
+    let store = with_clock(&clock).open(dir.path().join("s")).unwrap();
+    let notes = store.collection("notes", options()).unwrap();
+    assert_eq!(notes.settings().refresh_on_read, Some(8 * HOUR));
+    assert_eq!(notes.get(1).unwrap().unwrap().expiry(), later);
+    let notes = store.collection("notes", options().no_refresh_on_read()).unwrap();
+    clock.advance(7 * HOUR);
+    notes.get(1).unwrap().unwrap();
+    while store.run_pending_tasks().unwrap() {}
+    assert_eq!(notes.get(1).unwrap().unwrap().expiry(), later);
+    let zero = CollectionOptions::new(4, Metric::L2).refresh_on_read(Duration::ZERO);
+    assert!(matches!(store.collection("notes", zero), Err(Error::InvalidOption { .. })));
+}

@@ -16,7 +16,7 @@ pub use order::{Direction, Order};
 pub use window::Window;
 
 use crate::clock::Timestamp;
-use crate::engine::Engine;
+use crate::engine::{Engine, refresh};
 use crate::error::{Error, Result};
 use crate::filter::{Filter, Matcher};
 use crate::memory::Memory;
@@ -301,6 +301,9 @@ impl<'a> List<'a> {
         let Some((rows, _, row)) = snapshot.rows_at(one.place) else {
             return Err(Error::internal("a listed row is not in its snapshot"));
         };
+        if self.core.reads.span().is_some() {
+            refresh::note_read(self.engine, self.core, rows.id(row)?, rows.expires_at(row)?);
+        }
         read_fields(self.core.spec.metric, rows, row, fields)
     }
 

@@ -97,7 +97,7 @@ impl Walk<'_> {
             Value::Missing | Value::Text(_) => rank(None, cursor.seq),
         });
         let (mut first, mut numbers) = (First::new(after, most), Vec::new());
-        self.each_chunk(&mut |rows, part, some| {
+        self.each_chunk(|rows, part, some| {
             numbers.clear();
             rows.order(column, some, &mut numbers)?;
             for (row, number) in some.iter().zip(&numbers) {
@@ -132,7 +132,7 @@ impl Walk<'_> {
             Value::Missing | Value::Number(_) => rank(None, cursor.seq),
         });
         let (mut first, mut buffer) = (First::new(after, most), RowBuffer::default());
-        self.each_chunk(&mut |rows, part, some| {
+        self.each_chunk(|rows, part, some| {
             for row in some {
                 let seq = rows.first_seq(*row)?.0;
                 let of = rows.attributes(*row, &mut buffer)?;
@@ -156,7 +156,7 @@ impl Walk<'_> {
     /// order of time, so the page is full early, and other rows are only compared with its end.
     fn each_chunk(
         &self,
-        visit: &mut dyn FnMut(&dyn Rows, usize, &[Row]) -> Result<()>,
+        mut visit: impl FnMut(&dyn Rows, usize, &[Row]) -> Result<()>,
     ) -> Result<()> {
         let mut some = Vec::with_capacity(TOGETHER * 64);
         for (part, (rows, live)) in self.snapshot.parts().enumerate() {

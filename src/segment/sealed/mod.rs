@@ -58,6 +58,9 @@ enum Unread {
     Decode(DecodeError),
 }
 
+/// Checked bytes of a section.
+type Part<'a> = std::result::Result<&'a [u8], Unread>;
+
 impl Unread {
     /// Returns the error for this section.
     fn error(self, file: &SectionFile, section: u32) -> Error {
@@ -298,16 +301,12 @@ impl SealedSegment {
         Ok(body)
     }
 
-    fn postings<'a>(
-        &'a self,
-    ) -> Postings<impl Fn(Range<usize>) -> std::result::Result<&'a [u8], Unread>> {
+    fn postings<'a>(&'a self) -> Postings<impl Fn(Range<usize>) -> Part<'a>> {
         Postings::new(|part| self.file.checked_range(POSTINGS, part).map_err(Unread::File))
     }
 
     /// Returns the columns of fields; `None` in a segment that is older than they.
-    fn fields<'a>(
-        &'a self,
-    ) -> Option<Fields<impl Fn(Range<usize>) -> std::result::Result<&'a [u8], Unread>>> {
+    fn fields<'a>(&'a self) -> Option<Fields<impl Fn(Range<usize>) -> Part<'a>>> {
         self.file.bytes(FIELDS)?;
         Some(Fields::new(|part| self.file.checked_range(FIELDS, part).map_err(Unread::File)))
     }

@@ -112,7 +112,7 @@ fn filters() -> Vec<(Filter, Means)> {
     }
     let both = Filter::has_session() & !Filter::valid_at(at(60)) & Filter::tokens(7..);
     let holds = |id: u64| {
-        let valid = (id % 2 == 0 || id as i64 - 20 <= 60) && (id % 4 < 2 || 60 < id);
+        let valid = (id.is_multiple_of(2) || id as i64 - 20 <= 60) && (id % 4 < 2 || 60 < id);
         id.is_multiple_of(3) && !valid && !id.is_multiple_of(4) && id >= 7
     };
     all.push((both, Box::new(holds)));

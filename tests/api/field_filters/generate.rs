@@ -78,10 +78,10 @@ pub(super) fn metadata(rng: &mut Rng) -> (Value, String) {
 }
 
 fn path(rng: &mut Rng) -> Vec<Step> {
-    let mut path = vec![Step::Key(pick(rng, &KEYS))];
+    let mut path = vec![Step::Key(pick::<&str>(rng, &KEYS))];
     while rng.below(2) == 0 && path.len() < 5 {
         path.push(match rng.below(5) {
-            0 | 1 => Step::Key(pick(rng, &KEYS)),
+            0 | 1 => Step::Key(pick::<&str>(rng, &KEYS)),
             2 | 3 => Step::Any,
             _ => Step::At(rng.below(3) as usize),
         });

@@ -173,7 +173,9 @@ fn typed_metadata_and_json_that_is_no_object_have_no_fields() {
     let (store, notes) = open(&dir.path().join("s"));
     let memory = |id: u64| Memory::new(id, [1.0, 2.0]);
     notes
-        .insert(memory(1).metadata(&std::collections::BTreeMap::from([("a", 1)])).unwrap())
+        .insert(
+            memory(1).metadata(&std::collections::BTreeMap::from([("a".to_owned(), 1)])).unwrap(),
+        )
         .unwrap();
     for (id, text) in [(2, "[{\"a\": 1}]"), (3, "\"a\""), (4, "null"), (5, "{\"a\": 1}")] {
         notes.insert(memory(id).metadata_json(text)).unwrap();

@@ -1,5 +1,6 @@
 //! Pages of a list, joined, are the sorted scan: in RAM, sealed, compacted and reopened, in every
 //! order, with filters.
+#![allow(clippy::disallowed_methods, reason = "tests may damage files by hand")]
 
 use altiplano::{
     Batch, CollectionOptions, Direction, Fields, Filter, Memory, Metric, Order, Store, Timestamp,

@@ -9,7 +9,7 @@ use crate::common::manual;
 
 const BY: [GroupBy; 4] = [GroupBy::Session, GroupBy::Namespace, GroupBy::Kind, GroupBy::Key];
 
-fn value(by: GroupBy, memory: &Memory) -> Option<&String> {
+fn value<'m>(by: &GroupBy, memory: &'m Memory) -> Option<&'m String> {
     match by {
         GroupBy::Namespace => memory.namespace.as_ref(),
         GroupBy::Kind => memory.kind.as_ref(),
@@ -19,7 +19,7 @@ fn value(by: GroupBy, memory: &Memory) -> Option<&String> {
 }
 
 /// Groups these hits, nearest first.
-fn grouped(hits: &[Hit], by: GroupBy, n: usize) -> Vec<(String, Vec<Hit>)> {
+fn grouped(hits: &[Hit], by: &GroupBy, n: usize) -> Vec<(String, Vec<Hit>)> {
     let mut groups: Vec<(String, Vec<Hit>)> = Vec::new();
     for hit in hits {
         let Some(value) = value(by, hit.memory.as_ref().unwrap()) else { continue };
@@ -42,11 +42,11 @@ fn groups_are_those_of_the_whole_list() {
         in_every_state(metric, |world| {
             let query = query(3);
             let all = everything(&world.notes, &query);
-            for by in BY {
+            for by in &BY {
                 for (k, n) in [(1, 1), (3, 2), (5, 10), (100, 1), (1_000, 3), (1, 900)] {
                     let mut wanted = grouped(&all, by, n);
                     wanted.truncate(k);
-                    let search = || world.notes.search(&query).k(k).group_by(by, n).exact();
+                    let search = || world.notes.search(&query).k(k).group_by(by.clone(), n).exact();
                     let groups = plain(search().run_groups().unwrap());
                     assert_eq!(groups, wanted, "{world}: {by:?}, {k} of {n}");
                     let flat: Vec<Hit> = wanted.into_iter().flat_map(|group| group.1).collect();
@@ -64,16 +64,16 @@ fn groups_combine_with_the_other_options() {
         let all = everything(&world.notes, &query);
         let is_match = |hit: &Hit| {
             let memory = hit.memory.as_ref().unwrap();
-            memory.tags == ["odd"] && memory.id.as_u128() % 5 != 0
+            memory.tags == ["odd"] && !memory.id.as_u128().is_multiple_of(5)
         };
         let bound = all[500].distance;
         let matching: Vec<Hit> =
             all.iter().filter(|hit| is_match(hit) && hit.distance <= bound).cloned().collect();
-        for by in BY {
+        for by in &BY {
             let search = || {
                 let search = world.notes.search(&query).filter(Filter::tag("odd")).exact();
-                let search = search.filter_fn(|memory| memory.id.as_u128() % 5 != 0);
-                search.max_distance(bound).k(2).group_by(by, 3)
+                let search = search.filter_fn(|memory| !memory.id.as_u128().is_multiple_of(5));
+                search.max_distance(bound).k(2).group_by(by.clone(), 3)
             };
             let wanted = grouped(&matching, by, 3);
             for first in 0..6 {
@@ -93,7 +93,7 @@ fn as_many_groups_come_as_there_are() {
         in_every_state(metric, |world| {
             let query = query(7);
             let all = everything(&world.notes, &query);
-            for by in BY {
+            for by in &BY {
                 let mut sizes = BTreeMap::new();
                 for hit in &all {
                     if let Some(value) = value(by, hit.memory.as_ref().unwrap()) {
@@ -101,7 +101,7 @@ fn as_many_groups_come_as_there_are() {
                     }
                 }
                 for k in [1, 4, 60, 500] {
-                    let search = world.notes.search(&query).k(k).group_by(by, 3);
+                    let search = world.notes.search(&query).k(k).group_by(by.clone(), 3);
                     let groups = search.run_groups().unwrap();
                     assert_eq!(groups.len(), k.min(sizes.len()), "{world}: {by:?}");
                     let values: BTreeMap<&String, usize> =
@@ -125,7 +125,7 @@ fn as_many_groups_come_as_there_are() {
     }
 }
 
-fn value_of(by: GroupBy, hit: &Hit) -> Option<String> {
+fn value_of(by: &GroupBy, hit: &Hit) -> Option<String> {
     value(by, hit.memory.as_ref()?).cloned()
 }
 
@@ -168,4 +168,31 @@ fn bad_groups_are_refused() {
     option(search().group_by(GroupBy::Kind, 0).run_groups());
     let many = search().k(1 << 11).group_by(GroupBy::Kind, 1 << 10).run_groups();
     assert!(matches!(many, Err(Error::LimitExceeded { .. })), "{many:?}");
+}
+
+/// Texts and numbers are values; a text that reads as a number is another group.
+#[test]
+fn results_are_grouped_by_a_field() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = manual().open(dir.path().join("s")).unwrap();
+    let notes = store.collection("notes", CollectionOptions::new(1, Metric::L2)).unwrap();
+    let fields = ["7", "\"x.y\"", "\"7\"", "7", "null", "[7]", "true", "\"x.y\"", "7.0"];
+    for (id, value) in (1u64..).zip(fields) {
+        let memory = Memory::new(id, [id as f32]).metadata_json(format!("{{\"a.b\":{value}}}"));
+        notes.insert(memory).unwrap();
+    }
+    notes.insert(Memory::new(99, [0.5])).unwrap();
+    for _ in 0..2 {
+        let by = GroupBy::Field("a.b".into());
+        let groups = notes.search(&[0.0]).k(9).group_by(by, 5).run_groups().unwrap();
+        let found: Vec<(String, Vec<u128>)> = groups
+            .into_iter()
+            .map(|group| (group.value, group.hits.iter().map(|hit| hit.id.as_u128()).collect()))
+            .collect();
+        let group = |value: &str, ids: &[u128]| (value.to_owned(), ids.to_vec());
+        let wanted =
+            [group("7", &[1, 4, 9]), group("x.y", &[2, 8]), group("7", &[3]), group("true", &[7])];
+        assert_eq!(found, wanted);
+        notes.compact().unwrap();
+    }
 }

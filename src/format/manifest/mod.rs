@@ -1,95 +1,22 @@
-//! Owns the bytes of a manifest: the list of everything that is part of the store. Layout:
-//! `format.md`, "Manifest". The body is bincode behind a version, one frozen struct per version.
+//! Owns the bytes of a manifest. Layout: `format.md`, "Manifest". `data` has what a manifest says,
+//! and `body` the versions of its body.
 
-use std::collections::{HashMap, HashSet};
-use std::time::Duration;
+mod body;
+mod data;
 
-use serde::{Deserialize, Serialize};
+use std::collections::HashSet;
 
 use super::cursor::Cursor;
-use super::header::{FileHeader, FileKind, HEADER_LEN, HeaderError, StoreId};
+use super::header::{FileHeader, FileKind, HEADER_LEN, HeaderError};
 use super::names::FileName;
 use super::{DecodeError, codec, crc32};
-use crate::clock::Timestamp;
 use crate::ids::{CollectionId, FileId, Seq};
-use crate::options::{CollectionSettings, Durability, HnswParams, Metric, Quantization};
+use body::{BodyV2, BodyV3};
+pub(crate) use data::{
+    CollectionEntry, DeletesEntry, IndexEntry, LogEntry, Manifest, SegmentEntry,
+};
 
 const BODY_VERSION: u16 = 3;
-
-/// The durable state of a store beside its log.
-#[derive(Clone, Debug, PartialEq)]
-pub(crate) struct Manifest {
-    pub(crate) store: StoreId,
-    pub(crate) generation: u64,
-    /// Every file number in use is smaller; only orphans may have larger ones.
-    pub(crate) next_file: FileId,
-    pub(crate) next_collection: CollectionId,
-    /// The high-water mark of time.
-    pub(crate) time: Timestamp,
-    /// What the clock showed when first found too far ahead; `Timestamp::MIN` without doubt.
-    pub(crate) clock_doubted: Timestamp,
-    /// The largest sequence number that was assigned.
-    pub(crate) last_seq: Seq,
-    /// The log's files, oldest first.
-    pub(crate) log: Vec<LogEntry>,
-    pub(crate) collections: Vec<CollectionEntry>,
-}
-
-/// One file of the log.
-#[derive(Clone, Debug, PartialEq)]
-pub(crate) struct LogEntry {
-    pub(crate) file: FileId,
-    /// Bytes that were durable when the manifest was written.
-    pub(crate) synced_len: u64,
-    /// Valid bytes of a closed file; a failed append may have left more behind them.
-    pub(crate) valid_len: Option<u64>,
-}
-
-/// One collection.
-#[derive(Clone, Debug, PartialEq)]
-pub(crate) struct CollectionEntry {
-    pub(crate) id: CollectionId,
-    pub(crate) name: String,
-    pub(crate) options: CollectionSettings,
-    /// The files below hold the effects of all operations up to this one.
-    pub(crate) covers_seq: Seq,
-    /// Log files before this one hold nothing that the collection still needs.
-    pub(crate) log_from: FileId,
-    pub(crate) segments: Vec<SegmentEntry>,
-    pub(crate) indexes: Vec<IndexEntry>,
-}
-
-/// One sealed segment.
-#[derive(Clone, Debug, PartialEq)]
-pub(crate) struct SegmentEntry {
-    pub(crate) file: FileId,
-    pub(crate) len: u64,
-    pub(crate) rows: u32,
-    pub(crate) deletes: Option<DeletesEntry>,
-    /// When the store first saw dead rows in it: their deadline counts from then.
-    pub(crate) dead_since: Option<Timestamp>,
-}
-
-/// The newest file of a segment's deletes.
-#[derive(Clone, Debug, PartialEq)]
-pub(crate) struct DeletesEntry {
-    pub(crate) file: FileId,
-    pub(crate) len: u64,
-    /// The file holds the deletes of all operations up to this one.
-    pub(crate) covers_seq: Seq,
-    pub(crate) dead: u32,
-}
-
-/// An index and its locator.
-#[derive(Clone, Debug, PartialEq)]
-pub(crate) struct IndexEntry {
-    pub(crate) index: FileId,
-    pub(crate) index_len: u64,
-    pub(crate) locator: FileId,
-    pub(crate) locator_len: u64,
-    /// The segments that the locator names.
-    pub(crate) segments: Vec<FileId>,
-}
 
 impl Manifest {
     /// Returns every file that is part of the store, without the lock and the manifest itself.
@@ -208,237 +135,18 @@ pub(crate) fn checksum(version: u16, salt: [u8; 16], body: &[u8]) -> u32 {
     }
 }
 
-/// Version 3 adds which collections keep keys unique.
-#[derive(Serialize, Deserialize)]
-struct BodyV3 {
-    rest: BodyV2,
-    unique_keys: Vec<u32>,
-}
-
-/// Version 2 adds when each segment was first seen with dead rows.
-#[derive(Serialize, Deserialize)]
-struct BodyV2 {
-    rest: BodyV1,
-    /// Segment, time in milliseconds.
-    dead_since: Vec<(u64, u64)>,
-}
-
-#[derive(Serialize, Deserialize)]
-struct BodyV1 {
-    next_file: u64,
-    next_collection: u32,
-    time: u64,
-    clock_doubted: u64,
-    last_seq: u64,
-    log: Vec<(u64, u64, Option<u64>)>,
-    collections: Vec<CollectionV1>,
-}
-
-#[derive(Serialize, Deserialize)]
-struct CollectionV1 {
-    id: u32,
-    name: String,
-    dimension: u32,
-    metric: Metric,
-    embedding_space: Option<String>,
-    codes: Quantization,
-    hnsw: HnswParams,
-    durability: Durability,
-    default_ttl: Option<Duration>,
-    memtable_rows: u32,
-    covers_seq: u64,
-    log_from: u64,
-    segments: Vec<SegmentV1>,
-    indexes: Vec<IndexV1>,
-}
-
-#[derive(Serialize, Deserialize)]
-struct SegmentV1 {
-    file: u64,
-    len: u64,
-    rows: u32,
-    /// File, bytes, covers_seq, dead rows.
-    deletes: Option<(u64, u64, u64, u32)>,
-}
-
-#[derive(Serialize, Deserialize)]
-struct IndexV1 {
-    index: u64,
-    index_len: u64,
-    locator: u64,
-    locator_len: u64,
-    segments: Vec<u64>,
-}
-
-impl From<&Manifest> for BodyV3 {
-    fn from(m: &Manifest) -> Self {
-        let unique = m.collections.iter().filter(|c| c.options.unique_keys);
-        Self { rest: BodyV2::from(m), unique_keys: unique.map(|c| c.id.0).collect() }
-    }
-}
-
-impl From<BodyV2> for BodyV3 {
-    fn from(rest: BodyV2) -> Self {
-        Self { rest, unique_keys: Vec::new() }
-    }
-}
-
-impl BodyV3 {
-    fn into_manifest(self, header: FileHeader) -> Manifest {
-        let mut manifest = self.rest.into_manifest(header);
-        let unique: HashSet<u32> = self.unique_keys.into_iter().collect();
-        for collection in &mut manifest.collections {
-            collection.options.unique_keys = unique.contains(&collection.id.0);
-        }
-        manifest
-    }
-}
-
-impl From<&Manifest> for BodyV2 {
-    fn from(m: &Manifest) -> Self {
-        let segments = m.collections.iter().flat_map(|c| &c.segments);
-        let dead_since = segments.filter_map(|s| Some((s.file.0, s.dead_since?.to_bits())));
-        Self { rest: BodyV1::from(m), dead_since: dead_since.collect() }
-    }
-}
-
-impl BodyV2 {
-    fn into_manifest(self, header: FileHeader) -> Manifest {
-        let mut manifest = self.rest.into_manifest(header);
-        let dead_since: HashMap<u64, u64> = self.dead_since.into_iter().collect();
-        for segment in manifest.collections.iter_mut().flat_map(|c| &mut c.segments) {
-            segment.dead_since = dead_since.get(&segment.file.0).copied().map(Timestamp::from_bits);
-        }
-        manifest
-    }
-}
-
-impl From<&Manifest> for BodyV1 {
-    fn from(m: &Manifest) -> Self {
-        Self {
-            next_file: m.next_file.0,
-            next_collection: m.next_collection.0,
-            time: m.time.to_mark_bits(),
-            clock_doubted: m.clock_doubted.to_mark_bits(),
-            last_seq: m.last_seq.0,
-            log: m.log.iter().map(|l| (l.file.0, l.synced_len, l.valid_len)).collect(),
-            collections: m.collections.iter().map(CollectionV1::from).collect(),
-        }
-    }
-}
-
-impl BodyV1 {
-    fn into_manifest(self, header: FileHeader) -> Manifest {
-        let log = self.log.into_iter();
-        Manifest {
-            store: header.store,
-            generation: header.file.0,
-            next_file: FileId(self.next_file),
-            next_collection: CollectionId(self.next_collection),
-            time: Timestamp::from_mark_bits(self.time),
-            clock_doubted: Timestamp::from_mark_bits(self.clock_doubted),
-            last_seq: Seq(self.last_seq),
-            log: log
-                .map(|(file, synced_len, valid_len)| LogEntry {
-                    file: FileId(file),
-                    synced_len,
-                    valid_len,
-                })
-                .collect(),
-            collections: self.collections.into_iter().map(CollectionV1::into_entry).collect(),
-        }
-    }
-}
-
-impl From<&CollectionEntry> for CollectionV1 {
-    fn from(c: &CollectionEntry) -> Self {
-        let deletes = |d: &DeletesEntry| (d.file.0, d.len, d.covers_seq.0, d.dead);
-        let segment = |s: &SegmentEntry| SegmentV1 {
-            file: s.file.0,
-            len: s.len,
-            rows: s.rows,
-            deletes: s.deletes.as_ref().map(deletes),
-        };
-        let index = |i: &IndexEntry| IndexV1 {
-            index: i.index.0,
-            index_len: i.index_len,
-            locator: i.locator.0,
-            locator_len: i.locator_len,
-            segments: i.segments.iter().map(|f| f.0).collect(),
-        };
-        Self {
-            id: c.id.0,
-            name: c.name.clone(),
-            dimension: c.options.dimension as u32,
-            metric: c.options.metric,
-            embedding_space: c.options.embedding_space.clone(),
-            codes: c.options.quantization,
-            hnsw: c.options.hnsw,
-            durability: c.options.durability,
-            default_ttl: c.options.default_ttl,
-            memtable_rows: c.options.memtable_rows,
-            covers_seq: c.covers_seq.0,
-            log_from: c.log_from.0,
-            segments: c.segments.iter().map(segment).collect(),
-            indexes: c.indexes.iter().map(index).collect(),
-        }
-    }
-}
-
-impl CollectionV1 {
-    fn into_entry(self) -> CollectionEntry {
-        let deletes = |(file, len, covers, dead)| DeletesEntry {
-            file: FileId(file),
-            len,
-            covers_seq: Seq(covers),
-            dead,
-        };
-        let segment = |s: SegmentV1| SegmentEntry {
-            file: FileId(s.file),
-            len: s.len,
-            rows: s.rows,
-            deletes: s.deletes.map(deletes),
-            dead_since: None,
-        };
-        let index = |i: IndexV1| IndexEntry {
-            index: FileId(i.index),
-            index_len: i.index_len,
-            locator: FileId(i.locator),
-            locator_len: i.locator_len,
-            segments: i.segments.into_iter().map(FileId).collect(),
-        };
-        let options = CollectionSettings {
-            dimension: self.dimension as usize,
-            metric: self.metric,
-            embedding_space: self.embedding_space,
-            quantization: self.codes,
-            hnsw: self.hnsw,
-            durability: self.durability,
-            default_ttl: self.default_ttl,
-            in_memory: false,
-            memtable_rows: self.memtable_rows,
-            unique_keys: false,
-        };
-        CollectionEntry {
-            id: CollectionId(self.id),
-            name: self.name,
-            options,
-            covers_seq: Seq(self.covers_seq),
-            log_from: FileId(self.log_from),
-            segments: self.segments.into_iter().map(segment).collect(),
-            indexes: self.indexes.into_iter().map(index).collect(),
-        }
-    }
-}
-
 #[cfg(test)]
 pub(crate) mod tests {
     use super::*;
-    use crate::options::CollectionOptions;
+    use std::time::Duration;
+
+    use crate::clock::Timestamp;
+    use crate::format::header::StoreId;
+    use crate::options::{CollectionOptions, CollectionSettings, Metric};
 
     pub(crate) fn manifest() -> Manifest {
         let options = CollectionOptions::new(3, Metric::Cosine).embedding_space("m");
-        let options = options.unique_keys(true);
+        let options = options.unique_keys(true).refresh_on_read(Duration::from_millis(300));
         let options = CollectionSettings::from(options);
         let deletes = DeletesEntry { file: FileId(4), len: 99, covers_seq: Seq(17), dead: 2 };
         let segment = SegmentEntry {
@@ -490,7 +198,7 @@ pub(crate) mod tests {
         empty.collections.clear();
         let bytes = empty.encode([5; 16]).unwrap();
         let mut expected = vec![3, 0, 0, 0]; // body version, reserved
-        expected.extend([85, 0, 0, 0]); // body bytes
+        expected.extend([93, 0, 0, 0]); // body bytes
         assert_eq!(bytes[128..136], expected);
         let mut body = vec![8, 0, 0, 0, 0, 0, 0, 0]; // next_file
         body.extend([2, 0, 0, 0]); // next_collection
@@ -503,6 +211,7 @@ pub(crate) mod tests {
         body.extend([0; 8]); // no collections
         body.extend([0; 8]); // no segment with dead rows
         body.extend([0; 8]); // no collection with unique keys
+        body.extend([0; 8]); // no collection that prolongs lifetimes
         assert_eq!(bytes[144..], body);
     }
 
@@ -510,8 +219,8 @@ pub(crate) mod tests {
     fn bodies_of_older_versions_are_read_and_end_before_what_came_later() {
         let mut expected = manifest();
         let mut bytes = expected.encode([5; 16]).unwrap();
-        // Version 3 added one collection to a list of its own, version 2 one segment.
-        for (version, added) in [(2, 12), (1, 24)] {
+        // Version 3 added one collection to two lists, version 2 one segment.
+        for (version, added) in [(2, 32), (1, 24)] {
             bytes.truncate(bytes.len() - added);
             bytes[128] = version;
             let len = bytes.len() as u32 - 144;
@@ -519,6 +228,7 @@ pub(crate) mod tests {
             let crc = checksum(version.into(), [5; 16], &bytes[144..]);
             bytes[136..140].copy_from_slice(&crc.to_le_bytes());
             expected.collections[0].options.unique_keys = false;
+            expected.collections[0].options.refresh_on_read = None;
             if version == 1 {
                 expected.collections[0].segments[0].dead_since = None;
             }
