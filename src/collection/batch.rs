@@ -102,7 +102,7 @@ pub(crate) enum Write {
         memory: Box<Memory>,
         version: Seq,
     },
-    Update(Updated, Patch),
+    Update(Updated, Box<Patch>),
 }
 
 /// What a patch is applied to.
@@ -175,19 +175,19 @@ impl Batch {
         let (old, id) = (old.into(), new.id);
         self.writes.push((None, Write::Supersede { old, memory: Box::new(new) }));
         let patch = Patch::new().superseded_by(id);
-        self.writes.push((None, Write::Update(Updated::IdBeside(old, id), patch)));
+        self.writes.push((None, Write::Update(Updated::IdBeside(old, id), Box::new(patch))));
         self
     }
 
     /// Adds an update of a memory. It does nothing if no memory with the id is visible.
     pub fn patch(mut self, id: impl Into<MemoryId>, patch: Patch) -> Self {
-        self.writes.push((None, Write::Update(Updated::Id(id.into()), patch)));
+        self.writes.push((None, Write::Update(Updated::Id(id.into()), Box::new(patch))));
         self
     }
 
     /// Adds an update of all memories that match.
     pub fn update_where(mut self, filter: Filter, patch: Patch) -> Self {
-        self.writes.push((None, Write::Update(Updated::Where(filter), patch)));
+        self.writes.push((None, Write::Update(Updated::Where(filter), Box::new(patch))));
         self
     }
 
@@ -216,7 +216,7 @@ impl Batch {
         id: impl Into<MemoryId>,
         patch: Patch,
     ) -> Self {
-        let write = Write::Update(Updated::Id(id.into()), patch);
+        let write = Write::Update(Updated::Id(id.into()), Box::new(patch));
         self.writes.push((Some(collection.clone()), write));
         self
     }
@@ -228,7 +228,7 @@ impl Batch {
         filter: Filter,
         patch: Patch,
     ) -> Self {
-        let write = Write::Update(Updated::Where(filter), patch);
+        let write = Write::Update(Updated::Where(filter), Box::new(patch));
         self.writes.push((Some(collection.clone()), write));
         self
     }

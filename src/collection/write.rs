@@ -269,7 +269,7 @@ impl Collection {
     }
 
     /// Returns an update in the form for a commit.
-    fn update_of(&self, target: Updated, patch: Patch, scope: Option<&str>) -> Result<Update> {
+    fn update_of(&self, target: Updated, patch: Box<Patch>, scope: Option<&str>) -> Result<Update> {
         let now = self.engine.time.now();
         if let Some(namespace) = patch.new_namespace() {
             check_namespace(namespace, scope)?;
@@ -300,7 +300,7 @@ impl Collection {
             Some(change) => UpdateWith::Change(Change { expiry: end, ..change }),
             None => {
                 let default_ttl = self.core.options().default_ttl;
-                UpdateWith::Patch { patch: Arc::new(patch), default_ttl }
+                UpdateWith::Patch { patch: Arc::new(*patch), default_ttl }
             }
         };
         Ok(Update { target, with })

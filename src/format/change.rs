@@ -68,7 +68,7 @@ const fn zigzag(number: i64) -> u64 {
 }
 
 const fn unzigzag(number: u64) -> i64 {
-    (number >> 1) as i64 ^ -((number & 1) as i64)
+    ((number >> 1) as i64) ^ ((number & 1) as i64).wrapping_neg()
 }
 
 #[cfg(test)]
