@@ -107,8 +107,8 @@ impl Collection {
     ///
     /// # Errors
     ///
-    /// [`Error::InvalidOption`] for a filter or a patch that is refused, [`Error::LimitExceeded`] if
-    /// the rows do not fit into one batch, and the errors of [`Collection::insert`].
+    /// [`Error::InvalidOption`] for a filter or a patch that is refused, [`Error::LimitExceeded`]
+    /// if the rows do not fit into one batch, and the errors of [`Collection::insert`].
     ///
     /// ```
     /// # fn main() -> altiplano::Result<()> {
@@ -178,8 +178,8 @@ impl Collection {
     ///
     /// # Errors
     ///
-    /// The errors of [`Collection::touch`], and those of [`Collection::delete_where`] for an invalid
-    /// filter.
+    /// The errors of [`Collection::touch`], and those of [`Collection::delete_where`] for an
+    /// invalid filter.
     pub fn touch_where(&self, filter: Filter, lifetime: impl Into<Lifetime>) -> Result<u64> {
         self.update_where(filter, Patch::new().lifetime(lifetime))
     }

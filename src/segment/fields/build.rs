@@ -94,8 +94,8 @@ impl FieldsBuilder {
             Some(Slot::LeftOut) => return,
             None => {
                 let named = self.names + ENTRY + path.len();
-                // The rest of the limit is for columns, so that dropping them is always enough. Many
-                // paths of one row each leave room for the paths that many rows have.
+                // The rest of the limit is for columns, so that dropping them is always enough.
+                // Many paths of one row each leave room for the paths that many rows have.
                 if self.columns.len() == MAX_PATHS || named > self.limit / 4 {
                     self.incomplete = true;
                     return;

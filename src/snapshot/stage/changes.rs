@@ -1,8 +1,8 @@
 //! Owns changes of attributes that are kept beside the rows.
 //!
 //! Invariant: replaying the record of a change has the same effect as the change itself. Both
-//! affect only live rows whose newest change is older. A filter cannot match other rows at a replay:
-//! a row that has changed since is skipped, and one that had expired by then stays as it is.
+//! affect only live rows whose newest change is older. A filter cannot match other rows at a
+//! replay: a row that has changed since is skipped, and one that had expired by then stays as it is.
 
 use roaring::RoaringBitmap;
 
