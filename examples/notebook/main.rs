@@ -119,7 +119,7 @@ impl Run {
         })?;
         same_namespaces(&collection, &all)?;
 
-        title(6, "Forget the first user: delete every note, and leave no byte in any file.");
+        title(6, "Forget the first user: leave no byte in any file. This makes the graph anew.");
         forget(&store, &mut all)?;
 
         title(7, "Close the store, open it again, verify every file and compare every note.");
@@ -164,13 +164,13 @@ impl Run {
         for (what, count) in sum.lines() {
             println!("  {count:>9} {what}");
         }
-        println!("  {:>9.1} seconds", begun.elapsed().as_secs_f64());
+        print_time(begun);
         Ok(())
     }
 
     /// All threads create one note, of which one succeeds, and then count in its field.
     fn count_together(&self, collection: &Collection) -> Result<(), Failure> {
-        let shared = collection.scope("shared");
+        let (begun, shared) = (Instant::now(), collection.scope("shared"));
         let count = |created: &mut u64| -> Result<(), Failure> {
             let memory = shared.keyed("counter", vec![0.0; note::DIM]).field("steps", 0);
             let id = memory.id;
@@ -197,6 +197,7 @@ impl Run {
             return Err(format!("{steps:?} instead of {expected}; created {created:?}").into());
         }
         println!("  {expected:>9} steps counted; the note was created once");
+        print_time(begun);
         Ok(())
     }
 }
@@ -204,6 +205,10 @@ impl Run {
 fn title(number: u32, what: &str) {
     println!();
     println!("{number}. {what}");
+}
+
+fn print_time(begun: Instant) {
+    println!("  {:>9.1} seconds", begun.elapsed().as_secs_f64());
 }
 
 /// Compares the namespaces and their counts with the model.
@@ -226,6 +231,7 @@ fn same_namespaces(collection: &Collection, users: &[User]) -> Result<(), Failur
 
 fn forget(store: &Store, users: &mut [User]) -> Result<(), Failure> {
     let Some(user) = users.first_mut() else { return Ok(()) };
+    let begun = Instant::now();
     let receipt = store.forget(user.scope.namespace())?;
     let expected = user.notes.len() as u64;
     if receipt.memories() != expected || !receipt.is_complete() {
@@ -233,6 +239,7 @@ fn forget(store: &Store, users: &mut [User]) -> Result<(), Failure> {
     }
     user.notes.clear();
     println!("  {expected:>9} notes forgotten; nothing is left to purge");
+    print_time(begun);
     Ok(())
 }
 

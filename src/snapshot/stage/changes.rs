@@ -2,7 +2,8 @@
 //!
 //! Invariant: replaying the record of a change has the same effect as the change itself. Both
 //! affect only live rows whose newest change is older. A filter cannot match other rows at a
-//! replay: a row that has changed since is skipped, and one that had expired by then stays as it is.
+//! replay: a row that has changed since is skipped, and one that had expired by then stays as it
+//! is.
 
 use roaring::RoaringBitmap;
 
