@@ -60,7 +60,7 @@ fn an_open_keeps_the_manifest_before_and_none_older() {
 fn a_path_that_is_not_there_is_no_matter_of_permissions() {
     let temp = scratch();
     let error = open(Arc::new(RealDisk), &temp.path().join("gone/a.alt")).unwrap_err();
-    assert!(matches!(error, Error::Io { .. }), "{error:?}");
+    assert!(matches!(error, Error::InvalidOption { name: "path", .. }), "{error:?}");
 }
 
 #[test]

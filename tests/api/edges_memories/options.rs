@@ -122,8 +122,8 @@ fn another_metric_is_told_with_both_names() {
     let (store, _) = open(&dir.path().join("s"));
     store.collection("notes", bare()).unwrap();
     let wrong = store.collection("notes", CollectionOptions::new(4, Metric::Dot)).unwrap_err();
-    let told = "invalid metric: the collection \"notes\" was created with l2, not with dot";
-    assert_eq!(wrong.to_string(), told);
+    let told = "invalid metric: the collection \"notes\" was created with l2, not with dot; ";
+    assert!(wrong.to_string().starts_with(told), "{wrong}");
 }
 
 #[test]
