@@ -46,10 +46,11 @@ fn a_store_is_created_only_where_that_is_wanted() {
 }
 
 #[test]
-fn a_store_in_a_missing_parent_is_an_io_error() {
+fn a_store_in_a_missing_parent_is_an_error_that_names_the_parent() {
     let dir = tempfile::tempdir().unwrap();
     let error = Store::open(dir.path().join("a/b/c")).unwrap_err();
-    assert!(matches!(error, Error::Io { .. }), "{error}");
+    assert!(matches!(error, Error::InvalidOption { name: "path", .. }), "{error}");
+    assert!(error.to_string().contains(&*dir.path().join("a/b").to_string_lossy()), "{error}");
 }
 
 #[test]
