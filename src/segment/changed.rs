@@ -13,7 +13,7 @@ use super::rows::{Column, Rows, number_of_importance};
 use crate::clock::Timestamp;
 use crate::error::{Error, Result};
 use crate::filter::{Attributes, Matcher};
-use crate::format::record;
+use crate::format::{DecodeError, record};
 use crate::ids::{MemoryId, Seq};
 use crate::memory::Change;
 
@@ -63,7 +63,8 @@ impl<T: ChangedRows> Rows for T {
         };
         let RowBuffer { body, written, .. } = buffer;
         let as_written = self.written().row(row, written.get_or_insert_default())?;
-        *body = record::with_change(as_written.body, &change).map_err(damaged)?;
+        *body = record::with_change(as_written.body, &change)
+            .map_err(|e| damaged(self.written(), row, e))?;
         Ok(RowRef { body, ..as_written })
     }
 
@@ -73,7 +74,8 @@ impl<T: ChangedRows> Rows for T {
         };
         let RowBuffer { body, written, .. } = buffer;
         let as_written = self.written().body(row, written.get_or_insert_default())?;
-        *body = record::with_change(as_written, &change).map_err(damaged)?;
+        *body = record::with_change(as_written, &change)
+            .map_err(|e| damaged(self.written(), row, e))?;
         Ok(body)
     }
 
@@ -188,6 +190,9 @@ pub(super) fn changed<'a>(of: Attributes<'a>, change: Option<Change>) -> Attribu
     }
 }
 
-fn damaged(error: crate::format::DecodeError) -> Error {
-    Error::internal(format!("the body of a changed row: {}", error.reason))
+/// Returns the error of a body that cannot be decoded. The rows say where it is.
+fn damaged(written: &dyn Rows, row: Row, error: DecodeError) -> Error {
+    let damage = written.attributes(row, &mut RowBuffer::default()).err();
+    let unknown = || Error::internal(format!("the body of a changed row: {}", error.reason));
+    damage.unwrap_or_else(unknown)
 }

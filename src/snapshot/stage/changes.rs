@@ -9,7 +9,7 @@ use roaring::RoaringBitmap;
 
 use super::{Effect, Stage};
 use crate::clock::Timestamp;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::filter::Matcher;
 use crate::format::record;
 use crate::ids::{MemoryId, Seq};
@@ -107,8 +107,15 @@ fn settled(rows: &dyn Rows, row: Row, change: Change) -> Result<Change> {
         return Ok(change);
     }
     let mut buffer = RowBuffer::default();
-    let by_default = record::ends_by_default(rows.body(row, &mut buffer)?)
-        .map_err(|e| crate::error::Error::internal(format!("the body of a row: {}", e.reason)))?;
+    let by_default = match record::ends_by_default(rows.body(row, &mut buffer)?) {
+        Ok(by_default) => by_default,
+        // The rows say where the damage is.
+        Err(e) => {
+            let damage = rows.attributes(row, &mut RowBuffer::default()).err();
+            let unknown = || Error::internal(format!("the body of a row: {}", e.reason));
+            return Err(damage.unwrap_or_else(unknown));
+        }
+    };
     let never = Expiry::from(Timestamp::MAX);
     Ok(Change { expiry: by_default.then_some(never), ..change })
 }
