@@ -147,6 +147,19 @@ pub(super) fn drops(w: Mode) -> Vec<Topic> {
             vec![w(insert(0, 0..9)), Drop(0), w(insert(1, 0..9)), Make(0), w(insert(0, 3..5))],
         ),
         (
+            // Not opened again: an open would remove a file that the drop left.
+            "drop with deletes",
+            vec![
+                w(insert(0, 0..128)),
+                Run,
+                w(delete(0, 0..8)),
+                w(insert(0, 128..200)),
+                Run,
+                Drop(0),
+                w(insert(1, 0..1)),
+            ],
+        ),
+        (
             "drop with files",
             vec![
                 w(insert(0, 0..130)),
