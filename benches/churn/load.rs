@@ -114,8 +114,7 @@ impl Load {
 
     /// Returns the id of some live memory, and the rounds from `round` until it expires.
     pub(crate) fn some(&mut self, round: u64) -> Option<(u64, Option<u64>)> {
-        let live = self.taken.iter().filter(|taken| **taken).count();
-        let nth = self.rng.below(live.max(1));
+        let nth = self.rng.below(self.live().max(1));
         let place = (0..self.taken.len()).filter(|place| self.taken[*place]).nth(nth)?;
         Some((self.ids[place], Op::lifetime(self.due[place], round)))
     }

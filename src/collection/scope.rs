@@ -10,12 +10,12 @@ use crate::collection::batch::{Applied, Batch, Outcome};
 use crate::collection::handle::Collection;
 use crate::collection::update::{outcome, superseding};
 use crate::error::Result;
-use crate::filter::{Filter, Matcher};
+use crate::filter::Filter;
 use crate::ids::MemoryId;
 use crate::memory::{Lifetime, Memory, Patch};
 use crate::options::Durability;
 use crate::search::{Hit, Iter, Search};
-use crate::segment::{Row, RowBuffer};
+use crate::segment::RowBuffer;
 
 /// A handle of one namespace of a collection: a user, an agent, a project. It behaves as a
 /// collection of its own. It can neither see nor change a memory of another namespace, whatever
@@ -121,18 +121,7 @@ impl Scope {
     /// The same as for [`Collection::len`].
     #[doc(alias = "count")]
     pub fn len(&self) -> Result<u64> {
-        let Collection { engine, core, .. } = &self.collection;
-        engine.dir.check_open()?;
-        let (snapshot, now) = (core.snapshot(), engine.time.now());
-        let (filter, mut count) = (Matcher::new(self.filter()), 0);
-        for (rows, live) in snapshot.parts() {
-            let unexpired = rows.unexpired(now)?;
-            let seen = |row: &Row| {
-                live.is_live(*row) && unexpired.as_ref().is_none_or(|rows| rows.is_live(*row))
-            };
-            count += rows.select(&filter, &mut 0)?.iter().filter(seen).count() as u64;
-        }
-        Ok(count)
+        self.collection.count(self.filter())
     }
 
     /// Returns true if no memory is visible.

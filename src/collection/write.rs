@@ -280,6 +280,7 @@ impl Collection {
         patch.apply(&mut memory)?;
         memory.check_limits()?;
         let end = patch.end().map_or(Ok(None), |lifetime| memory::end_of(lifetime, now))?;
+        let change = patch.as_change();
         let target = match target {
             Updated::Id(id) => Target::Id(id, Condition { version: patch.version(), ..only }),
             Updated::IdBeside(id, other) => {
@@ -292,11 +293,11 @@ impl Collection {
                 }
                 filter.check()?;
                 let filter = within(filter, scope)?;
-                let rows = if patch.as_change().is_some() { 0 } else { self.matching(&filter)? };
+                let rows = if change.is_some() { 0 } else { self.matching(&filter)? };
                 Target::Where(Matcher::new(filter), rows)
             }
         };
-        let with = match patch.as_change() {
+        let with = match change {
             Some(change) => UpdateWith::Change(Change { expiry: end, ..change }),
             None => {
                 let default_ttl = self.core.options().default_ttl;

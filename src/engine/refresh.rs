@@ -19,7 +19,10 @@ pub(crate) const EVERY: Duration = Duration::from_secs(1);
 
 /// Notes that a memory with this end was read.
 pub(crate) fn note_read(engine: &Engine, core: &CollectionState, id: MemoryId, end: Timestamp) {
-    if core.reads.note(id, end, engine.time.now()) && !engine.dir.is_read_only() {
+    if core.reads.span().is_none() || engine.dir.is_read_only() {
+        return;
+    }
+    if core.reads.note(id, end, engine.time.now()) {
         engine.background.wakeups().log.notify();
     }
 }
@@ -34,7 +37,7 @@ pub(crate) fn write_reads(engine: &Engine) -> Result<()> {
     let now = engine.time.now();
     for core in engine.collections.all() {
         let (ids, Some(span)) = (core.reads.take(), core.reads.span()) else { continue };
-        if ids.is_empty() || engine.dir.is_read_only() {
+        if ids.is_empty() {
             continue;
         }
         let end = now + span;

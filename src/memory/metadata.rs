@@ -32,9 +32,9 @@ pub(crate) struct Metadata {
 pub(crate) enum Fault {
     /// The text is not JSON.
     NotJson(String),
-    /// Objects and lists are nested in so many levels.
+    /// Objects and lists are nested in this number of levels.
     Deep(usize),
-    /// The name of a field has so many bytes.
+    /// The name of a field has this number of bytes.
     LongName(usize),
     /// The value of the field of this name cannot be JSON.
     NotFinite(String),

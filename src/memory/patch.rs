@@ -245,14 +245,14 @@ impl Patch {
             self.valid.unwrap_or((memory.valid_from, memory.valid_to));
         memory.superseded_by = self.superseded_by.unwrap_or(memory.superseded_by);
         memory.tokens = self.tokens.unwrap_or(memory.tokens);
+        let taken = |memory: &mut Memory| std::mem::replace(memory, Memory::new(memory.id, []));
         if let Some(json) = &self.metadata_json {
-            *memory = memory.clone().metadata_json(json.clone());
+            *memory = taken(memory).metadata_json(json.clone());
         }
         for (name, value) in &self.fields {
-            let changed = memory.clone();
             *memory = match value {
-                Some(value) => changed.field(name, value.clone()),
-                None => changed.remove_field(name),
+                Some(value) => taken(memory).field(name, value.clone()),
+                None => taken(memory).remove_field(name),
             };
         }
         if let Some(lifetime) = self.lifetime {

@@ -203,8 +203,7 @@ fn vector_of(
         return Err(none());
     }
     let mut buffer = RowBuffer::default();
-    let owner = rows.attributes(row, &mut buffer)?.namespace;
-    if namespace.is_some_and(|namespace| owner != Some(namespace)) {
+    if namespace.is_some() && rows.attributes(row, &mut buffer)?.namespace != namespace {
         return Err(none());
     }
     let found = rows.row(row, &mut buffer)?;

@@ -64,7 +64,7 @@ impl<T: ChangedRows> Rows for T {
         let RowBuffer { body, written, .. } = buffer;
         let as_written = self.written().row(row, written.get_or_insert_default())?;
         *body = record::with_change(as_written.body, &change)
-            .map_err(|e| damaged(self.written(), row, e))?;
+            .map_err(|e| damaged_body(self.written(), row, e))?;
         Ok(RowRef { body, ..as_written })
     }
 
@@ -75,7 +75,7 @@ impl<T: ChangedRows> Rows for T {
         let RowBuffer { body, written, .. } = buffer;
         let as_written = self.written().body(row, written.get_or_insert_default())?;
         *body = record::with_change(as_written, &change)
-            .map_err(|e| damaged(self.written(), row, e))?;
+            .map_err(|e| damaged_body(self.written(), row, e))?;
         Ok(body)
     }
 
@@ -191,8 +191,8 @@ pub(super) fn changed<'a>(of: Attributes<'a>, change: Option<Change>) -> Attribu
 }
 
 /// Returns the error of a body that cannot be decoded. The rows say where it is.
-fn damaged(written: &dyn Rows, row: Row, error: DecodeError) -> Error {
-    let damage = written.attributes(row, &mut RowBuffer::default()).err();
-    let unknown = || Error::internal(format!("the body of a changed row: {}", error.reason));
+pub(crate) fn damaged_body(rows: &dyn Rows, row: Row, error: DecodeError) -> Error {
+    let damage = rows.attributes(row, &mut RowBuffer::default()).err();
+    let unknown = || Error::internal(format!("the body of a row: {}", error.reason));
     damage.unwrap_or_else(unknown)
 }

@@ -6,11 +6,10 @@ use std::hash::{BuildHasher, RandomState};
 use std::ops::ControlFlow;
 
 use crate::clock::Timestamp;
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::filter::{Attributes, Filter, Matcher};
-use crate::format::record;
 use crate::ids::{MemoryId, Seq};
-use crate::segment::{Row, RowBuffer, Rows};
+use crate::segment::RowBuffer;
 use crate::snapshot::{Place, Snapshot};
 
 /// A namespace, or none, and a key.
@@ -49,22 +48,14 @@ pub(crate) fn newest(
     now: Timestamp,
 ) -> Result<Option<Place>> {
     let mut newest: Option<(Seq, Place)> = None;
-    for (place, id) in keyed(snapshot, key, within, now)? {
+    for (place, _) in keyed(snapshot, key, within, now)? {
         let Some((rows, _, row)) = snapshot.rows_at(place) else { continue };
-        let seq = inserted(rows, row, id)?;
+        let seq = rows.first_seq(row)?;
         if newest.is_none_or(|(before, _)| before < seq) {
             newest = Some((seq, place));
         }
     }
     Ok(newest.map(|(_, place)| place))
-}
-
-/// Returns the sequence number of the insert that made a memory.
-fn inserted(rows: &dyn Rows, row: Row, id: MemoryId) -> Result<Seq> {
-    let mut buffer = RowBuffer::default();
-    let history = record::history(rows.body(row, &mut buffer)?)
-        .map_err(|e| Error::Metadata { reason: format!("memory {id}: {}", e.reason) })?;
-    history.first_seq.map_or_else(|| rows.seq(row), Ok)
 }
 
 /// Returns a key that two visible memories of one namespace share, if there is one. O(rows), and 8

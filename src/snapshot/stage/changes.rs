@@ -9,12 +9,12 @@ use roaring::RoaringBitmap;
 
 use super::{Effect, Stage};
 use crate::clock::Timestamp;
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::filter::Matcher;
 use crate::format::record;
 use crate::ids::{MemoryId, Seq};
 use crate::memory::{Change, Expiry};
-use crate::segment::{Row, RowBuffer, Rows};
+use crate::segment::{Row, RowBuffer, Rows, damaged_body};
 use crate::snapshot::Place;
 
 impl Stage {
@@ -55,21 +55,11 @@ impl Stage {
         now: Timestamp,
         seq: Seq,
     ) -> Result<Vec<RoaringBitmap>> {
-        self.flush();
-        let all_older = self.next.visible < seq;
-        let mut parts = Vec::new();
-        for (rows, live) in self.next.parts() {
-            let unexpired = rows.unexpired(now)?;
-            let seen = |row: Row| {
-                live.is_live(row) && unexpired.as_ref().is_none_or(|rows| rows.is_live(row))
-            };
-            let mut visible = RoaringBitmap::new();
-            for row in rows.select(filter, &mut 0)?.iter().filter(|row| seen(*row)) {
-                if all_older || rows.version(row)? < seq {
-                    visible.insert(row);
-                }
+        let mut parts = self.older(filter, seq)?;
+        for ((rows, _), some) in self.next.parts().zip(&mut parts) {
+            if let Some(unexpired) = rows.unexpired(now)? {
+                *some = some.iter().filter(|row| unexpired.is_live(*row)).collect();
             }
-            parts.push(visible);
         }
         Ok(parts)
     }
@@ -107,15 +97,8 @@ fn settled(rows: &dyn Rows, row: Row, change: Change) -> Result<Change> {
         return Ok(change);
     }
     let mut buffer = RowBuffer::default();
-    let by_default = match record::ends_by_default(rows.body(row, &mut buffer)?) {
-        Ok(by_default) => by_default,
-        // The rows say where the damage is.
-        Err(e) => {
-            let damage = rows.attributes(row, &mut RowBuffer::default()).err();
-            let unknown = || Error::internal(format!("the body of a row: {}", e.reason));
-            return Err(damage.unwrap_or_else(unknown));
-        }
-    };
+    let by_default = record::ends_by_default(rows.body(row, &mut buffer)?)
+        .map_err(|e| damaged_body(rows, row, e))?;
     let never = Expiry::from(Timestamp::MAX);
     Ok(Change { expiry: by_default.then_some(never), ..change })
 }

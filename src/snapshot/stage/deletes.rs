@@ -37,7 +37,7 @@ impl Stage {
             }
             OpKind::DeleteWhere { filter, now } => {
                 let doomed = self.doomed(&filter, now, seq)?;
-                let ids = || self.ids_of(&doomed);
+                let ids = || self.ids_of(&doomed.parts);
                 let record = OpKind::of_deleted(filter, now, doomed.rows, ids)?;
                 (self.kill_all(doomed)?, record)
             }
@@ -47,9 +47,7 @@ impl Stage {
             return Ok((effect, false));
         };
         self.saw(seq);
-        if !self.core.is_in_memory() {
-            Op { collection, seq, kind }.encode(payload);
-        }
+        self.log(&Op { collection, seq, kind }, payload);
         Ok((effect, true))
     }
 
@@ -80,20 +78,9 @@ impl Stage {
     /// Returns all live rows that match and are older than `seq`, and counts those that were
     /// visible at `now`. Costs the evaluation of the filter plus O(rows that match).
     fn doomed(&mut self, filter: &Matcher, now: Timestamp, seq: Seq) -> Result<Doomed> {
-        self.flush();
-        // No row is newer than the newest operation in the snapshot. So sequence numbers are
-        // compared only when a replay repeats an older delete. The comparison may read a page of a
-        // file per row.
-        let all_older = self.next.visible < seq;
-        let mut doomed = Doomed { parts: Vec::new(), rows: 0, visible: 0 };
-        for (rows, live) in self.next.parts() {
-            let mut dying = RoaringBitmap::new();
-            for row in rows.select(filter, &mut 0)?.iter().filter(|row| live.is_live(*row)) {
-                // A row that was changed later survived this delete.
-                if all_older || rows.version(row)? < seq {
-                    dying.insert(row);
-                }
-            }
+        let parts = self.older(filter, seq)?;
+        let mut doomed = Doomed { parts: Vec::with_capacity(parts.len()), rows: 0, visible: 0 };
+        for ((rows, _), dying) in self.next.parts().zip(parts) {
             doomed.rows += dying.len();
             doomed.visible += match rows.unexpired(now)? {
                 None => dying.len(),
@@ -104,12 +91,6 @@ impl Stage {
             doomed.parts.push(dying);
         }
         Ok(doomed)
-    }
-
-    fn ids_of(&self, doomed: &Doomed) -> Result<Vec<MemoryId>> {
-        let parts = self.next.parts().zip(&doomed.parts);
-        let ids = parts.flat_map(|((rows, _), dying)| dying.iter().map(|row| rows.id(row)));
-        ids.collect()
     }
 
     /// Kills the rows. O(rows), plus a few bytes per 4,096 rows of each affected segment.

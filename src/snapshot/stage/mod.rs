@@ -13,12 +13,14 @@ mod updates;
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use roaring::RoaringBitmap;
+
 use crate::clock::Timestamp;
 use crate::error::Result;
 use crate::filter::{Filter, Matcher};
 use crate::format::op::{Op, OpKind};
 use crate::ids::{FileId, MemoryId, Seq};
-use crate::segment::{NewRow, Row, Rows};
+use crate::segment::{Liveness, NewRow, Row, Rows};
 use crate::snapshot::state::{CollectionState, WriterTables};
 use crate::snapshot::{Place, Snapshot};
 use crate::sync::lock;
@@ -250,6 +252,39 @@ impl Stage {
             }
         }
         Ok(None)
+    }
+
+    /// Returns, for each part of the snapshot, the live rows that match and whose newest change is
+    /// older than `seq`. Costs the evaluation of the filter plus O(rows that match).
+    fn older(&mut self, filter: &Matcher, seq: Seq) -> Result<Vec<RoaringBitmap>> {
+        self.flush();
+        // No row is newer than the newest operation in the snapshot. So versions are compared only
+        // when a replay repeats an older operation. The comparison may read a page of a file per
+        // row. A row that was changed later survived this operation.
+        let all_older = self.next.visible < seq;
+        let of_part = |(rows, live): (&dyn Rows, &Liveness)| {
+            let mut older = RoaringBitmap::new();
+            for row in rows.select(filter, &mut 0)?.iter().filter(|row| live.is_live(*row)) {
+                if all_older || rows.version(row)? < seq {
+                    older.insert(row);
+                }
+            }
+            Ok(older)
+        };
+        self.next.parts().map(of_part).collect()
+    }
+
+    /// Returns the ids of these rows of each part.
+    fn ids_of(&self, parts: &[RoaringBitmap]) -> Result<Vec<MemoryId>> {
+        let parts = self.next.parts().zip(parts);
+        parts.flat_map(|((rows, _), some)| some.iter().map(|row| rows.id(row))).collect()
+    }
+
+    /// Adds an operation to the records of a batch, unless the collection is in-memory.
+    fn log(&self, op: &Op, payload: &mut Vec<u8>) {
+        if !self.core.is_in_memory() {
+            op.encode(payload);
+        }
     }
 
     fn kill_at(&mut self, place: Place, id: MemoryId) {

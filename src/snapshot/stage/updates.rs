@@ -1,6 +1,8 @@
 //! Owns the carrying out of the writes of a batch, with their conditions, and of updates: which
 //! rows they change, and what is logged.
 
+use roaring::RoaringBitmap;
+
 use super::task::{Condition, Target, Task, Update, UpdateWith};
 use super::{Effect, Stage};
 use crate::clock::Timestamp;
@@ -74,9 +76,7 @@ impl Stage {
         }
         let kind = OpKind::Insert { id, norm, vector, body };
         let op = Op { collection: self.core.id, seq: sequence.next(), kind };
-        if !self.core.is_in_memory() {
-            op.encode(payload);
-        }
+        self.log(&op, payload);
         sequence.take(op.seq);
         self.apply(op, expires_at)
     }
@@ -168,18 +168,15 @@ impl Stage {
                 if let Verdict::Skip(effect) = self.verdict(id, &only, false)? {
                     return Ok(effect);
                 }
-                if self.current(id)?.is_none() {
-                    return Ok(Effect::Missing);
-                }
                 match with {
-                    UpdateWith::Change(change) => {
-                        let kind = OpKind::ChangeIds { ids: vec![id], change };
-                        self.log_change(kind, sequence, payload)
-                    }
+                    UpdateWith::Change(_) if self.current(id)?.is_none() => Ok(Effect::Missing),
+                    UpdateWith::Change(change) => self.change_one(id, change, sequence, payload),
                     UpdateWith::Patch { patch, default_ttl } => {
-                        let row = self.patched(id, &patch, default_ttl)?;
-                        row.map_or(Ok(Effect::Missing), |row| self.add(row, sequence, payload))
-                            .map(|_| Effect::Updated(1))
+                        let Some(row) = self.patched(id, &patch, default_ttl)? else {
+                            return Ok(Effect::Missing);
+                        };
+                        self.add(row, sequence, payload)?;
+                        Ok(Effect::Updated(1))
                     }
                 }
             }
@@ -188,7 +185,8 @@ impl Stage {
             }
             (Target::Where(filter, _), UpdateWith::Patch { patch, default_ttl }) => {
                 let mut updated = 0;
-                for id in self.ids_matching(&filter)? {
+                let parts = self.visible(&filter, self.now, Seq(u64::MAX))?;
+                for id in self.ids_of(&parts)? {
                     if let Some(row) = self.patched(id, &patch, default_ttl)? {
                         self.add(row, sequence, payload)?;
                         updated += 1;
@@ -197,12 +195,6 @@ impl Stage {
                 Ok(Effect::Updated(updated))
             }
         }
-    }
-
-    fn ids_matching(&mut self, filter: &Matcher) -> Result<Vec<MemoryId>> {
-        let parts = self.visible(filter, self.now, Seq(u64::MAX))?;
-        let parts = self.next.parts().zip(&parts);
-        parts.flat_map(|((rows, _), some)| some.iter().map(|row| rows.id(row))).collect()
     }
 
     fn change_matching(
@@ -214,42 +206,30 @@ impl Stage {
     ) -> Result<Effect> {
         let (now, seq) = (self.now, sequence.next());
         let parts = self.visible(&filter, now, seq)?;
-        let rows = parts.iter().map(roaring::RoaringBitmap::len).sum();
+        let rows = parts.iter().map(RoaringBitmap::len).sum();
         if rows == 0 {
             return Ok(Effect::Updated(0));
         }
         let change = Change { seq, ..change };
-        let ids = || {
-            let parts = self.next.parts().zip(&parts);
-            parts.flat_map(|((rows, _), some)| some.iter().map(|row| rows.id(row))).collect()
-        };
-        let kind = OpKind::of_changed::<Error>(filter, now, change, rows, ids)?;
-        if !self.core.is_in_memory() {
-            Op { collection: self.core.id, seq, kind }.encode(payload);
-        }
+        let kind = OpKind::of_changed(filter, now, change, rows, || self.ids_of(&parts))?;
+        self.log(&Op { collection: self.core.id, seq, kind }, payload);
         sequence.take(seq);
         let effect = self.change_all(&parts, change);
         self.saw(seq);
         effect
     }
 
-    fn log_change(
+    fn change_one(
         &mut self,
-        kind: OpKind,
+        id: MemoryId,
+        change: Change,
         sequence: &dyn Sequence,
         payload: &mut Vec<u8>,
     ) -> Result<Effect> {
         let seq = sequence.next();
-        let kind = match kind {
-            OpKind::ChangeIds { ids, change } => {
-                OpKind::ChangeIds { ids, change: Change { seq, ..change } }
-            }
-            kind => kind,
-        };
+        let kind = OpKind::ChangeIds { ids: vec![id], change: Change { seq, ..change } };
         let op = Op { collection: self.core.id, seq, kind };
-        if !self.core.is_in_memory() {
-            op.encode(payload);
-        }
+        self.log(&op, payload);
         sequence.take(seq);
         self.apply(op, Timestamp::MAX)
     }

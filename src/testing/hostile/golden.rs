@@ -238,7 +238,7 @@ fn fill(store: &Store, versions: &mut Versions) {
         assert_eq!(of.1.delete_where(Filter::ids([204u64, 206, 900])).unwrap(), 2);
         update(of, 36..39, &Patch::new().lifetime(Duration::from_secs(90)), versions);
         update(of, 207..208, &Patch::new().text("again").tag("t9"), versions);
-        // Each kills so many rows that the filter is logged, and not their ids.
+        // Each kills enough rows that the filter is logged, and not their ids.
         assert!(of.1.delete_where(Filter::field("n").between(45, 110.5)).unwrap() > 2);
         let valid = Filter::valid_at(Timestamp::from_millis(30)) & Filter::superseded(true);
         assert!(of.1.delete_where(valid & Filter::derived_from(7u64)).unwrap() > 2);
