@@ -27,6 +27,8 @@ fn likely(switch: Sabotage) -> &'static str {
         DropCarriedDeletes => "writes during a merge",
         DropCarriedChanges => "touch during a job",
         ForgetChanges => "touch in segments",
+        ForgetDeletes => "deletes in segments",
+        UnlinkSegmentEarly | LetGoOfLog | KeepLocators | CoverTooMuch => "delete by a list",
         _ => "",
     }
 }
