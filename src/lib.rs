@@ -212,8 +212,8 @@ pub use report::{CompactionReport, ForgetReceipt, Plan, PurgeReceipt, Reason, St
 pub use search::list::{Cursor, Direction, List, Order, Page, Window};
 pub use search::names::NameCount;
 pub use search::{
-    AccessPath, AccessReason, Explanation, Fields, Group, GroupBy, Hit, Iter, PartSearch, Search,
-    SearchMode,
+    AccessPath, AccessReason, Explanation, Fields, Fusion, Group, GroupBy, Hit, Iter, PartSearch,
+    Search, SearchMode, TextQuery, TextSearch, WordCount,
 };
 pub use stats::{BeamStats, CollectionStats, IndexStats, RecallStats, SegmentStats, StoreStats};
 pub use store::{Loss, RepairPolicy, RepairReport, Salvaged, Store, VerifyLevel, VerifyReport};

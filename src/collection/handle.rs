@@ -11,7 +11,7 @@ use crate::ids::MemoryId;
 use crate::memory::Memory;
 use crate::options::CollectionSettings;
 use crate::search::hit::read_memory;
-use crate::search::{Hit, Iter, Search};
+use crate::search::{Hit, Iter, Search, TextQuery};
 use crate::snapshot::state::CollectionState;
 use crate::stats::CollectionStats;
 
@@ -209,6 +209,37 @@ impl Collection {
     #[doc(alias = "more_like_this")]
     pub fn near(&self, id: impl Into<MemoryId>) -> Search<'_> {
         Search::near(&self.engine, &self.core, id.into(), None)
+    }
+
+    /// Creates a search for the memories whose text matches a query by words, the best first. It
+    /// sees the collection as of the moment when it runs. The collection needs a
+    /// [text index](crate::CollectionOptions::text_index), otherwise [`Search::run`] returns
+    /// [`Error::InvalidOption`](crate::Error::InvalidOption).
+    ///
+    /// The score of a result is BM25, with the statistics of all visible memories of the
+    /// collection. A memory that has none of the words is no result. For a search by words and by a
+    /// vector, see [`Search::text`].
+    ///
+    /// O(memories that have one of the words).
+    ///
+    /// ```
+    /// # fn main() -> altiplano::Result<()> {
+    /// # let dir = tempfile::tempdir().unwrap();
+    /// # use altiplano::{CollectionOptions, Memory, Metric, Store, TextIndex};
+    /// # let store = Store::open(dir.path().join("agent.alt"))?;
+    /// let options = CollectionOptions::new(2, Metric::Cosine).text_index(TextIndex::new());
+    /// let notes = store.collection("notes", options)?;
+    /// notes.insert(Memory::new(1, [0.0, 1.0]).text("Ana's flight to Lima is LA2047."))?;
+    /// notes.insert(Memory::new(2, [1.0, 0.0]).text("Lima is foggy in July."))?;
+    /// let hits = notes.search_text("flight Lima").k(5).run()?;
+    /// assert_eq!(hits[0].id, 1.into());
+    /// assert!(hits[0].score > hits[1].score);
+    /// # Ok(()) }
+    /// ```
+    #[doc(alias = "full_text")]
+    #[doc(alias = "keyword")]
+    pub fn search_text(&self, query: impl Into<TextQuery>) -> Search<'_> {
+        Search::words(&self.engine, &self.core, query.into())
     }
 
     /// Answers many queries in parallel, all on the same snapshot. `configure` sets the options of

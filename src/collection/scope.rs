@@ -14,7 +14,7 @@ use crate::filter::Filter;
 use crate::ids::MemoryId;
 use crate::memory::{Lifetime, Memory, Patch};
 use crate::options::Durability;
-use crate::search::{Hit, Iter, Search};
+use crate::search::{Hit, Iter, Search, TextQuery};
 use crate::segment::RowBuffer;
 
 /// A handle of one namespace of a collection: a user, an agent, a project. It behaves as a
@@ -149,6 +149,12 @@ impl Scope {
     #[doc(alias = "query")]
     pub fn search<'a>(&'a self, query: &'a [f32]) -> Search<'a> {
         self.collection.search(query).filter(self.filter())
+    }
+
+    /// Creates a search by words, as [`Collection::search_text`]. Only memories of the namespace are
+    /// found. How rare a word is counts in the whole collection.
+    pub fn search_text(&self, query: impl Into<TextQuery>) -> Search<'_> {
+        self.collection.search_text(query).filter(self.filter())
     }
 
     /// Answers many queries in parallel, as [`Collection::search_batch`].

@@ -1,11 +1,12 @@
-//! Owns how the answer of a search is put together: of several queries, within the bounds of
-//! distance and score, after the offset, and in groups. `run` finds the nearest rows to one query.
+//! Owns how the answer of a search is put together: of several queries, by words and vectors,
+//! within the bounds of distance and score, after the offset, and in groups. `run` finds the nearest
+//! rows to one query, and `words` the best by words.
 //!
 //! Everything in one answer is of one snapshot and one moment. If k groups match, k are returned
 //! (I12).
 
 use std::cmp::Ordering;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use crate::clock::Timestamp;
 use crate::engine::{Engine, refresh};
@@ -17,8 +18,9 @@ use crate::search::group::{GroupBy, GroupValue};
 use crate::search::hit::{Explanation, Group, Hit, read_fields, score};
 use crate::search::request::{Fields, Query, Request};
 use crate::search::run::{Ground, Near, run};
+use crate::search::words::{BothGround, POOL, Parts, Words};
 use crate::segment::RowBuffer;
-use crate::snapshot::Snapshot;
+use crate::snapshot::{Place, Snapshot};
 use crate::snapshot::state::CollectionState;
 use crate::vector::metric::{prepare, restore};
 
@@ -36,6 +38,9 @@ pub(super) struct Answer<'a> {
     now: Timestamp,
     /// In prepared form.
     queries: Vec<Vec<f32>>,
+    words: Option<Words>,
+    /// Of rows found by words and vectors.
+    parts: HashMap<Place, Parts>,
     /// The memory that is asked by, which is no result.
     left_out: Option<MemoryId>,
     pub(super) told: Explanation,
@@ -59,18 +64,20 @@ impl<'a> Answer<'a> {
     ) -> Result<Self> {
         let (now, spec) = (engine.time.now(), core.spec);
         let (first, left_out) = match request.query {
-            Query::Vector(query) => (query.to_vec(), None),
+            Query::Vector(query) => (Some(query.to_vec()), None),
             Query::Memory { id, ref namespace } => {
-                (vector_of(core, snapshot, now, (id, namespace.as_deref()))?, Some(id))
+                (Some(vector_of(core, snapshot, now, (id, namespace.as_deref()))?), Some(id))
             }
+            Query::Words => (None, None),
         };
-        let mut queries = vec![first];
+        let mut queries: Vec<Vec<f32>> = first.into_iter().collect();
         queries.extend(request.others.iter().cloned());
         for query in &mut queries {
             prepare(spec.metric, spec.dimension, None, query)?;
         }
-        let told = Explanation::default();
-        Ok(Self { engine, core, snapshot, request, now, queries, left_out, told })
+        let words = request.text.as_ref().map(|text| Words::new(core, text)).transpose()?;
+        let (told, parts) = (Explanation::default(), HashMap::new());
+        Ok(Self { engine, core, snapshot, request, now, queries, words, parts, left_out, told })
     }
 
     /// Returns the results, nearest first, ties by id.
@@ -93,8 +100,15 @@ impl<'a> Answer<'a> {
         for mut group in groups.drain(..).skip(offset) {
             if !group.is_whole && group.nearest.len() < most {
                 let filter = self.request.filter.clone().and(group.value.filter);
-                group.nearest.extend(self.nearest(&filter, most)?.0);
-                merge(&mut group.nearest);
+                let more = self.nearest(&filter, most)?.0;
+                if self.words.is_some() {
+                    // Joint scores of two searches cannot be compared. The first one goes before.
+                    let known: HashSet<Place> = group.nearest.iter().map(|near| near.2).collect();
+                    group.nearest.extend(more.into_iter().filter(|near| !known.contains(&near.2)));
+                } else {
+                    group.nearest.extend(more);
+                    merge(&mut group.nearest);
+                }
                 group.nearest.truncate(most);
             }
             let hits = group.nearest.into_iter().map(|near| self.hit(near));
@@ -131,7 +145,11 @@ impl<'a> Answer<'a> {
             if is_all {
                 break;
             }
-            if groups.len() > before {
+            if self.words.is_some() && groups.len() < wanted {
+                // Joint scores of two searches cannot be compared, so the next one finds all.
+                groups.clear();
+                known.clear();
+            } else if groups.len() > before {
                 let others = groups.iter().map(|group| group.value.filter.clone()).collect();
                 filter = self.request.filter.clone().and(Filter::Or(others).not());
             }
@@ -147,12 +165,28 @@ impl<'a> Answer<'a> {
     /// Returns the nearest `k` rows that match, within the bounds of the request, nearest first.
     /// Also returns true if no other row can be a result.
     fn nearest(&mut self, filter: &Filter, k: usize) -> Result<(Vec<Near>, bool)> {
-        let (core, snapshot, request) = (self.core, self.snapshot, self.request);
-        let (metric, closure) = (core.spec.metric, request.closure.as_deref());
+        let (snapshot, request) = (self.snapshot, self.request);
+        let (metric, closure) = (self.core.spec.metric, request.closure.as_deref());
         let eligible = Eligible::new(snapshot, metric, self.now, filter, closure)?;
         self.told.fields_from_rows += eligible.fields_read;
+        if self.words.is_some() {
+            return self.by_words(&eligible, k);
+        }
+        let mut nearest = self.by_vectors(&eligible, k)?;
+        let found = nearest.len();
+        nearest.truncate(k);
+        let Request { max_distance, min_score, .. } = *request;
+        nearest.retain(|near| near.0 <= max_distance && score(metric, near.0) >= min_score);
+        // Either there are no more, or the farthest of the `k` is too far.
+        let is_all = found < k || nearest.len() < k;
+        Ok((nearest, is_all))
+    }
+
+    /// Returns at least the `k` nearest eligible rows, or all.
+    fn by_vectors(&mut self, eligible: &Eligible<'_>, k: usize) -> Result<Vec<Near>> {
+        let (core, snapshot, request) = (self.core, self.snapshot, self.request);
         let clock = self.engine.time.clock().as_ref();
-        let ground = Ground { core, clock, request, snapshot, eligible: &eligible };
+        let ground = Ground { core, clock, request, snapshot, eligible };
         let wanted = if k == 0 { 0 } else { k.saturating_add(self.left_out.iter().count()) };
         let mut nearest = Vec::new();
         for query in &self.queries {
@@ -164,17 +198,46 @@ impl<'a> Answer<'a> {
             merge(&mut nearest);
         }
         nearest.retain(|near| Some(near.1) != self.left_out);
-        let found = nearest.len();
-        nearest.truncate(k);
-        let Request { max_distance, min_score, .. } = *request;
-        nearest.retain(|near| near.0 <= max_distance && score(metric, near.0) >= min_score);
-        // Either there are no more, or the farthest of the `k` is too far.
-        let is_all = found < k || nearest.len() < k;
-        Ok((nearest, is_all))
+        Ok(nearest)
+    }
+
+    /// As [`Self::nearest`], by words, and by vectors if there are any.
+    fn by_words(&mut self, eligible: &Eligible<'_>, k: usize) -> Result<(Vec<Near>, bool)> {
+        let Request { max_distance, min_score, pool, fusion, .. } = *self.request;
+        let (least, times) = POOL;
+        let pool = pool.unwrap_or(least).max(k.saturating_mul(times));
+        let nearest = match (k, self.queries.is_empty()) {
+            (0, _) | (_, true) => Vec::new(),
+            _ => self.by_vectors(eligible, pool)?,
+        };
+        let (core, snapshot, now) = (self.core, self.snapshot, self.now);
+        let Some(words) = &self.words else {
+            return Err(Error::internal("a search by words without words"));
+        };
+        let (mut found, is_all, told) = if self.queries.is_empty() {
+            let (best, told) = words.best(snapshot, eligible, now, k)?;
+            let is_all = best.len() < k;
+            (best, is_all, told)
+        } else {
+            let is_all = nearest.len() < pool;
+            let (queries, left_out) = (&self.queries[..], self.left_out);
+            let on =
+                BothGround { core, snapshot, eligible, now, pool, fusion, queries, left_out };
+            let (mut joined, parts, told) = words.join(&on, nearest)?;
+            joined.retain(|near| parts.get(&near.2).is_some_and(|p| p.distance <= max_distance));
+            self.parts.extend(parts);
+            (joined, is_all, told)
+        };
+        self.told.text = Some(told);
+        let is_all = is_all && found.len() <= k;
+        found.truncate(k);
+        found.retain(|near| -near.0 >= min_score);
+        let is_all = is_all || found.len() < k;
+        Ok((found, is_all))
     }
 
     /// Reads the requested fields of a result.
-    fn hit(&self, (distance, id, place): Near) -> Result<Hit> {
+    fn hit(&self, (key, id, place): Near) -> Result<Hit> {
         let (metric, fields) = (self.core.spec.metric, self.request.fields);
         let found = self.snapshot.rows_at(place);
         let seq = found.map_or(Ok(Seq::ZERO), |(rows, _, row)| rows.first_seq(row))?.0;
@@ -185,7 +248,12 @@ impl<'a> Answer<'a> {
         if let Some((rows, _, row)) = found.filter(|_| self.core.reads.span().is_some()) {
             refresh::note_read(self.engine, self.core, id, rows.expires_at(row)?);
         }
-        Ok(Hit { id, seq, distance, score: score(metric, distance), memory })
+        let (distance, score, text_score) = match (&self.words, self.parts.get(&place)) {
+            (None, _) => (key, score(metric, key), None),
+            (Some(_), Some(parts)) => (parts.distance, -key, Some(parts.text)),
+            (Some(_), None) => (f32::INFINITY, -key, Some(-key)),
+        };
+        Ok(Hit { id, seq, distance, score, text_score, memory })
     }
 }
 

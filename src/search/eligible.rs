@@ -145,18 +145,18 @@ impl<'a> Eligible<'a> {
             Place::Memtable(part, row) => (part as usize, row),
             Place::Segment(segment, row) => (self.part_of_segment(segment), row),
         };
-        let passes = match self.masks.get(part) {
+        self.has(part, row) && self.closure.is_none_or(|closure| self.ask(closure, place))
+    }
+
+    /// Returns true if a row of a part passes, without regard to the closure.
+    #[inline]
+    pub(super) fn has(&self, part: usize, row: Row) -> bool {
+        match self.masks.get(part) {
             Some(Some((words, _))) => {
                 words.get(row as usize / 64).is_some_and(|w| w & (1 << (row % 64)) != 0)
             }
-            _ => match place {
-                Place::Memtable(..) => self.snapshot.memtables[part].live.is_live(row),
-                Place::Segment(segment, _) => {
-                    self.snapshot.segments[segment as usize].live.is_live(row)
-                }
-            },
-        };
-        passes && self.closure.is_none_or(|closure| self.ask(closure, place))
+            _ => self.live(part).is_some_and(|live| live.is_live(row)),
+        }
     }
 
     /// Calls the closure for a row. If the row cannot be read, the error is kept for

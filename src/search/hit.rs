@@ -22,11 +22,16 @@ pub struct Hit {
     pub id: MemoryId,
     /// The memory's place in the history of the store: see [`Memory::seq`].
     pub seq: u64,
-    /// Exact distance from the query; smaller is nearer.
+    /// Exact distance from the query; smaller is nearer. Infinite if the search had no vector.
     pub distance: f32,
-    /// The distance as a similarity, larger is nearer: the cosine, the dot product, or 1 / (1 +
-    /// L2).
+    /// By how much results are ordered, the largest first. Of a search by a vector, the distance as
+    /// a similarity: the cosine, the dot product, or 1 / (1 + L2). Of a search by words,
+    /// [`text_score`](Self::text_score). Of a search by both, the sum that
+    /// [`Fusion`](crate::Fusion) describes.
     pub score: f32,
+    /// The BM25 score of the memory's text; 0 if it does not match. `None` if the search had no
+    /// words.
+    pub text_score: Option<f32>,
     /// The memory, as far as [`Search::fields`](crate::Search::fields) asked for it.
     pub memory: Option<Memory>,
 }
@@ -132,6 +137,38 @@ pub struct Explanation {
     /// Rows whose metadata was parsed, because no column answers the filter for them. Rows in RAM
     /// have no columns.
     pub fields_from_rows: u64,
+    /// What was done for the query by words; `None` if there was none.
+    pub text: Option<TextSearch>,
+}
+
+/// How a query by words was answered.
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+#[non_exhaustive]
+pub struct TextSearch {
+    /// Visible memories of the collection with at least one word in their text.
+    pub documents: u64,
+    /// The words that were looked for, as the text index stores them.
+    pub words: Vec<WordCount>,
+    /// Memories that match by words and pass the filter. The order of words in phrases and closures
+    /// may leave out some of them.
+    pub matches: u64,
+    /// Entries that were read: one is a word of a memory.
+    pub postings: u64,
+    /// Rows that had no words in the text index, so that these were made from their text. It is 0
+    /// once compaction has indexed all rows.
+    pub words_from_rows: u64,
+}
+
+/// A word of a query by words.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
+pub struct WordCount {
+    /// The word, as the text index stores it.
+    pub word: String,
+    /// True if it stands for all words that begin with it.
+    pub is_prefix: bool,
+    /// How many visible memories of the collection have it.
+    pub documents: u64,
 }
 
 impl Explanation {
@@ -146,6 +183,7 @@ impl Explanation {
         self.reranked += other.reranked;
         self.graphs += other.graphs;
         self.fallbacks += other.fallbacks;
+        self.text = other.text.or(self.text.take());
     }
 }
 

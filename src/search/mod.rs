@@ -13,14 +13,19 @@ pub(crate) mod names;
 mod request;
 mod run;
 mod shortlist;
+mod text;
+mod words;
 
 use std::fmt;
 use std::sync::Arc;
 
 pub use group::GroupBy;
-pub use hit::{AccessPath, AccessReason, Explanation, Group, Hit, PartSearch};
+pub use hit::{
+    AccessPath, AccessReason, Explanation, Group, Hit, PartSearch, TextSearch, WordCount,
+};
 pub use iter::Iter;
 pub use request::{Fields, SearchMode};
+pub use text::{Fusion, TextQuery};
 
 use crate::clock::Timestamp;
 use crate::engine::Engine;
@@ -81,7 +86,8 @@ impl<'a> Search<'a> {
     }
 
     /// Adds a query: the distance of a memory is the smallest to any of the queries, so results
-    /// near to any of them are found, each once. Takes as long as that many searches.
+    /// near to any of them are found, each once. Takes as long as that many searches. Added to a
+    /// search by words, it makes a search by both.
     ///
     /// ```
     /// # fn main() -> altiplano::Result<()> {
@@ -98,6 +104,57 @@ impl<'a> Search<'a> {
     /// ```
     pub fn or_near(mut self, query: &[f32]) -> Self {
         self.request.others.push(query.to_vec());
+        self
+    }
+
+    /// Returns a search by words.
+    pub(crate) fn words(engine: &'a Engine, core: &'a CollectionState, query: TextQuery) -> Self {
+        let mut request = Request::new(Query::Words);
+        request.text = Some(query);
+        Self { engine, core, snapshot: None, request }
+    }
+
+    /// Adds a query by words: results are ordered by both, as [`Search::fusion`] says. The
+    /// collection needs a [text index](crate::CollectionOptions::text_index).
+    ///
+    /// The words only add to the order. A memory without any of them, or without a phrase of the
+    /// query, can still be a result by its vector. A second query replaces the first.
+    ///
+    /// Takes as long as one search of each kind. Each finds its best candidates, and both scores of
+    /// all of these are computed: see [`Search::pool`].
+    ///
+    /// ```
+    /// # fn main() -> altiplano::Result<()> {
+    /// # let dir = tempfile::tempdir().unwrap();
+    /// # use altiplano::{CollectionOptions, Memory, Metric, Store, TextIndex};
+    /// # let store = Store::open(dir.path().join("agent.alt"))?;
+    /// let options = CollectionOptions::new(2, Metric::Cosine).text_index(TextIndex::new());
+    /// let notes = store.collection("notes", options)?;
+    /// notes.insert(Memory::new(1, [0.9, 0.1]).text("Trains were late again."))?;
+    /// notes.insert(Memory::new(2, [0.7, 0.3]).text("Booked flight LA2047 to Lima."))?;
+    /// let hits = notes.search(&[1.0, 0.0]).text("when is flight LA2047").run()?;
+    /// assert_eq!(hits[0].id, 2.into());
+    /// assert!(hits[0].text_score > hits[1].text_score && hits[0].distance > hits[1].distance);
+    /// # Ok(()) }
+    /// ```
+    #[doc(alias = "hybrid")]
+    #[doc(alias = "bm25")]
+    pub fn text(mut self, query: impl Into<TextQuery>) -> Self {
+        self.request.text = Some(query.into());
+        self
+    }
+
+    /// Sets how the rankings by vector and by words become one. Default = [`Fusion::default`].
+    pub const fn fusion(mut self, fusion: Fusion) -> Self {
+        self.request.fusion = fusion;
+        self
+    }
+
+    /// Sets how many candidates each side of a search by vector and words gives, at least four
+    /// times the results. Default = 100. A memory that is among the candidates of neither side is
+    /// no result.
+    pub const fn pool(mut self, candidates: usize) -> Self {
+        self.request.pool = Some(candidates);
         self
     }
 
@@ -317,7 +374,11 @@ impl fmt::Debug for Search<'_> {
         let request = &self.request;
         f.debug_struct("Search")
             .field("collection", &self.core.name)
-            .field("queries", &(request.others.len() + 1))
+            .field("query", &request.query)
+            .field("others", &request.others.len())
+            .field("text", &request.text)
+            .field("fusion", &request.fusion)
+            .field("pool", &request.pool)
             .field("k", &request.k)
             .field("offset", &request.offset)
             .field("max_distance", &request.max_distance)

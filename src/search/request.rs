@@ -7,6 +7,7 @@ use crate::filter::Filter;
 use crate::ids::MemoryId;
 use crate::memory::Memory;
 use crate::search::group::GroupBy;
+use crate::search::text::{Fusion, TextQuery};
 
 /// Largest number of results of one search, or of memories of one page.
 pub(super) const MAX_RESULTS: usize = 1 << 20;
@@ -58,6 +59,8 @@ pub(super) enum Query<'a> {
         id: MemoryId,
         namespace: Option<String>,
     },
+    /// None: the search goes by words, unless vectors are added.
+    Words,
 }
 
 /// The parameters of a search.
@@ -65,6 +68,11 @@ pub(super) struct Request<'a> {
     pub(super) query: Query<'a>,
     /// Further queries. The distance of a memory is the smallest to any query.
     pub(super) others: Vec<Vec<f32>>,
+    /// The query by words.
+    pub(super) text: Option<TextQuery>,
+    pub(super) fusion: Fusion,
+    /// Candidates of either side in a search by both.
+    pub(super) pool: Option<usize>,
     pub(super) k: usize,
     pub(super) offset: usize,
     pub(super) max_distance: f32,
@@ -85,6 +93,9 @@ impl<'a> Request<'a> {
         Self {
             query,
             others: Vec::new(),
+            text: None,
+            fusion: Fusion::default(),
+            pool: None,
             k: 10,
             offset: 0,
             max_distance: f32::INFINITY,
@@ -98,6 +109,11 @@ impl<'a> Request<'a> {
             mode: SearchMode::Auto,
             fields: Fields::Payload,
         }
+    }
+
+    /// Returns true if memories are looked for by a vector.
+    pub(super) fn has_vector(&self) -> bool {
+        !matches!(self.query, Query::Words) || !self.others.is_empty()
     }
 
     /// Refuses options that are out of range.
@@ -116,6 +132,12 @@ impl<'a> Request<'a> {
             }
             let what = "k groups of results";
             limited(what, results.saturating_mul(n), "ask for fewer groups or fewer in each")?;
+        }
+        limited("pool", self.pool.unwrap_or_default(), "ask for a smaller one")?;
+        self.fusion.check()?;
+        if !self.has_vector() && self.max_distance < f32::INFINITY {
+            let reason = "a search by words has no distances; set a vector, or min_score";
+            return Err(Error::option("max_distance", reason));
         }
         if !(0.0..=1.0).contains(&self.recall) {
             let reason = format!("{} is not between 0 and 1", self.recall);
