@@ -193,6 +193,7 @@ mod sync;
 pub mod testing;
 mod value_error;
 mod vector;
+mod words;
 mod worker;
 
 pub use clock::{Clock, ClockDoubt, ManualClock, SystemClock, Timestamp};
@@ -205,7 +206,7 @@ pub use ids::MemoryId;
 pub use memory::{Lifetime, Memory, Patch};
 pub use options::{
     Background, CollectionOptions, CollectionSettings, Durability, GraphBuilder, HnswParams,
-    IoMode, Metric, StoreOptions,
+    IoMode, Metric, StoreOptions, TextIndex,
 };
 pub use quantization::Quantization;
 pub use report::{CompactionReport, ForgetReceipt, Plan, PurgeReceipt, Reason, Step};
@@ -218,6 +219,7 @@ pub use search::{
 pub use stats::{BeamStats, CollectionStats, IndexStats, RecallStats, SegmentStats, StoreStats};
 pub use store::{Loss, RepairPolicy, RepairReport, Salvaged, Store, VerifyLevel, VerifyReport};
 pub use value_error::ValueError;
+pub use words::Language;
 
 /// The program of the README, as a test.
 #[cfg(doctest)]

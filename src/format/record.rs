@@ -271,6 +271,19 @@ fn fields<'a>(
     Ok(())
 }
 
+/// Returns the text of a row, if it has one.
+pub(crate) fn text_of(body: &[u8]) -> Result<Option<&str>, DecodeError> {
+    let mut found = None;
+    fields(body, |tag, bytes, at| {
+        match tag {
+            TEXT => found = Some(text(bytes, at)?),
+            _ => known(tag, at)?,
+        }
+        Ok(())
+    })?;
+    Ok(found)
+}
+
 /// Decodes the attributes of a row that filters test. `tags` and names are borrowed from the body.
 pub(crate) fn attributes(id: MemoryId, body: &[u8]) -> Result<Attributes<'_>, DecodeError> {
     let mut row = Attributes {

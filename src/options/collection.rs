@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::text_index::TextIndex;
 use super::values::{Durability, HnswParams, Metric};
 use crate::quantization::Quantization;
 
@@ -34,6 +35,8 @@ pub struct CollectionOptions {
     pub(super) unique_keys: Option<bool>,
     /// As `default_ttl`.
     pub(super) refresh_on_read: Option<Option<Duration>>,
+    /// As `default_ttl`.
+    pub(super) text_index: Option<Option<TextIndex>>,
 }
 
 impl CollectionOptions {
@@ -54,6 +57,7 @@ impl CollectionOptions {
             memtable_rows: None,
             unique_keys: None,
             refresh_on_read: None,
+            text_index: None,
         }
     }
 
@@ -149,6 +153,47 @@ impl CollectionOptions {
     #[must_use]
     pub const fn no_refresh_on_read(mut self) -> Self {
         self.refresh_on_read = Some(None);
+        self
+    }
+
+    /// Indexes the words of texts. Default = they are not indexed.
+    ///
+    /// It can be switched on, changed and switched off at any time. Searches are right from then
+    /// on: the texts of rows that have no words yet, or words by other rules, are read for each
+    /// search. The background rewrites one segment after the other, and
+    /// [`Store::compact`](crate::Store::compact) all at once.
+    ///
+    /// The index lies in the segments. It is compacted and purged with them, and takes about half
+    /// the bytes of the texts ([`CollectionStats::word_bytes`](crate::CollectionStats::word_bytes)
+    /// tells). A memtable with it takes more heap, which
+    /// [`StoreOptions::heap_budget`](crate::StoreOptions::heap_budget) counts. Needs the feature
+    /// `text`, which is on by default.
+    ///
+    /// ```
+    /// # fn main() -> altiplano::Result<()> {
+    /// # let dir = tempfile::tempdir().unwrap();
+    /// # use altiplano::{CollectionOptions, Language, Metric, Store, TextIndex};
+    /// # let store = Store::open(dir.path().join("agent.alt"))?;
+    /// let options = || CollectionOptions::new(2, Metric::Cosine);
+    /// let words = TextIndex::new().language(Language::English);
+    /// let notes = store.collection("notes", options().text_index(words))?;
+    /// assert_eq!(notes.settings().text_index, Some(words));
+    /// let notes = store.collection("notes", options().no_text_index())?;
+    /// assert_eq!(notes.settings().text_index, None);
+    /// # Ok(()) }
+    /// ```
+    #[must_use]
+    #[doc(alias = "bm25")]
+    pub const fn text_index(mut self, index: TextIndex) -> Self {
+        self.text_index = Some(Some(index));
+        self
+    }
+
+    /// Takes back [`text_index`](Self::text_index). The words go with the next rewrite of each
+    /// segment.
+    #[must_use]
+    pub const fn no_text_index(mut self) -> Self {
+        self.text_index = Some(None);
         self
     }
 

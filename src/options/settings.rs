@@ -6,9 +6,11 @@ use std::time::Duration;
 use serde::Serialize;
 
 use super::collection::CollectionOptions;
+use super::text_index::TextIndex;
 use super::values::{Durability, HnswParams, Metric};
 use crate::error::{Error, Result};
 use crate::quantization::Quantization;
+use crate::words::Analyzer;
 
 /// Rows of a full memtable, by default.
 const MEMTABLE_ROWS: u32 = 4096;
@@ -54,6 +56,8 @@ pub struct CollectionSettings {
     /// How long a memory with an end lives at least after it was read; `None` if reads change
     /// nothing.
     pub refresh_on_read: Option<Duration>,
+    /// The index of the words of texts; `None` if they are not indexed.
+    pub text_index: Option<TextIndex>,
 }
 
 impl From<CollectionOptions> for CollectionSettings {
@@ -71,6 +75,7 @@ impl From<CollectionOptions> for CollectionSettings {
             memtable_rows: options.memtable_rows.unwrap_or(MEMTABLE_ROWS),
             unique_keys: options.unique_keys.unwrap_or_default(),
             refresh_on_read: options.refresh_on_read.unwrap_or_default(),
+            text_index: options.text_index.unwrap_or_default(),
             dimension,
             metric: options.metric,
             embedding_space: options.embedding_space,
@@ -93,6 +98,7 @@ impl From<CollectionSettings> for CollectionOptions {
             memtable_rows: Some(settings.memtable_rows),
             unique_keys: Some(settings.unique_keys),
             refresh_on_read: Some(settings.refresh_on_read),
+            text_index: Some(settings.text_index),
         }
     }
 }
@@ -122,6 +128,7 @@ impl CollectionSettings {
         now.memtable_rows = wanted.memtable_rows.unwrap_or(now.memtable_rows);
         now.unique_keys = wanted.unique_keys.unwrap_or(now.unique_keys);
         now.refresh_on_read = wanted.refresh_on_read.unwrap_or(now.refresh_on_read);
+        now.text_index = wanted.text_index.unwrap_or(now.text_index);
         Ok(now)
     }
 
@@ -152,7 +159,17 @@ impl CollectionSettings {
                 "zero would hide every memory at once; no_default_ttl means for ever",
             ));
         }
-        Ok(())
+        self.text_index.map_or(Ok(()), |index| index.validate())
+    }
+
+    /// Fails if this build of the crate lacks what the settings need.
+    pub(crate) fn supported(&self) -> Result<()> {
+        self.text_index.map_or(Ok(()), |index| index.supported())
+    }
+
+    /// Returns what makes the words of texts, if these are indexed.
+    pub(crate) fn analyzer(&self) -> Option<Analyzer> {
+        self.text_index.map(|index| index.analyzer())
     }
 }
 

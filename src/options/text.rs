@@ -8,6 +8,7 @@ use super::store::IoMode;
 use super::values::{Durability, GraphBuilder, Metric};
 use crate::quantization::Quantization;
 use crate::value_error::ValueError;
+use crate::words::Language;
 
 /// Implements `Display` and `FromStr` for an enum whose variants are words.
 macro_rules! words {
@@ -44,6 +45,22 @@ words!(
     Bits1 = "bits1"
 );
 words!(GraphBuilder, "builder", BuiltIn = "built_in", HnswRs = "hnsw_rs");
+words!(
+    Language,
+    "language",
+    English = "english",
+    German = "german",
+    French = "french",
+    Spanish = "spanish",
+    Italian = "italian",
+    Portuguese = "portuguese",
+    Dutch = "dutch",
+    Swedish = "swedish",
+    Norwegian = "norwegian",
+    Danish = "danish",
+    Finnish = "finnish",
+    Russian = "russian"
+);
 words!(IoMode, "io_mode", Mapped = "mapped", Pread = "pread");
 
 fn unknown(name: &'static str, text: &str, words: &[&str]) -> ValueError {
@@ -91,6 +108,7 @@ mod tests {
         let bits = [Quantization::Bits4, Quantization::Bits2, Quantization::Bits1];
         back(&[&[Quantization::None, Quantization::Int8], &bits[..]].concat());
         back(&[GraphBuilder::BuiltIn, GraphBuilder::HnswRs]);
+        back(&[Language::English, Language::Finnish, Language::Russian]);
         back(&[IoMode::Mapped, IoMode::Pread]);
         back(&[Durability::Sync, Durability::buffered(Duration::from_millis(250))]);
         assert_eq!(format!("{:>8}", Metric::L2), "      l2");

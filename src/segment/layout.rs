@@ -22,6 +22,7 @@ pub(super) const BODY_OFFSETS: u32 = 15;
 pub(super) const KEYS: u32 = 16;
 pub(super) const POSTINGS: u32 = 17;
 pub(super) const FIELDS: u32 = 18;
+pub(super) const WORDS: u32 = 19;
 
 /// Offset of the first expiry in the description, after rows and dimension.
 pub(super) const FIRST_EXPIRY_AT: usize = 8;

@@ -24,7 +24,7 @@ const LAYERS: &[&[&str]] = &[
     &["clock", "quantization"],
     &["ids"],
     &["error", "report"],
-    &["poison", "stats", "fields"],
+    &["poison", "stats", "fields", "words"],
     &["event", "worker"],
     &["memory", "options", "filter"],
     &["format", "disk"],
