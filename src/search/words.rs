@@ -17,7 +17,6 @@ use crate::segment::RowBuffer;
 use crate::snapshot::state::CollectionState;
 use crate::snapshot::{Place, Snapshot};
 use crate::vector::codes::Queries;
-use crate::words::Analyzer;
 
 /// Candidates of either side in a search by both: at least this many, and at least this many times
 /// the results.
@@ -26,7 +25,6 @@ pub(super) const POOL: (usize, usize) = (100, 4);
 /// A query by words, prepared for a collection.
 pub(super) struct Words {
     index: TextIndex,
-    analyzer: Analyzer,
     asked: Asked,
 }
 
@@ -62,9 +60,8 @@ impl Words {
             );
             return Err(Error::option("text", reason));
         };
-        let analyzer = Analyzer::new(index.language);
-        let asked = Asked::new(query, &analyzer)?;
-        Ok(Self { index, analyzer, asked })
+        let asked = Asked::new(query, index.analyzer())?;
+        Ok(Self { index, asked })
     }
 
     const fn ground<'a>(
@@ -73,7 +70,7 @@ impl Words {
         eligible: &'a Eligible<'a>,
         now: Timestamp,
     ) -> TextGround<'a> {
-        let (index, analyzer, asked) = (&self.index, &self.analyzer, &self.asked);
+        let (index, analyzer, asked) = (&self.index, self.index.analyzer(), &self.asked);
         TextGround { snapshot, eligible, now, index, analyzer, asked }
     }
 

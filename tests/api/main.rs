@@ -30,5 +30,6 @@ mod readers;
 mod scopes;
 mod search_options;
 mod store;
+mod text;
 mod updates;
 mod verbs;

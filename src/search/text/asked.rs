@@ -32,7 +32,7 @@ pub(in crate::search) struct Asked {
 
 impl Asked {
     /// Makes the words of a query.
-    pub(in crate::search) fn new(query: &TextQuery, analyzer: &Analyzer) -> Result<Self> {
+    pub(in crate::search) fn new(query: &TextQuery, analyzer: Analyzer) -> Result<Self> {
         query.check()?;
         let mut asked = Self { parts: Vec::new(), phrases: Vec::new() };
         let mut known = HashMap::new();
@@ -66,7 +66,8 @@ impl Asked {
             }
         }
         for prefix in &query.prefixes {
-            let mut parts = analyzer.without_language().all_words(prefix).into_iter();
+            // A prefix has no stem of its own.
+            let mut parts = words(Analyzer::default(), prefix).into_iter();
             match (parts.next(), parts.next()) {
                 (Some(word), None) => add(&mut asked, word, true, query.all),
                 _ => {
@@ -86,6 +87,8 @@ impl Asked {
 }
 
 /// Returns the words of a text, in order.
-pub(super) fn words(analyzer: &Analyzer, text: &str) -> Vec<String> {
-    analyzer.all_words(text)
+pub(super) fn words(analyzer: Analyzer, text: &str) -> Vec<String> {
+    let mut all = Vec::new();
+    analyzer.words(text, &mut |word| all.push(word.to_owned()));
+    all
 }

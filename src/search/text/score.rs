@@ -29,7 +29,7 @@ pub(in crate::search) struct TextGround<'a> {
     pub(in crate::search) eligible: &'a Eligible<'a>,
     pub(in crate::search) now: Timestamp,
     pub(in crate::search) index: &'a TextIndex,
-    pub(in crate::search) analyzer: &'a Analyzer,
+    pub(in crate::search) analyzer: Analyzer,
     pub(in crate::search) asked: &'a Asked,
 }
 
@@ -49,20 +49,8 @@ enum Found {
     Words(Vec<(Row, u32)>),
 }
 
-/// Some rows of a part, with where each part of the query is in them.
-struct Piece<'a> {
-    start: Row,
-    list: Box<dyn WordList + 'a>,
-    found: Vec<Found>,
-}
-
-/// A part of the snapshot.
-struct Ground<'a> {
-    rows: &'a dyn Rows,
-    /// One bit for each row that is visible; `None` if all are.
-    seen: Option<Vec<u64>>,
-    pieces: Vec<Piece<'a>>,
-}
+/// The visible rows of a part, one bit each; `None` if all are visible.
+type Seen = Option<Vec<u64>>;
 
 /// What scores depend on beside a row.
 #[derive(Default)]
@@ -84,8 +72,7 @@ pub(in crate::search) fn score(
     k: usize,
     also: &[Place],
 ) -> Result<(Scored, TextSearch)> {
-    let (mut statistics, mut parts) = (Statistics::default(), Vec::new());
-    statistics.with = vec![0; ground.asked.parts.len()];
+    let mut statistics = Statistics::new(ground);
     for (rows, live) in ground.snapshot.parts() {
         let all = Matcher::new(Filter::All);
         let seen = match visible(rows, live, ground.now, &all, &mut 0)? {
@@ -93,20 +80,18 @@ pub(in crate::search) fn score(
             None if live.dead() == 0 => None,
             None => Some(live.words().collect()),
         };
-        let pieces = rows.words(ground.analyzer, &mut statistics.made)?;
-        let mut part = Ground { rows, seen, pieces: Vec::new() };
-        for (start, list) in pieces {
-            let find = |part: &Part| find(&*list, part, &mut statistics.read);
-            let found = ground.asked.parts.iter().map(find).collect::<Result<_>>()?;
-            part.pieces.push(Piece { start, list, found });
-        }
-        part.count(&mut statistics)?;
-        parts.push(part);
+        let mut made = 0;
+        let mut count = |start, list: &dyn WordList| statistics.count(ground, &seen, start, list);
+        rows.words(ground.analyzer, &mut count, &mut made)?;
+        statistics.made += made;
     }
     let mut scorer = Scorer::new(ground, &statistics, k, also);
-    for (at, part) in parts.iter().enumerate() {
-        scorer.part(at, part, &mut statistics.read)?;
+    for (at, (rows, _)) in ground.snapshot.parts().enumerate() {
+        let mut score = |start, list: &dyn WordList| scorer.piece(start, list);
+        rows.words(ground.analyzer, &mut score, &mut 0)?;
+        scorer.end_of_part(at, rows)?;
     }
+    statistics.read += scorer.read;
     ground.eligible.check()?;
     let best = scorer.best.into_sorted();
     let best = best.into_iter().map(|(key, (id, place))| (key, id, place)).collect();
@@ -153,16 +138,12 @@ fn find(list: &dyn WordList, part: &Part, read: &mut u64) -> Result<Found> {
     Ok(if merged.is_empty() { Found::Nowhere } else { Found::Words(merged) })
 }
 
-/// Calls `visit` with each row of a piece that has these words, and how often.
-fn each(piece: &Piece<'_>, found: &Found, mut visit: impl FnMut(Row, u32)) -> Result<()> {
+/// Calls `visit` with each row of these that has these words, and how often.
+fn each(list: &dyn WordList, found: &Found, mut visit: impl FnMut(Row, u32)) -> Result<()> {
     match found {
         Found::Nowhere => {}
-        Found::Word(term) => {
-            piece.list.postings(term)?.for_each(|(row, times)| visit(piece.start + row, times));
-        }
-        Found::Words(rows) => {
-            rows.iter().for_each(|(row, times)| visit(piece.start + row, *times));
-        }
+        Found::Word(term) => list.postings(term)?.for_each(|(row, times)| visit(row, times)),
+        Found::Words(rows) => rows.iter().for_each(|(row, times)| visit(*row, *times)),
     }
     Ok(())
 }
@@ -171,38 +152,45 @@ fn has(words: &[u64], row: Row) -> bool {
     words.get(row as usize / 64).is_some_and(|word| word & (1 << (row % 64)) != 0)
 }
 
-impl Ground<'_> {
-    /// Adds the visible rows of this part to the statistics.
-    fn count(&self, statistics: &mut Statistics) -> Result<()> {
-        for piece in &self.pieces {
-            statistics.documents += u64::from(piece.list.documents());
-            statistics.tokens += piece.list.tokens();
-            if let Some(seen) = &self.seen {
-                let lengths = piece.list.lengths()?;
-                for (row, length) in (piece.start..).zip(lengths) {
-                    let length = u32::from_le_bytes(*length);
-                    if length > 0 && !has(seen, row) {
-                        statistics.documents = statistics.documents.saturating_sub(1);
-                        statistics.tokens = statistics.tokens.saturating_sub(length.into());
-                    }
+impl Statistics {
+    fn new(ground: TextGround<'_>) -> Self {
+        Self { with: vec![0; ground.asked.parts.len()], ..Self::default() }
+    }
+
+    /// Adds the visible ones of the rows from `start` on.
+    fn count(
+        &mut self,
+        ground: TextGround<'_>,
+        seen: &Seen,
+        start: Row,
+        list: &dyn WordList,
+    ) -> Result<()> {
+        self.documents += u64::from(list.documents());
+        self.tokens += list.tokens();
+        if let Some(seen) = seen {
+            for (row, length) in (start..).zip(list.lengths()?) {
+                let length = u32::from_le_bytes(*length);
+                if length > 0 && !has(seen, row) {
+                    self.documents = self.documents.saturating_sub(1);
+                    self.tokens = self.tokens.saturating_sub(length.into());
                 }
             }
-            for (with, found) in statistics.with.iter_mut().zip(&piece.found) {
-                *with += match (&self.seen, found) {
-                    (None, Found::Word(term)) => u64::from(term.documents),
-                    (None, Found::Words(rows)) => rows.len() as u64,
-                    (_, Found::Nowhere) => 0,
-                    (Some(seen), found) => {
-                        let (mut count, mut read) = (0, 0);
-                        each(piece, found, |row, _| {
-                            read += 1;
-                            count += u64::from(has(seen, row));
-                        })?;
-                        statistics.read += read;
-                        count
-                    }
-                };
-            }
+        }
+        for (part, with) in ground.asked.parts.iter().zip(&mut self.with) {
+            let found = find(list, part, &mut self.read)?;
+            *with += match (seen, &found) {
+                (_, Found::Nowhere) => 0,
+                (None, Found::Word(term)) => u64::from(term.documents),
+                (None, Found::Words(rows)) => rows.len() as u64,
+                (Some(seen), found) => {
+                    let mut count = 0;
+                    each(list, found, |row, _| {
+                        self.read += 1;
+                        count += u64::from(has(seen, start + row));
+                    })?;
+                    count
+                }
+            };
         }
         Ok(())
     }
@@ -225,6 +213,8 @@ struct Scorer<'a> {
     have: Vec<u32>,
     /// The rows with a score.
     touched: Vec<Row>,
+    /// Postings that were read.
+    read: u64,
 }
 
 impl<'a> Scorer<'a> {
@@ -256,42 +246,48 @@ impl<'a> Scorer<'a> {
             scores: vec![0.0; largest as usize],
             have: vec![0; if needed > 0 { largest as usize } else { 0 }],
             touched: Vec::new(),
+            read: 0,
             ground,
         }
     }
 
-    /// Scores the eligible rows of a part.
-    fn part(&mut self, at: usize, part: &Ground<'_>, read: &mut u64) -> Result<()> {
-        for piece in &part.pieces {
-            let lengths = piece.list.lengths()?;
-            for (group, found) in piece.found.iter().enumerate() {
-                let required = self.ground.asked.parts[group].required;
-                let (weight, (base, per_word)) = (self.weights[group], self.norm);
-                let mut postings = 0;
-                let (scores, have, touched) = (&mut self.scores, &mut self.have, &mut self.touched);
-                each(piece, found, |row, times| {
-                    postings += 1;
-                    let Some(score) = scores.get_mut(row as usize) else { return };
-                    let length = lengths.get((row - piece.start) as usize);
-                    let length = length.map_or(0, |length| u32::from_le_bytes(*length));
-                    if *score == 0.0 {
-                        touched.push(row);
-                    }
-                    let times = times as f32;
-                    *score += weight * times / (times + base + per_word * length as f32);
-                    if required && let Some(have) = have.get_mut(row as usize) {
-                        *have += 1;
-                    }
-                })?;
-                *read += postings;
-            }
+    /// Adds to the scores of the rows from `start` on.
+    fn piece(&mut self, start: Row, list: &dyn WordList) -> Result<()> {
+        let lengths = list.lengths()?;
+        let (base, per_word) = self.norm;
+        for (part, &weight) in self.ground.asked.parts.iter().zip(&self.weights) {
+            let found = find(list, part, &mut self.read)?;
+            let (scores, have, touched) = (&mut self.scores, &mut self.have, &mut self.touched);
+            let mut read = 0;
+            each(list, &found, |row, times| {
+                read += 1;
+                let at = (start + row) as usize;
+                let (Some(score), Some(length)) = (scores.get_mut(at), lengths.get(row as usize))
+                else {
+                    return;
+                };
+                if *score == 0.0 {
+                    touched.push(at as Row);
+                }
+                let (times, length) = (times as f32, u32::from_le_bytes(*length) as f32);
+                *score += weight * times / (times + base + per_word * length);
+                if part.required && let Some(have) = have.get_mut(at) {
+                    *have += 1;
+                }
+            })?;
+            self.read += read;
         }
-        self.answer_for(at, part)?;
-        self.take_best(at, part)
+        Ok(())
+    }
+
+    /// Takes the scores of a part, whose pieces were all added.
+    fn end_of_part(&mut self, at: usize, rows: &dyn Rows) -> Result<()> {
+        self.answer_for(at, rows)?;
+        self.take_best(at, rows)
     }
 
     /// Notes the scores of the places of this part that were asked about.
-    fn answer_for(&mut self, at: usize, part: &Ground<'_>) -> Result<()> {
+    fn answer_for(&mut self, at: usize, rows: &dyn Rows) -> Result<()> {
         let mut buffer = RowBuffer::default();
         for (i, place) in self.also.iter().enumerate() {
             let (Place::Memtable(_, row) | Place::Segment(_, row)) = *place;
@@ -300,7 +296,7 @@ impl<'a> Scorer<'a> {
             }
             let score = self.scores.get(row as usize).copied().unwrap_or_default();
             let whole = self.have.get(row as usize).is_none_or(|have| *have == self.needed);
-            if score > 0.0 && whole && self.has_phrases(part.rows, row, &mut buffer)? {
+            if score > 0.0 && whole && self.has_phrases(rows, row, &mut buffer)? {
                 self.of[i] = score;
             }
         }
@@ -308,7 +304,7 @@ impl<'a> Scorer<'a> {
     }
 
     /// Offers the rows of a part that have a score, and makes their places ready for the next part.
-    fn take_best(&mut self, at: usize, part: &Ground<'_>) -> Result<()> {
+    fn take_best(&mut self, at: usize, rows: &dyn Rows) -> Result<()> {
         let (snapshot, eligible) = (self.ground.snapshot, self.ground.eligible);
         let mut buffer = RowBuffer::default();
         for row in std::mem::take(&mut self.touched) {
@@ -320,10 +316,10 @@ impl<'a> Scorer<'a> {
             }
             self.matches += 1;
             if key < self.best.bound()
-                && self.has_phrases(part.rows, row, &mut buffer)?
+                && self.has_phrases(rows, row, &mut buffer)?
                 && eligible.accept(place)
             {
-                self.best.offer(key, (part.rows.id(row)?, place));
+                self.best.offer(key, (rows.id(row)?, place));
             }
         }
         Ok(())
@@ -333,7 +329,8 @@ impl<'a> Scorer<'a> {
         if self.ground.asked.phrases.is_empty() {
             return Ok(true);
         }
-        let text = record::text_of(rows.body(row, buffer)?).unwrap_or_default();
-        Ok(self.ground.asked.has_phrases(&words(self.ground.analyzer, text.unwrap_or_default())))
+        // The body was checked when it was read. A forged one that cannot be parsed has no phrase.
+        let text = record::text_of(rows.body(row, buffer)?).ok().flatten().unwrap_or_default();
+        Ok(self.ground.asked.has_phrases(&words(self.ground.analyzer, text)))
     }
 }
