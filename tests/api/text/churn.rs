@@ -65,7 +65,7 @@ fn scores_go_by_what_is_visible_through_any_change() {
                 }
             }
             now += rng.below(3);
-            clock.set(START + Duration::from_secs(now));
+            clock.set_wall(START + Duration::from_secs(now));
             let gone: Vec<u64> = ends.iter().filter(|(_, end)| **end <= now).map(|e| *e.0).collect();
             for id in gone {
                 ends.remove(&id);
