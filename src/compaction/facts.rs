@@ -18,6 +18,7 @@ pub(super) fn segment_facts(
     snapshot: &Snapshot,
 ) -> Result<Vec<SegmentFacts>> {
     let now = engine.time.plausible_now();
+    let analyzer = core.options().analyzer();
     let dead = core.deaths.look(snapshot, now)?;
     let facts = snapshot.segments.iter().zip(dead).map(|(part, dead)| SegmentFacts {
         file: part.sealed.file,
@@ -25,6 +26,8 @@ pub(super) fn segment_facts(
         rows: u64::from(part.sealed.segment.rows()),
         dead: dead.rows,
         reclaim_by: dead.since.map(|since| since + engine.background.reclaim_within()),
+        // Damage is found where the words are used. No rewrite may hide it.
+        other_words: !part.sealed.segment.has_words_by(analyzer).unwrap_or(true),
     });
     Ok(facts.collect())
 }

@@ -74,6 +74,7 @@ fn coming_segment(snapshot: &Snapshot, rows: u64) -> Option<SegmentFacts> {
         rows,
         dead: 0,
         reclaim_by: None,
+        other_words: false,
     })
 }
 

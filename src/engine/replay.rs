@@ -30,6 +30,7 @@ pub(crate) fn open_collection(
     entry: &CollectionEntry,
 ) -> Result<Arc<CollectionState>> {
     let options = entry.options.clone();
+    options.supported()?;
     let spec = CodeSpec::new(options.quantization, options.metric, options.dimension);
     let mut snapshot = Snapshot { visible: entry.covers_seq, ..Snapshot::default() };
     for segment in &entry.segments {

@@ -47,6 +47,8 @@ pub(crate) fn collection(engine: &Engine, core: &CollectionState) -> Result<Coll
         stats.field_bytes += fields.bytes;
         stats.field_bytes_limit += fields.limit;
         stats.field_columns_left_out += fields.left_out;
+        let word_bytes = part.sealed.segment.word_bytes();
+        stats.word_bytes += word_bytes;
         stats.dead_rows += u64::from(part.live.dead());
         stats.expired_rows += expired;
         stats.live_rows += rows - gone;
@@ -58,6 +60,7 @@ pub(crate) fn collection(engine: &Engine, core: &CollectionState) -> Result<Coll
             rows,
             dead_rows: u64::from(part.live.dead()),
             expired_rows: expired,
+            word_bytes,
         });
     }
     stats.withheld_rows = withheld_rows(engine, &snapshot, now)?;

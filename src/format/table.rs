@@ -140,7 +140,7 @@ impl SectionTable {
 /// Returns true if this version knows the section in a file of this kind.
 fn is_known(file: FileKind, kind: u32) -> bool {
     match file {
-        FileKind::Segment => matches!(kind, 1..=18),
+        FileKind::Segment => matches!(kind, 1..=19),
         FileKind::Deletes => matches!(kind, 1..=3),
         // At most 32 levels with three sections each.
         FileKind::Index => matches!(kind, 1..=6 | 16..=111),

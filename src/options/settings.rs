@@ -193,9 +193,11 @@ fn agree<T: PartialEq + std::fmt::Display>(
 }
 
 impl CollectionOptions {
-    /// Checks every range.
+    /// Checks every range, and that this build can do what is asked.
     pub(crate) fn validate(&self) -> Result<()> {
-        CollectionSettings::from(self.clone()).validate()
+        let settings = CollectionSettings::from(self.clone());
+        settings.validate()?;
+        settings.supported()
     }
 }
 

@@ -78,6 +78,8 @@ pub enum Reason {
     Uncovered,
     /// There are enough rows outside a graph for a graph to pay.
     GraphPays,
+    /// The words of a segment are missing, were made by other rules, or are wanted no more.
+    Words,
 }
 
 /// The steps that a compaction would take, without taking them. Returned by

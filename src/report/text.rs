@@ -43,6 +43,7 @@ impl fmt::Display for Reason {
             Self::Small => "many small files slow searches down",
             Self::Uncovered => "no index covers the rows",
             Self::GraphPays => "there are enough rows for a graph",
+            Self::Words => "the words are not those of the text index",
         })
     }
 }

@@ -10,12 +10,14 @@ use super::liveness::Liveness;
 use super::postings::Field;
 use super::row::{Row, RowBuffer, RowRef};
 use super::rows::{Column, Rows, number_of_importance};
+use super::words::WordList;
 use crate::clock::Timestamp;
 use crate::error::{Error, Result};
 use crate::filter::{Attributes, Matcher};
 use crate::format::{DecodeError, record};
 use crate::ids::{MemoryId, Seq};
 use crate::memory::Change;
+use crate::words::Analyzer;
 
 /// Rows with changes kept beside them.
 pub(crate) trait ChangedRows: Send + Sync {
@@ -145,6 +147,16 @@ impl<T: ChangedRows> Rows for T {
         visit: &mut dyn FnMut(&str, RoaringBitmap),
     ) -> Result<bool> {
         self.written().names(of, prefix, visit)
+    }
+
+    /// No change touches a text.
+    fn words(
+        &self,
+        analyzer: Analyzer,
+        visit: &mut dyn FnMut(Row, &dyn WordList) -> Result<()>,
+        read: &mut u64,
+    ) -> Result<()> {
+        self.written().words(analyzer, visit, read)
     }
 
     fn unexpired(&self, now: Timestamp) -> Result<Option<Liveness>> {

@@ -25,6 +25,7 @@ mod salvage;
 mod seal;
 mod sealed;
 mod select;
+mod words;
 
 pub(crate) use active::{Active, Coder};
 pub(crate) use cap::segment_cap;
@@ -41,6 +42,7 @@ pub(crate) use rows::{Column, Rows};
 pub(crate) use salvage::SalvagedSegment;
 pub(crate) use seal::{RowSource, write_segment};
 pub(crate) use sealed::SealedSegment;
+pub(crate) use words::{Term, WordList, WordRows, row_bound};
 
 #[cfg(test)]
 mod tests;

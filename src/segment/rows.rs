@@ -5,10 +5,12 @@ use roaring::RoaringBitmap;
 use super::liveness::Liveness;
 use super::postings::Field;
 use super::row::{Row, RowBuffer, RowRef};
+use super::words::WordList;
 use crate::clock::Timestamp;
 use crate::error::Result;
 use crate::filter::{Attributes, Matcher};
 use crate::ids::{MemoryId, Seq};
+use crate::words::Analyzer;
 
 /// An attribute of every row by whose number rows are ordered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -61,6 +63,15 @@ pub(crate) trait Rows: Send + Sync {
     ) -> Result<bool> {
         Ok(false)
     }
+    /// Calls `visit` with the words of all rows, dead ones included, in pieces: the first row of
+    /// each piece, and its words. Rows that have no words, or words by other rules, are read and
+    /// their words made for this call. Their number is added to `read`.
+    fn words(
+        &self,
+        analyzer: Analyzer,
+        visit: &mut dyn FnMut(Row, &dyn WordList) -> Result<()>,
+        read: &mut u64,
+    ) -> Result<()>;
     /// Returns the rows that have not expired at `now`, dead ones included; `None` if these are all
     /// rows.
     fn unexpired(&self, now: Timestamp) -> Result<Option<Liveness>>;

@@ -1,6 +1,6 @@
 //! Owns the writing of `seg` files. Layout: `format.md`, "Segment". Vectors and bodies are
-//! streamed. About 100 bytes per row, the postings, and the columns of fields within their limit,
-//! stay in RAM during the write.
+//! streamed. About 100 bytes per row, the postings, the columns of fields within their limit, and
+//! about twice the bytes of the texts if there is a text index, stay in RAM during the write.
 
 use std::path::Path;
 
@@ -9,6 +9,7 @@ use super::fields::FieldsBuilder;
 use super::layout::{self, FIRST_EXPIRY_AT, HAS_EVENT, HAS_HISTORY, PINNED, key_hash, vector_crc};
 use super::postings::PostingsBuilder;
 use super::row::{Row, RowBuffer, RowRef};
+use super::words::WordsBuilder;
 use crate::clock::Timestamp;
 use crate::disk::Disk;
 use crate::error::{Error, Result};
@@ -18,6 +19,7 @@ use crate::format::names::FileName;
 use crate::format::record;
 use crate::map_vec::MapVec;
 use crate::section::{Check, SectionWriter};
+use crate::words::Analyzer;
 
 /// The rows of a segment to be written: in ascending order of ids, each id once.
 pub(crate) trait RowSource {
@@ -47,10 +49,11 @@ struct Columns {
     keys: Vec<(u64, Row)>,
     postings: PostingsBuilder,
     fields: FieldsBuilder,
+    words: Option<WordsBuilder>,
 }
 
 impl Columns {
-    fn new(rows: Row, dimension: usize) -> Self {
+    fn new(rows: Row, dimension: usize, words: Option<Analyzer>) -> Self {
         Self {
             ids: MapVec::default(),
             seqs: MapVec::default(),
@@ -66,6 +69,7 @@ impl Columns {
             keys: Vec::new(),
             postings: PostingsBuilder::default(),
             fields: FieldsBuilder::new(rows, dimension),
+            words: words.map(WordsBuilder::new),
         }
     }
 
@@ -104,24 +108,30 @@ impl Columns {
         }
         self.postings.add(at, &of);
         self.fields.add(at, &of);
+        if let Some(words) = &mut self.words {
+            let text = record::text_of(row.body)
+                .map_err(|e| Error::internal(format!("the body of a row: {}", e.reason)))?;
+            words.add(text);
+        }
         Ok(())
     }
 }
 
-/// Writes a segment and syncs the file. Returns its length. The caller syncs the directory. Calls
-/// `progress` with the number of rows written so far.
+/// Writes a segment and syncs the file. Returns its length. The caller syncs the directory. `words`
+/// makes the words of the rows, if their texts are indexed. Calls `progress` with the number of
+/// rows written so far.
 pub(crate) fn write_segment(
     disk: &dyn Disk,
     dir: &Path,
     header: &FileHeader,
-    dimension: usize,
+    (dimension, words): (usize, Option<Analyzer>),
     source: &dyn RowSource,
     progress: &mut dyn FnMut(Row) -> Result<()>,
 ) -> Result<u64> {
     let name = FileName::Segment(header.file);
     let mut writer = SectionWriter::create(disk, dir, name, header)?;
     let mut buffer = RowBuffer::default();
-    let mut columns = Columns::new(source.rows(), dimension);
+    let mut columns = Columns::new(source.rows(), dimension, words);
     writer.begin(layout::VECTORS, Check::Rows)?;
     for at in 0..source.rows() {
         let row = source.row(at, &mut buffer)?;
@@ -190,5 +200,9 @@ fn write_columns(
         writer.section(kind, Check::Blocks, bytes)?;
     }
     writer.section(layout::POSTINGS, Check::Blocks, &columns.postings.encode())?;
-    writer.section(layout::FIELDS, Check::Blocks, &columns.fields.encode())
+    writer.section(layout::FIELDS, Check::Blocks, &columns.fields.encode())?;
+    match columns.words {
+        Some(words) => writer.section(layout::WORDS, Check::Blocks, &words.encode()),
+        None => Ok(()),
+    }
 }

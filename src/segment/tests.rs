@@ -65,7 +65,7 @@ fn rows(n: u64) -> Vec<NewRow> {
 
 fn active(rows: Vec<NewRow>) -> Active {
     let spec = CodeSpec::new(Quantization::Int8, Metric::L2, 2);
-    rows.into_iter().fold(Active::new(spec, None), |active, row| active.push(vec![row]))
+    rows.into_iter().fold(Active::new(spec, None, None), |active, row| active.push(vec![row]))
 }
 
 struct Source(Active);
@@ -87,7 +87,7 @@ impl RowSource for Source {
 fn seal(dir: &Path, active: &Active) -> SealedSegment {
     let source = Source(active.clone());
     let header = header(FileKind::Segment);
-    let len = write_segment(&RealDisk, dir, &header, 2, &source, &mut |_| Ok(())).unwrap();
+    let len = write_segment(&RealDisk, dir, &header, (2, None), &source, &mut |_| Ok(())).unwrap();
     open(dir, len, false).unwrap()
 }
 
@@ -139,7 +139,7 @@ fn blocks_of_long_bodies_end_early_and_are_not_merged() {
         |i: u64| row(i, Memory::new(i, [0.0, 0.0]).text("x".repeat(400 << 10)), Timestamp::MAX);
     let wanted: Vec<NewRow> = (0..7).map(long).chain(rows(40)).collect();
     // Each block takes rows until it has 1 MiB.
-    let mut active = Active::new(spec, None).push(wanted[..7].to_vec());
+    let mut active = Active::new(spec, None, None).push(wanted[..7].to_vec());
     assert_eq!(active.block_rows(), [3, 3, 1]);
     for new in &wanted[7..] {
         active = active.push(vec![new.clone()]);
@@ -162,7 +162,7 @@ fn blocks_of_long_bodies_end_early_and_are_not_merged() {
     // Empty bodies have a place, too.
     let empty = |id| NewRow { body: Vec::new(), ..row(id, memory(id), Timestamp::MAX) };
     let bare =
-        Active::new(spec, None).push(vec![empty(1), row(2, memory(2), Timestamp::MAX), empty(3)]);
+        Active::new(spec, None, None).push(vec![empty(1), row(2, memory(2), Timestamp::MAX), empty(3)]);
     let lens = (0..3).map(|at| bare.row(at, &mut buffer).unwrap().body.len());
     assert!(lens.eq([0, row(2, memory(2), Timestamp::MAX).body.len(), 0]));
 }
@@ -269,7 +269,7 @@ fn rows_that_no_memory_can_be_are_damage_whatever_their_checksums_say() {
     assert!(matches!(sealed.vector(1, &mut buffer), Err(Error::Corrupt { .. })));
     let source = Source(active(vec![rows(1).remove(0), rows(1).remove(0)]));
     let (dir, header) = (tempfile::tempdir().unwrap(), header(FileKind::Segment));
-    let twice = write_segment(&RealDisk, dir.path(), &header, 2, &source, &mut |_| Ok(()));
+    let twice = write_segment(&RealDisk, dir.path(), &header, (2, None), &source, &mut |_| Ok(()));
     assert!(matches!(twice, Err(Error::Corrupt { .. })));
 }
 

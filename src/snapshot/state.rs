@@ -189,9 +189,20 @@ impl CollectionState {
         self.in_memory
     }
 
+    /// Changes the options. The caller holds the commit token.
     pub(crate) fn set_options(&self, options: CollectionSettings) {
         self.reads.set(options.refresh_on_read);
+        let analyzer = options.analyzer();
+        let before = self.options();
         self.options.store(options);
+        // Frozen memtables are sealed soon, with the new words.
+        let mut next = Snapshot::clone(&self.snapshot());
+        if before.analyzer() != analyzer
+            && let Some(active) = next.memtables.last_mut()
+        {
+            active.rows = active.rows.with_words(analyzer);
+            self.publish(next);
+        }
         *lock(&self.indexes_in_order) = Weak::new();
     }
 
@@ -273,7 +284,7 @@ impl CollectionState {
         tables.next_number += 1;
         snapshot.memtables.push(MemPart {
             number,
-            rows: Active::new(self.spec, self.coder()),
+            rows: Active::new(self.spec, self.coder(), self.options().analyzer()),
             live: Liveness::all_live(0),
             changes: Changes::default(),
             last_seq: Seq::ZERO,
@@ -296,7 +307,7 @@ impl CollectionState {
         table.rows = rows.iter().map(|row| row.id).zip(0..).collect();
         active.live = Liveness::all_live(rows.len() as Row);
         active.changes = Changes::default();
-        active.rows = Active::new(self.spec, self.coder()).push(rows);
+        active.rows = Active::new(self.spec, self.coder(), self.options().analyzer()).push(rows);
     }
 
     /// Returns true if every effect in this snapshot is in files that the manifest names.

@@ -90,7 +90,7 @@ pub struct CollectionStats {
     pub dead_bytes: u64,
     /// Rows in RAM: in the active memtable and in memtables that wait to be sealed.
     pub memtable_rows: u64,
-    /// Heap bytes of the memtables, including their codes.
+    /// Heap bytes of the memtables, including their codes and words.
     pub heap_bytes: u64,
     /// Bytes of the columns of fields in the segments: see `Filter::field`.
     pub field_bytes: u64,
@@ -99,6 +99,9 @@ pub struct CollectionStats {
     pub field_bytes_limit: u64,
     /// How many columns were left out because they would exceed that. The rows answer for them.
     pub field_columns_left_out: u64,
+    /// Bytes of the words in the segments: see
+    /// [`CollectionOptions::text_index`](crate::CollectionOptions::text_index).
+    pub word_bytes: u64,
     /// Sealed segments.
     pub segments: Vec<SegmentStats>,
     /// Indexes over the segments.
@@ -155,6 +158,8 @@ pub struct SegmentStats {
     pub dead_rows: u64,
     /// Rows that have expired.
     pub expired_rows: u64,
+    /// The part of the bytes in the words of texts; 0 if these are not indexed.
+    pub word_bytes: u64,
 }
 
 /// The recall and cost of one beam width in a graph. It was measured when the graph was built, with

@@ -10,7 +10,7 @@ use crate::engine::Engine;
 use crate::error::{Error, Result};
 use crate::ids::CollectionId;
 use crate::manifest::{self, Found};
-use crate::options::StoreOptions;
+use crate::options::{CollectionSettings, StoreOptions};
 use crate::snapshot::Snapshot;
 use crate::snapshot::state::CollectionState;
 use crate::store::Store;
@@ -76,7 +76,10 @@ impl Store {
             open.retain(|id, _| newer.contains_key(id));
             for (id, core) in newer {
                 match open.get(&id) {
-                    Some(old) => old.publish(Snapshot::clone(&core.snapshot())),
+                    Some(old) => {
+                        old.set_options(CollectionSettings::clone(&core.options()));
+                        old.publish(Snapshot::clone(&core.snapshot()));
+                    }
                     None => drop(open.insert(id, core)),
                 }
             }

@@ -24,6 +24,15 @@ impl Analyzer {
         rules::unicode() << 16 | RULES << 8 | language
     }
 
+    /// Returns what makes words of this code; `None` if this version has no such rules.
+    pub(crate) fn of_code(code: u32) -> Option<Self> {
+        let language = match code & 0xFF {
+            0 => None,
+            number => Some(*Language::ALL.get(number as usize - 1)?),
+        };
+        Some(Self { language }).filter(|analyzer| analyzer.code() == code)
+    }
+
     /// Calls `visit` with each word of a text, in order. A word is what Unicode calls a word and
     /// has a letter or a digit (UAX #29), in lower case, cut to [`MAX_WORD_BYTES`], and its stem if
     /// there is a language.
@@ -160,6 +169,13 @@ mod tests {
         assert_eq!(codes.len(), languages.len());
         assert_eq!(Analyzer::default().code() & 0xFFFF, 0x100, "the rules that files name");
         assert_eq!(Analyzer { language: Some(Language::Russian) }.code() & 0xFF, 12);
+        for language in languages.into_iter().chain(Language::ALL.map(Some)) {
+            let analyzer = Analyzer { language };
+            assert_eq!(Analyzer::of_code(analyzer.code()), Some(analyzer));
+        }
+        for code in [0, 0x100, 13, Analyzer::default().code() + 13, u32::MAX] {
+            assert_eq!(Analyzer::of_code(code), None, "{code:x}");
+        }
     }
 
     proptest! {

@@ -35,3 +35,21 @@ pub enum Language {
     /// Russian.
     Russian,
 }
+
+impl Language {
+    /// All languages, in stored order.
+    pub(crate) const ALL: [Self; 12] = [
+        Self::English,
+        Self::German,
+        Self::French,
+        Self::Spanish,
+        Self::Italian,
+        Self::Portuguese,
+        Self::Dutch,
+        Self::Swedish,
+        Self::Norwegian,
+        Self::Danish,
+        Self::Finnish,
+        Self::Russian,
+    ];
+}

@@ -40,6 +40,8 @@ pub(crate) struct SegmentFacts {
     pub(crate) dead: u64,
     /// Deadline for reclaiming the bytes of the first dead row, as far as it is known.
     pub(crate) reclaim_by: Option<Timestamp>,
+    /// True if its words are not those that the collection wants.
+    pub(crate) other_words: bool,
 }
 
 impl SegmentFacts {
@@ -141,6 +143,15 @@ pub(crate) fn plan_rows(
             }
         }
         steps.push(RowStep { inputs, reason, drop: false });
+    }
+    // One at a time unless all is asked for: what is due counts as debt, for which writers may wait.
+    let most = if eagerness == Eagerness::All { rest.len() } else { 1 };
+    let others = (0..rest.len()).filter(|&i| rest[i].other_words);
+    let others: Vec<usize> = others.filter(|&i| !taken[i]).take(most).collect();
+    for i in others {
+        taken[i] = true;
+        let inputs = vec![rest[i].file];
+        steps.push(RowStep { inputs, reason: Reason::Words, drop: false });
     }
     let mut small: Vec<&SegmentFacts> = (0..rest.len())
         .filter(|&i| !taken[i] && rest[i].live_bytes() < cap / 2)

@@ -6,7 +6,7 @@ const NOW: Timestamp = Timestamp::from_millis(1_000_000_000_000);
 
 fn segment(file: u64, rows: u64, dead: u64) -> SegmentFacts {
     let reclaim_by = (dead > 0).then(|| NOW + std::time::Duration::from_millis(1));
-    SegmentFacts { file: FileId(file), bytes: rows * 1_600, rows, dead, reclaim_by }
+    SegmentFacts { file: FileId(file), bytes: rows * 1_600, rows, dead, reclaim_by, other_words: false }
 }
 
 fn index(file: u64, nodes: u64, live: u64, graph: bool) -> IndexFacts {
@@ -191,4 +191,28 @@ fn an_explicit_compaction_left_dead_nodes_in_every_graph_but_the_largest() {
     assert!(step.graph && step.base == Some(FileId(1)));
     let after = [index(4, 1_308, 1_308, true)];
     assert_eq!(plan_index(&after, 0, graphs(100), Eagerness::All), None);
+}
+
+#[test]
+fn segments_with_other_words_are_rewritten_one_at_a_time_after_the_dead() {
+    let mut facts: Vec<SegmentFacts> = (1..=6).map(|file| segment(file, 10_000, 0)).collect();
+    facts.push(segment(7, 10_000, 5_000));
+    for other in [1, 3, 6] {
+        facts[other].other_words = true;
+    }
+    let steps = |facts: &[SegmentFacts], eagerness| -> Vec<(Vec<u64>, Reason)> {
+        let steps = plan_rows(facts, NOW, eagerness).into_iter();
+        steps.map(|s| (s.inputs.iter().map(|f| f.0).collect(), s.reason)).collect()
+    };
+    let due = [(vec![7], Reason::DeadShare), (vec![2], Reason::Words)];
+    assert_eq!(steps(&facts, Eagerness::Due), due);
+    let all = steps(&facts, Eagerness::All);
+    assert_eq!(all[..2], due);
+    assert_eq!(all[2..], [(vec![4], Reason::Words)]);
+    assert_eq!(plan_rows_frugally(&facts[..6], NOW, Eagerness::All), [], "it frees nothing");
+    // It comes before the merge of small segments.
+    let mut facts: Vec<SegmentFacts> = (1..=9).map(|file| segment(file, 10, 0)).collect();
+    facts[8].other_words = true;
+    let steps = steps(&facts, Eagerness::Due);
+    assert_eq!((steps[0].clone(), steps[1].1), ((vec![9], Reason::Words), Reason::Small));
 }

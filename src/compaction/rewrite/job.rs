@@ -142,8 +142,9 @@ impl Rewrite<'_> {
             engine.events.emit(&Event::Progress { collection, done, total });
             self.job.step(bytes)
         };
-        let (disk, root, dimension) = (engine.dir.disk(), engine.dir.root(), core.spec.dimension);
-        let len = write_segment(disk, root, &header, dimension, output, &mut progress)?;
+        let (disk, root) = (engine.dir.disk(), engine.dir.root());
+        let what = (core.spec.dimension, core.options().analyzer());
+        let len = write_segment(disk, root, &header, what, output, &mut progress)?;
         Ok(SegmentEntry { file, len, rows: output.rows(), deletes: None, dead_since: None })
     }
 

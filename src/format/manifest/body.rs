@@ -9,7 +9,16 @@ use super::data::{CollectionEntry, DeletesEntry, IndexEntry, LogEntry, Manifest,
 use crate::clock::Timestamp;
 use crate::format::header::FileHeader;
 use crate::ids::{CollectionId, FileId, Seq};
-use crate::options::{CollectionSettings, Durability, HnswParams, Metric, Quantization};
+use crate::options::{CollectionSettings, Durability, HnswParams, Metric, Quantization, TextIndex};
+use crate::words::Language;
+
+/// Version 4 adds which collections index the words of texts.
+#[derive(Serialize, Deserialize)]
+pub(super) struct BodyV4 {
+    rest: BodyV3,
+    /// Collection, language, `k1`, `b`.
+    text_index: Vec<(u32, Option<Language>, f32, f32)>,
+}
 
 /// Version 3 adds which collections keep keys unique, and which prolong lifetimes on reads.
 #[derive(Serialize, Deserialize)]
@@ -73,6 +82,34 @@ struct IndexV1 {
     locator: u64,
     locator_len: u64,
     segments: Vec<u64>,
+}
+
+impl From<&Manifest> for BodyV4 {
+    fn from(m: &Manifest) -> Self {
+        let text_index = m.collections.iter().filter_map(|c| {
+            let index = c.options.text_index?;
+            Some((c.id.0, index.language, index.k1, index.b))
+        });
+        Self { rest: BodyV3::from(m), text_index: text_index.collect() }
+    }
+}
+
+impl From<BodyV3> for BodyV4 {
+    fn from(rest: BodyV3) -> Self {
+        Self { rest, text_index: Vec::new() }
+    }
+}
+
+impl BodyV4 {
+    pub(super) fn into_manifest(self, header: FileHeader) -> Manifest {
+        let mut manifest = self.rest.into_manifest(header);
+        for (id, language, k1, b) in self.text_index {
+            if let Some(collection) = manifest.collection_mut(CollectionId(id)) {
+                collection.options.text_index = Some(TextIndex { language, k1, b });
+            }
+        }
+        manifest
+    }
 }
 
 impl From<&Manifest> for BodyV3 {
@@ -232,6 +269,7 @@ impl CollectionV1 {
             memtable_rows: self.memtable_rows,
             unique_keys: false,
             refresh_on_read: None,
+            text_index: None,
         };
         CollectionEntry {
             id: CollectionId(self.id),

@@ -11,12 +11,12 @@ use super::header::{FileHeader, FileKind, HEADER_LEN, HeaderError};
 use super::names::FileName;
 use super::{DecodeError, codec, crc32};
 use crate::ids::{CollectionId, FileId, Seq};
-use body::{BodyV2, BodyV3};
+use body::{BodyV2, BodyV3, BodyV4};
 pub(crate) use data::{
     CollectionEntry, DeletesEntry, IndexEntry, LogEntry, Manifest, SegmentEntry,
 };
 
-const BODY_VERSION: u16 = 3;
+const BODY_VERSION: u16 = 4;
 
 impl Manifest {
     /// Returns every file that is part of the store, without the lock and the manifest itself.
@@ -41,7 +41,7 @@ impl Manifest {
 
     /// Encodes the whole file.
     pub(crate) fn encode(&self, salt: [u8; 16]) -> crate::Result<Vec<u8>> {
-        let body = codec::encode(&BodyV3::from(self))?;
+        let body = codec::encode(&BodyV4::from(self))?;
         let file = FileId(self.generation);
         let header = FileHeader { kind: FileKind::Manifest, store: self.store, file, salt };
         let mut out = header.encode().to_vec();
@@ -79,9 +79,12 @@ impl Manifest {
         if crc != checksum(version, header.salt, body) {
             return Err(DecodeError::new(at, "the manifest's checksum does not match").into());
         }
-        let body: Result<BodyV3, _> = match version {
-            1 => codec::decode(body).map(|rest| BodyV2 { rest, dead_since: Vec::new() }.into()),
-            2 => codec::decode(body).map(|rest: BodyV2| rest.into()),
+        let older = BodyV3::into;
+        let body: Result<BodyV4, _> = match version {
+            1 => codec::decode(body)
+                .map(|rest| older(BodyV2 { rest, dead_since: Vec::new() }.into())),
+            2 => codec::decode(body).map(|rest: BodyV2| older(rest.into())),
+            3 => codec::decode(body).map(older),
             BODY_VERSION => codec::decode(body),
             _ => return Err(HeaderError::TooNew(version)),
         };
@@ -142,11 +145,13 @@ pub(crate) mod tests {
 
     use crate::clock::Timestamp;
     use crate::format::header::StoreId;
-    use crate::options::{CollectionOptions, CollectionSettings, Metric};
+    use crate::options::{CollectionOptions, CollectionSettings, Metric, TextIndex};
+    use crate::words::Language;
 
     pub(crate) fn manifest() -> Manifest {
         let options = CollectionOptions::new(3, Metric::Cosine).embedding_space("m");
         let options = options.unique_keys(true).refresh_on_read(Duration::from_millis(300));
+        let options = options.text_index(TextIndex::new().language(Language::German).k1(0.5));
         let options = CollectionSettings::from(options);
         let deletes = DeletesEntry { file: FileId(4), len: 99, covers_seq: Seq(17), dead: 2 };
         let segment = SegmentEntry {
@@ -197,8 +202,8 @@ pub(crate) mod tests {
         let mut empty = manifest();
         empty.collections.clear();
         let bytes = empty.encode([5; 16]).unwrap();
-        let mut expected = vec![3, 0, 0, 0]; // body version, reserved
-        expected.extend([93, 0, 0, 0]); // body bytes
+        let mut expected = vec![4, 0, 0, 0]; // body version, reserved
+        expected.extend([101, 0, 0, 0]); // body bytes
         assert_eq!(bytes[128..136], expected);
         let mut body = vec![8, 0, 0, 0, 0, 0, 0, 0]; // next_file
         body.extend([2, 0, 0, 0]); // next_collection
@@ -212,6 +217,7 @@ pub(crate) mod tests {
         body.extend([0; 8]); // no segment with dead rows
         body.extend([0; 8]); // no collection with unique keys
         body.extend([0; 8]); // no collection that prolongs lifetimes
+        body.extend([0; 8]); // no collection that indexes words
         assert_eq!(bytes[144..], body);
     }
 
@@ -219,16 +225,19 @@ pub(crate) mod tests {
     fn bodies_of_older_versions_are_read_and_end_before_what_came_later() {
         let mut expected = manifest();
         let mut bytes = expected.encode([5; 16]).unwrap();
-        // Version 3 added one collection to two lists, version 2 one segment.
-        for (version, added) in [(2, 32), (1, 24)] {
+        // Version 4 added one collection to a list, version 3 to two lists, version 2 one segment.
+        for (version, added) in [(3, 25), (2, 32), (1, 24)] {
             bytes.truncate(bytes.len() - added);
             bytes[128] = version;
             let len = bytes.len() as u32 - 144;
             bytes[132..136].copy_from_slice(&len.to_le_bytes());
             let crc = checksum(version.into(), [5; 16], &bytes[144..]);
             bytes[136..140].copy_from_slice(&crc.to_le_bytes());
-            expected.collections[0].options.unique_keys = false;
-            expected.collections[0].options.refresh_on_read = None;
+            expected.collections[0].options.text_index = None;
+            if version < 3 {
+                expected.collections[0].options.unique_keys = false;
+                expected.collections[0].options.refresh_on_read = None;
+            }
             if version == 1 {
                 expected.collections[0].segments[0].dead_since = None;
             }
@@ -294,12 +303,12 @@ pub(crate) mod tests {
     #[test]
     fn another_kind_of_file_and_a_newer_body_are_told_apart_from_damage() {
         let mut bytes = manifest().encode([5; 16]).unwrap();
-        bytes[128] = 4;
+        bytes[128] = 5;
         let damaged = DecodeError::new(144, "the manifest's checksum does not match");
         assert_eq!(Manifest::decode(&bytes), Err(damaged.into()));
-        let crc = checksum(4, [5; 16], &bytes[144..]);
+        let crc = checksum(5, [5; 16], &bytes[144..]);
         bytes[136..140].copy_from_slice(&crc.to_le_bytes());
-        assert_eq!(Manifest::decode(&bytes), Err(HeaderError::TooNew(4)));
+        assert_eq!(Manifest::decode(&bytes), Err(HeaderError::TooNew(5)));
         let mut bytes = manifest().encode([5; 16]).unwrap();
         bytes[8] = FileKind::Log as u8;
         let crc = crc32(&[&bytes[..124]]);

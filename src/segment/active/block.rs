@@ -14,8 +14,10 @@ use crate::ids::{MemoryId, Seq};
 use crate::map_vec::MapVec;
 use crate::options::Quantization;
 use crate::segment::layout::key_hash;
-use crate::segment::row::RowRef;
+use crate::segment::row::{Row, RowRef};
+use crate::segment::words::{InRam, Words, WordsBuilder, merge};
 use crate::vector::codes::{CodeBuffer, CodeSpec, FastScanBlocks, Fit, Frame};
+use crate::words::Analyzer;
 
 /// Blocks with fewer rows have no codes.
 const CODED: usize = 64;
@@ -56,6 +58,8 @@ pub(super) struct Block {
     pub(super) codes: Option<CodeBuffer>,
     /// The sign bits of the codes in the FastScan layout; empty if the codes have no signs.
     pub(super) signs: MapVec<u8>,
+    /// The words of the rows; empty if texts are not indexed.
+    pub(super) words: MapVec<u8>,
 }
 
 impl Head {
@@ -76,6 +80,15 @@ pub(super) fn short_hash(name: &str) -> u16 {
     (hash ^ (hash >> 16)) as u16
 }
 
+/// Returns the words of these blocks, if they all have words by these rules.
+fn joined(analyzer: Analyzer, blocks: &[Arc<Block>]) -> Option<MapVec<u8>> {
+    let mut parts = Vec::with_capacity(blocks.len());
+    for block in blocks {
+        parts.push(block.words().ok()?.filter(|words| words.is_by(analyzer))?);
+    }
+    if parts.is_empty() { None } else { merge(&parts).ok() }
+}
+
 impl Block {
     /// Returns an empty block with room for `rows` rows and `bodies` bytes of bodies.
     pub(super) fn empty(spec: CodeSpec, rows: usize, bodies: usize) -> Self {
@@ -85,6 +98,7 @@ impl Block {
             bodies: MapVec::with_capacity(bodies),
             codes: None,
             signs: MapVec::new(),
+            words: MapVec::new(),
         }
     }
 
@@ -108,6 +122,27 @@ impl Block {
 
     pub(super) fn rows(&self) -> usize {
         self.heads.len()
+    }
+
+    /// Returns the words of the rows, if texts are indexed.
+    pub(super) fn words(&self) -> Result<Option<Words<InRam<'_>>>> {
+        if self.words.is_empty() {
+            return Ok(None);
+        }
+        Words::open(InRam(&self.words), self.rows() as Row).map(Some)
+    }
+
+    /// Makes the words of the rows. Those of the blocks `before`, from which the block was made,
+    /// are joined if all of them have words by these rules.
+    pub(super) fn index(&mut self, analyzer: Analyzer, before: &[Arc<Self>]) {
+        let joined = joined(analyzer, before);
+        self.words = joined.unwrap_or_else(|| {
+            let mut words = WordsBuilder::new(analyzer);
+            for at in 0..self.rows() {
+                words.add(record::text_of(self.body(at)).ok().flatten());
+            }
+            words.encode()
+        });
     }
 
     pub(super) fn vector(&self, at: usize, dimension: usize) -> &[f32] {

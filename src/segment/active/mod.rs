@@ -10,26 +10,22 @@
 //! next size. So a row is copied only a few times, and a scan meets few blocks.
 
 mod block;
+mod rows;
 
 use std::sync::Arc;
 
-use roaring::RoaringBitmap;
-
-use super::changed::{Written, changed};
-use super::changes::Changes;
 use super::ids::{ENTRY_BYTES, Ids};
-use super::liveness::Liveness;
-use super::row::{NewRow, Row, RowBuffer, RowRef};
-use super::rows::{Column, Rows, number_of_importance, number_of_time};
+use super::row::{NewRow, Row, RowRef};
+use super::words::row_bound;
 use crate::clock::Timestamp;
 use crate::error::{Error, Result};
-use crate::filter::{Attributes, Filter, Matcher};
 use crate::format::record;
-use crate::ids::{MemoryId, Seq};
+use crate::ids::MemoryId;
 use crate::index::{Candidate, Scan};
 use crate::options::Quantization;
 use crate::vector::codes::{CodeSpec, Queries};
 use crate::vector::kernel::blocks::ROWS;
+use crate::words::Analyzer;
 pub(crate) use block::Coder;
 use block::{Block, Head, name_hash, short_hash};
 
@@ -58,15 +54,22 @@ pub(crate) struct Active {
     first_expiry: Timestamp,
     heap_bytes: usize,
     coder: Option<Coder>,
+    /// Makes the words of texts, if these are indexed.
+    analyzer: Option<Analyzer>,
 }
 
 impl Active {
     /// Returns an empty memtable whose rows get these codes, in the collection's frame if it has
-    /// one.
-    pub(crate) const fn new(spec: CodeSpec, coder: Option<Coder>) -> Self {
+    /// one, and words if texts are indexed.
+    pub(crate) const fn new(
+        spec: CodeSpec,
+        coder: Option<Coder>,
+        analyzer: Option<Analyzer>,
+    ) -> Self {
         Self {
             spec,
             coder,
+            analyzer,
             blocks: Vec::new(),
             starts: Vec::new(),
             ids: Ids::new(),
@@ -74,6 +77,17 @@ impl Active {
             first_expiry: Timestamp::MAX,
             heap_bytes: 0,
         }
+    }
+
+    /// Returns a memtable of the same rows with these words. O(rows).
+    #[must_use]
+    pub(crate) fn with_words(&self, analyzer: Option<Analyzer>) -> Self {
+        let rows = self.places().map(|(_, (block, at))| {
+            let RowRef { id, seq, norm, vector, body } = block.row(at, self.spec.dimension);
+            let (vector, body) = (vector.to_vec(), body.to_vec());
+            NewRow { id, seq, norm, vector, body, expires_at: block.heads[at].expires_at() }
+        });
+        Self::new(self.spec, self.coder.clone(), analyzer).push(rows.collect())
     }
 
     /// Returns this memtable with these rows appended.
@@ -99,7 +113,7 @@ impl Active {
         let bodies = rows.iter().map(|row| row.body.len()).sum();
         let mut block = Block::empty(self.spec, rows.len(), bodies);
         for row in rows {
-            self.heap_bytes += self.row_bytes(row);
+            self.heap_bytes += self.bytes_without_words(row);
             self.first_expiry = self.first_expiry.min(row.expires_at);
             block.vectors.extend_from_slice(&row.vector);
             block.bodies.extend_from_slice(&row.body);
@@ -120,16 +134,28 @@ impl Active {
         self.starts.push(first);
         self.rows += block.rows() as Row;
         block.encode(self.spec, &mut self.coder, u64::from(self.rows), &[]);
+        self.index(&mut block, &[]);
         self.blocks.push(Arc::new(block));
         let mut ids = std::mem::take(&mut self.ids);
-        ids.push(first, rows.iter().map(|row| row.id), |row| self.id(row).ok());
+        ids.push(first, rows.iter().map(|row| row.id), |row| self.id_of(row));
         self.ids = ids;
         while let Some(first) = self.mergeable() {
             let mut merged = Block::concat(self.spec, &self.blocks[first..]);
             let before = self.blocks.split_off(first);
             merged.encode(self.spec, &mut self.coder, u64::from(self.rows), &before);
+            self.index(&mut merged, &before);
             self.starts.truncate(first + 1);
             self.blocks.push(Arc::new(merged));
+        }
+    }
+
+    /// Makes the words of a block, if texts are indexed. `before` are the blocks whose place it
+    /// takes.
+    fn index(&mut self, block: &mut Block, before: &[Arc<Block>]) {
+        if let Some(analyzer) = self.analyzer {
+            block.index(analyzer, before);
+            let gone: usize = before.iter().map(|block| block.words.len()).sum();
+            self.heap_bytes = self.heap_bytes + block.words.len() - gone;
         }
     }
 
@@ -139,8 +165,13 @@ impl Active {
         self.blocks.iter().map(|block| block.rows()).collect()
     }
 
-    /// Returns the heap bytes that a row takes.
+    /// Returns how many heap bytes a row takes at most. Without a text index it takes as many.
     pub(crate) fn row_bytes(&self, row: &NewRow) -> usize {
+        let text = || record::text_of(&row.body).ok().flatten().map_or(0, str::len);
+        self.bytes_without_words(row) + self.analyzer.map_or(0, |_| row_bound(text()))
+    }
+
+    fn bytes_without_words(&self, row: &NewRow) -> usize {
         let spec = self.coder.as_ref().map_or(self.spec, |(frame, _)| frame.spec);
         let codes = if spec.codes == Quantization::None { 0 } else { spec.row_bytes() };
         let signs = spec.block_bytes().map_or(0, |bytes| bytes / ROWS);
@@ -163,6 +194,10 @@ impl Active {
         }
         let many = self.blocks.len() - first >= FANOUT;
         (many && sum <= LARGEST * 2).then_some(first)
+    }
+
+    fn id_of(&self, row: Row) -> Option<MemoryId> {
+        self.locate(row).ok().map(|(block, at)| MemoryId::from_u128(block.heads[at].id))
     }
 
     fn locate(&self, row: Row) -> Result<(&Block, usize)> {
@@ -218,141 +253,8 @@ impl Active {
         u64::from(self.rows) * self.spec.dimension as u64 * 4 + bodies
     }
 
-    /// Returns the bytes of vectors, codes, bodies and heads of rows.
+    /// Returns the bytes of vectors, codes, bodies, words and heads of rows.
     pub(crate) const fn heap_bytes(&self) -> usize {
         self.heap_bytes
-    }
-}
-
-impl Rows for Active {
-    fn rows(&self) -> Row {
-        self.rows
-    }
-
-    fn row<'a>(&'a self, row: Row, _: &'a mut RowBuffer) -> Result<RowRef<'a>> {
-        let (block, at) = self.locate(row)?;
-        Ok(block.row(at, self.spec.dimension))
-    }
-
-    fn body<'a>(&'a self, row: Row, _: &'a mut RowBuffer) -> Result<&'a [u8]> {
-        let (block, at) = self.locate(row)?;
-        Ok(block.body(at))
-    }
-
-    fn vector<'a>(&'a self, row: Row, _: &'a mut RowBuffer) -> Result<&'a [f32]> {
-        let (block, at) = self.locate(row)?;
-        Ok(block.vector(at, self.spec.dimension))
-    }
-
-    fn id(&self, row: Row) -> Result<MemoryId> {
-        let (block, at) = self.locate(row)?;
-        Ok(MemoryId::from_u128(block.heads[at].id))
-    }
-
-    fn seq(&self, row: Row) -> Result<Seq> {
-        let (block, at) = self.locate(row)?;
-        Ok(Seq(block.heads[at].seq))
-    }
-
-    fn first_seq(&self, row: Row) -> Result<Seq> {
-        let (block, at) = self.locate(row)?;
-        let first = record::history(block.body(at)).ok().and_then(|history| history.first_seq);
-        Ok(first.unwrap_or(Seq(block.heads[at].seq)))
-    }
-
-    fn version(&self, row: Row) -> Result<Seq> {
-        let (block, at) = self.locate(row)?;
-        let seq = Seq(block.heads[at].seq);
-        let history = record::history(block.body(at));
-        let version = history.ok().and_then(|history| history.version);
-        Ok(version.map_or(seq, |version| version.max(seq)))
-    }
-
-    fn expires_at(&self, row: Row) -> Result<Timestamp> {
-        let (block, at) = self.locate(row)?;
-        Ok(block.heads[at].expires_at())
-    }
-
-    fn attributes<'a>(&'a self, row: Row, _: &'a mut RowBuffer) -> Result<Attributes<'a>> {
-        let (block, at) = self.locate(row)?;
-        block.attributes(at)
-    }
-
-    /// O(log² rows): see `ids`.
-    fn find(&self, id: MemoryId) -> Result<Vec<Row>> {
-        let has_it = |row: &Row| self.id(*row).is_ok_and(|of| of == id);
-        Ok(self.ids.candidates(id).filter(has_it).collect())
-    }
-
-    fn select(&self, filter: &Matcher, read: &mut u64) -> Result<RoaringBitmap> {
-        self.select_changed(filter, &Changes::default(), read)
-    }
-
-    /// Decodes the bodies of these rows.
-    fn order(&self, by: Column, rows: &[Row], numbers: &mut Vec<Option<u64>>) -> Result<()> {
-        for row in rows {
-            let (block, at) = self.locate(*row)?;
-            let of = block.attributes(at)?;
-            numbers.push(match by {
-                Column::Created => Some(number_of_time(of.created_at)),
-                Column::Event => of.event_time.map(number_of_time),
-                Column::Importance => Some(number_of_importance(of.importance)),
-            });
-        }
-        Ok(())
-    }
-
-    /// O(rows) once something has expired.
-    fn unexpired(&self, now: Timestamp) -> Result<Option<Liveness>> {
-        if now < self.first_expiry {
-            return Ok(None);
-        }
-        let mut unexpired = Liveness::all_live(self.rows);
-        for (row, (block, at)) in self.places() {
-            if block.heads[at].expires_at() <= now {
-                unexpired.kill(row);
-            }
-        }
-        Ok(Some(unexpired))
-    }
-}
-
-impl Written for Active {
-    /// O(rows), plus decoding the bodies of rows with the wanted namespace, session, key and id.
-    fn select_changed(
-        &self,
-        filter: &Matcher,
-        changes: &Changes,
-        read: &mut u64,
-    ) -> Result<RoaringBitmap> {
-        let mut rows = RoaringBitmap::new();
-        let (mut namespace, mut session, mut key, mut listed) = (None, None, None, None);
-        for condition in filter.conditions() {
-            match condition {
-                Filter::Namespace(name) => namespace = Some(name_hash(name)),
-                Filter::Session(name) => session = Some(short_hash(name)),
-                Filter::Key(name) => key = Some(short_hash(name)),
-                Filter::Ids(ids) => listed = Some(ids),
-                _ => {}
-            }
-        }
-        for (row, (block, at)) in self.places() {
-            let head = &block.heads[at];
-            let may = namespace.is_none_or(|hash| head.namespace == hash)
-                && session.is_none_or(|hash| head.session == hash)
-                && key.is_none_or(|hash| head.key == hash)
-                && listed
-                    .is_none_or(|ids| ids.binary_search(&MemoryId::from_u128(head.id)).is_ok());
-            if may
-                && filter.matches_counted(&changed(block.attributes(at)?, changes.get(row)), read)
-            {
-                rows.insert(row);
-            }
-        }
-        Ok(rows)
-    }
-
-    fn ends(&self) -> Result<Vec<Timestamp>> {
-        Ok(self.places().map(|(_, (block, at))| block.heads[at].expires_at()).collect())
     }
 }

@@ -4,6 +4,7 @@
 
 mod rows;
 mod verify;
+mod words;
 
 use std::ops::Range;
 use std::path::Path;

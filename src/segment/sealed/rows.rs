@@ -19,8 +19,10 @@ use crate::segment::liveness::Liveness;
 use crate::segment::postings::Field;
 use crate::segment::row::{Row, RowBuffer, RowRef};
 use crate::segment::rows::{Column, Rows, number_of_importance, number_of_time};
+use crate::segment::words::{WordList, each_piece};
 use crate::segment::{bloom, select};
 use crate::vector::kernel::Kernels;
+use crate::words::Analyzer;
 
 /// Returns the number of a stored moment.
 fn time_number(value: &[u8; 8]) -> u64 {
@@ -143,6 +145,18 @@ impl Rows for SealedSegment {
         visit: &mut dyn FnMut(&str, RoaringBitmap),
     ) -> Result<bool> {
         self.each_name(of, prefix, visit).map(|()| true)
+    }
+
+    fn words(
+        &self,
+        analyzer: Analyzer,
+        visit: &mut dyn FnMut(Row, &dyn WordList) -> Result<()>,
+        read: &mut u64,
+    ) -> Result<()> {
+        match self.stored_words()? {
+            Some(words) if words.is_by(analyzer) && words.rows() == self.rows => visit(0, &words),
+            _ => each_piece(self, 0..self.rows, analyzer, visit, read),
+        }
     }
 
     fn unexpired(&self, now: Timestamp) -> Result<Option<Liveness>> {

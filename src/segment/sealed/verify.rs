@@ -3,11 +3,13 @@
 
 use super::SealedSegment;
 use crate::error::Result;
+use crate::format::record;
 use crate::segment::layout::{
-    BLOOM, BODIES, BODY_OFFSETS, CREATED, FIELDS, IDS, KEYS, PINNED, POSTINGS,
+    BLOOM, BODIES, BODY_OFFSETS, CREATED, FIELDS, IDS, KEYS, PINNED, POSTINGS, WORDS,
 };
 use crate::segment::row::RowBuffer;
 use crate::segment::rows::Rows;
+use crate::segment::words::WordsBuilder;
 
 impl SealedSegment {
     /// Checks everything except vectors and bodies: ids ascend and can be found, and offsets, keys,
@@ -54,7 +56,29 @@ impl SealedSegment {
             fields.check(self.rows, self.file.bytes(FIELDS).map_or(0, <[u8]>::len))
         });
         fields.map_err(|unread| unread.error(&self.file, FIELDS))?;
+        if let Some(words) = self.stored_words()? {
+            words.check()?;
+        }
         self.names().map(drop)
+    }
+
+    /// Checks that the words are those of the bodies, if they were made by rules that this version
+    /// knows.
+    fn verify_words(&self) -> Result<()> {
+        let Some(words) = self.stored_words()? else { return Ok(()) };
+        let Some(analyzer) = words.analyzer().filter(|_| words.rows() == self.rows) else {
+            return Ok(());
+        };
+        let (mut made, mut buffer) = (WordsBuilder::new(analyzer), RowBuffer::default());
+        for row in 0..self.rows {
+            let text = record::text_of(self.body(row, &mut buffer)?);
+            made.add(text.map_err(|e| self.file.corrupt_in(BODIES, e.offset, e.reason))?);
+        }
+        if !words.equals(&made.encode())? {
+            let reason = "the words do not say what the bodies say";
+            return Err(self.file.corrupt_in(WORDS, 0, reason));
+        }
+        Ok(())
     }
 
     /// Returns how many names the rows have in all, as the postings say.
@@ -86,6 +110,7 @@ impl SealedSegment {
             names += [of.namespace, of.session, of.kind].iter().flatten().count() as u64;
             names += of.tags.len() as u64;
         }
+        self.verify_words()?;
         if self.names()? != names {
             let reason = "the postings do not say what the bodies say";
             return Err(self.file.corrupt_in(POSTINGS, 0, reason));

@@ -164,7 +164,7 @@ impl WordsBuilder {
         let terms = self.ends.len();
         let mut order: MapVec<u32> = (0..terms as u32).collect();
         order.sort_unstable_by(|a, b| self.name(*a).cmp(self.name(*b)));
-        let (mut documents, mut bytes) = (MapVec::zeroed(terms), MapVec::zeroed(terms));
+        let (mut documents, mut bytes) = (MapVec::<u32>::zeroed(terms), MapVec::zeroed(terms));
         let mut last = MapVec::<Row>::zeroed(terms);
         let mut total = (HEAD + self.lengths.len() * LENGTH + terms * ENTRY) as u64;
         total += self.names.len() as u64;

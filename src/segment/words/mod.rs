@@ -31,7 +31,7 @@ const MOST_BYTES: usize = 1 << 31;
 /// Returns an upper bound of the bytes that a row with a text of so many bytes adds to the words of
 /// its block. Of all texts, those of different words of one letter take most: two bytes of such a
 /// text make an entry, a letter, the number of its rows, and a row.
-pub(super) const fn row_bound(text: usize) -> usize {
+pub(crate) const fn row_bound(text: usize) -> usize {
     HEAD + LENGTH + BYTES_PER_TEXT * (text + 1)
 }
 

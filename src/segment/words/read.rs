@@ -73,6 +73,11 @@ impl<S: Source> Words<S> {
         self.head.code == analyzer.code()
     }
 
+    /// Returns what makes such words; `None` if this version has no such rules.
+    pub(in crate::segment) fn analyzer(&self) -> Option<Analyzer> {
+        Analyzer::of_code(self.head.code)
+    }
+
     /// Returns the number of rows whose words are here: all, or none if they were left out.
     pub(in crate::segment) const fn rows(&self) -> Row {
         self.head.rows

@@ -6,13 +6,14 @@ use std::time::Duration;
 
 use crate::clock::Timestamp;
 use crate::filter::Matcher;
+use crate::format::record;
 use crate::ids::{MemoryId, Seq};
 use crate::memory::{Change, Patch};
-use crate::segment::NewRow;
+use crate::segment::{NewRow, row_bound};
 use crate::snapshot::state::CollectionState;
 
 /// Estimated bytes of the body of a row that is updated.
-const BODY_BYTES: u64 = 512;
+const BODY_BYTES: usize = 512;
 
 /// One write of a batch, ready to be carried out.
 pub(crate) struct Prepared {
@@ -90,15 +91,22 @@ impl Prepared {
     /// Returns the estimated bytes that the write adds to a memtable.
     pub(crate) fn heap_bytes(&self) -> u64 {
         let codes = self.core.spec.row_bytes();
+        let indexed = self.core.options().text_index.is_some();
+        let words = |text: usize| if indexed { row_bound(text) } else { 0 };
         match &self.task {
-            Task::Insert { row, .. } => (row.vector.len() * 4 + codes + row.body.len()) as u64,
+            Task::Insert { row, .. } => {
+                let text = || record::text_of(&row.body).ok().flatten().map_or(0, str::len);
+                let words = if indexed { words(text()) } else { 0 };
+                (row.vector.len() * 4 + codes + row.body.len() + words) as u64
+            }
             Task::Update(Update { target, with: UpdateWith::Patch { patch, .. } }) => {
                 let rows = match target {
                     Target::Id(..) => 1,
                     Target::Where(_, rows) => *rows,
                 };
-                let row = self.core.spec.dimension * 4 + codes + patch.bytes();
-                rows.saturating_mul(row as u64 + BODY_BYTES)
+                let body = patch.bytes() + BODY_BYTES;
+                let row = self.core.spec.dimension * 4 + codes + body + words(body);
+                rows.saturating_mul(row as u64)
             }
             Task::Update(_) | Task::Delete { .. } | Task::DeleteWhere { .. } => 0,
         }
