@@ -48,10 +48,9 @@ pub(crate) fn all() -> Result<()> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("benches/text/corpora");
     for name in CORPORA {
         let corpus = Corpus::read(&folder, name)?;
-        for (rules, index) in [
-            ("words", TextIndex::new()),
-            ("stems", TextIndex::new().language(Language::English)),
-        ] {
+        for (rules, index) in
+            [("words", TextIndex::new()), ("stems", TextIndex::new().language(Language::English))]
+        {
             corpus.measure(rules, index)?;
         }
     }
@@ -148,7 +147,9 @@ impl Corpus {
         }
         println!("{}", line.line());
         let (corpus, recall, first) = (self.name, recall / count, first / count);
-        eprintln!("{corpus:<14} {rules:<6} {name:<16} recall@10 {recall:.3}  MRR {first:.3}{kinds}");
+        eprintln!(
+            "{corpus:<14} {rules:<6} {name:<16} recall@10 {recall:.3}  MRR {first:.3}{kinds}"
+        );
         Ok(())
     }
 }

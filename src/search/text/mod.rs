@@ -14,4 +14,4 @@ pub use query::TextQuery;
 
 pub(super) use asked::Asked;
 pub(super) use fuse::{Both, fuse};
-pub(super) use score::{Scored, TextGround, score};
+pub(super) use score::{TextGround, score};

@@ -5,7 +5,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use altiplano::{
-    Batch, CollectionOptions, HnswParams, ManualClock, Memory, Metric, Patch, TextIndex, TextQuery,
+    Batch, CollectionOptions, HnswParams, ManualClock, Memory, Metric, Outcome, Patch, TextIndex,
+    TextQuery,
 };
 
 use super::plain::{Asked, Plain};
@@ -33,8 +34,8 @@ fn scores_go_by_what_is_visible_through_any_change() {
             let mut batch = Batch::new();
             for _ in 0..rng.below(60) {
                 let (id, from) = (rng.below(400), rng.below(100_000));
-                let new = Memory { id: id.into(), ..memory(from) };
-                let new = Memory { vector: vector(id, DIMENSION), ..new };
+                let mut new = memory(from);
+                (new.id, new.vector) = (id.into(), vector(id, DIMENSION));
                 ends.remove(&id);
                 batch = match rng.below(3) {
                     0 => {
@@ -58,15 +59,16 @@ fn scores_go_by_what_is_visible_through_any_change() {
                         let words = text(rng.below(100_000)).unwrap_or_default();
                         let is_there = model.contains_key(&id);
                         let patch = Patch::new().text(words.as_str());
-                        let changed = notes.update(id, patch).unwrap();
-                        assert_eq!(changed, is_there, "{seed}, {round}: {id}");
+                        let changed = notes.patch(id, patch).unwrap();
+                        assert_eq!(changed == Outcome::Updated, is_there, "{seed}, {round}: {id}");
                         model.entry(id).and_modify(|memory| memory.text = Some(words));
                     }
                 }
             }
             now += rng.below(3);
             clock.set_wall(START + Duration::from_secs(now));
-            let gone: Vec<u64> = ends.iter().filter(|(_, end)| **end <= now).map(|e| *e.0).collect();
+            let gone: Vec<u64> =
+                ends.iter().filter(|(_, end)| **end <= now).map(|e| *e.0).collect();
             for id in gone {
                 ends.remove(&id);
                 model.remove(&id);

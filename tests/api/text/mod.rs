@@ -15,9 +15,30 @@ const DIMENSION: usize = 8;
 
 /// Words, the first ones often, the last ones seldom.
 const WORDS: [&str; 24] = [
-    "the", "a", "trip", "tea", "Lima", "train", "night", "market", "letter", "green", "Ana", "LA2047",
-    "café", "garden", "running", "runs", "north", "lamp", "north-east", "32.5", "river", "Óscar",
-    "quinoa", "zebra",
+    "the",
+    "a",
+    "trip",
+    "tea",
+    "Lima",
+    "train",
+    "night",
+    "market",
+    "letter",
+    "green",
+    "Ana",
+    "LA2047",
+    "café",
+    "garden",
+    "running",
+    "runs",
+    "north",
+    "lamp",
+    "north-east",
+    "32.5",
+    "river",
+    "Óscar",
+    "quinoa",
+    "zebra",
 ];
 
 /// Returns the text of a memory; some have none, and some no word.

@@ -51,7 +51,8 @@ impl Plain {
         phrases.iter().flatten().for_each(|word| add(word.clone(), false, true));
         asked.prefixes.iter().for_each(|word| add(word.to_lowercase(), true, asked.all));
         let times = |text: &[String], (word, is_prefix): &(String, bool)| {
-            let same = |of: &&String| if *is_prefix { of.starts_with(&**word) } else { *of == word };
+            let same =
+                |of: &&String| if *is_prefix { of.starts_with(&**word) } else { *of == word };
             text.iter().filter(same).count() as f64
         };
         let total = self.texts.len() as f64;

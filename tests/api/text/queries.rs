@@ -30,9 +30,8 @@ fn plain() -> Plain {
 
 /// Queries of all kinds, each as it is asked and as plain data.
 fn queries() -> Vec<(TextQuery, Asked)> {
-    let words = |words: &str| {
-        (TextQuery::new(words), Asked { words: words.into(), ..Asked::default() })
-    };
+    let words =
+        |words: &str| (TextQuery::new(words), Asked { words: words.into(), ..Asked::default() });
     let mut all: Vec<_> = [
         "the",
         "zebra",
@@ -61,7 +60,8 @@ fn queries() -> Vec<(TextQuery, Asked)> {
         }
         all.push((query, asked));
     }
-    for (prefixes, all_words) in [(&["run"][..], false), (&["t", "LA"], false), (&["n", "m"], true)] {
+    for (prefixes, all_words) in [(&["run"][..], false), (&["t", "LA"], false), (&["n", "m"], true)]
+    {
         let mut query = TextQuery::new("tea");
         let mut asked = Asked { words: "tea".into(), all: all_words, ..Asked::default() };
         for prefix in prefixes {
@@ -115,9 +115,8 @@ fn filters_pages_bounds_and_groups_do_not_change_scores() {
         let groups = search().group_by(GroupBy::Session, 2).k(20).run_groups().unwrap();
         assert_eq!(groups.len(), 13, "{world}");
         for group in &groups {
-            let mut wanted = plain.search(&asked, |memory| {
-                memory.session.as_deref() == Some(group.value.as_str())
-            });
+            let mut wanted = plain
+                .search(&asked, |memory| memory.session.as_deref() == Some(group.value.as_str()));
             wanted.truncate(2);
             same(&format!("{world}: {}", group.value), &group.hits, &wanted, &all);
         }
@@ -184,8 +183,11 @@ fn a_search_says_what_it_did() {
         };
         let words: Vec<(&str, bool, u64)> =
             text.words.iter().map(|w| (w.word.as_str(), w.is_prefix, w.documents)).collect();
-        let wanted =
-            [("zebra", false, with("zebra", &[])), ("nowhere", false, 0), ("ru", true, with("", &["ru"]))];
+        let wanted = [
+            ("zebra", false, with("zebra", &[])),
+            ("nowhere", false, 0),
+            ("ru", true, with("", &["ru"])),
+        ];
         assert_eq!(words, wanted, "{world}");
         let documents = (0..ROWS).filter(|id| id % 11 < 9).count() as u64;
         assert_eq!((text.documents, text.matches), (documents, hits.len() as u64), "{world}");
