@@ -32,3 +32,4 @@ mod search_options;
 mod store;
 mod updates;
 mod verbs;
+mod words;
