@@ -25,9 +25,9 @@ pub(crate) mod shape;
 pub(crate) mod table;
 
 /// The format that this version writes. A reader must support at least this one to read it.
-pub const READ_VERSION: u16 = 3;
+pub const READ_VERSION: u16 = 4;
 /// The format that this version writes. A writer must support at least this one to append to it.
-pub const WRITE_VERSION: u16 = 3;
+pub const WRITE_VERSION: u16 = 4;
 
 /// An error in decoded bytes. Modules above add the file's path.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -33,3 +33,4 @@ mod store;
 mod text;
 mod updates;
 mod verbs;
+mod words;

@@ -38,5 +38,5 @@ pub(crate) const fn row_bound(text: usize) -> usize {
 /// See [`row_bound`].
 const BYTES_PER_TEXT: usize = 7;
 
-#[cfg(test)]
+#[cfg(all(test, feature = "text"))]
 mod tests;

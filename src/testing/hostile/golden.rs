@@ -22,9 +22,10 @@ use crate::ids::{FileId, MemoryId};
 use crate::log::LogSource;
 use crate::manifest::Found;
 use crate::options::{
-    Background, CollectionOptions, HnswParams, Metric, Quantization, StoreOptions,
+    Background, CollectionOptions, HnswParams, Metric, Quantization, StoreOptions, TextIndex,
 };
 use crate::store::{Store, open_for_writing};
+use crate::words::{Analyzer, Language};
 use crate::{Batch, Lifetime, Memory, Patch};
 
 /// The time of all events.
@@ -203,6 +204,11 @@ impl Golden {
     }
 }
 
+/// Returns what makes the words of the first collection.
+pub(super) fn words_of_notes() -> Analyzer {
+    Analyzer { language: Some(Language::English) }
+}
+
 fn fill(store: &Store, versions: &mut Versions) {
     let hnsw = HnswParams { m: 4, ef_construction: 16, min_rows: 40, ..HnswParams::default() };
     let options = |of: usize, metric| {
@@ -210,6 +216,13 @@ fn fill(store: &Store, versions: &mut Versions) {
     };
     let (notes, facts) =
         (options(0, Metric::Cosine), options(1, Metric::L2).quantization(Quantization::None));
+    // A build without the feature has a golden store without words.
+    let notes = match words_of_notes().language {
+        Some(language) if cfg!(feature = "text") => {
+            notes.text_index(TextIndex::new().language(language))
+        }
+        _ => notes,
+    };
     let notes = (COLLECTIONS[0].0, store.collection(COLLECTIONS[0].0, notes).unwrap());
     let facts = (COLLECTIONS[1].0, store.collection(COLLECTIONS[1].0, facts).unwrap());
     for (of, count) in [(&notes, 100), (&facts, 70)] {

@@ -5,7 +5,7 @@ use std::sync::OnceLock;
 
 use super::edits::Input;
 use super::files::MemoryDisk;
-use super::golden::{COLLECTIONS, Golden, NOW, len, regions};
+use super::golden::{COLLECTIONS, Golden, NOW, len, regions, words_of_notes};
 use super::repair;
 use super::verdict::{Verdict, typed};
 use crate::clock::Timestamp;
@@ -17,8 +17,10 @@ use crate::format::names::FileName;
 use crate::format::record;
 use crate::ids::MemoryId;
 use crate::segment::{
-    Column, Field, Liveness, Row, RowBuffer, Rows, SealedSegment, read_deletes, verify_deletes,
+    Column, Field, Liveness, Row, RowBuffer, Rows, SealedSegment, WordList, read_deletes,
+    verify_deletes,
 };
+use crate::words::Analyzer;
 
 /// A whole segment, to compare with.
 struct Whole {
@@ -146,6 +148,7 @@ fn ask(segment: &SealedSegment, right: &SealedSegment, forged: bool) {
         compare(got, right.select(filter, &mut 0), forged);
     }
     ask_lists(segment, right, forged);
+    ask_words(segment, right, forged);
     for now in [0, NOW.as_millis(), NOW.as_millis() + 60_000, i64::MAX] {
         let now = Timestamp::from_millis(now);
         compare(segment.unexpired(now), right.unexpired(now), forged);
@@ -177,6 +180,37 @@ fn ask_lists(segment: &SealedSegment, right: &SealedSegment, forged: bool) {
             };
             compare(names(segment), names(right), forged);
         }
+    }
+}
+
+/// Asks for all words, and for some by name and by prefix.
+fn ask_words(segment: &SealedSegment, right: &SealedSegment, forged: bool) {
+    for analyzer in [words_of_notes(), Analyzer::default()] {
+        let said = |of: &SealedSegment| {
+            let mut said = Vec::new();
+            let mut visit = |first: Row, list: &dyn WordList| {
+                let rows = list.lengths()?.len() as Row;
+                assert!(u64::from(first) + u64::from(rows) <= u64::from(of.rows()));
+                let mut terms = Vec::new();
+                for prefix in ["", "te", "1", "zebra"] {
+                    list.each_from(prefix, &mut |word, term| {
+                        terms.push((word.to_owned(), term));
+                        terms.len() < 5000
+                    })?;
+                }
+                for word in ["text", "12", "zebra"] {
+                    terms.extend(list.find(word)?.map(|term| (word.to_owned(), term)));
+                }
+                for (word, term) in terms {
+                    let found: Vec<(Row, u32)> = list.postings(&term)?.collect();
+                    assert!(found.iter().all(|(row, _)| *row < rows), "a row beyond the end");
+                    said.push((word, found));
+                }
+                Ok(())
+            };
+            of.words(analyzer, &mut visit, &mut 0).map(|()| said)
+        };
+        compare(said(segment), said(right), forged);
     }
 }
 

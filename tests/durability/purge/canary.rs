@@ -41,7 +41,7 @@ impl Canary {
 
     pub(crate) fn memory(&self) -> Memory {
         Memory::new(self.id, self.vector.clone())
-            .text(self.name("text"))
+            .text(format!("{} Z{}", self.name("text"), self.mark.to_uppercase()))
             .key(self.name("key"))
             .namespace(self.namespace())
             .session(self.name("session"))
@@ -81,6 +81,11 @@ impl Canary {
         let largest = stored.iter().fold(0.0f32, |max, x| max.max(x.abs()));
         let inverse = 1.0 / (largest / 127.0);
         ("code", stored.iter().map(|x| (x * inverse).round() as i8 as u8).collect())
+    }
+
+    /// Returns a word that no file holds but the words of a segment: the text has it in upper case.
+    pub(crate) fn word(&self) -> Needle {
+        ("word", format!("z{}", self.mark).into_bytes())
     }
 
     pub(crate) fn memory_id(&self) -> MemoryId {

@@ -21,7 +21,7 @@ use crate::common::size::sized;
 use crate::common::{START, contents, memory, settle, with_clock};
 use altiplano::{
     Background, Collection, CollectionOptions, Filter, HnswParams, ManualClock, Memory, MemoryId,
-    Metric, PurgeReceipt, Quantization, Store, StoreOptions,
+    Metric, PurgeReceipt, Quantization, Store, StoreOptions, TextIndex,
 };
 use canary::{Canary, DIMENSION, Needle, found};
 
@@ -73,7 +73,8 @@ const HOUR: Duration = Duration::from_secs(3600);
 
 fn options(metric: Metric, codes: Quantization, min_rows: u32) -> CollectionOptions {
     let hnsw = HnswParams::default().m(8).ef_construction(40).min_rows(min_rows);
-    CollectionOptions::new(DIMENSION, metric).quantization(codes).hnsw(hnsw).memtable_rows(64)
+    let options = CollectionOptions::new(DIMENSION, metric).quantization(codes).hnsw(hnsw);
+    options.memtable_rows(64).text_index(TextIndex::new())
 }
 
 type Rows = BTreeMap<MemoryId, Memory>;
@@ -124,12 +125,14 @@ fn kill(store: &Store, notes: &Collection, clock: &ManualClock, death: Death, de
     }
 }
 
-/// Returns all needles of these canaries: without ids where those live on, with codes where there
-/// are any.
+/// Returns all needles of these canaries: without ids where those live on, with codes and words
+/// where there are any.
 fn needles_of(dead: &[Canary], case: &Case) -> Vec<Needle> {
-    let coded = case.place != Place::Log && case.codes == Quantization::Int8;
+    let sealed = case.place != Place::Log;
+    let coded = sealed && case.codes == Quantization::Int8;
     dead.iter()
         .flat_map(|c| c.needles().into_iter().chain(coded.then(|| c.code(case.metric))))
+        .chain(dead.iter().filter(|_| sealed).map(Canary::word))
         .filter(|(form, _)| *form != "id" || case.death != Death::Replace)
         .collect()
 }
@@ -238,7 +241,7 @@ fn deleted(dir: &Path, options: StoreOptions) -> (Store, Collection, Vec<Needle>
     });
     store.compact().unwrap();
     let mut needles: Vec<Needle> = dead.iter().flat_map(|c| c.needles()).collect();
-    needles.extend(dead.iter().map(|c| c.code(Metric::L2)));
+    needles.extend(dead.iter().flat_map(|c| [c.code(Metric::L2), c.word()]));
     assert_all(dir, &needles, &"planted");
     (store, notes, needles)
 }

@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex};
 
 use super::model::{self, Model, NAMES, read};
 use super::setup::{Point, dir, new_clock, open, options};
+use super::words::check_words;
 use crate::clock::Timestamp;
 use crate::disk::Disk;
 use crate::format::names::FileName;
@@ -65,6 +66,7 @@ fn look(
         return Err(format!("files that no manifest names: {strays:?}"));
     }
     if depth.use_it {
+        check_words(&store)?;
         model::search(&store, &found)?;
         write_on(&store, &found)?;
         let wanted = read(&store)?;

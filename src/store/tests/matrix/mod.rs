@@ -26,3 +26,4 @@ mod script;
 mod seen;
 mod sequences;
 mod setup;
+mod words;

@@ -10,6 +10,7 @@ use super::seen::{Budget, Seen};
 use super::setup::{BEGIN, Point, dir, new_clock, open, options};
 use super::{check, order};
 use crate::clock::{Clock, ManualClock, Timestamp};
+use crate::options::TextIndex;
 use crate::store::open::open_for_writing;
 use crate::sync::lock;
 use crate::testing::sim::{Failure, Fault, FileSystem, Op, OpKind, SimDisk, SyncModel};
@@ -95,6 +96,7 @@ impl Runner {
             Act::Compact => self.store()?.compact().map(drop),
             Act::Purge => self.store()?.purge().map(drop),
             Act::Make(c) => self.make(*c),
+            Act::Words(c, index) => self.words(*c, *index),
             Act::Drop(c) => self.drop_collection(*c),
             Act::Reopen => self.reopen(),
             Act::Away(seconds) => self.away(*seconds),
@@ -166,6 +168,16 @@ impl Runner {
         self.store()?.collection(NAMES[c], model::options(c))?;
         lock(&self.history).acknowledge(new);
         Ok(())
+    }
+
+    /// Changes an option, and no memory.
+    fn words(&self, c: usize, index: Option<TextIndex>) -> Result<(), Error> {
+        let options = model::options(c);
+        let options = match index {
+            Some(index) => options.text_index(index),
+            None => options.no_text_index(),
+        };
+        self.store()?.collection(NAMES[c], options).map(drop)
     }
 
     fn drop_collection(&mut self, c: usize) -> Result<(), Error> {

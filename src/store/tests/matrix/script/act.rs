@@ -1,5 +1,6 @@
 //! Owns the acts that a workload is made of, and the batches that its writes carry.
 
+use crate::options::TextIndex;
 use crate::store::tests::matrix::model::Write;
 use crate::store::tests::matrix::seen::Budget;
 
@@ -21,6 +22,8 @@ pub(in crate::store::tests::matrix) enum Act {
     Compact,
     Purge,
     Make(usize),
+    /// Indexes the words of a collection, or does so no more.
+    Words(usize, Option<TextIndex>),
     Drop(usize),
     /// Closes the store and opens it again.
     Reopen,

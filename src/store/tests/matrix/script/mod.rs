@@ -6,6 +6,7 @@ mod life;
 mod overlaps;
 mod rows;
 mod updates;
+mod words;
 
 use super::model::Write;
 use crate::splitmix::SplitMix;
@@ -35,6 +36,7 @@ fn topics(w: Mode) -> Vec<Topic> {
         overlaps::purges(w),
         overlaps::buffered_writes(w),
         updates::updates(w),
+        words::words(w),
     ]
     .concat()
 }
