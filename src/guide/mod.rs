@@ -4,6 +4,7 @@
 //! |---|---|
 //! | [`cookbook`] | fifteen tasks, each a small program that compiles |
 //! | [`asking`] | finding, listing, counting and changing: recipes, meanings and costs |
+//! | [`words`] | search by words, and by words and vectors |
 //! | [`tuning`] | choosing between recall, memory and speed |
 //! | [`compaction`] | what the background does, and when |
 //! | [`comparison`] | this crate beside other libraries |
@@ -29,3 +30,6 @@ pub mod faq {}
 #[doc = include_str!("tuning.md")]
 #[doc = include_str!("recall.svg")]
 pub mod tuning {}
+
+#[doc = include_str!("words.md")]
+pub mod words {}
