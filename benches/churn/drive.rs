@@ -16,8 +16,9 @@ use altiplano::{
 
 use crate::load::{Load, Op};
 use crate::report::{Round, Told};
+use crate::texts::Texts;
 use crate::watch::{Sample, Watch, was_working};
-use bench_tools::measure::{Percentiles, Rss};
+use bench_tools::measure::{Percentiles, Rss, thread_cpu_seconds};
 use bench_tools::vectors::{Metric, Vectors, exact_neighbors};
 
 pub(crate) const K: usize = 10;
@@ -44,6 +45,7 @@ pub(crate) struct Setup {
     pub(crate) pace: Duration,
     /// Updates per round: lifetimes that are set again, to the same end.
     pub(crate) updates: usize,
+    pub(crate) texts: Texts,
     /// Timed queries per round.
     pub(crate) queries: usize,
     /// Number of queries, at the end of a round, on which recall is measured.
@@ -63,6 +65,7 @@ pub(crate) struct Drive {
     /// The process's memory before the store was opened.
     before: Rss,
     last_cpu: f64,
+    write_cpu: f64,
 }
 
 /// A query of this round.
@@ -110,6 +113,7 @@ impl Drive {
             watch,
             before,
             last_cpu: 0.0,
+            write_cpu: 0.0,
         };
         let fill = drive.load.fill();
         fill.chunks(BATCH)
@@ -151,6 +155,11 @@ impl Drive {
             self.ask(&mut asked)?;
         }
         let samples = self.watch.take();
+        for _ in 0..20 {
+            if let Some((id, _)) = self.load.some(round) {
+                self.setup.texts.find(&self.notes, id)?;
+            }
+        }
         let seen = self.seen(round, &asked, &samples)?;
         let rest = (begun + self.setup.pace).saturating_duration_since(Instant::now());
         std::thread::sleep(rest);
@@ -174,6 +183,7 @@ impl Drive {
                 Op::Delete { id } => batch.delete(id),
                 Op::Put { id, row, due } => {
                     let memory = Memory::new(id, self.load.base_row(row));
+                    let memory = self.setup.texts.of(memory, id, row);
                     batch.insert(match Op::lifetime(due, round) {
                         Some(rounds) => memory.ttl(STEP * rounds as u32),
                         None => memory,
@@ -182,7 +192,9 @@ impl Drive {
             };
         }
         let replaced = self.load.replaced_by(ops);
+        let before = thread_cpu_seconds().unwrap_or_default();
         let applied = self.notes.apply(batch).map_err(|e| format!("write: {e}"))?;
+        self.write_cpu += thread_cpu_seconds().unwrap_or_default() - before;
         let deletes = ops.iter().filter(|op| matches!(op, Op::Delete { .. }));
         let deletes = deletes.count() as u64;
         let inserts = ops.len() as u64 - deletes - replaced;
@@ -268,6 +280,7 @@ impl Drive {
             p99_quiet: (!quiet.is_empty()).then(|| percentiles(quiet.iter().copied()).p99),
             working_share: working.len() as f64 / asked.len().max(1) as f64,
             cpu_s: last.cpu - cpu,
+            write_cpu_s: std::mem::take(&mut self.write_cpu),
             told,
             ..Round::default()
         };
@@ -317,7 +330,8 @@ fn collection_options(setup: &Setup, dim: usize) -> CollectionOptions {
     // of rounds, or a whole number of times in two rounds. So the memtable at the end of a round
     // does not drift from full to empty.
     let memtable = (setup.live / 5).clamp(64, 4000) as u32;
-    let options = CollectionOptions::new(dim, metric).memtable_rows(memtable);
+    let options = setup.texts.options(CollectionOptions::new(dim, metric));
+    let options = options.memtable_rows(memtable);
     // Graphs from a small size on, or none at all; `auto` leaves the choice to the store.
     let min_rows = match setup.path {
         SearchMode::Graph => (setup.live / 8).min(1000) as u32,

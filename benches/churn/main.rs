@@ -33,6 +33,7 @@ mod io;
 mod drive;
 mod load;
 mod report;
+mod texts;
 mod watch;
 
 use bench_tools::args::{self, Args, Opt, Stop};
@@ -40,9 +41,10 @@ use bench_tools::vectors::{self, Metric, Vectors};
 use drive::{Drive, Setup};
 use load::Load;
 use report::{Round, Run};
+use texts::Texts;
 
 const ABOUT: &str = "Rounds of insert, delete and expire at a constant live count.";
-const OPTIONS: [Opt; 14] = [
+const OPTIONS: [Opt; 15] = [
     opt("base", "FILE", "vectors: .npy, .fvecs, .bvecs or .fbin"),
     opt("queries", "FILE", "queries; default: the last rows of the base"),
     opt("metric", "M", "cosine, l2 or dot; default cosine"),
@@ -52,6 +54,7 @@ const OPTIONS: [Opt; 14] = [
     opt("pace", "SECONDS", "least length of a round; default 1, 0.1 with --quick"),
     opt("turnover", "F", "share replaced, deleted or expired a round; default 0.1"),
     opt("updates", "N", "lifetimes that are set again in a round; default 0"),
+    opt("text", "T", "texts of 12 words: none, stored or indexed; default none"),
     opt("path", "P", "auto, scan or graph; default auto"),
     opt("ef", "N", "beam of all graph searches, to see the graph apart from what sets beams"),
     io::OPTION,
@@ -95,6 +98,8 @@ fn prepare(args: &Args) -> Result<Job, Stop> {
         _ => return Err(args.wrong(format!("--path {name:?} is none of auto, scan, graph"))),
     };
     let io_mode = io::mode(args)?;
+    let texts = Texts::parse(args.text("text"));
+    let texts = texts.ok_or_else(|| args.wrong("--text is none, stored or indexed"))?;
     if !(0.001..=0.5).contains(&turnover) || live < 100 || rounds < 2 {
         return Err(args.wrong("--live 100 or more, --rounds 2 or more, --turnover 0.001 to 0.5"));
     }
@@ -120,6 +125,7 @@ fn prepare(args: &Args) -> Result<Job, Stop> {
             rounds,
             pace: Duration::from_secs_f64(pace),
             updates: args.get_or("updates", 0)?,
+            texts,
             queries: asked,
             judged,
         },
@@ -131,6 +137,7 @@ fn prepare(args: &Args) -> Result<Job, Stop> {
             metric: format!("{metric:?}").to_lowercase(),
             turnover,
             updates: args.get_or("updates", 0)?,
+            texts: texts.name(),
             raw_bytes: (live * base.dim * 4) as u64,
         },
         base,

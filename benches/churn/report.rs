@@ -49,6 +49,8 @@ pub(crate) struct Round {
     pub(crate) p99_quiet: Option<Duration>,
     pub(crate) working_share: f64,
     pub(crate) cpu_s: f64,
+    /// CPU time of the thread that writes, in its writes.
+    pub(crate) write_cpu_s: f64,
     pub(crate) segments: usize,
     pub(crate) indexes: usize,
     pub(crate) graphs: usize,
@@ -76,6 +78,7 @@ pub(crate) struct Run {
     pub(crate) metric: String,
     pub(crate) turnover: f64,
     pub(crate) updates: usize,
+    pub(crate) texts: &'static str,
     /// Bytes of the live vectors as f32.
     pub(crate) raw_bytes: u64,
 }
@@ -91,6 +94,7 @@ pub(crate) fn json(run: &Run, round: &Round) -> String {
         .field("metric", run.metric.as_str())
         .field("turnover", run.turnover)
         .field("updates", run.updates)
+        .field("texts", run.texts)
         .field("round", round.round)
         .field("live", round.live)
         .field("rss_anon_bytes", round.rss_anon)
@@ -111,6 +115,7 @@ pub(crate) fn json(run: &Run, round: &Round) -> String {
         .field("p99_quiet_us", round.p99_quiet.map(micros))
         .field("compacting_share", round.working_share)
         .field("compact_cpu_s", round.cpu_s)
+        .field("write_cpu_s", round.write_cpu_s)
         .field("segments", round.segments)
         .field("indexes", round.indexes)
         .field("graphs", round.graphs)

@@ -20,8 +20,8 @@ use crate::search::request::{Fields, Query, Request};
 use crate::search::run::{Ground, Near, run};
 use crate::search::words::{BothGround, POOL, Parts, Words};
 use crate::segment::RowBuffer;
-use crate::snapshot::{Place, Snapshot};
 use crate::snapshot::state::CollectionState;
+use crate::snapshot::{Place, Snapshot};
 use crate::vector::metric::{prepare, restore};
 
 /// The first search for groups asks for this many results per wanted result of a group.
@@ -221,8 +221,7 @@ impl<'a> Answer<'a> {
         } else {
             let is_all = nearest.len() < pool;
             let (queries, left_out) = (&self.queries[..], self.left_out);
-            let on =
-                BothGround { core, snapshot, eligible, now, pool, fusion, queries, left_out };
+            let on = BothGround { core, snapshot, eligible, now, pool, fusion, queries, left_out };
             let (mut joined, parts, told) = words.join(&on, nearest)?;
             joined.retain(|near| parts.get(&near.2).is_some_and(|p| p.distance <= max_distance));
             self.parts.extend(parts);

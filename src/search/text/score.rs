@@ -218,12 +218,7 @@ struct Scorer<'a> {
 }
 
 impl<'a> Scorer<'a> {
-    fn new(
-        ground: TextGround<'a>,
-        statistics: &Statistics,
-        k: usize,
-        also: &'a [Place],
-    ) -> Self {
+    fn new(ground: TextGround<'a>, statistics: &Statistics, k: usize, also: &'a [Place]) -> Self {
         let total = statistics.documents as f64;
         let mean = (statistics.tokens as f64 / total.max(1.0)).max(1.0);
         let (k1, b) = (f64::from(ground.index.k1), f64::from(ground.index.b));
@@ -271,7 +266,9 @@ impl<'a> Scorer<'a> {
                 }
                 let (times, length) = (times as f32, u32::from_le_bytes(*length) as f32);
                 *score += weight * times / (times + base + per_word * length);
-                if part.required && let Some(have) = have.get_mut(at) {
+                if part.required
+                    && let Some(have) = have.get_mut(at)
+                {
                     *have += 1;
                 }
             })?;
