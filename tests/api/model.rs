@@ -11,7 +11,7 @@ use std::time::Duration;
 use altiplano::{
     Background, Batch, Collection, CollectionOptions, Error, Filter, HnswParams, IoMode, Lifetime,
     ManualClock, Memory, MemoryId, Metric, Outcome, Patch, Quantization, SearchMode, Store,
-    StoreOptions, Timestamp,
+    StoreOptions, TextIndex, Timestamp,
 };
 use proptest::prelude::*;
 
@@ -152,6 +152,8 @@ impl World {
             .quantization(self.codes)
             .hnsw(hnsw)
             .memtable_rows(64);
+        let indexed = cfg!(feature = "text");
+        let options = if indexed { options.text_index(TextIndex::new()) } else { options };
         self.notes = Some(store.collection("notes", options).unwrap());
         self.store = Some(store);
     }
@@ -402,8 +404,31 @@ impl World {
         let meant = |kept: &Kept| kept.insert.tag != 1 && kept.field != 0;
         assert_eq!(count(named), wanted(&meant));
         self.check_lists(&visible, namespace.unwrap_or_default());
+        #[cfg(feature = "text")]
+        self.check_words(&visible, namespace.unwrap_or_default());
         self.check_search(&visible, None);
         self.check_search(&visible, namespace);
+    }
+
+    /// Searches by words answer as a plain search of the visible texts does.
+    #[cfg(feature = "text")]
+    fn check_words(&self, visible: &BTreeMap<u64, &Kept>, namespace: u8) {
+        use crate::text::plain::{Asked, Plain};
+        let memory =
+            |(id, kept): (&u64, &&Kept)| Memory::new(*id, []).text(format!("{:?}", kept.insert));
+        let plain = Plain::new(visible.iter().map(memory));
+        let words = format!("None tag: {} of id: 17", namespace % 3);
+        let asked = Asked { words: words.clone(), ..Asked::default() };
+        let all = plain.search(&asked, |_| true);
+        let in_namespace = |id: u128| visible[&(id as u64)].insert.namespace == namespace;
+        let some: Vec<(u128, f64)> =
+            all.iter().filter(|(id, _)| in_namespace(*id)).copied().collect();
+        let hits = self.notes().search_text(&words).k(300).run().unwrap();
+        crate::text::same("all", &hits, &all, &all);
+        let of_one = self.notes().search_text(&words).namespace(format!("n{namespace}"));
+        crate::text::same("a namespace", &of_one.k(300).run().unwrap(), &some, &all);
+        let both = self.notes().search(&[1.0, -2.0, 3.0, 0.5]).text(&words).k(300).run().unwrap();
+        assert_eq!(both.len(), visible.len());
     }
 
     fn check_lists(&self, visible: &BTreeMap<u64, &Kept>, namespace: u8) {

@@ -4,7 +4,7 @@
 
 mod both;
 mod churn;
-mod plain;
+pub(crate) mod plain;
 mod queries;
 
 use altiplano::{Hit, Memory};
@@ -68,7 +68,7 @@ fn memory(id: u64) -> Memory {
 
 /// Checks that hits are these, up to the error of `f32`. Those with nearly equal scores may come in
 /// another order.
-fn same(label: &str, hits: &[Hit], wanted: &[(u128, f64)], all: &[(u128, f64)]) {
+pub(crate) fn same(label: &str, hits: &[Hit], wanted: &[(u128, f64)], all: &[(u128, f64)]) {
     assert_eq!(hits.len(), wanted.len(), "{label}");
     let mut seen = std::collections::BTreeSet::new();
     for (hit, (_, score)) in hits.iter().zip(wanted) {
