@@ -68,6 +68,8 @@ switches! {
     ForgetChanges,
     /// Deletes of sealed rows are not written though the log that holds them is released.
     ForgetDeletes,
+    /// A replay takes rows of segments for older than every operation that it repeats.
+    ReplayOverLaterChanges,
     /// A seal claims to cover operations that arrived after it began.
     CoverTooMuch,
     /// Log files are removed as soon as one collection no longer needs them.

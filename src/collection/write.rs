@@ -252,6 +252,7 @@ impl Collection {
     /// Returns the row of a memory; `None` if it has expired since it was read from a store. An
     /// update gives the sequence number of the insert, which the memory keeps.
     fn row_of(&self, mut memory: Memory, first_seq: Option<Seq>) -> Result<Option<NewRow>> {
+        memory.drop_repeated_tags();
         memory.check_limits()?;
         let (spec, id, now) = (self.core.spec, memory.id, self.engine.time.now());
         let default_ttl = self.core.options().default_ttl;

@@ -99,7 +99,7 @@ pub(crate) fn replay(engine: &Engine, manifest: &Manifest) -> Result<LogEnd> {
                 })?;
                 let stage = stages
                     .entry(op.collection)
-                    .or_insert_with(|| Stage::begin(&core, engine.time.now()));
+                    .or_insert_with(|| Stage::replay(&core, engine.time.now()));
                 stage.apply(op, expires_at)?;
                 if stage.is_full() {
                     stage.freeze(entry.file);

@@ -14,6 +14,11 @@ pub(crate) struct Change {
 }
 
 impl Change {
+    /// Returns true if it changes nothing.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.expiry.is_none() && self.importance.is_none() && self.pinned.is_none()
+    }
+
     /// Returns this change followed by a newer one.
     #[must_use]
     pub(crate) fn then(self, newer: Self) -> Self {

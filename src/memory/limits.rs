@@ -6,6 +6,15 @@ use crate::error::{Error, Result};
 use crate::fields::MAX_DEPTH;
 
 impl Memory {
+    /// Removes tags that the memory has already: the setters do not add them, but the field is
+    /// public.
+    pub(crate) fn drop_repeated_tags(&mut self) {
+        let mut seen = std::collections::HashSet::new();
+        let first: Vec<bool> = self.tags.iter().map(|tag| seen.insert(tag.as_str())).collect();
+        let mut first = first.into_iter();
+        self.tags.retain(|_| first.next().unwrap_or(true));
+    }
+
     /// Checks every size limit and range that does not depend on the collection.
     pub(crate) fn check_limits(&self) -> Result<()> {
         let text = self.text.as_ref().map_or(0, String::len);

@@ -131,8 +131,10 @@ pub struct PurgeReceipt {
     pub files_removed: usize,
     /// Bytes that the file system had allocated for these files.
     pub bytes_removed: u64,
-    /// Files that no longer belong to the store but that an iterator, a search or another reader in
-    /// this process still holds. Each is removed when its last reader releases it.
+    /// Files that no longer belong to the store but that an iterator, a search or a handle to a
+    /// dropped collection still holds. Each is removed when its last reader releases it. Stores
+    /// that were opened read-only, in this or another process, are not known here: each keeps what
+    /// it has open until it is refreshed or closed.
     pub pending: Vec<PathBuf>,
     /// Rows that had expired for readers before the call and are still in files, because the clock
     /// is not believed. 0 if it is believed.

@@ -48,6 +48,100 @@ fn two_threads_that_count_in_one_memory_lose_nothing() {
     assert_eq!(notes.get(1).unwrap().unwrap().tokens, Some(2 * each));
 }
 
+/// An empty patch was logged as a change of an unknown kind, which no open could read.
+#[test]
+fn a_patch_that_changes_nothing_is_not_logged() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("s");
+    let store = manual().open(&path).unwrap();
+    let notes = notes(&store);
+    notes.apply((1..4).map(|id| memory(id, 4)).collect::<Batch>()).unwrap();
+    let version = notes.get(1).unwrap().unwrap().version().unwrap();
+    let before = log_bytes(&path);
+    assert_eq!(notes.patch(1, Patch::new()).unwrap(), Outcome::Updated);
+    assert_eq!(notes.patch(1, Patch::new().if_version(version)).unwrap(), Outcome::Updated);
+    assert_eq!(notes.patch(1, Patch::new().if_version(version + 1)).unwrap(), Outcome::Conflict);
+    assert_eq!(notes.patch(9, Patch::new()).unwrap(), Outcome::Missing);
+    assert_eq!(notes.update_where(Filter::ids([1u64, 2]), Patch::new()).unwrap(), 2);
+    assert_eq!(notes.apply(Batch::new().patch(2, Patch::new())).unwrap().updated, 1);
+    assert_eq!(log_bytes(&path), before);
+    assert_eq!(notes.get(1).unwrap().unwrap().version(), Some(version));
+    drop((store, notes));
+    let store = manual().open(&path).unwrap();
+    assert_eq!(store.get_collection("notes").unwrap().len().unwrap(), 3);
+}
+
+/// A delete by importance was replayed over a segment that held a later importance: the memory,
+/// which had survived, was gone after a reopen.
+#[test]
+fn what_survived_an_operation_by_filter_survives_a_reopen_after_compaction() {
+    type Change = fn(Patch) -> Patch;
+    let far = START + 90 * HOUR;
+    let cases: [(&str, Filter, Change); 3] = [
+        ("importance", Filter::importance_at_least(0.4), |patch| patch.importance(0.9)),
+        ("pinned", Filter::Pinned(true), |patch| patch.pinned(true)),
+        ("expires", Filter::expires(far..), |patch| patch.lifetime(100 * HOUR)),
+    ];
+    for (name, filter, change) in cases {
+        for verb in ["delete", "patch", "row"] {
+            let dir = tempfile::tempdir().unwrap();
+            let store = manual().open(dir.path().join("s")).unwrap();
+            let notes = notes(&store);
+            let spared = memory(1, 4).importance(0.1).ttl(HOUR).kind("spared");
+            notes.insert(spared).unwrap();
+            let others = (10..300).map(|id| {
+                memory(id, 4).importance(0.5).pinned(true).expires_at(far + HOUR).kind("other")
+            });
+            notes.apply(others.collect::<Batch>()).unwrap();
+            notes.compact().unwrap();
+            let did = match verb {
+                "delete" => notes.delete_where(filter.clone()).unwrap(),
+                "patch" => {
+                    let patch = Patch::new().lifetime(2 * HOUR).pinned(false).importance(0.2);
+                    notes.update_where(filter.clone(), patch).unwrap()
+                }
+                _ => notes.update_where(filter.clone(), Patch::new().kind("changed")).unwrap(),
+            };
+            assert_eq!(did, 290, "{name}, {verb}");
+            assert_eq!(notes.patch(1, change(Patch::new())).unwrap(), Outcome::Updated);
+            notes.compact().unwrap();
+            let before: Vec<Memory> = notes.iter().map(Result::unwrap).collect();
+            assert!(before.iter().any(|memory| memory.id == 1.into()), "{name}, {verb}");
+            drop((store, notes));
+            let store = manual().open(dir.path().join("s")).unwrap();
+            let after: Vec<Memory> =
+                store.get_collection("notes").unwrap().iter().map(Result::unwrap).collect();
+            let sorted = |mut all: Vec<Memory>| {
+                all.sort_by_key(|memory| memory.id);
+                all
+            };
+            assert_eq!(sorted(after), sorted(before), "{name}, {verb}");
+        }
+    }
+}
+
+/// A tag that the public field held twice made every later seal fail, as if the disk were damaged.
+#[test]
+fn a_repeated_tag_is_kept_once() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = manual().open(dir.path().join("s")).unwrap();
+    let notes = notes(&store);
+    let mut repeated = memory(1, 4);
+    repeated.tags = ["z", "a", "z", "a", "b"].map(str::to_owned).into();
+    notes.insert(repeated).unwrap();
+    notes.insert(memory(2, 4).tag("a")).unwrap();
+    notes.update(2, |memory| memory.tags.push("a".into())).unwrap();
+    assert_eq!(notes.get(1).unwrap().unwrap().tags, ["z", "a", "b"]);
+    assert_eq!(notes.get(2).unwrap().unwrap().tags, ["a"]);
+    notes.apply((10..400).map(|id| memory(id, 4)).collect::<Batch>()).unwrap();
+    notes.compact().unwrap();
+    assert!(store.purge().unwrap().is_complete());
+    let tags = notes.tags().unwrap();
+    let counts: Vec<(&str, u64)> = tags.iter().map(|tag| (&*tag.name, tag.memories)).collect();
+    assert_eq!(counts, [("a", 2), ("b", 1), ("z", 1)]);
+    assert_eq!(notes.get(1).unwrap().unwrap().tags, ["z", "a", "b"]);
+}
+
 /// Get, change and insert brought a memory back that was deleted in between.
 #[test]
 fn an_update_brings_no_deleted_memory_back() {

@@ -70,7 +70,8 @@ fn found(spec: CodeSpec, all: &[Vec<f32>], queries: &[Vec<f32>], of: &Generation
 
 #[test]
 fn a_merged_graph_finds_as_much_as_one_built_anew_for_less() {
-    for metric in [Metric::Cosine, Metric::Dot, Metric::L2] {
+    let metrics = [Metric::Cosine, Metric::Dot, Metric::L2];
+    for &metric in &metrics[..sized("metrics of merged graphs", 1, 3, 3)] {
         for codes in [Quantization::Int8, Quantization::Bits4] {
             let spec = CodeSpec::new(codes, metric, 24);
             let mut all = vectors(5_050, 24, metric);

@@ -170,6 +170,7 @@ impl Stage {
                 }
                 match with {
                     UpdateWith::Change(_) if self.current(id)?.is_none() => Ok(Effect::Missing),
+                    UpdateWith::Change(change) if change.is_empty() => Ok(Effect::Updated(1)),
                     UpdateWith::Change(change) => self.change_one(id, change, sequence, payload),
                     UpdateWith::Patch { patch, default_ttl } => {
                         let Some(row) = self.patched(id, &patch, default_ttl)? else {
@@ -207,8 +208,8 @@ impl Stage {
         let (now, seq) = (self.now, sequence.next());
         let parts = self.visible(&filter, now, seq)?;
         let rows = parts.iter().map(RoaringBitmap::len).sum();
-        if rows == 0 {
-            return Ok(Effect::Updated(0));
+        if rows == 0 || change.is_empty() {
+            return Ok(Effect::Updated(rows));
         }
         let change = Change { seq, ..change };
         let kind = OpKind::of_changed(filter, now, change, rows, || self.ids_of(&parts))?;

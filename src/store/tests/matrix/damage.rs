@@ -14,7 +14,7 @@ use super::check::text_of;
 use super::damages::{Damage, list};
 use super::golden::{Ending, Golden, contents};
 use super::model::Model;
-use super::run::{Row, each, report, seed};
+use super::run::{Row, each, report, seed, sized};
 use super::setup::{dir, new_clock, options};
 use crate::format::names::FileName;
 use crate::store::open::open_for_writing;
@@ -280,7 +280,7 @@ fn check_all(golden: &Golden, damages: &[Damage], work_every: usize) -> Row {
 #[test]
 fn damage_to_any_file_is_an_error_or_does_no_harm_i1_i3_i5() {
     let seed = seed();
-    report("damaged files", "opens of them", 1500, || {
+    report("damaged files", "opens of them", sized(400, 1500, 1500) as u64, || {
         let mut row = Row::default();
         let golden = Golden::new(Ending::Closed).unwrap();
         row.add(check_all(&golden, &list(&golden, seed), 5));
@@ -306,7 +306,7 @@ pub(super) fn grey_zone() {
         let golden = Golden::new(ending).unwrap();
         let (last, others) = golden.frames.split_last().unwrap();
         for frame in others.iter().chain([last]) {
-            for at in frame.clone().step_by(3) {
+            for at in frame.clone().step_by(sized(23, 3, 1)) {
                 let file = golden.log.clone();
                 let damage = Damage::Flip { file, at, bit: (at % 8) as u8 };
                 let verdict = verdict(&golden, &damage);

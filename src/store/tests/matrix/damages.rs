@@ -188,7 +188,7 @@ pub(super) fn list(golden: &Golden, seed: u64) -> Vec<Damage> {
 }
 
 fn flips(name: &str, len: usize, seed: u64, all: &mut Vec<Damage>) {
-    let step = sized(31, 5, 1);
+    let step = sized(127, 5, 1);
     for at in (0..len).filter(|at| (*at as u64 + seed).is_multiple_of(step as u64)) {
         for bit in 0..sized(1, 1, 2) {
             let bit = (bit as u64 + SplitMix(seed ^ at as u64).below(8)) % 8;
@@ -198,7 +198,7 @@ fn flips(name: &str, len: usize, seed: u64, all: &mut Vec<Damage>) {
 }
 
 fn cuts(name: &str, len: usize, seed: u64, all: &mut Vec<Damage>) {
-    let step = sized(509, 23, 5);
+    let step = sized(1021, 23, 5);
     let lens = (0..len).filter(|at| (*at as u64 + seed).is_multiple_of(step as u64));
     let file = || name.to_owned();
     all.extend(
@@ -210,7 +210,7 @@ fn cuts(name: &str, len: usize, seed: u64, all: &mut Vec<Damage>) {
 }
 
 fn blocks(name: &str, content: &Arc<Vec<u8>>, seed: u64, all: &mut Vec<Damage>) {
-    let step = sized(4, 1, 1);
+    let step = sized(8, 1, 1);
     let mut rng = SplitMix(seed ^ content.len() as u64);
     let count = content.len().div_ceil(BLOCK);
     let file = || name.to_owned();

@@ -101,6 +101,17 @@ pub(super) enum Write {
         of: usize,
         namespace: u64,
     },
+    /// Another importance, beside the rows.
+    Raise {
+        of: usize,
+        ids: Range<u64>,
+    },
+    /// Deletes what has at least this importance, in hundredths. A later change takes a memory out
+    /// of the reach of the filter, or into it.
+    DeleteImportant {
+        from: usize,
+        least: u8,
+    },
 }
 
 impl Write {
@@ -109,9 +120,11 @@ impl Write {
             Self::Insert { to, .. } => *to,
             Self::Delete { from, .. }
             | Self::DeleteWhere { from, .. }
-            | Self::DeleteIds { from, .. } => *from,
+            | Self::DeleteIds { from, .. }
+            | Self::DeleteImportant { from, .. } => *from,
             Self::Touch { of, .. }
             | Self::TouchWhere { of, .. }
+            | Self::Raise { of, .. }
             | Self::Patch { of, .. }
             | Self::PatchWhere { of, .. } => *of,
         }
@@ -151,8 +164,10 @@ pub(super) fn apply(model: &mut Model, n: u64, writes: &[Write], now: Timestamp)
             Write::Delete { id, .. } => drop(rows.remove(id)),
             Write::DeleteWhere { namespace, .. } => rows.retain(|id, _| id % 5 != *namespace),
             Write::DeleteIds { ids, .. } => rows.retain(|id, _| !ids.contains(id)),
+            Write::DeleteImportant { least, .. } => rows.retain(|_, row| row.importance < *least),
             Write::Touch { .. }
             | Write::TouchWhere { .. }
+            | Write::Raise { .. }
             | Write::Patch { .. }
             | Write::PatchWhere { .. } => update(rows, n, write, now),
         }
@@ -168,6 +183,7 @@ fn update(rows: &mut BTreeMap<u64, Row>, n: u64, write: &Write, now: Timestamp) 
             Write::TouchWhere { namespace, ttl, .. } if id % 5 == *namespace => {
                 (row.expires, row.importance) = (end(ttl), importance(n));
             }
+            Write::Raise { ids, .. } if ids.contains(id) => row.importance = raised(n),
             Write::Patch { ids, .. } if ids.contains(id) => row.kind = Some(kind(n)),
             Write::PatchWhere { namespace, .. } if id % 5 == *namespace => {
                 row.kind = Some(kind(n));
@@ -180,6 +196,11 @@ fn update(rows: &mut BTreeMap<u64, Row>, n: u64, write: &Write, now: Timestamp) 
 /// The importance that write `n` sets, in hundredths.
 fn importance(n: u64) -> u8 {
     (n % 100) as u8
+}
+
+/// The importance that write `n` raises memories to.
+fn raised(n: u64) -> u8 {
+    90 + (n % 10) as u8
 }
 
 fn kind(n: u64) -> String {
@@ -203,7 +224,10 @@ pub(super) fn carry_out(
     let open = |c: usize| to[c].clone().ok_or(crate::Error::Closed);
     let Some(first) = writes.first() else { return Ok(()) };
     // `delete_where` cannot name another collection, so its collection is the batch's.
-    let by_filter = |w: &&Write| matches!(w, Write::DeleteWhere { .. } | Write::DeleteIds { .. });
+    let by_filter = |w: &&Write| {
+        use Write::{DeleteIds, DeleteImportant, DeleteWhere};
+        matches!(w, DeleteWhere { .. } | DeleteIds { .. } | DeleteImportant { .. })
+    };
     let base = writes.iter().find(by_filter).unwrap_or(first);
     let base_name = base.collection();
     let base = open(base_name)?;
@@ -222,6 +246,11 @@ pub(super) fn carry_out(
                 batch.delete_where(Filter::namespace(format!("user:{namespace}")))
             }
             Write::DeleteIds { ids, .. } => batch.delete_where(Filter::ids(ids.clone())),
+            Write::DeleteImportant { least, .. } => {
+                // Between two hundredths, so that no rounding decides.
+                let least = (f32::from(*least) - 0.5) / 100.0;
+                batch.delete_where(Filter::importance_at_least(least))
+            }
             Write::Touch { ids, ttl, .. } => {
                 let patch = Patch::new().lifetime(Duration::from_secs(*ttl));
                 let to = open(c)?;
@@ -232,6 +261,11 @@ pub(super) fn carry_out(
                 let patch = patch.importance(f32::from(importance(n)) / 100.0);
                 let filter = Filter::namespace(format!("user:{namespace}"));
                 batch.update_where_in(&open(c)?, filter, patch)
+            }
+            Write::Raise { ids, .. } => {
+                let patch = Patch::new().importance(f32::from(raised(n)) / 100.0);
+                let to = open(c)?;
+                ids.clone().fold(batch, |batch, id| batch.patch_in(&to, id, patch.clone()))
             }
             Write::Patch { ids, .. } => {
                 let (patch, to) = (Patch::new().kind(kind(n)), open(c)?);

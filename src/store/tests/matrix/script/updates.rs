@@ -15,6 +15,14 @@ fn patch(of: usize, ids: std::ops::Range<u64>) -> Vec<Write> {
     vec![Write::Patch { of, ids }]
 }
 
+fn raise(of: usize, ids: std::ops::Range<u64>) -> Vec<Write> {
+    vec![Write::Raise { of, ids }]
+}
+
+fn delete_important(from: usize, least: u8) -> Vec<Write> {
+    vec![Write::DeleteImportant { from, least }]
+}
+
 fn patch_where(of: usize, namespace: u64) -> Vec<Write> {
     vec![Write::PatchWhere { of, namespace }]
 }
@@ -81,6 +89,25 @@ pub(super) fn updates(w: Mode) -> Vec<Topic> {
                 During(touch_where(0, 2, 5000)),
                 Reopen,
                 Run,
+            ],
+        ),
+        (
+            "changes after a delete by what they change",
+            vec![
+                w(insert(0, 0..70)),
+                Run,
+                // Sets an importance of a few hundredths, below that of the others.
+                w(touch_where(0, 2, 90_000)),
+                w(delete_important(0, 30)),
+                // Memories that were spared become as important as those that were not.
+                w(insert(1, 0..2)),
+                w(raise(0, 0..70)),
+                Compact,
+                w(insert(0, 100..104)),
+                Reopen,
+                Run,
+                Purge,
+                Reopen,
             ],
         ),
         (
