@@ -122,7 +122,7 @@ mod tests {
     fn golden_bytes() {
         let mut expected = b"ALTIPLAN".to_vec(); // magic
         expected.extend([2, 0]); // kind: log; crypto_suite: none
-        expected.extend([3, 0, 3, 0, 0, 0]); // read version, write version, reserved
+        expected.extend([4, 0, 4, 0, 0, 0]); // read version, write version, reserved
         expected.extend([0x11; 16]); // store
         expected.extend([0x2a, 0, 0, 0, 0, 0, 0, 0]); // file
         expected.extend([0x22; 16]); // salt
@@ -149,10 +149,10 @@ mod tests {
     #[test]
     fn a_newer_version_is_told_apart_from_damage() {
         let mut bytes = header().encode();
-        bytes[10] = 4;
+        bytes[10] = 5;
         let crc = crc32(&[&bytes[..124]]);
         bytes[124..].copy_from_slice(&crc.to_le_bytes());
-        assert_eq!(FileHeader::decode(&bytes), Err(HeaderError::TooNew(4)));
+        assert_eq!(FileHeader::decode(&bytes), Err(HeaderError::TooNew(5)));
     }
 
     #[test]

@@ -159,7 +159,7 @@ fn a_newer_version_is_told_apart_from_damage_and_a_stub_is_not_mapped() {
         ]
     };
     for result in both(len) {
-        assert!(matches!(result, Err(Error::UnsupportedFormat { found: 4, .. })), "{result:?}");
+        assert!(matches!(result, Err(Error::UnsupportedFormat { found: 5, .. })), "{result:?}");
     }
     // The file has the length that the manifest says, but is too short to be valid.
     for short in [4, HEADER_LEN, HEADER_LEN + TAIL_LEN - 1] {

@@ -3,7 +3,7 @@
 //! `tests/fixtures/v<n>/` has the files that format version `n` wrote: a store that was closed, and
 //! a copy of one that was open, as a crash leaves it. A version that changes the files adds its own
 //! fixture, in a new directory:
-//! `FIXTURES=tests/fixtures/v2 cargo test --test api old_versions -- --ignored`.
+//! `FIXTURES=tests/fixtures/v4 cargo test --test api old_versions -- --ignored`.
 
 #![allow(clippy::disallowed_methods, reason = "tests may use files")]
 
