@@ -161,8 +161,11 @@ fn blocks_of_long_bodies_end_early_and_are_not_merged() {
     assert_eq!(active.heap_bytes(), counted);
     // Empty bodies have a place, too.
     let empty = |id| NewRow { body: Vec::new(), ..row(id, memory(id), Timestamp::MAX) };
-    let bare =
-        Active::new(spec, None, None).push(vec![empty(1), row(2, memory(2), Timestamp::MAX), empty(3)]);
+    let bare = Active::new(spec, None, None).push(vec![
+        empty(1),
+        row(2, memory(2), Timestamp::MAX),
+        empty(3),
+    ]);
     let lens = (0..3).map(|at| bare.row(at, &mut buffer).unwrap().body.len());
     assert!(lens.eq([0, row(2, memory(2), Timestamp::MAX).body.len(), 0]));
 }

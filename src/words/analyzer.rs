@@ -153,17 +153,16 @@ mod tests {
         let english = words(Some(Language::English), "Connected connections CONNECTING");
         assert_eq!(english, ["connect", "connect", "connect"]);
         assert_eq!(words(Some(Language::German), "Automaten Häuser"), ["automat", "haus"]);
-        assert_eq!(words(Some(Language::Russian), "книги")[0], words(Some(Language::Russian), "книга")[0]);
+        assert_eq!(
+            words(Some(Language::Russian), "книги")[0],
+            words(Some(Language::Russian), "книга")[0]
+        );
     }
 
     #[test]
     fn every_language_has_a_code_of_its_own() {
-        let languages = [
-            None,
-            Some(Language::English),
-            Some(Language::German),
-            Some(Language::Russian),
-        ];
+        let languages =
+            [None, Some(Language::English), Some(Language::German), Some(Language::Russian)];
         let codes: std::collections::BTreeSet<u32> =
             languages.map(|language| Analyzer { language }.code()).into();
         assert_eq!(codes.len(), languages.len());

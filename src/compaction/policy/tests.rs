@@ -6,7 +6,14 @@ const NOW: Timestamp = Timestamp::from_millis(1_000_000_000_000);
 
 fn segment(file: u64, rows: u64, dead: u64) -> SegmentFacts {
     let reclaim_by = (dead > 0).then(|| NOW + std::time::Duration::from_millis(1));
-    SegmentFacts { file: FileId(file), bytes: rows * 1_600, rows, dead, reclaim_by, other_words: false }
+    SegmentFacts {
+        file: FileId(file),
+        bytes: rows * 1_600,
+        rows,
+        dead,
+        reclaim_by,
+        other_words: false,
+    }
 }
 
 fn index(file: u64, nodes: u64, live: u64, graph: bool) -> IndexFacts {

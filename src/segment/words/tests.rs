@@ -265,7 +265,18 @@ fn rows_without_words_come_in_bounded_pieces() {
 
 fn texts() -> impl Strategy<Value = Vec<Option<String>>> {
     let word = prop::sample::select(vec![
-        "tea", "teas", "Tea", "mate", "x", "Ä", "ä", "北京", "1.5", "connected", "connection", "…",
+        "tea",
+        "teas",
+        "Tea",
+        "mate",
+        "x",
+        "Ä",
+        "ä",
+        "北京",
+        "1.5",
+        "connected",
+        "connection",
+        "…",
     ]);
     let text = prop::collection::vec(word, 0..9).prop_map(|words| words.join(" "));
     prop::collection::vec(prop::option::weighted(0.8, text), 0..40)
