@@ -146,7 +146,7 @@ impl<S: Source> Words<S> {
             return Err(self.error(list.start, "a term of the words has too many rows"));
         };
         if documents == 0 || documents > self.head.documents {
-            return Err(self.error(list.start as usize, "a term of the words is of no row"));
+            return Err(self.error(start as usize, "a term of the words is of no row"));
         }
         Ok(Term { documents, list: (start, end) })
     }

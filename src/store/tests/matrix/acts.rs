@@ -144,6 +144,13 @@ fn scripts_come_by_what_they_are_about() {
     let (resident, store) = seen("budget of resident bytes");
     assert!(of(&resident.merges) >= 1 && of(&resident.compactions) >= 2, "{resident:?}");
     assert!(store.stats().unwrap().open_files > 0);
+    let words = |store: &Store| {
+        store.stats().unwrap().collections.iter().map(|c| c.word_bytes).sum::<u64>()
+    };
+    let (indexed, store) = seen("words, ");
+    assert!(of(&indexed.seals) >= 2 && words(&store) > 0 || cfg!(not(feature = "text")));
+    let (switched, store) = seen("words switched on");
+    assert!(of(&switched.compactions) >= 2 && words(&store) == 0, "{switched:?}");
     let (_, store) = seen("log is trimmed without errors");
     assert!(store.engine.catalog.log_files() <= 9, "{}", store.engine.catalog.log_files());
 }

@@ -14,6 +14,7 @@ use crate::format::frame::{FrameContext, FrameKind, decode_frame};
 use crate::format::header::{FileHeader, HEADER_LEN};
 use crate::format::manifest::Manifest;
 use crate::format::names::FileName;
+use crate::options::TextIndex;
 use crate::sync::lock;
 use crate::testing::sim::{FileSystem, SimDisk};
 
@@ -60,7 +61,10 @@ fn mortal(c: usize, ids: Range<u64>) -> Vec<Write> {
 fn acts(ending: Ending) -> Vec<Act> {
     let forget = vec![Write::DeleteWhere { from: 0, namespace: 3 }];
     let mut acts: Vec<Act> = (0..3).map(Act::Make).collect();
+    // A build without the feature has a golden store without words.
+    let index = cfg!(feature = "text").then(TextIndex::new);
     acts.extend([
+        Act::Words(1, index),
         w(insert(0, 0..100)),
         w(insert(0, 100..210)),
         Act::Run,
@@ -231,6 +235,8 @@ fn the_golden_store_has_every_kind_of_file_and_of_frame() {
         let stats = store.stats().unwrap();
         let graphs = stats.collections.iter().flat_map(|c| &c.indexes).map(|i| i.graph);
         let graphs: Vec<bool> = graphs.collect();
+        let words = stats.collections.iter().any(|c| c.word_bytes > 0);
+        assert_eq!(words, cfg!(feature = "text"));
         assert!(graphs.contains(&true) && graphs.contains(&false), "{graphs:?}");
     }
 }
