@@ -42,7 +42,7 @@ pub(crate) use rows::{Column, Rows};
 pub(crate) use salvage::SalvagedSegment;
 pub(crate) use seal::{RowSource, write_segment};
 pub(crate) use sealed::SealedSegment;
-pub(crate) use words::{Term, WordList, WordRows, row_bound};
+pub(crate) use words::{Term, WordList, row_bound};
 
 #[cfg(test)]
 mod tests;

@@ -13,7 +13,7 @@ mod read;
 mod rows;
 
 pub(super) use build::WordsBuilder;
-pub(crate) use list::{Term, WordList, WordRows};
+pub(crate) use list::{Term, WordList};
 pub(super) use merge::merge;
 pub(super) use read::{InRam, Source, Words};
 pub(super) use rows::each_piece;
