@@ -2,6 +2,7 @@
 //! and by both.
 
 use std::collections::BTreeMap;
+use std::error::Error;
 use std::path::{Path, PathBuf};
 
 use altiplano::{
@@ -10,8 +11,9 @@ use altiplano::{
 use bench_tools::measure::Json;
 use bench_tools::vectors::Vectors;
 
-use crate::Result;
 use crate::setup::Scratch;
+
+type Result<T> = std::result::Result<T, Box<dyn Error>>;
 
 /// Results of a question, among which its answers are looked for.
 const K: usize = 10;

@@ -30,7 +30,7 @@ use std::process::ExitCode;
 use bench_tools::args::{self, Args, Opt};
 use bench_tools::measure;
 
-pub(crate) type Result<T> = std::result::Result<T, Box<dyn Error>>;
+type Result<T> = std::result::Result<T, Box<dyn Error>>;
 
 const OPTIONS: [Opt; 5] = [
     Opt { key: "rows", value: "LIST", help: "default 10000,100000,1000000; --quick: 5000" },

@@ -1,5 +1,6 @@
 //! Owns the measurement of build, size and query times on generated texts, at one size.
 
+use std::error::Error;
 use std::time::{Duration, Instant};
 
 use altiplano::{
@@ -9,10 +10,11 @@ use altiplano::{
 use bench_tools::measure::{self, Json, Percentiles};
 use bench_tools::vectors::Rng;
 
-use crate::Result;
 use crate::generate::{Kind, Vocabulary};
 use crate::oracle::Oracle;
 use crate::setup::Scratch;
+
+type Result<T> = std::result::Result<T, Box<dyn Error>>;
 
 /// Results of a query.
 const K: usize = 10;

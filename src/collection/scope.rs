@@ -151,8 +151,8 @@ impl Scope {
         self.collection.search(query).filter(self.filter())
     }
 
-    /// Creates a search by words, as [`Collection::search_text`]. Only memories of the namespace are
-    /// found. How rare a word is counts in the whole collection.
+    /// Creates a search by words, as [`Collection::search_text`]. Only memories of the namespace
+    /// are found. How rare a word is counts in the whole collection.
     pub fn search_text(&self, query: impl Into<TextQuery>) -> Search<'_> {
         self.collection.search_text(query).filter(self.filter())
     }

@@ -33,6 +33,31 @@ pub(crate) struct Attributes<'a> {
     pub(crate) json: Option<&'a [u8]>,
 }
 
+impl Attributes<'_> {
+    /// Returns the attributes of a row that has nothing but its id and an importance.
+    pub(crate) const fn new(id: MemoryId, importance: f32) -> Self {
+        Self {
+            id,
+            namespace: None,
+            session: None,
+            kind: None,
+            key: None,
+            tags: Vec::new(),
+            created_at: Timestamp::EPOCH,
+            event_time: None,
+            importance,
+            pinned: false,
+            expires_at: Timestamp::MAX,
+            valid_from: None,
+            valid_to: None,
+            superseded: false,
+            derived_from: &[],
+            tokens: None,
+            json: None,
+        }
+    }
+}
+
 /// A filter with its lists sorted.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Matcher(Filter);

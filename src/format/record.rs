@@ -286,25 +286,7 @@ pub(crate) fn text_of(body: &[u8]) -> Result<Option<&str>, DecodeError> {
 
 /// Decodes the attributes of a row that filters test. `tags` and names are borrowed from the body.
 pub(crate) fn attributes(id: MemoryId, body: &[u8]) -> Result<Attributes<'_>, DecodeError> {
-    let mut row = Attributes {
-        id,
-        namespace: None,
-        session: None,
-        kind: None,
-        key: None,
-        tags: Vec::new(),
-        created_at: Timestamp::EPOCH,
-        event_time: None,
-        importance: DEFAULT_IMPORTANCE,
-        pinned: false,
-        expires_at: Timestamp::MAX,
-        valid_from: None,
-        valid_to: None,
-        superseded: false,
-        derived_from: &[],
-        tokens: None,
-        json: None,
-    };
+    let mut row = Attributes::new(id, DEFAULT_IMPORTANCE);
     fields(body, |tag, bytes, at| {
         match tag {
             KEY => row.key = Some(text(bytes, at)?),

@@ -1,6 +1,6 @@
 //! Owns how the answer of a search is put together: of several queries, by words and vectors,
-//! within the bounds of distance and score, after the offset, and in groups. `run` finds the nearest
-//! rows to one query, and `words` the best by words.
+//! within the bounds of distance and score, after the offset, and in groups. `run` finds the
+//! nearest rows to one query, and `words` the best by words.
 //!
 //! Everything in one answer is of one snapshot and one moment. If k groups match, k are returned
 //! (I12).
