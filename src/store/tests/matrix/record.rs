@@ -170,8 +170,11 @@ impl Runner {
         Ok(())
     }
 
-    /// Changes an option, and no memory.
+    /// Changes an option of a collection that exists, and no memory.
     fn words(&self, c: usize, index: Option<TextIndex>) -> Result<(), Error> {
+        if self.store()?.get_collection(NAMES[c]).is_none() {
+            return Ok(());
+        }
         let options = model::options(c);
         let options = match index {
             Some(index) => options.text_index(index),
