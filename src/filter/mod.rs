@@ -208,12 +208,11 @@ impl Filter {
     }
 
     /// Matches memories with an importance in this range. An end that the Rust range leaves out is
-    /// left out: `..0.3` ends at the largest `f32` below 0.3. An open end is 0 or 1.
+    /// left out: `..0.3` ends at the largest `f32` below 0.3.
     ///
     /// ```
     /// use altiplano::Filter;
     /// assert_eq!(Filter::importance(0.5..=1.0), Filter::importance_at_least(0.5));
-    /// assert_eq!(Filter::importance(0.5..), Filter::importance_at_least(0.5));
     /// assert_eq!(Filter::importance(..0.3), Filter::importance(0.0..=0.3_f32.next_down()));
     /// ```
     pub fn importance(range: impl std::ops::RangeBounds<f32>) -> Self {
@@ -228,12 +227,12 @@ impl Filter {
         let from = match range.start_bound() {
             Bound::Included(from) => *from,
             Bound::Excluded(from) => from.next_up(),
-            Bound::Unbounded => 0.0,
+            Bound::Unbounded => f32::NEG_INFINITY,
         };
         let to = match range.end_bound() {
             Bound::Included(to) => *to,
             Bound::Excluded(to) => to.next_down(),
-            Bound::Unbounded => 1.0,
+            Bound::Unbounded => f32::INFINITY,
         };
         Self::Importance { from, to }
     }
