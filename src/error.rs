@@ -162,8 +162,8 @@ pub enum Error {
     /// A vector, or the options of a collection, have another number of dimensions than the
     /// collection.
     ///
-    /// A vector of 0 dimensions is often that of a hit or of a list, which come without vectors. Ask
-    /// for them with [`Fields::All`](crate::Fields::All), or change the memory with
+    /// A vector of 0 dimensions is often that of a hit or of a list, which come without vectors.
+    /// Ask for them with [`Fields::All`](crate::Fields::All), or change the memory with
     /// [`Collection::patch`](crate::Collection::patch), which needs none.
     #[error("{}", dimensions(*expected, *got))]
     #[non_exhaustive]

@@ -310,8 +310,8 @@ impl Scope {
     }
 
     /// Adds a memory that takes the place of an older fact of the namespace, as
-    /// [`Collection::supersede`]. Nothing is written if the old one is not visible in the namespace:
-    /// [`Outcome::Missing`].
+    /// [`Collection::supersede`]. Nothing is written if the old one is not visible in the
+    /// namespace: [`Outcome::Missing`].
     ///
     /// # Errors
     ///

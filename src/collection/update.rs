@@ -195,9 +195,9 @@ impl Collection {
         self.update_where(filter, Patch::new().lifetime(lifetime))
     }
 
-    /// Adds a memory that takes the place of an older fact, if that is still there. If the old one is
-    /// not visible, **nothing is written**, the new memory neither: [`Outcome::Missing`]. Compare
-    /// the outcome, and insert the new memory if it shall be kept all the same.
+    /// Adds a memory that takes the place of an older fact, if that is still there. If the old one
+    /// is not visible, **nothing is written**, the new memory neither: [`Outcome::Missing`].
+    /// Compare the outcome, and insert the new memory if it shall be kept all the same.
     ///
     /// Both are one step: the old memory stays and names the new one as [`Memory::superseded_by`].
     ///

@@ -70,8 +70,8 @@ impl FieldRef {
         self.filter(FieldTest::Exists)
     }
 
-    /// Matches if there is no value at the path: the same as `!field.exists()`. Metadata that is not
-    /// a JSON object has none.
+    /// Matches if there is no value at the path: the same as `!field.exists()`. Metadata that is
+    /// not a JSON object has none.
     #[doc(alias = "missing")]
     pub fn not_exists(self) -> Filter {
         !self.exists()

@@ -40,9 +40,9 @@ const IN_ORDER: usize = 1024;
 /// `|` and `!`, or with the equivalent [`Filter::and`], [`Filter::or`] and [`Filter::not`].
 ///
 /// A range of time is taken as the Rust range says: `a..b` leaves `b` out, `a..=b` takes it, and
-/// [`Timestamp::MAX`] itself is in none. Ranges of importance and of tokens do the same. A memory without
-/// the attribute asked for does not match, and matches the negation. Times before 1970 are earlier
-/// than all others.
+/// [`Timestamp::MAX`] itself is in none. Ranges of importance and of tokens do the same. A memory
+/// without the attribute asked for does not match, and matches the negation. Times before 1970 are
+/// earlier than all others.
 ///
 /// # What is refused
 ///
@@ -213,7 +213,7 @@ impl Filter {
     /// ```
     /// use altiplano::Filter;
     /// assert_eq!(Filter::importance(0.5..=1.0), Filter::importance_at_least(0.5));
-    /// assert_eq!(Filter::importance(..0.3), Filter::importance(0.0..=0.3_f32.next_down()));
+    /// assert_eq!(Filter::importance(..0.3), Filter::importance(..=0.3_f32.next_down()));
     /// ```
     pub fn importance(range: impl std::ops::RangeBounds<f32>) -> Self {
         use std::ops::Bound;

@@ -117,6 +117,7 @@ impl Memory {
     /// # Errors
     ///
     /// As for [`Memory::metadata_with_schema`].
+    #[doc(alias = "set_metadata")]
     pub fn metadata<T: Serialize + DeserializeOwned>(self, value: &T) -> Result<Self> {
         self.metadata_with_schema(0, value)
     }

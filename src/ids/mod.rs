@@ -16,9 +16,10 @@ use crate::value_error::ValueError;
 /// [`MemoryId::from_key`].
 ///
 /// It is displayed as a decimal number, up to 39 digits long. [`MemoryId::to_uuid_string`] is the
-/// form for people and other systems, and both forms are parsed. With `serde` it is a string of that number in
-/// text formats such as JSON. The reason is that JavaScript and many other readers round whole
-/// numbers from 2^53 on. Numbers are accepted as well. In binary formats it is a `u128`.
+/// form for people and other systems, and both forms are parsed. With `serde` it is a string of
+/// that number in text formats such as JSON. The reason is that JavaScript and many other readers
+/// round whole numbers from 2^53 on. Numbers are accepted as well. In binary formats it is a
+/// `u128`.
 ///
 /// ```
 /// use altiplano::MemoryId;
@@ -34,8 +35,8 @@ use crate::value_error::ValueError;
 pub struct MemoryId(u128);
 
 impl MemoryId {
-    /// Returns the id with these 128 bits. Use `From<u64>` for smaller numbers, after `u64::from` or
-    /// `as u64` for other types. No other integer type converts, so that a plain literal, as in
+    /// Returns the id with these 128 bits. Use `From<u64>` for smaller numbers, after `u64::from`
+    /// or `as u64` for other types. No other integer type converts, so that a plain literal, as in
     /// `Memory::new(7, vector)`, has only one meaning: with two, the compiler would take it for an
     /// `i32`.
     pub const fn from_u128(id: u128) -> Self {

@@ -35,8 +35,6 @@ impl Memory {
     /// [`Error::InvalidOption`]: crate::Error::InvalidOption
     /// [`Error::LimitExceeded`]: crate::Error::LimitExceeded
     #[must_use]
-    #[doc(alias = "set_metadata_json")]
-    #[doc(alias = "set_metadata")]
     pub fn field(mut self, path: impl AsRef<str>, value: impl Into<FieldValue>) -> Self {
         self.set_field(path, value);
         self

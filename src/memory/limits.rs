@@ -40,11 +40,11 @@ impl Memory {
         }
         limit("the list of tags", "tags", self.tags.len(), Self::MAX_TAGS)?;
         limit("the list of sources", "ids", self.derived_from.len(), Self::MAX_DERIVED_FROM)?;
-        if let (Some(from), Some(to)) = (self.valid_from, self.valid_to) {
-            if from > to {
-                let reason = format!("it begins at {from} and ends before that, at {to}");
-                return Err(Error::option("valid", reason));
-            }
+        if let (Some(from), Some(to)) = (self.valid_from, self.valid_to)
+            && from > to
+        {
+            let reason = format!("it begins at {from} and ends before that, at {to}");
+            return Err(Error::option("valid", reason));
         }
         if !(0.0..=1.0).contains(&self.importance) {
             let reason = format!("{} is not between 0 and 1", self.importance);

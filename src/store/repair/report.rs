@@ -104,3 +104,34 @@ impl fmt::Display for Loss {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_memory_is_not_many() {
+        let salvaged = |collection: &str, rows| Salvaged { collection: collection.into(), rows };
+        let lost = Loss {
+            file: "seg-3".into(),
+            offset: 7,
+            reason: "torn".into(),
+            collection: None,
+            rows: Some(1),
+            ids: Vec::new(),
+        };
+        let one = RepairReport { salvaged: vec![salvaged("a", 1)], ..Default::default() };
+        assert_eq!(one.to_string(), "1 memory salvaged, 0 of them doubtful\na: 1 memory");
+        let two = RepairReport {
+            salvaged: vec![salvaged("a", 2)],
+            lost: vec![lost],
+            ..Default::default()
+        };
+        let lines = [
+            "2 memories salvaged, 0 of them doubtful",
+            "a: 2 memories",
+            "lost: seg-3 at byte 7: torn (at most 1 memory)",
+        ];
+        assert_eq!(two.to_string().lines().collect::<Vec<_>>(), lines);
+    }
+}
