@@ -195,7 +195,7 @@ fn rows_of_the_log_and_of_segments_are_counted_apart() {
     let notes = store.collection("notes", CollectionOptions::new(8, Metric::L2)).unwrap();
     let gone = store.collection("gone", CollectionOptions::new(8, Metric::L2)).unwrap();
     gone.insert(memory(1, 8)).unwrap();
-    (0..3).for_each(|id| drop(notes.insert(memory(id, 8)).unwrap()));
+    notes.apply((0..3).map(|id| memory(id, 8)).collect()).unwrap();
     notes.delete(2u64).unwrap();
     store.drop_collection("gone").unwrap();
     let counts = |level| {
