@@ -161,10 +161,11 @@ pub enum Error {
     },
     /// A vector, or the options of a collection, have another number of dimensions than the
     /// collection.
-    #[error(
-        "{got} dimensions were given, the collection has {expected}; a model with another number \
-         of dimensions needs a collection of its own"
-    )]
+    ///
+    /// A vector of 0 dimensions is often that of a hit or of a list, which come without vectors.
+    /// Ask for them with [`Fields::All`](crate::Fields::All), or change the memory with
+    /// [`Collection::patch`](crate::Collection::patch), which needs none.
+    #[error("{}", dimensions(*expected, *got))]
     #[non_exhaustive]
     Dimension {
         /// The collection's dimension.
@@ -173,7 +174,7 @@ pub enum Error {
         got: usize,
     },
     /// A vector holds NaN or infinity, or is zero under the cosine metric.
-    #[error("invalid vector{}: {reason}", id.map(|id| format!(" of memory {id}")).unwrap_or_default())]
+    #[error("invalid vector of {}: {reason}", owner(*id))]
     #[non_exhaustive]
     InvalidVector {
         /// The memory's id; `None` for a query.
@@ -291,6 +292,25 @@ impl fmt::Display for Budget {
             Self::CompactionDebt => "compaction_debt_limit",
         })
     }
+}
+
+fn dimensions(expected: usize, got: usize) -> String {
+    match got {
+        0 => format!(
+            "the vector is empty, the collection has {expected} dimensions; hits and lists come \
+             without vectors: ask for them with fields(Fields::All), or change the memory with \
+             Collection::patch, which needs none"
+        ),
+        _ => format!(
+            "{got} dimensions were given, the collection has {expected}; a model with another \
+             number of dimensions needs a collection of its own"
+        ),
+    }
+}
+
+/// Returns whose vector it is.
+fn owner(id: Option<MemoryId>) -> String {
+    id.map_or("the query".to_owned(), |id| format!("memory {id}"))
 }
 
 fn way_out(free: u64) -> String {

@@ -29,6 +29,9 @@
 //! # Ok(()) }
 //! ```
 //!
+//! In the examples of this documentation, `dir` is a temporary directory that a hidden line makes:
+//! `let dir = tempfile::tempdir().unwrap();`. Give [`Store::open`] any path on a local disk.
+//!
 //! This page teaches the rest in ten minutes. The [`guide`] has a [cookbook](guide::cookbook) of
 //! fifteen tasks, a page on [asking](guide::asking) by filters, lists and counts,
 //! [tuning](guide::tuning), [how compaction decides](guide::compaction), a

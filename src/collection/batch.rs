@@ -1,5 +1,8 @@
-//! Owns `Batch`, several writes that become visible and durable together, and `Outcome`, the result
-//! of an insert. Plain data. `engine::commit` carries a batch out.
+//! Owns `Batch`, several writes that become visible and durable together, and what they did:
+//! `Applied` counts it for a batch, `Outcome` says it for one write. Plain data. `engine::commit`
+//! carries a batch out.
+
+use std::fmt;
 
 use serde::Serialize;
 
@@ -10,7 +13,26 @@ use crate::format::{op, record};
 use crate::ids::{MemoryId, Seq};
 use crate::memory::{Memory, Patch};
 
-/// What [`Collection::insert`] did with the memory.
+/// What a write of one memory did: [`Collection::insert`], [`insert_new`](Collection::insert_new),
+/// [`patch`](Collection::patch), [`update`](Collection::update) and
+/// [`supersede`](Collection::supersede).
+///
+/// A write that found nothing to do is no error. If that matters, compare the outcome or `match` on
+/// it.
+///
+/// ```
+/// # fn main() -> altiplano::Result<()> {
+/// # let dir = tempfile::tempdir().unwrap();
+/// # use altiplano::{CollectionOptions, Metric, Outcome, Patch, Store};
+/// # let store = Store::open(dir.path().join("agent.alt"))?;
+/// # let notes = store.collection("notes", CollectionOptions::new(2, Metric::L2))?;
+/// let shown = match notes.patch(7, Patch::new().importance(0.9))? {
+///     Outcome::Updated => "noted".to_owned(),
+///     other => other.to_string(),
+/// };
+/// assert_eq!(shown, "nothing written: no memory with the id is visible");
+/// # Ok(()) }
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
 #[non_exhaustive]
 pub enum Outcome {
@@ -29,6 +51,21 @@ pub enum Outcome {
     /// The memory was read from a store and its lifetime has ended since. Nothing was written. A
     /// memory with the same id stays as it was.
     Expired,
+}
+
+impl fmt::Display for Outcome {
+    /// One line.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Self::Inserted => "inserted",
+            Self::Replaced => "replaced",
+            Self::Updated => "updated",
+            Self::Missing => "nothing written: no memory with the id is visible",
+            Self::Exists => "nothing written: a memory with the id exists",
+            Self::Conflict => "nothing written: the memory has another version",
+            Self::Expired => "nothing written: the memory has expired",
+        })
+    }
 }
 
 /// The counts of what a batch did. An id that the batch names several times counts once, for its
@@ -55,6 +92,39 @@ pub struct Applied {
     pub existing: u64,
     /// Updates of memories that had another version.
     pub conflicts: u64,
+}
+
+impl fmt::Display for Applied {
+    /// One line with the counts that are not 0.
+    ///
+    /// ```
+    /// # fn main() -> altiplano::Result<()> {
+    /// # let dir = tempfile::tempdir().unwrap();
+    /// # use altiplano::{Batch, CollectionOptions, Memory, Metric, Store};
+    /// # let store = Store::open(dir.path().join("agent.alt"))?;
+    /// # let notes = store.collection("notes", CollectionOptions::new(2, Metric::L2))?;
+    /// let batch: Batch = (1..4_u64).map(|id| Memory::new(id, [0.0, 1.0])).collect();
+    /// assert_eq!(notes.apply(batch)?.to_string(), "3 inserted");
+    /// assert_eq!(notes.apply(Batch::new())?.to_string(), "nothing changed");
+    /// # Ok(()) }
+    /// ```
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { inserted, replaced, deleted, expired, updated, missing, existing, conflicts } =
+            *self;
+        let counts = [
+            (inserted, "inserted"),
+            (replaced, "replaced"),
+            (updated, "updated"),
+            (deleted, "deleted"),
+            (missing, "missing"),
+            (existing, "skipped because they exist"),
+            (conflicts, "skipped because their versions differ"),
+            (expired, "skipped because they have expired"),
+        ];
+        let counts = counts.into_iter().filter(|(count, _)| *count > 0);
+        let parts: Vec<String> = counts.map(|(count, what)| format!("{count} {what}")).collect();
+        if parts.is_empty() { f.pad("nothing changed") } else { f.pad(&parts.join(", ")) }
+    }
 }
 
 /// Several writes, all or none. They become durable together, and a reader of a collection sees all

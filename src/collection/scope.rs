@@ -55,6 +55,9 @@ pub struct Scope {
 
 impl Collection {
     /// Returns the handle of one namespace, which need not have a memory yet. O(1).
+    ///
+    /// The empty text is a namespace like others: that of memories with `namespace("")`. It is not
+    /// the same as no namespace, so the scope sees no memory without one.
     #[doc(alias = "tenant")]
     #[doc(alias = "partition")]
     #[doc(alias = "user")]
@@ -234,7 +237,8 @@ impl Scope {
     }
 
     /// Deletes every memory of the namespace that matches, as [`Collection::delete_where`]. With
-    /// [`Filter::All`] it deletes all of them.
+    /// [`Filter::All`] it deletes all of them, in this collection.
+    /// [`Store::forget`](crate::Store::forget) does so in all collections, and out of every file.
     ///
     /// # Errors
     ///
@@ -285,6 +289,7 @@ impl Scope {
     /// # Errors
     ///
     /// The errors of [`Scope::patch`] and [`Collection::update_where`].
+    #[doc(alias = "patch_where")]
     pub fn update_where(&self, filter: Filter, patch: Patch) -> Result<u64> {
         Ok(self.apply(Batch::new().update_where(filter, patch))?.updated)
     }
@@ -311,7 +316,8 @@ impl Scope {
     }
 
     /// Adds a memory that takes the place of an older fact of the namespace, as
-    /// [`Collection::supersede`].
+    /// [`Collection::supersede`]. Nothing is written if the old one is not visible in the
+    /// namespace: [`Outcome::Missing`].
     ///
     /// # Errors
     ///

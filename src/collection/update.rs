@@ -14,6 +14,10 @@ impl Collection {
     /// several times. Nothing happens if no memory with the id is visible: a deleted memory does
     /// not come back.
     ///
+    /// The closure assigns to public fields (`memory.tokens = Some(5)`), calls
+    /// [`Memory::set_field`] for the metadata, or replaces the memory (`*memory =
+    /// memory.clone().tag("seen")`).
+    ///
     /// The memory keeps its sequence number and its time of creation, and gets a new version. The
     /// lifetime stays unless `change` sets one. Its id must stay. A [`Patch`] does less work if the
     /// change does not depend on the memory.
@@ -29,10 +33,15 @@ impl Collection {
     /// # use altiplano::{CollectionOptions, Memory, Metric, Outcome, Store};
     /// # let store = Store::open(dir.path().join("agent.alt"))?;
     /// # let notes = store.collection("notes", CollectionOptions::new(2, Metric::L2))?;
-    /// notes.insert(Memory::new(1, [0.0, 1.0]).tokens(3))?;
-    /// let outcome = notes.update(1, |memory| memory.tokens = memory.tokens.map(|n| n + 1))?;
+    /// notes.insert(Memory::new(1, [0.0, 1.0]).tokens(3).field("visits", 1))?;
+    /// let outcome = notes.update(1, |memory| {
+    ///     memory.tokens = memory.tokens.map(|n| n + 1);
+    ///     let visits = memory.field_value("visits").and_then(|value| value.as_i64());
+    ///     memory.set_field("visits", visits.unwrap_or(0) + 1);
+    /// })?;
     /// assert_eq!(outcome, Outcome::Updated);
-    /// assert_eq!(notes.get(1)?.unwrap().tokens, Some(4));
+    /// let memory = notes.get(1)?.unwrap();
+    /// assert_eq!((memory.tokens, memory.field_value("visits")), (Some(4), Some(2.into())));
     /// assert_eq!(notes.update(2, |memory| memory.pinned = true)?, Outcome::Missing);
     /// # Ok(()) }
     /// ```
@@ -96,6 +105,7 @@ impl Collection {
     /// # Ok(()) }
     /// ```
     #[doc(alias = "set")]
+    #[doc(alias = "set_field")]
     pub fn patch(&self, id: impl Into<MemoryId>, patch: Patch) -> Result<Outcome> {
         Ok(outcome(self.apply(Batch::new().patch(id, patch))?))
     }
@@ -121,6 +131,7 @@ impl Collection {
     /// assert_eq!(notes.update_where(Filter::session("s1"), done)?, 1);
     /// # Ok(()) }
     /// ```
+    #[doc(alias = "patch_where")]
     pub fn update_where(&self, filter: Filter, patch: Patch) -> Result<u64> {
         Ok(self.apply(Batch::new().update_where(filter, patch))?.updated)
     }
@@ -184,9 +195,11 @@ impl Collection {
         self.update_where(filter, Patch::new().lifetime(lifetime))
     }
 
-    /// Adds a memory that takes the place of an older fact, in one step: the old one stays and
-    /// names the new one as [`Memory::superseded_by`]. Nothing happens if the old one is not
-    /// visible: [`Outcome::Missing`].
+    /// Adds a memory that takes the place of an older fact, if that is still there. If the old one
+    /// is not visible, **nothing is written**, the new memory neither: [`Outcome::Missing`].
+    /// Compare the outcome, and insert the new memory if it shall be kept all the same.
+    ///
+    /// Both are one step: the old memory stays and names the new one as [`Memory::superseded_by`].
     ///
     /// # Errors
     ///
@@ -202,6 +215,12 @@ impl Collection {
     /// let moved = Memory::new(2, [0.1, 1.0]).text("lives in Cusco");
     /// assert_eq!(notes.supersede(1, moved)?, Outcome::Inserted);
     /// assert_eq!(notes.get(1)?.unwrap().superseded_by, Some(2.into()));
+    ///
+    /// let later = Memory::new(3, [0.2, 1.0]).text("lives in Quito");
+    /// if notes.supersede(9, later.clone())? == Outcome::Missing {
+    ///     notes.insert(later)?;
+    /// }
+    /// # assert!(notes.contains(3)?);
     /// # Ok(()) }
     /// ```
     pub fn supersede(&self, old: impl Into<MemoryId>, new: Memory) -> Result<Outcome> {

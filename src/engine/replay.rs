@@ -11,7 +11,7 @@ use crate::engine::Engine;
 use crate::error::{Error, Result};
 use crate::event::Event;
 use crate::format::cursor::Cursor;
-use crate::format::frame::FrameKind;
+use crate::format::frame::{FrameHead, FrameKind};
 use crate::format::manifest::{CollectionEntry, LogEntry, Manifest};
 use crate::format::names::FileName;
 use crate::format::op::{Op, OpKind};
@@ -59,44 +59,67 @@ pub(crate) fn log_source<'a>(dir: &'a StoreDir, entry: &'a LogEntry, last: bool)
     LogSource { disk: dir.disk(), dir: dir.root(), store: dir.store(), entry, last }
 }
 
+/// The operations of a log that are in no other file of the store: where they begin, for each
+/// collection.
+pub(crate) struct Uncovered(HashMap<CollectionId, (Seq, FileId)>);
+
+impl Uncovered {
+    pub(crate) fn new(manifest: &Manifest) -> Self {
+        Self(manifest.collections.iter().map(|c| (c.id, (c.covers_seq, c.log_from))).collect())
+    }
+
+    /// Returns false for an operation that files cover, and for one of a dropped collection.
+    pub(crate) fn has(&self, op: &Op, file: FileId) -> bool {
+        let begin = self.0.get(&op.collection);
+        begin.is_some_and(|(covers, from)| op.seq > *covers && file >= *from)
+    }
+}
+
+/// Calls `each` with every operation of a frame of a log file.
+pub(crate) fn each_op(
+    dir: &StoreDir,
+    file: FileId,
+    (head, payload, offset): (&FrameHead, &[u8], u64),
+    each: &mut dyn FnMut(Op) -> Result<()>,
+) -> Result<()> {
+    if !matches!(head.kind, FrameKind::Batch | FrameKind::Copied) {
+        return Ok(());
+    }
+    let mut cursor = Cursor::new(payload);
+    while !cursor.is_empty() {
+        let op = Op::decode(&mut cursor).map_err(|e| {
+            Error::corrupt(dir.path(FileName::Log(file)), offset + e.offset, e.reason)
+        })?;
+        each(op)?;
+    }
+    Ok(())
+}
+
 /// Replays the log over the collections. Returns the end of the last log file.
 pub(crate) fn replay(engine: &Engine, manifest: &Manifest) -> Result<LogEnd> {
-    let covered: HashMap<CollectionId, (Seq, FileId)> =
-        manifest.collections.iter().map(|c| (c.id, (c.covers_seq, c.log_from))).collect();
+    let uncovered = Uncovered::new(manifest);
     let mut stages: HashMap<CollectionId, Stage> = HashMap::new();
     let mut last_end = None;
     for (at, entry) in manifest.log.iter().enumerate() {
         let source = log_source(&engine.dir, entry, at + 1 == manifest.log.len());
         let end = source.read(|head, payload, offset| {
-            if !matches!(head.kind, FrameKind::Batch | FrameKind::Copied) {
-                return Ok(());
-            }
-            let mut cursor = Cursor::new(payload);
-            while !cursor.is_empty() {
-                let op = Op::decode(&mut cursor).map_err(|e| {
-                    let path = engine.dir.path(FileName::Log(entry.file));
-                    Error::corrupt(path, offset + e.offset, e.reason)
-                })?;
+            each_op(&engine.dir, entry.file, (head, payload, offset), &mut |op| {
+                let damaged = |reason: String| {
+                    Error::corrupt(engine.dir.path(FileName::Log(entry.file)), offset, reason)
+                };
                 if op.collection >= manifest.next_collection {
                     // The manifest that created the collection is lost. Continuing would lose the
                     // whole collection.
-                    let (path, reason) = (
-                        engine.dir.path(FileName::Log(entry.file)),
-                        "an operation is of a collection that the manifest does not know",
-                    );
-                    return Err(Error::corrupt(path, offset, reason));
+                    let reason = "an operation is of a collection that the manifest does not know";
+                    return Err(damaged(reason.to_owned()));
                 }
-                match covered.get(&op.collection) {
-                    Some((covers, from)) if op.seq > *covers && entry.file >= *from => {}
-                    // The operation is covered by files, or its collection was dropped.
-                    _ => continue,
+                if !uncovered.has(&op, entry.file) {
+                    return Ok(());
                 }
                 let Some(core) = engine.collections.get(op.collection) else {
-                    continue;
+                    return Ok(());
                 };
-                let expires_at = check_row(&core, &op).map_err(|reason| {
-                    Error::corrupt(engine.dir.path(FileName::Log(entry.file)), offset, reason)
-                })?;
+                let expires_at = check_row(&core, &op).map_err(damaged)?;
                 let stage = stages
                     .entry(op.collection)
                     .or_insert_with(|| Stage::replay(&core, engine.time.now()));
@@ -104,8 +127,8 @@ pub(crate) fn replay(engine: &Engine, manifest: &Manifest) -> Result<LogEnd> {
                 if stage.is_full() {
                     stage.freeze(entry.file);
                 }
-            }
-            Ok(())
+                Ok(())
+            })
         })?;
         engine.time.recover(end.time);
         let newest = last_end.map_or(end.last_seq, |e: LogEnd| e.last_seq.max(end.last_seq));

@@ -1,6 +1,6 @@
 //! Owns fields: the values at paths of metadata that is a JSON object. `path` names them, `json`
 //! reads the text, `visit` finds the values at one path, `all` lists the values at every path, and
-//! `object` reads and changes the fields at the top. `value` is what callers write, `scalar` is
+//! `object` reads and changes the value at one path. `value` is what callers write, `scalar` is
 //! what a text holds, and `number` orders numbers exactly. Knows nothing of filters and rows.
 //!
 //! Invariants: of several fields with one name in one object, only the last one counts. Text that
@@ -22,8 +22,8 @@ mod visit;
 pub(crate) use all::each;
 pub(crate) use json::depth;
 pub(crate) use number::Number;
-pub(crate) use object::{get, get_list, put, remove};
-pub(crate) use path::{Path, PathFault, path_of_key};
+pub(crate) use object::{NoObject, put, remove, values};
+pub(crate) use path::{Path, PathFault, path_of_keys};
 pub(crate) use scalar::{Scalar, id_key, tag, text_key};
 pub use value::FieldValue;
 pub(crate) use visit::visit;

@@ -1,83 +1,150 @@
-//! Owns the fields at the top of a JSON object: read by name, and changed in the text, which stays
-//! otherwise as it is.
+//! Owns the values at a path of a JSON object: read, set and removed in the text, which stays
+//! otherwise as it is. Setting and removing takes the keys of a path alone, see `Path::keys`.
+
+use std::ops::Range;
 
 use super::json::Scanner;
+use super::path::{Path, Step};
 use super::value::FieldValue;
 
-/// Returns the text with one more field, or with another value of the field of this name. `value`
-/// is JSON. `None` if the text is not an object. O(text).
-pub(crate) fn put(json: &str, name: &str, value: &str) -> Option<String> {
-    let mut scanner = Scanner::new(json.as_bytes());
-    let (mut old, mut any) = (None, false);
-    scanner.entries(|s, key| {
+/// Why no value can be set: what the first so many keys name is there and is not an object.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct NoObject(pub(crate) usize);
+
+/// What an object has at a key.
+struct Entry {
+    /// Where the value of the last entry with this key is; `None` if there is no such entry.
+    value: Option<Range<usize>>,
+    /// Where the closing bracket of the object is.
+    end: usize,
+    /// Whether the object has any entry.
+    any: bool,
+}
+
+/// Looks for a key in the object that begins at this place. `None` if no object begins there.
+fn entry(json: &str, at: usize, key: &str) -> Option<Entry> {
+    let mut scanner = Scanner::new(json.as_bytes()).from(at);
+    let (mut value, mut any) = (None, false);
+    scanner.entries(|s, found| {
         s.peek()?;
         let start = s.position();
         s.skip()?;
         any = true;
-        if key.is(name) {
-            old = Some(start..s.position());
+        if found.is(key) {
+            value = Some(start..s.position());
         }
         Some(())
     })?;
-    if let Some(old) = old {
-        return Some([json.get(..old.start)?, value, json.get(old.end..)?].concat());
-    }
-    let end = scanner.position().checked_sub(1)?;
-    let name = serde_json::to_string(name).ok()?;
-    let comma = if any { "," } else { "" };
-    Some([json.get(..end)?, comma, &name, ":", value, json.get(end..)?].concat())
+    Some(Entry { value, end: scanner.position().checked_sub(1)?, any })
 }
 
-/// Returns the text without the fields of this name. `None` if the text is not an object. O(text).
-pub(crate) fn remove(json: &str, name: &str) -> Option<String> {
-    let mut scanner = Scanner::new(json.as_bytes());
-    let mut kept = String::new();
+/// Returns the text with this value at the end of these keys. Objects that are missing on the way
+/// are made. `value` is JSON. O(text) for each key.
+pub(crate) fn put(json: &str, keys: &[&str], value: &str) -> Result<String, NoObject> {
+    let mut at = 0;
+    for (i, key) in keys.iter().enumerate() {
+        let entry = entry(json, at, key).ok_or(NoObject(i))?;
+        let last = i + 1 == keys.len();
+        let (place, new) = match entry.value {
+            Some(old) if !last => {
+                at = old.start;
+                continue;
+            }
+            Some(old) => (old, value.to_owned()),
+            None => {
+                let comma = if entry.any { "," } else { "" };
+                let new = nested(keys.get(i..).unwrap_or_default(), value);
+                (entry.end..entry.end, [comma, &new].concat())
+            }
+        };
+        return spliced(json, place, &new).ok_or(NoObject(i));
+    }
+    Ok(json.to_owned())
+}
+
+/// Returns the entry of the first key, with an object for each further key.
+fn nested(keys: &[&str], value: &str) -> String {
+    let mut text = String::new();
+    for (i, key) in keys.iter().enumerate() {
+        let open = if i == 0 { "" } else { "{" };
+        text = [&text, open, &quoted(key), ":"].concat();
+    }
+    [&text, value, &"}".repeat(keys.len().saturating_sub(1))].concat()
+}
+
+/// Returns a text in quotes.
+fn quoted(text: &str) -> String {
+    serde_json::Value::from(text).to_string()
+}
+
+fn spliced(json: &str, place: Range<usize>, new: &str) -> Option<String> {
+    Some([json.get(..place.start)?, new, json.get(place.end..)?].concat())
+}
+
+/// Returns the text without the value at the end of these keys. The objects on the way stay. `None`
+/// if there is no such value. O(text) for each key.
+pub(crate) fn remove(json: &str, keys: &[&str]) -> Option<String> {
+    let (last, way) = keys.split_last()?;
+    let mut at = 0;
+    for key in way {
+        at = entry(json, at, key)?.value?.start;
+    }
+    let mut scanner = Scanner::new(json.as_bytes()).from(at);
+    scanner.peek()?;
+    let (start, mut kept, mut found) = (scanner.position(), String::new(), false);
     scanner.entries(|s, key| {
         s.peek()?;
         let start = s.position();
         s.skip()?;
-        if !key.is(name) {
-            let comma = if kept.is_empty() { "" } else { "," };
-            let key = serde_json::to_string(&*key.text()).ok()?;
-            for part in [comma, &key, ":", json.get(start..s.position())?] {
-                kept.push_str(part);
-            }
+        if key.is(last) {
+            found = true;
+            return Some(());
+        }
+        let comma = if kept.is_empty() { "" } else { "," };
+        for part in [comma, &quoted(&key.text()), ":", json.get(start..s.position())?] {
+            kept.push_str(part);
         }
         Some(())
     })?;
-    Some(["{", &kept, "}"].concat())
+    let kept = ["{", &kept, "}"].concat();
+    if found { spliced(json, start..scanner.position(), &kept) } else { None }
 }
 
-/// Returns the value of the field of this name; `None` if it is an object or a list, or if there is
-/// none. O(text).
-pub(crate) fn get(json: &str, name: &str) -> Option<FieldValue> {
-    value(json.get(find(json, name)?..)?)
-}
-
-/// Returns the elements of the list in the field of this name, without objects and lists among
-/// them. O(text).
-pub(crate) fn get_list(json: &str, name: &str) -> Option<Vec<FieldValue>> {
-    let list = json.get(find(json, name)?..)?;
-    let mut scanner = Scanner::new(list.as_bytes());
+/// Returns the values at a path, without objects and lists. O(text) for each step.
+pub(crate) fn values(json: &str, path: &Path) -> Vec<FieldValue> {
     let mut values = Vec::new();
-    scanner.elements(|s, _| {
-        values.extend(list.get(s.position()..).and_then(value));
-        s.skip()
-    })?;
-    Some(values)
+    // A text that is not JSON from some place on has the values before it.
+    let _ = collect(json, 0, path.steps(), &mut values);
+    values
 }
 
-/// Returns where the value of the last field of this name begins.
-fn find(json: &str, name: &str) -> Option<usize> {
-    let mut found = None;
-    let mut scanner = Scanner::new(json.as_bytes());
-    let _ = scanner.entries(|s, key| {
-        if key.is(name) {
-            found = Some(s.position());
+/// Recurses at most as deep as the path is long.
+fn collect(json: &str, at: usize, steps: &[Step], values: &mut Vec<FieldValue>) -> Option<()> {
+    let mut scanner = Scanner::new(json.as_bytes()).from(at);
+    let next = scanner.peek()?;
+    let Some((step, rest)) = steps.split_first() else {
+        values.extend(value(json.get(at..)?));
+        return Some(());
+    };
+    match (step, next) {
+        (Step::Key(key), b'{') => {
+            let mut last = None;
+            let _ = scanner.entries(|s, found| {
+                if found.is(key) {
+                    last = Some(s.position());
+                }
+                s.skip()
+            });
+            collect(json, last?, rest, values)
         }
-        s.skip()
-    });
-    found
+        (Step::Any | Step::At(_), b'[') => scanner.elements(|s, position| {
+            if matches!(step, Step::Any) || *step == Step::At(position) {
+                let _ = collect(json, s.position(), rest, values);
+            }
+            s.skip()
+        }),
+        _ => None,
+    }
 }
 
 /// Returns the value at the start of a text, unless it is an object or a list.
@@ -98,7 +165,7 @@ mod tests {
 
     #[test]
     fn a_field_is_added_or_replaced_and_the_rest_of_the_text_stays() {
-        let put = |json: &str, name: &str| put(json, name, "5");
+        let put = |json: &str, name: &str| put(json, &[name], "5");
         assert_eq!(put("{}", "a").unwrap(), r#"{"a":5}"#);
         assert_eq!(put(" { } ", "a").unwrap(), r#" { "a":5} "#);
         assert_eq!(put(r#"{"b": [1]}"#, "a").unwrap(), r#"{"b": [1],"a":5}"#);
@@ -106,24 +173,58 @@ mod tests {
         assert_eq!(put(r#"{"a": 1, "a": 2}"#, "a").unwrap(), r#"{"a": 1, "a": 5}"#);
         assert_eq!(put("{}", "q\"\n").unwrap(), r#"{"q\"\n":5}"#);
         for other in ["[1]", "5", "\"a\"", "null", "", "{\"a\""] {
-            assert_eq!(put(other, "a"), None, "{other}");
+            assert_eq!(put(other, "a"), Err(NoObject(0)), "{other}");
         }
+    }
+
+    #[test]
+    fn objects_on_the_way_are_entered_or_made() {
+        let put = |json: &str, keys: &[&str]| put(json, keys, "5");
+        assert_eq!(put("{}", &["a", "b", "c"]).unwrap(), r#"{"a":{"b":{"c":5}}}"#);
+        let json = r#"{"x": 1, "a": { "b": 2, "c": {} } }"#;
+        let changed = put(json, &["a", "b"]).unwrap();
+        assert_eq!(changed, r#"{"x": 1, "a": { "b": 5, "c": {} } }"#);
+        let changed = put(json, &["a", "c", "d"]).unwrap();
+        assert_eq!(changed, r#"{"x": 1, "a": { "b": 2, "c": {"d":5} } }"#);
+        let changed = put(json, &["a", "e", "f"]).unwrap();
+        assert_eq!(changed, r#"{"x": 1, "a": { "b": 2, "c": {} ,"e":{"f":5}} }"#);
+        let twice = r#"{"a": {"b": 1}, "a": {"b": 2}}"#;
+        assert_eq!(put(twice, &["a", "b"]).unwrap(), r#"{"a": {"b": 1}, "a": {"b": 5}}"#);
+        for (keys, at) in [(&["x", "y"][..], 1), (&["a", "b", "c"], 2)] {
+            assert_eq!(put(json, keys), Err(NoObject(at)));
+        }
+    }
+
+    #[test]
+    fn a_value_is_removed_and_the_objects_on_the_way_stay() {
+        let json = r#"{"x": 1, "a": { "b": 2, "c": 3, "b": 4 }, "y": [1]}"#;
+        let removed = |keys: &[&str]| remove(json, keys);
+        assert_eq!(removed(&["a", "b"]).unwrap(), r#"{"x": 1, "a": {"c":3}, "y": [1]}"#);
+        assert_eq!(removed(&["a"]).unwrap(), r#"{"x":1,"y":[1]}"#);
+        assert_eq!(remove(r#"{"a":{"b":1}}"#, &["a", "b"]).unwrap(), r#"{"a":{}}"#);
+        for keys in [&["z"][..], &["a", "z"], &["x", "b"], &["y", "b"], &["z", "b"]] {
+            assert_eq!(removed(keys), None, "{keys:?}");
+        }
+        assert_eq!(remove("[1]", &["a"]), None);
     }
 
     #[test]
     fn values_come_back_with_their_type() {
         let json = r#"{"i": -5, "u": 18446744073709551615, "f": 2.0, "n": null, "b": true,
             "t": "tea\n", "o": {"x": 1}, "l": [1, "x", {"y": 2}, [3], null], "i": 7}"#;
-        let value = |name| get(json, name);
-        assert_eq!(value("i"), Some(7.into()));
-        assert_eq!(value("u"), Some(u64::MAX.into()));
-        assert_eq!(value("f"), Some(2.0.into()));
-        assert_eq!(value("n"), Some(FieldValue::Null));
-        assert_eq!(value("b"), Some(true.into()));
-        assert_eq!(value("t"), Some("tea\n".into()));
-        assert_eq!((value("o"), value("l"), value("x")), (None, None, None));
-        let list = get_list(json, "l").unwrap();
-        assert_eq!(list, [1.into(), "x".into(), FieldValue::Null]);
-        assert_eq!(get_list(json, "t"), None);
+        let at = |path| values(json, &Path::parse(path).unwrap());
+        assert_eq!(at("i"), [7.into()]);
+        assert_eq!(at("u"), [u64::MAX.into()]);
+        assert_eq!(at("f"), [2.0.into()]);
+        assert_eq!(at("n"), [FieldValue::Null]);
+        assert_eq!(at("b"), [true.into()]);
+        assert_eq!(at("t"), ["tea\n".into()]);
+        assert_eq!((at("o"), at("l"), at("x")), (vec![], vec![], vec![]));
+        assert_eq!(at("o.x"), [1.into()]);
+        assert_eq!(at("l[*]"), [1.into(), "x".into(), FieldValue::Null]);
+        assert_eq!(at("l[1]"), ["x".into()]);
+        assert_eq!(at("l[*].y"), [2.into()]);
+        assert_eq!(at("l[3][*]"), [3.into()]);
+        assert_eq!((at("t[*]"), at("l[9]"), at("i.x")), (vec![], vec![], vec![]));
     }
 }

@@ -46,6 +46,26 @@ impl Path {
         &self.0
     }
 
+    /// Returns the keys of the path; `None` if it names elements of a list.
+    pub(crate) fn keys(&self) -> Option<Vec<&str>> {
+        let keys = self.0.iter().map(|step| match step {
+            Step::Key(key) => Some(key.as_str()),
+            Step::Any | Step::At(_) => None,
+        });
+        keys.collect()
+    }
+
+    /// Returns true if the path may name several values: it has a step to every element.
+    pub(crate) fn names_many(&self) -> bool {
+        self.0.contains(&Step::Any)
+    }
+
+    /// Returns the path to every element of the list at this path.
+    pub(crate) fn elements(mut self) -> Self {
+        self.0.push(Step::Any);
+        self
+    }
+
     /// Returns the columns that have the values of this path. `None` if columns do not go so deep.
     pub(crate) fn columns(&self) -> Option<Columns> {
         if self.0.len() > MAX_DEPTH {
@@ -79,10 +99,10 @@ pub(crate) struct Columns {
 /// The step to every element.
 pub(super) const ANY: &str = "[*]";
 
-/// Returns the path of a field at the top, whatever characters its name has.
-pub(crate) fn path_of_key(key: &str) -> String {
+/// Returns the canonical path of these keys.
+pub(crate) fn path_of_keys(keys: &[&str]) -> String {
     let mut path = String::new();
-    push_key(&mut path, key);
+    keys.iter().for_each(|key| push_key(&mut path, key));
     path
 }
 

@@ -46,6 +46,59 @@ pub enum FieldValue {
     Time(Timestamp),
 }
 
+// The getters.
+impl FieldValue {
+    /// Returns a whole number that an `i64` holds. `None` for everything else, also for a float.
+    ///
+    /// ```
+    /// use altiplano::FieldValue;
+    /// assert_eq!(FieldValue::from(5).as_i64(), Some(5));
+    /// assert_eq!(FieldValue::from(5).as_f64(), Some(5.0));
+    /// assert_eq!(FieldValue::from(5.0).as_i64(), None);
+    /// assert_eq!(FieldValue::from("tea").as_str(), Some("tea"));
+    /// assert_eq!(FieldValue::from(true).as_bool(), Some(true));
+    /// assert!(FieldValue::from(None::<i32>).is_null());
+    /// ```
+    pub const fn as_i64(&self) -> Option<i64> {
+        match self {
+            Self::Integer(value) => Some(*value),
+            _ => None,
+        }
+    }
+
+    /// Returns a number as a float. A whole number of more than 53 bits is rounded. `None` for what
+    /// is no number.
+    pub const fn as_f64(&self) -> Option<f64> {
+        match self {
+            Self::Integer(value) => Some(*value as f64),
+            Self::Unsigned(value) => Some(*value as f64),
+            Self::Float(value) => Some(*value),
+            _ => None,
+        }
+    }
+
+    /// Returns a text. A time that was stored in a field is read back as its RFC 3339 text.
+    pub fn as_str(&self) -> Option<&str> {
+        match self {
+            Self::Text(text) => Some(text),
+            _ => None,
+        }
+    }
+
+    /// Returns a bool.
+    pub const fn as_bool(&self) -> Option<bool> {
+        match self {
+            Self::Bool(value) => Some(*value),
+            _ => None,
+        }
+    }
+
+    /// Returns true for null.
+    pub const fn is_null(&self) -> bool {
+        matches!(self, Self::Null)
+    }
+}
+
 impl FieldValue {
     /// Returns the key of the value, or of the number of milliseconds of a time.
     pub(crate) fn key(&self) -> Vec<u8> {

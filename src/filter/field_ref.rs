@@ -70,6 +70,25 @@ impl FieldRef {
         self.filter(FieldTest::Exists)
     }
 
+    /// Matches if there is no value at the path: the same as `!field.exists()`. Metadata that is
+    /// not a JSON object has none.
+    #[doc(alias = "missing")]
+    pub fn not_exists(self) -> Filter {
+        !self.exists()
+    }
+
+    /// Matches if a value at the path is null: the same as `eq(FieldValue::Null)`. A field that is
+    /// missing is not null.
+    ///
+    /// ```
+    /// use altiplano::{FieldValue, Filter};
+    /// assert_eq!(Filter::field("a").is_null(), Filter::field("a").eq(FieldValue::Null));
+    /// assert_eq!(Filter::field("a").not_exists(), !Filter::field("a").exists());
+    /// ```
+    pub fn is_null(self) -> Filter {
+        self.eq(FieldValue::Null)
+    }
+
     /// Matches if a value at the path is a list with an element that equals this one, or a text of
     /// which this text is a part.
     pub fn contains(self, value: impl Into<FieldValue>) -> Filter {

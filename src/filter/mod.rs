@@ -40,9 +40,9 @@ const IN_ORDER: usize = 1024;
 /// `|` and `!`, or with the equivalent [`Filter::and`], [`Filter::or`] and [`Filter::not`].
 ///
 /// A range of time is taken as the Rust range says: `a..b` leaves `b` out, `a..=b` takes it, and
-/// [`Timestamp::MAX`] itself is in none; a range of importance takes both ends. A memory without
-/// the attribute asked for does not match, and matches the negation. Times before 1970 are earlier
-/// than all others.
+/// [`Timestamp::MAX`] itself is in none. Ranges of importance and of tokens do the same. A memory
+/// without the attribute asked for does not match, and matches the negation. Times before 1970 are
+/// earlier than all others.
 ///
 /// # What is refused
 ///
@@ -207,14 +207,34 @@ impl Filter {
         Self::Importance { from, to: 1.0 }
     }
 
-    /// Matches memories with an importance in this range, both ends included.
+    /// Matches memories with an importance in this range. An end that the Rust range leaves out is
+    /// left out: `..0.3` ends at the largest `f32` below 0.3.
     ///
     /// ```
     /// use altiplano::Filter;
     /// assert_eq!(Filter::importance(0.5..=1.0), Filter::importance_at_least(0.5));
+    /// assert_eq!(Filter::importance(..0.3), Filter::importance(..=0.3_f32.next_down()));
     /// ```
-    pub const fn importance(range: std::ops::RangeInclusive<f32>) -> Self {
-        Self::Importance { from: *range.start(), to: *range.end() }
+    pub fn importance(range: impl std::ops::RangeBounds<f32>) -> Self {
+        use std::ops::Bound;
+        // A range such as `0.3..0.3` contains nothing. No importance is 2.
+        if let (Bound::Included(from), Bound::Excluded(to)) =
+            (range.start_bound(), range.end_bound())
+            && from == to
+        {
+            return Self::Importance { from: 2.0, to: 2.0 };
+        }
+        let from = match range.start_bound() {
+            Bound::Included(from) => *from,
+            Bound::Excluded(from) => from.next_up(),
+            Bound::Unbounded => f32::NEG_INFINITY,
+        };
+        let to = match range.end_bound() {
+            Bound::Included(to) => *to,
+            Bound::Excluded(to) => to.next_down(),
+            Bound::Unbounded => f32::INFINITY,
+        };
+        Self::Importance { from, to }
     }
 
     /// Matches pinned memories, or with `false` those that are not pinned.

@@ -36,6 +36,12 @@ impl Filter {
     /// A key with a dot, a bracket, a quote or a backslash must be in quotes, and so must an empty
     /// one. If an object has a key twice, the last one counts.
     ///
+    /// Every call that names a field takes such a path. [`Memory::field`], [`Patch::field`] and the
+    /// calls that remove fields take keys alone; [`Memory::field_value`] also takes positions.
+    ///
+    /// [`Patch::field`]: crate::Patch::field
+    /// [`Memory::field_value`]: crate::Memory::field_value
+    ///
     /// # Meaning
     ///
     /// A test holds if at least one value at the path passes it. `ne` and `none_of` hold if there

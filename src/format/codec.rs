@@ -110,9 +110,14 @@ impl Memory {
     /// Sets typed metadata, with schema number 0: see [`Memory::metadata_with_schema`] for the
     /// types that it supports. [`Memory::metadata_as`] returns it.
     ///
+    /// Typed metadata has no fields: no [`Filter::field`](crate::Filter::field) finds the memory,
+    /// and [`Memory::field`] is refused. Where values are to be found, set them with
+    /// [`Memory::field`] or [`Memory::metadata_json`] instead.
+    ///
     /// # Errors
     ///
     /// As for [`Memory::metadata_with_schema`].
+    #[doc(alias = "set_metadata")]
     pub fn metadata<T: Serialize + DeserializeOwned>(self, value: &T) -> Result<Self> {
         self.metadata_with_schema(0, value)
     }

@@ -47,7 +47,9 @@ impl Visitor<'_> for Text {
     type Value = MemoryId;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("an id: a whole number from 0 to 2^128 - 1, as a string or, if small, a number")
+        f.write_str(
+            "an id: a whole number from 0 to 2^128 - 1, as a string or, if small, a number; or a UUID",
+        )
     }
 
     fn visit_u64<E: Error>(self, id: u64) -> Result<MemoryId, E> {

@@ -29,7 +29,8 @@ impl MemoryId {
     ///
     /// The id has the layout of a UUID of version 7: 48 bits of milliseconds since 1970, then 74
     /// bits of chance. Two processes that make ids in the same millisecond choose the same one with
-    /// a probability of 2^-73 per pair of ids. About 100 ns.
+    /// a probability of 2^-73 per pair of ids. About 100 ns. As a decimal number the id has some 37
+    /// digits; [`MemoryId::to_uuid_string`] shows it as a UUID.
     ///
     /// ```
     /// use altiplano::{Memory, MemoryId};

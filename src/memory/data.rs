@@ -16,9 +16,10 @@ use crate::ids::MemoryId;
 /// Most setters have the name of their field. [`valid`](Self::valid) sets two fields,
 /// [`tag`](Self::tag) adds to one, and [`ttl`](Self::ttl), [`expires_at`](Self::expires_at) and
 /// [`never_expires`](Self::never_expires) set the lifetime. Metadata has no public field:
-/// [`metadata_json`](Self::metadata_json) and [`metadata`](Self::metadata) set it, and
-/// [`metadata_as`](Self::metadata_as) and [`metadata_as_json`](Self::metadata_as_json) read it. No
-/// setter panics; limits are checked at the insert, those of typed metadata at once.
+/// [`field`](Self::field), [`metadata_json`](Self::metadata_json) and [`metadata`](Self::metadata)
+/// set it, and [`field_value`](Self::field_value), [`metadata_as`](Self::metadata_as) and
+/// [`metadata_as_json`](Self::metadata_as_json) read it. No setter panics; limits are checked at
+/// the insert, those of typed metadata at once.
 ///
 /// A memory read from a store can be changed and inserted again, there or elsewhere. It keeps its
 /// times and gets a new sequence number. If it has expired since it was read, nothing is written:
@@ -297,7 +298,8 @@ impl Memory {
         self
     }
 
-    /// Sets the span of time in which the fact holds in the world; `None` leaves an end open.
+    /// Sets the span of time in which the fact holds in the world; `None` leaves an end open. A
+    /// span that ends before it begins is an error at the insert.
     /// [`Filter::valid_at`](crate::Filter::valid_at) finds the facts that hold at a moment.
     #[must_use]
     pub fn valid(mut self, from: Option<Timestamp>, to: Option<Timestamp>) -> Self {
@@ -365,6 +367,7 @@ impl Memory {
     /// values. An object in which values are nested in more than 64 levels is an
     /// [`Error::LimitExceeded`](crate::Error::LimitExceeded). O(text).
     #[must_use]
+    #[doc(alias = "set_metadata_json")]
     pub fn metadata_json(mut self, json: impl Into<String>) -> Self {
         self.metadata = Some(Metadata::json(json.into()));
         self

@@ -3,7 +3,7 @@
 use super::data::Memory;
 use super::metadata::Fault;
 use crate::error::{Error, Result};
-use crate::fields::MAX_DEPTH;
+use crate::fields::{MAX_DEPTH, MAX_PATH_BYTES, PathFault};
 
 impl Memory {
     /// Removes tags that the memory has already: the setters do not add them, but the field is
@@ -40,6 +40,12 @@ impl Memory {
         }
         limit("the list of tags", "tags", self.tags.len(), Self::MAX_TAGS)?;
         limit("the list of sources", "ids", self.derived_from.len(), Self::MAX_DERIVED_FROM)?;
+        if let (Some(from), Some(to)) = (self.valid_from, self.valid_to)
+            && from > to
+        {
+            let reason = format!("it begins at {from} and ends before that, at {to}");
+            return Err(Error::option("valid", reason));
+        }
         if !(0.0..=1.0).contains(&self.importance) {
             let reason = format!("{} is not between 0 and 1", self.importance);
             return Err(Error::option("importance", reason));
@@ -63,18 +69,30 @@ fn refusal(fault: &Fault) -> Error {
             let (what, way_out) = ("the nesting of the metadata", "make it flatter");
             Error::limit(what, (*levels, "levels"), MAX_DEPTH, way_out)
         }
-        Fault::LongName(bytes) => {
-            let (what, way_out) = ("the name of a field", "make it shorter");
-            Error::limit(what, (*bytes, "bytes"), Memory::MAX_NAME_BYTES, way_out)
+        Fault::Path(_, PathFault::Long(bytes)) => {
+            let (what, way_out) = ("the path of a field", "make it shorter");
+            Error::limit(what, (*bytes, "bytes"), MAX_PATH_BYTES, way_out)
+        }
+        Fault::Path(path, fault) => Error::option("field", format!("the path {path:?}: {fault}")),
+        Fault::Element(path) => {
+            let reason = "a single element of a list cannot be set or removed";
+            let way_out =
+                "set the whole list with field_list, or put a key with brackets in quotes";
+            Error::option("field", format!("{path:?}: {reason}; {way_out}"))
         }
         Fault::NotFinite(name) => {
             let reason = "is NaN or infinity, which JSON does not have; leave it out";
             Error::option("field", format!("the value of {name:?} {reason}"))
         }
-        Fault::NoObject(name) => {
+        Fault::NoObject(path, None) => {
             let reason = "the metadata is not a JSON object, so it has no fields";
             let way_out = "set an object or nothing before";
-            Error::option("field", format!("{name:?}: {reason}; {way_out}"))
+            Error::option("field", format!("{path:?}: {reason}; {way_out}"))
+        }
+        Fault::NoObject(path, Some(at)) => {
+            let reason = format!("the value at {at:?} is not an object, so it has no fields");
+            let way_out = "set or remove that value first, or put a key with dots in quotes";
+            Error::option("field", format!("{path:?}: {reason}; {way_out}"))
         }
     }
 }

@@ -3,7 +3,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::fields::{self, MAX_DEPTH, MAX_PATH_BYTES};
+use crate::fields::{self, MAX_DEPTH, NoObject, Path, PathFault};
 
 /// The encoding of metadata bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -34,12 +34,15 @@ pub(crate) enum Fault {
     NotJson(String),
     /// Objects and lists are nested in this number of levels.
     Deep(usize),
-    /// The name of a field has this number of bytes.
-    LongName(usize),
-    /// The value of the field of this name cannot be JSON.
+    /// The path of a field cannot be read.
+    Path(String, PathFault),
+    /// This path of a field that was to be set or removed names elements of a list.
+    Element(String),
+    /// The value of the field at this path cannot be JSON.
     NotFinite(String),
-    /// A field of this name was set, but the metadata is not a JSON object.
-    NoObject(String),
+    /// The field at this path cannot be set, because the value at the second path is not an object.
+    /// Without a second path, the metadata itself is not a JSON object.
+    NoObject(String, Option<String>),
 }
 
 impl Metadata {
@@ -66,31 +69,55 @@ impl Metadata {
         }
     }
 
-    /// Removes the fields of this name from the object. Nothing happens if there is none, or if the
-    /// metadata is not a JSON object.
-    pub(super) fn remove(&mut self, name: &str) {
-        if let Some(text) = self.text().and_then(|text| fields::remove(text, name)) {
-            self.bytes = text.into_bytes();
+    /// Removes the value at this path. Nothing happens if there is none, or if the metadata is not
+    /// a JSON object.
+    pub(super) fn remove(&mut self, path: &str) {
+        match keys(path).map(|path| self.without(&path)) {
+            Ok(Some(text)) => self.bytes = text.into_bytes(),
+            Ok(None) => {}
+            Err(fault) => self.refuse(fault),
         }
     }
 
-    /// Sets a field of the object; `json` is its value, `None` if there is none in JSON.
-    pub(super) fn put(&mut self, name: &str, json: Option<&str>) {
-        if self.fault.is_some() {
-            return;
+    fn without(&self, path: &Path) -> Option<String> {
+        fields::remove(self.text()?, &path.keys()?)
+    }
+
+    /// Sets the value at this path; `json` is the value, `None` if there is none in JSON.
+    pub(super) fn put(&mut self, path: &str, json: Option<&str>) {
+        match self.with(path, json) {
+            Ok(text) => self.bytes = text.into_bytes(),
+            Err(fault) => self.refuse(fault),
         }
-        let Some(json) = json else {
-            self.fault = Some(Fault::NotFinite(name.to_owned()));
-            return;
-        };
-        if name.len() > MAX_PATH_BYTES {
-            self.fault = Some(Fault::LongName(name.len()));
-            return;
+    }
+
+    fn with(&self, path: &str, json: Option<&str>) -> Result<String, Fault> {
+        let json = json.ok_or_else(|| Fault::NotFinite(path.to_owned()))?;
+        let parsed = keys(path)?;
+        let keys = parsed.keys().unwrap_or_default();
+        let depth = keys.len() + fields::depth(json.as_bytes());
+        if depth > MAX_DEPTH {
+            return Err(Fault::Deep(depth));
         }
-        match self.text().and_then(|text| fields::put(text, name, json)) {
-            Some(text) => self.bytes = text.into_bytes(),
-            None => self.fault = Some(Fault::NoObject(name.to_owned())),
-        }
+        let text = self.text().ok_or_else(|| Fault::NoObject(path.to_owned(), None))?;
+        fields::put(text, &keys, json).map_err(|NoObject(at)| {
+            let at = keys.get(..at).filter(|keys| !keys.is_empty()).map(fields::path_of_keys);
+            Fault::NoObject(path.to_owned(), at)
+        })
+    }
+
+    /// Notes why the metadata is refused. The first reason stays.
+    fn refuse(&mut self, fault: Fault) {
+        self.fault.get_or_insert(fault);
+    }
+}
+
+/// Reads a path that may have keys alone.
+pub(super) fn keys(path: &str) -> Result<Path, Fault> {
+    let parsed = Path::parse(path).map_err(|fault| Fault::Path(path.to_owned(), fault))?;
+    match parsed.keys() {
+        Some(_) => Ok(parsed),
+        None => Err(Fault::Element(path.to_owned())),
     }
 }
 

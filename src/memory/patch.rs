@@ -1,5 +1,7 @@
 //! Owns `Patch`: an update of a memory as plain data. `snapshot::stage` carries it out.
 
+use std::time::Duration;
+
 use super::change::Change;
 use super::data::Memory;
 use super::lifetime::{End, Lifetime};
@@ -13,12 +15,21 @@ use crate::ids::{MemoryId, Seq};
 /// A patch that only sets the lifetime, the importance or [`pinned`](Self::pinned) writes less than
 /// 100 bytes to the log and no row. Every other patch writes the row again.
 ///
+/// # What a patch cannot change
+///
+/// - The vector, the bytes, the key, the time of creation, `derived_from`, typed metadata: change
+///   them with [`Collection::update`](crate::Collection::update). It also removes what a patch can
+///   only set, such as the event time or all of the metadata.
+/// - The id: insert the memory under the new id and delete the old one, in one
+///   [`Batch`](crate::Batch).
+///
 /// ```
 /// use altiplano::Patch;
 /// use std::time::Duration;
-/// let raise = Patch::new().importance(0.9).lifetime(Duration::from_secs(30 * 86_400));
+/// let raise = Patch::new().importance(0.9).ttl(Duration::from_secs(30 * 86_400));
 /// let correct = Patch::new().text("likes green tea").tag("corrected").remove_tag("draft");
-/// # let _ = (raise, correct);
+/// let moved = Patch::new().field("source.channel", "chat").field_list("people", ["Ada"]);
+/// # let _ = (raise, correct, moved);
 /// ```
 #[derive(Clone, Debug, Default, PartialEq)]
 #[must_use = "a patch does nothing until it is applied"]
@@ -27,18 +38,29 @@ pub struct Patch {
     session: Option<Option<String>>,
     kind: Option<Option<String>>,
     namespace: Option<Option<String>>,
+    /// Tags that replace all, before some are removed and added.
+    tags: Option<Vec<String>>,
     add_tags: Vec<String>,
     remove_tags: Vec<String>,
     importance: Option<f32>,
     pinned: Option<bool>,
+    event_time: Option<Timestamp>,
     valid: Option<(Option<Timestamp>, Option<Timestamp>)>,
     superseded_by: Option<Option<MemoryId>>,
     tokens: Option<Option<u32>>,
     metadata_json: Option<String>,
-    /// Fields to set, or with `None` to remove, in this order.
-    fields: Vec<(String, Option<FieldValue>)>,
+    /// Fields to change, by their paths, in this order.
+    fields: Vec<(String, FieldChange)>,
     lifetime: Option<Lifetime>,
     if_version: Option<u64>,
+}
+
+/// What becomes of a field.
+#[derive(Clone, Debug, PartialEq)]
+enum FieldChange {
+    Value(FieldValue),
+    List(Vec<FieldValue>),
+    Remove,
 }
 
 impl Patch {
@@ -95,6 +117,24 @@ impl Patch {
         self
     }
 
+    /// Replaces all tags. [`Patch::tag`] and [`Patch::remove_tag`] of the same patch come after it.
+    ///
+    /// ```
+    /// # fn main() -> altiplano::Result<()> {
+    /// # let dir = tempfile::tempdir().unwrap();
+    /// # use altiplano::{CollectionOptions, Memory, Metric, Patch, Store};
+    /// # let store = Store::open(dir.path().join("agent.alt"))?;
+    /// # let notes = store.collection("notes", CollectionOptions::new(2, Metric::L2))?;
+    /// notes.insert(Memory::new(1, [0.0, 1.0]).tag("draft"))?;
+    /// notes.patch(1, Patch::new().tags(["food", "travel"]))?;
+    /// assert_eq!(notes.get(1)?.unwrap().tags, ["food", "travel"]);
+    /// # Ok(()) }
+    /// ```
+    pub fn tags<S: Into<String>>(mut self, tags: impl IntoIterator<Item = S>) -> Self {
+        self.tags = Some(tags.into_iter().map(Into::into).collect());
+        self
+    }
+
     /// Adds a tag. The same tag twice counts once.
     pub fn tag(mut self, tag: impl Into<String>) -> Self {
         self.add_tags.push(tag.into());
@@ -120,7 +160,14 @@ impl Patch {
         self
     }
 
+    /// Sets when the thing remembered happened.
+    pub fn event_time(mut self, at: impl Into<Timestamp>) -> Self {
+        self.event_time = Some(at.into());
+        self
+    }
+
     /// Sets the span of time in which the fact holds in the world; `None` leaves an end open.
+    /// A span that ends before it begins is an error.
     pub const fn valid(mut self, from: Option<Timestamp>, to: Option<Timestamp>) -> Self {
         self.valid = Some((from, to));
         self
@@ -145,27 +192,71 @@ impl Patch {
     }
 
     /// Replaces the metadata by JSON text: see [`Memory::metadata_json`].
+    #[doc(alias = "set_metadata_json")]
     pub fn metadata_json(mut self, json: impl Into<String>) -> Self {
         self.metadata_json = Some(json.into());
         self
     }
 
-    /// Sets a field of the metadata and keeps the others: see [`Memory::field`].
-    pub fn field(mut self, name: impl Into<String>, value: impl Into<FieldValue>) -> Self {
-        self.fields.push((name.into(), Some(value.into())));
+    /// Sets a field of the metadata and keeps the others. [`Memory::field`] has the syntax of the
+    /// path, such as `source.channel`, and says what is refused.
+    pub fn field(mut self, path: impl Into<String>, value: impl Into<FieldValue>) -> Self {
+        self.fields.push((path.into(), FieldChange::Value(value.into())));
         self
     }
 
-    /// Removes a field of the metadata, if it is there.
-    pub fn remove_field(mut self, name: impl Into<String>) -> Self {
-        self.fields.push((name.into(), None));
+    /// Sets a field of the metadata to a list, as [`Patch::field`] does to a value.
+    pub fn field_list<V: Into<FieldValue>>(
+        mut self,
+        path: impl Into<String>,
+        values: impl IntoIterator<Item = V>,
+    ) -> Self {
+        let values = values.into_iter().map(Into::into).collect();
+        self.fields.push((path.into(), FieldChange::List(values)));
         self
     }
 
-    /// Sets the lifetime. A time to live begins at the update.
-    #[doc(alias = "ttl")]
+    /// Removes a field of the metadata, if it is there: see [`Memory::remove_field`].
+    pub fn remove_field(mut self, path: impl Into<String>) -> Self {
+        self.fields.push((path.into(), FieldChange::Remove));
+        self
+    }
+
+    /// Sets the lifetime: a [`Duration`] from the update on, a moment, or a [`Lifetime`]. The last
+    /// lifetime that a patch names counts.
     pub fn lifetime(mut self, lifetime: impl Into<Lifetime>) -> Self {
         self.lifetime = Some(lifetime.into());
+        self
+    }
+
+    /// Makes the memory invisible this long after the update: see [`Memory::ttl`].
+    ///
+    /// ```
+    /// # fn main() -> altiplano::Result<()> {
+    /// # let dir = tempfile::tempdir().unwrap();
+    /// # use altiplano::{CollectionOptions, Memory, Metric, Outcome, Patch, Store};
+    /// # use std::time::Duration;
+    /// # let store = Store::open(dir.path().join("agent.alt"))?;
+    /// # let notes = store.collection("notes", CollectionOptions::new(2, Metric::L2))?;
+    /// notes.insert(Memory::new(1, [0.0, 1.0]))?;
+    /// let outcome = notes.patch(1, Patch::new().ttl(Duration::from_secs(60)))?;
+    /// assert_eq!(outcome, Outcome::Updated);
+    /// assert!(notes.get(1)?.unwrap().expiry().is_some());
+    /// # Ok(()) }
+    /// ```
+    pub const fn ttl(mut self, ttl: Duration) -> Self {
+        self.lifetime = Some(Lifetime::Ttl(ttl));
+        self
+    }
+
+    /// Makes the memory invisible from `at` on: see [`Memory::expires_at`].
+    pub fn expires_at(self, at: impl Into<Timestamp>) -> Self {
+        self.lifetime(at.into())
+    }
+
+    /// Keeps the memory for ever, whatever the collection's default lifetime is.
+    pub const fn never_expires(mut self) -> Self {
+        self.lifetime = Some(Lifetime::Forever);
         self
     }
 
@@ -213,15 +304,25 @@ impl Patch {
     pub(crate) fn bytes(&self) -> usize {
         let texts = [&self.text, &self.session, &self.kind, &self.namespace];
         let texts = texts.into_iter().flatten().flatten().chain(&self.metadata_json);
-        let fields = self.fields.iter().map(|(name, value)| match value {
-            Some(FieldValue::Text(text)) => name.len().saturating_add(text.len()),
-            _ => name.len().saturating_add(32),
+        let bytes = |value: &FieldValue| match value {
+            FieldValue::Text(text) => text.len().saturating_add(32),
+            _ => 32,
+        };
+        let fields = self.fields.iter().map(|(path, change)| {
+            let value = match change {
+                FieldChange::Value(value) => bytes(value),
+                FieldChange::List(values) => values.iter().map(bytes).sum(),
+                FieldChange::Remove => 0,
+            };
+            path.len().saturating_add(value)
         });
-        texts.chain(&self.add_tags).map(String::len).chain(fields).sum()
+        let tags = self.tags.iter().flatten().chain(&self.add_tags);
+        texts.chain(tags).map(String::len).chain(fields).sum()
     }
 
     /// Changes a memory that was read from the store.
     pub(crate) fn apply(&self, memory: &mut Memory) -> Result<()> {
+        let taken = |memory: &mut Memory| std::mem::replace(memory, Memory::new(memory.id, []));
         let texts = [
             (&self.text, &mut memory.text),
             (&self.session, &mut memory.session),
@@ -233,6 +334,9 @@ impl Patch {
                 of.clone_from(new);
             }
         }
+        if let Some(tags) = &self.tags {
+            *memory = taken(memory).tags(tags);
+        }
         memory.tags.retain(|tag| !self.remove_tags.contains(tag));
         for tag in &self.add_tags {
             if !memory.tags.contains(tag) {
@@ -243,17 +347,18 @@ impl Patch {
         memory.pinned = self.pinned.unwrap_or(memory.pinned);
         (memory.valid_from, memory.valid_to) =
             self.valid.unwrap_or((memory.valid_from, memory.valid_to));
+        memory.event_time = self.event_time.or(memory.event_time);
         memory.superseded_by = self.superseded_by.unwrap_or(memory.superseded_by);
         memory.tokens = self.tokens.unwrap_or(memory.tokens);
-        let taken = |memory: &mut Memory| std::mem::replace(memory, Memory::new(memory.id, []));
         if let Some(json) = &self.metadata_json {
             *memory = taken(memory).metadata_json(json.clone());
         }
-        for (name, value) in &self.fields {
-            *memory = match value {
-                Some(value) => taken(memory).field(name, value.clone()),
-                None => taken(memory).remove_field(name),
-            };
+        for (path, change) in &self.fields {
+            match change {
+                FieldChange::Value(value) => memory.set_field(path, value.clone()),
+                FieldChange::List(values) => memory.set_field_list(path, values.iter().cloned()),
+                FieldChange::Remove => *memory = taken(memory).remove_field(path),
+            }
         }
         if let Some(lifetime) = self.lifetime {
             memory.lifetime = lifetime;

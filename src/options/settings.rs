@@ -183,8 +183,9 @@ fn agree<T: PartialEq + std::fmt::Display>(
     match wanted {
         Some(wanted) if wanted != now => {
             let reason = format!(
-                "the collection {collection:?} was created with {now}, not with {wanted}; give \
-                 another name to create a collection with that"
+                "the collection {collection:?} was created with {now}, not with {wanted}; this \
+                 cannot change later, so open it with {now} or choose another name for a new \
+                 collection"
             );
             Err(Error::option(option, reason))
         }

@@ -2,7 +2,8 @@
 
 use serde::Serialize;
 
-use crate::fields::{self, FieldValue};
+use crate::error::{Error, Result};
+use crate::fields::{self, FieldValue, Path};
 use crate::filter::{Attributes, Filter};
 
 /// The attribute by which [`Search::group_by`](crate::Search::group_by) groups results.
@@ -17,7 +18,11 @@ pub enum GroupBy {
     Kind,
     /// [`Memory::key`](crate::Memory::key).
     Key,
-    /// The field of this name at the top of JSON metadata. Lists, objects and null are in no group.
+    /// The field at this path of JSON metadata, as in [`Filter::field`], for example
+    /// `source.channel` or `people[0]`. A path with `[*]` is refused. Lists, objects and null are
+    /// in no group.
+    ///
+    /// [`Filter::field`]: crate::Filter::field
     Field(String),
 }
 
@@ -29,6 +34,19 @@ pub(super) struct GroupValue {
 }
 
 impl GroupBy {
+    /// Fails for a path that cannot be read, or that may name several values of one memory.
+    pub(super) fn check(&self) -> Result<()> {
+        let Self::Field(path) = self else { return Ok(()) };
+        // The filter refuses a path with the same words everywhere.
+        Filter::field(path).exists().check()?;
+        if Path::parse(path).is_ok_and(|path| path.names_many()) {
+            let reason = "names several values, so a memory would be in several groups";
+            let way_out = "name one, as in tags[0]";
+            return Err(Error::option("group_by", format!("{path:?} {reason}; {way_out}")));
+        }
+        Ok(())
+    }
+
     /// Returns the value of a row, if it has one.
     pub(super) fn value(&self, of: &Attributes<'_>) -> Option<GroupValue> {
         let named = |value: &str, filter: fn(String) -> Filter| {
@@ -40,15 +58,15 @@ impl GroupBy {
             Self::Session => of.session.map(|value| named(value, Filter::session)),
             Self::Kind => of.kind.map(|value| named(value, Filter::kind)),
             Self::Key => of.key.map(|value| named(value, Filter::key)),
-            Self::Field(name) => {
+            Self::Field(path) => {
                 let json = std::str::from_utf8(of.json?).ok()?;
-                let value = fields::get(json, name).filter(|value| *value != FieldValue::Null)?;
-                let value = whole(value);
+                let value = fields::values(json, &Path::parse(path).ok()?).pop();
+                let value = whole(value.filter(|value| *value != FieldValue::Null)?);
                 let text = match &value {
                     FieldValue::Text(text) => text.clone(),
                     other => other.to_json()?,
                 };
-                let filter = Filter::field(fields::path_of_key(name)).eq(value);
+                let filter = Filter::field(path).eq(value);
                 Some(GroupValue { value: text, filter })
             }
         }

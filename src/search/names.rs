@@ -5,12 +5,14 @@
 //! count.
 
 use std::collections::BTreeMap;
+use std::fmt;
 
 use serde::Serialize;
 
 use crate::clock::Timestamp;
 use crate::error::Result;
 use crate::filter::{Filter, Matcher};
+use crate::report::Count;
 use crate::search::eligible::{bits, visible};
 use crate::segment::{Field, RowBuffer, Rows};
 use crate::snapshot::Snapshot;
@@ -27,6 +29,13 @@ pub struct NameCount {
     pub name: String,
     /// The number of visible memories with this name, at least 1.
     pub memories: u64,
+}
+
+impl fmt::Display for NameCount {
+    /// One line.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.name, Count(self.memories, "memory"))
+    }
 }
 
 /// Returns the number of visible memories that match.

@@ -125,13 +125,14 @@ impl<'a> Request<'a> {
         limited("k", self.k, "ask for fewer")?;
         let results = self.k.saturating_add(self.offset);
         limited("k and offset", results, "filter or list instead of paging on")?;
-        if let Some((_, n)) = self.group {
-            if n == 0 {
+        if let Some((by, n)) = &self.group {
+            by.check()?;
+            if *n == 0 {
                 let reason = "0 results in a group; ask for at least 1";
                 return Err(Error::option("group_by", reason));
             }
             let what = "k groups of results";
-            limited(what, results.saturating_mul(n), "ask for fewer groups or fewer in each")?;
+            limited(what, results.saturating_mul(*n), "ask for fewer groups or fewer in each")?;
         }
         limited("pool", self.pool.unwrap_or_default(), "ask for a smaller one")?;
         self.fusion.check()?;

@@ -17,11 +17,9 @@ impl fmt::Display for StoreStats {
             write!(f, "\n{collection}")?;
         }
         if self.held_files > 0 {
-            let (files, bytes) = (self.held_files as u64, Bytes(self.held_bytes));
-            write!(
-                f,
-                "\nreaders still hold {files} files that the store no longer needs, {bytes}"
-            )?;
+            let files = Count(self.held_files as u64, "file");
+            write!(f, "\nreaders still hold {files} that the store no longer needs, ")?;
+            write!(f, "{}", Bytes(self.held_bytes))?;
         }
         if let Some(doubt) = &self.clock_doubt {
             write!(f, "\n{doubt}")?;

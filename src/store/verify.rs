@@ -6,13 +6,15 @@ use std::fmt;
 
 use serde::{Serialize, Serializer};
 
-use crate::engine::replay::log_source;
+use crate::engine::replay::{Uncovered, each_op, log_source};
 use crate::error::{Error, Result};
 use crate::format::header::FileKind;
 use crate::format::manifest::{CollectionEntry, Manifest};
 use crate::format::names::FileName;
+use crate::format::op::OpKind;
 use crate::manifest::Found;
 use crate::memory::Change;
+use crate::report::Count;
 use crate::section::{Identity, probe};
 use crate::segment::{Row, Rows, verify_deletes};
 use crate::snapshot::Snapshot;
@@ -53,8 +55,11 @@ pub enum VerifyLevel {
 pub struct VerifyReport {
     /// Number of files that were read, as far as the level requires.
     pub files: usize,
-    /// Number of rows whose checksums were compared.
+    /// Number of rows of segments whose checksums were compared: 0 below [`VerifyLevel::Full`].
     pub rows: u64,
+    /// Number of rows that are in the log and in no segment yet. At every level the whole log is
+    /// checked.
+    pub log_rows: u64,
     /// Every problem that was found.
     #[serde(serialize_with = "as_text")]
     pub problems: Vec<Error>,
@@ -68,8 +73,10 @@ fn as_text<S: Serializer>(problems: &[Error], serializer: S) -> Result<S::Ok, S:
 impl fmt::Display for VerifyReport {
     /// One line, and one per problem.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let problems = self.problems.len();
-        write!(f, "{} files and {} rows checked, {problems} problems", self.files, self.rows)?;
+        let (rows, log_rows) = (Count(self.rows, "row"), Count(self.log_rows, "row"));
+        write!(f, "{} checked, ", Count(self.files as u64, "file"))?;
+        write!(f, "with {rows} of segments and {log_rows} of the log: ")?;
+        write!(f, "{}", Count(self.problems.len() as u64, "problem"))?;
         self.problems.iter().try_for_each(|problem| write!(f, "\n{problem}"))
     }
 }
@@ -155,11 +162,19 @@ impl Store {
         let engine = &self.engine;
         // No thread appends while the token is held, so the last frame is whole.
         let token = engine.log.hold();
+        let uncovered = Uncovered::new(manifest);
         for (i, entry) in manifest.log.iter().enumerate() {
             let source = log_source(&engine.dir, entry, i + 1 == manifest.log.len());
-            let Some(end) = report.note(source.read(|_, _, _| Ok(()))) else {
-                continue;
-            };
+            let mut rows = 0;
+            let read = source.read(|head, payload, offset| {
+                each_op(&engine.dir, entry.file, (head, payload, offset), &mut |op| {
+                    let insert = matches!(op.kind, OpKind::Insert { .. });
+                    rows += u64::from(insert && uncovered.has(&op, entry.file));
+                    Ok(())
+                })
+            });
+            let Some(end) = report.note(read) else { continue };
+            report.log_rows += rows;
             // A cut tail looks like a torn one. The writer of the log knows how far it reaches.
             let open = token.as_ref().filter(|log| log.file() == entry.file);
             if open.is_some_and(|log| log.good_len() != end.valid_len) {

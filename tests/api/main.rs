@@ -26,6 +26,7 @@ mod lists;
 mod metamorphic;
 mod model;
 mod old_versions;
+mod patches;
 mod readers;
 mod scopes;
 mod search_options;

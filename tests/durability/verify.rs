@@ -187,6 +187,33 @@ fn a_quick_look_reads_headers_and_tables_and_nothing_between() {
     assert_eq!(report.rows, 0);
 }
 
+/// Rows of the log counted as none, so a store that had just been written looked unchecked.
+#[test]
+fn rows_of_the_log_and_of_segments_are_counted_apart() {
+    let temp = tempfile::tempdir().unwrap();
+    let store = manual().open(temp.path()).unwrap();
+    let notes = store.collection("notes", CollectionOptions::new(8, Metric::L2)).unwrap();
+    let gone = store.collection("gone", CollectionOptions::new(8, Metric::L2)).unwrap();
+    gone.insert(memory(1, 8)).unwrap();
+    notes.apply((0..3).map(|id| memory(id, 8)).collect()).unwrap();
+    notes.delete(2u64).unwrap();
+    store.drop_collection("gone").unwrap();
+    let counts = |level| {
+        let report = store.verify_with(level).unwrap();
+        assert!(report.is_clean(), "{report}");
+        (report.rows, report.log_rows)
+    };
+    for level in LEVELS {
+        assert_eq!(counts(level), (0, 3));
+    }
+    notes.compact().unwrap();
+    notes.insert(memory(7, 8)).unwrap();
+    assert_eq!(counts(VerifyLevel::Full), (2, 1));
+    assert_eq!(counts(VerifyLevel::Quick), (0, 1));
+    let shown = store.verify().unwrap().to_string();
+    assert!(shown.contains("with 2 rows of segments and 1 row of the log: 0 problems"), "{shown}");
+}
+
 #[test]
 fn an_older_manifest_that_was_put_back_behind_an_open_store_is_found_by_every_level() {
     let temp = tempfile::tempdir().unwrap();

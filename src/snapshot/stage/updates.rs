@@ -253,7 +253,12 @@ impl Stage {
         let mut memory = record::decode_memory(id, Vec::new(), found.body).map_err(damaged)?;
         let first_seq = memory.origin.seq.unwrap_or(found.seq);
         patch.apply(&mut memory)?;
-        memory.check_limits()?;
+        memory.check_limits().map_err(|error| match error {
+            Error::InvalidOption { name, reason } => {
+                Error::option(name, format!("memory {id}: {reason}"))
+            }
+            other => other,
+        })?;
         if memory.origin.end == End::Given && memory.expiry().is_some_and(|at| at <= self.now) {
             let reason =
                 format!("{} is not after now, {}", memory.expiry().unwrap_or(self.now), self.now);

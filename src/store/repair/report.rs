@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use serde::Serialize;
 
 use crate::ids::MemoryId;
+use crate::report::Count;
 
 /// What a repair does with memories that may or may not be dead: the deletes of their segment are
 /// damaged, or a part of the log is lost that may have deleted or replaced them.
@@ -50,9 +51,9 @@ impl fmt::Display for RepairReport {
     /// One line per collection, and one per loss.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let rows: u64 = self.salvaged.iter().map(|s| s.rows).sum();
-        write!(f, "{rows} memories salvaged, {} of them doubtful", self.revived)?;
+        write!(f, "{} salvaged, {} of them doubtful", Count(rows, "memory"), self.revived)?;
         for Salvaged { collection, rows } in &self.salvaged {
-            write!(f, "\n{collection}: {rows} memories")?;
+            write!(f, "\n{collection}: {}", Count(*rows, "memory"))?;
         }
         for loss in &self.lost {
             write!(f, "\n{loss}")?;
@@ -98,8 +99,39 @@ impl fmt::Display for Loss {
         let Self { file, offset, reason, .. } = self;
         write!(f, "lost: {} at byte {offset}: {reason}", file.display())?;
         match self.rows {
-            Some(rows) => write!(f, " (at most {rows} memories)"),
+            Some(rows) => write!(f, " (at most {})", Count(rows, "memory")),
             None => f.write_str(" (nobody can tell how many memories)"),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_memory_is_not_many() {
+        let salvaged = |collection: &str, rows| Salvaged { collection: collection.into(), rows };
+        let lost = Loss {
+            file: "seg-3".into(),
+            offset: 7,
+            reason: "torn".into(),
+            collection: None,
+            rows: Some(1),
+            ids: Vec::new(),
+        };
+        let one = RepairReport { salvaged: vec![salvaged("a", 1)], ..Default::default() };
+        assert_eq!(one.to_string(), "1 memory salvaged, 0 of them doubtful\na: 1 memory");
+        let two = RepairReport {
+            salvaged: vec![salvaged("a", 2)],
+            lost: vec![lost],
+            ..Default::default()
+        };
+        let lines = [
+            "2 memories salvaged, 0 of them doubtful",
+            "a: 2 memories",
+            "lost: seg-3 at byte 7: torn (at most 1 memory)",
+        ];
+        assert_eq!(two.to_string().lines().collect::<Vec<_>>(), lines);
     }
 }

@@ -66,10 +66,38 @@ fn ranges_that_cannot_be_meant_are_refused_by_every_verb() {
     });
 }
 
+/// Every form of a Rust range means what it means in Rust.
+#[test]
+fn a_range_of_importance_takes_and_leaves_its_ends_as_rust_does() {
+    use std::ops::Bound::{Excluded, Included};
+    use std::ops::RangeBounds as _;
+    let dir = tempfile::tempdir().unwrap();
+    let (_store, notes) = open(&dir.path().join("s"));
+    let importances = [0.0, 0.2, 0.3, 0.3_f32.next_down(), 0.5, 1.0];
+    for (id, importance) in (0u64..).zip(importances) {
+        notes.insert(memory(id, DIM).importance(importance)).unwrap();
+    }
+    let check = |range: (std::ops::Bound<f32>, std::ops::Bound<f32>), filter: Filter| {
+        let wanted = importances.iter().filter(|i| range.contains(i)).count();
+        assert_eq!(notes.scan(filter).count(), wanted, "{range:?}");
+    };
+    let open = std::ops::Bound::Unbounded;
+    check((Included(0.3), open), Filter::importance(0.3..));
+    check((open, Excluded(0.3)), Filter::importance(..0.3));
+    check((open, Included(0.3)), Filter::importance(..=0.3));
+    check((Included(0.2), Excluded(0.5)), Filter::importance(0.2..0.5));
+    check((Included(0.2), Included(0.5)), Filter::importance(0.2..=0.5));
+    check((Excluded(0.3), open), Filter::importance((Excluded(0.3), open)));
+    check((open, Excluded(0.0)), Filter::importance((open, Excluded(0.0))));
+    check((open, open), Filter::importance(..));
+}
+
 #[test]
 fn an_empty_range_is_no_mistake_and_holds_for_nothing() {
     with_ten(|notes| {
         for empty in [
+            Filter::importance(0.5..0.5),
+            Filter::importance(0.0..0.0),
             Filter::created(at(10)..at(10)),
             Filter::event_time(at(10)..at(10)),
             Filter::tags_any(Vec::<String>::new()),

@@ -183,7 +183,7 @@ fn results_are_grouped_by_a_field() {
     }
     notes.insert(Memory::new(99, [0.5])).unwrap();
     for _ in 0..2 {
-        let by = GroupBy::Field("a.b".into());
+        let by = GroupBy::Field(r#"["a.b"]"#.into());
         let groups = notes.search(&[0.0]).k(9).group_by(by, 5).run_groups().unwrap();
         let found: Vec<(String, Vec<u128>)> = groups
             .into_iter()
@@ -194,5 +194,34 @@ fn results_are_grouped_by_a_field() {
             [group("7", &[1, 4, 9]), group("x.y", &[2, 8]), group("7", &[3]), group("true", &[7])];
         assert_eq!(found, wanted);
         notes.compact().unwrap();
+    }
+}
+
+/// A path means the same as in a filter, and one that names several values is refused.
+#[test]
+fn results_are_grouped_by_a_nested_field() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = manual().open(dir.path().join("s")).unwrap();
+    let notes = store.collection("notes", CollectionOptions::new(1, Metric::L2)).unwrap();
+    for (id, channel) in (1u64..).zip(["mail", "chat", "mail"]) {
+        let memory = Memory::new(id, [id as f32]).field("source.channel", channel);
+        notes.insert(memory.field_list("tags", [channel, "x"])).unwrap();
+    }
+    let grouped = |path: &str| {
+        let by = GroupBy::Field(path.into());
+        notes.search(&[0.0]).k(9).group_by(by, 5).run_groups()
+    };
+    for path in ["source.channel", "tags[0]"] {
+        let found: Vec<(String, usize)> = grouped(path)
+            .unwrap()
+            .into_iter()
+            .map(|group| (group.value, group.hits.len()))
+            .collect();
+        assert_eq!(found, [("mail".to_owned(), 2), ("chat".to_owned(), 1)], "{path}");
+    }
+    for (path, option) in [("tags[*]", "group_by"), ("a..b", "field")] {
+        let error = grouped(path).unwrap_err();
+        let named = matches!(error, Error::InvalidOption { name, .. } if name == option);
+        assert!(named && error.to_string().contains(path), "{error}");
     }
 }
