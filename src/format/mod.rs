@@ -18,6 +18,7 @@ mod filter_values;
 pub(crate) mod frame;
 pub(crate) mod header;
 pub(crate) mod manifest;
+mod metadata;
 pub(crate) mod names;
 pub(crate) mod op;
 pub(crate) mod record;

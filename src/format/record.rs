@@ -5,14 +5,12 @@
 //! newer writer survive the compaction of an older one. A field whose tag has the highest bit set
 //! must be understood: a reader that does not know it refuses the row.
 
-use super::DecodeError;
 use super::cursor::Cursor;
+use super::{DecodeError, metadata};
 use crate::clock::Timestamp;
 use crate::filter::Attributes;
 use crate::ids::{MemoryId, Seq};
-use crate::memory::{
-    Change, DEFAULT_IMPORTANCE, End, Expiry, Lifetime, Memory, Metadata, MetadataCodec,
-};
+use crate::memory::{Change, DEFAULT_IMPORTANCE, End, Expiry, Lifetime, Memory};
 
 const TEXT: u16 = 1;
 const BYTES: u16 = 2;
@@ -37,14 +35,6 @@ const FIRST_SEQ: u16 = 20;
 const VERSION: u16 = 21;
 /// The bit of a tag that says that a reader must understand the field.
 const MUST_UNDERSTAND: u16 = 0x8000;
-
-/// Codes for the encoding of metadata.
-mod codec {
-    pub(super) const BINCODE: u8 = 1;
-    pub(super) const JSON: u8 = 2;
-    /// Bincode after a description of the type.
-    pub(super) const SHAPED: u8 = 3;
-}
 
 /// Returns an upper bound of a body's bytes, including the fields that an insert adds. O(tags).
 pub(crate) fn body_bound(memory: &Memory) -> usize {
@@ -118,7 +108,7 @@ pub(crate) fn encode_body(
         field(&mut out, DERIVED_FROM, &ids);
     }
     if let Some(metadata) = &memory.metadata {
-        field(&mut out, METADATA, &encode_metadata(metadata));
+        field(&mut out, METADATA, &metadata::encode(metadata));
     }
     if expiry.by_default && expiry.at != Timestamp::MAX {
         field(&mut out, ENDS_BY_DEFAULT, &[]);
@@ -217,39 +207,6 @@ pub(crate) fn with_change(body: &[u8], change: &Change) -> Result<Vec<u8>, Decod
     Ok(out)
 }
 
-fn encode_metadata(metadata: &Metadata) -> Vec<u8> {
-    let codec = match (metadata.codec, &metadata.shape) {
-        (MetadataCodec::Bincode, None) => codec::BINCODE,
-        (MetadataCodec::Bincode, Some(_)) => codec::SHAPED,
-        (MetadataCodec::Json, _) => codec::JSON,
-    };
-    let mut bytes = vec![codec];
-    bytes.extend_from_slice(&metadata.schema.to_le_bytes());
-    if let (codec::SHAPED, Some(shape)) = (codec, &metadata.shape) {
-        bytes.extend_from_slice(&(shape.len() as u32).to_le_bytes());
-        bytes.extend_from_slice(shape);
-    }
-    bytes.extend_from_slice(&metadata.bytes);
-    bytes
-}
-
-fn decode_metadata(bytes: &[u8], at: &Cursor<'_>) -> Result<Metadata, DecodeError> {
-    let mut value = Cursor::new(bytes);
-    let codec = value.u8()?;
-    let schema = value.u32()?;
-    let (codec, shape) = match codec {
-        codec::BINCODE => (MetadataCodec::Bincode, None),
-        codec::JSON => (MetadataCodec::Json, None),
-        codec::SHAPED => {
-            let len = value.length()?;
-            (MetadataCodec::Bincode, Some(value.bytes(len)?.to_vec()))
-        }
-        _ => return Err(at.error("metadata is of an unknown codec")),
-    };
-    let bytes = value.bytes(value.remaining())?.to_vec();
-    Ok(Metadata { codec, schema, shape, bytes, fault: None })
-}
-
 fn field(out: &mut Vec<u8>, tag: u16, bytes: &[u8]) {
     out.extend_from_slice(&tag.to_le_bytes());
     out.extend_from_slice(&(bytes.len() as u32).to_le_bytes());
@@ -305,7 +262,7 @@ pub(crate) fn attributes(id: MemoryId, body: &[u8]) -> Result<Attributes<'_>, De
             SUPERSEDED_BY => row.superseded = true,
             DERIVED_FROM => row.derived_from = sources(bytes, at)?,
             TOKENS => row.tokens = Some(Cursor::new(bytes).u32()?),
-            METADATA => row.json = json(bytes),
+            METADATA => row.json = metadata::json(bytes),
             _ => known(tag, at)?,
         }
         Ok(())
@@ -348,7 +305,7 @@ pub(crate) fn decode_memory(
                 let id = |id: &[u8; 16]| MemoryId::from_u128(u128::from_le_bytes(*id));
                 memory.derived_from = sources(bytes, at)?.iter().map(id).collect();
             }
-            METADATA => memory.metadata = Some(decode_metadata(bytes, at)?),
+            METADATA => memory.metadata = Some(metadata::decode(bytes, at)?),
             ENDS_BY_DEFAULT => memory.origin.end = End::StoredByDefault,
             FIRST_SEQ => memory.origin.seq = Some(seq(bytes, at)?),
             VERSION => memory.origin.version = Some(seq(bytes, at)?),
@@ -366,13 +323,6 @@ fn sources<'a>(bytes: &'a [u8], at: &Cursor<'_>) -> Result<&'a [[u8; 16]], Decod
         return Err(at.error("the list of sources has a wrong length"));
     }
     Ok(ids)
-}
-
-/// Returns the text of metadata that is JSON. What is wrong with other metadata is found where it
-/// is decoded.
-fn json(bytes: &[u8]) -> Option<&[u8]> {
-    let (codec, rest) = bytes.split_first()?;
-    (*codec == codec::JSON).then(|| rest.get(size_of::<u32>()..))?
 }
 
 fn known(tag: u16, at: &Cursor<'_>) -> Result<(), DecodeError> {

@@ -144,8 +144,7 @@ pub(crate) fn plan_rows(
         }
         steps.push(RowStep { inputs, reason, drop: false });
     }
-    // One at a time, unless all is asked for: what is due counts as debt, and writers may wait for
-    // that.
+    // One at a time unless all is asked for: what is due is debt, for which writers may wait.
     let most = if eagerness == Eagerness::All { rest.len() } else { 1 };
     let others = (0..rest.len()).filter(|&i| rest[i].other_words);
     let others: Vec<usize> = others.filter(|&i| !taken[i]).take(most).collect();
