@@ -4,6 +4,7 @@
 use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use serde::Serialize;
 
@@ -254,6 +255,18 @@ pub enum Error {
         key: String,
         /// The memory that has it.
         id: MemoryId,
+    },
+    /// A snapshot was held for longer than the store allows. Its files and its RAM were released.
+    #[error(
+        "the snapshot is {age:?} old, at most {limit:?} are allowed; take a new one, or raise \
+         StoreOptions::snapshot_max_age"
+    )]
+    #[non_exhaustive]
+    SnapshotExpired {
+        /// The age of the snapshot.
+        age: Duration,
+        /// [`StoreOptions::snapshot_max_age`](crate::StoreOptions::snapshot_max_age).
+        limit: Duration,
     },
     /// The store was closed, through any of its handles, or the collection was dropped.
     #[error("the store was closed or the collection was dropped; open it again")]

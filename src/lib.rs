@@ -196,7 +196,7 @@ mod vector;
 mod worker;
 
 pub use clock::{Clock, ClockDoubt, ManualClock, SystemClock, Timestamp};
-pub use collection::{Applied, Batch, Collection, Outcome, Scope};
+pub use collection::{Applied, Batch, Collection, CollectionSnapshot, Outcome, Scope};
 pub use error::{Budget, Error, Result};
 pub use event::Event;
 pub use fields::FieldValue;
@@ -216,7 +216,9 @@ pub use search::{
     SearchMode,
 };
 pub use stats::{BeamStats, CollectionStats, IndexStats, RecallStats, SegmentStats, StoreStats};
-pub use store::{Loss, RepairPolicy, RepairReport, Salvaged, Store, VerifyLevel, VerifyReport};
+pub use store::{
+    Loss, RepairPolicy, RepairReport, Salvaged, Store, StoreSnapshot, VerifyLevel, VerifyReport,
+};
 pub use value_error::ValueError;
 
 /// The program of the README, as a test.

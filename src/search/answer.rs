@@ -7,7 +7,7 @@
 use std::cmp::Ordering;
 use std::collections::HashMap;
 
-use crate::clock::Timestamp;
+use crate::engine::moment::Moment;
 use crate::engine::{Engine, refresh};
 use crate::error::{Error, Result};
 use crate::filter::Filter;
@@ -18,7 +18,6 @@ use crate::search::hit::{Explanation, Group, Hit, read_fields, score};
 use crate::search::request::{Fields, Query, Request};
 use crate::search::run::{Ground, Near, run};
 use crate::segment::RowBuffer;
-use crate::snapshot::Snapshot;
 use crate::snapshot::state::CollectionState;
 use crate::vector::metric::{prepare, restore};
 
@@ -31,9 +30,8 @@ const LEAST: usize = 32;
 pub(super) struct Answer<'a> {
     engine: &'a Engine,
     core: &'a CollectionState,
-    snapshot: &'a Snapshot,
+    at: &'a Moment,
     request: &'a Request<'a>,
-    now: Timestamp,
     /// In prepared form.
     queries: Vec<Vec<f32>>,
     /// The memory that is asked by, which is no result.
@@ -54,14 +52,14 @@ impl<'a> Answer<'a> {
     pub(super) fn new(
         engine: &'a Engine,
         core: &'a CollectionState,
-        snapshot: &'a Snapshot,
+        at: &'a Moment,
         request: &'a Request<'a>,
     ) -> Result<Self> {
-        let (now, spec) = (engine.time.now(), core.spec);
+        let spec = core.spec;
         let (first, left_out) = match request.query {
             Query::Vector(query) => (query.to_vec(), None),
             Query::Memory { id, ref namespace } => {
-                (vector_of(core, snapshot, now, (id, namespace.as_deref()))?, Some(id))
+                (vector_of(core, at, (id, namespace.as_deref()))?, Some(id))
             }
         };
         let mut queries = vec![first];
@@ -70,7 +68,7 @@ impl<'a> Answer<'a> {
             prepare(spec.metric, spec.dimension, None, query)?;
         }
         let told = Explanation::default();
-        Ok(Self { engine, core, snapshot, request, now, queries, left_out, told })
+        Ok(Self { engine, core, at, request, queries, left_out, told })
     }
 
     /// Returns the results, nearest first, ties by id.
@@ -116,7 +114,7 @@ impl<'a> Answer<'a> {
             let before = groups.len();
             let (nearest, is_all) = self.nearest(&filter, k)?;
             for near in nearest {
-                let Some((rows, _, row)) = self.snapshot.rows_at(near.2) else { continue };
+                let Some((rows, _, row)) = self.at.snapshot.rows_at(near.2) else { continue };
                 let of = rows.attributes(row, &mut buffer)?;
                 let Some(value) = by.value(&of) else { continue };
                 let at = *known.entry(format!("{:?}", value.filter)).or_insert_with(|| {
@@ -147,9 +145,9 @@ impl<'a> Answer<'a> {
     /// Returns the nearest `k` rows that match, within the bounds of the request, nearest first.
     /// Also returns true if no other row can be a result.
     fn nearest(&mut self, filter: &Filter, k: usize) -> Result<(Vec<Near>, bool)> {
-        let (core, snapshot, request) = (self.core, self.snapshot, self.request);
+        let (core, snapshot, request) = (self.core, &*self.at.snapshot, self.request);
         let (metric, closure) = (core.spec.metric, request.closure.as_deref());
-        let eligible = Eligible::new(snapshot, metric, self.now, filter, closure)?;
+        let eligible = Eligible::new(snapshot, metric, self.at.now, filter, closure)?;
         self.told.fields_from_rows += eligible.fields_read;
         let clock = self.engine.time.clock().as_ref();
         let ground = Ground { core, clock, request, snapshot, eligible: &eligible };
@@ -176,13 +174,14 @@ impl<'a> Answer<'a> {
     /// Reads the requested fields of a result.
     fn hit(&self, (distance, id, place): Near) -> Result<Hit> {
         let (metric, fields) = (self.core.spec.metric, self.request.fields);
-        let found = self.snapshot.rows_at(place);
+        let found = self.at.snapshot.rows_at(place);
         let seq = found.map_or(Ok(Seq::ZERO), |(rows, _, row)| rows.first_seq(row))?.0;
         let memory = match (fields, found) {
             (Fields::None, _) | (_, None) => None,
             (fields, Some((rows, _, row))) => Some(read_fields(metric, rows, row, fields)?),
         };
-        if let Some((rows, _, row)) = found.filter(|_| self.core.reads.span().is_some()) {
+        let is_noted = !self.at.is_held && self.core.reads.span().is_some();
+        if let Some((rows, _, row)) = found.filter(|_| is_noted) {
             refresh::note_read(self.engine, self.core, id, rows.expires_at(row)?);
         }
         Ok(Hit { id, seq, distance, score: score(metric, distance), memory })
@@ -192,14 +191,13 @@ impl<'a> Answer<'a> {
 /// Returns the vector of a visible memory, as it was inserted.
 fn vector_of(
     core: &CollectionState,
-    snapshot: &Snapshot,
-    now: Timestamp,
+    Moment { snapshot, now, .. }: &Moment,
     (id, namespace): (MemoryId, Option<&str>),
 ) -> Result<Vec<f32>> {
-    let none = || Error::NoMemory { collection: core.name.clone(), id };
+    let none = || Error::NoMemory { collection: core.name().to_owned(), id };
     let place = snapshot.find(id)?.ok_or_else(none)?;
     let (rows, _, row) = snapshot.rows_at(place).ok_or_else(none)?;
-    if rows.expires_at(row)? <= now {
+    if rows.expires_at(row)? <= *now {
         return Err(none());
     }
     let mut buffer = RowBuffer::default();

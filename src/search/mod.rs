@@ -13,9 +13,9 @@ pub(crate) mod names;
 mod request;
 mod run;
 mod shortlist;
+pub(crate) mod single;
 
 use std::fmt;
-use std::sync::Arc;
 
 pub use group::GroupBy;
 pub use hit::{AccessPath, AccessReason, Explanation, Group, Hit, PartSearch};
@@ -24,13 +24,13 @@ pub use request::{Fields, SearchMode};
 
 use crate::clock::Timestamp;
 use crate::engine::Engine;
+use crate::engine::moment::View;
 use crate::error::{Error, Result};
 use crate::filter::Filter;
 use crate::ids::MemoryId;
 use crate::memory::Memory;
 use crate::search::answer::Answer;
 use crate::search::request::{Query, Request};
-use crate::snapshot::Snapshot;
 use crate::snapshot::state::CollectionState;
 
 /// A search that is being configured: [`Collection::search`](crate::Collection::search) creates it,
@@ -53,8 +53,8 @@ use crate::snapshot::state::CollectionState;
 pub struct Search<'a> {
     engine: &'a Engine,
     core: &'a CollectionState,
-    /// The snapshot to search; `None` means the current one at the time of the run.
-    snapshot: Option<Arc<Snapshot>>,
+    /// The moment to search.
+    view: View<'a>,
     request: Request<'a>,
 }
 
@@ -63,9 +63,9 @@ impl<'a> Search<'a> {
         engine: &'a Engine,
         core: &'a CollectionState,
         query: &'a [f32],
-        snapshot: Option<Arc<Snapshot>>,
+        view: View<'a>,
     ) -> Self {
-        Self { engine, core, snapshot, request: Request::new(Query::Vector(query)) }
+        Self { engine, core, view, request: Request::new(Query::Vector(query)) }
     }
 
     /// Returns a search for the memories nearest to a stored one. With a namespace, a memory of
@@ -75,9 +75,10 @@ impl<'a> Search<'a> {
         core: &'a CollectionState,
         id: MemoryId,
         namespace: Option<String>,
+        view: View<'a>,
     ) -> Self {
         let query = Query::Memory { id, namespace };
-        Self { engine, core, snapshot: None, request: Request::new(query) }
+        Self { engine, core, view, request: Request::new(query) }
     }
 
     /// Adds a query: the distance of a memory is the smallest to any of the queries, so results
@@ -265,6 +266,7 @@ impl<'a> Search<'a> {
     /// memory of [`Collection::near`](crate::Collection::near) is not there.
     /// [`Error::InvalidOption`] and [`Error::LimitExceeded`] for options that are out of range.
     /// [`Error::Corrupt`] if a row that belongs in the answer is damaged on disk.
+    /// [`Error::SnapshotExpired`] if it is on a snapshot that is too old.
     pub fn run(self) -> Result<Vec<Hit>> {
         self.explain().map(|(hits, _)| hits)
     }
@@ -301,10 +303,9 @@ impl<'a> Search<'a> {
         find: impl FnOnce(&mut Answer<'_>) -> Result<T>,
     ) -> Result<(T, Explanation)> {
         self.request.check()?;
-        self.engine.dir.check_open()?;
+        let at = self.view.moment(self.engine, self.core)?;
         let begun = self.engine.time.monotonic();
-        let snapshot = self.snapshot.unwrap_or_else(|| self.core.snapshot());
-        let answer = Answer::new(self.engine, self.core, &snapshot, &self.request);
+        let answer = Answer::new(self.engine, self.core, &at, &self.request);
         let answer = answer.and_then(|mut answer| Ok((find(&mut answer)?, answer.told)));
         let took = self.engine.time.monotonic().saturating_sub(begun);
         self.engine.background.pace().note_search(took);
@@ -316,7 +317,7 @@ impl fmt::Debug for Search<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let request = &self.request;
         f.debug_struct("Search")
-            .field("collection", &self.core.name)
+            .field("collection", &self.core.name())
             .field("queries", &(request.others.len() + 1))
             .field("k", &request.k)
             .field("offset", &request.offset)

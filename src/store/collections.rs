@@ -119,7 +119,7 @@ impl Store {
     /// change.
     fn reconcile_options(&self, core: &CollectionState, wanted: CollectionOptions) -> Result<()> {
         let before = core.options();
-        let now = before.changed(&core.name, wanted)?;
+        let now = before.changed(core.name(), wanted)?;
         if now == *before || self.engine.dir.is_read_only() {
             return Ok(());
         }
@@ -220,7 +220,7 @@ fn check_keys(core: &CollectionState, now: Timestamp) -> Result<()> {
     let within = namespace.map_or("no namespace".to_owned(), |name| format!("namespace {name:?}"));
     let reason = format!(
         "two memories in {within} of collection {:?} have the key {key:?}; delete or change one",
-        core.name
+        core.name()
     );
     Err(Error::option("unique_keys", reason))
 }

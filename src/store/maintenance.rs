@@ -38,6 +38,7 @@ impl Store {
     pub fn compact(&self) -> Result<CompactionReport> {
         let _telling = self.engine.events.telling();
         self.engine.dir.check_open()?;
+        self.engine.moments.let_go();
         let control = &Control::unpaced(&self.engine, &|| false);
         let mut total = CompactionReport::default();
         for core in self.engine.collections.all() {
@@ -70,6 +71,7 @@ impl Store {
         let _telling = self.engine.events.telling();
         self.engine.dir.check_open()?;
         let asked = self.engine.admission.disk().asked();
+        self.engine.moments.let_go();
         refresh::write_reads(&self.engine)?;
         self.engine.log.tend()?;
         self.engine.reserve.tend();
@@ -104,7 +106,7 @@ impl Store {
     /// [`Store::trust_clock`] ends the doubt for a caller who knows that the clock is right.
     /// Otherwise it ends after a day.
     ///
-    /// [`PurgeReceipt::pending`] lists files that an iterator, a handle to a dropped collection or
+    /// [`PurgeReceipt::pending`] lists files that an iterator, a snapshot, a handle to a dropped collection or
     /// another reader in this process still holds. Each is removed when it is released. A purge
     /// does not cover free space of the medium, snapshots of the file system, backups, or other
     /// processes that read the store.
@@ -134,6 +136,7 @@ impl Store {
     /// ```
     pub fn purge(&self) -> Result<PurgeReceipt> {
         let _telling = self.engine.events.telling();
+        self.engine.moments.let_go();
         compaction::purge(None, &Control::unpaced(&self.engine, &|| false))
     }
 
@@ -260,6 +263,7 @@ impl Collection {
     /// ```
     pub fn compact(&self) -> Result<CompactionReport> {
         let _telling = self.engine.events.telling();
+        self.engine.moments.let_go();
         let control = Control::unpaced(&self.engine, &|| false);
         let report = compaction::compact(&Job::new(&self.core, &control))?;
         compaction::after_compaction(&control)?;
@@ -296,6 +300,7 @@ impl Collection {
     /// ```
     pub fn purge(&self) -> Result<PurgeReceipt> {
         let _telling = self.engine.events.telling();
+        self.engine.moments.let_go();
         let control = Control::unpaced(&self.engine, &|| false);
         compaction::purge(Some(&self.core), &control)
     }

@@ -11,6 +11,7 @@ mod maintenance;
 mod open;
 mod read_only;
 mod repair;
+mod snapshot;
 mod stats;
 // The other tests use threads and locks that no model checker schedules.
 #[cfg(all(test, loom))]
@@ -31,6 +32,7 @@ use std::sync::Arc;
 #[cfg(any(test, feature = "__fuzzing"))]
 pub(crate) use open::open_for_writing;
 pub use repair::{Loss, RepairPolicy, RepairReport, Salvaged};
+pub use snapshot::StoreSnapshot;
 pub use verify::{VerifyLevel, VerifyReport};
 
 use crate::collection::Collection;

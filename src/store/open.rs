@@ -49,7 +49,7 @@ impl Store {
     ) -> Self {
         engine.events.tell();
         let names: HashMap<String, CollectionId> =
-            engine.collections.all().iter().map(|core| (core.name.clone(), core.id)).collect();
+            engine.collections.all().iter().map(|core| (core.name().to_owned(), core.id)).collect();
         let life = Life::new(Arc::clone(&engine), Parts { workers, lock });
         let shared = Shared { names: Mutex::new(names), refreshing: Mutex::default() };
         Self { engine, life, shared: Arc::new(shared) }

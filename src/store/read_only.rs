@@ -76,11 +76,14 @@ impl Store {
             open.retain(|id, _| newer.contains_key(id));
             for (id, core) in newer {
                 match open.get(&id) {
-                    Some(old) => old.publish(Snapshot::clone(&core.snapshot())),
+                    Some(old) => {
+                        old.publish(Snapshot::clone(&core.snapshot()));
+                        old.set_name(core.name());
+                    }
                     None => drop(open.insert(id, core)),
                 }
             }
-            *names = open.values().map(|core| (core.name.clone(), core.id)).collect();
+            *names = open.values().map(|core| (core.name().to_owned(), core.id)).collect();
         });
         Ok(())
     }

@@ -205,7 +205,7 @@ impl Store {
             let Some(part) = snapshot.segments.iter().find(|s| s.sealed.file == segment.file)
             else {
                 let path = engine.dir.path(FileName::Segment(segment.file));
-                let reason = format!("the segment of {:?} is not open", core.name);
+                let reason = format!("the segment of {:?} is not open", core.name());
                 report.problems.push(Error::corrupt(path, 0, reason));
                 continue;
             };
