@@ -192,6 +192,23 @@ pub enum Error {
         /// The id.
         id: MemoryId,
     },
+    /// There is no collection of this name. Nothing was changed.
+    #[error("there is no collection {name:?}; Store::collection_names lists those that there are")]
+    #[non_exhaustive]
+    NoCollection {
+        /// The name.
+        name: String,
+    },
+    /// Another collection has this name. Nothing was changed.
+    #[error(
+        "there is a collection {name:?} already; choose another name, drop it first, or exchange \
+         the two by Store::swap_collections"
+    )]
+    #[non_exhaustive]
+    NameTaken {
+        /// The name.
+        name: String,
+    },
     /// An option or argument is out of range, or conflicts with the options that the store was
     /// created with.
     #[error("invalid {name}: {reason}")]

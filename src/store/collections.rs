@@ -54,10 +54,7 @@ impl Store {
         options: impl Into<CollectionOptions>,
     ) -> Result<Collection> {
         let options = options.into();
-        if name.is_empty() || name.len() > MAX_NAME {
-            let reason = format!("it has {} bytes and must have 1 to {MAX_NAME}", name.len());
-            return Err(Error::option("name of the collection", reason));
-        }
+        check_name(name)?;
         options.validate()?;
         let _telling = self.engine.events.telling();
         self.engine.dir.check_open()?;
@@ -210,6 +207,15 @@ impl Store {
         }
         Ok(())
     }
+}
+
+/// Fails if a collection cannot have this name.
+pub(super) fn check_name(name: &str) -> Result<()> {
+    if name.is_empty() || name.len() > MAX_NAME {
+        let reason = format!("it has {} bytes and must have 1 to {MAX_NAME}", name.len());
+        return Err(Error::option("name of the collection", reason));
+    }
+    Ok(())
 }
 
 /// Fails if two visible memories of one namespace share a key.

@@ -10,6 +10,7 @@ mod forget;
 mod maintenance;
 mod open;
 mod read_only;
+mod rename;
 mod repair;
 mod snapshot;
 mod stats;
@@ -70,7 +71,7 @@ pub struct Store {
 /// The state that the handles of a store share besides the engine.
 #[derive(Debug)]
 struct Shared {
-    /// Ids of the collections by name. Held while a collection is created or dropped.
+    /// Ids of the collections by name. Held while a collection is created, renamed or dropped.
     names: Mutex<HashMap<String, CollectionId>>,
     /// Held while a read-only store moves forward.
     refreshing: Mutex<()>,
