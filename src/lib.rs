@@ -208,7 +208,7 @@ pub use options::{
     IoMode, Metric, StoreOptions,
 };
 pub use quantization::Quantization;
-pub use report::{CompactionReport, ForgetReceipt, Plan, PurgeReceipt, Reason, Step};
+pub use report::{BackupReport, CompactionReport, ForgetReceipt, Plan, PurgeReceipt, Reason, Step};
 pub use search::list::{Cursor, Direction, List, Order, Page, Window};
 pub use search::names::NameCount;
 pub use search::{
@@ -217,7 +217,7 @@ pub use search::{
 };
 pub use stats::{BeamStats, CollectionStats, IndexStats, RecallStats, SegmentStats, StoreStats};
 pub use store::{
-    Loss, RepairPolicy, RepairReport, Salvaged, Store, StoreSnapshot, VerifyLevel, VerifyReport,
+    BackupOptions, Loss, RepairPolicy, RepairReport, Salvaged, Store, StoreSnapshot, VerifyLevel, VerifyReport,
 };
 pub use value_error::ValueError;
 

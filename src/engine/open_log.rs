@@ -11,7 +11,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::dir::StoreDir;
-use crate::engine::catalog::Catalog;
+use crate::engine::catalog::{Catalog, HeldManifest};
 use crate::engine::progress::Progress;
 use crate::engine::reserve::Reserve;
 use crate::engine::time::StoreTime;
@@ -284,6 +284,21 @@ impl OpenLog {
             self.roll_held(log)?;
         }
         Ok(log.file())
+    }
+
+    /// Ends every log file but an empty one, and keeps the manifest of that moment in force for as
+    /// long as the guard lives. The files that it names, without the open log file, hold every
+    /// write that was acknowledged before, and of later ones nothing.
+    pub(crate) fn cut(&self) -> Result<HeldManifest<'_>> {
+        self.dir.check_writable()?;
+        let mut token = self.hold();
+        let log = token.as_mut().ok_or(Error::Closed)?;
+        if !log.writer.is_untouched() {
+            self.roll_held(log)?;
+        }
+        // The token is held until here. So no segment or index that the manifest names has an
+        // effect of a frame in the open file.
+        Ok(self.catalog.hold())
     }
 
     /// Continues in a new log file. The old one is synced first: no frame of the new file may be

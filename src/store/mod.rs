@@ -4,6 +4,7 @@
 //! or the last handle is dropped, its jobs are stopped and waited for. Then the log ends with a
 //! `Close` frame and the lock is released (`engine::life`). Remaining handles get `Error::Closed`.
 
+mod backup;
 mod clock;
 mod collections;
 mod forget;
@@ -32,6 +33,7 @@ use std::sync::Arc;
 
 #[cfg(any(test, feature = "__fuzzing"))]
 pub(crate) use open::open_for_writing;
+pub use backup::BackupOptions;
 pub use repair::{Loss, RepairPolicy, RepairReport, Salvaged};
 pub use snapshot::StoreSnapshot;
 pub use verify::{VerifyLevel, VerifyReport};
