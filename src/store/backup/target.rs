@@ -68,12 +68,15 @@ impl Target {
         dir: &Path,
         update: Option<StoreId>,
     ) -> Result<Self> {
+        let path = dir.join(FileName::Lock.to_string());
+        // A store that is open is locked, whatever else is wrong with it.
+        let lock = disk.resolve(&path).map(|_| disk.lock(&path)).transpose()?;
         // Nothing is written before this check.
         look(disk.as_ref(), dir, update)?;
         if !create_dir(disk.as_ref(), ARGUMENT, dir)? {
             disk.make_private(dir);
         }
-        let lock = disk.lock(&dir.join(FileName::Lock.to_string()));
+        let lock = lock.map_or_else(|| disk.lock(&path), Ok);
         let lock = lock.map_err(|error| read_only(error, dir))?;
         let mut target = Self {
             disk: Arc::clone(disk),
