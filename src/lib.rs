@@ -30,7 +30,8 @@
 //! ```
 //!
 //! This page teaches the rest in ten minutes. The [`guide`] has a [cookbook](guide::cookbook) of
-//! fifteen tasks, a page on [asking](guide::asking) by filters, lists and counts,
+//! fifteen tasks, a page on [asking](guide::asking) by filters, lists and counts, one on
+//! [copies](guide::copies) by snapshots and backups,
 //! [tuning](guide::tuning), [how compaction decides](guide::compaction), a
 //! [comparison](guide::comparison) with other libraries, and an [FAQ](guide::faq). [`reliability`]
 //! says what happens when things break. [`format`](mod@format) specifies the files.
@@ -48,6 +49,7 @@
 //! | **filter** | plain data that says which memories are meant: [`Filter`] |
 //! | **patch** | plain data that says what changes in a memory: [`Patch`] |
 //! | **batch** | several writes, all or none: [`Batch`] |
+//! | **snapshot** | a collection or a store at one moment: [`CollectionSnapshot`], [`StoreSnapshot`] |
 //! | **row** | a memory as it is stored; a replaced memory leaves a dead row |
 //! | **memtable, segment** | rows in RAM, and a sealed file of rows |
 //! | **code** | a vector in a few bits per dimension, which searches read first: [`Quantization`] |
@@ -143,6 +145,8 @@
 //! - **Damage.** Bytes on the disk are checked where they are used. Damage is an [`Error::Corrupt`]
 //!   that names the file, never a wrong answer and never a panic. [`Store::verify_with`] looks for
 //!   damage, and [`StoreOptions::repair`] salvages what can be read.
+//! - **Copies.** [`Store::backup`] copies an open store as of one moment, which is a prefix of its
+//!   history. A crash leaves the backup from before or the new one.
 //!
 //! # What is not
 //!
@@ -217,7 +221,8 @@ pub use search::{
 };
 pub use stats::{BeamStats, CollectionStats, IndexStats, RecallStats, SegmentStats, StoreStats};
 pub use store::{
-    BackupOptions, Loss, RepairPolicy, RepairReport, Salvaged, Store, StoreSnapshot, VerifyLevel, VerifyReport,
+    BackupOptions, Loss, RepairPolicy, RepairReport, Salvaged, Store, StoreSnapshot, VerifyLevel,
+    VerifyReport,
 };
 pub use value_error::ValueError;
 

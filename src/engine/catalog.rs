@@ -1,7 +1,6 @@
 //! Owns the manifest in force and the numbers of files (I3). Knows nothing of rows. `manifest`
 //! makes a manifest durable.
 
-use std::ops::Deref;
 use std::sync::Arc;
 
 use crate::dir::StoreDir;
@@ -32,27 +31,6 @@ pub(crate) struct Catalog {
     next_file: AtomicU64,
     /// Estimated bytes of the manifest; 0 before the first commit.
     bytes: AtomicU64,
-}
-
-/// The manifest in force, which stays in force until the guard is dropped.
-pub(crate) struct HeldManifest<'a> {
-    manifest: MutexGuard<'a, Manifest>,
-    next_file: &'a AtomicU64,
-}
-
-impl Deref for HeldManifest<'_> {
-    type Target = Manifest;
-
-    fn deref(&self) -> &Manifest {
-        &self.manifest
-    }
-}
-
-impl HeldManifest<'_> {
-    /// Returns a file number that the store uses for no file, neither before nor later.
-    pub(crate) fn new_file(&self) -> FileId {
-        FileId(self.next_file.fetch_add(1, Ordering::Relaxed))
-    }
 }
 
 impl Catalog {
@@ -100,8 +78,8 @@ impl Catalog {
 
     /// Keeps the manifest in force for as long as the guard lives. Meanwhile no file that it names
     /// is removed.
-    pub(super) fn hold(&self) -> HeldManifest<'_> {
-        HeldManifest { manifest: lock(&self.manifest), next_file: &self.next_file }
+    pub(super) fn hold(&self) -> MutexGuard<'_, Manifest> {
+        lock(&self.manifest)
     }
 
     /// Changes the manifest durably. This is the commit point of every structural change. Every

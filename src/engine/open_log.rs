@@ -11,7 +11,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::dir::StoreDir;
-use crate::engine::catalog::{Catalog, HeldManifest};
+use crate::engine::catalog::Catalog;
 use crate::engine::progress::Progress;
 use crate::engine::reserve::Reserve;
 use crate::engine::time::StoreTime;
@@ -19,7 +19,7 @@ use crate::engine::wakeups::Wakeups;
 use crate::error::{Error, Result};
 use crate::format::frame::{FrameHead, FrameKind};
 use crate::format::header::FileKind;
-use crate::format::manifest::LogEntry;
+use crate::format::manifest::{LogEntry, Manifest};
 use crate::format::names::FileName;
 use crate::format::op::Op;
 use crate::ids::{FileId, Seq};
@@ -289,7 +289,7 @@ impl OpenLog {
     /// Ends every log file but an empty one, and keeps the manifest of that moment in force for as
     /// long as the guard lives. The files that it names, without the open log file, hold every
     /// write that was acknowledged before, and of later ones nothing.
-    pub(crate) fn cut(&self) -> Result<HeldManifest<'_>> {
+    pub(crate) fn cut(&self) -> Result<MutexGuard<'_, Manifest>> {
         self.dir.check_writable()?;
         let mut token = self.hold();
         let log = token.as_mut().ok_or(Error::Closed)?;

@@ -5,6 +5,7 @@
 //! | [`cookbook`] | fifteen tasks, each a small program that compiles |
 //! | [`asking`] | finding, listing, counting and changing: recipes, meanings and costs |
 //! | [`tuning`] | choosing between recall, memory and speed |
+//! | [`copies`] | snapshots, backups, and new names for collections |
 //! | [`compaction`] | what the background does, and when |
 //! | [`comparison`] | this crate beside other libraries |
 //! | [`faq`] | short answers to common questions |
@@ -19,6 +20,9 @@ pub mod compaction {}
 
 #[doc = include_str!("comparison.md")]
 pub mod comparison {}
+
+#[doc = include_str!("copies.md")]
+pub mod copies {}
 
 #[doc = include_str!("cookbook.md")]
 pub mod cookbook {}

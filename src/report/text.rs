@@ -209,7 +209,8 @@ mod tests {
             bytes_new: 1 << 10,
             ..Default::default()
         };
-        let line = "3 files (3.0 MiB) up to operation 9: 1 linked, 0 copied, 2 kept; 1.0 KiB new in 0.0 s";
+        let line =
+            "3 files (3.0 MiB) up to operation 9: 1 linked, 0 copied, 2 kept; 1.0 KiB new in 0.0 s";
         assert_eq!(report.to_string(), line);
     }
 

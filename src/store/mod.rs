@@ -31,9 +31,9 @@ use std::collections::HashMap;
 use std::path::Path;
 use std::sync::Arc;
 
+pub use backup::BackupOptions;
 #[cfg(any(test, feature = "__fuzzing"))]
 pub(crate) use open::open_for_writing;
-pub use backup::BackupOptions;
 pub use repair::{Loss, RepairPolicy, RepairReport, Salvaged};
 pub use snapshot::StoreSnapshot;
 pub use verify::{VerifyLevel, VerifyReport};

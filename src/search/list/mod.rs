@@ -105,11 +105,7 @@ impl IntoIterator for Page {
 }
 
 impl<'a> List<'a> {
-    pub(crate) const fn new(
-        engine: &'a Engine,
-        core: &'a CollectionState,
-        view: View<'a>,
-    ) -> Self {
+    pub(crate) const fn new(engine: &'a Engine, core: &'a CollectionState, view: View<'a>) -> Self {
         Self {
             engine,
             core,
@@ -310,12 +306,7 @@ impl<'a> List<'a> {
     }
 
     /// Reads a memory and takes its tokens from `left`; `None` if it has more.
-    fn read_counted(
-        &self,
-        at: &Moment,
-        one: &Found,
-        left: &mut u64,
-    ) -> Result<Option<Memory>> {
+    fn read_counted(&self, at: &Moment, one: &Found, left: &mut u64) -> Result<Option<Memory>> {
         let memory = self.read(at, one, self.fields)?;
         let tokens = match self.fields {
             Fields::Payload | Fields::All => window::tokens_of(&memory),

@@ -20,7 +20,7 @@ pub use options::BackupOptions;
 use crate::clock::{Clock, SystemClock};
 use crate::disk::{Disk, RealDisk, SealedFile};
 use crate::error::{Error, Result};
-use crate::format::header::{FileHeader, FileKind, HEADER_LEN};
+use crate::format::header::{FileHeader, FileKind, HEADER_LEN, StoreId};
 use crate::format::manifest::{LogEntry, Manifest};
 use crate::format::names::FileName;
 use crate::ids::FileId;
@@ -29,10 +29,14 @@ use crate::manifest::{self, Found};
 use crate::options::StoreOptions;
 use crate::report::BackupReport;
 use crate::splitmix::mix;
+use crate::store::Store;
 use crate::store::open::{absolute, engine, no_store, recover};
 use crate::store::verify::VerifyLevel;
-use crate::store::Store;
 use target::{Identity, Target, copy, refuse};
+
+/// The log file without frames of a copy that would have none. No store makes a file of this
+/// number, and it is the same in every copy of a store.
+const BLANK: FileId = FileId(0);
 
 impl Store {
     /// Copies the store to the directory `to` while it is open and goes on writing. The copy is the
@@ -106,45 +110,45 @@ impl Store {
         to: impl AsRef<Path>,
         options: &BackupOptions,
     ) -> Result<BackupReport> {
+        self.backup_at(&absolute(to.as_ref())?, options)
+    }
+
+    /// Copies the store to an absolute path, on its disk.
+    pub(super) fn backup_at(&self, to: &Path, options: &BackupOptions) -> Result<BackupReport> {
         let engine = &self.engine;
         let _running = engine.dir.begin_job()?;
         engine.catalog.check_owner()?;
         let begun = engine.time.monotonic();
         let (disk, root) = (engine.dir.shared_disk(), engine.dir.root());
-        let to = absolute(to.as_ref())?;
-        check_apart(disk.as_ref(), root, &to)?;
-        let mut target = Target::take(disk, &to, Some(engine.dir.store()))?;
+        check_apart(disk.as_ref(), root, to)?;
+        let mut target = Target::take(disk, to, Some(engine.dir.store()))?;
         let mut made = Made::default();
         let held = engine.log.cut()?;
         let mut copied = Manifest::clone(&held);
         copied.log.pop();
-        let blank = copied.log.is_empty().then(|| held.new_file());
-        if let Some(file) = blank {
-            let len = HEADER_LEN as u64;
+        if copied.log.is_empty() {
+            let (file, len) = (BLANK, HEADER_LEN as u64);
             copied.log.push(LogEntry { file, synced_len: len, valid_len: Some(len) });
-            copied.next_file = FileId(file.0 + 1);
         }
-        let is_there = target.compare(&copied)?;
-        let names = copied.files().filter(|name| Some(*name) != blank.map(FileName::Log));
+        let is_newer = target.is_newer(&copied)?;
+        let names = copied.files().filter(|name| *name != FileName::Log(BLANK));
         let sources = made.share(&mut target, root, names, !options.copy)?;
         drop(held);
-        if !is_there {
+        if copied.log.iter().any(|log| log.file == BLANK) {
+            made.blank_log(&mut target, copied.store)?;
+        }
+        if is_newer {
             let go_on = || match engine.dir.gate().is_closing() {
                 true => Err(Error::Closed),
                 false => Ok(()),
             };
             made.copy(&mut target, disk.as_ref(), sources, &go_on)?;
-            if let Some(file) = blank {
-                let (kind, store, salt) = (FileKind::Log, copied.store, engine.dir.new_salt());
-                let header = FileHeader { kind, store, file, salt };
-                made.blank_log(&mut target, disk.as_ref(), &header)?;
-            }
             let finish = Finish { clock: engine.time.clock(), level: options.verify };
             let salt = engine.dir.new_salt();
             made.report.files_removed = finish.commit(target, disk, &copied, salt)?;
-        } else if blank.is_some() {
-            made.report.files_kept += 1;
-            made.report.bytes += HEADER_LEN as u64;
+        } else {
+            // A commit whose outcome was unknown may not be durable.
+            target.sync()?;
         }
         Ok(made.report(&copied, engine.time.monotonic().saturating_sub(begun)))
     }
@@ -288,19 +292,20 @@ impl Made {
         Ok(())
     }
 
-    /// Makes a log file without frames, for a store whose log has no other.
-    fn blank_log(
-        &mut self,
-        target: &mut Target,
-        disk: &dyn Disk,
-        header: &FileHeader,
-    ) -> Result<()> {
-        target.make(FileName::Log(header.file));
-        LogWriter::create(disk, target.dir(), header)?.sync()?;
+    /// Makes the log file without frames, unless the target has it.
+    fn blank_log(&mut self, target: &mut Target, store: StoreId) -> Result<()> {
+        let (kind, file, len) = (FileKind::Log, BLANK, HEADER_LEN as u64);
+        let header = FileHeader { kind, store, file, salt: store.0 };
+        self.report.bytes += len;
+        if target.holds(FileName::Log(file), &Identity { len, header: header.encode().to_vec() })? {
+            self.report.files_kept += 1;
+            return Ok(());
+        }
+        target.make(FileName::Log(file));
+        LogWriter::create(target.disk(), target.dir(), &header)?.sync()?;
         self.report.files_copied += 1;
-        self.report.bytes += HEADER_LEN as u64;
-        self.report.bytes_new += HEADER_LEN as u64;
-        self.report.bytes_copied += HEADER_LEN as u64;
+        self.report.bytes_new += len;
+        self.report.bytes_copied += len;
         Ok(())
     }
 

@@ -25,8 +25,8 @@ const ARGUMENT: &str = "to";
 /// What identifies a sealed file: its length and its header, which has a salt of its own.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Identity {
-    len: u64,
-    header: Vec<u8>,
+    pub(super) len: u64,
+    pub(super) header: Vec<u8>,
 }
 
 impl Identity {
@@ -63,11 +63,7 @@ pub(super) struct Target {
 impl Target {
     /// Takes a directory that is new, empty, or holds the beginning of a first backup. With
     /// `update`, also one that holds an earlier backup of that store. Its parent must exist.
-    pub(super) fn take(
-        disk: &Arc<dyn Disk>,
-        dir: &Path,
-        update: Option<StoreId>,
-    ) -> Result<Self> {
+    pub(super) fn take(disk: &Arc<dyn Disk>, dir: &Path, update: Option<StoreId>) -> Result<Self> {
         let path = dir.join(FileName::Lock.to_string());
         // A store that is open is locked, whatever else is wrong with it.
         let lock = disk.resolve(&path).map(|_| disk.lock(&path)).transpose()?;
@@ -89,8 +85,11 @@ impl Target {
         };
         // Another process may have changed it before the lock was taken.
         match look(disk.as_ref(), dir, update)? {
-            State::Nothing => target.begin()?,
-            State::Unfinished => target.is_marked = true,
+            State::Nothing => {
+                disk.create(&target.path(FileName::Unfinished))?;
+                target.begin()?;
+            }
+            State::Unfinished => target.begin()?,
             State::Holds(manifest) => {
                 for name in manifest.files() {
                     let file = disk.open(&target.path(name))?;
@@ -115,33 +114,25 @@ impl Target {
         self.dir.join(name.to_string())
     }
 
-    /// Marks the directory as the beginning of a first backup.
+    /// Makes the mark of a first backup durable. An earlier attempt may have failed before that.
     fn begin(&mut self) -> Result<()> {
-        self.disk.create(&self.path(FileName::Unfinished))?;
         self.is_marked = true;
         self.disk.sync_dir(&self.dir)?;
         self.disk.sync_dir(parent(&self.dir))
     }
 
-    /// Checks that the copy is a later state of the store than the one that is there. Returns true
-    /// if it is the same state.
-    pub(super) fn compare(&self, copy: &Manifest) -> Result<bool> {
-        let Some(before) = &self.before else { return Ok(false) };
-        if before.generation < copy.generation {
-            return Ok(false);
+    /// Returns true if the copy is a newer state of the store than the one that is there, and false
+    /// if it is the same. An error if it is an older or a different one.
+    pub(super) fn is_newer(&self, copy: &Manifest) -> Result<bool> {
+        match &self.before {
+            None => Ok(true),
+            Some(before) if before.generation < copy.generation => Ok(true),
+            Some(before) if before == copy => Ok(false),
+            Some(before) => Err(self.refuse(format!(
+                "it holds generation {} of this store, and the copy would be generation {}",
+                before.generation, copy.generation
+            ))),
         }
-        let (is_blank, is_same) = (
-            before.log.iter().chain(&copy.log).all(|log| log.valid_len == Some(HEADER_LEN as u64)),
-            before.generation == copy.generation && before.last_seq == copy.last_seq,
-        );
-        if is_same && before.collections == copy.collections && (is_blank || before.log == copy.log)
-        {
-            return Ok(true);
-        }
-        Err(self.refuse(format!(
-            "it holds generation {} of this store, and the copy would be generation {}",
-            before.generation, copy.generation
-        )))
     }
 
     /// Returns true if the file is there already. An error if another file of its name is.
@@ -223,7 +214,8 @@ impl Drop for Target {
             // A file that was not made yet is no rest.
             is_clean &= removed.is_ok() || self.disk.open(&path).is_err();
         }
-        if self.is_marked && is_clean {
+        // The mark is the last to go, also after a crash.
+        if self.is_marked && is_clean && self.disk.sync_dir(&self.dir).is_ok() {
             let _ = self.disk.remove(&self.path(FileName::Unfinished));
         }
     }
@@ -249,9 +241,8 @@ fn look(disk: &dyn Disk, dir: &Path, update: Option<StoreId>) -> Result<State> {
     }
     let names: Vec<FileName> =
         listed.iter().filter_map(|entry| FileName::parse(&entry.name)).collect();
-    let has_manifest = names
-        .iter()
-        .any(|name| matches!(name, FileName::Manifest(_) | FileName::ManifestOld(_)));
+    let has_manifest =
+        names.iter().any(|name| matches!(name, FileName::Manifest(_) | FileName::ManifestOld(_)));
     if names.contains(&FileName::Unfinished) && !has_manifest {
         return Ok(State::Unfinished);
     }

@@ -2,6 +2,7 @@
 //! job, or drawn by a seed.
 
 mod act;
+mod copies;
 mod life;
 mod overlaps;
 mod rows;
@@ -35,6 +36,7 @@ fn topics(w: Mode) -> Vec<Topic> {
         overlaps::purges(w),
         overlaps::buffered_writes(w),
         updates::updates(w),
+        copies::copies(w),
     ]
     .concat()
 }
