@@ -142,7 +142,7 @@ impl Store {
                 true => Err(Error::Closed),
                 false => Ok(()),
             };
-            made.copy(&mut target, disk.as_ref(), sources, &go_on)?;
+            made.copy(&mut target, sources, &go_on)?;
             let finish = Finish { clock: engine.time.clock(), level: options.verify };
             let salt = engine.dir.new_salt();
             made.report.files_removed = finish.commit(target, disk, &copied, salt)?;
@@ -205,7 +205,7 @@ pub(crate) fn restore_on(disk: &Arc<dyn Disk>, from: &Path, to: &Path) -> Result
     let mut target = Target::take(disk, to, None)?;
     let mut made = Made::default();
     let sources = made.share(&mut target, from, copied.files(), false)?;
-    made.copy(&mut target, disk.as_ref(), sources, &|| Ok(()))?;
+    made.copy(&mut target, sources, &|| Ok(()))?;
     let finish = Finish { clock: &clock, level: VerifyLevel::Quick };
     let mut salt = copied.store.0;
     salt[..8].copy_from_slice(&mix(copied.generation).to_le_bytes());
@@ -277,15 +277,16 @@ impl Made {
         Ok(left)
     }
 
+    /// Copies the files that could not be linked.
     fn copy(
         &mut self,
         target: &mut Target,
-        disk: &dyn Disk,
         sources: Vec<(FileName, Arc<dyn SealedFile>)>,
         go_on: &dyn Fn() -> Result<()>,
     ) -> Result<()> {
         for (name, file) in sources {
-            copy(disk, file.as_ref(), &target.make(name), go_on)?;
+            let to = target.make(name);
+            copy(target.disk(), file.as_ref(), &to, go_on)?;
             self.report.files_copied += 1;
             self.report.bytes_copied += file.len();
         }

@@ -51,7 +51,9 @@ enum State {
 pub(super) struct Target {
     disk: Arc<dyn Disk>,
     dir: PathBuf,
+    /// The state in force.
     before: Option<Manifest>,
+    /// The files of an earlier backup.
     files: HashMap<FileName, Identity>,
     /// The files that were made, until the copy is committed.
     made: Vec<PathBuf>,
@@ -98,7 +100,7 @@ impl Target {
                 target.before = Some(*manifest);
             }
         }
-        target.remove_others(&HashSet::new());
+        target.remove_others();
         Ok(target)
     }
 
@@ -175,12 +177,12 @@ impl Target {
         self.is_marked = false;
         let _ = manifest::remove_others(self.disk.as_ref(), &self.dir, copy.generation);
         self.before = Some(copy.clone());
-        Ok(self.remove_others(&copy.files().collect()))
+        Ok(self.remove_others())
     }
 
-    /// Removes the files that neither the manifest in force nor `kept` names, and the rest of
-    /// backups that a crash interrupted. Returns how many of an earlier backup were removed.
-    fn remove_others(&self, kept: &HashSet<FileName>) -> usize {
+    /// Removes the files that the manifest in force does not name: those of an earlier backup, and
+    /// the rest of one that a crash interrupted. Returns how many of the former.
+    fn remove_others(&self) -> usize {
         let named: HashSet<FileName> = self.before.iter().flat_map(Manifest::files).collect();
         let mut removed = 0;
         for entry in self.disk.list(&self.dir).unwrap_or_default() {
@@ -191,7 +193,7 @@ impl Target {
                     FileName::Unfinished => self.before.is_some(),
                     _ => false,
                 };
-                is_rest || name.file().is_some() && !named.contains(name) && !kept.contains(name)
+                is_rest || name.file().is_some() && !named.contains(name)
             });
             if other.is_some_and(|name| self.disk.remove(&self.path(name)).is_ok()) {
                 removed += usize::from(other.is_some_and(|name| self.files.contains_key(&name)));
