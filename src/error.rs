@@ -4,6 +4,7 @@
 use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use serde::Serialize;
 
@@ -192,6 +193,23 @@ pub enum Error {
         /// The id.
         id: MemoryId,
     },
+    /// There is no collection of this name. Nothing was changed.
+    #[error("there is no collection {name:?}; Store::collection_names lists those that there are")]
+    #[non_exhaustive]
+    NoCollection {
+        /// The name.
+        name: String,
+    },
+    /// Another collection has this name. Nothing was changed.
+    #[error(
+        "there is a collection {name:?} already; choose another name, drop it first, or exchange \
+         the two by Store::swap_collections"
+    )]
+    #[non_exhaustive]
+    NameTaken {
+        /// The name.
+        name: String,
+    },
     /// An option or argument is out of range, or conflicts with the options that the store was
     /// created with.
     #[error("invalid {name}: {reason}")]
@@ -255,6 +273,18 @@ pub enum Error {
         key: String,
         /// The memory that has it.
         id: MemoryId,
+    },
+    /// A snapshot was held for longer than the store allows. Its files and its RAM were released.
+    #[error(
+        "the snapshot is {age:?} old, at most {limit:?} are allowed; take a new one, or raise \
+         StoreOptions::snapshot_max_age"
+    )]
+    #[non_exhaustive]
+    SnapshotExpired {
+        /// The age of the snapshot.
+        age: Duration,
+        /// [`StoreOptions::snapshot_max_age`](crate::StoreOptions::snapshot_max_age).
+        limit: Duration,
     },
     /// The store was closed, through any of its handles, or the collection was dropped.
     #[error("the store was closed or the collection was dropped; open it again")]

@@ -33,7 +33,8 @@
 //! `let dir = tempfile::tempdir().unwrap();`. Give [`Store::open`] any path on a local disk.
 //!
 //! This page teaches the rest in ten minutes. The [`guide`] has a [cookbook](guide::cookbook) of
-//! fifteen tasks, a page on [asking](guide::asking) by filters, lists and counts,
+//! fifteen tasks, a page on [asking](guide::asking) by filters, lists and counts, one on
+//! [copies](guide::copies) by snapshots and backups,
 //! [tuning](guide::tuning), [how compaction decides](guide::compaction), a
 //! [comparison](guide::comparison) with other libraries, and an [FAQ](guide::faq). [`reliability`]
 //! says what happens when things break. [`format`](mod@format) specifies the files.
@@ -51,6 +52,7 @@
 //! | **filter** | plain data that says which memories are meant: [`Filter`] |
 //! | **patch** | plain data that says what changes in a memory: [`Patch`] |
 //! | **batch** | several writes, all or none: [`Batch`] |
+//! | **snapshot** | a collection or a store at one moment: [`CollectionSnapshot`], [`StoreSnapshot`] |
 //! | **row** | a memory as it is stored; a replaced memory leaves a dead row |
 //! | **memtable, segment** | rows in RAM, and a sealed file of rows |
 //! | **code** | a vector in a few bits per dimension, which searches read first: [`Quantization`] |
@@ -146,6 +148,8 @@
 //! - **Damage.** Bytes on the disk are checked where they are used. Damage is an [`Error::Corrupt`]
 //!   that names the file, never a wrong answer and never a panic. [`Store::verify_with`] looks for
 //!   damage, and [`StoreOptions::repair`] salvages what can be read.
+//! - **Copies.** [`Store::backup`] copies an open store as of one moment, which is a prefix of its
+//!   history. A crash leaves the backup from before or the new one.
 //!
 //! # What is not
 //!
@@ -200,7 +204,7 @@ mod words;
 mod worker;
 
 pub use clock::{Clock, ClockDoubt, ManualClock, SystemClock, Timestamp};
-pub use collection::{Applied, Batch, Collection, Outcome, Scope};
+pub use collection::{Applied, Batch, Collection, CollectionSnapshot, Outcome, Scope};
 pub use error::{Budget, Error, Result};
 pub use event::Event;
 pub use fields::FieldValue;
@@ -212,7 +216,7 @@ pub use options::{
     IoMode, Metric, StoreOptions, TextIndex,
 };
 pub use quantization::Quantization;
-pub use report::{CompactionReport, ForgetReceipt, Plan, PurgeReceipt, Reason, Step};
+pub use report::{BackupReport, CompactionReport, ForgetReceipt, Plan, PurgeReceipt, Reason, Step};
 pub use search::list::{Cursor, Direction, List, Order, Page, Window};
 pub use search::names::NameCount;
 pub use search::{
@@ -220,7 +224,10 @@ pub use search::{
     Search, SearchMode, TextQuery, TextSearch, WordCount,
 };
 pub use stats::{BeamStats, CollectionStats, IndexStats, RecallStats, SegmentStats, StoreStats};
-pub use store::{Loss, RepairPolicy, RepairReport, Salvaged, Store, VerifyLevel, VerifyReport};
+pub use store::{
+    BackupOptions, Loss, RepairPolicy, RepairReport, Salvaged, Store, StoreSnapshot, VerifyLevel,
+    VerifyReport,
+};
 pub use value_error::ValueError;
 pub use words::Language;
 

@@ -4,14 +4,14 @@
 use std::sync::Arc;
 
 use crate::engine::life::Life;
+use crate::engine::moment::{Moment, View};
 use crate::engine::{Engine, refresh, stats};
 use crate::error::Result;
 use crate::filter::Filter;
 use crate::ids::MemoryId;
 use crate::memory::Memory;
 use crate::options::CollectionSettings;
-use crate::search::hit::read_memory;
-use crate::search::{Hit, Iter, Search, TextQuery};
+use crate::search::{Hit, Iter, Search, TextQuery, single};
 use crate::snapshot::state::CollectionState;
 use crate::stats::CollectionStats;
 
@@ -41,9 +41,10 @@ pub struct Collection {
 }
 
 impl Collection {
-    /// Returns the name of the collection.
+    /// Returns the name that the collection has now. The name changes with
+    /// [`Store::rename_collection`](crate::Store::rename_collection).
     pub fn name(&self) -> &str {
-        &self.core.name
+        self.core.name()
     }
 
     /// Returns every option with its current value. [`Store::collection`](crate::Store::collection)
@@ -88,18 +89,12 @@ impl Collection {
 
     /// Returns the memory with this id, for a reader that may not be the caller.
     pub(super) fn read(&self, id: MemoryId) -> Result<Option<Memory>> {
-        self.engine.dir.check_open()?;
-        let (snapshot, now) = (self.core.snapshot(), self.engine.time.now());
-        let Some(place) = snapshot.find(id)? else {
-            return Ok(None);
-        };
-        let Some((rows, _, row)) = snapshot.rows_at(place) else {
-            return Ok(None);
-        };
-        if rows.expires_at(row)? <= now {
-            return Ok(None);
-        }
-        read_memory(self.core.spec.metric, rows, row, true).map(Some)
+        single::by_id(&self.core, &self.present()?, id)
+    }
+
+    /// Returns the present moment. An error if the store is closed.
+    pub(super) fn present(&self) -> Result<Moment> {
+        Moment::present(&self.engine, &self.core)
     }
 
     /// Returns true if a memory with this id is visible.
@@ -108,15 +103,7 @@ impl Collection {
     ///
     /// The same as for [`Collection::get`].
     pub fn contains(&self, id: impl Into<MemoryId>) -> Result<bool> {
-        self.engine.dir.check_open()?;
-        let (snapshot, now) = (self.core.snapshot(), self.engine.time.now());
-        let Some(place) = snapshot.find(id.into())? else {
-            return Ok(false);
-        };
-        let Some((rows, _, row)) = snapshot.rows_at(place) else {
-            return Ok(false);
-        };
-        Ok(rows.expires_at(row)? > now)
+        single::contains(&self.present()?, id.into())
     }
 
     /// Returns the number of visible memories. O(segments), and O(rows / 64) per segment in which
@@ -128,13 +115,7 @@ impl Collection {
     /// [`Error::Closed`](crate::Error::Closed) after a close.
     #[doc(alias = "size")]
     pub fn len(&self) -> Result<u64> {
-        self.engine.dir.check_open()?;
-        let (snapshot, now) = (self.core.snapshot(), self.engine.time.now());
-        let mut count = 0;
-        for (rows, live) in snapshot.parts() {
-            count += u64::from(live.live()) - rows.live_expired(live, now)?;
-        }
-        Ok(count)
+        single::len(&self.present()?)
     }
 
     /// Returns true if no memory is visible.
@@ -157,10 +138,11 @@ impl Collection {
     /// filter, as [`Filter`] lists, the iterator returns one error and ends.
     #[doc(alias = "find")]
     pub fn scan(&self, filter: Filter) -> Iter {
-        if self.engine.dir.check_open().is_err() {
-            return Iter::closed(self.core.spec.metric);
+        let metric = self.core.spec.metric;
+        match self.present() {
+            Ok(at) => Iter::new(at, metric, filter),
+            Err(error) => Iter::refused(metric, error),
         }
-        Iter::new(self.core.snapshot(), self.engine.time.now(), self.core.spec.metric, filter)
     }
 
     /// Creates a search for the memories nearest to `query`. It sees the collection as of the
@@ -182,7 +164,7 @@ impl Collection {
     #[doc(alias = "query")]
     #[doc(alias = "recall")]
     pub fn search<'a>(&'a self, query: &'a [f32]) -> Search<'a> {
-        Search::new(&self.engine, &self.core, query, None)
+        Search::new(&self.engine, &self.core, query, View::Present)
     }
 
     /// Creates a search for the memories nearest to a stored one, which is itself left out. It sees
@@ -208,7 +190,7 @@ impl Collection {
     #[doc(alias = "similar")]
     #[doc(alias = "more_like_this")]
     pub fn near(&self, id: impl Into<MemoryId>) -> Search<'_> {
-        Search::near(&self.engine, &self.core, id.into(), None)
+        Search::near(&self.engine, &self.core, id.into(), None, View::Present)
     }
 
     /// Creates a search for the memories whose text matches a query by words, the best first. It
@@ -239,10 +221,10 @@ impl Collection {
     #[doc(alias = "full_text")]
     #[doc(alias = "keyword")]
     pub fn search_text(&self, query: impl Into<TextQuery>) -> Search<'_> {
-        Search::words(&self.engine, &self.core, query.into())
+        Search::words(&self.engine, &self.core, query.into(), View::Present)
     }
 
-    /// Answers many queries in parallel, all on the same snapshot. `configure` sets the options of
+    /// Answers many queries in parallel, all at the same moment. `configure` sets the options of
     /// each search.
     ///
     /// # Errors
@@ -267,10 +249,10 @@ impl Collection {
         configure: impl Fn(Search<'_>) -> Search<'_> + Sync,
     ) -> Result<Vec<Vec<Hit>>> {
         use rayon::prelude::*;
-        let snapshot = self.core.snapshot();
+        let at = self.present()?;
         let answer = |query: &Q| {
-            let snapshot = Some(Arc::clone(&snapshot));
-            let search = Search::new(&self.engine, &self.core, query.as_ref(), snapshot);
+            let view = View::Moment(at.clone());
+            let search = Search::new(&self.engine, &self.core, query.as_ref(), view);
             configure(search).run()
         };
         self.engine.threads.pool()?.install(|| queries.par_iter().map(answer).collect())

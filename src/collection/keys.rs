@@ -1,11 +1,10 @@
-//! Owns the reads and deletes of a collection by key. `snapshot::keys` finds the rows.
+//! Owns the reads and deletes of a collection by key. `search::single` reads them.
 
 use crate::collection::handle::Collection;
 use crate::error::Result;
 use crate::filter::Filter;
 use crate::memory::Memory;
-use crate::search::hit::read_memory;
-use crate::snapshot::keys;
+use crate::search::single;
 
 impl Collection {
     /// Returns the visible memory with this key, including its vector; `None` if there is none. If
@@ -63,16 +62,7 @@ impl Collection {
         key: &str,
         namespace: Option<&str>,
     ) -> Result<Option<Memory>> {
-        self.engine.dir.check_open()?;
-        let (snapshot, now) = (self.core.snapshot(), self.engine.time.now());
-        let Some(place) = keys::newest(&snapshot, key, namespace.map(Some), now)? else {
-            return Ok(None);
-        };
-        let Some((rows, _, row)) = snapshot.rows_at(place) else {
-            return Ok(None);
-        };
-        let memory = read_memory(self.core.spec.metric, rows, row, true)?;
-        self.note_read(&memory);
-        Ok(Some(memory))
+        let found = single::by_key(&self.core, &self.present()?, key, namespace)?;
+        Ok(found.inspect(|memory| self.note_read(memory)))
     }
 }

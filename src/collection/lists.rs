@@ -1,11 +1,12 @@
 //! Owns the lists and counts of a collection, which need no query.
 
 use crate::collection::handle::Collection;
+use crate::engine::moment::View;
 use crate::error::Result;
 use crate::filter::Filter;
 use crate::memory::Memory;
 use crate::search::list::{List, Window};
-use crate::search::names::{NameCount, Names, count, name_at_depth};
+use crate::search::names::{self, NameCount};
 use crate::segment::Field;
 
 impl Collection {
@@ -27,7 +28,7 @@ impl Collection {
     /// # Ok(()) }
     /// ```
     pub fn list(&self) -> List<'_> {
-        List::new(&self.engine, &self.core)
+        List::new(&self.engine, &self.core, View::Present)
     }
 
     /// Returns the newest memories of a session that a window takes, in the order of their
@@ -85,8 +86,7 @@ impl Collection {
     /// # Ok(()) }
     /// ```
     pub fn count(&self, filter: Filter) -> Result<u64> {
-        self.engine.dir.check_open()?;
-        count(&self.core.snapshot(), self.engine.time.now(), filter)
+        names::count(&self.present()?, filter)
     }
 
     /// Returns the namespaces at `prefix` and below it, with the number of visible memories of
@@ -121,13 +121,7 @@ impl Collection {
     /// # Ok(()) }
     /// ```
     pub fn namespaces(&self, prefix: &str, depth: usize) -> Result<Vec<NameCount>> {
-        let scope = prefix.strip_suffix('/').unwrap_or(prefix);
-        self.names(Names {
-            of: Field::Namespace,
-            prefix: scope,
-            filter: Filter::All,
-            group: &|name| name_at_depth(name, scope, depth),
-        })
+        names::namespaces(&self.present()?, prefix, depth)
     }
 
     /// Returns the sessions of a namespace, or with `None` those of the collection, with the number
@@ -205,11 +199,6 @@ impl Collection {
     }
 
     pub(super) fn all_names(&self, of: Field, filter: Filter) -> Result<Vec<NameCount>> {
-        self.names(Names { of, prefix: "", filter, group: &|name| Some(name) })
-    }
-
-    fn names(&self, names: Names<'_>) -> Result<Vec<NameCount>> {
-        self.engine.dir.check_open()?;
-        names.count(&self.core.snapshot(), self.engine.time.now())
+        names::all(&self.present()?, of, filter)
     }
 }

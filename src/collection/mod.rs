@@ -2,7 +2,7 @@
 //! and its searches, `keys` those by key, `lists` lists and counts. `batch` has several writes as
 //! plain data, `update` the changes that keep the vector. `write` prepares writes and hands them to
 //! the commit pipeline of the store (`engine::commit`). `scope` has the handle of one namespace,
-//! `scope_lists` its lists.
+//! `scope_lists` its lists. `snapshot` has the handle of one moment.
 //!
 //! Readers load one immutable snapshot and take no lock (I6).
 
@@ -12,9 +12,11 @@ mod keys;
 mod lists;
 mod scope;
 mod scope_lists;
+mod snapshot;
 mod update;
 mod write;
 
 pub use batch::{Applied, Batch, Outcome};
 pub use handle::Collection;
 pub use scope::Scope;
+pub use snapshot::CollectionSnapshot;

@@ -1,6 +1,7 @@
 //! Owns the lists and counts of one namespace, and the search by one of its memories.
 
 use crate::collection::scope::Scope;
+use crate::engine::moment::View;
 use crate::error::Result;
 use crate::filter::Filter;
 use crate::ids::MemoryId;
@@ -83,7 +84,8 @@ impl Scope {
     /// [`Collection::near`](crate::Collection::near). A memory of another namespace is as none.
     pub fn near(&self, id: impl Into<MemoryId>) -> Search<'_> {
         let (collection, namespace) = (self.collection(), self.namespace().to_owned());
-        let search = Search::near(&collection.engine, &collection.core, id.into(), Some(namespace));
+        let (engine, core) = (&collection.engine, &collection.core);
+        let search = Search::near(engine, core, id.into(), Some(namespace), View::Present);
         search.filter(self.filter())
     }
 }

@@ -140,7 +140,7 @@ pub(super) fn compact_step(
     *lock(&job.core.last_report) = Some(report.clone());
     job.engine.admission.space_freed();
     add(total, &report);
-    job.engine.events.emit(&Event::Compacted { collection: job.core.name.clone(), report });
+    job.engine.events.emit(&Event::Compacted { collection: job.core.name().to_owned(), report });
     Ok(())
 }
 

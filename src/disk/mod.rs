@@ -7,7 +7,7 @@
 //! respect to a crash. Not assumed: atomic sectors, any order of writes, zero fill.
 //!
 //! A file is created once, appended to and synced. From then on it is only read: nothing is
-//! overwritten or truncated (I2).
+//! overwritten or truncated (I2). So a backup may share it under a second name.
 
 mod map;
 mod open_files;
@@ -16,7 +16,7 @@ mod real;
 use std::any::Any;
 use std::fmt;
 use std::panic::Location;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 pub(crate) use map::{AnonMap, Mapped};
@@ -52,12 +52,16 @@ pub(crate) trait Disk: fmt::Debug + Send + Sync {
     fn create(&self, path: &Path) -> Result<Box<dyn AppendFile>>;
     /// Opens a file that nobody writes any more.
     fn open(&self, path: &Path) -> Result<Arc<dyn SealedFile>>;
+    /// See `link` below.
+    fn link_at(&self, from: &Path, to: &Path, site: Site) -> Result<()>;
     /// See `rename` below.
     fn rename_at(&self, from: &Path, to: &Path, site: Site) -> Result<()>;
     /// See `remove` below.
     fn remove_at(&self, path: &Path, site: Site) -> Result<()>;
     /// See `sync_dir` below.
     fn sync_dir_at(&self, dir: &Path, site: Site) -> Result<()>;
+    /// Returns the path without links, if it exists.
+    fn resolve(&self, path: &Path) -> Option<PathBuf>;
     /// Takes the lock of a store. It is held until the result is dropped.
     fn lock(&self, path: &Path) -> Result<Box<dyn Any + Send + Sync>>;
     /// Returns the bytes that the file system has allocated for a file.
@@ -74,6 +78,14 @@ pub(crate) trait Disk: fmt::Debug + Send + Sync {
 }
 
 impl<'d> dyn Disk + 'd {
+    /// Gives a sealed file a second name, which must be free, possibly in another directory. The
+    /// file has one content under both names, and stays until both are removed. An error where the
+    /// file system has no such names, or none across directories.
+    #[track_caller]
+    pub(crate) fn link(&self, from: &Path, to: &Path) -> Result<()> {
+        self.link_at(from, to, Location::caller())
+    }
+
     /// Gives a file a new name, which must be free.
     #[track_caller]
     pub(crate) fn rename(&self, from: &Path, to: &Path) -> Result<()> {

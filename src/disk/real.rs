@@ -68,6 +68,10 @@ impl Disk for RealDisk {
         Ok(Arc::new(RealSealed { file, path: path.to_owned(), len }))
     }
 
+    fn link_at(&self, from: &Path, to: &Path, _: Site) -> Result<()> {
+        fs::hard_link(from, to).map_err(|e| Error::io("link", from, e))
+    }
+
     fn rename_at(&self, from: &Path, to: &Path, _: Site) -> Result<()> {
         fs::rename(from, to).map_err(|e| Error::io("rename", from, e))
     }
@@ -86,6 +90,10 @@ impl Disk for RealDisk {
     #[cfg(not(unix))]
     fn sync_dir_at(&self, _: &Path, _: Site) -> Result<()> {
         Ok(())
+    }
+
+    fn resolve(&self, path: &Path) -> Option<PathBuf> {
+        fs::canonicalize(path).ok()
     }
 
     fn lock(&self, path: &Path) -> Result<Box<dyn Any + Send + Sync>> {
@@ -257,8 +265,14 @@ mod tests {
         assert_eq!(&part, b"world");
         assert!(sealed.read_at(7, &mut part).is_err());
         let disk: &dyn Disk = &RealDisk;
+        let second = dir.path().join("b");
+        disk.link(&path, &second).unwrap();
+        let taken = disk.link(&path, &second);
+        assert!(matches!(taken, Err(Error::Io { op: "link", .. })), "{taken:?}");
         disk.remove(&path).unwrap();
         assert_eq!(sealed.len(), 11);
+        assert_eq!(&*RealDisk.open(&second).unwrap().map().unwrap(), b"hello world");
+        assert_eq!(RealDisk.resolve(&path), None);
     }
 
     #[cfg(target_os = "linux")]

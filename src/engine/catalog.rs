@@ -14,7 +14,7 @@ use crate::ids::FileId;
 use crate::manifest::{self, CommitError};
 use crate::sabotage::broken;
 use crate::sync::atomic::{AtomicU64, Ordering};
-use crate::sync::{Mutex, lock};
+use crate::sync::{Mutex, MutexGuard, lock};
 
 /// Estimated bytes of a manifest per collection and per file.
 const COLLECTION_BYTES: usize = 512;
@@ -74,6 +74,12 @@ impl Catalog {
     /// Returns a copy of the manifest in force. O(collections and files).
     pub(crate) fn manifest(&self) -> Manifest {
         lock(&self.manifest).clone()
+    }
+
+    /// Keeps the manifest in force for as long as the guard lives. Meanwhile no file that it names
+    /// is removed.
+    pub(super) fn hold(&self) -> MutexGuard<'_, Manifest> {
+        lock(&self.manifest)
     }
 
     /// Changes the manifest durably. This is the commit point of every structural change. Every

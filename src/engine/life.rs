@@ -52,6 +52,7 @@ impl Life {
         }
         let closed = if engine.dir.is_read_only() {
             engine.dir.gate().close();
+            engine.let_go_of_moments();
             Ok(())
         } else {
             drop(workers);

@@ -18,7 +18,9 @@ mod catalog;
 mod collections;
 pub(crate) mod commit;
 pub(crate) mod events;
+pub(crate) mod held;
 pub(crate) mod life;
+pub(crate) mod moment;
 pub(crate) mod open_log;
 pub(crate) mod pace;
 mod progress;
@@ -43,6 +45,7 @@ use crate::engine::catalog::Catalog;
 use crate::engine::collections::Collections;
 use crate::engine::commit::Committer;
 use crate::engine::events::Events;
+use crate::engine::held::HeldMoments;
 use crate::engine::open_log::OpenLog;
 use crate::engine::pace::Pace;
 use crate::engine::progress::Progress;
@@ -69,6 +72,7 @@ pub(crate) struct Engine {
     pub(crate) admission: Admission,
     pub(crate) background: Background,
     pub(crate) events: Arc<Events>,
+    pub(crate) moments: HeldMoments,
     pub(crate) threads: Threads,
 }
 
@@ -119,6 +123,7 @@ impl Engine {
             Arc::clone(&wakeups),
         ));
         let committer = Committer::new(&dir, &time, &progress, &log, &wakeups);
+        let moments = HeldMoments::new(&time, &wakeups, options.snapshot_max_age);
         let pace = Arc::new(Pace::new(options.compaction_rate_limit));
         let admitted_by = AdmissionParts {
             dir: &dir,
@@ -154,6 +159,7 @@ impl Engine {
             admission,
             background,
             events,
+            moments,
         }
     }
 
@@ -164,11 +170,17 @@ impl Engine {
         self.catalog.adopt(&newer.catalog);
     }
 
+    /// Lets go of every moment that a caller holds. The store is closed, so none can be read.
+    pub(crate) fn let_go_of_moments(&self) {
+        self.moments.let_go_of_all();
+    }
+
     /// Ends everything that writes, the log last. The lock of the store may be released afterwards.
     pub(crate) fn close(&self) -> Result<()> {
         self.dir.gate().wait_for_jobs();
         let closed = self.log.close();
         self.catalog.close();
+        self.let_go_of_moments();
         closed
     }
 }

@@ -19,7 +19,7 @@ use crate::engine::wakeups::Wakeups;
 use crate::error::{Error, Result};
 use crate::format::frame::{FrameHead, FrameKind};
 use crate::format::header::FileKind;
-use crate::format::manifest::LogEntry;
+use crate::format::manifest::{LogEntry, Manifest};
 use crate::format::names::FileName;
 use crate::format::op::Op;
 use crate::ids::{FileId, Seq};
@@ -284,6 +284,21 @@ impl OpenLog {
             self.roll_held(log)?;
         }
         Ok(log.file())
+    }
+
+    /// Ends every log file but an empty one, and keeps the manifest of that moment in force for as
+    /// long as the guard lives. The files that it names, without the open log file, hold every
+    /// write that was acknowledged before, and of later ones nothing.
+    pub(crate) fn cut(&self) -> Result<MutexGuard<'_, Manifest>> {
+        self.dir.check_writable()?;
+        let mut token = self.hold();
+        let log = token.as_mut().ok_or(Error::Closed)?;
+        if !log.writer.is_untouched() {
+            self.roll_held(log)?;
+        }
+        // The token is held until here. So no segment or index that the manifest names has an
+        // effect of a frame in the open file.
+        Ok(self.catalog.hold())
     }
 
     /// Continues in a new log file. The old one is synced first: no frame of the new file may be

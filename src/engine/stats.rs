@@ -16,7 +16,7 @@ use crate::sync::lock;
 pub(crate) fn collection(engine: &Engine, core: &CollectionState) -> Result<CollectionStats> {
     let (snapshot, now, options) = (core.snapshot(), engine.time.now(), core.options());
     let mut stats = CollectionStats {
-        name: core.name.clone(),
+        name: core.name().to_owned(),
         heap_bytes: core.mem_bytes(),
         recall: core.recall.stats(),
         last_compaction: lock(&core.last_report).clone(),

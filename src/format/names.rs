@@ -20,6 +20,8 @@ pub(crate) enum FileName {
     Deletes(FileId),
     Index(FileId),
     Locator(FileId),
+    /// Present while the first backup into a directory is not whole.
+    Unfinished,
 }
 
 impl FileName {
@@ -27,6 +29,9 @@ impl FileName {
     pub(crate) fn parse(name: &str) -> Option<Self> {
         if name == "LOCK" {
             return Some(Self::Lock);
+        }
+        if name == "UNFINISHED" {
+            return Some(Self::Unfinished);
         }
         if name == "RESERVE" {
             return Some(Self::Reserve);
@@ -56,7 +61,7 @@ impl FileName {
         match self {
             Self::Log(f) | Self::Segment(f) | Self::Deletes(f) => Some(f),
             Self::Index(f) | Self::Locator(f) => Some(f),
-            Self::Lock | Self::Reserve => None,
+            Self::Lock | Self::Reserve | Self::Unfinished => None,
             Self::Manifest(_) | Self::ManifestTmp(_) | Self::ManifestOld(_) => None,
         }
     }
@@ -77,6 +82,7 @@ impl fmt::Display for FileName {
         match self {
             Self::Lock => f.write_str("LOCK"),
             Self::Reserve => f.write_str("RESERVE"),
+            Self::Unfinished => f.write_str("UNFINISHED"),
             Self::Manifest(n) => write!(f, "MANIFEST-{n:016x}"),
             Self::ManifestTmp(n) => write!(f, "MANIFEST-{n:016x}.tmp"),
             Self::ManifestOld(n) => write!(f, "MANIFEST-{n:016x}.old"),
@@ -99,6 +105,7 @@ mod tests {
         let all = [
             FileName::Lock,
             FileName::Reserve,
+            FileName::Unfinished,
             FileName::Manifest(7),
             FileName::ManifestTmp(7),
             FileName::ManifestOld(7),

@@ -6,6 +6,7 @@
 //! | [`asking`] | finding, listing, counting and changing: recipes, meanings and costs |
 //! | [`words`] | search by words, and by words and vectors |
 //! | [`tuning`] | choosing between recall, memory and speed |
+//! | [`copies`] | snapshots, backups, and new names for collections |
 //! | [`compaction`] | what the background does, and when |
 //! | [`comparison`] | this crate beside other libraries |
 //! | [`faq`] | short answers to common questions |
@@ -20,6 +21,9 @@ pub mod compaction {}
 
 #[doc = include_str!("comparison.md")]
 pub mod comparison {}
+
+#[doc = include_str!("copies.md")]
+pub mod copies {}
 
 #[doc = include_str!("cookbook.md")]
 pub mod cookbook {}

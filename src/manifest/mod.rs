@@ -84,6 +84,10 @@ pub(crate) fn load(disk: &dyn Disk, dir: &Path) -> Result<Found> {
 /// Decides about a directory without a manifest: a store can be created in it, or it is the rest of
 /// one.
 fn no_manifest(disk: &dyn Disk, dir: &Path, names: &[FileName]) -> Result<Found> {
+    if names.contains(&FileName::Unfinished) {
+        let found = "it holds a backup that was not finished, so no store".to_owned();
+        return Err(Error::NotAStore { path: dir.to_owned(), found });
+    }
     // A crash during creation leaves an empty log and temporary files at most. Anything else is
     // data without its manifest, and no empty store may be created over it.
     let data = names.iter().find(|name| match name {
@@ -265,6 +269,16 @@ mod tests {
         commit(&disk, dir.path(), &at(4), [0; 16]).unwrap();
         assert_eq!(loaded(dir.path()), Some(4));
         assert_eq!(RealDisk.list(dir.path()).unwrap().len(), 2);
+    }
+
+    #[test]
+    fn no_empty_store_is_started_over_the_beginning_of_a_backup() {
+        let dir = tempfile::tempdir().unwrap();
+        std::fs::write(dir.path().join("UNFINISHED"), b"").unwrap();
+        assert!(matches!(load(&RealDisk, dir.path()), Err(Error::NotAStore { .. })));
+        // A crash right after the commit leaves the mark behind.
+        commit(&RealDisk, dir.path(), &at(1), [0; 16]).unwrap();
+        assert_eq!(loaded(dir.path()), Some(1));
     }
 
     #[test]

@@ -10,6 +10,12 @@ const RECLAIM_WITHIN: Duration = Duration::from_secs(24 * 3600);
 /// Longest time, by default, that an insert waits for room.
 const WRITE_TIMEOUT: Duration = Duration::from_secs(10);
 
+/// Longest age of a snapshot, by default.
+const SNAPSHOT_MAX_AGE: Duration = Duration::from_secs(3600);
+
+/// Longest age of a snapshot that can be chosen: 30 days.
+const MAX_SNAPSHOT_MAX_AGE: Duration = Duration::from_secs(30 * 24 * 3600);
+
 /// Who does the background work: sealing, compaction, graph building.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
@@ -72,6 +78,7 @@ pub struct StoreOptions {
     pub(crate) compaction_debt_limit: Option<u64>,
     pub(crate) write_timeout: Duration,
     pub(crate) reclaim_within: Duration,
+    pub(crate) snapshot_max_age: Duration,
     pub(crate) compaction_rate_limit: Option<u64>,
     pub(crate) disk_budget: Option<u64>,
     pub(crate) resident_budget: Option<u64>,
@@ -98,6 +105,7 @@ impl StoreOptions {
             compaction_debt_limit: None,
             write_timeout: WRITE_TIMEOUT,
             reclaim_within: RECLAIM_WITHIN,
+            snapshot_max_age: SNAPSHOT_MAX_AGE,
             compaction_rate_limit: None,
             disk_budget: None,
             resident_budget: None,
@@ -220,6 +228,16 @@ impl StoreOptions {
         self
     }
 
+    /// Sets how long a snapshot can be read, from one second to 30 days. Default = one hour. After
+    /// that its reads return [`Error::SnapshotExpired`], and the store releases its files and RAM
+    /// even if the handle is kept. The age is counted by the monotonic clock. See
+    /// [`Store::snapshot`](crate::Store::snapshot).
+    #[must_use]
+    pub const fn snapshot_max_age(mut self, age: Duration) -> Self {
+        self.snapshot_max_age = age;
+        self
+    }
+
     /// Sets how many bytes per second the background may write for compaction and index builds, at
     /// least 64 KiB. Default = no limit; even then the background gives way to slowed readers. The
     /// limit does not apply to sealing and to jobs called by hand, nor to any job while a writer
@@ -321,6 +339,12 @@ impl StoreOptions {
                 format!("{:?} was given, it must be at least one second", self.reclaim_within);
             return Err(Error::option("reclaim_within", reason));
         }
+        let ages = Duration::from_secs(1)..=MAX_SNAPSHOT_MAX_AGE;
+        if !ages.contains(&self.snapshot_max_age) {
+            let given = self.snapshot_max_age;
+            let reason = format!("{given:?} was given, it must be from one second to 30 days");
+            return Err(Error::option("snapshot_max_age", reason));
+        }
         if let Some(bytes) = self.reserve_bytes.filter(|bytes| *bytes > 1 << 30) {
             let reason = format!("{bytes} bytes were given, it must be at most 1 GiB");
             return Err(Error::option("reserve_bytes", reason));
@@ -348,6 +372,7 @@ impl std::fmt::Debug for StoreOptions {
             .field("compaction_debt_limit", &self.compaction_debt_limit)
             .field("write_timeout", &self.write_timeout)
             .field("reclaim_within", &self.reclaim_within)
+            .field("snapshot_max_age", &self.snapshot_max_age)
             .field("compaction_rate_limit", &self.compaction_rate_limit)
             .field("reserve_bytes", &self.reserve_bytes)
             .field("seed", &self.seed)

@@ -1,4 +1,5 @@
-//! Owns the plans and reports of compaction and purge. Plain data. `compaction` fills them in.
+//! Owns the plans and reports of compaction, purge and backup. Plain data. `compaction` and
+//! `store::backup` fill them in.
 //! `report::text` shows them.
 
 mod text;
@@ -113,6 +114,35 @@ pub struct CompactionReport {
     pub bytes_before: u64,
     /// Bytes of the collection's files after.
     pub bytes_after: u64,
+    /// The duration.
+    pub took: Duration,
+}
+
+/// What [`Store::backup`](crate::Store::backup) or [`Store::restore`](crate::Store::restore) made:
+/// the files of the copy, and how they came there.
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+#[non_exhaustive]
+pub struct BackupReport {
+    /// The manifest of the copy: the number in its file's name.
+    pub generation: u64,
+    /// Sequence number of the newest operation in the copy.
+    pub seq: u64,
+    /// Number of files of the copy, without its manifest and its lock.
+    pub files: usize,
+    /// The part of them that share their bytes with the store, as hard links.
+    pub files_linked: usize,
+    /// The part of them that were copied byte by byte.
+    pub files_copied: usize,
+    /// The part of them that an earlier backup had left there.
+    pub files_kept: usize,
+    /// Number of files of an earlier backup that were removed.
+    pub files_removed: usize,
+    /// Bytes of the files of the copy.
+    pub bytes: u64,
+    /// The part of `bytes` that was linked or copied now.
+    pub bytes_new: u64,
+    /// The part of `bytes` that was copied now.
+    pub bytes_copied: u64,
     /// The duration.
     pub took: Duration,
 }

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::{CompactionReport, ForgetReceipt, Plan, PurgeReceipt, Reason, Step};
+use super::{BackupReport, CompactionReport, ForgetReceipt, Plan, PurgeReceipt, Reason, Step};
 
 /// A number of bytes, shown in the largest unit that fits.
 pub(crate) struct Bytes(pub(crate) u64);
@@ -98,6 +98,18 @@ impl fmt::Display for CompactionReport {
     }
 }
 
+impl fmt::Display for BackupReport {
+    /// One line.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (files, bytes) = (Count(self.files as u64, "file"), Bytes(self.bytes));
+        let Self { files_linked, files_copied, files_kept, .. } = self;
+        write!(f, "{files} ({bytes}) up to operation {}: ", self.seq)?;
+        write!(f, "{files_linked} linked, {files_copied} copied, {files_kept} kept; ")?;
+        write!(f, "{} new ", Bytes(self.bytes_new))?;
+        write!(f, "in {:.1} s", self.took.as_secs_f64())
+    }
+}
+
 impl fmt::Display for PurgeReceipt {
     /// One line, and one for each reason why the purge is not complete.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -185,6 +197,22 @@ mod tests {
         assert_eq!(receipt.to_string().lines().collect::<Vec<_>>(), lines);
         let purge = PurgeReceipt { withheld_rows: 2, ..Default::default() };
         assert!(ForgetReceipt { purge, ..Default::default() }.is_complete());
+    }
+
+    #[test]
+    fn a_backup_says_how_its_files_came_there() {
+        let report = BackupReport {
+            seq: 9,
+            files: 3,
+            files_linked: 1,
+            files_kept: 2,
+            bytes: 3 << 20,
+            bytes_new: 1 << 10,
+            ..Default::default()
+        };
+        let line =
+            "3 files (3.0 MiB) up to operation 9: 1 linked, 0 copied, 2 kept; 1.0 KiB new in 0.0 s";
+        assert_eq!(report.to_string(), line);
     }
 
     #[test]

@@ -8,7 +8,7 @@
 use std::cmp::Ordering;
 use std::collections::{HashMap, HashSet};
 
-use crate::clock::Timestamp;
+use crate::engine::moment::Moment;
 use crate::engine::{Engine, refresh};
 use crate::error::{Error, Result};
 use crate::filter::Filter;
@@ -20,8 +20,8 @@ use crate::search::request::{Fields, Query, Request};
 use crate::search::run::{Ground, Near, run};
 use crate::search::words::{BothGround, POOL, Parts, Words};
 use crate::segment::RowBuffer;
+use crate::snapshot::Place;
 use crate::snapshot::state::CollectionState;
-use crate::snapshot::{Place, Snapshot};
 use crate::vector::metric::{prepare, restore};
 
 /// The first search for groups asks for this many results per wanted result of a group.
@@ -33,9 +33,8 @@ const LEAST: usize = 32;
 pub(super) struct Answer<'a> {
     engine: &'a Engine,
     core: &'a CollectionState,
-    snapshot: &'a Snapshot,
+    at: &'a Moment,
     request: &'a Request<'a>,
-    now: Timestamp,
     /// In prepared form.
     queries: Vec<Vec<f32>>,
     words: Option<Words>,
@@ -59,14 +58,14 @@ impl<'a> Answer<'a> {
     pub(super) fn new(
         engine: &'a Engine,
         core: &'a CollectionState,
-        snapshot: &'a Snapshot,
+        at: &'a Moment,
         request: &'a Request<'a>,
     ) -> Result<Self> {
-        let (now, spec) = (engine.time.now(), core.spec);
+        let spec = core.spec;
         let (first, left_out) = match request.query {
             Query::Vector(query) => (Some(query.to_vec()), None),
             Query::Memory { id, ref namespace } => {
-                (Some(vector_of(core, snapshot, now, (id, namespace.as_deref()))?), Some(id))
+                (Some(vector_of(core, at, (id, namespace.as_deref()))?), Some(id))
             }
             Query::Words => (None, None),
         };
@@ -77,7 +76,7 @@ impl<'a> Answer<'a> {
         }
         let words = request.text.as_ref().map(|text| Words::new(core, text)).transpose()?;
         let (told, parts) = (Explanation::default(), HashMap::new());
-        Ok(Self { engine, core, snapshot, request, now, queries, words, parts, left_out, told })
+        Ok(Self { engine, core, at, request, queries, words, parts, left_out, told })
     }
 
     /// Returns the results, nearest first, ties by id.
@@ -130,7 +129,7 @@ impl<'a> Answer<'a> {
             let before = groups.len();
             let (nearest, is_all) = self.nearest(&filter, k)?;
             for near in nearest {
-                let Some((rows, _, row)) = self.snapshot.rows_at(near.2) else { continue };
+                let Some((rows, _, row)) = self.at.snapshot.rows_at(near.2) else { continue };
                 let of = rows.attributes(row, &mut buffer)?;
                 let Some(value) = by.value(&of) else { continue };
                 let at = *known.entry(format!("{:?}", value.filter)).or_insert_with(|| {
@@ -165,9 +164,9 @@ impl<'a> Answer<'a> {
     /// Returns the nearest `k` rows that match, within the bounds of the request, nearest first.
     /// Also returns true if no other row can be a result.
     fn nearest(&mut self, filter: &Filter, k: usize) -> Result<(Vec<Near>, bool)> {
-        let (snapshot, request) = (self.snapshot, self.request);
+        let (snapshot, request) = (&*self.at.snapshot, self.request);
         let (metric, closure) = (self.core.spec.metric, request.closure.as_deref());
-        let eligible = Eligible::new(snapshot, metric, self.now, filter, closure)?;
+        let eligible = Eligible::new(snapshot, metric, self.at.now, filter, closure)?;
         self.told.fields_from_rows += eligible.fields_read;
         if self.words.is_some() {
             return self.by_words(&eligible, k);
@@ -184,7 +183,7 @@ impl<'a> Answer<'a> {
 
     /// Returns at least the `k` nearest eligible rows, or all.
     fn by_vectors(&mut self, eligible: &Eligible<'_>, k: usize) -> Result<Vec<Near>> {
-        let (core, snapshot, request) = (self.core, self.snapshot, self.request);
+        let (core, snapshot, request) = (self.core, &*self.at.snapshot, self.request);
         let clock = self.engine.time.clock().as_ref();
         let ground = Ground { core, clock, request, snapshot, eligible };
         let wanted = if k == 0 { 0 } else { k.saturating_add(self.left_out.iter().count()) };
@@ -210,7 +209,7 @@ impl<'a> Answer<'a> {
             (0, _) | (_, true) => Vec::new(),
             _ => self.by_vectors(eligible, pool)?,
         };
-        let (core, snapshot, now) = (self.core, self.snapshot, self.now);
+        let (core, snapshot, now) = (self.core, &*self.at.snapshot, self.at.now);
         let Some(words) = &self.words else {
             return Err(Error::internal("a search by words without words"));
         };
@@ -238,13 +237,14 @@ impl<'a> Answer<'a> {
     /// Reads the requested fields of a result.
     fn hit(&self, (key, id, place): Near) -> Result<Hit> {
         let (metric, fields) = (self.core.spec.metric, self.request.fields);
-        let found = self.snapshot.rows_at(place);
+        let found = self.at.snapshot.rows_at(place);
         let seq = found.map_or(Ok(Seq::ZERO), |(rows, _, row)| rows.first_seq(row))?.0;
         let memory = match (fields, found) {
             (Fields::None, _) | (_, None) => None,
             (fields, Some((rows, _, row))) => Some(read_fields(metric, rows, row, fields)?),
         };
-        if let Some((rows, _, row)) = found.filter(|_| self.core.reads.span().is_some()) {
+        let is_noted = !self.at.is_held && self.core.reads.span().is_some();
+        if let Some((rows, _, row)) = found.filter(|_| is_noted) {
             refresh::note_read(self.engine, self.core, id, rows.expires_at(row)?);
         }
         let (distance, score, text_score) = match (&self.words, self.parts.get(&place)) {
@@ -259,14 +259,13 @@ impl<'a> Answer<'a> {
 /// Returns the vector of a visible memory, as it was inserted.
 fn vector_of(
     core: &CollectionState,
-    snapshot: &Snapshot,
-    now: Timestamp,
+    Moment { snapshot, now, .. }: &Moment,
     (id, namespace): (MemoryId, Option<&str>),
 ) -> Result<Vec<f32>> {
-    let none = || Error::NoMemory { collection: core.name.clone(), id };
+    let none = || Error::NoMemory { collection: core.name().to_owned(), id };
     let place = snapshot.find(id)?.ok_or_else(none)?;
     let (rows, _, row) = snapshot.rows_at(place).ok_or_else(none)?;
-    if rows.expires_at(row)? <= now {
+    if rows.expires_at(row)? <= *now {
         return Err(none());
     }
     let mut buffer = RowBuffer::default();

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use crate::clock::Timestamp;
+use crate::engine::moment::Moment;
 use crate::error::{Error, Result};
 use crate::filter::{Filter, Matcher};
 use crate::memory::Memory;
@@ -29,12 +30,8 @@ pub struct Iter {
 }
 
 impl Iter {
-    pub(crate) fn new(
-        snapshot: Arc<Snapshot>,
-        now: Timestamp,
-        metric: Metric,
-        filter: Filter,
-    ) -> Self {
+    pub(crate) fn new(at: Moment, metric: Metric, filter: Filter) -> Self {
+        let Moment { snapshot, now, .. } = at;
         let refused = filter.check().err();
         let (snapshot, filter) =
             if refused.is_some() { (Arc::default(), Filter::All) } else { (snapshot, filter) };
@@ -42,10 +39,11 @@ impl Iter {
         Self { snapshot, now, metric, filter, refused, part: 0, rows }
     }
 
-    /// Returns an iterator that yields [`Error::Closed`] and ends.
-    pub(crate) fn closed(metric: Metric) -> Self {
-        let iter = Self::new(Arc::default(), Timestamp::MIN, metric, Filter::All);
-        Self { refused: Some(Error::Closed), ..iter }
+    /// Returns an iterator that yields an error and ends.
+    pub(crate) fn refused(metric: Metric, error: Error) -> Self {
+        let now = Timestamp::MIN;
+        let at = Moment { snapshot: Arc::default(), now, is_held: false };
+        Self { refused: Some(error), ..Self::new(at, metric, Filter::All) }
     }
 
     fn advance(&mut self) -> Result<Option<Memory>> {

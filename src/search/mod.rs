@@ -13,11 +13,11 @@ pub(crate) mod names;
 mod request;
 mod run;
 mod shortlist;
+pub(crate) mod single;
 mod text;
 mod words;
 
 use std::fmt;
-use std::sync::Arc;
 
 pub use group::GroupBy;
 pub use hit::{
@@ -29,13 +29,13 @@ pub use text::{Fusion, TextQuery};
 
 use crate::clock::Timestamp;
 use crate::engine::Engine;
+use crate::engine::moment::View;
 use crate::error::{Error, Result};
 use crate::filter::Filter;
 use crate::ids::MemoryId;
 use crate::memory::Memory;
 use crate::search::answer::Answer;
 use crate::search::request::{Query, Request};
-use crate::snapshot::Snapshot;
 use crate::snapshot::state::CollectionState;
 
 /// A search that is being configured: [`Collection::search`](crate::Collection::search) creates it,
@@ -58,8 +58,8 @@ use crate::snapshot::state::CollectionState;
 pub struct Search<'a> {
     engine: &'a Engine,
     core: &'a CollectionState,
-    /// The snapshot to search; `None` means the current one at the time of the run.
-    snapshot: Option<Arc<Snapshot>>,
+    /// The moment to search.
+    view: View<'a>,
     request: Request<'a>,
 }
 
@@ -68,9 +68,9 @@ impl<'a> Search<'a> {
         engine: &'a Engine,
         core: &'a CollectionState,
         query: &'a [f32],
-        snapshot: Option<Arc<Snapshot>>,
+        view: View<'a>,
     ) -> Self {
-        Self { engine, core, snapshot, request: Request::new(Query::Vector(query)) }
+        Self { engine, core, view, request: Request::new(Query::Vector(query)) }
     }
 
     /// Returns a search for the memories nearest to a stored one. With a namespace, a memory of
@@ -80,9 +80,10 @@ impl<'a> Search<'a> {
         core: &'a CollectionState,
         id: MemoryId,
         namespace: Option<String>,
+        view: View<'a>,
     ) -> Self {
         let query = Query::Memory { id, namespace };
-        Self { engine, core, snapshot: None, request: Request::new(query) }
+        Self { engine, core, view, request: Request::new(query) }
     }
 
     /// Adds a query: the distance of a memory is the smallest to any of the queries, so results
@@ -108,10 +109,15 @@ impl<'a> Search<'a> {
     }
 
     /// Returns a search by words.
-    pub(crate) fn words(engine: &'a Engine, core: &'a CollectionState, query: TextQuery) -> Self {
+    pub(crate) fn words(
+        engine: &'a Engine,
+        core: &'a CollectionState,
+        query: TextQuery,
+        view: View<'a>,
+    ) -> Self {
         let mut request = Request::new(Query::Words);
         request.text = Some(query);
-        Self { engine, core, snapshot: None, request }
+        Self { engine, core, view, request }
     }
 
     /// Adds a query by words: results are ordered by both, as [`Search::fusion`] says. The
@@ -322,6 +328,7 @@ impl<'a> Search<'a> {
     /// memory of [`Collection::near`](crate::Collection::near) is not there.
     /// [`Error::InvalidOption`] and [`Error::LimitExceeded`] for options that are out of range.
     /// [`Error::Corrupt`] if a row that belongs in the answer is damaged on disk.
+    /// [`Error::SnapshotExpired`] if it is on a snapshot that is too old.
     pub fn run(self) -> Result<Vec<Hit>> {
         self.explain().map(|(hits, _)| hits)
     }
@@ -358,10 +365,9 @@ impl<'a> Search<'a> {
         find: impl FnOnce(&mut Answer<'_>) -> Result<T>,
     ) -> Result<(T, Explanation)> {
         self.request.check()?;
-        self.engine.dir.check_open()?;
+        let at = self.view.moment(self.engine, self.core)?;
         let begun = self.engine.time.monotonic();
-        let snapshot = self.snapshot.unwrap_or_else(|| self.core.snapshot());
-        let answer = Answer::new(self.engine, self.core, &snapshot, &self.request);
+        let answer = Answer::new(self.engine, self.core, &at, &self.request);
         let answer = answer.and_then(|mut answer| Ok((find(&mut answer)?, answer.told)));
         let took = self.engine.time.monotonic().saturating_sub(begun);
         self.engine.background.pace().note_search(took);
@@ -373,7 +379,7 @@ impl fmt::Debug for Search<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let request = &self.request;
         f.debug_struct("Search")
-            .field("collection", &self.core.name)
+            .field("collection", &self.core.name())
             .field("query", &request.query)
             .field("others", &request.others.len())
             .field("text", &request.text)

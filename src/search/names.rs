@@ -9,13 +9,12 @@ use std::fmt;
 
 use serde::Serialize;
 
-use crate::clock::Timestamp;
+use crate::engine::moment::Moment;
 use crate::error::Result;
 use crate::filter::{Filter, Matcher};
 use crate::report::Count;
 use crate::search::eligible::{bits, visible};
 use crate::segment::{Field, RowBuffer, Rows};
-use crate::snapshot::Snapshot;
 
 /// With fewer matching rows than one in this many, their bodies are read instead of the lists of
 /// all names. A body takes about as long as this many rows in lists.
@@ -39,12 +38,12 @@ impl fmt::Display for NameCount {
 }
 
 /// Returns the number of visible memories that match.
-pub(crate) fn count(snapshot: &Snapshot, now: Timestamp, filter: Filter) -> Result<u64> {
+pub(crate) fn count(at: &Moment, filter: Filter) -> Result<u64> {
     filter.check()?;
     let filter = Matcher::new(filter);
     let mut count = 0;
-    for (rows, live) in snapshot.parts() {
-        count += match visible(rows, live, now, &filter, &mut 0)? {
+    for (rows, live) in at.snapshot.parts() {
+        count += match visible(rows, live, at.now, &filter, &mut 0)? {
             None => u64::from(live.live()),
             Some((_, count)) => count,
         };
@@ -53,24 +52,24 @@ pub(crate) fn count(snapshot: &Snapshot, now: Timestamp, filter: Filter) -> Resu
 }
 
 /// Which names to count.
-pub(crate) struct Names<'a> {
-    pub(crate) of: Field,
+struct Names<'a> {
+    of: Field,
     /// Only names that begin with this.
-    pub(crate) prefix: &'a str,
+    prefix: &'a str,
     /// Only memories that match.
-    pub(crate) filter: Filter,
+    filter: Filter,
     /// Returns the name under which a name counts; `None` to leave it out.
-    pub(crate) group: &'a dyn for<'n> Fn(&'n str) -> Option<&'n str>,
+    group: &'a dyn for<'n> Fn(&'n str) -> Option<&'n str>,
 }
 
 impl Names<'_> {
     /// Returns the names that visible memories have, sorted by their bytes. O(names and their rows)
     /// by lists, or O(matching rows) if these are few.
-    pub(crate) fn count(self, snapshot: &Snapshot, now: Timestamp) -> Result<Vec<NameCount>> {
+    fn count(self, at: &Moment) -> Result<Vec<NameCount>> {
         self.filter.check()?;
         let (filter, mut counts) = (Matcher::new(self.filter.clone()), BTreeMap::new());
-        for (rows, live) in snapshot.parts() {
-            let (words, matching) = match visible(rows, live, now, &filter, &mut 0)? {
+        for (rows, live) in at.snapshot.parts() {
+            let (words, matching) = match visible(rows, live, at.now, &filter, &mut 0)? {
                 Some((words, count)) => (Some(words), count),
                 None if live.dead() > 0 => (Some(live.words().collect()), u64::from(live.live())),
                 None => (None, u64::from(live.live())),
@@ -141,9 +140,22 @@ impl Names<'_> {
     }
 }
 
+/// Returns all names of an attribute that memories have which match, sorted by their bytes.
+pub(crate) fn all(at: &Moment, of: Field, filter: Filter) -> Result<Vec<NameCount>> {
+    Names { of, prefix: "", filter, group: &|name| Some(name) }.count(at)
+}
+
+/// Returns the namespaces at `prefix` and below it, cut to `depth` labels below it.
+pub(crate) fn namespaces(at: &Moment, prefix: &str, depth: usize) -> Result<Vec<NameCount>> {
+    let scope = prefix.strip_suffix('/').unwrap_or(prefix);
+    let group: &dyn for<'n> Fn(&'n str) -> Option<&'n str> =
+        &|name| name_at_depth(name, scope, depth);
+    Names { of: Field::Namespace, prefix: scope, filter: Filter::All, group }.count(at)
+}
+
 /// Returns the first `depth` labels of a name below `scope`, with `scope` before them. Labels are
 /// separated by `/`. Returns `None` if the name is neither `scope` nor below it.
-pub(crate) fn name_at_depth<'n>(name: &'n str, scope: &str, depth: usize) -> Option<&'n str> {
+fn name_at_depth<'n>(name: &'n str, scope: &str, depth: usize) -> Option<&'n str> {
     let below = name.strip_prefix(scope)?;
     let (start, labels) = match below.strip_prefix('/') {
         _ if scope.is_empty() => (0, below),

@@ -56,7 +56,7 @@ impl Words {
         let Some(index) = core.options().text_index else {
             let reason = format!(
                 "the collection {} has no text index; open it with CollectionOptions::text_index",
-                core.name
+                core.name()
             );
             return Err(Error::option("text", reason));
         };

@@ -6,6 +6,7 @@
 
 pub(crate) mod dead_since;
 pub(crate) mod keys;
+mod name;
 pub(crate) mod open;
 pub(crate) mod reads;
 pub(crate) mod recall;

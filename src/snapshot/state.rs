@@ -10,6 +10,7 @@ use crate::options::{CollectionSettings, HnswParams};
 use crate::report::CompactionReport;
 use crate::segment::{Active, Changes, Coder, Liveness, NewRow, Row, Rows};
 use crate::snapshot::dead_since::DeadSince;
+use crate::snapshot::name::Name;
 use crate::snapshot::reads::Reads;
 use crate::snapshot::recall::RecallMonitor;
 use crate::snapshot::relocation::Moves;
@@ -81,7 +82,7 @@ impl Drop for WritesIndex<'_> {
 #[derive(Debug)]
 pub(crate) struct CollectionState {
     pub(crate) id: CollectionId,
-    pub(crate) name: String,
+    name: Name,
     options: Published<CollectionSettings>,
     /// A copy of the option, which never changes.
     in_memory: bool,
@@ -134,7 +135,7 @@ impl CollectionState {
         });
         let core = Self {
             id,
-            name,
+            name: Name::new(name),
             in_memory: options.in_memory,
             options: Published::new(options),
             spec,
@@ -174,6 +175,16 @@ impl CollectionState {
     /// Encodes new rows in the frame of `index` from now on.
     pub(crate) fn code_like(&self, index: &Index) {
         *lock(&self.coder) = Some((Arc::clone(index.frame()), *index.fit()));
+    }
+
+    /// Returns the current name. It is lent for as long as the collection is open.
+    pub(crate) fn name(&self) -> &str {
+        self.name.get()
+    }
+
+    /// Sets another name. The caller holds the lock of all names.
+    pub(crate) fn set_name(&self, name: &str) {
+        self.name.set(name.to_owned());
     }
 
     pub(crate) fn options(&self) -> Arc<CollectionSettings> {

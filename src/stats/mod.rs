@@ -3,6 +3,8 @@
 
 mod text;
 
+use std::time::Duration;
+
 use serde::Serialize;
 
 use crate::clock::{ClockDoubt, Timestamp};
@@ -37,7 +39,12 @@ pub struct StoreStats {
     pub heap_bytes: u64,
     /// The part of `heap_bytes` in graph builds that are under way.
     pub job_heap_bytes: u64,
-    /// Number of files that no longer belong to the store but that an open snapshot still holds.
+    /// Number of snapshots that can be read: see [`Store::snapshot`](crate::Store::snapshot).
+    pub snapshots: usize,
+    /// Age of the oldest of them.
+    pub oldest_snapshot_age: Option<Duration>,
+    /// Number of files that no longer belong to the store but that a snapshot, an iterator or
+    /// another reader still holds.
     pub held_files: usize,
     /// Bytes of those files.
     pub held_bytes: u64,

@@ -21,6 +21,10 @@ impl fmt::Display for StoreStats {
             write!(f, "\nreaders still hold {files} that the store no longer needs, ")?;
             write!(f, "{}", Bytes(self.held_bytes))?;
         }
+        if let Some(age) = self.oldest_snapshot_age {
+            let snapshots = Count(self.snapshots as u64, "snapshot");
+            write!(f, "\n{snapshots} held, the oldest for {:.0} s", age.as_secs_f64())?;
+        }
         if let Some(doubt) = &self.clock_doubt {
             write!(f, "\n{doubt}")?;
         }

@@ -54,10 +54,7 @@ impl Store {
         options: impl Into<CollectionOptions>,
     ) -> Result<Collection> {
         let options = options.into();
-        if name.is_empty() || name.len() > MAX_NAME {
-            let reason = format!("it has {} bytes and must have 1 to {MAX_NAME}", name.len());
-            return Err(Error::option("name of the collection", reason));
-        }
+        check_name(name)?;
         options.validate()?;
         let _telling = self.engine.events.telling();
         self.engine.dir.check_open()?;
@@ -119,7 +116,7 @@ impl Store {
     /// change.
     fn reconcile_options(&self, core: &CollectionState, wanted: CollectionOptions) -> Result<()> {
         let before = core.options();
-        let now = before.changed(&core.name, wanted)?;
+        let now = before.changed(core.name(), wanted)?;
         if now == *before || self.engine.dir.is_read_only() {
             return Ok(());
         }
@@ -212,6 +209,15 @@ impl Store {
     }
 }
 
+/// Fails if a collection cannot have this name.
+pub(super) fn check_name(name: &str) -> Result<()> {
+    if name.is_empty() || name.len() > MAX_NAME {
+        let reason = format!("it has {} bytes and must have 1 to {MAX_NAME}", name.len());
+        return Err(Error::option("name of the collection", reason));
+    }
+    Ok(())
+}
+
 /// Fails if two visible memories of one namespace share a key.
 fn check_keys(core: &CollectionState, now: Timestamp) -> Result<()> {
     let Some((namespace, key)) = keys::shared(&core.snapshot(), now)? else {
@@ -220,7 +226,7 @@ fn check_keys(core: &CollectionState, now: Timestamp) -> Result<()> {
     let within = namespace.map_or("no namespace".to_owned(), |name| format!("namespace {name:?}"));
     let reason = format!(
         "two memories in {within} of collection {:?} have the key {key:?}; delete or change one",
-        core.name
+        core.name()
     );
     Err(Error::option("unique_keys", reason))
 }

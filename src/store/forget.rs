@@ -72,7 +72,7 @@ impl Store {
         let writes = cores.iter().map(delete).collect();
         let effects = self.engine.committer.commit(writes, Durability::Sync)?;
         let counted = cores.iter().zip(effects).map(|(core, effect)| match effect {
-            Effect::Deleted(count) => Ok((core.name.clone(), count)),
+            Effect::Deleted(count) => Ok((core.name().to_owned(), count)),
             other => Err(Error::internal(format!("a delete had the effect {other:?}"))),
         });
         counted.filter(|one| !matches!(one, Ok((_, 0)))).collect()

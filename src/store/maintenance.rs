@@ -38,6 +38,7 @@ impl Store {
     pub fn compact(&self) -> Result<CompactionReport> {
         let _telling = self.engine.events.telling();
         self.engine.dir.check_open()?;
+        self.engine.moments.let_go();
         let control = &Control::unpaced(&self.engine, &|| false);
         let mut total = CompactionReport::default();
         for core in self.engine.collections.all() {
@@ -70,6 +71,7 @@ impl Store {
         let _telling = self.engine.events.telling();
         self.engine.dir.check_open()?;
         let asked = self.engine.admission.disk().asked();
+        self.engine.moments.let_go();
         refresh::write_reads(&self.engine)?;
         self.engine.log.tend()?;
         self.engine.reserve.tend();
@@ -104,8 +106,8 @@ impl Store {
     /// [`Store::trust_clock`] ends the doubt for a caller who knows that the clock is right.
     /// Otherwise it ends after a day.
     ///
-    /// [`PurgeReceipt::pending`] lists files that an iterator, a search or a handle to a dropped
-    /// collection still holds. Each is removed when it is released. A purge does not cover free
+    /// [`PurgeReceipt::pending`] lists files that an iterator, a search, a snapshot or a handle to a
+    /// dropped collection still holds. Each is removed when it is released. A purge does not cover free
     /// space of the medium, snapshots of the file system or backups. Nor does it cover stores that
     /// were opened read-only, in this or another process: they read what they have open until they
     /// are refreshed or closed.
@@ -135,6 +137,7 @@ impl Store {
     /// ```
     pub fn purge(&self) -> Result<PurgeReceipt> {
         let _telling = self.engine.events.telling();
+        self.engine.moments.let_go();
         compaction::purge(None, &Control::unpaced(&self.engine, &|| false))
     }
 
@@ -261,6 +264,7 @@ impl Collection {
     /// ```
     pub fn compact(&self) -> Result<CompactionReport> {
         let _telling = self.engine.events.telling();
+        self.engine.moments.let_go();
         let control = Control::unpaced(&self.engine, &|| false);
         let report = compaction::compact(&Job::new(&self.core, &control))?;
         compaction::after_compaction(&control)?;
@@ -297,6 +301,7 @@ impl Collection {
     /// ```
     pub fn purge(&self) -> Result<PurgeReceipt> {
         let _telling = self.engine.events.telling();
+        self.engine.moments.let_go();
         let control = Control::unpaced(&self.engine, &|| false);
         compaction::purge(Some(&self.core), &control)
     }

@@ -4,13 +4,16 @@
 //! or the last handle is dropped, its jobs are stopped and waited for. Then the log ends with a
 //! `Close` frame and the lock is released (`engine::life`). Remaining handles get `Error::Closed`.
 
+mod backup;
 mod clock;
 mod collections;
 mod forget;
 mod maintenance;
 mod open;
 mod read_only;
+mod rename;
 mod repair;
+mod snapshot;
 mod stats;
 // The other tests use threads and locks that no model checker schedules.
 #[cfg(all(test, loom))]
@@ -28,9 +31,11 @@ use std::collections::HashMap;
 use std::path::Path;
 use std::sync::Arc;
 
+pub use backup::BackupOptions;
 #[cfg(any(test, feature = "__fuzzing"))]
 pub(crate) use open::open_for_writing;
 pub use repair::{Loss, RepairPolicy, RepairReport, Salvaged};
+pub use snapshot::StoreSnapshot;
 pub use verify::{VerifyLevel, VerifyReport};
 
 use crate::collection::Collection;
@@ -68,7 +73,7 @@ pub struct Store {
 /// The state that the handles of a store share besides the engine.
 #[derive(Debug)]
 struct Shared {
-    /// Ids of the collections by name. Held while a collection is created or dropped.
+    /// Ids of the collections by name. Held while a collection is created, renamed or dropped.
     names: Mutex<HashMap<String, CollectionId>>,
     /// Held while a read-only store moves forward.
     refreshing: Mutex<()>,

@@ -49,7 +49,7 @@ impl Store {
     ) -> Self {
         engine.events.tell();
         let names: HashMap<String, CollectionId> =
-            engine.collections.all().iter().map(|core| (core.name.clone(), core.id)).collect();
+            engine.collections.all().iter().map(|core| (core.name().to_owned(), core.id)).collect();
         let life = Life::new(Arc::clone(&engine), Parts { workers, lock });
         let shared = Shared { names: Mutex::new(names), refreshing: Mutex::default() };
         Self { engine, life, shared: Arc::new(shared) }
@@ -150,7 +150,7 @@ pub(super) fn create_dir(disk: &dyn Disk, name: &'static str, dir: &Path) -> Res
 
 /// Returns the first name that is not ours if the directory is neither a store nor a store that a
 /// crash left half created. Foreign files in a store do not matter.
-fn stranger<'a>(names: impl Iterator<Item = &'a str>) -> Option<&'a str> {
+pub(super) fn stranger<'a>(names: impl Iterator<Item = &'a str>) -> Option<&'a str> {
     let mut first: Option<&str> = None;
     for name in names {
         match FileName::parse(name) {
@@ -163,7 +163,7 @@ fn stranger<'a>(names: impl Iterator<Item = &'a str>) -> Option<&'a str> {
 }
 
 /// Turns a refused permission into [`Error::ReadOnly`]: the store can at most be read.
-fn read_only(error: Error, dir: &Path) -> Error {
+pub(super) fn read_only(error: Error, dir: &Path) -> Error {
     match error {
         Error::Io { ref source, .. } if source.kind() == ErrorKind::PermissionDenied => {
             Error::ReadOnly { path: dir.to_owned() }
@@ -212,7 +212,7 @@ fn create(disk: &dyn Disk, dir: &Path, seed: u64, options: &StoreOptions) -> Res
     }
 }
 
-fn parent(dir: &Path) -> &Path {
+pub(super) fn parent(dir: &Path) -> &Path {
     match dir.parent() {
         Some(parent) if !parent.as_os_str().is_empty() => parent,
         _ => Path::new("."),

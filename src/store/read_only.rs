@@ -79,11 +79,12 @@ impl Store {
                     Some(old) => {
                         old.set_options(CollectionSettings::clone(&core.options()));
                         old.publish(Snapshot::clone(&core.snapshot()));
+                        old.set_name(core.name());
                     }
                     None => drop(open.insert(id, core)),
                 }
             }
-            *names = open.values().map(|core| (core.name.clone(), core.id)).collect();
+            *names = open.values().map(|core| (core.name().to_owned(), core.id)).collect();
         });
         Ok(())
     }

@@ -34,6 +34,8 @@ impl Store {
     pub fn stats(&self) -> Result<StoreStats> {
         let engine = &self.engine;
         engine.dir.check_open()?;
+        engine.moments.let_go();
+        let (snapshots, oldest_snapshot_age) = engine.moments.totals();
         let (held_files, held_bytes) = engine.dir.held().totals();
         let mut stats = StoreStats {
             visible_seq: engine.progress.last_seq().0,
@@ -41,6 +43,8 @@ impl Store {
             clock_doubt: engine.time.doubt(),
             held_files,
             held_bytes,
+            snapshots,
+            oldest_snapshot_age,
             job_heap_bytes: engine.admission.heap().held(),
             resident_bytes: engine.background.resident().bytes(),
             open_files: engine.dir.open_files(),
@@ -68,7 +72,7 @@ impl Store {
         }
         stats.heap_bytes = stats.job_heap_bytes;
         let mut cores = engine.collections.all();
-        cores.sort_by(|a, b| a.name.cmp(&b.name));
+        cores.sort_by(|a, b| a.name().cmp(b.name()));
         for core in cores {
             let collection = self.handle(Arc::clone(&core)).stats()?;
             let snapshot = core.snapshot();

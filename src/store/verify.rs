@@ -3,6 +3,7 @@
 
 use std::collections::HashMap;
 use std::fmt;
+use std::sync::Arc;
 
 use serde::{Serialize, Serializer};
 
@@ -128,16 +129,34 @@ impl Store {
         let _structures: Vec<_> = cores.iter().map(|core| lock(&core.structure)).collect();
         let manifest = self.engine.catalog.manifest();
         self.verify_manifest(&manifest, &mut report);
-        self.verify_log(&manifest, &mut report);
-        for core in &cores {
+        self.verify_files(&cores, &manifest, level, &mut report);
+        Ok(report)
+    }
+
+    /// Verifies the files of a store whose manifest is not in its directory yet.
+    pub(super) fn verify_new(&self, level: VerifyLevel) -> VerifyReport {
+        let mut report = VerifyReport::default();
+        let (cores, manifest) = (self.engine.collections.all(), self.engine.catalog.manifest());
+        self.verify_files(&cores, &manifest, level, &mut report);
+        report
+    }
+
+    fn verify_files(
+        &self,
+        cores: &[Arc<CollectionState>],
+        manifest: &Manifest,
+        level: VerifyLevel,
+        report: &mut VerifyReport,
+    ) {
+        self.verify_log(manifest, report);
+        for core in cores {
             let snapshot = core.snapshot();
             if let Some(entry) = manifest.collections.iter().find(|c| c.id == core.id) {
-                self.probe_files(entry, level, &mut report);
-                self.verify_segments(core, entry, &snapshot, level, &mut report);
-                self.verify_indexes(entry, &snapshot, level, &mut report);
+                self.probe_files(entry, level, report);
+                self.verify_segments(core, entry, &snapshot, level, report);
+                self.verify_indexes(entry, &snapshot, level, report);
             }
         }
-        Ok(report)
     }
 
     fn verify_manifest(&self, expected: &Manifest, report: &mut VerifyReport) {
@@ -220,7 +239,7 @@ impl Store {
             let Some(part) = snapshot.segments.iter().find(|s| s.sealed.file == segment.file)
             else {
                 let path = engine.dir.path(FileName::Segment(segment.file));
-                let reason = format!("the segment of {:?} is not open", core.name);
+                let reason = format!("the segment of {:?} is not open", core.name());
                 report.problems.push(Error::corrupt(path, 0, reason));
                 continue;
             };

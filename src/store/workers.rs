@@ -166,12 +166,13 @@ fn maintain_log(
     _seat: &Seat<'_>,
     memory: &mut Memory,
 ) -> Duration {
+    let next = engine.moments.let_go();
     match engine.log.tend().and_then(|patience| Ok(patience.min(prolong(engine, memory)?))) {
         Ok(patience) => {
             memory.troubles.over(&None);
-            patience
+            patience.min(next)
         }
-        Err(error) => memory.troubles.report(engine, None, &error),
+        Err(error) => memory.troubles.report(engine, None, &error).min(next),
     }
 }
 
@@ -255,7 +256,7 @@ fn each_core(
     let (mut patience, cores) = (IDLE, engine.collections.all());
     quiet.forget_dropped(engine, cores.len());
     for core in cores {
-        let name = Some(core.name.clone());
+        let name = Some(core.name().to_owned());
         if let Some(pause) = troubles.pause(engine, &name) {
             patience = patience.min(pause);
             continue;

@@ -17,6 +17,7 @@ pub(crate) enum Fault {
     Create,
     Append,
     Sync,
+    Link,
     Rename,
     SyncDir,
     Open,
@@ -94,6 +95,11 @@ impl Disk for FaultDisk {
         RealDisk.open(path)
     }
 
+    fn link_at(&self, from: &Path, to: &Path, site: Site) -> Result<()> {
+        self.plan.check(Fault::Link, from)?;
+        RealDisk.link_at(from, to, site)
+    }
+
     fn rename_at(&self, from: &Path, to: &Path, site: Site) -> Result<()> {
         self.plan.check(Fault::Rename, from)?;
         RealDisk.rename_at(from, to, site)
@@ -115,6 +121,10 @@ impl Disk for FaultDisk {
 
     fn allocated_bytes(&self, path: &Path) -> Result<u64> {
         RealDisk.allocated_bytes(path)
+    }
+
+    fn resolve(&self, path: &Path) -> Option<PathBuf> {
+        RealDisk.resolve(path)
     }
 }
 
@@ -196,6 +206,10 @@ impl Disk for QuotaDisk {
         RealDisk.open(path)
     }
 
+    fn link_at(&self, from: &Path, to: &Path, site: Site) -> Result<()> {
+        RealDisk.link_at(from, to, site)
+    }
+
     fn rename_at(&self, from: &Path, to: &Path, site: Site) -> Result<()> {
         RealDisk.rename_at(from, to, site)?;
         let mut space = self.space.lock().unwrap();
@@ -220,6 +234,10 @@ impl Disk for QuotaDisk {
 
     fn allocated_bytes(&self, path: &Path) -> Result<u64> {
         RealDisk.allocated_bytes(path)
+    }
+
+    fn resolve(&self, path: &Path) -> Option<PathBuf> {
+        RealDisk.resolve(path)
     }
 }
 

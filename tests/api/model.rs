@@ -9,9 +9,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use altiplano::{
-    Background, Batch, Collection, CollectionOptions, Error, Filter, HnswParams, IoMode, Lifetime,
-    ManualClock, Memory, MemoryId, Metric, Outcome, Patch, Quantization, SearchMode, Store,
-    StoreOptions, TextIndex, Timestamp,
+    Background, Batch, Collection, CollectionOptions, CollectionSnapshot, Error, Filter,
+    HnswParams, IoMode, Lifetime, ManualClock, Memory, MemoryId, Metric, Outcome, Patch,
+    Quantization, SearchMode, Store, StoreOptions, TextIndex, Timestamp,
 };
 use proptest::prelude::*;
 
@@ -53,6 +53,9 @@ enum Step {
     /// Continues with a copy of the files, as after the death of the process.
     Crash,
     Check(u8),
+    /// Holds the moment, until the store ends; compared at every check.
+    Hold,
+    LetGo,
 }
 
 #[derive(Clone, Debug, PartialEq)]
@@ -107,6 +110,8 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
         1 => Just(Step::Reopen),
         1 => Just(Step::Crash),
         3 => (0..4u8).prop_map(Step::Check),
+        2 => Just(Step::Hold),
+        1 => Just(Step::LetGo),
     ];
     prop::collection::vec(step, 1..40)
 }
@@ -122,6 +127,8 @@ struct World {
     notes: Option<Collection>,
     model: BTreeMap<u64, Kept>,
     writes: u64,
+    /// Snapshots, with the model and the time of their moments.
+    held: Vec<(CollectionSnapshot, BTreeMap<u64, Kept>, Timestamp)>,
 }
 
 impl World {
@@ -130,9 +137,9 @@ impl World {
         let path = dir.path().join("store");
         let clock = Arc::new(ManualClock::new(Timestamp::from_millis(1_700_000_000_000)));
         let (store, notes, model) = (None, None, BTreeMap::new());
-        let (copies, writes) = (0, 0);
+        let (copies, writes, held) = (0, 0, Vec::new());
         let mut world =
-            Self { dir, path, copies, clock, metric, codes, store, notes, model, writes };
+            Self { dir, path, copies, clock, metric, codes, store, notes, model, writes, held };
         world.open();
         world
     }
@@ -145,6 +152,7 @@ impl World {
             .background(Background::Manual)
             .io_mode(io_mode)
             .max_open_files(2)
+            .snapshot_max_age(Duration::from_secs(30 * 24 * 3600))
             .seed(u64::from(self.copies));
         let store = options.open(&self.path).unwrap();
         let hnsw = HnswParams::default().m(4).ef_construction(40).min_rows(100);
@@ -288,7 +296,17 @@ impl World {
                 let stats = self.store().stats().unwrap();
                 assert_eq!(stats.collections[0].dead_rows, 0);
             }
+            Step::Hold => {
+                let now = self.store().now();
+                let snapshot = match self.held.len() % 2 {
+                    0 => self.notes().snapshot().unwrap(),
+                    _ => self.store().snapshot().unwrap().collection("notes").unwrap(),
+                };
+                self.held.push((snapshot, self.model.clone(), now));
+            }
+            Step::LetGo => drop(self.held.pop()),
             Step::Reopen => {
+                self.held.clear();
                 self.notes = None;
                 self.store.take().unwrap().close().unwrap();
                 self.open();
@@ -361,11 +379,48 @@ impl World {
         let copy = self.dir.path().join(format!("copy{}", self.copies));
         copy_dir(&self.path, &copy);
         // The files hold the time that the store has seen. The model's now comes from the store.
+        self.held.clear();
         (self.notes, self.store, self.path) = (None, None, copy);
         self.open();
     }
 
+    /// Compares every snapshot with the model of its moment.
+    fn check_held(&self, namespace: Option<u8>) {
+        for (snapshot, model, now) in &self.held {
+            let mut visible = model.clone();
+            visible.retain(|_, kept| kept.expires_at > *now);
+            assert_eq!((snapshot.len().unwrap(), snapshot.time()), (visible.len() as u64, *now));
+            let mut seen = BTreeMap::new();
+            for memory in snapshot {
+                let memory = memory.unwrap();
+                let id = memory.id.as_u128() as u64;
+                let kept = visible.get(&id).unwrap_or_else(|| panic!("{id} is not visible"));
+                assert_eq!(memory.text.as_deref(), Some(&*format!("{:?}", kept.insert)));
+                assert_eq!(memory.importance, f32::from(kept.importance) / 100.0, "{id}");
+                assert_eq!(memory.expiry().unwrap_or(Timestamp::MAX), kept.expires_at, "{id}");
+                assert_eq!(memory.tags, [format!("t{}", kept.tag)], "{id}");
+                assert!(seen.insert(id, ()).is_none(), "{id} was seen twice");
+            }
+            assert_eq!(seen.len(), visible.len());
+            for id in (0..200u64).step_by(7) {
+                assert_eq!(snapshot.get(id).unwrap().is_some(), visible.contains_key(&id), "{id}");
+            }
+            let name = format!("n{}", namespace.unwrap_or_default());
+            let meant = |kept: &&Kept| format!("n{}", kept.insert.namespace) == name;
+            let wanted = visible.values().filter(meant).count();
+            let filter = Filter::namespace(&*name);
+            assert_eq!(snapshot.count(filter.clone()).unwrap(), wanted as u64);
+            assert_eq!(
+                snapshot.list().filter(filter.clone()).run().unwrap().memories.len(),
+                wanted.min(100)
+            );
+            let hits = snapshot.search(&[1.0, -2.0, 3.0, 0.5]).k(300).filter(filter).run().unwrap();
+            assert_eq!(hits.len(), wanted);
+        }
+    }
+
     fn check(&self, namespace: Option<u8>) {
+        self.check_held(namespace);
         let now = self.store().now();
         let visible: BTreeMap<u64, &Kept> = self
             .model

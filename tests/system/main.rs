@@ -8,6 +8,7 @@
 #[path = "../common/mod.rs"]
 mod common;
 
+mod copies;
 mod faults;
 #[cfg(target_os = "linux")]
 mod full_disk;

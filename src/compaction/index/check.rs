@@ -35,7 +35,7 @@ pub(in crate::compaction) fn check_indexes(engine: &Engine, core: &CollectionSta
     drop(token);
     drop(structure);
     for (_, error) in damaged {
-        let (collection, reason) = (core.name.clone(), error.to_string());
+        let (collection, reason) = (core.name().to_owned(), error.to_string());
         engine.events.emit(&Event::IndexDamaged { collection, reason });
     }
     Ok(())

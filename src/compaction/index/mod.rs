@@ -89,7 +89,7 @@ pub(super) fn build(job: &Job<'_>, step: &IndexStep) -> Result<()> {
         }
     }
     swap(job, step, part);
-    let (collection, rows) = (core.name.clone(), total as u64);
+    let (collection, rows) = (core.name().to_owned(), total as u64);
     engine.events.emit(&Event::Indexed {
         collection,
         rows,

@@ -48,6 +48,6 @@ pub(in crate::compaction) fn look(job: &Job<'_>) -> Result<bool> {
     let table = table.with_mixtures(asked, index.ef_table());
     let stats = core.recall.looked(file, table, stats, engine.time.monotonic());
     let degraded = stats.degraded;
-    engine.events.emit(&Event::RecallMeasured { collection: core.name.clone(), found: stats });
+    engine.events.emit(&Event::RecallMeasured { collection: core.name().to_owned(), found: stats });
     Ok(degraded)
 }

@@ -138,7 +138,7 @@ impl Rewrite<'_> {
             let bytes = u64::from(row - written) * (all / rows.max(1));
             written = row;
             let (done, total) = ((start + row as usize) as u64, total as u64);
-            let collection = core.name.clone();
+            let collection = core.name().to_owned();
             engine.events.emit(&Event::Progress { collection, done, total });
             self.job.step(bytes)
         };

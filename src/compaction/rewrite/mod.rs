@@ -62,7 +62,7 @@ pub(super) fn seal(job: &Job<'_>, all: bool, report: &mut CompactionReport) -> R
     };
     report.sealed += 1;
     engine.admission.space_freed();
-    engine.events.emit(&Event::Sealed { collection: core.name.clone(), rows });
+    engine.events.emit(&Event::Sealed { collection: core.name().to_owned(), rows });
     Ok(true)
 }
 

@@ -16,13 +16,13 @@ pub use order::{Direction, Order};
 pub use window::Window;
 
 use crate::clock::Timestamp;
+use crate::engine::moment::{Moment, View};
 use crate::engine::{Engine, refresh};
 use crate::error::{Error, Result};
 use crate::filter::{Filter, Matcher};
 use crate::memory::Memory;
 use crate::search::hit::read_fields;
 use crate::search::request::{Fields, MAX_RESULTS};
-use crate::snapshot::Snapshot;
 use crate::snapshot::state::CollectionState;
 use walk::{Found, Walk};
 
@@ -76,6 +76,7 @@ const FIRST_LOOK: usize = 64;
 pub struct List<'a> {
     engine: &'a Engine,
     core: &'a CollectionState,
+    view: View<'a>,
     filter: Filter,
     order: Order,
     direction: Direction,
@@ -104,10 +105,11 @@ impl IntoIterator for Page {
 }
 
 impl<'a> List<'a> {
-    pub(crate) const fn new(engine: &'a Engine, core: &'a CollectionState) -> Self {
+    pub(crate) const fn new(engine: &'a Engine, core: &'a CollectionState, view: View<'a>) -> Self {
         Self {
             engine,
             core,
+            view,
             filter: Filter::All,
             order: Order::Created,
             direction: Direction::Descending,
@@ -197,22 +199,23 @@ impl<'a> List<'a> {
     /// [`Error::InvalidOption`] for a cursor of another store, collection or order, and for an
     /// invalid filter, as [`Filter`] lists. [`Error::LimitExceeded`] for a limit that is too large.
     /// [`Error::Corrupt`] if a row or column that is needed is damaged on disk.
-    /// [`Error::Closed`] after a close.
+    /// [`Error::Closed`] after a close. [`Error::SnapshotExpired`] if it is on a snapshot that is
+    /// too old.
     pub fn run(self) -> Result<Page> {
         self.check(self.limit)?;
         let whose = (self.engine.dir.store(), self.core.id);
         if let Some(cursor) = &self.after {
             cursor.check(whose, (self.order, self.direction))?;
         }
-        let snapshot = self.core.snapshot();
+        let at = self.view.moment(self.engine, self.core)?;
         let filter = Matcher::new(self.filter.clone());
-        let walk = self.walk(&snapshot, &filter, self.engine.time.now());
+        let walk = self.walk(&at, &filter);
         // One more tells whether anything follows.
         let most = if self.limit == 0 { 0 } else { self.limit + 1 };
         let mut found = walk.page(self.after.as_ref(), most)?;
         let is_more = found.len() > self.limit;
         found.truncate(self.limit);
-        let read = |one| self.read(&snapshot, one, self.fields);
+        let read = |one| self.read(&at, one, self.fields);
         let memories = found.iter().map(read).collect::<Result<_>>()?;
         let next = found.last().filter(|_| is_more).map(|last| self.position(last));
         Ok(Page { memories, next })
@@ -247,14 +250,14 @@ impl<'a> List<'a> {
             Window::Tokens(tokens) => (usize::MAX, tokens, FIRST_LOOK),
         };
         list.check(0)?;
-        let snapshot = list.core.snapshot();
+        let at = list.view.moment(list.engine, list.core)?;
         let filter = Matcher::new(list.filter.clone());
-        let walk = list.walk(&snapshot, &filter, list.engine.time.now());
+        let walk = list.walk(&at, &filter);
         let (mut memories, mut after) = (Vec::new(), None);
         'window: while memories.len() < turns {
             let found = walk.page(after.as_ref(), look)?;
             for one in &found {
-                let memory = list.read_counted(&snapshot, one, &mut tokens_left)?;
+                let memory = list.read_counted(&at, one, &mut tokens_left)?;
                 let Some(memory) = memory else { break 'window };
                 memories.push(memory);
             }
@@ -272,17 +275,12 @@ impl<'a> List<'a> {
             let way_out = "ask for fewer, and for the next page after Page::next";
             return Err(Error::limit("limit", (limit, "memories"), MAX_RESULTS, way_out));
         }
-        self.filter.check()?;
-        self.engine.dir.check_open()
+        self.filter.check()
     }
 
-    const fn walk<'s>(
-        &self,
-        snapshot: &'s Snapshot,
-        filter: &'s Matcher,
-        now: Timestamp,
-    ) -> Walk<'s> {
-        Walk { snapshot, now, filter, order: self.order, direction: self.direction }
+    fn walk<'s>(&self, at: &'s Moment, filter: &'s Matcher) -> Walk<'s> {
+        let (order, direction) = (self.order, self.direction);
+        Walk { snapshot: &at.snapshot, now: at.now, filter, order, direction }
     }
 
     /// Returns the position after a memory.
@@ -297,28 +295,23 @@ impl<'a> List<'a> {
         }
     }
 
-    fn read(&self, snapshot: &Snapshot, one: &Found, fields: Fields) -> Result<Memory> {
-        let Some((rows, _, row)) = snapshot.rows_at(one.place) else {
+    fn read(&self, at: &Moment, one: &Found, fields: Fields) -> Result<Memory> {
+        let Some((rows, _, row)) = at.snapshot.rows_at(one.place) else {
             return Err(Error::internal("a listed row is not in its snapshot"));
         };
-        if self.core.reads.span().is_some() {
+        if !at.is_held && self.core.reads.span().is_some() {
             refresh::note_read(self.engine, self.core, rows.id(row)?, rows.expires_at(row)?);
         }
         read_fields(self.core.spec.metric, rows, row, fields)
     }
 
     /// Reads a memory and takes its tokens from `left`; `None` if it has more.
-    fn read_counted(
-        &self,
-        snapshot: &Snapshot,
-        one: &Found,
-        left: &mut u64,
-    ) -> Result<Option<Memory>> {
-        let memory = self.read(snapshot, one, self.fields)?;
+    fn read_counted(&self, at: &Moment, one: &Found, left: &mut u64) -> Result<Option<Memory>> {
+        let memory = self.read(at, one, self.fields)?;
         let tokens = match self.fields {
             Fields::Payload | Fields::All => window::tokens_of(&memory),
             Fields::None | Fields::Attributes => {
-                window::tokens_of(&self.read(snapshot, one, Fields::Payload)?)
+                window::tokens_of(&self.read(at, one, Fields::Payload)?)
             }
         };
         let rest = left.checked_sub(tokens);
@@ -330,7 +323,7 @@ impl<'a> List<'a> {
 impl fmt::Debug for List<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("List")
-            .field("collection", &self.core.name)
+            .field("collection", &self.core.name())
             .field("filter", &self.filter)
             .field("order", &self.order)
             .field("direction", &self.direction)

@@ -153,6 +153,12 @@ impl Disk for CrashDisk {
         self.faults.open(path)
     }
 
+    fn link_at(&self, from: &Path, to: &Path, site: Site) -> Result<()> {
+        let result = self.faults.link_at(from, to, site);
+        self.after("link", to);
+        result
+    }
+
     fn rename_at(&self, from: &Path, to: &Path, site: Site) -> Result<()> {
         let result = self.faults.rename_at(from, to, site);
         if result.is_ok() {
@@ -192,6 +198,10 @@ impl Disk for CrashDisk {
 
     fn allocated_bytes(&self, path: &Path) -> Result<u64> {
         self.faults.allocated_bytes(path)
+    }
+
+    fn resolve(&self, path: &Path) -> Option<PathBuf> {
+        self.faults.resolve(path)
     }
 }
 

@@ -70,6 +70,12 @@ impl Disk for MemoryDisk {
         Ok(Arc::new(Sealed { bytes: self.get("open", path)?, path: path.to_owned() }))
     }
 
+    fn link_at(&self, from: &Path, to: &Path, _site: Site) -> Result<()> {
+        let bytes = self.get("link", from)?;
+        lock(&self.files).insert(to.to_owned(), bytes);
+        Ok(())
+    }
+
     fn rename_at(&self, from: &Path, to: &Path, _site: Site) -> Result<()> {
         let bytes = self.get("rename", from)?;
         let mut files = lock(&self.files);
@@ -94,6 +100,10 @@ impl Disk for MemoryDisk {
 
     fn allocated_bytes(&self, path: &Path) -> Result<u64> {
         Ok(self.get("look at", path)?.len() as u64)
+    }
+
+    fn resolve(&self, path: &Path) -> Option<PathBuf> {
+        Some(path.to_owned())
     }
 }
 

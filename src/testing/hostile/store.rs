@@ -84,6 +84,7 @@ fn kind_of(name: FileName) -> Option<FileKind> {
         FileName::Locator(_) => FileKind::Locator,
         FileName::Lock
         | FileName::Reserve
+        | FileName::Unfinished
         | FileName::ManifestTmp(_)
         | FileName::ManifestOld(_) => return None,
     })

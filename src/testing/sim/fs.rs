@@ -156,6 +156,15 @@ impl FileSystem {
         Ok(inode)
     }
 
+    pub(super) fn link(&mut self, from: &Path, to: &Path) -> Result<()> {
+        let (dir, name) = split(to)?;
+        if self.dir(dir)?.names.contains_key(&name) || self.dirs.contains_key(to) {
+            return Err(ErrorKind::AlreadyExists.into());
+        }
+        let (inode, order) = (self.find(from)?, self.tick());
+        self.change(dir, order, NameOp::Create(name, inode))
+    }
+
     pub(super) fn rename(&mut self, from: &Path, to: &Path) -> Result<()> {
         let ((dir, old), (other, new)) = (split(from)?, split(to)?);
         let taken = self.dir(dir)?.names.contains_key(&new) || self.dirs.contains_key(to);

@@ -36,6 +36,7 @@ pub(crate) enum OpKind {
     Map,
     Append,
     Sync,
+    Link,
     Rename,
     Remove,
     SyncDir,
@@ -381,6 +382,18 @@ impl Disk for SimDisk {
         Ok(Arc::new(SimSealed { disk: self.clone(), inode, len, path: path.to_owned() }))
     }
 
+    fn link_at(&self, from: &Path, to: &Path, site: Site) -> Result<()> {
+        let mut inner = self.inner();
+        let fault = inner.step(OpKind::Link, to, Some(site));
+        let left_out = inner.is_left_out(OpKind::Link, site);
+        let done = fail(fault).and_then(|()| match left_out {
+            true => Ok(()),
+            false => inner.files.link(from, to),
+        });
+        inner.observed(OpKind::Link, to, Some(site), done.is_ok());
+        done.map_err(|e| Error::io("link", from, e))
+    }
+
     fn rename_at(&self, from: &Path, to: &Path, site: Site) -> Result<()> {
         let mut inner = self.inner();
         let fault = inner.step(OpKind::Rename, from, Some(site));
@@ -440,6 +453,12 @@ impl Disk for SimDisk {
         let inner = self.inner();
         let content = inner.files.read(path).map_err(|e| Error::io("look at", path, e))?;
         Ok(content.len().next_multiple_of(4096) as u64)
+    }
+
+    fn resolve(&self, path: &Path) -> Option<PathBuf> {
+        let inner = self.inner();
+        let there = inner.files.is_dir(path) || inner.files.find(path).is_ok();
+        there.then(|| path.to_owned())
     }
 }
 

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use super::model::{Model, NAMES, Row, check_vector, vector};
+use super::model::{Model, Row, check_vector, vector};
 use crate::{Collection, Error, Filter, Hit, Memory, Metric, SearchMode, Store};
 
 /// Returns true for errors that damage may cause.
@@ -42,14 +42,14 @@ impl Answers {
 
     /// Asks every question. `state` is the true content.
     pub(super) fn ask(&mut self, store: &Store, state: &Model) -> Result<(), String> {
-        let names: Vec<&str> = state.0.keys().map(|c| NAMES[*c]).collect();
-        let mut found = store.collection_names();
-        found.sort_by_key(|name| NAMES.iter().position(|n| n == name));
+        let mut names: Vec<&str> = state.0.keys().map(|c| state.name(*c)).collect();
+        names.sort_unstable();
+        let found = store.collection_names();
         if found != names {
             return Err(format!("the collections are {found:?}, not {names:?}"));
         }
         for (c, rows) in &state.0 {
-            let collection = store.get_collection(NAMES[*c]).ok_or("a collection is gone")?;
+            let collection = store.get_collection(state.name(*c)).ok_or("a collection is gone")?;
             self.ask_rows(&collection, *c, rows)?;
             self.ask_searches(&collection, *c, rows)?;
         }

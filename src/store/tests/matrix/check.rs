@@ -5,7 +5,8 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex};
 
-use super::model::{self, Model, NAMES, read};
+use super::copies::check_copy;
+use super::model::{self, Model, read};
 use super::setup::{Point, dir, new_clock, open, options};
 use super::words::check_words;
 use crate::clock::Timestamp;
@@ -86,7 +87,7 @@ fn look(
 /// Checks that a recovered store accepts writes and does its background work.
 fn write_on(store: &Store, found: &Model) -> Result<(), String> {
     for c in found.0.keys() {
-        let collection = store.get_collection(NAMES[*c]).ok_or("a collection is gone")?;
+        let collection = store.get_collection(found.name(*c)).ok_or("a collection is gone")?;
         // A separate id that the model's readers understand: text and vector identify the write.
         let memory = Memory::new(999u64, model::vector(*c, 999, 0)).text("write 0");
         collection.insert(memory).map_err(|e| format!("it takes no writes: {e}"))?;
@@ -130,6 +131,7 @@ pub(super) fn check_image(
         };
         return Err(format!("it holds something else: {why}"));
     }
+    check_copy(image, point, depth.use_it)?;
     let mut second = 0;
     for (at, files) in recovery.iter().enumerate() {
         for again in files.images(seed ^ at as u64, depth.again.unwrap_or_default()) {

@@ -31,7 +31,7 @@ pub(super) fn check_all(script: &Script, recording: &Recording, seed: u64, effor
         for image in point.files.images(here, effort.random) {
             // An image that a later operation did not change was checked before, unless this check
             // is deeper.
-            let print = (image.files.fingerprint(), point.allowed.to);
+            let print = (image.files.fingerprint(), point.allowed.to, point.copies.version);
             if previous.replace(print) == Some(print) {
                 continue;
             }

@@ -159,7 +159,8 @@ impl Trial {
     fn check_images(&mut self, op: &str, most: usize) -> Result<(), String> {
         let (files, now) = (self.runner.disk.files(), self.runner.clock.wall());
         let history = lock(&self.runner.history).clone();
-        let point = Point { op: op.to_owned(), files, now, allowed: history.allowed() };
+        let copies = Arc::clone(&lock(&self.runner.copies));
+        let point = Point { op: op.to_owned(), files, now, allowed: history.allowed(), copies };
         let images = point.files.images(self.seed, 2);
         for image in images.iter().take(1).chain(images.iter().rev().take(most - 1)) {
             let depth = Depth::default();

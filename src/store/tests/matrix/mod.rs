@@ -9,6 +9,7 @@ mod acts;
 mod answers;
 mod check;
 mod clock;
+mod copies;
 mod cuts;
 mod damage;
 mod damages;

@@ -28,9 +28,25 @@ pub(super) struct Row {
 
 /// The memories of each existing collection, by number of name and id.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub(super) struct Model(pub(super) BTreeMap<usize, BTreeMap<u64, Row>>);
+pub(super) struct Model(
+    pub(super) BTreeMap<usize, BTreeMap<u64, Row>>,
+    /// The names of collections that do not have their own of [`NAMES`].
+    BTreeMap<usize, String>,
+);
 
 impl Model {
+    /// Returns the name of a collection.
+    pub(super) fn name(&self, c: usize) -> &str {
+        self.1.get(&c).map_or(NAMES[c], String::as_str)
+    }
+
+    pub(super) fn set_name(&mut self, c: usize, name: &str) {
+        self.1.remove(&c);
+        if name != NAMES[c] {
+            self.1.insert(c, name.to_owned());
+        }
+    }
+
     /// Returns what readers see at a time.
     pub(super) fn visible(&self, now: Timestamp) -> Self {
         let mut visible = self.clone();
@@ -40,6 +56,9 @@ impl Model {
 
     /// Returns a short description of the first difference.
     pub(super) fn difference(&self, found: &Self) -> String {
+        if self.1 != found.1 {
+            return format!("the names are {:?} instead of {:?}", found.1, self.1);
+        }
         for (c, name) in NAMES.iter().enumerate() {
             match (self.0.get(&c), found.0.get(&c)) {
                 (None, None) => {}
@@ -141,6 +160,11 @@ fn dimension(collection: usize) -> usize {
     [2, 3, 5][collection]
 }
 
+/// Returns which of the collections it is, whatever its name.
+fn base(collection: &Collection) -> Option<usize> {
+    (0..3).find(|c| dimension(*c) == collection.settings().dimension)
+}
+
 /// Returns a vector that identifies its memory, so that none can pass for another.
 pub(super) fn vector(collection: usize, id: u64, n: u64) -> Vec<f32> {
     let mut vector = vec![1.0; dimension(collection)];
@@ -211,7 +235,9 @@ fn kind(n: u64) -> String {
 pub(super) type Handles = [Option<Collection>; 3];
 
 pub(super) fn handles(store: &Store) -> Handles {
-    NAMES.map(|name| store.get_collection(name))
+    let open = |name: String| store.get_collection(&name);
+    let all: Vec<Collection> = store.collection_names().into_iter().filter_map(open).collect();
+    [0, 1, 2].map(|c| all.iter().find(|one| base(one) == Some(c)).cloned())
 }
 
 /// Carries out write `n` on a store.
@@ -294,8 +320,9 @@ fn memory(c: usize, id: u64, n: u64, ttl: Option<u64>) -> Memory {
 pub(super) fn read(store: &Store) -> Result<Model, String> {
     let mut model = Model::default();
     for name in store.collection_names() {
-        let c = NAMES.iter().position(|n| *n == name).ok_or(format!("unknown {name}"))?;
         let collection = store.get_collection(&name).ok_or(format!("{name} does not open"))?;
+        let c = base(&collection).ok_or(format!("unknown {name}"))?;
+        model.set_name(c, &name);
         model.0.insert(c, read_collection(&collection, c)?);
     }
     Ok(model)
@@ -329,7 +356,7 @@ pub(super) fn check_vector(got: &[f32], wanted: &[f32]) -> Result<(), Vec<f32>> 
 /// Checks that searches and look-ups by id agree with the content.
 pub(super) fn search(store: &Store, model: &Model) -> Result<(), String> {
     for (c, rows) in &model.0 {
-        let collection = store.get_collection(NAMES[*c]).ok_or("a collection is gone")?;
+        let collection = store.get_collection(model.name(*c)).ok_or("a collection is gone")?;
         let query = vector(*c, 40, 7);
         let k = 5.min(rows.len());
         let hits = collection.search(&query).k(5).run().map_err(|e| e.to_string())?;

@@ -4,6 +4,7 @@
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use super::copies::SharedCopies;
 use super::model::{self, History, Model, NAMES, handles, read};
 use super::script::{Act, Script};
 use super::seen::{Budget, Seen};
@@ -35,6 +36,7 @@ pub(super) struct Runner {
     pub(super) store: Option<Store>,
     pub(super) history: Arc<Mutex<History>>,
     pub(super) held: Vec<crate::search::Iter>,
+    pub(super) copies: SharedCopies,
     hook: Hook,
     /// The budget that stores are opened with.
     pub(super) budget: Option<Budget>,
@@ -46,8 +48,8 @@ impl Runner {
     pub(super) fn new(disk: SimDisk) -> Self {
         let history = Arc::new(Mutex::new(History::new()));
         let (clock, held) = (new_clock(BEGIN), Vec::new());
-        let (hook, seen) = (Hook::default(), Arc::default());
-        Self { disk, clock, store: None, history, held, hook, budget: None, seen, n: 0 }
+        let (hook, seen, copies) = (Hook::default(), Arc::default(), SharedCopies::default());
+        Self { disk, clock, store: None, history, held, copies, hook, budget: None, seen, n: 0 }
     }
 
     pub(super) fn open(&mut self) -> Result<(), Error> {
@@ -118,6 +120,9 @@ impl Runner {
             Act::Wear => self.wear(),
             Act::Tighten(budget) => self.tighten(*budget),
             Act::Bulky => self.bulky(),
+            Act::Backup(copy) => self.back_up(*copy),
+            Act::Rename(c) => self.rename(*c),
+            Act::Swap(a, b) => self.swap(*a, *b),
             Act::PurgeDuring => self.purge_during_a_build(),
         }
     }
@@ -265,13 +270,14 @@ pub(super) fn record(script: &Script, disk: &SimDisk) -> Recording {
     {
         let (points, disorder) = (Arc::clone(&points), Arc::clone(&disorder));
         let (history, clock) = (Arc::clone(&runner.history), Arc::clone(&runner.clock));
+        let copies = Arc::clone(&runner.copies);
         disk.observe(move |op: &Op, files| {
             if let Some(wrong) = order::check(op, files) {
                 lock(&disorder).get_or_insert(wrong);
             }
             let allowed = lock(&history).allowed();
-            let (files, now) = (files.clone(), clock.wall());
-            lock(&points).push(Point { op: op.to_string(), files, now, allowed });
+            let (files, now, copies) = (files.clone(), clock.wall(), Arc::clone(&lock(&copies)));
+            lock(&points).push(Point { op: op.to_string(), files, now, allowed, copies });
         });
     }
     let wrong = run(script, &mut runner).err();

@@ -4,6 +4,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use super::copies::Copies;
 use super::model::Allowed;
 use crate::clock::{Clock, ManualClock, Timestamp};
 use crate::store::open::open_for_writing;
@@ -22,6 +23,7 @@ pub(super) struct Point {
     pub(super) files: FileSystem,
     pub(super) now: Timestamp,
     pub(super) allowed: Allowed,
+    pub(super) copies: Arc<Copies>,
 }
 
 /// The small reserve of simulated stores, in bytes.

@@ -48,6 +48,12 @@ pub(in crate::store::tests::matrix) enum Act {
     Tighten(Budget),
     /// A write that no budget has room for.
     Bulky,
+    /// Backs the store up. With true, by copies instead of links.
+    Backup(bool),
+    /// Gives a collection its other name, and the next time its own.
+    Rename(usize),
+    /// Exchanges the names of two collections.
+    Swap(usize, usize),
     /// Builds the index of the first collection that is due, while a purge begins.
     PurgeDuring,
 }

@@ -2,6 +2,7 @@
 //! job, or drawn by a seed.
 
 mod act;
+mod copies;
 mod life;
 mod overlaps;
 mod rows;
@@ -37,6 +38,7 @@ fn topics(w: Mode) -> Vec<Topic> {
         overlaps::buffered_writes(w),
         updates::updates(w),
         words::words(w),
+        copies::copies(w),
     ]
     .concat()
 }
