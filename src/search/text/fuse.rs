@@ -131,12 +131,12 @@ mod tests {
 
     #[test]
     fn a_weighted_sum_is_of_scores_from_0_to_1() {
-        let all = [both(0.8, true, 0.0), both(0.6, true, 4.0), both(0.4, true, 8.0)];
+        let all = [both(0.75, true, 0.0), both(0.5, true, 4.0), both(0.25, true, 8.0)];
         assert_eq!(fuse(&all, Fusion::weighted(0.5)), [0.5, 0.5, 0.5]);
         assert_eq!(fuse(&all, Fusion::weighted(0.0)), [1.0, 0.5, 0.0]);
         assert_eq!(fuse(&all, Fusion::weighted(1.0)), [0.0, 0.5, 1.0]);
         // One that is farther than the pool has nothing by its vector.
-        let far = [both(0.8, true, 0.0), both(0.4, true, 0.0), both(-1.0, false, 2.0)];
+        let far = [both(0.75, true, 0.0), both(0.25, true, 0.0), both(-1.0, false, 2.0)];
         assert_eq!(fuse(&far, Fusion::weighted(0.25)), [0.75, 0.0, 0.25]);
     }
 
