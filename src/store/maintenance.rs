@@ -106,10 +106,10 @@ impl Store {
     /// [`Store::trust_clock`] ends the doubt for a caller who knows that the clock is right.
     /// Otherwise it ends after a day.
     ///
-    /// [`PurgeReceipt::pending`] lists files that an iterator, a snapshot, a handle to a dropped collection or
-    /// another reader in this process still holds. Each is removed when it is released. A purge
-    /// does not cover free space of the medium, snapshots of the file system, backups, or other
-    /// processes that read the store.
+    /// [`PurgeReceipt::pending`] lists files that an iterator, a snapshot, a handle to a dropped
+    /// collection or another reader in this process still holds. Each is removed when it is
+    /// released. A purge does not cover free space of the medium, snapshots of the file system,
+    /// backups, or other processes that read the store.
     ///
     /// O(bytes of segments with a dead row, and of indexes with a dead node): a graph of 100,000
     /// rows with a dead node takes seconds. Collections with fewer than 256 rows in RAM are copied
