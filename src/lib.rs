@@ -52,7 +52,7 @@
 //! | **filter** | plain data that says which memories are meant: [`Filter`] |
 //! | **patch** | plain data that says what changes in a memory: [`Patch`] |
 //! | **batch** | several writes, all or none: [`Batch`] |
-//! | **snapshot** | a collection or a store at one moment: [`CollectionSnapshot`], [`StoreSnapshot`] |
+//! | **snapshot** | a collection or a store at one moment: [`CollectionSnapshot`] |
 //! | **row** | a memory as it is stored; a replaced memory leaves a dead row |
 //! | **memtable, segment** | rows in RAM, and a sealed file of rows |
 //! | **code** | a vector in a few bits per dimension, which searches read first: [`Quantization`] |

@@ -61,8 +61,8 @@ impl Store {
     ///
     /// # Errors
     ///
-    /// [`Error::NoCollection`] if one of them does not exist. Nothing is changed then. Otherwise the
-    /// same as for [`Store::rename_collection`].
+    /// [`Error::NoCollection`] if one of them does not exist. Nothing is changed then. Otherwise
+    /// the same as for [`Store::rename_collection`].
     ///
     /// ```
     /// # fn main() -> altiplano::Result<()> {

@@ -1,5 +1,5 @@
-//! Owns the tests of copies of a store that goes on writing: backups, and plain copies of its files.
-//! A copy is the store at one moment: a prefix of its history, with whole batches.
+//! Owns the tests of copies of a store that goes on writing: backups, and plain copies of its
+//! files. A copy is the store at one moment: a prefix of its history, with whole batches.
 #![allow(clippy::disallowed_methods, reason = "a test may use files")]
 
 use std::collections::BTreeMap;

@@ -55,10 +55,10 @@ impl Store {
     /// # Cost
     ///
     /// Where `to` is on the same file system, files are shared as hard links: O(files), no bytes
-    /// are copied. Such a backup protects from mistakes, not from the loss of the medium. Elsewhere,
-    /// or with [`BackupOptions::copy`], O(bytes of new files), with one open file for each. Writers
-    /// wait for one sync and, if they need a new log file, for the links. They never wait for
-    /// copies. Each backup begins a new log file.
+    /// are copied. Such a backup protects from mistakes, not from the loss of the medium.
+    /// Elsewhere, or with [`BackupOptions::copy`], O(bytes of new files), with one open file for
+    /// each. Writers wait for one sync and, if they need a new log file, for the links. They never
+    /// wait for copies. Each backup begins a new log file.
     ///
     /// Files that the store no longer needs stay on the medium for as long as a backup shares them.
     /// A purge does not reach backups: what must be forgotten leaves a backup with its next update
@@ -71,12 +71,12 @@ impl Store {
     /// # Errors
     ///
     /// [`Error::InvalidOption`] if `to` holds something else: other files, another store, a store
-    /// that was opened for writing, or a later state of this one. Also if it lies within the store's
-    /// own directory, or the directory above it does not exist. [`Error::Locked`] if the store in
-    /// `to` is open. Nothing is changed then. [`Error::Corrupt`] if a file that was copied is
-    /// damaged. [`Error::DiskFull`] or [`Error::Io`] if a file could not be made: the files of this
-    /// attempt are removed. [`Error::ReadOnly`], [`Error::Poisoned`] or [`Error::Closed`] for a
-    /// store that takes no writes.
+    /// that was opened for writing, or a later state of this one. Also if it lies within the
+    /// store's own directory, or the directory above it does not exist. [`Error::Locked`] if the
+    /// store in `to` is open. Nothing is changed then. [`Error::Corrupt`] if a file that was copied
+    /// is damaged. [`Error::DiskFull`] or [`Error::Io`] if a file could not be made: the files of
+    /// this attempt are removed. [`Error::ReadOnly`], [`Error::Poisoned`] or [`Error::Closed`] for
+    /// a store that takes no writes.
     ///
     /// ```
     /// # fn main() -> altiplano::Result<()> {
@@ -162,9 +162,9 @@ impl Store {
     ///
     /// # Errors
     ///
-    /// [`Error::NotFound`] or [`Error::NotAStore`] if there is no backup. [`Error::Locked`] if it is
-    /// open for writing. [`Error::InvalidOption`] if `to` is not empty, lies within the backup, or
-    /// the directory above it does not exist. Nothing is changed then. [`Error::Corrupt`] if the
+    /// [`Error::NotFound`] or [`Error::NotAStore`] if there is no backup. [`Error::Locked`] if it
+    /// is open for writing. [`Error::InvalidOption`] if `to` is not empty, lies within the backup,
+    /// or the directory above it does not exist. Nothing is changed then. [`Error::Corrupt`] if the
     /// backup is damaged. [`Error::DiskFull`] or [`Error::Io`] if a file could not be made: the
     /// files of this attempt are removed.
     ///

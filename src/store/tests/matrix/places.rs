@@ -5,7 +5,7 @@
 use std::collections::BTreeSet;
 
 use super::check::strays;
-use super::copies::failed_backups;
+use super::copying::failed_backups;
 use super::cuts::{Effort, check_all};
 use super::erasure;
 use super::errors::{all_errors, deletes_on_a_full_disk, nothing_left_on_a_full_disk};

@@ -4,7 +4,7 @@
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use super::copies::SharedCopies;
+use super::copied::SharedCopies;
 use super::model::{self, History, Model, NAMES, handles, read};
 use super::script::{Act, Script};
 use super::seen::{Budget, Seen};

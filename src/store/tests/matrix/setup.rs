@@ -4,7 +4,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use super::copies::Copies;
+use super::copied::Copies;
 use super::model::Allowed;
 use crate::clock::{Clock, ManualClock, Timestamp};
 use crate::store::open::open_for_writing;
