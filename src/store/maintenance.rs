@@ -106,11 +106,11 @@ impl Store {
     /// [`Store::trust_clock`] ends the doubt for a caller who knows that the clock is right.
     /// Otherwise it ends after a day.
     ///
-    /// [`PurgeReceipt::pending`] lists files that an iterator, a search, a snapshot or a handle to a
-    /// dropped collection still holds. Each is removed when it is released. A purge does not cover free
-    /// space of the medium, snapshots of the file system or backups. Nor does it cover stores that
-    /// were opened read-only, in this or another process: they read what they have open until they
-    /// are refreshed or closed.
+    /// [`PurgeReceipt::pending`] lists files that an iterator, a search, a snapshot or a handle to
+    /// a dropped collection still holds. Each is removed when it is released. A purge does not
+    /// cover free space of the medium, snapshots of the file system or backups. Nor does it cover
+    /// stores that were opened read-only, in this or another process: they read what they have open
+    /// until they are refreshed or closed.
     ///
     /// O(bytes of segments with a dead row, and of indexes with a dead node): a graph of 100,000
     /// rows with a dead node takes seconds. Collections with fewer than 256 rows in RAM are copied
