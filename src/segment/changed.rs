@@ -66,7 +66,7 @@ impl<T: ChangedRows> Rows for T {
         let RowBuffer { body, written, .. } = buffer;
         let as_written = self.written().row(row, written.get_or_insert_default())?;
         *body = record::with_change(as_written.body, &change)
-            .map_err(|e| damaged_body(self.written(), row, e))?;
+            .map_err(|e| self.written().damaged(row, e))?;
         Ok(RowRef { body, ..as_written })
     }
 
@@ -76,8 +76,8 @@ impl<T: ChangedRows> Rows for T {
         };
         let RowBuffer { body, written, .. } = buffer;
         let as_written = self.written().body(row, written.get_or_insert_default())?;
-        *body = record::with_change(as_written, &change)
-            .map_err(|e| damaged_body(self.written(), row, e))?;
+        *body =
+            record::with_change(as_written, &change).map_err(|e| self.written().damaged(row, e))?;
         Ok(body)
     }
 
@@ -106,6 +106,10 @@ impl<T: ChangedRows> Rows for T {
             Some(change) => Ok(change.seq),
             None => self.written().version(row),
         }
+    }
+
+    fn damaged(&self, row: Row, error: DecodeError) -> Error {
+        self.written().damaged(row, error)
     }
 
     fn expires_at(&self, row: Row) -> Result<Timestamp> {
@@ -200,11 +204,4 @@ pub(super) fn changed<'a>(of: Attributes<'a>, change: Option<Change>) -> Attribu
         pinned: change.pinned.unwrap_or(of.pinned),
         ..of
     }
-}
-
-/// Returns the error of a body that cannot be decoded. The rows say where it is.
-pub(crate) fn damaged_body(rows: &dyn Rows, row: Row, error: DecodeError) -> Error {
-    let damage = rows.attributes(row, &mut RowBuffer::default()).err();
-    let unknown = || Error::internal(format!("the body of a row: {}", error.reason));
-    damage.unwrap_or_else(unknown)
 }

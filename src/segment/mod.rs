@@ -29,7 +29,7 @@ mod words;
 
 pub(crate) use active::{Active, Coder};
 pub(crate) use cap::segment_cap;
-pub(crate) use changed::{ChangedRows, add_changes, damaged_body};
+pub(crate) use changed::{ChangedRows, add_changes};
 pub(crate) use changes::Changes;
 pub(crate) use deletes::{
     DeadAndChanged, read_deletes, salvage_deletes, verify_deletes, write_deletes,

@@ -7,8 +7,9 @@ use super::postings::Field;
 use super::row::{Row, RowBuffer, RowRef};
 use super::words::WordList;
 use crate::clock::Timestamp;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::filter::{Attributes, Matcher};
+use crate::format::DecodeError;
 use crate::ids::{MemoryId, Seq};
 use crate::words::Analyzer;
 
@@ -42,6 +43,10 @@ pub(crate) trait Rows: Send + Sync {
     fn version(&self, row: Row) -> Result<Seq>;
     fn expires_at(&self, row: Row) -> Result<Timestamp>;
     fn attributes<'a>(&'a self, row: Row, buffer: &'a mut RowBuffer) -> Result<Attributes<'a>>;
+    /// Returns the error of a row whose body cannot be decoded: damage of its file, if it has one.
+    fn damaged(&self, _row: Row, error: DecodeError) -> Error {
+        Error::internal(format!("the body of a row: {}", error.reason))
+    }
     /// Returns the rows with this id, newest first. The live one is always included; in RAM, older
     /// ones may be missing.
     fn find(&self, id: MemoryId) -> Result<Vec<Row>>;

@@ -4,8 +4,9 @@ use roaring::RoaringBitmap;
 
 use super::SealedSegment;
 use crate::clock::Timestamp;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::filter::{Attributes, Matcher};
+use crate::format::DecodeError;
 use crate::format::record::{self, History};
 use crate::ids::{MemoryId, Seq};
 use crate::segment::changed::Written;
@@ -81,10 +82,13 @@ impl Rows for SealedSegment {
     }
 
     fn attributes<'a>(&'a self, row: Row, buffer: &'a mut RowBuffer) -> Result<Attributes<'a>> {
-        record::attributes(self.id(row)?, self.body(row, buffer)?).map_err(|e| {
-            let start = self.number(BODY_OFFSETS, row).unwrap_or_default();
-            self.file.corrupt_in(BODIES, start + e.offset, e.reason)
-        })
+        let body = self.body(row, buffer)?;
+        record::attributes(self.id(row)?, body).map_err(|e| self.damaged(row, e))
+    }
+
+    fn damaged(&self, row: Row, error: DecodeError) -> Error {
+        let start = self.number(BODY_OFFSETS, row).unwrap_or_default();
+        self.file.corrupt_in(BODIES, start + error.offset, error.reason)
     }
 
     /// O(log rows): first the Bloom filter, then a binary search in the mapped ids.

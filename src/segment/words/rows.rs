@@ -7,7 +7,6 @@ use super::list::WordList;
 use super::read::{InRam, Words};
 use crate::error::Result;
 use crate::format::record;
-use crate::segment::changed::damaged_body;
 use crate::segment::row::{Row, RowBuffer};
 use crate::segment::rows::Rows;
 use crate::words::Analyzer;
@@ -29,7 +28,7 @@ pub(in crate::segment) fn each_piece(
         let (first, mut words) = (at, WordsBuilder::new(analyzer));
         while at < wanted.end && words.bytes() < PIECE_BYTES {
             let body = rows.body(at, &mut buffer)?;
-            words.add(record::text_of(body).map_err(|e| damaged_body(rows, at, e))?);
+            words.add(record::text_of(body).map_err(|e| rows.damaged(at, e))?);
             at += 1;
         }
         *read += u64::from(at - first);

@@ -14,7 +14,7 @@ use crate::filter::Matcher;
 use crate::format::record;
 use crate::ids::{MemoryId, Seq};
 use crate::memory::{Change, Expiry};
-use crate::segment::{Row, RowBuffer, Rows, damaged_body};
+use crate::segment::{Row, RowBuffer, Rows};
 use crate::snapshot::Place;
 
 impl Stage {
@@ -97,8 +97,8 @@ fn settled(rows: &dyn Rows, row: Row, change: Change) -> Result<Change> {
         return Ok(change);
     }
     let mut buffer = RowBuffer::default();
-    let by_default = record::ends_by_default(rows.body(row, &mut buffer)?)
-        .map_err(|e| damaged_body(rows, row, e))?;
+    let by_default =
+        record::ends_by_default(rows.body(row, &mut buffer)?).map_err(|e| rows.damaged(row, e))?;
     let never = Expiry::from(Timestamp::MAX);
     Ok(Change { expiry: by_default.then_some(never), ..change })
 }
