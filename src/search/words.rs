@@ -94,6 +94,7 @@ impl Words {
         nearest: Vec<Near>,
     ) -> Result<(Vec<Near>, HashMap<Place, Parts>, TextSearch)> {
         let places: Vec<Place> = nearest.iter().map(|near| near.2).collect();
+        let floor = if places.len() < on.pool { 0.0 } else { f32::INFINITY };
         let ground = self.ground(on.snapshot, on.eligible, on.now);
         let (scored, told) = score(ground, on.pool, &places)?;
         let metric = on.core.spec.metric;
@@ -120,7 +121,7 @@ impl Words {
             let distances = queries.iter().map(|query| query.exact().distance(vector));
             add((distances.fold(f32::INFINITY, f32::min), id, place), false, -key);
         }
-        let joint = fuse(&both, on.fusion);
+        let joint = fuse(&both, on.fusion, floor);
         let mut joined: Vec<Near> =
             all.into_iter().zip(joint).map(|((id, place), joint)| (-joint, id, place)).collect();
         joined.sort_unstable_by(|a, b| a.0.total_cmp(&b.0).then(a.1.cmp(&b.1)));

@@ -27,6 +27,10 @@ pub(crate) trait RowSource {
     fn row<'a>(&'a self, row: Row, buffer: &'a mut RowBuffer) -> Result<RowRef<'a>>;
     /// Returns the body of a row that was read as a whole before.
     fn body<'a>(&'a self, row: Row, buffer: &'a mut RowBuffer) -> Result<&'a [u8]>;
+    /// Returns the words of the rows by these rules, if they are known without reading the texts.
+    fn words(&self, _by: Analyzer) -> Result<Option<MapVec<u8>>> {
+        Ok(None)
+    }
     /// Returns a more specific error for a damaged body, if the source has one.
     fn damage(&self, _row: Row) -> Option<Error> {
         None
@@ -131,7 +135,8 @@ pub(crate) fn write_segment(
     let name = FileName::Segment(header.file);
     let mut writer = SectionWriter::create(disk, dir, name, header)?;
     let mut buffer = RowBuffer::default();
-    let mut columns = Columns::new(source.rows(), dimension, words);
+    let known = words.map(|by| source.words(by)).transpose()?.flatten();
+    let mut columns = Columns::new(source.rows(), dimension, words.filter(|_| known.is_none()));
     writer.begin(layout::VECTORS, Check::Rows)?;
     for at in 0..source.rows() {
         let row = source.row(at, &mut buffer)?;
@@ -149,7 +154,11 @@ pub(crate) fn write_segment(
     for at in 0..source.rows() {
         writer.write(source.body(at, &mut buffer)?)?;
     }
+    let words = columns.words.take();
     write_columns(&mut writer, columns, source.rows(), dimension)?;
+    if let Some(words) = known.or_else(|| words.map(WordsBuilder::encode)) {
+        writer.section(layout::WORDS, Check::Blocks, &words)?;
+    }
     writer.finish()
 }
 
@@ -200,9 +209,5 @@ fn write_columns(
         writer.section(kind, Check::Blocks, bytes)?;
     }
     writer.section(layout::POSTINGS, Check::Blocks, &columns.postings.encode())?;
-    writer.section(layout::FIELDS, Check::Blocks, &columns.fields.encode())?;
-    match columns.words {
-        Some(words) => writer.section(layout::WORDS, Check::Blocks, &words.encode()),
-        None => Ok(()),
-    }
+    writer.section(layout::FIELDS, Check::Blocks, &columns.fields.encode())
 }

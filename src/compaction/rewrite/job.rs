@@ -153,7 +153,7 @@ impl Rewrite<'_> {
         let mut parts = Vec::new();
         for (_, entry) in &moved.segments {
             let part = open_segment(&self.job.engine.dir, entry, self.job.core.spec.dimension)?;
-            part.sealed.segment.verify()?;
+            part.sealed.segment.verify_written()?;
             // Searches read fewer of its pages than the check.
             part.sealed.segment.release();
             parts.push(part);

@@ -6,8 +6,12 @@ use std::collections::HashMap;
 use crate::error::{Error, Result};
 use crate::format::manifest::SegmentEntry;
 use crate::ids::FileId;
-use crate::segment::{Changes, Liveness, Row, RowBuffer, RowRef, RowSource, Rows};
+use crate::map_vec::MapVec;
+use crate::segment::{
+    Changes, Liveness, Row, RowBuffer, RowRef, RowSource, Rows, SealedSegment, moved_words,
+};
 use crate::snapshot::relocation::Relocation;
+use crate::words::Analyzer;
 
 /// One input: its rows with their changes, and which of them were live when the job began.
 pub(super) struct Input<'a> {
@@ -16,6 +20,8 @@ pub(super) struct Input<'a> {
     /// The changes that are worked into the outputs.
     pub(super) changes: &'a Changes,
     pub(super) from: From,
+    /// The file of an input that is a segment.
+    pub(super) sealed: Option<&'a SealedSegment>,
     pub(super) bytes: u64,
 }
 
@@ -48,6 +54,15 @@ impl RowSource for Output<'_> {
     fn body<'a>(&'a self, row: Row, buffer: &'a mut RowBuffer) -> Result<&'a [u8]> {
         let (input, row) = self.order[row as usize];
         self.inputs[input as usize].rows.body(row, buffer)
+    }
+
+    fn words(&self, by: Analyzer) -> Result<Option<MapVec<u8>>> {
+        let segments: Option<Vec<&SealedSegment>> =
+            self.inputs.iter().map(|input| input.sealed).collect();
+        let order = self.order.iter().map(|(input, row)| (*input as usize, *row));
+        let moved = segments.map(|segments| moved_words(&segments, order, by));
+        // Where the words of a segment are damaged, they are made again of the texts.
+        Ok(moved.and_then(Result::ok).flatten())
     }
 
     fn damage(&self, row: Row) -> Option<Error> {

@@ -39,7 +39,8 @@ impl Fusion {
     ///
     /// The score by words is BM25 divided by that of the best match. The score by the vector is the
     /// similarity, moved and scaled so that the nearest memory has 1 and the farthest of the pool
-    /// has 0.
+    /// has 0. If there are fewer memories than the pool takes, a similarity of 0 has 0, so that of a
+    /// few memories that are all near none counts as far.
     pub const fn weighted(text: f32) -> Self {
         Self::Weighted { text }
     }
@@ -74,10 +75,11 @@ pub(in crate::search) struct Both {
     pub(in crate::search) text: f32,
 }
 
-/// Returns the joint score of each candidate, in their order.
-pub(in crate::search) fn fuse(candidates: &[Both], fusion: Fusion) -> Vec<f32> {
+/// Returns the joint score of each candidate, in their order. `floor` is a similarity that counts
+/// as far even if all candidates are nearer.
+pub(in crate::search) fn fuse(candidates: &[Both], fusion: Fusion, floor: f32) -> Vec<f32> {
     match fusion {
-        Fusion::Weighted { text } => weighted(candidates, text),
+        Fusion::Weighted { text } => weighted(candidates, text, floor),
         Fusion::ReciprocalRank { k } => {
             let near = ranks(candidates, |one| one.is_near.then_some(one.similarity));
             let words = ranks(candidates, |one| (one.text > 0.0).then_some(one.text));
@@ -87,10 +89,10 @@ pub(in crate::search) fn fuse(candidates: &[Both], fusion: Fusion) -> Vec<f32> {
     }
 }
 
-fn weighted(candidates: &[Both], weight: f32) -> Vec<f32> {
+fn weighted(candidates: &[Both], weight: f32, floor: f32) -> Vec<f32> {
     let near = candidates.iter().filter(|one| one.is_near).map(|one| one.similarity);
-    let (low, high) = near
-        .fold((f32::INFINITY, f32::NEG_INFINITY), |(low, high), at| (low.min(at), high.max(at)));
+    let (low, high) =
+        near.fold((floor, f32::NEG_INFINITY), |(low, high), at| (low.min(at), high.max(at)));
     let best = candidates.iter().map(|one| one.text).fold(0.0, f32::max);
     let similarity = |one: &Both| match high - low {
         span if span > 0.0 => ((one.similarity - low) / span).clamp(0.0, 1.0),
@@ -125,6 +127,8 @@ fn ranks(candidates: &[Both], score: impl Fn(&Both) -> Option<f32>) -> Vec<Optio
 mod tests {
     use super::*;
 
+    const FULL: f32 = f32::INFINITY;
+
     fn both(similarity: f32, is_near: bool, text: f32) -> Both {
         Both { similarity, is_near, text }
     }
@@ -132,32 +136,38 @@ mod tests {
     #[test]
     fn a_weighted_sum_is_of_scores_from_0_to_1() {
         let all = [both(0.75, true, 0.0), both(0.5, true, 4.0), both(0.25, true, 8.0)];
-        assert_eq!(fuse(&all, Fusion::weighted(0.5)), [0.5, 0.5, 0.5]);
-        assert_eq!(fuse(&all, Fusion::weighted(0.0)), [1.0, 0.5, 0.0]);
-        assert_eq!(fuse(&all, Fusion::weighted(1.0)), [0.0, 0.5, 1.0]);
+        assert_eq!(fuse(&all, Fusion::weighted(0.5), FULL), [0.5, 0.5, 0.5]);
+        assert_eq!(fuse(&all, Fusion::weighted(0.0), FULL), [1.0, 0.5, 0.0]);
+        assert_eq!(fuse(&all, Fusion::weighted(1.0), FULL), [0.0, 0.5, 1.0]);
         // One that is farther than the pool has nothing by its vector.
         let far = [both(0.75, true, 0.0), both(0.25, true, 0.0), both(-1.0, false, 2.0)];
-        assert_eq!(fuse(&far, Fusion::weighted(0.25)), [0.75, 0.0, 0.25]);
+        assert_eq!(fuse(&far, Fusion::weighted(0.25), FULL), [0.75, 0.0, 0.25]);
+        // Of few that are all near, none is far.
+        let near = [both(1.0, true, 0.0), both(0.75, true, 2.0)];
+        assert_eq!(fuse(&near, Fusion::weighted(0.5), 0.0), [0.5, 0.875]);
     }
 
     #[test]
     fn without_a_match_by_words_the_order_is_that_of_the_vector() {
         let all = [both(0.2, true, 0.0), both(0.9, true, 0.0), both(0.5, true, 0.0)];
         for fusion in [Fusion::default(), Fusion::reciprocal_rank()] {
-            let joint = fuse(&all, fusion);
+            let joint = fuse(&all, fusion, FULL);
             assert!(joint[1] > joint[2] && joint[2] > joint[0], "{fusion:?}: {joint:?}");
         }
-        assert_eq!(fuse(&[both(0.3, true, 0.0)], Fusion::weighted(0.5)), [0.5]);
+        assert_eq!(fuse(&[both(0.3, true, 0.0)], Fusion::weighted(0.5), FULL), [0.5]);
     }
 
     #[test]
     fn reciprocal_ranks_are_added() {
         let all = [both(0.9, true, 1.0), both(0.8, true, 0.0), both(0.1, false, 3.0)];
         let of = |rank: f32| 1.0 / (60.0 + rank);
-        assert_eq!(fuse(&all, Fusion::reciprocal_rank()), [of(1.0) + of(2.0), of(2.0), of(1.0)]);
+        assert_eq!(
+            fuse(&all, Fusion::reciprocal_rank(), FULL),
+            [of(1.0) + of(2.0), of(2.0), of(1.0)]
+        );
         // Equal scores have equal ranks.
         let equal = [both(0.9, true, 0.0), both(0.9, true, 0.0)];
-        assert_eq!(fuse(&equal, Fusion::reciprocal_rank()), [of(1.0), of(1.0)]);
+        assert_eq!(fuse(&equal, Fusion::reciprocal_rank(), FULL), [of(1.0), of(1.0)]);
     }
 
     #[test]

@@ -5,9 +5,11 @@ use std::ops::Range;
 use super::SealedSegment;
 use crate::error::{Error, Result};
 use crate::format::DecodeError;
+use crate::map_vec::MapVec;
 use crate::section::SectionFile;
 use crate::segment::layout::WORDS;
-use crate::segment::words::{Source, Words};
+use crate::segment::row::Row;
+use crate::segment::words::{self, STAYS, Source, Words};
 use crate::words::Analyzer;
 
 /// The words of a file.
@@ -26,6 +28,35 @@ impl Source for OnDisk<'_> {
     fn damage(&self, error: DecodeError) -> Error {
         self.0.corrupt_in(WORDS, error.offset, error.reason)
     }
+}
+
+/// Returns the words of a new segment of `rows` rows that come from these segments, if all of them
+/// have words by these rules. For each row of a segment, it takes its new number; rows without one
+/// stay.
+pub(crate) fn moved_words(
+    segments: &[&SealedSegment],
+    order: impl Iterator<Item = (usize, Row)>,
+    analyzer: Analyzer,
+) -> Result<Option<MapVec<u8>>> {
+    let mut to: Vec<Vec<Row>> =
+        segments.iter().map(|segment| vec![STAYS; segment.rows as usize]).collect();
+    let mut rows: Row = 0;
+    for (segment, row) in order {
+        if let Some(place) = to.get_mut(segment).and_then(|to| to.get_mut(row as usize)) {
+            *place = rows;
+        }
+        rows += 1;
+    }
+    let mut parts = Vec::with_capacity(segments.len());
+    for (segment, to) in segments.iter().zip(&to) {
+        match segment.stored_words()? {
+            Some(words) if words.is_by(analyzer) && words.rows() == segment.rows => {
+                parts.push((words, &to[..]));
+            }
+            _ => return Ok(None),
+        }
+    }
+    words::moved(&parts, rows).map(Some)
 }
 
 impl SealedSegment {

@@ -2,8 +2,8 @@
 //! `build` collects and encodes words, `read` reads them, `merge` joins several, and `rows` makes
 //! them of rows that have none. Layout: `format.md`, "Words".
 //!
-//! Invariants: words are made anew of the bodies whenever rows are written, so nothing of a dead
-//! row stays. Words say by which rules they were made. The words of a segment either hold all of
+//! Invariants: the words of a segment are those of its bodies, so nothing of a dead row stays. Rows
+//! that move from segments take their words along; for others they are made of the bodies. Words say by which rules they were made. The words of a segment either hold all of
 //! its rows, or are left out because they would be too large.
 
 mod build;
@@ -14,7 +14,7 @@ mod rows;
 
 pub(super) use build::WordsBuilder;
 pub(crate) use list::{Term, WordList};
-pub(super) use merge::merge;
+pub(super) use merge::{STAYS, merge, moved};
 pub(super) use read::{InRam, Source, Words};
 pub(super) use rows::each_piece;
 

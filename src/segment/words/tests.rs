@@ -316,4 +316,33 @@ proptest! {
             parts.iter().zip(rows).map(|(bytes, rows)| opened(bytes, rows)).collect();
         prop_assert_eq!(&merge(&parts).unwrap()[..], &built(ENGLISH, &texts)[..]);
     }
+
+    /// Rows of several segments are mixed, and some stay behind.
+    #[test]
+    fn moved_words_are_those_that_are_built_of_the_rows_that_move(
+        texts in texts(), to in prop::collection::vec((0..3usize, any::<bool>()), 40)
+    ) {
+        // The segment of each text, and whether it moves.
+        let of = |part: usize| texts.iter().zip(&to).filter(move |(_, (at, _))| *at == part);
+        let stored: Vec<(MapVec<u8>, Vec<Row>)> = (0..3)
+            .map(|part| {
+                let all: Vec<Option<String>> = of(part).map(|(text, _)| text.clone()).collect();
+                let mut next = 0;
+                let place = |(_, (at, moves)): (&Option<String>, &(usize, bool))| {
+                    let place = if *moves { next } else { STAYS };
+                    next += Row::from(*moves);
+                    (*at == part).then_some(place)
+                };
+                (built(ENGLISH, &all), texts.iter().zip(&to).filter_map(place).collect())
+            })
+            .collect();
+        let parts: Vec<(Words<InRam<'_>>, &[Row])> =
+            stored.iter().map(|(bytes, to)| (opened(bytes, to.len()), &to[..])).collect();
+        let kept: Vec<Option<String>> =
+            texts.iter().zip(&to).filter(|(_, to)| to.1).map(|(text, _)| text.clone()).collect();
+        let new = moved(&parts, kept.len() as Row).unwrap();
+        if parts.iter().any(|part| !part.1.is_empty()) {
+            prop_assert_eq!(&new[..], &built(ENGLISH, &kept)[..]);
+        }
+    }
 }
