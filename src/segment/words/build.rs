@@ -162,8 +162,11 @@ impl WordsBuilder {
 
     fn layout(&self) -> Layout {
         let terms = self.ends.len();
-        let mut order: MapVec<u32> = (0..terms as u32).collect();
-        order.sort_unstable_by(|a, b| self.name(*a).cmp(self.name(*b)));
+        let name = |entry: &[u64; 2]| self.name(entry[1] as u32);
+        let mut sorted: MapVec<[u64; 2]> =
+            (0..terms as u32).map(|term| [beginning(self.name(term)), term.into()]).collect();
+        sorted.sort_unstable_by(|a, b| a[0].cmp(&b[0]).then_with(|| name(a).cmp(name(b))));
+        let order: MapVec<u32> = sorted.iter().map(|entry| entry[1] as u32).collect();
         let (mut documents, mut bytes) = (MapVec::<u32>::zeroed(terms), MapVec::zeroed(terms));
         let mut last = MapVec::<Row>::zeroed(terms);
         let mut total = (HEAD + self.lengths.len() * LENGTH + terms * ENTRY) as u64;
@@ -227,6 +230,15 @@ impl WordsBuilder {
         });
         out
     }
+}
+
+/// Returns the first bytes of a term as a number that sorts as they do: most terms are told apart by
+/// it alone.
+pub(super) fn beginning(name: &[u8]) -> u64 {
+    let mut bytes = [0; 8];
+    let len = name.len().min(8);
+    bytes[..len].copy_from_slice(&name[..len]);
+    u64::from_le_bytes(bytes).swap_bytes()
 }
 
 /// The numbers before the lengths.

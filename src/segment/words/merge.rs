@@ -1,6 +1,8 @@
 //! Owns the joining of words: of neighboring rows, and of rows that move to a new segment.
 
-use super::build::{Head, posting, varint, write};
+use std::cmp::Ordering;
+
+use super::build::{Head, beginning, posting, varint, write};
 use super::list::{Term, WordList};
 use super::read::{InRam, Source, Words};
 use super::{ENTRY, HEAD, LENGTH};
@@ -10,9 +12,22 @@ use crate::segment::row::Row;
 
 /// A term of one of the parts.
 struct Piece<'a> {
+    beginning: u64,
     name: &'a [u8],
     part: usize,
     term: Term,
+}
+
+impl<'a> Piece<'a> {
+    fn new(name: &'a [u8], part: usize, term: Term) -> Self {
+        Self { beginning: beginning(name), name, part, term }
+    }
+}
+
+/// Compares by name, then by part.
+fn in_order(a: &Piece<'_>, b: &Piece<'_>) -> Ordering {
+    let by_name = a.beginning.cmp(&b.beginning).then_with(|| a.name.cmp(b.name));
+    by_name.then(a.part.cmp(&b.part))
 }
 
 /// Returns the words of parts that follow each other, all by the same rules. Equal to words that
@@ -29,11 +44,11 @@ pub(in crate::segment) fn merge(parts: &[Words<InRam<'_>>]) -> Result<MapVec<u8>
         head.documents += of.documents;
         head.tokens += of.tokens;
         for i in 0..of.terms as usize {
-            pieces.push(Piece { name: part.name(i)?, part: at, term: part.term(i)? });
+            pieces.push(Piece::new(part.name(i)?, at, part.term(i)?));
         }
     }
     // Each part is sorted already, which a stable sort makes use of.
-    pieces.sort_by(|a, b| a.name.cmp(b.name).then(a.part.cmp(&b.part)));
+    pieces.sort_by(in_order);
     let mut terms = Terms::default();
     for same in pieces.chunk_by(|a, b| a.name == b.name) {
         let Some(first) = same.first() else { continue };
@@ -76,7 +91,7 @@ pub(in crate::segment) fn moved<S: Source>(
             }
         }
         for i in 0..words.head().terms as usize {
-            pieces.push(Piece { name: words.name(i)?, part: at, term: words.term(i)? });
+            pieces.push(Piece::new(words.name(i)?, at, words.term(i)?));
         }
     }
     for length in &lengths {
@@ -84,7 +99,7 @@ pub(in crate::segment) fn moved<S: Source>(
         head.documents += u32::from(length > 0);
         head.tokens += u64::from(length);
     }
-    pieces.sort_by(|a, b| a.name.cmp(b.name).then(a.part.cmp(&b.part)));
+    pieces.sort_by(in_order);
     let (mut terms, mut found) = (Terms::default(), Vec::new());
     for same in pieces.chunk_by(|a, b| a.name == b.name) {
         found.clear();
