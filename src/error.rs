@@ -201,10 +201,7 @@ pub enum Error {
         name: String,
     },
     /// Another collection has this name. Nothing was changed.
-    #[error(
-        "there is a collection {name:?} already; choose another name, drop it first, or exchange \
-         the two by Store::swap_collections"
-    )]
+    #[error("there is a collection {name:?} already; drop it, or use Store::swap_collections")]
     #[non_exhaustive]
     NameTaken {
         /// The name.
@@ -275,10 +272,7 @@ pub enum Error {
         id: MemoryId,
     },
     /// A snapshot was held for longer than the store allows. Its files and its RAM were released.
-    #[error(
-        "the snapshot is {age:?} old, at most {limit:?} are allowed; take a new one, or raise \
-         StoreOptions::snapshot_max_age"
-    )]
+    #[error("the snapshot is {age:?} old, and {limit:?} are allowed; take a new one")]
     #[non_exhaustive]
     SnapshotExpired {
         /// The age of the snapshot.

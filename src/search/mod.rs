@@ -380,11 +380,9 @@ impl fmt::Debug for Search<'_> {
         let request = &self.request;
         f.debug_struct("Search")
             .field("collection", &self.core.name())
-            .field("query", &request.query)
-            .field("others", &request.others.len())
+            .field("queries", &(&request.query, request.others.len()))
             .field("text", &request.text)
-            .field("fusion", &request.fusion)
-            .field("pool", &request.pool)
+            .field("fusion", &(request.fusion, request.pool))
             .field("k", &request.k)
             .field("offset", &request.offset)
             .field("max_distance", &request.max_distance)

@@ -8,8 +8,8 @@ use crate::error::{Error, Result};
 /// [`Search::fusion`](crate::Search::fusion) sets it.
 ///
 /// Both rank the best candidates of either side, the pool. Made by [`Fusion::weighted`] or
-/// [`Fusion::reciprocal_rank`]. The default is `weighted(0.4)`, which found the most on two corpora:
-/// see the page [`words`](crate::guide::words) of the guide.
+/// [`Fusion::reciprocal_rank`]. The default is `weighted(0.4)`, which found the most on two
+/// corpora: see the page [`words`](crate::guide::words) of the guide.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 #[non_exhaustive]
 pub enum Fusion {
@@ -39,8 +39,8 @@ impl Fusion {
     ///
     /// The score by words is BM25 divided by that of the best match. The score by the vector is the
     /// similarity, moved and scaled so that the nearest memory has 1 and the farthest of the pool
-    /// has 0. If there are fewer memories than the pool takes, a similarity of 0 has 0, so that of a
-    /// few memories that are all near none counts as far.
+    /// has 0. If there are fewer memories than the pool takes, a similarity of 0 has 0. So of a few
+    /// memories that are all near, none counts as far.
     pub const fn weighted(text: f32) -> Self {
         Self::Weighted { text }
     }

@@ -232,8 +232,8 @@ impl WordsBuilder {
     }
 }
 
-/// Returns the first bytes of a term as a number that sorts as they do: most terms are told apart by
-/// it alone.
+/// Returns the first bytes of a term as a number that sorts as they do. Most terms are told apart
+/// by it alone.
 pub(super) fn beginning(name: &[u8]) -> u64 {
     let mut bytes = [0; 8];
     let len = name.len().min(8);
