@@ -21,7 +21,13 @@ use crate::testing::sim::{
 use crate::testing::size::{Size, size};
 
 /// Places that may be left out: file, a part of the line, why.
-const REDUNDANT: [(&str, &str, &str); 12] = [
+const REDUNDANT: [(&str, &str, &str); 13] = [
+    (
+        "src/store/collections.rs",
+        "self.engine.log.sync_held(log)?;",
+        "unique keys must not be durable before the delete of a memory that shared one; the workloads \
+         here change the text index, which holds whatever the rows are",
+    ),
     (
         "src/engine/open_log.rs",
         "let with_time = self.sync_held(log);",
