@@ -9,7 +9,7 @@ impl Memory {
     /// there is no metadata yet, it becomes a JSON object. A value at the same path is replaced,
     /// and the others stay as they are. A time is stored as RFC 3339 text.
     ///
-    /// The path is that of [`Filter::field`], which has [the syntax](crate::Filter::field#paths).
+    /// The path is that of [`Filter::field`], which has [the syntax](crate::Filter::field).
     /// All calls that set, remove and read fields take such paths. `source.channel` is the key
     /// `channel` in the object `source`, which is made if it is not there. A key with a dot is
     /// quoted: `["a.b"]`. No call sets a single element of a list.
@@ -120,7 +120,7 @@ impl Memory {
         self.metadata.get_or_insert_with(|| Metadata::json("{}".to_owned())).put(path, json);
     }
 
-    /// Returns the value of a field. The path has [the same syntax](crate::Filter::field#paths) as
+    /// Returns the value of a field. The path has [the same syntax](crate::Filter::field) as
     /// that of a filter, positions such as `people[0].name` included. O(metadata) for each step.
     ///
     /// `None` if there is no value, if it is a list or an object, if the path may name several
@@ -138,7 +138,7 @@ impl Memory {
 
     /// Returns the elements of the list at a path, or the values at a path that names several, such
     /// as `people[*].name`. Lists and objects among them are left out. Empty if there are none.
-    /// The path has [the same syntax](crate::Filter::field#paths) as that of a filter.
+    /// The path has [the same syntax](crate::Filter::field) as that of a filter.
     /// O(metadata) for each step.
     pub fn field_values(&self, path: &str) -> Vec<FieldValue> {
         let (Some(json), Ok(path)) = (self.metadata_as_json(), Path::parse(path)) else {
