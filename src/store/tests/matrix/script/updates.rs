@@ -95,14 +95,12 @@ pub(super) fn updates(w: Mode) -> Vec<Topic> {
             "changes after a delete by what they change",
             vec![
                 w(insert(0, 0..70)),
-                // Sets an importance of a few hundredths, below that of the others. It is in the
-                // segment, so that no replay sets it again.
-                w(touch_where(0, 2, 90_000)),
                 Run,
-                w(delete_important(0, 30)),
+                w(raise(0, 0..56)),
+                w(delete_important(0, 60)),
                 // Memories that were spared become as important as those that were not. No other
                 // collection has work: its commit would note that the files cover all of this.
-                w(raise(0, 0..70)),
+                w(raise(0, 56..70)),
                 Compact,
                 w(insert(0, 100..104)),
                 Reopen,
