@@ -7,7 +7,7 @@ use super::json::Scanner;
 use super::path::{Path, Step};
 use super::value::FieldValue;
 
-/// Why no value can be set: what the first so many keys name is there and is not an object.
+/// Why no value can be set: what this number of first keys names is there and is not an object.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct NoObject(pub(crate) usize);
 

@@ -152,9 +152,7 @@ impl<'a> Eligible<'a> {
     #[inline]
     pub(super) fn has(&self, part: usize, row: Row) -> bool {
         match self.masks.get(part) {
-            Some(Some((words, _))) => {
-                words.get(row as usize / 64).is_some_and(|w| w & (1 << (row % 64)) != 0)
-            }
+            Some(Some((words, _))) => is_set(words, row),
             _ => self.live(part).is_some_and(|live| live.is_live(row)),
         }
     }
@@ -178,6 +176,12 @@ impl<'a> Eligible<'a> {
     pub(super) fn check(&self) -> Result<()> {
         self.error.borrow_mut().take().map_or(Ok(()), Err)
     }
+}
+
+/// Returns true if the bit of a row is set.
+#[inline]
+pub(super) fn is_set(words: &[u64], row: Row) -> bool {
+    words.get(row as usize / 64).is_some_and(|word| word & (1 << (row % 64)) != 0)
 }
 
 /// Returns the rows whose bit is set.

@@ -245,7 +245,6 @@ fn decode_rows(bytes: &[u8]) -> Result<RoaringBitmap, DecodeError> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::clock::Timestamp;
     use crate::ids::MemoryId;
 
     fn stored<'a>(
@@ -261,23 +260,9 @@ mod tests {
             let (namespace, tag) = (format!("n{}", row % 7), format!("t{}", row % 3));
             let id = MemoryId::from(u64::from(row));
             let of = Attributes {
-                id,
                 namespace: Some(&namespace),
-                session: None,
-                kind: None,
-                key: None,
                 tags: vec![&tag],
-                created_at: Timestamp::MIN,
-                event_time: None,
-                importance: 0.5,
-                pinned: false,
-                expires_at: Timestamp::MAX,
-                valid_from: None,
-                valid_to: None,
-                superseded: false,
-                derived_from: &[],
-                tokens: None,
-                json: None,
+                ..Attributes::new(id, 0.5)
             };
             builder.add(row, &of);
         }

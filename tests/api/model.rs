@@ -71,6 +71,20 @@ struct Kept {
     made: (Timestamp, u64),
 }
 
+impl Kept {
+    /// Checks that a memory that was read is this one.
+    fn check(&self, memory: &Memory) {
+        let id = memory.id;
+        assert_eq!(memory.text.as_deref(), Some(&*format!("{:?}", self.insert)));
+        assert_eq!(memory.importance, f32::from(self.importance) / 100.0, "{id}");
+        assert_eq!(memory.expiry().unwrap_or(Timestamp::MAX), self.expires_at, "{id}");
+        assert_eq!(memory.tags, [format!("t{}", self.tag)], "{id}");
+        for (x, y) in memory.vector.iter().zip(&self.vector) {
+            assert!((x - y).abs() <= y.abs() * 1e-6, "{x} is not {y}");
+        }
+    }
+}
+
 impl PartialEq for Insert {
     fn eq(&self, other: &Self) -> bool {
         (self.id, self.namespace, self.tag, self.vector)
@@ -395,10 +409,7 @@ impl World {
                 let memory = memory.unwrap();
                 let id = memory.id.as_u128() as u64;
                 let kept = visible.get(&id).unwrap_or_else(|| panic!("{id} is not visible"));
-                assert_eq!(memory.text.as_deref(), Some(&*format!("{:?}", kept.insert)));
-                assert_eq!(memory.importance, f32::from(kept.importance) / 100.0, "{id}");
-                assert_eq!(memory.expiry().unwrap_or(Timestamp::MAX), kept.expires_at, "{id}");
-                assert_eq!(memory.tags, [format!("t{}", kept.tag)], "{id}");
+                kept.check(&memory);
                 assert!(seen.insert(id, ()).is_none(), "{id} was seen twice");
             }
             assert_eq!(seen.len(), visible.len());
@@ -434,13 +445,7 @@ impl World {
             let memory = memory.unwrap();
             let id = memory.id.as_u128() as u64;
             let kept = visible.get(&id).unwrap_or_else(|| panic!("{id} is not visible"));
-            assert_eq!(memory.text.as_deref(), Some(&*format!("{:?}", kept.insert)));
-            assert_eq!(memory.importance, f32::from(kept.importance) / 100.0, "{id}");
-            assert_eq!(memory.expiry().unwrap_or(Timestamp::MAX), kept.expires_at, "{id}");
-            assert_eq!(memory.tags, [format!("t{}", kept.tag)], "{id}");
-            for (x, y) in memory.vector.iter().zip(&kept.vector) {
-                assert!((x - y).abs() <= y.abs() * 1e-6, "{x} is not {y}");
-            }
+            kept.check(&memory);
             assert!(seen.insert(id, ()).is_none(), "{id} was seen twice");
         }
         assert_eq!(seen.len(), visible.len());

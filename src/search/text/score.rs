@@ -14,7 +14,7 @@ use crate::format::record;
 use crate::ids::MemoryId;
 use crate::index::TopK;
 use crate::options::TextIndex;
-use crate::search::eligible::{Eligible, visible};
+use crate::search::eligible::{Eligible, is_set, visible};
 use crate::search::hit::{TextSearch, WordCount};
 use crate::search::run::Near;
 use crate::search::text::asked::{Asked, Part, words};
@@ -148,10 +148,6 @@ fn each(list: &dyn WordList, found: &Found, mut visit: impl FnMut(Row, u32)) -> 
     Ok(())
 }
 
-fn has(words: &[u64], row: Row) -> bool {
-    words.get(row as usize / 64).is_some_and(|word| word & (1 << (row % 64)) != 0)
-}
-
 impl Statistics {
     fn new(ground: TextGround<'_>) -> Self {
         Self { with: vec![0; ground.asked.parts.len()], ..Self::default() }
@@ -170,7 +166,7 @@ impl Statistics {
         if let Some(seen) = seen {
             for (row, length) in (start..).zip(list.lengths()?) {
                 let length = u32::from_le_bytes(*length);
-                if length > 0 && !has(seen, row) {
+                if length > 0 && !is_set(seen, row) {
                     self.documents = self.documents.saturating_sub(1);
                     self.tokens = self.tokens.saturating_sub(length.into());
                 }
@@ -186,7 +182,7 @@ impl Statistics {
                     let mut count = 0;
                     each(list, found, |row, _| {
                         self.read += 1;
-                        count += u64::from(has(seen, start + row));
+                        count += u64::from(is_set(seen, start + row));
                     })?;
                     count
                 }

@@ -9,7 +9,7 @@ use crate::map_vec::MapVec;
 use crate::section::SectionFile;
 use crate::segment::layout::WORDS;
 use crate::segment::row::Row;
-use crate::segment::words::{self, STAYS, Source, Words};
+use crate::segment::words::{self, InRam, STAYS, Source, Words};
 use crate::words::Analyzer;
 
 /// The words of a file.
@@ -49,12 +49,15 @@ pub(crate) fn moved_words(
     }
     let mut parts = Vec::with_capacity(segments.len());
     for (segment, to) in segments.iter().zip(&to) {
-        match segment.stored_words()? {
-            Some(words) if words.is_by(analyzer) && words.rows() == segment.rows => {
-                parts.push((words, &to[..]));
-            }
-            _ => return Ok(None),
+        if segment.file.bytes(WORDS).is_none() {
+            return Ok(None);
         }
+        // All of it is read, so all of it is checked at once, and not again for each term.
+        let words = Words::open(InRam(segment.file.checked(WORDS)?), segment.rows)?;
+        if !words.is_by(analyzer) || words.rows() != segment.rows {
+            return Ok(None);
+        }
+        parts.push((words, &to[..]));
     }
     words::moved(&parts, rows).map(Some)
 }

@@ -4,7 +4,7 @@ use std::cmp::Ordering;
 
 use super::build::{Head, beginning, posting, varint, write};
 use super::list::{Term, WordList};
-use super::read::{InRam, Source, Words};
+use super::read::{InRam, Words};
 use super::{ENTRY, HEAD, LENGTH};
 use crate::error::Result;
 use crate::map_vec::MapVec;
@@ -76,8 +76,8 @@ pub(in crate::segment) const STAYS: Row = Row::MAX;
 /// rules. For each row of a part, it takes its new number, or [`STAYS`]. Within a part, numbers
 /// ascend. Equal to words that were built of the new rows at once: nothing of a row that stays is
 /// in them. O(postings + terms log terms).
-pub(in crate::segment) fn moved<S: Source>(
-    parts: &[(Words<S>, &[Row])],
+pub(in crate::segment) fn moved(
+    parts: &[(Words<InRam<'_>>, &[Row])],
     rows: Row,
 ) -> Result<MapVec<u8>> {
     let mut head = Head { rows, ..Head::default() };
@@ -135,7 +135,7 @@ struct Terms {
 }
 
 impl Terms {
-    /// Begins a term that so many rows have.
+    /// Begins a term that this number of rows have.
     fn begin(&mut self, name: &[u8], documents: u32) {
         self.names.extend_from_slice(name);
         let (bytes, len) = varint(documents.into());

@@ -29,7 +29,7 @@ const ENTRY: usize = 8;
 /// The words of a segment never take more bytes, so that offsets fit into 32 bits.
 const MOST_BYTES: usize = 1 << 31;
 
-/// Returns an upper bound of the bytes that a row with a text of so many bytes adds to the words of
+/// Returns an upper bound of the bytes that a row with a text of `text` bytes adds to the words of
 /// its block. Of all texts, those of different words of one letter take most: two bytes of such a
 /// text make an entry, a letter, the number of its rows, and a row.
 pub(crate) const fn row_bound(text: usize) -> usize {

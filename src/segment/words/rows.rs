@@ -11,7 +11,7 @@ use crate::segment::row::{Row, RowBuffer};
 use crate::segment::rows::Rows;
 use crate::words::Analyzer;
 
-/// Words are made for so many rows at once that they take about this many bytes.
+/// The words that are made at once take about this number of bytes.
 const PIECE_BYTES: usize = 4 << 20;
 
 /// Reads these rows and calls `visit` with their words, in pieces: the first row of each piece, and
