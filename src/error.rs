@@ -283,6 +283,16 @@ pub enum Error {
     /// The store was closed, through any of its handles, or the collection was dropped.
     #[error("the store was closed or the collection was dropped; open it again")]
     Closed,
+    /// A part that the caller gave to an [`Agent`](crate::agent::Agent) failed, or gave an answer
+    /// that cannot be used. Nothing was changed.
+    #[error("the {part} failed: {source}; nothing was changed")]
+    #[non_exhaustive]
+    Callback {
+        /// The part: `embedder`, `summarizer`, `archive`, …
+        part: &'static str,
+        /// The error of the part.
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
     /// An invariant of this crate does not hold. Nothing was written. This is a bug: please report
     /// it.
     #[error("internal error, please report it: {what}")]

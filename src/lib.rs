@@ -163,6 +163,7 @@
 #![deny(unsafe_op_in_unsafe_fn)]
 #![cfg_attr(test, allow(clippy::disallowed_methods, reason = "tests may damage files by hand"))]
 
+pub mod agent;
 mod clock;
 mod collection;
 mod compaction;

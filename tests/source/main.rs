@@ -38,6 +38,7 @@ const LAYERS: &[&[&str]] = &[
     &["compaction", "search"],
     &["collection"],
     &["store"],
+    &["agent"],
     &["testing", "reliability", "guide"],
 ];
 

@@ -103,10 +103,15 @@ fn under_load(path: &Path, check: impl FnOnce(&Store, &Steps, &Steps)) {
     });
 }
 
-/// Checks that a store holds a prefix of the history. Returns the last steps in it.
-fn prefix(store: &Store) -> (u64, u64) {
+/// Checks that a store is clean and holds a prefix of the history. Returns the last steps in it.
+fn clean_prefix(store: &Store) -> (u64, u64) {
     let report = store.verify().unwrap();
     assert!(report.is_clean(), "{report}");
+    prefix(store)
+}
+
+/// Checks that a store holds a prefix of the history. Returns the last steps in it.
+fn prefix(store: &Store) -> (u64, u64) {
     let notes = contents(&store.get_collection("notes").unwrap());
     let facts = contents(&store.get_collection("facts").unwrap());
     let step = |memory: &Memory| memory.text.as_deref().unwrap().parse::<u64>().unwrap();
@@ -168,7 +173,7 @@ fn backups_under_load_are_prefixes_of_history() {
                 3 => StoreOptions::new().create(false).open(&to).unwrap(),
                 _ => StoreOptions::new().open_read_only(&to).unwrap(),
             };
-            let last = prefix(&opened);
+            let last = clean_prefix(&opened);
             assert!((least.0..=most.0).contains(&last.0), "{last:?}: {least:?} to {most:?}");
             assert!((least.1..=most.1).contains(&last.1), "{last:?}: {least:?} to {most:?}");
             opened.close().unwrap();
@@ -200,13 +205,20 @@ fn a_plain_copy_of_a_busy_store_is_a_prefix_of_history_or_refused() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("s");
     let (count, mut rng) = (sized("plain copies under load", 40, 100, 1000), Rng(3));
-    let mut opened = 0;
+    let (mut opened, mut derived) = (0, 0);
     under_load(&path, |_, writes, updates| {
         for n in 0..count {
             let to = dir.path().join(format!("copy {n}"));
             copy_files(&path, &to, &mut rng);
             let most = (writes.range().1, updates.range().1);
             if let Ok(store) = StoreOptions::new().create(false).open(&to) {
+                // Indexes and locators are derived (I1): one that the copy missed is scanned and
+                // made again. Nothing else may be missing.
+                for problem in store.verify().unwrap().problems {
+                    let text = problem.to_string();
+                    assert!(text.contains("/idx-") || text.contains("/loc-"), "{text}");
+                    derived += 1;
+                }
                 let last = prefix(&store);
                 assert!(last.0 <= most.0 && last.1 <= most.1, "{last:?}: {most:?}");
                 store.close().unwrap();
@@ -216,4 +228,5 @@ fn a_plain_copy_of_a_busy_store_is_a_prefix_of_history_or_refused() {
         }
     });
     assert!(opened > 0, "none of {count} copies opened");
+    println!("{opened} of {count} copies opened, {derived} derived files were missed");
 }
