@@ -1,0 +1,3 @@
+//! Owns the tests of the agent layer that need the simulated disk.
+
+mod crashes;

@@ -1,0 +1,16 @@
+//! The tests of `altiplano::agent` through its public API: the contract in the docs of `Agent` and
+//! of its options, one file per subject.
+
+#[path = "../common/mod.rs"]
+mod common;
+
+mod archive;
+mod basics;
+mod budget;
+mod consolidation;
+mod duplicates;
+mod models;
+mod recalls;
+mod retention;
+mod sessions;
+mod support;
