@@ -14,6 +14,7 @@ use crate::filter::Matcher;
 use crate::format::record;
 use crate::ids::{MemoryId, Seq};
 use crate::memory::{Change, Expiry};
+use crate::sabotage::broken;
 use crate::segment::{Row, RowBuffer, Rows};
 use crate::snapshot::Place;
 
@@ -27,7 +28,9 @@ impl Stage {
             }
             let Some(place) = self.find(*id)? else { continue };
             let Some((rows, _, row)) = self.next.rows_at(place) else { continue };
-            if rows.newest(row)? < change.seq {
+            let mut is_older = rows.newest(row)? < change.seq;
+            broken!(CountUsesTwice => is_older = rows.version(row)? < change.seq);
+            if is_older {
                 let change = settled(rows, row, change)?;
                 self.change_at(place, [(row, change)]);
                 changed += 1;
