@@ -245,7 +245,7 @@ fn fill(store: &Store, versions: &mut Versions) {
         let lasting = Patch::new().importance(0.25).lifetime(Lifetime::Forever);
         update(of, 20..24, &lasting, versions);
         update(of, 24..26, &Patch::new().pinned(false), versions);
-        note_uses(store, of, 26..31, versions);
+        note_uses(of, 26..31, versions);
     }
     roll(store, &notes, versions);
     for of in [&notes, &facts] {
@@ -256,7 +256,7 @@ fn fill(store: &Store, versions: &mut Versions) {
         assert_eq!(of.1.delete_where(Filter::ids([204u64, 206, 900])).unwrap(), 2);
         update(of, 36..39, &Patch::new().lifetime(Duration::from_secs(90)), versions);
         update(of, 207..208, &Patch::new().text("again").tag("t9"), versions);
-        note_uses(store, of, 31..34, versions);
+        note_uses(of, 33..35, versions);
         // Each kills enough rows that the filter is logged, and not their ids.
         assert!(of.1.delete_where(Filter::field("n").between(45, 110.5)).unwrap() > 2);
         let valid = Filter::valid_at(Timestamp::from_millis(30)) & Filter::superseded(true);
@@ -308,13 +308,12 @@ fn update(
 
 /// Adds a use to each of these memories, once for the same reason.
 fn note_uses(
-    store: &Store,
     (name, collection): &(&'static str, Collection),
     ids: Range<u64>,
     versions: &mut Versions,
 ) {
     collection.note_uses(ids.clone());
-    refresh::write_noted(&store.engine).unwrap();
+    refresh::write_noted(&collection.engine).unwrap();
     for id in ids.map(MemoryId::from) {
         let memory = collection.get(id).unwrap().unwrap();
         versions.entry((*name, id)).or_default().push(memory);
