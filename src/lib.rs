@@ -123,7 +123,8 @@
 //!   all that match,
 //! - [`Collection::update`] calls a closure, and again if another thread was faster,
 //! - [`Collection::touch`] sets another lifetime, with less than 100 bytes in the log,
-//! - [`Collection::supersede`] adds a fact that takes the place of an older one.
+//! - [`Collection::supersede`] adds a fact that takes the place of an older one,
+//! - [`Collection::note_uses`] counts uses, in RAM at first.
 //!
 //! A [`Scope`] does the same within one namespace and touches no other.
 //!
@@ -205,7 +206,9 @@ mod words;
 mod worker;
 
 pub use clock::{Clock, ClockDoubt, ManualClock, SystemClock, Timestamp};
-pub use collection::{Applied, Batch, Collection, CollectionSnapshot, Outcome, Scope};
+pub use collection::{
+    Applied, Batch, Collection, CollectionSnapshot, Outcome, Scope, ScopeSnapshot,
+};
 pub use error::{Budget, Error, Result};
 pub use event::Event;
 pub use fields::FieldValue;

@@ -70,6 +70,8 @@ switches! {
     ForgetDeletes,
     /// A replay takes rows of segments for older than every operation that it repeats.
     ReplayOverLaterChanges,
+    /// A replay adds uses to rows that have them already.
+    CountUsesTwice,
     /// A seal claims to cover operations that arrived after it began.
     CoverTooMuch,
     /// Log files are removed as soon as one collection no longer needs them.

@@ -1,4 +1,4 @@
-//! Lists, windows and counts over a million rows in sessions of 500, all sealed.
+//! Lists, windows, counts and passes over a million rows in sessions of 500, all sealed.
 //!
 //! The turns of all sessions are interleaved, so the rows of one session lie in every segment, far
 //! apart. Every answer is compared with the plain arithmetic by which the rows were made (`rows`).
@@ -24,8 +24,8 @@ use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
 use altiplano::{
-    Background, Batch, Collection, CollectionOptions, Direction, Durability, Filter, HnswParams,
-    Memory, Metric, NameCount, Order, Page, Store, StoreOptions, Window,
+    Background, Batch, Collection, CollectionOptions, Direction, Durability, Fields, Filter,
+    HnswParams, Memory, Metric, NameCount, Order, Page, Store, StoreOptions, Window,
 };
 use bench_tools::args::{self, Args, Opt};
 use bench_tools::measure::{self, Json, Percentiles};
@@ -45,6 +45,8 @@ const OPTIONS: [Opt; 4] = [
 const PAGE: usize = 20;
 /// Cases that read something of every row are repeated less often, by this factor.
 const SELDOM: usize = 10;
+/// Passes over all rows, after one that warms up.
+const PASSES: usize = 3;
 const BOUND: Duration = Duration::from_millis(1);
 
 fn main() -> ExitCode {
@@ -67,6 +69,7 @@ fn bench(args: &Args) -> Result<bool> {
     let session = run.lists()?;
     run.windows()?;
     run.counts()?;
+    run.passes()?;
     let holds = session.p50 < BOUND;
     let verdict = if holds { "holds" } else { "does not hold" };
     let line = Json::new()
@@ -251,6 +254,28 @@ impl Run {
                 same("tokens", &ids(turns), &wanted)
             },
         )?;
+        Ok(())
+    }
+
+    /// Reads every row, with fewer and fewer fields.
+    fn passes(&self) -> Result<()> {
+        let (notes, rows) = (&self.notes, &self.rows);
+        let wanted = (0..rows.count).map(|row| u64::from(rows.tokens(row))).sum();
+        for (name, fields) in [
+            ("pass over all fields", Fields::All),
+            ("pass without vectors", Fields::Payload),
+            ("pass over attributes", Fields::Attributes),
+        ] {
+            let tokens = |memory: altiplano::Result<Memory>| {
+                memory.map(|memory| u64::from(memory.tokens.unwrap_or_default()))
+            };
+            self.case(
+                name,
+                PASSES,
+                |_| notes.iter().fields(fields).map(tokens).sum::<altiplano::Result<u64>>(),
+                |_, tokens| same(name, tokens, &wanted),
+            )?;
+        }
         Ok(())
     }
 

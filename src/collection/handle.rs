@@ -103,7 +103,7 @@ impl Collection {
     ///
     /// The same as for [`Collection::get`].
     pub fn contains(&self, id: impl Into<MemoryId>) -> Result<bool> {
-        single::contains(&self.present()?, id.into())
+        single::contains(&self.present()?, id.into(), None)
     }
 
     /// Returns the number of visible memories. O(segments), and O(rows / 64) per segment in which

@@ -14,8 +14,7 @@ use crate::filter::Filter;
 use crate::ids::MemoryId;
 use crate::memory::{Lifetime, Memory, Patch};
 use crate::options::Durability;
-use crate::search::{Hit, Iter, Search, TextQuery};
-use crate::segment::RowBuffer;
+use crate::search::{Hit, Iter, Search, TextQuery, single};
 
 /// A handle of one namespace of a collection: a user, an agent, a project. It behaves as a
 /// collection of its own. It can neither see nor change a memory of another namespace, whatever
@@ -104,16 +103,7 @@ impl Scope {
     ///
     /// The same as for [`Collection::get`].
     pub fn contains(&self, id: impl Into<MemoryId>) -> Result<bool> {
-        let Collection { engine, core, .. } = &self.collection;
-        engine.dir.check_open()?;
-        let (snapshot, now) = (core.snapshot(), engine.time.now());
-        let place = snapshot.find(id.into())?;
-        let Some((rows, _, row)) = place.and_then(|place| snapshot.rows_at(place)) else {
-            return Ok(false);
-        };
-        let mut buffer = RowBuffer::default();
-        let owner = rows.attributes(row, &mut buffer)?.namespace;
-        Ok(owner == Some(&*self.namespace) && rows.expires_at(row)? > now)
+        single::contains(&self.collection.present()?, id.into(), Some(&self.namespace))
     }
 
     /// Returns the number of visible memories. O(memories of the namespace + rows in RAM), and some
@@ -324,6 +314,13 @@ impl Scope {
     /// The errors of [`Scope::insert`] and [`Collection::supersede`].
     pub fn supersede(&self, old: impl Into<MemoryId>, new: Memory) -> Result<Outcome> {
         Ok(outcome(self.apply(superseding(old.into(), new)?)?))
+    }
+
+    /// Notes that these memories were used now, as [`Collection::note_uses`]. Ids that no memory of
+    /// the namespace has are ignored.
+    #[doc(alias = "access")]
+    pub fn note_uses<I: Into<MemoryId>>(&self, ids: impl IntoIterator<Item = I>) {
+        self.collection.note_uses_in(ids, Some(&self.namespace));
     }
 
     /// Carries out a batch in the namespace, as [`Collection::apply`].

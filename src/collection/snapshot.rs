@@ -107,7 +107,7 @@ impl CollectionSnapshot {
     ///
     /// The same as for [`CollectionSnapshot::get`].
     pub fn get_by_key(&self, key: &str) -> Result<Option<Memory>> {
-        single::by_key(&self.collection.core, &self.moment()?, key, None)
+        self.by_key_in(key, None)
     }
 
     /// Returns true if a memory with this id is visible, as [`Collection::contains`].
@@ -116,7 +116,7 @@ impl CollectionSnapshot {
     ///
     /// The same as for [`CollectionSnapshot::get`].
     pub fn contains(&self, id: impl Into<MemoryId>) -> Result<bool> {
-        single::contains(&self.moment()?, id.into())
+        self.contains_in(id.into(), None)
     }
 
     /// Returns the number of visible memories, as [`Collection::len`].
@@ -162,8 +162,7 @@ impl CollectionSnapshot {
 
     /// Creates a search for the memories nearest to a stored one, as [`Collection::near`].
     pub fn near(&self, id: impl Into<MemoryId>) -> Search<'_> {
-        let Collection { engine, core, .. } = &self.collection;
-        Search::near(engine, core, id.into(), None, self.view())
+        self.near_in(id.into(), None)
     }
 
     /// Creates a search by words, as [`Collection::search_text`].
@@ -212,8 +211,7 @@ impl CollectionSnapshot {
     ///
     /// The same as for [`CollectionSnapshot::get`].
     pub fn sessions<'n>(&self, namespace: impl Into<Option<&'n str>>) -> Result<Vec<NameCount>> {
-        let filter = namespace.into().map_or(Filter::All, Filter::namespace);
-        names::all(&self.moment()?, Field::Session, filter)
+        self.all_names(Field::Session, namespace.into().map_or(Filter::All, Filter::namespace))
     }
 
     /// Returns the tags, as [`Collection::tags`].
@@ -222,7 +220,7 @@ impl CollectionSnapshot {
     ///
     /// The same as for [`CollectionSnapshot::get`].
     pub fn tags(&self) -> Result<Vec<NameCount>> {
-        names::all(&self.moment()?, Field::Tag, Filter::All)
+        self.all_names(Field::Tag, Filter::All)
     }
 
     /// Returns the kinds, as [`Collection::kinds`].
@@ -231,7 +229,28 @@ impl CollectionSnapshot {
     ///
     /// The same as for [`CollectionSnapshot::get`].
     pub fn kinds(&self) -> Result<Vec<NameCount>> {
-        names::all(&self.moment()?, Field::Kind, Filter::All)
+        self.all_names(Field::Kind, Filter::All)
+    }
+
+    /// As [`CollectionSnapshot::get_by_key`], in a namespace if one is given.
+    pub(super) fn by_key_in(&self, key: &str, namespace: Option<&str>) -> Result<Option<Memory>> {
+        single::by_key(&self.collection.core, &self.moment()?, key, namespace)
+    }
+
+    /// As [`CollectionSnapshot::contains`], in a namespace if one is given.
+    pub(super) fn contains_in(&self, id: MemoryId, namespace: Option<&str>) -> Result<bool> {
+        single::contains(&self.moment()?, id, namespace)
+    }
+
+    /// As [`CollectionSnapshot::near`], by a memory of a namespace if one is given.
+    pub(super) fn near_in(&self, id: MemoryId, namespace: Option<String>) -> Search<'_> {
+        let Collection { engine, core, .. } = &self.collection;
+        Search::near(engine, core, id, namespace, self.view())
+    }
+
+    /// Returns the names of an attribute that memories have which match.
+    pub(super) fn all_names(&self, of: Field, filter: Filter) -> Result<Vec<NameCount>> {
+        names::all(&self.moment()?, of, filter)
     }
 
     fn moment(&self) -> Result<Moment> {

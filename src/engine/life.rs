@@ -5,7 +5,7 @@
 use std::any::Any;
 use std::sync::Arc;
 
-use crate::engine::Engine;
+use crate::engine::{Engine, refresh};
 use crate::error::Result;
 use crate::sync::{Mutex, lock};
 use crate::worker::Worker;
@@ -56,6 +56,8 @@ impl Life {
             Ok(())
         } else {
             drop(workers);
+            // Nothing that was acknowledged depends on it, so an error does not fail the close.
+            let _ = refresh::write_noted(engine);
             engine.close()
         };
         drop(lock);

@@ -208,6 +208,9 @@ fn decode_changed(kind: u8, cursor: &mut Cursor<'_>) -> Result<Op, DecodeError> 
         return Err(cursor.error("the sequence number of an operation is out of range"));
     }
     let change = decode_change(cursor, seq)?;
+    if change.uses.is_some_and(|uses| uses.seq != seq) {
+        return Err(cursor.error("an operation adds uses of another one"));
+    }
     let kind = match kind {
         CHANGE => OpKind::ChangeIds { ids: vec![MemoryId::from_u128(cursor.u128()?)], change },
         CHANGE_IDS => OpKind::ChangeIds { ids: decode_ids(cursor)?, change },
@@ -272,6 +275,7 @@ fn check_finite(norm: f32, vector: &[f32]) -> Result<(), &'static str> {
 mod tests {
     use super::*;
     use crate::filter::Filter;
+    use crate::memory::Uses;
 
     fn ops() -> Vec<Op> {
         let collection = CollectionId(2);
@@ -282,7 +286,11 @@ mod tests {
         let many = || vec![id, MemoryId::from(10u64)];
         let change = |seq| {
             let expiry = Some(Timestamp::from_millis(1 << 41).into());
-            Change { seq: Seq(seq), expiry, importance: None, pinned: None }
+            Change { seq: Seq(seq), expiry, ..Change::default() }
+        };
+        let used = |seq| {
+            let uses = Some(Uses { seq: Seq(seq), count: 3, last: now });
+            Change { seq: Seq(seq), uses, ..Change::default() }
         };
         let kinds = [
             insert,
@@ -292,6 +300,7 @@ mod tests {
             OpKind::ChangeIds { ids: vec![id], change: change(5) },
             OpKind::ChangeIds { ids: many(), change: change(6) },
             OpKind::ChangeWhere { filter, now, change: change(7) },
+            OpKind::ChangeIds { ids: many(), change: used(8) },
         ];
         let op = |(kind, seq)| Op { collection, seq: Seq(seq), kind };
         kinds.into_iter().zip(1..).map(op).collect()
@@ -353,6 +362,20 @@ mod tests {
         let mut bytes = Vec::new();
         late.encode(&mut bytes);
         assert!(64 + bytes.len().next_multiple_of(8) <= 100, "{} bytes", bytes.len());
+    }
+
+    #[test]
+    fn golden_bytes_of_uses() {
+        let mut bytes = Vec::new();
+        ops()[7].encode(&mut bytes);
+        let mut expected = vec![6, 2, 8, 64]; // kind: change of ids; collection, seq, what: uses
+        expected.extend([0, 3, 154, 1]); // by this operation, three, at 77 ms
+        expected.extend([2, 0, 0, 0]); // count
+        expected.extend([9, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0]);
+        expected.extend([10, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0]);
+        assert_eq!(bytes, expected);
+        expected[4] = 2;
+        assert!(Op::decode(&mut Cursor::new(&expected)).is_err(), "uses of another operation");
     }
 
     #[test]

@@ -10,7 +10,7 @@ use super::{DecodeError, metadata};
 use crate::clock::Timestamp;
 use crate::filter::Attributes;
 use crate::ids::{MemoryId, Seq};
-use crate::memory::{Change, DEFAULT_IMPORTANCE, End, Expiry, Lifetime, Memory};
+use crate::memory::{Change, DEFAULT_IMPORTANCE, End, Expiry, Lifetime, Memory, Uses};
 
 const TEXT: u16 = 1;
 const BYTES: u16 = 2;
@@ -33,6 +33,9 @@ const METADATA: u16 = 18;
 const ENDS_BY_DEFAULT: u16 = 19;
 const FIRST_SEQ: u16 = 20;
 const VERSION: u16 = 21;
+const USES: u16 = 22;
+const LAST_USED: u16 = 23;
+const USED_SEQ: u16 = 24;
 /// The bit of a tag that says that a reader must understand the field.
 const MUST_UNDERSTAND: u16 = 0x8000;
 
@@ -40,7 +43,7 @@ const MUST_UNDERSTAND: u16 = 0x8000;
 pub(crate) fn body_bound(memory: &Memory) -> usize {
     const FIELD: usize = 6;
     /// All fields of fixed size, and the length and codec of the metadata.
-    const FIXED: usize = 12 * FIELD + 4 + 5 * 8 + 16 + 4 + 9;
+    const FIXED: usize = 14 * FIELD + 4 + 5 * 8 + 16 + 4 + 9 + 4 + 8;
     let names = [&memory.text, &memory.key, &memory.namespace, &memory.session, &memory.kind];
     let names = names.into_iter().flatten().chain(&memory.tags);
     let metadata = memory.metadata.iter();
@@ -113,6 +116,12 @@ pub(crate) fn encode_body(
     if expiry.by_default && expiry.at != Timestamp::MAX {
         field(&mut out, ENDS_BY_DEFAULT, &[]);
     }
+    if memory.uses > 0 {
+        field(&mut out, USES, &memory.uses.to_le_bytes());
+    }
+    if let Some(at) = memory.last_used {
+        field(&mut out, LAST_USED, &at.to_bits().to_le_bytes());
+    }
     out
 }
 
@@ -123,6 +132,15 @@ pub(crate) struct History {
     pub(crate) first_seq: Option<Seq>,
     /// The newest change that was worked into the row.
     pub(crate) version: Option<Seq>,
+    /// The newest operation whose uses were worked into the row.
+    pub(crate) used: Option<Seq>,
+}
+
+impl History {
+    /// Returns the newest operation in a row that this one wrote, uses included.
+    pub(crate) fn newest(&self, written: Seq) -> Seq {
+        written.max(self.version.unwrap_or_default()).max(self.used.unwrap_or_default())
+    }
 }
 
 /// Adds to a body the sequence number of the insert that made the memory.
@@ -147,11 +165,27 @@ pub(crate) fn history(body: &[u8]) -> Result<History, DecodeError> {
         match tag {
             FIRST_SEQ => history.first_seq = Some(seq(bytes, at)?),
             VERSION => history.version = Some(seq(bytes, at)?),
+            USED_SEQ => history.used = Some(seq(bytes, at)?),
             _ => {}
         }
         Ok(())
     })?;
     Ok(history)
+}
+
+/// Returns how often the memory in a body was used.
+pub(crate) fn uses(body: &[u8]) -> Result<Uses, DecodeError> {
+    let mut uses = Uses::default();
+    fields(body, |tag, bytes, at| {
+        match tag {
+            USES => uses.count = Cursor::new(bytes).u32()?,
+            LAST_USED => uses.last = time(bytes)?,
+            USED_SEQ => uses.seq = seq(bytes, at)?,
+            _ => {}
+        }
+        Ok(())
+    })?;
+    Ok(uses)
 }
 
 fn seq(bytes: &[u8], at: &Cursor<'_>) -> Result<Seq, DecodeError> {
@@ -166,7 +200,7 @@ fn seq(bytes: &[u8], at: &Cursor<'_>) -> Result<Seq, DecodeError> {
 pub(crate) fn without_history(body: &[u8]) -> Result<Vec<u8>, DecodeError> {
     let mut out = Vec::with_capacity(body.len());
     fields(body, |tag, bytes, _| {
-        if !matches!(tag, FIRST_SEQ | VERSION) {
+        if !matches!(tag, FIRST_SEQ | VERSION | USED_SEQ) {
             field(&mut out, tag, bytes);
         }
         Ok(())
@@ -177,13 +211,16 @@ pub(crate) fn without_history(body: &[u8]) -> Result<Vec<u8>, DecodeError> {
 /// Returns a body with a change worked in. Every other field stays as it is, also those that this
 /// version does not know.
 pub(crate) fn with_change(body: &[u8], change: &Change) -> Result<Vec<u8>, DecodeError> {
-    let mut out = Vec::with_capacity(body.len().saturating_add(48));
+    let mut out = Vec::with_capacity(body.len().saturating_add(96));
+    // A memory keeps its version when it is used.
+    let changes_version = change.seq > Seq::ZERO;
     fields(body, |tag, bytes, _| {
         let replaced = match tag {
-            VERSION => true,
+            VERSION => changes_version,
             EXPIRES_AT | ENDS_BY_DEFAULT => change.expiry.is_some(),
             IMPORTANCE => change.importance.is_some(),
             PINNED => change.pinned.is_some(),
+            USES | LAST_USED | USED_SEQ => change.uses.is_some(),
             _ => false,
         };
         if !replaced {
@@ -203,7 +240,14 @@ pub(crate) fn with_change(body: &[u8], change: &Change) -> Result<Vec<u8>, Decod
             field(&mut out, ENDS_BY_DEFAULT, &[]);
         }
     }
-    field(&mut out, VERSION, &change.seq.0.to_le_bytes());
+    if changes_version {
+        field(&mut out, VERSION, &change.seq.0.to_le_bytes());
+    }
+    if let Some(uses) = change.uses {
+        field(&mut out, USES, &uses.count.to_le_bytes());
+        field(&mut out, LAST_USED, &uses.last.to_bits().to_le_bytes());
+        field(&mut out, USED_SEQ, &uses.seq.0.to_le_bytes());
+    }
     Ok(out)
 }
 
@@ -276,30 +320,43 @@ pub(crate) fn decode_memory(
     vector: Vec<f32>,
     body: &[u8],
 ) -> Result<Memory, DecodeError> {
-    let row = attributes(id, body)?;
     let mut memory = Memory::new(id, vector);
-    memory.namespace = row.namespace.map(str::to_owned);
-    memory.session = row.session.map(str::to_owned);
-    memory.kind = row.kind.map(str::to_owned);
-    memory.key = row.key.map(str::to_owned);
-    memory.tags = row.tags.iter().map(|&tag| tag.to_owned()).collect();
-    memory.created_at = Some(row.created_at);
-    memory.event_time = row.event_time;
-    memory.importance = row.importance;
-    memory.pinned = row.pinned;
+    decode_into(&mut memory, body, true)?;
+    Ok(memory)
+}
+
+/// Decodes the memory that a row holds, without its vector, text and bytes.
+pub(crate) fn decode_attributes(id: MemoryId, body: &[u8]) -> Result<Memory, DecodeError> {
+    let mut memory = Memory::new(id, Vec::new());
+    decode_into(&mut memory, body, false)?;
+    Ok(memory)
+}
+
+fn decode_into(memory: &mut Memory, body: &[u8], with_content: bool) -> Result<(), DecodeError> {
+    memory.created_at = Some(Timestamp::default());
     memory.origin.end = End::Stored;
-    memory.lifetime = match row.expires_at {
-        Timestamp::MAX => Lifetime::Forever,
-        at => Lifetime::Until(at),
-    };
+    let mut end = Timestamp::MAX;
     fields(body, |tag, bytes, at| {
+        let owned = || text(bytes, at).map(|text| Some(text.to_owned()));
         let mut value = Cursor::new(bytes);
         match tag {
-            TEXT => memory.text = Some(text(bytes, at)?.to_owned()),
+            TEXT | BYTES if !with_content => {}
+            TEXT => memory.text = owned()?,
             BYTES => memory.bytes = Some(bytes.to_vec()),
+            KEY => memory.key = owned()?,
+            NAMESPACE => memory.namespace = owned()?,
+            SESSION => memory.session = owned()?,
+            KIND => memory.kind = owned()?,
+            TAG if memory.tags.len() < Memory::MAX_TAGS => memory.tags.extend(owned()?),
+            TAG => return Err(at.error("a row has too many tags")),
+            IMPORTANCE => memory.importance = value.f32()?,
+            PINNED => memory.pinned = true,
+            CREATED_AT => memory.created_at = Some(time(bytes)?),
+            EVENT_TIME => memory.event_time = Some(time(bytes)?),
             VALID_FROM => memory.valid_from = Some(time(bytes)?),
             VALID_TO => memory.valid_to = Some(time(bytes)?),
             SUPERSEDED_BY => memory.superseded_by = Some(MemoryId::from_u128(value.u128()?)),
+            EXPIRES_AT => end = time(bytes)?,
             TOKENS => memory.tokens = Some(value.u32()?),
             DERIVED_FROM => {
                 let id = |id: &[u8; 16]| MemoryId::from_u128(u128::from_le_bytes(*id));
@@ -309,11 +366,17 @@ pub(crate) fn decode_memory(
             ENDS_BY_DEFAULT => memory.origin.end = End::StoredByDefault,
             FIRST_SEQ => memory.origin.seq = Some(seq(bytes, at)?),
             VERSION => memory.origin.version = Some(seq(bytes, at)?),
-            _ => {}
+            USES => memory.uses = value.u32()?,
+            LAST_USED => memory.last_used = Some(time(bytes)?),
+            _ => known(tag, at)?,
         }
         Ok(())
     })?;
-    Ok(memory)
+    memory.lifetime = match end {
+        Timestamp::MAX => Lifetime::Forever,
+        at => Lifetime::Until(at),
+    };
+    Ok(())
 }
 
 /// Returns the ids of sources, little-endian.
@@ -362,6 +425,8 @@ mod tests {
             .tokens(3)
             .derived_from([MemoryId::from(1u64), MemoryId::from(2u64)])
             .metadata_json("{\"a\":1}")
+            .uses(7)
+            .last_used(Timestamp::from_millis(-9))
             .ttl(Duration::from_secs(1))
     }
 
@@ -385,6 +450,41 @@ mod tests {
         expected.extend([7, 0, 1, 0, 0, 0, b't']); // tag
         expected.extend([10, 0, 8, 0, 0, 0, 4, 0, 0, 0, 0, 0, 0, 0]); // created_at
         assert_eq!(bytes, expected);
+    }
+
+    #[test]
+    fn attributes_are_all_but_the_content() {
+        let back = decode_attributes(MemoryId::from(7u64), &body()).unwrap();
+        let whole = decode_memory(MemoryId::from(7u64), vec![], &body()).unwrap();
+        assert_eq!(back, Memory { text: None, bytes: None, ..whole });
+    }
+
+    #[test]
+    fn golden_bytes_of_uses_that_are_worked_in() {
+        let memory = Memory::new(1u64, [1.0]).uses(2).last_used(Timestamp::from_millis(3));
+        let body = encode_body(&memory, Timestamp::from_millis(4), Timestamp::MAX);
+        let mut created = vec![10, 0, 8, 0, 0, 0, 4, 0, 0, 0, 0, 0, 0, 0]; // created_at
+        let mut expected = created.clone();
+        expected.extend([22, 0, 4, 0, 0, 0, 2, 0, 0, 0]); // uses
+        expected.extend([23, 0, 8, 0, 0, 0, 3, 0, 0, 0, 0, 0, 0, 0]); // last_used
+        assert_eq!(body, expected);
+        let used = Uses { seq: Seq(6), count: 5, last: Timestamp::from_millis(9) };
+        let change = Change { uses: Some(used), ..Change::default() };
+        let folded = with_change(&body, &change).unwrap();
+        created.extend([22, 0, 4, 0, 0, 0, 5, 0, 0, 0]);
+        created.extend([23, 0, 8, 0, 0, 0, 9, 0, 0, 0, 0, 0, 0, 0]);
+        created.extend([24, 0, 8, 0, 0, 0, 6, 0, 0, 0, 0, 0, 0, 0]); // used_seq
+        assert_eq!(folded, created);
+        assert_eq!(uses(&folded).unwrap(), used);
+        let told = history(&folded).unwrap();
+        assert_eq!((told.version, told.newest(Seq(3))), (None, Seq(6)));
+        // The version that another change has set stays.
+        let raised = Change { seq: Seq(8), importance: Some(0.75), ..Change::default() };
+        let both = with_change(&with_change(&folded, &raised).unwrap(), &change).unwrap();
+        let told = history(&both).unwrap();
+        assert_eq!((told.version, told.newest(Seq(3))), (Some(Seq(8)), Seq(8)));
+        assert_eq!(history(&without_history(&both).unwrap()).unwrap(), History::default());
+        assert_eq!(uses(&without_history(&both).unwrap()).unwrap().count, 5);
     }
 
     #[test]

@@ -4,8 +4,9 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::lifetime::{End, Lifetime, Origin};
+use super::lifetime::{End, Lifetime};
 use super::metadata::Metadata;
+use super::stored::Origin;
 use crate::clock::Timestamp;
 use crate::ids::MemoryId;
 
@@ -106,6 +107,13 @@ pub struct Memory {
     /// The ids of the memories that this one was made from.
     #[serde(default)]
     pub derived_from: Vec<MemoryId>,
+    /// How often the memory was used: see
+    /// [`Collection::note_uses`](crate::Collection::note_uses).
+    #[serde(default)]
+    pub uses: u32,
+    /// When the memory was last used, to the second.
+    #[serde(default)]
+    pub last_used: Option<Timestamp>,
     #[serde(default)]
     pub(crate) metadata: Option<Metadata>,
     #[serde(skip, default = "Origin::imported")]
@@ -155,27 +163,11 @@ impl Memory {
             lifetime: Lifetime::Default,
             tokens: None,
             derived_from: Vec::new(),
+            uses: 0,
+            last_used: None,
             metadata: None,
             origin: Origin::default(),
         }
-    }
-
-    /// Returns the memory's place in the history of its store, if it was read from a store. Later
-    /// writes have larger numbers. The number is assigned at the insert and survives compactions
-    /// and opens, and updates. A memory that replaces another gets a new one.
-    ///
-    /// Memories of one batch have ascending numbers, in the order in which they were added. They
-    /// also have the same time of creation, unless the caller set one. Sort by `(created_at,
-    /// seq())` for the order of creation.
-    pub fn seq(&self) -> Option<u64> {
-        self.origin.seq.map(|seq| seq.0)
-    }
-
-    /// Returns the number of the newest write that made or changed the memory, if it was read from
-    /// a store. Every write changes it, so it tells whether a memory is still as it was read:
-    /// see [`Patch::if_version`](crate::Patch::if_version).
-    pub fn version(&self) -> Option<u64> {
-        self.origin.version.max(self.origin.seq).map(|seq| seq.0)
     }
 
     /// Returns when the memory stops being visible, if it was read from a store or has a fixed end.
@@ -356,6 +348,21 @@ impl Memory {
     #[must_use]
     pub fn derived_from<I: Into<MemoryId>>(mut self, ids: impl IntoIterator<Item = I>) -> Self {
         self.derived_from = ids.into_iter().map(Into::into).collect();
+        self
+    }
+
+    /// Sets how often the memory was used, for an import. Default = 0. In a store,
+    /// [`Collection::note_uses`](crate::Collection::note_uses) counts.
+    #[must_use]
+    pub const fn uses(mut self, uses: u32) -> Self {
+        self.uses = uses;
+        self
+    }
+
+    /// Sets when the memory was last used, for an import. Default = not known.
+    #[must_use]
+    pub fn last_used(mut self, at: impl Into<Timestamp>) -> Self {
+        self.last_used = Some(at.into());
         self
     }
 

@@ -12,12 +12,13 @@ mod lifetime;
 mod limits;
 mod metadata;
 mod patch;
+mod stored;
 
 pub use data::Memory;
 pub use lifetime::Lifetime;
 pub use patch::Patch;
 
-pub(crate) use change::Change;
+pub(crate) use change::{Change, Uses};
 pub(crate) use data::DEFAULT_IMPORTANCE;
 pub(crate) use expiry::{end_of, expiry};
 pub(crate) use lifetime::{End, Expiry};

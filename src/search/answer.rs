@@ -243,7 +243,8 @@ impl<'a> Answer<'a> {
             (Fields::None, _) | (_, None) => None,
             (fields, Some((rows, _, row))) => Some(read_fields(metric, rows, row, fields)?),
         };
-        let is_noted = !self.at.is_held && self.core.reads.span().is_some();
+        let is_read = !self.at.is_held && !self.request.is_peek;
+        let is_noted = is_read && self.core.reads.span().is_some();
         if let Some((rows, _, row)) = found.filter(|_| is_noted) {
             refresh::note_read(self.engine, self.core, id, rows.expires_at(row)?);
         }

@@ -8,8 +8,8 @@ use crate::clock::Timestamp;
 use crate::error::{Error, Result};
 use crate::filter::{Filter, Matcher};
 use crate::options::Metric;
-use crate::search::hit::read_memory;
-use crate::search::request::FilterFn;
+use crate::search::hit::read_fields;
+use crate::search::request::{Fields, FilterFn};
 use crate::segment::{Liveness, Row, Rows, set_bits};
 use crate::snapshot::{IndexPart, Place, Snapshot};
 
@@ -163,7 +163,7 @@ impl<'a> Eligible<'a> {
         let Some((rows, _, row)) = self.snapshot.rows_at(place) else {
             return false;
         };
-        match read_memory(self.metric, rows, row, false) {
+        match read_fields(self.metric, rows, row, Fields::Payload) {
             Ok(memory) => closure(&memory),
             Err(error) => {
                 self.error.borrow_mut().get_or_insert(error);

@@ -187,50 +187,47 @@ impl Explanation {
     }
 }
 
-/// Reads the memory at a row. Without the vector, no byte of it is read.
-pub(crate) fn read_memory(
-    metric: Metric,
-    rows: &dyn Rows,
-    row: Row,
-    with_vector: bool,
-) -> Result<Memory> {
-    let mut buffer = RowBuffer::default();
-    let (id, seq, vector, body) = if with_vector {
-        let found = rows.row(row, &mut buffer)?;
-        let vector = restore(metric, found.vector, found.norm);
-        (found.id, found.seq, vector, found.body)
-    } else {
-        (rows.id(row)?, rows.seq(row)?, Vec::new(), rows.body(row, &mut buffer)?)
-    };
-    let mut memory = record::decode_memory(id, vector, body)
-        .map_err(|e| Error::Metadata { reason: format!("memory {id}: {}", e.reason) })?;
-    // A row that an update wrote has the number of the insert in its body.
-    memory.origin.version = memory.origin.version.max(Some(seq));
-    memory.origin.seq = memory.origin.seq.or(Some(seq));
-    Ok(memory)
-}
-
-/// Reads the fields that were asked for.
-pub(super) fn read_fields(
+/// Reads the fields that were asked for. Without the vector, no byte of it is read.
+pub(crate) fn read_fields(
     metric: Metric,
     rows: &dyn Rows,
     row: Row,
     fields: Fields,
 ) -> Result<Memory> {
-    match fields {
+    let mut buffer = RowBuffer::default();
+    let (id, seq, vector, body) = match fields {
         Fields::None => {
             let mut memory = Memory::new(rows.id(row)?, Vec::new());
             memory.origin.seq = Some(rows.first_seq(row)?);
             memory.origin.version = Some(rows.version(row)?);
-            Ok(memory)
+            memory.origin.bytes = Some(row_bytes(rows, rows.body_bytes(row)?));
+            return Ok(memory);
         }
-        Fields::Attributes => {
-            let memory = read_memory(metric, rows, row, false)?;
-            Ok(Memory { text: None, bytes: None, ..memory })
+        Fields::Attributes | Fields::Payload => {
+            (rows.id(row)?, rows.seq(row)?, Vec::new(), rows.body(row, &mut buffer)?)
         }
-        Fields::Payload => read_memory(metric, rows, row, false),
-        Fields::All => read_memory(metric, rows, row, true),
-    }
+        Fields::All => {
+            let found = rows.row(row, &mut buffer)?;
+            let vector = restore(metric, found.vector, found.norm);
+            (found.id, found.seq, vector, found.body)
+        }
+    };
+    let read = match fields {
+        Fields::Attributes => record::decode_attributes(id, body),
+        _ => record::decode_memory(id, vector, body),
+    };
+    let mut memory =
+        read.map_err(|e| Error::Metadata { reason: format!("memory {id}: {}", e.reason) })?;
+    // A row that an update wrote has the number of the insert in its body.
+    memory.origin.version = memory.origin.version.max(Some(seq));
+    memory.origin.seq = memory.origin.seq.or(Some(seq));
+    memory.origin.bytes = Some(row_bytes(rows, body.len()));
+    Ok(memory)
+}
+
+/// Returns the bytes of a row with a body of this length.
+fn row_bytes(rows: &dyn Rows, body: usize) -> u64 {
+    (rows.dimension() * size_of::<f32>() + body) as u64
 }
 
 /// Returns a distance as a similarity.

@@ -320,6 +320,13 @@ impl<'a> Search<'a> {
         self
     }
 
+    /// Makes the search one that does not count as a read: it prolongs no lives, where
+    /// [`refresh_on_read`](crate::CollectionOptions::refresh_on_read) would.
+    pub const fn peek(mut self) -> Self {
+        self.request.is_peek = true;
+        self
+    }
+
     /// Returns the nearest memories, nearest first, ties by id.
     ///
     /// # Errors
@@ -377,24 +384,8 @@ impl<'a> Search<'a> {
 
 impl fmt::Debug for Search<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let request = &self.request;
-        f.debug_struct("Search")
-            .field("collection", &self.core.name())
-            .field("queries", &(&request.query, request.others.len()))
-            .field("text", &request.text)
-            .field("fusion", &(request.fusion, request.pool))
-            .field("k", &request.k)
-            .field("offset", &request.offset)
-            .field("max_distance", &request.max_distance)
-            .field("min_score", &request.min_score)
-            .field("group_by", &request.group)
-            .field("ef", &request.ef)
-            .field("target_recall", &request.recall)
-            .field("filter", &request.filter)
-            .field("filter_fn", &request.closure.is_some())
-            .field("exact", &request.exact)
-            .field("mode", &request.mode)
-            .field("fields", &request.fields)
-            .finish_non_exhaustive()
+        let mut shown = f.debug_struct("Search");
+        self.request.show(shown.field("collection", &self.core.name()));
+        shown.finish_non_exhaustive()
     }
 }

@@ -1,5 +1,7 @@
 //! Owns the parameters of a search, as plain data. The builder that sets them is `search`.
 
+use std::fmt;
+
 use serde::Serialize;
 
 use crate::error::{Error, Result};
@@ -86,6 +88,8 @@ pub(super) struct Request<'a> {
     pub(super) exact: bool,
     pub(super) mode: SearchMode,
     pub(super) fields: Fields,
+    /// True if the search is not a read, which prolongs lives.
+    pub(super) is_peek: bool,
 }
 
 impl<'a> Request<'a> {
@@ -108,7 +112,28 @@ impl<'a> Request<'a> {
             exact: false,
             mode: SearchMode::Auto,
             fields: Fields::Payload,
+            is_peek: false,
         }
+    }
+
+    /// Adds the parameters to the debug text of a search.
+    pub(super) fn show(&self, to: &mut fmt::DebugStruct<'_, '_>) {
+        to.field("queries", &(&self.query, self.others.len()))
+            .field("text", &self.text)
+            .field("fusion", &(self.fusion, self.pool))
+            .field("k", &self.k)
+            .field("offset", &self.offset)
+            .field("max_distance", &self.max_distance)
+            .field("min_score", &self.min_score)
+            .field("group_by", &self.group)
+            .field("ef", &self.ef)
+            .field("target_recall", &self.recall)
+            .field("filter", &self.filter)
+            .field("filter_fn", &self.closure.is_some())
+            .field("exact", &self.exact)
+            .field("mode", &self.mode)
+            .field("fields", &self.fields)
+            .field("peek", &self.is_peek);
     }
 
     /// Returns true if memories are looked for by a vector.

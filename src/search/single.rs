@@ -4,7 +4,9 @@ use crate::engine::moment::Moment;
 use crate::error::Result;
 use crate::ids::MemoryId;
 use crate::memory::Memory;
-use crate::search::hit::read_memory;
+use crate::search::hit::read_fields;
+use crate::search::request::Fields;
+use crate::segment::RowBuffer;
 use crate::snapshot::keys;
 use crate::snapshot::state::CollectionState;
 
@@ -19,15 +21,19 @@ pub(crate) fn by_id(core: &CollectionState, at: &Moment, id: MemoryId) -> Result
     if rows.expires_at(row)? <= at.now {
         return Ok(None);
     }
-    read_memory(core.spec.metric, rows, row, true).map(Some)
+    read_fields(core.spec.metric, rows, row, Fields::All).map(Some)
 }
 
-/// Returns true if a memory with this id is visible.
-pub(crate) fn contains(at: &Moment, id: MemoryId) -> Result<bool> {
+/// Returns true if a memory with this id is visible, and in a namespace if one is given.
+pub(crate) fn contains(at: &Moment, id: MemoryId, namespace: Option<&str>) -> Result<bool> {
     let place = at.snapshot.find(id)?;
     let Some((rows, _, row)) = place.and_then(|place| at.snapshot.rows_at(place)) else {
         return Ok(false);
     };
+    let mut buffer = RowBuffer::default();
+    if namespace.is_some() && rows.attributes(row, &mut buffer)?.namespace != namespace {
+        return Ok(false);
+    }
     Ok(rows.expires_at(row)? > at.now)
 }
 
@@ -45,7 +51,7 @@ pub(crate) fn by_key(
     let Some((rows, _, row)) = at.snapshot.rows_at(place) else {
         return Ok(None);
     };
-    read_memory(core.spec.metric, rows, row, true).map(Some)
+    read_fields(core.spec.metric, rows, row, Fields::All).map(Some)
 }
 
 /// Returns the number of visible memories.

@@ -16,7 +16,7 @@ use crate::error::{Error, Result};
 use crate::filter::{Attributes, Matcher};
 use crate::format::{DecodeError, record};
 use crate::ids::{MemoryId, Seq};
-use crate::memory::Change;
+use crate::memory::{Change, Uses};
 use crate::words::Analyzer;
 
 /// Rows with changes kept beside them.
@@ -81,6 +81,13 @@ impl<T: ChangedRows> Rows for T {
         Ok(body)
     }
 
+    fn body_bytes(&self, row: Row) -> Result<usize> {
+        match self.changes().get(row) {
+            None => self.written().body_bytes(row),
+            Some(_) => Ok(self.body(row, &mut RowBuffer::default())?.len()),
+        }
+    }
+
     fn vector<'a>(&'a self, row: Row, buffer: &'a mut RowBuffer) -> Result<&'a [f32]> {
         self.written().vector(row, buffer)
     }
@@ -103,9 +110,27 @@ impl<T: ChangedRows> Rows for T {
 
     fn version(&self, row: Row) -> Result<Seq> {
         match self.changes().get(row) {
-            Some(change) => Ok(change.seq),
-            None => self.written().version(row),
+            Some(change) if change.seq > Seq::ZERO => Ok(change.seq),
+            _ => self.written().version(row),
         }
+    }
+
+    fn newest(&self, row: Row) -> Result<Seq> {
+        match self.changes().get(row) {
+            Some(change) => Ok(change.newest()),
+            None => self.written().newest(row),
+        }
+    }
+
+    fn uses(&self, row: Row) -> Result<Uses> {
+        match self.changes().get(row).and_then(|change| change.uses) {
+            Some(uses) => Ok(uses),
+            None => self.written().uses(row),
+        }
+    }
+
+    fn dimension(&self) -> usize {
+        self.written().dimension()
     }
 
     fn damaged(&self, row: Row, error: DecodeError) -> Error {

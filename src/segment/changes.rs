@@ -1,10 +1,10 @@
-//! Owns the attributes of a row that change without a new row: its end, its importance, and whether
-//! it is pinned. They are kept beside the rows, as deaths are, and go into the body when the row is
+//! Owns the attributes of a row that change without a new row: its end, its importance, whether it
+//! is pinned, and its uses. They are kept beside the rows, as deaths are, and go into the body when the row is
 //! next rewritten.
 //!
 //! Invariants: `Changes` is a persistent value: a clone never changes when the original does, and a
 //! change copies one small chunk. A row has at most one `Change`, which holds everything that was
-//! changed since the row was written. Its sequence number is that of the newest change.
+//! changed since the row was written.
 
 use std::sync::Arc;
 
@@ -81,7 +81,7 @@ impl Changes {
                 self.rows += 1;
             }
         }
-        self.newest = self.newest.max(change.seq);
+        self.newest = self.newest.max(change.newest());
     }
 
     /// Returns the changed rows, ascending.

@@ -30,7 +30,7 @@ pub(super) const FIRST_EXPIRY_AT: usize = 8;
 pub(super) const PINNED: u8 = 1;
 /// Bit of `FLAGS`: the row has an event time.
 pub(super) const HAS_EVENT: u8 = 2;
-/// Bit of `FLAGS`: the body has a version or a first sequence number of its own.
+/// Bit of `FLAGS`: the body says something of its history (fields 20, 21 and 24).
 pub(super) const HAS_HISTORY: u8 = 4;
 
 /// Returns the hash of a key, by which it is found. Must be the same on every machine and in every

@@ -11,6 +11,7 @@ use crate::error::{Error, Result};
 use crate::filter::{Attributes, Matcher};
 use crate::format::DecodeError;
 use crate::ids::{MemoryId, Seq};
+use crate::memory::Uses;
 use crate::words::Analyzer;
 
 /// An attribute of every row by whose number rows are ordered.
@@ -29,6 +30,8 @@ pub(crate) trait Rows: Send + Sync {
     fn row<'a>(&'a self, row: Row, buffer: &'a mut RowBuffer) -> Result<RowRef<'a>>;
     /// Returns the body of a row.
     fn body<'a>(&'a self, row: Row, buffer: &'a mut RowBuffer) -> Result<&'a [u8]>;
+    /// Returns the length of the body of a row, in bytes.
+    fn body_bytes(&self, row: Row) -> Result<usize>;
     /// Returns the vector of a row, in stored form.
     fn vector<'a>(&'a self, row: Row, buffer: &'a mut RowBuffer) -> Result<&'a [f32]>;
     /// Prefetches the vector of a row that is read soon.
@@ -39,8 +42,16 @@ pub(crate) trait Rows: Send + Sync {
     /// Returns the sequence number of the insert that made the memory: [`Rows::seq`], unless an
     /// update wrote the row.
     fn first_seq(&self, row: Row) -> Result<Seq>;
-    /// Returns the sequence number of the newest operation that wrote or changed the row.
+    /// Returns the sequence number of the newest operation that wrote or changed the row otherwise
+    /// than by uses.
     fn version(&self, row: Row) -> Result<Seq>;
+    /// Returns the sequence number of the newest operation in the row, uses included. All older
+    /// operations on it are in it as well.
+    fn newest(&self, row: Row) -> Result<Seq>;
+    /// Returns how often the memory was used.
+    fn uses(&self, row: Row) -> Result<Uses>;
+    /// Returns the number of coordinates of a vector.
+    fn dimension(&self) -> usize;
     fn expires_at(&self, row: Row) -> Result<Timestamp>;
     fn attributes<'a>(&'a self, row: Row, buffer: &'a mut RowBuffer) -> Result<Attributes<'a>>;
     /// Returns the error of a row whose body cannot be decoded: damage of its file, if it has one.

@@ -13,6 +13,7 @@ pub(crate) mod recall;
 pub(crate) mod relocation;
 pub(crate) mod stage;
 pub(crate) mod state;
+pub(crate) mod uses;
 
 use std::sync::Arc;
 
@@ -209,6 +210,11 @@ impl Snapshot {
         let memtables = self.memtables.iter().map(|p| (p as &dyn Rows, &p.live));
         let segments = self.segments.iter().map(|p| (p as &dyn Rows, &p.live));
         memtables.chain(segments)
+    }
+
+    /// Returns the rows of the part at this position in [`Snapshot::parts`]. O(1).
+    pub(crate) fn part(&self, part: usize) -> Option<&dyn Rows> {
+        self.rows_at(self.place(part, 0)).map(|(rows, _, _)| rows)
     }
 
     /// Returns the changes of every part, in the order of [`Snapshot::parts`].

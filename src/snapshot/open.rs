@@ -42,7 +42,8 @@ pub(crate) fn open_segment(
     let guard = dir.guard(name, entry.len);
     let sealed = Arc::new(Sealed { file: entry.file, segment, guard });
     let (dead_on_disk, changes) = (live.dead(), Changes::default());
-    let changed_on_disk = changed.iter().map(|(_, change)| change.seq).max().unwrap_or_default();
+    let changed_on_disk =
+        changed.iter().map(|(_, change)| change.newest()).max().unwrap_or_default();
     let mut part = SegPart { sealed, live, dead_on_disk, changes, changed_on_disk, covered: false };
     part.change(changed);
     Ok(part)

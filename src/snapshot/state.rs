@@ -14,6 +14,7 @@ use crate::snapshot::name::Name;
 use crate::snapshot::reads::Reads;
 use crate::snapshot::recall::RecallMonitor;
 use crate::snapshot::relocation::Moves;
+use crate::snapshot::uses::UseNotes;
 use crate::snapshot::{MemPart, SegPart, Snapshot};
 use crate::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use crate::sync::{Mutex, Published, lock};
@@ -108,6 +109,8 @@ pub(crate) struct CollectionState {
     pub(crate) recall: RecallMonitor,
     /// The memories that were read, if reads prolong lives.
     pub(crate) reads: Reads,
+    /// The memories that were used.
+    pub(crate) uses: UseNotes,
     /// Unused buffers for graph searches.
     pub(crate) scratch: Mutex<Vec<Scratch>>,
     pub(crate) moves: Moves,
@@ -151,6 +154,7 @@ impl CollectionState {
             coder: Mutex::new(coder),
             recall: RecallMonitor::default(),
             reads: Reads::default(),
+            uses: UseNotes::default(),
             scratch: Mutex::default(),
             moves: Moves::default(),
             mem_bytes: AtomicU64::new(0),

@@ -72,7 +72,7 @@ impl Store {
         self.engine.dir.check_open()?;
         let asked = self.engine.admission.disk().asked();
         self.engine.moments.let_go();
-        refresh::write_reads(&self.engine)?;
+        refresh::write_noted(&self.engine)?;
         self.engine.log.tend()?;
         self.engine.reserve.tend();
         self.engine.background.resident().tend();

@@ -83,7 +83,7 @@ impl FailureBackoff {
 struct Memory {
     troubles: FailureBackoff,
     quiet: Quiet,
-    /// Reads are not written before this.
+    /// Reads and uses are not written before this.
     prolong_at: Duration,
 }
 
@@ -176,7 +176,7 @@ fn maintain_log(
     }
 }
 
-/// Writes the reads that prolong lives, if it is time. Returns how long to wait.
+/// Writes the reads and uses that were noted, if it is time. Returns how long to wait.
 fn prolong(engine: &Engine, memory: &mut Memory) -> Result<Duration> {
     if !refresh::is_due(engine) {
         return Ok(Duration::MAX);
@@ -186,7 +186,7 @@ fn prolong(engine: &Engine, memory: &mut Memory) -> Result<Duration> {
         return Ok(memory.prolong_at.saturating_sub(now));
     }
     memory.prolong_at = now.saturating_add(refresh::EVERY);
-    refresh::write_reads(engine)?;
+    refresh::write_noted(engine)?;
     Ok(Duration::MAX)
 }
 

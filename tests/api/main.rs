@@ -36,5 +36,6 @@ mod snapshots;
 mod store;
 mod text;
 mod updates;
+mod uses;
 mod verbs;
 mod words;

@@ -46,6 +46,8 @@ enum Step {
     DeleteInScope(u8, u64),
     /// A field of the metadata gets another value.
     Field(u64, u8),
+    /// Memories were used, from one id on; through the scope of a namespace if one is given.
+    Use(u64, u64, Option<u8>),
     Clock(i16),
     Pending,
     Compact,
@@ -67,6 +69,8 @@ struct Kept {
     tag: u8,
     /// The value of the field `f`.
     field: u8,
+    /// How often it was used, and when last.
+    uses: (u32, Option<Timestamp>),
     /// When it was made, and which of the writes made it.
     made: (Timestamp, u64),
 }
@@ -77,6 +81,7 @@ impl Kept {
         let id = memory.id;
         assert_eq!(memory.text.as_deref(), Some(&*format!("{:?}", self.insert)));
         assert_eq!(memory.importance, f32::from(self.importance) / 100.0, "{id}");
+        assert_eq!((memory.uses, memory.last_used), self.uses, "{id}");
         assert_eq!(memory.expiry().unwrap_or(Timestamp::MAX), self.expires_at, "{id}");
         assert_eq!(memory.tags, [format!("t{}", self.tag)], "{id}");
         for (x, y) in memory.vector.iter().zip(&self.vector) {
@@ -118,6 +123,8 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
         2 => inserts().prop_map(Step::InScope),
         2 => (0..4u8, 0..200u64).prop_map(|(n, id)| Step::DeleteInScope(n, id)),
         2 => (0..200u64, 0..6u8).prop_map(|(id, value)| Step::Field(id, value)),
+        4 => (0..200u64, 1..60u64, prop::option::of(0..4u8))
+            .prop_map(|(id, n, namespace)| Step::Use(id, n, namespace)),
         3 => (-200..800i16).prop_map(Step::Clock),
         4 => Just(Step::Pending),
         2 => Just(Step::Compact),
@@ -141,6 +148,8 @@ struct World {
     notes: Option<Collection>,
     model: BTreeMap<u64, Kept>,
     writes: u64,
+    /// Uses that are noted and not written yet: the memory, the namespace and the time.
+    noted: Vec<(u64, Option<u8>, Timestamp)>,
     /// Snapshots, with the model and the time of their moments.
     held: Vec<(CollectionSnapshot, BTreeMap<u64, Kept>, Timestamp)>,
 }
@@ -151,9 +160,21 @@ impl World {
         let path = dir.path().join("store");
         let clock = Arc::new(ManualClock::new(Timestamp::from_millis(1_700_000_000_000)));
         let (store, notes, model) = (None, None, BTreeMap::new());
-        let (copies, writes, held) = (0, 0, Vec::new());
-        let mut world =
-            Self { dir, path, copies, clock, metric, codes, store, notes, model, writes, held };
+        let (copies, writes, noted, held) = (0, 0, Vec::new(), Vec::new());
+        let mut world = Self {
+            dir,
+            path,
+            copies,
+            clock,
+            metric,
+            codes,
+            store,
+            notes,
+            model,
+            writes,
+            noted,
+            held,
+        };
         world.open();
         world
     }
@@ -214,6 +235,7 @@ impl World {
             importance: 50,
             tag: insert.tag,
             field: insert.tag,
+            uses: (0, None),
             made: (now, self.writes),
         };
         self.model.insert(insert.id, kept);
@@ -296,6 +318,15 @@ impl World {
                     self.keep(insert, now);
                 }
             }
+            Step::Use(first, n, namespace) => {
+                let now = self.store().now();
+                let ids = *first..*first + *n;
+                match namespace {
+                    None => self.notes().note_uses(ids.clone()),
+                    Some(of) => self.notes().scope(format!("n{of}")).note_uses(ids.clone()),
+                }
+                self.noted.extend(ids.map(|id| (id, *namespace, now)));
+            }
             Step::Clock(minutes) if *minutes < 0 => {
                 let back = Duration::from_secs(u64::from(minutes.unsigned_abs()) * 60);
                 let wall = altiplano::Clock::wall(&*self.clock);
@@ -304,7 +335,10 @@ impl World {
             Step::Clock(minutes) => {
                 self.clock.advance(Duration::from_secs(u64::from(minutes.unsigned_abs()) * 60));
             }
-            Step::Pending => while self.store().run_pending_tasks().unwrap() {},
+            Step::Pending => {
+                self.write_uses();
+                while self.store().run_pending_tasks().unwrap() {}
+            }
             Step::Compact => {
                 self.store().compact().unwrap();
                 let stats = self.store().stats().unwrap();
@@ -320,6 +354,7 @@ impl World {
             }
             Step::LetGo => drop(self.held.pop()),
             Step::Reopen => {
+                self.write_uses();
                 self.held.clear();
                 self.notes = None;
                 self.store.take().unwrap().close().unwrap();
@@ -327,6 +362,18 @@ impl World {
             }
             Step::Crash => self.crash(),
             Step::Check(namespace) => self.check(Some(*namespace)),
+        }
+    }
+
+    /// Adds what was noted to the model, as the store is about to do.
+    fn write_uses(&mut self) {
+        let now = self.store().now();
+        for (id, namespace, at) in std::mem::take(&mut self.noted) {
+            let kept = self.model.get_mut(&id).filter(|kept| kept.expires_at > now);
+            let own = |kept: &&mut Kept| namespace.is_none_or(|n| n == kept.insert.namespace);
+            if let Some(kept) = kept.filter(own) {
+                kept.uses = (kept.uses.0 + 1, kept.uses.1.max(Some(at)));
+            }
         }
     }
 
@@ -394,6 +441,7 @@ impl World {
         copy_dir(&self.path, &copy);
         // The files hold the time that the store has seen. The model's now comes from the store.
         self.held.clear();
+        self.noted.clear();
         (self.notes, self.store, self.path) = (None, None, copy);
         self.open();
     }

@@ -219,7 +219,7 @@ impl Rewrite<'_> {
 fn carry_changes(moved: &RowMap, input: &Input<'_>, changes: &Changes, parts: &mut [SegPart]) {
     broken!(DropCarriedChanges => return);
     let mut carried: Vec<Vec<(Row, Change)>> = vec![Vec::new(); parts.len()];
-    let newer = changes.iter().filter(|(_, change)| change.seq > input.changes.newest());
+    let newer = changes.iter().filter(|(_, change)| change.newest() > input.changes.newest());
     for (row, change) in newer {
         if let Some((segment, row)) = moved.find_at(input.from, row) {
             carried[segment].push((row, change));

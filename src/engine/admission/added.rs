@@ -43,7 +43,7 @@ impl<'a> Added<'a> {
                 }
                 Task::Delete { id, .. } => *id,
                 // An update takes the place of what it changes.
-                Task::DeleteWhere { .. } | Task::Update(_) => continue,
+                Task::DeleteWhere { .. } | Task::Update(_) | Task::Use(_) => continue,
             };
             let snapshot = write.core.snapshot();
             let place = snapshot.find(id)?;

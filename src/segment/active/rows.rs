@@ -9,6 +9,7 @@ use crate::error::Result;
 use crate::filter::{Attributes, Filter, Matcher};
 use crate::format::record;
 use crate::ids::{MemoryId, Seq};
+use crate::memory::Uses;
 use crate::segment::changed::{Written, changed};
 use crate::segment::changes::Changes;
 use crate::segment::liveness::Liveness;
@@ -30,6 +31,11 @@ impl Rows for Active {
     fn body<'a>(&'a self, row: Row, _: &'a mut RowBuffer) -> Result<&'a [u8]> {
         let (block, at) = self.locate(row)?;
         Ok(block.body(at))
+    }
+
+    fn body_bytes(&self, row: Row) -> Result<usize> {
+        let (block, at) = self.locate(row)?;
+        Ok(block.body(at).len())
     }
 
     fn vector<'a>(&'a self, row: Row, _: &'a mut RowBuffer) -> Result<&'a [f32]> {
@@ -59,6 +65,21 @@ impl Rows for Active {
         let history = record::history(block.body(at));
         let version = history.ok().and_then(|history| history.version);
         Ok(version.map_or(seq, |version| version.max(seq)))
+    }
+
+    fn newest(&self, row: Row) -> Result<Seq> {
+        let (block, at) = self.locate(row)?;
+        let history = record::history(block.body(at)).unwrap_or_default();
+        Ok(history.newest(Seq(block.heads[at].seq)))
+    }
+
+    fn uses(&self, row: Row) -> Result<Uses> {
+        let (block, at) = self.locate(row)?;
+        record::uses(block.body(at)).map_err(|e| self.damaged(row, e))
+    }
+
+    fn dimension(&self) -> usize {
+        self.spec.dimension
     }
 
     fn expires_at(&self, row: Row) -> Result<Timestamp> {

@@ -9,6 +9,7 @@ use crate::filter::{Attributes, Matcher};
 use crate::format::DecodeError;
 use crate::format::record::{self, History};
 use crate::ids::{MemoryId, Seq};
+use crate::memory::Uses;
 use crate::segment::changed::Written;
 use crate::segment::changes::Changes;
 use crate::segment::expiry::Expiries;
@@ -44,6 +45,11 @@ impl Rows for SealedSegment {
         self.body_in(row, &mut buffer.body)
     }
 
+    fn body_bytes(&self, row: Row) -> Result<usize> {
+        let (start, end) = (self.number(BODY_OFFSETS, row)?, self.number(BODY_OFFSETS, row + 1)?);
+        Ok(end.saturating_sub(start) as usize)
+    }
+
     fn vector<'a>(&'a self, row: Row, buffer: &'a mut RowBuffer) -> Result<&'a [f32]> {
         Ok(self.head(row, &mut buffer.vector)?.vector)
     }
@@ -75,6 +81,20 @@ impl Rows for SealedSegment {
     fn version(&self, row: Row) -> Result<Seq> {
         let seq = self.seq(row)?;
         Ok(self.history(row)?.version.map_or(seq, |version| version.max(seq)))
+    }
+
+    fn newest(&self, row: Row) -> Result<Seq> {
+        let seq = self.seq(row)?;
+        Ok(self.history(row)?.newest(seq))
+    }
+
+    fn uses(&self, row: Row) -> Result<Uses> {
+        let mut buffer = RowBuffer::default();
+        record::uses(self.body(row, &mut buffer)?).map_err(|e| self.damaged(row, e))
+    }
+
+    fn dimension(&self) -> usize {
+        self.dimension
     }
 
     fn expires_at(&self, row: Row) -> Result<Timestamp> {

@@ -1,7 +1,7 @@
 //! Owns changes of attributes that are kept beside the rows.
 //!
 //! Invariant: replaying the record of a change has the same effect as the change itself. Both
-//! affect only live rows whose newest change is older. A filter cannot match other rows at a
+//! affect only live rows whose newest operation is older. A filter cannot match other rows at a
 //! replay: a row that has changed since is skipped, and one that had expired by then stays as it
 //! is.
 
@@ -14,6 +14,7 @@ use crate::filter::Matcher;
 use crate::format::record;
 use crate::ids::{MemoryId, Seq};
 use crate::memory::{Change, Expiry};
+use crate::sabotage::broken;
 use crate::segment::{Row, RowBuffer, Rows};
 use crate::snapshot::Place;
 
@@ -27,7 +28,9 @@ impl Stage {
             }
             let Some(place) = self.find(*id)? else { continue };
             let Some((rows, _, row)) = self.next.rows_at(place) else { continue };
-            if rows.version(row)? < change.seq {
+            let mut is_older = rows.newest(row)? < change.seq;
+            broken!(CountUsesTwice => is_older = rows.version(row)? < change.seq);
+            if is_older {
                 let change = settled(rows, row, change)?;
                 self.change_at(place, [(row, change)]);
                 changed += 1;
@@ -90,9 +93,13 @@ impl Stage {
     }
 }
 
-/// Returns the change of one row: a memory that becomes pinned loses an end that its collection's
-/// default gave it.
+/// Returns the change of one row: added uses become all uses, and a memory that becomes pinned loses
+/// an end that its collection's default gave it.
 fn settled(rows: &dyn Rows, row: Row, change: Change) -> Result<Change> {
+    let change = match change.uses {
+        Some(_) => change.of_row(rows.uses(row)?),
+        None => change,
+    };
     if change.pinned != Some(true) || change.expiry.is_some() {
         return Ok(change);
     }

@@ -9,6 +9,7 @@ mod changes;
 mod deletes;
 mod task;
 mod updates;
+mod uses;
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -278,7 +279,7 @@ impl Stage {
         let of_part = |(rows, live): (&dyn Rows, &Liveness)| {
             let mut older = RoaringBitmap::new();
             for row in rows.select(filter, &mut 0)?.iter().filter(|row| live.is_live(*row)) {
-                if all_older || rows.version(row)? < seq {
+                if all_older || rows.newest(row)? < seq {
                     older.insert(row);
                 }
             }

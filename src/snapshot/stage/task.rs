@@ -11,6 +11,7 @@ use crate::ids::{MemoryId, Seq};
 use crate::memory::{Change, Patch};
 use crate::segment::{NewRow, row_bound};
 use crate::snapshot::state::CollectionState;
+use crate::snapshot::uses::NotedUse;
 
 /// Estimated bytes of the body of a row that is updated.
 const BODY_BYTES: usize = 512;
@@ -37,6 +38,8 @@ pub(crate) enum Task {
         now: Timestamp,
     },
     Update(Update),
+    /// Adds uses to memories.
+    Use(Vec<NotedUse>),
 }
 
 /// What must hold of the memory with the id of a write; all that is given. The write is carried out
@@ -108,7 +111,7 @@ impl Prepared {
                 let row = self.core.spec.dimension * 4 + codes + body + words(body);
                 rows.saturating_mul(row as u64)
             }
-            Task::Update(_) | Task::Delete { .. } | Task::DeleteWhere { .. } => 0,
+            Task::Use(_) | Task::Update(_) | Task::Delete { .. } | Task::DeleteWhere { .. } => 0,
         }
     }
 

@@ -53,6 +53,7 @@ impl Stage {
             }
             Task::DeleteWhere { filter, now } => OpKind::DeleteWhere { filter, now },
             Task::Update(update) => return self.update(update, sequence, payload),
+            Task::Use(uses) => return self.add_uses(uses, sequence, payload),
         };
         let op = Op { collection: self.core.id, seq: sequence.next(), kind };
         let seq = op.seq;
@@ -95,7 +96,7 @@ impl Stage {
     }
 
     /// Returns true if the memory with this id is visible and, if a namespace is given, in it.
-    fn is_visible(&mut self, id: MemoryId, namespace: Option<&str>) -> Result<bool> {
+    pub(super) fn is_visible(&mut self, id: MemoryId, namespace: Option<&str>) -> Result<bool> {
         let Some(place) = self.current(id)? else { return Ok(false) };
         let Some((rows, _, row)) = self.next.rows_at(place) else { return Ok(false) };
         if namespace.is_none() {

@@ -5,7 +5,7 @@ use crate::clock::Timestamp;
 use crate::filter::{Attributes, Matcher};
 use crate::format::op::OpKind;
 use crate::ids::{MemoryId, Seq};
-use crate::memory::Change;
+use crate::memory::{Change, Uses};
 
 /// The rows that a logged change is about.
 enum Of {
@@ -36,23 +36,27 @@ impl LoggedChanges {
         }
     }
 
-    /// Returns what was changed of a row: `before`, and what the log adds to that. `version` is the
-    /// newest operation that wrote or changed the row before the log.
+    /// Returns what was changed of a row: `before`, and what the log adds to that. `newest` is the
+    /// newest operation in the row before the log, and `written` are the uses in its body.
     pub(super) fn of(
         &self,
         collection: u32,
         row: &Attributes<'_>,
-        version: Seq,
+        (newest, written): (Seq, Uses),
         before: Option<Change>,
     ) -> Option<Change> {
         let changes =
-            self.all.iter().filter(|(of, _, change)| *of == collection && change.seq > version);
+            self.all.iter().filter(|(of, _, change)| *of == collection && change.seq > newest);
         changes.fold(before, |sum, (_, of, change)| {
             let hit = match of {
                 Of::Ids(ids) => ids.binary_search(&row.id).is_ok(),
                 Of::Where(filter, now) => filter.matches(row) && row.expires_at > *now,
             };
-            if hit { Some(sum.unwrap_or_default().then(*change)) } else { sum }
+            if !hit {
+                return sum;
+            }
+            let sum = sum.unwrap_or_default();
+            Some(sum.then(change.of_row(sum.uses.unwrap_or(written))))
         })
     }
 }

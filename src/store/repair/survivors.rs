@@ -339,7 +339,7 @@ impl Survivors {
         give(collection as usize, row)
     }
 
-    /// Returns the newest operation that wrote or changed a row, and its body with the changes.
+    /// Returns the newest operation in a row, and its body with the changes.
     /// `None` if the body cannot be decoded.
     fn as_changed<'r>(
         &self,
@@ -349,13 +349,13 @@ impl Survivors {
     ) -> Option<(Seq, Cow<'r, [u8]>)> {
         let attributes = record::attributes(row.id, row.body).ok()?;
         let history = record::history(row.body).ok()?;
-        let folded = history.version.map_or(row.seq, |version| version.max(row.seq));
-        let version = change.map_or(folded, |change| change.seq);
-        match self.changes.of(collection, &attributes, version, change) {
-            None => Some((version, Cow::Borrowed(row.body))),
+        let newest = change.map_or(history.newest(row.seq), |change| change.newest());
+        let written = record::uses(row.body).ok()?;
+        match self.changes.of(collection, &attributes, (newest, written), change) {
+            None => Some((newest, Cow::Borrowed(row.body))),
             Some(change) => {
                 let body = record::with_change(row.body, &change).ok()?;
-                Some((change.seq, Cow::Owned(body)))
+                Some((change.newest(), Cow::Owned(body)))
             }
         }
     }

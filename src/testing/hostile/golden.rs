@@ -11,6 +11,7 @@ use super::files::MemoryDisk;
 use crate::clock::{ManualClock, Timestamp};
 use crate::collection::Collection;
 use crate::disk::{Disk, SealedFile};
+use crate::engine::refresh;
 use crate::filter::{Attributes, Filter};
 use crate::format::frame::{FRAME_HEAD_LEN, FrameHead, frame_len};
 use crate::format::header::{FileHeader, FileKind, HEADER_LEN};
@@ -106,6 +107,9 @@ fn memory(i: u64, version: u64, dimension: usize) -> Memory {
     if i % 6 == 2 {
         memory = memory.superseded_by(i + 1).derived_from([i / 2, 7]);
         memory = memory.valid(Some(Timestamp::from_millis(i.cast_signed())), None);
+    }
+    if i % 8 == 6 {
+        memory = memory.uses(i as u32).last_used(Timestamp::from_millis(i.cast_signed()));
     }
     if i % 9 == 4 {
         let (seen, by) = (vec![(i, Some('a')), (version, None)], By::Page { number: 3 });
@@ -241,6 +245,7 @@ fn fill(store: &Store, versions: &mut Versions) {
         let lasting = Patch::new().importance(0.25).lifetime(Lifetime::Forever);
         update(of, 20..24, &lasting, versions);
         update(of, 24..26, &Patch::new().pinned(false), versions);
+        note_uses(of, 26..31, versions);
     }
     roll(store, &notes, versions);
     for of in [&notes, &facts] {
@@ -251,6 +256,7 @@ fn fill(store: &Store, versions: &mut Versions) {
         assert_eq!(of.1.delete_where(Filter::ids([204u64, 206, 900])).unwrap(), 2);
         update(of, 36..39, &Patch::new().lifetime(Duration::from_secs(90)), versions);
         update(of, 207..208, &Patch::new().text("again").tag("t9"), versions);
+        note_uses(of, 33..35, versions);
         // Each kills enough rows that the filter is logged, and not their ids.
         assert!(of.1.delete_where(Filter::field("n").between(45, 110.5)).unwrap() > 2);
         let valid = Filter::valid_at(Timestamp::from_millis(30)) & Filter::superseded(true);
@@ -294,6 +300,20 @@ fn update(
 ) {
     let count = ids.end - ids.start;
     assert_eq!(collection.update_where(Filter::ids(ids.clone()), patch.clone()).unwrap(), count);
+    for id in ids.map(MemoryId::from) {
+        let memory = collection.get(id).unwrap().unwrap();
+        versions.entry((*name, id)).or_default().push(memory);
+    }
+}
+
+/// Adds a use to each of these memories, once for the same reason.
+fn note_uses(
+    (name, collection): &(&'static str, Collection),
+    ids: Range<u64>,
+    versions: &mut Versions,
+) {
+    collection.note_uses(ids.clone());
+    refresh::write_noted(&collection.engine).unwrap();
     for id in ids.map(MemoryId::from) {
         let memory = collection.get(id).unwrap().unwrap();
         versions.entry((*name, id)).or_default().push(memory);

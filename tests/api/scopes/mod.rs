@@ -2,6 +2,7 @@
 //! operations against a model in `model`.
 
 mod model;
+mod moments;
 
 use std::time::Duration;
 

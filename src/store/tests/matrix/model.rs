@@ -6,6 +6,7 @@ use std::ops::Range;
 use std::time::Duration;
 
 use crate::clock::Timestamp;
+use crate::engine::refresh;
 use crate::{
     Batch, Collection, CollectionOptions, Durability, Filter, HnswParams, Memory, Metric, Patch,
     Store,
@@ -24,6 +25,7 @@ pub(super) struct Row {
     pub(super) importance: u8,
     /// Identifies the update that wrote the row again.
     pub(super) kind: Option<String>,
+    pub(super) uses: u32,
 }
 
 /// The memories of each existing collection, by number of name and id.
@@ -131,6 +133,11 @@ pub(super) enum Write {
         from: usize,
         least: u8,
     },
+    /// One use of each. It is noted, and written by the background, so it is no part of a batch.
+    Use {
+        of: usize,
+        ids: Range<u64>,
+    },
 }
 
 impl Write {
@@ -144,6 +151,7 @@ impl Write {
             Self::Touch { of, .. }
             | Self::TouchWhere { of, .. }
             | Self::Raise { of, .. }
+            | Self::Use { of, .. }
             | Self::Patch { of, .. }
             | Self::PatchWhere { of, .. } => *of,
         }
@@ -183,7 +191,7 @@ pub(super) fn apply(model: &mut Model, n: u64, writes: &[Write], now: Timestamp)
             Write::Insert { id, ttl, .. } => {
                 let expires = ttl.map_or(Timestamp::MAX, |ttl| now + Duration::from_secs(ttl));
                 let (text, importance) = (format!("write {n}"), 50);
-                rows.insert(*id, Row { text, expires, importance, kind: None });
+                rows.insert(*id, Row { text, expires, importance, kind: None, uses: 0 });
             }
             Write::Delete { id, .. } => drop(rows.remove(id)),
             Write::DeleteWhere { namespace, .. } => rows.retain(|id, _| id % 5 != *namespace),
@@ -192,6 +200,7 @@ pub(super) fn apply(model: &mut Model, n: u64, writes: &[Write], now: Timestamp)
             Write::Touch { .. }
             | Write::TouchWhere { .. }
             | Write::Raise { .. }
+            | Write::Use { .. }
             | Write::Patch { .. }
             | Write::PatchWhere { .. } => update(rows, n, write, now),
         }
@@ -208,6 +217,7 @@ fn update(rows: &mut BTreeMap<u64, Row>, n: u64, write: &Write, now: Timestamp) 
                 (row.expires, row.importance) = (end(ttl), importance(n));
             }
             Write::Raise { ids, .. } if ids.contains(id) => row.importance = raised(n),
+            Write::Use { ids, .. } if ids.contains(id) => row.uses += 1,
             Write::Patch { ids, .. } if ids.contains(id) => row.kind = Some(kind(n)),
             Write::PatchWhere { namespace, .. } if id % 5 == *namespace => {
                 row.kind = Some(kind(n));
@@ -249,6 +259,9 @@ pub(super) fn carry_out(
 ) -> crate::Result<()> {
     let open = |c: usize| to[c].clone().ok_or(crate::Error::Closed);
     let Some(first) = writes.first() else { return Ok(()) };
+    if let [Write::Use { of, ids }] = writes {
+        return note_uses(&open(*of)?, ids.clone(), durability);
+    }
     // `delete_where` cannot name another collection, so its collection is the batch's.
     let by_filter = |w: &&Write| {
         use Write::{DeleteIds, DeleteImportant, DeleteWhere};
@@ -301,9 +314,17 @@ pub(super) fn carry_out(
                 let filter = Filter::namespace(format!("user:{namespace}"));
                 batch.update_where_in(&open(c)?, filter, Patch::new().kind(kind(n)))
             }
+            Write::Use { .. } => return Err(crate::Error::internal("a use in a batch")),
         };
     }
     base.apply_with(batch, durability).map(drop)
+}
+
+/// Notes uses, and writes them as the background would.
+fn note_uses(of: &Collection, ids: Range<u64>, durability: Durability) -> crate::Result<()> {
+    of.note_uses(ids);
+    refresh::write_noted(&of.engine)?;
+    if durability == Durability::Sync { of.sync() } else { Ok(()) }
 }
 
 fn memory(c: usize, id: u64, n: u64, ttl: Option<u64>) -> Memory {
@@ -340,7 +361,8 @@ fn read_collection(collection: &Collection, c: usize) -> Result<BTreeMap<u64, Ro
             .map_err(|got| format!("{id} of write {n} has the vector {got:?}"))?;
         let expires = memory.expiry().unwrap_or(Timestamp::MAX);
         let (importance, kind) = ((memory.importance * 100.0).round() as u8, memory.kind);
-        if rows.insert(id, Row { text, expires, importance, kind }).is_some() {
+        let uses = memory.uses;
+        if rows.insert(id, Row { text, expires, importance, kind, uses }).is_some() {
             return Err(format!("{id} is there twice"));
         }
     }

@@ -27,6 +27,7 @@ fn likely(switch: Sabotage) -> &'static str {
         DropCarriedDeletes => "writes during a merge",
         DropCarriedChanges => "touch during a job",
         ForgetChanges => "touch in segments",
+        CountUsesTwice => "uses",
         ReplayOverLaterChanges => "changes after a delete",
         ForgetDeletes => "deletes in segments",
         UnlinkSegmentEarly | LetGoOfLog | KeepLocators | CoverTooMuch => "delete by a list",

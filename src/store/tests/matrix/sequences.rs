@@ -77,7 +77,8 @@ impl Held {
                 let text = memory.text.as_deref().unwrap_or_default().to_owned();
                 let expires = memory.expiry().unwrap_or(crate::Timestamp::MAX);
                 let (importance, kind) = ((memory.importance * 100.0).round() as u8, memory.kind);
-                let row = Row { text, expires, importance, kind };
+                let uses = memory.uses;
+                let row = Row { text, expires, importance, kind, uses };
                 rows.insert(memory.id.as_u128() as u64, row);
             }
         }

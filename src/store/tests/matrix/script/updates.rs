@@ -19,6 +19,10 @@ fn raise(of: usize, ids: std::ops::Range<u64>) -> Vec<Write> {
     vec![Write::Raise { of, ids }]
 }
 
+fn used(of: usize, ids: std::ops::Range<u64>) -> Vec<Write> {
+    vec![Write::Use { of, ids }]
+}
+
 fn delete_important(from: usize, least: u8) -> Vec<Write> {
     vec![Write::DeleteImportant { from, least }]
 }
@@ -105,6 +109,31 @@ pub(super) fn updates(w: Mode) -> Vec<Topic> {
                 w(insert(0, 100..104)),
                 Reopen,
                 Run,
+                Purge,
+                Reopen,
+            ],
+        ),
+        (
+            "uses",
+            vec![
+                w([insert(0, 0..70), insert(1, 0..3)].concat()),
+                w(used(1, 0..3)),
+                Run,
+                w(used(0, 0..40)),
+                w(used(0, 30..50)),
+                w([touch(0, 35..38, 5000), patch(0, 0..2), insert(0, 2..3)].concat()),
+                w(used(0, 0..5)),
+                w(delete(0, 60..70)),
+                // The uses are worked into a segment, and stay in the log.
+                Compact,
+                During(used(0, 10..35)),
+                w(insert(0, 100..104)),
+                w(used(0, 30..104)),
+                Reopen,
+                w(delete(0, 20..30)),
+                During(used(0, 10..35)),
+                Run,
+                w(used(1, 0..9)),
                 Purge,
                 Reopen,
             ],
