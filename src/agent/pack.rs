@@ -127,13 +127,15 @@ impl Packing {
     }
 
     /// Decides which of the candidates, the best first, go into the prompt. O(n log n) for n
-    /// candidates, and usually two to three counts of each of their lines.
+    /// candidates, and one count of each line. The whole prompt is counted once, and again for each
+    /// candidate that nearly fits.
     pub fn pack(&self, ranked: Vec<Recalled>, counter: &dyn TokenCounter) -> Packed {
         let mut filling = Filling {
             packing: self,
             counter,
-            used: counter.count(&self.template.top()) + counter.count(self.template.bottom()),
-            is_exact: true,
+            used: counter
+                .count(&self.template.top())
+                .saturating_add(counter.count(self.template.bottom())),
             taken: Vec::new(),
             left_out: Vec::new(),
             truncated: false,
@@ -176,10 +178,8 @@ fn group(memory: &Memory) -> Option<String> {
 struct Filling<'a> {
     packing: &'a Packing,
     counter: &'a dyn TokenCounter,
-    /// The tokens of header, footer and lines.
+    /// The tokens of header, footer and lines, or of the whole where it was counted.
     used: usize,
-    /// Whether `used` is that of the whole prompt, and not a sum of its lines.
-    is_exact: bool,
     taken: Vec<Unit>,
     left_out: Vec<(usize, LeftOut)>,
     truncated: bool,
@@ -194,25 +194,21 @@ impl Filling<'_> {
         if self.truncated {
             return self.leave_for_budget(&unit);
         }
-        let lines: usize = unit.iter().map(|(_, item)| self.tokens(item)).sum();
-        // A sum of lines is a little more than the whole has for most counters, so before
-        // something is left out, the whole is counted.
-        if !self.fits(lines) && !self.is_exact {
-            self.used = self.whole();
-            self.is_exact = true;
-        }
+        let lines = unit.iter().map(|(_, item)| self.tokens(item)).fold(0, usize::saturating_add);
         if self.fits(lines) {
-            self.take(unit, lines);
+            self.used += lines;
+            self.taken.push(unit);
             return;
         }
+        let Some(unit) = self.add_exactly(unit, lines) else { return };
         let cut = match unit.as_slice() {
             [(at, item)] if self.packing.truncates => self.cut(item).map(|item| (*at, item)),
             _ => None,
         };
         let Some((at, item)) = cut else { return self.leave_for_budget(&unit) };
-        let lines = self.tokens(&item);
+        self.used += self.tokens(&item);
         self.truncated = true;
-        self.take(vec![(at, item)], lines);
+        self.taken.push(vec![(at, item)]);
     }
 
     fn fits(&self, lines: usize) -> bool {
@@ -225,10 +221,21 @@ impl Filling<'_> {
         self.counter.count(&(self.packing.template.line(item) + "\n"))
     }
 
-    fn take(&mut self, unit: Unit, lines: usize) {
-        self.used = self.used.saturating_add(lines);
-        self.is_exact = false;
+    /// Takes a unit that fits only if the whole prompt is counted, or returns it. For most counters
+    /// the sum of the lines is more than the whole by a token for each line at most. So only if
+    /// that could be enough, the whole is counted.
+    fn add_exactly(&mut self, unit: Unit, lines: usize) -> Option<Unit> {
+        let spare = self.taken.iter().map(Vec::len).sum::<usize>() + unit.len() + 2;
+        if !self.fits(lines.saturating_sub(spare)) {
+            return Some(unit);
+        }
         self.taken.push(unit);
+        let whole = self.whole();
+        if whole > self.packing.token_budget || self.packing.token_budget == 0 {
+            return self.taken.pop();
+        }
+        self.used = whole;
+        None
     }
 
     fn leave_for_budget(&mut self, unit: &Unit) {

@@ -1,11 +1,12 @@
 //! Owns how the agent layer reads a text without a model: its sentences and its words.
 //!
-//! Invariant: what is returned depends on the text alone, and is part of it.
+//! Invariant: what is returned depends on the text alone, and is part of it. The rules of `words`
+//! are part of the vectors in `hashing`: a change of them needs a new version there.
 
-/// Words after which a period ends no sentence.
+/// Words after which a period ends no sentence. "Ms" is a title and "ms" are milliseconds.
 const ABBREVIATIONS: [&str; 18] = [
-    "approx", "ave", "ca", "cf", "dept", "dr", "est", "fig", "inc", "jr", "mr", "mrs", "ms",
-    "prof", "sr", "st", "vol", "vs",
+    "Ave", "Dept", "Dr", "Fig", "Inc", "Jr", "Mr", "Mrs", "Ms", "Prof", "Sr", "St", "Vol",
+    "approx", "ca", "cf", "est", "vs",
 ];
 
 /// The most common words of English: those that build sentences, and those of greetings and
@@ -135,8 +136,7 @@ fn goes_on(before: &str, after: &str) -> bool {
     }
     let is_number = !word.is_empty() && word.chars().all(|c| c.is_ascii_digit());
     let is_initial = word.chars().count() == 1 && word.starts_with(char::is_alphabetic);
-    let lower = word.to_lowercase();
-    is_initial || (is_number && is_first) || ABBREVIATIONS.contains(&lower.as_str())
+    is_initial || (is_number && is_first) || ABBREVIATIONS.contains(&word)
 }
 
 #[cfg(test)]
@@ -170,6 +170,7 @@ mod tests {
         ];
         assert_eq!(split(text), found);
         assert_eq!(split("他对花生过敏。他住在利马！"), ["他对花生过敏。", "他住在利马！"]);
+        assert_eq!(split("It took 95 ms. Ms. Li left."), ["It took 95 ms.", "Ms. Li left."]);
         assert_eq!(split(" \n "), [""; 0]);
     }
 

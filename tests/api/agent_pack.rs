@@ -95,17 +95,13 @@ fn a_group_is_in_as_a_whole_at_the_place_of_its_first_and_in_the_order_of_time()
     ];
     let packed = Packing::new(100).template(bare()).pack(ranked.clone(), &Bytes);
     assert_eq!(ids(&packed), [1, 4, 2, 3]);
-    let packed = Packing::new(14).template(bare()).pack(ranked, &Bytes);
+    let packed = Packing::new(13).template(bare()).pack(ranked, &Bytes);
     assert_eq!(ids(&packed), [1, 3]);
     assert_eq!(left(&packed), [(2, LeftOutReason::Group), (4, LeftOutReason::Group)]);
 }
 
 #[test]
 fn a_limit_counts_memories_and_no_group_is_split_by_it() {
-    let ranked =
-        vec![candidate(1, "a"), member(2, "g", "b"), member(3, "g", "c"), candidate(4, "d")];
-    let packed = Packing::new(100).limit(2).pack(ranked, &Bytes);
-    assert_eq!(ids(&packed), [1]);
     let packed = Packing::new(1_000).limit(2).template(bare()).pack(
         vec![candidate(1, "a"), member(2, "g", "b"), member(3, "g", "c"), candidate(4, "d")],
         &Bytes,
@@ -118,13 +114,13 @@ fn a_limit_counts_memories_and_no_group_is_split_by_it() {
 fn a_text_is_cut_between_words_on_request_and_is_the_last() {
     let long = "one two three four five six seven";
     let ranked = vec![candidate(1, "aaa"), candidate(2, long), candidate(3, "c")];
-    let packing = Packing::new(36).template(bare());
+    let packing = Packing::new(34).template(bare());
     let packed = packing.clone().pack(ranked.clone(), &Bytes);
     assert_eq!((ids(&packed), packed.truncated), (vec![1, 3], false));
     let packed = packing.truncate(true).pack(ranked.clone(), &Bytes);
     assert_eq!((ids(&packed), packed.truncated), (vec![1, 2], true));
     assert_eq!(packed.items[1].text(), "one two three four five…");
-    assert!(packed.tokens_used <= 36);
+    assert!(packed.tokens_used <= 34);
     // Four words would fit, which is too few, so a smaller one goes in.
     let packed = Packing::new(28).template(bare()).truncate(true).pack(ranked, &Bytes);
     assert_eq!((ids(&packed), packed.truncated), (vec![1, 3], false));
@@ -170,7 +166,7 @@ proptest! {
     #[test]
     fn the_budget_holds_and_nothing_is_lost(
         pool in pools(), template in prop::option::of(templates()), budget in 0_usize..400,
-        limit in prop_oneof![Just(usize::MAX), 0_usize..10], truncate: bool, which in 0..3,
+        limit in prop_oneof![Just(usize::MAX), 0_usize..10], truncate: bool, which in 0_usize..3,
     ) {
         let counter: &dyn TokenCounter = [&EstimatedTokens as &dyn TokenCounter, &Bytes, &Squares][which];
         let template = template.unwrap_or_default();
