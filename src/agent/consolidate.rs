@@ -162,7 +162,8 @@ fn summaries(
     let texts = summarizer
         .summarize(sources, carry)
         .map_err(|source| Error::Callback { part: "summarizer", source })?;
-    let asked: Vec<&str> = texts.iter().map(String::as_str).filter(|text| !text.is_empty()).collect();
+    let asked: Vec<&str> =
+        texts.iter().map(String::as_str).filter(|text| !text.is_empty()).collect();
     let vectors = core.embed(&asked)?;
     let importance = sources.iter().map(|memory| memory.importance).fold(0.0, f32::max);
     let ids: Vec<MemoryId> = sources.iter().map(|memory| memory.id).collect();
@@ -177,7 +178,8 @@ fn summaries(
         memory.namespace = common(sources, |one| one.namespace.as_ref());
         memory.session = common(sources, |one| one.session.as_ref());
         // It happened when the last of its sources did.
-        memory.event_time = sources.iter().filter_map(|one| one.event_time.or(one.created_at)).max();
+        memory.event_time =
+            sources.iter().filter_map(|one| one.event_time.or(one.created_at)).max();
         memory
     });
     Ok(made.collect())

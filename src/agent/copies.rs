@@ -51,7 +51,8 @@ pub(super) fn of_new(core: &Core, new: &Memory) -> Result<Option<Memory>> {
     let mut best: Option<Hit> = None;
     for open in core.tiers.iter().filter(|open| !open.tier.in_memory) {
         let collection = open.collection();
-        let search = collection.search(&new.vector).k(NEIGHBORS).min_score(similarity.min(SAME_TEXT));
+        let search =
+            collection.search(&new.vector).k(NEIGHBORS).min_score(similarity.min(SAME_TEXT));
         let hits = in_namespace(search, new).peek().run()?;
         let is_same = |hit: &Hit| hit.score >= similarity || hit.text() == new.text.as_deref();
         for hit in hits.into_iter().filter(is_same) {
@@ -124,7 +125,8 @@ pub(super) fn clusters(
         order.push((memory.seq(), memory.id));
     }
     order.sort_unstable();
-    let place = |id: MemoryId, hits: &[Hit]| hits.iter().find(|hit| hit.id == id).map(|hit| hit.seq);
+    let place =
+        |id: MemoryId, hits: &[Hit]| hits.iter().find(|hit| hit.id == id).map(|hit| hit.seq);
     let (mut taken, mut found) = (BTreeSet::new(), Vec::new());
     for (seq, center) in order {
         if taken.contains(&center) {

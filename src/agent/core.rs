@@ -81,11 +81,14 @@ impl Core {
         let mut tiers = Vec::with_capacity(options.tiers.len());
         for tier in &options.tiers {
             let found = store.get_collection(&tier.name).filter(|found| {
-                options.reembed && found.settings().embedding_space.as_deref() != Some(embedder.space())
+                options.reembed
+                    && found.settings().embedding_space.as_deref() != Some(embedder.space())
             });
             let collection = match found {
                 Some(found) => found,
-                None => store.collection(&tier.name, tier_options(tier, embedder.as_ref(), &options))?,
+                None => {
+                    store.collection(&tier.name, tier_options(tier, embedder.as_ref(), &options))?
+                }
             };
             tiers.push(OpenTier { tier: tier.clone(), collection: RwLock::new(collection) });
         }
@@ -95,8 +98,20 @@ impl Core {
             collection: RwLock::new(store.collection(ARCHIVE, plain)?),
         };
         let (moves, sessions) = (RwLock::default(), Mutex::default());
-        let (writes, tidying, embedder) = (AtomicU64::new(0), Mutex::default(), RwLock::new(embedder));
-        Ok(Self { store, tiers, archive, state, options, embedder, moves, sessions, writes, tidying })
+        let (writes, tidying, embedder) =
+            (AtomicU64::new(0), Mutex::default(), RwLock::new(embedder));
+        Ok(Self {
+            store,
+            tiers,
+            archive,
+            state,
+            options,
+            embedder,
+            moves,
+            sessions,
+            writes,
+            tidying,
+        })
     }
 
     pub(super) fn now(&self) -> Timestamp {

@@ -35,7 +35,7 @@ const FULL_WORD: usize = 6;
 ///
 /// ```
 /// use altiplano::agent::{Embedder, HashingEmbedder};
-/// let embedder = HashingEmbedder::default();
+/// let embedder = HashingEmbedder::new();
 /// assert_eq!((embedder.dimension(), embedder.space()), (256, "altiplano-hashing-1-256"));
 ///
 /// let vectors = embedder.embed(&["likes green tea", "like tea", "flight to Lima"]).unwrap();
@@ -58,13 +58,18 @@ impl Default for HashingEmbedder {
 }
 
 impl HashingEmbedder {
+    /// Returns one with 256 dimensions.
+    pub fn new() -> Self {
+        Self::of(256)
+    }
+
     /// Returns one with this number of dimensions: 16 to [`CollectionOptions::MAX_DIMENSION`]. With
     /// fewer, more features share a place, and more texts are near each other by chance.
     ///
     /// # Errors
     ///
     /// [`Error::InvalidOption`] outside of that range.
-    pub fn new(dimension: usize) -> Result<Self> {
+    pub fn with_dimension(dimension: usize) -> Result<Self> {
         let most = CollectionOptions::MAX_DIMENSION;
         if !(16..=most).contains(&dimension) {
             let reason = format!("{dimension} is not 16 to {most}");

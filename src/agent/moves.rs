@@ -51,7 +51,13 @@ pub(super) fn leave(
 }
 
 /// Tells the listener what left a tier.
-pub(super) fn tell(core: &Core, tier: &OpenTier, target: &Target<'_>, cause: Cause, ids: Vec<MemoryId>) {
+pub(super) fn tell(
+    core: &Core,
+    tier: &OpenTier,
+    target: &Target<'_>,
+    cause: Cause,
+    ids: Vec<MemoryId>,
+) {
     let from = tier.name().to_owned();
     core.tell(&match target {
         Target::Nowhere => AgentEvent::Forgotten { tier: from, cause, ids },

@@ -224,7 +224,10 @@ impl AgentOptions {
         for (at, tier) in self.tiers.iter().enumerate() {
             if tier.name.is_empty() || tier.name.len() > 200 {
                 let bytes = tier.name.len();
-                return Err(Error::option("tier", format!("its name has {bytes} bytes, not 1 to 200")));
+                return Err(Error::option(
+                    "tier",
+                    format!("its name has {bytes} bytes, not 1 to 200"),
+                ));
             }
             if [ARCHIVE, STATE].contains(&&*tier.name) || tier.name.ends_with(BESIDE) {
                 return Err(Error::option("tier", format!("the name `{}` is taken", tier.name)));

@@ -273,7 +273,8 @@ impl<'a> Recall<'a> {
             template: self.template.clone(),
         };
         if let Some(budget) = self.token_budget {
-            let packing = Packing::new(budget).truncate(self.truncate).template(self.template.clone());
+            let packing =
+                Packing::new(budget).truncate(self.truncate).template(self.template.clone());
             let packed = packing.pack(answer.items, self.core.options.counter.as_ref());
             (answer.items, answer.tokens_used) = (packed.items, packed.tokens_used);
             answer.truncated = packed.truncated;
@@ -334,7 +335,9 @@ impl<'a> Recall<'a> {
             let (mut items, mut left_out) = (ranked, Vec::new());
             if items.len() > k {
                 let rest = items.split_off(k);
-                left_out.extend(rest.iter().map(|one| LeftOut::new(one.memory.id, LeftOutReason::Limit)));
+                left_out.extend(
+                    rest.iter().map(|one| LeftOut::new(one.memory.id, LeftOutReason::Limit)),
+                );
             }
             return (items, left_out);
         };
@@ -353,7 +356,10 @@ impl<'a> Recall<'a> {
 
 impl fmt::Debug for Recall<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Recall").field("k", &self.most()).field("rank", &self.rank).finish_non_exhaustive()
+        f.debug_struct("Recall")
+            .field("k", &self.most())
+            .field("rank", &self.rank)
+            .finish_non_exhaustive()
     }
 }
 
@@ -366,9 +372,8 @@ fn candidates(hits: Vec<(&OpenTier, Hit)>, pool_exhausted: bool) -> Vec<Recalled
     // If the pool took all memories, a similarity of 0 counts as far, so that of a few memories
     // which are all near none counts as far.
     let floor = if pool_exhausted { f32::INFINITY } else { 0.0 };
-    let (low, high) = similar.fold((floor, f32::NEG_INFINITY), |(low, high), value| {
-        (low.min(value), high.max(value))
-    });
+    let (low, high) = similar
+        .fold((floor, f32::NEG_INFINITY), |(low, high), value| (low.min(value), high.max(value)));
     let best = hits.iter().filter_map(|(_, hit)| hit.text_score).fold(0.0, f32::max);
     let mut seen = std::collections::BTreeSet::new();
     let mut all = Vec::with_capacity(hits.len());

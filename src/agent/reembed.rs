@@ -12,9 +12,7 @@ use serde::Serialize;
 use super::core::{Core, NO_VECTOR, OpenTier, embed, tier_options};
 use super::tier::BESIDE;
 use super::traits::Embedder;
-use crate::{
-    Batch, Collection, Error, Fields, Filter, Memory, MemoryId, Result, Store,
-};
+use crate::{Batch, Collection, Error, Fields, Filter, Memory, MemoryId, Result, Store};
 
 /// The kind of records of copies, and the key of the record of a swap.
 const RECORD: &str = "reembed";
@@ -150,11 +148,7 @@ fn pass(core: &Core, copy: &mut Copy<'_>, embedder: &dyn Embedder) -> Result<u64
 }
 
 /// Embeds some memories and writes them beside the tier.
-fn flush(
-    copy: &Copy<'_>,
-    embedder: &dyn Embedder,
-    chunk: &mut Vec<Memory>,
-) -> Result<u64> {
+fn flush(copy: &Copy<'_>, embedder: &dyn Embedder, chunk: &mut Vec<Memory>) -> Result<u64> {
     let texts: Vec<&str> =
         chunk.iter().map(|memory| memory.text.as_deref().unwrap_or_default()).collect();
     let vectors = embed(embedder, &texts)?;

@@ -84,8 +84,7 @@ pub(super) fn remember(
 }
 
 fn prepare(core: &Core, news: Vec<NewMemory>) -> Result<Vec<Ready<'_>>> {
-    let texts: Vec<&str> =
-        news.iter().filter(|new| new.vector.is_none()).map(text_of).collect();
+    let texts: Vec<&str> = news.iter().filter(|new| new.vector.is_none()).map(text_of).collect();
     let mut vectors = core.embed(&texts)?.into_iter();
     let mut ready = Vec::with_capacity(news.len());
     for new in news {
@@ -125,15 +124,14 @@ fn one<'a>(
         (Some(importance), _) => memory.importance = importance,
         (None, Some(estimate)) => {
             let estimated = estimate.estimate(&text, &statistics(core, &text)?);
-            memory.importance = if estimated.is_finite() { estimated.clamp(0.0, 1.0) } else { NEUTRAL };
+            memory.importance =
+                if estimated.is_finite() { estimated.clamp(0.0, 1.0) } else { NEUTRAL };
             memory.set_field(ESTIMATED, true);
         }
         (None, None) => {}
     }
     let mut ready = Ready { tier, memory, duplicate_of: None, is_new: true };
-    if is_compared
-        && let Some(old) = copies::of_new(core, &ready.memory)?
-    {
+    if is_compared && let Some(old) = copies::of_new(core, &ready.memory)? {
         ready.duplicate_of = Some(old.id);
         decide(core, &mut ready, &old);
     }
@@ -160,10 +158,12 @@ pub(super) fn statistics(core: &Core, text: &str) -> Result<WordStatistics> {
     }
     let search = tier.search_text(text).k(1).fields(Fields::None).peek();
     match search.explain() {
-        Ok((_, explanation)) => Ok(explanation.text.map_or_else(WordStatistics::default, |found| {
-            let words = found.words.into_iter().map(|one| (one.word, one.documents));
-            WordStatistics::new(tier.len().unwrap_or(found.documents), words)
-        })),
+        Ok((_, explanation)) => {
+            Ok(explanation.text.map_or_else(WordStatistics::default, |found| {
+                let words = found.words.into_iter().map(|one| (one.word, one.documents));
+                WordStatistics::new(tier.len().unwrap_or(found.documents), words)
+            }))
+        }
         // A text of more words than a query may have is estimated without.
         Err(Error::LimitExceeded { .. } | Error::InvalidOption { .. }) => {
             Ok(WordStatistics::default())

@@ -30,9 +30,9 @@ impl Signals {
         let since = |at: Option<Timestamp>| at.map(|at| now.since(at));
         Self {
             importance: unit(memory.importance),
-            uses: 0,
+            uses: memory.uses,
             age: since(memory.event_time.or(memory.created_at)),
-            since_use: since(memory.created_at.or(memory.event_time)),
+            since_use: since(memory.last_used.max(memory.created_at).or(memory.event_time)),
         }
     }
 }

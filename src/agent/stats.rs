@@ -66,9 +66,7 @@ pub(super) fn stats(core: &Core) -> Result<AgentStats> {
             name: open.name().to_owned(),
             memories: open.collection().len()?,
             bytes: found.map_or(0, |found| found.live_bytes),
-            is_unbounded: tier.retention.is_unbounded()
-                && tier.default_ttl.is_none()
-                && !gives_way,
+            is_unbounded: tier.retention.is_unbounded() && tier.default_ttl.is_none() && !gives_way,
         })
     };
     let tiers: Result<Vec<TierStats>> = core.tiers.iter().chain([&core.archive]).map(one).collect();

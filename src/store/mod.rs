@@ -9,7 +9,7 @@ mod clock;
 mod collections;
 mod forget;
 mod maintenance;
-mod open;
+pub(crate) mod open;
 mod read_only;
 mod rename;
 mod repair;

@@ -5,9 +5,6 @@
 #[path = "../common/mod.rs"]
 mod common;
 
-mod agent_pack;
-mod agent_rank;
-mod agent_texts;
 mod background;
 mod bad_input;
 mod batches;

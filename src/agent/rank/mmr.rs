@@ -11,7 +11,6 @@ use crate::agent::Recalled;
 ///
 /// Carbonell and Goldstein, "The use of MMR, diversity-based reranking for reordering documents and
 /// producing summaries" (SIGIR 1998).
-#[cfg_attr(not(test), expect(dead_code, reason = "for the recall"))]
 pub(in crate::agent) fn mmr(pool: Vec<Recalled>, lambda: f32, k: usize) -> Vec<Recalled> {
     let lambda = if lambda.is_nan() { 1.0 } else { f64::from(lambda.clamp(0.0, 1.0)) };
     let scores = normalised(&pool);

@@ -1,8 +1,8 @@
 //! Owns `Facts`: what the rules look at of one memory. Pure.
 
 use super::rules::{Retention, Rule, Verdict};
-use super::score::used;
 use crate::agent::new_memory::GROUP;
+use crate::agent::signals::Signals;
 use crate::{FieldValue, Memory, MemoryId, Timestamp};
 
 /// Bytes of a row beside its vector, text and metadata, about.
@@ -61,10 +61,9 @@ impl Facts {
         };
         let important = rules.important.is_some_and(|least| memory.importance >= least);
         let made = memory.created_at.unwrap_or(Timestamp::EPOCH);
-        let (_, last) = used(memory);
-        let is_past = |limit, since| now.since(since) > limit;
-        let by_age = rules.max_age.is_some_and(|limit| is_past(limit, made));
-        let idle = rules.max_idle.is_some_and(|limit| is_past(limit, last));
+        let unused = Signals::of(memory, now).since_use.unwrap_or_default();
+        let by_age = rules.max_age.is_some_and(|limit| now.since(made) > limit);
+        let idle = rules.max_idle.is_some_and(|limit| unused > limit);
         let rule = match verdict {
             Verdict::Keep => None,
             Verdict::Leave => Some(Rule::Policy),

@@ -101,8 +101,7 @@ pub(in crate::agent) fn plan_tier(
         return Ok((Vec::new(), true));
     }
     let over = excess(rules, collection)?;
-    let excess =
-        Excess { count: over.count.max(extra.count), bytes: over.bytes.max(extra.bytes) };
+    let excess = Excess { count: over.count.max(extra.count), bytes: over.bytes.max(extra.bytes) };
     let outside = outside_of_windows(rules, collection)?;
     let mut chooser = Chooser::new(excess);
     let mut looked_at = 0;

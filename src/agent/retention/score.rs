@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use crate::agent::decay;
+use crate::agent::signals::Signals;
 use crate::{Error, Memory, Result, Timestamp};
 
 /// Default half-life of the recency of a memory.
@@ -73,11 +74,12 @@ impl Score {
 
     /// Returns the worth of a memory. Positive and finite for every memory of a store.
     pub fn of(&self, memory: &Memory, now: Timestamp) -> f32 {
-        let (uses, last) = used(memory);
-        let since = now.since(last);
+        let signals = Signals::of(memory, now);
+        // A memory without a time, which no store has, is new.
+        let since = signals.since_use.unwrap_or_default();
         let recency = self.floor + (1.0 - self.floor) * decay::half_life(since, self.half_life);
-        let factor = if self.uses { decay::use_factor(uses, since) } else { 1.0 };
-        memory.importance.clamp(0.0, 1.0) * recency * factor
+        let factor = if self.uses { decay::use_factor(signals.uses, since) } else { 1.0 };
+        signals.importance * recency * factor
     }
 
     pub(super) fn check(&self) -> Result<()> {
@@ -86,15 +88,7 @@ impl Score {
         }
         match (0.0..=1.0).contains(&self.floor) {
             true => Ok(()),
-            false => {
-                Err(Error::option("floor", format!("{} is not between 0 and 1", self.floor)))
-            }
+            false => Err(Error::option("floor", format!("{} is not between 0 and 1", self.floor))),
         }
     }
-}
-
-/// Returns how often a memory was used, and when last; made is used.
-pub(super) fn used(memory: &Memory) -> (u32, Timestamp) {
-    let made = memory.created_at.unwrap_or(Timestamp::EPOCH);
-    (memory.uses, memory.last_used.map_or(made, |at| at.max(made)))
 }

@@ -23,10 +23,8 @@ fn record_id(session: &str) -> MemoryId {
 
 /// Begins a session. One that is open already goes on, with this policy.
 pub(in crate::agent) fn begin(core: &Core, session: &str, policy: EndPolicy) -> Result<()> {
-    let record = Memory::new(record_id(session), NO_VECTOR)
-        .kind(KIND)
-        .session(session)
-        .text(policy.name());
+    let record =
+        Memory::new(record_id(session), NO_VECTOR).kind(KIND).session(session).text(policy.name());
     core.state.insert(record)?;
     touch(core, session);
     Ok(())
@@ -84,12 +82,8 @@ fn empty_scratch(core: &Core, session: &str) -> Result<u64> {
 
 fn leave(core: &Core, tier: &OpenTier, session: &str, target: &Target<'_>) -> Result<u64> {
     let filter = Filter::session(session).and(Filter::pinned(false));
-    let ids: Result<Vec<MemoryId>> = tier
-        .collection()
-        .scan(filter)
-        .fields(Fields::None)
-        .map(|memory| Ok(memory?.id))
-        .collect();
+    let ids: Result<Vec<MemoryId>> =
+        tier.collection().scan(filter).fields(Fields::None).map(|memory| Ok(memory?.id)).collect();
     moves::leave(core, tier, &ids?, target, Cause::SessionEnded)
 }
 

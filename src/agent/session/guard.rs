@@ -55,11 +55,7 @@ impl Agent {
     /// # Errors
     ///
     /// As [`Collection::insert`](crate::Collection::insert).
-    pub fn session_with(
-        &self,
-        id: impl Into<String>,
-        policy: EndPolicy,
-    ) -> Result<Session> {
+    pub fn session_with(&self, id: impl Into<String>, policy: EndPolicy) -> Result<Session> {
         let id = id.into();
         begin(self.core(), &id, policy)?;
         Ok(Session { agent: self.clone(), id, has_ended: false })

@@ -82,7 +82,7 @@ fn cut_everywhere(scenario: &Scenario) -> usize {
     let (points, mut looked_at, mut cases) = (lock_std(&points), HashSet::new(), 0);
     assert!(points.len() > 3, "{}: {} operations", scenario.name, points.len());
     for (at, files) in points.iter().enumerate() {
-        for image in files.images(at as u64, sized(0, 2, 8)) {
+        for image in files.images(at as u64, sized("random images of power cuts", 0, 2, 8)) {
             if !looked_at.insert(image.files.fingerprint()) {
                 continue;
             }
@@ -118,7 +118,11 @@ fn turns(agent: &Agent, n: usize, session: &str) -> Result<()> {
 }
 
 /// Returns an error unless each of these texts is in exactly one of some places.
-fn each_in_one_of(found: &Census, texts: &[String], places: &[&str]) -> std::result::Result<(), String> {
+fn each_in_one_of(
+    found: &Census,
+    texts: &[String],
+    places: &[&str],
+) -> std::result::Result<(), String> {
     for text in texts {
         match found.get(text).map(Vec::as_slice) {
             Some([place]) if places.contains(&&**place) => {}
@@ -380,9 +384,7 @@ fn a_key_has_one_memory_whatever_its_tier() {
                 agent.remember(NewMemory::new("lives in Lima").key("home").tier("long-term"))?;
                 turns(agent, 2, "s")
             },
-            act: |agent| {
-                agent.remember(NewMemory::new("lives in Quito").key("home")).map(drop)
-            },
+            act: |agent| agent.remember(NewMemory::new("lives in Quito").key("home")).map(drop),
             holds: |_, found| match (found.get("lives in Lima"), found.get("lives in Quito")) {
                 (Some(old), None) if *old == ["long-term"] => Ok(()),
                 (None, Some(new)) if *new == ["working"] => Ok(()),
@@ -426,7 +428,8 @@ fn a_change_of_the_model_loses_nothing_and_mixes_nothing() {
                         let memory = memory.unwrap();
                         let text = memory.text.clone().unwrap_or_default();
                         let wanted = model.embed(&[&text]).unwrap().remove(0);
-                        let near = wanted.iter().zip(&memory.vector).all(|(a, b)| (a - b).abs() < 1e-4);
+                        let near =
+                            wanted.iter().zip(&memory.vector).all(|(a, b)| (a - b).abs() < 1e-4);
                         if !near {
                             return Err(format!("`{text}` has a vector of another model"));
                         }

@@ -139,7 +139,7 @@ fn statistics_make_rare_words_important_and_frequent_ones_not() {
 }
 
 fn embed(text: &str) -> Vec<f32> {
-    HashingEmbedder::default().embed(&[text]).unwrap().remove(0)
+    HashingEmbedder::new().embed(&[text]).unwrap().remove(0)
 }
 
 fn cosine(a: &[f32], b: &[f32]) -> f32 {
@@ -159,7 +159,7 @@ fn texts_with_the_same_words_are_near_and_meanings_are_not_known() {
 /// A change of these numbers is a change of the space, which needs a new version in its name.
 #[test]
 fn the_vectors_of_version_1_never_change() {
-    let vectors = HashingEmbedder::new(16).unwrap().embed(&["likes tea", ""]).unwrap();
+    let vectors = HashingEmbedder::with_dimension(16).unwrap().embed(&["likes tea", ""]).unwrap();
     assert_eq!(
         vectors[0],
         [
@@ -187,16 +187,16 @@ fn the_vectors_of_version_1_never_change() {
 #[test]
 fn a_dimension_out_of_range_is_refused() {
     for dimension in [0, 15, 65_536, usize::MAX] {
-        let error = HashingEmbedder::new(dimension).unwrap_err();
+        let error = HashingEmbedder::with_dimension(dimension).unwrap_err();
         assert!(matches!(error, Error::InvalidOption { name: "dimension", .. }));
     }
-    assert_eq!(HashingEmbedder::new(65_535).unwrap().dimension(), 65_535);
+    assert_eq!(HashingEmbedder::with_dimension(65_535).unwrap().dimension(), 65_535);
 }
 
 proptest! {
     #[test]
     fn every_text_has_a_vector_of_length_1(text in "(?s).{0,40}", dimension in 16_usize..300) {
-        let embedder = HashingEmbedder::new(dimension).unwrap();
+        let embedder = HashingEmbedder::with_dimension(dimension).unwrap();
         let vectors = embedder.embed(&[&text, &text]).unwrap();
         prop_assert_eq!(&vectors[0], &vectors[1]);
         prop_assert_eq!(vectors[0].len(), dimension);
