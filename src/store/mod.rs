@@ -9,7 +9,7 @@ mod clock;
 mod collections;
 mod forget;
 mod maintenance;
-pub(crate) mod open;
+mod open;
 mod read_only;
 mod rename;
 mod repair;

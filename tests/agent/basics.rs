@@ -123,7 +123,9 @@ fn an_importance_that_nobody_gave_is_estimated() {
 }
 
 /// An embedder that fails, or answers what it should not.
-struct Broken(fn(&[&str]) -> Result<Vec<Vec<f32>>, BoxError>);
+struct Broken(fn(&[&str]) -> Embedded);
+
+type Embedded = Result<Vec<Vec<f32>>, BoxError>;
 
 impl Embedder for Broken {
     fn embed(&self, texts: &[&str]) -> Result<Vec<Vec<f32>>, BoxError> {
@@ -139,7 +141,7 @@ impl Embedder for Broken {
 
 #[test]
 fn an_embedder_that_fails_is_named_and_nothing_is_written() {
-    let answers: [fn(&[&str]) -> Result<Vec<Vec<f32>>, BoxError>; 4] = [
+    let answers: [fn(&[&str]) -> Embedded; 4] = [
         |_| Err("no model".into()),
         |_| Ok(Vec::new()),
         |texts| Ok(vec![vec![1.0; 3]; texts.len()]),

@@ -205,7 +205,7 @@ fn a_plain_copy_of_a_busy_store_is_a_prefix_of_history_or_refused() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("s");
     let (count, mut rng) = (sized("plain copies under load", 40, 100, 1000), Rng(3));
-    let (mut opened, mut derived) = (0, 0);
+    let mut opened = 0;
     under_load(&path, |_, writes, updates| {
         for n in 0..count {
             let to = dir.path().join(format!("copy {n}"));
@@ -217,7 +217,6 @@ fn a_plain_copy_of_a_busy_store_is_a_prefix_of_history_or_refused() {
                 for problem in store.verify().unwrap().problems {
                     let text = problem.to_string();
                     assert!(text.contains("/idx-") || text.contains("/loc-"), "{text}");
-                    derived += 1;
                 }
                 let last = prefix(&store);
                 assert!(last.0 <= most.0 && last.1 <= most.1, "{last:?}: {most:?}");
@@ -228,5 +227,4 @@ fn a_plain_copy_of_a_busy_store_is_a_prefix_of_history_or_refused() {
         }
     });
     assert!(opened > 0, "none of {count} copies opened");
-    println!("{opened} of {count} copies opened, {derived} derived files were missed");
 }

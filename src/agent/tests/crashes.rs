@@ -11,7 +11,7 @@ use crate::agent::{
     Agent, AgentOptions, ConsolidateOptions, Embedder, EndPolicy, Exit, Extractive,
     HashingEmbedder, NewMemory, Retention, Score, Tier,
 };
-use crate::store::open::open_for_writing;
+use crate::store::open_for_writing;
 use crate::sync::lock_std;
 use crate::testing::sim::{FileSystem, SimDisk};
 use crate::testing::size::sized;
@@ -138,7 +138,6 @@ fn turn_texts(from: usize, to: usize) -> Vec<String> {
 
 fn run(scenario: &Scenario, least: usize) {
     let cases = cut_everywhere(scenario);
-    println!("{}: {cases} states", scenario.name);
     assert!(cases >= least, "{}: {cases} states", scenario.name);
 }
 
