@@ -15,8 +15,9 @@ use super::{archive, tidy};
 use crate::{Filter, MemoryId, Result};
 
 impl Agent {
-    /// Returns what the rules would do now: which memories leave, by which rule, what they are worth
-    /// and how many bytes they take. Changes nothing. O(memories) of the tiers that have rules.
+    /// Returns what the rules would do now: which memories leave, by which rule, what they are
+    /// worth and how many bytes they take. Changes nothing. O(memories) of the tiers that have
+    /// rules.
     ///
     /// # Errors
     ///
@@ -90,8 +91,8 @@ impl Agent {
     }
 
     /// Groups the memories of a tier that are about the same thing: each memory in turn, the oldest
-    /// first, takes those with a cosine of at least `similarity` that are in no group yet. Groups of
-    /// less than `min_size` are left out. One search for each memory that no group took.
+    /// first, takes those with a cosine of at least `similarity` that are in no group yet. Groups
+    /// of less than `min_size` are left out. One search for each memory that no group took.
     ///
     /// # Errors
     ///

@@ -107,9 +107,9 @@ fn neighbors(search: crate::Search<'_>) -> Result<Vec<Hit>> {
     }
 }
 
-/// Groups memories of a tier that match a filter: each memory in turn, the oldest first, takes those
-/// that are near enough and in no group yet. So no chain of small steps joins what is far apart.
-/// One search for each memory that no earlier group took.
+/// Groups memories of a tier that match a filter: each memory in turn, the oldest first, takes
+/// those that are near enough and in no group yet. So no chain of small steps joins what is far
+/// apart. One search for each memory that no earlier group took.
 pub(super) fn clusters(
     core: &Core,
     open: &OpenTier,

@@ -19,8 +19,8 @@ pub enum Decision {
     Link,
 }
 
-/// Decides what is done with a duplicate. Every `Fn(&Memory, &Memory) -> Decision` does: it gets the
-/// older memory and the new one.
+/// Decides what is done with a duplicate. Every `Fn(&Memory, &Memory) -> Decision` does: it gets
+/// the older memory and the new one.
 pub trait Merge: Send + Sync {
     /// Decides about the older memory and the new one.
     fn decide(&self, old: &Memory, new: &Memory) -> Decision;
@@ -43,9 +43,10 @@ enum Deed {
 /// in a number or a name.
 ///
 /// ```
+/// use altiplano::Memory;
 /// use altiplano::agent::{Decision, Duplicates};
 /// // Near copies by cosine; what has the same text is not stored twice.
-/// let duplicates = Duplicates::near(0.97).hook(|old: &altiplano::Memory, new: &altiplano::Memory| {
+/// let duplicates = Duplicates::near(0.97).hook(|old: &Memory, new: &Memory| {
 ///     if old.text == new.text { Decision::Skip } else { Decision::Link }
 /// });
 /// # let _ = duplicates;

@@ -236,8 +236,8 @@ impl Agent {
     }
 
     /// Remembers a fact that takes the place of an older one. The older one stays, with the end of
-    /// its validity and the id of the new one. Returns the new one. [`Error::NoMemory`] if the older
-    /// one is not there.
+    /// its validity and the id of the new one. Returns the new one. [`Error::NoMemory`] if the
+    /// older one is not there.
     ///
     /// # Errors
     ///

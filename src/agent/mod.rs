@@ -3,6 +3,7 @@
 //!
 //! This layer uses the public API of the crate only. Whatever it does, a program can do by itself.
 
+mod answer;
 mod archive;
 mod candidate;
 mod care;
@@ -37,6 +38,7 @@ mod tokens;
 mod traits;
 mod worker;
 
+pub use answer::Answer;
 pub use candidate::Recalled;
 pub use consolidate::{ConsolidateOptions, Consolidated};
 pub use copies::{Cluster, Duplicate};
@@ -52,7 +54,7 @@ pub use options::AgentOptions;
 pub use pack::{LeftOut, LeftOutReason, Packed, Packing};
 pub use prompt::PromptTemplate;
 pub use rank::{Gated, GenerativeAgents, Multiplicative, Rank, Ranker};
-pub use recall::{Answer, Recall};
+pub use recall::Recall;
 pub use reembed::Reembedded;
 pub use remember::Remembered;
 pub use retention::{ForgetPlan, Planned, Retention, RetentionPolicy, Rule, Score, Verdict};

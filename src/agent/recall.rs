@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use super::answer::{Answer, candidates};
 use super::candidate::Recalled;
 use super::core::{Core, OpenTier};
 use super::pack::{LeftOut, LeftOutReason, Packing};
@@ -17,26 +18,24 @@ const K_OF_BUDGET: usize = 64;
 const POOL_FACTOR: usize = 4;
 /// Least number of candidates of each tier.
 const LEAST_POOL: usize = 64;
-/// Weight of words against vectors; the best of several on two corpora, as in `Fusion`.
-const TEXT_WEIGHT: f32 = 0.4;
 
 enum Question {
     Text(String),
     Vector { space: String, vector: Vec<f32> },
 }
 
-/// A recall that is being configured. [`Agent::recall`](crate::agent::Agent::recall) creates it, and
-/// [`Recall::run`] carries it out.
+/// A recall that is being configured. [`Agent::recall`](crate::agent::Agent::recall) creates it,
+/// and [`Recall::run`] carries it out.
 ///
 /// ```
 /// # fn main() -> altiplano::Result<()> {
 /// # let dir = tempfile::tempdir().unwrap();
-/// use std::time::Duration;
 /// use altiplano::agent::{Agent, HashingEmbedder, Rank};
 /// let agent = Agent::open(dir.path().join("agent.alt"), HashingEmbedder::new())?;
 /// agent.remember("likes green tea")?;
 /// agent.remember("plays chess on Fridays")?;
-/// let answer = agent.recall("which tea?").k(3).rank(Rank::multiplicative()).token_budget(200).run()?;
+/// let recall = agent.recall("which tea?").k(3).rank(Rank::multiplicative());
+/// let answer = recall.token_budget(200).run()?;
 /// assert_eq!(answer.items[0].text(), "likes green tea");
 /// println!("{}", answer.to_prompt());
 /// # agent.close()
@@ -58,48 +57,6 @@ pub struct Recall<'a> {
     pool: Option<usize>,
     words: bool,
     counts: bool,
-}
-
-/// What a recall found.
-#[derive(Clone, Debug, PartialEq)]
-#[non_exhaustive]
-pub struct Answer {
-    /// The memories, most useful first.
-    pub items: Vec<Recalled>,
-    /// Tokens of the prompt, as [`Answer::to_prompt`] renders it. 0 without a budget.
-    pub tokens_used: usize,
-    /// True if the text of the last memory was cut to fit.
-    pub truncated: bool,
-    /// What was left out, and why.
-    pub left_out: Vec<LeftOut>,
-    /// How many memories were ranked.
-    pub pool: usize,
-    /// True if a tier had more memories than the pool takes. Then one that fits the question less,
-    /// but matters more or is newer, may not have been ranked: see [`Recall::pool`].
-    pub pool_exhausted: bool,
-    template: PromptTemplate,
-}
-
-impl Answer {
-    /// Renders the memories as a block of a prompt: one line each, with date, tier and id.
-    pub fn to_prompt(&self) -> String {
-        self.template.render(&self.items)
-    }
-
-    /// Renders the memories by another template. The token budget was for the one that
-    /// [`Recall::template`] set.
-    pub fn to_prompt_with(&self, template: &PromptTemplate) -> String {
-        template.render(&self.items)
-    }
-}
-
-impl IntoIterator for Answer {
-    type Item = Recalled;
-    type IntoIter = std::vec::IntoIter<Recalled>;
-
-    fn into_iter(self) -> Self::IntoIter {
-        self.items.into_iter()
-    }
 }
 
 impl<'a> Recall<'a> {
@@ -180,8 +137,8 @@ impl<'a> Recall<'a> {
     }
 
     /// Returns only as many memories as fit into this many tokens, counted on the prompt that
-    /// [`Answer::to_prompt`] renders. Memories go in by rank; one that does not fit is left out, and
-    /// a shorter one behind it may still go in.
+    /// [`Answer::to_prompt`] renders. Memories go in by rank; one that does not fit is left out,
+    /// and a shorter one behind it may still go in.
     pub const fn token_budget(mut self, tokens: usize) -> Self {
         self.token_budget = Some(tokens);
         self
@@ -248,14 +205,14 @@ impl<'a> Recall<'a> {
         let tiers = self.tiers_of()?;
         let k = self.most();
         let pool = self.pool.unwrap_or((k * POOL_FACTOR).max(LEAST_POOL)).max(k);
-        let mut hits: Vec<(&OpenTier, Hit)> = Vec::new();
+        let mut hits: Vec<(&str, Hit)> = Vec::new();
         let mut pool_exhausted = false;
         {
             let _still = self.core.still();
             for open in tiers {
                 let found = self.search(open, &vector, pool)?;
                 pool_exhausted |= found.len() >= pool;
-                hits.extend(found.into_iter().map(|hit| (open, hit)));
+                hits.extend(found.into_iter().map(|hit| (open.name(), hit)));
             }
         }
         let mut candidates = candidates(hits, pool_exhausted);
@@ -361,38 +318,6 @@ impl fmt::Debug for Recall<'_> {
             .field("rank", &self.rank)
             .finish_non_exhaustive()
     }
-}
-
-/// Returns the hits of all tiers as candidates, with their relevance over all of them: as
-/// [`Fusion::weighted`](crate::Fusion::weighted) does for one collection. A memory that two tiers
-/// have counts once.
-fn candidates(hits: Vec<(&OpenTier, Hit)>, pool_exhausted: bool) -> Vec<Recalled> {
-    let similarity = |hit: &Hit| 1.0 - hit.distance;
-    let similar = hits.iter().map(|(_, hit)| similarity(hit)).filter(|value| value.is_finite());
-    // If the pool took all memories, a similarity of 0 counts as far, so that of a few memories
-    // which are all near none counts as far.
-    let floor = if pool_exhausted { f32::INFINITY } else { 0.0 };
-    let (low, high) = similar
-        .fold((floor, f32::NEG_INFINITY), |(low, high), value| (low.min(value), high.max(value)));
-    let best = hits.iter().filter_map(|(_, hit)| hit.text_score).fold(0.0, f32::max);
-    let mut seen = std::collections::BTreeSet::new();
-    let mut all = Vec::with_capacity(hits.len());
-    for (open, hit) in hits {
-        let near = match high - low {
-            span if span > 0.0 => ((similarity(&hit) - low) / span).clamp(0.0, 1.0),
-            _ => 1.0,
-        };
-        let relevance = match hit.text_score {
-            Some(text) if best > 0.0 => TEXT_WEIGHT * text / best + (1.0 - TEXT_WEIGHT) * near,
-            _ => near,
-        };
-        if let Some(memory) = hit.memory
-            && seen.insert(memory.id)
-        {
-            all.push(Recalled::new(memory, open.name(), hit.distance, relevance));
-        }
-    }
-    all
 }
 
 /// Counts the use of what was returned, in RAM.

@@ -89,8 +89,8 @@ const fn gives_way(tier: &Tier) -> bool {
     tier.retention.has_score() && !tier.in_memory
 }
 
-/// Frees at least `bytes` on the disk, as far as there is something to forget: dead rows first, then
-/// what is worth least per byte in all tiers with a score. Returns how many memories went.
+/// Frees at least `bytes` on the disk, as far as there is something to forget: dead rows first,
+/// then what is worth least per byte in all tiers with a score. Returns how many memories went.
 fn make_room(core: &Core, bytes: u64) -> Result<u64> {
     let dead: u64 = core.store.stats()?.collections.iter().map(|one| one.dead_bytes).sum();
     let mut left = 0;

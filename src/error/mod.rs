@@ -1,12 +1,13 @@
 //! Owns the one public error type. Every variant names the place, both numbers if there are two,
 //! and the way out.
 
-use std::fmt;
+mod budget;
+
 use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use serde::Serialize;
+pub use budget::Budget;
 
 use crate::ids::MemoryId;
 use crate::value_error::ValueError;
@@ -301,31 +302,6 @@ pub enum Error {
         /// The invariant that does not hold.
         what: String,
     },
-}
-
-/// The budget that an [`Error::OverBudget`] exceeds.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
-#[non_exhaustive]
-pub enum Budget {
-    /// [`StoreOptions::heap_budget`](crate::StoreOptions::heap_budget).
-    Heap,
-    /// The heap of memtables that wait to be sealed, which is bounded in every store.
-    Memtables,
-    /// [`StoreOptions::disk_budget`](crate::StoreOptions::disk_budget).
-    Disk,
-    /// [`StoreOptions::compaction_debt_limit`](crate::StoreOptions::compaction_debt_limit).
-    CompactionDebt,
-}
-
-impl fmt::Display for Budget {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(match self {
-            Self::Heap => "heap_budget",
-            Self::Memtables => "the heap of memtables that wait to be sealed",
-            Self::Disk => "disk_budget",
-            Self::CompactionDebt => "compaction_debt_limit",
-        })
-    }
 }
 
 fn dimensions(expected: usize, got: usize) -> String {
