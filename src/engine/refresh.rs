@@ -1,6 +1,6 @@
-//! Owns what reads and uses write: both are noted, and written later. The lives of memories that were
-//! read are prolonged by one record for each collection, by the same road as a touch. Uses are added
-//! by one record for each number of uses.
+//! Owns what reads and uses write: both are noted, and written later. The lives of memories that
+//! were read are prolonged by one record for each collection, by the same road as a touch. Uses are
+//! added by one record for each number of uses.
 
 use std::sync::Arc;
 use std::time::Duration;

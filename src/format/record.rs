@@ -209,14 +209,12 @@ pub(crate) fn without_history(body: &[u8]) -> Result<Vec<u8>, DecodeError> {
 }
 
 /// Returns a body with a change worked in. Every other field stays as it is, also those that this
-/// version does not know.
+/// version does not know, and the version of a memory that was only used.
 pub(crate) fn with_change(body: &[u8], change: &Change) -> Result<Vec<u8>, DecodeError> {
     let mut out = Vec::with_capacity(body.len().saturating_add(96));
-    // A memory keeps its version when it is used.
-    let changes_version = change.seq > Seq::ZERO;
     fields(body, |tag, bytes, _| {
         let replaced = match tag {
-            VERSION => changes_version,
+            VERSION => change.seq > Seq::ZERO,
             EXPIRES_AT | ENDS_BY_DEFAULT => change.expiry.is_some(),
             IMPORTANCE => change.importance.is_some(),
             PINNED => change.pinned.is_some(),
@@ -240,7 +238,7 @@ pub(crate) fn with_change(body: &[u8], change: &Change) -> Result<Vec<u8>, Decod
             field(&mut out, ENDS_BY_DEFAULT, &[]);
         }
     }
-    if changes_version {
+    if change.seq > Seq::ZERO {
         field(&mut out, VERSION, &change.seq.0.to_le_bytes());
     }
     if let Some(uses) = change.uses {
@@ -320,19 +318,16 @@ pub(crate) fn decode_memory(
     vector: Vec<f32>,
     body: &[u8],
 ) -> Result<Memory, DecodeError> {
-    let mut memory = Memory::new(id, vector);
-    decode_into(&mut memory, body, true)?;
-    Ok(memory)
+    decode_into(Memory::new(id, vector), body, true)
 }
 
 /// Decodes the memory that a row holds, without its vector, text and bytes.
 pub(crate) fn decode_attributes(id: MemoryId, body: &[u8]) -> Result<Memory, DecodeError> {
-    let mut memory = Memory::new(id, Vec::new());
-    decode_into(&mut memory, body, false)?;
-    Ok(memory)
+    decode_into(Memory::new(id, Vec::new()), body, false)
 }
 
-fn decode_into(memory: &mut Memory, body: &[u8], with_content: bool) -> Result<(), DecodeError> {
+/// Adds to a memory what a body says, with or without text and bytes.
+fn decode_into(mut memory: Memory, body: &[u8], content: bool) -> Result<Memory, DecodeError> {
     memory.created_at = Some(Timestamp::default());
     memory.origin.end = End::Stored;
     let mut end = Timestamp::MAX;
@@ -340,7 +335,7 @@ fn decode_into(memory: &mut Memory, body: &[u8], with_content: bool) -> Result<(
         let owned = || text(bytes, at).map(|text| Some(text.to_owned()));
         let mut value = Cursor::new(bytes);
         match tag {
-            TEXT | BYTES if !with_content => {}
+            TEXT | BYTES if !content => {}
             TEXT => memory.text = owned()?,
             BYTES => memory.bytes = Some(bytes.to_vec()),
             KEY => memory.key = owned()?,
@@ -376,7 +371,7 @@ fn decode_into(memory: &mut Memory, body: &[u8], with_content: bool) -> Result<(
         Timestamp::MAX => Lifetime::Forever,
         at => Lifetime::Until(at),
     };
-    Ok(())
+    Ok(memory)
 }
 
 /// Returns the ids of sources, little-endian.

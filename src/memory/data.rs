@@ -4,9 +4,8 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::lifetime::{End, Lifetime};
+use super::lifetime::{End, Lifetime, Origin};
 use super::metadata::Metadata;
-use super::stored::Origin;
 use crate::clock::Timestamp;
 use crate::ids::MemoryId;
 

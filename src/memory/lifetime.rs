@@ -5,6 +5,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use crate::clock::Timestamp;
+use crate::ids::Seq;
 
 /// How long a memory is visible: searches, reads and counts no longer find it afterwards.
 ///
@@ -62,4 +63,31 @@ pub(crate) enum End {
     Stored,
     /// The store that the memory was read from, where a collection's default set it.
     StoredByDefault,
+}
+
+/// What a store knows of a memory that was read from it. Equality of memories ignores it, because
+/// it is no part of their content.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Origin {
+    /// The operation that inserted the memory.
+    pub(crate) seq: Option<Seq>,
+    /// The newest operation that wrote or changed it.
+    pub(crate) version: Option<Seq>,
+    /// The bytes of its row.
+    pub(crate) bytes: Option<u64>,
+    pub(crate) end: End,
+}
+
+impl Origin {
+    /// The origin of a memory deserialized with `serde`: its end is treated like one read from a
+    /// store.
+    pub(super) const fn imported() -> Self {
+        Self { seq: None, version: None, bytes: None, end: End::Stored }
+    }
+}
+
+impl PartialEq for Origin {
+    fn eq(&self, _: &Self) -> bool {
+        true
+    }
 }

@@ -1,35 +1,6 @@
-//! Owns what a store knows of a memory that was read from it, beside its content.
+//! Owns what a memory that was read from a store tells of its row.
 
 use super::data::Memory;
-use super::lifetime::End;
-use crate::ids::Seq;
-
-/// What a store knows of a memory that was read from it. Equality of memories ignores it, because
-/// it is no part of their content.
-#[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct Origin {
-    /// The operation that inserted the memory.
-    pub(crate) seq: Option<Seq>,
-    /// The newest operation that wrote or changed it.
-    pub(crate) version: Option<Seq>,
-    /// The bytes of its row.
-    pub(crate) bytes: Option<u64>,
-    pub(crate) end: End,
-}
-
-impl Origin {
-    /// The origin of a memory deserialized with `serde`: its end is treated like one read from a
-    /// store.
-    pub(super) const fn imported() -> Self {
-        Self { seq: None, version: None, bytes: None, end: End::Stored }
-    }
-}
-
-impl PartialEq for Origin {
-    fn eq(&self, _: &Self) -> bool {
-        true
-    }
-}
 
 impl Memory {
     /// Returns the memory's place in the history of its store, if it was read from a store. Later

@@ -1,6 +1,6 @@
 //! Owns the attributes of a row that change without a new row: its end, its importance, whether it
-//! is pinned, and its uses. They are kept beside the rows, as deaths are, and go into the body when the row is
-//! next rewritten.
+//! is pinned, and its uses. They are kept beside the rows, as deaths are, and go into the body when
+//! the row is next rewritten.
 //!
 //! Invariants: `Changes` is a persistent value: a clone never changes when the original does, and a
 //! change copies one small chunk. A row has at most one `Change`, which holds everything that was

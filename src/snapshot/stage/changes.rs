@@ -93,8 +93,8 @@ impl Stage {
     }
 }
 
-/// Returns the change of one row: added uses become all uses, and a memory that becomes pinned loses
-/// an end that its collection's default gave it.
+/// Returns the change of one row. Added uses become all uses. A memory that becomes pinned loses an
+/// end that its collection's default gave it.
 fn settled(rows: &dyn Rows, row: Row, change: Change) -> Result<Change> {
     let change = match change.uses {
         Some(_) => change.of_row(rows.uses(row)?),
