@@ -46,7 +46,8 @@ pub fn half_life(age: Duration, half_life: Duration) -> f32 {
 /// ```
 pub fn ebbinghaus(age: Duration, strength: f32) -> f32 {
     let days = age.as_secs_f64() / 86_400.0;
-    (-days / f64::from(strength.max(1.0).min(MAX_STRENGTH))).exp() as f32
+    let strength = if strength.is_nan() { 1.0 } else { strength.clamp(1.0, MAX_STRENGTH) };
+    (-days / f64::from(strength)).exp() as f32
 }
 
 /// Returns the strength of a memory in days: 1, and 1 more for each use, up to [`MAX_STRENGTH`].

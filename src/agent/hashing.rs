@@ -38,7 +38,8 @@ const FULL_WORD: usize = 6;
 /// let embedder = HashingEmbedder::new();
 /// assert_eq!((embedder.dimension(), embedder.space()), (256, "altiplano-hashing-1-256"));
 ///
-/// let vectors = embedder.embed(&["likes green tea", "like tea", "flight to Lima"]).unwrap();
+/// let texts = ["likes green tea", "like green teas", "flight to Lima"];
+/// let vectors = embedder.embed(&texts).unwrap();
 /// let cosine = |a: usize, b: usize| -> f32 {
 ///     vectors[a].iter().zip(&vectors[b]).map(|(x, y)| x * y).sum()
 /// };

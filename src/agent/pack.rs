@@ -32,9 +32,11 @@ const LEAST_WORDS: usize = 5;
 /// use altiplano::Memory;
 /// use altiplano::agent::{EstimatedTokens, LeftOutReason, Packing, Recalled};
 ///
-/// let candidate = |id: u64, text| Recalled::new(Memory::new(id, [1.0]).text(text), "all", 0.1, 0.9);
-/// let long = "a long story ".repeat(50);
-/// let ranked = vec![candidate(1, "likes tea"), candidate(2, &long), candidate(3, "lives in Lima")];
+/// let candidate = |id: u64, text: &str| {
+///     Recalled::new(Memory::new(id, [1.0]).text(text), "all", 0.1, 0.9)
+/// };
+/// let (first, last) = (candidate(1, "likes tea"), candidate(3, "lives in Lima"));
+/// let ranked = vec![first, candidate(2, &"a long story ".repeat(50)), last];
 /// let packed = Packing::new(50).pack(ranked, &EstimatedTokens);
 /// assert_eq!(packed.items.len(), 2);
 /// assert!(packed.tokens_used <= 50);

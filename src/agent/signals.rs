@@ -1,4 +1,4 @@
-//! Owns `Signals`: what a ranking or a retention rule reads from a memory. The only place that knows
+//! Owns `Signals`: what a ranking or a retention rule reads from a memory. Only this file knows
 //! from which fields the signals come.
 //!
 //! Invariants: the importance is a number from 0 to 1. A moment in the future counts as now.

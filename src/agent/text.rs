@@ -98,8 +98,7 @@ pub(super) fn sentences(text: &str) -> impl Iterator<Item = &str> {
 
 /// Returns the length in bytes of the first sentence of a text.
 fn sentence_length(text: &str) -> usize {
-    let mut letters = text.char_indices().peekable();
-    while let Some((at, letter)) = letters.next() {
+    for (at, letter) in text.char_indices() {
         let end = at + letter.len_utf8();
         match letter {
             '\n' | '\r' => return end,

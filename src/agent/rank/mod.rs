@@ -35,7 +35,7 @@ use parts::{Parts, weight};
 /// use std::time::Duration;
 ///
 /// let now = Timestamp::EPOCH + Duration::from_secs(90 * 86_400);
-/// let candidate = |id: u64, days, importance, relevance| {
+/// let candidate = |id: u64, days: u64, importance: f32, relevance: f32| {
 ///     let at = Timestamp::EPOCH + Duration::from_secs(days * 86_400);
 ///     let memory = Memory::new(id, [1.0]).created_at(at).importance(importance);
 ///     Recalled::new(memory, "working", 1.0 - relevance, relevance)
@@ -85,7 +85,9 @@ pub enum Rank {
 ///     }
 /// }
 ///
-/// let candidate = |id: u64, text| Recalled::new(Memory::new(id, [1.0]).text(text), "all", 0.1, 0.9);
+/// let candidate = |id: u64, text: &str| {
+///     Recalled::new(Memory::new(id, [1.0]).text(text), "all", 0.1, 0.9)
+/// };
 /// let mut pool = vec![candidate(1, "tea"), candidate(2, "likes green tea")];
 /// Rank::custom(Arc::new(LongestFirst)).rank(&mut pool, Timestamp::EPOCH);
 /// assert_eq!(pool[0].memory.id, 2.into());
