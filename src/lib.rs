@@ -33,8 +33,8 @@
 //! `let dir = tempfile::tempdir().unwrap();`. Give [`Store::open`] any path on a local disk.
 //!
 //! This page teaches the rest in ten minutes. The [`guide`] has a [cookbook](guide::cookbook) of
-//! fifteen tasks, a page on [asking](guide::asking) by filters, lists and counts, one on
-//! [copies](guide::copies) by snapshots and backups,
+//! fifteen tasks, a page on the [memory of an agent](guide::agents), one on
+//! [asking](guide::asking) by filters, lists and counts, one on [copies](guide::copies) by snapshots and backups,
 //! [tuning](guide::tuning), [how compaction decides](guide::compaction), a
 //! [comparison](guide::comparison) with other libraries, and an [FAQ](guide::faq). [`reliability`]
 //! says what happens when things break. [`format`](mod@format) specifies the files.
@@ -137,7 +137,8 @@
 //!   ([`CollectionOptions::refresh_on_read`]),
 //! - [`Collection::delete`] and [`Collection::delete_where`],
 //! - [`Store::forget`], for everything of a user, out of every file,
-//! - a budget: [`StoreOptions::disk_budget`] refuses inserts, never deletes.
+//! - a budget: [`StoreOptions::disk_budget`] refuses inserts, never deletes,
+//! - rules about what is worth keeping: [`agent`], a layer for text in and text out.
 //!
 //! # What is promised
 //!

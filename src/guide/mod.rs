@@ -4,6 +4,7 @@
 //! |---|---|
 //! | [`cookbook`] | fifteen tasks, each a small program that compiles |
 //! | [`asking`] | finding, listing, counting and changing: recipes, meanings and costs |
+//! | [`agents`] | text in, text out: tiers, sessions, what stays, what goes into a prompt |
 //! | [`words`] | search by words, and by words and vectors |
 //! | [`tuning`] | choosing between recall, memory and speed |
 //! | [`copies`] | snapshots, backups, and new names for collections |
@@ -12,6 +13,9 @@
 //! | [`faq`] | short answers to common questions |
 //!
 //! Every code block of these pages is compiled and run as a test.
+
+#[doc = include_str!("agents.md")]
+pub mod agents {}
 
 #[doc = include_str!("asking.md")]
 pub mod asking {}
