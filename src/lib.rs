@@ -34,7 +34,8 @@
 //!
 //! This page teaches the rest in ten minutes. The [`guide`] has a [cookbook](guide::cookbook) of
 //! fifteen tasks, a page on the [memory of an agent](guide::agents), one on
-//! [asking](guide::asking) by filters, lists and counts, one on [copies](guide::copies) by snapshots and backups,
+//! [asking](guide::asking) by filters, lists and counts, one on [copies](guide::copies) by
+//! snapshots and backups,
 //! [tuning](guide::tuning), [how compaction decides](guide::compaction), a
 //! [comparison](guide::comparison) with other libraries, and an [FAQ](guide::faq). [`reliability`]
 //! says what happens when things break. [`format`](mod@format) specifies the files.

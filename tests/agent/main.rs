@@ -9,6 +9,7 @@ mod basics;
 mod budget;
 mod consolidation;
 mod duplicates;
+mod model;
 mod models;
 mod packing;
 mod ranks;
