@@ -301,8 +301,10 @@ pub(super) fn posting(distance: Row, count: u32) -> ([u8; 20], usize) {
 }
 
 fn put(out: &mut MapVec<u8>, number: u64) {
-    let (bytes, len) = varint(number);
-    out.extend_from_slice(&bytes[..len]);
+    match varint(number) {
+        ([byte, ..], 1) => out.push(byte),
+        (bytes, len) => out.extend_from_slice(&bytes[..len]),
+    }
 }
 
 /// Reads a number that [`put`] wrote.

@@ -15,7 +15,8 @@ mod rows;
 
 pub(super) use build::WordsBuilder;
 pub(crate) use list::{Term, WordList};
-pub(super) use merge::{STAYS, merge, moved};
+pub(super) use merge::merge;
+pub(crate) use merge::{WordParts, moved_words};
 pub(super) use read::{InRam, Source, Words};
 pub(super) use rows::each_piece;
 

@@ -314,35 +314,39 @@ proptest! {
         let rows = cuts.windows(2).map(|part| part[1] - part[0]);
         let parts: Vec<Words<InRam<'_>>> =
             parts.iter().zip(rows).map(|(bytes, rows)| opened(bytes, rows)).collect();
-        prop_assert_eq!(&merge(&parts).unwrap()[..], &built(ENGLISH, &texts)[..]);
+        prop_assert_eq!(&merge(&parts).unwrap().unwrap()[..], &built(ENGLISH, &texts)[..]);
     }
 
-    /// Rows of several segments are mixed, and some stay behind.
+    /// Rows of several inputs are mixed, in any order, and some stay behind. The first input has
+    /// its words in two parts.
     #[test]
     fn moved_words_are_those_that_are_built_of_the_rows_that_move(
-        texts in texts(), to in prop::collection::vec((0..3usize, any::<bool>()), 40)
+        texts in texts(), to in prop::collection::vec((0..3usize, any::<bool>(), any::<u8>()), 40),
+        cut in 0..40usize
     ) {
-        // The segment of each text, and whether it moves.
-        let of = |part: usize| texts.iter().zip(&to).filter(move |(_, (at, _))| *at == part);
-        let stored: Vec<(MapVec<u8>, Vec<Row>)> = (0..3)
-            .map(|part| {
-                let all: Vec<Option<String>> = of(part).map(|(text, _)| text.clone()).collect();
-                let mut next = 0;
-                let place = |(_, (at, moves)): (&Option<String>, &(usize, bool))| {
-                    let place = if *moves { next } else { STAYS };
-                    next += Row::from(*moves);
-                    (*at == part).then_some(place)
-                };
-                (built(ENGLISH, &all), texts.iter().zip(&to).filter_map(place).collect())
-            })
-            .collect();
-        let parts: Vec<(Words<InRam<'_>>, &[Row])> =
-            stored.iter().map(|(bytes, to)| (opened(bytes, to.len()), &to[..])).collect();
-        let kept: Vec<Option<String>> =
-            texts.iter().zip(&to).filter(|(_, to)| to.1).map(|(text, _)| text.clone()).collect();
-        let new = moved(&parts, kept.len() as Row).unwrap();
-        if parts.iter().any(|part| !part.1.is_empty()) {
-            prop_assert_eq!(&new[..], &built(ENGLISH, &kept)[..]);
+        // The input and the row of each text.
+        let mut rows: Vec<Vec<Option<String>>> = vec![Vec::new(); 3];
+        let mut order = Vec::new();
+        for (text, (input, moves, place)) in texts.iter().zip(&to) {
+            order.extend(moves.then_some((*place, *input, rows[*input].len())));
+            rows[*input].push(text.clone());
         }
+        order.sort_unstable();
+        let kept: Vec<Option<String>> =
+            order.iter().map(|(_, input, row)| rows[*input][*row].clone()).collect();
+        let parts = |input: &Vec<Option<String>>, cut: usize| {
+            let (a, b) = input.split_at(cut.min(input.len()));
+            [a, b].map(|texts| (built(ENGLISH, texts), texts.len()))
+        };
+        let stored = [parts(&rows[0], cut), parts(&rows[1], 0), parts(&rows[2], 0)];
+        let stored = stored.each_ref().map(|parts| {
+            let words = parts.iter().map(|(bytes, rows)| opened(bytes, *rows));
+            Some(WordParts(words.collect()))
+        });
+        let order = || order.iter().map(|(_, input, row)| (*input, *row as Row));
+        let new = moved_words(&stored, order()).unwrap().unwrap();
+        prop_assert_eq!(&new[..], &built(ENGLISH, &kept)[..]);
+        let [first, second, _] = stored;
+        prop_assert!(moved_words(&[first, second, None], order()).unwrap().is_none());
     }
 }
