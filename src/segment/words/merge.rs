@@ -7,7 +7,7 @@ use std::cmp::Ordering;
 use std::collections::BinaryHeap;
 use std::collections::binary_heap::PeekMut;
 
-use super::build::{Head, beginning, posting, varint, write};
+use super::build::{Head, MOST_POSTING, beginning, posting, varint, write};
 use super::list::WordList;
 use super::read::{Entry, InRam, Words};
 use super::{ENTRY, HEAD, LENGTH};
@@ -69,7 +69,7 @@ pub(crate) fn moved_words(
 
 /// The next term of a part.
 struct Next<'a> {
-    beginning: u64,
+    beginning: u128,
     part: usize,
     entry: Entry<'a>,
 }
@@ -79,7 +79,7 @@ impl<'a> Next<'a> {
         Self { beginning: beginning(entry.name), part, entry }
     }
 
-    fn is_of(&self, beginning: u64, name: &[u8]) -> bool {
+    fn is_of(&self, beginning: u128, name: &[u8]) -> bool {
         self.beginning == beginning && self.entry.name == name
     }
 }
@@ -189,14 +189,14 @@ impl Terms {
         }
         self.head.terms += 1;
         self.names.extend_from_slice(name);
-        let (bytes, len) = varint(rows.len() as u64);
+        let mut bytes = [0; MOST_POSTING];
+        let len = varint(&mut bytes, rows.len() as u64);
         self.lists.extend_from_slice(&bytes[..len]);
         let mut last: Row = 0;
         for [row, count] in rows {
-            let (bytes, len) = posting(row - last, *count);
-            match &bytes[..len] {
-                [byte] => self.lists.push(*byte),
-                bytes => self.lists.extend_from_slice(bytes),
+            match posting(&mut bytes, row - last, *count) {
+                1 => self.lists.push(bytes[0]),
+                len => self.lists.extend_from_slice(&bytes[..len]),
             }
             last = *row;
         }
