@@ -280,7 +280,7 @@ impl Head {
 }
 
 /// Writes bytes at `at` and moves it behind them.
-pub(super) fn write(out: &mut [u8], at: &mut usize, bytes: &[u8]) {
+fn write(out: &mut [u8], at: &mut usize, bytes: &[u8]) {
     out[*at..*at + bytes.len()].copy_from_slice(bytes);
     *at += bytes.len();
 }

@@ -7,7 +7,7 @@ use std::cmp::Ordering;
 use std::collections::BinaryHeap;
 use std::collections::binary_heap::PeekMut;
 
-use super::build::{Head, MOST_POSTING, beginning, posting, varint, write};
+use super::build::{Head, MOST_POSTING, beginning, posting, varint};
 use super::list::WordList;
 use super::read::{Entry, InRam, Words};
 use super::{ENTRY, HEAD, LENGTH};
@@ -116,7 +116,7 @@ fn join(
     to: impl Fn(usize, Row) -> Row,
 ) -> Result<Option<MapVec<u8>>> {
     let Some(first) = parts.first() else { return Ok(None) };
-    let mut terms = Terms::new(Head { code: first.head().code, rows, ..Head::default() });
+    let mut terms = Terms::new(Head { code: first.head().code, rows, ..Head::default() }, parts);
     let (mut walks, mut heap) = (Vec::with_capacity(parts.len()), BinaryHeap::new());
     for (part, words) in parts.iter().enumerate() {
         for (row, length) in (0..).zip(words.lengths()?) {
@@ -155,19 +155,24 @@ fn join(
 struct Terms {
     head: Head,
     lengths: MapVec<[u8; LENGTH]>,
-    entries: MapVec<u8>,
+    entries: MapVec<[u8; ENTRY]>,
     names: MapVec<u8>,
     lists: MapVec<u8>,
 }
 
+/// Bytes of a list that are collected before they are appended.
+const CHUNK: usize = 128;
+
 impl Terms {
-    fn new(head: Head) -> Self {
+    /// Returns no terms yet. There is room for all terms of these parts.
+    fn new(head: Head, parts: &[Words<InRam<'_>>]) -> Self {
+        let sum = |of: fn(&Words<InRam<'_>>) -> usize| parts.iter().map(of).sum::<usize>();
         Self {
             head,
             lengths: MapVec::zeroed(head.rows as usize),
-            entries: MapVec::new(),
-            names: MapVec::new(),
-            lists: MapVec::new(),
+            entries: MapVec::with_capacity(sum(|part| part.head().terms as usize)),
+            names: MapVec::with_capacity(sum(|part| part.head().names as usize)),
+            lists: MapVec::with_capacity(sum(|part| part.list_bytes())),
         }
     }
 
@@ -187,34 +192,34 @@ impl Terms {
         if rows.is_empty() {
             return;
         }
-        self.head.terms += 1;
         self.names.extend_from_slice(name);
-        let mut bytes = [0; MOST_POSTING];
-        let len = varint(&mut bytes, rows.len() as u64);
-        self.lists.extend_from_slice(&bytes[..len]);
+        let mut bytes = [0; CHUNK + MOST_POSTING];
+        let mut len = varint(&mut bytes, rows.len() as u64);
         let mut last: Row = 0;
         for [row, count] in rows {
-            match posting(&mut bytes, row - last, *count) {
-                1 => self.lists.push(bytes[0]),
-                len => self.lists.extend_from_slice(&bytes[..len]),
-            }
+            len += posting(&mut bytes[len..], row - last, *count);
             last = *row;
+            if len >= CHUNK {
+                self.lists.extend_from_slice(&bytes[..len]);
+                len = 0;
+            }
         }
-        let ends = [self.names.len() as u32, self.lists.len() as u32];
-        ends.iter().for_each(|end| self.entries.extend_from_slice(&end.to_le_bytes()));
+        self.lists.extend_from_slice(&bytes[..len]);
+        let mut entry = [0; ENTRY];
+        entry[..4].copy_from_slice(&(self.names.len() as u32).to_le_bytes());
+        entry[4..].copy_from_slice(&(self.lists.len() as u32).to_le_bytes());
+        self.entries.push(entry);
     }
 
     /// Returns the stored form.
     fn encode(self) -> MapVec<u8> {
         let Self { mut head, lengths, entries, names, lists } = self;
-        head.names = names.len() as u32;
-        debug_assert_eq!(entries.len(), head.terms as usize * ENTRY);
-        let rest = lengths.len() * LENGTH + entries.len() + names.len() + lists.len();
-        let (mut out, mut at) = (MapVec::zeroed(HEAD + rest), 0);
-        write(&mut out, &mut at, &head.encode());
-        for bytes in [lengths.as_flattened(), &entries, &names, &lists] {
-            write(&mut out, &mut at, bytes);
-        }
+        (head.terms, head.names) = (entries.len() as u32, names.len() as u32);
+        let parts = [lengths.as_flattened(), entries.as_flattened(), &names, &lists];
+        let rest: usize = parts.iter().map(|part| part.len()).sum();
+        let mut out = MapVec::with_capacity(HEAD + rest);
+        out.extend_from_slice(&head.encode());
+        parts.iter().for_each(|part| out.extend_from_slice(part));
         out
     }
 }

@@ -111,6 +111,10 @@ impl<S: Source> Words<S> {
         &self.head
     }
 
+    pub(super) fn list_bytes(&self) -> usize {
+        self.source.len() - self.lists
+    }
+
     fn error(&self, at: usize, reason: &'static str) -> Error {
         self.source.damage(DecodeError::new(at as u64, reason))
     }
