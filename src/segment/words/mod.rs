@@ -3,8 +3,7 @@
 //! them of rows that have none. Layout: `format.md`, "Words".
 //!
 //! Invariants: the words of a segment are those of its bodies, so nothing of a dead row stays. Rows
-//! that move from segments take their words along; for others they are made of the bodies. Words
-//! say by which rules they were made. The words of a segment either hold all of its rows, or are
+//! that move take their words along; where they have none, these are made of the bodies. Words say by which rules they were made. The words of a segment either hold all of its rows, or are
 //! left out because they would be too large.
 
 mod build;

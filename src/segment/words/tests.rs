@@ -140,6 +140,11 @@ fn no_flipped_bit_and_no_cut_makes_a_reader_panic_or_name_a_row_beyond_the_end()
         let sound = words.check().is_ok();
         let said = said(&words);
         assert!(said.is_ok() || !sound, "{said:?}");
+        let moved = moved_words(&[Some(WordParts(vec![words]))], (0..9).map(|row| (0, row)));
+        match moved {
+            Ok(moved) => assert!(!sound || moved.unwrap()[..] == *bytes),
+            Err(error) => assert!(!sound, "{error}"),
+        }
         for rows in said.iter().flat_map(|(all, _)| all.values()) {
             assert!(rows.iter().all(|(row, _)| *row < 9), "{rows:?}");
         }
@@ -246,6 +251,24 @@ fn a_memtable_has_the_words_of_its_rows_and_makes_those_by_other_rules() {
     let none = other.with_words(None);
     assert_eq!(pieces(&none, PLAIN).1, 600);
     assert!(none.heap_bytes() + 600 * 8 < other.heap_bytes());
+}
+
+#[test]
+fn the_words_of_a_memtable_move_with_its_rows() {
+    let spec = CodeSpec::new(Quantization::Int8, Metric::L2, 2);
+    let texts: Vec<Option<String>> = (0..600).map(text).collect();
+    let rows: Vec<NewRow> = (0..).zip(&texts).map(|(id, text)| row(id, text.as_deref())).collect();
+    let empty = Active::new(spec, None, Some(ENGLISH));
+    let active = rows.chunks(7).fold(empty, |active, rows| active.push(rows.to_vec()));
+    assert!(active.block_rows().len() > 1, "words come in parts");
+    // Every third row is dead, and the others come in another order.
+    let order = || (0..600).rev().filter(|row| row % 3 != 0).map(|row: Row| (0, row));
+    let kept: Vec<Option<String>> = order().map(|(_, row)| texts[row as usize].clone()).collect();
+    let new = moved_words(&[active.word_parts(ENGLISH).unwrap()], order()).unwrap().unwrap();
+    assert_eq!(new[..], built(ENGLISH, &kept)[..]);
+    assert!(active.word_parts(PLAIN).unwrap().is_none(), "words by other rules");
+    assert!(active.with_words(None).word_parts(ENGLISH).unwrap().is_none(), "no words");
+    assert!(moved_words(&[], std::iter::empty()).unwrap().is_none());
 }
 
 #[test]
