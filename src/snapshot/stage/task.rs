@@ -117,7 +117,9 @@ impl Prepared {
                 };
                 (rows, self.core.spec.dimension * 4 + patch.bytes() + BODY_BYTES)
             }
-            Task::Update(_) | Task::Delete { .. } | Task::DeleteWhere { .. } => (0, 0),
+            Task::Use(_) | Task::Update(_) | Task::Delete { .. } | Task::DeleteWhere { .. } => {
+                (0, 0)
+            }
         }
     }
 
