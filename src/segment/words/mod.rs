@@ -3,8 +3,9 @@
 //! them of rows that have none. Layout: `format.md`, "Words".
 //!
 //! Invariants: the words of a segment are those of its bodies, so nothing of a dead row stays. Rows
-//! that move take their words along; where they have none, these are made of the bodies. Words say by which rules they were made. The words of a segment either hold all of its rows, or are
-//! left out because they would be too large.
+//! that move take their words along; where they have none, these are made of the bodies. Words say
+//! by which rules they were made. The words of a segment either hold all of its rows, or are left
+//! out because they would be too large.
 
 mod build;
 mod list;
