@@ -75,8 +75,20 @@ impl<T: Pod> MapVec<T> {
         }
     }
 
+    #[inline]
     pub(crate) fn push(&mut self, value: T) {
-        self.extend_from_slice(&[value]);
+        let (start, end) = (self.len * size_of::<T>(), (self.len + 1) * size_of::<T>());
+        match &mut self.room {
+            Room::Heap(heap) if end <= SMALL_BYTES && heap.len() < heap.capacity() => {
+                heap.push(value);
+            }
+            Room::Map(map) if end <= map.len() => {
+                map[start..end].copy_from_slice(bytemuck::bytes_of(&value));
+            }
+            // Room has to be made first.
+            _ => return self.extend_from_slice(&[value]),
+        }
+        self.len += 1;
     }
 
     /// Removes the last element and returns it.

@@ -168,7 +168,7 @@ impl<'a> CommitGroup<'a> {
     ) -> Result<(Vec<Effect>, bool)> {
         // The capacity is reserved once, because repeated growth would dominate the allocations of
         // a write.
-        let bytes = writes.iter().map(|w| w.heap_bytes() + OP_BYTES).sum::<u64>();
+        let bytes = writes.iter().map(|w| w.logged_bytes() + OP_BYTES).sum::<u64>();
         let mut payload = Vec::with_capacity(bytes.min(MAX_PAYLOAD_BYTES as u64) as usize);
         let mut effects = Vec::with_capacity(writes.len());
         let only_deletes = writes.iter().all(Prepared::is_delete);

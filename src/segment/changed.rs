@@ -10,7 +10,7 @@ use super::liveness::Liveness;
 use super::postings::Field;
 use super::row::{Row, RowBuffer, RowRef};
 use super::rows::{Column, Rows, number_of_importance};
-use super::words::WordList;
+use super::words::{WordList, WordParts};
 use crate::clock::Timestamp;
 use crate::error::{Error, Result};
 use crate::filter::{Attributes, Matcher};
@@ -186,6 +186,10 @@ impl<T: ChangedRows> Rows for T {
         read: &mut u64,
     ) -> Result<()> {
         self.written().words(analyzer, visit, read)
+    }
+
+    fn word_parts(&self, by: Analyzer) -> Result<Option<WordParts<'_>>> {
+        self.written().word_parts(by)
     }
 
     fn unexpired(&self, now: Timestamp) -> Result<Option<Liveness>> {

@@ -41,8 +41,8 @@ pub(crate) use row::{NewRow, Row, RowBuffer, RowRef};
 pub(crate) use rows::{Column, Rows};
 pub(crate) use salvage::SalvagedSegment;
 pub(crate) use seal::{RowSource, write_segment};
-pub(crate) use sealed::{SealedSegment, moved_words};
-pub(crate) use words::{Term, WordList, row_bound};
+pub(crate) use sealed::SealedSegment;
+pub(crate) use words::{Term, WordList, moved_words, row_bound};
 
 #[cfg(test)]
 mod tests;

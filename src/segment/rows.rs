@@ -5,7 +5,7 @@ use roaring::RoaringBitmap;
 use super::liveness::Liveness;
 use super::postings::Field;
 use super::row::{Row, RowBuffer, RowRef};
-use super::words::WordList;
+use super::words::{WordList, WordParts};
 use crate::clock::Timestamp;
 use crate::error::{Error, Result};
 use crate::filter::{Attributes, Matcher};
@@ -88,6 +88,9 @@ pub(crate) trait Rows: Send + Sync {
         visit: &mut dyn FnMut(Row, &dyn WordList) -> Result<()>,
         read: &mut u64,
     ) -> Result<()>;
+    /// Returns the words of all rows, dead ones included, as they are stored; `None` if some rows
+    /// have none by these rules. O(1), or O(bytes) if they are on disk.
+    fn word_parts(&self, by: Analyzer) -> Result<Option<WordParts<'_>>>;
     /// Returns the rows that have not expired at `now`, dead ones included; `None` if these are all
     /// rows.
     fn unexpired(&self, now: Timestamp) -> Result<Option<Liveness>>;

@@ -18,7 +18,8 @@ use crate::event::Event;
 use crate::format::header::FileKind;
 use crate::format::manifest::{CollectionEntry, SegmentEntry};
 use crate::format::names::FileName;
-use crate::ids::{FileId, MemoryId, Seq};
+use crate::ids::{FileId, Seq};
+use crate::map_vec::MapVec;
 use crate::memory::Change;
 use crate::report::CompactionReport;
 use crate::sabotage::broken;
@@ -78,16 +79,20 @@ impl Rewrite<'_> {
     /// Merges the live rows of the inputs by id and writes them to segments no larger than the cap.
     fn write_segments(&self, files: &mut NewFiles<'_>) -> Result<RowMap> {
         let (inputs, now) = (self.inputs, self.job.engine.time.destroy_by());
-        let mut keyed: Vec<(MemoryId, u32, Row)> = Vec::new();
+        // The id of each row, then its input and its number there.
+        let mut keyed = MapVec::<[u128; 2]>::new();
         for (input, source) in (0u32..).zip(inputs) {
             let unexpired = source.rows.unexpired(now)?;
             let stays = |row: &Row| unexpired.as_ref().is_none_or(|rows| rows.is_live(*row));
             for row in source.live.iter().filter(stays) {
-                keyed.push((source.rows.id(row)?, input, row));
+                let place = u64::from(input) << 32 | u64::from(row);
+                keyed.push([source.rows.id(row)?.as_u128(), place.into()]);
             }
         }
         keyed.sort_unstable();
-        let order: Order = keyed.into_iter().map(|(_, input, row)| (input, row)).collect();
+        let place = |[_, place]: &[u128; 2]| ((place >> 32) as u32, *place as Row);
+        let order: Order = keyed.iter().map(place).collect();
+        drop(keyed);
         let rows: u64 = inputs.iter().map(|i| u64::from(i.rows.rows())).sum();
         let bytes: u64 = inputs.iter().map(|i| i.bytes).sum();
         let cap = segment_cap(self.live_bytes() + bytes);

@@ -40,7 +40,6 @@ pub(super) fn seal(job: &Job<'_>, all: bool, report: &mut CompactionReport) -> R
             live: &m.live,
             changes: &m.changes,
             from: From::Memtable(m.number),
-            sealed: None,
             bytes: m.rows.heap_bytes() as u64,
         })
         .collect();
@@ -94,7 +93,6 @@ pub(super) fn rewrite(job: &Job<'_>, step: &RowStep, report: &mut CompactionRepo
             live: &s.live,
             changes: &s.changes,
             from: From::Segment(s.sealed.file),
-            sealed: Some(&s.sealed.segment),
             bytes: s.sealed.segment.len(),
         })
         .collect();

@@ -7,9 +7,7 @@ use crate::error::{Error, Result};
 use crate::format::manifest::SegmentEntry;
 use crate::ids::FileId;
 use crate::map_vec::MapVec;
-use crate::segment::{
-    Changes, Liveness, Row, RowBuffer, RowRef, RowSource, Rows, SealedSegment, moved_words,
-};
+use crate::segment::{Changes, Liveness, Row, RowBuffer, RowRef, RowSource, Rows, moved_words};
 use crate::snapshot::relocation::Relocation;
 use crate::words::Analyzer;
 
@@ -20,8 +18,6 @@ pub(super) struct Input<'a> {
     /// The changes that are worked into the outputs.
     pub(super) changes: &'a Changes,
     pub(super) from: From,
-    /// The file of an input that is a segment.
-    pub(super) sealed: Option<&'a SealedSegment>,
     pub(super) bytes: u64,
 }
 
@@ -57,12 +53,11 @@ impl RowSource for Output<'_> {
     }
 
     fn words(&self, by: Analyzer) -> Result<Option<MapVec<u8>>> {
-        let segments: Option<Vec<&SealedSegment>> =
-            self.inputs.iter().map(|input| input.sealed).collect();
+        let parts: Result<Vec<_>> =
+            self.inputs.iter().map(|input| input.rows.word_parts(by)).collect();
         let order = self.order.iter().map(|(input, row)| (*input as usize, *row));
-        let moved = segments.map(|segments| moved_words(&segments, order, by));
         // Where the words of a segment are damaged, they are made again of the texts.
-        Ok(moved.and_then(Result::ok).flatten())
+        Ok(parts.and_then(|parts| moved_words(&parts, order)).ok().flatten())
     }
 
     fn damage(&self, row: Row) -> Option<Error> {

@@ -86,7 +86,7 @@ fn joined(analyzer: Analyzer, blocks: &[Arc<Block>]) -> Option<MapVec<u8>> {
     for block in blocks {
         parts.push(block.words().ok()?.filter(|words| words.is_by(analyzer))?);
     }
-    if parts.is_empty() { None } else { merge(&parts).ok() }
+    merge(&parts).ok()?
 }
 
 impl Block {

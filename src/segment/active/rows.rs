@@ -15,7 +15,7 @@ use crate::segment::changes::Changes;
 use crate::segment::liveness::Liveness;
 use crate::segment::row::{Row, RowBuffer, RowRef};
 use crate::segment::rows::{Column, Rows, number_of_importance, number_of_time};
-use crate::segment::words::{WordList, each_piece};
+use crate::segment::words::{WordList, WordParts, each_piece};
 use crate::words::Analyzer;
 
 impl Rows for Active {
@@ -130,6 +130,11 @@ impl Rows for Active {
             }
         }
         Ok(())
+    }
+
+    fn word_parts(&self, by: Analyzer) -> Result<Option<WordParts<'_>>> {
+        let parts = self.blocks.iter().map(|block| Ok((block.words()?, block.rows() as Row)));
+        WordParts::of(parts, by)
     }
 
     /// O(rows) once something has expired.

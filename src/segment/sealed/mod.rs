@@ -6,8 +6,6 @@ mod rows;
 mod verify;
 mod words;
 
-pub(crate) use words::moved_words;
-
 use std::ops::Range;
 use std::path::Path;
 

@@ -21,7 +21,7 @@ use crate::segment::liveness::Liveness;
 use crate::segment::postings::Field;
 use crate::segment::row::{Row, RowBuffer, RowRef};
 use crate::segment::rows::{Column, Rows, number_of_importance, number_of_time};
-use crate::segment::words::{WordList, each_piece};
+use crate::segment::words::{WordList, WordParts, each_piece};
 use crate::segment::{bloom, select};
 use crate::vector::kernel::Kernels;
 use crate::words::Analyzer;
@@ -181,6 +181,10 @@ impl Rows for SealedSegment {
             Some(words) if words.is_by(analyzer) && words.rows() == self.rows => visit(0, &words),
             _ => each_piece(self, 0..self.rows, analyzer, visit, read),
         }
+    }
+
+    fn word_parts(&self, by: Analyzer) -> Result<Option<WordParts<'_>>> {
+        self.words_by(by)
     }
 
     fn unexpired(&self, now: Timestamp) -> Result<Option<Liveness>> {

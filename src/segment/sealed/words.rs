@@ -5,11 +5,9 @@ use std::ops::Range;
 use super::SealedSegment;
 use crate::error::{Error, Result};
 use crate::format::DecodeError;
-use crate::map_vec::MapVec;
 use crate::section::SectionFile;
 use crate::segment::layout::WORDS;
-use crate::segment::row::Row;
-use crate::segment::words::{self, InRam, STAYS, Source, Words};
+use crate::segment::words::{InRam, Source, WordParts, Words};
 use crate::words::Analyzer;
 
 /// The words of a file.
@@ -30,38 +28,6 @@ impl Source for OnDisk<'_> {
     }
 }
 
-/// Returns the words of a new segment of `rows` rows that come from these segments, if all of them
-/// have words by these rules. For each row of a segment, it takes its new number; rows without one
-/// stay.
-pub(crate) fn moved_words(
-    segments: &[&SealedSegment],
-    order: impl Iterator<Item = (usize, Row)>,
-    analyzer: Analyzer,
-) -> Result<Option<MapVec<u8>>> {
-    let mut to: Vec<Vec<Row>> =
-        segments.iter().map(|segment| vec![STAYS; segment.rows as usize]).collect();
-    let mut rows: Row = 0;
-    for (segment, row) in order {
-        if let Some(place) = to.get_mut(segment).and_then(|to| to.get_mut(row as usize)) {
-            *place = rows;
-        }
-        rows += 1;
-    }
-    let mut parts = Vec::with_capacity(segments.len());
-    for (segment, to) in segments.iter().zip(&to) {
-        if segment.file.bytes(WORDS).is_none() {
-            return Ok(None);
-        }
-        // All of it is read, so all of it is checked at once, and not again for each term.
-        let words = Words::open(InRam(segment.file.checked(WORDS)?), segment.rows)?;
-        if !words.is_by(analyzer) || words.rows() != segment.rows {
-            return Ok(None);
-        }
-        parts.push((words, &to[..]));
-    }
-    words::moved(&parts, rows).map(Some)
-}
-
 impl SealedSegment {
     /// Returns the words that were written with the rows; `None` if there are none.
     pub(super) fn stored_words(&self) -> Result<Option<Words<OnDisk<'_>>>> {
@@ -69,6 +35,14 @@ impl SealedSegment {
             Some(_) => Words::open(OnDisk(&self.file), self.rows).map(Some),
             None => Ok(None),
         }
+    }
+
+    /// Returns the words that were written with the rows, if they are by these rules and of all
+    /// rows. Every byte of them is checked.
+    pub(super) fn words_by(&self, by: Analyzer) -> Result<Option<WordParts<'_>>> {
+        let words = self.file.bytes(WORDS).map(|_| self.file.checked(WORDS)).transpose()?;
+        let words = words.map(|bytes| Words::open(InRam(bytes), self.rows)).transpose()?;
+        WordParts::of(std::iter::once(Ok((words, self.rows))), by)
     }
 
     /// Returns the bytes of the words.

@@ -3,7 +3,9 @@
 //! Heap beside the result: about the bytes of the text, all of it in arrays that return to the
 //! system at once.
 
-use std::hash::{BuildHasher, RandomState};
+use std::hash::{BuildHasher, Hasher, RandomState};
+
+use bytemuck::{Pod, Zeroable};
 
 use super::{ENTRY, HEAD, LENGTH, MOST_BYTES};
 use crate::map_vec::MapVec;
@@ -17,49 +19,55 @@ pub(in crate::segment) struct WordsBuilder {
     hasher: RandomState,
     /// The terms, one after the other, in the order in which they were met.
     names: MapVec<u8>,
-    /// Where each term ends.
-    ends: MapVec<u32>,
-    /// The number of a term plus one, at the place of its hash; 0 in free places.
-    table: MapVec<u32>,
-    /// How often the row that is being added has each term.
-    counts: MapVec<u32>,
-    /// The terms that the row has.
+    terms: MapVec<Known>,
+    /// At the place of its hash, the number of a term plus one, and its hash in the upper half; 0
+    /// in free places.
+    table: MapVec<u64>,
+    /// The terms that the row has that is being added.
     seen: MapVec<u32>,
-    /// For each row the number of its terms, then each term and how often the row has it.
-    log: MapVec<u8>,
+    /// For each row the number of its terms. Then for each of these its number, twice, plus one if
+    /// how often the row has it follows. Otherwise that is once.
+    log: MapVec<u32>,
     /// The number of words of each row.
     lengths: MapVec<u32>,
+    /// Bytes of all lists without their heads.
+    list_bytes: usize,
     /// Most bytes of the result.
     most: usize,
     left_out: bool,
 }
 
-/// The terms in order, and what their lists take.
-struct Layout {
-    /// The numbers of the terms, in order.
-    order: MapVec<u32>,
-    /// How many rows have each term.
-    documents: MapVec<u32>,
-    /// The bytes of each list without its head.
-    bytes: MapVec<u32>,
-    total: u64,
+/// What is known of a term.
+#[derive(Clone, Copy, Debug, Default, Pod, Zeroable)]
+#[repr(C)]
+struct Known {
+    /// Where it ends in the names.
+    end: u32,
+    /// How many rows have it.
+    documents: u32,
+    /// The bytes of its list without the head.
+    bytes: u32,
+    /// The last row that has it.
+    last: Row,
+    /// How often the row has it that is being added.
+    count: u32,
 }
 
 impl WordsBuilder {
     /// Places of the table of a new builder.
-    const PLACES: usize = 16;
+    const PLACES: usize = 64;
 
     pub(in crate::segment) fn new(analyzer: Analyzer) -> Self {
         Self {
             analyzer,
             hasher: RandomState::new(),
             names: MapVec::new(),
-            ends: MapVec::new(),
+            terms: MapVec::new(),
             table: MapVec::zeroed(Self::PLACES),
-            counts: MapVec::new(),
             seen: MapVec::new(),
             log: MapVec::new(),
             lengths: MapVec::new(),
+            list_bytes: 0,
             most: MOST_BYTES,
             left_out: false,
         }
@@ -71,9 +79,10 @@ impl WordsBuilder {
         Self { most, ..self }
     }
 
-    /// Returns about how many bytes the words take.
+    /// Returns how many bytes the words take, without the heads of lists.
     pub(super) fn bytes(&self) -> usize {
-        self.names.len() + self.log.len() + self.ends.len() * ENTRY + self.lengths.len() * LENGTH
+        let (rows, terms) = (self.lengths.len(), self.terms.len());
+        HEAD + rows * LENGTH + terms * ENTRY + self.names.len() + self.list_bytes
     }
 
     /// Adds a row with this text, if it has one.
@@ -85,22 +94,32 @@ impl WordsBuilder {
         let analyzer = self.analyzer;
         analyzer.words(text.unwrap_or_default(), &mut |word| {
             let term = self.term(word.as_bytes());
-            if self.counts[term as usize] == 0 {
+            let known = &mut self.terms[term as usize];
+            known.count += 1;
+            if known.count == 1 {
                 self.seen.push(term);
             }
-            self.counts[term as usize] += 1;
             words += 1;
         });
+        let row = self.lengths.len() as Row;
         self.lengths.push(words);
-        put(&mut self.log, self.seen.len() as u64);
-        for at in 0..self.seen.len() {
-            let term = self.seen[at];
-            put(&mut self.log, term.into());
-            let count = std::mem::take(&mut self.counts[term as usize]);
-            put(&mut self.log, count.into());
+        self.log.push(self.seen.len() as u32);
+        let terms = &mut self.terms[..];
+        for term in self.seen.iter() {
+            let known = &mut terms[*term as usize];
+            let count = std::mem::take(&mut known.count);
+            let len = posting_len(row - known.last, count);
+            known.last = row;
+            known.documents += 1;
+            known.bytes += len as u32;
+            self.list_bytes += len;
+            self.log.push(term << 1 | u32::from(count > 1));
+            if count > 1 {
+                self.log.push(count);
+            }
         }
         self.seen.clear();
-        if self.names.len().max(self.log.len()) > self.most {
+        if self.bytes() > self.most {
             self.leave_out();
         }
     }
@@ -110,26 +129,30 @@ impl WordsBuilder {
     }
 
     fn name(&self, term: u32) -> &[u8] {
-        let start = (term as usize).checked_sub(1).map_or(0, |before| self.ends[before]);
-        &self.names[start as usize..self.ends[term as usize] as usize]
+        let start = (term as usize).checked_sub(1).map_or(0, |before| self.terms[before].end);
+        &self.names[start as usize..self.terms[term as usize].end as usize]
     }
 
     /// Returns the number of a term, which may be new.
     fn term(&mut self, word: &[u8]) -> u32 {
+        let mut hasher = self.hasher.build_hasher();
+        hasher.write(word);
+        let hash = hasher.finish() >> 32;
         let mask = self.table.len() - 1;
-        let mut place = self.hasher.hash_one(word) as usize & mask;
-        while let Some(term) = self.table[place].checked_sub(1) {
-            if self.name(term) == word {
+        let mut place = hash as usize & mask;
+        loop {
+            let found = self.table[place];
+            let Some(term) = (found as u32).checked_sub(1) else { break };
+            if found >> 32 == hash && self.name(term) == word {
                 return term;
             }
             place = (place + 1) & mask;
         }
         self.names.extend_from_slice(word);
-        let term = self.ends.len() as u32;
-        self.ends.push(self.names.len() as u32);
-        self.counts.push(0);
-        self.table[place] = term + 1;
-        if self.ends.len() * 4 > self.table.len() * 3 {
+        let term = self.terms.len() as u32;
+        self.terms.push(Known { end: self.names.len() as u32, ..Known::default() });
+        self.table[place] = hash << 32 | u64::from(term + 1);
+        if self.terms.len() * 4 > self.table.len() * 3 {
             self.grow();
         }
         term
@@ -138,61 +161,42 @@ impl WordsBuilder {
     /// Doubles the table.
     fn grow(&mut self) {
         let mut table = MapVec::zeroed(self.table.len() * 2);
-        let mask = table.len() - 1;
-        for term in 0..self.ends.len() as u32 {
-            let mut place = self.hasher.hash_one(self.name(term)) as usize & mask;
-            while table[place] != 0 {
+        let (places, mask) = (&mut table[..], self.table.len() * 2 - 1);
+        for term in self.table.iter().filter(|term| **term != 0) {
+            let mut place = (term >> 32) as usize & mask;
+            while places[place] != 0 {
                 place = (place + 1) & mask;
             }
-            table[place] = term + 1;
+            places[place] = *term;
         }
         self.table = table;
     }
 
-    /// Calls `visit` with each posting, in the order of rows: term, row, how often.
-    fn each(&self, visit: &mut dyn FnMut(usize, Row, u32)) {
-        let mut at = 0;
-        for row in 0..self.lengths.len() as Row {
-            for _ in 0..take(&self.log, &mut at) {
-                let term = take(&self.log, &mut at) as usize;
-                visit(term, row, take(&self.log, &mut at) as u32);
-            }
-        }
-    }
-
-    fn layout(&self) -> Layout {
-        let terms = self.ends.len();
-        let name = |entry: &[u64; 2]| self.name(entry[1] as u32);
-        let mut sorted: MapVec<[u64; 2]> =
-            (0..terms as u32).map(|term| [beginning(self.name(term)), term.into()]).collect();
-        sorted.sort_unstable_by(|a, b| a[0].cmp(&b[0]).then_with(|| name(a).cmp(name(b))));
-        let order: MapVec<u32> = sorted.iter().map(|entry| entry[1] as u32).collect();
-        let (mut documents, mut bytes) = (MapVec::<u32>::zeroed(terms), MapVec::zeroed(terms));
-        let mut last = MapVec::<Row>::zeroed(terms);
-        let mut total = (HEAD + self.lengths.len() * LENGTH + terms * ENTRY) as u64;
-        total += self.names.len() as u64;
-        self.each(&mut |term, row, count| {
-            let len = posting(row - last[term], count).1;
-            last[term] = row;
-            documents[term] += 1u32;
-            bytes[term] += len as u32;
-            total += len as u64;
+    /// Returns the numbers of the terms, in order.
+    fn order(&self) -> MapVec<u128> {
+        let name = |term: u128| self.name(term as u32);
+        // The number of a term takes the place of the last bytes.
+        let start = |term: u32| beginning(self.name(term)) >> 32 << 32 | u128::from(term);
+        let mut order: MapVec<u128> = (0..self.terms.len() as u32).map(start).collect();
+        order.sort_unstable_by(|a, b| {
+            (a >> 32).cmp(&(b >> 32)).then_with(|| name(*a).cmp(name(*b)))
         });
-        total += documents.iter().map(|count| varint((*count).into()).1 as u64).sum::<u64>();
-        Layout { order, documents, bytes, total }
+        order.iter_mut().for_each(|term| *term &= u128::from(u32::MAX));
+        order
     }
 
     /// Returns the stored form.
     pub(in crate::segment) fn encode(mut self) -> MapVec<u8> {
-        let mut layout = self.layout();
-        if layout.total > self.most as u64 {
+        let head_len = |known: &Known| varint_len(known.documents.into());
+        let mut total = self.bytes() + self.terms.iter().map(head_len).sum::<usize>();
+        if total > self.most {
             self.leave_out();
-            layout = self.layout();
+            total = self.bytes();
         }
-        let mut out = MapVec::<u8>::zeroed(layout.total as usize);
+        let mut out = MapVec::<u8>::zeroed(total);
         let tokens: u64 = self.lengths.iter().map(|length| u64::from(*length)).sum();
         let documents = self.lengths.iter().filter(|length| **length > 0).count();
-        let (rows, terms) = (self.lengths.len(), self.ends.len());
+        let (rows, terms) = (self.lengths.len(), self.terms.len());
         let head = Head {
             code: self.analyzer.code(),
             rows: rows as u32,
@@ -209,36 +213,43 @@ impl WordsBuilder {
         let mut name_at = at + terms * ENTRY;
         let (names, lists) = (name_at, name_at + self.names.len());
         let mut list_at = lists;
-        // Where the next row of each term goes.
-        let mut next = MapVec::<u32>::zeroed(terms);
-        for term in layout.order.iter().map(|term| *term as usize) {
+        // Where the next row of each term goes, and its last row.
+        let mut next = MapVec::<[u32; 2]>::zeroed(terms);
+        for term in self.order().iter().map(|term| *term as usize) {
+            let known = self.terms[term];
             write(&mut out, &mut name_at, self.name(term as u32));
-            let (count, len) = varint(layout.documents[term].into());
-            write(&mut out, &mut list_at, &count[..len]);
-            next[term] = list_at as u32;
-            list_at += layout.bytes[term] as usize;
+            list_at += varint(&mut out[list_at..], known.documents.into());
+            next[term][0] = list_at as u32;
+            list_at += known.bytes as usize;
             write(&mut out, &mut at, &((name_at - names) as u32).to_le_bytes());
             write(&mut out, &mut at, &((list_at - lists) as u32).to_le_bytes());
         }
-        let mut last = MapVec::<Row>::zeroed(terms);
-        self.each(&mut |term, row, count| {
-            let (bytes, len) = posting(row - last[term], count);
-            last[term] = row;
-            let mut at = next[term] as usize;
-            write(&mut out, &mut at, &bytes[..len]);
-            next[term] = at as u32;
-        });
+        self.fill(&mut out, &mut next);
         out
+    }
+
+    /// Writes the rows of all terms, in the order of rows.
+    fn fill(&self, out: &mut [u8], next: &mut [[u32; 2]]) {
+        let mut log = self.log.iter().copied();
+        for row in 0..self.lengths.len() as Row {
+            for _ in 0..log.next().unwrap_or(0) {
+                let term = log.next().unwrap_or(0);
+                let count = if term & 1 == 0 { 1 } else { log.next().unwrap_or(1) };
+                let [at, last] = &mut next[term as usize >> 1];
+                *at += posting(&mut out[*at as usize..], row - *last, count) as u32;
+                *last = row;
+            }
+        }
     }
 }
 
 /// Returns the first bytes of a term as a number that sorts as they do. Most terms are told apart
 /// by it alone.
-pub(super) fn beginning(name: &[u8]) -> u64 {
-    let mut bytes = [0; 8];
-    let len = name.len().min(8);
+pub(super) fn beginning(name: &[u8]) -> u128 {
+    let mut bytes = [0; 16];
+    let len = name.len().min(16);
     bytes[..len].copy_from_slice(&name[..len]);
-    u64::from_le_bytes(bytes).swap_bytes()
+    u128::from_le_bytes(bytes).swap_bytes()
 }
 
 /// The numbers before the lengths.
@@ -269,52 +280,42 @@ impl Head {
 }
 
 /// Writes bytes at `at` and moves it behind them.
-pub(super) fn write(out: &mut [u8], at: &mut usize, bytes: &[u8]) {
+fn write(out: &mut [u8], at: &mut usize, bytes: &[u8]) {
     out[*at..*at + bytes.len()].copy_from_slice(bytes);
     *at += bytes.len();
 }
 
-/// Returns a number of 7 bits a byte, the lowest first (LEB128), and how many bytes it takes.
-pub(super) fn varint(mut number: u64) -> ([u8; 10], usize) {
-    let (mut bytes, mut len) = ([0; 10], 0);
+/// Writes a number of 7 bits a byte, the lowest first (LEB128). Returns how many bytes it takes.
+#[inline]
+pub(super) fn varint(out: &mut [u8], mut number: u64) -> usize {
+    let mut len = 0;
     while number >= 0x80 {
-        bytes[len] = number as u8 | 0x80;
+        out[len] = number as u8 | 0x80;
         number >>= 7;
         len += 1;
     }
-    bytes[len] = number as u8;
-    (bytes, len + 1)
+    out[len] = number as u8;
+    len + 1
 }
 
-/// Returns a posting and how many bytes it takes: the distance from the row before, with a bit that
-/// says whether a count greater than 1 follows.
-pub(super) fn posting(distance: Row, count: u32) -> ([u8; 20], usize) {
-    let mut out = [0; 20];
-    let (bytes, mut len) = varint(u64::from(distance) << 1 | u64::from(count > 1));
-    out[..len].copy_from_slice(&bytes[..len]);
-    if count > 1 {
-        let (bytes, more) = varint(count.into());
-        out[len..len + more].copy_from_slice(&bytes[..more]);
-        len += more;
-    }
-    (out, len)
+/// Returns how many bytes a number takes.
+const fn varint_len(number: u64) -> usize {
+    (70 - (number | 1).leading_zeros() as usize) / 7
 }
 
-fn put(out: &mut MapVec<u8>, number: u64) {
-    let (bytes, len) = varint(number);
-    out.extend_from_slice(&bytes[..len]);
+/// Most bytes of a posting.
+pub(super) const MOST_POSTING: usize = 10;
+
+/// Writes a posting: the distance from the row before, with a bit that says whether a count greater
+/// than 1 follows. Returns how many bytes it takes.
+#[inline]
+pub(super) fn posting(out: &mut [u8], distance: Row, count: u32) -> usize {
+    let len = varint(out, u64::from(distance) << 1 | u64::from(count > 1));
+    if count == 1 { len } else { len + varint(&mut out[len..], count.into()) }
 }
 
-/// Reads a number that [`put`] wrote.
-fn take(bytes: &[u8], at: &mut usize) -> u64 {
-    let (mut number, mut shift) = (0, 0);
-    while let Some(byte) = bytes.get(*at) {
-        *at += 1;
-        number |= u64::from(byte & 0x7f) << shift;
-        shift += 7;
-        if *byte < 0x80 {
-            break;
-        }
-    }
-    number
+/// Returns how many bytes a posting takes.
+const fn posting_len(distance: Row, count: u32) -> usize {
+    let len = varint_len((distance as u64) << 1);
+    if count == 1 { len } else { len + varint_len(count as u64) }
 }

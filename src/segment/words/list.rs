@@ -44,6 +44,19 @@ impl<'a> WordRows<'a> {
         Self { bytes, row: 0, left: documents }
     }
 
+    /// Returns the rows of a list that begins with their number; `None` if that is none, or no
+    /// number of rows.
+    pub(super) fn stored(bytes: &'a [u8]) -> Option<Self> {
+        let mut list = Self::new(bytes, 0);
+        list.left = u32::try_from(list.number()?).ok().filter(|documents| *documents > 0)?;
+        Some(list)
+    }
+
+    /// Returns how many rows are left, as the list says.
+    pub(super) const fn documents(&self) -> u32 {
+        self.left
+    }
+
     #[inline]
     fn number(&mut self) -> Option<u64> {
         let (first, rest) = self.bytes.split_first()?;
@@ -66,14 +79,24 @@ impl<'a> WordRows<'a> {
     /// Returns true if the list holds ascending rows before `rows`, as many as it says, and nothing
     /// behind them.
     pub(super) fn is_sound(&self, rows: Row) -> bool {
-        let (mut list, mut next) = (self.clone(), 0);
-        for _ in 0..self.left {
-            match list.next() {
-                Some((row, count)) if row >= next && row < rows && count > 0 => next = row + 1,
+        self.clone().each(rows, |_, _| ())
+    }
+
+    /// Calls `visit` with each row and how often it has the word, as long as the list is sound.
+    /// Returns what [`WordRows::is_sound`] returns.
+    #[inline]
+    pub(super) fn each(mut self, rows: Row, mut visit: impl FnMut(Row, u32)) -> bool {
+        let mut next = 0;
+        while self.left > 0 {
+            match self.next() {
+                Some((row, count)) if row >= next && row < rows && count > 0 => {
+                    visit(row, count);
+                    next = row + 1;
+                }
                 _ => return false,
             }
         }
-        list.bytes.is_empty()
+        self.bytes.is_empty()
     }
 }
 

@@ -1,168 +1,243 @@
 //! Owns the joining of words: of neighboring rows, and of rows that move to a new segment.
+//!
+//! Heap beside the result: about the bytes of the result, in arrays that return to the system at
+//! once, and a few bytes for each part.
 
 use std::cmp::Ordering;
+use std::collections::BinaryHeap;
+use std::collections::binary_heap::PeekMut;
 
-use super::build::{Head, beginning, posting, varint, write};
-use super::list::{Term, WordList};
-use super::read::{InRam, Words};
+use super::build::{Head, MOST_POSTING, beginning, posting, varint};
+use super::list::WordList;
+use super::read::{Entry, InRam, Words};
 use super::{ENTRY, HEAD, LENGTH};
 use crate::error::Result;
 use crate::map_vec::MapVec;
 use crate::segment::row::Row;
+use crate::words::Analyzer;
 
-/// A term of one of the parts.
-struct Piece<'a> {
-    beginning: u64,
-    name: &'a [u8],
+/// The stored words of all rows of a memtable or segment, in parts that follow each other.
+#[derive(Debug)]
+pub(crate) struct WordParts<'a>(pub(in crate::segment) Vec<Words<InRam<'a>>>);
+
+/// Returns the words of parts that follow each other, all by the same rules; `None` if there is no
+/// part. Equal to words that were built of all rows at once. O(postings + terms log parts).
+pub(in crate::segment) fn merge(parts: &[Words<InRam<'_>>]) -> Result<Option<MapVec<u8>>> {
+    let (mut firsts, mut rows) = (Vec::with_capacity(parts.len()), 0);
+    for part in parts {
+        firsts.push(rows);
+        rows += part.rows();
+    }
+    join(parts, rows, |part, row| firsts[part] + row)
+}
+
+/// The number of a row that does not move: it is dead.
+const STAYS: Row = Row::MAX;
+
+/// Returns the words of a new segment whose rows come from these memtables or segments; `None` if
+/// some of them have no words by these rules. `order` has the input of each new row, and its row
+/// there. Equal to words that were built of the new rows at once: nothing of a row that stays is in
+/// them. O(postings + terms log parts), and log rows for each posting of rows that change order.
+pub(crate) fn moved_words(
+    inputs: &[Option<WordParts<'_>>],
+    order: impl Iterator<Item = (usize, Row)>,
+) -> Result<Option<MapVec<u8>>> {
+    let (mut parts, mut firsts, mut starts) = (Vec::new(), Vec::new(), Vec::new());
+    let mut sum = 0;
+    for input in inputs {
+        let Some(WordParts(input)) = input else { return Ok(None) };
+        starts.push(sum);
+        for part in input {
+            parts.push(*part);
+            firsts.push(sum);
+            sum += part.rows() as usize;
+        }
+    }
+    let mut to = MapVec::<Row>::new();
+    to.resize(sum, STAYS);
+    let mut rows: Row = 0;
+    for (input, row) in order {
+        let place = starts.get(input).and_then(|start| to.get_mut(start + row as usize));
+        if let Some(place) = place {
+            *place = rows;
+        }
+        rows += 1;
+    }
+    let to = &to[..];
+    join(&parts, rows, |part, row| to[firsts[part] + row as usize])
+}
+
+/// The next term of a part.
+struct Next<'a> {
+    beginning: u128,
     part: usize,
-    term: Term,
+    entry: Entry<'a>,
 }
 
-impl<'a> Piece<'a> {
-    fn new(name: &'a [u8], part: usize, term: Term) -> Self {
-        Self { beginning: beginning(name), name, part, term }
+impl<'a> Next<'a> {
+    fn new(part: usize, entry: Entry<'a>) -> Self {
+        Self { beginning: beginning(entry.name), part, entry }
+    }
+
+    fn is_of(&self, beginning: u128, name: &[u8]) -> bool {
+        self.beginning == beginning && self.entry.name == name
     }
 }
 
-/// Compares by name, then by part.
-fn in_order(a: &Piece<'_>, b: &Piece<'_>) -> Ordering {
-    let by_name = a.beginning.cmp(&b.beginning).then_with(|| a.name.cmp(b.name));
-    by_name.then(a.part.cmp(&b.part))
+/// By name, then by part. The first is the greatest: it is the one that a heap gives out.
+impl Ord for Next<'_> {
+    fn cmp(&self, other: &Self) -> Ordering {
+        let by_name = other.beginning.cmp(&self.beginning);
+        let by_name = by_name.then_with(|| other.entry.name.cmp(self.entry.name));
+        by_name.then(other.part.cmp(&self.part))
+    }
 }
 
-/// Returns the words of parts that follow each other, all by the same rules. Equal to words that
-/// were built of all rows at once. O(bytes log parts).
-pub(in crate::segment) fn merge(parts: &[Words<InRam<'_>>]) -> Result<MapVec<u8>> {
-    let mut pieces = Vec::new();
-    let mut head = Head::default();
-    let mut firsts = Vec::with_capacity(parts.len());
-    for (at, part) in parts.iter().enumerate() {
-        firsts.push(head.rows);
-        let of = part.head();
-        head.code = of.code;
-        head.rows += of.rows;
-        head.documents += of.documents;
-        head.tokens += of.tokens;
-        for i in 0..of.terms as usize {
-            pieces.push(Piece::new(part.name(i)?, at, part.term(i)?));
-        }
+impl PartialOrd for Next<'_> {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
     }
-    // Each part is sorted already, which a stable sort makes use of.
-    pieces.sort_by(in_order);
-    let mut terms = Terms::default();
-    for same in pieces.chunk_by(|a, b| a.name == b.name) {
-        let Some(first) = same.first() else { continue };
-        let documents: u32 = same.iter().map(|piece| piece.term.documents).sum();
-        terms.begin(first.name, documents);
-        let mut last: Row = 0;
-        for piece in same {
-            for (row, count) in parts[piece.part].postings(&piece.term)? {
-                let row = firsts[piece.part] + row;
-                terms.posting(row - last, count);
-                last = row;
-            }
-        }
-        terms.end();
-    }
-    let lengths = parts.iter().map(|part| part.lengths().map(<[_]>::as_flattened));
-    let lengths = lengths.collect::<Result<Vec<_>>>()?;
-    Ok(terms.encode(head, &lengths))
 }
 
-/// The row of a segment that does not move: it is dead.
-pub(in crate::segment) const STAYS: Row = Row::MAX;
+impl PartialEq for Next<'_> {
+    fn eq(&self, other: &Self) -> bool {
+        self.cmp(other).is_eq()
+    }
+}
 
-/// Returns the words of a new segment of `rows` rows that come from these words, all by the same
-/// rules. For each row of a part, it takes its new number, or [`STAYS`]. Within a part, numbers
-/// ascend. Equal to words that were built of the new rows at once: nothing of a row that stays is
-/// in them. O(postings + terms log terms).
-pub(in crate::segment) fn moved(
-    parts: &[(Words<InRam<'_>>, &[Row])],
+impl Eq for Next<'_> {}
+
+/// Returns the words of `rows` rows that come from these parts, all by the same rules; `None` if
+/// there is no part. `to` returns the new number of a row of a part; of rows that are left out, one
+/// that is not below `rows`.
+fn join(
+    parts: &[Words<InRam<'_>>],
     rows: Row,
-) -> Result<MapVec<u8>> {
-    let mut head = Head { rows, ..Head::default() };
-    let mut lengths = vec![[0u8; LENGTH]; rows as usize];
-    let mut pieces = Vec::new();
-    for (at, (words, to)) in parts.iter().enumerate() {
-        head.code = words.head().code;
-        for (length, to) in words.lengths()?.iter().zip(*to) {
-            if let Some(place) = lengths.get_mut(*to as usize) {
-                *place = *length;
+    to: impl Fn(usize, Row) -> Row,
+) -> Result<Option<MapVec<u8>>> {
+    let Some(first) = parts.first() else { return Ok(None) };
+    let mut terms = Terms::new(Head { code: first.head().code, rows, ..Head::default() }, parts);
+    let (mut walks, mut heap) = (Vec::with_capacity(parts.len()), BinaryHeap::new());
+    for (part, words) in parts.iter().enumerate() {
+        for (row, length) in (0..).zip(words.lengths()?) {
+            terms.length(to(part, row), *length);
+        }
+        let mut walk = words.walk()?;
+        heap.extend(walk.next()?.map(|entry| Next::new(part, entry)));
+        walks.push(walk);
+    }
+    let mut found = MapVec::<[u32; 2]>::new();
+    while let Some(next) = heap.peek() {
+        let (beginning, name) = (next.beginning, next.entry.name);
+        found.clear();
+        while let Some(mut next) = heap.peek_mut().filter(|next| next.is_of(beginning, name)) {
+            let part = next.part;
+            walks[part].each(&next.entry, |row, count| {
+                let to = to(part, row);
+                if to < rows {
+                    found.push([to, count]);
+                }
+            })?;
+            match walks[part].next()? {
+                Some(entry) => *next = Next::new(part, entry),
+                None => drop(PeekMut::pop(next)),
             }
         }
-        for i in 0..words.head().terms as usize {
-            pieces.push(Piece::new(words.name(i)?, at, words.term(i)?));
-        }
-    }
-    for length in &lengths {
-        let length = u32::from_le_bytes(*length);
-        head.documents += u32::from(length > 0);
-        head.tokens += u64::from(length);
-    }
-    pieces.sort_by(in_order);
-    let (mut terms, mut found) = (Terms::default(), Vec::new());
-    for same in pieces.chunk_by(|a, b| a.name == b.name) {
-        found.clear();
-        for piece in same {
-            let (words, to) = &parts[piece.part];
-            let moved = words.postings(&piece.term)?.filter_map(|(row, count)| {
-                let to = *to.get(row as usize)?;
-                (to < rows).then_some((to, count))
-            });
-            found.extend(moved);
-        }
-        let Some(first) = same.first().filter(|_| !found.is_empty()) else { continue };
-        if same.len() > 1 {
+        if !found.is_sorted() {
             found.sort_unstable();
         }
-        terms.begin(first.name, found.len() as u32);
-        let mut last: Row = 0;
-        for (row, count) in &found {
-            terms.posting(*row - last, *count);
-            last = *row;
-        }
-        terms.end();
+        terms.add(name, &found);
     }
-    Ok(terms.encode(head, &[lengths.as_flattened()]))
+    Ok(Some(terms.encode()))
 }
 
 /// Terms in order, with their lists, as they are stored.
-#[derive(Default)]
 struct Terms {
-    entries: Vec<u8>,
-    names: Vec<u8>,
-    lists: Vec<u8>,
+    head: Head,
+    lengths: MapVec<[u8; LENGTH]>,
+    entries: MapVec<[u8; ENTRY]>,
+    names: MapVec<u8>,
+    lists: MapVec<u8>,
 }
 
+/// Bytes of a list that are collected before they are appended.
+const CHUNK: usize = 128;
+
 impl Terms {
-    /// Begins a term that this number of rows have.
-    fn begin(&mut self, name: &[u8], documents: u32) {
-        self.names.extend_from_slice(name);
-        let (bytes, len) = varint(documents.into());
-        self.lists.extend_from_slice(&bytes[..len]);
-    }
-
-    fn posting(&mut self, delta: Row, count: u32) {
-        let (bytes, len) = posting(delta, count);
-        self.lists.extend_from_slice(&bytes[..len]);
-    }
-
-    fn end(&mut self) {
-        self.entries.extend_from_slice(&(self.names.len() as u32).to_le_bytes());
-        self.entries.extend_from_slice(&(self.lists.len() as u32).to_le_bytes());
-    }
-
-    /// Returns the stored form, with the lengths of rows in some pieces.
-    fn encode(self, mut head: Head, lengths: &[&[u8]]) -> MapVec<u8> {
-        let Self { entries, names, lists } = self;
-        (head.terms, head.names) = ((entries.len() / ENTRY) as u32, names.len() as u32);
-        let rows = head.rows as usize * LENGTH;
-        let mut out = MapVec::zeroed(HEAD + rows + entries.len() + names.len() + lists.len());
-        let mut at = 0;
-        write(&mut out, &mut at, &head.encode());
-        for bytes in lengths.iter().copied().chain([&entries[..], &names, &lists]) {
-            write(&mut out, &mut at, bytes);
+    /// Returns no terms yet. There is room for all terms of these parts.
+    fn new(head: Head, parts: &[Words<InRam<'_>>]) -> Self {
+        let sum = |of: fn(&Words<InRam<'_>>) -> usize| parts.iter().map(of).sum::<usize>();
+        Self {
+            head,
+            lengths: MapVec::zeroed(head.rows as usize),
+            entries: MapVec::with_capacity(sum(|part| part.head().terms as usize)),
+            names: MapVec::with_capacity(sum(|part| part.head().names as usize)),
+            lists: MapVec::with_capacity(sum(|part| part.list_bytes())),
         }
+    }
+
+    /// Sets the number of words of a row, if there is such a row.
+    fn length(&mut self, row: Row, length: [u8; LENGTH]) {
+        if let Some(place) = self.lengths.get_mut(row as usize) {
+            *place = length;
+            let length = u32::from_le_bytes(length);
+            self.head.documents += u32::from(length > 0);
+            self.head.tokens += u64::from(length);
+        }
+    }
+
+    /// Adds a term with its rows, ascending, and how often each has it; a term of no row is left
+    /// out.
+    fn add(&mut self, name: &[u8], rows: &[[u32; 2]]) {
+        if rows.is_empty() {
+            return;
+        }
+        self.names.extend_from_slice(name);
+        let mut bytes = [0; CHUNK + MOST_POSTING];
+        let mut len = varint(&mut bytes, rows.len() as u64);
+        let mut last: Row = 0;
+        for [row, count] in rows {
+            len += posting(&mut bytes[len..], row - last, *count);
+            last = *row;
+            if len >= CHUNK {
+                self.lists.extend_from_slice(&bytes[..len]);
+                len = 0;
+            }
+        }
+        self.lists.extend_from_slice(&bytes[..len]);
+        let mut entry = [0; ENTRY];
+        entry[..4].copy_from_slice(&(self.names.len() as u32).to_le_bytes());
+        entry[4..].copy_from_slice(&(self.lists.len() as u32).to_le_bytes());
+        self.entries.push(entry);
+    }
+
+    /// Returns the stored form.
+    fn encode(self) -> MapVec<u8> {
+        let Self { mut head, lengths, entries, names, lists } = self;
+        (head.terms, head.names) = (entries.len() as u32, names.len() as u32);
+        let parts = [lengths.as_flattened(), entries.as_flattened(), &names, &lists];
+        let rest: usize = parts.iter().map(|part| part.len()).sum();
+        let mut out = MapVec::with_capacity(HEAD + rest);
+        out.extend_from_slice(&head.encode());
+        parts.iter().for_each(|part| out.extend_from_slice(part));
         out
+    }
+}
+
+impl<'a> WordParts<'a> {
+    /// Returns these parts if each has words by these rules of as many rows as it should.
+    pub(in crate::segment) fn of(
+        parts: impl Iterator<Item = Result<(Option<Words<InRam<'a>>>, Row)>>,
+        by: Analyzer,
+    ) -> Result<Option<Self>> {
+        let mut all = Vec::new();
+        for part in parts {
+            let (words, rows) = part?;
+            match words.filter(|words| words.is_by(by) && words.rows() == rows) {
+                Some(words) => all.push(words),
+                None => return Ok(None),
+            }
+        }
+        Ok(Some(Self(all)))
     }
 }

@@ -3,9 +3,9 @@
 //! them of rows that have none. Layout: `format.md`, "Words".
 //!
 //! Invariants: the words of a segment are those of its bodies, so nothing of a dead row stays. Rows
-//! that move from segments take their words along; for others they are made of the bodies. Words
-//! say by which rules they were made. The words of a segment either hold all of its rows, or are
-//! left out because they would be too large.
+//! that move take their words along; where they have none, these are made of the bodies. Words say
+//! by which rules they were made. The words of a segment either hold all of its rows, or are left
+//! out because they would be too large.
 
 mod build;
 mod list;
@@ -15,7 +15,8 @@ mod rows;
 
 pub(super) use build::WordsBuilder;
 pub(crate) use list::{Term, WordList};
-pub(super) use merge::{STAYS, merge, moved};
+pub(super) use merge::merge;
+pub(crate) use merge::{WordParts, moved_words};
 pub(super) use read::{InRam, Source, Words};
 pub(super) use rows::each_piece;
 

@@ -12,6 +12,8 @@ use crate::format::cursor::Cursor;
 use crate::segment::row::Row;
 use crate::words::{Analyzer, MAX_WORD_BYTES};
 
+const DAMAGED: &str = "a list of the words is damaged";
+
 /// The bytes of words, on disk or in RAM.
 pub(in crate::segment) trait Source {
     fn len(&self) -> usize;
@@ -37,6 +39,28 @@ impl Source for InRam<'_> {
     fn damage(&self, error: DecodeError) -> Error {
         Error::internal(format!("words in RAM: {} at {}", error.reason, error.offset))
     }
+}
+
+/// A term with its rows, as it is stored.
+#[derive(Clone, Debug)]
+pub(super) struct Entry<'a> {
+    pub(super) name: &'a [u8],
+    /// Where the list begins, for errors.
+    at: usize,
+    rows: WordRows<'a>,
+}
+
+/// The terms of words, one after the other. See [`Words::walk`].
+#[derive(Debug)]
+pub(super) struct Walk<'a, S> {
+    words: &'a Words<S>,
+    /// The entries that are left, all terms and all lists.
+    entries: &'a [[u8; ENTRY]],
+    names: &'a [u8],
+    lists: &'a [u8],
+    /// Where the last term and its list end.
+    ends: (usize, usize),
+    last: &'a [u8],
 }
 
 /// Stored words.
@@ -87,6 +111,10 @@ impl<S: Source> Words<S> {
         &self.head
     }
 
+    pub(super) fn list_bytes(&self) -> usize {
+        self.source.len() - self.lists
+    }
+
     fn error(&self, at: usize, reason: &'static str) -> Error {
         self.source.damage(DecodeError::new(at as u64, reason))
     }
@@ -113,7 +141,20 @@ impl<S: Source> Words<S> {
         Ok([names + start.0..names + end.0, lists + start.1..lists.saturating_add(end.1)])
     }
 
-    pub(super) fn name(&self, i: usize) -> Result<&[u8]> {
+    /// Returns the terms, in order. All bytes of the words are read and checked at once, and not
+    /// again for each term. O(bytes).
+    pub(super) fn walk(&self) -> Result<Walk<'_, S>> {
+        Ok(Walk {
+            words: self,
+            entries: self.source.read(self.entries..self.names)?.as_chunks().0,
+            names: self.source.read(self.names..self.lists)?,
+            lists: self.source.read(self.lists..self.source.len())?,
+            ends: (0, 0),
+            last: &[],
+        })
+    }
+
+    fn name(&self, i: usize) -> Result<&[u8]> {
         let [name, _] = self.place(i)?;
         self.source.read(name)
     }
@@ -133,7 +174,7 @@ impl<S: Source> Words<S> {
     }
 
     /// Returns term `i`: how many rows have it, and where these are.
-    pub(super) fn term(&self, i: usize) -> Result<Term> {
+    fn term(&self, i: usize) -> Result<Term> {
         let [_, list] = self.place(i)?;
         // The number of rows takes five bytes at most.
         let head = self.source.read(list.start..list.end.min(list.start.saturating_add(5)))?;
@@ -162,20 +203,15 @@ impl<S: Source> Words<S> {
         if (tokens, documents) != (self.head.tokens, self.head.documents) {
             return Err(self.error(0, "the lengths of the words do not say what the head says"));
         }
-        let mut counted = 0u64;
-        let (mut name_end, mut list_end) = (self.names, self.lists);
-        for i in 0..self.head.terms as usize {
-            let [name, list] = self.place(i)?;
-            let before = i.checked_sub(1).map(|before| self.name(before)).transpose()?;
-            let bytes = self.source.read(name.clone())?;
-            if before.is_some_and(|before| before >= bytes) || std::str::from_utf8(bytes).is_err() {
-                return Err(self.error(name.start, "the terms of the words do not ascend"));
+        let (mut counted, mut walk) = (0u64, self.walk()?);
+        while let Some(entry) = walk.next()? {
+            if std::str::from_utf8(entry.name).is_err() {
+                return Err(self.error(entry.at, "a term of the words is not UTF-8"));
             }
-            (name_end, list_end) = (name.end, list.end);
-            counted += self.postings(&self.term(i)?)?.map(|(_, n)| u64::from(n)).sum::<u64>();
+            walk.each(&entry, |_, count| counted += u64::from(count))?;
         }
-        if (name_end, list_end) != (self.lists, self.source.len()) || counted != tokens {
-            return Err(self.error(list_end, "the lists of the words do not hold all words"));
+        if walk.ends != (walk.names.len(), walk.lists.len()) || counted != tokens {
+            return Err(self.error(self.lists, "the lists of the words do not hold all words"));
         }
         Ok(())
     }
@@ -183,6 +219,37 @@ impl<S: Source> Words<S> {
     /// Returns true if these are the same words, byte for byte.
     pub(in crate::segment) fn equals(&self, bytes: &[u8]) -> Result<bool> {
         Ok(self.source.len() == bytes.len() && self.source.read(0..bytes.len())? == bytes)
+    }
+}
+
+impl<'a, S: Source> Walk<'a, S> {
+    /// Returns the next term.
+    pub(super) fn next(&mut self) -> Result<Option<Entry<'a>>> {
+        let Some((ends, rest)) = self.entries.split_first() else { return Ok(None) };
+        let [a, b, c, d, e, f, g, h] = *ends;
+        let name_end = u32::from_le_bytes([a, b, c, d]) as usize;
+        let list_end = u32::from_le_bytes([e, f, g, h]) as usize;
+        let (name, list) = (self.names.get(self.ends.0..name_end), self.ends.1);
+        let name = name.filter(|name| name.len() <= MAX_WORD_BYTES && *name > self.last);
+        let at = self.words.lists + list;
+        let (Some(name), Some(list)) = (name, self.lists.get(list..list_end)) else {
+            return Err(self.words.error(at, "a term of the words is out of place"));
+        };
+        let most = self.words.head.documents;
+        let Some(rows) = WordRows::stored(list).filter(|rows| rows.documents() <= most) else {
+            return Err(self.words.error(at, "a term of the words is of no row or too many"));
+        };
+        (self.entries, self.ends, self.last) = (rest, (name_end, list_end), name);
+        Ok(Some(Entry { name, at, rows }))
+    }
+
+    /// Calls `visit` with each row of a term, ascending, and how often it has the term.
+    #[inline]
+    pub(super) fn each(&self, entry: &Entry<'_>, visit: impl FnMut(Row, u32)) -> Result<()> {
+        match entry.rows.clone().each(self.words.head.rows, visit) {
+            true => Ok(()),
+            false => Err(self.words.error(entry.at, DAMAGED)),
+        }
     }
 }
 
@@ -237,7 +304,7 @@ impl<S: Source> WordList for Words<S> {
         let (start, end) = (term.list.0 as usize, term.list.1 as usize);
         let rows = WordRows::new(self.source.read(start..end)?, term.documents);
         if !rows.is_sound(self.head.rows) {
-            return Err(self.error(start, "a list of the words is damaged"));
+            return Err(self.error(start, DAMAGED));
         }
         Ok(rows)
     }

@@ -140,6 +140,11 @@ fn no_flipped_bit_and_no_cut_makes_a_reader_panic_or_name_a_row_beyond_the_end()
         let sound = words.check().is_ok();
         let said = said(&words);
         assert!(said.is_ok() || !sound, "{said:?}");
+        let moved = moved_words(&[Some(WordParts(vec![words]))], (0..9).map(|row| (0, row)));
+        match moved {
+            Ok(moved) => assert!(!sound || moved.unwrap()[..] == *bytes),
+            Err(error) => assert!(!sound, "{error}"),
+        }
         for rows in said.iter().flat_map(|(all, _)| all.values()) {
             assert!(rows.iter().all(|(row, _)| *row < 9), "{rows:?}");
         }
@@ -249,6 +254,24 @@ fn a_memtable_has_the_words_of_its_rows_and_makes_those_by_other_rules() {
 }
 
 #[test]
+fn the_words_of_a_memtable_move_with_its_rows() {
+    let spec = CodeSpec::new(Quantization::Int8, Metric::L2, 2);
+    let texts: Vec<Option<String>> = (0..600).map(text).collect();
+    let rows: Vec<NewRow> = (0..).zip(&texts).map(|(id, text)| row(id, text.as_deref())).collect();
+    let empty = Active::new(spec, None, Some(ENGLISH));
+    let active = rows.chunks(7).fold(empty, |active, rows| active.push(rows.to_vec()));
+    assert!(active.block_rows().len() > 1, "words come in parts");
+    // Every third row is dead, and the others come in another order.
+    let order = || (0..600).rev().filter(|row| row % 3 != 0).map(|row: Row| (0, row));
+    let kept: Vec<Option<String>> = order().map(|(_, row)| texts[row as usize].clone()).collect();
+    let new = moved_words(&[active.word_parts(ENGLISH).unwrap()], order()).unwrap().unwrap();
+    assert_eq!(new[..], built(ENGLISH, &kept)[..]);
+    assert!(active.word_parts(PLAIN).unwrap().is_none(), "words by other rules");
+    assert!(active.with_words(None).word_parts(ENGLISH).unwrap().is_none(), "no words");
+    assert!(moved_words(&[], std::iter::empty()).unwrap().is_none());
+}
+
+#[test]
 fn rows_without_words_come_in_bounded_pieces() {
     let spec = CodeSpec::new(Quantization::None, Metric::L2, 2);
     let long: String = (0..60_000).map(|i| format!("w{i:x} ")).collect();
@@ -314,35 +337,39 @@ proptest! {
         let rows = cuts.windows(2).map(|part| part[1] - part[0]);
         let parts: Vec<Words<InRam<'_>>> =
             parts.iter().zip(rows).map(|(bytes, rows)| opened(bytes, rows)).collect();
-        prop_assert_eq!(&merge(&parts).unwrap()[..], &built(ENGLISH, &texts)[..]);
+        prop_assert_eq!(&merge(&parts).unwrap().unwrap()[..], &built(ENGLISH, &texts)[..]);
     }
 
-    /// Rows of several segments are mixed, and some stay behind.
+    /// Rows of several inputs are mixed, in any order, and some stay behind. The first input has
+    /// its words in two parts.
     #[test]
     fn moved_words_are_those_that_are_built_of_the_rows_that_move(
-        texts in texts(), to in prop::collection::vec((0..3usize, any::<bool>()), 40)
+        texts in texts(), to in prop::collection::vec((0..3usize, any::<bool>(), any::<u8>()), 40),
+        cut in 0..40usize
     ) {
-        // The segment of each text, and whether it moves.
-        let of = |part: usize| texts.iter().zip(&to).filter(move |(_, (at, _))| *at == part);
-        let stored: Vec<(MapVec<u8>, Vec<Row>)> = (0..3)
-            .map(|part| {
-                let all: Vec<Option<String>> = of(part).map(|(text, _)| text.clone()).collect();
-                let mut next = 0;
-                let place = |(_, (at, moves)): (&Option<String>, &(usize, bool))| {
-                    let place = if *moves { next } else { STAYS };
-                    next += Row::from(*moves);
-                    (*at == part).then_some(place)
-                };
-                (built(ENGLISH, &all), texts.iter().zip(&to).filter_map(place).collect())
-            })
-            .collect();
-        let parts: Vec<(Words<InRam<'_>>, &[Row])> =
-            stored.iter().map(|(bytes, to)| (opened(bytes, to.len()), &to[..])).collect();
-        let kept: Vec<Option<String>> =
-            texts.iter().zip(&to).filter(|(_, to)| to.1).map(|(text, _)| text.clone()).collect();
-        let new = moved(&parts, kept.len() as Row).unwrap();
-        if parts.iter().any(|part| !part.1.is_empty()) {
-            prop_assert_eq!(&new[..], &built(ENGLISH, &kept)[..]);
+        // The input and the row of each text.
+        let mut rows: Vec<Vec<Option<String>>> = vec![Vec::new(); 3];
+        let mut order = Vec::new();
+        for (text, (input, moves, place)) in texts.iter().zip(&to) {
+            order.extend(moves.then_some((*place, *input, rows[*input].len())));
+            rows[*input].push(text.clone());
         }
+        order.sort_unstable();
+        let kept: Vec<Option<String>> =
+            order.iter().map(|(_, input, row)| rows[*input][*row].clone()).collect();
+        let parts = |input: &Vec<Option<String>>, cut: usize| {
+            let (a, b) = input.split_at(cut.min(input.len()));
+            [a, b].map(|texts| (built(ENGLISH, texts), texts.len()))
+        };
+        let stored = [parts(&rows[0], cut), parts(&rows[1], 0), parts(&rows[2], 0)];
+        let stored = stored.each_ref().map(|parts| {
+            let words = parts.iter().map(|(bytes, rows)| opened(bytes, *rows));
+            Some(WordParts(words.collect()))
+        });
+        let order = || order.iter().map(|(_, input, row)| (*input, *row as Row));
+        let new = moved_words(&stored, order()).unwrap().unwrap();
+        prop_assert_eq!(&new[..], &built(ENGLISH, &kept)[..]);
+        let [first, second, _] = stored;
+        prop_assert!(moved_words(&[first, second, None], order()).unwrap().is_none());
     }
 }

@@ -93,23 +93,44 @@ pub(crate) enum UpdateWith {
 impl Prepared {
     /// Returns the estimated bytes that the write adds to a memtable.
     pub(crate) fn heap_bytes(&self) -> u64 {
-        let codes = self.core.spec.row_bytes();
+        let (rows, row) = self.rows();
         let indexed = self.core.options().text_index.is_some();
-        let words = |text: usize| if indexed { row_bound(text) } else { 0 };
+        let words = if indexed { row_bound(self.text_bytes()) } else { 0 };
+        rows.saturating_mul((row + self.core.spec.row_bytes() + words) as u64)
+    }
+
+    /// Returns the estimated bytes of the rows that the write adds to the log.
+    pub(crate) fn logged_bytes(&self) -> u64 {
+        let (rows, row) = self.rows();
+        rows.saturating_mul(row as u64)
+    }
+
+    /// Returns the estimated number of rows that the write adds, and the bytes of the vector and
+    /// the body of each.
+    fn rows(&self) -> (u64, usize) {
         match &self.task {
-            Task::Insert { row, .. } => {
-                let text = || record::text_of(&row.body).ok().flatten().map_or(0, str::len);
-                let words = if indexed { words(text()) } else { 0 };
-                (row.vector.len() * 4 + codes + row.body.len() + words) as u64
-            }
+            Task::Insert { row, .. } => (1, row.vector.len() * 4 + row.body.len()),
             Task::Update(Update { target, with: UpdateWith::Patch { patch, .. } }) => {
                 let rows = match target {
                     Target::Id(..) => 1,
                     Target::Where(_, rows) => *rows,
                 };
-                let body = patch.bytes() + BODY_BYTES;
-                let row = self.core.spec.dimension * 4 + codes + body + words(body);
-                rows.saturating_mul(row as u64)
+                (rows, self.core.spec.dimension * 4 + patch.bytes() + BODY_BYTES)
+            }
+            Task::Use(_) | Task::Update(_) | Task::Delete { .. } | Task::DeleteWhere { .. } => {
+                (0, 0)
+            }
+        }
+    }
+
+    /// Returns the estimated bytes of the text of each such row.
+    fn text_bytes(&self) -> usize {
+        match &self.task {
+            Task::Insert { row, .. } => {
+                record::text_of(&row.body).ok().flatten().map_or(0, str::len)
+            }
+            Task::Update(Update { with: UpdateWith::Patch { patch, .. }, .. }) => {
+                patch.bytes() + BODY_BYTES
             }
             Task::Use(_) | Task::Update(_) | Task::Delete { .. } | Task::DeleteWhere { .. } => 0,
         }
