@@ -63,6 +63,17 @@ pub(super) struct Core {
     pub(super) tidying: Mutex<()>,
 }
 
+/// Returns an error if a tier is of another model. Its dimension may be another as well, but the
+/// model is what the caller knows.
+fn check_space(found: &Collection, embedder: &dyn Embedder) -> Result<()> {
+    match found.settings().embedding_space {
+        Some(expected) if expected != embedder.space() => {
+            Err(Error::EmbeddingSpace { expected, got: embedder.space().to_owned() })
+        }
+        _ => Ok(()),
+    }
+}
+
 /// Opens the collection of what the agent must know after a crash.
 pub(super) fn open_state(store: &Store) -> Result<Collection> {
     store.collection(STATE, CollectionOptions::new(NO_VECTOR.len(), Metric::L2))
@@ -80,6 +91,11 @@ impl Core {
         let embedder = Arc::clone(&options.embedder);
         let mut tiers = Vec::with_capacity(options.tiers.len());
         for tier in &options.tiers {
+            if !options.reembed
+                && let Some(found) = store.get_collection(&tier.name)
+            {
+                check_space(&found, embedder.as_ref())?;
+            }
             let found = store.get_collection(&tier.name).filter(|found| {
                 options.reembed
                     && found.settings().embedding_space.as_deref() != Some(embedder.space())

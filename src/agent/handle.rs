@@ -78,8 +78,7 @@ impl AgentOptions {
     /// # Errors
     ///
     /// [`Error::InvalidOption`] for options that contradict each other. [`Error::EmbeddingSpace`]
-    /// or [`Error::Dimension`] if the memories are of another model: see
-    /// [`AgentOptions::reembed`]. The errors of [`Store::open`].
+    /// if the memories are of another model: see [`AgentOptions::reembed`]. The errors of [`Store::open`].
     pub fn open(self, path: impl AsRef<Path>) -> Result<Agent> {
         self.check()?;
         let store = self.store.clone().open(path)?;
@@ -186,8 +185,8 @@ impl Agent {
         Ok(self.forget_where(Filter::id(id))? > 0)
     }
 
-    /// Forgets all memories that match, pinned or not, in all tiers and in the archive. Returns how
-    /// many there were. [`Store::forget`] also removes every byte of a namespace from the files.
+    /// Forgets all memories that match, pinned or not, in all tiers and in the archive, in one step.
+    /// Returns how many there were. [`Store::forget`] also removes every byte of a namespace from the files.
     ///
     /// # Errors
     ///
@@ -195,11 +194,11 @@ impl Agent {
     pub fn forget_where(&self, filter: Filter) -> Result<u64> {
         let core = self.core();
         let _still = core.still();
-        let mut count = 0;
-        for open in core.tiers.iter().chain([&core.archive]) {
-            count += open.collection().delete_where(filter.clone())?;
-        }
-        Ok(count)
+        let places = core.tiers.iter().chain([&core.archive]);
+        let batch = places.fold(Batch::new(), |batch, open| {
+            batch.delete_where_from(&open.collection(), filter.clone())
+        });
+        Ok(core.archive.collection().apply(batch)?.deleted)
     }
 
     /// Changes a memory, in whichever tier it is. A new text is embedded anew.

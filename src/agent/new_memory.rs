@@ -116,6 +116,12 @@ impl NewMemory {
         self.with(|memory| memory.event_time(at))
     }
 
+    /// Sets when it was made, for memories that come from elsewhere. Default = now.
+    #[must_use]
+    pub fn created_at(self, at: impl Into<Timestamp>) -> Self {
+        self.with(|memory| memory.created_at(at))
+    }
+
     /// Sets how long it lives.
     #[must_use]
     pub fn ttl(self, ttl: Duration) -> Self {

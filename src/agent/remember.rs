@@ -71,6 +71,10 @@ pub(super) fn remember(
         importance: one.memory.importance,
     });
     let done: Vec<Remembered> = done.collect();
+    for one in ready.iter().filter(|one| !one.is_new && core.options.track_uses) {
+        // In whichever tier it is; a tier that does not have it counts nothing.
+        core.tiers.iter().for_each(|open| open.collection().note_uses([one.memory.id]));
+    }
     for one in &ready {
         if let Some(session) = &one.memory.session {
             session::touch(core, session);

@@ -52,6 +52,26 @@ pub trait Embedder: Send + Sync {
 }
 
 /// Counts the tokens of a text, as the model that will read it does.
+///
+/// ```
+/// use altiplano::agent::TokenCounter;
+///
+/// # struct CoreBPE;
+/// # impl CoreBPE {
+/// #     fn encode_ordinary(&self, text: &str) -> Vec<u32> {
+/// #         vec![0; text.split(' ').count()]
+/// #     }
+/// # }
+/// /// The tokenizer of the crate `tiktoken-rs`.
+/// struct Tiktoken(CoreBPE);
+///
+/// impl TokenCounter for Tiktoken {
+///     fn count(&self, text: &str) -> usize {
+///         self.0.encode_ordinary(text).len()
+///     }
+/// }
+/// # assert_eq!(Tiktoken(CoreBPE).count("likes tea"), 2);
+/// ```
 pub trait TokenCounter: Send + Sync {
     /// Returns the number of tokens of a text.
     fn count(&self, text: &str) -> usize;

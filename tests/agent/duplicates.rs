@@ -26,6 +26,8 @@ fn a_duplicate_is_skipped_or_linked_where_asked() {
     let second = skip.agent.remember("likes tea").unwrap();
     assert_eq!((second.id, second.is_new), (first.id, false));
     assert_eq!(texts(&skip.agent, "working"), [""; 0]);
+    while skip.agent.store().run_pending_tasks().unwrap() {}
+    assert_eq!(skip.agent.get(first.id).unwrap().unwrap().uses, 1);
 
     let link = case(options().duplicates(Duplicates::near(0.6).link()));
     let first = link.agent.remember("Ana likes green tea in the morning").unwrap();

@@ -26,14 +26,16 @@ pub(in crate::agent) fn begin(core: &Core, session: &str, policy: EndPolicy) -> 
     let record =
         Memory::new(record_id(session), NO_VECTOR).kind(KIND).session(session).text(policy.name());
     core.state.insert(record)?;
-    touch(core, session);
+    let now = core.now();
+    lock(&core.sessions).insert(session.to_owned(), now);
     Ok(())
 }
 
-/// Notes that a session did something.
+/// Notes that a session did something, if it is open. A name that nobody opened takes no heap.
 pub(in crate::agent) fn touch(core: &Core, session: &str) {
-    let now = core.now();
-    lock(&core.sessions).insert(session.to_owned(), now);
+    if let Some(last) = lock(&core.sessions).get_mut(session) {
+        *last = core.now();
+    }
 }
 
 /// Returns the open sessions, with their policies.
