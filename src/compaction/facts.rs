@@ -28,6 +28,7 @@ pub(super) fn segment_facts(
         reclaim_by: dead.since.map(|since| since + engine.background.reclaim_within()),
         // Damage is found where the words are used. No rewrite may hide it.
         other_words: !part.sealed.segment.has_words_by(analyzer).unwrap_or(true),
+        changed: u64::from(part.changes.rows()),
     });
     Ok(facts.collect())
 }

@@ -75,6 +75,7 @@ fn coming_segment(snapshot: &Snapshot, rows: u64) -> Option<SegmentFacts> {
         dead: 0,
         reclaim_by: None,
         other_words: false,
+        changed: 0,
     })
 }
 

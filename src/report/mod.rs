@@ -81,6 +81,8 @@ pub enum Reason {
     GraphPays,
     /// The words of a segment are missing, were made by other rules, or are wanted no more.
     Words,
+    /// Many rows of a segment have changes beside them, which take heap.
+    Changes,
 }
 
 /// The steps that a compaction would take, without taking them. Returned by

@@ -44,6 +44,7 @@ impl fmt::Display for Reason {
             Self::Uncovered => "no index covers the rows",
             Self::GraphPays => "there are enough rows for a graph",
             Self::Words => "the words are not those of the text index",
+            Self::Changes => "many rows have changes beside them",
         })
     }
 }

@@ -30,6 +30,12 @@ const GRAPH_STAYS: u64 = 2;
 /// An index without a graph is rewritten when this share of its nodes is dead.
 const CODES_DEAD_SHARE: f64 = 0.50;
 
+/// When this many rows have changes beside them, some 5 MiB of heap, segments with many of them are
+/// rewritten, so that heap does not grow with the number of rows that were ever used or touched.
+const CHANGED_ROWS: u64 = 1 << 16;
+/// Then a segment is rewritten when this share of its rows has changes.
+const CHANGED_SHARE: f64 = 0.25;
+
 /// The facts about a sealed segment.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct SegmentFacts {
@@ -42,9 +48,15 @@ pub(crate) struct SegmentFacts {
     pub(crate) reclaim_by: Option<Timestamp>,
     /// True if its words are not those that the collection wants.
     pub(crate) other_words: bool,
+    /// Rows with changes beside them.
+    pub(crate) changed: u64,
 }
 
 impl SegmentFacts {
+    fn changed_share(&self) -> f64 {
+        self.changed as f64 / self.rows.max(1) as f64
+    }
+
     fn dead_share(&self) -> f64 {
         self.dead as f64 / self.rows.max(1) as f64
     }
@@ -146,12 +158,17 @@ pub(crate) fn plan_rows(
     }
     // One at a time unless all is asked for: what is due is debt, for which writers may wait.
     let most = if eagerness == Eagerness::All { rest.len() } else { 1 };
-    let others = (0..rest.len()).filter(|&i| rest[i].other_words);
-    let others: Vec<usize> = others.filter(|&i| !taken[i]).take(most).collect();
-    for i in others {
+    let many_changed = segments.iter().map(|s| s.changed).sum::<u64>() > CHANGED_ROWS;
+    let why = |s: &SegmentFacts| match (s.other_words, s.changed_share() >= CHANGED_SHARE) {
+        (true, _) => Some(Reason::Words),
+        (false, true) if many_changed => Some(Reason::Changes),
+        _ => None,
+    };
+    let others = (0..rest.len()).filter_map(|i| Some((i, why(rest[i])?)));
+    let others: Vec<(usize, Reason)> = others.filter(|(i, _)| !taken[*i]).take(most).collect();
+    for (i, reason) in others {
         taken[i] = true;
-        let inputs = vec![rest[i].file];
-        steps.push(RowStep { inputs, reason: Reason::Words, drop: false });
+        steps.push(RowStep { inputs: vec![rest[i].file], reason, drop: false });
     }
     let mut small: Vec<&SegmentFacts> = (0..rest.len())
         .filter(|&i| !taken[i] && rest[i].live_bytes() < cap / 2)

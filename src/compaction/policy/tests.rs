@@ -13,6 +13,7 @@ fn segment(file: u64, rows: u64, dead: u64) -> SegmentFacts {
         dead,
         reclaim_by,
         other_words: false,
+        changed: 0,
     }
 }
 
@@ -222,4 +223,25 @@ fn segments_with_other_words_are_rewritten_one_at_a_time_after_the_dead() {
     facts[8].other_words = true;
     let steps = steps(&facts, Eagerness::Due);
     assert_eq!((steps[0].clone(), steps[1].1), ((vec![9], Reason::Words), Reason::Small));
+}
+
+#[test]
+fn segments_with_many_changes_are_rewritten_once_there_are_many_in_all() {
+    let changed = |share: [u64; 4]| -> Vec<SegmentFacts> {
+        let one = |(file, percent): (u64, u64)| {
+            let mut facts = segment(file, 100_000, 0);
+            facts.changed = 1000 * percent;
+            facts
+        };
+        (1..).zip(share).map(one).collect()
+    };
+    let steps = |facts: &[SegmentFacts]| -> Vec<(Vec<u64>, Reason)> {
+        let steps = plan_rows(facts, NOW, Eagerness::Due).into_iter();
+        steps.map(|s| (s.inputs.iter().map(|f| f.0).collect(), s.reason)).collect()
+    };
+    assert_eq!(steps(&changed([50, 10, 5, 0])), [], "65,000 are not many");
+    assert_eq!(steps(&changed([50, 10, 6, 0])), [(vec![1], Reason::Changes)]);
+    assert_eq!(steps(&changed([24, 24, 24, 24])), [], "each has few");
+    let all = plan_rows(&changed([30, 30, 30, 0]), NOW, Eagerness::All);
+    assert_eq!(all.iter().filter(|step| step.reason == Reason::Changes).count(), 3);
 }
