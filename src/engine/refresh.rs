@@ -20,8 +20,7 @@ use crate::snapshot::uses::NotedUse;
 
 /// Least time between two records of a store.
 pub(crate) const EVERY: Duration = Duration::from_secs(1);
-/// Most memories whose uses one commit adds. Writers wait about 10 ms for that many on the
-/// reference machine.
+/// Most memories whose uses one commit adds. Other writers wait for a commit, so it is kept short.
 const AT_ONCE: usize = 2048;
 
 /// Notes that a memory with this end was read.
