@@ -64,7 +64,11 @@ pub(super) fn of_new(
         let search =
             collection.search(&new.vector).k(NEIGHBORS).min_score(similarity.min(SAME_TEXT));
         let hits = in_namespace(search, new).peek().run()?;
-        let is_same = |hit: &Hit| hit.score >= similarity || hit.text() == new.text.as_deref();
+        let is_same = |hit: &Hit| {
+            let namespace = hit.memory.as_ref().map(|memory| &memory.namespace);
+            (hit.score >= similarity || hit.text() == new.text.as_deref())
+                && namespace == Some(&new.namespace)
+        };
         for hit in hits.into_iter().filter(is_same) {
             if best.as_ref().is_none_or(|found| hit.score > found.score) {
                 best = Some(hit);
