@@ -18,22 +18,30 @@ pub(super) fn restore(core: &Core, id: MemoryId) -> Result<bool> {
     // The tier may be gone since.
     let open = core.tier(&name).unwrap_or_else(|_| core.first_tier());
     let text = memory.text.clone().unwrap_or_default();
-    let vectors = embed(core.embedder().as_ref(), &[&text])?;
-    memory.vector = vectors.into_iter().next().unwrap_or_default();
     // It was just asked for, so the rules do not take it at once.
     memory.last_used = Some(core.now());
     memory.uses = memory.uses.saturating_add(1);
-    let memory = memory.remove_field(FROM);
-    let is_there = with_room(core, || {
-        let _alone = core.moving();
-        // Another thread may have been faster.
-        if !archive.contains(id)? {
-            return Ok(false);
+    let mut memory = memory.remove_field(FROM);
+    let is_there = loop {
+        let model = core.embedder();
+        memory.vector = embed(model.as_ref(), &[&text])?.pop().unwrap_or_default();
+        let done = with_room(core, || {
+            let _alone = core.moving();
+            if !core.is_model(&model) {
+                return Ok(None);
+            }
+            // Another thread may have been faster.
+            if !archive.contains(id)? {
+                return Ok(Some(false));
+            }
+            let batch = Batch::new().delete(id).insert_into(&open.collection(), memory.clone());
+            archive.apply(batch)?;
+            Ok(Some(true))
+        })?;
+        if let Some(is_there) = done {
+            break is_there;
         }
-        let batch = Batch::new().delete(id).insert_into(&open.collection(), memory.clone());
-        archive.apply(batch)?;
-        Ok(true)
-    })?;
+    };
     if is_there {
         core.tell(&AgentEvent::Moved {
             from: core.archive.name().to_owned(),

@@ -2,15 +2,16 @@
 //! after any crash, either the sources are there or the summaries.
 
 use std::fmt;
+use std::sync::Arc;
 
 use serde::Serialize;
 
-use super::core::{Core, OpenTier};
+use super::core::{Core, OpenTier, embed};
 use super::event::{AgentEvent, Cause};
 use super::moves::{self, Target};
 use super::tidy::with_room;
 use super::tier::Exit;
-use super::traits::Summarizer;
+use super::traits::{Embedder, Summarizer};
 use crate::{Batch, Direction, Error, Fields, Filter, Memory, MemoryId, Order, Result};
 
 /// The kind of summaries.
@@ -122,11 +123,12 @@ pub(super) fn consolidate(
             return Ok(Consolidated::default());
         }
         let carry = carry(to, filter)?;
-        let summaries = summaries(core, &sources, carry.as_ref(), summarizer)?;
+        let model = core.embedder();
+        let summaries = summaries(core, &sources, carry.as_ref(), summarizer, &model)?;
         if summaries.is_empty() {
             return Ok(Consolidated::default());
         }
-        if let Some(done) = replace(core, from, to, &target, &sources, summaries)? {
+        if let Some(done) = replace(core, (from, to), &target, &sources, summaries, &model)? {
             return Ok(done);
         }
     }
@@ -158,13 +160,14 @@ fn summaries(
     sources: &[Memory],
     carry: Option<&Memory>,
     summarizer: &dyn Summarizer,
+    model: &Arc<dyn Embedder>,
 ) -> Result<Vec<Memory>> {
     let texts = summarizer
         .summarize(sources, carry)
         .map_err(|source| Error::Callback { part: "summarizer", source })?;
     let asked: Vec<&str> =
         texts.iter().map(String::as_str).filter(|text| !text.is_empty()).collect();
-    let vectors = core.embed(&asked)?;
+    let vectors = embed(model.as_ref(), &asked)?;
     let importance = sources.iter().map(|memory| memory.importance).fold(0.0, f32::max);
     let ids: Vec<MemoryId> = sources.iter().map(|memory| memory.id).collect();
     let made = asked.into_iter().zip(vectors).map(|(text, vector)| {
@@ -195,14 +198,14 @@ fn common<'a>(
 }
 
 /// Puts the summaries in the place of the sources: one batch. Returns `None`, and does nothing, if
-/// a source changed since it was read.
+/// a source changed since it was read, or the model.
 fn replace(
     core: &Core,
-    from: &OpenTier,
-    to: &OpenTier,
+    (from, to): (&OpenTier, &OpenTier),
     target: &Target<'_>,
     sources: &[Memory],
     summaries: Vec<Memory>,
+    model: &Arc<dyn Embedder>,
 ) -> Result<Option<Consolidated>> {
     if let (Target::Archive, Some(sink)) = (target, &core.options.archive_sink) {
         sink.archive(sources).map_err(|source| Error::Callback { part: "archive", source })?;
@@ -213,6 +216,9 @@ fn replace(
     };
     let is_done = with_room(core, || {
         let _alone = core.moving();
+        if !core.is_model(model) {
+            return Ok(false);
+        }
         let collection = from.collection();
         for source in sources {
             let now = collection.get(source.id)?;

@@ -3,10 +3,12 @@
 //! Neighbors come from the index: one search for each memory, so no pair is compared in vain.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use serde::Serialize;
 
 use super::core::{Core, OpenTier};
+use super::traits::Embedder;
 use crate::{Error, Fields, Filter, Hit, Memory, MemoryId, Result};
 
 /// How many neighbors are looked at for duplicates.
@@ -45,16 +47,28 @@ pub struct Cluster {
 }
 
 /// Returns an older memory of the same namespace that says the same as one that is not stored yet.
-pub(super) fn of_new(core: &Core, new: &Memory) -> Result<Option<Memory>> {
+/// Looks for none if its vector is of an earlier model.
+pub(super) fn of_new(
+    core: &Core,
+    new: &Memory,
+    model: &Arc<dyn Embedder>,
+) -> Result<Option<Memory>> {
     let Some(similarity) = core.options.duplicates.similarity else { return Ok(None) };
     let _still = core.still();
+    if !core.is_model(model) {
+        return Ok(None);
+    }
     let mut best: Option<Hit> = None;
     for open in core.tiers.iter().filter(|open| !open.tier.in_memory) {
         let collection = open.collection();
         let search =
             collection.search(&new.vector).k(NEIGHBORS).min_score(similarity.min(SAME_TEXT));
         let hits = in_namespace(search, new).peek().run()?;
-        let is_same = |hit: &Hit| hit.score >= similarity || hit.text() == new.text.as_deref();
+        let is_same = |hit: &Hit| {
+            let namespace = hit.memory.as_ref().map(|memory| &memory.namespace);
+            (hit.score >= similarity || hit.text() == new.text.as_deref())
+                && namespace == Some(&new.namespace)
+        };
         for hit in hits.into_iter().filter(is_same) {
             if best.as_ref().is_none_or(|found| hit.score > found.score) {
                 best = Some(hit);

@@ -152,9 +152,10 @@ impl Core {
         *self.embedder.write().unwrap_or_else(PoisonError::into_inner) = embedder;
     }
 
-    /// Embeds texts and checks what comes back.
-    pub(super) fn embed(&self, texts: &[&str]) -> Result<Vec<Vec<f32>>> {
-        embed(self.embedder().as_ref(), texts)
+    /// Returns true if a model is still the one of the tiers. It stays so while the caller keeps
+    /// memories from moving. Vectors are made before that, so whoever uses them asks.
+    pub(super) fn is_model(&self, model: &Arc<dyn Embedder>) -> bool {
+        Arc::ptr_eq(model, &self.embedder())
     }
 
     /// Returns the tier with a name.

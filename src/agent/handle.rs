@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use super::core::{Core, open_state};
+use super::core::{Core, embed, open_state};
 use super::feedback::{self, Feedback};
 use super::new_memory::NewMemory;
 use super::options::AgentOptions;
@@ -201,7 +201,8 @@ impl Agent {
         Ok(core.archive.collection().apply(batch)?.deleted)
     }
 
-    /// Changes a memory, in whichever tier it is. A new text is embedded anew.
+    /// Changes a memory, in whichever tier it is. The vector stays: [`Agent::rewrite`] changes a
+    /// text together with it.
     ///
     /// # Errors
     ///
@@ -223,15 +224,21 @@ impl Agent {
     /// [`Collection::update`](crate::Collection::update).
     pub fn rewrite(&self, id: impl Into<MemoryId>, text: &str) -> Result<Outcome> {
         let (core, id) = (self.core(), id.into());
-        let vector = core.embed(&[text])?.pop().unwrap_or_default();
         let tokens = u32::try_from(core.options.counter.count(text)).ok();
-        let _still = core.still();
-        let Some((open, _)) = core.find(id)? else { return Ok(Outcome::Missing) };
-        open.collection().update(id, |memory| {
-            memory.text = Some(text.to_owned());
-            memory.vector.clone_from(&vector);
-            memory.tokens = tokens;
-        })
+        loop {
+            let model = core.embedder();
+            let vector = embed(model.as_ref(), &[text])?.pop().unwrap_or_default();
+            let _still = core.still();
+            if !core.is_model(&model) {
+                continue;
+            }
+            let Some((open, _)) = core.find(id)? else { return Ok(Outcome::Missing) };
+            return open.collection().update(id, |memory| {
+                memory.text = Some(text.to_owned());
+                memory.vector.clone_from(&vector);
+                memory.tokens = tokens;
+            });
+        }
     }
 
     /// Remembers a fact that takes the place of an older one. The older one stays, with the end of

@@ -4,10 +4,11 @@ use std::fmt;
 
 use super::answer::{Answer, candidates};
 use super::candidate::Recalled;
-use super::core::{Core, OpenTier};
+use super::core::{Core, OpenTier, embed};
 use super::pack::{LeftOut, LeftOutReason, Packing};
 use super::prompt::PromptTemplate;
 use super::rank::{Rank, mmr};
+use super::traits::Embedder;
 use crate::{Error, Fields, Filter, Hit, Result};
 
 /// Default number of memories.
@@ -18,6 +19,9 @@ const K_OF_BUDGET: usize = 64;
 const POOL_FACTOR: usize = 4;
 /// Least number of candidates of each tier.
 const LEAST_POOL: usize = 64;
+
+/// Hits with the names of their tiers, and whether a tier has more.
+type Hits<'a> = (Vec<(&'a str, Hit)>, bool);
 
 enum Question {
     Text(String),
@@ -198,23 +202,17 @@ impl<'a> Recall<'a> {
     /// that does not exist and for a number out of range. The errors of
     /// [`Search::run`](crate::Search::run).
     pub fn run(self) -> Result<Answer> {
-        let vector = self.vector_of()?;
         if self.diversity.is_some_and(|lambda| !(0.0..=1.0).contains(&lambda)) {
             return Err(Error::option("mmr", "lambda is not between 0 and 1"));
         }
         let tiers = self.tiers_of()?;
         let k = self.most();
         let pool = self.pool.unwrap_or((k * POOL_FACTOR).max(LEAST_POOL)).max(k);
-        let mut hits: Vec<(&str, Hit)> = Vec::new();
-        let mut pool_exhausted = false;
-        {
-            let _still = self.core.still();
-            for open in tiers {
-                let found = self.search(open, &vector, pool)?;
-                pool_exhausted |= found.len() >= pool;
-                hits.extend(found.into_iter().map(|hit| (open.name(), hit)));
+        let (hits, pool_exhausted) = loop {
+            if let Some(found) = self.search_all(&tiers, pool)? {
+                break found;
             }
-        }
+        };
         let mut candidates = candidates(hits, pool_exhausted);
         candidates.retain(|one| one.relevance >= self.min_relevance);
         self.rank.rank(&mut candidates, self.core.now());
@@ -244,11 +242,28 @@ impl<'a> Recall<'a> {
         Ok(answer)
     }
 
-    fn vector_of(&self) -> Result<Vec<f32>> {
+    /// Returns the hits of all tiers, and whether one of them has more than these. `None` if the
+    /// agent changed over to another model meanwhile.
+    fn search_all(&self, tiers: &[&'a OpenTier], pool: usize) -> Result<Option<Hits<'a>>> {
+        let model = self.core.embedder();
+        let vector = self.vector_of(model.as_ref())?;
+        let (mut hits, mut is_exhausted) = (Vec::new(), false);
+        let _still = self.core.still();
+        if !self.core.is_model(&model) {
+            return Ok(None);
+        }
+        for open in tiers {
+            let found = self.search(open, &vector, pool)?;
+            is_exhausted |= found.len() >= pool;
+            hits.extend(found.into_iter().map(|hit| (open.name(), hit)));
+        }
+        Ok(Some((hits, is_exhausted)))
+    }
+
+    fn vector_of(&self, own: &dyn Embedder) -> Result<Vec<f32>> {
         match &self.question {
-            Question::Text(text) => Ok(self.core.embed(&[text])?.pop().unwrap_or_default()),
+            Question::Text(text) => Ok(embed(own, &[text])?.pop().unwrap_or_default()),
             Question::Vector { space, vector } => {
-                let own = self.core.embedder();
                 if own.space() != space {
                     let (expected, got) = (own.space().to_owned(), space.clone());
                     return Err(Error::EmbeddingSpace { expected, got });

@@ -2,17 +2,19 @@
 //! there already.
 
 use std::fmt;
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use serde::Serialize;
 
 use super::copies;
-use super::core::{Core, OpenTier};
+use super::core::{Core, OpenTier, embed};
 use super::duplicates::Decision;
 use super::importance::WordStatistics;
 use super::new_memory::{ESTIMATED, NewMemory};
 use super::session;
 use super::tidy::{tidy, with_room};
+use super::traits::Embedder;
 use crate::{Batch, Error, Fields, Memory, MemoryId, Result};
 
 /// A tier may be this part beyond its bounds, and [`SLACK`] memories, before a writer waits.
@@ -62,8 +64,12 @@ pub(super) fn remember(
     news: Vec<NewMemory>,
     also: &Also<'_>,
 ) -> Result<Vec<Remembered>> {
-    let ready = prepare(core, news)?;
-    with_room(core, || write(core, &ready, also))?;
+    let mut model = core.embedder();
+    let mut ready = prepare(core, news, &model)?;
+    while !with_room(core, || write(core, &ready, &model, also))? {
+        model = core.embedder();
+        embed_anew(&mut ready, &model)?;
+    }
     let done = ready.iter().map(|one| Remembered {
         id: one.memory.id,
         duplicate_of: one.duplicate_of,
@@ -87,9 +93,13 @@ pub(super) fn remember(
     Ok(done)
 }
 
-fn prepare(core: &Core, news: Vec<NewMemory>) -> Result<Vec<Ready<'_>>> {
+fn prepare<'a>(
+    core: &'a Core,
+    news: Vec<NewMemory>,
+    model: &Arc<dyn Embedder>,
+) -> Result<Vec<Ready<'a>>> {
     let texts: Vec<&str> = news.iter().filter(|new| new.vector.is_none()).map(text_of).collect();
-    let mut vectors = core.embed(&texts)?.into_iter();
+    let mut vectors = embed(model.as_ref(), &texts)?.into_iter();
     let mut ready = Vec::with_capacity(news.len());
     for new in news {
         let tier = match &new.tier {
@@ -97,9 +107,20 @@ fn prepare(core: &Core, news: Vec<NewMemory>) -> Result<Vec<Ready<'_>>> {
             None => core.first_tier(),
         };
         let vector = new.vector.clone().or_else(|| vectors.next()).unwrap_or_default();
-        ready.push(one(core, tier, new, vector)?);
+        ready.push(one(core, tier, new, vector, model)?);
     }
     Ok(ready)
+}
+
+/// Embeds memories by another model: the agent changed over to it before they were written.
+fn embed_anew(ready: &mut [Ready<'_>], model: &Arc<dyn Embedder>) -> Result<()> {
+    let text = |one: &Ready<'_>| one.memory.text.clone().unwrap_or_default();
+    let texts: Vec<String> = ready.iter().map(text).collect();
+    let texts: Vec<&str> = texts.iter().map(String::as_str).collect();
+    for (one, vector) in ready.iter_mut().zip(embed(model.as_ref(), &texts)?) {
+        one.memory.vector = vector;
+    }
+    Ok(())
 }
 
 fn text_of(new: &NewMemory) -> &str {
@@ -111,6 +132,7 @@ fn one<'a>(
     tier: &'a OpenTier,
     new: NewMemory,
     vector: Vec<f32>,
+    model: &Arc<dyn Embedder>,
 ) -> Result<Ready<'a>> {
     let importance = new.importance;
     let is_compared = new.is_compared && new.memory.key.is_none();
@@ -135,7 +157,7 @@ fn one<'a>(
         (None, None) => {}
     }
     let mut ready = Ready { tier, memory, duplicate_of: None, is_new: true };
-    if is_compared && let Some(old) = copies::of_new(core, &ready.memory)? {
+    if is_compared && let Some(old) = copies::of_new(core, &ready.memory, model)? {
         ready.duplicate_of = Some(old.id);
         decide(core, &mut ready, &old);
     }
@@ -177,8 +199,17 @@ pub(super) fn statistics(core: &Core, text: &str) -> Result<WordStatistics> {
 }
 
 /// Writes memories in one batch. A key takes the place of the memory that had it in another tier.
-fn write(core: &Core, ready: &[Ready<'_>], also: &Also<'_>) -> Result<()> {
+/// Returns false, and writes nothing, if the agent changed over to another model meanwhile.
+fn write(
+    core: &Core,
+    ready: &[Ready<'_>],
+    model: &Arc<dyn Embedder>,
+    also: &Also<'_>,
+) -> Result<bool> {
     let _still = core.still();
+    if !core.is_model(model) {
+        return Ok(false);
+    }
     let ids: Vec<MemoryId> = ready.iter().map(|one| one.memory.id).collect();
     let mut batch = also(Batch::new(), &ids)?;
     for one in ready.iter().filter(|one| one.is_new) {
@@ -193,7 +224,7 @@ fn write(core: &Core, ready: &[Ready<'_>], also: &Also<'_>) -> Result<()> {
     if !batch.is_empty() {
         core.first_tier().collection().apply(batch)?;
     }
-    Ok(())
+    Ok(true)
 }
 
 /// Returns true if a tier is so far beyond its bounds that a writer has to wait.

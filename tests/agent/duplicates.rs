@@ -66,3 +66,13 @@ fn the_report_names_each_later_copy_once() {
     let exact = found.iter().find(|one| one.new == ids[1]).unwrap();
     assert!(exact.is_exact && exact.old == ids[0] && exact.similarity > 0.99);
 }
+
+#[test]
+fn what_belongs_to_nobody_is_no_duplicate_of_what_belongs_to_somebody() {
+    let case = case(options().duplicates(Duplicates::exact().skip()));
+    let of_ben = NewMemory::new("likes tea").namespace("ben");
+    case.agent.remember(of_ben).unwrap();
+    let own = case.agent.remember("likes tea").unwrap();
+    assert!(own.is_new && own.duplicate_of.is_none());
+    assert!(!case.agent.remember("likes tea").unwrap().is_new);
+}

@@ -1,10 +1,13 @@
 //! Owns the tests of a change to another model.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 
-use altiplano::Error;
-use altiplano::agent::{Agent, AgentOptions, BoxError, Embedder, HashingEmbedder, NewMemory};
+use altiplano::agent::{
+    Agent, AgentOptions, BoxError, ConsolidateOptions, Embedder, Extractive, HashingEmbedder,
+    NewMemory,
+};
+use altiplano::{Error, Filter, MemoryId};
 
 use crate::support::{case, found, open, options, texts};
 
@@ -107,4 +110,92 @@ fn a_model_that_fails_leaves_the_agent_as_it_was_and_the_next_call_goes_on() {
     let done = case.agent.reembed(other()).unwrap();
     assert_eq!(done.memories, 200 - 128, "what the first call did is not done again");
     assert_eq!(found(&case.agent, "note 9 about tea")[0], "note 9 about tea");
+}
+
+/// Gives the vectors of `HashingEmbedder` backwards.
+struct Backwards(HashingEmbedder);
+
+impl Embedder for Backwards {
+    fn embed(&self, texts: &[&str]) -> Result<Vec<Vec<f32>>, BoxError> {
+        let mut vectors = self.0.embed(texts)?;
+        vectors.iter_mut().for_each(|vector| vector.reverse());
+        Ok(vectors)
+    }
+    fn space(&self) -> &str {
+        "backwards"
+    }
+    fn dimension(&self) -> usize {
+        self.0.dimension()
+    }
+}
+
+/// Changes its agent over to [`Backwards`] while it embeds, once.
+struct Changes {
+    inner: HashingEmbedder,
+    agent: Arc<Mutex<Option<Agent>>>,
+}
+
+impl Embedder for Changes {
+    fn embed(&self, texts: &[&str]) -> Result<Vec<Vec<f32>>, BoxError> {
+        let agent = self.agent.lock().unwrap().take();
+        if let Some(agent) = agent {
+            agent.reembed(Backwards(HashingEmbedder::new()))?;
+        }
+        self.inner.embed(texts)
+    }
+    fn space(&self) -> &str {
+        self.inner.space()
+    }
+    fn dimension(&self) -> usize {
+        self.inner.dimension()
+    }
+}
+
+/// Runs an operation during whose embedding the model changes. Checks that all vectors are of the
+/// new model afterwards.
+fn change_during(operation: impl FnOnce(&Agent)) {
+    let waiting = Arc::new(Mutex::new(None));
+    let changes = Changes { inner: HashingEmbedder::new(), agent: Arc::clone(&waiting) };
+    let case = case(AgentOptions::new(changes).background(false));
+    for text in ["likes green tea", "plays chess on Fridays", "flies to Lima in May"] {
+        case.agent.remember(NewMemory::new(text).key(text).session("s")).unwrap();
+    }
+    *waiting.lock().unwrap() = Some(case.agent.clone());
+    operation(&case.agent);
+    assert!(waiting.lock().unwrap().is_none(), "the model did not change");
+    for tier in ["working", "long-term"] {
+        for memory in case.agent.collection(tier).unwrap().scan(Filter::All) {
+            let memory = memory.unwrap();
+            let text = memory.text.unwrap();
+            let expected = &Backwards(HashingEmbedder::new()).embed(&[&text]).unwrap()[0];
+            let cosine: f32 = memory.vector.iter().zip(expected).map(|(a, b)| a * b).sum();
+            assert!(cosine > 0.99, "{text}: {cosine}");
+        }
+    }
+}
+
+#[test]
+fn what_is_embedded_while_the_model_changes_is_embedded_anew() {
+    let id = |key: &str| MemoryId::from_key_in("", key);
+    change_during(|agent| {
+        agent.remember("has a dog").unwrap();
+    });
+    change_during(|agent| {
+        agent.rewrite(id("likes green tea"), "likes black tea").unwrap();
+    });
+    change_during(|agent| {
+        let answer = agent.recall("plays chess on Fridays").words(false).run().unwrap();
+        assert_eq!(answer.items[0].text(), "plays chess on Fridays");
+        assert!(answer.items[0].distance < 0.01);
+    });
+    change_during(|agent| {
+        let options = ConsolidateOptions::new();
+        let all = Filter::session("s");
+        let done = agent.consolidate(all, &Extractive::new(), &options).unwrap();
+        assert_eq!((done.summaries.len(), done.sources.len()), (1, 3));
+    });
+    change_during(|agent| {
+        agent.archive(id("flies to Lima in May")).unwrap();
+        assert!(agent.restore(id("flies to Lima in May")).unwrap());
+    });
 }

@@ -188,6 +188,29 @@ fn near_copies_leave_first_where_asked() {
     }
 }
 
+#[test]
+fn a_near_copy_of_somebody_else_makes_nobody_forget() {
+    let rules = Retention::new().max_count(3).score(Score::new()).near_copies_first(0.9);
+    for (first, second) in [(Some("ana"), Some("ben")), (None, Some("ben")), (Some("ana"), None)] {
+        let case = one_tier(rules.clone());
+        for (text, importance, namespace) in [
+            ("the meeting is at ten o'clock on Monday", 0.5, first),
+            ("the meeting is at ten o'clock on Monday", 0.5, second),
+            ("a word of little worth", 0.3, first),
+            ("zebras are striped", 0.6, second),
+        ] {
+            let mut memory = important(text, importance);
+            if let Some(name) = namespace {
+                memory = memory.namespace(name);
+            }
+            case.agent.remember(memory).unwrap();
+        }
+        case.agent.tidy().unwrap();
+        let left = texts(&case.agent, "working");
+        assert!(!left.contains(&"a word of little worth".to_owned()), "{left:?}");
+    }
+}
+
 #[derive(Debug)]
 struct Tags;
 

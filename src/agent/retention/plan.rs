@@ -22,6 +22,8 @@ const SLACK_PART: u64 = 64;
 /// Most memories that are compared with others to find near copies, for each memory that has to
 /// leave.
 const COPIES_LOOKED_AT: u64 = 4;
+/// How many neighbors of a memory are looked at for a near copy.
+const NEIGHBORS: usize = 4;
 /// By how much a near copy is worth less.
 const COPY_WORTH: f32 = 0.1;
 /// Memories of one page of a session.
@@ -179,16 +181,18 @@ fn copies_first(
     Ok(chooser.finish().0)
 }
 
-/// Returns true if a newer memory says almost the same.
+/// Returns true if a newer memory of the same namespace says almost the same.
 fn has_newer_copy(collection: &Collection, id: MemoryId, similarity: f32) -> Result<bool> {
-    let found = collection.near(id).k(4).min_score(similarity).fields(Fields::None).peek().run();
-    match found {
-        Ok(hits) => {
-            let Some(seq) = collection.get(id)?.and_then(|memory| memory.seq()) else {
-                return Ok(false);
-            };
-            Ok(hits.iter().any(|hit| hit.seq > seq))
-        }
+    let Some(memory) = collection.get(id)? else { return Ok(false) };
+    let mut search = collection.near(id).k(NEIGHBORS).min_score(similarity);
+    if let Some(name) = &memory.namespace {
+        search = search.namespace(name);
+    }
+    match search.fields(Fields::Attributes).peek().run() {
+        Ok(hits) => Ok(hits.iter().any(|hit| {
+            let namespace = hit.memory.as_ref().map(|found| &found.namespace);
+            Some(hit.seq) > memory.seq() && namespace == Some(&memory.namespace)
+        })),
         // It went meanwhile.
         Err(crate::Error::NoMemory { .. }) => Ok(false),
         Err(error) => Err(error),
