@@ -28,12 +28,15 @@ pub(crate) const WEEKS: usize = 12;
 const START: Timestamp = Timestamp::from_millis(1_767_571_200_000);
 /// What is older than a term and a fortnight goes into the archive.
 const OLD: Duration = Duration::from_secs(14 * 7 * 86_400);
-/// Bytes of what is kept long: about those of a term and a quarter.
-const LONG_TERM: u64 = 576 << 10;
+/// Bytes of what is kept long: about what one term leaves.
+const LONG_TERM: u64 = 400 << 10;
 /// Bytes of what the archive keeps.
 const ARCHIVE: u64 = 128 << 10;
 /// Cosine from which on exercises are about the same thing, and how many make a theme.
 const THEME: (f32, usize) = (0.5, 3);
+/// Importance of an exercise. It is full of numbers, which an estimate takes for facts, but once it
+/// is done it matters less than anything that the learner tells.
+const EXERCISE: f32 = 0.2;
 /// Part of the sentences of a lesson that its summary keeps.
 const SUMMARY: f32 = 0.5;
 /// Tokens of each part of a prompt.
@@ -137,9 +140,7 @@ impl<'a> Tutor<'a> {
             self.ids.insert(turn.line, id);
         }
         // Episodes: the talk becomes a few sentences. What the tutor rated stays as it is.
-        let talk = Filter::session(&name)
-            .and(Filter::field("agent.estimated").eq(true))
-            .and(Filter::kind("exercise").not());
+        let talk = Filter::session(&name).and(Filter::field("agent.estimated").eq(true));
         let summarizer = Extractive::new().max_share(SUMMARY);
         self.agent.consolidate(talk, &summarizer, &ConsolidateOptions::new())?;
         // The rest moves to what is kept long, and the scratch goes.
@@ -271,7 +272,8 @@ fn counter(left: Arc<Mutex<BTreeMap<String, usize>>>) -> impl Fn(&AgentEvent) + 
 /// Returns a turn as it is remembered, with the tutor's rating if there is one.
 fn memory(learner: &str, turn: &Turn) -> NewMemory {
     let mut memory = NewMemory::new(&turn.text).namespace(learner).kind(&turn.kind);
-    if let Some(importance) = turn.importance {
+    let exercise = (turn.kind == "exercise").then_some(EXERCISE);
+    if let Some(importance) = turn.importance.or(exercise) {
         memory = memory.importance(importance);
     }
     if let Some(group) = &turn.group {
