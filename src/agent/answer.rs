@@ -25,7 +25,8 @@ pub struct Answer {
     /// How many memories were ranked.
     pub pool: usize,
     /// True if a tier had more memories than the pool takes. Then one that fits the question less,
-    /// but matters more or is newer, may not have been ranked: see [`Recall::pool`].
+    /// but matters more or is newer, may not have been ranked: see
+    /// [`Recall::pool`](crate::agent::Recall::pool).
     pub pool_exhausted: bool,
     pub(super) template: PromptTemplate,
 }
@@ -37,7 +38,7 @@ impl Answer {
     }
 
     /// Renders the memories by another template. The token budget was for the one that
-    /// [`Recall::template`] set.
+    /// [`Recall::template`](crate::agent::Recall::template) set.
     pub fn to_prompt_with(&self, template: &PromptTemplate) -> String {
         template.render(&self.items)
     }

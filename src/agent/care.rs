@@ -21,7 +21,7 @@ impl Agent {
     ///
     /// # Errors
     ///
-    /// [`Error::Corrupt`] if a row is damaged.
+    /// [`Error::Corrupt`](crate::Error::Corrupt) if a row is damaged.
     pub fn plan(&self) -> Result<ForgetPlan> {
         tidy::plan(self.core())
     }
@@ -42,7 +42,7 @@ impl Agent {
     ///
     /// # Errors
     ///
-    /// [`Error::InvalidOption`] for a tier that does not exist.
+    /// [`Error::InvalidOption`](crate::Error::InvalidOption) for a tier that does not exist.
     pub fn move_to(&self, id: impl Into<MemoryId>, tier: &str) -> Result<bool> {
         moves::move_one(self.core(), id.into(), self.core().tier(tier)?)
     }
@@ -52,7 +52,7 @@ impl Agent {
     ///
     /// # Errors
     ///
-    /// [`Error::Callback`] if the sink of the archive failed.
+    /// [`Error::Callback`](crate::Error::Callback) if the sink of the archive failed.
     pub fn archive(&self, id: impl Into<MemoryId>) -> Result<bool> {
         let (core, id) = (self.core(), id.into());
         let found = {
@@ -79,8 +79,8 @@ impl Agent {
     ///
     /// # Errors
     ///
-    /// [`Error::Callback`] if the summarizer, the embedder or the sink failed, and those of
-    /// [`Agent::remember`].
+    /// [`Error::Callback`](crate::Error::Callback) if the summarizer, the embedder or the sink
+    /// failed, and those of [`Agent::remember`].
     pub fn consolidate(
         &self,
         filter: Filter,
@@ -96,8 +96,8 @@ impl Agent {
     ///
     /// # Errors
     ///
-    /// [`Error::InvalidOption`] for a tier that does not exist, and those of
-    /// [`Search::run`](crate::Search::run).
+    /// [`Error::InvalidOption`](crate::Error::InvalidOption) for a tier that does not exist, and
+    /// those of [`Search::run`](crate::Search::run).
     pub fn clusters(
         &self,
         tier: &str,
@@ -124,7 +124,8 @@ impl Agent {
     ///
     /// # Errors
     ///
-    /// [`Error::Callback`] if the embedder failed; the agent goes on with the old model.
+    /// [`Error::Callback`](crate::Error::Callback) if the embedder failed; the agent goes on with
+    /// the old model.
     pub fn reembed(&self, embedder: impl Embedder + 'static) -> Result<Reembedded> {
         reembed::reembed(self.core(), Arc::new(embedder))
     }

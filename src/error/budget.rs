@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde::Serialize;
 
-/// The budget that an [`Error::OverBudget`] exceeds.
+/// The budget that an [`Error::OverBudget`](crate::Error::OverBudget) exceeds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
 #[non_exhaustive]
 pub enum Budget {

@@ -41,7 +41,7 @@ pub struct Session {
 
 impl Agent {
     /// Begins a session: see [`Session`](crate::agent::Session). It ends as the agent's
-    /// [end policy](AgentOptions::end_policy) says.
+    /// [end policy](crate::agent::AgentOptions::end_policy) says.
     ///
     /// # Errors
     ///
