@@ -2,6 +2,7 @@
 //! of its own would run them.
 #![allow(clippy::disallowed_methods, reason = "tests may use files and clocks")]
 
+mod corpus_tests;
 mod curve;
 mod families;
 mod measure;
@@ -14,3 +15,7 @@ mod vectors;
 #[path = "../../benches/soak/model.rs"]
 #[allow(dead_code, reason = "the tests use a part")]
 mod model;
+
+#[path = "../../benches/forgetting/corpus.rs"]
+#[allow(dead_code, reason = "the tests use a part")]
+mod corpus;
