@@ -78,7 +78,8 @@ impl AgentOptions {
     /// # Errors
     ///
     /// [`Error::InvalidOption`] for options that contradict each other. [`Error::EmbeddingSpace`]
-    /// if the memories are of another model: see [`AgentOptions::reembed`]. The errors of [`Store::open`].
+    /// if the memories are of another model: see [`AgentOptions::reembed`]. The errors of
+    /// [`Store::open`].
     pub fn open(self, path: impl AsRef<Path>) -> Result<Agent> {
         self.check()?;
         let store = self.store.clone().open(path)?;
@@ -185,8 +186,9 @@ impl Agent {
         Ok(self.forget_where(Filter::id(id))? > 0)
     }
 
-    /// Forgets all memories that match, pinned or not, in all tiers and in the archive, in one step.
-    /// Returns how many there were. [`Store::forget`] also removes every byte of a namespace from the files.
+    /// Forgets all memories that match, pinned or not, in all tiers and in the archive, in one
+    /// step. Returns how many there were. [`Store::forget`] also removes every byte of a namespace
+    /// from the files.
     ///
     /// # Errors
     ///
