@@ -1,7 +1,8 @@
 //! What an agent needs of its memory, above the store: text in, text out, and rules about what
 //! stays.
 //!
-//! This layer uses the public API of the crate only. Whatever it does, a program can do by itself.
+//! This layer uses the public API of the crate only: whatever it does, a program can do by itself.
+//! The page [`agents`](crate::guide::agents) of the guide explains it.
 
 mod answer;
 mod archive;

@@ -241,6 +241,23 @@ fn no_module_names_its_neighbours_through_super() {
     }
 }
 
+/// What an agent does, a program can do by itself.
+#[test]
+fn the_layer_for_agents_names_the_public_api_only() {
+    let own: Vec<Source> = src().into_iter().filter(|s| s.module() == "agent").collect();
+    assert!(own.len() > 20, "the layer is not where it was");
+    for source in own.iter().filter(|s| !s.is_test()) {
+        for (line, text) in source.statements() {
+            // Public items are named from the root; the modules behind them have small letters.
+            for part in text.split("crate::").skip(1).filter(|_| !text.contains("(in crate::")) {
+                let is_inside = part.starts_with(|c: char| c.is_ascii_lowercase());
+                let is_own = part.starts_with("agent::");
+                assert!(!is_inside || is_own, "{}:{line} names {part}", source.path);
+            }
+        }
+    }
+}
+
 #[test]
 fn files_are_short_enough_to_read() {
     let mut wrong = Vec::new();
