@@ -75,7 +75,10 @@ impl Agent {
 
     /// Makes a few summaries of the memories that match, in one transaction: the summaries are
     /// written and the sources leave, or nothing happens. Each summary names its sources. A memory
-    /// that is pinned or a summary itself is no source.
+    /// that is pinned or a summary itself is no source. A [group](crate::agent::NewMemory::group)
+    /// of which some match is taken as a whole, or left as a whole if one of it is pinned.
+    ///
+    /// The newest summary that matches is given to the summarizer, to go on from. It stays.
     ///
     /// # Errors
     ///

@@ -1,6 +1,7 @@
 //! Owns consolidation: many memories become a few summaries, in one transaction. At any moment, and
 //! after any crash, either the sources are there or the summaries.
 
+use std::collections::BTreeSet;
 use std::fmt;
 use std::sync::Arc;
 
@@ -8,6 +9,7 @@ use serde::Serialize;
 
 use super::core::{Core, OpenTier, embed};
 use super::event::{AgentEvent, Cause};
+use super::group::Group;
 use super::moves::{self, Target};
 use super::tidy::with_room;
 use super::tier::Exit;
@@ -140,12 +142,25 @@ fn tier_or<'a>(core: &'a Core, name: Option<&str>, or: &'a OpenTier) -> Result<&
     name.map_or(Ok(or), |name| core.tier(name))
 }
 
-/// Returns the memories to consolidate, the oldest first.
+/// Returns the memories to consolidate, the oldest first. A group of which some match is taken as a
+/// whole, or left as a whole if one of it is pinned or if it would be too many.
 fn sources(from: &OpenTier, filter: &Filter, most: usize) -> Result<Vec<Memory>> {
     let filter = filter.clone().and(Filter::pinned(false)).and(Filter::kind(KIND).not());
     let collection = from.collection();
     let list = collection.list().filter(filter).order(Order::Created, Direction::Ascending);
-    Ok(list.fields(Fields::All).limit(most).run()?.memories)
+    let mut sources = list.fields(Fields::All).limit(most).run()?.memories;
+    let groups: BTreeSet<Group> = sources.iter().filter_map(Group::of).collect();
+    let mut ids: BTreeSet<MemoryId> = sources.iter().map(|memory| memory.id).collect();
+    for group in groups {
+        let members = group.members(&collection, Fields::All)?;
+        if members.iter().any(|memory| memory.pinned) || sources.len() + members.len() > most {
+            sources.retain(|memory| Group::of(memory).as_ref() != Some(&group));
+            continue;
+        }
+        sources.extend(members.into_iter().filter(|memory| ids.insert(memory.id)));
+    }
+    sources.sort_by_key(|memory| (memory.created_at, memory.seq()));
+    Ok(sources)
 }
 
 /// Returns the newest summary of the same selection, which a rolling summary goes on from.

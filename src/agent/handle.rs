@@ -127,7 +127,8 @@ impl Agent {
         done.into_iter().next().ok_or(Error::Closed)
     }
 
-    /// Remembers several texts in one batch, with one call of the embedder: all or none.
+    /// Remembers several texts in one batch, with one call of the embedder: all or none. Duplicates
+    /// among them are not found, only those of earlier memories.
     ///
     /// # Errors
     ///

@@ -16,6 +16,7 @@ mod duplicates;
 mod event;
 mod extractive;
 mod feedback;
+mod group;
 mod handle;
 mod hashing;
 mod importance;

@@ -2,14 +2,14 @@
 
 use std::fmt;
 
-use super::answer::{Answer, candidates};
+use super::answer::{Answer, Found, candidates};
 use super::candidate::Recalled;
 use super::core::{Core, OpenTier, embed};
 use super::pack::{LeftOut, LeftOutReason, Packing};
 use super::prompt::PromptTemplate;
 use super::rank::{Rank, mmr};
 use super::traits::Embedder;
-use crate::{Error, Fields, Filter, Hit, Result};
+use crate::{Error, Fields, Filter, Result};
 
 /// Default number of memories.
 const K: usize = 10;
@@ -20,8 +20,8 @@ const POOL_FACTOR: usize = 4;
 /// Least number of candidates of each tier.
 const LEAST_POOL: usize = 64;
 
-/// Hits with the names of their tiers, and whether a tier has more.
-type Hits<'a> = (Vec<(&'a str, Hit)>, bool);
+/// What each tier found, and whether a tier has more.
+type AllFound<'a> = (Vec<Found<'a>>, bool);
 
 enum Question {
     Text(String),
@@ -208,12 +208,12 @@ impl<'a> Recall<'a> {
         let tiers = self.tiers_of()?;
         let k = self.most();
         let pool = self.pool.unwrap_or((k * POOL_FACTOR).max(LEAST_POOL)).max(k);
-        let (hits, pool_exhausted) = loop {
+        let (found, pool_exhausted) = loop {
             if let Some(found) = self.search_all(&tiers, pool)? {
                 break found;
             }
         };
-        let mut candidates = candidates(hits, pool_exhausted);
+        let mut candidates = candidates(found, pool_exhausted);
         candidates.retain(|one| one.relevance >= self.min_relevance);
         self.rank.rank(&mut candidates, self.core.now());
         let ranked = candidates.len();
@@ -244,20 +244,20 @@ impl<'a> Recall<'a> {
 
     /// Returns the hits of all tiers, and whether one of them has more than these. `None` if the
     /// agent changed over to another model meanwhile.
-    fn search_all(&self, tiers: &[&'a OpenTier], pool: usize) -> Result<Option<Hits<'a>>> {
+    fn search_all(&self, tiers: &[&'a OpenTier], pool: usize) -> Result<Option<AllFound<'a>>> {
         let model = self.core.embedder();
         let vector = self.vector_of(model.as_ref())?;
-        let (mut hits, mut is_exhausted) = (Vec::new(), false);
+        let (mut all, mut is_exhausted) = (Vec::new(), false);
         let _still = self.core.still();
         if !self.core.is_model(&model) {
             return Ok(None);
         }
         for open in tiers {
             let found = self.search(open, &vector, pool)?;
-            is_exhausted |= found.len() >= pool;
-            hits.extend(found.into_iter().map(|hit| (open.name(), hit)));
+            is_exhausted |= found.hits.len() >= pool;
+            all.push(found);
         }
-        Ok(Some((hits, is_exhausted)))
+        Ok(Some((all, is_exhausted)))
     }
 
     fn vector_of(&self, own: &dyn Embedder) -> Result<Vec<f32>> {
@@ -280,25 +280,27 @@ impl<'a> Recall<'a> {
         }
     }
 
-    fn search(&self, open: &OpenTier, vector: &[f32], pool: usize) -> Result<Vec<Hit>> {
+    fn search<'t>(&self, open: &'t OpenTier, vector: &[f32], pool: usize) -> Result<Found<'t>> {
         let collection = open.collection();
         // Diversity compares vectors.
         let fields = if self.diversity.is_some() { Fields::All } else { Fields::Payload };
         let search = collection.search(vector).k(pool).filter(self.filter.clone());
         let search = search.fields(fields).peek();
-        match &self.question {
+        let found = match &self.question {
             Question::Text(text) if self.words && collection.settings().text_index.is_some() => {
-                match search.text(text.as_str()).pool(pool).run() {
+                match search.text(text.as_str()).pool(pool).explain() {
                     // A question of more words than a query may have is asked by its vector.
                     Err(Error::LimitExceeded { .. }) => {
                         let search = collection.search(vector).k(pool).filter(self.filter.clone());
-                        search.fields(fields).peek().run()
+                        search.fields(fields).peek().explain()
                     }
                     done => done,
                 }
             }
-            _ => search.run(),
-        }
+            _ => search.explain(),
+        };
+        let (hits, explanation) = found?;
+        Ok(Found { tier: open.name(), hits, words: explanation.text })
     }
 
     /// Chooses the best `k`.

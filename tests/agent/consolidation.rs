@@ -98,6 +98,23 @@ fn sources_can_be_forgotten_or_move_instead() {
 }
 
 #[test]
+fn a_group_is_consolidated_as_a_whole_or_not_at_all() {
+    let case = case(options());
+    let of = |text: &str, group: &str| NewMemory::new(text).session("s").group(group);
+    case.agent.remember(of("weather in Lima?", "a").tag("asked")).unwrap();
+    case.agent.remember(of("19 degrees in Lima", "a")).unwrap();
+    case.agent.remember(of("weather in Quito?", "b").tag("asked")).unwrap();
+    case.agent.remember(of("14 degrees in Quito", "b").pinned(true)).unwrap();
+    case.agent.remember(NewMemory::new("of another")).unwrap();
+    let asked = Filter::tag("asked");
+    let done = case.agent.consolidate(asked, &Join, &ConsolidateOptions::new()).unwrap();
+    assert_eq!(done.sources.len(), 2);
+    assert_eq!(texts(&case.agent, "archive"), ["19 degrees in Lima", "weather in Lima?"]);
+    let left = ["14 degrees in Quito", "of another", "weather in Quito?"];
+    assert_eq!(texts(&case.agent, "working"), left);
+}
+
+#[test]
 fn memories_about_the_same_thing_form_clusters() {
     let case = case(options());
     for i in 0..4 {

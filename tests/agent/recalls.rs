@@ -5,6 +5,7 @@ use altiplano::agent::{
 };
 use altiplano::{Error, Filter};
 
+use crate::common::vector;
 use crate::support::{DAY, case, found, options};
 
 struct Bytes;
@@ -36,6 +37,21 @@ fn k_memories_come_back_whenever_k_match_whatever_their_tiers() {
     assert!(case.agent.recall("tea").tiers(["none"]).run().is_err());
     let none = case.agent.recall("tea").filter(Filter::kind("no such kind")).run().unwrap();
     assert_eq!((none.items.len(), none.to_prompt()), (0, String::new()));
+}
+
+/// In a tier with one memory no word is rare. Its scores by words were compared as they are with
+/// those of large tiers, and it was outranked by memories with fewer of the words.
+#[test]
+fn words_weigh_the_same_in_a_small_tier_as_in_a_large_one() {
+    let case = case(options());
+    let one = |text: &str| NewMemory::new(text).vector(vector(1, 256));
+    for i in 0..60 {
+        case.agent.remember(one(&format!("note {i} of the year")).tier("long-term")).unwrap();
+    }
+    case.agent.remember(one("the code of the door is lost").tier("long-term")).unwrap();
+    case.agent.remember(one("the code of the safe is 4711")).unwrap();
+    let found = found(&case.agent, "code of the safe");
+    assert_eq!(found[..2], ["the code of the safe is 4711", "the code of the door is lost"]);
 }
 
 #[test]

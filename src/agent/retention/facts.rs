@@ -1,9 +1,9 @@
 //! Owns `Facts`: what the rules look at of one memory. Pure.
 
 use super::rules::{Retention, Rule, Verdict};
-use crate::agent::new_memory::GROUP;
+use crate::agent::group::Group;
 use crate::agent::signals::Signals;
-use crate::{FieldValue, Memory, MemoryId, Timestamp};
+use crate::{Memory, MemoryId, Timestamp};
 
 /// Bytes of a row beside its vector, text and metadata, about.
 const ROW_BYTES: u64 = 96;
@@ -23,22 +23,6 @@ pub(super) struct Facts {
     pub(super) is_exempt: bool,
     /// Its session and its group, if it has a group.
     pub(super) group: Option<Group>,
-}
-
-/// A group of memories.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub(super) struct Group {
-    pub(super) session: Option<String>,
-    pub(super) name: String,
-}
-
-impl Group {
-    pub(super) fn of(memory: &Memory) -> Option<Self> {
-        match memory.field_value(GROUP)? {
-            FieldValue::Text(name) => Some(Self { session: memory.session.clone(), name }),
-            _ => None,
-        }
-    }
 }
 
 /// Returns how many bytes a memory takes, about: its vector, its text and its other fields. What

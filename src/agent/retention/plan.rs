@@ -11,9 +11,9 @@ use serde::Serialize;
 
 pub(in crate::agent) use super::decide::Excess;
 use super::decide::{Chooser, MOST};
-use super::facts::{Facts, Group, bytes_of};
+use super::facts::{Facts, bytes_of};
 use super::rules::{Retention, Rule};
-use crate::agent::new_memory::GROUP;
+use crate::agent::group::Group;
 use crate::agent::tier::{Exit, Tier};
 use crate::{Collection, Direction, Fields, Filter, MemoryId, Order, Result, Timestamp, Window};
 
@@ -28,8 +28,6 @@ const NEIGHBORS: usize = 4;
 const COPY_WORTH: f32 = 0.1;
 /// Memories of one page of a session.
 const PAGE: usize = 1024;
-/// Most members of a group that leave with it.
-const MOST_OF_A_GROUP: usize = 1024;
 
 /// A memory that is going to leave its tier.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -268,15 +266,9 @@ fn with_groups(
     let mut ids: BTreeSet<MemoryId> = leaving.iter().map(|(facts, _)| facts.id).collect();
     let mut staying = BTreeSet::new();
     for group in groups {
-        let mut filter = Filter::field(GROUP).eq(group.name.as_str());
-        if let Some(session) = &group.session {
-            filter = filter.and(Filter::session(session));
-        }
-        let members = collection.scan(filter).fields(Fields::Attributes).take(MOST_OF_A_GROUP);
-        let members: Result<Vec<Facts>> =
-            members.map(|memory| Ok(Facts::of(&memory?, rules, now))).collect();
+        let members = group.members(collection, Fields::Attributes)?;
         let members: Vec<Facts> =
-            members?.into_iter().filter(|one| one.group.as_ref() == Some(&group)).collect();
+            members.iter().map(|memory| Facts::of(memory, rules, now)).collect();
         if members.iter().any(|one| one.stays) {
             staying.insert(group);
             continue;

@@ -5,7 +5,7 @@ use std::fmt;
 use serde::Serialize;
 
 /// What becomes of the memories of a session when it ends. Pinned ones always stay, and the scratch
-/// of the session always goes.
+/// of the session always goes. Groups are not kept together.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize)]
 #[non_exhaustive]
 pub enum EndPolicy {
