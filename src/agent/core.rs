@@ -60,7 +60,25 @@ pub(super) struct Core {
     /// Writes since the rules were last carried out.
     pub(super) writes: AtomicU64,
     /// One pass of the rules at a time.
-    pub(super) tidying: Mutex<()>,
+    tidying: Mutex<()>,
+    /// What is told when the pass is over; `None` while there is none.
+    deferred: Mutex<Option<Vec<AgentEvent>>>,
+}
+
+/// A pass of the rules. What happens in it is told when it is over, so that a listener may call the
+/// agent.
+#[derive(Debug)]
+pub(super) struct Pass<'a> {
+    core: &'a Core,
+    alone: Option<MutexGuard<'a, ()>>,
+}
+
+impl Drop for Pass<'_> {
+    fn drop(&mut self) {
+        let events = lock(&self.core.deferred).take();
+        drop(self.alone.take());
+        events.into_iter().flatten().for_each(|event| self.core.tell(&event));
+    }
 }
 
 /// Returns an error if a tier is of another model. Its dimension may be another as well, but the
@@ -114,8 +132,8 @@ impl Core {
             collection: RwLock::new(store.collection(ARCHIVE, plain)?),
         };
         let (moves, sessions) = (RwLock::default(), Mutex::default());
-        let (writes, tidying, embedder) =
-            (AtomicU64::new(0), Mutex::default(), RwLock::new(embedder));
+        let (tidying, deferred) = (Mutex::default(), Mutex::default());
+        let (writes, embedder) = (AtomicU64::new(0), RwLock::new(embedder));
         Ok(Self {
             store,
             tiers,
@@ -127,6 +145,7 @@ impl Core {
             sessions,
             writes,
             tidying,
+            deferred,
         })
     }
 
@@ -190,11 +209,21 @@ impl Core {
         Ok(None)
     }
 
-    /// Tells the listener. Called without locks.
+    /// Begins a pass of the rules, after any other.
+    pub(super) fn pass(&self) -> Pass<'_> {
+        let alone = Some(lock(&self.tidying));
+        *lock(&self.deferred) = Some(Vec::new());
+        Pass { core: self, alone }
+    }
+
+    /// Tells the listener, at once or when the pass of the rules is over. Called without locks.
     pub(super) fn tell(&self, event: &AgentEvent) {
-        if let Some(listener) = &self.options.listener {
-            listener.on_event(event);
+        let Some(listener) = &self.options.listener else { return };
+        if let Some(deferred) = &mut *lock(&self.deferred) {
+            deferred.push(event.clone());
+            return;
         }
+        listener.on_event(event);
     }
 }
 

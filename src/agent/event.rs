@@ -87,7 +87,8 @@ impl fmt::Display for Cause {
 
 /// Is told what an agent does. Every `Fn(&AgentEvent)` is one.
 pub trait EventListener: Send + Sync {
-    /// Takes notice. It is called after the deed, without locks, on the thread that did it.
+    /// Takes notice. It is called after the deed, on the thread that did it, and may call the
+    /// agent.
     fn on_event(&self, event: &AgentEvent);
 }
 

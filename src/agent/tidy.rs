@@ -3,7 +3,7 @@
 
 use std::sync::atomic::Ordering;
 
-use super::core::{Core, OpenTier, lock};
+use super::core::{Core, OpenTier};
 use super::event::Cause;
 use super::moves::{self, Target};
 use super::retention::{Excess, ForgetPlan, Planned, Rule, plan_tier};
@@ -38,7 +38,7 @@ fn all_tiers(core: &Core) -> impl Iterator<Item = &OpenTier> {
 
 /// Carries the rules out. Returns how many memories left their tiers.
 pub(super) fn tidy(core: &Core) -> Result<u64> {
-    let _one = lock(&core.tidying);
+    let _pass = core.pass();
     core.writes.store(0, Ordering::Relaxed);
     if let Some(timeout) = core.options.session_timeout {
         session::end_idle(core, timeout, core.now())?;
@@ -135,7 +135,7 @@ pub(super) fn with_room<T>(core: &Core, write: impl Fn() -> Result<T>) -> Result
         if tried > MOST_TRIES || !core.tiers.iter().any(|open| gives_way(&open.tier)) {
             return Err(refused);
         }
-        let _one = lock(&core.tidying);
+        let _pass = core.pass();
         make_room(core, free.max(budget / 8 * (HIGH_EIGHTHS - LOW_EIGHTHS)))?;
     }
     Err(Error::Closed)

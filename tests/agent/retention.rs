@@ -1,7 +1,11 @@
 //! Owns the tests of the rules of tiers: which memories leave, why, and where they go.
 
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, OnceLock};
+
 use altiplano::agent::{
-    AgentEvent, Cause, Exit, NewMemory, Retention, RetentionPolicy, Rule, Score, Tier, Verdict,
+    Agent, AgentEvent, Cause, Exit, NewMemory, Retention, RetentionPolicy, Rule, Score, Tier,
+    Verdict,
 };
 use altiplano::{Memory, Timestamp, Window};
 
@@ -260,6 +264,28 @@ fn whatever_leaves_is_told_with_its_cause() {
         |rule, id| ("working".to_owned(), "long-term".to_owned(), Cause::Rule(rule), vec![id]);
     assert_eq!(told, [moved(Rule::Age, old), moved(Rule::Count, low)]);
     assert_eq!(texts(&case.agent, "long-term"), ["low", "old"]);
+}
+
+/// The listener was called while the rules were carried out, and waited for itself.
+#[test]
+fn a_listener_may_call_the_agent() {
+    let (agent, noted) = (Arc::new(OnceLock::<Agent>::new()), Arc::new(AtomicUsize::new(0)));
+    let (own, count) = (Arc::clone(&agent), Arc::clone(&noted));
+    let listener = move |event: &AgentEvent| {
+        if let (AgentEvent::Forgotten { .. }, Some(agent)) = (event, own.get()) {
+            count.fetch_add(1, Ordering::Relaxed);
+            agent.remember("something was forgotten").unwrap();
+            agent.tidy().unwrap();
+        }
+    };
+    let tier = Tier::working().retention(Retention::new().max_age(DAY)).exit(Exit::Forget);
+    let case = case(options().tiers([tier]).on_event(listener));
+    agent.set(case.agent.clone()).unwrap();
+    case.agent.remember("old").unwrap();
+    case.clock.advance(2 * DAY);
+    case.agent.tidy().unwrap();
+    assert_eq!(noted.load(Ordering::Relaxed), 1);
+    assert_eq!(texts(&case.agent, "working"), ["something was forgotten"]);
 }
 
 #[test]
