@@ -22,6 +22,8 @@ const DIMENSION: usize = 4;
 const WINDOW: u64 = 150;
 /// Replaced in every step, in both collections.
 const GROUP: std::ops::Range<u64> = 2_000_000..2_000_006;
+/// The most bytes of a file that has only a header.
+const EMPTY_FILE: u64 = 128;
 /// Updated in every step of the second thread.
 const UPDATED: u64 = 3_000_000;
 
@@ -167,7 +169,9 @@ fn backups_under_load_are_prefixes_of_history() {
                 }
             }
             assert_eq!((report.files_kept, report.bytes_new), (kept, new), "{report}");
-            assert_eq!(if copy { report.files_linked } else { report.files_copied }, 0, "{report}");
+            // A backup that needs no log gets a file without frames, which no link can be.
+            assert!(copy || report.bytes_copied <= EMPTY_FILE, "{report}");
+            assert!(!copy || report.files_linked == 0, "{report}");
             // An open for writing makes it a store of its own.
             let opened = match n % 4 {
                 3 => StoreOptions::new().create(false).open(&to).unwrap(),
