@@ -8,11 +8,10 @@ use std::sync::Arc;
 use serde::Serialize;
 
 use super::core::{Core, OpenTier};
+use super::near::{NEIGHBORS, around, in_namespace, is_beside, neighbors};
 use super::traits::Embedder;
-use crate::{Error, Fields, Filter, Hit, Memory, MemoryId, Result};
+use crate::{Fields, Filter, Hit, Memory, MemoryId, Result};
 
-/// How many neighbors are looked at for duplicates.
-const NEIGHBORS: usize = 4;
 /// How many neighbors a cluster takes in one step.
 const CLUSTER_NEIGHBORS: usize = 64;
 /// How near in cosine two embeddings of one text are at least. Models and codes round.
@@ -65,9 +64,7 @@ pub(super) fn of_new(
             collection.search(&new.vector).k(NEIGHBORS).min_score(similarity.min(SAME_TEXT));
         let hits = in_namespace(search, new).peek().run()?;
         let is_same = |hit: &Hit| {
-            let namespace = hit.memory.as_ref().map(|memory| &memory.namespace);
-            (hit.score >= similarity || hit.text() == new.text.as_deref())
-                && namespace == Some(&new.namespace)
+            (hit.score >= similarity || hit.text() == new.text.as_deref()) && is_beside(hit, new)
         };
         for hit in hits.into_iter().filter(is_same) {
             if best.as_ref().is_none_or(|found| hit.score > found.score) {
@@ -78,13 +75,6 @@ pub(super) fn of_new(
     Ok(best.and_then(|hit| hit.memory))
 }
 
-fn in_namespace<'a>(search: crate::Search<'a>, memory: &Memory) -> crate::Search<'a> {
-    match &memory.namespace {
-        Some(name) => search.namespace(name),
-        None => search,
-    }
-}
-
 /// Returns the pairs of memories of a tier that say the same: each memory that is not the first of
 /// its kind, with the nearest older one.
 pub(super) fn all(core: &Core, open: &OpenTier, similarity: f32) -> Result<Vec<Duplicate>> {
@@ -93,14 +83,8 @@ pub(super) fn all(core: &Core, open: &OpenTier, similarity: f32) -> Result<Vec<D
     let mut found = Vec::new();
     for memory in collection.scan(Filter::All).fields(Fields::Payload) {
         let memory = memory?;
-        let search = collection.near(memory.id).k(NEIGHBORS).min_score(similarity);
-        let hits = neighbors(in_namespace(search, &memory).peek())?;
-        let is_older = |hit: &&Hit| {
-            let other = hit.memory.as_ref();
-            other.is_some_and(|other| other.namespace == memory.namespace)
-                && Some(hit.seq) < memory.seq()
-        };
-        if let Some(hit) = hits.iter().find(is_older) {
+        let hits = neighbors(&collection, &memory, similarity, Fields::Payload)?;
+        if let Some(hit) = hits.iter().find(|hit| Some(hit.seq) < memory.seq()) {
             found.push(Duplicate {
                 old: hit.id,
                 new: memory.id,
@@ -111,14 +95,6 @@ pub(super) fn all(core: &Core, open: &OpenTier, similarity: f32) -> Result<Vec<D
         }
     }
     Ok(found)
-}
-
-/// Runs a search around a memory; nothing is near to one that went meanwhile.
-fn neighbors(search: crate::Search<'_>) -> Result<Vec<Hit>> {
-    match search.run() {
-        Err(Error::NoMemory { .. }) => Ok(Vec::new()),
-        done => done,
-    }
 }
 
 /// Groups memories of a tier that match a filter: each memory in turn, the oldest first, takes
@@ -139,18 +115,16 @@ pub(super) fn clusters(
         order.push((memory.seq(), memory.id));
     }
     order.sort_unstable();
-    let place =
-        |id: MemoryId, hits: &[Hit]| hits.iter().find(|hit| hit.id == id).map(|hit| hit.seq);
     let (mut taken, mut found) = (BTreeSet::new(), Vec::new());
     for (seq, center) in order {
         if taken.contains(&center) {
             continue;
         }
         let search = collection.near(center).k(CLUSTER_NEIGHBORS).min_score(similarity);
-        let hits = neighbors(search.filter(filter.clone()).fields(Fields::None).peek())?;
-        let free = hits.iter().map(|hit| hit.id).filter(|id| !taken.contains(id));
+        let hits = around(search.filter(filter.clone()).fields(Fields::None))?;
+        let free = hits.iter().filter(|hit| !taken.contains(&hit.id));
         let mut members: Vec<(Option<u64>, MemoryId)> =
-            free.map(|id| (place(id, &hits), id)).collect();
+            free.map(|hit| (Some(hit.seq), hit.id)).collect();
         members.push((seq, center));
         if members.len() < min_size.max(1) {
             continue;

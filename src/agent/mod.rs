@@ -21,6 +21,7 @@ mod handle;
 mod hashing;
 mod importance;
 mod moves;
+mod near;
 mod new_memory;
 mod options;
 mod pack;

@@ -215,6 +215,22 @@ fn a_near_copy_of_somebody_else_makes_nobody_forget() {
     }
 }
 
+/// What is outside of a window stayed where near copies leave first.
+#[test]
+fn a_window_holds_where_near_copies_leave_first() {
+    let rules = Retention::new().window(Window::turns(1)).max_count(3).near_copies_first(0.9);
+    let case = one_tier(rules.score(Score::new()));
+    for i in 0..3 {
+        case.agent.remember(important(&format!("turn {i}"), 0.9).session("a")).unwrap();
+        case.clock.advance(DAY);
+    }
+    for text in ["zebras are striped", "apples are round"] {
+        case.agent.remember(important(text, 0.2)).unwrap();
+    }
+    case.agent.tidy().unwrap();
+    assert_eq!(texts(&case.agent, "working"), ["apples are round", "turn 2", "zebras are striped"]);
+}
+
 #[derive(Debug)]
 struct Tags;
 

@@ -14,6 +14,7 @@ use super::decide::{Chooser, MOST};
 use super::facts::{Facts, bytes_of};
 use super::rules::{Retention, Rule};
 use crate::agent::group::Group;
+use crate::agent::near::neighbors;
 use crate::agent::tier::{Exit, Tier};
 use crate::{Collection, Direction, Fields, Filter, MemoryId, Order, Result, Timestamp, Window};
 
@@ -22,8 +23,6 @@ const SLACK_PART: u64 = 64;
 /// Most memories that are compared with others to find near copies, for each memory that has to
 /// leave.
 const COPIES_LOOKED_AT: u64 = 4;
-/// How many neighbors of a memory are looked at for a near copy.
-const NEIGHBORS: usize = 4;
 /// By how much a near copy is worth less.
 const COPY_WORTH: f32 = 0.1;
 /// Memories of one page of a session.
@@ -103,20 +102,19 @@ pub(in crate::agent) fn plan_tier(
     let over = excess(rules, collection)?;
     let excess = Excess { count: over.count.max(extra.count), bytes: over.bytes.max(extra.bytes) };
     let outside = outside_of_windows(rules, collection)?;
-    let mut chooser = Chooser::new(excess);
-    let mut looked_at = 0;
+    let copies = rules.near_copies.filter(|_| excess != Excess::default());
+    let mut chooser = Chooser::new(if copies.is_some() { several(excess) } else { excess });
     for memory in collection.scan(Filter::All).fields(Fields::Attributes) {
         let mut facts = Facts::of(&memory?, rules, now);
         if facts.rule.is_none() && !facts.is_exempt && outside.contains(&facts.id) {
             facts.rule = Some(Rule::Window);
         }
         chooser.see(facts);
-        looked_at += 1;
     }
-    let (mut leaving, is_complete) = chooser.finish();
-    if let Some(similarity) = rules.near_copies.filter(|_| excess != Excess::default()) {
-        let many = COPIES_LOOKED_AT.min(looked_at / leaving.len().max(1) as u64);
-        leaving = copies_first(rules, collection, now, (excess, similarity, many.max(1)))?;
+    let (mut leaving, mut is_complete) = chooser.finish();
+    if let Some(similarity) = copies {
+        let (fewer, is_enough) = copies_first(collection, excess, similarity, leaving)?;
+        (leaving, is_complete) = (fewer, is_complete && is_enough);
     }
     with_groups(collection, rules, now, &mut leaving)?;
     let planned = leaving.into_iter().map(|(facts, rule)| Planned {
@@ -149,6 +147,15 @@ const fn over(is: u64, most: u64) -> u64 {
     if is > most { is - (most - most / SLACK_PART) } else { 0 }
 }
 
+/// Returns what to look at for near copies, where this much has to leave.
+const fn several(excess: Excess) -> Excess {
+    let Excess { count, bytes } = excess;
+    Excess {
+        count: count.saturating_mul(COPIES_LOOKED_AT),
+        bytes: bytes.saturating_mul(COPIES_LOOKED_AT),
+    }
+}
+
 /// Returns the bytes of all memories of a collection.
 fn bytes(collection: &Collection) -> Result<u64> {
     let mut bytes = 0;
@@ -158,43 +165,29 @@ fn bytes(collection: &Collection) -> Result<u64> {
     Ok(bytes)
 }
 
-/// Chooses once more among those worth least, with those worth less of which there is a near copy.
+/// Chooses once more among more than have to leave, with those worth less of which there is a near
+/// copy.
 fn copies_first(
-    rules: &Retention,
     collection: &Collection,
-    now: Timestamp,
-    (excess, similarity, many): (Excess, f32, u64),
-) -> Result<Vec<(Facts, Rule)>> {
-    let more = Excess { count: excess.count * many, bytes: excess.bytes * many };
-    let (mut wide, mut chooser) = (Chooser::new(more), Chooser::new(excess));
-    for memory in collection.scan(Filter::All).fields(Fields::Attributes) {
-        wide.see(Facts::of(&memory?, rules, now));
-    }
-    for (mut facts, _) in wide.finish().0 {
+    excess: Excess,
+    similarity: f32,
+    among: Vec<(Facts, Rule)>,
+) -> Result<(Vec<(Facts, Rule)>, bool)> {
+    let mut chooser = Chooser::new(excess);
+    for (mut facts, _) in among {
         if facts.rule.is_none() && has_newer_copy(collection, facts.id, similarity)? {
             facts.worth *= if facts.worth < 0.0 { 1.0 / COPY_WORTH } else { COPY_WORTH };
         }
         chooser.see(facts);
     }
-    Ok(chooser.finish().0)
+    Ok(chooser.finish())
 }
 
 /// Returns true if a newer memory of the same namespace says almost the same.
 fn has_newer_copy(collection: &Collection, id: MemoryId, similarity: f32) -> Result<bool> {
     let Some(memory) = collection.get(id)? else { return Ok(false) };
-    let mut search = collection.near(id).k(NEIGHBORS).min_score(similarity);
-    if let Some(name) = &memory.namespace {
-        search = search.namespace(name);
-    }
-    match search.fields(Fields::Attributes).peek().run() {
-        Ok(hits) => Ok(hits.iter().any(|hit| {
-            let namespace = hit.memory.as_ref().map(|found| &found.namespace);
-            Some(hit.seq) > memory.seq() && namespace == Some(&memory.namespace)
-        })),
-        // It went meanwhile.
-        Err(crate::Error::NoMemory { .. }) => Ok(false),
-        Err(error) => Err(error),
-    }
+    let hits = neighbors(collection, &memory, similarity, Fields::Attributes)?;
+    Ok(hits.iter().any(|hit| Some(hit.seq) > memory.seq()))
 }
 
 /// Returns the memories that are not among the newest of their sessions.
