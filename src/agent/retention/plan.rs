@@ -16,7 +16,9 @@ use super::rules::{Retention, Rule};
 use crate::agent::group::Group;
 use crate::agent::near::neighbors;
 use crate::agent::tier::{Exit, Tier};
-use crate::{Collection, Direction, Fields, Filter, MemoryId, Order, Result, Timestamp, Window};
+use crate::{
+    Collection, Direction, Fields, Filter, Memory, MemoryId, Order, Result, Timestamp, Window,
+};
 
 /// The part of a bound that goes beyond what has to.
 const SLACK_PART: u64 = 64;
@@ -27,6 +29,9 @@ const COPIES_LOOKED_AT: u64 = 4;
 const COPY_WORTH: f32 = 0.1;
 /// Memories of one page of a session.
 const PAGE: usize = 1024;
+
+/// What is going to leave, and by which rules.
+type Leaving = Vec<(Facts, Rule)>;
 
 /// A memory that is going to leave its tier.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -102,19 +107,27 @@ pub(in crate::agent) fn plan_tier(
     let over = excess(rules, collection)?;
     let excess = Excess { count: over.count.max(extra.count), bytes: over.bytes.max(extra.bytes) };
     let outside = outside_of_windows(rules, collection)?;
-    let copies = rules.near_copies.filter(|_| excess != Excess::default());
-    let mut chooser = Chooser::new(if copies.is_some() { several(excess) } else { excess });
-    for memory in collection.scan(Filter::All).fields(Fields::Attributes) {
-        let mut facts = Facts::of(&memory?, rules, now);
+    let facts_of = |memory: &Memory| {
+        let mut facts = Facts::of(memory, rules, now);
         if facts.rule.is_none() && !facts.is_exempt && outside.contains(&facts.id) {
             facts.rule = Some(Rule::Window);
         }
-        chooser.see(facts);
-    }
-    let (mut leaving, mut is_complete) = chooser.finish();
-    if let Some(similarity) = copies {
-        let (fewer, is_enough) = copies_first(collection, excess, similarity, leaving)?;
-        (leaving, is_complete) = (fewer, is_complete && is_enough);
+        facts
+    };
+    let choose = |excess| -> Result<(Leaving, bool, u64)> {
+        let (mut chooser, mut looked_at) = (Chooser::new(excess), 0);
+        for memory in collection.scan(Filter::All).fields(Fields::Attributes) {
+            chooser.see(facts_of(&memory?));
+            looked_at += 1;
+        }
+        let (leaving, is_complete) = chooser.finish();
+        Ok((leaving, is_complete, looked_at))
+    };
+    let (mut leaving, is_complete, looked_at) = choose(excess)?;
+    if let Some(similarity) = rules.near_copies.filter(|_| excess != Excess::default()) {
+        let many = COPIES_LOOKED_AT.min(looked_at / leaving.len().max(1) as u64).max(1);
+        let more = Excess { count: excess.count * many, bytes: excess.bytes * many };
+        leaving = copies_first(collection, excess, similarity, choose(more)?.0)?;
     }
     with_groups(collection, rules, now, &mut leaving)?;
     let planned = leaving.into_iter().map(|(facts, rule)| Planned {
@@ -147,15 +160,6 @@ const fn over(is: u64, most: u64) -> u64 {
     if is > most { is - (most - most / SLACK_PART) } else { 0 }
 }
 
-/// Returns what to look at for near copies, where this much has to leave.
-const fn several(excess: Excess) -> Excess {
-    let Excess { count, bytes } = excess;
-    Excess {
-        count: count.saturating_mul(COPIES_LOOKED_AT),
-        bytes: bytes.saturating_mul(COPIES_LOOKED_AT),
-    }
-}
-
 /// Returns the bytes of all memories of a collection.
 fn bytes(collection: &Collection) -> Result<u64> {
     let mut bytes = 0;
@@ -171,8 +175,8 @@ fn copies_first(
     collection: &Collection,
     excess: Excess,
     similarity: f32,
-    among: Vec<(Facts, Rule)>,
-) -> Result<(Vec<(Facts, Rule)>, bool)> {
+    among: Leaving,
+) -> Result<Leaving> {
     let mut chooser = Chooser::new(excess);
     for (mut facts, _) in among {
         if facts.rule.is_none() && has_newer_copy(collection, facts.id, similarity)? {
@@ -180,7 +184,7 @@ fn copies_first(
         }
         chooser.see(facts);
     }
-    Ok(chooser.finish())
+    Ok(chooser.finish().0)
 }
 
 /// Returns true if a newer memory of the same namespace says almost the same.
@@ -232,7 +236,7 @@ impl Seen {
     }
 
     /// Adds a memory. Returns true if it is in the window. The first that is not ends it.
-    fn fits(&mut self, memory: &crate::Memory) -> bool {
+    fn fits(&mut self, memory: &Memory) -> bool {
         let of_text = memory.text.as_ref().map_or(0, |text| text.len().div_ceil(4));
         self.turns += 1;
         self.tokens += memory.tokens.map_or(of_text as u64, u64::from);
@@ -250,7 +254,7 @@ fn with_groups(
     collection: &Collection,
     rules: &Retention,
     now: Timestamp,
-    leaving: &mut Vec<(Facts, Rule)>,
+    leaving: &mut Leaving,
 ) -> Result<()> {
     let groups: BTreeSet<Group> = leaving.iter().filter_map(|(f, _)| f.group.clone()).collect();
     if groups.is_empty() {
