@@ -1,0 +1,76 @@
+"""An embedded vector memory store that stays flat, for AI agents.
+
+    import altiplano
+
+    with altiplano.open("./memories") as store:
+        turns = store.collection("turns", dimension=384)
+        turns.insert(altiplano.Memory(vector, text="likes tea", ttl=timedelta(days=30)))
+        for hit in turns.search(query, k=5):
+            print(hit.score, hit.text)
+
+The types are in `help(altiplano.Store)` and so on; errors are in `altiplano.errors`.
+"""
+
+from __future__ import annotations
+
+from altiplano import errors
+from altiplano._native import (
+    Applied,
+    Batch,
+    Collection,
+    CollectionSnapshot,
+    FieldRef,
+    Filter,
+    Group,
+    Hit,
+    ManualClock,
+    Memory,
+    MemoryId,
+    MemoryIterator,
+    Page,
+    Patch,
+    Reader,
+    Scope,
+    ScopeSnapshot,
+    Store,
+    StoreSnapshot,
+    TextQuery,
+    Writer,
+    __version__,
+    field,
+)
+from altiplano._stats import Stats
+from altiplano.errors import Error
+
+#: Opens the store in a directory: the same as `Store(path, ...)`.
+open = Store
+
+__all__ = [
+    "Applied",
+    "Batch",
+    "Collection",
+    "CollectionSnapshot",
+    "Error",
+    "FieldRef",
+    "Filter",
+    "Group",
+    "Hit",
+    "ManualClock",
+    "Memory",
+    "MemoryId",
+    "MemoryIterator",
+    "Page",
+    "Patch",
+    "Reader",
+    "Scope",
+    "ScopeSnapshot",
+    "Stats",
+    "Store",
+    "StoreSnapshot",
+    "TextQuery",
+    "Writer",
+    "__version__",
+    "errors",
+    "field",
+    "open",
+]
