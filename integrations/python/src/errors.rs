@@ -13,7 +13,15 @@ use crate::id::PyMemoryId;
 /// Returns the exception that mirrors an error.
 pub(crate) fn raise(error: Error) -> PyErr {
     Python::attach(|py| match build(py, &error) {
-        Ok(exception) => PyErr::from_value(exception),
+        Ok(exception) => {
+            let raised = PyErr::from_value(exception);
+            if let Error::Callback { source, .. } = &error
+                && let Some(cause) = source.downcast_ref::<PyErr>()
+            {
+                raised.set_cause(py, Some(cause.clone_ref(py)));
+            }
+            raised
+        }
         // The package is broken, or Python ends: the text is what is left.
         Err(_) => PyRuntimeError::new_err(error.to_string()),
     })

@@ -1,6 +1,7 @@
 //! The compiled part of the Python package `altiplano`. Each file has one family of classes; none
 //! knows more of the store than its public API.
 
+mod agent;
 mod batch;
 mod clock;
 mod convert;
@@ -23,6 +24,13 @@ use pyo3::prelude::*;
 #[pymodule]
 fn _native(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add("__version__", env!("CARGO_PKG_VERSION"))?;
+    module.add_class::<agent::PyAgent>()?;
+    module.add_class::<agent::embedder::PyHashingEmbedder>()?;
+    module.add_class::<agent::recall::PyAnswer>()?;
+    module.add_class::<agent::recall::PyRecalled>()?;
+    module.add_class::<agent::recall::PyRemembered>()?;
+    module.add_class::<agent::session::PySession>()?;
+    module.add_class::<agent::tier::PyTier>()?;
     module.add_class::<batch::PyApplied>()?;
     module.add_class::<batch::PyBatch>()?;
     module.add_class::<clock::PyManualClock>()?;

@@ -291,11 +291,7 @@ impl PyReader {
         turns: Option<usize>,
         tokens: Option<u64>,
     ) -> PyResult<Vec<Py<PyMemory>>> {
-        let window = match (turns, tokens) {
-            (Some(turns), None) => Window::turns(turns),
-            (None, Some(tokens)) => Window::tokens(tokens),
-            _ => return Err(PyTypeError::new_err("give either turns or tokens")),
-        };
+        let window = window(turns, tokens)?;
         let found = py.detach(|| on!(&self.source, handle => handle.recent(session, window)));
         memories(py, found.or_raise()?)
     }
@@ -373,5 +369,14 @@ fn order_of(word: &str) -> PyResult<Order> {
         _ => Err(PyValueError::new_err(format!(
             "invalid order: {word:?} is none of created, event_time, importance, key"
         ))),
+    }
+}
+
+/// Reads how much of the end of a session is wanted.
+pub(crate) fn window(turns: Option<usize>, tokens: Option<u64>) -> PyResult<Window> {
+    match (turns, tokens) {
+        (Some(turns), None) => Ok(Window::turns(turns)),
+        (None, Some(tokens)) => Ok(Window::tokens(tokens)),
+        _ => Err(PyTypeError::new_err("give either turns or tokens")),
     }
 }

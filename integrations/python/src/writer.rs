@@ -46,7 +46,7 @@ fn scope(source: &Source) -> Option<&str> {
 }
 
 /// Returns the word of an outcome.
-fn outcome(outcome: Outcome) -> &'static str {
+pub(crate) fn outcome(outcome: Outcome) -> &'static str {
     match outcome {
         Outcome::Inserted => "inserted",
         Outcome::Replaced => "replaced",

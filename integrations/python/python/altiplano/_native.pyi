@@ -3,16 +3,17 @@
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from os import PathLike
-from typing import Any, List, Literal, final
+from typing import Any, List, Literal, Protocol, TypedDict, final
 from uuid import UUID
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from typing_extensions import Self, disjoint_base
+from typing_extensions import Self, Unpack, disjoint_base
 
 from altiplano._stats import Stats
 from altiplano.types import (
     DurabilityLevel,
+    EndPolicyName,
     FieldsName,
     FilterLike,
     IdLike,
@@ -20,6 +21,7 @@ from altiplano.types import (
     ModeName,
     OrderName,
     OutcomeName,
+    RankName,
     Scalar,
     Ttl,
 )
@@ -621,9 +623,245 @@ class Store:
     def __enter__(self) -> Self: ...
     def __exit__(self, *exc: object) -> None: ...
 
+@final
+class HashingEmbedder:
+    """Vectors of the words of a text, without a model: for tests and small programs."""
+
+    def __new__(cls, dimension: int | None = None) -> HashingEmbedder: ...
+    @property
+    def space(self) -> str: ...
+    @property
+    def dimension(self) -> int: ...
+    def embed(self, texts: List[str]) -> List[List[float]]: ...
+
+@final
+class Tier:
+    """One level of an agent's memory, and the rules by which memories leave it."""
+
+    def __new__(
+        cls,
+        name: str,
+        *,
+        max_age: Ttl | None = None,
+        max_idle: Ttl | None = None,
+        max_count: int | None = None,
+        max_bytes: int | None = None,
+        keep_turns: int | None = None,
+        keep_tokens: int | None = None,
+        unless_important: float | None = None,
+        half_life: Ttl | None = None,
+        near_copies_first: float | None = None,
+        exit: str | None = None,
+        default_ttl: Ttl | None = None,
+        in_memory: bool = False,
+        durability: str | None = None,
+        recalled: bool = True,
+    ) -> Tier: ...
+    @staticmethod
+    def working() -> Tier: ...
+    @staticmethod
+    def long_term() -> Tier: ...
+    @staticmethod
+    def scratch() -> Tier: ...
+    @property
+    def name(self) -> str: ...
+
+@final
+class Recalled:
+    """One memory of an answer."""
+
+    @property
+    def memory(self) -> Memory: ...
+    @property
+    def text(self) -> str: ...
+    @property
+    def id(self) -> MemoryId: ...
+    @property
+    def tier(self) -> str: ...
+    @property
+    def distance(self) -> float: ...
+    @property
+    def relevance(self) -> float: ...
+    @property
+    def score(self) -> float: ...
+    @property
+    def components(self) -> dict[str, float]: ...
+
+@final
+class Answer:
+    """What an agent recalled: a sequence of `Recalled`, most useful first."""
+
+    @property
+    def items(self) -> List[Recalled]: ...
+    @property
+    def tokens_used(self) -> int: ...
+    @property
+    def truncated(self) -> bool: ...
+    @property
+    def left_out(self) -> List[dict[str, Any]]: ...
+    @property
+    def pool(self) -> int: ...
+    @property
+    def pool_exhausted(self) -> bool: ...
+    def to_prompt(self) -> str: ...
+    def __len__(self) -> int: ...
+    def __iter__(self) -> Iterator[Recalled]: ...
+    def __getitem__(self, index: int, /) -> Recalled: ...
+
+@final
+class Remembered:
+    """What became of a text."""
+
+    @property
+    def id(self) -> MemoryId: ...
+    @property
+    def duplicate_of(self) -> MemoryId | None: ...
+    @property
+    def is_new(self) -> bool: ...
+    @property
+    def importance(self) -> float: ...
+
+class _Embed(Protocol):
+    def embed(self, texts: List[str], /) -> ArrayLike: ...
+
+class _EmbedDocuments(Protocol):
+    def embed_documents(self, texts: List[str], /) -> ArrayLike: ...
+
+class _Attributes(TypedDict, total=False):
+    namespace: str | None
+    session: str | None
+    kind: str | None
+    tags: Iterable[str] | None
+    key: str | None
+    group: str | None
+    importance: float | None
+    pinned: bool | None
+    event_time: datetime | None
+    created_at: datetime | None
+    ttl: Ttl | None
+    tokens: int | None
+    fields: Mapping[str, Scalar] | None
+    tier: str | None
+    vector: ArrayLike | None
+
+class _RecallOptions(TypedDict, total=False):
+    filter: FilterLike | None
+    namespace: str | None
+    session: str | None
+    kind: str | None
+    token_budget: int | None
+    rank: RankName | None
+    mmr: float | None
+    tiers: Iterable[str] | None
+    min_relevance: float | None
+    pool: int | None
+    words: bool | None
+    truncate: bool | None
+    peek: bool
+
+class _AgentOptions(TypedDict, total=False):
+    tiers: Iterable[Tier] | None
+    disk_budget: int | None
+    rank: RankName | None
+    duplicates: Literal["off", "exact"] | float | None
+    on_duplicate: Literal["skip", "link"] | None
+    language: str | None
+    token_counter: Callable[[str], int] | None
+    session_timeout: Ttl | None
+    end_policy: EndPolicyName | None
+    archive_limit: int | None
+    background: bool | None
+    reembed: bool | None
+    track_uses: bool | None
+    on_event: Callable[[dict[str, Any]], object] | None
+
+@final
+class Agent:
+    """The memory of one agent: it embeds texts, remembers, recalls, and forgets by rules."""
+
+    def __new__(
+        cls,
+        store: str | PathLike[str] | Store,
+        embedder: Callable[[List[str]], ArrayLike] | _Embed | _EmbedDocuments,
+        *,
+        space: str | None = None,
+        dimension: int | None = None,
+        **options: Unpack[_AgentOptions],
+    ) -> Agent: ...
+    def remember(self, text: str, **attributes: Unpack[_Attributes]) -> Remembered: ...
+    def remember_all(
+        self, memories: Iterable[str | Mapping[str, Any]]
+    ) -> List[Remembered]: ...
+    def recall(
+        self, question: str, k: int | None = None, **options: Unpack[_RecallOptions]
+    ) -> Answer: ...
+    def get(self, id: IdLike) -> Memory | None: ...
+    def forget(self, id: IdLike) -> bool: ...
+    def forget_where(self, filter: FilterLike) -> int: ...
+    def patch(self, id: IdLike, patch: Patch | None = None, **changes: Any) -> OutcomeName: ...
+    def rewrite(self, id: IdLike, text: str) -> OutcomeName: ...
+    def supersede(
+        self, old: IdLike, text: str, **attributes: Unpack[_Attributes]
+    ) -> Remembered: ...
+    def reinforce(self, id: IdLike, worked: bool) -> float | None: ...
+    def session(self, id: str, *, end_policy: EndPolicyName | None = None) -> Session: ...
+    def open_sessions(self) -> dict[str, EndPolicyName]: ...
+    def plan(self) -> dict[str, Any]: ...
+    def tidy(self) -> int: ...
+    def move_to(self, id: IdLike, tier: str) -> bool: ...
+    def archive(self, id: IdLike) -> bool: ...
+    def restore(self, id: IdLike) -> bool: ...
+    def consolidate(
+        self,
+        filter: FilterLike,
+        summarizer: Callable[[List[Memory], Memory | None], List[str]] | None = None,
+        *,
+        source: str | None = None,
+        to: str | None = None,
+        exit: str | None = None,
+        min_sources: int | None = None,
+        max_sources: int | None = None,
+    ) -> dict[str, Any]: ...
+    def clusters(
+        self, tier: str, filter: FilterLike | None = None, *, similarity: float = 0.8,
+        min_size: int = 2,
+    ) -> List[dict[str, Any]]: ...
+    def duplicates(self, tier: str, *, similarity: float = 0.95) -> List[dict[str, Any]]: ...
+    def reembed(
+        self,
+        embedder: Callable[[List[str]], ArrayLike] | _Embed | _EmbedDocuments,
+        *,
+        space: str | None = None,
+        dimension: int | None = None,
+    ) -> dict[str, Any]: ...
+    def stats(self) -> Stats: ...
+    def collection(self, tier: str) -> Collection: ...
+    def wait_idle(self, timeout: Ttl = 60.0) -> bool: ...
+    def close(self) -> None: ...
+    def __enter__(self) -> Self: ...
+    def __exit__(self, *exc: object) -> None: ...
+
+@final
+class Session:
+    """One conversation. A context manager: leaving it ends the session by its policy."""
+
+    @property
+    def id(self) -> str: ...
+    def remember(self, text: str, **attributes: Unpack[_Attributes]) -> Remembered: ...
+    def scratch(self, text: str, **attributes: Unpack[_Attributes]) -> Remembered: ...
+    def recent(self, *, turns: int | None = None, tokens: int | None = None) -> List[Memory]: ...
+    def recall(
+        self, question: str, k: int | None = None, **options: Unpack[_RecallOptions]
+    ) -> Answer: ...
+    def end(self) -> int: ...
+    def __enter__(self) -> Self: ...
+    def __exit__(self, *exc: object) -> None: ...
+
 __version__: str
 
 __all__ = [
+    "Agent",
+    "Answer",
     "Applied",
     "Batch",
     "Collection",
@@ -631,6 +869,7 @@ __all__ = [
     "FieldRef",
     "Filter",
     "Group",
+    "HashingEmbedder",
     "Hit",
     "ManualClock",
     "Memory",
@@ -639,11 +878,15 @@ __all__ = [
     "Page",
     "Patch",
     "Reader",
+    "Recalled",
+    "Remembered",
     "Scope",
     "ScopeSnapshot",
+    "Session",
     "Store",
     "StoreSnapshot",
     "TextQuery",
+    "Tier",
     "Writer",
     "__version__",
     "field",

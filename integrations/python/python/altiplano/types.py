@@ -31,3 +31,7 @@ OutcomeName: TypeAlias = Literal[
 ]
 #: The value of a field of metadata.
 Scalar: TypeAlias = Union[None, bool, int, float, str, datetime]
+#: How an agent ranks what it recalls.
+RankName: TypeAlias = Literal["distance", "generative_agents", "multiplicative", "gated"]
+#: What the end of a session does to its memories.
+EndPolicyName: TypeAlias = Literal["keep", "demote", "drop"]

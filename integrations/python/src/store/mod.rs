@@ -61,7 +61,7 @@ impl PyStore {
         Self { slot, path }
     }
 
-    fn store(&self) -> PyResult<Store> {
+    pub(crate) fn store(&self) -> PyResult<Store> {
         let slot = self.slot.lock().unwrap_or_else(PoisonError::into_inner);
         slot.clone().ok_or_else(|| raise(altiplano::Error::Closed))
     }
