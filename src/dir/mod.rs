@@ -8,6 +8,7 @@
 
 pub(crate) mod gate;
 pub(crate) mod guard;
+pub(crate) mod sizes;
 
 use std::collections::HashSet;
 use std::fmt;
@@ -17,6 +18,7 @@ use std::sync::Arc;
 
 use crate::dir::gate::{Gate, RunningJob};
 use crate::dir::guard::{FileGuard, HeldFiles, header};
+use crate::dir::sizes::{CountingDisk, Sizes};
 use crate::disk::{Disk, Listed, OpenFiles, Permit};
 use crate::error::{Error, Result};
 use crate::format::header::{FileHeader, FileKind, StoreId};
@@ -32,6 +34,10 @@ use crate::sync::{Mutex, lock};
 pub(crate) struct StoreDir {
     root: PathBuf,
     disk: Arc<dyn Disk>,
+    /// The disk below that, which counts nothing.
+    uncounted: Arc<dyn Disk>,
+    /// The sizes of the files; `None` where another process writes them.
+    counted: Option<Arc<CountingDisk>>,
     store: StoreId,
     read_only: bool,
     gate: Gate,
@@ -54,18 +60,26 @@ impl StoreDir {
     /// Creates the state of the directory at `root`. The salts of new files start from `seed`. At
     /// most `files_to_read` segments are kept open.
     pub(crate) fn new(
-        disk: Arc<dyn Disk>,
+        uncounted: Arc<dyn Disk>,
         root: PathBuf,
         store: StoreId,
         read_only: bool,
         seed: u64,
         files_to_read: usize,
     ) -> Self {
-        let (process, poison) = (disk.process_id(), Arc::<Poison>::default());
+        let (process, poison) = (uncounted.process_id(), Arc::<Poison>::default());
+        let counted =
+            (!read_only).then(|| Arc::new(CountingDisk::new(Arc::clone(&uncounted), &root)));
+        let disk: Arc<dyn Disk> = match &counted {
+            Some(counting) => Arc::clone(counting) as Arc<dyn Disk>,
+            None => Arc::clone(&uncounted),
+        };
         let held = HeldFiles::new(Arc::clone(&disk), store, process, Arc::clone(&poison));
         Self {
             root,
             disk,
+            uncounted,
+            counted,
             store,
             read_only,
             gate: Gate::new(process),
@@ -86,9 +100,22 @@ impl StoreDir {
         self.disk.as_ref()
     }
 
-    /// Returns the disk, for another store in the same directory.
+    /// Returns the disk, for another store in the same directory or for another directory.
     pub(crate) fn shared_disk(&self) -> &Arc<dyn Disk> {
-        &self.disk
+        &self.uncounted
+    }
+
+    /// Returns the sizes of the files. O(files), without a word to the file system; a store that
+    /// was opened read-only lists its directory.
+    pub(crate) fn sizes(&self) -> Result<Sizes> {
+        if let Some(counted) = &self.counted {
+            return Ok(counted.sizes());
+        }
+        let mut sizes = Sizes::default();
+        for name in self.list()?.iter().filter_map(|entry| FileName::parse(&entry.name)) {
+            sizes.add(name, self.allocated_bytes(name));
+        }
+        Ok(sizes)
     }
 
     pub(crate) const fn store(&self) -> StoreId {

@@ -10,6 +10,7 @@ use crate::engine::collections::Collections;
 use crate::engine::time::StoreTime;
 use crate::format::names::FileName;
 use crate::snapshot::state::CollectionState;
+use crate::sync::atomic::{AtomicU64, Ordering};
 use crate::sync::{Mutex, lock};
 
 /// How often resident bytes are measured.
@@ -27,6 +28,8 @@ pub(crate) struct ResidentBudget {
     limit: Option<u64>,
     /// Time of the next check, in monotonic time.
     again_at: Mutex<Duration>,
+    /// The newest measurement.
+    last: AtomicU64,
 }
 
 impl ResidentBudget {
@@ -38,13 +41,24 @@ impl ResidentBudget {
     ) -> Self {
         let (dir, time) = (Arc::clone(dir), Arc::clone(time));
         let collections = Arc::clone(collections);
-        Self { dir, time, collections, limit, again_at: Mutex::default() }
+        Self { dir, time, collections, limit, again_at: Mutex::default(), last: AtomicU64::new(0) }
     }
 
-    /// Returns how many mapped bytes of the store's files are resident; 0 if the system does not
+    /// Asks the system how many mapped bytes of the store's files are resident; 0 if it does not
     /// report it.
     pub(crate) fn bytes(&self) -> u64 {
-        self.dir.disk().resident(self.dir.root()).iter().map(|(_, bytes)| bytes).sum()
+        self.measure().iter().map(|(_, bytes)| bytes).sum()
+    }
+
+    /// Returns the newest answer of the system; 0 before the first.
+    pub(crate) fn last(&self) -> u64 {
+        self.last.load(Ordering::Relaxed)
+    }
+
+    fn measure(&self) -> Vec<(String, u64)> {
+        let resident = self.dir.disk().resident(self.dir.root());
+        self.last.store(resident.iter().map(|(_, bytes)| bytes).sum(), Ordering::Relaxed);
+        resident
     }
 
     /// Returns true if there is a limit on resident bytes.
@@ -63,7 +77,7 @@ impl ResidentBudget {
         }
         *again_at = self.time.monotonic() + CHECK_INTERVAL;
         drop(again_at);
-        let resident = self.dir.disk().resident(self.dir.root());
+        let resident = self.measure();
         let named = resident.iter().filter_map(|(name, b)| Some((FileName::parse(name)?, *b)));
         let goes = to_release(named.collect(), limit);
         if !goes.is_empty() {

@@ -6,6 +6,7 @@
 
 pub(crate) mod dead_since;
 pub(crate) mod keys;
+pub(crate) mod live_nodes;
 mod name;
 pub(crate) mod open;
 pub(crate) mod reads;
@@ -27,6 +28,7 @@ use crate::segment::{
     Active, ChangedRows, Changes, Liveness, Locator, NewRow, Row, RowBuffer, RowRef, Rows,
     SealedSegment, add_changes,
 };
+use crate::snapshot::live_nodes::LiveNodes;
 use crate::sync::atomic::{AtomicBool, Ordering};
 
 /// A sealed segment and its file.
@@ -47,6 +49,7 @@ pub(crate) struct Indexed {
     pub(crate) locator_guard: FileGuard,
     /// True once every byte of both files was checked.
     pub(crate) checked: AtomicBool,
+    pub(crate) live_nodes: LiveNodes,
 }
 
 impl Indexed {
@@ -242,12 +245,15 @@ impl Snapshot {
         Ok(None)
     }
 
-    /// Returns how many nodes of an index have at least one row that is not deleted. O(nodes).
+    /// Returns how many nodes of an index have at least one row that is not deleted. O(nodes) after
+    /// a row of the index died or moved, O(segments) otherwise.
     pub(crate) fn live_nodes(&self, part: &IndexPart) -> u64 {
-        let live = |(segment, row): (u32, Row)| {
-            self.segments.get(segment as usize).is_some_and(|s| s.live.is_live(row))
-        };
-        (0..part.indexed.index.nodes()).filter(|n| part.places(*n).any(live)).count() as u64
+        let segment = |at: Option<u32>| self.segments.get(at? as usize);
+        let dead = part.slots.iter().map(|at| Some(segment(*at)?.live.dead()));
+        part.indexed.live_nodes.get(dead, || {
+            let live = |(at, row)| segment(Some(at)).is_some_and(|s| s.live.is_live(row));
+            (0..part.indexed.index.nodes()).filter(|n| part.places(*n).any(live)).count() as u64
+        })
     }
 
     /// Recomputes which segments the indexes cover, and the positions of these segments. Called

@@ -12,6 +12,7 @@ use crate::index::Index;
 use crate::segment::{
     Changes, DeadAndChanged, Liveness, Locator, Rows, SealedSegment, read_deletes,
 };
+use crate::snapshot::live_nodes::LiveNodes;
 use crate::snapshot::{IndexPart, Indexed, Sealed, SegPart, Snapshot};
 use crate::sync::atomic::AtomicBool;
 use crate::vector::codes::CodeSpec;
@@ -61,6 +62,7 @@ pub(crate) fn open_index(dir: &StoreDir, entry: &IndexEntry, spec: CodeSpec) -> 
         locator,
         locator_guard: dir.guard(FileName::Locator(entry.locator), entry.locator_len),
         checked: AtomicBool::new(false),
+        live_nodes: LiveNodes::default(),
     };
     Ok(IndexPart { indexed: Arc::new(indexed), slots: Arc::new([]) })
 }

@@ -17,7 +17,7 @@ use crate::report::CompactionReport;
 pub struct StoreStats {
     /// One entry per collection, by name.
     pub collections: Vec<CollectionStats>,
-    /// Bytes of every file of the store except its reserve, as allocated by the file system.
+    /// Bytes of every file of the store except its reserve, in whole blocks of 4 KiB.
     pub disk_bytes: u64,
     /// Bytes of the file `RESERVE`, which `disk_bytes` leaves out: see
     /// [`StoreOptions::reserve_bytes`](crate::StoreOptions::reserve_bytes). 0 while it is removed
@@ -29,8 +29,8 @@ pub struct StoreStats {
     pub log_files: usize,
     /// Bytes of mapped files. How much of it is resident is the kernel's decision.
     pub mapped_bytes: u64,
-    /// Bytes of mapped files that are resident now; 0 if the system does not report it (Linux
-    /// does).
+    /// Bytes of mapped files that were resident when the system was last asked: see
+    /// [`Store::resident_bytes`](crate::Store::resident_bytes). 0 before.
     pub resident_bytes: u64,
     /// Number of segments that are kept open for reading: see
     /// [`IoMode::Pread`](crate::IoMode::Pread).

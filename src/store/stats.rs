@@ -6,19 +6,19 @@ use super::Store;
 use crate::collection::Collection;
 use crate::compaction;
 use crate::error::Result;
-use crate::format::names::FileName;
 use crate::segment::Changes;
 use crate::stats::{CollectionStats, StoreStats};
 use crate::vector::kernel::Kernels;
 
 impl Store {
     /// Returns what the store holds and what it costs. O(files + segments), and O(rows / 64) per
-    /// segment in which some rows have expired, but not all.
+    /// segment in which some rows have expired, but not all. Nothing is asked of the system, so it
+    /// may be called often. A store that was opened read-only lists its directory.
     ///
     /// # Errors
     ///
-    /// [`Error::Io`](crate::Error::Io) if the directory cannot be listed,
-    /// [`Error::Closed`](crate::Error::Closed) after a close.
+    /// [`Error::Closed`](crate::Error::Closed) after a close. For a read-only store
+    /// [`Error::Io`](crate::Error::Io) if the directory cannot be listed.
     ///
     /// ```
     /// # fn main() -> altiplano::Result<()> {
@@ -37,16 +37,21 @@ impl Store {
         engine.moments.let_go();
         let (snapshots, oldest_snapshot_age) = engine.moments.totals();
         let (held_files, held_bytes) = engine.dir.held().totals();
+        let sizes = engine.dir.sizes()?;
         let mut stats = StoreStats {
             visible_seq: engine.progress.last_seq().0,
             synced_seq: engine.progress.synced_seq().0,
             clock_doubt: engine.time.doubt(),
             held_files,
             held_bytes,
+            disk_bytes: sizes.bytes,
+            reserve_bytes: sizes.reserve,
+            log_bytes: sizes.log_bytes,
+            log_files: sizes.log_files,
             snapshots,
             oldest_snapshot_age,
             job_heap_bytes: engine.admission.heap().held(),
-            resident_bytes: engine.background.resident().bytes(),
+            resident_bytes: engine.background.resident().last(),
             open_files: engine.dir.open_files(),
             listener_panics: engine.events.panics(),
             events_lost: engine.events.lost(),
@@ -55,21 +60,6 @@ impl Store {
             poisoned: engine.dir.poison().check().err().map(|e| e.to_string()),
             ..StoreStats::default()
         };
-        for entry in engine.dir.list()? {
-            let Some(name) = FileName::parse(&entry.name) else {
-                continue;
-            };
-            let bytes = engine.dir.allocated_bytes(name);
-            if name == FileName::Reserve {
-                stats.reserve_bytes += bytes;
-                continue;
-            }
-            stats.disk_bytes += bytes;
-            if matches!(name, FileName::Log(_)) {
-                stats.log_bytes += bytes;
-                stats.log_files += 1;
-            }
-        }
         stats.heap_bytes = stats.job_heap_bytes;
         let mut cores = engine.collections.all();
         cores.sort_by(|a, b| a.name().cmp(b.name()));
@@ -84,6 +74,27 @@ impl Store {
             stats.collections.push(collection);
         }
         Ok(stats)
+    }
+
+    /// Asks the system how many bytes of mapped files are resident now: 0 where it does not report
+    /// it (Linux does). [`StoreStats::resident_bytes`] is the newest answer. O(maps of the process):
+    /// some milliseconds.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Closed`](crate::Error::Closed) after a close.
+    ///
+    /// ```
+    /// # fn main() -> altiplano::Result<()> {
+    /// # let dir = tempfile::tempdir().unwrap();
+    /// # let store = altiplano::Store::open(dir.path().join("agent.alt"))?;
+    /// let resident = store.resident_bytes()?;
+    /// assert_eq!(store.stats()?.resident_bytes, resident);
+    /// # Ok(()) }
+    /// ```
+    pub fn resident_bytes(&self) -> Result<u64> {
+        self.engine.dir.check_open()?;
+        Ok(self.engine.background.resident().bytes())
     }
 }
 

@@ -293,3 +293,49 @@ fn background_threads_seal_and_index_by_themselves() {
     assert_eq!(ids(&notes), (0..100).collect::<Vec<u64>>());
     store.close().unwrap();
 }
+
+#[test]
+fn the_bytes_of_the_files_are_counted_through_all_that_happens_to_them() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("s");
+    let in_blocks = |name: &str| {
+        let len = std::fs::metadata(path.join(name)).unwrap().len();
+        len.next_multiple_of(4096)
+    };
+    let check = |store: &Store| {
+        let names = file_names(&path);
+        let counted = names.iter().filter(|name| name.as_str() != "RESERVE");
+        let bytes: u64 = counted.map(|name| in_blocks(name)).sum();
+        let logs = names.iter().filter(|name| name.starts_with("log-"));
+        let stats = store.stats().unwrap();
+        assert_eq!(stats.disk_bytes, bytes, "{names:?}");
+        assert_eq!(stats.log_files, logs.clone().count());
+        assert_eq!(stats.log_bytes, logs.map(|name| in_blocks(name)).sum::<u64>());
+    };
+    let open = || manual().open(&path).unwrap();
+    let store = open();
+    check(&store);
+    let notes = store.collection("notes", options()).unwrap();
+    for round in 0..4 {
+        fill(&notes, round * 50..round * 50 + 100);
+        settle(&store);
+        check(&store);
+    }
+    notes.delete_where(altiplano::Filter::ids(0..120_u64)).unwrap();
+    store.compact().unwrap();
+    check(&store);
+    store.backup(dir.path().join("backup")).unwrap();
+    check(&store);
+    store.purge().unwrap();
+    check(&store);
+    drop(notes);
+    store.close().unwrap();
+    let store = open();
+    check(&store);
+    store.drop_collection("notes").unwrap();
+    settle(&store);
+    check(&store);
+    // A reader beside the writer lists the directory.
+    let reader = StoreOptions::new().open_read_only(&path).unwrap();
+    assert!(reader.stats().unwrap().disk_bytes > 0);
+}

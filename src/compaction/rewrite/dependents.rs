@@ -15,6 +15,7 @@ use crate::format::names::FileName;
 use crate::ids::{FileId, Seq};
 use crate::sabotage::broken;
 use crate::segment::{LocatorBuilder, Row, RowBuffer, write_deletes};
+use crate::snapshot::live_nodes::LiveNodes;
 use crate::snapshot::open::{open_index, open_locator};
 use crate::snapshot::{IndexPart, Indexed, SegPart, Snapshot};
 use crate::sync::atomic::AtomicBool;
@@ -162,6 +163,7 @@ fn move_locator(
         locator_guard: job.engine.dir.guard(FileName::Locator(locator), locator_len),
         // A rewrite checks the index before it collects its inputs.
         checked: AtomicBool::new(true),
+        live_nodes: LiveNodes::default(),
     };
     Ok(Some((entry, IndexPart { indexed: Arc::new(indexed), slots: Arc::new([]) })))
 }
