@@ -256,7 +256,7 @@ impl PyFieldRef {
         Ok(PyFilter(self.field().one_of(all(values)?)))
     }
 
-    /// None of the values. A memory without the field matches.
+    /// None of the values. A memory without the field does not match.
     fn none_of(&self, values: &Bound<'_, PyAny>) -> PyResult<PyFilter> {
         Ok(PyFilter(self.field().none_of(all(values)?)))
     }
