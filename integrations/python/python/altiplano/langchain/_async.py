@@ -43,6 +43,7 @@ class AsyncVectorStore(VectorStore):
         metadatas: list[dict[str, Any]] | None = None,
         *,
         ids: list[str] | None = None,
+        batch_size: int | None = None,
         **kwargs: Any,
     ) -> list[str]:
         """Adds texts as documents. See `add_texts`."""

@@ -75,7 +75,7 @@ class AltiplanoChatMessageHistory(BaseChatMessageHistory):
         return found if self._namespace is None else found.scope(self._namespace)
 
     @property
-    def messages(self) -> list[BaseMessage]:  # type: ignore[override]
+    def messages(self) -> list[BaseMessage]:
         """All messages, the oldest first."""
         return self.get_messages()
 

@@ -39,4 +39,5 @@ def choose(query: ArrayLike, vectors: ArrayLike, k: int, lambda_mult: float) -> 
 def _unit(rows: NDArray[np.float64]) -> NDArray[np.float64]:
     """Returns the rows with length 1. A zero row stays zero: its cosine counts as 0."""
     lengths = np.linalg.norm(rows, axis=1, keepdims=True)
-    return rows / np.where(lengths == 0.0, 1.0, lengths)
+    unit: NDArray[np.float64] = rows / np.where(lengths == 0.0, 1.0, lengths)
+    return unit

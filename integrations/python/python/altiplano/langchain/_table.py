@@ -79,15 +79,14 @@ class Table:
         self._opened = opened
         self.name = name
         self.namespace = namespace
-        self._metric = metric
+        self._metric: Any = metric
         self._options = dict(options)
         self._making = threading.Lock()
         found = opened.store.get_collection(name)
         if found is not None and (metric is not None or options):
             # Refuses what does not agree, and changes what can be changed.
-            opened.store.collection(
-                name, found.dimension, metric or metric_of(found), **self._options
-            )
+            kept: Any = metric or metric_of(found)
+            opened.store.collection(name, found.dimension, kept, **self._options)
 
     @property
     def store(self) -> Store:
@@ -119,8 +118,9 @@ class Table:
         with self._making:
             found = self.collection()
             if found is None:
-                metric = self._metric or "cosine"
-                found = self.store.collection(self.name, dimension, metric, **self._options)
+                found = self.store.collection(
+                    self.name, dimension, self._metric or "cosine", **self._options
+                )
             return found
 
     def _make_zeros(self) -> Collection:
@@ -145,8 +145,8 @@ class Table:
         """Adds documents, or replaces those with the same ids, as one atomic batch."""
         collection = self.collection() or self._make(vectors.shape[1])
         cosine = metric_of(collection) == "cosine"
-        zero = ~vectors.any(axis=1) if cosine else np.zeros(len(vectors), dtype=bool)
-        zeros = self._make_zeros() if zero.any() else self._zeros()
+        zero = [cosine and not vector.any() for vector in vectors]
+        zeros = self._make_zeros() if any(zero) else self._zeros()
         keys = [key_of(id) for id in ids]
         if zeros is None and keys == list(ids):
             self._scoped(collection).add(

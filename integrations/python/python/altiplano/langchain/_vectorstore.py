@@ -110,14 +110,15 @@ class AltiplanoVectorStore(AsyncVectorStore):
 
     # Writing.
 
-    def add_texts(
+    # Further keywords are refused: a slip in the name of a filter would else be lost.
+    def add_texts(  # type: ignore[override]
         self,
         texts: Iterable[str],
         metadatas: list[dict[str, Any]] | None = None,
         *,
         ids: Sequence[str | None] | None = None,
         ttl: Ttl | None = None,
-        **kwargs: Any,
+        batch_size: int | None = None,
     ) -> list[str]:
         """Adds texts as documents, as one atomic batch. Returns their ids.
 
@@ -126,8 +127,8 @@ class AltiplanoVectorStore(AsyncVectorStore):
             metadatas: one dict for each text, of what JSON can hold.
             ids: one for each text. A document with the same id is replaced. `None` makes new ones.
             ttl: a `timedelta` or seconds until the documents expire.
+            batch_size: accepted for LangChain's indexing, and of no effect.
         """
-        _refuse(kwargs)
         texts = list(texts)
         embeddings = self._model().embed_documents(texts) if texts else []
         return self.add_embeddings(embeddings, metadatas, ids=ids, texts=texts, ttl=ttl)
@@ -164,18 +165,16 @@ class AltiplanoVectorStore(AsyncVectorStore):
         )
         return made
 
-    def delete(
+    def delete(  # type: ignore[override]
         self,
         ids: Sequence[str] | None = None,
         *,
         filter: DocumentFilter | None = None,
-        **kwargs: Any,
     ) -> bool:
         """Deletes documents by id, or by a filter, or without both all of them. Returns true.
 
         Ids that are not there are passed over.
         """
-        _refuse(kwargs)
         if ids is not None and filter is not None:
             raise ValueError("give ids or a filter, not both")
         if ids is not None:
@@ -257,8 +256,8 @@ class AltiplanoVectorStore(AsyncVectorStore):
     ) -> list[tuple[Document, float]]:
         """Returns documents and their scores, largest first. Options as in `similarity_search`.
 
-        The score is the cosine, the dot product or 1 / (1 + L2), as the metric says. Of a hybrid
-        search, it is the joint score, from 0 to 1.
+        The score is the cosine, the dot product or 1 / (1 + d), with d the square of the Euclidean
+        distance, as the metric says. Of a hybrid search, it is the joint score, from 0 to 1.
         """
         return self._scored(query, self._model().embed_query(query), k, **kwargs)
 
@@ -391,9 +390,3 @@ def _document(memory: Memory) -> Document:
 
 def _clamped(score: float) -> float:
     return min(1.0, max(0.0, score))
-
-
-def _refuse(options: Mapping[str, Any]) -> None:
-    """Refuses options that do not exist: a filter with a slip in its name would be lost."""
-    if options:
-        raise TypeError(f"unknown options: {', '.join(sorted(options))}")
