@@ -19,7 +19,7 @@ HERE = Path(__file__).parent
 BENCHES = {
     "langchain": ["altiplano", "altiplano-buffered", "chroma", "faiss", "lancedb",
                   "lancedb-optimized", "qdrant"],
-    "langgraph": ["altiplano", "memory", "sqlite"],
+    "langgraph": ["altiplano", "altiplano-buffered", "memory", "sqlite"],
 }
 
 
