@@ -96,6 +96,25 @@ def test_documents_expire(path, letters):
         clock.advance(timedelta(days=2))
         assert store.count() == 0 and store.similarity_search("long") == []
         assert store._collection.get()["ids"] == []
+        # The lifetime belongs to the collection, also for those who do not name it.
+        other = AltiplanoVectorStore(letters, store=store.store)
+        other.add_texts(["more", "789"])
+        clock.advance(timedelta(days=1))
+        assert other.count() == 2
+        clock.advance(timedelta(days=2))
+        assert other.count() == 0
+
+
+def test_a_lifetime_holds_for_the_first_zero_vector_after_reopening(path, letters):
+    clock = altiplano.ManualClock(NOW)
+    options = {"clock": clock, "background": False}
+    with AltiplanoVectorStore(letters, path, default_ttl=60, store_options=options) as store:
+        store.add_texts(["tea"])
+    with AltiplanoVectorStore(letters, path, store_options=options) as store:
+        store.add_texts(["123"])
+        assert store.count() == 2
+        clock.advance(61)
+        assert store.count() == 0
 
 
 def test_documents_are_there_after_reopening(path, letters):

@@ -123,12 +123,11 @@ class Table:
                 )
             return found
 
-    def _make_zeros(self) -> Collection:
-        kept = {
-            name: value
-            for name, value in self._options.items()
-            if name in ("durability", "default_ttl", "refresh_on_read", "in_memory")
-        }
+    def _make_zeros(self, beside: Collection) -> Collection:
+        # The same lifetimes as beside it, also where another object had set them.
+        kept = {n: beside.settings[n] for n in ("default_ttl", "refresh_on_read", "in_memory")}
+        if "durability" in self._options:
+            kept["durability"] = self._options["durability"]
         with self._making:
             return self.store.collection(self._zeros_name, 1, "l2", **kept)
 
@@ -146,7 +145,7 @@ class Table:
         collection = self.collection() or self._make(vectors.shape[1])
         cosine = metric_of(collection) == "cosine"
         zero = [cosine and not vector.any() for vector in vectors]
-        zeros = self._make_zeros() if any(zero) else self._zeros()
+        zeros = self._make_zeros(collection) if any(zero) else self._zeros()
         keys = [key_of(id) for id in ids]
         if zeros is None and keys == list(ids):
             self._scoped(collection).add(
