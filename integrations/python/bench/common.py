@@ -42,8 +42,8 @@ class Data:
 def load(folder: str | None, rows: int, queries: int, seed: int = 7) -> Data:
     """Returns the data of a folder, or else clustered synthetic data by a seed.
 
-    A folder has arrays of NumPy: the one whose name ends in `queries.npy`, and the largest other one
-    of two dimensions and floats.
+    A folder has arrays of NumPy: the one whose name ends in `queries.npy`, and the largest other
+    one of two dimensions and floats.
     """
     if folder is None:
         return synthetic(rows, queries, seed)
@@ -174,7 +174,7 @@ class Timer:
 def memory(folder: Path) -> dict[str, float]:
     """Returns the memory of this process in MiB: anonymous, and mapped from the files of the store.
 
-    Linux only. Mapped pages belong to the page cache: the system takes them back when it needs them.
+    Linux only. Mapped pages belong to the page cache: the system takes them back when it wants.
     """
     gc.collect()
     try:

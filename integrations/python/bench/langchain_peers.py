@@ -1,7 +1,7 @@
 """The stores that are compared through LangChain's interface, each with its own defaults.
 
-All of them get the same calls: `add_texts`, `similarity_search_by_vector` and `delete`. What differs
-is how a store is opened, how it says a filter, and what it does to be at rest.
+All of them get the same calls: `add_texts`, `similarity_search_by_vector` and `delete`. What
+differs is how a store is opened, how it says a filter, and what it does to be at rest.
 """
 
 from __future__ import annotations

@@ -88,8 +88,8 @@ def churn(run: Run, args: argparse.Namespace) -> None:
 
 
 def expire(run: Run, args: argparse.Namespace) -> None:
-    """Adds rows that go away after a second. Stores without lifetimes delete them by their ids, which
-    is the cheapest way: to find what has expired would cost more."""
+    """Adds rows that go away after a second. Stores without lifetimes delete them by their ids,
+    which is the cheapest way: to find what has expired would cost more."""
     count, adds, removes = max(10, args.rows // 20), Timer(), Timer()
     first = run.live.end
     run.add(count, adds, **run.peer.ttl(1.0))

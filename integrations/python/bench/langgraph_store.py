@@ -2,8 +2,8 @@
 
     python langgraph_store.py --store altiplano --rows 2000
 
-Prints the same lines of JSON as `langchain_store.py`. Items are put one by one, as agents do, except
-for the first load, which comes in batches of 100.
+Prints the same lines of JSON as `langchain_store.py`. Items are put one by one, as agents do,
+except for the first load, which comes in batches of 100.
 """
 
 from __future__ import annotations
@@ -122,7 +122,8 @@ class Run:
                     lambda: self.store.search(NAMESPACE, query=text, limit=K, filter=filter)
                 )
                 found.append({int(item.value["number"]) for item in items})
-        return {**timer.report(), "recall": recall(found, self.live.exact(self.data.queries, topic))}
+        exact = self.live.exact(self.data.queries, topic)
+        return {**timer.report(), "recall": recall(found, exact)}
 
 
 def churn(run: Run, args: argparse.Namespace) -> None:
@@ -151,7 +152,7 @@ def expire(run: Run, args: argparse.Namespace) -> None:
         run.delete(names, removes)
     else:
         time.sleep(1.05)
-        sweep = getattr(run.store, "sweep_ttl")
+        sweep = run.store.sweep_ttl  # type: ignore[attr-defined]
         # Ours has hidden them already; SQLite shows them until it sweeps.
         removes(sweep if run.name == "sqlite" else lambda: None)
     run.live.end = first

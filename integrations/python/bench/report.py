@@ -92,7 +92,8 @@ def table(found: dict[str, dict[str, float]], starts: dict[str, dict[str, Any]])
         label = f"{name}, {unit}" if unit else name
         lines.append(f"| {label} | " + " | ".join(cells) + " |")
     lines.append("")
-    lines += [f"- {store}: {starts[store]['note']}." for store in stores if starts[store].get("note")]
+    notes = {store: starts[store].get("note") for store in stores}
+    lines += [f"- {store}: {note}." for store, note in notes.items() if note]
     return "\n".join(lines)
 
 

@@ -165,7 +165,7 @@ def many(tmp_path_factory):
 
 
 scalars = st.sampled_from(SCALARS)
-comparable = st.sampled_from([value for value in SCALARS if oracle.kind(value) in ("number", "text")])
+comparable = st.sampled_from([one for one in SCALARS if oracle.kind(one) in ("number", "text")])
 operators = st.one_of(
     st.tuples(st.sampled_from(["$eq", "$ne", "$contains"]), scalars),
     st.tuples(st.sampled_from(["$lt", "$lte", "$gt", "$gte"]), comparable),

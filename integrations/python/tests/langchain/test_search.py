@@ -118,7 +118,7 @@ def diverse(tmp_path_factory):
     fetch_k=st.integers(8, 30),
     lambda_mult=st.floats(0, 1),
 )
-def test_maximal_marginal_relevance_is_that_of_the_definition(diverse, seed, k, fetch_k, lambda_mult):
+def test_diversity_is_that_of_its_definition(diverse, seed, k, fetch_k, lambda_mult):
     store, rows = diverse
     query = np.random.default_rng(seed).standard_normal(SIZE).astype(np.float32).astype(np.float64)
     nearest = np.argsort(-exact_scores("cosine", rows, query))[:fetch_k]

@@ -7,13 +7,13 @@ those who must not see them.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any, Union
+from typing import Any
 
 from langchain_core.documents import Document
 
 from altiplano import Filter
 
-DocumentFilter = Union[Filter, Mapping[str, Any], Callable[[Document], bool]]
+DocumentFilter = Filter | Mapping[str, Any] | Callable[[Document], bool]
 """A filter: `altiplano.Filter`, a dict, or (slow) a function of a document."""
 
 # The operators of a field. Within a field they are understood with and without the dollar.

@@ -15,7 +15,7 @@ import hashlib
 import threading
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import timedelta
-from typing import Any, Union
+from typing import Any
 from uuid import UUID
 
 import numpy as np
@@ -24,7 +24,7 @@ from numpy.typing import ArrayLike, NDArray
 from altiplano import Batch, Collection, Filter, Hit, Memory, MemoryId, Scope, Store
 from altiplano.langchain._open import Opened
 
-Ttl = Union[timedelta, float]
+Ttl = timedelta | float
 """A time to live: a `timedelta`, or seconds."""
 
 MAX_KEY_BYTES = 1024
@@ -202,7 +202,7 @@ class Table:
         for part in self.parts():
             wanted = [id for id in dict.fromkeys(ids) if id not in found]
             memories = part.get_many([self._memory_id(id) for id in wanted])
-            for id, memory in zip(wanted, memories):
+            for id, memory in zip(wanted, memories, strict=True):
                 memory = memory or self._other(part, id)
                 if memory is not None:
                     found[id] = memory
@@ -229,7 +229,7 @@ class Table:
         return sum(part.count(filter) for part in self.parts())
 
     def newest(self, filter: Filter | None, limit: int | None) -> Iterator[Memory]:
-        """Returns the documents that match, newest first, and after them those with zero vectors."""
+        """Returns the documents that match, newest first. Those with zero vectors come last."""
         left = limit
         for part in self.parts():
             after: str | None = None
