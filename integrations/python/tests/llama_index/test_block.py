@@ -26,7 +26,7 @@ def say(text: str, role: str = "user") -> ChatMessage:
 
 def test_memory_finds_what_left_the_short_term(path: str) -> None:
     async def main() -> None:
-        block = block_of(path, similarity_top_k=1)
+        block = block_of(path, similarity_top_k=1, retrieval_context_window=1)
         memory = Memory.from_defaults(
             session_id="s1",
             token_limit=60,

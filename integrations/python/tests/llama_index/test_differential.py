@@ -101,6 +101,8 @@ class SameAsSimple(RuleBasedStateMachine):
     ) -> None:
         if not self.filtered(filters):
             return
+        # An empty list means all nodes to a store with texts, and none to `SimpleVectorStore`.
+        names = names or None
         query = VectorStoreQuery(vector(seed), similarity_top_k=k, node_ids=names, filters=filters)
         ours, theirs = self.ours.query(query), self.theirs.query(query)
         assert ours.ids == theirs.ids

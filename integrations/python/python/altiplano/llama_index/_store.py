@@ -229,8 +229,9 @@ class AltiplanoVectorStore(BasePydanticVectorStore):
         if found is None or k < 1 or len(found) == 0:
             return VectorStoreQueryResult(nodes=[], similarities=[], ids=[])
         selection = select(query.filters)
-        wanted = self._with_ids(selection.bound, query.node_ids)
-        if query.doc_ids is not None:
+        # An index of a store with texts asks with an empty list of ids when it means all.
+        wanted = self._with_ids(selection.bound, query.node_ids or None)
+        if query.doc_ids:
             wanted = wanted & python.one_of(_REF_DOC, query.doc_ids)
         asked = self._asked(query, wanted, selection)
         asked["exact"] = bool(kwargs.get("exact", False))
