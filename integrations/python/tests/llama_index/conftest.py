@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, settings
+from hypothesis import HealthCheck, Phase, settings
 
 from altiplano.llama_index import AltiplanoVectorStore
 
@@ -16,6 +16,8 @@ FULL = os.environ.get("ALTIPLANO_INTEGRATIONS") == "full"
 settings.register_profile(
     "altiplano",
     deadline=None,
+    phases=[one for one in Phase if FULL or one != Phase.shrink],
+    report_multiple_bugs=False,
     max_examples=1000 if FULL else 60,
     stateful_step_count=40 if FULL else 20,
     suppress_health_check=list(HealthCheck),
