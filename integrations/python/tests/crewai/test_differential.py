@@ -234,6 +234,8 @@ class SameAsTheirs(RuleBasedStateMachine):
 
     @rule()
     def dimension(self) -> None:
+        if not self.records:
+            return
         other = MemoryRecord(content="other", embedding=[1.0, 0.0])
         for storage in (self.ours, self.theirs):
             with pytest.raises(EmbeddingDimensionMismatchError):
