@@ -29,6 +29,13 @@ class StoreRef:
         self._path = "" if isinstance(store, Store) else os.path.realpath(os.fspath(store))
         self._held: Store | None = None
 
+    def __reduce__(self) -> tuple[type[StoreRef], tuple[str]]:
+        # A process that unpickles it opens the store by its path.
+        return StoreRef, (self.path,)
+
+    def __deepcopy__(self, memo: object) -> StoreRef:
+        return self
+
     @property
     def path(self) -> str:
         """The path of the store."""

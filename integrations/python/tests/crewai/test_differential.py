@@ -276,7 +276,8 @@ class QdrantEdge(SameAsTheirs):
     """Compares with Qdrant Edge, whose score is the cosine."""
 
     def open_theirs(self, path: Path) -> Any:
-        return QdrantEdgeStorage(path)
+        # Without the dimension it takes 3,072 when it was empty at its last close.
+        return QdrantEdgeStorage(path, vector_dim=4)
 
     def close_theirs(self) -> None:
         self.theirs.close()

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import copy
 import hashlib
+import pickle
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
@@ -268,6 +270,16 @@ def test_an_index_answers_async_with_mock_models(vector_store: AltiplanoVectorSt
     index.insert(Document(text="Ada likes tea", id_="ada"))
     engine = index.as_query_engine(llm=MockLLM(), use_async=True)
     assert "Ada likes tea" in str(asyncio.run(engine.aquery("tea?")))
+
+
+def test_a_copy_uses_the_same_store(path: str) -> None:
+    store = AltiplanoVectorStore(path, ttl=3600)
+    store.add([node("a", {}, 1)])
+    for made in (copy.deepcopy(store), pickle.loads(pickle.dumps(store))):
+        assert [one.node_id for one in made.get_nodes()] == ["a"]
+        assert made.client is store.client
+        assert made.ttl == 3600
+    store.close()
 
 
 def test_persisting_a_storage_context_keeps_the_nodes(path: str, tmp_path: Path) -> None:

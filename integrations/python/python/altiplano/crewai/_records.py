@@ -19,9 +19,10 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta, timezone
 from typing import Any
 
+from crewai.memory.types import MemoryRecord
+
 from altiplano import Filter, Memory
 from altiplano import _python_filters as python
-from crewai.memory.types import MemoryRecord
 
 EMBEDDED = "memory"
 UNEMBEDDED = "unembedded"

@@ -13,14 +13,15 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
+from crewai.memory.storage.backend import EmbeddingDimensionMismatchError
+from crewai.memory.types import MemoryRecord, ScopeInfo
+
 from altiplano import Batch, Collection, Filter, Memory, Store, field
 from altiplano import _python_filters as python
 from altiplano._shared_store import StoreLike, StoreRef
 from altiplano.crewai import _records as records_of
 from altiplano.crewai._records import MICROS, UNEMBEDDED
 from altiplano.crewai._tables import Tables
-from crewai.memory.storage.backend import EmbeddingDimensionMismatchError
-from crewai.memory.types import MemoryRecord, ScopeInfo
 
 _PAGE = 500
 _TOUCHED = 65_536
@@ -169,8 +170,8 @@ class AltiplanoStorage:
             return []
         memories = _by_time(collection, _scoped(scope_prefix), offset + limit, newest=True)
         window = memories[offset : offset + limit]
-        vectors = collection.vectors([memory.id for memory in window]) if window else []
-        return [self._record(one, vector) for one, vector in zip(window, vectors)]
+        whole = collection.get_many([memory.id for memory in window])
+        return [self._record(one, one.vector) for one in whole if one is not None]
 
     def get_scope_info(self, scope: str) -> ScopeInfo:
         """Returns the number, the categories, the times and the child scopes of a scope."""

@@ -11,10 +11,11 @@ from __future__ import annotations
 
 import threading
 
+from crewai.memory.storage.backend import EmbeddingDimensionMismatchError
+
 from altiplano import Batch, Collection
 from altiplano._shared_store import StoreRef
 from altiplano.crewai._records import placeholder
-from crewai.memory.storage.backend import EmbeddingDimensionMismatchError
 
 _WAITING = ".unembedded"
 _BATCH_ROWS = 256

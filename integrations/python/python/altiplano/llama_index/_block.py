@@ -10,8 +10,6 @@ import re
 from collections.abc import Sequence
 from typing import Any
 
-from altiplano import Batch, Collection, Filter, Hit, Memory
-from altiplano._shared_store import StoreLike, StoreRef
 from llama_index.core.base.embeddings.base import BaseEmbedding
 from llama_index.core.base.llms.types import ChatMessage, TextBlock
 from llama_index.core.bridge.pydantic import Field, PrivateAttr
@@ -19,6 +17,9 @@ from llama_index.core.memory import BaseMemoryBlock
 from llama_index.core.prompts import RichPromptTemplate
 from llama_index.core.settings import Settings
 from llama_index.core.utils import get_tokenizer
+
+from altiplano import Batch, Collection, Filter, Hit, Memory
+from altiplano._shared_store import StoreLike, StoreRef
 
 _MESSAGE = re.compile(r"<message role='[^']*'>.*?</message>\n?", re.DOTALL)
 _TRIMMED_AT_ONCE = 1000
@@ -66,7 +67,8 @@ class AltiplanoMemoryBlock(BaseMemoryBlock[str]):
         """Names the store. It is opened at the first use."""
         if store is None or store == "":
             raise ValueError("store is missing: give a path, or an open altiplano.Store")
-        super().__init__(store=store, **kwargs)
+        fields: dict[str, Any] = {"store": store, **kwargs}
+        super().__init__(**fields)
         self._ref = StoreRef(store)
 
     def close(self) -> None:
@@ -138,7 +140,7 @@ class AltiplanoMemoryBlock(BaseMemoryBlock[str]):
             self.collection_name, len(vectors[0]), text_index=self.text_index
         )
         batch, sessions = Batch(), set()
-        for (message, text), vector in zip(kept, vectors):
+        for (message, text), vector in zip(kept, vectors, strict=True):
             session = message.additional_kwargs.get("session_id")
             sessions.add(session)
             batch.insert(

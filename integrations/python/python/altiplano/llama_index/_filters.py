@@ -16,8 +16,6 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, cast
 
-from altiplano import Filter, field
-from altiplano import _python_filters as python
 from llama_index.core.vector_stores.types import (
     FilterCondition,
     FilterOperator,
@@ -25,6 +23,9 @@ from llama_index.core.vector_stores.types import (
     MetadataFilters,
 )
 from llama_index.core.vector_stores.utils import build_metadata_filter_fn
+
+from altiplano import Filter, field
+from altiplano import _python_filters as python
 
 Metadata = Mapping[str, Any]
 Test = Callable[[Metadata], bool]

@@ -9,11 +9,12 @@ from __future__ import annotations
 import json
 from typing import Any
 
+from llama_index.core.schema import BaseNode, MetadataMode, TextNode
+from llama_index.core.vector_stores.utils import metadata_dict_to_node, node_to_metadata_dict
+
 from altiplano import Memory
 from altiplano import _python_filters as python
 from altiplano.llama_index._filters import EMPTY, FIELDS
-from llama_index.core.schema import BaseNode, MetadataMode, TextNode
-from llama_index.core.vector_stores.utils import metadata_dict_to_node, node_to_metadata_dict
 
 
 def to_memory(node: BaseNode, namespace: str | None, ttl: float | None) -> Memory:

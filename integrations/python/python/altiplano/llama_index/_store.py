@@ -7,17 +7,10 @@ replaces it.
 from __future__ import annotations
 
 import asyncio
-import threading
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-
-from altiplano import Batch, Collection, Filter, Hit, Memory, Scope, Store, errors
-from altiplano import _python_filters as python
-from altiplano._shared_store import StoreLike, StoreRef
-from altiplano.llama_index import _nodes as nodes_of
-from altiplano.llama_index._filters import FIELDS, Selection, select
 from llama_index.core.bridge.pydantic import Field, PrivateAttr
 from llama_index.core.schema import BaseNode
 from llama_index.core.vector_stores.types import (
@@ -27,6 +20,12 @@ from llama_index.core.vector_stores.types import (
     VectorStoreQueryMode,
     VectorStoreQueryResult,
 )
+
+from altiplano import Batch, Collection, Filter, Hit, Memory, Scope, Store, errors
+from altiplano import _python_filters as python
+from altiplano._shared_store import StoreLike, StoreRef
+from altiplano.llama_index import _nodes as nodes_of
+from altiplano.llama_index._filters import FIELDS, Selection, select
 
 _BATCH_BYTES = 8 << 20
 _MMR_LEAST = 256
@@ -66,7 +65,6 @@ class AltiplanoVectorStore(BasePydanticVectorStore):
     ttl: float | None = None
 
     _ref: StoreRef = PrivateAttr()
-    _lock: threading.Lock = PrivateAttr(default_factory=threading.Lock)
 
     def __init__(
         self,
@@ -84,15 +82,16 @@ class AltiplanoVectorStore(BasePydanticVectorStore):
         if not where:
             raise ValueError("store is missing: give a path, or an open altiplano.Store")
         ref = StoreRef(where)
-        super().__init__(
-            path=ref.path,
-            collection_name=collection_name,
-            namespace=namespace,
-            metric=metric,
-            text_index=text_index,
-            ttl=ttl,
-            stores_text=True,
-        )
+        fields: dict[str, Any] = {
+            "path": ref.path,
+            "collection_name": collection_name,
+            "namespace": namespace,
+            "metric": metric,
+            "text_index": text_index,
+            "ttl": ttl,
+            "stores_text": True,
+        }
+        super().__init__(**fields)
         self._ref = ref
 
     @classmethod
@@ -116,14 +115,13 @@ class AltiplanoVectorStore(BasePydanticVectorStore):
         return collection.scope(self.namespace)
 
     def _writer(self, dimension: int) -> Collection | Scope:
-        with self._lock:
-            if self.client.get_collection(self.collection_name) is None:
-                self.client.collection(
-                    self.collection_name,
-                    dimension,
-                    self.metric,  # type: ignore[arg-type]
-                    text_index=self.text_index,
-                )
+        if self.client.get_collection(self.collection_name) is None:
+            self.client.collection(
+                self.collection_name,
+                dimension,
+                self.metric,  # type: ignore[arg-type]
+                text_index=self.text_index,
+            )
         found = self._reader()
         if found is None:
             raise errors.NoCollectionError(f"{self.collection_name} was dropped meanwhile")
@@ -306,7 +304,7 @@ class AltiplanoVectorStore(BasePydanticVectorStore):
             asked["text"] = query.query_str
             if "query" in asked and query.alpha is not None:
                 asked["text_weight"] = 1.0 - query.alpha
-        needed = ("text",) if query.mode in _TEXT_MODES else ("query",)
+        needed: tuple[str, ...] = ("text",) if query.mode in _TEXT_MODES else ("query",)
         if query.mode == VectorStoreQueryMode.HYBRID:
             needed = ("query", "text")
         if not any(one in asked for one in needed):
