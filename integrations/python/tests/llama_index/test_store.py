@@ -142,7 +142,7 @@ def test_alpha_weighs_the_vector(vector_store: AltiplanoVectorStore) -> None:
 
 def test_what_a_mode_needs_is_said(vector_store: AltiplanoVectorStore) -> None:
     vector_store.add([node("a", {}, 1)])
-    with pytest.raises(ValueError, match="svm is not offered|SVM is not offered"):
+    with pytest.raises(ValueError, match=r"(svm|SVM) is not offered"):
         vector_store.query(VectorStoreQuery(vector(1), mode=VectorStoreQueryMode.SVM))
     with pytest.raises(ValueError, match="needs query_embedding"):
         vector_store.query(VectorStoreQuery(query_str="a"))
@@ -231,6 +231,21 @@ def test_a_vector_of_zeros_is_refused(vector_store: AltiplanoVectorStore) -> Non
     with pytest.raises(ValueError):
         vector_store.add([TextNode(id_="z", text="z", embedding=[0.0] * 6)])
     assert vector_store.get_nodes() == []
+
+
+@pytest.mark.parametrize(
+    ("metric", "similarity"), [("cosine", 0.6), ("dot", 6.0), ("l2", 1 / (1 + 89))]
+)
+def test_the_similarity_is_that_of_the_metric(path: str, metric: str, similarity: float) -> None:
+    store = AltiplanoVectorStore(path, metric=metric)
+    rows = {"a": [6.0, 8.0]} | ({} if metric == "cosine" else {"zero": [0.0, 0.0]})
+    store.add([TextNode(id_=name, text=name, embedding=row) for name, row in rows.items()])
+    found = store.query(VectorStoreQuery([1.0, 0.0], similarity_top_k=2))
+    by_id = dict(zip(found.ids or [], found.similarities or [], strict=True))
+    assert by_id["a"] == pytest.approx(similarity)
+    diverse = VectorStoreQuery([1.0, 0.0], similarity_top_k=2, mode=VectorStoreQueryMode.MMR)
+    assert set(store.query(diverse).ids or []) == set(rows)
+    store.close()
 
 
 def test_a_large_add_is_complete(path: str) -> None:

@@ -29,6 +29,7 @@ from altiplano.llama_index._filters import FIELDS, Selection, select
 
 _BATCH_BYTES = 8 << 20
 _MMR_LEAST = 256
+_TINY = 1e-300
 _REF_DOC = f'["{FIELDS}"]["ref_doc_id"]'
 _TEXT_MODES = (VectorStoreQueryMode.TEXT_SEARCH, VectorStoreQueryMode.SPARSE)
 _MODES = (
@@ -336,9 +337,10 @@ def _diverse(
     if not rows:
         return []
     matrix = np.asarray([vector for _, vector in rows], dtype=np.float64)
-    matrix /= np.linalg.norm(matrix, axis=1, keepdims=True)
+    # Zeros, which `l2` and `dot` allow, have a cosine of 0 to everything.
+    matrix /= np.maximum(np.linalg.norm(matrix, axis=1, keepdims=True), _TINY)
     asked = np.asarray(query, dtype=np.float64)
-    near = t * (matrix @ (asked / np.linalg.norm(asked)))
+    near = t * (matrix @ (asked / max(float(np.linalg.norm(asked)), _TINY)))
     scores = near.copy()
     chosen: list[tuple[Hit, float]] = []
     left = np.ones(len(rows), dtype=bool)
