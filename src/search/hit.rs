@@ -25,7 +25,7 @@ pub struct Hit {
     /// Exact distance from the query; smaller is nearer. Infinite if the search had no vector.
     pub distance: f32,
     /// By how much results are ordered, the largest first. Of a search by a vector, the distance as
-    /// a similarity: the cosine, the dot product, or 1 / (1 + L2). Of a search by words,
+    /// a similarity: the cosine, the dot product, or 1 / (1 + distance). Of a search by words,
     /// [`text_score`](Self::text_score). Of a search by both, the sum that
     /// [`Fusion`](crate::Fusion) describes.
     pub score: f32,

@@ -13,6 +13,9 @@ The types are in `help(altiplano.Store)` and so on; errors are in `altiplano.err
 
 from __future__ import annotations
 
+# The compiled part needs it, and would not say so.
+import numpy as _numpy  # noqa: F401
+
 from altiplano import errors
 from altiplano._native import (
     Agent,
