@@ -35,8 +35,8 @@ _MILLI = timedelta(milliseconds=1)
 
 
 def millis(at: datetime | None) -> int | None:
-    """Returns a time as milliseconds since 1970, rounded down."""
-    return None if at is None else (at - EPOCH) // _MILLI
+    """Returns a time as milliseconds since 1970, to the nearest."""
+    return None if at is None else (at - EPOCH + _MILLI // 2) // _MILLI
 
 
 def of_millis(at: int | None) -> datetime | None:

@@ -7,6 +7,7 @@ import binascii
 import gzip
 import json
 import os
+import zlib
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import IO, TYPE_CHECKING, Any, BinaryIO, Literal, cast
@@ -164,7 +165,7 @@ def objects(file: IO[bytes], name: str) -> Iterator[tuple[int, dict[str, Any]]]:
     while True:
         try:
             line = file.readline(MAX_LINE + 1)
-        except (EOFError, OSError, UnicodeDecodeError) as error:
+        except (EOFError, OSError, zlib.error) as error:
             reason = f"it cannot be read on: {error}. It may be truncated: write it again"
             raise FormatError(name, reason, row=number + 1, unit="line") from error
         if not line:
@@ -192,6 +193,8 @@ def _lines(source: str | os.PathLike[str] | BinaryIO) -> Iterator[IO[bytes]]:
     if not isinstance(source, (str, os.PathLike)):
         yield source
     elif os.fspath(source).endswith(".gz"):
+        if os.path.getsize(source) == 0:
+            raise FormatError(os.fspath(source), "it is empty: is it truncated? Write it again")
         with gzip.open(source, "rb") as packed:
             yield cast("IO[bytes]", packed)
     else:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from pathlib import Path
+from tokenize import TokenError
 from typing import IO, TYPE_CHECKING, Any, BinaryIO, Literal
 
 import numpy as np
@@ -159,10 +160,10 @@ def _shape(file: BinaryIO, name: str) -> tuple[np.dtype[Any], int, int]:
             shape, fortran, kind = np.lib.format.read_array_header_1_0(file)
         else:
             shape, fortran, kind = np.lib.format.read_array_header_2_0(file)
-    except (ValueError, EOFError) as error:
+    except (ValueError, EOFError, SyntaxError, TypeError, TokenError) as error:
         reason = f"this is no .npy file: {error}. Write it with numpy.save"
         raise FormatError(name, reason) from error
-    if len(shape) != 2 or kind.kind != "f":
+    if len(shape) != 2 or min(shape) < 0 or kind.kind != "f":
         reason = f"expected a matrix of floats, got the shape {shape} of {kind}"
         raise FormatError(name, f"{reason}; each row is a vector")
     if fortran:

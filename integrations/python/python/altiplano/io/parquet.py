@@ -37,6 +37,7 @@ GROUP_BYTES = 32 << 20
 """Bytes of a row group, about, before compression. One is in memory at a time."""
 READ_ROWS = 256
 """Rows that are decoded at a time: few, because a row may have 16 MiB."""
+_READ: Any = {"pre_buffer": False, "buffer_size": 1 << 20, "page_checksum_verification": True}
 _REPEATED = ("namespace", "session", "kind", "tags.list.element", "importance", "tokens")
 
 
@@ -80,7 +81,13 @@ def export_parquet(
 
 
 def _write(moment: Moment, schema: pa.Schema, file: BinaryIO, compression: str) -> None:
-    writer = pq.ParquetWriter(file, schema, compression=compression, use_dictionary=[*_REPEATED])
+    writer = pq.ParquetWriter(
+        file,
+        schema,
+        compression=compression,
+        use_dictionary=[*_REPEATED],
+        write_page_checksum=True,
+    )
     pending: list[pa.RecordBatch] = []
     size = 0
     try:
@@ -195,7 +202,7 @@ def _wanted(names: Sequence[str], columns: Mapping[str, str]) -> list[str]:
 
 @contextmanager
 def _open(source: Any) -> Iterator[pq.ParquetFile]:
-    with pq.ParquetFile(source, pre_buffer=False, buffer_size=1 << 20) as file:
+    with pq.ParquetFile(source, **_READ) as file:
         yield file
 
 
@@ -206,7 +213,7 @@ def _readable(name: str) -> Iterator[None]:
         yield
     except Error:
         raise
-    except (pa.ArrowException, OSError) as error:
+    except (pa.ArrowException, OSError, UnicodeDecodeError, OverflowError) as error:
         if isinstance(error, OSError) and error.errno is not None:
             raise
         reason = f"it cannot be read: {error}. It may be truncated or no Parquet: write it again"
