@@ -82,8 +82,12 @@ def _guess(schema: Any, columns: dict[str, str], where: str) -> None:
     """Adds the columns of vectors and of keys, where the caller named none."""
     import pyarrow as pa
 
+    def is_vector(kind: Any) -> bool:
+        lists = pa.types.is_fixed_size_list(kind) or pa.types.is_list(kind)
+        return lists and pa.types.is_floating(kind.value_type)
+
     if "vector" not in columns:
-        vectors = [field.name for field in schema if pa.types.is_fixed_size_list(field.type)]
+        vectors = [field.name for field in schema if is_vector(field.type)]
         if "vector" not in vectors and len(vectors) != 1:
             reason = f"its columns of vectors are {vectors}; name one: columns={{'vector': NAME}}"
             raise FormatError(where, reason)

@@ -33,7 +33,7 @@ def from_qdrant(
 ) -> ImportReport:
     """Imports a collection of Qdrant. Ids stay ids: numbers and UUIDs. The payload is the metadata.
 
-    Under cosine, Qdrant keeps vectors of length 1, and that is what is imported.
+    Under cosine, a server keeps vectors of length 1, and that is what is imported then.
 
     Args:
         source: the directory of a client in local mode, or a client. Needs `qdrant-client`.
