@@ -9,6 +9,8 @@
         async for memory in notes.scan():
             ...
 
+`aio.agent(path, embedder)` opens the memory of an agent in the same way.
+
 Every call leaves the event loop free, and releases the lock of the interpreter while it works. All
 handles may be shared by any number of tasks.
 
@@ -17,6 +19,13 @@ or not, and never in part. Awaiting nothing, as `scope` and properties do, needs
 Functions that are handed in, such as `where` and the change of `update`, are called on the thread.
 """
 
+from altiplano.aio._agent import (
+    AgentOpening,
+    AsyncAgent,
+    AsyncSession,
+    SessionOpening,
+    agent,
+)
 from altiplano.aio._collection import (
     AsyncCollection,
     AsyncCollectionSnapshot,
@@ -28,14 +37,19 @@ from altiplano.aio._collection import (
 from altiplano.aio._store import AsyncStore, AsyncStoreSnapshot, Opening, open
 
 __all__ = [
+    "AgentOpening",
+    "AsyncAgent",
     "AsyncCollection",
     "AsyncCollectionSnapshot",
     "AsyncReader",
     "AsyncScope",
     "AsyncScopeSnapshot",
+    "AsyncSession",
     "AsyncStore",
     "AsyncStoreSnapshot",
     "AsyncWriter",
     "Opening",
+    "SessionOpening",
+    "agent",
     "open",
 ]

@@ -24,6 +24,26 @@ async def on_thread(
     return await asyncio.get_running_loop().run_in_executor(executor, work)
 
 
+async def open_whole(
+    executor: Executor | None, work: Callable[[], R], close: Callable[[R], object]
+) -> R:
+    """Opens something on a thread. If the await is cancelled, it is closed once it is open: nobody
+    would have it, and it would stay locked."""
+    context = contextvars.copy_context()
+    loop = asyncio.get_running_loop()
+    opening = loop.run_in_executor(executor, functools.partial(context.run, work))
+
+    def close_again(opened: asyncio.Future[R]) -> None:
+        if not opened.cancelled() and opened.exception() is None:
+            close(opened.result())
+
+    try:
+        return await asyncio.shield(opening)
+    except asyncio.CancelledError:
+        opening.add_done_callback(close_again)
+        raise
+
+
 def awaits(
     method: Callable[Concatenate[N, P], R],
 ) -> Callable[Concatenate[Any, P], Coroutine[Any, Any, R]]:

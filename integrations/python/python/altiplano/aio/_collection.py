@@ -7,13 +7,20 @@ from datetime import datetime, timedelta
 from itertools import islice
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from altiplano import Collection, CollectionSnapshot, Memory, Scope, ScopeSnapshot
-from altiplano._native import Reader, Writer
+from altiplano import (
+    Collection,
+    CollectionSnapshot,
+    Memory,
+    Reader,
+    Scope,
+    ScopeSnapshot,
+    Writer,
+)
 from altiplano.aio._calls import Wrapper, awaits
 
 if TYPE_CHECKING:
     from altiplano import Patch
-    from altiplano._native import FieldsName, FilterLike, IdLike, OutcomeName
+    from altiplano.types import FieldsName, FilterLike, IdLike, OutcomeName
 
 _AHEAD = 128
 """Memories that one hop to a thread reads."""

@@ -11,7 +11,7 @@ from types import TracebackType
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
 from altiplano import Collection, Store, StoreSnapshot
-from altiplano.aio._calls import Wrapper, awaits, on_thread
+from altiplano.aio._calls import Wrapper, awaits, on_thread, open_whole
 from altiplano.aio._collection import AsyncCollection, AsyncCollectionSnapshot
 
 P = ParamSpec("P")
@@ -149,14 +149,7 @@ class Opening(Awaitable[AsyncStore]):
         return self
 
     async def _open(self) -> AsyncStore:
-        loop = asyncio.get_running_loop()
-        opening = loop.run_in_executor(self._executor, self._work)
-        try:
-            store = await asyncio.shield(opening)
-        except asyncio.CancelledError:
-            # Nobody would close it, and it would stay locked.
-            opening.add_done_callback(_close_again)
-            raise
+        store = await open_whole(self._executor, self._work, lambda store: store.close())
         return AsyncStore(store, executor=self._executor)
 
     def __await__(self) -> Generator[Any, None, AsyncStore]:
@@ -174,11 +167,6 @@ class Opening(Awaitable[AsyncStore]):
     ) -> None:
         if self._store is not None:
             await self._store.close()
-
-
-def _close_again(opening: asyncio.Future[Store]) -> None:
-    if not opening.cancelled() and opening.exception() is None:
-        opening.result().close()
 
 
 def _opens(make: Callable[P, Store]) -> Callable[P, Opening]:

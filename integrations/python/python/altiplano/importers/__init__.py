@@ -23,8 +23,8 @@ __all__ = [
     "from_chroma",
     "from_faiss",
     "from_hnswlib",
-    "from_langchain_faiss",
     "from_lancedb",
+    "from_langchain_faiss",
     "from_qdrant",
     "from_usearch",
 ]

@@ -14,8 +14,8 @@ from altiplano.io._types import FormatError
 from altiplano.io._write import Sink
 
 if TYPE_CHECKING:
-    from altiplano._native import MetricName
     from altiplano.io import ImportOptions
+    from altiplano.types import MetricName
 
     Into: TypeAlias = Collection | Scope | Store
     """Where rows go. In a store, the collection is made if it is missing."""

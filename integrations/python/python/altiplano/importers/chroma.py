@@ -12,9 +12,9 @@ from altiplano.io._types import ImportReport
 if TYPE_CHECKING:
     from typing_extensions import Unpack
 
-    from altiplano._native import MetricName
     from altiplano.importers._common import Into
     from altiplano.io import ImportOptions
+    from altiplano.types import MetricName
 
 _METRICS: dict[str, MetricName] = {"cosine": "cosine", "l2": "l2", "ip": "dot"}
 

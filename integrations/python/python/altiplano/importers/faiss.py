@@ -27,9 +27,9 @@ from altiplano.io._write import Sink
 if TYPE_CHECKING:
     from typing_extensions import Unpack
 
-    from altiplano._native import MetricName
     from altiplano.importers._common import Into
     from altiplano.io import ImportOptions
+    from altiplano.types import MetricName
 
 
 def from_faiss(

@@ -13,10 +13,10 @@ from altiplano.io._types import FormatError, ImportReport
 if TYPE_CHECKING:
     from typing_extensions import Unpack
 
-    from altiplano._native import MetricName
     from altiplano.importers._common import Into
     from altiplano.io import ImportOptions
     from altiplano.io._arrow import Rest
+    from altiplano.types import MetricName
 
 _METRICS: dict[str, MetricName] = {"cosine": "cosine", "l2": "l2", "dot": "dot"}
 
@@ -84,7 +84,7 @@ def _guess(schema: Any, columns: dict[str, str], where: str) -> None:
 
     def is_vector(kind: Any) -> bool:
         lists = pa.types.is_fixed_size_list(kind) or pa.types.is_list(kind)
-        return lists and pa.types.is_floating(kind.value_type)
+        return bool(lists and pa.types.is_floating(kind.value_type))
 
     if "vector" not in columns:
         vectors = [field.name for field in schema if is_vector(field.type)]

@@ -15,8 +15,8 @@ from altiplano.errors import Error
 
 if TYPE_CHECKING:
     from altiplano import Collection, Store
-    from altiplano._native import MetricName
     from altiplano.io._types import Progress
+    from altiplano.types import MetricName
 
 _FORMATS = "The end of the file's name says the format: .parquet, .jsonl, .jsonl.gz or .npy."
 

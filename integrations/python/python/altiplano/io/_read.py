@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 from altiplano import Collection, CollectionSnapshot, Memory, Scope, ScopeSnapshot
 
 if TYPE_CHECKING:
-    from altiplano._native import FilterLike
     from altiplano.io._types import Progress, Readable
+    from altiplano.types import FilterLike
 
 EVERY = 1_000
 """Rows between two calls of `progress`."""

@@ -134,9 +134,9 @@ def memory_of(row: Row, namespace: str | None = None) -> Memory:
             memory = _with_end(id, end, row["vector"], fields)
         uses = _count("uses", row.get("uses"))
         if uses:
-            memory.uses = uses  # type: ignore[misc]
+            memory.uses = uses
         if used is not None:
-            memory.last_used = used  # type: ignore[misc]
+            memory.last_used = used
     except (TypeError, ValueError, OverflowError) as error:
         raise RowError(None, str(error)) from error
     return memory

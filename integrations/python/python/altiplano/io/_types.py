@@ -10,7 +10,7 @@ from altiplano.errors import Error
 
 if TYPE_CHECKING:
     from altiplano import Collection, CollectionSnapshot, Scope, ScopeSnapshot
-    from altiplano._native import DurabilityLevel, FilterLike
+    from altiplano.types import DurabilityLevel, FilterLike
 
     Readable: TypeAlias = Collection | Scope | CollectionSnapshot | ScopeSnapshot
     """What can be exported."""
