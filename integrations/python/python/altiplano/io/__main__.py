@@ -10,7 +10,7 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 import altiplano
-from altiplano import io
+from altiplano import Filter, io
 from altiplano.errors import Error
 
 if TYPE_CHECKING:
@@ -34,7 +34,15 @@ def parser() -> argparse.ArgumentParser:
         description=f"Write the memories of one moment to a file. {_FORMATS}",
     )
     _common(out)
-    out.add_argument("--filter", type=json.loads, metavar="JSON", help="which memories")
+    out.add_argument(
+        "--filter",
+        type=_filter,
+        default=Filter.all(),
+        metavar="JSON",
+        help='by fields of the metadata, such as {"year": {"$gte": 2000}}',
+    )
+    for name in ("session", "kind", "tag"):
+        out.add_argument(f"--{name}", help=f"only memories of this {name}")
     out.add_argument(
         "--vector-type",
         choices=("fixed", "list"),
@@ -75,6 +83,18 @@ def parser() -> argparse.ArgumentParser:
     return top
 
 
+def _filter(text: str) -> Filter:
+    """Reads a filter from the command line."""
+    try:
+        value = json.loads(text)
+        if isinstance(value, dict):
+            return Filter.from_dict(value)
+        reason = "it is no JSON object"
+    except (ValueError, TypeError) as error:
+        reason = str(error)
+    raise argparse.ArgumentTypeError(f"{text!r}: {reason}")
+
+
 def _common(command: argparse.ArgumentParser) -> None:
     command.add_argument("store", help="the directory of the store")
     command.add_argument("collection", help="the name of the collection")
@@ -101,6 +121,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _export(args: argparse.Namespace) -> dict[str, Any]:
     with altiplano.open(args.store, create=False, read_only=True) as store:
         collection = store[args.collection]
+        chosen = args.filter
+        for name in ("session", "kind", "tag"):
+            if (value := getattr(args, name)) is not None:
+                chosen = chosen & getattr(Filter, name)(value)
         source = collection if args.namespace is None else collection.scope(args.namespace)
         report = io.export_file(
             source,
@@ -108,7 +132,7 @@ def _export(args: argparse.Namespace) -> dict[str, Any]:
             vector_type=args.vector_type,
             overwrite=args.overwrite,
             progress=_progress(args.quiet),
-            **({} if args.filter is None else {"filter": args.filter}),
+            filter=chosen,
         )
     return asdict(report)
 
