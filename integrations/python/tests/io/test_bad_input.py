@@ -141,7 +141,8 @@ def test_rows(make: Make, tmp_path: Path, row: dict[str, Any], column: Any, says
 
 
 def test_zero_under_cosine(make: Make) -> None:
-    table = pa.table({"vector": [GOOD, [0.0, 0.0, 0.0], GOOD, [0.0, -0.0, 0.0]], "id": [1, 2, 3, 4]})
+    vectors = [GOOD, [0.0, 0.0, 0.0], GOOD, [0.0, -0.0, 0.0]]
+    table = pa.table({"vector": vectors, "id": [1, 2, 3, 4]})
     assert import_arrow(make(3, "l2"), table).inserted == 4
     target = make(3, "cosine")
     with pytest.raises(FormatError, match=r"row 1, column 'vector': it is zero.*l2 and dot"):

@@ -36,7 +36,15 @@ def check(into: Collection, vectors: Any, labels: Any, metric: str, tolerance: f
 
 @pytest.mark.parametrize(
     "kind",
-    ["Flat", "HNSW16", "IDMap,Flat", "IDMap2,HNSW16", "IVF16,Flat", "IDMap,IVF16,Flat", "PCAR48,Flat"],
+    [
+        "Flat",
+        "HNSW16",
+        "IDMap,Flat",
+        "IDMap2,HNSW16",
+        "IVF16,Flat",
+        "IDMap,IVF16,Flat",
+        "PCAR48,Flat",
+    ],
 )
 @pytest.mark.parametrize("metric", ["l2", "dot"])
 def test_faiss(store: Store, tmp_path: Path, kind: str, metric: str) -> None:

@@ -45,7 +45,7 @@ def from_faiss(
     """Imports the vectors of a FAISS index, with the numbers that `search` returns as ids.
 
     An index that compresses gives vectors back as near as it keeps them. While an IVF index is
-    read, it has a direct map of 16 bytes for each vector.
+    read, it has a direct map, which takes memory for each vector.
 
     Args:
         source: the path of an index that `faiss.write_index` wrote, or an index. Needs `faiss-cpu`.
