@@ -319,6 +319,32 @@ def test_cancelled_scan_and_close(tmp_path: Path) -> None:
     run(main())
 
 
+def test_a_store_that_opens_too_late_is_closed() -> None:
+    class Late:
+        closed = threading.Event()
+
+        def close(self) -> None:
+            self.closed.set()
+
+    go = threading.Event()
+
+    def work() -> Any:
+        go.wait(30)
+        return Late()
+
+    async def main() -> None:
+        opening = asyncio.ensure_future(aio.Opening(work))
+        await asyncio.sleep(0.01)
+        opening.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await opening
+        assert not Late.closed.is_set()
+        go.set()
+        assert await asyncio.to_thread(Late.closed.wait, 30)
+
+    run(main())
+
+
 def test_a_cancelled_open_leaves_no_lock(tmp_path: Path) -> None:
     async def main() -> None:
         async def enter() -> None:

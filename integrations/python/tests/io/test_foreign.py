@@ -141,6 +141,7 @@ def test_vectors_of_others(make: Make, numbers: Any, form: Any) -> None:
     # A slice has an offset.
     report = import_arrow(target, whole_table.slice(1), on_bad_row="skip")
     assert (report.inserted, report.skipped) == (2, 1)
+    assert "row 0, column 'vector': there is no vector" in report.problems[0]
     assert target.vectors([2, 3]).tolist() == [[4, 5, 6], [7, 8, 9]]
 
 

@@ -15,7 +15,7 @@ from _sources import DIMENSION, close, overlap, rows, unit
 from conftest import FULL, ROWS
 from usearch.index import Index
 
-from altiplano import Collection, Store
+from altiplano import Collection, Store, field
 from altiplano.importers import from_faiss, from_hnswlib, from_langchain_faiss, from_usearch
 from altiplano.io import FormatError
 
@@ -143,6 +143,14 @@ def test_langchain_objects(store: Store) -> None:
     assert memory is not None
     assert (memory.text, memory.metadata) == ("text 8", {"row": 8})
     close(memory.vector, vectors[8])
+    # A name that is too long for a key.
+    long = "x" * 1025
+    source.index_to_docstore_id[9] = long
+    source.docstore._dict[long] = source.docstore._dict["doc-9"]
+    from_langchain_faiss(source, into=store, name="long")
+    hashed = next(iter(store["long"].scan(field("row") == 9)))
+    assert (hashed.key or "").startswith("sha256:")
+    assert hashed.metadata == {"row": 9, "source_id": long}
     del source.docstore._dict["doc-3"]
     with pytest.raises(FormatError, match="row 3: vector 3 has no document"):
         from_langchain_faiss(source, into=store)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import os
 import resource
 import signal
 from collections.abc import Callable, Iterator
@@ -63,6 +64,28 @@ def test_lines_beside_a_matrix_are_kept(many: Collection, folder: Path) -> None:
     with pytest.raises(FileExistsError, match=r"x\.npy\.jsonl exists"):
         export_file(many, folder / "x.npy")
     assert files(folder) == ["x.npy.jsonl"]
+
+
+def test_an_old_matrix_never_meets_new_lines(
+    many: Collection, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A crash between the two renames leaves lines without a matrix, which no import takes."""
+    from altiplano.io import _output
+
+    path = folder / "x.npy"
+    export_file(many, path)
+    rename = os.replace
+
+    def crash(old: Path, new: Path) -> None:
+        if new == path:
+            raise OSError("crash")
+        rename(old, new)
+
+    monkeypatch.setattr(_output.os, "replace", crash)
+    with pytest.raises(OSError, match="crash"):
+        export_file(many.scope("empty"), path, overwrite=True)
+    assert files(folder) == ["x.npy.jsonl"]
+    assert (folder / "x.npy.jsonl").read_bytes() == b""
 
 
 @pytest.mark.parametrize("suffix", FORMATS)
