@@ -27,7 +27,7 @@ os.environ["DO_NOT_TRACK"] = "1"
 
 settings.register_profile(
     "altiplano",
-    max_examples=400 if FULL else 40,
+    max_examples=150 if FULL else 40,
     deadline=None,
     derandomize=not FULL,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture],
