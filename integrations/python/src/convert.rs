@@ -66,24 +66,39 @@ impl<'py> FromPyObject<'_, 'py> for Time {
                 "a time needs a time zone, such as datetime.now(timezone.utc)",
             ));
         }
-        let seconds: f64 = value.call_method0("timestamp")?.extract()?;
-        // Microseconds are exact in an f64 for every year that Python knows.
-        let micros = (seconds * 1e6).round() as i64;
-        Ok(Self(Timestamp::from_millis(micros.div_euclid(1000))))
+        let py = value.py();
+        let since = value.call_method1("__sub__", (calendar(py)?.epoch.bind(py),))?;
+        let part = |name| since.getattr(name)?.extract::<i64>();
+        let seconds = part("days")? * 86_400 + part("seconds")?;
+        let millis = seconds * 1000 + part("microseconds")? / 1000;
+        Ok(Self(Timestamp::from_millis(millis)))
     }
+}
+
+/// What times are made of. Whole numbers both ways: an f64 loses milliseconds of far years.
+struct Calendar {
+    /// The begin of 1970, in UTC.
+    epoch: Py<PyAny>,
+    /// The class `timedelta`.
+    span: Py<PyAny>,
+}
+
+fn calendar(py: Python<'_>) -> PyResult<&'static Calendar> {
+    static CALENDAR: PyOnceLock<Calendar> = PyOnceLock::new();
+    CALENDAR.get_or_try_init(py, || {
+        let module = py.import("datetime")?;
+        let zone = module.getattr("timezone")?.getattr("utc")?;
+        let epoch = module.getattr("datetime")?.call_method1("fromtimestamp", (0, zone))?;
+        Ok(Calendar { epoch: epoch.unbind(), span: module.getattr("timedelta")?.unbind() })
+    })
 }
 
 /// Returns a time as a `datetime` in UTC. Times that Python cannot name become its first or last.
 pub(crate) fn datetime(py: Python<'_>, at: Timestamp) -> PyResult<Bound<'_, PyAny>> {
-    static MAKE: PyOnceLock<(Py<PyAny>, Py<PyAny>)> = PyOnceLock::new();
-    let (make, zone) = MAKE.get_or_try_init(py, || {
-        let module = py.import("datetime")?;
-        let make = module.getattr("datetime")?.getattr("fromtimestamp")?;
-        let zone = module.getattr("timezone")?.getattr("utc")?;
-        Ok::<_, PyErr>((make.unbind(), zone.unbind()))
-    })?;
+    let Calendar { epoch, span } = calendar(py)?;
     let millis = at.as_millis().clamp(MIN_MILLIS, MAX_MILLIS);
-    make.bind(py).call1((millis as f64 / 1000.0, zone.bind(py)))
+    let since = span.bind(py).call1((0, 0, 0, millis))?;
+    epoch.bind(py).call_method1("__add__", (since,))
 }
 
 /// Returns an optional time as a `datetime` or `None`.

@@ -97,7 +97,13 @@ impl PyCollection {
     /// The settings in force, as a dict.
     #[getter]
     fn settings<'py>(slf: &Bound<'py, Self>) -> PyResult<Bound<'py, PyAny>> {
-        json::report(slf.py(), &of_collection(slf)?.settings())
+        let settings = of_collection(slf)?.settings();
+        let dict = json::report(slf.py(), &settings)?;
+        // As the arguments name them.
+        dict.set_item("metric", settings.metric.to_string())?;
+        dict.set_item("quantization", settings.quantization.to_string())?;
+        dict.set_item("durability", settings.durability.to_string())?;
+        Ok(dict)
     }
 
     /// How many numbers a vector has.

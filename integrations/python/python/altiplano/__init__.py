@@ -89,5 +89,4 @@ __all__ = [
     "__version__",
     "errors",
     "field",
-    "open",
 ]

@@ -74,6 +74,14 @@ def test_attributes_are_assigned(notes: Collection) -> None:
         memory.seq = 1  # type: ignore[misc]
 
 
+@pytest.mark.parametrize("year", [1, 1900, 1969, 1970, 2025, 2262, 2398, 9999])
+def test_times_of_every_year_keep_their_milliseconds(year: int) -> None:
+    for millis in range(0, 1000, 7):
+        at = datetime(year, 3, 1, 23, 59, 59, millis * 1000, tzinfo=timezone.utc)
+        memory = Memory([1], event_time=at)
+        assert memory.event_time == at
+
+
 def test_ids_have_many_forms() -> None:
     number = uuid.UUID("017f22e2-79b0-7cc3-98c4-dc0c0c07398f")
     id = MemoryId(number)

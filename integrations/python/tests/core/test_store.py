@@ -142,6 +142,8 @@ def test_settings_and_numbers_are_plain_values(store: Store) -> None:
     )
     settings = notes.settings
     assert settings["dimension"] == notes.dimension == 8
+    assert (settings["metric"], settings["quantization"]) == ("dot", "int8")
+    assert settings["durability"] == "buffered:50ms"
     assert settings["default_ttl"] == 86_400.0
     assert settings["hnsw"]["m"] == 12
     assert store.collection("notes", 8, "dot", default_ttl=None).settings["default_ttl"] is None
