@@ -96,8 +96,7 @@ fn check_rows(folder: &Folder<'_>, tokenizer: &[u8], weights: &[u8]) -> Result<(
     let [tokens, file, _] = FILES;
     let tokenizer: serde_json::Value =
         serde_json::from_slice(tokenizer).map_err(|error| folder.invalid(tokens, error))?;
-    let tensors =
-        SafeTensors::deserialize(weights).map_err(|error| folder.invalid(file, error))?;
+    let tensors = SafeTensors::deserialize(weights).map_err(|error| folder.invalid(file, error))?;
     let table = ["embeddings", "0", "embedding.weight"];
     let table = table.iter().find_map(|name| tensors.tensor(name).ok());
     let table = table.ok_or_else(|| folder.invalid(file, "it has no tensor \"embeddings\""))?;
