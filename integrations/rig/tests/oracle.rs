@@ -161,7 +161,6 @@ async fn compare_with_rig(case: Case) {
     let theirs = theirs.index(Fixed::model());
     let ours = ours.index(Fixed::model());
     for question in &case.questions {
-        // As many as 2^64 samples are no problem for us; rig allocates none either.
         let expected = theirs.top_n::<Value>(request(question)).await.unwrap();
         let expected: Vec<_> =
             expected.into_iter().map(|one| (one.score, one.id, one.document)).collect();
@@ -192,9 +191,12 @@ async fn compare_with_a_sort(case: Case, metric: Metric) {
                 _ => 1.0 / (1.0 + pairs.map(|(x, y)| (x - y).powi(2)).sum::<f64>()),
             }
         };
+        // Nothing is like a question with an infinite number, though 1 / (1 + distance²) is 0.
+        let can_be_asked = query.iter().all(|x| x.is_finite());
         let is_finite = |vector: &&Embedding| vector.vec.iter().all(|x| x.is_finite());
         let mut expected: Vec<(f64, String, Value)> = all
             .iter()
+            .filter(|_| can_be_asked)
             .filter(|(_, (document, _))| filter.as_ref().is_none_or(|f| f.satisfies(&document.0)))
             .filter_map(|(id, (document, vectors))| {
                 let scores = vectors.iter().filter(is_finite).map(|vector| score(&vector.vec));
@@ -211,7 +213,7 @@ async fn compare_with_a_sort(case: Case, metric: Metric) {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: common::cases(150), ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: common::cases(150), failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn cosine_is_as_in_the_memory_of_rig(case in case()) {
