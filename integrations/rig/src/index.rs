@@ -209,11 +209,11 @@ impl VectorStoreIndex for VectorIndex {
         &self,
         request: VectorSearchRequest<Self::Filter>,
     ) -> Result<Vec<VectorSearchResult<T>>, VectorStoreError> {
-        let one = |Found { score, id, json }| {
-            let document = serde_json::from_str(&json)?;
-            Ok(VectorSearchResult { score, id, document })
-        };
-        self.find(request).await?.into_iter().map(one).collect()
+        let mut results = Vec::new();
+        for Found { score, id, json } in self.find(request).await? {
+            results.push(VectorSearchResult { score, id, document: serde_json::from_str(&json)? });
+        }
+        Ok(results)
     }
 
     async fn top_n_ids(

@@ -14,6 +14,8 @@ use rig_core::vector_store::{InsertDocuments, VectorStoreIndex};
 use serde_json::{Value, json};
 
 type JsonFilter = Filter<Value>;
+/// A vector, the number of samples, a threshold and a filter.
+type Question = (Vec<f64>, u64, Option<f64>, Option<JsonFilter>);
 type Documents = Vec<(JsonDocument, Vec<Embedding>)>;
 
 /// Values around which the two ways to compare differ.
@@ -78,7 +80,7 @@ struct Case {
     documents: Vec<(Value, Vec<Embedding>)>,
     /// Ids of documents that are written again, with what.
     again: Vec<(usize, (Value, Vec<Embedding>))>,
-    questions: Vec<(Vec<f64>, u64, Option<f64>, Option<JsonFilter>)>,
+    questions: Vec<Question>,
 }
 
 fn case() -> impl Strategy<Value = Case> {
@@ -122,9 +124,7 @@ fn open(dir: &std::path::Path, metric: Metric) -> VectorStore {
     VectorStore::new(store.collection("documents", options).unwrap()).id_field("id")
 }
 
-fn request(
-    question: &(Vec<f64>, u64, Option<f64>, Option<JsonFilter>),
-) -> VectorSearchRequest<JsonFilter> {
+fn request(question: &Question) -> VectorSearchRequest<JsonFilter> {
     let (vector, samples, threshold, filter) = question;
     // The model reads the vector from the text.
     let query = vector.iter().map(f64::to_string).collect::<Vec<_>>().join(" ");
