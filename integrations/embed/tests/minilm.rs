@@ -49,9 +49,13 @@ fn vectors_are_those_of_the_reference() {
     let Some(model) = model() else { return };
     let (texts, theirs) = reference();
     let together = model.embed(&texts).unwrap();
-    for ((text, theirs), ours) in texts.iter().zip(&theirs).zip(&together) {
-        let alone = model.embed(&[text]).unwrap().remove(0);
-        for ours in [ours, &alone] {
+    for (number, ((text, theirs), ours)) in texts.iter().zip(&theirs).zip(&together).enumerate() {
+        let mut made = vec![ours.clone()];
+        // The texts that are embedded with one must not matter. Some are enough to see that.
+        if number % 4 == 0 {
+            made.extend(model.embed(&[text]).unwrap());
+        }
+        for ours in &made {
             let distance = cosine_distance(ours, theirs);
             assert!(distance < 1e-5, "{distance:e} for {text:?}");
             let apart = ours.iter().zip(theirs).map(|(x, y)| (f64::from(*x) - y).abs());
