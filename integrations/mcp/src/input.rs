@@ -22,6 +22,7 @@ pub struct Select {
     /// Only memories made before then; the forms of "since".
     pub until: Option<String>,
     /// Only memories at least this important, 0 to 1.
+    #[schemars(range(min = 0.0, max = 1.0))]
     pub min_importance: Option<f32>,
     /// Only pinned memories, or with false those that are not pinned.
     pub pinned: Option<bool>,
@@ -54,6 +55,7 @@ pub struct Remember {
     #[serde(default)]
     pub metadata: Option<Map<String, Value>>,
     /// How much it matters, 0 to 1. Default: estimated from the text.
+    #[schemars(range(min = 0.0, max = 1.0))]
     #[serde(default)]
     pub importance: Option<f32>,
     /// How long it is kept, such as "30m", "12h", "90d". Default: for ever.
@@ -81,9 +83,11 @@ pub struct Recall {
     /// What you want to know, as a question or as key words.
     pub query: String,
     /// The most memories to return, 1 to 200. Default: 10.
+    #[schemars(range(min = 1, max = 200))]
     #[serde(default)]
     pub k: Option<u32>,
     /// Leaves out memories that fit the query less than this, 0 to 1. Default: 0.
+    #[schemars(range(min = 0.0, max = 1.0))]
     #[serde(default)]
     pub min_relevance: Option<f32>,
     /// Prefers memories that say different things over near copies. Default: false.
@@ -93,6 +97,7 @@ pub struct Recall {
     #[serde(default)]
     pub include_superseded: Option<bool>,
     /// The most tokens of the answer. Default: what the server was started with.
+    #[schemars(range(min = 200, max = 100000))]
     #[serde(default)]
     pub max_tokens: Option<u32>,
     /// Which memories.
@@ -144,6 +149,7 @@ pub struct Update {
     #[serde(default)]
     pub metadata: Option<Map<String, Value>>,
     /// How much it matters, 0 to 1.
+    #[schemars(range(min = 0.0, max = 1.0))]
     #[serde(default)]
     pub importance: Option<f32>,
     /// How long it is kept from now on, such as "90d", or "never" to keep it for ever.
@@ -182,12 +188,14 @@ pub struct ListMemories {
     #[serde(default)]
     pub order: Option<ListOrder>,
     /// The most memories of a page, 1 to 200. Default: 20.
+    #[schemars(range(min = 1, max = 200))]
     #[serde(default)]
     pub limit: Option<u32>,
     /// The next_cursor of the page before. Give the other arguments as for that page.
     #[serde(default)]
     pub cursor: Option<String>,
     /// The most tokens of the answer. Default: what the server was started with.
+    #[schemars(range(min = 200, max = 100000))]
     #[serde(default)]
     pub max_tokens: Option<u32>,
     /// Which memories.
@@ -203,12 +211,14 @@ pub struct ListSessions {
     #[serde(default)]
     pub namespace: Option<String>,
     /// The most sessions of a page, 1 to 200. Default: 50.
+    #[schemars(range(min = 1, max = 200))]
     #[serde(default)]
     pub limit: Option<u32>,
     /// The next_cursor of the page before.
     #[serde(default)]
     pub cursor: Option<String>,
     /// The most tokens of the answer. Default: what the server was started with.
+    #[schemars(range(min = 200, max = 100000))]
     #[serde(default)]
     pub max_tokens: Option<u32>,
 }

@@ -17,7 +17,7 @@ pub struct Item {
     pub text_cut: bool,
     /// How well it fits the query, 0 to 1.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub relevance: Option<f32>,
+    pub relevance: Option<f64>,
     /// Whom or what it belongs to.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub namespace: Option<String>,
@@ -34,7 +34,7 @@ pub struct Item {
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub tags: Vec<String>,
     /// How much it matters, 0 to 1.
-    pub importance: f32,
+    pub importance: f64,
     /// Whether it is kept whatever the rules say.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub pinned: bool,
@@ -64,7 +64,7 @@ pub struct Remembered {
     /// The id of the new memory.
     pub id: String,
     /// Its importance: given, or estimated.
-    pub importance: f32,
+    pub importance: f64,
     /// The id of an older memory with the same text. Both are there: forget one of them if only
     /// one is needed.
     #[serde(skip_serializing_if = "Option::is_none")]

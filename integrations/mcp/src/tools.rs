@@ -141,5 +141,5 @@ fn entry<I: Arguments, O: JsonSchema>(
 fn read<I: Arguments>(arguments: JsonObject) -> Result<Op, ToolError> {
     serde_json::from_value::<I>(Value::Object(arguments))
         .map(I::into_op)
-        .map_err(|error| ToolError::new(format!("the arguments cannot be read: {error}")))
+        .map_err(|error| ToolError::new(format!("{error}; see the schema of the arguments")))
 }

@@ -29,8 +29,8 @@ pub(super) fn item(memory: Memory) -> Item {
 }
 
 /// Returns a number with two decimals, which cost fewer tokens than nine.
-pub(super) fn rounded(number: f32) -> f32 {
-    (number * 100.0).round() / 100.0
+pub(super) fn rounded(number: f32) -> f64 {
+    (f64::from(number) * 100.0).round() / 100.0
 }
 
 /// Leaves out what is below a second, which costs tokens and tells nothing.

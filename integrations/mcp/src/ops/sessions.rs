@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use altiplano::Fields;
 use altiplano::agent::Agent;
+use altiplano::{Fields, Filter};
 
 use crate::call::Origin;
 use crate::cap;
@@ -34,7 +34,11 @@ pub(super) fn run(
     let (mut answer, mut used) = (Sessions::default(), 100);
     let mut last = None;
     for (session, memories) in rest.by_ref() {
-        let one = SessionItem { newest: newest(agent, &session)?, session, memories };
+        let one = SessionItem {
+            newest: newest(agent, namespace.as_deref(), &session)?,
+            session,
+            memories,
+        };
         let cost = cap::tokens(&one) + 1;
         if answer.sessions.len() == limit || (used + cost > cap && !answer.sessions.is_empty()) {
             answer.next_cursor = last;
@@ -51,10 +55,15 @@ pub(super) fn run(
 }
 
 /// Returns when the newest memory of a session was made.
-fn newest(agent: &Agent, session: &str) -> Result<Option<String>, ToolError> {
+fn newest(
+    agent: &Agent,
+    namespace: Option<&str>,
+    session: &str,
+) -> Result<Option<String>, ToolError> {
+    let of = namespace.map_or(Filter::All, Filter::namespace);
     let mut newest = None;
     for (_, place) in places(agent) {
-        let list = place.list().session(session).fields(Fields::Attributes);
+        let list = place.list().session(session).filter(of.clone()).fields(Fields::Attributes);
         let page = list.limit(1).run()?;
         newest = newest.max(page.memories.first().and_then(|memory| memory.created_at));
     }
