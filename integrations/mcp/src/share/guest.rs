@@ -84,7 +84,11 @@ impl Guest {
             Err(error) => return Ok(Err(ToolError::new(error.to_string()))),
         };
         let answer = self.shared.expect(number).ok_or(Gone)?;
-        self.shared.frames.send(frame).await.map_err(|_| Gone)?;
+        if self.shared.frames.send(frame).await.is_err() {
+            // The receiving side may not have seen it yet, and nobody shall ask this owner again.
+            self.shared.end();
+            return Err(Gone);
+        }
         let answered = tokio::time::timeout(ANSWER, answer).await;
         self.shared.with_answers(|answers| _ = answers.remove(&number));
         match answered {
@@ -112,8 +116,8 @@ impl Shared {
 
     /// Ends the connection. Dropping the senders tells those that wait.
     fn end(&self) {
-        self.answers.lock().unwrap_or_else(PoisonError::into_inner).take();
         self.is_over.send_replace(true);
+        self.answers.lock().unwrap_or_else(PoisonError::into_inner).take();
     }
 }
 
