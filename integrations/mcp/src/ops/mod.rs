@@ -11,6 +11,9 @@ mod sessions;
 mod stats;
 mod update;
 
+#[cfg(test)]
+mod tests;
+
 use altiplano::agent::Agent;
 use altiplano::{Collection, MemoryId};
 use serde::Serialize;

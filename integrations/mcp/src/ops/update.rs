@@ -17,6 +17,9 @@ pub(super) fn run(agent: &Agent, origin: &Origin, given: &Update) -> Result<Upda
     if given.text.as_ref().is_some_and(|text| text.trim().is_empty()) {
         return Err(ToolError::argument("text", "it is empty; use forget to remove a memory"));
     }
+    if given.text.as_ref().is_some_and(|text| text.len() > Memory::MAX_CONTENT_BYTES) {
+        return Err(ToolError::argument("text", "it has more than 16 MiB; remember it in parts"));
+    }
     let patch = patch(agent, origin, given)?;
     if patch == Patch::new() && given.text.is_none() {
         return Err(ToolError::new("say what to change: text, tags, metadata, importance, …"));

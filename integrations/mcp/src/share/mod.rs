@@ -27,7 +27,7 @@ use guest::{Guest, NoGuest};
 use owner::Owner;
 
 /// How long a process looks for an owner or for the lock before it gives up.
-const PATIENCE: Duration = Duration::from_millis(1_800);
+const PATIENCE: Duration = Duration::from_millis(1_500);
 /// First and longest pause between two looks.
 const PAUSES: (Duration, Duration) = (Duration::from_millis(1), Duration::from_millis(20));
 /// How often a call is made before it is given up. Each time, an owner must have died.
@@ -97,13 +97,16 @@ impl SharedStore {
     }
 
     /// Opens the store or connects to its owner, and follows an owner that goes at once, not at the
-    /// next call. Does not return.
+    /// next call. Returns when the store is closed.
     pub async fn follow(self) {
         loop {
             match self.role(Instant::now()).await {
                 Ok(Role::Guest(guest)) => guest.over().await,
                 Ok(Role::Owner(_)) => self.reached.notified().await,
                 Err(error) => {
+                    if self.state.lock().await.is_closed {
+                        return;
+                    }
                     eprintln!("altiplano-mcp: {error}");
                     self.reached.notified().await;
                 }

@@ -90,6 +90,7 @@ fn make_private(dir: &Path) -> io::Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use altiplano::agent::{Agent, HashingEmbedder};
 
     #[tokio::test]
     async fn a_short_path_has_its_socket_beside_and_a_long_one_has_not() {
@@ -117,8 +118,26 @@ mod tests {
         assert_eq!(std::fs::metadata(&place).unwrap().mode() & 0o777, 0o600);
     }
 
-    #[test]
-    fn a_directory_that_others_may_enter_is_refused() {
+    #[tokio::test]
+    async fn a_store_takes_no_notice_of_the_socket_in_its_directory() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("memory.alt");
+        let agent = Agent::open(&path, HashingEmbedder::new()).unwrap();
+        agent.remember("likes tea").unwrap();
+        let (_listener, place) = listen(&candidates(&path).unwrap()).unwrap();
+        assert_eq!(place.parent(), Some(&*path.canonicalize().unwrap()));
+        assert!(agent.store().verify().unwrap().is_clean());
+        agent.store().backup(dir.path().join("copy.alt")).unwrap();
+        agent.close().unwrap();
+        for store in ["memory.alt", "copy.alt"] {
+            let agent = Agent::open(dir.path().join(store), HashingEmbedder::new()).unwrap();
+            assert_eq!(agent.recall("tea").run().unwrap().items.len(), 1);
+        }
+        assert!(place.exists());
+    }
+
+    #[tokio::test]
+    async fn a_directory_that_others_may_enter_is_refused() {
         let dir = tempfile::tempdir().unwrap();
         let open = dir.path().join("open");
         std::fs::create_dir(&open).unwrap();
