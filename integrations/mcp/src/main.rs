@@ -4,6 +4,9 @@
 //! Invariant: nothing but the protocol is written to standard output. What is logged goes to
 //! standard error.
 
+#[cfg(not(unix))]
+compile_error!("altiplano-mcp needs Unix sockets: build it on Linux or macOS, or in WSL");
+
 mod args;
 mod call;
 mod cap;

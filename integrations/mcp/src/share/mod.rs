@@ -1,15 +1,18 @@
 //! Owns how several server processes share one store: who opens it, who connects to whom, and what
 //! becomes of a call when the owner dies.
 //!
-//! The lock of the store decides who the owner is. All others are guests of the owner. When it goes,
-//! even by SIGKILL, each guest tries to open the store; one of them succeeds and the rest connect
-//! to it. A call that was under way is made again under the same name, so that a write is done once.
+//! The lock of the store decides who the owner is. All others are guests of the owner. When it
+//! goes, even by SIGKILL, each guest tries to open the store; one of them succeeds and the rest
+//! connect to it. A call that was under way is made again under the same name, so that a write is
+//! done once.
 
 mod frame;
 mod guest;
 mod message;
 mod owner;
 mod place;
+#[cfg(test)]
+mod tests;
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -91,7 +94,8 @@ impl Role {
 }
 
 impl SharedStore {
-    /// Returns a store that is not reached yet. The first call does that, or [`SharedStore::follow`].
+    /// Returns a store that is not reached yet. The first call does that, or
+    /// [`SharedStore::follow`].
     pub fn new(settings: Settings) -> Self {
         Self { settings: Arc::new(settings), state: Arc::default(), reached: Arc::default() }
     }
