@@ -305,4 +305,5 @@ async def main() -> None:
         print("a long path, a link, and six starts at once: shared", flush=True)
 
 
-asyncio.run(main())
+if __name__ == "__main__":
+    asyncio.run(main())
