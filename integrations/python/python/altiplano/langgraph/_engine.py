@@ -8,15 +8,14 @@ finds about the item before it is still true when it is applied.
 import math
 import threading
 from collections.abc import Iterable, Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import NamedTuple
 from weakref import WeakValueDictionary
 
 import numpy as np
 from langgraph.store.base import PutOp, Result
 
-from altiplano import Batch, Collection, Filter, Memory, MemoryId, Patch, Store
-from altiplano._native import Reader
+from altiplano import Batch, Collection, Filter, Memory, MemoryId, Patch, Reader, Store
 
 from . import _names, _search
 from ._config import Index
@@ -25,6 +24,9 @@ from ._plan import Embedded, Place, Plan
 
 MAX_BATCH_BYTES = 32 << 20
 """Half of what the store takes: a row can have a megabyte."""
+REFRESH_DELAY = timedelta(seconds=1)
+"""A refresh that a power failure loses within this time makes an item expire when it would have
+expired without. That is no reason to make every read wait for the disk."""
 _NO_GRAPH = 2**32 - 1
 
 
@@ -160,7 +162,7 @@ class Engine:
                 for part in row.part_ids:
                     batch.patch(part, Patch(ttl=ttl), into=collection)
             if len(batch):
-                to.apply(batch, durability="os")
+                to.apply(batch, durability=REFRESH_DELAY)
 
     def _write(self, plan: Plan, vectors: Mapping[str, Vector]) -> None:
         places = list(plan.puts)

@@ -2,8 +2,7 @@
 
 from langgraph.store.base import ListNamespacesOp, MatchCondition
 
-from altiplano import Collection, CollectionSnapshot
-from altiplano._native import Reader
+from altiplano import Collection, CollectionSnapshot, Reader
 
 from ._layout import Namespace, decode_namespace, encode_namespace
 

@@ -13,8 +13,7 @@ from typing import Any, Protocol
 import numpy as np
 from langgraph.store.base import SearchOp
 
-from altiplano import Filter, Memory, MemoryId
-from altiplano._native import Reader
+from altiplano import Filter, Memory, MemoryId, Reader
 
 from ._config import Index
 from ._filters import VALUE, Pushed, both, compile_filter, matches

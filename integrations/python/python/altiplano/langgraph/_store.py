@@ -43,7 +43,8 @@ class AltiplanoStore(BaseStore):
         collection: the name of the collection. Several of them can be in one store.
         index: how items are embedded and searched; LangGraph's `IndexConfig`, or more.
         ttl: lifetimes: `default_ttl` in minutes, `refresh_on_read`, `sweep_interval_minutes`.
-        durability: when a write is safe: `"sync"` (the default), `"os"`, or `"buffered 50ms"`.
+        durability: when a write is safe from a power failure: `"sync"`, which is the default, or
+            within a time, such as `"buffered:100ms"`.
         in_memory: keep items in RAM only.
 
     Raises:
@@ -196,6 +197,7 @@ class AltiplanoStore(BaseStore):
         if self._sweeper is None or not self._sweeper.is_running:
             minutes = sweep_interval_minutes or self.ttl_config.get("sweep_interval_minutes")
             self._sweeper = Sweeper(self._engine.expired_rows, float(minutes or DEFAULT_MINUTES))
+            weakref.finalize(self, self._sweeper.future.cancel)
         return self._sweeper.future
 
     def stop_ttl_sweeper(self, timeout: float | None = None) -> bool:
