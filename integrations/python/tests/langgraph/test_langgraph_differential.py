@@ -200,6 +200,44 @@ def test_a_bool_is_no_number(shared: Any) -> None:
     assert keys("\ud800") == set()
 
 
+def test_lists_and_objects_are_compared_as_wholes(shared: Any) -> None:
+    store = emptied(shared)
+    values = [[], [2], [2, 3], [3, 2], [2, 3, 4], [[2, 3]], {}, {"x": None}, {"x": 2, "y": 3}, 2, None]
+    for at, value in enumerate(values):
+        store.put(("a",), str(at), {"v": value})
+
+    def found(condition: Any) -> list[Any]:
+        keys = {item.key for item in store.search(("a",), filter={"v": condition}, limit=100)}
+        return [values[int(key)] for key in sorted(keys, key=int)]
+
+    assert found([2, 3]) == [[2, 3]]
+    assert found([]) == found({"$eq": []}) == [[]]
+    assert found({"$eq": [3, 2]}) == [[3, 2]]
+    assert found([{"$gt": 2}, 2]) == [[3, 2]]
+    assert found({"$ne": [2, 3]}) == [value for value in values if value != [2, 3]]
+    # Without `$eq`, the keys of an object that are named count.
+    assert found({}) == found({"x": {"$ne": 7}}) == [{}, {"x": None}, {"x": 2, "y": 3}]
+    assert found({"x": 2}) == [{"x": 2, "y": 3}]
+    assert found({"x": None}) == [{}, {"x": None}]
+    assert found({"$eq": {"x": 2}}) == []
+    assert found({"$eq": {"y": 3, "x": 2}}) == [{"x": 2, "y": 3}]
+
+
+def test_namespaces_match_at_either_end(shared: Any) -> None:
+    store = emptied(shared)
+    names = [("a",), ("a", "b"), ("a", "b", "c"), ("b", "c"), ("x", "a", "b")]
+    for name in names:
+        store.put(name, "k", {})
+    assert store.list_namespaces() == names
+    assert store.list_namespaces(suffix=("b",)) == [("a", "b"), ("x", "a", "b")]
+    assert store.list_namespaces(suffix=("a", "b")) == [("a", "b"), ("x", "a", "b")]
+    assert store.list_namespaces(suffix=("*", "c")) == [("a", "b", "c"), ("b", "c")]
+    assert store.list_namespaces(prefix=("a", "*"), suffix=("c",)) == [("a", "b", "c")]
+    assert store.list_namespaces(prefix=("a",), max_depth=2) == [("a",), ("a", "b")]
+    assert store.list_namespaces(prefix=("a", "b"), max_depth=1) == [("a",)]
+    assert store.list_namespaces(suffix=("c",), max_depth=1, offset=1) == [("b",)]
+
+
 @pytest.mark.parametrize(
     "filter",
     [{"v": {"$regex": "x"}}, {"v": {"$gt": None}}, {"v": {"$lt": True}}, {"a..b": 1}, {"": 1}],

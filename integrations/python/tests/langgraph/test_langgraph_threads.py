@@ -2,6 +2,7 @@
 
 import asyncio
 import threading
+import time
 from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -13,7 +14,7 @@ from langgraph.store.base import BaseStore, PutOp
 from langgraph_support import embed
 from typing_extensions import TypedDict
 
-from altiplano.langgraph import AltiplanoStore, AsyncAltiplanoStore
+from altiplano.langgraph import AltiplanoStore, AsyncAltiplanoStore, _engine
 
 NS = ("users", "ada")
 
@@ -51,14 +52,24 @@ def test_readers_see_all_of_a_batch_or_nothing(path: Path, index: dict[str, Any]
         assert {item.value["round"] for item in store.search(NS, limit=100)} == {rounds - 1}
 
 
-def test_writers_of_one_key_leave_one_whole_item(path: Path, index: dict[str, Any]) -> None:
+def test_writers_of_one_key_leave_one_whole_item(
+    path: Path, index: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read = _engine._rows
+
+    def slowly(*args: Any) -> Any:
+        found = read(*args)
+        time.sleep(0.002)  # Time for another writer to come between, if nothing keeps it out.
+        return found
+
+    monkeypatch.setattr(_engine, "_rows", slowly)
     index = {**index, "fields": ["notes[*]"]}
     with AltiplanoStore.from_conn_string(path, index=index) as store:
         # A second object on the same store shares its lock.
         other = AltiplanoStore(store.store, index=index)  # type: ignore[arg-type]
 
         def write(worker: int) -> None:
-            for at in range(25):
+            for at in range(20):
                 notes = [f"note {worker} {part}" for part in range((worker + at) % 4)]
                 value = {"worker": worker, "notes": notes}
                 (store, other)[at % 2].put(NS, "k", value, ttl=60)

@@ -213,7 +213,7 @@ def _bound(operand: int | float) -> int | float:
         return math.inf if operand > 0 else -math.inf
 
 
-def _order(path: str, operator: str, operand: Any) -> Pushed:
+def _order(path: str, operator: str, operand: object) -> Pushed:
     if isinstance(operand, bool) or not isinstance(operand, (str, int, float)):
         name = type(operand).__name__
         raise ValueError(f"{operator} compares numbers or texts, not {name}")
@@ -222,9 +222,11 @@ def _order(path: str, operator: str, operand: Any) -> Pushed:
         if not math.isfinite(operand):
             return _beyond(path, operator, operand)
     at = field(path)
-    return {"$gt": at > operand, "$gte": at >= operand, "$lt": at < operand}.get(
-        operator, at <= operand
-    )
+    if operator == "$gt":
+        return at > operand
+    if operator == "$gte":
+        return at >= operand
+    return at < operand if operator == "$lt" else at <= operand
 
 
 def _beyond(path: str, operator: str, operand: float) -> Pushed:
