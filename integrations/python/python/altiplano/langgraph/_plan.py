@@ -7,8 +7,15 @@ writes of one key the last one counts.
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-from langgraph.store.base import GetOp, ListNamespacesOp, Op, PutOp, SearchOp, validate_op_namespace
-from langgraph.store.base import InvalidNamespaceError
+from langgraph.store.base import (
+    GetOp,
+    InvalidNamespaceError,
+    ListNamespacesOp,
+    Op,
+    PutOp,
+    SearchOp,
+    validate_op_namespace,
+)
 
 from ._config import Index
 from ._layout import Namespace, Vector
