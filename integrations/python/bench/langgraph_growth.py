@@ -180,9 +180,7 @@ def draw(rows: list[dict[str, Any]], stores: Sequence[str]) -> str:
             parts.append(f'<text x="{x0 - 6}" y="{y + 4:.1f}" text-anchor="end">{label}</text>')
         end = TOP + HEIGHT + 18
         parts.append(f'<text x="{x0}" y="{end}">0</text>')
-        parts.append(
-            f'<text x="{x0 + WIDTH}" y="{end}" text-anchor="end">{last:,} turns</text>'
-        )
+        parts.append(f'<text x="{x0 + WIDTH}" y="{end}" text-anchor="end">{last:,} turns</text>')
         for store in stores:
             points = [
                 (x0 + WIDTH * row["turn"] / last, TOP + HEIGHT - HEIGHT * row[key] / unit / top)
@@ -191,8 +189,7 @@ def draw(rows: list[dict[str, Any]], stores: Sequence[str]) -> str:
             ]
             line = " ".join(f"{x:.1f},{y:.1f}" for x, y in points)
             parts.append(
-                f'<polyline points="{line}" fill="none" stroke="{COLORS[store]}" '
-                'stroke-width="2"/>'
+                f'<polyline points="{line}" fill="none" stroke="{COLORS[store]}" stroke-width="2"/>'
             )
     for at, store in enumerate(stores):
         x = LEFT + at * 150
@@ -210,7 +207,9 @@ def draw(rows: list[dict[str, Any]], stores: Sequence[str]) -> str:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0] if __doc__ else None)
     parser.add_argument("--turns", type=int, default=10_000)
-    parser.add_argument("--live", type=int, default=1_000, help="turns after which one is forgotten")
+    parser.add_argument(
+        "--live", type=int, default=1_000, help="turns after which one is forgotten"
+    )
     parser.add_argument("--pace", type=float, default=100.0, help="turns in a second")
     parser.add_argument("--stores", nargs="+", choices=STORES, default=list(STORES))
     parser.add_argument("--quick", action="store_true", help="600 turns, to see that it works")

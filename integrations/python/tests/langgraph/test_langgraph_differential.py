@@ -37,9 +37,7 @@ VALUES = st.fixed_dictionaries(
     {"n": NUMBERS, "text": TEXTS}, optional={"f": JSON, "g": JSON, "h-1": JSON, "f.g": SCALARS}
 )
 
-EQUALITY = st.one_of(
-    JSON, st.builds(lambda op, v: {op: v}, st.sampled_from(["$eq", "$ne"]), JSON)
-)
+EQUALITY = st.one_of(JSON, st.builds(lambda op, v: {op: v}, st.sampled_from(["$eq", "$ne"]), JSON))
 ORDERS = ["$gt", "$gte", "$lt", "$lte"]
 BOUNDS = st.one_of(
     NUMBERS, st.sampled_from([float("inf"), float("-inf"), float("nan"), 10**100, -(10**400)])
@@ -51,7 +49,11 @@ WITH_ORDER = st.tuples(FILTERS, st.none() | ORDER).map(
 )
 
 PUT = st.tuples(
-    st.just("put"), NAMESPACES, KEYS, VALUES, st.sampled_from([None, False, ["text"], ["f", "g[*]"]])
+    st.just("put"),
+    NAMESPACES,
+    KEYS,
+    VALUES,
+    st.sampled_from([None, False, ["text"], ["f", "g[*]"]]),
 )
 OPS = st.lists(
     st.one_of(PUT, PUT, st.tuples(st.just("delete"), NAMESPACES, KEYS)), min_size=1, max_size=12
@@ -202,7 +204,19 @@ def test_a_bool_is_no_number(shared: Any) -> None:
 
 def test_lists_and_objects_are_compared_as_wholes(shared: Any) -> None:
     store = emptied(shared)
-    values = [[], [2], [2, 3], [3, 2], [2, 3, 4], [[2, 3]], {}, {"x": None}, {"x": 2, "y": 3}, 2, None]
+    values = [
+        [],
+        [2],
+        [2, 3],
+        [3, 2],
+        [2, 3, 4],
+        [[2, 3]],
+        {},
+        {"x": None},
+        {"x": 2, "y": 3},
+        2,
+        None,
+    ]
     for at, value in enumerate(values):
         store.put(("a",), str(at), {"v": value})
 

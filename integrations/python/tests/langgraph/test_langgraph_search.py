@@ -93,9 +93,10 @@ def test_filters_hold_inside_of_a_search(make: Make, index: dict[str, Any]) -> N
     # A list is compared as a whole, which only Python can do; the page is full all the same.
     tested = keys(store, query="tea", filter={"tags": ["t3"]}, limit=8)
     assert len(tested) == 8 and all(int(key[1:]) % 7 == 3 for key in tested)
-    assert keys(store, filter={"tags": ["t3"]}, limit=3, offset=2) == keys(
-        store, filter={"tags": ["t3"]}, limit=100
-    )[2:5]
+    assert (
+        keys(store, filter={"tags": ["t3"]}, limit=3, offset=2)
+        == keys(store, filter={"tags": ["t3"]}, limit=100)[2:5]
+    )
 
 
 def test_words_count_beside_the_meaning(make: Make, index: dict[str, Any]) -> None:

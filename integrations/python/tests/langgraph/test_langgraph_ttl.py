@@ -115,7 +115,9 @@ def test_a_write_sets_the_lifetime_anew(make: Make, clock: ManualClock) -> None:
 def test_a_refresh_revives_nothing(make: Make, clock: ManualClock, index: dict[str, Any]) -> None:
     store = make(index=index, ttl={"default_ttl": 1})
     store.put(NS, "k", {"text": "tea"})
-    row = store.store["langgraph-vectors"].get(store.store["langgraph-vectors"].list().memories[0].id)
+    row = store.store["langgraph-vectors"].get(
+        store.store["langgraph-vectors"].list().memories[0].id
+    )
     assert row is not None
     clock.advance(MINUTE)
     assert store.get(NS, "k", refresh_ttl=True) is None

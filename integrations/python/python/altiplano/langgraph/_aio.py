@@ -30,9 +30,7 @@ class AsyncAltiplanoStore(AsyncBatchedBaseStore):
 
     supports_ttl = True
 
-    def __init__(
-        self, store: AltiplanoStore | Store | str | PathLike[str], **options: Any
-    ) -> None:
+    def __init__(self, store: AltiplanoStore | Store | str | PathLike[str], **options: Any) -> None:
         super().__init__()
         if isinstance(store, AltiplanoStore):
             if options:

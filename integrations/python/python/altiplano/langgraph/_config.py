@@ -110,6 +110,4 @@ def _path(path: str) -> Path:
 def _vectors(texts: list[str], vectors: Sequence[Sequence[float]]) -> dict[str, Vector]:
     if len(vectors) != len(texts):
         raise ValueError(f"`embed` returned {len(vectors)} vectors for {len(texts)} texts")
-    return {
-        text: np.asarray(vector, dtype=np.float32) for text, vector in zip(texts, vectors)
-    }
+    return {text: np.asarray(vector, dtype=np.float32) for text, vector in zip(texts, vectors)}

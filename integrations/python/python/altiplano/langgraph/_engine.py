@@ -195,7 +195,9 @@ class Engine:
         rows: list[Memory] = []
         has_vector = False
         if op.value is not None:
-            rows, has_vector = self._new_rows(place, op, plan.texts.get(place, []), vectors, old, now)
+            rows, has_vector = self._new_rows(
+                place, op, plan.texts.get(place, []), vectors, old, now
+            )
         target = self._home(has_vector)
         if old is not None:
             was = self._home(old.has_vector)

@@ -97,9 +97,7 @@ def _by_query(
     weight = index.text_weight if words else None
     k, pushed, where = ask.need, _filter(ask.pushed), ask.where()
     while True:
-        hits = vectors.search(
-            query, k, text=words, text_weight=weight, filter=pushed, where=where
-        )
+        hits = vectors.search(query, k, text=words, text_weight=weight, filter=pushed, where=where)
         best: dict[MemoryId, float] = {}
         items: dict[MemoryId, Memory] = {}
         for hit in hits:
