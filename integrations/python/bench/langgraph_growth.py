@@ -223,15 +223,21 @@ def main() -> None:
     if args.one:
         run(args.one, args.turns, args.live, args.pace, step)
         return
-    rows = []
+    rows: list[dict[str, Any]] = []
+    out = args.out.open("w", encoding="utf-8") if args.out else None
     for store in args.stores:
         command = [sys.executable, __file__, "--one", store, "--turns", str(args.turns)]
         command += ["--live", str(args.live), "--pace", str(args.pace)]
-        done = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True)
-        rows += [json.loads(line) for line in done.stdout.splitlines()]
+        with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+            assert process.stdout is not None
+            for line in process.stdout:
+                rows.append(json.loads(line))
+                if out is not None:
+                    out.write(line)
+                    out.flush()
+        if process.returncode != 0:
+            sys.exit(f"the run with the store {store} failed")
         print(json.dumps(rows[-1]), flush=True)
-    if args.out:
-        args.out.write_text("".join(json.dumps(row) + "\n" for row in rows))
     if args.svg:
         args.svg.write_text(draw(rows, args.stores))
 
