@@ -12,7 +12,7 @@ The client is Chroma's own, with its collections and embedding functions; what i
 
 from __future__ import annotations
 
-from os import PathLike, fspath, path
+from os import PathLike, fspath
 from typing import Optional
 
 try:
@@ -43,7 +43,7 @@ def _identifier(settings: Settings) -> str:
     if settings.chroma_api_impl != API_IMPL:
         return _of_chroma(settings)
     directory = _directory(settings)
-    return f"altiplano:{path.realpath(directory) if directory is not None else 'ephemeral'}"
+    return f"altiplano:{directory}" if directory is not None else "altiplano"
 
 
 SharedSystemClient._get_identifier_from_settings = staticmethod(  # type: ignore[method-assign]

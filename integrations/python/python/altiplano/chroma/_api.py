@@ -112,7 +112,7 @@ class AltiplanoAPI(Catalog):
         database: str = DEFAULT_DATABASE,
     ) -> GetResult:
         record = self.record(collection_id)
-        check_where(record.schema, where)
+        check_where(record.schema, where, where_document)
         limit, offset = checked_count("limit", limit), checked_count("offset", offset) or 0
         held = self.engine.data(record)
         with records.chroma_errors():
@@ -146,7 +146,7 @@ class AltiplanoAPI(Catalog):
         database: str = DEFAULT_DATABASE,
     ) -> QueryResult:
         record = self.record(collection_id)
-        check_where(record.schema, where)
+        check_where(record.schema, where, where_document)
         vectors = records.matrix(query_embeddings, record.dimension)
         held = self.engine.data(record)
         found = [rows.Hits([], []) for _ in vectors]
@@ -245,7 +245,7 @@ class AltiplanoAPI(Catalog):
         database: str = DEFAULT_DATABASE,
     ) -> DeleteResult:
         record = self.record(collection_id)
-        check_where(record.schema, where)
+        check_where(record.schema, where, where_document)
         writer = rows.Writer(self.engine, record)
         return DeleteResult(deleted=writer.delete(ids, where, where_document, limit))
 

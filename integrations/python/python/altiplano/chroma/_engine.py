@@ -96,9 +96,9 @@ class Engine:
 
     def forget(self) -> None:
         """Forgets what is known of collections that are gone."""
-        for known in (self.locks, self._next):
-            for id in [id for id in known if id not in self.registry.collections]:
-                known.pop(id, None)  # type: ignore[attr-defined]
+        for id in [id for id in self.locks if id not in self.registry.collections]:
+            self.locks.pop(id, None)
+            self._next.pop(id, None)
 
     def close(self) -> None:
         """Closes the store, and removes a temporary one."""

@@ -75,11 +75,10 @@ def uri_of(memory: Memory) -> Optional[str]:
     return uri if isinstance(uri, str) else None
 
 
-def vector_of(memory: Memory) -> list[float]:
-    """Returns the embedding of a record."""
+def vector_of(memory: Memory) -> NDArray[np.float64]:
+    """Returns the embedding of a record, as floats of Python's width."""
     vector = memory.vector
-    values: list[float] = (np.zeros_like(vector) if memory.kind == ZERO else vector).tolist()
-    return values
+    return (np.zeros_like(vector) if memory.kind == ZERO else vector).astype(np.float64)
 
 
 def set_vector(memory: Memory, vector: NDArray[np.float32], space: str) -> bool:

@@ -57,8 +57,8 @@ class _Reader:
         self.pattern = pattern
         self.at = 0
         self.out: list[str] = []
-        # For each open group: how many groups of flags were opened inside it.
-        self.opened = [0]
+        # For each open group: the groups of flags that were opened inside it.
+        self.opened: list[list[str]] = [[]]
         self.many_lines = [False]
 
     def translate(self) -> str:
@@ -66,7 +66,7 @@ class _Reader:
             self.step()
         if len(self.opened) != 1:
             raise _refused(self.pattern, "unclosed group")
-        return "".join(self.out) + ")" * self.opened[0]
+        return "".join(self.out) + ")" * len(self.opened[0])
 
     def take(self, text: str, length: int) -> None:
         self.out.append(text)
@@ -81,15 +81,16 @@ class _Reader:
         elif char == "(":
             self.group()
         elif char == ")":
-            self.take(")" * (self.opened.pop() + 1), 1)
+            self.take(")" * (len(self.opened.pop()) + 1), 1)
             self.many_lines.pop()
             if not self.opened:
                 raise _refused(self.pattern, "unopened group")
         elif char == "$":
             self.take("$" if self.many_lines[-1] else r"\Z", 1)
-        elif char == "|" and self.opened[-1]:
+        elif char == "|":
             # A flag holds to the end of its group, also in the next alternatives.
-            raise _refused(self.pattern, "put flags that come before `|` at the start of a group")
+            flags = self.opened[-1]
+            self.take(")" * len(flags) + "|" + "".join(flags), 1)
         else:
             self.take(char, 1)
 
@@ -132,7 +133,7 @@ class _Reader:
 
     def open(self, text: str, length: int) -> None:
         self.take(text, length)
-        self.opened.append(0)
+        self.opened.append([])
         self.many_lines.append(self.many_lines[-1])
 
     def flags(self, found: re.Match[str]) -> None:
@@ -145,7 +146,7 @@ class _Reader:
             self.open(text, found.end())
         else:
             self.take(text, found.end())
-            self.opened[-1] += 1
+            self.opened[-1].append(text)
         self.many_lines[-1] = many
 
     def char_class(self) -> None:

@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import Any, NamedTuple, Optional
 
 import numpy as np
-from chromadb.errors import InvalidArgumentError
+from chromadb.errors import InternalError, InvalidArgumentError
 from numpy.typing import NDArray
 
 from altiplano import Batch, Collection, Filter, Memory, MemoryId
@@ -147,7 +147,7 @@ class Writer:
         self,
         ids: Sequence[str] | None,
         where: Mapping[str, Any] | None,
-        where_document: Mapping[str, Any] | None,
+        where_document: Any,
         limit: int | None,
     ) -> int:
         """Deletes records. Returns how many there were."""
@@ -172,7 +172,7 @@ def get(
     held: Collection,
     ids: Sequence[str] | None,
     where: Mapping[str, Any] | None,
-    where_document: Mapping[str, Any] | None,
+    where_document: Any,
     limit: int | None,
     offset: int,
     fields: FieldsName,
@@ -224,15 +224,19 @@ def query(
     ids: Sequence[str] | None,
     n_results: int,
     where: Mapping[str, Any] | None,
-    where_document: Mapping[str, Any] | None,
+    where_document: Any,
     fields: FieldsName,
 ) -> list[Hits]:
     """Returns the nearest records of each query, the nearest first."""
     asked = plan(where, where_document)
     filter = asked.filter
     if ids is not None:
-        wanted = Filter.ids([MemoryId.from_key(records.key_of(id)) for id in dict.fromkeys(ids)])
-        filter = wanted if filter is None else filter & wanted
+        wanted = {MemoryId.from_key(records.key_of(id)) for id in ids}
+        chosen = Filter.ids(wanted)
+        if held.count(chosen) != len(wanted):
+            # The words of Chroma, which refuses this as well.
+            raise InternalError("Error executing plan: Internal error: Error finding id")
+        filter = chosen if filter is None else filter & chosen
     if asked.test is not None:
         passing = [m.id for m in held.scan(filter, fields="payload") if asked.passes(m)]
         filter = Filter.ids(passing)
@@ -267,11 +271,11 @@ class _Search:
         self.ef = None if ef == 100 else max(ef, k)
 
     def run(self, vectors: NDArray[np.float32], zeros: list[Memory]) -> list[Hits]:
-        lengths = vectors.any(axis=1)
+        lengths = np.asarray(vectors.any(axis=1))
         if self.space == "cosine" and not lengths.all():
             return [
                 self.run(vectors[at : at + 1], zeros)[0] if some else self._all_equal(zeros)
-                for at, some in enumerate(lengths)
+                for at, some in enumerate(lengths.tolist())
             ]
         found = self.held.search_batch(
             vectors, self.k, filter=self.filter, ef=self.ef, fields=self.fields

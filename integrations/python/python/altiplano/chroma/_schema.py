@@ -82,19 +82,15 @@ def new_schema(
         if configuration
         else {}
     )
-    given = (configuration or {}).get("hnsw") or (configuration or {}).get("spann")
-    if schema is not None and given:
-        raise InvalidArgumentError(
-            "Failed to reconcile schema: Cannot set both collection config and schema "
-            "simultaneously"
-        )
-    if schema is not None:
-        made = copy.deepcopy(schema.serialize_to_json())
+    plain = Schema().serialize_to_json()
+    made = schema.serialize_to_json() if schema is not None else plain
+    if made != plain:
+        _refuse_both(configuration, wanted)
+        made = copy.deepcopy(made)
         _refuse_sparse(made)
         config = made["keys"][EMBEDDING]["float_list"]["vector_index"]["config"]
-        function = config.get("embedding_function") or wanted.get("embedding_function")
         parameters = dict(config.get("hnsw") or {}, space=config.get("space") or "l2")
-        return _with_index(made, parameters, function)
+        return _with_index(made, parameters, config.get("embedding_function"))
     parameters = {_LEGACY[key]: value for key, value in (metadata or {}).items() if key in _LEGACY}
     parameters.update((configuration or {}).get("hnsw") or {})
     space = ((configuration or {}).get("spann") or {}).get("space")
@@ -105,7 +101,7 @@ def new_schema(
         parameters["space"] = wanted["hnsw"].get("space") or "l2"
     _check(parameters)
     function = wanted.get("embedding_function")
-    return _with_index(Schema().serialize_to_json(), parameters, function)
+    return _with_index(plain, parameters, function)
 
 
 def _with_index(
@@ -138,6 +134,19 @@ def _check(parameters: Mapping[str, Any]) -> None:
         kinds = (int, float) if name == "resize_factor" else (int,)
         if isinstance(value, bool) or not isinstance(value, kinds) or value < 0:
             raise InvalidArgumentError(f"{name} of the hnsw configuration is a number >= 0")
+
+
+def _refuse_both(
+    configuration: CreateCollectionConfiguration | None, wanted: Mapping[str, Any]
+) -> None:
+    """Refuses a configuration beside a schema that is not the default one."""
+    given = (configuration or {}).get("hnsw") or (configuration or {}).get("spann")
+    function = (wanted.get("embedding_function") or {}).get("name", "default")
+    if given or function != "default":
+        raise InvalidArgumentError(
+            "Failed to reconcile schema: Cannot set both collection config and schema "
+            "simultaneously"
+        )
 
 
 def _refuse_sparse(schema: Mapping[str, Any]) -> None:
@@ -206,17 +215,29 @@ def discover(schema: dict[str, Any], metadata: Mapping[str, Any]) -> bool:
     return found
 
 
-def check_where(schema: Mapping[str, Any], where: Mapping[str, Any] | None) -> None:
-    """Refuses a condition on a key whose index the schema turns off, as Chroma does."""
+def check_where(
+    schema: Mapping[str, Any],
+    where: Mapping[str, Any] | None,
+    where_document: Any,
+) -> None:
+    """Refuses a condition on what the schema does not index, as Chroma does."""
+    asks_document = bool(where_document)
     for key, _, operand in conditions(where) if where else []:
         names = _index_of(operand)
-        if names is None or key == DOCUMENT:
-            continue
-        kind, index, title = names
-        of_key = (schema["keys"].get(key) or {}).get(kind) or {}
-        of_all = schema["defaults"].get(kind) or {}
-        if not (of_key.get(index) or of_all.get(index) or {"enabled": True})["enabled"]:
+        if key == DOCUMENT:
+            asks_document = True
+        elif names is not None and not _indexed(schema, key, names[0], names[1]):
             raise InvalidArgumentError(
-                f"Cannot filter using metadata key '{key}' with type '{title}' because indexing "
-                "is disabled"
+                f"Cannot filter using metadata key '{key}' with type '{names[2]}' because "
+                "indexing is disabled"
             )
+    if asks_document and not _indexed(schema, DOCUMENT, "string", "fts_index"):
+        raise InvalidArgumentError(
+            "Cannot filter by document because the full text index (FTS) is disabled"
+        )
+
+
+def _indexed(schema: Mapping[str, Any], key: str, kind: str, index: str) -> bool:
+    of_key = (schema["keys"].get(key) or {}).get(kind) or {}
+    of_all = schema["defaults"].get(kind) or {}
+    return bool((of_key.get(index) or of_all.get(index) or {"enabled": True})["enabled"])

@@ -14,6 +14,7 @@ from typing import Any, NamedTuple, Optional
 from chromadb.errors import InvalidArgumentError
 
 from altiplano import Filter, Memory, field
+from altiplano.types import Scalar
 
 from ._regex import compile_regex
 
@@ -40,7 +41,7 @@ class Plan(NamedTuple):
         return self.test is None or self.test(memory.metadata or {}, memory.text)
 
 
-def plan(where: Mapping[str, Any] | None, where_document: Mapping[str, Any] | None) -> Plan:
+def plan(where: Mapping[str, Any] | None, where_document: Any) -> Plan:
     """Returns the plan of both conditions."""
     filters: list[Filter] = []
     tests: list[Test] = []
@@ -62,7 +63,7 @@ def plan(where: Mapping[str, Any] | None, where_document: Mapping[str, Any] | No
 
 
 def full_test(
-    where: Mapping[str, Any] | None, where_document: Mapping[str, Any] | None
+    where: Mapping[str, Any] | None, where_document: Any
 ) -> Test | None:
     """Returns a test of both conditions that needs no filter."""
     if not where and not where_document:
@@ -147,11 +148,12 @@ def _native_test(key: str, operator: str, operand: Any) -> Filter | None:
     return None
 
 
-def number(value: Any) -> Any:
+def number(value: Any) -> Scalar:
     """Returns a value as it is stored: integers beyond 64 bits are floats, as in Chroma."""
     if isinstance(value, int) and not isinstance(value, bool) and not -(2**63) <= value < 2**63:
         return float(value)
-    return value
+    scalar: Scalar = value
+    return scalar
 
 
 def record_test(where: Mapping[str, Any]) -> Test:
