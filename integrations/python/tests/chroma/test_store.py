@@ -97,23 +97,56 @@ def test_a_second_process_reads(tmp_path: Path, client: ClientAPI) -> None:
     code = f"""
 from altiplano.chroma import PersistentClient
 from altiplano.errors import ReadOnlyError
-notes = PersistentClient({str(tmp_path)!r}).get_collection("notes", embedding_function=None)
-assert notes.get()["documents"] == ["x", None], notes.get()
+client = PersistentClient({str(tmp_path)!r})
+notes = client.get_collection("notes", embedding_function=None)
+print(notes.get()["documents"], flush=True)
 input()
-assert notes.count() == 3
+print(notes.count(), client.count_collections(), flush=True)
 try:
     notes.add(ids=["d"], embeddings=[[1.0, 2.0]])
 except ReadOnlyError:
-    print("refused")
+    print("refused", flush=True)
 """
     child = subprocess.Popen(
         [sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
     )
-    notes.add(ids=["c"], embeddings=[[5.0, 6.0]], documents=["z"])
-    # The child may have read before or after; both are fine, so it is asked again.
+    assert child.stdin is not None and child.stdout is not None
+    assert child.stdout.readline() == "['x', None]\n"
+    notes.add(ids=["c"], embeddings=[[5.0, 6.0]])
+    collection(client, name="more")
     out, _ = child.communicate("\n", timeout=60)
-    assert child.returncode in (0, 1)
-    assert child.returncode == 1 or out.strip() == "refused"
+    assert out.splitlines() == ["3 2", "refused"]
+    assert child.returncode == 0
+
+
+def test_parameters_of_the_index(client: ClientAPI) -> None:
+    rows = np.random.default_rng(5).standard_normal((300, 5))
+    for at, hnsw in enumerate(
+        [
+            {"max_neighbors": 1, "ef_construction": 1, "ef_search": 1},
+            {"max_neighbors": 500, "ef_construction": 10_000, "ef_search": 100_000},
+        ]
+    ):
+        held = client.create_collection(
+            f"index-{at}",
+            configuration={"hnsw": hnsw},  # type: ignore[typeddict-item]
+            embedding_function=None,
+        )
+        held.add(ids=[str(row) for row in range(300)], embeddings=rows)  # type: ignore[arg-type]
+        found = held.query(query_embeddings=rows[:2], n_results=300)  # type: ignore[arg-type]
+        assert [ids[0] for ids in found["ids"]] == ["0", "1"]
+        assert len(found["ids"][0]) == 300
+
+
+def test_a_client_that_is_only_dropped_gives_its_directory_back(tmp_path: Path) -> None:
+    one = PersistentClient(tmp_path)
+    collection(one).add(ids=["a"], embeddings=[[1.0, 2.0]])
+    one.clear_system_cache()
+    del one
+    two = PersistentClient(tmp_path)
+    collection(two).add(ids=["b"], embeddings=[[1.0, 2.0]])
+    assert collection(two).get()["ids"] == ["a", "b"]
+    two.close()  # type: ignore[attr-defined]
 
 
 def test_a_deleted_collection_gives_its_bytes_back(tmp_path: Path) -> None:

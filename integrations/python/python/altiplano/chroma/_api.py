@@ -27,7 +27,7 @@ from chromadb.api.types import (
     WhereDocument,
 )
 from chromadb.config import DEFAULT_DATABASE, DEFAULT_TENANT
-from chromadb.errors import InternalError, NotFoundError
+from chromadb.errors import InternalError
 from chromadb.execution.expression.plan import Search
 from chromadb.types import Collection as CollectionModel
 from overrides import override
@@ -182,10 +182,7 @@ class AltiplanoAPI(Catalog):
                 f"{MAX_BATCH}"
             )
         writer = rows.Writer(self.engine, self.record(collection_id))
-        try:
-            writer.write(given, insert=insert, change=change)
-        except KeyError:
-            raise NotFoundError(f"Collection [{collection_id}] does not exist.") from None
+        writer.write(given, insert=insert, change=change)
         return True
 
     @override

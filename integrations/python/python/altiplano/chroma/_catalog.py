@@ -302,7 +302,7 @@ class Catalog(ServerAPI):
     ) -> None:
         engine = self.engine
         record = self._named(name, tenant, database)
-        with engine.locks[record.id], engine.lock:
+        with engine.lock_of(record), engine.lock:
             engine.registry.remove([self._named(name, tenant, database)])
             engine.forget()
 

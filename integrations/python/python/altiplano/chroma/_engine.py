@@ -11,7 +11,6 @@ import os
 import tempfile
 import threading
 import weakref
-from collections import defaultdict
 from datetime import datetime, timedelta, timezone
 
 from altiplano import Collection, Store
@@ -22,7 +21,8 @@ from ._registry import Record, Registry
 from ._schema import vector_config
 
 _OPEN: weakref.WeakValueDictionary[str, Engine] = weakref.WeakValueDictionary()
-_OPEN_LOCK = threading.Lock()
+# Reentrant: while it is held, a client may be collected as garbage, which gives its store back.
+_OPEN_LOCK = threading.RLock()
 _METRICS: dict[str, MetricName] = {"l2": "l2", "cosine": "cosine", "ip": "dot"}
 _EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
 _STEP = timedelta(milliseconds=1)
@@ -36,7 +36,7 @@ class Engine:
         self.read_only = False
         self.users = 0
         self.lock = threading.RLock()
-        self.locks: dict[str, threading.RLock] = defaultdict(threading.RLock)
+        self._locks: dict[str, threading.RLock] = {}
         self._next: dict[str, datetime] = {}
         self._temporary = temporary
         self.store = self._open()
@@ -64,6 +64,11 @@ class Engine:
                 self.store.refresh()
                 self.registry.load()
 
+    def lock_of(self, record: Record) -> threading.RLock:
+        """Returns the lock that every write of a collection holds. Taken before `lock`."""
+        with self.lock:
+            return self._locks.setdefault(record.id, threading.RLock())
+
     def data(self, record: Record) -> Collection | None:
         """Returns the records of a collection; `None` before the first."""
         return self.store.get_collection(record.stored_as)
@@ -76,11 +81,15 @@ class Engine:
         with self.lock:
             assert record.dimension is not None
             hnsw = vector_config(record.schema)["hnsw"]
+            m = min(max(hnsw["max_neighbors"], 4), 128)
+            built = min(max(hnsw["ef_construction"], m), 4096)
             return self.store.collection(
                 record.stored_as,
                 record.dimension,
                 _METRICS[record.space],
-                m=None if hnsw["max_neighbors"] == 16 else min(max(hnsw["max_neighbors"], 4), 64),
+                # Chroma's defaults say nothing; the store has its own.
+                m=None if m == 16 else m,
+                ef_construction=None if m == 16 and built == 100 else built,
                 durability="buffered:100ms" if self._temporary is not None else None,
             )
 
@@ -96,8 +105,8 @@ class Engine:
 
     def forget(self) -> None:
         """Forgets what is known of collections that are gone."""
-        for id in [id for id in self.locks if id not in self.registry.collections]:
-            self.locks.pop(id, None)
+        for id in [id for id in self._locks if id not in self.registry.collections]:
+            self._locks.pop(id, None)
             self._next.pop(id, None)
 
     def close(self) -> None:
@@ -117,10 +126,14 @@ def acquire(directory: str | None) -> Engine:
     path = os.path.join(os.path.realpath(directory), "altiplano")
     with _OPEN_LOCK:
         shared = _OPEN.get(path)
-        if shared is None or not os.path.isdir(path):
-            shared = _OPEN[path] = Engine(path, None)
-        shared.users += 1
-        return shared
+        if shared is not None:
+            shared.users += 1
+            if os.path.isdir(path) and not shared.store.closed:
+                return shared
+            shared.users -= 1
+        opened = _OPEN[path] = Engine(path, None)
+        opened.users = 1
+        return opened
 
 
 def release(engine: Engine) -> None:

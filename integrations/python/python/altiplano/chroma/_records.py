@@ -19,7 +19,7 @@ from contextlib import contextmanager
 from typing import Any, Optional
 
 import numpy as np
-from chromadb.errors import InvalidArgumentError
+from chromadb.errors import InvalidArgumentError, NotFoundError
 from numpy.typing import NDArray
 
 from altiplano import Memory, errors
@@ -167,3 +167,5 @@ def chroma_errors() -> Iterator[None]:
         errors.MetadataError,
     ) as error:
         raise InvalidArgumentError(str(error)) from error
+    except errors.NoCollectionError as error:
+        raise NotFoundError(str(error)) from error

@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import Any, NamedTuple, Optional
 
 import numpy as np
-from chromadb.errors import InternalError, InvalidArgumentError
+from chromadb.errors import InternalError, InvalidArgumentError, NotFoundError
 from numpy.typing import NDArray
 
 from altiplano import Batch, Collection, Filter, Memory, MemoryId
@@ -80,7 +80,7 @@ class Writer:
 
     def write(self, given: Input, *, insert: bool, change: bool) -> None:
         """Inserts records that are new, and changes those that exist, as told."""
-        with self.engine.locks[self.record.id], records.chroma_errors():
+        with self.engine.lock_of(self.record), records.chroma_errors():
             vectors = None
             if given.embeddings is not None:
                 vectors = records.matrix(given.embeddings, self.record.dimension)
@@ -93,7 +93,9 @@ class Writer:
     def _learn(self, rows: list[Row], vectors: Optional[NDArray[np.float32]]) -> None:
         """Notes what the registry knows of all records: dimension, zero vectors, keys."""
         with self.engine.lock:
-            record = self.engine.registry.collections[self.record.id]
+            record = self.engine.registry.collections.get(self.record.id)
+            if record is None:
+                raise NotFoundError(f"Collection [{self.record.id}] does not exist.")
             schema = {**record.schema, "keys": dict(record.schema["keys"])}
             # All keys have to be looked at.
             new_keys = [discover(schema, row.change) for row in rows]
@@ -109,15 +111,19 @@ class Writer:
     def _apply(self, rows: list[Row], *, insert: bool, change: bool) -> None:
         held = self.engine.make_data(self.record)
         found = held.get_many([MemoryId.from_key(row.key) for row in rows])
-        batch = Batch()
+        batch, size = Batch(), 0
         for row, memory in zip(rows, found):
             if memory is None and insert:
-                batch.insert(self._new(held, row))
+                memory = self._new(held, row)
             elif memory is not None and change:
-                batch.insert(self._changed(memory, row))
-            if batch.nbytes >= _BATCH_BYTES:
+                self._change(memory, row)
+            else:
+                continue
+            batch.insert(memory)
+            size += self._size(memory, row.change)
+            if size >= _BATCH_BYTES:
                 held.apply(batch)
-                batch = Batch()
+                batch, size = Batch(), 0
         if len(batch):
             held.apply(batch)
 
@@ -134,14 +140,19 @@ class Writer:
         records.set_vector(memory, row.vector, self.record.space)
         return memory
 
-    def _changed(self, memory: Memory, row: Row) -> Memory:
+    def _size(self, memory: Memory, change: Mapping[str, Any]) -> int:
+        """Returns about how many bytes a record adds to a batch."""
+        values = sum(len(value) for value in change.values() if isinstance(value, (str, list)))
+        text = len(memory.text or "")
+        return 4 * (self.record.dimension or 0) + 4 * text + 12 * values + 1024
+
+    def _change(self, memory: Memory, row: Row) -> None:
         if row.vector is not None:
             records.set_vector(memory, row.vector, self.record.space)
         if row.document is not None:
             memory.text = row.document
         if row.change:
             memory.metadata = records.merged(memory.metadata, row.change) or None
-        return memory
 
     def delete(
         self,
@@ -154,7 +165,7 @@ class Writer:
         held = self.engine.data(self.record)
         if held is None:
             return 0
-        with self.engine.locks[self.record.id], records.chroma_errors():
+        with self.engine.lock_of(self.record), records.chroma_errors():
             if ids is not None and not where and not where_document:
                 return held.delete_many([MemoryId.from_key(records.key_of(id)) for id in ids])
             asked = plan(where, where_document)

@@ -41,6 +41,8 @@ _LEGACY = {
     "hnsw:batch_size": "batch_size",
     "hnsw:sync_threshold": "sync_threshold",
 }
+#: Keys of metadata that a schema notes. Further ones can be filtered just as well.
+_MOST_KEYS = 1000
 _SPACES = ("l2", "cosine", "ip")
 #: The name of a type of values in a schema, the name of its index, and the name in messages.
 _INDEXES = {
@@ -204,6 +206,8 @@ def _index_of(value: Any) -> Optional[tuple[str, str, str]]:
 def discover(schema: dict[str, Any], metadata: Mapping[str, Any]) -> bool:
     """Adds the keys of a record's metadata to a schema. Returns whether one was new."""
     found = False
+    if len(schema["keys"]) >= _MOST_KEYS:
+        return False
     for key, value in metadata.items():
         names = _index_of(value)
         if names is None or key in schema["keys"] or key.startswith("chroma:"):
