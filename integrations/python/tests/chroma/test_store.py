@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -117,6 +118,30 @@ except ReadOnlyError:
     out, _ = child.communicate("\n", timeout=60)
     assert out.splitlines() == ["3 2", "refused"]
     assert child.returncode == 0
+
+
+def test_first_writes_of_many_threads_agree_on_the_dimension(client: ClientAPI) -> None:
+    for round in range(5):
+        notes = collection(client, name=f"notes-{round}")
+        start = threading.Barrier(4)
+        refused: list[str] = []
+
+        def write(dimension: int) -> None:
+            start.wait()
+            try:
+                notes.add(ids=[f"n{dimension}"], embeddings=[[1.0] * dimension])
+            except InvalidArgumentError as error:
+                refused.append(str(error))
+
+        threads = [threading.Thread(target=write, args=(at,)) for at in (2, 3, 4, 5)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        assert len(refused) == 3
+        (id,) = notes.get()["ids"]
+        known = client.get_collection(notes.name, embedding_function=None)._model.dimension
+        assert id == f"n{known}"
 
 
 def test_parameters_of_the_index(client: ClientAPI) -> None:

@@ -81,6 +81,7 @@ class Writer:
     def write(self, given: Input, *, insert: bool, change: bool) -> None:
         """Inserts records that are new, and changes those that exist, as told."""
         with self.engine.lock_of(self.record), records.chroma_errors():
+            self.record = self._current()
             vectors = None
             if given.embeddings is not None:
                 vectors = records.matrix(given.embeddings, self.record.dimension)
@@ -90,12 +91,17 @@ class Writer:
                 if self.record.dimension is not None:
                     self._apply(rows, insert=insert, change=change)
 
+    def _current(self) -> Record:
+        """Returns what is known of the collection by now."""
+        record = self.engine.registry.collections.get(self.record.id)
+        if record is None:
+            raise NotFoundError(f"Collection [{self.record.id}] does not exist.")
+        return record
+
     def _learn(self, rows: list[Row], vectors: Optional[NDArray[np.float32]]) -> None:
         """Notes what the registry knows of all records: dimension, zero vectors, keys."""
         with self.engine.lock:
-            record = self.engine.registry.collections.get(self.record.id)
-            if record is None:
-                raise NotFoundError(f"Collection [{self.record.id}] does not exist.")
+            record = self._current()
             schema = {**record.schema, "keys": dict(record.schema["keys"])}
             # All keys have to be looked at.
             new_keys = [discover(schema, row.change) for row in rows]

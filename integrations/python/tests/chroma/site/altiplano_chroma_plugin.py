@@ -5,7 +5,7 @@ things stand in for what is not there: the default embedding function needs no d
 checks of the size of Chroma's own SQLite queue, which we do not have, are left out.
 
 With `ALTIPLANO_CHROMA_RESULTS` a file is written: a line for each test that used our API, with its
-outcome.
+outcome. A test that goes on with a system that it stopped gets it started again.
 """
 
 from __future__ import annotations
@@ -16,7 +16,8 @@ from typing import Any
 
 import numpy as np
 import pytest
-from chromadb.config import Settings
+from chromadb.api.shared_system_client import SharedSystemClient
+from chromadb.config import Settings, System
 from chromadb.utils.embedding_functions.onnx_mini_lm_l6_v2 import ONNXMiniLM_L6_V2
 
 from altiplano.chroma import API_IMPL, AltiplanoAPI
@@ -28,12 +29,19 @@ USED: set[str] = set()
 _current = ""
 _made_by_chroma = Settings.__init__
 _start = AltiplanoAPI.start
+_populate = SharedSystemClient._populate_data_from_system
 
 
 def _made_by_us(self: Settings, *args: Any, **values: Any) -> None:
     _made_by_chroma(self, *args, **values)
     if self.chroma_api_impl == THEIRS:
         self.chroma_api_impl = API_IMPL
+
+
+def _populate_from_running(system: System) -> str:
+    if not system._running:
+        system.start()
+    return _populate(system)
 
 
 def _noted_start(self: AltiplanoAPI) -> None:
@@ -53,6 +61,9 @@ def _embed(self: ONNXMiniLM_L6_V2, input: list[str]) -> list[Any]:
     return made
 
 
+SharedSystemClient._populate_data_from_system = staticmethod(  # type: ignore[method-assign]
+    _populate_from_running
+)
 AltiplanoAPI.start = _noted_start  # type: ignore[method-assign]
 ONNXMiniLM_L6_V2.__call__ = _embed  # type: ignore[method-assign]
 Settings.__init__ = _made_by_us  # type: ignore[method-assign]
