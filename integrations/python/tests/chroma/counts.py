@@ -27,10 +27,16 @@ def main(results: str) -> int:
         outcome, name = line.split("  # ")[0].split(" ", 1)
         listed[name] = outcome
     passed = sum(outcome == "passed" for outcome in got.values())
-    faults = [f"{outcome}: {name}" for name, outcome in got.items()
-              if outcome != "passed" and listed.get(name) != outcome]
-    faults += [f"listed as {outcome}, but {got.get(name, 'gone')}: {name}"
-               for name, outcome in listed.items() if got.get(name) != outcome]
+    faults = [
+        f"{outcome}: {name}"
+        for name, outcome in got.items()
+        if outcome != "passed" and listed.get(name) != outcome
+    ]
+    faults += [
+        f"listed as {outcome}, but {got.get(name, 'gone')}: {name}"
+        for name, outcome in listed.items()
+        if got.get(name) != outcome
+    ]
     if passed < wanted:
         faults.append(f"{passed} tests passed, {wanted} are expected")
     print(f"Chroma's own tests: {passed} of {len(got)} passed, {len(listed)} are listed")

@@ -10,10 +10,9 @@ from typing import Any
 import chromadb
 import numpy as np
 import pytest
+from altiplano.chroma import EphemeralClient
 from chromadb.api import ClientAPI
 from chromadb.config import Settings
-
-from altiplano.chroma import EphemeralClient
 
 FULL = os.environ.get("ALTIPLANO_INTEGRATIONS") == "full"
 SEEDS = range(24 if FULL else 6)

@@ -14,6 +14,7 @@ import altiplano
 import chromadb
 import numpy as np
 import pytest
+from altiplano.chroma import API_IMPL, EphemeralClient, PersistentClient
 from chromadb.api import ClientAPI
 from chromadb.config import Settings
 from chromadb.errors import (
@@ -23,8 +24,6 @@ from chromadb.errors import (
     NotFoundError,
     UniqueConstraintError,
 )
-
-from altiplano.chroma import API_IMPL, EphemeralClient, PersistentClient
 
 
 @pytest.fixture

@@ -22,12 +22,11 @@ except ImportError as error:
         'altiplano.chroma needs chromadb: pip install "altiplano-memory[chroma]"'
     ) from error
 
+from altiplano.chroma._api import AltiplanoAPI
+from altiplano.chroma._catalog import _directory
 from chromadb.api import ClientAPI
 from chromadb.api.shared_system_client import SharedSystemClient
 from chromadb.config import DEFAULT_DATABASE, DEFAULT_TENANT, Settings
-
-from altiplano.chroma._api import AltiplanoAPI
-from altiplano.chroma._catalog import _directory
 
 #: The value of the setting `chroma_api_impl`.
 API_IMPL = "altiplano.chroma.AltiplanoAPI"

@@ -6,13 +6,15 @@ from collections.abc import Sequence
 from typing import Any, NoReturn, Optional
 from uuid import UUID
 
+from altiplano import Memory
+from altiplano.types import FieldsName
 from chromadb.api.models.AttachedFunction import AttachedFunction
 from chromadb.api.types import (
-    IDs,
     DeleteResult,
     Documents,
     Embeddings,
     GetResult,
+    IDs,
     Include,
     IncludeMetadataDocuments,
     IncludeMetadataDocumentsDistances,
@@ -31,9 +33,6 @@ from chromadb.errors import InternalError
 from chromadb.execution.expression.plan import Search
 from chromadb.types import Collection as CollectionModel
 from overrides import override
-
-from altiplano import Memory
-from altiplano.types import FieldsName
 
 from . import _records as records
 from . import _rows as rows
@@ -173,9 +172,7 @@ class AltiplanoAPI(Catalog):
             distances=[hits.distances for hits in found] if "distances" in include else None,
         )
 
-    def _write(
-        self, collection_id: UUID, given: rows.Input, *, insert: bool, change: bool
-    ) -> bool:
+    def _write(self, collection_id: UUID, given: rows.Input, *, insert: bool, change: bool) -> bool:
         if len(given.ids) > MAX_BATCH:
             raise InternalError(
                 f"ValueError: Batch size of {len(given.ids)} is greater than max batch size of "

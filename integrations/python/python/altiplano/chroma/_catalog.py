@@ -262,9 +262,7 @@ class Catalog(ServerAPI):
         tenant: str = DEFAULT_TENANT,
         database: str = DEFAULT_DATABASE,
     ) -> CollectionModel:
-        return self.create_collection(
-            name, schema, configuration, metadata, True, tenant, database
-        )
+        return self.create_collection(name, schema, configuration, metadata, True, tenant, database)
 
     @override
     def get_collection(

@@ -19,10 +19,9 @@ from contextlib import contextmanager
 from typing import Any, Optional
 
 import numpy as np
+from altiplano import Memory, errors
 from chromadb.errors import InvalidArgumentError, NotFoundError
 from numpy.typing import NDArray
-
-from altiplano import Memory, errors
 
 from ._where import number
 

@@ -12,10 +12,9 @@ from dataclasses import asdict, dataclass
 from typing import Any, Optional
 from uuid import UUID
 
+from altiplano import Batch, Collection, Memory, MemoryId, Store
 from chromadb.config import DEFAULT_DATABASE, DEFAULT_TENANT
 from chromadb.types import Collection as CollectionModel
-
-from altiplano import Batch, Collection, Memory, MemoryId, Store
 
 from ._schema import configuration_json, vector_config
 

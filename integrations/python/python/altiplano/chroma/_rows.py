@@ -8,12 +8,11 @@ from dataclasses import replace
 from typing import Any, NamedTuple, Optional
 
 import numpy as np
-from chromadb.errors import InternalError, InvalidArgumentError, NotFoundError
-from numpy.typing import NDArray
-
 from altiplano import Batch, Collection, Filter, Memory, MemoryId
 from altiplano.errors import InvalidOptionError
 from altiplano.types import FieldsName
+from chromadb.errors import InternalError, InvalidArgumentError, NotFoundError
+from numpy.typing import NDArray
 
 from . import _records as records
 from ._engine import Engine

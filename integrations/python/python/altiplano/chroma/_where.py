@@ -11,10 +11,9 @@ import math
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple, Optional
 
-from chromadb.errors import InvalidArgumentError
-
 from altiplano import Filter, Memory, field
 from altiplano.types import Scalar
+from chromadb.errors import InvalidArgumentError
 
 from ._regex import compile_regex
 
@@ -62,9 +61,7 @@ def plan(where: Mapping[str, Any] | None, where_document: Any) -> Plan:
     return Plan(joined, lambda metadata, text: all(test(metadata, text) for test in tests))
 
 
-def full_test(
-    where: Mapping[str, Any] | None, where_document: Any
-) -> Test | None:
+def full_test(where: Mapping[str, Any] | None, where_document: Any) -> Test | None:
     """Returns a test of both conditions that needs no filter."""
     if not where and not where_document:
         return None

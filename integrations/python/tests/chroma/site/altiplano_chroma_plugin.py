@@ -16,11 +16,10 @@ from typing import Any
 
 import numpy as np
 import pytest
+from altiplano.chroma import API_IMPL, AltiplanoAPI
 from chromadb.api.shared_system_client import SharedSystemClient
 from chromadb.config import Settings, System
 from chromadb.utils.embedding_functions.onnx_mini_lm_l6_v2 import ONNXMiniLM_L6_V2
-
-from altiplano.chroma import API_IMPL, AltiplanoAPI
 
 THEIRS = "chromadb.api.rust.RustBindingsAPI"
 RESULTS: dict[str, str] = {}
