@@ -20,7 +20,15 @@ use crate::reader::Source;
 /// same store. `Collection.apply` carries the batch out and empties it; a batch that was refused
 /// keeps its writes.
 #[pyclass(name = "Batch", module = "altiplano", frozen)]
-pub(crate) struct PyBatch(Mutex<Vec<Write>>);
+pub(crate) struct PyBatch(Mutex<Held>);
+
+#[derive(Default)]
+struct Held {
+    writes: Vec<Write>,
+    /// How many of the writes are in `bytes`. The others are added when somebody asks.
+    counted: usize,
+    bytes: usize,
+}
 
 enum Write {
     Insert(Py<PyMemory>, Option<Collection>),
@@ -58,22 +66,27 @@ impl Write {
 }
 
 impl PyBatch {
-    fn held(&self) -> std::sync::MutexGuard<'_, Vec<Write>> {
+    fn held(&self) -> std::sync::MutexGuard<'_, Held> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn push(&self, write: Write) {
+        self.held().writes.push(write);
     }
 
     /// Returns the batch for the store, and how many writes it has.
     pub(crate) fn to_store(&self, scope: Option<&str>) -> (Batch, usize) {
-        let writes = self.held();
-        let batch = writes.iter().fold(Batch::new(), |batch, write| write.add(batch, scope));
-        (batch, writes.len())
+        let held = self.held();
+        let batch = held.writes.iter().fold(Batch::new(), |batch, write| write.add(batch, scope));
+        (batch, held.writes.len())
     }
 
     /// Removes the writes that were carried out.
     pub(crate) fn done(&self, count: usize) {
-        let mut writes = self.held();
-        let count = count.min(writes.len());
-        writes.drain(..count);
+        let mut held = self.held();
+        let count = count.min(held.writes.len());
+        held.writes.drain(..count);
+        (held.counted, held.bytes) = (0, 0);
     }
 }
 
@@ -90,7 +103,7 @@ fn collection(into: Option<&Bound<'_, PyCollection>>) -> PyResult<Option<Collect
 impl PyBatch {
     #[new]
     fn new() -> Self {
-        Self(Mutex::new(Vec::new()))
+        Self(Mutex::default())
     }
 
     /// Inserts a memory, or replaces the one with its id.
@@ -101,13 +114,13 @@ impl PyBatch {
         into: Option<&Bound<'_, PyCollection>>,
     ) -> PyResult<Py<Self>> {
         let into = collection(into)?;
-        slf.get().held().push(Write::Insert(memory, into));
+        slf.get().push(Write::Insert(memory, into));
         Ok(slf)
     }
 
     /// Inserts a memory unless its id is there already.
     fn insert_new(slf: Py<Self>, memory: Py<PyMemory>) -> Py<Self> {
-        slf.get().held().push(Write::InsertNew(memory));
+        slf.get().push(Write::InsertNew(memory));
         slf
     }
 
@@ -115,7 +128,7 @@ impl PyBatch {
     #[pyo3(signature = (id, *, into = None))]
     fn delete(slf: Py<Self>, id: Id, into: Option<&Bound<'_, PyCollection>>) -> PyResult<Py<Self>> {
         let into = collection(into)?;
-        slf.get().held().push(Write::Delete(id.0, into));
+        slf.get().push(Write::Delete(id.0, into));
         Ok(slf)
     }
 
@@ -127,7 +140,7 @@ impl PyBatch {
         into: Option<&Bound<'_, PyCollection>>,
     ) -> PyResult<Py<Self>> {
         let into = collection(into)?;
-        slf.get().held().push(Write::DeleteWhere(filter.0, into));
+        slf.get().push(Write::DeleteWhere(filter.0, into));
         Ok(slf)
     }
 
@@ -141,7 +154,7 @@ impl PyBatch {
         changes: Option<&Bound<'_, PyDict>>,
     ) -> PyResult<Py<Self>> {
         let (patch, into) = (patch_of(patch, changes)?, collection(into)?);
-        slf.get().held().push(Write::Patch(id.0, Box::new(patch), into));
+        slf.get().push(Write::Patch(id.0, Box::new(patch), into));
         Ok(slf)
     }
 
@@ -155,32 +168,37 @@ impl PyBatch {
         changes: Option<&Bound<'_, PyDict>>,
     ) -> PyResult<Py<Self>> {
         let (patch, into) = (patch_of(patch, changes)?, collection(into)?);
-        slf.get().held().push(Write::UpdateWhere(filter.0, Box::new(patch), into));
+        slf.get().push(Write::UpdateWhere(filter.0, Box::new(patch), into));
         Ok(slf)
     }
 
     /// Inserts a memory that replaces a fact, and says so in the old one, which stays.
     fn supersede(slf: Py<Self>, old: Id, new: Py<PyMemory>) -> Py<Self> {
-        slf.get().held().push(Write::Supersede(old.0, new));
+        slf.get().push(Write::Supersede(old.0, new));
         slf
     }
 
     /// Bytes of the batch, an upper bound: at most 256 MiB are allowed.
     #[getter]
     fn nbytes(&self) -> usize {
-        self.to_store(None).0.bytes()
+        let mut held = self.held();
+        for at in held.counted..held.writes.len() {
+            held.bytes += held.writes[at].add(Batch::new(), None).bytes();
+        }
+        held.counted = held.writes.len();
+        held.bytes
     }
 
     fn __len__(&self) -> usize {
-        self.held().len()
+        self.held().writes.len()
     }
 
     fn __bool__(&self) -> bool {
-        !self.held().is_empty()
+        !self.held().writes.is_empty()
     }
 
     fn __repr__(&self) -> String {
-        format!("Batch(writes={})", self.held().len())
+        format!("Batch(writes={})", self.held().writes.len())
     }
 }
 
