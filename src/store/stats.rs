@@ -77,8 +77,8 @@ impl Store {
     }
 
     /// Asks the system how many bytes of mapped files are resident now: 0 where it does not report
-    /// it (Linux does). [`StoreStats::resident_bytes`] is the newest answer. O(maps of the process):
-    /// some milliseconds.
+    /// it (Linux does). [`StoreStats::resident_bytes`] is the newest answer. O(maps of the
+    /// process): some milliseconds.
     ///
     /// # Errors
     ///

@@ -3,6 +3,7 @@
 
 use std::path::Path;
 
+use super::bytes_on_disk;
 use crate::common::vector;
 use altiplano::{
     Background, Batch, Budget, Collection, CollectionOptions, Error, Memory, Metric, Store,
@@ -24,17 +25,11 @@ fn rows(ids: std::ops::Range<u64>) -> Batch {
     ids.map(|id| Memory::new(id, vector(id, DIMENSION))).collect()
 }
 
-/// Returns the bytes that the file system has allocated for a store's files.
-fn allocated(store: &Store) -> u64 {
-    let stats = store.stats().unwrap();
-    stats.disk_bytes + stats.reserve_bytes
-}
-
 /// Inserts until the store refuses. Returns the first id that is not stored.
 fn fill(store: &Store, notes: &Collection, from: u64) -> u64 {
     for first in (from..).step_by(64) {
         match notes.apply(rows(first..first + 64)) {
-            Ok(_) => assert!(allocated(store) <= BUDGET, "{} bytes", allocated(store)),
+            Ok(_) => assert!(bytes_on_disk(store) <= BUDGET, "{} bytes", bytes_on_disk(store)),
             Err(Error::OverBudget {
                 budget: Budget::Disk, needed, limit: BUDGET, free, ..
             }) => {
@@ -68,14 +63,14 @@ fn inserts_are_refused_before_the_budget_is_passed_and_fit_again_once_something_
         assert!(notes.delete(id).unwrap(), "deletes are always admitted");
     }
     settle();
-    assert!(allocated(&store) <= BUDGET);
+    assert!(bytes_on_disk(&store) <= BUDGET);
     let more = fill(&store, &notes, end) - end;
     assert!(more > end / 4, "{more} rows more");
     assert_eq!(notes.len().unwrap(), end - end / 2 + more);
     store.close().unwrap();
     let (store, notes) = open(&dir.path().join("a.alt"), Background::Manual);
     assert_eq!(notes.len().unwrap(), end - end / 2 + more);
-    assert!(allocated(&store) <= BUDGET);
+    assert!(bytes_on_disk(&store) <= BUDGET);
     let refused = notes.apply(rows(1_000_000..1_004_000));
     assert!(matches!(refused, Err(Error::OverBudget { .. })), "measured at open: {refused:?}");
 }
@@ -90,7 +85,7 @@ fn a_store_that_turns_its_content_over_is_never_refused() {
             let batch = (first..first + 100)
                 .map(|id| Memory::new(id as u64, vector(id as u64 ^ (round << 32), DIMENSION)));
             notes.apply(batch.collect::<Batch>()).unwrap();
-            let bytes = allocated(&store);
+            let bytes = bytes_on_disk(&store);
             assert!(bytes <= BUDGET, "{bytes} bytes in round {round}");
         }
     }
