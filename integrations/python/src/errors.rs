@@ -1,7 +1,7 @@
 //! Owns the way from the error enum to Python's exceptions, which `altiplano/errors.py` defines: one
 //! class for each variant, with its fields as attributes.
 
-use altiplano::Error;
+use altiplano::{Error, MemoryId};
 use pyo3::IntoPyObjectExt;
 use pyo3::exceptions::PyRuntimeError;
 use pyo3::prelude::*;
@@ -63,12 +63,50 @@ fn in_python(message: &str) -> String {
 fn build<'py>(py: Python<'py>, error: &Error) -> PyResult<Bound<'py, PyAny>> {
     let fields = PyDict::new(py);
     let class = class_of(py, error, &fields)?;
-    let module = py.import("altiplano.errors")?;
-    let exception = module.getattr(class)?.call1((in_python(&error.to_string()),))?;
+    exception(class, &in_python(&error.to_string()), &fields)
+}
+
+/// Returns a new exception of a class of `altiplano.errors`, with these attributes.
+fn exception<'py>(
+    class: &str,
+    text: &str,
+    fields: &Bound<'py, PyDict>,
+) -> PyResult<Bound<'py, PyAny>> {
+    let module = fields.py().import("altiplano.errors")?;
+    let exception = module.getattr(class)?.call1((text,))?;
     for (name, value) in fields {
         exception.setattr(name.extract::<String>()?.as_str(), value)?;
     }
     Ok(exception)
+}
+
+/// Returns the error for an id that is not in a collection.
+pub(crate) fn no_memory(py: Python<'_>, collection: &str, id: MemoryId) -> PyErr {
+    let text = format!("collection {collection:?} has no memory {}", id.to_uuid_string());
+    let fields = PyDict::new(py);
+    fields
+        .set_item("collection", collection)
+        .and_then(|()| fields.set_item("id", PyMemoryId(id)))
+        .and_then(|()| exception("NoMemoryError", &text, &fields))
+        .map_or_else(|error| error, PyErr::from_value)
+}
+
+/// Returns the error for a collection that is not in a store.
+pub(crate) fn no_collection(py: Python<'_>, name: &str) -> PyErr {
+    let text = format!("there is no collection {name:?}; Store.collection makes one");
+    let fields = PyDict::new(py);
+    fields
+        .set_item("name", name)
+        .and_then(|()| exception("NoCollectionError", &text, &fields))
+        .map_or_else(|error| error, PyErr::from_value)
+}
+
+/// Sets the fields of an exception, and returns the name of its class.
+macro_rules! set {
+    ($fields:ident, $class:literal $(, $name:literal = $value:expr)*) => {{
+        $($fields.set_item($name, $value.into_bound_py_any($fields.py())?)?;)*
+        $class
+    }};
 }
 
 /// Returns the name of the class, and sets the fields.
@@ -77,39 +115,47 @@ fn class_of<'py>(
     error: &Error,
     fields: &Bound<'py, PyDict>,
 ) -> PyResult<&'static str> {
-    macro_rules! fields {
-        ($class:literal $(, $name:literal = $value:expr)*) => {{
-            $(fields.set_item($name, $value.into_bound_py_any(py)?)?;)*
-            $class
-        }};
-    }
     Ok(match error {
         Error::Io { op, path, source, .. } => {
-            fields!("IoError", "op" = op, "path" = path.as_os_str(), "code" = source.raw_os_error())
+            set!(
+                fields,
+                "IoError",
+                "op" = op,
+                "path" = path.as_os_str(),
+                "code" = source.raw_os_error()
+            )
         }
         Error::Corrupt { file, offset, reason, .. } => {
-            fields!("CorruptError", "path" = file.as_os_str(), "offset" = offset, "reason" = reason)
+            set!(
+                fields,
+                "CorruptError",
+                "path" = file.as_os_str(),
+                "offset" = offset,
+                "reason" = reason
+            )
         }
-        Error::Locked { path, .. } => fields!("LockedError", "path" = path.as_os_str()),
-        Error::ReadOnly { path, .. } => fields!("ReadOnlyError", "path" = path.as_os_str()),
-        Error::NotFound { path, .. } => fields!("NotFoundError", "path" = path.as_os_str()),
+        Error::Locked { path, .. } => set!(fields, "LockedError", "path" = path.as_os_str()),
+        Error::ReadOnly { path, .. } => set!(fields, "ReadOnlyError", "path" = path.as_os_str()),
+        Error::NotFound { path, .. } => set!(fields, "NotFoundError", "path" = path.as_os_str()),
         Error::NotAStore { path, found, .. } => {
-            fields!("NotAStoreError", "path" = path.as_os_str(), "found" = found)
+            set!(fields, "NotAStoreError", "path" = path.as_os_str(), "found" = found)
         }
-        Error::DiskFull { path, .. } => fields!("DiskFullError", "path" = path.as_os_str()),
-        Error::OverBudget { budget, needed, limit, free, .. } => fields!(
+        Error::DiskFull { path, .. } => set!(fields, "DiskFullError", "path" = path.as_os_str()),
+        Error::OverBudget { budget, needed, limit, free, .. } => set!(
+            fields,
             "OverBudgetError",
             "budget" = budget.to_string(),
             "needed" = needed,
             "limit" = limit,
             "free" = free
         ),
-        Error::CommitUnknown { seq, .. } => fields!("CommitUnknownError", "seq" = seq),
-        Error::Poisoned { reason, .. } => fields!("PoisonedError", "reason" = reason),
+        Error::CommitUnknown { seq, .. } => set!(fields, "CommitUnknownError", "seq" = seq),
+        Error::Poisoned { reason, .. } => set!(fields, "PoisonedError", "reason" = reason),
         Error::Forked { opened_by, process, .. } => {
-            fields!("ForkedError", "opened_by" = opened_by, "process" = process)
+            set!(fields, "ForkedError", "opened_by" = opened_by, "process" = process)
         }
-        Error::UnsupportedFormat { file, found, supported, .. } => fields!(
+        Error::UnsupportedFormat { file, found, supported, .. } => set!(
+            fields,
             "UnsupportedFormatError",
             "path" = file.as_os_str(),
             "found" = found,
@@ -125,49 +171,45 @@ fn about_values<'py>(
     error: &Error,
     fields: &Bound<'py, PyDict>,
 ) -> PyResult<&'static str> {
-    macro_rules! fields {
-        ($class:literal $(, $name:literal = $value:expr)*) => {{
-            $(fields.set_item($name, $value.into_bound_py_any(py)?)?;)*
-            $class
-        }};
-    }
     Ok(match error {
         Error::Dimension { expected, got, .. } => {
-            fields!("DimensionError", "expected" = expected, "got" = got)
+            set!(fields, "DimensionError", "expected" = expected, "got" = got)
         }
         Error::InvalidVector { id, reason, .. } => {
-            fields!("InvalidVectorError", "id" = id.map(PyMemoryId), "reason" = reason)
+            set!(fields, "InvalidVectorError", "id" = id.map(PyMemoryId), "reason" = reason)
         }
         Error::NoMemory { collection, id, .. } => {
-            fields!("NoMemoryError", "collection" = collection, "id" = PyMemoryId(*id))
+            set!(fields, "NoMemoryError", "collection" = collection, "id" = PyMemoryId(*id))
         }
-        Error::NoCollection { name, .. } => fields!("NoCollectionError", "name" = name),
-        Error::NameTaken { name, .. } => fields!("NameTakenError", "name" = name),
+        Error::NoCollection { name, .. } => set!(fields, "NoCollectionError", "name" = name),
+        Error::NameTaken { name, .. } => set!(fields, "NameTakenError", "name" = name),
         Error::InvalidOption { name, reason, .. } => {
-            fields!("InvalidOptionError", "name" = name, "reason" = reason)
+            set!(fields, "InvalidOptionError", "name" = name, "reason" = reason)
         }
         Error::EmbeddingSpace { expected, got, .. } => {
-            fields!("EmbeddingSpaceError", "expected" = expected, "got" = got)
+            set!(fields, "EmbeddingSpaceError", "expected" = expected, "got" = got)
         }
-        Error::LimitExceeded { what, got, unit, limit, .. } => fields!(
+        Error::LimitExceeded { what, got, unit, limit, .. } => set!(
+            fields,
             "LimitExceededError",
             "what" = what,
             "got" = got,
             "unit" = unit,
             "limit" = limit
         ),
-        Error::Metadata { reason, .. } => fields!("MetadataError", "reason" = reason),
-        Error::IdTaken { id, .. } => fields!("IdTakenError", "id" = PyMemoryId(*id)),
+        Error::Metadata { reason, .. } => set!(fields, "MetadataError", "reason" = reason),
+        Error::IdTaken { id, .. } => set!(fields, "IdTakenError", "id" = PyMemoryId(*id)),
         Error::KeyTaken { key, id, .. } => {
-            fields!("KeyTakenError", "key" = key, "id" = PyMemoryId(*id))
+            set!(fields, "KeyTakenError", "key" = key, "id" = PyMemoryId(*id))
         }
-        Error::SnapshotExpired { age, limit, .. } => fields!(
+        Error::SnapshotExpired { age, limit, .. } => set!(
+            fields,
             "SnapshotExpiredError",
             "age" = timedelta(py, *age)?,
             "limit" = timedelta(py, *limit)?
         ),
         Error::Closed => "ClosedError",
-        Error::Callback { part, .. } => fields!("CallbackError", "part" = part),
+        Error::Callback { part, .. } => set!(fields, "CallbackError", "part" = part),
         Error::Internal { .. } => "InternalError",
         // The enum may grow.
         _ => "Error",

@@ -10,7 +10,7 @@ use pyo3::prelude::*;
 use pyo3::types::PyDict;
 
 use crate::convert::{Id, items};
-use crate::errors::OrRaise;
+use crate::errors::{OrRaise, no_memory};
 use crate::filter::FilterLike;
 use crate::hit::{PyGroup, PyHit, PyMemoryIterator, PyPage, memories};
 use crate::memory::PyMemory;
@@ -84,7 +84,7 @@ impl PyReader {
     fn __getitem__(&self, py: Python<'_>, id: Id) -> PyResult<PyMemory> {
         self.find(py, id.0)?
             .map(PyMemory::from_store)
-            .ok_or_else(|| no_memory(py, &self.name(), id))
+            .ok_or_else(|| no_memory(py, &self.name(), id.0))
     }
 
     fn __contains__(&self, py: Python<'_>, id: Id) -> PyResult<bool> {
@@ -341,18 +341,6 @@ pub(crate) fn counts(py: Python<'_>, names: Vec<NameCount>) -> PyResult<Bound<'_
         dict.set_item(count.name, count.memories)?;
     }
     Ok(dict)
-}
-
-/// Returns the exception for an id that is not there.
-fn no_memory(py: Python<'_>, collection: &str, id: Id) -> PyErr {
-    let text = format!("collection {collection:?} has no memory {}", id.0.to_uuid_string());
-    let make = || -> PyResult<Bound<'_, PyAny>> {
-        let error = py.import("altiplano.errors")?.getattr("NoMemoryError")?.call1((text,))?;
-        error.setattr("collection", collection)?;
-        error.setattr("id", crate::id::PyMemoryId(id.0))?;
-        Ok(error)
-    };
-    make().map_or_else(|error| error, PyErr::from_value)
 }
 
 fn vectors(values: &Bound<'_, PyAny>) -> PyResult<Vec<Vec<f32>>> {

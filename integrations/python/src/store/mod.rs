@@ -13,7 +13,7 @@ use pyo3::types::PyIterator;
 
 use crate::clock::PyManualClock;
 use crate::convert::{Span, word};
-use crate::errors::{OrRaise, raise};
+use crate::errors::{OrRaise, no_collection, raise};
 use crate::handles::{PyCollection, new_collection};
 use crate::json;
 use crate::writer::durability_of;
@@ -276,16 +276,7 @@ impl PyStore {
     }
 
     fn __getitem__(&self, py: Python<'_>, name: &str) -> PyResult<Py<PyCollection>> {
-        self.get_collection(py, name)?.ok_or_else(|| {
-            let text = format!("there is no collection {name:?}; Store.collection makes one");
-            let make = || -> PyResult<Bound<'_, PyAny>> {
-                let errors = py.import("altiplano.errors")?;
-                let error = errors.getattr("NoCollectionError")?.call1((text,))?;
-                error.setattr("name", name)?;
-                Ok(error)
-            };
-            make().map_or_else(|error| error, PyErr::from_value)
-        })
+        self.get_collection(py, name)?.ok_or_else(|| no_collection(py, name))
     }
 
     fn __contains__(&self, name: &str) -> PyResult<bool> {
