@@ -108,9 +108,14 @@ impl StoreDir {
     /// Returns the sizes of the files. O(files), without a word to the file system; a store that
     /// was opened read-only lists its directory.
     pub(crate) fn sizes(&self) -> Result<Sizes> {
-        if let Some(counted) = &self.counted {
-            return Ok(counted.sizes());
+        match &self.counted {
+            Some(counted) => Ok(counted.sizes()),
+            None => self.listed_sizes(),
         }
+    }
+
+    /// Returns the bytes that the file system has allocated for the files. Lists the directory.
+    pub(crate) fn listed_sizes(&self) -> Result<Sizes> {
         let mut sizes = Sizes::default();
         for name in self.list()?.iter().filter_map(|entry| FileName::parse(&entry.name)) {
             sizes.add(name, self.allocated_bytes(name));

@@ -15,7 +15,6 @@ use crate::engine::collections::Collections;
 use crate::engine::progress::Progress;
 use crate::engine::reserve::Reserve;
 use crate::error::{Budget, Error, Result};
-use crate::format::names::FileName;
 use crate::segment::segment_cap;
 use crate::sync::{Mutex, lock};
 
@@ -212,21 +211,11 @@ impl DiskBudget {
     pub(crate) fn measure(&self) -> Result<()> {
         // Read first: bytes appended during the measurement count twice rather than not at all.
         let counted = self.progress.appended();
-        let (mut all, mut log) = (0, 0);
-        for entry in self.dir.list()? {
-            let Some(name) = FileName::parse(&entry.name) else {
-                continue;
-            };
-            if name == FileName::Reserve {
-                continue;
-            }
-            let bytes = self.dir.allocated_bytes(name);
-            all += bytes;
-            log += if matches!(name, FileName::Log(_)) { bytes } else { 0 };
-        }
+        let sizes = self.dir.listed_sizes()?;
         let mut state = lock(&self.state);
         if counted >= state.counted {
-            (state.measured, state.measured_log, state.counted) = (all, log, counted);
+            (state.measured, state.measured_log) = (sizes.bytes, sizes.log_bytes);
+            state.counted = counted;
         }
         Ok(())
     }
